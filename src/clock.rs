@@ -1,0 +1,144 @@
+//! Time as a parameter: everything that depends on it asks a [`Clock`].
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+/// A moment in whole seconds since the Unix epoch (UTC), the resolution of every lifetime in OpenID Connect.
+///
+/// Arithmetic saturates: a hostile or broken number never overflows.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_identity::UnixTime;
+///
+/// let signed_in = UnixTime::from_seconds(1_700_000_000);
+/// assert_eq!(signed_in + Duration::from_secs(60), UnixTime::from_seconds(1_700_000_060));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct UnixTime(i64);
+
+impl UnixTime {
+    /// The moment `seconds` after 1970-01-01T00:00:00Z (before it, if negative).
+    #[must_use]
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Self(seconds)
+    }
+
+    /// Seconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub const fn as_seconds(self) -> i64 {
+        self.0
+    }
+
+    /// How long after `earlier` this moment is; zero if it is not after it, so that a clock that jumps back never yields a negative age.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        let seconds = self.0.saturating_sub(earlier.0);
+        Duration::from_secs(if seconds > 0 { seconds.unsigned_abs() } else { 0 })
+    }
+}
+
+impl std::ops::Add<Duration> for UnixTime {
+    type Output = Self;
+
+    fn add(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(by.as_secs()).unwrap_or(i64::MAX)))
+    }
+}
+
+impl std::ops::Sub<Duration> for UnixTime {
+    type Output = Self;
+
+    fn sub(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(by.as_secs()).unwrap_or(i64::MAX)))
+    }
+}
+
+/// Where the time comes from. The default is [`SystemClock`]; tests turn a [`ManualClock`].
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
+    /// The present moment.
+    fn now(&self) -> UnixTime;
+}
+
+/// The clock of the operating system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[allow(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
+    fn now(&self) -> UnixTime {
+        let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
+        UnixTime(i64::try_from(seconds).unwrap_or(i64::MAX))
+    }
+}
+
+/// A clock that stands still until it is turned: for tests of lifetimes, which then need no sleeping.
+///
+/// Clones share one time.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_identity::{Clock, ManualClock, UnixTime};
+///
+/// let clock = ManualClock::at(UnixTime::from_seconds(1_700_000_000));
+/// clock.advance(Duration::from_secs(3600));
+/// assert_eq!(clock.now(), UnixTime::from_seconds(1_700_003_600));
+/// ```
+#[derive(Clone, Debug)]
+pub struct ManualClock(Arc<AtomicI64>);
+
+impl ManualClock {
+    /// A clock that shows `time`.
+    #[must_use]
+    pub fn at(time: UnixTime) -> Self {
+        Self(Arc::new(AtomicI64::new(time.0)))
+    }
+
+    /// A clock that shows the system's present time and then stands still.
+    #[must_use]
+    pub fn at_system_time() -> Self {
+        Self::at(SystemClock.now())
+    }
+
+    /// Turns the clock forward.
+    pub fn advance(&self, by: Duration) {
+        self.set(self.now() + by);
+    }
+
+    /// Turns the clock to `time`, which may lie before the present one.
+    pub fn set(&self, time: UnixTime) {
+        self.0.store(time.0, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> UnixTime {
+        UnixTime(self.0.load(Ordering::SeqCst))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_jumps_back_gives_no_negative_age() {
+        let later = UnixTime::from_seconds(100);
+        assert_eq!(UnixTime::from_seconds(40).since(later), Duration::ZERO);
+    }
+
+    #[test]
+    fn arithmetic_saturates() {
+        let end = UnixTime::from_seconds(i64::MAX);
+        assert_eq!(end + Duration::from_secs(u64::MAX), end);
+        assert_eq!(UnixTime::from_seconds(i64::MIN) - Duration::from_secs(1), UnixTime::from_seconds(i64::MIN));
+        assert_eq!(end.since(UnixTime::from_seconds(i64::MIN)), Duration::from_secs(i64::MAX.unsigned_abs()));
+    }
+}

@@ -1,0 +1,12 @@
+//! Sign-in with Microsoft Entra ID and every other OpenID Connect provider, for any Tower service.
+
+pub mod authority;
+mod clock;
+pub mod config;
+mod error;
+mod secret;
+
+pub use authority::Authority;
+pub use clock::{Clock, ManualClock, SystemClock, UnixTime};
+pub use error::{ConfigError, Error, ErrorKind, ProviderError};
+pub use secret::Secret;

@@ -1,0 +1,114 @@
+//! Values that must not be shown: a string that redacts itself, and random bytes.
+
+use std::fmt;
+
+use aws_lc_rs::{constant_time, rand};
+use zeroize::Zeroizing;
+
+use crate::error::{Error, ErrorKind};
+
+/// A client secret, token or key: compared in constant time, wiped from memory when dropped, never printed.
+///
+/// `Debug` shows `[redacted]`; there is no `Display`. The value leaves only through [`Secret::expose`].
+///
+/// ```
+/// use tower_identity::Secret;
+///
+/// let secret = Secret::from("s3cr3t");
+/// assert_eq!(format!("{secret:?}"), "[redacted]");
+/// assert_eq!(secret.expose(), "s3cr3t");
+/// ```
+#[derive(Clone, Default)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// The value itself. Whoever calls this takes care that it reaches no log, address or page.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        same(self.0.as_bytes(), other.0.as_bytes())
+    }
+}
+
+impl Eq for Secret {}
+
+impl From<String> for Secret {
+    fn from(value: String) -> Self {
+        Self(Zeroizing::new(value))
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(value: &str) -> Self {
+        Self::from(value.to_owned())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Secret {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::from)
+    }
+}
+
+/// `#[serde(serialize_with = "secret::exposed")]`: writes the value, for records that are sealed right afterwards.
+pub(crate) fn exposed<S: serde::Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret.expose())
+}
+
+/// Compares in a time that depends on the lengths only.
+pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
+    constant_time::verify_slices_are_equal(a, b).is_ok()
+}
+
+/// `N` bytes from the operating system's generator.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    rand::fill(&mut bytes).map_err(|_| Error::new(ErrorKind::Internal, "the operating system gave no random bytes"))?;
+    Ok(bytes)
+}
+
+/// Bytes as base64url without padding, the alphabet of every token and identifier here.
+pub(crate) fn base64url(bytes: &[u8]) -> String {
+    base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes)
+}
+
+/// The bytes of a base64url string without padding.
+pub(crate) fn from_base64url(text: &str) -> Option<Vec<u8>> {
+    base64_simd::URL_SAFE_NO_PAD.decode_to_vec(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_never_prints_itself() {
+        let secret = Secret::from("top");
+        assert_eq!(format!("{secret:?} {secret:#?}"), "[redacted] [redacted]");
+    }
+
+    #[test]
+    fn base64url_is_canonical() {
+        assert_eq!(from_base64url(&base64url(b"any bytes")).as_deref(), Some(&b"any bytes"[..]));
+        for refused in ["YQ==", "Y", "Y+Q", "YR"] {
+            assert_eq!(from_base64url(refused), None, "{refused}");
+        }
+    }
+}
