@@ -1,0 +1,120 @@
+// A certified OpenID Connect engine on 127.0.0.1, for the integration and browser tests.
+//
+//   node provider.mjs        prints {"issuer", "registration_token"} as one line of JSON, then runs until its standard input closes
+//
+// Each test registers its own client at the registration endpoint with the registration token (RFC 7591), so ports can be ephemeral.
+// Beside the standard metadata a client may set how long its tokens live: `id_token_seconds`, `access_token_seconds`.
+// The sign-in page takes any name with any password; the name becomes `sub`. `POST /test/rotate-keys`, with the same token, replaces the
+// signing keys.
+
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
+
+const REGISTRATION_TOKEN = randomBytes(16).toString('hex');
+const API = 'http://127.0.0.1/api'; // the one resource server (RFC 8707); a name, nothing listens there
+
+console.info = console.error; // the engine's notices go to standard error: standard output is for the line of JSON
+
+const server = createServer((request, response) => {
+  if (request.method === 'POST' && request.url === '/test/rotate-keys') {
+    const allowed = request.headers.authorization === `Bearer ${REGISTRATION_TOKEN}`;
+    if (allowed) handle = provider().callback();
+    response.writeHead(allowed ? 204 : 401).end();
+  } else {
+    handle(request, response);
+  }
+});
+await new Promise((ready) => server.listen(0, '127.0.0.1', ready));
+const issuer = `http://127.0.0.1:${server.address().port}`;
+const { Provider } = await import('oidc-provider');
+
+const stored = new Map();
+let handle = provider().callback();
+console.log(JSON.stringify({ issuer, registration_token: REGISTRATION_TOKEN }));
+process.stdin.on('end', () => process.exit(0)).resume();
+
+/** A provider with keys of its own over what all of them store: another one is how keys are rotated. */
+function provider() {
+  const made = new Provider(issuer, {
+    adapter: Memory,
+    jwks: { keys: [key('rsa', { modulusLength: 2048 }), key('ec', { namedCurve: 'P-256' }), key('ed25519')] },
+    cookies: { keys: [REGISTRATION_TOKEN] },
+    pkce: { required: () => true },
+    scopes: ['openid', 'offline_access', 'profile', 'email', 'api.read', 'api.write'],
+    claims: { openid: ['sub'], profile: ['name', 'preferred_username'], email: ['email', 'email_verified'] },
+    conformIdTokenClaims: false, // the claims of the scopes are in the ID token, as with most providers
+    findAccount: (_, id) => ({ accountId: id, claims: () => claims(id) }),
+    // Rotation with reuse detection; a refresh token also without `prompt=consent`.
+    rotateRefreshToken: () => true,
+    issueRefreshToken: (_, client) => client.grantTypeAllowed('refresh_token'),
+    extraClientMetadata: { properties: ['id_token_seconds', 'access_token_seconds'] },
+    ttl: {
+      IdToken: (_, __, client) => client.id_token_seconds ?? 3600,
+      AccessToken: (_, __, client) => client.access_token_seconds ?? 3600,
+      RefreshToken: 86400,
+      Session: 86400,
+      Grant: 86400,
+      Interaction: 3600,
+    },
+    features: {
+      registration: { enabled: true, initialAccessToken: REGISTRATION_TOKEN },
+      rpInitiatedLogout: { enabled: true },
+      backchannelLogout: { enabled: true },
+      revocation: { enabled: true },
+      introspection: { enabled: true },
+      deviceFlow: { enabled: true },
+      clientCredentials: { enabled: true },
+      claimsParameter: { enabled: true },
+      resourceIndicators: {
+        enabled: true,
+        useGrantedResource: () => true,
+        getResourceServerInfo: () => ({ scope: 'api.read api.write', audience: API, accessTokenFormat: 'jwt' }),
+      },
+    },
+    fetch: (url, { dispatcher, ...options }) => globalThis.fetch(url, options), // the engine's own dispatcher refuses loopback
+  });
+  made.on('server_error', (_, error) => console.error(error));
+  return made;
+}
+
+function claims(id) {
+  return { sub: id, name: `Person ${id}`, preferred_username: id, email: `${id}@example.com`, email_verified: true };
+}
+
+function key(type, options) {
+  const jwk = generateKeyPairSync(type, options).privateKey.export({ format: 'jwk' });
+  return { ...jwk, use: 'sig', kid: randomBytes(8).toString('hex') };
+}
+
+/** The engine's storage interface over one map. */
+function Memory(model) {
+  const own = (id) => `${model}:${id}`;
+  const first = (test) => [...stored.values()].find(test);
+  return {
+    async upsert(id, payload, seconds) {
+      stored.set(own(id), { model, payload, expires: seconds ? Date.now() + seconds * 1000 : Infinity });
+    },
+    async find(id) {
+      return live(stored.get(own(id)));
+    },
+    async findByUid(uid) {
+      return live(first((entry) => entry.model === model && entry.payload.uid === uid));
+    },
+    async findByUserCode(code) {
+      return live(first((entry) => entry.model === model && entry.payload.userCode === code));
+    },
+    async consume(id) {
+      stored.get(own(id)).payload.consumed = Math.floor(Date.now() / 1000);
+    },
+    async destroy(id) {
+      stored.delete(own(id));
+    },
+    async revokeByGrantId(grant) {
+      for (const [name, entry] of stored) if (entry.payload.grantId === grant) stored.delete(name);
+    },
+  };
+}
+
+function live(entry) {
+  return entry && entry.expires > Date.now() ? entry.payload : undefined;
+}
