@@ -8,5 +8,6 @@ mod secret;
 
 pub use authority::Authority;
 pub use clock::{Clock, ManualClock, SystemClock, UnixTime};
+pub use config::{ClientCredential, IdentityConfig, SignInOptions, ValidConfig};
 pub use error::{ConfigError, Error, ErrorKind, ProviderError};
 pub use secret::Secret;

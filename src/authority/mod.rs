@@ -1,8 +1,13 @@
 //! Who signs people in: the [`Authority`], its addresses and its issuer rules.
 
-use url::Url;
+mod policy;
+mod tenants;
 
-use crate::error::{ConfigError, Error, ErrorKind};
+pub(crate) use policy::{KeyIssuer, TokenIssuer};
+pub(crate) use tenants::Tenants;
+use url::{Host, Url};
+
+use crate::error::ConfigError;
 
 /// The provider that signs people in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +23,13 @@ impl Authority {
     ///
     /// The issuer is not an `https` URL (`http` is accepted for loopback hosts), or has a query or fragment.
     pub fn oidc(issuer: &str) -> Result<Self, ConfigError> {
+        let url = Url::parse(issuer).map_err(|_| ConfigError::new("authority", format!("{issuer:?} is not a URL")))?;
+        if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
+            return Err(ConfigError::new(
+                "authority",
+                format!("{issuer:?} has to begin with https:// (http:// is for localhost, 127.0.0.1 and [::1] only)"),
+            ));
+        }
         let metadata_url = Url::parse(&format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/')))
             .map_err(|_| ConfigError::new("authority", "not a URL"))?;
         Ok(Self { issuer: issuer.to_owned(), metadata_url })
@@ -28,13 +40,31 @@ impl Authority {
         &self.metadata_url
     }
 
-    /// Whether a discovery document with this `issuer` may speak for the authority.
-    pub(crate) fn check_metadata_issuer(&self, issuer: &str) -> Result<(), Error> {
-        if issuer == self.issuer { Ok(()) } else { Err(Error::new(ErrorKind::ProviderMisconfigured, "another issuer")) }
+    /// What logs call it: its address, which holds no secret.
+    pub(crate) fn name(&self) -> &str {
+        &self.issuer
     }
 
-    /// Whether something may be sent to this endpoint of the document.
-    pub(crate) fn check_endpoint(&self, _name: &'static str, _url: &Url) -> Result<(), Error> {
-        Ok(())
+    /// Whether it is one of Microsoft's, with tenants and their rules.
+    pub(crate) fn is_microsoft(&self) -> bool {
+        false
+    }
+
+    /// The tenants that may sign in, if what the user said about them fits this authority.
+    pub(crate) fn check_tenants(&self, configured: Option<&Tenants>) -> Result<Tenants, ConfigError> {
+        match configured {
+            None => Ok(Tenants::any()),
+            Some(_) => Err(ConfigError::new("tenants", "this authority knows no tenants: leave them out")),
+        }
+    }
+}
+
+/// Whether a URL's host is this machine, whatever a name server says.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }

@@ -1,1 +1,24 @@
 //! The configuration: data that can be compared, printed and read from the environment.
+
+mod address;
+mod algorithm;
+mod build;
+mod choice;
+mod cookie_keys;
+mod credential;
+mod path;
+mod return_path;
+mod settings;
+mod sign_in;
+mod valid;
+
+pub use algorithm::Algorithm;
+pub use choice::{PathPrefix, Preflight, ProviderSession, ResponseMode, SessionEnd, UserInfo};
+pub(crate) use cookie_keys::{CookieKeySource, CookieKeys};
+pub use credential::{ClientAuthMethod, ClientCredential};
+pub(crate) use path::PublicPaths;
+pub use return_path::ReturnPath;
+pub use settings::IdentityConfig;
+pub use sign_in::{Prompt, SignInOptions};
+pub(crate) use valid::Paths;
+pub use valid::ValidConfig;

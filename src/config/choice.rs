@@ -1,0 +1,101 @@
+//! Choices between a few ways: small enums instead of bare `true` and `false`.
+
+use std::{fmt, str::FromStr};
+
+use crate::error::ConfigError;
+
+/// How the provider hands the authorization response over (OAuth 2.0 Multiple Response Types, Form Post Response Mode).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ResponseMode {
+    /// As the query of a redirect to the callback. The default: its cookies can be `SameSite=Lax`.
+    #[default]
+    Query,
+    /// As a form that the browser posts to the callback. The code stays out of addresses and access logs; the attempt's cookie has to be
+    /// `SameSite=None; Secure`, because the post comes from another site.
+    FormPost,
+}
+
+impl ResponseMode {
+    /// The value of the `response_mode` parameter.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::FormPost => "form_post",
+        }
+    }
+}
+
+impl fmt::Display for ResponseMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for ResponseMode {
+    type Err = ConfigError;
+
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        match text {
+            "query" => Ok(Self::Query),
+            "form_post" => Ok(Self::FormPost),
+            _ => Err(ConfigError::new("response_mode", format!("{text:?} is neither `query` nor `form_post`"))),
+        }
+    }
+}
+
+/// Whether the UserInfo endpoint is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UserInfo {
+    /// The ID token's claims are all there is. The default.
+    #[default]
+    Never,
+    /// Once, right after sign-in; its `sub` must be the ID token's (OpenID Connect Core section 5.3.2), its claims are added.
+    AtSignIn,
+}
+
+/// What a CORS preflight (`OPTIONS`) to a protected path gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Preflight {
+    /// 401, as every other request without a session. The default: a CORS layer belongs outside and answers before.
+    #[default]
+    Challenge,
+    /// Handed to the inner service without a user.
+    Pass,
+}
+
+/// What the proxy in front does with the path of the base URL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PathPrefix {
+    /// The proxy takes it off: `https://example.com/app/me` arrives as `/me`. The default.
+    #[default]
+    Stripped,
+    /// It stays: `https://example.com/app/me` arrives as `/app/me`.
+    Kept,
+}
+
+/// What becomes of the provider's own session at sign-out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProviderSession {
+    /// The browser goes on to the provider's `end_session_endpoint`, if it has one. The default.
+    #[default]
+    End,
+    /// Only this application's session ends: the next sign-in may need no password.
+    Keep,
+}
+
+/// When a session ends that cannot be renewed, because the provider gave no refresh token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SessionEnd {
+    /// With the session's own limits. The default.
+    #[default]
+    OwnLimits,
+    /// With the `exp` of the ID token, if that is earlier.
+    IdTokenExpiry,
+}

@@ -1,0 +1,246 @@
+//! What a sign-in asks the provider for.
+
+use std::{fmt, time::Duration};
+
+use crate::error::ConfigError;
+
+/// Parameters of the authorization request that belong to the crate or have a setting of their own.
+const RESERVED: &[&str] = &[
+    "acr_values",
+    "claims",
+    "client_id",
+    "client_info",
+    "client_secret",
+    "code_challenge",
+    "code_challenge_method",
+    "code_verifier",
+    "domain_hint",
+    "grant_type",
+    "login_hint",
+    "max_age",
+    "nonce",
+    "prompt",
+    "redirect_uri",
+    "request",
+    "request_uri",
+    "response_mode",
+    "response_type",
+    "scope",
+    "state",
+    "ui_locales",
+];
+
+/// Options of a sign-in: in the configuration for every one, and for a single one where it starts.
+///
+/// What a single sign-in sets replaces the configuration's value; scopes and extra parameters are added to it.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_identity::config::{Prompt, SignInOptions};
+///
+/// let options = SignInOptions::new().with_scopes(["User.Read"]).with_prompt(Prompt::SelectAccount).with_max_age(Duration::from_secs(3600));
+/// assert_eq!(options, options.clone());
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SignInOptions {
+    pub(crate) scopes: Vec<String>,
+    pub(crate) prompt: Vec<Prompt>,
+    pub(crate) login_hint: Option<String>,
+    pub(crate) domain_hint: Option<String>,
+    pub(crate) max_age: Option<Duration>,
+    pub(crate) acr_values: Vec<String>,
+    pub(crate) ui_locales: Vec<String>,
+    pub(crate) parameters: Vec<(String, String)>,
+}
+
+/// What the provider shows although it might not have to (OpenID Connect Core section 3.1.2.1, Initiating User Registration 1.0).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Prompt {
+    /// Nothing: without a session at the provider the answer is an error. It goes with no other prompt.
+    None,
+    /// The sign-in page, also for somebody who is signed in.
+    Login,
+    /// The consent page.
+    Consent,
+    /// The choice of an account.
+    SelectAccount,
+    /// The page for new accounts.
+    Create,
+}
+
+impl Prompt {
+    /// The word in the `prompt` parameter.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Login => "login",
+            Self::Consent => "consent",
+            Self::SelectAccount => "select_account",
+            Self::Create => "create",
+        }
+    }
+}
+
+impl fmt::Display for Prompt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl SignInOptions {
+    /// No options: the configuration's alone.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Scopes beyond those of the sign-in itself, in the order in which they are sent. The default is none.
+    #[must_use]
+    pub fn with_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.scopes = scopes.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// What the provider is to show. The default is what it finds right.
+    #[must_use]
+    pub fn with_prompt(mut self, prompt: Prompt) -> Self {
+        self.prompt = vec![prompt];
+        self
+    }
+
+    /// Something more that the provider is to show.
+    #[must_use]
+    pub fn add_prompt(mut self, prompt: Prompt) -> Self {
+        self.prompt.push(prompt);
+        self
+    }
+
+    /// Whom the provider is to offer first, for example an e-mail address.
+    #[must_use]
+    pub fn with_login_hint(mut self, login_hint: impl Into<String>) -> Self {
+        self.login_hint = Some(login_hint.into());
+        self
+    }
+
+    /// Which of several sign-in pages to go to, for example `organizations` or a domain (Entra).
+    #[must_use]
+    pub fn with_domain_hint(mut self, domain_hint: impl Into<String>) -> Self {
+        self.domain_hint = Some(domain_hint.into());
+        self
+    }
+
+    /// How long ago the person may have proved who they are, in whole seconds; the ID token's `auth_time` is held to it.
+    /// Zero asks for a proof now. The default is no limit.
+    #[must_use]
+    pub fn with_max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = Some(max_age);
+        self
+    }
+
+    /// Authentication context classes to ask for, the preferred first. This is a wish; [`with_required_acr`](super::IdentityConfig::with_required_acr) holds the answer to it.
+    #[must_use]
+    pub fn with_acr_values<S: Into<String>>(mut self, acr_values: impl IntoIterator<Item = S>) -> Self {
+        self.acr_values = acr_values.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Languages of the provider's pages as BCP 47 tags, the preferred first.
+    #[must_use]
+    pub fn with_ui_locales<S: Into<String>>(mut self, ui_locales: impl IntoIterator<Item = S>) -> Self {
+        self.ui_locales = ui_locales.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// One more parameter of the authorization request.
+    ///
+    /// The parameters of the protocol and those with a setting of their own are refused, as is a name given twice: at `build()`, or where the sign-in starts.
+    #[must_use]
+    pub fn add_parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.parameters.push((name.into(), value.into()));
+        self
+    }
+
+    /// These options on top of the configuration's.
+    pub(crate) fn over(&self, config: &Self) -> Self {
+        let or = |ours: &[String], theirs: &[String]| if ours.is_empty() { theirs.to_vec() } else { ours.to_vec() };
+        let mut scopes = config.scopes.clone();
+        scopes.extend(self.scopes.iter().filter(|scope| !config.scopes.contains(scope)).cloned());
+        let mut parameters = self.parameters.clone();
+        parameters
+            .extend(config.parameters.iter().filter(|(name, _)| !self.parameters.iter().any(|(ours, _)| ours == name)).cloned());
+        Self {
+            scopes,
+            prompt: if self.prompt.is_empty() { config.prompt.clone() } else { self.prompt.clone() },
+            login_hint: self.login_hint.clone().or_else(|| config.login_hint.clone()),
+            domain_hint: self.domain_hint.clone().or_else(|| config.domain_hint.clone()),
+            max_age: self.max_age.or(config.max_age),
+            acr_values: or(&self.acr_values, &config.acr_values),
+            ui_locales: or(&self.ui_locales, &config.ui_locales),
+            parameters,
+        }
+    }
+
+    /// Whether a request can be made of the options.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |setting: &'static str, problem: String| Err(ConfigError::new(setting, problem));
+        for scope in &self.scopes {
+            check_scope(scope)?;
+        }
+        if self.prompt.contains(&Prompt::None) && self.prompt.len() > 1 {
+            return wrong(
+                "prompt",
+                "`none` goes with no other prompt (OpenID Connect Core section 3.1.2.1): leave one out".into(),
+            );
+        }
+        if self.prompt.contains(&Prompt::None) && self.max_age.is_some_and(|age| age.as_secs() == 0) {
+            return wrong("max_age", "0 asks for a sign-in page and `prompt=none` forbids it: leave one out".into());
+        }
+        for (setting, words) in [("acr_values", &self.acr_values), ("ui_locales", &self.ui_locales)] {
+            if let Some(word) = words.iter().find(|word| word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_graphic())) {
+                return wrong(
+                    setting,
+                    format!("{word:?} is empty, or has spaces or other characters that a list of words cannot hold"),
+                );
+            }
+        }
+        for (setting, hint) in [("login_hint", &self.login_hint), ("domain_hint", &self.domain_hint)] {
+            if hint.as_deref().is_some_and(|hint| hint.is_empty() || hint.contains(char::is_control)) {
+                return wrong(setting, "empty or with control characters: leave it out".into());
+            }
+        }
+        for (index, (name, value)) in self.parameters.iter().enumerate() {
+            if RESERVED.contains(&name.as_str()) {
+                return wrong(
+                    "parameters",
+                    format!(
+                        "{name:?} is a parameter that this crate sets: use its own setting, if there is one, instead of `add_parameter`"
+                    ),
+                );
+            }
+            if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic()) || value.contains(char::is_control) {
+                return wrong("parameters", format!("{name:?} has an empty or unusual name, or control characters in its value"));
+            }
+            if name != "resource" && self.parameters.iter().take(index).any(|(earlier, _)| earlier == name) {
+                return wrong(
+                    "parameters",
+                    format!("{name:?} is there twice: all but `resource` (RFC 8707) may be sent once (RFC 6749 section 3.1)"),
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `scope-token` of RFC 6749 section 3.3.
+pub(super) fn check_scope(scope: &str) -> Result<(), ConfigError> {
+    let allowed = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    if !scope.is_empty() && scope.bytes().all(allowed) {
+        return Ok(());
+    }
+    Err(ConfigError::new(
+        "scopes",
+        format!("{scope:?} is not one scope: give each as an item of its own, without spaces, quotes or backslashes"),
+    ))
+}

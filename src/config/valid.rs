@@ -1,0 +1,168 @@
+//! [`ValidConfig`]: the configuration after every check, with what follows from it.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use url::Url;
+
+use super::{
+    Algorithm, ClientCredential, CookieKeySource, CookieKeys, IdentityConfig, Preflight, ProviderSession, PublicPaths,
+    ResponseMode, ReturnPath, SessionEnd, SignInOptions, UserInfo,
+};
+use crate::{
+    authority::{Authority, Tenants},
+    secret::Secret,
+};
+
+/// A checked configuration, made by [`IdentityConfig::build`]. Cloning it is cheap.
+#[derive(Clone)]
+pub struct ValidConfig(Arc<Valid>);
+
+/// The settings, and what was computed from them.
+pub(super) struct Valid {
+    pub(super) settings: IdentityConfig,
+    pub(super) credential: ClientCredential,
+    pub(super) tenants: Tenants,
+    pub(super) redirect_uri: Url,
+    pub(super) signed_out_url: Url,
+    pub(super) origin: String,
+    pub(super) external_prefix: String,
+    pub(super) secure: bool,
+    pub(super) home: ReturnPath,
+    pub(super) paths: Paths,
+    pub(super) public_paths: PublicPaths,
+    pub(super) cookie_id: String,
+    pub(super) cookie_keys: CookieKeys,
+}
+
+/// The crate's own paths, as they stand in a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Paths {
+    pub(crate) login: String,
+    pub(crate) callback: String,
+    pub(crate) logout: String,
+    pub(crate) signed_out: String,
+    /// Only with an authority that has such a policy.
+    pub(crate) edit_profile: Option<String>,
+    /// Only with an authority that has such a policy.
+    pub(crate) reset_password: Option<String>,
+}
+
+impl Paths {
+    /// All of them, with the setting that each comes from.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let optional = [("edit_profile_path", &self.edit_profile), ("reset_password_path", &self.reset_password)];
+        [
+            ("login_path", &self.login),
+            ("callback_path", &self.callback),
+            ("logout_path", &self.logout),
+            ("signed_out_path", &self.signed_out),
+        ]
+        .into_iter()
+        .map(|(setting, path)| (setting, path.as_str()))
+        .chain(optional.into_iter().filter_map(|(setting, path)| Some((setting, path.as_deref()?))))
+    }
+}
+
+/// One accessor per line: doc, name, type, where it is.
+macro_rules! accessors {
+    ($($(#[$doc:meta])* fn $name:ident -> $type:ty = $($place:ident).+ $(as $by:tt)?;)*) => {
+        $(accessors!(@ $(#[$doc])* $name, $type, [$($place).+] $(, $by)?);)*
+    };
+    (@ $(#[$doc:meta])* $name:ident, $type:ty, [$($place:ident).+]) => {
+        $(#[$doc])*
+        pub(crate) fn $name(&self) -> $type { &self.0.$($place).+ }
+    };
+    (@ $(#[$doc:meta])* $name:ident, $type:ty, [$($place:ident).+], copy) => {
+        $(#[$doc])*
+        pub(crate) fn $name(&self) -> $type { self.0.$($place).+ }
+    };
+}
+
+impl ValidConfig {
+    pub(super) fn new(valid: Valid) -> Self {
+        Self(Arc::new(valid))
+    }
+
+    accessors! {
+        /// Who signs people in.
+        fn authority -> &Authority = settings.authority;
+        /// The application at the authority.
+        fn client_id -> &str = settings.client_id;
+        /// How it proves who it is.
+        fn credential -> &ClientCredential = credential;
+        /// Whose people may sign in.
+        fn tenants -> &Tenants = tenants;
+        /// Where the provider sends people back to.
+        fn redirect_uri -> &Url = redirect_uri;
+        /// Where the provider sends people after sign-out.
+        fn signed_out_url -> &Url = signed_out_url;
+        /// Scheme, host and port of the application, as browsers write it in `Origin`.
+        fn origin -> &str = origin;
+        /// The path of the base URL, without a slash at the end; often empty.
+        fn external_prefix -> &str = external_prefix;
+        /// Whether browsers come over `https`.
+        fn secure -> bool = secure as copy;
+        /// The application's home page, as a browser sees it.
+        fn home -> &ReturnPath = home;
+        /// The crate's own paths, as they stand in a request.
+        fn paths -> &Paths = paths;
+        /// The paths that everybody may see, as they stand in a request.
+        fn public_paths -> &PublicPaths = public_paths;
+        /// What a CORS preflight to a protected path gets.
+        fn preflight -> Preflight = settings.preflight as copy;
+        /// How the authorization response arrives.
+        fn response_mode -> ResponseMode = settings.response_mode as copy;
+        /// The scopes of the sign-in itself, without those of `sign_in`.
+        fn openid_scopes -> &[String] = settings.openid_scopes;
+        /// The options of every sign-in; `acr_values` falls back to the required ones.
+        fn sign_in -> &SignInOptions = settings.sign_in;
+        /// Whether UserInfo is asked.
+        fn user_info -> UserInfo = settings.user_info as copy;
+        /// What an ID token may be signed with; never empty.
+        fn id_token_algorithms -> &[Algorithm] = settings.id_token_algorithms;
+        /// Audiences that an ID token may have beside the client id.
+        fn trusted_audiences -> &[String] = settings.trusted_audiences;
+        /// The `acr` values of which an ID token must have one, if there are any.
+        fn required_acr -> &[String] = settings.required_acr;
+        /// How long ago an ID token may have been issued.
+        fn max_token_age -> Option<Duration> = settings.max_token_age as copy;
+        /// How far the provider's clock may be from ours.
+        fn clock_leeway -> Duration = settings.clock_leeway as copy;
+        /// Tells the cookies of applications on one host apart: ports share cookies.
+        fn cookie_id -> &str = cookie_id;
+        /// The secrets of cookies and records, never none: the first seals, all open.
+        fn cookie_keys -> &[Secret] = cookie_keys.secrets;
+        /// Where they come from.
+        fn cookie_key_source -> CookieKeySource = cookie_keys.source as copy;
+        /// How long a session lives without a request.
+        fn idle_timeout -> Duration = settings.idle_timeout as copy;
+        /// How long a session lives at all.
+        fn absolute_timeout -> Duration = settings.absolute_timeout as copy;
+        /// When a session ends that cannot be renewed.
+        fn session_end -> SessionEnd = settings.session_end as copy;
+        /// What becomes of the provider's session at sign-out.
+        fn provider_session -> ProviderSession = settings.provider_session as copy;
+    }
+
+    /// All scopes of a sign-in with these options (already [`over`](SignInOptions::over) the configuration's): those of the sign-in itself first, none twice.
+    pub(crate) fn scopes<'a>(&'a self, options: &'a SignInOptions) -> Vec<&'a str> {
+        let mut scopes: Vec<&str> = Vec::new();
+        for scope in self.openid_scopes().iter().chain(&options.scopes) {
+            if !scopes.contains(&scope.as_str()) {
+                scopes.push(scope);
+            }
+        }
+        scopes
+    }
+}
+
+impl fmt::Debug for ValidConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ValidConfig")
+            .field("settings", &self.0.settings)
+            .field("redirect_uri", &self.0.redirect_uri.as_str())
+            .field("cookie_id", &self.0.cookie_id)
+            .field("cookie_keys", &self.0.cookie_keys.source)
+            .finish_non_exhaustive()
+    }
+}
