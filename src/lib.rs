@@ -5,9 +5,12 @@ mod clock;
 pub mod config;
 mod error;
 mod secret;
+#[allow(dead_code, reason = "the flow above it is being built")]
+mod tokens;
 
 pub use authority::Authority;
 pub use clock::{Clock, ManualClock, SystemClock, UnixTime};
 pub use config::{ClientCredential, IdentityConfig, SignInOptions, ValidConfig};
 pub use error::{ConfigError, Error, ErrorKind, ProviderError};
 pub use secret::Secret;
+pub use tokens::{AccessToken, RefreshLock, TokenSource};

@@ -1,0 +1,99 @@
+//! [`AccessToken`]: what a caller gets.
+
+use std::{fmt, sync::Arc};
+
+use super::{cache::CachedToken, key::Scopes};
+use crate::{clock::UnixTime, secret::Secret};
+
+/// An access token, for the API it was issued for.
+///
+/// Clones share one allocation, which is wiped when the last of them and the session's record are gone. `Debug` shows everything but the token.
+#[derive(Clone)]
+pub struct AccessToken {
+    token: Arc<CachedToken>,
+    source: TokenSource,
+    missing: Option<Scopes>,
+}
+
+/// Where an [`AccessToken`] came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TokenSource {
+    /// It came with the sign-in.
+    SignIn,
+    /// It was obtained earlier and kept.
+    Cache,
+    /// The provider issued it for this request.
+    Provider,
+}
+
+impl TokenSource {
+    /// The name in lower case, for logs and JSON: `sign_in`, `cache` or `provider`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignIn => "sign_in",
+            Self::Cache => "cache",
+            Self::Provider => "provider",
+        }
+    }
+}
+
+impl AccessToken {
+    /// What the cache holds; complete, or the cache would not have answered.
+    pub(super) fn kept(token: Arc<CachedToken>) -> Self {
+        let source = if token.from_sign_in { TokenSource::SignIn } else { TokenSource::Cache };
+        Self { token, source, missing: None }
+    }
+
+    /// What the provider has just issued.
+    pub(super) fn issued(token: Arc<CachedToken>) -> Self {
+        let missing = Some(token.key.scopes().missing_from(&token.granted)).filter(|missing| !missing.is_empty());
+        Self { token, source: TokenSource::Provider, missing }
+    }
+
+    /// The token itself, to be sent as `Authorization: Bearer …` to the API it is for and to nobody else.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.token.secret.expose()
+    }
+
+    /// The token as a value that redacts itself.
+    #[must_use]
+    pub fn secret(&self) -> &Secret {
+        &self.token.secret
+    }
+
+    /// The scopes that the provider granted, in alphabetical order. They may be more than were asked for.
+    pub fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.token.granted.iter()
+    }
+
+    /// The scopes that were asked for and not granted, in alphabetical order; `openid`, `profile` and `offline_access` are not counted,
+    /// because they are no rights at an API.
+    pub fn missing_scopes(&self) -> impl Iterator<Item = &str> {
+        self.missing.iter().flat_map(Scopes::iter)
+    }
+
+    /// When the API will refuse it.
+    #[must_use]
+    pub fn expires_at(&self) -> UnixTime {
+        self.token.expires_at
+    }
+
+    /// Where it came from.
+    #[must_use]
+    pub fn source(&self) -> TokenSource {
+        self.source
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessToken")
+            .field("scopes", &self.token.granted)
+            .field("expires_at", &self.token.expires_at)
+            .field("source", &self.source)
+            .finish_non_exhaustive()
+    }
+}

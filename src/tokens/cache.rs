@@ -1,0 +1,178 @@
+//! The access tokens of one grant: an exact look-up that does not grow with their number, and an index for supersets of scopes.
+
+use std::{
+    borrow::Borrow,
+    collections::{HashMap, HashSet},
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::key::{Scopes, TokenKey};
+use crate::{
+    clock::UnixTime,
+    secret::{self, Secret},
+};
+
+/// One access token and what it answers.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct CachedToken {
+    #[serde(rename = "k")]
+    pub(super) key: TokenKey,
+    #[serde(rename = "g")]
+    pub(super) granted: Scopes,
+    #[serde(rename = "a", serialize_with = "secret::exposed")]
+    pub(super) secret: Secret,
+    #[serde(rename = "i")]
+    pub(super) issued_at: UnixTime,
+    #[serde(rename = "e")]
+    pub(super) expires_at: UnixTime,
+    /// When the provider would like to be asked again (`refresh_in`).
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    pub(super) refresh_at: Option<UnixTime>,
+    #[serde(rename = "s", default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) from_sign_in: bool,
+}
+
+impl CachedToken {
+    /// Whether it has everything that was asked for when it was issued.
+    fn is_complete(&self) -> bool {
+        self.key.scopes().rights().all(|right| self.granted.contains(right))
+    }
+
+    /// Bytes it takes in the record, apart from the names and times around it (about 60).
+    fn len(&self) -> usize {
+        self.key.len() + self.granted.as_str().len() + self.secret.expose().len()
+    }
+}
+
+impl fmt::Debug for CachedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CachedToken").field("key", &self.key).field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
+}
+
+/// How much one grant may keep. What is over leaves, that with the nearest end first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CacheLimits {
+    /// How many tokens.
+    pub(crate) tokens: usize,
+    /// Bytes of their text together: tokens, scopes, resources and claims.
+    pub(crate) bytes: usize,
+}
+
+impl Default for CacheLimits {
+    /// 100 tokens, 256 KiB.
+    fn default() -> Self {
+        Self { tokens: 100, bytes: 256 * 1024 }
+    }
+}
+
+/// The access tokens of one grant.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TokenCache {
+    tokens: HashSet<ByKey>,
+    /// Tokens by each right that they carry, so that a superset is found without looking at all of them.
+    by_right: HashMap<Box<str>, Vec<Arc<CachedToken>>>,
+}
+
+impl TokenCache {
+    /// The token that answers a request: that of the same request, or else one that is otherwise the same and carries more rights, of these the one with the
+    /// fewest scopes.
+    ///
+    /// A token that lacks a right which was asked for answers only requests without that right. A request without any right is answered by its like only:
+    /// otherwise every token would do.
+    pub(crate) fn find(&self, key: &TokenKey) -> Option<&Arc<CachedToken>> {
+        if let Some(ByKey(exact)) = self.tokens.get(key)
+            && exact.is_complete()
+        {
+            return Some(exact);
+        }
+        let rarest = key
+            .scopes()
+            .rights()
+            .map(|right| self.by_right.get(right).map_or(&[][..], Vec::as_slice))
+            .min_by_key(|tokens| tokens.len())?;
+        rarest
+            .iter()
+            .filter(|token| {
+                token.key.differs_only_in_scopes(key) && key.scopes().rights().all(|right| token.granted.contains(right))
+            })
+            .min_by_key(|token| (token.granted.iter().count(), std::cmp::Reverse(token.expires_at)))
+    }
+
+    /// Puts a token in, in place of the one of the same request. Expired ones leave, and then those with the nearest end until the limits are kept; a token
+    /// that is over the limits on its own is not kept.
+    pub(crate) fn insert(&mut self, token: &Arc<CachedToken>, limits: CacheLimits, now: UnixTime) {
+        let mut others: Vec<Arc<CachedToken>> = self
+            .tokens
+            .drain()
+            .map(|ByKey(other)| other)
+            .filter(|other| other.expires_at > now && other.key != token.key)
+            .collect();
+        others.sort_by_key(|other| std::cmp::Reverse(other.expires_at));
+        let mut left = limits;
+        let mut kept = Vec::with_capacity(others.len() + 1);
+        for candidate in std::iter::once(token).chain(&others) {
+            let Some(bytes) = left.bytes.checked_sub(candidate.len()).filter(|_| left.tokens > 0) else { break };
+            left = CacheLimits { tokens: left.tokens - 1, bytes };
+            kept.push(candidate.clone());
+        }
+        *self = Self::from_iter(kept);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.tokens.len()
+    }
+}
+
+impl FromIterator<Arc<CachedToken>> for TokenCache {
+    fn from_iter<I: IntoIterator<Item = Arc<CachedToken>>>(tokens: I) -> Self {
+        let mut cache = Self::default();
+        for token in tokens {
+            for right in token.granted.rights() {
+                cache.by_right.entry(right.into()).or_default().push(token.clone());
+            }
+            cache.tokens.insert(ByKey(token));
+        }
+        cache
+    }
+}
+
+impl Serialize for TokenCache {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.tokens.iter().map(|ByKey(token)| &**token))
+    }
+}
+
+impl<'de> Deserialize<'de> for TokenCache {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Vec::<CachedToken>::deserialize(deserializer)?.into_iter().map(Arc::new).collect())
+    }
+}
+
+/// A token in a set that is asked by key.
+#[derive(Clone, Debug)]
+struct ByKey(Arc<CachedToken>);
+
+impl Borrow<TokenKey> for ByKey {
+    fn borrow(&self) -> &TokenKey {
+        &self.0.key
+    }
+}
+
+impl Hash for ByKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.key.hash(state);
+    }
+}
+
+impl PartialEq for ByKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.key == other.0.key
+    }
+}
+
+impl Eq for ByKey {}

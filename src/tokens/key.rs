@@ -1,0 +1,236 @@
+//! What makes two token requests the same: [`TokenKey`], and the canonical [`Scopes`] in it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind};
+
+/// Scopes that ask for claims or a refresh token rather than for a right at an API, so a token answer need not name them.
+const WITHOUT_RIGHTS: [&str; 3] = ["offline_access", "openid", "profile"];
+
+/// More than any provider takes in an address, and few enough to compare.
+const MAX_SCOPE_BYTES: usize = 4096;
+
+/// A set of scopes in canonical form: sorted, each once, one space between them.
+///
+/// A scope holds no space, so two sets have the same text only if they are the same set.
+#[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub(crate) struct Scopes(Box<str>);
+
+impl Scopes {
+    /// The scopes that a caller asks for; a string with spaces counts as several (RFC 6749 section 3.3).
+    ///
+    /// # Errors
+    ///
+    /// `request_invalid` if a scope has a character that the specification does not allow, or all together are too long.
+    pub(crate) fn asked<I: IntoIterator<Item: AsRef<str>>>(scopes: I) -> Result<Self, Error> {
+        let scopes: Vec<I::Item> = scopes.into_iter().collect();
+        let allowed = |byte: &u8| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~');
+        let words = || scopes.iter().flat_map(|scope| scope.as_ref().split(' ')).filter(|word| !word.is_empty());
+        if !words().all(|word| word.as_bytes().iter().all(allowed)) {
+            return Err(Error::new(ErrorKind::RequestInvalid, "a scope has a character that RFC 6749 does not allow"));
+        }
+        let canonical = Self::canonical(words().collect());
+        if canonical.0.len() > MAX_SCOPE_BYTES {
+            return Err(Error::new(ErrorKind::RequestInvalid, "the scopes are longer than 4,096 bytes"));
+        }
+        Ok(canonical)
+    }
+
+    /// The scopes that a provider says it granted, whatever characters it uses.
+    pub(crate) fn granted(scope: &str) -> Self {
+        Self::canonical(scope.split_ascii_whitespace().collect())
+    }
+
+    fn canonical(mut words: Vec<&str>) -> Self {
+        words.sort_unstable();
+        words.dedup();
+        Self(words.join(" ").into())
+    }
+
+    /// The value of the `scope` parameter.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.split(' ').filter(|scope| !scope.is_empty())
+    }
+
+    /// Those that are rights at an API, which a token answer has to name for the token to carry them.
+    pub(crate) fn rights(&self) -> impl Iterator<Item = &str> {
+        self.iter().filter(|scope| !WITHOUT_RIGHTS.contains(scope))
+    }
+
+    pub(crate) fn contains(&self, scope: &str) -> bool {
+        self.iter().any(|own| own == scope)
+    }
+
+    /// The rights that `self` asks for and `granted` lacks.
+    pub(crate) fn missing_from(&self, granted: &Self) -> Self {
+        Self::canonical(self.rights().filter(|right| !granted.contains(right)).collect())
+    }
+}
+
+impl fmt::Debug for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<String> for Scopes {
+    fn from(scope: String) -> Self {
+        Self::granted(&scope)
+    }
+}
+
+impl From<Scopes> for String {
+    fn from(scopes: Scopes) -> Self {
+        scopes.0.into()
+    }
+}
+
+/// Everything that changes which token a request of one grant gets. The grant itself stands for the account and the client.
+///
+/// A new parameter that changes an answer belongs in here: the cache, the flights and the throttle compare nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct TokenKey {
+    /// Every scope asked for.
+    #[serde(rename = "s")]
+    scopes: Scopes,
+    /// Another tenant than that of the sign-in.
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    tenant: Option<Box<str>>,
+    /// The resource indicator (RFC 8707).
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    resource: Option<Box<str>>,
+    /// The claims that the client itself always asks for, as they are sent: other text is another request.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    claims: Option<Box<str>>,
+    /// Another scheme than `Bearer`, with the key it is bound to.
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    scheme: Option<Box<str>>,
+}
+
+impl TokenKey {
+    pub(crate) fn new(scopes: Scopes) -> Self {
+        Self { scopes, ..Self::default() }
+    }
+
+    pub(crate) fn scopes(&self) -> &Scopes {
+        &self.scopes
+    }
+
+    pub(crate) fn tenant(&self) -> Option<&str> {
+        self.tenant.as_deref()
+    }
+
+    pub(crate) fn resource(&self) -> Option<&str> {
+        self.resource.as_deref()
+    }
+
+    pub(crate) fn claims(&self) -> Option<&str> {
+        self.claims.as_deref()
+    }
+
+    pub(crate) fn scheme(&self) -> Option<&str> {
+        self.scheme.as_deref()
+    }
+
+    /// Whether a token for `other` could serve this request, as far as everything but the scopes goes.
+    pub(crate) fn differs_only_in_scopes(&self, other: &Self) -> bool {
+        let Self { scopes: _, tenant, resource, claims, scheme } = self;
+        *tenant == other.tenant && *resource == other.resource && *claims == other.claims && *scheme == other.scheme
+    }
+
+    /// Bytes of text in it, for the limits of the cache.
+    pub(crate) fn len(&self) -> usize {
+        let Self { scopes, tenant, resource, claims, scheme } = self;
+        scopes.as_str().len() + [tenant, resource, claims, scheme].into_iter().flatten().map(|text| text.len()).sum::<usize>()
+    }
+}
+
+/// A request for an access token of a grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TokenRequest {
+    pub(super) key: TokenKey,
+    pub(super) past_cache: PastCache,
+}
+
+/// Whether what the cache holds may answer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum PastCache {
+    /// The cache answers if it can.
+    No,
+    /// The provider is asked in any case.
+    Forced,
+    /// An API asked for these claims (JSON): the provider is asked with them, and its answer replaces the entry.
+    Challenge(Box<str>),
+}
+
+impl TokenRequest {
+    /// A token with (at least) these scopes; without any, one with the scopes of the sign-in.
+    ///
+    /// # Errors
+    ///
+    /// `request_invalid` if a scope is not one (RFC 6749 section 3.3).
+    pub(crate) fn new<I: IntoIterator<Item: AsRef<str>>>(scopes: I) -> Result<Self, Error> {
+        Ok(Self { key: TokenKey::new(Scopes::asked(scopes)?), past_cache: PastCache::No })
+    }
+
+    /// In another tenant than that of the sign-in.
+    #[must_use]
+    pub(crate) fn with_tenant(mut self, tenant: &str) -> Self {
+        self.key.tenant = Some(tenant.into());
+        self
+    }
+
+    /// For this resource (RFC 8707).
+    #[must_use]
+    pub(crate) fn with_resource(mut self, resource: &str) -> Self {
+        self.key.resource = Some(resource.into());
+        self
+    }
+
+    /// With the claims (JSON) that the client itself sends with every request.
+    #[must_use]
+    pub(crate) fn with_client_claims(mut self, claims: &str) -> Self {
+        self.key.claims = Some(claims.into());
+        self
+    }
+
+    /// In another scheme than `Bearer`: its name and the key the token is bound to.
+    #[must_use]
+    pub(crate) fn with_scheme(mut self, scheme: &str) -> Self {
+        self.key.scheme = Some(scheme.into());
+        self
+    }
+
+    /// Asks the provider even if the cache could answer.
+    #[must_use]
+    pub(crate) fn forced(mut self) -> Self {
+        self.past_cache = PastCache::Forced;
+        self
+    }
+
+    /// Asks the provider with the claims (JSON) of an API's challenge.
+    #[must_use]
+    pub(crate) fn with_challenge(mut self, claims: &str) -> Self {
+        self.past_cache = PastCache::Challenge(claims.into());
+        self
+    }
+
+    /// What the API's challenge asks for.
+    pub(crate) fn challenge(&self) -> Option<&str> {
+        match &self.past_cache {
+            PastCache::Challenge(claims) => Some(claims),
+            PastCache::No | PastCache::Forced => None,
+        }
+    }
+}

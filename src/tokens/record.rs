@@ -1,0 +1,266 @@
+//! [`GrantRecord`]: what is kept about one grant, and how an answer of the provider changes it.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use zeroize::Zeroizing;
+
+use super::{
+    access::AccessToken,
+    cache::{CacheLimits, CachedToken, TokenCache},
+    key::{Scopes, TokenKey},
+    seams::{Identity, Issued},
+};
+use crate::{
+    clock::UnixTime,
+    error::{Error, ErrorKind},
+    secret::{self, Secret},
+};
+
+/// The layout that is written, and the only one that is read.
+const VERSION: u8 = 1;
+
+/// An ID token above this is not kept: it only serves as a hint at sign-out.
+const MAX_ID_TOKEN_BYTES: usize = 4096;
+
+/// How long an access token without `expires_in` is taken to live (RFC 6749 section 5.1 leaves it to the provider's documentation).
+const UNSTATED_LIFE: Duration = Duration::from_secs(3600);
+
+/// `renew_at` is at least this far ahead after an attempt, so that a provider of short-lived ID tokens is not asked at every request.
+pub(super) const MIN_RENEWAL_STEP: Duration = Duration::from_secs(5 * 60);
+
+/// Who signed in: for an application `(iss, sub)`, for Entra over all applications `(tid, oid)`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Person {
+    pub(crate) iss: String,
+    pub(crate) sub: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tid: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) oid: Option<String>,
+}
+
+impl Person {
+    /// Whether an ID token about `other` may stand for this person (OpenID Connect Core section 12.2).
+    ///
+    /// `iss` and `sub` are equal to the byte. `tid` and `oid` do not contradict: Entra leaves `oid` out where `profile` was not asked for.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let agree = |own: &Option<String>, others: &Option<String>| own.is_none() || others.is_none() || own == others;
+        self.iss == other.iss && self.sub == other.sub && agree(&self.tid, &other.tid) && agree(&self.oid, &other.oid)
+    }
+}
+
+impl fmt::Debug for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Person").field("iss", &self.iss).finish_non_exhaustive()
+    }
+}
+
+/// What one sign-in gave and what was obtained with it since. It is sealed wherever it is kept.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct GrantRecord {
+    #[serde(rename = "v")]
+    version: u8,
+    /// Counts the writes, so that the older of two copies is known.
+    #[serde(rename = "n")]
+    generation: u64,
+    #[serde(rename = "p")]
+    person: Person,
+    /// The scopes of the sign-in, and so of every renewal.
+    #[serde(rename = "s")]
+    scopes: Scopes,
+    #[serde(rename = "rt", default, skip_serializing_if = "Option::is_none", serialize_with = "exposed_option")]
+    refresh_token: Option<Secret>,
+    #[serde(rename = "it", default, skip_serializing_if = "Option::is_none", serialize_with = "exposed_option")]
+    id_token: Option<Secret>,
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    claims: Option<Box<RawValue>>,
+    #[serde(rename = "ra", default, skip_serializing_if = "Option::is_none")]
+    renew_at: Option<UnixTime>,
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    failing: Option<Failing>,
+    #[serde(rename = "at", default)]
+    tokens: TokenCache,
+}
+
+/// Renewals that failed for a passing reason, since the last one that did not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Failing {
+    #[serde(rename = "s")]
+    pub(super) since: UnixTime,
+    #[serde(rename = "n")]
+    pub(super) attempts: u32,
+}
+
+impl GrantRecord {
+    /// The record of a new sign-in with these scopes. The session's record holds the claims; they are renewed when the ID token expires.
+    pub(crate) fn at_sign_in(identity: &Identity, scopes: Scopes, issued: Issued, limits: CacheLimits, now: UnixTime) -> Self {
+        let mut record = Self {
+            version: VERSION,
+            generation: 1,
+            person: identity.person.clone(),
+            scopes,
+            refresh_token: None,
+            id_token: None,
+            claims: None,
+            renew_at: Some(identity.expires_at),
+            failing: None,
+            tokens: TokenCache::default(),
+        };
+        record.keep_id_token(&identity.id_token);
+        let key = record.sign_in_key();
+        record.take_issued(key, issued, true, limits, now);
+        record
+    }
+
+    /// Reads a record; `None` if it is of another version or broken, which means that there is none.
+    pub(crate) fn from_json(json: &[u8]) -> Option<Self> {
+        serde_json::from_slice(json).ok().filter(|record: &Self| record.version == VERSION)
+    }
+
+    /// The record as JSON, for sealing.
+    pub(crate) fn to_json(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
+        serde_json::to_vec(self)
+            .map(Zeroizing::new)
+            .map_err(|_| Error::new(ErrorKind::Internal, "a grant's record cannot be written as JSON"))
+    }
+
+    pub(crate) fn person(&self) -> &Person {
+        &self.person
+    }
+
+    /// The scopes of the sign-in.
+    pub(crate) fn scopes(&self) -> &Scopes {
+        &self.scopes
+    }
+
+    pub(crate) fn refresh_token(&self) -> Option<&Secret> {
+        self.refresh_token.as_ref()
+    }
+
+    /// The last ID token, as the hint at sign-out; `None` if it is longer than 4 KB.
+    pub(crate) fn id_token(&self) -> Option<&Secret> {
+        self.id_token.as_ref()
+    }
+
+    /// The claims of the last renewal, as JSON; `None` as long as those of the sign-in hold.
+    pub(crate) fn claims(&self) -> Option<&RawValue> {
+        self.claims.as_deref()
+    }
+
+    /// When the claims have to be renewed; `None` if nothing can renew them, so that the session's own limits apply.
+    pub(crate) fn renew_at(&self) -> Option<UnixTime> {
+        self.renew_at
+    }
+
+    pub(crate) fn tokens(&self) -> &TokenCache {
+        &self.tokens
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    pub(super) fn failing(&self) -> Option<Failing> {
+        self.failing
+    }
+
+    /// The request that the sign-in's own access token answers.
+    pub(super) fn sign_in_key(&self) -> TokenKey {
+        TokenKey::new(self.scopes.clone())
+    }
+}
+
+fn exposed_option<S: serde::Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+    match secret {
+        Some(value) => secret::exposed(value, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+impl fmt::Debug for GrantRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GrantRecord")
+            .field("generation", &self.generation)
+            .field("scopes", &self.scopes)
+            .field("renew_at", &self.renew_at)
+            .field("failing", &self.failing)
+            .field("tokens", &self.tokens.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an answer changes.
+impl GrantRecord {
+    /// The next record: the same, one write later.
+    fn next(&self) -> Self {
+        Self { generation: self.generation.saturating_add(1), ..self.clone() }
+    }
+
+    /// After a refresh for `key`. At a renewal the claims are replaced whole, or kept if the answer had no ID token.
+    pub(super) fn refreshed(
+        &self,
+        key: TokenKey,
+        issued: Issued,
+        renewed_by: Option<Option<&Identity>>,
+        limits: CacheLimits,
+        now: UnixTime,
+    ) -> (Self, Option<AccessToken>) {
+        let mut next = self.next();
+        let life = issued.expires_in.unwrap_or(UNSTATED_LIFE);
+        if let Some(identity) = renewed_by {
+            let renew_at = identity.map_or(now + life, |identity| identity.expires_at);
+            next.renew_at = Some(renew_at.max(now + MIN_RENEWAL_STEP));
+            next.failing = None;
+            if let Some(identity) = identity {
+                next.claims = Some(identity.claims.clone());
+                next.keep_id_token(&identity.id_token);
+            }
+        }
+        let token = next.take_issued(key, issued, false, limits, now);
+        (next, token.map(AccessToken::issued))
+    }
+
+    /// After a refresh whose ID token was refused: the refresh token may be the only valid one now, the rest of the answer counts for nothing.
+    pub(super) fn rotated(&self, refresh_token: Option<Secret>) -> Self {
+        let mut next = self.next();
+        next.refresh_token = refresh_token.or(next.refresh_token);
+        next
+    }
+
+    /// After a renewal that failed for a passing reason.
+    pub(super) fn failed(&self, failing: Failing, renew_at: UnixTime) -> Self {
+        Self { failing: Some(failing), renew_at: Some(renew_at), ..self.next() }
+    }
+
+    fn keep_id_token(&mut self, id_token: &Secret) {
+        if id_token.expose().len() <= MAX_ID_TOKEN_BYTES {
+            self.id_token = Some(id_token.clone());
+        }
+    }
+
+    fn take_issued(
+        &mut self,
+        key: TokenKey,
+        issued: Issued,
+        from_sign_in: bool,
+        limits: CacheLimits,
+        now: UnixTime,
+    ) -> Option<Arc<CachedToken>> {
+        if issued.refresh_token.is_some() {
+            self.refresh_token = issued.refresh_token;
+        }
+        let token = Arc::new(CachedToken {
+            granted: issued.scope.as_deref().map_or_else(|| key.scopes().clone(), Scopes::granted),
+            key,
+            secret: issued.access_token?,
+            issued_at: now,
+            expires_at: now + issued.expires_in.unwrap_or(UNSTATED_LIFE),
+            refresh_at: issued.refresh_in.map(|after| now + after),
+            from_sign_in,
+        });
+        self.tokens.insert(&token, limits, now);
+        Some(token)
+    }
+}
