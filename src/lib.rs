@@ -3,6 +3,8 @@
 pub mod authority;
 mod clock;
 pub mod config;
+#[cfg(feature = "dev-provider")]
+pub mod dev;
 mod error;
 mod secret;
 #[allow(dead_code, reason = "the flow above it is being built")]

@@ -1,0 +1,225 @@
+//! The authorization endpoint (RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2).
+
+use axum::response::Response;
+use http::{StatusCode, header};
+
+use super::{
+    callback,
+    client::Consent,
+    interaction, jwt, pages,
+    reply::set,
+    request::{Incoming, Parameters},
+    server::Server,
+    state::{Interaction, SignedIn, State, unguessable},
+};
+use crate::{clock::UnixTime, error::Error, secret::from_base64url};
+
+/// How the answer travels to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ResponseMode {
+    Query,
+    FormPost,
+}
+
+/// A request that may be answered at its redirect address.
+#[derive(Clone, Debug)]
+pub(super) struct AuthorizationRequest {
+    pub(super) client: String,
+    pub(super) redirect_uri: String,
+    pub(super) response_mode: ResponseMode,
+    pub(super) state: Option<String>,
+    pub(super) nonce: Option<String>,
+    pub(super) scopes: Vec<String>,
+    pub(super) challenge: String,
+    pub(super) prompt: Vec<String>,
+    pub(super) max_age: Option<i64>,
+    pub(super) login_hint: Option<String>,
+    pub(super) hinted_subject: Option<String>,
+    pub(super) acr_values: Vec<String>,
+}
+
+/// Where and how an error can be told.
+#[derive(Clone, Debug)]
+pub(super) struct ReturnTo {
+    pub(super) redirect_uri: String,
+    pub(super) response_mode: ResponseMode,
+    pub(super) state: Option<String>,
+}
+
+impl AuthorizationRequest {
+    pub(super) fn return_to(&self) -> ReturnTo {
+        ReturnTo { redirect_uri: self.redirect_uri.clone(), response_mode: self.response_mode, state: self.state.clone() }
+    }
+
+    pub(super) fn prompts(&self, value: &str) -> bool {
+        self.prompt.iter().any(|prompt| prompt == value)
+    }
+}
+
+/// An error that goes back to the client: `error` and `error_description`.
+type Refusal = (&'static str, &'static str);
+
+/// The two parameters that decide whether anything may be sent anywhere: if they are wrong, the person sees a page (RFC 6749 section 4.1.2.1).
+fn return_to(state: &State, parameters: &Parameters) -> Result<ReturnTo, &'static str> {
+    let once = |name: &str| parameters.0.iter().filter(|(known, _)| known == name).count() <= 1;
+    if !once("client_id") || !once("redirect_uri") {
+        return Err("client_id or redirect_uri is there twice.");
+    }
+    let client_id = parameters.first("client_id").ok_or("client_id is missing.")?;
+    let client = state.client(client_id).ok_or("This client_id is not registered here.")?;
+    let redirect_uri = parameters.first("redirect_uri").ok_or("redirect_uri is missing.")?;
+    if !client.may_redirect_to(redirect_uri) {
+        return Err("This redirect_uri is not registered for the client. It has to be the same, character by character.");
+    }
+    let form_post = parameters.first("response_mode") == Some("form_post");
+    Ok(ReturnTo {
+        redirect_uri: redirect_uri.to_owned(),
+        response_mode: if form_post { ResponseMode::FormPost } else { ResponseMode::Query },
+        state: parameters.first("state").map(ToOwned::to_owned),
+    })
+}
+
+/// The rest of the request.
+fn read(state: &State, parameters: &Parameters, to: ReturnTo) -> Result<AuthorizationRequest, Refusal> {
+    let text = |name: &str| parameters.first(name).map(ToOwned::to_owned);
+    if parameters.repeated().is_some() {
+        return Err(("invalid_request", "a parameter is there twice"));
+    }
+    for (name, error) in [
+        ("request", "request_not_supported"),
+        ("request_uri", "request_uri_not_supported"),
+        ("registration", "registration_not_supported"),
+    ] {
+        if parameters.first(name).is_some() {
+            return Err((error, "this provider does not take it"));
+        }
+    }
+    match parameters.first("response_type") {
+        Some("code") => {}
+        Some(_) => return Err(("unsupported_response_type", "only response_type=code is supported")),
+        None => return Err(("invalid_request", "response_type is missing")),
+    }
+    if !matches!(parameters.first("response_mode"), None | Some("query" | "form_post")) {
+        return Err(("invalid_request", "response_mode has to be query or form_post"));
+    }
+    // RFC 7636, without the `plain` method; a SHA-256 digest has 43 characters in base64url.
+    let challenge = text("code_challenge").ok_or(("invalid_request", "code_challenge is missing: PKCE is required"))?;
+    if parameters.first("code_challenge_method") != Some("S256") {
+        return Err(("invalid_request", "code_challenge_method has to be S256"));
+    }
+    if from_base64url(&challenge).is_none_or(|digest| digest.len() != 32) {
+        return Err(("invalid_request", "code_challenge is not a SHA-256 digest in base64url"));
+    }
+    let prompt = parameters.list("prompt");
+    if prompt.iter().any(|value| !matches!(value.as_str(), "none" | "login" | "consent" | "select_account" | "create")) {
+        return Err(("invalid_request", "a value of prompt is unknown"));
+    }
+    if prompt.len() > 1 && prompt.iter().any(|value| value == "none") {
+        return Err(("invalid_request", "prompt=none stands alone"));
+    }
+    let max_age = match parameters.first("max_age").map(str::parse::<i64>) {
+        None => None,
+        Some(Ok(seconds)) if seconds >= 0 => Some(seconds),
+        Some(_) => return Err(("invalid_request", "max_age is not a number of seconds")),
+    };
+    let scopes = parameters.list("scope");
+    if scopes.is_empty() {
+        return Err(("invalid_scope", "scope is missing"));
+    }
+    let hinted_subject = match parameters.first("id_token_hint") {
+        None => None,
+        Some(hint) => Some(
+            jwt::own_claims(&state.keys, hint)
+                .and_then(|claims| claims.get("sub").and_then(|sub| sub.as_str()).map(ToOwned::to_owned))
+                .ok_or(("invalid_request", "id_token_hint is not an ID token of this provider"))?,
+        ),
+    };
+    Ok(AuthorizationRequest {
+        client: text("client_id").unwrap_or_default(),
+        redirect_uri: to.redirect_uri,
+        response_mode: to.response_mode,
+        state: to.state,
+        nonce: text("nonce"),
+        scopes,
+        challenge,
+        prompt,
+        max_age,
+        login_hint: text("login_hint"),
+        hinted_subject,
+        acr_values: parameters.list("acr_values"),
+    })
+}
+
+/// Answers an authorization request.
+pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
+    let mut guard = server.state();
+    let state = &mut *guard;
+    let to = match return_to(state, incoming.parameters()) {
+        Ok(to) => to,
+        Err(problem) => return Ok(pages::problem(StatusCode::BAD_REQUEST, problem)),
+    };
+    let request = match read(state, incoming.parameters(), to.clone()) {
+        Ok(request) => request,
+        Err((error, description)) => return Ok(callback::error(server, state, &to, error, description)),
+    };
+    let known = incoming.cookie(&server.cookie_name()).filter(|id| id.len() == 43).map(ToOwned::to_owned);
+    let (browser, new) = match known {
+        Some(browser) => (browser, false),
+        None => (unguessable()?, true),
+    };
+    let pending = Interaction { request, browser: browser.clone(), started: server.now(), picked: None, consented: false };
+    let mut response = interaction::proceed(server, state, &unguessable()?, pending)?;
+    if new {
+        let cookie = format!("{}={browser}; Path=/; HttpOnly; SameSite=Lax", server.cookie_name());
+        set(&mut response, header::SET_COOKIE, &cookie);
+    }
+    Ok(response)
+}
+
+/// What has to happen before the client gets its code.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Somebody has to sign in, or to choose.
+    SignIn,
+    /// These scopes have to be agreed to.
+    Consent(Vec<String>),
+    /// Nothing more.
+    Finish,
+}
+
+/// Decides the next step: first who, then whether they agree.
+pub(super) fn next_step(state: &State, pending: &Interaction, now: UnixTime) -> Step {
+    let request = &pending.request;
+    let session = pending.picked.as_ref().or_else(|| state.browsers.find(&pending.browser));
+    let Some(session) = session.filter(|session| pending.picked.is_some() || suffices(state, request, session, now)) else {
+        return Step::SignIn;
+    };
+    if pending.consented {
+        return Step::Finish;
+    }
+    let asks = state.client(&request.client).is_none_or(|client| client.consent == Consent::Asked);
+    let missing =
+        |scope: &&String| asks && !state.consents.contains(&(session.person.clone(), request.client.clone(), (*scope).clone()));
+    let missing: Vec<_> = request.scopes.iter().filter(missing).cloned().collect();
+    if request.prompts("consent") {
+        Step::Consent(request.scopes.clone())
+    } else if missing.is_empty() {
+        Step::Finish
+    } else {
+        Step::Consent(missing)
+    }
+}
+
+/// Whether a person who is already signed in may go on without being asked.
+fn suffices(state: &State, request: &AuthorizationRequest, session: &SignedIn, now: UnixTime) -> bool {
+    let Some(person) = state.person(&session.person) else { return false };
+    let asked_for = request.login_hint.as_deref().is_none_or(|hint| person.is(hint) || !state.people.iter().any(|p| p.is(hint)))
+        && request.hinted_subject.as_deref().is_none_or(|subject| person.subject == subject);
+    // `auth_time` has whole seconds: an age of exactly `max_age` is still allowed, but 0 always asks (OpenID Connect Core section 3.1.2.1).
+    let age = now.as_seconds().saturating_sub(session.auth_time.as_seconds());
+    let recent = request.max_age.is_none_or(|limit| limit > 0 && age <= limit);
+    let strong = request.acr_values.is_empty() || session.acr.as_ref().is_some_and(|acr| request.acr_values.contains(acr));
+    let interactive = ["login", "select_account", "create"].iter().any(|value| request.prompts(value));
+    let not_replaced = request.prompts("none") || state.stand_in.as_ref().is_none_or(|id| *id == session.person);
+    asked_for && recent && strong && !interactive && not_replaced
+}

@@ -1,0 +1,211 @@
+//! Setting the provider up.
+
+use std::{
+    collections::HashSet,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::Router;
+use tokio::{net::TcpListener, sync::oneshot};
+
+use super::{
+    client::DevClient,
+    keys::{Keys, SigningAlgorithm},
+    person::DevPerson,
+    provider::DevProvider,
+    server::{Server, answer},
+    state::{AccessTokenFormat, Lives, RefreshRotation, Shelf, State, unguessable},
+    switches::Switches,
+    wire::{Door, Scissors},
+};
+use crate::{
+    clock::{Clock, SystemClock},
+    error::ConfigError,
+};
+
+/// The client that every provider has.
+const QUICKSTART: &str = "quickstart";
+
+/// How a [`DevProvider`] is set up; made by [`DevProvider::builder`].
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_identity::{ManualClock, dev::{DevClient, DevPerson, DevProvider, SigningAlgorithm}};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tower_identity::ConfigError> {
+/// let clock = ManualClock::at_system_time();
+/// let provider = DevProvider::builder()
+///     .with_clock(clock.clone())
+///     .with_people([DevPerson::new("mary", "Mary Somerville").with_roles(["Reader"])])
+///     .with_client(DevClient::public("cli").with_any_loopback_redirect())
+///     .with_algorithm(SigningAlgorithm::ES256)
+///     .with_access_token_life(Duration::from_secs(300))
+///     .start()
+///     .await?;
+/// assert!(provider.issuer().starts_with("http://127.0.0.1:"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing runs until `start`"]
+pub struct DevProviderBuilder {
+    address: SocketAddr,
+    clock: Arc<dyn Clock>,
+    people: Vec<DevPerson>,
+    clients: Vec<DevClient>,
+    algorithm: SigningAlgorithm,
+    lives: Lives,
+    rotation: RefreshRotation,
+    access_token_format: AccessTokenFormat,
+}
+
+impl Default for DevProviderBuilder {
+    fn default() -> Self {
+        Self {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            clock: Arc::new(SystemClock),
+            people: DevPerson::defaults(),
+            clients: Vec::new(),
+            algorithm: SigningAlgorithm::default(),
+            lives: Lives::default(),
+            rotation: RefreshRotation::default(),
+            access_token_format: AccessTokenFormat::default(),
+        }
+    }
+}
+
+impl DevProviderBuilder {
+    /// Sets the address to listen on. The default is `127.0.0.1` with a free port. Anything but a loopback address is refused at the start.
+    pub fn bind(mut self, address: SocketAddr) -> Self {
+        self.address = address;
+        self
+    }
+
+    /// Sets the clock that all lives follow. The default is the system's.
+    pub fn with_clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Sets the people who can sign in, in the order of the account picker. The default is the four of [`DevPerson`].
+    pub fn with_people(mut self, people: impl IntoIterator<Item = DevPerson>) -> Self {
+        self.people = people.into_iter().collect();
+        self
+    }
+
+    /// Adds an application. The client `quickstart`, with a new secret at each start, is always there, unless one of that id is added.
+    pub fn with_client(mut self, client: DevClient) -> Self {
+        self.clients.push(client);
+        self
+    }
+
+    /// Sets the algorithm of ID tokens. The default is [`SigningAlgorithm::RS256`].
+    pub fn with_algorithm(mut self, algorithm: SigningAlgorithm) -> Self {
+        self.algorithm = algorithm;
+        self
+    }
+
+    /// Sets how long an access token lives. The default is an hour.
+    pub fn with_access_token_life(mut self, life: Duration) -> Self {
+        self.lives.access_token = life;
+        self
+    }
+
+    /// Sets how long an ID token lives. The default is an hour.
+    pub fn with_id_token_life(mut self, life: Duration) -> Self {
+        self.lives.id_token = life;
+        self
+    }
+
+    /// Sets how long a refresh token lives. The default is 14 days.
+    pub fn with_refresh_token_life(mut self, life: Duration) -> Self {
+        self.lives.refresh_token = life;
+        self
+    }
+
+    /// Sets how long an authorization code can be redeemed. The default is a minute.
+    pub fn with_code_life(mut self, life: Duration) -> Self {
+        self.lives.code = life;
+        self
+    }
+
+    /// Sets what a refresh does to the refresh token. The default is [`RefreshRotation::Rotate`].
+    pub fn with_refresh_rotation(mut self, rotation: RefreshRotation) -> Self {
+        self.rotation = rotation;
+        self
+    }
+
+    /// Sets what access tokens look like. The default is [`AccessTokenFormat::Opaque`].
+    pub fn with_access_token_format(mut self, format: AccessTokenFormat) -> Self {
+        self.access_token_format = format;
+        self
+    }
+
+    /// Starts the provider on the current Tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// The address is not a loopback address or cannot be bound, two people or two clients have one id, or no key could be made.
+    pub async fn start(mut self) -> Result<DevProvider, ConfigError> {
+        if !self.address.ip().is_loopback() {
+            return Err(ConfigError::new("bind", "the development provider listens on a loopback address only"));
+        }
+        let failed = |error: crate::error::Error| ConfigError::new("start", error.to_string());
+        if !self.clients.iter().any(|client| client.id == QUICKSTART) {
+            let client = DevClient::confidential(QUICKSTART, unguessable().map_err(failed)?);
+            self.clients.insert(0, client.with_any_loopback_redirect());
+        }
+        unique("with_people", self.people.iter().map(|person| person.id.as_str()))?;
+        unique("with_client", self.clients.iter().map(|client| client.id.as_str()))?;
+        let first = self.clients.iter().find(|client| client.id == QUICKSTART);
+        let secret = first.and_then(|client| client.secret.clone()).unwrap_or_default();
+
+        let not_bound = |error: std::io::Error| ConfigError::new("bind", format!("{}: {error}", self.address));
+        let listener = TcpListener::bind(self.address).await.map_err(not_bound)?;
+        let address = listener.local_addr().map_err(not_bound)?;
+        let state = State {
+            keys: Keys::new(self.algorithm).map_err(failed)?,
+            people: self.people,
+            clients: self.clients,
+            algorithm: self.algorithm,
+            lives: self.lives,
+            rotation: self.rotation,
+            access_token_format: self.access_token_format,
+            stand_in: None,
+            switches: Switches::default(),
+            browsers: Shelf::default(),
+            interactions: Shelf::default(),
+            codes: Shelf::default(),
+            grants: Shelf::default(),
+            access_tokens: Shelf::default(),
+            refresh_tokens: Shelf::default(),
+            consents: HashSet::new(),
+        };
+        let server = Arc::new(Server::new(address, self.clock, state));
+        let router = Router::new().fallback(answer).with_state(server.clone());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serve = axum::serve(Door(listener), router.into_make_service_with_connect_info::<Scissors>()).with_graceful_shutdown(
+            async move {
+                // An error means that the handle is gone, which is the same wish.
+                let _ = stopped.await;
+            },
+        );
+        let task = tokio::spawn(async move {
+            let _ = serve.await;
+        });
+        Ok(DevProvider { server, client_id: QUICKSTART.into(), client_secret: secret, _stop: stop, task })
+    }
+}
+
+fn unique<'a>(setting: &'static str, ids: impl Iterator<Item = &'a str>) -> Result<(), ConfigError> {
+    let mut seen = HashSet::new();
+    for id in ids {
+        if !seen.insert(id) {
+            return Err(ConfigError::new(setting, format!("the id {id:?} is there twice")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! The applications that people sign in to.
+
+use url::{Host, Url};
+
+use crate::secret::Secret;
+
+/// An application known to the development provider (RFC 7591 calls it a client).
+///
+/// ```
+/// use tower_identity::dev::DevClient;
+///
+/// let web = DevClient::confidential("web", "a secret of the web application")
+///     .with_redirect_uri("http://localhost:3000/auth/callback")
+///     .with_post_logout_redirect_uri("http://localhost:3000/auth/signed-out");
+/// let cli = DevClient::public("cli").with_any_loopback_redirect();
+/// assert_ne!(web, cli);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DevClient {
+    pub(super) id: String,
+    pub(super) secret: Option<Secret>,
+    pub(super) method: Option<ClientAuthentication>,
+    pub(super) redirect_uris: Vec<String>,
+    pub(super) post_logout_redirect_uris: Vec<String>,
+    pub(super) any_loopback: bool,
+    pub(super) consent: Consent,
+    pub(super) refresh_tokens: RefreshTokens,
+}
+
+/// How a client authenticates at the token endpoint (RFC 6749 section 2.3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClientAuthentication {
+    /// `client_secret_basic`: the `Authorization` header.
+    Basic,
+    /// `client_secret_post`: the form.
+    Post,
+}
+
+/// Whether people are asked before an application gets something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Consent {
+    /// Each scope is asked for once per person and client. The default.
+    #[default]
+    Asked,
+    /// Nothing is asked, as if an administrator had consented for everybody. `prompt=consent` still shows the page.
+    Given,
+}
+
+/// When a client gets a refresh token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RefreshTokens {
+    /// With the scope `offline_access` (OpenID Connect Core section 11). The default.
+    #[default]
+    WithOfflineAccess,
+    /// With every code, as some providers do.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl DevClient {
+    /// An application with a secret, which it may send by `client_secret_basic` or `client_secret_post`.
+    #[must_use]
+    pub fn confidential(id: impl Into<String>, secret: impl Into<Secret>) -> Self {
+        Self { secret: Some(secret.into()), ..Self::public(id) }
+    }
+
+    /// An application without a secret, protected by PKCE alone.
+    #[must_use]
+    pub fn public(id: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            secret: None,
+            method: None,
+            redirect_uris: Vec::new(),
+            post_logout_redirect_uris: Vec::new(),
+            any_loopback: false,
+            consent: Consent::default(),
+            refresh_tokens: RefreshTokens::default(),
+        }
+    }
+
+    /// Registers an address to return to after sign-in. It is compared as a string, as the specification asks for.
+    #[must_use]
+    pub fn with_redirect_uri(mut self, uri: impl Into<String>) -> Self {
+        self.redirect_uris.push(uri.into());
+        self
+    }
+
+    /// Registers an address to return to after sign-out. It is compared as a string.
+    #[must_use]
+    pub fn with_post_logout_redirect_uri(mut self, uri: impl Into<String>) -> Self {
+        self.post_logout_redirect_uris.push(uri.into());
+        self
+    }
+
+    /// Accepts every `http` or `https` address on a loopback host (`localhost`, `127.0.0.0/8`, `[::1]`) with any port and path, after
+    /// sign-in and after sign-out.
+    ///
+    /// No real provider should do this. The client `quickstart` has it, so that an application on any port works at once.
+    #[must_use]
+    pub fn with_any_loopback_redirect(mut self) -> Self {
+        self.any_loopback = true;
+        self
+    }
+
+    /// Accepts the secret by this method only. The default is both.
+    #[must_use]
+    pub fn with_authentication(mut self, method: ClientAuthentication) -> Self {
+        self.method = Some(method);
+        self
+    }
+
+    /// Sets whether people are asked for their consent. The default is [`Consent::Asked`].
+    #[must_use]
+    pub fn with_consent(mut self, consent: Consent) -> Self {
+        self.consent = consent;
+        self
+    }
+
+    /// Sets when there is a refresh token. The default is [`RefreshTokens::WithOfflineAccess`].
+    #[must_use]
+    pub fn with_refresh_tokens(mut self, when: RefreshTokens) -> Self {
+        self.refresh_tokens = when;
+        self
+    }
+
+    /// Whether a sign-in may return to `uri`.
+    pub(super) fn may_redirect_to(&self, uri: &str) -> bool {
+        self.redirect_uris.iter().any(|registered| registered == uri) || (self.any_loopback && is_on_loopback(uri))
+    }
+
+    /// Whether a sign-out may return to `uri`.
+    pub(super) fn may_sign_out_to(&self, uri: &str) -> bool {
+        self.post_logout_redirect_uris.iter().any(|registered| registered == uri) || (self.any_loopback && is_on_loopback(uri))
+    }
+}
+
+/// Whether `uri` is an absolute web address on this machine, without user name or fragment.
+fn is_on_loopback(uri: &str) -> bool {
+    let Ok(url) = Url::parse(uri) else { return false };
+    let host = match url.host() {
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    host && matches!(url.scheme(), "http" | "https") && url.fragment().is_none() && url.username().is_empty()
+}

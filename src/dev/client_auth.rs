@@ -1,0 +1,73 @@
+//! Who calls the token endpoint (RFC 6749 section 2.3).
+
+use axum::response::Response;
+use base64_simd::STANDARD;
+use http::{StatusCode, header};
+use percent_encoding::percent_decode_str;
+
+use super::{
+    client::{ClientAuthentication, DevClient},
+    reply,
+    request::Incoming,
+    state::State,
+};
+use crate::secret::{Secret, same};
+
+/// The client that sent the request, or the answer it gets instead.
+pub(super) fn authenticate(state: &State, incoming: &Incoming) -> Result<DevClient, Box<Response>> {
+    let header = incoming.header(header::AUTHORIZATION);
+    let refused = |description: &str| {
+        let mut response = reply::oauth_error(StatusCode::UNAUTHORIZED, "invalid_client", description);
+        if header.is_some() {
+            reply::set(&mut response, header::WWW_AUTHENTICATE, "Basic realm=\"token endpoint\"");
+        }
+        Box::new(response)
+    };
+    let form_id = incoming.form.first("client_id");
+    let form_secret = incoming.form.first("client_secret");
+    let (id, given) = match (header, form_secret) {
+        (Some(_), Some(_)) => {
+            // RFC 6749 section 2.3: not more than one method in each request.
+            let description = "the client authenticates in two ways at once";
+            return Err(Box::new(reply::oauth_error(StatusCode::BAD_REQUEST, "invalid_request", description)));
+        }
+        (Some(header), None) => {
+            let (id, secret) = basic(header).ok_or_else(|| refused("the Authorization header is not HTTP Basic"))?;
+            if form_id.is_some_and(|form_id| form_id != id) {
+                return Err(refused("client_id and the Authorization header name different clients"));
+            }
+            (id, Some((ClientAuthentication::Basic, secret)))
+        }
+        (None, secret) => {
+            let id = form_id.ok_or_else(|| refused("no client is named"))?.to_owned();
+            (id, secret.map(|secret| (ClientAuthentication::Post, secret.to_owned())))
+        }
+    };
+    let client = state.client(&id).ok_or_else(|| refused("the client is unknown"))?;
+    match (&client.secret, given) {
+        (None, None) => Ok(client.clone()),
+        (None, Some(_)) => Err(refused("the client has no secret, but sent one")),
+        (Some(_), None) => Err(refused("the client has to authenticate")),
+        (Some(_), Some((method, _))) if client.method.is_some_and(|only| only != method) => {
+            Err(refused("the client is registered for the other authentication method"))
+        }
+        (Some(expected), Some((_, given))) if matches(expected, &given) => Ok(client.clone()),
+        (Some(_), Some(_)) => Err(refused("the client secret is wrong")),
+    }
+}
+
+fn matches(expected: &Secret, given: &str) -> bool {
+    same(expected.expose().as_bytes(), given.as_bytes())
+}
+
+/// Id and secret of an HTTP Basic header, each form-encoded (RFC 6749 section 2.3.1).
+fn basic(header: &str) -> Option<(String, String)> {
+    let (scheme, credentials) = header.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let text = String::from_utf8(STANDARD.decode_to_vec(credentials.trim()).ok()?).ok()?;
+    let (id, secret) = text.split_once(':')?;
+    let decode = |part: &str| percent_decode_str(&part.replace('+', " ")).decode_utf8().ok().map(std::borrow::Cow::into_owned);
+    Some((decode(id)?, decode(secret)?))
+}

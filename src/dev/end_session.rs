@@ -1,0 +1,79 @@
+//! The end of the session (OpenID Connect RP-Initiated Logout 1.0).
+
+use axum::response::Response;
+use http::{Method, StatusCode, header};
+use url::Url;
+
+use super::{
+    client::DevClient,
+    jwt, pages, reply,
+    request::{Incoming, Parameters},
+    server::Server,
+    state::State,
+};
+use crate::error::Error;
+
+/// What a sign-out asks for, checked.
+struct SignOut {
+    /// Who is meant, by subject, if the request has a proof that the person was signed in.
+    subject: Option<String>,
+    /// Where the browser goes afterwards, `state` included.
+    to: Option<String>,
+}
+
+fn read(state: &State, parameters: &Parameters) -> Result<SignOut, &'static str> {
+    if parameters.repeated().is_some() {
+        return Err("A parameter is there twice.");
+    }
+    let hint = match parameters.first("id_token_hint") {
+        None => None,
+        Some(hint) => Some(jwt::own_claims(&state.keys, hint).ok_or("id_token_hint is not an ID token of this provider.")?),
+    };
+    let text = |name: &str| hint.as_ref().and_then(|claims| claims.get(name)).and_then(|value| value.as_str());
+    let named = match (parameters.first("client_id"), text("aud")) {
+        (Some(id), Some(audience)) if id != audience => return Err("client_id is not the client of id_token_hint."),
+        (id, audience) => id.or(audience),
+    };
+    let client: Option<&DevClient> = match named {
+        None => None,
+        Some(id) => Some(state.client(id).ok_or("This client_id is not registered here.")?),
+    };
+    let to = match (parameters.first("post_logout_redirect_uri"), client) {
+        (None, _) => None,
+        (Some(_), None) => return Err("post_logout_redirect_uri needs id_token_hint or client_id."),
+        (Some(uri), Some(client)) if client.may_sign_out_to(uri) => {
+            let mut url = Url::parse(uri).map_err(|_| "post_logout_redirect_uri is not a URL.")?;
+            if let Some(state) = parameters.first("state") {
+                url.query_pairs_mut().append_pair("state", state);
+            }
+            Some(url.to_string())
+        }
+        (Some(_), Some(_)) => return Err("This post_logout_redirect_uri is not registered for the client."),
+    };
+    Ok(SignOut { subject: text("sub").map(ToOwned::to_owned), to })
+}
+
+/// Signs the browser out: at once with a hint about the person who is signed in, else after a question.
+pub(super) fn end_session(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
+    let mut guard = server.state();
+    let state = &mut *guard;
+    let parameters = incoming.parameters();
+    let request = match read(state, parameters) {
+        Ok(request) => request,
+        Err(problem) => return Ok(pages::problem(StatusCode::BAD_REQUEST, problem)),
+    };
+    let browser = incoming.cookie(&server.cookie_name()).unwrap_or_default().to_owned();
+    let person = state.browsers.find(&browser).and_then(|signed_in| state.person(&signed_in.person)).cloned();
+    let host = incoming.header(header::HOST).unwrap_or_default();
+    let confirmed = incoming.method == Method::POST
+        && parameters.first("confirm") == Some("yes")
+        && incoming.header(header::ORIGIN).is_none_or(|origin| origin == format!("http://{host}"));
+    if let Some(person) = person {
+        let proven = request.subject.as_deref() == Some(person.subject.as_str());
+        if !proven && !confirmed && state.stand_in.is_none() {
+            return Ok(pages::sign_out(server, &person, parameters, request.to.as_deref()));
+        }
+        state.browsers.remove(&browser);
+    }
+    Ok(request.to.map_or_else(pages::signed_out, |to| reply::redirect(&to)))
+}

@@ -1,0 +1,49 @@
+//! Writing JWTs (RFC 7515, RFC 7519), and reading our own.
+
+use serde_json::{Map, Value, json};
+
+use super::keys::{Keys, SigningAlgorithm, SigningKey};
+use crate::{
+    error::Error,
+    secret::{base64url, from_base64url},
+};
+
+/// The header of a JWT signed with `key`.
+pub(super) fn header(key: &SigningKey, typ: &str) -> Map<String, Value> {
+    let mut header = Map::new();
+    header.insert("alg".into(), key.algorithm.name().into());
+    header.insert("kid".into(), key.kid.clone().into());
+    header.insert("typ".into(), typ.into());
+    header
+}
+
+/// `header.payload`, the part that is signed.
+pub(super) fn message(header: &str, payload: &str) -> String {
+    format!("{}.{}", base64url(header.as_bytes()), base64url(payload.as_bytes()))
+}
+
+/// A JWT of these claims, signed with `key`.
+pub(super) fn sign(key: &SigningKey, typ: &str, claims: &Map<String, Value>) -> Result<String, Error> {
+    let message = message(&json!(header(key, typ)).to_string(), &json!(claims).to_string());
+    let signature = key.sign(message.as_bytes())?;
+    Ok(format!("{message}.{}", base64url(&signature)))
+}
+
+/// The left half of the digest of an access token or code (OpenID Connect Core section 3.1.3.6).
+pub(super) fn half_hash(algorithm: SigningAlgorithm, value: &str) -> String {
+    let digest = aws_lc_rs::digest::digest(algorithm.digest(), value.as_bytes());
+    let bytes = digest.as_ref();
+    base64url(bytes.get(..bytes.len() / 2).unwrap_or_default())
+}
+
+/// The claims of a JWT that was signed here, at whatever time: hints may be expired (OpenID Connect RP-Initiated Logout section 2).
+pub(super) fn own_claims(keys: &Keys, jwt: &str) -> Option<Map<String, Value>> {
+    let (message, signature) = jwt.rsplit_once('.')?;
+    let (header, payload) = message.split_once('.')?;
+    let header: Value = serde_json::from_slice(&from_base64url(header)?).ok()?;
+    let key = keys.known(header.get("kid")?.as_str()?)?;
+    if header.get("alg")?.as_str()? != key.algorithm.name() || !key.verifies(message.as_bytes(), &from_base64url(signature)?) {
+        return None;
+    }
+    serde_json::from_slice(&from_base64url(payload)?).ok()
+}

@@ -1,0 +1,51 @@
+//! The discovery document (OpenID Connect Discovery section 3, RFC 8414) and the key set.
+
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::{
+    reply,
+    request::Incoming,
+    server::{Server, path},
+};
+use crate::error::Error;
+
+fn document(server: &Server) -> Value {
+    let algorithm = server.state().algorithm.name();
+    json!({
+        "issuer": server.issuer,
+        "authorization_endpoint": server.url(path::AUTHORIZE),
+        "token_endpoint": server.url(path::TOKEN),
+        "userinfo_endpoint": server.url(path::USER_INFO),
+        "jwks_uri": server.url(path::KEYS),
+        "end_session_endpoint": server.url(path::END_SESSION),
+        "revocation_endpoint": server.url(path::REVOKE),
+        "introspection_endpoint": server.url(path::INTROSPECT),
+        "authorization_response_iss_parameter_supported": true,
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query", "form_post"],
+        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "code_challenge_methods_supported": ["S256"],
+        "prompt_values_supported": ["none", "login", "consent", "select_account", "create"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": [algorithm],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "scopes_supported": ["openid", "profile", "email", "offline_access"],
+        "claims_supported": [
+            "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "at_hash", "sid", "name", "given_name", "family_name",
+            "preferred_username", "email", "email_verified", "roles", "groups",
+        ],
+        "claims_parameter_supported": false,
+        "request_parameter_supported": false,
+        "request_uri_parameter_supported": false,
+    })
+}
+
+pub(super) fn discovery(server: &Server, _: &Incoming) -> Result<Response, Error> {
+    Ok(reply::document(&document(server)))
+}
+
+pub(super) fn keys(server: &Server, _: &Incoming) -> Result<Response, Error> {
+    let set = server.state().keys.jwk_set();
+    Ok(reply::document(&set))
+}

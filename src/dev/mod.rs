@@ -1,0 +1,67 @@
+//! A development provider: OpenID Connect in this process, on loopback only, for demos and tests.
+//!
+//! It signs in without an account anywhere: an account picker with a few people, a consent page, and every protocol step as the
+//! specifications have it. Feature `dev-provider`.
+//!
+//! - It listens on loopback addresses only, and answers requests only if their `Host` is a loopback name.
+//! - Code flow only; PKCE with S256 is enforced; redirect addresses are compared character by character; codes work once; refresh tokens
+//!   rotate, and a reused one revokes all that came from the sign-in.
+//! - The client `quickstart` may use any redirect address on a loopback host. Others are added with [`DevProvider::add_client`].
+//! - The handle commands it from a test: who signs in, what fails, what waits, how long things live; and it counts requests.
+//!
+//! ```
+//! use tower_identity::dev::{DevProvider, Endpoint};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let provider = DevProvider::start().await?;
+//! provider.sign_in_as("ada")?; // no pages in this test
+//!
+//! // … configure the application with `provider.authority_url()`, `provider.client_id()` and `provider.client_secret()`, and use it …
+//!
+//! assert_eq!(provider.requests(Endpoint::Token), 0);
+//! provider.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Security
+//!
+//! It signs anybody in as anybody. Its keys and secrets exist only while it runs. Never build it into what you deploy: keep the feature in
+//! `dev-dependencies`, or behind a feature of your own.
+
+mod authorize;
+mod builder;
+mod callback;
+mod client;
+mod client_auth;
+mod end_session;
+mod interaction;
+mod issue;
+mod jwt;
+mod keys;
+mod metadata;
+mod pages;
+mod person;
+mod provider;
+mod reply;
+mod request;
+mod server;
+mod state;
+mod switches;
+mod token;
+mod token_status;
+mod user_info;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use builder::DevProviderBuilder;
+pub use client::{ClientAuthentication, Consent, DevClient, RefreshTokens};
+pub use issue::IssuedTokens;
+pub use keys::{OldKeys, SigningAlgorithm};
+pub use person::DevPerson;
+pub use provider::DevProvider;
+pub use state::{AccessTokenFormat, RefreshRotation};
+pub use switches::{Endpoint, Failure, Hold, RecordedRequest};

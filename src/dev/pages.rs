@@ -1,0 +1,222 @@
+//! The pages: plain HTML without scripts, and the one of `form_post`, which submits itself.
+
+use std::sync::OnceLock;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::response::Response;
+use base64_simd::STANDARD;
+use http::{StatusCode, header};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use url::Url;
+
+use super::{
+    authorize::AuthorizationRequest,
+    person::DevPerson,
+    reply,
+    request::{Incoming, Parameters},
+    server::{Server, path},
+    state::State,
+};
+use crate::error::Error;
+
+const STYLE: &str = include_str!("pages.css");
+const SUBMIT: &str = "document.forms[0].submit()";
+
+/// `'sha256-…'`, the name of an inline style or script in a content security policy.
+fn source_hash(text: &str) -> String {
+    format!("'sha256-{}'", STANDARD.encode_to_string(digest(&SHA256, text.as_bytes()).as_ref()))
+}
+
+/// What a policy calls the place of an address: its origin, or the scheme of an application's own.
+fn source_of(address: &str) -> String {
+    Url::parse(address).map_or_else(
+        |_| String::new(),
+        |url| match url.scheme() {
+            "http" | "https" => url.origin().ascii_serialization(),
+            scheme => format!("{scheme}:"),
+        },
+    )
+}
+
+/// A page. `form_action` lists where its forms may lead to, the redirects after them included; `extra` adds to the policy.
+fn page(status: StatusCode, title: &str, form_action: &str, extra: &str, content: &Markup) -> Response {
+    static STYLE_HASH: OnceLock<String> = OnceLock::new();
+    let style = STYLE_HASH.get_or_init(|| source_hash(STYLE));
+    let markup = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · Development provider" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main {
+                    p.brand { "Development provider" }
+                    h1 { (title) }
+                    (content)
+                }
+            }
+        }
+    };
+    let mut response = reply::text(status, "text/html; charset=utf-8", markup.into_string());
+    let policy = format!("default-src 'none'; style-src {style}; base-uri 'none'; form-action {form_action}{extra}");
+    reply::set(&mut response, header::CONTENT_SECURITY_POLICY, &policy);
+    reply::set(&mut response, header::CACHE_CONTROL, "no-store");
+    reply::set(&mut response, header::REFERRER_POLICY, "strict-origin");
+    reply::set(&mut response, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    response
+}
+
+const NO_FRAMES: &str = "; frame-ancestors 'none'";
+
+/// Something is wrong, and the browser cannot be sent back with it.
+pub(super) fn problem(status: StatusCode, text: &str) -> Response {
+    page(status, "This did not work", "'none'", NO_FRAMES, &html! { p role="alert" { (text) } })
+}
+
+/// What this is, for somebody who opens the address.
+#[allow(clippy::unnecessary_wraps, reason = "the shape of every endpoint")]
+pub(super) fn home(server: &Server, _: &Incoming) -> Result<Response, Error> {
+    let state = server.state();
+    let content = html! {
+        p { "An OpenID Connect provider for development and tests. It runs inside your application, answers on this machine only, and signs anybody in." }
+        dl {
+            dt { "Issuer" }
+            dd { code { (server.issuer) } }
+            dt { "Applications" }
+            @for client in &state.clients { dd { code { (client.id) } } }
+            dt { "People" }
+            @for person in &state.people { dd { (person.name) " " small { (person.note) } } }
+        }
+        p { a href=(path::DISCOVERY) { "Discovery document" } }
+    };
+    Ok(page(StatusCode::OK, "Ready to sign people in", "'none'", NO_FRAMES, &content))
+}
+
+fn initials(name: &str) -> String {
+    name.split_whitespace().filter_map(|word| word.chars().next()).take(2).collect()
+}
+
+/// Who is it? The person of `login_hint` comes first.
+pub(super) fn picker(server: &Server, state: &State, id: &str, request: &AuthorizationRequest) -> Response {
+    let hinted = |person: &&DevPerson| {
+        request.login_hint.as_deref().is_some_and(|hint| person.is(hint))
+            || request.hinted_subject.as_deref() == Some(person.subject.as_str())
+    };
+    let mut people: Vec<_> = state.people.iter().collect();
+    people.sort_by_key(|person| !hinted(person));
+    let first_is_hinted = people.first().is_some_and(hinted);
+    let create = request.prompts("create");
+    let content = html! {
+        p { "to continue to " strong { (request.client) } }
+        @if create {
+            form method="post" action=(path::INTERACTION) {
+                input type="hidden" name="id" value=(id);
+                label for="name" { "Your name" }
+                input id="name" name="name" autocomplete="off" required autofocus;
+                button.primary { "Create the account" }
+            }
+            p { "or use one of these:" }
+        }
+        form method="post" action=(path::INTERACTION) {
+            input type="hidden" name="id" value=(id);
+            ul.people {
+                @for (index, person) in people.iter().enumerate() {
+                    li {
+                        button.person name="person" value=(person.id) autofocus[index == 0 && first_is_hinted && !create] {
+                            span.initials aria-hidden="true" { (initials(&person.name)) }
+                            span {
+                                strong { (person.name) }
+                                span.detail { (person.username) }
+                                @if !person.note.is_empty() { span.detail { (person.note) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        (decline(id, "Cancel"))
+    };
+    let title = if create { "Create an account" } else { "Choose an account" };
+    page(StatusCode::OK, title, &actions(server, &request.redirect_uri), NO_FRAMES, &content)
+}
+
+fn decline(id: &str, label: &str) -> Markup {
+    html! {
+        form method="post" action=(path::INTERACTION) {
+            input type="hidden" name="id" value=(id);
+            button.quiet name="decision" value="decline" { (label) }
+        }
+    }
+}
+
+/// The forms lead to the provider itself, and from there back to the application.
+fn actions(_: &Server, redirect_uri: &str) -> String {
+    format!("'self' {}", source_of(redirect_uri))
+}
+
+/// May the application have these scopes?
+pub(super) fn consent(server: &Server, id: &str, request: &AuthorizationRequest, name: &str, scopes: &[String]) -> Response {
+    let content = html! {
+        p { strong { (request.client) } " asks for permission. You are signed in as " strong { (name) } "." }
+        ul.scopes {
+            @for scope in scopes {
+                li { (meaning(scope)) " " code { (scope) } }
+            }
+        }
+        form method="post" action=(path::INTERACTION) {
+            input type="hidden" name="id" value=(id);
+            button.primary name="decision" value="agree" autofocus { "Allow" }
+        }
+        (decline(id, "Decline"))
+    };
+    page(StatusCode::OK, "Permissions", &actions(server, &request.redirect_uri), NO_FRAMES, &content)
+}
+
+fn meaning(scope: &str) -> &str {
+    match scope {
+        "openid" => "Know that it is you",
+        "profile" => "See your name",
+        "email" => "See your e-mail address",
+        "offline_access" => "Keep access while you are away",
+        _ => "Use on your behalf:",
+    }
+}
+
+/// Really sign out? The parameters travel along in the form.
+pub(super) fn sign_out(server: &Server, person: &DevPerson, parameters: &Parameters, to: Option<&str>) -> Response {
+    let content = html! {
+        p { "You are signed in as " strong { (person.name) } "." }
+        form method="post" action=(path::END_SESSION) {
+            @for (name, value) in parameters.0.iter().filter(|(name, _)| name != "confirm") {
+                input type="hidden" name=(name) value=(value);
+            }
+            button.primary name="confirm" value="yes" autofocus { "Sign out" }
+        }
+    };
+    page(StatusCode::OK, "Sign out?", &actions(server, to.unwrap_or_default()), NO_FRAMES, &content)
+}
+
+/// The end, without an application to go back to.
+pub(super) fn signed_out() -> Response {
+    page(StatusCode::OK, "Signed out", "'none'", NO_FRAMES, &html! { p { "You can close this page." } })
+}
+
+/// The authorization response as a form that submits itself, or on a click where scripts are off.
+pub(super) fn form_post(to: &str, parameters: &[(String, String)]) -> Response {
+    static SUBMIT_HASH: OnceLock<String> = OnceLock::new();
+    let script = SUBMIT_HASH.get_or_init(|| source_hash(SUBMIT));
+    let content = html! {
+        form method="post" action=(to) {
+            @for (name, value) in parameters {
+                input type="hidden" name=(name) value=(value);
+            }
+            noscript { button.primary { "Continue" } }
+        }
+        script { (PreEscaped(SUBMIT)) }
+    };
+    page(StatusCode::OK, "Back to the application", &source_of(to), &format!("; script-src {script}"), &content)
+}

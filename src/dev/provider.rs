@@ -1,0 +1,220 @@
+//! The running provider and its handle.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{sync::oneshot, task::JoinHandle};
+
+use super::{
+    builder::DevProviderBuilder,
+    client::DevClient,
+    keys::{OldKeys, SigningAlgorithm},
+    person::DevPerson,
+    server::Server,
+    switches::{Endpoint, Failure, Gate, Hold, RecordedRequest},
+};
+use crate::{
+    error::{ConfigError, Error},
+    secret::Secret,
+};
+
+/// An OpenID Connect provider in this process, for development and tests; the handle that runs and commands it.
+///
+/// It runs as tasks of the Tokio runtime that it was started on and stops when the handle is dropped. See the [module](super) for what it does.
+#[derive(Debug)]
+#[must_use = "the provider stops when its handle is dropped"]
+pub struct DevProvider {
+    pub(super) server: Arc<Server>,
+    pub(super) client_id: String,
+    pub(super) client_secret: Secret,
+    /// Dropping it stops the server.
+    pub(super) _stop: oneshot::Sender<()>,
+    pub(super) task: JoinHandle<()>,
+}
+
+impl DevProvider {
+    /// Starts a provider with the default people and the client `quickstart` on a free port of `127.0.0.1`.
+    ///
+    /// # Errors
+    ///
+    /// No port can be bound.
+    pub async fn start() -> Result<Self, ConfigError> {
+        Self::builder().start().await
+    }
+
+    /// A provider to be set up.
+    pub fn builder() -> DevProviderBuilder {
+        DevProviderBuilder::default()
+    }
+
+    /// Stops the provider and waits until requests in flight are answered. Dropping the handle stops it without waiting.
+    pub async fn shutdown(self) {
+        let Self { _stop, task, .. } = self;
+        drop(_stop);
+        let _ = task.await;
+    }
+
+    /// The issuer, for example `http://127.0.0.1:49152`.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.server.issuer
+    }
+
+    /// What an application is configured with, here the issuer: `Authority::oidc(provider.authority_url())`.
+    #[must_use]
+    pub fn authority_url(&self) -> &str {
+        &self.server.issuer
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.server.address
+    }
+
+    /// The id of the client that is always there: `quickstart`.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// The secret of the client `quickstart`: a new one at each start.
+    #[must_use]
+    pub fn client_secret(&self) -> Secret {
+        self.client_secret.clone()
+    }
+
+    /// Adds an application, or replaces the one with the same id.
+    pub fn add_client(&self, client: DevClient) {
+        let mut state = self.server.state();
+        state.clients.retain(|known| known.id != client.id);
+        state.clients.push(client);
+    }
+
+    /// Adds a person, or replaces the one with the same id: the next token has the new claims.
+    pub fn add_person(&self, person: DevPerson) {
+        let mut state = self.server.state();
+        match state.people.iter_mut().find(|known| known.id == person.id) {
+            Some(known) => *known = person,
+            None => state.people.push(person),
+        }
+    }
+
+    /// From now on `person` answers every page at once: is chosen in the account picker, agrees to every scope, confirms the sign-out.
+    ///
+    /// A browser in which somebody else is signed in changes to this person. `prompt=none` is answered as ever, from what the browser's session
+    /// says: there is no page in it that could be answered.
+    ///
+    /// # Errors
+    ///
+    /// Nobody has this id.
+    pub fn sign_in_as(&self, person: &str) -> Result<(), ConfigError> {
+        let mut state = self.server.state();
+        if state.person(person).is_none() {
+            return Err(ConfigError::new("sign_in_as", format!("there is no person with the id {person:?}")));
+        }
+        state.stand_in = Some(person.to_owned());
+        Ok(())
+    }
+
+    /// Shows the pages again: ends [`sign_in_as`](Self::sign_in_as).
+    pub fn show_pages(&self) {
+        self.server.state().stand_in = None;
+    }
+
+    /// Signs everybody out at the provider, in all browsers. Tokens stay valid.
+    pub fn sign_everybody_out(&self) {
+        self.server.state().browsers.clear();
+    }
+
+    /// Forgets what people have agreed to: they are asked again.
+    pub fn forget_consents(&self) {
+        self.server.state().consents.clear();
+    }
+
+    /// Ends all sign-ins of `person` at all clients: their refresh tokens and access tokens are refused from now on.
+    pub fn revoke_refresh_tokens(&self, person: &str) {
+        for grant in self.server.state().grants.values_mut() {
+            if grant.person == person {
+                grant.revoked = true;
+            }
+        }
+    }
+
+    /// Signs with a new key from now on.
+    ///
+    /// # Errors
+    ///
+    /// No key could be made.
+    pub fn rotate_keys(&self, old: OldKeys) -> Result<(), Error> {
+        let mut state = self.server.state();
+        let algorithm = state.algorithm;
+        state.keys.rotate(algorithm, old)
+    }
+
+    /// Signs with a new key for another algorithm from now on, and names it in the metadata.
+    ///
+    /// # Errors
+    ///
+    /// No key could be made.
+    pub fn use_algorithm(&self, algorithm: SigningAlgorithm, old: OldKeys) -> Result<(), Error> {
+        let mut state = self.server.state();
+        state.keys.rotate(algorithm, old)?;
+        state.algorithm = algorithm;
+        Ok(())
+    }
+
+    /// How many requests an endpoint has received, the failed and the held ones included.
+    #[must_use]
+    pub fn requests(&self, endpoint: Endpoint) -> u64 {
+        self.server.state().switches.desk(endpoint).requests
+    }
+
+    /// The last request that an endpoint received.
+    #[must_use]
+    pub fn last_request(&self, endpoint: Endpoint) -> Option<RecordedRequest> {
+        self.server.state().switches.desk(endpoint).last.clone()
+    }
+
+    /// The next `count` requests to an endpoint fail in this way. Failures queue up behind those that were asked for before.
+    pub fn fail_next(&self, endpoint: Endpoint, count: usize, failure: Failure) {
+        let mut state = self.server.state();
+        state.switches.desk(endpoint).failures.extend(std::iter::repeat_n(failure, count));
+    }
+
+    /// Forgets the failures that have not happened yet.
+    pub fn stop_failing(&self, endpoint: Endpoint) {
+        self.server.state().switches.desk(endpoint).failures.clear();
+    }
+
+    /// The next request to an endpoint waits until the gate is opened. Called twice, the next two requests wait, each at its own gate.
+    pub fn hold_next(&self, endpoint: Endpoint) -> Hold {
+        let (gate, hold) = Gate::with_hold();
+        self.server.state().switches.desk(endpoint).gates.push_back(gate);
+        hold
+    }
+
+    /// Delays every answer of an endpoint, to see what a slow provider is like; zero ends it. Tests use [`hold_next`](Self::hold_next).
+    pub fn delay(&self, endpoint: Endpoint, by: Duration) {
+        self.server.state().switches.desk(endpoint).delay = by;
+    }
+
+    /// Sets how long the access tokens that are issued from now on live.
+    pub fn set_access_token_life(&self, life: Duration) {
+        self.server.state().lives.access_token = life;
+    }
+
+    /// Sets how long the ID tokens that are issued from now on live.
+    pub fn set_id_token_life(&self, life: Duration) {
+        self.server.state().lives.id_token = life;
+    }
+
+    /// Sets how long the refresh tokens that are issued from now on live.
+    pub fn set_refresh_token_life(&self, life: Duration) {
+        self.server.state().lives.refresh_token = life;
+    }
+
+    /// Sets how long the codes that are issued from now on live.
+    pub fn set_code_life(&self, life: Duration) {
+        self.server.state().lives.code = life;
+    }
+}

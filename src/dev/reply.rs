@@ -1,0 +1,84 @@
+//! Answers that are not pages: JSON, redirects, OAuth errors.
+
+use axum::{body::Body, response::Response};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::switches::Failure;
+
+pub(super) fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// Sets a header; a value that no header can hold (never one of ours) is left out.
+pub(super) fn set(response: &mut Response, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().append(name, value);
+    }
+}
+
+pub(super) fn text(status: StatusCode, content_type: &str, body: String) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    set(&mut response, header::CONTENT_TYPE, content_type);
+    response
+}
+
+/// JSON that everybody may keep.
+pub(super) fn document(body: &Value) -> Response {
+    text(StatusCode::OK, "application/json", body.to_string())
+}
+
+/// JSON that nobody may keep (RFC 6749 section 5.1).
+pub(super) fn private_json(status: StatusCode, body: &Value) -> Response {
+    let mut response = text(status, "application/json", body.to_string());
+    set(&mut response, header::CACHE_CONTROL, "no-store");
+    set(&mut response, header::PRAGMA, "no-cache");
+    response
+}
+
+/// An error answer of the token endpoint and its relatives (RFC 6749 section 5.2).
+pub(super) fn oauth_error(status: StatusCode, error: &str, description: &str) -> Response {
+    private_json(status, &json!({ "error": error, "error_description": description }))
+}
+
+/// 303: whatever the request was, the next one is a GET.
+pub(super) fn redirect(to: &str) -> Response {
+    let mut response = empty(StatusCode::SEE_OTHER);
+    set(&mut response, header::LOCATION, to);
+    set(&mut response, header::CACHE_CONTROL, "no-store");
+    set(&mut response, header::REFERRER_POLICY, "strict-origin");
+    response
+}
+
+/// An error answer of a protected resource (RFC 6750 section 3).
+pub(super) fn bearer_error(status: StatusCode, error: Option<&str>) -> Response {
+    let mut response = empty(status);
+    let challenge = error.map_or_else(|| "Bearer".to_owned(), |error| format!("Bearer error=\"{error}\""));
+    set(&mut response, header::WWW_AUTHENTICATE, &challenge);
+    response
+}
+
+/// The answer of an endpoint that was told to fail.
+pub(super) fn failure(failure: &Failure) -> Response {
+    let status = |status: u16| StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    match failure {
+        Failure::Status(code) => empty(status(*code)),
+        Failure::Body { status: code, content_type, body } => text(status(*code), content_type, body.clone()),
+        Failure::RetryAfter { status: code, pause } => {
+            let mut response = empty(status(*code));
+            set(&mut response, header::RETRY_AFTER, &pause.as_secs().to_string());
+            response
+        }
+        Failure::Redirect(to) => {
+            let mut response = empty(StatusCode::FOUND);
+            set(&mut response, header::LOCATION, to);
+            response
+        }
+        Failure::OAuthError(error) => oauth_error(StatusCode::BAD_REQUEST, error, "as the test asked for"),
+        Failure::Endless(bytes) => text(StatusCode::OK, "application/json", " ".repeat(*bytes)),
+        Failure::Disconnect | Failure::LoseAnswer => empty(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}

@@ -1,0 +1,118 @@
+//! A request, read: one shape for the query, the form and the headers.
+
+use axum::{
+    body::{Body, to_bytes},
+    extract::Request,
+};
+use http::{HeaderMap, Method, StatusCode, header};
+use url::form_urlencoded;
+
+use super::switches::RecordedRequest;
+
+/// The largest form that is read.
+const BODY_LIMIT: usize = 256 * 1024;
+
+/// Parameters in the order of the request, decoded.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Parameters(pub(super) Vec<(String, String)>);
+
+impl Parameters {
+    fn parse(encoded: &[u8]) -> Self {
+        Self(form_urlencoded::parse(encoded).into_owned().collect())
+    }
+
+    /// A parameter's value. Parameters without a value are treated as omitted (RFC 6749 section 3.1).
+    pub(super) fn first(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+
+    /// The values of a parameter that is a list separated by spaces, each once.
+    pub(super) fn list(&self, name: &str) -> Vec<String> {
+        let mut list: Vec<String> = Vec::new();
+        for value in self.first(name).unwrap_or_default().split(' ').filter(|value| !value.is_empty()) {
+            if !list.iter().any(|known| known == value) {
+                list.push(value.to_owned());
+            }
+        }
+        list
+    }
+
+    /// The name of a parameter that is there twice, which no request may have (RFC 6749 section 3.1), except those of `resource` (RFC 8707).
+    pub(super) fn repeated(&self) -> Option<&str> {
+        let mut rest = self.0.iter();
+        while let Some((name, _)) = rest.next() {
+            if name != "resource" && rest.clone().any(|(other, _)| other == name) {
+                return Some(name);
+            }
+        }
+        None
+    }
+}
+
+/// What an endpoint is asked.
+#[derive(Clone, Debug)]
+pub(super) struct Incoming {
+    pub(super) method: Method,
+    pub(super) path: String,
+    path_and_query: String,
+    pub(super) query: Parameters,
+    pub(super) form: Parameters,
+    pub(super) has_form: bool,
+    pub(super) headers: HeaderMap,
+}
+
+impl Incoming {
+    pub(super) async fn read(request: Request<Body>) -> Result<Self, StatusCode> {
+        let (parts, body) = request.into_parts();
+        let body = to_bytes(body, BODY_LIMIT).await.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
+        let has_form = parts
+            .headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split(';').next())
+            .is_some_and(|media| media.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"));
+        Ok(Self {
+            method: parts.method,
+            path: parts.uri.path().to_owned(),
+            path_and_query: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+            query: Parameters::parse(parts.uri.query().unwrap_or_default().as_bytes()),
+            form: if has_form { Parameters::parse(&body) } else { Parameters::default() },
+            has_form,
+            headers: parts.headers,
+        })
+    }
+
+    pub(super) fn header(&self, name: header::HeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The parameters of an endpoint that takes GET and POST: those of the form for POST, else those of the query.
+    pub(super) fn parameters(&self) -> &Parameters {
+        if self.method == Method::POST { &self.form } else { &self.query }
+    }
+
+    /// The first value of a cookie.
+    pub(super) fn cookie(&self, name: &str) -> Option<&str> {
+        self.headers
+            .get_all(header::COOKIE)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|line| line.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value)
+    }
+
+    pub(super) fn record(&self) -> RecordedRequest {
+        RecordedRequest {
+            method: self.method.to_string(),
+            path_and_query: self.path_and_query.clone(),
+            parameters: self.query.0.iter().chain(&self.form.0).cloned().collect(),
+            headers: self
+                .headers
+                .iter()
+                .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! What the provider remembers: people, clients, browsers, codes, grants, tokens.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    time::Duration,
+};
+
+use super::{
+    authorize::AuthorizationRequest,
+    client::DevClient,
+    keys::{Keys, SigningAlgorithm},
+    person::DevPerson,
+    switches::Switches,
+};
+use crate::{
+    clock::UnixTime,
+    error::Error,
+    secret::{base64url, random},
+};
+
+/// How many entries of one kind are kept; the oldest leave first.
+const CAPACITY: usize = 100_000;
+
+/// A new unguessable identifier or token: 256 bits.
+pub(super) fn unguessable() -> Result<String, Error> {
+    Ok(base64url(&random::<32>()?))
+}
+
+/// A bounded map from identifiers to what they stand for.
+#[derive(Debug)]
+pub(super) struct Shelf<V> {
+    entries: HashMap<String, V>,
+    order: VecDeque<String>,
+}
+
+impl<V> Default for Shelf<V> {
+    fn default() -> Self {
+        Self { entries: HashMap::new(), order: VecDeque::new() }
+    }
+}
+
+impl<V> Shelf<V> {
+    pub(super) fn put(&mut self, id: String, value: V) {
+        if self.order.len() >= CAPACITY
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.entries.remove(&oldest);
+        }
+        if self.entries.insert(id.clone(), value).is_none() {
+            self.order.push_back(id);
+        }
+    }
+
+    pub(super) fn find(&self, id: &str) -> Option<&V> {
+        self.entries.get(id)
+    }
+
+    pub(super) fn find_mut(&mut self, id: &str) -> Option<&mut V> {
+        self.entries.get_mut(id)
+    }
+
+    pub(super) fn remove(&mut self, id: &str) -> Option<V> {
+        let value = self.entries.remove(id)?;
+        self.order.retain(|known| known != id);
+        Some(value)
+    }
+
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.entries.values_mut()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+        self.order.clear();
+    }
+}
+
+/// Who is signed in at the provider in one browser.
+#[derive(Clone, Debug)]
+pub(super) struct SignedIn {
+    pub(super) person: String,
+    pub(super) auth_time: UnixTime,
+    pub(super) acr: Option<String>,
+    pub(super) sid: String,
+}
+
+/// An authorization request that waits for somebody to click.
+#[derive(Clone, Debug)]
+pub(super) struct Interaction {
+    pub(super) request: AuthorizationRequest,
+    /// The browser that it was shown in: no other may answer it.
+    pub(super) browser: String,
+    pub(super) started: UnixTime,
+    /// Whoever was picked for this request.
+    pub(super) picked: Option<SignedIn>,
+    pub(super) consented: bool,
+}
+
+/// An authorization code (RFC 6749 section 4.1.2).
+#[derive(Clone, Debug)]
+pub(super) struct Code {
+    pub(super) grant: String,
+    pub(super) client: String,
+    pub(super) redirect_uri: String,
+    pub(super) challenge: String,
+    pub(super) nonce: Option<String>,
+    pub(super) expires: UnixTime,
+    pub(super) used: bool,
+}
+
+/// What one sign-in gave to one client: the family that its tokens belong to and are revoked with.
+#[derive(Clone, Debug)]
+pub(super) struct Grant {
+    pub(super) client: String,
+    pub(super) person: String,
+    pub(super) scopes: Vec<String>,
+    pub(super) signed_in: SignedIn,
+    pub(super) revoked: bool,
+}
+
+/// An access token.
+#[derive(Clone, Debug)]
+pub(super) struct AccessTokenEntry {
+    pub(super) grant: String,
+    pub(super) scopes: Vec<String>,
+    pub(super) issued: UnixTime,
+    pub(super) expires: UnixTime,
+    pub(super) revoked: bool,
+}
+
+/// A refresh token.
+#[derive(Clone, Debug)]
+pub(super) struct RefreshTokenEntry {
+    pub(super) grant: String,
+    pub(super) issued: UnixTime,
+    pub(super) expires: UnixTime,
+    pub(super) used: bool,
+}
+
+/// How long things live.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lives {
+    pub(super) code: Duration,
+    pub(super) access_token: Duration,
+    pub(super) id_token: Duration,
+    pub(super) refresh_token: Duration,
+}
+
+impl Default for Lives {
+    fn default() -> Self {
+        Self {
+            code: Duration::from_secs(60),
+            access_token: Duration::from_secs(3600),
+            id_token: Duration::from_secs(3600),
+            refresh_token: Duration::from_secs(14 * 24 * 3600),
+        }
+    }
+}
+
+/// What a refresh does to the refresh token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RefreshRotation {
+    /// Each refresh gives a new one; the old one, used again, revokes the whole family (RFC 9700 section 4.14.2). The default.
+    #[default]
+    Rotate,
+    /// The refresh token stays the same, and no new one is sent.
+    Keep,
+}
+
+/// What access tokens look like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AccessTokenFormat {
+    /// Random characters that only the provider understands. The default.
+    #[default]
+    Opaque,
+    /// A signed JWT (RFC 9068), `aud` being the client id.
+    Jwt,
+}
+
+/// Everything that changes while the provider runs.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) people: Vec<DevPerson>,
+    pub(super) clients: Vec<DevClient>,
+    pub(super) keys: Keys,
+    pub(super) algorithm: SigningAlgorithm,
+    pub(super) lives: Lives,
+    pub(super) rotation: RefreshRotation,
+    pub(super) access_token_format: AccessTokenFormat,
+    /// Who answers the pages in place of a person.
+    pub(super) stand_in: Option<String>,
+    pub(super) switches: Switches,
+    pub(super) browsers: Shelf<SignedIn>,
+    pub(super) interactions: Shelf<Interaction>,
+    pub(super) codes: Shelf<Code>,
+    pub(super) grants: Shelf<Grant>,
+    pub(super) access_tokens: Shelf<AccessTokenEntry>,
+    pub(super) refresh_tokens: Shelf<RefreshTokenEntry>,
+    /// Person, client, scope.
+    pub(super) consents: HashSet<(String, String, String)>,
+}
+
+impl State {
+    pub(super) fn person(&self, id: &str) -> Option<&DevPerson> {
+        self.people.iter().find(|person| person.id == id)
+    }
+
+    pub(super) fn client(&self, id: &str) -> Option<&DevClient> {
+        self.clients.iter().find(|client| client.id == id)
+    }
+
+    /// Ends everything that came from one sign-in.
+    pub(super) fn revoke_grant(&mut self, id: &str) {
+        if let Some(grant) = self.grants.find_mut(id) {
+            grant.revoked = true;
+        }
+    }
+}

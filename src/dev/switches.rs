@@ -1,0 +1,183 @@
+//! The switches that make endpoints count, fail and wait.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
+
+use tokio::sync::oneshot;
+
+/// An address of the development provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Endpoint {
+    /// The discovery document (OpenID Connect Discovery section 4, RFC 8414 section 3).
+    Discovery,
+    /// The key set, `jwks_uri`.
+    Keys,
+    /// The authorization endpoint, without the pages that follow.
+    Authorization,
+    /// The token endpoint.
+    Token,
+    /// UserInfo (OpenID Connect Core section 5.3).
+    UserInfo,
+    /// The end of the session (OpenID Connect RP-Initiated Logout).
+    EndSession,
+    /// Revocation (RFC 7009).
+    Revocation,
+    /// Introspection (RFC 7662).
+    Introspection,
+}
+
+/// How an endpoint fails instead of answering.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Failure {
+    /// This status with an empty body.
+    Status(u16),
+    /// This status and body.
+    Body {
+        /// The status.
+        status: u16,
+        /// The media type.
+        content_type: String,
+        /// The body.
+        body: String,
+    },
+    /// This status, asking for a pause by `Retry-After`.
+    RetryAfter {
+        /// The status, 429 or 503 as a rule.
+        status: u16,
+        /// The pause; whole seconds are sent.
+        pause: Duration,
+    },
+    /// A redirect (302) to this address.
+    Redirect(String),
+    /// An OAuth error answer (RFC 6749 section 5.2): status 400 with this `error`.
+    OAuthError(String),
+    /// The connection is closed without a byte of an answer.
+    Disconnect,
+    /// An answer (200) whose body is this many bytes of white space, to see whether somebody stops reading.
+    Endless(usize),
+    /// The endpoint does its work, but the connection is closed instead of answering: what was issued is lost on the way.
+    LoseAnswer,
+}
+
+impl Failure {
+    /// A JSON body with a status.
+    #[must_use]
+    pub fn json(status: u16, body: impl Into<String>) -> Self {
+        Self::Body { status, content_type: "application/json".into(), body: body.into() }
+    }
+
+    /// An HTML body with a status, as a proxy in between would send it.
+    #[must_use]
+    pub fn html(status: u16, body: impl Into<String>) -> Self {
+        Self::Body { status, content_type: "text/html".into(), body: body.into() }
+    }
+}
+
+/// A gate in front of an endpoint: the next request waits at it until the test opens it. No sleeping, no guessing.
+///
+/// Made by [`DevProvider::hold_next`](super::DevProvider::hold_next). Dropping it opens it, too.
+#[derive(Debug)]
+#[must_use = "dropping the gate opens it"]
+pub struct Hold {
+    arrived: oneshot::Receiver<()>,
+    release: oneshot::Sender<()>,
+}
+
+impl Hold {
+    /// Waits until a request stands at the gate.
+    pub async fn arrived(&mut self) {
+        if !self.arrived.is_terminated() {
+            let _ = (&mut self.arrived).await;
+        }
+    }
+
+    /// Opens the gate: the request is answered as if it had come now.
+    pub fn release(self) {
+        let _ = self.release.send(());
+    }
+}
+
+/// The provider's side of a [`Hold`].
+#[derive(Debug)]
+pub(super) struct Gate {
+    arrived: oneshot::Sender<()>,
+    released: oneshot::Receiver<()>,
+}
+
+impl Gate {
+    pub(super) fn with_hold() -> (Self, Hold) {
+        let (arrived, arrival) = oneshot::channel();
+        let (release, released) = oneshot::channel();
+        (Self { arrived, released }, Hold { arrived: arrival, release })
+    }
+
+    pub(super) async fn wait(self) {
+        let _ = self.arrived.send(());
+        let _ = self.released.await;
+    }
+}
+
+/// A request as an endpoint received it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedRequest {
+    pub(super) method: String,
+    pub(super) path_and_query: String,
+    pub(super) parameters: Vec<(String, String)>,
+    pub(super) headers: Vec<(String, String)>,
+}
+
+impl RecordedRequest {
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// The path and the query, as they came.
+    #[must_use]
+    pub fn path_and_query(&self) -> &str {
+        &self.path_and_query
+    }
+
+    /// The first value of a parameter of the query or the form, decoded.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// All parameters in their order, decoded: first those of the query, then those of the form.
+    #[must_use]
+    pub fn parameters(&self) -> &[(String, String)] {
+        &self.parameters
+    }
+
+    /// The first value of a header; the name in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// What was asked of one endpoint, and what is to become of the next requests.
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    pub(super) requests: u64,
+    pub(super) last: Option<RecordedRequest>,
+    pub(super) gates: VecDeque<Gate>,
+    pub(super) failures: VecDeque<Failure>,
+    pub(super) delay: Duration,
+}
+
+/// The switches of all endpoints.
+#[derive(Debug, Default)]
+pub(super) struct Switches(HashMap<Endpoint, Desk>);
+
+impl Switches {
+    pub(super) fn desk(&mut self, endpoint: Endpoint) -> &mut Desk {
+        self.0.entry(endpoint).or_default()
+    }
+}

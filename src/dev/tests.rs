@@ -1,0 +1,538 @@
+//! The honest path: what the provider does when nothing is switched. The switches are tested in `switch_tests.rs`.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use reqwest::{StatusCode, header, redirect::Policy};
+use serde_json::Value;
+use url::Url;
+
+use super::*;
+use crate::{
+    clock::ManualClock,
+    secret::{base64url, from_base64url},
+};
+
+pub(super) const VERIFIER: &str = "a-verifier-of-at-least-43-characters-0123456789";
+pub(super) const REDIRECT: &str = "http://localhost:3000/auth/callback";
+
+/// A browser with one cookie, and the application behind it.
+#[derive(Clone, Debug)]
+pub(super) struct Browser {
+    http: reqwest::Client,
+    issuer: String,
+    secret: String,
+    cookie: Option<String>,
+}
+
+/// An answer, read.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) status: StatusCode,
+    pub(super) headers: header::HeaderMap,
+    pub(super) body: String,
+}
+
+impl Seen {
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// A parameter of the address that it redirects to.
+    pub(super) fn sent_back(&self, name: &str) -> Option<String> {
+        assert_eq!(self.status, StatusCode::SEE_OTHER, "{}", self.body);
+        let url = Url::parse(self.header("location")).unwrap();
+        url.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+    }
+
+    /// The value of a hidden field of a form.
+    pub(super) fn field(&self, name: &str) -> String {
+        let start = self.body.split_once(&format!("name=\"{name}\" value=\"")).expect("the field is in the page").1;
+        start.split_once('"').unwrap().0.to_owned()
+    }
+}
+
+impl Browser {
+    pub(super) fn new(provider: &DevProvider) -> Self {
+        Self {
+            http: reqwest::Client::builder().redirect(Policy::none()).no_proxy().build().unwrap(),
+            issuer: provider.issuer().to_owned(),
+            secret: provider.client_secret().expose().to_owned(),
+            cookie: None,
+        }
+    }
+
+    pub(super) async fn send(&mut self, request: reqwest::RequestBuilder) -> Result<Seen, reqwest::Error> {
+        let request = match &self.cookie {
+            Some(cookie) => request.header(header::COOKIE, cookie),
+            None => request,
+        };
+        let response = request.send().await?;
+        if let Some(cookie) = response.headers().get(header::SET_COOKIE) {
+            self.cookie = cookie.to_str().unwrap().split(';').next().map(ToOwned::to_owned);
+        }
+        Ok(Seen { status: response.status(), headers: response.headers().clone(), body: response.text().await? })
+    }
+
+    pub(super) async fn get(&mut self, path: &str) -> Seen {
+        let request = self.http.get(format!("{}{path}", self.issuer));
+        self.send(request).await.unwrap()
+    }
+
+    pub(super) async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Seen {
+        let request = self.http.post(format!("{}{path}", self.issuer)).form(form);
+        self.send(request).await.unwrap()
+    }
+
+    /// A good authorization request, with these parameters set (or, if empty, left out).
+    pub(super) async fn authorize(&mut self, changed: &[(&str, &str)]) -> Seen {
+        let challenge = base64url(digest(&SHA256, VERIFIER.as_bytes()).as_ref());
+        let mut parameters = vec![
+            ("response_type", "code"),
+            ("client_id", "quickstart"),
+            ("redirect_uri", REDIRECT),
+            ("scope", "openid profile email offline_access"),
+            ("state", "a state"),
+            ("nonce", "a nonce"),
+            ("code_challenge", &challenge),
+            ("code_challenge_method", "S256"),
+        ];
+        for (name, value) in changed {
+            parameters.retain(|(known, _)| known != name);
+            parameters.push((name, value));
+        }
+        parameters.retain(|(_, value)| !value.is_empty());
+        let url = Url::parse_with_params(&format!("{}/authorize", self.issuer), parameters).unwrap();
+        let request = self.http.get(url);
+        self.send(request).await.unwrap()
+    }
+
+    /// A click on a page.
+    pub(super) async fn click(&mut self, page: &Seen, name: &str, value: &str) -> Seen {
+        assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+        let id = page.field("id");
+        self.post("/interaction", &[("id", &id), (name, value)]).await
+    }
+
+    /// A good token request with the client's secret in the form, changed like the authorization request.
+    pub(super) async fn token(&mut self, changed: &[(&str, &str)]) -> Seen {
+        let secret = self.secret.clone();
+        let mut form = vec![
+            ("grant_type", "authorization_code"),
+            ("client_id", "quickstart"),
+            ("client_secret", &secret),
+            ("redirect_uri", REDIRECT),
+            ("code_verifier", VERIFIER),
+        ];
+        for (name, value) in changed {
+            form.retain(|(known, _)| known != name);
+            form.push((name, value));
+        }
+        form.retain(|(_, value)| !value.is_empty());
+        self.post("/token", &form).await
+    }
+
+    pub(super) async fn refresh(&mut self, token: &str) -> Seen {
+        self.token(&[("grant_type", "refresh_token"), ("refresh_token", token), ("code_verifier", ""), ("redirect_uri", "")])
+            .await
+    }
+
+    pub(super) async fn user_info(&mut self, token: &str) -> Seen {
+        let request = self.http.get(format!("{}/userinfo", self.issuer)).bearer_auth(token);
+        self.send(request).await.unwrap()
+    }
+
+    /// The code of a sign-in that needs no page.
+    pub(super) async fn code(&mut self) -> String {
+        self.authorize(&[]).await.sent_back("code").expect("a code")
+    }
+}
+
+pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}"))
+}
+
+pub(super) fn part(jwt: &str, index: usize) -> Value {
+    serde_json::from_slice(&from_base64url(jwt.split('.').nth(index).unwrap()).unwrap()).unwrap()
+}
+
+/// A provider that signs Ada in without a page, and a browser.
+pub(super) async fn with_ada() -> (DevProvider, Browser) {
+    let provider = DevProvider::start().await.unwrap();
+    provider.sign_in_as("ada").unwrap();
+    let browser = Browser::new(&provider);
+    (provider, browser)
+}
+
+#[tokio::test]
+async fn a_person_signs_in_by_picking_an_account_and_agreeing() {
+    let provider = DevProvider::start().await.unwrap();
+    let mut browser = Browser::new(&provider);
+    let picker = browser.authorize(&[("login_hint", "Grace@example.com")]).await;
+    let (grace, ada) = (picker.body.find("Grace Hopper").unwrap(), picker.body.find("Ada Lovelace").unwrap());
+    assert!(grace < ada, "the hinted person comes first");
+    let consent = browser.click(&picker, "person", "ada").await;
+    assert!(consent.body.contains("offline_access") && consent.body.contains("Ada Lovelace"), "{}", consent.body);
+    let back = browser.click(&consent, "decision", "agree").await;
+    assert_eq!(back.sent_back("state").as_deref(), Some("a state"));
+    assert_eq!(back.sent_back("iss").as_deref(), Some(provider.issuer()));
+
+    let answer = browser.token(&[("code", &back.sent_back("code").unwrap())]).await;
+    assert_eq!((answer.status, answer.header("cache-control")), (StatusCode::OK, "no-store"));
+    let answer = answer.json();
+    let claims = part(text(&answer, "id_token"), 1);
+    assert_eq!(text(&claims, "nonce"), "a nonce");
+    assert_eq!(text(&claims, "name"), "Ada Lovelace");
+    assert_eq!(claims["roles"][0], "Admin");
+    let user_info = browser.user_info(text(&answer, "access_token")).await.json();
+    assert_eq!(user_info["sub"], claims["sub"]);
+
+    // The browser is signed in and the consent remembered: no page a second time, but for a new scope.
+    assert!(browser.authorize(&[("prompt", "none")]).await.sent_back("code").is_some());
+    let more = browser.authorize(&[("scope", "openid calendar.read")]).await;
+    assert!(more.body.contains("calendar.read") && !more.body.contains("<code>openid</code>"), "{}", more.body);
+    let declined = browser.click(&more, "decision", "decline").await;
+    assert_eq!(declined.sent_back("error").as_deref(), Some("access_denied"));
+    let silent = browser.authorize(&[("scope", "openid calendar.read"), ("prompt", "none")]).await;
+    assert_eq!(silent.sent_back("error").as_deref(), Some("consent_required"));
+}
+
+#[tokio::test]
+async fn a_page_can_only_be_answered_by_its_browser_and_origin() {
+    let provider = DevProvider::start().await.unwrap();
+    let mut browser = Browser::new(&provider);
+    let page = browser.authorize(&[]).await;
+    let mut other = Browser::new(&provider);
+    assert_eq!(other.click(&page, "person", "ada").await.status, StatusCode::FORBIDDEN);
+    let id = page.field("id");
+    let foreign = browser.http.post(format!("{}/interaction", provider.issuer())).header("origin", "http://localhost:3000");
+    let answer = browser.send(foreign.form(&[("id", id.as_str()), ("person", "ada")])).await.unwrap();
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_request_that_must_not_be_redirected_shows_a_page() {
+    let (provider, mut browser) = with_ada().await;
+    provider.add_client(DevClient::public("exact").with_redirect_uri(REDIRECT));
+    let cases: [&[(&str, &str)]; 8] = [
+        &[("client_id", "")],
+        &[("client_id", "nobody")],
+        &[("redirect_uri", "")],
+        &[("redirect_uri", "https://evil.example/")],
+        &[("redirect_uri", "http://localhost.evil.example/")],
+        &[("redirect_uri", "http://localhost:3000/#fragment")],
+        &[("redirect_uri", "http://user@localhost:3000/")],
+        &[("client_id", "exact"), ("redirect_uri", "http://localhost:3000/auth/callback/")],
+    ];
+    for changed in cases {
+        let seen = browser.authorize(changed).await;
+        assert_eq!((seen.status, seen.header("location")), (StatusCode::BAD_REQUEST, ""), "{changed:?}");
+    }
+    assert!(browser.authorize(&[("client_id", "exact")]).await.sent_back("code").is_some());
+}
+
+#[tokio::test]
+async fn other_mistakes_in_a_request_go_back_to_the_client() {
+    let (_provider, mut browser) = with_ada().await;
+    for (name, value, error) in [
+        ("response_type", "", "invalid_request"),
+        ("response_type", "token", "unsupported_response_type"),
+        ("response_type", "code id_token", "unsupported_response_type"),
+        ("response_mode", "fragment", "invalid_request"),
+        ("code_challenge", "", "invalid_request"),
+        ("code_challenge", "short", "invalid_request"),
+        ("code_challenge_method", "", "invalid_request"),
+        ("code_challenge_method", "plain", "invalid_request"),
+        ("prompt", "none login", "invalid_request"),
+        ("prompt", "whatever", "invalid_request"),
+        ("max_age", "-1", "invalid_request"),
+        ("scope", "", "invalid_scope"),
+        ("request", "a.b.c", "request_not_supported"),
+        ("request_uri", "https://x/", "request_uri_not_supported"),
+        ("id_token_hint", "a.b.c", "invalid_request"),
+    ] {
+        let seen = browser.authorize(&[(name, value)]).await;
+        assert_eq!(seen.sent_back("error").as_deref(), Some(error), "{name}={value}");
+        assert_eq!(seen.sent_back("state").as_deref(), Some("a state"));
+        assert!(seen.sent_back("iss").is_some() && seen.sent_back("code").is_none());
+    }
+    let twice = format!("/authorize?client_id=quickstart&redirect_uri={REDIRECT}&nonce=1&nonce=2");
+    assert_eq!(browser.get(&twice).await.sent_back("error").as_deref(), Some("invalid_request"));
+}
+
+#[tokio::test]
+async fn a_code_works_once_and_its_reuse_revokes_what_it_gave() {
+    let (_provider, mut browser) = with_ada().await;
+    let code = browser.code().await;
+    let answer = browser.token(&[("code", &code)]).await.json();
+    let access_token = text(&answer, "access_token");
+    assert_eq!(browser.user_info(access_token).await.status, StatusCode::OK);
+    assert_eq!(text(&browser.token(&[("code", &code)]).await.json(), "error"), "invalid_grant");
+    assert_eq!(browser.user_info(access_token).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(text(&browser.refresh(text(&answer, "refresh_token")).await.json(), "error"), "invalid_grant");
+}
+
+#[tokio::test]
+async fn a_code_is_bound_to_verifier_address_client_and_time() {
+    let clock = ManualClock::at_system_time();
+    let provider = DevProvider::builder()
+        .with_clock(clock.clone())
+        .with_client(DevClient::public("other").with_any_loopback_redirect())
+        .start()
+        .await
+        .unwrap();
+    provider.sign_in_as("ada").unwrap();
+    let mut browser = Browser::new(&provider);
+    let code = browser.code().await;
+    let wrong = "another-verifier-of-at-least-43-characters-0123";
+    for changed in [
+        ("code_verifier", wrong),
+        ("code_verifier", ""),
+        ("redirect_uri", "http://localhost:3000/"),
+        ("redirect_uri", ""),
+        ("code", "unknown"),
+    ] {
+        let answer = browser.token(&[("code", &code), changed]).await;
+        assert_eq!((answer.status, text(&answer.json(), "error")), (StatusCode::BAD_REQUEST, "invalid_grant"), "{changed:?}");
+    }
+    let other = browser.token(&[("code", &code), ("client_id", "other"), ("client_secret", "")]).await;
+    assert_eq!(text(&other.json(), "error"), "invalid_grant");
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(text(&browser.token(&[("code", &code)]).await.json(), "error"), "invalid_grant");
+}
+
+#[tokio::test]
+async fn clients_have_to_authenticate() {
+    let (provider, mut browser) = with_ada().await;
+    provider.add_client(
+        DevClient::confidential("basic only", "s%c+r t:")
+            .with_authentication(ClientAuthentication::Basic)
+            .with_any_loopback_redirect(),
+    );
+    provider.add_client(DevClient::public("public").with_any_loopback_redirect());
+    for changed in [
+        [("client_secret", ""), ("x", "")],
+        [("client_secret", "wrong"), ("x", "")],
+        [("client_id", "nobody"), ("x", "")],
+        [("client_id", "public"), ("client_secret", "any")],
+        [("client_id", "basic only"), ("client_secret", "s%c+r t:")],
+    ] {
+        let answer = browser.token(&[("code", "any"), changed[0], changed[1]]).await;
+        assert_eq!((answer.status, text(&answer.json(), "error")), (StatusCode::UNAUTHORIZED, "invalid_client"), "{changed:?}");
+    }
+
+    let code = browser.authorize(&[("client_id", "basic only")]).await.sent_back("code").unwrap();
+    let form = [("grant_type", "authorization_code"), ("code", &*code), ("redirect_uri", REDIRECT), ("code_verifier", VERIFIER)];
+    let url = format!("{}/token", provider.issuer());
+    let unencoded = browser.http.post(&url).basic_auth("basic only", Some("wrong")).form(&form);
+    let refused = browser.send(unencoded).await.unwrap();
+    assert!(refused.status == StatusCode::UNAUTHORIZED && refused.header("www-authenticate").starts_with("Basic"));
+    let encoded = browser.http.post(&url).basic_auth("basic+only", Some("s%25c%2Br+t%3A")).form(&form);
+    assert_eq!(browser.send(encoded).await.unwrap().status, StatusCode::OK);
+
+    let code = browser.authorize(&[("client_id", "public")]).await.sent_back("code").unwrap();
+    let answer = browser.token(&[("code", &code), ("client_id", "public"), ("client_secret", "")]).await;
+    assert_eq!(answer.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn refresh_tokens_rotate_and_reuse_revokes_the_family() {
+    let (_provider, mut browser) = with_ada().await;
+    let code = browser.code().await;
+    let first = browser.token(&[("code", &code)]).await.json();
+    let second = browser.refresh(text(&first, "refresh_token")).await.json();
+    assert_ne!(text(&first, "refresh_token"), text(&second, "refresh_token"));
+    let (old, new) = (part(text(&first, "id_token"), 1), part(text(&second, "id_token"), 1));
+    assert!(new.get("nonce").is_none());
+    for same in ["iss", "sub", "aud", "auth_time", "sid"] {
+        assert_eq!(old[same], new[same], "{same}");
+    }
+    assert_eq!(text(&browser.refresh(text(&first, "refresh_token")).await.json(), "error"), "invalid_grant");
+    assert_eq!(text(&browser.refresh(text(&second, "refresh_token")).await.json(), "error"), "invalid_grant");
+    assert_eq!(browser.user_info(text(&second, "access_token")).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_refresh_can_narrow_the_scope_but_not_widen_it() {
+    let (_provider, mut browser) = with_ada().await;
+    let code = browser.code().await;
+    let answer = browser.token(&[("code", &code)]).await.json();
+    let refresh = |scope| [("grant_type", "refresh_token"), ("scope", scope), ("refresh_token", "")];
+    let mut wider = refresh("openid more");
+    wider[2].1 = text(&answer, "refresh_token");
+    assert_eq!(text(&browser.token(&wider).await.json(), "error"), "invalid_scope");
+    let mut fewer = refresh("profile");
+    fewer[2].1 = text(&answer, "refresh_token");
+    let narrowed = browser.token(&fewer).await.json();
+    assert_eq!((text(&narrowed, "scope"), narrowed.get("id_token")), ("profile", None));
+    let whole = browser.refresh(text(&narrowed, "refresh_token")).await.json();
+    assert_eq!(text(&whole, "scope"), "openid profile email offline_access");
+}
+
+#[tokio::test]
+async fn a_refresh_token_comes_with_offline_access_only() {
+    let (provider, mut browser) = with_ada().await;
+    let code = browser.authorize(&[("scope", "openid")]).await.sent_back("code").unwrap();
+    assert_eq!(browser.token(&[("code", &code)]).await.json().get("refresh_token"), None);
+    provider.add_client(DevClient::public("always").with_any_loopback_redirect().with_refresh_tokens(RefreshTokens::Always));
+    let code = browser.authorize(&[("scope", "openid"), ("client_id", "always")]).await.sent_back("code").unwrap();
+    let answer = browser.token(&[("code", &code), ("client_id", "always"), ("client_secret", "")]).await;
+    assert!(answer.json().get("refresh_token").is_some());
+}
+
+#[tokio::test]
+async fn prompt_max_age_and_acr_decide_whether_somebody_is_asked() {
+    let clock = ManualClock::at_system_time();
+    let provider = DevProvider::builder().with_clock(clock.clone()).start().await.unwrap();
+    let mut browser = Browser::new(&provider);
+    assert_eq!(browser.authorize(&[("prompt", "none")]).await.sent_back("error").as_deref(), Some("login_required"));
+    provider.sign_in_as("ada").unwrap();
+    browser.code().await;
+    provider.show_pages();
+    browser.code().await;
+
+    clock.advance(Duration::from_secs(100));
+    browser.authorize(&[("max_age", "100")]).await.sent_back("code").unwrap();
+    browser.authorize(&[("login_hint", "somebody@elsewhere.example")]).await.sent_back("code").unwrap();
+    for asks in [
+        [("max_age", "99")],
+        [("max_age", "0")],
+        [("prompt", "login")],
+        [("prompt", "select_account")],
+        [("prompt", "create")],
+        [("prompt", "consent")],
+        [("acr_values", "mfa")],
+        [("login_hint", "alan")],
+    ] {
+        assert_eq!(browser.authorize(&asks).await.status, StatusCode::OK, "{asks:?} shows a page");
+    }
+    let silent = browser.authorize(&[("max_age", "99"), ("prompt", "none")]).await;
+    assert_eq!(silent.sent_back("error").as_deref(), Some("login_required"));
+
+    let picker = browser.authorize(&[("acr_values", "mfa other"), ("max_age", "10")]).await;
+    let back = browser.click(&picker, "person", "ada").await;
+    let answer = browser.token(&[("code", &back.sent_back("code").unwrap())]).await.json();
+    let claims = part(text(&answer, "id_token"), 1);
+    assert_eq!(text(&claims, "acr"), "mfa");
+    assert_eq!(claims["auth_time"], claims["iat"]);
+
+    let create = browser.authorize(&[("prompt", "create")]).await;
+    let consent = browser.click(&create, "name", "Émilie du Châtelet").await;
+    assert!(consent.body.contains("Émilie du Châtelet"), "{}", consent.body);
+}
+
+#[tokio::test]
+async fn form_post_answers_with_a_form_that_works_without_scripts() {
+    let (_provider, mut browser) = with_ada().await;
+    let page = browser.authorize(&[("response_mode", "form_post")]).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.body.contains(&format!("action=\"{REDIRECT}\"")) && page.body.contains("<noscript>"));
+    assert!(page.header("content-security-policy").contains("form-action http://localhost:3000;"));
+    let code = page.field("code");
+    assert_eq!(browser.token(&[("code", &code)]).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn pages_have_a_strict_policy_and_nothing_secret() {
+    let provider = DevProvider::start().await.unwrap();
+    let mut browser = Browser::new(&provider);
+    let hostile = "<script>alert(1)</script>";
+    for page in [browser.get("/").await, browser.authorize(&[("login_hint", hostile), ("state", hostile)]).await] {
+        let policy = page.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+        assert!(!policy.contains("unsafe") && !policy.contains("script-src"), "{policy}");
+        assert_eq!(page.header("cache-control"), "no-store");
+        assert!(!page.body.contains(provider.client_secret().expose()) && !page.body.contains("a nonce"));
+        assert!(!page.body.contains("<script"));
+    }
+}
+
+#[tokio::test]
+async fn signing_out_needs_a_hint_or_a_click() {
+    let (provider, mut browser) = with_ada().await;
+    let code = browser.code().await;
+    let answer = browser.token(&[("code", &code)]).await.json();
+    provider.show_pages();
+    let to = "http://localhost:3000/auth/signed-out";
+
+    for refused in [
+        format!("/end-session?post_logout_redirect_uri={to}"),
+        format!("/end-session?client_id=quickstart&post_logout_redirect_uri=https://evil.example/"),
+        format!("/end-session?client_id=nobody&post_logout_redirect_uri={to}"),
+        "/end-session?id_token_hint=a.b.c".to_owned(),
+    ] {
+        assert_eq!(browser.get(&refused).await.status, StatusCode::BAD_REQUEST, "{refused}");
+    }
+    let question = browser.get(&format!("/end-session?client_id=quickstart&post_logout_redirect_uri={to}&state=s")).await;
+    assert!(question.status == StatusCode::OK && question.body.contains("Sign out?"));
+    assert!(browser.authorize(&[("prompt", "none")]).await.sent_back("code").is_some(), "still signed in");
+
+    let with_hint = format!("/end-session?id_token_hint={}&post_logout_redirect_uri={to}&state=s", text(&answer, "id_token"));
+    assert_eq!(browser.get(&with_hint).await.header("location"), format!("{to}?state=s"));
+    assert_eq!(browser.authorize(&[("prompt", "none")]).await.sent_back("error").as_deref(), Some("login_required"));
+    assert_eq!(browser.get(&with_hint).await.header("location"), format!("{to}?state=s"), "also when nobody is signed in");
+}
+
+#[tokio::test]
+async fn tokens_can_be_revoked_and_looked_at() {
+    let (provider, mut browser) = with_ada().await;
+    let code = browser.code().await;
+    let answer = browser.token(&[("code", &code)]).await.json();
+    let (access, refresh) = (text(&answer, "access_token"), text(&answer, "refresh_token"));
+    let secret = provider.client_secret();
+    let form = |token| [("client_id", "quickstart"), ("client_secret", secret.expose()), ("token", token)];
+    let about = browser.post("/introspect", &form(access)).await.json();
+    assert_eq!((&about["active"], text(&about, "client_id")), (&true.into(), "quickstart"));
+    assert_eq!(browser.post("/revoke", &form("unknown")).await.status, StatusCode::OK);
+    assert_eq!(browser.post("/revoke", &form(access)).await.status, StatusCode::OK);
+    assert_eq!(browser.post("/introspect", &form(access)).await.json()["active"], false);
+    assert_eq!(browser.post("/introspect", &form(refresh)).await.json()["active"], true);
+    assert_eq!(browser.post("/revoke", &form(refresh)).await.status, StatusCode::OK);
+    assert_eq!(browser.post("/introspect", &form(refresh)).await.json()["active"], false);
+    assert_eq!(browser.post("/introspect", &[("token", access)]).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn it_listens_and_answers_on_loopback_only() {
+    for address in ["0.0.0.0:0", "192.0.2.1:0", "[::]:0"] {
+        let refused = DevProvider::builder().bind(address.parse().unwrap()).start().await;
+        assert_eq!(refused.unwrap_err().setting(), "bind", "{address}");
+    }
+    let provider = DevProvider::start().await.unwrap();
+    let mut browser = Browser::new(&provider);
+    let port = provider.address().port();
+    let discovery = format!("{}/.well-known/openid-configuration", provider.issuer());
+    for (host, status) in [
+        (format!("127.0.0.1:{port}"), StatusCode::OK),
+        (format!("localhost:{port}"), StatusCode::OK),
+        (format!("evil.example:{port}"), StatusCode::MISDIRECTED_REQUEST),
+        (format!("localhost.evil.example:{port}"), StatusCode::MISDIRECTED_REQUEST),
+        (format!("192.0.2.1:{port}"), StatusCode::MISDIRECTED_REQUEST),
+        ("localhost".to_owned(), StatusCode::MISDIRECTED_REQUEST),
+    ] {
+        let request = browser.http.get(&discovery).header(header::HOST, &host);
+        assert_eq!(browser.send(request).await.unwrap().status, status, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn it_stops_when_it_is_dropped() {
+    let provider = DevProvider::start().await.unwrap();
+    let mut browser = Browser::new(&provider);
+    browser.get("/").await;
+    let url = format!("{}/", provider.issuer());
+    provider.shutdown().await;
+    assert!(browser.http.get(&url).send().await.is_err());
+}
+
+#[tokio::test]
+async fn ids_are_unique() {
+    let twins = [DevPerson::new("x", "X"), DevPerson::new("x", "Y")];
+    assert_eq!(DevProvider::builder().with_people(twins).start().await.unwrap_err().setting(), "with_people");
+    let provider = DevProvider::start().await.unwrap();
+    assert_eq!(provider.sign_in_as("nobody").unwrap_err().setting(), "sign_in_as");
+}

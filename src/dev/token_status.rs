@@ -1,0 +1,68 @@
+//! Revocation (RFC 7009) and introspection (RFC 7662).
+
+use axum::response::Response;
+use http::StatusCode;
+use serde_json::json;
+
+use super::{client_auth, reply, request::Incoming, server::Server};
+use crate::error::Error;
+
+/// Revokes a token: a refresh token with everything that came from the same sign-in, an access token alone.
+pub(super) fn revoke(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
+    let mut guard = server.state();
+    let state = &mut *guard;
+    let client = match client_auth::authenticate(state, incoming) {
+        Ok(client) => client,
+        Err(response) => return Ok(*response),
+    };
+    let Some(token) = incoming.form.first("token") else {
+        return Ok(reply::oauth_error(StatusCode::BAD_REQUEST, "invalid_request", "token is missing"));
+    };
+    // A token that is unknown, or another client's, is no error (RFC 7009 section 2.2), and nothing happens to it.
+    let refresh = state.refresh_tokens.find(token).map(|entry| entry.grant.clone());
+    let access = state.access_tokens.find(token).map(|entry| entry.grant.clone());
+    let own = |grant: &String| state.grants.find(grant).is_some_and(|grant| grant.client == client.id);
+    let (refresh, access) = (refresh.filter(own), access.filter(own));
+    if let Some(grant) = refresh {
+        state.revoke_grant(&grant);
+    }
+    if access.is_some()
+        && let Some(entry) = state.access_tokens.find_mut(token)
+    {
+        entry.revoked = true;
+    }
+    Ok(reply::empty(StatusCode::OK))
+}
+
+/// Tells a client about a token of its own.
+pub(super) fn introspect(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
+    let guard = server.state();
+    let state = &*guard;
+    let client = match client_auth::authenticate(state, incoming) {
+        Ok(client) => client,
+        Err(response) => return Ok(*response),
+    };
+    let token = incoming.form.first("token").unwrap_or_default();
+    let now = server.now();
+    let access = state.access_tokens.find(token).filter(|entry| !entry.revoked);
+    let refresh = state.refresh_tokens.find(token).filter(|entry| !entry.used);
+    let found = access
+        .map(|entry| (&entry.grant, entry.scopes.clone(), entry.issued, entry.expires, "Bearer"))
+        .or_else(|| refresh.map(|entry| (&entry.grant, Vec::new(), entry.issued, entry.expires, "refresh_token")));
+    let Some((grant_id, scopes, issued, expires, kind)) = found.filter(|found| now < found.3) else {
+        return Ok(reply::private_json(StatusCode::OK, &json!({ "active": false })));
+    };
+    let grant = state.grants.find(grant_id).filter(|grant| !grant.revoked && grant.client == client.id);
+    let body = grant.map_or_else(
+        || json!({ "active": false }),
+        |grant| {
+            let scopes = if scopes.is_empty() { &grant.scopes } else { &scopes };
+            json!({
+                "active": true, "client_id": grant.client, "scope": scopes.join(" "), "iss": server.issuer,
+                "sub": state.person(&grant.person).map(|person| person.subject.clone()),
+                "iat": issued, "exp": expires, "token_type": kind,
+            })
+        },
+    );
+    Ok(reply::private_json(StatusCode::OK, &body))
+}
