@@ -2,7 +2,7 @@
 //!
 //! A test names a case by its id: in a comment above it, in its name or in its text.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::{
     collections::{BTreeMap, BTreeSet},

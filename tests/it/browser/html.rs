@@ -1,0 +1,155 @@
+//! As much of HTML as links and forms need.
+
+use std::collections::BTreeMap;
+
+/// A tag with its attributes, and the text up to the next tag.
+#[derive(Clone, Debug)]
+pub struct Tag {
+    pub name: String,
+    pub attributes: BTreeMap<String, String>,
+    pub text: String,
+}
+
+impl Tag {
+    fn attribute(&self, name: &str) -> &str {
+        self.attributes.get(name).map_or("", String::as_str)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Form {
+    pub method: String,
+    pub action: String,
+    pub fields: Vec<(String, String)>,
+    /// The named buttons, each with its value and its text.
+    pub buttons: Vec<(String, String, String)>,
+}
+
+impl Form {
+    /// Fills a field in, which must be there.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        let field = self.fields.iter_mut().find(|(own, _)| own == name);
+        value.clone_into(&mut field.unwrap_or_else(|| panic!("the form has no field {name}")).1);
+        self
+    }
+
+    /// Presses the button with this text, so that its name and value are sent too.
+    #[must_use]
+    pub fn press(mut self, text: &str) -> Self {
+        let button = self.buttons.iter().find(|(_, _, own)| own == text);
+        let (name, value, _) = button.unwrap_or_else(|| panic!("no button {text:?} in {:?}", self.buttons)).clone();
+        self.fields.push((name, value));
+        self
+    }
+}
+
+pub fn forms(html: &str) -> Vec<Form> {
+    let mut found: Vec<Form> = Vec::new();
+    let mut inside = false;
+    for tag in tags(html) {
+        match (tag.name.as_str(), found.last_mut()) {
+            ("form", _) => {
+                let method = tag.attribute("method").to_ascii_uppercase();
+                let method = if method.is_empty() { "GET".to_owned() } else { method };
+                found.push(Form { method, action: tag.attribute("action").to_owned(), fields: Vec::new(), buttons: Vec::new() });
+                inside = true;
+            }
+            ("/form", _) => inside = false,
+            ("input", Some(form)) if inside && !tag.attribute("name").is_empty() => {
+                let value = (tag.attribute("name").to_owned(), tag.attribute("value").to_owned());
+                match tag.attribute("type") {
+                    "submit" => form.buttons.push((value.0, value.1.clone(), value.1)),
+                    "checkbox" | "radio" if !tag.attributes.contains_key("checked") => {}
+                    _ => form.fields.push(value),
+                }
+            }
+            ("button", Some(form)) if inside && !tag.attribute("name").is_empty() => {
+                form.buttons.push((tag.attribute("name").to_owned(), tag.attribute("value").to_owned(), tag.text));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The address and text of every link.
+pub fn links(html: &str) -> Vec<(String, String)> {
+    let anchors = tags(html).into_iter().filter(|tag| tag.name == "a");
+    anchors.map(|tag| (tag.attribute("href").to_owned(), tag.text)).collect()
+}
+
+/// Whether a script of the page submits its form, as the pages of `response_mode=form_post` do.
+pub fn submits_itself(html: &str) -> bool {
+    html.contains(".submit()")
+}
+
+pub fn tags(html: &str) -> Vec<Tag> {
+    let mut found = Vec::new();
+    for piece in html.split('<').skip(1) {
+        let Some((inside, text)) = split_tag(piece) else { continue };
+        let (name, rest) = inside.split_once(char::is_whitespace).unwrap_or((inside, ""));
+        let name = name.trim_end_matches('/').to_ascii_lowercase();
+        found.push(Tag { name, attributes: attributes(rest), text: unescape(text.trim()) });
+    }
+    found
+}
+
+/// What stands before the `>` that is not in quotes, and what after it.
+fn split_tag(piece: &str) -> Option<(&str, &str)> {
+    let mut quote = None;
+    for (at, c) in piece.char_indices() {
+        match (c, quote) {
+            ('>', None) => return Some((&piece[..at], &piece[at + 1..])),
+            ('"' | '\'', None) => quote = Some(c),
+            (c, Some(open)) if c == open => quote = None,
+            _ => {}
+        }
+    }
+    None
+}
+
+fn attributes(mut rest: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    loop {
+        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == '/');
+        let end = rest.find(|c: char| c.is_whitespace() || c == '=' || c == '/').unwrap_or(rest.len());
+        if end == 0 {
+            return found;
+        }
+        let name = rest[..end].to_ascii_lowercase();
+        rest = rest[end..].trim_start();
+        let mut value = "";
+        if let Some(after) = rest.strip_prefix('=') {
+            let after = after.trim_start();
+            (value, rest) = match after.chars().next() {
+                Some(quote @ ('"' | '\'')) => after[1..].split_once(quote).unwrap_or((&after[1..], "")),
+                _ => after.split_at(after.find(char::is_whitespace).unwrap_or(after.len())),
+            };
+        }
+        found.insert(name, unescape(value));
+    }
+}
+
+fn unescape(text: &str) -> String {
+    let mut plain = text.to_owned();
+    for (entity, character) in
+        [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&#x27;", "'"), ("&#x2F;", "/"), ("&amp;", "&")]
+    {
+        plain = plain.replace(entity, character);
+    }
+    plain
+}
+
+#[test]
+fn forms_are_read_as_a_browser_reads_them() {
+    let html = r#"<form method=post action="/a?b=1&amp;c=&quot;>&quot;"><input name="x" value='"1"' />
+        <input type="checkbox" name="off"><input name=y><button name="ok" value="1"> Go on </button></form><input name="outside">
+        <a class="x" href="/next?a=1&amp;b=2">Next</a>"#;
+    let [form] = &forms(html)[..] else { panic!() };
+    assert_eq!((form.method.as_str(), form.action.as_str()), ("POST", "/a?b=1&c=\">\""));
+    let form = form.clone().with("y", "2").press("Go on");
+    let expected = [("x", "\"1\""), ("y", "2"), ("ok", "1")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(form.fields, expected);
+    assert_eq!(links(html), [("/next?a=1&b=2".to_owned(), "Next".to_owned())]);
+}

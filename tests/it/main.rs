@@ -1,0 +1,15 @@
+//! Integration tests: an app under the layer, a provider on loopback, and a client that behaves as a browser does.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::must_use_candidate,
+    unreachable_pub,
+    missing_docs,
+    missing_debug_implementations
+)]
+
+#[allow(dead_code, reason = "a browser can do more than today's tests ask for")]
+mod browser;
