@@ -1,0 +1,6 @@
+//! OpenID Connect and OAuth 2.0 as a relying party speaks them. Functions build requests and read answers; only [`provider`] sends, through the [`HttpClient`] of [`http`].
+
+mod http;
+mod json;
+
+pub use self::http::{HttpClient, HttpError, HttpFuture, ReqwestClient};
