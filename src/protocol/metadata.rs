@@ -1,0 +1,147 @@
+//! The provider's metadata (OpenID Connect Discovery 1.0 sections 3 and 4, RFC 8414, RFC 9207 section 3).
+//!
+//! - The document's `issuer` must be one that may speak for the authority (section 4.3).
+//! - Every endpoint that it names must be one to which the authority lets something be sent, also those that are not needed yet: a document that sends
+//!   one thing elsewhere is not to be trusted with another (RFC 9700 section 2.6).
+//! - Members that we do not know are ignored; `null` and an empty text mean that the provider has no such thing.
+
+use serde_json::Value;
+use url::Url;
+
+use super::{
+    json::{self, Object},
+    jwks,
+};
+use crate::{
+    authority::Authority,
+    config::Algorithm,
+    error::{Error, ErrorKind},
+};
+
+/// A checked discovery document: what of it is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Metadata {
+    pub(crate) issuer: String,
+    pub(crate) authorization_endpoint: Url,
+    pub(crate) token_endpoint: Url,
+    pub(crate) jwks_uri: Url,
+    pub(crate) userinfo_endpoint: Option<Url>,
+    pub(crate) end_session_endpoint: Option<Url>,
+    pub(crate) revocation_endpoint: Option<Url>,
+    pub(crate) device_authorization_endpoint: Option<Url>,
+    /// Which algorithms ID tokens are signed with, as far as we know them; `None` if the document does not say.
+    pub(crate) id_token_algorithms: Option<Vec<Algorithm>>,
+    /// The same for UserInfo.
+    pub(crate) userinfo_algorithms: Option<Vec<Algorithm>>,
+    /// `token_endpoint_auth_methods_supported`; `None` means `client_secret_basic`.
+    pub(crate) token_endpoint_auth_methods: Option<Vec<String>>,
+    /// Whether authorization responses carry `iss`.
+    pub(crate) authorization_response_iss: bool,
+}
+
+impl Metadata {
+    /// Reads and checks a document.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ProviderMisconfigured`], naming the member.
+    pub(crate) fn parse(document: &[u8], authority: &Authority) -> Result<Self, Error> {
+        let object = json::object(document).map_err(|refused| {
+            Error::new(ErrorKind::ProviderMisconfigured, format!("the discovery document: {}", refused.as_str()))
+        })?;
+        let members = Members { object: &object, authority };
+        let issuer = json::text(&object, "issuer").ok_or_else(|| wrong("issuer", "is missing or not text"))?;
+        authority.check_metadata_issuer(issuer)?;
+        let algorithms = |name| -> Result<Option<Vec<Algorithm>>, Error> {
+            Ok(members.list(name)?.map(|names| names.iter().filter_map(|name| jwks::algorithm(name)).collect()))
+        };
+        Ok(Self {
+            issuer: issuer.to_owned(),
+            authorization_endpoint: members.required("authorization_endpoint")?,
+            token_endpoint: members.required("token_endpoint")?,
+            jwks_uri: members.required("jwks_uri")?,
+            userinfo_endpoint: members.endpoint("userinfo_endpoint")?,
+            end_session_endpoint: members.endpoint("end_session_endpoint")?,
+            revocation_endpoint: members.endpoint("revocation_endpoint")?,
+            device_authorization_endpoint: members.endpoint("device_authorization_endpoint")?,
+            id_token_algorithms: algorithms("id_token_signing_alg_values_supported")?,
+            userinfo_algorithms: algorithms("userinfo_signing_alg_values_supported")?,
+            token_endpoint_auth_methods: members.list("token_endpoint_auth_methods_supported")?,
+            authorization_response_iss: members.flag("authorization_response_iss_parameter_supported")?,
+        })
+    }
+
+    /// The algorithms that an ID token may have: the configured ones, narrowed to those that the provider says it uses.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ProviderMisconfigured`]: there is none.
+    pub(crate) fn allowed_algorithms(&self, configured: &[Algorithm]) -> Result<Vec<Algorithm>, Error> {
+        narrowed(configured, self.id_token_algorithms.as_deref(), "id_token_signing_alg_values_supported")
+    }
+
+    /// The same for a signed UserInfo answer.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ProviderMisconfigured`]: there is none.
+    pub(crate) fn allowed_user_info_algorithms(&self, configured: &[Algorithm]) -> Result<Vec<Algorithm>, Error> {
+        narrowed(configured, self.userinfo_algorithms.as_deref(), "userinfo_signing_alg_values_supported")
+    }
+}
+
+fn narrowed(configured: &[Algorithm], advertised: Option<&[Algorithm]>, name: &'static str) -> Result<Vec<Algorithm>, Error> {
+    let Some(advertised) = advertised else { return Ok(configured.to_vec()) };
+    let allowed: Vec<Algorithm> = configured.iter().copied().filter(|algorithm| advertised.contains(algorithm)).collect();
+    if allowed.is_empty() {
+        let list =
+            |algorithms: &[Algorithm]| algorithms.iter().map(|algorithm| algorithm.as_str()).collect::<Vec<_>>().join(", ");
+        let (ours, theirs) = (list(configured), list(advertised));
+        return Err(wrong(name, &format!("has none of the configured algorithms ({ours}), but: {theirs}")));
+    }
+    Ok(allowed)
+}
+
+/// The members of a document, read with the authority's eyes.
+struct Members<'a> {
+    object: &'a Object,
+    authority: &'a Authority,
+}
+
+impl Members<'_> {
+    fn required(&self, name: &'static str) -> Result<Url, Error> {
+        self.endpoint(name)?.ok_or_else(|| wrong(name, "is missing"))
+    }
+
+    fn endpoint(&self, name: &'static str) -> Result<Option<Url>, Error> {
+        let address = match json::present(self.object, name) {
+            None => return Ok(None),
+            Some(Value::String(address)) if address.is_empty() => return Ok(None),
+            Some(Value::String(address)) => Url::parse(address).map_err(|_| wrong(name, "is not a URL"))?,
+            Some(_) => return Err(wrong(name, "is not text")),
+        };
+        if !address.username().is_empty() || address.password().is_some() || address.fragment().is_some() {
+            return Err(wrong(name, "has credentials or a fragment"));
+        }
+        self.authority.check_endpoint(name, &address)?;
+        Ok(Some(address))
+    }
+
+    fn list(&self, name: &'static str) -> Result<Option<Vec<String>>, Error> {
+        let Some(value) = json::present(self.object, name) else { return Ok(None) };
+        let texts =
+            value.as_array().map(|items| items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>());
+        texts.flatten().map(Some).ok_or_else(|| wrong(name, "is not a list of texts"))
+    }
+
+    fn flag(&self, name: &'static str) -> Result<bool, Error> {
+        match json::present(self.object, name) {
+            None => Ok(false),
+            Some(value) => value.as_bool().ok_or_else(|| wrong(name, "is neither true nor false")),
+        }
+    }
+}
+
+fn wrong(member: &'static str, problem: &str) -> Error {
+    Error::new(ErrorKind::ProviderMisconfigured, format!("the discovery document: `{member}` {problem}"))
+}
