@@ -2,12 +2,16 @@
 
 mod authorize;
 mod callback;
+mod client_auth;
 mod error_answer;
 mod http;
 mod id_token;
 mod json;
 mod jwks;
 mod jwt;
+mod logout;
 mod metadata;
+mod token;
+mod user_info;
 
 pub use self::http::{HttpClient, HttpError, HttpFuture, ReqwestClient};
