@@ -1,6 +1,7 @@
 //! OpenID Connect and OAuth 2.0 as a relying party speaks them. Functions build requests and read answers; only [`provider`] sends, through the [`HttpClient`] of [`http`].
 
 mod authorize;
+mod cache;
 mod callback;
 mod client_auth;
 mod error_answer;
@@ -11,7 +12,18 @@ mod jwks;
 mod jwt;
 mod logout;
 mod metadata;
+mod provider;
 mod token;
 mod user_info;
 
 pub use self::http::{HttpClient, HttpError, HttpFuture, ReqwestClient};
+pub(crate) use self::{
+    authorize::{AuthorizationRequest, Proof, code_challenge},
+    callback::{CallbackParameters, Code, LARGEST_CALLBACK},
+    error_answer::retry_after,
+    id_token::{IdTokenExpectation, Nonce, VerifiedIdToken},
+    logout::{EndSession, logout_hint},
+    metadata::Metadata,
+    provider::Provider,
+    token::TokenAnswer,
+};
