@@ -10,6 +10,8 @@ mod error;
 mod protocol;
 mod secret;
 #[allow(dead_code, reason = "the flow above it is being built")]
+mod session;
+#[allow(dead_code, reason = "the flow above it is being built")]
 mod tokens;
 
 pub use authority::Authority;

@@ -1,0 +1,271 @@
+//! The attempt: what a sign-in under way has to remember until the provider's answer comes.
+
+use std::fmt;
+
+use aws_lc_rs::{
+    digest::{Context, SHA256},
+    hkdf::{HKDF_SHA256, Prk},
+};
+use zeroize::Zeroizing;
+
+use super::{codec, records::RecordId, seal::expand};
+use crate::{
+    clock::UnixTime,
+    error::{Error, ErrorKind},
+    secret::{base64url, random},
+    tokens::Person,
+};
+
+/// Why somebody is sent to the provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AttemptPurpose {
+    /// A fresh sign-in: anybody may come back.
+    SignIn,
+    /// To agree to more scopes.
+    Consent,
+    /// To sign in more strongly or more recently.
+    StepUp,
+    /// To get lost tokens of a live session again.
+    Recovery,
+}
+
+/// For what the application itself started a sign-in, as a fingerprint: to notice that it asks for the same again.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Cause(pub(super) [u8; 16]);
+
+impl Cause {
+    /// The fingerprint of kind, resource, scopes, policy and whatever else tells causes apart. No claim values: they change.
+    pub(crate) fn new(parts: &[&str]) -> Self {
+        Self(fingerprint("cause", parts.iter().map(|part| part.as_bytes())))
+    }
+}
+
+/// Who is expected to come back, as fingerprints of `iss` and `sub`, and of `tid` and `oid` where there are any.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PersonKey {
+    subject: [u8; 16],
+    object: Option<[u8; 8]>,
+}
+
+impl PersonKey {
+    /// The fingerprint of somebody.
+    pub(crate) fn of(person: &Person) -> Self {
+        let object = person.oid.as_ref().map(|oid| {
+            let tid = person.tid.as_deref().unwrap_or_default();
+            let [a, b, c, d, e, f, g, h, ..] = fingerprint("object", [tid.as_bytes(), oid.as_bytes()]);
+            [a, b, c, d, e, f, g, h]
+        });
+        Self { subject: fingerprint("subject", [person.iss.as_bytes(), person.sub.as_bytes()]), object }
+    }
+
+    /// Whether `person` is who was expected: `iss` and `sub` agree, the directory's ids do not contradict.
+    pub(crate) fn is(&self, person: &Person) -> bool {
+        let other = Self::of(person);
+        self.subject == other.subject && (self.object.is_none() || other.object.is_none() || self.object == other.object)
+    }
+}
+
+/// What a sign-in under way remembers. Kept by the browser, sealed; authority, client, redirect address and response mode are bound by the seal.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Attempt {
+    pub(crate) purpose: AttemptPurpose,
+    /// Whether the provider was asked to show nothing.
+    pub(crate) silent: bool,
+    /// How often it was tried before: part of the address, so that blocked cookies cannot loop.
+    pub(crate) retry: u8,
+    pub(crate) created: UnixTime,
+    /// Where to go afterwards. Becomes home if it does not fit.
+    pub(crate) return_path: String,
+    /// The scopes asked for, separated by spaces; `None` for those of the configuration.
+    pub(crate) scopes: Option<String>,
+    /// The B2C policy, if it is not that of the configuration.
+    pub(crate) policy: Option<String>,
+    /// How recent the sign-in must be, in seconds.
+    pub(crate) max_age: Option<u32>,
+    /// The authentication context classes asked for, separated by spaces.
+    pub(crate) acr: Option<String>,
+    pub(crate) cause: Option<Cause>,
+    /// The session from which it was started: deleted when another takes its place.
+    pub(crate) started_from: Option<RecordId>,
+    pub(crate) expected: Option<PersonKey>,
+    pub(super) seed: Zeroizing<[u8; 32]>,
+}
+
+const PURPOSE: u8 = 1;
+const SILENT: u8 = 2;
+const RETRY: u8 = 3;
+const CREATED: u8 = 4;
+const RETURN_PATH: u8 = 5;
+const SCOPES: u8 = 6;
+const POLICY: u8 = 7;
+const MAX_AGE: u8 = 8;
+const ACR: u8 = 9;
+const CAUSE: u8 = 10;
+const STARTED_FROM: u8 = 11;
+const EXPECTED: u8 = 12;
+const EXPECTED_OBJECT: u8 = 13;
+const SEED: u8 = 14;
+
+impl Attempt {
+    /// A new attempt with a seed of its own.
+    ///
+    /// # Errors
+    ///
+    /// The operating system gives no random bytes.
+    pub(crate) fn new(purpose: AttemptPurpose, return_path: impl Into<String>, now: UnixTime) -> Result<Self, Error> {
+        Ok(Self {
+            purpose,
+            silent: false,
+            retry: 0,
+            created: now,
+            return_path: return_path.into(),
+            scopes: None,
+            policy: None,
+            max_age: None,
+            acr: None,
+            cause: None,
+            started_from: None,
+            expected: None,
+            seed: Zeroizing::new(random()?),
+        })
+    }
+
+    /// A value of 43 base64url characters (256 bits) that only this attempt has; another for every label.
+    ///
+    /// # Errors
+    ///
+    /// The derivation fails, which it does not.
+    pub(crate) fn derive(&self, label: &str) -> Result<String, Error> {
+        let key = Prk::new_less_safe(HKDF_SHA256, &self.seed[..]);
+        let bytes: Zeroizing<[u8; 32]> = Zeroizing::new(
+            expand(&key, &[b"attempt ", label.as_bytes()])
+                .ok_or_else(|| Error::new(ErrorKind::Internal, "a value could not be derived"))?,
+        );
+        Ok(base64url(&bytes[..]))
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut fields = codec::Writer::with_capacity(256);
+        fields.number(
+            PURPOSE,
+            match self.purpose {
+                AttemptPurpose::SignIn => 0,
+                AttemptPurpose::Consent => 1,
+                AttemptPurpose::StepUp => 2,
+                AttemptPurpose::Recovery => 3,
+            },
+        );
+        if self.silent {
+            fields.bytes(SILENT, &[]);
+        }
+        fields.number(RETRY, self.retry.into());
+        fields.number(CREATED, self.created.as_seconds());
+        fields.text(RETURN_PATH, Some(&self.return_path));
+        fields.text(SCOPES, self.scopes.as_deref());
+        fields.text(POLICY, self.policy.as_deref());
+        if let Some(seconds) = self.max_age {
+            fields.number(MAX_AGE, seconds.into());
+        }
+        fields.text(ACR, self.acr.as_deref());
+        if let Some(cause) = &self.cause {
+            fields.bytes(CAUSE, &cause.0);
+        }
+        if let Some(id) = &self.started_from {
+            fields.bytes(STARTED_FROM, &id.bytes());
+        }
+        if let Some(person) = &self.expected {
+            fields.bytes(EXPECTED, &person.subject);
+            if let Some(object) = &person.object {
+                fields.bytes(EXPECTED_OBJECT, object);
+            }
+        }
+        fields.bytes(SEED, &self.seed[..]);
+        fields.finish()
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (mut purpose, mut created, mut seed, mut return_path) = (None, None, None, None);
+        let (mut silent, mut retry, mut scopes, mut policy, mut max_age, mut acr) = (false, 0, None, None, None, None);
+        let (mut cause, mut started_from, mut subject, mut object) = (None, None, None, None);
+        let mut fields = codec::Reader::new(bytes);
+        while let Some((tag, value)) = fields.next().ok()? {
+            match tag {
+                PURPOSE => {
+                    purpose = Some(match codec::number(value).ok()? {
+                        0 => AttemptPurpose::SignIn,
+                        1 => AttemptPurpose::Consent,
+                        2 => AttemptPurpose::StepUp,
+                        3 => AttemptPurpose::Recovery,
+                        _ => return None,
+                    });
+                }
+                SILENT => silent = true,
+                RETRY => retry = codec::number(value).ok()?.try_into().ok()?,
+                CREATED => created = Some(UnixTime::from_seconds(codec::number(value).ok()?)),
+                RETURN_PATH => return_path = Some(codec::text(value).ok()?.to_owned()),
+                SCOPES => scopes = Some(codec::text(value).ok()?.to_owned()),
+                POLICY => policy = Some(codec::text(value).ok()?.to_owned()),
+                MAX_AGE => max_age = Some(codec::number(value).ok()?.try_into().ok()?),
+                ACR => acr = Some(codec::text(value).ok()?.to_owned()),
+                CAUSE => cause = Some(Cause(codec::array(value).ok()?)),
+                STARTED_FROM => started_from = Some(RecordId::from_bytes(codec::array(value).ok()?)),
+                EXPECTED => subject = Some(codec::array(value).ok()?),
+                EXPECTED_OBJECT => object = Some(codec::array(value).ok()?),
+                SEED => seed = Some(Zeroizing::new(codec::array(value).ok()?)),
+                _ => {}
+            }
+        }
+        Some(Self {
+            purpose: purpose?,
+            silent,
+            retry,
+            created: created?,
+            return_path: return_path?,
+            scopes,
+            policy,
+            max_age,
+            acr,
+            cause,
+            started_from,
+            expected: subject.map(|subject| PersonKey { subject, object }),
+            seed: seed?,
+        })
+    }
+}
+
+impl fmt::Debug for Attempt {
+    /// Shows neither seed nor where somebody wants to go.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempt")
+            .field("purpose", &self.purpose)
+            .field("silent", &self.silent)
+            .field("retry", &self.retry)
+            .field("created", &self.created)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cause(…)")
+    }
+}
+
+impl fmt::Debug for PersonKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PersonKey(…)")
+    }
+}
+
+/// SHA-256 of a label and parts that each say their length, cut to 128 bits.
+pub(super) fn fingerprint<'a>(label: &'a str, parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 16] {
+    let mut context = Context::new(&SHA256);
+    for part in std::iter::once(label.as_bytes()).chain(parts) {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    let digest = context.finish();
+    let mut short = [0; 16];
+    short.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
+    short
+}

@@ -1,0 +1,36 @@
+//! Sessions of the browser: a sealed ticket in the cookie, sealed records in a store, sealed attempts while somebody is signing in.
+//!
+//! - The cookie is a **ticket**: record id, key and the moment it was last rolled. Without it the store opens nothing; without the store it is nobody.
+//! - The **session record** is created once and never saved again. It exists = somebody is signed in.
+//! - The **grant record** beside it holds what tokens need; its id is derived, it is written by flights only, and it never outlives the session.
+//! - An **attempt** is a cookie in one of eight slots; nothing is kept on this side for somebody who only looks at the sign-in page.
+//!
+//! Whatever does not open is "signed out": never an error, never a panic.
+
+mod attempt;
+mod attempts;
+mod codec;
+mod cookies;
+mod grants;
+mod local;
+mod opened;
+mod record;
+mod records;
+mod seal;
+mod sessions;
+mod store;
+mod ticket;
+
+#[allow(unused_imports, reason = "the parts above take what they need")]
+pub(crate) use {
+    attempt::{Attempt, AttemptPurpose, Cause, PersonKey},
+    attempts::{Attempts, Begun, Lookup, Slot, State},
+    cookies::Cookies,
+    local::LocalStore,
+    opened::Opened,
+    record::SessionRecord,
+    records::{RecordId, Records},
+    seal::KeyRing,
+    sessions::{Created, Lifetimes, Peek, Sessions, SignedIn},
+    store::Store,
+};

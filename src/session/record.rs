@@ -1,0 +1,90 @@
+//! The session record: who signed in, and until when.
+
+use super::{attempt::Cause, codec};
+use crate::{clock::UnixTime, tokens::Person};
+
+/// What the store keeps, sealed, about somebody who is signed in. Created once, never saved again.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct SessionRecord {
+    pub(crate) person: Person,
+    /// The claims of the sign-in as JSON, unparsed: most requests read none.
+    pub(crate) claims: Box<str>,
+    pub(crate) created: UnixTime,
+    /// The absolute end.
+    pub(crate) expires: UnixTime,
+    /// From when on the claims are to be renewed.
+    pub(crate) renew_at: Option<UnixTime>,
+    /// For what the sign-in was started by the application itself: asked for again within ten minutes, it would loop.
+    pub(crate) causes: Vec<Cause>,
+}
+
+const ISS: u8 = 1;
+const SUB: u8 = 2;
+const TID: u8 = 3;
+const OID: u8 = 4;
+const CREATED: u8 = 5;
+const EXPIRES: u8 = 6;
+const RENEW_AT: u8 = 7;
+const CAUSE: u8 = 8;
+const CLAIMS: u8 = 9;
+
+impl SessionRecord {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let person = &self.person;
+        let mut fields = codec::Writer::with_capacity(self.claims.len() + 256);
+        fields.text(ISS, Some(&person.iss));
+        fields.text(SUB, Some(&person.sub));
+        fields.text(TID, person.tid.as_deref());
+        fields.text(OID, person.oid.as_deref());
+        fields.number(CREATED, self.created.as_seconds());
+        fields.number(EXPIRES, self.expires.as_seconds());
+        if let Some(renew_at) = self.renew_at {
+            fields.number(RENEW_AT, renew_at.as_seconds());
+        }
+        for cause in &self.causes {
+            fields.bytes(CAUSE, &cause.0);
+        }
+        fields.text(CLAIMS, Some(&self.claims));
+        fields.finish()
+    }
+
+    /// `None` if it is not a record, or lacks what a record must have.
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (mut iss, mut sub, mut claims, mut created, mut expires) = (None, None, None, None, None);
+        let (mut tid, mut oid, mut renew_at, mut causes) = (None, None, None, Vec::new());
+        let mut fields = codec::Reader::new(bytes);
+        while let Some((tag, value)) = fields.next().ok()? {
+            match tag {
+                ISS => iss = Some(codec::text(value).ok()?.to_owned()),
+                SUB => sub = Some(codec::text(value).ok()?.to_owned()),
+                TID => tid = Some(codec::text(value).ok()?.to_owned()),
+                OID => oid = Some(codec::text(value).ok()?.to_owned()),
+                CREATED => created = Some(UnixTime::from_seconds(codec::number(value).ok()?)),
+                EXPIRES => expires = Some(UnixTime::from_seconds(codec::number(value).ok()?)),
+                RENEW_AT => renew_at = Some(UnixTime::from_seconds(codec::number(value).ok()?)),
+                CAUSE => causes.push(Cause(codec::array(value).ok()?)),
+                CLAIMS => claims = Some(codec::text(value).ok()?.into()),
+                _ => {}
+            }
+        }
+        Some(Self {
+            person: Person { iss: iss?, sub: sub?, tid, oid },
+            claims: claims?,
+            created: created?,
+            expires: expires?,
+            renew_at,
+            causes,
+        })
+    }
+}
+
+impl std::fmt::Debug for SessionRecord {
+    /// Says when, not who.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionRecord")
+            .field("created", &self.created)
+            .field("expires", &self.expires)
+            .field("renew_at", &self.renew_at)
+            .finish_non_exhaustive()
+    }
+}

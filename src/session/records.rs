@@ -1,0 +1,92 @@
+//! The rows of the store, sealed: session records, and which grant belongs to which.
+
+use std::{fmt, sync::Arc};
+
+use zeroize::Zeroizing;
+
+use super::{
+    attempt::fingerprint,
+    grants::DecodedGrants,
+    seal::{KeyRing, RowPurpose},
+    store::{Sealed, Store},
+};
+use crate::{
+    clock::{Clock, UnixTime},
+    error::Error,
+    secret::random,
+    tokens::{GrantId, GrantRef},
+};
+
+/// The id of a session record. Worth nothing without the key in the ticket.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct RecordId(pub(super) i128);
+
+impl RecordId {
+    pub(super) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(i128::from_le_bytes(bytes))
+    }
+
+    pub(super) fn bytes(self) -> [u8; 16] {
+        self.0.to_le_bytes()
+    }
+
+    /// The id of the session's grant: derived, so that whoever can delete the one can delete the other.
+    pub(super) fn grant_id(self) -> Self {
+        Self::from_bytes(fingerprint("grant", [&self.bytes()[..]]))
+    }
+
+    /// The grant, with what opens it.
+    pub(super) fn grant(self, key: Zeroizing<[u8; 32]>, expires: UnixTime) -> GrantRef {
+        GrantRef::new(GrantId(self.grant_id().0), self.0, key, expires)
+    }
+}
+
+impl fmt::Debug for RecordId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RecordId(…)")
+    }
+}
+
+/// Seals, opens, writes and deletes rows. It is the [`GrantStore`](crate::tokens::GrantStore) of the tokens.
+#[derive(Debug)]
+pub(crate) struct Records {
+    pub(super) keys: Arc<KeyRing>,
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) decoded: DecodedGrants,
+}
+
+impl Records {
+    pub(crate) fn new(keys: Arc<KeyRing>, store: Store, clock: Arc<dyn Clock>) -> Self {
+        Self { keys, store, clock, decoded: DecodedGrants::new() }
+    }
+
+    /// Writes a session record under a new id and a new key.
+    pub(super) async fn create_session(&self, plain: &[u8], expires: UnixTime) -> Result<(GrantRef, Sealed), Error> {
+        let (id, key) = (RecordId::from_bytes(random()?), Zeroizing::new(random()?));
+        let sealed = self.keys.seal_row(RowPurpose::Session, &id.bytes(), &key, plain)?;
+        let (given, mut row) = self.store.create(id, sealed, expires, self.clock.now()).await?;
+        if given != id {
+            // The store chose another id, and the key depends on it. Nobody knows the session yet.
+            let sealed = self.keys.seal_row(RowPurpose::Session, &given.bytes(), &key, plain)?;
+            row = self.store.save(given, sealed, expires, self.clock.now()).await?;
+        }
+        Ok((given.grant(key, expires), row))
+    }
+
+    /// Opens a session record; `None` for one that is of another purpose, id, key or application, or damaged.
+    pub(super) fn open_session(&self, id: RecordId, key: &[u8; 32], row: &Sealed) -> Option<Zeroizing<Vec<u8>>> {
+        self.keys.open_row(RowPurpose::Session, &id.bytes(), key, &row.bytes()?)
+    }
+
+    /// Deletes what makes somebody signed in, then the grant.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreUnavailable`](crate::ErrorKind::StoreUnavailable): somebody may still be signed in.
+    pub(crate) async fn end(&self, session: RecordId) -> Result<(), Error> {
+        self.store.delete(session).await?;
+        self.decoded.forget(session.grant_id());
+        self.store.delete(session.grant_id()).await
+    }
+}

@@ -1,0 +1,293 @@
+//! Sessions as the flow sees them: who is signed in, by the cookies of a request.
+
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicI64},
+    time::Duration,
+};
+
+use http::{HeaderMap, HeaderValue};
+use zeroize::Zeroizing;
+
+use super::{
+    attempt::Cause,
+    cookies::Cookies,
+    opened::{Opened, OpenedCache},
+    record::SessionRecord,
+    records::{RecordId, Records},
+    seal::KeyAge,
+    store::{Sealed, Store},
+    ticket::{CookieValue, Ticket},
+};
+use crate::{
+    clock::UnixTime,
+    error::Error,
+    tokens::{GrantRecord, GrantRef, Person},
+};
+
+/// How long sessions last.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lifetimes {
+    /// Without a request.
+    pub(crate) idle: Duration,
+    /// In all.
+    pub(crate) absolute: Duration,
+}
+
+/// Who just signed in.
+#[derive(Debug)]
+pub(crate) struct SignedIn {
+    pub(crate) person: Person,
+    /// The claims as JSON.
+    pub(crate) claims: String,
+    pub(crate) renew_at: Option<UnixTime>,
+    /// An end before the absolute one.
+    pub(crate) ends: Option<UnixTime>,
+    /// For what the application itself started the sign-in.
+    pub(crate) causes: Vec<Cause>,
+}
+
+/// A session just created.
+#[derive(Debug)]
+pub(crate) struct Created<V> {
+    pub(crate) opened: Arc<Opened<V>>,
+    pub(crate) set_cookie: HeaderValue,
+}
+
+/// What can be said about a request without waiting.
+#[derive(Debug)]
+pub(crate) enum Peek<V> {
+    /// Nobody is signed in.
+    None,
+    /// Somebody is, and nothing is due.
+    Live(Arc<Opened<V>>),
+    /// [`Sessions::load`] has to be asked: the store answers later, or the claims are due for renewal.
+    Ask,
+}
+
+type Make<V> = Box<dyn Fn(SessionRecord, &GrantRef) -> V + Send + Sync>;
+
+/// The sessions of one application. `V` is what handlers get of a record, made once per opening.
+pub(crate) struct Sessions<V> {
+    records: Arc<Records>,
+    cookies: Arc<Cookies>,
+    lifetimes: Lifetimes,
+    roll_every: Duration,
+    opened: OpenedCache<V>,
+    make: Make<V>,
+}
+
+/// A ticket is rolled at most this often.
+const ROLL_EVERY: Duration = Duration::from_secs(300);
+
+impl<V: Clone> Sessions<V> {
+    /// How many opened sessions are remembered by default.
+    pub(crate) const DEFAULT_OPENED: usize = 10_000;
+
+    /// `opened`: how many opened sessions to remember. `make` gets the record without its causes.
+    pub(crate) fn new(
+        records: Arc<Records>,
+        cookies: Arc<Cookies>,
+        lifetimes: Lifetimes,
+        opened: usize,
+        make: impl Fn(SessionRecord, &GrantRef) -> V + Send + Sync + 'static,
+    ) -> Self {
+        // A tenth of the idle time, so that a short one is still counted from about the last request.
+        let roll_every = ROLL_EVERY.min(lifetimes.idle / 10).max(Duration::from_secs(1));
+        Self { records, cookies, lifetimes, roll_every, opened: OpenedCache::new(opened), make: Box::new(make) }
+    }
+
+    /// Who is signed in, without waiting. With the local store this decides, unless the claims are due for renewal.
+    pub(crate) fn peek(&self, headers: &HeaderMap, now: UnixTime) -> Peek<V> {
+        for cookie in self.candidates(headers) {
+            let Store::Local(local) = &self.records.store else { return Peek::Ask };
+            let opened = match self.opened.find(cookie) {
+                Some(opened) if opened.is_held_by(local, now) => Some(opened).filter(|opened| now < opened.ends),
+                Some(_) => self.forget(cookie),
+                None => Ticket::open(&self.records.keys, cookie).and_then(|(ticket, age)| {
+                    local.load(ticket.id, now).and_then(|row| self.open(cookie, ticket, age, Sealed::Local(row), now))
+                }),
+            };
+            match opened {
+                Some(opened) if opened.renewal_due(now) => return Peek::Ask,
+                Some(opened) => return Peek::Live(opened),
+                None => {}
+            }
+        }
+        Peek::None
+    }
+
+    /// Who is signed in. The store is always asked, so a sign-out elsewhere is seen at once.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable)
+    pub(crate) async fn load(&self, headers: &HeaderMap, now: UnixTime) -> Result<Option<Arc<Opened<V>>>, Error> {
+        for cookie in self.candidates(headers) {
+            if let Some(opened) = self.opened.find(cookie) {
+                if self.records.store.load(opened.session(), now).await?.is_some_and(|row| row == opened.sealed) {
+                    if now < opened.ends {
+                        return Ok(Some(opened));
+                    }
+                } else {
+                    self.forget(cookie);
+                }
+            } else if let Some((ticket, age)) = Ticket::open(&self.records.keys, cookie) {
+                let row = self.records.store.load(ticket.id, now).await?;
+                if let Some(opened) = row.and_then(|row| self.open(cookie, ticket, age, row, now)) {
+                    return Ok(Some(opened));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Creates a session and its grant, under new ids and a new key.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable): nobody is signed in then.
+    pub(crate) async fn create(
+        &self,
+        signed_in: SignedIn,
+        grant: Option<GrantRecord>,
+        now: UnixTime,
+    ) -> Result<Created<V>, Error> {
+        let absolute = now + self.lifetimes.absolute;
+        let record = SessionRecord {
+            person: signed_in.person,
+            claims: signed_in.claims.into(),
+            created: now,
+            expires: signed_in.ends.map_or(absolute, |ends| ends.min(absolute)),
+            renew_at: signed_in.renew_at,
+            causes: signed_in.causes,
+        };
+        let (reference, sealed) = self.records.create_session(&record.encode(), record.expires).await?;
+        let session = RecordId(reference.session());
+        if let Some(grant) = grant
+            && let Err(error) = self.records.create_grant(&reference, grant).await
+        {
+            // Without its cookie the session is out of reach already; this only tidies up.
+            let _ = self.records.end(session).await;
+            return Err(error);
+        }
+        let ticket = Ticket { id: session, key: Zeroizing::new(*reference.key()), rolled_at: now };
+        let cookie = ticket.seal(&self.records.keys)?;
+        let set_cookie = self.cookies.set_session(&cookie)?;
+        let opened = Arc::new(self.decoded(cookie, reference, now, KeyAge::Current, sealed, record));
+        self.opened.keep(&opened);
+        Ok(Created { opened, set_cookie })
+    }
+
+    /// `Set-Cookie` with a ticket of now, if the present one is old enough or sealed under an older secret. Writes nothing to the store.
+    pub(crate) fn roll(&self, opened: &Opened<V>, now: UnixTime) -> Option<HeaderValue> {
+        if !opened.takes_roll(now) {
+            return None;
+        }
+        let ticket = Ticket { id: opened.session(), key: Zeroizing::new(*opened.grant.key()), rolled_at: now };
+        let cookie = ticket.seal(&self.records.keys).ok()?;
+        let rolled = Opened {
+            cookie,
+            ends: self.ends(opened.expires, now),
+            roll_at: now + self.roll_every,
+            rolled: AtomicI64::new(i64::MIN),
+            age: KeyAge::Current,
+            ..opened.again(opened.value.clone(), opened.renew_at)
+        };
+        self.opened.keep(&Arc::new(rolled));
+        self.cookies.set_session(&cookie).ok()
+    }
+
+    /// Remembers a session with renewed claims, until they are due again. Nothing is written: the grant's record has them.
+    pub(crate) fn renewed(&self, opened: &Opened<V>, value: V, renew_at: Option<UnixTime>) -> Arc<Opened<V>> {
+        let renewed = Arc::new(opened.again(value, renew_at.unwrap_or(NEVER)));
+        self.opened.keep(&renewed);
+        renewed
+    }
+
+    /// Signs out.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable): somebody may still be signed in.
+    pub(crate) async fn end(&self, opened: &Opened<V>) -> Result<(), Error> {
+        self.opened.forget(&opened.cookie);
+        self.records.end(opened.session()).await
+    }
+
+    /// Ends a session by its id alone, for the one that a sign-in started from.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable): it may live on.
+    pub(crate) async fn end_by_id(&self, session: RecordId) -> Result<(), Error> {
+        self.records.end(session).await
+    }
+
+    /// Cookies that could be tickets, by their length alone.
+    fn candidates<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a CookieValue> {
+        self.cookies.session_values(headers).filter_map(|value| value.try_into().ok())
+    }
+
+    fn forget(&self, cookie: &CookieValue) -> Option<Arc<Opened<V>>> {
+        self.opened.forget(cookie);
+        None
+    }
+
+    fn ends(&self, expires: UnixTime, rolled_at: UnixTime) -> UnixTime {
+        expires.min(rolled_at + self.lifetimes.idle)
+    }
+
+    /// Opens a row with its ticket and remembers it, if it is live.
+    fn open(&self, cookie: &CookieValue, ticket: Ticket, age: KeyAge, row: Sealed, now: UnixTime) -> Option<Arc<Opened<V>>> {
+        let plain = self.records.open_session(ticket.id, &ticket.key, &row)?;
+        let mut record = SessionRecord::decode(&plain)?;
+        record.expires = record.expires.min(record.created + self.lifetimes.absolute);
+        if now >= self.ends(record.expires, ticket.rolled_at) {
+            return None;
+        }
+        let reference = ticket.id.grant(ticket.key, record.expires);
+        let opened = Arc::new(self.decoded(*cookie, reference, ticket.rolled_at, age, row, record));
+        self.opened.keep(&opened);
+        Some(opened)
+    }
+
+    fn decoded(
+        &self,
+        cookie: CookieValue,
+        grant: GrantRef,
+        rolled_at: UnixTime,
+        age: KeyAge,
+        sealed: Sealed,
+        mut record: SessionRecord,
+    ) -> Opened<V> {
+        let causes = std::mem::take(&mut record.causes);
+        Opened {
+            cookie,
+            sealed,
+            created: record.created,
+            expires: grant.expires_at(),
+            ends: self.ends(grant.expires_at(), rolled_at),
+            renew_at: record.renew_at.unwrap_or(NEVER),
+            roll_at: rolled_at + self.roll_every,
+            roll_every: i64::try_from(self.roll_every.as_secs()).unwrap_or(i64::MAX),
+            rolled: AtomicI64::new(i64::MIN),
+            age,
+            causes,
+            value: (self.make)(record, &grant),
+            grant,
+        }
+    }
+}
+
+const NEVER: UnixTime = UnixTime::from_seconds(i64::MAX);
+
+impl<V> fmt::Debug for Sessions<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions")
+            .field("records", &self.records)
+            .field("lifetimes", &self.lifetimes)
+            .field("opened", &self.opened)
+            .finish()
+    }
+}

@@ -1,0 +1,160 @@
+//! Where the sealed rows are: in this process or in any `tower-sessions` store.
+
+use std::{fmt, sync::Arc};
+
+use serde_json::Value;
+use time::OffsetDateTime;
+use tower_sessions_core::{
+    SessionStore,
+    session::{Id, Record},
+    session_store,
+};
+
+use super::{local::LocalStore, records::RecordId};
+use crate::{
+    clock::UnixTime,
+    error::{Error, ErrorKind},
+    secret::{base64url, from_base64url},
+};
+
+/// The only member of a record's data.
+const MEMBER: &str = "tower-identity";
+
+/// The store of sessions and grants.
+#[derive(Clone)]
+pub(crate) enum Store {
+    /// In this process: answers at once.
+    Local(Arc<LocalStore>),
+    /// Anything that implements `SessionStore`.
+    Dyn(Arc<dyn SessionStore>),
+}
+
+/// A sealed row, as its store gives it.
+#[derive(Clone)]
+pub(super) enum Sealed {
+    Local(Arc<[u8]>),
+    /// Base64url.
+    Dyn(String),
+}
+
+impl Sealed {
+    /// The sealed bytes; `None` for text that is not base64url.
+    pub(super) fn bytes(&self) -> Option<std::borrow::Cow<'_, [u8]>> {
+        match self {
+            Self::Local(sealed) => Some(sealed.as_ref().into()),
+            Self::Dyn(text) => from_base64url(text).map(Into::into),
+        }
+    }
+}
+
+impl PartialEq for Sealed {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Local(a), Self::Local(b)) => Arc::ptr_eq(a, b) || a == b,
+            (Self::Dyn(a), Self::Dyn(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+impl Store {
+    /// The row of `id`. A row that the store itself cannot decode is none.
+    pub(super) async fn load(&self, id: RecordId, now: UnixTime) -> Result<Option<Sealed>, Error> {
+        match self {
+            Self::Local(store) => Ok(store.load(id, now).map(Sealed::Local)),
+            Self::Dyn(store) => match store.load(&outer_id(id)).await {
+                Ok(record) => Ok(record.and_then(sealed)),
+                Err(session_store::Error::Decode(_)) => {
+                    tracing::warn!("a row of the session store cannot be decoded: signed out");
+                    Ok(None)
+                }
+                Err(error) => Err(unavailable("load", id, &error)),
+            },
+        }
+    }
+
+    /// Writes a new row and tells the id that the store gave it, which may be another than was asked for.
+    pub(super) async fn create(
+        &self,
+        id: RecordId,
+        sealed: Vec<u8>,
+        expires: UnixTime,
+        now: UnixTime,
+    ) -> Result<(RecordId, Sealed), Error> {
+        match self {
+            Self::Local(store) => {
+                let sealed: Arc<[u8]> = sealed.into();
+                store.save(id, Arc::clone(&sealed), expires, now);
+                Ok((id, Sealed::Local(sealed)))
+            }
+            Self::Dyn(store) => {
+                let text = base64url(&sealed);
+                let mut record = record(id, &text, expires);
+                store.create(&mut record).await.map_err(|error| unavailable("create", id, &error))?;
+                Ok((inner_id(record.id), Sealed::Dyn(text)))
+            }
+        }
+    }
+
+    /// Overwrites a row. Some stores then write nothing if there is none.
+    pub(super) async fn save(&self, id: RecordId, sealed: Vec<u8>, expires: UnixTime, now: UnixTime) -> Result<Sealed, Error> {
+        match self {
+            Self::Local(_) => self.create(id, sealed, expires, now).await.map(|(_, sealed)| sealed),
+            Self::Dyn(store) => {
+                let text = base64url(&sealed);
+                store.save(&record(id, &text, expires)).await.map_err(|error| unavailable("save", id, &error))?;
+                Ok(Sealed::Dyn(text))
+            }
+        }
+    }
+
+    pub(super) async fn delete(&self, id: RecordId) -> Result<(), Error> {
+        match self {
+            Self::Local(store) => {
+                store.delete(id);
+                Ok(())
+            }
+            Self::Dyn(store) => store.delete(&outer_id(id)).await.map_err(|error| unavailable("delete", id, &error)),
+        }
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local(store) => store.fmt(f),
+            // Not the store's own text: some print everything they hold.
+            Self::Dyn(_) => f.write_str("SessionStore"),
+        }
+    }
+}
+
+fn outer_id(id: RecordId) -> Id {
+    Id(id.0)
+}
+
+fn inner_id(id: Id) -> RecordId {
+    RecordId(id.0)
+}
+
+fn record(id: RecordId, sealed: &str, expires: UnixTime) -> Record {
+    // Beyond year 9999 a store cannot say it; the end inside the seal stays what it is.
+    let expiry_date =
+        OffsetDateTime::from_unix_timestamp(expires.as_seconds()).unwrap_or(time::PrimitiveDateTime::MAX.assume_utc());
+    Record { id: outer_id(id), data: [(MEMBER.to_owned(), Value::from(sealed))].into(), expiry_date }
+}
+
+fn sealed(mut record: Record) -> Option<Sealed> {
+    match record.data.remove(MEMBER)? {
+        Value::String(text) => Some(Sealed::Dyn(text)),
+        _ => None,
+    }
+}
+
+/// The store's own words go to the log, without the id that some of them repeat.
+fn unavailable(operation: &'static str, id: RecordId, error: &session_store::Error) -> Error {
+    let words: String = error.to_string().chars().filter(|c| !c.is_control()).take(300).collect();
+    let words = words.replace(&outer_id(id).to_string(), "…").replace(&outer_id(id).0.to_string(), "…");
+    tracing::warn!(operation, error = %words, "the session store failed");
+    Error::new(ErrorKind::StoreUnavailable, format!("the session store failed to {operation}"))
+}
