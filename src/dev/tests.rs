@@ -10,6 +10,7 @@ use url::Url;
 use super::*;
 use crate::{
     clock::ManualClock,
+    config::ClientAuthMethod,
     secret::{base64url, from_base64url},
 };
 
@@ -19,7 +20,7 @@ pub(super) const REDIRECT: &str = "http://localhost:3000/auth/callback";
 /// A browser with one cookie, and the application behind it.
 #[derive(Clone, Debug)]
 pub(super) struct Browser {
-    http: reqwest::Client,
+    pub(super) http: reqwest::Client,
     issuer: String,
     secret: String,
     cookie: Option<String>,
@@ -310,7 +311,7 @@ async fn clients_have_to_authenticate() {
     let (provider, mut browser) = with_ada().await;
     provider.add_client(
         DevClient::confidential("basic only", "s%c+r t:")
-            .with_authentication(ClientAuthentication::Basic)
+            .with_authentication(ClientAuthMethod::Basic)
             .with_any_loopback_redirect(),
     );
     provider.add_client(DevClient::public("public").with_any_loopback_redirect());
