@@ -28,7 +28,7 @@ pub(crate) use {
     cookies::Cookies,
     local::LocalStore,
     opened::Opened,
-    record::SessionRecord,
+    record::{Landing, SessionRecord},
     records::{RecordId, Records},
     seal::KeyRing,
     sessions::{Created, Lifetimes, Peek, Sessions, SignedIn},

@@ -13,7 +13,9 @@ use std::{
 
 use quick_cache::{Equivalent, sync::Cache};
 
-use super::{attempt::Cause, local::LocalStore, records::RecordId, seal::KeyAge, store::Sealed, ticket::CookieValue};
+use super::{
+    attempt::Cause, local::LocalStore, record::Landing, records::RecordId, seal::KeyAge, store::Sealed, ticket::CookieValue,
+};
 use crate::{clock::UnixTime, tokens::GrantRef};
 
 /// For how long a session remembers what it was started for.
@@ -40,6 +42,7 @@ pub(crate) struct Opened<V> {
     pub(super) rolled: AtomicI64,
     pub(super) age: KeyAge,
     pub(super) causes: Vec<Cause>,
+    pub(super) landing: Option<Arc<Landing>>,
 }
 
 impl<V> Opened<V> {
@@ -68,6 +71,11 @@ impl<V> Opened<V> {
         now.since(self.created) < CAUSES_KEPT && self.causes.contains(cause)
     }
 
+    /// Where the sign-in by this very answer led.
+    pub(crate) fn landing(&self, answer: &Cause) -> Option<&str> {
+        self.landing.as_ref().filter(|landing| landing.answer == *answer).map(|landing| &*landing.path)
+    }
+
     /// Whether the local store still has the record that this was made of.
     pub(super) fn is_held_by(&self, local: &LocalStore, now: UnixTime) -> bool {
         matches!(&self.sealed, Sealed::Local(sealed) if local.holds(self.session(), sealed, now))
@@ -83,6 +91,7 @@ impl<V> Opened<V> {
             sealed: self.sealed.clone(),
             rolled: AtomicI64::new(self.rolled.load(Ordering::Relaxed)),
             causes: self.causes.clone(),
+            landing: self.landing.clone(),
             ..*self
         }
     }

@@ -16,6 +16,16 @@ pub(crate) struct SessionRecord {
     pub(crate) renew_at: Option<UnixTime>,
     /// For what the sign-in was started by the application itself: asked for again within ten minutes, it would loop.
     pub(crate) causes: Vec<Cause>,
+    /// The answer that it was made from, and where that led: a browser that goes back to it is sent there again.
+    pub(crate) landing: Option<Landing>,
+}
+
+/// Where a sign-in led.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Landing {
+    /// The fingerprint of the answer.
+    pub(crate) answer: Cause,
+    pub(crate) path: Box<str>,
 }
 
 const ISS: u8 = 1;
@@ -27,6 +37,8 @@ const EXPIRES: u8 = 6;
 const RENEW_AT: u8 = 7;
 const CAUSE: u8 = 8;
 const CLAIMS: u8 = 9;
+const ANSWER: u8 = 10;
+const LANDING: u8 = 11;
 
 impl SessionRecord {
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -44,6 +56,10 @@ impl SessionRecord {
         for cause in &self.causes {
             fields.bytes(CAUSE, &cause.0);
         }
+        if let Some(landing) = &self.landing {
+            fields.bytes(ANSWER, &landing.answer.0);
+            fields.text(LANDING, Some(&landing.path));
+        }
         fields.text(CLAIMS, Some(&self.claims));
         fields.finish()
     }
@@ -52,6 +68,7 @@ impl SessionRecord {
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let (mut iss, mut sub, mut claims, mut created, mut expires) = (None, None, None, None, None);
         let (mut tid, mut oid, mut renew_at, mut causes) = (None, None, None, Vec::new());
+        let (mut answer, mut path) = (None, None);
         let mut fields = codec::Reader::new(bytes);
         while let Some((tag, value)) = fields.next().ok()? {
             match tag {
@@ -63,6 +80,8 @@ impl SessionRecord {
                 EXPIRES => expires = Some(UnixTime::from_seconds(codec::number(value).ok()?)),
                 RENEW_AT => renew_at = Some(UnixTime::from_seconds(codec::number(value).ok()?)),
                 CAUSE => causes.push(Cause(codec::array(value).ok()?)),
+                ANSWER => answer = Some(Cause(codec::array(value).ok()?)),
+                LANDING => path = Some(codec::text(value).ok()?.into()),
                 CLAIMS => claims = Some(codec::text(value).ok()?.into()),
                 _ => {}
             }
@@ -74,6 +93,7 @@ impl SessionRecord {
             expires: expires?,
             renew_at,
             causes,
+            landing: answer.zip(path).map(|(answer, path)| Landing { answer, path }),
         })
     }
 }

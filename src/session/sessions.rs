@@ -13,7 +13,7 @@ use super::{
     attempt::Cause,
     cookies::Cookies,
     opened::{Opened, OpenedCache},
-    record::SessionRecord,
+    record::{Landing, SessionRecord},
     records::{RecordId, Records},
     seal::KeyAge,
     store::{Sealed, Store},
@@ -45,6 +45,8 @@ pub(crate) struct SignedIn {
     pub(crate) ends: Option<UnixTime>,
     /// For what the application itself started the sign-in.
     pub(crate) causes: Vec<Cause>,
+    /// The answer that led here, and where to go now.
+    pub(crate) landing: Option<Landing>,
 }
 
 /// A session just created.
@@ -84,7 +86,7 @@ impl<V: Clone> Sessions<V> {
     /// How many opened sessions are remembered by default.
     pub(crate) const DEFAULT_OPENED: usize = 10_000;
 
-    /// `opened`: how many opened sessions to remember. `make` gets the record without its causes.
+    /// `opened`: how many opened sessions to remember. `make` gets the record without its causes and landing.
     pub(crate) fn new(
         records: Arc<Records>,
         cookies: Arc<Cookies>,
@@ -161,6 +163,7 @@ impl<V: Clone> Sessions<V> {
             expires: signed_in.ends.map_or(absolute, |ends| ends.min(absolute)),
             renew_at: signed_in.renew_at,
             causes: signed_in.causes,
+            landing: signed_in.landing,
         };
         let (reference, sealed) = self.records.create_session(&record.encode(), record.expires).await?;
         let session = RecordId(reference.session());
@@ -203,6 +206,11 @@ impl<V: Clone> Sessions<V> {
         let renewed = Arc::new(opened.again(value, renew_at.unwrap_or(NEVER)));
         self.opened.keep(&renewed);
         renewed
+    }
+
+    /// Forgets what was decoded of a session whose records are gone.
+    pub(crate) fn forget_opened(&self, opened: &Opened<V>) {
+        self.opened.forget(&opened.cookie);
     }
 
     /// Signs out.
@@ -261,7 +269,7 @@ impl<V: Clone> Sessions<V> {
         sealed: Sealed,
         mut record: SessionRecord,
     ) -> Opened<V> {
-        let causes = std::mem::take(&mut record.causes);
+        let (causes, landing) = (std::mem::take(&mut record.causes), record.landing.take().map(Arc::new));
         Opened {
             cookie,
             sealed,
@@ -274,6 +282,7 @@ impl<V: Clone> Sessions<V> {
             rolled: AtomicI64::new(i64::MIN),
             age,
             causes,
+            landing,
             value: (self.make)(record, &grant),
             grant,
         }
