@@ -5,8 +5,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use url::Url;
 
 use super::{
-    Algorithm, ClientCredential, CookieKeySource, CookieKeys, IdentityConfig, Preflight, ProviderSession, PublicPaths,
-    ResponseMode, ReturnPath, SessionEnd, SignInOptions, UserInfo,
+    Algorithm, ClientCredential, CookieKeySource, CookieKeys, IdentityConfig, PathPrefix, Preflight, ProviderSession,
+    PublicPaths, ResponseMode, ReturnPath, SessionEnd, SignInOptions, UserInfo,
 };
 use crate::{
     authority::{Authority, Tenants},
@@ -102,6 +102,8 @@ impl ValidConfig {
         fn external_prefix -> &str = external_prefix;
         /// Whether browsers come over `https`.
         fn secure -> bool = secure as copy;
+        /// What the proxy in front does with that path.
+        fn path_prefix -> PathPrefix = settings.path_prefix as copy;
         /// The application's home page, as a browser sees it.
         fn home -> &ReturnPath = home;
         /// The crate's own paths, as they stand in a request.

@@ -79,13 +79,14 @@ pub(crate) struct TokenCache {
 }
 
 impl TokenCache {
-    /// The token that answers a request: that of the same request, or else one that is otherwise the same and carries more rights, of these the one with the
-    /// fewest scopes.
+    /// The token that answers a request and `lasts`: that of the same request, or else one that is otherwise the same and carries more rights, of these the
+    /// one with the fewest scopes.
     ///
     /// A token that lacks a right which was asked for answers only requests without that right. A request without any right is answered by its like only:
     /// otherwise every token would do.
-    pub(crate) fn find(&self, key: &TokenKey) -> Option<&Arc<CachedToken>> {
+    pub(super) fn find(&self, key: &TokenKey, lasts: impl Fn(&CachedToken) -> bool) -> Option<&Arc<CachedToken>> {
         if let Some(ByKey(exact)) = self.tokens.get(key)
+            && lasts(exact)
             && exact.is_complete()
         {
             return Some(exact);
@@ -97,9 +98,8 @@ impl TokenCache {
             .min_by_key(|tokens| tokens.len())?;
         rarest
             .iter()
-            .filter(|token| {
-                token.key.differs_only_in_scopes(key) && key.scopes().rights().all(|right| token.granted.contains(right))
-            })
+            .filter(|token| token.key.differs_only_in_scopes(key) && lasts(token))
+            .filter(|token| key.scopes().rights().all(|right| token.granted.contains(right)))
             .min_by_key(|token| (token.granted.iter().count(), std::cmp::Reverse(token.expires_at)))
     }
 

@@ -7,14 +7,22 @@ use serde_json::value::RawValue;
 use super::{
     access::AccessToken,
     cache::CacheLimits,
+    flight::{Errand, Flights, Tasks, Tokio},
     key::TokenRequest,
     lock::RefreshLock,
+    policy::{self, RenewalStep, TokenStep},
     record::GrantRecord,
+    refresh::{Landed, Shared, Trouble, renewal_failed},
     seams::{GrantRef, GrantStore, Refresher},
+    successors::Successors,
+    throttle::Throttle,
+    unsaved::Unsaved,
 };
 use crate::{
     clock::{Clock, UnixTime},
+    config::SessionEnd,
     error::{Error, ErrorKind},
+    secret::Secret,
 };
 
 /// Whether the session goes on.
@@ -26,44 +34,37 @@ pub(crate) enum Renewal {
     SessionMustEnd(Error),
 }
 
+impl Renewal {
+    fn of(trouble: Trouble) -> Result<Self, Error> {
+        match trouble {
+            Trouble::SessionMustEnd(error) => Ok(Self::SessionMustEnd(error)),
+            Trouble::Failed(error) => Err(error),
+        }
+    }
+}
+
 /// The present state of a session that goes on.
 #[derive(Clone, Debug)]
-pub(crate) struct Renewed(Arc<GrantRecord>);
+pub(crate) struct Renewed {
+    record: Arc<GrantRecord>,
+    renew_at: Option<UnixTime>,
+}
 
 impl Renewed {
     /// The claims of the last renewal, as JSON; `None` as long as those of the sign-in hold.
     pub(crate) fn claims(&self) -> Option<&RawValue> {
-        self.0.claims()
+        self.record.claims()
     }
 
     /// When to ask again: in the past while a renewal is running in the background, `None` if there is nothing to renew with.
     pub(crate) fn renew_at(&self) -> Option<UnixTime> {
-        self.0.renew_at()
+        self.renew_at
     }
-}
-
-/// What a session does when its ID token's life ends and it has no refresh token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WithoutRefreshToken {
-    /// It lives as long as its own limits say.
-    KeepSession,
-    /// It ends.
-    EndSession,
 }
 
 /// Everything that is done with grants. Clones share their flights.
 #[derive(Clone, Debug)]
 pub(crate) struct Grants(Arc<Shared>);
-
-#[derive(Debug)]
-struct Shared {
-    store: Arc<dyn GrantStore>,
-    provider: Arc<dyn Refresher>,
-    clock: Arc<dyn Clock>,
-    lock: Option<Arc<dyn RefreshLock>>,
-    limits: CacheLimits,
-    without_refresh_token: WithoutRefreshToken,
-}
 
 impl Grants {
     /// Grants in `store`, refreshed by `provider`, with `lock` between processes.
@@ -72,10 +73,34 @@ impl Grants {
         provider: Arc<dyn Refresher>,
         clock: Arc<dyn Clock>,
         lock: Option<Arc<dyn RefreshLock>>,
-        without_refresh_token: WithoutRefreshToken,
+        session_end: SessionEnd,
         limits: CacheLimits,
     ) -> Self {
-        Self(Arc::new(Shared { store, provider, clock, lock, limits, without_refresh_token }))
+        Self::on(Arc::new(Tokio), store, provider, clock, lock, session_end, limits)
+    }
+
+    pub(super) fn on(
+        tasks: Arc<dyn Tasks>,
+        store: Arc<dyn GrantStore>,
+        provider: Arc<dyn Refresher>,
+        clock: Arc<dyn Clock>,
+        lock: Option<Arc<dyn RefreshLock>>,
+        session_end: SessionEnd,
+        limits: CacheLimits,
+    ) -> Self {
+        Self(Arc::new(Shared {
+            store,
+            provider,
+            clock,
+            lock,
+            tasks,
+            session_end,
+            limits,
+            flights: Flights::new(),
+            throttle: Throttle::default(),
+            successors: Successors::default(),
+            unsaved: Unsaved::default(),
+        }))
     }
 
     /// Called when the claims in hand have reached their `renew_at`.
@@ -87,8 +112,39 @@ impl Grants {
     /// - `no_refresh_token`: the session lives, but its grant is gone from the store: recover by a new sign-in;
     /// - `store_unavailable`.
     pub(crate) async fn renew(&self, grant: &GrantRef) -> Result<Renewal, Error> {
-        let _ = grant;
-        Err(Error::new(ErrorKind::Internal, "not there yet"))
+        let shared = &self.0;
+        let record = match shared.record(grant).await {
+            Ok(record) => record,
+            Err(trouble) => return Renewal::of(trouble),
+        };
+        let now = shared.clock.now();
+        let failed_before = || shared.throttle.check(grant.id(), &Errand::Renewal, now);
+        match policy::renewal_step(&record, shared.session_end, now) {
+            RenewalStep::Live => Ok(Renewal::Live(Renewed { renew_at: record.renew_at(), record })),
+            RenewalStep::LiveForGood => Ok(Renewal::Live(Renewed { renew_at: None, record })),
+            RenewalStep::LiveAndRenew => {
+                if failed_before().is_none() {
+                    // Whoever comes next sees what becomes of it.
+                    let _ = shared.fly(grant, &Errand::Renewal);
+                }
+                Ok(Renewal::Live(Renewed { renew_at: record.renew_at(), record }))
+            }
+            RenewalStep::Renew => match failed_before() {
+                Some(error) => Err(error),
+                None => match shared.fly(grant, &Errand::Renewal)?.landed().await? {
+                    Ok(Landed { record, .. }) => Ok(Renewal::Live(Renewed { renew_at: record.renew_at(), record })),
+                    Err(trouble) => Renewal::of(trouble),
+                },
+            },
+            RenewalStep::Pause => Err(renewal_failed()),
+            RenewalStep::End => {
+                shared.end_session(grant).await;
+                Ok(Renewal::SessionMustEnd(Error::new(
+                    ErrorKind::SessionEnded,
+                    "the ID token has expired and there is no refresh token",
+                )))
+            }
+        }
     }
 
     /// An access token of the grant: from the record, or from the provider if none there will do.
@@ -100,7 +156,43 @@ impl Grants {
     /// - `interaction_required`, `invalid_grant` and everything else that the provider answers: the session goes on;
     /// - `store_unavailable`, `renewal_failed`.
     pub(crate) async fn access_token(&self, grant: &GrantRef, request: &TokenRequest) -> Result<AccessToken, Error> {
-        let _ = (grant, request);
-        Err(Error::new(ErrorKind::Internal, "not there yet"))
+        let shared = &self.0;
+        let record = shared.record(grant).await.map_err(Trouble::into_error)?;
+        let request = request.clone().of(record.scopes(), record.person().tid.as_deref());
+        let now = shared.clock.now();
+        match policy::token_step(&record, &request, now) {
+            TokenStep::Serve(token) => Ok(AccessToken::kept(token)),
+            TokenStep::ServeAndRefresh(token) => {
+                let errand = Errand::Token(request);
+                if shared.throttle.check(grant.id(), &errand, now).is_none() {
+                    // The token in hand does; the next caller gets the newer one.
+                    let _ = shared.fly(grant, &errand);
+                }
+                Ok(AccessToken::kept(token))
+            }
+            TokenStep::Refresh { fallback } => {
+                let error = match shared.token_from_provider(grant, request).await {
+                    Ok(token) => return Ok(token),
+                    Err(error) => error,
+                };
+                let still_valid = fallback.filter(|token| shared.clock.now() < token.expires_at && policy::is_passing(&error));
+                still_valid.map(AccessToken::kept).ok_or(error)
+            }
+        }
+    }
+
+    /// Whether anything goes on, or waits for the store.
+    #[cfg(test)]
+    pub(super) fn is_busy(&self) -> bool {
+        self.0.flights.grants_under_way() > 0 || self.0.unsaved.len() > 0
+    }
+
+    /// The last ID token, as the hint at sign-out.
+    ///
+    /// # Errors
+    ///
+    /// `store_unavailable`.
+    pub(crate) async fn id_token(&self, grant: &GrantRef) -> Result<Option<Secret>, Error> {
+        Ok(self.0.store.load(grant).await?.and_then(|record| record.id_token().cloned()))
     }
 }

@@ -157,7 +157,7 @@ impl TokenKey {
 }
 
 /// A request for an access token of a grant.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TokenRequest {
     pub(super) key: TokenKey,
     pub(super) past_cache: PastCache,
@@ -174,6 +174,12 @@ pub(crate) enum PastCache {
     Challenge(Box<str>),
 }
 
+impl From<TokenKey> for TokenRequest {
+    fn from(key: TokenKey) -> Self {
+        Self { key, past_cache: PastCache::No }
+    }
+}
+
 impl TokenRequest {
     /// A token with (at least) these scopes; without any, one with the scopes of the sign-in.
     ///
@@ -181,7 +187,7 @@ impl TokenRequest {
     ///
     /// `request_invalid` if a scope is not one (RFC 6749 section 3.3).
     pub(crate) fn new<I: IntoIterator<Item: AsRef<str>>>(scopes: I) -> Result<Self, Error> {
-        Ok(Self { key: TokenKey::new(Scopes::asked(scopes)?), past_cache: PastCache::No })
+        Scopes::asked(scopes).map(|scopes| TokenKey::new(scopes).into())
     }
 
     /// In another tenant than that of the sign-in.
@@ -223,6 +229,17 @@ impl TokenRequest {
     #[must_use]
     pub(crate) fn with_challenge(mut self, claims: &str) -> Self {
         self.past_cache = PastCache::Challenge(claims.into());
+        self
+    }
+
+    /// The request as it is made of a grant whose sign-in had these scopes, in this tenant.
+    pub(super) fn of(mut self, sign_in: &Scopes, tid: Option<&str>) -> Self {
+        if self.key.scopes.is_empty() {
+            self.key.scopes = sign_in.clone();
+        }
+        if self.key.tenant.as_deref() == tid {
+            self.key.tenant = None;
+        }
         self
     }
 

@@ -1,8 +1,14 @@
 //! [`RefreshLock`]: one refresh per grant at a time over several processes.
 
-use std::{error::Error as StdError, fmt, time::Duration};
+use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+
+use super::{flight::Tasks, seams::GrantId};
+use crate::{
+    error::{Error, ErrorKind},
+    secret,
+};
 
 /// Lets one process at a time refresh a grant, where several share a session store.
 ///
@@ -33,4 +39,57 @@ pub trait RefreshLock: fmt::Debug + Send + Sync + 'static {
     ///
     /// The service cannot be asked. The lock then frees itself when its lease ends.
     async fn unlock(&self, name: &str, owner: &str) -> Result<(), Box<dyn StdError + Send + Sync>>;
+}
+
+/// How long a lock is held at most: longer than a refresh takes.
+const LEASE: Duration = Duration::from_secs(30);
+/// The shortest and the longest wait between two attempts.
+const WAITS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
+
+/// A lock that this process has.
+#[derive(Debug)]
+pub(super) struct Lease {
+    lock: Arc<dyn RefreshLock>,
+    name: String,
+    owner: String,
+}
+
+impl Lease {
+    /// Waits for the lock of a grant, somewhat longer than another process can have it.
+    ///
+    /// # Errors
+    ///
+    /// `renewal_failed` if the lock cannot be asked or is not had in time.
+    pub(super) async fn acquire(lock: &Arc<dyn RefreshLock>, grant: GrantId, tasks: &dyn Tasks) -> Result<Self, Error> {
+        let lease = Self {
+            lock: lock.clone(),
+            name: format!("{:032x}", grant.0),
+            owner: format!("{:032x}", u128::from_ne_bytes(secret::random()?)),
+        };
+        let (mut longest, mut waited) = (WAITS.0, Duration::ZERO);
+        while waited <= LEASE + WAITS.1 {
+            match lock.try_lock(&lease.name, &lease.owner, LEASE).await {
+                Ok(true) => return Ok(lease),
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "the refresh lock cannot be asked");
+                    return Err(Error::new(ErrorKind::RenewalFailed, "the refresh lock cannot be asked"));
+                }
+            }
+            // Somewhere below the longest wait, so that processes do not keep step.
+            let [part] = secret::random()?;
+            let wait = WAITS.0 + (longest - WAITS.0) * u32::from(part) / 255;
+            tasks.pause(wait).await;
+            waited += wait;
+            longest = (longest * 2).min(WAITS.1);
+        }
+        Err(Error::new(ErrorKind::RenewalFailed, "another process holds the refresh lock for longer than its lease"))
+    }
+
+    /// Lets the next process have it. If that fails, the lease ends by itself.
+    pub(super) async fn release(self) {
+        if let Err(error) = self.lock.unlock(&self.name, &self.owner).await {
+            tracing::warn!(%error, "the refresh lock cannot be freed before its lease ends");
+        }
+    }
 }

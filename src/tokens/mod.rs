@@ -7,18 +7,29 @@
 
 mod access;
 mod cache;
+#[cfg(test)]
+mod fakes;
+mod flight;
 mod grants;
 mod key;
 mod lock;
+mod policy;
 mod record;
+mod refresh;
+mod refresher;
 mod seams;
+mod successors;
+#[cfg(test)]
+mod tests;
+mod throttle;
+mod unsaved;
 
 pub use access::{AccessToken, TokenSource};
 pub use lock::RefreshLock;
 #[allow(unused_imports, reason = "the parts above take what they need")]
 pub(crate) use {
     cache::CacheLimits,
-    grants::{Grants, Renewal, Renewed, WithoutRefreshToken},
+    grants::{Grants, Renewal, Renewed},
     key::{Scopes, TokenRequest},
     record::{GrantRecord, Person},
     seams::{GrantId, GrantRef, GrantStore, Identity, Issued, RefreshRequest, Refreshed, Refresher},

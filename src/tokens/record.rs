@@ -30,6 +30,9 @@ const UNSTATED_LIFE: Duration = Duration::from_secs(3600);
 /// `renew_at` is at least this far ahead after an attempt, so that a provider of short-lived ID tokens is not asked at every request.
 pub(super) const MIN_RENEWAL_STEP: Duration = Duration::from_secs(5 * 60);
 
+/// A token that a refresh brought is not refreshed again before this, whatever `refresh_in` says: it would be in a loop.
+const MIN_REFRESH_STEP: Duration = Duration::from_secs(60);
+
 /// Who signed in: for an application `(iss, sub)`, for Entra over all applications `(tid, oid)`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Person {
@@ -223,10 +226,8 @@ impl GrantRecord {
     }
 
     /// After a refresh whose ID token was refused: the refresh token may be the only valid one now, the rest of the answer counts for nothing.
-    pub(super) fn rotated(&self, refresh_token: Option<Secret>) -> Self {
-        let mut next = self.next();
-        next.refresh_token = refresh_token.or(next.refresh_token);
-        next
+    pub(super) fn rotated(&self, refresh_token: Secret) -> Self {
+        Self { refresh_token: Some(refresh_token), ..self.next() }
     }
 
     /// After a renewal that failed for a passing reason.
@@ -248,16 +249,14 @@ impl GrantRecord {
         limits: CacheLimits,
         now: UnixTime,
     ) -> Option<Arc<CachedToken>> {
-        if issued.refresh_token.is_some() {
-            self.refresh_token = issued.refresh_token;
-        }
+        self.refresh_token = issued.refresh_token.or(self.refresh_token.take()).filter(|token| !token.is_empty());
         let token = Arc::new(CachedToken {
             granted: issued.scope.as_deref().map_or_else(|| key.scopes().clone(), Scopes::granted),
             key,
             secret: issued.access_token?,
             issued_at: now,
             expires_at: now + issued.expires_in.unwrap_or(UNSTATED_LIFE),
-            refresh_at: issued.refresh_in.map(|after| now + after),
+            refresh_at: issued.refresh_in.map(|after| now + if from_sign_in { after } else { after.max(MIN_REFRESH_STEP) }),
             from_sign_in,
         });
         self.tokens.insert(&token, limits, now);

@@ -96,8 +96,8 @@ pub(crate) trait Refresher: fmt::Debug + Send + Sync + 'static {
 #[derive(Clone, Debug)]
 pub(crate) struct RefreshRequest {
     pub(super) request: TokenRequest,
-    pub(super) person: Person,
-    pub(super) renewal: bool,
+    pub(super) home: Option<String>,
+    pub(super) is_renewal: bool,
 }
 
 impl RefreshRequest {
@@ -106,9 +106,9 @@ impl RefreshRequest {
         self.request.key.scopes()
     }
 
-    /// The tenant to ask in, if it is not that of the sign-in. Then an ID token in the answer is not looked at.
+    /// The tenant to ask in: the one that was asked for, or the verified `tid` of the sign-in. In the first case an ID token in the answer is not looked at.
     pub(crate) fn tenant(&self) -> Option<&str> {
-        self.request.key.tenant()
+        self.request.key.tenant().or(self.home.as_deref())
     }
 
     /// The resource indicator (RFC 8707).
@@ -131,14 +131,9 @@ impl RefreshRequest {
         self.request.key.scheme()
     }
 
-    /// Whom the answer has to be about. [`Grants`](super::Grants) checks it.
-    pub(crate) fn person(&self) -> &Person {
-        &self.person
-    }
-
     /// Whether the ID token is what this is for.
     pub(crate) fn is_renewal(&self) -> bool {
-        self.renewal
+        self.is_renewal
     }
 }
 

@@ -1,0 +1,452 @@
+//! A store, a provider and a lock for the tests: they fail when told to, and wait when told to.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use serde_json::value::RawValue;
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+use super::{
+    flight::{Task, Tasks, Tokio},
+    *,
+};
+use crate::{
+    clock::{Clock, ManualClock, UnixTime},
+    config::SessionEnd,
+    error::{Error, ErrorKind, ProviderError},
+    secret::Secret,
+};
+
+/// Lets every other task go first, once.
+#[derive(Default)]
+pub(super) struct Step(bool);
+
+impl Future for Step {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.0, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// A store in which every call is a step of its own. Records are kept as JSON, as a real store does.
+#[derive(Default)]
+pub(super) struct FakeStore {
+    records: Mutex<HashMap<GrantId, Vec<u8>>>,
+    sessions: Mutex<HashSet<i128>>,
+    /// What was ever stored, to see that nobody saw it before.
+    history: Mutex<String>,
+    /// Loads answer with what was there before the last save, so often.
+    pub(super) stale_loads: AtomicUsize,
+    before: Mutex<HashMap<GrantId, Vec<u8>>>,
+    pub(super) failing_loads: AtomicUsize,
+    pub(super) failing_saves: AtomicUsize,
+    pub(super) saves: AtomicUsize,
+}
+
+impl fmt::Debug for FakeStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FakeStore")
+    }
+}
+
+/// Takes one from the counter, if there is one.
+fn take(counter: &AtomicUsize) -> bool {
+    counter.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok()
+}
+
+impl FakeStore {
+    pub(super) fn put(&self, grant: &GrantRef, record: &GrantRecord) {
+        self.sessions.lock().unwrap().insert(grant.session());
+        self.records.lock().unwrap().insert(grant.id(), record.to_json().unwrap().to_vec());
+    }
+
+    pub(super) fn record(&self, grant: &GrantRef) -> Option<GrantRecord> {
+        self.records.lock().unwrap().get(&grant.id()).map(|json| GrantRecord::from_json(json).unwrap())
+    }
+
+    pub(super) fn is_signed_in(&self, grant: &GrantRef) -> bool {
+        self.sessions.lock().unwrap().contains(&grant.session())
+    }
+
+    pub(super) fn has_stored(&self, text: &str) -> bool {
+        self.history.lock().unwrap().contains(text)
+    }
+
+    /// Loses the grant's record, as a store that evicts does.
+    pub(super) fn evict(&self, grant: &GrantRef) {
+        self.records.lock().unwrap().remove(&grant.id());
+    }
+
+    /// What a sign-out does.
+    pub(super) async fn sign_out(&self, grant: &GrantRef) {
+        Step::default().await;
+        self.sessions.lock().unwrap().remove(&grant.session());
+        Step::default().await;
+        self.evict(grant);
+    }
+}
+
+fn store_down() -> Error {
+    Error::new(ErrorKind::StoreUnavailable, "the store is down")
+}
+
+#[async_trait]
+impl GrantStore for FakeStore {
+    async fn load(&self, grant: &GrantRef) -> Result<Option<Arc<GrantRecord>>, Error> {
+        Step::default().await;
+        if take(&self.failing_loads) {
+            return Err(store_down());
+        }
+        let place = if take(&self.stale_loads) { &self.before } else { &self.records };
+        Ok(place.lock().unwrap().get(&grant.id()).and_then(|json| GrantRecord::from_json(json)).map(Arc::new))
+    }
+
+    async fn save(&self, grant: &GrantRef, record: &Arc<GrantRecord>) -> Result<(), Error> {
+        Step::default().await;
+        if take(&self.failing_saves) {
+            return Err(store_down());
+        }
+        let json = record.to_json()?.to_vec();
+        self.history.lock().unwrap().push_str(std::str::from_utf8(&json).unwrap());
+        if let Some(before) = self.records.lock().unwrap().insert(grant.id(), json) {
+            self.before.lock().unwrap().insert(grant.id(), before);
+        }
+        self.saves.fetch_add(1, SeqCst);
+        Ok(())
+    }
+
+    async fn delete(&self, grant: &GrantRef) -> Result<(), Error> {
+        Step::default().await;
+        self.evict(grant);
+        Ok(())
+    }
+
+    async fn session_exists(&self, grant: &GrantRef) -> Result<bool, Error> {
+        Step::default().await;
+        Ok(self.is_signed_in(grant))
+    }
+
+    async fn end_session(&self, grant: &GrantRef) -> Result<(), Error> {
+        self.sign_out(grant).await;
+        Ok(())
+    }
+}
+
+/// Changes an answer, or refuses.
+type Answer = Box<dyn FnOnce(Refreshed) -> Result<Refreshed, Error> + Send>;
+
+/// A provider that rotates refresh tokens and revokes the grant when an old one is used again.
+pub(super) struct FakeProvider {
+    clock: ManualClock,
+    /// Opened: calls are answered at once. Closed: each waits for a permit.
+    pub(super) gate: Option<Semaphore>,
+    valid: Mutex<HashSet<String>>,
+    pub(super) reused: AtomicBool,
+    pub(super) calls: AtomicUsize,
+    inside: AtomicUsize,
+    /// The most requests that were answered at the same time.
+    pub(super) most_inside: AtomicUsize,
+    pub(super) requests: Mutex<Vec<RefreshRequest>>,
+    answers: Mutex<VecDeque<Answer>>,
+    pub(super) rotates: AtomicBool,
+}
+
+impl fmt::Debug for FakeProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FakeProvider")
+    }
+}
+
+impl FakeProvider {
+    pub(super) fn new(clock: ManualClock) -> Self {
+        Self {
+            clock,
+            gate: None,
+            valid: Mutex::default(),
+            reused: AtomicBool::new(false),
+            calls: AtomicUsize::new(0),
+            inside: AtomicUsize::new(0),
+            most_inside: AtomicUsize::new(0),
+            requests: Mutex::default(),
+            answers: Mutex::default(),
+            rotates: AtomicBool::new(true),
+        }
+    }
+
+    pub(super) fn calls(&self) -> usize {
+        self.calls.load(SeqCst)
+    }
+
+    /// Accepts this refresh token.
+    pub(super) fn accept(&self, refresh_token: &str) {
+        self.valid.lock().unwrap().insert(refresh_token.into());
+    }
+
+    pub(super) fn accepts(&self, refresh_token: &Secret) -> bool {
+        self.valid.lock().unwrap().contains(refresh_token.expose())
+    }
+
+    /// The next answer that has none yet is changed by this.
+    pub(super) fn next(&self, answer: impl FnOnce(Refreshed) -> Result<Refreshed, Error> + Send + 'static) {
+        self.answers.lock().unwrap().push_back(Box::new(answer));
+    }
+
+    pub(super) fn next_fails(&self, kind: ErrorKind, provider: ProviderError) {
+        self.next(move |_| Err(Error::from_provider(kind, provider)));
+    }
+
+    pub(super) fn last_request(&self) -> RefreshRequest {
+        self.requests.lock().unwrap().last().unwrap().clone()
+    }
+}
+
+/// The provider's work on one request, over also when it panics.
+struct Inside<'a>(&'a AtomicUsize);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
+
+#[async_trait]
+impl Refresher for FakeProvider {
+    async fn refresh(&self, refresh_token: &Secret, request: &RefreshRequest) -> Result<Refreshed, Error> {
+        assert!(!refresh_token.is_empty(), "an empty refresh token was sent");
+        let call = self.calls.fetch_add(1, SeqCst) + 1;
+        let _inside = Inside(&self.inside);
+        self.most_inside.fetch_max(self.inside.fetch_add(1, SeqCst) + 1, SeqCst);
+        self.requests.lock().unwrap().push(request.clone());
+        Step::default().await;
+        if let Some(gate) = &self.gate {
+            gate.acquire().await.unwrap().forget();
+        }
+        let answer = self.answers.lock().unwrap().pop_front().unwrap_or_else(|| Box::new(Ok));
+        let answered = answer(Refreshed {
+            issued: Issued {
+                access_token: Some(format!("access-{call}").into()),
+                expires_in: Some(Duration::from_secs(3600)),
+                refresh_token: self.rotates.load(SeqCst).then(|| format!("refresh-{call}").into()),
+                ..Issued::default()
+            },
+            identity: Some(Ok(identity(ada(), &format!("id-{call}"), self.clock.now() + Duration::from_secs(3600)))),
+        })?;
+        let mut valid = self.valid.lock().unwrap();
+        if !valid.contains(refresh_token.expose()) {
+            self.reused.store(true, SeqCst);
+            valid.clear();
+            return Err(Error::from_provider(ErrorKind::InvalidGrant, provider_error("invalid_grant")));
+        }
+        if let Some(successor) = &answered.issued.refresh_token {
+            valid.remove(refresh_token.expose());
+            valid.insert(successor.expose().into());
+        }
+        Ok(answered)
+    }
+}
+
+/// A lock for two processes, with what goes wrong with locks.
+#[derive(Debug, Default)]
+pub(super) struct FakeLock {
+    owner: Mutex<Option<String>>,
+    pub(super) failing: AtomicBool,
+    pub(super) log: Mutex<Vec<&'static str>>,
+}
+
+impl FakeLock {
+    pub(super) fn is_free(&self) -> bool {
+        self.owner.lock().unwrap().is_none()
+    }
+
+    pub(super) fn taken_by_another() -> Self {
+        Self { owner: Mutex::new(Some("another".into())), ..Self::default() }
+    }
+
+    pub(super) fn lapse(&self) {
+        *self.owner.lock().unwrap() = None;
+    }
+}
+
+#[async_trait]
+impl RefreshLock for FakeLock {
+    async fn try_lock(&self, name: &str, owner: &str, lease: Duration) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+        Step::default().await;
+        assert_eq!((name.len(), owner.len(), lease), (32, 32, Duration::from_secs(30)));
+        if self.failing.load(SeqCst) {
+            return Err("the lock is down".into());
+        }
+        let mut held = self.owner.lock().unwrap();
+        let free = held.is_none();
+        if free {
+            *held = Some(owner.into());
+        }
+        self.log.lock().unwrap().push(if free { "taken" } else { "busy" });
+        Ok(free)
+    }
+
+    async fn unlock(&self, _name: &str, owner: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        Step::default().await;
+        let mut held = self.owner.lock().unwrap();
+        if held.as_deref() == Some(owner) {
+            *held = None;
+            self.log.lock().unwrap().push("freed");
+        }
+        Ok(())
+    }
+}
+
+/// Tokio, with pauses that only let the others go first; their lengths are kept.
+#[derive(Debug, Default)]
+pub(super) struct Hasty(pub(super) Mutex<Vec<Duration>>);
+
+impl Tasks for Hasty {
+    fn spawn(&self, task: Task) -> Result<(), Error> {
+        Tokio.spawn(task)
+    }
+
+    fn pause(&self, duration: Duration) -> Task {
+        self.0.lock().unwrap().push(duration);
+        Box::pin(tokio::task::yield_now())
+    }
+}
+
+pub(super) const START: UnixTime = UnixTime::from_seconds(1_800_000_000);
+
+pub(super) fn ada() -> Person {
+    Person { iss: "https://id.example".into(), sub: "ada".into(), tid: Some("home".into()), oid: Some("1".into()) }
+}
+
+pub(super) fn identity(person: Person, name: &str, expires_at: UnixTime) -> Identity {
+    let claims = RawValue::from_string(format!(r#"{{"name":"{name}"}}"#)).unwrap();
+    Identity { id_token: name.into(), claims, person, expires_at }
+}
+
+pub(super) fn provider_error(error: &str) -> ProviderError {
+    ProviderError { error: error.into(), ..ProviderError::default() }
+}
+
+pub(super) fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+pub(super) fn request(scopes: &str) -> TokenRequest {
+    TokenRequest::new([scopes]).unwrap()
+}
+
+/// One session, signed in at [`START`] with `openid api.read`, whose tokens live an hour.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) clock: ManualClock,
+    pub(super) store: Arc<FakeStore>,
+    pub(super) provider: Arc<FakeProvider>,
+    pub(super) tasks: Arc<Hasty>,
+    pub(super) grants: Grants,
+    pub(super) grant: GrantRef,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        Self::with(|_| {}, None, SessionEnd::OwnLimits)
+    }
+
+    /// A provider that answers only when its gate has a permit.
+    pub(super) fn gated() -> Self {
+        Self::with(|provider| provider.gate = Some(Semaphore::new(0)), None, SessionEnd::OwnLimits)
+    }
+
+    pub(super) fn with(
+        provider: impl FnOnce(&mut FakeProvider),
+        lock: Option<Arc<dyn RefreshLock>>,
+        session_end: SessionEnd,
+    ) -> Self {
+        let clock = ManualClock::at(START);
+        let mut fake = FakeProvider::new(clock.clone());
+        provider(&mut fake);
+        let (provider, store, tasks) = (Arc::new(fake), Arc::new(FakeStore::default()), Arc::new(Hasty::default()));
+        let grants = Grants::on(
+            tasks.clone(),
+            store.clone(),
+            provider.clone(),
+            Arc::new(clock.clone()),
+            lock,
+            session_end,
+            CacheLimits::default(),
+        );
+        let world = Self { clock, store, provider, tasks, grants, grant: grant(1) };
+        world.sign_in(&world.grant, |_| {});
+        world
+    }
+
+    /// Signs in with what `change` makes of the usual answer.
+    pub(super) fn sign_in(&self, grant: &GrantRef, change: impl FnOnce(&mut Issued)) {
+        sign_in(&self.store, &self.provider, grant, self.clock.now(), change);
+    }
+
+    /// Lets all background tasks come to their end.
+    pub(super) async fn settled(&self) {
+        while self.grants.is_busy() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    pub(super) fn record(&self) -> GrantRecord {
+        self.store.record(&self.grant).unwrap()
+    }
+
+    pub(super) async fn token(&self, scopes: &str) -> Result<AccessToken, Error> {
+        self.grants.access_token(&self.grant, &request(scopes)).await
+    }
+
+    /// The name claim after a renewal that must succeed; `None` for that of the sign-in.
+    pub(super) async fn live(&self) -> Option<String> {
+        match self.grants.renew(&self.grant).await.unwrap() {
+            Renewal::Live(renewed) => renewed.claims().map(|claims| claims.get().to_owned()),
+            Renewal::SessionMustEnd(error) => panic!("the session ended: {error}"),
+        }
+    }
+}
+
+pub(super) fn grant(number: i128) -> GrantRef {
+    GrantRef::new(GrantId(number), -number, Zeroizing::new([7; 32]), START + seconds(7 * 86_400))
+}
+
+pub(super) fn sign_in(
+    store: &FakeStore,
+    provider: &FakeProvider,
+    grant: &GrantRef,
+    now: UnixTime,
+    change: impl FnOnce(&mut Issued),
+) {
+    let mut issued = Issued {
+        access_token: Some("access-0".into()),
+        expires_in: Some(seconds(3600)),
+        refresh_token: Some(format!("refresh-0-{}", grant.id().0).into()),
+        ..Issued::default()
+    };
+    change(&mut issued);
+    if let Some(token) = &issued.refresh_token {
+        provider.accept(token.expose());
+    }
+    let scopes = Scopes::asked(["openid api.read"]).unwrap();
+    store.put(
+        grant,
+        &GrantRecord::at_sign_in(&identity(ada(), "id-0", now + seconds(3600)), scopes, issued, CacheLimits::default(), now),
+    );
+}

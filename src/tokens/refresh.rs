@@ -1,0 +1,366 @@
+//! What happens inside a flight: read the record again, ask the provider, check, store, and only then tell.
+
+use std::{sync::Arc, time::Duration};
+
+use tracing::Instrument;
+
+use super::{
+    access::AccessToken,
+    cache::CacheLimits,
+    flight::{Errand, Flights, Joined, Tasks},
+    key::TokenRequest,
+    lock::{Lease, RefreshLock},
+    policy::{self, Refusal, RenewalStep, TokenStep},
+    record::GrantRecord,
+    seams::{GrantRef, GrantStore, RefreshRequest, Refreshed, Refresher},
+    successors::Successors,
+    throttle::Throttle,
+    unsaved::Unsaved,
+};
+use crate::{
+    clock::{Clock, UnixTime},
+    config::SessionEnd,
+    error::{Error, ErrorKind},
+    secret::Secret,
+};
+
+/// The waits before the first attempts to store an answer. Then those who wait are told, and the store is asked again in the background.
+const STORE_WAITS: [Duration; 3] = [Duration::ZERO, Duration::from_millis(50), Duration::from_millis(200)];
+/// The first and the longest wait between the later attempts.
+const LATER_STORE_WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+
+/// What flights of this process share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) store: Arc<dyn GrantStore>,
+    pub(super) provider: Arc<dyn Refresher>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) lock: Option<Arc<dyn RefreshLock>>,
+    pub(super) tasks: Arc<dyn Tasks>,
+    pub(super) session_end: SessionEnd,
+    pub(super) limits: CacheLimits,
+    pub(super) flights: Arc<Flights<Outcome>>,
+    pub(super) throttle: Throttle,
+    pub(super) successors: Successors,
+    pub(super) unsaved: Unsaved,
+}
+
+/// How a flight ends.
+pub(super) type Outcome = Result<Landed, Trouble>;
+
+/// The stored record, with the access token that a flight for one has obtained.
+#[derive(Clone, Debug)]
+pub(super) struct Landed {
+    pub(super) record: Arc<GrantRecord>,
+    pub(super) token: Option<AccessToken>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Trouble {
+    /// The session is over, and its records are deleted.
+    SessionMustEnd(Error),
+    /// The session goes on.
+    Failed(Error),
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Trouble {
+    pub(super) fn into_error(self) -> Error {
+        match self {
+            Self::SessionMustEnd(error) | Self::Failed(error) => error,
+        }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::SessionMustEnd(error) | Self::Failed(error) => error.reason(),
+        }
+    }
+}
+
+/// Starting, and the frame of a flight.
+impl Shared {
+    /// Joins the flight of this errand, or starts it.
+    pub(super) fn fly(self: &Arc<Self>, grant: &GrantRef, errand: &Errand) -> Result<Joined<Outcome>, Error> {
+        let work = || {
+            let (shared, grant, errand) = (self.clone(), grant.clone(), errand.clone());
+            let span = tracing::info_span!(
+                "refresh",
+                errand = errand.name(),
+                outcome = tracing::field::Empty,
+                reason = tracing::field::Empty
+            );
+            async move {
+                let outcome = shared.in_turn(&grant, &errand).await;
+                let span = tracing::Span::current();
+                match &outcome {
+                    Ok(_) => span.record("outcome", "ok"),
+                    Err(trouble) => span
+                        .record("outcome", if matches!(trouble, Trouble::Failed(_)) { "failed" } else { "session_ended" })
+                        .record("reason", trouble.reason()),
+                };
+                outcome
+            }
+            .instrument(span)
+        };
+        self.flights.join(&*self.tasks, grant.id(), errand.clone(), work)
+    }
+
+    /// A token for which the provider has to be asked.
+    pub(super) async fn token_from_provider(
+        self: &Arc<Self>,
+        grant: &GrantRef,
+        request: TokenRequest,
+    ) -> Result<AccessToken, Error> {
+        let errand = Errand::Token(request);
+        if let Some(error) = self.throttle.check(grant.id(), &errand, self.clock.now()) {
+            return Err(error);
+        }
+        let landed = self.fly(grant, &errand)?.landed().await?.map_err(Trouble::into_error)?;
+        landed.token.ok_or_else(|| Error::new(ErrorKind::Internal, "a flight for an access token landed without one"))
+    }
+
+    async fn in_turn(self: &Arc<Self>, grant: &GrantRef, errand: &Errand) -> Outcome {
+        self.settle(grant).await?;
+        if self.unsaved.is_full() {
+            return Err(Error::new(ErrorKind::StoreUnavailable, "too many grants wait for the store").into());
+        }
+        let lease = match &self.lock {
+            Some(lock) => Some(Lease::acquire(lock, grant.id(), &*self.tasks).await?),
+            None => None,
+        };
+        let outcome = self.refresh(grant, errand).await;
+        if let Some(lease) = lease.and_then(|lease| self.unsaved.hold(grant.id(), lease)) {
+            lease.release().await;
+        }
+        outcome
+    }
+
+    /// The record as the store has it now.
+    pub(super) async fn record(&self, grant: &GrantRef) -> Result<Arc<GrantRecord>, Trouble> {
+        match self.store.load(grant).await? {
+            Some(record) => Ok(record),
+            None if self.store.session_exists(grant).await? => {
+                Err(Error::new(ErrorKind::NoRefreshToken, "the grant's record is gone").into())
+            }
+            None => Err(session_ended()),
+        }
+    }
+}
+
+/// Asking the provider.
+impl Shared {
+    async fn refresh(self: &Arc<Self>, grant: &GrantRef, errand: &Errand) -> Outcome {
+        let mut record = self.record(grant).await?;
+        let mut tried_before = false;
+        loop {
+            let now = self.clock.now();
+            if let Some(outcome) = self.finished(&record, errand, now) {
+                return outcome;
+            }
+            if let Some(error) = self.throttle.check(grant.id(), errand, now) {
+                return Err(error.into());
+            }
+            let Some(token) = record.refresh_token() else {
+                return Err(Error::new(ErrorKind::NoRefreshToken, "the sign-in brought no refresh token").into());
+            };
+            let token = self.successors.latest(token, now);
+            let error = match self.provider.refresh(&token, &request_of(&record, errand)).await {
+                Ok(answer) => return self.take(grant, errand, &record, &token, answer).await,
+                Err(error) => policy::as_seen(error),
+            };
+            // Another process may have been faster. Then its result counts, and a refusal of the old refresh token means nothing.
+            let again = self.record(grant).await?;
+            let changed = again.generation() != record.generation();
+            record = again;
+            if changed && let Some(outcome) = self.finished(&record, errand, self.clock.now()) {
+                return outcome;
+            }
+            if tried_before || !changed || policy::refusal(&error) == Refusal::Passing {
+                return self.refused(grant, errand, &record, error).await;
+            }
+            tried_before = true;
+        }
+    }
+
+    /// The outcome, if the record already holds it because somebody else was here first.
+    fn finished(&self, record: &Arc<GrantRecord>, errand: &Errand, now: UnixTime) -> Option<Outcome> {
+        let landed = |token| Some(Ok(Landed { record: record.clone(), token }));
+        match errand {
+            Errand::Token(request) => match policy::token_step(record, request, now) {
+                TokenStep::Serve(token) => landed(Some(AccessToken::kept(token))),
+                TokenStep::ServeAndRefresh(_) | TokenStep::Refresh { .. } => None,
+            },
+            Errand::Renewal => match policy::renewal_step(record, self.session_end, now) {
+                RenewalStep::Live | RenewalStep::LiveForGood => landed(None),
+                RenewalStep::Pause => Some(Err(renewal_failed().into())),
+                RenewalStep::LiveAndRenew | RenewalStep::Renew | RenewalStep::End => None,
+            },
+        }
+    }
+
+    /// The provider has answered a request that was sent with the refresh token `sent`.
+    async fn take(
+        self: &Arc<Self>,
+        grant: &GrantRef,
+        errand: &Errand,
+        record: &Arc<GrantRecord>,
+        sent: &Secret,
+        answer: Refreshed,
+    ) -> Outcome {
+        let now = self.clock.now();
+        let Refreshed { mut issued, identity } = answer;
+        let refresh_token = issued.refresh_token.take().filter(|token| !token.is_empty()).unwrap_or_else(|| sent.clone());
+        self.successors.remember(sent, &refresh_token, now);
+        let identity = match identity.filter(|_| !asks_elsewhere(errand)).transpose() {
+            Ok(identity) => identity,
+            Err(error) => {
+                let next = Arc::new(record.rotated(refresh_token));
+                self.keep(grant, &next).await?;
+                return self.refused(grant, errand, &next, error).await;
+            }
+        };
+        if identity.as_ref().is_some_and(|identity| !record.person().is_same(&identity.person)) {
+            self.end_session(grant).await;
+            return Err(Trouble::SessionMustEnd(Error::new(
+                ErrorKind::PersonChanged,
+                "a refresh brought an ID token about somebody else",
+            )));
+        }
+        issued.refresh_token = Some(refresh_token);
+        let (key, renewed_by) = match errand {
+            Errand::Token(request) if request.key == record.sign_in_key() => (request.key.clone(), identity.as_ref().map(Some)),
+            Errand::Token(request) => (request.key.clone(), None),
+            Errand::Renewal => (record.sign_in_key(), Some(identity.as_ref())),
+        };
+        let (next, token) = record.refreshed(key, issued, renewed_by, self.limits, now);
+        let next = Arc::new(next);
+        self.keep(grant, &next).await?;
+        if token.is_none() && matches!(errand, Errand::Token(_)) {
+            let error = Error::new(ErrorKind::TokenResponseInvalid, "the answer to a refresh has no access token");
+            return self.refused(grant, errand, &next, error).await;
+        }
+        Ok(Landed { record: next, token })
+    }
+
+    /// The provider has refused, or could not be asked.
+    async fn refused(&self, grant: &GrantRef, errand: &Errand, record: &Arc<GrantRecord>, error: Error) -> Outcome {
+        let now = self.clock.now();
+        let refusal = policy::refusal(&error);
+        if let Some(pause) = policy::pause(&error) {
+            self.throttle.remember(grant.id(), errand, error.clone(), pause, now);
+        }
+        if *errand == Errand::Renewal && refusal == Refusal::EndsSession {
+            self.end_session(grant).await;
+            return Err(Trouble::SessionMustEnd(error));
+        }
+        if *errand == Errand::Renewal && refusal == Refusal::Passing {
+            let (failing, renew_at) = policy::after_failure(record, &error, now);
+            let next = Arc::new(record.failed(failing, renew_at));
+            tracing::warn!(%error, attempts = failing.attempts, "a session could not be renewed");
+            self.store(grant, &next).await?;
+            return match policy::renewal_step(&next, self.session_end, now) {
+                RenewalStep::Pause => Err(renewal_failed().into()),
+                _ => Ok(Landed { record: next, token: None }),
+            };
+        }
+        Err(error.into())
+    }
+
+    /// Deletes the session. Where the store does not, the next renewal meets the same refusal and tries again.
+    pub(super) async fn end_session(&self, grant: &GrantRef) {
+        if let Err(error) = self.store.end_session(grant).await {
+            tracing::warn!(%error, "a session that is over could not be deleted");
+        }
+    }
+}
+
+/// Storing.
+impl Shared {
+    /// Writes the record. If the session has been signed out meanwhile, what was written is deleted again: the session's record is the one that decides.
+    async fn store(&self, grant: &GrantRef, record: &Arc<GrantRecord>) -> Result<(), Trouble> {
+        self.store.save(grant, record).await?;
+        if self.store.session_exists(grant).await? {
+            return Ok(());
+        }
+        self.store.delete(grant).await?;
+        Err(session_ended())
+    }
+
+    /// Stores what the provider gave. It cannot be had a second time, so it is kept until the store takes it.
+    async fn keep(self: &Arc<Self>, grant: &GrantRef, record: &Arc<GrantRecord>) -> Result<(), Trouble> {
+        let mut outcome = Ok(());
+        for wait in STORE_WAITS {
+            if !wait.is_zero() {
+                self.tasks.pause(wait).await;
+            }
+            outcome = self.store(grant, record).await;
+            if !matches!(outcome, Err(Trouble::Failed(_))) {
+                return outcome;
+            }
+        }
+        tracing::error!("a renewed grant could not be stored; it is kept in memory until the store takes it");
+        self.unsaved.insert(grant.id(), record.clone());
+        self.tasks.spawn(Box::pin(self.clone().settle_later(grant.clone())))?;
+        outcome
+    }
+
+    async fn settle_later(self: Arc<Self>, grant: GrantRef) {
+        let (mut wait, longest) = LATER_STORE_WAITS;
+        while self.unsaved.record(grant.id()).is_some() && self.clock.now() < grant.expires_at() {
+            self.tasks.pause(wait).await;
+            wait = (wait * 2).min(longest);
+            // Every flight stores first what is left from an earlier one. What came of it is seen in the next round.
+            if let Ok(joined) = self.fly(&grant, &Errand::Renewal) {
+                let _ = joined.landed().await;
+            }
+        }
+        self.forget_unsaved(&grant).await;
+    }
+
+    /// Stores what an earlier flight could not. Only then another one may ask the provider.
+    async fn settle(&self, grant: &GrantRef) -> Result<(), Trouble> {
+        let Some(unsaved) = self.unsaved.record(grant.id()) else { return Ok(()) };
+        let outcome = match self.store.load(grant).await? {
+            // Another process has got further, with a provider that tolerates it.
+            Some(stored) if stored.generation() > unsaved.generation() => Ok(()),
+            _ => self.store(grant, &unsaved).await,
+        };
+        if !matches!(outcome, Err(Trouble::Failed(_))) {
+            self.forget_unsaved(grant).await;
+        }
+        outcome
+    }
+
+    async fn forget_unsaved(&self, grant: &GrantRef) {
+        if let Some(lease) = self.unsaved.remove(grant.id()) {
+            lease.release().await;
+        }
+    }
+}
+
+fn request_of(record: &GrantRecord, errand: &Errand) -> RefreshRequest {
+    let request = match errand {
+        Errand::Token(request) => request.clone(),
+        Errand::Renewal => TokenRequest::from(record.sign_in_key()),
+    };
+    RefreshRequest { request, home: record.person().tid.clone(), is_renewal: *errand == Errand::Renewal }
+}
+
+/// In another tenant the same person has other identifiers.
+fn asks_elsewhere(errand: &Errand) -> bool {
+    matches!(errand, Errand::Token(request) if request.key.tenant().is_some())
+}
+
+fn session_ended() -> Trouble {
+    Trouble::SessionMustEnd(Error::new(ErrorKind::SessionEnded, "the session's record is gone"))
+}
+
+pub(super) fn renewal_failed() -> Error {
+    Error::new(ErrorKind::RenewalFailed, "the provider has failed for an hour")
+}

@@ -1,0 +1,55 @@
+//! The protocol's [`Provider`] as the [`Refresher`] of the tokens.
+
+use async_trait::async_trait;
+use serde_json::value::RawValue;
+
+use super::{
+    record::Person,
+    seams::{Identity, Issued, RefreshRequest, Refreshed, Refresher},
+};
+use crate::{
+    error::{Error, ErrorKind},
+    protocol::{IdTokenExpectation, Nonce, Provider},
+    secret::Secret,
+};
+
+#[async_trait]
+impl Refresher for Provider {
+    async fn refresh(&self, refresh_token: &Secret, request: &RefreshRequest) -> Result<Refreshed, Error> {
+        let scopes: Vec<String> = request.scopes().iter().map(str::to_owned).collect();
+        let answer = Provider::refresh(self, refresh_token, (!scopes.is_empty()).then_some(&scopes[..])).await?;
+        let identity = match &answer.id_token {
+            // Another tenant's ID token is about the same person under other names.
+            Some(id_token) if request.tenant().is_none() => Some(identity(self, id_token, answer.access_token.as_ref()).await),
+            _ => None,
+        };
+        let issued = Issued {
+            access_token: answer.access_token,
+            expires_in: answer.expires_in,
+            refresh_in: answer.refresh_in,
+            refresh_token: answer.refresh_token,
+            scope: answer.scope,
+        };
+        Ok(Refreshed { issued, identity })
+    }
+}
+
+/// Verifies the ID token of a refresh: completely, but for the nonce, which need not be in it (OpenID Connect Core section 12.2).
+async fn identity(provider: &Provider, id_token: &Secret, access_token: Option<&Secret>) -> Result<Identity, Error> {
+    let expectation = IdTokenExpectation {
+        nonce: Nonce::Renewal(None),
+        max_age: None,
+        acr: &[],
+        access_token: access_token.map(Secret::expose),
+    };
+    let token = provider.verify_id_token(id_token.expose(), &expectation).await?;
+    let claims = RawValue::from_string(token.claims().to_owned())
+        .map_err(|_| Error::new(ErrorKind::TokenMalformed, "the claims of a refreshed ID token are not JSON"))?;
+    let person = Person {
+        iss: token.iss().to_owned(),
+        sub: token.sub().to_owned(),
+        tid: token.tid().map(str::to_owned),
+        oid: token.oid().map(str::to_owned),
+    };
+    Ok(Identity { id_token: token.raw().into(), claims, person, expires_at: token.exp() })
+}

@@ -1,0 +1,73 @@
+//! [`Successors`]: which refresh token took the place of which, for those who still hold the old one.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use aws_lc_rs::digest;
+
+use crate::{clock::UnixTime, secret::Secret};
+
+/// Long enough for a request that read the record before it was written anew, or that holds the record of a sign-in just replaced.
+const MEMORY: Duration = Duration::from_secs(30);
+/// Successors remembered at most (about 2 KB each with Entra's refresh tokens). The oldest leaves first.
+const CAPACITY: usize = 4096;
+
+/// The refresh tokens that were replaced in the last 30 seconds, by the digest of the old one.
+#[derive(Debug, Default)]
+pub(super) struct Successors(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    by_old: HashMap<[u8; 32], Secret>,
+    /// In the order of their ends.
+    ends: VecDeque<(UnixTime, [u8; 32])>,
+}
+
+impl Successors {
+    pub(super) fn remember(&self, old: &Secret, new: &Secret, now: UnixTime) {
+        if old == new {
+            return;
+        }
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = digest(old);
+        state.forget(now);
+        if state.by_old.insert(old, new.clone()).is_none() {
+            state.ends.push_back((now + MEMORY, old));
+        }
+    }
+
+    /// The token to send by one who holds `token`.
+    pub(super) fn latest(&self, token: &Secret, now: UnixTime) -> Secret {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.forget(now);
+        let mut latest = token;
+        // A provider that hands out an old token again must not make this a circle.
+        for _ in 0..state.by_old.len() {
+            match state.by_old.get(&digest(latest)) {
+                Some(successor) => latest = successor,
+                None => break,
+            }
+        }
+        latest.clone()
+    }
+}
+
+impl State {
+    fn forget(&mut self, now: UnixTime) {
+        while let Some((end, old)) = self.ends.front()
+            && (*end <= now || self.ends.len() > CAPACITY)
+        {
+            self.by_old.remove(old);
+            self.ends.pop_front();
+        }
+    }
+}
+
+fn digest(token: &Secret) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes.iter_mut().zip(digest::digest(&digest::SHA256, token.expose().as_bytes()).as_ref()).for_each(|(to, from)| *to = *from);
+    bytes
+}

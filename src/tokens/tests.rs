@@ -1,0 +1,388 @@
+//! Access tokens through [`Grants`]: what the cache answers, what the provider is asked, and who waits for whom.
+
+use std::sync::atomic::Ordering::SeqCst;
+
+use super::{fakes::*, *};
+use crate::{
+    clock::Clock,
+    config::SessionEnd,
+    error::{ErrorKind, ProviderError},
+    secret::Secret,
+};
+
+/// The kind of the failure to get a token.
+async fn failure(world: &World, scopes: &str) -> ErrorKind {
+    world.token(scopes).await.unwrap_err().kind()
+}
+
+/// The usual answer with other lives.
+fn lives(expires_in: u64, refresh_in: Option<u64>) -> impl FnOnce(Refreshed) -> Result<Refreshed, crate::Error> {
+    move |mut answer| {
+        answer.issued.expires_in = Some(seconds(expires_in));
+        answer.issued.refresh_in = refresh_in.map(seconds);
+        Ok(answer)
+    }
+}
+
+// What the cache answers.
+
+/// MSAL-072
+#[tokio::test]
+async fn what_the_sign_in_brought_is_kept_and_served_without_a_call() {
+    let world = World::new();
+    assert_eq!(world.record().refresh_token().map(Secret::expose), Some("refresh-0-1"));
+    for scopes in ["openid api.read", "api.read openid", "api.read", ""] {
+        let token = world.token(scopes).await.unwrap();
+        assert_eq!((token.expose(), token.source()), ("access-0", TokenSource::SignIn), "{scopes}");
+        assert_eq!((token.scopes().collect::<Vec<_>>(), token.expires_at()), (vec!["api.read", "openid"], START + seconds(3600)));
+    }
+    assert_eq!(world.provider.calls(), 0);
+}
+
+/// MSAL-045
+#[tokio::test]
+async fn scopes_in_another_order_are_the_same_request() {
+    let world = World::new();
+    assert_eq!(world.token("s2 s1").await.unwrap().source(), TokenSource::Provider);
+    assert_eq!(world.token("s1 s2 s1").await.unwrap().source(), TokenSource::Cache);
+    assert_eq!((world.provider.calls(), world.record().tokens().len()), (1, 2));
+}
+
+/// MSAL-044
+#[tokio::test]
+async fn another_tenant_has_tokens_of_its_own_and_the_same_refresh_token() {
+    let world = World::new();
+    // The same person is somebody else there.
+    world.provider.next(|mut answer| {
+        answer.identity = Some(Ok(identity(Person { tid: Some("other".into()), sub: "guest".into(), ..ada() }, "guest", START)));
+        Ok(answer)
+    });
+    let elsewhere = request("api.read").with_tenant("other");
+    assert_eq!(world.grants.access_token(&world.grant, &elsewhere).await.unwrap().expose(), "access-1");
+    assert_eq!(world.provider.last_request().tenant(), Some("other"));
+    assert_eq!(world.token("api.read").await.unwrap().expose(), "access-0");
+    let at_home = request("api.read").with_tenant("home");
+    assert_eq!(world.grants.access_token(&world.grant, &at_home).await.unwrap().expose(), "access-0");
+    assert_eq!(world.grants.access_token(&world.grant, &elsewhere).await.unwrap().expose(), "access-1");
+    assert_eq!(world.record().refresh_token().map(Secret::expose), Some("refresh-1"));
+    assert_eq!(world.record().claims().map(|claims| claims.get()), None, "the claims are those of the sign-in");
+}
+
+/// MSAL-050
+#[tokio::test]
+async fn a_token_is_kept_for_what_was_granted_not_for_what_was_asked() {
+    let world = World::new();
+    for call in 1..=2 {
+        world.provider.next(|mut answer| {
+            answer.issued.scope = Some("valid1 valid2".into());
+            Ok(answer)
+        });
+        let token = world.token("invalid").await.unwrap();
+        assert_eq!((token.missing_scopes().collect::<Vec<_>>(), world.provider.calls()), (vec!["invalid"], call));
+    }
+    let token = world.token("valid1").await.unwrap();
+    assert_eq!((token.source(), token.missing_scopes().count(), world.provider.calls()), (TokenSource::Cache, 0, 2));
+}
+
+/// C-157
+#[tokio::test]
+async fn scopes_that_were_not_granted_are_named() {
+    let world = World::new();
+    world.provider.next(|mut answer| {
+        answer.issued.scope = Some("mail.read".into());
+        Ok(answer)
+    });
+    let token = world.token("openid offline_access mail.send mail.read calendar").await.unwrap();
+    assert_eq!(token.scopes().collect::<Vec<_>>(), ["mail.read"]);
+    assert_eq!(token.missing_scopes().collect::<Vec<_>>(), ["calendar", "mail.send"]);
+}
+
+/// C-147
+#[tokio::test]
+async fn an_empty_scope_grants_nothing() {
+    let world = World::new();
+    world.provider.next(|mut answer| {
+        answer.issued.scope = Some(String::new());
+        Ok(answer)
+    });
+    let token = world.token("mail.read").await.unwrap();
+    assert_eq!((token.scopes().count(), token.missing_scopes().collect::<Vec<_>>()), (0, vec!["mail.read"]));
+}
+
+// When the provider is asked.
+
+/// MSAL-060, MSAL-065
+#[tokio::test]
+async fn a_token_with_a_minute_to_live_counts_as_expired_but_is_not_refreshed_in_a_loop() {
+    let world = World::new();
+    world.sign_in(&world.grant, |issued| issued.expires_in = Some(seconds(60)));
+    for answer in 1..=3 {
+        world.provider.next(lives(60, Some(0)));
+        for _ in 0..5 {
+            assert_eq!(world.token("api.read openid").await.unwrap().expose(), format!("access-{answer}"));
+            world.settled().await;
+        }
+        world.clock.advance(seconds(31));
+    }
+    assert_eq!(world.provider.calls(), 3);
+}
+
+/// MSAL-061
+#[tokio::test]
+async fn a_token_is_served_from_the_cache_until_its_refresh_in() {
+    let world = World::new();
+    world.sign_in(&world.grant, |issued| {
+        issued.expires_in = Some(seconds(900));
+        issued.refresh_in = Some(seconds(450));
+    });
+    world.clock.advance(seconds(449));
+    assert_eq!(world.token("api.read").await.unwrap().source(), TokenSource::SignIn);
+    world.settled().await;
+    assert_eq!(world.provider.calls(), 0);
+    assert!(
+        String::from_utf8(world.record().to_json().unwrap().to_vec())
+            .unwrap()
+            .contains(&format!("\"r\":{}", START.as_seconds() + 450))
+    );
+}
+
+/// MSAL-062
+#[tokio::test]
+async fn a_token_past_its_refresh_in_is_served_and_renewed_in_the_background() {
+    let world = World::new();
+    world.sign_in(&world.grant, |issued| issued.refresh_in = Some(seconds(0)));
+    world.provider.next(lives(3600, Some(123)));
+    assert_eq!(world.token("openid api.read").await.unwrap().expose(), "access-0");
+    world.settled().await;
+    let token = world.token("openid api.read").await.unwrap();
+    assert_eq!((token.expose(), token.source(), world.provider.calls()), ("access-1", TokenSource::Cache, 1));
+    world.clock.advance(seconds(122));
+    world.token("openid api.read").await.unwrap();
+    world.settled().await;
+    assert_eq!(world.provider.calls(), 1);
+    world.clock.advance(seconds(1));
+    world.token("openid api.read").await.unwrap();
+    world.settled().await;
+    assert_eq!(world.provider.calls(), 2);
+}
+
+#[tokio::test]
+async fn a_failed_renewal_in_the_background_is_not_repeated_at_every_request() {
+    let world = World::new();
+    world.sign_in(&world.grant, |issued| issued.refresh_in = Some(seconds(0)));
+    world.provider.next_fails(ErrorKind::ProviderUnreachable, provider_error(""));
+    for _ in 0..10 {
+        assert_eq!(world.token("api.read openid").await.unwrap().expose(), "access-0");
+        world.settled().await;
+    }
+    assert_eq!(world.provider.calls(), 1);
+}
+
+/// MSAL-067
+#[tokio::test]
+async fn force_and_a_claims_challenge_go_past_the_cache_and_replace_the_entry() {
+    let world = World::new();
+    let forced = request("openid api.read").forced();
+    assert_eq!(world.grants.access_token(&world.grant, &forced).await.unwrap().expose(), "access-1");
+    let challenged = request("openid api.read").with_challenge(r#"{"access_token":{}}"#);
+    assert_eq!(world.grants.access_token(&world.grant, &challenged).await.unwrap().expose(), "access-2");
+    assert_eq!(world.provider.last_request().challenge(), Some(r#"{"access_token":{}}"#));
+    assert_eq!(world.token("openid api.read").await.unwrap().expose(), "access-2");
+    assert_eq!(world.record().tokens().len(), 1);
+}
+
+#[tokio::test]
+async fn a_valid_token_is_served_when_the_provider_fails_for_a_passing_reason_only() {
+    let world = World::new();
+    world.clock.advance(seconds(3400));
+    world.provider.next_fails(ErrorKind::ProviderUnreachable, provider_error(""));
+    assert_eq!(world.token("api.read").await.unwrap().expose(), "access-0");
+    assert_eq!(world.token("api.read").await.unwrap().expose(), "access-0", "also from the throttle");
+    assert_eq!(world.provider.calls(), 1);
+    world.clock.advance(seconds(5));
+    world.provider.next_fails(ErrorKind::InteractionRequired, provider_error("interaction_required"));
+    assert_eq!(failure(&world, "api.read").await, ErrorKind::InteractionRequired);
+    world.clock.advance(seconds(200));
+    world.provider.next_fails(ErrorKind::ProviderUnreachable, provider_error(""));
+    assert_eq!(failure(&world, "api.read").await, ErrorKind::ProviderUnreachable, "it has expired by now");
+}
+
+/// C-239
+#[tokio::test]
+async fn without_a_refresh_token_the_provider_is_not_asked() {
+    for none in [None, Some(Secret::from(""))] {
+        let world = World::new();
+        world.sign_in(&world.grant, |issued| issued.refresh_token = none);
+        assert_eq!(failure(&world, "mail.read").await, ErrorKind::NoRefreshToken);
+        world.clock.advance(seconds(3500));
+        assert_eq!(world.token("api.read").await.unwrap().expose(), "access-0", "it is valid, and there will be no other");
+        world.clock.advance(seconds(100));
+        assert_eq!(failure(&world, "api.read").await, ErrorKind::NoRefreshToken);
+        assert_eq!(world.provider.calls(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_lost_grant_is_told_from_a_session_that_is_over() {
+    let world = World::new();
+    world.store.evict(&world.grant);
+    assert_eq!(failure(&world, "api.read").await, ErrorKind::NoRefreshToken);
+    world.store.sign_out(&world.grant).await;
+    assert_eq!(failure(&world, "api.read").await, ErrorKind::SessionEnded);
+}
+
+// Refusals and pauses.
+
+/// MSAL-068, MSAL-129
+#[tokio::test]
+async fn a_refused_scope_keeps_the_session_and_is_not_asked_again_for_a_minute() {
+    for kind in [ErrorKind::InvalidGrant, ErrorKind::InteractionRequired] {
+        let world = World::new();
+        world.provider.next_fails(kind, provider_error(kind.reason()));
+        for _ in 0..3 {
+            assert_eq!(failure(&world, "mail.read").await, kind);
+        }
+        assert_eq!(world.provider.calls(), 1);
+        assert_eq!(world.record().refresh_token().map(Secret::expose), Some("refresh-0-1"));
+        assert!(world.store.is_signed_in(&world.grant));
+        // Other scopes or other claims are another request; force is not.
+        let forced = request("mail.read").forced();
+        assert_eq!(world.grants.access_token(&world.grant, &forced).await.unwrap_err().kind(), kind);
+        assert!(world.token("mail.send").await.is_ok());
+        let challenged = request("mail.read").with_challenge("{}");
+        assert!(world.grants.access_token(&world.grant, &challenged).await.is_ok());
+        assert_eq!(world.provider.calls(), 3);
+    }
+    let world = World::new();
+    world.provider.next_fails(ErrorKind::InvalidGrant, provider_error("invalid_grant"));
+    assert_eq!(failure(&world, "mail.read").await, ErrorKind::InvalidGrant);
+    world.clock.advance(seconds(59));
+    assert_eq!(failure(&world, "mail.read").await, ErrorKind::InvalidGrant);
+    world.clock.advance(seconds(1));
+    assert!(world.token("mail.read").await.is_ok());
+}
+
+/// MSAL-126, MSAL-130
+#[tokio::test]
+async fn the_pause_is_what_the_provider_asks_for_or_five_seconds_and_at_most_an_hour() {
+    for (asked, pause) in [(None, 5), (Some(1), 1), (Some(100_000), 3600)] {
+        let world = World::new();
+        let refusal = ProviderError { status: Some(429), retry_after: asked.map(seconds), ..ProviderError::default() };
+        world.provider.next_fails(ErrorKind::ProviderUnreachable, refusal);
+        assert_eq!(failure(&world, "mail.read").await, ErrorKind::ProviderUnreachable);
+        world.clock.advance(seconds(pause - 1));
+        assert_eq!(failure(&world, "mail.read").await, ErrorKind::ProviderUnreachable);
+        assert_eq!(world.provider.calls(), 1);
+        world.clock.advance(seconds(1));
+        assert!(world.token("mail.read").await.is_ok(), "{asked:?}");
+    }
+}
+
+/// C-444
+#[tokio::test]
+async fn a_clock_that_jumps_back_prolongs_no_pause() {
+    let world = World::new();
+    world.provider.next_fails(ErrorKind::ProviderUnreachable, provider_error(""));
+    assert_eq!(failure(&world, "mail.read").await, ErrorKind::ProviderUnreachable);
+    world.clock.set(START + seconds(0) - seconds(600));
+    assert!(world.token("mail.read").await.is_ok());
+    assert!(world.token("api.read").await.is_ok());
+    assert_eq!(world.live().await, None);
+}
+
+#[tokio::test]
+async fn a_consent_that_is_missing_asks_for_interaction_however_it_is_written() {
+    let world = World::new();
+    let refusal =
+        ProviderError { suberror: Some("consent_required".into()), claims: Some("{}".into()), ..provider_error("invalid_grant") };
+    world.provider.next_fails(ErrorKind::InvalidGrant, refusal);
+    let error = world.token("mail.read").await.unwrap_err();
+    assert_eq!((error.kind(), error.provider().unwrap().claims.as_deref()), (ErrorKind::InteractionRequired, Some("{}")));
+}
+
+// Refresh tokens.
+
+/// MSAL-071, C-241
+#[tokio::test]
+async fn a_new_refresh_token_takes_the_place_of_the_old_one_which_is_never_sent_again() {
+    let world = World::new();
+    world.token("a").await.unwrap();
+    assert_eq!(world.record().refresh_token().map(Secret::expose), Some("refresh-1"));
+    // Another reads what a lagging store had before.
+    world.store.stale_loads.store(2, SeqCst);
+    world.token("b").await.unwrap();
+    assert_eq!(world.record().refresh_token().map(Secret::expose), Some("refresh-2"));
+    assert!(!world.provider.reused.load(SeqCst));
+}
+
+/// C-240
+#[tokio::test]
+async fn an_answer_without_a_refresh_token_leaves_the_present_one() {
+    let world = World::new();
+    world.provider.rotates.store(false, SeqCst);
+    world.token("a").await.unwrap();
+    world.provider.next(|mut answer| {
+        answer.issued.refresh_token = Some("".into());
+        Ok(answer)
+    });
+    world.provider.accept("");
+    world.token("b").await.unwrap();
+    assert_eq!(world.record().refresh_token().map(Secret::expose), Some("refresh-0-1"));
+    assert!(world.store.is_signed_in(&world.grant));
+}
+
+#[tokio::test]
+async fn an_answer_about_somebody_else_ends_the_session_and_gives_nothing_away() {
+    let changes: [fn(&mut Person); 4] = [
+        |person| person.iss.push('x'),
+        |person| person.sub.make_ascii_uppercase(),
+        |person| person.tid = Some("other".into()),
+        |person| person.oid = Some("2".into()),
+    ];
+    for change in changes {
+        let world = World::new();
+        world.provider.next(move |mut answer| {
+            let mut person = ada();
+            change(&mut person);
+            answer.identity = Some(Ok(identity(person, "eve", START + seconds(3600))));
+            Ok(answer)
+        });
+        assert_eq!(failure(&world, "mail.read").await, ErrorKind::PersonChanged);
+        assert!(!world.store.is_signed_in(&world.grant) && world.store.record(&world.grant).is_none());
+        assert!(!world.store.has_stored("access-1") && !world.store.has_stored("refresh-1"));
+    }
+}
+
+#[tokio::test]
+async fn identifiers_that_are_missing_are_no_contradiction() {
+    let world = World::new();
+    world.provider.next(|mut answer| {
+        answer.identity = Some(Ok(identity(Person { tid: None, oid: None, ..ada() }, "id", START + seconds(3600))));
+        Ok(answer)
+    });
+    assert!(world.token("mail.read").await.is_ok());
+}
+
+#[tokio::test]
+async fn claims_change_only_with_the_scopes_of_the_sign_in() {
+    let world = World::new();
+    world.token("mail.read").await.unwrap();
+    assert!(world.record().claims().is_none(), "an ID token for fewer scopes may have fewer claims");
+    world.clock.advance(seconds(3400));
+    world.token("").await.unwrap();
+    assert_eq!(world.record().claims().map(|claims| claims.get()), Some(r#"{"name":"id-2"}"#));
+    assert_eq!(world.record().renew_at(), Some(world.clock.now() + seconds(3600)));
+    assert_eq!(world.provider.calls(), 2);
+}
+
+/// MSAL-053
+#[tokio::test]
+async fn nothing_prints_a_token() {
+    let world = World::with(|_| {}, None, SessionEnd::OwnLimits);
+    let token = world.token("mail.read").await.unwrap();
+    let printed =
+        format!("{:?} {:?} {:?} {:?} {:?}", token, world.record(), world.grants, world.grant, world.provider.last_request());
+    for secret in ["access-", "refresh-", "id-0", "\"ada\""] {
+        assert!(!printed.contains(secret), "{secret} in {printed}");
+    }
+}
