@@ -1,0 +1,210 @@
+//! Replies as responses, each in the shape that its caller understands: one `match` from kind to status, one from caller to shape.
+
+use std::sync::Arc;
+
+use http::{
+    HeaderMap, HeaderValue, Response, StatusCode,
+    header::{
+        CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_COOKIE, WWW_AUTHENTICATE,
+        X_CONTENT_TYPE_OPTIONS,
+    },
+};
+use serde_json::json;
+
+use crate::{
+    body::IdentityBody,
+    caller::Caller,
+    clock::Clock,
+    error::{Error, ErrorKind},
+    flow::{Answer, Reply},
+    pages::{Action, Page, PageKind, PageRenderer},
+    secret,
+};
+
+/// On every answer that sets a cookie or whose user was read (security rule 14).
+pub(crate) const NOT_STORED: HeaderValue = HeaderValue::from_static("private, no-store");
+
+/// Makes responses of replies.
+#[derive(Debug)]
+pub(crate) struct Answers {
+    pages: Arc<dyn PageRenderer>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Answers {
+    pub(crate) fn new(pages: Arc<dyn PageRenderer>, clock: Arc<dyn Clock>) -> Self {
+        Self { pages, clock }
+    }
+
+    pub(crate) fn response<R>(&self, caller: Caller, reply: Reply) -> Response<IdentityBody<R>> {
+        let mut response = match reply.answer {
+            Answer::Redirect(to) => redirect(&to),
+            Answer::SignInNeeded { sign_in } => self.sign_in_needed(caller, sign_in),
+            Answer::Failed { error, again } => self.failed(caller, error, again),
+            Answer::SignedOut { home, sign_in } => self.page(
+                StatusCode::OK,
+                &Page::new(PageKind::SignedOut, "You are signed out", "To use this application again, sign in again.")
+                    .with_action(Action::link("Sign in", sign_in))
+                    .with_action(Action::link("Home page", home)),
+            ),
+            Answer::ConfirmSignOut { sign_out, home, provider } => {
+                let mut page = Page::new(PageKind::ConfirmSignOut, "Sign out?", "You will be signed out of this application.")
+                    .with_action(Action::post("Sign out", sign_out))
+                    .with_action(Action::link("Stay signed in", home));
+                page.form_target = provider;
+                self.page(StatusCode::OK, &page)
+            }
+        };
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, NOT_STORED);
+        for cookie in reply.cookies {
+            headers.append(SET_COOKIE, cookie);
+        }
+        response
+    }
+
+    fn sign_in_needed<R>(&self, caller: Caller, sign_in: String) -> Response<IdentityBody<R>> {
+        let kind = ErrorKind::SignInRequired;
+        let challenge = HeaderValue::try_from(format!(r#"Cookie realm="sign-in", form-action="{sign_in}""#));
+        let mut response = match caller {
+            Caller::Grpc => return grpc(kind),
+            Caller::Navigation | Caller::Document => {
+                let mut page = Page::new(PageKind::SignIn, "Please sign in", "This page is for people who are signed in.")
+                    .with_action(Action::link("Sign in", sign_in));
+                page.reason = Some(kind.reason());
+                self.page(StatusCode::UNAUTHORIZED, &page)
+            }
+            Caller::Htmx => {
+                let target = HeaderValue::try_from(&sign_in);
+                let mut response = problem(kind, None, Some(sign_in));
+                response.headers_mut().extend(target.map(|target| (http::HeaderName::from_static("hx-redirect"), target)));
+                response
+            }
+            Caller::Program => problem(kind, None, Some(sign_in)),
+        };
+        response.headers_mut().extend(challenge.map(|challenge| (WWW_AUTHENTICATE, challenge)));
+        response
+    }
+
+    fn failed<R>(&self, caller: Caller, error: Error, again: Option<String>) -> Response<IdentityBody<R>> {
+        let reference = secret::random::<6>().map(|bytes| secret::base64url(&bytes)).unwrap_or_default();
+        tracing::warn!(target: "tower_identity", reason = error.reason(), correlation_id = %reference, %error, "request refused");
+        let mut response = match caller {
+            Caller::Grpc => grpc(error.kind()),
+            Caller::Program | Caller::Htmx => problem(error.kind(), Some(reference), again),
+            Caller::Navigation | Caller::Document => {
+                let status = status(error.kind());
+                let (kind, title) = match status {
+                    StatusCode::FORBIDDEN => (PageKind::Forbidden, "No access"),
+                    StatusCode::UNAUTHORIZED => (PageKind::SignIn, "Please sign in"),
+                    StatusCode::SERVICE_UNAVAILABLE => (PageKind::Error, "Sign-in is not available"),
+                    _ => (PageKind::Error, "Sign-in failed"),
+                };
+                let mut page = Page::new(kind, title, error.user_message());
+                page.reason = Some(error.reason());
+                page.provider = error.provider().map(|said| said.description.clone().unwrap_or_else(|| said.error.clone()));
+                page.correlation_id = Some(reference);
+                page.time = Some(self.clock.now());
+                if let Some(again) = again {
+                    page = page.with_action(Action::link("Try again", again));
+                }
+                self.page(status, &page)
+            }
+        };
+        if let Some(wait) = error.provider().and_then(|said| said.retry_after) {
+            response.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+        }
+        response.extensions_mut().insert(error);
+        response
+    }
+
+    fn page<R>(&self, status: StatusCode, page: &Page) -> Response<IdentityBody<R>> {
+        let rendered = self.pages.render(page);
+        let mut response = Response::new(IdentityBody::own(rendered.html));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        // Not `no-referrer`: it would turn the Origin of our own sign-out form into `null`.
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+        let policy = HeaderValue::try_from(rendered.content_security_policy);
+        headers.insert(
+            CONTENT_SECURITY_POLICY,
+            policy.unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+        );
+        response
+    }
+}
+
+/// 303: the browser follows with GET, also after the POST of a `form_post` answer.
+fn redirect<R>(to: &str) -> Response<IdentityBody<R>> {
+    let mut response = Response::new(IdentityBody::own(""));
+    match HeaderValue::try_from(to) {
+        Ok(to) => {
+            *response.status_mut() = StatusCode::SEE_OTHER;
+            response.headers_mut().insert(LOCATION, to);
+        }
+        // Addresses are made of percent-encoded parts; one that is not is a fault of ours.
+        Err(_) => *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR,
+    }
+    response
+}
+
+/// A problem document (RFC 9457) with the reason code and the address to sign in at.
+fn problem<R>(kind: ErrorKind, reference: Option<String>, sign_in: Option<String>) -> Response<IdentityBody<R>> {
+    let status = status(kind);
+    let mut document = json!({
+        "type": "about:blank",
+        "title": status.canonical_reason(),
+        "status": status.as_u16(),
+        "detail": kind.user_message(),
+        "reason": kind.reason(),
+    });
+    if let Some(members) = document.as_object_mut() {
+        members.extend(reference.map(|value| ("correlation_id".to_owned(), value.into())));
+        members.extend(sign_in.map(|value| ("sign_in".to_owned(), value.into())));
+    }
+    let mut response = Response::new(IdentityBody::own(document.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response
+}
+
+/// A gRPC answer without messages: status in the headers, which is how the protocol spells "trailers only".
+fn grpc<R>(kind: ErrorKind) -> Response<IdentityBody<R>> {
+    let code = match status(kind) {
+        StatusCode::UNAUTHORIZED => 16,
+        StatusCode::FORBIDDEN => 7,
+        StatusCode::SERVICE_UNAVAILABLE => 14,
+        StatusCode::BAD_REQUEST => 3,
+        _ => 13,
+    };
+    let mut response = Response::new(IdentityBody::own(""));
+    let headers: &mut HeaderMap = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert("grpc-status", HeaderValue::from(code));
+    headers.insert("grpc-message", HeaderValue::from_static(kind.reason()));
+    response
+}
+
+/// The status of each kind of failure, for every caller but gRPC.
+pub(crate) fn status(kind: ErrorKind) -> StatusCode {
+    use ErrorKind as Kind;
+    match kind {
+        Kind::SignInRequired | Kind::SessionEnded | Kind::NoRefreshToken | Kind::InteractionRequired | Kind::InvalidGrant => {
+            StatusCode::UNAUTHORIZED
+        }
+        Kind::Forbidden
+        | Kind::AccessDenied
+        | Kind::TenantNotAllowed
+        | Kind::PersonChanged
+        | Kind::ScopeNotGranted
+        | Kind::CrossSite => StatusCode::FORBIDDEN,
+        Kind::ProviderUnreachable | Kind::ProviderMisconfigured | Kind::StoreUnavailable | Kind::RenewalFailed => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        Kind::ClientRefused | Kind::ProviderError | Kind::TokenResponseInvalid | Kind::UserInfoFailed => StatusCode::BAD_GATEWAY,
+        Kind::NotConfigured | Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
