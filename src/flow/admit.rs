@@ -1,0 +1,92 @@
+//! Whether a request may pass: at once where the session is at hand, otherwise after asking the store or the provider.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Method};
+
+use super::{Flow, Route};
+use crate::{
+    error::{Error, ErrorKind},
+    session::{Opened, Peek},
+    tokens::Renewal,
+    user::User,
+};
+
+/// What to do with a request, decided without waiting.
+#[derive(Debug)]
+pub(crate) enum Decision {
+    /// Call the service; nobody needs to be signed in.
+    Public,
+    /// Call the service with this user; the cookie is a rolled ticket.
+    Admitted(User, Option<HeaderValue>),
+    /// It takes longer.
+    Ask(Route),
+}
+
+/// Who is signed in.
+#[derive(Debug)]
+pub(crate) enum Admission {
+    In(User, Option<HeaderValue>),
+    Out,
+}
+
+impl Flow {
+    /// Decides from what is in memory.
+    pub(crate) fn decide(&self, method: &Method, path: &str, headers: &HeaderMap) -> Decision {
+        match self.routes.route(method, path, headers) {
+            None => Decision::Public,
+            Some(Route::Protected) => {
+                let now = self.clock.now();
+                match self.sessions.peek(headers, now) {
+                    Peek::Live(opened) => Decision::Admitted(opened.value.clone(), self.sessions.roll(&opened, now)),
+                    Peek::None | Peek::Ask => Decision::Ask(Route::Protected),
+                }
+            }
+            Some(route) => Decision::Ask(route),
+        }
+    }
+
+    /// Who is signed in, after asking whoever has to be asked.
+    ///
+    /// # Errors
+    ///
+    /// The store is unavailable, or the session could not be renewed for a passing reason: it is not known who is signed in.
+    pub(crate) async fn admit(&self, headers: &HeaderMap) -> Result<Admission, Error> {
+        let now = self.clock.now();
+        let Some(opened) = self.sessions.load(headers, now).await? else { return Ok(Admission::Out) };
+        let opened = if opened.renewal_due(now) {
+            match self.renew(opened).await? {
+                Some(renewed) => renewed,
+                None => return Ok(Admission::Out),
+            }
+        } else {
+            opened
+        };
+        let cookie = self.sessions.roll(&opened, now);
+        Ok(Admission::In(opened.value.clone(), cookie))
+    }
+
+    /// The session with the claims of now (D6); `None` if it is over, or goes on only after a sign-in.
+    async fn renew(&self, opened: Arc<Opened<User>>) -> Result<Option<Arc<Opened<User>>>, Error> {
+        match self.grants.renew(opened.grant()).await {
+            Ok(Renewal::Live(renewed)) => {
+                let user = match renewed.claims() {
+                    Some(claims) => opened.value.with_claims(claims.get().into()),
+                    None => opened.value.clone(),
+                };
+                Ok(Some(self.sessions.renewed(&opened, user, renewed.renew_at())))
+            }
+            Ok(Renewal::SessionMustEnd(error)) => {
+                tracing::info!(target: "tower_identity", reason = error.reason(), "session ended at its renewal");
+                self.sessions.forget_opened(&opened);
+                Ok(None)
+            }
+            // The records stay: whoever signs in again replaces them.
+            Err(error) if matches!(error.kind(), ErrorKind::InteractionRequired | ErrorKind::NoRefreshToken) => {
+                tracing::info!(target: "tower_identity", reason = error.reason(), "session needs a new sign-in");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}

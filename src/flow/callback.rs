@@ -1,0 +1,240 @@
+//! The second half of a sign-in: from the provider's answer to a session.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method};
+use quick_cache::sync::Cache;
+use serde_json::{Map, Value, value::RawValue};
+use tokio::sync::OnceCell;
+use tracing::Instrument;
+
+use super::{
+    Asked, Flow, Reply,
+    start::{NONCE, Start, VERIFIER},
+};
+use crate::{
+    config::{ResponseMode, ReturnPath, SessionEnd, UserInfo},
+    error::{Error, ErrorKind},
+    protocol::{CallbackParameters, Code, IdTokenExpectation, Nonce, TokenAnswer, VerifiedIdToken},
+    secret::Secret,
+    session::{Attempt, Cause, Landing, Lookup, SignedIn, State},
+    tokens::{CacheLimits, GrantRecord, Identity, Issued, Person, Scopes},
+};
+
+/// How many answers may be dealt with at one time, and are remembered for a browser that sends one twice.
+const EXCHANGES: usize = 1024;
+
+/// Answers that were dealt with, or are at this moment, by their `state`: a code is sent once, however often the browser delivers it.
+pub(super) struct Exchanges(Cache<String, Arc<OnceCell<Result<Done, Error>>>>);
+
+/// What a sign-in led to.
+#[derive(Clone, Debug)]
+pub(super) struct Done {
+    cookie: HeaderValue,
+    return_path: ReturnPath,
+}
+
+/// An answer, for recognising it again.
+fn answer_of(state: &str) -> Cause {
+    Cause::new(&["answer", state])
+}
+
+impl Exchanges {
+    pub(super) fn new() -> Self {
+        Self(Cache::new(EXCHANGES))
+    }
+
+    fn of(&self, state: &str) -> Arc<OnceCell<Result<Done, Error>>> {
+        let made = self.0.get_or_insert_with(state, || Ok::<_, std::convert::Infallible>(Arc::default()));
+        match made {
+            Ok(cell) => cell,
+            Err(never) => match never {},
+        }
+    }
+}
+
+impl Flow {
+    /// The callback path. `form` is the body, where the request has one.
+    pub(crate) async fn callback(self: &Arc<Self>, asked: Asked<'_>, form: Result<Bytes, Error>) -> Reply {
+        match self.answer(asked, form).await {
+            Ok(reply) => reply,
+            Err(error) => Reply::failed(error, Some(self.sign_in_address(self.config.home()))),
+        }
+    }
+
+    async fn answer(self: &Arc<Self>, asked: Asked<'_>, form: Result<Bytes, Error>) -> Result<Reply, Error> {
+        let parameters = match *asked.method {
+            Method::GET => CallbackParameters::parse(asked.uri.query().unwrap_or_default().as_bytes())?,
+            Method::POST => CallbackParameters::parse(&form?)?,
+            _ => return Err(Error::new(ErrorKind::RequestInvalid, "the callback takes GET and POST")),
+        };
+        let Some(text) = parameters.state().map(str::to_owned) else {
+            return Err(Error::new(ErrorKind::CallbackInvalid, "the answer has no `state`"));
+        };
+        let Some(state) = State::parse(&text) else {
+            return Err(Error::new(ErrorKind::StateMismatch, "the answer's `state` was not made here"));
+        };
+        let attempt = match self.attempts.find(asked.headers, state, self.clock.now()) {
+            Lookup::Found(attempt) => *attempt,
+            Lookup::Missing => return Ok(self.without_attempt(asked, state, &text).await),
+            Lookup::Expired => {
+                let error = Error::new(ErrorKind::AttemptExpired, "the attempt is older than ten minutes");
+                let reply = Reply::failed(error, Some(self.sign_in_address(self.config.home())));
+                return Ok(reply.with_cookies([self.attempts.remove(state.slot)]));
+            }
+        };
+        if parameters.is_answer() && (asked.method == Method::POST) != (self.config.response_mode() == ResponseMode::FormPost) {
+            return Err(Error::new(ErrorKind::CallbackInvalid, "the answer came by another response mode than was asked for"));
+        }
+        let return_path = self.return_path(&attempt);
+        // Until here nothing is used up: when the provider cannot be reached, the same address can be loaded again.
+        let metadata = self.provider.metadata().await?;
+        let finished = match parameters.check(&text, &metadata, self.config.authority()) {
+            Ok(code) => self.exchange(&text, attempt.clone(), code).await,
+            Err(error) => Err(error),
+        };
+        let reply = match finished {
+            Ok(done) => Reply::redirect(done.return_path.as_str()).with_cookies([done.cookie]),
+            // Nothing could be shown to the person, so something has to be: once, since an interactive attempt is not silent.
+            Err(error) if error.kind() == ErrorKind::InteractionRequired && attempt.silent => {
+                let mut start = Start::fresh(return_path);
+                start.interactive = true;
+                self.start(asked, start).await
+            }
+            Err(error) => Reply::failed(error, Some(self.sign_in_address(&return_path))),
+        };
+        Ok(reply.with_cookies([self.attempts.remove(state.slot)]))
+    }
+
+    /// A stale or repeated answer, or one whose cookie the browser did not keep.
+    async fn without_attempt(&self, asked: Asked<'_>, state: State<'_>, text: &str) -> Reply {
+        if asked.method == Method::POST {
+            // The provider's site posted it, so the session cookie (`Lax`) is absent: ask again from here.
+            let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("state", text).finish();
+            return Reply::redirect(format!("{}?{query}", self.config.redirect_uri().path()));
+        }
+        match self.sessions.load(asked.headers, self.clock.now()).await {
+            Err(error) => Reply::failed(error, Some(self.sign_in_address(self.config.home()))),
+            Ok(Some(session)) => {
+                Reply::redirect(session.landing(&answer_of(text)).unwrap_or_else(|| self.config.home().as_str()))
+            }
+            Ok(None) if state.retry > 0 => {
+                let error = Error::new(
+                    ErrorKind::AttemptMissing,
+                    "the browser sent no attempt, the second time too: are cookies blocked?",
+                );
+                Reply::failed(error, Some(self.sign_in_address(self.config.home())))
+            }
+            Ok(None) => {
+                let mut start = Start::fresh(self.config.home().clone());
+                start.retry = state.retry + 1;
+                self.start(asked, start).await
+            }
+        }
+    }
+
+    fn return_path(&self, attempt: &Attempt) -> ReturnPath {
+        ReturnPath::parse(&attempt.return_path).unwrap_or_else(|| self.config.home().clone())
+    }
+
+    /// Redeems the code, once, in a task of its own: a browser that goes away leaves no half session, one that asks twice gets the same session.
+    async fn exchange(self: &Arc<Self>, state: &str, attempt: Attempt, code: Code) -> Result<Done, Error> {
+        let cell = self.exchanges.of(state);
+        let (flow, state) = (Arc::clone(self), state.to_owned());
+        let span = tracing::info_span!(target: "tower_identity", "complete_sign_in");
+        let task = async move { cell.get_or_init(|| flow.complete(&state, &attempt, &code)).await.clone() };
+        tokio::spawn(task.instrument(span))
+            .await
+            .unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "the task of a sign-in was ended from outside")))
+    }
+
+    async fn complete(&self, state: &str, attempt: &Attempt, code: &Code) -> Result<Done, Error> {
+        let verifier = Secret::from(attempt.derive(VERIFIER)?);
+        let answer = self.provider.redeem_code(code, &verifier, self.config.redirect_uri().as_str()).await?;
+        let token = self.verify(attempt, &answer).await?;
+        let claims = self.claims(&token, &answer).await?;
+        let person = Person {
+            iss: token.iss().to_owned(),
+            sub: token.sub().to_owned(),
+            tid: token.tid().map(str::to_owned),
+            oid: token.oid().map(str::to_owned),
+        };
+        // Somebody else than the attempt was for: a session of their own, and nothing of the other's, the page included.
+        let someone_else = attempt.expected.is_some_and(|expected| !expected.is(&person));
+        let return_path = if someone_else { self.config.home().clone() } else { self.return_path(attempt) };
+
+        let now = self.clock.now();
+        let renewable = answer.refresh_token.is_some();
+        let ends = (!renewable && self.config.session_end() == SessionEnd::IdTokenExpiry).then(|| token.exp());
+        let grant = self.grant(&token, &claims, &person, attempt, answer)?;
+        let signed_in = SignedIn {
+            person,
+            claims: claims.get().into(),
+            renew_at: renewable.then(|| token.exp()),
+            ends,
+            causes: attempt.cause.filter(|_| !someone_else).into_iter().collect(),
+            landing: Some(Landing { answer: answer_of(state), path: return_path.as_str().into() }),
+        };
+        let created = self.sessions.create(signed_in, Some(grant), now).await?;
+        if let Some(old) = attempt.started_from
+            && let Err(error) = self.sessions.end_by_id(old).await
+        {
+            // The browser has the new ticket; the old row is out of reach and ends by itself.
+            tracing::warn!(target: "tower_identity", reason = error.reason(), "the session before this one could not be deleted");
+        }
+        tracing::info!(target: "tower_identity", "signed in");
+        Ok(Done { cookie: created.set_cookie, return_path })
+    }
+
+    async fn verify(&self, attempt: &Attempt, answer: &TokenAnswer) -> Result<VerifiedIdToken, Error> {
+        let id_token = answer
+            .id_token
+            .as_ref()
+            .ok_or_else(|| Error::new(ErrorKind::TokenResponseInvalid, "the token answer has no ID token"))?;
+        let nonce = attempt.derive(NONCE)?;
+        let expectation = IdTokenExpectation {
+            nonce: Nonce::Sent(&nonce),
+            max_age: attempt.max_age.map(|seconds| std::time::Duration::from_secs(seconds.into())),
+            acr: self.config.required_acr(),
+            access_token: answer.access_token.as_ref().map(Secret::expose),
+        };
+        self.provider.verify_id_token(id_token.expose(), &expectation).await
+    }
+
+    /// The ID token's claims, and those that UserInfo adds: what the ID token says is never replaced.
+    async fn claims(&self, token: &VerifiedIdToken, answer: &TokenAnswer) -> Result<Box<RawValue>, Error> {
+        let unreadable = |_| Error::new(ErrorKind::TokenMalformed, "the claims cannot be written as JSON");
+        let (UserInfo::AtSignIn, Some(access_token)) = (self.config.user_info(), &answer.access_token) else {
+            return RawValue::from_string(token.claims().to_owned()).map_err(unreadable);
+        };
+        let mut claims: Map<String, Value> = self.provider.user_info(access_token, token.sub()).await?;
+        let signed: Map<String, Value> = serde_json::from_str(token.claims()).map_err(unreadable)?;
+        claims.extend(signed);
+        serde_json::value::to_raw_value(&claims).map_err(unreadable)
+    }
+
+    fn grant(
+        &self,
+        token: &VerifiedIdToken,
+        claims: &RawValue,
+        person: &Person,
+        attempt: &Attempt,
+        answer: TokenAnswer,
+    ) -> Result<GrantRecord, Error> {
+        let scopes = match &attempt.scopes {
+            Some(scopes) => Scopes::asked(scopes.split(' '))?,
+            None => Scopes::asked(self.config.scopes(self.config.sign_in()))?,
+        };
+        let identity =
+            Identity { id_token: token.raw().into(), claims: claims.to_owned(), person: person.clone(), expires_at: token.exp() };
+        let issued = Issued {
+            access_token: answer.access_token,
+            expires_in: answer.expires_in,
+            refresh_in: answer.refresh_in,
+            refresh_token: answer.refresh_token,
+            scope: answer.scope,
+        };
+        Ok(GrantRecord::at_sign_in(&identity, scopes, issued, CacheLimits::default(), self.clock.now()))
+    }
+}

@@ -1,0 +1,40 @@
+//! What a request gets that needs somebody to be signed in (D13).
+
+use http::header::REFERER;
+
+use super::{Answer, Asked, Flow, Reply, start::Start};
+use crate::{caller::Caller, config::ReturnPath};
+
+impl Flow {
+    /// A protected page without a session.
+    pub(crate) async fn require_sign_in(&self, asked: Asked<'_>) -> Reply {
+        let reply = self.challenge(asked, Start::fresh(self.page_of(asked))).await;
+        // Only where a sign-in follows: elsewhere the answer could overtake that of a sign-in and take its new cookie away.
+        let redirected = matches!(reply.answer, Answer::Redirect(_)) && self.cookies.has_session(asked.headers);
+        reply.with_cookies(redirected.then(|| self.cookies.remove_session()))
+    }
+
+    /// Sends a person to the provider, and tells everybody else where that would be. Only the former leaves a cookie.
+    pub(crate) async fn challenge(&self, asked: Asked<'_>, start: Start) -> Reply {
+        match Caller::of(asked.method, asked.headers) {
+            Caller::Navigation => self.start(asked, start).await,
+            _ => Reply::new(Answer::SignInNeeded { sign_in: self.sign_in_address(&start.return_path) }),
+        }
+    }
+
+    /// The page to come back to: the one that was opened; for everything else the page of this site that asked, since a form or call is never replayed.
+    pub(crate) fn page_of(&self, asked: Asked<'_>) -> ReturnPath {
+        let page = match Caller::of(asked.method, asked.headers) {
+            Caller::Navigation => asked.uri.path_and_query().map(|page| self.routes.as_asked(page.as_str())),
+            _ => self.own_page(asked),
+        };
+        page.and_then(|page| ReturnPath::parse(&page)).unwrap_or_else(|| self.config.home().clone())
+    }
+
+    /// The page that a script, frame or form ran on, if it is one of this origin.
+    fn own_page(&self, asked: Asked<'_>) -> Option<String> {
+        let address = asked.headers.get("hx-current-url").or_else(|| asked.headers.get(REFERER))?.to_str().ok()?;
+        let page = address.strip_prefix(self.config.origin())?;
+        Some(page.split('#').next().unwrap_or_default().to_owned())
+    }
+}

@@ -1,0 +1,143 @@
+//! Sign in, complete, admit, sign out: from a request's head to a reply without a body.
+//!
+//! Nothing here knows a `Service` or a body type, and nothing reads `Host` or `X-Forwarded-*`: addresses come from the configured base URL.
+
+mod admit;
+mod callback;
+mod challenge;
+mod routes;
+mod sign_out;
+mod start;
+
+pub(crate) use admit::{Admission, Decision};
+pub(crate) use routes::Route;
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Method, Uri};
+
+use self::{callback::Exchanges, routes::Routes};
+use crate::{
+    clock::Clock,
+    config::{ResponseMode, ReturnPath, ValidConfig},
+    error::Error,
+    protocol::{HttpClient, Provider},
+    session::{Attempts, Cookies, KeyRing, Lifetimes, Records, SessionRecord, Sessions, Store},
+    tokens::{CacheLimits, GrantRef, Grants, RefreshLock},
+    user::User,
+};
+
+/// The head of a request, its address as the browser wrote it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) uri: &'a Uri,
+    pub(crate) headers: &'a HeaderMap,
+}
+
+/// What to answer.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) answer: Answer,
+    /// `Set-Cookie` values.
+    pub(crate) cookies: Vec<HeaderValue>,
+}
+
+/// The answer itself; words, status and shape are chosen where pages are known.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// 303 to an address of ours or the provider's.
+    Redirect(String),
+    /// Nobody is signed in, and the caller cannot be redirected: where to sign in.
+    SignInNeeded { sign_in: String },
+    /// A step failed. `again` is where a link to try again leads.
+    Failed { error: Error, again: Option<String> },
+    /// The page after signing out.
+    SignedOut { home: String, sign_in: String },
+    /// The question before signing out. `provider` is where the form may end up.
+    ConfirmSignOut { sign_out: String, home: String, provider: Option<String> },
+}
+
+impl Reply {
+    pub(crate) fn new(answer: Answer) -> Self {
+        Self { answer, cookies: Vec::new() }
+    }
+
+    pub(crate) fn redirect(to: impl Into<String>) -> Self {
+        Self::new(Answer::Redirect(to.into()))
+    }
+
+    pub(crate) fn failed(error: Error, again: Option<String>) -> Self {
+        Self::new(Answer::Failed { error, again })
+    }
+
+    pub(crate) fn with_cookies(mut self, cookies: impl IntoIterator<Item = HeaderValue>) -> Self {
+        self.cookies.extend(cookies);
+        self
+    }
+}
+
+/// Everything that sign-in works with, shared by all services of a layer.
+pub(crate) struct Flow {
+    config: ValidConfig,
+    routes: Routes,
+    clock: Arc<dyn Clock>,
+    provider: Provider,
+    cookies: Arc<Cookies>,
+    sessions: Sessions<User>,
+    attempts: Attempts,
+    grants: Grants,
+    exchanges: Exchanges,
+}
+
+impl Flow {
+    /// # Errors
+    ///
+    /// The machine cannot derive keys, which does not happen.
+    pub(crate) fn new(
+        config: ValidConfig,
+        store: Store,
+        http: Arc<dyn HttpClient>,
+        clock: Arc<dyn Clock>,
+        lock: Option<Arc<dyn RefreshLock>>,
+    ) -> Result<Self, Error> {
+        let form_post = config.response_mode() == ResponseMode::FormPost;
+        let application = [config.client_id().as_bytes(), config.authority().name().as_bytes()];
+        let keys = Arc::new(KeyRing::new(config.cookie_keys(), &application)?);
+        let cookies = Arc::new(Cookies::new(config.cookie_id(), config.secure(), form_post));
+        let records = Arc::new(Records::new(Arc::clone(&keys), store, Arc::clone(&clock)));
+        let provider = Provider::new(config.clone(), http, Arc::clone(&clock));
+        let grants = Grants::new(
+            Arc::clone(&records) as _,
+            Arc::new(provider.clone()),
+            Arc::clone(&clock),
+            lock,
+            config.session_end(),
+            CacheLimits::default(),
+        );
+        let lifetimes = Lifetimes { idle: config.idle_timeout(), absolute: config.absolute_timeout() };
+        let for_users = grants.clone();
+        let user = move |record: SessionRecord, grant: &GrantRef| {
+            User::new(record.person, record.claims, record.expires, grant.clone(), for_users.clone())
+        };
+        let mode = config.response_mode().as_str().as_bytes();
+        let bound_to = [application[0], application[1], config.redirect_uri().as_str().as_bytes(), mode];
+        Ok(Self {
+            routes: Routes::new(config.clone()),
+            attempts: Attempts::new(keys, Arc::clone(&cookies), &bound_to),
+            sessions: Sessions::new(records, Arc::clone(&cookies), lifetimes, Sessions::<User>::DEFAULT_OPENED, user),
+            exchanges: Exchanges::new(),
+            config,
+            clock,
+            provider,
+            cookies,
+            grants,
+        })
+    }
+
+    /// The address that starts a sign-in and comes back to `return_path`.
+    pub(crate) fn sign_in_address(&self, return_path: &ReturnPath) -> String {
+        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", return_path.as_str()).finish();
+        format!("{}?{query}", self.routes.external(&self.config.paths().login))
+    }
+}

@@ -1,0 +1,100 @@
+//! Signing out (D14): here first, then at the provider; never because another site wants it.
+
+use http::{Method, header::ORIGIN};
+
+use super::{Answer, Asked, Flow, Reply};
+use crate::{
+    caller::{Caller, is_prefetch},
+    config::ProviderSession,
+    error::{Error, ErrorKind},
+    protocol::EndSession,
+    secret::{self, Secret},
+};
+
+impl Flow {
+    /// The sign-out path.
+    pub(crate) async fn sign_out(&self, asked: Asked<'_>) -> Reply {
+        if self.is_our_own_wish(asked) {
+            return match self.end(asked).await {
+                Ok(reply) => reply,
+                Err(error) => Reply::failed(error, Some(self.routes.external(&self.config.paths().logout))),
+            };
+        }
+        match Caller::of(asked.method, asked.headers) {
+            Caller::Navigation | Caller::Document => Reply::new(Answer::ConfirmSignOut {
+                sign_out: self.routes.external(&self.config.paths().logout),
+                home: self.config.home().as_str().to_owned(),
+                provider: self.provider_origin().await,
+            }),
+            _ => Reply::failed(Error::new(ErrorKind::CrossSite, "sign-out needs a POST with our own Origin"), None),
+        }
+    }
+
+    /// A form of ours, or a link of ours that a person follows.
+    fn is_our_own_wish(&self, asked: Asked<'_>) -> bool {
+        let is = |name: &str, value: &str| asked.headers.get(name).is_some_and(|header| header == value);
+        match *asked.method {
+            Method::POST => asked.headers.get(ORIGIN).is_some_and(|origin| origin == self.config.origin()),
+            Method::GET => is("sec-fetch-site", "same-origin") && is("sec-fetch-dest", "document") && !is_prefetch(asked.headers),
+            _ => false,
+        }
+    }
+
+    async fn end(&self, asked: Asked<'_>) -> Result<Reply, Error> {
+        let opened = self.sessions.load(asked.headers, self.clock.now()).await?;
+        let at_provider = match &opened {
+            Some(opened) => {
+                // Read before the records go; sign-out does not depend on it.
+                let id_token = self.grants.id_token(opened.grant()).await.ok().flatten();
+                self.sessions.end(opened).await?;
+                tracing::info!("signed out");
+                let hint = opened.value.claim("login_hint").and_then(|hint| hint.as_str());
+                self.end_session_address(id_token.as_ref(), hint).await
+            }
+            None => None,
+        };
+        let to = at_provider.unwrap_or_else(|| self.farewell());
+        Ok(Reply::redirect(to).with_cookies([self.cookies.remove_session()]))
+    }
+
+    /// The provider's end of session (OpenID Connect RP-Initiated Logout 1.0), if it is wanted and there is one.
+    async fn end_session_address(&self, id_token: Option<&Secret>, hint: Option<&str>) -> Option<String> {
+        if self.config.provider_session() == ProviderSession::Keep {
+            return None;
+        }
+        let metadata = self.provider.metadata().await.ok()?;
+        let state = secret::random::<16>().map(|bytes| secret::base64url(&bytes)).ok()?;
+        EndSession {
+            client_id: self.config.client_id(),
+            post_logout_redirect_uri: Some(self.config.signed_out_url().as_str()),
+            state: Some(&state),
+            id_token_hint: id_token.map(Secret::expose),
+            logout_hint: hint,
+        }
+        .url(&metadata)
+        .map(String::from)
+    }
+
+    /// Where the browser goes after the form is posted: the page's policy has to allow it.
+    async fn provider_origin(&self) -> Option<String> {
+        let metadata = self.provider.metadata().await.ok()?;
+        metadata.end_session_endpoint.as_ref().map(|endpoint| endpoint.origin().ascii_serialization())
+    }
+
+    /// Where to go when the provider has no part in it: home if everybody may see it, since a protected page would sign straight in again.
+    fn farewell(&self) -> String {
+        if self.routes.is_home_public() {
+            self.config.home().as_str().to_owned()
+        } else {
+            self.routes.external(&self.config.paths().signed_out)
+        }
+    }
+
+    /// The page after signing out. Nothing of the request is read: the provider's `state` proves nothing that matters here.
+    pub(crate) fn signed_out(&self) -> Reply {
+        Reply::new(Answer::SignedOut {
+            home: self.config.home().as_str().to_owned(),
+            sign_in: self.sign_in_address(self.config.home()),
+        })
+    }
+}

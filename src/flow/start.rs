@@ -1,0 +1,132 @@
+//! The first half of a sign-in: an attempt in a cookie, and the address at the provider.
+
+use super::{Answer, Asked, Flow, Reply};
+use crate::{
+    caller::is_prefetch,
+    config::{Prompt, ReturnPath, SignInOptions},
+    error::{Error, ErrorKind},
+    protocol::{AuthorizationRequest, code_challenge},
+    session::{Attempt, AttemptPurpose, Cause, PersonKey},
+};
+
+/// What a sign-in is started with.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) return_path: ReturnPath,
+    /// Over the configured ones.
+    pub(crate) options: SignInOptions,
+    /// How often it was tried before.
+    pub(crate) retry: u8,
+    /// What inside the application asked for it, if something did.
+    pub(crate) cause: Option<Cause>,
+    /// The provider may talk to the person, whatever the configured `prompt` says.
+    pub(crate) interactive: bool,
+}
+
+impl Start {
+    /// A sign-in with the configured options.
+    pub(crate) fn fresh(return_path: ReturnPath) -> Self {
+        Self { return_path, options: SignInOptions::new(), retry: 0, cause: None, interactive: false }
+    }
+}
+
+impl Flow {
+    /// The sign-in path: `?return_to=` is the one parameter that is read (security rules 1 and 3).
+    pub(crate) async fn sign_in(&self, asked: Asked<'_>) -> Reply {
+        let return_path = url::form_urlencoded::parse(asked.uri.query().unwrap_or_default().as_bytes())
+            .find(|(name, _)| name == "return_to")
+            .and_then(|(_, path)| ReturnPath::parse(&path))
+            .unwrap_or_else(|| self.config.home().clone());
+        if asked.method != http::Method::GET {
+            let error = Error::new(ErrorKind::RequestInvalid, "the sign-in path takes GET");
+            return Reply::failed(error, Some(self.sign_in_address(&return_path)));
+        }
+        // A frame, a script or a prefetch cannot sign anybody in, and must not use up the attempts of somebody who does.
+        let elsewhere = asked.headers.get("sec-fetch-dest").is_some_and(|place| place != "document");
+        if elsewhere || is_prefetch(asked.headers) {
+            return Reply::new(Answer::SignInNeeded { sign_in: self.sign_in_address(&return_path) });
+        }
+        self.start(asked, Start::fresh(return_path)).await
+    }
+
+    /// Sends the person to the provider.
+    pub(crate) async fn start(&self, asked: Asked<'_>, start: Start) -> Reply {
+        let again = self.sign_in_address(&start.return_path);
+        match self.begin(asked, start).await {
+            Ok(reply) => reply,
+            Err(error) => Reply::failed(error, Some(again)),
+        }
+    }
+
+    async fn begin(&self, asked: Asked<'_>, start: Start) -> Result<Reply, Error> {
+        let now = self.clock.now();
+        let mut options = start.options.over(self.config.sign_in());
+        if start.interactive {
+            options.prompt.clear();
+        }
+        options.check().map_err(|error| Error::new(ErrorKind::NotConfigured, error.to_string()))?;
+        let metadata = self.provider.metadata().await?;
+        let scopes = self.config.scopes(&options);
+
+        // A store that is down must not keep anybody from the sign-in page; it is found out at the callback.
+        let session = self.sessions.load(asked.headers, now).await.ok().flatten();
+        let purpose = if start.cause.is_some() && session.is_some() { AttemptPurpose::StepUp } else { AttemptPurpose::SignIn };
+        let mut attempt = Attempt::new(purpose, start.return_path.as_str(), now)?;
+        attempt.retry = start.retry;
+        attempt.silent = options.prompt.contains(&Prompt::None);
+        attempt.cause = start.cause;
+        attempt.scopes = (!start.options.scopes.is_empty()).then(|| scopes.join(" "));
+        attempt.max_age = options.max_age.map(|age| u32::try_from(age.as_secs()).unwrap_or(u32::MAX));
+        attempt.started_from = session.as_ref().map(|session| session.session());
+        attempt.expected =
+            session.filter(|_| purpose != AttemptPurpose::SignIn).map(|session| PersonKey::of(session.value.person()));
+
+        let begun = self.attempts.begin(asked.headers, attempt, now)?;
+        let nonce = begun.attempt.derive(NONCE)?;
+        let verifier = begun.attempt.derive(VERIFIER)?;
+        let url = AuthorizationRequest {
+            client_id: self.config.client_id(),
+            redirect_uri: self.config.redirect_uri().as_str(),
+            response_mode: self.config.response_mode(),
+            scopes: &scopes,
+            state: &begun.state,
+            nonce: &nonce,
+            code_challenge: &code_challenge(&verifier),
+            options: &options,
+            claims: None,
+            id_token_hint: None,
+        }
+        .url(&metadata)?;
+        tracing::debug!(target: "tower_identity", retry = start.retry, "sign-in started");
+        Ok(Reply::redirect(url).with_cookies(begun.set_cookies))
+    }
+
+    /// Where a challenge of the application leads (D8): to the provider, or to 403 if the same was asked for and answered just now.
+    pub(crate) async fn step_up(&self, asked: Asked<'_>, options: &SignInOptions, return_path: Option<&ReturnPath>) -> Reply {
+        let now = self.clock.now();
+        let cause = cause_of(options);
+        let session = self.sessions.load(asked.headers, now).await.ok().flatten();
+        if session.is_some_and(|session| session.started_for(&cause, now)) {
+            let error = Error::new(
+                ErrorKind::Forbidden,
+                "the sign-in that this page asks for was done just now, and the page still asks for it",
+            );
+            return Reply::failed(error, None);
+        }
+        let return_path = return_path.cloned().unwrap_or_else(|| self.page_of(asked));
+        self.challenge(asked, Start { return_path, options: options.clone(), retry: 0, cause: Some(cause), interactive: false })
+            .await
+    }
+}
+
+pub(super) const NONCE: &str = "nonce";
+pub(super) const VERIFIER: &str = "code verifier";
+
+/// What makes two sign-ins of an application the same one. Its parts are those that change what the provider does.
+fn cause_of(options: &SignInOptions) -> Cause {
+    let prompt: Vec<&str> = options.prompt.iter().map(|prompt| prompt.as_str()).collect();
+    let mut scopes = options.scopes.clone();
+    scopes.sort_unstable();
+    let max_age = options.max_age.map(|age| age.as_secs().to_string()).unwrap_or_default();
+    Cause::new(&["sign-in", &scopes.join(" "), &prompt.join(" "), &options.acr_values.join(" "), &max_age])
+}
