@@ -1,23 +1,50 @@
 //! Sign-in with Microsoft Entra ID and every other OpenID Connect provider, for any Tower service.
 
+mod answers;
 pub mod authority;
+mod body;
+mod caller;
+mod challenge;
 mod clock;
 pub mod config;
 #[cfg(feature = "dev-provider")]
 pub mod dev;
 mod error;
-#[allow(dead_code, unused_imports, reason = "the flow above it comes next")]
+#[cfg(feature = "axum")]
+mod extract;
+mod flow;
+mod future;
+mod guard;
+mod handle;
+mod identity;
+mod layer;
+mod origin;
+pub mod pages;
+#[allow(dead_code, unused_imports, reason = "being built")]
 mod protocol;
 mod secret;
-#[allow(dead_code, reason = "the flow above it is being built")]
+mod service;
+#[allow(dead_code, reason = "being built")]
 mod session;
-#[allow(dead_code, reason = "the flow above it is being built")]
+#[allow(dead_code, reason = "being built")]
 mod tokens;
+mod user;
 
 pub use authority::Authority;
+pub use body::IdentityBody;
+pub use challenge::Challenge;
 pub use clock::{Clock, ManualClock, SystemClock, UnixTime};
-pub use config::{ClientCredential, IdentityConfig, SignInOptions, ValidConfig};
+pub use config::{ClientCredential, IdentityConfig, Prompt, ReturnPath, SignInOptions, ValidConfig};
 pub use error::{ConfigError, Error, ErrorKind, ProviderError};
+#[cfg(feature = "axum")]
+pub use extract::UserRejection;
+pub use future::ResponseFuture;
+pub use guard::{GuardFuture, RequireLogin, RequireLoginService, require_login};
+pub use handle::Tokens;
+pub use identity::Identity;
+pub use layer::IdentityLayer;
 pub use protocol::{HttpClient, HttpError, HttpFuture, ReqwestClient};
 pub use secret::Secret;
+pub use service::IdentityService;
 pub use tokens::{AccessToken, RefreshLock, TokenSource};
+pub use user::User;

@@ -1,40 +1,65 @@
 //! Who signs people in: the [`Authority`], its addresses and its issuer rules.
+//!
+//! # What an authority decides
+//!
+//! - where its discovery document is;
+//! - which issuer the document may have, and which hosts its endpoints may be on, before anything is sent to them;
+//! - which tokens may come from it, and which keys may sign them.
+//!
+//! A generic provider is held to OpenID Connect Discovery: every issuer is compared character by character. Microsoft's authorities have rules of their own, because
+//! one document speaks for many tenants there; the hosts of each cloud are in a table, and no setting turns a rule off.
+//!
+//! ```
+//! use tower_identity::Authority;
+//!
+//! let authority = Authority::parse("https://login.microsoftonline.com/contoso.onmicrosoft.com")?;
+//! assert_eq!(authority, Authority::entra("contoso.onmicrosoft.com")?);
+//! assert_eq!(authority.to_string(), "https://login.microsoftonline.com/contoso.onmicrosoft.com/v2.0");
+//! # Ok::<_, tower_identity::ConfigError>(())
+//! ```
 
+mod b2c;
+#[cfg(test)]
+mod cases;
+mod cloud;
+mod construct;
+mod endpoint;
+mod parse;
 mod policy;
 mod tenants;
 
+use std::fmt;
+
+pub use b2c::B2cPolicies;
+use cloud::Instance;
 pub(crate) use policy::{KeyIssuer, TokenIssuer};
+use tenants::Tenant;
 pub(crate) use tenants::Tenants;
 use url::{Host, Url};
 
 use crate::error::ConfigError;
 
 /// The provider that signs people in.
+///
+/// `Display` shows its address in one form, however it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority {
-    issuer: String,
+    kind: Kind,
+    /// The address without query, as documents and logs write it; the issuer of a generic provider.
+    address: String,
     metadata_url: Url,
 }
 
-impl Authority {
-    /// Any OpenID Connect provider, by its issuer identifier.
-    ///
-    /// # Errors
-    ///
-    /// The issuer is not an `https` URL (`http` is accepted for loopback hosts), or has a query or fragment.
-    pub fn oidc(issuer: &str) -> Result<Self, ConfigError> {
-        let url = Url::parse(issuer).map_err(|_| ConfigError::new("authority", format!("{issuer:?} is not a URL")))?;
-        if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
-            return Err(ConfigError::new(
-                "authority",
-                format!("{issuer:?} has to begin with https:// (http:// is for localhost, 127.0.0.1 and [::1] only)"),
-            ));
-        }
-        let metadata_url = Url::parse(&format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/')))
-            .map_err(|_| ConfigError::new("authority", "not a URL"))?;
-        Ok(Self { issuer: issuer.to_owned(), metadata_url })
-    }
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    Oidc,
+    Adfs,
+    Entra { instance: Instance, tenant: Tenant },
+    ExternalId { instance: Instance, tenant: Tenant, custom_domain: bool },
+    B2c { instance: Instance, tenant: Tenant, policies: B2cPolicies, policy: String },
+}
 
+impl Authority {
     /// Where the discovery document is, query included.
     pub(crate) fn metadata_url(&self) -> &Url {
         &self.metadata_url
@@ -42,20 +67,110 @@ impl Authority {
 
     /// What logs call it: its address, which holds no secret.
     pub(crate) fn name(&self) -> &str {
-        &self.issuer
+        &self.address
     }
 
-    /// Whether it is one of Microsoft's, with tenants and their rules.
+    /// Whether it is Entra ID, External ID or B2C, where people belong to tenants.
     pub(crate) fn is_microsoft(&self) -> bool {
-        false
+        self.microsoft().is_some()
     }
 
-    /// The tenants that may sign in, if what the user said about them fits this authority.
-    pub(crate) fn check_tenants(&self, configured: Option<&Tenants>) -> Result<Tenants, ConfigError> {
-        match configured {
-            None => Ok(Tenants::any()),
-            Some(_) => Err(ConfigError::new("tenants", "this authority knows no tenants: leave them out")),
+    /// Whether people of several tenants sign in here, so that it stands for none of them.
+    pub(crate) fn is_multi_tenant(&self) -> bool {
+        matches!(&self.kind, Kind::Entra { tenant, .. } if tenant.is_multi())
+    }
+
+    /// Whether it is AD FS.
+    pub(crate) fn is_adfs(&self) -> bool {
+        self.kind == Kind::Adfs
+    }
+
+    /// The B2C policies, and the one that this value signs in with.
+    pub(crate) fn b2c_policies(&self) -> Option<(&B2cPolicies, &str)> {
+        match &self.kind {
+            Kind::B2c { policies, policy, .. } => Some((policies, policy)),
+            _ => None,
         }
+    }
+
+    /// The same B2C tenant with another of its policies; `None` if it is not B2C.
+    pub(crate) fn for_policy(&self, policy: &str) -> Option<Self> {
+        match &self.kind {
+            Kind::B2c { instance, tenant, policies, .. } => Self::at(
+                Kind::B2c {
+                    instance: instance.clone(),
+                    tenant: tenant.clone(),
+                    policies: policies.clone(),
+                    policy: policy.to_owned(),
+                },
+                self.metadata_url.query(),
+            )
+            .ok(),
+            _ => None,
+        }
+    }
+
+    /// The authority of one tenant in the same cloud, for what is asked in that tenant's name; `None` if it is not Entra ID or `tid` not a GUID.
+    pub(crate) fn for_tenant(&self, tid: &str) -> Option<Self> {
+        match &self.kind {
+            Kind::Entra { instance, .. } if tenants::is_guid(tid) => Self::at(
+                Kind::Entra { instance: instance.clone(), tenant: Tenant::Guid(tid.to_owned()) },
+                self.metadata_url.query(),
+            )
+            .ok(),
+            _ => None,
+        }
+    }
+
+    /// The tenants that may sign in, if what the user said about them fits the authority.
+    ///
+    /// # Errors
+    ///
+    /// Several tenants sign in here and nothing was said; or something was said that has no effect.
+    pub(crate) fn check_tenants(&self, configured: Option<&Tenants>) -> Result<Tenants, ConfigError> {
+        let wrong = |problem: String| Err(ConfigError::new("tenants", problem));
+        let tenant = match &self.kind {
+            Kind::Entra { tenant, .. } | Kind::ExternalId { tenant, .. } => tenant,
+            Kind::Oidc | Kind::Adfs | Kind::B2c { .. } if configured.is_some() => {
+                return wrong(format!("{self} has no tenants to choose from, so the setting would have no effect: leave it out"));
+            }
+            Kind::Oidc | Kind::Adfs | Kind::B2c { .. } => return Ok(Tenants::any()),
+        };
+        match (tenant, configured) {
+            (Tenant::Common | Tenant::Organizations, None) => wrong(format!(
+                "people of every tenant can sign in at {self}: list the tenants that may (`with_tenants`, IDENTITY_TENANTS), allow all of them (`with_any_tenant`, \
+                 IDENTITY_TENANTS=any), or name one tenant in the authority"
+            )),
+            (Tenant::Common | Tenant::Organizations, Some(tenants)) => Ok(tenants.clone()),
+            (_, Some(tenants)) if tenants.is_any() => {
+                wrong(format!("{self} is one tenant already, so \"any\" would have no effect: leave it out"))
+            }
+            (Tenant::Guid(guid), Some(tenants)) if !tenants.allow(Some(guid)) => {
+                wrong(format!("{self} is a tenant that is not on the list ({tenants}), so nobody could sign in"))
+            }
+            (Tenant::Consumers, Some(tenants)) if !tenants.allow(Some(tenants::PERSONAL)) => wrong(format!(
+                "{self} is for personal accounts, whose tenant {} is not on the list ({tenants}), so nobody could sign in",
+                tenants::PERSONAL
+            )),
+            (_, Some(tenants)) => Ok(tenants.clone()),
+            (_, None) => Ok(Tenants::any()),
+        }
+    }
+
+    /// Instance and tenant, if it is one of Microsoft's.
+    fn microsoft(&self) -> Option<(&Instance, &Tenant)> {
+        match &self.kind {
+            Kind::Entra { instance, tenant } | Kind::ExternalId { instance, tenant, .. } | Kind::B2c { instance, tenant, .. } => {
+                Some((instance, tenant))
+            }
+            Kind::Oidc | Kind::Adfs => None,
+        }
+    }
+}
+
+impl fmt::Display for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.address)
     }
 }
 
@@ -66,5 +181,73 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONTOSO: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
+    const FABRIKAM: &str = "775527ff-9a37-4307-8b3d-cc311f58d925";
+
+    fn problem(authority: &Authority, tenants: Option<&Tenants>) -> Option<String> {
+        authority.check_tenants(tenants).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn everyone_in_the_world_is_never_a_default() {
+        let only = Tenants::only([CONTOSO]).unwrap();
+        for tenant in ["common", "organizations"] {
+            let authority = Authority::entra(tenant).unwrap();
+            assert!(problem(&authority, None).unwrap().contains("IDENTITY_TENANTS"));
+            assert_eq!(authority.check_tenants(Some(&Tenants::any())), Ok(Tenants::any()));
+            assert_eq!(authority.check_tenants(Some(&only)), Ok(only.clone()));
+        }
+    }
+
+    #[test]
+    fn a_list_that_has_no_effect_or_lets_nobody_in_is_a_mistake() {
+        let (only, other) = (Tenants::only([CONTOSO]).unwrap(), Tenants::only([FABRIKAM]).unwrap());
+        let single = Authority::entra(CONTOSO).unwrap();
+        assert_eq!(problem(&single, None), None);
+        assert_eq!(problem(&single, Some(&only)), None);
+        let contradiction = problem(&single, Some(&other)).unwrap();
+        assert!(contradiction.contains(CONTOSO) && contradiction.contains(FABRIKAM), "{contradiction}");
+        assert!(problem(&single, Some(&Tenants::any())).is_some());
+        assert!(problem(&Authority::entra("consumers").unwrap(), Some(&only)).is_some());
+        assert_eq!(problem(&Authority::entra("contoso.com").unwrap(), Some(&only)), None);
+        assert!(problem(&Authority::oidc("https://op.example.com").unwrap(), Some(&only)).is_some());
+        assert!(problem(&Authority::b2c("contoso", B2cPolicies::new("B2C_1_x")).unwrap(), Some(&only)).is_some());
+    }
+
+    /// MSAL-106
+    #[test]
+    fn an_authority_for_several_tenants_stands_for_none_until_one_is_known() {
+        let common = Authority::parse("https://login.microsoftonline.us/common?x=y").unwrap();
+        assert!(common.is_multi_tenant());
+        let tenant = common.for_tenant(CONTOSO).unwrap();
+        assert!(!tenant.is_multi_tenant());
+        assert_eq!(tenant, Authority::parse(&format!("https://login.microsoftonline.us/{CONTOSO}?x=y")).unwrap());
+        assert_eq!(common.for_tenant("../x"), None);
+        assert_eq!(Authority::oidc("https://op.example.com").unwrap().for_tenant(CONTOSO), None);
+    }
+
+    #[test]
+    fn loopback_is_this_machine_by_its_number_or_one_name() {
+        for (url, loopback) in [
+            ("http://localhost", true),
+            ("http://LOCALHOST:8080", true),
+            ("http://127.0.0.1", true),
+            ("http://127.1.2.3", true),
+            ("http://[::1]", true),
+            ("http://localhost.example.com", false),
+            ("http://app.localhost", false),
+            ("http://127.0.0.1.example.com", false),
+            ("http://[::ffff:127.0.0.1]", false),
+            ("http://0.0.0.0", false),
+        ] {
+            assert_eq!(is_loopback(&Url::parse(url).unwrap()), loopback, "{url}");
+        }
     }
 }

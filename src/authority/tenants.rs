@@ -1,8 +1,74 @@
-//! Whose people may sign in.
+//! Tenants: how an authority names one, and whose people may sign in.
 
 use std::fmt;
 
 use crate::error::ConfigError;
+
+/// The tenant of personal Microsoft accounts.
+pub(super) const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
+
+/// What stands for the tenant in the issuer of a document for several tenants.
+pub(super) const TEMPLATE: &str = "{tenantid}";
+
+/// The tenant part of a Microsoft authority.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Tenant {
+    /// Work, school and personal accounts.
+    Common,
+    /// Work and school accounts.
+    Organizations,
+    /// Personal accounts.
+    Consumers,
+    /// One tenant, by its GUID in lower case.
+    Guid(String),
+    /// One tenant, by one of its domain names.
+    Domain(String),
+}
+
+impl Tenant {
+    /// The tenant that `text` names, as in an authority's path.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let lower = text.to_ascii_lowercase();
+        Some(match lower.as_str() {
+            "common" => Self::Common,
+            "organizations" => Self::Organizations,
+            "consumers" => Self::Consumers,
+            _ if is_guid(&lower) => Self::Guid(lower),
+            _ if is_name(&lower) => Self::Domain(lower),
+            _ => return None,
+        })
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        match self {
+            Self::Common => "common",
+            Self::Organizations => "organizations",
+            Self::Consumers => "consumers",
+            Self::Guid(name) | Self::Domain(name) => name,
+        }
+    }
+
+    /// Whether people of several tenants sign in here.
+    pub(super) fn is_multi(&self) -> bool {
+        matches!(self, Self::Common | Self::Organizations)
+    }
+
+    /// Whether it is one tenant that is not that of personal accounts.
+    pub(super) fn is_single(&self) -> bool {
+        matches!(self, Self::Guid(_) | Self::Domain(_))
+    }
+
+    /// Whether the issuer of this authority's document may have `segment` in the tenant's place.
+    pub(super) fn fits(&self, segment: &str) -> bool {
+        match self {
+            Self::Common | Self::Organizations => segment == TEMPLATE,
+            Self::Consumers => segment == PERSONAL || segment == TEMPLATE,
+            Self::Guid(guid) => segment == guid,
+            // A name is answered with the GUID, which nobody knows before.
+            Self::Domain(name) => is_guid(segment) || segment == name,
+        }
+    }
+}
 
 /// The tenants whose people may sign in: some, or explicitly every one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,10 +88,12 @@ impl Tenants {
             if !is_guid(&tenant) {
                 return Err(ConfigError::new(
                     "tenants",
-                    format!("{tenant:?} is not a tenant's GUID, as the portal shows it under \"Directory (tenant) ID\""),
+                    format!("{tenant:?} is not a tenant's GUID, which the portal shows as \"Directory (tenant) ID\""),
                 ));
             }
-            only.push(tenant);
+            if !only.contains(&tenant) {
+                only.push(tenant);
+            }
         }
         if only.is_empty() {
             return Err(ConfigError::new(
@@ -36,16 +104,21 @@ impl Tenants {
         Ok(Self(Some(only)))
     }
 
-    /// Whether people of the tenant may sign in.
-    pub(crate) fn allow(&self, tid: &str) -> bool {
-        self.0.as_ref().is_none_or(|only| only.iter().any(|tenant| tenant == tid))
+    /// Whether there is no list.
+    pub(super) fn is_any(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Whether people of the tenant may sign in; one that is not told is none of those on a list.
+    pub(super) fn allow(&self, tid: Option<&str>) -> bool {
+        self.0.as_ref().is_none_or(|only| tid.is_some_and(|tid| only.iter().any(|tenant| tenant == tid)))
     }
 }
 
 impl fmt::Display for Tenants {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            None => f.write_str("any tenant"),
+            None => f.write_str("any"),
             Some(only) => f.write_str(&only.join(", ")),
         }
     }
@@ -58,4 +131,40 @@ pub(super) fn is_guid(text: &str) -> bool {
             8 | 13 | 18 | 23 => byte == b'-',
             _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
         })
+}
+
+/// Whether it can be a name in a path without changing the path: letters, digits, `.`, `-` and `_`, and neither `.` nor `..`.
+pub(super) fn is_name(text: &str) -> bool {
+    text.len() <= 255
+        && text.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GUID: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
+
+    #[test]
+    fn a_list_of_tenants_is_a_list_of_guids() {
+        let list = Tenants::only([GUID.to_uppercase(), format!(" {GUID} ")]).unwrap();
+        assert_eq!(list.to_string(), GUID);
+        assert!(list.allow(Some(GUID)) && !list.allow(Some(PERSONAL)) && !list.allow(None));
+        assert!(Tenants::any().allow(Some(PERSONAL)) && Tenants::any().allow(None));
+        assert!(Tenants::only::<&str>([]).is_err());
+        for refused in ["", "common", "contoso.com", "{tenant}", "f645ad92e38d4d1ab510d1b09a74a8ca"] {
+            assert!(Tenants::only([refused]).unwrap_err().to_string().contains("GUID"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_tenant_cannot_change_the_path_it_stands_in() {
+        assert_eq!(Tenant::parse("COMMON"), Some(Tenant::Common));
+        assert_eq!(Tenant::parse(&GUID.to_uppercase()), Some(Tenant::Guid(GUID.into())));
+        assert_eq!(Tenant::parse("Contoso.onMicrosoft.com"), Some(Tenant::Domain("contoso.onmicrosoft.com".into())));
+        for refused in ["", ".", "..", "a/b", "a%2fb", "a?b", "a#b", "{tenant-id}", "<tenant>", "a b", "é"] {
+            assert_eq!(Tenant::parse(refused), None, "{refused}");
+        }
+    }
 }

@@ -1,19 +1,18 @@
 //! The discovery document (OpenID Connect Discovery section 3, RFC 8414) and the key set.
 
 use axum::response::Response;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
     reply,
     request::Incoming,
     server::{Server, path},
-    spoil_answers,
 };
 use crate::error::Error;
 
-fn document(server: &Server) -> Map<String, Value> {
-    let algorithm = server.state().algorithm.as_str();
-    members(json!({
+fn document(server: &Server) -> Value {
+    let algorithm = server.state().algorithm.name();
+    json!({
         "issuer": server.issuer,
         "authorization_endpoint": server.url(path::AUTHORIZE),
         "token_endpoint": server.url(path::TOKEN),
@@ -39,25 +38,14 @@ fn document(server: &Server) -> Map<String, Value> {
         "claims_parameter_supported": false,
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
-    }))
+    })
 }
 
 pub(super) fn discovery(server: &Server, _: &Incoming) -> Result<Response, Error> {
-    let document = document(server);
-    let order = server.state().spoils.discoveries.pop_front();
-    Ok(spoil_answers::answer(order, document, reply::document))
+    Ok(reply::document(&document(server)))
 }
 
 pub(super) fn keys(server: &Server, _: &Incoming) -> Result<Response, Error> {
-    let mut state = server.state();
-    let order = state.spoils.key_sets.pop_front();
-    Ok(spoil_answers::answer(order, state.keys.jwk_set(), reply::document))
-}
-
-/// The members of an object.
-pub(super) fn members(object: Value) -> Map<String, Value> {
-    match object {
-        Value::Object(members) => members,
-        _ => Map::new(),
-    }
+    let set = server.state().keys.jwk_set();
+    Ok(reply::document(&set))
 }

@@ -7,13 +7,12 @@ use tokio::{sync::oneshot, task::JoinHandle};
 use super::{
     builder::DevProviderBuilder,
     client::DevClient,
-    keys::OldKeys,
+    keys::{OldKeys, SigningAlgorithm},
     person::DevPerson,
     server::Server,
     switches::{Endpoint, Failure, Gate, Hold, RecordedRequest},
 };
 use crate::{
-    config::Algorithm,
     error::{ConfigError, Error},
     secret::Secret,
 };
@@ -157,7 +156,7 @@ impl DevProvider {
     /// # Errors
     ///
     /// No key could be made.
-    pub fn use_algorithm(&self, algorithm: Algorithm, old: OldKeys) -> Result<(), Error> {
+    pub fn use_algorithm(&self, algorithm: SigningAlgorithm, old: OldKeys) -> Result<(), Error> {
         let mut state = self.server.state();
         state.keys.rotate(algorithm, old)?;
         state.algorithm = algorithm;

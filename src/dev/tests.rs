@@ -10,7 +10,6 @@ use url::Url;
 use super::*;
 use crate::{
     clock::ManualClock,
-    config::ClientAuthMethod,
     secret::{base64url, from_base64url},
 };
 
@@ -20,7 +19,7 @@ pub(super) const REDIRECT: &str = "http://localhost:3000/auth/callback";
 /// A browser with one cookie, and the application behind it.
 #[derive(Clone, Debug)]
 pub(super) struct Browser {
-    pub(super) http: reqwest::Client,
+    http: reqwest::Client,
     issuer: String,
     secret: String,
     cookie: Option<String>,
@@ -311,7 +310,7 @@ async fn clients_have_to_authenticate() {
     let (provider, mut browser) = with_ada().await;
     provider.add_client(
         DevClient::confidential("basic only", "s%c+r t:")
-            .with_authentication(ClientAuthMethod::Basic)
+            .with_authentication(ClientAuthentication::Basic)
             .with_any_loopback_redirect(),
     );
     provider.add_client(DevClient::public("public").with_any_loopback_redirect());

@@ -1,0 +1,216 @@
+//! Microsoft's clouds: which hosts belong together.
+//!
+//! The table is compiled in: nothing is asked of a server that has yet to be trusted. It holds the hosts of MSAL's instance metadata (MSAL Python 1.39,
+//! `authority.py`; MSAL for Java, `KnownMetadataProvider`).
+
+use url::Url;
+
+/// One of Microsoft's clouds. No token, key or endpoint crosses from one into another.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Cloud {
+    pub(super) name: &'static str,
+    /// The login hosts, first the one that issues v2.0 tokens.
+    login_hosts: &'static [&'static str],
+    /// Parents of the hosts of B2C and External ID tenants.
+    tenant_domains: &'static [&'static str],
+    /// Microsoft Graph, first the usual one.
+    pub(super) graph_hosts: &'static [&'static str],
+    /// What keys and documents call the cloud in `cloud_instance_name`.
+    pub(super) instance_names: &'static [&'static str],
+}
+
+const CLOUDS: &[Cloud] = &[
+    Cloud {
+        name: "the public cloud",
+        login_hosts: &["login.microsoftonline.com", "login.microsoft.com", "login.windows.net", "sts.windows.net"],
+        tenant_domains: &["ciamlogin.com", "b2clogin.com"],
+        graph_hosts: &["graph.microsoft.com"],
+        instance_names: &["microsoftonline.com", "ciamlogin.com"],
+    },
+    Cloud {
+        name: "the US government cloud",
+        login_hosts: &["login.microsoftonline.us", "login.usgovcloudapi.net"],
+        tenant_domains: &["b2clogin.us"],
+        graph_hosts: &["graph.microsoft.us", "dod-graph.microsoft.us"],
+        instance_names: &["microsoftonline.us"],
+    },
+    // MSAL lists this older host of the US government as an environment of its own.
+    Cloud {
+        name: "the older US government host",
+        login_hosts: &["login-us.microsoftonline.com"],
+        tenant_domains: &[],
+        graph_hosts: &["graph.microsoft.us"],
+        instance_names: &["microsoftonline.us"],
+    },
+    Cloud {
+        name: "the cloud in China",
+        login_hosts: &["login.partner.microsoftonline.cn", "login.chinacloudapi.cn"],
+        tenant_domains: &["b2clogin.cn"],
+        graph_hosts: &["microsoftgraph.chinacloudapi.cn"],
+        instance_names: &["partner.microsoftonline.cn", "microsoftonline.cn", "chinacloudapi.cn"],
+    },
+    Cloud {
+        name: "the legacy cloud in Germany",
+        login_hosts: &["login.microsoftonline.de"],
+        tenant_domains: &["b2clogin.de"],
+        graph_hosts: &["graph.microsoft.de"],
+        instance_names: &["microsoftonline.de"],
+    },
+    Cloud {
+        name: "the sovereign cloud in France",
+        login_hosts: &["login.sovcloud-identity.fr"],
+        tenant_domains: &[],
+        graph_hosts: &["graph.svc.sovcloud.fr"],
+        instance_names: &["sovcloud-identity.fr"],
+    },
+    Cloud {
+        name: "the sovereign cloud in Germany",
+        login_hosts: &["login.sovcloud-identity.de"],
+        tenant_domains: &[],
+        graph_hosts: &["graph.svc.sovcloud.de"],
+        instance_names: &["sovcloud-identity.de"],
+    },
+    Cloud {
+        name: "the sovereign cloud in Singapore",
+        login_hosts: &["login.sovcloud-identity.sg"],
+        tenant_domains: &[],
+        graph_hosts: &["graph.svc.sovcloud.sg"],
+        instance_names: &["sovcloud-identity.sg"],
+    },
+];
+
+/// What a host of Microsoft's is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HostKind<'a> {
+    /// Every tenant's login host, or a region of one.
+    Login,
+    /// The host of one B2C tenant, by its name.
+    B2c(&'a str),
+    /// The host of one External ID tenant, by its name or GUID.
+    ExternalId(&'a str),
+}
+
+impl Cloud {
+    /// The public cloud, where custom domains are.
+    pub(super) fn public() -> Option<&'static Self> {
+        CLOUDS.first()
+    }
+
+    /// The cloud that a host (in lower case) belongs to, and what the host is for.
+    pub(super) fn of(host: &str) -> Option<(&'static Self, HostKind<'_>)> {
+        CLOUDS.iter().find_map(|cloud| Some((cloud, cloud.kind_of(host)?)))
+    }
+
+    fn kind_of<'a>(&self, host: &'a str) -> Option<HostKind<'a>> {
+        if self.is_login_host(host) {
+            return Some(HostKind::Login);
+        }
+        let (name, parent) = host.split_once('.')?;
+        if name.is_empty() || !self.tenant_domains.contains(&parent) {
+            return None;
+        }
+        Some(if parent.starts_with("ciam") { HostKind::ExternalId(name) } else { HostKind::B2c(name) })
+    }
+
+    /// Whether it is a login host, or one with a region before it: `westus2.login.microsoft.com`.
+    pub(super) fn is_login_host(&self, host: &str) -> bool {
+        self.login_hosts.contains(&host)
+            || host.split_once('.').is_some_and(|(region, rest)| self.login_hosts.contains(&rest) && is_region(region))
+    }
+
+    /// The host that issues v2.0 tokens, whichever alias was asked.
+    pub(super) fn issuer_host(&self) -> &'static str {
+        self.login_hosts.first().copied().unwrap_or_default()
+    }
+}
+
+/// A region's name as one label of a host name: it begins with a letter and does not end with a hyphen.
+fn is_region(label: &str) -> bool {
+    label.len() <= 63
+        && label.starts_with(|first: char| first.is_ascii_lowercase())
+        && !label.ends_with('-')
+        && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+/// Scheme, host and port of a provider, and the cloud that it is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Instance {
+    /// `https://host`, with the port if it is not the usual one.
+    pub(super) origin: String,
+    /// The cloud; none for a host that is a cloud of its own: a loopback host, or one that the user vouches for.
+    pub(super) cloud: Option<&'static Cloud>,
+}
+
+impl Instance {
+    /// The instance of a checked URL.
+    pub(super) fn of(url: &Url, cloud: Option<&'static Cloud>) -> Self {
+        Self { origin: url.origin().ascii_serialization(), cloud }
+    }
+
+    /// The host without the port.
+    pub(super) fn host(&self) -> &str {
+        let (_, authority) = self.origin.split_once("://").unwrap_or_default();
+        match authority.rsplit_once(':') {
+            // In `[::1]` the last colon belongs to the address.
+            Some((host, port)) if !port.ends_with(']') => host,
+            _ => authority,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn same_cloud(a: &str, b: &str) -> bool {
+        matches!((Cloud::of(a), Cloud::of(b)), (Some((a, _)), Some((b, _))) if a == b)
+    }
+
+    /// MSAL-007, MSAL-137
+    #[test]
+    fn a_region_is_one_plain_label_before_a_login_host() {
+        for region in ["westus2", "eastus2euap", "a", "us-gov-1"] {
+            assert!(same_cloud(&format!("{region}.login.microsoft.com"), "login.microsoftonline.com"), "{region}");
+        }
+        for region in ["", "-a", "a-", "2a", "West", "a.b", "a_b", "a/b", "a:b", "é", &"a".repeat(64)] {
+            assert_eq!(Cloud::of(&format!("{region}.login.microsoft.com")), None, "{region}");
+        }
+        assert_eq!(Cloud::of("westus2.contoso.ciamlogin.com"), None);
+        assert!(Cloud::of("login.sovcloud-identity.fr").is_some());
+    }
+
+    #[test]
+    fn no_host_is_in_two_clouds() {
+        let hosts: Vec<&str> =
+            CLOUDS.iter().flat_map(|cloud| cloud.login_hosts.iter().chain(cloud.tenant_domains)).copied().collect();
+        for (index, host) in hosts.iter().enumerate() {
+            assert!(!hosts[index + 1..].contains(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_suffix_needs_the_dot() {
+        for host in [
+            "fakeciamlogin.com",
+            "b2clogin.com.evil.com",
+            "evilb2clogin.com",
+            "ciamlogin.com",
+            "xlogin.microsoftonline.com",
+            "login.microsoftonline.com.evil.com",
+        ] {
+            assert_eq!(Cloud::of(host), None, "{host}");
+        }
+    }
+
+    #[test]
+    fn the_host_of_an_instance_has_no_port() {
+        for (url, host) in [
+            ("https://a.example", "a.example"),
+            ("http://localhost:8080", "localhost"),
+            ("http://[::1]:8080", "[::1]"),
+            ("http://[::1]", "[::1]"),
+        ] {
+            assert_eq!(Instance::of(&Url::parse(url).unwrap(), None).host(), host);
+        }
+    }
+}

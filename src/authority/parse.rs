@@ -1,0 +1,385 @@
+//! [`Authority::parse`]: recognising the addresses that people have.
+
+use url::Url;
+
+use super::{
+    Authority, B2cPolicies, Kind, Tenant,
+    cloud::{Cloud, HostKind, Instance},
+    construct::one_tenant,
+    is_loopback, tenants,
+};
+use crate::error::ConfigError;
+
+/// An authority's URL, cut up.
+pub(super) struct Address {
+    /// Without fragment.
+    pub(super) url: Url,
+    /// The segments of the path; a slash at the end adds none.
+    pub(super) segments: Vec<String>,
+}
+
+impl Address {
+    pub(super) fn parse(text: &str) -> Result<Self, ConfigError> {
+        let Ok(mut url) = Url::parse(text) else {
+            return wrong(format!("{text:?} is not a URL: it begins with https://"));
+        };
+        if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
+            return wrong(format!("{text:?} has to begin with https://"));
+        }
+        if url.scheme() == "http" && !is_loopback(&url) {
+            return wrong(format!("{text:?} has to begin with https:// (http:// is for localhost, 127.0.0.1 and [::1] only)"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return wrong(format!("the address of {} must hold no user name or password", url.host_str().unwrap_or_default()));
+        }
+        url.set_fragment(None);
+        if url.query() == Some("") {
+            url.set_query(None);
+        }
+        let path = url.path().strip_prefix('/').unwrap_or_default();
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let segments: Vec<String> = if path.is_empty() { Vec::new() } else { path.split('/').map(str::to_owned).collect() };
+        if segments.iter().any(String::is_empty) {
+            return wrong(format!("{text:?} has two slashes in a row"));
+        }
+        Ok(Self { url, segments })
+    }
+
+    /// The host in lower case, without port.
+    pub(super) fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
+    }
+}
+
+impl Authority {
+    /// The authority that a URL names, in the forms that Microsoft's libraries and configuration files use.
+    ///
+    /// | URL | is |
+    /// |---|---|
+    /// | `https://login.microsoftonline.com/{tenant}`, other clouds alike | Entra ID |
+    /// | `https://{name}.ciamlogin.com`, maybe `/{tenant}` | External ID |
+    /// | `https://{name}.b2clogin.com/{tenant}/{policy}`, maybe `/tfp` before | B2C |
+    /// | `https://{your domain}/{tenant}/B2C_1…` | B2C under a custom domain |
+    /// | `https://{host}/adfs` | AD FS |
+    /// | `http://localhost:…` in one of these forms | the same, a cloud of its own |
+    /// | any other | a generic provider: [`oidc`](Self::oidc) |
+    ///
+    /// `/v2.0`, the path of the discovery document and a slash at the end make no difference for Microsoft's authorities. A query is kept and sent with the request for the document.
+    /// External ID under a custom domain cannot be told from a generic provider: it has [a constructor of its own](Self::external_id_custom_domain).
+    ///
+    /// # Errors
+    ///
+    /// It is none of these; the error says which form was expected.
+    pub fn parse(url: &str) -> Result<Self, ConfigError> {
+        let address = Address::parse(url)?;
+        let (cloud, kind) = match Cloud::of(address.host()) {
+            Some((cloud, kind)) => (Some(cloud), kind),
+            None => {
+                return match shape(&address) {
+                    Shape::B2c => Self::parse_b2c(&address, if is_loopback(&address.url) { None } else { Cloud::public() }),
+                    Shape::Adfs => Self::adfs(&address.url.origin().ascii_serialization()),
+                    Shape::Entra => Self::entra_at(&address, None),
+                    Shape::Other => Self::oidc(url),
+                };
+            }
+        };
+        match kind {
+            HostKind::Login => Self::entra_at(&address, cloud),
+            HostKind::B2c(_) => Self::parse_b2c(&address, cloud),
+            HostKind::ExternalId(name) => Self::parse_external_id(&address, name, cloud),
+        }
+    }
+
+    /// The authority of a tenant that is named apart from its instance, as the `AzureAd` section does.
+    pub(crate) fn at_instance(instance: &str, tenant: &str) -> Result<Self, ConfigError> {
+        let address = Address::parse(instance)?;
+        if !address.segments.is_empty() {
+            return wrong(format!(
+                "the instance {instance:?} has a path: it is the part before the tenant, such as https://login.microsoftonline.com/"
+            ));
+        }
+        match Cloud::of(address.host()) {
+            Some((_, HostKind::B2c(_))) => {
+                wrong(format!("the instance {instance:?} is B2C, which needs a policy beside the tenant {tenant:?}"))
+            }
+            None if !is_loopback(&address.url) => wrong(format!(
+                "the instance {instance:?} is not a host of Microsoft's: leave instance and tenant out and give the whole authority instead"
+            )),
+            Some((_, HostKind::ExternalId(_))) => {
+                Self::parse(&format!("{}/{tenant}", address.url.origin().ascii_serialization()))
+            }
+            _ => Self::entra_url(&format!("{}/{tenant}", address.url.origin().ascii_serialization())),
+        }
+    }
+
+    /// `[/tfp]/{tenant}/{policy}[/v2.0…]`
+    fn parse_b2c(address: &Address, cloud: Option<&'static Cloud>) -> Result<Self, ConfigError> {
+        let segments: Vec<&str> = address.segments.iter().map(String::as_str).collect();
+        let without_tfp = match segments.split_first() {
+            Some((first, rest)) if first.eq_ignore_ascii_case("tfp") => rest,
+            _ => &segments,
+        };
+        match without_tfp {
+            [tenant, policy, rest @ ..] if is_document(rest) => Self::b2c_at(
+                Instance::of(&address.url, cloud),
+                one_tenant(tenant)?,
+                B2cPolicies::new(*policy),
+                address.url.query(),
+            ),
+            _ => wrong(format!(
+                "{:?} is not an authority of B2C: the form is https://{{name}}.b2clogin.com/{{name}}.onmicrosoft.com/{{policy}}",
+                address.url.as_str()
+            )),
+        }
+    }
+
+    /// `[/{tenant}][/v2.0…]`
+    fn parse_external_id(address: &Address, name: &str, cloud: Option<&'static Cloud>) -> Result<Self, ConfigError> {
+        let segments: Vec<&str> = address.segments.iter().map(String::as_str).collect();
+        let tenant = match segments.as_slice() {
+            rest if is_document(rest) && tenants::is_guid(name) => one_tenant(name)?,
+            rest if is_document(rest) => one_tenant(&format!("{name}.onmicrosoft.com"))?,
+            [tenant, rest @ ..] if is_document(rest) => one_tenant(tenant)?,
+            _ => {
+                return wrong(format!(
+                    "{:?} is not an authority of External ID: the form is https://{{name}}.ciamlogin.com or https://{{name}}.ciamlogin.com/{{tenant}}",
+                    address.url.as_str()
+                ));
+            }
+        };
+        let instance = Instance::of(&address.url, cloud);
+        Self::at(Kind::ExternalId { instance, tenant, custom_domain: false }, address.url.query())
+    }
+}
+
+/// What a URL on a host that is not Microsoft's looks like.
+enum Shape {
+    Entra,
+    B2c,
+    Adfs,
+    Other,
+}
+
+fn shape(address: &Address) -> Shape {
+    let segments: Vec<&str> = address.segments.iter().map(String::as_str).collect();
+    match segments.as_slice() {
+        [tfp, _, policy, ..] if tfp.eq_ignore_ascii_case("tfp") && is_b2c_policy(policy) => Shape::B2c,
+        [_, policy, ..] if is_b2c_policy(policy) => Shape::B2c,
+        [adfs, rest @ ..] if adfs.eq_ignore_ascii_case("adfs") && is_document(rest) => Shape::Adfs,
+        // Elsewhere such a path means nothing: only Microsoft's hosts may use the template issuer.
+        [tenant, rest @ ..] if is_loopback(&address.url) && is_document(rest) => match Tenant::parse(tenant) {
+            Some(Tenant::Domain(_)) if rest.first() != Some(&"v2.0") => Shape::Other,
+            Some(_) => Shape::Entra,
+            None => Shape::Other,
+        },
+        _ => Shape::Other,
+    }
+}
+
+/// What may follow the tenant or policy without changing what it means.
+fn is_document(rest: &[&str]) -> bool {
+    matches!(rest, [] | ["v2.0"] | ["v2.0", ".well-known", "openid-configuration"] | [".well-known", "openid-configuration"])
+}
+
+/// The name of a B2C policy, as the portal (`B2C_1_…`) and custom policies (`B2C_1A_…`) prefix it.
+pub(super) fn is_b2c_policy(segment: &str) -> bool {
+    segment.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("b2c_")) && tenants::is_name(segment)
+}
+
+/// The error of every constructor.
+pub(super) fn wrong<T>(problem: String) -> Result<T, ConfigError> {
+    Err(ConfigError::new("authority", problem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GUID: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
+
+    fn address(url: &str) -> String {
+        Authority::parse(url).unwrap_or_else(|error| panic!("{url}: {error}")).to_string()
+    }
+
+    fn metadata(url: &str) -> String {
+        Authority::parse(url).unwrap().metadata_url().to_string()
+    }
+
+    fn refused(url: &str) -> String {
+        Authority::parse(url).map_or_else(|error| error.to_string(), |authority| panic!("{url} became {authority}"))
+    }
+
+    /// MSAL-001, MSAL-011, MSAL-025
+    #[test]
+    fn an_entra_address_is_read_in_every_form_that_people_have() {
+        let wanted = "https://login.microsoftonline.com/contoso.onmicrosoft.com/v2.0";
+        for form in [
+            "https://login.microsoftonline.com/contoso.onmicrosoft.com",
+            "https://login.microsoftonline.com/contoso.onmicrosoft.com/",
+            "https://LOGIN.microsoftonline.com/Contoso.onmicrosoft.com/v2.0/",
+            "https://login.microsoftonline.com/contoso.onmicrosoft.com/v2.0/.well-known/openid-configuration",
+            "https://login.microsoftonline.com/contoso.onmicrosoft.com/oauth2/v2.0/authorize",
+            "https://login.microsoftonline.com/contoso.onmicrosoft.com/subpath#fragment",
+            "https://login.microsoftonline.com:443/contoso.onmicrosoft.com?",
+        ] {
+            assert_eq!(address(form), wanted, "{form}");
+            assert_eq!(Authority::parse(form), Authority::entra("contoso.onmicrosoft.com"), "{form}");
+        }
+        assert_eq!(metadata(wanted), format!("{wanted}/.well-known/openid-configuration"));
+    }
+
+    /// MSAL-014, MSAL-023
+    #[test]
+    fn port_and_query_go_to_the_document_and_not_into_the_tenant() {
+        let url = "https://login.microsoftonline.com/common/v2.0?appid=6731de76&empty";
+        assert_eq!(
+            metadata(url),
+            "https://login.microsoftonline.com/common/v2.0/.well-known/openid-configuration?appid=6731de76&empty"
+        );
+        assert_eq!(address(url), "https://login.microsoftonline.com/common/v2.0");
+        assert_eq!(
+            metadata("http://localhost:8080/common?dc=x"),
+            "http://localhost:8080/common/v2.0/.well-known/openid-configuration?dc=x"
+        );
+    }
+
+    /// MSAL-012, MSAL-025
+    #[test]
+    fn what_is_no_authority_is_told_which_form_was_expected() {
+        assert!(refused("http://login.microsoftonline.com/common").contains("https://"));
+        assert!(refused("login.microsoftonline.com/common").contains("https://"));
+        assert!(refused("https://login.microsoftonline.com").contains("https://login.microsoftonline.com/{tenant}"));
+        assert!(refused("https://login.microsoftonline.com//common").contains("two slashes"));
+        assert!(refused("https://login.microsoftonline.com/{tenant-id}").contains("domain name"));
+        assert!(refused("https://login.microsoftonline.com/common/v1.1").contains("v2.0"));
+        assert!(refused("https://login.microsoftonline.com/tfp/contoso.onmicrosoft.com/B2C_1_x").contains("b2clogin.com"));
+        assert!(refused("https://contoso.b2clogin.com/contoso.onmicrosoft.com").contains("{policy}"));
+        assert!(refused("https://contoso.ciamlogin.com/custom/path").contains("ciamlogin.com/{tenant}"));
+        assert!(refused("https://contoso.ciamlogin.com/common").contains("not one tenant"));
+        assert!(refused("https://user:secret@op.example.com").contains("no user name"));
+        assert!(!refused("https://user:secret@op.example.com").contains("secret"));
+        for text in [
+            "",
+            "common",
+            "ftp://op.example.com",
+            "https://",
+            "mailto:a@example.com",
+            "https://op.example.com/?a=b",
+            "https://op.example.com/#x",
+        ] {
+            refused(text);
+        }
+    }
+
+    /// MSAL-009, ISS-209
+    #[test]
+    fn an_external_id_address_without_a_path_gets_its_tenant_from_the_host() {
+        let wanted = "https://contoso.ciamlogin.com/contoso.onmicrosoft.com/v2.0";
+        for form in
+            ["https://contoso.ciamlogin.com", "https://contoso.ciamlogin.com/", "https://contoso.ciamlogin.com/v2.0", wanted]
+        {
+            assert_eq!(address(form), wanted);
+        }
+        assert_eq!(Authority::parse(wanted), Authority::external_id("contoso"));
+        assert_eq!(address(&format!("https://{GUID}.ciamlogin.com")), format!("https://{GUID}.ciamlogin.com/{GUID}/v2.0"));
+    }
+
+    /// MSAL-024
+    #[test]
+    fn a_b2c_address_is_the_same_with_and_without_tfp() {
+        let wanted = "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_susi/v2.0";
+        for form in [
+            "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_susi",
+            "https://contoso.b2clogin.com/tfp/contoso.onmicrosoft.com/B2C_1_susi/v2.0/",
+            "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_susi/v2.0/.well-known/openid-configuration",
+        ] {
+            assert_eq!(address(form), wanted);
+        }
+        assert_eq!(Authority::parse(wanted), Authority::b2c("contoso", B2cPolicies::new("B2C_1_susi")));
+        let custom = Authority::parse(&format!("https://login.contoso.com/{GUID}/b2c_1a_susi")).unwrap();
+        assert_eq!(custom, Authority::b2c_custom_domain("login.contoso.com", GUID, B2cPolicies::new("b2c_1a_susi")).unwrap());
+        let reset = custom.for_policy("b2c_1_reset").unwrap();
+        assert_eq!(reset.to_string(), format!("https://login.contoso.com/{GUID}/b2c_1_reset/v2.0"));
+    }
+
+    /// MSAL-002, MSAL-005
+    #[test]
+    fn a_host_outside_the_table_is_no_cloud_unless_the_user_vouches_for_it() {
+        let private = "https://private.cloud/foo";
+        assert!(!Authority::parse(private).unwrap().is_microsoft());
+        assert!(Authority::entra_url(private).unwrap_err().to_string().contains("entra_unlisted_cloud"));
+        assert_eq!(Authority::entra_unlisted_cloud(private).unwrap().to_string(), "https://private.cloud/foo/v2.0");
+        assert!(
+            Authority::entra_unlisted_cloud("https://login.microsoftonline.us/common")
+                .unwrap_err()
+                .to_string()
+                .contains("US government")
+        );
+    }
+
+    #[test]
+    fn on_loopback_the_shape_of_the_path_tells_entra_from_a_generic_provider() {
+        for entra in [
+            "http://127.0.0.1:9/common",
+            "http://localhost:9/organizations/v2.0",
+            "http://[::1]:9/contoso.com/v2.0/",
+            &format!("http://localhost/{GUID}"),
+        ] {
+            let authority = Authority::parse(entra).unwrap();
+            assert!(authority.is_microsoft(), "{entra}");
+            assert_eq!(Ok(authority), Authority::entra_url(entra));
+        }
+        for generic in [
+            "http://127.0.0.1:9",
+            "http://127.0.0.1:9/",
+            "http://localhost:9/oidc",
+            "http://localhost:9/realms/a",
+            "http://localhost:9/realms/v2.0/a",
+        ] {
+            assert!(!Authority::parse(generic).unwrap().is_microsoft(), "{generic}");
+            assert_eq!(address(generic), generic);
+        }
+        assert!(Authority::parse("http://127.0.0.1:9/contoso.com/B2C_1_susi").unwrap().b2c_policies().is_some());
+    }
+
+    #[test]
+    fn a_generic_issuer_is_kept_to_the_letter() {
+        for (issuer, document) in [
+            ("https://op.example.com", "https://op.example.com/.well-known/openid-configuration"),
+            ("https://op.example.com/", "https://op.example.com/.well-known/openid-configuration"),
+            ("https://op.example.com/a/b", "https://op.example.com/a/b/.well-known/openid-configuration"),
+            ("https://op.example.com/a/", "https://op.example.com/a/.well-known/openid-configuration"),
+        ] {
+            assert_eq!((address(issuer).as_str(), metadata(issuer).as_str()), (issuer, document));
+            assert_eq!(Authority::oidc(issuer), Authority::parse(issuer));
+        }
+        assert_eq!(address("https://op.example.com/a/.well-known/openid-configuration"), "https://op.example.com/a");
+        assert!(Authority::oidc("https://login.microsoftonline.com/common/v2.0").unwrap().is_microsoft());
+    }
+
+    #[test]
+    fn ad_fs_is_recognised_by_its_path() {
+        let adfs = Authority::parse("https://sts.contoso.com/adfs/").unwrap();
+        assert!(adfs.is_adfs() && !adfs.is_microsoft());
+        assert_eq!(Ok(&adfs), Authority::adfs("sts.contoso.com").as_ref());
+        assert_eq!(metadata("https://sts.contoso.com/adfs"), "https://sts.contoso.com/adfs/.well-known/openid-configuration");
+        assert!(!Authority::parse("https://op.example.com/adfs/realms/x").unwrap().is_adfs());
+    }
+
+    #[test]
+    fn constructors_take_names_and_not_addresses() {
+        for name in ["", "contoso.com", "a/b", "https://contoso"] {
+            assert!(Authority::external_id(name).is_err(), "{name}");
+            assert!(Authority::b2c(name, B2cPolicies::new("B2C_1_x")).is_err(), "{name}");
+        }
+        for policy in ["", "a/b", "../x", "B2C 1"] {
+            assert!(Authority::b2c("contoso", B2cPolicies::new(policy)).is_err(), "{policy}");
+            assert!(Authority::b2c("contoso", B2cPolicies::new("B2C_1_x").with_reset_password(policy)).is_err(), "{policy}");
+        }
+        for domain in ["", "login.contoso.com/path", "http://login.contoso.com", "contoso.ciamlogin.com", "a b"] {
+            assert!(Authority::external_id_custom_domain(domain, GUID).is_err(), "{domain}");
+        }
+        assert!(Authority::external_id_custom_domain("login.contoso.com", "common").is_err());
+        assert!(Authority::entra("contoso/../x").is_err());
+    }
+}

@@ -1,0 +1,153 @@
+//! [`IdentityLayer`]: the layer around a finished application.
+
+use std::sync::{Arc, OnceLock};
+
+use tower_layer::Layer;
+use tower_sessions_core::SessionStore;
+
+use crate::{
+    answers::Answers,
+    clock::{Clock, SystemClock},
+    config::{CookieKeySource, ValidConfig},
+    error::ConfigError,
+    flow::Flow,
+    pages::{DefaultPages, PageRenderer},
+    protocol::{HttpClient, ReqwestClient},
+    service::{IdentityService, Shared},
+    session::{LocalStore, Store},
+    tokens::RefreshLock,
+};
+
+const DEFAULT_LOCAL_SESSIONS: usize = 100_000;
+
+/// Puts sign-in around a Tower service (axum, tonic, hyper).
+///
+/// It answers the sign-in, callback and sign-out paths itself, lets only signed-in people through to everything that is not declared public, and puts the
+/// [`User`](crate::User) into the request's extensions. The error type of the inner service stays as it is: failures of the layer are responses.
+///
+/// - Put **one** layer around the **finished** application: in axum, routes that are added after `.layer(…)` are open, `route_layer` does not see the layer's
+///   own paths, and `nest` strips a prefix (`Router::new().nest("/app", app.layer(…))` works: the base URL then ends in `/app`).
+/// - Put CORS, compression and tracing outside of it.
+/// - Clones share everything: sessions, keys, connections.
+///
+/// ```
+/// use tower_identity::{Authority, ClientCredential, IdentityConfig, IdentityLayer};
+///
+/// # fn main() -> Result<(), tower_identity::ConfigError> {
+/// let config = IdentityConfig::new(Authority::oidc("https://login.example.com")?, "client-id")
+///     .with_credential(ClientCredential::secret("a-secret-of-at-least-thirty-two-characters"))
+///     .with_base_url("https://app.example.com")
+///     .add_public_path("/")
+///     .build()?;
+/// let layer = IdentityLayer::new(config);
+/// # let _ = layer;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a layer does nothing until it is put around a service"]
+pub struct IdentityLayer {
+    setup: Setup,
+    /// Made when the first service is: axum asks for one service per route, and all of them share it.
+    shared: Arc<OnceLock<Arc<Shared>>>,
+}
+
+impl IdentityLayer {
+    /// A layer with the default collaborators: sessions in this process's memory, the system's clock, its own connections to the provider, its own pages.
+    pub fn new(config: ValidConfig) -> Self {
+        let setup = Setup {
+            config,
+            store: None,
+            local_sessions: DEFAULT_LOCAL_SESSIONS,
+            http: Arc::new(ReqwestClient::new()),
+            clock: Arc::new(SystemClock),
+            lock: None,
+            pages: Arc::new(DefaultPages),
+        };
+        Self { setup, shared: Arc::default() }
+    }
+
+    /// Keeps the sessions in a store of the `tower-sessions` family (Redis, SQL, moka, …). The default is this process's memory.
+    ///
+    /// Records are sealed: the store never sees who is signed in, nor a token.
+    ///
+    /// # Errors
+    ///
+    /// The cookie secret is neither configured nor derived from a client secret: sessions in a store that outlives the process could not be opened after
+    /// a restart, nor by another node.
+    pub fn with_store(self, store: impl SessionStore + 'static) -> Result<Self, ConfigError> {
+        if self.setup.config.cookie_key_source() == CookieKeySource::Random {
+            return Err(ConfigError::new(
+                "with_store",
+                "sessions in a store outlive this process, but the cookie secret does not: set one with IdentityConfig::with_cookie_secret (or IDENTITY_COOKIE_SECRET), 32 random characters or more",
+            ));
+        }
+        Ok(self.with(|setup| setup.store = Some(Arc::new(store))))
+    }
+
+    /// How many sessions the memory of this process holds before the least used ones are forgotten. The default is 100,000; without effect
+    /// [`with_store`](Self::with_store).
+    pub fn with_local_sessions(self, limit: usize) -> Self {
+        self.with(|setup| setup.local_sessions = limit)
+    }
+
+    /// Calls the provider through another HTTP client. The default is [`ReqwestClient`].
+    pub fn with_http_client(self, http: impl HttpClient + 'static) -> Self {
+        self.with(|setup| setup.http = Arc::new(http))
+    }
+
+    /// Takes the time from another clock. The default is [`SystemClock`]; tests turn a [`ManualClock`](crate::ManualClock).
+    pub fn with_clock(self, clock: impl Clock) -> Self {
+        self.with(|setup| setup.clock = Arc::new(clock))
+    }
+
+    /// Makes several processes refresh one after the other. The default is none: right for one process, or for providers that tolerate a
+    /// refresh token that is used twice.
+    pub fn with_refresh_lock(self, lock: impl RefreshLock + 'static) -> Self {
+        self.with(|setup| setup.lock = Some(Arc::new(lock)))
+    }
+
+    /// Shows pages of your own. The default is [`DefaultPages`].
+    pub fn with_pages(self, pages: impl PageRenderer) -> Self {
+        self.with(|setup| setup.pages = Arc::new(pages))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Setup)) -> Self {
+        change(&mut self.setup);
+        self.shared = Arc::default();
+        self
+    }
+
+    fn shared(&self) -> Arc<Shared> {
+        Arc::clone(self.shared.get_or_init(|| {
+            let setup = self.setup.clone();
+            let store = match setup.store {
+                Some(store) => Store::Dyn(store),
+                None => Store::Local(Arc::new(LocalStore::new(setup.local_sessions))),
+            };
+            let answers = Answers::new(setup.pages, Arc::clone(&setup.clock));
+            let flow = Flow::new(setup.config, store, setup.http, setup.clock, setup.lock).map(Arc::new);
+            Arc::new(Shared::new(flow, answers))
+        }))
+    }
+}
+
+impl<S> Layer<S> for IdentityLayer {
+    type Service = IdentityService<S>;
+
+    fn layer(&self, inner: S) -> IdentityService<S> {
+        IdentityService::new(inner, self.shared())
+    }
+}
+
+/// What the layer works with.
+#[derive(Clone, Debug)]
+struct Setup {
+    config: ValidConfig,
+    store: Option<Arc<dyn SessionStore>>,
+    local_sessions: usize,
+    http: Arc<dyn HttpClient>,
+    clock: Arc<dyn Clock>,
+    lock: Option<Arc<dyn RefreshLock>>,
+    pages: Arc<dyn PageRenderer>,
+}

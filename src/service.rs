@@ -1,0 +1,201 @@
+//! [`IdentityService`]: decides, then acts.
+
+use std::{
+    fmt, mem,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, header::CONTENT_TYPE};
+use http_body::Body;
+use http_body_util::{BodyExt, Limited};
+use tower_service::Service;
+
+use crate::{
+    answers::Answers,
+    body::IdentityBody,
+    caller::Caller,
+    challenge::{Challenge, Wanted},
+    error::{Error, ErrorKind},
+    flow::{Admission, Asked, Decision, Flow, Reply, Route},
+    future::{After, ResponseFuture},
+    identity::Identity,
+    origin,
+};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The largest body of a `form_post` answer: a code, a state and an ID token fit a dozen times.
+const FORM_LIMIT: usize = 64 * 1024;
+/// How long the browser may take to send it.
+const FORM_TIME: Duration = Duration::from_secs(10);
+
+/// The service that [`IdentityLayer`](crate::IdentityLayer) makes.
+#[derive(Clone, Debug)]
+pub struct IdentityService<S> {
+    inner: S,
+    shared: Arc<Shared>,
+}
+
+/// What every service of one layer shares.
+pub(crate) struct Shared {
+    /// An error only on a machine that cannot derive keys: then nothing is let through.
+    flow: Result<Arc<Flow>, Error>,
+    answers: Answers,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+impl<S> IdentityService<S> {
+    pub(crate) fn new(inner: S, shared: Arc<Shared>) -> Self {
+        Self { inner, shared }
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for IdentityService<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+    R: Send + 'static,
+{
+    type Response = Response<IdentityBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, R, S::Error>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let flow = match &self.shared.flow {
+            Ok(flow) => flow,
+            Err(error) => {
+                let (shared, error) = (Arc::clone(&self.shared), error.clone());
+                let caller = Caller::of(request.method(), request.headers());
+                return ResponseFuture::deciding(async move { Ok(shared.answers.response(caller, Reply::failed(error, None))) });
+            }
+        };
+        match flow.decide(request.method(), request.uri().path(), request.headers()) {
+            Decision::Public => {
+                let identity = Identity::new(Arc::clone(flow));
+                request.extensions_mut().insert(identity.clone());
+                ResponseFuture::calling(self.inner.call(request), Arc::clone(&self.shared), After::Public(identity))
+            }
+            Decision::Admitted(user, cookie) => {
+                request.extensions_mut().insert(user);
+                ResponseFuture::calling(self.inner.call(request), Arc::clone(&self.shared), After::Protected(cookie))
+            }
+            Decision::Ask(route) => {
+                // The clone takes the place of the service that was polled ready, which moves into the future.
+                let inner = self.inner.clone();
+                let inner = mem::replace(&mut self.inner, inner);
+                ResponseFuture::deciding(decide(inner, Arc::clone(&self.shared), Arc::clone(flow), route, request))
+            }
+        }
+    }
+}
+
+/// Answers a request that needs more than a look: the layer's own paths, and protected ones without an opened session.
+async fn decide<S, B, R>(
+    mut inner: S,
+    shared: Arc<Shared>,
+    flow: Arc<Flow>,
+    route: Route,
+    request: Request<B>,
+) -> Result<Response<IdentityBody<R>>, S::Error>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    let (mut parts, body) = request.into_parts();
+    let uri = origin::uri(&parts.uri, &parts.extensions).clone();
+    if route == Route::Protected {
+        match flow.admit(&parts.headers).await {
+            Ok(Admission::In(user, cookie)) => {
+                parts.extensions.insert(user);
+                let mut response = inner.call(Request::from_parts(parts, body)).await?;
+                if let Some(challenge) = response.extensions_mut().remove::<Challenge>() {
+                    return Ok(shared.challenged(challenge).await);
+                }
+                After::Protected(cookie).apply(response.headers_mut());
+                return Ok(response.map(IdentityBody::inner));
+            }
+            Ok(Admission::Out) => {
+                let asked = Asked { method: &parts.method, uri: &uri, headers: &parts.headers };
+                return Ok(shared.respond(asked, flow.require_sign_in(asked).await));
+            }
+            Err(error) => {
+                let asked = Asked { method: &parts.method, uri: &uri, headers: &parts.headers };
+                return Ok(shared.respond(asked, Reply::failed(error, None)));
+            }
+        }
+    }
+    let form = if route == Route::Callback && parts.method == Method::POST {
+        form(&parts.headers, body).await
+    } else {
+        Ok(Bytes::new())
+    };
+    let asked = Asked { method: &parts.method, uri: &uri, headers: &parts.headers };
+    let reply = match route {
+        Route::Callback => flow.callback(asked, form).await,
+        Route::SignIn => flow.sign_in(asked).await,
+        Route::SignOut => flow.sign_out(asked).await,
+        Route::SignedOut | Route::Protected => flow.signed_out(),
+    };
+    Ok(shared.respond(asked, reply))
+}
+
+/// The body of a `form_post` answer.
+async fn form<B>(headers: &HeaderMap, body: B) -> Result<Bytes, Error>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    let refused = |detail| Err(Error::new(ErrorKind::RequestInvalid, detail));
+    let is_form = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).is_some_and(|kind| {
+        kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+    });
+    if !is_form {
+        return refused("the body of the callback is not a form");
+    }
+    match tokio::time::timeout(FORM_TIME, Limited::new(body, FORM_LIMIT).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(_)) => refused("the body of the callback is broken or too large"),
+        Err(_) => refused("the body of the callback did not arrive in time"),
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(flow: Result<Arc<Flow>, Error>, answers: Answers) -> Self {
+        Self { flow, answers }
+    }
+
+    fn respond<R>(&self, asked: Asked<'_>, reply: Reply) -> Response<IdentityBody<R>> {
+        self.answers.response(Caller::of(asked.method, asked.headers), reply)
+    }
+
+    /// What a handler or guard asked for instead of answering.
+    pub(crate) async fn challenged<R>(&self, challenge: Challenge) -> Response<IdentityBody<R>> {
+        let asked = challenge.asked();
+        let flow = match &self.flow {
+            Ok(flow) => flow,
+            Err(error) => return self.respond(asked, Reply::failed(error.clone(), None)),
+        };
+        let reply = match challenge.wanted() {
+            Wanted::SignIn { options, return_path } => flow.step_up(asked, options, return_path.as_ref()).await,
+            Wanted::Refusal(error) => Reply::failed(error.clone(), None),
+        };
+        self.respond(asked, reply)
+    }
+}
