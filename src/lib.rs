@@ -14,6 +14,9 @@ mod error;
 mod extract;
 mod flow;
 mod future;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod guard;
 mod handle;
 mod identity;

@@ -24,7 +24,7 @@ const LAYERS: &[(&[&str], &[&str])] = &[
 ];
 
 /// Modules that nothing above imports, and that may import everything.
-const APART: &[&str] = &["dev", "fuzzing"];
+const APART: &[&str] = &["dev"];
 
 #[test]
 fn modules_import_only_from_their_own_line_and_below() {
@@ -111,7 +111,7 @@ fn files() -> Vec<File> {
 }
 
 fn is_test(path: &Path) -> bool {
-    path.file_stem().is_some_and(|name| name == "tests" || name.to_str().unwrap().ends_with("_tests"))
+    path.file_stem().is_some_and(|name| name == "tests" || name == "fuzzing" || name.to_str().unwrap().ends_with("_tests"))
         || path.components().any(|part| part.as_os_str() == "tests" && path.starts_with("src"))
 }
 

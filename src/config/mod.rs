@@ -6,6 +6,8 @@ mod build;
 mod choice;
 mod cookie_keys;
 mod credential;
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 mod path;
 mod return_path;
 mod settings;
@@ -16,6 +18,8 @@ pub use algorithm::Algorithm;
 pub use choice::{PathPrefix, Preflight, ProviderSession, ResponseMode, SessionEnd, UserInfo};
 pub(crate) use cookie_keys::{CookieKeySource, CookieKeys};
 pub use credential::{ClientAuthMethod, ClientCredential};
+#[cfg(any(test, fuzzing))]
+pub(crate) use fuzzing::PARSERS;
 pub(crate) use path::PublicPaths;
 pub use return_path::ReturnPath;
 pub use settings::IdentityConfig;

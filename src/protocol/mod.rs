@@ -5,6 +5,8 @@ mod cache;
 mod callback;
 mod client_auth;
 mod error_answer;
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 mod http;
 mod id_token;
 mod json;
@@ -16,6 +18,8 @@ mod provider;
 mod token;
 mod user_info;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::fuzzing::PARSERS;
 pub use self::http::{HttpClient, HttpError, HttpFuture, ReqwestClient};
 pub(crate) use self::{
     authorize::{AuthorizationRequest, Proof, code_challenge},

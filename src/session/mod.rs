@@ -11,6 +11,8 @@ mod attempt;
 mod attempts;
 mod codec;
 mod cookies;
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 mod grants;
 mod local;
 mod opened;
@@ -21,6 +23,8 @@ mod sessions;
 mod store;
 mod ticket;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use fuzzing::PARSERS;
 #[allow(unused_imports, reason = "the parts above take what they need")]
 pub(crate) use {
     attempt::{Attempt, AttemptPurpose, Cause, PersonKey},

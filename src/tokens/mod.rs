@@ -10,6 +10,8 @@ mod cache;
 #[cfg(test)]
 mod fakes;
 mod flight;
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 mod grants;
 mod key;
 mod lock;
@@ -25,6 +27,8 @@ mod throttle;
 mod unsaved;
 
 pub use access::{AccessToken, TokenSource};
+#[cfg(any(test, fuzzing))]
+pub(crate) use fuzzing::PARSERS;
 pub use lock::RefreshLock;
 #[allow(unused_imports, reason = "the parts above take what they need")]
 pub(crate) use {

@@ -1,0 +1,114 @@
+//! The parsers of what providers and browsers send, for the fuzzer.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a target may panic: that is how it reports")]
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, header};
+
+use super::{
+    callback::CallbackParameters,
+    error_answer, id_token, json,
+    jwks::Keys,
+    jwt::{Kind, Rules, Unverified},
+    metadata::Metadata,
+    token::{self, AccessTokenRule},
+    user_info,
+};
+use crate::{
+    authority::{Authority, Tenants},
+    clock::UnixTime,
+    config::Algorithm,
+    fuzzing::Parser,
+};
+
+pub(crate) const PARSERS: &[Parser] = &[
+    ("callback", callback),
+    ("json", json_value),
+    ("jwks", |bytes| drop(Keys::parse(bytes))),
+    ("jwt", jwt),
+    ("metadata", |bytes| drop(metadata(bytes))),
+    ("token_answer", token_answer),
+    ("user_info", user_info_answer),
+];
+
+fn authority() -> Authority {
+    Authority::oidc("https://op.example.com").unwrap()
+}
+
+fn metadata(bytes: &[u8]) -> Option<Metadata> {
+    Metadata::parse(bytes, &authority()).ok()
+}
+
+/// A code comes only out of an answer whose `state` was the expected one.
+fn callback(bytes: &[u8]) {
+    const DOCUMENT: &[u8] = br#"{"issuer":"https://op.example.com","authorization_endpoint":"https://op.example.com/a",
+        "token_endpoint":"https://op.example.com/t","jwks_uri":"https://op.example.com/k"}"#;
+    let Ok(parameters) = CallbackParameters::parse(bytes) else { return };
+    let state = parameters.state().map(str::to_owned);
+    if parameters.check("expected", &metadata(DOCUMENT).unwrap(), &authority()).is_ok() {
+        assert_eq!(state.as_deref(), Some("expected"));
+    }
+}
+
+/// What is read strictly is read by others as the same.
+fn json_value(bytes: &[u8]) {
+    if let Ok(value) = json::value(bytes) {
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(bytes).unwrap(), value);
+    }
+}
+
+/// No token is believed without a key.
+fn jwt(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(token) = Unverified::parse(text) else { return };
+    let rules = Rules {
+        kind: Kind::IdToken,
+        algorithms: &[Algorithm::Rs256, Algorithm::Es256],
+        authority: &authority(),
+        tenants: &Tenants::any(),
+        metadata_issuer: "https://op.example.com",
+        audience: "client",
+        trusted_audiences: &[],
+        now: UnixTime::from_seconds(1_700_000_000),
+        leeway: std::time::Duration::from_secs(60),
+        max_age: None,
+    };
+    assert!(token.verify(&rules, &Keys::default()).is_err());
+}
+
+/// The first byte chooses status and headers.
+fn answer(bytes: &[u8]) -> Option<Response<Bytes>> {
+    let (choice, body) = bytes.split_first()?;
+    let mut answer = Response::new(Bytes::copy_from_slice(body));
+    *answer.status_mut() = [200, 201, 400, 401, 403, 429, 503][usize::from(choice % 7)].try_into().unwrap();
+    if choice & 0x40 != 0 {
+        answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/jwt"));
+    }
+    if choice & 0x80 != 0 {
+        let header = HeaderValue::from_bytes(body.get(..body.len().min(64))?).ok()?;
+        for name in [header::RETRY_AFTER, header::DATE, header::WWW_AUTHENTICATE] {
+            answer.headers_mut().insert(name, header.clone());
+        }
+    }
+    Some(answer)
+}
+
+fn token_answer(bytes: &[u8]) {
+    let Some(answer) = answer(bytes) else { return };
+    let _ = error_answer::retry_after(&answer);
+    for rule in [AccessTokenRule::Required, AccessTokenRule::OrIdToken] {
+        if let Ok(tokens) = token::read_answer(&answer, rule) {
+            assert!(answer.status() == 200 && (tokens.access_token.is_some() || rule == AccessTokenRule::OrIdToken));
+            let _ = tokens.missing_scopes(&["a", "b"]);
+            let _ = id_token::half_hash(Algorithm::Rs256, tokens.access_token.as_ref().map_or("", |token| token.expose()));
+        }
+    }
+}
+
+fn user_info_answer(bytes: &[u8]) {
+    let Some(answer) = answer(bytes) else { return };
+    if let Ok(user_info::UserInfoAnswer::Plain(claims)) = user_info::read_answer(&answer) {
+        let sub = claims.get("sub").cloned();
+        assert_eq!(user_info::check_subject(claims, "ada").is_ok(), sub == Some("ada".into()));
+    }
+}

@@ -1,0 +1,69 @@
+//! The parsers of cookies and records, for the fuzzer.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a target may panic: that is how it reports")]
+
+use http::{HeaderMap, HeaderValue, header::COOKIE};
+
+use super::{
+    attempt::Attempt,
+    attempts::{Slot, State},
+    cookies::Cookies,
+    record::SessionRecord,
+    seal::{KeyRing, RowPurpose},
+    ticket::{COOKIE_LENGTH, Ticket},
+};
+use crate::{fuzzing::Parser, secret::Secret};
+
+pub(crate) const PARSERS: &[Parser] = &[
+    ("attempt", attempt),
+    ("cookie_header", cookie_header),
+    ("sealed", sealed),
+    ("session_record", session_record),
+    ("state", state),
+];
+
+/// What is read is written the same again, as far as it matters.
+fn attempt(bytes: &[u8]) {
+    if let Some(attempt) = Attempt::decode(bytes) {
+        let written = attempt.encode();
+        assert_eq!(Attempt::decode(&written).unwrap().encode(), written);
+    }
+}
+
+fn session_record(bytes: &[u8]) {
+    if let Some(record) = SessionRecord::decode(bytes) {
+        assert!(SessionRecord::decode(&record.encode()).unwrap() == record);
+    }
+}
+
+/// The scan by hand finds what splitting would find.
+fn cookie_header(bytes: &[u8]) {
+    let Ok(value) = HeaderValue::from_bytes(bytes) else { return };
+    let cookies = Cookies::new("id", true, false);
+    let headers = HeaderMap::from_iter([(COOKIE, value)]);
+    for (name, found) in [
+        (cookies.session_name(), cookies.session_values(&headers).collect::<Vec<_>>()),
+        (cookies.attempt_name(Slot::ALL[3]), cookies.attempt_values(&headers, Slot::ALL[3]).collect()),
+    ] {
+        let pairs = bytes.split(|byte| *byte == b';').map(|pair| pair.strip_prefix(b" ").unwrap_or(pair));
+        let named = pairs.filter_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
+        assert_eq!(found, named.take(4).collect::<Vec<_>>());
+    }
+}
+
+fn state(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Some(state) = State::parse(text) {
+        assert!(state.retry <= 9 && text.is_ascii());
+    }
+}
+
+/// Nothing that we did not seal opens.
+fn sealed(bytes: &[u8]) {
+    let keys =
+        KeyRing::new(&[Secret::from("a secret of more than thirty-two bytes"), Secret::from("another one")], &[b"app"]).unwrap();
+    assert!(keys.open_row(RowPurpose::Session, &[1; 16], &[2; 32], bytes).is_none());
+    let mut value = [b'A'; COOKIE_LENGTH];
+    value.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    assert!(Ticket::open(&keys, &value).is_none());
+}
