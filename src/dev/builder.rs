@@ -12,16 +12,17 @@ use tokio::{net::TcpListener, sync::oneshot};
 
 use super::{
     client::DevClient,
-    keys::{Keys, SigningAlgorithm},
+    keys::Keys,
     person::DevPerson,
     provider::DevProvider,
     server::{Server, answer},
-    state::{AccessTokenFormat, Lives, RefreshRotation, Shelf, State, unguessable},
+    state::{AccessTokenFormat, Lives, RefreshRotation, Shelf, Spoils, State, unguessable},
     switches::Switches,
     wire::{Door, Scissors},
 };
 use crate::{
     clock::{Clock, SystemClock},
+    config::Algorithm,
     error::ConfigError,
 };
 
@@ -32,7 +33,7 @@ const QUICKSTART: &str = "quickstart";
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_identity::{ManualClock, dev::{DevClient, DevPerson, DevProvider, SigningAlgorithm}};
+/// use tower_identity::{ManualClock, config::Algorithm, dev::{DevClient, DevPerson, DevProvider}};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), tower_identity::ConfigError> {
@@ -41,7 +42,7 @@ const QUICKSTART: &str = "quickstart";
 ///     .with_clock(clock.clone())
 ///     .with_people([DevPerson::new("mary", "Mary Somerville").with_roles(["Reader"])])
 ///     .with_client(DevClient::public("cli").with_any_loopback_redirect())
-///     .with_algorithm(SigningAlgorithm::ES256)
+///     .with_algorithm(Algorithm::Es256)
 ///     .with_access_token_life(Duration::from_secs(300))
 ///     .start()
 ///     .await?;
@@ -56,7 +57,7 @@ pub struct DevProviderBuilder {
     clock: Arc<dyn Clock>,
     people: Vec<DevPerson>,
     clients: Vec<DevClient>,
-    algorithm: SigningAlgorithm,
+    algorithm: Algorithm,
     lives: Lives,
     rotation: RefreshRotation,
     access_token_format: AccessTokenFormat,
@@ -69,7 +70,7 @@ impl Default for DevProviderBuilder {
             clock: Arc::new(SystemClock),
             people: DevPerson::defaults(),
             clients: Vec::new(),
-            algorithm: SigningAlgorithm::default(),
+            algorithm: Algorithm::Rs256,
             lives: Lives::default(),
             rotation: RefreshRotation::default(),
             access_token_format: AccessTokenFormat::default(),
@@ -102,8 +103,8 @@ impl DevProviderBuilder {
         self
     }
 
-    /// Sets the algorithm of ID tokens. The default is [`SigningAlgorithm::RS256`].
-    pub fn with_algorithm(mut self, algorithm: SigningAlgorithm) -> Self {
+    /// Sets the algorithm of ID tokens. The default is [`Algorithm::Rs256`].
+    pub fn with_algorithm(mut self, algorithm: Algorithm) -> Self {
         self.algorithm = algorithm;
         self
     }
@@ -176,6 +177,7 @@ impl DevProviderBuilder {
             access_token_format: self.access_token_format,
             stand_in: None,
             switches: Switches::default(),
+            spoils: Spoils::default(),
             browsers: Shelf::default(),
             interactions: Shelf::default(),
             codes: Shelf::default(),

@@ -7,6 +7,7 @@ use super::{
     authorize::{ResponseMode, ReturnTo},
     pages, reply,
     server::Server,
+    spoil_callback::{self, Parameters},
     state::{Code, Grant, Interaction, State, unguessable},
 };
 use crate::error::{Error, ErrorKind};
@@ -52,12 +53,16 @@ pub(super) fn error(server: &Server, state: &mut State, to: &ReturnTo, error: &s
 }
 
 /// Sends the browser back with `parameters`, `state` and `iss`.
-fn send(server: &Server, _state: &mut State, to: &ReturnTo, mut parameters: Vec<(String, String)>) -> Response {
+fn send(server: &Server, state: &mut State, to: &ReturnTo, mut parameters: Parameters) -> Response {
     if let Some(state) = &to.state {
         parameters.push(("state".into(), state.clone()));
     }
     parameters.push(("iss".into(), server.issuer.clone()));
-    match to.response_mode {
+    let mut mode = to.response_mode;
+    if let Some(order) = state.spoils.callbacks.pop_front() {
+        spoil_callback::carry_out(order, &mut parameters, &mut mode);
+    }
+    match mode {
         ResponseMode::FormPost => pages::form_post(&to.redirect_uri, &parameters),
         ResponseMode::Query => {
             // A registered address is a URL; parsed only now, because it is compared as a string.

@@ -2,7 +2,7 @@
 
 use url::{Host, Url};
 
-use crate::secret::Secret;
+use crate::{config::ClientAuthMethod, secret::Secret};
 
 /// An application known to the development provider (RFC 7591 calls it a client).
 ///
@@ -19,22 +19,12 @@ use crate::secret::Secret;
 pub struct DevClient {
     pub(super) id: String,
     pub(super) secret: Option<Secret>,
-    pub(super) method: Option<ClientAuthentication>,
+    pub(super) method: Option<ClientAuthMethod>,
     pub(super) redirect_uris: Vec<String>,
     pub(super) post_logout_redirect_uris: Vec<String>,
     pub(super) any_loopback: bool,
     pub(super) consent: Consent,
     pub(super) refresh_tokens: RefreshTokens,
-}
-
-/// How a client authenticates at the token endpoint (RFC 6749 section 2.3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ClientAuthentication {
-    /// `client_secret_basic`: the `Authorization` header.
-    Basic,
-    /// `client_secret_post`: the form.
-    Post,
 }
 
 /// Whether people are asked before an application gets something.
@@ -107,7 +97,7 @@ impl DevClient {
 
     /// Accepts the secret by this method only. The default is both.
     #[must_use]
-    pub fn with_authentication(mut self, method: ClientAuthentication) -> Self {
+    pub fn with_authentication(mut self, method: ClientAuthMethod) -> Self {
         self.method = Some(method);
         self
     }

@@ -5,13 +5,11 @@ use base64_simd::STANDARD;
 use http::{StatusCode, header};
 use percent_encoding::percent_decode_str;
 
-use super::{
-    client::{ClientAuthentication, DevClient},
-    reply,
-    request::Incoming,
-    state::State,
+use super::{client::DevClient, reply, request::Incoming, state::State};
+use crate::{
+    config::ClientAuthMethod,
+    secret::{Secret, same},
 };
-use crate::secret::{Secret, same};
 
 /// The client that sent the request, or the answer it gets instead.
 pub(super) fn authenticate(state: &State, incoming: &Incoming) -> Result<DevClient, Box<Response>> {
@@ -36,11 +34,11 @@ pub(super) fn authenticate(state: &State, incoming: &Incoming) -> Result<DevClie
             if form_id.is_some_and(|form_id| form_id != id) {
                 return Err(refused("client_id and the Authorization header name different clients"));
             }
-            (id, Some((ClientAuthentication::Basic, secret)))
+            (id, Some((ClientAuthMethod::Basic, secret)))
         }
         (None, secret) => {
             let id = form_id.ok_or_else(|| refused("no client is named"))?.to_owned();
-            (id, secret.map(|secret| (ClientAuthentication::Post, secret.to_owned())))
+            (id, secret.map(|secret| (ClientAuthMethod::Post, secret.to_owned())))
         }
     };
     let client = state.client(&id).ok_or_else(|| refused("the client is unknown"))?;

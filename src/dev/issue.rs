@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 use super::{
     client::RefreshTokens,
     jwt,
+    metadata::members,
     server::Server,
+    spoil_id_token,
     state::{AccessTokenEntry, AccessTokenFormat, Grant, RefreshTokenEntry, State, unguessable},
 };
 use crate::{error::Error, secret::Secret};
@@ -23,24 +25,18 @@ pub struct IssuedTokens {
 }
 
 /// An access token for a part of what the grant allows.
-pub(super) fn access_token(
-    server: &Server,
-    state: &mut State,
-    grant_id: &str,
-    grant: &Grant,
-    scopes: &[String],
-) -> Result<String, Error> {
+fn access_token(server: &Server, state: &mut State, grant_id: &str, grant: &Grant, scopes: &[String]) -> Result<String, Error> {
     let now = server.now();
     let expires = now + state.lives.access_token;
     let token = match state.access_token_format {
         AccessTokenFormat::Opaque => unguessable()?,
         AccessTokenFormat::Jwt => {
             let subject = state.person(&grant.person).map(|person| person.subject.clone());
-            let claims = json!({
+            let claims = members(json!({
                 "iss": server.issuer, "sub": subject, "aud": grant.client, "client_id": grant.client,
                 "scope": scopes.join(" "), "iat": now, "exp": expires, "jti": unguessable()?,
-            });
-            jwt::sign(state.keys.current()?, "at+jwt", claims.as_object().unwrap_or(&Map::new()))?
+            }));
+            jwt::sign(state.keys.current()?, "at+jwt", &claims)?
         }
     };
     let entry = AccessTokenEntry { grant: grant_id.to_owned(), scopes: scopes.to_vec(), issued: now, expires, revoked: false };
@@ -49,7 +45,7 @@ pub(super) fn access_token(
 }
 
 /// Whether the grant comes with a refresh token.
-pub(super) fn refreshable(state: &State, grant: &Grant) -> bool {
+fn refreshable(state: &State, grant: &Grant) -> bool {
     match state.client(&grant.client).map(|client| client.refresh_tokens) {
         Some(RefreshTokens::Always) => true,
         Some(RefreshTokens::WithOfflineAccess) => grant.scopes.iter().any(|scope| scope == "offline_access"),
@@ -68,7 +64,7 @@ pub(super) fn refresh_token(server: &Server, state: &mut State, grant_id: &str) 
 }
 
 /// The claims of an ID token (OpenID Connect Core section 2).
-pub(super) fn id_token_claims(
+fn id_token_claims(
     server: &Server,
     state: &State,
     grant: &Grant,
@@ -102,7 +98,7 @@ pub(super) fn id_token_claims(
 }
 
 /// An ID token.
-pub(super) fn id_token(
+fn id_token(
     server: &Server,
     state: &mut State,
     grant: &Grant,
@@ -110,5 +106,43 @@ pub(super) fn id_token(
     access_token: Option<&str>,
 ) -> Result<String, Error> {
     let claims = id_token_claims(server, state, grant, nonce, access_token);
-    jwt::sign(state.keys.current()?, "JWT", &claims)
+    let order = state.spoils.id_tokens.pop_front();
+    spoil_id_token::write(state, claims, order, server.now())
+}
+
+/// The first token answer of a grant.
+pub(super) fn token_answer(
+    server: &Server,
+    state: &mut State,
+    grant_id: &str,
+    grant: &Grant,
+    nonce: Option<&str>,
+) -> Result<Map<String, Value>, Error> {
+    let refresh_token = if refreshable(state, grant) { Some(refresh_token(server, state, grant_id)?) } else { None };
+    members_for(server, state, grant_id, grant, &grant.scopes, nonce, refresh_token)
+}
+
+/// A token answer for these scopes (RFC 6749 section 5.1, OpenID Connect Core section 3.1.3.3).
+pub(super) fn members_for(
+    server: &Server,
+    state: &mut State,
+    grant_id: &str,
+    grant: &Grant,
+    scopes: &[String],
+    nonce: Option<&str>,
+    refresh_token: Option<String>,
+) -> Result<Map<String, Value>, Error> {
+    let access_token = access_token(server, state, grant_id, grant, scopes)?;
+    let mut members = Map::new();
+    members.insert("access_token".into(), access_token.clone().into());
+    members.insert("token_type".into(), "Bearer".into());
+    members.insert("expires_in".into(), state.lives.access_token.as_secs().into());
+    members.insert("scope".into(), scopes.join(" ").into());
+    if let Some(token) = refresh_token {
+        members.insert("refresh_token".into(), token.into());
+    }
+    if scopes.iter().any(|scope| scope == "openid") {
+        members.insert("id_token".into(), id_token(server, state, grant, nonce, Some(&access_token))?.into());
+    }
+    Ok(members)
 }

@@ -1,9 +1,11 @@
 //! Writing JWTs (RFC 7515, RFC 7519), and reading our own.
 
+use aws_lc_rs::digest;
 use serde_json::{Map, Value, json};
 
-use super::keys::{Keys, SigningAlgorithm, SigningKey};
+use super::keys::{Keys, SigningKey};
 use crate::{
+    config::Algorithm,
     error::Error,
     secret::{base64url, from_base64url},
 };
@@ -11,7 +13,7 @@ use crate::{
 /// The header of a JWT signed with `key`.
 pub(super) fn header(key: &SigningKey, typ: &str) -> Map<String, Value> {
     let mut header = Map::new();
-    header.insert("alg".into(), key.algorithm.name().into());
+    header.insert("alg".into(), key.algorithm.as_str().into());
     header.insert("kid".into(), key.kid.clone().into());
     header.insert("typ".into(), typ.into());
     header
@@ -30,9 +32,15 @@ pub(super) fn sign(key: &SigningKey, typ: &str, claims: &Map<String, Value>) -> 
 }
 
 /// The left half of the digest of an access token or code (OpenID Connect Core section 3.1.3.6).
-pub(super) fn half_hash(algorithm: SigningAlgorithm, value: &str) -> String {
-    let digest = aws_lc_rs::digest::digest(algorithm.digest(), value.as_bytes());
-    let bytes = digest.as_ref();
+pub(super) fn half_hash(algorithm: Algorithm, value: &str) -> String {
+    let sha = match algorithm {
+        Algorithm::Rs256 | Algorithm::Ps256 | Algorithm::Es256 => &digest::SHA256,
+        Algorithm::Rs384 | Algorithm::Ps384 | Algorithm::Es384 => &digest::SHA384,
+        // Ed25519 signs with SHA-512 inside.
+        Algorithm::Rs512 | Algorithm::Ps512 | Algorithm::EdDsa => &digest::SHA512,
+    };
+    let hash = digest::digest(sha, value.as_bytes());
+    let bytes = hash.as_ref();
     base64url(bytes.get(..bytes.len() / 2).unwrap_or_default())
 }
 
@@ -42,7 +50,7 @@ pub(super) fn own_claims(keys: &Keys, jwt: &str) -> Option<Map<String, Value>> {
     let (header, payload) = message.split_once('.')?;
     let header: Value = serde_json::from_slice(&from_base64url(header)?).ok()?;
     let key = keys.known(header.get("kid")?.as_str()?)?;
-    if header.get("alg")?.as_str()? != key.algorithm.name() || !key.verifies(message.as_bytes(), &from_base64url(signature)?) {
+    if header.get("alg")?.as_str()? != key.algorithm.as_str() || !key.verifies(message.as_bytes(), &from_base64url(signature)?) {
         return None;
     }
     serde_json::from_slice(&from_base64url(payload)?).ok()

@@ -7,58 +7,13 @@ use aws_lc_rs::{
     rsa,
     signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey},
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
+    config::Algorithm,
     error::{Error, ErrorKind},
     secret::{base64url, random},
 };
-
-/// The algorithm that the development provider signs ID tokens with. The default is [`RS256`](Self::RS256).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SigningAlgorithm {
-    /// RSASSA-PKCS1-v1_5 with SHA-256: what every provider has to support.
-    #[default]
-    RS256,
-    /// RSASSA-PKCS1-v1_5 with SHA-384.
-    RS384,
-    /// RSASSA-PKCS1-v1_5 with SHA-512; its `at_hash` is made with SHA-512, too.
-    RS512,
-    /// RSASSA-PSS with SHA-256.
-    PS256,
-    /// ECDSA on P-256 with SHA-256.
-    ES256,
-    /// ECDSA on P-384 with SHA-384.
-    ES384,
-    /// Ed25519; its `at_hash` is made with SHA-512.
-    EdDSA,
-}
-
-impl SigningAlgorithm {
-    /// The name in JOSE headers and metadata.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::RS256 => "RS256",
-            Self::RS384 => "RS384",
-            Self::RS512 => "RS512",
-            Self::PS256 => "PS256",
-            Self::ES256 => "ES256",
-            Self::ES384 => "ES384",
-            Self::EdDSA => "EdDSA",
-        }
-    }
-
-    /// The digest that `at_hash` is made with (OpenID Connect Core section 3.1.3.6).
-    pub(super) fn digest(self) -> &'static aws_lc_rs::digest::Algorithm {
-        match self {
-            Self::RS256 | Self::PS256 | Self::ES256 => &aws_lc_rs::digest::SHA256,
-            Self::RS384 | Self::ES384 => &aws_lc_rs::digest::SHA384,
-            Self::RS512 | Self::EdDSA => &aws_lc_rs::digest::SHA512,
-        }
-    }
-}
 
 /// The private half, of the kind that the algorithm needs.
 #[derive(Debug)]
@@ -73,7 +28,7 @@ enum Private {
 #[derive(Clone, Debug)]
 pub(super) struct SigningKey {
     pub(super) kid: String,
-    pub(super) algorithm: SigningAlgorithm,
+    pub(super) algorithm: Algorithm,
     private: Arc<Private>,
 }
 
@@ -95,14 +50,14 @@ fn rsa_key(index: usize) -> Result<Arc<Private>, Error> {
 
 impl SigningKey {
     /// A key for `algorithm` under a new identifier; `index` numbers the RSA keys of one provider.
-    pub(super) fn generate(algorithm: SigningAlgorithm, index: usize) -> Result<Self, Error> {
-        use SigningAlgorithm as A;
+    pub(super) fn generate(algorithm: Algorithm, index: usize) -> Result<Self, Error> {
+        use Algorithm as A;
         let ecdsa = |on| EcdsaKeyPair::generate(on).map_err(|_| fault("no EC key could be made"));
         let private = match algorithm {
-            A::RS256 | A::RS384 | A::RS512 | A::PS256 => rsa_key(index)?,
-            A::ES256 => Arc::new(Private::P256(ecdsa(&signature::ECDSA_P256_SHA256_FIXED_SIGNING)?)),
-            A::ES384 => Arc::new(Private::P384(ecdsa(&signature::ECDSA_P384_SHA384_FIXED_SIGNING)?)),
-            A::EdDSA => {
+            A::Rs256 | A::Rs384 | A::Rs512 | A::Ps256 | A::Ps384 | A::Ps512 => rsa_key(index)?,
+            A::Es256 => Arc::new(Private::P256(ecdsa(&signature::ECDSA_P256_SHA256_FIXED_SIGNING)?)),
+            A::Es384 => Arc::new(Private::P384(ecdsa(&signature::ECDSA_P384_SHA384_FIXED_SIGNING)?)),
+            A::EdDsa => {
                 Arc::new(Private::Ed25519(Ed25519KeyPair::generate().map_err(|_| fault("no Ed25519 key could be made"))?))
             }
         };
@@ -116,9 +71,11 @@ impl SigningKey {
         match &*self.private {
             Private::Rsa(key) => {
                 let padding: &'static dyn signature::RsaEncoding = match self.algorithm {
-                    SigningAlgorithm::RS384 => &signature::RSA_PKCS1_SHA384,
-                    SigningAlgorithm::RS512 => &signature::RSA_PKCS1_SHA512,
-                    SigningAlgorithm::PS256 => &signature::RSA_PSS_SHA256,
+                    Algorithm::Rs384 => &signature::RSA_PKCS1_SHA384,
+                    Algorithm::Rs512 => &signature::RSA_PKCS1_SHA512,
+                    Algorithm::Ps256 => &signature::RSA_PSS_SHA256,
+                    Algorithm::Ps384 => &signature::RSA_PSS_SHA384,
+                    Algorithm::Ps512 => &signature::RSA_PSS_SHA512,
                     _ => &signature::RSA_PKCS1_SHA256,
                 };
                 let mut made = vec![0; key.public_modulus_len()];
@@ -133,13 +90,15 @@ impl SigningKey {
     /// Whether `made` is this key's signature of `message`.
     pub(super) fn verifies(&self, message: &[u8], made: &[u8]) -> bool {
         let algorithm: &'static dyn signature::VerificationAlgorithm = match self.algorithm {
-            SigningAlgorithm::RS256 => &signature::RSA_PKCS1_2048_8192_SHA256,
-            SigningAlgorithm::RS384 => &signature::RSA_PKCS1_2048_8192_SHA384,
-            SigningAlgorithm::RS512 => &signature::RSA_PKCS1_2048_8192_SHA512,
-            SigningAlgorithm::PS256 => &signature::RSA_PSS_2048_8192_SHA256,
-            SigningAlgorithm::ES256 => &signature::ECDSA_P256_SHA256_FIXED,
-            SigningAlgorithm::ES384 => &signature::ECDSA_P384_SHA384_FIXED,
-            SigningAlgorithm::EdDSA => &signature::ED25519,
+            Algorithm::Rs256 => &signature::RSA_PKCS1_2048_8192_SHA256,
+            Algorithm::Rs384 => &signature::RSA_PKCS1_2048_8192_SHA384,
+            Algorithm::Rs512 => &signature::RSA_PKCS1_2048_8192_SHA512,
+            Algorithm::Ps256 => &signature::RSA_PSS_2048_8192_SHA256,
+            Algorithm::Ps384 => &signature::RSA_PSS_2048_8192_SHA384,
+            Algorithm::Ps512 => &signature::RSA_PSS_2048_8192_SHA512,
+            Algorithm::Es256 => &signature::ECDSA_P256_SHA256_FIXED,
+            Algorithm::Es384 => &signature::ECDSA_P384_SHA384_FIXED,
+            Algorithm::EdDsa => &signature::ED25519,
         };
         UnparsedPublicKey::new(algorithm, self.public_bytes()).verify(message, made).is_ok()
     }
@@ -168,7 +127,7 @@ impl SigningKey {
         if let Some(members) = jwk.as_object_mut() {
             members.insert("kid".into(), self.kid.clone().into());
             members.insert("use".into(), "sig".into());
-            members.insert("alg".into(), self.algorithm.name().into());
+            members.insert("alg".into(), self.algorithm.as_str().into());
         }
         jwk
     }
@@ -198,7 +157,7 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn new(algorithm: SigningAlgorithm) -> Result<Self, Error> {
+    pub(super) fn new(algorithm: Algorithm) -> Result<Self, Error> {
         Ok(Self { all: vec![SigningKey::generate(algorithm, 0)?], published_from: 0 })
     }
 
@@ -214,7 +173,7 @@ impl Keys {
         Ok(SigningKey { kid: current.kid.clone(), ..other })
     }
 
-    pub(super) fn rotate(&mut self, algorithm: SigningAlgorithm, old: OldKeys) -> Result<(), Error> {
+    pub(super) fn rotate(&mut self, algorithm: Algorithm, old: OldKeys) -> Result<(), Error> {
         let next = SigningKey::generate(algorithm, self.all.len())?;
         if old == OldKeys::Dropped {
             self.published_from = self.all.len();
@@ -232,7 +191,8 @@ impl Keys {
         self.all.iter().find(|key| key.kid == kid)
     }
 
-    pub(super) fn jwk_set(&self) -> Value {
-        json!({ "keys": self.published().iter().map(SigningKey::jwk).collect::<Vec<_>>() })
+    /// The key set's members (RFC 7517 section 5).
+    pub(super) fn jwk_set(&self) -> Map<String, Value> {
+        Map::from_iter([("keys".to_owned(), self.published().iter().map(SigningKey::jwk).collect())])
     }
 }

@@ -1,18 +1,19 @@
 //! The discovery document (OpenID Connect Discovery section 3, RFC 8414) and the key set.
 
 use axum::response::Response;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     reply,
     request::Incoming,
     server::{Server, path},
+    spoil_answers,
 };
 use crate::error::Error;
 
-fn document(server: &Server) -> Value {
-    let algorithm = server.state().algorithm.name();
-    json!({
+fn document(server: &Server) -> Map<String, Value> {
+    let algorithm = server.state().algorithm.as_str();
+    members(json!({
         "issuer": server.issuer,
         "authorization_endpoint": server.url(path::AUTHORIZE),
         "token_endpoint": server.url(path::TOKEN),
@@ -38,14 +39,25 @@ fn document(server: &Server) -> Value {
         "claims_parameter_supported": false,
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
-    })
+    }))
 }
 
 pub(super) fn discovery(server: &Server, _: &Incoming) -> Result<Response, Error> {
-    Ok(reply::document(&document(server)))
+    let document = document(server);
+    let order = server.state().spoils.discoveries.pop_front();
+    Ok(spoil_answers::answer(order, document, reply::document))
 }
 
 pub(super) fn keys(server: &Server, _: &Incoming) -> Result<Response, Error> {
-    let set = server.state().keys.jwk_set();
-    Ok(reply::document(&set))
+    let mut state = server.state();
+    let order = state.spoils.key_sets.pop_front();
+    Ok(spoil_answers::answer(order, state.keys.jwk_set(), reply::document))
+}
+
+/// The members of an object.
+pub(super) fn members(object: Value) -> Map<String, Value> {
+    match object {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
 }

@@ -44,9 +44,15 @@ mod metadata;
 mod pages;
 mod person;
 mod provider;
+mod provider_orders;
 mod reply;
 mod request;
 mod server;
+mod spoil;
+mod spoil_answers;
+mod spoil_callback;
+mod spoil_documents;
+mod spoil_id_token;
 mod state;
 mod switches;
 mod token;
@@ -55,13 +61,23 @@ mod user_info;
 mod wire;
 
 #[cfg(test)]
+mod spoil_tests;
+#[cfg(test)]
+mod switch_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod token_tests;
 
 pub use builder::DevProviderBuilder;
-pub use client::{ClientAuthentication, Consent, DevClient, RefreshTokens};
+pub use client::{Consent, DevClient, RefreshTokens};
 pub use issue::IssuedTokens;
-pub use keys::{OldKeys, SigningAlgorithm};
+pub use keys::OldKeys;
 pub use person::DevPerson;
 pub use provider::DevProvider;
+pub use spoil::{Spoil, Verdict};
+pub use spoil_answers::{SpoilTokenAnswer, SpoilUserInfo};
+pub use spoil_callback::SpoilCallback;
+pub use spoil_documents::{SpoilDiscovery, SpoilKeys};
 pub use state::{AccessTokenFormat, RefreshRotation};
 pub use switches::{Endpoint, Failure, Hold, RecordedRequest};

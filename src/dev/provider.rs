@@ -7,12 +7,13 @@ use tokio::{sync::oneshot, task::JoinHandle};
 use super::{
     builder::DevProviderBuilder,
     client::DevClient,
-    keys::{OldKeys, SigningAlgorithm},
+    keys::OldKeys,
     person::DevPerson,
     server::Server,
     switches::{Endpoint, Failure, Gate, Hold, RecordedRequest},
 };
 use crate::{
+    config::Algorithm,
     error::{ConfigError, Error},
     secret::Secret,
 };
@@ -156,7 +157,7 @@ impl DevProvider {
     /// # Errors
     ///
     /// No key could be made.
-    pub fn use_algorithm(&self, algorithm: SigningAlgorithm, old: OldKeys) -> Result<(), Error> {
+    pub fn use_algorithm(&self, algorithm: Algorithm, old: OldKeys) -> Result<(), Error> {
         let mut state = self.server.state();
         state.keys.rotate(algorithm, old)?;
         state.algorithm = algorithm;

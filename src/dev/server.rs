@@ -156,8 +156,11 @@ fn respond(server: &Server, incoming: &Incoming) -> Response {
         .unwrap_or_else(|error| pages::problem(StatusCode::INTERNAL_SERVER_ERROR, &format!("The provider failed: {error}.")))
 }
 
+/// What answers at one address.
+type Answer = fn(&Server, &Incoming) -> Result<Response, Error>;
+
 fn dispatch(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
-    let (allowed, answer): (&[Method], fn(&Server, &Incoming) -> Result<Response, Error>) = match incoming.path.as_str() {
+    let (allowed, answer): (&[Method], Answer) = match incoming.path.as_str() {
         "/" => (&[Method::GET], pages::home),
         path::DISCOVERY | path::OAUTH_DISCOVERY => (&[Method::GET], metadata::discovery),
         path::KEYS => (&[Method::GET], metadata::keys),

@@ -5,15 +5,22 @@ use std::{
     time::Duration,
 };
 
+use serde_json::{Map, Value};
+
 use super::{
     authorize::AuthorizationRequest,
     client::DevClient,
-    keys::{Keys, SigningAlgorithm},
+    keys::Keys,
     person::DevPerson,
+    spoil::{Orders, Spoil},
+    spoil_answers::{SpoilTokenAnswer, SpoilUserInfo},
+    spoil_callback::{self, SpoilCallback},
+    spoil_documents::{SpoilDiscovery, SpoilKeys},
     switches::Switches,
 };
 use crate::{
     clock::UnixTime,
+    config::Algorithm,
     error::Error,
     secret::{base64url, random},
 };
@@ -177,19 +184,31 @@ pub enum AccessTokenFormat {
     Jwt,
 }
 
+/// What a test has ordered for the coming answers.
+#[derive(Debug, Default)]
+pub(super) struct Spoils {
+    pub(super) id_tokens: Orders<Spoil, Map<String, Value>>,
+    pub(super) callbacks: Orders<SpoilCallback, spoil_callback::Parameters>,
+    pub(super) token_answers: Orders<SpoilTokenAnswer, Map<String, Value>>,
+    pub(super) user_infos: Orders<SpoilUserInfo, Map<String, Value>>,
+    pub(super) discoveries: Orders<SpoilDiscovery, Map<String, Value>>,
+    pub(super) key_sets: Orders<SpoilKeys, Map<String, Value>>,
+}
+
 /// Everything that changes while the provider runs.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) people: Vec<DevPerson>,
     pub(super) clients: Vec<DevClient>,
     pub(super) keys: Keys,
-    pub(super) algorithm: SigningAlgorithm,
+    pub(super) algorithm: Algorithm,
     pub(super) lives: Lives,
     pub(super) rotation: RefreshRotation,
     pub(super) access_token_format: AccessTokenFormat,
     /// Who answers the pages in place of a person.
     pub(super) stand_in: Option<String>,
     pub(super) switches: Switches,
+    pub(super) spoils: Spoils,
     pub(super) browsers: Shelf<SignedIn>,
     pub(super) interactions: Shelf<Interaction>,
     pub(super) codes: Shelf<Code>,

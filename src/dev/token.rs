@@ -10,7 +10,8 @@ use super::{
     client_auth, issue, reply,
     request::Incoming,
     server::Server,
-    state::{Grant, RefreshRotation, State},
+    spoil_answers,
+    state::{RefreshRotation, State},
 };
 use crate::{
     error::Error,
@@ -44,7 +45,10 @@ pub(super) fn token(server: &Server, incoming: &Incoming) -> Result<Response, Er
         None => Err(("invalid_request", "grant_type is missing")),
     };
     match answer {
-        Ok(members) => Ok(reply::private_json(StatusCode::OK, &Value::Object(members))),
+        Ok(members) => {
+            let order = state.spoils.token_answers.pop_front();
+            Ok(spoil_answers::answer(order, members, |body| reply::private_json(StatusCode::OK, body)))
+        }
         Err((error, description)) => bad(error, description),
     }
 }
@@ -81,11 +85,7 @@ fn redeem(server: &Server, state: &mut State, client: &DevClient, incoming: &Inc
         code.used = true;
     }
     let Some(grant) = state.grants.find(&code.grant).filter(|grant| !grant.revoked).cloned() else { return Ok(Err(REVOKED)) };
-    let refresh_token = match issue::refreshable(state, &grant) {
-        true => Some(issue::refresh_token(server, state, &code.grant)?),
-        false => None,
-    };
-    answer(server, state, &code.grant, &grant, &grant.scopes, code.nonce.as_deref(), refresh_token).map(Ok)
+    issue::token_answer(server, state, &code.grant, &grant, code.nonce.as_deref()).map(Ok)
 }
 
 fn refresh(server: &Server, state: &mut State, client: &DevClient, incoming: &Incoming) -> Answer {
@@ -122,30 +122,5 @@ fn refresh(server: &Server, state: &mut State, client: &DevClient, incoming: &In
         }
     };
     // OpenID Connect Core section 12.2: the new ID token has no nonce.
-    answer(server, state, &entry.grant, &grant, &scopes, None, next).map(Ok)
-}
-
-/// The token answer (RFC 6749 section 5.1, OpenID Connect Core section 3.1.3.3).
-fn answer(
-    server: &Server,
-    state: &mut State,
-    grant_id: &str,
-    grant: &Grant,
-    scopes: &[String],
-    nonce: Option<&str>,
-    refresh_token: Option<String>,
-) -> Result<Map<String, Value>, Error> {
-    let access_token = issue::access_token(server, state, grant_id, grant, scopes)?;
-    let mut members = Map::new();
-    members.insert("access_token".into(), access_token.clone().into());
-    members.insert("token_type".into(), "Bearer".into());
-    members.insert("expires_in".into(), state.lives.access_token.as_secs().into());
-    members.insert("scope".into(), scopes.join(" ").into());
-    if let Some(token) = refresh_token {
-        members.insert("refresh_token".into(), token.into());
-    }
-    if scopes.iter().any(|scope| scope == "openid") {
-        members.insert("id_token".into(), issue::id_token(server, state, grant, nonce, Some(&access_token))?.into());
-    }
-    Ok(members)
+    issue::members_for(server, state, &entry.grant, &grant, &scopes, None, next).map(Ok)
 }

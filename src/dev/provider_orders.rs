@@ -1,0 +1,156 @@
+//! The part of the handle that spoils answers and makes tokens without a browser.
+
+use serde_json::{Map, Value};
+
+use super::{
+    issue::{self, IssuedTokens},
+    jwt,
+    provider::DevProvider,
+    spoil::{Order, Spoil},
+    spoil_answers::{SpoilTokenAnswer, SpoilUserInfo},
+    spoil_callback::SpoilCallback,
+    spoil_documents::{SpoilDiscovery, SpoilKeys},
+    state::{Grant, SignedIn, unguessable},
+};
+use crate::{
+    error::{ConfigError, Error},
+    secret::Secret,
+};
+
+/// Spoiling answers. Each call orders one answer; orders queue up, and each is used by the next answer of its kind.
+impl DevProvider {
+    /// Makes the next ID token wrong in a named way.
+    ///
+    /// ```
+    /// use tower_identity::dev::{DevProvider, Spoil, Verdict};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), tower_identity::ConfigError> {
+    /// let provider = DevProvider::start().await?;
+    /// for spoil in Spoil::ALL.iter().filter(|spoil| spoil.verdict() == Verdict::Refuse) {
+    ///     provider.spoil_next_id_token(*spoil);
+    ///     // … sign in, and see that nobody is signed in …
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn spoil_next_id_token(&self, spoil: Spoil) {
+        self.server.state().spoils.id_tokens.push_back(Order::Spoil(spoil));
+    }
+
+    /// Changes the claims of the next ID token before it is signed.
+    pub fn change_next_id_token(&self, change: impl FnOnce(&mut Map<String, Value>) + Send + 'static) {
+        self.server.state().spoils.id_tokens.push_back(Order::Change(Box::new(change)));
+    }
+
+    /// Makes the next authorization response wrong in a named way.
+    pub fn spoil_next_callback(&self, spoil: SpoilCallback) {
+        self.server.state().spoils.callbacks.push_back(Order::Spoil(spoil));
+    }
+
+    /// Changes the parameters of the next authorization response.
+    pub fn change_next_callback(&self, change: impl FnOnce(&mut Vec<(String, String)>) + Send + 'static) {
+        self.server.state().spoils.callbacks.push_back(Order::Change(Box::new(change)));
+    }
+
+    /// Answers the next authorization request with this `error` and `error_description`, with `state` and `iss` as they should be.
+    pub fn refuse_next_sign_in(&self, error: impl Into<String>, description: impl Into<String>) {
+        let added = [("error".to_owned(), error.into()), ("error_description".to_owned(), description.into())];
+        self.change_next_callback(|parameters| {
+            parameters.retain(|(name, _)| !matches!(name.as_str(), "code" | "error" | "error_description"));
+            parameters.extend(added);
+        });
+    }
+
+    /// Makes the next successful token answer wrong in a named way.
+    pub fn spoil_next_token_answer(&self, spoil: SpoilTokenAnswer) {
+        self.server.state().spoils.token_answers.push_back(Order::Spoil(spoil));
+    }
+
+    /// Changes the members of the next successful token answer.
+    pub fn change_next_token_answer(&self, change: impl FnOnce(&mut Map<String, Value>) + Send + 'static) {
+        self.server.state().spoils.token_answers.push_back(Order::Change(Box::new(change)));
+    }
+
+    /// Makes the next UserInfo answer wrong in a named way.
+    pub fn spoil_next_user_info(&self, spoil: SpoilUserInfo) {
+        self.server.state().spoils.user_infos.push_back(Order::Spoil(spoil));
+    }
+
+    /// Changes the members of the next UserInfo answer.
+    pub fn change_next_user_info(&self, change: impl FnOnce(&mut Map<String, Value>) + Send + 'static) {
+        self.server.state().spoils.user_infos.push_back(Order::Change(Box::new(change)));
+    }
+
+    /// Makes the next discovery document wrong in a named way.
+    pub fn spoil_next_discovery(&self, spoil: SpoilDiscovery) {
+        self.server.state().spoils.discoveries.push_back(Order::Spoil(spoil));
+    }
+
+    /// Changes the members of the next discovery document.
+    pub fn change_next_discovery(&self, change: impl FnOnce(&mut Map<String, Value>) + Send + 'static) {
+        self.server.state().spoils.discoveries.push_back(Order::Change(Box::new(change)));
+    }
+
+    /// Makes the next key set wrong in a named way.
+    pub fn spoil_next_keys(&self, spoil: SpoilKeys) {
+        self.server.state().spoils.key_sets.push_back(Order::Spoil(spoil));
+    }
+
+    /// Changes the members of the next key set.
+    pub fn change_next_keys(&self, change: impl FnOnce(&mut Map<String, Value>) + Send + 'static) {
+        self.server.state().spoils.key_sets.push_back(Order::Change(Box::new(change)));
+    }
+}
+
+/// Tokens without a browser, for unit tests.
+impl DevProvider {
+    /// Tokens as a sign-in of `person` at `client` with these scopes (separated by spaces) gives them. Orders for the next ID token count.
+    ///
+    /// # Errors
+    ///
+    /// Person or client is unknown, or signing failed.
+    pub fn issue_tokens(
+        &self,
+        person: &str,
+        client: &str,
+        scopes: &str,
+        nonce: Option<&str>,
+    ) -> Result<IssuedTokens, ConfigError> {
+        let mut guard = self.server.state();
+        let state = &mut *guard;
+        if state.person(person).is_none() {
+            return Err(ConfigError::new("issue_tokens", format!("there is no person with the id {person:?}")));
+        }
+        if state.client(client).is_none() {
+            return Err(ConfigError::new("issue_tokens", format!("there is no client with the id {client:?}")));
+        }
+        let failed = |error: Error| ConfigError::new("issue_tokens", error.to_string());
+        let (id, sid) = (unguessable().map_err(failed)?, unguessable().map_err(failed)?);
+        let grant = Grant {
+            client: client.to_owned(),
+            person: person.to_owned(),
+            scopes: scopes.split_whitespace().map(ToOwned::to_owned).collect(),
+            signed_in: SignedIn { person: person.to_owned(), auth_time: self.server.now(), acr: None, sid },
+            revoked: false,
+        };
+        state.grants.put(id.clone(), grant.clone());
+        let answer = issue::token_answer(&self.server, state, &id, &grant, nonce).map_err(failed)?;
+        let member = |name: &str| answer.get(name).and_then(Value::as_str).map(Secret::from);
+        Ok(IssuedTokens {
+            access_token: member("access_token").unwrap_or_default(),
+            refresh_token: member("refresh_token"),
+            id_token: member("id_token"),
+        })
+    }
+
+    /// Any JWT, signed with the key in use: `typ` is the header's, `claims` the payload, nothing is added.
+    ///
+    /// # Errors
+    ///
+    /// Signing failed.
+    pub fn sign(&self, typ: &str, claims: &Map<String, Value>) -> Result<Secret, Error> {
+        let state = self.server.state();
+        jwt::sign(state.keys.current()?, typ, claims).map(Secret::from)
+    }
+}

@@ -1,0 +1,134 @@
+//! The ways in which an authorization response can be wrong.
+
+use super::{
+    authorize::ResponseMode,
+    spoil::{Order, spoils},
+};
+
+/// The parameters of an authorization response.
+pub(super) type Parameters = Vec<(String, String)>;
+
+spoils! {
+    /// A way in which the next authorization response is wrong, or odd; for
+    /// [`DevProvider::spoil_next_callback`](super::DevProvider::spoil_next_callback).
+    pub enum SpoilCallback {
+        /// `state` is another one.
+        StateOther = Refuse,
+        /// No `state`.
+        StateMissing = Refuse,
+        /// `state` twice, the same.
+        StateTwice = Refuse,
+        /// `iss` is another provider's (RFC 9207).
+        IssuerOther = Refuse,
+        /// `iss` has a slash at its end.
+        IssuerWithSlash = Refuse,
+        /// No `iss`, although the metadata promises it.
+        IssuerMissing = Refuse,
+        /// `iss` twice, the same.
+        IssuerTwice = Refuse,
+        /// Neither `code` nor `error`.
+        CodeMissing = Refuse,
+        /// `code` is empty.
+        CodeEmpty = Refuse,
+        /// `code` twice, the same.
+        CodeTwice = Refuse,
+        /// `code` was never issued.
+        CodeOther = Refuse,
+        /// `code` and `error` at once.
+        CodeAndError = Refuse,
+        /// `error=access_denied` instead of the code.
+        AccessDenied = Refuse,
+        /// `error=login_required` instead of the code.
+        LoginRequired = Refuse,
+        /// `error=consent_required` instead of the code.
+        ConsentRequired = Refuse,
+        /// `error=interaction_required` instead of the code.
+        InteractionRequired = Refuse,
+        /// `error=temporarily_unavailable` instead of the code.
+        TemporarilyUnavailable = Refuse,
+        /// `error=server_error` with markup in `error_description`.
+        ErrorWithMarkup = Refuse,
+        /// `error=access_denied` with another provider's `iss`.
+        ErrorOfOtherIssuer = Refuse,
+        /// A `response` parameter, as of JARM, beside the rest.
+        ResponseParameter = Refuse,
+        /// Tokens beside the code, as of the hybrid flow.
+        TokensAdded = Refuse,
+        /// By the other one of `query` and `form_post`.
+        OtherResponseMode = Either,
+        /// A `session_state` and another unknown parameter beside the rest.
+        UnknownParameters = Accept,
+    }
+}
+
+fn set(parameters: &mut Parameters, name: &str, value: &str) {
+    remove(parameters, name);
+    parameters.push((name.to_owned(), value.to_owned()));
+}
+
+fn remove(parameters: &mut Parameters, name: &str) {
+    parameters.retain(|(known, _)| known != name);
+}
+
+fn twice(parameters: &mut Parameters, name: &str) {
+    let found = parameters.iter().find(|(known, _)| known == name).cloned();
+    parameters.extend(found);
+}
+
+fn error(parameters: &mut Parameters, error: &str) {
+    remove(parameters, "code");
+    remove(parameters, "error_description");
+    set(parameters, "error", error);
+}
+
+/// Carries the order out.
+pub(super) fn carry_out(order: Order<SpoilCallback, Parameters>, parameters: &mut Parameters, mode: &mut ResponseMode) {
+    use SpoilCallback as S;
+    let spoil = match order {
+        Order::Spoil(spoil) => spoil,
+        Order::Change(change) => return change(parameters),
+    };
+    match spoil {
+        S::StateOther => set(parameters, "state", "another-state"),
+        S::StateMissing => remove(parameters, "state"),
+        S::StateTwice => twice(parameters, "state"),
+        S::IssuerOther => set(parameters, "iss", "https://another-issuer.example"),
+        S::IssuerWithSlash => {
+            for (_, issuer) in parameters.iter_mut().filter(|(name, _)| name == "iss") {
+                issuer.push('/');
+            }
+        }
+        S::IssuerMissing => remove(parameters, "iss"),
+        S::IssuerTwice => twice(parameters, "iss"),
+        S::CodeMissing => remove(parameters, "code"),
+        S::CodeEmpty => set(parameters, "code", ""),
+        S::CodeTwice => twice(parameters, "code"),
+        S::CodeOther => set(parameters, "code", "another-code"),
+        S::CodeAndError => set(parameters, "error", "access_denied"),
+        S::AccessDenied => error(parameters, "access_denied"),
+        S::LoginRequired => error(parameters, "login_required"),
+        S::ConsentRequired => error(parameters, "consent_required"),
+        S::InteractionRequired => error(parameters, "interaction_required"),
+        S::TemporarilyUnavailable => error(parameters, "temporarily_unavailable"),
+        S::ErrorWithMarkup => {
+            error(parameters, "server_error");
+            set(parameters, "error_description", "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>");
+        }
+        S::ErrorOfOtherIssuer => {
+            error(parameters, "access_denied");
+            set(parameters, "iss", "https://another-issuer.example");
+        }
+        S::ResponseParameter => set(parameters, "response", "a.b.c"),
+        S::TokensAdded => {
+            set(parameters, "access_token", "another-token");
+            set(parameters, "id_token", "a.b.c");
+        }
+        S::OtherResponseMode => {
+            *mode = if *mode == ResponseMode::Query { ResponseMode::FormPost } else { ResponseMode::Query };
+        }
+        S::UnknownParameters => {
+            set(parameters, "session_state", "something");
+            set(parameters, "unknown", "something");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The ways in which the discovery document and the key set can be wrong.
+
+use axum::response::Response;
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::{
+    spoil::spoils,
+    spoil_answers::{SpoilJson, html, json, remove, set, twice},
+};
+
+spoils! {
+    /// A way in which the next discovery document is wrong, or odd; for
+    /// [`DevProvider::spoil_next_discovery`](super::DevProvider::spoil_next_discovery).
+    pub enum SpoilDiscovery {
+        /// `issuer` is another provider's (OpenID Connect Discovery section 4.3).
+        IssuerOther = Refuse,
+        /// `issuer` has a slash at its end.
+        IssuerWithSlash = Refuse,
+        /// No `issuer`.
+        IssuerMissing = Refuse,
+        /// `issuer` twice, the second time another provider's.
+        IssuerTwice = Refuse,
+        /// No `authorization_endpoint`.
+        AuthorizationEndpointMissing = Refuse,
+        /// No `token_endpoint`.
+        TokenEndpointMissing = Refuse,
+        /// `token_endpoint` is plain http on another machine.
+        TokenEndpointHttp = Refuse,
+        /// `token_endpoint` is not an address.
+        TokenEndpointWords = Refuse,
+        /// No `jwks_uri`.
+        KeysMissing = Refuse,
+        /// `jwks_uri` is plain http on another machine.
+        KeysHttp = Refuse,
+        /// `jwks_uri` is a file.
+        KeysFile = Refuse,
+        /// Signatures by `none` alone.
+        AlgorithmNone = Refuse,
+        /// No list of signature algorithms: RS256.
+        AlgorithmsMissing = Accept,
+        /// No list of PKCE methods, as many providers have none.
+        ChallengeMethodsMissing = Accept,
+        /// No promise of `iss` in the authorization response; it is sent all the same.
+        ResponseIssuerMissing = Accept,
+        /// No `end_session_endpoint`.
+        EndSessionMissing = Accept,
+        /// No `userinfo_endpoint`.
+        UserInfoMissing = Accept,
+        /// A `check_session_iframe` and other members that nobody knows.
+        UnknownMembers = Accept,
+        /// A list with the document in it.
+        List = Refuse,
+        /// A page.
+        Html = Refuse,
+        /// Cut off in the middle.
+        CutOff = Refuse,
+    }
+}
+
+spoils! {
+    /// A way in which the next key set is wrong, or odd; for [`DevProvider::spoil_next_keys`](super::DevProvider::spoil_next_keys).
+    pub enum SpoilKeys {
+        /// No keys in it.
+        Empty = Refuse,
+        /// No member `keys`.
+        KeysMissing = Refuse,
+        /// `keys` is an object.
+        KeysObject = Refuse,
+        /// The keys are for encryption.
+        UseEncryption = Refuse,
+        /// The keys may encrypt and wrap, but not verify (`key_ops`).
+        OperationsEncryption = Refuse,
+        /// The keys are for another algorithm.
+        AlgorithmOther = Refuse,
+        /// The keys have other identifiers.
+        KeyIdOther = Refuse,
+        /// The keys' numbers are damaged.
+        Damaged = Refuse,
+        /// The keys do not name their algorithm.
+        AlgorithmMissing = Accept,
+        /// The keys do not name their use.
+        UseMissing = Accept,
+        /// Beside the keys: an unknown kind, a secret one, a broken one, and something that is no key.
+        StrangersAdded = Accept,
+        /// A page.
+        Html = Refuse,
+        /// Cut off in the middle.
+        CutOff = Refuse,
+    }
+}
+
+impl SpoilJson for SpoilDiscovery {
+    fn spoil(self, body: &mut Map<String, Value>) -> Option<Response> {
+        let text = Value::Object(body.clone()).to_string();
+        let other = "https://another-issuer.example";
+        match self {
+            Self::IssuerOther => set(body, "issuer", other),
+            Self::IssuerWithSlash => {
+                let issuer = body.get("issuer").and_then(Value::as_str).map(|issuer| format!("{issuer}/"));
+                set(body, "issuer", issuer)
+            }
+            Self::IssuerMissing => remove(body, "issuer"),
+            Self::IssuerTwice => twice(body, "issuer", other),
+            Self::AuthorizationEndpointMissing => remove(body, "authorization_endpoint"),
+            Self::TokenEndpointMissing => remove(body, "token_endpoint"),
+            Self::TokenEndpointHttp => set(body, "token_endpoint", "http://another-issuer.example/token"),
+            Self::TokenEndpointWords => set(body, "token_endpoint", "over there"),
+            Self::KeysMissing => remove(body, "jwks_uri"),
+            Self::KeysHttp => set(body, "jwks_uri", "http://another-issuer.example/keys"),
+            Self::KeysFile => set(body, "jwks_uri", "file:///etc/passwd"),
+            Self::AlgorithmNone => set(body, "id_token_signing_alg_values_supported", json!(["none"])),
+            Self::AlgorithmsMissing => remove(body, "id_token_signing_alg_values_supported"),
+            Self::ChallengeMethodsMissing => remove(body, "code_challenge_methods_supported"),
+            Self::ResponseIssuerMissing => remove(body, "authorization_response_iss_parameter_supported"),
+            Self::EndSessionMissing => remove(body, "end_session_endpoint"),
+            Self::UserInfoMissing => remove(body, "userinfo_endpoint"),
+            Self::UnknownMembers => {
+                set(body, "check_session_iframe", format!("{other}/session"));
+                set(body, "unknown", json!({ "deeper": [1, null] }))
+            }
+            Self::List => json(StatusCode::OK, format!("[{text}]")),
+            Self::Html => html(),
+            Self::CutOff => json(StatusCode::OK, text.chars().take(text.len() / 2).collect()),
+        }
+    }
+}
+
+fn each_key(body: &mut Map<String, Value>, change: impl Fn(&mut Map<String, Value>)) -> Option<Response> {
+    if let Some(keys) = body.get_mut("keys").and_then(Value::as_array_mut) {
+        keys.iter_mut().filter_map(Value::as_object_mut).for_each(change);
+    }
+    None
+}
+
+impl SpoilJson for SpoilKeys {
+    fn spoil(self, body: &mut Map<String, Value>) -> Option<Response> {
+        let text = Value::Object(body.clone()).to_string();
+        match self {
+            Self::Empty => set(body, "keys", json!([])),
+            Self::KeysMissing => remove(body, "keys"),
+            Self::KeysObject => set(body, "keys", json!({})),
+            Self::UseEncryption => each_key(body, |key| drop(set(key, "use", "enc"))),
+            Self::OperationsEncryption => each_key(body, |key| {
+                remove(key, "use");
+                set(key, "key_ops", json!(["encrypt", "wrapKey"]));
+            }),
+            Self::AlgorithmOther => each_key(body, |key| {
+                let other = if key.get("alg").and_then(Value::as_str) == Some("RS384") { "RS512" } else { "RS384" };
+                set(key, "alg", other);
+            }),
+            Self::KeyIdOther => each_key(body, |key| drop(set(key, "kid", "another-key"))),
+            Self::Damaged => each_key(body, |key| {
+                for number in ["n", "x"] {
+                    if key.contains_key(number) {
+                        set(key, number, "!!!");
+                    }
+                }
+            }),
+            Self::AlgorithmMissing => each_key(body, |key| drop(remove(key, "alg"))),
+            Self::UseMissing => each_key(body, |key| drop(remove(key, "use"))),
+            Self::StrangersAdded => {
+                if let Some(keys) = body.get_mut("keys").and_then(Value::as_array_mut) {
+                    keys.insert(0, json!({ "kty": "LATTICE", "kid": "1", "pub": "AAAA" }));
+                    keys.insert(0, json!({ "kty": "oct", "kid": "2", "k": "c2VjcmV0" }));
+                    keys.insert(0, json!({ "kty": "RSA", "kid": "3", "n": 5 }));
+                    keys.push(json!("key"));
+                    keys.push(Value::Null);
+                }
+                None
+            }
+            Self::Html => html(),
+            Self::CutOff => json(StatusCode::OK, text.chars().take(text.len() / 2).collect()),
+        }
+    }
+}

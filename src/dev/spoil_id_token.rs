@@ -1,0 +1,257 @@
+//! Writing an ID token, spoilt or not.
+
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+use base64_simd::STANDARD;
+use serde_json::{Map, Value, json};
+
+use super::{
+    jwt,
+    keys::SigningKey,
+    spoil::{Order, Spoil},
+    state::State,
+};
+use crate::{clock::UnixTime, config::Algorithm, error::Error, secret::base64url};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+const OTHER_CLIENT: &str = "another-client";
+
+/// An ID token before it is signed.
+struct Draft {
+    header: Map<String, Value>,
+    claims: Map<String, Value>,
+    /// A claim that is written a second time.
+    twice: Option<(&'static str, Value)>,
+    key: SigningKey,
+}
+
+impl Draft {
+    fn set(&mut self, claim: &str, value: impl Into<Value>) {
+        self.claims.insert(claim.to_owned(), value.into());
+    }
+
+    fn text(&self, claim: &str) -> String {
+        self.claims.get(claim).and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+
+    fn number(&self, claim: &str) -> i64 {
+        self.claims.get(claim).and_then(Value::as_i64).unwrap_or_default()
+    }
+
+    fn payload(&self) -> String {
+        let mut json = Value::Object(self.claims.clone()).to_string();
+        if let Some((name, value)) = &self.twice {
+            json.pop();
+            json.push_str(&format!(",{}:{value}}}", json!(name)));
+        }
+        json
+    }
+
+    fn message(&self) -> String {
+        jwt::message(&Value::Object(self.header.clone()).to_string(), &self.payload())
+    }
+
+    fn signed(&self) -> Result<String, Error> {
+        signed(&self.key, &self.message())
+    }
+
+    fn hmac(&mut self, secret: &[u8]) -> String {
+        self.header.insert("alg".into(), "HS256".into());
+        let message = self.message();
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), message.as_bytes());
+        format!("{message}.{}", base64url(tag.as_ref()))
+    }
+}
+
+fn signed(key: &SigningKey, message: &str) -> Result<String, Error> {
+    Ok(format!("{message}.{}", base64url(&key.sign(message.as_bytes())?)))
+}
+
+/// The ID token of these claims, as the order for it says.
+pub(super) fn write(
+    state: &State,
+    claims: Map<String, Value>,
+    order: Option<Order<Spoil, Map<String, Value>>>,
+    now: UnixTime,
+) -> Result<String, Error> {
+    let key = state.keys.current()?.clone();
+    let mut draft = Draft { header: jwt::header(&key, "JWT"), claims, twice: None, key };
+    match order {
+        None => draft.signed(),
+        Some(Order::Change(change)) => {
+            change(&mut draft.claims);
+            draft.signed()
+        }
+        Some(Order::Spoil(spoil)) => {
+            spoil_claims(&mut draft, spoil, now);
+            spoil_header(state, &mut draft, spoil)?;
+            spoil_shape(state, draft, spoil)
+        }
+    }
+}
+
+fn spoil_claims(draft: &mut Draft, spoil: Spoil, now: UnixTime) {
+    use Spoil as S;
+    let (before, later) = (|by| (now - by).as_seconds(), |by| (now + by).as_seconds());
+    let (issuer, client, subject) = (draft.text("iss"), draft.text("aud"), draft.text("sub"));
+    match spoil {
+        S::IssuerOther => draft.set("iss", "https://another-issuer.example"),
+        S::IssuerWithSlash => draft.set("iss", format!("{issuer}/")),
+        S::IssuerNumber => draft.set("iss", 1),
+        S::IssuerTwice => draft.twice = Some(("iss", "https://another-issuer.example".into())),
+        S::AudienceOther => draft.set("aud", OTHER_CLIENT),
+        S::AudienceEmpty => draft.set("aud", json!([])),
+        S::AudienceNumber => draft.set("aud", 1),
+        S::AudienceTwice => draft.twice = Some(("aud", OTHER_CLIENT.into())),
+        S::AudienceList => draft.set("aud", json!([client])),
+        S::AudienceExtra => {
+            draft.set("aud", json!([client, OTHER_CLIENT]));
+            draft.set("azp", client);
+        }
+        S::AudienceExtraWithoutAzp => draft.set("aud", json!([client, OTHER_CLIENT])),
+        S::AuthorizedPartyOther => draft.set("azp", OTHER_CLIENT),
+        S::SubjectOther => draft.set("sub", "another-person"),
+        S::SubjectOtherCase => draft.set("sub", swap_case(&subject)),
+        S::SubjectEmpty => draft.set("sub", ""),
+        S::SubjectNumber => draft.set("sub", 1),
+        S::SubjectTooLong => draft.set("sub", "s".repeat(256)),
+        S::SubjectTwice => draft.twice = Some(("sub", "another-person".into())),
+        S::ExpiryPast => {
+            draft.set("iat", before(2 * HOUR));
+            draft.set("exp", before(HOUR));
+        }
+        S::ExpiryString => draft.set("exp", draft.number("exp").to_string()),
+        S::ExpiryNull => draft.set("exp", Value::Null),
+        S::ExpiryFraction => draft.set("exp", fraction(draft.number("exp"))),
+        S::ExpiryHuge => draft.set("exp", 1e300),
+        S::NotBeforeFuture => draft.set("nbf", later(HOUR)),
+        S::NotBeforeSoon => draft.set("nbf", later(Duration::from_secs(30))),
+        S::NotBeforeString => draft.set("nbf", before(HOUR).to_string()),
+        S::IssuedAtFuture => draft.set("iat", later(HOUR)),
+        S::IssuedAtString => draft.set("iat", draft.number("iat").to_string()),
+        S::IssuedAtNull => draft.set("iat", Value::Null),
+        S::IssuedAtOld => draft.set("iat", before(WEEK)),
+        S::NonceOther => draft.set("nonce", "another-nonce"),
+        S::NonceEmpty => draft.set("nonce", ""),
+        S::NonceNumber => draft.set("nonce", 1),
+        S::NonceTwice => draft.twice = Some(("nonce", "another-nonce".into())),
+        S::AccessTokenHashOther => draft.set("at_hash", jwt::half_hash(draft.key.algorithm, "another access token")),
+        S::AccessTokenHashNumber => draft.set("at_hash", 1),
+        S::AuthTimeOld => draft.set("auth_time", before(WEEK)),
+        S::AuthTimeZero => draft.set("auth_time", 0),
+        S::AuthTimeString => draft.set("auth_time", draft.number("auth_time").to_string()),
+        S::AuthTimeNegative => draft.set("auth_time", -1),
+        S::AuthTimeFraction => draft.set("auth_time", fraction(draft.number("auth_time"))),
+        S::AcrOther => draft.set("acr", "another-acr"),
+        S::Oversized => draft.set("padding", "x".repeat(2 * 1024 * 1024)),
+        S::IssuerMissing => drop(draft.claims.remove("iss")),
+        S::AudienceMissing => drop(draft.claims.remove("aud")),
+        S::SubjectMissing => drop(draft.claims.remove("sub")),
+        S::ExpiryMissing => drop(draft.claims.remove("exp")),
+        S::IssuedAtMissing => drop(draft.claims.remove("iat")),
+        S::NonceMissing => drop(draft.claims.remove("nonce")),
+        S::AccessTokenHashMissing => drop(draft.claims.remove("at_hash")),
+        S::AuthTimeMissing => drop(draft.claims.remove("auth_time")),
+        S::AcrMissing => drop(draft.claims.remove("acr")),
+        _ => {}
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a time of today is exact in an f64")]
+fn fraction(seconds: i64) -> f64 {
+    seconds as f64 + 0.5
+}
+
+fn swap_case(text: &str) -> String {
+    let swap = |letter: char| if letter.is_ascii_lowercase() { letter.to_ascii_uppercase() } else { letter.to_ascii_lowercase() };
+    text.chars().map(swap).collect()
+}
+
+fn spoil_header(state: &State, draft: &mut Draft, spoil: Spoil) -> Result<(), Error> {
+    use Spoil as S;
+    let mut set = |name: &str, value: Value| drop(draft.header.insert(name.to_owned(), value));
+    match spoil {
+        S::AlgorithmNone | S::AlgorithmNoneSigned => set("alg", "none".into()),
+        S::AlgorithmNoneMixedCase => set("alg", "nOnE".into()),
+        S::AlgorithmMissing => drop(draft.header.remove("alg")),
+        S::AlgorithmOther => {
+            let name = draft.key.algorithm.as_str();
+            let other = if name == "RS256" { Algorithm::Ps256 } else { Algorithm::Rs256 };
+            set("alg", other.as_str().into());
+            if name.starts_with("RS") || name.starts_with("PS") {
+                draft.key.algorithm = other;
+            }
+        }
+        S::KeyUnknown => set("kid", "unknown".into()),
+        S::KeyIdMissing => drop(draft.header.remove("kid")),
+        S::KeyWrong => draft.key = state.keys.impostor()?,
+        S::KeyEmbedded => {
+            draft.key = state.keys.impostor()?;
+            draft.header.insert("jwk".into(), draft.key.jwk());
+        }
+        S::KeyUrl => {
+            draft.key = state.keys.impostor()?;
+            draft.header.insert("jku".into(), "https://another-issuer.example/keys".into());
+        }
+        S::TypeLogoutToken => set("typ", "logout+jwt".into()),
+        S::TypeAccessToken => set("typ", "at+jwt".into()),
+        S::TypeMissing => drop(draft.header.remove("typ")),
+        S::CriticalHeader => {
+            set("crit", json!(["https://another-issuer.example/critical"]));
+            set("https://another-issuer.example/critical", true.into());
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Signs, or does what there is instead of signing.
+fn spoil_shape(state: &State, mut draft: Draft, spoil: Spoil) -> Result<String, Error> {
+    use Spoil as S;
+    let header = Value::Object(draft.header.clone()).to_string();
+    Ok(match spoil {
+        S::AlgorithmNone | S::AlgorithmNoneMixedCase | S::SignatureEmpty => format!("{}.", draft.message()),
+        S::SignatureMissing => draft.message(),
+        S::AlgorithmHs256PublicKey => {
+            let der = STANDARD.encode_to_string(draft.key.public_bytes());
+            let pem = format!("-----BEGIN RSA PUBLIC KEY-----\n{der}\n-----END RSA PUBLIC KEY-----\n");
+            draft.hmac(pem.as_bytes())
+        }
+        S::AlgorithmHs256ClientSecret => {
+            let secret = state.client(&draft.text("aud")).and_then(|client| client.secret.clone()).unwrap_or_default();
+            draft.hmac(secret.expose().as_bytes())
+        }
+        S::SignatureWrong => {
+            let message = draft.message();
+            let mut signature = draft.key.sign(message.as_bytes())?;
+            if let Some(byte) = signature.last_mut() {
+                *byte ^= 1;
+            }
+            format!("{message}.{}", base64url(&signature))
+        }
+        S::PayloadChanged => {
+            let signed = draft.signed()?;
+            let signature = signed.rsplit_once('.').map(|(_, signature)| signature.to_owned()).unwrap_or_default();
+            draft.set("sub", "another-person");
+            format!("{}.{signature}", draft.message())
+        }
+        S::NotAJwt => "token".to_owned(),
+        S::Empty => String::new(),
+        S::FiveParts => format!("{}.a.b.c.d", base64url(br#"{"alg":"RSA-OAEP","enc":"A256GCM"}"#)),
+        S::Padded => {
+            let padded = |text: &str| base64_simd::URL_SAFE.encode_to_string(text);
+            // A space more or less decides whether there is padding at all.
+            let mut payload = draft.payload();
+            while payload.len().is_multiple_of(3) {
+                payload.push(' ');
+            }
+            signed(&draft.key, &format!("{}.{}", padded(&header), padded(&payload)))?
+        }
+        S::HeaderNotJson => signed(&draft.key, &jwt::message("header", &draft.payload()))?,
+        S::PayloadNotJson => signed(&draft.key, &jwt::message(&header, "payload"))?,
+        S::PayloadList => signed(&draft.key, &jwt::message(&header, &format!("[{}]", draft.payload())))?,
+        _ => draft.signed()?,
+    })
+}
