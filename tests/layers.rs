@@ -18,9 +18,25 @@ const LAYERS: &[(&[&str], &[&str])] = &[
     (&["tokens"], &["tower", "axum", "status_code", "cookie", "cookies"]),
     (&["client"], &["session", "sessions", "cookie", "cookies"]),
     (&["session"], &["id_token", "id_tokens", "pkce", "jwt", "jwks", "authorization_code", "code_verifier", "openid"]),
-    (&["user", "handle"], &["body", "http_body"]),
+    (&["caller", "user", "handle"], &["body", "http_body"]),
     (&["flow"], &["http_body", "tower_service"]),
-    (&["service", "layer", "guard", "bearer", "extract", "pages"], &["nonce", "kid", "key_ring"]),
+    (
+        &[
+            "answers",
+            "bearer",
+            "body",
+            "challenge",
+            "extract",
+            "future",
+            "guard",
+            "identity",
+            "layer",
+            "origin",
+            "pages",
+            "service",
+        ],
+        &["nonce", "kid", "key_ring"],
+    ),
 ];
 
 /// Modules that nothing above imports, and that may import everything.
