@@ -13,7 +13,8 @@ use super::{
     switches::{Endpoint, Failure, Gate, Hold, RecordedRequest},
 };
 use crate::{
-    config::Algorithm,
+    authority::Authority,
+    config::{Algorithm, ClientCredential, IdentityConfig},
     error::{ConfigError, Error},
     secret::Secret,
 };
@@ -70,6 +71,16 @@ impl DevProvider {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.server.address
+    }
+
+    /// A configuration of the application at `base_url` for this provider and its first client: add what the application needs, then build it.
+    ///
+    /// # Errors
+    ///
+    /// `base_url` is not an address on a loopback host.
+    pub fn config(&self, base_url: &str) -> Result<IdentityConfig, ConfigError> {
+        let credential = ClientCredential::secret(self.client_secret());
+        IdentityConfig::new(Authority::oidc(self.issuer())?, self.client_id()).with_credential(credential).with_base_url(base_url)
     }
 
     /// The id of the client that is always there: `quickstart`.

@@ -11,5 +11,7 @@
     missing_debug_implementations
 )]
 
+mod app;
 #[allow(dead_code, reason = "a browser can do more than today's tests ask for")]
 mod browser;
+mod sign_in;

@@ -1,0 +1,100 @@
+//! Sign-in in front of a gRPC service: callers without a session get `UNAUTHENTICATED`, a person signs in with a browser on the same port.
+//!
+//! `cargo run --example tonic`, then open the address that it prints. The service is written out by hand, so that the example needs no code generator.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use tokio::net::TcpListener;
+use tonic::{
+    Status,
+    body::Body,
+    codegen::{BoxFuture, tokio_stream::wrappers::TcpListenerStream},
+    server::{Grpc, NamedService, UnaryService},
+    transport::Server,
+};
+use tonic_prost::ProstCodec;
+use tower::Service;
+use tower_identity::{IdentityLayer, User, dev::DevProvider};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// `message WhoAmIRequest {}`
+#[derive(Clone, PartialEq, prost::Message)]
+struct WhoAmIRequest {}
+
+/// `message WhoAmIReply { string name = 1; }`
+#[derive(Clone, PartialEq, prost::Message)]
+struct WhoAmIReply {
+    #[prost(string, tag = "1")]
+    name: String,
+}
+
+/// `rpc WhoAmI(WhoAmIRequest) returns (WhoAmIReply);`
+struct WhoAmI;
+
+impl UnaryService<WhoAmIRequest> for WhoAmI {
+    type Response = WhoAmIReply;
+    type Future = BoxFuture<tonic::Response<WhoAmIReply>, Status>;
+
+    fn call(&mut self, request: tonic::Request<WhoAmIRequest>) -> Self::Future {
+        // The layer outside lets nobody through who is not signed in.
+        let user = request.extensions().get::<User>().cloned();
+        Box::pin(async move {
+            let user = user.ok_or_else(|| Status::unauthenticated("nobody is signed in"))?;
+            Ok(tonic::Response::new(WhoAmIReply { name: user.display_name().to_owned() }))
+        })
+    }
+}
+
+/// `service example.People`
+#[derive(Clone)]
+struct People;
+
+impl NamedService for People {
+    const NAME: &'static str = "example.People";
+}
+
+impl Service<Request<Body>> for People {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<Response<Body>, Infallible>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        Box::pin(async move {
+            Ok(match request.uri().path() {
+                "/example.People/WhoAmI" => Grpc::new(ProstCodec::default()).unary(WhoAmI, request).await,
+                _ => Status::unimplemented("there is only WhoAmI").into_http(),
+            })
+        })
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    let listen = std::env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3002".into());
+    let listener = TcpListener::bind(listen.parse::<SocketAddr>()?).await?;
+    let base_url = format!("http://localhost:{}", listener.local_addr()?.port());
+
+    // A provider in this process, so that the example needs no account: an application of yours has an `IdentityConfig` of its own.
+    let provider = DevProvider::start().await?;
+    let config = provider.config(&base_url)?.build()?;
+
+    println!("Open {base_url}/auth/login and pick somebody to sign in as; the service is example.People/WhoAmI.");
+    Server::builder()
+        // A browser speaks HTTP/1.1, a gRPC client HTTP/2: the port takes both.
+        .accept_http1(true)
+        .layer(IdentityLayer::new(config))
+        .add_service(People)
+        .serve_with_incoming(TcpListenerStream::new(listener))
+        .await?;
+    Ok(())
+}

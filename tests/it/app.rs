@@ -1,0 +1,121 @@
+//! An axum application under the layer, beside a development provider, both on one clock that stands still.
+
+use std::{net::SocketAddr, time::Duration};
+
+use axum::{Json, Router, extract::Query, http::StatusCode, routing::get};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tower_identity::{
+    IdentityConfig, IdentityLayer, ManualClock, Tokens, User,
+    dev::{DevProvider, DevProviderBuilder},
+    require_login,
+};
+
+use crate::browser::{Browser, Page, Tab};
+
+/// The application, its provider and their clock.
+pub struct App {
+    pub url: String,
+    pub provider: DevProvider,
+    pub clock: ManualClock,
+    server: JoinHandle<()>,
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl App {
+    /// With the defaults of both.
+    pub async fn start() -> Self {
+        Self::with(|config| config).await
+    }
+
+    /// With other settings.
+    pub async fn with(settings: impl FnOnce(IdentityConfig) -> IdentityConfig) -> Self {
+        Self::build(|provider| provider, settings, |layer| layer).await
+    }
+
+    /// With another provider, settings, collaborators.
+    pub async fn build(
+        provider: impl FnOnce(DevProviderBuilder) -> DevProviderBuilder,
+        settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
+        layer: impl FnOnce(IdentityLayer) -> IdentityLayer,
+    ) -> Self {
+        let clock = ManualClock::at_system_time();
+        let provider = provider(DevProvider::builder().with_clock(clock.clone())).start().await.unwrap();
+        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
+        let config = provider.config(&url).unwrap().add_public_path("/").add_public_prefix("/public/").with_scopes(["offline_access"]);
+        let layer = layer(IdentityLayer::new(settings(config).build().unwrap()).with_clock(clock.clone()));
+        let router = routes().layer(layer);
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { url, provider, clock, server }
+    }
+
+    /// An address of the application.
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    /// A browser on the application's clock.
+    pub fn browser(&self) -> Browser {
+        Browser::with_clock(self.clock.clone())
+    }
+
+    /// A tab in which Ada is signed in and looks at `/me`.
+    pub async fn signed_in(&self) -> Tab {
+        self.provider.sign_in_as("ada").unwrap();
+        let mut tab = self.browser().tab();
+        let page = tab.open(self.at("/me")).await;
+        assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+        tab
+    }
+
+    /// What a sign-in ends in.
+    pub async fn sign_in(&self) -> Page {
+        self.provider.sign_in_as("ada").unwrap();
+        let mut tab = self.browser().tab();
+        tab.open(self.at("/me")).await.clone()
+    }
+
+    pub fn turn(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+}
+
+fn routes() -> Router {
+    let admin = Router::new().route("/admin", get(|| async { "for administrators" })).route_layer(require_login().with_roles(["Admin"]));
+    Router::new()
+        .route("/", get(home))
+        .route("/me", get(me).post(me))
+        .route("/other", get(me))
+        .route("/token", get(token))
+        .route("/public/page", get(home))
+        .merge(admin)
+        .fallback(|| async { (StatusCode::NOT_FOUND, "no such page") })
+}
+
+async fn home(user: Option<User>) -> String {
+    user.map_or_else(|| "nobody".into(), |user| format!("hello {}", user.display_name()))
+}
+
+async fn me(user: User) -> Json<Value> {
+    Json(json!({ "sub": user.subject(), "iss": user.issuer(), "name": user.name(), "claims": user.all_claims() }))
+}
+
+#[derive(serde::Deserialize)]
+struct Wanted {
+    scope: Option<String>,
+}
+
+async fn token(tokens: Tokens, Query(wanted): Query<Wanted>) -> Result<Json<Value>, (StatusCode, &'static str)> {
+    let scope = wanted.scope.unwrap_or_default();
+    match tokens.for_user(scope.split_whitespace()).await {
+        Ok(token) => Ok(Json(json!({ "token": token.expose(), "scopes": token.scopes().collect::<Vec<_>>(), "source": token.source().as_str() }))),
+        Err(error) => Err((StatusCode::BAD_GATEWAY, error.reason())),
+    }
+}
+

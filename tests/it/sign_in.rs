@@ -1,0 +1,65 @@
+//! Signing in and out through the public door, as a person in a browser does.
+
+use axum::http::{Method, StatusCode};
+use tower_identity::dev::Endpoint;
+
+use crate::app::App;
+
+/// C-001, C-340
+#[tokio::test]
+async fn a_protected_page_signs_in_and_comes_back_to_itself() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    let mut tab = app.browser().tab();
+    let page = tab.open(app.at("/other?a=1&b=%20")).await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+    assert_eq!(page.url.as_str(), app.at("/other?a=1&b=%20"));
+    assert_eq!(page.json()["name"], "Ada Lovelace");
+    assert_eq!(app.provider.requests(Endpoint::Token), 1);
+}
+
+#[tokio::test]
+async fn a_script_is_told_where_to_sign_in_and_gets_no_cookie() {
+    let app = App::start().await;
+    let browser = app.browser();
+    let mut tab = browser.tab();
+    tab.open(app.at("/")).await;
+    let answer = tab.fetch(Method::GET, "/me").await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    let problem = answer.json();
+    assert_eq!(problem["reason"], "sign_in_required");
+    assert_eq!(problem["sign_in"], "/auth/login?return_to=%2F");
+    assert!(browser.cookies("localhost").is_empty());
+}
+
+#[tokio::test]
+async fn a_public_page_knows_who_is_signed_in() {
+    let app = App::start().await;
+    let mut tab = app.signed_in().await;
+    let page = tab.open(app.at("/")).await;
+    assert_eq!(page.body, "hello Ada Lovelace");
+    assert_eq!(page.header("cache-control"), "private, no-store");
+}
+
+#[tokio::test]
+async fn signing_out_ends_the_session_here_and_at_the_provider() {
+    let app = App::start().await;
+    let mut tab = app.signed_in().await;
+    let question = tab.open(app.at("/auth/logout")).await.form();
+    let page = tab.submit(question).await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+    assert_eq!(page.url.path(), "/auth/signed-out");
+    assert_eq!(app.provider.requests(Endpoint::EndSession), 1);
+    assert_eq!(tab.open(app.at("/")).await.body, "nobody");
+}
+
+#[tokio::test]
+async fn a_session_is_renewed_when_its_id_token_expires() {
+    let app = App::start().await;
+    let mut tab = app.signed_in().await;
+    app.turn(3600 + 300);
+    let page = tab.open(app.at("/me")).await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+    assert_eq!(app.provider.requests(Endpoint::Token), 2);
+    assert_eq!(app.provider.requests(Endpoint::Authorization), 1);
+}
