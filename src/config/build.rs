@@ -37,11 +37,11 @@ impl IdentityConfig {
             edit_profile: None,
             reset_password: None,
         };
-        let (mut exact, mut prefixes) = (Vec::new(), Vec::new());
+        let mut public_paths = PublicPaths::default();
         for path in &self.public_paths {
             match path {
-                PublicPath::Exact(path) => exact.push(at(path)),
-                PublicPath::Prefix(prefix) => prefixes.push(at(prefix)),
+                PublicPath::Exact(path) => public_paths.add_exact(request_prefix, path)?,
+                PublicPath::Prefix(prefix) => public_paths.add_prefix(request_prefix, prefix)?,
             }
         }
         let under = |path: &str| -> Url {
@@ -58,7 +58,7 @@ impl IdentityConfig {
             secure: base_url.scheme() == "https",
             home: ReturnPath::parse(&format!("{external_prefix}/")).unwrap_or_else(ReturnPath::home),
             cookie_id: cookie_id(&self.client_id, base_url.as_str()),
-            public_paths: PublicPaths::new(exact, prefixes),
+            public_paths,
             credential,
             tenants,
             redirect_uri,

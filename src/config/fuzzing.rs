@@ -22,7 +22,10 @@ fn return_path(bytes: &[u8]) {
 /// A path that everybody may see is one under every reading: as written, normalised, and decoded once.
 fn public_path(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let paths = PublicPaths::new(vec!["/".into(), "/about".into()], vec!["/assets/".into()]);
+    let mut paths = PublicPaths::default();
+    paths.add_exact("", "/").unwrap();
+    paths.add_exact("", "/about").unwrap();
+    paths.add_prefix("", "/assets/").unwrap();
     if !paths.is_public(text) {
         return;
     }

@@ -1,32 +1,398 @@
 //! Which paths everybody may see.
+//!
+//! # Security
+//!
+//! Two programs that read one path differently are the oldest way around a guard: here the path is public, there it leads to something else. So nothing is normalised and then
+//! trusted. A path is public only if it is *written* as a rule is, and what follows a prefix has only one reading, for every reader: no empty or dot segments, no encoded slash,
+//! backslash, percent sign or control character, no `;`, nothing that is not UTF-8. All else is protected.
+
+use std::borrow::Cow;
+
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+
+use crate::error::ConfigError;
 
 /// The public paths, as they stand in a request.
-///
-/// A path is public if it is written exactly as a rule, or begins with a prefix and goes on in a way that can be read only one way. Everything else is protected.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PublicPaths {
-    exact: Vec<String>,
-    prefixes: Vec<String>,
+    exact: Vec<Box<str>>,
+    /// Each begins and ends with a slash.
+    prefixes: Vec<Box<str>>,
 }
 
 impl PublicPaths {
-    pub(super) fn new(exact: Vec<String>, prefixes: Vec<String>) -> Self {
-        Self { exact, prefixes }
+    /// Adds one page, given as people write it, below `before`, which is plain or empty.
+    pub(super) fn add_exact(&mut self, before: &str, path: &str) -> Result<(), ConfigError> {
+        self.exact.push(rule(before, path)?);
+        Ok(())
     }
 
-    /// Whether everybody may see `path`, the raw path of a request without its query.
+    /// Adds everything below a directory.
+    pub(super) fn add_prefix(&mut self, before: &str, prefix: &str) -> Result<(), ConfigError> {
+        if !prefix.ends_with('/') {
+            return Err(ConfigError::new(
+                "public_paths",
+                format!(
+                    "the prefix {prefix:?} has to end with a slash, so that it covers a directory and not whatever begins alike"
+                ),
+            ));
+        }
+        if prefix == "/" {
+            return Err(ConfigError::new(
+                "public_paths",
+                "the prefix \"/\" would make everything public: put the layer around the protected part only",
+            ));
+        }
+        self.prefixes.push(rule(before, prefix)?);
+        Ok(())
+    }
+
+    /// The rule that makes a plain path public, if there is one.
+    pub(super) fn covering(&self, path: &str) -> Option<&str> {
+        self.exact
+            .iter()
+            .find(|exact| ***exact == *path)
+            .or_else(|| self.prefixes.iter().find(|prefix| path.starts_with(&***prefix)))
+            .map(|rule| &**rule)
+    }
+
+    /// Whether everybody may see `path`, the raw path of a request without its query. On the way of every request: it allocates only for a percent sign below a public prefix.
+    #[inline]
     pub(crate) fn is_public(&self, path: &str) -> bool {
-        self.exact.iter().any(|exact| exact == path)
-            || self.prefixes.iter().any(|prefix| {
-                path.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.is_empty() || is_plain(&format!("/{rest}")))
-            })
+        self.exact.iter().any(|exact| **exact == *path)
+            || self.prefixes.iter().any(|prefix| below(prefix, path).is_some_and(has_one_reading))
     }
 }
 
-/// Whether a path begins with a slash and can be read only one way.
+/// What follows the prefix, if the path begins with it.
+#[inline]
+fn below<'p>(prefix: &str, path: &'p str) -> Option<&'p str> {
+    // One look at the prefix's last slash spares most comparisons.
+    let last = prefix.len().checked_sub(1)?;
+    if path.as_bytes().get(last) != Some(&b'/') { None } else { path.strip_prefix(prefix) }
+}
+
+/// Reading what follows a slash, byte by byte: inside a segment…
+const INSIDE: u16 = 0;
+/// … right after a slash, where a segment may turn out empty or a dot segment…
+const AFTER_SLASH: u16 = 256;
+/// … and where only a closer look helps.
+const UNSURE: u16 = 512;
+
+/// The next state, at state + byte; as long as a mask can reach, so that no look-up needs a check.
+const NEXT: [u16; 1024] = {
+    let mut next = [UNSURE; 1024];
+    let mut byte = 0;
+    while byte < 256 {
+        #[allow(clippy::indexing_slicing, reason = "within bounds, or it would not compile")]
+        if is_ordinary(byte) {
+            next[INSIDE as usize + byte] = INSIDE;
+            next[AFTER_SLASH as usize + byte] = INSIDE;
+        } else if byte == b'/' as usize {
+            next[INSIDE as usize + byte] = AFTER_SLASH;
+        } else if byte == b'.' as usize {
+            next[INSIDE as usize + byte] = INSIDE;
+        }
+        byte += 1;
+    }
+    next
+};
+
+/// No special meaning to anyone: unreserved and sub-delims of RFC 3986 without `.` and `;`, and `:` and `@`.
+const fn is_ordinary(byte: usize) -> bool {
+    byte < 128
+        && ((byte as u8).is_ascii_alphanumeric()
+            || matches!(byte as u8, b'-' | b'_' | b'~' | b'!' | b'$' | b'&'..=b'-' | b'=' | b':' | b'@'))
+}
+
+/// Whether what follows a slash can be read only one way.
+fn has_one_reading(rest: &str) -> bool {
+    let step = |state: u16, byte: &u8| NEXT.get(usize::from(state | u16::from(*byte)) & 1023).copied().unwrap_or(UNSURE);
+    rest.as_bytes().iter().fold(AFTER_SLASH, step) != UNSURE || has_one_reading_after_all(rest)
+}
+
+/// The same by looking closely: for dots after slashes and for escapes.
+#[cold]
+fn has_one_reading_after_all(rest: &str) -> bool {
+    let mut segments = rest.split('/').peekable();
+    while let Some(segment) = segments.next() {
+        let last = segments.peek().is_none();
+        if (segment.is_empty() && !last) || !is_one_segment(segment) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Whether a raw segment is one segment of plain text to every reader; the empty one is.
+fn is_one_segment(raw: &str) -> bool {
+    if !raw.bytes().all(|byte| is_ordinary(byte.into()) || matches!(byte, b'.' | b'%')) {
+        return false;
+    }
+    let Some(text) = decoded(raw) else { return false };
+    let is_dots = !text.is_empty() && text.bytes().all(|byte| byte == b'.');
+    !is_dots && !text.contains(|read: char| read.is_control() || "/\\%;?#".contains(read))
+}
+
+/// The text of a percent-encoded segment; `None` if an escape is broken or the bytes are not UTF-8.
+fn decoded(raw: &str) -> Option<Cow<'_, str>> {
+    let broken = raw
+        .split('%')
+        .skip(1)
+        .any(|after| !after.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)));
+    if broken { None } else { percent_decode_str(raw).decode_utf8().ok() }
+}
+
+/// What is escaped in a rule, as browsers do it in a path.
+const IN_RULE: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`').add(b'[').add(b']').add(b'^').add(b'|');
+
+/// A rule as it stands in a request.
+fn rule(before: &str, path: &str) -> Result<Box<str>, ConfigError> {
+    let wrong = |problem: &str| Err(ConfigError::new("public_paths", format!("{path:?} {problem}")));
+    let Some(rest) = path.strip_prefix('/') else { return wrong("has to begin with a slash") };
+    if path.contains(['*', '{', '}']) {
+        return wrong(
+            "looks like a pattern: name one page with `add_public_path`, or everything below a directory with `add_public_prefix`",
+        );
+    }
+    if path.contains(['%', '?', '#']) {
+        return wrong("has to be a path without query, as people read it: without %, ? and #");
+    }
+    let encoded = utf8_percent_encode(rest, IN_RULE).to_string();
+    if !has_one_reading(&encoded) {
+        return wrong(
+            "can be read in two ways (empty or dot segments, backslash, `;` or control characters), so that it would never match",
+        );
+    }
+    Ok(format!("{before}/{encoded}").into())
+}
+
+/// Whether a path begins with a slash, does not end with one, and has only plain segments: what the crate's own paths and the path of the base URL are made of.
 pub(super) fn is_plain(path: &str) -> bool {
-    path.starts_with('/')
-        && !path.contains("//")
-        && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte))
-        && !path.contains("/.")
+    path.strip_prefix('/').is_some_and(|rest| {
+        !rest.is_empty()
+            && rest.split('/').all(|segment| !segment.is_empty() && !segment.contains('%') && is_one_segment(segment))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn paths() -> PublicPaths {
+        let mut paths = PublicPaths::default();
+        for exact in ["/", "/health", "/über uns"] {
+            paths.add_exact("", exact).unwrap();
+        }
+        for prefix in ["/assets/", "/.well-known/"] {
+            paths.add_prefix("", prefix).unwrap();
+        }
+        paths
+    }
+
+    #[test]
+    fn a_rule_covers_what_it_says() {
+        for public in [
+            "/",
+            "/health",
+            "/%C3%BCber%20uns",
+            "/assets/",
+            "/assets/app.css",
+            "/assets/a/b/c.js",
+            "/assets/a/",
+            "/assets/.hidden/x",
+            "/assets/a..b",
+            "/assets/a%20b.png",
+            "/assets/%C3%BC",
+            "/.well-known/openid-configuration",
+            "/assets/@scope/a,b=c",
+        ] {
+            assert!(paths().is_public(public), "{public}");
+        }
+        for protected in
+            ["", "health", "/health/", "/Health", "/healthz", "/assets", "/assetsx", "/ASSETS/a", "/me", "/%C3%BCber", "//", "*"]
+        {
+            assert!(!paths().is_public(protected), "{protected}");
+        }
+    }
+
+    /// C-451
+    #[test]
+    fn what_can_be_read_in_two_ways_is_protected() {
+        for ambiguous in [
+            "/assets/../me",
+            "/assets/..",
+            "/assets/.",
+            "/assets/./x",
+            "/assets/.../x",
+            "/assets//me",
+            "/assets/a//",
+            "//assets/a",
+            "/assets/%2e%2e/me",
+            "/assets/%2E./me",
+            "/assets/.%2e",
+            "/assets/%252e%252e/me",
+            "/assets/..%2fme",
+            "/assets/a%2Fb",
+            "/assets/..%5cme",
+            "/assets/..\\me",
+            "/assets/a%00",
+            "/assets/a%0d%0ab",
+            "/assets/a\u{7f}",
+            "/assets/a%25",
+            "/assets/a%",
+            "/assets/a%4",
+            "/assets/a%zz",
+            "/assets/%ff",
+            "/assets/%c0%af",
+            "/assets/a;b",
+            "/assets/..;/me",
+            "/assets/a%3bb",
+            "/assets/a?b",
+            "/assets/a%3Fb",
+            "/assets/a#b",
+            "/assets/ü",
+            "/assets/a b",
+            "/%61ssets/a",
+            "/assets%2fa",
+            "/he%61lth",
+            "/health%2f",
+            "/health;x",
+            "/health?",
+            "/%c3%bcber%20uns",
+            "/%2e",
+            "/.",
+            "/;",
+        ] {
+            assert!(!paths().is_public(ambiguous), "{ambiguous}");
+        }
+    }
+
+    #[test]
+    fn a_rule_that_could_not_be_meant_is_refused() {
+        for (rule, hint) in [
+            ("", "begin with a slash"),
+            ("assets", "begin with a slash"),
+            ("/assets/*", "pattern"),
+            ("/users/{id}", "pattern"),
+            ("/a%20b", "as people read it"),
+            ("/a?b", "as people read it"),
+            ("/a//b", "two ways"),
+            ("/../a", "two ways"),
+            ("/a/./b", "two ways"),
+            ("/a\\b", "two ways"),
+            ("/a;b", "two ways"),
+        ] {
+            let error = PublicPaths::default().add_exact("", rule).unwrap_err().to_string();
+            assert!(error.contains(hint), "{rule}: {error}");
+        }
+        assert!(PublicPaths::default().add_prefix("", "/assets").unwrap_err().to_string().contains("end with a slash"));
+        assert!(PublicPaths::default().add_prefix("", "/").unwrap_err().to_string().contains("everything"));
+    }
+
+    /// The ways in which servers, proxies and routers are known to read a path.
+    fn readings(raw: &str) -> Vec<String> {
+        let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let once = decode(raw);
+        let twice = decode(&once);
+        let mut all = Vec::new();
+        for text in [raw.to_owned(), once, twice] {
+            let slashes = text.replace('\\', "/");
+            for text in [text, slashes] {
+                let cut: Vec<&str> = text.split('/').map(|segment| segment.split(';').next().unwrap()).collect();
+                let cut = cut.join("/");
+                for text in [text, cut] {
+                    all.push(resolved(&text, false));
+                    all.push(resolved(&text, true));
+                    all.push(text);
+                }
+            }
+        }
+        all
+    }
+
+    /// Dot segments taken out, maybe after runs of slashes have become one.
+    fn resolved(path: &str, merge: bool) -> String {
+        let mut out: Vec<&str> = Vec::new();
+        for segment in path.split('/').skip(1) {
+            match segment {
+                "." => {}
+                ".." => drop(out.pop()),
+                "" if merge => {}
+                segment => out.push(segment),
+            }
+        }
+        format!("/{}", out.join("/"))
+    }
+
+    /// Pieces of which no two make an empty or dot segment.
+    const PLAIN_PIECES: &[&str] = &["a", "Z9", "b.css", "~!$&'()", "*+,=:@-_", "c/d", ".x", "%20e", "%C3%A9"];
+
+    fn nasty() -> impl Strategy<Value = String> {
+        let piece = prop::sample::select(vec![
+            "a",
+            "me",
+            "assets",
+            "health",
+            ".well-known",
+            "/",
+            "/",
+            "/",
+            ".",
+            "..",
+            "%2e",
+            "%2E%2e",
+            "%2f",
+            "%2F",
+            "%5c",
+            "\\",
+            ";",
+            ";x=y",
+            "//",
+            "%25",
+            "%252e",
+            "%252f",
+            "%00",
+            "%0a",
+            "%",
+            "%4",
+            "é",
+            "%C3%A9",
+            "%ff",
+            "%c0%ae",
+            "%c0%af",
+            "?",
+            "#",
+            " ",
+            "%20",
+            "%61",
+            "\t",
+        ]);
+        let start = prop::sample::select(vec!["/", "/assets/", "/.well-known/", "/health", "", "/assets"]);
+        (start, prop::collection::vec(piece, 0..8)).prop_map(|(start, pieces)| start.to_owned() + &pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        /// Rule 9: whoever reads a public path, and however, is still below the rule that made it public.
+        #[test]
+        fn rule_9_a_public_path_is_public_in_every_reading(path in nasty()) {
+            if paths().is_public(&path) {
+                for reading in readings(&path) {
+                    // A reader that merges slashes and dots loses the one at the end.
+                    let inside = |text: &str| ["/assets/", "/.well-known/"].iter().any(|prefix| text.starts_with(prefix)) || ["/", "/health", "/assets", "/.well-known", "/über uns", "/%C3%BCber%20uns"].contains(&text);
+                    prop_assert!(inside(&reading), "{path:?} is read as {reading:?}");
+                }
+            }
+        }
+
+        #[test]
+        fn plain_files_below_a_prefix_are_public(pieces in prop::collection::vec(prop::sample::select(PLAIN_PIECES), 1..12)) {
+            let path = format!("/assets/{}", pieces.concat());
+            prop_assert!(paths().is_public(&path), "{path}");
+        }
+    }
 }
