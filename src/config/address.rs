@@ -1,55 +1,123 @@
-//! Addresses: the base URL, the redirect address and the paths that hang off them.
+//! Addresses: the base URL and the redirect address.
 
 use url::Url;
 
 use super::path;
 use crate::{authority::is_loopback, error::ConfigError};
 
-/// An absolute URL that a browser or this process may be sent to.
+/// An absolute URL that browsers are sent to.
 fn web_url(setting: &'static str, text: &str) -> Result<Url, ConfigError> {
     let wrong = |problem: String| Err(ConfigError::new(setting, problem));
     let url = match Url::parse(text) {
-        Ok(url) if url.has_host() => url,
-        _ => return wrong(format!("{text:?} is not an absolute URL such as https://app.example.com")),
+        Ok(url) if matches!(url.scheme(), "https" | "http") && url.has_host() => url,
+        _ => return wrong("not an absolute URL such as https://app.example.com".into()),
     };
-    if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
-        return wrong(format!("{text:?} has to begin with https:// (http:// is for localhost, 127.0.0.1 and [::1] only)"));
+    // Without what may be secret in it.
+    let shown = format!("{}{}", url.origin().ascii_serialization(), url.path());
+    if url.scheme() == "http" && !is_loopback(&url) {
+        return wrong(format!(
+            "{shown:?} has to begin with https:// (http:// is for localhost, 127.0.0.1 and [::1] only): sessions are lost to whoever listens"
+        ));
     }
     if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
-        return wrong(format!("{:?} must have no user name, password, query or fragment", without_credentials(&url)));
+        return wrong(format!("{shown:?} must come without user name, password, query and fragment"));
     }
     Ok(url)
 }
 
-/// The URL without what may be secret in it, for messages.
-fn without_credentials(url: &Url) -> String {
-    format!("{}{}", url.origin().ascii_serialization(), url.path())
-}
-
-/// The base URL, its path without a slash at the end.
+/// The base URL.
 pub(super) fn base_url(text: &str) -> Result<Url, ConfigError> {
-    let mut url = web_url("base_url", text)?;
-    let prefix = url.path().trim_end_matches('/').to_owned();
-    if !prefix.is_empty() && !path::is_plain(&prefix) {
+    let url = web_url("base_url", text)?;
+    let prefix = url.path().trim_end_matches('/');
+    if !prefix.is_empty() && !path::is_plain(prefix) {
         return Err(ConfigError::new(
             "base_url",
-            format!("the path {prefix:?} has empty segments, dots or other characters that could be read in two ways"),
+            format!("its path {prefix:?} has empty segments or special characters, which could be read in two ways"),
         ));
     }
-    url.set_path(&prefix);
     Ok(url)
 }
 
 /// The redirect address.
 pub(super) fn redirect_uri(text: &str) -> Result<Url, ConfigError> {
     let url = web_url("redirect_uri", text)?;
-    if url.path() == "/" || !path::is_plain(url.path()) || url.path().ends_with('/') {
+    if !path::is_plain(url.path()) {
         return Err(ConfigError::new(
             "redirect_uri",
             format!(
-                "{text:?} needs a path of its own without a slash at the end, for example /auth/callback, because the layer answers there instead of the application"
+                "{text:?} needs a plain path of its own without a slash at the end, such as /auth/callback, because the layer answers there instead of the application"
             ),
         ));
     }
     Ok(url)
+}
+
+/// Where the application is, for browsers.
+pub(super) struct Site {
+    /// Scheme, host and port.
+    pub(super) origin: String,
+    /// The path of the base URL, without a slash at the end; often empty.
+    pub(super) prefix: String,
+    /// Relative to the base URL.
+    pub(super) callback_path: String,
+    url: Url,
+}
+
+impl Site {
+    /// What the base URL, redirect address and callback path say together; each but one of the first two may be missing.
+    pub(super) fn new(
+        base_url: Option<&Url>,
+        redirect_uri: Option<&Url>,
+        callback_path: Option<&str>,
+    ) -> Result<Self, ConfigError> {
+        let url = match (base_url, redirect_uri) {
+            (Some(base_url), _) => base_url.clone(),
+            (None, Some(redirect_uri)) => {
+                let mut url = redirect_uri.clone();
+                url.set_path("");
+                url
+            }
+            (None, None) => {
+                return Err(ConfigError::new(
+                    "base_url",
+                    "missing: say where browsers find the application, such as https://app.example.com",
+                ));
+            }
+        };
+        let origin = url.origin().ascii_serialization();
+        let prefix = url.path().trim_end_matches('/').to_owned();
+        let callback_path = match redirect_uri {
+            None => callback_path.unwrap_or("/auth/callback").to_owned(),
+            Some(redirect_uri) => below(&origin, &prefix, redirect_uri, callback_path)?,
+        };
+        Ok(Self { origin, prefix, callback_path, url })
+    }
+
+    /// The address of a path that is relative to the base URL.
+    pub(super) fn url(&self, path: &str) -> Url {
+        let mut url = self.url.clone();
+        url.set_path(&format!("{}{path}", self.prefix));
+        url
+    }
+}
+
+/// The callback path that a redirect address names.
+fn below(origin: &str, prefix: &str, redirect_uri: &Url, callback_path: Option<&str>) -> Result<String, ConfigError> {
+    let wrong = |problem: String| Err(ConfigError::new("redirect_uri", problem));
+    if redirect_uri.origin().ascii_serialization() != origin {
+        return wrong(format!(
+            "{redirect_uri} is not on {origin}, where the base URL is: the sign-in's cookie would not come along"
+        ));
+    }
+    let Some(path) = redirect_uri.path().strip_prefix(prefix).filter(|path| path.starts_with('/')) else {
+        return wrong(format!(
+            "{redirect_uri} is not below the base URL {origin}{prefix}: the callback would not reach the layer"
+        ));
+    };
+    match callback_path {
+        Some(callback_path) if callback_path != path => wrong(format!(
+            "{redirect_uri} contradicts the callback path {callback_path:?}, which is {origin}{prefix}{callback_path}: leave one out"
+        )),
+        _ => Ok(path.to_owned()),
+    }
 }

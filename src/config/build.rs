@@ -1,12 +1,19 @@
 //! From settings to a checked configuration.
 
 use aws_lc_rs::digest;
-use url::Url;
 
 use super::{
-    CookieKeys, IdentityConfig, PathPrefix, Paths, PublicPaths, ReturnPath, ValidConfig, settings::PublicPath, valid::Valid,
+    CookieKeys, IdentityConfig, PathPrefix, Paths, PublicPaths, ReturnPath, ValidConfig,
+    address::Site,
+    path,
+    settings::PublicPath,
+    sign_in::{check_scope, check_words},
+    valid::Valid,
 };
 use crate::{error::ConfigError, secret};
+
+/// The most that clocks may differ: beyond that, a clock has to be mended and not believed.
+const MAX_LEEWAY_SECONDS: u64 = 300;
 
 impl IdentityConfig {
     /// Checks everything that can be checked without asking the provider.
@@ -15,59 +22,187 @@ impl IdentityConfig {
     ///
     /// Something is missing, contradicts itself, has no effect or would be unsafe; the error names the setting and says what to do.
     pub fn build(mut self) -> Result<ValidConfig, ConfigError> {
-        let credential = self.credential.clone().ok_or_else(|| {
-            ConfigError::new("credential", "missing: call `with_credential` with `ClientCredential::secret(…)`, or with `ClientCredential::none()` for a public client")
-        })?;
-        credential.check()?;
-        let base_url = self.base_url.clone().ok_or_else(|| ConfigError::new("base_url", "missing: call `with_base_url`"))?;
+        self.check_client()?;
+        self.check_tokens()?;
+        self.check_times()?;
         let tenants = self.authority.check_tenants(self.tenants.as_ref())?;
+        self.tenants = Some(tenants.clone());
         if self.sign_in.acr_values.is_empty() {
             self.sign_in.acr_values.clone_from(&self.required_acr);
         }
         self.sign_in.check()?;
-        let external_prefix = base_url.path().trim_end_matches('/').to_owned();
-        let callback = self.callback_path.clone().unwrap_or_else(|| "/auth/callback".into());
-        let request_prefix = if self.path_prefix == PathPrefix::Kept { external_prefix.as_str() } else { "" };
-        let at = |path: &str| format!("{request_prefix}{path}");
-        let paths = Paths {
-            login: at(&self.login_path),
-            callback: at(&callback),
-            logout: at(&self.logout_path),
-            signed_out: at(&self.signed_out_path),
-            edit_profile: None,
-            reset_password: None,
-        };
-        let mut public_paths = PublicPaths::default();
-        for path in &self.public_paths {
-            match path {
-                PublicPath::Exact(path) => public_paths.add_exact(request_prefix, path)?,
-                PublicPath::Prefix(prefix) => public_paths.add_prefix(request_prefix, prefix)?,
-            }
-        }
-        let under = |path: &str| -> Url {
-            let mut url = base_url.clone();
-            url.set_path(&format!("{external_prefix}{path}"));
-            url
-        };
-        let redirect_uri = self.redirect_uri.clone().unwrap_or_else(|| under(&callback));
-        let signed_out_url = under(&self.signed_out_path);
-        let cookie_keys =
-            CookieKeys::choose(&self.cookie_secrets, credential.client_secret(), &self.client_id, base_url.as_str())?;
+        let credential = self.credential.clone().ok_or_else(|| {
+            ConfigError::new(
+                "credential",
+                "missing: give `ClientCredential::secret(…)`, or say `ClientCredential::none()` for a public client",
+            )
+        })?;
+        credential.check()?;
+
+        let site = Site::new(self.base_url.as_ref(), self.redirect_uri.as_ref(), self.callback_path.as_deref())?;
+        let paths = self.paths(&site)?;
+        let public_paths = self.public_paths(&site, &paths)?;
+        let base_url = site.base_url();
+        let cookie_keys = CookieKeys::choose(&self.cookie_secrets, credential.client_secret(), &self.client_id, &base_url)?;
         Ok(ValidConfig::new(Valid {
-            origin: base_url.origin().ascii_serialization(),
-            secure: base_url.scheme() == "https",
-            home: ReturnPath::parse(&format!("{external_prefix}/")).unwrap_or_else(ReturnPath::home),
-            cookie_id: cookie_id(&self.client_id, base_url.as_str()),
+            redirect_uri: site.url(&site.callback_path),
+            signed_out_url: site.url(&self.signed_out_path),
+            home: ReturnPath::parse(&format!("{}/", site.prefix)).unwrap_or_else(ReturnPath::home),
+            cookie_id: cookie_id(&self.client_id, &base_url),
+            secure: site.is_secure(),
+            origin: site.origin,
+            external_prefix: site.prefix,
             public_paths,
             credential,
             tenants,
-            redirect_uri,
-            signed_out_url,
-            external_prefix,
             paths,
             cookie_keys,
             settings: self,
         }))
+    }
+
+    fn check_client(&self) -> Result<(), ConfigError> {
+        // `client_id` of RFC 6749 appendix A.1, without the space.
+        if self.client_id.is_empty() || !self.client_id.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(ConfigError::new(
+                "client_id",
+                format!("{:?} is empty or has characters that a client id cannot have", self.client_id),
+            ));
+        }
+        for audience in &self.trusted_audiences {
+            if audience.is_empty() || *audience == self.client_id {
+                return Err(ConfigError::new(
+                    "trusted_audiences",
+                    format!("{audience:?} has no effect: the client id itself is always needed"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_tokens(&mut self) -> Result<(), ConfigError> {
+        let wrong = |setting: &'static str, problem: &'static str| Err(ConfigError::new(setting, problem));
+        for scope in &self.openid_scopes {
+            check_scope(scope)?;
+        }
+        let asks = |scope: &str| self.openid_scopes.iter().any(|asked| asked == scope);
+        if !asks("openid") {
+            return wrong(
+                "openid_scopes",
+                "without `openid` it is not a sign-in and there is no ID token (OpenID Connect Core section 3.1.2.1): put it in",
+            );
+        }
+        if self.authority.is_microsoft() && self.authority.b2c_policies().is_none() && !asks("profile") {
+            return wrong("openid_scopes", "without `profile` Entra does not tell `oid`, by which a person is known: put it in");
+        }
+        if self.id_token_algorithms.is_empty() {
+            return wrong(
+                "id_token_algorithms",
+                "the list is empty, so that no ID token could be accepted: leave it out for RS256",
+            );
+        }
+        check_words("required_acr", &self.required_acr)
+    }
+
+    fn check_times(&mut self) -> Result<(), ConfigError> {
+        for (setting, time) in [
+            ("idle_timeout", Some(self.idle_timeout)),
+            ("absolute_timeout", Some(self.absolute_timeout)),
+            ("max_token_age", self.max_token_age),
+        ] {
+            if time.is_some_and(|time| time.as_secs() == 0) {
+                return Err(ConfigError::new(setting, "shorter than a second: nothing would ever be valid"));
+            }
+        }
+        if self.clock_leeway.as_secs() > MAX_LEEWAY_SECONDS {
+            return Err(ConfigError::new(
+                "clock_leeway",
+                format!("more than {MAX_LEEWAY_SECONDS} seconds would accept tokens long expired: set the clock right instead"),
+            ));
+        }
+        // A session never outlives its absolute limit, however active it is.
+        self.idle_timeout = self.idle_timeout.min(self.absolute_timeout);
+        Ok(())
+    }
+
+    /// The crate's own paths, as they stand in a request.
+    fn paths(&self, site: &Site) -> Result<Paths, ConfigError> {
+        let at = |path: &str| format!("{}{path}", self.request_prefix(site));
+        let policies = self.authority.b2c_policies().map(|(policies, _)| policies);
+        let optional = |setting: &'static str, path: &Option<String>, default: &str, policy: Option<&String>| match (path, policy)
+        {
+            (Some(path), None) => {
+                Err(ConfigError::new(setting, format!("{path:?} has no effect: the authority has no B2C policy for it")))
+            }
+            (_, None) => Ok(None),
+            (path, Some(_)) => Ok(Some(at(path.as_deref().unwrap_or(default)))),
+        };
+        let (edit_profile, reset_password) =
+            (policies.and_then(|all| all.edit_profile.as_ref()), policies.and_then(|all| all.reset_password.as_ref()));
+        let paths = Paths {
+            login: at(&self.login_path),
+            callback: at(&site.callback_path),
+            logout: at(&self.logout_path),
+            signed_out: at(&self.signed_out_path),
+            edit_profile: optional("edit_profile_path", &self.edit_profile_path, "/auth/edit-profile", edit_profile)?,
+            reset_password: optional("reset_password_path", &self.reset_password_path, "/auth/reset-password", reset_password)?,
+        };
+        for (index, (setting, own)) in paths.iter().enumerate() {
+            if !path::is_plain(own) {
+                return Err(ConfigError::new(
+                    setting,
+                    format!(
+                        "{own:?} has to be a plain path such as /auth/login: it begins with a slash, does not end with one, and has no query or special characters"
+                    ),
+                ));
+            }
+            if let Some((other, _)) = paths.iter().take(index).find(|(_, other)| *other == own) {
+                return Err(ConfigError::new(setting, format!("{own:?} is {other} already: each needs a path of its own")));
+            }
+        }
+        Ok(paths)
+    }
+
+    /// The public paths, as they stand in a request.
+    fn public_paths(&self, site: &Site, own: &Paths) -> Result<PublicPaths, ConfigError> {
+        let mut public_paths = PublicPaths::default();
+        for path in &self.public_paths {
+            match path {
+                PublicPath::Exact(path) => public_paths.add_exact(self.request_prefix(site), path)?,
+                PublicPath::Prefix(prefix) => public_paths.add_prefix(self.request_prefix(site), prefix)?,
+            }
+        }
+        for (setting, path) in own.iter() {
+            if let Some(rule) = public_paths.covering(path) {
+                return Err(ConfigError::new(
+                    "public_paths",
+                    format!(
+                        "{rule:?} covers the {setting} {path:?}, which the layer answers itself: choose another path for one of them"
+                    ),
+                ));
+            }
+        }
+        Ok(public_paths)
+    }
+
+    /// What requests have before the paths of this configuration.
+    fn request_prefix<'s>(&self, site: &'s Site) -> &'s str {
+        match self.path_prefix {
+            PathPrefix::Stripped => "",
+            PathPrefix::Kept => &site.prefix,
+        }
+    }
+}
+
+impl Site {
+    /// Whether browsers come over `https`.
+    fn is_secure(&self) -> bool {
+        self.origin.starts_with("https:")
+    }
+
+    /// The base URL, without a slash at the end.
+    fn base_url(&self) -> String {
+        format!("{}{}", self.origin, self.prefix)
     }
 }
 
@@ -77,6 +212,5 @@ fn cookie_id(client_id: &str, base_url: &str) -> String {
     for part in [client_id, "\0", base_url] {
         context.update(part.as_bytes());
     }
-    let digest = context.finish();
-    secret::base64url(digest.as_ref().get(..8).unwrap_or_default())
+    secret::base64url(context.finish().as_ref().get(..8).unwrap_or_default())
 }

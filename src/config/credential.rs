@@ -61,8 +61,8 @@ impl ClientCredential {
             Some(secret) if secret.is_empty() => {
                 "the client secret is empty: give the secret's value, or say `ClientCredential::none()` if the application has none"
             }
-            Some(secret) if secret.expose().trim() != secret.expose() => {
-                "the client secret begins or ends with white space: copy it again"
+            Some(secret) if secret.expose().trim() != secret.expose() || secret.expose().contains(char::is_control) => {
+                "the client secret has white space around it or control characters in it: copy it again"
             }
             None if self.method.is_some() => {
                 "a method was chosen for a secret that is not there: leave `with_method` out, or give the secret"
@@ -82,7 +82,7 @@ mod tests {
     fn an_empty_secret_is_not_a_public_client() {
         assert!(ClientCredential::none().check().is_ok());
         assert!(ClientCredential::secret("s").check().is_ok());
-        for refused in ["", " ", "s\n"] {
+        for refused in ["", " ", "s\n", "a\tb"] {
             assert!(ClientCredential::secret(refused).check().is_err(), "{refused:?}");
         }
         assert!(ClientCredential::none().with_method(ClientAuthMethod::Post).check().is_err());

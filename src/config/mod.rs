@@ -12,6 +12,8 @@ mod path;
 mod return_path;
 mod settings;
 mod sign_in;
+#[cfg(test)]
+mod tests;
 mod valid;
 
 pub use algorithm::Algorithm;

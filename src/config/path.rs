@@ -334,6 +334,7 @@ mod tests {
         let piece = prop::sample::select(vec![
             "a",
             "me",
+            "..;",
             "assets",
             "health",
             ".well-known",

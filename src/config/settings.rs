@@ -42,8 +42,8 @@ pub struct IdentityConfig {
     pub(super) callback_path: Option<String>,
     pub(super) logout_path: String,
     pub(super) signed_out_path: String,
-    pub(super) edit_profile_path: String,
-    pub(super) reset_password_path: String,
+    pub(super) edit_profile_path: Option<String>,
+    pub(super) reset_password_path: Option<String>,
     pub(super) public_paths: Vec<PublicPath>,
     pub(super) preflight: Preflight,
     pub(super) response_mode: ResponseMode,
@@ -85,8 +85,8 @@ impl IdentityConfig {
             callback_path: None,
             logout_path: "/auth/logout".into(),
             signed_out_path: "/auth/signed-out".into(),
-            edit_profile_path: "/auth/edit-profile".into(),
-            reset_password_path: "/auth/reset-password".into(),
+            edit_profile_path: None,
+            reset_password_path: None,
             public_paths: Vec::new(),
             preflight: Preflight::default(),
             response_mode: ResponseMode::default(),
@@ -200,14 +200,14 @@ impl IdentityConfig {
     /// Where a B2C profile is edited, relative to the base URL. The default is `/auth/edit-profile`; it exists only if the authority has such a policy.
     #[must_use]
     pub fn with_edit_profile_path(mut self, path: impl Into<String>) -> Self {
-        self.edit_profile_path = path.into();
+        self.edit_profile_path = Some(path.into());
         self
     }
 
     /// Where a B2C password is reset, relative to the base URL. The default is `/auth/reset-password`; it exists only if the authority has such a policy.
     #[must_use]
     pub fn with_reset_password_path(mut self, path: impl Into<String>) -> Self {
-        self.reset_password_path = path.into();
+        self.reset_password_path = Some(path.into());
         self
     }
 

@@ -197,14 +197,8 @@ impl SignInOptions {
         if self.prompt.contains(&Prompt::None) && self.max_age.is_some_and(|age| age.as_secs() == 0) {
             return wrong("max_age", "0 asks for a sign-in page and `prompt=none` forbids it: leave one out".into());
         }
-        for (setting, words) in [("acr_values", &self.acr_values), ("ui_locales", &self.ui_locales)] {
-            if let Some(word) = words.iter().find(|word| word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_graphic())) {
-                return wrong(
-                    setting,
-                    format!("{word:?} is empty, or has spaces or other characters that a list of words cannot hold"),
-                );
-            }
-        }
+        check_words("acr_values", &self.acr_values)?;
+        check_words("ui_locales", &self.ui_locales)?;
         for (setting, hint) in [("login_hint", &self.login_hint), ("domain_hint", &self.domain_hint)] {
             if hint.as_deref().is_some_and(|hint| hint.is_empty() || hint.contains(char::is_control)) {
                 return wrong(setting, "empty or with control characters: leave it out".into());
@@ -243,4 +237,15 @@ pub(super) fn check_scope(scope: &str) -> Result<(), ConfigError> {
         "scopes",
         format!("{scope:?} is not one scope: give each as an item of its own, without spaces, quotes or backslashes"),
     ))
+}
+
+/// Words of a list that is sent with spaces between them.
+pub(super) fn check_words(setting: &'static str, words: &[String]) -> Result<(), ConfigError> {
+    match words.iter().find(|word| word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_graphic())) {
+        Some(word) => Err(ConfigError::new(
+            setting,
+            format!("{word:?} is empty, or has spaces or other characters that a list of words cannot hold"),
+        )),
+        None => Ok(()),
+    }
 }

@@ -1,6 +1,6 @@
 //! [`ValidConfig`]: the configuration after every check, with what follows from it.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use url::Url;
 
@@ -144,6 +144,22 @@ impl ValidConfig {
         fn session_end -> SessionEnd = settings.session_end as copy;
         /// What becomes of the provider's session at sign-out.
         fn provider_session -> ProviderSession = settings.provider_session as copy;
+    }
+
+    /// What browsers call a path of a request: with the prefix that a proxy took off.
+    pub(crate) fn external_path<'p>(&self, request_path: &'p str) -> Cow<'p, str> {
+        match self.0.settings.path_prefix {
+            PathPrefix::Stripped if !self.0.external_prefix.is_empty() => {
+                Cow::Owned(format!("{}{request_path}", self.0.external_prefix))
+            }
+            _ => Cow::Borrowed(request_path),
+        }
+    }
+
+    /// Where a sign-in returns to that was asked to return to `text`, an address as browsers see it: home if that is no page of this site, or one of the crate's own.
+    pub(crate) fn return_path(&self, text: &str) -> ReturnPath {
+        let own = |path: &str| self.0.paths.iter().any(|(_, own)| self.external_path(own) == path);
+        ReturnPath::parse(text).filter(|path| !own(path.path())).unwrap_or_else(|| self.0.home.clone())
     }
 
     /// All scopes of a sign-in with these options (already [`over`](SignInOptions::over) the configuration's): those of the sign-in itself first, none twice.

@@ -1,0 +1,344 @@
+//! What `build()` accepts and refuses.
+
+use std::time::Duration;
+
+use super::*;
+use crate::authority::{Authority, B2cPolicies};
+
+const TENANT: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
+const LONG: &str = "0123456789abcdef0123456789abcdef";
+
+fn at(authority: Authority) -> IdentityConfig {
+    IdentityConfig::new(authority, "client-id")
+        .with_credential(ClientCredential::secret("hush-hush"))
+        .with_base_url("https://app.example.com")
+        .unwrap()
+}
+
+fn config() -> IdentityConfig {
+    at(Authority::oidc("https://op.example.com").unwrap())
+}
+
+fn built(change: impl FnOnce(IdentityConfig) -> IdentityConfig) -> ValidConfig {
+    change(config()).build().unwrap()
+}
+
+/// The configuration is refused because of `setting`, and the error says `hint`.
+#[track_caller]
+fn refuses(config: IdentityConfig, setting: &str, hint: &str) {
+    let error = config.build().unwrap_err();
+    assert!(error.setting() == setting && error.to_string().contains(hint), "{error}");
+}
+
+#[test]
+fn the_defaults_are_those_that_the_documentation_states() {
+    let valid = built(|config| config);
+    assert_eq!(valid.scopes(valid.sign_in()), ["openid", "profile", "offline_access"]);
+    assert_eq!(valid.redirect_uri().as_str(), "https://app.example.com/auth/callback");
+    assert_eq!(valid.signed_out_url().as_str(), "https://app.example.com/auth/signed-out");
+    assert_eq!((valid.origin(), valid.external_prefix(), valid.home().as_str()), ("https://app.example.com", "", "/"));
+    let paths: Vec<&str> = valid.paths().iter().map(|(_, path)| path).collect();
+    assert_eq!(paths, ["/auth/login", "/auth/callback", "/auth/logout", "/auth/signed-out"]);
+    assert!(valid.secure() && !valid.public_paths().is_public("/"));
+    assert_eq!(valid.id_token_algorithms(), [Algorithm::Rs256]);
+    assert_eq!(valid.response_mode(), ResponseMode::Query);
+    assert_eq!(valid.clock_leeway(), Duration::from_secs(60));
+    assert_eq!(valid.idle_timeout(), Duration::from_secs(24 * 3600));
+    assert_eq!(valid.absolute_timeout(), Duration::from_secs(7 * 24 * 3600));
+    assert_eq!(valid.cookie_key_source(), CookieKeySource::Random);
+    assert_eq!((valid.user_info(), valid.preflight()), (UserInfo::Never, Preflight::Challenge));
+    assert_eq!((valid.session_end(), valid.provider_session()), (SessionEnd::OwnLimits, ProviderSession::End));
+}
+
+/// C-448
+#[test]
+fn what_is_missing_is_named() {
+    let bare = IdentityConfig::new(Authority::oidc("https://op.example.com").unwrap(), "client-id");
+    refuses(bare.clone().with_base_url("https://app.example.com").unwrap(), "credential", "ClientCredential::none()");
+    refuses(bare.with_credential(ClientCredential::none()), "base_url", "missing");
+    refuses(config().with_credential(ClientCredential::secret("")), "credential", "empty");
+    for client_id in ["", "a b", "a\n", "ü"] {
+        refuses(IdentityConfig { client_id: client_id.into(), ..config() }, "client_id", "cannot have");
+    }
+}
+
+/// C-448
+#[test]
+fn http_is_for_loopback_hosts_only() {
+    for refused in [
+        "http://app.example.com",
+        "http://127.0.0.1.nip.io",
+        "http://app.localhost",
+        "ftp://app.example.com",
+        "app.example.com",
+        "",
+        "https://",
+    ] {
+        assert_eq!(config().with_base_url(refused).unwrap_err().setting(), "base_url", "{refused}");
+    }
+    for url in ["http://localhost:3000", "http://127.0.0.1", "http://[::1]:3000"] {
+        let valid = built(|config| config.with_base_url(url).unwrap());
+        assert_eq!((valid.secure(), valid.origin()), (false, url));
+    }
+    for refused in [
+        "https://user:hush@app.example.com",
+        "https://app.example.com?a",
+        "https://app.example.com#a",
+        "https://app.example.com/a//b",
+        "https://app.example.com/a%2Fb",
+    ] {
+        let error = config().with_base_url(refused).unwrap_err().to_string();
+        assert!(!error.contains("hush"), "{error}");
+    }
+}
+
+/// C-105, C-448
+#[test]
+fn only_the_scopes_that_were_asked_for_are_sent() {
+    let scopes = |config: IdentityConfig| {
+        let valid = config.build().unwrap();
+        valid.scopes(valid.sign_in()).join(" ")
+    };
+    assert_eq!(scopes(config().with_scopes(["User.Read", "openid", "User.Read"])), "openid profile offline_access User.Read");
+    assert_eq!(scopes(config().with_openid_scopes(["openid"])), "openid");
+    refuses(config().with_openid_scopes(["profile"]), "openid_scopes", "openid");
+    refuses(config().with_openid_scopes(Vec::<String>::new()), "openid_scopes", "openid");
+    refuses(at(Authority::entra(TENANT).unwrap()).with_openid_scopes(["openid"]), "openid_scopes", "profile");
+    for scope in ["", "a b", "a\"b", "a\\b", "ü", "a\n"] {
+        refuses(config().with_scopes([scope]), "scopes", "one scope");
+        refuses(config().with_openid_scopes(["openid", scope]), "scopes", "one scope");
+    }
+}
+
+/// C-103
+#[test]
+fn a_sign_in_asks_for_nothing_that_contradicts_itself() {
+    let with = |options| config().with_sign_in(options);
+    let options = SignInOptions::new;
+    refuses(with(options().with_prompt(Prompt::None).with_max_age(Duration::ZERO)), "max_age", "prompt=none");
+    refuses(with(options().with_prompt(Prompt::None).add_prompt(Prompt::Login)), "prompt", "none");
+    refuses(with(options().with_acr_values(["a b"])), "acr_values", "spaces");
+    refuses(with(options().with_ui_locales([""])), "ui_locales", "empty");
+    refuses(with(options().with_login_hint("a\r\nb")), "login_hint", "control");
+    refuses(with(options().with_domain_hint("")), "domain_hint", "empty");
+    assert!(with(options().with_prompt(Prompt::Login).add_prompt(Prompt::Consent).with_max_age(Duration::ZERO)).build().is_ok());
+    assert!(with(options().with_prompt(Prompt::None).with_max_age(Duration::from_secs(60))).build().is_ok());
+}
+
+#[test]
+fn extra_parameters_cannot_replace_those_of_the_protocol() {
+    let with = |name: &str, value: &str| config().with_sign_in(SignInOptions::new().add_parameter(name, value));
+    for reserved in [
+        "client_id",
+        "redirect_uri",
+        "response_type",
+        "scope",
+        "state",
+        "nonce",
+        "code_challenge",
+        "code_challenge_method",
+        "request",
+        "request_uri",
+        "max_age",
+        "claims",
+    ] {
+        refuses(with(reserved, "x"), "parameters", reserved);
+    }
+    refuses(with("", "x"), "parameters", "name");
+    refuses(with("a b", "x"), "parameters", "name");
+    refuses(with("a", "x\ny"), "parameters", "control");
+    let twice = |name: &str| config().with_sign_in(SignInOptions::new().add_parameter(name, "1").add_parameter(name, "2"));
+    refuses(twice("audience"), "parameters", "twice");
+    assert!(twice("resource").build().is_ok());
+}
+
+#[test]
+fn a_single_sign_ins_options_stand_above_the_configurations() {
+    let config = SignInOptions::new()
+        .with_scopes(["a"])
+        .with_prompt(Prompt::Login)
+        .with_login_hint("ada")
+        .add_parameter("p", "1")
+        .add_parameter("q", "1");
+    let options = SignInOptions::new().with_scopes(["b", "a"]).with_prompt(Prompt::None).add_parameter("p", "2").over(&config);
+    let wanted = SignInOptions::new()
+        .with_scopes(["a", "b"])
+        .with_prompt(Prompt::None)
+        .with_login_hint("ada")
+        .add_parameter("p", "2")
+        .add_parameter("q", "1");
+    assert_eq!(options, wanted);
+    assert_eq!(SignInOptions::new().over(&config), config);
+}
+
+/// C-347
+#[test]
+fn the_redirect_address_lies_under_the_base_url() {
+    let with = |uri: &str| config().with_redirect_uri(uri);
+    assert_eq!(with("https://app.example.com/signin-oidc").unwrap().build().unwrap().paths().callback, "/signin-oidc");
+    refuses(with("https://other.example.com/auth/callback").unwrap(), "redirect_uri", "is not on https://app.example.com");
+    refuses(with("http://localhost:3000/auth/callback").unwrap(), "redirect_uri", "is not on");
+    refuses(with("https://app.example.com/a").unwrap().with_callback_path("/b"), "redirect_uri", "contradicts");
+    assert!(with("https://app.example.com/a").unwrap().with_callback_path("/a").build().is_ok());
+    let under = |uri: &str| with(uri).unwrap().with_base_url("https://app.example.com/app/").unwrap();
+    refuses(under("https://app.example.com/auth/callback"), "redirect_uri", "not below");
+    refuses(under("https://app.example.com/application/callback"), "redirect_uri", "not below");
+    assert_eq!(under("https://app.example.com/app/x").build().unwrap().paths().callback, "/x");
+    let alone = IdentityConfig { base_url: None, ..with("https://app.example.com/x/y").unwrap() }.build().unwrap();
+    assert_eq!((alone.origin(), alone.paths().callback.as_str()), ("https://app.example.com", "/x/y"));
+}
+
+/// MSAL-089
+#[test]
+fn a_redirect_address_has_a_path_of_its_own() {
+    for refused in [
+        "https://app.example.com",
+        "https://app.example.com/",
+        "https://app.example.com/x/",
+        "https://app.example.com/x?y",
+        "https://app.example.com/x;y",
+        "http://app.example.com/x",
+    ] {
+        assert_eq!(config().with_redirect_uri(refused).unwrap_err().setting(), "redirect_uri", "{refused}");
+    }
+}
+
+#[test]
+fn the_crates_own_paths_are_plain_and_apart() {
+    for path in ["", "/", "auth", "/auth/", "/a//b", "/a/../b", "/a?b", "/a%20b", "/a;b", "/ä", "//a"] {
+        refuses(config().with_login_path(path), "login_path", "plain path");
+        refuses(config().with_callback_path(path), "callback_path", "plain path");
+    }
+    refuses(config().with_logout_path("/auth/login"), "logout_path", "login_path already");
+    refuses(config().with_signed_out_path("/auth/callback"), "signed_out_path", "callback_path already");
+}
+
+#[test]
+fn public_paths_leave_the_crates_own_alone() {
+    refuses(config().add_public_path("/auth/login"), "public_paths", "login_path");
+    refuses(config().add_public_prefix("/auth/"), "public_paths", "covers");
+    refuses(config().add_public_prefix("/"), "public_paths", "everything public");
+    let valid = built(|config| config.add_public_path("/").add_public_prefix("/authors/"));
+    assert!(
+        valid.public_paths().is_public("/")
+            && valid.public_paths().is_public("/authors/x")
+            && !valid.public_paths().is_public("/me")
+    );
+}
+
+#[test]
+fn a_prefix_is_where_the_proxy_leaves_it() {
+    let with = |prefix| {
+        built(|config| {
+            config
+                .with_base_url("https://app.example.com/app/")
+                .unwrap()
+                .with_path_prefix(prefix)
+                .add_public_path("/")
+                .add_public_prefix("/assets/")
+        })
+    };
+    let (stripped, kept) = (with(PathPrefix::Stripped), with(PathPrefix::Kept));
+    for valid in [&stripped, &kept] {
+        assert_eq!(valid.redirect_uri().as_str(), "https://app.example.com/app/auth/callback");
+        assert_eq!((valid.external_prefix(), valid.home().as_str()), ("/app", "/app/"));
+        assert_eq!(valid.external_path(&valid.paths().login), "/app/auth/login");
+        assert_eq!(valid.return_path("/app/auth/login?return_to=x").as_str(), "/app/");
+    }
+    assert_eq!((stripped.paths().login.as_str(), kept.paths().login.as_str()), ("/auth/login", "/app/auth/login"));
+    assert!(stripped.public_paths().is_public("/assets/x") && !stripped.public_paths().is_public("/app/assets/x"));
+    assert!(
+        kept.public_paths().is_public("/app/assets/x")
+            && kept.public_paths().is_public("/app/")
+            && !kept.public_paths().is_public("/assets/x")
+    );
+    assert_ne!(stripped.cookie_id(), built(|config| config).cookie_id());
+}
+
+/// C-345
+#[test]
+fn a_sign_in_returns_to_a_page_or_home_and_never_to_itself() {
+    let valid = built(|config| config);
+    for (asked, returned) in [
+        ("/reports?x=1", "/reports?x=1"),
+        ("https://evil.example", "/"),
+        ("//evil.example", "/"),
+        ("", "/"),
+        ("/auth/login", "/"),
+        ("/auth/logout?x", "/"),
+        ("/auth/callback#x", "/"),
+        ("/auth/other", "/auth/other"),
+    ] {
+        assert_eq!(valid.return_path(asked).as_str(), returned, "{asked}");
+    }
+}
+
+#[test]
+fn times_are_limits_that_can_be_met() {
+    refuses(config().with_idle_timeout(Duration::ZERO), "idle_timeout", "second");
+    refuses(config().with_absolute_timeout(Duration::from_millis(900)), "absolute_timeout", "second");
+    refuses(config().with_max_token_age(Duration::ZERO), "max_token_age", "second");
+    refuses(config().with_clock_leeway(Duration::from_secs(301)), "clock_leeway", "clock right");
+    assert_eq!(built(|config| config.with_absolute_timeout(Duration::from_secs(600))).idle_timeout(), Duration::from_secs(600));
+}
+
+#[test]
+fn what_tokens_must_have_can_be_met_and_is_asked_for() {
+    refuses(config().with_id_token_algorithms([]), "id_token_algorithms", "empty");
+    refuses(config().add_trusted_audience("client-id"), "trusted_audiences", "no effect");
+    refuses(config().with_required_acr(["a b"]), "required_acr", "spaces");
+    let valid = built(|config| config.with_required_acr(["phr"]));
+    assert_eq!(valid.sign_in().acr_values, ["phr"]);
+    let other =
+        built(|config| config.with_required_acr(["phr"]).with_sign_in(SignInOptions::new().with_acr_values(["phr", "phrh"])));
+    assert_eq!(other.sign_in().acr_values, ["phr", "phrh"]);
+}
+
+#[test]
+fn cookie_secrets_are_long_enough_or_made() {
+    refuses(config().with_cookie_secrets(["short"]), "cookie_secrets", "32 are the least");
+    let configured = built(|config| config.with_cookie_secrets([format!("{LONG}-new"), format!("{LONG}-old")]));
+    assert_eq!((configured.cookie_keys().len(), configured.cookie_key_source()), (2, CookieKeySource::Configured));
+    let derived = built(|config| config.with_credential(ClientCredential::secret(LONG)));
+    assert_eq!(derived.cookie_key_source(), CookieKeySource::Derived);
+}
+
+#[test]
+fn b2c_paths_are_there_with_their_policies_only() {
+    let policies = B2cPolicies::new("B2C_1_susi").with_reset_password("B2C_1_reset");
+    let b2c = || at(Authority::b2c("contoso", policies.clone()).unwrap());
+    let valid = b2c().build().unwrap();
+    assert_eq!(
+        (valid.paths().reset_password.as_deref(), valid.paths().edit_profile.as_deref()),
+        (Some("/auth/reset-password"), None)
+    );
+    refuses(b2c().with_edit_profile_path("/edit"), "edit_profile_path", "no effect");
+    refuses(b2c().with_reset_password_path("/auth/login"), "reset_password_path", "already");
+    refuses(config().with_reset_password_path("/reset"), "reset_password_path", "no effect");
+}
+
+#[test]
+fn tenants_are_asked_for_where_everyone_could_come() {
+    let common = || at(Authority::entra("common").unwrap());
+    refuses(common(), "tenants", "with_tenants");
+    assert!(common().with_tenants([TENANT]).unwrap().build().is_ok());
+    assert!(common().with_any_tenant().build().is_ok());
+    assert!(common().with_tenants(["contoso.com"]).is_err());
+    refuses(config().with_any_tenant(), "tenants", "no effect");
+}
+
+/// C-437: nothing that is printed shows a secret.
+#[test]
+fn secrets_are_not_printed() {
+    let config = config().with_credential(ClientCredential::secret(LONG)).with_cookie_secrets([format!("{LONG}{LONG}")]);
+    let valid = config.clone().build().unwrap();
+    for text in [format!("{config:?}"), format!("{config:#?}"), format!("{valid:?}")] {
+        assert!(!text.contains(LONG) && text.contains("client-id"), "{text}");
+    }
+}
+
+#[test]
+fn a_configuration_can_be_compared() {
+    assert_eq!(config(), config().clone());
+    assert_ne!(config(), config().with_response_mode(ResponseMode::FormPost));
+}
