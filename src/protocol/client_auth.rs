@@ -61,7 +61,7 @@ fn method(chosen: Option<ClientAuthMethod>, metadata: &Metadata) -> Result<Clien
         None if takes(POST) => Ok(ClientAuthMethod::Post),
         None => Err(Error::new(
             ErrorKind::ProviderMisconfigured,
-            format!("the token endpoint takes neither {BASIC} nor {POST}, but: {}", supported.join(", ")),
+            format!("the token endpoint takes neither {BASIC} nor {POST}, but {supported:?}"),
         )),
     }
 }

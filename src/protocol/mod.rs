@@ -3,7 +3,9 @@
 mod authorize;
 mod cache;
 mod callback;
+mod channel;
 mod client_auth;
+mod discovery;
 mod error_answer;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
@@ -15,6 +17,8 @@ mod jwt;
 mod logout;
 mod metadata;
 mod provider;
+#[cfg(test)]
+pub(crate) mod testing;
 mod token;
 mod user_info;
 

@@ -10,13 +10,14 @@ use std::{fmt, time::Duration};
 use bytes::Bytes;
 use http::{
     HeaderValue, Method, Request, Response, StatusCode,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE},
+    header::{AUTHORIZATION, CONTENT_TYPE},
 };
 use serde_json::Value;
-use url::{Url, form_urlencoded};
+use url::form_urlencoded;
 
 use super::{
     callback::Code,
+    channel::empty_request,
     client_auth::Client,
     error_answer,
     json::{self, Object},
@@ -85,12 +86,6 @@ fn request(metadata: &Metadata, client: Client<'_>, mut form: Form) -> Result<Re
     }
     *request.body_mut() = body.finish().into();
     Ok(request)
-}
-
-/// A request without a body that asks for JSON.
-pub(super) fn empty_request(method: Method, url: &Url) -> Result<Request<Bytes>, Error> {
-    let request = Request::builder().method(method).uri(url.as_str()).header(ACCEPT, "application/json").body(Bytes::new());
-    request.map_err(|_| Error::new(ErrorKind::ProviderMisconfigured, "an endpoint's address cannot be used in a request"))
 }
 
 /// What a token answer holds. None of it is verified.

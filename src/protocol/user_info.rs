@@ -12,10 +12,10 @@ use http::{
 };
 
 use super::{
+    channel::empty_request,
     error_answer,
     json::{self, Object},
     metadata::Metadata,
-    token::empty_request,
 };
 use crate::{
     error::{Error, ErrorKind, ProviderError},
@@ -87,10 +87,15 @@ fn refusal(answer: &Response<Bytes>) -> Error {
     Error::from_provider(ErrorKind::UserInfoFailed, provider)
 }
 
-/// The value of `name="value"` in a challenge.
+/// The value of `name="value"` in a challenge (RFC 9110 section 11.2).
 fn parameter(challenge: &str, name: &str) -> Option<String> {
-    let found = challenge.split([',', ' ']).find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))?;
-    Some(found.trim_matches('"').to_owned())
+    let mut quoted = false;
+    let mut parameters = challenge.split(|letter| {
+        quoted ^= letter == '"';
+        !quoted && matches!(letter, ',' | ' ')
+    });
+    let value = parameters.find_map(|part| part.strip_prefix(name)?.strip_prefix('='))?;
+    Some(value.trim_matches('"').to_owned())
 }
 
 fn failed(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {

@@ -1,0 +1,68 @@
+//! The way to the provider: every request goes through a [`Channel`], every step is watched by a span ([`observed`]).
+
+use std::{fmt, future::Future, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header::ACCEPT};
+use tracing::{Instrument as _, Span};
+use url::Url;
+
+use super::{
+    error_answer,
+    http::{HttpClient, LARGEST_ANSWER},
+};
+use crate::error::{Error, ErrorKind};
+
+/// Sends requests and turns what is no answer into an error that names the endpoint.
+#[derive(Clone, Debug)]
+pub(super) struct Channel(Arc<dyn HttpClient>);
+
+impl Channel {
+    pub(super) fn new(http: Arc<dyn HttpClient>) -> Self {
+        Self(http)
+    }
+
+    /// A document by GET: 200 or an error.
+    pub(super) async fn document(&self, what: &'static str, url: &Url) -> Result<Response<Bytes>, Error> {
+        let answer = self.send(what, empty_request(Method::GET, url)?).await?;
+        match answer.status() {
+            StatusCode::OK => Ok(answer),
+            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+                Err(error_answer::http_error(&answer))
+            }
+            status => Err(Error::new(ErrorKind::ProviderMisconfigured, format!("{what}: the status is {}", status.as_u16()))),
+        }
+    }
+
+    pub(super) async fn send(&self, what: &'static str, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
+        let unreachable = |fault: &dyn fmt::Display| Error::new(ErrorKind::ProviderUnreachable, format!("{what}: {fault}"));
+        let answer = self.0.send(request).await.map_err(|error| unreachable(&error))?;
+        if answer.body().len() > LARGEST_ANSWER {
+            return Err(unreachable(&"the answer is larger than 1 MiB"));
+        }
+        Ok(answer)
+    }
+}
+
+/// Runs a step inside its span and writes down how it ended.
+pub(super) fn observed<T>(span: Span, step: impl Future<Output = Result<T, Error>>) -> impl Future<Output = Result<T, Error>> {
+    let inner = span.clone();
+    async move {
+        let outcome = step.await;
+        match &outcome {
+            Ok(_) => span.record("outcome", "ok"),
+            Err(error) => {
+                tracing::debug!(%error, "the step failed");
+                span.record("outcome", "failed").record("reason", error.reason())
+            }
+        };
+        outcome
+    }
+    .instrument(inner)
+}
+
+/// A request without a body that asks for JSON.
+pub(super) fn empty_request(method: Method, url: &Url) -> Result<Request<Bytes>, Error> {
+    let request = Request::builder().method(method).uri(url.as_str()).header(ACCEPT, "application/json").body(Bytes::new());
+    request.map_err(|_| Error::new(ErrorKind::ProviderMisconfigured, "an endpoint's address cannot be used in a request"))
+}

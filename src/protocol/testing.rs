@@ -1,0 +1,255 @@
+//! What tests of this and higher layers need: keys that sign, a provider's documents, an HTTP client that answers from memory.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
+
+use aws_lc_rs::{
+    encoding::AsBigEndian as _,
+    rand::SystemRandom,
+    rsa::{KeyPair as RsaKeyPair, KeySize},
+    signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaPublicKeyComponents},
+};
+use bytes::Bytes;
+use http::{Request, Response};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use super::{
+    http::{HttpClient, HttpError, HttpFuture},
+    jwks::Keys,
+    metadata::Metadata,
+    provider::Provider,
+};
+use crate::{
+    authority::Authority,
+    clock::{ManualClock, UnixTime},
+    config::{Algorithm, ClientCredential, IdentityConfig},
+    secret::base64url,
+};
+
+pub(crate) const ISSUER: &str = "https://id.example";
+pub(crate) const CLIENT_ID: &str = "client-1";
+pub(crate) const SUBJECT: &str = "subject-1";
+pub(crate) const NONCE: &str = "nonce-0123456789-0123456789";
+pub(crate) const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
+
+/// A key pair that signs as one algorithm.
+pub(crate) enum Signer {
+    Rsa(RsaKeyPair, &'static dyn signature::RsaEncoding),
+    Ec(EcdsaKeyPair, &'static str),
+    Ed(Ed25519KeyPair),
+}
+
+impl Signer {
+    pub(crate) fn new(algorithm: Algorithm) -> Self {
+        let rsa =
+            |encoding: &'static dyn signature::RsaEncoding| Self::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap(), encoding);
+        match algorithm {
+            Algorithm::Rs256 => rsa(&signature::RSA_PKCS1_SHA256),
+            Algorithm::Rs384 => rsa(&signature::RSA_PKCS1_SHA384),
+            Algorithm::Rs512 => rsa(&signature::RSA_PKCS1_SHA512),
+            Algorithm::Ps256 => rsa(&signature::RSA_PSS_SHA256),
+            Algorithm::Ps384 => rsa(&signature::RSA_PSS_SHA384),
+            Algorithm::Ps512 => rsa(&signature::RSA_PSS_SHA512),
+            Algorithm::Es256 => Self::Ec(EcdsaKeyPair::generate(&signature::ECDSA_P256_SHA256_FIXED_SIGNING).unwrap(), "P-256"),
+            Algorithm::Es384 => Self::Ec(EcdsaKeyPair::generate(&signature::ECDSA_P384_SHA384_FIXED_SIGNING).unwrap(), "P-384"),
+            Algorithm::EdDsa => Self::Ed(Ed25519KeyPair::generate().unwrap()),
+        }
+    }
+
+    /// One RS256 key for all tests: making one takes a moment.
+    pub(crate) fn shared() -> &'static Self {
+        static SHARED: OnceLock<Signer> = OnceLock::new();
+        SHARED.get_or_init(|| Self::new(Algorithm::Rs256))
+    }
+
+    pub(crate) fn signature(&self, message: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Rsa(key, encoding) => {
+                let mut signature = vec![0; key.public_modulus_len()];
+                key.sign(*encoding, &SystemRandom::new(), message, &mut signature).unwrap();
+                signature
+            }
+            Self::Ec(key, _) => key.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec(),
+            Self::Ed(key) => key.sign(message).as_ref().to_vec(),
+        }
+    }
+
+    /// The public key as an entry of a key set.
+    pub(crate) fn jwk(&self, kid: &str) -> Value {
+        match self {
+            Self::Rsa(key, _) => {
+                let parts = RsaPublicKeyComponents::<Vec<u8>>::from(key.public_key());
+                json!({"kty": "RSA", "kid": kid, "use": "sig", "n": base64url(&parts.n), "e": base64url(&parts.e)})
+            }
+            Self::Ec(key, curve) => {
+                let point = &key.public_key().as_ref()[1..];
+                let (x, y) = point.split_at(point.len() / 2);
+                json!({"kty": "EC", "crv": curve, "kid": kid, "use": "sig", "x": base64url(x), "y": base64url(y)})
+            }
+            Self::Ed(key) => {
+                json!({"kty": "OKP", "crv": "Ed25519", "kid": kid, "use": "sig", "x": base64url(key.public_key().as_ref())})
+            }
+        }
+    }
+
+    /// A token with these two parts, signed.
+    pub(crate) fn sign_text(&self, header: &str, claims: &str) -> String {
+        let message = format!("{}.{}", base64url(header.as_bytes()), base64url(claims.as_bytes()));
+        format!("{message}.{}", base64url(&self.signature(message.as_bytes())))
+    }
+
+    pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
+        self.sign_text(&header.to_string(), &claims.to_string())
+    }
+}
+
+/// The header of a token that passes.
+pub(crate) fn header() -> Value {
+    json!({"alg": "RS256", "kid": "k1", "typ": "JWT"})
+}
+
+/// The claims of an ID token that passes.
+pub(crate) fn claims() -> Value {
+    let now = NOW.as_seconds();
+    json!({"iss": ISSUER, "sub": SUBJECT, "aud": CLIENT_ID, "exp": now + 3600, "iat": now, "nonce": NONCE})
+}
+
+/// An ID token with one thing changed.
+pub(crate) fn id_token(change: impl FnOnce(&mut Value)) -> String {
+    let mut claims = claims();
+    change(&mut claims);
+    Signer::shared().sign(&header(), &claims)
+}
+
+/// The shared key as `k1`.
+pub(crate) fn key_set() -> Value {
+    json!({"keys": [Signer::shared().jwk("k1")]})
+}
+
+pub(crate) fn keys(set: &Value) -> Keys {
+    Keys::parse(set.to_string().as_bytes()).unwrap()
+}
+
+pub(crate) fn authority() -> Authority {
+    Authority::oidc(ISSUER).unwrap()
+}
+
+/// A discovery document that passes.
+pub(crate) fn document() -> Value {
+    json!({
+        "issuer": ISSUER,
+        "authorization_endpoint": "https://id.example/authorize",
+        "token_endpoint": "https://id.example/token",
+        "jwks_uri": "https://id.example/keys",
+        "userinfo_endpoint": "https://id.example/userinfo",
+        "end_session_endpoint": "https://id.example/logout",
+    })
+}
+
+/// The metadata of a document with one thing changed.
+pub(crate) fn metadata(change: impl FnOnce(&mut Value)) -> Metadata {
+    let mut document = document();
+    change(&mut document);
+    Metadata::parse(document.to_string().as_bytes(), &authority()).unwrap()
+}
+
+pub(crate) fn answer(status: u16, body: impl fmt::Display) -> Response<Bytes> {
+    Response::builder().status(status).body(Bytes::from(body.to_string())).unwrap()
+}
+
+pub(crate) fn config() -> IdentityConfig {
+    IdentityConfig::new(authority(), CLIENT_ID)
+        .with_credential(ClientCredential::secret("a client secret of more than thirty-two characters"))
+        .with_base_url("https://app.example")
+        .unwrap()
+}
+
+type Answer = Box<dyn FnMut(&Request<Bytes>) -> Result<Response<Bytes>, HttpError> + Send>;
+
+/// Answers from memory and remembers what was asked. While it is held, requests wait.
+pub(crate) struct FakeHttp {
+    answer: Mutex<Answer>,
+    requests: Mutex<Vec<Request<Bytes>>>,
+    gate: Semaphore,
+}
+
+impl FakeHttp {
+    pub(crate) fn new(answer: impl FnMut(&Request<Bytes>) -> Result<Response<Bytes>, HttpError> + Send + 'static) -> Arc<Self> {
+        let gate = Semaphore::new(Semaphore::MAX_PERMITS / 2);
+        Arc::new(Self { answer: Mutex::new(Box::new(answer)), requests: Mutex::default(), gate })
+    }
+
+    /// A provider that publishes these documents and knows nothing else.
+    pub(crate) fn publishing(document: Value, key_set: Value) -> Arc<Self> {
+        Self::new(move |request| Ok(published(request, &document, &key_set)))
+    }
+
+    /// From now on answers so.
+    pub(crate) fn answer_with(&self, answer: impl FnMut(&Request<Bytes>) -> Result<Response<Bytes>, HttpError> + Send + 'static) {
+        *self.answer.lock().unwrap() = Box::new(answer);
+    }
+
+    /// Lets requests wait until [`release`](Self::release).
+    pub(crate) fn hold(&self) {
+        self.gate.forget_permits(Semaphore::MAX_PERMITS);
+    }
+
+    pub(crate) fn release(&self) {
+        self.gate.add_permits(Semaphore::MAX_PERMITS / 2);
+    }
+
+    /// How many requests went to the path.
+    pub(crate) fn count(&self, path: &str) -> usize {
+        self.requests.lock().unwrap().iter().filter(|request| request.uri().path() == path).count()
+    }
+
+    /// The last request.
+    pub(crate) fn last(&self) -> Request<Bytes> {
+        self.requests.lock().unwrap().last().unwrap().clone()
+    }
+
+    /// A provider at [`ISSUER`] behind this client, with a clock that stands at [`NOW`].
+    pub(crate) fn provider(self: &Arc<Self>, config: IdentityConfig) -> (Provider, ManualClock) {
+        let clock = ManualClock::at(NOW);
+        (Provider::new(config.build().unwrap(), Arc::clone(self) as _, Arc::new(clock.clone())), clock)
+    }
+}
+
+/// The answer to a request for one of the documents; 404 to every other.
+pub(crate) fn published(request: &Request<Bytes>, document: &Value, key_set: &Value) -> Response<Bytes> {
+    match request.uri().path() {
+        "/.well-known/openid-configuration" => answer(200, document),
+        "/keys" => answer(200, key_set),
+        _ => answer(404, ""),
+    }
+}
+
+impl HttpClient for FakeHttp {
+    fn send(&self, request: Request<Bytes>) -> HttpFuture<'_> {
+        Box::pin(async move {
+            self.requests.lock().unwrap().push(request.clone());
+            let _permit = self.gate.acquire().await.unwrap();
+            (self.answer.lock().unwrap())(&request)
+        })
+    }
+}
+
+impl fmt::Debug for FakeHttp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FakeHttp")
+    }
+}
+
+/// Lets tasks in the background run until nothing changes.
+pub(crate) async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Long enough for every pause of the caches to be over, short enough for nothing to be stale.
+pub(crate) const A_WHILE: Duration = Duration::from_secs(120);
