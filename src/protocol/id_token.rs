@@ -237,3 +237,211 @@ fn check_acr(claims: &Object, required: &[String]) -> Result<(), Error> {
     }
     Err(Error::new(ErrorKind::TokenAcr, "`acr` is not one of those required"))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        authority::Tenants,
+        protocol::testing::{CLIENT_ID, ISSUER, NONCE, NOW, Signer, authority, claims, header, id_token, key_set, keys},
+    };
+
+    const SENT: IdTokenExpectation<'static> =
+        IdTokenExpectation { nonce: Nonce::Sent(NONCE), max_age: None, acr: &[], access_token: None };
+
+    fn check_by(
+        algorithm: Algorithm,
+        set: &Value,
+        token: &str,
+        expectation: &IdTokenExpectation<'_>,
+    ) -> Result<VerifiedIdToken, Error> {
+        let (authority, tenants, algorithms) = (authority(), Tenants::any(), [algorithm]);
+        let rules = Rules {
+            kind: Kind::IdToken,
+            algorithms: &algorithms,
+            authority: &authority,
+            tenants: &tenants,
+            metadata_issuer: ISSUER,
+            audience: CLIENT_ID,
+            trusted_audiences: &[],
+            now: NOW,
+            leeway: Duration::from_secs(60),
+            max_age: None,
+        };
+        verify(token, &Unverified::parse(token)?, expectation, &rules, &keys(set))
+    }
+
+    fn check(token: &str, expectation: &IdTokenExpectation<'_>) -> Result<VerifiedIdToken, Error> {
+        check_by(Algorithm::Rs256, &key_set(), token, expectation)
+    }
+
+    fn rejects(expectation: &IdTokenExpectation<'_>, change: impl FnOnce(&mut Value), kind: ErrorKind) {
+        let mut shown = Value::Null;
+        let token = id_token(|claims| {
+            change(claims);
+            shown = claims.clone();
+        });
+        assert_eq!(check(&token, expectation).err().map(|error| error.kind()), Some(kind), "{shown}");
+    }
+
+    fn accepts(expectation: &IdTokenExpectation<'_>, change: impl FnOnce(&mut Value)) {
+        assert_eq!(check(&id_token(change), expectation).err().map(|error| error.to_string()), None);
+    }
+
+    fn without(name: &'static str) -> impl FnOnce(&mut Value) {
+        move |claims| drop(claims.as_object_mut().unwrap().remove(name))
+    }
+
+    fn now(plus: i64) -> Value {
+        json!(NOW.as_seconds() + plus)
+    }
+
+    #[test]
+    fn a_verified_token_tells_what_it_says() {
+        let raw = id_token(|claims| {
+            claims["tid"] = json!("t");
+            claims["oid"] = json!("o");
+            claims["sid"] = json!("s");
+            claims["auth_time"] = now(-5);
+        });
+        let token = check(&raw, &SENT).unwrap();
+        assert_eq!((token.raw(), token.iss(), token.sub()), (raw.as_str(), ISSUER, "subject-1"));
+        assert_eq!((token.tid(), token.oid(), token.sid()), (Some("t"), Some("o"), Some("s")));
+        assert_eq!((token.exp(), token.iat()), (NOW + Duration::from_secs(3600), NOW));
+        assert_eq!(token.auth_time(), Some(NOW - Duration::from_secs(5)));
+        assert_eq!(serde_json::from_str::<Value>(token.claims()).unwrap()["nonce"], NONCE);
+        assert!(!format!("{token:?}").contains("subject-1"), "no personal data where it is printed");
+    }
+
+    /// C-023
+    #[test]
+    fn the_subject_is_a_text_of_1_to_255_ascii_characters() {
+        rejects(&SENT, without("sub"), ErrorKind::TokenSubject);
+        for sub in [json!(""), json!(null), json!(17), json!(["s"]), json!("s".repeat(256)), json!("süß")] {
+            rejects(&SENT, |claims| claims["sub"] = sub, ErrorKind::TokenSubject);
+        }
+        accepts(&SENT, |claims| claims["sub"] = json!("s".repeat(255)));
+    }
+
+    /// C-025, C-080, C-189
+    #[test]
+    fn the_nonce_is_the_one_that_was_sent() {
+        rejects(&SENT, without("nonce"), ErrorKind::TokenNonce);
+        for nonce in [json!(format!("{NONCE}1")), json!(""), json!(null), json!([NONCE]), json!(NONCE.to_uppercase()), json!(1)] {
+            rejects(&SENT, |claims| claims["nonce"] = nonce, ErrorKind::TokenNonce);
+        }
+        accepts(&SENT, |_| ());
+    }
+
+    /// C-165
+    #[test]
+    fn a_nonce_that_nobody_sent_is_refused() {
+        let not_sent = IdTokenExpectation::default();
+        rejects(&not_sent, |_| (), ErrorKind::TokenNonce);
+        rejects(&not_sent, |claims| claims["nonce"] = json!(null), ErrorKind::TokenNonce);
+        accepts(&not_sent, without("nonce"));
+    }
+
+    #[test]
+    fn a_renewed_token_needs_no_nonce_but_has_no_other() {
+        let (known, unknown) = (Nonce::Renewal(Some(NONCE)), Nonce::Renewal(None));
+        for nonce in [known, unknown] {
+            let renewal = IdTokenExpectation { nonce, ..SENT };
+            accepts(&renewal, without("nonce"));
+            accepts(&renewal, |_| ());
+            rejects(&renewal, |claims| claims["nonce"] = json!(1), ErrorKind::TokenNonce);
+        }
+        rejects(&IdTokenExpectation { nonce: known, ..SENT }, |claims| claims["nonce"] = json!("another"), ErrorKind::TokenNonce);
+    }
+
+    /// C-183, C-089
+    #[test]
+    fn at_hash_is_that_of_the_access_token_where_it_is_there() {
+        let with = IdTokenExpectation { access_token: Some("access-token-1"), ..SENT };
+        let hash = |token| json!(half_hash(Algorithm::Rs256, token));
+        accepts(&with, |_| ());
+        accepts(&with, |claims| claims["at_hash"] = hash("access-token-1"));
+        accepts(&SENT, |claims| claims["at_hash"] = hash("access-token-1"));
+        for wrong in
+            [hash("access-token-2"), json!(""), json!(null), json!(1), json!(half_hash(Algorithm::Rs512, "access-token-1"))]
+        {
+            rejects(&with, |claims| claims["at_hash"] = wrong, ErrorKind::TokenAtHash);
+        }
+    }
+
+    /// C-184: every algorithm that we verify has its hash; the values are those of OpenID Connect Core appendix A and of `openssl dgst`.
+    #[test]
+    fn the_hash_is_the_algorithms() {
+        let token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
+        assert_eq!(half_hash(Algorithm::Rs256, token), "77QmUPtjPfzWtF2AnpK9RQ");
+        for algorithm in Algorithm::ALL.iter().copied() {
+            let bytes = match algorithm.as_str() {
+                "EdDSA" => 32,
+                name if name.ends_with("256") => 16,
+                name if name.ends_with("384") => 24,
+                _ => 32,
+            };
+            let signer = Signer::new(algorithm);
+            let mut claims = claims();
+            claims["at_hash"] = json!(half_hash(algorithm, token));
+            let raw = signer.sign(&json!({"alg": algorithm.as_str(), "kid": "k"}), &claims);
+            let expectation = IdTokenExpectation { access_token: Some(token), ..SENT };
+            let set = json!({"keys": [signer.jwk("k")]});
+            assert!(check_by(algorithm, &set, &raw, &expectation).is_ok(), "{algorithm}");
+            assert_eq!(crate::secret::from_base64url(&half_hash(algorithm, token)).unwrap().len(), bytes, "{algorithm}");
+        }
+    }
+
+    /// C-176
+    #[test]
+    fn auth_time_has_to_be_there_if_max_age_was_asked() {
+        let asked = IdTokenExpectation { max_age: Some(Duration::from_secs(600)), ..SENT };
+        rejects(&asked, |_| (), ErrorKind::TokenAuthTime);
+        accepts(&asked, |claims| claims["auth_time"] = now(-600));
+    }
+
+    /// C-177
+    #[test]
+    fn auth_time_may_not_be_longer_ago_than_asked() {
+        let asked = |max_age| IdTokenExpectation { max_age: Some(Duration::from_secs(max_age)), ..SENT };
+        accepts(&asked(600), |claims| claims["auth_time"] = now(-660));
+        rejects(&asked(600), |claims| claims["auth_time"] = now(-661), ErrorKind::TokenAuthTime);
+        rejects(&asked(600), |claims| claims["auth_time"] = json!(0), ErrorKind::TokenAuthTime);
+        rejects(&asked(600), |claims| claims["auth_time"] = now(61), ErrorKind::TokenAuthTime);
+        accepts(&asked(0), |claims| claims["auth_time"] = json!(1.8e9 - 0.25));
+        accepts(&asked(u64::MAX), |claims| claims["auth_time"] = json!(0));
+    }
+
+    /// C-178
+    #[test]
+    fn auth_time_is_a_number_that_is_not_negative_also_if_nobody_asked() {
+        for auth_time in [json!(-1), json!(null), json!("1"), json!([]), json!({}), json!(true), json!(-1e300)] {
+            rejects(&SENT, |claims| claims["auth_time"] = auth_time, ErrorKind::TokenAuthTime);
+        }
+        for auth_time in [json!(0), json!(1.5), json!(1_799_999_999.75)] {
+            accepts(&SENT, |claims| claims["auth_time"] = auth_time);
+        }
+    }
+
+    /// C-179
+    #[test]
+    fn a_required_acr_has_to_come() {
+        let acr = ["silver".to_owned(), "gold".to_owned()];
+        let required = IdTokenExpectation { acr: &acr, ..SENT };
+        rejects(&required, |_| (), ErrorKind::TokenAcr);
+        for value in [json!("bronze"), json!(""), json!("GOLD"), json!(["gold"]), json!(null), json!("silver gold")] {
+            rejects(&required, |claims| claims["acr"] = value, ErrorKind::TokenAcr);
+        }
+        accepts(&required, |claims| claims["acr"] = json!("gold"));
+        accepts(&SENT, |claims| claims["acr"] = json!("anything"));
+    }
+
+    /// C-187: nothing that was special to the kind is read from a token that failed before.
+    #[test]
+    fn the_signature_is_checked_before_anything_else_counts() {
+        let forged = Signer::new(Algorithm::Rs256).sign(&header(), &json!({"iss": ISSUER}));
+        assert_eq!(check(&forged, &SENT).unwrap_err().kind(), ErrorKind::TokenSignature);
+    }
+}

@@ -145,3 +145,167 @@ impl Members<'_> {
 fn wrong(member: &'static str, problem: &str) -> Error {
     Error::new(ErrorKind::ProviderMisconfigured, format!("the discovery document: `{member}` {problem}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::protocol::testing::{authority, document, metadata};
+
+    fn problem(document: &Value) -> String {
+        let error = Metadata::parse(document.to_string().as_bytes(), &authority()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ProviderMisconfigured);
+        error.to_string()
+    }
+
+    fn rejects(name: &str, value: Value) {
+        let mut document = document();
+        document[name] = value;
+        let problem = problem(&document);
+        assert!(problem.contains(name), "{problem}");
+    }
+
+    /// C-045
+    #[test]
+    fn endpoints_are_those_of_the_document() {
+        let metadata = metadata(|document| {
+            for name in ["authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint"] {
+                document[name] = json!(format!("https://other.example/{name}-7f3a?x=1"));
+            }
+        });
+        assert_eq!(metadata.authorization_endpoint.as_str(), "https://other.example/authorization_endpoint-7f3a?x=1");
+        assert_eq!(metadata.token_endpoint.as_str(), "https://other.example/token_endpoint-7f3a?x=1");
+        assert_eq!(metadata.userinfo_endpoint.unwrap().as_str(), "https://other.example/userinfo_endpoint-7f3a?x=1");
+    }
+
+    /// C-046
+    #[test]
+    fn keys_are_where_the_document_says() {
+        let metadata = metadata(|document| document["jwks_uri"] = json!("https://other.example/certs/42"));
+        assert_eq!(metadata.jwks_uri.as_str(), "https://other.example/certs/42");
+    }
+
+    /// C-225
+    #[test]
+    fn a_missing_member_is_named() {
+        for name in ["issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"] {
+            let mut document = document();
+            document.as_object_mut().unwrap().remove(name);
+            assert!(problem(&document).contains(&format!("`{name}`")));
+            for value in [json!(null), json!(""), json!(1), json!([]), json!("not a url")] {
+                document[name] = value;
+                assert!(problem(&document).contains("issuer") || problem(&document).contains(name));
+            }
+        }
+    }
+
+    /// C-222
+    #[test]
+    fn another_issuer_is_refused() {
+        for issuer in [
+            "https://id.example/",
+            "https://ID.example",
+            "https://id.example:443",
+            "https://id.example/tenant",
+            "https://evil.example",
+        ] {
+            let mut document = document();
+            document["issuer"] = json!(issuer);
+            problem(&document);
+        }
+    }
+
+    /// C-224, C-208
+    #[test]
+    fn every_endpoint_is_https() {
+        for name in [
+            "authorization_endpoint",
+            "token_endpoint",
+            "jwks_uri",
+            "userinfo_endpoint",
+            "end_session_endpoint",
+            "revocation_endpoint",
+        ] {
+            for address in [
+                "http://id.example/x",
+                "http://localhost/x",
+                "ftp://id.example/x",
+                "javascript:alert(1)",
+                "file:///etc/passwd",
+                "/relative",
+            ] {
+                rejects(name, json!(address));
+            }
+            rejects(name, json!("https://user:secret@id.example/x"));
+            rejects(name, json!("https://id.example/x#fragment"));
+        }
+    }
+
+    #[test]
+    fn what_is_optional_may_be_missing_null_or_empty() {
+        for value in [json!(null), json!("")] {
+            let metadata = metadata(|document| {
+                for name in ["userinfo_endpoint", "end_session_endpoint", "revocation_endpoint", "device_authorization_endpoint"]
+                {
+                    document[name] = value.clone();
+                }
+                document["token_endpoint_auth_methods_supported"] = json!(null);
+                document["authorization_response_iss_parameter_supported"] = json!(null);
+                document["x_unknown"] = json!({"anything": [1, 2]});
+            });
+            assert_eq!((metadata.userinfo_endpoint, metadata.end_session_endpoint), (None, None));
+            assert!(!metadata.authorization_response_iss);
+        }
+    }
+
+    #[test]
+    fn members_of_a_wrong_type_are_named() {
+        rejects("id_token_signing_alg_values_supported", json!("RS256"));
+        rejects("id_token_signing_alg_values_supported", json!(["RS256", 1]));
+        rejects("token_endpoint_auth_methods_supported", json!({}));
+        rejects("authorization_response_iss_parameter_supported", json!("true"));
+    }
+
+    #[test]
+    fn what_is_no_document_is_refused() {
+        for document in ["", "null", "[]", "\"\"", "<html>", r#"{"issuer":"https://id.example","issuer":"https://id.example"}"#] {
+            let error = Metadata::parse(document.as_bytes(), &authority()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ProviderMisconfigured, "{document}");
+        }
+    }
+
+    /// C-158, C-159
+    #[test]
+    fn algorithms_are_the_configured_ones_that_the_provider_has() {
+        let allowed = |configured: &[Algorithm], advertised: Value| {
+            let metadata = metadata(|document| document["id_token_signing_alg_values_supported"] = advertised);
+            metadata.allowed_algorithms(configured)
+        };
+        let default = [Algorithm::Rs256];
+        assert_eq!(allowed(&default, json!(null)).unwrap(), default, "nothing is said: RS256 alone");
+        assert_eq!(allowed(&default, json!(["none", "HS256", "RS256", "ES256", "X"])).unwrap(), default);
+        let several = [Algorithm::Es256, Algorithm::EdDsa, Algorithm::Ps256];
+        assert_eq!(allowed(&several, json!(["Ed25519", "PS256", "RS256"])).unwrap(), [Algorithm::EdDsa, Algorithm::Ps256]);
+        for advertised in [json!(["ES256"]), json!([]), json!(["none"]), json!(["HS256"])] {
+            let error = allowed(&default, advertised).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ProviderMisconfigured);
+            assert!(error.to_string().contains("RS256"), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..512)) {
+            let _ = Metadata::parse(&bytes, &authority());
+        }
+
+        #[test]
+        fn arbitrary_members_never_panic(name in "issuer|token_endpoint|jwks_uri|id_token_signing_alg_values_supported", value in ".{0,40}") {
+            let mut document = document();
+            document[name] = json!(value);
+            let _ = Metadata::parse(document.to_string().as_bytes(), &authority());
+        }
+    }
+}
