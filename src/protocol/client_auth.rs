@@ -79,3 +79,93 @@ fn basic(id: &str, secret: &Secret) -> Result<HeaderValue, Error> {
 fn form_encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string().replace("%20", "+")
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::protocol::testing::metadata;
+
+    type Form = Vec<(&'static str, Secret)>;
+
+    /// What is sent to a provider that advertises these methods: the header and the form.
+    fn sent(id: &str, credential: &ClientCredential, advertised: Value) -> Result<(Option<String>, Form), Error> {
+        let metadata = metadata(|document| document["token_endpoint_auth_methods_supported"] = advertised);
+        let mut form = Vec::new();
+        let header = Client { id, credential }.authenticate(&metadata, &mut form)?;
+        Ok((header.map(|value| value.to_str().unwrap().to_owned()), form))
+    }
+
+    fn decoded(header: Option<&str>) -> String {
+        let text = header.unwrap().strip_prefix("Basic ").unwrap();
+        String::from_utf8(base64_simd::STANDARD.decode_to_vec(text).unwrap()).unwrap()
+    }
+
+    /// C-366
+    #[test]
+    fn basic_form_encodes_id_and_secret() {
+        let text = "client %&+-_.!~*'()";
+        let (header, form) = sent(text, &ClientCredential::secret(text), json!(null)).unwrap();
+        let encoded = "client+%25%26%2B%2D%5F%2E%21%7E%2A%27%28%29";
+        assert_eq!(decoded(header.as_deref()), format!("{encoded}:{encoded}"));
+        assert!(form.is_empty());
+        let (header, _) = sent("a:b", &ClientCredential::secret("ü:%"), json!(null)).unwrap();
+        assert_eq!(decoded(header.as_deref()), "a%3Ab:%C3%BC%3A%25");
+    }
+
+    /// C-006
+    #[test]
+    fn with_basic_the_body_holds_no_credential() {
+        for advertised in [json!(null), json!(["client_secret_basic"]), json!(["client_secret_post", "client_secret_basic"])] {
+            let (header, form) = sent("id", &ClientCredential::secret("s"), advertised).unwrap();
+            assert_eq!((decoded(header.as_deref()).as_str(), form.len()), ("id:s", 0));
+        }
+    }
+
+    /// C-007
+    #[test]
+    fn with_post_there_is_no_header() {
+        for advertised in [json!(["client_secret_post"]), json!(["private_key_jwt", "client_secret_post"])] {
+            let (header, form) = sent("id", &ClientCredential::secret("s"), advertised).unwrap();
+            assert_eq!((header, form), (None, vec![("client_id", "id".into()), ("client_secret", "s".into())]));
+        }
+    }
+
+    /// C-008
+    #[test]
+    fn methods_that_a_secret_cannot_be_sent_by_are_named() {
+        for advertised in [json!(["client_secret_jwt"]), json!(["private_key_jwt", "none"]), json!([])] {
+            let error = sent("id", &ClientCredential::secret("s"), advertised).unwrap_err();
+            assert!(
+                error.kind() == ErrorKind::ProviderMisconfigured && error.to_string().contains("client_secret_basic"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_the_user_chose_counts() {
+        let post = ClientCredential::secret("s").with_method(ClientAuthMethod::Post);
+        let basic = ClientCredential::secret("s").with_method(ClientAuthMethod::Basic);
+        for advertised in [json!(null), json!(["client_secret_basic"]), json!(["client_secret_post"]), json!([])] {
+            assert!(sent("id", &post, advertised.clone()).unwrap().0.is_none());
+            assert!(sent("id", &basic, advertised).unwrap().0.is_some());
+        }
+    }
+
+    #[test]
+    fn a_public_client_only_names_itself() {
+        for advertised in [json!(null), json!(["none"]), json!(["client_secret_basic"])] {
+            let (header, form) = sent("id", &ClientCredential::none(), advertised).unwrap();
+            assert_eq!((header, form), (None, vec![("client_id", "id".into())]));
+        }
+    }
+
+    #[test]
+    fn the_header_does_not_print_itself() {
+        let header =
+            Client { id: "id", credential: &ClientCredential::secret("s") }.authenticate(&metadata(|_| ()), &mut Vec::new());
+        assert_eq!(format!("{:?}", header.unwrap().unwrap()), "Sensitive");
+    }
+}

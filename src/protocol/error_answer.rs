@@ -147,3 +147,168 @@ fn http_date(text: &str) -> Option<UnixTime> {
     let time = time::Time::from_hms(hour, minute, second.min(59)).ok()?;
     (zone == "GMT").then(|| UnixTime::from_seconds(date.with_time(time).assume_utc().unix_timestamp()))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::protocol::testing::answer;
+
+    fn kind_of(status: u16, body: impl std::fmt::Display) -> ErrorKind {
+        http_error(&answer(status, body)).kind()
+    }
+
+    #[test]
+    fn the_code_decides_the_kind() {
+        for (error, kind) in [
+            ("invalid_grant", ErrorKind::InvalidGrant),
+            ("invalid_client", ErrorKind::ClientRefused),
+            ("unauthorized_client", ErrorKind::ClientRefused),
+            ("interaction_required", ErrorKind::InteractionRequired),
+            ("login_required", ErrorKind::InteractionRequired),
+            ("consent_required", ErrorKind::InteractionRequired),
+            ("temporarily_unavailable", ErrorKind::ProviderUnreachable),
+            ("invalid_request", ErrorKind::ProviderError),
+            ("invalid_scope", ErrorKind::ProviderError),
+            ("unsupported_grant_type", ErrorKind::ProviderError),
+            ("something_else", ErrorKind::ProviderError),
+        ] {
+            for status in [400, 401, 403] {
+                assert_eq!(kind_of(status, json!({"error": error})), kind, "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_refused_grant_with_a_reason_to_interact_is_not_lost() {
+        for suberror in ["basic_action", "additional_action", "message_only", "consent_required", "user_password_expired"] {
+            assert_eq!(
+                kind_of(400, json!({"error": "invalid_grant", "suberror": suberror})),
+                ErrorKind::InteractionRequired,
+                "{suberror}"
+            );
+        }
+        for suberror in ["bad_token", "token_expired", "client_mismatch", "device_authentication_failed", ""] {
+            assert_eq!(
+                kind_of(400, json!({"error": "invalid_grant", "suberror": suberror})),
+                ErrorKind::InvalidGrant,
+                "{suberror}"
+            );
+        }
+        let claims = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
+        let error = http_error(&answer(400, json!({"error": "invalid_grant", "claims": claims})));
+        assert_eq!((error.kind(), error.provider().unwrap().claims.as_deref()), (ErrorKind::InteractionRequired, Some(claims)));
+        for claims in [json!("not json"), json!("[]"), json!({"a": 1}), json!(format!("{{\"a\":\"{}\"}}", "x".repeat(9000)))] {
+            let error = http_error(&answer(400, json!({"error": "invalid_grant", "claims": claims})));
+            assert_eq!((error.kind(), error.provider().unwrap().claims.as_deref()), (ErrorKind::InvalidGrant, None));
+        }
+    }
+
+    /// A fault of the provider says nothing about the grant, so nobody is signed out because of it.
+    #[test]
+    fn a_fault_of_the_provider_is_not_the_grants() {
+        for status in [429, 500, 502, 503, 504, 599] {
+            for body in ["", "<html>", r#"{"error":"invalid_grant"}"#, r#"{"error":"server_error"}"#] {
+                assert_eq!(kind_of(status, body), ErrorKind::ProviderUnreachable, "{status} {body}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_without_a_code_is_told_by_its_status() {
+        for body in ["", "null", "[]", "<html>", "{", r#"{"error":null}"#, r#"{"error":1}"#, r#"{"error":{}}"#] {
+            assert_eq!(kind_of(403, body), ErrorKind::ProviderError, "{body}");
+            assert_eq!(kind_of(400, body), ErrorKind::ProviderError, "{body}");
+            assert_eq!(kind_of(401, body), ErrorKind::ClientRefused, "{body}");
+        }
+        let error = http_error(&answer(403, ""));
+        assert_eq!((error.provider().unwrap().status, error.provider().unwrap().error.as_str()), (Some(403), ""));
+    }
+
+    /// C-410
+    #[test]
+    fn entras_details_are_kept() {
+        let error = http_error(&answer(
+            400,
+            json!({
+                "error": "invalid_grant", "error_description": "AADSTS65001: The user has not consented.\r\nTrace ID: 1\r\n", "suberror": "consent_required",
+                "error_codes": [65001, "x", -1, 7], "correlation_id": "8a4b-c", "trace_id": "f00", "timestamp": "2026-01-01 00:00:00Z",
+            }),
+        ));
+        let provider = error.provider().unwrap();
+        assert_eq!((provider.codes.as_slice(), provider.suberror.as_deref()), (&[65001, 7][..], Some("consent_required")));
+        assert_eq!((provider.correlation_id.as_deref(), provider.trace_id.as_deref()), (Some("8a4b-c"), Some("f00")));
+        assert_eq!(provider.description.as_deref(), Some("AADSTS65001: The user has not consented.  Trace ID: 1"));
+        let description = "AADSTS50105: Your administrator … Trace ID: 0a0b-1 Correlation ID: 9c9d-2 Timestamp: 2026-01-01";
+        let error = authorization_error("access_denied", Some(description));
+        let provider = error.provider().unwrap();
+        assert_eq!((provider.codes.as_slice(), provider.trace_id.as_deref()), (&[50105][..], Some("0a0b-1")));
+        assert_eq!(provider.correlation_id.as_deref(), Some("9c9d-2"));
+        assert_eq!(
+            authorization_error("access_denied", Some("AADB2C90118: The user has forgotten")).provider().unwrap().codes,
+            [90118]
+        );
+        assert_eq!(authorization_error("x", Some("AADSTS99999999999999999999999: y")).provider().unwrap().codes, [0_u64; 0]);
+        assert!(!error.to_string().contains("administrator"), "{error}");
+    }
+
+    #[test]
+    fn texts_are_cut_and_cleaned() {
+        let long = "é".repeat(5000);
+        let error = http_error(&answer(
+            400,
+            json!({"error": format!("a\n\"b\\{long}{}", "c".repeat(500)), "error_description": format!("\u{0}\u{1b}[31m{long}")}),
+        ));
+        let provider = error.provider().unwrap();
+        assert_eq!(provider.error, format!("ab{}", "c".repeat(98)));
+        assert_eq!(provider.description.as_deref().unwrap().chars().count(), 998);
+        assert!(!provider.description.as_deref().unwrap().contains(char::is_control));
+    }
+
+    /// C-360
+    #[test]
+    fn retry_after_is_seconds_or_a_date_and_has_a_limit() {
+        let wait = |value: &str, date: Option<&str>| {
+            let mut answer = answer(503, "");
+            answer.headers_mut().insert("retry-after", value.parse().unwrap());
+            if let Some(date) = date {
+                answer.headers_mut().insert("date", date.parse().unwrap());
+            }
+            http_error(&answer).provider().unwrap().retry_after.map(|wait| wait.as_secs())
+        };
+        let date = Some("Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(wait("17", None), Some(17));
+        assert_eq!(wait(" 0 ", None), Some(0));
+        assert_eq!(wait("99999999", None), Some(3600));
+        assert_eq!(wait("Sun, 06 Nov 1994 08:50:07 GMT", date), Some(30));
+        assert_eq!(wait("Sun, 06 Nov 1994 08:00:00 GMT", date), Some(0));
+        assert_eq!(wait("Mon, 07 Nov 1994 08:50:07 GMT", date), Some(3600));
+        for nonsense in [
+            "",
+            "soon",
+            "-1",
+            "1.5",
+            "Sun, 06 Nov 1994",
+            "Sun, 99 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37 CET",
+            "99999999999999999999999",
+        ] {
+            assert_eq!(wait(nonsense, date), None, "{nonsense}");
+        }
+        assert_eq!(wait("Sun, 06 Nov 1994 08:50:07 GMT", None), None);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_answers_never_panic(status in 100_u16..600, body in prop::collection::vec(any::<u8>(), 0..300), text in ".{0,60}", wait in "[ -~]{0,40}") {
+            let mut answer = Response::new(Bytes::from(body));
+            *answer.status_mut() = StatusCode::from_u16(status).unwrap();
+            answer.headers_mut().insert("retry-after", wait.parse().unwrap());
+            answer.headers_mut().insert("date", wait.parse().unwrap());
+            let _ = http_error(&answer);
+            let _ = authorization_error(&text, Some(&text));
+        }
+    }
+}

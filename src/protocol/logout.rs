@@ -56,3 +56,68 @@ pub(crate) fn logout_hint(claims: &str) -> Option<String> {
     let claims = json::object(claims.as_bytes()).ok()?;
     json::text(&claims, "login_hint").filter(|hint| !hint.is_empty() && hint.len() <= 1024).map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::protocol::testing::{CLIENT_ID, metadata};
+
+    fn request(id_token_hint: &str) -> EndSession<'_> {
+        EndSession {
+            client_id: CLIENT_ID,
+            id_token_hint: Some(id_token_hint),
+            logout_hint: Some("ada&x"),
+            post_logout_redirect_uri: Some("https://app.example/auth/signed-out"),
+            state: Some("s-1"),
+        }
+    }
+
+    fn names(url: &Url) -> Vec<String> {
+        url.query_pairs().map(|(name, _)| name.into_owned()).collect()
+    }
+
+    /// C-291, C-072
+    #[test]
+    fn everything_that_tells_the_provider_whom_to_sign_out_is_sent() {
+        let url = request("a.b.c").url(&metadata(|_| ())).unwrap();
+        assert_eq!(
+            url.as_str(),
+            "https://id.example/logout?id_token_hint=a.b.c&client_id=client-1&post_logout_redirect_uri=https%3A%2F%2Fapp.example%2Fauth%2Fsigned-out&state=s-1&logout_hint=ada%26x"
+        );
+    }
+
+    /// C-294
+    #[test]
+    fn a_provider_without_an_endpoint_has_no_address() {
+        assert_eq!(request("a.b.c").url(&metadata(|document| document["end_session_endpoint"] = json!(null))), None);
+    }
+
+    /// C-301
+    #[test]
+    fn a_hint_that_makes_the_address_too_long_is_left_out() {
+        let (short, long) = ("a".repeat(6000), "a".repeat(8000));
+        assert!(names(&request(&short).url(&metadata(|_| ())).unwrap()).contains(&"id_token_hint".to_owned()));
+        let url = request(&long).url(&metadata(|_| ())).unwrap();
+        assert_eq!(names(&url), ["client_id", "post_logout_redirect_uri", "state", "logout_hint"]);
+        assert!(url.as_str().len() < 1000);
+    }
+
+    #[test]
+    fn the_endpoints_own_query_stays_but_nothing_is_there_twice() {
+        let metadata =
+            metadata(|document| document["end_session_endpoint"] = json!("https://id.example/logout?p=b2c_1_in&state=evil"));
+        let url = request("a.b.c").url(&metadata).unwrap();
+        assert_eq!(names(&url), ["p", "id_token_hint", "client_id", "post_logout_redirect_uri", "state", "logout_hint"]);
+    }
+
+    /// C-407
+    #[test]
+    fn the_hint_comes_from_the_login_hint_claim() {
+        assert_eq!(logout_hint(r#"{"login_hint":"O.abc"}"#).as_deref(), Some("O.abc"));
+        for claims in ["", "{}", "[]", r#"{"login_hint":""}"#, r#"{"login_hint":null}"#, r#"{"login_hint":1}"#] {
+            assert_eq!(logout_hint(claims), None, "{claims}");
+        }
+    }
+}

@@ -206,3 +206,275 @@ fn seconds(value: &Value) -> Option<Duration> {
 fn invalid(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::TokenResponseInvalid, detail)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        config::ClientCredential,
+        protocol::{
+            callback::CallbackParameters,
+            testing::{answer, authority, metadata},
+        },
+    };
+
+    fn good() -> Value {
+        json!({"access_token": "at", "token_type": "Bearer", "expires_in": 3600, "refresh_token": "rt", "scope": "openid a", "id_token": "a.b.c"})
+    }
+
+    fn read(body: &Value) -> Result<TokenAnswer, Error> {
+        read_answer(&answer(200, body), AccessTokenRule::Required)
+    }
+
+    fn with(name: &str, value: Value) -> Value {
+        let mut body = good();
+        body[name] = value;
+        body
+    }
+
+    fn rejects(body: &Value) {
+        assert_eq!(read(body).err().map(|error| error.kind()), Some(ErrorKind::TokenResponseInvalid), "{body}");
+    }
+
+    fn form(request: &Request<Bytes>) -> HashMap<String, String> {
+        let mut form = HashMap::new();
+        for (name, value) in form_urlencoded::parse(request.body()).into_owned() {
+            assert_eq!(form.insert(name, value), None);
+        }
+        form
+    }
+
+    #[test]
+    fn the_code_is_exchanged_with_its_verifier() {
+        let metadata = metadata(|_| ());
+        let code = CallbackParameters::parse(b"code=c%2B1&state=s").unwrap().check("s", &metadata, &authority()).unwrap();
+        let credential = ClientCredential::none();
+        let request =
+            code_request(&metadata, Client { id: "id", credential: &credential }, &code, &"v".into(), "https://app/cb").unwrap();
+        assert_eq!((request.method().as_str(), request.uri().to_string()), ("POST", "https://id.example/token".to_owned()));
+        assert_eq!(request.headers()[CONTENT_TYPE], "application/x-www-form-urlencoded");
+        let expected = [
+            ("grant_type", "authorization_code"),
+            ("code", "c+1"),
+            ("redirect_uri", "https://app/cb"),
+            ("code_verifier", "v"),
+            ("client_id", "id"),
+        ];
+        assert_eq!(form(&request), expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    }
+
+    /// C-055
+    #[test]
+    fn a_refresh_asks_for_no_more_than_it_is_told() {
+        let metadata = metadata(|_| ());
+        let credential = ClientCredential::secret("s");
+        let client = Client { id: "id", credential: &credential };
+        let plain = refresh_request(&metadata, client, &"rt".into(), None).unwrap();
+        assert_eq!(
+            form(&plain),
+            [("grant_type", "refresh_token"), ("refresh_token", "rt")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into()
+        );
+        assert!(plain.headers()[AUTHORIZATION].is_sensitive());
+        let scopes = ["openid".to_owned(), "a".to_owned()];
+        assert_eq!(form(&refresh_request(&metadata, client, &"rt".into(), Some(&scopes)).unwrap())["scope"], "openid a");
+        assert!(!form(&refresh_request(&metadata, client, &"rt".into(), Some(&[])).unwrap()).contains_key("scope"));
+    }
+
+    /// C-239
+    #[test]
+    fn an_empty_refresh_token_is_not_sent() {
+        let credential = ClientCredential::none();
+        let outcome = refresh_request(&metadata(|_| ()), Client { id: "id", credential: &credential }, &"".into(), None);
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::NoRefreshToken);
+    }
+
+    /// C-104: a password never goes to a provider, because nothing here would send one.
+    #[test]
+    fn the_grants_are_code_and_refresh() {
+        let source = include_str!("token.rs").split("#[cfg(test)]").next().unwrap();
+        let grants: Vec<&str> = source.lines().filter(|line| line.contains("\"grant_type\"")).collect();
+        assert!(
+            grants.len() == 2 && grants.iter().all(|line| line.contains("authorization_code") || line.contains("refresh_token"))
+        );
+    }
+
+    #[test]
+    fn a_good_answer_is_read() {
+        let tokens = read(&good()).unwrap();
+        assert_eq!(tokens.access_token.as_ref().unwrap().expose(), "at");
+        assert_eq!(tokens.refresh_token.as_ref().unwrap().expose(), "rt");
+        assert_eq!(tokens.id_token.as_ref().unwrap().expose(), "a.b.c");
+        assert_eq!((tokens.expires_in, tokens.scope.as_deref()), (Some(Duration::from_secs(3600)), Some("openid a")));
+        let shown = format!("{tokens:?}");
+        assert!(!shown.contains("\"at\"") && !shown.contains("a.b.c"), "{shown}");
+    }
+
+    /// C-140, C-152
+    #[test]
+    fn only_200_is_a_success() {
+        for status in [201, 202, 203, 204, 206, 299, 301, 302, 303, 304, 307, 308] {
+            let outcome = read_answer(&answer(status, good()), AccessTokenRule::Required);
+            assert_eq!(outcome.unwrap_err().kind(), ErrorKind::TokenResponseInvalid, "{status}");
+        }
+        for status in [400, 401, 403, 404, 500] {
+            assert!(read_answer(&answer(status, good()), AccessTokenRule::Required).is_err(), "{status}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_object_is_refused() {
+        for body in [
+            "",
+            "null",
+            "[]",
+            "\"x\"",
+            "access_token=at&token_type=bearer",
+            "<html>",
+            r#"{"access_token":"a","access_token":"b","token_type":"Bearer"}"#,
+        ] {
+            let outcome = read_answer(&answer(200, body), AccessTokenRule::Required);
+            assert_eq!(outcome.unwrap_err().kind(), ErrorKind::TokenResponseInvalid, "{body}");
+        }
+    }
+
+    /// C-143
+    #[test]
+    fn the_access_token_is_a_text_that_is_not_empty() {
+        for value in [json!(null), json!(""), json!(1), json!(["at"]), json!({}), json!(true), json!("a\r\nb"), json!("é")] {
+            rejects(&with("access_token", value));
+        }
+        let mut body = good();
+        body.as_object_mut().unwrap().remove("access_token");
+        rejects(&body);
+    }
+
+    /// B2C gives an ID token alone if no API's scope was asked.
+    #[test]
+    fn an_id_token_alone_is_enough_where_the_provider_is_known_for_it() {
+        let alone = json!({"id_token": "a.b.c", "token_type": "Bearer", "not_before": 1, "id_token_expires_in": "3600", "refresh_token": "rt"});
+        let tokens = read_answer(&answer(200, &alone), AccessTokenRule::OrIdToken).unwrap();
+        assert!(tokens.access_token.is_none() && tokens.id_token.is_some());
+        rejects(&alone);
+        assert!(read_answer(&answer(200, json!({"token_type": "Bearer"})), AccessTokenRule::OrIdToken).is_err());
+    }
+
+    #[test]
+    fn the_token_type_is_bearer_in_any_case() {
+        for token_type in ["bearer", "BEARER", "bEaReR"] {
+            assert!(read(&with("token_type", json!(token_type))).is_ok());
+        }
+        for token_type in [json!(null), json!(""), json!("mac"), json!("DPoP"), json!("N_A"), json!(1), json!("Bearer ")] {
+            rejects(&with("token_type", token_type));
+        }
+    }
+
+    /// C-145, C-086
+    #[test]
+    fn a_lifetime_is_a_number_or_its_digits() {
+        for (value, seconds) in
+            [(json!(0), 0), (json!(3599.9), 3599), (json!("3600"), 3600), (json!("0060"), 60), (json!(1e300), u64::MAX)]
+        {
+            assert_eq!(read(&with("expires_in", value)).unwrap().expires_in, Some(Duration::from_secs(seconds)));
+        }
+        for value in [
+            json!(-1),
+            json!(-0.5),
+            json!(true),
+            json!(""),
+            json!("-1"),
+            json!("+1"),
+            json!("1h"),
+            json!(" 60"),
+            json!("1e3"),
+            json!([60]),
+            json!({}),
+            json!("99999999999999999999999"),
+        ] {
+            rejects(&with("expires_in", value));
+        }
+        let mut body = good();
+        body.as_object_mut().unwrap().remove("expires_in");
+        assert_eq!(read(&body).unwrap().expires_in, None);
+    }
+
+    #[test]
+    fn a_strange_hint_when_to_renew_is_ignored() {
+        assert_eq!(read(&with("refresh_in", json!("1800"))).unwrap().refresh_in, Some(Duration::from_secs(1800)));
+        for value in [json!(-1), json!(null), json!("x"), json!([])] {
+            assert_eq!(read(&with("refresh_in", value)).unwrap().refresh_in, None);
+        }
+    }
+
+    /// C-146: decided once: `null` is absent.
+    #[test]
+    fn null_is_absent() {
+        for name in ["scope", "refresh_token", "id_token", "expires_in", "client_info"] {
+            assert!(read(&with(name, json!(null))).is_ok(), "{name}");
+        }
+        for name in ["scope", "refresh_token", "id_token"] {
+            for value in [json!(1), json!([]), json!({}), json!(false)] {
+                rejects(&with(name, value));
+            }
+        }
+        for name in ["refresh_token", "id_token"] {
+            rejects(&with(name, json!("")));
+        }
+    }
+
+    /// C-147
+    #[test]
+    fn an_empty_scope_is_nothing_and_none_is_as_asked() {
+        let asked = ["openid", "offline_access", "a", "b"];
+        assert_eq!(read(&with("scope", json!(""))).unwrap().missing_scopes(&asked), ["a", "b"]);
+        assert!(read(&with("scope", json!(null))).unwrap().missing_scopes(&asked).is_empty());
+    }
+
+    /// C-157
+    #[test]
+    fn scopes_that_were_not_granted_are_named() {
+        let missing = |granted: &str| read(&with("scope", json!(granted))).unwrap().missing_scopes(&["openid", "A.Read", "b"]);
+        assert_eq!(missing("openid b a.read x"), [""; 0]);
+        assert_eq!(missing("openid b"), ["A.Read"]);
+        assert_eq!(missing("A.ReadWrite"), ["A.Read", "b"]);
+    }
+
+    /// C-156
+    #[test]
+    fn unknown_members_are_ignored() {
+        let mut body = good();
+        for (name, value) in
+            [("foo", json!({"a": [1]})), ("ext_expires_in", json!("x")), ("error_uri", json!(null)), ("error", json!(null))]
+        {
+            body[name] = value;
+        }
+        assert!(read(&body).is_ok());
+    }
+
+    #[test]
+    fn an_error_under_200_is_an_error() {
+        let error = read(&json!({"error": "invalid_grant", "access_token": "at", "token_type": "Bearer"})).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidGrant);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(status in 100_u16..600, body in prop::collection::vec(any::<u8>(), 0..300)) {
+            let mut answer = Response::new(Bytes::from(body));
+            *answer.status_mut() = StatusCode::from_u16(status).unwrap();
+            let _ = read_answer(&answer, AccessTokenRule::OrIdToken);
+        }
+
+        #[test]
+        fn arbitrary_members_never_panic(name in "access_token|token_type|expires_in|scope|id_token|refresh_in|error", text in any::<String>(), number in any::<f64>(), kind in 0..4) {
+            let value = match kind { 0 => json!(text), 1 => json!(number), 2 => json!([text]), _ => json!(null) };
+            let _ = read(&with(&name, value));
+        }
+    }
+}

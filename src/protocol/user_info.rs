@@ -89,9 +89,10 @@ fn refusal(answer: &Response<Bytes>) -> Error {
 
 /// The value of `name="value"` in a challenge (RFC 9110 section 11.2).
 fn parameter(challenge: &str, name: &str) -> Option<String> {
-    let mut quoted = false;
+    let (mut quoted, mut escaped) = (false, false);
     let mut parameters = challenge.split(|letter| {
-        quoted ^= letter == '"';
+        quoted ^= letter == '"' && !escaped;
+        escaped = letter == '\\' && quoted && !escaped;
         !quoted && matches!(letter, ',' | ' ')
     });
     let value = parameters.find_map(|part| part.strip_prefix(name)?.strip_prefix('='))?;
@@ -100,4 +101,141 @@ fn parameter(challenge: &str, name: &str) -> Option<String> {
 
 fn failed(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::UserInfoFailed, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::protocol::testing::{SUBJECT, answer, metadata};
+
+    fn read(status: u16, content_type: &str, body: impl std::fmt::Display) -> Result<UserInfoAnswer, Error> {
+        let mut answer = answer(status, body);
+        answer.headers_mut().insert(CONTENT_TYPE, content_type.parse().unwrap());
+        read_answer(&answer)
+    }
+
+    fn plain(body: &Value) -> Result<Object, Error> {
+        match read(200, "application/json", body)? {
+            UserInfoAnswer::Plain(claims) => check_subject(claims, SUBJECT),
+            UserInfoAnswer::Signed(_) => panic!("plain JSON"),
+        }
+    }
+
+    /// C-032, C-217
+    #[test]
+    fn the_access_token_is_in_the_header_and_nowhere_else() {
+        let request = request(&metadata(|_| ()), &"at-1".into()).unwrap();
+        assert_eq!((request.method().as_str(), request.uri().to_string()), ("GET", "https://id.example/userinfo".to_owned()));
+        assert_eq!(request.headers()[AUTHORIZATION], "Bearer at-1");
+        assert!(request.headers()[AUTHORIZATION].is_sensitive() && request.body().is_empty());
+        assert_eq!(request.headers().get_all(AUTHORIZATION).iter().count(), 1);
+    }
+
+    #[test]
+    fn without_an_endpoint_there_is_no_request() {
+        let metadata = metadata(|document| document["userinfo_endpoint"] = json!(null));
+        assert_eq!(request(&metadata, &"at".into()).unwrap_err().kind(), ErrorKind::UserInfoFailed);
+    }
+
+    /// C-034, C-210
+    #[test]
+    fn the_subject_is_exactly_the_expected_one() {
+        assert!(plain(&json!({"sub": SUBJECT, "email": "a@b"})).is_ok());
+        for sub in [
+            json!(format!("{SUBJECT}invalid")),
+            json!("SUBJECT-1"),
+            json!(" subject-1"),
+            json!(""),
+            json!(null),
+            json!(1),
+            json!([SUBJECT]),
+        ] {
+            assert_eq!(plain(&json!({"sub": sub})).unwrap_err().kind(), ErrorKind::UserInfoSubject, "{sub}");
+        }
+        assert_eq!(plain(&json!({})).unwrap_err().kind(), ErrorKind::UserInfoSubject);
+        assert!(check_subject(Object::new(), "").is_err());
+    }
+
+    /// C-211, C-212
+    #[test]
+    fn what_is_no_json_object_is_refused() {
+        for body in
+            ["", "null", "[]", r#"[{"sub":"subject-1"}]"#, "\"text\"", "text", "{", r#"{"sub":"a","sub":"subject-1"}"#, "<html>"]
+        {
+            for content_type in ["application/json", "text/html", "application/json; charset=utf-8"] {
+                assert_eq!(
+                    read(200, content_type, body).err().map(|error| error.kind()),
+                    Some(ErrorKind::UserInfoFailed),
+                    "{body}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_signed_answer_is_told_by_its_type() {
+        for content_type in ["application/jwt", "application/JWT; charset=utf-8"] {
+            assert!(matches!(read(200, content_type, "a.b.c\n"), Ok(UserInfoAnswer::Signed(token)) if token == "a.b.c"));
+        }
+        assert!(read(200, "application/json", "a.b.c").is_err());
+    }
+
+    /// C-040, C-041
+    #[test]
+    fn claims_of_others_stay_as_they_are() {
+        let claims = plain(&json!({
+            "sub": SUBJECT, "_claim_names": {"shoe_size": "a", "age": 42, "x": "missing"},
+            "_claim_sources": {"a": {"JWT": "not.a.jwt"}, "b": {"endpoint": "https://evil.example", "access_token": "t"}},
+        }));
+        assert!(claims.unwrap().contains_key("_claim_sources"));
+    }
+
+    /// C-216
+    #[test]
+    fn a_refused_access_token_is_told_as_such() {
+        let refused = |challenge: &str| {
+            let mut answer = answer(401, "");
+            answer.headers_mut().insert(WWW_AUTHENTICATE, challenge.parse().unwrap());
+            read_answer(&answer).err().unwrap()
+        };
+        for challenge in [
+            r#"Bearer error="invalid_token""#,
+            r#"Bearer realm="a, error=\"b", error="invalid_token", error_description="expired, or so""#,
+            "Bearer error=invalid_token",
+            r#"Bearer realm="x",error="invalid_token""#,
+        ] {
+            let error = refused(challenge);
+            let provider = error.provider().unwrap();
+            assert_eq!(
+                (error.kind(), provider.status, provider.error.as_str()),
+                (ErrorKind::UserInfoFailed, Some(401), "invalid_token")
+            );
+        }
+        assert_eq!(refused("Bearer").provider().unwrap().error, "");
+        assert_eq!(refused(r#"Bearer error_description="x""#).provider().unwrap().error, "");
+        for (status, kind) in [
+            (403, ErrorKind::UserInfoFailed),
+            (204, ErrorKind::UserInfoFailed),
+            (302, ErrorKind::UserInfoFailed),
+            (404, ErrorKind::UserInfoFailed),
+            (503, ErrorKind::ProviderUnreachable),
+            (429, ErrorKind::ProviderUnreachable),
+        ] {
+            assert_eq!(read(status, "application/json", json!({"sub": SUBJECT})).err().unwrap().kind(), kind, "{status}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_answers_never_panic(body in prop::collection::vec(any::<u8>(), 0..200), challenge in "[ -~]{0,60}", status in 100_u16..600) {
+            let mut answer = Response::new(Bytes::from(body));
+            *answer.status_mut() = StatusCode::from_u16(status).unwrap();
+            answer.headers_mut().insert(WWW_AUTHENTICATE, challenge.parse().unwrap());
+            answer.headers_mut().insert(CONTENT_TYPE, challenge.parse().unwrap());
+            let _ = read_answer(&answer);
+        }
+    }
 }
