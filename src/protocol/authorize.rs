@@ -4,19 +4,16 @@
 //! - `state` and `nonce` are always sent.
 //! - Every parameter occurs once, also where the endpoint's address already has a query.
 
-use std::{collections::HashSet, fmt};
+use std::collections::HashSet;
 
-use aws_lc_rs::{
-    digest::{self, SHA256},
-    hkdf::{HKDF_SHA256, KeyType, Salt},
-};
+use aws_lc_rs::digest::{self, SHA256};
 use url::Url;
 
 use super::metadata::Metadata;
 use crate::{
     config::{Prompt, ResponseMode, SignInOptions},
     error::{Error, ErrorKind},
-    secret::{Secret, base64url},
+    secret::base64url,
 };
 
 /// What an authorization request says. `options` are the configuration's and the sign-in's together; their `scopes` are not read, `scopes` are.
@@ -97,63 +94,9 @@ fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
-/// What binds an answer to its attempt: the nonce and the code verifier, both from one seed, so that the attempt has to keep the seed only.
-///
-/// Each has 256 bits and 43 characters; neither tells anything about the other or the seed.
-pub(crate) struct Proof {
-    nonce: String,
-    verifier: Secret,
-}
-
-impl Proof {
-    /// The proof of an attempt.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Internal`]: the machine cannot derive keys.
-    pub(crate) fn from_seed(seed: &[u8; 32]) -> Result<Self, Error> {
-        Ok(Self { nonce: derived(seed, b"nonce")?, verifier: derived(seed, b"code_verifier")?.into() })
-    }
-
-    pub(crate) fn nonce(&self) -> &str {
-        &self.nonce
-    }
-
-    pub(crate) fn verifier(&self) -> &Secret {
-        &self.verifier
-    }
-
-    /// What the authorization request shows of the verifier.
-    pub(crate) fn code_challenge(&self) -> String {
-        code_challenge(self.verifier.expose())
-    }
-}
-
-impl fmt::Debug for Proof {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Proof([redacted])")
-    }
-}
-
 /// `S256`: BASE64URL(SHA256(ASCII(code_verifier))) (RFC 7636 section 4.2).
 pub(crate) fn code_challenge(verifier: &str) -> String {
     base64url(digest::digest(&SHA256, verifier.as_bytes()).as_ref())
-}
-
-struct Length;
-
-impl KeyType for Length {
-    fn len(&self) -> usize {
-        32
-    }
-}
-
-fn derived(seed: &[u8; 32], purpose: &[u8]) -> Result<String, Error> {
-    let failed = |_| Error::new(ErrorKind::Internal, "a key cannot be derived");
-    let mut bytes = [0; 32];
-    let key = Salt::new(HKDF_SHA256, b"sign-in attempt").extract(seed);
-    key.expand(&[purpose], Length).map_err(failed)?.fill(&mut bytes).map_err(failed)?;
-    Ok(base64url(&bytes))
 }
 
 #[cfg(test)]
@@ -318,22 +261,5 @@ mod tests {
     #[test]
     fn the_challenge_is_that_of_the_specification() {
         assert_eq!(code_challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"), CHALLENGE);
-    }
-
-    /// C-095, C-098
-    #[test]
-    fn nonce_and_verifier_come_from_the_seed_and_tell_nothing_of_each_other() {
-        let proof = Proof::from_seed(&[7; 32]).unwrap();
-        let again = Proof::from_seed(&[7; 32]).unwrap();
-        assert_eq!((proof.nonce(), proof.verifier()), (again.nonce(), again.verifier()));
-        let other = Proof::from_seed(&[8; 32]).unwrap();
-        for value in [proof.nonce(), proof.verifier().expose(), other.nonce(), other.verifier().expose(), &proof.code_challenge()]
-        {
-            assert!(value.len() == 43 && value.bytes().all(is_unreserved), "{value}");
-        }
-        let distinct =
-            std::collections::HashSet::from([proof.nonce(), proof.verifier().expose(), other.nonce(), other.verifier().expose()]);
-        assert_eq!(distinct.len(), 4);
-        assert_eq!(format!("{proof:?}"), "Proof([redacted])");
     }
 }

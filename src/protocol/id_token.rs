@@ -1,5 +1,6 @@
 //! ID tokens (OpenID Connect Core sections 2, 3.1.3.7, 3.1.3.8 and 12.2), on top of what every token is held to ([`jwt`](super::jwt)):
 //!
+//! - B2C: made by the policy that was asked;
 //! - `sub`: 1 to 255 ASCII characters;
 //! - `nonce`: exactly the one that was sent, none if none was sent;
 //! - `at_hash`, where present, is that of the access token that came with it;
@@ -140,6 +141,7 @@ pub(crate) fn verify(
     debug_assert_eq!(rules.kind, Kind::IdToken);
     let verified = token.verify(rules, keys)?;
     let claims = &verified.claims;
+    rules.authority.check_policy(json::text(claims, "tfp"), json::text(claims, "acr"))?;
     let sub = check_subject(claims)?;
     check_nonce(claims, expectation.nonce)?;
     check_access_token_hash(claims, verified.algorithm, expectation.access_token)?;

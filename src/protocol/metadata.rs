@@ -52,6 +52,7 @@ impl Metadata {
         let members = Members { object: &object, authority };
         let issuer = json::text(&object, "issuer").ok_or_else(|| wrong("issuer", "is missing or not text"))?;
         authority.check_metadata_issuer(issuer)?;
+        authority.check_metadata_cloud(json::text(&object, "cloud_instance_name"))?;
         let algorithms = |name| -> Result<Option<Vec<Algorithm>>, Error> {
             Ok(members.list(name)?.map(|names| names.iter().filter_map(|name| jwks::algorithm(name)).collect()))
         };

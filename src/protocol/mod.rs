@@ -26,11 +26,10 @@ mod user_info;
 pub(crate) use self::fuzzing::PARSERS;
 pub use self::http::{HttpClient, HttpError, HttpFuture, ReqwestClient};
 pub(crate) use self::{
-    authorize::{AuthorizationRequest, Proof, code_challenge},
+    authorize::{AuthorizationRequest, code_challenge},
     callback::{CallbackParameters, Code, LARGEST_CALLBACK},
-    error_answer::retry_after,
     id_token::{IdTokenExpectation, Nonce, VerifiedIdToken},
-    logout::{EndSession, logout_hint},
+    logout::EndSession,
     metadata::Metadata,
     provider::Provider,
     token::TokenAnswer,
