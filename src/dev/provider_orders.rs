@@ -10,7 +10,7 @@ use super::{
     spoil_answers::{SpoilTokenAnswer, SpoilUserInfo},
     spoil_callback::SpoilCallback,
     spoil_documents::{SpoilDiscovery, SpoilKeys},
-    state::{Grant, SignedIn, unguessable},
+    state::{Grant, SignedIn, Spoils, unguessable},
 };
 use crate::{
     error::{ConfigError, Error},
@@ -95,6 +95,11 @@ impl DevProvider {
     /// Makes the next key set wrong in a named way.
     pub fn spoil_next_keys(&self, spoil: SpoilKeys) {
         self.server.state().spoils.key_sets.push_back(Order::Spoil(spoil));
+    }
+
+    /// Forgets all orders that have not been carried out yet.
+    pub fn forget_orders(&self) {
+        self.server.state().spoils = Spoils::default();
     }
 
     /// Changes the members of the next key set.

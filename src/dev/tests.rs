@@ -397,3 +397,19 @@ async fn ids_are_unique() {
     let provider = DevProvider::start().await.unwrap();
     assert_eq!(provider.sign_in_as("nobody").unwrap_err().setting(), "sign_in_as");
 }
+
+#[tokio::test]
+async fn a_request_can_be_posted_and_name_the_person_by_a_hint() {
+    let (provider, mut browser) = with_ada().await;
+    let hint = |person| provider.issue_tokens(person, "quickstart", "openid", None).unwrap().id_token.unwrap();
+    browser.code().await;
+    let silent = |hint: &str| [("prompt", "none"), ("id_token_hint", &*hint.to_owned().leak())];
+    assert!(browser.authorize(&silent(hint("ada").expose())).await.sent_back("code").is_some());
+    let other = browser.authorize(&silent(hint("alan").expose())).await;
+    assert_eq!(other.sent_back("error").as_deref(), Some("login_required"));
+
+    browser.authorize(&[]).await;
+    let query = provider.last_request(Endpoint::Authorization).unwrap();
+    let form: Vec<_> = query.parameters().iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert!(browser.post("/authorize", &form).await.sent_back("code").is_some());
+}

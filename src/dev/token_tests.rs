@@ -148,3 +148,34 @@ async fn tokens_can_be_revoked_and_looked_at() {
     assert_eq!(browser.post("/introspect", &form(refresh)).await.json()["active"], false);
     assert_eq!(browser.post("/introspect", &[("token", access)]).await.status, StatusCode::UNAUTHORIZED);
 }
+
+#[tokio::test]
+async fn a_token_request_is_a_form_with_each_parameter_once() {
+    let (provider, mut browser) = with_ada().await;
+    let url = format!("{}/token", provider.issuer());
+    let json = browser.http.post(&url).header("content-type", "application/json").body("{}");
+    assert_eq!(text(&browser.send(json).await.unwrap().json(), "error"), "invalid_request");
+    let twice = browser.post("/token", &[("grant_type", "refresh_token"), ("grant_type", "refresh_token")]).await;
+    assert_eq!(text(&twice.json(), "error"), "invalid_request");
+    assert_eq!(text(&browser.token(&[("grant_type", "password")]).await.json(), "error"), "unsupported_grant_type");
+    assert_eq!(text(&browser.token(&[("grant_type", "")]).await.json(), "error"), "invalid_request");
+    assert_eq!(browser.get("/token").await.status, StatusCode::METHOD_NOT_ALLOWED);
+    let secret = provider.client_secret();
+    let both = browser.http.post(&url).basic_auth("quickstart", Some("x")).form(&[("client_secret", secret.expose())]);
+    assert_eq!(text(&browser.send(both).await.unwrap().json(), "error"), "invalid_request");
+}
+
+#[tokio::test]
+async fn user_info_takes_one_token_in_the_header_or_the_form() {
+    let (provider, mut browser) = with_ada().await;
+    let tokens = provider.issue_tokens("ada", "quickstart", "openid email", None).unwrap();
+    let token = tokens.access_token.expose();
+    let posted = browser.post("/userinfo", &[("access_token", token)]).await.json();
+    assert_eq!((text(&posted, "email"), posted.get("name")), ("ada@example.com", None));
+    let in_address = browser.get(&format!("/userinfo?access_token={token}")).await;
+    assert_eq!((in_address.status, in_address.header("www-authenticate")), (StatusCode::UNAUTHORIZED, "Bearer"));
+    assert!(browser.user_info("unknown").await.header("www-authenticate").contains("invalid_token"));
+    let without_openid = provider.issue_tokens("ada", "quickstart", "api.read", None).unwrap();
+    assert_eq!(without_openid.id_token, None);
+    assert_eq!(browser.user_info(without_openid.access_token.expose()).await.status, StatusCode::FORBIDDEN);
+}
