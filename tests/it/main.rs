@@ -15,3 +15,4 @@ mod app;
 #[allow(dead_code, reason = "a browser can do more than today's tests ask for")]
 mod browser;
 mod sign_in;
+mod spoilt;
