@@ -23,7 +23,6 @@ mod identity;
 mod layer;
 mod origin;
 pub mod pages;
-#[allow(dead_code, unused_imports, reason = "being built")]
 mod protocol;
 mod secret;
 mod service;

@@ -198,6 +198,7 @@ impl Flow {
             max_age: attempt.max_age.map(|seconds| std::time::Duration::from_secs(seconds.into())),
             acr: self.config.required_acr(),
             access_token: answer.access_token.as_ref().map(Secret::expose),
+            client_info: answer.client_info.as_deref(),
         };
         self.provider.verify_id_token(id_token.expose(), &expectation).await
     }

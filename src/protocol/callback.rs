@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The largest query or form: more than any provider sends, less than what is worth an attack.
-pub(crate) const LARGEST_CALLBACK: usize = 32 * 1024;
+const LARGEST_CALLBACK: usize = 32 * 1024;
 const MOST_PARAMETERS: usize = 64;
 const LONGEST_STATE: usize = 512;
 const LONGEST_CODE: usize = 16 * 1024;

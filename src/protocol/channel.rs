@@ -3,7 +3,7 @@
 use std::{fmt, future::Future, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header::ACCEPT};
+use http::{Method, Request, Response, StatusCode, header::ACCEPT};
 use tracing::{Instrument as _, Span};
 use url::Url;
 

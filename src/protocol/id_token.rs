@@ -21,7 +21,7 @@ use crate::{
     clock::UnixTime,
     config::Algorithm,
     error::{Error, ErrorKind},
-    secret::{base64url, same},
+    secret::{base64url, from_base64url, same},
 };
 
 /// What this ID token in particular is held to.
@@ -34,6 +34,8 @@ pub(crate) struct IdTokenExpectation<'a> {
     pub(crate) acr: &'a [String],
     /// The access token of the same answer.
     pub(crate) access_token: Option<&'a str>,
+    /// `client_info` of the same answer (Entra).
+    pub(crate) client_info: Option<&'a str>,
 }
 
 /// What `nonce` has to be.
@@ -67,10 +69,7 @@ pub(crate) struct VerifiedIdToken {
     sub: String,
     tid: Option<String>,
     oid: Option<String>,
-    sid: Option<String>,
     exp: UnixTime,
-    iat: UnixTime,
-    auth_time: Option<UnixTime>,
 }
 
 impl VerifiedIdToken {
@@ -102,21 +101,8 @@ impl VerifiedIdToken {
         self.oid.as_deref()
     }
 
-    /// The provider's session.
-    pub(crate) fn sid(&self) -> Option<&str> {
-        self.sid.as_deref()
-    }
-
     pub(crate) fn exp(&self) -> UnixTime {
         self.exp
-    }
-
-    pub(crate) fn iat(&self) -> UnixTime {
-        self.iat
-    }
-
-    pub(crate) fn auth_time(&self) -> Option<UnixTime> {
-        self.auth_time
     }
 }
 
@@ -143,23 +129,23 @@ pub(crate) fn verify(
     let claims = &verified.claims;
     rules.authority.check_policy(json::text(claims, "tfp"), json::text(claims, "acr"))?;
     let sub = check_subject(claims)?;
+    if rules.authority.is_microsoft() {
+        check_client_info(claims, expectation.client_info)?;
+    }
     check_nonce(claims, expectation.nonce)?;
     check_access_token_hash(claims, verified.algorithm, expectation.access_token)?;
-    let auth_time = check_auth_time(claims, expectation.max_age, rules)?;
+    check_auth_time(claims, expectation.max_age, rules)?;
     check_acr(claims, expectation.acr)?;
     let text = |name: &str| json::text(claims, name).map(str::to_owned);
-    let (Some(exp), Some(iat)) = (verified.exp, verified.iat) else { return Err(malformed("the token has no `exp` or `iat`")) };
+    let exp = verified.exp.ok_or_else(|| malformed("the token has no `exp`"))?;
     Ok(VerifiedIdToken {
         raw: raw.to_owned(),
         tid: text("tid"),
         oid: text("oid"),
-        sid: text("sid"),
         iss: verified.iss,
         claims: verified.payload,
         sub,
         exp,
-        iat,
-        auth_time,
     })
 }
 
@@ -168,6 +154,20 @@ fn check_subject(claims: &Object) -> Result<String, Error> {
     let sub = json::text(claims, "sub").filter(|sub| !sub.is_empty() && sub.len() <= 255 && sub.is_ascii());
     sub.map(str::to_owned)
         .ok_or_else(|| Error::new(ErrorKind::TokenSubject, "`sub` is not there or not a text of 1 to 255 ASCII characters"))
+}
+
+/// Entra tells beside the token in which account and home tenant the person is. For guests and in B2C these are not `oid` and `tid`, so only the token's own
+/// `uid` and `utid` have to agree, where it has them.
+fn check_client_info(claims: &Object, client_info: Option<&str>) -> Result<(), Error> {
+    let told = client_info.and_then(|text| from_base64url(text.trim_end_matches('='))).and_then(|text| json::object(&text).ok());
+    let agrees = |name: &str| match (told.as_ref().and_then(|told| json::text(told, name)), json::text(claims, name)) {
+        (Some(told), Some(claimed)) => told.eq_ignore_ascii_case(claimed),
+        _ => true,
+    };
+    if agrees("uid") && agrees("utid") {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::TokenMismatch, "`client_info` is about another account than the ID token"))
 }
 
 /// Step 11 of section 3.1.3.7. An attempt has one nonce; a token with a nonce that nobody sent was made for another request.
@@ -212,7 +212,7 @@ pub(crate) fn half_hash(algorithm: Algorithm, text: &str) -> String {
 }
 
 /// Step 13 of section 3.1.3.7. A wrong `auth_time` is refused also where nobody asked for one: it would be read later.
-fn check_auth_time(claims: &Object, max_age: Option<Duration>, rules: &Rules<'_>) -> Result<Option<UnixTime>, Error> {
+fn check_auth_time(claims: &Object, max_age: Option<Duration>, rules: &Rules<'_>) -> Result<(), Error> {
     let refused = |detail: &'static str| Err(Error::new(ErrorKind::TokenAuthTime, detail));
     let auth_time = match claims.get("auth_time") {
         None => None,
@@ -227,7 +227,7 @@ fn check_auth_time(claims: &Object, max_age: Option<Duration>, rules: &Rules<'_>
             refused("`auth_time` is longer ago than `max_age`")
         }
         (Some(time), Some(_)) if time > rules.now + rules.leeway => refused("`auth_time` lies in the future"),
-        (auth_time, _) => Ok(auth_time),
+        _ => Ok(()),
     }
 }
 
@@ -251,7 +251,7 @@ mod tests {
     };
 
     const SENT: IdTokenExpectation<'static> =
-        IdTokenExpectation { nonce: Nonce::Sent(NONCE), max_age: None, acr: &[], access_token: None };
+        IdTokenExpectation { nonce: Nonce::Sent(NONCE), max_age: None, acr: &[], access_token: None, client_info: None };
 
     fn check_by(
         algorithm: Algorithm,
@@ -305,14 +305,11 @@ mod tests {
         let raw = id_token(|claims| {
             claims["tid"] = json!("t");
             claims["oid"] = json!("o");
-            claims["sid"] = json!("s");
-            claims["auth_time"] = now(-5);
         });
         let token = check(&raw, &SENT).unwrap();
         assert_eq!((token.raw(), token.iss(), token.sub()), (raw.as_str(), ISSUER, "subject-1"));
-        assert_eq!((token.tid(), token.oid(), token.sid()), (Some("t"), Some("o"), Some("s")));
-        assert_eq!((token.exp(), token.iat()), (NOW + Duration::from_secs(3600), NOW));
-        assert_eq!(token.auth_time(), Some(NOW - Duration::from_secs(5)));
+        assert_eq!((token.tid(), token.oid()), (Some("t"), Some("o")));
+        assert_eq!(token.exp(), NOW + Duration::from_secs(3600));
         assert_eq!(serde_json::from_str::<Value>(token.claims()).unwrap()["nonce"], NONCE);
         assert!(!format!("{token:?}").contains("subject-1"), "no personal data where it is printed");
     }
@@ -394,6 +391,22 @@ mod tests {
             assert!(check_by(algorithm, &set, &raw, &expectation).is_ok(), "{algorithm}");
             assert_eq!(crate::secret::from_base64url(&half_hash(algorithm, token)).unwrap().len(), bytes, "{algorithm}");
         }
+    }
+
+    /// MSAL-041
+    #[test]
+    fn client_info_may_not_contradict_the_tokens_own_account() {
+        let check = |told: Value, claims: Value| {
+            let Value::Object(claims) = claims else { panic!("an object") };
+            check_client_info(&claims, Some(&base64url(told.to_string().as_bytes())))
+        };
+        let told = json!({"uid": "a1", "utid": "b2"});
+        assert!(check(told.clone(), json!({"uid": "A1", "utid": "b2"})).is_ok());
+        assert!(check(told.clone(), json!({"oid": "c3", "tid": "d4"})).is_ok(), "a guest");
+        assert_eq!(check(told.clone(), json!({"uid": "a2"})).unwrap_err().kind(), ErrorKind::TokenMismatch);
+        assert_eq!(check(told, json!({"utid": "b3"})).unwrap_err().kind(), ErrorKind::TokenMismatch);
+        assert!(check(json!([]), json!({"uid": "a1"})).is_ok(), "what cannot be read says nothing");
+        assert!(check_client_info(&Object::new(), Some("%%%")).is_ok() && check_client_info(&Object::new(), None).is_ok());
     }
 
     /// C-176

@@ -73,8 +73,6 @@ pub(crate) struct Verified {
     pub(crate) iss: String,
     /// Always there in an ID token.
     pub(crate) exp: Option<UnixTime>,
-    /// Always there in an ID token.
-    pub(crate) iat: Option<UnixTime>,
 }
 
 impl<'a> Unverified<'a> {
@@ -119,15 +117,8 @@ impl<'a> Unverified<'a> {
         self.check_signature(algorithm, &issuer, rules, keys)?;
         rules.authority.check_token_issuer(rules.tenants, rules.metadata_issuer, &issuer)?;
         self.check_audience(rules)?;
-        let (exp, iat) = self.check_times(rules)?;
-        Ok(Verified {
-            payload: self.payload.clone(),
-            claims: self.claims.clone(),
-            algorithm,
-            iss: issuer.iss.to_owned(),
-            exp,
-            iat,
-        })
+        let exp = self.check_times(rules)?;
+        Ok(Verified { payload: self.payload.clone(), claims: self.claims.clone(), algorithm, iss: issuer.iss.to_owned(), exp })
     }
 
     /// The header's algorithm, if the header asks for nothing that is not allowed (RFC 7515 section 4.1, RFC 8725 sections 3.1 and 3.11).
@@ -229,7 +220,7 @@ impl<'a> Unverified<'a> {
     }
 
     /// Steps 9 and 10 of OpenID Connect Core section 3.1.3.7, RFC 7519 sections 4.1.4 to 4.1.6.
-    fn check_times(&self, rules: &Rules<'_>) -> Result<(Option<UnixTime>, Option<UnixTime>), Error> {
+    fn check_times(&self, rules: &Rules<'_>) -> Result<Option<UnixTime>, Error> {
         let required = rules.kind == Kind::IdToken;
         let now = rules.now;
         let refused = |kind: ErrorKind, detail: &'static str| Err(Error::new(kind, detail));
@@ -248,7 +239,7 @@ impl<'a> Unverified<'a> {
         {
             return refused(ErrorKind::TokenTooOld, "`iat` is too long ago");
         }
-        Ok((exp, iat))
+        Ok(exp)
     }
 
     fn time(&self, name: &'static str, required: bool) -> Result<Option<UnixTime>, Error> {

@@ -27,10 +27,9 @@ pub(crate) use self::fuzzing::PARSERS;
 pub use self::http::{HttpClient, HttpError, HttpFuture, ReqwestClient};
 pub(crate) use self::{
     authorize::{AuthorizationRequest, code_challenge},
-    callback::{CallbackParameters, Code, LARGEST_CALLBACK},
+    callback::{CallbackParameters, Code},
     id_token::{IdTokenExpectation, Nonce, VerifiedIdToken},
     logout::EndSession,
-    metadata::Metadata,
     provider::Provider,
     token::TokenAnswer,
 };

@@ -63,16 +63,6 @@ impl Provider {
         self.discovery.metadata().await
     }
 
-    /// The keys.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::ProviderUnreachable`], [`ErrorKind::ProviderMisconfigured`].
-    pub(crate) async fn keys(&self) -> Result<Arc<Keys>, Error> {
-        let metadata = self.metadata().await?;
-        self.discovery.keys(&metadata).await
-    }
-
     /// Exchanges a code for tokens. It is sent once: a code that may have arrived must not be sent again.
     ///
     /// # Errors
@@ -220,7 +210,7 @@ mod tests {
     };
 
     const SENT: IdTokenExpectation<'static> =
-        IdTokenExpectation { nonce: Nonce::Sent(NONCE), max_age: None, acr: &[], access_token: None };
+        IdTokenExpectation { nonce: Nonce::Sent(NONCE), max_age: None, acr: &[], access_token: None, client_info: None };
 
     fn code() -> Code {
         CallbackParameters::parse(b"code=c0de&state=s").unwrap().check("s", &metadata(|_| ()), &authority()).unwrap()
@@ -332,7 +322,7 @@ mod tests {
         assert_eq!(verify(&provider, &nameless).await.unwrap_err(), ErrorKind::TokenSignature);
         assert_eq!(http.count("/keys"), 2);
         let (provider, _) = http.provider(config());
-        provider.keys().await.unwrap();
+        verify(&provider, &id_token(|_| ())).await.ok();
         http.answer_with(move |request| Ok(published(request, &document(), &json!({"keys": [first]}))));
         assert!(verify(&provider, &nameless).await.is_ok());
     }
@@ -366,7 +356,7 @@ mod tests {
     async fn a_token_that_fails_otherwise_causes_no_request() {
         let http = FakeHttp::publishing(document(), key_set());
         let (provider, _) = http.provider(config());
-        provider.keys().await.unwrap();
+        verify(&provider, &id_token(|_| ())).await.ok();
         let forged = Signer::new(Algorithm::Rs256).sign(&header(), &claims());
         for (token, kind) in [
             (forged, ErrorKind::TokenSignature),

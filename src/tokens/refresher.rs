@@ -41,6 +41,7 @@ async fn identity(provider: &Provider, id_token: &Secret, access_token: Option<&
         max_age: None,
         acr: &[],
         access_token: access_token.map(Secret::expose),
+        client_info: None,
     };
     let token = provider.verify_id_token(id_token.expose(), &expectation).await?;
     let claims = RawValue::from_string(token.claims().to_owned())

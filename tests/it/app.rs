@@ -48,7 +48,8 @@ impl App {
         let provider = provider(DevProvider::builder().with_clock(clock.clone())).start().await.unwrap();
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
-        let config = provider.config(&url).unwrap().add_public_path("/").add_public_prefix("/public/").with_scopes(["offline_access"]);
+        let config =
+            provider.config(&url).unwrap().add_public_path("/").add_public_prefix("/public/").with_scopes(["offline_access"]);
         let layer = layer(IdentityLayer::new(settings(config).build().unwrap()).with_clock(clock.clone()));
         let router = routes().layer(layer);
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -87,7 +88,8 @@ impl App {
 }
 
 fn routes() -> Router {
-    let admin = Router::new().route("/admin", get(|| async { "for administrators" })).route_layer(require_login().with_roles(["Admin"]));
+    let admin =
+        Router::new().route("/admin", get(|| async { "for administrators" })).route_layer(require_login().with_roles(["Admin"]));
     Router::new()
         .route("/", get(home))
         .route("/me", get(me).post(me))
@@ -114,8 +116,9 @@ struct Wanted {
 async fn token(tokens: Tokens, Query(wanted): Query<Wanted>) -> Result<Json<Value>, (StatusCode, &'static str)> {
     let scope = wanted.scope.unwrap_or_default();
     match tokens.for_user(scope.split_whitespace()).await {
-        Ok(token) => Ok(Json(json!({ "token": token.expose(), "scopes": token.scopes().collect::<Vec<_>>(), "source": token.source().as_str() }))),
+        Ok(token) => Ok(Json(
+            json!({ "token": token.expose(), "scopes": token.scopes().collect::<Vec<_>>(), "source": token.source().as_str() }),
+        )),
         Err(error) => Err((StatusCode::BAD_GATEWAY, error.reason())),
     }
 }
-
