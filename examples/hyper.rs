@@ -2,6 +2,8 @@
 //!
 //! `cargo run --example hyper`, then open the address that it prints.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to the person who started it")]
+
 use std::{convert::Infallible, net::SocketAddr};
 
 use bytes::Bytes;

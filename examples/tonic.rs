@@ -2,6 +2,8 @@
 //!
 //! `cargo run --example tonic`, then open the address that it prints. The service is written out by hand, so that the example needs no code generator.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to the person who started it")]
+
 use std::{
     convert::Infallible,
     net::SocketAddr,

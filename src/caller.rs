@@ -59,36 +59,36 @@ fn accepts_html(headers: &HeaderMap) -> bool {
 mod tests {
     use super::*;
 
-    fn caller(method: Method, headers: &[(&'static str, &'static str)]) -> Caller {
+    fn caller(method: &Method, headers: &[(&'static str, &'static str)]) -> Caller {
         let map = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        Caller::of(&method, &map)
+        Caller::of(method, &map)
     }
 
     #[test]
     fn only_a_person_opening_a_page_is_redirected() {
-        assert_eq!(caller(Method::GET, &[("sec-fetch-dest", "document")]), Caller::Navigation);
-        assert_eq!(caller(Method::GET, &[("accept", "text/html,application/xhtml+xml")]), Caller::Navigation);
+        assert_eq!(caller(&Method::GET, &[("sec-fetch-dest", "document")]), Caller::Navigation);
+        assert_eq!(caller(&Method::GET, &[("accept", "text/html,application/xhtml+xml")]), Caller::Navigation);
         assert_eq!(
-            caller(Method::GET, &[("sec-fetch-dest", "document"), ("sec-purpose", "prefetch;prerender")]),
+            caller(&Method::GET, &[("sec-fetch-dest", "document"), ("sec-purpose", "prefetch;prerender")]),
             Caller::Program
         );
-        assert_eq!(caller(Method::HEAD, &[("accept", "text/html")]), Caller::Program);
+        assert_eq!(caller(&Method::HEAD, &[("accept", "text/html")]), Caller::Program);
     }
 
     #[test]
     fn frames_and_submitted_forms_get_a_page() {
-        assert_eq!(caller(Method::GET, &[("sec-fetch-dest", "iframe")]), Caller::Document);
-        assert_eq!(caller(Method::POST, &[("sec-fetch-dest", "document")]), Caller::Document);
-        assert_eq!(caller(Method::POST, &[("accept", "text/html")]), Caller::Document);
+        assert_eq!(caller(&Method::GET, &[("sec-fetch-dest", "iframe")]), Caller::Document);
+        assert_eq!(caller(&Method::POST, &[("sec-fetch-dest", "document")]), Caller::Document);
+        assert_eq!(caller(&Method::POST, &[("accept", "text/html")]), Caller::Document);
     }
 
     #[test]
     fn programs_get_a_status() {
-        assert_eq!(caller(Method::GET, &[]), Caller::Program);
-        assert_eq!(caller(Method::GET, &[("accept", "*/*")]), Caller::Program);
-        assert_eq!(caller(Method::GET, &[("sec-fetch-dest", "empty"), ("accept", "text/html")]), Caller::Program);
-        assert_eq!(caller(Method::GET, &[("accept", "text/event-stream")]), Caller::Program);
-        assert_eq!(caller(Method::GET, &[("hx-request", "true"), ("sec-fetch-dest", "empty")]), Caller::Htmx);
-        assert_eq!(caller(Method::POST, &[("content-type", "application/grpc+proto")]), Caller::Grpc);
+        assert_eq!(caller(&Method::GET, &[]), Caller::Program);
+        assert_eq!(caller(&Method::GET, &[("accept", "*/*")]), Caller::Program);
+        assert_eq!(caller(&Method::GET, &[("sec-fetch-dest", "empty"), ("accept", "text/html")]), Caller::Program);
+        assert_eq!(caller(&Method::GET, &[("accept", "text/event-stream")]), Caller::Program);
+        assert_eq!(caller(&Method::GET, &[("hx-request", "true"), ("sec-fetch-dest", "empty")]), Caller::Htmx);
+        assert_eq!(caller(&Method::POST, &[("content-type", "application/grpc+proto")]), Caller::Grpc);
     }
 }

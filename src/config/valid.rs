@@ -156,6 +156,15 @@ impl ValidConfig {
         }
     }
 
+    /// Whether everybody may see the home page.
+    pub(crate) fn is_home_public(&self) -> bool {
+        let as_it_arrives = match self.0.settings.path_prefix {
+            PathPrefix::Stripped => "/",
+            PathPrefix::Kept => self.0.home.as_str(),
+        };
+        self.0.public_paths.is_public(as_it_arrives)
+    }
+
     /// Where a sign-in returns to that was asked to return to `text`, an address as browsers see it: home if that is no page of this site, or one of the crate's own.
     pub(crate) fn return_path(&self, text: &str) -> ReturnPath {
         let own = |path: &str| self.0.paths.iter().any(|(_, own)| self.external_path(own) == path);

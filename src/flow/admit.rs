@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method};
 
-use super::{Flow, Route};
+use super::{Flow, Route, routes::route};
 use crate::{
     error::{Error, ErrorKind},
     session::{Opened, Peek},
@@ -33,7 +33,7 @@ pub(crate) enum Admission {
 impl Flow {
     /// Decides from what is in memory.
     pub(crate) fn decide(&self, method: &Method, path: &str, headers: &HeaderMap) -> Decision {
-        match self.routes.route(method, path, headers) {
+        match route(&self.config, method, path, headers) {
             None => Decision::Public,
             Some(Route::Protected) => {
                 let now = self.clock.now();

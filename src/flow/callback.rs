@@ -135,7 +135,7 @@ impl Flow {
     }
 
     fn return_path(&self, attempt: &Attempt) -> ReturnPath {
-        ReturnPath::parse(&attempt.return_path).unwrap_or_else(|| self.config.home().clone())
+        self.config.return_path(&attempt.return_path)
     }
 
     /// Redeems the code, once, in a task of its own: a browser that goes away leaves no half session, one that asks twice gets the same session.

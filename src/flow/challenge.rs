@@ -1,8 +1,10 @@
 //! What a request gets that needs somebody to be signed in (D13).
 
+use std::borrow::Cow;
+
 use http::header::REFERER;
 
-use super::{Answer, Asked, Flow, Reply, start::Start};
+use super::{Answer, Asked, Flow, Reply, routes::page_as_asked, start::Start};
 use crate::{caller::Caller, config::ReturnPath};
 
 impl Flow {
@@ -25,16 +27,16 @@ impl Flow {
     /// The page to come back to: the one that was opened; for everything else the page of this site that asked, since a form or call is never replayed.
     pub(crate) fn page_of(&self, asked: Asked<'_>) -> ReturnPath {
         let page = match Caller::of(asked.method, asked.headers) {
-            Caller::Navigation => asked.uri.path_and_query().map(|page| self.routes.as_asked(page.as_str())),
-            _ => self.own_page(asked),
+            Caller::Navigation => asked.uri.path_and_query().map(|page| page_as_asked(&self.config, page.as_str())),
+            _ => self.own_page(asked).map(Cow::Borrowed),
         };
-        page.and_then(|page| ReturnPath::parse(&page)).unwrap_or_else(|| self.config.home().clone())
+        page.map_or_else(|| self.config.home().clone(), |page| self.config.return_path(&page))
     }
 
     /// The page that a script, frame or form ran on, if it is one of this origin.
-    fn own_page(&self, asked: Asked<'_>) -> Option<String> {
+    fn own_page<'a>(&self, asked: Asked<'a>) -> Option<&'a str> {
         let address = asked.headers.get("hx-current-url").or_else(|| asked.headers.get(REFERER))?.to_str().ok()?;
         let page = address.strip_prefix(self.config.origin())?;
-        Some(page.split('#').next().unwrap_or_default().to_owned())
+        page.split('#').next()
     }
 }

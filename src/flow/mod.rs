@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, Uri};
 
-use self::{callback::Exchanges, routes::Routes};
+use self::callback::Exchanges;
 use crate::{
     clock::Clock,
     config::{ResponseMode, ReturnPath, ValidConfig},
@@ -80,7 +80,6 @@ impl Reply {
 /// Everything that sign-in works with, shared by all services of a layer.
 pub(crate) struct Flow {
     config: ValidConfig,
-    routes: Routes,
     clock: Arc<dyn Clock>,
     provider: Provider,
     cookies: Arc<Cookies>,
@@ -121,9 +120,9 @@ impl Flow {
             User::new(record.person, record.claims, record.expires, grant.clone(), for_users.clone())
         };
         let mode = config.response_mode().as_str().as_bytes();
-        let bound_to = [application[0], application[1], config.redirect_uri().as_str().as_bytes(), mode];
+        let [client, authority] = application;
+        let bound_to = [client, authority, config.redirect_uri().as_str().as_bytes(), mode];
         Ok(Self {
-            routes: Routes::new(config.clone()),
             attempts: Attempts::new(keys, Arc::clone(&cookies), &bound_to),
             sessions: Sessions::new(records, Arc::clone(&cookies), lifetimes, Sessions::<User>::DEFAULT_OPENED, user),
             exchanges: Exchanges::new(),
@@ -138,6 +137,6 @@ impl Flow {
     /// The address that starts a sign-in and comes back to `return_path`.
     pub(crate) fn sign_in_address(&self, return_path: &ReturnPath) -> String {
         let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", return_path.as_str()).finish();
-        format!("{}?{query}", self.routes.external(&self.config.paths().login))
+        format!("{}?{query}", self.config.external_path(&self.config.paths().login))
     }
 }

@@ -17,12 +17,12 @@ impl Flow {
         if self.is_our_own_wish(asked) {
             return match self.end(asked).await {
                 Ok(reply) => reply,
-                Err(error) => Reply::failed(error, Some(self.routes.external(&self.config.paths().logout))),
+                Err(error) => Reply::failed(error, Some(self.config.external_path(&self.config.paths().logout).into_owned())),
             };
         }
         match Caller::of(asked.method, asked.headers) {
             Caller::Navigation | Caller::Document => Reply::new(Answer::ConfirmSignOut {
-                sign_out: self.routes.external(&self.config.paths().logout),
+                sign_out: self.config.external_path(&self.config.paths().logout).into_owned(),
                 home: self.config.home().as_str().to_owned(),
                 provider: self.provider_origin().await,
             }),
@@ -83,10 +83,10 @@ impl Flow {
 
     /// Where to go when the provider has no part in it: home if everybody may see it, since a protected page would sign straight in again.
     fn farewell(&self) -> String {
-        if self.routes.is_home_public() {
+        if self.config.is_home_public() {
             self.config.home().as_str().to_owned()
         } else {
-            self.routes.external(&self.config.paths().signed_out)
+            self.config.external_path(&self.config.paths().signed_out).into_owned()
         }
     }
 

@@ -35,8 +35,7 @@ impl Flow {
     pub(crate) async fn sign_in(&self, asked: Asked<'_>) -> Reply {
         let return_path = url::form_urlencoded::parse(asked.uri.query().unwrap_or_default().as_bytes())
             .find(|(name, _)| name == "return_to")
-            .and_then(|(_, path)| ReturnPath::parse(&path))
-            .unwrap_or_else(|| self.config.home().clone());
+            .map_or_else(|| self.config.home().clone(), |(_, path)| self.config.return_path(&path));
         if asked.method != http::Method::GET {
             let error = Error::new(ErrorKind::RequestInvalid, "the sign-in path takes GET");
             return Reply::failed(error, Some(self.sign_in_address(&return_path)));

@@ -44,6 +44,20 @@ impl App {
         settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
         layer: impl FnOnce(IdentityLayer) -> IdentityLayer,
     ) -> Self {
+        Self::whole(provider, settings, layer, |router| router).await
+    }
+
+    /// With more routes.
+    pub async fn with_routes(more: impl FnOnce(Router) -> Router) -> Self {
+        Self::whole(|provider| provider, |config| config, |layer| layer, more).await
+    }
+
+    async fn whole(
+        provider: impl FnOnce(DevProviderBuilder) -> DevProviderBuilder,
+        settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
+        layer: impl FnOnce(IdentityLayer) -> IdentityLayer,
+        more: impl FnOnce(Router) -> Router,
+    ) -> Self {
         let clock = ManualClock::at_system_time();
         let provider = provider(DevProvider::builder().with_clock(clock.clone())).start().await.unwrap();
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
@@ -51,7 +65,7 @@ impl App {
         let config =
             provider.config(&url).unwrap().add_public_path("/").add_public_prefix("/public/").with_scopes(["offline_access"]);
         let layer = layer(IdentityLayer::new(settings(config).build().unwrap()).with_clock(clock.clone()));
-        let router = routes().layer(layer);
+        let router = more(routes()).layer(layer);
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { url, provider, clock, server }
     }

@@ -14,5 +14,6 @@
 mod app;
 #[allow(dead_code, reason = "a browser can do more than today's tests ask for")]
 mod browser;
+mod layer;
 mod sign_in;
 mod spoilt;

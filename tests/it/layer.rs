@@ -1,0 +1,221 @@
+//! The layer around different services, and answers in the shape that each caller understands.
+
+use axum::{
+    Router,
+    http::{Method, StatusCode},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use tower::ServiceExt as _;
+use tower_identity::{
+    Challenge, IdentityConfig, IdentityLayer, Prompt, SignInOptions, User, config::Preflight, dev::DevProvider, require_login,
+};
+
+use crate::app::App;
+
+type Request = axum::http::Request<axum::body::Body>;
+
+/// An application that is asked without a network: what it answers before anybody signs in.
+async fn answer(settings: impl FnOnce(IdentityConfig) -> IdentityConfig, request: Request) -> Response {
+    let provider = DevProvider::start().await.unwrap();
+    let config = settings(provider.config("http://localhost:3000").unwrap()).build().unwrap();
+    let router = Router::new().fallback(|| async { "inside" }).layer(IdentityLayer::new(config));
+    router.oneshot(request).await.unwrap()
+}
+
+fn request(method: Method, path: &str, headers: &[(&str, &str)]) -> Request {
+    let request = axum::http::Request::builder().method(method).uri(path);
+    headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).body(axum::body::Body::empty()).unwrap()
+}
+
+fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
+    answer.headers().get(name).map_or("", |value| value.to_str().unwrap())
+}
+
+async fn text(answer: Response) -> String {
+    let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+    String::from_utf8(body.into()).unwrap()
+}
+
+const NAVIGATION: (&str, &str) = ("sec-fetch-dest", "document");
+
+#[tokio::test]
+async fn a_person_is_redirected_with_303_and_nothing_is_cached() {
+    let answer = answer(|config| config, request(Method::GET, "/", &[NAVIGATION])).await;
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    assert!(header(&answer, "location").starts_with("http://127.0.0.1:"));
+    assert_eq!(header(&answer, "cache-control"), "private, no-store");
+}
+
+/// C-346
+#[tokio::test]
+async fn a_form_that_is_posted_gets_a_page_and_is_not_replayed() {
+    let headers = [NAVIGATION, ("referer", "http://localhost:3000/form?step=2#end"), ("origin", "http://localhost:3000")];
+    let answer = answer(|config| config, request(Method::POST, "/save", &headers)).await;
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    assert!(answer.headers().get("set-cookie").is_none());
+    assert!(header(&answer, "content-security-policy").contains("frame-ancestors 'none'"));
+    assert!(text(answer).await.contains(r#"href="/auth/login?return_to=%2Fform%3Fstep%3D2""#));
+}
+
+#[tokio::test]
+async fn a_referer_of_another_site_is_no_page_to_come_back_to() {
+    for referer in [
+        "http://localhost:30001/x",
+        "http://localhost:3000.evil.example/x",
+        "http://localhost:3000@evil.example/",
+        "https://evil.example/",
+    ] {
+        let answer = answer(|config| config, request(Method::POST, "/save", &[NAVIGATION, ("referer", referer)])).await;
+        assert!(text(answer).await.contains(r#"href="/auth/login?return_to=%2F""#), "{referer}");
+    }
+}
+
+#[tokio::test]
+async fn htmx_is_told_to_redirect() {
+    let headers = [("hx-request", "true"), ("hx-current-url", "http://localhost:3000/list"), ("sec-fetch-dest", "empty")];
+    let answer = answer(|config| config, request(Method::GET, "/rows", &headers)).await;
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(header(&answer, "hx-redirect"), "/auth/login?return_to=%2Flist");
+}
+
+#[tokio::test]
+async fn grpc_gets_its_own_status() {
+    let answer =
+        answer(|config| config, request(Method::POST, "/example.People/WhoAmI", &[("content-type", "application/grpc")])).await;
+    assert_eq!((answer.status(), header(&answer, "grpc-status")), (StatusCode::OK, "16"));
+    assert_eq!(header(&answer, "content-type"), "application/grpc");
+}
+
+/// C-417
+#[tokio::test]
+async fn programs_get_401_and_where_to_sign_in() {
+    for headers in
+        [&[][..], &[("sec-fetch-dest", "empty")], &[NAVIGATION, ("sec-purpose", "prefetch")], &[("accept", "text/event-stream")]]
+    {
+        let answer = answer(|config| config, request(Method::GET, "/data", headers)).await;
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(header(&answer, "www-authenticate"), r#"Cookie realm="sign-in", form-action="/auth/login?return_to=%2F""#);
+        assert_eq!(header(&answer, "content-type"), "application/problem+json");
+        assert!(answer.headers().get("set-cookie").is_none());
+        let problem: serde_json::Value = serde_json::from_str(&text(answer).await).unwrap();
+        assert_eq!((&problem["status"], &problem["reason"]), (&401.into(), &"sign_in_required".into()));
+    }
+}
+
+/// C-131
+#[tokio::test]
+async fn a_preflight_is_never_redirected_and_passes_where_configured() {
+    let headers = [("origin", "https://other.example"), ("access-control-request-method", "PUT")];
+    let refused = answer(|config| config, request(Method::OPTIONS, "/data", &headers)).await;
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    let passed = answer(|config| config.with_preflight(Preflight::Pass), request(Method::OPTIONS, "/data", &headers)).await;
+    assert_eq!(passed.status(), StatusCode::OK);
+    let not_one = answer(|config| config.with_preflight(Preflight::Pass), request(Method::OPTIONS, "/data", &headers[..1])).await;
+    assert_eq!(not_one.status(), StatusCode::UNAUTHORIZED);
+}
+
+/// C-451: security rule 9
+#[tokio::test]
+async fn ambiguous_paths_are_protected() {
+    let public = |config: IdentityConfig| config.add_public_path("/open").add_public_prefix("/public/");
+    for path in [
+        "/public/../private",
+        "/public/%2e%2e/private",
+        "/public//x",
+        "//public/x",
+        "/public/%2Fx",
+        "/public/a%5Cb",
+        "/open/",
+        "/opened",
+        "/PUBLIC/x",
+        "/x?/open",
+    ] {
+        let answer = answer(public, request(Method::GET, path, &[])).await;
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{path}");
+    }
+    for path in ["/open", "/open?x=/../", "/public/a", "/public/a/b.css?v=1"] {
+        let answer = answer(public, request(Method::GET, path, &[])).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+    }
+}
+
+/// C-343, C-347: security rules 7 and 8
+#[tokio::test]
+async fn headers_are_neither_identity_nor_address() {
+    let headers = [
+        NAVIGATION,
+        ("host", "evil.example"),
+        ("x-forwarded-host", "evil.example"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-user", "ada"),
+        ("authorization", "Bearer abc"),
+    ];
+    let answer = answer(|config| config, request(Method::GET, "/", &headers)).await;
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    assert!(header(&answer, "location").contains("redirect_uri=http%3A%2F%2Flocalhost%3A3000%2Fauth%2Fcallback"));
+}
+
+#[tokio::test]
+async fn under_nest_the_whole_address_is_come_back_to() {
+    let provider = DevProvider::start().await.unwrap();
+    provider.sign_in_as("ada").unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
+    let config = provider.config(&format!("{url}/app")).unwrap().build().unwrap();
+    let inner =
+        Router::new().fallback(|user: User| async move { user.display_name().to_owned() }).layer(IdentityLayer::new(config));
+    let router = Router::new().nest("/app", inner);
+    let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let mut tab = crate::browser::Browser::new().tab();
+    let page = tab.open(format!("{url}/app/me?x=1")).await;
+    assert_eq!((page.url.as_str(), page.body.as_str()), (format!("{url}/app/me?x=1").as_str(), "Ada Lovelace"));
+    server.abort();
+}
+
+#[tokio::test]
+async fn a_guard_without_a_layer_lets_nobody_through() {
+    let router: Router = Router::new().route("/", get(|| async { "inside" })).route_layer(require_login());
+    let answer = router.oneshot(request(Method::GET, "/", &[])).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+#[tokio::test]
+async fn an_extractor_without_a_layer_fails_and_an_optional_one_is_nobody() {
+    let router: Router = Router::new()
+        .route("/user", get(|_: User| async { "inside" }))
+        .route("/option", get(|user: Option<User>| async move { user.is_some().to_string() }));
+    let answer = router.clone().oneshot(request(Method::GET, "/user", &[])).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(text(router.oneshot(request(Method::GET, "/option", &[])).await.unwrap()).await, "false");
+}
+
+#[tokio::test]
+async fn a_guard_refuses_people_without_the_role() {
+    let app = App::start().await;
+    let mut tab = app.signed_in().await;
+    let mine = tab.open(app.at("/admin")).await.clone();
+    let role = tab.open(app.at("/me")).await.json()["claims"]["roles"].to_string();
+    assert_eq!(mine.status, StatusCode::OK, "Ada is an administrator: {role}");
+
+    app.provider.sign_in_as("grace").unwrap();
+    let mut tab = app.browser().tab();
+    let refused = tab.open(app.at("/admin")).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert!(refused.body.contains("forbidden"), "{}", refused.body);
+    let script = tab.fetch(Method::GET, "/admin").await;
+    assert_eq!((script.status, &script.json()["reason"]), (StatusCode::FORBIDDEN, &"forbidden".into()));
+}
+
+/// D8, C-428: asked once per cause
+#[tokio::test]
+async fn a_handler_asks_for_a_stronger_sign_in_once() {
+    async fn strict(request: axum::extract::Request) -> Response {
+        Challenge::sign_in(&request).with_options(SignInOptions::new().with_prompt(Prompt::Login)).into_response()
+    }
+    let app = App::with_routes(|router| router.route("/strict", get(strict))).await;
+    let mut tab = app.signed_in().await;
+    let page = tab.open(app.at("/strict")).await;
+    assert_eq!((page.status, page.url.path()), (StatusCode::FORBIDDEN, "/strict"));
+    assert_eq!(app.provider.requests(tower_identity::dev::Endpoint::Authorization), 2);
+}
