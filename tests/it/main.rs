@@ -14,6 +14,7 @@
 mod app;
 #[allow(dead_code, reason = "a browser can do more than today's tests ask for")]
 mod browser;
+mod examples;
 mod layer;
 mod sign_in;
 mod spoilt;

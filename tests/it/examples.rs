@@ -1,0 +1,103 @@
+//! The examples, run as a user runs them.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::Once,
+};
+
+use axum::http::{Method, StatusCode};
+
+use crate::browser::{Browser, Tab};
+
+/// A running example; it ends with the test.
+struct Example {
+    process: Child,
+    url: String,
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Example {
+    /// Builds all examples once, starts one on a free port and waits for the address that it prints.
+    fn start(name: &str) -> Self {
+        static BUILD: Once = Once::new();
+        BUILD.call_once(|| {
+            let built = Command::new(env!("CARGO")).args(["build", "--quiet", "--examples"]).status().unwrap();
+            assert!(built.success(), "the examples do not build");
+        });
+        // This test is `target/debug/deps/it-…`, the examples are in `target/debug/examples`.
+        let directory: PathBuf = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples");
+        let mut process = Command::new(directory.join(name)).env("LISTEN", "127.0.0.1:0").stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let url = lines.find_map(|line| {
+            let line = line.unwrap();
+            let start = line.find("http://localhost:")?;
+            let port: String = line[start + 17..].chars().take_while(char::is_ascii_digit).collect();
+            Some(format!("http://localhost:{port}"))
+        });
+        // Nobody reads on; the example must not stop because of that.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { process, url: url.expect("the example prints no address") }
+    }
+
+    /// Opens a page and picks Ada at the development provider.
+    async fn sign_in(&self, browser: &Browser, path: &str) -> Tab {
+        let mut tab = browser.tab();
+        let picker = tab.open(format!("{}{path}", self.url)).await;
+        assert_eq!(picker.url.host_str(), Some("127.0.0.1"), "{}", picker.body);
+        let form = picker.form().with("person", "ada");
+        tab.submit(form).await;
+        if tab.page().url.host_str() == Some("127.0.0.1") {
+            let consent = tab.page().form().press("Allow");
+            tab.submit(consent).await;
+        }
+        tab
+    }
+}
+
+#[tokio::test]
+async fn hyper_greets_whoever_signed_in() {
+    let example = Example::start("hyper");
+    let tab = example.sign_in(&Browser::new(), "/anything").await;
+    assert_eq!((tab.page().status, tab.page().body.as_str()), (StatusCode::OK, "Hello Ada Lovelace\n"), "{}", tab.page().url);
+}
+
+#[tokio::test]
+async fn tonic_answers_those_who_are_signed_in() {
+    #[derive(Clone, PartialEq, prost::Message)]
+    struct Nothing {}
+    #[derive(Clone, PartialEq, prost::Message)]
+    struct Name {
+        #[prost(string, tag = "1")]
+        name: String,
+    }
+    async fn who_am_i(url: &str, cookie: &str) -> Result<String, tonic::Status> {
+        let channel = tonic::transport::Endpoint::from_shared(url.to_owned()).unwrap().connect().await.unwrap();
+        let mut client = tonic::client::Grpc::new(channel);
+        client.ready().await.unwrap();
+        let mut request = tonic::Request::new(Nothing {});
+        if !cookie.is_empty() {
+            request.metadata_mut().insert("cookie", cookie.parse().unwrap());
+        }
+        let codec = tonic_prost::ProstCodec::<Nothing, Name>::default();
+        let path = axum::http::uri::PathAndQuery::from_static("/example.People/WhoAmI");
+        client.unary(request, path, codec).await.map(|answer| answer.into_inner().name)
+    }
+
+    let example = Example::start("tonic");
+    let refused = who_am_i(&example.url, "").await.unwrap_err();
+    assert_eq!((refused.code(), refused.message()), (tonic::Code::Unauthenticated, "sign_in_required"));
+
+    let browser = Browser::new();
+    let mut tab = example.sign_in(&browser, "/auth/login").await;
+    assert_eq!(tab.fetch(Method::GET, "/nothing").await.status, StatusCode::OK);
+    let cookies: Vec<String> = browser.cookies("localhost").iter().map(|cookie| format!("{}={}", cookie.name, cookie.value)).collect();
+    assert_eq!(who_am_i(&example.url, &cookies.join("; ")).await.unwrap(), "Ada Lovelace");
+}
