@@ -52,7 +52,7 @@ impl Example {
         let mut tab = browser.tab();
         let picker = tab.open(format!("{}{path}", self.url)).await;
         assert_eq!(picker.url.host_str(), Some("127.0.0.1"), "{}", picker.body);
-        let form = picker.form().with("person", "ada");
+        let form = picker.form().press("ada");
         tab.submit(form).await;
         if tab.page().url.host_str() == Some("127.0.0.1") {
             let consent = tab.page().form().press("Allow");
@@ -98,6 +98,7 @@ async fn tonic_answers_those_who_are_signed_in() {
     let browser = Browser::new();
     let mut tab = example.sign_in(&browser, "/auth/login").await;
     assert_eq!(tab.fetch(Method::GET, "/nothing").await.status, StatusCode::OK);
-    let cookies: Vec<String> = browser.cookies("localhost").iter().map(|cookie| format!("{}={}", cookie.name, cookie.value)).collect();
+    let cookies: Vec<String> =
+        browser.cookies("localhost").iter().map(|cookie| format!("{}={}", cookie.name, cookie.value)).collect();
     assert_eq!(who_am_i(&example.url, &cookies.join("; ")).await.unwrap(), "Ada Lovelace");
 }

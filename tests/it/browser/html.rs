@@ -34,10 +34,10 @@ impl Form {
         self
     }
 
-    /// Presses the button with this text, so that its name and value are sent too.
+    /// Presses the button with this text (or value, where the text is in markup of its own), so that its name and value are sent too.
     #[must_use]
     pub fn press(mut self, text: &str) -> Self {
-        let button = self.buttons.iter().find(|(_, _, own)| own == text);
+        let button = self.buttons.iter().find(|(_, value, own)| own == text || value == text);
         let (name, value, _) = button.unwrap_or_else(|| panic!("no button {text:?} in {:?}", self.buttons)).clone();
         self.fields.push((name, value));
         self
