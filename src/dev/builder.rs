@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// The client that every provider has.
-const QUICKSTART: &str = "quickstart";
+pub(super) const QUICKSTART: &str = "quickstart";
 
 /// How a [`DevProvider`] is set up; made by [`DevProvider::builder`].
 ///
@@ -161,8 +161,6 @@ impl DevProviderBuilder {
         }
         unique("with_people", self.people.iter().map(|person| person.id.as_str()))?;
         unique("with_client", self.clients.iter().map(|client| client.id.as_str()))?;
-        let first = self.clients.iter().find(|client| client.id == QUICKSTART);
-        let secret = first.and_then(|client| client.secret.clone()).unwrap_or_default();
 
         let not_bound = |error: std::io::Error| ConfigError::new("bind", format!("{}: {error}", self.address));
         let listener = TcpListener::bind(self.address).await.map_err(not_bound)?;
@@ -198,7 +196,7 @@ impl DevProviderBuilder {
         let task = tokio::spawn(async move {
             let _ = serve.await;
         });
-        Ok(DevProvider { server, client_id: QUICKSTART.into(), client_secret: secret, _stop: stop, task })
+        Ok(DevProvider { server, _stop: stop, task })
     }
 }
 

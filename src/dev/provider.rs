@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{
-    builder::DevProviderBuilder,
+    builder::{DevProviderBuilder, QUICKSTART},
     client::DevClient,
     keys::OldKeys,
     person::DevPerson,
@@ -26,8 +26,6 @@ use crate::{
 #[must_use = "the provider stops when its handle is dropped"]
 pub struct DevProvider {
     pub(super) server: Arc<Server>,
-    pub(super) client_id: String,
-    pub(super) client_secret: Secret,
     /// Dropping it stops the server.
     pub(super) _stop: oneshot::Sender<()>,
     pub(super) task: JoinHandle<()>,
@@ -48,7 +46,8 @@ impl DevProvider {
         DevProviderBuilder::default()
     }
 
-    /// Stops the provider and waits until requests in flight are answered. Dropping the handle stops it without waiting.
+    /// Stops the provider and waits until requests in flight are answered: open all gates of [`hold_next`](Self::hold_next) before. Dropping the
+    /// handle stops it without waiting.
     pub async fn shutdown(self) {
         let Self { _stop, task, .. } = self;
         drop(_stop);
@@ -86,13 +85,19 @@ impl DevProvider {
     /// The id of the client that is always there: `quickstart`.
     #[must_use]
     pub fn client_id(&self) -> &str {
-        &self.client_id
+        QUICKSTART
     }
 
-    /// The secret of the client `quickstart`: a new one at each start.
+    /// The secret of the client `quickstart`: a new one at each start, unless the test registered the client itself.
     #[must_use]
     pub fn client_secret(&self) -> Secret {
-        self.client_secret.clone()
+        self.server.state().client(QUICKSTART).and_then(|client| client.secret.clone()).unwrap_or_default()
+    }
+
+    /// A person as they are now, for example to compare with [`DevPerson::subject`].
+    #[must_use]
+    pub fn person(&self, id: &str) -> Option<DevPerson> {
+        self.server.state().person(id).cloned()
     }
 
     /// Adds an application, or replaces the one with the same id.

@@ -230,6 +230,7 @@ async fn the_stand_in_changes_who_is_signed_in_but_leaves_prompt_none_alone() {
     };
     assert_eq!(who(&mut browser, "none").await["name"], "Ada Lovelace");
     let grace = who(&mut browser, "").await;
+    assert_eq!(text(&grace, "sub"), provider.person("grace").unwrap().subject());
     assert_eq!((text(&grace, "name"), grace["groups"].as_array().unwrap().len()), ("Grace Hopper", 250));
     provider.add_person(DevPerson::new("grace", "Grace Murray Hopper").without_email().with_claim("rank", "Rear admiral"));
     let changed = who(&mut browser, "").await;
