@@ -88,7 +88,7 @@ impl Answers {
 
     fn failed<R>(&self, caller: Caller, error: Error, again: Option<String>) -> Response<IdentityBody<R>> {
         let reference = secret::random::<6>().map(|bytes| secret::base64url(&bytes)).unwrap_or_default();
-        tracing::warn!(target: "tower_identity", reason = error.reason(), correlation_id = %reference, %error, "request refused");
+        tracing::warn!(reason = error.reason(), correlation_id = %reference, %error, "request refused");
         let mut response = match caller {
             Caller::Grpc => grpc(error.kind()),
             Caller::Program | Caller::Htmx => problem(error.kind(), Some(reference), again),

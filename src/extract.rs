@@ -33,7 +33,9 @@ impl IntoResponse for UserRejection {
         match self {
             Self::Challenge(challenge) => challenge.into_response(),
             Self::NoLayer => {
-                tracing::error!(target: "tower_identity", "a handler wants the user, but no IdentityLayer is around it: put one around the finished router");
+                tracing::error!(
+                    "a handler wants the user, but no IdentityLayer is around it: put one around the finished router"
+                );
                 (StatusCode::INTERNAL_SERVER_ERROR, "This application is not set up correctly.").into_response()
             }
         }
@@ -72,7 +74,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for User {
         Ok(match look(parts).await {
             Some(Ok(user)) => user,
             Some(Err(error)) => {
-                tracing::warn!(target: "tower_identity", reason = error.reason(), %error, "who is signed in is not known: treated as nobody");
+                tracing::warn!(reason = error.reason(), %error, "who is signed in is not known: treated as nobody");
                 None
             }
             None => None,

@@ -130,7 +130,7 @@ async fn who<B>(request: &mut Request<B>) -> Option<Result<Option<User>, Error>>
 }
 
 fn no_layer<R: Default>() -> Response<R> {
-    tracing::error!(target: "tower_identity", "a guard without an IdentityLayer outside lets nobody through: put one around the finished application");
+    tracing::error!("a guard without an IdentityLayer outside lets nobody through: put one around the finished application");
     let mut response = Response::new(R::default());
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     response

@@ -147,13 +147,7 @@ where
         Ok(Bytes::new())
     };
     let asked = Asked { method: &parts.method, uri: &uri, headers: &parts.headers };
-    let reply = match route {
-        Route::Callback => flow.callback(asked, form).await,
-        Route::SignIn => flow.sign_in(asked).await,
-        Route::SignOut => flow.sign_out(asked).await,
-        Route::SignedOut | Route::Protected => flow.signed_out(),
-    };
-    Ok(shared.respond(asked, reply))
+    Ok(shared.respond(asked, flow.reply(route, asked, form).await))
 }
 
 /// The body of a `form_post` answer.

@@ -77,13 +77,13 @@ impl Flow {
                 Ok(Some(self.sessions.renewed(&opened, user, renewed.renew_at())))
             }
             Ok(Renewal::SessionMustEnd(error)) => {
-                tracing::info!(target: "tower_identity", reason = error.reason(), "session ended at its renewal");
+                tracing::info!(reason = error.reason(), "session ended at its renewal");
                 self.sessions.forget_opened(&opened);
                 Ok(None)
             }
             // The records stay: whoever signs in again replaces them.
             Err(error) if matches!(error.kind(), ErrorKind::InteractionRequired | ErrorKind::NoRefreshToken) => {
-                tracing::info!(target: "tower_identity", reason = error.reason(), "session needs a new sign-in");
+                tracing::info!(reason = error.reason(), "session needs a new sign-in");
                 Ok(None)
             }
             Err(error) => Err(error),

@@ -56,7 +56,7 @@ impl Exchanges {
 
 impl Flow {
     /// The callback path. `form` is the body, where the request has one.
-    pub(crate) async fn callback(self: &Arc<Self>, asked: Asked<'_>, form: Result<Bytes, Error>) -> Reply {
+    pub(super) async fn callback(self: &Arc<Self>, asked: Asked<'_>, form: Result<Bytes, Error>) -> Reply {
         match self.answer(asked, form).await {
             Ok(reply) => reply,
             Err(error) => Reply::failed(error, Some(self.sign_in_address(self.config.home()))),
@@ -142,7 +142,7 @@ impl Flow {
     async fn exchange(self: &Arc<Self>, state: &str, attempt: Attempt, code: Code) -> Result<Done, Error> {
         let cell = self.exchanges.of(state);
         let (flow, state) = (Arc::clone(self), state.to_owned());
-        let span = tracing::info_span!(target: "tower_identity", "complete_sign_in");
+        let span = tracing::info_span!("complete_sign_in");
         let task = async move { cell.get_or_init(|| flow.complete(&state, &attempt, &code)).await.clone() };
         tokio::spawn(task.instrument(span))
             .await
@@ -181,9 +181,9 @@ impl Flow {
             && let Err(error) = self.sessions.end_by_id(old).await
         {
             // The browser has the new ticket; the old row is out of reach and ends by itself.
-            tracing::warn!(target: "tower_identity", reason = error.reason(), "the session before this one could not be deleted");
+            tracing::warn!(reason = error.reason(), "the session before this one could not be deleted");
         }
-        tracing::info!(target: "tower_identity", "signed in");
+        tracing::info!("signed in");
         Ok(Done { cookie: created.set_cookie, return_path })
     }
 

@@ -14,7 +14,9 @@ pub(crate) use routes::Route;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Uri};
+use tracing::{Instrument as _, Span, field::Empty, info_span};
 
 use self::callback::Exchanges;
 use crate::{
@@ -56,6 +58,18 @@ pub(crate) enum Answer {
     SignedOut { home: String, sign_in: String },
     /// The question before signing out. `provider` is where the form may end up.
     ConfirmSignOut { sign_out: String, home: String, provider: Option<String> },
+}
+
+impl Answer {
+    /// One word for the span of the step.
+    fn outcome(&self) -> &'static str {
+        match self {
+            Self::Redirect(_) => "redirected",
+            Self::Failed { .. } => "failed",
+            Self::SignInNeeded { .. } => "sign_in_needed",
+            Self::SignedOut { .. } | Self::ConfirmSignOut { .. } => "page",
+        }
+    }
 }
 
 impl Reply {
@@ -132,6 +146,31 @@ impl Flow {
             cookies,
             grants,
         })
+    }
+
+    /// Answers a request for one of the layer's own paths. `form` is its body, where the path takes one.
+    pub(crate) async fn reply(self: &Arc<Self>, route: Route, asked: Asked<'_>, form: Result<Bytes, Error>) -> Reply {
+        let span = match route {
+            Route::SignIn => info_span!("identity.sign_in", outcome = Empty, reason = Empty),
+            Route::Callback => info_span!("identity.callback", outcome = Empty, reason = Empty),
+            Route::SignOut => info_span!("identity.sign_out", outcome = Empty, reason = Empty),
+            Route::SignedOut | Route::Protected => Span::none(),
+        };
+        let reply = async {
+            match route {
+                Route::SignIn => self.sign_in(asked).await,
+                Route::Callback => self.callback(asked, form).await,
+                Route::SignOut => self.sign_out(asked).await,
+                Route::SignedOut => self.signed_out(),
+                Route::Protected => self.require_sign_in(asked).await,
+            }
+        };
+        let reply = reply.instrument(span.clone()).await;
+        span.record("outcome", reply.answer.outcome());
+        if let Answer::Failed { error, .. } = &reply.answer {
+            span.record("reason", error.reason());
+        }
+        reply
     }
 
     /// The address that starts a sign-in and comes back to `return_path`.

@@ -13,7 +13,7 @@ use crate::{
 
 impl Flow {
     /// The sign-out path.
-    pub(crate) async fn sign_out(&self, asked: Asked<'_>) -> Reply {
+    pub(super) async fn sign_out(&self, asked: Asked<'_>) -> Reply {
         if self.is_our_own_wish(asked) {
             return match self.end(asked).await {
                 Ok(reply) => reply,
@@ -91,7 +91,7 @@ impl Flow {
     }
 
     /// The page after signing out. Nothing of the request is read: the provider's `state` proves nothing that matters here.
-    pub(crate) fn signed_out(&self) -> Reply {
+    pub(super) fn signed_out(&self) -> Reply {
         Reply::new(Answer::SignedOut {
             home: self.config.home().as_str().to_owned(),
             sign_in: self.sign_in_address(self.config.home()),

@@ -32,7 +32,7 @@ impl Start {
 
 impl Flow {
     /// The sign-in path: `?return_to=` is the one parameter that is read (security rules 1 and 3).
-    pub(crate) async fn sign_in(&self, asked: Asked<'_>) -> Reply {
+    pub(super) async fn sign_in(&self, asked: Asked<'_>) -> Reply {
         let return_path = url::form_urlencoded::parse(asked.uri.query().unwrap_or_default().as_bytes())
             .find(|(name, _)| name == "return_to")
             .map_or_else(|| self.config.home().clone(), |(_, path)| self.config.return_path(&path));
@@ -96,7 +96,7 @@ impl Flow {
             id_token_hint: None,
         }
         .url(&metadata)?;
-        tracing::debug!(target: "tower_identity", retry = start.retry, "sign-in started");
+        tracing::debug!(retry = start.retry, "sign-in started");
         Ok(Reply::redirect(url).with_cookies(begun.set_cookies))
     }
 

@@ -16,5 +16,6 @@ mod app;
 mod browser;
 mod examples;
 mod layer;
+mod observability;
 mod sign_in;
 mod spoilt;
