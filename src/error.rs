@@ -15,6 +15,12 @@ impl ConfigError {
         Self { setting: setting.into(), problem: problem.into() }
     }
 
+    /// The same mistake under the name by which the user set it.
+    pub(crate) fn named(mut self, setting: impl Into<Cow<'static, str>>) -> Self {
+        self.setting = setting.into();
+        self
+    }
+
     /// The setting that is wrong, as the user wrote it: a method, a field or an environment variable.
     #[must_use]
     pub fn setting(&self) -> &str {

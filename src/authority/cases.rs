@@ -5,7 +5,8 @@ use url::Url;
 
 use super::{Authority, KeyIssuer, Tenants, TokenIssuer, cloud::Cloud};
 
-/// Rows whose verdict here is not that of a relying party which only compares (`strict_rp`), and why. A row that agrees after all must not stand here.
+/// Rows whose verdict here is not that of a relying party which only compares (`strict_rp`), and why. A row that agrees after all
+/// must not stand here.
 const OTHERWISE: &[(&str, &str)] = &[
     ("ISS-014", V1),
     ("ISS-016", V1),
@@ -126,6 +127,7 @@ fn verdict(row: &Row) -> Result<(), String> {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
 fn text(error: impl ToString) -> String {
     error.to_string()
 }

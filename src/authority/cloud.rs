@@ -1,6 +1,7 @@
 //! Microsoft's clouds: which hosts belong together.
 //!
-//! The table is compiled in: nothing is asked of a server that has yet to be trusted. It holds the hosts of MSAL's instance metadata (MSAL Python 1.39,
+//! The table is compiled in: nothing is asked of a server that has yet to be trusted. It holds the hosts of MSAL's instance
+//! metadata (MSAL Python 1.39,
 //! `authority.py`; MSAL for Java, `KnownMetadataProvider`).
 
 use url::Url;

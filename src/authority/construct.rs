@@ -15,7 +15,8 @@ const WELL_KNOWN: &str = "/.well-known/openid-configuration";
 impl Authority {
     /// Microsoft Entra ID in the public cloud.
     ///
-    /// `tenant` is a GUID, a domain name (`contoso.onmicrosoft.com`), `organizations` (work and school accounts of every tenant), `consumers` (personal accounts) or `common` (both).
+    /// `tenant` is a GUID, a domain name (`contoso.onmicrosoft.com`), `organizations` (work and school accounts of every tenant),
+    /// `consumers` (personal accounts) or `common` (both).
     /// For `organizations` and `common` the configuration has to say which tenants may sign in.
     ///
     /// # Errors
@@ -29,7 +30,8 @@ impl Authority {
 
     /// Microsoft Entra ID by its address, in any cloud: `https://login.microsoftonline.us/contoso.onmicrosoft.com`.
     ///
-    /// What follows the tenant (`/v2.0`, the path of an endpoint or document) changes nothing: sign-in is always v2.0. A query is kept and sent with the request for the
+    /// What follows the tenant (`/v2.0`, the path of an endpoint or document) changes nothing: sign-in is always v2.0. A query is
+    /// kept and sent with the request for the
     /// discovery document. A loopback host is a cloud of its own, under the same rules.
     ///
     /// # Errors
@@ -126,8 +128,10 @@ impl Authority {
 
     /// Any OpenID Connect provider, by its issuer identifier.
     ///
-    /// The identifier is compared character by character with the one in the discovery document and in tokens (OpenID Connect Discovery section 4.3): a slash at the end, letter case
-    /// and port matter. The address of the document itself is fine too. An issuer on a host of Microsoft's is what [`parse`](Self::parse) makes of it, with Microsoft's rules.
+    /// The identifier is compared character by character with the one in the discovery document and in tokens (OpenID Connect
+    /// Discovery section 4.3): a slash at the end, letter case
+    /// and port matter. The address of the document itself is fine too. An issuer on a host of Microsoft's is what
+    /// [`parse`](Self::parse) makes of it, with Microsoft's rules.
     ///
     /// # Errors
     ///

@@ -12,7 +12,8 @@ use crate::error::{Error, ErrorKind};
 impl Authority {
     /// Whether something may be sent to this endpoint of the discovery document: codes, credentials and tokens go there.
     ///
-    /// `name` is the document's member, for example `token_endpoint`. For Microsoft's authorities the host has to be the authority's own or of the same cloud, so that no document
+    /// `name` is the document's member, for example `token_endpoint`. For Microsoft's authorities the host has to be the
+    /// authority's own or of the same cloud, so that no document
     /// sends a secret into another cloud or to a stranger; elsewhere `https` is enough.
     pub(crate) fn check_endpoint(&self, name: &'static str, url: &Url) -> Result<(), Error> {
         let loopback = is_loopback(&self.metadata_url);
@@ -54,7 +55,9 @@ impl Authority {
 
     /// Where Microsoft Graph is for people of this authority, without a slash at the end; `None` if there is none.
     ///
-    /// `msgraph_host` is the discovery document's member: it chooses among the hosts of the cloud (the US government has two), and cannot name another.
+    /// `msgraph_host` is the discovery document's member: it chooses among the hosts of the cloud (the US government has two),
+    /// and cannot name another.
+    #[allow(dead_code, reason = "for tokens of other tenants, assertions and B2C policies, which the flow does not serve yet")]
     pub(crate) fn graph(&self, msgraph_host: Option<&str>) -> Option<String> {
         let (Kind::Entra { instance, .. } | Kind::ExternalId { instance, .. }) = &self.kind else { return None };
         let Instance { origin, cloud } = instance;

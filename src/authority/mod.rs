@@ -6,7 +6,8 @@
 //! - which issuer the document may have, and which hosts its endpoints may be on, before anything is sent to them;
 //! - which tokens may come from it, and which keys may sign them.
 //!
-//! A generic provider is held to OpenID Connect Discovery: every issuer is compared character by character. Microsoft's authorities have rules of their own, because
+//! A generic provider is held to OpenID Connect Discovery: every issuer is compared character by character. Microsoft's
+//! authorities have rules of their own, because
 //! one document speaks for many tenants there; the hosts of each cloud are in a table, and no setting turns a rule off.
 //!
 //! ```
@@ -76,11 +77,13 @@ impl Authority {
     }
 
     /// Whether people of several tenants sign in here, so that it stands for none of them.
+    #[allow(dead_code, reason = "for tokens of other tenants, assertions and B2C policies, which the flow does not serve yet")]
     pub(crate) fn is_multi_tenant(&self) -> bool {
         matches!(&self.kind, Kind::Entra { tenant, .. } if tenant.is_multi())
     }
 
     /// Whether it is AD FS.
+    #[allow(dead_code, reason = "for tokens of other tenants, assertions and B2C policies, which the flow does not serve yet")]
     pub(crate) fn is_adfs(&self) -> bool {
         self.kind == Kind::Adfs
     }
@@ -94,6 +97,7 @@ impl Authority {
     }
 
     /// The same B2C tenant with another of its policies; `None` if it is not B2C.
+    #[allow(dead_code, reason = "for tokens of other tenants, assertions and B2C policies, which the flow does not serve yet")]
     pub(crate) fn for_policy(&self, policy: &str) -> Option<Self> {
         match &self.kind {
             Kind::B2c { instance, tenant, policies, .. } => Self::at(
@@ -111,6 +115,7 @@ impl Authority {
     }
 
     /// The authority of one tenant in the same cloud, for what is asked in that tenant's name; `None` if it is not Entra ID or `tid` not a GUID.
+    #[allow(dead_code, reason = "for tokens of other tenants, assertions and B2C policies, which the flow does not serve yet")]
     pub(crate) fn for_tenant(&self, tid: &str) -> Option<Self> {
         match &self.kind {
             Kind::Entra { instance, .. } if tenants::is_guid(tid) => Self::at(
@@ -120,6 +125,49 @@ impl Authority {
             .ok(),
             _ => None,
         }
+    }
+
+    /// Whether it is the authority of the tenant that `name` names; the GUID and the domain name of a tenant are not known to be the same one.
+    pub(crate) fn is_tenant(&self, name: &str) -> bool {
+        self.microsoft().is_some_and(|(_, tenant)| Tenant::parse(name).as_ref() == Some(tenant))
+    }
+
+    /// Whether it is on the host of this address.
+    pub(crate) fn is_at(&self, instance: &str) -> bool {
+        Url::parse(instance).is_ok_and(|instance| instance.origin() == self.metadata_url.origin())
+    }
+
+    /// The same B2C tenant with policies that were named apart from its address.
+    ///
+    /// # Errors
+    ///
+    /// It is not B2C, or its address has another policy for signing in.
+    pub(crate) fn with_b2c_policies(
+        self,
+        sign_in: Option<&str>,
+        edit_profile: Option<&str>,
+        reset_password: Option<&str>,
+    ) -> Result<Self, ConfigError> {
+        let Some(first) = sign_in.or(edit_profile).or(reset_password) else { return Ok(self) };
+        let Kind::B2c { instance, tenant, policies, policy } = self.kind else {
+            return Err(ConfigError::new(
+                "authority",
+                format!("{self} is not B2C, so that the policy {first:?} has no effect: leave it out"),
+            ));
+        };
+        if let Some(other) = sign_in.filter(|other| !other.eq_ignore_ascii_case(&policy)) {
+            return Err(ConfigError::new(
+                "authority",
+                format!("the policy {other:?} contradicts {:?}, which is in the address: leave one out", self.address),
+            ));
+        }
+        let named = |policy: Option<&str>, known: Option<String>| policy.map(str::to_owned).or(known);
+        let policies = B2cPolicies {
+            edit_profile: named(edit_profile, policies.edit_profile),
+            reset_password: named(reset_password, policies.reset_password),
+            ..policies
+        };
+        Self::b2c_at(instance, tenant, policies, self.metadata_url.query())
     }
 
     /// The tenants that may sign in, if what the user said about them fits the authority.

@@ -64,7 +64,8 @@ impl Authority {
     /// | `http://localhost:…` in one of these forms | the same, a cloud of its own |
     /// | any other | a generic provider: [`oidc`](Self::oidc) |
     ///
-    /// `/v2.0`, the path of the discovery document and a slash at the end make no difference for Microsoft's authorities. A query is kept and sent with the request for the document.
+    /// `/v2.0`, the path of the discovery document and a slash at the end make no difference for Microsoft's authorities. A query
+    /// is kept and sent with the request for the document.
     /// External ID under a custom domain cannot be told from a generic provider: it has [a constructor of its own](Self::external_id_custom_domain).
     ///
     /// # Errors
@@ -110,6 +111,29 @@ impl Authority {
             }
             _ => Self::entra_url(&format!("{}/{tenant}", address.url.origin().ascii_serialization())),
         }
+    }
+
+    /// B2C on an instance that a configuration section names apart from the tenant and the policies.
+    pub(crate) fn b2c_at_instance(instance: &str, tenant: &str, policies: B2cPolicies) -> Result<Self, ConfigError> {
+        let address = Address::parse(instance)?;
+        if !matches!(address.segments.as_slice(), [] | [_])
+            || address.segments.first().is_some_and(|first| !first.eq_ignore_ascii_case("tfp"))
+        {
+            return wrong(format!(
+                "the instance {instance:?} has a path: it is the part before the tenant, such as https://{{name}}.b2clogin.com/"
+            ));
+        }
+        let cloud = match Cloud::of(address.host()) {
+            Some((cloud, HostKind::B2c(_))) => Some(cloud),
+            Some(_) => {
+                return wrong(format!(
+                    "the instance {instance:?} is not one of B2C, such as https://{{name}}.b2clogin.com/ or your own domain"
+                ));
+            }
+            None if is_loopback(&address.url) => None,
+            None => Cloud::public(),
+        };
+        Self::b2c_at(Instance::of(&address.url, cloud), one_tenant(tenant)?, policies, None)
     }
 
     /// `[/tfp]/{tenant}/{policy}[/v2.0…]`

@@ -80,7 +80,7 @@ impl Site {
             (None, None) => {
                 return Err(ConfigError::new(
                     "base_url",
-                    "missing: say where browsers find the application, such as https://app.example.com",
+                    "missing: call `with_base_url` (IDENTITY_BASE_URL) with the address at which browsers find the application, such as https://app.example.com",
                 ));
             }
         };

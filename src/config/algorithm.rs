@@ -10,7 +10,8 @@ macro_rules! algorithms {
         ///
         /// # Security
         ///
-        /// `none` and the symmetric algorithms do not exist here, so that no setting can allow them: an unsigned token proves nothing, and a client secret
+        /// `none` and the symmetric algorithms do not exist here, so that no setting can allow them: an unsigned token proves
+        /// nothing, and a client secret
         /// must not double as a key with which whoever knows it writes ID tokens.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]

@@ -26,7 +26,6 @@ impl IdentityConfig {
         self.check_tokens()?;
         self.check_times()?;
         let tenants = self.authority.check_tenants(self.tenants.as_ref())?;
-        self.tenants = Some(tenants.clone());
         if self.sign_in.acr_values.is_empty() {
             self.sign_in.acr_values.clone_from(&self.required_acr);
         }
@@ -34,7 +33,7 @@ impl IdentityConfig {
         let credential = self.credential.clone().ok_or_else(|| {
             ConfigError::new(
                 "credential",
-                "missing: give `ClientCredential::secret(…)`, or say `ClientCredential::none()` for a public client",
+                "missing: give `ClientCredential::secret(…)` (IDENTITY_CLIENT_SECRET), or say `ClientCredential::none()` for a public client (IDENTITY_CLIENT_AUTH_METHOD=none)",
             )
         })?;
         credential.check()?;

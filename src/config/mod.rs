@@ -2,10 +2,13 @@
 
 mod address;
 mod algorithm;
+mod azure_ad;
 mod build;
 mod choice;
 mod cookie_keys;
 mod credential;
+mod env;
+mod env_authority;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
 mod path;
@@ -15,8 +18,10 @@ mod sign_in;
 #[cfg(test)]
 mod tests;
 mod valid;
+mod variables;
 
 pub use algorithm::Algorithm;
+pub use azure_ad::AzureAdSection;
 pub use choice::{PathPrefix, Preflight, ProviderSession, ResponseMode, SessionEnd, UserInfo};
 pub(crate) use cookie_keys::{CookieKeySource, CookieKeys};
 pub use credential::{ClientAuthMethod, ClientCredential};

@@ -2,8 +2,10 @@
 //!
 //! # Security
 //!
-//! Two programs that read one path differently are the oldest way around a guard: here the path is public, there it leads to something else. So nothing is normalised and then
-//! trusted. A path is public only if it is *written* as a rule is, and what follows a prefix has only one reading, for every reader: no empty or dot segments, no encoded slash,
+//! Two programs that read one path differently are the oldest way around a guard: here the path is public, there it leads to
+//! something else. So nothing is normalised and then
+//! trusted. A path is public only if it is *written* as a rule is, and what follows a prefix has only one reading, for every
+//! reader: no empty or dot segments, no encoded slash,
 //! backslash, percent sign or control character, no `;`, nothing that is not UTF-8. All else is protected.
 
 use std::borrow::Cow;
@@ -56,7 +58,8 @@ impl PublicPaths {
             .map(|rule| &**rule)
     }
 
-    /// Whether everybody may see `path`, the raw path of a request without its query. On the way of every request: it allocates only for a percent sign below a public prefix.
+    /// Whether everybody may see `path`, the raw path of a request without its query. On the way of every request: it allocates
+    /// only for a percent sign below a public prefix.
     #[inline]
     pub(crate) fn is_public(&self, path: &str) -> bool {
         self.exact.iter().any(|exact| **exact == *path)
@@ -167,7 +170,8 @@ fn rule(before: &str, path: &str) -> Result<Box<str>, ConfigError> {
     Ok(format!("{before}/{encoded}").into())
 }
 
-/// Whether a path begins with a slash, does not end with one, and has only plain segments: what the crate's own paths and the path of the base URL are made of.
+/// Whether a path begins with a slash, does not end with one, and has only plain segments: what the crate's own paths and the
+/// path of the base URL are made of.
 pub(super) fn is_plain(path: &str) -> bool {
     path.strip_prefix('/').is_some_and(|rest| {
         !rest.is_empty()

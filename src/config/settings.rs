@@ -29,7 +29,10 @@ use crate::{
 ///     .build()?;
 /// # Ok::<_, tower_identity::ConfigError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// It can be read from any serde source that holds an [`AzureAd` section](super::AzureAdSection).
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "super::AzureAdSection")]
 pub struct IdentityConfig {
     pub(super) authority: Authority,
     pub(super) client_id: String,
@@ -129,7 +132,8 @@ impl IdentityConfig {
     ///
     /// # Security
     ///
-    /// Whoever has an Entra tenant makes accounts in it, with names and e-mail addresses as they like. Decide by [`tenants`](Self::with_tenants) or by what you know about
+    /// Whoever has an Entra tenant makes accounts in it, with names and e-mail addresses as they like. Decide by
+    /// [`tenants`](Self::with_tenants) or by what you know about
     /// `(tid, oid)`, never by e-mail.
     #[must_use]
     pub fn with_any_tenant(mut self) -> Self {
@@ -137,10 +141,12 @@ impl IdentityConfig {
         self
     }
 
-    /// Where browsers find the application, for example `https://example.com` or `https://example.com/app`. The callback, sign-out and return addresses hang off it;
+    /// Where browsers find the application, for example `https://example.com` or `https://example.com/app`. The callback,
+    /// sign-out and return addresses hang off it;
     /// `Host` and `X-Forwarded-*` are never read.
     ///
-    /// `http` is accepted for loopback hosts only. A path is the prefix under which a proxy publishes the application, see [`with_path_prefix`](Self::with_path_prefix).
+    /// `http` is accepted for loopback hosts only. A path is the prefix under which a proxy publishes the application, see
+    /// [`with_path_prefix`](Self::with_path_prefix).
     ///
     /// # Errors
     ///
@@ -150,7 +156,8 @@ impl IdentityConfig {
         Ok(self)
     }
 
-    /// The redirect address, where it is not the base URL with the callback path after it. It must lie under the base URL, because the layer has to see the callback.
+    /// The redirect address, where it is not the base URL with the callback path after it. It must lie under the base URL,
+    /// because the layer has to see the callback.
     ///
     /// The default is base URL + callback path. Without a base URL, its origin becomes the base URL.
     ///
@@ -190,21 +197,24 @@ impl IdentityConfig {
         self
     }
 
-    /// The page after sign-out, relative to the base URL. It is public: a protected one would sign straight in again. The default is `/auth/signed-out`.
+    /// The page after sign-out, relative to the base URL. It is public: a protected one would sign straight in again. The default
+    /// is `/auth/signed-out`.
     #[must_use]
     pub fn with_signed_out_path(mut self, path: impl Into<String>) -> Self {
         self.signed_out_path = path.into();
         self
     }
 
-    /// Where a B2C profile is edited, relative to the base URL. The default is `/auth/edit-profile`; it exists only if the authority has such a policy.
+    /// Where a B2C profile is edited, relative to the base URL. The default is `/auth/edit-profile`; it exists only if the
+    /// authority has such a policy.
     #[must_use]
     pub fn with_edit_profile_path(mut self, path: impl Into<String>) -> Self {
         self.edit_profile_path = Some(path.into());
         self
     }
 
-    /// Where a B2C password is reset, relative to the base URL. The default is `/auth/reset-password`; it exists only if the authority has such a policy.
+    /// Where a B2C password is reset, relative to the base URL. The default is `/auth/reset-password`; it exists only if the
+    /// authority has such a policy.
     #[must_use]
     pub fn with_reset_password_path(mut self, path: impl Into<String>) -> Self {
         self.reset_password_path = Some(path.into());
@@ -243,7 +253,8 @@ impl IdentityConfig {
         self
     }
 
-    /// The scopes of the sign-in itself. The default is `openid`, `profile` and `offline_access` (the last one asks for a refresh token, with which sessions are renewed).
+    /// The scopes of the sign-in itself. The default is `openid`, `profile` and `offline_access` (the last one asks for a refresh
+    /// token, with which sessions are renewed).
     ///
     /// Nothing else is ever added to the scopes that you ask for. Leave out `offline_access` for a provider that refuses it.
     #[must_use]
@@ -310,7 +321,8 @@ impl IdentityConfig {
         self
     }
 
-    /// The secrets that seal cookies and records, at least 32 bytes each: the first seals, all open. To rotate, put a new one in front and drop the old one when
+    /// The secrets that seal cookies and records, at least 32 bytes each: the first seals, all open. To rotate, put a new one in
+    /// front and drop the old one when
     /// its sessions have ended.
     ///
     /// The default is a key derived from a client secret of at least 32 characters; without one it is random, so that sessions end with the process.

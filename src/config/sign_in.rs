@@ -139,7 +139,8 @@ impl SignInOptions {
         self
     }
 
-    /// Authentication context classes to ask for, the preferred first. This is a wish; [`with_required_acr`](super::IdentityConfig::with_required_acr) holds the answer to it.
+    /// Authentication context classes to ask for, the preferred first. This is a wish;
+    /// [`with_required_acr`](super::IdentityConfig::with_required_acr) holds the answer to it.
     #[must_use]
     pub fn with_acr_values<S: Into<String>>(mut self, acr_values: impl IntoIterator<Item = S>) -> Self {
         self.acr_values = acr_values.into_iter().map(Into::into).collect();
@@ -155,7 +156,8 @@ impl SignInOptions {
 
     /// One more parameter of the authorization request.
     ///
-    /// The parameters of the protocol and those with a setting of their own are refused, as is a name given twice: at `build()`, or where the sign-in starts.
+    /// The parameters of the protocol and those with a setting of their own are refused, as is a name given twice: at `build()`,
+    /// or where the sign-in starts.
     #[must_use]
     pub fn add_parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.parameters.push((name.into(), value.into()));

@@ -1,0 +1,299 @@
+//! The `AzureAd` section of an `appsettings` file.
+
+use serde::Deserialize;
+
+use super::{ClientCredential, IdentityConfig};
+use crate::{
+    authority::{Authority, B2cPolicies},
+    error::ConfigError,
+    secret::Secret,
+};
+
+/// The `AzureAd` (or `AzureAdB2C`) section that applications with Microsoft.Identity.Web have, from any serde source.
+///
+/// An [`IdentityConfig`] is made of it, by [`TryFrom`] or by reading an `IdentityConfig` right away. What the section leaves out
+/// is as in Microsoft.Identity.Web, so that the
+/// addresses registered for an application stay: `CallbackPath` is `/signin-oidc`, `SignedOutCallbackPath` is
+/// `/signout-callback-oidc`. Members that it does not know are ignored.
+///
+/// The base URL is no part of a section, and neither are the tenants that may sign in where `TenantId` is `common` or `organizations`.
+///
+/// ```
+/// use tower_identity::IdentityConfig;
+///
+/// let config: IdentityConfig = serde_json::from_str(r#"{
+///     "Instance": "https://login.microsoftonline.com/",
+///     "TenantId": "contoso.onmicrosoft.com",
+///     "ClientId": "6731de76-14a6-49ae-97bc-6eba6914391e",
+///     "ClientSecret": "from a vault"
+/// }"#)?;
+/// let config = config.with_base_url("https://app.example.com")?.build()?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct AzureAdSection {
+    #[serde(alias = "instance")]
+    pub(super) instance: Option<String>,
+    #[serde(alias = "authority")]
+    pub(super) authority: Option<String>,
+    #[serde(alias = "tenantId")]
+    pub(super) tenant_id: Option<String>,
+    #[serde(alias = "domain")]
+    pub(super) domain: Option<String>,
+    #[serde(alias = "clientId")]
+    pub(super) client_id: Option<String>,
+    #[serde(alias = "clientSecret")]
+    pub(super) client_secret: Option<Secret>,
+    #[serde(alias = "clientCredentials")]
+    pub(super) client_credentials: Vec<CredentialDescription>,
+    #[serde(alias = "callbackPath")]
+    pub(super) callback_path: Option<String>,
+    #[serde(alias = "signedOutCallbackPath")]
+    pub(super) signed_out_callback_path: Option<String>,
+    #[serde(alias = "signUpSignInPolicyId")]
+    pub(super) sign_up_sign_in_policy_id: Option<String>,
+    #[serde(alias = "resetPasswordPolicyId")]
+    pub(super) reset_password_policy_id: Option<String>,
+    #[serde(alias = "editProfilePolicyId")]
+    pub(super) edit_profile_policy_id: Option<String>,
+}
+
+/// An item of `ClientCredentials`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct CredentialDescription {
+    #[serde(alias = "sourceType")]
+    pub(super) source_type: Option<String>,
+    #[serde(alias = "clientSecret")]
+    pub(super) client_secret: Option<Secret>,
+}
+
+impl AzureAdSection {
+    /// The authority that the section names, if it names one.
+    pub(super) fn authority(&self) -> Result<Option<Authority>, ConfigError> {
+        let sign_in = self.sign_up_sign_in_policy_id.as_deref();
+        let (edit, reset) = (self.edit_profile_policy_id.as_deref(), self.reset_password_policy_id.as_deref());
+        let Some(text) = &self.authority else { return self.assembled() };
+        let authority = Authority::parse(text).map_err(|error| error.named("AzureAd:Authority"))?;
+        let contradicts = |setting: &'static str, value: &str| {
+            Err(ConfigError::new(setting, format!("{value:?} contradicts AzureAd:Authority, which is {text:?}: leave one out")))
+        };
+        match (&self.tenant_id, &self.instance) {
+            (Some(tenant), _) if !authority.is_tenant(tenant) => contradicts("AzureAd:TenantId", tenant),
+            (_, Some(instance)) if !authority.is_at(instance) => contradicts("AzureAd:Instance", instance),
+            _ => authority
+                .with_b2c_policies(sign_in, edit, reset)
+                .map(Some)
+                .map_err(|error| error.named("AzureAd:SignUpSignInPolicyId")),
+        }
+    }
+
+    /// The authority of instance, tenant and policies.
+    fn assembled(&self) -> Result<Option<Authority>, ConfigError> {
+        let missing = |setting: &'static str, problem: &'static str| Err(ConfigError::new(setting, problem));
+        let instance = self.instance.as_deref();
+        if let Some(sign_in) = &self.sign_up_sign_in_policy_id {
+            let Some(instance) = instance else {
+                return missing(
+                    "AzureAd:Instance",
+                    "missing beside a B2C policy: it is https://{name}.b2clogin.com/ or your own domain",
+                );
+            };
+            let Some(tenant) = self.domain.as_ref().or(self.tenant_id.as_ref()) else {
+                return missing("AzureAd:Domain", "missing beside a B2C policy: it is {name}.onmicrosoft.com");
+            };
+            let mut policies = B2cPolicies::new(sign_in);
+            policies.edit_profile.clone_from(&self.edit_profile_policy_id);
+            policies.reset_password.clone_from(&self.reset_password_policy_id);
+            return Authority::b2c_at_instance(instance, tenant, policies).map(Some).map_err(|error| error.named("AzureAd"));
+        }
+        if self.edit_profile_policy_id.is_some() || self.reset_password_policy_id.is_some() {
+            return missing("AzureAd:SignUpSignInPolicyId", "missing beside the other policies, which have no effect without it");
+        }
+        let authority = match (instance, self.tenant_id.as_deref().or(self.domain.as_deref())) {
+            (None, None) => return Ok(None),
+            (instance, Some(tenant)) => Authority::at_instance(instance.unwrap_or("https://login.microsoftonline.com"), tenant),
+            // External ID needs no more; anything else says what it misses.
+            (Some(instance), None) => Authority::parse(instance),
+        };
+        authority.map(Some).map_err(|error| error.named("AzureAd"))
+    }
+
+    /// The client secret, wherever the section has it.
+    pub(super) fn secret(&self) -> Result<Option<&Secret>, ConfigError> {
+        let mut first = self.client_secret.as_ref().filter(|secret| !secret.is_empty());
+        for credential in &self.client_credentials {
+            let source = credential.source_type.as_deref().unwrap_or("ClientSecret");
+            let Some(secret) = credential.client_secret.as_ref().filter(|_| source == "ClientSecret") else {
+                return Err(ConfigError::new(
+                    "AzureAd:ClientCredentials",
+                    format!("an item of SourceType {source:?} cannot be used: only \"ClientSecret\" with its ClientSecret can"),
+                ));
+            };
+            if first.is_some_and(|first| first != secret) {
+                return Err(ConfigError::new(
+                    "AzureAd:ClientCredentials",
+                    "holds another secret than AzureAd:ClientSecret or an item before it: leave one out",
+                ));
+            }
+            first = Some(secret);
+        }
+        Ok(first)
+    }
+
+    /// Whether the section says anything.
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Puts into the configuration what is in the section beside authority, client id and secret.
+    pub(super) fn apply(&self, config: IdentityConfig) -> IdentityConfig {
+        let or = |path: &Option<String>, default: &str| path.clone().unwrap_or_else(|| default.to_owned());
+        config
+            .with_callback_path(or(&self.callback_path, "/signin-oidc"))
+            .with_signed_out_path(or(&self.signed_out_callback_path, "/signout-callback-oidc"))
+    }
+}
+
+impl TryFrom<AzureAdSection> for IdentityConfig {
+    type Error = ConfigError;
+
+    fn try_from(section: AzureAdSection) -> Result<Self, ConfigError> {
+        let authority = section.authority()?.ok_or_else(|| {
+            ConfigError::new("AzureAd:TenantId", "missing: it is a GUID, a domain name, common, organizations or consumers")
+        })?;
+        let client_id = section.client_id.as_ref().ok_or_else(|| ConfigError::new("AzureAd:ClientId", "missing"))?;
+        let config = section.apply(Self::new(authority, client_id));
+        Ok(match section.secret()? {
+            Some(secret) => config.with_credential(ClientCredential::secret(secret.clone())),
+            None => config,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const TENANT: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
+
+    fn read(mut section: Value) -> Result<IdentityConfig, String> {
+        let members = section.as_object_mut().unwrap();
+        members.entry("ClientId").or_insert_with(|| "client-id".into());
+        members.entry("ClientSecret").or_insert_with(|| "hush-hush".into());
+        serde_json::from_value(section).map_err(|error| error.to_string())
+    }
+
+    fn authority(section: Value) -> String {
+        read(section).unwrap_or_else(|error| panic!("{error}")).authority.to_string()
+    }
+
+    #[test]
+    fn instance_and_tenant_make_an_authority_of_every_kind() {
+        for (section, wanted) in [
+            (
+                json!({"Instance": "https://login.microsoftonline.com/", "TenantId": TENANT, "Domain": "contoso.com"}),
+                format!("https://login.microsoftonline.com/{TENANT}/v2.0"),
+            ),
+            (json!({"TenantId": "organizations"}), "https://login.microsoftonline.com/organizations/v2.0".into()),
+            (
+                json!({"instance": "https://login.microsoftonline.us", "tenantId": "contoso.com"}),
+                "https://login.microsoftonline.us/contoso.com/v2.0".into(),
+            ),
+            (json!({"Domain": "contoso.com"}), "https://login.microsoftonline.com/contoso.com/v2.0".into()),
+            (
+                json!({"Instance": "https://contoso.ciamlogin.com/"}),
+                "https://contoso.ciamlogin.com/contoso.onmicrosoft.com/v2.0".into(),
+            ),
+            (
+                json!({"Instance": "https://contoso.ciamlogin.com/", "TenantId": TENANT}),
+                format!("https://contoso.ciamlogin.com/{TENANT}/v2.0"),
+            ),
+            (
+                json!({"Authority": "https://contoso.ciamlogin.com/"}),
+                "https://contoso.ciamlogin.com/contoso.onmicrosoft.com/v2.0".into(),
+            ),
+            (
+                json!({"Instance": "https://contoso.b2clogin.com", "Domain": "contoso.onmicrosoft.com", "SignUpSignInPolicyId": "B2C_1_susi"}),
+                "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_susi/v2.0".into(),
+            ),
+            (
+                json!({"Instance": "https://login.contoso.com/tfp/", "Domain": "contoso.onmicrosoft.com", "SignUpSignInPolicyId": "susi"}),
+                "https://login.contoso.com/contoso.onmicrosoft.com/susi/v2.0".into(),
+            ),
+            (json!({"Instance": "http://127.0.0.1:9/", "TenantId": "common"}), "http://127.0.0.1:9/common/v2.0".into()),
+        ] {
+            assert_eq!(authority(section.clone()), wanted, "{section}");
+        }
+    }
+
+    /// MSAL-022
+    #[test]
+    fn a_contradiction_names_both_sides() {
+        let both = |section: Value, one: &str, other: &str| {
+            let error = read(section).unwrap_err();
+            assert!(error.contains(one) && error.contains(other), "{error}");
+        };
+        let common = "https://login.microsoftonline.com/common";
+        both(json!({"Authority": common, "TenantId": TENANT}), common, TENANT);
+        both(
+            json!({"Authority": common, "Instance": "https://login.microsoftonline.us/"}),
+            common,
+            "https://login.microsoftonline.us/",
+        );
+        both(
+            json!({"Authority": "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_a", "SignUpSignInPolicyId": "B2C_1_b"}),
+            "B2C_1_a",
+            "B2C_1_b",
+        );
+        both(
+            json!({"ClientCredentials": [{"SourceType": "ClientSecret", "ClientSecret": "other"}], "TenantId": TENANT}),
+            "AzureAd:ClientSecret",
+            "ClientCredentials",
+        );
+        assert_eq!(
+            authority(json!({"Authority": common, "Instance": "https://login.microsoftonline.com/", "TenantId": "common"})),
+            format!("{common}/v2.0")
+        );
+    }
+
+    #[test]
+    fn what_is_missing_or_has_no_effect_is_named() {
+        for (section, hint) in [
+            (json!({}), "AzureAd:TenantId"),
+            (json!({"Instance": "https://login.microsoftonline.com/"}), "names no tenant"),
+            (json!({"SignUpSignInPolicyId": "B2C_1_a", "Domain": "contoso.onmicrosoft.com"}), "AzureAd:Instance"),
+            (json!({"SignUpSignInPolicyId": "B2C_1_a", "Instance": "https://contoso.b2clogin.com"}), "AzureAd:Domain"),
+            (json!({"TenantId": TENANT, "ResetPasswordPolicyId": "B2C_1_a"}), "AzureAd:SignUpSignInPolicyId"),
+            (json!({"TenantId": TENANT, "Instance": "https://idp.contoso.com"}), "not a host of Microsoft's"),
+            (json!({"TenantId": "[Enter the tenant id]"}), "not a tenant"),
+            (json!({"TenantId": TENANT, "ClientCredentials": [{"SourceType": "Certificate"}]}), "Certificate"),
+        ] {
+            let error = read(section.clone()).unwrap_err();
+            assert!(error.contains(hint), "{section}: {error}");
+        }
+        let error = serde_json::from_value::<IdentityConfig>(json!({"TenantId": TENANT})).unwrap_err().to_string();
+        assert!(error.contains("AzureAd:ClientId"), "{error}");
+    }
+
+    #[test]
+    fn what_was_registered_for_the_application_stays() {
+        let built = |section| read(section).unwrap().with_base_url("https://app.example.com").unwrap().build().unwrap();
+        let valid = built(json!({"TenantId": TENANT, "AllowWebApiToBeAuthorizedByACL": true}));
+        assert_eq!(
+            (valid.paths().callback.as_str(), valid.paths().signed_out.as_str()),
+            ("/signin-oidc", "/signout-callback-oidc")
+        );
+        assert_eq!(valid.credential().client_secret().unwrap().expose(), "hush-hush");
+        let valid = built(json!({
+            "Instance": "https://contoso.b2clogin.com", "Domain": "contoso.onmicrosoft.com", "CallbackPath": "/cb", "SignedOutCallbackPath": "/bye",
+            "SignUpSignInPolicyId": "B2C_1_susi", "ResetPasswordPolicyId": "B2C_1_reset", "EditProfilePolicyId": "B2C_1_edit",
+            "ClientCredentials": [{"SourceType": "ClientSecret", "ClientSecret": "hush-hush"}],
+        }));
+        assert_eq!((valid.paths().callback.as_str(), valid.paths().signed_out.as_str()), ("/cb", "/bye"));
+        assert_eq!(valid.paths().reset_password.as_deref(), Some("/auth/reset-password"));
+    }
+}

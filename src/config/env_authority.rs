@@ -1,0 +1,136 @@
+//! The authority that environment variables name, in one way or several.
+
+use super::{
+    AzureAdSection,
+    azure_ad::CredentialDescription,
+    variables::{Named, Variables, contradiction},
+};
+use crate::{
+    authority::{Authority, B2cPolicies},
+    error::ConfigError,
+};
+
+/// The authority that every variable which names one agrees on.
+pub(super) fn authority(
+    all: &Variables<'_>,
+    section: &AzureAdSection,
+    azure_tenant: Option<Named<String>>,
+) -> Result<Authority, ConfigError> {
+    let mut found: Vec<Named<Authority>> = Vec::new();
+    let named = |name: String, authority: Result<Authority, ConfigError>| match authority {
+        Ok(value) => Ok(Named { name, value }),
+        Err(error) => Err(error.named(name)),
+    };
+    if let Some(text) = all.one(&["IDENTITY_AUTHORITY", "AUTHORITY"])? {
+        found.push(named(text.name, Authority::parse(&text.value))?);
+    }
+    if let Some(text) = all.one(&["IDENTITY_OIDC_AUTHORITY", "OIDC_AUTHORITY"])? {
+        found.push(named(text.name, Authority::oidc(&text.value))?);
+    }
+    if let Some(value) = section.authority()? {
+        found.push(Named { name: "AzureAd__…".into(), value });
+    }
+    let flows = Flows::of(all)?;
+    if let Some(name) = all.one(&["IDENTITY_B2C_TENANT_NAME", "B2C_TENANT_NAME"])? {
+        found.push(named(name.name, Authority::b2c(&name.value, flows.policies()?))?);
+    } else if let Some(first) = found.first_mut() {
+        first.value = flows.added_to(first.value.clone())?;
+    }
+    if let Some(tenant) = azure_tenant {
+        match found.first() {
+            Some(first) if first.value.is_tenant(&tenant.value) => {}
+            Some(first) => return Err(contradiction((&first.name, &first.value), (&tenant.name, &tenant.value))),
+            None => {
+                let host = all
+                    .text("AZURE_AUTHORITY_HOST")?
+                    .map_or_else(|| "https://login.microsoftonline.com".to_owned(), |host| host.value);
+                found.push(named(tenant.name, Authority::at_instance(&host, &tenant.value))?);
+            }
+        }
+    }
+    let mut found = found.into_iter();
+    let first = found.next().ok_or_else(|| {
+        ConfigError::new("IDENTITY_AUTHORITY", "missing: it is the address of the provider, such as https://login.microsoftonline.com/contoso.onmicrosoft.com or https://id.example.com")
+    })?;
+    match found.find(|other| other.value != first.value) {
+        Some(other) => Err(contradiction((&first.name, &first.value), (&other.name, &other.value))),
+        None => Ok(first.value),
+    }
+}
+
+/// The B2C user flows that `identity` names.
+struct Flows {
+    sign_in: Option<Named<String>>,
+    edit_profile: Option<Named<String>>,
+    reset_password: Option<Named<String>>,
+}
+
+impl Flows {
+    fn of(all: &Variables<'_>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            sign_in: all.one(&["IDENTITY_SIGNUPSIGNIN_USER_FLOW", "SIGNUPSIGNIN_USER_FLOW"])?,
+            edit_profile: all.one(&["IDENTITY_EDITPROFILE_USER_FLOW", "EDITPROFILE_USER_FLOW"])?,
+            reset_password: all.one(&["IDENTITY_RESETPASSWORD_USER_FLOW", "RESETPASSWORD_USER_FLOW"])?,
+        })
+    }
+
+    /// The policies of a tenant that is named apart.
+    fn policies(&self) -> Result<B2cPolicies, ConfigError> {
+        let Some(sign_in) = &self.sign_in else {
+            return Err(ConfigError::new(
+                "SIGNUPSIGNIN_USER_FLOW",
+                "missing beside B2C_TENANT_NAME: it is the user flow for signing up and in",
+            ));
+        };
+        let mut policies = B2cPolicies::new(&sign_in.value);
+        policies.edit_profile = self.edit_profile.as_ref().map(|flow| flow.value.clone());
+        policies.reset_password = self.reset_password.as_ref().map(|flow| flow.value.clone());
+        Ok(policies)
+    }
+
+    /// The authority with the flows that its address does not name.
+    fn added_to(&self, authority: Authority) -> Result<Authority, ConfigError> {
+        let value = |flow: &'_ Option<Named<String>>| flow.as_ref().map(|flow| flow.value.clone());
+        let name = [&self.sign_in, &self.edit_profile, &self.reset_password]
+            .into_iter()
+            .flatten()
+            .next()
+            .map_or_else(String::new, |flow| flow.name.clone());
+        let (sign_in, edit_profile, reset_password) =
+            (value(&self.sign_in), value(&self.edit_profile), value(&self.reset_password));
+        authority
+            .with_b2c_policies(sign_in.as_deref(), edit_profile.as_deref(), reset_password.as_deref())
+            .map_err(|error| error.named(name))
+    }
+}
+
+impl AzureAdSection {
+    /// The section as .NET reads it from variables.
+    pub(super) fn from_variables(all: &Variables<'_>) -> Result<Self, ConfigError> {
+        let text = |member: &str| Ok::<_, ConfigError>(all.text(&format!("AzureAd__{member}"))?.map(|named| named.value));
+        let mut client_credentials = Vec::new();
+        for index in 0.. {
+            let source_type = text(&format!("ClientCredentials__{index}__SourceType"))?;
+            let client_secret =
+                all.secret(&[&format!("AzureAd__ClientCredentials__{index}__ClientSecret")])?.map(|named| named.value);
+            if source_type.is_none() && client_secret.is_none() {
+                break;
+            }
+            client_credentials.push(CredentialDescription { source_type, client_secret });
+        }
+        Ok(Self {
+            instance: text("Instance")?,
+            authority: text("Authority")?,
+            tenant_id: text("TenantId")?,
+            domain: text("Domain")?,
+            client_id: text("ClientId")?,
+            client_secret: all.secret(&["AzureAd__ClientSecret"])?.map(|named| named.value),
+            client_credentials,
+            callback_path: text("CallbackPath")?,
+            signed_out_callback_path: text("SignedOutCallbackPath")?,
+            sign_up_sign_in_policy_id: text("SignUpSignInPolicyId")?,
+            reset_password_policy_id: text("ResetPasswordPolicyId")?,
+            edit_profile_policy_id: text("EditProfilePolicyId")?,
+        })
+    }
+}

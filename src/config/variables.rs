@@ -1,0 +1,145 @@
+//! Looking up environment variables, where several names may say the same thing.
+
+use std::{
+    ffi::OsString,
+    fmt, io,
+    path::{Path, PathBuf},
+};
+
+use crate::{error::ConfigError, secret::Secret};
+
+/// The environment as functions, so that tests need no process of their own.
+pub(super) struct Variables<'a> {
+    /// The value of a variable.
+    pub(super) get: &'a dyn Fn(&str) -> Option<OsString>,
+    /// The content of a file, for the variables whose name ends in `_FILE`.
+    pub(super) read: &'a dyn Fn(&Path) -> io::Result<String>,
+}
+
+/// A value and the variable that it comes from.
+#[derive(Clone, Debug)]
+pub(super) struct Named<T> {
+    pub(super) name: String,
+    pub(super) value: T,
+}
+
+impl Variables<'_> {
+    /// One variable; an empty one is as good as none, because compose files write it so.
+    pub(super) fn text(&self, name: &str) -> Result<Option<Named<String>>, ConfigError> {
+        let Some(value) = (self.get)(name) else { return Ok(None) };
+        let Some(value) = value.to_str() else {
+            return Err(ConfigError::new(name.to_owned(), "its value is not UTF-8"));
+        };
+        let value = value.trim();
+        Ok((!value.is_empty()).then(|| Named { name: name.to_owned(), value: value.to_owned() }))
+    }
+
+    /// The value that the names agree on.
+    pub(super) fn one(&self, names: &[&str]) -> Result<Option<Named<String>>, ConfigError> {
+        let mut first: Option<Named<String>> = None;
+        for name in names {
+            let Some(next) = self.text(name)? else { continue };
+            match &first {
+                Some(first) if first.value != next.value => {
+                    return Err(contradiction((&first.name, &first.value), (&next.name, &next.value)));
+                }
+                Some(_) => {}
+                None => first = Some(next),
+            }
+        }
+        Ok(first)
+    }
+
+    /// The secret that the names agree on, each with `_FILE` after it for a file that holds it.
+    pub(super) fn secret(&self, names: &[&str]) -> Result<Option<Named<Secret>>, ConfigError> {
+        let mut first: Option<Named<Secret>> = None;
+        for name in names {
+            for next in [
+                self.text(name)?.map(|text| Named { name: text.name, value: text.value.into() }),
+                self.file(&format!("{name}_FILE"))?,
+            ] {
+                match (&first, next) {
+                    (_, None) => {}
+                    (None, next) => first = next,
+                    (Some(first), Some(next)) if first.value == next.value => {}
+                    (Some(first), Some(next)) => {
+                        return Err(ConfigError::new(
+                            next.name,
+                            format!("holds another secret than {}: leave one out", first.name),
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(first)
+    }
+
+    /// A secret in a file; line breaks at its end are none of it.
+    fn file(&self, name: &str) -> Result<Option<Named<Secret>>, ConfigError> {
+        let Some(path) = self.text(name)? else { return Ok(None) };
+        let content = (self.read)(&PathBuf::from(&path.value))
+            .map_err(|error| ConfigError::new(name.to_owned(), format!("{:?} cannot be read: {error}", path.value)))?;
+        let secret = Secret::from(content.trim_end_matches(['\r', '\n']));
+        if secret.is_empty() {
+            return Err(ConfigError::new(name.to_owned(), format!("{:?} is empty", path.value)));
+        }
+        Ok(Some(Named { name: path.name, value: secret }))
+    }
+}
+
+/// The error for two variables that cannot both be meant.
+pub(super) fn contradiction<A: fmt::Display, B: fmt::Display>(
+    (first, one): (&str, A),
+    (second, other): (&str, B),
+) -> ConfigError {
+    ConfigError::new(second.to_owned(), format!("{other} contradicts {first}, which is {one}: leave one out"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with<T>(pairs: &[(&str, &str)], ask: impl FnOnce(&Variables<'_>) -> T) -> T {
+        let get = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
+        let read = |path: &Path| match path.to_str() {
+            Some("/run/secret") => Ok("from a file\r\n".to_owned()),
+            Some("/run/empty") => Ok("\n".to_owned()),
+            _ => Err(io::Error::from(io::ErrorKind::NotFound)),
+        };
+        ask(&Variables { get: &get, read: &read })
+    }
+
+    #[test]
+    fn an_empty_variable_is_none_and_white_space_around_a_value_no_part_of_it() {
+        let text = |value| with(&[("A", value)], |all| all.text("A").unwrap().map(|named| named.value));
+        assert_eq!(text(""), None);
+        assert_eq!(text(" \n"), None);
+        assert_eq!(text(" a b "), Some("a b".into()));
+    }
+
+    #[test]
+    fn two_names_that_disagree_are_both_named() {
+        assert_eq!(with(&[("A", "1"), ("B", "1")], |all| all.one(&["A", "B"]).unwrap().unwrap().name), "A");
+        let error = with(&[("A", "1"), ("B", "2")], |all| all.one(&["A", "B"]).unwrap_err().to_string());
+        assert_eq!(error, "B: 2 contradicts A, which is 1: leave one out");
+    }
+
+    #[test]
+    fn a_secret_may_be_in_a_file() {
+        let secret = |pairs: &[(&str, &str)]| {
+            with(pairs, |all| {
+                all.secret(&["A", "B"]).map(|named| named.map(|named| (named.name, named.value.expose().to_owned())))
+            })
+        };
+        assert_eq!(secret(&[("A_FILE", "/run/secret")]).unwrap(), Some(("A_FILE".into(), "from a file".into())));
+        assert_eq!(secret(&[("A", "from a file"), ("B_FILE", "/run/secret")]).unwrap(), Some(("A".into(), "from a file".into())));
+        let error = secret(&[("A", "hush"), ("A_FILE", "/run/secret")]).unwrap_err().to_string();
+        assert!(
+            error.contains("A_FILE") && error.contains("than A:") && !error.contains("hush") && !error.contains("from a file"),
+            "{error}"
+        );
+        assert!(secret(&[("A_FILE", "/run/none")]).unwrap_err().to_string().contains("/run/none"));
+        assert!(secret(&[("A_FILE", "/run/empty")]).unwrap_err().to_string().contains("empty"));
+        assert_eq!(secret(&[("A", "")]).unwrap(), None);
+    }
+}
