@@ -1,5 +1,7 @@
 //! How the application proves to the token endpoint who it is.
 
+use std::fmt;
+
 use crate::{error::ConfigError, secret::Secret};
 
 /// The application's credential at the token endpoint (RFC 6749 section 2.3).
@@ -70,6 +72,27 @@ impl ClientCredential {
             _ => return Ok(()),
         };
         Err(ConfigError::new("credential", problem))
+    }
+}
+
+impl fmt::Display for ClientCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.secret.is_some() { "a secret" } else { "no credential (a public client)" })?;
+        match self.method {
+            Some(method) => write!(f, " sent as {}", method.as_str()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl ClientAuthMethod {
+    /// The name of the method in the discovery document (OpenID Connect Core section 9).
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Basic => "client_secret_basic",
+            Self::Post => "client_secret_post",
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod build;
 mod choice;
 mod cookie_keys;
 mod credential;
+mod display;
 mod env;
 mod env_authority;
 #[cfg(any(test, fuzzing))]

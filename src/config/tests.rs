@@ -242,6 +242,8 @@ fn a_prefix_is_where_the_proxy_leaves_it() {
     for valid in [&stripped, &kept] {
         assert_eq!(valid.redirect_uri().as_str(), "https://app.example.com/app/auth/callback");
         assert_eq!((valid.external_prefix(), valid.home().as_str()), ("/app", "/app/"));
+        assert_eq!(valid.external_path(&valid.paths().login), "/app/auth/login");
+        assert_eq!(valid.return_path("/app/auth/login?return_to=x").as_str(), "/app/");
     }
     assert_eq!((stripped.paths().login.as_str(), kept.paths().login.as_str()), ("/auth/login", "/app/auth/login"));
     assert!(stripped.public_paths().is_public("/assets/x") && !stripped.public_paths().is_public("/app/assets/x"));
@@ -251,6 +253,24 @@ fn a_prefix_is_where_the_proxy_leaves_it() {
             && !kept.public_paths().is_public("/assets/x")
     );
     assert_ne!(stripped.cookie_id(), built(|config| config).cookie_id());
+}
+
+/// C-345
+#[test]
+fn a_sign_in_returns_to_a_page_or_home_and_never_to_itself() {
+    let valid = built(|config| config);
+    for (asked, returned) in [
+        ("/reports?x=1", "/reports?x=1"),
+        ("https://evil.example", "/"),
+        ("//evil.example", "/"),
+        ("", "/"),
+        ("/auth/login", "/"),
+        ("/auth/logout?x", "/"),
+        ("/auth/callback#x", "/"),
+        ("/auth/other", "/auth/other"),
+    ] {
+        assert_eq!(valid.return_path(asked).as_str(), returned, "{asked}");
+    }
 }
 
 #[test]

@@ -83,6 +83,11 @@ impl ValidConfig {
         Self(Arc::new(valid))
     }
 
+    /// The settings as they were checked.
+    pub(super) fn settings(&self) -> &IdentityConfig {
+        &self.0.settings
+    }
+
     accessors! {
         /// Who signs people in.
         fn authority -> &Authority = settings.authority;
@@ -165,13 +170,15 @@ impl ValidConfig {
         self.0.public_paths.is_public(as_it_arrives)
     }
 
-    /// Where a sign-in returns to that was asked to return to `text`, an address as browsers see it: home if that is no page of this site, or one of the crate's own.
+    /// Where a sign-in returns to that was asked to return to `text`, an address as browsers see it: home if that is no page
+    /// of this site, or one of the crate's own.
     pub(crate) fn return_path(&self, text: &str) -> ReturnPath {
         let own = |path: &str| self.0.paths.iter().any(|(_, own)| self.external_path(own) == path);
         ReturnPath::parse(text).filter(|path| !own(path.path())).unwrap_or_else(|| self.0.home.clone())
     }
 
-    /// All scopes of a sign-in with these options (already [`over`](SignInOptions::over) the configuration's): those of the sign-in itself first, none twice.
+    /// All scopes of a sign-in with these options (already [`over`](SignInOptions::over) the configuration's): those of the
+    /// sign-in itself first, none twice.
     pub(crate) fn scopes<'a>(&'a self, options: &'a SignInOptions) -> Vec<&'a str> {
         let mut scopes: Vec<&str> = Vec::new();
         for scope in self.openid_scopes().iter().chain(&options.scopes) {

@@ -1,0 +1,136 @@
+//! What a configuration says about itself, for the person who set it up.
+
+use std::{fmt, time::Duration};
+
+use super::{CookieKeySource, IdentityConfig, PathPrefix, ValidConfig, settings::PublicPath};
+
+/// What was understood, one setting a line, secrets left out.
+///
+/// ```
+/// use tower_identity::{Authority, ClientCredential, IdentityConfig};
+///
+/// let config = IdentityConfig::new(Authority::oidc("https://id.example.com")?, "client-id").with_credential(ClientCredential::secret("hush"));
+/// let text = config.to_string();
+/// assert!(text.contains("provider: https://id.example.com") && text.contains("base URL: not set") && !text.contains("hush"));
+/// # Ok::<_, tower_identity::ConfigError>(())
+/// ```
+impl fmt::Display for IdentityConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "provider: {}", self.authority)?;
+        if let Some((policies, _)) = self.authority.b2c_policies() {
+            for (what, policy) in [("edit profile", &policies.edit_profile), ("reset password", &policies.reset_password)] {
+                writeln!(f, "policy to {what}: {}", policy.as_deref().unwrap_or("none"))?;
+            }
+        }
+        if let Some(tenants) = &self.tenants {
+            writeln!(f, "tenants: {tenants}")?;
+        }
+        writeln!(
+            f,
+            "client: {}, {}",
+            self.client_id,
+            self.credential.as_ref().map_or_else(|| "credential not set".into(), ToString::to_string)
+        )?;
+        writeln!(f, "base URL: {}", or_not_set(self.base_url.as_ref()))?;
+        if let Some(redirect_uri) = &self.redirect_uri {
+            writeln!(f, "redirect address: {redirect_uri}")?;
+        }
+        if self.path_prefix == PathPrefix::Kept {
+            writeln!(f, "path prefix: kept in requests")?;
+        }
+        let scopes: Vec<&str> = self.openid_scopes.iter().chain(&self.sign_in.scopes).map(String::as_str).collect();
+        writeln!(f, "scopes: {}", scopes.join(" "))?;
+        writeln!(f, "response mode: {}", self.response_mode)?;
+        let public: Vec<String> = self.public_paths.iter().map(ToString::to_string).collect();
+        writeln!(f, "public paths: {}", if public.is_empty() { "none".into() } else { public.join(", ") })?;
+        write!(
+            f,
+            "session: ends after {} without a request, after {} at the latest",
+            Span(self.idle_timeout),
+            Span(self.absolute_timeout)
+        )
+    }
+}
+
+/// The same, with what was worked out.
+impl fmt::Display for ValidConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.settings())?;
+        writeln!(f, "callback, to register at the provider: {}", self.redirect_uri())?;
+        writeln!(f, "page after sign-out, to register at the provider: {}", self.signed_out_url())?;
+        write!(f, "cookie secret: {}", self.cookie_key_source())
+    }
+}
+
+impl fmt::Display for CookieKeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Configured => "set",
+            Self::Derived => "derived from the client secret",
+            Self::Random => "random, so that sessions end with this process",
+        })
+    }
+}
+
+impl fmt::Display for PublicPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(path) => f.write_str(path),
+            Self::Prefix(prefix) => write!(f, "{prefix}…"),
+        }
+    }
+}
+
+fn or_not_set(value: Option<&impl fmt::Display>) -> String {
+    value.map_or_else(|| "not set".into(), ToString::to_string)
+}
+
+/// A duration in the largest unit that tells it without a remainder.
+struct Span(Duration);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let units = [(86_400, "d"), (3_600, "h"), (60, "min")];
+        let (size, unit) =
+            units.into_iter().find(|(size, _)| seconds >= 2 * size && seconds.is_multiple_of(*size)).unwrap_or((1, "s"));
+        write!(f, "{} {unit}", seconds / size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        authority::{Authority, B2cPolicies},
+        config::{ClientAuthMethod, ClientCredential, IdentityConfig},
+    };
+
+    #[test]
+    fn the_text_says_what_was_understood_and_no_secret() {
+        let authority = Authority::b2c("contoso", B2cPolicies::new("B2C_1_susi").with_reset_password("B2C_1_reset")).unwrap();
+        let config = IdentityConfig::new(authority, "client-id")
+            .with_credential(ClientCredential::secret("hush-hush").with_method(ClientAuthMethod::Post))
+            .with_cookie_secrets(["hush-hush-hush-hush-hush-hush-hush"])
+            .with_base_url("https://app.example.com/app")
+            .unwrap()
+            .with_scopes(["User.Read"])
+            .add_public_path("/")
+            .add_public_prefix("/assets/");
+        let valid = config.build().unwrap();
+        assert_eq!(
+            valid.to_string(),
+            "provider: https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_susi/v2.0\n\
+             policy to edit profile: none\n\
+             policy to reset password: B2C_1_reset\n\
+             client: client-id, a secret sent as client_secret_post\n\
+             base URL: https://app.example.com/app\n\
+             scopes: openid profile offline_access User.Read\n\
+             response mode: query\n\
+             public paths: /, /assets/…\n\
+             session: ends after 24 h without a request, after 7 d at the latest\n\
+             callback, to register at the provider: https://app.example.com/app/auth/callback\n\
+             page after sign-out, to register at the provider: https://app.example.com/app/auth/signed-out\n\
+             cookie secret: set"
+        );
+    }
+}
