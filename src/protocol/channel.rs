@@ -1,6 +1,6 @@
 //! The way to the provider: every request goes through a [`Channel`], every step is watched by a span ([`observed`]).
 
-use std::{fmt, future::Future, sync::Arc};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header::ACCEPT};
@@ -15,11 +15,22 @@ use crate::error::{Error, ErrorKind};
 
 /// Sends requests and turns what is no answer into an error that names the endpoint.
 #[derive(Clone, Debug)]
-pub(super) struct Channel(Arc<dyn HttpClient>);
+pub(super) struct Channel {
+    http: Arc<dyn HttpClient>,
+    patience: Duration,
+}
+
+/// Longer than the default client takes at most, for clients of the user's own that never give up: everybody who needs the answer would wait with them.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Channel {
     pub(super) fn new(http: Arc<dyn HttpClient>) -> Self {
-        Self(http)
+        Self { http, patience: PATIENCE }
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// A document by GET: 200 or an error.
@@ -36,7 +47,8 @@ impl Channel {
 
     pub(super) async fn send(&self, what: &'static str, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
         let unreachable = |fault: &dyn fmt::Display| Error::new(ErrorKind::ProviderUnreachable, format!("{what}: {fault}"));
-        let answer = self.0.send(request).await.map_err(|error| unreachable(&error))?;
+        let sending = tokio::time::timeout(self.patience, self.http.send(request));
+        let answer = sending.await.map_err(|_| unreachable(&"too slow"))?.map_err(|error| unreachable(&error))?;
         if answer.body().len() > LARGEST_ANSWER {
             return Err(unreachable(&"the answer is larger than 1 MiB"));
         }

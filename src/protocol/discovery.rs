@@ -3,6 +3,7 @@
 //! Both are fetched when first needed and kept as [`cache`](super::cache) says. Beyond that:
 //!
 //! - the metadata's `issuer` may not change while the process runs: the new document is refused and the old one stays;
+//! - the metadata is kept for a day; the keys as long as their answer's `Cache-Control` says, from five minutes to a day;
 //! - the keys come from the metadata's `jwks_uri`; where that changes, the next one to need them waits for the new ones;
 //! - both are a GET without redirects, answered with 200.
 
@@ -70,7 +71,7 @@ impl Discovery {
                 self.keys.expire();
             }
         }
-        Ok(Fetched { value: metadata, max_age: max_age(&answer) })
+        Ok(Fetched { value: metadata, max_age: None })
     }
 
     fn fetch_keys(&self, metadata: &Arc<Metadata>) -> impl Future<Output = Result<Fetched<Keys>, Error>> + Send + 'static {
@@ -173,6 +174,7 @@ mod tests {
         assert!(discovery.metadata().await.is_ok());
     }
 
+    /// MSAL-016
     #[tokio::test]
     async fn the_status_tells_an_outage_from_a_mistake() {
         for (status, kind) in [
@@ -194,6 +196,16 @@ mod tests {
     async fn an_answer_that_is_too_large_is_refused() {
         let http = FakeHttp::new(|_| Ok(answer(200, format!("{}{}", document(), " ".repeat(1 << 20)))));
         assert_eq!(discovery(&http).0.metadata().await.unwrap_err().kind(), ErrorKind::ProviderUnreachable);
+    }
+
+    /// A client of the user's own that never answers must not hold everybody up for ever.
+    #[tokio::test]
+    async fn a_client_that_never_gives_up_is_given_up() {
+        let http = FakeHttp::publishing(document(), key_set());
+        http.hold();
+        let (mut discovery, _) = discovery(&http);
+        discovery.channel = discovery.channel.with_patience(Duration::from_millis(1));
+        assert_eq!(discovery.metadata().await.unwrap_err().kind(), ErrorKind::ProviderUnreachable);
     }
 
     /// C-229
