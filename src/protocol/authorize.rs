@@ -135,7 +135,7 @@ mod tests {
         found
     }
 
-    /// C-002, C-024, C-038, C-105
+    /// C-002, C-024, C-105
     #[test]
     fn a_plain_request_says_what_it_must_and_no_more() {
         let url = request(&SignInOptions::new()).url(&metadata(|_| ())).unwrap();

@@ -202,7 +202,7 @@ mod tests {
         assert!(CallbackParameters::parse(b"error=x").unwrap().is_answer());
     }
 
-    /// C-073
+    /// C-073, MSAL-027
     #[test]
     fn another_state_is_refused() {
         for state in ["r0.3.01234567891", "R0.3.0123456789", "r0.3.012345678", "x", " r0.3.0123456789", "r0.3.0123456789%00"] {
@@ -211,7 +211,7 @@ mod tests {
         rejects("code=c&state=r0.3.01234567891", ErrorKind::StateMismatch);
     }
 
-    /// C-074
+    /// C-074, MSAL-026
     #[test]
     fn a_missing_state_is_refused_whatever_else_is_there() {
         for form in ["code=c", "code=c&state=", "error=access_denied", "", "code=c&State=r0.3.0123456789"] {
@@ -288,6 +288,31 @@ mod tests {
         assert!(check_with(&format!("code=c&state={STATE}&iss={ISSUER}"), true).is_ok());
     }
 
+    /// C-111: where one document stands for many tenants, each answers with its own issuer.
+    #[test]
+    fn a_tenant_may_answer_for_an_authority_of_many() {
+        let authority = Authority::entra("common").unwrap();
+        let base = "https://login.microsoftonline.com";
+        let document = json!({
+            "issuer": format!("{base}/{{tenantid}}/v2.0"), "authorization_endpoint": format!("{base}/common/oauth2/v2.0/authorize"),
+            "token_endpoint": format!("{base}/common/oauth2/v2.0/token"), "jwks_uri": format!("{base}/common/discovery/v2.0/keys"),
+        });
+        let metadata = Metadata::parse(document.to_string().as_bytes(), &authority).unwrap();
+        let outcome = |iss: &str| {
+            let form = format!("code=c&state={STATE}&iss={iss}");
+            CallbackParameters::parse(form.as_bytes()).unwrap().check(STATE, &metadata, &authority).map_err(|error| error.kind())
+        };
+        assert!(outcome("https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0").is_ok());
+        for iss in [
+            "https://login.microsoftonline.com/{tenantid}/v2.0",
+            "https://login.microsoftonline.com/x/v2.0",
+            "https://login.microsoftonline.com//v2.0",
+            "https://evil.example/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0",
+        ] {
+            assert_eq!(outcome(iss).unwrap_err(), ErrorKind::ResponseIssuerMismatch, "{iss}");
+        }
+    }
+
     /// C-116
     #[test]
     fn neither_code_nor_error_is_no_answer() {
@@ -325,7 +350,7 @@ mod tests {
         }
     }
 
-    /// C-134: what others wrote is text without control characters and not too much of it; pages escape it.
+    /// C-134, MSAL-029, MSAL-038: what others wrote is text without control characters and not too much of it; pages escape it.
     #[test]
     fn an_errors_texts_are_cut_and_cleaned() {
         let form = format!(

@@ -181,6 +181,7 @@ mod tests {
         }
     }
 
+    /// MSAL-058, MSAL-059
     #[test]
     fn a_refused_grant_with_a_reason_to_interact_is_not_lost() {
         for suberror in ["basic_action", "additional_action", "message_only", "consent_required", "user_password_expired"] {
@@ -267,7 +268,7 @@ mod tests {
         assert!(!provider.description.as_deref().unwrap().contains(char::is_control));
     }
 
-    /// C-360
+    /// C-360, MSAL-130
     #[test]
     fn retry_after_is_seconds_or_a_date_and_has_a_limit() {
         let wait = |value: &str, date: Option<&str>| {

@@ -453,7 +453,7 @@ mod tests {
         accepts(&SENT, |claims| claims["acr"] = json!("anything"));
     }
 
-    /// C-187: nothing that was special to the kind is read from a token that failed before.
+    /// Nothing that is special to the kind is read from a token that failed before.
     #[test]
     fn the_signature_is_checked_before_anything_else_counts() {
         let forged = Signer::new(Algorithm::Rs256).sign(&header(), &json!({"iss": ISSUER}));

@@ -54,13 +54,18 @@ impl Keys {
     /// one, each key of the right kind may be it (OpenID Connect Core section 10.1).
     pub(crate) fn candidates(&self, algorithm: Algorithm, kid: Option<&str>) -> Vec<&Key> {
         let fits = |key: &&Key| key.fits(algorithm);
-        let named = kid.is_some_and(|kid| self.keys.iter().any(|key| key.kid.as_deref() == Some(kid)));
+        let named = kid.is_some_and(|kid| self.has(kid));
         let possible = self.keys.iter().filter(|key| match kid {
             None => true,
             Some(kid) if named => key.kid.as_deref() == Some(kid),
             Some(_) => key.kid.is_none(),
         });
         possible.filter(fits).take(MOST_CANDIDATES).collect()
+    }
+
+    /// Whether a usable key has that name.
+    pub(crate) fn has(&self, kid: &str) -> bool {
+        self.keys.iter().any(|key| key.kid.as_deref() == Some(kid))
     }
 
     /// How many keys are usable.

@@ -244,6 +244,36 @@ mod tests {
         }
     }
 
+    /// MSAL-019
+    #[test]
+    fn a_microsoft_document_sends_nobody_to_another_cloud() {
+        let authority = Authority::entra("organizations").unwrap();
+        let base = "https://login.microsoftonline.com";
+        let document = || {
+            json!({
+                "issuer": format!("{base}/{{tenantid}}/v2.0"), "authorization_endpoint": format!("{base}/organizations/oauth2/v2.0/authorize"),
+                "token_endpoint": format!("{base}/organizations/oauth2/v2.0/token"), "jwks_uri": format!("{base}/organizations/discovery/v2.0/keys"),
+                "userinfo_endpoint": "https://graph.microsoft.com/oidc/userinfo", "cloud_instance_name": "microsoftonline.com",
+            })
+        };
+        let parse =
+            |document: Value| Metadata::parse(document.to_string().as_bytes(), &authority).map_err(|error| error.to_string());
+        assert!(parse(document()).is_ok());
+        for name in
+            ["authorization_endpoint", "token_endpoint", "jwks_uri", "device_authorization_endpoint", "end_session_endpoint"]
+        {
+            for host in ["login.microsoftonline.us", "evil.example", "login.microsoftonline.com.evil.example"] {
+                let mut document = document();
+                document[name] = json!(format!("https://{host}/x"));
+                assert!(parse(document).unwrap_err().contains(name), "{name} at {host}");
+            }
+        }
+        let mut elsewhere = document();
+        elsewhere["cloud_instance_name"] = json!("microsoftonline.us");
+        assert!(parse(elsewhere).is_err());
+    }
+
+    /// MSAL-020
     #[test]
     fn what_is_optional_may_be_missing_null_or_empty() {
         for value in [json!(null), json!("")] {

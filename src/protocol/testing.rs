@@ -252,3 +252,52 @@ pub(crate) async fn settle() {
 
 /// Long enough for every pause of the caches to be over, short enough for nothing to be stale.
 pub(crate) const A_WHILE: Duration = Duration::from_secs(120);
+
+mod tests {
+    use proptest::{prelude::*, sample::Index};
+
+    use super::*;
+    use crate::protocol::{
+        callback::CallbackParameters,
+        json,
+        token::{self, AccessTokenRule},
+        user_info,
+    };
+
+    /// Some valid input with some bytes replaced, and cut somewhere.
+    fn mutated() -> impl Strategy<Value = Vec<u8>> {
+        let callback = format!("code=c0de&state=s&iss={ISSUER}&session_state=x&error_description=%41%42");
+        let tokens = json!({"access_token": "a", "token_type": "Bearer", "expires_in": 1, "scope": "a b", "error_codes": [1], "claims": "{}"});
+        let valid = [callback, document().to_string(), key_set().to_string(), tokens.to_string(), claims().to_string()];
+        let bytes = prop::sample::select(b"\"{}[]:,\\=&%+-eE.0 \x00\xff\xc3nt".to_vec());
+        (prop::sample::select(valid.to_vec()), prop::collection::vec((any::<Index>(), bytes), 0..6), any::<Index>()).prop_map(
+            |(valid, changes, end)| {
+                let mut valid = valid.into_bytes();
+                for (at, byte) in changes {
+                    let at = at.index(valid.len());
+                    valid[at] = byte;
+                }
+                let end = end.index(valid.len() * 4);
+                valid.truncate(end.max(1));
+                valid
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #[test]
+        fn valid_input_with_faults_never_panics(input in mutated()) {
+            let _ = CallbackParameters::parse(&input);
+            let _ = Metadata::parse(&input, &authority());
+            let _ = Keys::parse(&input);
+            let _ = json::value(&input);
+            for status in [200, 400, 503] {
+                let mut answer = Response::new(Bytes::from(input.clone()));
+                *answer.status_mut() = http::StatusCode::from_u16(status).unwrap();
+                let _ = token::read_answer(&answer, AccessTokenRule::Required);
+                let _ = user_info::read_answer(&answer);
+            }
+        }
+    }
+}
