@@ -89,6 +89,11 @@ impl Provider {
         observed(step!("identity.refresh", self.config), exchange).await
     }
 
+    /// Whether a refresh has to name its scopes even if they are those of the sign-in.
+    pub(crate) fn refresh_needs_scopes(&self) -> bool {
+        self.config.authority().is_microsoft()
+    }
+
     /// Verifies an ID token completely; an unknown key makes it look for new keys, once a minute at most.
     ///
     /// # Errors

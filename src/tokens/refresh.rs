@@ -349,7 +349,12 @@ fn request_of(record: &GrantRecord, errand: &Errand) -> RefreshRequest {
         Errand::Token(request) => request.clone(),
         Errand::Renewal => TokenRequest::from(record.sign_in_key()),
     };
-    RefreshRequest { request, home: record.person().tid.clone(), is_renewal: *errand == Errand::Renewal }
+    RefreshRequest {
+        is_as_granted: request.key == record.sign_in_key(),
+        request,
+        home: record.person().tid.clone(),
+        is_renewal: *errand == Errand::Renewal,
+    }
 }
 
 /// In another tenant the same person has other identifiers.

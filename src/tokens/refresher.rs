@@ -17,10 +17,12 @@ use crate::{
 impl Refresher for Provider {
     async fn refresh(&self, refresh_token: &Secret, request: &RefreshRequest) -> Result<Refreshed, Error> {
         let scopes: Vec<String> = request.scopes().iter().map(str::to_owned).collect();
-        let answer = Provider::refresh(self, refresh_token, (!scopes.is_empty()).then_some(&scopes[..])).await?;
+        // Without scopes a refresh is for what was granted. To name one that was not is an error (RFC 6749 section 6).
+        let named = (!request.is_as_granted() || self.refresh_needs_scopes()) && !scopes.is_empty();
+        let answer = Provider::refresh(self, refresh_token, named.then_some(&scopes[..])).await?;
         let identity = match &answer.id_token {
             // Another tenant's ID token is about the same person under other names.
-            Some(id_token) if request.tenant().is_none() => Some(identity(self, id_token, answer.access_token.as_ref()).await),
+            Some(id_token) if !request.is_elsewhere() => Some(identity(self, id_token, answer.access_token.as_ref()).await),
             _ => None,
         };
         let issued = Issued {

@@ -98,6 +98,7 @@ pub(crate) struct RefreshRequest {
     pub(super) request: TokenRequest,
     pub(super) home: Option<String>,
     pub(super) is_renewal: bool,
+    pub(super) is_as_granted: bool,
 }
 
 impl RefreshRequest {
@@ -129,6 +130,16 @@ impl RefreshRequest {
     /// The token's scheme, if it is not `Bearer`.
     pub(crate) fn scheme(&self) -> Option<&str> {
         self.request.key.scheme()
+    }
+
+    /// Whether it asks another tenant than that of the sign-in, where the same person has other identifiers.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.request.key.tenant().is_some()
+    }
+
+    /// Whether it asks for what the sign-in asked for, of which the provider may have granted less.
+    pub(crate) fn is_as_granted(&self) -> bool {
+        self.is_as_granted
     }
 
     /// Whether the ID token is what this is for.

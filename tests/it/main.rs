@@ -17,5 +17,6 @@ mod browser;
 mod examples;
 mod layer;
 mod observability;
+mod renewal;
 mod sign_in;
 mod spoilt;
