@@ -7,18 +7,23 @@
 // The sign-in page takes any name with any password; the name becomes `sub`. `POST /test/rotate-keys`, with the same token, replaces the
 // signing keys.
 
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { randomBytes, webcrypto } from 'node:crypto';
 import { createServer } from 'node:http';
 
 const REGISTRATION_TOKEN = randomBytes(16).toString('hex');
+const ALGORITHMS = [
+  { name: 'RSASSA-PKCS1-v1_5', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]), hash: 'SHA-256' },
+  { name: 'ECDSA', namedCurve: 'P-256' },
+  { name: 'Ed25519' },
+];
 const API = 'http://127.0.0.1/api'; // the one resource server (RFC 8707); a name, nothing listens there
 
 console.info = console.error; // the engine's notices go to standard error: standard output is for the line of JSON
 
-const server = createServer((request, response) => {
+const server = createServer(async (request, response) => {
   if (request.method === 'POST' && request.url === '/test/rotate-keys') {
     const allowed = request.headers.authorization === `Bearer ${REGISTRATION_TOKEN}`;
-    if (allowed) handle = provider().callback();
+    if (allowed) handle = (await provider()).callback();
     response.writeHead(allowed ? 204 : 401).end();
   } else {
     handle(request, response);
@@ -29,15 +34,16 @@ const issuer = `http://127.0.0.1:${server.address().port}`;
 const { Provider } = await import('oidc-provider');
 
 const stored = new Map();
-let handle = provider().callback();
+let handle = (await provider()).callback();
 console.log(JSON.stringify({ issuer, registration_token: REGISTRATION_TOKEN }));
 process.stdin.on('end', () => process.exit(0)).resume();
 
 /** A provider with keys of its own over what all of them store: another one is how keys are rotated. */
-function provider() {
+async function provider() {
+  const keys = await Promise.all(ALGORITHMS.map(key));
   const made = new Provider(issuer, {
     adapter: Memory,
-    jwks: { keys: [key('rsa', { modulusLength: 2048 }), key('ec', { namedCurve: 'P-256' }), key('ed25519')] },
+    jwks: { keys },
     cookies: { keys: [REGISTRATION_TOKEN] },
     pkce: { required: () => true },
     scopes: ['openid', 'offline_access', 'profile', 'email', 'api.read', 'api.write'],
@@ -81,8 +87,10 @@ function claims(id) {
   return { sub: id, name: `Person ${id}`, preferred_username: id, email: `${id}@example.com`, email_verified: true };
 }
 
-function key(type, options) {
-  const jwk = generateKeyPairSync(type, options).privateKey.export({ format: 'jwk' });
+// By WebCrypto: the synchronous generator of Node.js 20 can hang when its keys are exported.
+async function key(algorithm) {
+  const { privateKey } = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const { key_ops, ext, alg, ...jwk } = await webcrypto.subtle.exportKey('jwk', privateKey);
   return { ...jwk, use: 'sig', kid: randomBytes(8).toString('hex') };
 }
 
