@@ -109,7 +109,10 @@ fn verdict(row: &Row) -> Result<(), String> {
             authority.check_endpoint("token_endpoint", &Url::parse(url).unwrap()).map_err(text)
         }
         "same_cloud_hosts" => {
-            let cloud = |host: &Option<String>| host.as_deref().and_then(Cloud::of).map(|(cloud, _)| cloud.name);
+            let cloud = |host: &Option<String>| {
+                let url = Url::parse(&format!("https://{}", host.as_deref()?)).ok()?;
+                Cloud::of(url.host_str()?).map(|(cloud, _)| cloud.name)
+            };
             match (cloud(&row.host_a), cloud(&row.host_b)) {
                 (Some(a), Some(b)) if a == b => Ok(()),
                 clouds => Err(format!("{clouds:?}")),

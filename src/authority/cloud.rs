@@ -180,6 +180,32 @@ mod tests {
         assert!(Cloud::of("login.sovcloud-identity.fr").is_some());
     }
 
+    /// MSAL-001: `WELL_KNOWN_AUTHORITY_HOSTS` and `WELL_KNOWN_B2C_HOSTS` of MSAL Python 1.39.
+    #[test]
+    fn every_host_that_msal_lists_is_known() {
+        for host in [
+            "login.microsoftonline.com",
+            "login.microsoft.com",
+            "login.windows.net",
+            "sts.windows.net",
+            "login.chinacloudapi.cn",
+            "login.partner.microsoftonline.cn",
+            "login.microsoftonline.de",
+            "login-us.microsoftonline.com",
+            "login.microsoftonline.us",
+            "login.usgovcloudapi.net",
+            "login.sovcloud-identity.fr",
+            "login.sovcloud-identity.de",
+            "login.sovcloud-identity.sg",
+        ] {
+            assert!(matches!(Cloud::of(host), Some((_, HostKind::Login))), "{host}");
+        }
+        for parent in ["b2clogin.com", "b2clogin.cn", "b2clogin.us", "b2clogin.de"] {
+            assert!(matches!(Cloud::of(&format!("contoso.{parent}")), Some((_, HostKind::B2c("contoso")))), "{parent}");
+        }
+        assert!(matches!(Cloud::of("contoso.ciamlogin.com"), Some((_, HostKind::ExternalId("contoso")))));
+    }
+
     #[test]
     fn no_host_is_in_two_clouds() {
         let hosts: Vec<&str> =

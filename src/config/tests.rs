@@ -92,7 +92,7 @@ fn http_is_for_loopback_hosts_only() {
     }
 }
 
-/// C-105, C-448
+/// C-105, C-448, MSAL-098, MSAL-099
 #[test]
 fn only_the_scopes_that_were_asked_for_are_sent() {
     let scopes = |config: IdentityConfig| {
@@ -101,6 +101,8 @@ fn only_the_scopes_that_were_asked_for_are_sent() {
     };
     assert_eq!(scopes(config().with_scopes(["User.Read", "openid", "User.Read"])), "openid profile offline_access User.Read");
     assert_eq!(scopes(config().with_openid_scopes(["openid"])), "openid");
+    let b2c = at(Authority::b2c("contoso", B2cPolicies::new("B2C_1_susi")).unwrap());
+    assert_eq!(scopes(b2c.with_scopes(["client-id"])), "openid profile offline_access client-id");
     refuses(config().with_openid_scopes(["profile"]), "openid_scopes", "openid");
     refuses(config().with_openid_scopes(Vec::<String>::new()), "openid_scopes", "openid");
     refuses(at(Authority::entra(TENANT).unwrap()).with_openid_scopes(["openid"]), "openid_scopes", "profile");
