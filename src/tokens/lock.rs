@@ -93,3 +93,95 @@ impl Lease {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering::SeqCst;
+
+    use super::super::{fakes::*, *};
+    use super::*;
+    use crate::{clock::Clock, config::SessionEnd};
+
+    fn world(lock: &Arc<FakeLock>) -> World {
+        World::with(|_| {}, Some(lock.clone()), SessionEnd::OwnLimits)
+    }
+
+    #[tokio::test]
+    async fn the_lock_is_held_while_the_provider_is_asked_and_freed_after() {
+        let lock = Arc::new(FakeLock::default());
+        let world = world(&lock);
+        let held = lock.clone();
+        world.provider.next(move |answer| {
+            assert!(!held.is_free());
+            Ok(answer)
+        });
+        world.token("mail.read").await.unwrap();
+        world.token("api.read").await.unwrap();
+        assert_eq!(*lock.log.lock().unwrap(), ["taken", "freed"], "what the cache answers takes no lock");
+    }
+
+    #[tokio::test]
+    async fn the_record_is_read_again_after_waiting_for_the_lock() {
+        let lock = Arc::new(FakeLock::taken_by_another());
+        let world = Arc::new(world(&lock));
+        world.clock.advance(seconds(4000));
+        let caller = tokio::spawn({
+            let world = world.clone();
+            async move { world.live().await }
+        });
+        while lock.log.lock().unwrap().len() < 5 {
+            tokio::task::yield_now().await;
+        }
+        // The other process has renewed meanwhile.
+        let record = world.record();
+        let by = identity(ada(), "theirs", world.clock.now() + seconds(3600));
+        let (record, _) =
+            record.refreshed(record.sign_in_key(), Issued::default(), Some(Some(&by)), CacheLimits::default(), world.clock.now());
+        world.store.put(&world.grant, &record);
+        lock.lapse();
+        assert_eq!(caller.await.unwrap().as_deref(), Some(r#"{"name":"theirs"}"#));
+        assert_eq!(world.provider.calls(), 0);
+        let waits = world.tasks.0.lock().unwrap();
+        assert!(waits.iter().all(|wait| (WAITS.0..=WAITS.1).contains(wait)), "{waits:?}");
+    }
+
+    #[tokio::test]
+    async fn a_lock_that_never_comes_free_is_waited_for_somewhat_longer_than_its_lease() {
+        let lock = Arc::new(FakeLock::taken_by_another());
+        let world = world(&lock);
+        assert_eq!(world.token("mail.read").await.unwrap_err().kind(), ErrorKind::RenewalFailed);
+        let waited: Duration = world.tasks.0.lock().unwrap().iter().sum();
+        assert!(waited > LEASE && waited < LEASE + seconds(1), "{waited:?}");
+        assert_eq!(world.provider.calls(), 0);
+    }
+
+    #[tokio::test]
+    async fn while_the_lock_cannot_be_asked_nothing_is_refreshed_and_what_is_valid_is_served() {
+        let lock = Arc::new(FakeLock::default());
+        lock.failing.store(true, SeqCst);
+        let world = world(&lock);
+        assert_eq!(world.token("mail.read").await.unwrap_err().kind(), ErrorKind::RenewalFailed);
+        world.clock.advance(seconds(3500));
+        assert_eq!(world.token("api.read").await.unwrap().expose(), "access-0");
+        world.clock.advance(seconds(200));
+        assert_eq!(world.live().await, None);
+        world.settled().await;
+        world.clock.advance(seconds(200));
+        assert_eq!(world.grants.renew(&world.grant).await.unwrap_err().kind(), ErrorKind::RenewalFailed);
+        assert!(world.store.is_signed_in(&world.grant));
+        assert_eq!(world.provider.calls(), 0);
+        lock.failing.store(false, SeqCst);
+        assert!(world.live().await.is_some());
+    }
+
+    #[tokio::test]
+    async fn the_lock_stays_with_a_record_that_waits_for_the_store() {
+        let lock = Arc::new(FakeLock::default());
+        let world = world(&lock);
+        world.store.failing_saves.store(5, SeqCst);
+        assert_eq!(world.token("mail.read").await.unwrap_err().kind(), ErrorKind::StoreUnavailable);
+        assert!(!lock.is_free());
+        world.settled().await;
+        assert_eq!(*lock.log.lock().unwrap(), ["taken", "freed", "taken", "freed"]);
+    }
+}
