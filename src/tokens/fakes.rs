@@ -45,16 +45,16 @@ impl Future for Step {
     }
 }
 
-/// A store in which every call is a step of its own. Records are kept as JSON, as a real store does.
+/// A store in which every call is a step of its own.
 #[derive(Default)]
 pub(super) struct FakeStore {
-    records: Mutex<HashMap<GrantId, Vec<u8>>>,
+    records: Mutex<HashMap<GrantId, Arc<GrantRecord>>>,
     sessions: Mutex<HashSet<i128>>,
     /// What was ever stored, to see that nobody saw it before.
-    history: Mutex<String>,
+    history: Mutex<Vec<Arc<GrantRecord>>>,
     /// Loads answer with what was there before the last save, so often.
     pub(super) stale_loads: AtomicUsize,
-    before: Mutex<HashMap<GrantId, Vec<u8>>>,
+    before: Mutex<HashMap<GrantId, Arc<GrantRecord>>>,
     pub(super) failing_loads: AtomicUsize,
     pub(super) failing_saves: AtomicUsize,
     pub(super) saves: AtomicUsize,
@@ -74,11 +74,11 @@ fn take(counter: &AtomicUsize) -> bool {
 impl FakeStore {
     pub(super) fn put(&self, grant: &GrantRef, record: &GrantRecord) {
         self.sessions.lock().unwrap().insert(grant.session());
-        self.records.lock().unwrap().insert(grant.id(), record.to_json().unwrap().to_vec());
+        self.records.lock().unwrap().insert(grant.id(), Arc::new(record.clone()));
     }
 
-    pub(super) fn record(&self, grant: &GrantRef) -> Option<GrantRecord> {
-        self.records.lock().unwrap().get(&grant.id()).map(|json| GrantRecord::from_json(json).unwrap())
+    pub(super) fn record(&self, grant: &GrantRef) -> Option<Arc<GrantRecord>> {
+        self.records.lock().unwrap().get(&grant.id()).cloned()
     }
 
     pub(super) fn is_signed_in(&self, grant: &GrantRef) -> bool {
@@ -86,7 +86,16 @@ impl FakeStore {
     }
 
     pub(super) fn has_stored(&self, text: &str) -> bool {
-        self.history.lock().unwrap().contains(text)
+        let stored = |record: &Arc<GrantRecord>| String::from_utf8(record.to_json().unwrap().to_vec()).unwrap().contains(text);
+        self.history.lock().unwrap().iter().any(stored)
+    }
+
+    pub(super) fn has_stored_token(&self, request: &TokenRequest, token: &AccessToken) -> bool {
+        let stored = |record: &Arc<GrantRecord>| {
+            let request = request.clone().of(record.scopes(), None);
+            record.tokens().find(&request.key, |stored| stored.secret == *token.secret()).is_some()
+        };
+        self.history.lock().unwrap().iter().any(stored)
     }
 
     /// Loses the grant's record, as a store that evicts does.
@@ -96,7 +105,6 @@ impl FakeStore {
 
     /// What a sign-out does.
     pub(super) async fn sign_out(&self, grant: &GrantRef) {
-        Step::default().await;
         self.sessions.lock().unwrap().remove(&grant.session());
         Step::default().await;
         self.evict(grant);
@@ -110,37 +118,36 @@ fn store_down() -> Error {
 #[async_trait]
 impl GrantStore for FakeStore {
     async fn load(&self, grant: &GrantRef) -> Result<Option<Arc<GrantRecord>>, Error> {
-        Step::default().await;
-        if take(&self.failing_loads) {
-            return Err(store_down());
-        }
         let place = if take(&self.stale_loads) { &self.before } else { &self.records };
-        Ok(place.lock().unwrap().get(&grant.id()).and_then(|json| GrantRecord::from_json(json)).map(Arc::new))
+        let record =
+            if take(&self.failing_loads) { Err(store_down()) } else { Ok(place.lock().unwrap().get(&grant.id()).cloned()) };
+        Step::default().await;
+        record
     }
 
     async fn save(&self, grant: &GrantRef, record: &Arc<GrantRecord>) -> Result<(), Error> {
+        let fails = take(&self.failing_saves);
+        if !fails {
+            self.history.lock().unwrap().push(record.clone());
+            if let Some(before) = self.records.lock().unwrap().insert(grant.id(), record.clone()) {
+                self.before.lock().unwrap().insert(grant.id(), before);
+            }
+            self.saves.fetch_add(1, SeqCst);
+        }
         Step::default().await;
-        if take(&self.failing_saves) {
-            return Err(store_down());
-        }
-        let json = record.to_json()?.to_vec();
-        self.history.lock().unwrap().push_str(std::str::from_utf8(&json).unwrap());
-        if let Some(before) = self.records.lock().unwrap().insert(grant.id(), json) {
-            self.before.lock().unwrap().insert(grant.id(), before);
-        }
-        self.saves.fetch_add(1, SeqCst);
-        Ok(())
+        if fails { Err(store_down()) } else { Ok(()) }
     }
 
     async fn delete(&self, grant: &GrantRef) -> Result<(), Error> {
-        Step::default().await;
         self.evict(grant);
+        Step::default().await;
         Ok(())
     }
 
     async fn session_exists(&self, grant: &GrantRef) -> Result<bool, Error> {
+        let exists = self.is_signed_in(grant);
         Step::default().await;
-        Ok(self.is_signed_in(grant))
+        Ok(exists)
     }
 
     async fn end_session(&self, grant: &GrantRef) -> Result<(), Error> {
@@ -234,10 +241,17 @@ impl Refresher for FakeProvider {
         let _inside = Inside(&self.inside);
         self.most_inside.fetch_max(self.inside.fetch_add(1, SeqCst) + 1, SeqCst);
         self.requests.lock().unwrap().push(request.clone());
-        Step::default().await;
         if let Some(gate) = &self.gate {
             gate.acquire().await.unwrap().forget();
         }
+        let answered = self.answer(call, refresh_token);
+        Step::default().await;
+        answered
+    }
+}
+
+impl FakeProvider {
+    fn answer(&self, call: usize, refresh_token: &Secret) -> Result<Refreshed, Error> {
         let answer = self.answers.lock().unwrap().pop_front().unwrap_or_else(|| Box::new(Ok));
         let answered = answer(Refreshed {
             issued: Issued {
@@ -287,27 +301,28 @@ impl FakeLock {
 #[async_trait]
 impl RefreshLock for FakeLock {
     async fn try_lock(&self, name: &str, owner: &str, lease: Duration) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
-        Step::default().await;
         assert_eq!((name.len(), owner.len(), lease), (32, 32, Duration::from_secs(30)));
         if self.failing.load(SeqCst) {
             return Err("the lock is down".into());
         }
-        let mut held = self.owner.lock().unwrap();
-        let free = held.is_none();
-        if free {
-            *held = Some(owner.into());
-        }
+        let free = {
+            let mut held = self.owner.lock().unwrap();
+            let free = held.is_none();
+            if free {
+                *held = Some(owner.into());
+            }
+            free
+        };
         self.log.lock().unwrap().push(if free { "taken" } else { "busy" });
+        Step::default().await;
         Ok(free)
     }
 
     async fn unlock(&self, _name: &str, owner: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        Step::default().await;
-        let mut held = self.owner.lock().unwrap();
-        if held.as_deref() == Some(owner) {
-            *held = None;
+        if self.owner.lock().unwrap().take_if(|held| held == owner).is_some() {
             self.log.lock().unwrap().push("freed");
         }
+        Step::default().await;
         Ok(())
     }
 }
@@ -406,7 +421,7 @@ impl World {
         }
     }
 
-    pub(super) fn record(&self) -> GrantRecord {
+    pub(super) fn record(&self) -> Arc<GrantRecord> {
         self.store.record(&self.grant).unwrap()
     }
 

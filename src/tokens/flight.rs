@@ -213,7 +213,7 @@ mod tests {
 
     use tokio::sync::oneshot;
 
-    use super::super::{fakes::*, *};
+    use super::super::fakes::*;
     use super::*;
     use crate::secret::Secret;
 

@@ -251,3 +251,40 @@ impl TokenRequest {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_are_a_sorted_set() {
+        for same in [vec!["b", "a"], vec!["a b"], vec![" a  b ", "a"], vec!["a", "", "b"]] {
+            assert_eq!(Scopes::asked(same).unwrap().as_str(), "a b");
+        }
+        assert_ne!(Scopes::asked(["a"]).unwrap(), Scopes::asked(["A"]).unwrap(), "RFC 6749 section 3.3: case-sensitive");
+        assert!(Scopes::asked(["", " "]).unwrap().is_empty());
+        assert_eq!(Scopes::asked([""]).unwrap().iter().count(), 0);
+    }
+
+    #[test]
+    fn what_is_no_scope_is_refused() {
+        for refused in ["a\"b", "a\\b", "ä", "a\tb", "a\nb", "a\u{7f}"] {
+            assert_eq!(Scopes::asked([refused]).unwrap_err().kind(), ErrorKind::RequestInvalid, "{refused:?}");
+        }
+        assert!(Scopes::asked(["https://graph.microsoft.com/.default", "!#$%&'()*+,-./:;<=>?@[]^_`{|}~"]).is_ok());
+        assert!(Scopes::asked(["a".repeat(4097)]).is_err());
+        assert!(Scopes::asked(["a".repeat(4096)]).is_ok());
+    }
+
+    #[test]
+    fn a_provider_may_write_scopes_as_it_likes() {
+        assert_eq!(Scopes::granted("b\ta  b\u{e4}").iter().collect::<Vec<_>>(), ["a", "b", "b\u{e4}"]);
+        assert!(Scopes::granted("").is_empty());
+    }
+
+    #[test]
+    fn claims_are_compared_as_they_are_sent() {
+        let with = |claims| TokenRequest::new(["a"]).unwrap().with_client_claims(claims).key;
+        assert_ne!(with(r#"{"n":18446744073709551617}"#), with(r#"{"n":18446744073709551618}"#));
+    }
+}

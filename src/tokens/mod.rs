@@ -13,6 +13,8 @@ mod flight;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
 mod grants;
+#[cfg(test)]
+mod interleavings;
 mod key;
 mod lock;
 mod policy;

@@ -263,3 +263,70 @@ impl GrantRecord {
         Some(token)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fakes::*;
+    use super::*;
+
+    fn record(change: impl FnOnce(&mut Issued)) -> GrantRecord {
+        let provider = FakeProvider::new(crate::clock::ManualClock::at(START));
+        let store = FakeStore::default();
+        sign_in(&store, &provider, &grant(1), START, change);
+        (*store.record(&grant(1)).unwrap()).clone()
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written() {
+        let by = identity(ada(), "renewed", START + seconds(7200));
+        let issued = Issued {
+            access_token: Some("other".into()),
+            scope: Some("c b".into()),
+            refresh_in: Some(seconds(99)),
+            ..Issued::default()
+        };
+        let record = record(|_| {});
+        let (record, _) =
+            record.refreshed(TokenKey::new(Scopes::granted("b")), issued, Some(Some(&by)), CacheLimits::default(), START);
+        let (failing, renew_at) = (Failing { since: START, attempts: 3 }, START + seconds(9));
+        let record = record.failed(failing, renew_at);
+        let json = record.to_json().unwrap();
+        let read = GrantRecord::from_json(&json).unwrap();
+        assert_eq!(read.person(), record.person());
+        assert_eq!(
+            (read.scopes(), read.refresh_token(), read.id_token()),
+            (record.scopes(), record.refresh_token(), record.id_token())
+        );
+        assert_eq!(read.claims().unwrap().get(), r#"{"name":"renewed"}"#);
+        assert_eq!((read.renew_at(), read.failing(), read.generation()), (Some(renew_at), Some(failing), 3));
+        let token = read.tokens().find(&TokenKey::new(Scopes::granted("c")), |_| true).unwrap();
+        assert_eq!((token.secret.expose(), token.refresh_at, token.from_sign_in), ("other", Some(START + seconds(99)), false));
+        assert!(read.tokens().find(&read.sign_in_key(), |_| true).unwrap().from_sign_in);
+    }
+
+    #[test]
+    fn a_record_of_another_version_is_none() {
+        let json = String::from_utf8(record(|_| {}).to_json().unwrap().to_vec()).unwrap();
+        assert!(GrantRecord::from_json(json.replace(r#""v":1"#, r#""v":2"#).as_bytes()).is_none());
+        for broken in ["", "{}", "null", &json[..json.len() - 1]] {
+            assert!(GrantRecord::from_json(broken.as_bytes()).is_none(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn an_id_token_over_four_kilobytes_is_not_kept() {
+        let record = record(|_| {});
+        let by = Identity { id_token: "i".repeat(MAX_ID_TOKEN_BYTES + 1).into(), ..identity(ada(), "renewed", START) };
+        let (next, _) = record.refreshed(record.sign_in_key(), Issued::default(), Some(Some(&by)), CacheLimits::default(), START);
+        assert_eq!(next.id_token(), record.id_token());
+        assert!(next.claims().is_some());
+    }
+
+    #[test]
+    fn what_a_sign_in_takes_beside_its_tokens_is_little() {
+        let record = record(|_| {});
+        let tokens = "access-0refresh-0-1id-0".len();
+        let bytes = record.to_json().unwrap().len() - tokens;
+        assert!(bytes < 300, "{bytes}");
+    }
+}

@@ -374,7 +374,7 @@ pub(super) fn renewal_failed() -> Error {
 mod tests {
     use std::sync::atomic::Ordering::SeqCst;
 
-    use super::super::{fakes::*, *};
+    use super::super::fakes::*;
     use super::*;
 
     /// Starts a request, lets it come to the provider, does `meanwhile`, and opens the gate.

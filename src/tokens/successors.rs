@@ -71,3 +71,45 @@ fn digest(token: &Secret) -> [u8; 32] {
     bytes.iter_mut().zip(digest::digest(&digest::SHA256, token.expose().as_bytes()).as_ref()).for_each(|(to, from)| *to = *from);
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fakes::{START, seconds};
+    use super::*;
+
+    fn latest(successors: &Successors, token: &str, after: u64) -> String {
+        successors.latest(&token.into(), START + seconds(after)).expose().to_owned()
+    }
+
+    #[test]
+    fn successors_of_successors_are_known_for_thirty_seconds() {
+        let successors = Successors::default();
+        successors.remember(&"a".into(), &"b".into(), START);
+        successors.remember(&"b".into(), &"c".into(), START + seconds(10));
+        assert_eq!(latest(&successors, "a", 29), "c");
+        assert_eq!(latest(&successors, "a", 30), "a");
+        assert_eq!(latest(&successors, "b", 39), "c");
+        assert_eq!(latest(&successors, "b", 40), "b");
+        assert!(successors.0.lock().unwrap().by_old.is_empty());
+    }
+
+    #[test]
+    fn a_token_that_comes_back_is_no_circle() {
+        let successors = Successors::default();
+        successors.remember(&"a".into(), &"a".into(), START);
+        assert!(successors.0.lock().unwrap().by_old.is_empty());
+        successors.remember(&"a".into(), &"b".into(), START);
+        successors.remember(&"b".into(), &"a".into(), START);
+        assert!(["a", "b"].contains(&latest(&successors, "a", 1).as_str()));
+    }
+
+    #[test]
+    fn the_memory_is_bounded() {
+        let successors = Successors::default();
+        for number in 0..CAPACITY + 100 {
+            successors.remember(&number.to_string().into(), &"new".into(), START);
+        }
+        let state = successors.0.lock().unwrap();
+        assert!(state.by_old.len() <= CAPACITY + 1 && state.ends.len() == state.by_old.len());
+    }
+}

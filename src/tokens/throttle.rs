@@ -58,3 +58,46 @@ impl Throttle {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fakes::*;
+    use super::*;
+    use crate::error::ErrorKind;
+
+    fn errand(number: usize) -> Errand {
+        Errand::Token(request(&format!("scope{number}")))
+    }
+
+    fn failure() -> Error {
+        Error::new(ErrorKind::ProviderUnreachable, "")
+    }
+
+    /// MSAL-132
+    #[test]
+    fn when_it_is_full_the_one_nearest_its_end_is_dropped() {
+        let throttle = Throttle::default();
+        for number in 0..CAPACITY {
+            let pause = if number == 7 { 10 } else { 20 };
+            throttle.remember(GrantId(1), &errand(number), failure(), seconds(pause), START);
+        }
+        throttle.remember(GrantId(1), &errand(3), failure(), seconds(30), START);
+        assert!(throttle.check(GrantId(1), &errand(7), START).is_some(), "one that is in has its place");
+        throttle.remember(GrantId(2), &errand(3), failure(), seconds(5), START);
+        assert!(throttle.check(GrantId(1), &errand(7), START).is_none());
+        assert!(throttle.check(GrantId(2), &errand(3), START).is_some());
+        assert_eq!(throttle.failures().len(), CAPACITY);
+        throttle.remember(GrantId(2), &errand(4), failure(), seconds(5), START + seconds(20));
+        assert_eq!(throttle.failures().len(), 2, "what is over leaves first");
+    }
+
+    #[test]
+    fn one_grant_does_not_hold_up_another() {
+        let throttle = Throttle::default();
+        throttle.remember(GrantId(1), &errand(1), failure(), seconds(5), START);
+        assert!(throttle.check(GrantId(1), &errand(1), START + seconds(4)).is_some());
+        assert!(throttle.check(GrantId(1), &errand(1), START + seconds(5)).is_none());
+        assert!(throttle.check(GrantId(2), &errand(1), START).is_none());
+        assert!(throttle.check(GrantId(1), &Errand::Renewal, START).is_none());
+    }
+}

@@ -1,0 +1,408 @@
+//! A model check of the single flight: the real code under every order in which its tasks can take their steps.
+//!
+//! A step is what a task does between two awaits. Everything that flights share lies behind mutexes that are never held over an await, so the orders of steps are
+//! all the behaviours there are. Each call of the store, the provider and the lock is a step of its own. Time passes only when nobody else can move.
+//!
+//! Scenes with two actors are played in every order, those with more in every order in which a task that could go on is put off at most twice.
+
+use std::{
+    fmt,
+    future::Future,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    task::{Context, Poll, Wake, Waker},
+    time::Duration,
+};
+
+use super::{
+    fakes::*,
+    flight::{Task, Tasks},
+    *,
+};
+use crate::{
+    clock::ManualClock,
+    config::SessionEnd,
+    error::{Error, ErrorKind},
+};
+
+/// More steps than any of the scenarios needs: a schedule that takes more never ends.
+const MOST_STEPS: usize = 1_000;
+
+/// Which of the ready tasks goes next: the first decisions are given, after them it is always the first task.
+#[derive(Debug, Default)]
+struct Schedule {
+    /// Per decision: what was chosen, of how many.
+    decisions: Vec<(usize, usize)>,
+    made: usize,
+    /// How often a task that could go on may be put off.
+    interruptions: usize,
+    left: usize,
+    last: Option<usize>,
+}
+
+impl Schedule {
+    fn within(interruptions: usize) -> Self {
+        Self { interruptions, left: interruptions, ..Self::default() }
+    }
+
+    /// One of the tasks that are ready.
+    fn choose(&mut self, mut ready: Vec<usize>) -> usize {
+        if let Some(last) = self.last
+            && let Some(place) = ready.iter().position(|task| *task == last)
+        {
+            ready.swap(0, place);
+            if self.left == 0 {
+                return last;
+            }
+            let chosen = ready[self.decide(ready.len())];
+            self.left -= usize::from(chosen != last);
+            self.last = Some(chosen);
+            return chosen;
+        }
+        let chosen = ready[self.decide(ready.len())];
+        self.last = Some(chosen);
+        chosen
+    }
+
+    fn decide(&mut self, among: usize) -> usize {
+        if among == 1 {
+            return 0;
+        }
+        if self.made == self.decisions.len() {
+            self.decisions.push((0, among));
+        }
+        let (chosen, of) = self.decisions[self.made];
+        assert_eq!(of, among, "the same decisions lead to the same state");
+        self.made += 1;
+        chosen
+    }
+
+    /// The next schedule in depth-first order, if there is one.
+    fn next(mut self) -> Option<Self> {
+        (self.made, self.left, self.last) = (0, self.interruptions, None);
+        while let Some((chosen, of)) = self.decisions.pop() {
+            if chosen + 1 < of {
+                self.decisions.push((chosen + 1, of));
+                return Some(self);
+            }
+        }
+        None
+    }
+}
+
+#[derive(Debug)]
+struct Ready(AtomicBool);
+
+impl Wake for Ready {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, SeqCst);
+    }
+}
+
+/// The tasks of one run.
+#[derive(Default)]
+struct Model {
+    tasks: Mutex<Vec<(Arc<Ready>, Option<Task>)>>,
+    paused: Mutex<Vec<Waker>>,
+}
+
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Model")
+    }
+}
+
+impl Model {
+    fn add(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.lock().unwrap().push((Arc::new(Ready(AtomicBool::new(true))), Some(Box::pin(task))));
+    }
+
+    /// Runs all tasks to their ends.
+    fn run(&self, schedule: &mut Schedule) {
+        for _ in 0..MOST_STEPS {
+            let ready: Vec<usize> = {
+                let tasks = self.tasks.lock().unwrap();
+                let ready = |(_, (ready, task)): &(usize, &(Arc<Ready>, Option<Task>))| task.is_some() && ready.0.load(SeqCst);
+                let ready = tasks.iter().enumerate().filter(ready).map(|(index, _)| index).collect();
+                if tasks.iter().all(|(_, task)| task.is_none()) {
+                    return;
+                }
+                ready
+            };
+            if ready.is_empty() {
+                let paused = std::mem::take(&mut *self.paused.lock().unwrap());
+                assert!(!paused.is_empty(), "somebody waits for ever");
+                paused.into_iter().for_each(Waker::wake);
+                continue;
+            }
+            let index = schedule.choose(ready);
+            let (flag, mut task) = {
+                let (flag, task) = &mut self.tasks.lock().unwrap()[index];
+                flag.0.store(false, SeqCst);
+                (flag.clone(), task.take().unwrap())
+            };
+            if task.as_mut().poll(&mut Context::from_waker(&Waker::from(flag))).is_pending() {
+                self.tasks.lock().unwrap()[index].1 = Some(task);
+            }
+        }
+        panic!("the schedule has no end");
+    }
+}
+
+impl Tasks for Arc<Model> {
+    fn spawn(&self, task: Task) -> Result<(), Error> {
+        self.add(task);
+        Ok(())
+    }
+
+    fn pause(&self, _duration: Duration) -> Task {
+        let model = self.clone();
+        let mut paused = false;
+        Box::pin(std::future::poll_fn(move |context| {
+            if std::mem::replace(&mut paused, true) {
+                return Poll::Ready(());
+            }
+            model.paused.lock().unwrap().push(context.waker().clone());
+            Poll::Pending
+        }))
+    }
+}
+
+/// One session and the processes that serve it, each with `Grants` of its own.
+struct Scene {
+    model: Arc<Model>,
+    clock: ManualClock,
+    store: Arc<FakeStore>,
+    provider: Arc<FakeProvider>,
+    lock: Arc<FakeLock>,
+    processes: Vec<Grants>,
+    grant: GrantRef,
+    /// Callers that have their answer.
+    answered: Arc<AtomicUsize>,
+}
+
+impl Scene {
+    fn new(processes: usize) -> Self {
+        let (model, clock) = (Arc::new(Model::default()), ManualClock::at(START));
+        let (store, lock) = (Arc::new(FakeStore::default()), Arc::new(FakeLock::default()));
+        let provider = Arc::new(FakeProvider::new(clock.clone()));
+        let process = |_| {
+            let lock: Option<Arc<dyn RefreshLock>> = if processes > 1 { Some(lock.clone()) } else { None };
+            let clock = Arc::new(clock.clone());
+            Grants::on(
+                Arc::new(model.clone()),
+                store.clone(),
+                provider.clone(),
+                clock,
+                lock,
+                SessionEnd::OwnLimits,
+                CacheLimits::default(),
+            )
+        };
+        let processes = (0..processes).map(process).collect();
+        let scene = Self { model, clock, store, provider, lock, processes, grant: grant(1), answered: Arc::default() };
+        sign_in(&scene.store, &scene.provider, &scene.grant, START, |_| {});
+        scene
+    }
+
+    /// Somebody who asks for a token, and sees only what is stored.
+    fn ask(&self, process: usize, scopes: &str) {
+        let (grants, grant, store, answered) =
+            (self.processes[process].clone(), self.grant.clone(), self.store.clone(), self.answered.clone());
+        let request = request(scopes);
+        self.model.add(async move {
+            match grants.access_token(&grant, &request).await {
+                Ok(token) => assert!(store.has_stored_token(&request, &token), "seen before it was stored"),
+                Err(error) => assert_eq!((error.kind(), store.is_signed_in(&grant)), (ErrorKind::SessionEnded, false)),
+            }
+            answered.fetch_add(1, SeqCst);
+        });
+    }
+
+    /// Somebody whose claims are due, and who must not be signed out.
+    fn renew(&self, process: usize) {
+        let (grants, grant, store, answered) =
+            (self.processes[process].clone(), self.grant.clone(), self.store.clone(), self.answered.clone());
+        self.model.add(async move {
+            match grants.renew(&grant).await.unwrap() {
+                Renewal::Live(renewed) => assert!(renewed.claims().is_some()),
+                Renewal::SessionMustEnd(_) => assert!(!store.is_signed_in(&grant)),
+            }
+            answered.fetch_add(1, SeqCst);
+        });
+    }
+
+    /// Somebody who asks and goes away after so many steps.
+    fn ask_and_leave(&self, scopes: &str, steps: usize) {
+        let (grants, grant, request) = (self.processes[0].clone(), self.grant.clone(), request(scopes));
+        self.model.add(async move {
+            let mut asking = Box::pin(async move { grants.access_token(&grant, &request).await.map(drop) });
+            for _ in 0..steps {
+                if std::future::poll_fn(|context| Poll::Ready(asking.as_mut().poll(context).is_ready())).await {
+                    return;
+                }
+                Step::default().await;
+            }
+        });
+    }
+
+    fn sign_out(&self) {
+        let (store, grant) = (self.store.clone(), self.grant.clone());
+        self.model.add(async move { store.sign_out(&grant).await });
+    }
+
+    /// What holds whatever happened.
+    fn check(&self, callers: usize) {
+        assert_eq!(self.answered.load(SeqCst), callers, "everybody has an answer");
+        assert!(!self.provider.reused.load(SeqCst), "a refresh token was sent twice");
+        assert!(self.provider.most_inside.load(SeqCst) <= 1, "two refreshes at the same time");
+        assert!(self.processes.iter().all(|grants| !grants.is_busy()), "a flight was left over");
+        assert!(self.lock.is_free(), "the lock was left over");
+        match self.store.record(&self.grant) {
+            Some(record) => {
+                assert!(self.store.is_signed_in(&self.grant), "something was left after the sign-out");
+                assert!(self.provider.accepts(record.refresh_token().unwrap()), "the rotated refresh token was lost");
+            }
+            None => assert!(!self.store.is_signed_in(&self.grant), "the record was lost"),
+        }
+    }
+}
+
+/// Plays the scene in every order, or in those with few interruptions, and says how many there are.
+fn every_order(interruptions: usize, scene: impl Fn() -> Scene, check: impl Fn(&Scene)) -> usize {
+    let (mut schedule, mut orders) = (Some(Schedule::within(interruptions)), 0);
+    while let Some(mut this) = schedule {
+        let scene = scene();
+        scene.model.run(&mut this);
+        check(&scene);
+        orders += 1;
+        schedule = this.next();
+    }
+    println!("{orders} orders");
+    orders
+}
+
+const ALL: usize = usize::MAX;
+const FEW: usize = 2;
+
+#[test]
+fn the_same_request_twice_is_one_refresh() {
+    let scene = || {
+        let scene = Scene::new(1);
+        scene.ask(0, "mail.read");
+        scene.ask(0, "mail.read");
+        scene
+    };
+    let orders = every_order(ALL, scene, |scene| {
+        scene.check(2);
+        assert_eq!(scene.provider.calls(), 1);
+    });
+    assert!(orders > 100, "the scheduler tries few orders");
+}
+
+#[test]
+fn different_requests_are_two_refreshes_one_after_the_other() {
+    let scene = || {
+        let scene = Scene::new(1);
+        scene.ask(0, "mail.read");
+        scene.ask(0, "mail.send");
+        scene
+    };
+    every_order(ALL, scene, |scene| {
+        scene.check(2);
+        assert_eq!(scene.provider.calls(), 2);
+    });
+}
+
+#[test]
+fn claims_and_token_of_the_sign_in_are_one_refresh() {
+    let scene = || {
+        let scene = Scene::new(1);
+        scene.clock.advance(seconds(4000));
+        scene.ask(0, "");
+        scene.renew(0);
+        scene
+    };
+    every_order(ALL, scene, |scene| {
+        scene.check(2);
+        assert_eq!(scene.provider.calls(), 1);
+    });
+}
+
+#[test]
+fn signed_out_stays_signed_out() {
+    let one = || {
+        let scene = Scene::new(1);
+        scene.ask(0, "mail.read");
+        scene.sign_out();
+        scene
+    };
+    let more = || {
+        let scene = one();
+        scene.ask(0, "mail.send");
+        scene
+    };
+    let check = |scene: &Scene| assert!(!scene.store.is_signed_in(&scene.grant) && scene.provider.calls() <= 2);
+    every_order(ALL, one, |scene| {
+        scene.check(1);
+        check(scene);
+    });
+    every_order(FEW, more, |scene| {
+        scene.check(2);
+        check(scene);
+    });
+}
+
+#[test]
+fn a_caller_that_goes_away_changes_nothing() {
+    for steps in 1..=3 {
+        let scene = || {
+            let scene = Scene::new(1);
+            scene.ask_and_leave("mail.read", steps);
+            scene.ask(0, "mail.send");
+            scene
+        };
+        every_order(FEW, scene, |scene| scene.check(1));
+    }
+}
+
+#[test]
+fn a_store_that_fails_loses_no_refresh_token() {
+    for failures in [1, 4] {
+        let scene = |leaves_a_record: bool| {
+            let scene = Scene::new(1);
+            scene.store.failing_saves.store(failures, SeqCst);
+            scene.ask_and_leave("mail.read", 2);
+            scene.ask_and_leave("mail.send", 2);
+            if !leaves_a_record {
+                scene.sign_out();
+            }
+            scene
+        };
+        every_order(FEW, || scene(true), |scene| scene.check(0));
+        every_order(FEW, || scene(false), |scene| scene.check(0));
+    }
+}
+
+#[test]
+fn two_processes_with_a_lock_are_one_refresh() {
+    let scene = || {
+        let scene = Scene::new(2);
+        scene.clock.advance(seconds(4000));
+        scene.renew(0);
+        scene.renew(1);
+        scene
+    };
+    every_order(ALL, scene, |scene| {
+        scene.check(2);
+        assert_eq!(scene.provider.calls(), 1);
+    });
+    let more = || {
+        let scene = scene();
+        scene.sign_out();
+        scene
+    };
+    every_order(FEW, more, |scene| scene.check(2));
+}
