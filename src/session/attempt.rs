@@ -269,3 +269,39 @@ pub(super) fn fingerprint<'a>(label: &'a str, parts: impl IntoIterator<Item = &'
     short.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
     short
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person(iss: &str, sub: &str, tid: Option<&str>, oid: Option<&str>) -> Person {
+        Person { iss: iss.into(), sub: sub.into(), tid: tid.map(Into::into), oid: oid.map(Into::into) }
+    }
+
+    #[test]
+    fn the_expected_person_is_known_by_issuer_and_subject_and_no_contradiction() {
+        let ada = person("i", "ada", Some("t"), Some("o"));
+        let expected = PersonKey::of(&ada);
+        assert!(expected.is(&ada));
+        assert!(expected.is(&person("i", "ada", None, None)));
+        assert!(PersonKey::of(&person("i", "ada", None, None)).is(&ada));
+        for other in [
+            person("i", "bob", Some("t"), Some("o")),
+            person("j", "ada", Some("t"), Some("o")),
+            person("i", "ada", Some("t"), Some("p")),
+            person("i", "ada", Some("u"), Some("o")),
+            person("ia", "da", Some("t"), Some("o")),
+        ] {
+            assert!(!expected.is(&other), "{} {}", other.iss, other.sub);
+        }
+    }
+
+    #[test]
+    fn causes_differ_by_every_part() {
+        let cause = Cause::new(&["consent", "graph", "User.Read"]);
+        assert_eq!(cause, Cause::new(&["consent", "graph", "User.Read"]));
+        for other in [&["step-up", "graph", "User.Read"][..], &["consent", "graphUser", ".Read"], &["consent", "graph"], &[]] {
+            assert!(cause != Cause::new(other));
+        }
+    }
+}

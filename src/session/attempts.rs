@@ -204,3 +204,302 @@ fn state(attempt: &Attempt, slot: Slot) -> Result<String, Error> {
 fn expired(attempt: &Attempt, now: UnixTime) -> bool {
     now.since(attempt.created) >= Attempts::LIFETIME || attempt.created.since(now) >= Attempts::LIFETIME
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::{super::fixture::*, *};
+    use crate::session::{AttemptPurpose, Cause, PersonKey, RecordId};
+
+    const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
+    const BINDING: &[&[u8]] = &[b"https://id.example", b"client", b"https://app.example/auth/callback", b"query"];
+
+    fn attempts() -> Attempts {
+        Attempts::new(key_ring(&[SECRET]), Arc::new(Cookies::new("AbCdEfGh", true, false)), BINDING)
+    }
+
+    fn attempt(return_path: &str) -> Attempt {
+        Attempt::new(AttemptPurpose::SignIn, return_path, NOW).unwrap()
+    }
+
+    fn begin(headers: &HeaderMap, return_path: &str) -> Begun {
+        attempts().begin(headers, attempt(return_path), NOW).unwrap()
+    }
+
+    fn find(headers: &HeaderMap, state: &str) -> Lookup {
+        attempts().find(headers, State::parse(state).unwrap(), NOW)
+    }
+
+    fn is_removal(header: &HeaderValue) -> bool {
+        header.to_str().unwrap().contains("Max-Age=0")
+    }
+
+    /// What a browser sends that had `before` and got these answers.
+    fn then(before: &HeaderMap, begun: &Begun) -> HeaderMap {
+        let mut jar: Vec<(String, String)> = Vec::new();
+        let sent = before
+            .get_all(http::header::COOKIE)
+            .iter()
+            .flat_map(|header| header.to_str().unwrap().split("; ").map(str::to_owned));
+        let set = begun
+            .set_cookies
+            .iter()
+            .filter(|header| !is_removal(header))
+            .map(|header| header.to_str().unwrap().split(';').next().unwrap().to_owned());
+        for pair in sent.chain(set).collect::<Vec<_>>() {
+            let (name, value) = pair.split_once('=').unwrap();
+            jar.retain(|(other, _)| other != name);
+            jar.push((name.to_owned(), value.to_owned()));
+        }
+        for removal in begun.set_cookies.iter().filter(|header| is_removal(header)) {
+            jar.retain(|(name, _)| !removal.to_str().unwrap().starts_with(&format!("{name}=;")));
+        }
+        cookie_header(&jar.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; "))
+    }
+
+    /// C-446
+    #[test]
+    fn an_attempt_outlives_the_process_that_began_it() {
+        let begun = begin(&HeaderMap::new(), "/deep?x=1");
+        let browser = then(&HeaderMap::new(), &begun);
+        let Lookup::Found(found) = find(&browser, &begun.state) else { panic!() };
+        assert_eq!(*found, begun.attempt);
+        assert_eq!(found.return_path, "/deep?x=1");
+        assert_eq!(found.derive("label").unwrap(), begun.attempt.derive("label").unwrap());
+    }
+
+    /// C-326
+    #[test]
+    fn attempts_of_parallel_tabs_do_not_disturb_each_other() {
+        let mut browser = HeaderMap::new();
+        let tabs: Vec<_> = (0..8)
+            .map(|tab| {
+                let begun = begin(&browser, &format!("/{tab}"));
+                browser = then(&browser, &begun);
+                begun
+            })
+            .collect();
+        for tab in tabs {
+            let Lookup::Found(found) = find(&browser, &tab.state) else { panic!() };
+            assert_eq!(found.return_path, tab.attempt.return_path);
+        }
+    }
+
+    #[test]
+    fn tabs_that_begin_at_once_rarely_choose_the_same_slot() {
+        let slots: HashSet<_> = (0..200).map(|_| begin(&HeaderMap::new(), "/").state[3..4].to_owned()).collect();
+        assert_eq!(slots.len(), Slot::COUNT);
+    }
+
+    /// C-121 C-348
+    #[test]
+    fn the_ninth_attempt_takes_the_slot_of_the_oldest_and_headers_stay_bounded() {
+        let mut browser = HeaderMap::new();
+        let mut states = Vec::new();
+        for number in 0..30 {
+            let mut attempt = attempt(&"/x".repeat(1000));
+            attempt.created = NOW + Duration::from_secs(number);
+            let begun = attempts().begin(&browser, attempt, NOW + Duration::from_secs(number)).unwrap();
+            assert_eq!(begun.set_cookies.len(), 1);
+            browser = then(&browser, &begun);
+            states.push(begun.state);
+        }
+        let sent = browser[http::header::COOKIE].to_str().unwrap();
+        assert_eq!(sent.matches('=').count(), Slot::COUNT);
+        assert!(sent.len() <= Slot::COUNT * (LONGEST + 2));
+        for (number, state) in states.iter().enumerate() {
+            assert_eq!(matches!(find(&browser, state), Lookup::Found(_)), number >= 22, "{number}");
+        }
+    }
+
+    /// C-119
+    #[test]
+    fn an_attempt_lasts_ten_minutes_whatever_the_browser_keeps() {
+        let begun = begin(&HeaderMap::new(), "/");
+        let browser = then(&HeaderMap::new(), &begun);
+        let state = State::parse(&begun.state).unwrap();
+        let at = |now| attempts().find(&browser, state, now);
+        assert!(matches!(at(NOW + Duration::from_secs(599)), Lookup::Found(_)));
+        assert!(matches!(at(NOW + Duration::from_secs(600)), Lookup::Expired));
+        // C-444: a clock that jumped back.
+        assert!(matches!(at(NOW - Duration::from_secs(599)), Lookup::Found(_)));
+        assert!(matches!(at(NOW - Duration::from_secs(600)), Lookup::Expired));
+        assert!(is_removal(&attempts().remove(state.slot)));
+    }
+
+    /// C-122
+    #[test]
+    fn expired_and_unreadable_attempts_are_removed_and_sign_in_works() {
+        let mut old = attempt("/");
+        old.created = NOW - Duration::from_secs(600);
+        let expired = attempts().begin(&HeaderMap::new(), old, NOW - Duration::from_secs(600)).unwrap();
+        let slot = &expired.state[3..4];
+        let mut cookies = then(&HeaderMap::new(), &expired)[http::header::COOKIE].to_str().unwrap().to_owned();
+        for (number, junk) in ["", "junk", "AQ", &"A".repeat(LONGEST), &"A".repeat(10_000)].iter().enumerate() {
+            let other = (number + 1 + slot.parse::<usize>().unwrap()) % Slot::COUNT;
+            cookies.push_str(&format!("; __Host-identity-AbCdEfGh.{other}={junk}"));
+        }
+        let before = cookie_header(&cookies);
+        let begun = begin(&before, "/");
+        // The new attempt may have taken one of their slots.
+        let taken = before[http::header::COOKIE].to_str().unwrap().contains(&format!(".{}=", &begun.state[3..4]));
+        assert_eq!(begun.set_cookies.iter().filter(|header| is_removal(header)).count(), if taken { 5 } else { 6 });
+        let after = then(&before, &begun);
+        assert_eq!(after[http::header::COOKIE].to_str().unwrap().matches('=').count(), 1);
+        assert!(matches!(find(&after, &begun.state), Lookup::Found(_)));
+    }
+
+    #[test]
+    fn a_state_finds_only_its_own_attempt() {
+        let begun = begin(&HeaderMap::new(), "/");
+        let browser = then(&HeaderMap::new(), &begun);
+        assert!(matches!(find(&HeaderMap::new(), &begun.state), Lookup::Missing));
+        let slot = &begun.state[3..4];
+        for other in [
+            begin(&HeaderMap::new(), "/").state,
+            format!("r0.{slot}.{}", "A".repeat(HANDLE)),
+            begun.state.replace("r0", "r1"),
+            format!("r0.{}.{}", (slot.parse::<u8>().unwrap() + 1) % 8, &begun.state[5..]),
+        ] {
+            assert!(matches!(find(&browser, &other), Lookup::Missing), "{other}");
+        }
+    }
+
+    #[test]
+    fn an_attempt_is_worth_nothing_elsewhere() {
+        let begun = begin(&HeaderMap::new(), "/");
+        let browser = then(&HeaderMap::new(), &begun);
+        let state = State::parse(&begun.state).unwrap();
+        let cookies = || Arc::new(Cookies::new("AbCdEfGh", true, false));
+        for part in 0..BINDING.len() {
+            let mut binding = BINDING.to_vec();
+            binding[part] = b"another";
+            let other = Attempts::new(key_ring(&[SECRET]), cookies(), &binding);
+            assert!(matches!(other.find(&browser, state, NOW), Lookup::Missing));
+        }
+        for keys in [key_ring(&[OTHER_SECRET]), app_keys(&[SECRET], "other")] {
+            assert!(matches!(Attempts::new(keys, cookies(), BINDING).find(&browser, state, NOW), Lookup::Missing));
+        }
+        let rotated = Attempts::new(key_ring(&[OTHER_SECRET, SECRET]), cookies(), BINDING);
+        assert!(matches!(rotated.find(&browser, state, NOW), Lookup::Found(_)));
+        // In another slot.
+        let moved = browser[http::header::COOKIE]
+            .to_str()
+            .unwrap()
+            .replace(&format!("{}=", state.slot), &format!("{}=", (state.slot.0 + 1) % 8));
+        let asked = begun.state.replacen(&format!(".{}.", state.slot), &format!(".{}.", (state.slot.0 + 1) % 8), 1);
+        assert!(matches!(find(&cookie_header(&moved), &asked), Lookup::Missing));
+    }
+
+    /// C-327
+    #[test]
+    fn a_planted_cookie_in_front_hides_no_attempt() {
+        let begun = begin(&HeaderMap::new(), "/");
+        let pair = then(&HeaderMap::new(), &begun)[http::header::COOKIE].to_str().unwrap().to_owned();
+        let name = pair.split_once('=').unwrap().0;
+        assert!(matches!(find(&cookie_header(&format!("{name}=planted; {pair}")), &begun.state), Lookup::Found(_)));
+    }
+
+    /// C-439
+    #[test]
+    fn a_state_is_ours_or_none() {
+        let state = begin(&HeaderMap::new(), "/").state;
+        assert!(State::parse(&state).is_some());
+        assert_eq!(State::parse("r1.7.AAAAAAAAAAAAAAAAAAAA-_").map(|state| (state.retry, state.slot)), Some((1, Slot(7))));
+        for other in [
+            "",
+            "r",
+            "r0.0.",
+            "x0.0.AAAAAAAAAAAAAAAAAAAAAA",
+            "r0.8.AAAAAAAAAAAAAAAAAAAAAA",
+            "r0.0.AAAAAAAAAAAAAAAAAAAAA",
+            "r0.0.AAAAAAAAAAAAAAAAAAAAAAA",
+            "r0.0.AAAAAAAAAAAAAAAAAAAAA.",
+            "r0.0.AAAAAAAAAAAAAAAAAAAAé",
+            "r10.0.AAAAAAAAAAAAAAAAAAAAA",
+            " r0.0.AAAAAAAAAAAAAAAAAAAAA",
+            &"r0.0.".repeat(200_000),
+        ] {
+            assert_eq!(State::parse(other), None);
+        }
+    }
+
+    #[test]
+    fn what_is_derived_differs_by_label_and_attempt() {
+        let [one, two] = [attempt("/"), attempt("/")];
+        let derived: HashSet<_> =
+            [&one, &two].iter().flat_map(|attempt| ["a", "b", "state"].map(|label| attempt.derive(label).unwrap())).collect();
+        assert_eq!(derived.len(), 6);
+        assert!(derived.iter().all(|value| value.len() == 43));
+        let state = attempts().begin(&HeaderMap::new(), one, NOW).unwrap().state;
+        assert!(derived.iter().any(|value| state.ends_with(&value[..HANDLE])));
+    }
+
+    #[test]
+    fn the_longest_attempt_fits_and_a_return_path_that_does_not_becomes_home() {
+        let full = |return_path: usize, scopes: usize| Attempt {
+            silent: true,
+            retry: 9,
+            scopes: Some("s".repeat(scopes)),
+            policy: Some("B2C_1_a_policy".into()),
+            max_age: Some(u32::MAX),
+            acr: Some("urn:mace:incommon:iap:silver".into()),
+            cause: Some(Cause::new(&["consent"])),
+            started_from: Some(RecordId(7)),
+            expected: Some(PersonKey::of(&crate::tokens::Person { oid: Some("oid".into()), ..person("ada") })),
+            ..Attempt::new(AttemptPurpose::StepUp, format!("/{}", "p".repeat(return_path)), NOW).unwrap()
+        };
+        let mut longest = 0;
+        for (return_path, scopes) in (0..600).step_by(7).flat_map(|path| [0, 20, 60, 150].map(|scopes| (path, scopes))) {
+            let asked = full(return_path, scopes);
+            let begun = attempts().begin(&HeaderMap::new(), asked.clone(), NOW).unwrap();
+            let cookie = begun.set_cookies[0].to_str().unwrap().split(';').next().unwrap().len();
+            assert!(cookie <= LONGEST, "{return_path} {scopes}: {cookie}");
+            longest = longest.max(cookie);
+            let Lookup::Found(found) = find(&then(&HeaderMap::new(), &begun), &begun.state) else { panic!() };
+            if found.return_path == "/" && return_path > 0 {
+                assert!(return_path > 60, "{return_path} {scopes}");
+                assert_eq!(*found, Attempt { return_path: "/".into(), ..asked });
+            } else {
+                assert_eq!(*found, asked);
+            }
+        }
+        assert!(longest > LONGEST - 8);
+        let error = attempts().begin(&HeaderMap::new(), full(0, 600), NOW).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::RequestInvalid);
+    }
+
+    #[test]
+    fn an_ordinary_attempt_leaves_room_for_a_long_return_path() {
+        let path = format!("/reports?{}", "q".repeat(300));
+        assert_eq!(begin(&HeaderMap::new(), &path).attempt.return_path, path);
+    }
+
+    #[test]
+    fn nothing_here_prints_the_seed_or_the_way() {
+        let begun = begin(&HeaderMap::new(), "/secret-report");
+        let printed = format!("{:?} {:?}", begun.attempt, attempts());
+        assert!(!printed.contains("report") && !printed.contains("seed"), "{printed}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn whatever_a_browser_sends_is_no_attempt(slot in 0..8_u8, junk: Vec<u8>, random in "[A-Za-z0-9_-]{22}") {
+            let value = [format!("__Host-identity-AbCdEfGh.{slot}=").as_bytes(), &junk].concat();
+            let Ok(value) = HeaderValue::from_bytes(&value) else { return Ok(()) };
+            let headers = HeaderMap::from_iter([(http::header::COOKIE, value)]);
+            let state = format!("r0.{slot}.{random}");
+            prop_assert!(matches!(find(&headers, &state), Lookup::Missing));
+        }
+
+        #[test]
+        fn any_sealed_bytes_are_an_attempt_or_none(bytes: Vec<u8>) {
+            let _ = Attempt::decode(&bytes);
+        }
+    }
+}

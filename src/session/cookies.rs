@@ -64,11 +64,11 @@ impl Cookies {
     }
 
     pub(super) fn session_values<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a [u8]> {
-        values(headers, &self.session).take(TRIED)
+        Values::new(headers, &self.session).take(TRIED)
     }
 
     pub(super) fn attempt_values<'a>(&'a self, headers: &'a HeaderMap, slot: Slot) -> impl Iterator<Item = &'a [u8]> {
-        values(headers, self.attempt_name(slot)).take(TRIED)
+        Values::new(headers, self.attempt_name(slot)).take(TRIED)
     }
 
     pub(super) fn set_session(&self, value: &[u8]) -> Result<HeaderValue, Error> {
@@ -117,28 +117,142 @@ impl Cookies {
 }
 
 /// The values of every cookie with exactly this name, in the order in which they were sent, from all `Cookie` headers (HTTP/2 may split them).
-fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-    headers.get_all(COOKIE).iter().flat_map(move |header| Values { rest: header.as_bytes(), name: name.as_bytes() })
-}
-
+///
+/// By hand, because it is part of every request: nothing is allocated, and no other cookie is looked into.
 struct Values<'a> {
+    lines: http::header::ValueIter<'a, HeaderValue>,
     rest: &'a [u8],
     name: &'a [u8],
+}
+
+impl<'a> Values<'a> {
+    fn new(headers: &'a HeaderMap, name: &'a str) -> Self {
+        Self { lines: headers.get_all(COOKIE).iter(), rest: &[], name: name.as_bytes() }
+    }
 }
 
 impl<'a> Iterator for Values<'a> {
     type Item = &'a [u8];
 
+    #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
-        while !self.rest.is_empty() {
-            let end = memchr::memchr(b';', self.rest).unwrap_or(self.rest.len());
-            let (pair, rest) = self.rest.split_at_checked(end)?;
-            self.rest = rest.get(1..).unwrap_or_default();
-            let pair = pair.strip_prefix(b" ").unwrap_or(pair);
-            if let Some(value) = pair.strip_prefix(self.name).and_then(|rest| rest.strip_prefix(b"=")) {
-                return Some(value);
+        loop {
+            while self.rest.is_empty() {
+                self.rest = self.lines.next()?.as_bytes();
+            }
+            let pair = self.rest.trim_ascii_start();
+            let value = pair.strip_prefix(self.name).and_then(|rest| rest.strip_prefix(b"="));
+            let from = value.unwrap_or(pair);
+            let end = memchr::memchr(b';', from).unwrap_or(from.len());
+            let (before, after) = from.split_at_checked(end)?;
+            self.rest = after.get(1..).unwrap_or_default();
+            if value.is_some() {
+                return Some(before);
             }
         }
-        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn headers(lines: &[&str]) -> HeaderMap {
+        lines.iter().map(|line| (COOKIE, HeaderValue::from_str(line).unwrap())).collect()
+    }
+
+    fn found<'a>(headers: &'a HeaderMap, name: &'a str) -> Vec<&'a str> {
+        Values::new(headers, name).map(|value| std::str::from_utf8(value).unwrap()).collect()
+    }
+
+    /// C-303
+    #[test]
+    fn over_https_the_session_cookie_is_host_only_and_out_of_scripts_reach() {
+        let cookies = Cookies::new("AbCdEfGh", true, false);
+        assert_eq!(
+            cookies.set_session(b"value").unwrap(),
+            "__Host-identity-AbCdEfGh=value; Path=/; HttpOnly; Secure; SameSite=Lax"
+        );
+        // Answers by POST change nothing about the session.
+        let cookies = Cookies::new("AbCdEfGh", true, true);
+        assert!(cookies.set_session(b"value").unwrap().to_str().unwrap().ends_with("SameSite=Lax"));
+    }
+
+    #[test]
+    fn over_http_on_loopback_the_name_is_plain() {
+        let cookies = Cookies::new("AbCdEfGh", false, false);
+        assert_eq!(cookies.set_session(b"value").unwrap(), "identity-AbCdEfGh=value; Path=/; HttpOnly; SameSite=Lax");
+    }
+
+    /// C-306
+    #[test]
+    fn an_attempt_that_is_answered_by_post_is_sent_across_sites() {
+        let [slot, ..] = Slot::ALL;
+        for (secure, name) in [(true, "__Host-identity-id.0"), (false, "identity-id.0")] {
+            let cookies = Cookies::new("id", secure, true);
+            assert_eq!(
+                cookies.set_attempt(slot, "value").unwrap(),
+                format!("{name}=value; Path=/; Max-Age=600; HttpOnly; Secure; SameSite=None").as_str()
+            );
+        }
+        let cookies = Cookies::new("id", true, false);
+        assert!(cookies.set_attempt(slot, "value").unwrap().to_str().unwrap().ends_with("; HttpOnly; Secure; SameSite=Lax"));
+    }
+
+    #[test]
+    fn a_removal_has_the_attributes_with_which_the_cookie_was_set() {
+        let [.., slot] = Slot::ALL;
+        for (secure, answered_by_post) in [(true, true), (true, false), (false, true), (false, false)] {
+            let cookies = Cookies::new("id", secure, answered_by_post);
+            let pairs = [
+                (cookies.set_session(b"value").unwrap(), cookies.remove_session()),
+                (cookies.set_attempt(slot, "value").unwrap(), cookies.remove_attempt(slot)),
+            ];
+            for (set, removal) in pairs {
+                let plain = set.to_str().unwrap().replace("; Max-Age=600", "");
+                assert_eq!(removal, plain.replace("=value; Path=/", "=; Path=/; Max-Age=0").as_str());
+            }
+        }
+    }
+
+    #[test]
+    fn cookies_do_not_reach_a_debug_log() {
+        assert!(!format!("{:?}", Cookies::new("id", true, false).set_session(b"value").unwrap()).contains("value"));
+    }
+
+    #[test]
+    fn only_the_exact_name_counts() {
+        let cookies = headers(&["xid=1; idx=2; ID=3; id =4; =5; id; id=6; %69d=7; a=id=8;id=9; id="]);
+        assert_eq!(found(&cookies, "id"), ["6", "9", ""]);
+        assert_eq!(found(&headers(&[";;; ;id=a;"]), "id"), ["a"]);
+        assert_eq!(found(&HeaderMap::new(), "id"), [""; 0]);
+    }
+
+    /// C-327
+    #[test]
+    fn every_cookie_of_the_name_is_seen_in_all_header_lines_but_not_more_than_a_few() {
+        let split = headers(&["id=1; other=x", "id=2"]);
+        assert_eq!(found(&split, "id"), ["1", "2"]);
+        let flood = headers(&[&"identity-id=x; ".repeat(1000)]);
+        let cookies = Cookies::new("id", false, false);
+        assert_eq!(cookies.session_values(&flood).count(), TRIED);
+        assert!(cookies.has_session(&flood));
+        assert!(!cookies.has_session(&split));
+    }
+
+    proptest! {
+        #[test]
+        fn the_scan_agrees_with_splitting(line in "[ -~\t\u{80}-\u{ff}]{0,40}(id|i|;|=| |\\t)*(id=[a-z;= ]{0,6}){0,3}.{0,9}") {
+            let Ok(value) = HeaderValue::from_bytes(line.as_bytes()) else { return Ok(()) };
+            let headers = HeaderMap::from_iter([(COOKIE, value)]);
+            let expected: Vec<_> = line
+                .as_bytes()
+                .split(|byte| *byte == b';')
+                .filter_map(|pair| pair.trim_ascii_start().strip_prefix(b"id="))
+                .collect();
+            prop_assert_eq!(Values::new(&headers, "id").collect::<Vec<_>>(), expected);
+        }
     }
 }

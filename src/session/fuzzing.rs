@@ -45,7 +45,7 @@ fn cookie_header(bytes: &[u8]) {
         (cookies.session_name(), cookies.session_values(&headers).collect::<Vec<_>>()),
         (cookies.attempt_name(Slot::ALL[3]), cookies.attempt_values(&headers, Slot::ALL[3]).collect()),
     ] {
-        let pairs = bytes.split(|byte| *byte == b';').map(|pair| pair.strip_prefix(b" ").unwrap_or(pair));
+        let pairs = bytes.split(|byte| *byte == b';').map(<[u8]>::trim_ascii_start);
         let named = pairs.filter_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
         assert_eq!(found, named.take(4).collect::<Vec<_>>());
     }

@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use quick_cache::sync::Cache;
+use zeroize::Zeroizing;
 
 use super::{
     records::{RecordId, Records},
@@ -83,7 +84,7 @@ impl GrantStore for Records {
             return Ok(Some(record));
         }
         let plain = row.bytes().and_then(|sealed| self.keys.open_row(RowPurpose::Grant, &id.bytes(), grant.key(), &sealed));
-        let record = plain.and_then(|plain| GrantRecord::from_json(&plain)).map(Arc::new);
+        let record = plain.map(Zeroizing::new).and_then(|plain| GrantRecord::from_json(&plain)).map(Arc::new);
         if let Some(record) = &record {
             self.decoded.0.insert(id, (row, Arc::clone(record)));
         }
@@ -121,5 +122,149 @@ impl GrantStore for Records {
 
     async fn end_session(&self, grant: &GrantRef) -> Result<(), Error> {
         self.end(RecordId(grant.session())).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use super::*;
+    use crate::{
+        clock::UnixTime,
+        secret::Secret,
+        session::{Created, fixture::*},
+        tokens::{CacheLimits, Identity, Issued, Scopes},
+    };
+
+    fn record(refresh_token: &str) -> GrantRecord {
+        let identity = Identity {
+            id_token: Secret::from("the proof of who it is"),
+            claims: RawValue::from_string("{}".into()).unwrap(),
+            person: person("ada"),
+            expires_at: UnixTime::from_seconds(2_000_000_000),
+        };
+        let issued = Issued { refresh_token: Some(Secret::from(refresh_token)), ..Issued::default() };
+        GrantRecord::at_sign_in(&identity, Scopes::granted("profile"), issued, CacheLimits::default(), UnixTime::from_seconds(0))
+    }
+
+    async fn sign_in(node: &Node) -> Created<Arc<Seen>> {
+        node.sessions.create(signed_in("ada"), Some(record("first")), node.now()).await.unwrap()
+    }
+
+    async fn refresh_token(node: &Node, grant: &GrantRef) -> Option<String> {
+        let record = node.records.load(grant).await.unwrap()?;
+        record.refresh_token().map(|token| token.expose().to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_grant_is_kept_beside_its_session_and_opened_on_every_node() {
+        let (open, store) = OpenStore::new();
+        for (store, number_of_rows) in [(local(), 0), (memory(), 0), (store, 2)] {
+            let (a, b) = (Node::new(store.clone()), Node::new(store));
+            let created = sign_in(&a).await;
+            let grant = created.opened.grant();
+            assert_eq!(refresh_token(&a, grant).await.as_deref(), Some("first"));
+            let elsewhere = b.sessions.load(&browser(&created.set_cookie), b.now()).await.unwrap().unwrap();
+            assert_eq!(refresh_token(&b, &elsewhere.value.grant).await.as_deref(), Some("first"));
+            b.records.save(elsewhere.grant(), &Arc::new(record("second"))).await.unwrap();
+            assert_eq!(refresh_token(&a, grant).await.as_deref(), Some("second"), "although it had opened the first");
+            let [once, twice] = [a.records.load(grant).await, a.records.load(grant).await].map(|record| record.unwrap().unwrap());
+            assert!(Arc::ptr_eq(&once, &twice), "decoded once");
+            assert_eq!(open.len(), number_of_rows);
+        }
+        assert!(!format!("{open:?}").contains("second"));
+    }
+
+    #[tokio::test]
+    async fn signing_out_deletes_the_session_first_and_then_the_grant() {
+        let (open, store) = OpenStore::new();
+        let node = Node::new(store);
+        let created = sign_in(&node).await;
+        open.take_log();
+        node.sessions.end(&created.opened).await.unwrap();
+        assert_eq!(open.take_log(), ["delete", "delete"]);
+        assert_eq!(open.len(), 0);
+        assert_eq!(refresh_token(&node, created.opened.grant()).await, None);
+
+        let created = sign_in(&node).await;
+        let grant = open.row(created.opened.session().grant_id()).unwrap();
+        open.set(|store| &store.cannot_delete_grants);
+        assert!(node.sessions.end(&created.opened).await.is_err());
+        assert_eq!(node.who(&browser(&created.set_cookie)).await, None, "signed out all the same");
+        assert_eq!(open.row(created.opened.session().grant_id()), Some(grant));
+    }
+
+    /// C-249
+    #[tokio::test]
+    async fn a_grant_saved_after_sign_out_leaves_nothing_behind() {
+        let (open, watched) = OpenStore::new();
+        for store in [watched, memory(), local()] {
+            let node = Node::new(store);
+            let created = sign_in(&node).await;
+            let grant = created.opened.grant().clone();
+            node.sessions.end(&created.opened).await.unwrap();
+            let error = node.records.save(&grant, &Arc::new(record("late"))).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::SessionEnded);
+            assert!(!node.records.session_exists(&grant).await.unwrap());
+            assert_eq!(refresh_token(&node, &grant).await, None);
+            assert_eq!(node.who(&browser(&created.set_cookie)).await, None);
+        }
+        assert_eq!(open.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_save_that_writes_nothing_is_noticed_and_made_good() {
+        let (open, store) = OpenStore::new();
+        open.set(|store| &store.saves_only_over);
+        let node = Node::new(store);
+        let created = sign_in(&node).await;
+        let grant = created.opened.grant();
+        open.evict(created.opened.session().grant_id());
+        assert_eq!(refresh_token(&node, grant).await, None, "evicted");
+        node.records.save(grant, &Arc::new(record("second"))).await.unwrap();
+        assert_eq!(refresh_token(&node, grant).await.as_deref(), Some("second"));
+    }
+
+    #[tokio::test]
+    async fn a_store_that_chooses_ids_keeps_the_grant_where_it_is_looked_for() {
+        let (open, store) = OpenStore::new();
+        open.set(|store| &store.chooses_ids);
+        let node = Node::new(store.clone());
+        let created = sign_in(&node).await;
+        assert_eq!(open.len(), 2);
+        assert_eq!(refresh_token(&Node::new(store), created.opened.grant()).await.as_deref(), Some("first"));
+        // One that in addition refuses to save under an id of ours can hold no grant: no half session either.
+        open.set(|store| &store.saves_only_over);
+        let error = node.sessions.create(signed_in("bob"), Some(record("first")), node.now()).await.unwrap_err();
+        assert_eq!((error.kind(), open.len()), (ErrorKind::StoreUnavailable, 2));
+    }
+
+    #[tokio::test]
+    async fn another_sessions_grant_put_in_its_place_is_none() {
+        let (open, store) = OpenStore::new();
+        let node = Node::new(store.clone());
+        let [ada, mallory] = [sign_in(&node).await, sign_in(&node).await];
+        let data = open.row(mallory.opened.session().grant_id()).unwrap().data;
+        let session = open.row(ada.opened.session()).unwrap().data;
+        for forged in [data, session] {
+            let mut row = open.row(ada.opened.session().grant_id()).unwrap();
+            row.data = forged;
+            open.rows.lock().unwrap().insert(row.id, row);
+            assert_eq!(refresh_token(&node, ada.opened.grant()).await, None);
+            assert_eq!(refresh_token(&Node::new(store.clone()), ada.opened.grant()).await, None);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_grant_survives_a_new_cookie_secret() {
+        let (_, store) = OpenStore::new();
+        let before = Node::new(store.clone());
+        let created = sign_in(&before).await;
+        let after = Node::with(store, key_ring(&[OTHER_SECRET, SECRET]), before.clock.clone());
+        assert_eq!(refresh_token(&after, created.opened.grant()).await.as_deref(), Some("first"));
+        after.records.save(created.opened.grant(), &Arc::new(record("second"))).await.unwrap();
+        assert_eq!(refresh_token(&after, created.opened.grant()).await.as_deref(), Some("second"));
+        assert!(after.records.session_exists(created.opened.grant()).await.unwrap());
     }
 }

@@ -71,10 +71,10 @@ impl LocalStore {
                 _ => break,
             }
         }
-        if shard.rows.len() >= self.rows_per_shard {
-            if let Some(&(_, first)) = shard.by_expiry.first() {
-                shard.remove(first);
-            }
+        if shard.rows.len() >= self.rows_per_shard
+            && let Some(&(_, first)) = shard.by_expiry.first()
+        {
+            shard.remove(first);
         }
         shard.by_expiry.insert((expires, id));
         shard.rows.insert(id, Row { sealed, expires });
@@ -121,5 +121,89 @@ impl Hasher for IdHasher {
         if let Some((first, _)) = bytes.split_first_chunk() {
             self.0 = u64::from_le_bytes(*first);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
+
+    fn id(number: u8) -> RecordId {
+        RecordId(i128::from(number) << 120 | i128::from(number))
+    }
+
+    fn after(seconds: i64) -> UnixTime {
+        UnixTime::from_seconds(NOW.as_seconds() + seconds)
+    }
+
+    fn rows(store: &LocalStore) -> usize {
+        store
+            .shards
+            .iter()
+            .map(|shard| shard.lock().unwrap())
+            .map(|shard| {
+                assert_eq!(shard.rows.len(), shard.by_expiry.len());
+                shard.rows.len()
+            })
+            .sum()
+    }
+
+    #[test]
+    fn a_row_is_there_until_it_expires_or_is_deleted() {
+        let store = LocalStore::new(10);
+        let sealed: Arc<[u8]> = Arc::new([1, 2]);
+        store.save(id(1), sealed.clone(), after(60), NOW);
+        assert_eq!(store.load(id(1), after(59)).as_deref(), Some(&[1, 2][..]));
+        assert!(store.holds(id(1), &sealed, after(59)));
+        let [same, other]: [Arc<[u8]>; 2] = [Arc::new([1, 2]), Arc::new([1, 3])];
+        assert!(store.holds(id(1), &same, NOW));
+        assert!(!store.holds(id(1), &other, NOW));
+        assert!(!store.holds(id(2), &sealed, NOW));
+        assert!(!store.holds(id(1), &sealed, after(60)));
+        assert_eq!(store.load(id(1), after(60)), None);
+        assert_eq!(rows(&store), 0);
+        store.save(id(1), sealed, after(60), NOW);
+        store.delete(id(1));
+        store.delete(id(1));
+        assert_eq!((store.load(id(1), NOW), rows(&store)), (None, 0));
+    }
+
+    #[test]
+    fn expired_rows_leave_as_others_come() {
+        let store = LocalStore::new(100);
+        for number in 0..100 {
+            store.save(id(number), Arc::new([0]), after(60), NOW);
+        }
+        for number in 100..200 {
+            store.save(id(number), Arc::new([0]), after(120), after(60));
+        }
+        assert_eq!(rows(&store), 100);
+        store.save(id(0), Arc::new([0]), after(600), after(60));
+        assert_eq!(rows(&store), 101);
+    }
+
+    #[test]
+    fn a_full_store_gives_up_the_row_that_expires_first() {
+        let store = LocalStore::new(5);
+        for number in 0..40 {
+            store.save(id(number), Arc::new([number]), after(60 + i64::from(number)), NOW);
+            store.save(id(number), Arc::new([number]), after(60 + i64::from(number)), NOW);
+        }
+        assert_eq!(rows(&store), 10);
+        assert_eq!(store.load(id(29), NOW), None);
+        assert_eq!(store.load(id(30), NOW).as_deref(), Some(&[30][..]));
+    }
+
+    #[test]
+    fn a_large_store_is_bounded_too() {
+        let store = LocalStore::new(600);
+        let random =
+            |number: u16| RecordId(i128::from_le_bytes(super::super::attempt::fingerprint("id", [&number.to_be_bytes()[..]])));
+        for number in 0..3_000 {
+            store.save(random(number), Arc::new([0]), after(60), NOW);
+        }
+        assert!((1_000..=1_200).contains(&rows(&store)), "{}", rows(&store));
     }
 }

@@ -38,3 +38,7 @@ pub(crate) use {
     sessions::{Created, Lifetimes, Peek, Sessions, SignedIn},
     store::Store,
 };
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;

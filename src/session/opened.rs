@@ -147,7 +147,7 @@ struct Key(CookieValue);
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write(&self.0);
+        Presented(&self.0).hash(state);
     }
 }
 
@@ -156,7 +156,8 @@ struct Presented<'a>(&'a CookieValue);
 
 impl Hash for Presented<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write(self.0);
+        // The end of the seal's tag: 96 random bits are enough to find the place, and equality looks at the whole.
+        state.write(self.0.last_chunk::<16>().map_or(&[], |end| end));
     }
 }
 

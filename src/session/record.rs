@@ -21,7 +21,7 @@ pub(crate) struct SessionRecord {
 }
 
 /// Where a sign-in led.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Landing {
     /// The fingerprint of the answer.
     pub(crate) answer: Cause,
@@ -98,6 +98,12 @@ impl SessionRecord {
     }
 }
 
+impl std::fmt::Debug for Landing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Landing(…)")
+    }
+}
+
 impl std::fmt::Debug for SessionRecord {
     /// Says when, not who.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -106,5 +112,54 @@ impl std::fmt::Debug for SessionRecord {
             .field("expires", &self.expires)
             .field("renew_at", &self.renew_at)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn record() -> SessionRecord {
+        SessionRecord {
+            person: Person { iss: "i".into(), sub: "ada".into(), tid: Some("t".into()), oid: None },
+            claims: r#"{"sub":"ada"}"#.into(),
+            created: UnixTime::from_seconds(1),
+            expires: UnixTime::from_seconds(i64::MAX),
+            renew_at: Some(UnixTime::from_seconds(-1)),
+            causes: vec![Cause::new(&["a"]), Cause::new(&["b"])],
+            landing: Some(Landing { answer: Cause::new(&["answer"]), path: "/ada".into() }),
+        }
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written() {
+        let full = record();
+        assert_eq!(SessionRecord::decode(&full.encode()), Some(full.clone()));
+        let person = Person { tid: None, oid: Some("o".into()), ..full.person };
+        let bare = SessionRecord { person, renew_at: None, causes: Vec::new(), landing: None, claims: "".into(), ..full };
+        assert_eq!(SessionRecord::decode(&bare.encode()), Some(bare));
+    }
+
+    #[test]
+    fn a_field_of_a_later_release_is_skipped() {
+        let mut later = record().encode();
+        later.extend_from_slice(&[200, 3, 1, 2, 3]);
+        assert_eq!(SessionRecord::decode(&later), Some(record()));
+    }
+
+    #[test]
+    fn a_record_that_lacks_a_field_is_none() {
+        let whole = record().encode();
+        assert!((0..whole.len()).all(|length| SessionRecord::decode(&whole[..length]).is_none()));
+        assert!(!format!("{:?}", record()).contains("ada"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_record_or_none(bytes: Vec<u8>) {
+            let _ = SessionRecord::decode(&bytes);
+        }
     }
 }

@@ -5,7 +5,6 @@ use std::{fmt, sync::Arc};
 use zeroize::Zeroizing;
 
 use super::{
-    attempt::fingerprint,
     grants::DecodedGrants,
     seal::{KeyRing, RowPurpose},
     store::{Sealed, Store},
@@ -30,9 +29,10 @@ impl RecordId {
         self.0.to_le_bytes()
     }
 
-    /// The id of the session's grant: derived, so that whoever can delete the one can delete the other.
+    /// The id of the session's grant, derived so that whoever can delete the one can delete the other: its complement. Ids are random, and what tells the
+    /// two rows apart is the purpose in their keys.
     pub(super) fn grant_id(self) -> Self {
-        Self::from_bytes(fingerprint("grant", [&self.bytes()[..]]))
+        Self(!self.0)
     }
 
     /// The grant, with what opens it.
@@ -75,7 +75,7 @@ impl Records {
     }
 
     /// Opens a session record; `None` for one that is of another purpose, id, key or application, or damaged.
-    pub(super) fn open_session(&self, id: RecordId, key: &[u8; 32], row: &Sealed) -> Option<Zeroizing<Vec<u8>>> {
+    pub(super) fn open_session(&self, id: RecordId, key: &[u8; 32], row: &Sealed) -> Option<Vec<u8>> {
         self.keys.open_row(RowPurpose::Session, &id.bytes(), key, &row.bytes()?)
     }
 

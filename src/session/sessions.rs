@@ -35,7 +35,6 @@ pub(crate) struct Lifetimes {
 }
 
 /// Who just signed in.
-#[derive(Debug)]
 pub(crate) struct SignedIn {
     pub(crate) person: Person,
     /// The claims as JSON.
@@ -47,6 +46,13 @@ pub(crate) struct SignedIn {
     pub(crate) causes: Vec<Cause>,
     /// The answer that led here, and where to go now.
     pub(crate) landing: Option<Landing>,
+}
+
+impl fmt::Debug for SignedIn {
+    /// Says when, not who.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedIn").field("renew_at", &self.renew_at).field("ends", &self.ends).finish_non_exhaustive()
+    }
 }
 
 /// A session just created.

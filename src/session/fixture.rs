@@ -1,0 +1,239 @@
+//! What the tests of this folder share: an application, its requests, and stores with the habits of real ones.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use http::{HeaderMap, HeaderValue, header::COOKIE};
+use tower_sessions_core::{
+    SessionStore,
+    session::{Id, Record},
+    session_store,
+};
+
+use super::*;
+use crate::{
+    clock::{Clock, ManualClock, UnixTime},
+    secret::Secret,
+    tokens::{GrantRef, Person},
+};
+
+pub(super) const SECRET: &str = "a cookie secret of more than 32 bytes";
+pub(super) const OTHER_SECRET: &str = "another cookie secret of 32 bytes or more";
+pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+
+/// What a handler would get.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    pub(super) name: String,
+    pub(super) claims: String,
+    pub(super) grant: GrantRef,
+}
+
+/// One process of the application.
+pub(super) struct Node {
+    pub(super) sessions: Sessions<Arc<Seen>>,
+    pub(super) records: Arc<Records>,
+    pub(super) clock: ManualClock,
+}
+
+pub(super) fn key_ring(secrets: &[&str]) -> Arc<KeyRing> {
+    app_keys(secrets, "client")
+}
+
+pub(super) fn app_keys(secrets: &[&str], client_id: &str) -> Arc<KeyRing> {
+    let secrets: Vec<_> = secrets.iter().map(|secret| Secret::from(*secret)).collect();
+    let binding = [client_id.as_bytes(), b"https://id.example", b"https://app.example"];
+    Arc::new(KeyRing::new(&secrets, &binding).unwrap())
+}
+
+impl Node {
+    pub(super) fn new(store: Store) -> Self {
+        Self::with(store, key_ring(&[SECRET]), ManualClock::at_system_time())
+    }
+
+    pub(super) fn with(store: Store, keys: Arc<KeyRing>, clock: ManualClock) -> Self {
+        let records = Arc::new(Records::new(keys, store, Arc::new(clock.clone())));
+        let cookies = Arc::new(Cookies::new("AbCdEfGh", true, false));
+        let lifetimes = Lifetimes { idle: DAY, absolute: 7 * DAY };
+        let sessions = Sessions::new(records.clone(), cookies, lifetimes, 100, |record, grant| {
+            Arc::new(Seen { name: record.person.sub, claims: record.claims.into(), grant: grant.clone() })
+        });
+        Self { sessions, records, clock }
+    }
+
+    pub(super) fn now(&self) -> UnixTime {
+        self.clock.now()
+    }
+
+    /// Signs somebody in and gives the headers of the browser's next request.
+    pub(super) async fn sign_in(&self, name: &str) -> HeaderMap {
+        browser(&self.sessions.create(signed_in(name), None, self.now()).await.unwrap().set_cookie)
+    }
+
+    /// Who is signed in, by both ways of asking, which must agree.
+    pub(super) async fn who(&self, headers: &HeaderMap) -> Option<String> {
+        let peeked = self.sessions.peek(headers, self.now());
+        let loaded = self.sessions.load(headers, self.now()).await.unwrap().map(|opened| opened.value.name.clone());
+        match peeked {
+            Peek::None => assert_eq!(loaded, None),
+            Peek::Live(opened) => assert_eq!(loaded.as_ref(), Some(&opened.value.name)),
+            Peek::Ask => {}
+        }
+        loaded
+    }
+}
+
+pub(super) fn local() -> Store {
+    Store::Local(Arc::new(LocalStore::new(100)))
+}
+
+pub(super) fn memory() -> Store {
+    Store::Dyn(Arc::new(tower_sessions_memory_store::MemoryStore::default()))
+}
+
+pub(super) fn signed_in(name: &str) -> SignedIn {
+    SignedIn {
+        person: person(name),
+        claims: format!(r#"{{"sub":"{name}","groups":["a","b"]}}"#),
+        renew_at: None,
+        ends: None,
+        causes: Vec::new(),
+        landing: None,
+    }
+}
+
+pub(super) fn person(name: &str) -> Person {
+    Person { iss: "https://id.example".into(), sub: name.into(), tid: None, oid: None }
+}
+
+/// The headers that a browser sends after this `Set-Cookie`.
+pub(super) fn browser(set_cookie: &HeaderValue) -> HeaderMap {
+    browser_with([set_cookie])
+}
+
+/// The headers that a browser sends after these `Set-Cookie`s.
+pub(super) fn browser_with<'a>(set_cookies: impl IntoIterator<Item = &'a HeaderValue>) -> HeaderMap {
+    let pairs = set_cookies.into_iter().map(|header| header.to_str().unwrap().split(';').next().unwrap());
+    cookie_header(&pairs.collect::<Vec<_>>().join("; "))
+}
+
+pub(super) fn cookie_header(value: &str) -> HeaderMap {
+    HeaderMap::from_iter([(COOKIE, HeaderValue::from_str(value).unwrap())])
+}
+
+/// The value of the only cookie in the headers.
+pub(super) fn value_of(headers: &HeaderMap) -> String {
+    headers[COOKIE].to_str().unwrap().split_once('=').unwrap().1.to_owned()
+}
+
+pub(super) fn session_cookie(value: &str) -> HeaderMap {
+    cookie_header(&format!("__Host-identity-AbCdEfGh={value}"))
+}
+
+/// A store in the open, with switches for what stores do.
+#[derive(Debug, Default)]
+pub(super) struct OpenStore {
+    pub(super) rows: Mutex<HashMap<Id, Record>>,
+    /// Every operation since the last look.
+    pub(super) log: Mutex<Vec<&'static str>>,
+    /// `save` writes only over what is there, as Redis does with XX.
+    pub(super) saves_only_over: AtomicBool,
+    /// `create` takes an id of its own.
+    pub(super) chooses_ids: AtomicBool,
+    /// Everything fails.
+    pub(super) down: AtomicBool,
+    /// Deleting fails.
+    pub(super) cannot_delete: AtomicBool,
+    /// Deleting fails after the first time.
+    pub(super) cannot_delete_grants: AtomicBool,
+    /// Rows cannot be decoded.
+    pub(super) garbled: AtomicBool,
+}
+
+impl OpenStore {
+    pub(super) fn new() -> (Arc<Self>, Store) {
+        let store = Arc::new(Self::default());
+        (store.clone(), Store::Dyn(store))
+    }
+
+    pub(super) fn set(&self, switch: impl Fn(&Self) -> &AtomicBool) {
+        switch(self).store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn clear(&self, switch: impl Fn(&Self) -> &AtomicBool) {
+        switch(self).store(false, Ordering::SeqCst);
+    }
+
+    pub(super) fn take_log(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.log.lock().unwrap())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.rows.lock().unwrap().len()
+    }
+
+    /// The row that the store has for a session of this process.
+    pub(super) fn row(&self, id: RecordId) -> Option<Record> {
+        self.rows.lock().unwrap().get(&Id(id.0)).cloned()
+    }
+
+    /// Loses a row, as a store that is full does.
+    pub(super) fn evict(&self, id: RecordId) {
+        assert!(self.rows.lock().unwrap().remove(&Id(id.0)).is_some());
+    }
+
+    fn enter(&self, operation: &'static str, id: &Id) -> session_store::Result<()> {
+        let again = self.log.lock().unwrap().contains(&"delete");
+        self.log.lock().unwrap().push(operation);
+        if operation == "delete" && again && self.cannot_delete_grants.load(Ordering::SeqCst) {
+            return Err(session_store::Error::Backend("connection lost".into()));
+        }
+        if self.down.load(Ordering::SeqCst) || (operation == "delete" && self.cannot_delete.load(Ordering::SeqCst)) {
+            return Err(session_store::Error::Backend(format!("connection refused while looking for {id}")));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl SessionStore for OpenStore {
+    async fn create(&self, record: &mut Record) -> session_store::Result<()> {
+        self.enter("create", &record.id)?;
+        if self.chooses_ids.load(Ordering::SeqCst) {
+            record.id = Id::default();
+        }
+        self.rows.lock().unwrap().insert(record.id, record.clone());
+        Ok(())
+    }
+
+    async fn save(&self, record: &Record) -> session_store::Result<()> {
+        self.enter("save", &record.id)?;
+        let mut rows = self.rows.lock().unwrap();
+        if rows.contains_key(&record.id) || !self.saves_only_over.load(Ordering::SeqCst) {
+            rows.insert(record.id, record.clone());
+        }
+        Ok(())
+    }
+
+    async fn load(&self, id: &Id) -> session_store::Result<Option<Record>> {
+        self.enter("load", id)?;
+        if self.garbled.load(Ordering::SeqCst) {
+            return Err(session_store::Error::Decode("not MessagePack".into()));
+        }
+        Ok(self.rows.lock().unwrap().get(id).cloned())
+    }
+
+    async fn delete(&self, id: &Id) -> session_store::Result<()> {
+        self.enter("delete", id)?;
+        self.rows.lock().unwrap().remove(id);
+        Ok(())
+    }
+}
