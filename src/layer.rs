@@ -36,7 +36,7 @@ const DEFAULT_LOCAL_SESSIONS: usize = 100_000;
 /// # fn main() -> Result<(), tower_identity::ConfigError> {
 /// let config = IdentityConfig::new(Authority::oidc("https://login.example.com")?, "client-id")
 ///     .with_credential(ClientCredential::secret("a-secret-of-at-least-thirty-two-characters"))
-///     .with_base_url("https://app.example.com")
+///     .with_base_url("https://app.example.com")?
 ///     .add_public_path("/")
 ///     .build()?;
 /// let layer = IdentityLayer::new(config);
@@ -79,7 +79,7 @@ impl IdentityLayer {
         if self.setup.config.cookie_key_source() == CookieKeySource::Random {
             return Err(ConfigError::new(
                 "with_store",
-                "sessions in a store outlive this process, but the cookie secret does not: set one with IdentityConfig::with_cookie_secret (or IDENTITY_COOKIE_SECRET), 32 random characters or more",
+                "sessions in a store outlive this process, but the cookie secret does not: set one with IdentityConfig::with_cookie_secrets (or IDENTITY_COOKIE_SECRET), 32 random characters or more",
             ));
         }
         Ok(self.with(|setup| setup.store = Some(Arc::new(store))))

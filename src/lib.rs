@@ -1,4 +1,40 @@
 //! Sign-in with Microsoft Entra ID and every other OpenID Connect provider, for any Tower service.
+//!
+//! - [`IdentityConfig`] says who signs people in and what is public; [`build`](IdentityConfig::build) finds every mistake in it.
+//! - [`IdentityLayer`] goes around the finished application. Everything under it needs a signed-in person unless it is declared public.
+//! - [`User`] is who is signed in, [`Tokens`] gets access tokens for them.
+//! - [`require_login`] guards a part of an application, also by role; [`Challenge`] asks for another sign-in from inside a handler.
+//! - [`Error`] has a stable reason code, one message for the person and one for the log.
+//!
+//! ```
+//! # #[cfg(feature = "axum")]
+//! # fn app() -> Result<axum::Router, tower_identity::ConfigError> {
+//! use axum::{Router, routing::get};
+//! use tower_identity::{Authority, ClientCredential, IdentityConfig, IdentityLayer, User};
+//!
+//! let config = IdentityConfig::new(Authority::oidc("https://login.example.com")?, "client-id")
+//!     .with_credential(ClientCredential::secret("a secret of this application at the provider"))
+//!     .with_base_url("https://app.example.com")?
+//!     .add_public_path("/")
+//!     .build()?;
+//!
+//! let app = Router::new()
+//!     .route("/", get(|user: Option<User>| async move { user.map_or("Hello".into(), |user| format!("Hello {}", user.display_name())) }))
+//!     .route("/me", get(|user: User| async move { user.display_name().to_owned() }))
+//!     .layer(IdentityLayer::new(config));
+//! # Ok(app)
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! - `axum` (default): [`User`], `Option<User>` and [`Tokens`] are extractors, [`Challenge`] is a response, and addresses survive `nest`.
+//! - `dev-provider`: the module [`dev`], an OpenID Connect provider in this process, on loopback only, to try things out and to test applications with.
+//!
+//! # Security
+//!
+//! The layer keeps sessions in this process's memory unless it is given a store; records are sealed either way. Cookies are `HttpOnly`, `SameSite=Lax` and,
+//! over https, `Secure` with a `__Host-` name. What it defends against, and how, is in the README; the invariants are in ARCHITECTURE.md.
 
 mod answers;
 pub mod authority;
@@ -31,6 +67,11 @@ mod session;
 #[allow(dead_code, reason = "being built")]
 mod tokens;
 mod user;
+
+/// The README's examples are compiled with the documentation tests.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub use authority::Authority;
 pub use body::IdentityBody;
