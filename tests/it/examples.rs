@@ -102,3 +102,31 @@ async fn tonic_answers_those_who_are_signed_in() {
         browser.cookies("localhost").iter().map(|cookie| format!("{}={}", cookie.name, cookie.value)).collect();
     assert_eq!(who_am_i(&example.url, &cookies.join("; ")).await.unwrap(), "Ada Lovelace");
 }
+
+#[tokio::test]
+async fn the_quickstart_needs_no_configuration() {
+    let example = Example::start("quickstart");
+    let browser = Browser::new();
+    let at = |path: &str| format!("{}{path}", example.url);
+    let mut tab = browser.tab();
+    assert!(tab.open(at("/")).await.body.contains("Sign in"));
+    assert_eq!(tab.open(at("/health")).await.body, "ok");
+
+    let mut tab = example.sign_in(&browser, "/me").await;
+    let me = tab.page().json();
+    assert_eq!(
+        (&me["name"], &me["username"], &me["email"]),
+        (&me["claims"]["name"], &"ada@example.com".into(), &"ada@example.com".into())
+    );
+    assert!(me["sub"].is_string() && me["iss"].as_str().is_some_and(|iss| iss.starts_with("http://127.0.0.1:")));
+    assert!(tab.open(at("/")).await.body.contains("Hello Ada Lovelace"));
+    assert_eq!(tab.open(at("/admin")).await.status, StatusCode::OK);
+
+    let first = tab.open(at("/token")).await.json();
+    assert_eq!((&first["source"], first["token_sha256"].as_str().unwrap().len()), (&"sign_in".into(), 64));
+    assert!(first["scopes"].as_array().unwrap().contains(&"email".into()) && first["expires_in"].as_u64().unwrap() > 3000);
+    let part = tab.open(at("/token?scope=openid%20email")).await.json();
+    assert_eq!(part["token_sha256"], first["token_sha256"], "the token of the sign-in has these scopes, too");
+    let refused = tab.open(at("/token?scope=never.granted")).await;
+    assert!(!refused.status.is_success() && refused.json()["error"].is_string(), "{}", refused.body);
+}

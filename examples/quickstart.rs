@@ -1,0 +1,189 @@
+//! A small application with sign-in, on axum.
+//!
+//! ```console
+//! $ cargo run --example quickstart
+//! ```
+//!
+//! Without configuration it brings a provider of its own, which signs in a few invented people. With `IDENTITY_*` variables it uses a real one:
+//!
+//! | variable | |
+//! |---|---|
+//! | `IDENTITY_AUTHORITY` | an Entra authority, for example `https://login.microsoftonline.com/contoso.onmicrosoft.com`, or |
+//! | `IDENTITY_OIDC_AUTHORITY` | the issuer of any other OpenID Connect provider |
+//! | `IDENTITY_CLIENT_ID`, `IDENTITY_CLIENT_SECRET` | as registered there |
+//! | `IDENTITY_BASE_URL` | where browsers find this application; the default is `http://localhost:<port>` |
+//! | `IDENTITY_REDIRECT_URI` | the default is the base URL with `/auth/callback` |
+//! | `IDENTITY_SCOPE` | the default is `email`, beside `openid profile offline_access` |
+//! | `IDENTITY_COOKIE_SECRET` | 32 random characters or more, so that sessions can be opened by other processes, too |
+//! | `IDENTITY_RESPONSE_MODE` | `query` (the default) or `form_post` |
+//! | `LISTEN` | the default is `127.0.0.1:3000` |
+//!
+//! Each secret can also come from a file: `IDENTITY_CLIENT_SECRET_FILE`, `IDENTITY_COOKIE_SECRET_FILE`.
+
+use std::{env, process::ExitCode};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::{
+    Json, Router,
+    extract::Query,
+    http::StatusCode,
+    response::{Html, IntoResponse, Response},
+    routing::get,
+};
+use maud::{DOCTYPE, PreEscaped, html};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tower_identity::{
+    Clock, ErrorKind, IdentityConfig, IdentityLayer, SystemClock, Tokens, User, ValidConfig, dev::DevProvider, require_login,
+};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).init();
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let listener = TcpListener::bind(env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".into())).await?;
+    let home = format!("http://localhost:{}", listener.local_addr()?.port());
+
+    // The handle lives as long as the application: dropping it stops the provider.
+    let provider = if is_configured() { None } else { Some(DevProvider::start().await?) };
+    let mut config = match &provider {
+        Some(provider) => provider.config(&home)?,
+        None => IdentityConfig::from_env()?,
+    };
+    if env::var_os("IDENTITY_SCOPE").is_none() {
+        config = config.with_scopes(["email"]);
+    }
+    let config = config.add_public_path("/").add_public_path("/health").build()?;
+
+    match &provider {
+        Some(provider) => println!("Not configured, so here is a provider with invented people: {}", provider.issuer()),
+        None => println!("{config}"),
+    }
+    println!("\n  Open {} and sign in.\n", env::var("IDENTITY_BASE_URL").unwrap_or(home));
+    axum::serve(listener, app(config)).await?;
+    Ok(())
+}
+
+/// Whether any variable speaks of a provider, so that a mistake in one of them is told instead of being covered by the development provider.
+fn is_configured() -> bool {
+    let speaks =
+        |name: &str| ["IDENTITY_", "AUTHORITY", "OIDC_AUTHORITY", "AzureAd__"].iter().any(|start| name.starts_with(start));
+    env::vars_os().any(|(name, value)| speaks(&name.to_string_lossy()) && !value.is_empty())
+}
+
+/// The layer goes around the finished router: everything in it needs a signed-in person, except what the configuration declares public.
+fn app(config: ValidConfig) -> Router {
+    let admin = Router::new().route("/admin", get(admin)).route_layer(require_login().with_roles(["Admin"]));
+    Router::new()
+        .route("/", get(index))
+        .route("/health", get(|| async { "ok" }))
+        .route("/me", get(me))
+        .route("/token", get(token))
+        .merge(admin)
+        .layer(IdentityLayer::new(config))
+}
+
+/// A public page: there may be a user or not.
+async fn index(user: Option<User>) -> Html<String> {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "Quickstart" }
+                link rel="icon" href="data:,";
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main {
+                    @if let Some(user) = user {
+                        h1 { "Hello " (user.display_name()) }
+                        p { "You are signed in" @if let Some(username) = user.username() { " as " strong { (username) } } "." }
+                        ul {
+                            li { a href="me" { "Who you are" } " (" code { "/me" } ")" }
+                            li { a href="token" { "An access token" } " (" code { "/token" } ", its fingerprint only)" }
+                            li { a href="admin" { "For administrators" } " (" code { "/admin" } ", needs the role " code { "Admin" } ")" }
+                        }
+                        form method="post" action="auth/logout" { button { "Sign out" } }
+                    } @else {
+                        h1 { "Hello, whoever you are" }
+                        p { "This page is for everybody. " a href="me" { "Another one" } " is for people who are signed in." }
+                        p { a.button href="auth/login" { "Sign in" } }
+                    }
+                }
+            }
+        }
+    };
+    Html(page.into_string())
+}
+
+/// A protected page: there is a user, or the layer has answered already.
+async fn me(user: User) -> Json<Value> {
+    Json(json!({
+        "sub": user.subject(),
+        "iss": user.issuer(),
+        "name": user.name(),
+        "username": user.username(),
+        "email": user.email(),
+        "claims": user.all_claims(),
+    }))
+}
+
+/// Only people with the role come this far.
+async fn admin(user: User) -> String {
+    format!("Hello {}, you are an administrator.\n", user.display_name())
+}
+
+#[derive(Deserialize)]
+struct Wanted {
+    /// Separated by spaces; without any it is the token of the sign-in.
+    #[serde(default)]
+    scope: String,
+}
+
+/// What is known about an access token. The token itself stays here: it is for calling an API, not for browsers.
+async fn token(tokens: Tokens, Query(wanted): Query<Wanted>) -> Response {
+    match tokens.for_user(wanted.scope.split_whitespace()).await {
+        Ok(token) => {
+            let sha256 = digest(&SHA256, token.expose().as_bytes());
+            Json(json!({
+                "scopes": token.scopes().collect::<Vec<_>>(),
+                "expires_in": token.expires_at().since(SystemClock.now()).as_secs(),
+                "source": token.source().as_str(),
+                "token_sha256": sha256.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+            }))
+            .into_response()
+        }
+        Err(error) => {
+            let status = match error.kind() {
+                ErrorKind::InteractionRequired | ErrorKind::ScopeNotGranted | ErrorKind::NoRefreshToken => StatusCode::FORBIDDEN,
+                ErrorKind::SessionEnded => StatusCode::UNAUTHORIZED,
+                ErrorKind::ProviderUnreachable | ErrorKind::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+                _ => StatusCode::BAD_GATEWAY,
+            };
+            (status, Json(json!({ "error": error.reason(), "message": error.user_message() }))).into_response()
+        }
+    }
+}
+
+const STYLE: &str = "
+    :root { color-scheme: light dark; font: 1.05rem/1.6 system-ui, sans-serif; background: light-dark(#f4f5f7, #0d1117); color: light-dark(#1b1f24, #e6edf3) }
+    body { margin: 0; min-height: 100vh; display: grid; place-items: center }
+    main { margin: 1rem; padding: 2rem 2.5rem; max-width: 32rem; border-radius: .75rem; background: light-dark(#fff, #161b22); border: 1px solid light-dark(#d0d7de, #30363d) }
+    h1 { margin-top: 0; line-height: 1.25 }
+    li { margin: .4rem 0 }
+    a { color: light-dark(#0b5cad, #58a6ff) }
+    button, .button { font: inherit; padding: .5rem 1.4rem; border: 0; border-radius: .5rem; background: #0b5cad; color: #fff; text-decoration: none; cursor: pointer }
+    button:focus-visible, a:focus-visible { outline: 3px solid #f5a623; outline-offset: 2px }
+";
