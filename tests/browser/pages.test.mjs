@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { free_port, scenario, shown_json, sign_in } from './scenario.mjs';
+
+// The page has a policy that lets nothing in; its form must lead to the provider all the same.
+scenario('the sign-out page asks, and then signs out here and at the provider', {}, async ({ app, page, provider }) => {
+  await page.goto(`${app.origin}/me`);
+  await sign_in(page);
+  await page.goto(`${app.origin}/auth/logout`);
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.waitForURL(`${provider.issuer}/session/end**`);
+  await page.getByRole('button', { name: 'Yes, sign me out' }).click();
+  await page.waitForURL(`${app.origin}/auth/signed-out**`);
+  assert.match(await page.locator('main').innerText(), /signed out/i);
+});
+
+// C-226
+const nowhere = `http://127.0.0.1:${await free_port()}`;
+scenario('a provider that is down is told in words, and public pages work', { variables: { IDENTITY_OIDC_AUTHORITY: nowhere } }, async ({ app, page }) => {
+  assert.equal((await page.goto(app.origin)).status(), 200);
+  const answer = await page.goto(`${app.origin}/auth/login`);
+  assert.equal(answer.status(), 503);
+  assert.match(await page.locator('main').innerText(), /cannot be reached[^]*provider_unreachable/);
+});
+
+scenario('somebody who cancels reads so, and can sign in afterwards', {}, async ({ app, page }) => {
+  await page.goto(`${app.origin}/me`);
+  await page.getByRole('link', { name: 'Cancel' }).click();
+  await page.waitForURL(`${app.origin}/auth/callback**`);
+  assert.match(await page.locator('main').innerText(), /cancelled/);
+  await page.goto(`${app.origin}/me`);
+  await sign_in(page);
+  assert.equal((await shown_json(page)).sub, 'ada');
+});
+
+for (const colors of ['light', 'dark']) {
+  scenario(`the pages can be read in ${colors} colours`, {}, async ({ app, page }) => {
+    await page.emulateMedia({ colorScheme: colors });
+    await page.goto(`${app.origin}/auth/signed-out`);
+    const contrast = await page.evaluate(() => {
+      const luminance = (color) => {
+        const [r, g, b] = color.match(/[\d.]+/g).map((value) => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+      };
+      const behind = (element) => {
+        const color = element ? getComputedStyle(element).backgroundColor : 'rgb(255, 255, 255)';
+        return /, 0\)$/.test(color) ? behind(element.parentElement) : color;
+      };
+      const texts = [...document.querySelectorAll('main *')].filter((element) => element.innerText?.trim() && !element.children.length);
+      return texts.map((element) => {
+        const pair = [luminance(getComputedStyle(element).color), luminance(behind(element))].sort((a, b) => a - b);
+        return { text: element.innerText, ratio: (pair[1] + 0.05) / (pair[0] + 0.05) };
+      });
+    });
+    assert.ok(contrast.length > 0);
+    for (const { text, ratio } of contrast) assert.ok(ratio >= 4.5, `"${text}" has a contrast of ${ratio}`); // WCAG 2.1, 1.4.3
+    assert.equal(await page.locator('h1').count(), 1);
+    assert.equal(await page.locator('html').getAttribute('lang'), 'en');
+  });
+}
