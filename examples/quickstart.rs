@@ -20,6 +20,8 @@
 //!
 //! Each secret can also come from a file: `IDENTITY_CLIENT_SECRET_FILE`, `IDENTITY_COOKIE_SECRET_FILE`.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to whoever started it")]
+
 use std::{env, process::ExitCode};
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -51,7 +53,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
-    let listener = TcpListener::bind(env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".into())).await?;
+    let listener = TcpListener::bind(variable("LISTEN").unwrap_or_else(|| "127.0.0.1:3000".into())).await?;
     let home = format!("http://localhost:{}", listener.local_addr()?.port());
 
     // The handle lives as long as the application: dropping it stops the provider.
@@ -60,7 +62,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         Some(provider) => provider.config(&home)?,
         None => IdentityConfig::from_env()?,
     };
-    if env::var_os("IDENTITY_SCOPE").is_none() {
+    if variable("IDENTITY_SCOPE").is_none() {
         config = config.with_scopes(["email"]);
     }
     let config = config.add_public_path("/").add_public_path("/health").build()?;
@@ -69,9 +71,14 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         Some(provider) => println!("Not configured, so here is a provider with invented people: {}", provider.issuer()),
         None => println!("{config}"),
     }
-    println!("\n  Open {} and sign in.\n", env::var("IDENTITY_BASE_URL").unwrap_or(home));
+    println!("\n  Open {} and sign in.\n", variable("IDENTITY_BASE_URL").unwrap_or(home));
     axum::serve(listener, app(config)).await?;
     Ok(())
+}
+
+/// A variable's value; an empty one is as good as none.
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// Whether any variable speaks of a provider, so that a mistake in one of them is told instead of being covered by the development provider.
