@@ -60,9 +60,12 @@ impl Node {
     }
 
     pub(super) fn with(store: Store, keys: Arc<KeyRing>, clock: ManualClock) -> Self {
+        Self::lasting(Lifetimes { idle: DAY, absolute: 7 * DAY }, store, keys, clock)
+    }
+
+    pub(super) fn lasting(lifetimes: Lifetimes, store: Store, keys: Arc<KeyRing>, clock: ManualClock) -> Self {
         let records = Arc::new(Records::new(keys, store, Arc::new(clock.clone())));
         let cookies = Arc::new(Cookies::new("AbCdEfGh", true, false));
-        let lifetimes = Lifetimes { idle: DAY, absolute: 7 * DAY };
         let sessions = Sessions::new(records.clone(), cookies, lifetimes, 100, |record, grant| {
             Arc::new(Seen { name: record.person.sub, claims: record.claims.into(), grant: grant.clone() })
         });

@@ -1,4 +1,7 @@
-//! Grant records in the store: written by flights, and never there for longer than their session.
+//! Grant records in the store.
+//!
+//! They are written at sign-in and by flights. Sign-out deletes the session first and a flight looks for it after it has written, so that one of the two
+//! always deletes the grant.
 
 use std::{fmt, sync::Arc};
 
@@ -91,8 +94,6 @@ impl GrantStore for Records {
         Ok(record)
     }
 
-    /// Writes the record, if the session is still there: sign-out deletes the session first and whoever writes looks for it afterwards, so one of the two
-    /// always deletes the grant. [`ErrorKind::SessionEnded`] if it has ended.
     async fn save(&self, grant: &GrantRef, record: &Arc<GrantRecord>) -> Result<(), Error> {
         let id = RecordId(grant.id().0);
         let mut row = self.store.save(id, self.seal_grant(grant, record)?, grant.expires_at(), self.clock.now()).await?;
@@ -100,12 +101,8 @@ impl GrantStore for Records {
             // Where the row has been evicted some stores write nothing.
             row = self.insert(grant, record).await?;
         }
-        if self.session_exists(grant).await? {
-            self.decoded.0.insert(id, (row, Arc::clone(record)));
-            return Ok(());
-        }
-        self.delete(grant).await?;
-        Err(Error::new(ErrorKind::SessionEnded, "the session ended while its tokens were fetched"))
+        self.decoded.0.insert(id, (row, Arc::clone(record)));
+        Ok(())
     }
 
     async fn delete(&self, grant: &GrantRef) -> Result<(), Error> {
@@ -132,9 +129,10 @@ mod tests {
     use super::*;
     use crate::{
         clock::UnixTime,
+        config::SessionEnd,
         secret::Secret,
         session::{Created, fixture::*},
-        tokens::{CacheLimits, Identity, Issued, Scopes},
+        tokens::{CacheLimits, Grants, Identity, Issued, RefreshRequest, Refreshed, Refresher, Renewal, Scopes},
     };
 
     fn record(refresh_token: &str) -> GrantRecord {
@@ -142,7 +140,7 @@ mod tests {
             id_token: Secret::from("the proof of who it is"),
             claims: RawValue::from_string("{}".into()).unwrap(),
             person: person("ada"),
-            expires_at: UnixTime::from_seconds(2_000_000_000),
+            expires_at: UnixTime::from_seconds(1_000_000_000),
         };
         let issued = Issued { refresh_token: Some(Secret::from(refresh_token)), ..Issued::default() };
         GrantRecord::at_sign_in(&identity, Scopes::granted("profile"), issued, CacheLimits::default(), UnixTime::from_seconds(0))
@@ -195,22 +193,37 @@ mod tests {
         assert_eq!(open.row(created.opened.session().grant_id()), Some(grant));
     }
 
+    /// A provider that answers after the person has signed out.
+    #[derive(Debug)]
+    struct Slow(Arc<Records>, RecordId);
+
+    #[async_trait]
+    impl Refresher for Slow {
+        async fn refresh(&self, _: &Secret, _: &RefreshRequest) -> Result<Refreshed, Error> {
+            self.0.end(self.1).await?;
+            Ok(Refreshed { issued: Issued { refresh_token: Some("late".into()), ..Issued::default() }, ..Refreshed::default() })
+        }
+    }
+
     /// C-249
     #[tokio::test]
-    async fn a_grant_saved_after_sign_out_leaves_nothing_behind() {
+    async fn tokens_that_come_after_sign_out_leave_nothing_behind() {
         let (open, watched) = OpenStore::new();
         for store in [watched, memory(), local()] {
             let node = Node::new(store);
             let created = sign_in(&node).await;
-            let grant = created.opened.grant().clone();
-            node.sessions.end(&created.opened).await.unwrap();
-            let error = node.records.save(&grant, &Arc::new(record("late"))).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::SessionEnded);
-            assert!(!node.records.session_exists(&grant).await.unwrap());
-            assert_eq!(refresh_token(&node, &grant).await, None);
+            let grant = created.opened.grant();
+            let slow = Arc::new(Slow(node.records.clone(), created.opened.session()));
+            let clock = Arc::new(node.clock.clone());
+            let grants = Grants::new(node.records.clone(), slow, clock, None, SessionEnd::OwnLimits, CacheLimits::default());
+            let renewal = grants.renew(grant).await.unwrap();
+            assert!(matches!(renewal, Renewal::SessionMustEnd(error) if error.kind() == ErrorKind::SessionEnded));
+            assert!(!node.records.session_exists(grant).await.unwrap());
+            assert_eq!(refresh_token(&node, grant).await, None);
             assert_eq!(node.who(&browser(&created.set_cookie)).await, None);
         }
         assert_eq!(open.len(), 0);
+        assert!(open.take_log().contains(&"save"));
     }
 
     #[tokio::test]

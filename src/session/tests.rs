@@ -100,6 +100,29 @@ async fn a_session_may_end_before_its_time() {
     }
 }
 
+#[tokio::test]
+async fn lifetimes_that_were_shortened_hold_for_sessions_that_are_there() {
+    for store in [local(), memory()] {
+        let node = Node::new(store.clone());
+        let headers = node.sign_in("ada").await;
+        node.clock.advance(2 * 60 * MINUTE);
+        assert_eq!(node.who(&headers).await.as_deref(), Some("ada"));
+        for lifetimes in [Lifetimes { idle: 60 * MINUTE, absolute: 7 * DAY }, Lifetimes { idle: DAY, absolute: 60 * MINUTE }] {
+            let node = Node::lasting(lifetimes, store.clone(), key_ring(&[SECRET]), node.clock.clone());
+            assert_eq!(node.who(&headers).await, None);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_short_idle_time_rolls_the_ticket_more_often() {
+    let lifetimes = Lifetimes { idle: 10 * MINUTE, absolute: DAY };
+    let node = Node::lasting(lifetimes, local(), key_ring(&[SECRET]), ManualClock::at_system_time());
+    let created = node.sessions.create(signed_in("ada"), None, node.now()).await.unwrap();
+    node.clock.advance(MINUTE);
+    assert!(node.sessions.roll(&created.opened, node.now()).is_some());
+}
+
 /// C-444
 #[tokio::test]
 async fn a_clock_that_jumps_back_changes_nothing() {
