@@ -29,11 +29,13 @@ pub(crate) const NOT_STORED: HeaderValue = HeaderValue::from_static("private, no
 pub(crate) struct Answers {
     pages: Arc<dyn PageRenderer>,
     clock: Arc<dyn Clock>,
+    /// The application runs on its developer's machine: pages show the line that the log has.
+    development: bool,
 }
 
 impl Answers {
-    pub(crate) fn new(pages: Arc<dyn PageRenderer>, clock: Arc<dyn Clock>) -> Self {
-        Self { pages, clock }
+    pub(crate) fn new(pages: Arc<dyn PageRenderer>, clock: Arc<dyn Clock>, development: bool) -> Self {
+        Self { pages, clock, development }
     }
 
     pub(crate) fn response<R>(&self, caller: Caller, reply: Reply) -> Response<IdentityBody<R>> {
@@ -103,6 +105,7 @@ impl Answers {
                 let mut page = Page::new(kind, title, error.user_message());
                 page.reason = Some(error.reason());
                 page.provider = error.provider().map(|said| said.description.clone().unwrap_or_else(|| said.error.clone()));
+                page.detail = self.development.then(|| error.to_string());
                 page.correlation_id = Some(reference);
                 page.time = Some(self.clock.now());
                 if let Some(again) = again {

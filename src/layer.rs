@@ -125,7 +125,7 @@ impl IdentityLayer {
                 Some(store) => Store::Dyn(store),
                 None => Store::Local(Arc::new(LocalStore::new(setup.local_sessions))),
             };
-            let answers = Answers::new(setup.pages, Arc::clone(&setup.clock));
+            let answers = Answers::new(setup.pages, Arc::clone(&setup.clock), !setup.config.secure());
             let flow = Flow::new(setup.config, store, setup.http, setup.clock, setup.lock).map(Arc::new);
             Arc::new(Shared::new(flow, answers))
         }))

@@ -72,6 +72,8 @@ pub struct Page {
     pub reason: Option<&'static str>,
     /// What the provider said, for the people who run the application: untrusted text.
     pub provider: Option<String>,
+    /// The line of the log, where the base URL is plain http, which is to say a developer's own machine. It holds no secret.
+    pub detail: Option<String>,
     /// The same value as in the log, to quote when asking for help.
     pub correlation_id: Option<String>,
     /// When it happened.
@@ -89,6 +91,7 @@ impl Page {
             actions: Vec::new(),
             reason: None,
             provider: None,
+            detail: None,
             correlation_id: None,
             time: None,
             form_target: None,
@@ -198,6 +201,7 @@ fn facts(page: &Page) -> Markup {
     let facts = [
         ("Reason", page.reason.map(str::to_owned)),
         ("Provider", page.provider.clone()),
+        ("Detail", page.detail.clone()),
         ("Reference", page.correlation_id.clone()),
         ("Time", page.time.and_then(utc)),
     ];

@@ -219,3 +219,30 @@ async fn a_handler_asks_for_a_stronger_sign_in_once() {
     assert_eq!((page.status, page.url.path()), (StatusCode::FORBIDDEN, "/strict"));
     assert_eq!(app.provider.requests(tower_identity::dev::Endpoint::Authorization), 2);
 }
+
+/// A provider that is down or set up wrongly is no set-up mistake of the application: it starts, and the sign-in page says what is wrong.
+#[tokio::test]
+async fn the_sign_in_page_says_what_is_wrong_with_the_provider() {
+    let config = |issuer: &str| {
+        let authority = tower_identity::Authority::oidc(issuer).unwrap();
+        let credential = tower_identity::ClientCredential::secret("a secret of thirty-two characters");
+        IdentityConfig::new(authority, "client").with_credential(credential).with_base_url("http://localhost:3000").unwrap()
+    };
+    let ask = async |config: IdentityConfig, path: &str| {
+        let layer = IdentityLayer::new(config.add_public_path("/").build().unwrap());
+        let router: Router = Router::new().fallback(|| async { "inside" }).layer(layer);
+        router.oneshot(request(Method::GET, path, &[NAVIGATION])).await.unwrap()
+    };
+    // Nothing listens on the discard port of a loopback address.
+    assert_eq!(ask(config("http://127.0.0.1:9"), "/").await.status(), StatusCode::OK);
+    let page = ask(config("http://127.0.0.1:9"), "/auth/login").await;
+    assert_eq!(page.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let page = text(page).await;
+    assert!(page.contains("cannot be reached") && page.contains("provider_unreachable") && page.contains("Try again"), "{page}");
+
+    let provider = DevProvider::start().await.unwrap();
+    let page = ask(config(&format!("{}/elsewhere", provider.issuer())), "/me").await;
+    assert_eq!(page.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let page = text(page).await;
+    assert!(page.contains("provider_misconfigured") && page.contains("the status is 404"), "{page}");
+}
