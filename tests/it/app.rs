@@ -101,7 +101,7 @@ impl App {
     }
 }
 
-fn routes() -> Router {
+pub fn routes() -> Router {
     let admin =
         Router::new().route("/admin", get(|| async { "for administrators" })).route_layer(require_login().with_roles(["Admin"]));
     Router::new()

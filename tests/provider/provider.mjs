@@ -5,7 +5,7 @@
 // Each test registers its own client at the registration endpoint with the registration token (RFC 7591), so ports can be ephemeral.
 // Beside the standard metadata a client may set how long its tokens live: `id_token_seconds`, `access_token_seconds`.
 // The sign-in page takes any name with any password; the name becomes `sub`. `POST /test/rotate-keys`, with the same token, replaces the
-// signing keys.
+// signing keys; the old ones stay published, as long as a provider does that.
 
 import { randomBytes, webcrypto } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -34,13 +34,14 @@ const issuer = `http://127.0.0.1:${server.address().port}`;
 const { Provider } = await import('oidc-provider');
 
 const stored = new Map();
+let keys = [];
 let handle = (await provider()).callback();
 console.log(JSON.stringify({ issuer, registration_token: REGISTRATION_TOKEN }));
 process.stdin.on('end', () => process.exit(0)).resume();
 
 /** A provider with keys of its own over what all of them store: another one is how keys are rotated. */
 async function provider() {
-  const keys = await Promise.all(ALGORITHMS.map(key));
+  keys = [...(await Promise.all(ALGORITHMS.map(key))), ...keys];
   const made = new Provider(issuer, {
     adapter: Memory,
     jwks: { keys },

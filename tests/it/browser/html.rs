@@ -18,6 +18,7 @@ impl Tag {
 
 #[derive(Clone, Debug)]
 pub struct Form {
+    pub id: String,
     pub method: String,
     pub action: String,
     pub fields: Vec<(String, String)>,
@@ -48,25 +49,27 @@ pub fn forms(html: &str) -> Vec<Form> {
     let mut found: Vec<Form> = Vec::new();
     let mut inside = false;
     for tag in tags(html) {
-        match (tag.name.as_str(), found.last_mut()) {
-            ("form", _) => {
-                let method = tag.attribute("method").to_ascii_uppercase();
-                let method = if method.is_empty() { "GET".to_owned() } else { method };
-                found.push(Form { method, action: tag.attribute("action").to_owned(), fields: Vec::new(), buttons: Vec::new() });
-                inside = true;
-            }
-            ("/form", _) => inside = false,
-            ("input", Some(form)) if inside && !tag.attribute("name").is_empty() => {
-                let value = (tag.attribute("name").to_owned(), tag.attribute("value").to_owned());
-                match tag.attribute("type") {
-                    "submit" => form.buttons.push((value.0, value.1.clone(), value.1)),
-                    "checkbox" | "radio" if !tag.attributes.contains_key("checked") => {}
-                    _ => form.fields.push(value),
-                }
-            }
-            ("button", Some(form)) if inside && !tag.attribute("name").is_empty() => {
-                form.buttons.push((tag.attribute("name").to_owned(), tag.attribute("value").to_owned(), tag.text));
-            }
+        if tag.name == "form" {
+            let method = tag.attribute("method").to_ascii_uppercase();
+            let method = if method.is_empty() { "GET".to_owned() } else { method };
+            let (id, action) = (tag.attribute("id").to_owned(), tag.attribute("action").to_owned());
+            found.push(Form { id, method, action, fields: Vec::new(), buttons: Vec::new() });
+            inside = true;
+            continue;
+        }
+        inside &= tag.name != "/form";
+        // A control belongs to the form that it names, or to the one around it.
+        let form = match tag.attributes.get("form") {
+            Some(id) => found.iter_mut().find(|form| form.id == *id),
+            None => found.last_mut().filter(|_| inside),
+        };
+        let (name, value) = (tag.attribute("name").to_owned(), tag.attribute("value").to_owned());
+        let Some(form) = form.filter(|_| !name.is_empty()) else { continue };
+        match (tag.name.as_str(), tag.attribute("type")) {
+            ("input", "submit") => form.buttons.push((name, value.clone(), value)),
+            ("input", "checkbox" | "radio") if !tag.attributes.contains_key("checked") => {}
+            ("input", _) => form.fields.push((name, value)),
+            ("button", _) => form.buttons.push((name, value, tag.text)),
             _ => {}
         }
     }
@@ -145,8 +148,10 @@ fn unescape(text: &str) -> String {
 fn forms_are_read_as_a_browser_reads_them() {
     let html = r#"<form method=post action="/a?b=1&amp;c=&quot;>&quot;"><input name="x" value='"1"' />
         <input type="checkbox" name="off"><input name=y><button name="ok" value="1"> Go on </button></form><input name="outside">
+        <form id="other"></form><button name="elsewhere" form="other">Elsewhere</button>
         <a class="x" href="/next?a=1&amp;b=2">Next</a>"#;
-    let [form] = &forms(html)[..] else { panic!() };
+    let [form, other] = &forms(html)[..] else { panic!() };
+    assert_eq!(other.clone().press("Elsewhere").fields, [("elsewhere".to_owned(), String::new())]);
     assert_eq!((form.method.as_str(), form.action.as_str()), ("POST", "/a?b=1&c=\">\""));
     let form = form.clone().with("y", "2").press("Go on");
     let expected = [("x", "\"1\""), ("y", "2"), ("ok", "1")].map(|(name, value)| (name.to_owned(), value.to_owned()));

@@ -190,6 +190,11 @@ impl Tab {
         self.history.last().expect("nothing was opened in this tab")
     }
 
+    /// Another tab that shows the same page.
+    pub fn again(&self) -> Self {
+        Self { browser: self.browser.clone(), history: self.history.last().cloned().into_iter().collect(), hops: Vec::new() }
+    }
+
     /// Types an address, or opens a bookmark.
     pub async fn open(&mut self, address: impl AsRef<str>) -> &Page {
         let url = Url::parse(address.as_ref()).unwrap();

@@ -1,0 +1,241 @@
+//! The same layer against a certified provider, which is not ours to be lenient: `tests/provider`, started by these tests. `tests/run certified`
+//! installs what it needs.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::LazyLock,
+    time::Duration,
+};
+
+use axum::http::{Method, StatusCode};
+use serde_json::{Value, json};
+use tower_identity::{
+    Authority, ClientCredential, IdentityConfig, IdentityLayer, SignInOptions,
+    config::{Algorithm, ClientAuthMethod, ResponseMode, UserInfo},
+};
+
+use crate::{
+    app,
+    browser::{Browser, Page, Tab},
+};
+
+/// One process for all tests; each registers a client of its own. It ends with the tests, because its standard input closes then.
+static PROVIDER: LazyLock<Provider> = LazyLock::new(|| {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/provider/provider.mjs");
+    let starting = Command::new("node").arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let mut process = starting.expect("Node.js is missing: run `tests/run certified`, which installs it");
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let ready: Value =
+        serde_json::from_str(&line).expect("the provider did not start: run `tests/run certified`, which installs it");
+    let text = |name: &str| ready[name].as_str().unwrap().to_owned();
+    Provider { issuer: text("issuer"), registration_token: text("registration_token"), _process: process }
+});
+
+struct Provider {
+    issuer: String,
+    registration_token: String,
+    _process: Child,
+}
+
+impl Provider {
+    async fn post(&self, path: &str, body: &Value) -> reqwest::Response {
+        let request = reqwest::Client::new().post(format!("{}{path}", self.issuer)).bearer_auth(&self.registration_token);
+        request.json(body).send().await.unwrap()
+    }
+}
+
+/// An app whose client was registered with these members, beside the usual ones.
+struct App {
+    url: String,
+}
+
+impl App {
+    async fn start() -> Self {
+        Self::with(&json!({}), |config| config).await
+    }
+
+    async fn with(members: &Value, settings: impl FnOnce(IdentityConfig) -> IdentityConfig) -> Self {
+        let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
+        let mut metadata = json!({
+            "redirect_uris": [format!("{url}/auth/callback")],
+            "post_logout_redirect_uris": [format!("{url}/auth/signed-out")],
+            "grant_types": ["authorization_code", "refresh_token"],
+        });
+        metadata.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        let answer = PROVIDER.post("/reg", &metadata).await;
+        assert_eq!(answer.status(), StatusCode::CREATED, "{}", answer.text().await.unwrap());
+        let client: Value = answer.json().await.unwrap();
+        let method = match client["token_endpoint_auth_method"].as_str() {
+            Some("client_secret_post") => ClientAuthMethod::Post,
+            _ => ClientAuthMethod::Basic,
+        };
+        let credential = client["client_secret"]
+            .as_str()
+            .map_or_else(ClientCredential::none, |secret| ClientCredential::secret(secret).with_method(method));
+        let config = IdentityConfig::new(Authority::oidc(&PROVIDER.issuer).unwrap(), client["client_id"].as_str().unwrap())
+            .with_credential(credential)
+            .with_base_url(&url)
+            .unwrap()
+            .with_cookie_secrets(["a cookie secret of more than thirty-two bytes"])
+            .with_scopes(["email", "offline_access"])
+            .add_public_path("/");
+        let router = app::routes().layer(IdentityLayer::new(settings(config).build().unwrap()));
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { url }
+    }
+
+    /// A tab in which `person` signed in on the provider's pages, and that shows `/me` now.
+    async fn signed_in(&self, browser: &Browser, person: &str) -> Tab {
+        let mut tab = browser.tab();
+        tab.open(format!("{}/me", self.url)).await;
+        sign_in(&mut tab, person).await;
+        assert_eq!((tab.page().status, tab.page().url.path()), (StatusCode::OK, "/me"), "{}", tab.page().body);
+        assert_eq!(tab.page().json()["sub"], person);
+        tab
+    }
+
+    async fn token(&self, tab: &mut Tab) -> Value {
+        tab.fetch(Method::GET, "/token").await.json()
+    }
+}
+
+/// Answers the provider's pages until the app is back.
+async fn sign_in(tab: &mut Tab, person: &str) {
+    for _ in 0..3 {
+        let form = tab.page().form();
+        let is_login = form.fields.iter().any(|(name, _)| name == "password");
+        let form = if is_login { form.with("login", person).with("password", "any") } else { form };
+        if tab.submit(form).await.url.host_str() == Some("localhost") {
+            return;
+        }
+    }
+    panic!("the provider asks and asks: {}", tab.page().body);
+}
+
+/// C-001, C-006, C-007, C-004: every way of client authentication with every response mode.
+#[tokio::test]
+#[ignore = "needs a certified provider: run `tests/run certified`"]
+async fn certified_signs_in_and_out() {
+    for method in ["client_secret_basic", "client_secret_post", "none"] {
+        for mode in [ResponseMode::Query, ResponseMode::FormPost] {
+            let members = json!({ "token_endpoint_auth_method": method });
+            let app = App::with(&members, |config| config.with_response_mode(mode)).await;
+            let browser = Browser::new();
+            let mut tab = app.signed_in(&browser, "ada").await;
+            let me = tab.page().json();
+            assert_eq!((me["name"].as_str(), me["claims"]["email"].as_str()), (Some("Person ada"), Some("ada@example.com")));
+            assert!(browser.jar().refused.is_empty(), "{:?}", browser.jar().refused);
+
+            tab.open(format!("{}/auth/logout", app.url)).await;
+            let form = tab.page().form();
+            let page = tab.submit(form).await;
+            assert_eq!(page.url.host_str(), Some("127.0.0.1"), "the provider asks too");
+            let form = page.form().press("Yes, sign me out");
+            assert_eq!(tab.submit(form).await.url.path(), "/auth/signed-out");
+            assert!(browser.cookies("localhost").is_empty());
+            let asked = tab.open(format!("{}/me", app.url)).await;
+            assert!(asked.body.contains("password"), "the provider has forgotten the person: {}", asked.body);
+        }
+    }
+}
+
+/// C-011, C-012
+#[tokio::test]
+#[ignore = "needs a certified provider: run `tests/run certified`"]
+async fn certified_signs_with_every_algorithm() {
+    for (name, algorithm) in
+        [("RS256", Algorithm::Rs256), ("PS256", Algorithm::Ps256), ("ES256", Algorithm::Es256), ("EdDSA", Algorithm::EdDsa)]
+    {
+        let members = json!({ "id_token_signed_response_alg": name });
+        let app = App::with(&members, |config| config.with_id_token_algorithms([algorithm])).await;
+        app.signed_in(&Browser::new(), "ada").await;
+    }
+}
+
+/// C-082
+#[tokio::test]
+#[ignore = "needs a certified provider: run `tests/run certified`"]
+async fn certified_with_another_algorithm_than_agreed_is_refused() {
+    let app = App::with(&json!({}), |config| config.with_id_token_algorithms([Algorithm::Es256])).await;
+    let mut tab = Browser::new().tab();
+    tab.open(format!("{}/me", app.url)).await;
+    sign_in(&mut tab, "ada").await;
+    assert!(tab.page().body.contains("token_algorithm"), "{}", tab.page().body);
+}
+
+/// C-032, C-055, C-241: rotation with reuse detection, one refresh after the other.
+#[tokio::test]
+#[ignore = "needs a certified provider: run `tests/run certified`"]
+async fn certified_rotates_refresh_tokens() {
+    let app = App::with(&json!({ "access_token_seconds": 2 }), |config| config.with_user_info(UserInfo::AtSignIn)).await;
+    let mut tab = app.signed_in(&Browser::new(), "ada").await;
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        let token = app.token(&mut tab).await;
+        assert_eq!(token["source"], "provider", "{token}");
+        let token = token["token"].as_str().unwrap().to_owned();
+        assert!(!seen.contains(&token));
+        seen.push(token);
+        tokio::time::sleep(Duration::from_millis(2100)).await;
+    }
+    assert_eq!(tab.reload().await.status, StatusCode::OK);
+}
+
+/// Without single flight the reuse detection would revoke everything.
+#[tokio::test]
+#[ignore = "needs a certified provider: run `tests/run certified`"]
+async fn certified_sees_one_refresh_of_many_requests() {
+    let app = App::with(&json!({ "access_token_seconds": 60 }), |config| config).await;
+    let tab = app.signed_in(&Browser::new(), "ada").await;
+    let asking = (0..30).map(|_| {
+        let (mut tab, app) = (tab.again(), App { url: app.url.clone() });
+        tokio::spawn(async move { app.token(&mut tab).await["token"].clone() })
+    });
+    let mut tokens = Vec::new();
+    for task in asking.collect::<Vec<_>>() {
+        tokens.push(task.await.unwrap());
+    }
+    assert!(tokens[0].is_string() && tokens.iter().all(|token| *token == tokens[0]), "{tokens:?}");
+}
+
+/// C-176, C-024: what was asked for is checked in the answer.
+#[tokio::test]
+#[ignore = "needs a certified provider: run `tests/run certified`"]
+async fn certified_tells_when_the_person_signed_in() {
+    let options = SignInOptions::new().with_max_age(Duration::from_secs(3600)).with_login_hint("ada");
+    let app = App::with(&json!({}), |config| config.with_sign_in(options)).await;
+    let tab = app.signed_in(&Browser::new(), "ada").await;
+    let claims = tab.page().json()["claims"].clone();
+    assert!(claims["auth_time"].is_i64() && claims["nonce"].is_string(), "{claims}");
+}
+
+/// C-052, C-053
+#[tokio::test]
+#[ignore = "needs a certified provider: run `tests/run certified`"]
+async fn certified_rotates_its_keys() {
+    let app = App::start().await;
+    app.signed_in(&Browser::new(), "ada").await;
+    assert_eq!(PROVIDER.post("/test/rotate-keys", &json!({})).await.status(), StatusCode::NO_CONTENT);
+    app.signed_in(&Browser::new(), "grace").await;
+}
+
+/// C-326
+#[tokio::test]
+#[ignore = "needs a certified provider: run `tests/run certified`"]
+async fn certified_signs_in_two_tabs_at_once() {
+    let app = App::start().await;
+    let browser = Browser::new();
+    let (mut first, mut second) = (browser.tab(), browser.tab());
+    first.open(format!("{}/me?tab=1", app.url)).await;
+    second.open(format!("{}/me?tab=2", app.url)).await;
+    sign_in(&mut first, "ada").await;
+    sign_in(&mut second, "ada").await;
+    let shows = |page: &Page| (page.status, page.url.query().map(str::to_owned));
+    assert_eq!(shows(first.reload().await), (StatusCode::OK, Some("tab=1".into())));
+    assert_eq!(shows(second.reload().await), (StatusCode::OK, Some("tab=2".into())));
+}
