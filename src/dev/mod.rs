@@ -61,6 +61,8 @@ mod user_info;
 mod wire;
 
 #[cfg(test)]
+mod server_tests;
+#[cfg(test)]
 mod spoil_tests;
 #[cfg(test)]
 mod switch_tests;
