@@ -18,8 +18,6 @@ use crate::{
     tokens::RefreshLock,
 };
 
-const DEFAULT_LOCAL_SESSIONS: usize = 100_000;
-
 /// Puts sign-in around a Tower service (axum, tonic, hyper).
 ///
 /// It answers the sign-in, callback and sign-out paths itself, lets only signed-in people through to everything that is not declared public, and puts the
@@ -58,7 +56,7 @@ impl IdentityLayer {
         let setup = Setup {
             config,
             store: None,
-            local_sessions: DEFAULT_LOCAL_SESSIONS,
+            local_sessions: LocalStore::DEFAULT_SESSIONS,
             http: Arc::new(ReqwestClient::new()),
             clock: Arc::new(SystemClock),
             lock: None,

@@ -62,9 +62,7 @@ pub mod pages;
 mod protocol;
 mod secret;
 mod service;
-#[allow(dead_code, reason = "being built")]
 mod session;
-#[allow(dead_code, reason = "being built")]
 mod tokens;
 mod user;
 

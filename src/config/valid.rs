@@ -107,8 +107,6 @@ impl ValidConfig {
         fn external_prefix -> &str = external_prefix;
         /// Whether browsers come over `https`.
         fn secure -> bool = secure as copy;
-        /// What the proxy in front does with that path.
-        fn path_prefix -> PathPrefix = settings.path_prefix as copy;
         /// The application's home page, as a browser sees it.
         fn home -> &ReturnPath = home;
         /// The crate's own paths, as they stand in a request.

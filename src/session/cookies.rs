@@ -44,6 +44,7 @@ impl Cookies {
     }
 
     /// The name of the session cookie.
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn session_name(&self) -> &str {
         &self.session
     }

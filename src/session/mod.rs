@@ -25,20 +25,21 @@ mod ticket;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use fuzzing::PARSERS;
-#[allow(unused_imports, reason = "the parts above take what they need")]
 pub(crate) use {
     attempt::{Attempt, AttemptPurpose, Cause, PersonKey},
-    attempts::{Attempts, Begun, Lookup, Slot, State},
+    attempts::{Attempts, Lookup, State},
     cookies::Cookies,
     local::LocalStore,
     opened::Opened,
     record::{Landing, SessionRecord},
-    records::{RecordId, Records},
+    records::Records,
     seal::KeyRing,
-    sessions::{Created, Lifetimes, Peek, Sessions, SignedIn},
+    sessions::{Lifetimes, Peek, Sessions, SignedIn},
     store::Store,
 };
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use {records::RecordId, sessions::Created};

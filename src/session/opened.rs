@@ -56,11 +56,6 @@ impl<V> Opened<V> {
         RecordId(self.grant.session())
     }
 
-    /// When the session ends, whatever its user does.
-    pub(crate) fn expires(&self) -> UnixTime {
-        self.expires
-    }
-
     /// Whether the claims are to be renewed.
     pub(crate) fn renewal_due(&self, now: UnixTime) -> bool {
         now >= self.renew_at

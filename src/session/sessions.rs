@@ -58,6 +58,7 @@ impl fmt::Debug for SignedIn {
 /// A session just created.
 #[derive(Debug)]
 pub(crate) struct Created<V> {
+    #[allow(dead_code, reason = "tests look at it; the browser comes back with the cookie")]
     pub(crate) opened: Arc<Opened<V>>,
     pub(crate) set_cookie: HeaderValue,
 }
