@@ -8,6 +8,17 @@ use crate::{clock::UnixTime, secret::Secret};
 /// An access token, for the API it was issued for.
 ///
 /// Clones share one allocation, which is wiped when the last of them and the session's record are gone. `Debug` shows everything but the token.
+///
+/// ```
+/// use tower_identity::AccessToken;
+///
+/// fn authorization(token: &AccessToken) -> Result<String, String> {
+///     match token.missing_scopes().next() {
+///         Some(missing) => Err(format!("{missing} was not granted")),
+///         None => Ok(format!("Bearer {}", token.expose())),
+///     }
+/// }
+/// ```
 #[derive(Clone)]
 pub struct AccessToken {
     token: Arc<CachedToken>,

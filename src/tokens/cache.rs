@@ -142,8 +142,11 @@ impl FromIterator<Arc<CachedToken>> for TokenCache {
 }
 
 impl Serialize for TokenCache {
+    /// In the order of the keys: equal records are equal bytes.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.tokens.iter().map(|ByKey(token)| &**token))
+        let mut tokens: Vec<&CachedToken> = self.tokens.iter().map(|ByKey(token)| &**token).collect();
+        tokens.sort_by(|one, other| one.key.cmp(&other.key));
+        serializer.collect_seq(tokens)
     }
 }
 
@@ -331,6 +334,7 @@ mod tests {
             }
             let json = serde_json::to_vec(&cache).unwrap();
             let cache: TokenCache = serde_json::from_slice(&json).unwrap();
+            prop_assert_eq!(&serde_json::to_vec(&cache).unwrap(), &json);
             let serves = |token: &CachedToken| {
                 let key = &token.key;
                 let likewise = (key.tenant(), key.resource(), key.claims(), key.scheme()) == (request.key.tenant(), request.key.resource(), request.key.claims(), request.key.scheme());

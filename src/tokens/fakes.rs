@@ -1,7 +1,7 @@
 //! A store, a provider and a lock for the tests: they fail when told to, and wait when told to.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, HashSet},
     fmt,
     future::Future,
     pin::Pin,
@@ -18,6 +18,7 @@ use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
+pub(super) use super::fake_provider::FakeProvider;
 use super::{
     flight::{Task, Tasks, Tokio},
     *,
@@ -26,7 +27,6 @@ use crate::{
     clock::{Clock, ManualClock, UnixTime},
     config::SessionEnd,
     error::{Error, ErrorKind, ProviderError},
-    secret::Secret,
 };
 
 /// Lets every other task go first, once.
@@ -153,126 +153,6 @@ impl GrantStore for FakeStore {
     async fn end_session(&self, grant: &GrantRef) -> Result<(), Error> {
         self.sign_out(grant).await;
         Ok(())
-    }
-}
-
-/// Changes an answer, or refuses.
-type Answer = Box<dyn FnOnce(Refreshed) -> Result<Refreshed, Error> + Send>;
-
-/// A provider that rotates refresh tokens and revokes the grant when an old one is used again.
-pub(super) struct FakeProvider {
-    clock: ManualClock,
-    /// Opened: calls are answered at once. Closed: each waits for a permit.
-    pub(super) gate: Option<Semaphore>,
-    valid: Mutex<HashSet<String>>,
-    pub(super) reused: AtomicBool,
-    pub(super) calls: AtomicUsize,
-    inside: AtomicUsize,
-    /// The most requests that were answered at the same time.
-    pub(super) most_inside: AtomicUsize,
-    pub(super) requests: Mutex<Vec<RefreshRequest>>,
-    answers: Mutex<VecDeque<Answer>>,
-    pub(super) rotates: AtomicBool,
-}
-
-impl fmt::Debug for FakeProvider {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("FakeProvider")
-    }
-}
-
-impl FakeProvider {
-    pub(super) fn new(clock: ManualClock) -> Self {
-        Self {
-            clock,
-            gate: None,
-            valid: Mutex::default(),
-            reused: AtomicBool::new(false),
-            calls: AtomicUsize::new(0),
-            inside: AtomicUsize::new(0),
-            most_inside: AtomicUsize::new(0),
-            requests: Mutex::default(),
-            answers: Mutex::default(),
-            rotates: AtomicBool::new(true),
-        }
-    }
-
-    pub(super) fn calls(&self) -> usize {
-        self.calls.load(SeqCst)
-    }
-
-    /// Accepts this refresh token.
-    pub(super) fn accept(&self, refresh_token: &str) {
-        self.valid.lock().unwrap().insert(refresh_token.into());
-    }
-
-    pub(super) fn accepts(&self, refresh_token: &Secret) -> bool {
-        self.valid.lock().unwrap().contains(refresh_token.expose())
-    }
-
-    /// The next answer that has none yet is changed by this.
-    pub(super) fn next(&self, answer: impl FnOnce(Refreshed) -> Result<Refreshed, Error> + Send + 'static) {
-        self.answers.lock().unwrap().push_back(Box::new(answer));
-    }
-
-    pub(super) fn next_fails(&self, kind: ErrorKind, provider: ProviderError) {
-        self.next(move |_| Err(Error::from_provider(kind, provider)));
-    }
-
-    pub(super) fn last_request(&self) -> RefreshRequest {
-        self.requests.lock().unwrap().last().unwrap().clone()
-    }
-}
-
-/// The provider's work on one request, over also when it panics.
-struct Inside<'a>(&'a AtomicUsize);
-
-impl Drop for Inside<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, SeqCst);
-    }
-}
-
-#[async_trait]
-impl Refresher for FakeProvider {
-    async fn refresh(&self, refresh_token: &Secret, request: &RefreshRequest) -> Result<Refreshed, Error> {
-        assert!(!refresh_token.is_empty(), "an empty refresh token was sent");
-        let call = self.calls.fetch_add(1, SeqCst) + 1;
-        let _inside = Inside(&self.inside);
-        self.most_inside.fetch_max(self.inside.fetch_add(1, SeqCst) + 1, SeqCst);
-        self.requests.lock().unwrap().push(request.clone());
-        if let Some(gate) = &self.gate {
-            gate.acquire().await.unwrap().forget();
-        }
-        let answered = self.answer(call, refresh_token);
-        Step::default().await;
-        answered
-    }
-}
-
-impl FakeProvider {
-    fn answer(&self, call: usize, refresh_token: &Secret) -> Result<Refreshed, Error> {
-        let answer = self.answers.lock().unwrap().pop_front().unwrap_or_else(|| Box::new(Ok));
-        let answered = answer(Refreshed {
-            issued: Issued {
-                access_token: Some(format!("access-{call}").into()),
-                expires_in: Some(Duration::from_secs(3600)),
-                refresh_token: self.rotates.load(SeqCst).then(|| format!("refresh-{call}").into()),
-                ..Issued::default()
-            },
-            identity: Some(Ok(identity(ada(), &format!("id-{call}"), self.clock.now() + Duration::from_secs(3600)))),
-        })?;
-        let mut valid = self.valid.lock().unwrap();
-        if !valid.contains(refresh_token.expose()) {
-            self.reused.store(true, SeqCst);
-            valid.clear();
-            return Err(Error::from_provider(ErrorKind::InvalidGrant, provider_error("invalid_grant")));
-        }
-        if let Some(successor) = &answered.issued.refresh_token {
-            valid.remove(refresh_token.expose());
-            valid.insert(successor.expose().into());
-        }
-        Ok(answered)
     }
 }
 

@@ -332,6 +332,26 @@ fn claims_and_token_of_the_sign_in_are_one_refresh() {
 }
 
 #[test]
+fn a_failure_is_one_request() {
+    let scene = || {
+        let scene = Scene::new(1);
+        scene.provider.next_fails(ErrorKind::ProviderUnreachable, provider_error(""));
+        for _ in 0..2 {
+            let (grants, grant, answered) = (scene.processes[0].clone(), scene.grant.clone(), scene.answered.clone());
+            scene.model.add(async move {
+                assert_eq!(grants.access_token(&grant, &request("a")).await.unwrap_err().kind(), ErrorKind::ProviderUnreachable);
+                answered.fetch_add(1, SeqCst);
+            });
+        }
+        scene
+    };
+    every_order(ALL, scene, |scene| {
+        scene.check(2);
+        assert_eq!(scene.provider.calls(), 1);
+    });
+}
+
+#[test]
 fn signed_out_stays_signed_out() {
     let one = || {
         let scene = Scene::new(1);

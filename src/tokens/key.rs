@@ -15,7 +15,7 @@ const MAX_SCOPE_BYTES: usize = 4096;
 /// A set of scopes in canonical form: sorted, each once, one space between them.
 ///
 /// A scope holds no space, so two sets have the same text only if they are the same set.
-#[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub(crate) struct Scopes(Box<str>);
 
@@ -99,7 +99,7 @@ impl From<Scopes> for String {
 /// Everything that changes which token a request of one grant gets. The grant itself stands for the account and the client.
 ///
 /// A new parameter that changes an answer belongs in here: the cache, the flights and the throttle compare nothing else.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct TokenKey {
     /// Every scope asked for.
     #[serde(rename = "s")]

@@ -18,6 +18,31 @@ use crate::{
 /// An implementation is two commands, for Redis `SET name owner NX PX lease` and a script that deletes `name` if it still holds `owner`. The waiting
 /// (10 to 100 ms between attempts) and reading the record again after getting the lock are done by the caller.
 ///
+/// ```
+/// use std::{collections::HashMap, error::Error, sync::Mutex, time::Duration};
+/// use tower_identity::RefreshLock;
+///
+/// /// A lock without leases, for two layers in one process.
+/// #[derive(Debug, Default)]
+/// struct InProcess(Mutex<HashMap<String, String>>);
+///
+/// #[async_trait::async_trait]
+/// impl RefreshLock for InProcess {
+///     async fn try_lock(&self, name: &str, owner: &str, _lease: Duration) -> Result<bool, Box<dyn Error + Send + Sync>> {
+///         let mut owners = self.0.lock().map_err(|_| "poisoned")?;
+///         Ok(owners.entry(name.to_owned()).or_insert_with(|| owner.to_owned()) == owner)
+///     }
+///
+///     async fn unlock(&self, name: &str, owner: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
+///         let mut owners = self.0.lock().map_err(|_| "poisoned")?;
+///         if owners.get(name).is_some_and(|holder| holder == owner) {
+///             owners.remove(name);
+///         }
+///         Ok(())
+///     }
+/// }
+/// ```
+///
 /// # A lock that fails
 ///
 /// While the lock cannot be reached nothing is refreshed, because a refresh token sent twice cannot be taken back, and a request that is told to try again
@@ -143,6 +168,27 @@ mod tests {
         assert_eq!(world.provider.calls(), 0);
         let waits = world.tasks.0.lock().unwrap();
         assert!(waits.iter().all(|wait| (WAITS.0..=WAITS.1).contains(wait)), "{waits:?}");
+    }
+
+    #[tokio::test]
+    async fn a_grant_that_is_lost_while_waiting_for_the_lock_is_told_from_a_session_that_is_over() {
+        for (signed_out, kind) in [(false, ErrorKind::NoRefreshToken), (true, ErrorKind::SessionEnded)] {
+            let lock = Arc::new(FakeLock::taken_by_another());
+            let world = Arc::new(world(&lock));
+            let caller = tokio::spawn({
+                let world = world.clone();
+                async move { world.token("mail.read").await.unwrap_err().kind() }
+            });
+            while lock.log.lock().unwrap().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            world.store.evict(&world.grant);
+            if signed_out {
+                world.store.sign_out(&world.grant).await;
+            }
+            lock.lapse();
+            assert_eq!(caller.await.unwrap(), kind);
+        }
     }
 
     #[tokio::test]

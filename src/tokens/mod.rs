@@ -8,6 +8,8 @@
 mod access;
 mod cache;
 #[cfg(test)]
+mod fake_provider;
+#[cfg(test)]
 mod fakes;
 mod flight;
 #[cfg(any(test, fuzzing))]

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tracing::Instrument;
+use tracing::{Instrument, Span, field::Empty, info_span};
 
 use super::{
     access::AccessToken,
@@ -89,15 +89,10 @@ impl Shared {
     pub(super) fn fly(self: &Arc<Self>, grant: &GrantRef, errand: &Errand) -> Result<Joined<Outcome>, Error> {
         let work = || {
             let (shared, grant, errand) = (self.clone(), grant.clone(), errand.clone());
-            let span = tracing::info_span!(
-                "refresh",
-                errand = errand.name(),
-                outcome = tracing::field::Empty,
-                reason = tracing::field::Empty
-            );
+            let span = info_span!("identity.grant", errand = errand.name(), outcome = Empty, reason = Empty);
             async move {
                 let outcome = shared.in_turn(&grant, &errand).await;
-                let span = tracing::Span::current();
+                let span = Span::current();
                 match &outcome {
                     Ok(_) => span.record("outcome", "ok"),
                     Err(trouble) => span
