@@ -23,7 +23,7 @@ impl IdentityConfig {
     /// | `IDENTITY_BASE_URL` | where browsers find the application; the default is `http://localhost:` and the port of `LISTEN` (`127.0.0.1:3000`) |
     /// | `IDENTITY_REDIRECT_URI` | the redirect address, if it is not the base URL and `/auth/callback` |
     /// | `IDENTITY_SCOPE` | scopes beyond those of the sign-in itself, with spaces between them |
-    /// | `IDENTITY_COOKIE_SECRET` | cookie secrets of 32 bytes or more with white space between them, the newest first |
+    /// | `IDENTITY_COOKIE_SECRET` | cookie secrets of 32 bytes or more, one on each line, the newest first |
     /// | `IDENTITY_RESPONSE_MODE` | `query` (the default) or `form_post` |
     ///
     /// Each secret can be in a file instead, whose path is in the variable with `_FILE` after its name. An empty variable is as good as none.
@@ -88,7 +88,7 @@ fn from_variables(all: &Variables<'_>) -> Result<IdentityConfig, ConfigError> {
         config = config.with_response_mode(mode.value.parse().map_err(|error: ConfigError| error.named(mode.name))?);
     }
     if let Some(secrets) = all.secret(&["IDENTITY_COOKIE_SECRET"])? {
-        config = config.with_cookie_secrets(secrets.value.expose().split_whitespace());
+        config = config.with_cookie_secrets(secrets.value.expose().lines().map(str::trim).filter(|secret| !secret.is_empty()));
     }
     addresses(all, config)
 }

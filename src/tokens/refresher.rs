@@ -19,7 +19,7 @@ impl Refresher for Provider {
         let scopes: Vec<String> = request.scopes().iter().map(str::to_owned).collect();
         // Without scopes a refresh is for what was granted. To name one that was not is an error (RFC 6749 section 6).
         let named = (!request.is_as_granted() || self.refresh_needs_scopes()) && !scopes.is_empty();
-        let answer = Provider::refresh(self, refresh_token, named.then_some(&scopes[..])).await?;
+        let answer = Provider::refresh(self, refresh_token, named.then_some(&scopes[..])).await.map_err(ask_for_consent)?;
         let identity = match &answer.id_token {
             // Another tenant's ID token is about the same person under other names.
             Some(id_token) if !request.is_elsewhere() => Some(identity(self, id_token, answer.access_token.as_ref()).await),
@@ -33,6 +33,14 @@ impl Refresher for Provider {
             scope: answer.scope,
         };
         Ok(Refreshed { issued, identity })
+    }
+}
+
+/// A scope that the person was never asked for is refused as `invalid_scope` (RFC 6749 section 5.2): a sign-in that asks for it helps.
+fn ask_for_consent(error: Error) -> Error {
+    match error.provider() {
+        Some(said) if said.error == "invalid_scope" => Error::from_provider(ErrorKind::InteractionRequired, said.clone()),
+        _ => error,
     }
 }
 

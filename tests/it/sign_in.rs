@@ -53,6 +53,17 @@ async fn signing_out_ends_the_session_here_and_at_the_provider() {
     assert_eq!(tab.open(app.at("/")).await.body, "nobody");
 }
 
+/// C-157: a scope that was never granted needs the person, and costs nobody the session.
+#[tokio::test]
+async fn a_token_for_an_unknown_scope_asks_for_interaction() {
+    let app = App::start().await;
+    let mut tab = app.signed_in().await;
+    let refused = tab.open(app.at("/token?scope=mail.send")).await;
+    assert_eq!((refused.status, refused.body.as_str()), (StatusCode::BAD_GATEWAY, "interaction_required"));
+    assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::OK);
+    assert_eq!(tab.open(app.at("/token")).await.json()["source"], "sign_in");
+}
+
 #[tokio::test]
 async fn a_session_is_renewed_when_its_id_token_expires() {
     let app = App::start().await;
