@@ -57,6 +57,7 @@ pub(super) struct FakeStore {
     before: Mutex<HashMap<GrantId, Arc<GrantRecord>>>,
     pub(super) failing_loads: AtomicUsize,
     pub(super) failing_saves: AtomicUsize,
+    pub(super) failing_ends: AtomicUsize,
     pub(super) saves: AtomicUsize,
 }
 
@@ -151,6 +152,9 @@ impl GrantStore for FakeStore {
     }
 
     async fn end_session(&self, grant: &GrantRef) -> Result<(), Error> {
+        if take(&self.failing_ends) {
+            return Err(store_down());
+        }
         self.sign_out(grant).await;
         Ok(())
     }

@@ -10,7 +10,7 @@ use super::{
     flight::{Errand, Flights, Tasks, Tokio},
     key::TokenRequest,
     lock::RefreshLock,
-    policy::{self, RenewalStep, TokenStep},
+    policy::{self, Refusal, RenewalStep, TokenStep},
     record::GrantRecord,
     refresh::{Landed, Shared, Trouble, renewal_failed},
     seams::{GrantRef, GrantStore, Refresher},
@@ -119,7 +119,15 @@ impl Grants {
         };
         let now = shared.clock.now();
         let failed_before = || shared.throttle.check(grant.id(), &Errand::Renewal, now);
-        match policy::renewal_step(&record, shared.session_end, now) {
+        let step = policy::renewal_step(&record, shared.session_end, now);
+        if matches!(step, RenewalStep::LiveAndRenew | RenewalStep::Renew)
+            && let Some(error) = failed_before().filter(|error| policy::refusal(error) == Refusal::EndsSession)
+        {
+            // It is over, but the store did not delete it.
+            shared.end_session(grant).await;
+            return Ok(Renewal::SessionMustEnd(error));
+        }
+        match step {
             RenewalStep::Live => Ok(Renewal::Live(Renewed { renew_at: record.renew_at(), record })),
             RenewalStep::LiveForGood => Ok(Renewal::Live(Renewed { renew_at: None, record })),
             RenewalStep::LiveAndRenew => {

@@ -300,6 +300,22 @@ async fn a_consent_that_is_missing_asks_for_interaction_however_it_is_written() 
     assert_eq!((error.kind(), error.provider().unwrap().claims.as_deref()), (ErrorKind::InteractionRequired, Some("{}")));
 }
 
+#[tokio::test]
+async fn a_session_whose_grant_is_over_is_over_also_if_the_store_did_not_delete_it() {
+    for late in [3601, 4000] {
+        let world = World::new();
+        world.clock.advance(seconds(late));
+        world.provider.next_fails(ErrorKind::InvalidGrant, provider_error("invalid_grant"));
+        world.store.failing_ends.store(1, SeqCst);
+        let _ = world.grants.renew(&world.grant).await.unwrap();
+        world.settled().await;
+        assert!(world.store.is_signed_in(&world.grant));
+        assert!(matches!(world.grants.renew(&world.grant).await, Ok(Renewal::SessionMustEnd(_))), "{late}");
+        assert!(!world.store.is_signed_in(&world.grant));
+        assert_eq!(world.provider.calls(), 1);
+    }
+}
+
 // Refresh tokens.
 
 /// MSAL-071, C-241
