@@ -52,7 +52,8 @@ pub enum UserInfo {
     /// The ID token's claims are all there is. The default.
     #[default]
     Never,
-    /// Once, right after sign-in; its `sub` must be the ID token's (OpenID Connect Core section 5.3.2), its claims are added.
+    /// Right after sign-in, and again whenever the claims are renewed; its `sub` must be the ID token's (OpenID Connect Core section 5.3.2), its claims are
+    /// added.
     AtSignIn,
 }
 

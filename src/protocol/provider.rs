@@ -7,6 +7,7 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use http::Request;
+use serde_json::value::RawValue;
 use tracing::{field::Empty, info_span};
 
 use super::{
@@ -25,7 +26,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::{Algorithm, ValidConfig},
+    config::{Algorithm, UserInfo, ValidConfig},
     error::{Error, ErrorKind},
     secret::Secret,
 };
@@ -135,6 +136,22 @@ impl Provider {
             user_info::check_subject(claims, expected_sub)
         };
         observed(step!("identity.user_info", self.config), exchange).await
+    }
+
+    /// The ID token's claims, and where it is configured those that UserInfo adds: what the ID token says is never replaced.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`user_info`](Self::user_info).
+    pub(crate) async fn claims(&self, token: &VerifiedIdToken, access_token: Option<&Secret>) -> Result<Box<RawValue>, Error> {
+        let unreadable = |_| Error::new(ErrorKind::TokenMalformed, "the claims cannot be written as JSON");
+        let (UserInfo::AtSignIn, Some(access_token)) = (self.config.user_info(), access_token) else {
+            return RawValue::from_string(token.claims().to_owned()).map_err(unreadable);
+        };
+        let mut claims = self.user_info(access_token, token.sub()).await?;
+        let signed: Object = serde_json::from_str(token.claims()).map_err(unreadable)?;
+        claims.extend(signed);
+        serde_json::value::to_raw_value(&claims).map_err(unreadable)
     }
 
     /// Verifies with the keys we have, and once more with newer ones if the token may be signed with one of those.

@@ -1,7 +1,6 @@
 //! The protocol's [`Provider`] as the [`Refresher`] of the tokens.
 
 use async_trait::async_trait;
-use serde_json::value::RawValue;
 
 use super::{
     record::Person,
@@ -22,7 +21,9 @@ impl Refresher for Provider {
         let answer = Provider::refresh(self, refresh_token, named.then_some(&scopes[..])).await.map_err(ask_for_consent)?;
         let identity = match &answer.id_token {
             // Another tenant's ID token is about the same person under other names.
-            Some(id_token) if !request.is_elsewhere() => Some(identity(self, id_token, answer.access_token.as_ref()).await),
+            Some(id_token) if !request.is_elsewhere() => {
+                Some(identity(self, id_token, answer.access_token.as_ref(), request.is_as_granted()).await)
+            }
             _ => None,
         };
         let issued = Issued {
@@ -45,7 +46,14 @@ fn ask_for_consent(error: Error) -> Error {
 }
 
 /// Verifies the ID token of a refresh: completely, but for the nonce, which need not be in it (OpenID Connect Core section 12.2).
-async fn identity(provider: &Provider, id_token: &Secret, access_token: Option<&Secret>) -> Result<Identity, Error> {
+///
+/// Its claims take the place of those before. `as_granted`: with all that the sign-in's have; another access token could not ask UserInfo.
+async fn identity(
+    provider: &Provider,
+    id_token: &Secret,
+    access_token: Option<&Secret>,
+    as_granted: bool,
+) -> Result<Identity, Error> {
     let expectation = IdTokenExpectation {
         nonce: Nonce::Renewal(None),
         max_age: None,
@@ -54,8 +62,7 @@ async fn identity(provider: &Provider, id_token: &Secret, access_token: Option<&
         client_info: None,
     };
     let token = provider.verify_id_token(id_token.expose(), &expectation).await?;
-    let claims = RawValue::from_string(token.claims().to_owned())
-        .map_err(|_| Error::new(ErrorKind::TokenMalformed, "the claims of a refreshed ID token are not JSON"))?;
+    let claims = provider.claims(&token, access_token.filter(|_| as_granted)).await?;
     let person = Person {
         iss: token.iss().to_owned(),
         sub: token.sub().to_owned(),

@@ -1,7 +1,7 @@
 //! Sessions that go on when the ID token has expired.
 
 use axum::http::StatusCode;
-use tower_identity::dev::Endpoint;
+use tower_identity::{config::UserInfo, dev::Endpoint};
 
 use crate::app::App;
 
@@ -32,4 +32,17 @@ async fn claims_are_renewed_behind_the_answer_and_shown_by_the_next() {
     }
     assert!(expires > before);
     assert_eq!((app.provider.requests(Endpoint::Token), app.provider.requests(Endpoint::Authorization)), (2, 1));
+}
+
+#[tokio::test]
+async fn claims_of_user_info_are_renewed_with_those_of_the_id_token() {
+    let app = App::with(|config| config.with_user_info(UserInfo::AtSignIn)).await;
+    app.provider.change_next_user_info(|claims| drop(claims.insert("nickname".into(), "Countess".into())));
+    let mut tab = app.signed_in().await;
+    assert_eq!(tab.page().json()["claims"]["nickname"], "Countess");
+    app.turn(3600 + 300);
+    app.provider.change_next_user_info(|claims| drop(claims.insert("nickname".into(), "Enchantress".into())));
+    let page = tab.open(app.at("/me")).await;
+    assert_eq!(page.json()["claims"]["nickname"], "Enchantress");
+    assert_eq!((app.provider.requests(Endpoint::UserInfo), app.provider.requests(Endpoint::Authorization)), (2, 1));
 }
