@@ -5,21 +5,22 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Method};
 use quick_cache::sync::Cache;
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::value::RawValue;
 use tokio::sync::OnceCell;
 use tracing::Instrument;
 
 use super::{
-    Asked, Flow, Reply,
-    start::{NONCE, Start, VERIFIER},
+    Answer, Asked, Flow, Reply,
+    start::{NONCE, Start, VERIFIER, is_unseen},
 };
 use crate::{
-    config::{ResponseMode, ReturnPath, SessionEnd, UserInfo},
+    config::{ResponseMode, ReturnPath, SessionEnd},
     error::{Error, ErrorKind},
     protocol::{CallbackParameters, Code, IdTokenExpectation, Nonce, TokenAnswer, VerifiedIdToken},
     secret::Secret,
-    session::{Attempt, Cause, Landing, Lookup, SignedIn, State},
+    session::{Attempt, Cause, Landing, Lookup, Opened, SignedIn, State},
     tokens::{CacheLimits, GrantRecord, Identity, Issued, Person, Scopes},
+    user::User,
 };
 
 /// How many answers may be dealt with at one time, and are remembered for a browser that sends one twice.
@@ -91,20 +92,24 @@ impl Flow {
         // Until here nothing is used up: when the provider cannot be reached, the same address can be loaded again.
         let metadata = self.provider.metadata().await?;
         let finished = match parameters.check(&text, &metadata, self.config.authority()) {
-            Ok(code) => self.exchange(&text, attempt.clone(), code).await,
+            Ok(code) => {
+                // Where the store is down the new session cannot be created either.
+                let present = self.sessions.load(asked.headers, self.clock.now()).await.ok().flatten();
+                self.exchange(&text, attempt.clone(), code, present).await
+            }
             Err(error) => Err(error),
         };
-        let reply = match finished {
+        let mut reply = match finished {
             Ok(done) => Reply::redirect(done.return_path.as_str()).with_cookies([done.cookie]),
             // Nothing could be shown to the person, so something has to be: once, since an interactive attempt is not silent.
             Err(error) if error.kind() == ErrorKind::InteractionRequired && attempt.silent => {
-                let mut start = Start::fresh(return_path);
-                start.interactive = true;
-                self.start(asked, start).await
+                self.start(asked, Start::with_pages(attempt, return_path)).await
             }
             Err(error) => Reply::failed(error, Some(self.sign_in_address(&return_path))),
         };
-        Ok(reply.with_cookies([self.attempts.remove(state.slot)]))
+        // First of all: a sign-in that starts here may have been given the same slot.
+        reply.cookies.insert(0, self.attempts.remove(state.slot));
+        Ok(reply)
     }
 
     /// A stale or repeated answer, or one whose cookie the browser did not keep.
@@ -126,6 +131,9 @@ impl Flow {
                 );
                 Reply::failed(error, Some(self.sign_in_address(self.config.home())))
             }
+            Ok(None) if is_unseen(asked.headers) => {
+                Reply::new(Answer::SignInNeeded { sign_in: self.sign_in_address(self.config.home()) })
+            }
             Ok(None) => {
                 let mut start = Start::fresh(self.config.home().clone());
                 start.retry = state.retry + 1;
@@ -139,21 +147,28 @@ impl Flow {
     }
 
     /// Redeems the code, once, in a task of its own: a browser that goes away leaves no half session, one that asks twice gets the same session.
-    async fn exchange(self: &Arc<Self>, state: &str, attempt: Attempt, code: Code) -> Result<Done, Error> {
+    async fn exchange(
+        self: &Arc<Self>,
+        state: &str,
+        attempt: Attempt,
+        code: Code,
+        present: Option<Arc<Opened<User>>>,
+    ) -> Result<Done, Error> {
         let cell = self.exchanges.of(state);
         let (flow, state) = (Arc::clone(self), state.to_owned());
         let span = tracing::info_span!("complete_sign_in");
-        let task = async move { cell.get_or_init(|| flow.complete(&state, &attempt, &code)).await.clone() };
+        let task = async move { cell.get_or_init(|| flow.complete(&state, &attempt, &code, present.as_deref())).await.clone() };
         tokio::spawn(task.instrument(span))
             .await
             .unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "the task of a sign-in was ended from outside")))
     }
 
-    async fn complete(&self, state: &str, attempt: &Attempt, code: &Code) -> Result<Done, Error> {
+    /// `present` is the session of the browser now: another tab may have signed in since the attempt was made.
+    async fn complete(&self, state: &str, attempt: &Attempt, code: &Code, present: Option<&Opened<User>>) -> Result<Done, Error> {
         let verifier = Secret::from(attempt.derive(VERIFIER)?);
         let answer = self.provider.redeem_code(code, &verifier, self.config.redirect_uri().as_str()).await?;
         let token = self.verify(attempt, &answer).await?;
-        let claims = self.claims(&token, &answer).await?;
+        let claims = self.provider.claims(&token, answer.access_token.as_ref()).await?;
         let person = Person {
             iss: token.iss().to_owned(),
             sub: token.sub().to_owned(),
@@ -177,11 +192,12 @@ impl Flow {
             landing: Some(Landing { answer: answer_of(state), path: return_path.as_str().into() }),
         };
         let created = self.sessions.create(signed_in, Some(grant), now).await?;
-        if let Some(old) = attempt.started_from
-            && let Err(error) = self.sessions.end_by_id(old).await
-        {
-            // The browser has the new ticket; the old row is out of reach and ends by itself.
-            tracing::warn!(reason = error.reason(), "the session before this one could not be deleted");
+        let present = present.map(Opened::session).filter(|present| attempt.started_from != Some(*present));
+        for old in attempt.started_from.into_iter().chain(present) {
+            if let Err(error) = self.sessions.end_by_id(old).await {
+                // The browser has the new ticket; the old row is out of reach and ends by itself.
+                tracing::warn!(reason = error.reason(), "the session before this one could not be deleted");
+            }
         }
         tracing::info!("signed in");
         Ok(Done { cookie: created.set_cookie, return_path })
@@ -201,18 +217,6 @@ impl Flow {
             client_info: answer.client_info.as_deref(),
         };
         self.provider.verify_id_token(id_token.expose(), &expectation).await
-    }
-
-    /// The ID token's claims, and those that UserInfo adds: what the ID token says is never replaced.
-    async fn claims(&self, token: &VerifiedIdToken, answer: &TokenAnswer) -> Result<Box<RawValue>, Error> {
-        let unreadable = |_| Error::new(ErrorKind::TokenMalformed, "the claims cannot be written as JSON");
-        let (UserInfo::AtSignIn, Some(access_token)) = (self.config.user_info(), &answer.access_token) else {
-            return RawValue::from_string(token.claims().to_owned()).map_err(unreadable);
-        };
-        let mut claims: Map<String, Value> = self.provider.user_info(access_token, token.sub()).await?;
-        let signed: Map<String, Value> = serde_json::from_str(token.claims()).map_err(unreadable)?;
-        claims.extend(signed);
-        serde_json::value::to_raw_value(&claims).map_err(unreadable)
     }
 
     fn grant(

@@ -1,5 +1,9 @@
 //! The first half of a sign-in: an attempt in a cookie, and the address at the provider.
 
+use std::time::Duration;
+
+use http::HeaderMap;
+
 use super::{Answer, Asked, Flow, Reply};
 use crate::{
     caller::is_prefetch,
@@ -19,14 +23,22 @@ pub(crate) struct Start {
     pub(crate) retry: u8,
     /// What inside the application asked for it, if something did.
     pub(crate) cause: Option<Cause>,
-    /// The provider may talk to the person, whatever the configured `prompt` says.
-    pub(crate) interactive: bool,
+    /// The silent attempt that the provider declined: now it may talk to the person, whatever the configured `prompt` says.
+    pub(crate) silent: Option<Attempt>,
 }
 
 impl Start {
     /// A sign-in with the configured options.
     pub(crate) fn fresh(return_path: ReturnPath) -> Self {
-        Self { return_path, options: SignInOptions::new(), retry: 0, cause: None, interactive: false }
+        Self { return_path, options: SignInOptions::new(), retry: 0, cause: None, silent: None }
+    }
+
+    /// The same sign-in as a silent one, with pages: for what it was started for, and asking for no less. Otherwise the page that wants it would ask again.
+    pub(crate) fn with_pages(silent: Attempt, return_path: ReturnPath) -> Self {
+        let words = |text: &Option<String>| text.iter().flat_map(|text| text.split(' ')).map(str::to_owned).collect::<Vec<_>>();
+        let mut options = SignInOptions::new().with_scopes(words(&silent.scopes)).with_acr_values(words(&silent.acr));
+        options.max_age = silent.max_age.map(|seconds| Duration::from_secs(seconds.into()));
+        Self { return_path, options, retry: 0, cause: silent.cause, silent: Some(silent) }
     }
 }
 
@@ -40,9 +52,7 @@ impl Flow {
             let error = Error::new(ErrorKind::RequestInvalid, "the sign-in path takes GET");
             return Reply::failed(error, Some(self.sign_in_address(&return_path)));
         }
-        // A frame, a script or a prefetch cannot sign anybody in, and must not use up the attempts of somebody who does.
-        let elsewhere = asked.headers.get("sec-fetch-dest").is_some_and(|place| place != "document");
-        if elsewhere || is_prefetch(asked.headers) {
+        if is_unseen(asked.headers) {
             return Reply::new(Answer::SignInNeeded { sign_in: self.sign_in_address(&return_path) });
         }
         self.start(asked, Start::fresh(return_path)).await
@@ -60,7 +70,7 @@ impl Flow {
     async fn begin(&self, asked: Asked<'_>, start: Start) -> Result<Reply, Error> {
         let now = self.clock.now();
         let mut options = start.options.over(self.config.sign_in());
-        if start.interactive {
+        if start.silent.is_some() {
             options.prompt.clear();
         }
         options.check().map_err(|error| Error::new(ErrorKind::NotConfigured, error.to_string()))?;
@@ -69,16 +79,19 @@ impl Flow {
 
         // A store that is down must not keep anybody from the sign-in page; it is found out at the callback.
         let session = self.sessions.load(asked.headers, now).await.ok().flatten();
-        let purpose = if start.cause.is_some() && session.is_some() { AttemptPurpose::StepUp } else { AttemptPurpose::SignIn };
+        // The answer of a silent attempt may have been posted by the provider's site, without the session's cookie.
+        let (before, awaited) = start.silent.map_or((None, None), |silent| (silent.started_from, silent.expected));
+        let person = session.as_ref().map(|session| PersonKey::of(session.value.person())).or(awaited);
+        let purpose = if start.cause.is_some() && person.is_some() { AttemptPurpose::StepUp } else { AttemptPurpose::SignIn };
         let mut attempt = Attempt::new(purpose, start.return_path.as_str(), now)?;
         attempt.retry = start.retry;
         attempt.silent = options.prompt.contains(&Prompt::None);
         attempt.cause = start.cause;
         attempt.scopes = (!start.options.scopes.is_empty()).then(|| scopes.join(" "));
         attempt.max_age = options.max_age.map(|age| u32::try_from(age.as_secs()).unwrap_or(u32::MAX));
-        attempt.started_from = session.as_ref().map(|session| session.session());
-        attempt.expected =
-            session.filter(|_| purpose != AttemptPurpose::SignIn).map(|session| PersonKey::of(session.value.person()));
+        attempt.acr = (!start.options.acr_values.is_empty()).then(|| start.options.acr_values.join(" "));
+        attempt.started_from = session.map(|session| session.session()).or(before);
+        attempt.expected = person.filter(|_| purpose != AttemptPurpose::SignIn);
 
         let begun = self.attempts.begin(asked.headers, attempt, now)?;
         let nonce = begun.attempt.derive(NONCE)?;
@@ -113,9 +126,13 @@ impl Flow {
             return Reply::failed(error, None);
         }
         let return_path = return_path.cloned().unwrap_or_else(|| self.page_of(asked));
-        self.challenge(asked, Start { return_path, options: options.clone(), retry: 0, cause: Some(cause), interactive: false })
-            .await
+        self.challenge(asked, Start { return_path, options: options.clone(), retry: 0, cause: Some(cause), silent: None }).await
     }
+}
+
+/// A frame, a script or a prefetch cannot sign anybody in, and must not use up the attempts of somebody who does.
+pub(super) fn is_unseen(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-dest").is_some_and(|place| place != "document") || is_prefetch(headers)
 }
 
 pub(super) const NONCE: &str = "nonce";

@@ -8,7 +8,10 @@ use axum::{
 };
 use tower::ServiceExt as _;
 use tower_identity::{
-    Challenge, IdentityConfig, IdentityLayer, Prompt, SignInOptions, User, config::Preflight, dev::DevProvider, require_login,
+    Challenge, IdentityConfig, IdentityLayer, Prompt, SignInOptions, User,
+    config::{Preflight, ResponseMode},
+    dev::DevProvider,
+    require_login,
 };
 
 use crate::app::App;
@@ -113,6 +116,20 @@ async fn a_preflight_is_never_redirected_and_passes_where_configured() {
     assert_eq!(passed.status(), StatusCode::OK);
     let not_one = answer(|config| config.with_preflight(Preflight::Pass), request(Method::OPTIONS, "/data", &headers[..1])).await;
     assert_eq!(not_one.status(), StatusCode::UNAUTHORIZED);
+}
+
+/// An image of another site would otherwise use up the attempts of somebody who signs in, where their cookies are `SameSite=None`.
+#[tokio::test]
+async fn a_callback_that_nobody_looks_at_starts_nothing() {
+    let stale = "/auth/callback?state=r0.0.0123456789012345678901";
+    for header in [("sec-fetch-dest", "image"), ("sec-fetch-dest", "iframe"), ("sec-purpose", "prefetch")] {
+        let answer =
+            answer(|config| config.with_response_mode(ResponseMode::FormPost), request(Method::GET, stale, &[header])).await;
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{header:?}");
+        assert!(answer.headers().get("set-cookie").is_none(), "{header:?}");
+    }
+    let answer = answer(|config| config, request(Method::GET, stale, &[NAVIGATION])).await;
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
 }
 
 /// C-451: security rule 9

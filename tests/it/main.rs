@@ -14,6 +14,7 @@
 mod app;
 #[allow(dead_code, reason = "a browser can do more than today's tests ask for")]
 mod browser;
+mod callback;
 mod certified;
 mod examples;
 mod layer;
