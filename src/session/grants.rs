@@ -96,11 +96,12 @@ impl GrantStore for Records {
 
     async fn save(&self, grant: &GrantRef, record: &Arc<GrantRecord>) -> Result<(), Error> {
         let id = RecordId(grant.id().0);
-        let mut row = self.store.save(id, self.seal_grant(grant, record)?, grant.expires_at(), self.clock.now()).await?;
-        if !self.holds(id, &row).await? {
-            // Where the row has been evicted some stores write nothing.
-            row = self.insert(grant, record).await?;
-        }
+        // Where the row has been evicted some stores write nothing, and Redis' says that it failed.
+        let row = match self.store.save(id, self.seal_grant(grant, record)?, grant.expires_at(), self.clock.now()).await {
+            Ok(row) if self.holds(id, &row).await? => row,
+            Err(error) if self.store.load(id, self.clock.now()).await?.is_some() => return Err(error),
+            Ok(_) | Err(_) => self.insert(grant, record).await?,
+        };
         self.decoded.0.insert(id, (row, Arc::clone(record)));
         Ok(())
     }

@@ -19,6 +19,7 @@ mod certified;
 mod examples;
 mod layer;
 mod observability;
+mod redis;
 mod renewal;
 mod sign_in;
 mod spoilt;
