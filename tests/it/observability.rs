@@ -29,7 +29,10 @@ impl io::Write for Log {
 
 impl Log {
     /// Listens on this thread, where the test's runtime runs everything.
-    fn listen() -> (Self, tracing::subscriber::DefaultGuard) {
+    ///
+    /// The second dispatcher hears nothing. As long as there is only one, `tracing` asks the thread that comes to a span first whether anybody listens, and
+    /// believes it for all threads: a test beside this one would silence the span.
+    fn listen() -> (Self, (tracing::subscriber::DefaultGuard, tracing::Dispatch)) {
         let log = Self::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -38,7 +41,8 @@ impl Log {
             .with_ansi(false)
             .with_writer(move || writer.clone())
             .finish();
-        (log, tracing::subscriber::set_default(subscriber))
+        let listening = tracing::subscriber::set_default(subscriber);
+        (log, (listening, tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default())))
     }
 
     fn text(&self) -> String {
