@@ -6,7 +6,7 @@ use axum::{Json, Router, extract::Query, http::StatusCode, routing::get};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tower_identity::{
-    IdentityConfig, IdentityLayer, ManualClock, Tokens, User,
+    Clock, IdentityConfig, IdentityLayer, ManualClock, Tokens, User,
     dev::{DevProvider, DevProviderBuilder},
     require_login,
 };
@@ -62,12 +62,16 @@ impl App {
         let provider = provider(DevProvider::builder().with_clock(clock.clone())).start().await.unwrap();
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
-        let config =
-            provider.config(&url).unwrap().add_public_path("/").add_public_prefix("/public/").with_scopes(["offline_access"]);
-        let layer = layer(IdentityLayer::new(settings(config).build().unwrap()).with_clock(clock.clone()));
+        let config = settings(Self::settings(&provider, &url)).build().unwrap();
+        let layer = layer(IdentityLayer::new(config).with_clock(clock.clone()));
         let router = more(routes()).layer(layer);
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { url, provider, clock, server }
+    }
+
+    /// What every application of these tests starts from.
+    pub fn settings(provider: &DevProvider, url: &str) -> IdentityConfig {
+        provider.config(url).unwrap().add_public_path("/").add_public_prefix("/public/").with_scopes(["offline_access"])
     }
 
     /// An address of the application.
@@ -99,8 +103,13 @@ impl App {
     pub fn turn(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }
+
+    pub fn turn_back(&self, seconds: u64) {
+        self.clock.set(self.clock.now() - Duration::from_secs(seconds));
+    }
 }
 
+/// The routes of the application, without the layer.
 pub fn routes() -> Router {
     let admin =
         Router::new().route("/admin", get(|| async { "for administrators" })).route_layer(require_login().with_roles(["Admin"]));

@@ -16,7 +16,7 @@ impl Tag {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Form {
     pub id: String,
     pub method: String,
@@ -27,6 +27,11 @@ pub struct Form {
 }
 
 impl Form {
+    /// A form that is posted without anything in it.
+    pub fn post(action: &str) -> Self {
+        Self { method: "POST".to_owned(), action: action.to_owned(), ..Self::default() }
+    }
+
     /// Fills a field in, which must be there.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {

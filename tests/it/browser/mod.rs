@@ -185,6 +185,12 @@ pub struct Tab {
 }
 
 impl Tab {
+    /// The same tab in a browser that reaches other servers.
+    pub fn moved_to(&mut self, browser: Browser) -> &mut Self {
+        self.browser = browser;
+        self
+    }
+
     /// The page it shows.
     pub fn page(&self) -> &Page {
         self.history.last().expect("nothing was opened in this tab")

@@ -1,0 +1,161 @@
+//! Several processes, or one that was restarted: what they share are a store and a cookie secret.
+
+use axum::http::{Method, StatusCode};
+use tower_identity::{
+    IdentityConfig,
+    dev::{DevClient, DevPerson, Endpoint},
+};
+
+use crate::{
+    app::App,
+    node::Node,
+    raw::{NAVIGATION, Raw},
+    stores::Watched,
+};
+
+const OLD: &str = "an old cookie secret of more than thirty-two characters";
+const NEW: &str = "a new cookie secret, which has more than thirty-two too";
+
+fn secrets(list: &'static [&'static str]) -> impl Fn(IdentityConfig) -> IdentityConfig {
+    move |config| config.with_cookie_secrets(list.iter().copied())
+}
+
+/// An application with a store, and a second node of it.
+async fn pair() -> (App, Node, Watched) {
+    let store = Watched::default();
+    let kept = store.clone();
+    let app = App::build(|provider| provider, secrets(&[OLD]), |layer| layer.with_store(kept).unwrap()).await;
+    let node = Node::beside(&app, secrets(&[OLD]), |layer| layer.with_store(store.clone()).unwrap()).await;
+    app.provider.sign_in_as("ada").unwrap();
+    (app, node, store)
+}
+
+/// C-445
+#[tokio::test]
+async fn a_sign_in_begins_on_one_node_and_ends_on_another() {
+    let (app, node, _) = pair().await;
+    let (here, there) = (Raw::of(&app), node.raw());
+    let begun = here.begin("/other?q=1", "").await;
+    let callback = here.answer(&begun).await;
+    let answer = there.open(&callback, &begun.attempt).await;
+    assert_eq!(answer.location(), "/other?q=1");
+    assert!(answer.set_cookies().iter().any(|cookie| cookie.contains("Max-Age=0")));
+    let session = answer.session().unwrap();
+    assert_eq!(here.open("/me", &session).await.status, StatusCode::OK);
+    assert_eq!(there.open("/me", &session).await.status, StatusCode::OK);
+    // The same answer at the other node: its code was used, so the session counts.
+    assert_eq!(here.open(&callback, &session).await.location(), "/other?q=1");
+    assert_eq!(app.provider.requests(Endpoint::Token), 1);
+}
+
+/// C-300, D11
+#[tokio::test]
+async fn a_sign_out_is_seen_at_once_by_every_node() {
+    let (app, node, store) = pair().await;
+    let (here, there) = (Raw::of(&app), node.raw());
+    let session = here.sign_in().await;
+    // Both have it decoded.
+    for raw in [&here, &there] {
+        assert_eq!(raw.open("/me", &session).await.status, StatusCode::OK);
+    }
+    let headers = [NAVIGATION, &[("origin", app.url.as_str())]].concat();
+    here.send(Method::POST, "/auth/logout", &session, &headers, "").await.location();
+    for raw in [&there, &here] {
+        assert_eq!(raw.who(&session).await, "nobody");
+        assert!(raw.open("/me", &session).await.location().starts_with(app.provider.issuer()));
+    }
+    assert_eq!(store.rows().await, 0);
+}
+
+#[tokio::test]
+async fn what_one_node_renewed_the_other_one_has() {
+    let (app, node, _) = pair().await;
+    let (here, there) = (Raw::of(&app), node.raw());
+    let session = here.sign_in().await;
+    assert!(there.open("/me", &session).await.body.contains("Ada Lovelace"));
+    app.provider.add_person(DevPerson::new("ada", "Ada King"));
+    app.turn(3600 + 300);
+    for raw in [&here, &there, &here] {
+        let page = raw.open("/me", &session).await;
+        assert!(page.body.contains("Ada King"), "{}", page.body);
+    }
+    assert_eq!(app.provider.requests(Endpoint::Token), 2);
+}
+
+/// C-446
+#[tokio::test]
+async fn a_restart_between_request_and_answer_is_not_noticed() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    let begun = Raw::of(&app).begin("/other", "").await;
+    let callback = Raw::of(&app).answer(&begun).await;
+    // No secret is configured here: it is derived from the client secret, so it survives.
+    let restarted = Node::beside(&app, |config| config, |layer| layer).await;
+    let answer = restarted.raw().open(&callback, &begun.attempt).await;
+    assert_eq!(answer.location(), "/other");
+    assert!(restarted.raw().open("/me", &answer.session().unwrap()).await.body.contains("Ada Lovelace"));
+}
+
+/// C-446: the secret was lost, and the sessions with it
+#[tokio::test]
+async fn under_another_secret_everybody_signs_in_again() {
+    let app = App::with(secrets(&[OLD])).await;
+    app.provider.sign_in_as("ada").unwrap();
+    let raw = Raw::of(&app);
+    let session = raw.sign_in().await;
+    let browser = app.browser();
+    let mut tab = browser.tab();
+    app.provider.show_pages();
+    let mut form = tab.open(app.at("/other")).await.form();
+    form.fields.push(("person".into(), "ada".into()));
+    let restarted = Node::beside(&app, secrets(&[NEW]), |layer| layer).await;
+    assert_eq!(restarted.raw().who(&session).await, "nobody");
+    assert!(restarted.raw().open("/me", &session).await.location().starts_with(app.provider.issuer()));
+    // The answer that was under way finds no attempt: once more, and in.
+    app.provider.sign_in_as("ada").unwrap();
+    let page = tab.moved_to(restarted.browser(&app, &browser)).submit(form).await.clone();
+    assert_eq!((page.status, page.body.as_str()), (StatusCode::OK, "hello Ada Lovelace"));
+}
+
+/// C-318
+#[tokio::test]
+async fn a_cookie_secret_is_rotated_without_signing_anybody_out() {
+    let (app, _, store) = pair().await;
+    let session = Raw::of(&app).sign_in().await;
+    let rotated = Node::beside(&app, secrets(&[NEW, OLD]), |layer| layer.with_store(store.clone()).unwrap()).await;
+    let answer = rotated.raw().open("/me", &session).await;
+    assert!(answer.body.contains("Ada Lovelace"), "{}", answer.body);
+    let reissued = answer.session().expect("sealed under the new secret");
+    assert_ne!(reissued, session);
+    let again = rotated.raw().open("/me", &reissued).await;
+    assert!(again.body.contains("Ada Lovelace") && again.session().is_none());
+    assert_eq!(store.writes(), 2, "the rows stay as they are");
+    // An attempt from before, too.
+    let begun = Raw::of(&app).begin("/other", "").await;
+    let callback = Raw::of(&app).answer(&begun).await;
+    assert_eq!(rotated.raw().open(&callback, &begun.attempt).await.location(), "/other");
+    // Once the old secret is gone, so is what it sealed, without any fault.
+    let finished = Node::beside(&app, secrets(&[NEW]), |layer| layer.with_store(store.clone()).unwrap()).await;
+    for cookie in [&session, &reissued] {
+        assert_eq!(finished.raw().who(cookie).await, "nobody");
+        assert!(finished.raw().open("/me", cookie).await.location().starts_with(app.provider.issuer()));
+    }
+}
+
+/// D2: security rules 4 and 12
+#[tokio::test]
+async fn another_application_on_the_same_store_opens_nothing() {
+    let (app, _, store) = pair().await;
+    let session = Raw::of(&app).sign_in().await;
+    app.provider.add_client(DevClient::confidential("another", "a-secret-of-another-application").with_any_loopback_redirect());
+    let config = IdentityConfig::new(tower_identity::Authority::oidc(app.provider.issuer()).unwrap(), "another");
+    let config = config.with_credential(tower_identity::ClientCredential::secret("a-secret-of-another-application"));
+    let config = config.with_base_url(&app.url).unwrap().add_public_path("/");
+    let other = Node::beside(&app, |_| secrets(&[OLD])(config), |layer| layer.with_store(store.clone()).unwrap()).await;
+    let own = other.raw().sign_in().await;
+    let (name, _) = own.split_once('=').unwrap();
+    let (foreign, value) = session.split_once('=').unwrap();
+    assert_ne!(name, foreign, "the cookies do not collide");
+    assert_eq!(other.raw().who(&format!("{name}={value}")).await, "nobody");
+    assert_eq!(other.raw().who(&own).await, "hello Ada Lovelace");
+}

@@ -1,0 +1,110 @@
+//! The provider is down, or comes later: the application runs, its public pages work, and the sign-in page says what is wrong.
+
+use axum::http::StatusCode;
+use tower_identity::dev::{Endpoint, Failure};
+
+use crate::{app::App, node::Node, raw::Raw};
+
+/// C-226
+#[tokio::test]
+async fn a_provider_that_is_down_at_the_start_is_found_when_it_is_there() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    for failure in [Failure::Disconnect, Failure::Status(503), Failure::html(502, "<p>Bad gateway")] {
+        let node = Node::beside(&app, |config| config, |layer| layer).await;
+        let browser = app.browser();
+        let mut tab = node.browser(&app, &browser).tab();
+        app.provider.fail_next(Endpoint::Discovery, 1, failure.clone());
+        let page = tab.open(app.at("/other")).await;
+        assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{failure:?}");
+        assert!(page.body.contains("provider_unreachable"), "{}", page.body);
+        assert!(browser.cookies("localhost").is_empty());
+        assert_eq!(tab.open(app.at("/")).await.body, "nobody");
+        // A little later.
+        app.turn(10);
+        tab.back().await;
+        let page = tab.page();
+        assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/other"), "{failure:?}: {}", page.body);
+    }
+}
+
+/// C-225: the words say whose fault it is
+#[tokio::test]
+async fn a_provider_that_is_set_up_wrongly_is_told_apart_from_one_that_is_down() {
+    let app = App::start().await;
+    for failure in
+        [Failure::Status(404), Failure::json(200, "{}"), Failure::html(200, "<p>Welcome"), Failure::Redirect("/".into())]
+    {
+        let node = Node::beside(&app, |config| config, |layer| layer).await;
+        app.provider.fail_next(Endpoint::Discovery, 1, failure.clone());
+        let answer = node.raw().open("/me", "").await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{failure:?}");
+        assert!(answer.body.contains("provider_misconfigured"), "{failure:?}: {}", answer.body);
+    }
+}
+
+/// Nothing is used up: the same answer is taken when the provider is back.
+#[tokio::test]
+async fn an_answer_survives_a_provider_that_is_down_meanwhile() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    let begun = Raw::of(&app).begin("/other", "").await;
+    let callback = Raw::of(&app).answer(&begun).await;
+    // A node that has yet to read the provider's document.
+    let node = Node::beside(&app, |config| config, |layer| layer).await;
+    app.provider.fail_next(Endpoint::Discovery, 1, Failure::Disconnect);
+    let answer = node.raw().open(&callback, &begun.attempt).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.set_cookies().is_empty(), "the attempt is kept");
+    app.turn(10);
+    assert_eq!(node.raw().open(&callback, &begun.attempt).await.location(), "/other");
+}
+
+/// C-204: keys that cannot be had are no keys
+#[tokio::test]
+async fn without_keys_nobody_is_signed_in() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    for failure in [Failure::Disconnect, Failure::Status(500)] {
+        let node = Node::beside(&app, |config| config, |layer| layer).await;
+        let browser = app.browser();
+        let mut tab = node.browser(&app, &browser).tab();
+        app.provider.fail_next(Endpoint::Keys, 1, failure.clone());
+        let page = tab.open(app.at("/other")).await;
+        assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{failure:?}: {}", page.body);
+        assert!(browser.cookies("localhost").is_empty());
+        app.turn(10);
+        assert_eq!(tab.click("Try again").await.url.path(), "/other");
+    }
+}
+
+/// C-203: who is signed in stays so
+#[tokio::test]
+async fn a_session_does_not_need_the_provider() {
+    let app = App::start().await;
+    let mut tab = app.signed_in().await;
+    for endpoint in [Endpoint::Discovery, Endpoint::Keys, Endpoint::Token, Endpoint::Authorization] {
+        app.provider.fail_next(endpoint, 1000, Failure::Disconnect);
+    }
+    for _ in 0..11 {
+        app.turn(300);
+        assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::OK);
+    }
+}
+
+/// C-232
+#[tokio::test]
+async fn first_requests_at_the_same_time_read_the_document_once() {
+    let app = App::start().await;
+    let raw = Raw::of(&app);
+    let mut gate = app.provider.hold_next(Endpoint::Discovery);
+    let open = async || raw.open("/me", "").await.location().starts_with(app.provider.issuer());
+    let all = async { tokio::join!(open(), open(), open(), open(), open(), open(), open(), open()) };
+    tokio::pin!(all);
+    tokio::select! {
+        _ = &mut all => panic!("answered before the provider did"),
+        () = gate.arrived() => gate.release(),
+    }
+    assert_eq!(all.await, (true, true, true, true, true, true, true, true));
+    assert_eq!(app.provider.requests(Endpoint::Discovery), 1);
+}

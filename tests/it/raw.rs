@@ -1,0 +1,138 @@
+//! Requests one by one, with exactly the cookies that a test wants: for what no browser does by itself.
+
+use axum::http::{HeaderMap, Method, StatusCode};
+
+use crate::{app::App, browser::html};
+
+/// What a browser sends when a person opens a page.
+pub const NAVIGATION: &[(&str, &str)] =
+    &[("sec-fetch-dest", "document"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "none")];
+
+/// A client that keeps nothing and follows nothing.
+pub struct Raw {
+    base: String,
+    http: reqwest::Client,
+}
+
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub fn location(&self) -> &str {
+        assert!(self.status.is_redirection(), "{} {}", self.status, self.body);
+        self.header("location")
+    }
+
+    pub fn set_cookies(&self) -> Vec<&str> {
+        self.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap()).collect()
+    }
+
+    /// The pair `name=value` of the session cookie, if one is set.
+    pub fn session(&self) -> Option<String> {
+        self.pairs().find(|pair| !is_attempt(pair))
+    }
+
+    /// The pair `name=value` of the attempt cookie, if one is set.
+    pub fn attempt(&self) -> Option<String> {
+        self.pairs().find(|pair| is_attempt(pair))
+    }
+
+    /// The pairs of the cookies that a browser would keep.
+    fn pairs(&self) -> impl Iterator<Item = String> {
+        let pairs = self.set_cookies().into_iter().map(|cookie| cookie.split(';').next().unwrap().to_owned());
+        pairs.filter(|pair| !pair.ends_with('=')).collect::<Vec<_>>().into_iter()
+    }
+}
+
+/// Whether a cookie (its name, or name and value) is that of an attempt: its name ends in the number of a slot.
+pub fn is_attempt(cookie: &str) -> bool {
+    let name = cookie.split('=').next().unwrap();
+    name.contains("identity-") && name.as_bytes()[..name.len() - 1].ends_with(b".")
+}
+
+/// A sign-in that has begun.
+pub struct Begun {
+    /// The pair of its cookie.
+    pub attempt: String,
+    /// Where the person is sent.
+    pub provider: String,
+}
+
+impl Begun {
+    /// The `state`.
+    pub fn state(&self) -> String {
+        let url = url::Url::parse(&self.provider).unwrap();
+        url.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned()
+    }
+}
+
+impl Raw {
+    pub fn of(app: &App) -> Self {
+        Self::at(&app.url)
+    }
+
+    /// For the application at another address.
+    pub fn at(base: &str) -> Self {
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+        Self { base: base.to_owned(), http }
+    }
+
+    /// A person opens a path of the application, or a whole address.
+    pub async fn open(&self, path: &str, cookies: &str) -> Answer {
+        self.send(Method::GET, path, cookies, NAVIGATION, "").await
+    }
+
+    pub async fn send(&self, method: Method, path: &str, cookies: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let address = if path.starts_with('/') { format!("{}{path}", self.base) } else { path.to_owned() };
+        let mut request = self.http.request(method, address).body(body.to_owned());
+        if !cookies.is_empty() {
+            request = request.header("cookie", cookies);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send().await.unwrap();
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        Answer { status, headers, body: answer.text().await.unwrap() }
+    }
+
+    /// Opens a protected page without a session.
+    pub async fn begin(&self, path: &str, cookies: &str) -> Begun {
+        let answer = self.open(path, cookies).await;
+        Begun { attempt: answer.attempt().expect("no attempt began"), provider: answer.location().to_owned() }
+    }
+
+    /// The provider's answer to it for whoever stands in for people: path and query of the callback.
+    pub async fn answer(&self, begun: &Begun) -> String {
+        let answer = self.open(&begun.provider, "").await;
+        let url = url::Url::parse(answer.location()).unwrap();
+        url[url::Position::BeforePath..].to_owned()
+    }
+
+    /// The same in response mode `form_post`: the path, and the body of the form.
+    pub async fn form(&self, begun: &Begun) -> (String, String) {
+        let page = self.open(&begun.provider, "").await;
+        let form = html::forms(&page.body).remove(0);
+        let path = url::Url::parse(&form.action).unwrap().path().to_owned();
+        (path, url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&form.fields).finish())
+    }
+
+    /// A whole sign-in; the session cookie.
+    pub async fn sign_in(&self) -> String {
+        let begun = self.begin("/me", "").await;
+        let callback = self.answer(&begun).await;
+        self.open(&callback, &begun.attempt).await.session().expect("nobody is signed in")
+    }
+
+    /// The name of whom the public home page greets.
+    pub async fn who(&self, cookies: &str) -> String {
+        self.open("/", cookies).await.body
+    }
+}

@@ -1,0 +1,140 @@
+//! A session store that fails, loses rows or has been tampered with.
+
+use axum::http::{Method, StatusCode};
+
+use crate::{
+    app::App,
+    raw::{NAVIGATION, Raw},
+    stores::{Operation, Watched},
+};
+
+async fn app() -> (App, Watched) {
+    let store = Watched::default();
+    let kept = store.clone();
+    let app = App::build(|provider| provider, |config| config, |layer| layer.with_store(kept).unwrap()).await;
+    app.provider.sign_in_as("ada").unwrap();
+    (app, store)
+}
+
+/// Security rule 15
+#[tokio::test]
+async fn while_the_store_is_down_public_pages_work_and_protected_ones_say_so() {
+    let (app, store) = app().await;
+    let browser = app.browser();
+    let mut tab = browser.tab();
+    tab.open(app.at("/me")).await;
+    store.fail(&Operation::ALL);
+    let page = tab.open(app.at("/me")).await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(page.body.contains("store_unavailable") && !page.body.contains("secret"), "{}", page.body);
+    assert!(tab.hops[0].set_cookies().is_empty(), "it may well be a session");
+    let script = tab.fetch(Method::GET, "/me").await;
+    assert_eq!((script.status, &script.json()["reason"]), (StatusCode::SERVICE_UNAVAILABLE, &"store_unavailable".into()));
+    for path in ["/", "/public/page"] {
+        let page = tab.open(app.at(path)).await;
+        assert_eq!((page.status, page.body.as_str()), (StatusCode::OK, "nobody"));
+    }
+    store.recover();
+    assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::OK);
+    // Without a session cookie nothing needs the store.
+    store.fail(&Operation::ALL);
+    assert!(Raw::of(&app).open("/me", "").await.location().starts_with(app.provider.issuer()));
+}
+
+/// D14: no false goodbye
+#[tokio::test]
+async fn a_sign_out_that_the_store_does_not_take_is_no_sign_out() {
+    for operations in [&[Operation::Delete][..], &Operation::ALL] {
+        let (app, store) = app().await;
+        let raw = Raw::of(&app);
+        let session = raw.sign_in().await;
+        store.fail(operations);
+        let headers = [NAVIGATION, &[("origin", app.url.as_str())]].concat();
+        let answer = raw.send(Method::POST, "/auth/logout", &session, &headers, "").await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(answer.body.contains("store_unavailable") && answer.set_cookies().is_empty(), "{}", answer.body);
+        store.recover();
+        assert_eq!(raw.who(&session).await, "hello Ada Lovelace");
+        let answer = raw.send(Method::POST, "/auth/logout", &session, &headers, "").await;
+        assert!(answer.location().starts_with(app.provider.issuer()));
+        assert_eq!((raw.who(&session).await.as_str(), store.rows().await), ("nobody", 0));
+    }
+}
+
+/// C-322
+#[tokio::test]
+async fn a_sign_in_that_the_store_does_not_take_leaves_no_half_session() {
+    // The session's row, then that of its grant.
+    for written in [0, 1] {
+        let (app, store) = app().await;
+        store.fail_after(Operation::Create, written);
+        let browser = app.browser();
+        let mut tab = browser.tab();
+        let page = tab.open(app.at("/other")).await;
+        assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(page.body.contains("store_unavailable"), "{}", page.body);
+        assert!(browser.cookies("localhost").is_empty());
+        store.recover();
+        assert_eq!(store.rows().await, 0);
+        let page = tab.click("Try again").await;
+        assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/other"));
+    }
+}
+
+/// The session from before cannot be deleted: its cookie is replaced all the same, and its row ends by itself.
+#[tokio::test]
+async fn a_sign_in_over_a_session_that_cannot_be_deleted_works() {
+    let (app, store) = app().await;
+    let mut tab = app.browser().tab();
+    tab.open(app.at("/me")).await;
+    store.fail(&[Operation::Delete]);
+    let page = tab.open(app.at("/auth/login?return_to=/other")).await;
+    assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/other"));
+}
+
+/// Security rules 12 and 23: whatever a row has become, it is nobody's session and no fault of the server.
+#[tokio::test]
+async fn a_row_that_is_damaged_lost_or_foreign_is_nobody_s() {
+    let change: [fn(String) -> String; 6] = [
+        |_| String::new(),
+        |_| "!!!".into(),
+        |text| text[..text.len() / 2].into(),
+        |text| format!("{text}AAAA"),
+        |text| format!("B{}", &text[1..]),
+        |text| text.chars().rev().collect(),
+    ];
+    for change in change {
+        let (app, store) = app().await;
+        let raw = Raw::of(&app);
+        let session = raw.sign_in().await;
+        store.change(change).await;
+        assert_eq!(raw.who(&session).await, "nobody");
+        let answer = raw.open("/me", &session).await;
+        assert!(answer.location().starts_with(app.provider.issuer()));
+        assert!(answer.set_cookies().iter().any(|cookie| cookie.contains("=; Path=/; Max-Age=0")), "the cookie is of no use");
+    }
+    let (app, store) = app().await;
+    let raw = Raw::of(&app);
+    let session = raw.sign_in().await;
+    store.wipe().await;
+    assert_eq!(raw.who(&session).await, "nobody");
+}
+
+/// C-348, security rule 22: whoever only knocks leaves nothing
+#[tokio::test]
+async fn nothing_is_stored_before_somebody_signs_in() {
+    let (app, store) = app().await;
+    let raw = Raw::of(&app);
+    let mut states = std::collections::HashSet::new();
+    for _ in 0..50 {
+        for path in ["/me", "/auth/login?return_to=/me"] {
+            let headers = [NAVIGATION, &[("referer", "https://other.example/"), ("sec-fetch-site", "cross-site")]].concat();
+            let answer = raw.send(Method::GET, path, "", &headers, "").await;
+            assert!(answer.session().is_none());
+            assert!(states.insert(answer.location().to_owned()));
+        }
+        raw.open("/auth/callback?code=a&state=r0.1.AAAAAAAAAAAAAAAAAAAAAA", "").await;
+        raw.open("/auth/logout", "").await;
+    }
+    assert_eq!((store.writes(), store.rows().await), (0, 0));
+}
