@@ -11,11 +11,13 @@
     missing_debug_implementations
 )]
 
+mod answers;
 mod app;
 #[allow(dead_code, reason = "a browser can do more than today's tests ask for")]
 mod browser;
 mod callback;
 mod certified;
+mod cookies;
 mod examples;
 mod layer;
 mod node;
@@ -25,6 +27,7 @@ mod outages;
 mod raw;
 mod redis;
 mod renewal;
+mod return_paths;
 mod sign_in;
 mod spoilt;
 mod store;

@@ -1,0 +1,146 @@
+//! Where a sign-in returns to: the page that was asked for, and never another site.
+
+use axum::http::{Method, StatusCode};
+use tower_identity::dev::Endpoint;
+
+use crate::{
+    app::App,
+    raw::{NAVIGATION, Raw},
+};
+
+/// Signs in with this `return_to` and says where that led, path and query.
+async fn led_to(app: &App, return_to: &str) -> String {
+    let mut tab = app.browser().tab();
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", return_to).finish();
+    let page = tab.open(app.at(&format!("/auth/login?{query}"))).await.clone();
+    assert!(page.url.as_str().starts_with(&app.url), "{return_to:?} led to {}", page.url);
+    let callback = tab.hops.iter().find(|hop| hop.url.path() == "/auth/callback").unwrap();
+    let location = callback.location().unwrap();
+    assert!(location.starts_with('/') && !location.starts_with("//") && !location.starts_with("/\\"), "{location}");
+    page.url[url::Position::BeforePath..].to_owned()
+}
+
+/// C-328, C-340
+#[tokio::test]
+async fn pages_of_this_site_are_returned_to() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    for path in ["/other", "/other?a=1&b=%2F%2F", "/me", "/?q=a+b", "/public/page?x=http://evil.example/", "/unknown/page"] {
+        assert_eq!(led_to(&app, path).await, path);
+    }
+}
+
+/// C-329, C-331, C-333, C-337, C-345, security rule 1
+#[tokio::test]
+async fn every_other_address_becomes_home() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    for address in [
+        "",
+        "//evil.example",
+        "//evil.example/path",
+        "///evil.example",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "/%2Fevil.example",
+        "/%5Cevil.example",
+        "/%2f%2fevil.example",
+        "https://evil.example/",
+        "http://localhost/",
+        "https:evil.example",
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "evil.example",
+        "@evil.example",
+        "/\t/evil.example",
+        "/\n/evil.example",
+        "\t//evil.example",
+        " //evil.example",
+        "/a\r\nSet-Cookie: a=b",
+        "/./\\evil.example",
+        "/..//evil.example",
+        "/.//evil.example",
+    ] {
+        assert_eq!(led_to(&app, address).await, "/", "{address:?}");
+    }
+    // The address of this very application is another one as long as it is absolute.
+    assert_eq!(led_to(&app, &app.at("/other")).await, "/");
+}
+
+/// C-338
+#[tokio::test]
+async fn what_does_not_fit_becomes_home() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    let fits = format!("/other?q={}", "a".repeat(150));
+    assert_eq!(led_to(&app, &fits).await, fits);
+    for length in [1_000, 2_000, 10_000] {
+        assert_eq!(led_to(&app, &format!("/other?q={}", "a".repeat(length))).await, "/");
+    }
+    let mut tab = app.browser().tab();
+    let page = tab.open(app.at(&format!("/other?q={}", "a".repeat(5_000)))).await;
+    assert_eq!((page.status, page.url.as_str()), (StatusCode::OK, app.at("/").as_str()));
+}
+
+/// C-135, C-136: OpenID Connect Core section 4
+#[tokio::test]
+async fn a_sign_in_that_starts_elsewhere_takes_nothing_from_there() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    let query = "iss=https%3A%2F%2Fevil.example&target_link_uri=https%3A%2F%2Fevil.example%2F&login_hint=grace&scope=admin\
+                 &redirect_uri=https%3A%2F%2Fevil.example%2Fcb&client_id=other&response_type=token&nonce=a&state=b&prompt=none&claims=%7B%7D";
+    let mut tab = app.browser().tab();
+    tab.open(app.provider.issuer()).await;
+    let page = tab.follow(&app.at(&format!("/auth/login?{query}"))).await;
+    assert_eq!((page.url.as_str(), page.body.as_str()), (app.at("/").as_str(), "hello Ada Lovelace"));
+    let request = app.provider.last_request(Endpoint::Authorization).unwrap();
+    assert_eq!(request.parameter("redirect_uri"), Some(app.at("/auth/callback").as_str()));
+    assert_eq!(request.parameter("scope"), Some("openid profile offline_access"));
+    let other = request.parameters().iter().find(|(_, value)| value.contains("evil.example") || value == "grace");
+    assert_eq!(other, None);
+    for name in ["login_hint", "prompt", "claims", "target_link_uri", "iss"] {
+        assert_eq!(request.parameter(name), None, "{name}");
+    }
+}
+
+/// D8, C-346: back to the page that sent the form, if it is one of ours
+#[tokio::test]
+async fn a_form_that_met_the_sign_in_is_not_sent_again() {
+    let app = App::start().await;
+    let mut tab = app.browser().tab();
+    let page = tab.open(app.at("/public/page?step=2")).await;
+    assert_eq!(page.status, StatusCode::OK);
+    let page = tab.submit(crate::browser::html::Form::post("/me")).await;
+    assert_eq!(page.status, StatusCode::UNAUTHORIZED);
+    app.provider.sign_in_as("ada").unwrap();
+    let page = tab.click("Sign in").await;
+    assert_eq!((page.url.as_str(), page.body.as_str()), (app.at("/public/page?step=2").as_str(), "hello Ada Lovelace"));
+    assert!(tab.hops.iter().all(|hop| hop.method == Method::GET));
+}
+
+/// Security rule 8: neither `Host` nor what a proxy says decides where anybody is sent.
+#[tokio::test]
+async fn forwarded_headers_do_not_move_the_callback() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    let raw = Raw::of(&app);
+    let headers = [
+        NAVIGATION,
+        &[
+            ("x-forwarded-host", "evil.example"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-prefix", "//evil.example"),
+            ("forwarded", "host=evil.example;proto=https"),
+            ("x-original-url", "//evil.example/"),
+            ("x-rewrite-url", "/admin"),
+        ],
+    ]
+    .concat();
+    let answer = raw.send(Method::GET, "/other", "", &headers, "").await;
+    assert!(answer.location().starts_with(app.provider.issuer()) && !answer.location().contains("evil"));
+    let callback = raw.open(answer.location(), "").await;
+    assert!(callback.location().starts_with(&app.at("/auth/callback?")));
+    let path = callback.location().strip_prefix(&app.url).unwrap();
+    let answer = raw.send(Method::GET, path, &answer.attempt().unwrap(), &headers, "").await;
+    assert_eq!(answer.location(), "/other");
+}
