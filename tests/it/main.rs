@@ -15,6 +15,7 @@ mod answers;
 mod app;
 #[allow(dead_code, reason = "a browser can do more than today's tests ask for")]
 mod browser;
+mod caching;
 mod callback;
 mod certified;
 mod cookies;
@@ -28,7 +29,10 @@ mod raw;
 mod redis;
 mod renewal;
 mod return_paths;
+mod sessions;
 mod sign_in;
+mod sign_out;
 mod spoilt;
+mod step_up;
 mod store;
 mod stores;

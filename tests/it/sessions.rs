@@ -1,0 +1,201 @@
+//! How long a session lasts, what its cookie does meanwhile, and who takes its place.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use tower_identity::{
+    config::SessionEnd,
+    dev::{DevClient, Endpoint, RefreshTokens},
+};
+
+use crate::{
+    app::App,
+    browser::Browser,
+    raw::{Raw, is_attempt},
+    stores::Watched,
+};
+
+const HOUR: u64 = 3600;
+const DAY: u64 = 24 * HOUR;
+
+/// The pair of the session cookie that a browser has.
+fn session_of(browser: &Browser) -> String {
+    let cookie = browser.cookies("localhost").into_iter().find(|cookie| !is_attempt(&cookie.name)).expect("no session cookie");
+    format!("{}={}", cookie.name, cookie.value)
+}
+
+/// C-325: the cookie itself never expires in the browser
+#[tokio::test]
+async fn a_session_without_requests_ends_after_a_day() {
+    let app = App::start().await;
+    let raw = Raw::of(&app);
+    app.provider.sign_in_as("ada").unwrap();
+    let session = raw.sign_in().await;
+    app.turn(DAY - 1);
+    assert_eq!(raw.who(&session).await, "hello Ada Lovelace");
+    app.turn(1);
+    assert_eq!(raw.who(&session).await, "nobody");
+    assert!(raw.open("/me", &session).await.location().starts_with(app.provider.issuer()));
+}
+
+/// C-246, C-325
+#[tokio::test]
+async fn a_session_in_use_ends_after_seven_days() {
+    let app = App::start().await;
+    let mut tab = app.signed_in().await;
+    for _ in 0..13 {
+        app.turn(DAY / 2);
+        assert_eq!(tab.open(app.at("/")).await.body, "hello Ada Lovelace");
+    }
+    app.turn(DAY / 2 - 1);
+    assert_eq!(tab.open(app.at("/")).await.body, "hello Ada Lovelace");
+    app.turn(1);
+    assert_eq!(tab.open(app.at("/")).await.body, "nobody");
+    // The next protected page signs in again, and takes the dead cookie away on its way there.
+    app.provider.show_pages();
+    app.provider.sign_everybody_out();
+    let page = tab.open(app.at("/me")).await;
+    assert!(page.body.contains("Choose an account"), "{}", page.body);
+    let removal = tab.hops[0].set_cookies().into_iter().find(|cookie| cookie.contains("Max-Age=0")).expect("no removal");
+    assert!(removal.contains("=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"), "{removal}");
+}
+
+/// C-321, C-325: rolled at most every five minutes, and nothing is written for that
+#[tokio::test]
+async fn the_cookie_is_rolled_without_a_write() {
+    let store = Watched::default();
+    let kept = store.clone();
+    let app = App::build(
+        |provider| provider.with_id_token_life(Duration::from_secs(10 * DAY)),
+        |config| config,
+        |layer| layer.with_store(kept).unwrap(),
+    )
+    .await;
+    app.provider.sign_in_as("ada").unwrap();
+    let raw = Raw::of(&app);
+    let mut session = raw.sign_in().await;
+    let written = store.writes();
+    assert_eq!(written, 2, "the session and its grant");
+    for _ in 0..20 {
+        app.turn(299);
+        assert_eq!(raw.open("/me", &session).await.session(), None);
+        app.turn(1);
+        let rolled = raw.open("/me", &session).await.session().expect("not rolled");
+        assert_ne!(rolled, session);
+        session = rolled;
+    }
+    assert_eq!(store.writes(), written);
+    // The oldest cookie counts from when it was rolled.
+    app.turn(DAY - 1);
+    assert_eq!(raw.who(&session).await, "hello Ada Lovelace");
+}
+
+#[tokio::test]
+async fn requests_at_the_same_time_roll_the_cookie_once() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    let raw = Raw::of(&app);
+    let session = raw.sign_in().await;
+    app.turn(400);
+    let mut rolled = 0;
+    for _ in 0..10 {
+        rolled += usize::from(raw.open("/me", &session).await.session().is_some());
+    }
+    assert_eq!(rolled, 1);
+}
+
+/// C-314, security rule 2
+#[tokio::test]
+async fn a_sign_in_over_a_session_has_a_new_cookie_and_ends_the_old_one() {
+    let app = App::start().await;
+    let store = Watched::default();
+    let node = crate::node::Node::beside(&app, |config| config, |layer| layer.with_store(store.clone()).unwrap()).await;
+    app.provider.sign_in_as("ada").unwrap();
+    let browser = node.browser(&app, &app.browser());
+    let mut tab = browser.tab();
+    tab.open(app.at("/me")).await;
+    let old = session_of(&browser);
+    tab.open(app.at("/auth/login?return_to=/me")).await;
+    let new = session_of(&browser);
+    assert_ne!(old, new);
+    assert_eq!(node.raw().who(&old).await, "nobody");
+    assert_eq!(node.raw().who(&new).await, "hello Ada Lovelace");
+    assert_eq!(store.rows().await, 2);
+}
+
+/// C-316
+#[tokio::test]
+async fn another_person_takes_over_nothing() {
+    let app = App::start().await;
+    let browser = app.browser();
+    app.provider.sign_in_as("ada").unwrap();
+    let mut tab = browser.tab();
+    let adas = tab.open(app.at("/token")).await.json();
+    let (old, ada) = (session_of(&browser), tab.open(app.at("/me")).await.json());
+    app.provider.sign_in_as("alan").unwrap();
+    tab.open(app.at("/auth/login?return_to=/me")).await;
+    let alan = tab.page().json();
+    assert_eq!(alan["name"], "Alan Turing");
+    assert_ne!((&alan["sub"], &alan["claims"]["sid"]), (&ada["sub"], &ada["claims"]["sid"]));
+    assert!(alan["claims"].get("roles").is_none(), "Ada is an administrator, Alan is not: {alan}");
+    let alans = tab.open(app.at("/token")).await.json();
+    assert_ne!(alans["token"], adas["token"]);
+    assert_eq!(tab.open(app.at("/admin")).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(Raw::of(&app).who(&old).await, "nobody");
+}
+
+/// C-444
+#[tokio::test]
+async fn a_clock_that_is_set_back_changes_nothing_for_sessions() {
+    let app = App::start().await;
+    let mut tab = app.signed_in().await;
+    app.turn(20 * 60);
+    assert_eq!(tab.open(app.at("/")).await.body, "hello Ada Lovelace");
+    app.turn_back(600);
+    assert_eq!(tab.open(app.at("/")).await.body, "hello Ada Lovelace");
+    assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::OK);
+    // A sign-in that begins before it and ends after it.
+    let raw = Raw::of(&app);
+    let begun = raw.begin("/other", "").await;
+    let callback = raw.answer(&begun).await;
+    app.turn_back(50);
+    let answer = raw.open(&callback, &begun.attempt).await;
+    assert_eq!(answer.location(), "/other", "{}", answer.body);
+    assert_eq!(app.provider.requests(Endpoint::Token), 2);
+}
+
+/// C-239: no refresh token
+#[tokio::test]
+async fn without_a_refresh_token_the_session_has_its_own_limits_or_ends_with_the_id_token() {
+    for end in [SessionEnd::OwnLimits, SessionEnd::IdTokenExpiry] {
+        let app = App::build(|provider| provider, |config| config.with_session_end(end), |layer| layer).await;
+        let client = DevClient::confidential(app.provider.client_id(), app.provider.client_secret());
+        app.provider.add_client(client.with_any_loopback_redirect().with_refresh_tokens(RefreshTokens::Never));
+        let mut tab = app.signed_in().await;
+        app.turn(HOUR - 1);
+        assert_eq!(tab.open(app.at("/")).await.body, "hello Ada Lovelace");
+        app.turn(HOUR);
+        let expected = if end == SessionEnd::OwnLimits { "hello Ada Lovelace" } else { "nobody" };
+        assert_eq!(tab.open(app.at("/")).await.body, expected);
+        if end == SessionEnd::OwnLimits {
+            let refused = tab.fetch(axum::http::Method::GET, "/token").await;
+            assert_eq!((refused.status, refused.body.as_str()), (StatusCode::BAD_GATEWAY, "no_refresh_token"));
+            app.turn(DAY);
+            assert_eq!(tab.open(app.at("/")).await.body, "nobody");
+        }
+        assert_eq!(app.provider.requests(Endpoint::Token), 1, "nothing to ask with");
+    }
+}
+
+/// C-185, security rule 10
+#[tokio::test]
+async fn two_people_with_one_address_are_two_people() {
+    let app = App::start().await;
+    let mut subjects = Vec::new();
+    for id in ["one", "two"] {
+        app.provider.add_person(tower_identity::dev::DevPerson::new(id, "The Same").with_email("same@example.com"));
+        app.provider.sign_in_as(id).unwrap();
+        subjects.push(app.browser().tab().open(app.at("/me")).await.json()["sub"].clone());
+    }
+    assert_ne!(subjects[0], subjects[1]);
+}
