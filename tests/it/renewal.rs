@@ -1,9 +1,27 @@
-//! Sessions that go on when the ID token has expired.
+//! When the ID token expires the session goes on by the refresh token: in the background, once for all, and not if the provider refuses.
 
-use axum::http::StatusCode;
-use tower_identity::{config::UserInfo, dev::Endpoint};
+use axum::http::{Method, StatusCode};
+use tower_identity::{
+    config::UserInfo,
+    dev::{DevPerson, Endpoint, Failure, RefreshRotation, Spoil, SpoilTokenAnswer},
+};
 
-use crate::app::App;
+use crate::{app::App, browser::Tab, raw::Raw};
+
+const HOUR: u64 = 3600;
+/// After a failed renewal: time for the next, and too late to serve the old claims meanwhile.
+const LATER: u64 = 300 + 211;
+
+/// From now on whoever has to sign in again sees the provider's page.
+fn ask_people(app: &App) {
+    app.provider.show_pages();
+    app.provider.sign_everybody_out();
+}
+
+async fn name(app: &App, tab: &mut Tab) -> String {
+    let page = tab.open(app.at("/me")).await;
+    if page.body.contains("Choose an account") { "signed out".into() } else { page.json()["name"].as_str().unwrap().to_owned() }
+}
 
 /// C-055. Providers refuse scopes that they did not grant, `offline_access` among them (RFC 6749 section 6).
 #[tokio::test]
@@ -18,23 +36,6 @@ async fn a_renewal_asks_for_what_was_granted_not_for_what_was_asked() {
 }
 
 #[tokio::test]
-async fn claims_are_renewed_behind_the_answer_and_shown_by_the_next() {
-    let app = App::start().await;
-    let mut tab = app.signed_in().await;
-    let before = tab.page().json()["claims"]["exp"].as_i64().unwrap();
-    app.turn(3600 + 1);
-    let mut expires = before;
-    for _ in 0..100 {
-        expires = tab.open(app.at("/me")).await.json()["claims"]["exp"].as_i64().unwrap();
-        if expires > before {
-            break;
-        }
-    }
-    assert!(expires > before);
-    assert_eq!((app.provider.requests(Endpoint::Token), app.provider.requests(Endpoint::Authorization)), (2, 1));
-}
-
-#[tokio::test]
 async fn claims_of_user_info_are_renewed_with_those_of_the_id_token() {
     let app = App::with(|config| config.with_user_info(UserInfo::AtSignIn)).await;
     app.provider.change_next_user_info(|claims| drop(claims.insert("nickname".into(), "Countess".into())));
@@ -45,4 +46,224 @@ async fn claims_of_user_info_are_renewed_with_those_of_the_id_token() {
     let page = tab.open(app.at("/me")).await;
     assert_eq!(page.json()["claims"]["nickname"], "Enchantress");
     assert_eq!((app.provider.requests(Endpoint::UserInfo), app.provider.requests(Endpoint::Authorization)), (2, 1));
+}
+
+/// C-055, C-241: D6
+#[tokio::test]
+async fn a_session_is_renewed_in_the_background_and_served_meanwhile() {
+    let app = App::start().await;
+    let mut tab = app.signed_in().await;
+    app.provider.add_person(DevPerson::new("ada", "Ada King"));
+    app.turn(HOUR + 200);
+    let mut gate = app.provider.hold_next(Endpoint::Token);
+    for _ in 0..100 {
+        assert_eq!(name(&app, &mut tab).await, "Ada Lovelace", "the provider has not answered yet");
+    }
+    gate.arrived().await;
+    assert_eq!(app.provider.requests(Endpoint::Token), 2);
+    // Later requests wait for that same answer.
+    app.turn(20);
+    {
+        let waiting = name(&app, &mut tab);
+        tokio::pin!(waiting);
+        tokio::select! {
+            biased;
+            name = &mut waiting => panic!("{name}"),
+            () = std::future::ready(()) => gate.release(),
+        }
+        assert_eq!(waiting.await, "Ada King");
+    }
+    assert_eq!(app.provider.requests(Endpoint::Token), 2);
+    // And again an hour later, with the refresh token that came last.
+    app.turn(HOUR + 300);
+    assert_eq!(name(&app, &mut tab).await, "Ada King");
+    assert_eq!(app.provider.requests(Endpoint::Token), 3);
+}
+
+/// D5: security rule 22
+#[tokio::test]
+async fn a_hundred_requests_wait_for_one_renewal() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    let raw = Raw::of(&app);
+    let session = raw.sign_in().await;
+    app.turn(HOUR + 300);
+    let mut gate = app.provider.hold_next(Endpoint::Token);
+    let open = async || raw.open("/me", &session).await.status;
+    let mut requests = Vec::new();
+    requests.resize_with(100, || Box::pin(open()));
+    let (mut done, mut all) = (0, futures_of(requests));
+    tokio::select! {
+        _ = all.next() => panic!("answered before the provider did"),
+        () = gate.arrived() => gate.release(),
+    }
+    while let Some(status) = all.next().await {
+        assert_eq!(status, StatusCode::OK);
+        done += 1;
+    }
+    assert_eq!((done, app.provider.requests(Endpoint::Token)), (100, 2));
+}
+
+/// C-248: the provider's own session is over, or somebody ended it there
+#[tokio::test]
+async fn a_refusal_ends_the_session() {
+    let app = App::start().await;
+    let mut tab = app.signed_in().await;
+    ask_people(&app);
+    app.provider.revoke_refresh_tokens("ada");
+    app.turn(HOUR + 300);
+    let script = tab.fetch(Method::GET, "/me").await;
+    assert_eq!((script.status, &script.json()["reason"]), (StatusCode::UNAUTHORIZED, &"sign_in_required".into()));
+    assert_eq!(name(&app, &mut tab).await, "signed out");
+    assert_eq!(app.provider.requests(Endpoint::Token), 2, "asked once");
+}
+
+/// C-057, C-234, C-238: what proves nothing changes nothing
+#[tokio::test]
+async fn a_wrong_id_token_renews_nothing() {
+    for spoil in [Spoil::AudienceOther, Spoil::SignatureWrong, Spoil::AlgorithmNone, Spoil::IssuerOther, Spoil::ExpiryPast] {
+        let app = App::start().await;
+        let mut tab = app.signed_in().await;
+        app.provider.add_person(DevPerson::new("ada", "Ada King"));
+        app.turn(HOUR + 300);
+        app.provider.spoil_next_id_token(spoil);
+        assert_eq!(name(&app, &mut tab).await, "Ada Lovelace", "{spoil:?}");
+        // What the answer brought besides was kept: the provider would not take the old refresh token again.
+        app.turn(LATER);
+        assert_eq!(name(&app, &mut tab).await, "Ada King", "{spoil:?}");
+    }
+}
+
+/// C-057
+#[tokio::test]
+async fn an_id_token_about_somebody_else_ends_the_session() {
+    let app = App::start().await;
+    let mut tab = app.signed_in().await;
+    ask_people(&app);
+    app.turn(HOUR + 300);
+    app.provider.spoil_next_id_token(Spoil::SubjectOther);
+    assert_eq!(name(&app, &mut tab).await, "signed out");
+}
+
+/// C-237, C-240
+#[tokio::test]
+async fn answers_without_id_token_or_refresh_token_are_enough() {
+    let app = App::build(|provider| provider.with_refresh_rotation(RefreshRotation::Keep), |config| config, |layer| layer).await;
+    let mut tab = app.signed_in().await;
+    let sid = tab.page().json()["claims"]["sid"].clone();
+    for round in 2..5 {
+        app.turn(HOUR + 300);
+        app.provider.spoil_next_token_answer(SpoilTokenAnswer::IdTokenMissing);
+        let page = tab.open(app.at("/me")).await.json();
+        assert_eq!((&page["name"], &page["claims"]["sid"]), (&"Ada Lovelace".into(), &sid));
+        assert_eq!(app.provider.requests(Endpoint::Token), round);
+    }
+}
+
+/// D6: served for an hour, then 503 in words, then renewed when the provider is back
+#[tokio::test]
+async fn a_provider_that_is_down_is_tolerated_for_an_hour() {
+    let app = App::start().await;
+    let mut tab = app.signed_in().await;
+    app.turn(HOUR + 300);
+    app.provider.fail_next(Endpoint::Token, 1000, Failure::Status(503));
+    let mut served = 0;
+    let page = loop {
+        let page = tab.open(app.at("/me")).await;
+        if page.status != StatusCode::OK {
+            break page.clone();
+        }
+        served += 1;
+        app.turn(60);
+        assert!(served < 100, "served for ever");
+    };
+    assert!((60..=66).contains(&served), "served for {served} minutes");
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(page.body.contains("renewal_failed"), "{}", page.body);
+    assert!(app.provider.requests(Endpoint::Token) < 10, "asked at growing distances");
+    assert_eq!(tab.open(app.at("/")).await.body, "nobody", "a public page goes on");
+    assert_eq!(tab.open(app.at("/public/page")).await.status, StatusCode::OK);
+    app.provider.stop_failing(Endpoint::Token);
+    app.turn(301);
+    assert_eq!(name(&app, &mut tab).await, "Ada Lovelace");
+}
+
+/// What fails while it passes signs nobody out.
+#[tokio::test]
+async fn passing_faults_do_not_end_the_session() {
+    for failure in [
+        Failure::Status(500),
+        Failure::Status(403),
+        Failure::Disconnect,
+        Failure::html(200, "<p>maintenance"),
+        Failure::OAuthError("temporarily_unavailable".into()),
+        Failure::OAuthError("invalid_client".into()),
+        Failure::Redirect("http://localhost:1/".into()),
+    ] {
+        let app = App::start().await;
+        let mut tab = app.signed_in().await;
+        app.turn(HOUR + 300);
+        app.provider.fail_next(Endpoint::Token, 1, failure.clone());
+        assert_eq!(name(&app, &mut tab).await, "Ada Lovelace", "{failure:?}");
+        app.turn(LATER);
+        assert_eq!(name(&app, &mut tab).await, "Ada Lovelace", "{failure:?}");
+        assert_eq!(
+            (app.provider.requests(Endpoint::Token), app.provider.requests(Endpoint::Authorization)),
+            (3, 1),
+            "{failure:?}"
+        );
+    }
+}
+
+/// C-249: D3
+#[tokio::test]
+async fn a_renewal_that_lands_after_the_sign_out_brings_nothing_back() {
+    let store = crate::stores::Watched::default();
+    let kept = store.clone();
+    let app = App::build(|provider| provider, |config| config, |layer| layer.with_store(kept).unwrap()).await;
+    app.provider.sign_in_as("ada").unwrap();
+    let raw = Raw::of(&app);
+    let session = raw.sign_in().await;
+    app.turn(HOUR + 300);
+    let mut gate = app.provider.hold_next(Endpoint::Token);
+    let request = raw.open("/me", &session);
+    tokio::pin!(request);
+    tokio::select! {
+        answer = &mut request => panic!("{}", answer.status),
+        () = gate.arrived() => {}
+    }
+    let headers = [("origin", app.url.as_str()), ("sec-fetch-dest", "document")];
+    let answer = raw.send(Method::POST, "/auth/logout", &session, &headers, "").await;
+    assert!(answer.location().starts_with(app.provider.issuer()));
+    gate.release();
+    let late = request.await;
+    assert!(late.location().starts_with(app.provider.issuer()), "{} {}", late.status, late.body);
+    assert_eq!(store.rows().await, 0);
+    assert_eq!(store.writes(), 2 + 2 + 2, "what the late answer brought was written once, found ownerless and deleted");
+    assert_eq!(raw.who(&session).await, "nobody");
+}
+
+/// A set of requests under way, awaited as they finish.
+fn futures_of<F: Future<Output = T> + Unpin, T>(futures: Vec<F>) -> InFlight<F> {
+    InFlight(futures)
+}
+
+struct InFlight<F>(Vec<F>);
+
+impl<F: Future<Output = T> + Unpin, T> InFlight<F> {
+    async fn next(&mut self) -> Option<T> {
+        if self.0.is_empty() {
+            return None;
+        }
+        std::future::poll_fn(|context| {
+            for at in 0..self.0.len() {
+                if let std::task::Poll::Ready(done) = std::pin::Pin::new(&mut self.0[at]).poll(context) {
+                    drop(self.0.swap_remove(at));
+                    return std::task::Poll::Ready(Some(done));
+                }
+            }
+            std::task::Poll::Pending
+        })
+        .await
+    }
 }
