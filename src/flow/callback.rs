@@ -103,11 +103,11 @@ impl Flow {
             Ok(done) => Reply::redirect(done.return_path.as_str()).with_cookies([done.cookie]),
             // Nothing could be shown to the person, so something has to be: once, since an interactive attempt is not silent.
             Err(error) if error.kind() == ErrorKind::InteractionRequired && attempt.silent => {
-                self.start(asked, Start::with_pages(attempt, return_path)).await
+                self.start(asked, Start::with_pages(attempt, state.slot, return_path)).await
             }
             Err(error) => Reply::failed(error, Some(self.sign_in_address(&return_path))),
         };
-        // First of all: a sign-in that starts here may have been given the same slot.
+        // First of all: a sign-in that starts here is given the same slot.
         reply.cookies.insert(0, self.attempts.remove(state.slot));
         Ok(reply)
     }

@@ -10,7 +10,7 @@ use crate::{
     config::{Prompt, ReturnPath, SignInOptions},
     error::{Error, ErrorKind},
     protocol::{AuthorizationRequest, code_challenge},
-    session::{Attempt, AttemptPurpose, Cause, PersonKey},
+    session::{Attempt, AttemptPurpose, Cause, PersonKey, Slot},
 };
 
 /// What a sign-in is started with.
@@ -23,8 +23,8 @@ pub(crate) struct Start {
     pub(crate) retry: u8,
     /// What inside the application asked for it, if something did.
     pub(crate) cause: Option<Cause>,
-    /// The silent attempt that the provider declined: now it may talk to the person, whatever the configured `prompt` says.
-    pub(crate) silent: Option<Attempt>,
+    /// The silent attempt that the provider declined, and its slot: now it may talk to the person, whatever the configured `prompt` says.
+    pub(crate) silent: Option<(Slot, Attempt)>,
 }
 
 impl Start {
@@ -34,11 +34,11 @@ impl Start {
     }
 
     /// The same sign-in as a silent one, with pages: for what it was started for, and asking for no less. Otherwise the page that wants it would ask again.
-    pub(crate) fn with_pages(silent: Attempt, return_path: ReturnPath) -> Self {
+    pub(crate) fn with_pages(silent: Attempt, slot: Slot, return_path: ReturnPath) -> Self {
         let words = |text: &Option<String>| text.iter().flat_map(|text| text.split(' ')).map(str::to_owned).collect::<Vec<_>>();
         let mut options = SignInOptions::new().with_scopes(words(&silent.scopes)).with_acr_values(words(&silent.acr));
         options.max_age = silent.max_age.map(|seconds| Duration::from_secs(seconds.into()));
-        Self { return_path, options, retry: 0, cause: silent.cause, silent: Some(silent) }
+        Self { return_path, options, retry: 0, cause: silent.cause, silent: Some((slot, silent)) }
     }
 }
 
@@ -80,7 +80,8 @@ impl Flow {
         // A store that is down must not keep anybody from the sign-in page; it is found out at the callback.
         let session = self.sessions.load(asked.headers, now).await.ok().flatten();
         // The answer of a silent attempt may have been posted by the provider's site, without the session's cookie.
-        let (before, awaited) = start.silent.map_or((None, None), |silent| (silent.started_from, silent.expected));
+        let (slot, silent) = start.silent.unzip();
+        let (before, awaited) = silent.map_or((None, None), |silent| (silent.started_from, silent.expected));
         let person = session.as_ref().map(|session| PersonKey::of(session.value.person())).or(awaited);
         let purpose = if start.cause.is_some() && person.is_some() { AttemptPurpose::StepUp } else { AttemptPurpose::SignIn };
         let mut attempt = Attempt::new(purpose, start.return_path.as_str(), now)?;
@@ -93,7 +94,10 @@ impl Flow {
         attempt.started_from = session.map(|session| session.session()).or(before);
         attempt.expected = person.filter(|_| purpose != AttemptPurpose::SignIn);
 
-        let begun = self.attempts.begin(asked.headers, attempt, now)?;
+        let begun = match slot {
+            Some(slot) => self.attempts.begin_in(slot, attempt)?,
+            None => self.attempts.begin(asked.headers, attempt, now)?,
+        };
         let nonce = begun.attempt.derive(NONCE)?;
         let verifier = begun.attempt.derive(VERIFIER)?;
         let url = AuthorizationRequest {

@@ -105,8 +105,19 @@ impl Attempts {
     /// # Errors
     ///
     /// [`ErrorKind::RequestInvalid`]: what was asked for (scopes, policy, context classes) is too long for a cookie, even without the return path.
-    pub(crate) fn begin(&self, headers: &HeaderMap, mut attempt: Attempt, now: UnixTime) -> Result<Begun, Error> {
+    pub(crate) fn begin(&self, headers: &HeaderMap, attempt: Attempt, now: UnixTime) -> Result<Begun, Error> {
         let (slot, useless) = self.choose(headers, now)?;
+        let mut begun = self.begin_in(slot, attempt)?;
+        begun.set_cookies.extend(useless.into_iter().filter(|other| *other != slot).map(|other| self.remove(other)));
+        Ok(begun)
+    }
+
+    /// Puts an attempt into this slot: that of the attempt which it takes the place of.
+    ///
+    /// # Errors
+    ///
+    /// As [`begin`](Self::begin).
+    pub(crate) fn begin_in(&self, slot: Slot, mut attempt: Attempt) -> Result<Begun, Error> {
         let longest = self.longest(slot);
         let mut plain = attempt.encode();
         if plain.len() > longest {
@@ -120,8 +131,7 @@ impl Attempts {
             ));
         }
         let sealed = self.keys.seal_cookie(CookiePurpose::Attempt, &self.context(slot), &plain)?;
-        let mut set_cookies = vec![self.cookies.set_attempt(slot, &base64url(&sealed))?];
-        set_cookies.extend(useless.into_iter().filter(|other| *other != slot).map(|other| self.remove(other)));
+        let set_cookies = vec![self.cookies.set_attempt(slot, &base64url(&sealed))?];
         Ok(Begun { state: state(&attempt, slot)?, attempt, set_cookies })
     }
 

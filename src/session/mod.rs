@@ -27,7 +27,7 @@ mod ticket;
 pub(crate) use fuzzing::PARSERS;
 pub(crate) use {
     attempt::{Attempt, AttemptPurpose, Cause, PersonKey},
-    attempts::{Attempts, Lookup, State},
+    attempts::{Attempts, Lookup, Slot, State},
     cookies::Cookies,
     local::LocalStore,
     opened::Opened,

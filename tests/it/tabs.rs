@@ -1,0 +1,164 @@
+//! Several tabs of one browser, each in the middle of a sign-in.
+
+use axum::http::StatusCode;
+use tower_identity::{Prompt, SignInOptions, dev::Endpoint};
+
+use crate::{
+    app::App,
+    browser::{Browser, Page, Tab},
+    raw::{Raw, is_attempt},
+};
+
+/// Chooses a person on the provider's page, and agrees if asked.
+async fn choose(tab: &mut Tab, person: &str) -> Page {
+    let mut form = tab.page().form();
+    form.fields.push(("person".to_owned(), person.to_owned()));
+    let page = tab.submit(form).await;
+    if page.body.contains("asks for permission") {
+        let form = page.form().press("Allow");
+        return tab.submit(form).await.clone();
+    }
+    page.clone()
+}
+
+/// Tabs that stand before the provider's question, each on its way to a page of its own.
+async fn waiting(app: &App, browser: &Browser, count: usize) -> Vec<Tab> {
+    let mut tabs = Vec::new();
+    for number in 0..count {
+        let mut tab = browser.tab();
+        let page = tab.open(app.at(&format!("/other?tab={number}"))).await;
+        assert!(page.body.contains("Choose an account"), "{}", page.body);
+        tabs.push(tab);
+    }
+    tabs
+}
+
+/// C-326: in the order in which they were opened, and in the other one
+#[tokio::test]
+async fn eight_tabs_sign_in_at_the_same_time() {
+    let app = App::start().await;
+    for backwards in [false, true] {
+        let browser = app.browser();
+        let mut tabs: Vec<_> = waiting(&app, &browser, 8).await.into_iter().enumerate().collect();
+        if backwards {
+            tabs.reverse();
+        }
+        for (number, tab) in &mut tabs {
+            let page = choose(tab, "ada").await;
+            assert_eq!((page.status, page.url.as_str()), (StatusCode::OK, app.at(&format!("/other?tab={number}")).as_str()));
+        }
+        assert_eq!(browser.cookies("localhost").len(), 1, "the attempts are gone");
+        for (_, tab) in &mut tabs {
+            assert_eq!(tab.reload().await.status, StatusCode::OK);
+        }
+    }
+    assert_eq!(app.provider.requests(Endpoint::Token), 16);
+}
+
+/// C-121
+#[tokio::test]
+async fn a_ninth_tab_takes_the_place_of_the_oldest() {
+    let app = App::start().await;
+    let browser = app.browser();
+    let mut tabs = waiting(&app, &browser, 1).await;
+    app.turn(1);
+    tabs.append(&mut waiting(&app, &browser, 8).await);
+    let attempts = browser.cookies("localhost");
+    assert_eq!(attempts.len(), 8);
+    let size: usize = attempts.iter().map(|cookie| cookie.name.len() + cookie.value.len() + 3).sum();
+    assert!(size < 5_000, "{size} bytes of cookies");
+    for (number, tab) in tabs.iter_mut().enumerate().skip(1) {
+        let page = choose(tab, "ada").await;
+        assert_eq!(page.url.as_str(), app.at(&format!("/other?tab={}", number - 1)));
+    }
+    // Somebody is signed in by now, so the oldest lands at home.
+    let page = choose(&mut tabs[0], "ada").await;
+    assert_eq!((page.url.as_str(), page.body.as_str()), (app.at("/").as_str(), "hello Ada Lovelace"));
+    assert_eq!(app.provider.requests(Endpoint::Token), 8);
+}
+
+/// C-121: the oldest of nine, answered first, starts again, gets in, and takes the place of the oldest then
+#[tokio::test]
+async fn the_tab_that_lost_its_place_signs_in_at_the_second_try() {
+    let app = App::start().await;
+    let browser = app.browser();
+    let mut tabs = Vec::new();
+    for count in [1, 1, 7] {
+        tabs.append(&mut waiting(&app, &browser, count).await);
+        app.turn(1);
+    }
+    let page = choose(&mut tabs[0], "ada").await;
+    assert_eq!((page.status, page.url.as_str()), (StatusCode::OK, app.at("/").as_str()));
+    for (number, tab) in tabs.iter_mut().skip(2).enumerate() {
+        assert_eq!(choose(tab, "ada").await.url.as_str(), app.at(&format!("/other?tab={number}")));
+    }
+    assert_eq!(choose(&mut tabs[1], "ada").await.url.as_str(), app.at("/"));
+}
+
+/// C-122
+#[tokio::test]
+async fn attempts_that_are_of_no_use_are_cleared_away() {
+    let app = App::start().await;
+    let browser = app.browser();
+    waiting(&app, &browser, 1).await;
+    let first = browser.cookies("localhost").remove(0);
+    let stem = first.name[..first.name.len() - 1].to_owned();
+    // As the browser of somebody who slept over eight attempts would, if its clock stood still.
+    for slot in 0..8 {
+        let value = if slot % 2 == 0 { first.value.clone() } else { "nonsense".into() };
+        let mut cookie = crate::browser::jar::Stored { name: format!("{stem}{slot}"), value, ..first.clone() };
+        cookie.expires = None;
+        browser.jar().cookies.retain(|other| other.name != cookie.name);
+        browser.jar().cookies.push(cookie);
+    }
+    app.turn(700);
+    let mut tab = waiting(&app, &browser, 1).await.remove(0);
+    assert_eq!(browser.cookies("localhost").len(), 1);
+    assert_eq!(choose(&mut tab, "ada").await.url.query(), Some("tab=0"));
+}
+
+/// Where the provider was asked to show nothing first, each tab has a second attempt: the ninth's is made in the place of its own first one.
+#[tokio::test]
+async fn nine_tabs_that_first_try_silently_lose_one_attempt_and_no_more() {
+    let silent = SignInOptions::new().with_prompt(Prompt::None);
+    let app = App::with(|config| config.with_sign_in(silent)).await;
+    let browser = app.browser();
+    let mut tabs = waiting(&app, &browser, 9).await;
+    assert_eq!(browser.cookies("localhost").len(), 8);
+    let mut lost = 0;
+    for (number, tab) in tabs.iter_mut().enumerate().rev() {
+        let page = choose(tab, "ada").await;
+        lost += usize::from(page.url.as_str() != app.at(&format!("/other?tab={number}")));
+    }
+    assert_eq!(lost, 1);
+}
+
+/// Two tabs that start before either has a cookie: chance gives them different slots as a rule, and both end signed in in any case.
+#[tokio::test]
+async fn two_tabs_that_start_at_the_same_moment_both_end_signed_in() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    for _ in 0..8 {
+        let browser = app.browser();
+        let (mut one, mut two) = (browser.tab(), browser.tab());
+        let (first, second) = tokio::join!(one.open(app.at("/other?tab=1")), two.open(app.at("/other?tab=2")));
+        for page in [first, second] {
+            assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+        }
+        assert_eq!(one.open(app.at("/")).await.body, "hello Ada Lovelace");
+    }
+}
+
+/// C-316, security rule 2: whoever signs in last is signed in, and the session before is over, however the tabs were opened.
+#[tokio::test]
+async fn a_sign_in_in_a_second_tab_ends_the_session_of_the_first() {
+    let app = App::start().await;
+    let browser = app.browser();
+    let mut tabs = waiting(&app, &browser, 2).await;
+    choose(&mut tabs[0], "ada").await;
+    let old = browser.cookies("localhost").into_iter().find(|cookie| !is_attempt(&cookie.name)).unwrap();
+    let page = choose(&mut tabs[1], "alan").await;
+    assert_eq!(page.json()["name"], "Alan Turing");
+    let raw = Raw::of(&app);
+    assert_eq!(raw.who(&format!("{}={}", old.name, old.value)).await, "nobody");
+}
