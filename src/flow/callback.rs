@@ -190,6 +190,7 @@ impl Flow {
             ends,
             causes: attempt.cause.filter(|_| !someone_else).into_iter().collect(),
             landing: Some(Landing { answer: answer_of(state), path: return_path.as_str().into() }),
+            lost: attempt.lost,
         };
         let created = self.sessions.create(signed_in, Some(grant), now).await?;
         let present = present.map(Opened::session).filter(|present| attempt.started_from != Some(*present));

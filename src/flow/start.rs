@@ -27,6 +27,9 @@ pub(crate) struct Start {
     pub(crate) silent: Option<(Slot, Attempt)>,
 }
 
+/// So many sessions in a row may be lost as soon as they began; then the person is told instead of sent round once more.
+const MOST_LOST: u8 = 1;
+
 impl Start {
     /// A sign-in with the configured options.
     pub(crate) fn fresh(return_path: ReturnPath) -> Self {
@@ -79,6 +82,15 @@ impl Flow {
 
         // A store that is down must not keep anybody from the sign-in page; it is found out at the callback.
         let session = self.sessions.load(asked.headers, now).await.ok().flatten();
+        let lost = if session.is_some() { 0 } else { self.sessions.lost(asked.headers, now) };
+        if lost > MOST_LOST {
+            let error = Error::new(
+                ErrorKind::StoreUnavailable,
+                "sessions are gone from the store as soon as they begin: does it keep what it is given, and do all nodes share it?",
+            );
+            let again = self.sign_in_address(&start.return_path);
+            return Ok(Reply::failed(error, Some(again)).with_cookies([self.cookies.remove_session()]));
+        }
         // The answer of a silent attempt may have been posted by the provider's site, without the session's cookie.
         let (slot, silent) = start.silent.unzip();
         let (before, awaited) = silent.map_or((None, None), |silent| (silent.started_from, silent.expected));
@@ -86,6 +98,7 @@ impl Flow {
         let purpose = if start.cause.is_some() && person.is_some() { AttemptPurpose::StepUp } else { AttemptPurpose::SignIn };
         let mut attempt = Attempt::new(purpose, start.return_path.as_str(), now)?;
         attempt.retry = start.retry;
+        attempt.lost = lost;
         attempt.silent = options.prompt.contains(&Prompt::None);
         attempt.cause = start.cause;
         attempt.scopes = (!start.options.scopes.is_empty()).then(|| scopes.join(" "));

@@ -88,6 +88,8 @@ pub(crate) struct Attempt {
     /// The session from which it was started: deleted when another takes its place.
     pub(crate) started_from: Option<RecordId>,
     pub(crate) expected: Option<PersonKey>,
+    /// How many sessions in a row were lost as soon as they began.
+    pub(crate) lost: u8,
     pub(super) seed: Zeroizing<[u8; 32]>,
 }
 
@@ -105,6 +107,7 @@ const STARTED_FROM: u8 = 11;
 const EXPECTED: u8 = 12;
 const EXPECTED_OBJECT: u8 = 13;
 const SEED: u8 = 14;
+const LOST: u8 = 15;
 
 impl Attempt {
     /// A new attempt with a seed of its own.
@@ -126,6 +129,7 @@ impl Attempt {
             cause: None,
             started_from: None,
             expected: None,
+            lost: 0,
             seed: Zeroizing::new(random()?),
         })
     }
@@ -179,6 +183,9 @@ impl Attempt {
                 fields.bytes(EXPECTED_OBJECT, object);
             }
         }
+        if self.lost > 0 {
+            fields.number(LOST, self.lost.into());
+        }
         fields.bytes(SEED, &self.seed[..]);
         fields.finish()
     }
@@ -186,7 +193,7 @@ impl Attempt {
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let (mut purpose, mut created, mut seed, mut return_path) = (None, None, None, None);
         let (mut silent, mut retry, mut scopes, mut policy, mut max_age, mut acr) = (false, 0, None, None, None, None);
-        let (mut cause, mut started_from, mut subject, mut object) = (None, None, None, None);
+        let (mut cause, mut started_from, mut subject, mut object, mut lost) = (None, None, None, None, 0);
         let mut fields = codec::Reader::new(bytes);
         while let Some((tag, value)) = fields.next().ok()? {
             match tag {
@@ -211,6 +218,7 @@ impl Attempt {
                 STARTED_FROM => started_from = Some(RecordId::from_bytes(codec::array(value).ok()?)),
                 EXPECTED => subject = Some(codec::array(value).ok()?),
                 EXPECTED_OBJECT => object = Some(codec::array(value).ok()?),
+                LOST => lost = codec::number(value).ok()?.try_into().ok()?,
                 SEED => seed = Some(Zeroizing::new(codec::array(value).ok()?)),
                 _ => {}
             }
@@ -228,6 +236,7 @@ impl Attempt {
             cause,
             started_from,
             expected: subject.map(|subject| PersonKey { subject, object }),
+            lost,
             seed: seed?,
         })
     }

@@ -110,6 +110,7 @@ pub(super) fn signed_in(name: &str) -> SignedIn {
         ends: None,
         causes: Vec::new(),
         landing: None,
+        lost: 0,
     }
 }
 

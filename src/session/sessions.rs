@@ -46,6 +46,8 @@ pub(crate) struct SignedIn {
     pub(crate) causes: Vec<Cause>,
     /// The answer that led here, and where to go now.
     pub(crate) landing: Option<Landing>,
+    /// What [`Sessions::lost`] counted when the sign-in began.
+    pub(crate) lost: u8,
 }
 
 impl fmt::Debug for SignedIn {
@@ -88,6 +90,8 @@ pub(crate) struct Sessions<V> {
 
 /// A ticket is rolled at most this often.
 const ROLL_EVERY: Duration = Duration::from_secs(300);
+/// A session that is gone this soon after it began was lost rather than ended.
+const JUST_BEGUN: Duration = Duration::from_secs(60);
 
 impl<V: Clone> Sessions<V> {
     /// How many opened sessions are remembered by default.
@@ -151,6 +155,14 @@ impl<V: Clone> Sessions<V> {
         Ok(None)
     }
 
+    /// How many sessions in a row were gone from the store as soon as they began, by the ticket of a request that nobody is signed in for. A store that
+    /// forgets, or one that another node does not share, would send a browser round and round.
+    pub(crate) fn lost(&self, headers: &HeaderMap, now: UnixTime) -> u8 {
+        let tickets = self.candidates(headers).filter_map(|cookie| Ticket::open(&self.records.keys, cookie));
+        let just_begun = tickets.filter(|(ticket, _)| now.since(ticket.rolled_at) < JUST_BEGUN);
+        just_begun.map(|(ticket, _)| ticket.lost.saturating_add(1)).max().unwrap_or(0)
+    }
+
     /// Creates a session and its grant, under new ids and a new key.
     ///
     /// # Errors
@@ -181,7 +193,7 @@ impl<V: Clone> Sessions<V> {
             let _ = self.records.end(session).await;
             return Err(error);
         }
-        let ticket = Ticket { id: session, key: Zeroizing::new(*reference.key()), rolled_at: now };
+        let ticket = Ticket { id: session, key: Zeroizing::new(*reference.key()), rolled_at: now, lost: signed_in.lost };
         let cookie = ticket.seal(&self.records.keys)?;
         let set_cookie = self.cookies.set_session(&cookie)?;
         let opened = Arc::new(self.decoded(cookie, reference, now, KeyAge::Current, sealed, record));
@@ -194,7 +206,7 @@ impl<V: Clone> Sessions<V> {
         if !opened.takes_roll(now) {
             return None;
         }
-        let ticket = Ticket { id: opened.session(), key: Zeroizing::new(*opened.grant.key()), rolled_at: now };
+        let ticket = Ticket { id: opened.session(), key: Zeroizing::new(*opened.grant.key()), rolled_at: now, lost: 0 };
         let cookie = ticket.seal(&self.records.keys).ok()?;
         let rolled = Opened {
             cookie,

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{clock::UnixTime, error::Error};
 
-const PLAIN: usize = 16 + 32 + 8;
+const PLAIN: usize = 16 + 32 + 8 + 1;
 const SEALED: usize = PLAIN + OVERHEAD;
 
 /// The length of every session cookie's value. Anything longer or shorter is refused before it is looked at.
@@ -23,16 +23,20 @@ pub(super) struct Ticket {
     pub(super) id: RecordId,
     pub(super) key: Zeroizing<[u8; 32]>,
     pub(super) rolled_at: UnixTime,
+    /// How many sessions in a row the store has lost before this one, as soon as they began.
+    pub(super) lost: u8,
 }
 
 impl Ticket {
     pub(super) fn seal(&self, keys: &KeyRing) -> Result<CookieValue, Error> {
         let mut plain = Zeroizing::new([0; PLAIN]);
         let (id, rest) = plain.split_at_mut(16);
-        let (key, rolled_at) = rest.split_at_mut(32);
+        let (key, rest) = rest.split_at_mut(32);
+        let (rolled_at, lost) = rest.split_at_mut(8);
         id.copy_from_slice(&self.id.bytes());
         key.copy_from_slice(&self.key[..]);
         rolled_at.copy_from_slice(&self.rolled_at.as_seconds().to_be_bytes());
+        lost.copy_from_slice(&[self.lost]);
         let sealed = keys.seal_cookie(CookiePurpose::Ticket, &[0; 16], &plain[..])?;
         let mut value = [0; COOKIE_LENGTH];
         let _ = base64_simd::URL_SAFE_NO_PAD.encode(&sealed, base64_simd::Out::from_slice(&mut value));
@@ -46,7 +50,9 @@ impl Ticket {
         let (plain, age) = keys.open_cookie(CookiePurpose::Ticket, &[0; 16], sealed)?;
         let (id, rest) = plain.split_first_chunk::<16>()?;
         let (key, rest) = rest.split_first_chunk::<32>()?;
-        let rolled_at = UnixTime::from_seconds(i64::from_be_bytes(rest.try_into().ok()?));
-        Some((Self { id: RecordId::from_bytes(*id), key: Zeroizing::new(*key), rolled_at }, age))
+        let (rolled_at, rest) = rest.split_first_chunk::<8>()?;
+        let [lost] = *<&[u8; 1]>::try_from(rest).ok()?;
+        let rolled_at = UnixTime::from_seconds(i64::from_be_bytes(*rolled_at));
+        Some((Self { id: RecordId::from_bytes(*id), key: Zeroizing::new(*key), rolled_at, lost }, age))
     }
 }

@@ -22,6 +22,7 @@ mod cookies;
 mod examples;
 mod form_post;
 mod layer;
+mod loops;
 mod node;
 mod nodes;
 mod observability;
