@@ -1,0 +1,89 @@
+//! The application that every subject puts something around, and how requests are driven through it.
+
+use std::{cell::Cell, error::Error, fmt::Debug, future::Future, pin::Pin, rc::Rc};
+
+use axum::{
+    body::{Body, Bytes, HttpBody},
+    http::{HeaderValue, Request, Response, StatusCode, Uri, header::COOKIE},
+};
+use http_body_util::BodyExt;
+use tokio::runtime::{Builder, Runtime};
+use tower::{Service, ServiceExt};
+
+use crate::person::NAME;
+
+/// Whatever goes wrong ends the run.
+pub type Fallible<T> = Result<T, Box<dyn Error>>;
+
+/// The route: answers with the name of who is signed in.
+pub const PATH: &str = "/me";
+
+/// One thread, so that a request costs what it costs and not where it runs.
+pub fn runtime() -> Fallible<Runtime> {
+    Ok(Builder::new_current_thread().enable_all().build()?)
+}
+
+type Batch = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Sends requests to one subject.
+pub struct Runner(Box<dyn Fn(u64) -> Batch>);
+
+impl Runner {
+    /// Every request is the same: `GET /me`, with this `Cookie` header if there is one.
+    pub fn new<S, B>(service: S, cookie: Option<HeaderValue>) -> Self
+    where
+        S: Service<Request<Body>, Response = Response<B>> + Clone + 'static,
+        S::Error: Debug,
+        B: HttpBody<Data = Bytes> + 'static,
+        B::Error: Debug,
+    {
+        Self::with_cookies(service, cookie.into_iter().collect())
+    }
+
+    /// The requests take these `Cookie` headers in turn.
+    pub fn with_cookies<S, B>(service: S, cookies: Vec<HeaderValue>) -> Self
+    where
+        S: Service<Request<Body>, Response = Response<B>> + Clone + 'static,
+        S::Error: Debug,
+        B: HttpBody<Data = Bytes> + 'static,
+        B::Error: Debug,
+    {
+        let (uri, cookies, next) = (Uri::from_static(PATH), Rc::new(cookies), Rc::new(Cell::new(0)));
+        Self(Box::new(move |count| {
+            let (service, uri, cookies, next) = (service.clone(), uri.clone(), Rc::clone(&cookies), Rc::clone(&next));
+            Box::pin(async move {
+                for _ in 0..count {
+                    let cookie = cookies.get(next.get());
+                    next.set(if next.get() + 1 < cookies.len() { next.get() + 1 } else { 0 });
+                    once(service.clone(), &uri, cookie).await;
+                }
+            })
+        }))
+    }
+
+    /// Sends `count` requests, one after the other.
+    pub fn batch(&self, count: u64) -> Batch {
+        (self.0)(count)
+    }
+}
+
+/// One request, as hyper's adapter sends it: to a clone of the service, until the end of the answer's body.
+///
+/// The answer is looked at every time: a subject that has stopped working must not win.
+async fn once<S, B>(service: S, uri: &Uri, cookie: Option<&HeaderValue>)
+where
+    S: Service<Request<Body>, Response = Response<B>>,
+    S::Error: Debug,
+    B: HttpBody<Data = Bytes>,
+    B::Error: Debug,
+{
+    let mut request = Request::new(Body::empty());
+    request.uri_mut().clone_from(uri);
+    if let Some(cookie) = cookie {
+        request.headers_mut().insert(COOKIE, cookie.clone());
+    }
+    let response = service.oneshot(request).await.expect("an answer");
+    assert_eq!(response.status(), StatusCode::OK);
+    let body = response.into_body().collect().await.expect("a body").to_bytes();
+    assert_eq!(body, NAME);
+}

@@ -1,0 +1,83 @@
+//! Instructions per request, counted by callgrind.
+//!
+//! A process sends few requests, another one many: the difference is what requests alone cost, without starting, signing in and ending. Hash seeds and
+//! addresses differ from run to run and shift a count by a little, hence the median of several pairs.
+
+use std::{
+    env, fs,
+    process::{Command, Stdio},
+};
+
+use crate::{
+    app::Fallible,
+    subject::{BARE, Subject},
+    table::{self, median, number},
+};
+
+const PAIRS: usize = 5;
+
+/// Measures and prints; whether all bars are kept.
+pub fn measure(subjects: &[&'static Subject]) -> Fallible<bool> {
+    let mut counts = Vec::new();
+    for subject in subjects {
+        eprintln!("counting {}", subject.name);
+        counts.push((*subject, per_request(subject)?));
+    }
+    let bare = counts.iter().find(|(subject, _)| subject.name == BARE).map(|&(_, count)| count).ok_or("no control")?;
+    let mut all_within = true;
+    let mut rows = Vec::new();
+    for (subject, count) in counts {
+        let added = count - bare;
+        let verdict = match (subject.goal, subject.bar) {
+            (_, Some(bar)) if added > bar => "bar missed",
+            (Some(goal), _) if added > goal => "goal missed",
+            (Some(_), _) => "reached",
+            (None, _) => "",
+        };
+        all_within &= subject.bar.is_none_or(|bar| added <= bar);
+        let limit = |limit: Option<i64>| limit.map_or_else(String::new, number);
+        rows.push(vec![
+            subject.about.to_owned(),
+            number(count),
+            number(added),
+            limit(subject.goal),
+            limit(subject.bar),
+            verdict.to_owned(),
+        ]);
+    }
+    println!("\nInstructions of one request: median of {PAIRS} differences\n");
+    table::print(&["", "instructions", "added to bare", "goal", "bar", ""], rows);
+    Ok(all_within)
+}
+
+fn per_request(subject: &Subject) -> Fallible<i64> {
+    let (few, many) = subject.requests;
+    let mut differences = Vec::new();
+    for _ in 0..PAIRS {
+        let difference = callgrind(subject, many)? - callgrind(subject, few)?;
+        differences.push((difference as f64 / (many - few) as f64).round() as i64);
+    }
+    Ok(median(&differences))
+}
+
+/// The instructions of a whole process.
+fn callgrind(subject: &Subject, requests: u64) -> Fallible<i64> {
+    let binary = env::current_exe()?;
+    let profile = binary.with_file_name(format!("callgrind.{}", subject.name));
+    let mut profile_option = std::ffi::OsString::from("--callgrind-out-file=");
+    profile_option.push(&profile);
+    let output = Command::new("valgrind")
+        .arg("--tool=callgrind")
+        .arg(profile_option)
+        .arg(&binary)
+        .args(["run", subject.name, &requests.to_string()])
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("valgrind: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("{}: {}", subject.name, String::from_utf8_lossy(&output.stderr)).into());
+    }
+    let text = fs::read_to_string(&profile)?;
+    let total = text.lines().find_map(|line| line.strip_prefix("totals: ")).ok_or("callgrind wrote no total")?;
+    Ok(total.trim().parse()?)
+}

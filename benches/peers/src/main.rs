@@ -1,0 +1,70 @@
+//! What a signed-in request costs: tower-identity beside bare axum and the crates that would be used otherwise. `benches/run` is the way in.
+
+mod app;
+mod browser;
+mod controls;
+mod count;
+mod ours;
+mod peers;
+mod person;
+mod provider;
+mod subject;
+mod table;
+mod time;
+
+use std::{env, process::ExitCode};
+
+use crate::{
+    app::Fallible,
+    subject::{SUBJECTS, Stage, Subject},
+};
+
+const USAGE: &str = "peers list                         the subjects
+peers time [SUBJECT…]              nanoseconds per request
+peers count [--check] [SUBJECT…]   instructions per request; --check: fail if a bar is missed
+peers run SUBJECT COUNT            send COUNT requests, for a profiler
+peers provider                     the provider that the others start; ends with its standard input";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match command(&arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("peers: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn command(arguments: &[String]) -> Fallible<ExitCode> {
+    let (command, rest) = arguments.split_first().ok_or(USAGE)?;
+    match command.as_str() {
+        "list" => {
+            let rows = SUBJECTS.iter().map(|subject| vec![subject.name.into(), subject.about.into()]).collect();
+            table::print(&["subject", "what is measured"], rows);
+        }
+        "time" => time::measure(&subject::chosen(rest)?)?,
+        "count" => {
+            let check = rest.first().is_some_and(|first| first == "--check");
+            let all_within = count::measure(&subject::chosen(&rest[usize::from(check)..])?)?;
+            if check && !all_within {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        "run" => {
+            let [name, count] = rest else { return Err(USAGE.into()) };
+            run(Subject::named(name)?, count.parse()?)?;
+        }
+        "provider" => provider::serve()?,
+        _ => return Err(USAGE.into()),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run(subject: &Subject, count: u64) -> Fallible<()> {
+    let (runtime, stage) = (app::runtime()?, Stage::default());
+    // As many as in the long run of a count, so that a short run is prepared alike.
+    let runner = runtime.block_on(subject.prepare(&stage, count.max(subject.requests.1)))?;
+    runtime.block_on(runner.batch(count));
+    Ok(())
+}

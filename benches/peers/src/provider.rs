@@ -1,0 +1,70 @@
+//! The provider that people sign in with: our development provider, in a process of its own.
+//!
+//! Of its own, so that a profiler of this process sees nothing of it: making its RSA key alone costs more instructions than all requests, and never the
+//! same number twice.
+
+use std::{
+    env,
+    io::{self, BufRead, BufReader, Read},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use tower_identity::dev::{Consent, DevClient, DevProvider};
+
+use crate::app::{self, Fallible};
+
+pub const CLIENT_ID: &str = "bench";
+pub const CLIENT_SECRET: &str = "a secret of the benchmark, 32 characters and more";
+/// Where the application says that it is. Nobody listens there: the browser of this program hands requests for it to the application itself.
+pub const BASE_URL: &str = "https://app.example.com";
+/// Where axum-oidc expects the code.
+pub const OIDC_CALLBACK: &str = "/oidc";
+/// How long ID tokens live: years, so that a benchmark that turns its clock needs no new one.
+pub const TOKEN_LIFE: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+/// A running provider; it ends with the handle.
+pub struct Provider {
+    issuer: String,
+    child: Child,
+}
+
+impl Provider {
+    pub fn start() -> Fallible<Self> {
+        let mut child = Command::new(env::current_exe()?).arg("provider").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut issuer = String::new();
+        BufReader::new(child.stdout.take().ok_or("no standard output")?).read_line(&mut issuer)?;
+        match issuer.trim() {
+            "" => Err("the provider did not start".into()),
+            issuer => Ok(Self { issuer: issuer.to_owned(), child }),
+        }
+    }
+
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+}
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        // The end of its standard input ends it.
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs the provider, says where, and ends when nobody listens any more.
+pub fn serve() -> Fallible<()> {
+    app::runtime()?.block_on(async {
+        let client = DevClient::confidential(CLIENT_ID, CLIENT_SECRET)
+            .with_redirect_uri(format!("{BASE_URL}/auth/callback"))
+            .with_redirect_uri(format!("{BASE_URL}{OIDC_CALLBACK}"))
+            .with_consent(Consent::Given);
+        let provider = DevProvider::builder().with_client(client).with_id_token_life(TOKEN_LIFE).start().await?;
+        provider.sign_in_as("ada")?;
+        println!("{}", provider.issuer());
+        tokio::task::spawn_blocking(|| io::stdin().read_to_end(&mut Vec::new())).await??;
+        provider.shutdown().await;
+        Ok(())
+    })
+}
