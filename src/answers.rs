@@ -202,6 +202,7 @@ pub(crate) fn status(kind: ErrorKind) -> StatusCode {
         | Kind::TenantNotAllowed
         | Kind::PersonChanged
         | Kind::ScopeNotGranted
+        | Kind::AuthContextMissing
         | Kind::CrossSite => StatusCode::FORBIDDEN,
         Kind::ProviderUnreachable | Kind::ProviderMisconfigured | Kind::StoreUnavailable | Kind::RenewalFailed => {
             StatusCode::SERVICE_UNAVAILABLE

@@ -42,7 +42,7 @@ struct Inner {
 /// What the caller is to be given.
 #[derive(Clone, Debug)]
 pub(crate) enum Wanted {
-    SignIn { options: SignInOptions, return_path: Option<ReturnPath> },
+    SignIn { options: Box<SignInOptions>, return_path: Option<ReturnPath> },
     Refusal(Error),
 }
 
@@ -63,7 +63,7 @@ impl Challenge {
     /// Asks for a sign-in with the configured options, and to come back to the page of this request.
     pub fn sign_in<B>(request: &Request<B>) -> Self {
         let uri = origin::uri(request.uri(), request.extensions());
-        let wanted = Wanted::SignIn { options: SignInOptions::new(), return_path: None };
+        let wanted = Wanted::SignIn { options: Box::default(), return_path: None };
         Self::new(request.method(), uri, request.headers(), wanted)
     }
 
@@ -86,7 +86,7 @@ impl Challenge {
     /// Signs in with these options, over the configured ones.
     pub fn with_options(mut self, wanted: SignInOptions) -> Self {
         if let Wanted::SignIn { options, .. } = &mut self.0.wanted {
-            *options = wanted;
+            **options = wanted;
         }
         self
     }

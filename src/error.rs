@@ -133,6 +133,8 @@ kinds! {
     TokenAuthTime = "token_auth_time", "The sign-in service did not ask you to sign in as recently as needed.";
     /// `acr` is not one of those required.
     TokenAcr = "token_acr", "The sign-in was not as strong as needed.";
+    /// The authentication context that a page asked for was not met.
+    AuthContextMissing = "auth_context_missing", "The sign-in was not as strong as this page needs.";
     /// `client_info`, `tfp` or another member that must agree does not.
     TokenMismatch = "token_mismatch", "The sign-in could not be verified.";
     /// UserInfo failed.

@@ -10,7 +10,6 @@ use http::{StatusCode, request::Parts};
 
 use crate::{
     challenge::{Challenge, Wanted},
-    config::SignInOptions,
     error::Error,
     handle::Tokens,
     identity::Identity,
@@ -58,7 +57,7 @@ impl<S: Sync> FromRequestParts<S> for User {
         let wanted = match look(parts).await {
             None => return Err(UserRejection::NoLayer),
             Some(Ok(Some(user))) => return Ok(user),
-            Some(Ok(None)) => Wanted::SignIn { options: SignInOptions::new(), return_path: None },
+            Some(Ok(None)) => Wanted::SignIn { options: Box::default(), return_path: None },
             Some(Err(error)) => Wanted::Refusal(error),
         };
         let uri = origin::uri(&parts.uri, &parts.extensions);

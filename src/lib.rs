@@ -88,4 +88,4 @@ pub use protocol::{HttpClient, HttpError, HttpFuture, ReqwestClient};
 pub use secret::Secret;
 pub use service::IdentityService;
 pub use tokens::{AccessToken, RefreshLock, TokenSource};
-pub use user::User;
+pub use user::{Groups, User, UserKey};

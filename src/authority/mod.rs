@@ -76,6 +76,11 @@ impl Authority {
         self.microsoft().is_some()
     }
 
+    /// Whether it is Entra ID, whose tenants have guests.
+    pub(crate) fn is_entra(&self) -> bool {
+        matches!(self.kind, Kind::Entra { .. })
+    }
+
     /// Whether people of several tenants sign in here, so that it stands for none of them.
     #[allow(dead_code, reason = "for tokens of other tenants, assertions and B2C policies, which the flow does not serve yet")]
     pub(crate) fn is_multi_tenant(&self) -> bool {
@@ -97,7 +102,7 @@ impl Authority {
     }
 
     /// The same B2C tenant with another of its policies; `None` if it is not B2C.
-    #[allow(dead_code, reason = "for tokens of other tenants, assertions and B2C policies, which the flow does not serve yet")]
+    #[allow(dead_code, reason = "for the policies of B2C, which the flow does not serve yet")]
     pub(crate) fn for_policy(&self, policy: &str) -> Option<Self> {
         match &self.kind {
             Kind::B2c { instance, tenant, policies, .. } => Self::at(

@@ -97,6 +97,11 @@ impl Authority {
         }
     }
 
+    /// The tenant's GUID in the issuer of a token, if issuers here name tenants.
+    pub(crate) fn tenant_in<'i>(&self, iss: &'i str) -> Option<&'i str> {
+        if self.is_microsoft() { guid_in(iss) } else { None }
+    }
+
     /// Whether a key may sign such a token, given the issuer of the discovery document.
     ///
     /// One key set of Microsoft's holds the keys of several tenants, of personal accounts and of several clouds: a key's own
@@ -125,7 +130,6 @@ impl Authority {
     }
 
     /// Whether a token was made by the B2C policy that this value signs in with: its `tfp`, or `acr` in older custom policies.
-    #[allow(dead_code, reason = "for tokens of other tenants, assertions and B2C policies, which the flow does not serve yet")]
     pub(crate) fn check_policy(&self, tfp: Option<&str>, acr: Option<&str>) -> Result<(), Error> {
         let Kind::B2c { policy, .. } = &self.kind else { return Ok(()) };
         // Azure writes the name as it was made and takes it in any letter case.

@@ -53,17 +53,22 @@ impl Flow {
     /// The store is unavailable, or the session could not be renewed for a passing reason: it is not known who is signed in.
     pub(crate) async fn admit(&self, headers: &HeaderMap) -> Result<Admission, Error> {
         let now = self.clock.now();
-        let Some(opened) = self.sessions.load(headers, now).await? else { return Ok(Admission::Out) };
-        let opened = if opened.renewal_due(now) {
-            match self.renew(opened).await? {
-                Some(renewed) => renewed,
-                None => return Ok(Admission::Out),
-            }
-        } else {
-            opened
-        };
+        let Some(opened) = self.present(headers).await? else { return Ok(Admission::Out) };
         let cookie = self.sessions.roll(&opened, now);
         Ok(Admission::In(opened.value.clone(), cookie))
+    }
+
+    /// The session of whoever is signed in, with the claims of now.
+    ///
+    /// # Errors
+    ///
+    /// As [`admit`](Self::admit).
+    pub(super) async fn present(&self, headers: &HeaderMap) -> Result<Option<Arc<Opened<User>>>, Error> {
+        let now = self.clock.now();
+        match self.sessions.load(headers, now).await? {
+            Some(opened) if opened.renewal_due(now) => self.renew(opened).await,
+            opened => Ok(opened),
+        }
     }
 
     /// The session with the claims of now (D6); `None` if it is over, or goes on only after a sign-in.

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     config::{ResponseMode, ReturnPath, SessionEnd},
     error::{Error, ErrorKind},
-    protocol::{CallbackParameters, Code, IdTokenExpectation, Nonce, TokenAnswer, VerifiedIdToken},
+    protocol::{CallbackParameters, ClientInfo, Code, IdTokenExpectation, Nonce, TokenAnswer, VerifiedIdToken},
     secret::Secret,
     session::{Attempt, Cause, Landing, Lookup, Opened, SignedIn, State},
     tokens::{CacheLimits, GrantRecord, Identity, Issued, Person, Scopes},
@@ -167,7 +167,9 @@ impl Flow {
     async fn complete(&self, state: &str, attempt: &Attempt, code: &Code, present: Option<&Opened<User>>) -> Result<Done, Error> {
         let verifier = Secret::from(attempt.derive(VERIFIER)?);
         let answer = self.provider.redeem_code(code, &verifier, self.config.redirect_uri().as_str()).await?;
-        let token = self.verify(attempt, &answer).await?;
+        let client_info = self.client_info(&answer);
+        let token = self.verify(attempt, &answer, client_info.as_ref()).await?;
+        let home_account_id = client_info.and_then(|info| info.home_account_id());
         let claims = self.provider.claims(&token, answer.access_token.as_ref()).await?;
         let person = Person {
             iss: token.iss().to_owned(),
@@ -186,9 +188,10 @@ impl Flow {
         let signed_in = SignedIn {
             person,
             claims: claims.get().into(),
+            home_account_id,
             renew_at: renewable.then(|| token.exp()),
             ends,
-            causes: attempt.cause.filter(|_| !someone_else).into_iter().collect(),
+            causes: if someone_else { Vec::new() } else { attempt.causes.clone() },
             landing: Some(Landing { answer: answer_of(state), path: return_path.as_str().into() }),
             lost: attempt.lost,
         };
@@ -204,7 +207,17 @@ impl Flow {
         Ok(Done { cookie: created.set_cookie, return_path })
     }
 
-    async fn verify(&self, attempt: &Attempt, answer: &TokenAnswer) -> Result<VerifiedIdToken, Error> {
+    /// What Microsoft told about the account. From anybody else it would mean nothing.
+    fn client_info(&self, answer: &TokenAnswer) -> Option<ClientInfo> {
+        answer.client_info.as_deref().filter(|_| self.config.authority().is_microsoft()).and_then(ClientInfo::parse)
+    }
+
+    async fn verify(
+        &self,
+        attempt: &Attempt,
+        answer: &TokenAnswer,
+        client_info: Option<&ClientInfo>,
+    ) -> Result<VerifiedIdToken, Error> {
         let id_token = answer
             .id_token
             .as_ref()
@@ -214,8 +227,9 @@ impl Flow {
             nonce: Nonce::Sent(&nonce),
             max_age: attempt.max_age.map(|seconds| std::time::Duration::from_secs(seconds.into())),
             acr: self.config.required_acr(),
+            auth_context: attempt.auth_context.as_deref(),
             access_token: answer.access_token.as_ref().map(Secret::expose),
-            client_info: answer.client_info.as_deref(),
+            client_info,
         };
         self.provider.verify_id_token(id_token.expose(), &expectation).await
     }

@@ -26,7 +26,7 @@ use crate::{
     protocol::{HttpClient, Provider},
     session::{Attempts, Cookies, KeyRing, Lifetimes, Records, SessionRecord, Sessions, Store},
     tokens::{CacheLimits, GrantRef, Grants, RefreshLock},
-    user::User,
+    user::{Application, User},
 };
 
 /// The head of a request, its address as the browser wrote it.
@@ -115,8 +115,8 @@ impl Flow {
         lock: Option<Arc<dyn RefreshLock>>,
     ) -> Result<Self, Error> {
         let form_post = config.response_mode() == ResponseMode::FormPost;
-        let application = [config.client_id().as_bytes(), config.authority().name().as_bytes()];
-        let keys = Arc::new(KeyRing::new(config.cookie_keys(), &application)?);
+        let ours = [config.client_id().as_bytes(), config.authority().name().as_bytes()];
+        let keys = Arc::new(KeyRing::new(config.cookie_keys(), &ours)?);
         let cookies = Arc::new(Cookies::new(config.cookie_id(), config.secure(), form_post));
         let records = Arc::new(Records::new(Arc::clone(&keys), store, Arc::clone(&clock)));
         let provider = Provider::new(config.clone(), http, Arc::clone(&clock));
@@ -129,12 +129,10 @@ impl Flow {
             CacheLimits::default(),
         );
         let lifetimes = Lifetimes { idle: config.idle_timeout(), absolute: config.absolute_timeout() };
-        let for_users = grants.clone();
-        let user = move |record: SessionRecord, grant: &GrantRef| {
-            User::new(record.person, record.claims, record.expires, grant.clone(), for_users.clone())
-        };
+        let application = Arc::new(Application::new(&config, grants.clone(), Arc::clone(&clock)));
+        let user = move |record: SessionRecord, grant: &GrantRef| User::new(record, grant.clone(), Arc::clone(&application));
         let mode = config.response_mode().as_str().as_bytes();
-        let [client, authority] = application;
+        let [client, authority] = ours;
         let bound_to = [client, authority, config.redirect_uri().as_str().as_bytes(), mode];
         Ok(Self {
             attempts: Attempts::new(keys, Arc::clone(&cookies), &bound_to),

@@ -9,7 +9,7 @@ use crate::{
     caller::is_prefetch,
     config::{Prompt, ReturnPath, SignInOptions},
     error::{Error, ErrorKind},
-    protocol::{AuthorizationRequest, code_challenge},
+    protocol::{AuthorizationRequest, claims_request, code_challenge},
     session::{Attempt, AttemptPurpose, Cause, PersonKey, Slot},
 };
 
@@ -21,8 +21,8 @@ pub(crate) struct Start {
     pub(crate) options: SignInOptions,
     /// How often it was tried before.
     pub(crate) retry: u8,
-    /// What inside the application asked for it, if something did.
-    pub(crate) cause: Option<Cause>,
+    /// What inside the application asked for it, if something did, and what asked before for the same page.
+    pub(crate) causes: Vec<Cause>,
     /// The silent attempt that the provider declined, and its slot: now it may talk to the person, whatever the configured `prompt` says.
     pub(crate) silent: Option<(Slot, Attempt)>,
 }
@@ -33,15 +33,16 @@ const MOST_LOST: u8 = 1;
 impl Start {
     /// A sign-in with the configured options.
     pub(crate) fn fresh(return_path: ReturnPath) -> Self {
-        Self { return_path, options: SignInOptions::new(), retry: 0, cause: None, silent: None }
+        Self { return_path, options: SignInOptions::new(), retry: 0, causes: Vec::new(), silent: None }
     }
 
     /// The same sign-in as a silent one, with pages: for what it was started for, and asking for no less. Otherwise the page that wants it would ask again.
     pub(crate) fn with_pages(silent: Attempt, slot: Slot, return_path: ReturnPath) -> Self {
         let words = |text: &Option<String>| text.iter().flat_map(|text| text.split(' ')).map(str::to_owned).collect::<Vec<_>>();
         let mut options = SignInOptions::new().with_scopes(words(&silent.scopes)).with_acr_values(words(&silent.acr));
+        options.auth_context.clone_from(&silent.auth_context);
         options.max_age = silent.max_age.map(|seconds| Duration::from_secs(seconds.into()));
-        Self { return_path, options, retry: 0, cause: silent.cause, silent: Some((slot, silent)) }
+        Self { return_path, options, retry: 0, causes: silent.causes.clone(), silent: Some((slot, silent)) }
     }
 }
 
@@ -77,11 +78,20 @@ impl Flow {
             options.prompt.clear();
         }
         options.check().map_err(|error| Error::new(ErrorKind::NotConfigured, error.to_string()))?;
+        let in_claims = options.auth_context.as_deref().filter(|_| self.config.authority().is_microsoft());
+        let claims = claims_request(options.claims.as_deref(), in_claims);
+        if let (None, Some(context)) = (in_claims, &options.auth_context) {
+            options.acr_values = vec![context.clone()];
+        }
         let metadata = self.provider.metadata().await?;
         let scopes = self.config.scopes(&options);
 
-        // A store that is down must not keep anybody from the sign-in page; it is found out at the callback.
-        let session = self.sessions.load(asked.headers, now).await.ok().flatten();
+        let session = match self.sessions.load(asked.headers, now).await {
+            Ok(session) => session,
+            // A store that is down must not keep anybody from the sign-in page; it is found out at the callback.
+            Err(_) if start.causes.is_empty() => None,
+            Err(error) => return Err(error),
+        };
         let lost = if session.is_some() { 0 } else { self.sessions.lost(asked.headers, now) };
         if lost > MOST_LOST {
             let error = Error::new(
@@ -95,15 +105,16 @@ impl Flow {
         let (slot, silent) = start.silent.unzip();
         let (before, awaited) = silent.map_or((None, None), |silent| (silent.started_from, silent.expected));
         let person = session.as_ref().map(|session| PersonKey::of(session.value.person())).or(awaited);
-        let purpose = if start.cause.is_some() && person.is_some() { AttemptPurpose::StepUp } else { AttemptPurpose::SignIn };
+        let purpose = if !start.causes.is_empty() && person.is_some() { AttemptPurpose::StepUp } else { AttemptPurpose::SignIn };
         let mut attempt = Attempt::new(purpose, start.return_path.as_str(), now)?;
         attempt.retry = start.retry;
         attempt.lost = lost;
         attempt.silent = options.prompt.contains(&Prompt::None);
-        attempt.cause = start.cause;
+        attempt.causes = start.causes;
         attempt.scopes = (!start.options.scopes.is_empty()).then(|| scopes.join(" "));
         attempt.max_age = options.max_age.map(|age| u32::try_from(age.as_secs()).unwrap_or(u32::MAX));
         attempt.acr = (!start.options.acr_values.is_empty()).then(|| start.options.acr_values.join(" "));
+        attempt.auth_context.clone_from(&options.auth_context);
         attempt.started_from = session.map(|session| session.session()).or(before);
         attempt.expected = person.filter(|_| purpose != AttemptPurpose::SignIn);
 
@@ -122,7 +133,7 @@ impl Flow {
             nonce: &nonce,
             code_challenge: &code_challenge(&verifier),
             options: &options,
-            claims: None,
+            claims: claims.as_deref(),
             id_token_hint: None,
         }
         .url(&metadata)?;
@@ -133,17 +144,37 @@ impl Flow {
     /// Where a challenge of the application leads (D8): to the provider, or to 403 if the same was asked for and answered just now.
     pub(crate) async fn step_up(&self, asked: Asked<'_>, options: &SignInOptions, return_path: Option<&ReturnPath>) -> Reply {
         let now = self.clock.now();
-        let cause = cause_of(options);
-        let session = self.sessions.load(asked.headers, now).await.ok().flatten();
-        if session.is_some_and(|session| session.started_for(&cause, now)) {
-            let error = Error::new(
-                ErrorKind::Forbidden,
-                "the sign-in that this page asks for was done just now, and the page still asks for it",
-            );
-            return Reply::failed(error, None);
-        }
         let return_path = return_path.cloned().unwrap_or_else(|| self.page_of(asked));
-        self.challenge(asked, Start { return_path, options: options.clone(), retry: 0, cause: Some(cause), silent: None }).await
+        let cause = cause_of(options);
+        let mut causes = vec![cause];
+        match self.present(asked.headers).await {
+            // Whether it would loop is not known.
+            Err(error) => return Reply::failed(error, None),
+            // Nobody, or somebody whose session goes on only after a sign-in: whatever it was started for, this is another one.
+            Ok(None) => {}
+            Ok(Some(session)) => {
+                causes.extend(session.causes_of(return_path.as_str(), now).iter().filter(|other| **other != cause));
+                if session.started_for(&cause, asked_again_within(options), now) || causes.len() > MOST_CAUSES {
+                    let error = Error::new(
+                        ErrorKind::Forbidden,
+                        "the sign-in that this page asks for was done just now, and the page still asks for it",
+                    );
+                    return Reply::failed(error, None);
+                }
+            }
+        }
+        self.challenge(asked, Start { return_path, options: options.clone(), retry: 0, causes, silent: None }).await
+    }
+}
+
+/// For so many reasons one page may ask for a sign-in within ten minutes: two guards that undo each other's sign-in would never stop.
+const MOST_CAUSES: usize = 4;
+
+/// How soon the same wish counts as a circle. A sign-in that has to be recent ages while its owner works, so only at once.
+fn asked_again_within(options: &SignInOptions) -> Duration {
+    match options.max_age {
+        Some(_) => Duration::from_secs(60),
+        None => Duration::MAX,
     }
 }
 
@@ -161,5 +192,6 @@ fn cause_of(options: &SignInOptions) -> Cause {
     let mut scopes = options.scopes.clone();
     scopes.sort_unstable();
     let max_age = options.max_age.map(|age| age.as_secs().to_string()).unwrap_or_default();
-    Cause::new(&["sign-in", &scopes.join(" "), &prompt.join(" "), &options.acr_values.join(" "), &max_age])
+    let context = options.auth_context.as_deref().unwrap_or_default();
+    Cause::new(&["sign-in", &scopes.join(" "), &prompt.join(" "), &options.acr_values.join(" "), &max_age, context])
 }

@@ -5,7 +5,8 @@
 //! - `nonce`: exactly the one that was sent, none if none was sent;
 //! - `at_hash`, where present, is that of the access token that came with it;
 //! - `auth_time`, where present, is a number; where `max_age` was asked, present and recent enough;
-//! - `acr`, where some are required, is one of them.
+//! - `acr`, where some are required, is one of them;
+//! - the authentication context that was asked for in particular is among those met.
 
 use std::{fmt, time::Duration};
 
@@ -13,6 +14,7 @@ use aws_lc_rs::digest::{self, SHA256, SHA384, SHA512};
 use serde_json::Value;
 
 use super::{
+    client_info::ClientInfo,
     json::{self, Object},
     jwks::Keys,
     jwt::{Kind, Rules, Unverified, malformed, numeric_date},
@@ -21,7 +23,7 @@ use crate::{
     clock::UnixTime,
     config::Algorithm,
     error::{Error, ErrorKind},
-    secret::{base64url, from_base64url, same},
+    secret::{base64url, same},
 };
 
 /// What this ID token in particular is held to.
@@ -32,10 +34,12 @@ pub(crate) struct IdTokenExpectation<'a> {
     pub(crate) max_age: Option<Duration>,
     /// Authentication context classes of which the token must have one; none means any.
     pub(crate) acr: &'a [String],
+    /// The authentication context that was asked for in particular.
+    pub(crate) auth_context: Option<&'a str>,
     /// The access token of the same answer.
     pub(crate) access_token: Option<&'a str>,
     /// `client_info` of the same answer (Entra).
-    pub(crate) client_info: Option<&'a str>,
+    pub(crate) client_info: Option<&'a ClientInfo>,
 }
 
 /// What `nonce` has to be.
@@ -91,12 +95,12 @@ impl VerifiedIdToken {
         &self.sub
     }
 
-    /// The tenant (Entra).
+    /// The tenant, at Microsoft's authorities; where the token does not name it (B2C), that of its issuer.
     pub(crate) fn tid(&self) -> Option<&str> {
         self.tid.as_deref()
     }
 
-    /// The person within the tenant (Entra).
+    /// The person within the tenant, at Microsoft's authorities.
     pub(crate) fn oid(&self) -> Option<&str> {
         self.oid.as_deref()
     }
@@ -136,17 +140,13 @@ pub(crate) fn verify(
     check_access_token_hash(claims, verified.algorithm, expectation.access_token)?;
     check_auth_time(claims, expectation.max_age, rules)?;
     check_acr(claims, expectation.acr)?;
-    let text = |name: &str| json::text(claims, name).map(str::to_owned);
+    check_auth_context(claims, expectation.auth_context, rules.authority.is_microsoft())?;
+    // Elsewhere claims of these names mean whatever the provider likes.
+    let directory = |name: &str| json::text(claims, name).filter(|_| rules.authority.is_microsoft());
+    let tid = directory("tid").or_else(|| rules.authority.tenant_in(&verified.iss)).map(str::to_owned);
+    let oid = directory("oid").filter(|oid| !oid.is_empty()).map(str::to_owned);
     let exp = verified.exp.ok_or_else(|| malformed("the token has no `exp`"))?;
-    Ok(VerifiedIdToken {
-        raw: raw.to_owned(),
-        tid: text("tid"),
-        oid: text("oid"),
-        iss: verified.iss,
-        claims: verified.payload,
-        sub,
-        exp,
-    })
+    Ok(VerifiedIdToken { raw: raw.to_owned(), tid, oid, iss: verified.iss, claims: verified.payload, sub, exp })
 }
 
 /// OpenID Connect Core section 2: at most 255 ASCII characters, case sensitive.
@@ -158,13 +158,12 @@ fn check_subject(claims: &Object) -> Result<String, Error> {
 
 /// Entra tells beside the token in which account and home tenant the person is. For guests and in B2C these are not `oid` and `tid`, so only the token's own
 /// `uid` and `utid` have to agree, where it has them.
-fn check_client_info(claims: &Object, client_info: Option<&str>) -> Result<(), Error> {
-    let told = client_info.and_then(|text| from_base64url(text.trim_end_matches('='))).and_then(|text| json::object(&text).ok());
-    let agrees = |name: &str| match (told.as_ref().and_then(|told| json::text(told, name)), json::text(claims, name)) {
+fn check_client_info(claims: &Object, client_info: Option<&ClientInfo>) -> Result<(), Error> {
+    let agrees = |told: Option<&str>, name: &str| match (told, json::text(claims, name)) {
         (Some(told), Some(claimed)) => told.eq_ignore_ascii_case(claimed),
         _ => true,
     };
-    if agrees("uid") && agrees("utid") {
+    if client_info.is_none_or(|told| agrees(told.uid(), "uid") && agrees(told.utid(), "utid")) {
         return Ok(());
     }
     Err(Error::new(ErrorKind::TokenMismatch, "`client_info` is about another account than the ID token"))
@@ -240,6 +239,21 @@ fn check_acr(claims: &Object, required: &[String]) -> Result<(), Error> {
     Err(Error::new(ErrorKind::TokenAcr, "`acr` is not one of those required"))
 }
 
+/// Conditional Access writes the contexts that were met into `acrs`; other providers write the one that they chose into `acr`.
+fn check_auth_context(claims: &Object, asked: Option<&str>, is_microsoft: bool) -> Result<(), Error> {
+    let Some(asked) = asked else { return Ok(()) };
+    let is_asked = |met: &Value| met.as_str() == Some(asked);
+    let in_acrs = match claims.get("acrs") {
+        Some(Value::Array(met)) => met.iter().any(is_asked),
+        Some(met) => is_asked(met),
+        None => false,
+    };
+    if in_acrs || (!is_microsoft && claims.get("acr").is_some_and(is_asked)) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::AuthContextMissing, "the token does not name the authentication context that was asked for"))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -250,8 +264,14 @@ mod tests {
         protocol::testing::{CLIENT_ID, ISSUER, NONCE, NOW, Signer, authority, claims, header, id_token, key_set, keys},
     };
 
-    const SENT: IdTokenExpectation<'static> =
-        IdTokenExpectation { nonce: Nonce::Sent(NONCE), max_age: None, acr: &[], access_token: None, client_info: None };
+    const SENT: IdTokenExpectation<'static> = IdTokenExpectation {
+        nonce: Nonce::Sent(NONCE),
+        max_age: None,
+        acr: &[],
+        auth_context: None,
+        access_token: None,
+        client_info: None,
+    };
 
     fn check_by(
         algorithm: Algorithm,
@@ -308,7 +328,7 @@ mod tests {
         });
         let token = check(&raw, &SENT).unwrap();
         assert_eq!((token.raw(), token.iss(), token.sub()), (raw.as_str(), ISSUER, "subject-1"));
-        assert_eq!((token.tid(), token.oid()), (Some("t"), Some("o")));
+        assert_eq!((token.tid(), token.oid()), (None, None), "a provider that is not Microsoft's means something else by them");
         assert_eq!(token.exp(), NOW + Duration::from_secs(3600));
         assert_eq!(serde_json::from_str::<Value>(token.claims()).unwrap()["nonce"], NONCE);
         assert!(!format!("{token:?}").contains("subject-1"), "no personal data where it is printed");
@@ -398,7 +418,7 @@ mod tests {
     fn client_info_may_not_contradict_the_tokens_own_account() {
         let check = |told: Value, claims: Value| {
             let Value::Object(claims) = claims else { panic!("an object") };
-            check_client_info(&claims, Some(&base64url(told.to_string().as_bytes())))
+            check_client_info(&claims, ClientInfo::parse(&base64url(told.to_string().as_bytes())).as_ref())
         };
         let told = json!({"uid": "a1", "utid": "b2"});
         assert!(check(told.clone(), json!({"uid": "A1", "utid": "b2"})).is_ok());
@@ -406,7 +426,24 @@ mod tests {
         assert_eq!(check(told.clone(), json!({"uid": "a2"})).unwrap_err().kind(), ErrorKind::TokenMismatch);
         assert_eq!(check(told, json!({"utid": "b3"})).unwrap_err().kind(), ErrorKind::TokenMismatch);
         assert!(check(json!([]), json!({"uid": "a1"})).is_ok(), "what cannot be read says nothing");
-        assert!(check_client_info(&Object::new(), Some("%%%")).is_ok() && check_client_info(&Object::new(), None).is_ok());
+        assert!(check_client_info(&Object::new(), None).is_ok());
+    }
+
+    #[test]
+    fn an_authentication_context_that_was_asked_for_has_to_be_there() {
+        let asked = IdTokenExpectation { auth_context: Some("c1"), ..SENT };
+        accepts(&asked, |claims| claims["acrs"] = json!(["c2", "c1"]));
+        accepts(&asked, |claims| claims["acrs"] = json!("c1"));
+        accepts(&asked, |claims| claims["acr"] = json!("c1"));
+        for other in [json!(null), json!([]), json!(["c2"]), json!("c2"), json!([["c1"]]), json!({"c1": true}), json!("c1 c2")] {
+            rejects(&asked, |claims| claims["acrs"] = other, ErrorKind::AuthContextMissing);
+        }
+        rejects(&asked, |_| (), ErrorKind::AuthContextMissing);
+        let claims = json!({"acr": "c1"});
+        assert!(
+            check_auth_context(claims.as_object().unwrap(), Some("c1"), true).is_err(),
+            "Microsoft's `acr` is something else"
+        );
     }
 
     /// C-176

@@ -37,6 +37,8 @@ pub(crate) struct Metadata {
     pub(crate) token_endpoint_auth_methods: Option<Vec<String>>,
     /// Whether authorization responses carry `iss`.
     pub(crate) authorization_response_iss: bool,
+    /// Whether token answers tell about the account if they are asked to (`client_info`): Microsoft's do.
+    pub(crate) tells_client_info: bool,
 }
 
 impl Metadata {
@@ -69,6 +71,7 @@ impl Metadata {
             userinfo_algorithms: algorithms("userinfo_signing_alg_values_supported")?,
             token_endpoint_auth_methods: members.list("token_endpoint_auth_methods_supported")?,
             authorization_response_iss: members.flag("authorization_response_iss_parameter_supported")?,
+            tells_client_info: authority.is_microsoft(),
         })
     }
 

@@ -4,7 +4,9 @@ mod authorize;
 mod cache;
 mod callback;
 mod channel;
+mod claims_request;
 mod client_auth;
+mod client_info;
 mod discovery;
 mod error_answer;
 #[cfg(any(test, fuzzing))]
@@ -28,6 +30,8 @@ pub use self::http::{HttpClient, HttpError, HttpFuture, ReqwestClient};
 pub(crate) use self::{
     authorize::{AuthorizationRequest, code_challenge},
     callback::{CallbackParameters, Code},
+    claims_request::claims_request,
+    client_info::ClientInfo,
     id_token::{IdTokenExpectation, Nonce, VerifiedIdToken},
     logout::EndSession,
     provider::Provider,

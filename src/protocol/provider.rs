@@ -25,6 +25,7 @@ use super::{
     user_info::{self, UserInfoAnswer},
 };
 use crate::{
+    authority::Authority,
     clock::Clock,
     config::{Algorithm, UserInfo, ValidConfig},
     error::{Error, ErrorKind},
@@ -35,6 +36,8 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Provider {
     config: ValidConfig,
+    /// That of the configuration, or another policy of the same B2C tenant.
+    authority: Authority,
     clock: Arc<dyn Clock>,
     channel: Channel,
     discovery: Discovery,
@@ -42,8 +45,8 @@ pub(crate) struct Provider {
 
 /// Makes the span of a step.
 macro_rules! step {
-    ($name:literal, $config:expr) => {
-        info_span!($name, authority = %$config.authority().name(), outcome = Empty, reason = Empty)
+    ($name:literal, $provider:expr) => {
+        info_span!($name, authority = %$provider.authority.name(), outcome = Empty, reason = Empty)
     };
 }
 
@@ -51,8 +54,23 @@ impl Provider {
     /// Nothing is fetched before it is needed.
     pub(crate) fn new(config: ValidConfig, http: Arc<dyn HttpClient>, clock: Arc<dyn Clock>) -> Self {
         let channel = Channel::new(http);
-        let discovery = Discovery::new(config.authority().clone(), channel.clone(), &clock);
-        Self { config, clock, channel, discovery }
+        let authority = config.authority().clone();
+        let discovery = Discovery::new(authority.clone(), channel.clone(), &clock);
+        Self { config, authority, clock, channel, discovery }
+    }
+
+    #[allow(dead_code, reason = "for the policies of B2C, which the flow does not serve yet")]
+    /// The same application at another policy of the B2C tenant, which has documents of its own; `None` if the provider is not B2C.
+    pub(crate) fn for_policy(&self, policy: &str) -> Option<Self> {
+        let authority = self.authority.for_policy(policy)?;
+        let discovery = Discovery::new(authority.clone(), self.channel.clone(), &self.clock);
+        Some(Self { authority, discovery, ..self.clone() })
+    }
+
+    #[allow(dead_code, reason = "for the policies of B2C, which the flow does not serve yet")]
+    /// Who signs people in: for B2C, by which policy.
+    pub(crate) fn authority(&self) -> &Authority {
+        &self.authority
     }
 
     /// The discovery document.
@@ -74,7 +92,7 @@ impl Provider {
             let metadata = self.metadata().await?;
             self.ask_for_tokens(token::code_request(&metadata, self.client(), code, verifier, redirect_uri)?).await
         };
-        observed(step!("identity.redeem_code", self.config), exchange).await
+        observed(step!("identity.redeem_code", self), exchange).await
     }
 
     /// Gets fresh tokens for a refresh token.
@@ -87,12 +105,12 @@ impl Provider {
             let metadata = self.metadata().await?;
             self.ask_for_tokens(token::refresh_request(&metadata, self.client(), refresh_token, scopes)?).await
         };
-        observed(step!("identity.refresh", self.config), exchange).await
+        observed(step!("identity.refresh", self), exchange).await
     }
 
     /// Whether a refresh has to name its scopes even if they are those of the sign-in.
     pub(crate) fn refresh_needs_scopes(&self) -> bool {
-        self.config.authority().is_microsoft()
+        self.authority.is_microsoft()
     }
 
     /// Verifies an ID token completely; an unknown key makes it look for new keys, once a minute at most.
@@ -112,7 +130,7 @@ impl Provider {
             let rules = self.rules(Kind::IdToken, &metadata, &algorithms);
             self.with_keys(&metadata, &token, |keys| id_token::verify(raw, &token, expectation, &rules, keys)).await
         };
-        observed(step!("identity.verify_id_token", self.config), verification).await
+        observed(step!("identity.verify_id_token", self), verification).await
     }
 
     /// The claims of the UserInfo endpoint about the person with that `sub`.
@@ -135,7 +153,7 @@ impl Provider {
             };
             user_info::check_subject(claims, expected_sub)
         };
-        observed(step!("identity.user_info", self.config), exchange).await
+        observed(step!("identity.user_info", self), exchange).await
     }
 
     /// The ID token's claims, and where it is configured those that UserInfo adds: what the ID token says is never replaced.
@@ -179,7 +197,7 @@ impl Provider {
         Rules {
             kind,
             algorithms,
-            authority: self.config.authority(),
+            authority: &self.authority,
             tenants: self.config.tenants(),
             metadata_issuer: &metadata.issuer,
             audience: self.config.client_id(),
@@ -196,14 +214,14 @@ impl Provider {
 
     async fn ask_for_tokens(&self, request: Request<Bytes>) -> Result<TokenAnswer, Error> {
         // B2C gives an access token only for the scope of an API.
-        let rule = if self.config.authority().is_microsoft() { AccessTokenRule::OrIdToken } else { AccessTokenRule::Required };
+        let rule = if self.authority.is_microsoft() { AccessTokenRule::OrIdToken } else { AccessTokenRule::Required };
         token::read_answer(&self.channel.send("the token endpoint", request).await?, rule)
     }
 }
 
 impl fmt::Debug for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Provider").field("authority", &self.config.authority().name()).finish_non_exhaustive()
+        f.debug_struct("Provider").field("authority", &self.authority.name()).finish_non_exhaustive()
     }
 }
 
@@ -217,7 +235,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        authority::{Authority, B2cPolicies},
+        authority::B2cPolicies,
         clock::ManualClock,
         config::ClientCredential,
         protocol::{
@@ -231,8 +249,14 @@ mod tests {
         },
     };
 
-    const SENT: IdTokenExpectation<'static> =
-        IdTokenExpectation { nonce: Nonce::Sent(NONCE), max_age: None, acr: &[], access_token: None, client_info: None };
+    const SENT: IdTokenExpectation<'static> = IdTokenExpectation {
+        nonce: Nonce::Sent(NONCE),
+        max_age: None,
+        acr: &[],
+        auth_context: None,
+        access_token: None,
+        client_info: None,
+    };
 
     fn code() -> Code {
         CallbackParameters::parse(b"code=c0de&state=s").unwrap().check("s", &metadata(|_| ()), &authority()).unwrap()

@@ -74,6 +74,9 @@ pub(crate) fn refresh_request(
 }
 
 fn request(metadata: &Metadata, client: Client<'_>, mut form: Form) -> Result<Request<Bytes>, Error> {
+    if metadata.tells_client_info {
+        form.push(("client_info", "1".into()));
+    }
     let authorization = client.authenticate(metadata, &mut form)?;
     let mut body = form_urlencoded::Serializer::new(String::new());
     for (name, value) in &form {

@@ -84,7 +84,10 @@ pub(crate) struct Attempt {
     pub(crate) max_age: Option<u32>,
     /// The authentication context classes asked for, separated by spaces.
     pub(crate) acr: Option<String>,
-    pub(crate) cause: Option<Cause>,
+    /// The authentication context that the answer has to meet.
+    pub(crate) auth_context: Option<String>,
+    /// For what the application itself started it, and before that others for the same page.
+    pub(crate) causes: Vec<Cause>,
     /// The session from which it was started: deleted when another takes its place.
     pub(crate) started_from: Option<RecordId>,
     pub(crate) expected: Option<PersonKey>,
@@ -108,6 +111,7 @@ const EXPECTED: u8 = 12;
 const EXPECTED_OBJECT: u8 = 13;
 const SEED: u8 = 14;
 const LOST: u8 = 15;
+const AUTH_CONTEXT: u8 = 16;
 
 impl Attempt {
     /// A new attempt with a seed of its own.
@@ -126,7 +130,8 @@ impl Attempt {
             policy: None,
             max_age: None,
             acr: None,
-            cause: None,
+            auth_context: None,
+            causes: Vec::new(),
             started_from: None,
             expected: None,
             lost: 0,
@@ -171,7 +176,8 @@ impl Attempt {
             fields.number(MAX_AGE, seconds.into());
         }
         fields.text(ACR, self.acr.as_deref());
-        if let Some(cause) = &self.cause {
+        fields.text(AUTH_CONTEXT, self.auth_context.as_deref());
+        for cause in &self.causes {
             fields.bytes(CAUSE, &cause.0);
         }
         if let Some(id) = &self.started_from {
@@ -193,7 +199,8 @@ impl Attempt {
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let (mut purpose, mut created, mut seed, mut return_path) = (None, None, None, None);
         let (mut silent, mut retry, mut scopes, mut policy, mut max_age, mut acr) = (false, 0, None, None, None, None);
-        let (mut cause, mut started_from, mut subject, mut object, mut lost) = (None, None, None, None, 0);
+        let (mut started_from, mut subject, mut object, mut lost) = (None, None, None, 0);
+        let (mut auth_context, mut causes) = (None, Vec::new());
         let mut fields = codec::Reader::new(bytes);
         while let Some((tag, value)) = fields.next().ok()? {
             match tag {
@@ -214,7 +221,8 @@ impl Attempt {
                 POLICY => policy = Some(codec::text(value).ok()?.to_owned()),
                 MAX_AGE => max_age = Some(codec::number(value).ok()?.try_into().ok()?),
                 ACR => acr = Some(codec::text(value).ok()?.to_owned()),
-                CAUSE => cause = Some(Cause(codec::array(value).ok()?)),
+                AUTH_CONTEXT => auth_context = Some(codec::text(value).ok()?.to_owned()),
+                CAUSE => causes.push(Cause(codec::array(value).ok()?)),
                 STARTED_FROM => started_from = Some(RecordId::from_bytes(codec::array(value).ok()?)),
                 EXPECTED => subject = Some(codec::array(value).ok()?),
                 EXPECTED_OBJECT => object = Some(codec::array(value).ok()?),
@@ -233,7 +241,8 @@ impl Attempt {
             policy,
             max_age,
             acr,
-            cause,
+            auth_context,
+            causes,
             started_from,
             expected: subject.map(|subject| PersonKey { subject, object }),
             lost,

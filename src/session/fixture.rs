@@ -106,6 +106,7 @@ pub(super) fn signed_in(name: &str) -> SignedIn {
     SignedIn {
         person: person(name),
         claims: format!(r#"{{"sub":"{name}","groups":["a","b"]}}"#),
+        home_account_id: None,
         renew_at: None,
         ends: None,
         causes: Vec::new(),

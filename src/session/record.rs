@@ -9,6 +9,8 @@ pub(crate) struct SessionRecord {
     pub(crate) person: Person,
     /// The claims of the sign-in as JSON, unparsed: most requests read none.
     pub(crate) claims: Box<str>,
+    /// The account in its home tenant, where Microsoft told it.
+    pub(crate) home_account_id: Option<Box<str>>,
     pub(crate) created: UnixTime,
     /// The absolute end.
     pub(crate) expires: UnixTime,
@@ -39,6 +41,7 @@ const CAUSE: u8 = 8;
 const CLAIMS: u8 = 9;
 const ANSWER: u8 = 10;
 const LANDING: u8 = 11;
+const HOME_ACCOUNT: u8 = 12;
 
 impl SessionRecord {
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -60,6 +63,7 @@ impl SessionRecord {
             fields.bytes(ANSWER, &landing.answer.0);
             fields.text(LANDING, Some(&landing.path));
         }
+        fields.text(HOME_ACCOUNT, self.home_account_id.as_deref());
         fields.text(CLAIMS, Some(&self.claims));
         fields.finish()
     }
@@ -68,7 +72,7 @@ impl SessionRecord {
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let (mut iss, mut sub, mut claims, mut created, mut expires) = (None, None, None, None, None);
         let (mut tid, mut oid, mut renew_at, mut causes) = (None, None, None, Vec::new());
-        let (mut answer, mut path) = (None, None);
+        let (mut answer, mut path, mut home_account_id) = (None, None, None);
         let mut fields = codec::Reader::new(bytes);
         while let Some((tag, value)) = fields.next().ok()? {
             match tag {
@@ -82,6 +86,7 @@ impl SessionRecord {
                 CAUSE => causes.push(Cause(codec::array(value).ok()?)),
                 ANSWER => answer = Some(Cause(codec::array(value).ok()?)),
                 LANDING => path = Some(codec::text(value).ok()?.into()),
+                HOME_ACCOUNT => home_account_id = Some(codec::text(value).ok()?.into()),
                 CLAIMS => claims = Some(codec::text(value).ok()?.into()),
                 _ => {}
             }
@@ -89,6 +94,7 @@ impl SessionRecord {
         Some(Self {
             person: Person { iss: iss?, sub: sub?, tid, oid },
             claims: claims?,
+            home_account_id,
             created: created?,
             expires: expires?,
             renew_at,
@@ -125,6 +131,7 @@ mod tests {
         SessionRecord {
             person: Person { iss: "i".into(), sub: "ada".into(), tid: Some("t".into()), oid: None },
             claims: r#"{"sub":"ada"}"#.into(),
+            home_account_id: Some("u.t".into()),
             created: UnixTime::from_seconds(1),
             expires: UnixTime::from_seconds(i64::MAX),
             renew_at: Some(UnixTime::from_seconds(-1)),
@@ -138,7 +145,15 @@ mod tests {
         let full = record();
         assert_eq!(SessionRecord::decode(&full.encode()), Some(full.clone()));
         let person = Person { tid: None, oid: Some("o".into()), ..full.person };
-        let bare = SessionRecord { person, renew_at: None, causes: Vec::new(), landing: None, claims: "".into(), ..full };
+        let bare = SessionRecord {
+            person,
+            renew_at: None,
+            causes: Vec::new(),
+            landing: None,
+            claims: "".into(),
+            home_account_id: None,
+            ..full
+        };
         assert_eq!(SessionRecord::decode(&bare.encode()), Some(bare));
     }
 

@@ -39,6 +39,8 @@ pub(crate) struct SignedIn {
     pub(crate) person: Person,
     /// The claims as JSON.
     pub(crate) claims: String,
+    /// The account in its home tenant, where Microsoft told it.
+    pub(crate) home_account_id: Option<String>,
     pub(crate) renew_at: Option<UnixTime>,
     /// An end before the absolute one.
     pub(crate) ends: Option<UnixTime>,
@@ -178,6 +180,7 @@ impl<V: Clone> Sessions<V> {
         let record = SessionRecord {
             person: signed_in.person,
             claims: signed_in.claims.into(),
+            home_account_id: signed_in.home_account_id.map(Into::into),
             created: now,
             expires: signed_in.ends.map_or(absolute, |ends| ends.min(absolute)),
             renew_at: signed_in.renew_at,

@@ -58,6 +58,7 @@ async fn identity(
         nonce: Nonce::Renewal(None),
         max_age: None,
         acr: &[],
+        auth_context: None,
         access_token: access_token.map(Secret::expose),
         client_info: None,
     };

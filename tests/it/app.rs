@@ -52,7 +52,8 @@ impl App {
         Self::whole(|provider| provider, |config| config, |layer| layer, more).await
     }
 
-    async fn whole(
+    /// With all of it.
+    pub async fn whole(
         provider: impl FnOnce(DevProviderBuilder) -> DevProviderBuilder,
         settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
         layer: impl FnOnce(IdentityLayer) -> IdentityLayer,

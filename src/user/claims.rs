@@ -1,0 +1,204 @@
+//! What is read of the claims when somebody asks: in two parts, since most pages show a name and nothing else.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::clock::UnixTime;
+
+/// The claims that nearly every page shows: read without building a map of all of them.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Names {
+    pub(super) name: Text,
+    pub(super) given_name: Text,
+    pub(super) preferred_username: Text,
+    pub(super) upn: Text,
+    pub(super) email: Text,
+    email_verified: Flag,
+    xms_edov: Flag,
+}
+
+impl Names {
+    /// Whether the provider has verified the address. Entra says so by `xms_edov` alone: everything else about an address is as a tenant's administrator wrote it.
+    pub(super) fn is_email_verified(&self, is_entra: bool) -> bool {
+        self.xms_edov.0 || (self.email_verified.0 && !is_entra)
+    }
+}
+
+/// The claims that decide what somebody may do.
+#[derive(Default, Deserialize)]
+#[serde(default, from = "RawRights")]
+pub(super) struct Rights {
+    pub(super) roles: Vec<String>,
+    pub(super) groups: Vec<String>,
+    /// The token says that there are more groups than it holds.
+    pub(super) overage: bool,
+    pub(super) acr: Option<String>,
+    pub(super) acrs: Vec<String>,
+    pub(super) auth_time: Option<UnixTime>,
+    /// `acct`: whether the account is a guest of the tenant, where the token says so.
+    pub(super) is_guest: Option<bool>,
+    /// `idp`: who signed the person in, if not the tenant itself.
+    pub(super) idp: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawRights {
+    roles: Words,
+    role: Words,
+    groups: Option<Words>,
+    hasgroups: Flag,
+    #[serde(rename = "_claim_names")]
+    claim_names: Value,
+    acr: Text,
+    acrs: Words,
+    auth_time: Value,
+    acct: Value,
+    idp: Text,
+}
+
+impl From<RawRights> for Rights {
+    fn from(raw: RawRights) -> Self {
+        let mut roles = raw.roles.0;
+        for role in raw.role.0 {
+            if !roles.contains(&role) {
+                roles.push(role);
+            }
+        }
+        let left_out = raw.hasgroups.0 || raw.claim_names.get("groups").is_some();
+        Self {
+            roles,
+            overage: left_out && raw.groups.is_none(),
+            groups: raw.groups.unwrap_or_default().0,
+            acr: raw.acr.0,
+            acrs: raw.acrs.0,
+            auth_time: raw.auth_time.as_f64().filter(|time| *time >= 0.0).map(|time| UnixTime::from_seconds(time as i64)),
+            is_guest: match raw.acct {
+                Value::Number(number) => Some(number.as_u64() == Some(1)),
+                Value::String(text) => Some(text == "1"),
+                _ => None,
+            },
+            idp: raw.idp.0,
+        }
+    }
+}
+
+impl Rights {
+    /// Whether the account is somebody else's, and a guest of the tenant. `home` is the account's own tenant, where it is known: people who are let in by their
+    /// e-mail address alone have none, so `idp` counts too.
+    pub(super) fn is_guest(&self, tid: &str, home: Option<&str>) -> bool {
+        let elsewhere = |tenant: &str| !tenant.eq_ignore_ascii_case(tid);
+        // An issuer has its tenant in the path; `live.com`, `mail` and the like are nobody's but those of personal accounts.
+        let signed_in_elsewhere = |idp: &str| tenant_of(idp).map_or(tid != PERSONAL, elsewhere);
+        self.is_guest.unwrap_or_else(|| home.is_some_and(elsewhere) || self.idp.as_deref().is_some_and(signed_in_elsewhere))
+    }
+}
+
+/// The tenant of personal accounts.
+const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
+
+/// `https://sts.windows.net/{tenant}/`, in v2.0 with one segment more.
+fn tenant_of(idp: &str) -> Option<&str> {
+    idp.strip_prefix("https://")?.split('/').nth(1).filter(|tenant| !tenant.is_empty())
+}
+
+/// A claim that should be a string; anything else counts as absent, since no claim of a page may break a sign-in.
+#[derive(Default, Deserialize)]
+#[serde(from = "Value")]
+pub(super) struct Text(pub(super) Option<String>);
+
+impl From<Value> for Text {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::String(text) if !text.is_empty() => Self(Some(text)),
+            _ => Self(None),
+        }
+    }
+}
+
+/// A boolean, which some providers write as a string or number.
+#[derive(Default, Deserialize)]
+#[serde(from = "Value")]
+struct Flag(bool);
+
+impl From<Value> for Flag {
+    fn from(value: Value) -> Self {
+        Self(value == Value::Bool(true) || value == "true" || value == "1" || value == 1)
+    }
+}
+
+/// A list of strings, or one alone.
+#[derive(Default, Deserialize)]
+#[serde(from = "Value")]
+struct Words(Vec<String>);
+
+impl From<Value> for Words {
+    fn from(value: Value) -> Self {
+        let text = |value| if let Value::String(text) = value { Some(text) } else { None };
+        Self(match value {
+            Value::Array(items) => items.into_iter().filter_map(text).collect(),
+            value => text(value).into_iter().collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[allow(clippy::needless_pass_by_value, reason = "the tests read better")]
+    fn rights(claims: Value) -> Rights {
+        serde_json::from_str(&claims.to_string()).unwrap()
+    }
+
+    /// C-423
+    #[test]
+    fn roles_are_read_as_list_and_as_text_from_both_claims() {
+        assert_eq!(rights(json!({"roles": ["a", 1, "b"]})).roles, ["a", "b"]);
+        assert_eq!(rights(json!({"roles": "a"})).roles, ["a"]);
+        assert_eq!(rights(json!({"role": ["a"]})).roles, ["a"]);
+        assert_eq!(rights(json!({"role": "b", "roles": ["a", "b"]})).roles, ["a", "b"]);
+        assert!(rights(json!({"roles": {"a": true}})).roles.is_empty());
+    }
+
+    /// C-396, C-398
+    #[test]
+    fn groups_that_the_token_has_no_room_for_are_noticed() {
+        let sources = json!({"src1": {"endpoint": "https://graph.windows.net/x/users/y/getMemberObjects"}});
+        assert!(rights(json!({"_claim_names": {"groups": "src1"}, "_claim_sources": sources})).overage);
+        for yes in [json!(true), json!("true")] {
+            assert!(rights(json!({"hasgroups": yes})).overage);
+        }
+        assert!(!rights(json!({"groups": ["g"]})).overage);
+        assert!(!rights(json!({"groups": []})).overage);
+        assert!(!rights(json!({"_claim_names": {"address": "src1"}})).overage);
+        assert!(!rights(json!({"hasgroups": false})).overage);
+        assert!(
+            !rights(json!({"groups": ["g"], "_claim_names": {"groups": "src1"}})).overage,
+            "what was read later takes its place"
+        );
+    }
+
+    #[test]
+    fn a_guest_is_known_by_what_the_token_says_then_by_the_accounts_home() {
+        let guest = |claims: Value, home| rights(claims).is_guest("t1", home);
+        assert!(guest(json!({"acct": 1}), None) && guest(json!({"acct": "1"}), Some("t1")));
+        assert!(!guest(json!({"acct": 0}), Some("t2")));
+        assert!(guest(json!({}), Some("t2")) && !guest(json!({}), Some("T1")));
+        assert!(guest(json!({"idp": "https://sts.windows.net/t2/"}), None));
+        assert!(!guest(json!({"idp": "https://sts.windows.net/t1/"}), None));
+        assert!(guest(json!({"idp": "mail"}), Some("t1")) && !guest(json!({}), None));
+        assert!(!rights(json!({"idp": "live.com"})).is_guest(PERSONAL, Some(PERSONAL)));
+    }
+
+    #[test]
+    fn claims_of_another_type_count_as_absent() {
+        let odd = rights(json!({"acr": 1, "acrs": "c1", "auth_time": "x", "groups": 7, "acct": [], "_claim_names": [1]}));
+        assert_eq!((odd.acr, odd.acrs, odd.auth_time, odd.is_guest), (None, vec!["c1".to_owned()], None, None));
+        assert_eq!(rights(json!({"auth_time": 7.5})).auth_time, Some(UnixTime::from_seconds(7)));
+        assert_eq!(rights(json!({"auth_time": -1})).auth_time, None);
+    }
+}

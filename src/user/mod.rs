@@ -1,0 +1,302 @@
+//! Who is signed in.
+
+mod application;
+mod claims;
+mod groups;
+mod key;
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+pub(crate) use self::application::Application;
+use self::claims::{Names, Rights};
+pub use self::{groups::Groups, key::UserKey};
+use crate::{
+    clock::UnixTime,
+    handle::Tokens,
+    session::SessionRecord,
+    tokens::{GrantRef, Grants, Person},
+};
+
+/// A person whose sign-in was verified.
+///
+/// Only the layer makes one. Handlers find it in the request's extensions behind protection (`Extension<User>`), or, with feature `axum`, as an extractor:
+/// `User` where somebody must be signed in, `Option<User>` where nobody needs to be. Clones share one allocation.
+///
+/// ```
+/// use tower_identity::User;
+///
+/// # #[cfg(feature = "axum")]
+/// async fn me(user: User) -> String {
+///     format!("Hello {}", user.display_name())
+/// }
+/// ```
+///
+/// # Security
+///
+/// To recognise a person again, store their [`key`](Self::key): tenant and object id at Microsoft's authorities, [`issuer`](Self::issuer) and
+/// [`subject`](Self::subject) elsewhere. Never the e-mail address or the user name: both can change, and in other tenants anybody can claim them.
+#[derive(Clone)]
+pub struct User(Arc<Inner>);
+
+struct Inner {
+    person: Person,
+    claims: Box<str>,
+    home_account_id: Option<Box<str>>,
+    names: OnceLock<Names>,
+    rights: OnceLock<Rights>,
+    parsed: OnceLock<Map<String, Value>>,
+    expires: UnixTime,
+    grant: GrantRef,
+    application: Arc<Application>,
+}
+
+impl User {
+    /// Nothing is read of the claims, which are a JSON object, before somebody asks.
+    pub(crate) fn new(record: SessionRecord, grant: GrantRef, application: Arc<Application>) -> Self {
+        let SessionRecord { person, claims, home_account_id, expires, .. } = record;
+        let (names, rights, parsed) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self(Arc::new(Inner { person, claims, home_account_id, names, rights, parsed, expires, grant, application }))
+    }
+
+    /// The same person with the claims of a renewal.
+    pub(crate) fn with_claims(&self, claims: Box<str>) -> Self {
+        let inner = &*self.0;
+        Self(Arc::new(Inner {
+            person: inner.person.clone(),
+            claims,
+            home_account_id: inner.home_account_id.clone(),
+            names: OnceLock::new(),
+            rights: OnceLock::new(),
+            parsed: OnceLock::new(),
+            expires: inner.expires,
+            grant: inner.grant.clone(),
+            application: Arc::clone(&inner.application),
+        }))
+    }
+
+    /// The provider that says who this is (`iss`).
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.0.person.iss
+    }
+
+    /// Who this is at the provider, for this application (`sub`): never reassigned, compared byte by byte.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.0.person.sub
+    }
+
+    /// What to store to recognise this person again.
+    #[must_use]
+    pub fn key(&self) -> UserKey {
+        let person = self.person();
+        match &person.tid {
+            Some(tid) => UserKey::new(tid, person.oid.as_ref().unwrap_or(&person.sub)),
+            None => UserKey::new(&person.iss, &person.sub),
+        }
+    }
+
+    /// The person within the tenant (`oid`), the same for every application there. `None` at providers other than Microsoft's, and where a B2C policy does not
+    /// tell it.
+    #[must_use]
+    pub fn object_id(&self) -> Option<&str> {
+        self.person().oid.as_deref()
+    }
+
+    /// The tenant that the person signed in to, by its GUID (`tid`; for B2C the tenant of the issuer). `None` at providers other than Microsoft's.
+    #[must_use]
+    pub fn tenant_id(&self) -> Option<&str> {
+        self.person().tid.as_deref()
+    }
+
+    /// The account in its home tenant, as the caches of Microsoft's libraries (MSAL) call it.
+    ///
+    /// Microsoft's token endpoint tells it beside the tokens: `{uid}.{utid}`, for B2C with the policy in the first half. For a guest these are not
+    /// [`object_id`](Self::object_id) and [`tenant_id`](Self::tenant_id). Where nothing was told, as by AD FS and every other provider, it is the subject.
+    #[must_use]
+    pub fn home_account_id(&self) -> &str {
+        self.0.home_account_id.as_deref().unwrap_or_else(|| self.subject())
+    }
+
+    /// Whether this is an account of somewhere else that was invited into the tenant. Only Entra ID has guests.
+    ///
+    /// The optional claim `acct` decides where the application asks for it; otherwise the account's home tenant, and who signed it in (`idp`).
+    #[must_use]
+    pub fn is_guest(&self) -> bool {
+        let home = self.0.home_account_id.as_deref().and_then(|id| Some(id.rsplit_once('.')?.1));
+        self.0.application.is_entra && self.tenant_id().is_some_and(|tid| self.rights().is_guest(tid, home))
+    }
+
+    /// The full name (`name`).
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.names().name.0.as_deref()
+    }
+
+    /// The name to sign in with: `preferred_username`, else `upn` (AD FS). It can change: show it, and decide nothing by it.
+    #[must_use]
+    pub fn username(&self) -> Option<&str> {
+        let names = self.names();
+        names.preferred_username.0.as_deref().or(names.upn.0.as_deref())
+    }
+
+    /// The e-mail address (`email`), whether the provider has verified it or not. It can change.
+    #[must_use]
+    pub fn email(&self) -> Option<&str> {
+        self.names().email.0.as_deref()
+    }
+
+    /// Whether the provider says that it has verified the e-mail address: `email_verified`; at Entra ID the optional claim `xms_edov` alone, because
+    /// administrators there write any address into an account.
+    #[must_use]
+    pub fn is_email_verified(&self) -> bool {
+        self.names().is_email_verified(self.0.application.is_entra)
+    }
+
+    /// Something to greet the person with: the name, else the given name, the user name, the e-mail address, the subject.
+    #[must_use]
+    pub fn display_name(&self) -> &str {
+        let names = self.names();
+        [&names.name, &names.given_name, &names.preferred_username, &names.upn, &names.email]
+            .into_iter()
+            .find_map(|text| text.0.as_deref())
+            .unwrap_or_else(|| self.subject())
+    }
+
+    /// The roles in this application (`roles` and `role`, as lists or alone).
+    #[must_use]
+    pub fn roles(&self) -> &[String] {
+        &self.rights().roles
+    }
+
+    /// Whether the person has the role, letter by letter.
+    #[must_use]
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles().iter().any(|has| has == role)
+    }
+
+    /// The groups that the sign-in named (`groups`), or that there are too many for a token.
+    ///
+    /// ```
+    /// use tower_identity::{Groups, User};
+    ///
+    /// fn may_edit(user: &User) -> bool {
+    ///     match user.groups() {
+    ///         Groups::Listed(groups) => !groups.iter().any(|group| group == "readers-only"),
+    ///         Groups::TooMany => false,
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn groups(&self) -> Groups<'_> {
+        let rights = self.rights();
+        if rights.overage { Groups::TooMany } else { Groups::Listed(&rights.groups) }
+    }
+
+    /// When the person last proved who they are (`auth_time`), where the provider tells. At Entra ID it is an optional claim.
+    #[must_use]
+    pub fn auth_time(&self) -> Option<UnixTime> {
+        self.rights().auth_time
+    }
+
+    /// Whether the sign-in met this authentication context: at Microsoft's authorities one of `acrs`, elsewhere also the `acr`.
+    #[must_use]
+    pub fn has_auth_context(&self, context: &str) -> bool {
+        let rights = self.rights();
+        rights.acrs.iter().any(|met| met == context)
+            || (!self.0.application.is_microsoft && rights.acr.as_deref() == Some(context))
+    }
+
+    /// Whether the person proved who they are within `max_age`, give or take what clocks may differ.
+    pub(crate) fn is_recent(&self, max_age: Duration) -> bool {
+        let application = &self.0.application;
+        self.auth_time().is_some_and(|time| application.clock.now() <= time + max_age + application.leeway)
+    }
+
+    /// One claim.
+    #[must_use]
+    pub fn claim(&self, name: &str) -> Option<&Value> {
+        self.all_claims().get(name)
+    }
+
+    /// Every claim of the ID token, and those of UserInfo where it was asked. Parsed when first called.
+    #[must_use]
+    pub fn all_claims(&self) -> &Map<String, Value> {
+        self.0.parsed.get_or_init(|| serde_json::from_str(&self.0.claims).unwrap_or_default())
+    }
+
+    /// The claims as a type of your own.
+    ///
+    /// # Errors
+    ///
+    /// The claims do not fit the type.
+    ///
+    /// ```
+    /// #[derive(serde::Deserialize)]
+    /// struct Ours {
+    ///     department: String,
+    /// }
+    ///
+    /// fn department(user: &tower_identity::User) -> Option<String> {
+    ///     user.claims::<Ours>().ok().map(|claims| claims.department)
+    /// }
+    /// ```
+    pub fn claims<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(&self.0.claims)
+    }
+
+    /// When the session ends at the latest, however it is used (absolute lifetime, by the server's clock).
+    #[must_use]
+    pub fn session_expires(&self) -> UnixTime {
+        self.0.expires
+    }
+
+    /// The handle that gets access tokens for this person.
+    #[must_use]
+    pub fn tokens(&self) -> Tokens {
+        Tokens::of(self.clone())
+    }
+
+    pub(crate) fn grant(&self) -> &GrantRef {
+        &self.0.grant
+    }
+
+    pub(crate) fn grants(&self) -> &Grants {
+        &self.0.application.grants
+    }
+
+    pub(crate) fn person(&self) -> &Person {
+        &self.0.person
+    }
+
+    fn names(&self) -> &Names {
+        self.0.names.get_or_init(|| serde_json::from_str(&self.0.claims).unwrap_or_default())
+    }
+
+    fn rights(&self) -> &Rights {
+        self.0.rights.get_or_init(|| serde_json::from_str(&self.0.claims).unwrap_or_default())
+    }
+}
+
+/// Two values are equal if they are the same person: issuer and subject.
+impl PartialEq for User {
+    fn eq(&self, other: &Self) -> bool {
+        self.issuer() == other.issuer() && self.subject() == other.subject()
+    }
+}
+
+impl Eq for User {}
+
+impl fmt::Debug for User {
+    /// Personal data stays out of logs: nothing but the type.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User").finish_non_exhaustive()
+    }
+}
