@@ -7,6 +7,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -15,9 +16,10 @@ use tower_service::Service;
 
 use crate::{
     challenge::Challenge,
+    config::SignInOptions,
     error::{Error, ErrorKind},
     identity::Identity,
-    user::User,
+    user::{Groups, User},
 };
 
 /// A guard that lets only signed-in people through to the routes under it, also where the layer outside declares them public.
@@ -36,31 +38,151 @@ use crate::{
 /// # }
 /// ```
 pub fn require_login() -> RequireLogin {
-    RequireLogin { roles: None }
+    RequireLogin { terms: Arc::default() }
 }
 
-/// The layer that [`require_login`] makes.
+/// The layer that [`require_login`] makes. Every condition that is set has to hold; without any it is enough to be signed in.
+///
+/// - Roles, groups and tenants are as they are: who has none of those gets 403.
+/// - Scopes, authentication context and `max_age` can be had by another sign-in: a person is sent to the provider, once and for all that the guard asks, and comes
+///   back to the page; a script gets 401. Who comes back with less gets 403: nobody is sent round.
 #[derive(Clone, Debug)]
 #[must_use = "a guard does nothing until it is put around routes"]
 pub struct RequireLogin {
-    roles: Option<Arc<[String]>>,
+    terms: Arc<Terms>,
+}
+
+/// What a guard asks for.
+#[derive(Clone, Debug, Default)]
+struct Terms {
+    roles: Option<Vec<String>>,
+    groups: Option<Vec<String>>,
+    tenants: Option<Vec<String>>,
+    scopes: Vec<String>,
+    auth_context: Option<String>,
+    max_age: Option<Duration>,
+}
+
+/// What is to become of a request.
+#[derive(Debug)]
+enum Verdict {
+    Pass,
+    /// Another sign-in may help.
+    StepUp(Box<SignInOptions>),
+    Refuse(Error),
 }
 
 impl RequireLogin {
     /// Asks for one of these roles ([`User::roles`]); people without one get 403. The default is to ask for none; an empty list lets nobody through.
-    pub fn with_roles<R: Into<String>>(mut self, roles: impl IntoIterator<Item = R>) -> Self {
-        self.roles = Some(roles.into_iter().map(Into::into).collect());
-        self
+    pub fn with_roles<R: Into<String>>(self, roles: impl IntoIterator<Item = R>) -> Self {
+        self.with(|terms| terms.roles = Some(roles.into_iter().map(Into::into).collect()))
     }
 
-    /// Whether this person may pass: pure.
-    fn verify(&self, user: &User) -> Result<(), Error> {
-        match &self.roles {
-            Some(roles) if !roles.iter().any(|role| user.has_role(role)) => {
-                Err(Error::new(ErrorKind::Forbidden, "none of the required roles"))
-            }
-            _ => Ok(()),
+    /// Asks for one of these groups ([`User::groups`]), at Entra ID by object id; people without one get 403. The default is to ask for none; an empty list lets
+    /// nobody through.
+    ///
+    /// Somebody with more groups than a token holds gets 403 too, unless the sign-in reads them from Microsoft Graph.
+    pub fn with_groups<G: Into<String>>(self, groups: impl IntoIterator<Item = G>) -> Self {
+        self.with(|terms| terms.groups = Some(groups.into_iter().map(Into::into).collect()))
+    }
+
+    /// Asks for one of these tenants ([`User::tenant_id`]), by GUID; people of others get 403. The default is to ask for none; an empty list lets nobody
+    /// through, and neither does a provider without tenants.
+    pub fn with_tenants<T: Into<String>>(self, tenants: impl IntoIterator<Item = T>) -> Self {
+        self.with(|terms| terms.tenants = Some(tenants.into_iter().map(|tenant| tenant.into().to_ascii_lowercase()).collect()))
+    }
+
+    /// Asks for an access token with all of these scopes, so that the routes inside can get it without asking anybody. People are asked for their consent where
+    /// it is missing. The default is to ask for none.
+    pub fn with_scopes<S: Into<String>>(self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.with(|terms| terms.scopes = scopes.into_iter().map(Into::into).collect())
+    }
+
+    /// Asks for an authentication context, see [`SignInOptions::with_auth_context`]. The default is none.
+    pub fn with_auth_context(self, auth_context: impl Into<String>) -> Self {
+        self.with(|terms| terms.auth_context = Some(auth_context.into()))
+    }
+
+    /// Asks for a person who proved who they are within this time (`auth_time`), give or take the [clock
+    /// leeway](crate::IdentityConfig::with_clock_leeway). The default is no limit.
+    ///
+    /// At Entra ID `auth_time` is an optional claim, to be added in the application's registration.
+    pub fn with_max_age(self, max_age: Duration) -> Self {
+        self.with(|terms| terms.max_age = Some(max_age))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Terms)) -> Self {
+        change(Arc::make_mut(&mut self.terms));
+        self
+    }
+}
+
+impl Terms {
+    /// Whether this person may pass, as far as their claims tell: pure.
+    fn verify(&self, user: &User) -> Verdict {
+        let forbidden = |detail: &'static str| Verdict::Refuse(Error::new(ErrorKind::Forbidden, detail));
+        if let Some(tenants) = &self.tenants
+            && !user.tenant_id().is_some_and(|own| tenants.iter().any(|tenant| tenant == own))
+        {
+            return Verdict::Refuse(Error::new(
+                ErrorKind::TenantNotAllowed,
+                "the person's tenant is none of those that the guard lets in",
+            ));
         }
+        if let Some(roles) = &self.roles
+            && !roles.iter().any(|role| user.has_role(role))
+        {
+            return forbidden("none of the required roles");
+        }
+        match (&self.groups, user.groups()) {
+            (None, _) => {}
+            (Some(_), Groups::TooMany) => {
+                return forbidden(
+                    "the person is in more groups than the token holds, so that nobody knows whether one of them is required",
+                );
+            }
+            (Some(groups), own) if !groups.iter().any(|group| own.contains(group)) => {
+                return forbidden("in none of the required groups");
+            }
+            (Some(_), Groups::Listed(_)) => {}
+        }
+        let met = self.auth_context.as_deref().is_none_or(|context| user.has_auth_context(context));
+        let recent = self.max_age.is_none_or(|max_age| user.is_recent(max_age));
+        if met && recent { Verdict::Pass } else { Verdict::StepUp(Box::new(self.options(None))) }
+    }
+
+    async fn check(&self, user: &User) -> Verdict {
+        match self.verify(user) {
+            Verdict::Pass => self.verify_scopes(user).await,
+            other => other,
+        }
+    }
+
+    /// Whether a token with the scopes can be had.
+    async fn verify_scopes(&self, user: &User) -> Verdict {
+        if self.scopes.is_empty() {
+            return Verdict::Pass;
+        }
+        match user.tokens().for_user(&self.scopes).await {
+            Ok(token) if token.missing_scopes().next().is_none() => Verdict::Pass,
+            Ok(_) => Verdict::Refuse(Error::new(ErrorKind::ScopeNotGranted, "the provider granted less than the guard asks for")),
+            Err(error) => match error.kind() {
+                ErrorKind::InteractionRequired | ErrorKind::NoRefreshToken | ErrorKind::InvalidGrant => {
+                    Verdict::StepUp(Box::new(self.options(error.provider().and_then(|said| said.claims.clone()))))
+                }
+                ErrorKind::SessionEnded | ErrorKind::PersonChanged => Verdict::StepUp(Box::default()),
+                _ => Verdict::Refuse(error),
+            },
+        }
+    }
+
+    /// A sign-in after which everything holds that one can bring: two that each bring a part would undo each other.
+    fn options(&self, claims: Option<String>) -> SignInOptions {
+        let mut options = SignInOptions::new().with_scopes(&self.scopes);
+        options.auth_context.clone_from(&self.auth_context);
+        options.max_age = self.max_age;
+        options.claims = claims;
+        options
     }
 }
 
@@ -101,9 +223,10 @@ where
         GuardFuture(Box::pin(async move {
             let challenge = match who(&mut request).await {
                 None => return Ok(no_layer()),
-                Some(Ok(Some(user))) => match guard.verify(&user) {
-                    Ok(()) => return inner.call(request).await,
-                    Err(error) => Challenge::refusal(&request, error),
+                Some(Ok(Some(user))) => match guard.terms.check(&user).await {
+                    Verdict::Pass => return inner.call(request).await,
+                    Verdict::StepUp(options) => Challenge::sign_in(&request).with_options(*options),
+                    Verdict::Refuse(error) => Challenge::refusal(&request, error),
                 },
                 Some(Ok(None)) => Challenge::sign_in(&request),
                 Some(Err(error)) => Challenge::refusal(&request, error),

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use axum::Router;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tower_identity::{IdentityConfig, IdentityLayer};
 
@@ -29,11 +30,21 @@ impl Node {
         settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
         layer: impl FnOnce(IdentityLayer) -> IdentityLayer,
     ) -> Self {
+        Self::with_routes(app, settings, layer, |router| router).await
+    }
+
+    /// With more routes.
+    pub async fn with_routes(
+        app: &App,
+        settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
+        layer: impl FnOnce(IdentityLayer) -> IdentityLayer,
+        more: impl FnOnce(Router) -> Router,
+    ) -> Self {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let address = listener.local_addr().unwrap();
         let config = settings(App::settings(&app.provider, &app.url)).build().unwrap();
         let layer = layer(IdentityLayer::new(config).with_clock(app.clock.clone()));
-        let router = routes().layer(layer);
+        let router = more(routes()).layer(layer);
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { address, server }
     }

@@ -1,0 +1,241 @@
+//! `require_login` with conditions: who lacks a right gets 403, what another sign-in can bring is asked for once.
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    http::{Method, StatusCode},
+    routing::get,
+};
+use serde_json::json;
+use tower_identity::{
+    RequireLogin, User,
+    dev::{DevPerson, Endpoint, Failure, Spoil, SpoilCallback, SpoilTokenAnswer},
+    require_login,
+};
+
+use crate::{
+    app::App,
+    browser::Tab,
+    node::Node,
+    stores::{Operation, Watched},
+};
+
+/// `/guarded` behind this guard, and the same on a public path.
+fn guarded(router: Router, guard: RequireLogin) -> Router {
+    let page = |user: User| async move { format!("as {}", user.display_name()) };
+    let inside = Router::new().route("/guarded", get(page)).route("/public/guarded", get(page)).route_layer(guard);
+    router.merge(inside)
+}
+
+async fn app(guard: RequireLogin) -> App {
+    App::with_routes(|router| guarded(router, guard)).await
+}
+
+/// Ada with these claims beside her own.
+async fn app_with(guard: RequireLogin, claims: &[(&str, serde_json::Value)]) -> App {
+    let ada =
+        claims.iter().fold(DevPerson::new("ada", "Ada Lovelace"), |ada, (name, value)| ada.with_claim(*name, value.clone()));
+    App::whole(|provider| provider.with_people([ada]), |config| config, |layer| layer, |router| guarded(router, guard)).await
+}
+
+async fn status(guard: RequireLogin, claims: &[(&str, serde_json::Value)]) -> StatusCode {
+    let app = app_with(guard, claims).await;
+    let mut tab = app.signed_in().await;
+    let page = tab.open(app.at("/guarded")).await;
+    assert!(page.status == StatusCode::OK || page.body.contains("No access"), "{}", page.body);
+    assert_eq!(app.provider.requests(Endpoint::Authorization), 1, "no sign-in would help");
+    page.status
+}
+
+#[tokio::test]
+async fn groups_are_asked_for_by_their_ids() {
+    let guard = || require_login().with_groups(["g1", "g2"]);
+    assert_eq!(status(guard(), &[("groups", json!(["g0", "g2"]))]).await, StatusCode::OK);
+    assert_eq!(status(guard(), &[("groups", json!("g1"))]).await, StatusCode::OK);
+    assert_eq!(status(guard(), &[("groups", json!(["G1", "g"]))]).await, StatusCode::FORBIDDEN);
+    assert_eq!(status(guard(), &[]).await, StatusCode::FORBIDDEN);
+    assert_eq!(status(require_login().with_groups([""; 0]), &[("groups", json!(["g1"]))]).await, StatusCode::FORBIDDEN);
+}
+
+/// C-396, C-398: what is not known is not allowed.
+#[tokio::test]
+async fn somebody_with_too_many_groups_is_not_let_through_by_mistake() {
+    for (claim, value) in [("_claim_names", json!({"groups": "src1"})), ("hasgroups", json!(true))] {
+        assert_eq!(status(require_login().with_groups(["g1"]), &[(claim, value)]).await, StatusCode::FORBIDDEN, "{claim}");
+    }
+}
+
+/// A `tid` that a provider without tenants writes means nothing.
+#[tokio::test]
+async fn nobody_is_of_a_tenant_where_there_are_none() {
+    const TENANT: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
+    assert_eq!(status(require_login().with_tenants([TENANT]), &[("tid", json!(TENANT))]).await, StatusCode::FORBIDDEN);
+}
+
+/// C-424: a stronger sign-in is asked for, and the answer is held to it.
+#[tokio::test]
+async fn an_authentication_context_is_asked_for_and_then_there() {
+    let app = app(require_login().with_auth_context("gold")).await;
+    let mut tab = app.signed_in().await;
+    let page = tab.open(app.at("/guarded?q=1")).await;
+    assert_eq!((page.status, page.body.as_str(), page.url.query()), (StatusCode::OK, "as Ada Lovelace", Some("q=1")));
+    let asked = app.provider.last_request(Endpoint::Authorization).unwrap();
+    assert_eq!((asked.parameter("acr_values"), asked.parameter("claims")), (Some("gold"), None));
+    assert_eq!(tab.reload().await.status, StatusCode::OK);
+    assert_eq!(app.provider.requests(Endpoint::Authorization), 2);
+}
+
+/// C-428: asked for and not given is a page, and the session stays.
+#[tokio::test]
+async fn a_context_that_is_not_given_is_a_page_and_no_circle() {
+    let app = app(require_login().with_auth_context("gold")).await;
+    let mut tab = app.signed_in().await;
+    for spoil in [Spoil::AcrOther, Spoil::AcrMissing] {
+        let before = app.provider.requests(Endpoint::Authorization);
+        app.provider.spoil_next_id_token(spoil);
+        let page = tab.open(app.at("/guarded")).await;
+        assert_eq!(page.status, StatusCode::FORBIDDEN);
+        assert!(page.body.contains("auth_context_missing"), "{}", page.body);
+        assert_eq!(app.provider.requests(Endpoint::Authorization), before + 1);
+    }
+    assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn who_proved_themselves_too_long_ago_does_it_again_as_often_as_it_takes() {
+    let app = app(require_login().with_max_age(Duration::from_secs(120))).await;
+    let mut tab = app.signed_in().await;
+    assert_eq!(tab.open(app.at("/guarded")).await.status, StatusCode::OK);
+    app.turn(180);
+    assert_eq!(tab.reload().await.status, StatusCode::OK, "clocks may differ by a minute");
+    assert_eq!(app.provider.requests(Endpoint::Authorization), 1);
+    for round in 2..5 {
+        app.turn(181);
+        assert_eq!(tab.reload().await.status, StatusCode::OK);
+        assert_eq!(app.provider.requests(Endpoint::Authorization), round);
+        assert_eq!(app.provider.last_request(Endpoint::Authorization).unwrap().parameter("max_age"), Some("120"));
+    }
+}
+
+/// A provider that never tells `auth_time` cannot satisfy the guard: the callback says so.
+#[tokio::test]
+async fn a_provider_that_does_not_tell_when_is_a_page() {
+    let app = app(require_login().with_max_age(Duration::from_secs(120))).await;
+    (0..9).for_each(|_| app.provider.spoil_next_id_token(Spoil::AuthTimeMissing));
+    app.provider.sign_in_as("ada").unwrap();
+    let page = app.browser().tab().open(app.at("/guarded")).await.clone();
+    assert!(page.status == StatusCode::BAD_REQUEST && page.body.contains("token_auth_time"), "{}", page.body);
+    assert_eq!(app.provider.requests(Endpoint::Authorization), 2);
+}
+
+#[tokio::test]
+async fn consent_to_scopes_is_asked_for_once() {
+    let app = app(require_login().with_scopes(["reports", "email"])).await;
+    let mut tab = app.signed_in().await;
+    let page = tab.open(app.at("/guarded")).await;
+    assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/guarded"), "{}", page.body);
+    let asked = app.provider.last_request(Endpoint::Authorization).unwrap().parameter("scope").unwrap().to_owned();
+    assert!(asked.split(' ').any(|scope| scope == "reports"), "{asked}");
+    let tokens = app.provider.requests(Endpoint::Token);
+    assert_eq!(tab.reload().await.status, StatusCode::OK);
+    assert_eq!((app.provider.requests(Endpoint::Authorization), app.provider.requests(Endpoint::Token)), (2, tokens));
+    let answer = tab.fetch(Method::GET, "/token?scope=reports").await;
+    assert_eq!(answer.json()["source"], "sign_in");
+}
+
+/// D8: declined is a page at the callback, and so is less than was asked for.
+#[tokio::test]
+async fn who_declines_or_gets_less_is_not_sent_round() {
+    let app = app(require_login().with_scopes(["reports"])).await;
+    let mut tab = app.signed_in().await;
+    app.provider.spoil_next_callback(SpoilCallback::AccessDenied);
+    let page = tab.open(app.at("/guarded")).await;
+    assert!(page.status == StatusCode::FORBIDDEN && page.body.contains("access_denied"), "{}", page.body);
+    assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::OK);
+    assert_eq!(app.provider.requests(Endpoint::Authorization), 2);
+
+    (0..9).for_each(|_| app.provider.spoil_next_token_answer(SpoilTokenAnswer::ScopeNarrower));
+    let page = tab.open(app.at("/guarded")).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.body);
+    assert_eq!(app.provider.requests(Endpoint::Authorization), 3);
+}
+
+/// Each gets what it asks for by a sign-in that loses what the other asked for.
+#[tokio::test]
+async fn guards_that_undo_each_other_end_on_a_page() {
+    let app = App::with_routes(|router| {
+        let page = Router::new().route("/guarded", get(|| async { "both" }));
+        let (inner, outer) = (require_login().with_auth_context("gold"), require_login().with_auth_context("silver"));
+        router.merge(page.route_layer(inner).route_layer(outer))
+    })
+    .await;
+    let mut tab = app.signed_in().await;
+    let page = tab.open(app.at("/guarded")).await;
+    assert!(page.status == StatusCode::FORBIDDEN && page.body.contains("forbidden"), "{}", page.body);
+    assert_eq!(app.provider.requests(Endpoint::Authorization), 3);
+}
+
+/// Two pages that ask for different things can be used in turns.
+#[tokio::test]
+async fn pages_with_guards_of_their_own_do_not_get_in_each_others_way() {
+    let app = App::with_routes(|router| {
+        let page = |path: &str, context: &str| {
+            Router::new().route(path, get(|| async { "in" })).route_layer(require_login().with_auth_context(context))
+        };
+        router.merge(page("/gold", "gold")).merge(page("/silver", "silver"))
+    })
+    .await;
+    let mut tab = app.signed_in().await;
+    for path in ["/gold", "/silver", "/gold", "/silver", "/gold"] {
+        assert_eq!(tab.open(app.at(path)).await.body, "in", "{path}");
+    }
+}
+
+async fn public_page(app: &App, tab: &mut Tab) -> StatusCode {
+    tab.open(app.at("/public/guarded")).await.status
+}
+
+/// The session asks for a sign-in because its renewal needs one: that is no circle, however soon it comes.
+#[tokio::test]
+async fn a_guard_on_a_public_path_signs_in_again_when_the_renewal_wants_it() {
+    let app = App::whole(
+        |provider| provider.with_id_token_life(Duration::from_secs(60)),
+        |config| config,
+        |layer| layer,
+        |router| guarded(router, require_login()),
+    )
+    .await;
+    app.provider.sign_in_as("ada").unwrap();
+    let mut tab = app.browser().tab();
+    assert_eq!(public_page(&app, &mut tab).await, StatusCode::OK);
+    app.turn(60 + 211);
+    app.provider.fail_next(Endpoint::Token, 1, Failure::OAuthError("interaction_required".into()));
+    assert_eq!(public_page(&app, &mut tab).await, StatusCode::OK);
+    assert_eq!(app.provider.requests(Endpoint::Authorization), 2);
+}
+
+/// Without the store nobody knows whether the same was asked for just now.
+#[tokio::test]
+async fn a_store_that_is_down_makes_a_step_up_unavailable() {
+    let app = app(require_login()).await;
+    let store = Watched::default();
+    let node = Node::with_routes(
+        &app,
+        |config| config,
+        |layer| layer.with_store(store.clone()).unwrap(),
+        |router| guarded(router, require_login().with_auth_context("gold")),
+    )
+    .await;
+    app.provider.sign_in_as("ada").unwrap();
+    let mut tab = node.browser(&app, &app.browser()).tab();
+    assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::OK);
+    // The guard sees the person; the step-up that it asks for does not, or not twice.
+    for loads in [1, 2] {
+        store.fail_after(Operation::Load, loads);
+        let page = tab.open(app.at("/guarded")).await;
+        assert!(page.status == StatusCode::SERVICE_UNAVAILABLE && page.body.contains("store_unavailable"), "{}", page.body);
+        store.recover();
+    }
+    assert_eq!(app.provider.requests(Endpoint::Authorization), 1);
+}
