@@ -10,7 +10,7 @@ use std::{
 
 use http::{
     HeaderMap, HeaderValue, Response,
-    header::{CACHE_CONTROL, SET_COOKIE},
+    header::{CACHE_CONTROL, Entry, SET_COOKIE},
 };
 use pin_project_lite::pin_project;
 
@@ -96,12 +96,14 @@ impl After {
                 None => return,
             },
         };
-        let shareable = match headers.get(CACHE_CONTROL) {
-            None => {
-                headers.insert(CACHE_CONTROL, NOT_STORED);
+        let shareable = match headers.entry(CACHE_CONTROL) {
+            Entry::Vacant(entry) => {
+                entry.insert(NOT_STORED);
                 false
             }
-            Some(chosen) => !chosen.to_str().is_ok_and(|chosen| chosen.contains("private") || chosen.contains("no-store")),
+            Entry::Occupied(chosen) => {
+                !chosen.get().to_str().is_ok_and(|chosen| chosen.contains("private") || chosen.contains("no-store"))
+            }
         };
         // A handler may let caches share its answer; a cookie must not be in it then. The ticket is rolled with the next answer.
         if let (false, Some(cookie)) = (shareable, cookie) {

@@ -44,10 +44,14 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a layer does nothing until it is put around a service"]
-pub struct IdentityLayer {
+pub struct IdentityLayer(Arc<Inner>);
+
+/// Behind one pointer: where axum has not resolved its routes it clones the layer with each request.
+#[derive(Debug)]
+struct Inner {
     setup: Setup,
     /// Made when the first service is: axum asks for one service per route, and all of them share it.
-    shared: Arc<OnceLock<Arc<Shared>>>,
+    shared: OnceLock<Arc<Shared>>,
 }
 
 impl IdentityLayer {
@@ -62,7 +66,11 @@ impl IdentityLayer {
             lock: None,
             pages: Arc::new(DefaultPages),
         };
-        Self { setup, shared: Arc::default() }
+        Self::of(setup)
+    }
+
+    fn of(setup: Setup) -> Self {
+        Self(Arc::new(Inner { setup, shared: OnceLock::new() }))
     }
 
     /// Keeps the sessions in a store of the `tower-sessions` family (Redis, SQL, moka, …). The default is this process's memory.
@@ -74,7 +82,7 @@ impl IdentityLayer {
     /// The cookie secret is neither configured nor derived from a client secret: sessions in a store that outlives the process could not be opened after
     /// a restart, nor by another node.
     pub fn with_store(self, store: impl SessionStore + 'static) -> Result<Self, ConfigError> {
-        if self.setup.config.cookie_key_source() == CookieKeySource::Random {
+        if self.0.setup.config.cookie_key_source() == CookieKeySource::Random {
             return Err(ConfigError::new(
                 "with_store",
                 "sessions in a store outlive this process, but the cookie secret does not: set one with IdentityConfig::with_cookie_secrets (or IDENTITY_COOKIE_SECRET), 32 random characters or more",
@@ -110,15 +118,15 @@ impl IdentityLayer {
         self.with(|setup| setup.pages = Arc::new(pages))
     }
 
-    fn with(mut self, change: impl FnOnce(&mut Setup)) -> Self {
-        change(&mut self.setup);
-        self.shared = Arc::default();
-        self
+    fn with(self, change: impl FnOnce(&mut Setup)) -> Self {
+        let mut setup = self.0.setup.clone();
+        change(&mut setup);
+        Self::of(setup)
     }
 
     fn shared(&self) -> Arc<Shared> {
-        Arc::clone(self.shared.get_or_init(|| {
-            let setup = self.setup.clone();
+        Arc::clone(self.0.shared.get_or_init(|| {
+            let setup = self.0.setup.clone();
             let store = match setup.store {
                 Some(store) => Store::Dyn(store),
                 None => Store::Local(Arc::new(LocalStore::new(setup.local_sessions))),
