@@ -14,7 +14,7 @@ use crate::{
     table::{self, median, number},
 };
 
-const PAIRS: usize = 5;
+const PAIRS: usize = 3;
 
 /// Measures and prints; whether all bars are kept.
 pub fn measure(subjects: &[&'static Subject]) -> Fallible<bool> {

@@ -12,7 +12,7 @@ use axum::{
     routing::get,
 };
 use tower::{Layer, ServiceExt};
-use tower_identity::{Authority, ClientCredential, IdentityConfig, IdentityLayer, ManualClock, User};
+use tower_identity::{Authority, ClientCredential, Clock, IdentityConfig, IdentityLayer, ManualClock, User};
 use tower_sessions::MemoryStore;
 
 use crate::{
@@ -54,6 +54,7 @@ pub async fn memory_store(issuer: &str) -> Fallible<Runner> {
 /// One person's ticket is rolled so often that the layer has long forgotten those that are then used, each of them once: `requests` of them.
 pub async fn not_cached(issuer: &str, requests: u64) -> Fallible<Runner> {
     let clock = ManualClock::at_system_time();
+    let start = clock.now();
     let config = config(issuer)?.with_idle_timeout(TOKEN_LIFE).with_absolute_timeout(TOKEN_LIFE);
     let layer = layer(config)?.with_clock(clock.clone());
     let mut cookie = sign_in(&layer).await?;
@@ -68,6 +69,8 @@ pub async fn not_cached(issuer: &str, requests: u64) -> Fallible<Runner> {
         tickets.push(std::mem::replace(&mut cookie, rolled));
     }
     tickets.truncate(usize::try_from(requests)?);
+    // Back to when none of them was due to be rolled.
+    clock.set(start);
     Ok(Runner::with_cookies(application, tickets))
 }
 
