@@ -1,7 +1,8 @@
 //! A model check of the single flight: the real code under every order in which its tasks can take their steps.
 //!
-//! A step is what a task does between two awaits. Everything that flights share lies behind mutexes that are never held over an await, so the orders of steps are
-//! all the behaviours there are. Each call of the store, the provider and the lock is a step of its own. Time passes only when nobody else can move.
+//! A step is what a task does between two awaits; each call of the store, the provider and the lock is one. What flights share lies behind mutexes that are never
+//! held over an await, and the board of flights is changed under one of them at a time, so the orders of steps are the orders that matter. Steps themselves are not
+//! cut: that several threads take them at the same time is left to the tests of `flight`. Time passes only when nobody else can move.
 //!
 //! Scenes with two actors are played in every order, those with more in every order in which a task that could go on is put off at most twice.
 

@@ -158,8 +158,6 @@ pub(super) fn after_failure(record: &GrantRecord, error: &Error, now: UnixTime) 
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::Ordering::SeqCst;
-
     use super::super::{fakes::*, *};
     use super::*;
     use crate::{clock::Clock, error::ProviderError, secret::Secret};
@@ -306,6 +304,18 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_tenant_that_is_not_allowed_any_more_is_out_at_the_next_renewal() {
+        let world = World::new();
+        world.clock.advance(seconds(4000));
+        world.provider.next(|mut answer| {
+            answer.identity = Some(Err(Error::new(ErrorKind::TenantNotAllowed, "")));
+            Ok(answer)
+        });
+        assert_eq!(end(&world).await, ErrorKind::TenantNotAllowed);
+        assert!(!world.store.is_signed_in(&world.grant));
+    }
+
     /// MSAL-058
     #[tokio::test]
     async fn a_renewal_that_needs_the_person_keeps_the_session_and_asks_once_a_minute() {
@@ -398,25 +408,6 @@ mod tests {
         let world = World::new();
         world.store.evict(&world.grant);
         assert_eq!(failure(&world).await, ErrorKind::NoRefreshToken);
-    }
-
-    #[tokio::test]
-    async fn a_refusal_means_nothing_if_another_process_was_faster() {
-        let world = World::new();
-        world.clock.advance(seconds(4000));
-        let record = world.record();
-        let renewed = Issued { refresh_token: Some("theirs".into()), ..Issued::default() };
-        let by = identity(ada(), "theirs", world.clock.now() + seconds(3600));
-        let (record, _) =
-            record.refreshed(record.sign_in_key(), renewed, Some(Some(&by)), CacheLimits::default(), world.clock.now());
-        let (store, grant) = (world.store.clone(), world.grant.clone());
-        world.provider.next(move |_| {
-            store.put(&grant, &record);
-            Err(Error::from_provider(ErrorKind::InvalidGrant, provider_error("invalid_grant")))
-        });
-        assert_eq!(world.live().await.as_deref(), Some(r#"{"name":"theirs"}"#));
-        assert_eq!(world.provider.calls(), 1);
-        assert!(!world.provider.reused.load(SeqCst));
     }
 
     /// C-444

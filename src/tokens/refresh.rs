@@ -29,6 +29,9 @@ const STORE_WAITS: [Duration; 3] = [Duration::ZERO, Duration::from_millis(50), D
 /// The first and the longest wait between the later attempts.
 const LATER_STORE_WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
+/// How often one flight asks the provider, as long as other processes change the record under its hands.
+const MOST_TRIES: usize = 3;
+
 /// What flights of this process share.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -152,8 +155,7 @@ impl Shared {
 impl Shared {
     async fn refresh(self: &Arc<Self>, grant: &GrantRef, errand: &Errand) -> Outcome {
         let mut record = self.record(grant).await?;
-        let mut tried_before = false;
-        loop {
+        for _ in 0..MOST_TRIES {
             let now = self.clock.now();
             if let Some(outcome) = self.finished(&record, errand, now) {
                 return outcome;
@@ -169,18 +171,17 @@ impl Shared {
                 Ok(answer) => return self.take(grant, errand, &record, &token, answer).await,
                 Err(error) => policy::as_seen(error),
             };
-            // Another process may have been faster. Then its result counts, and a refusal of the old refresh token means nothing.
-            let again = self.record(grant).await?;
-            let changed = again.generation() != record.generation();
-            record = again;
-            if changed && let Some(outcome) = self.finished(&record, errand, self.clock.now()) {
-                return outcome;
-            }
-            if tried_before || !changed || policy::refusal(&error) == Refusal::Passing {
+            let tried_with = record.generation();
+            record = self.record(grant).await?;
+            if record.generation() == tried_with {
                 return self.refused(grant, errand, &record, error).await;
             }
-            tried_before = true;
+            // Another process was faster. Its result counts, and a refusal of the old refresh token means nothing.
+            if policy::refusal(&error) == Refusal::Passing && self.finished(&record, errand, self.clock.now()).is_none() {
+                return self.refused(grant, errand, &record, error).await;
+            }
         }
+        Err(Error::new(ErrorKind::RenewalFailed, "other processes keep refreshing the same grant").into())
     }
 
     /// The outcome, if the record already holds it because somebody else was here first.
@@ -369,7 +370,7 @@ pub(super) fn renewal_failed() -> Error {
 mod tests {
     use std::sync::atomic::Ordering::SeqCst;
 
-    use super::super::fakes::*;
+    use super::super::{fakes::*, seams::Issued};
     use super::*;
 
     /// Starts a request, lets it come to the provider, does `meanwhile`, and opens the gate.
@@ -410,6 +411,84 @@ mod tests {
         world.provider.gate.as_ref().unwrap().add_permits(1);
         world.settled().await;
         assert!(world.store.record(&world.grant).is_none());
+    }
+
+    /// What another process writes: a grant that was refreshed, for the sign-in's scopes or for others.
+    fn changed_by_another_process(world: &World, scopes: &str) {
+        let record = world.record();
+        let theirs =
+            Issued { access_token: Some("theirs".into()), refresh_token: Some("their-refresh".into()), ..Issued::default() };
+        let by = identity(ada(), "theirs", world.clock.now() + seconds(3600));
+        let renewed_by = scopes.is_empty().then_some(Some(&by));
+        let key = request(scopes).of(record.scopes(), None).key;
+        let (next, _) = record.refreshed(key, theirs, renewed_by, CacheLimits::default(), world.clock.now());
+        world.store.put(&world.grant, &next);
+        world.provider.accept("their-refresh");
+    }
+
+    /// The provider's next answer is this failure, and before it another process changes the record.
+    fn fails_after_a_change(world: &Arc<World>, scopes: &'static str, kind: ErrorKind) {
+        let meanwhile = world.clone();
+        world.provider.next(move |_| {
+            changed_by_another_process(&meanwhile, scopes);
+            Err(Error::from_provider(kind, provider_error(kind.reason())))
+        });
+    }
+
+    #[tokio::test]
+    async fn what_another_process_has_got_counts_more_than_any_failure() {
+        for kind in [ErrorKind::ProviderUnreachable, ErrorKind::InvalidGrant, ErrorKind::InteractionRequired] {
+            let world = Arc::new(World::new());
+            world.clock.advance(seconds(4000));
+            fails_after_a_change(&world, "", kind);
+            assert_eq!(world.live().await.as_deref(), Some(r#"{"name":"theirs"}"#));
+            assert_eq!((world.provider.calls(), world.record().failing()), (1, None));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refused_old_refresh_token_is_no_answer_but_a_provider_that_is_down_is() {
+        for (kind, calls) in [(ErrorKind::InvalidGrant, 2), (ErrorKind::ProviderUnreachable, 1)] {
+            let world = Arc::new(World::new());
+            fails_after_a_change(&world, "mail.send", kind);
+            assert_eq!(world.token("mail.read").await.is_ok(), kind == ErrorKind::InvalidGrant);
+            assert_eq!(world.provider.calls(), calls);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_grant_that_others_keep_changing_is_left_alone_after_three_tries() {
+        let world = Arc::new(World::new());
+        world.clock.advance(seconds(4000));
+        for _ in 0..5 {
+            fails_after_a_change(&world, "mail.send", ErrorKind::InvalidGrant);
+        }
+        assert_eq!(world.grants.renew(&world.grant).await.unwrap_err().kind(), ErrorKind::RenewalFailed);
+        assert_eq!(world.provider.calls(), MOST_TRIES);
+        assert!(world.store.is_signed_in(&world.grant));
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_remembered_for_those_who_already_wait_for_their_turn() {
+        let world = Arc::new(World::gated());
+        world.provider.next_fails(ErrorKind::ProviderUnreachable, provider_error(""));
+        let forced = tokio::spawn({
+            let world = world.clone();
+            async move {
+                while world.provider.calls() == 0 {
+                    tokio::task::yield_now().await;
+                }
+                // To the provider it is the same request, but it does not share the flight of one that the cache may answer.
+                world.grants.access_token(&world.grant, &request("mail.read").forced()).await
+            }
+        });
+        let outcome = during_a_flight(&world, async |_| {
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+        });
+        assert!(outcome.await.is_err() && forced.await.unwrap().is_err());
+        assert_eq!(world.provider.calls(), 1);
     }
 
     #[tokio::test]

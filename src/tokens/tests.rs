@@ -199,9 +199,11 @@ async fn a_valid_token_is_served_when_the_provider_fails_for_a_passing_reason_on
     assert_eq!(world.token("api.read").await.unwrap().expose(), "access-0");
     assert_eq!(world.token("api.read").await.unwrap().expose(), "access-0", "also from the throttle");
     assert_eq!(world.provider.calls(), 1);
-    world.clock.advance(seconds(5));
-    world.provider.next_fails(ErrorKind::InteractionRequired, provider_error("interaction_required"));
-    assert_eq!(failure(&world, "api.read").await, ErrorKind::InteractionRequired);
+    for kind in [ErrorKind::AccessDenied, ErrorKind::InteractionRequired] {
+        world.clock.advance(seconds(5));
+        world.provider.next_fails(kind, provider_error(kind.reason()));
+        assert_eq!(failure(&world, "api.read").await, kind);
+    }
     world.clock.advance(seconds(200));
     world.provider.next_fails(ErrorKind::ProviderUnreachable, provider_error(""));
     assert_eq!(failure(&world, "api.read").await, ErrorKind::ProviderUnreachable, "it has expired by now");
@@ -212,8 +214,12 @@ async fn a_valid_token_is_served_when_the_provider_fails_for_a_passing_reason_on
 async fn without_a_refresh_token_the_provider_is_not_asked() {
     for none in [None, Some(Secret::from(""))] {
         let world = World::new();
-        world.sign_in(&world.grant, |issued| issued.refresh_token = none);
+        world.sign_in(&world.grant, |issued| {
+            issued.refresh_token = none;
+            issued.refresh_in = Some(seconds(0));
+        });
         assert_eq!(failure(&world, "mail.read").await, ErrorKind::NoRefreshToken);
+        assert!(world.token("api.read").await.is_ok() && !world.grants.is_busy(), "nothing is tried in vain");
         world.clock.advance(seconds(3500));
         assert_eq!(world.token("api.read").await.unwrap().expose(), "access-0", "it is valid, and there will be no other");
         world.clock.advance(seconds(100));

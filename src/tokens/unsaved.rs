@@ -59,3 +59,21 @@ impl Unsaved {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fakes::*;
+    use super::*;
+
+    #[test]
+    fn it_is_full_at_its_capacity() {
+        let world = World::new();
+        let (unsaved, record) = (Unsaved::default(), world.record());
+        for number in 0..CAPACITY {
+            assert!(!unsaved.is_full());
+            unsaved.insert(grant(i128::try_from(number).unwrap()).id(), record.clone());
+        }
+        assert!(unsaved.is_full());
+        assert!(unsaved.remove(grant(3).id()).is_none() && !unsaved.is_full());
+    }
+}
