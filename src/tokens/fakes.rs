@@ -185,7 +185,7 @@ impl FakeLock {
 #[async_trait]
 impl RefreshLock for FakeLock {
     async fn try_lock(&self, name: &str, owner: &str, lease: Duration) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
-        assert_eq!((name.len(), owner.len(), lease), (32, 32, Duration::from_secs(30)));
+        assert_eq!((name.len(), owner.len(), lease), (32, 32, Duration::from_secs(60)));
         if self.failing.load(SeqCst) {
             return Err("the lock is down".into());
         }

@@ -49,7 +49,7 @@ use crate::{
 /// can. Sessions that are not due and tokens that are still valid are served meanwhile.
 #[async_trait]
 pub trait RefreshLock: fmt::Debug + Send + Sync + 'static {
-    /// Takes the lock `name` for `owner` if nobody has it, and says whether it did. It frees itself after `lease` (30 s).
+    /// Takes the lock `name` for `owner` if nobody has it, and says whether it did. It frees itself after `lease` (60 s).
     ///
     /// `name` and `owner` are of ASCII letters and digits; `owner` is another one every time.
     ///
@@ -66,8 +66,8 @@ pub trait RefreshLock: fmt::Debug + Send + Sync + 'static {
     async fn unlock(&self, name: &str, owner: &str) -> Result<(), Box<dyn StdError + Send + Sync>>;
 }
 
-/// How long a lock is held at most: longer than a refresh takes.
-const LEASE: Duration = Duration::from_secs(30);
+/// How long a lock is held at most: longer than a refresh takes, which may be four calls of ten seconds (document, token, keys, UserInfo) and storing.
+const LEASE: Duration = Duration::from_secs(60);
 /// The shortest and the longest wait between two attempts.
 const WAITS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
 
