@@ -79,7 +79,7 @@ impl Records {
         self.keys.open_row(RowPurpose::Session, &id.bytes(), key, &row.bytes()?)
     }
 
-    /// Deletes what makes somebody signed in, then the grant.
+    /// Deletes what makes somebody signed in, then the grant. A grant that stays is out of reach without its session, and expires like it.
     ///
     /// # Errors
     ///
@@ -87,6 +87,9 @@ impl Records {
     pub(crate) async fn end(&self, session: RecordId) -> Result<(), Error> {
         self.store.delete(session).await?;
         self.decoded.forget(session.grant_id());
-        self.store.delete(session.grant_id()).await
+        if let Err(error) = self.store.delete(session.grant_id()).await {
+            tracing::warn!(%error, "the grant of a session that ended could not be deleted");
+        }
+        Ok(())
     }
 }
