@@ -321,9 +321,10 @@ impl IdentityConfig {
         self
     }
 
-    /// The secrets that seal cookies and records, at least 32 bytes each: the first seals, all open. To rotate, put a new one in
-    /// front and drop the old one when
-    /// its sessions have ended.
+    /// The secrets that seal cookies and records, at least 32 bytes each: the first seals, all open.
+    ///
+    /// To rotate, put a new one in front and drop the old one when its sessions have ended. Where several processes share sessions, first add the new one
+    /// at the end everywhere and then move it to the front: a process that cannot open a ticket takes its owner for signed out.
     ///
     /// The default is a key derived from a client secret of at least 32 characters; without one it is random, so that sessions end with the process.
     #[must_use]

@@ -156,31 +156,31 @@ impl Attempts {
 
     /// A slot for a new attempt, and those whose cookies are expired or unreadable.
     ///
-    /// Among free ones chance decides: two tabs that start at once see the same free slots.
+    /// Among free ones chance decides: two tabs that start at once see the same free slots. What was sealed under a secret that is not known here may be the
+    /// attempt of a node that has a newer one: it stays as long as there is another place.
     fn choose(&self, headers: &HeaderMap, now: UnixTime) -> Result<(Slot, Vec<Slot>), Error> {
-        let (mut free, mut useless) = (Vec::new(), Vec::new());
+        let (mut free, mut foreign, mut useless) = (Vec::new(), Vec::new(), Vec::new());
         let mut oldest: Option<(UnixTime, Slot)> = None;
         for slot in Slot::ALL {
             let mut sent = self.cookies.attempt_values(headers, slot).peekable();
-            let is_sent = sent.peek().is_some();
-            let live = sent
-                .filter_map(|value| self.open(slot, value))
-                .filter(|attempt| !expired(attempt, now))
-                .map(|attempt| attempt.created)
-                .max();
-            match live {
+            if sent.peek().is_none() {
+                free.push(slot);
+                continue;
+            }
+            let live = self.cookies.attempt_values(headers, slot).filter_map(|value| self.open(slot, value));
+            match live.filter(|attempt| !expired(attempt, now)).map(|attempt| attempt.created).max() {
                 Some(created) if oldest.is_none_or(|(other, _)| created < other) => oldest = Some((created, slot)),
                 Some(_) => {}
+                None if sent.any(|value| self.is_foreign(value)) => foreign.push(slot),
                 None => {
                     free.push(slot);
-                    if is_sent {
-                        useless.push(slot);
-                    }
+                    useless.push(slot);
                 }
             }
         }
         let [chance] = random()?;
-        let chosen = free.get(usize::from(chance) % free.len().max(1)).copied().or(oldest.map(|(_, slot)| slot));
+        let by_chance = |slots: &[Slot]| slots.get(usize::from(chance) % slots.len().max(1)).copied();
+        let chosen = by_chance(&free).or_else(|| by_chance(&foreign)).or(oldest.map(|(_, slot)| slot));
         chosen.map(|slot| (slot, useless)).ok_or_else(|| Error::new(ErrorKind::Internal, "there is no slot for the attempt"))
     }
 
@@ -192,6 +192,11 @@ impl Attempts {
         let sealed = base64_simd::URL_SAFE_NO_PAD.decode_inplace(&mut sealed).ok()?;
         let (plain, _) = self.keys.open_cookie(CookiePurpose::Attempt, &self.context(slot), sealed)?;
         Attempt::decode(plain)
+    }
+
+    fn is_foreign(&self, value: &[u8]) -> bool {
+        value.len() <= LONGEST
+            && base64_simd::URL_SAFE_NO_PAD.decode_to_vec(value).is_ok_and(|sealed| self.keys.is_of_another_secret(&sealed))
     }
 
     /// What the seal binds: the application's own binding, and the slot.
@@ -360,6 +365,18 @@ mod tests {
         let after = then(&before, &begun);
         assert_eq!(after[http::header::COOKIE].to_str().unwrap().matches('=').count(), 1);
         assert!(matches!(find(&after, &begun.state), Lookup::Found(_)));
+    }
+
+    #[test]
+    fn an_attempt_of_a_node_with_a_newer_secret_is_left_alone() {
+        let newer = Attempts::new(key_ring(&[OTHER_SECRET, SECRET]), Arc::new(Cookies::new("AbCdEfGh", true, false)), BINDING);
+        let theirs = newer.begin(&HeaderMap::new(), attempt("/theirs"), NOW).unwrap();
+        let browser = then(&HeaderMap::new(), &theirs);
+        let ours = begin(&browser, "/ours");
+        let browser = then(&browser, &ours);
+        assert_ne!(ours.state[3..4], theirs.state[3..4]);
+        assert!(matches!(newer.find(&browser, State::parse(&theirs.state).unwrap(), NOW), Lookup::Found(_)));
+        assert!(matches!(find(&browser, &ours.state), Lookup::Found(_)));
     }
 
     #[test]

@@ -108,6 +108,12 @@ impl KeyRing {
         open(&id, keys.cookie(purpose), purpose as u8, context, sealed).map(|plain| (plain, KeyAge::Older))
     }
 
+    /// Whether this was sealed, by its looks, under a secret that is not in the list: it may be good on another node.
+    pub(super) fn is_of_another_secret(&self, sealed: &[u8]) -> bool {
+        let known = |id| id == self.current.id || self.older.iter().any(|keys| keys.id == id);
+        sealed.len() >= OVERHEAD && key_id(sealed).is_some_and(|id| !known(id))
+    }
+
     /// Seals a row of the store under a key of its own.
     pub(super) fn seal_row(
         &self,
