@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method};
-use quick_cache::sync::Cache;
+use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter, sync::Cache};
 use serde_json::value::RawValue;
 use tokio::sync::OnceCell;
 use tracing::Instrument;
@@ -27,7 +27,21 @@ use crate::{
 const EXCHANGES: usize = 1024;
 
 /// Answers that were dealt with, or are at this moment, by their `state`: a code is sent once, however often the browser delivers it.
-pub(super) struct Exchanges(Cache<String, Arc<OnceCell<Result<Done, Error>>>>);
+pub(super) struct Exchanges(Cache<String, Exchange, UnitWeighter, DefaultHashBuilder, Running>);
+
+type Exchange = Arc<OnceCell<Result<Done, Error>>>;
+
+/// Keeps exchanges that run, however many others come meanwhile.
+#[derive(Clone, Debug, Default)]
+struct Running;
+
+impl Lifecycle<String, Exchange> for Running {
+    type RequestState = ();
+
+    fn is_pinned(&self, _state: &String, exchange: &Exchange) -> bool {
+        !exchange.initialized() && Arc::strong_count(exchange) > 1
+    }
+}
 
 /// What a sign-in led to.
 #[derive(Clone, Debug)]
@@ -43,10 +57,10 @@ fn answer_of(state: &str) -> Cause {
 
 impl Exchanges {
     pub(super) fn new() -> Self {
-        Self(Cache::new(EXCHANGES))
+        Self(Cache::with(EXCHANGES, EXCHANGES as u64, UnitWeighter, DefaultHashBuilder::default(), Running))
     }
 
-    fn of(&self, state: &str) -> Arc<OnceCell<Result<Done, Error>>> {
+    fn of(&self, state: &str) -> Exchange {
         let made = self.0.get_or_insert_with(state, || Ok::<_, std::convert::Infallible>(Arc::default()));
         match made {
             Ok(cell) => cell,
@@ -183,7 +197,8 @@ impl Flow {
 
         let now = self.clock.now();
         let renewable = answer.refresh_token.is_some();
-        let ends = (!renewable && self.config.session_end() == SessionEnd::IdTokenExpiry).then(|| token.exp());
+        let ends = (!renewable && self.config.session_end() == SessionEnd::IdTokenExpiry)
+            .then(|| token.exp() + self.config.clock_leeway());
         let grant = self.grant(&token, &claims, &person, attempt, answer)?;
         let signed_in = SignedIn {
             person,
@@ -256,5 +271,21 @@ impl Flow {
             scope: answer.scope,
         };
         Ok(GrantRecord::at_sign_in(&identity, scopes, issued, CacheLimits::default(), self.clock.now()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exchange_that_runs_is_not_forgotten_however_many_others_there_are() {
+        let exchanges = Exchanges::new();
+        let running = exchanges.of("running");
+        for number in 0..4 * EXCHANGES {
+            exchanges.of(&number.to_string());
+        }
+        assert!(Arc::ptr_eq(&running, &exchanges.of("running")));
+        assert!(exchanges.0.len() <= EXCHANGES + 1);
     }
 }
