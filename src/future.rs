@@ -9,12 +9,14 @@ use std::{
 };
 
 use http::{
-    HeaderMap, HeaderValue, Response,
-    header::{CACHE_CONTROL, Entry, SET_COOKIE},
+    HeaderMap, Response,
+    header::{CACHE_CONTROL, Entry},
 };
 use pin_project_lite::pin_project;
 
-use crate::{answers::NOT_STORED, body::IdentityBody, challenge::Challenge, identity::Identity, service::Shared};
+use crate::{
+    answers::NOT_STORED, body::IdentityBody, challenge::Challenge, identity::Identity, service::Shared, session::Roll, user::User,
+};
 
 type Boxed<R, E> = Pin<Box<dyn Future<Output = Result<Response<IdentityBody<R>>, E>> + Send>>;
 
@@ -42,7 +44,7 @@ pub(crate) enum After {
     /// The user may have been read through the handle.
     Public(Identity),
     /// The user was there; the ticket may have been rolled.
-    Protected(Option<HeaderValue>),
+    Protected(Option<Arc<Roll<User>>>),
 }
 
 impl<F, R, E> ResponseFuture<F, R, E> {
@@ -58,7 +60,7 @@ impl<F, R, E> ResponseFuture<F, R, E> {
 impl<F, R, E> Future for ResponseFuture<F, R, E>
 where
     F: Future<Output = Result<Response<R>, E>>,
-    R: 'static,
+    R: Send + 'static,
     E: 'static,
 {
     type Output = Result<Response<IdentityBody<R>>, E>;
@@ -69,16 +71,13 @@ where
                 StateProjection::Deciding { future } => return future.as_mut().poll(context),
                 StateProjection::Calling { inner, shared, after } => {
                     let mut response = ready!(inner.poll(context))?;
-                    match response.extensions_mut().remove::<Challenge>() {
-                        None => {
-                            after.apply(response.headers_mut());
-                            return Poll::Ready(Ok(response.map(IdentityBody::inner)));
-                        }
-                        Some(challenge) => {
-                            let shared = Arc::clone(shared);
-                            Box::pin(async move { Ok(shared.challenged(challenge).await) })
-                        }
+                    let challenge = response.extensions_mut().remove::<Challenge>();
+                    let roll = if challenge.is_none() { after.apply(response.headers_mut()) } else { None };
+                    if challenge.is_none() && roll.is_none() {
+                        return Poll::Ready(Ok(response.map(IdentityBody::inner)));
                     }
+                    let shared = Arc::clone(shared);
+                    Box::pin(async move { Ok(shared.finish(response, challenge, roll).await) })
                 }
             };
             self.set(Self { state: State::Deciding { future: next } });
@@ -87,14 +86,11 @@ where
 }
 
 impl After {
-    /// Keeps what was made for one person out of shared caches, and hands out a rolled ticket.
-    pub(crate) fn apply(&mut self, headers: &mut HeaderMap) {
-        let cookie = match self {
-            Self::Protected(cookie) => cookie.take(),
-            Self::Public(identity) => match identity.seen() {
-                Some(cookie) => cookie,
-                None => return,
-            },
+    /// Keeps what was made for one person out of shared caches. What it returns is a rolled ticket that the response may carry.
+    pub(crate) fn apply(&mut self, headers: &mut HeaderMap) -> Option<Arc<Roll<User>>> {
+        let roll = match self {
+            Self::Protected(roll) => roll.take(),
+            Self::Public(identity) => identity.seen()?,
         };
         let shareable = match headers.entry(CACHE_CONTROL) {
             Entry::Vacant(entry) => {
@@ -106,9 +102,7 @@ impl After {
             }
         };
         // A handler may let caches share its answer; a cookie must not be in it then. The ticket is rolled with the next answer.
-        if let (false, Some(cookie)) = (shareable, cookie) {
-            headers.append(SET_COOKIE, cookie);
-        }
+        roll.filter(|_| !shareable)
     }
 }
 

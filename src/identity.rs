@@ -2,12 +2,13 @@
 
 use std::{fmt, sync::Arc};
 
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use tokio::sync::OnceCell;
 
 use crate::{
     error::Error,
     flow::{Admission, Flow},
+    session::Roll,
     user::User,
 };
 
@@ -37,8 +38,7 @@ struct Lazy {
 
 struct Seen {
     user: Option<User>,
-    /// The rolled ticket.
-    cookie: Option<HeaderValue>,
+    roll: Option<Arc<Roll<User>>>,
 }
 
 impl Identity {
@@ -57,17 +57,17 @@ impl Identity {
             .seen
             .get_or_try_init(|| async {
                 Ok::<_, Error>(match self.0.flow.admit(headers).await? {
-                    Admission::In(user, cookie) => Seen { user: Some(user), cookie },
-                    Admission::Out => Seen { user: None, cookie: None },
+                    Admission::In(user, roll) => Seen { user: Some(user), roll },
+                    Admission::Out => Seen { user: None, roll: None },
                 })
             })
             .await?;
         Ok(seen.user.clone())
     }
 
-    /// `None` if nobody asked; otherwise the cookie that the response has to set, if any.
-    pub(crate) fn seen(&self) -> Option<Option<HeaderValue>> {
-        self.0.seen.get().map(|seen| seen.cookie.clone())
+    /// `None` if nobody asked; otherwise the rolled ticket, if any.
+    pub(crate) fn seen(&self) -> Option<Option<Arc<Roll<User>>>> {
+        self.0.seen.get().map(|seen| seen.roll.clone())
     }
 }
 

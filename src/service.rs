@@ -8,7 +8,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, header::CONTENT_TYPE};
+use http::{
+    HeaderMap, Method, Request, Response,
+    header::{CONTENT_TYPE, SET_COOKIE},
+};
 use http_body::Body;
 use http_body_util::{BodyExt, Limited};
 use tower_service::Service;
@@ -23,6 +26,8 @@ use crate::{
     future::{After, ResponseFuture},
     identity::Identity,
     origin,
+    session::Roll,
+    user::User,
 };
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -91,9 +96,9 @@ where
                 request.extensions_mut().insert(identity.clone());
                 ResponseFuture::calling(self.inner.call(request), Arc::clone(&self.shared), After::Public(identity))
             }
-            Decision::Admitted(user, cookie) => {
+            Decision::Admitted(user, roll) => {
                 request.extensions_mut().insert(user);
-                ResponseFuture::calling(self.inner.call(request), Arc::clone(&self.shared), After::Protected(cookie))
+                ResponseFuture::calling(self.inner.call(request), Arc::clone(&self.shared), After::Protected(roll))
             }
             Decision::Ask(route) => {
                 // The clone takes the place of the service that was polled ready, which moves into the future.
@@ -122,14 +127,12 @@ where
     let uri = origin::uri(&parts.uri, &parts.extensions).clone();
     if route == Route::Protected {
         match flow.admit(&parts.headers).await {
-            Ok(Admission::In(user, cookie)) => {
+            Ok(Admission::In(user, roll)) => {
                 parts.extensions.insert(user);
                 let mut response = inner.call(Request::from_parts(parts, body)).await?;
-                if let Some(challenge) = response.extensions_mut().remove::<Challenge>() {
-                    return Ok(shared.challenged(challenge).await);
-                }
-                After::Protected(cookie).apply(response.headers_mut());
-                return Ok(response.map(IdentityBody::inner));
+                let challenge = response.extensions_mut().remove::<Challenge>();
+                let roll = After::Protected(roll).apply(response.headers_mut());
+                return Ok(shared.finish(response, challenge, roll).await);
             }
             Ok(Admission::Out) => {
                 let asked = Asked { method: &parts.method, uri: &uri, headers: &parts.headers };
@@ -179,8 +182,26 @@ impl Shared {
         self.answers.response(Caller::of(asked.method, asked.headers), reply)
     }
 
+    /// What is left to do with the answer of a service that waits for something: a challenge instead of it, or a rolled ticket.
+    pub(crate) async fn finish<R>(
+        &self,
+        mut response: Response<R>,
+        challenge: Option<Challenge>,
+        roll: Option<Arc<Roll<User>>>,
+    ) -> Response<IdentityBody<R>> {
+        if let Some(challenge) = challenge {
+            return self.challenged(challenge).await;
+        }
+        if let (Ok(flow), Some(roll)) = (&self.flow, roll)
+            && let Some(cookie) = flow.confirm(&roll).await
+        {
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
+        response.map(IdentityBody::inner)
+    }
+
     /// What a handler or guard asked for instead of answering.
-    pub(crate) async fn challenged<R>(&self, challenge: Challenge) -> Response<IdentityBody<R>> {
+    async fn challenged<R>(&self, challenge: Challenge) -> Response<IdentityBody<R>> {
         let asked = challenge.asked();
         let flow = match &self.flow {
             Ok(flow) => flow,

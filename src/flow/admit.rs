@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use super::{Flow, Route, routes::route};
 use crate::{
     error::{Error, ErrorKind},
-    session::{Opened, Peek},
+    session::{Opened, Peek, Roll},
     tokens::Renewal,
     user::User,
 };
@@ -17,8 +17,8 @@ use crate::{
 pub(crate) enum Decision {
     /// Call the service; nobody needs to be signed in.
     Public,
-    /// Call the service with this user; the cookie is a rolled ticket.
-    Admitted(User, Option<HeaderValue>),
+    /// Call the service with this user; their ticket may have been rolled.
+    Admitted(User, Option<Arc<Roll<User>>>),
     /// It takes longer.
     Ask(Route),
 }
@@ -26,7 +26,7 @@ pub(crate) enum Decision {
 /// Who is signed in.
 #[derive(Debug)]
 pub(crate) enum Admission {
-    In(User, Option<HeaderValue>),
+    In(User, Option<Arc<Roll<User>>>),
     Out,
 }
 
@@ -54,8 +54,13 @@ impl Flow {
     pub(crate) async fn admit(&self, headers: &HeaderMap) -> Result<Admission, Error> {
         let now = self.clock.now();
         let Some(opened) = self.present(headers).await? else { return Ok(Admission::Out) };
-        let cookie = self.sessions.roll(&opened, now);
-        Ok(Admission::In(opened.value.clone(), cookie))
+        let roll = self.sessions.roll(&opened, now);
+        Ok(Admission::In(opened.value.clone(), roll))
+    }
+
+    /// The cookie of a rolled ticket, at the moment when the response goes out.
+    pub(crate) async fn confirm(&self, roll: &Roll<User>) -> Option<HeaderValue> {
+        self.sessions.confirm(roll, self.clock.now()).await
     }
 
     /// The session of whoever is signed in, with the claims of now.

@@ -76,6 +76,12 @@ impl Node {
         self.clock.now()
     }
 
+    /// The cookie of a rolled ticket, if it is time for one.
+    pub(super) async fn rolled(&self, opened: &Opened<Arc<Seen>>) -> Option<HeaderValue> {
+        let roll = self.sessions.roll(opened, self.now())?;
+        self.sessions.confirm(&roll, self.now()).await
+    }
+
     /// Signs somebody in and gives the headers of the browser's next request.
     pub(super) async fn sign_in(&self, name: &str) -> HeaderMap {
         browser(&self.sessions.create(signed_in(name), None, self.now()).await.unwrap().set_cookie)

@@ -34,7 +34,7 @@ pub(crate) use {
     record::{Landing, SessionRecord},
     records::Records,
     seal::KeyRing,
-    sessions::{Lifetimes, Peek, Sessions, SignedIn},
+    sessions::{Lifetimes, Peek, Roll, Sessions, SignedIn},
     store::Store,
 };
 #[cfg(test)]

@@ -67,6 +67,18 @@ pub(crate) struct Created<V> {
     pub(crate) set_cookie: HeaderValue,
 }
 
+/// A ticket of now for a session that is still the browser's when the response goes out, see [`Sessions::confirm`].
+pub(crate) struct Roll<V> {
+    opened: Arc<Opened<V>>,
+    set_cookie: HeaderValue,
+}
+
+impl<V> fmt::Debug for Roll<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Roll").finish_non_exhaustive()
+    }
+}
+
 /// What can be said about a request without waiting.
 #[derive(Debug)]
 pub(crate) enum Peek<V> {
@@ -204,8 +216,8 @@ impl<V: Clone> Sessions<V> {
         Ok(Created { opened, set_cookie })
     }
 
-    /// `Set-Cookie` with a ticket of now, if the present one is old enough or sealed under an older secret. Writes nothing to the store.
-    pub(crate) fn roll(&self, opened: &Opened<V>, now: UnixTime) -> Option<HeaderValue> {
+    /// A ticket of now, if the present one is old enough or sealed under an older secret. Writes nothing to the store.
+    pub(crate) fn roll(&self, opened: &Opened<V>, now: UnixTime) -> Option<Arc<Roll<V>>> {
         if !opened.takes_roll(now) {
             return None;
         }
@@ -219,8 +231,17 @@ impl<V: Clone> Sessions<V> {
             age: KeyAge::Current,
             ..opened.again(opened.value.clone(), opened.renew_at)
         };
-        self.opened.keep(&Arc::new(rolled));
-        self.cookies.set_session(&cookie).ok()
+        let set_cookie = self.cookies.set_session(&cookie).ok()?;
+        let opened = Arc::new(rolled);
+        self.opened.keep(&opened);
+        Some(Arc::new(Roll { opened, set_cookie }))
+    }
+
+    /// `Set-Cookie` with the rolled ticket, if its session still is one. The response may have taken its time, and the browser may have signed in again or
+    /// out meanwhile: a ticket of the session before would take the new one's place.
+    pub(crate) async fn confirm(&self, roll: &Roll<V>, now: UnixTime) -> Option<HeaderValue> {
+        let row = self.records.store.load(roll.opened.session(), now).await.ok()?;
+        row.is_some_and(|row| row == roll.opened.sealed).then(|| roll.set_cookie.clone())
     }
 
     /// Remembers a session with renewed claims, until they are due again. Nothing is written: the grant's record has them.

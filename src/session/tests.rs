@@ -77,7 +77,7 @@ async fn idle_and_absolute_time_end_a_session_whatever_the_browser_keeps() {
         for day in 1..=13 {
             node.clock.set(signed_in + day * DAY / 2);
             let opened = node.sessions.load(&rolled, node.now()).await.unwrap().unwrap();
-            rolled = browser(&node.sessions.roll(&opened, node.now()).unwrap());
+            rolled = browser(&node.rolled(&opened).await.unwrap());
         }
         node.clock.set(signed_in + (7 * DAY - MINUTE));
         assert_eq!(node.who(&rolled).await.as_deref(), Some("ada"));
@@ -120,7 +120,7 @@ async fn a_short_idle_time_rolls_the_ticket_more_often() {
     let node = Node::lasting(lifetimes, local(), key_ring(&[SECRET]), ManualClock::at_system_time());
     let created = node.sessions.create(signed_in("ada"), None, node.now()).await.unwrap();
     node.clock.advance(MINUTE);
-    assert!(node.sessions.roll(&created.opened, node.now()).is_some());
+    assert!(node.rolled(&created.opened).await.is_some());
 }
 
 /// C-444
@@ -131,12 +131,12 @@ async fn a_clock_that_jumps_back_changes_nothing() {
         let headers = node.sign_in("ada").await;
         let opened = node.sessions.load(&headers, node.now()).await.unwrap().unwrap();
         node.clock.advance(10 * MINUTE);
-        let rolled = browser(&node.sessions.roll(&opened, node.now()).unwrap());
+        let rolled = browser(&node.rolled(&opened).await.unwrap());
         node.clock.set(node.now() - 20 * MINUTE);
         assert_eq!(node.who(&headers).await.as_deref(), Some("ada"));
         assert_eq!(node.who(&rolled).await.as_deref(), Some("ada"));
         let opened = node.sessions.load(&rolled, node.now()).await.unwrap().unwrap();
-        assert_eq!(node.sessions.roll(&opened, node.now()), None);
+        assert_eq!(node.rolled(&opened).await, None);
     }
 }
 
@@ -150,21 +150,35 @@ async fn a_ticket_is_rolled_every_five_minutes_and_never_written() {
     assert_eq!(open.take_log(), ["create"]);
 
     node.clock.advance(5 * MINUTE - std::time::Duration::from_secs(1));
-    assert_eq!(node.sessions.roll(&created.opened, node.now()), None);
+    assert_eq!(node.rolled(&created.opened).await, None);
     node.clock.advance(MINUTE);
-    let rolled = node.sessions.roll(&created.opened, node.now()).unwrap();
-    assert_eq!(node.sessions.roll(&created.opened, node.now()), None, "once for requests that come together");
+    let rolled = node.rolled(&created.opened).await.unwrap();
+    assert_eq!(node.rolled(&created.opened).await, None, "once for requests that come together");
 
     let headers = browser(&rolled);
     assert_ne!(headers, browser(&created.set_cookie));
     let opened = node.sessions.load(&headers, node.now()).await.unwrap().unwrap();
     assert!(Arc::ptr_eq(&opened.value, &created.opened.value), "decoded once");
-    assert_eq!(node.sessions.roll(&opened, node.now()), None);
-    assert_eq!(open.take_log(), ["load"]);
+    assert_eq!(node.rolled(&opened).await, None);
+    assert_eq!(open.take_log(), ["load", "load"], "once before the cookie went out, once when it came back");
     assert_eq!(open.row(opened.session()), row, "a session record is never saved again");
 
     node.clock.advance(MINUTE);
-    assert!(node.sessions.roll(&created.opened, node.now()).is_some(), "the answer with the new cookie may have been lost");
+    assert!(node.rolled(&created.opened).await.is_some(), "the answer with the new cookie may have been lost");
+}
+
+/// A slow answer must not put the ticket of a session that has ended meanwhile in the place of the next one's.
+#[tokio::test]
+async fn a_ticket_rolled_for_a_session_that_ended_meanwhile_is_not_sent() {
+    for store in [local(), OpenStore::new().1] {
+        let node = Node::new(store);
+        let created = node.sessions.create(signed_in("ada"), None, node.now()).await.unwrap();
+        node.clock.advance(6 * MINUTE);
+        let roll = node.sessions.roll(&created.opened, node.now()).unwrap();
+        assert!(node.sessions.confirm(&roll, node.now()).await.is_some());
+        node.sessions.end(&created.opened).await.unwrap();
+        assert!(node.sessions.confirm(&roll, node.now()).await.is_none());
+    }
 }
 
 /// C-318
@@ -177,13 +191,13 @@ async fn a_new_cookie_secret_keeps_sessions_and_reissues_their_tickets() {
         let after = Node::with(store.clone(), key_ring(&[OTHER_SECRET, SECRET]), clock.clone());
         assert_eq!(after.who(&old).await.as_deref(), Some("ada"));
         let opened = after.sessions.load(&old, after.now()).await.unwrap().unwrap();
-        let reissued = browser(&after.sessions.roll(&opened, after.now()).expect("at once"));
+        let reissued = browser(&after.rolled(&opened).await.expect("at once"));
         assert_eq!(after.who(&reissued).await.as_deref(), Some("ada"));
         assert_eq!(before.who(&reissued).await, None, "sealed under the new secret");
         let again = Node::with(store.clone(), key_ring(&[OTHER_SECRET, SECRET]), clock.clone());
         assert_eq!(again.who(&reissued).await.as_deref(), Some("ada"), "the record names the secret it was sealed under");
         let opened = again.sessions.load(&reissued, again.now()).await.unwrap().unwrap();
-        assert_eq!(again.sessions.roll(&opened, again.now()), None);
+        assert_eq!(again.rolled(&opened).await, None);
         let without = Node::with(store, key_ring(&[OTHER_SECRET]), clock);
         assert_eq!(without.who(&old).await, None);
         assert_eq!(without.who(&reissued).await, None);
@@ -316,7 +330,7 @@ async fn claims_that_are_due_are_asked_for_and_renewed_ones_remembered() {
         node.sessions.renewed(&due, value, Some(node.now() + 60 * MINUTE));
         let renewed = node.sessions.load(&headers, node.now()).await.unwrap().unwrap();
         assert_eq!((renewed.value.claims.as_str(), renewed.renewal_due(node.now())), ("renewed", false));
-        let rolled = browser(&node.sessions.roll(&renewed, node.now()).unwrap());
+        let rolled = browser(&node.rolled(&renewed).await.unwrap());
         let rolled = node.sessions.load(&rolled, node.now()).await.unwrap().unwrap();
         assert_eq!((rolled.value.claims.as_str(), rolled.renewal_due(node.now())), ("renewed", false));
         node.sessions.end(&renewed).await.unwrap();

@@ -1,9 +1,14 @@
 //! How long a session lasts, what its cookie does meanwhile, and who takes its place.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use axum::http::StatusCode;
+use axum::{
+    http::{Method, StatusCode},
+    routing::get,
+};
+use tokio::sync::Notify;
 use tower_identity::{
+    User,
     config::SessionEnd,
     dev::{DevClient, Endpoint, RefreshTokens},
 };
@@ -142,6 +147,34 @@ async fn another_person_takes_over_nothing() {
     assert_ne!(alans["token"], adas["token"]);
     assert_eq!(tab.open(app.at("/admin")).await.status, StatusCode::FORBIDDEN);
     assert_eq!(Raw::of(&app).who(&old).await, "nobody");
+}
+
+/// A slow answer must not put a new ticket of its own session in the place of the next one's.
+#[tokio::test]
+async fn a_slow_answer_does_not_undo_the_sign_in_that_happened_meanwhile() {
+    let (arrived, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let slow = {
+        let (arrived, go) = (arrived.clone(), go.clone());
+        async move |_: Option<User>| {
+            arrived.notify_one();
+            go.notified().await;
+            "at last"
+        }
+    };
+    for path in ["/slow", "/public/slow"] {
+        let app = App::with_routes(|router| router.route(path, get(slow.clone()))).await;
+        let mut tab = app.signed_in().await;
+        let mut other = tab.again();
+        app.turn(600);
+        app.provider.sign_in_as("alan").unwrap();
+        let (answer, ()) = tokio::join!(tab.fetch(Method::GET, path), async {
+            arrived.notified().await;
+            other.open(app.at("/auth/login?return_to=/me")).await;
+            go.notify_one();
+        });
+        assert_eq!((&answer.body[..], answer.headers.get("set-cookie")), ("at last", None));
+        assert_eq!(other.open(app.at("/me")).await.json()["name"], "Alan Turing");
+    }
 }
 
 /// C-444
