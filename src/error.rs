@@ -167,9 +167,30 @@ kinds! {
     Internal = "internal", "Something went wrong.";
 }
 
+/// What a code of a provider means, and what to do about it.
+///
+/// Whoever shows pages or writes logs gets the same words for the same code; [`authority::error_codes`](crate::authority::error_codes) lists all that are known. A code
+/// that is not known has no advice and passes through as it is.
+///
+/// Every text is this crate's own: none holds anything that a provider sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Advice {
+    /// The code as the provider writes it: `AADSTS50105`, `AADB2C90091`, or an `error` of OAuth 2.0 such as `invalid_scope`.
+    pub code: &'static str,
+    /// The stable reason code, finer than that of the [`ErrorKind`]: `redirect_uri_not_registered`, `client_secret_expired`, …
+    pub reason: &'static str,
+    /// One sentence for the person in front of the browser.
+    pub for_person: &'static str,
+    /// One sentence for the people who build and run the application.
+    pub for_operator: &'static str,
+    /// Where the code is documented: an address.
+    pub source: &'static str,
+}
+
 /// A failure at run time.
 ///
-/// It has a [`kind`](Self::kind) with a stable reason code, one message for the person ([`user_message`](Self::user_message)) and one for the log
+/// It has a [`kind`](Self::kind), a stable [reason code](Self::reason), one message for the person ([`user_message`](Self::user_message)) and one for the log
 /// (`Display`). Neither holds a secret, token or code. Clones share one allocation, because everyone who waited for the same call gets the same error.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
@@ -196,16 +217,25 @@ impl Error {
         self.0.kind
     }
 
-    /// The stable reason code: [`ErrorKind::reason`].
+    /// The stable reason code, the same in the log, the span, the page and the problem document: that of the [`Advice`] where the provider's code is known, for
+    /// example `client_secret_expired`, otherwise [`ErrorKind::reason`].
+    ///
+    /// Decide by [`kind`](Self::kind): codes become known with newer versions, and then the reason says more than before.
     #[must_use]
     pub fn reason(&self) -> &'static str {
-        self.0.kind.reason()
+        self.advice().map_or_else(|| self.0.kind.reason(), |advice| advice.reason)
     }
 
-    /// One sentence for the person in front of the browser.
+    /// One sentence for the person in front of the browser: what to do about the provider's code where it is known, otherwise [`ErrorKind::user_message`].
     #[must_use]
     pub fn user_message(&self) -> &'static str {
-        self.0.kind.user_message()
+        self.advice().map_or_else(|| self.0.kind.user_message(), |advice| advice.for_person)
+    }
+
+    /// What the provider's code means, if it is a known one.
+    #[must_use]
+    pub fn advice(&self) -> Option<&'static Advice> {
+        self.provider()?.advice
     }
 
     /// What the provider said, if the failure is its answer.
@@ -221,7 +251,10 @@ impl fmt::Display for Error {
         if let Some(provider) = &self.0.provider {
             write!(f, " ({provider})")?;
         }
-        Ok(())
+        match self.advice() {
+            Some(advice) => write!(f, ": {}", advice.for_operator),
+            None => Ok(()),
+        }
     }
 }
 
@@ -239,7 +272,9 @@ impl std::error::Error for Error {}
 
 /// An error answer of the provider, from the authorization response (RFC 6749 section 4.1.2.1) or the token endpoint (section 5.2).
 ///
-/// Every text in it was written by somebody else: it is for logs and for pages that escape it, never for markup or decisions other than by `error`.
+/// Every text in it but the [`advice`](Self::advice) was written by somebody else: it is for pages that escape it, never for markup or decisions other than by
+/// `error`. `Display` is the part of it for logs. The description is not in it: Microsoft writes account names, application names and tenants into it, and what it says
+/// follows from the code; who needs it looks the `correlation_id` up in the provider's sign-in log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProviderError {
@@ -249,8 +284,12 @@ pub struct ProviderError {
     pub description: Option<String>,
     /// Entra's `suberror`, for example `consent_required`.
     pub suberror: Option<String>,
-    /// Entra's `error_codes`, the numbers behind `AADSTS`.
+    /// The numbers behind `AADSTS` (Entra's `error_codes`) or `AADB2C`.
     pub codes: Vec<u64>,
+    /// The one that tells most, as Microsoft writes it: `AADSTS50105`, `AADB2C90118`.
+    pub code: Option<String>,
+    /// What that code, or else the `error`, means and what to do about it.
+    pub advice: Option<&'static Advice>,
     /// The claims that a new sign-in has to ask for, as JSON.
     pub claims: Option<String>,
     /// Entra's `correlation_id`, to quote to support.
@@ -272,11 +311,16 @@ impl fmt::Display for ProviderError {
         if let Some(suberror) = &self.suberror {
             write!(f, " suberror={suberror:?}")?;
         }
-        if !self.codes.is_empty() {
-            write!(f, " codes={:?}", self.codes)?;
+        match (&self.code, self.codes.as_slice()) {
+            (Some(code), [] | [_]) => write!(f, " code={code}")?,
+            (Some(code), codes) => write!(f, " code={code} codes={codes:?}")?,
+            (None, []) => {}
+            (None, codes) => write!(f, " codes={codes:?}")?,
         }
-        if let Some(id) = &self.correlation_id {
-            write!(f, " correlation_id={id:?}")?;
+        for (name, id) in [("correlation_id", &self.correlation_id), ("trace_id", &self.trace_id)] {
+            if let Some(id) = id {
+                write!(f, " {name}={id:?}")?;
+            }
         }
         Ok(())
     }

@@ -76,7 +76,7 @@ pub use body::IdentityBody;
 pub use challenge::Challenge;
 pub use clock::{Clock, ManualClock, SystemClock, UnixTime};
 pub use config::{ClientCredential, IdentityConfig, Prompt, ReturnPath, SignInOptions, ValidConfig};
-pub use error::{ConfigError, Error, ErrorKind, ProviderError};
+pub use error::{Advice, ConfigError, Error, ErrorKind, ProviderError};
 #[cfg(feature = "axum")]
 pub use extract::UserRejection;
 pub use future::ResponseFuture;

@@ -23,6 +23,10 @@ mod b2c;
 #[cfg(test)]
 mod cases;
 mod cloud;
+pub(crate) mod codes;
+mod codes_b2c;
+mod codes_entra;
+mod codes_oauth;
 mod construct;
 mod endpoint;
 mod parse;
@@ -33,6 +37,7 @@ use std::fmt;
 
 pub use b2c::B2cPolicies;
 use cloud::Instance;
+pub use codes::error_codes;
 pub(crate) use policy::{KeyIssuer, TokenIssuer};
 use tenants::Tenant;
 pub(crate) use tenants::Tenants;

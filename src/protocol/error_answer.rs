@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::json::{self, Object};
 use crate::{
+    authority::codes::{self, Effect, Row},
     clock::UnixTime,
     error::{Error, ErrorKind, ProviderError},
 };
@@ -26,9 +27,10 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 pub(crate) fn authorization_error(error: &str, description: Option<&str>) -> Error {
     let mut provider = ProviderError { error: code(error), ..ProviderError::default() };
     describe(&mut provider, description);
+    let effect = advise(&mut provider);
     let kind = match provider.error.as_str() {
         "server_error" | "temporarily_unavailable" => ErrorKind::ProviderUnreachable,
-        error => kind(error),
+        error => kind(error, effect),
     };
     Error::from_provider(kind, provider)
 }
@@ -40,22 +42,26 @@ pub(crate) fn http_error(answer: &Response<Bytes>) -> Error {
     let mut provider = from_body(&body);
     provider.status = Some(status.as_u16());
     provider.retry_after = retry_after(answer);
-    let asks_for_interaction =
-        provider.claims.is_some() || provider.suberror.as_deref().is_some_and(suberror_asks_for_interaction);
+    let effect = advise(&mut provider);
+    let asks_for_interaction = effect == Effect::Interaction
+        || provider.claims.is_some()
+        || provider.suberror.as_deref().is_some_and(suberror_asks_for_interaction);
     let kind = match (status, provider.error.as_str()) {
         // A fault of the provider or too many requests: whatever the body says, the grant is not at fault.
         (StatusCode::TOO_MANY_REQUESTS, _) | (_, "server_error" | "temporarily_unavailable") => ErrorKind::ProviderUnreachable,
-        (status, _) if status.is_server_error() => ErrorKind::ProviderUnreachable,
+        (status, _) if status.is_server_error() || effect == Effect::Passing => ErrorKind::ProviderUnreachable,
         (_, "invalid_grant") if asks_for_interaction => ErrorKind::InteractionRequired,
         (_, "invalid_grant") => ErrorKind::InvalidGrant,
         (StatusCode::UNAUTHORIZED, "") => ErrorKind::ClientRefused,
-        (_, error) => kind(error),
+        (_, error) => kind(error, effect),
     };
     Error::from_provider(kind, provider)
 }
 
-fn kind(error: &str) -> ErrorKind {
+/// What an `error` means; where it is a general one, what its code means.
+fn kind(error: &str, effect: Effect) -> ErrorKind {
     match error {
+        _ if effect == Effect::Passing => ErrorKind::ProviderUnreachable,
         "access_denied" => ErrorKind::AccessDenied,
         "invalid_client" | "unauthorized_client" => ErrorKind::ClientRefused,
         "login_required"
@@ -64,8 +70,33 @@ fn kind(error: &str) -> ErrorKind {
         | "account_selection_required"
         | "insufficient_user_authentication"
         | "unmet_authentication_requirements" => ErrorKind::InteractionRequired,
-        _ => ErrorKind::ProviderError,
+        _ => match effect {
+            Effect::Interaction => ErrorKind::InteractionRequired,
+            Effect::Client => ErrorKind::ClientRefused,
+            Effect::Denied => ErrorKind::AccessDenied,
+            Effect::AsSaid | Effect::Passing => ErrorKind::ProviderError,
+        },
     }
+}
+
+/// Looks the codes up: the advice goes into the error, what it says about the request is returned.
+fn advise(provider: &mut ProviderError) -> Effect {
+    let description = provider.description.as_deref().unwrap_or_default();
+    let (family, row_of): (_, fn(u64) -> Option<&'static Row>) = match description.starts_with("AADB2C") {
+        true => ("AADB2C", codes::b2c),
+        // `error_codes` of somebody who is not Microsoft may be any numbers.
+        false if description.is_empty() || description.starts_with("AADSTS") => ("AADSTS", codes::entra),
+        false => ("", |_| None),
+    };
+    let rows = || provider.codes.iter().filter_map(|number| row_of(*number));
+    let row = rows().find(|row| !row.wrapper).or_else(|| rows().next());
+    provider.code = match (row, provider.codes.first()) {
+        (Some(row), _) => Some(row.advice.code.to_owned()),
+        (None, Some(number)) if !family.is_empty() => Some(format!("{family}{number}")),
+        (None, _) => None,
+    };
+    provider.advice = row.or_else(|| codes::oauth(&provider.error)).map(|row| &row.advice);
+    row.map_or(Effect::AsSaid, |row| row.effect)
 }
 
 /// Entra's reasons that a person can do something about. The others (`bad_token`, `token_expired`, `client_mismatch`, …) leave the grant as dead as it is.
@@ -253,6 +284,128 @@ mod tests {
         );
         assert_eq!(authorization_error("x", Some("AADSTS99999999999999999999999: y")).provider().unwrap().codes, [0_u64; 0]);
         assert!(!error.to_string().contains("administrator"), "{error}");
+    }
+
+    /// MSAL-102: what a code adds to an `error` that says little, and that it takes nothing away from one that says enough.
+    #[test]
+    fn a_code_says_more_than_its_error() {
+        use ErrorKind as Kind;
+        let code = |error: &str, code: &str| {
+            let description = format!("{code}: Ada of contoso.com … Trace ID: 0a-1 Correlation ID: 9c-2");
+            let at_token = json!({"error": error, "error_description": description});
+            let from_token = http_error(&answer(400, at_token));
+            (from_token.kind(), authorization_error(error, Some(&description)).kind(), from_token.reason())
+        };
+        for (error, number, at_token, at_callback, reason) in [
+            // The person has to do something: the grant is not dead.
+            ("invalid_grant", "AADSTS65001", Kind::InteractionRequired, Kind::InteractionRequired, "consent_required"),
+            ("invalid_grant", "AADSTS50076", Kind::InteractionRequired, Kind::InteractionRequired, "mfa_required"),
+            ("invalid_grant", "AADSTS50079", Kind::InteractionRequired, Kind::InteractionRequired, "mfa_registration_required"),
+            ("invalid_grant", "AADSTS50055", Kind::InteractionRequired, Kind::InteractionRequired, "password_expired"),
+            (
+                "interaction_required",
+                "AADSTS53003",
+                Kind::InteractionRequired,
+                Kind::InteractionRequired,
+                "conditional_access_blocked",
+            ),
+            ("login_required", "AADSTS50058", Kind::InteractionRequired, Kind::InteractionRequired, "sign_in_needed"),
+            // It is dead.
+            ("invalid_grant", "AADSTS700082", Kind::InvalidGrant, Kind::ProviderError, "refresh_token_expired"),
+            ("invalid_grant", "AADSTS50173", Kind::InvalidGrant, Kind::ProviderError, "refresh_token_revoked"),
+            ("invalid_grant", "AADSTS54005", Kind::InvalidGrant, Kind::ProviderError, "code_redeemed"),
+            ("invalid_grant", "AADSTS50057", Kind::InvalidGrant, Kind::AccessDenied, "account_disabled"),
+            ("invalid_grant", "AADB2C90129", Kind::InvalidGrant, Kind::ProviderError, "refresh_token_revoked"),
+            // Nothing is wrong with it, but this is not the time.
+            ("invalid_grant", "AADSTS50196", Kind::ProviderUnreachable, Kind::ProviderUnreachable, "request_loop"),
+            ("invalid_request", "AADSTS90055", Kind::ProviderUnreachable, Kind::ProviderUnreachable, "throttled"),
+            ("invalid_grant", "AADB2C90244", Kind::ProviderUnreachable, Kind::ProviderUnreachable, "throttled"),
+            ("invalid_request", "AADSTS90033", Kind::ProviderUnreachable, Kind::ProviderUnreachable, "service_unavailable"),
+            // The application.
+            ("invalid_client", "AADSTS7000222", Kind::ClientRefused, Kind::ClientRefused, "client_secret_expired"),
+            ("invalid_client", "AADSTS7000215", Kind::ClientRefused, Kind::ClientRefused, "client_secret_wrong"),
+            ("invalid_client", "AADSTS700024", Kind::ClientRefused, Kind::ClientRefused, "client_assertion_clock_skew"),
+            ("invalid_request", "AADSTS50011", Kind::ClientRefused, Kind::ClientRefused, "redirect_uri_not_registered"),
+            ("invalid_request", "AADSTS9002327", Kind::ClientRefused, Kind::ClientRefused, "redirect_uri_wrong_platform"),
+            ("unauthorized_client", "AADSTS700016", Kind::ClientRefused, Kind::ClientRefused, "application_not_found"),
+            ("invalid_resource", "AADSTS500011", Kind::ClientRefused, Kind::ClientRefused, "resource_not_found"),
+            ("invalid_request", "AADB2C90006", Kind::ClientRefused, Kind::ClientRefused, "redirect_uri_not_registered"),
+            // The person is not let in.
+            ("invalid_request", "AADSTS50105", Kind::AccessDenied, Kind::AccessDenied, "user_not_assigned"),
+            ("access_denied", "AADSTS65004", Kind::AccessDenied, Kind::AccessDenied, "consent_declined"),
+            ("access_denied", "AADSTS90094", Kind::AccessDenied, Kind::AccessDenied, "admin_consent_required"),
+            ("access_denied", "AADB2C90118", Kind::AccessDenied, Kind::AccessDenied, "password_forgotten"),
+            ("access_denied", "AADB2C90091", Kind::AccessDenied, Kind::AccessDenied, "sign_in_cancelled"),
+        ] {
+            assert_eq!(code(error, number), (at_token, at_callback, reason), "{error} {number}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_code_passes_through_as_it_is() {
+        let body = json!({"error": "invalid_grant", "error_description": "AADSTS4711: whatever", "error_codes": [4711], "correlation_id": "c-1"});
+        let error = http_error(&answer(400, body));
+        let provider = error.provider().unwrap();
+        assert_eq!((error.kind(), error.reason(), error.advice()), (ErrorKind::InvalidGrant, "invalid_grant", None));
+        assert_eq!((provider.code.as_deref(), provider.codes.as_slice()), (Some("AADSTS4711"), &[4711][..]));
+        assert_eq!(error.user_message(), ErrorKind::InvalidGrant.user_message());
+        assert_eq!(provider.description.as_deref(), Some("AADSTS4711: whatever"));
+        assert!(error.to_string().contains("code=AADSTS4711") && !error.to_string().contains("whatever"), "{error}");
+    }
+
+    /// A code of general failure comes before the one that says what it was.
+    #[test]
+    fn of_several_codes_the_one_that_tells_most_counts() {
+        let told = |codes: &[u64], description: &str| {
+            let error = http_error(&answer(
+                400,
+                json!({"error": "invalid_grant", "error_description": description, "error_codes": codes}),
+            ));
+            (error.provider().unwrap().code.clone().unwrap_or_default(), error.reason())
+        };
+        assert_eq!(told(&[70002, 54005], "AADSTS70002: …"), ("AADSTS54005".to_owned(), "code_redeemed"));
+        assert_eq!(told(&[70000], "AADSTS70000: …"), ("AADSTS70000".to_owned(), "grant_not_accepted"));
+        assert_eq!(told(&[1, 70000], ""), ("AADSTS70000".to_owned(), "grant_not_accepted"));
+        assert_eq!(told(&[90006], "AADB2C90006: …").1, "redirect_uri_not_registered");
+        // Numbers of somebody who is not Microsoft.
+        assert_eq!(told(&[65001], "the code was used"), (String::new(), "invalid_grant"));
+    }
+
+    /// MSAL-053: what is logged is this crate's own words, the codes and the identifiers.
+    #[test]
+    fn the_log_names_the_code_its_remedy_and_the_providers_identifiers_and_nobody() {
+        let description = "AADSTS7000222: The secret of 'Contoso Sales' of ada@contoso.com has expired. Trace ID: 0a0b-1 Correlation ID: 9c9d-2";
+        let error = http_error(&answer(
+            401,
+            json!({"error": "invalid_client", "error_description": description, "error_codes": [7000222]}),
+        ));
+        let line = error.to_string();
+        let advice = error.advice().unwrap();
+        for part in ["client_secret_expired", "AADSTS7000222", "9c9d-2", "0a0b-1", advice.for_operator, "status=401"] {
+            assert!(line.contains(part), "{part} is not in {line}");
+        }
+        for part in ["Contoso", "ada@"] {
+            assert!(!format!("{line} {error:?}").contains(part), "{line}");
+        }
+        assert_eq!(error.user_message(), advice.for_person);
+    }
+
+    /// The providers that are not Microsoft: `error` alone.
+    #[test]
+    fn errors_of_the_specification_have_advice_and_keep_their_kind() {
+        for (error, kind, reason) in [
+            ("invalid_client", ErrorKind::ClientRefused, "client_credential_refused"),
+            ("unauthorized_client", ErrorKind::ClientRefused, "client_not_authorized"),
+            ("invalid_scope", ErrorKind::ProviderError, "scope_invalid"),
+            ("invalid_request", ErrorKind::ProviderError, "request_malformed"),
+            ("login_required", ErrorKind::InteractionRequired, "interaction_required"),
+            ("access_denied", ErrorKind::AccessDenied, "access_denied"),
+            ("invalid_grant", ErrorKind::InvalidGrant, "invalid_grant"),
+        ] {
+            let told = http_error(&answer(400, json!({"error": error, "error_description": "Ada"})));
+            assert_eq!((told.kind(), told.reason()), (kind, reason), "{error}");
+            assert_eq!(told.provider().unwrap().code, None);
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{
     seams::{Identity, Issued, RefreshRequest, Refreshed, Refresher},
 };
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, ProviderError},
     protocol::{IdTokenExpectation, Nonce, Provider},
     secret::Secret,
 };
@@ -40,7 +40,10 @@ impl Refresher for Provider {
 /// A scope that the person was never asked for is refused as `invalid_scope` (RFC 6749 section 5.2): a sign-in that asks for it helps.
 fn ask_for_consent(error: Error) -> Error {
     match error.provider() {
-        Some(said) if said.error == "invalid_scope" => Error::from_provider(ErrorKind::InteractionRequired, said.clone()),
+        Some(said) if said.error == "invalid_scope" => {
+            // The advice is for an application that asks for what nobody knows.
+            Error::from_provider(ErrorKind::InteractionRequired, ProviderError { advice: None, ..said.clone() })
+        }
         _ => error,
     }
 }

@@ -1,0 +1,249 @@
+//! What the error codes of Microsoft and of OAuth 2.0 mean: for each a stable reason, what it says about the request, and advice.
+//!
+//! - The tables are compiled in: [`codes_entra`](super::codes_entra), [`codes_b2c`](super::codes_b2c), [`codes_oauth`](super::codes_oauth).
+//! - What a person reads belongs to the reason; what an operator reads belongs to the code, because the same trouble is mended in different places.
+//! - Microsoft says that codes may change. So `error` decides, and a code only adds to it ([`Effect`]); one that is not in the tables changes nothing.
+
+use super::{codes_b2c, codes_entra, codes_oauth};
+use crate::error::Advice;
+
+/// What a code says about the request, beyond the `error` that it comes with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Nothing: `error` says it all.
+    AsSaid,
+    /// The person can do something about it at the provider.
+    Interaction,
+    /// It may go better later, and nothing of ours is at fault.
+    Passing,
+    /// The application or its registration has to be mended.
+    Client,
+    /// The person is not let in.
+    Denied,
+}
+
+/// A known code.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) number: u64,
+    pub(crate) effect: Effect,
+    /// It only says that there is another code that says more.
+    pub(crate) wrapper: bool,
+    pub(crate) advice: Advice,
+}
+
+/// Every error code that this crate knows, with its advice: Entra's, then B2C's, then those of OAuth 2.0.
+///
+/// For documentation, and for pages in another language: what a person reads depends on [`Advice::reason`] alone.
+///
+/// ```
+/// let secret_expired = tower_identity::authority::error_codes().find(|advice| advice.code == "AADSTS7000222").unwrap();
+/// assert_eq!(secret_expired.reason, "client_secret_expired");
+/// ```
+pub fn error_codes() -> impl Iterator<Item = &'static Advice> {
+    [codes_entra::ROWS, codes_b2c::ROWS, codes_oauth::ROWS].into_iter().flatten().map(|row| &row.advice)
+}
+
+/// The row of `AADSTS` and this number.
+pub(crate) fn entra(number: u64) -> Option<&'static Row> {
+    codes_entra::ROWS.iter().find(|row| row.number == number)
+}
+
+/// The row of `AADB2C` and this number.
+pub(crate) fn b2c(number: u64) -> Option<&'static Row> {
+    codes_b2c::ROWS.iter().find(|row| row.number == number)
+}
+
+/// The row of an `error`.
+pub(crate) fn oauth(error: &str) -> Option<&'static Row> {
+    codes_oauth::ROWS.iter().find(|row| row.advice.code == error)
+}
+
+/// Declares [`Reason`]: per reason its stable code, what it says about the request, and the sentence that a person may read.
+macro_rules! reasons {
+    ($($reason:ident = $code:literal, $effect:ident, $message:literal;)*) => {
+        /// Why a provider said no, finer than an [`ErrorKind`](crate::ErrorKind).
+        #[derive(Clone, Copy, Debug)]
+        pub(super) enum Reason { $($reason,)* }
+
+        impl Reason {
+            pub(super) const fn code(self) -> &'static str {
+                match self { $(Self::$reason => $code,)* }
+            }
+
+            pub(super) const fn effect(self) -> Effect {
+                match self { $(Self::$reason => Effect::$effect,)* }
+            }
+
+            pub(super) const fn for_person(self) -> &'static str {
+                match self { $(Self::$reason => $message,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    // The application and its registration.
+    RedirectUriNotRegistered = "redirect_uri_not_registered", Client, "This application's address is not registered at the sign-in service. Please tell the people who run it.";
+    RedirectUriPlatform = "redirect_uri_wrong_platform", Client, "This application is registered in a wrong way at the sign-in service. Please tell the people who run it.";
+    ClientSecretWrong = "client_secret_wrong", Client, "The sign-in service does not accept this application's secret. Please tell the people who run it.";
+    ClientSecretExpired = "client_secret_expired", Client, "This application's secret at the sign-in service has expired. Please tell the people who run it.";
+    ClientCredentialMissing = "client_credential_missing", Client, "This application did not prove itself to the sign-in service. Please tell the people who run it.";
+    ClientCredentialUnexpected = "client_credential_unexpected", Client, "This application is registered in a wrong way at the sign-in service. Please tell the people who run it.";
+    ClientCredentialRefused = "client_credential_refused", Client, "The sign-in service does not accept this application. Please tell the people who run it.";
+    ClientAssertionRejected = "client_assertion_rejected", Client, "The sign-in service does not accept this application's certificate. Please tell the people who run it.";
+    ClientAssertionTime = "client_assertion_clock_skew", Client, "The clock of this application's server seems to be wrong. Please tell the people who run it.";
+    ClientNotAuthorized = "client_not_authorized", Client, "This application may not sign people in this way. Please tell the people who run it.";
+    ApplicationNotFound = "application_not_found", Client, "The sign-in service does not know this application. Please tell the people who run it.";
+    ApplicationDisabled = "application_disabled", Client, "This application is switched off at the sign-in service. Please ask your administrator.";
+    ApplicationNotMultiTenant = "application_not_multi_tenant", Client, "This application is not set up for accounts of other organisations. Please tell the people who run it.";
+    TenantNotFound = "tenant_not_found", Client, "The organisation that this application names does not exist at the sign-in service. Please tell the people who run it.";
+    TenantInOtherCloud = "tenant_in_other_cloud", Client, "Your organisation is in another cloud than this application expects. Please tell the people who run it.";
+    ScopeInvalid = "scope_invalid", Client, "This application asks for a permission that the sign-in service does not know. Please tell the people who run it.";
+    ScopeOfSeveralResources = "scope_of_several_resources", Client, "This application asks for too much at once. Please tell the people who run it.";
+    PermissionNotConfigured = "permission_not_configured", Client, "A permission is missing in this application's registration. Please tell the people who run it.";
+    ResourceNotFound = "resource_not_found", Client, "A service that this application needs is not available in your organisation. Please ask your administrator.";
+    RequestMalformed = "request_malformed", Client, "The sign-in service did not understand this application. Please tell the people who run it.";
+    ResponseTypeUnsupported = "response_type_unsupported", Client, "The sign-in service does not offer what this application asks for. Please tell the people who run it.";
+    GrantTypeUnsupported = "grant_type_unsupported", Client, "The sign-in service does not offer what this application asks for. Please tell the people who run it.";
+
+    // Consent and who is let in.
+    ConsentRequired = "consent_required", Interaction, "You have not yet agreed to what this application may do. Sign in again and agree to it.";
+    AdminConsentRequired = "admin_consent_required", Interaction, "An administrator of your organisation has to approve this application first. Please ask them.";
+    ConsentDeclined = "consent_declined", Denied, "You did not agree to what this application may do, so it cannot sign you in. Try again if that was a mistake.";
+    AgeConsentRequired = "age_consent_required", Denied, "Your account needs the consent of a parent or guardian for this application.";
+    UserNotAssigned = "user_not_assigned", Denied, "Your account has not been given access to this application. Please ask your administrator.";
+    AccountNotInTenant = "account_not_in_tenant", Denied, "Your account does not belong to the organisation of this application. Use another account, or ask to be invited as a guest.";
+    GuestInvitationPending = "guest_invitation_pending", Denied, "You have not yet accepted your invitation. Open the invitation in your e-mail, or ask for a new one.";
+    GuestNotAllowed = "guest_not_allowed", Denied, "Guest accounts have no access to this application. Use an account of the organisation itself.";
+    PersonalAccountNotAllowed = "personal_account_not_allowed", Denied, "Personal accounts have no access to this application. Use your work or school account.";
+    WorkAccountNotAllowed = "work_account_not_allowed", Denied, "Work and school accounts have no access to this application. Use a personal account.";
+    TenantRestricted = "tenant_restricted", Denied, "Your organisation or your network does not allow sign-in to this application's organisation. Please ask your administrator.";
+    ConditionalAccess = "conditional_access_blocked", Denied, "A rule of your organisation does not allow this sign-in. Please ask your administrator.";
+    DeviceNotCompliant = "device_not_compliant", Denied, "Your organisation allows this only from a device that it manages. Use such a device, or ask your administrator.";
+    DeviceAuthentication = "device_authentication_required", Interaction, "Your device has to be recognised by your organisation. Sign in again from a device that it knows.";
+    AppNotApproved = "browser_not_approved", Denied, "Your organisation allows this only from an approved app or browser. Please ask your administrator.";
+    RiskBlocked = "sign_in_blocked_by_risk", Denied, "Your organisation has blocked this sign-in, because it looks unusual. Please ask your administrator.";
+    Cancelled = "sign_in_cancelled", Denied, "The sign-in was cancelled.";
+
+    // What the person has to do.
+    MfaRequired = "mfa_required", Interaction, "A second step is needed to sign you in. Sign in again and confirm it.";
+    MfaRegistration = "mfa_registration_required", Interaction, "Your account needs a second sign-in method. Sign in again and set it up.";
+    PasswordExpired = "password_expired", Interaction, "Your password has expired. Sign in again and choose a new one.";
+    PasswordChangeRequired = "password_change_required", Interaction, "You have to change your password. Sign in again and choose a new one.";
+    PasswordForgotten = "password_forgotten", AsSaid, "You asked to reset your password. Sign in again when it is reset.";
+    CredentialsWrong = "credentials_wrong", AsSaid, "The user name or the password is wrong. Please try again.";
+    AccountLocked = "account_locked", Denied, "Your account is locked after too many attempts. Wait a while, or ask your administrator.";
+    AccountDisabled = "account_disabled", Denied, "Your account is disabled. Please ask your administrator.";
+    AccountNotFound = "account_not_found", AsSaid, "There is no such account. Use another one.";
+    AccountSelection = "account_selection_required", Interaction, "Please sign in again and choose an account.";
+    SignInNeeded = "sign_in_needed", Interaction, "You are not signed in at the sign-in service any more. Please sign in again.";
+
+    // The grant.
+    CodeRedeemed = "code_redeemed", AsSaid, "This sign-in was already used. Please sign in again.";
+    CodeOfOtherTenant = "code_of_other_tenant", AsSaid, "The sign-in belongs to another organisation. Please sign in again.";
+    PkceFailed = "pkce_failed", AsSaid, "The sign-in could not be completed. Please sign in again.";
+    GrantExpired = "refresh_token_expired", AsSaid, "Your sign-in has expired. Please sign in again.";
+    GrantRevoked = "refresh_token_revoked", AsSaid, "Your sign-in has been revoked, for example because the password was changed. Please sign in again.";
+    GrantInvalid = "grant_not_accepted", AsSaid, "Your sign-in is no longer valid. Please sign in again.";
+    SignInFrequency = "sign_in_frequency", AsSaid, "Your organisation wants you to sign in again from time to time. Please sign in again.";
+    AssertionInvalid = "user_assertion_invalid", AsSaid, "Your sign-in is no longer valid. Please sign in again.";
+
+    // The service.
+    Throttled = "throttled", Passing, "The sign-in service is busy. Please try again in a few minutes.";
+    LoopDetected = "request_loop", Passing, "There were too many sign-ins in a row. Close this tab, wait some minutes and try again.";
+    ServiceUnavailable = "service_unavailable", Passing, "The sign-in service has a problem at the moment. Please try again in a little while.";
+    ServiceFault = "service_fault", AsSaid, "The sign-in service has a problem. Please try again; if it stays, tell the people who run this application.";
+    IdentityProviderFailed = "identity_provider_failed", AsSaid, "Your organisation's own sign-in did not work. Please try again, or ask your administrator.";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{HashMap, HashSet};
+
+    use super::*;
+    use crate::error::ErrorKind;
+
+    fn rows() -> impl Iterator<Item = &'static Row> {
+        [codes_entra::ROWS, codes_b2c::ROWS, codes_oauth::ROWS].into_iter().flatten()
+    }
+
+    #[test]
+    fn the_codes_that_are_met_most_are_known() {
+        let known: HashSet<&str> = error_codes().map(|advice| advice.code).collect();
+        for code in [
+            "AADSTS50011",
+            "AADSTS7000222",
+            "AADSTS7000215",
+            "AADSTS65001",
+            "AADSTS90094",
+            "AADSTS50105",
+            "AADSTS50020",
+            "AADSTS53003",
+            "AADSTS50076",
+            "AADSTS50079",
+            "AADSTS50055",
+            "AADSTS50057",
+            "AADSTS700016",
+            "AADSTS700024",
+            "AADSTS54005",
+            "AADSTS70008",
+            "AADSTS700082",
+            "AADSTS50173",
+            "AADSTS500011",
+            "AADSTS90002",
+            "AADSTS50194",
+            "AADSTS50196",
+            "AADSTS50058",
+            "AADSTS50126",
+            "AADSTS50053",
+            "AADSTS65004",
+            "AADSTS9002327",
+            "AADB2C90118",
+            "AADB2C90091",
+            "AADB2C90006",
+            "AADB2C90080",
+            "AADB2C90081",
+            "AADB2C90244",
+        ] {
+            assert!(known.contains(code), "{code}");
+        }
+        assert!(known.len() >= 120, "{}", known.len());
+    }
+
+    #[test]
+    fn every_code_is_there_once_with_all_that_it_promises() {
+        let mut seen = HashSet::new();
+        for row in rows() {
+            let Advice { code, reason, for_person, for_operator, source } = row.advice;
+            assert!(seen.insert(code), "{code} is there twice");
+            assert!(reason.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{code}: {reason}");
+            assert!(code.ends_with(&row.number.to_string()) || row.number == 0, "{code}");
+            assert!(source.starts_with("https://"), "{code}: {source}");
+            for text in [for_person, for_operator] {
+                assert!(text.len() > 10 && text.ends_with('.') && text.starts_with(char::is_uppercase), "{code}: {text}");
+                assert!(text.len() < 330, "{code}: a sentence, not a page: {text}");
+            }
+            assert!(
+                !for_person.contains("AADSTS") && !for_person.contains("token"),
+                "{code}: words of specialists: {for_person}"
+            );
+        }
+    }
+
+    /// A reason that is also that of a kind would be two things under one name.
+    #[test]
+    fn reasons_are_not_those_of_kinds() {
+        let kinds: HashMap<&str, ErrorKind> = ErrorKind::ALL.iter().map(|kind| (kind.reason(), *kind)).collect();
+        for advice in error_codes() {
+            assert!(!kinds.contains_key(advice.reason), "{}: {}", advice.code, advice.reason);
+        }
+    }
+
+    #[test]
+    fn the_two_families_of_numbers_are_kept_apart() {
+        assert_eq!(entra(90006).map(|row| row.advice.reason), Some("service_unavailable"));
+        assert_eq!(b2c(90006).map(|row| row.advice.reason), Some("redirect_uri_not_registered"));
+        assert!(entra(1).is_none() && b2c(1).is_none() && oauth("").is_none() && oauth("INVALID_SCOPE").is_none());
+    }
+}

@@ -1,0 +1,38 @@
+//! The `error` values of OAuth 2.0 that say more than their kind of failure.
+//!
+//! Those of a person's sign-in (`login_required`, `access_denied`, …) and of a grant are kinds of their own and need no row.
+
+use super::codes::{Effect, Reason, Row};
+use crate::error::Advice;
+
+const TOKEN_ENDPOINT: &str = "https://www.rfc-editor.org/rfc/rfc6749#section-5.2";
+const AUTHORIZATION_ENDPOINT: &str = "https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2.1";
+
+/// Per `error`: the reason, what to do about it, and where it is documented. They are kinds already, so the code adds nothing to them.
+macro_rules! rows {
+    ($($error:literal = $reason:ident, $operator:literal, $source:expr;)*) => {
+        pub(super) const ROWS: &[Row] = &[$(Row {
+            number: 0,
+            effect: Effect::AsSaid,
+            wrapper: true,
+            advice: Advice {
+                code: $error,
+                reason: Reason::$reason.code(),
+                for_person: Reason::$reason.for_person(),
+                for_operator: $operator,
+                source: $source,
+            },
+        },)*];
+    };
+}
+
+rows! {
+    "invalid_request" = RequestMalformed, "The provider misses a parameter or does not take one: its own log says which; check scopes, response mode and options of the sign-in.", AUTHORIZATION_ENDPOINT;
+    "invalid_client" = ClientCredentialRefused, "The provider does not accept the client id or its credential: check both, whether the secret has expired, and how it is sent (`ClientCredential::with_method`).", TOKEN_ENDPOINT;
+    "unauthorized_client" = ClientNotAuthorized, "The application may not use the authorization code flow, or this redirect address: allow both in its registration.", AUTHORIZATION_ENDPOINT;
+    "invalid_scope" = ScopeInvalid, "The provider does not know a scope or does not allow it to this application: check `with_scopes`, and leave `offline_access` out if it is not offered (`with_openid_scopes`).", AUTHORIZATION_ENDPOINT;
+    "unsupported_response_type" = ResponseTypeUnsupported, "The provider does not allow the authorization code flow to this application: allow it in its registration.", AUTHORIZATION_ENDPOINT;
+    "unsupported_grant_type" = GrantTypeUnsupported, "The provider does not offer this grant: allow it in the application's registration.", TOKEN_ENDPOINT;
+    "invalid_target" = ResourceNotFound, "The provider does not know the resource, or does not allow it to this application.", "https://www.rfc-editor.org/rfc/rfc8707#section-2";
+    "invalid_redirect_uri" = RedirectUriNotRegistered, "Register the redirect address of this configuration at the provider, to the letter.", AUTHORIZATION_ENDPOINT;
+}
