@@ -69,7 +69,7 @@ impl Answers {
         let kind = ErrorKind::SignInRequired;
         let challenge = HeaderValue::try_from(format!(r#"Cookie realm="sign-in", form-action="{sign_in}""#));
         let mut response = match caller {
-            Caller::Grpc => return grpc(kind),
+            Caller::Grpc => return grpc(kind, kind.reason()),
             Caller::Navigation | Caller::Document => {
                 let mut page = Page::new(PageKind::SignIn, "Please sign in", "This page is for people who are signed in.")
                     .with_action(Action::link("Sign in", sign_in));
@@ -78,11 +78,11 @@ impl Answers {
             }
             Caller::Htmx => {
                 let target = HeaderValue::try_from(&sign_in);
-                let mut response = problem(kind, None, Some(sign_in));
+                let mut response = problem(&Error::new(kind, "nobody is signed in"), None, Some(sign_in));
                 response.headers_mut().extend(target.map(|target| (http::HeaderName::from_static("hx-redirect"), target)));
                 response
             }
-            Caller::Program => problem(kind, None, Some(sign_in)),
+            Caller::Program => problem(&Error::new(kind, "nobody is signed in"), None, Some(sign_in)),
         };
         response.headers_mut().extend(challenge.map(|challenge| (WWW_AUTHENTICATE, challenge)));
         response
@@ -92,8 +92,8 @@ impl Answers {
         let reference = secret::random::<6>().map(|bytes| secret::base64url(&bytes)).unwrap_or_default();
         tracing::warn!(reason = error.reason(), correlation_id = %reference, %error, "request refused");
         let mut response = match caller {
-            Caller::Grpc => grpc(error.kind()),
-            Caller::Program | Caller::Htmx => problem(error.kind(), Some(reference), again),
+            Caller::Grpc => grpc(error.kind(), error.reason()),
+            Caller::Program | Caller::Htmx => problem(&error, Some(reference), again),
             Caller::Navigation | Caller::Document => {
                 let status = status(error.kind());
                 let (kind, title) = match status {
@@ -104,7 +104,13 @@ impl Answers {
                 };
                 let mut page = Page::new(kind, title, error.user_message());
                 page.reason = Some(error.reason());
-                page.provider = error.provider().map(|said| said.description.clone().unwrap_or_else(|| said.error.clone()));
+                page.advice = error.advice();
+                if let Some(said) = error.provider() {
+                    page.code = said.code.clone().or_else(|| (!said.error.is_empty()).then(|| said.error.clone()));
+                    page.provider = said.description.clone().filter(|_| self.development || said.advice.is_none());
+                    page.provider_correlation_id.clone_from(&said.correlation_id);
+                    page.provider_trace_id.clone_from(&said.trace_id);
+                }
                 page.detail = self.development.then(|| error.to_string());
                 page.correlation_id = Some(reference);
                 page.time = Some(self.clock.now());
@@ -153,17 +159,20 @@ fn redirect<R>(to: &str) -> Response<IdentityBody<R>> {
     response
 }
 
-/// A problem document (RFC 9457) with the reason code and the address to sign in at.
-fn problem<R>(kind: ErrorKind, reference: Option<String>, sign_in: Option<String>) -> Response<IdentityBody<R>> {
-    let status = status(kind);
+/// A problem document (RFC 9457) with the reason code and the address to sign in at. `kind` is for programs that decide by it: the reason may be finer.
+fn problem<R>(error: &Error, reference: Option<String>, sign_in: Option<String>) -> Response<IdentityBody<R>> {
+    let status = status(error.kind());
     let mut document = json!({
         "type": "about:blank",
         "title": status.canonical_reason(),
         "status": status.as_u16(),
-        "detail": kind.user_message(),
-        "reason": kind.reason(),
+        "detail": error.user_message(),
+        "reason": error.reason(),
+        "kind": error.kind().reason(),
     });
+    let code = error.provider().and_then(|said| said.code.clone());
     if let Some(members) = document.as_object_mut() {
+        members.extend(code.map(|value| ("code".to_owned(), value.into())));
         members.extend(reference.map(|value| ("correlation_id".to_owned(), value.into())));
         members.extend(sign_in.map(|value| ("sign_in".to_owned(), value.into())));
     }
@@ -174,7 +183,7 @@ fn problem<R>(kind: ErrorKind, reference: Option<String>, sign_in: Option<String
 }
 
 /// A gRPC answer without messages: status in the headers, which is how the protocol spells "trailers only".
-fn grpc<R>(kind: ErrorKind) -> Response<IdentityBody<R>> {
+fn grpc<R>(kind: ErrorKind, reason: &'static str) -> Response<IdentityBody<R>> {
     let code = match status(kind) {
         StatusCode::UNAUTHORIZED => 16,
         StatusCode::FORBIDDEN => 7,
@@ -186,7 +195,7 @@ fn grpc<R>(kind: ErrorKind) -> Response<IdentityBody<R>> {
     let headers: &mut HeaderMap = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert("grpc-status", HeaderValue::from(code));
-    headers.insert("grpc-message", HeaderValue::from_static(kind.reason()));
+    headers.insert("grpc-message", HeaderValue::from_static(reason));
     response
 }
 

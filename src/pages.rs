@@ -2,6 +2,7 @@
 //!
 //! - Everything is escaped by construction; text of the provider is only ever text.
 //! - No script, no image, no font: the policy sent along allows this page's style sheet and nothing else.
+//! - One heading, one sentence, what to do next, and below it the details that help whoever is asked for help. Light and dark follow the system.
 //! - Replace them by giving [`IdentityLayer::with_pages`](crate::IdentityLayer::with_pages) a [`PageRenderer`].
 
 use std::{fmt, sync::LazyLock};
@@ -9,7 +10,7 @@ use std::{fmt, sync::LazyLock};
 use aws_lc_rs::digest;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::clock::UnixTime;
+use crate::{clock::UnixTime, error::Advice};
 
 const STYLE: &str = include_str!("pages.css");
 
@@ -68,14 +69,23 @@ pub struct Page {
     pub message: String,
     /// What can be done next; the first is the likeliest.
     pub actions: Vec<Action>,
-    /// The stable reason code ([`ErrorKind::reason`](crate::ErrorKind::reason)).
+    /// The stable reason code ([`Error::reason`](crate::Error::reason)).
     pub reason: Option<&'static str>,
-    /// What the provider said, for the people who run the application: untrusted text.
+    /// The provider's code, for example `AADSTS50105` or `invalid_scope`: untrusted text, also where it is a known code.
+    pub code: Option<String>,
+    /// What that code means, if it is known; [`message`](Self::message) is the sentence of it for the person.
+    pub advice: Option<&'static Advice>,
+    /// What the provider said, for the people who run the application: untrusted text. Where the code is known it is left out, because Microsoft writes names of
+    /// accounts and tenants into it; where the base URL is plain http, which is to say on a developer's own machine, it is always there.
     pub provider: Option<String>,
-    /// The line of the log, where the base URL is plain http, which is to say a developer's own machine. It holds no secret.
+    /// The line of the log, where the base URL is plain http. It holds no secret.
     pub detail: Option<String>,
     /// The same value as in the log, to quote when asking for help.
     pub correlation_id: Option<String>,
+    /// The provider's own value for its log, to quote when its people are asked: untrusted text.
+    pub provider_correlation_id: Option<String>,
+    /// Another such value: untrusted text.
+    pub provider_trace_id: Option<String>,
     /// When it happened.
     pub time: Option<UnixTime>,
     /// Where a form of this page may end up after redirects: the provider's origin, for the policy.
@@ -90,9 +100,13 @@ impl Page {
             message: message.into(),
             actions: Vec::new(),
             reason: None,
+            code: None,
+            advice: None,
             provider: None,
             detail: None,
             correlation_id: None,
+            provider_correlation_id: None,
+            provider_trace_id: None,
             time: None,
             form_target: None,
         }
@@ -136,7 +150,7 @@ pub struct RenderedPage {
 ///
 /// # Security
 ///
-/// [`Page::provider`] was written by somebody else: escape it.
+/// [`Page::provider`], [`Page::code`] and the provider's identifiers were written by somebody else: escape them.
 pub trait PageRenderer: fmt::Debug + Send + Sync + 'static {
     /// The page as HTML.
     fn render(&self, page: &Page) -> RenderedPage;
@@ -166,6 +180,7 @@ fn document(page: &Page) -> Markup {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
                 meta name="robots" content="noindex";
                 title { (page.title) }
                 style { (PreEscaped(STYLE)) }
@@ -199,36 +214,37 @@ fn button(action: &Action, quiet: bool) -> Markup {
 
 fn facts(page: &Page) -> Markup {
     let facts = [
+        ("Code", page.code.clone()),
         ("Reason", page.reason.map(str::to_owned)),
-        ("Provider", page.provider.clone()),
+        ("Message", page.provider.clone()),
         ("Detail", page.detail.clone()),
         ("Reference", page.correlation_id.clone()),
-        ("Time", page.time.and_then(utc)),
+        ("Provider's reference", page.provider_correlation_id.clone()),
+        ("Provider's trace", page.provider_trace_id.clone()),
     ];
+    let time = page.time.and_then(utc);
     html! {
-        @if facts.iter().any(|(_, value)| value.is_some()) {
-            dl {
-                @for (name, value) in &facts {
-                    @if let Some(value) = value { dt { (name) } dd { (value) } }
+        @if time.is_some() || facts.iter().any(|(_, value)| value.is_some()) {
+            section aria-labelledby="details" {
+                h2 #details { "Details for whoever helps you" }
+                dl {
+                    @for (name, value) in &facts {
+                        @if let Some(value) = value { dt { (name) } dd { (value) } }
+                    }
+                    @if let Some((machine, words)) = &time { dt { "Time" } dd { time datetime=(machine) { (words) } } }
                 }
             }
         }
     }
 }
 
-/// The moment as `2026-11-21 20:42:00 UTC`.
-fn utc(time: UnixTime) -> Option<String> {
+/// The moment for programs and for people: `2026-11-21T20:42:00Z` and `2026-11-21 20:42:00 UTC`.
+fn utc(time: UnixTime) -> Option<(String, String)> {
     let moment = time::OffsetDateTime::from_unix_timestamp(time.as_seconds()).ok()?;
     let (date, clock) = (moment.date(), moment.time());
-    Some(format!(
-        "{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC",
-        date.year(),
-        u8::from(date.month()),
-        date.day(),
-        clock.hour(),
-        clock.minute(),
-        clock.second()
-    ))
+    let date = format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day());
+    let clock = format!("{:02}:{:02}:{:02}", clock.hour(), clock.minute(), clock.second());
+    Some((format!("{date}T{clock}Z"), format!("{date} {clock} UTC")))
 }
 
 #[cfg(test)]
@@ -239,10 +255,60 @@ mod tests {
     #[test]
     fn text_of_the_provider_is_only_text() {
         let mut page = Page::new(PageKind::Error, "Sign-in failed", "<b>bold</b>");
-        page.provider = Some("<script>alert(1)</script>\" onload=\"x".into());
+        for place in [&mut page.provider, &mut page.code, &mut page.provider_correlation_id, &mut page.provider_trace_id] {
+            *place = Some("<script>alert(1)</script>\" onload=\"x".into());
+        }
         let html = DefaultPages.render(&page).html;
         assert!(!html.contains("<script") && !html.contains("<b>"), "{html}");
         assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;&quot; onload="), "{html}");
+    }
+
+    /// What a screen reader, a keyboard and a pair of tired eyes need.
+    #[test]
+    fn the_page_has_a_language_one_heading_and_named_details() {
+        let mut page = Page::new(PageKind::Error, "Sign-in failed", "The secret has expired.")
+            .with_action(Action::link("Try again", "/auth/login"));
+        page.code = Some("AADSTS7000222".into());
+        page.time = Some(UnixTime::from_seconds(1_700_000_000));
+        let html = DefaultPages.render(&page).html;
+        for part in [
+            "<html lang=\"en\">",
+            "<title>Sign-in failed</title>",
+            "<main>",
+            "<h1>Sign-in failed</h1>",
+            "<section aria-labelledby=\"details\"><h2 id=\"details\">",
+            "<dt>Code</dt><dd>AADSTS7000222</dd>",
+            "<time datetime=\"2023-11-14T22:13:20Z\">2023-11-14 22:13:20 UTC</time>",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        assert_eq!(html.matches("<h1>").count(), 1);
+        assert!(STYLE.contains("prefers-color-scheme:dark") && STYLE.contains(":focus-visible"));
+        let plain = DefaultPages.render(&Page::new(PageKind::SignedOut, "Signed out", "Bye.")).html;
+        assert!(!plain.contains("<section") && !plain.contains("<dl"), "{plain}");
+    }
+
+    /// WCAG 2.2 section 1.4.3: 4.5 to 1 for text, in both colour schemes.
+    #[test]
+    fn text_stands_out_from_its_ground() {
+        let colour = |scheme: &str, name: &str| {
+            let (_, rest) = scheme.split_once(&format!("--{name}:#")).unwrap();
+            let hex: String = rest.chars().take_while(char::is_ascii_hexdigit).collect();
+            let digits = if hex.len() == 3 { hex.chars().flat_map(|digit| [digit, digit]).collect() } else { hex };
+            let channel = |at: usize| {
+                let value = f64::from(u8::from_str_radix(&digits[at..at + 2], 16).unwrap()) / 255.0;
+                if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+            };
+            0.2126 * channel(0) + 0.7152 * channel(2) + 0.0722 * channel(4)
+        };
+        let (light, dark) = STYLE.split_once("prefers-color-scheme:dark").unwrap();
+        for scheme in [light, dark] {
+            for (text, ground) in [("ink", "paper"), ("soft", "paper"), ("act", "paper"), ("on-act", "act")] {
+                let (one, other) = (colour(scheme, text), colour(scheme, ground));
+                let contrast = (one.max(other) + 0.05) / (one.min(other) + 0.05);
+                assert!(contrast >= 4.5, "{text} on {ground}: {contrast:.2}");
+            }
+        }
     }
 
     /// C-344
@@ -259,7 +325,8 @@ mod tests {
 
     #[test]
     fn time_is_written_in_words_that_can_be_quoted() {
-        assert_eq!(utc(UnixTime::from_seconds(1_700_000_000)).as_deref(), Some("2023-11-14 22:13:20 UTC"));
+        let (machine, words) = utc(UnixTime::from_seconds(1_700_000_000)).unwrap();
+        assert_eq!((machine.as_str(), words.as_str()), ("2023-11-14T22:13:20Z", "2023-11-14 22:13:20 UTC"));
         assert_eq!(utc(UnixTime::from_seconds(i64::MAX)), None);
     }
 }
