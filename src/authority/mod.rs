@@ -107,7 +107,6 @@ impl Authority {
     }
 
     /// The same B2C tenant with another of its policies; `None` if it is not B2C.
-    #[allow(dead_code, reason = "for the policies of B2C, which the flow does not serve yet")]
     pub(crate) fn for_policy(&self, policy: &str) -> Option<Self> {
         match &self.kind {
             Kind::B2c { instance, tenant, policies, .. } => Self::at(

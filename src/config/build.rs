@@ -138,14 +138,13 @@ impl IdentityConfig {
         };
         let (edit_profile, reset_password) =
             (policies.and_then(|all| all.edit_profile.as_ref()), policies.and_then(|all| all.reset_password.as_ref()));
-        let paths = Paths {
-            login: at(&self.login_path),
-            callback: at(&site.callback_path),
-            logout: at(&self.logout_path),
-            signed_out: at(&self.signed_out_path),
-            edit_profile: optional("edit_profile_path", &self.edit_profile_path, "/auth/edit-profile", edit_profile)?,
-            reset_password: optional("reset_password_path", &self.reset_password_path, "/auth/reset-password", reset_password)?,
-        };
+        let paths = Paths::new(
+            [at(&self.login_path), at(&site.callback_path), at(&self.logout_path), at(&self.signed_out_path)],
+            [
+                optional("edit_profile_path", &self.edit_profile_path, "/auth/edit-profile", edit_profile)?,
+                optional("reset_password_path", &self.reset_password_path, "/auth/reset-password", reset_password)?,
+            ],
+        );
         for (index, (setting, own)) in paths.iter().enumerate() {
             if !path::is_plain(own) {
                 return Err(ConfigError::new(

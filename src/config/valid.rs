@@ -45,9 +45,30 @@ pub(crate) struct Paths {
     pub(crate) edit_profile: Option<String>,
     /// Only with an authority that has such a policy.
     pub(crate) reset_password: Option<String>,
+    /// One bit for each length that one of them has, the last for all above.
+    lengths: u64,
 }
 
 impl Paths {
+    pub(super) fn new(
+        [login, callback, logout, signed_out]: [String; 4],
+        [edit_profile, reset_password]: [Option<String>; 2],
+    ) -> Self {
+        let mut paths = Self { login, callback, logout, signed_out, edit_profile, reset_password, lengths: 0 };
+        paths.lengths = paths.iter().fold(0, |lengths, (_, path)| lengths | Self::bit(path.len()));
+        paths
+    }
+
+    /// Whether one of them is as long: a glance that spares the comparisons for most requests.
+    #[inline]
+    pub(crate) fn has_length(&self, length: usize) -> bool {
+        self.lengths & Self::bit(length) != 0
+    }
+
+    const fn bit(length: usize) -> u64 {
+        1 << (if length < 63 { length } else { 63 })
+    }
+
     /// All of them, with the setting that each comes from.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let optional = [("edit_profile_path", &self.edit_profile), ("reset_password_path", &self.reset_password)];

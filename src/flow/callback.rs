@@ -11,14 +11,14 @@ use tracing::Instrument;
 
 use super::{
     Answer, Asked, Flow, Reply,
-    start::{NONCE, Start, VERIFIER, is_unseen},
+    start::{NONCE, Start, Step, VERIFIER, is_unseen},
 };
 use crate::{
     config::{ResponseMode, ReturnPath, SessionEnd},
     error::{Error, ErrorKind},
-    protocol::{CallbackParameters, ClientInfo, Code, IdTokenExpectation, Nonce, TokenAnswer, VerifiedIdToken},
+    protocol::{CallbackParameters, ClientInfo, Code, IdTokenExpectation, Nonce, Provider, TokenAnswer, VerifiedIdToken},
     secret::Secret,
-    session::{Attempt, Cause, Landing, Lookup, Opened, SignedIn, State},
+    session::{Attempt, AttemptPurpose, Cause, Landing, Lookup, Opened, SignedIn, State},
     tokens::{CacheLimits, GrantRecord, Identity, Issued, Person, Scopes},
     user::User,
 };
@@ -43,11 +43,15 @@ impl Lifecycle<String, Exchange> for Running {
     }
 }
 
-/// What a sign-in led to.
+/// What an answer led to.
 #[derive(Clone, Debug)]
-pub(super) struct Done {
-    cookie: HeaderValue,
-    return_path: ReturnPath,
+pub(super) enum Done {
+    /// To a page, as a rule with the cookie of a new session.
+    Page { return_path: ReturnPath, cookie: Option<HeaderValue> },
+    /// The profile was edited: its claims are to be read again.
+    ReadAgain,
+    /// There is a new password: to sign in with it.
+    SignIn,
 }
 
 /// An answer, for recognising it again.
@@ -104,8 +108,9 @@ impl Flow {
         }
         let return_path = self.return_path(&attempt);
         // Until here nothing is used up: when the provider cannot be reached, the same address can be loaded again.
-        let metadata = self.provider.metadata().await?;
-        let finished = match parameters.check(&text, &metadata, self.config.authority()) {
+        let provider = self.provider_of(&attempt)?;
+        let metadata = provider.metadata().await?;
+        let finished = match parameters.check(&text, &metadata, provider.authority()) {
             Ok(code) => {
                 // Where the store is down the new session cannot be created either.
                 let present = self.sessions.load(asked.headers, self.clock.now()).await.ok().flatten();
@@ -114,12 +119,13 @@ impl Flow {
             Err(error) => Err(error),
         };
         let mut reply = match finished {
-            Ok(done) => Reply::redirect(done.return_path.as_str()).with_cookies([done.cookie]),
-            // Nothing could be shown to the person, so something has to be: once, since an interactive attempt is not silent.
-            Err(error) if error.kind() == ErrorKind::InteractionRequired && attempt.silent => {
-                self.start(asked, Start::with_pages(attempt, state.slot, return_path)).await
+            Ok(Done::Page { return_path, cookie }) => Reply::redirect(return_path.as_str()).with_cookies(cookie),
+            Ok(Done::ReadAgain) => {
+                let start = Start { step: Step::ReadAgain, ..Start::following(attempt, state.slot, return_path) };
+                self.start(asked, start).await
             }
-            Err(error) => Reply::failed(error, Some(self.sign_in_address(&return_path))),
+            Ok(Done::SignIn) => self.start(asked, Start::following(attempt, state.slot, return_path)).await,
+            Err(error) => self.unfinished(asked, error, attempt, state.slot, return_path).await,
         };
         // First of all: a sign-in that starts here is given the same slot.
         reply.cookies.insert(0, self.attempts.remove(state.slot));
@@ -180,19 +186,26 @@ impl Flow {
     /// `present` is the session of the browser now: another tab may have signed in since the attempt was made.
     async fn complete(&self, state: &str, attempt: &Attempt, code: &Code, present: Option<&Opened<User>>) -> Result<Done, Error> {
         let verifier = Secret::from(attempt.derive(VERIFIER)?);
-        let answer = self.provider.redeem_code(code, &verifier, self.config.redirect_uri().as_str()).await?;
+        let provider = self.provider_of(attempt)?;
+        let answer = provider.redeem_code(code, &verifier, self.config.redirect_uri().as_str()).await?;
         let client_info = self.client_info(&answer);
-        let token = self.verify(attempt, &answer, client_info.as_ref()).await?;
+        let token = self.verify(provider, attempt, &answer, client_info.as_ref()).await?;
         let home_account_id = client_info.and_then(|info| info.home_account_id());
-        let claims = self.provider.claims(&token, answer.access_token.as_ref()).await?;
         let person = Person {
             iss: token.iss().to_owned(),
             sub: token.sub().to_owned(),
             tid: token.tid().map(str::to_owned),
             oid: token.oid().map(str::to_owned),
         };
+        if let Some(done) = self.errand_done(attempt, &person)? {
+            return Ok(done);
+        }
+        let claims = provider.claims(&token, answer.access_token.as_ref()).await?;
         // Somebody else than the attempt was for: a session of their own, and nothing of the other's, the page included.
         let someone_else = attempt.expected.is_some_and(|expected| !expected.is(&person));
+        if someone_else && attempt.purpose == AttemptPurpose::ReadAgain {
+            return Err(Error::new(ErrorKind::PersonChanged, "somebody else is signed in at the provider than here"));
+        }
         let return_path = if someone_else { self.config.home().clone() } else { self.return_path(attempt) };
 
         let now = self.clock.now();
@@ -219,7 +232,7 @@ impl Flow {
             }
         }
         tracing::info!("signed in");
-        Ok(Done { cookie: created.set_cookie, return_path })
+        Ok(Done::Page { return_path, cookie: Some(created.set_cookie) })
     }
 
     /// What Microsoft told about the account. From anybody else it would mean nothing.
@@ -229,6 +242,7 @@ impl Flow {
 
     async fn verify(
         &self,
+        provider: &Provider,
         attempt: &Attempt,
         answer: &TokenAnswer,
         client_info: Option<&ClientInfo>,
@@ -238,15 +252,17 @@ impl Flow {
             .as_ref()
             .ok_or_else(|| Error::new(ErrorKind::TokenResponseInvalid, "the token answer has no ID token"))?;
         let nonce = attempt.derive(NONCE)?;
+        // How strong or recent a sign-in is means nothing at a policy that signs nobody in.
+        let signs_in = attempt.policy.is_none();
         let expectation = IdTokenExpectation {
             nonce: Nonce::Sent(&nonce),
-            max_age: attempt.max_age.map(|seconds| std::time::Duration::from_secs(seconds.into())),
-            acr: self.config.required_acr(),
-            auth_context: attempt.auth_context.as_deref(),
+            max_age: attempt.max_age.filter(|_| signs_in).map(|seconds| std::time::Duration::from_secs(seconds.into())),
+            acr: if signs_in { self.config.required_acr() } else { &[] },
+            auth_context: attempt.auth_context.as_deref().filter(|_| signs_in),
             access_token: answer.access_token.as_ref().map(Secret::expose),
             client_info,
         };
-        self.provider.verify_id_token(id_token.expose(), &expectation).await
+        provider.verify_id_token(id_token.expose(), &expectation).await
     }
 
     fn grant(

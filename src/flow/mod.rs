@@ -5,6 +5,7 @@
 mod admit;
 mod callback;
 mod challenge;
+mod errands;
 mod routes;
 mod sign_out;
 mod start;
@@ -18,7 +19,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use tracing::{Instrument as _, Span, field::Empty, info_span};
 
-use self::callback::Exchanges;
+use self::{
+    callback::Exchanges,
+    errands::{Errand, Policies},
+};
 use crate::{
     clock::Clock,
     config::{ResponseMode, ReturnPath, ValidConfig},
@@ -96,6 +100,7 @@ pub(crate) struct Flow {
     config: ValidConfig,
     clock: Arc<dyn Clock>,
     provider: Provider,
+    policies: Policies,
     cookies: Arc<Cookies>,
     sessions: Sessions<User>,
     attempts: Attempts,
@@ -138,6 +143,7 @@ impl Flow {
             attempts: Attempts::new(keys, Arc::clone(&cookies), &bound_to),
             sessions: Sessions::new(records, Arc::clone(&cookies), lifetimes, Sessions::<User>::DEFAULT_OPENED, user),
             exchanges: Exchanges::new(),
+            policies: Policies::new(&provider),
             config,
             clock,
             provider,
@@ -152,6 +158,8 @@ impl Flow {
             Route::SignIn => info_span!("identity.sign_in", outcome = Empty, reason = Empty),
             Route::Callback => info_span!("identity.callback", outcome = Empty, reason = Empty),
             Route::SignOut => info_span!("identity.sign_out", outcome = Empty, reason = Empty),
+            Route::EditProfile => info_span!("identity.edit_profile", outcome = Empty, reason = Empty),
+            Route::ResetPassword => info_span!("identity.reset_password", outcome = Empty, reason = Empty),
             Route::SignedOut | Route::Protected => Span::none(),
         };
         let reply = async {
@@ -160,6 +168,8 @@ impl Flow {
                 Route::Callback => self.callback(asked, form).await,
                 Route::SignOut => self.sign_out(asked).await,
                 Route::SignedOut => self.signed_out(),
+                Route::EditProfile => self.errand(asked, Errand::EditProfile).await,
+                Route::ResetPassword => self.errand(asked, Errand::ResetPassword).await,
                 Route::Protected => self.require_sign_in(asked).await,
             }
         };
@@ -173,7 +183,11 @@ impl Flow {
 
     /// The address that starts a sign-in and comes back to `return_path`.
     pub(crate) fn sign_in_address(&self, return_path: &ReturnPath) -> String {
+        self.address(&self.config.paths().login, return_path)
+    }
+
+    fn address(&self, own: &str, return_path: &ReturnPath) -> String {
         let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", return_path.as_str()).finish();
-        format!("{}?{query}", self.config.external_path(&self.config.paths().login))
+        format!("{}?{query}", self.config.external_path(own))
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use http::{HeaderMap, Method, header};
 
-use crate::config::{Preflight, ValidConfig};
+use crate::config::{Paths, Preflight, ValidConfig};
 
 /// Where a request goes that is not public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,15 +13,30 @@ pub(crate) enum Route {
     Callback,
     SignOut,
     SignedOut,
+    EditProfile,
+    ResetPassword,
     Protected,
 }
 
 /// `None` is a public path. Deny by default: whatever is not one of these exactly is protected.
 pub(super) fn route(config: &ValidConfig, method: &Method, path: &str, headers: &HeaderMap) -> Option<Route> {
-    let paths = config.paths();
     if config.public_paths().is_public(path) {
-        None
-    } else if path == paths.callback {
+        return None;
+    }
+    match own_route(config.paths(), path) {
+        None if config.preflight() == Preflight::Pass && is_preflight(method, headers) => None,
+        None => Some(Route::Protected),
+        own => own,
+    }
+}
+
+/// Which of the layer's own paths it is. Most paths are none, and most of those are not even as long as one.
+fn own_route(paths: &Paths, path: &str) -> Option<Route> {
+    if !paths.has_length(path.len()) {
+        return None;
+    }
+    let is = |own: &Option<String>| own.as_deref() == Some(path);
+    if path == paths.callback {
         Some(Route::Callback)
     } else if path == paths.login {
         Some(Route::SignIn)
@@ -29,10 +44,12 @@ pub(super) fn route(config: &ValidConfig, method: &Method, path: &str, headers: 
         Some(Route::SignOut)
     } else if path == paths.signed_out {
         Some(Route::SignedOut)
-    } else if config.preflight() == Preflight::Pass && is_preflight(method, headers) {
-        None
+    } else if is(&paths.edit_profile) {
+        Some(Route::EditProfile)
+    } else if is(&paths.reset_password) {
+        Some(Route::ResetPassword)
     } else {
-        Some(Route::Protected)
+        None
     }
 }
 

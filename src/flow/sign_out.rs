@@ -82,7 +82,7 @@ impl Flow {
     }
 
     /// Where to go when the provider has no part in it: home if everybody may see it, since a protected page would sign straight in again.
-    fn farewell(&self) -> String {
+    pub(super) fn farewell(&self) -> String {
         if self.config.is_home_public() {
             self.config.home().as_str().to_owned()
         } else {

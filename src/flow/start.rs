@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use super::{Answer, Asked, Flow, Reply};
+use super::{
+    Answer, Asked, Flow, Reply,
+    errands::{Errand, policy_of},
+};
 use crate::{
     caller::is_prefetch,
     config::{Prompt, ReturnPath, SignInOptions},
@@ -23,8 +26,22 @@ pub(crate) struct Start {
     pub(crate) retry: u8,
     /// What inside the application asked for it, if something did, and what asked before for the same page.
     pub(crate) causes: Vec<Cause>,
-    /// The silent attempt that the provider declined, and its slot: now it may talk to the person, whatever the configured `prompt` says.
-    pub(crate) silent: Option<(Slot, Attempt)>,
+    /// The attempt that it goes on from, and its slot, which it takes.
+    pub(crate) after: Option<(Slot, Attempt)>,
+    pub(crate) step: Step,
+}
+
+/// Which way a person is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// To sign in.
+    SignIn,
+    /// To sign in with pages, whatever the configured `prompt` says: a silent sign-in was declined.
+    WithPages,
+    /// Through another policy of the B2C tenant.
+    Errand(Errand),
+    /// Through the sign-in policy without a page, to read the claims again.
+    ReadAgain,
 }
 
 /// So many sessions in a row may be lost as soon as they began; then the person is told instead of sent round once more.
@@ -33,25 +50,38 @@ const MOST_LOST: u8 = 1;
 impl Start {
     /// A sign-in with the configured options.
     pub(crate) fn fresh(return_path: ReturnPath) -> Self {
-        Self { return_path, options: SignInOptions::new(), retry: 0, causes: Vec::new(), silent: None }
+        Self { return_path, options: SignInOptions::new(), retry: 0, causes: Vec::new(), after: None, step: Step::SignIn }
     }
 
-    /// The same sign-in as a silent one, with pages: for what it was started for, and asking for no less. Otherwise the page that wants it would ask again.
-    pub(crate) fn with_pages(silent: Attempt, slot: Slot, return_path: ReturnPath) -> Self {
+    /// Goes on from an attempt: for what that was started for, and asking for no less. Otherwise the page that wants it would ask again.
+    pub(crate) fn following(before: Attempt, slot: Slot, return_path: ReturnPath) -> Self {
         let words = |text: &Option<String>| text.iter().flat_map(|text| text.split(' ')).map(str::to_owned).collect::<Vec<_>>();
-        let mut options = SignInOptions::new().with_scopes(words(&silent.scopes)).with_acr_values(words(&silent.acr));
-        options.auth_context.clone_from(&silent.auth_context);
-        options.max_age = silent.max_age.map(|seconds| Duration::from_secs(seconds.into()));
-        Self { return_path, options, retry: 0, causes: silent.causes.clone(), silent: Some((slot, silent)) }
+        let mut options = SignInOptions::new().with_scopes(words(&before.scopes)).with_acr_values(words(&before.acr));
+        options.auth_context.clone_from(&before.auth_context);
+        options.max_age = before.max_age.map(|seconds| Duration::from_secs(seconds.into()));
+        Self { options, causes: before.causes.clone(), after: Some((slot, before)), ..Self::fresh(return_path) }
+    }
+
+    /// What to ask the provider for.
+    fn asked(&self, config: &SignInOptions) -> SignInOptions {
+        match self.step {
+            Step::SignIn => self.options.over(config),
+            Step::WithPages => SignInOptions { prompt: Vec::new(), ..self.options.over(config) },
+            // Of what a sign-in asks, only how its pages look means something to other policies.
+            Step::Errand(_) => SignInOptions {
+                ui_locales: config.ui_locales.clone(),
+                parameters: config.parameters.clone(),
+                ..SignInOptions::new()
+            },
+            Step::ReadAgain => SignInOptions { prompt: vec![Prompt::None], max_age: None, ..self.options.over(config) },
+        }
     }
 }
 
 impl Flow {
     /// The sign-in path: `?return_to=` is the one parameter that is read (security rules 1 and 3).
     pub(super) async fn sign_in(&self, asked: Asked<'_>) -> Reply {
-        let return_path = url::form_urlencoded::parse(asked.uri.query().unwrap_or_default().as_bytes())
-            .find(|(name, _)| name == "return_to")
-            .map_or_else(|| self.config.home().clone(), |(_, path)| self.config.return_path(&path));
+        let return_path = self.asked_return_path(asked);
         if asked.method != http::Method::GET {
             let error = Error::new(ErrorKind::RequestInvalid, "the sign-in path takes GET");
             return Reply::failed(error, Some(self.sign_in_address(&return_path)));
@@ -60,6 +90,13 @@ impl Flow {
             return Reply::new(Answer::SignInNeeded { sign_in: self.sign_in_address(&return_path) });
         }
         self.start(asked, Start::fresh(return_path)).await
+    }
+
+    /// Where `?return_to=` wants to go.
+    pub(super) fn asked_return_path(&self, asked: Asked<'_>) -> ReturnPath {
+        url::form_urlencoded::parse(asked.uri.query().unwrap_or_default().as_bytes())
+            .find(|(name, _)| name == "return_to")
+            .map_or_else(|| self.config.home().clone(), |(_, path)| self.config.return_path(&path))
     }
 
     /// Sends the person to the provider.
@@ -73,23 +110,25 @@ impl Flow {
 
     async fn begin(&self, asked: Asked<'_>, start: Start) -> Result<Reply, Error> {
         let now = self.clock.now();
-        let mut options = start.options.over(self.config.sign_in());
-        if start.silent.is_some() {
-            options.prompt.clear();
-        }
+        let provider = self.provider_for(start.step)?;
+        let mut options = start.asked(self.config.sign_in());
         options.check().map_err(|error| Error::new(ErrorKind::NotConfigured, error.to_string()))?;
         let in_claims = options.auth_context.as_deref().filter(|_| self.config.authority().is_microsoft());
         let claims = claims_request(options.claims.as_deref(), in_claims);
         if let (None, Some(context)) = (in_claims, &options.auth_context) {
             options.acr_values = vec![context.clone()];
         }
-        let metadata = self.provider.metadata().await?;
-        let scopes = self.config.scopes(&options);
+        let metadata = provider.metadata().await?;
+        let scopes = match start.step {
+            // Nothing of the answer is kept.
+            Step::Errand(_) => vec!["openid"],
+            _ => self.config.scopes(&options),
+        };
 
         let session = match self.sessions.load(asked.headers, now).await {
             Ok(session) => session,
             // A store that is down must not keep anybody from the sign-in page; it is found out at the callback.
-            Err(_) if start.causes.is_empty() => None,
+            Err(_) if start.causes.is_empty() && matches!(start.step, Step::SignIn | Step::WithPages) => None,
             Err(error) => return Err(error),
         };
         let lost = if session.is_some() { 0 } else { self.sessions.lost(asked.headers, now) };
@@ -101,21 +140,32 @@ impl Flow {
             let again = self.sign_in_address(&start.return_path);
             return Ok(Reply::failed(error, Some(again)).with_cookies([self.cookies.remove_session()]));
         }
-        // The answer of a silent attempt may have been posted by the provider's site, without the session's cookie.
-        let (slot, silent) = start.silent.unzip();
-        let (before, awaited) = silent.map_or((None, None), |silent| (silent.started_from, silent.expected));
+        // The answer to the attempt before may have been posted by the provider's site, without the session's cookie.
+        let (slot, before) = start.after.unzip();
+        let (started_from, awaited) = before.as_ref().map_or((None, None), |before| (before.started_from, before.expected));
         let person = session.as_ref().map(|session| PersonKey::of(session.value.person())).or(awaited);
-        let purpose = if !start.causes.is_empty() && person.is_some() { AttemptPurpose::StepUp } else { AttemptPurpose::SignIn };
+        let purpose = match start.step {
+            Step::Errand(errand) => errand.purpose(),
+            Step::ReadAgain => AttemptPurpose::ReadAgain,
+            _ if !start.causes.is_empty() && person.is_some() => AttemptPurpose::StepUp,
+            _ => AttemptPurpose::SignIn,
+        };
+        let is_errand = matches!(start.step, Step::Errand(_));
         let mut attempt = Attempt::new(purpose, start.return_path.as_str(), now)?;
         attempt.retry = start.retry;
         attempt.lost = lost;
+        attempt.resets = before.map_or(0, |before| before.resets.saturating_add(is_errand.into()));
         attempt.silent = options.prompt.contains(&Prompt::None);
+        attempt.policy = if is_errand { policy_of(provider).map(str::to_owned) } else { None };
         attempt.causes = start.causes;
-        attempt.scopes = (!start.options.scopes.is_empty()).then(|| scopes.join(" "));
-        attempt.max_age = options.max_age.map(|age| u32::try_from(age.as_secs()).unwrap_or(u32::MAX));
-        attempt.acr = (!start.options.acr_values.is_empty()).then(|| start.options.acr_values.join(" "));
-        attempt.auth_context.clone_from(&options.auth_context);
-        attempt.started_from = session.map(|session| session.session()).or(before);
+        // What an errand leads back to is asked for then.
+        let (own, kept) = (&start.options, if is_errand { &start.options } else { &options });
+        let all_scopes = || if is_errand { own.scopes.join(" ") } else { scopes.join(" ") };
+        attempt.scopes = (!own.scopes.is_empty()).then(all_scopes);
+        attempt.max_age = kept.max_age.map(|age| u32::try_from(age.as_secs()).unwrap_or(u32::MAX));
+        attempt.acr = (!own.acr_values.is_empty()).then(|| own.acr_values.join(" "));
+        attempt.auth_context.clone_from(&kept.auth_context);
+        attempt.started_from = session.map(|session| session.session()).or(started_from);
         attempt.expected = person.filter(|_| purpose != AttemptPurpose::SignIn);
 
         let begun = match slot {
@@ -163,7 +213,7 @@ impl Flow {
                 }
             }
         }
-        self.challenge(asked, Start { return_path, options: options.clone(), retry: 0, causes, silent: None }).await
+        self.challenge(asked, Start { options: options.clone(), causes, ..Start::fresh(return_path) }).await
     }
 }
 

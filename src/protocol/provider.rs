@@ -59,7 +59,6 @@ impl Provider {
         Self { config, authority, clock, channel, discovery }
     }
 
-    #[allow(dead_code, reason = "for the policies of B2C, which the flow does not serve yet")]
     /// The same application at another policy of the B2C tenant, which has documents of its own; `None` if the provider is not B2C.
     pub(crate) fn for_policy(&self, policy: &str) -> Option<Self> {
         let authority = self.authority.for_policy(policy)?;
@@ -67,7 +66,6 @@ impl Provider {
         Some(Self { authority, discovery, ..self.clone() })
     }
 
-    #[allow(dead_code, reason = "for the policies of B2C, which the flow does not serve yet")]
     /// Who signs people in: for B2C, by which policy.
     pub(crate) fn authority(&self) -> &Authority {
         &self.authority

@@ -27,6 +27,12 @@ pub(crate) enum AttemptPurpose {
     StepUp,
     /// To get lost tokens of a live session again.
     Recovery,
+    /// To edit the profile at B2C. Signs nobody in.
+    EditProfile,
+    /// To choose a new password at B2C. Signs nobody in.
+    ResetPassword,
+    /// To read the claims of who is signed in again, without asking anything.
+    ReadAgain,
 }
 
 /// For what the application itself started a sign-in, as a fingerprint: to notice that it asks for the same again.
@@ -40,7 +46,7 @@ impl Cause {
     }
 }
 
-/// Who is expected to come back, as fingerprints of `iss` and `sub`, and of `tid` and `oid` where there are any.
+/// Who is expected to come back, as fingerprints of `iss` and `sub`, and of `tid` and `oid` (else `sub`) where people belong to tenants.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PersonKey {
     subject: [u8; 16],
@@ -50,12 +56,19 @@ pub(crate) struct PersonKey {
 impl PersonKey {
     /// The fingerprint of somebody.
     pub(crate) fn of(person: &Person) -> Self {
-        let object = person.oid.as_ref().map(|oid| {
+        // Where a tenant's policy does not tell the object id, its subject is the person's only name there.
+        let id = person.oid.as_ref().or_else(|| person.tid.as_ref().map(|_| &person.sub));
+        let object = id.map(|oid| {
             let tid = person.tid.as_deref().unwrap_or_default();
             let [a, b, c, d, e, f, g, h, ..] = fingerprint("object", [tid.as_bytes(), oid.as_bytes()]);
             [a, b, c, d, e, f, g, h]
         });
         Self { subject: fingerprint("subject", [person.iss.as_bytes(), person.sub.as_bytes()]), object }
+    }
+
+    /// Whether `person` is the same person of the same tenant, whichever of its policies tells of them.
+    pub(crate) fn is_object(&self, person: &Person) -> bool {
+        self.object.is_some() && self.object == Self::of(person).object
     }
 
     /// Whether `person` is who was expected: `iss` and `sub` agree, the directory's ids do not contradict.
@@ -93,6 +106,8 @@ pub(crate) struct Attempt {
     pub(crate) expected: Option<PersonKey>,
     /// How many sessions in a row were lost as soon as they began.
     pub(crate) lost: u8,
+    /// How often this sign-in led to a new password.
+    pub(crate) resets: u8,
     pub(super) seed: Zeroizing<[u8; 32]>,
 }
 
@@ -112,6 +127,7 @@ const EXPECTED_OBJECT: u8 = 13;
 const SEED: u8 = 14;
 const LOST: u8 = 15;
 const AUTH_CONTEXT: u8 = 16;
+const RESETS: u8 = 17;
 
 impl Attempt {
     /// A new attempt with a seed of its own.
@@ -135,6 +151,7 @@ impl Attempt {
             started_from: None,
             expected: None,
             lost: 0,
+            resets: 0,
             seed: Zeroizing::new(random()?),
         })
     }
@@ -162,6 +179,9 @@ impl Attempt {
                 AttemptPurpose::Consent => 1,
                 AttemptPurpose::StepUp => 2,
                 AttemptPurpose::Recovery => 3,
+                AttemptPurpose::EditProfile => 4,
+                AttemptPurpose::ResetPassword => 5,
+                AttemptPurpose::ReadAgain => 6,
             },
         );
         if self.silent {
@@ -192,6 +212,9 @@ impl Attempt {
         if self.lost > 0 {
             fields.number(LOST, self.lost.into());
         }
+        if self.resets > 0 {
+            fields.number(RESETS, self.resets.into());
+        }
         fields.bytes(SEED, &self.seed[..]);
         fields.finish()
     }
@@ -200,7 +223,7 @@ impl Attempt {
         let (mut purpose, mut created, mut seed, mut return_path) = (None, None, None, None);
         let (mut silent, mut retry, mut scopes, mut policy, mut max_age, mut acr) = (false, 0, None, None, None, None);
         let (mut started_from, mut subject, mut object, mut lost) = (None, None, None, 0);
-        let (mut auth_context, mut causes) = (None, Vec::new());
+        let (mut auth_context, mut causes, mut resets) = (None, Vec::new(), 0);
         let mut fields = codec::Reader::new(bytes);
         while let Some((tag, value)) = fields.next().ok()? {
             match tag {
@@ -210,6 +233,9 @@ impl Attempt {
                         1 => AttemptPurpose::Consent,
                         2 => AttemptPurpose::StepUp,
                         3 => AttemptPurpose::Recovery,
+                        4 => AttemptPurpose::EditProfile,
+                        5 => AttemptPurpose::ResetPassword,
+                        6 => AttemptPurpose::ReadAgain,
                         _ => return None,
                     });
                 }
@@ -227,6 +253,7 @@ impl Attempt {
                 EXPECTED => subject = Some(codec::array(value).ok()?),
                 EXPECTED_OBJECT => object = Some(codec::array(value).ok()?),
                 LOST => lost = codec::number(value).ok()?.try_into().ok()?,
+                RESETS => resets = codec::number(value).ok()?.try_into().ok()?,
                 SEED => seed = Some(Zeroizing::new(codec::array(value).ok()?)),
                 _ => {}
             }
@@ -246,6 +273,7 @@ impl Attempt {
             started_from,
             expected: subject.map(|subject| PersonKey { subject, object }),
             lost,
+            resets,
             seed: seed?,
         })
     }

@@ -470,6 +470,7 @@ mod tests {
         let full = |return_path: usize, scopes: usize| Attempt {
             silent: true,
             retry: 9,
+            resets: 3,
             scopes: Some("s".repeat(scopes)),
             policy: Some("B2C_1_a_policy".into()),
             max_age: Some(u32::MAX),

@@ -14,17 +14,24 @@ pub(crate) struct Application {
     pub(super) is_microsoft: bool,
     /// Whether there are guests.
     pub(super) is_entra: bool,
+    /// Where a B2C profile is edited, as browsers see the path.
+    pub(super) edit_profile: Option<String>,
+    /// Where a B2C password is reset.
+    pub(super) reset_password: Option<String>,
 }
 
 impl Application {
     pub(crate) fn new(config: &ValidConfig, grants: Grants, clock: Arc<dyn Clock>) -> Self {
         let authority = config.authority();
+        let external = |path: &Option<String>| path.as_deref().map(|path| config.external_path(path).into_owned());
         Self {
             grants,
             clock,
             leeway: config.clock_leeway(),
             is_microsoft: authority.is_microsoft(),
             is_entra: authority.is_entra(),
+            edit_profile: external(&config.paths().edit_profile),
+            reset_password: external(&config.paths().reset_password),
         }
     }
 }

@@ -252,6 +252,23 @@ impl User {
         serde_json::from_str(&self.0.claims)
     }
 
+    /// The path of a link with which the person edits their profile; `None` unless the authority is B2C and has a policy for it.
+    ///
+    /// `?return_to=` names the page to come back to; the default is home. Afterwards the claims are those of the new profile, unless the provider's own session
+    /// has ended meanwhile.
+    #[must_use]
+    pub fn edit_profile_path(&self) -> Option<&str> {
+        self.0.application.edit_profile.as_deref()
+    }
+
+    /// The path of a link with which the person chooses a new password; `None` unless the authority is B2C and has a policy for it.
+    ///
+    /// It takes `?return_to=` too, and people who are not signed in: they sign in afterwards.
+    #[must_use]
+    pub fn reset_password_path(&self) -> Option<&str> {
+        self.0.application.reset_password.as_deref()
+    }
+
     /// When the session ends at the latest, however it is used (absolute lifetime, by the server's clock).
     #[must_use]
     pub fn session_expires(&self) -> UnixTime {

@@ -1,0 +1,201 @@
+//! What people do at B2C beside signing in: edit their profile, choose a new password. Each has a policy, and documents, of its own.
+//!
+//! - An errand signs nobody in and changes no grant: its tokens are verified, to know whose errand it was, and dropped.
+//! - Somebody else's errand changes nothing here.
+//! - After a profile was edited the claims are read again, by a sign-in that shows nothing; if that is not possible, the session goes on with the old ones.
+//! - Who forgot their password (`AADB2C90118`) goes to the policy for that, and from there back to signing in: a few times, and then to a page.
+
+use super::{
+    Answer, Asked, Flow, Reply,
+    callback::Done,
+    start::{Start, Step, is_unseen},
+};
+use crate::{
+    config::ReturnPath,
+    error::{Error, ErrorKind},
+    protocol::Provider,
+    session::{Attempt, AttemptPurpose, Slot},
+    tokens::Person,
+};
+
+/// `AADB2C90118`: the person has forgotten the password, and the sign-in policy has no page for that.
+const FORGOTTEN: u64 = 90118;
+/// `AADB2C90091`: the person has cancelled.
+const CANCELLED: u64 = 90091;
+
+/// So often one sign-in leads to a new password: a provider that never stops saying that it was forgotten would go in circles.
+const MOST_RESETS: u8 = 3;
+
+/// What somebody wants to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Errand {
+    EditProfile,
+    ResetPassword,
+}
+
+impl Errand {
+    pub(super) fn purpose(self) -> AttemptPurpose {
+        match self {
+            Self::EditProfile => AttemptPurpose::EditProfile,
+            Self::ResetPassword => AttemptPurpose::ResetPassword,
+        }
+    }
+
+    fn of(attempt: &Attempt) -> Option<Self> {
+        match attempt.purpose {
+            AttemptPurpose::EditProfile => Some(Self::EditProfile),
+            AttemptPurpose::ResetPassword => Some(Self::ResetPassword),
+            _ => None,
+        }
+    }
+}
+
+/// The policies of the errands, as providers.
+#[derive(Debug)]
+pub(super) struct Policies {
+    edit_profile: Option<Provider>,
+    reset_password: Option<Provider>,
+}
+
+impl Policies {
+    /// Those that the authority has; no documents are fetched before somebody is sent there.
+    pub(super) fn new(provider: &Provider) -> Self {
+        let policies = provider.authority().b2c_policies().map(|(policies, _)| policies.clone());
+        let at = |policy: Option<&String>| policy.and_then(|policy| provider.for_policy(policy));
+        Self {
+            edit_profile: at(policies.as_ref().and_then(|policies| policies.edit_profile.as_ref())),
+            reset_password: at(policies.as_ref().and_then(|policies| policies.reset_password.as_ref())),
+        }
+    }
+
+    fn of(&self, errand: Errand) -> Option<&Provider> {
+        match errand {
+            Errand::EditProfile => self.edit_profile.as_ref(),
+            Errand::ResetPassword => self.reset_password.as_ref(),
+        }
+    }
+}
+
+/// The name of the policy that a provider stands for.
+pub(super) fn policy_of(provider: &Provider) -> Option<&str> {
+    provider.authority().b2c_policies().map(|(_, policy)| policy)
+}
+
+impl Flow {
+    /// The path of an errand: `?return_to=` is the one parameter that is read. Only a signed-in person has a profile.
+    pub(super) async fn errand(&self, asked: Asked<'_>, errand: Errand) -> Reply {
+        let return_path = self.asked_return_path(asked);
+        let own = self.errand_address(errand, &return_path);
+        if asked.method != http::Method::GET {
+            return Reply::failed(Error::new(ErrorKind::RequestInvalid, "this path takes GET"), Some(own));
+        }
+        if is_unseen(asked.headers) {
+            return Reply::new(Answer::SignInNeeded { sign_in: own });
+        }
+        match self.present(asked.headers).await {
+            Err(error) => Reply::failed(error, Some(own)),
+            Ok(None) if errand == Errand::EditProfile => self.start(asked, Start::fresh(return_path)).await,
+            Ok(_) => self.start(asked, Start { step: Step::Errand(errand), ..Start::fresh(return_path) }).await,
+        }
+    }
+
+    /// Where a link to an errand leads.
+    fn errand_address(&self, errand: Errand, return_path: &ReturnPath) -> String {
+        let paths = self.config.paths();
+        let own = match errand {
+            Errand::EditProfile => &paths.edit_profile,
+            Errand::ResetPassword => &paths.reset_password,
+        };
+        self.address(own.as_ref().unwrap_or(&paths.login), return_path)
+    }
+
+    /// Who issues the tokens of a step.
+    pub(super) fn provider_for(&self, step: Step) -> Result<&Provider, Error> {
+        match step {
+            Step::Errand(errand) => {
+                let missing = || Error::new(ErrorKind::NotConfigured, "the authority has no policy for this");
+                self.policies.of(errand).ok_or_else(missing)
+            }
+            _ => Ok(&self.provider),
+        }
+    }
+
+    /// Who answers an attempt. The attempt says by which policy: after a change of the configuration that may be none any more.
+    pub(super) fn provider_of(&self, attempt: &Attempt) -> Result<&Provider, Error> {
+        let provider = Errand::of(attempt).map_or(Some(&self.provider), |errand| self.policies.of(errand));
+        let policy = |provider: &Provider| Errand::of(attempt).and(policy_of(provider)).map(str::to_owned);
+        provider
+            .filter(|provider| policy(provider) == attempt.policy)
+            .ok_or_else(|| Error::new(ErrorKind::AttemptMissing, "the attempt was for a policy that is not the configured one"))
+    }
+
+    /// What follows an errand whose answer was verified; `None` if it was none. Nothing of the answer is kept.
+    ///
+    /// # Errors
+    ///
+    /// It was somebody else's.
+    pub(super) fn errand_done(&self, attempt: &Attempt, person: &Person) -> Result<Option<Done>, Error> {
+        let Some(errand) = Errand::of(attempt) else { return Ok(None) };
+        // Issuer and subject may differ by policy: the tenant's own id decides.
+        if attempt.expected.is_some_and(|expected| !expected.is_object(person)) {
+            return Err(Error::new(ErrorKind::PersonChanged, "somebody else than who is signed in used the policy"));
+        }
+        tracing::info!(policy = attempt.policy.as_deref(), "policy completed");
+        Ok(Some(match (errand, attempt.started_from) {
+            (Errand::EditProfile, Some(_)) => Done::ReadAgain,
+            (Errand::ResetPassword, None) => Done::SignIn,
+            _ => Done::Page { return_path: self.config.return_path(&attempt.return_path), cookie: None },
+        }))
+    }
+
+    /// What to do about an answer that brought no session.
+    pub(super) async fn unfinished(
+        &self,
+        asked: Asked<'_>,
+        error: Error,
+        attempt: Attempt,
+        slot: Slot,
+        return_path: ReturnPath,
+    ) -> Reply {
+        let silent = error.kind() == ErrorKind::InteractionRequired && attempt.silent;
+        match self.b2c_code(&error) {
+            // The session goes on as it was; only a page that shows somebody's data must not be given to another.
+            _ if attempt.purpose == AttemptPurpose::ReadAgain && error.kind() != ErrorKind::PersonChanged => {
+                tracing::info!(reason = error.reason(), "the claims could not be read again");
+                Reply::redirect(return_path.as_str())
+            }
+            // Nothing could be shown to the person, so something has to be: once, since an interactive attempt is not silent.
+            _ if silent => {
+                let start = Start { step: Step::WithPages, ..Start::following(attempt, slot, return_path) };
+                self.start(asked, start).await
+            }
+            Some(FORGOTTEN) if self.leads_to_reset(&attempt) => {
+                let start = Start { step: Step::Errand(Errand::ResetPassword), ..Start::following(attempt, slot, return_path) };
+                self.start(asked, start).await
+            }
+            Some(CANCELLED) => {
+                tracing::info!("cancelled at the provider");
+                match (Errand::of(&attempt), attempt.started_from) {
+                    (Some(_), Some(_)) => Reply::redirect(return_path.as_str()),
+                    (None, Some(_)) => Reply::redirect(self.config.home().as_str()),
+                    (_, None) => Reply::redirect(self.farewell()),
+                }
+            }
+            _ => {
+                let again = Errand::of(&attempt)
+                    .map_or_else(|| self.sign_in_address(&return_path), |errand| self.errand_address(errand, &return_path));
+                Reply::failed(error, Some(again))
+            }
+        }
+    }
+
+    fn leads_to_reset(&self, attempt: &Attempt) -> bool {
+        Errand::of(attempt).is_none() && self.policies.reset_password.is_some() && attempt.resets < MOST_RESETS
+    }
+
+    /// The number after `AADB2C`.
+    fn b2c_code(&self, error: &Error) -> Option<u64> {
+        policy_of(&self.provider)?;
+        error.provider()?.codes.first().copied()
+    }
+}
