@@ -108,7 +108,7 @@ impl IdentityLayer {
     }
 
     /// Makes several processes refresh one after the other. The default is none: right for one process, or for providers that tolerate a
-    /// refresh token that is used twice.
+    /// refresh token that is used twice. With feature `redis` there is `RedisLock`.
     pub fn with_refresh_lock(self, lock: impl RefreshLock + 'static) -> Self {
         self.with(|setup| setup.lock = Some(Arc::new(lock)))
     }

@@ -29,6 +29,7 @@
 //! # Features
 //!
 //! - `axum` (default): [`User`], `Option<User>` and [`Tokens`] are extractors, [`Challenge`] is a response, and addresses survive `nest`.
+//! - `redis`: [`RedisLock`], so that of several processes one at a time refreshes a session.
 //! - `dev-provider`: the module [`dev`], an OpenID Connect provider in this process, on loopback only, to try things out and to test applications with.
 //!
 //! # Security
@@ -87,5 +88,7 @@ pub use layer::IdentityLayer;
 pub use protocol::{HttpClient, HttpError, HttpFuture, ReqwestClient};
 pub use secret::Secret;
 pub use service::IdentityService;
+#[cfg(feature = "redis")]
+pub use tokens::RedisLock;
 pub use tokens::{AccessToken, RefreshLock, TokenSource};
 pub use user::{Groups, User, UserKey};

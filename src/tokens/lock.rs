@@ -15,7 +15,7 @@ use crate::{
 /// A provider that rotates refresh tokens and detects reuse signs a person out when two processes send the same refresh token. Within one process that
 /// cannot happen. With several, give all of them a lock on a service that they share; without it they need a provider that tolerates reuse.
 ///
-/// An implementation is two commands, for Redis `SET name owner NX PX lease` and a script that deletes `name` if it still holds `owner`. The waiting
+/// With feature `redis` there is `RedisLock`. Another implementation is two commands, for Redis `SET name owner NX PX lease` and a script that deletes `name` if it still holds `owner`. The waiting
 /// (10 to 100 ms between attempts) and reading the record again after getting the lock are done by the caller.
 ///
 /// ```

@@ -22,6 +22,8 @@ mod key;
 mod lock;
 mod policy;
 mod record;
+#[cfg(feature = "redis")]
+mod redis;
 mod refresh;
 mod refresher;
 #[allow(dead_code, reason = "what a refresh can be asked beyond its scopes: for the grants that come next")]
@@ -36,6 +38,8 @@ pub use access::{AccessToken, TokenSource};
 #[cfg(any(test, fuzzing))]
 pub(crate) use fuzzing::PARSERS;
 pub use lock::RefreshLock;
+#[cfg(feature = "redis")]
+pub use redis::RedisLock;
 #[cfg(test)]
 pub(crate) use seams::{RefreshRequest, Refreshed, Refresher};
 pub(crate) use {

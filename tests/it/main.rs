@@ -28,6 +28,7 @@ mod node;
 mod nodes;
 mod observability;
 mod outages;
+mod process;
 mod raw;
 mod redis;
 mod renewal;

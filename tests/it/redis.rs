@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     net::TcpListener,
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
@@ -11,8 +12,9 @@ use axum::http::{Method, StatusCode};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    task::JoinSet,
 };
-use tower_identity::dev::Endpoint;
+use tower_identity::{RedisLock, dev::Endpoint};
 use tower_sessions_redis_store::{
     RedisStore,
     fred::{
@@ -22,7 +24,9 @@ use tower_sessions_redis_store::{
     },
 };
 
-use crate::app::App;
+use crate::{app::App, process::NodeProcess, raw::Raw};
+
+const SECRET: &str = "a cookie secret of more than thirty-two bytes";
 
 /// A Redis of its own for each test, in memory only.
 struct Redis {
@@ -55,15 +59,6 @@ impl Redis {
         panic!("redis-server does not listen");
     }
 
-    async fn store(&self) -> RedisStore<Pool> {
-        let config = Config::from_url(&format!("redis://127.0.0.1:{}", self.port)).unwrap();
-        let performance = PerformanceConfig { default_command_timeout: Duration::from_secs(2), ..PerformanceConfig::default() };
-        let pool = Pool::new(config, Some(performance), None, None, 2).unwrap();
-        pool.connect();
-        pool.wait_for_connect().await.unwrap();
-        RedisStore::new(pool)
-    }
-
     /// The lines of the answer to a command, without those that say lengths.
     async fn ask(&self, command: &str) -> Vec<String> {
         let mut connection = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
@@ -86,11 +81,20 @@ impl Redis {
     }
 
     async fn app(&self) -> App {
-        let store = self.store().await;
-        let secrets = ["a cookie secret of more than thirty-two bytes"];
-        App::build(|provider| provider, |config| config.with_cookie_secrets(secrets), |layer| layer.with_store(store).unwrap())
+        let store = store_at(self.port).await;
+        App::build(|provider| provider, |config| config.with_cookie_secrets([SECRET]), |layer| layer.with_store(store).unwrap())
             .await
     }
+}
+
+/// The published store on the Redis at a port.
+pub async fn store_at(port: u16) -> RedisStore<Pool> {
+    let config = Config::from_url(&format!("redis://127.0.0.1:{port}")).unwrap();
+    let performance = PerformanceConfig { default_command_timeout: Duration::from_secs(2), ..PerformanceConfig::default() };
+    let pool = Pool::new(config, Some(performance), None, None, 2).unwrap();
+    pool.connect();
+    pool.wait_for_connect().await.unwrap();
+    RedisStore::new(pool)
 }
 
 #[tokio::test]
@@ -167,4 +171,42 @@ async fn redis_that_is_down_signs_nobody_in_or_out() {
     assert_eq!(tab.submit(form).await.status, StatusCode::SERVICE_UNAVAILABLE, "no false goodbye");
     assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(tab.open(app.at("/public/page")).await.status, StatusCode::OK);
+}
+
+/// The provider rotates refresh tokens and revokes the grant when one is used twice.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server: run `tests/run servers`"]
+async fn redis_lets_one_of_two_processes_refresh() {
+    let redis = Redis::start().await;
+    let app = redis.app().await;
+    app.provider.sign_in_as("ada").unwrap();
+    let session = Raw::of(&app).sign_in().await;
+    assert_eq!(app.provider.requests(Endpoint::Token), 1);
+    for round in 1..=3 {
+        app.turn(3600 + 300);
+        let nodes = [(); 2].map(|()| NodeProcess::beside(&app, SECRET, redis.port));
+        let mut requests = JoinSet::new();
+        for raw in nodes.iter().map(|node| Arc::new(node.raw())) {
+            for _ in 0..100 {
+                let (raw, session) = (raw.clone(), session.clone());
+                requests.spawn(async move { raw.open("/me", &session).await.status });
+            }
+        }
+        assert_eq!(requests.join_all().await, [StatusCode::OK; 200]);
+        assert_eq!(app.provider.requests(Endpoint::Token), 1 + round);
+    }
+}
+
+/// While nobody can say who may refresh, nobody does: what is still valid is served.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server: run `tests/run servers`"]
+async fn redis_lock_that_cannot_be_asked_refreshes_nothing() {
+    let lock = RedisLock::connect("redis://127.0.0.1:1").await.unwrap();
+    let app = App::build(|provider| provider, |config| config, |layer| layer.with_refresh_lock(lock)).await;
+    let mut tab = app.signed_in().await;
+    assert_eq!(tab.fetch(Method::GET, "/token").await.json()["source"], "sign_in");
+    app.turn(3600 + 300);
+    assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(app.provider.requests(Endpoint::Token), 1);
+    assert!(RedisLock::connect("not an address").await.unwrap_err().to_string().contains("redis://"));
 }
