@@ -161,6 +161,8 @@ kinds! {
     CrossSite = "cross_site", "This can only be done from a page of this site.";
     /// The request itself is malformed, too large or of the wrong method.
     RequestInvalid = "request_invalid", "This request cannot be answered.";
+    /// The application's own credential cannot be loaded or made.
+    CredentialUnavailable = "credential_unavailable", "This application cannot prove itself to the sign-in service. Please tell the people who run it.";
     /// A layer or guard is set up wrongly.
     NotConfigured = "not_configured", "This application is not set up correctly. Please tell the people who run it.";
     /// A fault of the machine or of this crate.

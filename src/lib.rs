@@ -31,6 +31,7 @@
 //! - `axum` (default): [`User`], `Option<User>` and [`Tokens`] are extractors, [`Challenge`] is a response, and addresses survive `nest`.
 //! - `redis`: [`RedisLock`], so that of several processes one at a time refreshes a session.
 //! - `dev-provider`: the module [`dev`], an OpenID Connect provider in this process, on loopback only, to try things out and to test applications with.
+//! - `pfx`: client certificates in PFX (PKCS #12) files.
 //!
 //! # Security
 //!

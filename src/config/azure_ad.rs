@@ -45,6 +45,9 @@ pub struct AzureAdSection {
     pub(super) client_id: Option<String>,
     #[serde(alias = "clientSecret")]
     pub(super) client_secret: Option<Secret>,
+    #[serde(alias = "sendX5C", alias = "sendX5c")]
+    #[serde(rename = "SendX5C")]
+    pub(super) send_x5c: bool,
     #[serde(alias = "clientCredentials")]
     pub(super) client_credentials: Vec<CredentialDescription>,
     #[serde(alias = "callbackPath")]
@@ -67,6 +70,58 @@ pub(super) struct CredentialDescription {
     pub(super) source_type: Option<String>,
     #[serde(alias = "clientSecret")]
     pub(super) client_secret: Option<Secret>,
+    #[serde(alias = "certificateDiskPath")]
+    pub(super) certificate_disk_path: Option<String>,
+    #[serde(alias = "certificatePassword")]
+    pub(super) certificate_password: Option<Secret>,
+    #[serde(alias = "base64EncodedValue")]
+    pub(super) base64_encoded_value: Option<Secret>,
+    #[serde(alias = "signedAssertionFileDiskPath")]
+    pub(super) signed_assertion_file_disk_path: Option<String>,
+}
+
+impl CredentialDescription {
+    /// Whether it says anything.
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What it describes, with or without the certificate sent along.
+    fn credential(&self, send_x5c: bool) -> Result<ClientCredential, ConfigError> {
+        let wrong = |problem: String| Err(ConfigError::new("AzureAd:ClientCredentials", problem));
+        let of_certificate = |credential: ClientCredential| {
+            let credential = self
+                .certificate_password
+                .iter()
+                .fold(credential, |credential, password| credential.with_password(password.clone()));
+            if send_x5c { credential.with_certificate_chain() } else { credential }
+        };
+        let source = self.source_type.as_deref().unwrap_or("ClientSecret");
+        match (source, &self.client_secret, &self.certificate_disk_path, &self.base64_encoded_value) {
+            ("ClientSecret", Some(secret), ..) => Ok(ClientCredential::secret(secret.clone())),
+            ("Path", _, Some(path), _) => Ok(of_certificate(ClientCredential::certificate_file(path))),
+            ("Base64Encoded", .., Some(value)) => {
+                let Ok(pfx) = base64_simd::STANDARD.decode_to_vec(value.expose().trim()).map(zeroize::Zeroizing::new) else {
+                    return wrong("Base64EncodedValue is not base64".into());
+                };
+                let none = Secret::default();
+                let password = self.certificate_password.clone().unwrap_or(none);
+                let credential = ClientCredential::certificate_pfx(&*pfx, password);
+                Ok(if send_x5c { credential.with_certificate_chain() } else { credential })
+            }
+            ("SignedAssertionFilePath", ..) => match &self.signed_assertion_file_disk_path {
+                Some(path) => Ok(ClientCredential::federated_token_file(path)),
+                None => wrong("an item of SourceType \"SignedAssertionFilePath\" needs SignedAssertionFileDiskPath: it is what AZURE_FEDERATED_TOKEN_FILE names".into()),
+            },
+            ("ClientSecret", ..) => wrong("an item of SourceType \"ClientSecret\" needs ClientSecret".into()),
+            ("Path", ..) => wrong("an item of SourceType \"Path\" needs CertificateDiskPath".into()),
+            ("Base64Encoded", ..) => wrong("an item of SourceType \"Base64Encoded\" needs Base64EncodedValue".into()),
+            (other, ..) => wrong(format!(
+                "an item of SourceType {other:?} cannot be used: \"ClientSecret\", \"Path\", \"Base64Encoded\" and \"SignedAssertionFilePath\" can; for others there is \
+                 ClientCredential::assertion_from"
+            )),
+        }
+    }
 }
 
 impl AzureAdSection {
@@ -120,26 +175,33 @@ impl AzureAdSection {
         authority.map(Some).map_err(|error| error.named("AzureAd"))
     }
 
-    /// The client secret, wherever the section has it.
-    pub(super) fn secret(&self) -> Result<Option<&Secret>, ConfigError> {
-        let mut first = self.client_secret.as_ref().filter(|secret| !secret.is_empty());
-        for credential in &self.client_credentials {
-            let source = credential.source_type.as_deref().unwrap_or("ClientSecret");
-            let Some(secret) = credential.client_secret.as_ref().filter(|_| source == "ClientSecret") else {
-                return Err(ConfigError::new(
-                    "AzureAd:ClientCredentials",
-                    format!("an item of SourceType {source:?} cannot be used: only \"ClientSecret\" with its ClientSecret can"),
-                ));
-            };
-            if first.is_some_and(|first| first != secret) {
-                return Err(ConfigError::new(
-                    "AzureAd:ClientCredentials",
-                    "holds another secret than AzureAd:ClientSecret or an item before it: leave one out",
-                ));
-            }
-            first = Some(secret);
+    /// The credential that the section describes; of several the first that can be used.
+    pub(super) fn credential(&self) -> Result<Option<ClientCredential>, ConfigError> {
+        let wrong = |problem: &'static str| Err(ConfigError::new("AzureAd:ClientCredentials", problem));
+        let mut credentials: Vec<ClientCredential> = Vec::new();
+        if let Some(secret) = self.client_secret.as_ref().filter(|secret| !secret.is_empty()) {
+            credentials.push(ClientCredential::secret(secret.clone()));
         }
-        Ok(first)
+        for description in &self.client_credentials {
+            let credential = description.credential(self.send_x5c)?;
+            let secrets = || credentials.iter().filter_map(ClientCredential::client_secret);
+            match credential.client_secret() {
+                Some(secret) if secrets().any(|other| other == secret) => continue,
+                Some(_) if secrets().next().is_some() => {
+                    return wrong("holds another secret than AzureAd:ClientSecret or an item before it: leave one out");
+                }
+                None if self.client_secret.as_ref().is_some_and(|secret| !secret.is_empty()) => {
+                    return wrong(
+                        "holds another credential beside AzureAd:ClientSecret: leave one out, or put the secret into the list",
+                    );
+                }
+                _ => credentials.push(credential),
+            }
+        }
+        Ok(match credentials.len() {
+            0 | 1 => credentials.pop(),
+            _ => Some(ClientCredential::first_of(credentials)),
+        })
     }
 
     /// Whether the section says anything.
@@ -165,8 +227,8 @@ impl TryFrom<AzureAdSection> for IdentityConfig {
         })?;
         let client_id = section.client_id.as_ref().ok_or_else(|| ConfigError::new("AzureAd:ClientId", "missing"))?;
         let config = section.apply(Self::new(authority, client_id));
-        Ok(match section.secret()? {
-            Some(secret) => config.with_credential(ClientCredential::secret(secret.clone())),
+        Ok(match section.credential()? {
+            Some(credential) => config.with_credential(credential),
             None => config,
         })
     }
@@ -270,13 +332,47 @@ mod tests {
             (json!({"TenantId": TENANT, "ResetPasswordPolicyId": "B2C_1_a"}), "AzureAd:SignUpSignInPolicyId"),
             (json!({"TenantId": TENANT, "Instance": "https://idp.contoso.com"}), "not a host of Microsoft's"),
             (json!({"TenantId": "[Enter the tenant id]"}), "not a tenant"),
-            (json!({"TenantId": TENANT, "ClientCredentials": [{"SourceType": "Certificate"}]}), "Certificate"),
+            (json!({"TenantId": TENANT, "ClientCredentials": [{"SourceType": "KeyVault"}]}), "KeyVault"),
+            (json!({"TenantId": TENANT, "ClientCredentials": [{"SourceType": "Path"}]}), "CertificateDiskPath"),
+            (
+                json!({"TenantId": TENANT, "ClientCredentials": [{"SourceType": "Base64Encoded", "Base64EncodedValue": "!"}]}),
+                "not base64",
+            ),
+            (
+                json!({"TenantId": TENANT, "ClientCredentials": [{"SourceType": "SignedAssertionFilePath"}]}),
+                "AZURE_FEDERATED_TOKEN_FILE",
+            ),
+            (
+                json!({"TenantId": TENANT, "ClientCredentials": [{"SourceType": "Path", "CertificateDiskPath": "/a"}]}),
+                "beside AzureAd:ClientSecret",
+            ),
         ] {
             let error = read(section.clone()).unwrap_err();
             assert!(error.contains(hint), "{section}: {error}");
         }
         let error = serde_json::from_value::<IdentityConfig>(json!({"TenantId": TENANT})).unwrap_err().to_string();
         assert!(error.contains("AzureAd:ClientId"), "{error}");
+    }
+
+    #[test]
+    fn every_source_of_a_credential_is_read() {
+        let credential = |credentials: Value, send_x5c: bool| {
+            read(json!({"TenantId": TENANT, "ClientSecret": null, "SendX5C": send_x5c, "ClientCredentials": credentials}))
+                .unwrap()
+                .credential
+                .unwrap()
+        };
+        let path = json!({"SourceType": "Path", "CertificateDiskPath": "/a.pfx", "CertificatePassword": "hush"});
+        let file = ClientCredential::certificate_file("/a.pfx").with_password("hush");
+        assert_eq!(credential(json!([path]), false), file);
+        assert_eq!(credential(json!([path]), true), file.clone().with_certificate_chain());
+        let base64 = json!({"SourceType": "Base64Encoded", "Base64EncodedValue": "AQI="});
+        assert_eq!(credential(json!([base64]), false), ClientCredential::certificate_pfx([1, 2], ""));
+        let federated = json!({"SourceType": "SignedAssertionFilePath", "SignedAssertionFileDiskPath": "/token"});
+        assert_eq!(
+            credential(json!([path, federated, {"ClientSecret": "s"}]), false),
+            ClientCredential::first_of([file, ClientCredential::federated_token_file("/token"), ClientCredential::secret("s")])
+        );
     }
 
     #[test]

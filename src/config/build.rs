@@ -36,7 +36,7 @@ impl IdentityConfig {
                 "missing: give `ClientCredential::secret(…)` (IDENTITY_CLIENT_SECRET), or say `ClientCredential::none()` for a public client (IDENTITY_CLIENT_AUTH_METHOD=none)",
             )
         })?;
-        credential.check()?;
+        credential.check(&self.authority)?;
 
         let site = Site::new(self.base_url.as_ref(), self.redirect_uri.as_ref(), self.callback_path.as_deref())?;
         let paths = self.paths(&site)?;

@@ -3,11 +3,11 @@
 use std::{env, fs, net::SocketAddr};
 
 use super::{
-    AzureAdSection, ClientAuthMethod, ClientCredential, IdentityConfig,
+    AzureAdSection, IdentityConfig,
     env_authority::authority,
     variables::{Named, Variables},
 };
-use crate::{error::ConfigError, secret::Secret};
+use crate::error::ConfigError;
 
 impl IdentityConfig {
     /// The configuration that the environment describes.
@@ -18,7 +18,12 @@ impl IdentityConfig {
     /// | `IDENTITY_OIDC_AUTHORITY` | the provider, by its issuer: [`Authority::oidc`](crate::Authority::oidc) |
     /// | `IDENTITY_CLIENT_ID` | the client id |
     /// | `IDENTITY_CLIENT_SECRET` | the client secret |
-    /// | `IDENTITY_CLIENT_AUTH_METHOD` | `client_secret_basic`, `client_secret_post`, or `none` for a public client |
+    /// | `IDENTITY_CLIENT_AUTH_METHOD` | `client_secret_basic`, `client_secret_post`, `private_key_jwt`, or `none` for a public client |
+    /// | `IDENTITY_CLIENT_CERTIFICATE_FILE` | instead of a secret: a file with private key and certificate, PEM or PFX |
+    /// | `IDENTITY_CLIENT_CERTIFICATE_PASSWORD` | the password of that PFX file |
+    /// | `IDENTITY_CLIENT_SEND_CERTIFICATE_CHAIN` | `true`: the certificates are sent along (`x5c`) |
+    /// | `IDENTITY_CLIENT_KEY_ID` | by which name (`kid`) the provider knows the private key; then the file needs no certificate |
+    /// | `IDENTITY_CLIENT_ASSERTION_FILE` | instead of a secret: a file that somebody else keeps an assertion in |
     /// | `IDENTITY_TENANTS` | the tenants that may sign in: GUIDs with commas or spaces between them, or `any` |
     /// | `IDENTITY_BASE_URL` | where browsers find the application; the default is `http://localhost:` and the port of `LISTEN` (`127.0.0.1:3000`) |
     /// | `IDENTITY_REDIRECT_URI` | the redirect address, if it is not the base URL and `/auth/callback` |
@@ -33,7 +38,8 @@ impl IdentityConfig {
     /// - those of Python's `identity`: `AUTHORITY`, `OIDC_AUTHORITY`, `CLIENT_ID`, `CLIENT_SECRET`, `REDIRECT_URI`, and for B2C `B2C_TENANT_NAME`, `SIGNUPSIGNIN_USER_FLOW`,
     ///   `EDITPROFILE_USER_FLOW` and `RESETPASSWORD_USER_FLOW` (also with `IDENTITY_` before them);
     /// - `AzureAd__Instance`, `AzureAd__TenantId` and the other members of the [`AzureAd` section](AzureAdSection), with its defaults;
-    /// - `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET` and `AZURE_AUTHORITY_HOST`, unless `AZURE_CLIENT_ID` is another application than the one that is named
+    /// - `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET` and `AZURE_AUTHORITY_HOST`, and where nothing else is a credential `AZURE_CLIENT_CERTIFICATE_PATH` (with
+    ///   `AZURE_CLIENT_CERTIFICATE_PASSWORD` and `AZURE_CLIENT_SEND_CERTIFICATE_CHAIN`) or `AZURE_FEDERATED_TOKEN_FILE`, unless `AZURE_CLIENT_ID` is another application than the one that is named
     ///   elsewhere: Azure puts these into containers for its own purposes.
     ///
     /// ```no_run
@@ -72,7 +78,7 @@ fn from_variables(all: &Variables<'_>) -> Result<IdentityConfig, ConfigError> {
     if !section.is_empty() {
         config = section.apply(config);
     }
-    config.credential = credential(all, &section, azure_is_us)?;
+    config.credential = super::env_credential::credential(all, &section, azure_is_us)?;
     if let Some(tenants) = all.text("IDENTITY_TENANTS")? {
         config = match tenants.value.as_str() {
             "any" => config.with_any_tenant(),
@@ -123,50 +129,12 @@ fn default_base_url(all: &Variables<'_>) -> Result<Option<Named<String>>, Config
     Ok((address.port() != 0).then_some(Named { name: listen.name, value }))
 }
 
-/// The credential that the variables agree on.
-fn credential(all: &Variables<'_>, section: &AzureAdSection, azure_is_us: bool) -> Result<Option<ClientCredential>, ConfigError> {
-    let mut secret = all.secret(&["IDENTITY_CLIENT_SECRET", "CLIENT_SECRET"])?;
-    if let Some(other) = section.secret()? {
-        secret = Some(agreed(secret, Named { name: "AzureAd__ClientSecret".into(), value: other.clone() })?);
-    }
-    if let Some(other) = if azure_is_us { all.secret(&["AZURE_CLIENT_SECRET"])? } else { None } {
-        secret = Some(agreed(secret, other)?);
-    }
-    let Some(method) = all.text("IDENTITY_CLIENT_AUTH_METHOD")? else {
-        return Ok(secret.map(|secret| ClientCredential::secret(secret.value)));
-    };
-    let credential =
-        |secret: Option<Named<Secret>>, method| secret.map(|secret| ClientCredential::secret(secret.value).with_method(method));
-    match (method.value.as_str(), &secret) {
-        ("none", Some(secret)) => {
-            Err(ConfigError::new(method.name, format!("`none` contradicts {}, which holds a secret: leave one out", secret.name)))
-        }
-        ("none", None) => Ok(Some(ClientCredential::none())),
-        ("client_secret_basic", _) => Ok(credential(secret, ClientAuthMethod::Basic)),
-        ("client_secret_post", _) => Ok(credential(secret, ClientAuthMethod::Post)),
-        (other, _) => Err(ConfigError::new(
-            method.name,
-            format!("{other:?} is none of `client_secret_basic`, `client_secret_post` and `none`"),
-        )),
-    }
-}
-
-fn agreed(first: Option<Named<Secret>>, other: Named<Secret>) -> Result<Named<Secret>, ConfigError> {
-    match first {
-        Some(first) if first.value != other.value => {
-            Err(ConfigError::new(other.name, format!("holds another secret than {}: leave one out", first.name)))
-        }
-        Some(first) => Ok(first),
-        None => Ok(other),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::{ffi::OsString, io};
 
     use super::*;
-    use crate::config::{CookieKeySource, ResponseMode};
+    use crate::config::{ClientAuthMethod, CookieKeySource, ResponseMode};
 
     const TENANT: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
     const OTHER: &str = "775527ff-9a37-4307-8b3d-cc311f58d925";

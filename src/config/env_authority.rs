@@ -110,13 +110,29 @@ impl AzureAdSection {
         let text = |member: &str| Ok::<_, ConfigError>(all.text(&format!("AzureAd__{member}"))?.map(|named| named.value));
         let mut client_credentials = Vec::new();
         for index in 0.. {
-            let source_type = text(&format!("ClientCredentials__{index}__SourceType"))?;
-            let client_secret =
-                all.secret(&[&format!("AzureAd__ClientCredentials__{index}__ClientSecret")])?.map(|named| named.value);
-            if source_type.is_none() && client_secret.is_none() {
+            let item = |member: &str| text(&format!("ClientCredentials__{index}__{member}"));
+            let secret = |member: &str| {
+                Ok::<_, ConfigError>(
+                    all.secret(&[&format!("AzureAd__ClientCredentials__{index}__{member}")])?.map(|named| named.value),
+                )
+            };
+            let mut description = CredentialDescription {
+                source_type: item("SourceType")?,
+                client_secret: secret("ClientSecret")?,
+                certificate_disk_path: item("CertificateDiskPath")?,
+                certificate_password: secret("CertificatePassword")?,
+                base64_encoded_value: secret("Base64EncodedValue")?,
+                signed_assertion_file_disk_path: item("SignedAssertionFileDiskPath")?,
+            };
+            if description.is_empty() {
                 break;
             }
-            client_credentials.push(CredentialDescription { source_type, client_secret });
+            if description.source_type.as_deref() == Some("SignedAssertionFilePath")
+                && description.signed_assertion_file_disk_path.is_none()
+            {
+                description.signed_assertion_file_disk_path = all.text("AZURE_FEDERATED_TOKEN_FILE")?.map(|named| named.value);
+            }
+            client_credentials.push(description);
         }
         Ok(Self {
             instance: text("Instance")?,
@@ -125,6 +141,7 @@ impl AzureAdSection {
             domain: text("Domain")?,
             client_id: text("ClientId")?,
             client_secret: all.secret(&["AzureAd__ClientSecret"])?.map(|named| named.value),
+            send_x5c: all.flag("AzureAd__SendX5C")?,
             client_credentials,
             callback_path: text("CallbackPath")?,
             signed_out_callback_path: text("SignedOutCallbackPath")?,

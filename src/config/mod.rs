@@ -2,35 +2,43 @@
 
 mod address;
 mod algorithm;
+mod assertion;
 mod azure_ad;
 mod build;
 mod choice;
 mod cookie_keys;
 mod credential;
+mod credential_check;
 mod display;
 mod env;
 mod env_authority;
+mod env_credential;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
 mod path;
 mod return_path;
 mod settings;
 mod sign_in;
+mod signing_key;
 #[cfg(test)]
 mod tests;
 mod valid;
 mod variables;
 
 pub use algorithm::Algorithm;
+pub use assertion::{AssertionAudience, AssertionRequest};
 pub use azure_ad::AzureAdSection;
 pub use choice::{PathPrefix, Preflight, ProviderSession, ResponseMode, SessionEnd, UserInfo};
 pub(crate) use cookie_keys::{CookieKeySource, CookieKeys};
+pub(crate) use credential::{AssertionOptions, CredentialKind};
 pub use credential::{ClientAuthMethod, ClientCredential};
+pub(crate) use credential_check::load_assertion;
 #[cfg(any(test, fuzzing))]
 pub(crate) use fuzzing::PARSERS;
 pub(crate) use path::PublicPaths;
 pub use return_path::ReturnPath;
 pub use settings::IdentityConfig;
 pub use sign_in::{Prompt, SignInOptions};
+pub(crate) use signing_key::SigningKey;
 pub(crate) use valid::Paths;
 pub use valid::ValidConfig;

@@ -34,6 +34,16 @@ impl Variables<'_> {
         Ok((!value.is_empty()).then(|| Named { name: name.to_owned(), value: value.to_owned() }))
     }
 
+    /// Whether a variable says `true` (or `1`); without it, no.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, ConfigError> {
+        let Some(text) = self.text(name)? else { return Ok(false) };
+        match text.value.to_ascii_lowercase().as_str() {
+            "true" | "1" => Ok(true),
+            "false" | "0" => Ok(false),
+            _ => Err(ConfigError::new(name.to_owned(), format!("{:?} is neither `true` nor `false`", text.value))),
+        }
+    }
+
     /// The value that the names agree on.
     pub(super) fn one(&self, names: &[&str]) -> Result<Option<Named<String>>, ConfigError> {
         let mut first: Option<Named<String>> = None;

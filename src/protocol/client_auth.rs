@@ -1,4 +1,6 @@
-//! How the application proves to the token endpoint who it is (RFC 6749 section 2.3.1, OpenID Connect Core section 9).
+//! How the application proves to the token endpoint who it is (RFC 6749 section 2.3.1, OpenID Connect Core section 9, RFC 7521 section 4.2).
+//!
+//! What is sent was obtained before ([`credential`](super::credential)); here it is put into a request.
 //!
 //! `client_secret_basic` form-encodes id and secret before it joins them (RFC 6749 appendix B): a secret with a `:` or `%` in it would otherwise be another one.
 //! Credentials never go into an address.
@@ -8,7 +10,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::metadata::Metadata;
 use crate::{
-    config::{ClientAuthMethod, ClientCredential},
+    config::ClientAuthMethod,
     error::{Error, ErrorKind},
     secret::Secret,
 };
@@ -17,11 +19,25 @@ use crate::{
 const BASIC: &str = "client_secret_basic";
 const POST: &str = "client_secret_post";
 
+/// What `client_assertion_type` says of a JWT (RFC 7523 section 2.2).
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
 /// Who asks, and how they prove it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Client<'a> {
     pub(crate) id: &'a str,
-    pub(crate) credential: &'a ClientCredential,
+    pub(crate) proof: &'a Proof,
+}
+
+/// What one request proves it with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// A public client.
+    Nothing,
+    /// The secret, and how the user wants it to be sent.
+    Secret(Secret, Option<ClientAuthMethod>),
+    /// A JWT.
+    Assertion(Secret),
 }
 
 impl Client<'_> {
@@ -35,11 +51,20 @@ impl Client<'_> {
         metadata: &Metadata,
         form: &mut Vec<(&'static str, Secret)>,
     ) -> Result<Option<HeaderValue>, Error> {
-        let Some(secret) = self.credential.client_secret() else {
-            form.push(("client_id", self.id.into()));
-            return Ok(None);
+        let (secret, chosen) = match self.proof {
+            Proof::Secret(secret, chosen) => (secret, *chosen),
+            Proof::Nothing => {
+                form.push(("client_id", self.id.into()));
+                return Ok(None);
+            }
+            Proof::Assertion(jwt) => {
+                form.push(("client_id", self.id.into()));
+                form.push(("client_assertion_type", JWT_BEARER.into()));
+                form.push(("client_assertion", jwt.clone()));
+                return Ok(None);
+            }
         };
-        match method(self.credential.method(), metadata)? {
+        match method(chosen, metadata)? {
             ClientAuthMethod::Basic => basic(self.id, secret).map(Some),
             ClientAuthMethod::Post => {
                 form.push(("client_id", self.id.into()));
@@ -90,11 +115,15 @@ mod tests {
     type Form = Vec<(&'static str, Secret)>;
 
     /// What is sent to a provider that advertises these methods: the header and the form.
-    fn sent(id: &str, credential: &ClientCredential, advertised: Value) -> Result<(Option<String>, Form), Error> {
+    fn sent(id: &str, proof: &Proof, advertised: Value) -> Result<(Option<String>, Form), Error> {
         let metadata = metadata(|document| document["token_endpoint_auth_methods_supported"] = advertised);
         let mut form = Vec::new();
-        let header = Client { id, credential }.authenticate(&metadata, &mut form)?;
+        let header = Client { id, proof }.authenticate(&metadata, &mut form)?;
         Ok((header.map(|value| value.to_str().unwrap().to_owned()), form))
+    }
+
+    fn secret(secret: &str) -> Proof {
+        Proof::Secret(secret.into(), None)
     }
 
     fn decoded(header: Option<&str>) -> String {
@@ -106,11 +135,11 @@ mod tests {
     #[test]
     fn basic_form_encodes_id_and_secret() {
         let text = "client %&+-_.!~*'()";
-        let (header, form) = sent(text, &ClientCredential::secret(text), json!(null)).unwrap();
+        let (header, form) = sent(text, &secret(text), json!(null)).unwrap();
         let encoded = "client+%25%26%2B%2D%5F%2E%21%7E%2A%27%28%29";
         assert_eq!(decoded(header.as_deref()), format!("{encoded}:{encoded}"));
         assert!(form.is_empty());
-        let (header, _) = sent("a:b", &ClientCredential::secret("ü:%"), json!(null)).unwrap();
+        let (header, _) = sent("a:b", &secret("ü:%"), json!(null)).unwrap();
         assert_eq!(decoded(header.as_deref()), "a%3Ab:%C3%BC%3A%25");
     }
 
@@ -118,7 +147,7 @@ mod tests {
     #[test]
     fn with_basic_the_body_holds_no_credential() {
         for advertised in [json!(null), json!(["client_secret_basic"]), json!(["client_secret_post", "client_secret_basic"])] {
-            let (header, form) = sent("id", &ClientCredential::secret("s"), advertised).unwrap();
+            let (header, form) = sent("id", &secret("s"), advertised).unwrap();
             assert_eq!((decoded(header.as_deref()).as_str(), form.len()), ("id:s", 0));
         }
     }
@@ -127,7 +156,7 @@ mod tests {
     #[test]
     fn with_post_there_is_no_header() {
         for advertised in [json!(["client_secret_post"]), json!(["private_key_jwt", "client_secret_post"])] {
-            let (header, form) = sent("id", &ClientCredential::secret("s"), advertised).unwrap();
+            let (header, form) = sent("id", &secret("s"), advertised).unwrap();
             assert_eq!((header, form), (None, vec![("client_id", "id".into()), ("client_secret", "s".into())]));
         }
     }
@@ -136,7 +165,7 @@ mod tests {
     #[test]
     fn methods_that_a_secret_cannot_be_sent_by_are_named() {
         for advertised in [json!(["client_secret_jwt"]), json!(["private_key_jwt", "none"]), json!([])] {
-            let error = sent("id", &ClientCredential::secret("s"), advertised).unwrap_err();
+            let error = sent("id", &secret("s"), advertised).unwrap_err();
             assert!(
                 error.kind() == ErrorKind::ProviderMisconfigured && error.to_string().contains("client_secret_basic"),
                 "{error}"
@@ -146,8 +175,8 @@ mod tests {
 
     #[test]
     fn what_the_user_chose_counts() {
-        let post = ClientCredential::secret("s").with_method(ClientAuthMethod::Post);
-        let basic = ClientCredential::secret("s").with_method(ClientAuthMethod::Basic);
+        let post = Proof::Secret("s".into(), Some(ClientAuthMethod::Post));
+        let basic = Proof::Secret("s".into(), Some(ClientAuthMethod::Basic));
         for advertised in [json!(null), json!(["client_secret_basic"]), json!(["client_secret_post"]), json!([])] {
             assert!(sent("id", &post, advertised.clone()).unwrap().0.is_none());
             assert!(sent("id", &basic, advertised).unwrap().0.is_some());
@@ -157,15 +186,26 @@ mod tests {
     #[test]
     fn a_public_client_only_names_itself() {
         for advertised in [json!(null), json!(["none"]), json!(["client_secret_basic"])] {
-            let (header, form) = sent("id", &ClientCredential::none(), advertised).unwrap();
+            let (header, form) = sent("id", &Proof::Nothing, advertised).unwrap();
             assert_eq!((header, form), (None, vec![("client_id", "id".into())]));
+        }
+    }
+
+    /// RFC 7521 section 4.2
+    #[test]
+    fn an_assertion_goes_into_the_body_whatever_the_document_says() {
+        for advertised in [json!(null), json!(["private_key_jwt"]), json!(["client_secret_basic"])] {
+            let (header, form) = sent("id", &Proof::Assertion("a.b.c".into()), advertised).unwrap();
+            let jwt_bearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer".into();
+            let expected =
+                vec![("client_id", "id".into()), ("client_assertion_type", jwt_bearer), ("client_assertion", "a.b.c".into())];
+            assert_eq!((header, form), (None, expected));
         }
     }
 
     #[test]
     fn the_header_does_not_print_itself() {
-        let header =
-            Client { id: "id", credential: &ClientCredential::secret("s") }.authenticate(&metadata(|_| ()), &mut Vec::new());
+        let header = Client { id: "id", proof: &secret("s") }.authenticate(&metadata(|_| ()), &mut Vec::new());
         assert_eq!(format!("{:?}", header.unwrap().unwrap()), "Sensitive");
     }
 }

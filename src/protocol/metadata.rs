@@ -35,6 +35,8 @@ pub(crate) struct Metadata {
     pub(crate) userinfo_algorithms: Option<Vec<Algorithm>>,
     /// `token_endpoint_auth_methods_supported`; `None` means `client_secret_basic`.
     pub(crate) token_endpoint_auth_methods: Option<Vec<String>>,
+    /// `token_endpoint_auth_signing_alg_values_supported`, as far as we know them; `None` if the document does not say.
+    pub(crate) token_endpoint_auth_algorithms: Option<Vec<Algorithm>>,
     /// Whether authorization responses carry `iss`.
     pub(crate) authorization_response_iss: bool,
     /// Whether token answers tell about the account if they are asked to (`client_info`): Microsoft's do.
@@ -70,6 +72,7 @@ impl Metadata {
             id_token_algorithms: algorithms("id_token_signing_alg_values_supported")?,
             userinfo_algorithms: algorithms("userinfo_signing_alg_values_supported")?,
             token_endpoint_auth_methods: members.list("token_endpoint_auth_methods_supported")?,
+            token_endpoint_auth_algorithms: algorithms("token_endpoint_auth_signing_alg_values_supported")?,
             authorization_response_iss: members.flag("authorization_response_iss_parameter_supported")?,
             tells_client_info: authority.is_microsoft(),
         })

@@ -1,5 +1,6 @@
 //! OpenID Connect and OAuth 2.0 as a relying party speaks them. Functions build requests and read answers; only [`provider`] sends, through the [`HttpClient`] of [`http`].
 
+mod assertion;
 mod authorize;
 mod cache;
 mod callback;
@@ -7,6 +8,7 @@ mod channel;
 mod claims_request;
 mod client_auth;
 mod client_info;
+mod credential;
 mod discovery;
 mod error_answer;
 #[cfg(any(test, fuzzing))]

@@ -14,6 +14,7 @@ use super::{
     callback::Code,
     channel::{Channel, observed},
     client_auth::Client,
+    credential::Credentials,
     discovery::Discovery,
     http::HttpClient,
     id_token::{self, IdTokenExpectation, VerifiedIdToken},
@@ -41,6 +42,7 @@ pub(crate) struct Provider {
     clock: Arc<dyn Clock>,
     channel: Channel,
     discovery: Discovery,
+    credentials: Arc<Credentials>,
 }
 
 /// Makes the span of a step.
@@ -56,7 +58,8 @@ impl Provider {
         let channel = Channel::new(http);
         let authority = config.authority().clone();
         let discovery = Discovery::new(authority.clone(), channel.clone(), &clock);
-        Self { config, authority, clock, channel, discovery }
+        let credentials = Arc::new(Credentials::new(config.credential(), config.client_id(), authority.clone()));
+        Self { config, authority, clock, channel, discovery, credentials }
     }
 
     /// The same application at another policy of the B2C tenant, which has documents of its own; `None` if the provider is not B2C.
@@ -88,7 +91,7 @@ impl Provider {
     pub(crate) async fn redeem_code(&self, code: &Code, verifier: &Secret, redirect_uri: &str) -> Result<TokenAnswer, Error> {
         let exchange = async {
             let metadata = self.metadata().await?;
-            self.ask_for_tokens(token::code_request(&metadata, self.client(), code, verifier, redirect_uri)?).await
+            self.ask_for_tokens(&metadata, |client| token::code_request(&metadata, client, code, verifier, redirect_uri)).await
         };
         observed(step!("identity.redeem_code", self), exchange).await
     }
@@ -101,7 +104,7 @@ impl Provider {
     pub(crate) async fn refresh(&self, refresh_token: &Secret, scopes: Option<&[String]>) -> Result<TokenAnswer, Error> {
         let exchange = async {
             let metadata = self.metadata().await?;
-            self.ask_for_tokens(token::refresh_request(&metadata, self.client(), refresh_token, scopes)?).await
+            self.ask_for_tokens(&metadata, |client| token::refresh_request(&metadata, client, refresh_token, scopes)).await
         };
         observed(step!("identity.refresh", self), exchange).await
     }
@@ -206,11 +209,25 @@ impl Provider {
         }
     }
 
-    fn client(&self) -> Client<'_> {
-        Client { id: self.config.client_id(), credential: self.config.credential() }
+    /// Sends a request for tokens, and once more if the provider has refused a credential that has been replaced meanwhile: then it has not looked at the rest.
+    async fn ask_for_tokens(
+        &self,
+        metadata: &Metadata,
+        build: impl Fn(Client<'_>) -> Result<Request<Bytes>, Error>,
+    ) -> Result<TokenAnswer, Error> {
+        let id = self.config.client_id();
+        let sent = self.credentials.proof(metadata, self.clock.now()).await?;
+        let error = match self.exchange(build(Client { id, proof: &sent.proof })?).await {
+            Err(error) if self.credentials.is_outdated(&error) => error,
+            outcome => return outcome,
+        };
+        match self.credentials.another(metadata, &sent, self.clock.now()).await {
+            Some(newer) => self.exchange(build(Client { id, proof: &newer.proof })?).await,
+            None => Err(error),
+        }
     }
 
-    async fn ask_for_tokens(&self, request: Request<Bytes>) -> Result<TokenAnswer, Error> {
+    async fn exchange(&self, request: Request<Bytes>) -> Result<TokenAnswer, Error> {
         // B2C gives an access token only for the scope of an API.
         let rule = if self.authority.is_microsoft() { AccessTokenRule::OrIdToken } else { AccessTokenRule::Required };
         token::read_answer(&self.channel.send("the token endpoint", request).await?, rule)

@@ -207,12 +207,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{
-        config::ClientCredential,
-        protocol::{
-            callback::CallbackParameters,
-            testing::{answer, authority, metadata},
-        },
+    use crate::protocol::{
+        callback::CallbackParameters,
+        client_auth::Proof,
+        testing::{answer, authority, metadata},
     };
 
     fn good() -> Value {
@@ -245,9 +243,8 @@ mod tests {
     fn the_code_is_exchanged_with_its_verifier() {
         let metadata = metadata(|_| ());
         let code = CallbackParameters::parse(b"code=c%2B1&state=s").unwrap().check("s", &metadata, &authority()).unwrap();
-        let credential = ClientCredential::none();
-        let request =
-            code_request(&metadata, Client { id: "id", credential: &credential }, &code, &"v".into(), "https://app/cb").unwrap();
+        let proof = Proof::Nothing;
+        let request = code_request(&metadata, Client { id: "id", proof: &proof }, &code, &"v".into(), "https://app/cb").unwrap();
         assert_eq!((request.method().as_str(), request.uri().to_string()), ("POST", "https://id.example/token".to_owned()));
         assert_eq!(request.headers()[CONTENT_TYPE], "application/x-www-form-urlencoded");
         let expected = [
@@ -264,8 +261,8 @@ mod tests {
     #[test]
     fn a_refresh_asks_for_no_more_than_it_is_told() {
         let metadata = metadata(|_| ());
-        let credential = ClientCredential::secret("s");
-        let client = Client { id: "id", credential: &credential };
+        let proof = Proof::Secret("s".into(), None);
+        let client = Client { id: "id", proof: &proof };
         let plain = refresh_request(&metadata, client, &"rt".into(), None).unwrap();
         assert_eq!(
             form(&plain),
@@ -282,8 +279,8 @@ mod tests {
     /// C-239
     #[test]
     fn an_empty_refresh_token_is_not_sent() {
-        let credential = ClientCredential::none();
-        let outcome = refresh_request(&metadata(|_| ()), Client { id: "id", credential: &credential }, &"".into(), None);
+        let proof = Proof::Nothing;
+        let outcome = refresh_request(&metadata(|_| ()), Client { id: "id", proof: &proof }, &"".into(), None);
         assert_eq!(outcome.unwrap_err().kind(), ErrorKind::NoRefreshToken);
     }
 

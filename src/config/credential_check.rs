@@ -1,0 +1,292 @@
+//! Whether a credential can be used, found at set-up; and loading it, then and later.
+
+use std::fs;
+
+use zeroize::Zeroizing;
+
+use super::{
+    ClientCredential,
+    credential::{AssertionOptions, CredentialKind, KeySource},
+    signing_key::SigningKey,
+};
+use crate::{authority::Authority, error::ConfigError, secret::Secret};
+
+/// The claims of an assertion that have one right value.
+const OWN_CLAIMS: [&str; 6] = ["iss", "sub", "aud", "iat", "exp", "jti"];
+
+/// Larger than any certificate chain.
+const LARGEST_FILE: u64 = 1024 * 1024;
+
+impl ClientCredential {
+    /// Whether the credential can be used at that authority.
+    pub(super) fn check(&self, authority: &Authority) -> Result<(), ConfigError> {
+        let CredentialKind::FirstOf(members) = &self.kind else {
+            self.check_settings(authority)?;
+            return self.check_loads(authority);
+        };
+        if members.is_empty()
+            || members.iter().any(|member| matches!(member.kind, CredentialKind::FirstOf(_) | CredentialKind::None))
+        {
+            return wrong("`first_of` needs credentials to choose from, none of them `none()` or a list itself");
+        }
+        if self.method.is_some() || self.password.is_some() || self.options != AssertionOptions::default() {
+            return wrong("`first_of` has settings that have no effect: give them to the credentials in it");
+        }
+        members.iter().try_for_each(|member| member.check_settings(authority))?;
+        let mut outcome = Ok(());
+        for member in members {
+            outcome = member.check_loads(authority);
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    }
+
+    /// Whether every setting has an effect.
+    fn check_settings(&self, authority: &Authority) -> Result<(), ConfigError> {
+        let AssertionOptions { certificates, key_id, thumbprints, chain, algorithm, audience, claims } = &self.options;
+        if self.method.is_some() && self.client_secret().is_none() {
+            return wrong("a method was chosen for a secret that is not there: leave `with_method` out, or give the secret");
+        }
+        let is_key = matches!(self.kind, CredentialKind::Key(_));
+        let of_a_key = certificates.is_some()
+            || key_id.is_some()
+            || !thumbprints.is_empty()
+            || *chain
+            || algorithm.is_some()
+            || !claims.is_empty();
+        if !is_key && (of_a_key || self.password.is_some()) {
+            return wrong("it has settings of a certificate or private key, which have no effect on it: leave them out");
+        }
+        if audience.is_some() && !is_key && !matches!(self.kind, CredentialKind::AssertionFunction(_)) {
+            return wrong("`with_assertion_audience` has no effect, because the assertion is not made here: leave it out");
+        }
+        if let Some(own) = OWN_CLAIMS.iter().find(|own| claims.contains_key(**own)) {
+            return Err(ConfigError::new(
+                "credential",
+                format!("the claim {own:?} of an assertion cannot be replaced: leave it out"),
+            ));
+        }
+        let is_thumbprint = |text: &&String| matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !thumbprints.iter().all(|text| is_thumbprint(&text)) {
+            return wrong("a thumbprint is 40 (SHA-1) or 64 (SHA-256) hexadecimal digits");
+        }
+        if authority.is_adfs() && algorithm.is_some_and(|algorithm| algorithm.as_str() != "RS256") {
+            return wrong("AD FS takes RS256 only: leave `with_algorithm` out");
+        }
+        Ok(())
+    }
+
+    /// Whether it can be loaded now.
+    fn check_loads(&self, authority: &Authority) -> Result<(), ConfigError> {
+        match &self.kind {
+            CredentialKind::Secret(secret) if secret.is_empty() => wrong(
+                "the client secret is empty: give the secret's value, or say `ClientCredential::none()` if the application has none",
+            ),
+            CredentialKind::Secret(secret) if !is_plain(secret) => {
+                wrong("the client secret has white space around it or control characters in it: copy it again")
+            }
+            CredentialKind::Assertion(jwt) if jwt.is_empty() || !is_plain(jwt) => {
+                wrong("the assertion is empty, or has white space around it or control characters in it: copy it again")
+            }
+            CredentialKind::Key(source) => {
+                let key = self.load_key(source).map_err(|problem| ConfigError::new("credential", problem))?;
+                self.check_key(&key, authority)
+            }
+            CredentialKind::AssertionFile(path) => {
+                load_assertion(path).map(|_| ()).map_err(|problem| ConfigError::new("credential", problem))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the provider can know the key, and the key can sign what the provider takes.
+    fn check_key(&self, key: &SigningKey, authority: &Authority) -> Result<(), ConfigError> {
+        let options = &self.options;
+        if let Some(algorithm) = options.algorithm
+            && !key.can(algorithm)
+        {
+            return Err(ConfigError::new(
+                "credential",
+                format!("the private key cannot sign with {algorithm}: leave `with_algorithm` out"),
+            ));
+        }
+        if options.chain && key.chain().len() == 0 {
+            return wrong(
+                "`with_certificate_chain` needs the certificate: add it to the private key's file, or give it by `with_certificate`",
+            );
+        }
+        if !authority.is_microsoft() && !authority.is_adfs() {
+            return Ok(());
+        }
+        if !key.is_rsa() {
+            return wrong("Microsoft's providers take RSA keys only: make another certificate");
+        }
+        let has_sha1 = key.chain().len() > 0 || options.thumbprints.iter().any(|text| text.len() == 40);
+        if authority.is_adfs() && !has_sha1 {
+            return wrong(
+                "AD FS finds the key by the SHA-1 thumbprint of its certificate: give `with_certificate`, or `add_thumbprint` with 40 digits",
+            );
+        }
+        if key.chain().len() == 0 && options.thumbprints.is_empty() {
+            return wrong("the provider finds the key by its certificate: give `with_certificate` or `add_thumbprint`");
+        }
+        Ok(())
+    }
+
+    /// The key as it is there now.
+    pub(crate) fn load_key(&self, source: &KeySource) -> Result<SigningKey, String> {
+        let certificates = self.options.certificates.as_deref();
+        let no_password = Secret::default();
+        let password = self.password.as_ref();
+        let pem = |text: &str| match password {
+            Some(_) => Err("a password was given for a PEM text, which has none: leave `with_password` out".to_owned()),
+            None => SigningKey::from_pem(text, certificates),
+        };
+        match source {
+            KeySource::Pem(text) => pem(text.expose()),
+            KeySource::Pfx(base64) => {
+                let bytes = base64_simd::STANDARD.decode_to_vec(base64.expose()).map(Zeroizing::new);
+                let bytes = bytes.map_err(|_| "the PFX file is not base64".to_owned())?;
+                SigningKey::from_pfx(&bytes, password.unwrap_or(&no_password))
+            }
+            KeySource::File(path) => {
+                let in_file = |problem| format!("{}: {problem}", path.display());
+                let bytes = read(path)?;
+                match std::str::from_utf8(&bytes) {
+                    Ok(text) if text.contains("-----BEGIN") => pem(text).map_err(in_file),
+                    _ => SigningKey::from_pfx(&bytes, password.unwrap_or(&no_password)).map_err(in_file),
+                }
+            }
+        }
+    }
+}
+
+/// The assertion in a file.
+pub(crate) fn load_assertion(path: &std::path::Path) -> Result<Secret, String> {
+    let bytes = read(path)?;
+    let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
+    let assertion = Secret::from(text);
+    if assertion.is_empty() || !is_plain(&assertion) {
+        return Err(format!("{} holds no assertion", path.display()));
+    }
+    Ok(assertion)
+}
+
+fn read(path: &std::path::Path) -> Result<Zeroizing<Vec<u8>>, String> {
+    let unreadable = |error: std::io::Error| format!("{} cannot be read: {error}", path.display());
+    if fs::metadata(path).map_err(unreadable)?.len() > LARGEST_FILE {
+        return Err(format!("{} is larger than 1 MiB", path.display()));
+    }
+    fs::read(path).map(Zeroizing::new).map_err(unreadable)
+}
+
+/// Whether a text can be sent as it is.
+fn is_plain(secret: &Secret) -> bool {
+    secret.expose().trim() == secret.expose() && !secret.expose().contains(char::is_control)
+}
+
+fn wrong<T>(problem: &'static str) -> Result<T, ConfigError> {
+    Err(ConfigError::new("credential", problem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Algorithm, AssertionAudience, ClientAuthMethod};
+
+    const KEY: &str = include_str!("../../tests/keys/rsa.key.pem");
+    const CERTIFICATE: &str = include_str!("../../tests/keys/rsa.cert.pem");
+    const EC: &str = include_str!("../../tests/keys/ec.key.pem");
+    const KEY_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/keys/rsa.key.pem");
+
+    fn oidc() -> Authority {
+        Authority::oidc("https://id.example").unwrap()
+    }
+
+    fn entra() -> Authority {
+        Authority::entra("contoso.com").unwrap()
+    }
+
+    #[track_caller]
+    fn refused(credential: &ClientCredential, authority: &Authority, hint: &str) {
+        let problem = credential.check(authority).unwrap_err().to_string();
+        assert!(problem.starts_with("credential: ") && problem.contains(hint), "{problem}");
+    }
+
+    /// C-367, C-448
+    #[test]
+    fn an_empty_secret_is_not_a_public_client() {
+        assert!(ClientCredential::none().check(&oidc()).is_ok());
+        assert!(ClientCredential::secret("s").check(&oidc()).is_ok());
+        for value in ["", " ", "s\n", "a\tb"] {
+            refused(&ClientCredential::secret(value), &oidc(), "the client secret");
+            refused(&ClientCredential::assertion(value), &oidc(), "the assertion");
+        }
+        refused(&ClientCredential::none().with_method(ClientAuthMethod::Post), &oidc(), "with_method");
+    }
+
+    /// MSAL-116
+    #[test]
+    fn the_provider_has_to_know_the_key() {
+        let key = ClientCredential::private_key_pem(KEY);
+        refused(&key, &entra(), "with_certificate");
+        let (sha1, sha256) = ("25:9F:8F:C9:14:A2:95:52:3E:2F:66:55:E2:0E:84:59:DC:C3:EA:78", "ab".repeat(32));
+        for known in
+            [key.clone().with_certificate(CERTIFICATE), key.clone().add_thumbprint(sha1), key.clone().add_thumbprint(&sha256)]
+        {
+            assert_eq!(known.check(&entra()), Ok(()));
+        }
+        let adfs = Authority::adfs("adfs.example.com").unwrap();
+        refused(&key.clone().add_thumbprint(&sha256), &adfs, "SHA-1");
+        assert_eq!(key.clone().add_thumbprint(sha1).check(&adfs), Ok(()));
+        assert_eq!(key.with_key_id("k1").check(&oidc()), Ok(()));
+    }
+
+    #[test]
+    fn what_cannot_be_loaded_or_has_no_effect_is_a_mistake() {
+        let key = ClientCredential::private_key_pem(KEY).with_certificate(CERTIFICATE);
+        refused(&ClientCredential::certificate_pem("x"), &oidc(), "no private key");
+        refused(&ClientCredential::certificate_file("/nowhere"), &oidc(), "/nowhere cannot be read");
+        refused(&ClientCredential::federated_token_file("/nowhere"), &oidc(), "/nowhere cannot be read");
+        refused(&key.clone().with_method(ClientAuthMethod::Post), &oidc(), "with_method");
+        refused(&key.clone().with_algorithm(Algorithm::Es256), &oidc(), "ES256");
+        refused(&key.clone().with_password("x"), &oidc(), "with_password");
+        refused(&key.clone().add_thumbprint("abc"), &oidc(), "thumbprint");
+        refused(&key.clone().add_assertion_claim("exp", 1), &oidc(), "\"exp\"");
+        refused(&key.with_algorithm(Algorithm::Ps256), &Authority::adfs("adfs.example.com").unwrap(), "RS256");
+        refused(&ClientCredential::private_key_pem(KEY).with_certificate_chain(), &oidc(), "with_certificate_chain");
+        refused(&ClientCredential::private_key_pem(EC).add_thumbprint(&"ab".repeat(20)), &entra(), "RSA");
+        for credential in [ClientCredential::secret("s"), ClientCredential::assertion("a.b.c"), ClientCredential::none()] {
+            refused(&credential.clone().with_key_id("k"), &oidc(), "no effect");
+            refused(&credential.with_assertion_audience(AssertionAudience::Issuer), &oidc(), "no effect");
+        }
+    }
+
+    #[test]
+    fn of_a_list_one_has_to_be_usable() {
+        let missing = ClientCredential::certificate_file("/nowhere");
+        let list = |members: Vec<ClientCredential>| ClientCredential::first_of(members);
+        assert_eq!(list(vec![missing.clone(), ClientCredential::secret("s")]).check(&oidc()), Ok(()));
+        assert_eq!(list(vec![missing.clone(), ClientCredential::private_key_file(KEY_FILE)]).check(&oidc()), Ok(()));
+        refused(&list(vec![missing]), &oidc(), "/nowhere");
+        refused(&list(vec![]), &oidc(), "first_of");
+        refused(&list(vec![ClientCredential::none()]), &oidc(), "first_of");
+        refused(&list(vec![ClientCredential::secret("s"), ClientCredential::secret("s").with_key_id("k")]), &oidc(), "no effect");
+        refused(&list(vec![ClientCredential::secret("s")]).with_key_id("k"), &oidc(), "no effect");
+    }
+
+    #[test]
+    fn a_credential_prints_no_secret() {
+        for credential in [
+            ClientCredential::secret("hush-hush"),
+            ClientCredential::certificate_pem("hush-hush"),
+            ClientCredential::certificate_pfx("hush-hush", "hush-hush"),
+            ClientCredential::assertion("hush-hush"),
+        ] {
+            let text = format!("{credential} {credential:?} {credential:#?}");
+            assert!(!text.contains("hush") && !text.contains("aHVzaC"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! [`SigningKey`]: a private key with its certificates, read from PEM or PFX.
+//!
+//! - The private key is PKCS #8, PKCS #1 (RSA) or SEC 1 (EC), and not encrypted, unless it is in a PFX file.
+//! - RSA of 2,048 bits and more, EC on P-256 and P-384, Ed25519.
+//! - The certificate that has the key's public half is the first; the others follow in the order in which they were given. Certificates without that one
+//!   are a mistake: a signature would be looked for under another key.
+
+use std::fmt;
+
+use aws_lc_rs::{
+    digest::{self, SHA1_FOR_LEGACY_USE_ONLY, SHA256},
+    rand::SystemRandom,
+    rsa::KeyPair as RsaKeyPair,
+    signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaEncoding},
+};
+use rustls_pki_types::{
+    CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer,
+    pem::{Error as PemError, PemObject as _},
+};
+
+use super::Algorithm;
+use crate::{
+    error::{Error, ErrorKind},
+    secret::{Secret, base64url},
+};
+
+/// A key that signs, with what others know it by.
+pub(crate) struct SigningKey {
+    pair: Pair,
+    chain: Vec<CertificateDer<'static>>,
+}
+
+enum Pair {
+    Rsa(RsaKeyPair),
+    Ec(EcdsaKeyPair, Algorithm),
+    Ed(Ed25519KeyPair),
+}
+
+/// What is wrong with a key or certificate; a sentence without anything of its content.
+pub(crate) type Problem = String;
+
+impl SigningKey {
+    /// The private key in this text, with every certificate in it.
+    ///
+    /// Certificates may also stand in `certificates`, there also as bare base64 without BEGIN and END lines.
+    pub(super) fn from_pem(text: &str, certificates: Option<&str>) -> Result<Self, Problem> {
+        if text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") || text.contains("Proc-Type: 4,ENCRYPTED") {
+            return Err(
+                "the private key is encrypted: decrypt it with `openssl pkey`, or keep it in a PFX file, which takes a password"
+                    .into(),
+            );
+        }
+        let key = PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|error| match error {
+            PemError::NoItemsFound => {
+                "there is no private key in it: it needs a block that begins with -----BEGIN PRIVATE KEY-----".into()
+            }
+            _ => "the private key is not PEM".to_owned(),
+        })?;
+        let mut chain = certificates_of(text)?;
+        match certificates {
+            Some(text) if text.contains("PRIVATE KEY-----") => {
+                return Err("a private key stands where the certificate belongs".into());
+            }
+            Some(text) if text.contains("-----BEGIN") => chain.extend(certificates_of(text)?),
+            Some(bare) => {
+                let base64: String = bare.split_whitespace().collect();
+                let der = base64_simd::STANDARD
+                    .decode_to_vec(base64)
+                    .map_err(|_| "the certificate is neither PEM nor base64".to_owned())?;
+                chain.push(der.into());
+            }
+            None => {}
+        }
+        Self::new(&key, chain)
+    }
+
+    /// The private key in a PFX (PKCS #12) file, with every certificate in it.
+    #[cfg(feature = "pfx")]
+    pub(super) fn from_pfx(bytes: &[u8], password: &Secret) -> Result<Self, Problem> {
+        let archive = p12_keystore::Pkcs12Archive::from_pkcs12(bytes, password.expose())
+            .map_err(|_| "the PFX file cannot be opened: its password is another, or it is damaged".to_owned())?;
+        let [bag] = archive.keys.as_slice() else {
+            return Err(format!("the PFX file has {} private keys where one is needed", archive.keys.len()));
+        };
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(bag.key.as_der()));
+        Self::new(&key, archive.certs.iter().map(|bag| bag.cert.as_der().to_vec().into()).collect())
+    }
+
+    #[cfg(not(feature = "pfx"))]
+    pub(super) fn from_pfx(_: &[u8], _: &Secret) -> Result<Self, Problem> {
+        Err("PFX files are read with the feature `pfx` of this crate: switch it on, or make a PEM file with `openssl pkcs12 -nodes`".into())
+    }
+
+    fn new(key: &PrivateKeyDer<'_>, mut chain: Vec<CertificateDer<'static>>) -> Result<Self, Problem> {
+        let pair = Pair::read(key).ok_or_else(|| {
+            "the private key is of a kind that cannot sign here: RSA with 2048 bits or more, EC on P-256 or P-384, or Ed25519"
+                .to_owned()
+        })?;
+        chain.dedup();
+        if !chain.is_empty() {
+            let own = chain.iter().position(|certificate| pair.is_in(certificate));
+            let own = own.ok_or_else(|| "no certificate in it belongs to the private key".to_owned())?;
+            let own = chain.remove(own);
+            chain.insert(0, own);
+        }
+        Ok(Self { pair, chain })
+    }
+
+    /// Whether it is an RSA key.
+    pub(crate) fn is_rsa(&self) -> bool {
+        matches!(self.pair, Pair::Rsa(_))
+    }
+
+    /// Whether it can make signatures of that algorithm.
+    pub(crate) fn can(&self, algorithm: Algorithm) -> bool {
+        match &self.pair {
+            Pair::Rsa(_) => encoding(algorithm).is_some(),
+            Pair::Ec(_, own) => *own == algorithm,
+            Pair::Ed(_) => algorithm == Algorithm::EdDsa,
+        }
+    }
+
+    /// The only algorithm of a key that is not RSA.
+    pub(crate) fn own_algorithm(&self) -> Option<Algorithm> {
+        match &self.pair {
+            Pair::Rsa(_) => None,
+            Pair::Ec(_, own) => Some(*own),
+            Pair::Ed(_) => Some(Algorithm::EdDsa),
+        }
+    }
+
+    /// The signature of a message.
+    ///
+    /// # Errors
+    ///
+    /// `internal`: the key cannot make such a signature.
+    pub(crate) fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, Error> {
+        let failed = || Error::new(ErrorKind::Internal, format!("the private key made no {algorithm} signature"));
+        match &self.pair {
+            Pair::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                let encoding = encoding(algorithm).ok_or_else(failed)?;
+                pair.sign(encoding, &SystemRandom::new(), message, &mut signature).map_err(|_| failed())?;
+                Ok(signature)
+            }
+            Pair::Ec(pair, own) if *own == algorithm => {
+                pair.sign(&SystemRandom::new(), message).map(|signature| signature.as_ref().to_vec()).map_err(|_| failed())
+            }
+            Pair::Ed(pair) if algorithm == Algorithm::EdDsa => Ok(pair.sign(message).as_ref().to_vec()),
+            Pair::Ec(..) | Pair::Ed(_) => Err(failed()),
+        }
+    }
+
+    /// The certificates, that of the key first.
+    pub(crate) fn chain(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.chain.iter().map(|certificate| &**certificate)
+    }
+
+    /// `x5t` (RFC 7515 section 4.1.7).
+    pub(crate) fn sha1_thumbprint(&self) -> Option<String> {
+        self.chain.first().map(|own| base64url(digest::digest(&SHA1_FOR_LEGACY_USE_ONLY, own).as_ref()))
+    }
+
+    /// `x5t#S256` (RFC 7515 section 4.1.8).
+    pub(crate) fn sha256_thumbprint(&self) -> Option<String> {
+        self.chain.first().map(|own| base64url(digest::digest(&SHA256, own).as_ref()))
+    }
+
+    /// What tells it from another: the public half, and the certificate, which may have been renewed for the same key.
+    pub(crate) fn identity(&self) -> Vec<u8> {
+        [self.pair.public(), self.chain.first().map_or(&[][..], |own| own)].concat()
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigningKey").field("certificates", &self.chain.len()).finish_non_exhaustive()
+    }
+}
+
+impl Pair {
+    fn read(key: &PrivateKeyDer<'_>) -> Option<Self> {
+        let der = key.secret_der();
+        let rsa = match key {
+            PrivateKeyDer::Pkcs1(_) => RsaKeyPair::from_der(der).ok(),
+            _ => RsaKeyPair::from_pkcs8(der).ok(),
+        };
+        let ec = |algorithm, curve| Some(Self::Ec(EcdsaKeyPair::from_private_key_der(curve, der).ok()?, algorithm));
+        rsa.map(Self::Rsa)
+            .or_else(|| ec(Algorithm::Es256, &signature::ECDSA_P256_SHA256_FIXED_SIGNING))
+            .or_else(|| ec(Algorithm::Es384, &signature::ECDSA_P384_SHA384_FIXED_SIGNING))
+            .or_else(|| Ed25519KeyPair::from_pkcs8(der).ok().map(Self::Ed))
+    }
+
+    fn public(&self) -> &[u8] {
+        match self {
+            Self::Rsa(pair) => pair.public_key().as_ref(),
+            Self::Ec(pair, _) => pair.public_key().as_ref(),
+            Self::Ed(pair) => pair.public_key().as_ref(),
+        }
+    }
+
+    /// Whether the certificate has the public half in it, byte by byte as it stands in its `subjectPublicKey`.
+    fn is_in(&self, certificate: &[u8]) -> bool {
+        let public = self.public();
+        memchr::memmem::find(certificate, public).is_some()
+    }
+}
+
+fn certificates_of(pem: &str) -> Result<Vec<CertificateDer<'static>>, Problem> {
+    CertificateDer::pem_slice_iter(pem.as_bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|_| "a certificate in it is not PEM".to_owned())
+}
+
+fn encoding(algorithm: Algorithm) -> Option<&'static dyn RsaEncoding> {
+    Some(match algorithm {
+        Algorithm::Rs256 => &signature::RSA_PKCS1_SHA256,
+        Algorithm::Rs384 => &signature::RSA_PKCS1_SHA384,
+        Algorithm::Rs512 => &signature::RSA_PKCS1_SHA512,
+        Algorithm::Ps256 => &signature::RSA_PSS_SHA256,
+        Algorithm::Ps384 => &signature::RSA_PSS_SHA384,
+        Algorithm::Ps512 => &signature::RSA_PSS_SHA512,
+        Algorithm::Es256 | Algorithm::Es384 | Algorithm::EdDsa => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = include_str!("../../tests/keys/rsa.key.pem");
+    const CERTIFICATE: &str = include_str!("../../tests/keys/rsa.cert.pem");
+    const OTHER: &str = include_str!("../../tests/keys/other.cert.pem");
+
+    fn problem(text: &str, certificates: Option<&str>) -> Problem {
+        SigningKey::from_pem(text, certificates).unwrap_err()
+    }
+
+    /// The certificate as base64 without its frame.
+    fn bare(pem: &str) -> String {
+        pem.lines().filter(|line| !line.starts_with("-----")).collect::<Vec<_>>().join("\n")
+    }
+
+    /// MSAL-117: every certificate, in order, with that of the key in front.
+    #[test]
+    fn certificates_are_read_with_and_without_their_frames() {
+        for (text, certificates, count) in [
+            (format!("{KEY}{CERTIFICATE}"), None, 1),
+            (format!("{CERTIFICATE}{OTHER}{KEY}"), None, 2),
+            (format!("Bag Attributes\n{OTHER}{CERTIFICATE}{KEY}"), None, 2),
+            (KEY.to_owned(), Some(CERTIFICATE.to_owned()), 1),
+            (KEY.to_owned(), Some(format!("{CERTIFICATE}\n{OTHER}")), 2),
+            (KEY.to_owned(), Some(bare(CERTIFICATE)), 1),
+            (KEY.to_owned(), None, 0),
+        ] {
+            let key = SigningKey::from_pem(&text, certificates.as_deref()).unwrap();
+            assert_eq!(key.chain().len(), count);
+            // What `openssl x509 -fingerprint` says.
+            let hex = |text: Option<String>| {
+                text.map(|text| {
+                    crate::secret::from_base64url(&text).unwrap().iter().map(|byte| format!("{byte:02X}")).collect::<String>()
+                })
+            };
+            assert_eq!(hex(key.sha1_thumbprint()).as_deref(), (count > 0).then_some("259F8FC914A295523E2F6655E20E8459DCC3EA78"));
+            assert_eq!(
+                hex(key.sha256_thumbprint()).as_deref(),
+                (count > 0).then_some("CB4FA6754897246797AFB9FECF0EA758F0D05E42FF7F991A40D2C41E0E66EBC9")
+            );
+        }
+    }
+
+    #[test]
+    fn keys_of_every_kind_sign_with_what_they_can() {
+        for (pem, can, cannot) in [
+            (KEY, Algorithm::Ps256, Algorithm::Es256),
+            (include_str!("../../tests/keys/rsa.pkcs1.pem"), Algorithm::Rs256, Algorithm::EdDsa),
+            (include_str!("../../tests/keys/ec.key.pem"), Algorithm::Es256, Algorithm::Es384),
+            (include_str!("../../tests/keys/ec.sec1.pem"), Algorithm::Es256, Algorithm::Rs256),
+        ] {
+            let key = SigningKey::from_pem(pem, None).unwrap();
+            assert!(key.can(can) && !key.can(cannot));
+            assert!(!key.sign(can, b"message").unwrap().is_empty());
+            assert!(key.sign(cannot, b"message").is_err());
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_used_says_so() {
+        for (text, certificates, hint) in [
+            ("", None, "no private key"),
+            (CERTIFICATE, None, "no private key"),
+            (include_str!("../../tests/keys/rsa.encrypted.pem"), None, "encrypted"),
+            (&KEY.replace("MII", "MIJ"), None, "cannot sign"),
+            (KEY, Some(KEY), "where the certificate belongs"),
+            (KEY, Some(OTHER), "belongs to the private key"),
+            (KEY, Some("!"), "neither PEM nor base64"),
+        ] {
+            let problem = problem(text, certificates);
+            assert!(problem.contains(hint), "{problem}");
+        }
+    }
+
+    #[cfg(feature = "pfx")]
+    #[test]
+    fn pfx_files_of_today_and_of_old_are_read() {
+        let rsa = SigningKey::from_pem(KEY, Some(CERTIFICATE)).unwrap();
+        for (file, password, count) in [
+            (&include_bytes!("../../tests/keys/rsa.pfx")[..], "hush", 2),
+            (include_bytes!("../../tests/keys/rsa.legacy.pfx"), "hush", 1),
+            (include_bytes!("../../tests/keys/rsa.nopassword.pfx"), "", 1),
+        ] {
+            let key = SigningKey::from_pfx(file, &password.into()).unwrap();
+            assert_eq!((key.chain().len(), key.identity()), (count, rsa.identity()));
+            assert_eq!(key.sha256_thumbprint(), rsa.sha256_thumbprint());
+            assert!(SigningKey::from_pfx(file, &"wrong".into()).unwrap_err().contains("password"));
+        }
+        assert!(SigningKey::from_pfx(b"", &"".into()).is_err());
+    }
+}

@@ -1,0 +1,128 @@
+//! Assertions by which the application proves who it is (RFC 7523 section 3, OpenID Connect Core section 9).
+//!
+//! Each is made for one request, lives ten minutes and has a random `jti`. Which algorithm and which name of the key it has depends on the provider:
+//!
+//! | provider | algorithm | key named by |
+//! |---|---|---|
+//! | Entra ID, External ID, B2C | PS256, or RS256 if only a SHA-1 thumbprint is known | `x5t#S256`, or `x5t` |
+//! | AD FS | RS256 | `x5t` |
+//! | others, RSA key | PS256 if the metadata names it, else RS256 | `kid`, and `x5t#S256` with a certificate |
+//! | others, EC or Ed25519 key | the key's own | the same |
+//!
+//! `jsonwebtoken` is not used for this: it takes RSA keys as PKCS #1 only and reads the key again for every signature.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::metadata::Metadata;
+use crate::{
+    authority::Authority,
+    clock::UnixTime,
+    config::{Algorithm, AssertionOptions, SigningKey},
+    error::{Error, ErrorKind},
+    secret::{Secret, base64url, random},
+};
+
+/// Longer is refused by some; shorter would not bear a clock that is a few minutes wrong.
+const LIFE: Duration = Duration::from_secs(600);
+
+/// What an assertion is made of.
+#[derive(Clone, Copy)]
+pub(super) struct Assertion<'a> {
+    pub(super) client_id: &'a str,
+    pub(super) audience: &'a str,
+    pub(super) key: &'a SigningKey,
+    pub(super) options: &'a AssertionOptions,
+    pub(super) authority: &'a Authority,
+    pub(super) now: UnixTime,
+}
+
+impl Assertion<'_> {
+    /// The signed JWT.
+    ///
+    /// # Errors
+    ///
+    /// `internal`: no randomness, or the key does not sign.
+    pub(super) fn sign(&self, metadata: &Metadata) -> Result<Secret, Error> {
+        let (algorithm, header) = self.header(metadata);
+        let mut claims: Map<String, Value> = self.options.claims.clone();
+        let own = json!({
+            "iss": self.client_id,
+            "sub": self.client_id,
+            "aud": self.audience,
+            "iat": self.now.as_seconds(),
+            "exp": (self.now + LIFE).as_seconds(),
+            "jti": base64url(&random::<16>()?),
+        });
+        if let Value::Object(own) = own {
+            claims.extend(own);
+        }
+        let message = format!("{}.{}", encoded(&Value::Object(header)), encoded(&Value::Object(claims)));
+        let signature = self.key.sign(algorithm, message.as_bytes())?;
+        Ok(format!("{message}.{}", base64url(&signature)).into())
+    }
+
+    fn header(&self, metadata: &Metadata) -> (Algorithm, Map<String, Value>) {
+        let Self { key, options, authority, .. } = self;
+        let thumbprint = |digits: usize| {
+            let text = options.thumbprints.iter().find(|text| text.len() == digits)?;
+            Some(base64url(&from_hexadecimal(text)))
+        };
+        let sha1 = key.sha1_thumbprint().or_else(|| thumbprint(40));
+        let sha256 = key.sha256_thumbprint().or_else(|| thumbprint(64));
+        let mut header = Map::from_iter([("typ".to_owned(), json!("JWT"))]);
+        let mut put = |name: &str, value: Option<Value>| value.map(|value| header.insert(name.to_owned(), value));
+        let by_sha256 = sha256.is_some() && !authority.is_adfs();
+        let algorithm = options.algorithm.or_else(|| key.own_algorithm()).unwrap_or_else(|| {
+            let named = |algorithm| metadata.token_endpoint_auth_algorithms.as_ref().is_some_and(|all| all.contains(&algorithm));
+            let pss = if authority.is_microsoft() { by_sha256 } else { !authority.is_adfs() && named(Algorithm::Ps256) };
+            if pss { Algorithm::Ps256 } else { Algorithm::Rs256 }
+        });
+        put("alg", Some(json!(algorithm.as_str())));
+        put("kid", options.key_id.as_ref().map(|id| json!(id)));
+        if by_sha256 {
+            put("x5t#S256", sha256.map(Value::String));
+        } else {
+            put("x5t", sha1.map(Value::String));
+        }
+        if options.chain {
+            let chain = key.chain().map(|certificate| base64_simd::STANDARD.encode_to_string(certificate));
+            put("x5c", Some(chain.collect()));
+        }
+        (algorithm, header)
+    }
+}
+
+/// The audience of an assertion of that choice.
+pub(super) fn audience<'m>(options: &AssertionOptions, metadata: &'m Metadata) -> &'m str {
+    match options.audience.unwrap_or_default() {
+        crate::config::AssertionAudience::TokenEndpoint => metadata.token_endpoint.as_str(),
+        crate::config::AssertionAudience::Issuer => &metadata.issuer,
+    }
+}
+
+/// Until when an assertion that somebody else made can be used again: a minute before its `exp`. Nothing in it is checked, the provider does that.
+pub(super) fn usable_until(jwt: &Secret) -> Option<UnixTime> {
+    let claims = crate::secret::from_base64url(jwt.expose().split('.').nth(1)?)?;
+    let exp = serde_json::from_slice::<Value>(&claims).ok()?.get("exp")?.as_i64()?;
+    Some(UnixTime::from_seconds(exp) - Duration::from_secs(60))
+}
+
+fn encoded(value: &Value) -> String {
+    base64url(value.to_string().as_bytes())
+}
+
+/// The bytes of hexadecimal digits, which were checked at set-up.
+fn from_hexadecimal(text: &str) -> Vec<u8> {
+    let digit = |digit: &u8| char::from(*digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok()).unwrap_or_default();
+    text.as_bytes()
+        .chunks_exact(2)
+        .map(|pair| pair.iter().fold(0, |byte: u8, next| byte.wrapping_mul(16).wrapping_add(digit(next))))
+        .collect()
+}
+
+/// An error of a credential that cannot be had; `problem` names files, never what is in them.
+pub(super) fn unavailable(problem: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::CredentialUnavailable, format!("the application's credential: {problem}"))
+}

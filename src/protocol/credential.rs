@@ -1,0 +1,188 @@
+//! [`Credentials`]: obtains what the next request proves itself with.
+//!
+//! - A file is read for each request, so that one that was replaced counts at once. One that cannot be read or used any more, because it is just being
+//!   replaced, leaves the key that was there before in use.
+//! - What a function made is remembered until a minute before its `exp`; callers that come meanwhile wait for the same call.
+//! - Of several, the first that can be had is used.
+//! - Where the provider refuses a credential as outdated it is loaded anew, and then the others of the list are tried. Only another one is worth another request.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use aws_lc_rs::digest::{self, SHA256};
+
+use super::{
+    assertion::{Assertion, audience, unavailable, usable_until},
+    client_auth::Proof,
+    metadata::Metadata,
+};
+use crate::{
+    authority::Authority,
+    clock::UnixTime,
+    config::{AssertionRequest, ClientCredential, CredentialKind, SigningKey, load_assertion},
+    error::{Error, ErrorKind},
+    secret::Secret,
+};
+
+/// Entra's refusals that another certificate or assertion can mend: unknown or expired key, revoked certificate, wrong signature, assertion outside its life.
+/// What is wrong with the application itself (unknown, secret wrong or expired, address not registered) is not among them.
+const OUTDATED: [u64; 6] = [700_024, 700_027, 1_000_502, 7_000_214, 7_000_274, 7_000_277];
+
+/// The credential of one application, and what was obtained with it.
+#[derive(Debug)]
+pub(super) struct Credentials {
+    members: Vec<Member>,
+    /// The member to try first: the last one that was another than a refused one.
+    first: AtomicUsize,
+    client_id: String,
+    authority: Authority,
+}
+
+/// What a request was proved with, and what it was made of.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) proof: Proof,
+    /// The public half of the key that signed, or a digest of what was sent as it is.
+    origin: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Member {
+    credential: ClientCredential,
+    key: Mutex<Option<Arc<SigningKey>>>,
+    made: tokio::sync::Mutex<Option<Made>>,
+}
+
+/// An assertion that a function made.
+#[derive(Debug)]
+struct Made {
+    audience: String,
+    jwt: Secret,
+    until: UnixTime,
+}
+
+impl Credentials {
+    pub(super) fn new(credential: &ClientCredential, client_id: &str, authority: Authority) -> Self {
+        let member = |credential: &ClientCredential| Member {
+            credential: credential.clone(),
+            key: Mutex::default(),
+            made: tokio::sync::Mutex::default(),
+        };
+        let members = credential.members().iter().map(member).collect();
+        Self { members, first: AtomicUsize::new(0), client_id: client_id.to_owned(), authority }
+    }
+
+    /// The proof for a request to the token endpoint.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::CredentialUnavailable`]: a file cannot be read or used, or the function that makes assertions failed.
+    pub(super) async fn proof(&self, metadata: &Metadata, now: UnixTime) -> Result<Sent, Error> {
+        let mut outcome = Err(unavailable("there is none"));
+        for (_, member) in self.in_order() {
+            outcome = self.prove(member, metadata, now, false).await;
+            match &outcome {
+                Ok(_) => return outcome,
+                Err(error) => tracing::warn!(%error, "a credential cannot be used"),
+            }
+        }
+        outcome
+    }
+
+    /// Whether the provider has refused the application for a reason that another credential of it can mend.
+    pub(super) fn is_outdated(&self, error: &Error) -> bool {
+        let Some(said) = error.provider() else { return false };
+        if said.error != "invalid_client" || error.kind() != ErrorKind::ClientRefused {
+            return false;
+        }
+        if self.authority.is_microsoft() || !said.codes.is_empty() {
+            return said.codes.iter().any(|code| OUTDATED.contains(code));
+        }
+        true
+    }
+
+    /// Another proof than the one that was refused, if there is one now. Secrets are data: they are never another.
+    pub(super) async fn another(&self, metadata: &Metadata, refused: &Sent, now: UnixTime) -> Option<Sent> {
+        if matches!(refused.proof, Proof::Nothing | Proof::Secret(..)) {
+            return None;
+        }
+        for (index, member) in self.in_order() {
+            if let Ok(sent) = self.prove(member, metadata, now, true).await
+                && sent.origin != refused.origin
+            {
+                self.first.store(index, Ordering::Relaxed);
+                tracing::info!(credential = %member.credential, "the provider refused a credential; another one is used from now on");
+                return Some(sent);
+            }
+        }
+        None
+    }
+
+    fn in_order(&self) -> impl Iterator<Item = (usize, &Member)> {
+        let first = self.first.load(Ordering::Relaxed);
+        let count = self.members.len();
+        self.members.iter().enumerate().cycle().skip(first).take(count)
+    }
+
+    async fn prove(&self, member: &Member, metadata: &Metadata, now: UnixTime, anew: bool) -> Result<Sent, Error> {
+        let credential = &member.credential;
+        let as_it_is = |jwt: Secret| {
+            let origin = digest::digest(&SHA256, jwt.expose().as_bytes()).as_ref().to_vec();
+            Sent { proof: Proof::Assertion(jwt), origin }
+        };
+        match credential.kind() {
+            CredentialKind::None | CredentialKind::FirstOf(_) => Ok(Sent { proof: Proof::Nothing, origin: Vec::new() }),
+            CredentialKind::Secret(secret) => {
+                Ok(Sent { proof: Proof::Secret(secret.clone(), credential.method()), origin: Vec::new() })
+            }
+            CredentialKind::Assertion(jwt) => Ok(as_it_is(jwt.clone())),
+            CredentialKind::AssertionFile(path) => load_assertion(path).map(as_it_is).map_err(unavailable),
+            CredentialKind::AssertionFunction(function) => {
+                let audience = audience(credential.options(), metadata);
+                let mut made = member.made.lock().await;
+                let known = made.as_ref().filter(|made| !anew && made.audience == audience && now < made.until);
+                if let Some(known) = known {
+                    return Ok(as_it_is(known.jwt.clone()));
+                }
+                let request = AssertionRequest::new(&self.client_id, audience);
+                let jwt = function.call(request).await.map_err(|error| unavailable(format!("the function failed: {error}")))?;
+                *made = usable_until(&jwt).map(|until| Made { audience: audience.to_owned(), jwt: jwt.clone(), until });
+                Ok(as_it_is(jwt))
+            }
+            CredentialKind::Key(source) => {
+                let key = member.load(|| credential.load_key(source))?;
+                let (options, client_id) = (credential.options(), self.client_id.as_str());
+                let assertion = Assertion {
+                    client_id,
+                    audience: audience(options, metadata),
+                    key: &key,
+                    options,
+                    authority: &self.authority,
+                    now,
+                };
+                Ok(Sent { proof: Proof::Assertion(assertion.sign(metadata)?), origin: key.identity() })
+            }
+        }
+    }
+}
+
+impl Member {
+    /// The key as it is now, or else as it was last.
+    fn load(&self, load: impl FnOnce() -> Result<SigningKey, String>) -> Result<Arc<SigningKey>, Error> {
+        let mut known = self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        match (load(), &*known) {
+            (Ok(key), _) => Ok(known.insert(Arc::new(key)).clone()),
+            (Err(problem), Some(before)) => {
+                tracing::warn!(problem, "the certificate cannot be loaded any more; the one from before is used");
+                Ok(before.clone())
+            }
+            (Err(problem), None) => Err(unavailable(problem)),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "credential_tests.rs"]
+mod tests;

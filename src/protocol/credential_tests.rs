@@ -1,0 +1,415 @@
+//! What a provider gets to see of a credential.
+
+use std::{collections::HashMap, sync::Mutex};
+
+use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    clock::ManualClock,
+    config::{Algorithm, AssertionAudience, ClientCredential, IdentityConfig},
+    protocol::{
+        provider::Provider,
+        testing::{CLIENT_ID, FakeHttp, NOW, answer, document, key_set, published},
+    },
+    secret::from_base64url,
+};
+
+const KEY: &str = include_str!("../../tests/keys/rsa.key.pem");
+const CERTIFICATE: &str = include_str!("../../tests/keys/rsa.cert.pem");
+const EC: &str = include_str!("../../tests/keys/ec.key.pem");
+const SHA1: &str = "JZ-PyRSilVI-L2ZV4g6EWdzD6ng";
+const SHA256_THUMBPRINT: &str = "y0-mdUiXJGeXr7n-zw6nWPDQXkL_f5kaQNLEHg5m68k";
+
+/// A provider with a clock and a token endpoint that answers each request with the next of these, then with tokens.
+struct World {
+    http: Arc<FakeHttp>,
+    provider: Provider,
+    clock: ManualClock,
+    forms: Arc<Mutex<Vec<HashMap<String, String>>>>,
+}
+
+impl World {
+    fn new(credential: ClientCredential) -> Self {
+        Self::with(credential, |_| (), vec![])
+    }
+
+    /// A generic provider whose document was changed.
+    fn with(credential: ClientCredential, change: impl FnOnce(&mut Value), answers: Vec<(u16, Value)>) -> Self {
+        let mut document = document();
+        change(&mut document);
+        Self::at(Authority::oidc("https://id.example").unwrap(), document, credential, answers)
+    }
+
+    /// Entra, which uses these answers up first.
+    fn entra(credential: ClientCredential, answers: Vec<(u16, Value)>) -> Self {
+        let base = "https://login.microsoftonline.com/f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
+        let document = json!({
+            "issuer": format!("{base}/v2.0"), "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
+            "token_endpoint": format!("{base}/oauth2/v2.0/token"), "jwks_uri": format!("{base}/discovery/v2.0/keys"),
+        });
+        Self::at(Authority::entra("f645ad92-e38d-4d1a-b510-d1b09a74a8ca").unwrap(), document, credential, answers)
+    }
+
+    fn at(authority: Authority, document: Value, credential: ClientCredential, mut answers: Vec<(u16, Value)>) -> Self {
+        let forms: Arc<Mutex<Vec<HashMap<String, String>>>> = Arc::default();
+        let seen = Arc::clone(&forms);
+        let http = FakeHttp::new(move |request| {
+            if request.uri().path().ends_with("/.well-known/openid-configuration") {
+                return Ok(answer(200, &document));
+            }
+            if !request.uri().path().contains("token") {
+                return Ok(published(request, &document, &key_set()));
+            }
+            seen.lock().unwrap().push(url::form_urlencoded::parse(request.body()).into_owned().collect());
+            if answers.is_empty() {
+                return Ok(answer(200, json!({"access_token": "a", "token_type": "Bearer", "expires_in": 60})));
+            }
+            let (status, body) = answers.remove(0);
+            Ok(answer(status, body))
+        });
+        let config =
+            IdentityConfig::new(authority, CLIENT_ID).with_credential(credential).with_base_url("https://app.example").unwrap();
+        let (provider, clock) = http.provider(config);
+        Self { http, provider, clock, forms }
+    }
+
+    async fn ask(&self) -> Result<(), Error> {
+        self.provider.refresh(&"rt".into(), None).await.map(|_| ())
+    }
+
+    fn forms(&self) -> Vec<HashMap<String, String>> {
+        self.forms.lock().unwrap().clone()
+    }
+
+    /// The assertions that were sent.
+    fn assertions(&self) -> Vec<String> {
+        self.forms().iter().map(|form| form["client_assertion"].clone()).collect()
+    }
+
+    /// Header and claims of the last assertion.
+    fn last(&self) -> (Value, Value) {
+        let jwt = self.assertions().pop().unwrap();
+        let part = |index| serde_json::from_slice(&from_base64url(jwt.split('.').nth(index).unwrap()).unwrap()).unwrap();
+        (part(0), part(1))
+    }
+}
+
+fn key() -> ClientCredential {
+    ClientCredential::private_key_pem(KEY)
+}
+
+fn certificate() -> ClientCredential {
+    key().with_certificate(CERTIFICATE)
+}
+
+fn refusal(code: u64) -> (u16, Value) {
+    (401, json!({"error": "invalid_client", "error_description": format!("AADSTS{code}: no"), "error_codes": [code]}))
+}
+
+/// MSAL-113, MSAL-114: Entra.
+#[tokio::test]
+async fn entra_is_told_the_key_by_sha256_and_by_sha1_only_where_nothing_else_is_known() {
+    let sha1 = "259F8FC914A295523E2F6655E20E8459DCC3EA78";
+    let sha256 = "CB4FA6754897246797AFB9FECF0EA758F0D05E42FF7F991A40D2C41E0E66EBC9";
+    for (credential, expected) in [
+        (certificate(), json!({"typ": "JWT", "alg": "PS256", "x5t#S256": SHA256_THUMBPRINT})),
+        (key().add_thumbprint(sha1), json!({"typ": "JWT", "alg": "RS256", "x5t": SHA1})),
+        (key().add_thumbprint(sha1).add_thumbprint(sha256), json!({"typ": "JWT", "alg": "PS256", "x5t#S256": SHA256_THUMBPRINT})),
+    ] {
+        let world = World::entra(credential, vec![]);
+        world.ask().await.unwrap();
+        let (header, claims) = world.last();
+        assert_eq!(header, expected);
+        assert_eq!(claims["aud"], "https://login.microsoftonline.com/f645ad92-e38d-4d1a-b510-d1b09a74a8ca/oauth2/v2.0/token");
+    }
+}
+
+/// MSAL-115: AD FS; other providers follow their metadata.
+#[tokio::test]
+async fn ad_fs_gets_rs256_and_others_what_their_metadata_names() {
+    let host = "https://adfs.example.com/adfs";
+    let document_of_adfs = json!({
+        "issuer": host, "authorization_endpoint": format!("{host}/oauth2/authorize"), "token_endpoint": format!("{host}/oauth2/token"),
+        "jwks_uri": format!("{host}/discovery/keys"),
+    });
+    let world = World::at(Authority::adfs("adfs.example.com").unwrap(), document_of_adfs, certificate(), vec![]);
+    world.ask().await.unwrap();
+    assert_eq!(world.last().0, json!({"typ": "JWT", "alg": "RS256", "x5t": SHA1}));
+
+    for (named, credential, algorithm) in [
+        (json!(null), key(), "RS256"),
+        (json!(["RS256", "ES256"]), key(), "RS256"),
+        (json!(["RS256", "PS256"]), key(), "PS256"),
+        (json!(["RS256", "PS256"]), key().with_algorithm(Algorithm::Rs512), "RS512"),
+        (json!(["RS256"]), ClientCredential::private_key_pem(EC), "ES256"),
+    ] {
+        let change = |document: &mut Value| document["token_endpoint_auth_signing_alg_values_supported"] = named;
+        let world = World::with(credential.with_key_id("k1"), change, vec![]);
+        world.ask().await.unwrap();
+        assert_eq!(world.last().0, json!({"typ": "JWT", "alg": algorithm, "kid": "k1"}));
+    }
+}
+
+/// MSAL-117
+#[tokio::test]
+async fn certificates_are_sent_along_only_when_asked_for() {
+    let other = include_str!("../../tests/keys/other.cert.pem");
+    let chain = key().with_certificate(format!("{CERTIFICATE}{other}")).with_certificate_chain();
+    let world = World::entra(chain, vec![]);
+    world.ask().await.unwrap();
+    let bare = |pem: &str| pem.lines().filter(|line| !line.starts_with("-----")).collect::<String>();
+    assert_eq!(world.last().0["x5c"], json!([bare(CERTIFICATE), bare(other)]));
+}
+
+/// C-100, MSAL-119
+#[tokio::test]
+async fn every_assertion_is_new_short_lived_and_says_whom_it_is_for() {
+    let world = World::new(key().with_assertion_audience(AssertionAudience::Issuer).add_assertion_claim("extra", "x"));
+    world.ask().await.unwrap();
+    world.ask().await.unwrap();
+    let (_, mut claims) = world.last();
+    let jti = claims["jti"].take();
+    assert_eq!(jti.as_str().map(str::len), Some(22));
+    let now = NOW.as_seconds();
+    assert_eq!(
+        claims,
+        json!({"iss": CLIENT_ID, "sub": CLIENT_ID, "aud": "https://id.example", "iat": now, "exp": now + 600, "jti": null, "extra": "x"})
+    );
+    let [first, second] = &world.assertions()[..] else { panic!("two requests") };
+    assert_ne!(first, second);
+    let form = world.forms().pop().unwrap();
+    assert_eq!(form["client_assertion_type"], "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+    assert!(form["client_id"] == CLIENT_ID && !form.contains_key("client_secret"));
+    assert!(!world.http.last().headers().contains_key("authorization"));
+}
+
+#[tokio::test]
+async fn the_signature_is_the_keys() {
+    let pair = aws_lc_rs::signature::RsaKeyPair::from_pkcs8(
+        rustls_pki_types::pem::PemObject::from_pem_slice(KEY.as_bytes())
+            .map(|der: rustls_pki_types::PrivatePkcs8KeyDer<'_>| der.secret_pkcs8_der().to_vec())
+            .unwrap()
+            .as_slice(),
+    )
+    .unwrap();
+    let public = aws_lc_rs::signature::KeyPair::public_key(&pair).as_ref().to_vec();
+    for (algorithm, verification) in
+        [(Algorithm::Rs256, &RSA_PKCS1_2048_8192_SHA256), (Algorithm::Ps256, &RSA_PSS_2048_8192_SHA256)]
+    {
+        let world = World::new(key().with_algorithm(algorithm));
+        world.ask().await.unwrap();
+        let jwt = world.assertions().pop().unwrap();
+        let (message, signature) = jwt.rsplit_once('.').unwrap();
+        let signature = from_base64url(signature).unwrap();
+        assert!(UnparsedPublicKey::new(verification, &public).verify(message.as_bytes(), &signature).is_ok());
+    }
+}
+
+/// A function that counts its calls and makes assertions of that life.
+fn function(life: Option<i64>) -> (ClientCredential, Arc<AtomicUsize>) {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&calls);
+    let credential = ClientCredential::assertion_from(move |request| {
+        let call = counter.fetch_add(1, Ordering::SeqCst);
+        async move {
+            assert_eq!((request.client_id(), request.audience()), (CLIENT_ID, "https://id.example/token"));
+            let claims = life.map_or_else(|| json!({}), |life| json!({"exp": NOW.as_seconds() + life}));
+            Ok(format!("{call}.{}.s", crate::secret::base64url(claims.to_string().as_bytes())).into())
+        }
+    });
+    (credential, calls)
+}
+
+/// MSAL-118
+#[tokio::test]
+async fn what_a_function_made_is_remembered_for_its_life() {
+    let (credential, calls) = function(Some(600));
+    let world = World::new(credential);
+    for (seconds, expected) in [(0, 1), (539, 1), (1, 2)] {
+        world.clock.advance(std::time::Duration::from_secs(seconds));
+        world.ask().await.unwrap();
+        assert_eq!(calls.load(Ordering::SeqCst), expected, "{seconds}");
+    }
+    let (credential, calls) = function(None);
+    let world = World::new(credential);
+    for _ in 0..3 {
+        world.ask().await.unwrap();
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), 3, "without `exp` it is asked for each request");
+}
+
+#[tokio::test]
+async fn a_hundred_callers_wait_for_one_assertion() {
+    let (credential, calls) = function(Some(600));
+    let world = Arc::new(World::new(credential));
+    let asking: Vec<_> = (0..100)
+        .map(|_| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move { world.ask().await })
+        })
+        .collect();
+    for asked in asking {
+        asked.await.unwrap().unwrap();
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_function_that_fails_is_told_without_asking_the_provider() {
+    let world = World::new(ClientCredential::assertion_from(|_| async { Err("the vault is closed".into()) }));
+    let error = world.ask().await.unwrap_err();
+    assert!(error.kind() == ErrorKind::CredentialUnavailable && error.to_string().contains("the vault is closed"), "{error}");
+    assert!(world.forms().is_empty());
+}
+
+/// A file in a folder of its own, which goes with it.
+struct File(std::path::PathBuf);
+
+impl File {
+    fn with(content: &str) -> Self {
+        let name = crate::secret::base64url(&crate::secret::random::<12>().unwrap());
+        let file = Self(std::env::temp_dir().join(format!("tower-identity-{name}")));
+        file.write(content);
+        file
+    }
+
+    fn write(&self, content: &str) {
+        std::fs::write(&self.0, content).unwrap();
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[tokio::test]
+async fn files_are_read_again_and_what_is_broken_for_a_moment_is_bridged() {
+    let file = File::with("a.b.c\n");
+    let world = World::new(ClientCredential::federated_token_file(&file.0));
+    world.ask().await.unwrap();
+    file.write("d.e.f");
+    world.ask().await.unwrap();
+    assert_eq!(world.assertions(), ["a.b.c", "d.e.f"]);
+    file.write("");
+    assert_eq!(world.ask().await.unwrap_err().kind(), ErrorKind::CredentialUnavailable);
+
+    file.write(&format!("{KEY}{CERTIFICATE}"));
+    let world = World::new(ClientCredential::certificate_file(&file.0));
+    world.ask().await.unwrap();
+    for content in ["", "half a file", EC] {
+        file.write(content);
+        world.ask().await.unwrap();
+    }
+    let algorithms: Vec<Value> = world
+        .assertions()
+        .iter()
+        .map(|jwt| {
+            let header: Value = serde_json::from_slice(&from_base64url(jwt.split('.').next().unwrap()).unwrap()).unwrap();
+            header["alg"].clone()
+        })
+        .collect();
+    assert_eq!(algorithms, ["RS256", "RS256", "RS256", "ES256"]);
+}
+
+#[tokio::test]
+async fn of_several_the_first_that_can_be_had_is_used() {
+    let list =
+        [ClientCredential::certificate_file("/nowhere"), ClientCredential::assertion("a.b.c"), ClientCredential::secret("s")];
+    let world = World::new(ClientCredential::first_of(list));
+    world.ask().await.unwrap();
+    assert_eq!(world.assertions(), ["a.b.c"]);
+}
+
+#[tokio::test]
+async fn a_refused_credential_is_loaded_anew_and_the_request_sent_once_more() {
+    for code in OUTDATED {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let rotating = ClientCredential::assertion_from(move |_| {
+            let call = calls.fetch_add(1, Ordering::SeqCst);
+            async move { Ok(format!("assertion-{call}").into()) }
+        });
+        let world = World::entra(rotating.clone(), vec![refusal(code)]);
+        world.ask().await.unwrap();
+        assert_eq!(world.assertions(), ["assertion-0", "assertion-1"], "{code}");
+        let world = World::entra(rotating, vec![refusal(code), refusal(code), refusal(code)]);
+        assert_eq!(world.ask().await.unwrap_err().kind(), ErrorKind::ClientRefused);
+        assert_eq!(world.assertions().len(), 2, "once");
+    }
+}
+
+#[tokio::test]
+async fn the_same_credential_is_not_sent_twice_but_the_next_of_the_list_is() {
+    let world = World::entra(certificate(), vec![refusal(700_027)]);
+    assert!(world.ask().await.is_err());
+    assert_eq!(world.assertions().len(), 1);
+
+    let list = ClientCredential::first_of([certificate(), ClientCredential::assertion("a.b.c")]);
+    let world = World::entra(list, vec![refusal(700_027)]);
+    world.ask().await.unwrap();
+    world.ask().await.unwrap();
+    let assertions = world.assertions();
+    assert_eq!(
+        (assertions.len(), &assertions[1..]),
+        (3, &["a.b.c".to_owned(), "a.b.c".to_owned()][..]),
+        "the refused one is not tried first again"
+    );
+}
+
+/// MSAL-121
+#[tokio::test]
+async fn what_another_credential_cannot_mend_is_not_tried_again() {
+    let unauthorized = (400, json!({"error": "unauthorized_client", "error_codes": [700_027]}));
+    let nothing = (401, json!({}));
+    let unavailable = (503, json!({"error": "invalid_client", "error_codes": [700_027]}));
+    let bare = (401, json!({"error": "invalid_client"}));
+    let refusals = [7_000_215, 700_016, 7_000_222, 50_011, 50_012].map(refusal);
+    for refusal in refusals.into_iter().chain([unauthorized, nothing, unavailable, bare]) {
+        let (rotating, calls) = {
+            let calls = Arc::new(AtomicUsize::new(0));
+            let counter = Arc::clone(&calls);
+            let credential = ClientCredential::assertion_from(move |_| {
+                let call = counter.fetch_add(1, Ordering::SeqCst);
+                async move { Ok(format!("assertion-{call}").into()) }
+            });
+            (credential, calls)
+        };
+        let world = World::entra(rotating, vec![refusal.clone()]);
+        assert!(world.ask().await.is_err());
+        assert_eq!((world.forms().len(), calls.load(Ordering::SeqCst)), (1, 1), "{refusal:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_is_never_another_one() {
+    let world = World::entra(ClientCredential::secret("s"), vec![refusal(700_027)]);
+    assert!(world.ask().await.is_err());
+    assert_eq!(world.forms().len(), 1);
+}
+
+#[tokio::test]
+async fn a_generic_provider_needs_no_codes_to_be_understood() {
+    let file = File::with("a.b.c");
+    let path = file.0.clone();
+    let world =
+        World::with(ClientCredential::federated_token_file(&file.0), |_| (), vec![(401, json!({"error": "invalid_client"}))]);
+    assert!(world.ask().await.is_err(), "the file has not changed");
+    let mut first = true;
+    let forms = Arc::clone(&world.forms);
+    world.http.answer_with(move |request| {
+        if !request.uri().path().contains("token") {
+            return Ok(published(request, &document(), &key_set()));
+        }
+        forms.lock().unwrap().push(url::form_urlencoded::parse(request.body()).into_owned().collect());
+        if std::mem::take(&mut first) {
+            std::fs::write(&path, "d.e.f").unwrap();
+            return Ok(answer(401, json!({"error": "invalid_client"})));
+        }
+        Ok(answer(200, json!({"access_token": "a", "token_type": "Bearer"})))
+    });
+    world.ask().await.unwrap();
+    assert_eq!(world.assertions(), ["a.b.c", "a.b.c", "d.e.f"]);
+}
