@@ -19,6 +19,7 @@ mod caching;
 mod callback;
 mod certified;
 mod cookies;
+mod errors;
 mod examples;
 mod form_post;
 mod guards;
