@@ -18,6 +18,7 @@ mod browser;
 mod caching;
 mod callback;
 mod certified;
+mod check;
 mod cookies;
 mod errors;
 mod examples;
