@@ -113,12 +113,25 @@ impl<'a> Unverified<'a> {
     /// The kind of the first check that fails. [`ErrorKind::TokenKeyUnknown`] may mean that the keys are too old.
     pub(crate) fn verify(&self, rules: &Rules<'_>, keys: &Keys) -> Result<Verified, Error> {
         let algorithm = self.algorithm(rules)?;
+        self.check_letter_case(rules)?;
         let issuer = self.issuer(rules)?;
         self.check_signature(algorithm, &issuer, rules, keys)?;
         rules.authority.check_token_issuer(rules.tenants, rules.metadata_issuer, &issuer)?;
         self.check_audience(rules)?;
         let exp = self.check_times(rules)?;
         Ok(Verified { payload: self.payload.clone(), claims: self.claims.clone(), algorithm, iss: issuer.iss.to_owned(), exp })
+    }
+
+    /// Microsoft's own libraries have read claims in any letter case: a token with `TID` beside `tid` could be of one tenant here and of another there.
+    fn check_letter_case(&self, rules: &Rules<'_>) -> Result<(), Error> {
+        const DECISIVE: [&str; 8] = ["iss", "sub", "aud", "tid", "oid", "tfp", "acr", "nonce"];
+        let is_twin = |name: &String| DECISIVE.iter().any(|own| name.eq_ignore_ascii_case(own) && name != own);
+        match self.claims.keys().find(|name| is_twin(name)) {
+            Some(_) if rules.authority.is_microsoft() => {
+                Err(malformed("a claim that decides who signs in is written in other letter case"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The header's algorithm, if the header asks for nothing that is not allowed (RFC 7515 section 4.1, RFC 8725 sections 3.1 and 3.11).
