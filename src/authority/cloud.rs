@@ -148,6 +148,13 @@ impl Instance {
         Self { origin: url.origin().ascii_serialization(), cloud }
     }
 
+    /// `:8080`, or nothing for the usual port, if it is a loopback host without TLS.
+    pub(super) fn loopback_port(&self) -> Option<&str> {
+        let url = Url::parse(&self.origin).ok().filter(|url| url.scheme() == "http" && super::is_loopback(url))?;
+        let host = url.host_str()?;
+        self.origin.strip_prefix("http://")?.strip_prefix(host)
+    }
+
     /// The host without the port.
     pub(super) fn host(&self) -> &str {
         let (_, authority) = self.origin.split_once("://").unwrap_or_default();

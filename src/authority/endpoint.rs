@@ -53,7 +53,8 @@ impl Authority {
         graph || tenant_host || cloud.is_login_host(host)
     }
 
-    /// Where Microsoft Graph is for people of this authority, without a slash at the end; `None` if there is none.
+    /// Where Microsoft Graph is for people of this authority, without a slash at the end; `None` if there is none. On a host that is a cloud of its
+    /// own it is at `/graph`.
     ///
     /// `msgraph_host` is the discovery document's member: it chooses among the hosts of the cloud (the US government has two),
     /// and cannot name another.
@@ -61,7 +62,8 @@ impl Authority {
     pub(crate) fn graph(&self, msgraph_host: Option<&str>) -> Option<String> {
         let (Kind::Entra { instance, .. } | Kind::ExternalId { instance, .. }) = &self.kind else { return None };
         let Instance { origin, cloud } = instance;
-        let Some(cloud) = cloud else { return Some(origin.clone()) };
+        // A host that is a cloud of its own has everything on it, Graph under a path.
+        let Some(cloud) = cloud else { return Some(format!("{origin}/graph")) };
         let told = cloud.graph_hosts.iter().find(|host| Some(**host) == msgraph_host);
         told.or(cloud.graph_hosts.first()).map(|host| format!("https://{host}"))
     }
@@ -153,7 +155,7 @@ mod tests {
             Some("https://dod-graph.microsoft.us")
         );
         assert_eq!(graph("https://login.sovcloud-identity.fr/common", None).as_deref(), Some("https://graph.svc.sovcloud.fr"));
-        assert_eq!(graph("http://localhost:9/common", None).as_deref(), Some("http://localhost:9"));
+        assert_eq!(graph("http://localhost:9/common", None).as_deref(), Some("http://localhost:9/graph"));
         assert_eq!(graph("https://op.example.com", None), None);
         assert_eq!(Authority::b2c("contoso", B2cPolicies::new("B2C_1_x")).unwrap().graph(None), None);
     }

@@ -62,17 +62,6 @@ impl Authority {
         }
     }
 
-    /// `iss` and `tid` of the tokens that a document with this `issuer` promises: for one tenant its own, for several those of one that may sign in.
-    pub(crate) fn promised_issuer(&self, tenants: &Tenants, metadata_issuer: &str) -> (String, Option<String>) {
-        let Some((_, tenant)) = self.microsoft() else { return (metadata_issuer.to_owned(), None) };
-        let tid = match (guid_in(metadata_issuer), tenant) {
-            (Some(guid), _) => guid,
-            (None, Tenant::Consumers) => PERSONAL,
-            (None, _) => tenants.first().unwrap_or("00000000-0000-0000-0000-000000000000"),
-        };
-        (metadata_issuer.replace(TEMPLATE, tid), Some(tid.to_owned()))
-    }
-
     /// Whether a token may come from where it says, given the issuer of the discovery document, and whether its tenant may sign in.
     pub(crate) fn check_token_issuer(
         &self,
@@ -174,13 +163,18 @@ fn entra_fits(instance: &Instance, tenant: &Tenant, issuer: &str) -> bool {
 }
 
 /// `{origin}/{tenant}/v2.0`; or `https://{GUID or name}.ciamlogin.com/{GUID}/v2.0`, also under a custom domain.
+///
+/// On loopback the second form is `http://{GUID or name}.localhost:{port}/{GUID}/v2.0`.
 fn external_id_fits(instance: &Instance, tenant: &Tenant, custom_domain: bool, issuer: &str) -> bool {
     if entra_fits(&Instance { origin: instance.origin.clone(), cloud: None }, tenant, issuer) {
         return true;
     }
-    let Some((name, rest)) = issuer.strip_prefix("https://").and_then(|rest| rest.split_once(".ciamlogin.com/")) else {
-        return false;
+    // A loopback host is a cloud of its own: what `{GUID}.ciamlogin.com` is elsewhere is `{GUID}.localhost` there, on the same port.
+    let (scheme, parent) = match instance.loopback_port() {
+        Some(port) => ("http://", format!(".localhost{port}/")),
+        None => ("https://", ".ciamlogin.com/".to_owned()),
     };
+    let Some((name, rest)) = issuer.strip_prefix(scheme).and_then(|rest| rest.split_once(&parent)) else { return false };
     let Some(guid) = rest.strip_suffix("/v2.0").filter(|guid| is_guid(guid) && tenant.fits(guid)) else { return false };
     let known_name = match tenant {
         // The tenant is certain, so the name before it can be what it likes.
@@ -366,6 +360,12 @@ mod tests {
         assert!(!accepts(&custom, &issuer(CONTOSO)) && !accepts(&custom, "https://contoso.ciamlogin.com"));
         let evil = format!("https://evil.example/x.ciamlogin.com/{CONTOSO}/v2.0");
         assert!(!accepts(&custom, &evil));
+        let local = Authority::external_id_custom_domain("http://127.0.0.1:9", CONTOSO).unwrap();
+        assert!(accepts(&local, &format!("http://127.0.0.1:9/{CONTOSO}/v2.0")));
+        assert!(accepts(&local, &format!("http://{CONTOSO}.localhost:9/{CONTOSO}/v2.0")));
+        assert!(!accepts(&local, &format!("http://{CONTOSO}.localhost:8/{CONTOSO}/v2.0")));
+        assert!(!accepts(&local, &format!("http://{FABRIKAM}.localhost:9/{FABRIKAM}/v2.0")));
+        assert!(!accepts(&local, &by_guid) && !accepts(&custom, &format!("http://{CONTOSO}.localhost/{CONTOSO}/v2.0")));
         let token = TokenIssuer { iss: &by_guid, tid: Some(FABRIKAM) };
         assert_eq!(kind(custom.check_token_issuer(&Tenants::any(), &by_guid, &token)), Some(ErrorKind::TokenIssuer));
     }
