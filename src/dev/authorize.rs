@@ -1,16 +1,22 @@
 //! The authorization endpoint (RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2).
 
 use axum::response::Response;
-use http::{StatusCode, header};
+use http::header;
+use serde_json::Value;
 
 use super::{
     callback,
     client::Consent,
-    interaction, jwt, pages,
+    entra_issue,
+    fault::{self, Fault},
+    interaction, jwt,
+    person::DevPerson,
+    realm::{Audience, Policy, Realm},
     reply::set,
     request::{Incoming, Parameters},
     server::Server,
     state::{Interaction, SignedIn, State, unguessable},
+    tenant,
 };
 use crate::{clock::UnixTime, error::Error, secret::from_base64url};
 
@@ -34,8 +40,13 @@ pub(super) struct AuthorizationRequest {
     pub(super) prompt: Vec<String>,
     pub(super) max_age: Option<i64>,
     pub(super) login_hint: Option<String>,
-    pub(super) hinted_subject: Option<String>,
+    /// The person of `id_token_hint`, by id; empty if there is no such person any more.
+    pub(super) hinted: Option<String>,
     pub(super) acr_values: Vec<String>,
+    pub(super) realm: Realm,
+    /// Authentication contexts of Entra, asked for in `claims`.
+    pub(super) contexts: Vec<String>,
+    pub(super) client_info: bool,
 }
 
 /// Where and how an error can be told.
@@ -44,11 +55,17 @@ pub(super) struct ReturnTo {
     pub(super) redirect_uri: String,
     pub(super) response_mode: ResponseMode,
     pub(super) state: Option<String>,
+    pub(super) realm: Realm,
 }
 
 impl AuthorizationRequest {
     pub(super) fn return_to(&self) -> ReturnTo {
-        ReturnTo { redirect_uri: self.redirect_uri.clone(), response_mode: self.response_mode, state: self.state.clone() }
+        ReturnTo {
+            redirect_uri: self.redirect_uri.clone(),
+            response_mode: self.response_mode,
+            state: self.state.clone(),
+            realm: self.realm.clone(),
+        }
     }
 
     pub(super) fn prompts(&self, value: &str) -> bool {
@@ -56,34 +73,64 @@ impl AuthorizationRequest {
     }
 }
 
-/// An error that goes back to the client: `error` and `error_description`.
-type Refusal = (&'static str, &'static str);
-
 /// The two parameters that decide whether anything may be sent anywhere: if they are wrong, the person sees a page (RFC 6749 section 4.1.2.1).
-fn return_to(state: &State, parameters: &Parameters) -> Result<ReturnTo, &'static str> {
+fn return_to(state: &State, realm: &Realm, parameters: &Parameters) -> Result<ReturnTo, Fault> {
+    let wrong = |description: &str| Fault::new("invalid_request", description);
     let once = |name: &str| parameters.0.iter().filter(|(known, _)| known == name).count() <= 1;
     if !once("client_id") || !once("redirect_uri") {
-        return Err("client_id or redirect_uri is there twice.");
+        return Err(wrong("client_id or redirect_uri is there twice.").entra(9_002_313));
     }
-    let client_id = parameters.first("client_id").ok_or("client_id is missing.")?;
-    let client = state.client(client_id).ok_or("This client_id is not registered here.")?;
-    let redirect_uri = parameters.first("redirect_uri").ok_or("redirect_uri is missing.")?;
+    let client_id = parameters.first("client_id").ok_or_else(|| wrong("client_id is missing."))?;
+    let client = state.client(client_id).filter(|client| client.is_known_in(realm));
+    let unknown = || wrong("This client_id is not registered here.").entra(700_016).b2c(90_083);
+    let client = client.ok_or_else(unknown)?;
+    client.check_accounts(realm)?;
+    let redirect_uri = parameters.first("redirect_uri").ok_or_else(|| wrong("redirect_uri is missing."))?;
     if !client.may_redirect_to(redirect_uri) {
-        return Err("This redirect_uri is not registered for the client. It has to be the same, character by character.");
+        let description = "This redirect_uri is not registered for the client. It has to be the same, character by character.";
+        return Err(wrong(description).entra(50_011).b2c(90_006));
     }
     let form_post = parameters.first("response_mode") == Some("form_post");
     Ok(ReturnTo {
         redirect_uri: redirect_uri.to_owned(),
         response_mode: if form_post { ResponseMode::FormPost } else { ResponseMode::Query },
         state: parameters.first("state").map(ToOwned::to_owned),
+        realm: realm.clone(),
     })
 }
 
+/// The person of a hint that was signed here.
+pub(super) fn hinted(server: &Server, state: &State, hint: &str) -> Option<String> {
+    let claims = jwt::own_claims(state, hint)?;
+    let text = |name: &str| claims.get(name).and_then(|value| value.as_str());
+    let (subject, audience) = (text("sub")?, text("aud").unwrap_or_default());
+    let tenants = server.world.iter().flat_map(|world| &world.tenants);
+    let tenants: Vec<_> = tenants.filter(|tenant| text("tid").is_none_or(|tid| tid == tenant.id)).collect();
+    let is = |person: &&DevPerson| match server.world {
+        None => person.subject == subject,
+        Some(_) => tenants.iter().any(|tenant| tenant::subject(person, tenant, audience) == subject),
+    };
+    Some(state.people.iter().find(is).map(|person| person.id.clone()).unwrap_or_default())
+}
+
+/// The authentication contexts that a `claims` parameter asks for: `{"id_token":{"acrs":{"essential":true,"value":"c1"}}}`.
+fn contexts(claims: &str) -> Option<Vec<String>> {
+    let claims: Value = serde_json::from_str(claims).ok()?;
+    let asked = ["id_token", "access_token"].iter().filter_map(|part| claims.get(part)?.get("acrs"));
+    let values = asked.flat_map(|acrs| {
+        let one = acrs.get("value").into_iter();
+        one.chain(acrs.get("values").and_then(Value::as_array).into_iter().flatten()).filter_map(Value::as_str)
+    });
+    let mut contexts: Vec<String> = values.map(ToOwned::to_owned).collect();
+    contexts.dedup();
+    claims.is_object().then_some(contexts)
+}
+
 /// The rest of the request.
-fn read(state: &State, parameters: &Parameters, to: ReturnTo) -> Result<AuthorizationRequest, Refusal> {
+fn read(server: &Server, state: &State, parameters: &Parameters, to: ReturnTo) -> Result<AuthorizationRequest, Fault> {
     let text = |name: &str| parameters.first(name).map(ToOwned::to_owned);
     if parameters.repeated().is_some() {
-        return Err(("invalid_request", "a parameter is there twice"));
+        return Err(Fault::new("invalid_request", "a parameter is there twice"));
     }
     for (name, error) in [
         ("request", "request_not_supported"),
@@ -91,48 +138,50 @@ fn read(state: &State, parameters: &Parameters, to: ReturnTo) -> Result<Authoriz
         ("registration", "registration_not_supported"),
     ] {
         if parameters.first(name).is_some() {
-            return Err((error, "this provider does not take it"));
+            return Err(Fault::new(error, "this provider does not take it"));
         }
     }
     match parameters.first("response_type") {
         Some("code") => {}
-        Some(_) => return Err(("unsupported_response_type", "only response_type=code is supported")),
-        None => return Err(("invalid_request", "response_type is missing")),
+        Some(_) => return Err(Fault::new("unsupported_response_type", "only response_type=code is supported")),
+        None => return Err(Fault::new("invalid_request", "response_type is missing")),
     }
     if !matches!(parameters.first("response_mode"), None | Some("query" | "form_post")) {
-        return Err(("invalid_request", "response_mode has to be query or form_post"));
+        return Err(Fault::new("invalid_request", "response_mode has to be query or form_post"));
     }
     // RFC 7636, without the `plain` method; a SHA-256 digest has 43 characters in base64url.
     let challenge = text("code_challenge").ok_or(("invalid_request", "code_challenge is missing: PKCE is required"))?;
     if parameters.first("code_challenge_method") != Some("S256") {
-        return Err(("invalid_request", "code_challenge_method has to be S256"));
+        return Err(Fault::new("invalid_request", "code_challenge_method has to be S256"));
     }
     if from_base64url(&challenge).is_none_or(|digest| digest.len() != 32) {
-        return Err(("invalid_request", "code_challenge is not a SHA-256 digest in base64url"));
+        return Err(Fault::new("invalid_request", "code_challenge is not a SHA-256 digest in base64url"));
     }
     let prompt = parameters.list("prompt");
     if prompt.iter().any(|value| !matches!(value.as_str(), "none" | "login" | "consent" | "select_account" | "create")) {
-        return Err(("invalid_request", "a value of prompt is unknown"));
+        return Err(Fault::new("invalid_request", "a value of prompt is unknown"));
     }
     if prompt.len() > 1 && prompt.iter().any(|value| value == "none") {
-        return Err(("invalid_request", "prompt=none stands alone"));
+        return Err(Fault::new("invalid_request", "prompt=none stands alone"));
     }
     let max_age = match parameters.first("max_age").map(str::parse::<i64>) {
         None => None,
         Some(Ok(seconds)) if seconds >= 0 => Some(seconds),
-        Some(_) => return Err(("invalid_request", "max_age is not a number of seconds")),
+        Some(_) => return Err(Fault::new("invalid_request", "max_age is not a number of seconds")),
     };
     let scopes = parameters.list("scope");
     if scopes.is_empty() {
-        return Err(("invalid_scope", "scope is missing"));
+        return Err(Fault::new("invalid_scope", "scope is missing"));
     }
-    let hinted_subject = match parameters.first("id_token_hint") {
+    let no_hint = || Fault::new("invalid_request", "id_token_hint is not an ID token of this provider");
+    let hinted = match parameters.first("id_token_hint") {
         None => None,
-        Some(hint) => Some(
-            jwt::own_claims(&state.keys, hint)
-                .and_then(|claims| claims.get("sub").and_then(|sub| sub.as_str()).map(ToOwned::to_owned))
-                .ok_or(("invalid_request", "id_token_hint is not an ID token of this provider"))?,
-        ),
+        Some(hint) => Some(hinted(server, state, hint).ok_or_else(no_hint)?),
+    };
+    let no_claims = || Fault::new("invalid_request", "claims is not a JSON object").entra(50_000);
+    let contexts = match parameters.first("claims").filter(|_| to.realm != Realm::Plain) {
+        None => Vec::new(),
+        Some(claims) => contexts(claims).ok_or_else(no_claims)?,
     };
     Ok(AuthorizationRequest {
         client: text("client_id").unwrap_or_default(),
@@ -145,8 +194,11 @@ fn read(state: &State, parameters: &Parameters, to: ReturnTo) -> Result<Authoriz
         prompt,
         max_age,
         login_hint: text("login_hint"),
-        hinted_subject,
+        hinted,
         acr_values: parameters.list("acr_values"),
+        realm: to.realm,
+        contexts,
+        client_info: parameters.first("client_info") == Some("1"),
     })
 }
 
@@ -154,20 +206,26 @@ fn read(state: &State, parameters: &Parameters, to: ReturnTo) -> Result<Authoriz
 pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let mut guard = server.state();
     let state = &mut *guard;
-    let to = match return_to(state, incoming.parameters()) {
-        Ok(to) => to,
-        Err(problem) => return Ok(pages::problem(StatusCode::BAD_REQUEST, problem)),
+    let (realm, parameters) = (&incoming.realm, incoming.parameters());
+    let checked = match realm {
+        Realm::Entra(Audience::Nobody(name)) => Err(fault::no_tenant(name)),
+        _ => return_to(state, realm, parameters),
     };
-    let request = match read(state, incoming.parameters(), to.clone()) {
+    let to = match checked {
+        Ok(to) => to,
+        Err(problem) => return Ok(fault::page(server, realm, parameters, &problem)),
+    };
+    let request = match read(server, state, parameters, to.clone()) {
         Ok(request) => request,
-        Err((error, description)) => return Ok(callback::error(server, state, &to, error, description)),
+        Err(problem) => return Ok(callback::error(server, state, &to, &problem)),
     };
     let known = incoming.cookie(&server.cookie_name()).filter(|id| id.len() == 43).map(ToOwned::to_owned);
     let (browser, new) = match known {
         Some(browser) => (browser, false),
         None => (unguessable()?, true),
     };
-    let pending = Interaction { request, browser: browser.clone(), started: server.now(), picked: None, consented: false };
+    let pending =
+        Interaction { request, browser: browser.clone(), started: server.now(), picked: None, consented: false, edited: false };
     let mut response = interaction::proceed(server, state, &unguessable()?, pending)?;
     if new {
         let cookie = format!("{}={browser}; Path=/; HttpOnly; SameSite=Lax", server.cookie_name());
@@ -183,23 +241,33 @@ pub(super) enum Step {
     SignIn,
     /// These scopes have to be agreed to.
     Consent(Vec<String>),
+    /// Somebody has to look at their profile.
+    Edit,
     /// Nothing more.
     Finish,
 }
 
 /// Decides the next step: first who, then whether they agree.
-pub(super) fn next_step(state: &State, pending: &Interaction, now: UnixTime) -> Step {
+pub(super) fn next_step(server: &Server, state: &State, pending: &Interaction, now: UnixTime) -> Step {
     let request = &pending.request;
     let session = pending.picked.as_ref().or_else(|| state.browsers.find(&pending.browser));
-    let Some(session) = session.filter(|session| pending.picked.is_some() || suffices(state, request, session, now)) else {
+    let Some(session) = session.filter(|session| pending.picked.is_some() || suffices(server, state, request, session, now))
+    else {
         return Step::SignIn;
     };
-    if pending.consented {
-        return Step::Finish;
+    match request.realm.policy() {
+        Some(Policy::EditProfile) if !pending.edited => return Step::Edit,
+        // In B2C an administrator has consented for everybody.
+        Some(_) => return Step::Finish,
+        None if pending.consented => return Step::Finish,
+        None => {}
     }
+    let tenant = state.person(&session.person).and_then(|person| request.realm.tenant_of(server.world.as_ref(), person));
     let asks = state.client(&request.client).is_none_or(|client| client.consent == Consent::Asked);
-    let missing =
-        |scope: &&String| asks && !state.consents.contains(&(session.person.clone(), request.client.clone(), (*scope).clone()));
+    let missing = |scope: &&String| {
+        let scope = if server.world.is_some() { entra_issue::consent_key(server, scope) } else { (*scope).clone() };
+        asks && !state.has_consented(&session.person, tenant.as_ref(), &request.client, &scope)
+    };
     let missing: Vec<_> = request.scopes.iter().filter(missing).cloned().collect();
     if request.prompts("consent") {
         Step::Consent(request.scopes.clone())
@@ -211,15 +279,20 @@ pub(super) fn next_step(state: &State, pending: &Interaction, now: UnixTime) -> 
 }
 
 /// Whether a person who is already signed in may go on without being asked.
-fn suffices(state: &State, request: &AuthorizationRequest, session: &SignedIn, now: UnixTime) -> bool {
+fn suffices(server: &Server, state: &State, request: &AuthorizationRequest, session: &SignedIn, now: UnixTime) -> bool {
     let Some(person) = state.person(&session.person) else { return false };
+    let at_home = request.realm == Realm::Plain
+        || request.realm.offers(server.world.as_ref(), person)
+            && request.realm.tenant_of(server.world.as_ref(), person).is_some()
+            && request.realm.policy() != Some(Policy::ResetPassword)
+            && request.contexts.iter().all(|context| session.contexts.contains(context));
     let asked_for = request.login_hint.as_deref().is_none_or(|hint| person.is(hint) || !state.people.iter().any(|p| p.is(hint)))
-        && request.hinted_subject.as_deref().is_none_or(|subject| person.subject == subject);
+        && request.hinted.as_deref().is_none_or(|id| person.id == id);
     // `auth_time` has whole seconds: an age of exactly `max_age` is still allowed, but 0 always asks (OpenID Connect Core section 3.1.2.1).
     let age = now.as_seconds().saturating_sub(session.auth_time.as_seconds());
     let recent = request.max_age.is_none_or(|limit| limit > 0 && age <= limit);
     let strong = request.acr_values.is_empty() || session.acr.as_ref().is_some_and(|acr| request.acr_values.contains(acr));
     let interactive = ["login", "select_account", "create"].iter().any(|value| request.prompts(value));
     let not_replaced = request.prompts("none") || state.stand_in.as_ref().is_none_or(|id| *id == session.person);
-    asked_for && recent && strong && !interactive && not_replaced
+    at_home && asked_for && recent && strong && !interactive && not_replaced
 }

@@ -12,12 +12,13 @@ use tokio::{net::TcpListener, sync::oneshot};
 
 use super::{
     client::DevClient,
-    keys::Keys,
+    keys::{EntraKeys, Keys},
     person::DevPerson,
     provider::DevProvider,
     server::{Server, answer},
     state::{AccessTokenFormat, Lives, RefreshRotation, Shelf, Spoils, State, unguessable},
     switches::Switches,
+    tenant::{DevTenant, World},
     wire::{Door, Scissors},
 };
 use crate::{
@@ -28,6 +29,8 @@ use crate::{
 
 /// The client that every provider has.
 pub(super) const QUICKSTART: &str = "quickstart";
+/// The same in Entra, where applications have GUIDs.
+pub(super) const QUICKSTART_IN_ENTRA: &str = "2f8c5a1e-7b4d-4e69-8c03-d5a9b1e6f742";
 
 /// How a [`DevProvider`] is set up; made by [`DevProvider::builder`].
 ///
@@ -55,12 +58,14 @@ pub(super) const QUICKSTART: &str = "quickstart";
 pub struct DevProviderBuilder {
     address: SocketAddr,
     clock: Arc<dyn Clock>,
-    people: Vec<DevPerson>,
+    people: Option<Vec<DevPerson>>,
     clients: Vec<DevClient>,
     algorithm: Algorithm,
     lives: Lives,
     rotation: RefreshRotation,
     access_token_format: AccessTokenFormat,
+    entra: bool,
+    tenants: Vec<DevTenant>,
 }
 
 impl Default for DevProviderBuilder {
@@ -68,12 +73,14 @@ impl Default for DevProviderBuilder {
         Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             clock: Arc::new(SystemClock),
-            people: DevPerson::defaults(),
+            people: None,
             clients: Vec::new(),
             algorithm: Algorithm::Rs256,
             lives: Lives::default(),
             rotation: RefreshRotation::default(),
             access_token_format: AccessTokenFormat::default(),
+            entra: false,
+            tenants: Vec::new(),
         }
     }
 }
@@ -91,13 +98,43 @@ impl DevProviderBuilder {
         self
     }
 
-    /// Sets the people who can sign in, in the order of the account picker. The default is the four of [`DevPerson`].
-    pub fn with_people(mut self, people: impl IntoIterator<Item = DevPerson>) -> Self {
-        self.people = people.into_iter().collect();
+    /// Imitates Microsoft Entra: tenants, `common` and its siblings, B2C, External ID, a small Graph. By default the provider is a generic one.
+    ///
+    /// What it does and what it does not is listed at [the module](super#microsoft-entra).
+    ///
+    /// ```
+    /// use tower_identity::dev::{DevProvider, DevTenant};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), tower_identity::ConfigError> {
+    /// let provider = DevProvider::builder().entra().start().await?;
+    /// let config = provider
+    ///     .entra_config("common", "http://localhost:3000")?
+    ///     .with_tenants([DevTenant::CONTOSO.id()])?
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn entra(mut self) -> Self {
+        self.entra = true;
         self
     }
 
-    /// Adds an application. The client `quickstart`, with a new secret at each start, is always there, unless one of that id is added.
+    /// Adds a tenant to the imitated Entra. The five of [`DevTenant`] are always there.
+    pub fn with_tenant(mut self, tenant: DevTenant) -> Self {
+        self.tenants.push(tenant);
+        self
+    }
+
+    /// Sets the people who can sign in, in the order of the account picker. The default is the four of [`DevPerson`], and in Entra those that
+    /// [`DevTenant`] names.
+    pub fn with_people(mut self, people: impl IntoIterator<Item = DevPerson>) -> Self {
+        self.people = Some(people.into_iter().collect());
+        self
+    }
+
+    /// Adds an application. The client `quickstart` (in Entra it has a GUID as id), with a new secret at each start, is always there, unless one of
+    /// that id is added.
     pub fn with_client(mut self, client: DevClient) -> Self {
         self.clients.push(client);
         self
@@ -149,17 +186,26 @@ impl DevProviderBuilder {
     ///
     /// # Errors
     ///
-    /// The address is not a loopback address or cannot be bound, two people or two clients have one id, or no key could be made.
+    /// The address is not a loopback address or cannot be bound, two people or two clients have one id, a tenant cannot be or is set without
+    /// [`entra`](Self::entra), or no key could be made.
     pub async fn start(mut self) -> Result<DevProvider, ConfigError> {
         if !self.address.ip().is_loopback() {
             return Err(ConfigError::new("bind", "the development provider listens on a loopback address only"));
         }
         let failed = |error: crate::error::Error| ConfigError::new("start", error.to_string());
-        if !self.clients.iter().any(|client| client.id == QUICKSTART) {
-            let client = DevClient::confidential(QUICKSTART, unguessable().map_err(failed)?);
+        let first = if self.entra { QUICKSTART_IN_ENTRA } else { QUICKSTART };
+        if !self.clients.iter().any(|client| client.id == first) {
+            let client = DevClient::confidential(first, unguessable().map_err(failed)?);
             self.clients.insert(0, client.with_any_loopback_redirect());
         }
-        unique("with_people", self.people.iter().map(|person| person.id.as_str()))?;
+        let defaults = if self.entra { DevPerson::entra_defaults } else { DevPerson::defaults };
+        let people = self.people.unwrap_or_else(defaults);
+        unique("with_people", people.iter().map(|person| person.id.as_str()))?;
+        if !self.entra && !self.tenants.is_empty() {
+            return Err(ConfigError::new("with_tenant", "only the imitated Entra has tenants: add `entra`"));
+        }
+        let world = if self.entra { Some(World::new(self.tenants, &people)?) } else { None };
+        let entra_keys = if self.entra { Some(EntraKeys::new(self.algorithm).map_err(failed)?) } else { None };
         unique("with_client", self.clients.iter().map(|client| client.id.as_str()))?;
 
         let not_bound = |error: std::io::Error| ConfigError::new("bind", format!("{}: {error}", self.address));
@@ -167,7 +213,8 @@ impl DevProviderBuilder {
         let address = listener.local_addr().map_err(not_bound)?;
         let state = State {
             keys: Keys::new(self.algorithm).map_err(failed)?,
-            people: self.people,
+            entra_keys,
+            people,
             clients: self.clients,
             algorithm: self.algorithm,
             lives: self.lives,
@@ -183,8 +230,9 @@ impl DevProviderBuilder {
             access_tokens: Shelf::default(),
             refresh_tokens: Shelf::default(),
             consents: HashSet::new(),
+            required_contexts: Vec::new(),
         };
-        let server = Arc::new(Server::new(address, self.clock, state));
+        let server = Arc::new(Server::new(address, self.clock, world, state));
         let router = Router::new().fallback(answer).with_state(server.clone());
         let (stop, stopped) = oneshot::channel::<()>();
         let serve = axum::serve(Door(listener), router.into_make_service_with_connect_info::<Scissors>()).with_graceful_shutdown(

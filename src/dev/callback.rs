@@ -5,10 +5,15 @@ use url::Url;
 
 use super::{
     authorize::{ResponseMode, ReturnTo},
-    pages, reply,
+    entra_issue,
+    fault::{self, Fault},
+    pages,
+    realm::Realm,
+    reply,
     server::Server,
     spoil_callback::{self, Parameters},
     state::{Code, Grant, Interaction, State, unguessable},
+    tenant::guid_of,
 };
 use crate::error::{Error, ErrorKind};
 
@@ -21,6 +26,14 @@ pub(super) fn success(server: &Server, state: &mut State, pending: &Interaction)
         .or_else(|| state.browsers.find(&pending.browser).cloned())
         .ok_or_else(|| Error::new(ErrorKind::Internal, "a request was finished with nobody signed in"))?;
     let (code, grant) = (unguessable()?, unguessable()?);
+    let tenant = state.person(&signed_in.person).and_then(|person| request.realm.tenant_of(server.world.as_ref(), person));
+    let mut parameters = vec![("code".to_owned(), code.clone())];
+    if let (Some(world), Some(person)) = (&server.world, state.person(&signed_in.person)) {
+        if request.client_info {
+            parameters.push(("client_info".to_owned(), entra_issue::client_info(world, person, &request.realm)));
+        }
+        parameters.push(("session_state".to_owned(), guid_of(&["session", &signed_in.sid])));
+    }
     state.grants.put(
         grant.clone(),
         Grant {
@@ -29,6 +42,11 @@ pub(super) fn success(server: &Server, state: &mut State, pending: &Interaction)
             scopes: request.scopes.clone(),
             signed_in,
             revoked: false,
+            realm: request.realm.clone(),
+            tenant,
+            // Entra has the claim as an option; whoever asks how long ago gets it.
+            tells_auth_time: request.max_age.is_some(),
+            client_info: request.client_info,
         },
     );
     state.codes.put(
@@ -43,21 +61,22 @@ pub(super) fn success(server: &Server, state: &mut State, pending: &Interaction)
             used: false,
         },
     );
-    Ok(send(server, state, &request.return_to(), vec![("code".into(), code)]))
+    Ok(send(server, state, &request.return_to(), parameters))
 }
 
 /// Tells the client that there is no code.
-pub(super) fn error(server: &Server, state: &mut State, to: &ReturnTo, error: &str, description: &str) -> Response {
-    let parameters = vec![("error".into(), error.into()), ("error_description".into(), description.into())];
-    send(server, state, to, parameters)
+pub(super) fn error(server: &Server, state: &mut State, to: &ReturnTo, fault: &Fault) -> Response {
+    send(server, state, to, fault::parameters(server, &to.realm, fault))
 }
 
-/// Sends the browser back with `parameters`, `state` and `iss`.
+/// Sends the browser back with `parameters`, `state` and `iss`, which Entra does not know.
 fn send(server: &Server, state: &mut State, to: &ReturnTo, mut parameters: Parameters) -> Response {
     if let Some(state) = &to.state {
         parameters.push(("state".into(), state.clone()));
     }
-    parameters.push(("iss".into(), server.issuer.clone()));
+    if to.realm == Realm::Plain {
+        parameters.push(("iss".into(), server.issuer.clone()));
+    }
     let mut mode = to.response_mode;
     if let Some(order) = state.spoils.callbacks.pop_front() {
         spoil_callback::carry_out(order, &mut parameters, &mut mode);

@@ -2,6 +2,11 @@
 
 use url::{Host, Url};
 
+use super::{
+    fault::Fault,
+    realm::{Audience, Realm},
+    tenant::{Accounts, DevTenant},
+};
 use crate::{config::ClientAuthMethod, secret::Secret};
 
 /// An application known to the development provider (RFC 7591 calls it a client).
@@ -25,6 +30,8 @@ pub struct DevClient {
     pub(super) any_loopback: bool,
     pub(super) consent: Consent,
     pub(super) refresh_tokens: RefreshTokens,
+    pub(super) accounts: Accounts,
+    pub(super) admin_scopes: Vec<String>,
 }
 
 /// Whether people are asked before an application gets something.
@@ -68,6 +75,8 @@ impl DevClient {
             any_loopback: false,
             consent: Consent::default(),
             refresh_tokens: RefreshTokens::default(),
+            accounts: Accounts::default(),
+            admin_scopes: Vec::new(),
         }
     }
 
@@ -114,6 +123,52 @@ impl DevClient {
     pub fn with_refresh_tokens(mut self, when: RefreshTokens) -> Self {
         self.refresh_tokens = when;
         self
+    }
+
+    /// Sets whose accounts can sign in, where the provider imitates Entra. The default is [`Accounts::Everyone`].
+    #[must_use]
+    pub fn with_accounts(mut self, accounts: Accounts) -> Self {
+        self.accounts = accounts;
+        self
+    }
+
+    /// Sets the scopes to which only an administrator can consent (AADSTS90094), where the provider imitates Entra. There are none by default.
+    #[must_use]
+    pub fn with_admin_scopes<T: Into<String>>(mut self, scopes: impl IntoIterator<Item = T>) -> Self {
+        self.admin_scopes = scopes.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Whether the application is there in a realm: that of one tenant is not in the others.
+    pub(super) fn is_known_in(&self, realm: &Realm) -> bool {
+        match (&self.accounts, realm) {
+            (Accounts::Tenant(own), Realm::Entra(Audience::Tenant(tenant)) | Realm::B2c { tenant, .. }) => own == tenant,
+            _ => true,
+        }
+    }
+
+    /// Whether this kind of authority serves the application.
+    pub(super) fn check_accounts(&self, realm: &Realm) -> Result<(), Fault> {
+        match (&self.accounts, realm) {
+            (Accounts::Tenant(_), Realm::Entra(Audience::Everyone | Audience::Organizations)) => {
+                let description = "the application is of one tenant, so that common and organizations cannot be used for it";
+                Err(Fault::new("invalid_request", description).entra(50_194))
+            }
+            (Accounts::Tenant(_) | Accounts::AnyTenant, Realm::Entra(Audience::Consumers)) => {
+                Err(Fault::new("unauthorized_client", "the application is not for personal accounts").entra(700_016))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether people of this tenant can use the application.
+    pub(super) fn serves(&self, tenant: &DevTenant) -> bool {
+        match &self.accounts {
+            Accounts::Everyone => true,
+            Accounts::AnyTenant => *tenant != DevTenant::PERSONAL,
+            Accounts::Tenant(own) => own == tenant,
+            Accounts::Personal => *tenant == DevTenant::PERSONAL,
+        }
     }
 
     /// Whether a sign-in may return to `uri`.

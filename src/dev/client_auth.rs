@@ -2,32 +2,34 @@
 
 use axum::response::Response;
 use base64_simd::STANDARD;
-use http::{StatusCode, header};
+use http::header;
 use percent_encoding::percent_decode_str;
 
-use super::{client::DevClient, reply, request::Incoming, state::State};
+use super::{
+    client::DevClient,
+    fault::{self, Fault},
+    realm::Realm,
+    request::Incoming,
+    server::Server,
+    state::State,
+};
 use crate::{
     config::ClientAuthMethod,
     secret::{Secret, same},
 };
 
 /// The client that sent the request, or the answer it gets instead.
-pub(super) fn authenticate(state: &State, incoming: &Incoming) -> Result<DevClient, Box<Response>> {
+pub(super) fn authenticate(server: &Server, state: &State, incoming: &Incoming) -> Result<DevClient, Box<Response>> {
     let header = incoming.header(header::AUTHORIZATION);
-    let refused = |description: &str| {
-        let mut response = reply::oauth_error(StatusCode::UNAUTHORIZED, "invalid_client", description);
-        if header.is_some() {
-            reply::set(&mut response, header::WWW_AUTHENTICATE, "Basic realm=\"token endpoint\"");
-        }
-        Box::new(response)
-    };
+    let answered = |fault: &Fault| Box::new(fault::json_answer(server, incoming, fault));
+    let refused = |description: &str| answered(&Fault::new("invalid_client", description));
     let form_id = incoming.form.first("client_id");
     let form_secret = incoming.form.first("client_secret");
     let (id, given) = match (header, form_secret) {
         (Some(_), Some(_)) => {
             // RFC 6749 section 2.3: not more than one method in each request.
             let description = "the client authenticates in two ways at once";
-            return Err(Box::new(reply::oauth_error(StatusCode::BAD_REQUEST, "invalid_request", description)));
+            return Err(answered(&Fault::new("invalid_request", description)));
         }
         (Some(header), None) => {
             let (id, secret) = basic(header).ok_or_else(|| refused("the Authorization header is not HTTP Basic"))?;
@@ -41,11 +43,21 @@ pub(super) fn authenticate(state: &State, incoming: &Incoming) -> Result<DevClie
             (id, secret.map(|secret| (ClientAuthMethod::Post, secret.to_owned())))
         }
     };
-    let client = state.client(&id).ok_or_else(|| refused("the client is unknown"))?;
+    let unknown = || {
+        let description = "the client is unknown";
+        match incoming.realm {
+            Realm::Plain => refused(description),
+            // Entra calls that an unauthorized client, with status 400.
+            _ => answered(&Fault::new("unauthorized_client", description)),
+        }
+    };
+    let client = state.client(&id).filter(|client| client.is_known_in(&incoming.realm)).ok_or_else(unknown)?;
     match (&client.secret, given) {
         (None, None) => Ok(client.clone()),
-        (None, Some(_)) => Err(refused("the client has no secret, but sent one")),
-        (Some(_), None) => Err(refused("the client has to authenticate")),
+        (None, Some(_)) => Err(answered(&Fault::new("invalid_client", "the client has no secret, but sent one").entra(700_025))),
+        (Some(_), None) => {
+            Err(answered(&Fault::new("invalid_client", "the client has to authenticate").entra(7_000_218).b2c(90_079)))
+        }
         (Some(_), Some((method, _))) if client.method.is_some_and(|only| only != method) => {
             Err(refused("the client is registered for the other authentication method"))
         }

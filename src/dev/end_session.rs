@@ -5,6 +5,7 @@ use http::{Method, StatusCode, header};
 use url::Url;
 
 use super::{
+    authorize,
     client::DevClient,
     jwt, pages, reply,
     request::{Incoming, Parameters},
@@ -15,19 +16,19 @@ use crate::error::Error;
 
 /// What a sign-out asks for, checked.
 struct SignOut {
-    /// Who is meant, by subject, if the request has a proof that the person was signed in.
-    subject: Option<String>,
+    /// Who is meant, by id, if the request has a proof that the person was signed in.
+    person: Option<String>,
     /// Where the browser goes afterwards, `state` included.
     to: Option<String>,
 }
 
-fn read(state: &State, parameters: &Parameters) -> Result<SignOut, &'static str> {
+fn read(server: &Server, state: &State, parameters: &Parameters) -> Result<SignOut, &'static str> {
     if parameters.repeated().is_some() {
         return Err("A parameter is there twice.");
     }
     let hint = match parameters.first("id_token_hint") {
         None => None,
-        Some(hint) => Some(jwt::own_claims(&state.keys, hint).ok_or("id_token_hint is not an ID token of this provider.")?),
+        Some(hint) => Some(jwt::own_claims(state, hint).ok_or("id_token_hint is not an ID token of this provider.")?),
     };
     let text = |name: &str| hint.as_ref().and_then(|claims| claims.get(name)).and_then(|value| value.as_str());
     let named = match (parameters.first("client_id"), text("aud")) {
@@ -40,17 +41,26 @@ fn read(state: &State, parameters: &Parameters) -> Result<SignOut, &'static str>
     };
     let to = match (parameters.first("post_logout_redirect_uri"), client) {
         (None, _) => None,
-        (Some(_), None) => return Err("post_logout_redirect_uri needs id_token_hint or client_id."),
-        (Some(uri), Some(client)) if client.may_sign_out_to(uri) => {
-            let mut url = Url::parse(uri).map_err(|_| "post_logout_redirect_uri is not a URL.")?;
-            if let Some(state) = parameters.first("state") {
-                url.query_pairs_mut().append_pair("state", state);
-            }
-            Some(url.to_string())
+        // Entra goes by what any application has registered, and stays where it is otherwise.
+        (Some(uri), None) if server.world.is_some() => {
+            let known = state.clients.iter().any(|client| client.may_sign_out_to(uri));
+            known.then(|| with_state(uri, parameters)).transpose()?
         }
+        (Some(_), None) => return Err("post_logout_redirect_uri needs id_token_hint or client_id."),
+        (Some(uri), Some(client)) if client.may_sign_out_to(uri) => Some(with_state(uri, parameters)?),
         (Some(_), Some(_)) => return Err("This post_logout_redirect_uri is not registered for the client."),
     };
-    Ok(SignOut { subject: text("sub").map(ToOwned::to_owned), to })
+    let person = parameters.first("id_token_hint").and_then(|hint| authorize::hinted(server, state, hint));
+    Ok(SignOut { person, to })
+}
+
+/// The address to return to, with the request's `state`.
+fn with_state(uri: &str, parameters: &Parameters) -> Result<String, &'static str> {
+    let mut url = Url::parse(uri).map_err(|_| "post_logout_redirect_uri is not a URL.")?;
+    if let Some(state) = parameters.first("state") {
+        url.query_pairs_mut().append_pair("state", state);
+    }
+    Ok(url.to_string())
 }
 
 /// Signs the browser out: at once with a hint about the person who is signed in, else after a question.
@@ -58,7 +68,7 @@ pub(super) fn end_session(server: &Server, incoming: &Incoming) -> Result<Respon
     let mut guard = server.state();
     let state = &mut *guard;
     let parameters = incoming.parameters();
-    let request = match read(state, parameters) {
+    let request = match read(server, state, parameters) {
         Ok(request) => request,
         Err(problem) => return Ok(pages::problem(StatusCode::BAD_REQUEST, problem)),
     };
@@ -69,9 +79,9 @@ pub(super) fn end_session(server: &Server, incoming: &Incoming) -> Result<Respon
         && parameters.first("confirm") == Some("yes")
         && incoming.header(header::ORIGIN).is_none_or(|origin| origin == format!("http://{host}"));
     if let Some(person) = person {
-        let proven = request.subject.as_deref() == Some(person.subject.as_str());
+        let proven = request.person.as_deref() == Some(person.id.as_str());
         if !proven && !confirmed && state.stand_in.is_none() {
-            return Ok(pages::sign_out(server, &person, parameters, request.to.as_deref()));
+            return Ok(pages::sign_out(&incoming.path, &person, parameters, request.to.as_deref()));
         }
         state.browsers.remove(&browser);
     }

@@ -7,8 +7,9 @@ use super::{
     jwt,
     metadata::members,
     server::Server,
-    spoil_id_token,
+    spoil_entra, spoil_id_token,
     state::{AccessTokenEntry, AccessTokenFormat, Grant, RefreshTokenEntry, State, unguessable},
+    tenant::DevTenant,
 };
 use crate::{error::Error, secret::Secret};
 
@@ -39,13 +40,21 @@ fn access_token(server: &Server, state: &mut State, grant_id: &str, grant: &Gran
             jwt::sign(state.keys.current()?, "at+jwt", &claims)?
         }
     };
-    let entry = AccessTokenEntry { grant: grant_id.to_owned(), scopes: scopes.to_vec(), issued: now, expires, revoked: false };
+    let entry = AccessTokenEntry {
+        grant: grant_id.to_owned(),
+        tenant: None,
+        resource: None,
+        scopes: scopes.to_vec(),
+        issued: now,
+        expires,
+        revoked: false,
+    };
     state.access_tokens.put(token.clone(), entry);
     Ok(token)
 }
 
 /// Whether the grant comes with a refresh token.
-fn refreshable(state: &State, grant: &Grant) -> bool {
+pub(super) fn refreshable(state: &State, grant: &Grant) -> bool {
     match state.client(&grant.client).map(|client| client.refresh_tokens) {
         Some(RefreshTokens::Always) => true,
         Some(RefreshTokens::WithOfflineAccess) => grant.scopes.iter().any(|scope| scope == "offline_access"),
@@ -97,20 +106,25 @@ fn id_token_claims(
     claims
 }
 
-/// An ID token.
-fn id_token(
+/// An ID token of these claims, signed with the key of the tenant, as the orders say.
+pub(super) fn signed_id_token(
     server: &Server,
     state: &mut State,
-    grant: &Grant,
-    nonce: Option<&str>,
-    access_token: Option<&str>,
+    mut claims: Map<String, Value>,
+    tenant: Option<&DevTenant>,
 ) -> Result<String, Error> {
-    let claims = id_token_claims(server, state, grant, nonce, access_token);
     let order = state.spoils.id_tokens.pop_front();
-    spoil_id_token::write(state, claims, order, server.now())
+    let mut key = state.keys_of(tenant).current()?.clone();
+    if let Some(tenant) = tenant
+        && let Some(spoil) = state.spoils.entra_tokens.pop_front()
+        && let Some(other) = spoil_entra::carry_out(spoil, server, state, tenant, &mut claims)?
+    {
+        key = other;
+    }
+    spoil_id_token::write(state, key, claims, order, server.now())
 }
 
-/// The first token answer of a grant.
+/// The first token answer of a grant of a generic provider.
 pub(super) fn token_answer(
     server: &Server,
     state: &mut State,
@@ -142,7 +156,8 @@ pub(super) fn members_for(
         members.insert("refresh_token".into(), token.into());
     }
     if scopes.iter().any(|scope| scope == "openid") {
-        members.insert("id_token".into(), id_token(server, state, grant, nonce, Some(&access_token))?.into());
+        let claims = id_token_claims(server, state, grant, nonce, Some(&access_token));
+        members.insert("id_token".into(), signed_id_token(server, state, claims, None)?.into());
     }
     Ok(members)
 }

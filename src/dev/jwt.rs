@@ -3,7 +3,7 @@
 use aws_lc_rs::digest;
 use serde_json::{Map, Value, json};
 
-use super::keys::{Keys, SigningKey};
+use super::{keys::SigningKey, state::State};
 use crate::{
     config::Algorithm,
     error::Error,
@@ -45,11 +45,12 @@ pub(super) fn half_hash(algorithm: Algorithm, value: &str) -> String {
 }
 
 /// The claims of a JWT that was signed here, at whatever time: hints may be expired (OpenID Connect RP-Initiated Logout section 2).
-pub(super) fn own_claims(keys: &Keys, jwt: &str) -> Option<Map<String, Value>> {
+pub(super) fn own_claims(state: &State, jwt: &str) -> Option<Map<String, Value>> {
     let (message, signature) = jwt.rsplit_once('.')?;
     let (header, payload) = message.split_once('.')?;
     let header: Value = serde_json::from_slice(&from_base64url(header)?).ok()?;
-    let key = keys.known(header.get("kid")?.as_str()?)?;
+    let kid = header.get("kid")?.as_str()?;
+    let key = state.keys.known(kid).or_else(|| state.entra_keys.as_ref()?.personal.known(kid))?;
     if header.get("alg")?.as_str()? != key.algorithm.as_str() || !key.verifies(message.as_bytes(), &from_base64url(signature)?) {
         return None;
     }

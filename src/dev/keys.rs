@@ -149,6 +149,22 @@ pub enum OldKeys {
     Dropped,
 }
 
+/// The keys that the imitated Entra has beside those of its organizations.
+#[derive(Debug)]
+pub(super) struct EntraKeys {
+    /// Those of personal accounts.
+    pub(super) personal: Keys,
+    /// One of another cloud: real key sets hold such keys, too.
+    pub(super) other_cloud: SigningKey,
+}
+
+impl EntraKeys {
+    pub(super) fn new(algorithm: Algorithm) -> Result<Self, Error> {
+        let personal = Keys { all: vec![SigningKey::generate(algorithm, 2)?], published_from: 0 };
+        Ok(Self { personal, other_cloud: SigningKey::generate(algorithm, 3)? })
+    }
+}
+
 /// The keys of one provider: one signs, some are published, all are remembered for `id_token_hint`.
 #[derive(Debug)]
 pub(super) struct Keys {

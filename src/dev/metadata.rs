@@ -4,6 +4,8 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use super::{
+    entra_metadata, fault,
+    realm::{Audience, Realm},
     reply,
     request::Incoming,
     server::{Server, path},
@@ -42,16 +44,27 @@ fn document(server: &Server) -> Map<String, Value> {
     }))
 }
 
-pub(super) fn discovery(server: &Server, _: &Incoming) -> Result<Response, Error> {
-    let document = document(server);
+pub(super) fn discovery(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
+    let document = match &incoming.realm {
+        Realm::Plain => document(server),
+        Realm::Entra(Audience::Nobody(name)) => return Ok(fault::json_answer(server, incoming, &fault::no_tenant(name))),
+        realm => {
+            let algorithm = server.state().algorithm.as_str();
+            entra_metadata::document(server, algorithm, realm)
+        }
+    };
     let order = server.state().spoils.discoveries.pop_front();
     Ok(spoil_answers::answer(order, document, reply::document))
 }
 
-pub(super) fn keys(server: &Server, _: &Incoming) -> Result<Response, Error> {
+pub(super) fn keys(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let mut state = server.state();
     let order = state.spoils.key_sets.pop_front();
-    Ok(spoil_answers::answer(order, state.keys.jwk_set(), reply::document))
+    let keys = match &incoming.realm {
+        Realm::Plain => state.keys.jwk_set(),
+        realm => entra_metadata::jwk_set(server, &state, realm),
+    };
+    Ok(spoil_answers::answer(order, keys, reply::document))
 }
 
 /// The members of an object.

@@ -25,6 +25,21 @@
 //! # }
 //! ```
 //!
+//! # Microsoft Entra
+//!
+//! With [`entra`](DevProviderBuilder::entra) it imitates Entra instead, on one loopback host that is a cloud of its own, under the rules of the real ones:
+//!
+//! - the tenants of [`DevTenant`] and your own; the authorities `/{tenant}`, `/common`, `/organizations`, `/consumers` with the templated issuer and
+//!   keys that name theirs; guests, personal accounts, applications of one tenant ([`Accounts`]);
+//! - tokens of version 2.0 with `tid`, `oid`, a `sub` per application, `client_info`, roles, and groups up to 200; a small Graph for more;
+//! - one refresh token for every resource and tenant of a person, consent by scope, by the person or an administrator for everybody;
+//! - errors with `AADSTS` or `AADB2C` numbers: on pages, in redirects, in JSON;
+//! - B2C at `/{domain}/{policy}` and `/tfp/{domain}/{policy}`, with the policies `B2C_1_susi`, `B2C_1_edit` and `B2C_1_reset`;
+//! - External ID, whose issuer has the tenant's GUID in its host.
+//!
+//! It asks for PKCE, which Entra leaves to the application, and has neither passwords nor a second factor: an authentication context is satisfied by
+//! choosing the account again. Answers of version 1.0 and the implicit flow are missing.
+//!
 //! # Security
 //!
 //! It signs anybody in as anybody. Its keys and secrets exist only while it runs. Never build it into what you deploy: keep the feature in
@@ -36,6 +51,12 @@ mod callback;
 mod client;
 mod client_auth;
 mod end_session;
+mod entra_issue;
+mod entra_metadata;
+mod entra_pages;
+mod entra_token;
+mod fault;
+mod graph;
 mod interaction;
 mod issue;
 mod jwt;
@@ -44,7 +65,9 @@ mod metadata;
 mod pages;
 mod person;
 mod provider;
+mod provider_entra;
 mod provider_orders;
+mod realm;
 mod reply;
 mod request;
 mod server;
@@ -52,9 +75,11 @@ mod spoil;
 mod spoil_answers;
 mod spoil_callback;
 mod spoil_documents;
+mod spoil_entra;
 mod spoil_id_token;
 mod state;
 mod switches;
+mod tenant;
 mod token;
 mod token_status;
 mod user_info;
@@ -81,5 +106,7 @@ pub use spoil::{Spoil, Verdict};
 pub use spoil_answers::{SpoilTokenAnswer, SpoilUserInfo};
 pub use spoil_callback::SpoilCallback;
 pub use spoil_documents::{SpoilDiscovery, SpoilKeys};
+pub use spoil_entra::SpoilEntra;
 pub use state::{AccessTokenFormat, RefreshRotation};
 pub use switches::{Endpoint, Failure, Hold, RecordedRequest};
+pub use tenant::{Accounts, DevTenant};

@@ -11,6 +11,7 @@ use url::Url;
 
 use super::{
     authorize::AuthorizationRequest,
+    entra_pages,
     person::DevPerson,
     reply,
     request::{Incoming, Parameters},
@@ -84,14 +85,20 @@ pub(super) fn home(server: &Server, _: &Incoming) -> Result<Response, Error> {
     let content = html! {
         p { "An OpenID Connect provider for development and tests. It runs inside your application, answers on this machine only, and signs anybody in." }
         dl {
-            dt { "Issuer" }
-            dd { code { (server.issuer) } }
+            @if let Some(world) = &server.world {
+                dt { "Imitates Microsoft Entra; authorities" }
+                dd { a href=(format!("/common/v2.0{}", path::DISCOVERY)) { code { (server.url("/common")) } } }
+                @for tenant in &world.tenants { dd { code { (entra_pages::address(server, tenant)) } } }
+            } @else {
+                dt { "Issuer" }
+                dd { code { (server.issuer) } }
+            }
             dt { "Applications" }
             @for client in &state.clients { dd { code { (client.id) } } }
             dt { "People" }
             @for person in &state.people { dd { (person.name) " " small { (person.note) } } }
         }
-        p { a href=(path::DISCOVERY) { "Discovery document" } }
+        @if server.world.is_none() { p { a href=(path::DISCOVERY) { "Discovery document" } } }
     };
     Ok(page(StatusCode::OK, "Ready to sign people in", "'none'", NO_FRAMES, &content))
 }
@@ -103,10 +110,10 @@ fn initials(name: &str) -> String {
 /// Who is it? The person of `login_hint` comes first.
 pub(super) fn picker(server: &Server, state: &State, id: &str, request: &AuthorizationRequest) -> Response {
     let hinted = |person: &&DevPerson| {
-        request.login_hint.as_deref().is_some_and(|hint| person.is(hint))
-            || request.hinted_subject.as_deref() == Some(person.subject.as_str())
+        request.login_hint.as_deref().is_some_and(|hint| person.is(hint)) || request.hinted.as_deref() == Some(person.id.as_str())
     };
-    let mut people: Vec<_> = state.people.iter().collect();
+    let offered = state.people.iter().filter(|person| request.realm.offers(server.world.as_ref(), person));
+    let mut people: Vec<_> = offered.collect();
     people.sort_by_key(|person| !hinted(person));
     let first_is_hinted = people.first().is_some_and(hinted);
     let create = request.prompts("create");
@@ -121,12 +128,22 @@ pub(super) fn picker(server: &Server, state: &State, id: &str, request: &Authori
             }
             p { "or use one of these:" }
         }
+        (people_form(id, &people, first_is_hinted && !create))
+        (decline(id, "Cancel"))
+    };
+    let title = if create { "Create an account" } else { "Choose an account" };
+    asking(title, request, &content)
+}
+
+/// A button for each person.
+pub(super) fn people_form(id: &str, people: &[&DevPerson], first_in_focus: bool) -> Markup {
+    html! {
         form method="post" action=(path::INTERACTION) {
             input type="hidden" name="id" value=(id);
             ul.people {
                 @for (index, person) in people.iter().enumerate() {
                     li {
-                        button.person name="person" value=(person.id) autofocus[index == 0 && first_is_hinted && !create] {
+                        button.person name="person" value=(person.id) autofocus[index == 0 && first_in_focus] {
                             span.initials aria-hidden="true" { (initials(&person.name)) }
                             span {
                                 strong { (person.name) }
@@ -138,28 +155,38 @@ pub(super) fn picker(server: &Server, state: &State, id: &str, request: &Authori
                 }
             }
         }
-        (decline(id, "Cancel"))
-    };
-    let title = if create { "Create an account" } else { "Choose an account" };
-    page(StatusCode::OK, title, &actions(server, &request.redirect_uri), NO_FRAMES, &content)
+    }
 }
 
-fn decline(id: &str, label: &str) -> Markup {
+/// A button that turns the request down.
+pub(super) fn decline(id: &str, label: &str) -> Markup {
+    decision(id, "decline", label)
+}
+
+/// A quiet button under the rest of a page.
+pub(super) fn decision(id: &str, value: &str, label: &str) -> Markup {
     html! {
         form method="post" action=(path::INTERACTION) {
             input type="hidden" name="id" value=(id);
-            button.quiet name="decision" value="decline" { (label) }
+            button.quiet name="decision" value=(value) { (label) }
         }
     }
 }
 
+/// A page that people answer, and from which the browser may go back to the application.
+pub(super) fn asking(title: &str, request: &AuthorizationRequest, content: &Markup) -> Response {
+    page(StatusCode::OK, title, &actions(&request.redirect_uri), NO_FRAMES, content)
+}
+
 /// The forms lead to the provider itself, and from there back to the application.
-fn actions(_: &Server, redirect_uri: &str) -> String {
+fn actions(redirect_uri: &str) -> String {
     format!("'self' {}", source_of(redirect_uri))
 }
 
 /// May the application have these scopes?
-pub(super) fn consent(server: &Server, id: &str, request: &AuthorizationRequest, name: &str, scopes: &[String]) -> Response {
+///
+/// `for_all` is for administrators: they can agree for everybody in their tenant.
+pub(super) fn consent(id: &str, request: &AuthorizationRequest, name: &str, scopes: &[String], for_all: bool) -> Response {
     let content = html! {
         p { strong { (request.client) } " asks for permission. You are signed in as " strong { (name) } "." }
         ul.scopes {
@@ -171,9 +198,10 @@ pub(super) fn consent(server: &Server, id: &str, request: &AuthorizationRequest,
             input type="hidden" name="id" value=(id);
             button.primary name="decision" value="agree" autofocus { "Allow" }
         }
+        @if for_all { (decision(id, "agree-for-all", "Allow for everybody in your organization")) }
         (decline(id, "Decline"))
     };
-    page(StatusCode::OK, "Permissions", &actions(server, &request.redirect_uri), NO_FRAMES, &content)
+    asking("Permissions", request, &content)
 }
 
 fn meaning(scope: &str) -> &str {
@@ -187,17 +215,17 @@ fn meaning(scope: &str) -> &str {
 }
 
 /// Really sign out? The parameters travel along in the form.
-pub(super) fn sign_out(server: &Server, person: &DevPerson, parameters: &Parameters, to: Option<&str>) -> Response {
+pub(super) fn sign_out(action: &str, person: &DevPerson, parameters: &Parameters, to: Option<&str>) -> Response {
     let content = html! {
         p { "You are signed in as " strong { (person.name) } "." }
-        form method="post" action=(path::END_SESSION) {
+        form method="post" action=(action) {
             @for (name, value) in parameters.0.iter().filter(|(name, _)| name != "confirm") {
                 input type="hidden" name=(name) value=(value);
             }
             button.primary name="confirm" value="yes" autofocus { "Sign out" }
         }
     };
-    page(StatusCode::OK, "Sign out?", &actions(server, to.unwrap_or_default()), NO_FRAMES, &content)
+    page(StatusCode::OK, "Sign out?", &actions(to.unwrap_or_default()), NO_FRAMES, &content)
 }
 
 /// The end, without an application to go back to.

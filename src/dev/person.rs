@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::tenant::DevTenant;
 use crate::secret::base64url;
 
 /// A person whom the development provider can sign in.
@@ -36,6 +37,12 @@ pub struct DevPerson {
     pub(super) roles: Vec<String>,
     pub(super) groups: Vec<String>,
     pub(super) claims: Map<String, Value>,
+    /// The GUID of the tenant of the account; the first tenant without.
+    pub(super) home: Option<String>,
+    pub(super) guest_in: Vec<String>,
+    pub(super) administrator: bool,
+    /// Whether the account was made at the provider and not used yet.
+    pub(super) is_new: bool,
 }
 
 impl DevPerson {
@@ -58,6 +65,10 @@ impl DevPerson {
             roles: Vec::new(),
             groups: Vec::new(),
             claims: Map::new(),
+            home: None,
+            guest_in: Vec::new(),
+            administrator: false,
+            is_new: false,
             id,
         }
     }
@@ -132,6 +143,28 @@ impl DevPerson {
         self
     }
 
+    /// Sets the tenant of the account, where the provider imitates Entra. The default is the first one, [`DevTenant::CONTOSO`].
+    #[must_use]
+    pub fn with_tenant(mut self, tenant: DevTenant) -> Self {
+        self.home = Some(tenant.id().to_owned());
+        self
+    }
+
+    /// Makes the person a guest in a tenant, too, with another `oid` there.
+    #[must_use]
+    pub fn add_guest_tenant(mut self, tenant: DevTenant) -> Self {
+        self.guest_in.push(tenant.id().to_owned());
+        self
+    }
+
+    /// Makes the person an administrator of the tenant, who can consent for everybody there and to what needs an administrator. Nobody is by
+    /// default.
+    #[must_use]
+    pub fn as_administrator(mut self) -> Self {
+        self.administrator = true;
+        self
+    }
+
     /// Adds any other claim to the ID token and to UserInfo. It comes last: it also replaces one that the provider would set.
     #[must_use]
     pub fn with_claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
@@ -182,6 +215,32 @@ impl DevPerson {
                 .with_username("katherine@fabrikam.example")
                 .with_unverified_email("katherine@fabrikam.example")
                 .with_note("A guest from another organisation"),
+        ]
+    }
+
+    /// The people of an Entra that was not given any.
+    pub(super) fn entra_defaults() -> Vec<Self> {
+        let at = |id: &str, name: &str, domain: &str| {
+            Self::new(id, name).with_username(format!("{id}@{domain}")).with_email(format!("{id}@{domain}"))
+        };
+        let contoso = DevTenant::CONTOSO.domain;
+        let fabrikam = DevTenant::FABRIKAM.domain;
+        vec![
+            at("ada", "Ada Lovelace", contoso).with_roles(["Admin"]).as_administrator().with_note("Contoso: administrator"),
+            at("alan", "Alan Turing", contoso).with_note("Contoso: an ordinary person"),
+            at("grace", "Grace Hopper", contoso)
+                .with_note("Contoso: member of 250 groups")
+                .with_groups((1..=250).map(|number| format!("00000000-0000-4000-8000-{number:012}"))),
+            at("katherine", "Katherine Johnson", fabrikam)
+                .with_tenant(DevTenant::FABRIKAM)
+                .add_guest_tenant(DevTenant::CONTOSO)
+                .with_note("Fabrikam, and a guest in Contoso"),
+            at("dorothy", "Dorothy Vaughan", fabrikam).with_tenant(DevTenant::FABRIKAM).with_note("Fabrikam"),
+            at("mary", "Mary Jackson", "outlook.example").with_tenant(DevTenant::PERSONAL).with_note("A personal account"),
+            at("emmy", "Emmy Noether", "example.com").with_tenant(DevTenant::WOODGROVE).with_note("A customer of Woodgrove"),
+            at("rosalind", "Rosalind Franklin", "example.com")
+                .with_tenant(DevTenant::PROSEWARE)
+                .with_note("A customer of Proseware"),
         ]
     }
 }

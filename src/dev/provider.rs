@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{
-    builder::{DevProviderBuilder, QUICKSTART},
+    builder::{DevProviderBuilder, QUICKSTART, QUICKSTART_IN_ENTRA},
     client::DevClient,
     keys::OldKeys,
     person::DevPerson,
@@ -54,7 +54,7 @@ impl DevProvider {
         let _ = task.await;
     }
 
-    /// The issuer, for example `http://127.0.0.1:49152`.
+    /// The issuer, for example `http://127.0.0.1:49152`; in Entra that of the first tenant.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.server.issuer
@@ -74,24 +74,33 @@ impl DevProvider {
 
     /// A configuration of the application at `base_url` for this provider and its first client: add what the application needs, then build it.
     ///
+    /// In Entra it is for people of the first tenant; [`entra_config`](Self::entra_config) has the other authorities.
+    ///
     /// # Errors
     ///
     /// `base_url` is not an address on a loopback host.
     pub fn config(&self, base_url: &str) -> Result<IdentityConfig, ConfigError> {
-        let credential = ClientCredential::secret(self.client_secret());
-        IdentityConfig::new(Authority::oidc(self.issuer())?, self.client_id()).with_credential(credential).with_base_url(base_url)
+        let authority =
+            if self.server.world.is_some() { Authority::parse(self.issuer()) } else { Authority::oidc(self.issuer()) };
+        self.config_at(authority?, base_url)
     }
 
-    /// The id of the client that is always there: `quickstart`.
+    /// A configuration for the first client at one of the authorities.
+    pub(super) fn config_at(&self, authority: Authority, base_url: &str) -> Result<IdentityConfig, ConfigError> {
+        let credential = ClientCredential::secret(self.client_secret());
+        IdentityConfig::new(authority, self.client_id()).with_credential(credential).with_base_url(base_url)
+    }
+
+    /// The id of the client that is always there: `quickstart`, or a GUID in Entra.
     #[must_use]
     pub fn client_id(&self) -> &str {
-        QUICKSTART
+        if self.server.world.is_some() { QUICKSTART_IN_ENTRA } else { QUICKSTART }
     }
 
     /// The secret of the client `quickstart`: a new one at each start, unless the test registered the client itself.
     #[must_use]
     pub fn client_secret(&self) -> Secret {
-        self.server.state().client(QUICKSTART).and_then(|client| client.secret.clone()).unwrap_or_default()
+        self.server.state().client(self.client_id()).and_then(|client| client.secret.clone()).unwrap_or_default()
     }
 
     /// A person as they are now, for example to compare with [`DevPerson::subject`].

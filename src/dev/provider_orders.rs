@@ -3,13 +3,16 @@
 use serde_json::{Map, Value};
 
 use super::{
+    entra_token,
     issue::{self, IssuedTokens},
     jwt,
     provider::DevProvider,
+    realm::{self, Realm},
     spoil::{Order, Spoil},
     spoil_answers::{SpoilTokenAnswer, SpoilUserInfo},
     spoil_callback::SpoilCallback,
     spoil_documents::{SpoilDiscovery, SpoilKeys},
+    spoil_entra::SpoilEntra,
     state::{Grant, SignedIn, Spoils, unguessable},
 };
 use crate::{
@@ -36,6 +39,11 @@ impl DevProvider {
     /// ```
     pub fn spoil_next_id_token(&self, spoil: Spoil) {
         self.server.state().spoils.id_tokens.push_back(Order::Spoil(spoil));
+    }
+
+    /// Makes the next ID token of the imitated Entra come from the wrong place in a named way.
+    pub fn spoil_next_entra_token(&self, spoil: SpoilEntra) {
+        self.server.state().spoils.entra_tokens.push_back(spoil);
     }
 
     /// Changes the claims of the next ID token before it is signed.
@@ -110,7 +118,8 @@ impl DevProvider {
 
 /// Tokens without a browser, for unit tests.
 impl DevProvider {
-    /// Tokens as a sign-in of `person` at `client` with these scopes (separated by spaces) gives them. Orders for the next ID token count.
+    /// Tokens as a sign-in of `person` at `client` with these scopes (separated by spaces) gives them; in Entra at their home tenant. Orders for the
+    /// next ID token count.
     ///
     /// # Errors
     ///
@@ -124,9 +133,13 @@ impl DevProvider {
     ) -> Result<IssuedTokens, ConfigError> {
         let mut guard = self.server.state();
         let state = &mut *guard;
-        if state.person(person).is_none() {
+        let Some(known) = state.person(person) else {
             return Err(ConfigError::new("issue_tokens", format!("there is no person with the id {person:?}")));
-        }
+        };
+        let realm = match &self.server.world {
+            None => Realm::Plain,
+            Some(world) => realm::at_home(world.home(known)),
+        };
         if state.client(client).is_none() {
             return Err(ConfigError::new("issue_tokens", format!("there is no client with the id {client:?}")));
         }
@@ -136,11 +149,26 @@ impl DevProvider {
             client: client.to_owned(),
             person: person.to_owned(),
             scopes: scopes.split_whitespace().map(ToOwned::to_owned).collect(),
-            signed_in: SignedIn { person: person.to_owned(), auth_time: self.server.now(), acr: None, sid },
+            signed_in: SignedIn {
+                person: person.to_owned(),
+                auth_time: self.server.now(),
+                acr: None,
+                sid,
+                contexts: Vec::new(),
+                is_new: false,
+            },
             revoked: false,
+            tenant: realm.tenant_of(self.server.world.as_ref(), known),
+            realm,
+            tells_auth_time: false,
+            client_info: false,
         };
         state.grants.put(id.clone(), grant.clone());
-        let answer = issue::token_answer(&self.server, state, &id, &grant, nonce).map_err(failed)?;
+        let answer = match &grant.tenant {
+            None => issue::token_answer(&self.server, state, &id, &grant, nonce),
+            Some(tenant) => entra_token::first_answer(&self.server, state, &id, &grant, tenant, nonce),
+        };
+        let answer = answer.map_err(failed)?;
         let member = |name: &str| answer.get(name).and_then(Value::as_str).map(Secret::from);
         Ok(IssuedTokens {
             access_token: member("access_token").unwrap_or_default(),

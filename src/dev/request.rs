@@ -7,7 +7,7 @@ use axum::{
 use http::{HeaderMap, Method, StatusCode, header};
 use url::form_urlencoded;
 
-use super::switches::RecordedRequest;
+use super::{realm::Realm, switches::RecordedRequest};
 
 /// The largest form that is read.
 const BODY_LIMIT: usize = 256 * 1024;
@@ -52,6 +52,8 @@ impl Parameters {
 /// What an endpoint is asked.
 #[derive(Clone, Debug)]
 pub(super) struct Incoming {
+    /// The authority that the path names.
+    pub(super) realm: Realm,
     pub(super) method: Method,
     pub(super) path: String,
     path_and_query: String,
@@ -72,6 +74,7 @@ impl Incoming {
             .and_then(|value| value.split(';').next())
             .is_some_and(|media| media.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"));
         Ok(Self {
+            realm: Realm::Plain,
             method: parts.method,
             path: parts.uri.path().to_owned(),
             path_and_query: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
@@ -84,6 +87,12 @@ impl Incoming {
 
     pub(super) fn header(&self, name: header::HeaderName) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The access token of the `Authorization` header (RFC 6750 section 2.1).
+    pub(super) fn bearer(&self) -> Option<&str> {
+        let (scheme, token) = self.header(header::AUTHORIZATION)?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     }
 
     /// The parameters of an endpoint that takes GET and POST: those of the form for POST, else those of the query.

@@ -14,10 +14,13 @@ use http::{Method, StatusCode, header};
 use url::{Host, Url};
 
 use super::{
-    authorize, end_session, interaction, metadata, pages, reply,
+    authorize, end_session, graph, interaction, metadata, pages,
+    realm::{self, Place},
+    reply,
     request::Incoming,
     state::State,
     switches::{Endpoint, Failure},
+    tenant::World,
     token, token_status, user_info,
     wire::Scissors,
 };
@@ -29,15 +32,23 @@ use crate::{
 /// One running provider.
 #[derive(Debug)]
 pub(super) struct Server {
+    /// Scheme, host and port.
+    pub(super) origin: String,
+    /// The issuer; in Entra that of the first tenant.
     pub(super) issuer: String,
+    /// The imitated Entra, if it is one.
+    pub(super) world: Option<World>,
     pub(super) address: SocketAddr,
     pub(super) clock: Arc<dyn Clock>,
     state: Mutex<State>,
 }
 
 impl Server {
-    pub(super) fn new(address: SocketAddr, clock: Arc<dyn Clock>, state: State) -> Self {
-        Self { issuer: format!("http://{address}"), address, clock, state: Mutex::new(state) }
+    pub(super) fn new(address: SocketAddr, clock: Arc<dyn Clock>, world: Option<World>, state: State) -> Self {
+        let origin = format!("http://{address}");
+        let first = world.as_ref().and_then(|world| world.tenants.first());
+        let issuer = first.map_or_else(|| origin.clone(), |tenant| format!("{origin}/{}/v2.0", tenant.id));
+        Self { origin, issuer, world, address, clock, state: Mutex::new(state) }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -50,7 +61,7 @@ impl Server {
 
     /// The absolute address of a path of ours.
     pub(super) fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.issuer)
+        format!("{}{path}", self.origin)
     }
 
     /// The name of the cookie that a browser is known by. Ports share cookies, hence the port in it.
@@ -86,20 +97,6 @@ pub(super) mod path {
     pub(in crate::dev) const INTROSPECT: &str = "/introspect";
 }
 
-fn endpoint(path: &str) -> Option<Endpoint> {
-    match path {
-        path::DISCOVERY | path::OAUTH_DISCOVERY => Some(Endpoint::Discovery),
-        path::KEYS => Some(Endpoint::Keys),
-        path::AUTHORIZE => Some(Endpoint::Authorization),
-        path::TOKEN => Some(Endpoint::Token),
-        path::USER_INFO => Some(Endpoint::UserInfo),
-        path::END_SESSION => Some(Endpoint::EndSession),
-        path::REVOKE => Some(Endpoint::Revocation),
-        path::INTROSPECT => Some(Endpoint::Introspection),
-        _ => None,
-    }
-}
-
 /// Answers one request.
 pub(super) async fn answer(
     Shared(server): Shared<Arc<Server>>,
@@ -110,11 +107,13 @@ pub(super) async fn answer(
     if !server.is_own_host(host) {
         return pages::problem(StatusCode::MISDIRECTED_REQUEST, "This provider answers on loopback names only.");
     }
-    let incoming = match Incoming::read(request).await {
+    let mut incoming = match Incoming::read(request).await {
         Ok(incoming) => incoming,
         Err(status) => return pages::problem(status, "The request is too large."),
     };
-    let failure = match endpoint(&incoming.path) {
+    let (realm, place) = realm::route(&server, &incoming.path);
+    incoming.realm = realm;
+    let failure = match place.endpoint() {
         Some(endpoint) => pass_desk(&server, endpoint, &incoming).await,
         None => None,
     };
@@ -124,12 +123,12 @@ pub(super) async fn answer(
             reply::empty(StatusCode::OK)
         }
         Some(Failure::LoseAnswer) => {
-            let _ = respond(&server, &incoming);
+            let _ = respond(&server, place, &incoming);
             scissors.cut();
             reply::empty(StatusCode::OK)
         }
         Some(failure) => reply::failure(&failure),
-        None => respond(&server, &incoming),
+        None => respond(&server, place, &incoming),
     }
 }
 
@@ -151,27 +150,28 @@ async fn pass_desk(server: &Server, endpoint: Endpoint, incoming: &Incoming) -> 
     failure
 }
 
-fn respond(server: &Server, incoming: &Incoming) -> Response {
-    dispatch(server, incoming)
+fn respond(server: &Server, place: Place, incoming: &Incoming) -> Response {
+    dispatch(server, place, incoming)
         .unwrap_or_else(|error| pages::problem(StatusCode::INTERNAL_SERVER_ERROR, &format!("The provider failed: {error}.")))
 }
 
 /// What answers at one address.
 type Answer = fn(&Server, &Incoming) -> Result<Response, Error>;
 
-fn dispatch(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
-    let (allowed, answer): (&[Method], Answer) = match incoming.path.as_str() {
-        "/" => (&[Method::GET], pages::home),
-        path::DISCOVERY | path::OAUTH_DISCOVERY => (&[Method::GET], metadata::discovery),
-        path::KEYS => (&[Method::GET], metadata::keys),
-        path::AUTHORIZE => (&[Method::GET, Method::POST], authorize::authorize),
-        path::INTERACTION => (&[Method::POST], interaction::answered),
-        path::TOKEN => (&[Method::POST], token::token),
-        path::USER_INFO => (&[Method::GET, Method::POST], user_info::user_info),
-        path::END_SESSION => (&[Method::GET, Method::POST], end_session::end_session),
-        path::REVOKE => (&[Method::POST], token_status::revoke),
-        path::INTROSPECT => (&[Method::POST], token_status::introspect),
-        _ => return Ok(pages::problem(StatusCode::NOT_FOUND, "There is nothing at this address.")),
+fn dispatch(server: &Server, place: Place, incoming: &Incoming) -> Result<Response, Error> {
+    let (allowed, answer): (&[Method], Answer) = match place {
+        Place::Home => (&[Method::GET], pages::home),
+        Place::Discovery => (&[Method::GET], metadata::discovery),
+        Place::Keys => (&[Method::GET], metadata::keys),
+        Place::Authorize => (&[Method::GET, Method::POST], authorize::authorize),
+        Place::Interaction => (&[Method::POST], interaction::answered),
+        Place::Token => (&[Method::POST], token::token),
+        Place::UserInfo => (&[Method::GET, Method::POST], user_info::user_info),
+        Place::EndSession => (&[Method::GET, Method::POST], end_session::end_session),
+        Place::Revoke => (&[Method::POST], token_status::revoke),
+        Place::Introspect => (&[Method::POST], token_status::introspect),
+        Place::Graph => (&[Method::GET, Method::POST], graph::graph),
+        Place::Nothing => return Ok(pages::problem(StatusCode::NOT_FOUND, "There is nothing at this address.")),
     };
     if allowed.contains(&incoming.method) {
         answer(server, incoming)

@@ -72,11 +72,11 @@ fn signed(key: &SigningKey, message: &str) -> Result<String, Error> {
 /// The ID token of these claims, as the order for it says.
 pub(super) fn write(
     state: &State,
+    key: SigningKey,
     claims: Map<String, Value>,
     order: Option<Order<Spoil, Map<String, Value>>>,
     now: UnixTime,
 ) -> Result<String, Error> {
-    let key = state.keys.current()?.clone();
     let mut draft = Draft { header: jwt::header(&key, "JWT"), claims, twice: None, key };
     match order {
         None => draft.signed(),

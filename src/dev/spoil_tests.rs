@@ -24,7 +24,7 @@ pub(super) fn id_token(provider: &DevProvider) -> String {
 }
 
 pub(super) fn well_signed(provider: &DevProvider, token: &str) -> bool {
-    jwt::own_claims(&provider.server.state().keys, token).is_some()
+    jwt::own_claims(&provider.server.state(), token).is_some()
 }
 
 /// The claim that a switch is about, and the value that it gets; `None` is: not there.

@@ -10,13 +10,17 @@ use serde_json::{Map, Value};
 use super::{
     authorize::AuthorizationRequest,
     client::DevClient,
-    keys::Keys,
+    entra_issue::Resource,
+    keys::{EntraKeys, Keys},
     person::DevPerson,
+    realm::Realm,
     spoil::{Orders, Spoil},
     spoil_answers::{SpoilTokenAnswer, SpoilUserInfo},
     spoil_callback::{self, SpoilCallback},
     spoil_documents::{SpoilDiscovery, SpoilKeys},
+    spoil_entra::SpoilEntra,
     switches::Switches,
+    tenant::{DevTenant, TenantKind},
 };
 use crate::{
     clock::UnixTime,
@@ -89,6 +93,10 @@ pub(super) struct SignedIn {
     pub(super) auth_time: UnixTime,
     pub(super) acr: Option<String>,
     pub(super) sid: String,
+    /// The authentication contexts of Entra that were satisfied: `acrs`.
+    pub(super) contexts: Vec<String>,
+    /// Whether the account was made in this sign-in.
+    pub(super) is_new: bool,
 }
 
 /// An authorization request that waits for somebody to click.
@@ -101,6 +109,8 @@ pub(super) struct Interaction {
     /// Whoever was picked for this request.
     pub(super) picked: Option<SignedIn>,
     pub(super) consented: bool,
+    /// Whether the profile was looked at, which one policy of B2C is for.
+    pub(super) edited: bool,
 }
 
 /// An authorization code (RFC 6749 section 4.1.2).
@@ -123,12 +133,22 @@ pub(super) struct Grant {
     pub(super) scopes: Vec<String>,
     pub(super) signed_in: SignedIn,
     pub(super) revoked: bool,
+    /// Where people signed in, and the tenant that they signed in to.
+    pub(super) realm: Realm,
+    pub(super) tenant: Option<DevTenant>,
+    /// Whether the ID token has `auth_time` in Entra, where it is asked for.
+    pub(super) tells_auth_time: bool,
+    /// Whether the authorization request asked for `client_info`.
+    pub(super) client_info: bool,
 }
 
 /// An access token.
 #[derive(Clone, Debug)]
 pub(super) struct AccessTokenEntry {
     pub(super) grant: String,
+    pub(super) tenant: Option<DevTenant>,
+    /// What it is for, in Entra.
+    pub(super) resource: Option<Resource>,
     pub(super) scopes: Vec<String>,
     pub(super) issued: UnixTime,
     pub(super) expires: UnixTime,
@@ -188,6 +208,7 @@ pub enum AccessTokenFormat {
 #[derive(Debug, Default)]
 pub(super) struct Spoils {
     pub(super) id_tokens: Orders<Spoil, Map<String, Value>>,
+    pub(super) entra_tokens: VecDeque<SpoilEntra>,
     pub(super) callbacks: Orders<SpoilCallback, spoil_callback::Parameters>,
     pub(super) token_answers: Orders<SpoilTokenAnswer, Map<String, Value>>,
     pub(super) user_infos: Orders<SpoilUserInfo, Map<String, Value>>,
@@ -201,6 +222,8 @@ pub(super) struct State {
     pub(super) people: Vec<DevPerson>,
     pub(super) clients: Vec<DevClient>,
     pub(super) keys: Keys,
+    /// The keys that only Entra has.
+    pub(super) entra_keys: Option<EntraKeys>,
     pub(super) algorithm: Algorithm,
     pub(super) lives: Lives,
     pub(super) rotation: RefreshRotation,
@@ -215,8 +238,10 @@ pub(super) struct State {
     pub(super) grants: Shelf<Grant>,
     pub(super) access_tokens: Shelf<AccessTokenEntry>,
     pub(super) refresh_tokens: Shelf<RefreshTokenEntry>,
-    /// Person, client, scope.
+    /// Person (or the tenant for everybody in it), client, scope.
     pub(super) consents: HashSet<(String, String, String)>,
+    /// Scope, and the authentication context that it needs.
+    pub(super) required_contexts: Vec<(String, String)>,
 }
 
 impl State {
@@ -226,6 +251,20 @@ impl State {
 
     pub(super) fn client(&self, id: &str) -> Option<&DevClient> {
         self.clients.iter().find(|client| client.id == id)
+    }
+
+    /// The keys that sign for a tenant: personal accounts have their own.
+    pub(super) fn keys_of(&self, tenant: Option<&DevTenant>) -> &Keys {
+        match (&self.entra_keys, tenant) {
+            (Some(keys), Some(tenant)) if tenant.kind == TenantKind::Personal => &keys.personal,
+            _ => &self.keys,
+        }
+    }
+
+    /// Whether somebody agreed: the person, or an administrator for everybody in the tenant.
+    pub(super) fn has_consented(&self, person: &str, tenant: Option<&DevTenant>, client: &str, scope: &str) -> bool {
+        let agreed = |who: &str| self.consents.contains(&(who.to_owned(), client.to_owned(), scope.to_owned()));
+        agreed(person) || tenant.is_some_and(|tenant| agreed(tenant.id))
     }
 
     /// Ends everything that came from one sign-in.

@@ -27,6 +27,8 @@ pub enum Endpoint {
     Revocation,
     /// Introspection (RFC 7662).
     Introspection,
+    /// Every call of the small Graph that belongs to the imitated Entra.
+    Graph,
 }
 
 /// How an endpoint fails instead of answering.

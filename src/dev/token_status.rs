@@ -11,7 +11,7 @@ use crate::error::Error;
 pub(super) fn revoke(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let mut guard = server.state();
     let state = &mut *guard;
-    let client = match client_auth::authenticate(state, incoming) {
+    let client = match client_auth::authenticate(server, state, incoming) {
         Ok(client) => client,
         Err(response) => return Ok(*response),
     };
@@ -38,7 +38,7 @@ pub(super) fn revoke(server: &Server, incoming: &Incoming) -> Result<Response, E
 pub(super) fn introspect(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let guard = server.state();
     let state = &*guard;
-    let client = match client_auth::authenticate(state, incoming) {
+    let client = match client_auth::authenticate(server, state, incoming) {
         Ok(client) => client,
         Err(response) => return Ok(*response),
     };

@@ -47,6 +47,16 @@ impl App {
         Self::whole(provider, settings, layer, |router| router).await
     }
 
+    /// At an authority of the provider that is not its first.
+    pub async fn at_authority(
+        provider: impl FnOnce(DevProviderBuilder) -> DevProviderBuilder,
+        authority: impl FnOnce(&DevProvider, &str) -> IdentityConfig,
+        settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
+    ) -> Self {
+        let first = |provider: &DevProvider, url: &str| Self::common_settings(authority(provider, url));
+        Self::starting_from(first, provider, settings, |layer| layer, |router| router).await
+    }
+
     /// With more routes.
     pub async fn with_routes(more: impl FnOnce(Router) -> Router) -> Self {
         Self::whole(|provider| provider, |config| config, |layer| layer, more).await
@@ -59,11 +69,21 @@ impl App {
         layer: impl FnOnce(IdentityLayer) -> IdentityLayer,
         more: impl FnOnce(Router) -> Router,
     ) -> Self {
+        Self::starting_from(Self::settings, provider, settings, layer, more).await
+    }
+
+    async fn starting_from(
+        first: impl FnOnce(&DevProvider, &str) -> IdentityConfig,
+        provider: impl FnOnce(DevProviderBuilder) -> DevProviderBuilder,
+        settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
+        layer: impl FnOnce(IdentityLayer) -> IdentityLayer,
+        more: impl FnOnce(Router) -> Router,
+    ) -> Self {
         let clock = ManualClock::at_system_time();
         let provider = provider(DevProvider::builder().with_clock(clock.clone())).start().await.unwrap();
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
-        let config = settings(Self::settings(&provider, &url)).build().unwrap();
+        let config = settings(first(&provider, &url)).build().unwrap();
         let layer = layer(IdentityLayer::new(config).with_clock(clock.clone()));
         let router = more(routes()).layer(layer);
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -72,7 +92,11 @@ impl App {
 
     /// What every application of these tests starts from.
     pub fn settings(provider: &DevProvider, url: &str) -> IdentityConfig {
-        provider.config(url).unwrap().add_public_path("/").add_public_prefix("/public/").with_scopes(["offline_access"])
+        Self::common_settings(provider.config(url).unwrap())
+    }
+
+    fn common_settings(config: IdentityConfig) -> IdentityConfig {
+        config.add_public_path("/").add_public_prefix("/public/").with_scopes(["offline_access"])
     }
 
     /// An address of the application.

@@ -1,0 +1,266 @@
+//! The token answers of Entra and B2C: claims, scopes and resources, `client_info`.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    fault::Fault,
+    issue, jwt,
+    metadata::members,
+    person::DevPerson,
+    realm::{Realm, token_issuer},
+    server::Server,
+    state::{AccessTokenEntry, Grant, State, unguessable},
+    tenant::{DevTenant, TenantKind, World, guid_of, object_id, subject},
+};
+use crate::{error::Error, secret::base64url};
+
+/// How many groups fit into a token.
+const GROUPS_IN_TOKEN: usize = 200;
+
+/// What an access token is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Resource {
+    /// The small Graph here; UserInfo is a part of it.
+    Graph,
+    /// Anything else, by the name before the scope: `api://…`, a GUID, an address.
+    Api(String),
+}
+
+/// The scopes of OpenID Connect, which belong to no resource.
+fn is_openid(scope: &str) -> bool {
+    matches!(scope, "openid" | "profile" | "email" | "offline_access")
+}
+
+/// The resource that a scope names, and the scope's name there.
+pub(super) fn resource<'a>(server: &Server, scope: &'a str) -> Option<(Resource, &'a str)> {
+    if is_openid(scope) {
+        return None;
+    }
+    let graph = server.url("/graph");
+    Some(match scope.rsplit_once('/') {
+        Some((at, name)) if at == graph || at.trim_end_matches('/') == "https://graph.microsoft.com" => (Resource::Graph, name),
+        Some((at, name)) => (Resource::Api(at.to_owned()), name),
+        // A GUID alone is an application, itself as a rule: B2C is asked so for an access token.
+        None if scope.len() == 36 && scope.matches('-').count() == 4 => (Resource::Api(scope.to_owned()), ".default"),
+        None => (Resource::Graph, scope),
+    })
+}
+
+/// The form in which a consent is remembered: one for all ways to write a scope of Graph.
+pub(super) fn consent_key(server: &Server, scope: &str) -> String {
+    match resource(server, scope) {
+        Some((Resource::Graph, name)) => name.to_owned(),
+        _ => scope.to_owned(),
+    }
+}
+
+/// The one resource of these scopes: the first, where there may be several.
+pub(super) fn one_resource(server: &Server, scopes: &[String], several: bool) -> Result<Resource, Fault> {
+    let mut found: Option<Resource> = None;
+    for scope in scopes {
+        match (resource(server, scope), &found) {
+            (Some((resource, _)), None) => found = Some(resource),
+            (Some((resource, _)), Some(first)) if resource != *first && !several => {
+                let description = "the scopes are of more than one resource, and an access token is for one";
+                return Err(Fault::new("invalid_request", description).entra(28_000));
+            }
+            _ => {}
+        }
+    }
+    Ok(found.unwrap_or(Resource::Graph))
+}
+
+/// A token answer.
+pub(super) struct Wanted<'a> {
+    pub(super) grant_id: &'a str,
+    pub(super) grant: &'a Grant,
+    /// The tenant that the tokens are of.
+    pub(super) tenant: &'a DevTenant,
+    pub(super) scopes: &'a [String],
+    pub(super) resource: Resource,
+    pub(super) nonce: Option<&'a str>,
+    pub(super) refresh_token: Option<String>,
+    pub(super) client_info: bool,
+}
+
+/// The members of a token answer (RFC 6749 section 5.1), as Entra and B2C write them.
+pub(super) fn answer(server: &Server, state: &mut State, wanted: Wanted<'_>) -> Result<Map<String, Value>, Error> {
+    let (grant, b2c) = (wanted.grant, matches!(wanted.grant.realm, Realm::B2c { .. }));
+    let granted = granted(server, state, &wanted);
+    let life = state.lives.access_token.as_secs();
+    let mut answer = members(json!({ "token_type": "Bearer", "scope": granted.join(" ") }));
+    // B2C gives an access token only if one was asked for by a scope of its own.
+    if !b2c || wanted.scopes.iter().any(|scope| !is_openid(scope)) {
+        let token = access_token(server, state, &wanted, &granted)?;
+        answer.insert("access_token".into(), token.into());
+        answer.insert("expires_in".into(), life.into());
+        answer.insert("ext_expires_in".into(), life.into());
+    }
+    if b2c {
+        answer.insert("not_before".into(), server.now().as_seconds().into());
+        answer.insert("id_token_expires_in".into(), state.lives.id_token.as_secs().into());
+    }
+    if let Some(token) = wanted.refresh_token {
+        answer.insert("refresh_token".into(), token.into());
+        answer.insert("refresh_token_expires_in".into(), state.lives.refresh_token.as_secs().into());
+    }
+    if wanted.scopes.iter().any(|scope| scope == "openid") {
+        let claims = id_token_claims(server, state, grant, wanted.tenant, wanted.nonce);
+        answer.insert("id_token".into(), issue::signed_id_token(server, state, claims, Some(wanted.tenant))?.into());
+    }
+    if wanted.client_info
+        && let (Some(world), Some(person)) = (&server.world, state.person(&grant.person))
+    {
+        answer.insert("client_info".into(), client_info(world, person, &grant.realm).into());
+    }
+    Ok(answer)
+}
+
+/// The scopes of the answer: of the one resource, all that were ever agreed to. `offline_access` shows in the refresh token alone.
+fn granted(server: &Server, state: &State, wanted: &Wanted<'_>) -> Vec<String> {
+    let mut granted: Vec<String> = wanted
+        .scopes
+        .iter()
+        .filter(|scope| match resource(server, scope) {
+            None => *scope != "offline_access",
+            Some((resource, _)) => resource == wanted.resource,
+        })
+        .cloned()
+        .collect();
+    let mut before: Vec<String> = state
+        .consents
+        .iter()
+        .filter(|(person, client, _)| *person == wanted.grant.person && *client == wanted.grant.client)
+        .filter(|(_, _, scope)| resource(server, scope).is_some_and(|(resource, _)| resource == wanted.resource))
+        .map(|(_, _, scope)| scope.clone())
+        .filter(|scope| !granted.iter().any(|known| consent_key(server, known) == *scope))
+        .collect();
+    before.sort_unstable();
+    granted.extend(before);
+    granted
+}
+
+/// An access token: for Graph something that nobody else reads, for an API a JWT.
+fn access_token(server: &Server, state: &mut State, wanted: &Wanted<'_>, granted: &[String]) -> Result<String, Error> {
+    let now = server.now();
+    let expires = now + state.lives.access_token;
+    let (grant, tenant) = (wanted.grant, wanted.tenant);
+    let token = match &wanted.resource {
+        Resource::Graph => unguessable()?,
+        Resource::Api(audience) => {
+            let person = state.person(&grant.person);
+            let scopes: Vec<&str> = granted.iter().filter_map(|scope| resource(server, scope)).map(|(_, name)| name).collect();
+            let mut claims = members(json!({
+                "iss": token_issuer(server, tenant), "aud": audience.strip_prefix("api://").unwrap_or(audience), "ver": "2.0",
+                "iat": now, "nbf": now, "exp": expires, "azp": grant.client, "azpacr": "1", "scp": scopes.join(" "), "tid": tenant.id,
+                "sub": person.map(|person| subject(person, tenant, audience)), "oid": person.map(|person| object_id(person, tenant)),
+                "name": person.map(|person| person.name.clone()), "uti": uti()?, "sid": grant.signed_in.sid,
+            }));
+            if let Some(person) = person {
+                list(&mut claims, "roles", &person.roles);
+            }
+            list(&mut claims, "acrs", &grant.signed_in.contexts);
+            let key = state.keys_of(Some(tenant)).current()?;
+            jwt::sign(key, "JWT", &claims)?
+        }
+    };
+    let entry = AccessTokenEntry {
+        grant: wanted.grant_id.to_owned(),
+        tenant: Some(*tenant),
+        resource: Some(wanted.resource.clone()),
+        scopes: granted.to_vec(),
+        issued: now,
+        expires,
+        revoked: false,
+    };
+    state.access_tokens.put(token.clone(), entry);
+    Ok(token)
+}
+
+/// The identifier of one token.
+fn uti() -> Result<String, Error> {
+    Ok(base64url(&crate::secret::random::<16>()?))
+}
+
+fn list(claims: &mut Map<String, Value>, name: &str, values: &[String]) {
+    if !values.is_empty() {
+        claims.insert(name.to_owned(), values.to_vec().into());
+    }
+}
+
+/// The claims of an ID token of version 2.0, or of a B2C policy.
+fn id_token_claims(server: &Server, state: &State, grant: &Grant, tenant: &DevTenant, nonce: Option<&str>) -> Map<String, Value> {
+    let now = server.now();
+    let mut claims = members(json!({
+        "iss": token_issuer(server, tenant), "aud": grant.client, "iat": now, "nbf": now,
+        "exp": (now + state.lives.id_token).as_seconds(),
+    }));
+    if let Some(nonce) = nonce {
+        claims.insert("nonce".into(), nonce.into());
+    }
+    let Some(person) = state.person(&grant.person) else { return claims };
+    claims.insert("sub".into(), subject(person, tenant, &grant.client).into());
+    claims.insert("oid".into(), object_id(person, tenant).into());
+    if let Realm::B2c { policy, .. } = &grant.realm {
+        claims.insert("ver".into(), "1.0".into());
+        claims.insert("tfp".into(), policy.name().into());
+        claims.insert("auth_time".into(), grant.signed_in.auth_time.as_seconds().into());
+        claims.insert("name".into(), person.name.clone().into());
+        list(&mut claims, "emails", person.email.as_slice());
+        if grant.signed_in.is_new {
+            claims.insert("newUser".into(), true.into());
+        }
+        claims.extend(person.claims.clone());
+        return claims;
+    }
+    claims.insert("ver".into(), "2.0".into());
+    claims.insert("tid".into(), tenant.id.into());
+    claims.insert("sid".into(), guid_of(&["sid", &grant.signed_in.sid]).into());
+    claims.insert("rh".into(), format!("1.{}.", base64url(tenant.id.as_bytes())).into());
+    // Random characters are always there; without them the token is still whole.
+    claims.extend(uti().ok().map(|uti| ("uti".to_owned(), uti.into())));
+    if grant.tells_auth_time {
+        claims.insert("auth_time".into(), grant.signed_in.auth_time.as_seconds().into());
+    }
+    let granted = |scope: &str| grant.scopes.iter().any(|granted| granted == scope);
+    if granted("profile") {
+        claims.insert("name".into(), person.name.clone().into());
+        claims.insert("preferred_username".into(), person.username.clone().into());
+    }
+    if let Some(email) = person.email.as_ref().filter(|_| granted("email")) {
+        claims.insert("email".into(), email.clone().into());
+    }
+    if let Some(home) = server.world.as_ref().map(|world| world.home(person)).filter(|home| *home != tenant) {
+        claims.insert("idp".into(), format!("https://sts.windows.net/{}/", home.id).into());
+        claims.insert("acct".into(), 1.into());
+    }
+    list(&mut claims, "roles", &person.roles);
+    list(&mut claims, "acrs", &grant.signed_in.contexts);
+    if person.groups.len() > GROUPS_IN_TOKEN {
+        // Entra still writes addresses of a service that is gone: they are a sign, and not to be called.
+        let endpoint = format!("https://graph.windows.net/{}/users/{}/getMemberObjects", tenant.id, object_id(person, tenant));
+        claims.insert("_claim_names".into(), json!({ "groups": "src1" }));
+        claims.insert("_claim_sources".into(), json!({ "src1": { "endpoint": endpoint } }));
+    } else {
+        list(&mut claims, "groups", &person.groups);
+    }
+    claims.extend(person.claims.clone());
+    claims
+}
+
+/// The account at home, whatever tenant was signed in to: `uid` and `utid`, in base64url.
+pub(super) fn client_info(world: &World, person: &DevPerson, realm: &Realm) -> String {
+    let (uid, utid) = home_account(world, person, realm);
+    base64url(json!({ "uid": uid, "utid": utid }).to_string().as_bytes())
+}
+
+/// `uid` and `utid`. In B2C the policy is a part of it.
+pub(super) fn home_account(world: &World, person: &DevPerson, realm: &Realm) -> (String, String) {
+    let home = world.home(person);
+    let id = object_id(person, home);
+    let uid = match (realm, home.kind) {
+        (Realm::B2c { policy, .. }, TenantKind::B2c) => format!("{id}-{}", policy.name().to_ascii_lowercase()),
+        _ => id,
+    };
+    (uid, home.id.to_string())
+}

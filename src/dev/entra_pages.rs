@@ -1,0 +1,77 @@
+//! The pages that only Entra and B2C have.
+
+use axum::response::Response;
+use maud::html;
+
+use super::{
+    authorize::AuthorizationRequest,
+    pages::{asking, decision, decline, people_form},
+    person::DevPerson,
+    realm::Policy,
+    server::{Server, path},
+    state::State,
+    tenant::{DevTenant, TenantKind},
+};
+
+/// What an application names as its authority for a tenant.
+pub(super) fn address(server: &Server, tenant: &DevTenant) -> String {
+    match tenant.kind {
+        TenantKind::Personal => server.url("/consumers"),
+        TenantKind::Workforce | TenantKind::ExternalId => server.url(&format!("/{}/v2.0", tenant.id)),
+        TenantKind::B2c => server.url(&format!("/{}/{}", tenant.domain, Policy::SignIn.name())),
+    }
+}
+
+/// The first page of a B2C policy: who is it? With the ways to sign up and to say that the password is forgotten where a policy has them.
+pub(super) fn b2c(server: &Server, state: &State, id: &str, request: &AuthorizationRequest) -> Response {
+    let offered = state.people.iter().filter(|person| request.realm.offers(server.world.as_ref(), person));
+    let mut people: Vec<&DevPerson> = offered.collect();
+    let hinted = |person: &&DevPerson| {
+        request.login_hint.as_deref().is_some_and(|hint| person.is(hint)) || request.hinted.as_deref() == Some(person.id.as_str())
+    };
+    people.sort_by_key(|person| !hinted(person));
+    let policy = request.realm.policy().unwrap_or(Policy::SignIn);
+    let (title, text) = match policy {
+        Policy::SignIn | Policy::EditProfile => ("Sign in", "with one of these accounts:"),
+        Policy::ResetPassword => ("Reset your password", "Whose is it? The others would get a code by e-mail now."),
+    };
+    let content = html! {
+        p { (text) }
+        (people_form(id, &people, false))
+        @if policy == Policy::SignIn {
+            (decision(id, "forgot", "Forgot your password?"))
+            form method="post" action=(path::INTERACTION) {
+                input type="hidden" name="id" value=(id);
+                label for="name" { "No account yet? Your name" }
+                input id="name" name="name" autocomplete="off" required;
+                button.quiet { "Sign up now" }
+            }
+        }
+        (decline(id, "Cancel"))
+    };
+    asking(title, request, &content)
+}
+
+/// The page of the policy for editing a profile.
+pub(super) fn edit(id: &str, request: &AuthorizationRequest, name: &str) -> Response {
+    let content = html! {
+        form method="post" action=(path::INTERACTION) {
+            input type="hidden" name="id" value=(id);
+            label for="name" { "Display name" }
+            input id="name" name="name" value=(name) autocomplete="off" required;
+            button.primary { "Continue" }
+        }
+        (decline(id, "Cancel"))
+    };
+    asking("Edit your profile", request, &content)
+}
+
+/// Only an administrator can agree to a scope.
+pub(super) fn no_administrator(id: &str, request: &AuthorizationRequest, scopes: &[String]) -> Response {
+    let content = html! {
+        p { strong { (request.client) } " asks for permissions that only an administrator of your organization can give (AADSTS90094):" }
+        ul.scopes { @for scope in scopes { li { code { (scope) } } } }
+        (decline(id, "Return to the application without giving consent"))
+    };
+    asking("An administrator has to approve this", request, &content)
+}

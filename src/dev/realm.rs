@@ -1,0 +1,250 @@
+//! Which authority a request is for, and which of its endpoints: read off the path.
+
+use super::{
+    person::DevPerson,
+    server::{Server, path},
+    switches::Endpoint,
+    tenant::{DevTenant, TenantKind, World},
+};
+
+/// The tenant's place in the issuer of a document for several tenants.
+const TEMPLATE: &str = "{tenantid}";
+
+/// An authority of this provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Realm {
+    /// The only one of a generic provider.
+    Plain,
+    /// One of the imitated Entra.
+    Entra(Audience),
+    /// One policy of a B2C tenant.
+    B2c {
+        tenant: DevTenant,
+        policy: Policy,
+        /// Whether the address has `/tfp` in it.
+        tfp: bool,
+    },
+}
+
+/// Whose people sign in at an Entra authority.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// `common`
+    Everyone,
+    Organizations,
+    Consumers,
+    Tenant(DevTenant),
+    /// There is no tenant of this name.
+    Nobody(String),
+}
+
+/// A user flow of B2C.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Policy {
+    SignIn,
+    EditProfile,
+    ResetPassword,
+}
+
+impl Policy {
+    const ALL: [Self; 3] = [Self::SignIn, Self::EditProfile, Self::ResetPassword];
+
+    /// The name as it was given in the portal; addresses have it in any letter case.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::SignIn => "B2C_1_susi",
+            Self::EditProfile => "B2C_1_edit",
+            Self::ResetPassword => "B2C_1_reset",
+        }
+    }
+}
+
+impl Realm {
+    /// The path before the endpoints.
+    pub(super) fn prefix(&self) -> String {
+        match self {
+            Self::Plain => String::new(),
+            Self::Entra(Audience::Everyone) => "/common".to_owned(),
+            Self::Entra(Audience::Organizations) => "/organizations".to_owned(),
+            Self::Entra(Audience::Consumers) => "/consumers".to_owned(),
+            Self::Entra(Audience::Tenant(tenant)) => format!("/{}", tenant.id),
+            Self::Entra(Audience::Nobody(name)) => format!("/{name}"),
+            Self::B2c { tenant, policy, tfp } => {
+                let tfp = if *tfp { "/tfp" } else { "" };
+                format!("{tfp}/{}/{}", tenant.domain, policy.name().to_ascii_lowercase())
+            }
+        }
+    }
+
+    /// The issuer of the discovery document.
+    pub(super) fn issuer(&self, server: &Server) -> String {
+        match self {
+            Self::Plain => server.issuer.clone(),
+            Self::Entra(Audience::Everyone | Audience::Organizations) => server.url(&format!("/{TEMPLATE}/v2.0")),
+            Self::Entra(Audience::Consumers) => token_issuer(server, &DevTenant::PERSONAL),
+            Self::Entra(Audience::Tenant(tenant)) | Self::B2c { tenant, .. } => token_issuer(server, tenant),
+            Self::Entra(Audience::Nobody(name)) => server.url(&format!("/{name}/v2.0")),
+        }
+    }
+
+    /// The tenant that a person signs in to here; none if they cannot, or if there are no tenants.
+    pub(super) fn tenant_of(&self, world: Option<&World>, person: &DevPerson) -> Option<DevTenant> {
+        let world = world?;
+        let home = world.home(person);
+        match self {
+            Self::Plain | Self::Entra(Audience::Nobody(_)) => None,
+            Self::Entra(Audience::Everyone) => matches!(home.kind, TenantKind::Workforce | TenantKind::Personal).then_some(*home),
+            Self::Entra(Audience::Organizations) => (home.kind == TenantKind::Workforce).then_some(*home),
+            Self::Entra(Audience::Consumers) => (home.kind == TenantKind::Personal).then_some(*home),
+            Self::Entra(Audience::Tenant(tenant)) | Self::B2c { tenant, .. } => world.knows(person, tenant).then_some(*tenant),
+        }
+    }
+
+    /// Whether a person can be tried here at all: customers are known in their own tenant only, everybody else can type their address.
+    pub(super) fn offers(&self, world: Option<&World>, person: &DevPerson) -> bool {
+        let Some(world) = world else { return true };
+        let customer = |kind| matches!(kind, TenantKind::ExternalId | TenantKind::B2c);
+        let home = world.home(person);
+        match self {
+            Self::Entra(Audience::Tenant(tenant)) | Self::B2c { tenant, .. } if customer(tenant.kind) => home == tenant,
+            _ => !customer(home.kind),
+        }
+    }
+
+    /// The policy, in B2C.
+    pub(super) fn policy(&self) -> Option<Policy> {
+        match self {
+            Self::B2c { policy, .. } => Some(*policy),
+            _ => None,
+        }
+    }
+
+    /// Whether codes and refresh tokens of `other` can be used here: anywhere in Entra, in B2C at the policy that gave them.
+    pub(super) fn takes_from(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::B2c { tenant, policy, .. }, Self::B2c { tenant: other, policy: of, .. }) => tenant == other && policy == of,
+            (Self::Entra(_), Self::Entra(_)) | (Self::Plain, Self::Plain) => true,
+            _ => false,
+        }
+    }
+}
+
+/// The issuer of a tenant's tokens.
+pub(super) fn token_issuer(server: &Server, tenant: &DevTenant) -> String {
+    let id = tenant.id;
+    match tenant.kind {
+        TenantKind::Workforce | TenantKind::Personal => server.url(&format!("/{id}/v2.0")),
+        // The host has the tenant's GUID in it, whatever host was asked. Nobody ever connects to it.
+        TenantKind::ExternalId => format!("http://{id}.localhost:{}/{id}/v2.0", server.address.port()),
+        TenantKind::B2c => server.url(&format!("/{id}/v2.0/")),
+    }
+}
+
+/// The authority of the tenant alone.
+pub(super) fn at_home(tenant: &DevTenant) -> Realm {
+    match tenant.kind {
+        TenantKind::Workforce | TenantKind::ExternalId => Realm::Entra(Audience::Tenant(*tenant)),
+        TenantKind::Personal => Realm::Entra(Audience::Consumers),
+        TenantKind::B2c => Realm::B2c { tenant: *tenant, policy: Policy::SignIn, tfp: false },
+    }
+}
+
+/// What there is at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Home,
+    Discovery,
+    Keys,
+    Authorize,
+    Interaction,
+    Token,
+    UserInfo,
+    EndSession,
+    Revoke,
+    Introspect,
+    Graph,
+    Nothing,
+}
+
+impl Place {
+    /// The endpoint that it counts and fails as.
+    pub(super) fn endpoint(self) -> Option<Endpoint> {
+        Some(match self {
+            Self::Discovery => Endpoint::Discovery,
+            Self::Keys => Endpoint::Keys,
+            Self::Authorize => Endpoint::Authorization,
+            Self::Token => Endpoint::Token,
+            Self::UserInfo => Endpoint::UserInfo,
+            Self::EndSession => Endpoint::EndSession,
+            Self::Revoke => Endpoint::Revocation,
+            Self::Introspect => Endpoint::Introspection,
+            Self::Graph => Endpoint::Graph,
+            Self::Home | Self::Interaction | Self::Nothing => return None,
+        })
+    }
+}
+
+/// What a path of this provider leads to.
+pub(super) fn route(server: &Server, path: &str) -> (Realm, Place) {
+    match (path, &server.world) {
+        ("/", _) => (Realm::Plain, Place::Home),
+        (path::INTERACTION, _) => (Realm::Plain, Place::Interaction),
+        (_, None) => (Realm::Plain, plain(path)),
+        (_, Some(world)) => entra(world, path).unwrap_or((Realm::Plain, Place::Nothing)),
+    }
+}
+
+fn plain(path: &str) -> Place {
+    match path {
+        path::DISCOVERY | path::OAUTH_DISCOVERY => Place::Discovery,
+        path::KEYS => Place::Keys,
+        path::AUTHORIZE => Place::Authorize,
+        path::TOKEN => Place::Token,
+        path::USER_INFO => Place::UserInfo,
+        path::END_SESSION => Place::EndSession,
+        path::REVOKE => Place::Revoke,
+        path::INTROSPECT => Place::Introspect,
+        _ => Place::Nothing,
+    }
+}
+
+fn entra(world: &World, path: &str) -> Option<(Realm, Place)> {
+    let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
+    match segments.as_slice() {
+        ["graph", "oidc", "userinfo"] => return Some((Realm::Plain, Place::UserInfo)),
+        ["graph", ..] => return Some((Realm::Plain, Place::Graph)),
+        _ => {}
+    }
+    let (tfp, segments) = match segments.split_first()? {
+        (first, rest) if first.eq_ignore_ascii_case("tfp") => (true, rest),
+        _ => (false, segments.as_slice()),
+    };
+    let (name, rest) = segments.split_first()?;
+    let tenant = world.tenant(name);
+    if let Some(tenant) = tenant.filter(|tenant| tenant.kind == TenantKind::B2c) {
+        let (policy, rest) = rest.split_first()?;
+        let policy = Policy::ALL.into_iter().find(|own| own.name().eq_ignore_ascii_case(policy))?;
+        return Some((Realm::B2c { tenant: *tenant, policy, tfp }, place(rest)?));
+    }
+    let audience = match (name.to_ascii_lowercase().as_str(), tenant) {
+        ("common", _) => Audience::Everyone,
+        ("organizations", _) => Audience::Organizations,
+        ("consumers", _) => Audience::Consumers,
+        (_, Some(tenant)) if tenant.kind == TenantKind::Personal => Audience::Consumers,
+        (_, Some(tenant)) => Audience::Tenant(*tenant),
+        (_, None) => Audience::Nobody((*name).to_owned()),
+    };
+    if tfp { None } else { Some((Realm::Entra(audience), place(rest)?)) }
+}
+
+/// The endpoints below an authority of Entra.
+fn place(rest: &[&str]) -> Option<Place> {
+    Some(match rest {
+        ["v2.0", ".well-known", "openid-configuration"] => Place::Discovery,
+        ["discovery", "v2.0", "keys"] => Place::Keys,
+        ["oauth2", "v2.0", "authorize"] => Place::Authorize,
+        ["oauth2", "v2.0", "token"] => Place::Token,
+        ["oauth2", "v2.0", "logout"] => Place::EndSession,
+        _ => return None,
+    })
+}

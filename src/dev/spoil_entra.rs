@@ -1,0 +1,84 @@
+//! The ways in which an ID token of Entra can come from the wrong place.
+
+use serde_json::{Map, Value};
+
+use super::{
+    keys::SigningKey,
+    realm::token_issuer,
+    server::Server,
+    spoil::spoils,
+    state::State,
+    tenant::{DevTenant, object_id},
+};
+use crate::error::Error;
+
+spoils! {
+    /// A way in which the next ID token of the imitated Entra is wrong, or odd; for
+    /// [`DevProvider::spoil_next_entra_token`](super::DevProvider::spoil_next_entra_token).
+    ///
+    /// Unless the switch is about the key, the token is well signed. `Refuse` is for an authority of one tenant, or with a list of tenants.
+    pub enum SpoilEntra {
+        /// `iss`, `tid` and `oid` are those of a tenant that nobody knows, well signed with the key that serves every tenant.
+        TenantForeign = Refuse,
+        /// `tid` is another tenant's.
+        TenantSwapped = Refuse,
+        /// `iss` is another tenant's.
+        IssuerSwapped = Refuse,
+        /// `iss` is the template, with `{tenantid}` in it.
+        IssuerTemplate = Refuse,
+        /// `tid` is the tenant's domain name.
+        TenantName = Refuse,
+        /// A second claim `TID` names another tenant.
+        TenantInCapitals = Refuse,
+        /// Signed with a key of the same set that belongs to another cloud.
+        KeyOfOtherCloud = Refuse,
+        /// Signed with the key that is for personal accounts alone. (Theirs are right, then.)
+        KeyOfPersonalAccounts = Refuse,
+        /// `oid` is another person's: somebody else with the same e-mail address.
+        ObjectOther = RefuseForKnownPerson,
+        /// `email` and `preferred_username` are somebody else's: they mean nothing.
+        EmailOther = Accept,
+    }
+}
+
+/// A tenant that no provider has.
+const FOREIGN: &str = "0f0e0d0c-0b0a-4908-8706-050403020100";
+
+/// Changes the claims, and says which key signs if it is not the right one.
+pub(super) fn carry_out(
+    spoil: SpoilEntra,
+    server: &Server,
+    state: &State,
+    tenant: &DevTenant,
+    claims: &mut Map<String, Value>,
+) -> Result<Option<SigningKey>, Error> {
+    let mut set = |name: &str, value: String| drop(claims.insert(name.to_owned(), value.into()));
+    let other = if *tenant == DevTenant::FABRIKAM { DevTenant::CONTOSO } else { DevTenant::FABRIKAM };
+    match spoil {
+        SpoilEntra::TenantForeign => {
+            let foreign = DevTenant::new(FOREIGN, "foreign.onmicrosoft.com");
+            set("iss", token_issuer(server, &foreign));
+            set("tid", FOREIGN.to_owned());
+            set("oid", FOREIGN.replace('0', "9"));
+        }
+        SpoilEntra::TenantSwapped => set("tid", other.id.to_string()),
+        SpoilEntra::IssuerSwapped => set("iss", token_issuer(server, &other)),
+        SpoilEntra::IssuerTemplate => set("iss", server.url("/{tenantid}/v2.0")),
+        SpoilEntra::TenantName => set("tid", tenant.domain.to_string()),
+        SpoilEntra::TenantInCapitals => set("TID", other.id.to_string()),
+        SpoilEntra::KeyOfOtherCloud => return Ok(state.entra_keys.as_ref().map(|keys| keys.other_cloud.clone())),
+        SpoilEntra::KeyOfPersonalAccounts => {
+            return state.keys_of(Some(&DevTenant::PERSONAL)).current().map(|key| Some(key.clone()));
+        }
+        SpoilEntra::ObjectOther => {
+            if let Some(person) = state.people.last() {
+                set("oid", object_id(person, &DevTenant::new(FOREIGN, "foreign.onmicrosoft.com")));
+            }
+        }
+        SpoilEntra::EmailOther => {
+            set("email", "somebody.else@contoso.example".to_owned());
+            set("preferred_username", "somebody.else@contoso.example".to_owned());
+        }
+    }
+    Ok(None)
+}

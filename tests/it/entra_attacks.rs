@@ -1,0 +1,82 @@
+//! Tokens of Microsoft's that come from the wrong place: each is refused with its reason.
+
+use tower_identity::{
+    ErrorKind,
+    dev::{DevPerson, DevTenant, SpoilEntra, Verdict},
+};
+
+use crate::entra_app::{app_at, app_with, me, refused};
+
+/// What each is refused for at `common` with a list of tenants. The key is looked at first: one with the template signs for every tenant whose
+/// `tid` and `iss` agree, that of personal accounts for these alone.
+fn reason(spoil: SpoilEntra, personal: bool) -> Option<ErrorKind> {
+    Some(match spoil {
+        SpoilEntra::TenantForeign if !personal => ErrorKind::TenantNotAllowed,
+        SpoilEntra::TenantSwapped | SpoilEntra::TenantName if personal => ErrorKind::TokenIssuer,
+        SpoilEntra::TenantInCapitals => ErrorKind::TokenMalformed,
+        SpoilEntra::KeyOfPersonalAccounts if personal => return None,
+        _ if spoil.verdict() == Verdict::Refuse => ErrorKind::TokenKeyIssuer,
+        _ => return None,
+    })
+}
+
+/// C-411, security rule 11: a token of a foreign tenant, a swapped `tid`, a key of another cloud.
+#[tokio::test]
+async fn every_token_from_the_wrong_place_is_refused_with_its_reason() {
+    let list = [DevTenant::CONTOSO.id(), DevTenant::PERSONAL.id()];
+    let app = app_with("common", |provider| provider, |config| config.with_tenants(list).unwrap()).await;
+    for person in ["ada", "mary"] {
+        for spoil in SpoilEntra::ALL {
+            app.provider.spoil_next_entra_token(*spoil);
+            match reason(*spoil, person == "mary") {
+                Some(kind) => drop(refused(&app, person, kind).await),
+                None => drop(me(&app, person).await),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_single_tenant_refuses_them_as_well() {
+    let app = app_at(DevTenant::CONTOSO.id()).await;
+    for spoil in SpoilEntra::ALL.iter().filter(|spoil| spoil.verdict() == Verdict::Refuse) {
+        app.provider.spoil_next_entra_token(*spoil);
+        let kind = match spoil {
+            SpoilEntra::TenantForeign => ErrorKind::TokenIssuer,
+            // Its key set has only the keys that are for it.
+            SpoilEntra::KeyOfOtherCloud | SpoilEntra::KeyOfPersonalAccounts => ErrorKind::TokenKeyUnknown,
+            _ => reason(*spoil, false).unwrap(),
+        };
+        refused(&app, "ada", kind).await;
+        // Unknown keys are looked for at most once a minute.
+        app.turn(61);
+    }
+}
+
+/// Security rule 10 (nOAuth): an address that somebody else has had, or claims to have, makes nobody that person.
+#[tokio::test]
+async fn the_same_address_is_not_the_same_person() {
+    let app = app_at(DevTenant::CONTOSO.id()).await;
+    let ada = me(&app, "ada").await;
+    let again =
+        DevPerson::new("eve", "Eve").with_username("ada@contoso.onmicrosoft.com").with_email("ada@contoso.onmicrosoft.com");
+    app.provider.add_person(again);
+    let eve = me(&app, "eve").await;
+    assert_eq!(eve["claims"]["preferred_username"], ada["claims"]["preferred_username"]);
+    assert_ne!(eve["claims"]["oid"], ada["claims"]["oid"]);
+    assert_ne!(eve["sub"], ada["sub"]);
+}
+
+/// A renewal that brings another `oid` under the same address ends the session.
+#[tokio::test]
+async fn a_renewal_never_changes_the_object_id() {
+    let app = app_at(DevTenant::CONTOSO.id()).await;
+    app.provider.sign_in_as("ada").unwrap();
+    let mut tab = app.browser().tab();
+    tab.open(app.at("/me")).await;
+    app.provider.spoil_next_entra_token(SpoilEntra::ObjectOther);
+    app.provider.show_pages();
+    app.provider.sign_everybody_out();
+    app.turn(3600 + 300);
+    assert!(tab.open(app.at("/me")).await.body.contains("Choose an account"));
+}

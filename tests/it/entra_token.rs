@@ -1,0 +1,150 @@
+//! What the token endpoint of the imitated Entra answers, as Entra does.
+
+use reqwest::{Client, StatusCode, redirect::Policy};
+use serde_json::{Value, json};
+use tower_identity::dev::{DevProvider, DevTenant};
+
+async fn provider() -> DevProvider {
+    DevProvider::builder().entra().start().await.unwrap()
+}
+
+fn http() -> Client {
+    Client::builder().no_proxy().redirect(Policy::none()).build().unwrap()
+}
+
+async fn post(provider: &DevProvider, tenant: &str, form: &[(&str, &str)]) -> (StatusCode, Value) {
+    let origin = provider.graph_url().trim_end_matches("/graph").to_owned();
+    let secret = provider.client_secret();
+    let mut all = vec![("client_id", provider.client_id()), ("client_secret", secret.expose())];
+    for (name, value) in form {
+        all.retain(|(known, _)| known != name);
+        all.push((name, value));
+    }
+    all.retain(|(_, value)| !value.is_empty());
+    let answer = http().post(format!("{origin}/{tenant}/oauth2/v2.0/token")).form(&all).send().await.unwrap();
+    (answer.status(), answer.json().await.unwrap())
+}
+
+fn refresh_token(provider: &DevProvider, person: &str, scopes: &str) -> String {
+    let tokens = provider.issue_tokens(person, provider.client_id(), scopes, None).unwrap();
+    tokens.refresh_token.unwrap().expose().to_owned()
+}
+
+#[tokio::test]
+async fn errors_have_what_support_asks_for() {
+    let provider = provider().await;
+    let contoso = DevTenant::CONTOSO.domain().to_owned();
+    let code = [("grant_type", "authorization_code"), ("code", "unknown")];
+    for (tenant, changed, status, error, number) in [
+        (contoso.as_str(), ("code", "unknown"), 400, "invalid_grant", 70_000),
+        (&contoso, ("client_secret", "wrong"), 401, "invalid_client", 7_000_215),
+        (&contoso, ("client_secret", ""), 401, "invalid_client", 7_000_218),
+        (&contoso, ("client_id", "00000000-1111-4222-8333-444444444444"), 400, "unauthorized_client", 700_016),
+        (&contoso, ("grant_type", "magic"), 400, "unsupported_grant_type", 70_003),
+        (&contoso, ("code", ""), 400, "invalid_request", 900_144),
+        ("nowhere.onmicrosoft.com", ("code", "unknown"), 400, "invalid_tenant", 90_002),
+    ] {
+        let form: Vec<_> = code.iter().filter(|(name, _)| *name != changed.0).copied().chain([changed]).collect();
+        let (got, body) = post(&provider, tenant, &form).await;
+        assert_eq!((got.as_u16(), &body["error"], &body["error_codes"]), (status, &json!(error), &json!([number])), "{body}");
+        let description = body["error_description"].as_str().unwrap();
+        assert!(description.starts_with(&format!("AADSTS{number}: ")), "{description}");
+        for part in ["trace_id", "correlation_id", "timestamp"] {
+            assert!(description.contains(body[part].as_str().unwrap()), "{part}: {body}");
+        }
+    }
+}
+
+/// In an organization one refresh token serves every resource, and every tenant that knows the person.
+#[tokio::test]
+async fn a_refresh_token_serves_resources_and_tenants() {
+    let provider = provider().await;
+    let token = refresh_token(&provider, "katherine", "openid profile offline_access User.Read api://tasks/Tasks.Read");
+    let refresh = |scope: &'static str| [("grant_type", "refresh_token"), ("refresh_token", token.as_str()), ("scope", scope)];
+    let fabrikam = DevTenant::FABRIKAM.id();
+    let (status, answer) = post(&provider, fabrikam, &refresh("openid offline_access User.Read")).await;
+    assert_eq!((status, &answer["scope"]), (StatusCode::OK, &json!("openid User.Read")), "{answer}");
+    let (_, answer) = post(&provider, "common", &refresh("api://tasks/Tasks.Read")).await;
+    assert_eq!(
+        (&answer["scope"], answer["access_token"].as_str().unwrap().split('.').count()),
+        (&json!("api://tasks/Tasks.Read"), 3)
+    );
+    let (status, guest) = post(&provider, DevTenant::CONTOSO.id(), &refresh("openid User.Read")).await;
+    assert_eq!(status, StatusCode::OK, "{guest}");
+    let (_, nobody) = post(&provider, "consumers", &refresh("openid User.Read")).await;
+    assert_eq!(nobody["error_codes"], json!([50_020]));
+    let (_, none) = post(&provider, fabrikam, &[("grant_type", "refresh_token"), ("refresh_token", token.as_str())]).await;
+    assert_eq!((&none["error"], &none["error_codes"]), (&json!("invalid_request"), &json!([900_144])));
+    let (_, two) = post(&provider, fabrikam, &refresh("User.Read api://tasks/Tasks.Read")).await;
+    assert_eq!(two["error_codes"], json!([28_000]));
+    let (_, consent) = post(&provider, fabrikam, &refresh("Mail.Read")).await;
+    assert_eq!((&consent["error"], &consent["suberror"]), (&json!("invalid_grant"), &json!("consent_required")));
+}
+
+#[tokio::test]
+async fn a_stronger_sign_in_is_demanded_with_the_claims_to_ask_for() {
+    let provider = provider().await;
+    let token = refresh_token(&provider, "ada", "openid offline_access Files.Read");
+    provider.require_authentication_context("Files.Read", "c1");
+    let form = [("grant_type", "refresh_token"), ("refresh_token", token.as_str()), ("scope", "Files.Read")];
+    let (status, answer) = post(&provider, DevTenant::CONTOSO.id(), &form).await;
+    assert_eq!(
+        (status, &answer["error"], &answer["error_codes"]),
+        (StatusCode::BAD_REQUEST, &json!("interaction_required"), &json!([50_076]))
+    );
+    let claims: Value = serde_json::from_str(answer["claims"].as_str().unwrap()).unwrap();
+    assert_eq!(claims["access_token"]["acrs"]["value"], "c1");
+}
+
+/// In B2C a refresh token is of its policy, and the errors have their own form.
+#[tokio::test]
+async fn b2c_answers_in_its_own_way() {
+    let provider = provider().await;
+    let token = refresh_token(&provider, "rosalind", "openid offline_access");
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", token.as_str())];
+    let at = |policy: &str| format!("{}/{policy}", DevTenant::PROSEWARE.domain());
+    let (status, answer) = post(&provider, &at("b2c_1_susi"), &refresh).await;
+    assert_eq!((status, answer.get("access_token")), (StatusCode::OK, None), "{answer}");
+    assert!(answer["id_token"].is_string() && answer["refresh_token"].is_string());
+    let (_, own) =
+        post(&provider, &format!("tfp/{}", at("B2C_1_SUSI")), &[&refresh[..], &[("scope", provider.client_id())]].concat()).await;
+    assert!(own["access_token"].is_string(), "{own}");
+    let (status, other) = post(&provider, &at("b2c_1_reset"), &refresh).await;
+    assert_eq!((status, other.get("error_codes")), (StatusCode::BAD_REQUEST, None));
+    assert!(other["error_description"].as_str().unwrap().starts_with("AADB2C90088: "), "{other}");
+    let (_, wrong) = post(&provider, &at("b2c_1_susi"), &[&refresh[..], &[("client_secret", "wrong")]].concat()).await;
+    assert!(wrong["error_description"].as_str().unwrap().contains("AADB2C90081"), "{wrong}");
+}
+
+#[tokio::test]
+async fn documents_and_keys_are_as_microsofts() {
+    let provider = provider().await;
+    let origin = provider.graph_url().trim_end_matches("/graph").to_owned();
+    let get = async |path: String| -> Value { http().get(format!("{origin}{path}")).send().await.unwrap().json().await.unwrap() };
+    let document = async |tenant: &str| get(format!("/{tenant}/v2.0/.well-known/openid-configuration")).await;
+    let template = format!("{origin}/{{tenantid}}/v2.0");
+    let own = |tenant: &DevTenant| format!("{origin}/{}/v2.0", tenant.id());
+    for (tenant, issuer) in [
+        ("common", template.clone()),
+        ("organizations", template.clone()),
+        ("consumers", own(&DevTenant::PERSONAL)),
+        (DevTenant::CONTOSO.domain(), own(&DevTenant::CONTOSO)),
+        (DevTenant::FABRIKAM.id(), own(&DevTenant::FABRIKAM)),
+    ] {
+        let document = document(tenant).await;
+        assert_eq!(
+            (&document["issuer"], &document["userinfo_endpoint"]),
+            (&json!(issuer), &json!(format!("{origin}/graph/oidc/userinfo")))
+        );
+    }
+    let b2c = document(&format!("{}/B2C_1_SuSi", DevTenant::PROSEWARE.domain())).await;
+    assert_eq!((&b2c["issuer"], b2c.get("userinfo_endpoint")), (&json!(format!("{}/", own(&DevTenant::PROSEWARE))), None));
+    assert_eq!(document("nowhere.onmicrosoft.com").await["error_codes"], json!([90_002]));
+    let keys = get("/common/discovery/v2.0/keys".into()).await;
+    let issuers: Vec<_> =
+        keys["keys"].as_array().unwrap().iter().map(|key| (&key["issuer"], &key["cloud_instance_name"])).collect();
+    assert_eq!(issuers[0], (&json!(template), &json!("127.0.0.1")));
+    assert_eq!(issuers[1].0, &json!(own(&DevTenant::PERSONAL)));
+    assert_eq!(issuers[2].0, &json!(template));
+    assert_ne!(issuers[2].1, "127.0.0.1");
+}
