@@ -221,3 +221,64 @@ pub(crate) fn status(kind: ErrorKind) -> StatusCode {
         _ => StatusCode::BAD_REQUEST,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+    use crate::{
+        clock::{ManualClock, UnixTime},
+        error::ProviderError,
+        pages::DefaultPages,
+    };
+
+    const SAID: &str = "AADSTS50105: Ada of Contoso is not assigned";
+
+    async fn answered(caller: Caller, development: bool) -> (Response<()>, String) {
+        let clock = ManualClock::at(UnixTime::from_seconds(1_700_000_000));
+        let answers = Answers::new(Arc::new(DefaultPages), Arc::new(clock), development);
+        let advice = crate::authority::error_codes().find(|advice| advice.code == "AADSTS50105");
+        let said = ProviderError {
+            error: "interaction_required".into(),
+            description: Some(SAID.into()),
+            code: Some("AADSTS50105".into()),
+            advice,
+            ..ProviderError::default()
+        };
+        let reply = Reply::failed(Error::from_provider(ErrorKind::AccessDenied, said), None);
+        let (parts, body) = answers.response::<http_body_util::Empty<bytes::Bytes>>(caller, reply).into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (Response::from_parts(parts, ()), String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_program_gets_the_reason_the_kind_and_the_code() {
+        let (response, body) = answered(Caller::Program, false).await;
+        let document: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(response.status(), StatusCode::FORBIDDEN);
+        assert_eq!(
+            (&document["reason"], &document["kind"], &document["code"]),
+            (&json!("user_not_assigned"), &json!("access_denied"), &json!("AADSTS50105"))
+        );
+        assert!(
+            document["detail"].as_str().unwrap().contains("access to this application") && !body.contains("Contoso"),
+            "{body}"
+        );
+        let (response, _) = answered(Caller::Grpc, false).await;
+        assert_eq!(
+            (&response.headers()["grpc-status"], &response.headers()["grpc-message"]),
+            (&"7".parse().unwrap(), &"user_not_assigned".parse().unwrap())
+        );
+    }
+
+    /// What the provider wrote about a known code is for its developer alone.
+    #[tokio::test]
+    async fn names_of_accounts_and_tenants_stay_off_the_page() {
+        let (_, page) = answered(Caller::Navigation, false).await;
+        assert!(page.contains("<dd>AADSTS50105</dd>") && page.contains("<dd>user_not_assigned</dd>"), "{page}");
+        assert!(!page.contains("Contoso") && !page.contains("Users and groups"), "{page}");
+        let (_, page) = answered(Caller::Navigation, true).await;
+        assert!(page.contains(SAID) && page.contains("Users and groups"), "{page}");
+    }
+}

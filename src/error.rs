@@ -240,6 +240,11 @@ impl Error {
         self.provider()?.advice
     }
 
+    /// What happened, without reason and provider.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
     /// What the provider said, if the failure is its answer.
     #[must_use]
     pub fn provider(&self) -> Option<&ProviderError> {

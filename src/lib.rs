@@ -1,6 +1,7 @@
 //! Sign-in with Microsoft Entra ID and every other OpenID Connect provider, for any Tower service.
 //!
 //! - [`IdentityConfig`] says who signs people in and what is public; [`build`](IdentityConfig::build) finds every mistake in it.
+//! - [`ValidConfig::check`] asks the provider whether that can work, before anybody signs in.
 //! - [`IdentityLayer`] goes around the finished application. Everything under it needs a signed-in person unless it is declared public.
 //! - [`User`] is who is signed in, [`Tokens`] gets access tokens for them.
 //! - [`require_login`] guards a part of an application, also by role; [`Challenge`] asks for another sign-in from inside a handler.
@@ -77,7 +78,7 @@ pub use authority::Authority;
 pub use body::IdentityBody;
 pub use challenge::Challenge;
 pub use clock::{Clock, ManualClock, SystemClock, UnixTime};
-pub use config::{ClientCredential, IdentityConfig, Prompt, ReturnPath, SignInOptions, ValidConfig};
+pub use config::{ClientCredential, Finding, IdentityConfig, Prompt, ReturnPath, Severity, SignInOptions, ValidConfig};
 pub use error::{Advice, ConfigError, Error, ErrorKind, ProviderError};
 #[cfg(feature = "axum")]
 pub use extract::UserRejection;
@@ -86,7 +87,7 @@ pub use guard::{GuardFuture, RequireLogin, RequireLoginService, require_login};
 pub use handle::Tokens;
 pub use identity::Identity;
 pub use layer::IdentityLayer;
-pub use protocol::{HttpClient, HttpError, HttpFuture, ReqwestClient};
+pub use protocol::{CheckReport, HttpClient, HttpError, HttpFuture, ReqwestClient};
 pub use secret::Secret;
 pub use service::IdentityService;
 #[cfg(feature = "redis")]

@@ -6,6 +6,9 @@ use crate::error::Advice;
 /// Microsoft's list of codes.
 const REFERENCE: &str = "https://learn.microsoft.com/entra/identity-platform/reference-error-codes";
 
+/// Where Microsoft.Identity.Web tests which refusals another certificate mends.
+const CERTIFICATES: &str = "https://github.com/AzureAD/microsoft-identity-web/blob/master/tests/Microsoft.Identity.Web.Test/CertificateReloadLogicTests.cs";
+
 /// An article about one code.
 macro_rules! article {
     ($name:literal) => {
@@ -56,6 +59,10 @@ rows! {
     700027 = ClientAssertionRejected, "The signature of the client assertion does not fit a certificate of the app registration: upload the certificate that the application signs with.", REFERENCE;
     700024 = ClientAssertionTime, "The client assertion lies outside its time: set the clock of this machine right, or renew the assertion before it ends.", "https://github.com/AzureAD/microsoft-identity-web/blob/master/src/Microsoft.Identity.Web.TokenAcquisition/Constants.cs";
     700030 = ClientAssertionRejected, "The subject of the certificate is not among those that the app registration trusts: register the certificate or its subject name.", REFERENCE;
+    1000502 = ClientAssertionRejected, "The certificate is not valid at this time: renew it, register the new one, and check the clock.", CERTIFICATES;
+    7000214 = ClientAssertionRejected, "The certificate was revoked: register another one and sign with it.", CERTIFICATES;
+    7000274 = ClientAssertionRejected, "The certificate is not valid at this time: renew it, register the new one, and check the clock.", CERTIFICATES;
+    7000277 = ClientAssertionRejected, "The certificate was revoked: register another one and sign with it.", CERTIFICATES;
     50012 = ClientAssertionRejected, "The client assertion or its certificate was not accepted: check that the certificate is registered, valid and the one that signs.", REFERENCE;
     50048 = ClientAssertionRejected, "Subject and issuer of the client assertion differ: both have to be the client id.", REFERENCE;
     700229 = ClientAssertionRejected, "A federated credential needs an app-only token as assertion, not one that stands for a person.", REFERENCE;

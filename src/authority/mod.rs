@@ -87,9 +87,13 @@ impl Authority {
     }
 
     /// Whether people of several tenants sign in here, so that it stands for none of them.
-    #[allow(dead_code, reason = "for tokens of other tenants, assertions and B2C policies, which the flow does not serve yet")]
     pub(crate) fn is_multi_tenant(&self) -> bool {
         matches!(&self.kind, Kind::Entra { tenant, .. } if tenant.is_multi())
+    }
+
+    /// Whether it is on this machine: a provider for development.
+    pub(crate) fn is_loopback(&self) -> bool {
+        is_loopback(&self.metadata_url)
     }
 
     /// Whether it is AD FS.

@@ -62,6 +62,17 @@ impl Authority {
         }
     }
 
+    /// `iss` and `tid` of the tokens that a document with this `issuer` promises: for one tenant its own, for several those of one that may sign in.
+    pub(crate) fn promised_issuer(&self, tenants: &Tenants, metadata_issuer: &str) -> (String, Option<String>) {
+        let Some((_, tenant)) = self.microsoft() else { return (metadata_issuer.to_owned(), None) };
+        let tid = match (guid_in(metadata_issuer), tenant) {
+            (Some(guid), _) => guid,
+            (None, Tenant::Consumers) => PERSONAL,
+            (None, _) => tenants.first().unwrap_or("00000000-0000-0000-0000-000000000000"),
+        };
+        (metadata_issuer.replace(TEMPLATE, tid), Some(tid.to_owned()))
+    }
+
     /// Whether a token may come from where it says, given the issuer of the discovery document, and whether its tenant may sign in.
     pub(crate) fn check_token_issuer(
         &self,

@@ -105,8 +105,13 @@ impl Tenants {
     }
 
     /// Whether there is no list.
-    pub(super) fn is_any(&self) -> bool {
+    pub(crate) fn is_any(&self) -> bool {
         self.0.is_none()
+    }
+
+    /// The first of the list.
+    pub(super) fn first(&self) -> Option<&str> {
+        self.0.as_ref()?.first().map(String::as_str)
     }
 
     /// Whether people of the tenant may sign in; one that is not told is none of those on a list.

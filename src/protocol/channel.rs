@@ -41,7 +41,11 @@ impl Channel {
             status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
                 Err(error_answer::http_error(&answer))
             }
-            status => Err(Error::new(ErrorKind::ProviderMisconfigured, format!("{what}: the status is {}", status.as_u16()))),
+            status => match error_answer::http_error(&answer).provider() {
+                // Entra says that there is no such tenant.
+                Some(said) if said.code.is_some() => Err(Error::from_provider(ErrorKind::ProviderMisconfigured, said.clone())),
+                _ => Err(Error::new(ErrorKind::ProviderMisconfigured, format!("{what}: the status is {}", status.as_u16()))),
+            },
         }
     }
 

@@ -165,7 +165,7 @@ pub(crate) fn retry_after(answer: &Response<Bytes>) -> Option<Duration> {
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`, the only form that is still written.
-fn http_date(text: &str) -> Option<UnixTime> {
+pub(super) fn http_date(text: &str) -> Option<UnixTime> {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (_, date) = text.split_once(", ")?;
     let mut parts = date.split(' ');

@@ -8,7 +8,7 @@
 //! - the answer is bounded in size and time;
 //! - certificates are verified.
 
-use std::{borrow::Cow, fmt, future::Future, net::IpAddr, pin::Pin, time::Duration};
+use std::{borrow::Cow, fmt, future::Future, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -47,6 +47,13 @@ pub trait HttpClient: fmt::Debug + Send + Sync + 'static {
     ///
     /// There is no answer: no connection, no trust in the certificate, too slow, too large.
     fn send(&self, request: Request<Bytes>) -> HttpFuture<'_>;
+}
+
+/// A client that several share, for example the layer and a [check](crate::ValidConfig::check_with).
+impl<C: HttpClient + ?Sized> HttpClient for Arc<C> {
+    fn send(&self, request: Request<Bytes>) -> HttpFuture<'_> {
+        (**self).send(request)
+    }
 }
 
 /// There is no answer to a request.

@@ -110,9 +110,9 @@ fn narrowed(configured: &[Algorithm], advertised: Option<&[Algorithm]>, name: &'
 }
 
 /// The members of a document, read with the authority's eyes.
-struct Members<'a> {
-    object: &'a Object,
-    authority: &'a Authority,
+pub(super) struct Members<'a> {
+    pub(super) object: &'a Object,
+    pub(super) authority: &'a Authority,
 }
 
 impl Members<'_> {
@@ -120,7 +120,7 @@ impl Members<'_> {
         self.endpoint(name)?.ok_or_else(|| wrong(name, "is missing"))
     }
 
-    fn endpoint(&self, name: &'static str) -> Result<Option<Url>, Error> {
+    pub(super) fn endpoint(&self, name: &'static str) -> Result<Option<Url>, Error> {
         let address = match json::present(self.object, name) {
             None => return Ok(None),
             Some(Value::String(address)) if address.is_empty() => return Ok(None),
@@ -134,7 +134,7 @@ impl Members<'_> {
         Ok(Some(address))
     }
 
-    fn list(&self, name: &'static str) -> Result<Option<Vec<String>>, Error> {
+    pub(super) fn list(&self, name: &'static str) -> Result<Option<Vec<String>>, Error> {
         let Some(value) = json::present(self.object, name) else { return Ok(None) };
         let texts =
             value.as_array().map(|items| items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>());

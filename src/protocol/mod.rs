@@ -5,6 +5,11 @@ mod authorize;
 mod cache;
 mod callback;
 mod channel;
+mod check;
+mod check_document;
+mod check_requests;
+#[cfg(test)]
+mod check_tests;
 mod claims_request;
 mod client_auth;
 mod client_info;
@@ -28,7 +33,6 @@ mod user_info;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::fuzzing::PARSERS;
-pub use self::http::{HttpClient, HttpError, HttpFuture, ReqwestClient};
 pub(crate) use self::{
     authorize::{AuthorizationRequest, code_challenge},
     callback::{CallbackParameters, Code},
@@ -38,4 +42,8 @@ pub(crate) use self::{
     logout::EndSession,
     provider::Provider,
     token::TokenAnswer,
+};
+pub use self::{
+    check::CheckReport,
+    http::{HttpClient, HttpError, HttpFuture, ReqwestClient},
 };

@@ -206,6 +206,11 @@ impl FakeHttp {
         self.requests.lock().unwrap().iter().filter(|request| request.uri().path() == path).count()
     }
 
+    /// The last request to the path.
+    pub(crate) fn find(&self, path: &str) -> Request<Bytes> {
+        self.requests.lock().unwrap().iter().rfind(|request| request.uri().path() == path).unwrap().clone()
+    }
+
     /// The last request.
     pub(crate) fn last(&self) -> Request<Bytes> {
         self.requests.lock().unwrap().last().unwrap().clone()

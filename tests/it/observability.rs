@@ -14,7 +14,7 @@ use crate::{app::App, browser::Tab};
 
 /// What was logged.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -32,7 +32,7 @@ impl Log {
     ///
     /// The second dispatcher hears nothing. As long as there is only one, `tracing` asks the thread that comes to a span first whether anybody listens, and
     /// believes it for all threads: a test beside this one would silence the span.
-    fn listen() -> (Self, (tracing::subscriber::DefaultGuard, tracing::Dispatch)) {
+    pub fn listen() -> (Self, (tracing::subscriber::DefaultGuard, tracing::Dispatch)) {
         let log = Self::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -45,7 +45,7 @@ impl Log {
         (log, (listening, tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default())))
     }
 
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }

@@ -1,0 +1,413 @@
+//! A check against providers that are wrong in every way.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use serde_json::{Value, json};
+
+use super::{
+    check::CheckReport,
+    http::HttpError,
+    testing::{CLIENT_ID, FakeHttp, ISSUER, NOW, Signer, answer, config, document, key_set},
+};
+use crate::{
+    authority::Authority,
+    clock::ManualClock,
+    config::{Algorithm, ClientAuthMethod, ClientCredential, IdentityConfig, ResponseMode, Severity, UserInfo},
+};
+
+/// [`NOW`] as providers write it.
+const DATE: &str = "Fri, 15 Jan 2027 08:00:00 GMT";
+const CALLBACK: &str = "https://app.example/auth/callback";
+const TENANT: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
+const APPLICATION: &str = "6731de76-14a6-49ae-97bc-6eba6914391e";
+
+type Answered = Result<Response<Bytes>, HttpError>;
+
+fn good() -> Value {
+    let mut document = document();
+    document["code_challenge_methods_supported"] = json!(["S256"]);
+    document
+}
+
+fn dated(mut answer: Response<Bytes>) -> Response<Bytes> {
+    answer.headers_mut().insert("date", DATE.parse().unwrap());
+    answer
+}
+
+fn redirect(to: &str) -> Response<Bytes> {
+    let mut answer = answer(303, "");
+    answer.headers_mut().insert("location", to.parse().unwrap());
+    answer
+}
+
+/// What a provider that is set up as it should be answers.
+fn as_it_should(request: &Request<Bytes>, document: &Value, keys: &Value) -> Response<Bytes> {
+    match request.uri().path() {
+        "/authorize" => redirect(&format!("{CALLBACK}?error=login_required&state=x")),
+        "/token" => answer(400, json!({"error": "invalid_grant"})),
+        "/keys" => answer(200, keys),
+        path if path.ends_with("/.well-known/openid-configuration") => dated(answer(200, document)),
+        _ => answer(404, ""),
+    }
+}
+
+async fn report(config: IdentityConfig, http: &Arc<FakeHttp>) -> CheckReport {
+    config.build().unwrap().check_with(Arc::clone(http), ManualClock::at(NOW)).await
+}
+
+/// With this document.
+async fn of_document(config: IdentityConfig, document: Value) -> (CheckReport, Arc<FakeHttp>) {
+    let http = FakeHttp::new(move |request| Ok(as_it_should(request, &document, &key_set())));
+    (report(config, &http).await, http)
+}
+
+/// With one path that answers so.
+async fn answering(path: &'static str, told: impl Fn() -> Answered + Send + 'static) -> CheckReport {
+    let http = FakeHttp::new(move |request| match request.uri().path() == path {
+        true => told(),
+        false => Ok(as_it_should(request, &good(), &key_set())),
+    });
+    report(config(), &http).await
+}
+
+/// The codes of everything that is not in order.
+fn codes(report: &CheckReport) -> Vec<(Severity, &'static str)> {
+    let wrong = report.findings().iter().filter(|finding| finding.severity() > Severity::Passed);
+    wrong.map(|finding| (finding.severity(), finding.code())).collect()
+}
+
+fn text(report: &CheckReport, code: &str) -> String {
+    report.findings().iter().find(|finding| finding.code() == code).unwrap_or_else(|| panic!("no {code}: {report}")).to_string()
+}
+
+#[tokio::test]
+async fn a_provider_that_fits_passes_and_the_report_says_so() {
+    let (report, http) = of_document(config(), good()).await;
+    assert!(report.is_ok() && codes(&report).is_empty(), "{report}");
+    let passed: Vec<&str> = report.findings().iter().map(crate::config::Finding::code).collect();
+    let wanted = [
+        "clock_right",
+        "provider_reachable",
+        "issuer_right",
+        "endpoints_complete",
+        "offers_what_is_configured",
+        "keys_usable",
+        "redirect_uri_accepted",
+        "credential_accepted",
+    ];
+    assert_eq!(passed, wanted);
+    let shown = report.to_string();
+    assert!(shown.starts_with(&format!("{ISSUER} for the application {CLIENT_ID}\nok ")), "{shown}");
+    assert!(shown.ends_with("All is well: people can sign in."), "{shown}");
+    assert_eq!((http.count("/authorize"), http.count("/token"), http.count("/keys")), (1, 1, 1));
+}
+
+#[tokio::test]
+async fn the_questions_lead_nowhere_and_give_nothing_away() {
+    let (report, http) = of_document(config(), good()).await;
+    let token_request = http.last();
+    let form = String::from_utf8(token_request.body().to_vec()).unwrap();
+    assert!(form.starts_with("grant_type=authorization_code&code="), "{form}");
+    assert!(!report.to_string().contains("thirty-two"), "{report}");
+    let sign_in = http.find("/authorize").uri().to_string();
+    for part in [
+        "prompt=none",
+        "code_challenge_method=S256",
+        "response_type=code",
+        "client_id=client-1",
+        "redirect_uri=https%3A%2F%2Fapp.example%2Fauth%2Fcallback",
+    ] {
+        assert!(sign_in.contains(part), "{part}: {sign_in}");
+    }
+    assert!(!sign_in.contains("secret"), "{sign_in}");
+}
+
+#[tokio::test]
+async fn everything_that_is_wrong_with_a_document_is_listed_at_once() {
+    let mut wrong = good();
+    wrong.as_object_mut().unwrap().remove("token_endpoint");
+    wrong["jwks_uri"] = json!("http://id.example/keys");
+    wrong["response_types_supported"] = json!(["id_token"]);
+    let (report, http) = of_document(config(), wrong).await;
+    let wanted = [
+        (Severity::Problem, "endpoint_missing"),
+        (Severity::Problem, "endpoint_refused"),
+        (Severity::Problem, "code_flow_not_offered"),
+    ];
+    assert_eq!(codes(&report), wanted, "{report}");
+    assert!(text(&report, "endpoint_missing").contains("`token_endpoint`"));
+    assert!(text(&report, "endpoint_refused").contains("jwks_uri") && text(&report, "endpoint_refused").contains("not https"));
+    assert!(report.to_string().ends_with("People cannot sign in yet: 3 problems, 0 warnings."), "{report}");
+    assert_eq!((http.count("/token"), http.count("/authorize")), (0, 0), "nothing is sent to a provider that is not trusted");
+}
+
+#[tokio::test]
+async fn every_fault_of_a_document_has_its_code() {
+    use Severity::{Note, Problem, Warning};
+    for (member, value, wanted) in [
+        ("issuer", json!("https://evil.example"), (Problem, "issuer_mismatch")),
+        ("issuer", json!(null), (Problem, "issuer_missing")),
+        ("authorization_endpoint", json!(null), (Problem, "endpoint_missing")),
+        ("jwks_uri", json!(""), (Problem, "endpoint_missing")),
+        ("token_endpoint", json!("over there"), (Problem, "endpoint_refused")),
+        ("end_session_endpoint", json!(null), (Warning, "endpoint_missing")),
+        ("response_modes_supported", json!(["form_post"]), (Problem, "response_mode_not_offered")),
+        ("code_challenge_methods_supported", json!(["plain"]), (Problem, "pkce_not_offered")),
+        ("code_challenge_methods_supported", json!(null), (Note, "pkce_not_announced")),
+        ("grant_types_supported", json!(["authorization_code"]), (Warning, "refresh_not_offered")),
+        ("grant_types_supported", json!(["refresh_token"]), (Problem, "code_flow_not_offered")),
+        ("scopes_supported", json!(["openid", "profile"]), (Warning, "scope_not_offered")),
+        ("token_endpoint_auth_methods_supported", json!(["private_key_jwt"]), (Problem, "auth_method_not_offered")),
+        ("id_token_signing_alg_values_supported", json!(["HS256"]), (Problem, "algorithm_not_offered")),
+        ("response_modes_supported", json!("query"), (Note, "")),
+        ("authorization_response_iss_parameter_supported", json!("yes"), (Problem, "discovery_refused")),
+    ] {
+        let mut document = good();
+        document[member] = value.clone();
+        let (report, _) = of_document(config(), document).await;
+        let codes = codes(&report);
+        assert!(if wanted.1.is_empty() { codes.is_empty() } else { codes.contains(&wanted) }, "{member} {value}: {report}");
+        assert_eq!(report.is_ok(), wanted.0 != Problem, "{member} {value}: {report}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_configured_is_compared_with_what_is_offered() {
+    let mut document = good();
+    document["userinfo_endpoint"] = json!(null);
+    document["response_modes_supported"] = json!(["query"]);
+    document["acr_values_supported"] = json!(["bronze"]);
+    document["token_endpoint_auth_methods_supported"] = json!(["client_secret_post"]);
+    let (report, _) = of_document(config(), document.clone()).await;
+    assert!(codes(&report).is_empty(), "{report}");
+    let demanding = config()
+        .with_user_info(UserInfo::AtSignIn)
+        .with_response_mode(ResponseMode::FormPost)
+        .with_required_acr(["gold"])
+        .with_id_token_algorithms([Algorithm::Es256])
+        .with_credential(ClientCredential::secret("another secret of this application").with_method(ClientAuthMethod::Basic));
+    document["id_token_signing_alg_values_supported"] = json!(["RS256"]);
+    let (report, _) = of_document(demanding, document).await;
+    let found: Vec<&str> = codes(&report).into_iter().map(|(_, code)| code).collect();
+    for code in
+        ["endpoint_missing", "response_mode_not_offered", "acr_not_offered", "algorithm_not_offered", "auth_method_not_offered"]
+    {
+        assert!(found.contains(&code), "{code}: {report}");
+    }
+}
+
+/// The `Date` of the answer, whatever time it took, and whatever cache it came from.
+#[tokio::test]
+async fn a_wrong_clock_is_found_by_the_providers_date() {
+    for (ours, age, wanted, words) in [
+        (0, 0, None, ""),
+        (9, 0, None, ""),
+        (-9, 0, None, ""),
+        (30, 0, Some(Severity::Warning), "30 s ahead of"),
+        (-45, 0, Some(Severity::Warning), "45 s behind"),
+        (421, 0, Some(Severity::Problem), "421 s ahead of"),
+        (-86_400, 0, Some(Severity::Problem), "86400 s behind"),
+        (3600, 3600, None, ""),
+    ] {
+        let http = FakeHttp::new(move |request| {
+            let mut answer = as_it_should(request, &good(), &key_set());
+            answer.headers_mut().insert("age", age.to_string().parse().unwrap());
+            Ok(answer)
+        });
+        let now = if ours < 0 { NOW - Duration::from_secs(-ours as u64) } else { NOW + Duration::from_secs(ours as u64) };
+        let report = config().build().unwrap().check_with(http, ManualClock::at(now)).await;
+        assert_eq!(codes(&report).first().map(|(severity, _)| *severity), wanted, "{ours}: {report}");
+        if wanted.is_some() {
+            assert!(text(&report, "clock_skew").contains(words), "{report}");
+        }
+    }
+    let silent = FakeHttp::publishing(good(), key_set());
+    assert!(codes(&report(config(), &silent).await).contains(&(Severity::Note, "clock_unknown")));
+}
+
+#[tokio::test]
+async fn a_provider_that_cannot_be_had_is_a_finding() {
+    const WELL_KNOWN: &str = "/.well-known/openid-configuration";
+    for (told, code, words) in [
+        (Err(HttpError::new("no connection: name not known")), "provider_unreachable", "no connection: name not known"),
+        (Ok((404, "")), "discovery_not_found", "status 404"),
+        (Ok((301, "")), "discovery_not_found", "status 301"),
+        (Ok((503, "<html>")), "discovery_not_found", "status 503"),
+        (Ok((200, "<html>Welcome")), "discovery_malformed", "no discovery document"),
+        (Ok((200, "[]")), "discovery_malformed", "not a JSON object"),
+        (
+            Ok((
+                400,
+                r#"{"error":"invalid_tenant","error_description":"AADSTS90002: Tenant 'kontoso.com' not found.","error_codes":[90002]}"#,
+            )),
+            "tenant_not_found",
+            "AADSTS90002",
+        ),
+    ] {
+        let report = answering(WELL_KNOWN, move || told.clone().map(|(status, body)| answer(status, body))).await;
+        let problems: Vec<&str> = report.problems().map(crate::config::Finding::code).collect();
+        assert_eq!(problems, [code], "{report}");
+        assert!(text(&report, code).contains(words) && !report.to_string().contains("kontoso"), "{report}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_provider_does_with_a_sign_in_tells_whether_it_knows_the_application() {
+    use Severity::{Note, Passed, Problem, Warning};
+    let page = |text: &str| (200, format!("<html>{text}"));
+    let to = |query: &str| (303, format!("{CALLBACK}?{query}"));
+    for ((status, told), severity, code) in [
+        (to("error=login_required"), Passed, "redirect_uri_accepted"),
+        (to("error=interaction_required&error_description=AADSTS50058%3A+x"), Passed, "redirect_uri_accepted"),
+        (to("code=c&state=x"), Passed, "redirect_uri_accepted"),
+        (to("error=invalid_scope&error_description=Ada"), Problem, "scope_invalid"),
+        (to("error=unauthorized_client"), Problem, "client_not_authorized"),
+        (to("error=invalid_request&error_description=AADSTS90100%3A+x"), Problem, "request_malformed"),
+        (to("error=temporarily_unavailable"), Warning, "provider_unreachable"),
+        ((302, "/login?next=1".into()), Note, "redirect_uri_not_checked"),
+        ((302, "https://app.example/elsewhere?error=login_required".into()), Note, "redirect_uri_not_checked"),
+        (page("Sorry. AADSTS50011: The redirect URI of 'Contoso'"), Problem, "redirect_uri_not_registered"),
+        (page("AADSTS700016: Application"), Problem, "application_not_found"),
+        (page("AADB2C90006: The redirect"), Problem, "redirect_uri_not_registered"),
+        (page("AADSTS50058: nobody"), Passed, "redirect_uri_accepted"),
+        (page("<input name=error value=login_required>"), Passed, "redirect_uri_accepted"),
+        (page("Who are you?"), Note, "redirect_uri_not_checked"),
+        ((400, "redirect_uri is not registered".into()), Problem, "sign_in_request_refused"),
+        ((403, String::new()), Problem, "sign_in_request_refused"),
+        ((500, String::new()), Warning, "provider_unreachable"),
+    ] {
+        let shown = told.clone();
+        let report = answering("/authorize", move || {
+            Ok(if (300..400).contains(&status) { redirect(&told) } else { answer(status, &told) })
+        })
+        .await;
+        let finding = report.findings().iter().rev().nth(1).unwrap();
+        assert_eq!((finding.severity(), finding.code()), (severity, code), "{status} {shown}: {report}");
+        assert!(!report.to_string().contains("Contoso") && !report.to_string().contains("Ada"), "{report}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_token_endpoint_answers_tells_about_the_credential() {
+    use Severity::{Note, Passed, Problem, Warning};
+    for (status, body, severity, code) in [
+        (400, json!({"error": "invalid_grant"}), Passed, "credential_accepted"),
+        (401, json!({"error": "invalid_client"}), Problem, "client_credential_refused"),
+        (401, json!(null), Problem, "client_refused"),
+        (400, json!({"error": "invalid_client", "error_description": "AADSTS7000222: x"}), Problem, "client_secret_expired"),
+        (400, json!({"error": "unauthorized_client", "error_description": "AADSTS700016: x"}), Problem, "application_not_found"),
+        (400, json!({"error": "invalid_request"}), Note, "credential_not_checked"),
+        (400, json!({"error": "unauthorized_client"}), Note, "credential_not_checked"),
+        (403, json!(null), Note, "credential_not_checked"),
+        (503, json!(null), Warning, "provider_unreachable"),
+    ] {
+        let shown = body.clone();
+        let report = answering("/token", move || Ok(answer(status, &body))).await;
+        let finding = report.findings().last().unwrap();
+        assert_eq!((finding.severity(), finding.code()), (severity, code), "{status} {shown}: {report}");
+    }
+}
+
+#[tokio::test]
+async fn keys_that_cannot_verify_anything_are_a_problem() {
+    let weak = json!({"keys": [{"kty": "oct", "k": "c2VjcmV0"}]});
+    let other = json!({"keys": [Signer::new(Algorithm::Es256).jwk("e1")]});
+    let foreign = {
+        let mut key = Signer::shared().jwk("k1");
+        key["issuer"] = json!("https://other.example");
+        json!({"keys": [key]})
+    };
+    for (status, keys, code) in [
+        (200, weak, "keys_unusable"),
+        (200, json!({"keys": []}), "keys_unusable"),
+        (200, other, "keys_unusable"),
+        (200, foreign, "keys_of_other_issuers"),
+        (200, json!([]), "keys_malformed"),
+        (404, json!({}), "keys_unreachable"),
+    ] {
+        let shown = keys.clone();
+        let report = answering("/keys", move || Ok(answer(status, &keys))).await;
+        assert_eq!(codes(&report), [(Severity::Problem, code)], "{shown}: {report}");
+    }
+}
+
+fn entra(tenant: &str, secret: &str) -> IdentityConfig {
+    let authority = Authority::entra(tenant).unwrap();
+    IdentityConfig::new(authority, APPLICATION)
+        .with_credential(ClientCredential::secret(secret))
+        .with_base_url("https://app.example")
+        .unwrap()
+}
+
+/// A document of Entra's, whose keys are for any tenant.
+fn entras(request: &Request<Bytes>, tenant: &str) -> Response<Bytes> {
+    let base = "https://login.microsoftonline.com";
+    let issuer = if tenant == "common" { format!("{base}/{{tenantid}}/v2.0") } else { format!("{base}/{tenant}/v2.0") };
+    let document = json!({
+        "issuer": issuer, "authorization_endpoint": format!("{base}/x/authorize"), "token_endpoint": format!("{base}/x/token"),
+        "jwks_uri": format!("{base}/x/keys"), "end_session_endpoint": format!("{base}/x/logout"), "cloud_instance_name": "microsoftonline.com",
+    });
+    let mut key = Signer::shared().jwk("k1");
+    key["issuer"] = json!(format!("{base}/{{tenantid}}/v2.0"));
+    match request.uri().path() {
+        "/x/authorize" => redirect(&format!("{CALLBACK}?error=login_required")),
+        "/x/token" => answer(
+            400,
+            json!({"error": "invalid_request", "error_description": "AADSTS9002313: Invalid request.", "error_codes": [9002313]}),
+        ),
+        "/x/keys" => answer(200, json!({"keys": [key]})),
+        _ => dated(answer(200, document)),
+    }
+}
+
+#[tokio::test]
+async fn entras_ways_are_known() {
+    const SECRET: &str = "a client secret of more than thirty-two characters";
+    let http = FakeHttp::new(|request| Ok(entras(request, TENANT)));
+    let good = report(entra("contoso.com", SECRET), &http).await;
+    assert_eq!(codes(&good), [(Severity::Note, "credential_not_checked")], "{good}");
+    assert!(text(&good, "issuer_right").contains(TENANT));
+    // First for a token of its own, then for a code.
+    assert_eq!(http.count("/x/token"), 2);
+    // A tenant that is not on the list: nobody could sign in.
+    let listed = entra("contoso.com", SECRET).with_tenants(["775527ff-9a37-4307-8b3d-cc311f58d925"]).unwrap();
+    let listed = report(listed, &http).await;
+    assert!(text(&listed, "tenant_not_allowed").contains(TENANT), "{listed}");
+    let common = FakeHttp::new(|request| Ok(entras(request, "common")));
+    let common = report(entra("common", SECRET).with_any_tenant(), &common).await;
+    assert_eq!(codes(&common), [(Severity::Warning, "any_tenant"), (Severity::Note, "credential_not_checked")], "{common}");
+    let expired = FakeHttp::new(|request| match request.uri().path() {
+        "/x/token" => {
+            Ok(answer(401, json!({"error": "invalid_client", "error_description": "AADSTS7000222: x", "error_codes": [7000222]})))
+        }
+        _ => Ok(entras(request, TENANT)),
+    });
+    let report = report(entra(TENANT, SECRET), &expired).await;
+    assert_eq!(codes(&report), [(Severity::Problem, "client_secret_expired")], "{report}");
+    assert!(text(&report, "client_secret_expired").contains("Certificates & secrets"), "{report}");
+    assert_eq!(expired.count("/x/token"), 1);
+}
+
+#[tokio::test]
+async fn mistakes_of_copying_are_seen_without_the_provider() {
+    let http = FakeHttp::new(|_| Err(HttpError::new("no connection")));
+    let secret_id = report(entra(TENANT, "0f2b9c1a-7a8d-4a5f-9c55-3d1de2b1f0aa"), &http).await;
+    assert!(codes(&secret_id).contains(&(Severity::Warning, "client_secret_looks_like_its_id")), "{secret_id}");
+    assert!(!secret_id.to_string().contains("0f2b9c1a"), "{secret_id}");
+    let named = IdentityConfig::new(Authority::entra(TENANT).unwrap(), "my-application")
+        .with_credential(ClientCredential::secret("short"))
+        .with_base_url("http://127.0.0.1:3000")
+        .unwrap();
+    let named = report(named, &http).await;
+    for code in [
+        "client_id_not_a_guid",
+        "redirect_uri_http",
+        "redirect_uri_loopback_number",
+        "cookie_secret_random",
+        "provider_unreachable",
+    ] {
+        assert!(codes(&named).iter().any(|(_, found)| *found == code), "{code}: {named}");
+    }
+}

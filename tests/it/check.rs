@@ -1,0 +1,105 @@
+//! `config.check()` against the development provider: what it says is what a sign-in does.
+
+use std::time::Duration;
+
+use tower_identity::{
+    CheckReport, ClientCredential, Clock, ManualClock, ReqwestClient, Severity,
+    dev::{DevClient, DevProvider, Endpoint, Failure, SpoilDiscovery, SpoilKeys, Verdict},
+};
+
+const BASE: &str = "http://localhost:3000";
+
+async fn check(provider: &DevProvider) -> CheckReport {
+    provider.config(BASE).unwrap().build().unwrap().check().await
+}
+
+fn problems(report: &CheckReport) -> Vec<&str> {
+    report.problems().map(tower_identity::Finding::code).collect()
+}
+
+#[tokio::test]
+async fn a_provider_that_is_set_up_right_has_no_problems() {
+    let provider = DevProvider::start().await.unwrap();
+    let report = check(&provider).await;
+    assert!(report.is_ok(), "{report}");
+    for code in
+        ["provider_reachable", "clock_right", "issuer_right", "keys_usable", "redirect_uri_accepted", "credential_accepted"]
+    {
+        let finding =
+            report.findings().iter().find(|finding| finding.code() == code).unwrap_or_else(|| panic!("{code}: {report}"));
+        assert_eq!(finding.severity(), Severity::Passed, "{report}");
+    }
+    assert_eq!(provider.requests(Endpoint::Token), 1);
+    assert!(!format!("{report} {report:?}").contains(provider.client_secret().expose()));
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_application_is_found_before_anybody_signs_in() {
+    let provider = DevProvider::builder()
+        .with_client(DevClient::confidential("strict", "a secret").with_redirect_uri("https://app.example.com/auth/callback"))
+        .start()
+        .await
+        .unwrap();
+    let config = provider.config(BASE).unwrap();
+    let wrong_secret = config.clone().with_credential(ClientCredential::secret("another secret"));
+    let report = wrong_secret.build().unwrap().check().await;
+    assert_eq!(problems(&report), ["client_credential_refused"], "{report}");
+    assert!(report.to_string().contains("whether the secret has expired"), "{report}");
+
+    let authority = tower_identity::Authority::oidc(provider.issuer()).unwrap();
+    let application = |id: &str| {
+        let config = tower_identity::IdentityConfig::new(authority.clone(), id);
+        config.with_credential(ClientCredential::secret("a secret")).with_base_url(BASE).unwrap().build().unwrap()
+    };
+    let elsewhere = application("strict").check().await;
+    assert_eq!(problems(&elsewhere), ["sign_in_request_refused"], "{elsewhere}");
+    assert!(elsewhere.to_string().contains("http://localhost:3000/auth/callback"), "{elsewhere}");
+    let unknown = application("nobody").check().await;
+    assert_eq!(problems(&unknown), ["sign_in_request_refused", "client_credential_refused"], "{unknown}");
+}
+
+/// C-225, C-226, MSAL-016
+#[tokio::test]
+async fn a_provider_that_is_down_is_a_finding_and_no_failure() {
+    let provider = DevProvider::start().await.unwrap();
+    let config = provider.config(BASE).unwrap().build().unwrap();
+    for failure in [Failure::Disconnect, Failure::Status(503), Failure::html(200, "<p>Welcome"), Failure::Redirect("/".into())] {
+        provider.fail_next(Endpoint::Discovery, 1, failure.clone());
+        assert_eq!(config.check().await.problems().count(), 1, "{failure:?}");
+    }
+    provider.fail_next(Endpoint::Token, 1, Failure::Status(503));
+    provider.fail_next(Endpoint::Authorization, 1, Failure::Status(503));
+    let shaky = config.check().await;
+    assert!(shaky.is_ok(), "a passing fault is a warning: {shaky}");
+    provider.shutdown().await;
+    let gone = config.check().await;
+    assert_eq!(problems(&gone), ["provider_unreachable"], "{gone}");
+}
+
+#[tokio::test]
+async fn a_wrong_clock_is_told_with_its_direction() {
+    let provider = DevProvider::start().await.unwrap();
+    let config = provider.config(BASE).unwrap().build().unwrap();
+    let clock = ManualClock::at_system_time();
+    clock.set(clock.now() - Duration::from_secs(420));
+    let report = config.check_with(ReqwestClient::new(), clock).await;
+    assert_eq!(problems(&report), ["clock_skew"], "{report}");
+    assert!(report.to_string().contains("s behind the provider's"), "{report}");
+}
+
+/// What a sign-in refuses, the check calls a problem; what it takes, it does not.
+#[tokio::test]
+async fn the_check_agrees_with_a_sign_in() {
+    let provider = DevProvider::start().await.unwrap();
+    for spoil in SpoilDiscovery::ALL {
+        provider.spoil_next_discovery(*spoil);
+        let report = check(&provider).await;
+        assert_eq!(report.is_ok(), spoil.verdict() == Verdict::Accept, "{spoil:?}: {report}");
+    }
+    // Which key a token will name is not known before there is one.
+    for spoil in SpoilKeys::ALL.iter().filter(|spoil| **spoil != SpoilKeys::KeyIdOther) {
+        provider.spoil_next_keys(*spoil);
+        let report = check(&provider).await;
+        assert_eq!(report.is_ok(), spoil.verdict() == Verdict::Accept, "{spoil:?}: {report}");
+    }
+}

@@ -1,0 +1,147 @@
+//! The errors that people meet: the same reason, code and references on the page, in the log and in the span, and nobody's name in the latter two.
+
+use std::sync::{Arc, Mutex};
+
+use axum::http::StatusCode;
+use serde_json::json;
+use tower_identity::{
+    Clock,
+    dev::{Endpoint, Failure},
+    pages::{DefaultPages, Page, PageRenderer, RenderedPage},
+};
+
+use crate::{app::App, observability::Log};
+
+const TRACE: &str = "0000aaaa-11bb-cccc-dd33-eeeeee333333";
+const CORRELATION: &str = "aaaa0000-bb11-2222-33cc-444444dddddd";
+
+/// An error body as Entra writes it, with names in it.
+fn body(error: &str, number: u64) -> String {
+    let description = format!(
+        "AADSTS{number}: Something about 'Contoso Sales' and ada@contoso.com in tenant 'Contoso'.\r\nTrace ID: {TRACE}\r\nCorrelation ID: {CORRELATION}\r\nTimestamp: 2026-01-09 02:02:12Z"
+    );
+    json!({"error": error, "error_description": description, "error_codes": [number], "trace_id": TRACE, "correlation_id": CORRELATION, "timestamp": "2026-01-09 02:02:12Z"})
+        .to_string()
+}
+
+/// C-410, MSAL-121: one request to the token endpoint, and a page that says what to do.
+#[tokio::test]
+async fn an_error_of_the_token_endpoint_says_what_to_do() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    for (error, number, status, reason, words) in [
+        ("invalid_client", 7_000_215, 502, "client_secret_wrong", "does not accept this application&#39;s secret"),
+        ("invalid_client", 7_000_222, 502, "client_secret_expired", "secret at the sign-in service has expired"),
+        ("invalid_client", 700_024, 502, "client_assertion_clock_skew", "clock of this application"),
+        ("unauthorized_client", 700_016, 502, "application_not_found", "does not know this application"),
+        ("invalid_request", 50_011, 502, "redirect_uri_not_registered", "address is not registered"),
+        ("invalid_request", 9_002_327, 502, "redirect_uri_wrong_platform", "registered in a wrong way"),
+        ("invalid_grant", 54_005, 401, "code_redeemed", "already used"),
+        ("invalid_grant", 65_001, 401, "consent_required", "not yet agreed"),
+        ("interaction_required", 50_076, 401, "mfa_required", "second step"),
+        ("interaction_required", 53_003, 401, "conditional_access_blocked", "rule of your organisation"),
+        ("invalid_resource", 500_011, 502, "resource_not_found", "not available in your organisation"),
+        ("temporarily_unavailable", 90_033, 503, "service_unavailable", "in a little while"),
+        ("invalid_request", 90_055, 503, "throttled", "busy"),
+    ] {
+        let asked = app.provider.requests(Endpoint::Token);
+        app.provider.fail_next(Endpoint::Token, 1, Failure::json(400, body(error, number)));
+        let mut tab = app.browser().tab();
+        let page = tab.open(app.at("/other")).await.clone();
+        assert_eq!(page.status.as_u16(), status, "{number}: {}", page.body);
+        assert_eq!(app.provider.requests(Endpoint::Token), asked + 1, "{number}: asked again");
+        for fact in [
+            &format!("<dd>AADSTS{number}</dd>"),
+            &format!("<dd>{reason}</dd>"),
+            &format!("<dd>{CORRELATION}</dd>"),
+            &format!("<dd>{TRACE}</dd>"),
+        ] {
+            assert!(page.body.contains(fact.as_str()), "{fact} is not on the page: {}", page.body);
+        }
+        assert!(page.body.replace('\'', "&#39;").contains(words), "{number}: {words:?} is not on the page: {}", page.body);
+        assert!(page.body.contains("<time datetime="), "{}", page.body);
+        assert_eq!(tab.click("Try again").await.status, StatusCode::OK, "{number}");
+    }
+}
+
+/// C-138, C-410
+#[tokio::test]
+async fn an_error_of_the_callback_says_what_to_do() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    for (error, description, status, code, reason) in [
+        ("access_denied", "AADSTS65004: x", 403, "AADSTS65004", "consent_declined"),
+        ("invalid_request", "AADSTS50105: x", 403, "AADSTS50105", "user_not_assigned"),
+        ("interaction_required", "AADSTS50020: x", 401, "AADSTS50020", "account_not_in_tenant"),
+        ("access_denied", "AADSTS90094: x", 403, "AADSTS90094", "admin_consent_required"),
+        ("server_error", "AADB2C90048: x", 503, "AADB2C90048", "service_unavailable"),
+        ("invalid_request", "AADSTS50194: x", 502, "AADSTS50194", "application_not_multi_tenant"),
+        ("invalid_scope", "no such scope", 502, "invalid_scope", "scope_invalid"),
+        // Unknown ones pass through as they are.
+        ("invalid_request", "AADSTS4711: new", 502, "AADSTS4711", "request_malformed"),
+        ("access_denied", "AADSTS4711: new", 403, "AADSTS4711", "access_denied"),
+        ("brand_new", "never seen", 502, "brand_new", "provider_error"),
+    ] {
+        app.provider.refuse_next_sign_in(error, description);
+        let page = app.browser().tab().open(app.at("/other")).await.clone();
+        assert_eq!(page.status.as_u16(), status, "{error} {description}: {}", page.body);
+        for fact in [code, reason] {
+            assert!(page.body.contains(&format!("<dd>{fact}</dd>")), "{error} {description}: {fact} is not in {}", page.body);
+        }
+    }
+}
+
+/// Security rule 19: Microsoft's sentences name accounts, applications and tenants; of them only the codes and the references are logged.
+#[tokio::test]
+async fn log_span_and_page_carry_the_same_reason_and_the_log_nobody() {
+    let (log, _listening) = Log::listen();
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    app.provider.fail_next(Endpoint::Token, 1, Failure::json(401, body("invalid_client", 7_000_222)));
+    let page = app.browser().tab().open(app.at("/other")).await.body.clone();
+    let log = log.text();
+    let reference = page.split_once("<dt>Reference</dt><dd>").unwrap().1.split_once('<').unwrap().0;
+    let line = log.lines().find(|line| line.contains("request refused")).unwrap();
+    for part in ["client_secret_expired", "AADSTS7000222", CORRELATION, TRACE, reference, "Certificates & secrets"] {
+        assert!(line.contains(part), "{part} is not in {line}");
+    }
+    let spans = ["identity.callback", "identity.redeem_code"];
+    for span in spans {
+        let closed = log.lines().find(|line| line.contains(span) && line.contains("close") && line.contains("reason=")).unwrap();
+        assert!(closed.contains("client_secret_expired"), "{closed}");
+    }
+    for name in ["Contoso", "ada@contoso"] {
+        assert!(!log.contains(name), "{:?}", log.lines().find(|line| line.contains(name)));
+    }
+}
+
+/// Pages of one's own get every fact.
+#[derive(Clone, Debug, Default)]
+struct Seen(Arc<Mutex<Option<Page>>>);
+
+impl PageRenderer for Seen {
+    fn render(&self, page: &Page) -> RenderedPage {
+        *self.0.lock().unwrap() = Some(page.clone());
+        DefaultPages.render(page)
+    }
+}
+
+#[tokio::test]
+async fn pages_of_ones_own_get_code_advice_references_and_time() {
+    let seen = Seen::default();
+    let pages = seen.clone();
+    let app = App::build(|provider| provider, |config| config, |layer| layer.with_pages(pages)).await;
+    app.provider.sign_in_as("ada").unwrap();
+    app.provider.fail_next(Endpoint::Token, 1, Failure::json(401, body("invalid_client", 7_000_222)));
+    app.browser().tab().open(app.at("/other")).await;
+    let page = seen.0.lock().unwrap().take().unwrap();
+    let advice = page.advice.unwrap();
+    assert_eq!(
+        (page.code.as_deref(), page.reason, advice.code),
+        (Some("AADSTS7000222"), Some("client_secret_expired"), "AADSTS7000222")
+    );
+    assert_eq!(page.message, advice.for_person);
+    assert_eq!((page.provider_correlation_id.as_deref(), page.provider_trace_id.as_deref()), (Some(CORRELATION), Some(TRACE)));
+    assert_eq!(page.time, Some(app.clock.now()));
+    assert!(page.correlation_id.is_some_and(|reference| reference.len() == 8));
+}
