@@ -216,7 +216,11 @@ pub(crate) fn status(kind: ErrorKind) -> StatusCode {
         Kind::ProviderUnreachable | Kind::ProviderMisconfigured | Kind::StoreUnavailable | Kind::RenewalFailed => {
             StatusCode::SERVICE_UNAVAILABLE
         }
-        Kind::ClientRefused | Kind::ProviderError | Kind::TokenResponseInvalid | Kind::UserInfoFailed => StatusCode::BAD_GATEWAY,
+        Kind::ClientRefused
+        | Kind::ProviderError
+        | Kind::TokenResponseInvalid
+        | Kind::UserInfoFailed
+        | Kind::GroupsUnavailable => StatusCode::BAD_GATEWAY,
         Kind::NotConfigured | Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_REQUEST,
     }

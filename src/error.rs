@@ -141,6 +141,8 @@ kinds! {
     UserInfoFailed = "userinfo_failed", "The sign-in service did not tell who you are.";
     /// UserInfo is about somebody else than the ID token.
     UserInfoSubject = "userinfo_subject", "The sign-in could not be verified.";
+    /// The groups of somebody with too many for a token could not be read.
+    GroupsUnavailable = "groups_unavailable", "It cannot be told at the moment in which groups you are.";
     /// Another person than expected signed in.
     PersonChanged = "person_changed", "Somebody else signed in. Please start again.";
 

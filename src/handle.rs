@@ -3,7 +3,7 @@
 use crate::{
     error::Error,
     tokens::{AccessToken, TokenRequest},
-    user::User,
+    user::{Groups, User},
 };
 
 /// Gets access tokens for the person who is signed in.
@@ -53,5 +53,28 @@ impl Tokens {
     pub async fn for_user<S: AsRef<str>>(&self, scopes: impl IntoIterator<Item = S>) -> Result<AccessToken, Error> {
         let request = TokenRequest::new(scopes)?;
         self.0.grants().access_token(self.0.grant(), &request).await
+    }
+
+    /// The groups of the person, by their ids: those of the token, or where these are [too many](crate::Groups::TooMany), from Microsoft Graph.
+    ///
+    /// Graph is asked once and its answer kept until the claims are renewed. It takes the permission `User.Read` of Graph; up to 10,000 groups are read.
+    ///
+    /// ```
+    /// use tower_identity::{Error, User};
+    ///
+    /// async fn is_editor(user: &User) -> Result<bool, Error> {
+    ///     Ok(user.tokens().groups().await?.iter().any(|group| group == "5d3c8f1e-0000-4000-8000-000000000000"))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// By [`kind`](Error::kind): `GroupsUnavailable` if Graph refuses, or there are more; `NotConfigured` at providers without Graph; those of
+    /// [`for_user`](Self::for_user).
+    pub async fn groups(&self) -> Result<Vec<String>, Error> {
+        match self.0.groups() {
+            Groups::Listed(groups) => Ok(groups.to_vec()),
+            Groups::TooMany => self.0.all_groups().await,
+        }
     }
 }

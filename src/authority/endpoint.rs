@@ -53,17 +53,17 @@ impl Authority {
         graph || tenant_host || cloud.is_login_host(host)
     }
 
-    /// Where Microsoft Graph is for people of this authority, without a slash at the end; `None` if there is none. On a host that is a cloud of its
-    /// own it is at `/graph`.
+    /// Where Microsoft Graph is for people of this authority, without a slash at the end; `None` if there is none.
     ///
     /// `msgraph_host` is the discovery document's member: it chooses among the hosts of the cloud (the US government has two),
-    /// and cannot name another.
-    #[allow(dead_code, reason = "for tokens of other tenants, assertions and B2C policies, which the flow does not serve yet")]
+    /// and cannot name another. On a loopback host it is below `/graph`; where it is in a cloud that the crate does not know, nobody said.
     pub(crate) fn graph(&self, msgraph_host: Option<&str>) -> Option<String> {
         let (Kind::Entra { instance, .. } | Kind::ExternalId { instance, .. }) = &self.kind else { return None };
         let Instance { origin, cloud } = instance;
-        // A host that is a cloud of its own has everything on it, Graph under a path.
-        let Some(cloud) = cloud else { return Some(format!("{origin}/graph")) };
+        if is_loopback(&self.metadata_url) {
+            return Some(format!("{origin}/graph"));
+        }
+        let cloud = (*cloud)?;
         let told = cloud.graph_hosts.iter().find(|host| Some(**host) == msgraph_host);
         told.or(cloud.graph_hosts.first()).map(|host| format!("https://{host}"))
     }
@@ -156,6 +156,8 @@ mod tests {
         );
         assert_eq!(graph("https://login.sovcloud-identity.fr/common", None).as_deref(), Some("https://graph.svc.sovcloud.fr"));
         assert_eq!(graph("http://localhost:9/common", None).as_deref(), Some("http://localhost:9/graph"));
+        let unlisted = Authority::entra_unlisted_cloud("https://login.private.example/common").unwrap();
+        assert_eq!(unlisted.graph(Some("graph.private.example")), None);
         assert_eq!(graph("https://op.example.com", None), None);
         assert_eq!(Authority::b2c("contoso", B2cPolicies::new("B2C_1_x")).unwrap().graph(None), None);
     }

@@ -3,7 +3,7 @@
 use aws_lc_rs::digest;
 
 use super::{
-    CookieKeys, IdentityConfig, PathPrefix, Paths, PublicPaths, ReturnPath, ValidConfig,
+    CookieKeys, GroupsFrom, IdentityConfig, PathPrefix, Paths, PublicPaths, ReturnPath, ValidConfig,
     address::Site,
     path,
     settings::PublicPath,
@@ -99,6 +99,9 @@ impl IdentityConfig {
                 "id_token_algorithms",
                 "the list is empty, so that no ID token could be accepted: leave it out for RS256",
             );
+        }
+        if self.groups == GroupsFrom::Graph && self.authority.graph(None).is_none() {
+            return wrong("groups", "this authority has no Microsoft Graph, so the setting would have no effect: leave it out");
         }
         check_words("required_acr", &self.required_acr)
     }

@@ -57,6 +57,20 @@ pub enum UserInfo {
     AtSignIn,
 }
 
+/// Where the groups of somebody come from who is in more than a token holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum GroupsFrom {
+    /// From the ID token alone: of too many it says only that there are too many. The default.
+    #[default]
+    Token,
+    /// From Microsoft Graph, at sign-in and whenever the claims are renewed; up to 1,000 groups are kept in the session.
+    ///
+    /// It needs the permission `User.Read` of Graph: among the scopes of the sign-in, or consented to by an administrator. If the groups cannot be read the sign-in
+    /// goes on, and they stay [too many](crate::Groups::TooMany).
+    Graph,
+}
+
 /// What a CORS preflight (`OPTIONS`) to a protected path gets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -5,7 +5,8 @@ use std::time::Duration;
 use url::Url;
 
 use super::{
-    Algorithm, ClientCredential, PathPrefix, Preflight, ProviderSession, ResponseMode, SessionEnd, SignInOptions, UserInfo,
+    Algorithm, ClientCredential, GroupsFrom, PathPrefix, Preflight, ProviderSession, ResponseMode, SessionEnd, SignInOptions,
+    UserInfo,
 };
 use crate::{
     authority::{Authority, Tenants},
@@ -53,6 +54,7 @@ pub struct IdentityConfig {
     pub(super) openid_scopes: Vec<String>,
     pub(super) sign_in: SignInOptions,
     pub(super) user_info: UserInfo,
+    pub(super) groups: GroupsFrom,
     pub(super) id_token_algorithms: Vec<Algorithm>,
     pub(super) trusted_audiences: Vec<String>,
     pub(super) required_acr: Vec<String>,
@@ -96,6 +98,7 @@ impl IdentityConfig {
             openid_scopes: ["openid", "profile", "offline_access"].map(Into::into).to_vec(),
             sign_in: SignInOptions::default(),
             user_info: UserInfo::default(),
+            groups: GroupsFrom::default(),
             id_token_algorithms: vec![Algorithm::Rs256],
             trusted_audiences: Vec::new(),
             required_acr: Vec::new(),
@@ -281,6 +284,13 @@ impl IdentityConfig {
     #[must_use]
     pub fn with_user_info(mut self, user_info: UserInfo) -> Self {
         self.user_info = user_info;
+        self
+    }
+
+    /// Where the groups of somebody come from who is in more than a token holds. The default is [`GroupsFrom::Token`].
+    #[must_use]
+    pub fn with_groups(mut self, groups: GroupsFrom) -> Self {
+        self.groups = groups;
         self
     }
 

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 use url::Url;
 
 use super::{
-    Algorithm, ClientCredential, CookieKeySource, CookieKeys, IdentityConfig, PathPrefix, Preflight, ProviderSession,
+    Algorithm, ClientCredential, CookieKeySource, CookieKeys, GroupsFrom, IdentityConfig, PathPrefix, Preflight, ProviderSession,
     PublicPaths, ResponseMode, ReturnPath, SessionEnd, SignInOptions, UserInfo,
 };
 use crate::{
@@ -144,6 +144,8 @@ impl ValidConfig {
         fn sign_in -> &SignInOptions = settings.sign_in;
         /// Whether UserInfo is asked.
         fn user_info -> UserInfo = settings.user_info as copy;
+        /// Where groups come from that a token has no room for.
+        fn groups -> GroupsFrom = settings.groups as copy;
         /// What an ID token may be signed with; never empty.
         fn id_token_algorithms -> &[Algorithm] = settings.id_token_algorithms;
         /// Audiences that an ID token may have beside the client id.

@@ -187,7 +187,7 @@ impl Flow {
     async fn complete(&self, state: &str, attempt: &Attempt, code: &Code, present: Option<&Opened<User>>) -> Result<Done, Error> {
         let verifier = Secret::from(attempt.derive(VERIFIER)?);
         let provider = self.provider_of(attempt)?;
-        let answer = provider.redeem_code(code, &verifier, self.config.redirect_uri().as_str()).await?;
+        let mut answer = provider.redeem_code(code, &verifier, self.config.redirect_uri().as_str()).await?;
         let client_info = self.client_info(&answer);
         let token = self.verify(provider, attempt, &answer, client_info.as_ref()).await?;
         let home_account_id = client_info.and_then(|info| info.home_account_id());
@@ -201,6 +201,7 @@ impl Flow {
             return Ok(done);
         }
         let claims = provider.claims(&token, answer.access_token.as_ref()).await?;
+        let claims = provider.with_groups(claims, &mut answer, None).await;
         // Somebody else than the attempt was for: a session of their own, and nothing of the other's, the page included.
         let someone_else = attempt.expected.is_some_and(|expected| !expected.is(&person));
         if someone_else && attempt.purpose == AttemptPurpose::ReadAgain {

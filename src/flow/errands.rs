@@ -19,9 +19,9 @@ use crate::{
 };
 
 /// `AADB2C90118`: the person has forgotten the password, and the sign-in policy has no page for that.
-const FORGOTTEN: u64 = 90118;
+const FORGOTTEN: &str = "AADB2C90118";
 /// `AADB2C90091`: the person has cancelled.
-const CANCELLED: u64 = 90091;
+const CANCELLED: &str = "AADB2C90091";
 
 /// So often one sign-in leads to a new password: a provider that never stops saying that it was forgotten would go in circles.
 const MOST_RESETS: u8 = 3;
@@ -193,9 +193,9 @@ impl Flow {
         Errand::of(attempt).is_none() && self.policies.reset_password.is_some() && attempt.resets < MOST_RESETS
     }
 
-    /// The number after `AADB2C`.
-    fn b2c_code(&self, error: &Error) -> Option<u64> {
+    /// B2C's code for what went wrong.
+    fn b2c_code<'e>(&self, error: &'e Error) -> Option<&'e str> {
         policy_of(&self.provider)?;
-        error.provider()?.codes.first().copied()
+        error.provider()?.code.as_deref()
     }
 }

@@ -41,6 +41,8 @@ pub(crate) struct Metadata {
     pub(crate) authorization_response_iss: bool,
     /// Whether token answers tell about the account if they are asked to (`client_info`): Microsoft's do.
     pub(crate) tells_client_info: bool,
+    /// Microsoft's word for where Graph is.
+    pub(crate) msgraph_host: Option<String>,
 }
 
 impl Metadata {
@@ -75,6 +77,7 @@ impl Metadata {
             token_endpoint_auth_algorithms: algorithms("token_endpoint_auth_signing_alg_values_supported")?,
             authorization_response_iss: members.flag("authorization_response_iss_parameter_supported")?,
             tells_client_info: authority.is_microsoft(),
+            msgraph_host: json::text(&object, "msgraph_host").map(str::to_owned),
         })
     }
 

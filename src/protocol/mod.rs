@@ -18,6 +18,7 @@ mod discovery;
 mod error_answer;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
+mod graph;
 mod http;
 mod id_token;
 mod json;
@@ -26,6 +27,9 @@ mod jwt;
 mod logout;
 mod metadata;
 mod provider;
+mod provider_groups;
+#[cfg(test)]
+mod provider_groups_tests;
 #[cfg(test)]
 pub(crate) mod testing;
 mod token;
@@ -38,6 +42,7 @@ pub(crate) use self::{
     callback::{CallbackParameters, Code},
     claims_request::claims_request,
     client_info::ClientInfo,
+    graph::is_overage,
     id_token::{IdTokenExpectation, Nonce, VerifiedIdToken},
     logout::EndSession,
     provider::Provider,

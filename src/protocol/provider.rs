@@ -28,7 +28,7 @@ use super::{
 use crate::{
     authority::Authority,
     clock::Clock,
-    config::{Algorithm, UserInfo, ValidConfig},
+    config::{Algorithm, GroupsFrom, UserInfo, ValidConfig},
     error::{Error, ErrorKind},
     secret::Secret,
 };
@@ -72,6 +72,14 @@ impl Provider {
     /// Who signs people in: for B2C, by which policy.
     pub(crate) fn authority(&self) -> &Authority {
         &self.authority
+    }
+
+    pub(super) fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    pub(super) fn groups_from(&self) -> GroupsFrom {
+        self.config.groups()
     }
 
     /// The discovery document.

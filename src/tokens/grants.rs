@@ -189,6 +189,19 @@ impl Grants {
         }
     }
 
+    /// The groups of the grant's person, from the provider's directory.
+    ///
+    /// # Errors
+    ///
+    /// - `not_configured`: there is no directory; `groups_unavailable`: it refuses;
+    /// - those of [`access_token`](Self::access_token).
+    pub(crate) async fn groups(&self, grant: &GrantRef) -> Result<Vec<String>, Error> {
+        let provider = &self.0.provider;
+        let request = TokenRequest::new([provider.groups_scope().await?])?;
+        let token = self.access_token(grant, &request).await?;
+        provider.groups(token.secret()).await
+    }
+
     /// Whether anything goes on, or waits for the store.
     #[cfg(test)]
     pub(super) fn is_busy(&self) -> bool {

@@ -14,18 +14,30 @@ use crate::{
 
 #[async_trait]
 impl Refresher for Provider {
+    async fn groups_scope(&self) -> Result<String, Error> {
+        Provider::groups_scope(self).await
+    }
+
+    async fn groups(&self, access_token: &Secret) -> Result<Vec<String>, Error> {
+        Provider::groups(self, access_token).await
+    }
+
     async fn refresh(&self, refresh_token: &Secret, request: &RefreshRequest) -> Result<Refreshed, Error> {
         let scopes: Vec<String> = request.scopes().iter().map(str::to_owned).collect();
         // Without scopes a refresh is for what was granted. To name one that was not is an error (RFC 6749 section 6).
         let named = (!request.is_as_granted() || self.refresh_needs_scopes()) && !scopes.is_empty();
-        let answer = Provider::refresh(self, refresh_token, named.then_some(&scopes[..])).await.map_err(ask_for_consent)?;
-        let identity = match &answer.id_token {
+        let mut answer = Provider::refresh(self, refresh_token, named.then_some(&scopes[..])).await.map_err(ask_for_consent)?;
+        let mut identity = match &answer.id_token {
             // Another tenant's ID token is about the same person under other names.
             Some(id_token) if !request.is_elsewhere() => {
                 Some(identity(self, id_token, answer.access_token.as_ref(), request.is_as_granted()).await)
             }
             _ => None,
         };
+        if let Some(Ok(identity)) = identity.as_mut().filter(|_| request.is_renewal()) {
+            let claims = identity.claims.clone();
+            identity.claims = self.with_groups(claims, &mut answer, Some(refresh_token)).await;
+        }
         let issued = Issued {
             access_token: answer.access_token,
             expires_in: answer.expires_in,

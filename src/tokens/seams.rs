@@ -10,7 +10,11 @@ use super::{
     key::{Scopes, TokenRequest},
     record::{GrantRecord, Person},
 };
-use crate::{clock::UnixTime, error::Error, secret::Secret};
+use crate::{
+    clock::UnixTime,
+    error::{Error, ErrorKind},
+    secret::Secret,
+};
 
 /// The id of a grant's record: random, and never used for another grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -90,6 +94,16 @@ pub(crate) trait Refresher: fmt::Debug + Send + Sync + 'static {
     /// An ID token in the answer is verified, without a nonce. If that fails the answer is still `Ok`, with the failure in [`Refreshed::identity`]: the refresh
     /// token in it may be the only one that is valid now.
     async fn refresh(&self, refresh_token: &Secret, request: &RefreshRequest) -> Result<Refreshed, Error>;
+
+    /// The scope of an access token for [`groups`](Self::groups).
+    async fn groups_scope(&self) -> Result<String, Error> {
+        Err(Error::new(ErrorKind::NotConfigured, "this provider has no directory to read groups from"))
+    }
+
+    /// The groups that the owner of an access token is in.
+    async fn groups(&self, _access_token: &Secret) -> Result<Vec<String>, Error> {
+        Err(Error::new(ErrorKind::NotConfigured, "this provider has no directory to read groups from"))
+    }
 }
 
 /// What to refresh with.

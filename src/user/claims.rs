@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::clock::UnixTime;
+use crate::{clock::UnixTime, protocol::is_overage};
 
 /// The claims that nearly every page shows: read without building a map of all of them.
 #[derive(Default, Deserialize)]
@@ -66,10 +66,9 @@ impl From<RawRights> for Rights {
                 roles.push(role);
             }
         }
-        let left_out = raw.hasgroups.0 || raw.claim_names.get("groups").is_some();
         Self {
             roles,
-            overage: left_out && raw.groups.is_none(),
+            overage: is_overage(raw.groups.is_some(), raw.hasgroups.0, Some(&raw.claim_names)),
             groups: raw.groups.unwrap_or_default().0,
             acr: raw.acr.0,
             acrs: raw.acrs.0,

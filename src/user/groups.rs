@@ -9,7 +9,8 @@ pub enum Groups<'a> {
     /// These, as the provider writes them: at Entra ID object ids, unless the application is registered for names. An empty list may also mean that the
     /// provider was not set up to name groups.
     Listed(&'a [String]),
-    /// More than a token holds.
+    /// More than a token holds. [`Tokens::groups`](crate::Tokens::groups) asks Microsoft Graph for them, or the sign-in does
+    /// ([`GroupsFrom::Graph`](crate::config::GroupsFrom::Graph)).
     TooMany,
 }
 

@@ -13,12 +13,14 @@ use std::{
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use tokio::sync::OnceCell;
 
 pub(crate) use self::application::Application;
 use self::claims::{Names, Rights};
 pub use self::{groups::Groups, key::UserKey};
 use crate::{
     clock::UnixTime,
+    error::Error,
     handle::Tokens,
     session::SessionRecord,
     tokens::{GrantRef, Grants, Person},
@@ -52,6 +54,7 @@ struct Inner {
     names: OnceLock<Names>,
     rights: OnceLock<Rights>,
     parsed: OnceLock<Map<String, Value>>,
+    all_groups: OnceCell<Vec<String>>,
     expires: UnixTime,
     grant: GrantRef,
     application: Arc<Application>,
@@ -61,8 +64,18 @@ impl User {
     /// Nothing is read of the claims, which are a JSON object, before somebody asks.
     pub(crate) fn new(record: SessionRecord, grant: GrantRef, application: Arc<Application>) -> Self {
         let SessionRecord { person, claims, home_account_id, expires, .. } = record;
-        let (names, rights, parsed) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Self(Arc::new(Inner { person, claims, home_account_id, names, rights, parsed, expires, grant, application }))
+        Self(Arc::new(Inner {
+            person,
+            claims,
+            home_account_id,
+            names: OnceLock::new(),
+            rights: OnceLock::new(),
+            parsed: OnceLock::new(),
+            all_groups: OnceCell::new(),
+            expires,
+            grant,
+            application,
+        }))
     }
 
     /// The same person with the claims of a renewal.
@@ -75,6 +88,7 @@ impl User {
             names: OnceLock::new(),
             rights: OnceLock::new(),
             parsed: OnceLock::new(),
+            all_groups: OnceCell::new(),
             expires: inner.expires,
             grant: inner.grant.clone(),
             application: Arc::clone(&inner.application),
@@ -190,6 +204,7 @@ impl User {
     /// fn may_edit(user: &User) -> bool {
     ///     match user.groups() {
     ///         Groups::Listed(groups) => !groups.iter().any(|group| group == "readers-only"),
+    ///         // `user.tokens().groups()` would ask Microsoft Graph.
     ///         Groups::TooMany => false,
     ///     }
     /// }
@@ -279,6 +294,12 @@ impl User {
     #[must_use]
     pub fn tokens(&self) -> Tokens {
         Tokens::of(self.clone())
+    }
+
+    /// Those that the token has no room for, asked for once.
+    pub(crate) async fn all_groups(&self) -> Result<Vec<String>, Error> {
+        let groups = self.0.all_groups.get_or_try_init(|| self.grants().groups(self.grant()));
+        Ok(groups.await?.clone())
     }
 
     pub(crate) fn grant(&self) -> &GrantRef {

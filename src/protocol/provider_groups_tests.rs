@@ -1,0 +1,181 @@
+//! Groups from a Graph that answers from memory.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use serde_json::{Value, json, value::RawValue};
+
+use super::{
+    http::HttpError,
+    provider::Provider,
+    testing::{CLIENT_ID, FakeHttp, answer},
+    token::TokenAnswer,
+};
+use crate::{
+    authority::Authority,
+    config::{ClientCredential, GroupsFrom, IdentityConfig},
+    error::ErrorKind,
+};
+
+const TENANT: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
+
+/// Entra with a Graph whose pages are these; every request's address, in order.
+struct Entra {
+    http: Arc<FakeHttp>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Entra {
+    fn new(graph: impl Fn(&Request<Bytes>, usize) -> Response<Bytes> + Send + 'static) -> Self {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let (log, mut pages) = (Arc::clone(&asked), 0);
+        let http = FakeHttp::new(move |request| {
+            let uri = request.uri().to_string();
+            log.lock().unwrap().push(uri.clone());
+            let host = request.uri().host().unwrap().replace("graph.", "login.");
+            let base = format!("https://{}/{TENANT}", request.uri().host().unwrap());
+            Ok::<_, HttpError>(match request.uri().path() {
+                path if path.ends_with("/openid-configuration") => answer(
+                    200,
+                    json!({
+                        "issuer": format!("{base}/v2.0"), "authorization_endpoint": format!("{base}/authorize"),
+                        "token_endpoint": format!("{base}/token"), "jwks_uri": format!("{base}/keys"),
+                        "msgraph_host": if host.ends_with(".us") { "dod-graph.microsoft.us" } else { "evil.example" },
+                    }),
+                ),
+                path if path.ends_with("/token") => answer(
+                    200,
+                    json!({"access_token": "for-graph", "token_type": "Bearer", "expires_in": 60, "refresh_token": "next", "scope": "User.Read"}),
+                ),
+                _ => {
+                    pages += 1;
+                    graph(request, pages)
+                }
+            })
+        });
+        Self { http, asked }
+    }
+
+    fn provider(&self, host: &str, groups: GroupsFrom) -> Provider {
+        let authority = Authority::entra_url(&format!("https://{host}/{TENANT}")).unwrap();
+        let config = IdentityConfig::new(authority, CLIENT_ID)
+            .with_credential(ClientCredential::secret("s"))
+            .with_base_url("https://app.example")
+            .unwrap()
+            .with_groups(groups);
+        self.http.provider(config).0
+    }
+
+    /// What becomes of these claims.
+    async fn claims(&self, groups: GroupsFrom, claims: &Value, tokens: &mut TokenAnswer) -> Value {
+        let provider = self.provider("login.microsoftonline.com", groups);
+        let claims = RawValue::from_string(claims.to_string()).unwrap();
+        serde_json::from_str(provider.with_groups(claims, tokens, Some(&"before".into())).await.get()).unwrap()
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().iter().filter(|uri| !uri.contains("openid-configuration")).cloned().collect()
+    }
+}
+
+fn overage() -> Value {
+    json!({
+        "sub": "s", "_claim_names": {"groups": "src1"},
+        "_claim_sources": {"src1": {"endpoint": "https://evil.example/getMemberObjects"}},
+    })
+}
+
+fn tokens(scope: &str) -> TokenAnswer {
+    TokenAnswer { access_token: Some("at".into()), scope: Some(scope.into()), ..TokenAnswer::default() }
+}
+
+fn two_pages(request: &Request<Bytes>, page: usize) -> Response<Bytes> {
+    let next = format!("https://{}/v1.0/me/transitiveMemberOf?$skiptoken=2", request.uri().host().unwrap());
+    match page {
+        1 => answer(200, json!({"value": [{"id": "g1"}], "@odata.nextLink": next})),
+        _ => answer(200, json!({"value": [{"id": "g2"}]})),
+    }
+}
+
+/// C-396, C-399: from Graph, page after page, with a token for Graph; never from the address in the token.
+#[tokio::test]
+async fn the_groups_are_read_with_a_token_for_graph() {
+    let entra = Entra::new(two_pages);
+    let mut tokens = tokens("api://other/read");
+    let claims = entra.claims(GroupsFrom::Graph, &overage(), &mut tokens).await;
+    assert_eq!((&claims["groups"], &claims["sub"]), (&json!(["g1", "g2"]), &json!("s")));
+    assert_eq!(
+        entra.asked(),
+        [
+            format!("https://login.microsoftonline.com/{TENANT}/token"),
+            "https://graph.microsoft.com/v1.0/me/transitiveMemberOf?$select=id&$top=999".into(),
+            "https://graph.microsoft.com/v1.0/me/transitiveMemberOf?$skiptoken=2".into(),
+        ]
+    );
+    assert_eq!(entra.http.last().headers()["authorization"], "Bearer for-graph");
+    assert_eq!(tokens.refresh_token.unwrap().expose(), "next", "the one that was used is not kept");
+}
+
+#[tokio::test]
+async fn a_token_that_is_for_graph_already_is_used() {
+    let entra = Entra::new(two_pages);
+    let claims = entra.claims(GroupsFrom::Graph, &overage(), &mut tokens("openid profile User.Read")).await;
+    assert_eq!((&claims["groups"], entra.asked().len()), (&json!(["g1", "g2"]), 2));
+    assert_eq!(entra.http.last().headers()["authorization"], "Bearer at");
+}
+
+#[tokio::test]
+async fn nobody_is_asked_where_it_is_not_wanted_or_not_needed() {
+    let entra = Entra::new(two_pages);
+    assert_eq!(entra.claims(GroupsFrom::Token, &overage(), &mut tokens("User.Read")).await, overage());
+    for complete in [
+        json!({"groups": ["g"]}),
+        json!({"groups": [], "_claim_names": {"groups": "src1"}}),
+        json!({}),
+        json!({"hasgroups": false}),
+    ] {
+        assert_eq!(entra.claims(GroupsFrom::Graph, &complete, &mut tokens("User.Read")).await, complete);
+    }
+    assert!(entra.asked().is_empty());
+}
+
+/// The claims go on saying that groups are missing: a guard lets nobody through by mistake.
+#[tokio::test]
+async fn groups_that_cannot_be_read_stay_too_many() {
+    type Graph = fn(&Request<Bytes>, usize) -> Response<Bytes>;
+    let faults: [Graph; 5] = [
+        |_, _| answer(503, ""),
+        |_, _| answer(403, json!({"error": {"code": "Authorization_RequestDenied"}})),
+        |_, _| answer(200, json!({"value": [{"id": "g1"}], "@odata.nextLink": "https://evil.example/"})),
+        // For ever.
+        |request, _| answer(200, json!({"value": [{"id": "g"}], "@odata.nextLink": request.uri().to_string()})),
+        // More than a session holds.
+        |_, _| answer(200, json!({"value": vec![json!({"id": "g"}); 1_001]})),
+    ];
+    for (at, fault) in faults.into_iter().enumerate() {
+        let entra = Entra::new(fault);
+        assert_eq!(entra.claims(GroupsFrom::Graph, &overage(), &mut tokens("User.Read")).await, overage(), "{at}");
+        assert!(entra.asked().len() <= 20, "{at}");
+        assert!(entra.asked().iter().all(|uri| uri.starts_with("https://graph.microsoft.com/")), "{at}");
+    }
+}
+
+/// The cloud decides; the document may choose among its hosts.
+#[tokio::test]
+async fn graph_is_asked_in_the_cloud_of_the_authority() {
+    let entra = Entra::new(two_pages);
+    let us = entra.provider("login.microsoftonline.us", GroupsFrom::Token);
+    assert_eq!(us.groups_scope().await.unwrap(), "https://dod-graph.microsoft.us/User.Read");
+    assert_eq!(us.groups(&"at".into()).await.unwrap(), ["g1", "g2"]);
+    assert!(entra.asked().iter().all(|uri| uri.starts_with("https://dod-graph.microsoft.us/v1.0/me/")));
+}
+
+#[tokio::test]
+async fn other_providers_have_no_graph() {
+    let http = FakeHttp::publishing(super::testing::document(), super::testing::key_set());
+    let (provider, _) = http.provider(super::testing::config());
+    assert_eq!(provider.groups_scope().await.unwrap_err().kind(), ErrorKind::NotConfigured);
+    let problem = super::testing::config().with_groups(GroupsFrom::Graph).build().unwrap_err();
+    assert_eq!(problem.setting(), "groups");
+}
