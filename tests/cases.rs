@@ -1,4 +1,4 @@
-//! Every case that `tests/cases` holds has a test that names it, or a reason in `tests/cases/not-applicable.md`.
+//! Every case that `tests/cases` holds has a test that names it, or a reason in `tests/cases/not-applicable.md`; what waits for a feature is in `tests/cases/open.md`.
 //!
 //! A test names a case by its id: in a comment above it, in its name or in its text.
 
@@ -11,9 +11,33 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The groups of `relying-party.json` that must be complete: response types, ID token, UserInfo, discovery, authorization request and response,
-/// token response, keys, cookies and transaction state, redirect targets. The others belong to features that are not built yet.
-const COMPLETE: &[&str] = &["A1", "A2", "A3", "A4", "B", "C", "D", "E", "F", "G", "H", "I", "M", "N"];
+/// A file of cases.
+struct Set {
+    file: &'static str,
+    prefix: &'static str,
+    /// The groups that must be complete; the others belong to features that are not built yet.
+    complete: &'static [&'static str],
+}
+
+const SETS: &[Set] = &[
+    // Response types, ID token, UserInfo, discovery, authorization request and response, token response, keys, cookies and transaction state, redirect targets.
+    Set {
+        file: "relying-party.json",
+        prefix: "C-",
+        complete: &["A1", "A2", "A3", "A4", "B", "C", "D", "E", "F", "G", "H", "I", "M", "N"],
+    },
+    // What the tests of MSAL, Microsoft.Identity.Web and identity show.
+    Set {
+        file: "msal.json",
+        prefix: "MSAL-",
+        complete: &[
+            "Authority parsing and discovery",
+            "Authorization code flow",
+            "Accounts, logout and removal",
+            "Claims challenge, capabilities and scopes",
+        ],
+    },
+];
 
 #[derive(serde::Deserialize)]
 struct Cases {
@@ -26,39 +50,50 @@ struct Case {
     group: String,
     input: String,
     expected: String,
+    /// Whether it is a case for a relying party at all: `yes`, `adapt`, `optional` or `no`, with words after it. Without it, it is.
+    #[serde(default)]
+    applies: String,
+}
+
+impl Case {
+    fn is_for_us(&self) -> bool {
+        !["no", "optional"].iter().any(|word| self.applies.starts_with(word))
+    }
 }
 
 #[test]
 fn every_case_has_a_test_or_a_reason() {
-    let cases: Cases = serde_json::from_str(&read("tests/cases/relying-party.json")).unwrap();
-    let (tested, excused) = (tested(), excused());
     let mut wrong = Vec::new();
-    let mut counts: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
-    for case in &cases.cases {
-        let count = counts.entry(&case.group).or_default();
-        match (tested.get(&case.id), excused.contains(&case.id)) {
-            (Some(place), true) => {
-                wrong.push(format!("{}: {} tests it and not-applicable.md excuses it", case.id, place.display()))
-            }
-            (Some(_), false) => count[0] += 1,
-            (None, true) => count[1] += 1,
-            (None, false) => {
-                count[2] += 1;
-                if COMPLETE.contains(&case.group.as_str()) {
-                    wrong.push(format!("{} ({}): {} => {}", case.id, case.group, case.input, case.expected));
+    for set in SETS {
+        let (tested, excused, open) =
+            (tested(set.prefix), listed(set.prefix, "not-applicable.md"), listed(set.prefix, "open.md"));
+        let cases: Cases = serde_json::from_str(&read(&format!("tests/cases/{}", set.file))).unwrap();
+        let mut counts: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
+        for case in &cases.cases {
+            let count = counts.entry(&case.group).or_default();
+            match (tested.get(&case.id), excused.contains(&case.id), open.contains(&case.id)) {
+                (Some(_), false, false) => count[0] += 1,
+                (Some(place), ..) => wrong.push(format!("{}: {} tests it and a list excuses it", case.id, place.display())),
+                (None, true, true) => wrong.push(format!("{}: in both lists", case.id)),
+                (None, true, false) => count[1] += 1,
+                (None, false, true) => count[2] += 1,
+                (None, false, false) if !case.is_for_us() => count[1] += 1,
+                (None, false, false) => {
+                    count[2] += 1;
+                    if set.complete.contains(&case.group.as_str()) {
+                        wrong.push(format!("{} ({}): {} => {}", case.id, case.group, case.input, case.expected));
+                    }
                 }
             }
         }
+        let known: BTreeSet<_> = cases.cases.iter().map(|case| &case.id).collect();
+        let unknown = tested.iter().filter(|(id, _)| !known.contains(id));
+        wrong.extend(unknown.map(|(id, place)| format!("{id}: no such case, in {}", place.display())));
+        wrong.extend(
+            excused.iter().chain(&open).filter(|id| !known.contains(id)).map(|id| format!("{id}: no such case, in a list")),
+        );
+        report(set.file, &counts, &open);
     }
-    let known: BTreeSet<_> = cases.cases.iter().map(|case| &case.id).collect();
-    wrong.extend(
-        tested
-            .iter()
-            .filter(|(id, _)| !known.contains(id))
-            .map(|(id, place)| format!("{id}: no such case, in {}", place.display())),
-    );
-    wrong.extend(excused.iter().filter(|id| !known.contains(id)).map(|id| format!("{id}: no such case, in not-applicable.md")));
-    report(&counts);
     assert!(
         wrong.is_empty(),
         "{} cases are not in order. Put the id in a comment above the test that shows it, or a row with the reason into tests/cases/not-applicable.md:\n{}",
@@ -68,21 +103,26 @@ fn every_case_has_a_test_or_a_reason() {
 }
 
 /// Written past the test harness, which keeps the output of passing tests to itself.
-fn report(counts: &BTreeMap<&str, [usize; 3]>) {
+fn report(file: &str, counts: &BTreeMap<&str, [usize; 3]>, open: &BTreeSet<String>) {
+    let width = counts.keys().map(|group| group.len()).max().unwrap_or_default();
     let line = |name: &str, [tested, excused, open]: [usize; 3]| {
-        format!("{name:5} {tested:4} tested {excused:4} do not apply {open:4} open\n")
+        format!("{name:width$} {tested:4} tested {excused:4} do not apply {open:4} open\n")
     };
-    let mut text = String::from("cases by group:\n");
+    let mut text = format!("cases of {file} by group:\n");
     let mut all = [0; 3];
     for (group, count) in counts {
         text += &line(group, *count);
         all = [all[0] + count[0], all[1] + count[1], all[2] + count[2]];
     }
-    std::io::stderr().write_all((text + &line("all", all)).as_bytes()).unwrap();
+    text += &line("all", all);
+    if !open.is_empty() {
+        text += &format!("listed as open: {}\n", open.iter().map(String::as_str).collect::<Vec<_>>().join(", "));
+    }
+    std::io::stderr().write_all(text.as_bytes()).unwrap();
 }
 
 /// The ids that tests name, each with one file that does.
-fn tested() -> BTreeMap<String, PathBuf> {
+fn tested(prefix: &str) -> BTreeMap<String, PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = BTreeMap::new();
     let mut folders = vec![root.join("src"), root.join("tests")];
@@ -93,9 +133,9 @@ fn tested() -> BTreeMap<String, PathBuf> {
                 folders.push(path);
             } else if path.extension().is_some_and(|end| end == "rs" || end == "mjs") && !path.ends_with("tests/cases.rs") {
                 let text = fs::read_to_string(&path).unwrap();
-                let is_tests = !path.starts_with(root.join("src")) || path.ends_with("tests.rs");
+                let is_tests = !path.starts_with(root.join("src")) || path.to_str().unwrap().ends_with("tests.rs");
                 let start = if is_tests { Some(0) } else { text.find("#[cfg(test)]") };
-                for id in ids(&text[start.unwrap_or(text.len())..]) {
+                for id in ids(prefix, &text[start.unwrap_or(text.len())..]) {
                     found.insert(id, path.strip_prefix(root).unwrap().to_owned());
                 }
             }
@@ -104,24 +144,27 @@ fn tested() -> BTreeMap<String, PathBuf> {
     found
 }
 
-/// The ids in the first column of the table of cases that do not apply; a row must give its reason.
-fn excused() -> BTreeSet<String> {
-    let text = read("tests/cases/not-applicable.md");
+/// The ids in the first column of a list; a row must give its reason.
+fn listed(prefix: &str, list: &str) -> BTreeSet<String> {
+    let text = read(&format!("tests/cases/{list}"));
     let mut found = BTreeSet::new();
-    for row in text.lines().filter(|line| line.starts_with("| C-")) {
+    for row in text.lines().filter(|line| line.starts_with(&format!("| {prefix}"))) {
         let columns: Vec<_> = row.split('|').map(str::trim).collect();
         assert!(columns.get(2).is_some_and(|reason| reason.len() > 10), "give the reason: {row}");
-        for id in ids(columns[1]) {
+        for id in ids(prefix, columns[1]) {
             assert!(found.insert(id), "listed twice: {row}");
         }
     }
     found
 }
 
-/// Every `C-` with three digits.
-fn ids(text: &str) -> Vec<String> {
-    let digits = |at: usize| text.get(at + 2..at + 5).filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
-    text.match_indices("C-").filter_map(|(at, _)| digits(at)).map(|number| format!("C-{number}")).collect()
+/// Every prefix with three digits.
+fn ids(prefix: &str, text: &str) -> Vec<String> {
+    let digits = |at: usize| {
+        let number = text.get(at + prefix.len()..at + prefix.len() + 3)?;
+        number.bytes().all(|byte| byte.is_ascii_digit()).then_some(number)
+    };
+    text.match_indices(prefix).filter_map(|(at, _)| digits(at)).map(|number| format!("{prefix}{number}")).collect()
 }
 
 fn read(path: &str) -> String {

@@ -238,6 +238,7 @@ mod tests {
         );
     }
 
+    /// MSAL-088
     #[test]
     fn what_is_missing_is_told_by_its_variable() {
         assert_eq!(read(&BASIC[..1]).unwrap_err().setting(), "IDENTITY_CLIENT_ID");

@@ -619,6 +619,7 @@ mod tests {
         assert_eq!(check(&token).unwrap().exp, Some(UnixTime::from_seconds(LAST_MOMENT)), "a moment that every calendar knows");
     }
 
+    /// MSAL-036: also where a wrong clock is the reason
     #[test]
     fn an_expired_token_is_refused_beyond_the_leeway() {
         accepts(|claims| claims["exp"] = now(-59));

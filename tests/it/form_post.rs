@@ -90,6 +90,7 @@ async fn a_repeated_post_leads_to_the_page_again() {
     assert_eq!(app.provider.requests(Endpoint::Token), 1);
 }
 
+/// MSAL-037
 #[tokio::test]
 async fn an_answer_by_get_is_refused() {
     let app = app().await;

@@ -61,6 +61,7 @@ async fn a_form_that_is_posted_gets_a_page_and_is_not_replayed() {
     assert!(text(answer).await.contains(r#"href="/auth/login?return_to=%2Fform%3Fstep%3D2""#));
 }
 
+/// MSAL-103
 #[tokio::test]
 async fn a_referer_of_another_site_is_no_page_to_come_back_to() {
     for referer in [

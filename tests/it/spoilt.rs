@@ -71,7 +71,7 @@ async fn every_wrong_id_token_is_refused() {
     disagreements.none();
 }
 
-/// C-176, C-177
+/// C-176, C-177, MSAL-033
 #[tokio::test]
 async fn wrong_times_of_signing_in_are_refused_if_max_age_was_asked() {
     let options = SignInOptions::new().with_max_age(std::time::Duration::from_secs(600));
