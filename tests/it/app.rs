@@ -72,7 +72,8 @@ impl App {
         Self::starting_from(Self::settings, provider, settings, layer, more).await
     }
 
-    async fn starting_from(
+    /// From the settings of another authority.
+    pub async fn starting_from(
         first: impl FnOnce(&DevProvider, &str) -> IdentityConfig,
         provider: impl FnOnce(DevProviderBuilder) -> DevProviderBuilder,
         settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
@@ -95,7 +96,8 @@ impl App {
         Self::common_settings(provider.config(url).unwrap())
     }
 
-    fn common_settings(config: IdentityConfig) -> IdentityConfig {
+    /// What is the same at every authority.
+    pub fn common_settings(config: IdentityConfig) -> IdentityConfig {
         config.add_public_path("/").add_public_prefix("/public/").with_scopes(["offline_access"])
     }
 

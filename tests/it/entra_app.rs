@@ -1,6 +1,6 @@
 //! An application beside an imitated Entra, at any of its authorities.
 
-use axum::http::StatusCode;
+use axum::{Router, http::StatusCode};
 use tower_identity::{
     ErrorKind, IdentityConfig,
     dev::{DevProvider, DevProviderBuilder},
@@ -22,6 +22,16 @@ pub async fn app_with(
     let tenant = tenant.to_owned();
     let at = move |provider: &DevProvider, url: &str| provider.entra_config(&tenant, url).unwrap();
     App::at_authority(|builder| provider(builder.entra()), at, settings).await
+}
+
+/// The same with more settings and routes.
+pub async fn app_with_routes(
+    tenant: &str,
+    settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
+    more: impl FnOnce(Router) -> Router,
+) -> App {
+    let first = |provider: &DevProvider, url: &str| App::common_settings(provider.entra_config(tenant, url).unwrap());
+    App::starting_from(first, DevProviderBuilder::entra, settings, |layer| layer, more).await
 }
 
 /// What `/me` shows, once `person` has signed in.

@@ -10,13 +10,14 @@ use axum::{
 use serde_json::json;
 use tower_identity::{
     RequireLogin, User,
-    dev::{DevPerson, Endpoint, Failure, Spoil, SpoilCallback, SpoilTokenAnswer},
+    dev::{Consent, DevClient, DevPerson, DevTenant, Endpoint, Failure, Spoil, SpoilCallback, SpoilTokenAnswer},
     require_login,
 };
 
 use crate::{
     app::App,
     browser::Tab,
+    entra_app::app_with_routes,
     node::Node,
     stores::{Operation, Watched},
 };
@@ -238,4 +239,53 @@ async fn a_store_that_is_down_makes_a_step_up_unavailable() {
         store.recover();
     }
     assert_eq!(app.provider.requests(Endpoint::Authorization), 1);
+}
+
+/// C-424: at Entra it is a context of Conditional Access, asked for by the `claims` parameter and looked for in `acrs`.
+#[tokio::test]
+async fn at_entra_the_context_is_one_of_conditional_access() {
+    let guard = require_login().with_auth_context("c1").with_tenants([DevTenant::CONTOSO.id().to_uppercase()]);
+    let app = app_with_routes(DevTenant::CONTOSO.id(), |config| config, |router| guarded(router, guard)).await;
+    let mut tab = app.signed_in().await;
+    let page = tab.open(app.at("/guarded")).await;
+    assert_eq!((page.status, page.body.as_str()), (StatusCode::OK, "as Ada Lovelace"));
+    let asked = app.provider.last_request(Endpoint::Authorization).unwrap();
+    let claims: serde_json::Value = serde_json::from_str(asked.parameter("claims").unwrap()).unwrap();
+    assert_eq!(claims, json!({"id_token": {"acrs": {"essential": true, "value": "c1"}}}));
+    assert_eq!(asked.parameter("acr_values"), None);
+
+    // Another session, whose provider gives it to nobody.
+    let mut tab = app.signed_in().await;
+    app.provider.change_next_id_token(|claims| drop(claims.insert("acrs".into(), json!(["c2"]))));
+    let page = tab.open(app.at("/guarded")).await;
+    assert!(page.status == StatusCode::FORBIDDEN && page.body.contains("auth_context_missing"), "{}", page.body);
+    assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::OK);
+}
+
+/// C-380, MSAL-101: an API's scope that needs a stronger sign-in is had by one: the provider's `claims` go along.
+#[tokio::test]
+async fn a_scope_that_needs_a_stronger_sign_in_is_asked_for_with_the_providers_claims() {
+    let guard = require_login().with_scopes(["Files.Read"]);
+    let app =
+        app_with_routes(DevTenant::CONTOSO.id(), |config| config.with_scopes(["User.Read"]), |router| guarded(router, guard))
+            .await;
+    let client = DevClient::confidential(app.provider.client_id(), app.provider.client_secret());
+    app.provider.add_client(client.with_any_loopback_redirect().with_consent(Consent::Given));
+    app.provider.require_authentication_context("Files.Read", "c7");
+    let mut tab = app.signed_in().await;
+    let page = tab.open(app.at("/guarded")).await;
+    assert_eq!((page.status, page.body.as_str()), (StatusCode::OK, "as Ada Lovelace"), "{}", page.body);
+    let asked = app.provider.last_request(Endpoint::Authorization).unwrap();
+    assert!(asked.parameter("claims").is_some_and(|claims| claims.contains("c7")), "{asked:?}");
+}
+
+/// People of other tenants are let in by the sign-in, and not by the guard.
+#[tokio::test]
+async fn a_guard_lets_the_people_of_its_tenants_through() {
+    let guard = require_login().with_tenants([DevTenant::FABRIKAM.id()]);
+    let app = app_with_routes("common", |config| config.with_any_tenant(), |router| guarded(router, guard)).await;
+    for (person, status) in [("dorothy", StatusCode::OK), ("ada", StatusCode::FORBIDDEN)] {
+        app.provider.sign_in_as(person).unwrap();
+        assert_eq!(app.browser().tab().open(app.at("/guarded")).await.status, status, "{person}");
+    }
 }

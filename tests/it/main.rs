@@ -13,6 +13,7 @@
 
 mod answers;
 mod app;
+mod b2c;
 #[allow(dead_code, reason = "a browser can do more than today's tests ask for")]
 mod browser;
 mod caching;
@@ -36,6 +37,7 @@ mod node;
 mod nodes;
 mod observability;
 mod outages;
+mod overage;
 mod process;
 mod raw;
 mod redis;

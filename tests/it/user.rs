@@ -2,9 +2,12 @@
 
 use axum::{Json, routing::get};
 use serde_json::{Value, json};
-use tower_identity::{User, dev::DevPerson};
+use tower_identity::{
+    User,
+    dev::{DevPerson, DevTenant},
+};
 
-use crate::app::App;
+use crate::{app::App, entra_app::app_with_routes};
 
 /// Everything that `User` tells of itself.
 pub async fn told(user: User) -> Json<Value> {
@@ -67,4 +70,67 @@ async fn the_user_name_is_what_people_sign_in_with() {
     assert_eq!(told["username"], "ada@example.com");
     let (_, told) = told_about(upn(DevPerson::new("ada", "Ada")).with_claim("preferred_username", "")).await;
     assert_eq!(told["username"], "ada@contoso.example");
+}
+
+async fn told_at(tenant: &str, person: &str) -> (App, Value) {
+    let app = app_with_routes(tenant, |config| config, |router| router.route("/told", get(told))).await;
+    app.provider.sign_in_as(person).unwrap();
+    let told = app.browser().tab().open(app.at("/told")).await.json();
+    (app, told)
+}
+
+/// C-394, MSAL-042: at Entra a person is tenant and object id, and has one account at home.
+#[tokio::test]
+async fn at_entra_a_person_is_tenant_and_object_id() {
+    let (app, told) = told_at(DevTenant::CONTOSO.id(), "ada").await;
+    let id = app.provider.object_id("ada", DevTenant::CONTOSO).unwrap();
+    assert_eq!((&told["tenant_id"], &told["object_id"]), (&json!(DevTenant::CONTOSO.id()), &json!(id)));
+    assert_eq!(told["key"], format!("{} {id}", DevTenant::CONTOSO.id()));
+    assert_eq!(told["home_account_id"], json!(app.provider.home_account_id("ada")));
+    assert_eq!(told["is_guest"], false);
+}
+
+/// D18: a guest's account is at home somewhere else, and that is no reason to refuse them.
+#[tokio::test]
+async fn a_guest_is_one_in_the_tenant_that_they_visit() {
+    let (app, abroad) = told_at(DevTenant::CONTOSO.id(), "katherine").await;
+    let (_, at_home) = told_at(DevTenant::FABRIKAM.id(), "katherine").await;
+    assert_eq!((&abroad["is_guest"], &at_home["is_guest"]), (&json!(true), &json!(false)));
+    assert_eq!(abroad["home_account_id"], json!(app.provider.home_account_id("katherine")));
+    assert_eq!(abroad["home_account_id"], at_home["home_account_id"]);
+    assert_ne!(abroad["key"], at_home["key"]);
+}
+
+/// Also where the application does not ask for `acct`, and where nothing but the account's home tells.
+#[tokio::test]
+async fn a_guest_is_known_without_optional_claims() {
+    for left_out in [&["acct"][..], &["acct", "idp"]] {
+        let app = app_with_routes(DevTenant::CONTOSO.id(), |config| config, |router| router.route("/told", get(told))).await;
+        app.provider.sign_in_as("katherine").unwrap();
+        app.provider.change_next_id_token(|claims| left_out.iter().for_each(|name| drop(claims.remove(*name))));
+        let told = app.browser().tab().open(app.at("/told")).await.json();
+        assert_eq!(told["is_guest"], true, "{left_out:?}");
+    }
+}
+
+/// C-416: an address that an administrator wrote is not a verified one.
+#[tokio::test]
+async fn an_address_at_entra_is_verified_only_if_entra_says_so() {
+    for (claim, verified) in [("email_verified", false), ("xms_edov", true)] {
+        let app = app_with_routes(DevTenant::CONTOSO.id(), |config| config, |router| router.route("/told", get(told))).await;
+        app.provider.sign_in_as("ada").unwrap();
+        app.provider.change_next_id_token(move |claims| drop(claims.insert(claim.into(), true.into())));
+        assert_eq!(app.browser().tab().open(app.at("/told")).await.json()["is_email_verified"], verified, "{claim}");
+    }
+}
+
+/// `client_info` comes from the token endpoint; what stands in an address is anybody's.
+#[tokio::test]
+async fn client_info_of_the_callback_means_nothing() {
+    let app = app_with_routes(DevTenant::CONTOSO.id(), |config| config, |router| router.route("/told", get(told))).await;
+    app.provider.sign_in_as("ada").unwrap();
+    app.provider
+        .change_next_callback(|parameters| parameters.push(("client_info".into(), "eyJ1aWQiOiJ1IiwidXRpZCI6InQifQ".into())));
+    let told = app.browser().tab().open(app.at("/told")).await.json();
+    assert_eq!(told["home_account_id"], json!(app.provider.home_account_id("ada")));
 }

@@ -1,0 +1,319 @@
+//! B2C: one policy for signing in, others for the profile and the password. Played against the imitation in the development provider.
+
+use axum::{
+    Json,
+    http::{Method, StatusCode},
+    routing::get,
+};
+use serde_json::{Value, json};
+use tower_identity::{
+    IdentityConfig, User,
+    config::ResponseMode,
+    dev::{DevPerson, DevTenant, Endpoint},
+};
+
+use crate::{
+    app::App,
+    browser::{Tab, html},
+    entra_app::app_with_routes,
+    user::told,
+};
+
+async fn paths(user: User) -> Json<Value> {
+    Json(json!([user.edit_profile_path(), user.reset_password_path()]))
+}
+
+async fn app() -> App {
+    app_with(|config| config).await
+}
+
+async fn app_with(settings: impl FnOnce(IdentityConfig) -> IdentityConfig) -> App {
+    app_with_routes(DevTenant::PROSEWARE.domain(), settings, |router| {
+        router.route("/told", get(told)).route("/paths", get(paths)).route("/profile", get(told))
+    })
+    .await
+}
+
+/// A tab in which Rosalind is signed in and looks at `/told`.
+async fn signed_in(app: &App) -> Tab {
+    app.provider.sign_in_as("rosalind").unwrap();
+    let mut tab = app.browser().tab();
+    let page = tab.open(app.at("/told")).await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+    app.provider.show_pages();
+    tab
+}
+
+/// Presses a button of the provider's page, in whichever form it is.
+async fn press(tab: &mut Tab, text: &str) {
+    let forms = html::forms(&tab.page().body);
+    let form = forms.into_iter().find(|form| form.buttons.iter().any(|(_, value, own)| own == text || value == text));
+    let form = form.unwrap_or_else(|| panic!("no button {text:?} in {}: {}", tab.page().url, tab.page().body));
+    tab.submit(form.press(text)).await;
+}
+
+/// Writes another name into the page for editing the profile.
+async fn edit(tab: &mut Tab, name: &str) {
+    let form = tab.page().form().with("name", name);
+    tab.submit(form).await;
+}
+
+/// The policies that the browser was sent to, in order.
+fn policies(tab: &Tab) -> Vec<String> {
+    let is_start = |hop: &&crate::browser::Hop| hop.url.path().ends_with("/authorize");
+    tab.hops.iter().filter(is_start).map(|hop| hop.url.path().split('/').nth(2).unwrap().to_ascii_lowercase()).collect()
+}
+
+fn session(tab: &Tab) -> String {
+    let sent = tab.hops.last().unwrap().cookies.clone().unwrap();
+    sent.split("; ").find(|pair| !crate::raw::is_attempt(pair)).unwrap().to_owned()
+}
+
+/// The policy that the last tokens were asked of.
+fn token_policy(app: &App) -> String {
+    let asked = app.provider.last_request(Endpoint::Token).unwrap();
+    asked.path_and_query().split('/').nth(2).unwrap().to_ascii_lowercase()
+}
+
+/// MSAL-024, MSAL-042: the person is the tenant's, by the object id; the account at home has the policy in it, as in MSAL.
+#[tokio::test]
+async fn a_person_of_b2c_is_known_by_tenant_and_object_id() {
+    let app = app().await;
+    let mut tab = signed_in(&app).await;
+    let told = tab.page().json();
+    let id = app.provider.object_id("rosalind", DevTenant::PROSEWARE).unwrap();
+    assert_eq!(told["key"], format!("{} {id}", DevTenant::PROSEWARE.id()));
+    assert_eq!(told["tenant_id"], DevTenant::PROSEWARE.id());
+    assert_eq!(told["home_account_id"], format!("{id}-b2c_1_susi.{}", DevTenant::PROSEWARE.id()));
+    assert_eq!(told["is_guest"], false);
+    assert_eq!(app.provider.last_request(Endpoint::Token).unwrap().parameter("client_info"), Some("1"));
+    assert_eq!(tab.open(app.at("/paths")).await.json(), json!(["/auth/edit-profile", "/auth/reset-password"]));
+}
+
+/// C-400, MSAL-102: to the policy for that, back to signing in, and on to the page.
+#[tokio::test]
+async fn a_forgotten_password_is_reset_and_the_sign_in_goes_on() {
+    for mode in [ResponseMode::Query, ResponseMode::FormPost] {
+        let app = app_with(|config| config.with_response_mode(mode)).await;
+        let mut tab = app.browser().tab();
+        tab.open(app.at("/told?q=1")).await;
+        press(&mut tab, "forgot").await;
+        assert!(tab.page().body.contains("Reset your password"), "{}", tab.page().body);
+        assert_eq!(policies(&tab), ["b2c_1_reset"]);
+        press(&mut tab, "rosalind").await;
+        assert_eq!(policies(&tab).last().map(String::as_str), Some("b2c_1_susi"));
+        if tab.page().url.path() != "/told" {
+            press(&mut tab, "rosalind").await;
+        }
+        assert_eq!((tab.page().status, tab.page().url.query()), (StatusCode::OK, Some("q=1")), "{}", tab.page().body);
+        assert_eq!(token_policy(&app), "b2c_1_susi", "the grant is the sign-in's");
+    }
+}
+
+/// A provider that never stops saying so does not go in circles.
+#[tokio::test]
+async fn a_password_that_is_always_forgotten_ends_on_a_page() {
+    let app = app().await;
+    app.provider.sign_in_as("rosalind").unwrap();
+    for _ in 0..9 {
+        app.provider.change_next_callback(|parameters| {
+            parameters.retain(|(name, _)| name != "code");
+            parameters.push(("error".into(), "access_denied".into()));
+            parameters.push(("error_description".into(), "AADB2C90118: The user has forgotten their password.".into()));
+        });
+        app.provider.change_next_callback(|_| ());
+    }
+    let mut tab = app.browser().tab();
+    let page = tab.open(app.at("/told")).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.body);
+    assert!(page.body.contains("access_denied"), "{}", page.body);
+    let resets = policies(&tab).iter().filter(|policy| *policy == "b2c_1_reset").count();
+    assert_eq!(resets, 3);
+}
+
+/// C-401
+#[tokio::test]
+async fn cancelling_goes_home_without_an_error() {
+    let app = app().await;
+    let mut tab = app.browser().tab();
+    tab.open(app.at("/told")).await;
+    press(&mut tab, "decline").await;
+    assert_eq!((tab.page().url.path(), tab.page().body.as_str()), ("/", "nobody"));
+    // From the page for a new password, too.
+    tab.open(app.at("/told")).await;
+    press(&mut tab, "forgot").await;
+    press(&mut tab, "decline").await;
+    assert_eq!((tab.page().url.path(), tab.page().body.as_str()), ("/", "nobody"));
+}
+
+/// A home page that would send to the sign-in at once is no place to go: somebody who cancels for ever, or a provider that does, would never stop.
+#[tokio::test]
+async fn cancelling_where_home_is_protected_goes_to_the_page_that_is_not() {
+    let first = |provider: &tower_identity::dev::DevProvider, url: &str| {
+        provider.entra_config(DevTenant::PROSEWARE.domain(), url).unwrap()
+    };
+    let app = App::starting_from(
+        first,
+        tower_identity::dev::DevProviderBuilder::entra,
+        |config| config,
+        |layer| layer,
+        |router| router,
+    )
+    .await;
+    let mut tab = app.browser().tab();
+    tab.open(app.at("/me")).await;
+    press(&mut tab, "decline").await;
+    assert_eq!((tab.page().status, tab.page().url.path()), (StatusCode::OK, "/auth/signed-out"));
+}
+
+#[tokio::test]
+async fn an_edited_profile_is_seen_at_once_and_by_the_same_person() {
+    for mode in [ResponseMode::Query, ResponseMode::FormPost] {
+        let app = app_with(|config| config.with_response_mode(mode)).await;
+        let mut tab = signed_in(&app).await;
+        let before = tab.page().json();
+        tab.open(app.at("/auth/edit-profile?return_to=%2Fprofile%3Fq%3D1")).await;
+        assert!(tab.page().body.contains("Edit your profile"), "{}", tab.page().body);
+        edit(&mut tab, "Rosalind Elsie Franklin").await;
+        assert_eq!((tab.page().url.path(), tab.page().url.query()), ("/profile", Some("q=1")), "{}", tab.page().body);
+        let after = tab.page().json();
+        assert_eq!((&after["key"], &after["home_account_id"]), (&before["key"], &before["home_account_id"]));
+        assert_eq!(tab.open(app.at("/me")).await.json()["name"], "Rosalind Elsie Franklin");
+        assert_eq!(token_policy(&app), "b2c_1_susi");
+    }
+}
+
+/// If the claims cannot be read again without a page, the session goes on with those that it has.
+#[tokio::test]
+async fn a_profile_that_cannot_be_read_again_changes_nothing() {
+    let app = app().await;
+    let mut tab = signed_in(&app).await;
+    let before = session(&tab);
+    tab.open(app.at("/auth/edit-profile?return_to=/told")).await;
+    app.provider.change_next_callback(|_| ());
+    app.provider.change_next_callback(|parameters| {
+        parameters.retain(|(name, _)| name != "code");
+        parameters.push(("error".into(), "interaction_required".into()));
+        parameters.push(("error_description".into(), "AADB2C90077: User does not have an existing session.".into()));
+    });
+    edit(&mut tab, "R. E. Franklin").await;
+    assert_eq!((tab.page().status, tab.page().url.path()), (StatusCode::OK, "/told"), "{}", tab.page().body);
+    assert_eq!(session(&tab), before);
+    assert_eq!(tab.open(app.at("/me")).await.json()["name"], "Rosalind Franklin");
+}
+
+/// D18: an errand of somebody else signs nobody in.
+#[tokio::test]
+async fn another_persons_errand_changes_nothing() {
+    let app = app().await;
+    app.provider.add_person(DevPerson::new("lise", "Lise Meitner").with_tenant(DevTenant::PROSEWARE));
+    let mut tab = signed_in(&app).await;
+    let before = session(&tab);
+    for path in ["/auth/edit-profile", "/auth/reset-password"] {
+        app.provider.sign_in_as("lise").unwrap();
+        let page = tab.open(app.at(path)).await;
+        assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.body);
+        assert!(page.body.contains("person_changed"), "{}", page.body);
+        tab.open(app.at("/me")).await;
+        assert_eq!((session(&tab), &tab.page().json()["name"]), (before.clone(), &json!("Rosalind Franklin")));
+    }
+}
+
+/// A token of another policy than the one that was asked is none, at either.
+#[tokio::test]
+async fn a_token_of_another_policy_is_refused() {
+    let app = app().await;
+    app.provider.sign_in_as("rosalind").unwrap();
+    app.provider.change_next_id_token(|claims| drop(claims.insert("tfp".into(), "B2C_1_reset".into())));
+    let page = app.browser().tab().open(app.at("/told")).await.clone();
+    assert!(!page.status.is_success() && page.body.contains("token_mismatch"), "{}", page.body);
+    let mut tab = signed_in(&app).await;
+    app.provider.sign_in_as("rosalind").unwrap();
+    app.provider.change_next_id_token(|claims| drop(claims.insert("tfp".into(), "B2C_1_susi".into())));
+    let page = tab.open(app.at("/auth/reset-password")).await;
+    assert!(!page.status.is_success() && page.body.contains("token_mismatch"), "{}", page.body);
+    assert_eq!(tab.open(app.at("/told")).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn who_is_signed_in_resets_a_password_and_stays_signed_in() {
+    let app = app().await;
+    let mut tab = signed_in(&app).await;
+    let before = session(&tab);
+    tab.open(app.at("/auth/reset-password?return_to=/profile")).await;
+    if tab.page().url.path() != "/profile" {
+        press(&mut tab, "rosalind").await;
+    }
+    assert_eq!((tab.page().status, tab.page().url.path()), (StatusCode::OK, "/profile"), "{}", tab.page().body);
+    assert_eq!(session(&tab), before);
+}
+
+#[tokio::test]
+async fn cancelling_an_errand_leads_back_to_the_page_of_the_link() {
+    let app = app().await;
+    let mut tab = signed_in(&app).await;
+    tab.open(app.at("/auth/edit-profile?return_to=/profile")).await;
+    press(&mut tab, "decline").await;
+    assert_eq!((tab.page().status, tab.page().url.path()), (StatusCode::OK, "/profile"));
+}
+
+/// Nobody has no profile; frames and scripts start nothing; where to return to is one of our pages.
+#[tokio::test]
+async fn errands_are_started_by_people_who_are_signed_in() {
+    let app = app().await;
+    let mut tab = app.browser().tab();
+    tab.open(app.at("/auth/edit-profile?return_to=/told")).await;
+    assert_eq!(policies(&tab), ["b2c_1_susi"]);
+    press(&mut tab, "rosalind").await;
+    assert_eq!(tab.page().url.path(), "/told");
+    let asked = app.provider.requests(Endpoint::Authorization);
+    for path in ["/auth/edit-profile", "/auth/reset-password"] {
+        assert_eq!(tab.fetch(Method::GET, path).await.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(tab.frame(path).await.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(tab.fetch(Method::POST, path).await.status, StatusCode::BAD_REQUEST);
+    }
+    assert_eq!(app.provider.requests(Endpoint::Authorization), asked);
+    app.provider.sign_in_as("rosalind").unwrap();
+    for elsewhere in ["https://evil.example/", "//evil.example", "/auth/edit-profile"] {
+        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", elsewhere).finish();
+        tab.open(app.at(&format!("/auth/reset-password?{query}"))).await;
+        assert_eq!(tab.page().url.as_str(), app.at("/"), "{elsewhere}");
+    }
+}
+
+/// The sign-in policy's, whatever was done at others since.
+#[tokio::test]
+async fn renewal_and_sign_out_are_at_the_sign_in_policy() {
+    let app = app().await;
+    let mut tab = signed_in(&app).await;
+    tab.open(app.at("/auth/edit-profile?return_to=/told")).await;
+    edit(&mut tab, "Rosalind F.").await;
+    app.turn(3600 + 300);
+    assert_eq!(tab.open(app.at("/told")).await.status, StatusCode::OK);
+    let refresh = app.provider.last_request(Endpoint::Token).unwrap();
+    assert_eq!((token_policy(&app).as_str(), refresh.parameter("grant_type")), ("b2c_1_susi", Some("refresh_token")));
+    tab.submit(html::Form::post("/auth/logout")).await;
+    let end = app.provider.last_request(Endpoint::EndSession).unwrap();
+    assert!(end.path_and_query().to_ascii_lowercase().contains("/b2c_1_susi/"), "{}", end.path_and_query());
+    assert_eq!(tab.open(app.at("/")).await.body, "nobody");
+}
+
+/// C-404: a request cannot name a policy, so that there are never more than the configured ones to keep documents of.
+#[tokio::test]
+async fn a_policy_is_never_chosen_by_a_request() {
+    let app = app().await;
+    let mut tab = app.browser().tab();
+    for number in 0..101 {
+        tab.open(app.at(&format!("/auth/reset-password?p=b2c_1_{number}&policy=b2c_1_{number}"))).await;
+        assert_eq!(policies(&tab), ["b2c_1_reset"]);
+    }
+    assert_eq!(app.provider.requests(Endpoint::Discovery), 1);
+}
+
+/// The paths are the layer's own only where there is a policy.
+#[tokio::test]
+async fn without_policies_there_are_no_errands() {
+    let app = App::start().await;
+    let mut tab = app.signed_in().await;
+    assert_eq!(tab.open(app.at("/auth/edit-profile")).await.status, StatusCode::NOT_FOUND);
+}

@@ -1,0 +1,113 @@
+//! Groups that a token has no room for, read from the small Graph of the development provider.
+
+use axum::{
+    Json, Router,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde_json::json;
+use tower_identity::{
+    Groups, IdentityConfig, Tokens,
+    config::GroupsFrom,
+    dev::{DevTenant, Endpoint},
+    require_login,
+};
+
+use crate::{app::App, browser::Tab, entra_app::app_with_routes};
+
+/// What the claims say, and what the handle finds.
+async fn groups(tokens: Tokens) -> Response {
+    let in_claims = match tokens.user().groups() {
+        Groups::Listed(groups) => json!(groups.len()),
+        Groups::TooMany => json!("too many"),
+    };
+    match tokens.groups().await {
+        Ok(groups) => Json(json!({ "claims": in_claims, "all": groups.len(), "last": groups.last() })).into_response(),
+        Err(error) => (StatusCode::BAD_GATEWAY, error.reason()).into_response(),
+    }
+}
+
+async fn app(settings: impl FnOnce(IdentityConfig) -> IdentityConfig, last: &'static str) -> App {
+    let guarded = Router::new().route("/guarded", get(|| async { "in" })).route_layer(require_login().with_groups([last]));
+    app_with_routes(DevTenant::CONTOSO.id(), settings, |router| router.route("/groups", get(groups)).merge(guarded)).await
+}
+
+async fn signed_in(app: &App, person: &str) -> Tab {
+    app.provider.sign_in_as(person).unwrap();
+    let mut tab = app.browser().tab();
+    let page = tab.open(app.at("/me")).await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+    tab
+}
+
+/// The last of Grace's 250 groups.
+async fn last_group() -> &'static str {
+    let app = app(|config| config.with_scopes(["User.Read"]), "").await;
+    let told = signed_in(&app, "grace").await.open(app.at("/groups")).await.json();
+    Box::leak(told["last"].as_str().unwrap().to_owned().into_boxed_str())
+}
+
+fn from_graph(config: IdentityConfig) -> IdentityConfig {
+    config.with_groups(GroupsFrom::Graph)
+}
+
+/// C-396
+#[tokio::test]
+async fn a_handler_gets_all_groups_when_it_asks() {
+    let app = app(|config| config.with_scopes(["User.Read"]), "").await;
+    let mut tab = signed_in(&app, "grace").await;
+    let asked = app.provider.requests(Endpoint::Token);
+    for _ in 0..3 {
+        let told = tab.open(app.at("/groups")).await.json();
+        assert_eq!((&told["claims"], &told["all"]), (&json!("too many"), &json!(250)));
+    }
+    assert!(app.provider.requests(Endpoint::Token) <= asked + 1);
+    let few = signed_in(&app, "ada").await.open(app.at("/groups")).await.json();
+    assert_eq!(few["claims"], few["all"]);
+}
+
+/// C-396: and a guard lets nobody through as long as they are not known.
+#[tokio::test]
+async fn the_sign_in_reads_all_groups_where_it_is_wanted() {
+    let last = last_group().await;
+    let without = app(|config| config.with_scopes(["User.Read"]), last).await;
+    assert_eq!(signed_in(&without, "grace").await.open(without.at("/guarded")).await.status, StatusCode::FORBIDDEN);
+
+    // With a token of the sign-in that is for Graph, and with one that has to be got first.
+    for scopes in [&["User.Read"][..], &["api://tasks/Tasks.Read", "User.Read"]] {
+        let app = app(|config| from_graph(config.with_scopes(scopes.iter().copied())), last).await;
+        let mut tab = signed_in(&app, "grace").await;
+        assert_eq!(tab.open(app.at("/guarded")).await.body, "in", "{scopes:?}");
+        assert_eq!(tab.open(app.at("/groups")).await.json()["claims"], 250);
+        assert_eq!(tab.open(app.at("/me")).await.json()["claims"]["groups"].as_array().unwrap().len(), 250);
+        app.turn(3600 + 300);
+        assert_eq!(tab.open(app.at("/guarded")).await.body, "in", "after a renewal, {scopes:?}");
+        assert_eq!(tab.open(app.at("/token?scope=User.Read")).await.status, StatusCode::OK, "the refresh token is the right one");
+        assert_eq!(signed_in(&app, "ada").await.open(app.at("/guarded")).await.status, StatusCode::FORBIDDEN);
+    }
+}
+
+/// Without the permission the sign-in goes on, and what is not known is not allowed.
+#[tokio::test]
+async fn groups_that_graph_does_not_tell_are_not_none() {
+    let app = app(from_graph, last_group().await).await;
+    let mut tab = signed_in(&app, "grace").await;
+    assert_eq!(tab.open(app.at("/guarded")).await.status, StatusCode::FORBIDDEN);
+    let page = tab.open(app.at("/groups")).await;
+    assert_eq!((page.status, page.body.as_str()), (StatusCode::BAD_GATEWAY, "consent_required"));
+}
+
+/// A provider without Graph says so.
+#[tokio::test]
+async fn elsewhere_there_is_nobody_to_ask() {
+    let app = App::whole(
+        |provider| provider.with_people([tower_identity::dev::DevPerson::new("ada", "Ada").with_claim("hasgroups", true)]),
+        |config| config,
+        |layer| layer,
+        |router| router.route("/groups", get(groups)),
+    )
+    .await;
+    let page = signed_in(&app, "ada").await.open(app.at("/groups")).await.clone();
+    assert_eq!((page.status, page.body.as_str()), (StatusCode::BAD_GATEWAY, "not_configured"));
+}
