@@ -4,7 +4,17 @@
 //! $ cargo run --example quickstart
 //! ```
 //!
-//! Without configuration it brings a provider of its own, which signs in a few invented people. With `IDENTITY_*` variables it uses a real one:
+//! Without configuration it brings a provider of its own, which signs in a few invented people. With `IDENTITY_DEV` that provider imitates Microsoft's:
+//!
+//! | `IDENTITY_DEV` | |
+//! |---|---|
+//! | `entra` | Entra ID, the tenant Contoso with its people and guests |
+//! | `entra-common` | Entra ID, `common`: people of Contoso and personal accounts may sign in, those of Fabrikam may not |
+//! | `b2c` | Azure AD B2C, with policies for profile and password |
+//! | `external-id` | External ID |
+//!
+//! `IDENTITY_DEV_TOKEN_SECONDS` is how long ID tokens live there, to see the session being renewed. With other `IDENTITY_*` variables it uses a real
+//! provider:
 //!
 //! | variable | |
 //! |---|---|
@@ -22,7 +32,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to whoever started it")]
 
-use std::{env, process::ExitCode};
+use std::{env, process::ExitCode, time::Duration};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::{
@@ -37,7 +47,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tower_identity::{
-    Clock, ErrorKind, IdentityConfig, IdentityLayer, SystemClock, Tokens, User, ValidConfig, dev::DevProvider, require_login,
+    Clock, ErrorKind, IdentityConfig, IdentityLayer, SystemClock, Tokens, User, ValidConfig,
+    dev::{DevProvider, DevTenant},
+    require_login,
 };
 
 #[tokio::main]
@@ -57,10 +69,11 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let home = format!("http://localhost:{}", listener.local_addr()?.port());
 
     // The handle lives as long as the application: dropping it stops the provider.
-    let provider = if is_configured() { None } else { Some(DevProvider::start().await?) };
-    let mut config = match &provider {
-        Some(provider) => provider.config(&home)?,
-        None => IdentityConfig::from_env()?,
+    let (provider, mut config) = if is_configured() {
+        (None, IdentityConfig::from_env()?)
+    } else {
+        let (provider, config) = development_provider(&home).await?;
+        (Some(provider), config)
     };
     if variable("IDENTITY_SCOPE").is_none() {
         config = config.with_scopes(["email"]);
@@ -68,12 +81,37 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let config = config.add_public_path("/").add_public_path("/health").build()?;
 
     match &provider {
-        Some(provider) => println!("Not configured, so here is a provider with invented people: {}", provider.issuer()),
+        Some(provider) => println!("Not configured, so here is a provider with invented people: http://{}", provider.address()),
         None => println!("{config}"),
     }
     println!("\n  Open {} and sign in.\n", variable("IDENTITY_BASE_URL").unwrap_or(home));
     axum::serve(listener, app(config)).await?;
     Ok(())
+}
+
+/// A provider in this process, and the configuration for the application at `home`.
+async fn development_provider(home: &str) -> Result<(DevProvider, IdentityConfig), Box<dyn std::error::Error>> {
+    let mut builder = DevProvider::builder();
+    if let Some(seconds) = variable("IDENTITY_DEV_TOKEN_SECONDS") {
+        builder = builder.with_id_token_life(Duration::from_secs(seconds.parse()?));
+    }
+    let Some(kind) = variable("IDENTITY_DEV") else {
+        let provider = builder.start().await?;
+        let config = provider.config(home)?;
+        return Ok((provider, config));
+    };
+    let provider = builder.entra().start().await?;
+    let config = match kind.as_str() {
+        "entra" => provider.entra_config(DevTenant::CONTOSO.id(), home)?,
+        "entra-common" => {
+            let allowed = [DevTenant::CONTOSO.id(), DevTenant::PERSONAL.id()];
+            provider.entra_config("common", home)?.with_tenants(allowed)?
+        }
+        "b2c" => provider.entra_config(DevTenant::PROSEWARE.domain(), home)?,
+        "external-id" => provider.entra_config(DevTenant::WOODGROVE.id(), home)?,
+        other => return Err(format!("IDENTITY_DEV is entra, entra-common, b2c or external-id, not {other:?}").into()),
+    };
+    Ok((provider, config))
 }
 
 /// A variable's value; an empty one is as good as none.
@@ -83,8 +121,10 @@ fn variable(name: &str) -> Option<String> {
 
 /// Whether any variable speaks of a provider, so that a mistake in one of them is told instead of being covered by the development provider.
 fn is_configured() -> bool {
-    let speaks =
-        |name: &str| ["IDENTITY_", "AUTHORITY", "OIDC_AUTHORITY", "AzureAd__"].iter().any(|start| name.starts_with(start));
+    let speaks = |name: &str| {
+        ["IDENTITY_", "AUTHORITY", "OIDC_AUTHORITY", "AzureAd__"].iter().any(|start| name.starts_with(start))
+            && !name.starts_with("IDENTITY_DEV")
+    };
     env::vars_os().any(|(name, value)| speaks(&name.to_string_lossy()) && !value.is_empty())
 }
 
@@ -122,6 +162,8 @@ async fn index(user: Option<User>) -> Html<String> {
                             li { a href="token" { "An access token" } " (" code { "/token" } ", its fingerprint only)" }
                             li { a href="admin" { "For administrators" } " (" code { "/admin" } ", needs the role " code { "Admin" } ")" }
                         }
+                        @if let Some(path) = user.edit_profile_path() { p { a href=(path) { "Edit your profile" } } }
+                        @if let Some(path) = user.reset_password_path() { p { a href=(path) { "Choose a new password" } } }
                         form method="post" action="auth/logout" { button { "Sign out" } }
                     } @else {
                         h1 { "Hello, whoever you are" }

@@ -97,13 +97,13 @@ export async function start_app(origin, variables) {
 /**
  * One test: `body` gets a fresh app, registered at the certified provider, and a fresh browser profile.
  *
- * `client` adds to the client's metadata, `variables` to the app's. With `development: true` nothing is configured, so that the app starts its own
- * provider. `cookies: false` is a person who allows the app no cookies.
+ * `client` adds to the client's metadata, `variables` to the app's. With `development: true` no provider is configured, so that the app starts its own
+ * (`IDENTITY_DEV` says which). `cookies: false` is a person who allows the app no cookies.
  */
 export function scenario(name, { client, variables, development = false, cookies = true }, body) {
   test(name, { timeout: 60 * SECONDS }, async () => {
     const origin = `http://localhost:${await free_port()}`;
-    const app = await start_app(origin, development ? {} : { ...(await configured(origin, client)), ...variables });
+    const app = await start_app(origin, { ...(development ? {} : await configured(origin, client)), ...variables });
     const context = await new_profile({ cookies });
     try {
       context.setDefaultTimeout(15 * SECONDS);
@@ -149,7 +149,7 @@ export async function sign_in(page, person = 'ada') {
 export async function pick(page, person) {
   await page.getByRole('button', { name: person }).click();
   const back = page.waitForURL((url) => url.hostname === 'localhost');
-  const consent = page.getByRole('button', { name: 'Allow' });
+  const consent = page.getByRole('button', { name: 'Allow', exact: true });
   await Promise.race([back, consent.click().catch(() => back)]);
   await back;
 }
