@@ -230,6 +230,8 @@ impl DevProviderBuilder {
             access_tokens: Shelf::default(),
             refresh_tokens: Shelf::default(),
             consents: HashSet::new(),
+            devices: Shelf::default(),
+            used_assertions: HashSet::new(),
             required_contexts: Vec::new(),
         };
         let server = Arc::new(Server::new(address, self.clock, world, state));

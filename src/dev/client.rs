@@ -1,5 +1,6 @@
 //! The applications that people sign in to.
 
+use serde_json::{Map, Value};
 use url::{Host, Url};
 
 use super::{
@@ -32,6 +33,8 @@ pub struct DevClient {
     pub(super) refresh_tokens: RefreshTokens,
     pub(super) accounts: Accounts,
     pub(super) admin_scopes: Vec<String>,
+    /// Public keys, as the members of a JWK.
+    pub(super) keys: Vec<Map<String, Value>>,
 }
 
 /// Whether people are asked before an application gets something.
@@ -77,6 +80,7 @@ impl DevClient {
             refresh_tokens: RefreshTokens::default(),
             accounts: Accounts::default(),
             admin_scopes: Vec::new(),
+            keys: Vec::new(),
         }
     }
 
@@ -122,6 +126,16 @@ impl DevClient {
     #[must_use]
     pub fn with_refresh_tokens(mut self, when: RefreshTokens) -> Self {
         self.refresh_tokens = when;
+        self
+    }
+
+    /// Registers a public key, as the members of a JWK (RFC 7517), with which the application can prove itself instead of by a secret (`private_key_jwt`
+    /// with RS256, PS256 or ES256).
+    ///
+    /// If the key has `kid`, `x5t#S256` or `x5t`, the header of an assertion has to have one of them with the same value.
+    #[must_use]
+    pub fn with_key(mut self, jwk: Map<String, Value>) -> Self {
+        self.keys.push(jwk);
         self
     }
 

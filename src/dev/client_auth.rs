@@ -6,6 +6,7 @@ use http::header;
 use percent_encoding::percent_decode_str;
 
 use super::{
+    assertion,
     client::DevClient,
     fault::{self, Fault},
     realm::Realm,
@@ -19,13 +20,15 @@ use crate::{
 };
 
 /// The client that sent the request, or the answer it gets instead.
-pub(super) fn authenticate(server: &Server, state: &State, incoming: &Incoming) -> Result<DevClient, Box<Response>> {
+pub(super) fn authenticate(server: &Server, state: &mut State, incoming: &Incoming) -> Result<DevClient, Box<Response>> {
     let header = incoming.header(header::AUTHORIZATION);
     let answered = |fault: &Fault| Box::new(fault::json_answer(server, incoming, fault));
     let refused = |description: &str| answered(&Fault::new("invalid_client", description));
-    let form_id = incoming.form.first("client_id");
+    let assertion = incoming.form.first("client_assertion");
+    let named = assertion.and_then(assertion::named);
+    let form_id = incoming.form.first("client_id").or(named.as_deref());
     let form_secret = incoming.form.first("client_secret");
-    let (id, given) = match (header, form_secret) {
+    let (id, given) = match (header, form_secret.or(assertion)) {
         (Some(_), Some(_)) => {
             // RFC 6749 section 2.3: not more than one method in each request.
             let description = "the client authenticates in two ways at once";
@@ -38,9 +41,9 @@ pub(super) fn authenticate(server: &Server, state: &State, incoming: &Incoming) 
             }
             (id, Some((ClientAuthMethod::Basic, secret)))
         }
-        (None, secret) => {
+        (None, _) => {
             let id = form_id.ok_or_else(|| refused("no client is named"))?.to_owned();
-            (id, secret.map(|secret| (ClientAuthMethod::Post, secret.to_owned())))
+            (id, form_secret.map(|secret| (ClientAuthMethod::Post, secret.to_owned())))
         }
     };
     let unknown = || {
@@ -52,12 +55,19 @@ pub(super) fn authenticate(server: &Server, state: &State, incoming: &Incoming) 
         }
     };
     let client = state.client(&id).filter(|client| client.is_known_in(&incoming.realm)).ok_or_else(unknown)?;
-    match (&client.secret, given) {
-        (None, None) => Ok(client.clone()),
-        (None, Some(_)) => Err(answered(&Fault::new("invalid_client", "the client has no secret, but sent one").entra(700_025))),
-        (Some(_), None) => {
-            Err(answered(&Fault::new("invalid_client", "the client has to authenticate").entra(7_000_218).b2c(90_079)))
+    if let Some(assertion) = assertion {
+        let client = client.clone();
+        let failed = |description: &str| answered(&Fault::new("invalid_client", description).entra(700_027).b2c(90_081));
+        if form_secret.is_some() {
+            return Err(failed("the client authenticates in two ways at once"));
         }
+        assertion::check(server, state, incoming, &client, assertion).map_err(failed)?;
+        return Ok(client);
+    }
+    match (&client.secret, given) {
+        (None, None) if client.keys.is_empty() => Ok(client.clone()),
+        (None, Some(_)) => Err(answered(&Fault::new("invalid_client", "the client has no secret, but sent one").entra(700_025))),
+        (_, None) => Err(answered(&Fault::new("invalid_client", "the client has to authenticate").entra(7_000_218).b2c(90_079))),
         (Some(_), Some((method, _))) if client.method.is_some_and(|only| only != method) => {
             Err(refused("the client is registered for the other authentication method"))
         }

@@ -149,15 +149,22 @@ fn access_token(server: &Server, state: &mut State, wanted: &Wanted<'_>, granted
         Resource::Graph => unguessable()?,
         Resource::Api(audience) => {
             let person = state.person(&grant.person);
+            let application = guid_of(&["application", &grant.client, tenant.id]);
             let scopes: Vec<&str> = granted.iter().filter_map(|scope| resource(server, scope)).map(|(_, name)| name).collect();
             let mut claims = members(json!({
                 "iss": token_issuer(server, tenant), "aud": audience.strip_prefix("api://").unwrap_or(audience), "ver": "2.0",
                 "iat": now, "nbf": now, "exp": expires, "azp": grant.client, "azpacr": "1", "scp": scopes.join(" "), "tid": tenant.id,
-                "sub": person.map(|person| subject(person, tenant, audience)), "oid": person.map(|person| object_id(person, tenant)),
+                "sub": person.map_or_else(|| application.clone(), |person| subject(person, tenant, audience)),
+                "oid": person.map_or_else(|| application.clone(), |person| object_id(person, tenant)),
                 "name": person.map(|person| person.name.clone()), "uti": uti()?, "sid": grant.signed_in.sid,
             }));
-            if let Some(person) = person {
-                list(&mut claims, "roles", &person.roles);
+            match person {
+                Some(person) => list(&mut claims, "roles", &person.roles),
+                // The token of an application is about nobody.
+                None => {
+                    claims.retain(|name, _| !["scp", "name", "sid"].contains(&name.as_str()));
+                    claims.insert("idtyp".into(), "app".into());
+                }
             }
             list(&mut claims, "acrs", &grant.signed_in.contexts);
             let key = state.keys_of(Some(tenant)).current()?;

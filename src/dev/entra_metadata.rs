@@ -39,6 +39,7 @@ pub(super) fn document(server: &Server, algorithm: &str, realm: &Realm) -> Map<S
     if !matches!(realm, Realm::B2c { .. }) {
         document.extend(members(json!({
             "userinfo_endpoint": server.url("/graph/oidc/userinfo"),
+            "device_authorization_endpoint": at("/oauth2/v2.0/devicecode"),
             "msgraph_host": cloud(server),
             "cloud_instance_name": cloud(server),
             "tenant_region_scope": if matches!(realm, Realm::Entra(Audience::Tenant(_))) { json!("EU") } else { Value::Null },

@@ -130,7 +130,7 @@ pub(super) fn refresh(
 }
 
 /// Whether the person has agreed to these scopes, at whatever sign-in, and has signed in as strongly as they need.
-fn consented(
+pub(super) fn consented(
     server: &Server,
     state: &State,
     grant: &Grant,

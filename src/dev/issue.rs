@@ -32,7 +32,8 @@ fn access_token(server: &Server, state: &mut State, grant_id: &str, grant: &Gran
     let token = match state.access_token_format {
         AccessTokenFormat::Opaque => unguessable()?,
         AccessTokenFormat::Jwt => {
-            let subject = state.person(&grant.person).map(|person| person.subject.clone());
+            // The client's own tokens are about itself (RFC 9068 section 2.2).
+            let subject = state.person(&grant.person).map_or_else(|| grant.client.clone(), |person| person.subject.clone());
             let claims = members(json!({
                 "iss": server.issuer, "sub": subject, "aud": grant.client, "client_id": grant.client,
                 "scope": scopes.join(" "), "iat": now, "exp": expires, "jti": unguessable()?,

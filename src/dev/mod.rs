@@ -4,7 +4,7 @@
 //! specifications have it. Feature `dev-provider`.
 //!
 //! - It listens on loopback addresses only, and answers requests only if their `Host` is a loopback name.
-//! - Code flow only; PKCE with S256 is enforced; redirect addresses are compared character by character; codes work once; refresh tokens
+//! - For browsers the code flow only; without one device codes, client credentials and passwords; PKCE with S256 is enforced; redirect addresses are compared character by character; codes work once; refresh tokens
 //!   rotate, and a reused one revokes all that came from the sign-in.
 //! - The client `quickstart` may use any redirect address on a loopback host. Others are added with [`DevProvider::add_client`].
 //! - The handle commands it from a test: who signs in, what fails, what waits, how long things live; and it counts requests.
@@ -45,17 +45,20 @@
 //! It signs anybody in as anybody. Its keys and secrets exist only while it runs. Never build it into what you deploy: keep the feature in
 //! `dev-dependencies`, or behind a feature of your own.
 
+mod assertion;
 mod authorize;
 mod builder;
 mod callback;
 mod client;
 mod client_auth;
+mod device;
 mod end_session;
 mod entra_issue;
 mod entra_metadata;
 mod entra_pages;
 mod entra_token;
 mod fault;
+mod grants;
 mod graph;
 mod interaction;
 mod issue;

@@ -230,7 +230,30 @@ pub(super) fn sign_out(action: &str, person: &DevPerson, parameters: &Parameters
 
 /// The end, without an application to go back to.
 pub(super) fn signed_out() -> Response {
-    page(StatusCode::OK, "Signed out", "'none'", NO_FRAMES, &html! { p { "You can close this page." } })
+    message("Signed out", "You can close this page.")
+}
+
+/// A page that only says something.
+pub(super) fn message(title: &str, text: &str) -> Response {
+    page(StatusCode::OK, title, "'none'", NO_FRAMES, &html! { p { (text) } })
+}
+
+/// Where people type the code that a device shows.
+pub(super) fn device(state: &State, typed: &str) -> Response {
+    let content = html! {
+        p { "Type the code only if it is your own device that shows it." }
+        form method="post" action=(path::DEVICE) {
+            label for="user_code" { "Code" }
+            input id="user_code" name="user_code" value=(typed) autocomplete="off" required autofocus;
+            ul.people {
+                @for person in &state.people {
+                    li { button.person name="person" value=(person.id) { strong { (person.name) } span.detail { (person.username) } } }
+                }
+            }
+            button.quiet name="decision" value="decline" { "Decline" }
+        }
+    };
+    page(StatusCode::OK, "Sign in on a device", "'self'", NO_FRAMES, &content)
 }
 
 /// The authorization response as a form that submits itself, or on a click where scripts are off.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::tenant::DevTenant;
-use crate::secret::base64url;
+use crate::secret::{Secret, base64url};
 
 /// A person whom the development provider can sign in.
 ///
@@ -41,6 +41,7 @@ pub struct DevPerson {
     pub(super) home: Option<String>,
     pub(super) guest_in: Vec<String>,
     pub(super) administrator: bool,
+    pub(super) password: Option<Secret>,
     /// Whether the account was made at the provider and not used yet.
     pub(super) is_new: bool,
 }
@@ -68,6 +69,7 @@ impl DevPerson {
             home: None,
             guest_in: Vec::new(),
             administrator: false,
+            password: None,
             is_new: false,
             id,
         }
@@ -154,6 +156,13 @@ impl DevPerson {
     #[must_use]
     pub fn add_guest_tenant(mut self, tenant: DevTenant) -> Self {
         self.guest_in.push(tenant.id().to_owned());
+        self
+    }
+
+    /// Sets a password, for applications that ask for it themselves (RFC 6749 section 4.3). Without one nobody signs in so; no page ever asks for it.
+    #[must_use]
+    pub fn with_password(mut self, password: impl Into<Secret>) -> Self {
+        self.password = Some(password.into());
         self
     }
 

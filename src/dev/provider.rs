@@ -7,6 +7,7 @@ use tokio::{sync::oneshot, task::JoinHandle};
 use super::{
     builder::{DevProviderBuilder, QUICKSTART, QUICKSTART_IN_ENTRA},
     client::DevClient,
+    device,
     keys::OldKeys,
     person::DevPerson,
     server::Server,
@@ -145,6 +146,18 @@ impl DevProvider {
     /// Shows the pages again: ends [`sign_in_as`](Self::sign_in_as).
     pub fn show_pages(&self) {
         self.server.state().stand_in = None;
+    }
+
+    /// Answers a device's request (RFC 8628) in place of somebody at the page: `person` agrees, or `None` declines.
+    ///
+    /// # Errors
+    ///
+    /// No device waits with this code, or the person is not known there.
+    pub fn answer_device(&self, user_code: &str, person: Option<&str>) -> Result<(), ConfigError> {
+        let wrong = |problem: String| ConfigError::new("answer_device", problem);
+        let mut state = self.server.state();
+        let decided = device::decide(&self.server, &mut state, user_code, person).map_err(|error| wrong(error.to_string()))?;
+        decided.map(|_| ()).map_err(|problem| wrong(problem.to_owned()))
     }
 
     /// Signs everybody out at the provider, in all browsers. Tokens stay valid.

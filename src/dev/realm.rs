@@ -158,6 +158,8 @@ pub(super) enum Place {
     Authorize,
     Interaction,
     Token,
+    DeviceAuthorization,
+    DevicePage,
     UserInfo,
     EndSession,
     Revoke,
@@ -174,12 +176,13 @@ impl Place {
             Self::Keys => Endpoint::Keys,
             Self::Authorize => Endpoint::Authorization,
             Self::Token => Endpoint::Token,
+            Self::DeviceAuthorization => Endpoint::DeviceAuthorization,
             Self::UserInfo => Endpoint::UserInfo,
             Self::EndSession => Endpoint::EndSession,
             Self::Revoke => Endpoint::Revocation,
             Self::Introspect => Endpoint::Introspection,
             Self::Graph => Endpoint::Graph,
-            Self::Home | Self::Interaction | Self::Nothing => return None,
+            Self::Home | Self::Interaction | Self::DevicePage | Self::Nothing => return None,
         })
     }
 }
@@ -189,6 +192,7 @@ pub(super) fn route(server: &Server, path: &str) -> (Realm, Place) {
     match (path, &server.world) {
         ("/", _) => (Realm::Plain, Place::Home),
         (path::INTERACTION, _) => (Realm::Plain, Place::Interaction),
+        (path::DEVICE, _) => (Realm::Plain, Place::DevicePage),
         (_, None) => (Realm::Plain, plain(path)),
         (_, Some(world)) => entra(world, path).unwrap_or((Realm::Plain, Place::Nothing)),
     }
@@ -200,6 +204,7 @@ fn plain(path: &str) -> Place {
         path::KEYS => Place::Keys,
         path::AUTHORIZE => Place::Authorize,
         path::TOKEN => Place::Token,
+        path::DEVICE_AUTHORIZATION => Place::DeviceAuthorization,
         path::USER_INFO => Place::UserInfo,
         path::END_SESSION => Place::EndSession,
         path::REVOKE => Place::Revoke,
@@ -244,6 +249,7 @@ fn place(rest: &[&str]) -> Option<Place> {
         ["discovery", "v2.0", "keys"] => Place::Keys,
         ["oauth2", "v2.0", "authorize"] => Place::Authorize,
         ["oauth2", "v2.0", "token"] => Place::Token,
+        ["oauth2", "v2.0", "devicecode"] => Place::DeviceAuthorization,
         ["oauth2", "v2.0", "logout"] => Place::EndSession,
         _ => return None,
     })

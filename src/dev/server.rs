@@ -14,7 +14,7 @@ use http::{Method, StatusCode, header};
 use url::{Host, Url};
 
 use super::{
-    authorize, end_session, graph, interaction, metadata, pages,
+    authorize, device, end_session, graph, interaction, metadata, pages,
     realm::{self, Place},
     reply,
     request::Incoming,
@@ -91,6 +91,8 @@ pub(super) mod path {
     pub(in crate::dev) const AUTHORIZE: &str = "/authorize";
     pub(in crate::dev) const INTERACTION: &str = "/interaction";
     pub(in crate::dev) const TOKEN: &str = "/token";
+    pub(in crate::dev) const DEVICE_AUTHORIZATION: &str = "/device-authorization";
+    pub(in crate::dev) const DEVICE: &str = "/device";
     pub(in crate::dev) const USER_INFO: &str = "/userinfo";
     pub(in crate::dev) const END_SESSION: &str = "/end-session";
     pub(in crate::dev) const REVOKE: &str = "/revoke";
@@ -166,6 +168,8 @@ fn dispatch(server: &Server, place: Place, incoming: &Incoming) -> Result<Respon
         Place::Authorize => (&[Method::GET, Method::POST], authorize::authorize),
         Place::Interaction => (&[Method::POST], interaction::answered),
         Place::Token => (&[Method::POST], token::token),
+        Place::DeviceAuthorization => (&[Method::POST], device::authorize),
+        Place::DevicePage => (&[Method::GET, Method::POST], device::page),
         Place::UserInfo => (&[Method::GET, Method::POST], user_info::user_info),
         Place::EndSession => (&[Method::GET, Method::POST], end_session::end_session),
         Place::Revoke => (&[Method::POST], token_status::revoke),

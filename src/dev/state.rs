@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::{
     authorize::AuthorizationRequest,
     client::DevClient,
+    device::Device,
     entra_issue::Resource,
     keys::{EntraKeys, Keys},
     person::DevPerson,
@@ -240,6 +241,9 @@ pub(super) struct State {
     pub(super) refresh_tokens: Shelf<RefreshTokenEntry>,
     /// Person (or the tenant for everybody in it), client, scope.
     pub(super) consents: HashSet<(String, String, String)>,
+    pub(super) devices: Shelf<Device>,
+    /// Client and `jti` of the assertions that were used.
+    pub(super) used_assertions: HashSet<String>,
     /// Scope, and the authentication context that it needs.
     pub(super) required_contexts: Vec<(String, String)>,
 }

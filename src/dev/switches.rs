@@ -27,6 +27,8 @@ pub enum Endpoint {
     Revocation,
     /// Introspection (RFC 7662).
     Introspection,
+    /// Device authorization (RFC 8628 section 3.1).
+    DeviceAuthorization,
     /// Every call of the small Graph that belongs to the imitated Entra.
     Graph,
 }

@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 
 use super::{
     client::DevClient,
-    client_auth, entra_token,
+    client_auth, device, entra_token,
     fault::{self, Fault},
-    issue,
+    grants, issue,
     realm::{Audience, Realm},
     reply,
     request::Incoming,
@@ -51,7 +51,11 @@ pub(super) fn token(server: &Server, incoming: &Incoming) -> Result<Response, Er
     let answer = match incoming.form.first("grant_type") {
         Some("authorization_code") => redeem(server, state, &client, incoming)?,
         Some("refresh_token") => refresh(server, state, &client, incoming)?,
-        Some(_) => Err(Fault::new("unsupported_grant_type", "only authorization_code and refresh_token are supported")),
+        Some("client_credentials") => grants::client_credentials(server, state, &client, incoming)?,
+        Some("password") => grants::password(server, state, &client, incoming)?,
+        Some("urn:ietf:params:oauth:grant-type:device_code") => device::redeem(server, state, &client, incoming)?,
+        Some("urn:ietf:params:oauth:grant-type:jwt-bearer") => grants::on_behalf_of(server, state, &client, incoming)?,
+        Some(_) => Err(Fault::new("unsupported_grant_type", "this grant_type is not supported")),
         None => Err(Fault::new("invalid_request", "grant_type is missing")),
     };
     match answer {

@@ -36,8 +36,8 @@ pub(super) fn revoke(server: &Server, incoming: &Incoming) -> Result<Response, E
 
 /// Tells a client about a token of its own.
 pub(super) fn introspect(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
-    let guard = server.state();
-    let state = &*guard;
+    let mut guard = server.state();
+    let state = &mut *guard;
     let client = match client_auth::authenticate(server, state, incoming) {
         Ok(client) => client,
         Err(response) => return Ok(*response),

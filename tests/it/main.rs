@@ -21,6 +21,7 @@ mod callback;
 mod certified;
 mod check;
 mod cookies;
+mod dev_grants;
 mod entra_app;
 mod entra_attacks;
 mod entra_graph;

@@ -1,0 +1,202 @@
+//! Device authorization (RFC 8628): a code for the device, another for the person, and the page where it is typed in.
+
+use std::time::Duration;
+
+use axum::response::Response;
+use http::{Method, StatusCode, header};
+use serde_json::json;
+
+use super::{
+    client::DevClient,
+    client_auth, entra_issue, entra_token,
+    fault::{self, Fault},
+    issue, pages,
+    person::DevPerson,
+    realm::Realm,
+    reply,
+    request::Incoming,
+    server::Server,
+    state::{Grant, SignedIn, State, unguessable},
+    token::Answer,
+};
+use crate::{clock::UnixTime, error::Error, secret::random};
+
+const LIFE: Duration = Duration::from_secs(900);
+const INTERVAL: u64 = 5;
+/// Letters that are hard to mistake for one another (RFC 8628 section 6.1).
+const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
+
+/// What became of a device's request.
+#[derive(Clone, Debug)]
+pub(super) enum Outcome {
+    Pending,
+    Declined,
+    Agreed(SignedIn),
+}
+
+/// A device that waits.
+#[derive(Clone, Debug)]
+pub(super) struct Device {
+    pub(super) user_code: String,
+    client: String,
+    scopes: Vec<String>,
+    realm: Realm,
+    expires: UnixTime,
+    interval: u64,
+    polled: Option<UnixTime>,
+    pub(super) outcome: Outcome,
+}
+
+/// Answers a device that wants to be let in.
+pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
+    let mut guard = server.state();
+    let state = &mut *guard;
+    // Entra asks for no secret here.
+    let named = incoming.form.first("client_id").filter(|_| incoming.realm != Realm::Plain);
+    let client = match named.and_then(|id| state.client(id)).filter(|client| client.is_known_in(&incoming.realm)).cloned() {
+        Some(client) => client,
+        None => match client_auth::authenticate(server, state, incoming) {
+            Ok(client) => client,
+            Err(response) => return Ok(*response),
+        },
+    };
+    let scopes = incoming.form.list("scope");
+    if scopes.is_empty() {
+        return Ok(fault::json_answer(server, incoming, &Fault::new("invalid_request", "scope is missing")));
+    }
+    let letters = random::<8>()?.map(|byte| LETTERS.get(usize::from(byte) % LETTERS.len()).copied().unwrap_or(b'B'));
+    let letters = String::from_utf8_lossy(&letters).into_owned();
+    let user_code = letters.split_at_checked(4).map_or_else(|| letters.clone(), |(a, b)| format!("{a}-{b}"));
+    let device_code = unguessable()?;
+    let device = Device {
+        user_code: user_code.clone(),
+        client: client.id,
+        scopes,
+        realm: incoming.realm.clone(),
+        expires: server.now() + LIFE,
+        interval: INTERVAL,
+        polled: None,
+        outcome: Outcome::Pending,
+    };
+    state.devices.put(device_code.clone(), device);
+    let page = server.url("/device");
+    let mut body = json!({
+        "device_code": device_code, "user_code": user_code, "verification_uri": page, "expires_in": LIFE.as_secs(), "interval": INTERVAL,
+    });
+    if let Some(members) = body.as_object_mut() {
+        let (name, value) = match incoming.realm {
+            Realm::Plain => ("verification_uri_complete", format!("{page}?user_code={user_code}")),
+            _ => ("message", format!("To sign in, open {page} in a browser and enter the code {user_code}.")),
+        };
+        members.insert(name.to_owned(), value.into());
+    }
+    Ok(reply::private_json(StatusCode::OK, &body))
+}
+
+/// Answers a device that asks how it stands (RFC 8628 section 3.5).
+pub(super) fn redeem(server: &Server, state: &mut State, client: &DevClient, incoming: &Incoming) -> Answer {
+    let refused = |fault| Ok(Err(fault));
+    let now = server.now();
+    let Some(code) = incoming.form.first("device_code") else {
+        return refused(Fault::new("invalid_request", "device_code is missing"));
+    };
+    let known =
+        state.devices.find_mut(code).filter(|device| device.client == client.id && incoming.realm.takes_from(&device.realm));
+    let Some(device) = known else { return refused(Fault::new("invalid_grant", "the device code is unknown").entra(70_000)) };
+    if now >= device.expires {
+        return refused(Fault::new("expired_token", "the device code has expired").entra(70_020));
+    }
+    let hasty = device.polled.is_some_and(|before| now.since(before) < Duration::from_secs(device.interval));
+    device.polled = Some(now);
+    let signed_in = match device.outcome.clone() {
+        Outcome::Pending if hasty => {
+            device.interval += INTERVAL;
+            return refused(Fault::new("slow_down", "the device asks too often: five seconds more from now on").entra(70_016));
+        }
+        Outcome::Pending => return refused(Fault::new("authorization_pending", "nobody has answered yet").entra(70_016)),
+        Outcome::Declined => {
+            let error = if device.realm == Realm::Plain { "access_denied" } else { "authorization_declined" };
+            return refused(Fault::new(error, "the person declined").entra(70_018));
+        }
+        Outcome::Agreed(signed_in) => signed_in,
+    };
+    let device = device.clone();
+    state.devices.remove(code);
+    let tenant = state.person(&signed_in.person).and_then(|person| device.realm.tenant_of(server.world.as_ref(), person));
+    let grant = Grant {
+        client: client.id.clone(),
+        person: signed_in.person.clone(),
+        scopes: device.scopes,
+        signed_in,
+        revoked: false,
+        realm: device.realm,
+        tenant,
+        tells_auth_time: false,
+        client_info: incoming.form.first("client_info") == Some("1"),
+    };
+    let id = unguessable()?;
+    state.grants.put(id.clone(), grant.clone());
+    match &grant.tenant {
+        None => issue::token_answer(server, state, &id, &grant, None).map(Ok),
+        Some(tenant) => entra_token::first_answer(server, state, &id, &grant, tenant, None).map(Ok),
+    }
+}
+
+/// The page where people type the code, and the click on it.
+pub(super) fn page(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
+    let mut guard = server.state();
+    let state = &mut *guard;
+    let parameters = incoming.parameters();
+    let typed = parameters.first("user_code").unwrap_or_default().trim().to_ascii_uppercase();
+    if incoming.method == Method::GET {
+        return Ok(pages::device(state, &typed));
+    }
+    let host = incoming.header(header::HOST).unwrap_or_default();
+    if incoming.header(header::ORIGIN).is_some_and(|origin| origin != format!("http://{host}")) {
+        return Ok(pages::problem(StatusCode::FORBIDDEN, "This can only be done from a page of this provider."));
+    }
+    let answer = parameters.first("person").map(ToOwned::to_owned);
+    match decide(server, state, &typed, answer.as_deref())? {
+        Ok(true) => Ok(pages::message("You are signed in on your device", "You can close this page.")),
+        Ok(false) => Ok(pages::message("You have declined", "You can close this page.")),
+        Err(problem) => Ok(pages::problem(StatusCode::BAD_REQUEST, problem)),
+    }
+}
+
+/// Somebody agrees, or (without a person) declines.
+pub(super) fn decide(
+    server: &Server,
+    state: &mut State,
+    user_code: &str,
+    person: Option<&str>,
+) -> Result<Result<bool, &'static str>, Error> {
+    let now = server.now();
+    let waiting = |device: &&mut Device| {
+        device.user_code == user_code && now < device.expires && matches!(device.outcome, Outcome::Pending)
+    };
+    let known: Option<DevPerson> = person.and_then(|person| state.person(person)).cloned();
+    let signed_in = SignedIn {
+        person: person.unwrap_or_default().to_owned(),
+        auth_time: now,
+        acr: None,
+        sid: unguessable()?,
+        contexts: Vec::new(),
+        is_new: false,
+    };
+    let Some(device) = state.devices.values_mut().find(waiting) else { return Ok(Err("This code is unknown or too old.")) };
+    if person.is_none() {
+        device.outcome = Outcome::Declined;
+        return Ok(Ok(false));
+    }
+    let Some(known) = known else { return Ok(Err("There is no such person.")) };
+    if device.realm != Realm::Plain && device.realm.tenant_of(server.world.as_ref(), &known).is_none() {
+        return Ok(Err("AADSTS50020: this account cannot sign in there."));
+    }
+    device.outcome = Outcome::Agreed(signed_in);
+    let (client, scopes) = (device.client.clone(), device.scopes.clone());
+    for scope in scopes {
+        let scope = if server.world.is_some() { entra_issue::consent_key(server, &scope) } else { scope };
+        state.consents.insert((known.id.clone(), client.clone(), scope));
+    }
+    Ok(Ok(true))
+}

@@ -1,0 +1,174 @@
+//! Grants without a browser: the client for itself, passwords, on behalf of.
+
+use serde_json::Map;
+
+use super::{
+    client::DevClient,
+    entra_issue::{self, Resource, Wanted},
+    entra_token,
+    fault::Fault,
+    issue, jwt,
+    realm::{Audience, Realm},
+    request::Incoming,
+    server::Server,
+    state::{Grant, SignedIn, State, unguessable},
+    tenant::DevTenant,
+    token::Answer,
+};
+use crate::{error::Error, secret::same};
+
+/// A grant that no page led to. Without a person it is the client's own.
+fn grant(
+    server: &Server,
+    client: &DevClient,
+    person: &str,
+    realm: &Realm,
+    tenant: Option<DevTenant>,
+    scopes: Vec<String>,
+) -> Result<Grant, Error> {
+    Ok(Grant {
+        client: client.id.clone(),
+        person: person.to_owned(),
+        scopes,
+        signed_in: SignedIn {
+            person: person.to_owned(),
+            auth_time: server.now(),
+            acr: None,
+            sid: unguessable()?,
+            contexts: Vec::new(),
+            is_new: false,
+        },
+        revoked: false,
+        realm: realm.clone(),
+        tenant,
+        tells_auth_time: false,
+        client_info: false,
+    })
+}
+
+/// Tokens for the client itself (RFC 6749 section 4.4). There is no refresh token and no ID token.
+pub(super) fn client_credentials(server: &Server, state: &mut State, client: &DevClient, incoming: &Incoming) -> Answer {
+    let refused = |fault| Ok(Err(fault));
+    if client.secret.is_none() && client.keys.is_empty() {
+        return refused(
+            Fault::new("unauthorized_client", "a client without a credential has nothing of its own").entra(7_000_218),
+        );
+    }
+    let scopes = incoming.form.list("scope");
+    let id = unguessable()?;
+    let tenant = match &incoming.realm {
+        Realm::Plain => {
+            let openid = ["openid", "profile", "email", "offline_access"];
+            if scopes.iter().any(|scope| openid.contains(&scope.as_str())) {
+                return refused(Fault::new("invalid_scope", "scopes of OpenID Connect are about a person"));
+            }
+            let grant = grant(server, client, "", &incoming.realm, None, scopes.clone())?;
+            state.grants.put(id.clone(), grant.clone());
+            return issue::members_for(server, state, &id, &grant, &scopes, None, None).map(Ok);
+        }
+        Realm::Entra(Audience::Tenant(tenant)) | Realm::B2c { tenant, .. } => *tenant,
+        Realm::Entra(_) => {
+            return refused(Fault::new("invalid_request", "tokens of an application are of one tenant: name it").entra(53_003));
+        }
+    };
+    let default = |scope: &String| entra_issue::resource(server, scope).is_some_and(|(_, name)| name == ".default");
+    if scopes.is_empty() || !scopes.iter().all(default) {
+        let description = "an application asks for what it has been given: the scope is the resource with /.default";
+        return refused(Fault::new("invalid_scope", description).entra(1_002_012));
+    }
+    let resource = match entra_issue::one_resource(server, &scopes, false) {
+        Ok(resource) => resource,
+        Err(fault) => return refused(fault),
+    };
+    let grant = grant(server, client, "", &incoming.realm, Some(tenant), scopes)?;
+    state.grants.put(id.clone(), grant.clone());
+    answer(server, state, &id, &grant, &tenant, resource)
+}
+
+/// Name and password (RFC 6749 section 4.3). Only people who were given one have a password.
+pub(super) fn password(server: &Server, state: &mut State, client: &DevClient, incoming: &Incoming) -> Answer {
+    let refused = |fault| Ok(Err(fault));
+    let (Some(name), Some(given)) = (incoming.form.first("username"), incoming.form.first("password")) else {
+        return refused(Fault::new("invalid_request", "username or password is missing"));
+    };
+    let wrong = || Fault::new("invalid_grant", "the user name or the password is wrong").entra(50_126).b2c(90_225);
+    let is = |expected: &crate::secret::Secret| same(expected.expose().as_bytes(), given.as_bytes());
+    let known = state.people.iter().find(|person| person.username.eq_ignore_ascii_case(name) || person.id == name);
+    let Some(known) = known.filter(|person| person.password.as_ref().is_some_and(is)).cloned() else { return refused(wrong()) };
+    let tenant = incoming.realm.tenant_of(server.world.as_ref(), &known);
+    if tenant.is_none() && server.world.is_some() {
+        return refused(Fault::new("invalid_grant", "the account does not exist in the tenant").entra(50_034));
+    }
+    let scopes = incoming.form.list("scope");
+    let id = unguessable()?;
+    let grant = grant(server, client, &known.id, &incoming.realm, tenant, scopes)?;
+    let Some(tenant) = tenant else {
+        state.grants.put(id.clone(), grant.clone());
+        return issue::token_answer(server, state, &id, &grant, None).map(Ok);
+    };
+    let resource = match entra_issue::one_resource(server, &grant.scopes, false) {
+        Ok(resource) => resource,
+        Err(fault) => return refused(fault),
+    };
+    // Nobody can be asked here, so that consent has to be there already.
+    let bare = Grant { scopes: Vec::new(), ..grant.clone() };
+    let asked: Vec<String> =
+        grant.scopes.iter().filter(|scope| entra_issue::resource(server, scope).is_some()).cloned().collect();
+    if let Err(fault) = entra_token::consented(server, state, &bare, &tenant, &asked, &resource) {
+        return refused(fault);
+    }
+    state.grants.put(id.clone(), grant.clone());
+    entra_token::first_answer(server, state, &id, &grant, &tenant, None).map(Ok)
+}
+
+/// An API calls another one for the person who called it, with the token that it got (`requested_token_use=on_behalf_of`).
+pub(super) fn on_behalf_of(server: &Server, state: &mut State, client: &DevClient, incoming: &Incoming) -> Answer {
+    let refused = |fault| Ok(Err(fault));
+    if server.world.is_none() || incoming.form.first("requested_token_use") != Some("on_behalf_of") {
+        return refused(Fault::new("unsupported_grant_type", "requested_token_use has to be on_behalf_of, which only Entra has"));
+    }
+    let Some(assertion) = incoming.form.first("assertion") else {
+        return refused(Fault::new("invalid_request", "assertion is missing"));
+    };
+    let entry = state.access_tokens.find(assertion).filter(|entry| !entry.revoked).cloned();
+    let signed = jwt::own_claims(state, assertion).unwrap_or_default();
+    let meant = signed.get("aud").and_then(|audience| audience.as_str()) == Some(&client.id);
+    let Some((entry, first)) =
+        entry.and_then(|entry| Some((state.grants.find(&entry.grant)?.clone(), entry))).map(|(grant, entry)| (entry, grant))
+    else {
+        return refused(Fault::new("invalid_grant", "the assertion is no access token of this provider").entra(500_133));
+    };
+    if !meant {
+        return refused(Fault::new("invalid_grant", "the assertion is for another application").entra(500_131));
+    }
+    if server.now() >= entry.expires || first.revoked {
+        return refused(Fault::new("invalid_grant", "the assertion has expired").entra(500_133));
+    }
+    let Some(tenant) = entry.tenant else { return refused(Fault::new("invalid_grant", "the assertion is of no tenant")) };
+    let scopes = incoming.form.list("scope");
+    let resource = match entra_issue::one_resource(server, &scopes, false) {
+        Ok(resource) => resource,
+        Err(fault) => return refused(fault),
+    };
+    let grant = Grant {
+        signed_in: first.signed_in.clone(),
+        ..grant(server, client, &first.person, &incoming.realm, Some(tenant), Vec::new())?
+    };
+    let asked: Vec<String> = scopes.iter().filter(|scope| entra_issue::resource(server, scope).is_some()).cloned().collect();
+    if let Err(fault) = entra_token::consented(server, state, &grant, &tenant, &asked, &resource) {
+        return refused(fault);
+    }
+    let grant = Grant { scopes, ..grant };
+    let id = unguessable()?;
+    state.grants.put(id.clone(), grant.clone());
+    entra_token::first_answer(server, state, &id, &grant, &tenant, None).map(Ok)
+}
+
+fn answer(server: &Server, state: &mut State, grant_id: &str, grant: &Grant, tenant: &DevTenant, resource: Resource) -> Answer {
+    let scopes = &grant.scopes;
+    let wanted = Wanted { grant_id, grant, tenant, scopes, resource, nonce: None, refresh_token: None, client_info: false };
+    let mut members: Map<_, _> = entra_issue::answer(server, state, wanted)?;
+    // Entra does not tell an application its scope.
+    members.remove("scope");
+    Ok(Ok(members))
+}
