@@ -95,6 +95,8 @@ kinds! {
     // The token response.
     /// The token answer is malformed.
     TokenResponseInvalid = "token_response_invalid", "The sign-in service gave an answer that cannot be used.";
+    /// The code of a sign-in on another device was not used in time.
+    CodeExpired = "code_expired", "The code was not used in time. Please start again.";
     /// The grant (code or refresh token) is not valid any more.
     InvalidGrant = "invalid_grant", "The sign-in is no longer valid. Please sign in again.";
     /// The provider granted less than was asked for.

@@ -5,6 +5,7 @@
 //! - [`IdentityLayer`] goes around the finished application. Everything under it needs a signed-in person unless it is declared public.
 //! - [`User`] is who is signed in, [`Tokens`] gets access tokens for them.
 //! - [`require_login`] guards a part of an application, also by role; [`Challenge`] asks for another sign-in from inside a handler.
+//! - [`client`] gets tokens without any web application: for daemons, devices, command lines.
 //! - [`Error`] has a stable reason code, one message for the person and one for the log.
 //!
 //! ```
@@ -44,6 +45,7 @@ pub mod authority;
 mod body;
 mod caller;
 mod challenge;
+pub mod client;
 mod clock;
 pub mod config;
 #[cfg(feature = "dev-provider")]

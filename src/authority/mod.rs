@@ -128,7 +128,6 @@ impl Authority {
     }
 
     /// The authority of one tenant in the same cloud, for what is asked in that tenant's name; `None` if it is not Entra ID or `tid` not a GUID.
-    #[allow(dead_code, reason = "for tokens of other tenants, assertions and B2C policies, which the flow does not serve yet")]
     pub(crate) fn for_tenant(&self, tid: &str) -> Option<Self> {
         match &self.kind {
             Kind::Entra { instance, .. } if tenants::is_guid(tid) => Self::at(

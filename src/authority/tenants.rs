@@ -115,7 +115,7 @@ impl Tenants {
     }
 
     /// Whether people of the tenant may sign in; one that is not told is none of those on a list.
-    pub(super) fn allow(&self, tid: Option<&str>) -> bool {
+    pub(crate) fn allow(&self, tid: Option<&str>) -> bool {
         self.0.as_ref().is_none_or(|only| tid.is_some_and(|tid| only.iter().any(|tenant| tenant == tid)))
     }
 }

@@ -60,6 +60,14 @@ impl IdentityConfig {
         }))
     }
 
+    /// The same for an application without pages, which needs no base URL.
+    pub(crate) fn without_pages(mut self) -> Result<ValidConfig, ConfigError> {
+        if self.base_url.is_none() && self.redirect_uri.is_none() {
+            self = self.with_base_url("http://localhost")?;
+        }
+        self.build()
+    }
+
     fn check_client(&self) -> Result<(), ConfigError> {
         // `client_id` of RFC 6749 appendix A.1, without the space.
         if self.client_id.is_empty() || !self.client_id.bytes().all(|byte| byte.is_ascii_graphic()) {

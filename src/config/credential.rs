@@ -258,6 +258,11 @@ impl ClientCredential {
         self.method
     }
 
+    /// Whether it is any credential at all.
+    pub(crate) fn is_confidential(&self) -> bool {
+        self.kind != CredentialKind::None
+    }
+
     pub(crate) fn options(&self) -> &AssertionOptions {
         &self.options
     }

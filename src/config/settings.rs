@@ -55,6 +55,7 @@ pub struct IdentityConfig {
     pub(super) sign_in: SignInOptions,
     pub(super) user_info: UserInfo,
     pub(super) groups: GroupsFrom,
+    pub(super) client_capabilities: Vec<String>,
     pub(super) id_token_algorithms: Vec<Algorithm>,
     pub(super) trusted_audiences: Vec<String>,
     pub(super) required_acr: Vec<String>,
@@ -99,6 +100,7 @@ impl IdentityConfig {
             sign_in: SignInOptions::default(),
             user_info: UserInfo::default(),
             groups: GroupsFrom::default(),
+            client_capabilities: Vec::new(),
             id_token_algorithms: vec![Algorithm::Rs256],
             trusted_audiences: Vec::new(),
             required_acr: Vec::new(),
@@ -291,6 +293,14 @@ impl IdentityConfig {
     #[must_use]
     pub fn with_groups(mut self, groups: GroupsFrom) -> Self {
         self.groups = groups;
+        self
+    }
+
+    /// What the application can do, said to Entra with every request for a token (`xms_cc`). `cp1` says that it understands claims challenges; then access tokens live longer and APIs
+    /// may refuse them before they expire (continuous access evaluation). The default is none.
+    #[must_use]
+    pub fn with_client_capabilities<S: Into<String>>(mut self, capabilities: impl IntoIterator<Item = S>) -> Self {
+        self.client_capabilities = capabilities.into_iter().map(Into::into).collect();
         self
     }
 

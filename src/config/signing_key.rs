@@ -14,7 +14,7 @@ use aws_lc_rs::{
     signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaEncoding},
 };
 use rustls_pki_types::{
-    CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer,
+    CertificateDer, PrivateKeyDer,
     pem::{Error as PemError, PemObject as _},
 };
 
@@ -82,7 +82,7 @@ impl SigningKey {
         let [bag] = archive.keys.as_slice() else {
             return Err(format!("the PFX file has {} private keys where one is needed", archive.keys.len()));
         };
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(bag.key.as_der()));
+        let key = PrivateKeyDer::Pkcs8(bag.key.as_der().into());
         Self::new(&key, archive.certs.iter().map(|bag| bag.cert.as_der().to_vec().into()).collect())
     }
 

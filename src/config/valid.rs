@@ -142,6 +142,8 @@ impl ValidConfig {
         fn openid_scopes -> &[String] = settings.openid_scopes;
         /// The options of every sign-in; `acr_values` falls back to the required ones.
         fn sign_in -> &SignInOptions = settings.sign_in;
+        /// What the application says that it can do.
+        fn client_capabilities -> &[String] = settings.client_capabilities;
         /// Whether UserInfo is asked.
         fn user_info -> UserInfo = settings.user_info as copy;
         /// Where groups come from that a token has no room for.

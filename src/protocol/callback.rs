@@ -41,6 +41,11 @@ pub(crate) struct CallbackParameters {
 pub(crate) struct Code(Secret);
 
 impl Code {
+    pub(crate) fn secret(&self) -> &Secret {
+        &self.0
+    }
+
+    #[cfg(test)]
     pub(crate) fn expose(&self) -> &str {
         self.0.expose()
     }

@@ -10,6 +10,7 @@ use crate::{
     clock::ManualClock,
     config::{Algorithm, AssertionAudience, ClientCredential, IdentityConfig},
     protocol::{
+        grant::Asked,
         provider::Provider,
         testing::{CLIENT_ID, FakeHttp, NOW, answer, document, key_set, published},
     },
@@ -76,7 +77,7 @@ impl World {
     }
 
     async fn ask(&self) -> Result<(), Error> {
-        self.provider.refresh(&"rt".into(), None).await.map(|_| ())
+        self.provider.refresh(&"rt".into(), &Asked::default()).await.map(|_| ())
     }
 
     fn forms(&self) -> Vec<HashMap<String, String>> {

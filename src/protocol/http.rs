@@ -90,7 +90,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// - 5 s to connect, 10 s for everything; 1 MiB for the answer, which is never asked for compressed;
 /// - no redirects, no repetitions;
-/// - the proxy of the environment (`HTTPS_PROXY`, `NO_PROXY`), but never for a loopback host.
+/// - the proxy of the environment (`HTTPS_PROXY`, `NO_PROXY`), but never for a loopback or link-local host, such as Azure's metadata service.
 #[derive(Clone, Debug)]
 pub struct ReqwestClient {
     clients: Result<Clients, HttpError>,
@@ -138,7 +138,7 @@ impl HttpClient for ReqwestClient {
     fn send(&self, request: Request<Bytes>) -> HttpFuture<'_> {
         Box::pin(async move {
             let clients = self.clients.as_ref().map_err(HttpError::clone)?;
-            let client = if is_loopback(request.uri().host().unwrap_or_default()) { &clients.loopback } else { &clients.remote };
+            let client = if is_direct(request.uri().host().unwrap_or_default()) { &clients.loopback } else { &clients.remote };
             exchange(client, request).await
         })
     }
@@ -160,10 +160,11 @@ async fn exchange(client: &reqwest::Client, request: Request<Bytes>) -> Result<R
     Ok(response)
 }
 
-/// Whether the host names this machine, over which no proxy leads.
-fn is_loopback(host: &str) -> bool {
+/// Whether the host is this machine or on its own link, to which no proxy leads.
+fn is_direct(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    let is_local = |address: IpAddr| address.is_loopback() || matches!(address, IpAddr::V4(address) if address.is_link_local());
+    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_local)
 }
 
 /// The error and its causes in one line, without the address: its query may hold more than it should.
@@ -264,12 +265,12 @@ mod tests {
     }
 
     #[test]
-    fn loopback_hosts() {
-        for host in ["localhost", "LocalHost", "127.0.0.1", "127.9.9.9", "[::1]"] {
-            assert!(is_loopback(host), "{host}");
+    fn hosts_without_a_proxy() {
+        for host in ["localhost", "LocalHost", "127.0.0.1", "127.9.9.9", "[::1]", "169.254.169.254"] {
+            assert!(is_direct(host), "{host}");
         }
         for host in ["localhost.example", "128.0.0.1", "[::2]", "", "login.microsoftonline.com"] {
-            assert!(!is_loopback(host), "{host}");
+            assert!(!is_direct(host), "{host}");
         }
     }
 }

@@ -10,14 +10,17 @@ mod check_document;
 mod check_requests;
 #[cfg(test)]
 mod check_tests;
+mod claims;
 mod claims_request;
 mod client_auth;
 mod client_info;
 mod credential;
+mod device;
 mod discovery;
 mod error_answer;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
+mod grant;
 mod graph;
 mod http;
 mod id_token;
@@ -25,6 +28,7 @@ mod json;
 mod jwks;
 mod jwt;
 mod logout;
+mod managed_identity;
 mod metadata;
 mod provider;
 mod provider_groups;
@@ -40,11 +44,15 @@ pub(crate) use self::fuzzing::PARSERS;
 pub(crate) use self::{
     authorize::{AuthorizationRequest, code_challenge},
     callback::{CallbackParameters, Code},
+    claims::merged as merged_claims,
     claims_request::claims_request,
     client_info::ClientInfo,
+    device::DeviceAnswer,
+    grant::{Asked, Grant},
     graph::is_overage,
     id_token::{IdTokenExpectation, Nonce, VerifiedIdToken},
     logout::EndSession,
+    managed_identity::token as managed_identity_token,
     provider::Provider,
     token::TokenAnswer,
 };

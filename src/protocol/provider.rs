@@ -7,15 +7,18 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use http::Request;
+use quick_cache::sync::Cache;
 use serde_json::value::RawValue;
 use tracing::{field::Empty, info_span};
 
 use super::{
     callback::Code,
     channel::{Channel, observed},
-    client_auth::Client,
+    client_auth::{Client, Proof},
     credential::Credentials,
+    device::{self, DeviceAnswer},
     discovery::Discovery,
+    grant::{Asked, Grant, grant_request},
     http::HttpClient,
     id_token::{self, IdTokenExpectation, VerifiedIdToken},
     json::Object,
@@ -43,7 +46,12 @@ pub(crate) struct Provider {
     channel: Channel,
     discovery: Discovery,
     credentials: Arc<Credentials>,
+    /// The documents of other tenants.
+    tenants: Arc<Cache<String, Discovery>>,
 }
+
+/// Tenants whose documents are kept, beside the authority's own.
+const MAX_TENANTS: usize = 256;
 
 /// Makes the span of a step.
 macro_rules! step {
@@ -59,7 +67,7 @@ impl Provider {
         let authority = config.authority().clone();
         let discovery = Discovery::new(authority.clone(), channel.clone(), &clock);
         let credentials = Arc::new(Credentials::new(config.credential(), config.client_id(), authority.clone()));
-        Self { config, authority, clock, channel, discovery, credentials }
+        Self { config, authority, clock, channel, discovery, credentials, tenants: Arc::new(Cache::new(MAX_TENANTS)) }
     }
 
     /// The same application at another policy of the B2C tenant, which has documents of its own; `None` if the provider is not B2C.
@@ -97,11 +105,8 @@ impl Provider {
     ///
     /// As [`token::read_answer`] says; [`ErrorKind::ProviderUnreachable`].
     pub(crate) async fn redeem_code(&self, code: &Code, verifier: &Secret, redirect_uri: &str) -> Result<TokenAnswer, Error> {
-        let exchange = async {
-            let metadata = self.metadata().await?;
-            self.ask_for_tokens(&metadata, |client| token::code_request(&metadata, client, code, verifier, redirect_uri)).await
-        };
-        observed(step!("identity.redeem_code", self), exchange).await
+        let grant = Grant::Code { code: code.secret(), verifier: Some(verifier), redirect_uri };
+        observed(step!("identity.redeem_code", self), self.exchange(grant, &Asked::default())).await
     }
 
     /// Gets fresh tokens for a refresh token.
@@ -109,12 +114,67 @@ impl Provider {
     /// # Errors
     ///
     /// As [`token::read_answer`] says; [`ErrorKind::NoRefreshToken`], [`ErrorKind::ProviderUnreachable`].
-    pub(crate) async fn refresh(&self, refresh_token: &Secret, scopes: Option<&[String]>) -> Result<TokenAnswer, Error> {
+    pub(crate) async fn refresh(&self, refresh_token: &Secret, asked: &Asked<'_>) -> Result<TokenAnswer, Error> {
+        observed(step!("identity.refresh", self), self.exchange(Grant::RefreshToken(refresh_token), asked)).await
+    }
+
+    /// Exchanges a grant for tokens. It is sent once, whatever it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`token::read_answer`] says; [`ErrorKind::NoRefreshToken`], [`ErrorKind::ProviderUnreachable`], [`ErrorKind::CredentialUnavailable`].
+    pub(crate) async fn tokens(&self, grant: Grant<'_>, asked: &Asked<'_>) -> Result<TokenAnswer, Error> {
+        observed(step!("identity.tokens", self), self.exchange(grant, asked)).await
+    }
+
+    /// Asks for a code for a device and one for the person.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ProviderMisconfigured`]: the provider has no device flow; [`ErrorKind::TokenResponseInvalid`], [`ErrorKind::ProviderUnreachable`] and what the provider answers.
+    pub(crate) async fn device_codes(&self, scopes: &str, claims: Option<&str>) -> Result<DeviceAnswer, Error> {
         let exchange = async {
             let metadata = self.metadata().await?;
-            self.ask_for_tokens(&metadata, |client| token::refresh_request(&metadata, client, refresh_token, scopes)).await
+            // Entra asks no proof here.
+            let proof = match self.authority.is_microsoft() {
+                true => Proof::Nothing,
+                false => self.credentials.proof(&metadata, self.clock.now()).await?.proof,
+            };
+            let client = Client { id: self.config.client_id(), proof: &proof };
+            let request = device::device_request(&metadata, client, scopes, claims)?;
+            let answer = self.channel.send("the device authorization endpoint", request).await?;
+            device::read_answer(&answer, &metadata)
         };
-        observed(step!("identity.refresh", self), exchange).await
+        observed(step!("identity.device", self), exchange).await
+    }
+
+    /// The same application at another tenant of the same cloud.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::RequestInvalid`]: the authority has no tenants to choose from, or it is not a tenant's GUID; [`ErrorKind::TenantNotAllowed`].
+    pub(crate) fn in_tenant(&self, tenant: &str) -> Result<Self, Error> {
+        if self.authority.is_tenant(tenant) {
+            return Ok(self.clone());
+        }
+        let authority = self.authority.for_tenant(tenant).ok_or_else(|| {
+            Error::new(ErrorKind::RequestInvalid, "another tenant is asked for by its GUID, at an authority of Entra ID")
+        })?;
+        if !self.config.tenants().allow(Some(tenant)) {
+            return Err(Error::new(ErrorKind::TenantNotAllowed, "the tenant is not on the list of allowed tenants"));
+        }
+        let name = tenant.to_ascii_lowercase();
+        let discovery = self.tenants.get(&name).unwrap_or_else(|| {
+            let discovery = Discovery::new(authority.clone(), self.channel.clone(), &self.clock);
+            self.tenants.insert(name, discovery.clone());
+            discovery
+        });
+        Ok(Self { authority, discovery, ..self.clone() })
+    }
+
+    /// The configuration.
+    pub(crate) fn config(&self) -> &ValidConfig {
+        &self.config
     }
 
     /// Whether a refresh has to name its scopes even if they are those of the sign-in.
@@ -217,6 +277,11 @@ impl Provider {
         }
     }
 
+    async fn exchange(&self, grant: Grant<'_>, asked: &Asked<'_>) -> Result<TokenAnswer, Error> {
+        let metadata = self.metadata().await?;
+        self.ask_for_tokens(&metadata, |client| grant_request(&metadata, client, grant, asked)).await
+    }
+
     /// Sends a request for tokens, and once more if the provider has refused a credential that has been replaced meanwhile: then it has not looked at the rest.
     async fn ask_for_tokens(
         &self,
@@ -225,17 +290,17 @@ impl Provider {
     ) -> Result<TokenAnswer, Error> {
         let id = self.config.client_id();
         let sent = self.credentials.proof(metadata, self.clock.now()).await?;
-        let error = match self.exchange(build(Client { id, proof: &sent.proof })?).await {
+        let error = match self.answer_to(build(Client { id, proof: &sent.proof })?).await {
             Err(error) if self.credentials.is_outdated(&error) => error,
             outcome => return outcome,
         };
         match self.credentials.another(metadata, &sent, self.clock.now()).await {
-            Some(newer) => self.exchange(build(Client { id, proof: &newer.proof })?).await,
+            Some(newer) => self.answer_to(build(Client { id, proof: &newer.proof })?).await,
             None => Err(error),
         }
     }
 
-    async fn exchange(&self, request: Request<Bytes>) -> Result<TokenAnswer, Error> {
+    async fn answer_to(&self, request: Request<Bytes>) -> Result<TokenAnswer, Error> {
         // B2C gives an access token only for the scope of an API.
         let rule = if self.authority.is_microsoft() { AccessTokenRule::OrIdToken } else { AccessTokenRule::Required };
         token::read_answer(&self.channel.send("the token endpoint", request).await?, rule)
@@ -362,7 +427,7 @@ mod tests {
         wrong["issuer"] = json!("https://evil.example");
         let http = FakeHttp::publishing(wrong, key_set());
         let (provider, _) = http.provider(config());
-        assert_eq!(provider.refresh(&"rt".into(), None).await.unwrap_err().kind(), ErrorKind::ProviderMisconfigured);
+        assert_eq!(provider.refresh(&"rt".into(), &Asked::default()).await.unwrap_err().kind(), ErrorKind::ProviderMisconfigured);
         assert_eq!(http.count("/token"), 0);
     }
 
@@ -605,7 +670,7 @@ mod tests {
         let (provider, _) = http.provider(config());
         for _ in 0..2 {
             let _ = provider.redeem_code(&code(), &"ver1fier".into(), "https://app.example/cb").await;
-            let _ = provider.refresh(&"refre5h".into(), None).await;
+            let _ = provider.refresh(&"refre5h".into(), &Asked::default()).await;
             let _ = provider.user_info(&"acce55".into(), SUBJECT).await;
             let _ = verify(&provider, &id_token(|_| ())).await;
             let _ = verify(&provider, &id_token(|claims| claims["nonce"] = json!("another-n0nce"))).await;

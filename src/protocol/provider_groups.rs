@@ -7,6 +7,7 @@ use tracing::{field::Empty, info_span};
 
 use super::{
     channel::observed,
+    grant::Asked,
     graph::{self, MOST_IN_A_SESSION, MOST_PAGES},
     json::Object,
     provider::Provider,
@@ -96,7 +97,8 @@ impl Provider {
         let Some(refresh_token) = answer.refresh_token.as_ref().or(before) else {
             return Err(Error::new(ErrorKind::NoRefreshToken, "there is nothing to get an access token for Graph with"));
         };
-        let for_graph = self.refresh(refresh_token, Some(&[graph::scope(&graph)])).await?;
+        let scope = graph::scope(&graph);
+        let for_graph = self.refresh(refresh_token, &Asked { scopes: &scope, ..Asked::default() }).await?;
         if for_graph.refresh_token.is_some() {
             answer.refresh_token = for_graph.refresh_token;
         }

@@ -13,10 +13,9 @@ use http::{
     header::{AUTHORIZATION, CONTENT_TYPE},
 };
 use serde_json::Value;
-use url::form_urlencoded;
+use url::{Url, form_urlencoded};
 
 use super::{
-    callback::Code,
     channel::empty_request,
     client_auth::Client,
     error_answer,
@@ -29,60 +28,29 @@ use crate::{
 };
 
 /// The form of a request; values may be secrets.
-type Form = Vec<(&'static str, Secret)>;
+pub(super) type Form = Vec<(&'static str, Secret)>;
 
-/// Exchanges an authorization code (RFC 6749 section 4.1.3, RFC 7636 section 4.5).
-///
-/// # Errors
-///
-/// The client cannot prove who it is to this provider.
-pub(crate) fn code_request(
-    metadata: &Metadata,
-    client: Client<'_>,
-    code: &Code,
-    verifier: &Secret,
-    redirect_uri: &str,
-) -> Result<Request<Bytes>, Error> {
-    let form = vec![
-        ("grant_type", "authorization_code".into()),
-        ("code", code.expose().into()),
-        ("redirect_uri", redirect_uri.into()),
-        ("code_verifier", verifier.clone()),
-    ];
-    request(metadata, client, form)
-}
-
-/// Asks for fresh tokens (RFC 6749 section 6). Without scopes the provider gives those of the grant.
-///
-/// # Errors
-///
-/// [`ErrorKind::NoRefreshToken`]: the refresh token is empty; or the client cannot prove who it is to this provider.
-pub(crate) fn refresh_request(
-    metadata: &Metadata,
-    client: Client<'_>,
-    refresh_token: &Secret,
-    scopes: Option<&[String]>,
-) -> Result<Request<Bytes>, Error> {
-    if refresh_token.is_empty() {
-        return Err(Error::new(ErrorKind::NoRefreshToken, "there is no refresh token to send"));
-    }
-    let mut form: Form = vec![("grant_type", "refresh_token".into()), ("refresh_token", refresh_token.clone())];
-    if let Some(scopes) = scopes.filter(|scopes| !scopes.is_empty()) {
-        form.push(("scope", scopes.join(" ").into()));
-    }
-    request(metadata, client, form)
-}
-
-fn request(metadata: &Metadata, client: Client<'_>, mut form: Form) -> Result<Request<Bytes>, Error> {
+/// A request to the token endpoint, with the client's proof. What is in the form is the grant's business ([`grant`](super::grant)).
+pub(super) fn request(metadata: &Metadata, client: Client<'_>, mut form: Form) -> Result<Request<Bytes>, Error> {
     if metadata.tells_client_info {
         form.push(("client_info", "1".into()));
     }
+    form_request(&metadata.token_endpoint, metadata, client, form)
+}
+
+/// A form to an endpoint to which clients prove themselves as they do to the token endpoint.
+pub(super) fn form_request(
+    endpoint: &Url,
+    metadata: &Metadata,
+    client: Client<'_>,
+    mut form: Form,
+) -> Result<Request<Bytes>, Error> {
     let authorization = client.authenticate(metadata, &mut form)?;
     let mut body = form_urlencoded::Serializer::new(String::new());
     for (name, value) in &form {
         body.append_pair(name, value.expose());
     }
-    let mut request = empty_request(Method::POST, &metadata.token_endpoint)?;
+    let mut request = empty_request(Method::POST, endpoint)?;
     request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
     if let Some(authorization) = authorization {
         request.headers_mut().insert(AUTHORIZATION, authorization);
@@ -184,7 +152,7 @@ fn secret(object: &Object, name: &'static str) -> Result<Option<Secret>, Error> 
 }
 
 /// A lifetime: a number that is not negative, or its digits as text.
-fn seconds(value: &Value) -> Option<Duration> {
+pub(super) fn seconds(value: &Value) -> Option<Duration> {
     let whole = match value {
         Value::Number(number) => {
             number.as_u64().or_else(|| number.as_f64().filter(|seconds| *seconds >= 0.0).map(|seconds| seconds as u64))
@@ -201,17 +169,11 @@ fn invalid(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
-    use crate::protocol::{
-        callback::CallbackParameters,
-        client_auth::Proof,
-        testing::{answer, authority, metadata},
-    };
+    use crate::protocol::testing::answer;
 
     fn good() -> Value {
         json!({"access_token": "at", "token_type": "Bearer", "expires_in": 3600, "refresh_token": "rt", "scope": "openid a", "id_token": "a.b.c"})
@@ -229,69 +191,6 @@ mod tests {
 
     fn rejects(body: &Value) {
         assert_eq!(read(body).err().map(|error| error.kind()), Some(ErrorKind::TokenResponseInvalid), "{body}");
-    }
-
-    fn form(request: &Request<Bytes>) -> HashMap<String, String> {
-        let mut form = HashMap::new();
-        for (name, value) in form_urlencoded::parse(request.body()).into_owned() {
-            assert_eq!(form.insert(name, value), None);
-        }
-        form
-    }
-
-    #[test]
-    fn the_code_is_exchanged_with_its_verifier() {
-        let metadata = metadata(|_| ());
-        let code = CallbackParameters::parse(b"code=c%2B1&state=s").unwrap().check("s", &metadata, &authority()).unwrap();
-        let proof = Proof::Nothing;
-        let request = code_request(&metadata, Client { id: "id", proof: &proof }, &code, &"v".into(), "https://app/cb").unwrap();
-        assert_eq!((request.method().as_str(), request.uri().to_string()), ("POST", "https://id.example/token".to_owned()));
-        assert_eq!(request.headers()[CONTENT_TYPE], "application/x-www-form-urlencoded");
-        let expected = [
-            ("grant_type", "authorization_code"),
-            ("code", "c+1"),
-            ("redirect_uri", "https://app/cb"),
-            ("code_verifier", "v"),
-            ("client_id", "id"),
-        ];
-        assert_eq!(form(&request), expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
-    }
-
-    /// C-055
-    #[test]
-    fn a_refresh_asks_for_no_more_than_it_is_told() {
-        let metadata = metadata(|_| ());
-        let proof = Proof::Secret("s".into(), None);
-        let client = Client { id: "id", proof: &proof };
-        let plain = refresh_request(&metadata, client, &"rt".into(), None).unwrap();
-        assert_eq!(
-            form(&plain),
-            [("grant_type", "refresh_token"), ("refresh_token", "rt")]
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .into()
-        );
-        assert!(plain.headers()[AUTHORIZATION].is_sensitive());
-        let scopes = ["openid".to_owned(), "a".to_owned()];
-        assert_eq!(form(&refresh_request(&metadata, client, &"rt".into(), Some(&scopes)).unwrap())["scope"], "openid a");
-        assert!(!form(&refresh_request(&metadata, client, &"rt".into(), Some(&[])).unwrap()).contains_key("scope"));
-    }
-
-    /// C-239
-    #[test]
-    fn an_empty_refresh_token_is_not_sent() {
-        let proof = Proof::Nothing;
-        let outcome = refresh_request(&metadata(|_| ()), Client { id: "id", proof: &proof }, &"".into(), None);
-        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::NoRefreshToken);
-    }
-
-    /// C-104: a password never goes to a provider, because nothing here would send one.
-    #[test]
-    fn the_grants_are_code_and_refresh() {
-        let source = include_str!("token.rs").split("#[cfg(test)]").next().unwrap();
-        let grants: Vec<&str> = source.lines().filter(|line| line.contains("\"grant_type\"")).collect();
-        assert!(
-            grants.len() == 2 && grants.iter().all(|line| line.contains("authorization_code") || line.contains("refresh_token"))
-        );
     }
 
     #[test]

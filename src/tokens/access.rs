@@ -2,7 +2,12 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{cache::CachedToken, key::Scopes};
+use super::{
+    cache::CachedToken,
+    key::{Scopes, TokenRequest},
+    record,
+    seams::Issued,
+};
 use crate::{clock::UnixTime, secret::Secret};
 
 /// An access token, for the API it was issued for.
@@ -61,6 +66,16 @@ impl AccessToken {
     pub(super) fn issued(token: Arc<CachedToken>) -> Self {
         let missing = Some(token.key.scopes().missing_from(&token.granted)).filter(|missing| !missing.is_empty());
         Self { token, source: TokenSource::Provider, missing }
+    }
+
+    /// What a sign-in has just brought.
+    pub(super) fn of_sign_in(token: Arc<CachedToken>) -> Self {
+        Self { source: TokenSource::SignIn, ..Self::issued(token) }
+    }
+
+    /// What the provider has just issued and nobody keeps.
+    pub(crate) fn not_kept(request: &TokenRequest, issued: Issued, now: UnixTime) -> Option<Self> {
+        record::token_of(request.key.clone(), issued, false, now).map(Arc::new).map(Self::issued)
     }
 
     /// The token itself, to be sent as `Authorization: Bearer …` to the API it is for and to nobody else.

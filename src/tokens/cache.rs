@@ -103,6 +103,15 @@ impl TokenCache {
             .min_by_key(|token| (token.granted.iter().count(), std::cmp::Reverse(token.expires_at)))
     }
 
+    /// The token that was issued for this very request, whatever it lacks.
+    pub(super) fn exact(&self, key: &TokenKey) -> Option<&Arc<CachedToken>> {
+        self.tokens.get(key).map(|ByKey(token)| token)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<CachedToken>> {
+        self.tokens.iter().map(|ByKey(token)| token)
+    }
+
     /// Puts a token in, in place of the one of the same request. Expired ones leave, and then those with the nearest end until the limits are kept; a token
     /// that is over the limits on its own is not kept.
     pub(crate) fn insert(&mut self, token: &Arc<CachedToken>, limits: CacheLimits, now: UnixTime) {

@@ -51,17 +51,17 @@ impl Errand {
 }
 
 /// A future that owns what it needs.
-pub(super) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Where tasks run and how they wait: Tokio, or in tests a scheduler that tries every order.
-pub(super) trait Tasks: fmt::Debug + Send + Sync + 'static {
+pub(crate) trait Tasks: fmt::Debug + Send + Sync + 'static {
     fn spawn(&self, task: Task) -> Result<(), Error>;
     fn pause(&self, duration: Duration) -> Task;
 }
 
 /// The Tokio runtime that the caller runs on.
 #[derive(Debug)]
-pub(super) struct Tokio;
+pub(crate) struct Tokio;
 
 impl Tasks for Tokio {
     fn spawn(&self, task: Task) -> Result<(), Error> {

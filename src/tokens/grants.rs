@@ -10,6 +10,7 @@ use super::{
     flight::{Errand, Flights, Tasks, Tokio},
     key::TokenRequest,
     lock::RefreshLock,
+    partitions::Partitions,
     policy::{self, Refusal, RenewalStep, TokenStep},
     record::GrantRecord,
     refresh::{Landed, Shared, Trouble, renewal_failed},
@@ -77,6 +78,17 @@ impl Grants {
         limits: CacheLimits,
     ) -> Self {
         Self::on(Arc::new(Tokio), store, provider, clock, lock, session_end, limits)
+    }
+
+    /// Grants in memory.
+    pub(crate) fn in_memory(
+        tasks: Arc<dyn Tasks>,
+        partitions: Arc<Partitions>,
+        refresher: Arc<dyn Refresher>,
+        clock: Arc<dyn Clock>,
+        limits: CacheLimits,
+    ) -> Self {
+        Self::on(tasks, partitions, refresher, clock, None, SessionEnd::OwnLimits, limits)
     }
 
     pub(super) fn on(

@@ -156,9 +156,17 @@ impl TokenKey {
     }
 }
 
-/// A request for an access token of a grant.
+/// A request for an access token: its scopes, and everything else that changes which token answers it.
+///
+/// ```
+/// use tower_identity::client::TokenRequest;
+///
+/// let request = TokenRequest::new(["User.Read", "Mail.Read"])?.with_tenant("f645ad92-e38d-4d1a-b510-d1b09a74a8ca");
+/// assert_eq!(request, TokenRequest::new(["Mail.Read User.Read"])?.with_tenant("f645ad92-e38d-4d1a-b510-d1b09a74a8ca"));
+/// # Ok::<_, tower_identity::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct TokenRequest {
+pub struct TokenRequest {
     pub(super) key: TokenKey,
     pub(super) past_cache: PastCache,
 }
@@ -186,48 +194,50 @@ impl TokenRequest {
     /// # Errors
     ///
     /// `request_invalid` if a scope is not one (RFC 6749 section 3.3).
-    pub(crate) fn new<I: IntoIterator<Item: AsRef<str>>>(scopes: I) -> Result<Self, Error> {
+    pub fn new<I: IntoIterator<Item: AsRef<str>>>(scopes: I) -> Result<Self, Error> {
         Scopes::asked(scopes).map(|scopes| TokenKey::new(scopes).into())
     }
 
-    /// In another tenant than that of the sign-in.
+    /// In another tenant than that of the sign-in, by its GUID. The default is that of the sign-in; for the application itself, that of the authority.
     #[must_use]
-    pub(crate) fn with_tenant(mut self, tenant: &str) -> Self {
+    pub fn with_tenant(mut self, tenant: &str) -> Self {
         self.key.tenant = Some(tenant.into());
         self
     }
 
-    /// For this resource (RFC 8707).
+    /// For this resource (RFC 8707). The default is what the scopes say. Entra has scopes instead.
     #[must_use]
-    pub(crate) fn with_resource(mut self, resource: &str) -> Self {
+    pub fn with_resource(mut self, resource: &str) -> Self {
         self.key.resource = Some(resource.into());
         self
     }
 
-    /// With the claims (JSON) that the client itself sends with every request.
+    /// With claims (a JSON object) that the application itself asks for. A token is kept for requests with the same ones. The default is none.
     #[must_use]
-    pub(crate) fn with_client_claims(mut self, claims: &str) -> Self {
+    pub fn with_client_claims(mut self, claims: &str) -> Self {
         self.key.claims = Some(claims.into());
         self
     }
 
     /// In another scheme than `Bearer`: its name and the key the token is bound to.
+    #[cfg(test)]
     #[must_use]
     pub(crate) fn with_scheme(mut self, scheme: &str) -> Self {
         self.key.scheme = Some(scheme.into());
         self
     }
 
-    /// Asks the provider even if the cache could answer.
+    /// Asks the provider even if the cache could answer. The default is to ask the cache.
     #[must_use]
-    pub(crate) fn forced(mut self) -> Self {
+    pub fn forced(mut self) -> Self {
         self.past_cache = PastCache::Forced;
         self
     }
 
-    /// Asks the provider with the claims (JSON) of an API's challenge.
+    /// Asks the provider, past the cache, with the claims (a JSON object) that an API wants: those of its `WWW-Authenticate: Bearer error="insufficient_claims", claims="…"`, decoded.
+    /// What the provider gives replaces what is kept for this request.
     #[must_use]
-    pub(crate) fn with_challenge(mut self, claims: &str) -> Self {
+    pub fn with_challenge(mut self, claims: &str) -> Self {
         self.past_cache = PastCache::Challenge(claims.into());
         self
     }
@@ -241,6 +251,21 @@ impl TokenRequest {
             self.key.tenant = None;
         }
         self
+    }
+
+    /// A token with these scopes.
+    pub(crate) fn of_scopes(scopes: Scopes) -> Self {
+        TokenKey::new(scopes).into()
+    }
+
+    /// Whether it names neither scope nor resource.
+    pub(crate) fn asks_for_nothing(&self) -> bool {
+        self.key.scopes.is_empty() && self.key.resource.is_none()
+    }
+
+    /// The tenant that it names.
+    pub(crate) fn tenant(&self) -> Option<&str> {
+        self.key.tenant()
     }
 
     /// What the API's challenge asks for.

@@ -17,16 +17,17 @@ mod fuzzing;
 mod grants;
 #[cfg(test)]
 mod interleavings;
-#[allow(dead_code, reason = "what a request can say beyond its scopes: for the grants that come next")]
+#[allow(dead_code, reason = "tokens that are bound to a key: nothing gives them yet")]
 mod key;
 mod lock;
+mod partitions;
 mod policy;
 mod record;
 #[cfg(feature = "redis")]
 mod redis;
 mod refresh;
 mod refresher;
-#[allow(dead_code, reason = "what a refresh can be asked beyond its scopes: for the grants that come next")]
+#[allow(dead_code, reason = "what a refresh can be asked beyond what today's providers look at")]
 mod seams;
 mod successors;
 #[cfg(test)]
@@ -35,17 +36,22 @@ mod throttle;
 mod unsaved;
 
 pub use access::{AccessToken, TokenSource};
+#[cfg(test)]
+pub(crate) use flight::Task;
 #[cfg(any(test, fuzzing))]
 pub(crate) use fuzzing::PARSERS;
+pub use key::TokenRequest;
 pub use lock::RefreshLock;
 #[cfg(feature = "redis")]
 pub use redis::RedisLock;
-#[cfg(test)]
-pub(crate) use seams::{RefreshRequest, Refreshed, Refresher};
 pub(crate) use {
     cache::CacheLimits,
+    flight::{Tasks, Tokio},
     grants::{Grants, Renewal},
-    key::{Scopes, TokenRequest},
+    key::Scopes,
+    partitions::Partitions,
+    policy::{classification, is_without_grant},
     record::{GrantRecord, Person},
-    seams::{GrantId, GrantRef, GrantStore, Identity, Issued},
+    refresher::refresh_with,
+    seams::{GrantId, GrantRef, GrantStore, Identity, Issued, RefreshRequest, Refreshed, Refresher},
 };

@@ -108,8 +108,13 @@ pub(super) fn refusal(error: &Error) -> Refusal {
     }
 }
 
+/// Whether the failure is that there is nothing (any more) to ask the provider with.
+pub(crate) fn is_without_grant(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NoRefreshToken | ErrorKind::SessionEnded)
+}
+
 /// The suberror, if it tells what the person can do.
-pub(super) fn classification(error: &Error) -> Option<&str> {
+pub(crate) fn classification(error: &Error) -> Option<&str> {
     error.provider()?.suberror.as_deref().filter(|suberror| INTERACTIVE.contains(suberror))
 }
 

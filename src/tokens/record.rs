@@ -117,6 +117,42 @@ impl GrantRecord {
         record
     }
 
+    /// The record of what is obtained without a sign-in. `standing` is what it is obtained with, in the place of a refresh token.
+    pub(crate) fn without_sign_in(person: Person, standing: Secret) -> Self {
+        Self {
+            version: VERSION,
+            generation: 1,
+            person,
+            scopes: Scopes::default(),
+            refresh_token: Some(standing),
+            id_token: None,
+            claims: None,
+            renew_at: None,
+            failing: None,
+            tokens: TokenCache::default(),
+        }
+    }
+
+    /// This sign-in after an earlier one of the same person: what that brought is kept, as far as this one has brought nothing in its place.
+    pub(crate) fn after(mut self, earlier: &Self, limits: CacheLimits, now: UnixTime) -> Self {
+        if !self.person.is_same(&earlier.person) {
+            return self;
+        }
+        for token in earlier.tokens.iter() {
+            if token.expires_at > now && self.tokens.exact(&token.key).is_none() {
+                let token = Arc::new(CachedToken { from_sign_in: false, ..CachedToken::clone(token) });
+                self.tokens.insert(&token, limits, now);
+            }
+        }
+        self.refresh_token = self.refresh_token.or_else(|| earlier.refresh_token.clone());
+        self
+    }
+
+    /// The access token of the sign-in, whatever it lacks.
+    pub(crate) fn sign_in_token(&self) -> Option<AccessToken> {
+        self.tokens.exact(&self.sign_in_key()).map(|token| AccessToken::of_sign_in(token.clone()))
+    }
+
     /// Reads a record; `None` if it is of another version or broken, which means that there is none.
     pub(crate) fn from_json(json: &[u8]) -> Option<Self> {
         serde_json::from_slice(json).ok().filter(|record: &Self| record.version == VERSION)
@@ -173,6 +209,19 @@ impl GrantRecord {
     pub(super) fn sign_in_key(&self) -> TokenKey {
         TokenKey::new(self.scopes.clone())
     }
+}
+
+/// The access token of an answer, if it has one.
+pub(super) fn token_of(key: TokenKey, issued: Issued, from_sign_in: bool, now: UnixTime) -> Option<CachedToken> {
+    Some(CachedToken {
+        granted: issued.scope.as_deref().map_or_else(|| key.scopes().clone(), Scopes::granted),
+        key,
+        secret: issued.access_token?,
+        issued_at: now,
+        expires_at: now + issued.expires_in.unwrap_or(UNSTATED_LIFE),
+        refresh_at: issued.refresh_in.map(|after| now + if from_sign_in { after } else { after.max(MIN_REFRESH_STEP) }),
+        from_sign_in,
+    })
 }
 
 fn exposed_option<S: serde::Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -249,16 +298,8 @@ impl GrantRecord {
         limits: CacheLimits,
         now: UnixTime,
     ) -> Option<Arc<CachedToken>> {
-        self.refresh_token = issued.refresh_token.or(self.refresh_token.take()).filter(|token| !token.is_empty());
-        let token = Arc::new(CachedToken {
-            granted: issued.scope.as_deref().map_or_else(|| key.scopes().clone(), Scopes::granted),
-            key,
-            secret: issued.access_token?,
-            issued_at: now,
-            expires_at: now + issued.expires_in.unwrap_or(UNSTATED_LIFE),
-            refresh_at: issued.refresh_in.map(|after| now + if from_sign_in { after } else { after.max(MIN_REFRESH_STEP) }),
-            from_sign_in,
-        });
+        self.refresh_token = issued.refresh_token.clone().or(self.refresh_token.take()).filter(|token| !token.is_empty());
+        let token = Arc::new(token_of(key, issued, from_sign_in, now)?);
         self.tokens.insert(&token, limits, now);
         Some(token)
     }

@@ -3,12 +3,13 @@
 use async_trait::async_trait;
 
 use super::{
+    key::Scopes,
     record::Person,
     seams::{Identity, Issued, RefreshRequest, Refreshed, Refresher},
 };
 use crate::{
     error::{Error, ErrorKind, ProviderError},
-    protocol::{IdTokenExpectation, Nonce, Provider},
+    protocol::{Asked, IdTokenExpectation, Nonce, Provider, merged_claims},
     secret::Secret,
 };
 
@@ -23,30 +24,47 @@ impl Refresher for Provider {
     }
 
     async fn refresh(&self, refresh_token: &Secret, request: &RefreshRequest) -> Result<Refreshed, Error> {
-        let scopes: Vec<String> = request.scopes().iter().map(str::to_owned).collect();
-        // Without scopes a refresh is for what was granted. To name one that was not is an error (RFC 6749 section 6).
-        let named = (!request.is_as_granted() || self.refresh_needs_scopes()) && !scopes.is_empty();
-        let mut answer = Provider::refresh(self, refresh_token, named.then_some(&scopes[..])).await.map_err(ask_for_consent)?;
-        let mut identity = match &answer.id_token {
-            // Another tenant's ID token is about the same person under other names.
-            Some(id_token) if !request.is_elsewhere() => {
-                Some(identity(self, id_token, answer.access_token.as_ref(), request.is_as_granted()).await)
-            }
-            _ => None,
-        };
-        if let Some(Ok(identity)) = identity.as_mut().filter(|_| request.is_renewal()) {
-            let claims = identity.claims.clone();
-            identity.claims = self.with_groups(claims, &mut answer, Some(refresh_token)).await;
-        }
-        let issued = Issued {
-            access_token: answer.access_token,
-            expires_in: answer.expires_in,
-            refresh_in: answer.refresh_in,
-            refresh_token: answer.refresh_token,
-            scope: answer.scope,
-        };
-        Ok(Refreshed { issued, identity })
+        refresh_with(self, refresh_token, request, &[]).await
     }
+}
+
+/// Sends the refresh token once, for what the request asks for and these scopes as well, in the tenant that it names.
+pub(crate) async fn refresh_with(
+    provider: &Provider,
+    refresh_token: &Secret,
+    request: &RefreshRequest,
+    also: &[String],
+) -> Result<Refreshed, Error> {
+    let scopes = Scopes::asked(request.scopes().iter().chain(also.iter().map(String::as_str)))?;
+    // Without scopes a refresh is for what was granted. To name one that was not is an error (RFC 6749 section 6).
+    let named = !request.is_as_granted() || provider.refresh_needs_scopes();
+    let claims = merged_claims(provider.config().client_capabilities(), request.client_claims(), request.challenge())?;
+    let asked =
+        Asked { scopes: if named { scopes.as_str() } else { "" }, resource: request.resource(), claims: claims.as_deref() };
+    let answer = match request.tenant().filter(|_| request.is_elsewhere()) {
+        Some(tenant) => provider.in_tenant(tenant)?.refresh(refresh_token, &asked).await,
+        None => provider.refresh(refresh_token, &asked).await,
+    };
+    let mut answer = answer.map_err(ask_for_consent)?;
+    let mut identity = match &answer.id_token {
+        // Another tenant's ID token is about the same person under other names.
+        Some(id_token) if !request.is_elsewhere() => {
+            Some(identity(provider, id_token, answer.access_token.as_ref(), request.is_as_granted()).await)
+        }
+        _ => None,
+    };
+    if let Some(Ok(identity)) = identity.as_mut().filter(|_| request.is_renewal()) {
+        let claims = identity.claims.clone();
+        identity.claims = provider.with_groups(claims, &mut answer, Some(refresh_token)).await;
+    }
+    let issued = Issued {
+        access_token: answer.access_token,
+        expires_in: answer.expires_in,
+        refresh_in: answer.refresh_in,
+        refresh_token: answer.refresh_token,
+        scope: answer.scope,
+    };
+    Ok(Refreshed { issued, identity })
 }
 
 /// A scope that the person was never asked for is refused as `invalid_scope` (RFC 6749 section 5.2): a sign-in that asks for it helps.

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// One process for all tests; each registers a client of its own. It ends with the tests, because its standard input closes then.
-static PROVIDER: LazyLock<Provider> = LazyLock::new(|| {
+pub static PROVIDER: LazyLock<Provider> = LazyLock::new(|| {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/provider/provider.mjs");
     let starting = Command::new("node").arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
     let mut process = starting.expect("Node.js is missing: run `tests/run certified`, which installs it");
@@ -35,14 +35,14 @@ static PROVIDER: LazyLock<Provider> = LazyLock::new(|| {
     Provider { issuer: text("issuer"), registration_token: text("registration_token"), _process: process }
 });
 
-struct Provider {
-    issuer: String,
+pub struct Provider {
+    pub issuer: String,
     registration_token: String,
     _process: Child,
 }
 
 impl Provider {
-    async fn post(&self, path: &str, body: &Value) -> reqwest::Response {
+    pub async fn post(&self, path: &str, body: &Value) -> reqwest::Response {
         let request = reqwest::Client::new().post(format!("{}{path}", self.issuer)).bearer_auth(&self.registration_token);
         request.json(body).send().await.unwrap()
     }

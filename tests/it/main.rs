@@ -20,6 +20,7 @@ mod caching;
 mod callback;
 mod certified;
 mod check;
+mod client_certified;
 mod cookies;
 mod dev_grants;
 mod entra_app;

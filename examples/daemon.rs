@@ -1,0 +1,46 @@
+//! A program without people: it gets a token of its own, and would call an API with it.
+//!
+//! ```console
+//! $ IDENTITY_AUTHORITY=https://login.microsoftonline.com/contoso.onmicrosoft.com IDENTITY_CLIENT_ID=… IDENTITY_CLIENT_SECRET=… \
+//!     cargo run --example daemon -- https://graph.microsoft.com/.default
+//! ```
+//!
+//! Instead of a secret it takes everything that [`IdentityConfig::from_env`] knows: `IDENTITY_CLIENT_CERTIFICATE_FILE`, `AZURE_FEDERATED_TOKEN_FILE`, …
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to whoever started it")]
+
+use std::process::ExitCode;
+
+use tower_identity::{
+    IdentityConfig,
+    client::{Client, TokenRequest},
+};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let scopes: Vec<String> = std::env::args().skip(1).collect();
+    let client = Client::new(IdentityConfig::from_env()?)?;
+    let request = TokenRequest::new(&scopes)?;
+    // The second one comes from the cache.
+    for _ in 0..2 {
+        let token = client.for_app(&request).await?;
+        let scopes: Vec<&str> = token.scopes().collect();
+        println!(
+            "a token for {:?} from the {}, of {} characters",
+            scopes.join(" "),
+            token.source().as_str(),
+            token.expose().len()
+        );
+    }
+    Ok(())
+}

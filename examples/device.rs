@@ -1,0 +1,44 @@
+//! Sign-in where there is no browser: the person opens an address on another device and enters a code.
+//!
+//! ```console
+//! $ IDENTITY_AUTHORITY=https://login.microsoftonline.com/contoso.onmicrosoft.com IDENTITY_CLIENT_ID=… IDENTITY_CLIENT_AUTH_METHOD=none \
+//!     cargo run --example device -- User.Read
+//! ```
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to whoever started it")]
+
+use std::process::ExitCode;
+
+use tower_identity::{
+    IdentityConfig,
+    client::{Client, Silent, TokenRequest},
+};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let scopes: Vec<String> = std::env::args().skip(1).collect();
+    let client = Client::new(IdentityConfig::from_env()?)?;
+    let flow = client.begin_device(&scopes).await?;
+    println!("{}", flow.message());
+    let acquired = client.complete_device(flow).await?;
+    let account = acquired.account().ok_or("the provider did not say who signed in")?;
+    println!("hello {}", account.username().unwrap_or_else(|| account.subject()));
+
+    // From now on nobody has to be asked.
+    match client.acquire_silent(account, &TokenRequest::new(&scopes)?).await? {
+        Silent::Token(token) => println!("a token until {}", token.expires_at().as_seconds()),
+        Silent::Refused(error) => println!("sign in again: {error}"),
+        _ => println!("sign in again"),
+    }
+    Ok(())
+}

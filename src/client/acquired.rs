@@ -1,0 +1,108 @@
+//! [`Acquired`]: what a grant in which a person took part has brought.
+
+use std::fmt;
+
+use super::{Account, core::Client};
+use crate::{
+    error::{Error, ErrorKind},
+    protocol::{ClientInfo, IdTokenExpectation, TokenAnswer},
+    secret::Secret,
+    tokens::{AccessToken, CacheLimits, GrantRecord, Identity, Issued, Person, Scopes, TokenRequest},
+};
+
+/// Tokens of a person, verified and kept.
+#[derive(Clone)]
+pub struct Acquired {
+    account: Option<Account>,
+    token: Option<AccessToken>,
+    claims: Option<Box<str>>,
+}
+
+impl Acquired {
+    /// Whose tokens they are: what [`Client::acquire_silent`] finds them by from now on. `None` if the provider gave no ID token; then nothing is kept.
+    #[must_use]
+    pub fn account(&self) -> Option<&Account> {
+        self.account.as_ref()
+    }
+
+    /// The access token. B2C gives none for a sign-in alone.
+    #[must_use]
+    pub fn token(&self) -> Option<&AccessToken> {
+        self.token.as_ref()
+    }
+
+    /// The claims of the verified ID token.
+    ///
+    /// # Errors
+    ///
+    /// `token_malformed`: there was none, or the claims are not as `T` wants them.
+    pub fn claims<T: serde::de::DeserializeOwned>(&self) -> Result<T, Error> {
+        let claims = self.claims.as_deref().ok_or_else(|| Error::new(ErrorKind::TokenMalformed, "there was no ID token"))?;
+        serde_json::from_str(claims)
+            .map_err(|_| Error::new(ErrorKind::TokenMalformed, "the claims are not of the type that was asked for"))
+    }
+}
+
+impl fmt::Debug for Acquired {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acquired").field("account", &self.account).field("token", &self.token).finish_non_exhaustive()
+    }
+}
+
+/// What came with a token answer, apart from the ID token.
+pub(super) fn issued(answer: &TokenAnswer) -> Issued {
+    Issued {
+        access_token: answer.access_token.clone(),
+        expires_in: answer.expires_in,
+        refresh_in: answer.refresh_in,
+        refresh_token: answer.refresh_token.clone(),
+        scope: answer.scope.clone(),
+    }
+}
+
+impl Client {
+    /// Verifies and keeps what the provider gave for these scopes.
+    ///
+    /// What was kept of the account before stays, as long as it is valid: other scopes' tokens, and the refresh token if the answer has none.
+    pub(super) async fn take(
+        &self,
+        answer: &TokenAnswer,
+        scopes: &Scopes,
+        expectation: IdTokenExpectation<'_>,
+    ) -> Result<Acquired, Error> {
+        let shared = self.shared();
+        let now = shared.clock.now();
+        let Some(id_token) = &answer.id_token else {
+            let token = AccessToken::not_kept(&TokenRequest::of_scopes(scopes.clone()), issued(answer), now);
+            return Ok(Acquired { account: None, token, claims: None });
+        };
+        let is_microsoft = shared.provider.config().authority().is_microsoft();
+        let client_info = answer.client_info.as_deref().filter(|_| is_microsoft).and_then(ClientInfo::parse);
+        let expectation = IdTokenExpectation {
+            access_token: answer.access_token.as_ref().map(Secret::expose),
+            client_info: client_info.as_ref(),
+            ..expectation
+        };
+        let token = shared.provider.verify_id_token(id_token.expose(), &expectation).await?;
+        let account = Account::of(&token, client_info.as_ref());
+        let claims = shared.provider.claims(&token, answer.access_token.as_ref()).await?;
+        let person = Person {
+            iss: token.iss().to_owned(),
+            sub: token.sub().to_owned(),
+            tid: token.tid().map(str::to_owned),
+            oid: token.oid().map(str::to_owned),
+        };
+        let text: Box<str> = claims.get().into();
+        let identity = Identity { id_token: token.raw().into(), claims, person, expires_at: token.exp() };
+        let limits = CacheLimits::default();
+        let record = GrantRecord::at_sign_in(&identity, scopes.clone(), issued(answer), limits, now);
+        let partition = account.partition();
+        let record = match shared.partitions.record(&partition) {
+            Some(earlier) => record.after(&earlier, limits, now),
+            None => record,
+        };
+        let access_token = record.sign_in_token();
+        shared.partitions.put(&partition, account.to_raw()?, record)?;
+        Ok(Acquired { account: Some(account), token: access_token, claims: Some(text) })
+    }
+}

@@ -1,0 +1,94 @@
+//! Tokens of the application itself, and of somebody who called it.
+
+use aws_lc_rs::digest::{self, SHA256};
+
+use super::core::{APPS, ASSERTIONS, Client};
+use crate::{
+    clock::UnixTime,
+    error::{Error, ErrorKind},
+    secret::{Secret, base64url, from_base64url},
+    tokens::{AccessToken, GrantRecord, Person, TokenRequest},
+};
+
+/// How long an assertion that does not say when it ends is remembered.
+const UNSTATED_LIFE: std::time::Duration = std::time::Duration::from_secs(3600);
+
+impl Client {
+    /// A token of the application itself, for one resource or its `/.default` (RFC 6749 section 4.4). The scopes are sent as they are.
+    ///
+    /// # Errors
+    ///
+    /// - `RequestInvalid`: no scope and no resource is asked for; or the authority stands for several tenants (`common`, `organizations`) and the request names none;
+    /// - `NotConfigured`: the application has no credential;
+    /// - `ClientRefused` and what else the provider answers; `CredentialUnavailable`, `ProviderUnreachable`.
+    pub async fn for_app(&self, request: &TokenRequest) -> Result<AccessToken, Error> {
+        let shared = self.shared();
+        let config = shared.provider.config();
+        self.check_application(request)?;
+        if config.authority().is_multi_tenant() && request.tenant().is_none() {
+            return Err(Error::new(
+                ErrorKind::RequestInvalid,
+                "the application itself belongs to one tenant, and the authority stands for many: name it by `TokenRequest::with_tenant`, or in the authority",
+            ));
+        }
+        let tenant = request.tenant().unwrap_or_default().to_ascii_lowercase();
+        let grant = shared.partitions.find_or_insert(&format!("{APPS}{tenant}"), None, || {
+            // There is nothing to refresh with and nothing is needed: the credential is.
+            GrantRecord::without_sign_in(self.person(config.client_id(), request.tenant()), "client_credentials".into())
+        })?;
+        shared.apps.access_token(&grant, request).await
+    }
+
+    /// A token for another API, on behalf of whoever called this one with `assertion`: a bearer token that was verified and is for this application.
+    ///
+    /// What is obtained is kept for that assertion alone, and no longer than it lives.
+    ///
+    /// # Errors
+    ///
+    /// - `RequestInvalid`: no scope and no resource is asked for, or the assertion is empty;
+    /// - `NotConfigured`: the application has no credential;
+    /// - `InteractionRequired`: the caller has to sign in with the claims in [`Error::provider`]; hand them on as a challenge;
+    /// - `InvalidGrant` if the assertion is over, and what else the provider answers; `CredentialUnavailable`, `ProviderUnreachable`.
+    pub async fn on_behalf_of(&self, assertion: &Secret, request: &TokenRequest) -> Result<AccessToken, Error> {
+        let shared = self.shared();
+        self.check_application(request)?;
+        if assertion.is_empty() {
+            return Err(Error::new(ErrorKind::RequestInvalid, "there is no assertion to act on"));
+        }
+        let digest = base64url(digest::digest(&SHA256, assertion.expose().as_bytes()).as_ref());
+        let ends = end_of(assertion).unwrap_or_else(|| shared.clock.now() + UNSTATED_LIFE);
+        let grant = shared.partitions.find_or_insert(&format!("{ASSERTIONS}{digest}"), Some(ends), || {
+            GrantRecord::without_sign_in(self.person(&digest, None), assertion.clone())
+        })?;
+        shared.assertions.access_token(&grant, request).await
+    }
+
+    fn check_application(&self, request: &TokenRequest) -> Result<(), Error> {
+        if !self.shared().provider.config().credential().is_confidential() {
+            return Err(Error::new(
+                ErrorKind::NotConfigured,
+                "only an application with a credential can ask for this: the client is public",
+            ));
+        }
+        if request.asks_for_nothing() {
+            return Err(Error::new(
+                ErrorKind::RequestInvalid,
+                "a token of the application itself needs a scope, such as https://graph.microsoft.com/.default",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whose record it is: nobody's who could sign in.
+    fn person(&self, name: &str, tenant: Option<&str>) -> Person {
+        let iss = self.shared().provider.config().authority().name().to_owned();
+        Person { iss, sub: name.to_owned(), tid: tenant.map(str::to_owned), oid: None }
+    }
+}
+
+/// When a JWT says that it ends. Nothing in it is believed beyond how long to remember it.
+fn end_of(jwt: &Secret) -> Option<UnixTime> {
+    let claims = from_base64url(jwt.expose().split('.').nth(1)?)?;
+    let exp = serde_json::from_slice::<serde_json::Value>(&claims).ok()?.get("exp")?.as_i64()?;
+    Some(UnixTime::from_seconds(exp))
+}

@@ -1,0 +1,134 @@
+//! The application itself, and on behalf of others.
+
+use super::*;
+
+const GRAPH: &str = "https://graph.microsoft.com/.default";
+
+/// MSAL-104, MSAL-107
+#[tokio::test]
+async fn an_applications_token_is_asked_for_once_with_the_scope_as_it_is() {
+    let world = World::entra(TENANT, |config| config);
+    let first = world.client.for_app(&asks(GRAPH)).await.unwrap();
+    let second = world.client.for_app(&asks(GRAPH)).await.unwrap();
+    assert_eq!((first.source(), second.source(), first.expose()), (TokenSource::Provider, TokenSource::Cache, second.expose()));
+    assert_eq!(world.calls(), 1);
+    let form = world.last();
+    assert_eq!((form["grant_type"].as_str(), form["scope"].as_str()), ("client_credentials", GRAPH));
+}
+
+/// MSAL-104
+#[tokio::test]
+async fn a_token_that_is_over_at_once_is_asked_for_again() {
+    let world = World::new();
+    world.next_is(200, json!({"access_token": "a", "token_type": "Bearer", "expires_in": 0}));
+    assert_eq!(world.client.for_app(&asks("x")).await.unwrap().expose(), "a");
+    assert_eq!(world.client.for_app(&asks("x")).await.unwrap().source(), TokenSource::Provider);
+    assert_eq!(world.client.for_app(&asks("x")).await.unwrap().source(), TokenSource::Cache);
+    assert_eq!(world.calls(), 2);
+}
+
+/// MSAL-105
+#[tokio::test]
+async fn while_the_provider_fails_the_old_token_is_given_out() {
+    let world = World::new();
+    let first = world.client.for_app(&asks("x")).await.unwrap();
+    world.clock.advance(seconds(3600 - 60));
+    world.next_is(503, json!({}));
+    assert_eq!(world.client.for_app(&asks("x")).await.unwrap().expose(), first.expose());
+    world.clock.advance(seconds(60));
+    world.next_is(503, json!({}));
+    assert_eq!(world.client.for_app(&asks("x")).await.unwrap_err().kind(), ErrorKind::ProviderUnreachable);
+}
+
+/// MSAL-106
+#[tokio::test]
+async fn the_application_belongs_to_a_tenant() {
+    for authority in ["common", "organizations"] {
+        let world = World::entra(authority, IdentityConfig::with_any_tenant);
+        let error = world.client.for_app(&asks(GRAPH)).await.unwrap_err();
+        assert!(error.kind() == ErrorKind::RequestInvalid && error.to_string().contains("with_tenant"), "{error}");
+        assert_eq!(world.calls(), 0);
+        let one = world.client.for_app(&asks(GRAPH).with_tenant(TENANT)).await.unwrap();
+        let other = world.client.for_app(&asks(GRAPH).with_tenant(OTHER_TENANT)).await.unwrap();
+        assert_ne!(one.expose(), other.expose());
+        let paths: Vec<String> = world.seen.lock().unwrap().iter().map(|(path, _)| path.clone()).collect();
+        assert_eq!(paths, [TENANT, OTHER_TENANT].map(|tenant| format!("/{tenant}/oauth2/v2.0/token")));
+        assert_eq!(world.client.for_app(&asks(GRAPH).with_tenant(TENANT)).await.unwrap().expose(), one.expose());
+    }
+    let listed = World::entra("common", |config| config.with_tenants([TENANT]).unwrap());
+    let error = listed.client.for_app(&asks(GRAPH).with_tenant(OTHER_TENANT)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TenantNotAllowed);
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_for_is_not_sent() {
+    let world = World::new();
+    assert_eq!(world.client.for_app(&asks("")).await.unwrap_err().kind(), ErrorKind::RequestInvalid);
+    assert_eq!(world.client.on_behalf_of(&Secret::default(), &asks("x")).await.unwrap_err().kind(), ErrorKind::RequestInvalid);
+    let public = World::with(|config| config.with_credential(ClientCredential::none()));
+    assert_eq!(public.client.for_app(&asks("x")).await.unwrap_err().kind(), ErrorKind::NotConfigured);
+    assert_eq!(public.client.on_behalf_of(&"a.b.c".into(), &asks("x")).await.unwrap_err().kind(), ErrorKind::NotConfigured);
+    assert_eq!((world.calls(), public.calls()), (0, 0));
+    assert!(!world.client.pop_supported());
+}
+
+/// MSAL-083
+#[tokio::test]
+async fn removing_the_applications_tokens_leaves_those_of_people() {
+    let world = World::new();
+    let ada = world.sign_in("ada", &["x"]).await;
+    world.client.for_app(&asks("x")).await.unwrap();
+    world.client.remove_app_tokens();
+    assert_eq!(world.client.accounts().len(), 1);
+    let silent = world.client.acquire_silent(ada.account().unwrap(), &asks("x")).await.unwrap();
+    assert_eq!(silent.token().unwrap().expose(), "access-of-ada");
+    assert_eq!(world.client.for_app(&asks("x")).await.unwrap().source(), TokenSource::Provider);
+}
+
+/// MSAL-109
+#[tokio::test]
+async fn what_is_obtained_on_behalf_of_one_caller_is_never_given_to_another() {
+    let world = Arc::new(World::new());
+    let callers: Vec<_> = (0..200)
+        .map(|number| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move {
+                let assertion = Secret::from(format!("assertion-{}", number % 100));
+                (number % 100, world.client.on_behalf_of(&assertion, &asks("x")).await.unwrap().expose().to_owned())
+            })
+        })
+        .collect();
+    let mut tokens = HashMap::new();
+    for caller in callers {
+        let (number, token) = caller.await.unwrap();
+        assert_eq!(tokens.entry(number).or_insert_with(|| token.clone()), &token);
+    }
+    let different: std::collections::HashSet<_> = tokens.values().collect();
+    assert_eq!((different.len(), world.calls()), (100, 100));
+    for form in world.seen() {
+        assert_eq!(form["requested_token_use"], "on_behalf_of");
+        assert!(form["assertion"].starts_with("assertion-") && form["scope"] == "x" && !form.contains_key("refresh_token"));
+    }
+}
+
+#[tokio::test]
+async fn an_assertion_is_remembered_no_longer_than_it_lives() {
+    let world = World::new();
+    let exp = json!({"exp": NOW.as_seconds() + 600});
+    let assertion = Secret::from(format!("h.{}.s", base64url(exp.to_string().as_bytes())));
+    world.client.on_behalf_of(&assertion, &asks("x")).await.unwrap();
+    world.clock.advance(seconds(599));
+    assert_eq!(world.client.on_behalf_of(&assertion, &asks("x")).await.unwrap().source(), TokenSource::Cache);
+    world.clock.advance(seconds(1));
+    world.next_is(400, json!({"error": "invalid_grant"}));
+    assert_eq!(world.client.on_behalf_of(&assertion, &asks("x")).await.unwrap_err().kind(), ErrorKind::InvalidGrant);
+}
+
+#[tokio::test]
+async fn a_callers_claims_challenge_is_handed_on() {
+    let world = World::new();
+    let claims = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
+    world.next_is(400, json!({"error": "interaction_required", "suberror": "basic_action", "claims": claims}));
+    let error = world.client.on_behalf_of(&"a.b.c".into(), &asks("x")).await.unwrap_err();
+    assert_eq!((error.kind(), error.provider().unwrap().claims.as_deref()), (ErrorKind::InteractionRequired, Some(claims)));
+}

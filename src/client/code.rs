@@ -1,0 +1,228 @@
+//! The authorization code flow in two steps, and its parts for who has only one of them.
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Acquired, core::Client};
+use crate::{
+    config::{ResponseMode, SignInOptions},
+    error::{Error, ErrorKind},
+    protocol::{Asked, AuthorizationRequest, CallbackParameters, Grant, IdTokenExpectation, Nonce, code_challenge},
+    secret::{self, Secret, base64url, random},
+    tokens::Scopes,
+};
+
+/// A sign-in that was begun: where to send the person, and what the answer will be held to.
+///
+/// It can be stored until the answer comes, by serde or in memory.
+///
+/// # Security
+///
+/// It holds the secrets of this sign-in: keep it on the server or encrypted, bound to the browser that was sent to the provider, and use it once.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct AuthorizationFlow {
+    #[serde(rename = "u")]
+    address: String,
+    #[serde(rename = "s")]
+    state: String,
+    #[serde(rename = "n", serialize_with = "secret::exposed")]
+    nonce: Secret,
+    #[serde(rename = "v", serialize_with = "secret::exposed")]
+    verifier: Secret,
+    #[serde(rename = "r")]
+    redirect_uri: String,
+    #[serde(rename = "c")]
+    scopes: Scopes,
+    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    max_age: Option<Duration>,
+}
+
+impl AuthorizationFlow {
+    /// Where to send the person.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// What the answer carries as `state`: by it the flow can be found again. It proves nothing.
+    #[must_use]
+    pub fn state(&self) -> &str {
+        &self.state
+    }
+}
+
+impl fmt::Debug for AuthorizationFlow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizationFlow")
+            .field("redirect_uri", &self.redirect_uri)
+            .field("scopes", &self.scopes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A code whose sign-in was begun elsewhere, for example by a page with a library of its own.
+///
+/// ```
+/// use tower_identity::client::BareCode;
+///
+/// let code = BareCode::new("0.AbCd", "https://app.example/callback").with_verifier("the verifier of its challenge").with_nonce("the nonce that was sent");
+/// assert!(!format!("{code:?}").contains("AbCd"));
+/// ```
+#[derive(Clone)]
+pub struct BareCode {
+    code: Secret,
+    redirect_uri: String,
+    verifier: Option<Secret>,
+    nonce: Option<Secret>,
+    scopes: Vec<String>,
+}
+
+impl BareCode {
+    /// The code, and the redirect address that it was sent to.
+    pub fn new(code: impl Into<Secret>, redirect_uri: impl Into<String>) -> Self {
+        Self { code: code.into(), redirect_uri: redirect_uri.into(), verifier: None, nonce: None, scopes: Vec::new() }
+    }
+
+    /// The verifier of the code challenge that was sent. The default is none, for a request without PKCE.
+    #[must_use]
+    pub fn with_verifier(mut self, verifier: impl Into<Secret>) -> Self {
+        self.verifier = Some(verifier.into());
+        self
+    }
+
+    /// The nonce that was sent. The default is none; then an ID token with a nonce is refused.
+    #[must_use]
+    pub fn with_nonce(mut self, nonce: impl Into<Secret>) -> Self {
+        self.nonce = Some(nonce.into());
+        self
+    }
+
+    /// The scopes that were asked for, beyond those of the sign-in itself. The default is none.
+    #[must_use]
+    pub fn with_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.scopes = scopes.into_iter().map(Into::into).collect();
+        self
+    }
+}
+
+impl fmt::Debug for BareCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BareCode").field("redirect_uri", &self.redirect_uri).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Begins a sign-in that comes back to `redirect_uri`, which is registered at the provider. PKCE, `state` and `nonce` are always part of it.
+    ///
+    /// # Errors
+    ///
+    /// `RequestInvalid`: an option or the redirect address cannot be sent; `ProviderUnreachable`, `ProviderMisconfigured`.
+    pub async fn initiate(&self, redirect_uri: &str, options: &SignInOptions) -> Result<AuthorizationFlow, Error> {
+        let [state, nonce, verifier] = [random::<32>()?, random::<32>()?, random::<32>()?].map(|bytes| base64url(&bytes));
+        let (verifier, nonce) = (Secret::from(verifier), Secret::from(nonce));
+        let address = self.authorization_url(redirect_uri, &state, nonce.expose(), &verifier, options).await?;
+        let options = options.over(self.shared().provider.config().sign_in());
+        let scopes = self.with_openid_scopes(&Scopes::asked(&options.scopes)?)?;
+        Ok(AuthorizationFlow {
+            address,
+            state,
+            nonce,
+            verifier,
+            redirect_uri: redirect_uri.to_owned(),
+            scopes,
+            max_age: options.max_age,
+        })
+    }
+
+    /// Ends a sign-in with the provider's answer: the query of the request to the redirect address, or the form that was posted there.
+    ///
+    /// The code is redeemed once, the ID token is verified completely, and the tokens are kept.
+    ///
+    /// # Errors
+    ///
+    /// `CallbackInvalid`, `StateMismatch`, `ResponseIssuerMismatch` if the answer is not one to this flow: nothing was sent then. What the provider answers (`AccessDenied`,
+    /// `InteractionRequired`, …), with nothing of the answer but its error. Those of a token's checks; `ProviderUnreachable`.
+    pub async fn complete(&self, flow: &AuthorizationFlow, answer: &str) -> Result<Acquired, Error> {
+        let provider = &self.shared().provider;
+        let parameters = CallbackParameters::parse(answer.trim_start_matches('?').as_bytes())?;
+        if flow.state.is_empty() {
+            return Err(Error::new(ErrorKind::StateMismatch, "the flow has no `state`"));
+        }
+        let code = parameters.check(&flow.state, &*provider.metadata().await?, provider.config().authority())?;
+        let (grant, config) = (
+            Grant::Code { code: code.secret(), verifier: Some(&flow.verifier), redirect_uri: &flow.redirect_uri },
+            provider.config(),
+        );
+        let expectation = IdTokenExpectation {
+            nonce: Nonce::Sent(flow.nonce.expose()),
+            max_age: flow.max_age,
+            acr: config.required_acr(),
+            ..IdTokenExpectation::default()
+        };
+        self.redeem(grant, &flow.scopes, expectation).await
+    }
+
+    /// The address of a sign-in whose `state`, `nonce` and verifier the caller makes and keeps: 22 to 128 unreserved characters each, random, used once.
+    ///
+    /// # Errors
+    ///
+    /// As [`initiate`](Self::initiate); `Internal` if one of the three is not as it has to be.
+    pub async fn authorization_url(
+        &self,
+        redirect_uri: &str,
+        state: &str,
+        nonce: &str,
+        verifier: &Secret,
+        options: &SignInOptions,
+    ) -> Result<String, Error> {
+        let provider = &self.shared().provider;
+        let config = provider.config();
+        let refused = |detail: String| Error::new(ErrorKind::RequestInvalid, detail);
+        let options = options.over(config.sign_in());
+        options.check().map_err(|error| refused(error.to_string()))?;
+        if url::Url::parse(redirect_uri).is_err() {
+            return Err(refused("the redirect address is not a URL".into()));
+        }
+        let claims = self.own_claims()?;
+        let request = AuthorizationRequest {
+            client_id: config.client_id(),
+            redirect_uri,
+            response_mode: ResponseMode::default(),
+            scopes: &config.scopes(&options),
+            state,
+            nonce,
+            code_challenge: &code_challenge(verifier.expose()),
+            options: &options,
+            claims: claims.as_deref(),
+            id_token_hint: None,
+        };
+        let request = AuthorizationRequest { response_mode: config.response_mode(), ..request };
+        Ok(request.url(&*provider.metadata().await?)?.into())
+    }
+
+    /// Redeems a code whose sign-in was begun elsewhere, and keeps what it brings.
+    ///
+    /// # Errors
+    ///
+    /// What the provider answers (`InvalidGrant`, …); those of a token's checks; `ProviderUnreachable`.
+    ///
+    /// # Security
+    ///
+    /// Nobody has checked here whose browser brought the code. Use [`complete`](Self::complete) where the sign-in began here.
+    pub async fn redeem_code(&self, code: &BareCode) -> Result<Acquired, Error> {
+        let scopes = self.with_openid_scopes(&Scopes::asked(&code.scopes)?)?;
+        let grant = Grant::Code { code: &code.code, verifier: code.verifier.as_ref(), redirect_uri: &code.redirect_uri };
+        let nonce = code.nonce.as_ref().map_or(Nonce::NotSent, |nonce| Nonce::Sent(nonce.expose()));
+        let acr = self.shared().provider.config().required_acr();
+        self.redeem(grant, &scopes, IdTokenExpectation { nonce, acr, ..IdTokenExpectation::default() }).await
+    }
+
+    /// The scopes of the request are those of the code: none are sent, so that a code for several resources can be redeemed.
+    async fn redeem(&self, grant: Grant<'_>, scopes: &Scopes, expectation: IdTokenExpectation<'_>) -> Result<Acquired, Error> {
+        let claims = self.own_claims()?;
+        let answer =
+            self.shared().provider.tokens(grant, &Asked { scopes: "", resource: None, claims: claims.as_deref() }).await?;
+        self.take(&answer, scopes, expectation).await
+    }
+}

@@ -1,0 +1,171 @@
+//! The authorization code flow.
+
+use super::*;
+use crate::clock::UnixTime;
+
+const CALLBACK: &str = "https://app.example/cb";
+
+async fn flow(world: &World) -> AuthorizationFlow {
+    world.client.initiate(CALLBACK, &SignInOptions::new().with_scopes(["api", "openid"])).await.unwrap()
+}
+
+/// MSAL-098: what the client adds itself may be asked for, too.
+#[tokio::test]
+async fn a_flow_can_be_stored_and_brings_an_account_and_a_token() {
+    let world = World::new();
+    let begun = flow(&world).await;
+    let address = begun.address().to_owned();
+    for (name, value) in [
+        ("client_id", CLIENT_ID),
+        ("redirect_uri", CALLBACK),
+        ("scope", "openid profile offline_access api"),
+        ("code_challenge_method", "S256"),
+        ("response_type", "code"),
+        ("state", begun.state()),
+    ] {
+        assert_eq!(parameter(&address, name), value);
+    }
+    let shown = format!("{begun:?}");
+    let stored = serde_json::to_string(&begun).unwrap();
+    let read: AuthorizationFlow = serde_json::from_str(&stored).unwrap();
+    let nonce = parameter(&address, "nonce");
+    assert!(!shown.contains(&nonce));
+    world.next(move |_| answer(200, person("ada", |claims| claims["nonce"] = json!(nonce))));
+    let acquired = world.client.complete(&read, &format!("?code=c0de&state={}", begun.state())).await.unwrap();
+
+    let form = world.last();
+    assert_eq!(
+        (form["grant_type"].as_str(), form["code"].as_str(), form["redirect_uri"].as_str()),
+        ("authorization_code", "c0de", CALLBACK)
+    );
+    assert_eq!(crate::protocol::code_challenge(&form["code_verifier"]), parameter(&address, "code_challenge"));
+    assert!(!form.contains_key("scope"));
+    let account = acquired.account().unwrap();
+    assert_eq!((account.username(), account.subject(), account.issuer()), (Some("ada@Example.com"), "ada", ISSUER));
+    let token = acquired.token().unwrap();
+    assert_eq!((token.expose(), token.source()), ("access-of-ada", TokenSource::SignIn));
+    assert_eq!(acquired.claims::<Value>().unwrap()["sub"], "ada");
+    assert!(!format!("{acquired:?}").contains("ada"));
+}
+
+/// MSAL-026, MSAL-027, MSAL-029
+#[tokio::test]
+async fn nothing_is_sent_for_an_answer_to_another_flow() {
+    let world = World::new();
+    let begun = flow(&world).await;
+    for (answer, kind) in [
+        ("code=foo".to_owned(), ErrorKind::StateMismatch),
+        ("code=foo&state=2".to_owned(), ErrorKind::StateMismatch),
+        (format!("state={}", begun.state()), ErrorKind::CallbackInvalid),
+        (format!("code=foo&state={}&iss=https%3A%2F%2Fevil.example", begun.state()), ErrorKind::ResponseIssuerMismatch),
+        (format!("state={}&error=access_denied&error_uri=bar&access_token=fake", begun.state()), ErrorKind::AccessDenied),
+    ] {
+        let error = world.client.complete(&begun, &answer).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{answer}");
+        assert!(!format!("{error} {error:?}").contains("fake"));
+    }
+    let mut stored = serde_json::to_value(&begun).unwrap();
+    stored["s"] = json!("");
+    let without: AuthorizationFlow = serde_json::from_value(stored).unwrap();
+    assert_eq!(world.client.complete(&without, "code=foo&state=").await.unwrap_err().kind(), ErrorKind::StateMismatch);
+    assert_eq!(world.calls(), 0);
+}
+
+/// MSAL-033, MSAL-036
+#[tokio::test]
+async fn the_id_token_is_held_to_what_was_asked() {
+    type Change = fn(&mut Value);
+    let changes: [(Change, ErrorKind); 4] = [
+        (|claims| claims["nonce"] = json!("another"), ErrorKind::TokenNonce),
+        (|claims| claims["exp"] = json!(NOW.as_seconds() - 61), ErrorKind::TokenExpired),
+        (|claims| claims["aud"] = json!("another"), ErrorKind::TokenAudience),
+        (|claims| claims["auth_time"] = json!(NOW.as_seconds() - 161), ErrorKind::TokenAuthTime),
+    ];
+    for (change, kind) in changes {
+        let world = World::new();
+        let begun = world.client.initiate(CALLBACK, &SignInOptions::new().with_max_age(seconds(100))).await.unwrap();
+        assert_eq!(parameter(begun.address(), "max_age"), "100");
+        let nonce = parameter(begun.address(), "nonce");
+        world.next(move |_| {
+            answer(
+                200,
+                person("ada", |claims| {
+                    claims["nonce"] = json!(nonce);
+                    claims["auth_time"] = json!(NOW.as_seconds());
+                    change(claims);
+                }),
+            )
+        });
+        let outcome = world.client.complete(&begun, &format!("code=c0de&state={}", begun.state())).await;
+        assert_eq!(outcome.unwrap_err().kind(), kind);
+        assert!(world.client.accounts().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn the_parts_are_there_for_who_has_only_one_of_them() {
+    let world = World::with(|config| config.with_client_capabilities(["cp1"]));
+    let state = "0123456789-0123456789-s";
+    let (nonce, verifier) = ("0123456789-0123456789-n", Secret::from("the verifier"));
+    let options = SignInOptions::new().with_login_hint("ada");
+    let address = world.client.authorization_url(CALLBACK, state, nonce, &verifier, &options).await.unwrap();
+    assert_eq!((parameter(&address, "state").as_str(), parameter(&address, "nonce").as_str()), (state, nonce));
+    assert_eq!(parameter(&address, "claims"), r#"{"access_token":{"xms_cc":{"values":["cp1"]}}}"#);
+    for (redirect_uri, state) in [(CALLBACK, "short"), ("nowhere", state)] {
+        assert!(world.client.authorization_url(redirect_uri, state, nonce, &verifier, &options).await.is_err());
+    }
+
+    world.next(|_| answer(200, person("ada", |claims| claims["nonce"] = json!("n-1"))));
+    let code = BareCode::new("c0de", CALLBACK).with_verifier("v").with_nonce("n-1").with_scopes(["api"]);
+    let acquired = world.client.redeem_code(&code).await.unwrap();
+    assert_eq!((world.last()["code_verifier"].as_str(), acquired.account().unwrap().subject()), ("v", "ada"));
+    assert!(world.last()["claims"].contains("cp1"));
+    world.next(|_| answer(200, person("ada", |claims| claims["nonce"] = json!("n-1"))));
+    let bare = world.client.redeem_code(&BareCode::new("c0de", CALLBACK)).await;
+    assert_eq!(bare.unwrap_err().kind(), ErrorKind::TokenNonce, "a nonce that nobody sent");
+    assert!(!world.last().contains_key("code_verifier"));
+}
+
+/// MSAL-042, MSAL-043, MSAL-099
+#[tokio::test]
+async fn an_account_is_named_by_its_home_or_by_its_subject() {
+    let world = World::new();
+    let ada = world.sign_in("ada", &[CLIENT_ID]).await;
+    assert!(ada.token().unwrap().scopes().eq([CLIENT_ID, "offline_access", "openid", "profile"]));
+    assert_eq!(ada.account().unwrap().home_account_id(), "ada");
+
+    let world = World::entra(TENANT, |config| config);
+    let begun = world.client.initiate(CALLBACK, &SignInOptions::new()).await.unwrap();
+    let nonce = parameter(begun.address(), "nonce");
+    world.next(move |form| {
+        assert_eq!(form["client_info"], "1");
+        let mut answer = person("ada", |claims| {
+            claims["nonce"] = json!(nonce);
+            claims["iss"] = json!(format!("https://login.microsoftonline.com/{TENANT}/v2.0"));
+            claims["tid"] = json!(TENANT);
+            claims["oid"] = json!("00000000-0000-0000-0000-000000000001");
+            claims["ver"] = json!("2.0");
+        });
+        answer["client_info"] = json!(base64url(br#"{"uid":"u1","utid":"t1"}"#));
+        self::answer(200, answer)
+    });
+    let guest = world.client.complete(&begun, &format!("code=c0de&state={}", begun.state())).await.unwrap();
+    let account = guest.account().unwrap();
+    assert_eq!((account.home_account_id(), account.tenant_id()), ("u1.t1", Some(TENANT)));
+    assert_eq!(account.object_id(), Some("00000000-0000-0000-0000-000000000001"));
+}
+
+/// MSAL-072
+#[tokio::test]
+async fn a_second_sign_in_adds_to_the_first() {
+    let world = World::new();
+    let ada = world.sign_in("ada", &["x"]).await;
+    let again = world.sign_in("ada", &["y"]).await;
+    assert_eq!(world.client.accounts(), [ada.account().unwrap().clone()]);
+    assert_eq!(again.account(), ada.account());
+    for scope in ["x", "y"] {
+        assert!(world.client.acquire_silent(ada.account().unwrap(), &asks(scope)).await.unwrap().token().is_some());
+    }
+    assert_eq!(world.calls(), 2, "both tokens are there");
+    assert_eq!(world.clock.now(), UnixTime::from_seconds(NOW.as_seconds()));
+}

@@ -1,0 +1,95 @@
+//! Sign-in on another device.
+
+use super::*;
+
+fn pending() -> Value {
+    json!({"error": "authorization_pending"})
+}
+
+async fn begun(world: &World, expires_in: u64) -> DeviceFlow {
+    world.next_is(200, json!({
+        "device_code": "d3v1c3", "user_code": "WDJB-MJHT", "verification_uri": "https://id.example/device", "expires_in": expires_in, "interval": 5,
+    }));
+    world.client.begin_device(["api"]).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_person_gets_a_code_and_the_device_tokens() {
+    let world = World::with(|config| config.with_credential(ClientCredential::none()));
+    let flow = begun(&world, 900).await;
+    assert_eq!(world.last()["scope"], "api offline_access openid profile");
+    assert_eq!(flow.message(), "To sign in, open https://id.example/device in a browser and enter the code WDJB-MJHT.");
+    assert!(!format!("{flow:?}").contains("d3v1c3") && !format!("{flow:?}").contains("WDJB"));
+    let flow: DeviceFlow = serde_json::from_str(&serde_json::to_string(&flow).unwrap()).unwrap();
+    world.next_is(400, pending());
+    world.next_is(400, json!({"error": "slow_down"}));
+    world.next_is(503, json!({}));
+    world.next_is(400, pending());
+    world.next(|_| answer(200, person("ada", |_| ())));
+    let acquired = world.client.complete_device(flow).await.unwrap();
+    assert_eq!(acquired.account().unwrap().subject(), "ada");
+    assert_eq!(*world.pauses.1.lock().unwrap(), [5, 5, 10, 20, 20], "slower when asked to, and when nobody answers");
+    let form = world.last();
+    assert_eq!(
+        (form["grant_type"].as_str(), form["device_code"].as_str()),
+        ("urn:ietf:params:oauth:grant-type:device_code", "d3v1c3")
+    );
+}
+
+/// MSAL-110
+#[tokio::test]
+async fn not_yet_is_not_remembered() {
+    let world = World::new();
+    let mut flow = begun(&world, 900).await;
+    for asked in 1..10 {
+        world.next_is(400, pending());
+        assert!(matches!(world.client.poll_device(&mut flow).await.unwrap(), DevicePoll::Pending));
+        assert_eq!(world.calls(), 1 + asked);
+    }
+}
+
+/// MSAL-111
+#[tokio::test]
+async fn a_code_that_nobody_used_ends_with_the_last_answer() {
+    let world = World::new();
+    let flow = begun(&world, 60).await;
+    for _ in 0..100 {
+        world.next_is(400, pending());
+    }
+    let error = world.client.complete_device(flow).await.unwrap_err();
+    assert_eq!((error.kind(), error.provider().unwrap().error.as_str()), (ErrorKind::CodeExpired, "authorization_pending"));
+    assert_eq!(world.calls(), 1 + 11, "55 seconds of 60, one question each 5");
+}
+
+#[tokio::test]
+async fn the_provider_may_end_it() {
+    for (said, kind) in [
+        ("expired_token", ErrorKind::CodeExpired),
+        ("access_denied", ErrorKind::AccessDenied),
+        ("authorization_declined", ErrorKind::AccessDenied),
+        ("invalid_client", ErrorKind::ClientRefused),
+    ] {
+        let world = World::new();
+        let flow = begun(&world, 900).await;
+        world.next_is(400, json!({"error": said}));
+        let error = world.client.complete_device(flow).await.unwrap_err();
+        assert_eq!((error.kind(), error.provider().unwrap().error.as_str()), (kind, said));
+    }
+}
+
+#[tokio::test]
+async fn forgetting_the_flow_ends_it() {
+    let world = Arc::new(World::new());
+    let flow = begun(&world, 900).await;
+    world.http.hold();
+    let waiting = tokio::spawn({
+        let world = Arc::clone(&world);
+        async move { world.client.complete_device(flow).await }
+    });
+    settle().await;
+    waiting.abort();
+    assert!(waiting.await.unwrap_err().is_cancelled());
+    world.http.release();
+    settle().await;
+    assert!(world.client.accounts().is_empty());
+}

@@ -1,0 +1,315 @@
+//! [`ManagedIdentity`]: tokens that Azure gives to whatever runs on one of its machines or services, without any credential.
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::Request;
+use url::Url;
+
+use super::{acquired::issued, core::APPS};
+use crate::{
+    clock::{Clock, SystemClock},
+    error::{ConfigError, Error, ErrorKind},
+    protocol::{HttpClient, ReqwestClient, managed_identity_token},
+    secret::Secret,
+    tokens::{
+        AccessToken, CacheLimits, GrantRecord, Grants, Partitions, Person, RefreshRequest, Refreshed, Refresher, TokenRequest,
+        Tokio,
+    },
+};
+
+/// Which identity: a machine can have several.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ManagedIdentityId {
+    /// The one that belongs to the machine or service itself.
+    #[default]
+    SystemAssigned,
+    /// One that was assigned, by its client id.
+    ClientId(String),
+    /// One that was assigned, by its object id.
+    ObjectId(String),
+    /// One that was assigned, by its resource id (`/subscriptions/…`).
+    ResourceId(String),
+}
+
+/// Where a machine or service gets its tokens from.
+///
+/// Implement it for an endpoint that the crate does not know; its answers have to be those of the others: JSON with `access_token` and `expires_in` or `expires_on`.
+pub trait ManagedIdentityEndpoint: fmt::Debug + Send + Sync + 'static {
+    /// The request for a token of that identity for that resource.
+    ///
+    /// # Errors
+    ///
+    /// The parts do not make a request.
+    fn request(&self, resource: &str, identity: &ManagedIdentityId) -> Result<Request<Bytes>, http::Error>;
+}
+
+/// The endpoint of App Service, Functions and Container Apps: `IDENTITY_ENDPOINT` with `IDENTITY_HEADER`.
+#[derive(Clone, Debug)]
+pub struct AppService {
+    endpoint: Url,
+    header: Secret,
+}
+
+impl AppService {
+    /// The endpoint, and the header that proves that the request comes from the application.
+    ///
+    /// # Errors
+    ///
+    /// The endpoint is not an `http` or `https` URL.
+    pub fn new(endpoint: &str, header: impl Into<Secret>) -> Result<Self, ConfigError> {
+        Ok(Self { endpoint: http_url("IDENTITY_ENDPOINT", endpoint)?, header: header.into() })
+    }
+}
+
+impl ManagedIdentityEndpoint for AppService {
+    fn request(&self, resource: &str, identity: &ManagedIdentityId) -> Result<Request<Bytes>, http::Error> {
+        let url = with_query(&self.endpoint, "2019-08-01", resource, identity, "mi_res_id");
+        let mut header = http::HeaderValue::from_str(self.header.expose())?;
+        header.set_sensitive(true);
+        Request::get(url.as_str()).header("X-IDENTITY-HEADER", header).header("Metadata", "true").body(Bytes::new())
+    }
+}
+
+/// The metadata service of virtual machines, on the link of the machine.
+#[derive(Clone, Debug)]
+pub struct VirtualMachine {
+    endpoint: Url,
+}
+
+impl VirtualMachine {
+    /// `http://169.254.169.254`, where every machine finds it.
+    ///
+    /// # Errors
+    ///
+    /// Never; as [`at`](Self::at).
+    pub fn new() -> Result<Self, ConfigError> {
+        Self::at("http://169.254.169.254")
+    }
+
+    /// Another host with the same service (`AZURE_POD_IDENTITY_AUTHORITY_HOST`).
+    ///
+    /// # Errors
+    ///
+    /// It is not an `http` or `https` URL.
+    pub fn at(host: &str) -> Result<Self, ConfigError> {
+        let mut endpoint = http_url("AZURE_POD_IDENTITY_AUTHORITY_HOST", host)?;
+        endpoint.set_path("/metadata/identity/oauth2/token");
+        Ok(Self { endpoint })
+    }
+}
+
+impl ManagedIdentityEndpoint for VirtualMachine {
+    fn request(&self, resource: &str, identity: &ManagedIdentityId) -> Result<Request<Bytes>, http::Error> {
+        let url = with_query(&self.endpoint, "2018-02-01", resource, identity, "msi_res_id");
+        Request::get(url.as_str()).header("Metadata", "true").body(Bytes::new())
+    }
+}
+
+fn http_url(setting: &'static str, text: &str) -> Result<Url, ConfigError> {
+    Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        .ok_or_else(|| ConfigError::new(setting, format!("{text:?} is not an http URL")))
+}
+
+fn with_query(endpoint: &Url, version: &str, resource: &str, identity: &ManagedIdentityId, resource_id: &str) -> Url {
+    let mut url = endpoint.clone();
+    let mut query = url.query_pairs_mut();
+    query.append_pair("api-version", version).append_pair("resource", resource);
+    match identity {
+        ManagedIdentityId::SystemAssigned => &mut query,
+        ManagedIdentityId::ClientId(id) => query.append_pair("client_id", id),
+        ManagedIdentityId::ObjectId(id) => query.append_pair("object_id", id),
+        ManagedIdentityId::ResourceId(id) => query.append_pair(resource_id, id),
+    };
+    drop(query);
+    url
+}
+
+/// Gets and keeps the tokens of one managed identity. Clones share them.
+///
+/// ```no_run
+/// use tower_identity::client::{ManagedIdentity, ManagedIdentityId};
+///
+/// # async fn call() -> Result<(), Box<dyn std::error::Error>> {
+/// let identity = ManagedIdentity::from_env(ManagedIdentityId::SystemAssigned)?;
+/// let token = identity.token("https://vault.azure.net").await?;
+/// println!("Bearer {}", token.expose());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct ManagedIdentity {
+    source: Source,
+    partitions: Arc<Partitions>,
+    grants: Grants,
+}
+
+impl ManagedIdentity {
+    /// The endpoint of the service or machine that this runs on: App Service and its like if `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` are set, otherwise that of a virtual machine.
+    ///
+    /// # Errors
+    ///
+    /// The environment is that of a service whose endpoint needs more than HTTP (Service Fabric, Azure Arc), or what it names is not an URL.
+    pub fn from_env(identity: ManagedIdentityId) -> Result<Self, ConfigError> {
+        Ok(Self::new(endpoint(&|name| std::env::var(name).ok().filter(|value| !value.is_empty()))?, identity))
+    }
+
+    /// That endpoint.
+    #[must_use]
+    pub fn new(endpoint: Arc<dyn ManagedIdentityEndpoint>, identity: ManagedIdentityId) -> Self {
+        let source = Source { endpoint, identity, http: Arc::new(ReqwestClient::new()), clock: Arc::new(SystemClock) };
+        Self::of(source)
+    }
+
+    fn of(source: Source) -> Self {
+        let clock = Arc::clone(&source.clock);
+        let partitions = Arc::new(Partitions::new(Arc::clone(&clock)));
+        let refresher = Arc::new(source.clone());
+        let grants =
+            Grants::in_memory(Arc::new(Tokio), Arc::clone(&partitions), refresher, Arc::clone(&clock), CacheLimits::default());
+        Self { source, partitions, grants }
+    }
+
+    /// Sends requests by another client. The default is a [`ReqwestClient`], which uses no proxy for such addresses.
+    #[must_use]
+    pub fn with_http_client(self, http: impl HttpClient) -> Self {
+        Self::of(Source { http: Arc::new(http), ..self.source })
+    }
+
+    /// Takes the time from another clock, for tests. The default is [`SystemClock`].
+    #[must_use]
+    pub fn with_clock(self, clock: impl Clock) -> Self {
+        Self::of(Source { clock: Arc::new(clock), ..self.source })
+    }
+
+    /// A token for that resource (`https://vault.azure.net`): kept, or from the endpoint. A scope that ends in `/.default` is taken for its resource.
+    ///
+    /// # Errors
+    ///
+    /// `RequestInvalid`: it is no resource; what the endpoint answers; `ProviderUnreachable`, which is also what a machine without the endpoint meets.
+    pub async fn token(&self, resource: &str) -> Result<AccessToken, Error> {
+        let resource = resource.strip_suffix("/.default").unwrap_or(resource);
+        let request = TokenRequest::new([resource])?;
+        if request.asks_for_nothing() {
+            return Err(Error::new(ErrorKind::RequestInvalid, "a resource has to be named"));
+        }
+        let grant = self.partitions.find_or_insert(APPS, None, || {
+            let person = Person { iss: "managed identity".into(), sub: String::new(), tid: None, oid: None };
+            GrantRecord::without_sign_in(person, "managed identity".into())
+        })?;
+        self.grants.access_token(&grant, &request).await
+    }
+}
+
+fn endpoint(variable: &dyn Fn(&str) -> Option<String>) -> Result<Arc<dyn ManagedIdentityEndpoint>, ConfigError> {
+    let unsupported = |setting: &'static str, service: &str| {
+        Err(ConfigError::new(
+            setting,
+            format!("{service} needs more than HTTP for its managed identity, which is not supported: use a certificate there"),
+        ))
+    };
+    match (variable("IDENTITY_ENDPOINT"), variable("IDENTITY_HEADER")) {
+        (Some(_), Some(_)) if variable("IDENTITY_SERVER_THUMBPRINT").is_some() => {
+            unsupported("IDENTITY_SERVER_THUMBPRINT", "Service Fabric")
+        }
+        (Some(endpoint), Some(header)) => Ok(Arc::new(AppService::new(&endpoint, header)?)),
+        (Some(_), None) if variable("IMDS_ENDPOINT").is_some() => unsupported("IMDS_ENDPOINT", "Azure Arc"),
+        _ => Ok(Arc::new(match variable("AZURE_POD_IDENTITY_AUTHORITY_HOST") {
+            Some(host) => VirtualMachine::at(&host)?,
+            None => VirtualMachine::new()?,
+        })),
+    }
+}
+
+/// The endpoint as the one who refreshes.
+#[derive(Clone, Debug)]
+struct Source {
+    endpoint: Arc<dyn ManagedIdentityEndpoint>,
+    identity: ManagedIdentityId,
+    http: Arc<dyn HttpClient>,
+    clock: Arc<dyn Clock>,
+}
+
+#[async_trait]
+impl Refresher for Source {
+    async fn refresh(&self, _: &Secret, request: &RefreshRequest) -> Result<Refreshed, Error> {
+        let request = self.endpoint.request(request.scopes().as_str(), &self.identity);
+        let request = request
+            .map_err(|_| Error::new(ErrorKind::RequestInvalid, "the resource or identity cannot be put into a request"))?;
+        let answer = managed_identity_token(Arc::clone(&self.http), request, &*self.clock).await?;
+        Ok(Refreshed { issued: issued(&answer), identity: None })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        clock::ManualClock,
+        protocol::testing::{FakeHttp, NOW, answer},
+        tokens::TokenSource,
+    };
+
+    fn chosen(variables: &[(&str, &str)]) -> Result<String, String> {
+        let get = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let endpoint = endpoint(&get).map_err(|error| error.to_string())?;
+        let request = endpoint.request("https://vault.azure.net", &ManagedIdentityId::ResourceId("/a b".into())).unwrap();
+        let header = request.headers().get("x-identity-header").map(|value| format!(" {}", value.to_str().unwrap()));
+        assert_eq!(request.headers()["metadata"], "true");
+        Ok(format!("{}{}", request.uri(), header.unwrap_or_default()))
+    }
+
+    #[test]
+    fn the_environment_says_where_it_runs() {
+        let app_service = [("IDENTITY_ENDPOINT", "http://127.0.0.1:8081/msi/token"), ("IDENTITY_HEADER", "h")];
+        let vault = "resource=https%3A%2F%2Fvault.azure.net";
+        assert_eq!(
+            chosen(&app_service).unwrap(),
+            format!("http://127.0.0.1:8081/msi/token?api-version=2019-08-01&{vault}&mi_res_id=%2Fa+b h")
+        );
+        let machine = format!("/metadata/identity/oauth2/token?api-version=2018-02-01&{vault}&msi_res_id=%2Fa+b");
+        assert_eq!(chosen(&[]).unwrap(), format!("http://169.254.169.254{machine}"));
+        assert_eq!(
+            chosen(&[("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:9")]).unwrap(),
+            format!("http://127.0.0.1:9{machine}")
+        );
+        let arc = [("IDENTITY_ENDPOINT", "http://127.0.0.1:40342"), ("IMDS_ENDPOINT", "http://127.0.0.1:40342")];
+        assert!(chosen(&arc).unwrap_err().contains("Arc"));
+        assert!(
+            chosen(&[&app_service[..], &[("IDENTITY_SERVER_THUMBPRINT", "x")]].concat()).unwrap_err().contains("Service Fabric")
+        );
+        assert!(chosen(&[("IDENTITY_ENDPOINT", "nowhere"), ("IDENTITY_HEADER", "h")]).unwrap_err().contains("IDENTITY_ENDPOINT"));
+    }
+
+    #[tokio::test]
+    async fn a_token_is_kept_renewed_half_way_and_outlives_an_outage() {
+        let http =
+            FakeHttp::new(|_| Ok(answer(200, json!({"access_token": "first", "expires_in": "86400", "token_type": "Bearer"}))));
+        let clock = ManualClock::at(NOW);
+        let source = Source {
+            endpoint: Arc::new(VirtualMachine::new().unwrap()),
+            identity: ManagedIdentityId::ClientId("c".into()),
+            http: Arc::clone(&http) as _,
+            clock: Arc::new(clock.clone()),
+        };
+        let identity = ManagedIdentity::of(source);
+        let first = identity.token("https://vault.azure.net/.default").await.unwrap();
+        assert_eq!((first.expose(), first.source()), ("first", TokenSource::Provider));
+        assert_eq!(identity.token("https://vault.azure.net").await.unwrap().source(), TokenSource::Cache);
+        assert_eq!(http.count("/metadata/identity/oauth2/token"), 1);
+        http.answer_with(|_| Ok(answer(500, "")));
+        clock.advance(Duration::from_secs(86_400 - 200));
+        assert_eq!(identity.token("https://vault.azure.net").await.unwrap().expose(), "first", "still valid");
+        clock.advance(Duration::from_secs(200));
+        assert_eq!(identity.token("https://vault.azure.net").await.unwrap_err().kind(), ErrorKind::ProviderUnreachable);
+        assert_eq!(identity.token("").await.unwrap_err().kind(), ErrorKind::RequestInvalid);
+    }
+}

@@ -1,0 +1,87 @@
+//! Tokens without a web application: every grant, silent acquisition, accounts. Usable alone; the layer does not need it.
+//!
+//! - [`Client`] is one application at one provider. It needs no base URL and no pages.
+//! - A public client says [`ClientCredential::none`](crate::ClientCredential::none); what only an application with a credential can do says so.
+//! - Tokens are kept in memory, and leave it as one text ([`Client::export_cache`]).
+//! - Equal requests that come at the same time are sent once. A provider that refuses or is down is not asked again at once.
+//!
+//! ```no_run
+//! use tower_identity::{Authority, ClientCredential, IdentityConfig, client::{Client, TokenRequest}};
+//!
+//! # async fn daemon() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = IdentityConfig::new(Authority::entra("contoso.onmicrosoft.com")?, "6731de76-14a6-49ae-97bc-6eba6914391e")
+//!     .with_credential(ClientCredential::certificate_file("/run/secrets/app.pem"));
+//! let client = Client::new(config)?;
+//!
+//! let token = client.for_app(&TokenRequest::new(["https://graph.microsoft.com/.default"])?).await?;
+//! println!("Bearer {}", token.expose());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What MSAL Python's names are here
+//!
+//! | MSAL Python | here |
+//! |---|---|
+//! | `ClientApplication`, `PublicClientApplication`, `ConfidentialClientApplication` | [`Client`]; the credential makes the difference |
+//! | `…(client_id, authority=, client_credential=)` | [`IdentityConfig::new`](crate::IdentityConfig::new), [`with_credential`](crate::IdentityConfig::with_credential), [`ClientCredential`](crate::ClientCredential) |
+//! | `…(client_capabilities=)` | [`with_client_capabilities`](crate::IdentityConfig::with_client_capabilities) |
+//! | `…(http_client=, proxies=, verify=, timeout=)` | [`Client::with_http_client`] |
+//! | `…(http_cache=)` | built in: documents for a day, failures as long as the provider asks |
+//! | `…(instance_discovery=, validate_authority=, known_authority_hosts=)` | no such call: the hosts of every cloud are compiled in, [`Authority`](crate::Authority) |
+//! | `…(azure_region=, exclude_scopes=)` | a regional host is not chosen; scopes: [`with_openid_scopes`](crate::IdentityConfig::with_openid_scopes) |
+//! | `…(enable_broker_on_…=)`, `acquire_token_interactive` | not here: there is no window and no broker in a server |
+//! | `initiate_auth_code_flow` | [`Client::initiate`] |
+//! | `acquire_token_by_auth_code_flow` | [`Client::complete`] |
+//! | `get_authorization_request_url` | [`Client::authorization_url`] |
+//! | `acquire_token_by_authorization_code` | [`Client::redeem_code`] |
+//! | `acquire_token_silent`, `acquire_token_silent_with_error` | [`Client::acquire_silent`]; `force_refresh`, `claims_challenge`: [`TokenRequest`] |
+//! | `acquire_token_by_refresh_token` | [`Client::import_refresh_token`] |
+//! | `acquire_token_by_username_password` | [`Client::acquire_by_password`] |
+//! | `initiate_device_flow` | [`Client::begin_device`] |
+//! | `acquire_token_by_device_flow` | [`Client::complete_device`], or [`Client::poll_device`] |
+//! | `acquire_token_for_client` | [`Client::for_app`] |
+//! | `remove_tokens_for_client` | [`Client::remove_app_tokens`] |
+//! | `acquire_token_on_behalf_of` | [`Client::on_behalf_of`] |
+//! | `acquire_token_by_user_federated_identity_credential` | not here |
+//! | `get_accounts` | [`Client::accounts`], [`Client::accounts_named`] |
+//! | `remove_account` | [`Client::remove_account`] |
+//! | `is_pop_supported` | [`Client::pop_supported`]: no |
+//! | `TokenCache`, `SerializableTokenCache` | [`Client::export_cache`], [`Client::import_cache`], [`Client::cache_changes`]; what MSAL's `search`, `find`, `add`, `modify` do is not for callers |
+//! | `ManagedIdentityClient` | [`ManagedIdentity`] |
+//! | `SystemAssignedManagedIdentity`, `UserAssignedManagedIdentity` | [`ManagedIdentityId`] |
+//! | `acquire_token_for_client(resource=)` | [`ManagedIdentity::token`] |
+//! | `ManagedIdentityError`, `error`, `suberror`, `claims`, `correlation_id` of a result | [`Error`](crate::Error), [`Error::provider`](crate::Error::provider) |
+//!
+//! # Limits
+//!
+//! One client keeps at most 10,000 accounts, tenants and assertions (those that were used longest ago leave first), each with at most 100 access tokens and 256 KiB of text. An account with one access
+//! token takes about 6 KiB at Entra, nearly all of it the tokens themselves.
+//!
+//! # Security
+//!
+//! One client is meant for one process that acts for itself or for its own users: whoever has it can get a token of every account in it. In a web application keep one cache per signed-in person, or use
+//! the layer, which does.
+
+mod account;
+mod acquired;
+mod app;
+mod code;
+mod core;
+mod device;
+mod managed_identity;
+mod refreshers;
+mod silent;
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    account::Account,
+    acquired::Acquired,
+    code::{AuthorizationFlow, BareCode},
+    core::Client,
+    device::{DeviceFlow, DevicePoll},
+    managed_identity::{AppService, ManagedIdentity, ManagedIdentityEndpoint, ManagedIdentityId, VirtualMachine},
+    silent::Silent,
+};
+pub use crate::tokens::TokenRequest;

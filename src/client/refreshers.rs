@@ -1,0 +1,58 @@
+//! What each kind of partition asks the provider for when it has no token that lasts.
+
+use async_trait::async_trait;
+
+use super::acquired::issued;
+use crate::{
+    error::Error,
+    protocol::{Asked, Grant, Provider, merged_claims},
+    secret::Secret,
+    tokens::{RefreshRequest, Refreshed, Refresher, refresh_with},
+};
+
+/// By the refresh token of an account.
+#[derive(Debug)]
+pub(super) struct ForUser(pub(super) Provider);
+
+#[async_trait]
+impl Refresher for ForUser {
+    async fn refresh(&self, refresh_token: &Secret, request: &RefreshRequest) -> Result<Refreshed, Error> {
+        // The scopes of the sign-in keep refresh token and ID token coming.
+        refresh_with(&self.0, refresh_token, request, self.0.config().openid_scopes()).await
+    }
+}
+
+/// By the application's own credential. What stands for a refresh token in its record is not sent.
+#[derive(Debug)]
+pub(super) struct ForApp(pub(super) Provider);
+
+#[async_trait]
+impl Refresher for ForApp {
+    async fn refresh(&self, _: &Secret, request: &RefreshRequest) -> Result<Refreshed, Error> {
+        exchanged(&self.0, Grant::ClientCredentials, request).await
+    }
+}
+
+/// By the assertion that an API was called with, which stands for a refresh token in the record.
+#[derive(Debug)]
+pub(super) struct OnBehalf(pub(super) Provider);
+
+#[async_trait]
+impl Refresher for OnBehalf {
+    async fn refresh(&self, assertion: &Secret, request: &RefreshRequest) -> Result<Refreshed, Error> {
+        exchanged(&self.0, Grant::OnBehalfOf(assertion), request).await
+    }
+}
+
+/// The scopes as they were given, and the access token alone: a refresh token would outlive what it was given for.
+async fn exchanged(provider: &Provider, grant: Grant<'_>, request: &RefreshRequest) -> Result<Refreshed, Error> {
+    let claims = merged_claims(provider.config().client_capabilities(), request.client_claims(), request.challenge())?;
+    let asked = Asked { scopes: request.scopes().as_str(), resource: request.resource(), claims: claims.as_deref() };
+    let answer = match request.tenant() {
+        Some(tenant) => provider.in_tenant(tenant)?.tokens(grant, &asked).await?,
+        None => provider.tokens(grant, &asked).await?,
+    };
+    let mut issued = issued(&answer);
+    issued.refresh_token = None;
+    Ok(Refreshed { issued, identity: None })
+}

@@ -1,0 +1,303 @@
+//! What is kept, and what becomes of it.
+
+use super::*;
+
+async fn silent(world: &World, account: &Account, request: TokenRequest) -> Silent {
+    world.client.acquire_silent(account, &request).await.unwrap()
+}
+
+/// A world in which Ada has signed in for `x`.
+async fn signed_in() -> (World, Account) {
+    let world = World::new();
+    let account = world.sign_in("ada", &["x"]).await.account().unwrap().clone();
+    (world, account)
+}
+
+/// MSAL-061
+#[tokio::test]
+async fn a_fresh_token_is_given_out_without_asking_anybody() {
+    let (world, ada) = signed_in().await;
+    let token = silent(&world, &ada, asks("x")).await.token().unwrap();
+    assert_eq!((token.expose(), world.calls()), ("access-of-ada", 1));
+    assert_eq!(silent(&world, &ada, asks("openid")).await.token().unwrap().source(), TokenSource::Provider, "its like only");
+}
+
+/// MSAL-060, MSAL-065
+#[tokio::test]
+async fn less_than_five_minutes_is_over() {
+    let (world, ada) = signed_in().await;
+    world.clock.advance(seconds(3300 - 1));
+    assert_eq!(silent(&world, &ada, asks("x")).await.token().unwrap().expose(), "access-of-ada");
+    world.clock.advance(seconds(1));
+    world.next_is(200, json!({"access_token": "new", "token_type": "Bearer", "expires_in": 3600, "refresh_token": "rotated"}));
+    let token = silent(&world, &ada, asks("x")).await.token().unwrap();
+    assert_eq!((token.expose(), token.source()), ("new", TokenSource::Provider));
+    assert_eq!((world.last()["refresh_token"].as_str(), world.calls()), ("refresh-of-ada", 2));
+    // MSAL-071
+    silent(&world, &ada, asks("y")).await.token().unwrap();
+    assert_eq!(
+        (world.last()["refresh_token"].as_str(), world.last()["scope"].as_str()),
+        ("rotated", "offline_access openid profile y")
+    );
+}
+
+/// MSAL-062: in the background, because nobody has to wait for it.
+#[tokio::test]
+async fn what_the_provider_wants_to_renew_is_renewed_while_the_old_one_is_given_out() {
+    let (world, ada) = signed_in().await;
+    world.next_is(200, json!({"access_token": "aging", "token_type": "Bearer", "expires_in": 3599, "refresh_in": 100}));
+    silent(&world, &ada, asks("y")).await.token().unwrap();
+    world.clock.advance(seconds(99));
+    assert_eq!((silent(&world, &ada, asks("y")).await.token().unwrap().expose(), world.calls()), ("aging", 2));
+    world.clock.advance(seconds(1));
+    assert_eq!(silent(&world, &ada, asks("y")).await.token().unwrap().expose(), "aging");
+    settle().await;
+    assert_eq!(world.calls(), 3);
+    assert_eq!(silent(&world, &ada, asks("y")).await.token().unwrap().expose(), "access-3");
+}
+
+/// MSAL-067, MSAL-092
+#[tokio::test]
+async fn force_and_challenge_go_past_the_cache_and_replace_what_is_there() {
+    let (world, ada) = signed_in().await;
+    let token = silent(&world, &ada, asks("x").forced()).await.token().unwrap();
+    assert_eq!((token.expose(), world.last().contains_key("claims")), ("access-2", false));
+    let claims = r#"{"access_token":{"nbf":{"essential":true,"value":"1604106651"}}}"#;
+    let token = silent(&world, &ada, asks("x").with_challenge(claims)).await.token().unwrap();
+    assert_eq!((token.expose(), world.last()["claims"].as_str()), ("access-3", claims));
+    assert_eq!(silent(&world, &ada, asks("x")).await.token().unwrap().expose(), "access-3");
+    assert_eq!(world.calls(), 3);
+}
+
+/// MSAL-045, MSAL-044: whatever changes the answer is part of what a token is kept for, the order of scopes is not.
+#[tokio::test]
+async fn two_requests_share_a_token_only_if_they_are_the_same() {
+    let world = World::entra("organizations", IdentityConfig::with_any_tenant);
+    let app = |request: TokenRequest| {
+        let client = world.client.clone();
+        async move { client.for_app(&request).await.unwrap().expose().to_owned() }
+    };
+    let base = || asks("s2 s1").with_tenant(TENANT);
+    let first = app(base()).await;
+    assert_eq!(app(asks("s1 s2").with_tenant(TENANT)).await, first);
+    let others = [
+        asks("s1 s2").with_tenant(OTHER_TENANT),
+        base().with_resource("https://api"),
+        base().with_client_claims(r#"{"a":1}"#),
+        base().with_client_claims(r#"{"a":2}"#),
+        asks("s1 s3").with_tenant(TENANT),
+    ];
+    let mut seen = vec![first];
+    for other in others {
+        let token = app(other.clone()).await;
+        assert!(!seen.contains(&token), "{other:?}");
+        assert_eq!(app(other).await, token);
+        seen.push(token);
+    }
+}
+
+/// MSAL-050
+#[tokio::test]
+async fn a_token_answers_for_what_was_granted_and_not_for_what_was_asked() {
+    let (world, ada) = signed_in().await;
+    let granted = json!({"access_token": "less", "token_type": "Bearer", "expires_in": 3600, "scope": "valid1 valid2"});
+    world.next_is(200, granted.clone());
+    let token = silent(&world, &ada, asks("invalid")).await.token().unwrap();
+    assert_eq!(token.missing_scopes().collect::<Vec<_>>(), ["invalid"]);
+    world.next_is(200, granted);
+    silent(&world, &ada, asks("invalid")).await.token().unwrap();
+    assert_eq!(world.calls(), 3);
+    assert_eq!((silent(&world, &ada, asks("valid1")).await.token().unwrap().expose(), world.calls()), ("less", 3));
+}
+
+/// MSAL-058, MSAL-059, MSAL-068
+#[tokio::test]
+async fn nothing_cached_is_not_a_refusal() {
+    for (suberror, kind, classification) in [
+        ("basic_action", ErrorKind::InteractionRequired, "basic_action"),
+        ("consent_required", ErrorKind::InteractionRequired, "consent_required"),
+        ("bad_token", ErrorKind::InvalidGrant, ""),
+        ("token_expired", ErrorKind::InvalidGrant, ""),
+        ("client_mismatch", ErrorKind::InvalidGrant, ""),
+    ] {
+        let (world, ada) = signed_in().await;
+        world.next_is(400, json!({"error": "invalid_grant", "suberror": suberror}));
+        let outcome = silent(&world, &ada, asks("y")).await;
+        assert_eq!(outcome.classification(), Some(classification));
+        let Silent::Refused(error) = outcome else { panic!("it was refused") };
+        assert_eq!(error.kind(), kind);
+        world.clock.advance(seconds(60));
+        assert!(silent(&world, &ada, asks("y")).await.token().is_some(), "the refresh token has stayed");
+    }
+    let (world, ada) = signed_in().await;
+    assert!(world.client.remove_account(&ada) && !world.client.remove_account(&ada));
+    assert!(matches!(silent(&world, &ada, asks("x")).await, Silent::NothingCached));
+    world.next(|_| {
+        let mut tokens = person("eve", |_| ());
+        tokens["refresh_token"] = json!(null);
+        answer(200, tokens)
+    });
+    let eve = world.client.acquire_by_password("eve", &"pa55".into(), [""; 0]).await.unwrap();
+    assert!(matches!(silent(&world, eve.account().unwrap(), asks("y")).await, Silent::NothingCached), "no refresh token");
+}
+
+/// MSAL-126, MSAL-129, MSAL-130
+#[tokio::test]
+async fn a_request_that_failed_is_not_sent_again_at_once() {
+    for (status, retry_after, wait) in [(400, None, 60), (503, None, 5), (503, Some("7"), 7), (429, Some("999999"), 3600)] {
+        let (world, ada) = signed_in().await;
+        world.next(move |_| {
+            let mut refusal = answer(status, r#"{"error":"invalid_grant"}"#);
+            if let Some(after) = retry_after {
+                refusal.headers_mut().insert("retry-after", after.parse().unwrap());
+            }
+            refusal
+        });
+        for _ in 0..3 {
+            let outcome = world.client.acquire_silent(&ada, &asks("y")).await;
+            assert!(matches!(outcome, Ok(Silent::Refused(_)) | Err(_)));
+        }
+        assert_eq!(world.calls(), 2);
+        let other = silent(&world, &ada, asks("y").with_challenge(r#"{"a":1}"#)).await;
+        assert!(other.token().is_some(), "other claims are another request");
+        world.clock.advance(seconds(wait - 1));
+        assert_eq!(world.calls(), 3);
+        assert!(silent(&world, &ada, asks("z")).await.token().is_some());
+        world.clock.advance(seconds(1));
+        silent(&world, &ada, asks("y").forced()).await.token().unwrap();
+        assert_eq!(world.calls(), 5, "{status} {retry_after:?}");
+    }
+}
+
+/// MSAL-070
+#[tokio::test]
+async fn an_account_that_is_removed_during_a_refresh_does_not_come_back() {
+    let (world, ada) = signed_in().await;
+    let world = Arc::new(world);
+    world.http.hold();
+    let refreshing = tokio::spawn({
+        let (world, ada) = (Arc::clone(&world), ada.clone());
+        async move { world.client.acquire_silent(&ada, &asks("y")).await }
+    });
+    settle().await;
+    assert!(world.client.remove_account(&ada));
+    world.http.release();
+    assert!(matches!(refreshing.await.unwrap().unwrap(), Silent::NothingCached));
+    assert!(world.client.accounts().is_empty());
+    assert!(!world.client.export_cache().unwrap().expose().contains("access-"));
+}
+
+#[tokio::test]
+async fn a_thousand_callers_make_one_request() {
+    let (world, ada) = signed_in().await;
+    let world = Arc::new(world);
+    let callers: Vec<_> = (0..1000)
+        .map(|_| {
+            let (world, ada) = (Arc::clone(&world), ada.clone());
+            tokio::spawn(async move { silent(&world, &ada, asks("y")).await.token().unwrap().expose().to_owned() })
+        })
+        .collect();
+    for caller in callers {
+        assert_eq!(caller.await.unwrap(), "access-2");
+    }
+    assert_eq!(world.calls(), 2);
+}
+
+/// MSAL-081
+#[tokio::test]
+async fn accounts_are_found_by_name_in_any_case() {
+    let world = World::new();
+    for name in ["eve", "ada"] {
+        world.sign_in(name, &[]).await;
+    }
+    let names = |accounts: Vec<Account>| accounts.iter().map(|account| account.subject().to_owned()).collect::<Vec<_>>();
+    assert_eq!(names(world.client.accounts()), ["ada", "eve"]);
+    assert_eq!(names(world.client.accounts_named("ADA@example.COM")), ["ada"]);
+    assert!(world.client.accounts_named("ada").is_empty());
+    let stored: Account = serde_json::from_str(&serde_json::to_string(&world.client.accounts()[0]).unwrap()).unwrap();
+    assert_eq!(stored, world.client.accounts()[0]);
+}
+
+/// MSAL-053
+#[tokio::test]
+async fn a_cache_moves_to_another_process() {
+    let (world, ada) = signed_in().await;
+    let before = world.client.cache_changes();
+    world.client.for_app(&asks("x")).await.unwrap();
+    assert!(world.client.cache_changes() > before);
+    let exported = world.client.export_cache().unwrap();
+    let shown = format!("{exported:?} {:?} {ada:?}", world.client);
+    assert!(!shown.contains("refresh-of") && !shown.contains("access-") && !shown.contains("ada"), "{shown}");
+
+    let other = World::new();
+    assert!(!other.client.import_cache(&"{}".into()));
+    assert!(other.client.import_cache(&exported));
+    assert_eq!(other.client.accounts(), std::slice::from_ref(&ada));
+    assert_eq!(silent(&other, &ada, asks("x")).await.token().unwrap().expose(), "access-of-ada");
+    other.client.for_app(&asks("x")).await.unwrap();
+    assert_eq!(other.calls(), 0);
+    silent(&other, &ada, asks("y")).await.token().unwrap();
+    assert_eq!(other.last()["refresh_token"], "refresh-of-ada");
+}
+
+#[tokio::test]
+async fn a_refresh_token_of_elsewhere_becomes_an_account() {
+    let world = World::new();
+    world.next(|_| {
+        let mut tokens = person("ada", |claims| claims["nonce"] = json!("of the first sign-in"));
+        tokens["refresh_token"] = json!(null);
+        answer(200, tokens)
+    });
+    let ada = world.client.import_refresh_token(&"theirs".into(), ["x"]).await.unwrap();
+    assert_eq!(
+        (world.last()["refresh_token"].as_str(), world.last()["scope"].as_str()),
+        ("theirs", "offline_access openid profile x")
+    );
+    silent(&world, ada.account().unwrap(), asks("y")).await.token().unwrap();
+    assert_eq!(world.last()["refresh_token"], "theirs");
+    world.next_is(200, json!({"access_token": "bare", "token_type": "Bearer", "refresh_token": "r"}));
+    let bare = world.client.import_refresh_token(&"theirs".into(), ["x"]).await.unwrap();
+    assert!(bare.account().is_none() && bare.token().unwrap().expose() == "bare" && bare.claims::<Value>().is_err());
+    assert_eq!(world.client.accounts().len(), 1);
+}
+
+#[tokio::test]
+async fn a_password_is_sent_once_and_never_shown() {
+    let world = World::new();
+    world.next(|_| answer(200, person("ada", |_| ())));
+    let ada = world.client.acquire_by_password("ada", &"pa55w0rd".into(), ["x"]).await.unwrap();
+    let form = world.last();
+    assert_eq!(
+        (form["grant_type"].as_str(), form["username"].as_str(), form["password"].as_str()),
+        ("password", "ada", "pa55w0rd")
+    );
+    assert_eq!(ada.account().unwrap().subject(), "ada");
+    world.next_is(400, json!({"error": "invalid_grant", "error_description": "AADSTS50126: wrong"}));
+    let error = world.client.acquire_by_password("ada", &"wr0ng".into(), ["x"]).await.unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("wr0ng"));
+    assert_eq!(world.calls(), 2);
+}
+
+/// A token of another tenant has its own entry, and the refresh token is the same (MSAL-044).
+#[tokio::test]
+async fn a_guest_has_a_token_in_each_tenant() {
+    let world = World::entra(TENANT, |config| config);
+    let begun = world.client.initiate("https://app.example/cb", &SignInOptions::new()).await.unwrap();
+    let nonce = parameter(begun.address(), "nonce");
+    world.next(move |_| {
+        let claims = |claims: &mut Value| {
+            claims["nonce"] = json!(nonce);
+            claims["iss"] = json!(format!("https://login.microsoftonline.com/{TENANT}/v2.0"));
+            claims["tid"] = json!(TENANT);
+            claims["ver"] = json!("2.0");
+        };
+        answer(200, person("ada", claims))
+    });
+    let ada = world.client.complete(&begun, &format!("code=c&state={}", begun.state())).await.unwrap();
+    let here = silent(&world, ada.account().unwrap(), asks("x")).await.token().unwrap();
+    let there = silent(&world, ada.account().unwrap(), asks("x").with_tenant(OTHER_TENANT)).await.token().unwrap();
+    assert_ne!(here.expose(), there.expose());
+    let paths: Vec<String> = world.seen.lock().unwrap().iter().map(|(path, _)| path.clone()).collect();
+    assert_eq!(paths, [TENANT, TENANT, OTHER_TENANT].map(|tenant| format!("/{tenant}/oauth2/v2.0/token")));
+    assert_eq!(world.last()["refresh_token"], "refresh-of-ada");
+}

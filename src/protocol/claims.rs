@@ -1,0 +1,99 @@
+//! The `claims` parameter of a request for tokens (OpenID Connect Core section 5.5): what an API's challenge asks for, what the client itself asks for, and what
+//! the client says that it can do (`xms_cc`, Entra).
+
+use serde_json::{Map, Value, json};
+
+use super::json::{self, Object};
+use crate::error::{Error, ErrorKind};
+
+/// The parameter, or `None` if nobody asks for anything. A single text is sent as it came.
+///
+/// # Errors
+///
+/// `request_invalid`: one of the texts is not a JSON object without repeated members.
+pub(crate) fn merged(capabilities: &[String], client: Option<&str>, challenge: Option<&str>) -> Result<Option<String>, Error> {
+    let read = |text: &str| {
+        json::object(text.as_bytes())
+            .map_err(|refused| Error::new(ErrorKind::RequestInvalid, format!("the claims to ask for: {}", refused.as_str())))
+    };
+    let client = client.map(|text| read(text).map(|object| (text, object))).transpose()?;
+    let challenge = challenge.map(|text| read(text).map(|object| (text, object))).transpose()?;
+    if capabilities.is_empty()
+        && let (Some((text, _)), None) | (None, Some((text, _))) = (&client, &challenge)
+    {
+        return Ok(Some((*text).to_owned()));
+    }
+    let mut all = Object::new();
+    for (_, object) in client.into_iter().chain(challenge) {
+        add(&mut all, object);
+    }
+    if !capabilities.is_empty() {
+        add(&mut all, Map::from_iter([("access_token".to_owned(), json!({"xms_cc": {"values": capabilities}}))]));
+    }
+    Ok((!all.is_empty()).then(|| Value::Object(all).to_string()))
+}
+
+/// Adds members; objects are added to objects, everything else is replaced by what comes later.
+fn add(to: &mut Object, from: Object) {
+    for (name, value) in from {
+        match (to.get_mut(&name), value) {
+            (Some(Value::Object(there)), Value::Object(more)) => add(there, more),
+            (_, value) => {
+                to.insert(name, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn capabilities(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    /// MSAL-092
+    #[test]
+    fn a_challenge_alone_is_sent_as_it_came() {
+        let challenge = r#"{ "access_token":{"nbf":{"essential":true,"value":"1604106651"}} }"#;
+        assert_eq!(merged(&[], None, Some(challenge)).unwrap().as_deref(), Some(challenge));
+        assert_eq!(merged(&[], Some(challenge), None).unwrap().as_deref(), Some(challenge));
+    }
+
+    /// MSAL-093
+    #[test]
+    fn capabilities_alone_are_claims_of_the_access_token() {
+        let sent = merged(&capabilities(&["foo", "bar"]), None, None).unwrap();
+        assert_eq!(sent.as_deref(), Some(r#"{"access_token":{"xms_cc":{"values":["foo","bar"]}}}"#));
+    }
+
+    /// MSAL-094
+    #[test]
+    fn nothing_is_no_parameter() {
+        assert_eq!(merged(&[], None, None).unwrap(), None);
+    }
+
+    #[test]
+    fn all_together_are_one_object() {
+        let challenge = r#"{"access_token":{"nbf":{"essential":true},"xms_cc":{"values":["x"]}},"id_token":{"a":null}}"#;
+        let client = r#"{"access_token":{"acrs":{"value":"c1"}}}"#;
+        let sent = merged(&capabilities(&["cp1"]), Some(client), Some(challenge)).unwrap().unwrap();
+        assert_eq!(
+            serde_json::from_str::<Value>(&sent).unwrap(),
+            json!({"access_token": {"acrs": {"value": "c1"}, "nbf": {"essential": true}, "xms_cc": {"values": ["cp1"]}}, "id_token": {"a": null}})
+        );
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for text in ["", "[]", "null", r#"{"a":1,"a":2}"#, "{"] {
+            assert_eq!(merged(&[], None, Some(text)).unwrap_err().kind(), ErrorKind::RequestInvalid, "{text}");
+            assert_eq!(
+                merged(&capabilities(&["cp1"]), Some(text), None).unwrap_err().kind(),
+                ErrorKind::RequestInvalid,
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! What can be exchanged for tokens, and the request for it.
+
+use bytes::Bytes;
+use http::Request;
+
+use super::{
+    client_auth::Client,
+    metadata::Metadata,
+    token::{Form, request},
+};
+use crate::{
+    error::{Error, ErrorKind},
+    secret::Secret,
+};
+
+/// Something that the provider gives tokens for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Grant<'a> {
+    /// An authorization code; the verifier is missing only where the code was asked for elsewhere, without PKCE (RFC 6749 section 4.1.3, RFC 7636 section 4.5).
+    Code { code: &'a Secret, verifier: Option<&'a Secret>, redirect_uri: &'a str },
+    /// RFC 6749 section 6.
+    RefreshToken(&'a Secret),
+    /// The application itself (RFC 6749 section 4.4).
+    ClientCredentials,
+    /// RFC 6749 section 4.3.
+    Password { username: &'a str, password: &'a Secret },
+    /// RFC 8628 section 3.4.
+    DeviceCode(&'a Secret),
+    /// An access token that this API was called with, for one of another API (RFC 7523 section 2.1, with Entra's word for it).
+    OnBehalfOf(&'a Secret),
+}
+
+/// What the tokens are to be for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Asked<'a> {
+    /// With spaces between them; without any the provider decides.
+    pub(crate) scopes: &'a str,
+    /// The resource indicator (RFC 8707).
+    pub(crate) resource: Option<&'a str>,
+    /// The `claims` parameter, see [`claims`](super::claims).
+    pub(crate) claims: Option<&'a str>,
+}
+
+/// The request for tokens.
+///
+/// # Errors
+///
+/// [`ErrorKind::NoRefreshToken`]: the refresh token is empty; or the client cannot prove who it is to this provider.
+pub(crate) fn grant_request(
+    metadata: &Metadata,
+    client: Client<'_>,
+    grant: Grant<'_>,
+    asked: &Asked<'_>,
+) -> Result<Request<Bytes>, Error> {
+    let mut form: Form = Vec::new();
+    let mut put = |name, value: &Secret| form.push((name, value.clone()));
+    match grant {
+        Grant::Code { code, verifier, redirect_uri } => {
+            put("grant_type", &"authorization_code".into());
+            put("code", code);
+            put("redirect_uri", &redirect_uri.into());
+            verifier.into_iter().for_each(|verifier| put("code_verifier", verifier));
+        }
+        Grant::RefreshToken(token) if token.is_empty() => {
+            return Err(Error::new(ErrorKind::NoRefreshToken, "there is no refresh token to send"));
+        }
+        Grant::RefreshToken(token) => {
+            put("grant_type", &"refresh_token".into());
+            put("refresh_token", token);
+        }
+        Grant::ClientCredentials => put("grant_type", &"client_credentials".into()),
+        Grant::Password { username, password } => {
+            put("grant_type", &"password".into());
+            put("username", &username.into());
+            put("password", password);
+        }
+        Grant::DeviceCode(code) => {
+            put("grant_type", &"urn:ietf:params:oauth:grant-type:device_code".into());
+            put("device_code", code);
+        }
+        Grant::OnBehalfOf(assertion) => {
+            put("grant_type", &"urn:ietf:params:oauth:grant-type:jwt-bearer".into());
+            put("assertion", assertion);
+            put("requested_token_use", &"on_behalf_of".into());
+        }
+    }
+    let optional = [
+        ("scope", Some(asked.scopes).filter(|scopes| !scopes.is_empty())),
+        ("resource", asked.resource),
+        ("claims", asked.claims),
+    ];
+    for (name, value) in optional {
+        value.into_iter().for_each(|value| put(name, &value.into()));
+    }
+    request(metadata, client, form)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::protocol::{client_auth::Proof, testing::metadata};
+
+    fn form(grant: Grant<'_>, asked: &Asked<'_>) -> BTreeMap<String, String> {
+        let client = Client { id: "id", proof: &Proof::Nothing };
+        let request = grant_request(&metadata(|_| ()), client, grant, asked).unwrap();
+        let pairs: Vec<(String, String)> = url::form_urlencoded::parse(request.body()).into_owned().collect();
+        let form: BTreeMap<_, _> = pairs.iter().cloned().collect();
+        assert_eq!(form.len(), pairs.len(), "nothing is there twice");
+        assert_eq!(form["client_id"], "id");
+        form
+    }
+
+    #[test]
+    fn every_grant_is_named_as_its_specification_has_it() {
+        let secret = Secret::from("s3cr3t");
+        for (grant, name, members) in [
+            (
+                Grant::Code { code: &secret, verifier: Some(&secret), redirect_uri: "https://app/cb" },
+                "authorization_code",
+                vec!["code", "code_verifier", "redirect_uri"],
+            ),
+            (
+                Grant::Code { code: &secret, verifier: None, redirect_uri: "https://app/cb" },
+                "authorization_code",
+                vec!["code", "redirect_uri"],
+            ),
+            (Grant::RefreshToken(&secret), "refresh_token", vec!["refresh_token"]),
+            (Grant::ClientCredentials, "client_credentials", vec![]),
+            (Grant::Password { username: "ada", password: &secret }, "password", vec!["username", "password"]),
+            (Grant::DeviceCode(&secret), "urn:ietf:params:oauth:grant-type:device_code", vec!["device_code"]),
+            (Grant::OnBehalfOf(&secret), "urn:ietf:params:oauth:grant-type:jwt-bearer", vec!["assertion", "requested_token_use"]),
+        ] {
+            let form = form(grant, &Asked::default());
+            assert_eq!(form["grant_type"], name);
+            let others: Vec<&str> =
+                form.keys().map(String::as_str).filter(|name| !matches!(*name, "client_id" | "grant_type")).collect();
+            let mut members = members;
+            members.sort_unstable();
+            assert_eq!(others, members, "and nothing else");
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_is_said_and_nothing_else() {
+        let asked = Asked { scopes: "b a", resource: Some("https://api"), claims: Some("{}") };
+        let form = form(Grant::ClientCredentials, &asked);
+        assert_eq!((form["scope"].as_str(), form["resource"].as_str(), form["claims"].as_str()), ("b a", "https://api", "{}"));
+        assert_eq!(form.len(), 5, "{form:?}");
+    }
+
+    #[test]
+    fn it_is_a_form_posted_with_the_clients_proof() {
+        let metadata = metadata(|_| ());
+        let (code, verifier) = (Secret::from("c+1"), Secret::from("v"));
+        let grant = Grant::Code { code: &code, verifier: Some(&verifier), redirect_uri: "https://app/cb" };
+        let proof = Proof::Secret("s".into(), None);
+        let request = grant_request(&metadata, Client { id: "id", proof: &proof }, grant, &Asked::default()).unwrap();
+        assert_eq!((request.method().as_str(), request.uri().to_string()), ("POST", "https://id.example/token".to_owned()));
+        assert_eq!(request.headers()["content-type"], "application/x-www-form-urlencoded");
+        assert!(request.headers()["authorization"].is_sensitive());
+        assert_eq!(
+            request.body().as_ref(),
+            b"grant_type=authorization_code&code=c%2B1&redirect_uri=https%3A%2F%2Fapp%2Fcb&code_verifier=v"
+        );
+    }
+
+    /// C-055
+    #[test]
+    fn a_refresh_asks_for_no_more_than_it_is_told() {
+        let token = Secret::from("rt");
+        assert!(!form(Grant::RefreshToken(&token), &Asked::default()).contains_key("scope"));
+        let asked = Asked { scopes: "openid a", ..Asked::default() };
+        assert_eq!(form(Grant::RefreshToken(&token), &asked)["scope"], "openid a");
+    }
+
+    /// C-104: nothing that signs people in to a site sends a password; whoever wants to do that calls `client` by its name.
+    #[test]
+    fn only_the_client_sends_passwords_and_only_when_told() {
+        let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if std::fs::read_to_string(&path).unwrap().contains("Grant::Password {") {
+                    assert!(path.ends_with("client/silent.rs") || path.ends_with("protocol/grant.rs"), "{}", path.display());
+                }
+            }
+        }
+    }
+
+    /// C-239
+    #[test]
+    fn an_empty_refresh_token_is_not_sent() {
+        let client = Client { id: "id", proof: &Proof::Nothing };
+        let outcome = grant_request(&metadata(|_| ()), client, Grant::RefreshToken(&Secret::default()), &Asked::default());
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::NoRefreshToken);
+    }
+}

@@ -1,0 +1,385 @@
+//! [`Partitions`]: grants in memory, each under the name of whom it belongs to; exported and imported as one text.
+//!
+//! - What belongs to one account, to the application in one tenant, or to one assertion is a partition: its tokens are found in no other.
+//! - A partition that was removed stays removed: a refresh that ends afterwards finds nothing to write to.
+//! - There are at most [`MOST_PARTITIONS`]; when there are more those leave whose time has come, and then an eighth of all, those that were used longest ago. Each holds what
+//!   [`CacheLimits`](super::CacheLimits) allow.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use zeroize::Zeroizing;
+
+use super::{
+    record::GrantRecord,
+    seams::{GrantId, GrantRef, GrantStore},
+};
+use crate::{
+    clock::{Clock, UnixTime},
+    error::{Error, ErrorKind},
+    secret::{self, Secret},
+};
+
+/// Accounts and assertions of one process; a few kilobytes each.
+pub(crate) const MOST_PARTITIONS: usize = 10_000;
+/// The layout that is written, and the only one that is read.
+const VERSION: u32 = 1;
+const FOR_EVER: UnixTime = UnixTime::from_seconds(i64::MAX);
+
+/// The partitions of one cache.
+pub(crate) struct Partitions {
+    state: Mutex<State>,
+    clock: Arc<dyn Clock>,
+    most: usize,
+}
+
+#[derive(Default)]
+struct State {
+    by_name: HashMap<Box<str>, GrantId>,
+    entries: HashMap<GrantId, Entry>,
+    uses: u64,
+    changes: u64,
+}
+
+struct Entry {
+    name: Box<str>,
+    about: Option<Box<RawValue>>,
+    record: Arc<GrantRecord>,
+    ends: UnixTime,
+    used: u64,
+}
+
+/// The text that a cache is exported as.
+#[derive(Serialize, Deserialize)]
+struct Exported<R> {
+    v: u32,
+    #[serde(default = "Vec::new")]
+    p: Vec<ExportedPartition<R>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ExportedPartition<R> {
+    n: Box<str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    a: Option<Box<RawValue>>,
+    e: UnixTime,
+    r: R,
+}
+
+impl Partitions {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { state: Mutex::default(), clock, most: MOST_PARTITIONS }
+    }
+
+    /// The partition of that name.
+    pub(crate) fn find(&self, name: &str) -> Option<GrantRef> {
+        let mut state = self.state();
+        state.uses += 1;
+        let used = state.uses;
+        let id = *state.by_name.get(name)?;
+        let entry = state.entries.get_mut(&id).filter(|entry| self.clock.now() < entry.ends)?;
+        entry.used = used;
+        Some(reference(id, entry.ends))
+    }
+
+    /// The partition of that name, or a new one until `ends` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// `internal`: no randomness.
+    pub(crate) fn find_or_insert(
+        &self,
+        name: &str,
+        ends: Option<UnixTime>,
+        record: impl FnOnce() -> GrantRecord,
+    ) -> Result<GrantRef, Error> {
+        match self.find(name) {
+            Some(found) => Ok(found),
+            None => self.insert(name, None, ends, Arc::new(record())),
+        }
+    }
+
+    /// Puts a partition in, in place of the one of the same name, of which nothing that goes on changes it.
+    ///
+    /// # Errors
+    ///
+    /// `internal`: no randomness.
+    pub(crate) fn put(&self, name: &str, about: Box<RawValue>, record: GrantRecord) -> Result<(), Error> {
+        self.insert(name, Some(about), None, Arc::new(record)).map(|_| ())
+    }
+
+    fn insert(
+        &self,
+        name: &str,
+        about: Option<Box<RawValue>>,
+        ends: Option<UnixTime>,
+        record: Arc<GrantRecord>,
+    ) -> Result<GrantRef, Error> {
+        let id = GrantId(i128::from_le_bytes(secret::random()?));
+        let ends = ends.unwrap_or(FOR_EVER);
+        let mut state = self.state();
+        state.remove(name);
+        state.make_room(self.most, self.clock.now());
+        state.add(id, Entry { name: name.into(), about, record, ends, used: 0 });
+        Ok(reference(id, ends))
+    }
+
+    /// The record of that name.
+    pub(crate) fn record(&self, name: &str) -> Option<Arc<GrantRecord>> {
+        let state = self.state();
+        state.entries.get(state.by_name.get(name)?).map(|entry| entry.record.clone())
+    }
+
+    /// What is known about each partition whose name begins so.
+    pub(crate) fn about(&self, prefix: &str) -> Vec<Box<RawValue>> {
+        let state = self.state();
+        state.entries.values().filter(|entry| entry.name.starts_with(prefix)).filter_map(|entry| entry.about.clone()).collect()
+    }
+
+    /// Removes the partition with everything in it; says whether there was one.
+    pub(crate) fn remove(&self, name: &str) -> bool {
+        self.state().remove(name)
+    }
+
+    /// Removes every partition whose name begins so.
+    pub(crate) fn remove_all(&self, prefix: &str) {
+        let mut state = self.state();
+        let names: Vec<Box<str>> = state.by_name.keys().filter(|name| name.starts_with(prefix)).cloned().collect();
+        for name in names {
+            state.remove(&name);
+        }
+    }
+
+    /// Counts what changed.
+    pub(crate) fn changes(&self) -> u64 {
+        self.state().changes
+    }
+
+    /// Everything as one text.
+    ///
+    /// # Errors
+    ///
+    /// `internal`: a record cannot be written.
+    pub(crate) fn export(&self) -> Result<Secret, Error> {
+        let state = self.state();
+        let mut entries: Vec<&Entry> = state.entries.values().collect();
+        entries.sort_by(|one, other| one.name.cmp(&other.name));
+        let partitions = entries.iter().map(|entry| ExportedPartition {
+            n: entry.name.clone(),
+            a: entry.about.clone(),
+            e: entry.ends,
+            r: &*entry.record,
+        });
+        serde_json::to_string(&Exported { v: VERSION, p: partitions.collect() })
+            .map(Secret::from)
+            .map_err(|_| Error::new(ErrorKind::Internal, "the cache cannot be written as JSON"))
+    }
+
+    /// Replaces everything by what was exported. A text that is broken or of another version changes nothing, and the answer is no.
+    pub(crate) fn import(&self, text: &str) -> bool {
+        let Ok(read) = serde_json::from_str::<Exported<Box<RawValue>>>(text) else { return false };
+        if read.v != VERSION {
+            return false;
+        }
+        let now = self.clock.now();
+        let mut next = State { changes: self.changes() + 1, ..State::default() };
+        for partition in read.p.into_iter().filter(|partition| now < partition.e).take(self.most) {
+            let (Some(record), Ok(id)) = (GrantRecord::from_json(partition.r.get().as_bytes()), secret::random()) else {
+                continue;
+            };
+            next.remove(&partition.n);
+            let entry = Entry { name: partition.n, about: partition.a, record: Arc::new(record), ends: partition.e, used: 0 };
+            next.add(GrantId(i128::from_le_bytes(id)), entry);
+        }
+        *self.state() = next;
+        true
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn add(&mut self, id: GrantId, entry: Entry) {
+        self.uses += 1;
+        self.changes += 1;
+        self.by_name.insert(entry.name.clone(), id);
+        self.entries.insert(id, Entry { used: self.uses, ..entry });
+    }
+
+    fn remove(&mut self, name: &str) -> bool {
+        let Some(id) = self.by_name.remove(name) else { return false };
+        self.changes += 1;
+        self.entries.remove(&id).is_some()
+    }
+
+    fn make_room(&mut self, most: usize, now: UnixTime) {
+        if self.entries.len() < most {
+            return;
+        }
+        let over = |entry: &Entry| entry.ends <= now;
+        let mut leaving: Vec<Box<str>> =
+            self.entries.values().filter(|entry| over(entry)).map(|entry| entry.name.clone()).collect();
+        if leaving.is_empty() {
+            let mut by_use: Vec<(u64, Box<str>)> = self.entries.values().map(|entry| (entry.used, entry.name.clone())).collect();
+            by_use.sort_unstable();
+            leaving = by_use.into_iter().take((most / 8).max(1)).map(|(_, name)| name).collect();
+        }
+        for name in leaving {
+            self.remove(&name);
+        }
+    }
+}
+
+/// There is nothing to open with the key: the records are in memory.
+fn reference(id: GrantId, ends: UnixTime) -> GrantRef {
+    GrantRef::new(id, id.0, Zeroizing::new([0; 32]), ends)
+}
+
+impl fmt::Debug for Partitions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Partitions").field("count", &self.state().entries.len()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl GrantStore for Partitions {
+    async fn load(&self, grant: &GrantRef) -> Result<Option<Arc<GrantRecord>>, Error> {
+        Ok(self.state().entries.get(&grant.id()).map(|entry| entry.record.clone()))
+    }
+
+    async fn save(&self, grant: &GrantRef, record: &Arc<GrantRecord>) -> Result<(), Error> {
+        let mut state = self.state();
+        if let Some(entry) = state.entries.get_mut(&grant.id()) {
+            entry.record = record.clone();
+            state.changes += 1;
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, grant: &GrantRef) -> Result<(), Error> {
+        self.end_session(grant).await
+    }
+
+    async fn session_exists(&self, grant: &GrantRef) -> Result<bool, Error> {
+        Ok(self.state().entries.contains_key(&grant.id()))
+    }
+
+    async fn end_session(&self, grant: &GrantRef) -> Result<(), Error> {
+        let mut state = self.state();
+        if let Some(name) = state.entries.get(&grant.id()).map(|entry| entry.name.clone()) {
+            state.remove(&name);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fakes::*;
+    use super::*;
+    use crate::clock::ManualClock;
+
+    fn partitions(most: usize) -> (Partitions, ManualClock) {
+        let clock = ManualClock::at(START);
+        (Partitions { most, ..Partitions::new(Arc::new(clock.clone())) }, clock)
+    }
+
+    fn record(token: &str) -> GrantRecord {
+        GrantRecord::without_sign_in(ada(), token.into())
+    }
+
+    fn token(partitions: &Partitions, name: &str) -> Option<String> {
+        partitions.record(name).and_then(|record| record.refresh_token().map(|token| token.expose().to_owned()))
+    }
+
+    fn about(text: &str) -> Box<RawValue> {
+        RawValue::from_string(format!("{text:?}")).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_partition_that_was_removed_or_replaced_is_written_to_no_more() {
+        let (partitions, _) = partitions(10);
+        let first = partitions.find_or_insert("u:ada", None, || record("1")).unwrap();
+        partitions.put("u:ada", about("ada"), record("2")).unwrap();
+        partitions.save(&first, &Arc::new(record("late"))).await.unwrap();
+        assert!(!partitions.session_exists(&first).await.unwrap());
+        assert_eq!(token(&partitions, "u:ada").as_deref(), Some("2"));
+        let second = partitions.find("u:ada").unwrap();
+        assert!(partitions.remove("u:ada") && !partitions.remove("u:ada"));
+        partitions.save(&second, &Arc::new(record("late"))).await.unwrap();
+        assert_eq!(token(&partitions, "u:ada"), None);
+    }
+
+    /// MSAL-148, MSAL-149
+    #[test]
+    fn names_are_exact_and_prefixes_whole() {
+        let (partitions, _) = partitions(10);
+        for name in ["u:ada", "u:adam", "a:", "a:t1"] {
+            partitions.put(name, about(name), record(name)).unwrap();
+        }
+        assert!(partitions.find("u:ad").is_none());
+        partitions.remove("u:ada");
+        assert_eq!(token(&partitions, "u:adam").as_deref(), Some("u:adam"));
+        partitions.remove_all("a:");
+        assert_eq!(partitions.about("").iter().map(|about| about.get()).collect::<Vec<_>>(), [r#""u:adam""#]);
+    }
+
+    #[test]
+    fn those_used_longest_ago_leave_and_those_that_are_over_before_them() {
+        let (partitions, clock) = partitions(16);
+        for number in 0..16 {
+            let ends = (number == 9).then_some(START + seconds(60));
+            partitions.find_or_insert(&number.to_string(), ends, || record("t")).unwrap();
+        }
+        assert!(partitions.find("0").is_some());
+        clock.advance(seconds(60));
+        assert!(partitions.find("9").is_none());
+        partitions.find_or_insert("16", None, || record("t")).unwrap();
+        assert!(partitions.find("1").is_some(), "only the one that was over");
+        partitions.find_or_insert("17", None, || record("t")).unwrap();
+        let gone: Vec<usize> = (0..18).filter(|number| partitions.find(&number.to_string()).is_none()).collect();
+        assert_eq!(gone, [2, 3, 9]);
+    }
+
+    /// MSAL-051, MSAL-150
+    #[test]
+    fn what_is_exported_is_imported_and_nothing_else_changes_anything() {
+        let (partitions, clock) = partitions(10);
+        partitions.put("u:ada", about("ada"), record("r3fr35h")).unwrap();
+        partitions.find_or_insert("o:1", Some(START + seconds(60)), || record("a553rt10n")).unwrap();
+        let text = partitions.export().unwrap();
+        assert!(!format!("{text:?}").contains("r3fr35h"));
+        let (other, _) = self::partitions(10);
+        other.put("u:eve", about("eve"), record("x")).unwrap();
+        let before = other.export().unwrap();
+        let newer = text.expose().replacen("\"v\":1", "\"v\":2", 1);
+        for refused in ["", "{}", "null", &newer, &text.expose()[1..]] {
+            assert!(!other.import(refused));
+            assert_eq!(other.export().unwrap(), before);
+        }
+        assert!(other.import(text.expose()));
+        assert_eq!((token(&other, "u:ada").as_deref(), token(&other, "u:eve")), (Some("r3fr35h"), None));
+        assert_eq!(other.export().unwrap(), text);
+        clock.advance(seconds(60));
+        assert!(partitions.import(text.expose()));
+        assert!(partitions.record("o:1").is_none(), "its time has come");
+    }
+
+    #[test]
+    fn a_record_of_another_version_is_left_out() {
+        let (partitions, _) = partitions(10);
+        partitions.put("u:ada", about("ada"), record("1")).unwrap();
+        partitions.put("u:eve", about("eve"), record("2")).unwrap();
+        let text = partitions.export().unwrap().expose().replacen(r#""r":{"v":1"#, r#""r":{"v":9"#, 1);
+        assert!(partitions.import(&text));
+        assert_eq!((token(&partitions, "u:ada"), token(&partitions, "u:eve").as_deref()), (None, Some("2")));
+    }
+}
