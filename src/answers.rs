@@ -115,6 +115,9 @@ impl Answers {
                 page.correlation_id = Some(reference);
                 page.time = Some(self.clock.now());
                 if let Some(again) = again {
+                    if is_about_the_account(&error) && again.contains("?return_to=") {
+                        page = page.with_action(Action::link("Use another account", format!("{again}&account=other")));
+                    }
                     page = page.with_action(Action::link("Try again", again));
                 }
                 self.page(status, &page)
@@ -143,6 +146,15 @@ impl Answers {
         );
         response
     }
+}
+
+/// Whether the same account would be turned away again.
+fn is_about_the_account(error: &Error) -> bool {
+    let denied = matches!(error.kind(), ErrorKind::TenantNotAllowed | ErrorKind::AccessDenied | ErrorKind::PersonChanged);
+    denied
+        || error.advice().is_some_and(|advice| {
+            advice.reason.contains("account") || advice.reason.contains("guest") || advice.reason == "user_not_assigned"
+        })
 }
 
 /// 303: the browser follows with GET, also after the POST of a `form_post` answer.

@@ -79,7 +79,8 @@ impl Start {
 }
 
 impl Flow {
-    /// The sign-in path: `?return_to=` is the one parameter that is read (security rules 1 and 3).
+    /// The sign-in path. `?return_to=` is read (security rules 1 and 3), and `account=other`, which asks for the provider's account picker: otherwise it would sign the
+    /// person in with the account again that was just turned away.
     pub(super) async fn sign_in(&self, asked: Asked<'_>) -> Reply {
         let return_path = self.asked_return_path(asked);
         if asked.method != http::Method::GET {
@@ -89,7 +90,12 @@ impl Flow {
         if is_unseen(asked.headers) {
             return Reply::new(Answer::SignInNeeded { sign_in: self.sign_in_address(&return_path) });
         }
-        self.start(asked, Start::fresh(return_path)).await
+        let mut start = Start::fresh(return_path);
+        let query = asked.uri.query().unwrap_or_default().as_bytes();
+        if url::form_urlencoded::parse(query).any(|(name, value)| (&*name, &*value) == ("account", "other")) {
+            start.options.prompt = vec![Prompt::SelectAccount];
+        }
+        self.start(asked, start).await
     }
 
     /// Where `?return_to=` wants to go.

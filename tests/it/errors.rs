@@ -145,3 +145,20 @@ async fn pages_of_ones_own_get_code_advice_references_and_time() {
     assert_eq!(page.time, Some(app.clock.now()));
     assert!(page.correlation_id.is_some_and(|reference| reference.len() == 8));
 }
+
+/// Who was turned away has to be able to come as somebody else: the provider would take the same account again without a question.
+#[tokio::test]
+async fn who_was_turned_away_can_use_another_account() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    app.provider.refuse_next_sign_in("invalid_request", "AADSTS50105: x");
+    let mut tab = app.browser().tab();
+    assert_eq!(tab.open(app.at("/other?page=2")).await.status, StatusCode::FORBIDDEN);
+    let page = tab.click("Use another account").await.clone();
+    assert_eq!((page.status, page.url.as_str()), (StatusCode::OK, app.at("/other?page=2").as_str()));
+    assert_eq!(app.provider.last_request(Endpoint::Authorization).unwrap().parameter("prompt"), Some("select_account"));
+    // Where it would not help it is not offered.
+    app.provider.refuse_next_sign_in("invalid_scope", "x");
+    let page = app.browser().tab().open(app.at("/other")).await.clone();
+    assert!(page.body.contains("Try again") && !page.body.contains("another account"), "{}", page.body);
+}
