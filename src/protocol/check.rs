@@ -74,7 +74,7 @@ impl ValidConfig {
     ///
     /// It looks at: whether the provider can be reached and is the one that is meant (tenant, issuer, cloud); this machine's clock; the endpoints and the keys; what
     /// the provider offers of what is configured (response mode, PKCE, scopes, signature algorithms, authentication of the application); whether the provider knows the
-    /// application and its redirect address; and whether it accepts the credential. It makes four or five requests, signs nobody in and changes nothing.
+    /// application and its redirect address; and whether it accepts the credential. It makes a handful of requests, signs nobody in and changes nothing.
     ///
     /// It never fails: a provider that is down is a finding. An application that checks itself at its start goes on all the same, because providers come back.
     ///
@@ -118,6 +118,7 @@ impl Check<'_> {
         let Some(document) = self.document(found).await else { return };
         let Some(metadata) = check_document::examine(document.body(), self.config, found) else { return };
         self.keys(&metadata, found).await;
+        self.policies(found).await;
         found.push(check_requests::sign_in(self.config, &self.channel, &metadata).await);
         found.push(check_requests::credential(self.config, &self.channel, &metadata, self.clock.now()).await);
     }
@@ -160,6 +161,25 @@ impl Check<'_> {
             }
         }
         None
+    }
+
+    /// The B2C policies beside the one that signs in: people are sent to them later.
+    async fn policies(&self, found: &mut Vec<Finding>) {
+        let authority = self.config.authority();
+        let Some((policies, _)) = authority.b2c_policies() else { return };
+        for (what, policy) in [("edit the profile", &policies.edit_profile), ("reset the password", &policies.reset_password)] {
+            let Some((policy, authority)) = policy.as_ref().and_then(|policy| Some((policy, authority.for_policy(policy)?)))
+            else {
+                continue;
+            };
+            let answer = self.channel.document("the policy's discovery document", authority.metadata_url()).await;
+            found.push(match answer.and_then(|answer| Metadata::parse(answer.body(), &authority)) {
+                Ok(_) => Finding::new(Severity::Passed, "policy_usable", format!("The policy {policy:?} to {what} is there.")),
+                Err(error) => {
+                    finding_of(Severity::Warning, &error, &format!("People cannot {what}: the policy {policy:?} cannot be used"))
+                }
+            });
+        }
     }
 
     async fn keys(&self, metadata: &Metadata, found: &mut Vec<Finding>) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tower_identity::{
     CheckReport, ClientCredential, Clock, ManualClock, ReqwestClient, Severity,
-    dev::{DevClient, DevProvider, Endpoint, Failure, SpoilDiscovery, SpoilKeys, Verdict},
+    dev::{Accounts, DevClient, DevProvider, DevTenant, Endpoint, Failure, SpoilDiscovery, SpoilKeys, Verdict},
 };
 
 const BASE: &str = "http://localhost:3000";
@@ -102,4 +102,58 @@ async fn the_check_agrees_with_a_sign_in() {
         let report = check(&provider).await;
         assert_eq!(report.is_ok(), spoil.verdict() == Verdict::Accept, "{spoil:?}: {report}");
     }
+}
+
+/// Entra, External ID and B2C, at each kind of authority.
+#[tokio::test]
+async fn every_authority_of_the_imitated_entra_passes() {
+    let provider = DevProvider::builder().entra().start().await.unwrap();
+    for tenant in [
+        DevTenant::CONTOSO.domain(),
+        DevTenant::FABRIKAM.id(),
+        "common",
+        "organizations",
+        "consumers",
+        DevTenant::WOODGROVE.domain(),
+        DevTenant::PROSEWARE.domain(),
+    ] {
+        let mut config = provider.entra_config(tenant, BASE).unwrap();
+        if ["common", "organizations"].contains(&tenant) {
+            config = config.with_tenants([DevTenant::CONTOSO.id()]).unwrap();
+        }
+        let report = config.build().unwrap().check().await;
+        assert!(report.is_ok(), "{tenant}: {report}");
+        let passed =
+            |code| report.findings().iter().any(|finding| (finding.severity(), finding.code()) == (Severity::Passed, code));
+        assert!(passed("redirect_uri_accepted") && passed("keys_usable") && passed("issuer_right"), "{tenant}: {report}");
+        assert_eq!(passed("policy_usable"), tenant == DevTenant::PROSEWARE.domain(), "{report}");
+    }
+}
+
+/// The five mistakes of a first day with Entra, each told by its reason.
+#[tokio::test]
+async fn the_usual_mistakes_at_entra_are_told_by_their_reason() {
+    let strict = DevClient::confidential("strict", "a secret").with_redirect_uri("https://app.example.com/auth/callback");
+    let single = DevClient::confidential("single", "a secret").with_any_loopback_redirect();
+    let single = single.with_accounts(Accounts::Tenant(DevTenant::CONTOSO));
+    let provider = DevProvider::builder().entra().with_client(strict).with_client(single).start().await.unwrap();
+    let contoso = DevTenant::CONTOSO.domain();
+    let application = |tenant: &str, id: &str, secret: &str| {
+        let config = tower_identity::IdentityConfig::new(provider.entra_authority(tenant).unwrap(), id);
+        config.with_credential(ClientCredential::secret(secret)).with_base_url(BASE).unwrap()
+    };
+    let report = application(contoso, "strict", "a secret").build().unwrap().check().await;
+    assert_eq!(problems(&report), ["redirect_uri_not_registered"], "{report}");
+    let report = application(contoso, "single", "another secret").build().unwrap().check().await;
+    assert_eq!(problems(&report), ["client_secret_wrong"], "{report}");
+    let report = application(contoso, "nobody", "a secret").build().unwrap().check().await;
+    assert_eq!(report.problems().next().map(tower_identity::Finding::code), Some("application_not_found"), "{report}");
+    let report = application("common", "single", "a secret").with_any_tenant().build().unwrap().check().await;
+    assert!(problems(&report).contains(&"application_not_multi_tenant"), "{report}");
+    // A tenant that does not exist.
+    let origin = provider.issuer().split('/').take(3).collect::<Vec<_>>().join("/");
+    let authority = tower_identity::Authority::entra_url(&format!("{origin}/kontoso.onmicrosoft.com")).unwrap();
+    let config = tower_identity::IdentityConfig::new(authority, "single").with_credential(ClientCredential::secret("a secret"));
+    let report = config.with_base_url(BASE).unwrap().build().unwrap().check().await;
+    assert_eq!(problems(&report), ["tenant_not_found"], "{report}");
 }
