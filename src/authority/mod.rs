@@ -76,6 +76,22 @@ impl Authority {
         &self.address
     }
 
+    /// What it was understood as.
+    pub(crate) fn kind_in_words(&self) -> &'static str {
+        match &self.kind {
+            Kind::Oidc => "OpenID Connect",
+            Kind::Adfs => "AD FS",
+            Kind::Entra { tenant: Tenant::Common, .. } => {
+                "Microsoft Entra ID, work, school and personal accounts of every tenant"
+            }
+            Kind::Entra { tenant: Tenant::Organizations, .. } => "Microsoft Entra ID, work and school accounts of every tenant",
+            Kind::Entra { tenant: Tenant::Consumers, .. } => "Microsoft Entra ID, personal accounts",
+            Kind::Entra { .. } => "Microsoft Entra ID, one tenant",
+            Kind::ExternalId { .. } => "Microsoft Entra External ID",
+            Kind::B2c { .. } => "Azure AD B2C",
+        }
+    }
+
     /// Whether it is Entra ID, External ID or B2C, where people belong to tenants.
     pub(crate) fn is_microsoft(&self) -> bool {
         self.microsoft().is_some()

@@ -17,6 +17,7 @@ use super::{CookieKeySource, IdentityConfig, PathPrefix, ValidConfig, settings::
 impl fmt::Display for IdentityConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "provider: {}", self.authority)?;
+        writeln!(f, "kind of provider: {}", self.authority.kind_in_words())?;
         if let Some((policies, _)) = self.authority.b2c_policies() {
             for (what, policy) in [("edit profile", &policies.edit_profile), ("reset password", &policies.reset_password)] {
                 writeln!(f, "policy to {what}: {}", policy.as_deref().unwrap_or("none"))?;
@@ -120,6 +121,7 @@ mod tests {
         assert_eq!(
             valid.to_string(),
             "provider: https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_susi/v2.0\n\
+             kind of provider: Azure AD B2C\n\
              policy to edit profile: none\n\
              policy to reset password: B2C_1_reset\n\
              client: client-id, a secret sent as client_secret_post\n\

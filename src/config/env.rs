@@ -37,7 +37,7 @@ impl IdentityConfig {
     ///
     /// - those of Python's `identity`: `AUTHORITY`, `OIDC_AUTHORITY`, `CLIENT_ID`, `CLIENT_SECRET`, `REDIRECT_URI`, and for B2C `B2C_TENANT_NAME`, `SIGNUPSIGNIN_USER_FLOW`,
     ///   `EDITPROFILE_USER_FLOW` and `RESETPASSWORD_USER_FLOW` (also with `IDENTITY_` before them);
-    /// - `AzureAd__Instance`, `AzureAd__TenantId` and the other members of the [`AzureAd` section](AzureAdSection), with its defaults;
+    /// - `AzureAd__Instance`, `AzureAd__TenantId` and the other members of the [`AzureAd` section](AzureAdSection), with its defaults, also in capitals;
     /// - `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET` and `AZURE_AUTHORITY_HOST`, and where nothing else is a credential `AZURE_CLIENT_CERTIFICATE_PATH` (with
     ///   `AZURE_CLIENT_CERTIFICATE_PASSWORD` and `AZURE_CLIENT_SEND_CERTIFICATE_CHAIN`) or `AZURE_FEDERATED_TOKEN_FILE`, unless `AZURE_CLIENT_ID` is another application than the one that is named
     ///   elsewhere: Azure puts these into containers for its own purposes.
@@ -389,5 +389,33 @@ mod tests {
                 .concat(),
         );
         assert!(both.build().unwrap_err().to_string().contains("contradicts"));
+    }
+
+    /// Every member of the section, from variables as .NET writes them, and in capitals.
+    #[test]
+    fn variables_and_the_section_say_the_same() {
+        let members = [
+            ("Instance", "https://contoso.b2clogin.com/"),
+            ("Domain", "contoso.onmicrosoft.com"),
+            ("ClientId", "client-id"),
+            ("ClientSecret", "hush-hush"),
+            ("CallbackPath", "/cb"),
+            ("SignedOutCallbackPath", "/bye"),
+            ("SignUpSignInPolicyId", "B2C_1_susi"),
+            ("ResetPasswordPolicyId", "B2C_1_reset"),
+            ("EditProfilePolicyId", "B2C_1_edit"),
+        ];
+        let section: serde_json::Map<String, serde_json::Value> =
+            members.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+        let section: IdentityConfig = serde_json::from_value(section.into()).unwrap();
+        let section = section.with_base_url("http://localhost:3000").unwrap();
+        for in_capitals in [false, true] {
+            let named =
+                |name: &str| if in_capitals { format!("AZUREAD__{}", name.to_uppercase()) } else { format!("AzureAd__{name}") };
+            let variables: Vec<(String, &str)> = members.iter().map(|(name, value)| (named(name), *value)).collect();
+            let pairs: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+            assert_eq!(config(&pairs), section, "{pairs:?}");
+        }
+        refused(&[("AzureAd__TenantId", TENANT), ("AZUREAD__TENANTID", OTHER)], &["AzureAd__TenantId", "AZUREAD__TENANTID"]);
     }
 }

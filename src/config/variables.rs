@@ -16,6 +16,9 @@ pub(super) struct Variables<'a> {
     pub(super) read: &'a dyn Fn(&Path) -> io::Result<String>,
 }
 
+/// Variables of this beginning are also read in capitals: .NET takes them in any letter case, and compose files write them so.
+const ANY_LETTER_CASE: &str = "AzureAd__";
+
 /// A value and the variable that it comes from.
 #[derive(Clone, Debug)]
 pub(super) struct Named<T> {
@@ -26,6 +29,20 @@ pub(super) struct Named<T> {
 impl Variables<'_> {
     /// One variable; an empty one is as good as none, because compose files write it so.
     pub(super) fn text(&self, name: &str) -> Result<Option<Named<String>>, ConfigError> {
+        let exact = self.exactly(name)?;
+        if !name.starts_with(ANY_LETTER_CASE) {
+            return Ok(exact);
+        }
+        match (exact, self.exactly(&name.to_ascii_uppercase())?) {
+            (Some(one), Some(other)) if one.value != other.value => Err(ConfigError::new(
+                other.name,
+                format!("contradicts {}, which is the same variable to .NET: leave one out", one.name),
+            )),
+            (one, other) => Ok(one.or(other)),
+        }
+    }
+
+    fn exactly(&self, name: &str) -> Result<Option<Named<String>>, ConfigError> {
         let Some(value) = (self.get)(name) else { return Ok(None) };
         let Some(value) = value.to_str() else {
             return Err(ConfigError::new(name.to_owned(), "its value is not UTF-8"));
