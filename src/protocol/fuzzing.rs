@@ -7,7 +7,8 @@ use http::{HeaderValue, Response, header};
 
 use super::{
     callback::CallbackParameters,
-    error_answer, id_token, json,
+    client_info::ClientInfo,
+    error_answer, graph, id_token, json,
     jwks::Keys,
     jwt::{Kind, Rules, Unverified},
     metadata::Metadata,
@@ -23,6 +24,7 @@ use crate::{
 
 pub(crate) const PARSERS: &[Parser] = &[
     ("callback", callback),
+    ("graph", graph_page),
     ("json", json_value),
     ("jwks", |bytes| drop(Keys::parse(bytes))),
     ("jwt", jwt),
@@ -47,6 +49,18 @@ fn callback(bytes: &[u8]) {
     let state = parameters.state().map(str::to_owned);
     if parameters.check("expected", &metadata(DOCUMENT).unwrap(), &authority()).is_ok() {
         assert_eq!(state.as_deref(), Some("expected"));
+    }
+}
+
+/// A page leads on to its own origin or nowhere.
+fn graph_page(bytes: &[u8]) {
+    let page = graph::first_page("https://graph.example.com").unwrap();
+    let answer = Response::new(Bytes::copy_from_slice(bytes));
+    if let Ok(Some(next)) = graph::read_page(&answer, &page, &mut Vec::new()) {
+        assert_eq!(next.origin(), page.origin());
+    }
+    if let Some(info) = std::str::from_utf8(bytes).ok().and_then(ClientInfo::parse) {
+        assert!(info.home_account_id().is_none_or(|id| id.contains('.') && !id.contains(' ')));
     }
 }
 

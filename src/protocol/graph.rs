@@ -33,15 +33,24 @@ const LONGEST_LINK: usize = 8 * 1024;
 const PERMISSIONS: [&str; 6] =
     ["User.Read", "User.Read.All", "GroupMember.Read.All", "Group.Read.All", "Directory.Read.All", "Directory.ReadWrite.All"];
 
-/// Whether claims say that there are more groups than they hold: `_claim_names` of the code flow, `hasgroups` of others. Groups that are there after all were read later.
-pub(crate) fn is_overage(has_groups: bool, hasgroups: bool, claim_names: Option<&Value>) -> bool {
-    !has_groups && (hasgroups || claim_names.is_some_and(|names| names.get("groups").is_some()))
+/// Whether claims say that there are more groups than they hold: `_claim_names` of the code flow, `hasgroups` of others. Some that are there after all are not all.
+pub(crate) fn is_overage(hasgroups: bool, claim_names: Option<&Value>) -> bool {
+    hasgroups || claim_names.is_some_and(|names| names.get("groups").is_some())
 }
 
 /// The same for a whole set of claims.
 pub(super) fn lacks_groups(claims: &Object) -> bool {
     let hasgroups = claims.get("hasgroups").is_some_and(|value| *value == Value::Bool(true) || value == "true");
-    is_overage(json::present(claims, "groups").is_some(), hasgroups, claims.get("_claim_names"))
+    is_overage(hasgroups, claims.get("_claim_names"))
+}
+
+/// Puts the whole list into claims, which say nothing of missing ones any more.
+pub(super) fn complete(claims: &mut Object, groups: Vec<String>) {
+    claims.remove("hasgroups");
+    if let Some(Value::Object(names)) = claims.get_mut("_claim_names") {
+        names.remove("groups");
+    }
+    claims.insert("groups".to_owned(), groups.into_iter().map(Value::String).collect());
 }
 
 /// The scope to ask an access token for, where Graph is at `graph`.

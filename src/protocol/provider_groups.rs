@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, value::RawValue};
+use serde_json::value::RawValue;
 use tracing::{field::Empty, info_span};
 
 use super::{
@@ -73,7 +73,7 @@ impl Provider {
         let reading = tokio::time::timeout(PATIENCE, self.groups_of(answer, before));
         match reading.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::ProviderUnreachable, "Microsoft Graph: too slow"))) {
             Ok(groups) if groups.len() <= MOST_IN_A_SESSION => {
-                members.insert("groups".to_owned(), groups.into_iter().map(Value::String).collect());
+                graph::complete(&mut members, groups);
                 serde_json::value::to_raw_value(&members).unwrap_or(claims)
             }
             Ok(groups) => {

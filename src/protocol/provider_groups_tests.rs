@@ -104,7 +104,7 @@ async fn the_groups_are_read_with_a_token_for_graph() {
     let entra = Entra::new(two_pages);
     let mut tokens = tokens("api://other/read");
     let claims = entra.claims(GroupsFrom::Graph, &overage(), &mut tokens).await;
-    assert_eq!((&claims["groups"], &claims["sub"]), (&json!(["g1", "g2"]), &json!("s")));
+    assert_eq!((&claims["groups"], &claims["sub"], &claims["_claim_names"]), (&json!(["g1", "g2"]), &json!("s"), &json!({})));
     assert_eq!(
         entra.asked(),
         [
@@ -131,7 +131,7 @@ async fn nobody_is_asked_where_it_is_not_wanted_or_not_needed() {
     assert_eq!(entra.claims(GroupsFrom::Token, &overage(), &mut tokens("User.Read")).await, overage());
     for complete in [
         json!({"groups": ["g"]}),
-        json!({"groups": [], "_claim_names": {"groups": "src1"}}),
+        json!({"groups": [], "_claim_names": {"address": "src1"}}),
         json!({}),
         json!({"hasgroups": false}),
     ] {

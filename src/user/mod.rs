@@ -232,7 +232,8 @@ impl User {
     /// Whether the person proved who they are within `max_age`, give or take what clocks may differ.
     pub(crate) fn is_recent(&self, max_age: Duration) -> bool {
         let application = &self.0.application;
-        self.auth_time().is_some_and(|time| application.clock.now() <= time + max_age + application.leeway)
+        let (now, leeway) = (application.clock.now(), application.leeway);
+        self.auth_time().is_some_and(|time| now <= time + max_age + leeway && time <= now + leeway)
     }
 
     /// One claim.

@@ -262,7 +262,7 @@ async fn at_entra_the_context_is_one_of_conditional_access() {
     assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::OK);
 }
 
-/// C-380, MSAL-101: an API's scope that needs a stronger sign-in is had by one: the provider's `claims` go along.
+/// An API's scope that needs a stronger sign-in is had by one: the provider's `claims` go along.
 #[tokio::test]
 async fn a_scope_that_needs_a_stronger_sign_in_is_asked_for_with_the_providers_claims() {
     let guard = require_login().with_scopes(["Files.Read"]);
