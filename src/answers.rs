@@ -41,7 +41,7 @@ impl Answers {
     pub(crate) fn response<R>(&self, caller: Caller, reply: Reply) -> Response<IdentityBody<R>> {
         let mut response = match reply.answer {
             Answer::Redirect(to) => redirect(&to),
-            Answer::SignInNeeded { sign_in } => self.sign_in_needed(caller, sign_in),
+            Answer::SignInNeeded { sign_in, why } => self.sign_in_needed(caller, sign_in, why),
             Answer::Failed { error, again } => self.failed(caller, error, again),
             Answer::SignedOut { home, sign_in } => self.page(
                 StatusCode::OK,
@@ -65,24 +65,28 @@ impl Answers {
         response
     }
 
-    fn sign_in_needed<R>(&self, caller: Caller, sign_in: String) -> Response<IdentityBody<R>> {
-        let kind = ErrorKind::SignInRequired;
+    fn sign_in_needed<R>(&self, caller: Caller, sign_in: String, why: Option<Error>) -> Response<IdentityBody<R>> {
+        let text = if why.is_some() {
+            "This page needs something more from your sign-in."
+        } else {
+            "This page is for people who are signed in."
+        };
+        let error = why.unwrap_or_else(|| Error::new(ErrorKind::SignInRequired, "nobody is signed in"));
         let challenge = HeaderValue::try_from(format!(r#"Cookie realm="sign-in", form-action="{sign_in}""#));
         let mut response = match caller {
-            Caller::Grpc => return grpc(kind, kind.reason()),
+            Caller::Grpc => return grpc(error.kind(), error.reason()),
             Caller::Navigation | Caller::Document => {
-                let mut page = Page::new(PageKind::SignIn, "Please sign in", "This page is for people who are signed in.")
-                    .with_action(Action::link("Sign in", sign_in));
-                page.reason = Some(kind.reason());
+                let mut page = Page::new(PageKind::SignIn, "Please sign in", text).with_action(Action::link("Sign in", sign_in));
+                page.reason = Some(error.reason());
                 self.page(StatusCode::UNAUTHORIZED, &page)
             }
             Caller::Htmx => {
                 let target = HeaderValue::try_from(&sign_in);
-                let mut response = problem(&Error::new(kind, "nobody is signed in"), None, Some(sign_in));
+                let mut response = problem(&error, None, Some(sign_in));
                 response.headers_mut().extend(target.map(|target| (http::HeaderName::from_static("hx-redirect"), target)));
                 response
             }
-            Caller::Program => problem(&Error::new(kind, "nobody is signed in"), None, Some(sign_in)),
+            Caller::Program => problem(&error, None, Some(sign_in)),
         };
         response.headers_mut().extend(challenge.map(|challenge| (WWW_AUTHENTICATE, challenge)));
         response
@@ -185,6 +189,9 @@ fn problem<R>(error: &Error, reference: Option<String>, sign_in: Option<String>)
     let code = error.provider().and_then(|said| said.code.clone());
     if let Some(members) = document.as_object_mut() {
         members.extend(code.map(|value| ("code".to_owned(), value.into())));
+        if !error.scopes().is_empty() {
+            members.insert("scopes".to_owned(), error.scopes().into());
+        }
         members.extend(reference.map(|value| ("correlation_id".to_owned(), value.into())));
         members.extend(sign_in.map(|value| ("sign_in".to_owned(), value.into())));
     }

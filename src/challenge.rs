@@ -6,6 +6,7 @@ use http::{
 };
 
 use crate::{
+    answers,
     config::{ReturnPath, SignInOptions},
     error::Error,
     flow::Asked,
@@ -121,5 +122,32 @@ impl Challenge {
 impl axum::response::IntoResponse for Challenge {
     fn into_response(self) -> axum::response::Response {
         self.into_response_with(axum::body::Body::empty())
+    }
+}
+
+/// A failure on its way from a handler to the layer.
+#[derive(Clone, Debug)]
+pub(crate) struct Raised(pub(crate) Error);
+
+impl Error {
+    /// A response that carries the failure to the layer, for services that are not axum's; with feature `axum` the error is a response itself, so that `?` does it.
+    ///
+    /// What a sign-in can mend becomes one: a person who opens a page is sent to the provider, agrees there to the [`scopes`](Self::scopes) of the token and comes back
+    /// to the same page; a script gets 401 and the address for it. Asked for the same again within ten minutes the answer is 403, so it cannot loop. Everything
+    /// else becomes the layer's page or problem document. Without the layer outside the response stays as it is, with the status of the failure.
+    #[must_use]
+    pub fn into_response_with<B>(self, body: B) -> Response<B> {
+        let mut response = Response::new(body);
+        *response.status_mut() = answers::status(self.kind());
+        response.extensions_mut().insert(Raised(self));
+        response
+    }
+}
+
+#[cfg(feature = "axum")]
+impl axum::response::IntoResponse for Error {
+    fn into_response(self) -> axum::response::Response {
+        let message = self.user_message();
+        self.into_response_with(axum::body::Body::from(message))
     }
 }

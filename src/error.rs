@@ -201,20 +201,37 @@ pub struct Advice {
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Inner {
     kind: ErrorKind,
     detail: Cow<'static, str>,
     provider: Option<ProviderError>,
+    scopes: Vec<String>,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self(Arc::new(Inner { kind, detail: detail.into(), provider: None }))
+        Self(Arc::new(Inner { kind, detail: detail.into(), provider: None, scopes: Vec::new() }))
     }
 
     pub(crate) fn from_provider(kind: ErrorKind, provider: ProviderError) -> Self {
-        Self(Arc::new(Inner { kind, detail: "the provider answered with an error".into(), provider: Some(provider) }))
+        Self(Arc::new(Inner {
+            kind,
+            detail: "the provider answered with an error".into(),
+            provider: Some(provider),
+            scopes: Vec::new(),
+        }))
+    }
+
+    /// The same failure, of a token with these scopes.
+    pub(crate) fn for_scopes<'a>(self, scopes: impl Iterator<Item = &'a str>) -> Self {
+        Self(Arc::new(Inner { scopes: scopes.map(str::to_owned).collect(), ..Arc::unwrap_or_clone(self.0) }))
+    }
+
+    /// The scopes of the token that could not be had; none for that of the sign-in, and for failures of something else.
+    #[must_use]
+    pub fn scopes(&self) -> &[String] {
+        &self.0.scopes
     }
 
     /// What kind of failure it is.

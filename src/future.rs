@@ -9,13 +9,21 @@ use std::{
 };
 
 use http::{
-    HeaderMap, Response,
+    Response,
     header::{CACHE_CONTROL, Entry},
 };
 use pin_project_lite::pin_project;
 
 use crate::{
-    answers::NOT_STORED, body::IdentityBody, challenge::Challenge, identity::Identity, service::Shared, session::Roll, user::User,
+    answers::NOT_STORED,
+    body::IdentityBody,
+    caller::Head,
+    challenge::{Challenge, Raised},
+    error::Error,
+    identity::Identity,
+    service::Shared,
+    session::{Opened, Roll},
+    user::User,
 };
 
 type Boxed<R, E> = Pin<Box<dyn Future<Output = Result<Response<IdentityBody<R>>, E>> + Send>>;
@@ -38,13 +46,32 @@ pin_project! {
     }
 }
 
-/// What is left to do when the inner service has answered.
+/// What is known of a request when the inner service has answered it.
 #[derive(Debug)]
 pub(crate) enum After {
     /// The user may have been read through the handle.
     Public(Identity),
-    /// The user was there; the ticket may have been rolled.
-    Protected(Option<Arc<Roll<User>>>),
+    /// The user was there.
+    Protected(Admitted),
+}
+
+/// A request that was let through.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) session: Arc<Opened<User>>,
+    /// The ticket may have been rolled.
+    pub(crate) roll: Option<Arc<Roll<User>>>,
+    pub(crate) head: Head,
+}
+
+/// What is left to do then, and takes longer.
+pub(crate) enum Left {
+    /// A handler or guard wants another answer.
+    Challenge(Challenge),
+    /// A failure of the tokens that a handler passed on.
+    Raised { error: Error, session: Arc<Opened<User>>, head: Head },
+    /// A rolled ticket, if it still holds.
+    Roll(Arc<Roll<User>>),
 }
 
 impl<F, R, E> ResponseFuture<F, R, E> {
@@ -71,13 +98,11 @@ where
                 StateProjection::Deciding { future } => return future.as_mut().poll(context),
                 StateProjection::Calling { inner, shared, after } => {
                     let mut response = ready!(inner.poll(context))?;
-                    let challenge = response.extensions_mut().remove::<Challenge>();
-                    let roll = if challenge.is_none() { after.apply(response.headers_mut()) } else { None };
-                    if challenge.is_none() && roll.is_none() {
+                    let Some(left) = after.left(&mut response) else {
                         return Poll::Ready(Ok(response.map(IdentityBody::inner)));
-                    }
+                    };
                     let shared = Arc::clone(shared);
-                    Box::pin(async move { Ok(shared.finish(response, challenge, roll).await) })
+                    Box::pin(async move { Ok(shared.finish(response, left).await) })
                 }
             };
             self.set(Self { state: State::Deciding { future: next } });
@@ -86,12 +111,24 @@ where
 }
 
 impl After {
-    /// Keeps what was made for one person out of shared caches. What it returns is a rolled ticket that the response may carry.
-    pub(crate) fn apply(&mut self, headers: &mut HeaderMap) -> Option<Arc<Roll<User>>> {
+    /// Keeps what was made for one person out of shared caches, and says what else there is to do.
+    pub(crate) fn left<R>(&self, response: &mut Response<R>) -> Option<Left> {
+        if !response.extensions().is_empty() {
+            let extensions = response.extensions_mut();
+            if let Some(challenge) = extensions.remove() {
+                return Some(Left::Challenge(challenge));
+            }
+            if let Some(Raised(error)) = extensions.remove()
+                && let Some((session, head)) = self.who()
+            {
+                return Some(Left::Raised { error, session, head });
+            }
+        }
         let roll = match self {
-            Self::Protected(roll) => roll.take(),
-            Self::Public(identity) => identity.seen()?,
+            Self::Protected(admitted) => admitted.roll.clone(),
+            Self::Public(identity) => identity.seen()?.roll.clone(),
         };
+        let headers = response.headers_mut();
         let shareable = match headers.entry(CACHE_CONTROL) {
             Entry::Vacant(entry) => {
                 entry.insert(NOT_STORED);
@@ -102,7 +139,17 @@ impl After {
             }
         };
         // A handler may let caches share its answer; a cookie must not be in it then. The ticket is rolled with the next answer.
-        roll.filter(|_| !shareable)
+        roll.filter(|_| !shareable).map(Left::Roll)
+    }
+
+    fn who(&self) -> Option<(Arc<Opened<User>>, Head)> {
+        match self {
+            Self::Protected(admitted) => Some((Arc::clone(&admitted.session), admitted.head.clone())),
+            Self::Public(identity) => {
+                let seen = identity.seen()?;
+                Some((Arc::clone(seen.session.as_ref()?), seen.head.clone()))
+            }
+        }
     }
 }
 

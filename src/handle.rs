@@ -52,7 +52,8 @@ impl Tokens {
     /// `SessionEnded` if the session is gone; `ProviderUnreachable` or `StoreUnavailable` for passing faults.
     pub async fn for_user<S: AsRef<str>>(&self, scopes: impl IntoIterator<Item = S>) -> Result<AccessToken, Error> {
         let request = TokenRequest::new(scopes)?;
-        self.0.grants().access_token(self.0.grant(), &request).await
+        let asked = self.0.grants().access_token(self.0.grant(), &request).await;
+        asked.map_err(|error| error.for_scopes(request.scopes()))
     }
 
     /// The groups of the person, by their ids: those of the token, or where these are [too many](crate::Groups::TooMany), from Microsoft Graph.

@@ -2,13 +2,14 @@
 
 use std::{fmt, sync::Arc};
 
-use http::HeaderMap;
+use http::{HeaderMap, Method, Uri};
 use tokio::sync::OnceCell;
 
 use crate::{
+    caller::Head,
     error::Error,
     flow::{Admission, Flow},
-    session::Roll,
+    session::{Opened, Roll},
     user::User,
 };
 
@@ -33,17 +34,22 @@ pub struct Identity(Arc<Lazy>);
 
 struct Lazy {
     flow: Arc<Flow>,
+    method: Method,
+    uri: Uri,
     seen: OnceCell<Seen>,
 }
 
-struct Seen {
-    user: Option<User>,
-    roll: Option<Arc<Roll<User>>>,
+/// What was found when somebody asked.
+#[derive(Clone)]
+pub(crate) struct Seen {
+    pub(crate) session: Option<Arc<Opened<User>>>,
+    pub(crate) roll: Option<Arc<Roll<User>>>,
+    pub(crate) head: Head,
 }
 
 impl Identity {
-    pub(crate) fn new(flow: Arc<Flow>) -> Self {
-        Self(Arc::new(Lazy { flow, seen: OnceCell::new() }))
+    pub(crate) fn new(flow: Arc<Flow>, method: Method, uri: Uri) -> Self {
+        Self(Arc::new(Lazy { flow, method, uri, seen: OnceCell::new() }))
     }
 
     /// Who is signed in, by the session cookie of the request that this handle came with. Looks only once.
@@ -56,18 +62,19 @@ impl Identity {
             .0
             .seen
             .get_or_try_init(|| async {
+                let head = Head::of(&self.0.method, &self.0.uri, headers);
                 Ok::<_, Error>(match self.0.flow.admit(headers).await? {
-                    Admission::In(user, roll) => Seen { user: Some(user), roll },
-                    Admission::Out => Seen { user: None, roll: None },
+                    Admission::In(session, roll) => Seen { session: Some(session), roll, head },
+                    Admission::Out => Seen { session: None, roll: None, head },
                 })
             })
             .await?;
-        Ok(seen.user.clone())
+        Ok(seen.session.as_ref().map(|session| session.value.clone()))
     }
 
-    /// `None` if nobody asked; otherwise the rolled ticket, if any.
-    pub(crate) fn seen(&self) -> Option<Option<Arc<Roll<User>>>> {
-        self.0.seen.get().map(|seen| seen.roll.clone())
+    /// `None` if nobody asked.
+    pub(crate) fn seen(&self) -> Option<&Seen> {
+        self.0.seen.get()
     }
 }
 

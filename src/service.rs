@@ -19,15 +19,13 @@ use tower_service::Service;
 use crate::{
     answers::Answers,
     body::IdentityBody,
-    caller::Caller,
+    caller::{Caller, Head},
     challenge::{Challenge, Wanted},
     error::{Error, ErrorKind},
     flow::{Admission, Asked, Decision, Flow, Reply, Route},
-    future::{After, ResponseFuture},
+    future::{Admitted, After, Left, ResponseFuture},
     identity::Identity,
     origin,
-    session::Roll,
-    user::User,
 };
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -92,13 +90,16 @@ where
         };
         match flow.decide(request.method(), request.uri().path(), request.headers()) {
             Decision::Public => {
-                let identity = Identity::new(Arc::clone(flow));
+                let uri = origin::uri(request.uri(), request.extensions()).clone();
+                let identity = Identity::new(Arc::clone(flow), request.method().clone(), uri);
                 request.extensions_mut().insert(identity.clone());
                 ResponseFuture::calling(self.inner.call(request), Arc::clone(&self.shared), After::Public(identity))
             }
-            Decision::Admitted(user, roll) => {
-                request.extensions_mut().insert(user);
-                ResponseFuture::calling(self.inner.call(request), Arc::clone(&self.shared), After::Protected(roll))
+            Decision::Admitted(session, roll) => {
+                let head = Head::of(request.method(), origin::uri(request.uri(), request.extensions()), request.headers());
+                request.extensions_mut().insert(session.value.clone());
+                let after = After::Protected(Admitted { session, roll, head });
+                ResponseFuture::calling(self.inner.call(request), Arc::clone(&self.shared), after)
             }
             Decision::Ask(route) => {
                 // The clone takes the place of the service that was polled ready, which moves into the future.
@@ -127,12 +128,14 @@ where
     let uri = origin::uri(&parts.uri, &parts.extensions).clone();
     if route == Route::Protected {
         match flow.admit(&parts.headers).await {
-            Ok(Admission::In(user, roll)) => {
-                parts.extensions.insert(user);
+            Ok(Admission::In(session, roll)) => {
+                let head = Head::of(&parts.method, &uri, &parts.headers);
+                parts.extensions.insert(session.value.clone());
                 let mut response = inner.call(Request::from_parts(parts, body)).await?;
-                let challenge = response.extensions_mut().remove::<Challenge>();
-                let roll = After::Protected(roll).apply(response.headers_mut());
-                return Ok(shared.finish(response, challenge, roll).await);
+                return Ok(match After::Protected(Admitted { session, roll, head }).left(&mut response) {
+                    Some(left) => shared.finish(response, left).await,
+                    None => response.map(IdentityBody::inner),
+                });
             }
             Ok(Admission::Out) => {
                 let asked = Asked { method: &parts.method, uri: &uri, headers: &parts.headers };
@@ -182,20 +185,20 @@ impl Shared {
         self.answers.response(Caller::of(asked.method, asked.headers), reply)
     }
 
-    /// What is left to do with the answer of a service that waits for something: a challenge instead of it, or a rolled ticket.
-    pub(crate) async fn finish<R>(
-        &self,
-        mut response: Response<R>,
-        challenge: Option<Challenge>,
-        roll: Option<Arc<Roll<User>>>,
-    ) -> Response<IdentityBody<R>> {
-        if let Some(challenge) = challenge {
-            return self.challenged(challenge).await;
-        }
-        if let (Ok(flow), Some(roll)) = (&self.flow, roll)
-            && let Some(cookie) = flow.confirm(&roll).await
-        {
-            response.headers_mut().append(SET_COOKIE, cookie);
+    /// The answer of a service with which something is left to do.
+    pub(crate) async fn finish<R>(&self, mut response: Response<R>, left: Left) -> Response<IdentityBody<R>> {
+        match (left, &self.flow) {
+            (Left::Challenge(challenge), _) => return self.challenged(challenge).await,
+            (Left::Raised { error, session, head }, Ok(flow)) => {
+                return self.answers.response(head.caller, flow.raised(&head, &session, error));
+            }
+            (Left::Roll(roll), Ok(flow)) => {
+                if let Some(cookie) = flow.confirm(&roll).await {
+                    response.headers_mut().append(SET_COOKIE, cookie);
+                }
+            }
+            // Without a flow nobody was let through.
+            (Left::Raised { .. } | Left::Roll(_), Err(_)) => {}
         }
         response.map(IdentityBody::inner)
     }

@@ -17,8 +17,8 @@ use crate::{
 pub(crate) enum Decision {
     /// Call the service; nobody needs to be signed in.
     Public,
-    /// Call the service with this user; their ticket may have been rolled.
-    Admitted(User, Option<Arc<Roll<User>>>),
+    /// Call the service with this session's user; their ticket may have been rolled.
+    Admitted(Arc<Opened<User>>, Option<Arc<Roll<User>>>),
     /// It takes longer.
     Ask(Route),
 }
@@ -26,7 +26,7 @@ pub(crate) enum Decision {
 /// Who is signed in.
 #[derive(Debug)]
 pub(crate) enum Admission {
-    In(User, Option<Arc<Roll<User>>>),
+    In(Arc<Opened<User>>, Option<Arc<Roll<User>>>),
     Out,
 }
 
@@ -38,7 +38,10 @@ impl Flow {
             Some(Route::Protected) => {
                 let now = self.clock.now();
                 match self.sessions.peek(headers, now) {
-                    Peek::Live(opened) => Decision::Admitted(opened.value.clone(), self.sessions.roll(&opened, now)),
+                    Peek::Live(opened) => {
+                        let roll = self.sessions.roll(&opened, now);
+                        Decision::Admitted(opened, roll)
+                    }
                     Peek::None | Peek::Ask => Decision::Ask(Route::Protected),
                 }
             }
@@ -55,7 +58,7 @@ impl Flow {
         let now = self.clock.now();
         let Some(opened) = self.present(headers).await? else { return Ok(Admission::Out) };
         let roll = self.sessions.roll(&opened, now);
-        Ok(Admission::In(opened.value.clone(), roll))
+        Ok(Admission::In(opened, roll))
     }
 
     /// The cookie of a rolled ticket, at the moment when the response goes out.

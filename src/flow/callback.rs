@@ -152,7 +152,7 @@ impl Flow {
                 Reply::failed(error, Some(self.sign_in_address(self.config.home())))
             }
             Ok(None) if is_unseen(asked.headers) => {
-                Reply::new(Answer::SignInNeeded { sign_in: self.sign_in_address(self.config.home()) })
+                Reply::new(Answer::SignInNeeded { sign_in: self.sign_in_address(self.config.home()), why: None })
             }
             Ok(None) => {
                 let mut start = Start::fresh(self.config.home().clone());
@@ -275,8 +275,9 @@ impl Flow {
         answer: TokenAnswer,
     ) -> Result<GrantRecord, Error> {
         let scopes = match &attempt.scopes {
-            Some(scopes) => Scopes::asked(scopes.split(' '))?,
-            None => Scopes::asked(self.config.scopes(self.config.sign_in()))?,
+            // Microsoft redeems a code for the scopes of the sign-in; others that were agreed to come by refresh.
+            Some(scopes) if !self.config.authority().is_microsoft() => Scopes::asked(scopes.split(' '))?,
+            _ => Scopes::asked(self.config.scopes(self.config.sign_in()))?,
         };
         let identity =
             Identity { id_token: token.raw().into(), claims: claims.to_owned(), person: person.clone(), expires_at: token.exp() };

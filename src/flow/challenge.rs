@@ -20,7 +20,7 @@ impl Flow {
     pub(crate) async fn challenge(&self, asked: Asked<'_>, start: Start) -> Reply {
         match Caller::of(asked.method, asked.headers) {
             Caller::Navigation => self.start(asked, start).await,
-            _ => Reply::new(Answer::SignInNeeded { sign_in: self.sign_in_address(&start.return_path) }),
+            _ => Reply::new(Answer::SignInNeeded { sign_in: self.sign_in_address(&start.return_path), why: None }),
         }
     }
 
@@ -36,6 +36,11 @@ impl Flow {
     /// The page that a script, frame or form ran on, if it is one of this origin.
     fn own_page<'a>(&self, asked: Asked<'a>) -> Option<&'a str> {
         let address = asked.headers.get("hx-current-url").or_else(|| asked.headers.get(REFERER))?.to_str().ok()?;
+        self.own(address)
+    }
+
+    /// Path and query of an address, if it is one of this origin.
+    pub(super) fn own<'a>(&self, address: &'a str) -> Option<&'a str> {
         let page = address.strip_prefix(self.config.origin())?;
         page.split('#').next()
     }

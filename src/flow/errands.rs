@@ -90,7 +90,7 @@ impl Flow {
             return Reply::failed(Error::new(ErrorKind::RequestInvalid, "this path takes GET"), Some(own));
         }
         if is_unseen(asked.headers) {
-            return Reply::new(Answer::SignInNeeded { sign_in: own });
+            return Reply::new(Answer::SignInNeeded { sign_in: own, why: None });
         }
         match self.present(asked.headers).await {
             Err(error) => Reply::failed(error, Some(own)),

@@ -9,6 +9,7 @@ mod errands;
 mod routes;
 mod sign_out;
 mod start;
+mod wish;
 
 pub(crate) use admit::{Admission, Decision};
 pub(crate) use routes::Route;
@@ -54,8 +55,8 @@ pub(crate) struct Reply {
 pub(crate) enum Answer {
     /// 303 to an address of ours or the provider's.
     Redirect(String),
-    /// Nobody is signed in, and the caller cannot be redirected: where to sign in.
-    SignInNeeded { sign_in: String },
+    /// A sign-in is needed, and the caller cannot be redirected: where to sign in, and what failed for somebody who is signed in.
+    SignInNeeded { sign_in: String, why: Option<Error> },
     /// A step failed. `again` is where a link to try again leads.
     Failed { error: Error, again: Option<String> },
     /// The page after signing out.

@@ -13,7 +13,8 @@ use crate::{
     config::{Prompt, ReturnPath, SignInOptions},
     error::{Error, ErrorKind},
     protocol::{AuthorizationRequest, claims_request, code_challenge},
-    session::{Attempt, AttemptPurpose, Cause, PersonKey, Slot},
+    session::{Attempt, AttemptPurpose, Cause, Opened, PersonKey, Slot},
+    user::User,
 };
 
 /// What a sign-in is started with.
@@ -88,7 +89,10 @@ impl Flow {
             return Reply::failed(error, Some(self.sign_in_address(&return_path)));
         }
         if is_unseen(asked.headers) {
-            return Reply::new(Answer::SignInNeeded { sign_in: self.sign_in_address(&return_path) });
+            return Reply::new(Answer::SignInNeeded { sign_in: self.sign_in_address(&return_path), why: None });
+        }
+        if let Some(options) = self.wished(asked).await {
+            return self.step_up(asked, &options, Some(&return_path)).await;
         }
         let mut start = Start::fresh(return_path);
         let query = asked.uri.query().unwrap_or_default().as_bytes();
@@ -199,29 +203,67 @@ impl Flow {
 
     /// Where a challenge of the application leads (D8): to the provider, or to 403 if the same was asked for and answered just now.
     pub(crate) async fn step_up(&self, asked: Asked<'_>, options: &SignInOptions, return_path: Option<&ReturnPath>) -> Reply {
-        let now = self.clock.now();
         let return_path = return_path.cloned().unwrap_or_else(|| self.page_of(asked));
-        let cause = cause_of(options);
-        let mut causes = vec![cause];
-        match self.present(asked.headers).await {
+        let session = match self.present(asked.headers).await {
             // Whether it would loop is not known.
             Err(error) => return Reply::failed(error, None),
-            // Nobody, or somebody whose session goes on only after a sign-in: whatever it was started for, this is another one.
-            Ok(None) => {}
-            Ok(Some(session)) => {
-                causes.extend(session.causes_of(return_path.as_str(), now).iter().filter(|other| **other != cause));
-                if session.started_for(&cause, asked_again_within(options), now) || causes.len() > MOST_CAUSES {
-                    let error = Error::new(
-                        ErrorKind::Forbidden,
-                        "the sign-in that this page asks for was done just now, and the page still asks for it",
-                    );
-                    return Reply::failed(error, None);
-                }
-            }
+            Ok(session) => session,
+        };
+        let causes = match self.causes(session.as_deref(), options, &return_path) {
+            Err(error) => return Reply::failed(error, None),
+            Ok(causes) => causes,
+        };
+        let mut options = options.clone();
+        if let Some(session) = session.filter(|_| !options.scopes.is_empty()) {
+            self.add_granted(&mut options, &session).await;
         }
-        self.challenge(asked, Start { options: options.clone(), causes, ..Start::fresh(return_path) }).await
+        self.challenge(asked, Start { options, causes, ..Start::fresh(return_path) }).await
+    }
+
+    /// What a sign-in with these options is started for.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Forbidden`]: the same was asked for and answered just now, so that it would go round.
+    pub(super) fn causes(
+        &self,
+        session: Option<&Opened<User>>,
+        options: &SignInOptions,
+        return_path: &ReturnPath,
+    ) -> Result<Vec<Cause>, Error> {
+        let now = self.clock.now();
+        let cause = cause_of(options);
+        let mut causes = vec![cause];
+        // Nobody, or somebody whose session goes on only after a sign-in: whatever that was started for, this is another one.
+        let Some(session) = session else { return Ok(causes) };
+        causes.extend(session.causes_of(return_path.as_str(), now).iter().filter(|other| **other != cause));
+        if session.started_for(&cause, asked_again_within(options), now) || causes.len() > MOST_CAUSES {
+            return Err(Error::new(
+                ErrorKind::Forbidden,
+                "the sign-in that this page asks for was done just now, and the page still asks for it",
+            ));
+        }
+        Ok(causes)
+    }
+
+    /// Asks for what was granted before as well, so that one consent does not undo another. Microsoft's providers remember it themselves, and redeem a code
+    /// for one resource only.
+    async fn add_granted(&self, options: &mut SignInOptions, session: &Opened<User>) {
+        if self.config.authority().is_microsoft() {
+            return;
+        }
+        let granted = self.grants.scopes(session.grant()).await;
+        let asked: usize = options.scopes.iter().map(String::len).sum();
+        let more: Vec<_> = granted.into_iter().filter(|scope| !options.scopes.contains(scope)).collect();
+        // All of it has to fit into the cookie of the attempt.
+        if asked + more.iter().map(String::len).sum::<usize>() <= MOST_SCOPE_BYTES {
+            options.scopes.extend(more);
+        }
     }
 }
+
+/// How long the scopes of an incremental consent may be in all to ask for the earlier ones again.
+const MOST_SCOPE_BYTES: usize = 200;
 
 /// For so many reasons one page may ask for a sign-in within ten minutes: two guards that undo each other's sign-in would never stop.
 const MOST_CAUSES: usize = 4;

@@ -22,6 +22,7 @@ mod seal;
 mod sessions;
 mod store;
 mod ticket;
+mod wishes;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use fuzzing::PARSERS;

@@ -38,12 +38,13 @@ pub(super) type Context = [u8; 16];
 /// By how many bytes a sealed value is longer than the plain one.
 pub(super) const OVERHEAD: usize = HEADER + TAG;
 
-/// What a sealed cookie is for. Each has its own key.
+/// What a sealed value is for that a browser keeps, in a cookie or a link. Each has its own key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum CookiePurpose {
     Ticket = 1,
     Attempt = 2,
+    Wish = 5,
 }
 
 /// What a sealed row of the store is for. Each row has its own key.
@@ -73,6 +74,7 @@ struct Keys {
     rows: hmac::Key,
     ticket: LessSafeKey,
     attempt: LessSafeKey,
+    wish: LessSafeKey,
 }
 
 impl KeyRing {
@@ -157,6 +159,7 @@ impl Keys {
             id: expand(&root, &[b"key id"]).ok_or_else(no_key)?,
             ticket: cookie(CookiePurpose::Ticket)?,
             attempt: cookie(CookiePurpose::Attempt)?,
+            wish: cookie(CookiePurpose::Wish)?,
             rows: hmac::Key::new(HMAC_SHA256, &secret[..]),
         })
     }
@@ -165,6 +168,7 @@ impl Keys {
         match purpose {
             CookiePurpose::Ticket => &self.ticket,
             CookiePurpose::Attempt => &self.attempt,
+            CookiePurpose::Wish => &self.wish,
         }
     }
 
@@ -257,7 +261,7 @@ mod tests {
     use crate::secret::from_base64url;
 
     const CONTEXT: Context = [7; 16];
-    const PURPOSES: [CookiePurpose; 2] = [CookiePurpose::Ticket, CookiePurpose::Attempt];
+    const PURPOSES: [CookiePurpose; 3] = [CookiePurpose::Ticket, CookiePurpose::Attempt, CookiePurpose::Wish];
     const ROWS: [RowPurpose; 2] = [RowPurpose::Session, RowPurpose::Grant];
 
     fn opens(keys: &KeyRing, purpose: CookiePurpose, context: &Context, sealed: &[u8]) -> Option<(Vec<u8>, KeyAge)> {

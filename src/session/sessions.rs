@@ -94,7 +94,7 @@ type Make<V> = Box<dyn Fn(SessionRecord, &GrantRef) -> V + Send + Sync>;
 
 /// The sessions of one application. `V` is what handlers get of a record, made once per opening.
 pub(crate) struct Sessions<V> {
-    records: Arc<Records>,
+    pub(super) records: Arc<Records>,
     cookies: Arc<Cookies>,
     lifetimes: Lifetimes,
     roll_every: Duration,

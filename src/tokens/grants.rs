@@ -214,6 +214,12 @@ impl Grants {
         provider.groups(token.secret()).await
     }
 
+    /// The scopes of the sign-in and of those that followed it; none if the record cannot be had.
+    pub(crate) async fn scopes(&self, grant: &GrantRef) -> Vec<String> {
+        let record = self.0.store.load(grant).await.ok().flatten();
+        record.map(|record| record.scopes().iter().map(str::to_owned).collect()).unwrap_or_default()
+    }
+
     /// Whether anything goes on, or waits for the store.
     #[cfg(test)]
     pub(super) fn is_busy(&self) -> bool {

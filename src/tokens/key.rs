@@ -198,6 +198,11 @@ impl TokenRequest {
         Scopes::asked(scopes).map(|scopes| TokenKey::new(scopes).into())
     }
 
+    /// The scopes that were asked for.
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.key.scopes().iter()
+    }
+
     /// In another tenant than that of the sign-in, by its GUID. The default is that of the sign-in; for the application itself, that of the authority.
     #[must_use]
     pub fn with_tenant(mut self, tenant: &str) -> Self {

@@ -1,0 +1,150 @@
+//! A handler wants a token that cannot be had without the person: what it passes on with `?` becomes what the caller needs (D8).
+
+use std::time::Duration;
+
+use axum::{
+    Json, Router,
+    http::{Method, StatusCode},
+    routing::get,
+};
+use serde_json::{Value, json};
+use tower_identity::{
+    Error, Tokens, User,
+    dev::{Consent, DevClient, DevProviderBuilder, Endpoint, Failure, RefreshTokens, SpoilCallback},
+};
+
+use crate::{app::App, browser::html::Form, raw::Raw};
+
+async fn mail(tokens: Tokens) -> Result<Json<Value>, Error> {
+    let token = tokens.for_user(["mail.read"]).await?;
+    Ok(Json(json!({ "token": token.expose(), "scopes": token.scopes().collect::<Vec<_>>() })))
+}
+
+/// The same on a public path, without the extractor.
+async fn calendar(user: Option<User>) -> Result<String, Error> {
+    let Some(user) = user else { return Ok("nobody".into()) };
+    let token = user.tokens().for_user(["calendar.read"]).await?;
+    Ok(token.scopes().collect::<Vec<_>>().join(" "))
+}
+
+async fn app() -> App {
+    app_with(|provider| provider).await
+}
+
+async fn app_with(provider: impl FnOnce(DevProviderBuilder) -> DevProviderBuilder) -> App {
+    let routes = |router: Router| router.route("/mail", get(mail).post(mail)).route("/public/calendar", get(calendar));
+    App::whole(provider, |config| config, |layer| layer, routes).await
+}
+
+#[tokio::test]
+async fn a_person_agrees_to_more_and_comes_back_to_the_page() {
+    let app = app().await;
+    let mut tab = app.signed_in().await;
+    let page = tab.open(app.at("/mail?folder=1")).await;
+    assert_eq!((page.status, page.url.path(), page.url.query()), (StatusCode::OK, "/mail", Some("folder=1")), "{}", page.body);
+    assert!(page.json()["scopes"].as_array().unwrap().contains(&json!("mail.read")), "{}", page.body);
+    let asked = app.provider.last_request(Endpoint::Authorization).unwrap();
+    assert!(asked.parameter("scope").unwrap().contains("mail.read"));
+    // What was agreed to before is still there after the next consent.
+    let page = tab.open(app.at("/public/calendar")).await;
+    assert!(page.body.contains("calendar.read") && page.body.contains("mail.read"), "{}", page.body);
+    let before = app.provider.requests(Endpoint::Authorization);
+    assert_eq!(tab.open(app.at("/mail")).await.status, StatusCode::OK);
+    assert_eq!(app.provider.requests(Endpoint::Authorization), before);
+}
+
+#[tokio::test]
+async fn a_script_is_told_what_is_missing_and_where_to_get_it() {
+    let app = app().await;
+    let mut tab = app.signed_in().await;
+    let answer = tab.fetch(Method::GET, "/mail").await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(answer.header("content-type"), "application/problem+json");
+    let problem = answer.json();
+    assert_eq!((&problem["kind"], &problem["scopes"]), (&json!("interaction_required"), &json!(["mail.read"])), "{problem}");
+    // The page follows the address, and comes back to where it was.
+    let page = tab.follow(problem["sign_in"].as_str().unwrap()).await;
+    assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/me"), "{}", page.body);
+    assert_eq!(tab.fetch(Method::GET, "/mail").await.status, StatusCode::OK);
+}
+
+/// A form is never sent a second time: its page gets a link.
+#[tokio::test]
+async fn a_submitted_form_gets_a_page_with_a_link() {
+    let app = app().await;
+    let mut tab = app.signed_in().await;
+    let form = Form::post("/mail");
+    let page = tab.submit(form).await;
+    assert_eq!(page.status, StatusCode::UNAUTHORIZED);
+    let page = tab.click("Sign in").await;
+    assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/me"), "{}", page.body);
+    assert_eq!(tab.open(app.at("/mail")).await.status, StatusCode::OK);
+}
+
+/// D8: declined
+#[tokio::test]
+async fn who_declines_sees_a_page_and_stays_signed_in() {
+    let app = app().await;
+    let mut tab = app.signed_in().await;
+    app.provider.spoil_next_callback(SpoilCallback::AccessDenied);
+    let page = tab.open(app.at("/mail")).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
+    assert!(page.body.contains("access_denied"), "{}", page.body);
+    assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::OK);
+}
+
+/// D8: asked once per cause
+#[tokio::test]
+async fn a_provider_that_wants_the_person_again_at_once_ends_in_a_page() {
+    let app = app_with(|provider| provider.with_access_token_life(Duration::from_secs(400))).await;
+    let mut tab = app.signed_in().await;
+    assert_eq!(tab.open(app.at("/mail")).await.status, StatusCode::OK);
+    let before = app.provider.requests(Endpoint::Authorization);
+    app.turn(200);
+    for dest in ["document", "empty"] {
+        app.provider.fail_next(Endpoint::Token, 1, Failure::OAuthError("interaction_required".into()));
+        let page = match dest {
+            "document" => tab.open(app.at("/mail")).await.clone(),
+            _ => tab.fetch(Method::GET, "/mail").await,
+        };
+        assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.body);
+        app.turn(61);
+    }
+    assert_eq!(app.provider.requests(Endpoint::Authorization), before);
+}
+
+/// The session goes on without its tokens, as after a restart or with a store that evicts.
+#[tokio::test]
+async fn tokens_that_are_gone_come_back_without_a_page() {
+    let app = app().await;
+    let client = DevClient::confidential(app.provider.client_id(), app.provider.client_secret());
+    app.provider
+        .add_client(client.with_any_loopback_redirect().with_consent(Consent::Given).with_refresh_tokens(RefreshTokens::Never));
+    let mut tab = app.signed_in().await;
+    assert_eq!(tab.open(app.at("/mail")).await.status, StatusCode::OK);
+    app.turn(3500);
+    assert_eq!(tab.open(app.at("/mail")).await.status, StatusCode::OK);
+    let asked = app.provider.last_request(Endpoint::Authorization).unwrap();
+    assert_eq!((asked.parameter("prompt"), asked.parameter("login_hint")), (Some("none"), Some("ada@example.com")));
+}
+
+/// Security rules 2 and 4: a link for one session does nothing in another.
+#[tokio::test]
+async fn the_link_of_somebody_else_asks_for_nothing() {
+    let app = app().await;
+    let mut tab = app.signed_in().await;
+    let problem = tab.fetch(Method::GET, "/mail").await.json();
+    let link = problem["sign_in"].as_str().unwrap().to_owned();
+    app.provider.sign_in_as("alan").unwrap();
+    let mut other = app.browser().tab();
+    for _ in 0..2 {
+        other.open(app.at(&link)).await;
+        let asked = app.provider.last_request(Endpoint::Authorization).unwrap();
+        assert!(!asked.parameter("scope").unwrap().contains("mail.read"));
+    }
+    app.turn(601);
+    tab.open(app.at(&link)).await;
+    let asked = app.provider.last_request(Endpoint::Authorization).unwrap();
+    assert!(!asked.parameter("scope").unwrap().contains("mail.read"), "ten minutes later it is a link to sign in");
+    assert_eq!(Raw::of(&app).open(&link, "").await.status, StatusCode::SEE_OTHER);
+}
