@@ -35,19 +35,13 @@
 use std::{env, process::ExitCode, time::Duration};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use axum::{
-    Json, Router,
-    extract::Query,
-    http::StatusCode,
-    response::{Html, IntoResponse, Response},
-    routing::get,
-};
+use axum::{Json, Router, extract::Query, response::Html, routing::get};
 use maud::{DOCTYPE, PreEscaped, html};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tower_identity::{
-    Clock, ErrorKind, IdentityConfig, IdentityLayer, SystemClock, Tokens, User, ValidConfig,
+    Clock, Error, IdentityConfig, IdentityLayer, SystemClock, Tokens, User, ValidConfig,
     dev::{DevProvider, DevTenant},
     require_login,
 };
@@ -160,6 +154,7 @@ async fn index(user: Option<User>) -> Html<String> {
                         ul {
                             li { a href="me" { "Who you are" } " (" code { "/me" } ")" }
                             li { a href="token" { "An access token" } " (" code { "/token" } ", its fingerprint only)" }
+                            li { a href="token?scope=notes.read" { "One for more" } " (" code { "/token?scope=notes.read" } ", after you have agreed to it)" }
                             li { a href="admin" { "For administrators" } " (" code { "/admin" } ", needs the role " code { "Admin" } ")" }
                         }
                         @if let Some(path) = user.edit_profile_path() { p { a href=(path) { "Edit your profile" } } }
@@ -202,28 +197,17 @@ struct Wanted {
 }
 
 /// What is known about an access token. The token itself stays here: it is for calling an API, not for browsers.
-async fn token(tokens: Tokens, Query(wanted): Query<Wanted>) -> Response {
-    match tokens.for_user(wanted.scope.split_whitespace()).await {
-        Ok(token) => {
-            let sha256 = digest(&SHA256, token.expose().as_bytes());
-            Json(json!({
-                "scopes": token.scopes().collect::<Vec<_>>(),
-                "expires_in": token.expires_at().since(SystemClock.now()).as_secs(),
-                "source": token.source().as_str(),
-                "token_sha256": sha256.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
-            }))
-            .into_response()
-        }
-        Err(error) => {
-            let status = match error.kind() {
-                ErrorKind::InteractionRequired | ErrorKind::ScopeNotGranted | ErrorKind::NoRefreshToken => StatusCode::FORBIDDEN,
-                ErrorKind::SessionEnded => StatusCode::UNAUTHORIZED,
-                ErrorKind::ProviderUnreachable | ErrorKind::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
-                _ => StatusCode::BAD_GATEWAY,
-            };
-            (status, Json(json!({ "error": error.reason(), "message": error.user_message() }))).into_response()
-        }
-    }
+///
+/// `?` is enough: where the person has to agree to the scopes first, the layer sends them to do that and back here.
+async fn token(tokens: Tokens, Query(wanted): Query<Wanted>) -> Result<Json<Value>, Error> {
+    let token = tokens.for_user(wanted.scope.split_whitespace()).await?;
+    let sha256 = digest(&SHA256, token.expose().as_bytes());
+    Ok(Json(json!({
+        "scopes": token.scopes().collect::<Vec<_>>(),
+        "expires_in": token.expires_at().since(SystemClock.now()).as_secs(),
+        "source": token.source().as_str(),
+        "token_sha256": sha256.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+    })))
 }
 
 const STYLE: &str = "

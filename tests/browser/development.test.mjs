@@ -27,3 +27,14 @@ scenario('only administrators see what is for them', { development: true }, asyn
     assert.equal((await page.goto(`${app.origin}/admin`)).status(), status, `${person}`);
   }
 });
+
+scenario('a new scope is asked for once, and the page is there afterwards', { development: true }, async ({ app, page }) => {
+  await page.goto(`${app.origin}/me`);
+  await pick(page, /Ada Lovelace/);
+  for (const asked of [true, false]) {
+    await page.goto(`${app.origin}/token?scope=notes.read`);
+    if (asked) await page.getByRole('button', { name: 'Allow' }).click();
+    await page.waitForURL(`${app.origin}/token?scope=notes.read`);
+    assert.ok((await shown_json(page)).scopes.includes('notes.read'));
+  }
+});

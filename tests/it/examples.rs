@@ -127,6 +127,11 @@ async fn the_quickstart_needs_no_configuration() {
     assert!(first["scopes"].as_array().unwrap().contains(&"email".into()) && first["expires_in"].as_u64().unwrap() > 3000);
     let part = tab.open(at("/token?scope=openid%20email")).await.json();
     assert_eq!(part["token_sha256"], first["token_sha256"], "the token of the sign-in has these scopes, too");
-    let refused = tab.open(at("/token?scope=never.granted")).await;
-    assert!(!refused.status.is_success() && refused.json()["error"].is_string(), "{}", refused.body);
+    let refused = tab.fetch(Method::GET, "/token?scope=notes.read").await;
+    assert_eq!((refused.status, &refused.json()["scopes"]), (StatusCode::UNAUTHORIZED, &serde_json::json!(["notes.read"])));
+    // A person agrees to it and is back.
+    tab.open(at("/token?scope=notes.read")).await;
+    let consent = tab.page().form().press("Allow");
+    let granted = tab.submit(consent).await.json();
+    assert!(granted["scopes"].as_array().unwrap().contains(&"notes.read".into()), "{granted}");
 }
