@@ -41,6 +41,29 @@ for (const { name, dev, person, issuer } of kinds) {
   });
 }
 
+for (const dev of ['entra', 'entra-common']) {
+  scenario(`an access token and the page for administrators, with IDENTITY_DEV=${dev}`, { development: true, variables: { IDENTITY_DEV: dev } }, async ({ app, page }) => {
+    await page.goto(`${app.origin}/me`);
+    await pick(page, /Ada Lovelace/);
+    await page.goto(`${app.origin}/token`);
+    const token = await shown_json(page);
+    assert.match(token.token_sha256, /^[0-9a-f]{64}$/);
+    assert.ok(!token.scopes.includes('offline_access') && token.scopes.includes('profile'), `${token.scopes}`);
+    assert.equal((await page.goto(`${app.origin}/admin`)).status(), 200);
+  });
+}
+
+// There is no access token without a scope of an API; asked for, the refresh token brings it.
+scenario('a token in B2C is of the application itself', { development: true, variables: { IDENTITY_DEV: 'b2c' } }, async ({ app, page }) => {
+  await page.goto(`${app.origin}/me`);
+  await pick(page, /Rosalind Franklin/);
+  const { claims } = await shown_json(page);
+  assert.equal((await page.goto(`${app.origin}/admin`)).status(), 403);
+  await page.goto(`${app.origin}/token?scope=${claims.aud}`);
+  const token = await shown_json(page);
+  assert.deepEqual([token.source, token.scopes], ['provider', [claims.aud]]);
+});
+
 scenario('people of a tenant that is not on the list are told so', { development: true, variables: { IDENTITY_DEV: 'entra-common' } }, async ({ app, page }) => {
   await page.goto(`${app.origin}/me`);
   await pick(page, /Dorothy Vaughan/);

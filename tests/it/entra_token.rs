@@ -1,8 +1,19 @@
 //! What the token endpoint of the imitated Entra answers, as Entra does.
 
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64_simd::URL_SAFE_NO_PAD;
 use reqwest::{Client, StatusCode, redirect::Policy};
 use serde_json::{Value, json};
-use tower_identity::dev::{DevProvider, DevTenant};
+use tower_identity::{
+    ManualClock,
+    dev::{DevProvider, DevTenant},
+};
+use url::Url;
+
+const VERIFIER: &str = "a-verifier-of-at-least-43-characters-0123456789";
+const REDIRECT: &str = "http://localhost:3000/auth/callback";
 
 async fn provider() -> DevProvider {
     DevProvider::builder().entra().start().await.unwrap()
@@ -147,4 +158,91 @@ async fn documents_and_keys_are_as_microsofts() {
     assert_eq!(issuers[1].0, &json!(own(&DevTenant::PERSONAL)));
     assert_eq!(issuers[2].0, &json!(template));
     assert_ne!(issuers[2].1, "127.0.0.1");
+}
+
+/// The code of a sign-in of `person`, and what comes with it.
+async fn code(provider: &DevProvider, tenant: &str, person: &str, scope: &str) -> Vec<(String, String)> {
+    provider.sign_in_as(person).unwrap();
+    let challenge = URL_SAFE_NO_PAD.encode_to_string(digest(&SHA256, VERIFIER.as_bytes()));
+    let parameters = [
+        ("response_type", "code"),
+        ("client_id", provider.client_id()),
+        ("redirect_uri", REDIRECT),
+        ("scope", scope),
+        ("state", "a state"),
+        ("client_info", "1"),
+        ("code_challenge", &challenge),
+        ("code_challenge_method", "S256"),
+    ];
+    let url = format!("http://{}/{tenant}/oauth2/v2.0/authorize", provider.address());
+    let answer = http().get(Url::parse_with_params(&url, parameters).unwrap()).send().await.unwrap();
+    let back = Url::parse(answer.headers()["location"].to_str().unwrap()).unwrap();
+    back.query_pairs().into_owned().collect()
+}
+
+fn value<'a>(parameters: &'a [(String, String)], name: &str) -> &'a str {
+    parameters.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+}
+
+async fn redeem(provider: &DevProvider, tenant: &str, code: &str, changed: &[(&str, &str)]) -> (StatusCode, Value) {
+    let mut form =
+        vec![("grant_type", "authorization_code"), ("code", code), ("redirect_uri", REDIRECT), ("code_verifier", VERIFIER)];
+    form.retain(|(name, _)| !changed.iter().any(|(other, _)| other == name));
+    form.extend(changed);
+    post(provider, tenant, &form).await
+}
+
+/// The account at home comes beside the tokens, and in the authorization response; `iss` does not.
+#[tokio::test]
+async fn a_guest_is_told_with_the_account_at_home() {
+    let provider = provider().await;
+    let back = code(&provider, DevTenant::CONTOSO.id(), "katherine", "openid profile").await;
+    assert!(value(&back, "iss").is_empty() && !value(&back, "session_state").is_empty());
+    let (status, answer) = redeem(&provider, DevTenant::CONTOSO.id(), value(&back, "code"), &[]).await;
+    assert_eq!((status, answer["client_info"].as_str()), (StatusCode::OK, Some(value(&back, "client_info"))), "{answer}");
+    let info: Value =
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode_to_vec(answer["client_info"].as_str().unwrap()).unwrap()).unwrap();
+    assert_eq!(info["utid"], DevTenant::FABRIKAM.id());
+    assert_eq!(info["uid"], provider.object_id("katherine", DevTenant::FABRIKAM).unwrap());
+    assert_eq!(answer["scope"], "openid profile", "offline_access and what was not asked for are not in it");
+}
+
+/// Several resources can be agreed to at once; the code brings the first, the refresh token the others.
+#[tokio::test]
+async fn a_code_brings_the_first_resource_and_the_refresh_token_the_others() {
+    let provider = provider().await;
+    let scopes = "openid offline_access api://tasks/Tasks.Read User.Read";
+    let back = code(&provider, "common", "ada", scopes).await;
+    let (_, answer) = redeem(&provider, "common", value(&back, "code"), &[]).await;
+    assert_eq!(answer["scope"], "openid api://tasks/Tasks.Read", "{answer}");
+    let token = answer["refresh_token"].as_str().unwrap();
+    let form = [("grant_type", "refresh_token"), ("refresh_token", token), ("scope", "User.Read")];
+    let (_, other) = post(&provider, DevTenant::CONTOSO.id(), &form).await;
+    assert_eq!(other["scope"], "User.Read", "{other}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_code_has_its_number() {
+    let clock = ManualClock::at_system_time();
+    let provider = DevProvider::builder().entra().with_clock(clock.clone()).start().await.unwrap();
+    let contoso = DevTenant::CONTOSO.id();
+    let numbers = |answer: (StatusCode, Value)| answer.1["error_codes"].clone();
+    let fresh = async || value(&code(&provider, contoso, "ada", "openid").await, "code").to_owned();
+    let wrong = "another-verifier-of-at-least-43-characters-012345";
+    assert_eq!(numbers(redeem(&provider, contoso, &fresh().await, &[("code_verifier", wrong)]).await), json!([501_481]));
+    let elsewhere = [("redirect_uri", "http://localhost:3000/elsewhere")];
+    assert_eq!(numbers(redeem(&provider, contoso, &fresh().await, &elsewhere).await), json!([500_112]));
+    assert_eq!(numbers(redeem(&provider, DevTenant::FABRIKAM.id(), &fresh().await, &[]).await), json!([50_020]));
+    let used = fresh().await;
+    assert_eq!(redeem(&provider, contoso, &used, &[]).await.0, StatusCode::OK);
+    assert_eq!(numbers(redeem(&provider, contoso, &used, &[]).await), json!([54_005]));
+    let old = fresh().await;
+    clock.advance(Duration::from_secs(61));
+    assert_eq!(numbers(redeem(&provider, contoso, &old, &[]).await), json!([70_008]));
+    let refresh = refresh_token(&provider, "ada", "openid offline_access");
+    clock.advance(Duration::from_secs(15 * 24 * 3600));
+    let form = [("grant_type", "refresh_token"), ("refresh_token", refresh.as_str()), ("scope", "openid")];
+    assert_eq!(numbers(post(&provider, contoso, &form).await), json!([700_082]));
+    provider.revoke_refresh_tokens("ada");
+    assert_eq!(numbers(post(&provider, contoso, &form).await), json!([50_173]));
 }
