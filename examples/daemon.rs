@@ -1,11 +1,12 @@
 //! A program without people: it gets a token of its own, and would call an API with it.
 //!
 //! ```console
+//! $ cargo run --example daemon
 //! $ IDENTITY_AUTHORITY=https://login.microsoftonline.com/contoso.onmicrosoft.com IDENTITY_CLIENT_ID=… IDENTITY_CLIENT_SECRET=… \
 //!     cargo run --example daemon -- https://graph.microsoft.com/.default
 //! ```
 //!
-//! Instead of a secret it takes everything that [`IdentityConfig::from_env`] knows: `IDENTITY_CLIENT_CERTIFICATE_FILE`, `AZURE_FEDERATED_TOKEN_FILE`, …
+//! Without configuration it brings a provider of its own. Instead of a secret it takes everything that [`IdentityConfig::from_env`] knows: `IDENTITY_CLIENT_CERTIFICATE_FILE`, `AZURE_FEDERATED_TOKEN_FILE`, …
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to whoever started it")]
 
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 use tower_identity::{
     IdentityConfig,
     client::{Client, TokenRequest},
+    dev::DevProvider,
 };
 
 #[tokio::main]
@@ -28,9 +30,15 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    // The handle lives as long as the program: dropping it stops the provider.
+    let provider = if is_configured() { None } else { Some(DevProvider::start().await?) };
+    let config = match &provider {
+        Some(provider) => provider.config("http://localhost")?,
+        None => IdentityConfig::from_env()?,
+    };
     let scopes: Vec<String> = std::env::args().skip(1).collect();
-    let client = Client::new(IdentityConfig::from_env()?)?;
-    let request = TokenRequest::new(&scopes)?;
+    let request = TokenRequest::new(if scopes.is_empty() { vec!["reports.read".into()] } else { scopes })?;
+    let client = Client::new(config)?;
     // The second one comes from the cache.
     for _ in 0..2 {
         let token = client.for_app(&request).await?;
@@ -43,4 +51,9 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         );
     }
     Ok(())
+}
+
+/// Whether the environment names a provider.
+fn is_configured() -> bool {
+    ["IDENTITY_AUTHORITY", "IDENTITY_OIDC_AUTHORITY", "AZURE_TENANT_ID"].iter().any(|name| std::env::var_os(name).is_some())
 }

@@ -1,9 +1,12 @@
 //! Sign-in where there is no browser: the person opens an address on another device and enters a code.
 //!
 //! ```console
+//! $ cargo run --example device
 //! $ IDENTITY_AUTHORITY=https://login.microsoftonline.com/contoso.onmicrosoft.com IDENTITY_CLIENT_ID=… IDENTITY_CLIENT_AUTH_METHOD=none \
 //!     cargo run --example device -- User.Read
 //! ```
+//!
+//! Without configuration it brings a provider of its own, which signs in a few invented people.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to whoever started it")]
 
@@ -12,6 +15,7 @@ use std::process::ExitCode;
 use tower_identity::{
     IdentityConfig,
     client::{Client, Silent, TokenRequest},
+    dev::DevProvider,
 };
 
 #[tokio::main]
@@ -26,8 +30,14 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    // The handle lives as long as the program: dropping it stops the provider.
+    let provider = if is_configured() { None } else { Some(DevProvider::start().await?) };
+    let config = match &provider {
+        Some(provider) => provider.config("http://localhost")?,
+        None => IdentityConfig::from_env()?,
+    };
     let scopes: Vec<String> = std::env::args().skip(1).collect();
-    let client = Client::new(IdentityConfig::from_env()?)?;
+    let client = Client::new(config)?;
     let flow = client.begin_device(&scopes).await?;
     println!("{}", flow.message());
     let acquired = client.complete_device(flow).await?;
@@ -41,4 +51,9 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         _ => println!("sign in again"),
     }
     Ok(())
+}
+
+/// Whether the environment names a provider.
+fn is_configured() -> bool {
+    ["IDENTITY_AUTHORITY", "IDENTITY_OIDC_AUTHORITY", "AZURE_TENANT_ID"].iter().any(|name| std::env::var_os(name).is_some())
 }

@@ -34,7 +34,12 @@ const SETS: &[Set] = &[
             "Authority parsing and discovery",
             "Authorization code flow",
             "Accounts, logout and removal",
+            "Token cache: writing",
+            "Silent acquisition and refresh_in",
             "Claims challenge, capabilities and scopes",
+            "Client credentials, OBO, device code",
+            "Client authentication",
+            "Throttling and HTTP cache",
         ],
     },
 ];

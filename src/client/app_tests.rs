@@ -16,6 +16,17 @@ async fn an_applications_token_is_asked_for_once_with_the_scope_as_it_is() {
     assert_eq!((form["grant_type"].as_str(), form["scope"].as_str()), ("client_credentials", GRAPH));
 }
 
+/// MSAL-131
+#[tokio::test]
+async fn the_providers_document_is_kept_for_a_day() {
+    let world = World::new();
+    for _ in 0..23 {
+        world.client.for_app(&asks("x")).await.unwrap();
+        world.clock.advance(seconds(3600));
+    }
+    assert_eq!((world.calls(), world.http.count("/.well-known/openid-configuration")), (23, 1));
+}
+
 /// MSAL-104
 #[tokio::test]
 async fn a_token_that_is_over_at_once_is_asked_for_again() {

@@ -16,7 +16,7 @@ const EC: &str = include_str!("../keys/ec.key.pem");
 
 /// Registers a client and returns what the provider made of it.
 async fn registered(members: Value) -> Value {
-    let mut metadata = json!({"redirect_uris": [], "response_types": [], "grant_types": ["client_credentials"], "scope": "openid offline_access api.read"});
+    let mut metadata = json!({"redirect_uris": [], "response_types": [], "grant_types": ["client_credentials"], "scope": "openid profile offline_access api.read"});
     metadata.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
     let answer = PROVIDER.post("/reg", &metadata).await;
     assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());

@@ -25,8 +25,8 @@ impl Drop for Example {
 }
 
 impl Example {
-    /// Builds all examples once, starts one on a free port and waits for the address that it prints.
-    fn start(name: &str) -> Self {
+    /// Builds all examples once, and starts one on a free port.
+    fn run(name: &str) -> Child {
         static BUILD: Once = Once::new();
         BUILD.call_once(|| {
             let built = Command::new(env!("CARGO")).args(["build", "--quiet", "--examples"]).status().unwrap();
@@ -34,7 +34,12 @@ impl Example {
         });
         // This test is `target/debug/deps/it-…`, the examples are in `target/debug/examples`.
         let directory: PathBuf = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples");
-        let mut process = Command::new(directory.join(name)).env("LISTEN", "127.0.0.1:0").stdout(Stdio::piped()).spawn().unwrap();
+        Command::new(directory.join(name)).env("LISTEN", "127.0.0.1:0").stdout(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Starts one and waits for the address that it prints.
+    fn start(name: &str) -> Self {
+        let mut process = Self::run(name);
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let url = lines.find_map(|line| {
             let line = line.unwrap();
@@ -134,4 +139,29 @@ async fn the_quickstart_needs_no_configuration() {
     let consent = tab.page().form().press("Allow");
     let granted = tab.submit(consent).await.json();
     assert!(granted["scopes"].as_array().unwrap().contains(&"notes.read".into()), "{granted}");
+}
+
+#[test]
+fn the_daemon_needs_neither_people_nor_configuration() {
+    let finished = Example::run("daemon").wait_with_output().unwrap();
+    let printed = String::from_utf8(finished.stdout).unwrap();
+    assert!(finished.status.success(), "{printed}");
+    let lines: Vec<&str> = printed.lines().collect();
+    assert!(lines.len() == 2 && lines[0].contains("from the provider") && lines[1].contains("from the cache"), "{printed}");
+}
+
+#[tokio::test]
+async fn a_device_signs_in_with_a_code_that_is_entered_elsewhere() {
+    let mut process = Example::run("device");
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let message = lines.next().unwrap().unwrap();
+    let word = |start: &str| message.split_once(start).unwrap().1.split([' ', '.']).next().unwrap().to_owned();
+    let (address, code) =
+        (message.split(' ').find(|word| word.starts_with("http://127.0.0.1:")).unwrap().to_owned(), word("the code "));
+    let mut tab = Browser::new().tab();
+    let form = tab.open(format!("{address}?user_code={code}")).await.form().press("ada");
+    assert!(tab.submit(form).await.body.contains("signed in on your device"));
+    let rest: Vec<String> = tokio::task::spawn_blocking(move || lines.map(Result::unwrap).collect()).await.unwrap();
+    assert!(process.wait().unwrap().success(), "{rest:?}");
+    assert!(rest[0].starts_with("hello ") && rest[1].starts_with("a token until "), "{rest:?}");
 }

@@ -21,6 +21,7 @@ mod callback;
 mod certified;
 mod check;
 mod client_certified;
+mod client_dev;
 mod consent;
 mod cookies;
 mod dev_grants;

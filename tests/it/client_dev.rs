@@ -1,0 +1,91 @@
+//! `client` against the development provider, plain and as Entra.
+
+use tower_identity::{
+    Authority, ClientCredential, ErrorKind, IdentityConfig, Secret,
+    client::{Client, DevicePoll, Silent, TokenRequest},
+    dev::{Consent, DevClient, DevProvider, DevTenant, Endpoint},
+};
+
+fn asks(scopes: &str) -> TokenRequest {
+    TokenRequest::new([scopes]).unwrap()
+}
+
+async fn entra() -> DevProvider {
+    DevProvider::builder().entra().start().await.unwrap()
+}
+
+#[tokio::test]
+async fn an_application_of_entra_gets_one_token_for_everybody_who_asks() {
+    let provider = entra().await;
+    let client = Client::new(provider.config("http://localhost").unwrap()).unwrap();
+    let asking = (0..50).map(|_| {
+        let client = client.clone();
+        tokio::spawn(async move { client.for_app(&asks("api://tasks/.default")).await.unwrap().expose().to_owned() })
+    });
+    let mut tokens = Vec::new();
+    for asked in asking.collect::<Vec<_>>() {
+        tokens.push(asked.await.unwrap());
+    }
+    assert!(tokens.iter().all(|token| *token == tokens[0]));
+    assert_eq!(provider.requests(Endpoint::Token), 1);
+    let error = client.for_app(&asks("User.Read")).await.unwrap_err();
+    assert_eq!(error.provider().unwrap().codes, [1_002_012]);
+}
+
+#[tokio::test]
+async fn one_application_asks_in_several_tenants() {
+    let provider = entra().await;
+    let config = provider.entra_config("organizations", "http://localhost").unwrap().with_any_tenant();
+    let client = Client::new(config).unwrap();
+    assert_eq!(client.for_app(&asks("api://tasks/.default")).await.unwrap_err().kind(), ErrorKind::RequestInvalid);
+    let mut tokens = Vec::new();
+    for tenant in [DevTenant::CONTOSO, DevTenant::FABRIKAM] {
+        let token = client.for_app(&asks("api://tasks/.default").with_tenant(tenant.id())).await;
+        tokens.push(token.map(|token| token.expose().to_owned()).map_err(|error| error.to_string()));
+    }
+    assert!(tokens[0].is_ok() && tokens[0] != tokens[1], "{tokens:?}");
+}
+
+#[tokio::test]
+async fn an_api_calls_on_for_its_caller_and_for_nobody_else() {
+    const API: &str = "7a1f0c3e-4b5d-4e6f-8a90-b1c2d3e4f506";
+    let provider = entra().await;
+    provider.add_client(DevClient::confidential(API, "the secret of the api").with_consent(Consent::Given));
+    let config = IdentityConfig::new(Authority::parse(provider.issuer()).unwrap(), API)
+        .with_credential(ClientCredential::secret("the secret of the api"));
+    let client = Client::new(config).unwrap();
+    let called = |person: &str| -> Secret {
+        provider.issue_tokens(person, provider.client_id(), &format!("openid api://{API}/access"), None).unwrap().access_token
+    };
+    let (ada, katherine) = (called("ada"), called("katherine"));
+    let request = asks("api://files/read");
+    let for_ada = client.on_behalf_of(&ada, &request).await.unwrap();
+    let for_katherine = client.on_behalf_of(&katherine, &request).await.unwrap();
+    assert_ne!(for_ada.expose(), for_katherine.expose());
+    assert_eq!(client.on_behalf_of(&ada, &request).await.unwrap().expose(), for_ada.expose());
+    assert!(client.on_behalf_of(&"a.b.c".into(), &request).await.is_err());
+    assert!(client.accounts().is_empty());
+}
+
+#[tokio::test]
+async fn a_device_signs_in_and_goes_on_silently() {
+    let provider = entra().await;
+    let client = Client::new(provider.config("http://localhost").unwrap()).unwrap();
+    let mut flow = client.begin_device(["User.Read"]).await.unwrap();
+    provider.answer_device(flow.user_code(), Some("ada")).unwrap();
+    let DevicePoll::Done(acquired) = client.poll_device(&mut flow).await.unwrap() else { panic!("not done") };
+    let account = acquired.account().unwrap();
+    assert_eq!(account.tenant_id(), Some(DevTenant::CONTOSO.id()));
+    assert!(account.home_account_id().ends_with(DevTenant::CONTOSO.id()), "{}", account.home_account_id());
+    assert_eq!(client.accounts_named(&account.username().unwrap().to_uppercase()), [account.clone()]);
+    let Silent::Token(token) = client.acquire_silent(account, &asks("User.Read").forced()).await.unwrap() else {
+        panic!("refused")
+    };
+    assert!(token.scopes().any(|scope| scope == "User.Read"));
+
+    let elsewhere = Client::new(provider.config("http://localhost").unwrap()).unwrap();
+    assert!(elsewhere.import_cache(&client.export_cache().unwrap()));
+    assert!(matches!(elsewhere.acquire_silent(account, &asks("User.Read")).await.unwrap(), Silent::Token(_)));
+    assert!(elsewhere.remove_account(account));
+    assert!(matches!(elsewhere.acquire_silent(account, &asks("User.Read")).await.unwrap(), Silent::NothingCached));
+}
