@@ -77,7 +77,7 @@ async fn a_device_signs_in_and_goes_on_silently() {
     let account = acquired.account().unwrap();
     assert_eq!(account.tenant_id(), Some(DevTenant::CONTOSO.id()));
     assert!(account.home_account_id().ends_with(DevTenant::CONTOSO.id()), "{}", account.home_account_id());
-    assert_eq!(client.accounts_named(&account.username().unwrap().to_uppercase()), [account.clone()]);
+    assert_eq!(client.accounts_named(&account.username().unwrap().to_uppercase()), std::slice::from_ref(account));
     let Silent::Token(token) = client.acquire_silent(account, &asks("User.Read").forced()).await.unwrap() else {
         panic!("refused")
     };
