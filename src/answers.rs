@@ -12,6 +12,7 @@ use http::{
 use serde_json::json;
 
 use crate::{
+    authority::codes,
     body::IdentityBody,
     caller::Caller,
     clock::Clock,
@@ -99,7 +100,12 @@ impl Answers {
             Caller::Grpc => grpc(error.kind(), error.reason()),
             Caller::Program | Caller::Htmx => problem(&error, Some(reference), again),
             Caller::Navigation | Caller::Document => {
-                let status = status(error.kind());
+                // `interaction_required` of somebody whom no interaction helps.
+                let turned_away = error.advice().is_some_and(codes::turns_away);
+                let status = match status(error.kind()) {
+                    StatusCode::UNAUTHORIZED if turned_away => StatusCode::FORBIDDEN,
+                    status => status,
+                };
                 let (kind, title) = match status {
                     StatusCode::FORBIDDEN => (PageKind::Forbidden, "No access"),
                     StatusCode::UNAUTHORIZED => (PageKind::SignIn, "Please sign in"),
@@ -155,10 +161,7 @@ impl Answers {
 /// Whether the same account would be turned away again.
 fn is_about_the_account(error: &Error) -> bool {
     let denied = matches!(error.kind(), ErrorKind::TenantNotAllowed | ErrorKind::AccessDenied | ErrorKind::PersonChanged);
-    denied
-        || error.advice().is_some_and(|advice| {
-            advice.reason.contains("account") || advice.reason.contains("guest") || advice.reason == "user_not_assigned"
-        })
+    denied || error.advice().is_some_and(codes::turns_away)
 }
 
 /// 303: the browser follows with GET, also after the POST of a `form_post` answer.

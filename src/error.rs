@@ -50,7 +50,7 @@ macro_rules! kinds {
             /// Every kind there is, for tables and documentation.
             pub const ALL: &'static [Self] = &[$(Self::$kind,)*];
 
-            /// The stable reason code, the same in the log, the span, the page and the problem document.
+            /// The stable reason code. [`Error::reason`] says more where the provider's code is known.
             #[must_use]
             pub const fn reason(self) -> &'static str {
                 match self { $(Self::$kind => $reason,)* }

@@ -219,8 +219,8 @@ fn facts(page: &Page) -> Markup {
         ("Message", page.provider.clone()),
         ("Detail", page.detail.clone()),
         ("Reference", page.correlation_id.clone()),
-        ("Provider's reference", page.provider_correlation_id.clone()),
-        ("Provider's trace", page.provider_trace_id.clone()),
+        ("Correlation ID", page.provider_correlation_id.clone()),
+        ("Trace ID", page.provider_trace_id.clone()),
     ];
     let time = page.time.and_then(utc);
     html! {

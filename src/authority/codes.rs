@@ -41,7 +41,16 @@ pub(crate) struct Row {
 /// assert_eq!(secret_expired.reason, "client_secret_expired");
 /// ```
 pub fn error_codes() -> impl Iterator<Item = &'static Advice> {
-    [codes_entra::ROWS, codes_b2c::ROWS, codes_oauth::ROWS].into_iter().flatten().map(|row| &row.advice)
+    rows().map(|row| &row.advice)
+}
+
+fn rows() -> impl Iterator<Item = &'static Row> {
+    [codes_entra::ROWS, codes_b2c::ROWS, codes_oauth::ROWS].into_iter().flatten()
+}
+
+/// Whether it says that this account is not let in, so that signing in again would change nothing.
+pub(crate) fn turns_away(advice: &Advice) -> bool {
+    rows().any(|row| row.effect == Effect::Denied && row.advice.code == advice.code)
 }
 
 /// The row of `AADSTS` and this number.
@@ -163,10 +172,6 @@ mod tests {
 
     use super::*;
     use crate::error::ErrorKind;
-
-    fn rows() -> impl Iterator<Item = &'static Row> {
-        [codes_entra::ROWS, codes_b2c::ROWS, codes_oauth::ROWS].into_iter().flatten()
-    }
 
     #[test]
     fn the_codes_that_are_met_most_are_known() {

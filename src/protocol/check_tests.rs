@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{
@@ -409,5 +410,27 @@ async fn mistakes_of_copying_are_seen_without_the_provider() {
         "provider_unreachable",
     ] {
         assert!(codes(&named).iter().any(|(_, found)| *found == code), "{code}: {named}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn arbitrary_answers_are_findings(status in 100_u16..600, body in ".{0,200}", location in "[ -~]{0,80}", date in "[ -~]{0,40}") {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let strange = move |path: &'static str| {
+            let mut strange = answer(status, &body);
+            strange.headers_mut().insert("location", location.parse().unwrap());
+            strange.headers_mut().insert("date", date.parse().unwrap());
+            let http = FakeHttp::new(move |request| {
+                let asked = request.uri().path() == path;
+                Ok(if asked { strange.clone() } else { as_it_should(request, &good(), &key_set()) })
+            });
+            let report = runtime.block_on(report(config(), &http));
+            assert!(report.findings().len() > 1 && !report.to_string().is_empty());
+        };
+        for path in ["/.well-known/openid-configuration", "/keys", "/authorize", "/token"] {
+            strange(path);
+        }
     }
 }

@@ -39,7 +39,7 @@ async fn an_error_of_the_token_endpoint_says_what_to_do() {
         ("invalid_grant", 54_005, 401, "code_redeemed", "already used"),
         ("invalid_grant", 65_001, 401, "consent_required", "not yet agreed"),
         ("interaction_required", 50_076, 401, "mfa_required", "second step"),
-        ("interaction_required", 53_003, 401, "conditional_access_blocked", "rule of your organisation"),
+        ("interaction_required", 53_003, 403, "conditional_access_blocked", "rule of your organisation"),
         ("invalid_resource", 500_011, 502, "resource_not_found", "not available in your organisation"),
         ("temporarily_unavailable", 90_033, 503, "service_unavailable", "in a little while"),
         ("invalid_request", 90_055, 503, "throttled", "busy"),
@@ -72,7 +72,7 @@ async fn an_error_of_the_callback_says_what_to_do() {
     for (error, description, status, code, reason) in [
         ("access_denied", "AADSTS65004: x", 403, "AADSTS65004", "consent_declined"),
         ("invalid_request", "AADSTS50105: x", 403, "AADSTS50105", "user_not_assigned"),
-        ("interaction_required", "AADSTS50020: x", 401, "AADSTS50020", "account_not_in_tenant"),
+        ("interaction_required", "AADSTS50020: x", 403, "AADSTS50020", "account_not_in_tenant"),
         ("access_denied", "AADSTS90094: x", 403, "AADSTS90094", "admin_consent_required"),
         ("server_error", "AADB2C90048: x", 503, "AADB2C90048", "service_unavailable"),
         ("invalid_request", "AADSTS50194: x", 502, "AADSTS50194", "application_not_multi_tenant"),
