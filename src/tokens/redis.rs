@@ -68,7 +68,7 @@ impl fmt::Debug for RedisLock {
 }
 
 fn key(name: &str) -> String {
-    format!("tower-identity:refresh:{name}")
+    format!(concat!(env!("CARGO_PKG_NAME"), ":refresh:{}"), name)
 }
 
 #[async_trait]
