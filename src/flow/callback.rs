@@ -14,6 +14,7 @@ use super::{
     start::{NONCE, Start, Step, VERIFIER, is_unseen},
 };
 use crate::{
+    clock::UnixTime,
     config::{ResponseMode, ReturnPath, SessionEnd},
     error::{Error, ErrorKind},
     protocol::{CallbackParameters, ClientInfo, Code, IdTokenExpectation, Nonce, Provider, TokenAnswer, VerifiedIdToken},
@@ -202,6 +203,8 @@ impl Flow {
         }
         let claims = provider.claims(&token, answer.access_token.as_ref()).await?;
         let claims = provider.with_groups(claims, &mut answer, None).await;
+        let renew_at = claims.renew_at(token.exp(), self.clock.now());
+        let claims = claims.claims;
         // Somebody else than the attempt was for: a session of their own, and nothing of the other's, the page included.
         let someone_else = attempt.expected.is_some_and(|expected| !expected.is(&person));
         if someone_else && attempt.purpose == AttemptPurpose::ReadAgain {
@@ -213,12 +216,12 @@ impl Flow {
         let renewable = answer.refresh_token.is_some();
         let ends = (!renewable && self.config.session_end() == SessionEnd::IdTokenExpiry)
             .then(|| token.exp() + self.config.clock_leeway());
-        let grant = self.grant(&token, &claims, &person, attempt, answer)?;
+        let grant = self.grant(&token, &claims, renew_at, &person, attempt, answer)?;
         let signed_in = SignedIn {
             person,
             claims: claims.get().into(),
             home_account_id,
-            renew_at: renewable.then(|| token.exp()),
+            renew_at: renewable.then_some(renew_at),
             ends,
             causes: if someone_else { Vec::new() } else { attempt.causes.clone() },
             landing: Some(Landing { answer: answer_of(state), path: return_path.as_str().into() }),
@@ -270,6 +273,7 @@ impl Flow {
         &self,
         token: &VerifiedIdToken,
         claims: &RawValue,
+        renew_at: UnixTime,
         person: &Person,
         attempt: &Attempt,
         answer: TokenAnswer,
@@ -280,7 +284,7 @@ impl Flow {
             _ => Scopes::asked(self.config.scopes(self.config.sign_in()))?,
         };
         let identity =
-            Identity { id_token: token.raw().into(), claims: claims.to_owned(), person: person.clone(), expires_at: token.exp() };
+            Identity { id_token: token.raw().into(), claims: claims.to_owned(), person: person.clone(), expires_at: renew_at };
         let issued = Issued {
             access_token: answer.access_token,
             expires_in: answer.expires_in,

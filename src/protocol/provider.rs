@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     authority::Authority,
-    clock::Clock,
+    clock::{Clock, UnixTime},
     config::{Algorithm, GroupsFrom, UserInfo, ValidConfig},
     error::{Error, ErrorKind},
     secret::Secret,
@@ -80,6 +80,10 @@ impl Provider {
     /// Who signs people in: for B2C, by which policy.
     pub(crate) fn authority(&self) -> &Authority {
         &self.authority
+    }
+
+    pub(crate) fn now(&self) -> UnixTime {
+        self.clock.now()
     }
 
     pub(super) fn channel(&self) -> &Channel {

@@ -14,6 +14,7 @@ use super::{
     token::TokenAnswer,
 };
 use crate::{
+    clock::UnixTime,
     config::GroupsFrom,
     error::{Error, ErrorKind},
     secret::Secret,
@@ -21,6 +22,24 @@ use crate::{
 
 /// A sign-in or renewal waits no longer for groups.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How soon claims are renewed whose groups could not be read for a passing reason: nobody is to be locked out for the life of an ID token.
+const SOON: Duration = Duration::from_secs(300);
+
+/// Claims, as complete as they could be made.
+#[derive(Debug)]
+pub(crate) struct WithGroups {
+    pub(crate) claims: Box<RawValue>,
+    /// Groups are missing for a passing reason.
+    try_again: bool,
+}
+
+impl WithGroups {
+    /// When to renew the claims, if otherwise that is `at`.
+    pub(crate) fn renew_at(&self, at: UnixTime, now: UnixTime) -> UnixTime {
+        if self.try_again { at.min(now + SOON) } else { at }
+    }
+}
 
 impl Provider {
     /// The scope of an access token with which groups can be read.
@@ -62,27 +81,28 @@ impl Provider {
         claims: Box<RawValue>,
         answer: &mut TokenAnswer,
         before: Option<&Secret>,
-    ) -> Box<RawValue> {
+    ) -> WithGroups {
+        let as_they_are = |claims| WithGroups { claims, try_again: false };
         if self.groups_from() != GroupsFrom::Graph {
-            return claims;
+            return as_they_are(claims);
         }
-        let Ok(mut members) = serde_json::from_str::<Object>(claims.get()) else { return claims };
+        let Ok(mut members) = serde_json::from_str::<Object>(claims.get()) else { return as_they_are(claims) };
         if !graph::lacks_groups(&members) {
-            return claims;
+            return as_they_are(claims);
         }
         let reading = tokio::time::timeout(PATIENCE, self.groups_of(answer, before));
         match reading.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::ProviderUnreachable, "Microsoft Graph: too slow"))) {
             Ok(groups) if groups.len() <= MOST_IN_A_SESSION => {
                 graph::complete(&mut members, groups);
-                serde_json::value::to_raw_value(&members).unwrap_or(claims)
+                as_they_are(serde_json::value::to_raw_value(&members).unwrap_or(claims))
             }
             Ok(groups) => {
                 tracing::warn!(groups = groups.len(), limit = MOST_IN_A_SESSION, "more groups than a session holds");
-                claims
+                as_they_are(claims)
             }
             Err(error) => {
                 tracing::warn!(reason = error.reason(), %error, "the groups could not be read");
-                claims
+                WithGroups { claims, try_again: error.kind() == ErrorKind::ProviderUnreachable }
             }
         }
     }

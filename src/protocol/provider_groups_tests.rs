@@ -1,6 +1,9 @@
 //! Groups from a Graph that answers from memory.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -9,7 +12,7 @@ use serde_json::{Value, json, value::RawValue};
 use super::{
     http::HttpError,
     provider::Provider,
-    testing::{CLIENT_ID, FakeHttp, answer},
+    testing::{CLIENT_ID, FakeHttp, NOW, answer},
     token::TokenAnswer,
 };
 use crate::{
@@ -24,6 +27,8 @@ const TENANT: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
 struct Entra {
     http: Arc<FakeHttp>,
     asked: Arc<Mutex<Vec<String>>>,
+    /// Whether it is to be tried again soon.
+    soon: Mutex<bool>,
 }
 
 impl Entra {
@@ -54,7 +59,7 @@ impl Entra {
                 }
             })
         });
-        Self { http, asked }
+        Self { http, asked, soon: Mutex::default() }
     }
 
     fn provider(&self, host: &str, groups: GroupsFrom) -> Provider {
@@ -71,7 +76,10 @@ impl Entra {
     async fn claims(&self, groups: GroupsFrom, claims: &Value, tokens: &mut TokenAnswer) -> Value {
         let provider = self.provider("login.microsoftonline.com", groups);
         let claims = RawValue::from_string(claims.to_string()).unwrap();
-        serde_json::from_str(provider.with_groups(claims, tokens, Some(&"before".into())).await.get()).unwrap()
+        let found = provider.with_groups(claims, tokens, Some(&"before".into())).await;
+        let soon = found.renew_at(NOW + Duration::from_secs(3600), NOW) < NOW + Duration::from_secs(600);
+        *self.soon.lock().unwrap() = soon;
+        serde_json::from_str(found.claims.get()).unwrap()
     }
 
     fn asked(&self) -> Vec<String> {
@@ -157,6 +165,7 @@ async fn groups_that_cannot_be_read_stay_too_many() {
         let entra = Entra::new(fault);
         assert_eq!(entra.claims(GroupsFrom::Graph, &overage(), &mut tokens("User.Read")).await, overage(), "{at}");
         assert!(entra.asked().len() <= 20, "{at}");
+        assert_eq!(*entra.soon.lock().unwrap(), at == 0, "only what passes is tried again soon");
         assert!(entra.asked().iter().all(|uri| uri.starts_with("https://graph.microsoft.com/")), "{at}");
     }
 }

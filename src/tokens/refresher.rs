@@ -55,7 +55,9 @@ pub(crate) async fn refresh_with(
     };
     if let Some(Ok(identity)) = identity.as_mut().filter(|_| request.is_renewal()) {
         let claims = identity.claims.clone();
-        identity.claims = provider.with_groups(claims, &mut answer, Some(refresh_token)).await;
+        let found = provider.with_groups(claims, &mut answer, Some(refresh_token)).await;
+        identity.expires_at = found.renew_at(identity.expires_at, provider.now());
+        identity.claims = found.claims;
     }
     let issued = Issued {
         access_token: answer.access_token,

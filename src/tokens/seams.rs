@@ -189,5 +189,6 @@ pub(crate) struct Identity {
     /// The whole payload, as JSON.
     pub(crate) claims: Box<RawValue>,
     pub(crate) person: Person,
+    /// When the claims are to be renewed: the token's `exp` as a rule.
     pub(crate) expires_at: UnixTime,
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use tower_identity::{
     Groups, IdentityConfig, Tokens,
     config::GroupsFrom,
-    dev::{DevTenant, Endpoint},
+    dev::{DevTenant, Endpoint, Failure},
     require_login,
 };
 
@@ -96,6 +96,23 @@ async fn groups_that_graph_does_not_tell_are_not_none() {
     assert_eq!(tab.open(app.at("/guarded")).await.status, StatusCode::FORBIDDEN);
     let page = tab.open(app.at("/groups")).await;
     assert_eq!((page.status, page.body.as_str()), (StatusCode::BAD_GATEWAY, "consent_required"));
+}
+
+/// A Graph that is down for a moment does not lock anybody out for the life of an ID token.
+#[tokio::test]
+async fn groups_that_could_not_be_read_for_a_moment_are_read_soon() {
+    let app = app(|config| from_graph(config.with_scopes(["User.Read"])), last_group().await).await;
+    app.provider.fail_next(Endpoint::Graph, 1, Failure::Status(503));
+    let mut tab = signed_in(&app, "grace").await;
+    assert_eq!(tab.open(app.at("/guarded")).await.status, StatusCode::FORBIDDEN);
+    app.turn(300 + 211);
+    assert_eq!(tab.open(app.at("/guarded")).await.body, "in");
+    // Nor does one that is down at a renewal.
+    app.turn(3600 + 211);
+    app.provider.fail_next(Endpoint::Graph, 1, Failure::Status(503));
+    assert_eq!(tab.open(app.at("/guarded")).await.status, StatusCode::FORBIDDEN);
+    app.turn(300 + 211);
+    assert_eq!(tab.open(app.at("/guarded")).await.body, "in");
 }
 
 /// A provider without Graph says so.
