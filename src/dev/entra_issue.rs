@@ -116,13 +116,14 @@ pub(super) fn answer(server: &Server, state: &mut State, wanted: Wanted<'_>) -> 
     Ok(answer)
 }
 
-/// The scopes of the answer: of the one resource, all that were ever agreed to. `offline_access` shows in the refresh token alone.
+/// The scopes of the answer: of the one resource, all that were ever agreed to. Those of OpenID Connect are with Graph, where UserInfo is;
+/// `offline_access` shows in the refresh token alone.
 fn granted(server: &Server, state: &State, wanted: &Wanted<'_>) -> Vec<String> {
     let mut granted: Vec<String> = wanted
         .scopes
         .iter()
         .filter(|scope| match resource(server, scope) {
-            None => *scope != "offline_access",
+            None => *scope != "offline_access" && wanted.resource == Resource::Graph,
             Some((resource, _)) => resource == wanted.resource,
         })
         .cloned()

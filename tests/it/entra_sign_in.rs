@@ -145,6 +145,21 @@ async fn sessions_are_renewed_at_every_kind_of_authority() {
     }
 }
 
+/// The token of an API does not carry the scopes of OpenID Connect, and its answer does not name them: a renewal asks for them all the same.
+#[tokio::test]
+async fn a_session_for_an_api_is_renewed_with_its_claims() {
+    let tenant = DevTenant::CONTOSO.id();
+    let scopes = ["offline_access", "api://tasks/Tasks.Read"];
+    let app = app_with(tenant, |provider| provider, |config| config.with_scopes(scopes)).await;
+    app.provider.sign_in_as("ada").unwrap();
+    let mut tab = app.browser().tab();
+    let before = tab.open(app.at("/me")).await.json();
+    app.turn(3600 + 300);
+    let after = tab.open(app.at("/me")).await.json();
+    assert!(after["claims"]["exp"].as_i64() > before["claims"]["exp"].as_i64(), "{after}");
+    assert_eq!((app.provider.requests(Endpoint::Authorization), app.provider.requests(Endpoint::Token)), (1, 2));
+}
+
 #[tokio::test]
 async fn signing_out_ends_at_home_and_at_microsoft() {
     for (tenant, person) in [

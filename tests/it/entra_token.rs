@@ -214,7 +214,8 @@ async fn a_code_brings_the_first_resource_and_the_refresh_token_the_others() {
     let scopes = "openid offline_access api://tasks/Tasks.Read User.Read";
     let back = code(&provider, "common", "ada", scopes).await;
     let (_, answer) = redeem(&provider, "common", value(&back, "code"), &[]).await;
-    assert_eq!(answer["scope"], "openid api://tasks/Tasks.Read", "{answer}");
+    assert_eq!(answer["scope"], "api://tasks/Tasks.Read", "{answer}");
+    assert!(answer["id_token"].is_string(), "openid was asked for all the same");
     let token = answer["refresh_token"].as_str().unwrap();
     let form = [("grant_type", "refresh_token"), ("refresh_token", token), ("scope", "User.Read")];
     let (_, other) = post(&provider, DevTenant::CONTOSO.id(), &form).await;

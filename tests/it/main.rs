@@ -27,6 +27,7 @@ mod cookies;
 mod dev_grants;
 mod entra_app;
 mod entra_attacks;
+mod entra_client;
 mod entra_graph;
 mod entra_pages;
 mod entra_sign_in;
