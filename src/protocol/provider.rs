@@ -111,7 +111,7 @@ impl Provider {
     pub(crate) async fn redeem_code(&self, code: &Code, verifier: &Secret, redirect_uri: &str) -> Result<TokenAnswer, Error> {
         let grant = Grant::Code { code: code.secret(), verifier: Some(verifier), redirect_uri };
         // A code of Microsoft's may be for several resources, of which one is redeemed (AADSTS28000): that of the configured sign-in.
-        let own = self.authority.is_microsoft().then(|| self.config.scopes(self.config.sign_in()).join(" ")).unwrap_or_default();
+        let own = if self.authority.is_microsoft() { self.config.scopes(self.config.sign_in()).join(" ") } else { String::new() };
         let asked = Asked { scopes: &own, ..Asked::default() };
         observed(step!("identity.redeem_code", self), self.exchange(grant, &asked)).await
     }
