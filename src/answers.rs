@@ -235,9 +235,11 @@ pub(crate) fn status(kind: ErrorKind) -> StatusCode {
         | Kind::ScopeNotGranted
         | Kind::AuthContextMissing
         | Kind::CrossSite => StatusCode::FORBIDDEN,
-        Kind::ProviderUnreachable | Kind::ProviderMisconfigured | Kind::StoreUnavailable | Kind::RenewalFailed => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        Kind::ApiUnreachable
+        | Kind::ProviderUnreachable
+        | Kind::ProviderMisconfigured
+        | Kind::StoreUnavailable
+        | Kind::RenewalFailed => StatusCode::SERVICE_UNAVAILABLE,
         Kind::ClientRefused
         | Kind::ProviderError
         | Kind::TokenResponseInvalid

@@ -148,6 +148,9 @@ kinds! {
     /// Another person than expected signed in.
     PersonChanged = "person_changed", "Somebody else signed in. Please start again.";
 
+    /// An API that a token is for could not be reached, or did not answer in time.
+    ApiUnreachable = "api_unreachable", "Another service that this page needs cannot be reached at the moment. Please try again in a little while.";
+
     // The session and its tokens.
     /// Nobody is signed in.
     SignInRequired = "sign_in_required", "Please sign in.";

@@ -51,8 +51,16 @@ impl Tokens {
     /// By [`kind`](Error::kind): `InteractionRequired` if the provider wants to ask the person; `NoRefreshToken` if there is nothing to refresh with;
     /// `SessionEnded` if the session is gone; `ProviderUnreachable` or `StoreUnavailable` for passing faults.
     pub async fn for_user<S: AsRef<str>>(&self, scopes: impl IntoIterator<Item = S>) -> Result<AccessToken, Error> {
-        let request = TokenRequest::new(scopes)?;
-        let asked = self.0.grants().access_token(self.0.grant(), &request).await;
+        self.acquire(&TokenRequest::new(scopes)?).await
+    }
+
+    /// An access token that answers this request: for another tenant or resource, with claims, or past what is kept.
+    ///
+    /// # Errors
+    ///
+    /// See [`for_user`](Self::for_user).
+    pub async fn acquire(&self, request: &TokenRequest) -> Result<AccessToken, Error> {
+        let asked = self.0.grants().access_token(self.0.grant(), request).await;
         asked.map_err(|error| error.for_scopes(request.scopes()))
     }
 

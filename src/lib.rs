@@ -63,6 +63,7 @@ mod handle;
 mod identity;
 mod layer;
 mod origin;
+pub mod outgoing;
 pub mod pages;
 mod protocol;
 mod secret;

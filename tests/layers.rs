@@ -32,6 +32,7 @@ const LAYERS: &[(&[&str], &[&str])] = &[
             "identity",
             "layer",
             "origin",
+            "outgoing",
             "pages",
             "service",
         ],

@@ -13,7 +13,17 @@ use crate::{
 /// How long an assertion that does not say when it ends is remembered.
 const UNSTATED_LIFE: std::time::Duration = std::time::Duration::from_secs(3600);
 
+/// The tokens of the application itself, for [`ApiClient`](crate::outgoing::ApiClient) and [`AuthorizeLayer`](crate::outgoing::AuthorizeLayer).
+#[derive(Clone, Debug)]
+pub struct AppTokens(pub(crate) Client);
+
 impl Client {
+    /// The application itself as a source of tokens, see [`for_app`](Self::for_app).
+    #[must_use]
+    pub fn app_tokens(&self) -> AppTokens {
+        AppTokens(self.clone())
+    }
+
     /// A token of the application itself, for one resource or its `/.default` (RFC 6749 section 4.4). The scopes are sent as they are.
     ///
     /// # Errors

@@ -78,6 +78,7 @@ mod tests;
 pub use self::{
     account::Account,
     acquired::Acquired,
+    app::AppTokens,
     code::{AuthorizationFlow, BareCode},
     core::Client,
     device::{DeviceFlow, DevicePoll},

@@ -42,6 +42,7 @@ mod node;
 mod nodes;
 mod observability;
 mod outages;
+mod outgoing;
 mod overage;
 mod process;
 mod raw;

@@ -1,0 +1,143 @@
+//! [`AuthorizeLayer`]: the right token around any HTTP client that is a Tower service.
+
+use std::{
+    fmt,
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{
+    api::{AcquireToken, Api},
+    challenge::claims_wanted,
+};
+use crate::error::Error;
+
+/// Attaches the token of one person, or of the application, to requests for one [`Api`].
+///
+/// A request for another origin passes without a token, so that a client that follows redirects by itself, inside of this layer, is the one thing to avoid.
+///
+/// ```
+/// use tower_identity::{Tokens, outgoing::{Api, AuthorizeLayer}};
+/// use tower_layer::Layer;
+///
+/// fn with_tokens<S>(client: S, api: Api, tokens: Tokens) -> impl Sized {
+///     AuthorizeLayer::new(api, tokens).layer(client)
+/// }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a layer does nothing until it is put around a service"]
+pub struct AuthorizeLayer(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    api: Api,
+    tokens: Box<dyn AcquireToken>,
+}
+
+impl AuthorizeLayer {
+    /// Tokens for this API.
+    pub fn new(api: Api, tokens: impl AcquireToken + 'static) -> Self {
+        Self(Arc::new(Inner { api, tokens: Box::new(tokens) }))
+    }
+}
+
+impl<S> Layer<S> for AuthorizeLayer {
+    type Service = AuthorizeService<S>;
+
+    fn layer(&self, inner: S) -> AuthorizeService<S> {
+        AuthorizeService { inner, shared: Arc::clone(&self.0) }
+    }
+}
+
+/// The service that [`AuthorizeLayer`] makes. The body of a request is cloned, since it may have to be sent a second time.
+#[derive(Clone, Debug)]
+pub struct AuthorizeService<S> {
+    inner: S,
+    shared: Arc<Inner>,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug)]
+pub enum AuthorizeError<E> {
+    /// There is no token.
+    Token(Error),
+    /// The service below failed.
+    Service(E),
+}
+
+impl<E: fmt::Display> fmt::Display for AuthorizeError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token(error) => error.fmt(f),
+            Self::Service(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: std::error::Error + 'static> std::error::Error for AuthorizeError<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Token(error) => Some(error),
+            Self::Service(error) => Some(error),
+        }
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for AuthorizeService<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Send,
+    B: Clone + Send + 'static,
+    R: Send,
+{
+    type Response = Response<R>;
+    type Error = AuthorizeError<S::Error>;
+    type Future = AuthorizeFuture<R, S::Error>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context).map_err(AuthorizeError::Service)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let again = self.inner.clone();
+        let mut ready = mem::replace(&mut self.inner, again);
+        let shared = Arc::clone(&self.shared);
+        AuthorizeFuture(Box::pin(async move {
+            if !shared.api.has(request.uri()) {
+                return ready.call(request).await.map_err(AuthorizeError::Service);
+            }
+            shared.api.authorize(&*shared.tokens, &mut request, None).await.map_err(AuthorizeError::Token)?;
+            let mut second = request.clone();
+            let answer = ready.call(request).await.map_err(AuthorizeError::Service)?;
+            let Some(claims) = claims_wanted(&answer) else { return Ok(answer) };
+            shared.api.authorize(&*shared.tokens, &mut second, Some(&claims)).await.map_err(AuthorizeError::Token)?;
+            std::future::poll_fn(|context| ready.poll_ready(context)).await.map_err(AuthorizeError::Service)?;
+            ready.call(second).await.map_err(AuthorizeError::Service)
+        }))
+    }
+}
+
+/// The future of [`AuthorizeService`].
+pub struct AuthorizeFuture<R, E>(Pin<Box<dyn Future<Output = Result<Response<R>, AuthorizeError<E>>> + Send>>);
+
+impl<R, E> Future for AuthorizeFuture<R, E> {
+    type Output = Result<Response<R>, AuthorizeError<E>>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(context)
+    }
+}
+
+impl<R, E> fmt::Debug for AuthorizeFuture<R, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizeFuture").finish_non_exhaustive()
+    }
+}
