@@ -124,6 +124,27 @@ impl Client {
 
     /// Everything that is kept, as one text: for a file, a database, an entry of any store.
     ///
+    /// ```
+    /// use std::{collections::HashMap, error::Error};
+    /// use time::{Duration, OffsetDateTime};
+    /// use tower_identity::{Secret, client::Client};
+    /// use tower_sessions_core::{SessionStore, session::{Id, Record}};
+    ///
+    /// /// Keeps the cache in any store of tower-sessions, encrypted as the application does that.
+    /// async fn keep(client: &Client, store: &dyn SessionStore, id: Id, encrypt: fn(&str) -> String) -> Result<(), Box<dyn Error>> {
+    ///     let data = HashMap::from([("tokens".to_owned(), encrypt(client.export_cache()?.expose()).into())]);
+    ///     store.save(&Record { id, data, expiry_date: OffsetDateTime::now_utc() + Duration::days(1) }).await?;
+    ///     Ok(())
+    /// }
+    ///
+    /// /// Says whether there was one.
+    /// async fn fetch(client: &Client, store: &dyn SessionStore, id: Id, decrypt: fn(&str) -> Secret) -> Result<bool, Box<dyn Error>> {
+    ///     let record = store.load(&id).await?;
+    ///     let text = record.as_ref().and_then(|record| record.data.get("tokens")?.as_str());
+    ///     Ok(text.is_some_and(|text| client.import_cache(&decrypt(text))))
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// `internal`: it cannot be written.

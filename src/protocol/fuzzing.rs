@@ -7,10 +7,12 @@ use http::{HeaderValue, Response, header};
 
 use super::{
     callback::CallbackParameters,
+    claims,
     client_info::ClientInfo,
-    error_answer, graph, id_token, json,
+    device, error_answer, graph, id_token, json,
     jwks::Keys,
     jwt::{Kind, Rules, Unverified},
+    managed_identity,
     metadata::Metadata,
     token::{self, AccessTokenRule},
     user_info,
@@ -24,6 +26,7 @@ use crate::{
 
 pub(crate) const PARSERS: &[Parser] = &[
     ("callback", callback),
+    ("device", device_answer),
     ("graph", graph_page),
     ("json", json_value),
     ("jwks", |bytes| drop(Keys::parse(bytes))),
@@ -41,15 +44,30 @@ fn metadata(bytes: &[u8]) -> Option<Metadata> {
     Metadata::parse(bytes, &authority()).ok()
 }
 
+const DOCUMENT: &[u8] = br#"{"issuer":"https://op.example.com","authorization_endpoint":"https://op.example.com/a",
+    "token_endpoint":"https://op.example.com/t","jwks_uri":"https://op.example.com/k"}"#;
+
 /// A code comes only out of an answer whose `state` was the expected one.
 fn callback(bytes: &[u8]) {
-    const DOCUMENT: &[u8] = br#"{"issuer":"https://op.example.com","authorization_endpoint":"https://op.example.com/a",
-        "token_endpoint":"https://op.example.com/t","jwks_uri":"https://op.example.com/k"}"#;
     let Ok(parameters) = CallbackParameters::parse(bytes) else { return };
     let state = parameters.state().map(str::to_owned);
     if parameters.check("expected", &metadata(DOCUMENT).unwrap(), &authority()).is_ok() {
         assert_eq!(state.as_deref(), Some("expected"));
     }
+}
+
+/// People are sent to https only; whatever claims can be merged are one object; a machine's tokens are tokens.
+fn device_answer(bytes: &[u8]) {
+    if let Some(text) = std::str::from_utf8(bytes).ok()
+        && let Ok(Some(merged)) = claims::merged(&["cp1".to_owned()], None, Some(text))
+    {
+        assert!(json::object(merged.as_bytes()).is_ok());
+    }
+    let Some(answer) = answer(bytes) else { return };
+    if let Ok(codes) = device::read_answer(&answer, &metadata(DOCUMENT).unwrap()) {
+        assert!(codes.verification_uri.starts_with("https://") && !codes.user_code.is_empty());
+    }
+    let _ = managed_identity::read_answer(&answer, UnixTime::from_seconds(1_700_000_000));
 }
 
 /// A page leads on to its own origin or nowhere.

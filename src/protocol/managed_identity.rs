@@ -38,7 +38,7 @@ pub(crate) async fn token(http: Arc<dyn HttpClient>, request: Request<Bytes>, cl
 /// # Errors
 ///
 /// [`ErrorKind::TokenResponseInvalid`]: a success that is none; otherwise what the error means.
-fn read_answer(answer: &Response<Bytes>, now: UnixTime) -> Result<TokenAnswer, Error> {
+pub(super) fn read_answer(answer: &Response<Bytes>, now: UnixTime) -> Result<TokenAnswer, Error> {
     let invalid = |detail: &str| Error::new(ErrorKind::TokenResponseInvalid, format!("the managed identity's answer: {detail}"));
     if answer.status() != StatusCode::OK {
         return Err(error_answer::http_error(answer));
