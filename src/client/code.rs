@@ -218,11 +218,21 @@ impl Client {
         self.redeem(grant, &scopes, IdTokenExpectation { nonce, acr, ..IdTokenExpectation::default() }).await
     }
 
-    /// The scopes of the request are those of the code: none are sent, so that a code for several resources can be redeemed.
+    /// A code is for what was asked for; only Entra wants to be told again, for one resource (AADSTS28000). Tokens for the others come by refresh.
     async fn redeem(&self, grant: Grant<'_>, scopes: &Scopes, expectation: IdTokenExpectation<'_>) -> Result<Acquired, Error> {
         let claims = self.own_claims()?;
-        let answer =
-            self.shared().provider.tokens(grant, &Asked { scopes: "", resource: None, claims: claims.as_deref() }).await?;
+        let provider = &self.shared().provider;
+        let again = if provider.config().authority().is_microsoft() { of_one_resource(scopes) } else { String::new() };
+        let answer = provider.tokens(grant, &Asked { scopes: &again, resource: None, claims: claims.as_deref() }).await?;
         self.take(&answer, scopes, expectation).await
     }
+}
+
+/// The scopes of the first right's resource, which is what stands before the last slash, and those that are no rights.
+fn of_one_resource(scopes: &Scopes) -> String {
+    let resource = |right: &str| right.rsplit_once('/').map(|(resource, _)| resource.to_owned());
+    let first = scopes.rights().next().map(resource);
+    let rights: Vec<&str> = scopes.rights().collect();
+    let asked = |scope: &&str| !rights.contains(scope) || first.as_ref() == Some(&resource(scope));
+    scopes.iter().filter(asked).collect::<Vec<_>>().join(" ")
 }

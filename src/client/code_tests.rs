@@ -155,6 +155,20 @@ async fn an_account_is_named_by_its_home_or_by_its_subject() {
     assert_eq!(account.object_id(), Some("00000000-0000-0000-0000-000000000001"));
 }
 
+#[tokio::test]
+async fn entra_redeems_a_code_for_one_of_several_resources() {
+    for (scopes, sent) in [
+        (vec!["User.Read", "Mail.Read", "api://tasks/write"], "Mail.Read User.Read offline_access openid profile"),
+        (vec!["api://tasks/write", "api://tasks/read", "api://files/read"], "api://files/read offline_access openid profile"),
+        (vec![], "offline_access openid profile"),
+    ] {
+        let world = World::entra(TENANT, |config| config);
+        let begun = world.client.initiate(CALLBACK, &SignInOptions::new().with_scopes(scopes)).await.unwrap();
+        let _ = world.client.complete(&begun, &format!("code=c0de&state={}", begun.state())).await;
+        assert_eq!(world.last()["scope"], sent);
+    }
+}
+
 /// MSAL-072
 #[tokio::test]
 async fn a_second_sign_in_adds_to_the_first() {
