@@ -111,7 +111,11 @@ impl Provider {
     pub(crate) async fn redeem_code(&self, code: &Code, verifier: &Secret, redirect_uri: &str) -> Result<TokenAnswer, Error> {
         let grant = Grant::Code { code: code.secret(), verifier: Some(verifier), redirect_uri };
         // A code of Microsoft's may be for several resources, of which one is redeemed (AADSTS28000): that of the configured sign-in.
-        let own = if self.authority.is_microsoft() { self.config.scopes(self.config.sign_in()).join(" ") } else { String::new() };
+        let own = if self.authority.is_microsoft() {
+            of_first_resource(&self.config.scopes(self.config.sign_in())).join(" ")
+        } else {
+            String::new()
+        };
         let asked = Asked { scopes: &own, ..Asked::default() };
         observed(step!("identity.redeem_code", self), self.exchange(grant, &asked)).await
     }
@@ -318,6 +322,15 @@ impl fmt::Debug for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Provider").field("authority", &self.authority.name()).finish_non_exhaustive()
     }
+}
+
+/// The scopes of the first resource that is named, and those of OpenID Connect: an access token of Microsoft's is for one resource.
+fn of_first_resource<'s>(scopes: &[&'s str]) -> Vec<&'s str> {
+    let is_openid = |scope: &str| matches!(scope, "openid" | "profile" | "email" | "offline_access");
+    // `https://api.example/read`, `api://id/read`; a scope without a resource before it is Graph's.
+    let resource = |scope: &'s str| scope.rsplit_once('/').map(|(resource, _)| resource);
+    let first = scopes.iter().copied().find(|scope| !is_openid(scope)).map(resource);
+    scopes.iter().copied().filter(|scope| is_openid(scope) || Some(resource(scope)) == first).collect()
 }
 
 #[cfg(test)]
@@ -710,5 +723,17 @@ mod tests {
         let clock = ManualClock::at(NOW);
         let provider = Provider::new(config().build().unwrap(), http, Arc::new(clock));
         assert_eq!(format!("{provider:?}"), r#"Provider { authority: "https://id.example", .. }"#);
+    }
+
+    /// AADSTS28000
+    #[test]
+    fn a_code_is_redeemed_for_one_resource() {
+        let scopes = ["openid", "api://tasks/read", "User.Read", "api://tasks/write", "https://b.example/x", "offline_access"];
+        assert_eq!(of_first_resource(&scopes), ["openid", "api://tasks/read", "api://tasks/write", "offline_access"]);
+        assert_eq!(
+            of_first_resource(&["openid", "User.Read", "api://tasks/read", "Mail.Read"]),
+            ["openid", "User.Read", "Mail.Read"]
+        );
+        assert_eq!(of_first_resource(&["openid", "profile"]), ["openid", "profile"]);
     }
 }
