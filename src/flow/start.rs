@@ -14,7 +14,7 @@ use crate::{
     error::{Error, ErrorKind},
     protocol::{AuthorizationRequest, claims_request, code_challenge},
     session::{Attempt, AttemptPurpose, Cause, Opened, PersonKey, Slot},
-    user::User,
+    user::{PERSONAL_TENANT, User},
 };
 
 /// What a sign-in is started with.
@@ -122,6 +122,15 @@ impl Flow {
         let now = self.clock.now();
         let provider = self.provider_for(start.step)?;
         let mut options = start.asked(self.config.sign_in());
+        let session = match self.sessions.load(asked.headers, now).await {
+            Ok(session) => session,
+            // A store that is down must not keep anybody from the sign-in page; it is found out at the callback.
+            Err(_) if start.causes.is_empty() && matches!(start.step, Step::SignIn | Step::WithPages) => None,
+            Err(error) => return Err(error),
+        };
+        if let Some(session) = session.as_ref().filter(|_| !start.causes.is_empty()) {
+            hint_at(&session.value, &mut options);
+        }
         options.check().map_err(|error| Error::new(ErrorKind::NotConfigured, error.to_string()))?;
         let in_claims = options.auth_context.as_deref().filter(|_| self.config.authority().is_microsoft());
         let claims = claims_request(options.claims.as_deref(), in_claims);
@@ -135,12 +144,6 @@ impl Flow {
             _ => self.config.scopes(&options),
         };
 
-        let session = match self.sessions.load(asked.headers, now).await {
-            Ok(session) => session,
-            // A store that is down must not keep anybody from the sign-in page; it is found out at the callback.
-            Err(_) if start.causes.is_empty() && matches!(start.step, Step::SignIn | Step::WithPages) => None,
-            Err(error) => return Err(error),
-        };
         let lost = if session.is_some() { 0 } else { self.sessions.lost(asked.headers, now) };
         if lost > MOST_LOST {
             let error = Error::new(
@@ -264,6 +267,20 @@ impl Flow {
 
 /// How long the scopes of an incremental consent may be in all to ask for the earlier ones again.
 const MOST_SCOPE_BYTES: usize = 200;
+
+/// Who steps up at Entra is not asked again who they are: the account is named, and where it is at home.
+fn hint_at(user: &User, options: &mut SignInOptions) {
+    let chooses = options.prompt.contains(&Prompt::SelectAccount) || options.prompt.contains(&Prompt::Create);
+    if chooses || options.login_hint.is_some() {
+        return;
+    }
+    let Some(home) = user.home_tenant() else { return };
+    let told = user.claim("login_hint").and_then(|hint| hint.as_str()).or_else(|| user.username());
+    options.login_hint = told.filter(|hint| !hint.contains(char::is_control)).map(str::to_owned);
+    if options.login_hint.is_some() && options.domain_hint.is_none() {
+        options.domain_hint = Some(if home == PERSONAL_TENANT { "consumers" } else { "organizations" }.to_owned());
+    }
+}
 
 /// For so many reasons one page may ask for a sign-in within ten minutes: two guards that undo each other's sign-in would never stop.
 const MOST_CAUSES: usize = 4;

@@ -95,7 +95,7 @@ impl Rights {
 }
 
 /// The tenant of personal accounts.
-const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
+pub(crate) const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 
 /// `https://sts.windows.net/{tenant}/`, in v2.0 with one segment more.
 fn tenant_of(idp: &str) -> Option<&str> {

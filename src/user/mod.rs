@@ -15,8 +15,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 
-pub(crate) use self::application::Application;
 use self::claims::{Names, Rights};
+pub(crate) use self::{application::Application, claims::PERSONAL as PERSONAL_TENANT};
 pub use self::{groups::Groups, key::UserKey};
 use crate::{
     clock::UnixTime,
@@ -144,8 +144,17 @@ impl User {
     /// The optional claim `acct` decides where the application asks for it; otherwise the account's home tenant, and who signed it in (`idp`).
     #[must_use]
     pub fn is_guest(&self) -> bool {
-        let home = self.0.home_account_id.as_deref().and_then(|id| Some(id.rsplit_once('.')?.1));
-        self.0.application.is_entra && self.tenant_id().is_some_and(|tid| self.rights().is_guest(tid, home))
+        self.0.application.is_entra && self.tenant_id().is_some_and(|tid| self.rights().is_guest(tid, self.told_home()))
+    }
+
+    /// The account's own tenant, as far as the token endpoint told.
+    fn told_home(&self) -> Option<&str> {
+        self.0.home_account_id.as_deref().and_then(|id| Some(id.rsplit_once('.')?.1))
+    }
+
+    /// The account's own tenant at Entra ID; where nobody told, the one that the person signed in to.
+    pub(crate) fn home_tenant(&self) -> Option<&str> {
+        self.told_home().or_else(|| self.tenant_id()).filter(|_| self.0.application.is_entra)
     }
 
     /// The full name (`name`).

@@ -252,6 +252,9 @@ async fn at_entra_the_context_is_one_of_conditional_access() {
     let asked = app.provider.last_request(Endpoint::Authorization).unwrap();
     let claims: serde_json::Value = serde_json::from_str(asked.parameter("claims").unwrap()).unwrap();
     assert_eq!(claims, json!({"id_token": {"acrs": {"essential": true, "value": "c1"}}}));
+    // Nobody is asked again who they are.
+    assert_eq!(asked.parameter("login_hint"), Some("ada@contoso.onmicrosoft.com"));
+    assert_eq!(asked.parameter("domain_hint"), Some("organizations"));
     assert_eq!(asked.parameter("acr_values"), None);
 
     // Another session, whose provider gives it to nobody.
