@@ -69,6 +69,11 @@ impl Provider {
             Err(graph::failed("there are more pages than are read"))
         };
         let span = info_span!("identity.groups", authority = %self.authority().name(), outcome = Empty, reason = Empty);
+        // Of the pages together; a refresh before them is never given up half way.
+        let reading = tokio::time::timeout(PATIENCE, reading);
+        let reading = async {
+            reading.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::ProviderUnreachable, "Microsoft Graph: too slow")))
+        };
         observed(span, reading).await
     }
 
@@ -90,8 +95,7 @@ impl Provider {
         if !graph::lacks_groups(&members) {
             return as_they_are(claims);
         }
-        let reading = tokio::time::timeout(PATIENCE, self.groups_of(answer, before));
-        match reading.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::ProviderUnreachable, "Microsoft Graph: too slow"))) {
+        match self.groups_of(answer, before).await {
             Ok(groups) if groups.len() <= MOST_IN_A_SESSION => {
                 graph::complete(&mut members, groups);
                 as_they_are(serde_json::value::to_raw_value(&members).unwrap_or(claims))

@@ -210,7 +210,7 @@ impl Grants {
     pub(crate) async fn groups(&self, grant: &GrantRef) -> Result<Vec<String>, Error> {
         let provider = &self.0.provider;
         let request = TokenRequest::new([provider.groups_scope().await?])?;
-        let token = self.access_token(grant, &request).await?;
+        let token = self.access_token(grant, &request).await.map_err(|error| error.for_scopes(request.scopes()))?;
         provider.groups(token.secret()).await
     }
 

@@ -53,7 +53,7 @@ pub(crate) async fn refresh_with(
         }
         _ => None,
     };
-    if let Some(Ok(identity)) = identity.as_mut().filter(|_| request.is_renewal()) {
+    if let Some(Ok(identity)) = identity.as_mut().filter(|_| request.is_renewal() || request.is_as_granted()) {
         let claims = identity.claims.clone();
         let found = provider.with_groups(claims, &mut answer, Some(refresh_token)).await;
         identity.expires_at = found.renew_at(identity.expires_at, provider.now());

@@ -88,6 +88,17 @@ async fn the_sign_in_reads_all_groups_where_it_is_wanted() {
     }
 }
 
+/// A refresh for an access token brings new claims, too: they have all groups.
+#[tokio::test]
+async fn a_token_that_was_refreshed_before_the_claims_loses_no_groups() {
+    let app = app(|config| from_graph(config.with_scopes(["User.Read"])), last_group().await).await;
+    let mut tab = signed_in(&app, "grace").await;
+    app.turn(3400);
+    assert_eq!(tab.open(app.at("/token")).await.json()["source"], "provider");
+    app.turn(300);
+    assert_eq!(tab.open(app.at("/guarded")).await.body, "in");
+}
+
 /// Without the permission the sign-in goes on, and what is not known is not allowed.
 #[tokio::test]
 async fn groups_that_graph_does_not_tell_are_not_none() {
