@@ -145,15 +145,32 @@ pub(crate) fn verify(
     let directory = |name: &str| json::text(claims, name).filter(|_| rules.authority.is_microsoft());
     let tid = directory("tid").or_else(|| rules.authority.tenant_in(&verified.iss)).map(str::to_owned);
     let oid = directory("oid").filter(|oid| !oid.is_empty()).map(str::to_owned);
+    if rules.authority.is_microsoft() {
+        check_told_apart(&sub, oid.as_deref())?;
+    }
     let exp = verified.exp.ok_or_else(|| malformed("the token has no `exp`"))?;
     Ok(VerifiedIdToken { raw: raw.to_owned(), tid, oid, iss: verified.iss, claims: verified.payload, sub, exp })
 }
+
+/// B2C writes `Not supported currently. Use oid claim.` for everybody, where the user flow's compatibility settings say so.
+const NO_SUBJECT: &str = "Not supported";
 
 /// OpenID Connect Core section 2: at most 255 ASCII characters, case sensitive.
 fn check_subject(claims: &Object) -> Result<String, Error> {
     let sub = json::text(claims, "sub").filter(|sub| !sub.is_empty() && sub.len() <= 255 && sub.is_ascii());
     sub.map(str::to_owned)
         .ok_or_else(|| Error::new(ErrorKind::TokenSubject, "`sub` is not there or not a text of 1 to 255 ASCII characters"))
+}
+
+/// Somebody without a subject of their own has an object id.
+fn check_told_apart(sub: &str, oid: Option<&str>) -> Result<(), Error> {
+    if oid.is_none() && sub.starts_with(NO_SUBJECT) {
+        return Err(Error::new(
+            ErrorKind::TokenSubject,
+            "`sub` says that there is none, and there is no `oid`: nothing tells people apart",
+        ));
+    }
+    Ok(())
 }
 
 /// Entra tells beside the token in which account and home tenant the person is. For guests and in B2C these are not `oid` and `tid`, so only the token's own
@@ -310,6 +327,13 @@ mod tests {
 
     fn accepts(expectation: &IdTokenExpectation<'_>, change: impl FnOnce(&mut Value)) {
         assert_eq!(check(&id_token(change), expectation).err().map(|error| error.to_string()), None);
+    }
+
+    #[test]
+    fn who_has_no_subject_of_their_own_has_an_object_id() {
+        let note = "Not supported currently. Use oid claim.";
+        assert!(check_told_apart(note, Some("a")).is_ok() && check_told_apart("a", None).is_ok());
+        assert_eq!(check_told_apart(note, None).unwrap_err().kind(), ErrorKind::TokenSubject);
     }
 
     fn without(name: &'static str) -> impl FnOnce(&mut Value) {

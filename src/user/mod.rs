@@ -333,10 +333,11 @@ impl User {
     }
 }
 
-/// Two values are equal if they are the same person: issuer and subject.
+/// Two values are equal if they are the same person: issuer and subject, and at Microsoft's authorities tenant and object id, too, since B2C can be told to give everybody the
+/// same subject.
 impl PartialEq for User {
     fn eq(&self, other: &Self) -> bool {
-        self.issuer() == other.issuer() && self.subject() == other.subject()
+        self.person() == other.person()
     }
 }
 
