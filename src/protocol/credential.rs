@@ -26,6 +26,9 @@ use crate::{
     secret::Secret,
 };
 
+/// How long the application's own function may take to make an assertion: requests for tokens wait for it, one after the other.
+const FUNCTION_TIME: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// Entra's refusals that another certificate or assertion can mend: unknown or expired key, revoked certificate, wrong signature, assertion outside its life.
 /// What is wrong with the application itself (unknown, secret wrong or expired, address not registered) is not among them.
 const OUTDATED: [u64; 6] = [700_024, 700_027, 1_000_502, 7_000_214, 7_000_274, 7_000_277];
@@ -147,7 +150,10 @@ impl Credentials {
                     return Ok(as_it_is(known.jwt.clone()));
                 }
                 let request = AssertionRequest::new(&self.client_id, audience);
-                let jwt = function.call(request).await.map_err(|error| unavailable(format!("the function failed: {error}")))?;
+                let made_now = tokio::time::timeout(FUNCTION_TIME, function.call(request)).await;
+                let jwt = made_now
+                    .map_err(|_| unavailable("the function has not answered in time".to_owned()))?
+                    .map_err(|error| unavailable(format!("the function failed: {error}")))?;
                 *made = usable_until(&jwt).map(|until| Made { audience: audience.to_owned(), jwt: jwt.clone(), until });
                 Ok(as_it_is(jwt))
             }
