@@ -177,6 +177,11 @@ impl SignInOptions {
         self
     }
 
+    /// Whether nobody passes without proving who they are, so that no sign-in can be silent.
+    pub(crate) fn asks_every_time(&self) -> bool {
+        self.max_age.is_some_and(|age| age.as_secs() == 0)
+    }
+
     /// These options on top of the configuration's.
     pub(crate) fn over(&self, config: &Self) -> Self {
         let or = |ours: &[String], theirs: &[String]| if ours.is_empty() { theirs.to_vec() } else { ours.to_vec() };
@@ -211,7 +216,7 @@ impl SignInOptions {
                 "`none` goes with no other prompt (OpenID Connect Core section 3.1.2.1): leave one out".into(),
             );
         }
-        if self.prompt.contains(&Prompt::None) && self.max_age.is_some_and(|age| age.as_secs() == 0) {
+        if self.prompt.contains(&Prompt::None) && self.asks_every_time() {
             return wrong("max_age", "0 asks for a sign-in page and `prompt=none` forbids it: leave one out".into());
         }
         check_words("acr_values", &self.acr_values)?;

@@ -188,7 +188,12 @@ impl Flow {
     async fn complete(&self, state: &str, attempt: &Attempt, code: &Code, present: Option<&Opened<User>>) -> Result<Done, Error> {
         let verifier = Secret::from(attempt.derive(VERIFIER)?);
         let provider = self.provider_of(attempt)?;
-        let mut answer = provider.redeem_code(code, &verifier, self.config.redirect_uri().as_str()).await?;
+        let redirect_uri = self.config.redirect_uri().as_str();
+        let mut answer = match attempt.policy {
+            // An errand asked for no more than to learn whose it was.
+            Some(_) => provider.redeem_bare_code(code, &verifier, redirect_uri).await?,
+            None => provider.redeem_code(code, &verifier, redirect_uri).await?,
+        };
         let client_info = self.client_info(&answer);
         let token = self.verify(provider, attempt, &answer, client_info.as_ref()).await?;
         let home_account_id = client_info.and_then(|info| info.home_account_id());
@@ -207,12 +212,19 @@ impl Flow {
         let claims = claims.claims;
         // Somebody else than the attempt was for: a session of their own, and nothing of the other's, the page included.
         let someone_else = attempt.expected.is_some_and(|expected| !expected.is(&person));
-        if someone_else && attempt.purpose == AttemptPurpose::ReadAgain {
+        // Without a page nobody has chosen another account.
+        if someone_else && (attempt.purpose == AttemptPurpose::ReadAgain || attempt.silent) {
             return Err(Error::new(ErrorKind::PersonChanged, "somebody else is signed in at the provider than here"));
         }
         let return_path = if someone_else { self.config.home().clone() } else { self.return_path(attempt) };
 
         let now = self.clock.now();
+        if attempt.purpose == AttemptPurpose::ReadAgain && !self.is_still_there(attempt).await? {
+            return Err(Error::new(
+                ErrorKind::SessionEnded,
+                "the session whose claims were to be read again has ended meanwhile",
+            ));
+        }
         let renewable = answer.refresh_token.is_some();
         let ends = (!renewable && self.config.session_end() == SessionEnd::IdTokenExpiry)
             .then(|| token.exp() + self.config.clock_leeway());
@@ -237,6 +249,14 @@ impl Flow {
         }
         tracing::info!("signed in");
         Ok(Done::Page { return_path, cookie: Some(created.set_cookie) })
+    }
+
+    /// Whether the session that an attempt started from goes on. An errand signs nobody in again who has signed out meanwhile.
+    async fn is_still_there(&self, attempt: &Attempt) -> Result<bool, Error> {
+        match attempt.started_from {
+            Some(session) => self.sessions.is_there(session, self.clock.now()).await,
+            None => Ok(false),
+        }
     }
 
     /// What Microsoft told about the account. From anybody else it would mean nothing.

@@ -142,7 +142,8 @@ impl Flow {
         }
         tracing::info!(policy = attempt.policy.as_deref(), "policy completed");
         Ok(Some(match (errand, attempt.started_from) {
-            (Errand::EditProfile, Some(_)) => Done::ReadAgain,
+            // Without a page nobody can be asked for the password, so where each sign-in asks for it the claims stay until the next one.
+            (Errand::EditProfile, Some(_)) if !self.config.sign_in().asks_every_time() => Done::ReadAgain,
             (Errand::ResetPassword, None) => Done::SignIn,
             _ => Done::Page { return_path: self.config.return_path(&attempt.return_path), cookie: None },
         }))

@@ -74,7 +74,7 @@ impl Start {
                 parameters: config.parameters.clone(),
                 ..SignInOptions::new()
             },
-            Step::ReadAgain => SignInOptions { prompt: vec![Prompt::None], max_age: None, ..self.options.over(config) },
+            Step::ReadAgain => SignInOptions { prompt: vec![Prompt::None], ..self.options.over(config) },
         }
     }
 }
@@ -283,14 +283,11 @@ fn hint_at(user: &User, options: &mut SignInOptions) {
 }
 
 /// For so many reasons one page may ask for a sign-in within ten minutes: two guards that undo each other's sign-in would never stop.
-const MOST_CAUSES: usize = 4;
+const MOST_CAUSES: usize = 8;
 
-/// How soon the same wish counts as a circle. A sign-in that has to be recent ages while its owner works, so only at once.
+/// How soon the same wish counts as a circle. A sign-in that has to be recent ages while its owner works, and tokens without a refresh token run out, so only at once.
 fn asked_again_within(options: &SignInOptions) -> Duration {
-    match options.max_age {
-        Some(_) => Duration::from_secs(60),
-        None => Duration::MAX,
-    }
+    if options.max_age.is_some() || options.prompt.contains(&Prompt::None) { Duration::from_secs(60) } else { Duration::MAX }
 }
 
 /// A frame, a script or a prefetch cannot sign anybody in, and must not use up the attempts of somebody who does.

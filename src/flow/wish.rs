@@ -47,7 +47,8 @@ impl Flow {
             },
             // The session lives, its tokens are gone: most providers give others without a page.
             ErrorKind::NoRefreshToken => {
-                Wish { made: self.clock.now(), scopes: error.scopes().to_vec(), claims: None, silent: true }
+                let silent = !self.config.sign_in().asks_every_time();
+                Wish { made: self.clock.now(), scopes: error.scopes().to_vec(), claims: None, silent }
             }
             ErrorKind::SessionEnded | ErrorKind::PersonChanged | ErrorKind::SignInRequired => {
                 return self.sent(head, self.sign_in_address(&self.page_behind(head)), error);

@@ -120,6 +120,22 @@ impl Provider {
         observed(step!("identity.redeem_code", self), self.exchange(grant, &asked)).await
     }
 
+    /// The same for a code that was asked for to learn who it was, and no more.
+    ///
+    /// # Errors
+    ///
+    /// As [`redeem_code`](Self::redeem_code).
+    pub(crate) async fn redeem_bare_code(
+        &self,
+        code: &Code,
+        verifier: &Secret,
+        redirect_uri: &str,
+    ) -> Result<TokenAnswer, Error> {
+        let grant = Grant::Code { code: code.secret(), verifier: Some(verifier), redirect_uri };
+        let asked = Asked { scopes: "openid", ..Asked::default() };
+        observed(step!("identity.redeem_code", self), self.exchange(grant, &asked)).await
+    }
+
     /// Gets fresh tokens for a refresh token.
     ///
     /// # Errors

@@ -256,6 +256,15 @@ impl<V: Clone> Sessions<V> {
         self.opened.forget(&opened.cookie);
     }
 
+    /// Whether a session has not ended, by its id alone.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable)
+    pub(crate) async fn is_there(&self, session: RecordId, now: UnixTime) -> Result<bool, Error> {
+        self.records.store.load(session, now).await.map(|row| row.is_some())
+    }
+
     /// Signs out.
     ///
     /// # Errors

@@ -6,7 +6,10 @@ use super::{
     seal::{Context, CookiePurpose},
     sessions::Sessions,
 };
-use crate::{error::Error, secret::base64url};
+use crate::{
+    error::{Error, ErrorKind},
+    secret::base64url,
+};
 
 /// The longest link part that is looked at, in bytes.
 const LONGEST: usize = 4096;
@@ -16,9 +19,13 @@ impl<V: Clone> Sessions<V> {
     ///
     /// # Errors
     ///
-    /// The operating system gives no random bytes.
+    /// It is too long for a link that would still be opened; or the operating system gives no random bytes.
     pub(crate) fn seal_wish(&self, opened: &Opened<V>, wish: &[u8]) -> Result<String, Error> {
-        self.records.keys.seal_cookie(CookiePurpose::Wish, &context(opened), wish).map(|sealed| base64url(&sealed))
+        let sealed = base64url(&self.records.keys.seal_cookie(CookiePurpose::Wish, &context(opened), wish)?);
+        if sealed.len() > LONGEST {
+            return Err(Error::new(ErrorKind::RequestInvalid, "what a page asks of a sign-in is too long for a link"));
+        }
+        Ok(sealed)
     }
 
     /// Opens a wish of this session; `None` for any other.
@@ -51,6 +58,7 @@ mod tests {
         let wish = node.sessions.seal_wish(&people[0], b"more").unwrap();
         assert_eq!(node.sessions.open_wish(&people[0], &wish).as_deref(), Some(&b"more"[..]));
         assert_eq!(node.sessions.open_wish(&people[1], &wish), None);
+        assert!(node.sessions.seal_wish(&people[0], &[b'x'; 4000]).is_err(), "a link that would not open is none");
         for broken in ["", "AQ", &wish[1..], &"A".repeat(5000)] {
             assert_eq!(node.sessions.open_wish(&people[0], broken), None);
         }

@@ -8,7 +8,7 @@ use axum::{
 use serde_json::{Value, json};
 use tower_identity::{
     IdentityConfig, User,
-    config::ResponseMode,
+    config::{ProviderSession, ResponseMode},
     dev::{DevPerson, DevTenant, Endpoint},
 };
 
@@ -184,6 +184,22 @@ async fn an_edited_profile_is_seen_at_once_and_by_the_same_person() {
 }
 
 /// If the claims cannot be read again without a page, the session goes on with those that it has.
+/// An errand signs nobody in again.
+#[tokio::test]
+async fn who_signs_out_while_the_profile_is_open_stays_signed_out() {
+    let app = app_with(|config| config.with_provider_session(ProviderSession::Keep)).await;
+    let mut tab = signed_in(&app).await;
+    let mut other = tab.again();
+    // Back to a page for everybody: one for people who are signed in would start a sign-in.
+    tab.open(app.at("/auth/edit-profile?return_to=/")).await;
+    other.open(app.at("/auth/logout")).await;
+    let form = other.page().form();
+    other.submit(form).await;
+    edit(&mut tab, "Rosalind Elsie Franklin").await;
+    let answer = other.fetch(Method::GET, &app.at("/told")).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{}", answer.body);
+}
+
 #[tokio::test]
 async fn a_profile_that_cannot_be_read_again_changes_nothing() {
     let app = app().await;
