@@ -122,6 +122,30 @@ async fn what_is_obtained_on_behalf_of_one_caller_is_never_given_to_another() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn first_calls_at_the_same_time_make_one_request() {
+    for _ in 0..50 {
+        let world = Arc::new(World::new());
+        let start = Arc::new(tokio::sync::Barrier::new(16));
+        let callers: Vec<_> = (0..16)
+            .map(|number| {
+                let (world, start) = (Arc::clone(&world), Arc::clone(&start));
+                tokio::spawn(async move {
+                    start.wait().await;
+                    match number % 2 {
+                        0 => world.client.for_app(&asks("x")).await,
+                        _ => world.client.on_behalf_of(&"a.b.c".into(), &asks("x")).await,
+                    }
+                })
+            })
+            .collect();
+        for caller in callers {
+            caller.await.unwrap().unwrap();
+        }
+        assert_eq!(world.calls(), 2, "one for the application and one for the assertion");
+    }
+}
+
 #[tokio::test]
 async fn an_assertion_is_remembered_no_longer_than_it_lives() {
     let world = World::new();

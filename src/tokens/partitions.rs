@@ -79,16 +79,11 @@ impl Partitions {
 
     /// The partition of that name.
     pub(crate) fn find(&self, name: &str) -> Option<GrantRef> {
-        let mut state = self.state();
-        state.uses += 1;
-        let used = state.uses;
-        let id = *state.by_name.get(name)?;
-        let entry = state.entries.get_mut(&id).filter(|entry| self.clock.now() < entry.ends)?;
-        entry.used = used;
-        Some(reference(id, entry.ends))
+        let now = self.clock.now();
+        self.state().find(name, now)
     }
 
-    /// The partition of that name, or a new one until `ends` at the latest.
+    /// The partition of that name, or a new one until `ends` at the latest. Callers that come at the same time get the same one.
     ///
     /// # Errors
     ///
@@ -99,10 +94,16 @@ impl Partitions {
         ends: Option<UnixTime>,
         record: impl FnOnce() -> GrantRecord,
     ) -> Result<GrantRef, Error> {
-        match self.find(name) {
-            Some(found) => Ok(found),
-            None => self.insert(name, None, ends, Arc::new(record())),
+        if let Some(found) = self.find(name) {
+            return Ok(found);
         }
+        let (id, record, now) = (GrantId(i128::from_le_bytes(secret::random()?)), Arc::new(record()), self.clock.now());
+        let mut state = self.state();
+        // Somebody may have come first: to put another one in its place would take away what they are waiting for.
+        if let Some(found) = state.find(name, now) {
+            return Ok(found);
+        }
+        Ok(state.insert(id, Entry::new(name, None, ends, record), self.most, now))
     }
 
     /// Puts a partition in, in place of the one of the same name, of which nothing that goes on changes it.
@@ -111,23 +112,9 @@ impl Partitions {
     ///
     /// `internal`: no randomness.
     pub(crate) fn put(&self, name: &str, about: Box<RawValue>, record: GrantRecord) -> Result<(), Error> {
-        self.insert(name, Some(about), None, Arc::new(record)).map(|_| ())
-    }
-
-    fn insert(
-        &self,
-        name: &str,
-        about: Option<Box<RawValue>>,
-        ends: Option<UnixTime>,
-        record: Arc<GrantRecord>,
-    ) -> Result<GrantRef, Error> {
-        let id = GrantId(i128::from_le_bytes(secret::random()?));
-        let ends = ends.unwrap_or(FOR_EVER);
-        let mut state = self.state();
-        state.remove(name);
-        state.make_room(self.most, self.clock.now());
-        state.add(id, Entry { name: name.into(), about, record, ends, used: 0 });
-        Ok(reference(id, ends))
+        let (id, now) = (GrantId(i128::from_le_bytes(secret::random()?)), self.clock.now());
+        self.state().insert(id, Entry::new(name, Some(about), None, Arc::new(record)), self.most, now);
+        Ok(())
     }
 
     /// The record of that name.
@@ -206,7 +193,30 @@ impl Partitions {
     }
 }
 
+impl Entry {
+    fn new(name: &str, about: Option<Box<RawValue>>, ends: Option<UnixTime>, record: Arc<GrantRecord>) -> Self {
+        Self { name: name.into(), about, record, ends: ends.unwrap_or(FOR_EVER), used: 0 }
+    }
+}
+
 impl State {
+    fn find(&mut self, name: &str, now: UnixTime) -> Option<GrantRef> {
+        self.uses += 1;
+        let id = *self.by_name.get(name)?;
+        let entry = self.entries.get_mut(&id).filter(|entry| now < entry.ends)?;
+        entry.used = self.uses;
+        Some(reference(id, entry.ends))
+    }
+
+    /// In place of the one of the same name.
+    fn insert(&mut self, id: GrantId, entry: Entry, most: usize, now: UnixTime) -> GrantRef {
+        let ends = entry.ends;
+        self.remove(&entry.name);
+        self.make_room(most, now);
+        self.add(id, entry);
+        reference(id, ends)
+    }
+
     fn add(&mut self, id: GrantId, entry: Entry) {
         self.uses += 1;
         self.changes += 1;
@@ -316,6 +326,19 @@ mod tests {
         assert!(partitions.remove("u:ada") && !partitions.remove("u:ada"));
         partitions.save(&second, &Arc::new(record("late"))).await.unwrap();
         assert_eq!(token(&partitions, "u:ada"), None);
+    }
+
+    #[test]
+    fn who_comes_first_at_the_same_time_is_not_replaced() {
+        let (partitions, _) = partitions(10);
+        let mut first = None;
+        // The record is made after the name was not found and before it is inserted.
+        let second = partitions.find_or_insert("a:", None, || {
+            first = partitions.find_or_insert("a:", None, || record("1")).ok();
+            record("2")
+        });
+        assert_eq!(first.unwrap().id(), second.unwrap().id());
+        assert_eq!(token(&partitions, "a:").as_deref(), Some("1"));
     }
 
     /// MSAL-148, MSAL-149
