@@ -35,12 +35,6 @@ impl Client {
         let shared = self.shared();
         let config = shared.provider.config();
         self.check_application(request)?;
-        if config.authority().is_multi_tenant() && request.tenant().is_none() {
-            return Err(Error::new(
-                ErrorKind::RequestInvalid,
-                "the application itself belongs to one tenant, and the authority stands for many: name it by `TokenRequest::with_tenant`, or in the authority",
-            ));
-        }
         let tenant = request.tenant().unwrap_or_default().to_ascii_lowercase();
         let grant = shared.partitions.find_or_insert(&format!("{APPS}{tenant}"), None, || {
             // There is nothing to refresh with and nothing is needed: the credential is.
@@ -55,7 +49,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// - `RequestInvalid`: no scope and no resource is asked for, or the assertion is empty;
+    /// - `RequestInvalid`: no scope and no resource is asked for, or the assertion is empty; or the authority stands for several tenants (`common`, `organizations`) and the request
+    ///   does not name the caller's;
     /// - `NotConfigured`: the application has no credential;
     /// - `InteractionRequired`: the caller has to sign in with the claims in [`Error::provider`]; hand them on as a challenge;
     /// - `InvalidGrant` if the assertion is over, and what else the provider answers; `CredentialUnavailable`, `ProviderUnreachable`.
@@ -84,6 +79,12 @@ impl Client {
             return Err(Error::new(
                 ErrorKind::RequestInvalid,
                 "a token of the application itself needs a scope, such as https://graph.microsoft.com/.default",
+            ));
+        }
+        if self.shared().provider.config().authority().is_multi_tenant() && request.tenant().is_none() {
+            return Err(Error::new(
+                ErrorKind::RequestInvalid,
+                "the token is one of a tenant, and the authority stands for many: name the tenant, the caller's if it is on behalf of one, by `TokenRequest::with_tenant`, or in the authority",
             ));
         }
         Ok(())

@@ -58,6 +58,12 @@ async fn the_application_belongs_to_a_tenant() {
         let world = World::entra(authority, IdentityConfig::with_any_tenant);
         let error = world.client.for_app(&asks(GRAPH)).await.unwrap_err();
         assert!(error.kind() == ErrorKind::RequestInvalid && error.to_string().contains("with_tenant"), "{error}");
+        let on_behalf = |request: TokenRequest| {
+            let client = world.client.clone();
+            async move { client.on_behalf_of(&"a.b.c".into(), &request).await }
+        };
+        let error = on_behalf(asks(GRAPH)).await.unwrap_err();
+        assert!(error.kind() == ErrorKind::RequestInvalid && error.to_string().contains("with_tenant"), "{error}");
         assert_eq!(world.calls(), 0);
         let one = world.client.for_app(&asks(GRAPH).with_tenant(TENANT)).await.unwrap();
         let other = world.client.for_app(&asks(GRAPH).with_tenant(OTHER_TENANT)).await.unwrap();
@@ -65,6 +71,8 @@ async fn the_application_belongs_to_a_tenant() {
         let paths: Vec<String> = world.seen.lock().unwrap().iter().map(|(path, _)| path.clone()).collect();
         assert_eq!(paths, [TENANT, OTHER_TENANT].map(|tenant| format!("/{tenant}/oauth2/v2.0/token")));
         assert_eq!(world.client.for_app(&asks(GRAPH).with_tenant(TENANT)).await.unwrap().expose(), one.expose());
+        on_behalf(asks(GRAPH).with_tenant(OTHER_TENANT)).await.unwrap();
+        assert_eq!(world.seen.lock().unwrap().pop().unwrap().0, format!("/{OTHER_TENANT}/oauth2/v2.0/token"));
     }
     let listed = World::entra("common", |config| config.with_tenants([TENANT]).unwrap());
     let error = listed.client.for_app(&asks(GRAPH).with_tenant(OTHER_TENANT)).await.unwrap_err();
