@@ -8,7 +8,10 @@ use super::{Acquired, core::Client};
 use crate::{
     config::{ResponseMode, SignInOptions},
     error::{Error, ErrorKind},
-    protocol::{Asked, AuthorizationRequest, CallbackParameters, Grant, IdTokenExpectation, Nonce, code_challenge},
+    protocol::{
+        Asked, AuthorizationRequest, CallbackParameters, Grant, IdTokenExpectation, Nonce, claims_request, code_challenge,
+        merged_claims,
+    },
     secret::{self, Secret, base64url, random},
     tokens::Scopes,
 };
@@ -36,6 +39,8 @@ pub struct AuthorizationFlow {
     scopes: Scopes,
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
     max_age: Option<Duration>,
+    #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
+    auth_context: Option<String>,
 }
 
 impl AuthorizationFlow {
@@ -132,12 +137,13 @@ impl Client {
             redirect_uri: redirect_uri.to_owned(),
             scopes,
             max_age: options.max_age,
+            auth_context: options.auth_context,
         })
     }
 
     /// Ends a sign-in with the provider's answer: the query of the request to the redirect address, or the form that was posted there.
     ///
-    /// The code is redeemed once, the ID token is verified completely, and the tokens are kept.
+    /// The code is redeemed once, the ID token is verified completely and held to what was asked (nonce, `max_age`, authentication context), and the tokens are kept.
     ///
     /// # Errors
     ///
@@ -158,12 +164,16 @@ impl Client {
             nonce: Nonce::Sent(flow.nonce.expose()),
             max_age: flow.max_age,
             acr: config.required_acr(),
+            auth_context: flow.auth_context.as_deref(),
             ..IdTokenExpectation::default()
         };
         self.redeem(grant, &flow.scopes, expectation).await
     }
 
     /// The address of a sign-in whose `state`, `nonce` and verifier the caller makes and keeps: 22 to 128 unreserved characters each, random, used once.
+    ///
+    /// [`redeem_code`](Self::redeem_code) does not know the options: whoever asks for a maximum age or an authentication context here looks for it in the claims, or uses
+    /// [`initiate`](Self::initiate).
     ///
     /// # Errors
     ///
@@ -179,12 +189,17 @@ impl Client {
         let provider = &self.shared().provider;
         let config = provider.config();
         let refused = |detail: String| Error::new(ErrorKind::RequestInvalid, detail);
-        let options = options.over(config.sign_in());
+        let mut options = options.over(config.sign_in());
         options.check().map_err(|error| refused(error.to_string()))?;
         if url::Url::parse(redirect_uri).is_err() {
             return Err(refused("the redirect address is not a URL".into()));
         }
-        let claims = self.own_claims()?;
+        let in_claims = options.auth_context.as_deref().filter(|_| config.authority().is_microsoft());
+        let claims = claims_request(options.claims.as_deref(), in_claims);
+        if let (None, Some(context)) = (in_claims, &options.auth_context) {
+            options.acr_values = vec![context.clone()];
+        }
+        let claims = merged_claims(config.client_capabilities(), None, claims.as_deref())?;
         let request = AuthorizationRequest {
             client_id: config.client_id(),
             redirect_uri,

@@ -103,6 +103,48 @@ async fn the_id_token_is_held_to_what_was_asked() {
 }
 
 #[tokio::test]
+async fn an_authentication_context_is_asked_for_and_looked_for() {
+    for (is_entra, met, kind) in [
+        (true, json!({"acrs": ["c2", "c1"]}), None),
+        (true, json!({"acrs": ["c2"]}), Some(ErrorKind::AuthContextMissing)),
+        (true, json!({}), Some(ErrorKind::AuthContextMissing)),
+        (false, json!({"acr": "c1"}), None),
+        (false, json!({"acr": "c2"}), Some(ErrorKind::AuthContextMissing)),
+    ] {
+        let capable = |config: IdentityConfig| config.with_client_capabilities(["cp1"]);
+        let world = if is_entra { World::entra(TENANT, capable) } else { World::with(capable) };
+        let begun = world.client.initiate(CALLBACK, &SignInOptions::new().with_auth_context("c1")).await.unwrap();
+        let claims: Value = serde_json::from_str(&parameter(begun.address(), "claims")).unwrap();
+        let mut asked = json!({"access_token": {"xms_cc": {"values": ["cp1"]}}});
+        if is_entra {
+            asked["id_token"] = json!({"acrs": {"essential": true, "value": "c1"}});
+        } else {
+            assert_eq!(parameter(begun.address(), "acr_values"), "c1");
+        }
+        assert_eq!(claims, asked);
+        let begun: AuthorizationFlow = serde_json::from_str(&serde_json::to_string(&begun).unwrap()).unwrap();
+        let nonce = parameter(begun.address(), "nonce");
+        world.next(move |_| {
+            let tokens = person("ada", |claims| {
+                claims["nonce"] = json!(nonce);
+                if is_entra {
+                    claims["iss"] = json!(format!("https://login.microsoftonline.com/{TENANT}/v2.0"));
+                    claims["tid"] = json!(TENANT);
+                    claims["ver"] = json!("2.0");
+                }
+                for (name, value) in met.as_object().unwrap() {
+                    claims[name] = value.clone();
+                }
+            });
+            answer(200, tokens)
+        });
+        let outcome = world.client.complete(&begun, &format!("code=c0de&state={}", begun.state())).await;
+        assert_eq!(outcome.err().map(|error| error.kind()), kind, "{is_entra}");
+        assert_eq!(world.client.accounts().len(), usize::from(kind.is_none()));
+    }
+}
+
+#[tokio::test]
 async fn the_parts_are_there_for_who_has_only_one_of_them() {
     let world = World::with(|config| config.with_client_capabilities(["cp1"]));
     let state = "0123456789-0123456789-s";
