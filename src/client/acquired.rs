@@ -5,7 +5,7 @@ use std::fmt;
 use super::{Account, core::Client};
 use crate::{
     error::{Error, ErrorKind},
-    protocol::{ClientInfo, IdTokenExpectation, TokenAnswer},
+    protocol::{ClientInfo, IdTokenExpectation, Nonce, TokenAnswer},
     secret::Secret,
     tokens::{AccessToken, CacheLimits, GrantRecord, Identity, Issued, Person, Scopes, TokenRequest},
 };
@@ -73,6 +73,16 @@ impl Client {
         let shared = self.shared();
         let now = shared.clock.now();
         let Some(id_token) = &answer.id_token else {
+            // At a refresh there need not be one (OpenID Connect Core section 12.2).
+            let is_refresh = matches!(expectation.nonce, Nonce::Renewal(_));
+            let is_held_to_something =
+                expectation.max_age.is_some() || expectation.auth_context.is_some() || !expectation.acr.is_empty();
+            if !is_refresh && is_held_to_something {
+                return Err(Error::new(
+                    ErrorKind::TokenResponseInvalid,
+                    "the token answer has no ID token, which would say how and when the person signed in",
+                ));
+            }
             let token = AccessToken::not_kept(&TokenRequest::of_scopes(scopes.clone()), issued(answer), now);
             return Ok(Acquired { account: None, token, claims: None });
         };

@@ -148,7 +148,8 @@ impl Client {
     /// # Errors
     ///
     /// `CallbackInvalid`, `StateMismatch`, `ResponseIssuerMismatch` if the answer is not one to this flow: nothing was sent then. What the provider answers (`AccessDenied`,
-    /// `InteractionRequired`, …), with nothing of the answer but its error. Those of a token's checks; `ProviderUnreachable`.
+    /// `InteractionRequired`, …), with nothing of the answer but its error. `TokenResponseInvalid` if there is no ID token although `openid` was asked for. Those of a token's checks;
+    /// `ProviderUnreachable`.
     pub async fn complete(&self, flow: &AuthorizationFlow, answer: &str) -> Result<Acquired, Error> {
         let provider = &self.shared().provider;
         let parameters = CallbackParameters::parse(answer.trim_start_matches('?').as_bytes())?;
@@ -220,7 +221,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// What the provider answers (`InvalidGrant`, …); those of a token's checks; `ProviderUnreachable`.
+    /// What the provider answers (`InvalidGrant`, …); `TokenResponseInvalid` if there is no ID token although `openid` was asked for: see
+    /// [`with_openid_scopes`](crate::IdentityConfig::with_openid_scopes). Those of a token's checks; `ProviderUnreachable`.
     ///
     /// # Security
     ///
@@ -239,6 +241,12 @@ impl Client {
         let provider = &self.shared().provider;
         let again = if provider.config().authority().is_microsoft() { of_one_resource(scopes) } else { String::new() };
         let answer = provider.tokens(grant, &Asked { scopes: &again, resource: None, claims: claims.as_deref() }).await?;
+        if answer.id_token.is_none() && scopes.iter().any(|scope| scope == "openid") {
+            return Err(Error::new(
+                ErrorKind::TokenResponseInvalid,
+                "the token answer has no ID token, although `openid` was asked for (OpenID Connect Core section 3.1.3.3)",
+            ));
+        }
         self.take(&answer, scopes, expectation).await
     }
 }

@@ -103,6 +103,28 @@ async fn the_id_token_is_held_to_what_was_asked() {
 }
 
 #[tokio::test]
+async fn an_answer_without_an_id_token_is_no_sign_in() {
+    let bare = json!({"access_token": "bare", "token_type": "Bearer"});
+    let world = World::new();
+    let begun = flow(&world).await;
+    world.next_is(200, bare.clone());
+    let outcome = world.client.complete(&begun, &format!("code=c0de&state={}", begun.state())).await;
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::TokenResponseInvalid);
+    world.next_is(200, bare.clone());
+    let outcome = world.client.redeem_code(&BareCode::new("c0de", CALLBACK)).await;
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::TokenResponseInvalid);
+
+    let without_openid = World::with(|config| config.with_openid_scopes([""; 0]));
+    without_openid.next_is(200, bare.clone());
+    let tokens = without_openid.client.redeem_code(&BareCode::new("c0de", CALLBACK).with_scopes(["api"])).await.unwrap();
+    assert!(tokens.account().is_none() && tokens.token().unwrap().expose() == "bare");
+    let strong = World::with(|config| config.with_openid_scopes([""; 0]).with_required_acr(["phr"]));
+    strong.next_is(200, bare);
+    let outcome = strong.client.redeem_code(&BareCode::new("c0de", CALLBACK).with_scopes(["api"])).await;
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::TokenResponseInvalid, "nothing says how strong it was");
+}
+
+#[tokio::test]
 async fn an_authentication_context_is_asked_for_and_looked_for() {
     for (is_entra, met, kind) in [
         (true, json!({"acrs": ["c2", "c1"]}), None),
