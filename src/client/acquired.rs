@@ -61,6 +61,11 @@ pub(super) fn issued(answer: &TokenAnswer) -> Issued {
 }
 
 impl Client {
+    /// What every ID token is held to, however it was obtained.
+    pub(super) fn required(&self) -> IdTokenExpectation<'_> {
+        IdTokenExpectation { acr: self.shared().provider.config().required_acr(), ..IdTokenExpectation::default() }
+    }
+
     /// Verifies and keeps what the provider gave for these scopes.
     ///
     /// What was kept of the account before stays, as long as it is valid: other scopes' tokens, and the refresh token if the answer has none.

@@ -157,16 +157,12 @@ impl Client {
             return Err(Error::new(ErrorKind::StateMismatch, "the flow has no `state`"));
         }
         let code = parameters.check(&flow.state, &*provider.metadata().await?, provider.config().authority())?;
-        let (grant, config) = (
-            Grant::Code { code: code.secret(), verifier: Some(&flow.verifier), redirect_uri: &flow.redirect_uri },
-            provider.config(),
-        );
+        let grant = Grant::Code { code: code.secret(), verifier: Some(&flow.verifier), redirect_uri: &flow.redirect_uri };
         let expectation = IdTokenExpectation {
             nonce: Nonce::Sent(flow.nonce.expose()),
             max_age: flow.max_age,
-            acr: config.required_acr(),
             auth_context: flow.auth_context.as_deref(),
-            ..IdTokenExpectation::default()
+            ..self.required()
         };
         self.redeem(grant, &flow.scopes, expectation).await
     }
@@ -231,8 +227,7 @@ impl Client {
         let scopes = self.with_openid_scopes(&Scopes::asked(&code.scopes)?)?;
         let grant = Grant::Code { code: &code.code, verifier: code.verifier.as_ref(), redirect_uri: &code.redirect_uri };
         let nonce = code.nonce.as_ref().map_or(Nonce::NotSent, |nonce| Nonce::Sent(nonce.expose()));
-        let acr = self.shared().provider.config().required_acr();
-        self.redeem(grant, &scopes, IdTokenExpectation { nonce, acr, ..IdTokenExpectation::default() }).await
+        self.redeem(grant, &scopes, IdTokenExpectation { nonce, ..self.required() }).await
     }
 
     /// A code is for what was asked for; only Entra wants to be told again, for one resource (AADSTS28000). Tokens for the others come by refresh.

@@ -8,7 +8,7 @@ use super::{Acquired, core::Client};
 use crate::{
     clock::UnixTime,
     error::{Error, ErrorKind, ProviderError},
-    protocol::{Asked, DeviceAnswer, Grant, IdTokenExpectation},
+    protocol::{Asked, DeviceAnswer, Grant},
     secret::{self, Secret},
     tokens::Scopes,
 };
@@ -151,7 +151,7 @@ impl Client {
         let claims = self.own_claims()?;
         let asked = Asked { scopes: "", resource: None, claims: claims.as_deref() };
         let error = match shared.provider.tokens(Grant::DeviceCode(&flow.device_code), &asked).await {
-            Ok(answer) => return self.take(&answer, &flow.scopes, IdTokenExpectation::default()).await.map(DevicePoll::Done),
+            Ok(answer) => return self.take(&answer, &flow.scopes, self.required()).await.map(DevicePoll::Done),
             Err(error) => error,
         };
         let said = error.provider().map(|said| said.error.as_str()).unwrap_or_default();

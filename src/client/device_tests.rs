@@ -78,6 +78,24 @@ async fn the_provider_may_end_it() {
 }
 
 #[tokio::test]
+async fn a_sign_in_elsewhere_has_to_be_as_strong() {
+    for (acr, kind) in [("phr", None), ("pwd", Some(ErrorKind::TokenAcr))] {
+        let world = World::with(|config| config.with_required_acr(["phr"]));
+        let strong = |world: &World| world.next(move |_| answer(200, person("ada", |claims| claims["acr"] = json!(acr))));
+        let flow = begun(&world, 900).await;
+        strong(&world);
+        assert_eq!(world.client.complete_device(flow).await.err().map(|error| error.kind()), kind);
+        strong(&world);
+        let imported = world.client.import_refresh_token(&"theirs".into(), ["x"]).await;
+        assert_eq!(imported.err().map(|error| error.kind()), kind);
+        strong(&world);
+        let signed_in = world.client.acquire_by_password("ada", &"pa55".into(), ["x"]).await;
+        assert_eq!(signed_in.err().map(|error| error.kind()), kind);
+        assert_eq!(world.client.accounts().len(), usize::from(kind.is_none()));
+    }
+}
+
+#[tokio::test]
 async fn forgetting_the_flow_ends_it() {
     let world = Arc::new(World::new());
     let flow = begun(&world, 900).await;

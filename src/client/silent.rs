@@ -87,7 +87,7 @@ impl Client {
         let mut answer = self.shared().provider.tokens(Grant::RefreshToken(refresh_token), &asked).await?;
         // A provider that does not rotate says nothing: the token stays the one.
         answer.refresh_token.get_or_insert_with(|| refresh_token.clone());
-        self.take(&answer, &scopes, IdTokenExpectation { nonce: Nonce::Renewal(None), ..IdTokenExpectation::default() }).await
+        self.take(&answer, &scopes, IdTokenExpectation { nonce: Nonce::Renewal(None), ..self.required() }).await
     }
 
     /// Exchanges somebody's user name and password for tokens (RFC 6749 section 4.3).
@@ -111,6 +111,6 @@ impl Client {
         let claims = self.own_claims()?;
         let asked = Asked { scopes: scopes.as_str(), resource: None, claims: claims.as_deref() };
         let answer = self.shared().provider.tokens(Grant::Password { username, password }, &asked).await?;
-        self.take(&answer, &scopes, IdTokenExpectation::default()).await
+        self.take(&answer, &scopes, self.required()).await
     }
 }
