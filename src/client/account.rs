@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use crate::{
     error::{Error, ErrorKind},
     protocol::{ClientInfo, VerifiedIdToken},
+    tokens::Person,
 };
 
 /// A person whose tokens a [`Client`](super::Client) has.
@@ -93,6 +94,12 @@ impl Account {
 
     pub(super) fn partition(&self) -> String {
         format!("{}{}", super::core::USERS, self.home_account_id)
+    }
+
+    /// Whether a record is about this account. The name of a partition alone is not enough: whoever stored the account may have changed it, and one home account can be
+    /// somebody else in another tenant.
+    pub(super) fn is(&self, person: &Person) -> bool {
+        self.issuer == person.iss && self.subject == person.sub
     }
 
     pub(super) fn to_raw(&self) -> Result<Box<RawValue>, Error> {

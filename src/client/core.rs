@@ -114,7 +114,7 @@ impl Client {
     /// Removes an account with all its tokens, and says whether there was one. A refresh that is on its way brings it not back. The provider is not told.
     #[allow(clippy::must_use_candidate, reason = "most callers do not care whether it was there")]
     pub fn remove_account(&self, account: &Account) -> bool {
-        self.0.partitions.remove(&account.partition())
+        self.0.partitions.remove_of(&account.partition(), |person| account.is(person))
     }
 
     /// Removes the tokens of the application itself, and those alone.

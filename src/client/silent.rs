@@ -54,7 +54,8 @@ impl Client {
     /// Passing ones: `ProviderUnreachable` and others that say nothing about the account. [`Silent`] has the rest.
     pub async fn acquire_silent(&self, account: &Account, request: &TokenRequest) -> Result<Silent, Error> {
         let shared = self.shared();
-        let Some(grant) = shared.partitions.find(&account.partition()) else { return Ok(Silent::NothingCached) };
+        let found = shared.partitions.find_of(&account.partition(), |person| account.is(person));
+        let Some(grant) = found else { return Ok(Silent::NothingCached) };
         match shared.users.access_token(&grant, request).await {
             Ok(token) => Ok(Silent::Token(token)),
             Err(error) if crate::tokens::is_without_grant(&error) => Ok(Silent::NothingCached),

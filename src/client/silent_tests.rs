@@ -218,6 +218,20 @@ async fn accounts_are_found_by_name_in_any_case() {
     assert_eq!(stored, world.client.accounts()[0]);
 }
 
+#[tokio::test]
+async fn an_account_is_its_issuer_and_its_subject() {
+    let (world, ada) = signed_in().await;
+    for (member, value) in [("iss", "https://evil.example"), ("sub", "eve")] {
+        let mut stored = serde_json::to_value(&ada).unwrap();
+        stored[member] = json!(value);
+        let other: Account = serde_json::from_value(stored).unwrap();
+        assert_eq!(other.home_account_id(), ada.home_account_id());
+        assert!(matches!(silent(&world, &other, asks("x")).await, Silent::NothingCached));
+        assert!(!world.client.remove_account(&other));
+    }
+    assert!(silent(&world, &ada, asks("x")).await.token().is_some() && world.client.remove_account(&ada));
+}
+
 /// MSAL-053
 #[tokio::test]
 async fn a_cache_moves_to_another_process() {

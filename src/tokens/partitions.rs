@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::{
-    record::GrantRecord,
+    record::{GrantRecord, Person},
     seams::{GrantId, GrantRef, GrantStore},
 };
 use crate::{
@@ -83,6 +83,13 @@ impl Partitions {
         self.state().find(name, now)
     }
 
+    /// The partition of that name, if its record is about them.
+    pub(crate) fn find_of(&self, name: &str, owns: impl FnOnce(&Person) -> bool) -> Option<GrantRef> {
+        let now = self.clock.now();
+        let mut state = self.state();
+        if state.is_of(name, owns) { state.find(name, now) } else { None }
+    }
+
     /// The partition of that name, or a new one until `ends` at the latest. Callers that come at the same time get the same one.
     ///
     /// # Errors
@@ -129,9 +136,10 @@ impl Partitions {
         state.entries.values().filter(|entry| entry.name.starts_with(prefix)).filter_map(|entry| entry.about.clone()).collect()
     }
 
-    /// Removes the partition with everything in it; says whether there was one.
-    pub(crate) fn remove(&self, name: &str) -> bool {
-        self.state().remove(name)
+    /// Removes the partition with everything in it if its record is about them; says whether it was there.
+    pub(crate) fn remove_of(&self, name: &str, owns: impl FnOnce(&Person) -> bool) -> bool {
+        let mut state = self.state();
+        state.is_of(name, owns) && state.remove(name)
     }
 
     /// Removes every partition whose name begins so.
@@ -215,6 +223,11 @@ impl State {
         self.make_room(most, now);
         self.add(id, entry);
         reference(id, ends)
+    }
+
+    fn is_of(&self, name: &str, owns: impl FnOnce(&Person) -> bool) -> bool {
+        let entry = self.by_name.get(name).and_then(|id| self.entries.get(id));
+        entry.is_some_and(|entry| owns(entry.record.person()))
     }
 
     fn add(&mut self, id: GrantId, entry: Entry) {
@@ -323,7 +336,8 @@ mod tests {
         assert!(!partitions.session_exists(&first).await.unwrap());
         assert_eq!(token(&partitions, "u:ada").as_deref(), Some("2"));
         let second = partitions.find("u:ada").unwrap();
-        assert!(partitions.remove("u:ada") && !partitions.remove("u:ada"));
+        let remove = |whose: bool| partitions.remove_of("u:ada", |_| whose);
+        assert!(!remove(false) && remove(true) && !remove(true));
         partitions.save(&second, &Arc::new(record("late"))).await.unwrap();
         assert_eq!(token(&partitions, "u:ada"), None);
     }
@@ -349,7 +363,7 @@ mod tests {
             partitions.put(name, about(name), record(name)).unwrap();
         }
         assert!(partitions.find("u:ad").is_none());
-        partitions.remove("u:ada");
+        partitions.remove_of("u:ada", |_| true);
         assert_eq!(token(&partitions, "u:adam").as_deref(), Some("u:adam"));
         partitions.remove_all("a:");
         assert_eq!(partitions.about("").iter().map(|about| about.get()).collect::<Vec<_>>(), [r#""u:adam""#]);
