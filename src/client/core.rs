@@ -12,7 +12,7 @@ use crate::{
     error::{ConfigError, Error},
     protocol::{HttpClient, Provider, ReqwestClient, merged_claims},
     secret::Secret,
-    tokens::{CacheLimits, Grants, Partitions, Scopes, Tasks, Tokio},
+    tokens::{CacheLimits, CacheOwner, Grants, Partitions, Scopes, Tasks, Tokio},
 };
 
 /// How the names of partitions begin: those of accounts, of the application in one tenant, of one assertion.
@@ -153,14 +153,19 @@ impl Client {
     ///
     /// It holds refresh tokens in plain text. Encrypt it wherever it rests.
     pub fn export_cache(&self) -> Result<Secret, Error> {
-        self.0.partitions.export()
+        self.0.partitions.export(&self.owner())
     }
 
-    /// Replaces everything that is kept by what was exported, and says whether it could be read. If it could not, being broken or of another version, what is kept stays: then
-    /// people sign in again, and nothing else is lost.
+    /// Replaces everything that is kept by what was exported, and says whether it could be read. If it could not, being broken, of another version or exported by a client with another
+    /// client ID or authority, what is kept stays: then people sign in again, and nothing else is lost.
     #[must_use]
     pub fn import_cache(&self, exported: &Secret) -> bool {
-        self.0.partitions.import(exported.expose())
+        self.0.partitions.import(&self.owner(), exported.expose())
+    }
+
+    fn owner(&self) -> CacheOwner {
+        let config = self.0.provider.config();
+        CacheOwner { client_id: config.client_id().into(), authority: config.authority().name().into() }
     }
 
     /// A number that grows with every change of what is kept: if it is the same as after the last export, there is nothing to store.

@@ -245,6 +245,8 @@ async fn a_cache_moves_to_another_process() {
 
     let other = World::new();
     assert!(!other.client.import_cache(&"{}".into()));
+    let elsewhere = World::entra(TENANT, |config| config);
+    assert!(!elsewhere.client.import_cache(&exported) && elsewhere.client.accounts().is_empty());
     assert!(other.client.import_cache(&exported));
     assert_eq!(other.client.accounts(), std::slice::from_ref(&ada));
     assert_eq!(silent(&other, &ada, asks("x")).await.token().unwrap().expose(), "access-of-ada");

@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use super::{partitions::Partitions, record::GrantRecord};
+use serde::Deserialize as _;
+
+use super::{partitions::{CacheOwner, Partitions}, record::GrantRecord};
 use crate::{
     clock::{ManualClock, UnixTime},
     fuzzing::Parser,
@@ -17,10 +19,14 @@ fn exported_cache(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let cache = || Partitions::new(Arc::new(ManualClock::at(UnixTime::from_seconds(1_700_000_000))));
     let (first, second) = (cache(), cache());
-    if first.import(text) {
-        let exported = first.export().unwrap();
-        assert!(second.import(exported.expose()));
-        assert_eq!(second.export().unwrap(), exported);
+    // Whoever the text says that it is of.
+    let Ok(read) = serde_json::from_str::<serde_json::Value>(text) else { return };
+    let of = read.get("o").and_then(|of| CacheOwner::deserialize(of).ok());
+    let Some(of) = of else { return };
+    if first.import(&of, text) {
+        let exported = first.export(&of).unwrap();
+        assert!(second.import(&of, exported.expose()));
+        assert_eq!(second.export(&of).unwrap(), exported);
     }
 }
 

@@ -49,7 +49,7 @@ pub(crate) use {
     flight::{Tasks, Tokio},
     grants::{Grants, Renewal},
     key::Scopes,
-    partitions::Partitions,
+    partitions::{CacheOwner, Partitions},
     policy::{classification, is_without_grant},
     record::{GrantRecord, Person},
     refresher::refresh_with,

@@ -55,10 +55,21 @@ struct Entry {
     used: u64,
 }
 
+/// Whose tokens they are: those of one application at one provider are no use to another, and would be sent where they do not belong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CacheOwner {
+    #[serde(rename = "c")]
+    pub(crate) client_id: Box<str>,
+    #[serde(rename = "a")]
+    pub(crate) authority: Box<str>,
+}
+
 /// The text that a cache is exported as.
 #[derive(Serialize, Deserialize)]
 struct Exported<R> {
     v: u32,
+    #[serde(rename = "o")]
+    of: CacheOwner,
     #[serde(default = "Vec::new")]
     p: Vec<ExportedPartition<R>>,
 }
@@ -156,12 +167,12 @@ impl Partitions {
         self.state().changes
     }
 
-    /// Everything as one text.
+    /// Everything as one text, which says whose it is.
     ///
     /// # Errors
     ///
     /// `internal`: a record cannot be written.
-    pub(crate) fn export(&self) -> Result<Secret, Error> {
+    pub(crate) fn export(&self, of: &CacheOwner) -> Result<Secret, Error> {
         let state = self.state();
         let mut entries: Vec<&Entry> = state.entries.values().collect();
         entries.sort_by(|one, other| one.name.cmp(&other.name));
@@ -171,15 +182,15 @@ impl Partitions {
             e: entry.ends,
             r: &*entry.record,
         });
-        serde_json::to_string(&Exported { v: VERSION, p: partitions.collect() })
+        serde_json::to_string(&Exported { v: VERSION, of: of.clone(), p: partitions.collect() })
             .map(Secret::from)
             .map_err(|_| Error::new(ErrorKind::Internal, "the cache cannot be written as JSON"))
     }
 
-    /// Replaces everything by what was exported. A text that is broken or of another version changes nothing, and the answer is no.
-    pub(crate) fn import(&self, text: &str) -> bool {
+    /// Replaces everything by what was exported. A text that is broken, of another version or somebody else's changes nothing, and the answer is no.
+    pub(crate) fn import(&self, of: &CacheOwner, text: &str) -> bool {
         let Ok(read) = serde_json::from_str::<Exported<Box<RawValue>>>(text) else { return false };
-        if read.v != VERSION {
+        if read.v != VERSION || read.of != *of {
             return false;
         }
         let now = self.clock.now();
@@ -323,6 +334,10 @@ mod tests {
         partitions.record(name).and_then(|record| record.refresh_token().map(|token| token.expose().to_owned()))
     }
 
+    fn owner(client_id: &str, authority: &str) -> CacheOwner {
+        CacheOwner { client_id: client_id.into(), authority: authority.into() }
+    }
+
     fn about(text: &str) -> Box<RawValue> {
         RawValue::from_string(format!("{text:?}")).unwrap()
     }
@@ -392,21 +407,26 @@ mod tests {
         let (partitions, clock) = partitions(10);
         partitions.put("u:ada", about("ada"), record("r3fr35h")).unwrap();
         partitions.find_or_insert("o:1", Some(START + seconds(60)), || record("a553rt10n")).unwrap();
-        let text = partitions.export().unwrap();
+        let own = owner("app", "https://id.example");
+        let text = partitions.export(&own).unwrap();
         assert!(!format!("{text:?}").contains("r3fr35h"));
         let (other, _) = self::partitions(10);
         other.put("u:eve", about("eve"), record("x")).unwrap();
-        let before = other.export().unwrap();
+        let before = other.export(&own).unwrap();
         let newer = text.expose().replacen("\"v\":1", "\"v\":2", 1);
         for refused in ["", "{}", "null", &newer, &text.expose()[1..]] {
-            assert!(!other.import(refused));
-            assert_eq!(other.export().unwrap(), before);
+            assert!(!other.import(&own, refused));
+            assert_eq!(other.export(&own).unwrap(), before);
         }
-        assert!(other.import(text.expose()));
+        for (client_id, authority) in [("other", "https://id.example"), ("app", "https://evil.example")] {
+            assert!(!other.import(&owner(client_id, authority), text.expose()));
+            assert_eq!(other.export(&own).unwrap(), before);
+        }
+        assert!(other.import(&own, text.expose()));
         assert_eq!((token(&other, "u:ada").as_deref(), token(&other, "u:eve")), (Some("r3fr35h"), None));
-        assert_eq!(other.export().unwrap(), text);
+        assert_eq!(other.export(&own).unwrap(), text);
         clock.advance(seconds(60));
-        assert!(partitions.import(text.expose()));
+        assert!(partitions.import(&own, text.expose()));
         assert!(partitions.record("o:1").is_none(), "its time has come");
     }
 
@@ -415,8 +435,9 @@ mod tests {
         let (partitions, _) = partitions(10);
         partitions.put("u:ada", about("ada"), record("1")).unwrap();
         partitions.put("u:eve", about("eve"), record("2")).unwrap();
-        let text = partitions.export().unwrap().expose().replacen(r#""r":{"v":1"#, r#""r":{"v":9"#, 1);
-        assert!(partitions.import(&text));
+        let own = owner("app", "https://id.example");
+        let text = partitions.export(&own).unwrap().expose().replacen(r#""r":{"v":1"#, r#""r":{"v":9"#, 1);
+        assert!(partitions.import(&own, &text));
         assert_eq!((token(&partitions, "u:ada"), token(&partitions, "u:eve").as_deref()), (None, Some("2")));
     }
 }
