@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Acquired, core::Client};
 use crate::{
+    clock::UnixTime,
     config::{ResponseMode, SignInOptions},
     error::{Error, ErrorKind},
     protocol::{
@@ -41,13 +42,28 @@ pub struct AuthorizationFlow {
     max_age: Option<Duration>,
     #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
     auth_context: Option<String>,
+    #[serde(rename = "i")]
+    client_id: String,
+    #[serde(rename = "a")]
+    authority: String,
+    #[serde(rename = "e")]
+    expires_at: UnixTime,
 }
+
+/// As long as an attempt at the layer.
+const FLOW_LIFE: Duration = Duration::from_secs(600);
 
 impl AuthorizationFlow {
     /// Where to send the person.
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// When the answer comes too late: ten minutes after the start.
+    #[must_use]
+    pub fn expires_at(&self) -> UnixTime {
+        self.expires_at
     }
 
     /// What the answer carries as `state`: by it the flow can be found again. It proves nothing.
@@ -62,6 +78,7 @@ impl fmt::Debug for AuthorizationFlow {
         f.debug_struct("AuthorizationFlow")
             .field("redirect_uri", &self.redirect_uri)
             .field("scopes", &self.scopes)
+            .field("expires_at", &self.expires_at)
             .finish_non_exhaustive()
     }
 }
@@ -127,7 +144,9 @@ impl Client {
         let [state, nonce, verifier] = [random::<32>()?, random::<32>()?, random::<32>()?].map(|bytes| base64url(&bytes));
         let (verifier, nonce) = (Secret::from(verifier), Secret::from(nonce));
         let address = self.authorization_url(redirect_uri, &state, nonce.expose(), &verifier, options).await?;
-        let options = options.over(self.shared().provider.config().sign_in());
+        let shared = self.shared();
+        let config = shared.provider.config();
+        let options = options.over(config.sign_in());
         let scopes = self.with_openid_scopes(&Scopes::asked(&options.scopes)?)?;
         Ok(AuthorizationFlow {
             address,
@@ -138,6 +157,9 @@ impl Client {
             scopes,
             max_age: options.max_age,
             auth_context: options.auth_context,
+            client_id: config.client_id().to_owned(),
+            authority: config.authority().name().to_owned(),
+            expires_at: shared.clock.now() + FLOW_LIFE,
         })
     }
 
@@ -147,7 +169,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// `CallbackInvalid`, `StateMismatch`, `ResponseIssuerMismatch` if the answer is not one to this flow: nothing was sent then. What the provider answers (`AccessDenied`,
+    /// `CallbackInvalid`, `StateMismatch`, `ResponseIssuerMismatch` if the answer is not one to this flow, or the flow not one of this client ID and authority; `AttemptExpired` if it
+    /// comes later than [`AuthorizationFlow::expires_at`]: nothing was sent then. What the provider answers (`AccessDenied`,
     /// `InteractionRequired`, …), with nothing of the answer but its error. `TokenResponseInvalid` if there is no ID token although `openid` was asked for. Those of a token's checks;
     /// `ProviderUnreachable`.
     pub async fn complete(&self, flow: &AuthorizationFlow, answer: &str) -> Result<Acquired, Error> {
@@ -155,6 +178,13 @@ impl Client {
         let parameters = CallbackParameters::parse(answer.trim_start_matches('?').as_bytes())?;
         if flow.state.is_empty() {
             return Err(Error::new(ErrorKind::StateMismatch, "the flow has no `state`"));
+        }
+        let config = provider.config();
+        if flow.client_id != config.client_id() || flow.authority != config.authority().name() {
+            return Err(Error::new(ErrorKind::StateMismatch, "the flow was begun by another application or at another provider"));
+        }
+        if flow.expires_at <= self.shared().clock.now() {
+            return Err(Error::new(ErrorKind::AttemptExpired, "the answer came more than ten minutes after the start"));
         }
         let code = parameters.check(&flow.state, &*provider.metadata().await?, provider.config().authority())?;
         let grant = Grant::Code { code: code.secret(), verifier: Some(&flow.verifier), redirect_uri: &flow.redirect_uri };

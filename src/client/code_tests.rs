@@ -68,6 +68,16 @@ async fn nothing_is_sent_for_an_answer_to_another_flow() {
     stored["s"] = json!("");
     let without: AuthorizationFlow = serde_json::from_value(stored).unwrap();
     assert_eq!(world.client.complete(&without, "code=foo&state=").await.unwrap_err().kind(), ErrorKind::StateMismatch);
+    let right = format!("code=foo&state={}", begun.state());
+    for member in ["i", "a"] {
+        let mut stored = serde_json::to_value(&begun).unwrap();
+        stored[member] = json!("https://evil.example");
+        let other: AuthorizationFlow = serde_json::from_value(stored).unwrap();
+        assert_eq!(world.client.complete(&other, &right).await.unwrap_err().kind(), ErrorKind::StateMismatch);
+    }
+    assert_eq!(begun.expires_at(), NOW + seconds(600));
+    world.clock.advance(seconds(600));
+    assert_eq!(world.client.complete(&begun, &right).await.unwrap_err().kind(), ErrorKind::AttemptExpired);
     assert_eq!(world.calls(), 0);
 }
 
