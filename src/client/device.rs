@@ -39,6 +39,9 @@ pub struct DeviceFlow {
     scopes: Scopes,
     #[serde(rename = "p", default)]
     seen_pending: bool,
+    /// What the last answer asked for, once.
+    #[serde(rename = "r", default)]
+    retry_after: Duration,
 }
 
 /// What became of asking whether the person is done.
@@ -84,10 +87,10 @@ impl DeviceFlow {
         self.expires_at
     }
 
-    /// How long to wait before the next question. It grows where the provider asks for that.
+    /// How long to wait before the next question. It grows where the provider asks for that, and is once as long as its `Retry-After` says.
     #[must_use]
     pub fn interval(&self) -> Duration {
-        self.interval
+        self.interval.max(self.retry_after)
     }
 
     fn expired(&self, said: Option<&ProviderError>) -> Error {
@@ -106,7 +109,7 @@ impl fmt::Debug for DeviceFlow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeviceFlow")
             .field("expires_at", &self.expires_at)
-            .field("interval", &self.interval)
+            .field("interval", &self.interval())
             .finish_non_exhaustive()
     }
 }
@@ -133,12 +136,13 @@ impl Client {
             interval,
             scopes,
             seen_pending: false,
+            retry_after: Duration::ZERO,
         })
     }
 
     /// Asks once whether the person is done. Wait for [`DeviceFlow::interval`] before, each time.
     ///
-    /// A provider that cannot be reached means not yet, with twice the interval (at most a minute).
+    /// A provider that cannot be reached means not yet, with twice the interval (at most a minute), or the wait that it asked for (`Retry-After`).
     ///
     /// # Errors
     ///
@@ -155,19 +159,22 @@ impl Client {
             Err(error) => error,
         };
         let said = error.provider().map(|said| said.error.as_str()).unwrap_or_default();
+        let asked_to_wait = error.provider().and_then(|said| said.retry_after);
         match said {
             "authorization_pending" => flow.seen_pending = true,
-            "slow_down" => flow.interval = (flow.interval + SLOWER).min(LONGEST_WAIT.max(flow.interval)),
+            "slow_down" => flow.interval += SLOWER,
             "expired_token" | "code_expired" => return Err(flow.expired(error.provider())),
             // Entra's word for it.
             "authorization_declined" => {
                 return Err(Error::from_provider(ErrorKind::AccessDenied, error.provider().cloned().unwrap_or_default()));
             }
+            _ if error.kind() == ErrorKind::ProviderUnreachable && asked_to_wait.is_some() => {}
             _ if error.kind() == ErrorKind::ProviderUnreachable => {
                 flow.interval = (flow.interval * 2).min(LONGEST_WAIT.max(flow.interval))
             }
             _ => return Err(error),
         }
+        flow.retry_after = asked_to_wait.unwrap_or_default();
         Ok(DevicePoll::Pending)
     }
 
@@ -178,7 +185,7 @@ impl Client {
     /// As [`poll_device`](Self::poll_device).
     pub async fn complete_device(&self, mut flow: DeviceFlow) -> Result<Acquired, Error> {
         loop {
-            self.shared().tasks.pause(flow.interval).await;
+            self.shared().tasks.pause(flow.interval()).await;
             if let DevicePoll::Done(acquired) = self.poll_device(&mut flow).await? {
                 return Ok(acquired);
             }

@@ -36,6 +36,28 @@ async fn the_person_gets_a_code_and_the_device_tokens() {
     );
 }
 
+#[tokio::test]
+async fn the_provider_says_how_long_to_wait() {
+    let world = World::new();
+    let flow = begun(&world, 7200).await;
+    for _ in 0..13 {
+        world.next_is(400, json!({"error": "slow_down"}));
+    }
+    for (status, body) in [(429, json!({})), (503, json!({})), (429, pending())] {
+        world.next(move |_| {
+            let mut busy = answer(status, body);
+            busy.headers_mut().insert("retry-after", "300".parse().unwrap());
+            busy
+        });
+    }
+    world.next_is(400, pending());
+    world.next(|_| answer(200, person("ada", |_| ())));
+    world.client.complete_device(flow).await.unwrap();
+    let slower = (1..=14).map(|times| times * 5);
+    let expected: Vec<u64> = slower.chain([300, 300, 300, 70]).collect();
+    assert_eq!(*world.pauses.1.lock().unwrap(), expected);
+}
+
 /// MSAL-110
 #[tokio::test]
 async fn not_yet_is_not_remembered() {
