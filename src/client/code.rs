@@ -165,7 +165,8 @@ impl Client {
 
     /// Ends a sign-in with the provider's answer: the query of the request to the redirect address, or the form that was posted there.
     ///
-    /// The code is redeemed once, the ID token is verified completely and held to what was asked (nonce, `max_age`, authentication context), and the tokens are kept.
+    /// The code is redeemed once, the ID token is verified completely and held to what was asked (nonce, `max_age`, authentication context), and the tokens are kept: to the end, also if
+    /// the caller goes away.
     ///
     /// # Errors
     ///
@@ -187,14 +188,18 @@ impl Client {
             return Err(Error::new(ErrorKind::AttemptExpired, "the answer came more than ten minutes after the start"));
         }
         let code = parameters.check(&flow.state, &*provider.metadata().await?, provider.config().authority())?;
-        let grant = Grant::Code { code: code.secret(), verifier: Some(&flow.verifier), redirect_uri: &flow.redirect_uri };
-        let expectation = IdTokenExpectation {
-            nonce: Nonce::Sent(flow.nonce.expose()),
-            max_age: flow.max_age,
-            auth_context: flow.auth_context.as_deref(),
-            ..self.required()
-        };
-        self.redeem(grant, &flow.scopes, expectation).await
+        let (client, flow) = (self.clone(), flow.clone());
+        self.to_the_end(async move {
+            let grant = Grant::Code { code: code.secret(), verifier: Some(&flow.verifier), redirect_uri: &flow.redirect_uri };
+            let expectation = IdTokenExpectation {
+                nonce: Nonce::Sent(flow.nonce.expose()),
+                max_age: flow.max_age,
+                auth_context: flow.auth_context.as_deref(),
+                ..client.required()
+            };
+            client.redeem(grant, &flow.scopes, expectation).await
+        })
+        .await
     }
 
     /// The address of a sign-in whose `state`, `nonce` and verifier the caller makes and keeps: 22 to 128 unreserved characters each, random, used once.
@@ -255,9 +260,13 @@ impl Client {
     /// Nobody has checked here whose browser brought the code. Use [`complete`](Self::complete) where the sign-in began here.
     pub async fn redeem_code(&self, code: &BareCode) -> Result<Acquired, Error> {
         let scopes = self.with_openid_scopes(&Scopes::asked(&code.scopes)?)?;
-        let grant = Grant::Code { code: &code.code, verifier: code.verifier.as_ref(), redirect_uri: &code.redirect_uri };
-        let nonce = code.nonce.as_ref().map_or(Nonce::NotSent, |nonce| Nonce::Sent(nonce.expose()));
-        self.redeem(grant, &scopes, IdTokenExpectation { nonce, ..self.required() }).await
+        let (client, code) = (self.clone(), code.clone());
+        self.to_the_end(async move {
+            let grant = Grant::Code { code: &code.code, verifier: code.verifier.as_ref(), redirect_uri: &code.redirect_uri };
+            let nonce = code.nonce.as_ref().map_or(Nonce::NotSent, |nonce| Nonce::Sent(nonce.expose()));
+            client.redeem(grant, &scopes, IdTokenExpectation { nonce, ..client.required() }).await
+        })
+        .await
     }
 
     /// A code is for what was asked for; only Entra wants to be told again, for one resource (AADSTS28000). Tokens for the others come by refresh.

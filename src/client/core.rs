@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use tracing::Instrument as _;
+
 use super::{
     Account,
     refreshers::{ForApp, ForUser, OnBehalf},
@@ -9,7 +11,7 @@ use super::{
 use crate::{
     clock::{Clock, SystemClock},
     config::IdentityConfig,
-    error::{ConfigError, Error},
+    error::{ConfigError, Error, ErrorKind},
     protocol::{HttpClient, Provider, ReqwestClient, merged_claims},
     secret::Secret,
     tokens::{CacheLimits, CacheOwner, Grants, Partitions, Scopes, Tasks, Tokio},
@@ -86,6 +88,20 @@ impl Client {
 
     pub(super) fn shared(&self) -> &Shared {
         &self.0
+    }
+
+    /// Runs in a task of its own what must not be broken off with the caller: a code or a rotating refresh token is spent as soon as it is sent.
+    pub(super) async fn to_the_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (done, outcome) = tokio::sync::oneshot::channel();
+        let task = async move {
+            // The caller may be gone: what was obtained is kept by then.
+            let _ = done.send(work.await);
+        };
+        self.0.tasks.spawn(Box::pin(task.in_current_span()))?;
+        outcome.await.map_err(|_| Error::new(ErrorKind::Internal, "the task of an exchange was broken off"))?
     }
 
     /// Whether access tokens can be bound to a key of the client (proof of possession): no, tokens are bearer tokens.

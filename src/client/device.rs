@@ -153,10 +153,17 @@ impl Client {
             return Err(flow.expired(None));
         }
         let claims = self.own_claims()?;
-        let asked = Asked { scopes: "", resource: None, claims: claims.as_deref() };
-        let error = match shared.provider.tokens(Grant::DeviceCode(&flow.device_code), &asked).await {
-            Ok(answer) => return self.take(&answer, &flow.scopes, self.required()).await.map(DevicePoll::Done),
-            Err(error) => error,
+        let (client, device_code, scopes) = (self.clone(), flow.device_code.clone(), flow.scopes.clone());
+        let asking = self.to_the_end(async move {
+            let asked = Asked { scopes: "", resource: None, claims: claims.as_deref() };
+            match client.shared().provider.tokens(Grant::DeviceCode(&device_code), &asked).await {
+                Ok(answer) => client.take(&answer, &scopes, client.required()).await.map(Ok),
+                Err(refused) => Ok(Err(refused)),
+            }
+        });
+        let error = match asking.await? {
+            Ok(acquired) => return Ok(DevicePoll::Done(acquired)),
+            Err(refused) => refused,
         };
         let said = error.provider().map(|said| said.error.as_str()).unwrap_or_default();
         let asked_to_wait = error.provider().and_then(|said| said.retry_after);
@@ -178,7 +185,7 @@ impl Client {
         Ok(DevicePoll::Pending)
     }
 
-    /// Waits until the person is done, asking as often as the provider allows. To cancel, drop the future.
+    /// Waits until the person is done, asking as often as the provider allows. To cancel, drop the future; what comes for a question that is on its way is still kept.
     ///
     /// # Errors
     ///

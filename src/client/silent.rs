@@ -84,11 +84,15 @@ impl Client {
     ) -> Result<Acquired, Error> {
         let scopes = self.with_openid_scopes(&Scopes::asked(scopes)?)?;
         let claims = self.own_claims()?;
-        let asked = Asked { scopes: scopes.as_str(), resource: None, claims: claims.as_deref() };
-        let mut answer = self.shared().provider.tokens(Grant::RefreshToken(refresh_token), &asked).await?;
-        // A provider that does not rotate says nothing: the token stays the one.
-        answer.refresh_token.get_or_insert_with(|| refresh_token.clone());
-        self.take(&answer, &scopes, IdTokenExpectation { nonce: Nonce::Renewal(None), ..self.required() }).await
+        let (client, refresh_token) = (self.clone(), refresh_token.clone());
+        self.to_the_end(async move {
+            let asked = Asked { scopes: scopes.as_str(), resource: None, claims: claims.as_deref() };
+            let mut answer = client.shared().provider.tokens(Grant::RefreshToken(&refresh_token), &asked).await?;
+            // A provider that does not rotate says nothing: the token stays the one.
+            answer.refresh_token.get_or_insert(refresh_token);
+            client.take(&answer, &scopes, IdTokenExpectation { nonce: Nonce::Renewal(None), ..client.required() }).await
+        })
+        .await
     }
 
     /// Exchanges somebody's user name and password for tokens (RFC 6749 section 4.3).
@@ -110,8 +114,13 @@ impl Client {
     ) -> Result<Acquired, Error> {
         let scopes = self.with_openid_scopes(&Scopes::asked(scopes)?)?;
         let claims = self.own_claims()?;
-        let asked = Asked { scopes: scopes.as_str(), resource: None, claims: claims.as_deref() };
-        let answer = self.shared().provider.tokens(Grant::Password { username, password }, &asked).await?;
-        self.take(&answer, &scopes, self.required()).await
+        let (client, username, password) = (self.clone(), username.to_owned(), password.clone());
+        self.to_the_end(async move {
+            let asked = Asked { scopes: scopes.as_str(), resource: None, claims: claims.as_deref() };
+            let grant = Grant::Password { username: &username, password: &password };
+            let answer = client.shared().provider.tokens(grant, &asked).await?;
+            client.take(&answer, &scopes, client.required()).await
+        })
+        .await
     }
 }

@@ -203,6 +203,43 @@ async fn a_thousand_callers_make_one_request() {
     assert_eq!(world.calls(), 2);
 }
 
+#[tokio::test]
+async fn a_caller_that_goes_away_loses_nothing() {
+    let world = Arc::new(World::new());
+    let begun = world.client.initiate("https://app.example/cb", &SignInOptions::new()).await.unwrap();
+    let device = {
+        world.next_is(200, json!({
+            "device_code": "d", "user_code": "u", "verification_uri": "https://id.example/device", "expires_in": 900,
+        }));
+        world.client.begin_device(["x"]).await.unwrap()
+    };
+    let nonce = parameter(begun.address(), "nonce");
+    for number in 0..4 {
+        let nonce = Some(nonce.clone()).filter(|_| number == 0);
+        world.next(move |_| {
+            answer(200, person(&format!("person-{number}"), |claims| nonce.into_iter().for_each(|nonce| claims["nonce"] = json!(nonce))))
+        });
+        world.http.hold();
+        let (caller, begun, mut device) = (Arc::clone(&world), begun.clone(), device.clone());
+        let caller = tokio::spawn(async move {
+            let client = &caller.client;
+            let code = BareCode::new("c0de", "https://app.example/cb");
+            match number {
+                0 => drop(client.complete(&begun, &format!("code=c&state={}", begun.state())).await),
+                1 => drop(client.redeem_code(&code).await),
+                2 => drop(client.import_refresh_token(&"theirs".into(), ["x"]).await),
+                _ => drop(client.poll_device(&mut device).await),
+            }
+        });
+        settle().await;
+        caller.abort();
+        assert!(caller.await.unwrap_err().is_cancelled());
+        world.http.release();
+        settle().await;
+        assert_eq!(world.client.accounts().len(), number + 1);
+    }
+}
+
 /// MSAL-081
 #[tokio::test]
 async fn accounts_are_found_by_name_in_any_case() {
