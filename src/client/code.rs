@@ -172,8 +172,7 @@ impl Client {
     ///
     /// `CallbackInvalid`, `StateMismatch`, `ResponseIssuerMismatch` if the answer is not one to this flow, or the flow not one of this client ID and authority; `AttemptExpired` if it
     /// comes later than [`AuthorizationFlow::expires_at`]: nothing was sent then. What the provider answers (`AccessDenied`,
-    /// `InteractionRequired`, …), with nothing of the answer but its error. `TokenResponseInvalid` if there is no ID token although `openid` was asked for. Those of a token's checks;
-    /// `ProviderUnreachable`.
+    /// `InteractionRequired`, …), with nothing of the answer but its error. `TokenResponseInvalid` if there is no ID token. Those of a token's checks; `ProviderUnreachable`.
     pub async fn complete(&self, flow: &AuthorizationFlow, answer: &str) -> Result<Acquired, Error> {
         let provider = &self.shared().provider;
         let parameters = CallbackParameters::parse(answer.trim_start_matches('?').as_bytes())?;
@@ -252,8 +251,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// What the provider answers (`InvalidGrant`, …); `TokenResponseInvalid` if there is no ID token although `openid` was asked for: see
-    /// [`with_openid_scopes`](crate::IdentityConfig::with_openid_scopes). Those of a token's checks; `ProviderUnreachable`.
+    /// What the provider answers (`InvalidGrant`, …); `TokenResponseInvalid` if there is no ID token; those of a token's checks; `ProviderUnreachable`.
     ///
     /// # Security
     ///
@@ -275,10 +273,11 @@ impl Client {
         let provider = &self.shared().provider;
         let again = if provider.config().authority().is_microsoft() { of_one_resource(scopes) } else { String::new() };
         let answer = provider.tokens(grant, &Asked { scopes: &again, resource: None, claims: claims.as_deref() }).await?;
-        if answer.id_token.is_none() && scopes.iter().any(|scope| scope == "openid") {
+        // No configuration leaves `openid` out.
+        if answer.id_token.is_none() {
             return Err(Error::new(
                 ErrorKind::TokenResponseInvalid,
-                "the token answer has no ID token, although `openid` was asked for (OpenID Connect Core section 3.1.3.3)",
+                "the token answer has no ID token, although `openid` is asked for (OpenID Connect Core section 3.1.3.3)",
             ));
         }
         self.take(&answer, scopes, expectation).await
