@@ -113,6 +113,9 @@ async fn a_sign_in_elsewhere_has_to_be_as_strong() {
         strong(&world);
         let signed_in = world.client.acquire_by_password("ada", &"pa55".into(), ["x"]).await;
         assert_eq!(signed_in.err().map(|error| error.kind()), kind);
+        world.next_is(200, json!({"access_token": "bare", "token_type": "Bearer"}));
+        let unknown = world.client.acquire_by_password("ada", &"pa55".into(), ["x"]).await;
+        assert_eq!(unknown.unwrap_err().kind(), ErrorKind::TokenResponseInvalid, "nothing says how strong it was");
         assert_eq!(world.client.accounts().len(), usize::from(kind.is_none()));
     }
 }
