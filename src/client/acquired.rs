@@ -13,22 +13,29 @@ use crate::{
 /// Tokens of a person, verified and kept.
 #[derive(Clone)]
 pub struct Acquired {
-    account: Option<Account>,
+    account: Option<Box<Account>>,
     token: Option<AccessToken>,
     claims: Option<Box<str>>,
+    refresh_token: Option<Secret>,
 }
 
 impl Acquired {
     /// Whose tokens they are: what [`Client::acquire_silent`] finds them by from now on. `None` if the provider gave no ID token; then nothing is kept.
     #[must_use]
     pub fn account(&self) -> Option<&Account> {
-        self.account.as_ref()
+        self.account.as_deref()
     }
 
     /// The access token. B2C gives none for a sign-in alone.
     #[must_use]
     pub fn token(&self) -> Option<&AccessToken> {
         self.token.as_ref()
+    }
+
+    /// The refresh token, where there is no [`account`](Self::account) that it is kept with.
+    #[must_use]
+    pub fn refresh_token(&self) -> Option<&Secret> {
+        self.refresh_token.as_ref()
     }
 
     /// The claims of the verified ID token.
@@ -89,7 +96,7 @@ impl Client {
                 ));
             }
             let token = AccessToken::not_kept(&TokenRequest::of_scopes(scopes.clone()), issued(answer), now);
-            return Ok(Acquired { account: None, token, claims: None });
+            return Ok(Acquired { account: None, token, claims: None, refresh_token: answer.refresh_token.clone() });
         };
         let is_microsoft = shared.provider.config().authority().is_microsoft();
         let client_info = answer.client_info.as_deref().filter(|_| is_microsoft).and_then(ClientInfo::parse);
@@ -118,6 +125,6 @@ impl Client {
         };
         let access_token = record.sign_in_token();
         shared.partitions.put(&partition, account.to_raw()?, record)?;
-        Ok(Acquired { account: Some(account), token: access_token, claims: Some(text) })
+        Ok(Acquired { account: Some(Box::new(account)), token: access_token, claims: Some(text), refresh_token: None })
     }
 }

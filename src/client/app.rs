@@ -60,7 +60,7 @@ impl Client {
         if assertion.is_empty() {
             return Err(Error::new(ErrorKind::RequestInvalid, "there is no assertion to act on"));
         }
-        let digest = base64url(digest::digest(&SHA256, assertion.expose().as_bytes()).as_ref());
+        let digest = fingerprint(assertion);
         let ends = end_of(assertion).unwrap_or_else(|| shared.clock.now() + UNSTATED_LIFE);
         let grant = shared.partitions.find_or_insert(&format!("{ASSERTIONS}{digest}"), Some(ends), || {
             GrantRecord::without_sign_in(self.person(&digest, None), assertion.clone())
@@ -91,10 +91,15 @@ impl Client {
     }
 
     /// Whose record it is: nobody's who could sign in.
-    fn person(&self, name: &str, tenant: Option<&str>) -> Person {
+    pub(super) fn person(&self, name: &str, tenant: Option<&str>) -> Person {
         let iss = self.shared().provider.config().authority().name().to_owned();
         Person { iss, sub: name.to_owned(), tid: tenant.map(str::to_owned), oid: None }
     }
+}
+
+/// A name for a secret that tells nothing about it.
+pub(super) fn fingerprint(secret: &Secret) -> String {
+    base64url(digest::digest(&SHA256, secret.expose().as_bytes()).as_ref())
 }
 
 /// When a JWT says that it ends. Nothing in it is believed beyond how long to remember it.

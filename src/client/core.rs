@@ -17,10 +17,11 @@ use crate::{
     tokens::{CacheLimits, CacheOwner, Grants, Partitions, Scopes, Tasks, Tokio},
 };
 
-/// How the names of partitions begin: those of accounts, of the application in one tenant, of one assertion.
+/// How the names of partitions begin: those of accounts, of the application in one tenant, of one assertion, of one imported refresh token.
 pub(super) const USERS: &str = "u:";
 pub(super) const APPS: &str = "a:";
 pub(super) const ASSERTIONS: &str = "o:";
+pub(super) const IMPORTS: &str = "i:";
 
 /// One application at one provider. Cloning it is cheap; clones share everything.
 #[derive(Clone)]

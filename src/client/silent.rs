@@ -1,12 +1,21 @@
 //! Tokens without anybody being asked.
 
-use super::{Account, Acquired, core::Client};
+use std::time::Duration;
+
+use super::{
+    Account, Acquired,
+    app::fingerprint,
+    core::{Client, IMPORTS},
+};
 use crate::{
     error::{Error, ErrorKind},
     protocol::{Asked, Grant, IdTokenExpectation, Nonce},
     secret::Secret,
-    tokens::{AccessToken, Scopes, TokenRequest},
+    tokens::{AccessToken, GrantRecord, Scopes, TokenRequest, is_passing},
 };
+
+/// How long is remembered what took the place of a refresh token whose import did not end with an account.
+const IMPORT_LIFE: Duration = Duration::from_secs(24 * 3600);
 
 /// What became of a silent acquisition.
 #[derive(Clone, Debug)]
@@ -74,6 +83,13 @@ impl Client {
 
     /// Redeems a refresh token that was obtained elsewhere, by the same application, and keeps what it brings.
     ///
+    /// A provider that rotates refresh tokens gives another one, and takes this one no more:
+    ///
+    /// - if it gave no ID token, there is no account to keep it with: [`Acquired::refresh_token`] has it. Store it in the place of the old one;
+    /// - if this fails for a passing reason after the exchange, call it again with the same refresh token: the new one is remembered for a day, and sent.
+    ///
+    /// It is done to the end, also if the caller goes away.
+    ///
     /// # Errors
     ///
     /// `InvalidGrant` and the like if the provider refuses it; those of a token's checks; `ProviderUnreachable`.
@@ -86,13 +102,46 @@ impl Client {
         let claims = self.own_claims()?;
         let (client, refresh_token) = (self.clone(), refresh_token.clone());
         self.to_the_end(async move {
-            let asked = Asked { scopes: scopes.as_str(), resource: None, claims: claims.as_deref() };
-            let mut answer = client.shared().provider.tokens(Grant::RefreshToken(&refresh_token), &asked).await?;
-            // A provider that does not rotate says nothing: the token stays the one.
-            answer.refresh_token.get_or_insert(refresh_token);
-            client.take(&answer, &scopes, IdTokenExpectation { nonce: Nonce::Renewal(None), ..client.required() }).await
+            let name = fingerprint(&refresh_token);
+            let partition = format!("{IMPORTS}{name}");
+            let outcome = client.import(refresh_token, &name, &partition, &scopes, claims.as_deref()).await;
+            let is_settled = match &outcome {
+                Ok(acquired) => acquired.account().is_some(),
+                Err(error) => !is_passing(error),
+            };
+            if is_settled {
+                client.shared().partitions.remove_of(&partition, |_| true);
+            }
+            outcome
         })
         .await
+    }
+
+    /// Sends what has taken the refresh token's place by now, and remembers what takes that one's before anything else can fail.
+    async fn import(
+        &self,
+        refresh_token: Secret,
+        name: &str,
+        partition: &str,
+        scopes: &Scopes,
+        claims: Option<&str>,
+    ) -> Result<Acquired, Error> {
+        let shared = self.shared();
+        let earlier = shared.partitions.record(partition);
+        let refresh_token = earlier.and_then(|record| record.refresh_token().cloned()).unwrap_or(refresh_token);
+        let asked = Asked { scopes: scopes.as_str(), resource: None, claims };
+        let mut answer = shared.provider.tokens(Grant::RefreshToken(&refresh_token), &asked).await?;
+        match &answer.refresh_token {
+            Some(next) => {
+                let ends = shared.clock.now() + IMPORT_LIFE;
+                shared.partitions.remove_of(partition, |_| true);
+                let record = || GrantRecord::without_sign_in(self.person(name, None), next.clone());
+                shared.partitions.find_or_insert(partition, Some(ends), record)?;
+            }
+            // A provider that does not rotate says nothing: the token stays the one.
+            None => answer.refresh_token = Some(refresh_token),
+        }
+        self.take(&answer, scopes, IdTokenExpectation { nonce: Nonce::Renewal(None), ..self.required() }).await
     }
 
     /// Exchanges somebody's user name and password for tokens (RFC 6749 section 4.3).

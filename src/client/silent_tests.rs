@@ -208,16 +208,22 @@ async fn a_caller_that_goes_away_loses_nothing() {
     let world = Arc::new(World::new());
     let begun = world.client.initiate("https://app.example/cb", &SignInOptions::new()).await.unwrap();
     let device = {
-        world.next_is(200, json!({
-            "device_code": "d", "user_code": "u", "verification_uri": "https://id.example/device", "expires_in": 900,
-        }));
+        world.next_is(
+            200,
+            json!({
+                "device_code": "d", "user_code": "u", "verification_uri": "https://id.example/device", "expires_in": 900,
+            }),
+        );
         world.client.begin_device(["x"]).await.unwrap()
     };
     let nonce = parameter(begun.address(), "nonce");
     for number in 0..4 {
         let nonce = Some(nonce.clone()).filter(|_| number == 0);
         world.next(move |_| {
-            answer(200, person(&format!("person-{number}"), |claims| nonce.into_iter().for_each(|nonce| claims["nonce"] = json!(nonce))))
+            answer(
+                200,
+                person(&format!("person-{number}"), |claims| nonce.into_iter().for_each(|nonce| claims["nonce"] = json!(nonce))),
+            )
         });
         world.http.hold();
         let (caller, begun, mut device) = (Arc::clone(&world), begun.clone(), device.clone());
@@ -312,6 +318,38 @@ async fn a_refresh_token_of_elsewhere_becomes_an_account() {
     let bare = world.client.import_refresh_token(&"theirs".into(), ["x"]).await.unwrap();
     assert!(bare.account().is_none() && bare.token().unwrap().expose() == "bare" && bare.claims::<Value>().is_err());
     assert_eq!(world.client.accounts().len(), 1);
+}
+
+#[tokio::test]
+async fn an_imported_refresh_token_that_was_spent_is_followed_by_its_successor() {
+    let world = World::with(|config| config.with_user_info(UserInfo::AtSignIn));
+    let rotated = |number: u32| {
+        let mut tokens = person("ada", |_| ());
+        tokens["refresh_token"] = json!(format!("r-{number}"));
+        tokens
+    };
+    world.next_is(200, json!({"access_token": "bare", "token_type": "Bearer", "refresh_token": "theirs-2"}));
+    let bare = world.client.import_refresh_token(&"theirs".into(), ["x"]).await.unwrap();
+    assert_eq!(bare.refresh_token().unwrap().expose(), "theirs-2");
+    assert!(!format!("{bare:?} {:?}", world.client).contains("theirs"));
+    world.next(move |form| {
+        assert_eq!(form["refresh_token"], "theirs-2", "whether or not it was stored");
+        answer(200, rotated(1))
+    });
+    world.next_is(503, json!({}));
+    let error = world.client.import_refresh_token(&"theirs".into(), ["x"]).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::ProviderUnreachable | ErrorKind::UserInfoFailed), "{error}");
+    world.next(move |form| {
+        assert_eq!(form["refresh_token"], "r-1");
+        answer(200, rotated(2))
+    });
+    world.next_is(200, json!({"sub": "ada"}));
+    let ada = world.client.import_refresh_token(&"theirs".into(), ["x"]).await.unwrap();
+    assert!(ada.refresh_token().is_none());
+    silent(&world, ada.account().unwrap(), asks("y")).await.token().unwrap();
+    assert_eq!(world.last()["refresh_token"], "r-2");
+    let exported = world.client.export_cache().unwrap();
+    assert!(!exported.expose().contains("r-1") && !exported.expose().contains("theirs"), "nothing is left of it");
 }
 
 #[tokio::test]

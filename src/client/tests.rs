@@ -17,7 +17,7 @@ use super::*;
 use crate::{
     authority::Authority,
     clock::{Clock as _, ManualClock},
-    config::{ClientCredential, IdentityConfig, SignInOptions},
+    config::{ClientCredential, IdentityConfig, SignInOptions, UserInfo},
     error::{Error, ErrorKind},
     protocol::testing::{CLIENT_ID, FakeHttp, ISSUER, NOW, Signer, answer, document, header, key_set, published, settle},
     secret::{Secret, base64url},

@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use serde::Deserialize as _;
 
-use super::{partitions::{CacheOwner, Partitions}, record::GrantRecord};
+use super::{
+    partitions::{CacheOwner, Partitions},
+    record::GrantRecord,
+};
 use crate::{
     clock::{ManualClock, UnixTime},
     fuzzing::Parser,

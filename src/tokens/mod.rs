@@ -50,7 +50,7 @@ pub(crate) use {
     grants::{Grants, Renewal},
     key::Scopes,
     partitions::{CacheOwner, Partitions},
-    policy::{classification, is_without_grant},
+    policy::{classification, is_passing, is_without_grant},
     record::{GrantRecord, Person},
     refresher::refresh_with,
     seams::{GrantId, GrantRef, GrantStore, Identity, Issued, RefreshRequest, Refreshed, Refresher},

@@ -129,7 +129,7 @@ pub(super) fn as_seen(error: Error) -> Error {
 }
 
 /// Whether a token that is still valid may be served after this failure to get a newer one.
-pub(super) fn is_passing(error: &Error) -> bool {
+pub(crate) fn is_passing(error: &Error) -> bool {
     refusal(error) == Refusal::Passing && !matches!(error.kind(), ErrorKind::SessionEnded | ErrorKind::AccessDenied)
 }
 
