@@ -84,7 +84,7 @@ async fn a_token_is_kept_for_what_was_granted_not_for_what_was_asked() {
     assert_eq!((token.source(), token.missing_scopes().count(), world.provider.calls()), (TokenSource::Cache, 0, 2));
 }
 
-/// C-157
+/// C-157, MSAL-100
 #[tokio::test]
 async fn scopes_that_were_not_granted_are_named() {
     let world = World::new();

@@ -9,11 +9,11 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tower_identity::{
-    Error, Tokens, User,
-    dev::{Consent, DevClient, DevProviderBuilder, Endpoint, Failure, RefreshTokens, SpoilCallback},
+    Error, IdentityConfig, Tokens, User,
+    dev::{Consent, DevClient, DevProviderBuilder, DevTenant, Endpoint, Failure, RefreshTokens, SpoilCallback},
 };
 
-use crate::{app::App, browser::html::Form, raw::Raw};
+use crate::{app::App, browser::html::Form, entra_app::app_with_routes, raw::Raw};
 
 async fn mail(tokens: Tokens) -> Result<Json<Value>, Error> {
     let token = tokens.for_user(["mail.read"]).await?;
@@ -147,4 +147,31 @@ async fn the_link_of_somebody_else_asks_for_nothing() {
     let asked = app.provider.last_request(Endpoint::Authorization).unwrap();
     assert!(!asked.parameter("scope").unwrap().contains("mail.read"), "ten minutes later it is a link to sign in");
     assert_eq!(Raw::of(&app).open(&link, "").await.status, StatusCode::SEE_OTHER);
+}
+
+/// MSAL-101
+#[tokio::test]
+async fn at_entra_the_person_is_not_asked_again_who_they_are() {
+    let tasks = async |tokens: Tokens| -> Result<String, Error> {
+        Ok(tokens.for_user(["api://tasks/Tasks.Read"]).await?.scopes().collect::<Vec<_>>().join(" "))
+    };
+    for (tenant, person, hint, home) in [
+        (DevTenant::CONTOSO.id(), "ada", "ada@contoso.onmicrosoft.com", "organizations"),
+        ("common", "mary", "mary@outlook.example", "consumers"),
+    ] {
+        let settings = |config: IdentityConfig| if tenant == "common" { config.with_any_tenant() } else { config };
+        let app = app_with_routes(tenant, settings, |router| router.route("/tasks", get(tasks))).await;
+        app.provider.sign_in_as(person).unwrap();
+        let mut tab = app.browser().tab();
+        tab.open(app.at("/me")).await;
+        let page = tab.open(app.at("/tasks?list=1")).await;
+        assert_eq!((page.status, page.url.query()), (StatusCode::OK, Some("list=1")), "{}", page.body);
+        assert!(page.body.contains("Tasks.Read"), "{}", page.body);
+        let asked = app.provider.last_request(Endpoint::Authorization).unwrap();
+        let scopes: Vec<_> = asked.parameter("scope").unwrap().split(' ').collect();
+        for scope in ["openid", "profile", "offline_access", "api://tasks/Tasks.Read"] {
+            assert!(scopes.contains(&scope), "{scopes:?}");
+        }
+        assert_eq!((asked.parameter("login_hint"), asked.parameter("domain_hint")), (Some(hint), Some(home)));
+    }
 }
