@@ -45,8 +45,10 @@ impl NodeProcess {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let address = lines.map_while(Result::ok).find_map(|line| Some(line.split_once("listening on ")?.1.to_owned()));
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let address = lines.find_map(|line| Some(line.split_once("listening on ")?.1.to_owned()));
+        // Nobody reads on; the node must not stop because of that.
+        std::thread::spawn(move || lines.for_each(drop));
         Self { process, address: address.expect("the node does not listen") }
     }
 

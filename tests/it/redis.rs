@@ -92,8 +92,8 @@ pub async fn store_at(port: u16) -> RedisStore<Pool> {
     let config = Config::from_url(&format!("redis://127.0.0.1:{port}")).unwrap();
     let performance = PerformanceConfig { default_command_timeout: Duration::from_secs(2), ..PerformanceConfig::default() };
     let pool = Pool::new(config, Some(performance), None, None, 2).unwrap();
-    pool.connect();
-    pool.wait_for_connect().await.unwrap();
+    // Not `connect` and then `wait_for_connect`: that waits for ever if the connection is there before it begins to wait.
+    pool.init().await.unwrap();
     RedisStore::new(pool)
 }
 
