@@ -11,7 +11,7 @@ use crate::{
     error::{Error, ErrorKind},
     protocol::{
         Asked, AuthorizationRequest, CallbackParameters, Grant, IdTokenExpectation, Nonce, claims_request, code_challenge,
-        merged_claims,
+        merged_claims, of_first_resource,
     },
     secret::{self, Secret, base64url, random},
     tokens::Scopes,
@@ -271,7 +271,11 @@ impl Client {
     async fn redeem(&self, grant: Grant<'_>, scopes: &Scopes, expectation: IdTokenExpectation<'_>) -> Result<Acquired, Error> {
         let claims = self.own_claims()?;
         let provider = &self.shared().provider;
-        let again = if provider.config().authority().is_microsoft() { of_one_resource(scopes) } else { String::new() };
+        let again = if provider.config().authority().is_microsoft() {
+            of_first_resource(&scopes.iter().collect::<Vec<_>>()).join(" ")
+        } else {
+            String::new()
+        };
         let answer = provider.tokens(grant, &Asked { scopes: &again, resource: None, claims: claims.as_deref() }).await?;
         // No configuration leaves `openid` out.
         if answer.id_token.is_none() {
@@ -282,13 +286,4 @@ impl Client {
         }
         self.take(&answer, scopes, expectation).await
     }
-}
-
-/// The scopes of the first right's resource, which is what stands before the last slash, and those that are no rights.
-fn of_one_resource(scopes: &Scopes) -> String {
-    let resource = |right: &str| right.rsplit_once('/').map(|(resource, _)| resource.to_owned());
-    let first = scopes.rights().next().map(resource);
-    let rights: Vec<&str> = scopes.rights().collect();
-    let asked = |scope: &&str| !rights.contains(scope) || first.as_ref() == Some(&resource(scope));
-    scopes.iter().filter(asked).collect::<Vec<_>>().join(" ")
 }

@@ -191,7 +191,7 @@ impl Flow {
         let redirect_uri = self.config.redirect_uri().as_str();
         let mut answer = match attempt.policy {
             // An errand asked for no more than to learn whose it was.
-            Some(_) => provider.redeem_bare_code(code, &verifier, redirect_uri).await?,
+            Some(_) => provider.redeem_code_for_identity(code, &verifier, redirect_uri).await?,
             None => provider.redeem_code(code, &verifier, redirect_uri).await?,
         };
         let client_info = self.client_info(&answer);

@@ -81,7 +81,7 @@ impl Start {
 
 impl Flow {
     /// The sign-in path. `?return_to=` is read (security rules 1 and 3), and `account=other`, which asks for the provider's account picker: otherwise it would sign the
-    /// person in with the account again that was just turned away.
+    /// person in with the account again that was just turned away. A `wish` counts for the session that it was made for.
     pub(super) async fn sign_in(&self, asked: Asked<'_>) -> Reply {
         let return_path = self.asked_return_path(asked);
         if asked.method != http::Method::GET {

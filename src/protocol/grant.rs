@@ -95,6 +95,15 @@ pub(crate) fn grant_request(
     request(metadata, client, form)
 }
 
+/// The scopes of the first resource that is named, and those of OpenID Connect: an access token of Microsoft's is for one resource.
+pub(crate) fn of_first_resource<'s>(scopes: &[&'s str]) -> Vec<&'s str> {
+    let is_openid = |scope: &str| matches!(scope, "openid" | "profile" | "email" | "offline_access");
+    // `https://api.example/read`, `api://id/read`; a scope without a resource before it is Graph's.
+    let resource = |scope: &'s str| scope.rsplit_once('/').map(|(resource, _)| resource);
+    let first = scopes.iter().copied().find(|scope| !is_openid(scope)).map(resource);
+    scopes.iter().copied().filter(|scope| is_openid(scope) || Some(resource(scope)) == first).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -197,5 +206,17 @@ mod tests {
         let client = Client { id: "id", proof: &Proof::Nothing };
         let outcome = grant_request(&metadata(|_| ()), client, Grant::RefreshToken(&Secret::default()), &Asked::default());
         assert_eq!(outcome.unwrap_err().kind(), ErrorKind::NoRefreshToken);
+    }
+
+    /// AADSTS28000
+    #[test]
+    fn a_code_is_redeemed_for_one_resource() {
+        let scopes = ["openid", "api://tasks/read", "User.Read", "api://tasks/write", "https://b.example/x", "offline_access"];
+        assert_eq!(of_first_resource(&scopes), ["openid", "api://tasks/read", "api://tasks/write", "offline_access"]);
+        assert_eq!(
+            of_first_resource(&["openid", "User.Read", "api://tasks/read", "Mail.Read"]),
+            ["openid", "User.Read", "Mail.Read"]
+        );
+        assert_eq!(of_first_resource(&["openid", "profile"]), ["openid", "profile"]);
     }
 }

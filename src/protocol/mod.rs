@@ -48,7 +48,7 @@ pub(crate) use self::{
     claims_request::claims_request,
     client_info::ClientInfo,
     device::DeviceAnswer,
-    grant::{Asked, Grant},
+    grant::{Asked, Grant, of_first_resource},
     graph::is_overage,
     id_token::{IdTokenExpectation, Nonce, VerifiedIdToken},
     logout::EndSession,

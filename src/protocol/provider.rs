@@ -18,7 +18,7 @@ use super::{
     credential::Credentials,
     device::{self, DeviceAnswer},
     discovery::Discovery,
-    grant::{Asked, Grant, grant_request},
+    grant::{Asked, Grant, grant_request, of_first_resource},
     http::HttpClient,
     id_token::{self, IdTokenExpectation, VerifiedIdToken},
     json::Object,
@@ -125,7 +125,7 @@ impl Provider {
     /// # Errors
     ///
     /// As [`redeem_code`](Self::redeem_code).
-    pub(crate) async fn redeem_bare_code(
+    pub(crate) async fn redeem_code_for_identity(
         &self,
         code: &Code,
         verifier: &Secret,
@@ -338,15 +338,6 @@ impl fmt::Debug for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Provider").field("authority", &self.authority.name()).finish_non_exhaustive()
     }
-}
-
-/// The scopes of the first resource that is named, and those of OpenID Connect: an access token of Microsoft's is for one resource.
-fn of_first_resource<'s>(scopes: &[&'s str]) -> Vec<&'s str> {
-    let is_openid = |scope: &str| matches!(scope, "openid" | "profile" | "email" | "offline_access");
-    // `https://api.example/read`, `api://id/read`; a scope without a resource before it is Graph's.
-    let resource = |scope: &'s str| scope.rsplit_once('/').map(|(resource, _)| resource);
-    let first = scopes.iter().copied().find(|scope| !is_openid(scope)).map(resource);
-    scopes.iter().copied().filter(|scope| is_openid(scope) || Some(resource(scope)) == first).collect()
 }
 
 #[cfg(test)]
@@ -739,17 +730,5 @@ mod tests {
         let clock = ManualClock::at(NOW);
         let provider = Provider::new(config().build().unwrap(), http, Arc::new(clock));
         assert_eq!(format!("{provider:?}"), r#"Provider { authority: "https://id.example", .. }"#);
-    }
-
-    /// AADSTS28000
-    #[test]
-    fn a_code_is_redeemed_for_one_resource() {
-        let scopes = ["openid", "api://tasks/read", "User.Read", "api://tasks/write", "https://b.example/x", "offline_access"];
-        assert_eq!(of_first_resource(&scopes), ["openid", "api://tasks/read", "api://tasks/write", "offline_access"]);
-        assert_eq!(
-            of_first_resource(&["openid", "User.Read", "api://tasks/read", "Mail.Read"]),
-            ["openid", "User.Read", "Mail.Read"]
-        );
-        assert_eq!(of_first_resource(&["openid", "profile"]), ["openid", "profile"]);
     }
 }
