@@ -6,7 +6,8 @@
 //! - [`User`] is who is signed in, [`Tokens`] gets access tokens for them.
 //! - [`require_login`] guards a part of an application, also by role; [`Challenge`] asks for another sign-in from inside a handler.
 //! - [`client`] gets tokens without any web application: for daemons, devices, command lines.
-//! - [`Error`] has a stable reason code, one message for the person and one for the log.
+//! - [`outgoing`] calls APIs with the token that is for them.
+//! - [`Error`] has a stable reason code, one message for the person and one for the log; passed on from a handler it becomes the sign-in that mends it.
 //!
 //! ```
 //! # #[cfg(feature = "axum")]

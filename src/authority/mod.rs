@@ -113,7 +113,6 @@ impl Authority {
     }
 
     /// Whether it is AD FS.
-    #[allow(dead_code, reason = "for tokens of other tenants, assertions and B2C policies, which the flow does not serve yet")]
     pub(crate) fn is_adfs(&self) -> bool {
         self.kind == Kind::Adfs
     }
