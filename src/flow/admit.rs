@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method};
 
-use super::{Flow, Route, routes::route};
+use super::{Flow, Route, routes::route, web_auth::renewed};
 use crate::{
-    error::{Error, ErrorKind},
+    error::Error,
     session::{Opened, Peek, Roll},
-    tokens::Renewal,
     user::User,
 };
 
@@ -81,25 +80,14 @@ impl Flow {
 
     /// The session with the claims of now (D6); `None` if it is over, or goes on only after a sign-in.
     async fn renew(&self, opened: Arc<Opened<User>>) -> Result<Option<Arc<Opened<User>>>, Error> {
-        match self.grants.renew(opened.grant()).await {
-            Ok(Renewal::Live(renewed)) => {
-                let user = match renewed.claims() {
-                    Some(claims) => opened.value.with_claims(claims.get().into()),
-                    None => opened.value.clone(),
-                };
-                Ok(Some(self.sessions.renewed(&opened, user, renewed.renew_at())))
-            }
-            Ok(Renewal::SessionMustEnd(error)) => {
-                tracing::info!(reason = error.reason(), "session ended at its renewal");
-                self.sessions.forget_opened(&opened);
-                Ok(None)
-            }
-            // The records stay: whoever signs in again replaces them.
-            Err(error) if matches!(error.kind(), ErrorKind::InteractionRequired | ErrorKind::NoRefreshToken) => {
-                tracing::info!(reason = error.reason(), "session needs a new sign-in");
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
+        let Some(renewed) = renewed(&self.grants, opened.grant()).await? else {
+            self.sessions.forget_opened(&opened);
+            return Ok(None);
+        };
+        let user = match renewed.claims() {
+            Some(claims) => opened.value.with_claims(claims.get().into()),
+            None => opened.value.clone(),
+        };
+        Ok(Some(self.sessions.renewed(&opened, user, renewed.renew_at())))
     }
 }

@@ -5,22 +5,20 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Method};
 use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter, sync::Cache};
-use serde_json::value::RawValue;
 use tokio::sync::OnceCell;
 use tracing::Instrument;
 
 use super::{
     Answer, Asked, Flow, Reply,
-    start::{NONCE, Start, Step, VERIFIER, is_unseen},
+    answer::{Completed, Verified, answer_of},
+    request::Step,
+    start::{Start, is_unseen},
 };
 use crate::{
-    clock::UnixTime,
-    config::{ResponseMode, ReturnPath, SessionEnd},
+    config::{ResponseMode, ReturnPath},
     error::{Error, ErrorKind},
-    protocol::{CallbackParameters, ClientInfo, Code, IdTokenExpectation, Nonce, Provider, TokenAnswer, VerifiedIdToken},
-    secret::Secret,
-    session::{Attempt, AttemptPurpose, Cause, Landing, Lookup, Opened, SignedIn, State},
-    tokens::{CacheLimits, GrantRecord, Identity, Issued, Person, Scopes},
+    protocol::{CallbackParameters, Code},
+    session::{Attempt, AttemptPurpose, Lookup, Opened, State},
     user::User,
 };
 
@@ -53,11 +51,6 @@ pub(super) enum Done {
     ReadAgain,
     /// There is a new password: to sign in with it.
     SignIn,
-}
-
-/// An answer, for recognising it again.
-fn answer_of(state: &str) -> Cause {
-    Cause::new(&["answer", state])
 }
 
 impl Exchanges {
@@ -109,7 +102,7 @@ impl Flow {
         }
         let return_path = self.return_path(&attempt);
         // Until here nothing is used up: when the provider cannot be reached, the same address can be loaded again.
-        let provider = self.provider_of(&attempt)?;
+        let provider = self.auth.provider_of(&attempt)?;
         let metadata = provider.metadata().await?;
         let finished = match parameters.check(&text, &metadata, provider.authority()) {
             Ok(code) => {
@@ -186,60 +179,29 @@ impl Flow {
 
     /// `present` is the session of the browser now: another tab may have signed in since the attempt was made.
     async fn complete(&self, state: &str, attempt: &Attempt, code: &Code, present: Option<&Opened<User>>) -> Result<Done, Error> {
-        let verifier = Secret::from(attempt.derive(VERIFIER)?);
-        let provider = self.provider_of(attempt)?;
-        let redirect_uri = self.config.redirect_uri().as_str();
-        let mut answer = match attempt.policy {
-            // An errand asked for no more than to learn whose it was.
-            Some(_) => provider.redeem_code_for_identity(code, &verifier, redirect_uri).await?,
-            None => provider.redeem_code(code, &verifier, redirect_uri).await?,
-        };
-        let client_info = self.client_info(&answer);
-        let token = self.verify(provider, attempt, &answer, client_info.as_ref()).await?;
-        let home_account_id = client_info.and_then(|info| info.home_account_id());
-        let person = Person {
-            iss: token.iss().to_owned(),
-            sub: token.sub().to_owned(),
-            tid: token.tid().map(str::to_owned),
-            oid: token.oid().map(str::to_owned),
-        };
-        if let Some(done) = self.errand_done(attempt, &person)? {
+        let verified = self.auth.redeem(attempt, code).await?;
+        if let Some(done) = self.errand_done(attempt, verified.person())? {
             return Ok(done);
         }
-        let claims = provider.claims(&token, answer.access_token.as_ref()).await?;
-        let claims = provider.with_groups(claims, &mut answer, None).await;
-        let renew_at = claims.renew_at(token.exp(), self.clock.now());
-        let claims = claims.claims;
-        // Somebody else than the attempt was for: a session of their own, and nothing of the other's, the page included.
-        let someone_else = attempt.expected.is_some_and(|expected| !expected.is(&person));
-        // Without a page nobody has chosen another account.
-        if someone_else && (attempt.purpose == AttemptPurpose::ReadAgain || attempt.silent) {
-            return Err(Error::new(ErrorKind::PersonChanged, "somebody else is signed in at the provider than here"));
-        }
-        let return_path = if someone_else { self.config.home().clone() } else { self.return_path(attempt) };
+        self.establish(state, attempt, verified, present).await
+    }
 
-        let now = self.clock.now();
+    /// A session for whoever a verified answer is about, in the place of those before it.
+    async fn establish(
+        &self,
+        state: &str,
+        attempt: &Attempt,
+        verified: Verified,
+        present: Option<&Opened<User>>,
+    ) -> Result<Done, Error> {
+        let Completed { signed_in, grant, return_path } = self.auth.sign_in(attempt, verified, state).await?;
         if attempt.purpose == AttemptPurpose::ReadAgain && !self.is_still_there(attempt).await? {
             return Err(Error::new(
                 ErrorKind::SessionEnded,
                 "the session whose claims were to be read again has ended meanwhile",
             ));
         }
-        let renewable = answer.refresh_token.is_some();
-        let ends = (!renewable && self.config.session_end() == SessionEnd::IdTokenExpiry)
-            .then(|| token.exp() + self.config.clock_leeway());
-        let grant = self.grant(&token, &claims, renew_at, &person, attempt, answer)?;
-        let signed_in = SignedIn {
-            person,
-            claims: claims.get().into(),
-            home_account_id,
-            renew_at: renewable.then_some(renew_at),
-            ends,
-            causes: if someone_else { Vec::new() } else { attempt.causes.clone() },
-            landing: Some(Landing { answer: answer_of(state), path: return_path.as_str().into() }),
-            lost: attempt.lost,
-        };
-        let created = self.sessions.create(signed_in, Some(grant), now).await?;
+        let created = self.sessions.create(signed_in, Some(grant), self.clock.now()).await?;
         let present = present.map(Opened::session).filter(|present| attempt.started_from != Some(*present));
         for old in attempt.started_from.into_iter().chain(present) {
             if let Err(error) = self.sessions.end_by_id(old).await {
@@ -257,62 +219,6 @@ impl Flow {
             Some(session) => self.sessions.is_there(session, self.clock.now()).await,
             None => Ok(false),
         }
-    }
-
-    /// What Microsoft told about the account. From anybody else it would mean nothing.
-    fn client_info(&self, answer: &TokenAnswer) -> Option<ClientInfo> {
-        answer.client_info.as_deref().filter(|_| self.config.authority().is_microsoft()).and_then(ClientInfo::parse)
-    }
-
-    async fn verify(
-        &self,
-        provider: &Provider,
-        attempt: &Attempt,
-        answer: &TokenAnswer,
-        client_info: Option<&ClientInfo>,
-    ) -> Result<VerifiedIdToken, Error> {
-        let id_token = answer
-            .id_token
-            .as_ref()
-            .ok_or_else(|| Error::new(ErrorKind::TokenResponseInvalid, "the token answer has no ID token"))?;
-        let nonce = attempt.derive(NONCE)?;
-        // How strong or recent a sign-in is means nothing at a policy that signs nobody in.
-        let signs_in = attempt.policy.is_none();
-        let expectation = IdTokenExpectation {
-            nonce: Nonce::Sent(&nonce),
-            max_age: attempt.max_age.filter(|_| signs_in).map(|seconds| std::time::Duration::from_secs(seconds.into())),
-            acr: if signs_in { self.config.required_acr() } else { &[] },
-            auth_context: attempt.auth_context.as_deref().filter(|_| signs_in),
-            access_token: answer.access_token.as_ref().map(Secret::expose),
-            client_info,
-        };
-        provider.verify_id_token(id_token.expose(), &expectation).await
-    }
-
-    fn grant(
-        &self,
-        token: &VerifiedIdToken,
-        claims: &RawValue,
-        renew_at: UnixTime,
-        person: &Person,
-        attempt: &Attempt,
-        answer: TokenAnswer,
-    ) -> Result<GrantRecord, Error> {
-        let scopes = match &attempt.scopes {
-            // Microsoft redeems a code for the scopes of the sign-in; others that were agreed to come by refresh.
-            Some(scopes) if !self.config.authority().is_microsoft() => Scopes::asked(scopes.split(' '))?,
-            _ => Scopes::asked(self.config.scopes(self.config.sign_in()))?,
-        };
-        let identity =
-            Identity { id_token: token.raw().into(), claims: claims.to_owned(), person: person.clone(), expires_at: renew_at };
-        let issued = Issued {
-            access_token: answer.access_token,
-            expires_in: answer.expires_in,
-            refresh_in: answer.refresh_in,
-            refresh_token: answer.refresh_token,
-            scope: answer.scope,
-        };
-        Ok(GrantRecord::at_sign_in(&identity, scopes, issued, CacheLimits::default(), self.clock.now()))
     }
 }
 

@@ -8,7 +8,9 @@
 use super::{
     Answer, Asked, Flow, Reply,
     callback::Done,
-    start::{Start, Step, is_unseen},
+    request::Step,
+    start::{Start, is_unseen},
+    web_auth::WebAuth,
 };
 use crate::{
     config::ReturnPath,
@@ -81,6 +83,28 @@ pub(super) fn policy_of(provider: &Provider) -> Option<&str> {
     provider.authority().b2c_policies().map(|(_, policy)| policy)
 }
 
+impl WebAuth {
+    /// Who issues the tokens of a step.
+    pub(super) fn provider_for(&self, step: Step) -> Result<&Provider, Error> {
+        match step {
+            Step::Errand(errand) => {
+                let missing = || Error::new(ErrorKind::NotConfigured, "the authority has no policy for this");
+                self.policies().of(errand).ok_or_else(missing)
+            }
+            _ => Ok(self.provider()),
+        }
+    }
+
+    /// Who answers an attempt. The attempt says by which policy: after a change of the configuration that may be none any more.
+    pub(super) fn provider_of(&self, attempt: &Attempt) -> Result<&Provider, Error> {
+        let provider = Errand::of(attempt).map_or(Some(self.provider()), |errand| self.policies().of(errand));
+        let policy = |provider: &Provider| Errand::of(attempt).and(policy_of(provider)).map(str::to_owned);
+        provider
+            .filter(|provider| policy(provider) == attempt.policy)
+            .ok_or_else(|| Error::new(ErrorKind::AttemptMissing, "the attempt was for a policy that is not the configured one"))
+    }
+}
+
 impl Flow {
     /// The path of an errand: `?return_to=` is the one parameter that is read. Only a signed-in person has a profile.
     pub(super) async fn errand(&self, asked: Asked<'_>, errand: Errand) -> Reply {
@@ -107,26 +131,6 @@ impl Flow {
             Errand::ResetPassword => &paths.reset_password,
         };
         self.address(own.as_ref().unwrap_or(&paths.login), return_path)
-    }
-
-    /// Who issues the tokens of a step.
-    pub(super) fn provider_for(&self, step: Step) -> Result<&Provider, Error> {
-        match step {
-            Step::Errand(errand) => {
-                let missing = || Error::new(ErrorKind::NotConfigured, "the authority has no policy for this");
-                self.policies.of(errand).ok_or_else(missing)
-            }
-            _ => Ok(&self.provider),
-        }
-    }
-
-    /// Who answers an attempt. The attempt says by which policy: after a change of the configuration that may be none any more.
-    pub(super) fn provider_of(&self, attempt: &Attempt) -> Result<&Provider, Error> {
-        let provider = Errand::of(attempt).map_or(Some(&self.provider), |errand| self.policies.of(errand));
-        let policy = |provider: &Provider| Errand::of(attempt).and(policy_of(provider)).map(str::to_owned);
-        provider
-            .filter(|provider| policy(provider) == attempt.policy)
-            .ok_or_else(|| Error::new(ErrorKind::AttemptMissing, "the attempt was for a policy that is not the configured one"))
     }
 
     /// What follows an errand whose answer was verified; `None` if it was none. Nothing of the answer is kept.
@@ -191,12 +195,12 @@ impl Flow {
     }
 
     fn leads_to_reset(&self, attempt: &Attempt) -> bool {
-        Errand::of(attempt).is_none() && self.policies.reset_password.is_some() && attempt.resets < MOST_RESETS
+        Errand::of(attempt).is_none() && self.auth.policies().reset_password.is_some() && attempt.resets < MOST_RESETS
     }
 
     /// B2C's code for what went wrong.
     fn b2c_code<'e>(&self, error: &'e Error) -> Option<&'e str> {
-        policy_of(&self.provider)?;
+        policy_of(self.auth.provider())?;
         error.provider()?.code.as_deref()
     }
 }

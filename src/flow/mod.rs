@@ -3,12 +3,15 @@
 //! Nothing here knows a `Service` or a body type, and nothing reads `Host` or `X-Forwarded-*`: addresses come from the configured base URL.
 
 mod admit;
+mod answer;
 mod callback;
 mod challenge;
 mod errands;
+mod request;
 mod routes;
 mod sign_out;
 mod start;
+mod web_auth;
 mod wish;
 
 pub(crate) use admit::{Admission, Decision};
@@ -20,15 +23,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use tracing::{Instrument as _, Span, field::Empty, info_span};
 
-use self::{
-    callback::Exchanges,
-    errands::{Errand, Policies},
-};
+use self::{callback::Exchanges, errands::Errand, web_auth::WebAuth};
 use crate::{
     clock::Clock,
     config::{ResponseMode, ReturnPath, ValidConfig},
     error::Error,
-    protocol::{HttpClient, Provider},
+    protocol::HttpClient,
     session::{Attempts, Cookies, KeyRing, Lifetimes, Records, SessionRecord, Sessions, Store},
     tokens::{CacheLimits, GrantRef, Grants, RefreshLock},
     user::{Application, User},
@@ -100,8 +100,7 @@ impl Reply {
 pub(crate) struct Flow {
     config: ValidConfig,
     clock: Arc<dyn Clock>,
-    provider: Provider,
-    policies: Policies,
+    auth: WebAuth,
     cookies: Arc<Cookies>,
     sessions: Sessions<User>,
     attempts: Attempts,
@@ -125,10 +124,10 @@ impl Flow {
         let keys = Arc::new(KeyRing::new(config.cookie_keys(), &ours)?);
         let cookies = Arc::new(Cookies::new(config.cookie_id(), config.secure(), form_post));
         let records = Arc::new(Records::new(Arc::clone(&keys), store, Arc::clone(&clock)));
-        let provider = Provider::new(config.clone(), http, Arc::clone(&clock));
+        let auth = WebAuth::new(config.clone(), http, Arc::clone(&clock));
         let grants = Grants::new(
             Arc::clone(&records) as _,
-            Arc::new(provider.clone()),
+            Arc::new(auth.provider().clone()),
             Arc::clone(&clock),
             lock,
             config.session_end(),
@@ -144,10 +143,9 @@ impl Flow {
             attempts: Attempts::new(keys, Arc::clone(&cookies), &bound_to),
             sessions: Sessions::new(records, Arc::clone(&cookies), lifetimes, Sessions::<User>::DEFAULT_OPENED, user),
             exchanges: Exchanges::new(),
-            policies: Policies::new(&provider),
+            auth,
             config,
             clock,
-            provider,
             cookies,
             grants,
         })

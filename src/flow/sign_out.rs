@@ -5,10 +5,7 @@ use http::{Method, header::ORIGIN};
 use super::{Answer, Asked, Flow, Reply};
 use crate::{
     caller::{Caller, is_prefetch},
-    config::ProviderSession,
     error::{Error, ErrorKind},
-    protocol::EndSession,
-    secret::{self, Secret},
 };
 
 impl Flow {
@@ -49,7 +46,7 @@ impl Flow {
                 self.sessions.end(opened).await?;
                 tracing::info!("signed out");
                 let hint = opened.value.claim("login_hint").and_then(|hint| hint.as_str());
-                self.end_session_address(id_token.as_ref(), hint).await
+                self.auth.end_session_address(id_token.as_ref(), hint).await
             }
             None => None,
         };
@@ -57,27 +54,9 @@ impl Flow {
         Ok(Reply::redirect(to).with_cookies([self.cookies.remove_session()]))
     }
 
-    /// The provider's end of session (OpenID Connect RP-Initiated Logout 1.0), if it is wanted and there is one.
-    async fn end_session_address(&self, id_token: Option<&Secret>, hint: Option<&str>) -> Option<String> {
-        if self.config.provider_session() == ProviderSession::Keep {
-            return None;
-        }
-        let metadata = self.provider.metadata().await.ok()?;
-        let state = secret::random::<16>().map(|bytes| secret::base64url(&bytes)).ok()?;
-        EndSession {
-            client_id: self.config.client_id(),
-            post_logout_redirect_uri: Some(self.config.signed_out_url().as_str()),
-            state: Some(&state),
-            id_token_hint: id_token.map(Secret::expose),
-            logout_hint: hint,
-        }
-        .url(&metadata)
-        .map(String::from)
-    }
-
     /// Where the browser goes after the form is posted: the page's policy has to allow it.
     async fn provider_origin(&self) -> Option<String> {
-        let metadata = self.provider.metadata().await.ok()?;
+        let metadata = self.auth.provider().metadata().await.ok()?;
         metadata.end_session_endpoint.as_ref().map(|endpoint| endpoint.origin().ascii_serialization())
     }
 

@@ -4,17 +4,13 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use super::{
-    Answer, Asked, Flow, Reply,
-    errands::{Errand, policy_of},
-};
+use super::{Answer, Asked, Flow, Reply, request::Step};
 use crate::{
     caller::is_prefetch,
     config::{Prompt, ReturnPath, SignInOptions},
     error::{Error, ErrorKind},
-    protocol::{AuthorizationRequest, claims_request, code_challenge},
     session::{Attempt, AttemptPurpose, Cause, Opened, PersonKey, Slot},
-    user::{PERSONAL_TENANT, User},
+    user::User,
 };
 
 /// What a sign-in is started with.
@@ -30,19 +26,6 @@ pub(crate) struct Start {
     /// The attempt that it goes on from, and its slot, which it takes.
     pub(crate) after: Option<(Slot, Attempt)>,
     pub(crate) step: Step,
-}
-
-/// Which way a person is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// To sign in.
-    SignIn,
-    /// To sign in with pages, whatever the configured `prompt` says: a silent sign-in was declined.
-    WithPages,
-    /// Through another policy of the B2C tenant.
-    Errand(Errand),
-    /// Through the sign-in policy without a page, to read the claims again.
-    ReadAgain,
 }
 
 /// So many sessions in a row may be lost as soon as they began; then the person is told instead of sent round once more.
@@ -61,21 +44,6 @@ impl Start {
         options.auth_context.clone_from(&before.auth_context);
         options.max_age = before.max_age.map(|seconds| Duration::from_secs(seconds.into()));
         Self { options, causes: before.causes.clone(), after: Some((slot, before)), ..Self::fresh(return_path) }
-    }
-
-    /// What to ask the provider for.
-    fn asked(&self, config: &SignInOptions) -> SignInOptions {
-        match self.step {
-            Step::SignIn => self.options.over(config),
-            Step::WithPages => SignInOptions { prompt: Vec::new(), ..self.options.over(config) },
-            // Of what a sign-in asks, only how its pages look means something to other policies.
-            Step::Errand(_) => SignInOptions {
-                ui_locales: config.ui_locales.clone(),
-                parameters: config.parameters.clone(),
-                ..SignInOptions::new()
-            },
-            Step::ReadAgain => SignInOptions { prompt: vec![Prompt::None], ..self.options.over(config) },
-        }
     }
 }
 
@@ -120,29 +88,14 @@ impl Flow {
 
     async fn begin(&self, asked: Asked<'_>, start: Start) -> Result<Reply, Error> {
         let now = self.clock.now();
-        let provider = self.provider_for(start.step)?;
-        let mut options = start.asked(self.config.sign_in());
         let session = match self.sessions.load(asked.headers, now).await {
             Ok(session) => session,
             // A store that is down must not keep anybody from the sign-in page; it is found out at the callback.
             Err(_) if start.causes.is_empty() && matches!(start.step, Step::SignIn | Step::WithPages) => None,
             Err(error) => return Err(error),
         };
-        if let Some(session) = session.as_ref().filter(|_| !start.causes.is_empty()) {
-            hint_at(&session.value, &mut options);
-        }
-        options.check().map_err(|error| Error::new(ErrorKind::NotConfigured, error.to_string()))?;
-        let in_claims = options.auth_context.as_deref().filter(|_| self.config.authority().is_microsoft());
-        let claims = claims_request(options.claims.as_deref(), in_claims);
-        if let (None, Some(context)) = (in_claims, &options.auth_context) {
-            options.acr_values = vec![context.clone()];
-        }
-        let metadata = provider.metadata().await?;
-        let scopes = match start.step {
-            // Nothing of the answer is kept.
-            Step::Errand(_) => vec!["openid"],
-            _ => self.config.scopes(&options),
-        };
+        let known = session.as_ref().filter(|_| !start.causes.is_empty()).map(|session| &session.value);
+        let request = self.auth.request(start.step, start.options, known).await?;
 
         let lost = if session.is_some() { 0 } else { self.sessions.lost(asked.headers, now) };
         if lost > MOST_LOST {
@@ -163,21 +116,12 @@ impl Flow {
             _ if !start.causes.is_empty() && person.is_some() => AttemptPurpose::StepUp,
             _ => AttemptPurpose::SignIn,
         };
-        let is_errand = matches!(start.step, Step::Errand(_));
-        let mut attempt = Attempt::new(purpose, start.return_path.as_str(), now)?;
+        let mut attempt = request.attempt(purpose, start.return_path.as_str(), now)?;
         attempt.retry = start.retry;
         attempt.lost = lost;
+        let is_errand = matches!(start.step, Step::Errand(_));
         attempt.resets = before.map_or(0, |before| before.resets.saturating_add(is_errand.into()));
-        attempt.silent = options.prompt.contains(&Prompt::None);
-        attempt.policy = if is_errand { policy_of(provider).map(str::to_owned) } else { None };
         attempt.causes = start.causes;
-        // What an errand leads back to is asked for then.
-        let (own, kept) = (&start.options, if is_errand { &start.options } else { &options });
-        let all_scopes = || if is_errand { own.scopes.join(" ") } else { scopes.join(" ") };
-        attempt.scopes = (!own.scopes.is_empty()).then(all_scopes);
-        attempt.max_age = kept.max_age.map(|age| u32::try_from(age.as_secs()).unwrap_or(u32::MAX));
-        attempt.acr = (!own.acr_values.is_empty()).then(|| own.acr_values.join(" "));
-        attempt.auth_context.clone_from(&kept.auth_context);
         attempt.started_from = session.map(|session| session.session()).or(started_from);
         attempt.expected = person.filter(|_| purpose != AttemptPurpose::SignIn);
 
@@ -185,21 +129,7 @@ impl Flow {
             Some(slot) => self.attempts.begin_in(slot, attempt)?,
             None => self.attempts.begin(asked.headers, attempt, now)?,
         };
-        let nonce = begun.attempt.derive(NONCE)?;
-        let verifier = begun.attempt.derive(VERIFIER)?;
-        let url = AuthorizationRequest {
-            client_id: self.config.client_id(),
-            redirect_uri: self.config.redirect_uri().as_str(),
-            response_mode: self.config.response_mode(),
-            scopes: &scopes,
-            state: &begun.state,
-            nonce: &nonce,
-            code_challenge: &code_challenge(&verifier),
-            options: &options,
-            claims: claims.as_deref(),
-            id_token_hint: None,
-        }
-        .url(&metadata)?;
+        let url = request.url(&begun.attempt, &begun.state)?;
         tracing::debug!(retry = start.retry, "sign-in started");
         Ok(Reply::redirect(url).with_cookies(begun.set_cookies))
     }
@@ -217,8 +147,8 @@ impl Flow {
             Ok(causes) => causes,
         };
         let mut options = options.clone();
-        if let Some(session) = session.filter(|_| !options.scopes.is_empty()) {
-            self.add_granted(&mut options, &session).await;
+        if let Some(session) = session {
+            self.auth.add_granted(&mut options, &self.grants, session.grant()).await;
         }
         self.challenge(asked, Start { options, causes, ..Start::fresh(return_path) }).await
     }
@@ -248,38 +178,6 @@ impl Flow {
         }
         Ok(causes)
     }
-
-    /// Asks for what was granted before as well, so that one consent does not undo another. Microsoft's providers remember it themselves, and redeem a code
-    /// for one resource only.
-    async fn add_granted(&self, options: &mut SignInOptions, session: &Opened<User>) {
-        if self.config.authority().is_microsoft() {
-            return;
-        }
-        let granted = self.grants.scopes(session.grant()).await;
-        let asked: usize = options.scopes.iter().map(String::len).sum();
-        let more: Vec<_> = granted.into_iter().filter(|scope| !options.scopes.contains(scope)).collect();
-        // All of it has to fit into the cookie of the attempt.
-        if asked + more.iter().map(String::len).sum::<usize>() <= MOST_SCOPE_BYTES {
-            options.scopes.extend(more);
-        }
-    }
-}
-
-/// How long the scopes of an incremental consent may be in all to ask for the earlier ones again.
-const MOST_SCOPE_BYTES: usize = 200;
-
-/// Who steps up at Entra is not asked again who they are: the account is named, and where it is at home.
-fn hint_at(user: &User, options: &mut SignInOptions) {
-    let chooses = options.prompt.contains(&Prompt::SelectAccount) || options.prompt.contains(&Prompt::Create);
-    if chooses || options.login_hint.is_some() {
-        return;
-    }
-    let Some(home) = user.home_tenant() else { return };
-    let told = user.claim("login_hint").and_then(|hint| hint.as_str()).or_else(|| user.username());
-    options.login_hint = told.filter(|hint| !hint.contains(char::is_control)).map(str::to_owned);
-    if options.login_hint.is_some() && options.domain_hint.is_none() {
-        options.domain_hint = Some(if home == PERSONAL_TENANT { "consumers" } else { "organizations" }.to_owned());
-    }
 }
 
 /// For so many reasons one page may ask for a sign-in within ten minutes: two guards that undo each other's sign-in would never stop.
@@ -294,9 +192,6 @@ fn asked_again_within(options: &SignInOptions) -> Duration {
 pub(super) fn is_unseen(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-dest").is_some_and(|place| place != "document") || is_prefetch(headers)
 }
-
-pub(super) const NONCE: &str = "nonce";
-pub(super) const VERIFIER: &str = "code verifier";
 
 /// What makes two sign-ins of an application the same one. Its parts are those that change what the provider does.
 fn cause_of(options: &SignInOptions) -> Cause {

@@ -53,6 +53,7 @@ pub(crate) use self::{
     id_token::{IdTokenExpectation, Nonce, VerifiedIdToken},
     logout::EndSession,
     managed_identity::token as managed_identity_token,
+    metadata::Metadata,
     provider::Provider,
     token::TokenAnswer,
 };

@@ -47,7 +47,7 @@ pub use redis::RedisLock;
 pub(crate) use {
     cache::CacheLimits,
     flight::{Tasks, Tokio},
-    grants::{Grants, Renewal},
+    grants::{Grants, Renewal, Renewed},
     key::Scopes,
     partitions::{CacheOwner, Partitions},
     policy::{classification, is_passing, is_without_grant},

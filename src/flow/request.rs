@@ -1,0 +1,140 @@
+//! The first half of a sign-in without cookies: what the provider is asked for, and at which address.
+
+use std::sync::Arc;
+
+use super::{
+    errands::{Errand, policy_of},
+    web_auth::WebAuth,
+};
+use crate::{
+    clock::UnixTime,
+    config::{Prompt, SignInOptions, ValidConfig},
+    error::{Error, ErrorKind},
+    protocol::{AuthorizationRequest, Metadata, Provider, claims_request, code_challenge},
+    session::{Attempt, AttemptPurpose},
+    user::{PERSONAL_TENANT, User},
+};
+
+pub(super) const NONCE: &str = "nonce";
+pub(super) const VERIFIER: &str = "code verifier";
+
+/// Which way a person is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// To sign in.
+    SignIn,
+    /// To sign in with pages, whatever the configured `prompt` says: a silent sign-in was declined.
+    WithPages,
+    /// Through another policy of the B2C tenant.
+    Errand(Errand),
+    /// Through the sign-in policy without a page, to read the claims again.
+    ReadAgain,
+}
+
+impl Step {
+    /// What to ask the provider for: `own` over the configured options.
+    fn options(self, own: &SignInOptions, config: &SignInOptions) -> SignInOptions {
+        match self {
+            Self::SignIn => own.over(config),
+            Self::WithPages => SignInOptions { prompt: Vec::new(), ..own.over(config) },
+            // Of what a sign-in asks, only how its pages look means something to other policies.
+            Self::Errand(_) => SignInOptions {
+                ui_locales: config.ui_locales.clone(),
+                parameters: config.parameters.clone(),
+                ..SignInOptions::new()
+            },
+            Self::ReadAgain => SignInOptions { prompt: vec![Prompt::None], ..own.over(config) },
+        }
+    }
+}
+
+/// What one sign-in asks the provider for.
+pub(super) struct Request<'a> {
+    config: &'a ValidConfig,
+    provider: &'a Provider,
+    metadata: Arc<Metadata>,
+    step: Step,
+    own: SignInOptions,
+    options: SignInOptions,
+    claims: Option<String>,
+}
+
+impl WebAuth {
+    /// What a step with these options of its own asks for. `known` is who is asked to do more than to sign in.
+    pub(super) async fn request(&self, step: Step, own: SignInOptions, known: Option<&User>) -> Result<Request<'_>, Error> {
+        let config = self.config();
+        let provider = self.provider_for(step)?;
+        let mut options = step.options(&own, config.sign_in());
+        if let Some(user) = known {
+            hint_at(user, &mut options);
+        }
+        options.check().map_err(|error| Error::new(ErrorKind::NotConfigured, error.to_string()))?;
+        let in_claims = options.auth_context.as_deref().filter(|_| config.authority().is_microsoft());
+        let claims = claims_request(options.claims.as_deref(), in_claims);
+        if let (None, Some(context)) = (in_claims, &options.auth_context) {
+            options.acr_values = vec![context.clone()];
+        }
+        let metadata = provider.metadata().await?;
+        Ok(Request { config, provider, metadata, step, own, options, claims })
+    }
+}
+
+impl Request<'_> {
+    fn is_errand(&self) -> bool {
+        matches!(self.step, Step::Errand(_))
+    }
+
+    fn scopes(&self) -> Vec<&str> {
+        // Nothing of an errand's answer is kept.
+        if self.is_errand() { vec!["openid"] } else { self.config.scopes(&self.options) }
+    }
+
+    /// The attempt that remembers what was asked for.
+    pub(super) fn attempt(&self, purpose: AttemptPurpose, return_path: &str, now: UnixTime) -> Result<Attempt, Error> {
+        let mut attempt = Attempt::new(purpose, return_path, now)?;
+        attempt.silent = self.options.prompt.contains(&Prompt::None);
+        attempt.policy = if self.is_errand() { policy_of(self.provider).map(str::to_owned) } else { None };
+        // What an errand leads back to is asked for then.
+        let (own, kept) = (&self.own, if self.is_errand() { &self.own } else { &self.options });
+        let all_scopes = || if self.is_errand() { own.scopes.join(" ") } else { self.scopes().join(" ") };
+        attempt.scopes = (!own.scopes.is_empty()).then(all_scopes);
+        attempt.max_age = kept.max_age.map(|age| u32::try_from(age.as_secs()).unwrap_or(u32::MAX));
+        attempt.acr = (!own.acr_values.is_empty()).then(|| own.acr_values.join(" "));
+        attempt.auth_context.clone_from(&kept.auth_context);
+        Ok(attempt)
+    }
+
+    /// The address at the provider for an attempt that has begun under `state`.
+    pub(super) fn url(&self, attempt: &Attempt, state: &str) -> Result<String, Error> {
+        let nonce = attempt.derive(NONCE)?;
+        let verifier = attempt.derive(VERIFIER)?;
+        let url = AuthorizationRequest {
+            client_id: self.config.client_id(),
+            redirect_uri: self.config.redirect_uri().as_str(),
+            response_mode: self.config.response_mode(),
+            scopes: &self.scopes(),
+            state,
+            nonce: &nonce,
+            code_challenge: &code_challenge(&verifier),
+            options: &self.options,
+            claims: self.claims.as_deref(),
+            id_token_hint: None,
+        }
+        .url(&self.metadata)?;
+        Ok(url.into())
+    }
+}
+
+/// Who steps up at Entra is not asked again who they are: the account is named, and where it is at home.
+fn hint_at(user: &User, options: &mut SignInOptions) {
+    let chooses = options.prompt.contains(&Prompt::SelectAccount) || options.prompt.contains(&Prompt::Create);
+    if chooses || options.login_hint.is_some() {
+        return;
+    }
+    let Some(home) = user.home_tenant() else { return };
+    let told = user.claim("login_hint").and_then(|hint| hint.as_str()).or_else(|| user.username());
+    options.login_hint = told.filter(|hint| !hint.contains(char::is_control)).map(str::to_owned);
+    if options.login_hint.is_some() && options.domain_hint.is_none() {
+        options.domain_hint = Some(if home == PERSONAL_TENANT { "consumers" } else { "organizations" }.to_owned());
+    }
+}
