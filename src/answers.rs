@@ -16,7 +16,7 @@ use crate::{
     body::IdentityBody,
     caller::Caller,
     clock::Clock,
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, Whose},
     flow::{Answer, Reply},
     pages::{Action, Page, PageKind, PageRenderer},
     secret,
@@ -136,6 +136,7 @@ impl Answers {
         if let Some(wait) = error.provider().and_then(|said| said.retry_after) {
             response.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
         }
+        response.headers_mut().extend(caller_challenge(&error).map(|challenge| (WWW_AUTHENTICATE, challenge)));
         response.extensions_mut().insert(error);
         response
     }
@@ -162,6 +163,24 @@ impl Answers {
 fn is_about_the_account(error: &Error) -> bool {
     let denied = matches!(error.kind(), ErrorKind::TenantNotAllowed | ErrorKind::AccessDenied | ErrorKind::PersonChanged);
     denied || error.advice().is_some_and(codes::turns_away)
+}
+
+/// What a caller is told who came with an access token on whose behalf none could be had (RFC 6750 section 3, Entra's claims challenge). Claims go as Base64, so nothing of the provider's text
+/// reaches the header.
+pub(crate) fn caller_challenge(error: &Error) -> Option<HeaderValue> {
+    if error.whose() != Whose::Caller {
+        return None;
+    }
+    let claims = error.provider().and_then(|said| said.claims.as_deref());
+    let challenge = match (error.kind(), claims) {
+        (ErrorKind::InteractionRequired, Some(claims)) => {
+            format!(r#"Bearer error="insufficient_claims", claims="{}""#, base64_simd::STANDARD.encode_to_string(claims))
+        }
+        (ErrorKind::InteractionRequired, None) => r#"Bearer error="interaction_required""#.to_owned(),
+        (ErrorKind::InvalidGrant, _) => r#"Bearer error="invalid_token""#.to_owned(),
+        _ => return None,
+    };
+    HeaderValue::try_from(challenge).ok()
 }
 
 /// 303: the browser follows with GET, also after the POST of a `form_post` answer.

@@ -210,25 +210,42 @@ struct Inner {
     detail: Cow<'static, str>,
     provider: Option<ProviderError>,
     scopes: Vec<String>,
+    whose: Whose,
+}
+
+/// Whose token could not be had: who can do something about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// It is about no token, or nobody of this request's can do anything.
+    Nobodys,
+    /// The token of whoever is signed in here.
+    SignedIn,
+    /// One on behalf of whoever called this application with an access token.
+    Caller,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self(Arc::new(Inner { kind, detail: detail.into(), provider: None, scopes: Vec::new() }))
+        Self(Arc::new(Inner { kind, detail: detail.into(), provider: None, scopes: Vec::new(), whose: Whose::Nobodys }))
     }
 
     pub(crate) fn from_provider(kind: ErrorKind, provider: ProviderError) -> Self {
-        Self(Arc::new(Inner {
-            kind,
-            detail: "the provider answered with an error".into(),
-            provider: Some(provider),
-            scopes: Vec::new(),
-        }))
+        let detail = "the provider answered with an error".into();
+        Self(Arc::new(Inner { kind, detail, provider: Some(provider), scopes: Vec::new(), whose: Whose::Nobodys }))
     }
 
     /// The same failure, of a token with these scopes.
-    pub(crate) fn for_scopes<'a>(self, scopes: impl Iterator<Item = &'a str>) -> Self {
-        Self(Arc::new(Inner { scopes: scopes.map(str::to_owned).collect(), ..Arc::unwrap_or_clone(self.0) }))
+    pub(crate) fn for_token<'a>(self, whose: Whose, scopes: impl Iterator<Item = &'a str>) -> Self {
+        Self(Arc::new(Inner { scopes: scopes.map(str::to_owned).collect(), whose, ..Arc::unwrap_or_clone(self.0) }))
+    }
+
+    /// The same failure as one of another kind.
+    pub(crate) fn as_kind(self, kind: ErrorKind) -> Self {
+        Self(Arc::new(Inner { kind, ..Arc::unwrap_or_clone(self.0) }))
+    }
+
+    pub(crate) fn whose(&self) -> Whose {
+        self.0.whose
     }
 
     /// The scopes of the token that could not be had; none for that of the sign-in, and for failures of something else.

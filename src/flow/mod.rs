@@ -25,6 +25,7 @@ use tracing::{Instrument as _, Span, field::Empty, info_span};
 
 use self::{callback::Exchanges, errands::Errand, web_auth::WebAuth};
 use crate::{
+    client::{AppTokens, Client},
     clock::Clock,
     config::{ResponseMode, ReturnPath, ValidConfig},
     error::Error,
@@ -101,6 +102,7 @@ pub(crate) struct Flow {
     config: ValidConfig,
     clock: Arc<dyn Clock>,
     auth: WebAuth,
+    app: Client,
     cookies: Arc<Cookies>,
     sessions: Sessions<User>,
     attempts: Attempts,
@@ -133,8 +135,9 @@ impl Flow {
             config.session_end(),
             CacheLimits::default(),
         );
+        let app = Client::over(provider.clone(), Arc::clone(&clock));
         let lifetimes = Lifetimes { idle: config.idle_timeout(), absolute: config.absolute_timeout() };
-        let application = Arc::new(Application::new(&config, grants.clone(), Arc::clone(&clock)));
+        let application = Arc::new(Application::new(&config, grants.clone(), app.clone(), Arc::clone(&clock)));
         let user = move |record: SessionRecord, grant: &GrantRef| User::new(record, grant.clone(), Arc::clone(&application));
         let mode = config.response_mode().as_str().as_bytes();
         let [client, authority] = ours;
@@ -146,6 +149,7 @@ impl Flow {
             auth,
             config,
             clock,
+            app,
             cookies,
             grants,
         })
@@ -178,6 +182,11 @@ impl Flow {
             span.record("reason", error.reason());
         }
         reply
+    }
+
+    /// Where the application's own tokens come from.
+    pub(crate) fn app_tokens(&self) -> AppTokens {
+        self.app.app_tokens()
     }
 
     /// The address that starts a sign-in and comes back to `return_path`.

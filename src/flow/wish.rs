@@ -12,7 +12,7 @@ use crate::{
     caller::{AskedPage, Caller, Head},
     clock::UnixTime,
     config::{Prompt, ReturnPath, SignInOptions},
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, Whose},
     session::Opened,
     user::User,
 };
@@ -38,6 +38,9 @@ struct Wish {
 impl Flow {
     /// What a failure that the application raised becomes: a sign-in that mends it where there is one, otherwise its own page.
     pub(crate) fn raised(&self, head: &Head, session: &Opened<User>, error: Error) -> Reply {
+        if error.whose() != Whose::SignedIn {
+            return Reply::failed(error, None);
+        }
         let wish = match error.kind() {
             ErrorKind::InteractionRequired | ErrorKind::InvalidGrant => Wish {
                 made: self.clock.now(),

@@ -35,7 +35,7 @@ impl AcquireToken for Tokens {
 #[async_trait]
 impl AcquireToken for AppTokens {
     async fn acquire(&self, request: &TokenRequest) -> Result<AccessToken, Error> {
-        self.0.for_app(request).await
+        AppTokens::acquire(self, request).await
     }
 }
 
