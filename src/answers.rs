@@ -214,6 +214,10 @@ fn problem<R>(error: &Error, reference: Option<String>, sign_in: Option<String>)
         if !error.scopes().is_empty() {
             members.insert("scopes".to_owned(), error.scopes().into());
         }
+        if !error.acr_values().is_empty() {
+            members.insert("acr_values".to_owned(), error.acr_values().into());
+        }
+        members.extend(error.max_age().map(|age| ("max_age".to_owned(), age.as_secs().into())));
         members.extend(reference.map(|value| ("correlation_id".to_owned(), value.into())));
         members.extend(sign_in.map(|value| ("sign_in".to_owned(), value.into())));
     }
@@ -244,15 +248,20 @@ fn grpc<R>(kind: ErrorKind, reason: &'static str) -> Response<IdentityBody<R>> {
 pub(crate) fn status(kind: ErrorKind) -> StatusCode {
     use ErrorKind as Kind;
     match kind {
-        Kind::SignInRequired | Kind::SessionEnded | Kind::NoRefreshToken | Kind::InteractionRequired | Kind::InvalidGrant => {
-            StatusCode::UNAUTHORIZED
-        }
+        Kind::SignInRequired
+        | Kind::SessionEnded
+        | Kind::NoRefreshToken
+        | Kind::InteractionRequired
+        | Kind::StrongerSignInNeeded
+        | Kind::InvalidGrant => StatusCode::UNAUTHORIZED,
         Kind::Forbidden
         | Kind::AccessDenied
         | Kind::TenantNotAllowed
         | Kind::PersonChanged
         | Kind::ScopeNotGranted
         | Kind::AuthContextMissing
+        | Kind::TokenAcr
+        | Kind::TokenAuthTime
         | Kind::CrossSite => StatusCode::FORBIDDEN,
         Kind::ApiUnreachable
         | Kind::ProviderUnreachable

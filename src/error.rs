@@ -135,7 +135,7 @@ kinds! {
     TokenAuthTime = "token_auth_time", "The sign-in service did not ask you to sign in as recently as needed.";
     /// `acr` is not one of those required.
     TokenAcr = "token_acr", "The sign-in was not as strong as needed.";
-    /// The authentication context that a page asked for was not met.
+    /// The authentication context that a page or an API asked for was not met, or the provider says that it cannot be (`unmet_authentication_requirements`).
     AuthContextMissing = "auth_context_missing", "The sign-in was not as strong as this page needs.";
     /// `client_info`, `tfp` or another member that must agree does not.
     TokenMismatch = "token_mismatch", "The sign-in could not be verified.";
@@ -150,6 +150,8 @@ kinds! {
 
     /// An API that a token is for could not be reached, or did not answer in time.
     ApiUnreachable = "api_unreachable", "Another service that this page needs cannot be reached at the moment. Please try again in a little while.";
+    /// An API wants a token of a stronger or more recent sign-in ([`Error::acr_values`], [`Error::max_age`]; RFC 9470).
+    StrongerSignInNeeded = "insufficient_user_authentication", "This page needs a stronger or more recent sign-in.";
 
     // The session and its tokens.
     /// Nobody is signed in.
@@ -211,6 +213,8 @@ struct Inner {
     provider: Option<ProviderError>,
     scopes: Vec<String>,
     whose: Whose,
+    acr_values: Vec<String>,
+    max_age: Option<Duration>,
 }
 
 /// Whose token could not be had: who can do something about it.
@@ -226,12 +230,16 @@ pub(crate) enum Whose {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self(Arc::new(Inner { kind, detail: detail.into(), provider: None, scopes: Vec::new(), whose: Whose::Nobodys }))
+        Self::of(kind, detail.into(), None)
+    }
+
+    fn of(kind: ErrorKind, detail: Cow<'static, str>, provider: Option<ProviderError>) -> Self {
+        let (scopes, acr_values) = (Vec::new(), Vec::new());
+        Self(Arc::new(Inner { kind, detail, provider, scopes, whose: Whose::Nobodys, acr_values, max_age: None }))
     }
 
     pub(crate) fn from_provider(kind: ErrorKind, provider: ProviderError) -> Self {
-        let detail = "the provider answered with an error".into();
-        Self(Arc::new(Inner { kind, detail, provider: Some(provider), scopes: Vec::new(), whose: Whose::Nobodys }))
+        Self::of(kind, "the provider answered with an error".into(), Some(provider))
     }
 
     /// The same failure, of a token with these scopes.
@@ -240,8 +248,13 @@ impl Error {
     }
 
     /// The same failure as one of another kind.
-    pub(crate) fn as_kind(self, kind: ErrorKind) -> Self {
+    pub(crate) fn with_kind(self, kind: ErrorKind) -> Self {
         Self(Arc::new(Inner { kind, ..Arc::unwrap_or_clone(self.0) }))
+    }
+
+    /// The same failure, which a sign-in like this would mend.
+    pub(crate) fn wanting(self, acr_values: Vec<String>, max_age: Option<Duration>) -> Self {
+        Self(Arc::new(Inner { acr_values, max_age, ..Arc::unwrap_or_clone(self.0) }))
     }
 
     pub(crate) fn whose(&self) -> Whose {
@@ -252,6 +265,18 @@ impl Error {
     #[must_use]
     pub fn scopes(&self) -> &[String] {
         &self.0.scopes
+    }
+
+    /// The authentication context classes that an API wants the person to sign in with, the preferred first (RFC 9470); none for other failures.
+    #[must_use]
+    pub fn acr_values(&self) -> &[String] {
+        &self.0.acr_values
+    }
+
+    /// How long ago the person may have signed in for an API, in whole seconds (RFC 9470); `None` for other failures.
+    #[must_use]
+    pub fn max_age(&self) -> Option<Duration> {
+        self.0.max_age
     }
 
     /// What kind of failure it is.

@@ -63,7 +63,7 @@ impl Client {
         let asked = shared.apps.access_token(&grant, request).await;
         asked.map_err(|error| match error.kind() {
             ErrorKind::InteractionRequired | ErrorKind::InvalidGrant | ErrorKind::AccessDenied => {
-                error.as_kind(ErrorKind::ClientRefused)
+                error.with_kind(ErrorKind::ClientRefused)
             }
             _ => error,
         })

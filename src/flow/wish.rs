@@ -1,4 +1,4 @@
-//! Wishes: what a page needs a sign-in for (more scopes, the provider's claims, tokens that are gone), as a link that starts it.
+//! Wishes: what a page needs a sign-in for (more scopes, the provider's claims, what an API asks for, tokens that are gone), as a link that starts it.
 //!
 //! A failed request for a token knows neither cookies nor the provider. It becomes a link to the sign-in path that only the same session can use, for a person and
 //! for a script alike; there it is a challenge like any other (D8).
@@ -30,6 +30,10 @@ struct Wish {
     scopes: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     claims: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    acr_values: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_age: Option<Duration>,
     /// Without a page, if the provider can.
     #[serde(default)]
     silent: bool,
@@ -42,16 +46,16 @@ impl Flow {
             return Reply::failed(error, None);
         }
         let wish = match error.kind() {
-            ErrorKind::InteractionRequired | ErrorKind::InvalidGrant => Wish {
-                made: self.clock.now(),
-                scopes: error.scopes().to_vec(),
+            ErrorKind::InteractionRequired | ErrorKind::InvalidGrant | ErrorKind::StrongerSignInNeeded => Wish {
                 claims: error.provider().and_then(|said| said.claims.clone()),
-                silent: false,
+                acr_values: error.acr_values().to_vec(),
+                max_age: error.max_age(),
+                ..Wish::new(self.clock.now(), &error)
             },
             // The session lives, its tokens are gone: most providers give others without a page.
             ErrorKind::NoRefreshToken => {
                 let silent = !self.config.sign_in().asks_every_time();
-                Wish { made: self.clock.now(), scopes: error.scopes().to_vec(), claims: None, silent }
+                Wish { silent, ..Wish::new(self.clock.now(), &error) }
             }
             ErrorKind::SessionEnded | ErrorKind::PersonChanged | ErrorKind::SignInRequired => {
                 return self.sent(head, self.sign_in_address(&self.page_behind(head)), error);
@@ -104,9 +108,16 @@ impl Flow {
 }
 
 impl Wish {
+    fn new(made: UnixTime, error: &Error) -> Self {
+        let scopes = error.scopes().to_vec();
+        Self { made, scopes, claims: None, acr_values: Vec::new(), max_age: None, silent: false }
+    }
+
     fn options(&self, session: &Opened<User>) -> SignInOptions {
         let mut options = SignInOptions::new().with_scopes(&self.scopes);
         options.claims.clone_from(&self.claims);
+        options.acr_values.clone_from(&self.acr_values);
+        options.max_age = self.max_age;
         if self.silent {
             options.prompt = vec![Prompt::None];
             options.login_hint = session.value.username().map(str::to_owned);
