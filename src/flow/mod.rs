@@ -135,7 +135,7 @@ impl Flow {
             config.session_end(),
             CacheLimits::default(),
         );
-        let app = Client::over(provider.clone(), Arc::clone(&clock));
+        let app = Client::over(auth.provider().clone(), Arc::clone(&clock));
         let lifetimes = Lifetimes { idle: config.idle_timeout(), absolute: config.absolute_timeout() };
         let application = Arc::new(Application::new(&config, grants.clone(), app.clone(), Arc::clone(&clock)));
         let user = move |record: SessionRecord, grant: &GrantRef| User::new(record, grant.clone(), Arc::clone(&application));
