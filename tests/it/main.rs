@@ -59,3 +59,4 @@ mod store;
 mod stores;
 mod tabs;
 mod user;
+mod web_auth;
