@@ -2,9 +2,9 @@
 
 use axum::response::Response;
 use http::header;
-use serde_json::Value;
 
 use super::{
+    asked_claims::AskedClaims,
     callback,
     client::Consent,
     entra_issue,
@@ -14,6 +14,7 @@ use super::{
     realm::{Audience, Policy, Realm},
     reply::set,
     request::{Incoming, Parameters},
+    resource,
     server::Server,
     state::{Interaction, SignedIn, State, unguessable},
     tenant,
@@ -44,8 +45,9 @@ pub(super) struct AuthorizationRequest {
     pub(super) hinted: Option<String>,
     pub(super) acr_values: Vec<String>,
     pub(super) realm: Realm,
-    /// Authentication contexts of Entra, asked for in `claims`.
-    pub(super) contexts: Vec<String>,
+    pub(super) claims: AskedClaims,
+    /// RFC 8707
+    pub(super) resources: Vec<String>,
     pub(super) client_info: bool,
 }
 
@@ -113,19 +115,6 @@ pub(super) fn hinted(server: &Server, state: &State, hint: &str) -> Option<Strin
     Some(state.people.iter().find(is).map(|person| person.id.clone()).unwrap_or_default())
 }
 
-/// The authentication contexts that a `claims` parameter asks for: `{"id_token":{"acrs":{"essential":true,"value":"c1"}}}`.
-fn contexts(claims: &str) -> Option<Vec<String>> {
-    let claims: Value = serde_json::from_str(claims).ok()?;
-    let asked = ["id_token", "access_token"].iter().filter_map(|part| claims.get(part)?.get("acrs"));
-    let values = asked.flat_map(|acrs| {
-        let one = acrs.get("value").into_iter();
-        one.chain(acrs.get("values").and_then(Value::as_array).into_iter().flatten()).filter_map(Value::as_str)
-    });
-    let mut contexts: Vec<String> = values.map(ToOwned::to_owned).collect();
-    contexts.dedup();
-    claims.is_object().then_some(contexts)
-}
-
 /// The rest of the request.
 fn read(server: &Server, state: &State, parameters: &Parameters, to: ReturnTo) -> Result<AuthorizationRequest, Fault> {
     let text = |name: &str| parameters.first(name).map(ToOwned::to_owned);
@@ -179,10 +168,13 @@ fn read(server: &Server, state: &State, parameters: &Parameters, to: ReturnTo) -
         Some(hint) => Some(hinted(server, state, hint).ok_or_else(no_hint)?),
     };
     let no_claims = || Fault::new("invalid_request", "claims is not a JSON object").entra(50_000);
-    let contexts = match parameters.first("claims").filter(|_| to.realm != Realm::Plain) {
-        None => Vec::new(),
-        Some(claims) => contexts(claims).ok_or_else(no_claims)?,
+    let claims = match parameters.first("claims") {
+        None => AskedClaims::default(),
+        Some(claims) => AskedClaims::parse(claims).ok_or_else(no_claims)?,
     };
+    let resources = if to.realm == Realm::Plain { resource::named(parameters)? } else { Vec::new() };
+    let mut acr_values = parameters.list("acr_values");
+    acr_values.extend(claims.classes.iter().filter(|class| !parameters.list("acr_values").contains(class)).cloned());
     Ok(AuthorizationRequest {
         client: text("client_id").unwrap_or_default(),
         redirect_uri: to.redirect_uri,
@@ -195,9 +187,10 @@ fn read(server: &Server, state: &State, parameters: &Parameters, to: ReturnTo) -
         max_age,
         login_hint: text("login_hint"),
         hinted,
-        acr_values: parameters.list("acr_values"),
+        acr_values,
         realm: to.realm,
-        contexts,
+        claims,
+        resources,
         client_info: parameters.first("client_info") == Some("1"),
     })
 }
@@ -284,14 +277,14 @@ fn suffices(server: &Server, state: &State, request: &AuthorizationRequest, sess
     let at_home = request.realm == Realm::Plain
         || request.realm.offers(server.world.as_ref(), person)
             && request.realm.tenant_of(server.world.as_ref(), person).is_some()
-            && request.realm.policy() != Some(Policy::ResetPassword)
-            && request.contexts.iter().all(|context| session.contexts.contains(context));
+            && request.realm.policy() != Some(Policy::ResetPassword);
     let asked_for = request.login_hint.as_deref().is_none_or(|hint| person.is(hint) || !state.people.iter().any(|p| p.is(hint)))
         && request.hinted.as_deref().is_none_or(|id| person.id == id);
     // `auth_time` has whole seconds: an age of exactly `max_age` is still allowed, but 0 always asks (OpenID Connect Core section 3.1.2.1).
     let age = now.as_seconds().saturating_sub(session.auth_time.as_seconds());
     let recent = request.max_age.is_none_or(|limit| limit > 0 && age <= limit);
-    let strong = request.acr_values.is_empty() || session.acr.as_ref().is_some_and(|acr| request.acr_values.contains(acr));
+    let strong = (request.acr_values.is_empty() || session.acr.as_ref().is_some_and(|acr| request.acr_values.contains(acr)))
+        && request.claims.contexts.iter().all(|context| session.contexts.contains(context));
     let interactive = ["login", "select_account", "create"].iter().any(|value| request.prompts(value));
     let not_replaced = request.prompts("none") || state.stand_in.as_ref().is_none_or(|id| *id == session.person);
     at_home && asked_for && recent && strong && !interactive && not_replaced

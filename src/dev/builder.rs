@@ -1,7 +1,7 @@
 //! Setting the provider up.
 
 use std::{
-    collections::HashSet,
+    collections::{HashSet, VecDeque},
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -233,6 +233,7 @@ impl DevProviderBuilder {
             devices: Shelf::default(),
             used_assertions: HashSet::new(),
             required_contexts: Vec::new(),
+            challenges: VecDeque::new(),
         };
         let server = Arc::new(Server::new(address, self.clock, world, state));
         let router = Router::new().fallback(answer).with_state(server.clone());

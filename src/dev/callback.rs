@@ -40,6 +40,8 @@ pub(super) fn success(server: &Server, state: &mut State, pending: &Interaction)
             client: request.client.clone(),
             person: signed_in.person.clone(),
             scopes: request.scopes.clone(),
+            resources: request.resources.clone(),
+            claims: request.claims.clone(),
             signed_in,
             revoked: false,
             realm: request.realm.clone(),

@@ -33,6 +33,8 @@ pub struct DevClient {
     pub(super) refresh_tokens: RefreshTokens,
     pub(super) accounts: Accounts,
     pub(super) admin_scopes: Vec<String>,
+    /// The resources that it is, as an API.
+    pub(super) resources: Vec<String>,
     /// Public keys, as the members of a JWK.
     pub(super) keys: Vec<Map<String, Value>>,
 }
@@ -80,6 +82,7 @@ impl DevClient {
             refresh_tokens: RefreshTokens::default(),
             accounts: Accounts::default(),
             admin_scopes: Vec::new(),
+            resources: Vec::new(),
             keys: Vec::new(),
         }
     }
@@ -136,6 +139,14 @@ impl DevClient {
     #[must_use]
     pub fn with_key(mut self, jwk: Map<String, Value>) -> Self {
         self.keys.push(jwk);
+        self
+    }
+
+    /// Registers the application as the API with this resource indicator (RFC 8707): with tokens that were asked for it, it may act on behalf of people. In Entra the
+    /// client id is enough.
+    #[must_use]
+    pub fn with_resource(mut self, resource: impl Into<String>) -> Self {
+        self.resources.push(resource.into());
         self
     }
 

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use axum::response::Response;
-use http::{Method, StatusCode, header};
+use http::{Method, StatusCode};
 use serde_json::json;
 
 use super::{
+    asked_claims::AskedClaims,
     client::DevClient,
     client_auth, entra_issue, entra_token,
     fault::{self, Fault},
@@ -15,6 +16,7 @@ use super::{
     realm::Realm,
     reply,
     request::Incoming,
+    resource,
     server::Server,
     state::{Grant, SignedIn, State, unguessable},
     token::Answer,
@@ -38,8 +40,9 @@ pub(super) enum Outcome {
 #[derive(Clone, Debug)]
 pub(super) struct Device {
     pub(super) user_code: String,
-    client: String,
-    scopes: Vec<String>,
+    pub(super) client: String,
+    pub(super) scopes: Vec<String>,
+    resources: Vec<String>,
     realm: Realm,
     expires: UnixTime,
     interval: u64,
@@ -64,6 +67,10 @@ pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response
     if scopes.is_empty() {
         return Ok(fault::json_answer(server, incoming, &Fault::new("invalid_request", "scope is missing")));
     }
+    let resources = match resource::named(&incoming.form) {
+        Ok(resources) => resources,
+        Err(fault) => return Ok(fault::json_answer(server, incoming, &fault)),
+    };
     let letters = random::<8>()?.map(|byte| LETTERS.get(usize::from(byte) % LETTERS.len()).copied().unwrap_or(b'B'));
     let letters = String::from_utf8_lossy(&letters).into_owned();
     let user_code = letters.split_at_checked(4).map_or_else(|| letters.clone(), |(a, b)| format!("{a}-{b}"));
@@ -72,6 +79,7 @@ pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response
         user_code: user_code.clone(),
         client: client.id,
         scopes,
+        resources,
         realm: incoming.realm.clone(),
         expires: server.now() + LIFE,
         interval: INTERVAL,
@@ -127,6 +135,8 @@ pub(super) fn redeem(server: &Server, state: &mut State, client: &DevClient, inc
         client: client.id.clone(),
         person: signed_in.person.clone(),
         scopes: device.scopes,
+        resources: device.resources,
+        claims: AskedClaims::default(),
         signed_in,
         revoked: false,
         realm: device.realm,
@@ -151,8 +161,7 @@ pub(super) fn page(server: &Server, incoming: &Incoming) -> Result<Response, Err
     if incoming.method == Method::GET {
         return Ok(pages::device(state, &typed));
     }
-    let host = incoming.header(header::HOST).unwrap_or_default();
-    if incoming.header(header::ORIGIN).is_some_and(|origin| origin != format!("http://{host}")) {
+    if incoming.is_from_elsewhere() {
         return Ok(pages::problem(StatusCode::FORBIDDEN, "This can only be done from a page of this provider."));
     }
     let answer = parameters.first("person").map(ToOwned::to_owned);

@@ -176,6 +176,7 @@ fn access_token(server: &Server, state: &mut State, wanted: &Wanted<'_>, granted
         grant: wanted.grant_id.to_owned(),
         tenant: Some(*tenant),
         resource: Some(wanted.resource.clone()),
+        audiences: Vec::new(),
         scopes: granted.to_vec(),
         issued: now,
         expires,

@@ -1,8 +1,9 @@
 //! The token endpoint of Entra and B2C: codes and refresh tokens, with scopes, resources and tenants.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{
+    asked_claims::demanded,
     client::Consent,
     entra_issue::{self, Resource, Wanted},
     fault::Fault,
@@ -109,7 +110,7 @@ pub(super) fn refresh(
         Ok(resource) => resource,
         Err(fault) => return Ok(Err(fault)),
     };
-    if let Err(fault) = consented(server, state, grant, &tenant, &scopes, &resource) {
+    if let Err(fault) = consented(server, state, incoming, grant, &tenant, &scopes) {
         return Ok(Err(fault));
     }
     let refresh_token = match state.rotation {
@@ -132,11 +133,11 @@ pub(super) fn refresh(
 /// Whether the person has agreed to these scopes, at whatever sign-in, and has signed in as strongly as they need.
 pub(super) fn consented(
     server: &Server,
-    state: &State,
+    state: &mut State,
+    incoming: &Incoming,
     grant: &Grant,
     tenant: &DevTenant,
     scopes: &[String],
-    resource: &Resource,
 ) -> Result<(), Fault> {
     let given = state.client(&grant.client).is_some_and(|client| client.consent == Consent::Given);
     let missing = scopes.iter().find(|scope| {
@@ -151,12 +152,5 @@ pub(super) fn consented(
         let description = "nobody has consented to what the application asks for";
         return Err(Fault::new("invalid_grant", description).entra(65_001).suberror("consent_required"));
     }
-    let needed = state.required_contexts.iter().find(|(scope, context)| {
-        let concerns = scopes.iter().any(|asked| entra_issue::consent_key(server, asked) == *scope);
-        concerns && !grant.signed_in.contexts.contains(context)
-    });
-    let Some((_, context)) = needed else { return Ok(()) };
-    let claims = json!({ "access_token": { "acrs": { "essential": true, "value": context } } });
-    let description = format!("{resource:?} needs a stronger sign-in");
-    Err(Fault::new("interaction_required", description).entra(50_076).suberror("basic_action").claims(claims.to_string()))
+    demanded(server, state, incoming, grant, scopes).map_or(Ok(()), Err)
 }

@@ -1,15 +1,17 @@
-//! Grants without a browser: the client for itself, passwords, on behalf of.
+//! Grants without a browser: the client for itself, and passwords.
 
 use serde_json::Map;
 
 use super::{
+    asked_claims::AskedClaims,
     client::DevClient,
     entra_issue::{self, Resource, Wanted},
     entra_token,
     fault::Fault,
-    issue, jwt,
+    issue::{self, Part},
     realm::{Audience, Realm},
     request::Incoming,
+    resource,
     server::Server,
     state::{Grant, SignedIn, State, unguessable},
     tenant::DevTenant,
@@ -18,7 +20,7 @@ use super::{
 use crate::{error::Error, secret::same};
 
 /// A grant that no page led to. Without a person it is the client's own.
-fn grant(
+pub(super) fn grant(
     server: &Server,
     client: &DevClient,
     person: &str,
@@ -30,6 +32,8 @@ fn grant(
         client: client.id.clone(),
         person: person.to_owned(),
         scopes,
+        resources: Vec::new(),
+        claims: AskedClaims::default(),
         signed_in: SignedIn {
             person: person.to_owned(),
             auth_time: server.now(),
@@ -63,8 +67,13 @@ pub(super) fn client_credentials(server: &Server, state: &mut State, client: &De
                 return refused(Fault::new("invalid_scope", "scopes of OpenID Connect are about a person"));
             }
             let grant = grant(server, client, "", &incoming.realm, None, scopes.clone())?;
+            let resources = match resource::of_token(&incoming.form, &grant) {
+                Ok(resources) => resources,
+                Err(fault) => return refused(fault),
+            };
             state.grants.put(id.clone(), grant.clone());
-            return issue::members_for(server, state, &id, &grant, &scopes, None, None).map(Ok);
+            let part = Part { scopes: &scopes, resources: &resources };
+            return issue::members_for(server, state, &id, &grant, part, None, None).map(Ok);
         }
         Realm::Entra(Audience::Tenant(tenant)) | Realm::B2c { tenant, .. } => *tenant,
         Realm::Entra(_) => {
@@ -103,63 +112,23 @@ pub(super) fn password(server: &Server, state: &mut State, client: &DevClient, i
     let id = unguessable()?;
     let grant = grant(server, client, &known.id, &incoming.realm, tenant, scopes)?;
     let Some(tenant) = tenant else {
+        let grant = match resource::named(&incoming.form) {
+            Ok(resources) => Grant { resources, ..grant },
+            Err(fault) => return refused(fault),
+        };
         state.grants.put(id.clone(), grant.clone());
         return issue::token_answer(server, state, &id, &grant, None).map(Ok);
     };
-    let resource = match entra_issue::one_resource(server, &grant.scopes, false) {
-        Ok(resource) => resource,
-        Err(fault) => return refused(fault),
-    };
+    if let Err(fault) = entra_issue::one_resource(server, &grant.scopes, false) {
+        return refused(fault);
+    }
     // Nobody can be asked here, so that consent has to be there already.
     let bare = Grant { scopes: Vec::new(), ..grant.clone() };
     let asked: Vec<String> =
         grant.scopes.iter().filter(|scope| entra_issue::resource(server, scope).is_some()).cloned().collect();
-    if let Err(fault) = entra_token::consented(server, state, &bare, &tenant, &asked, &resource) {
+    if let Err(fault) = entra_token::consented(server, state, incoming, &bare, &tenant, &asked) {
         return refused(fault);
     }
-    state.grants.put(id.clone(), grant.clone());
-    entra_token::first_answer(server, state, &id, &grant, &tenant, None).map(Ok)
-}
-
-/// An API calls another one for the person who called it, with the token that it got (`requested_token_use=on_behalf_of`).
-pub(super) fn on_behalf_of(server: &Server, state: &mut State, client: &DevClient, incoming: &Incoming) -> Answer {
-    let refused = |fault| Ok(Err(fault));
-    if server.world.is_none() || incoming.form.first("requested_token_use") != Some("on_behalf_of") {
-        return refused(Fault::new("unsupported_grant_type", "requested_token_use has to be on_behalf_of, which only Entra has"));
-    }
-    let Some(assertion) = incoming.form.first("assertion") else {
-        return refused(Fault::new("invalid_request", "assertion is missing"));
-    };
-    let entry = state.access_tokens.find(assertion).filter(|entry| !entry.revoked).cloned();
-    let signed = jwt::own_claims(state, assertion).unwrap_or_default();
-    let meant = signed.get("aud").and_then(|audience| audience.as_str()) == Some(&client.id);
-    let Some((entry, first)) =
-        entry.and_then(|entry| Some((state.grants.find(&entry.grant)?.clone(), entry))).map(|(grant, entry)| (entry, grant))
-    else {
-        return refused(Fault::new("invalid_grant", "the assertion is no access token of this provider").entra(500_133));
-    };
-    if !meant {
-        return refused(Fault::new("invalid_grant", "the assertion is for another application").entra(500_131));
-    }
-    if server.now() >= entry.expires || first.revoked {
-        return refused(Fault::new("invalid_grant", "the assertion has expired").entra(500_133));
-    }
-    let Some(tenant) = entry.tenant else { return refused(Fault::new("invalid_grant", "the assertion is of no tenant")) };
-    let scopes = incoming.form.list("scope");
-    let resource = match entra_issue::one_resource(server, &scopes, false) {
-        Ok(resource) => resource,
-        Err(fault) => return refused(fault),
-    };
-    let grant = Grant {
-        signed_in: first.signed_in.clone(),
-        ..grant(server, client, &first.person, &incoming.realm, Some(tenant), Vec::new())?
-    };
-    let asked: Vec<String> = scopes.iter().filter(|scope| entra_issue::resource(server, scope).is_some()).cloned().collect();
-    if let Err(fault) = entra_token::consented(server, state, &grant, &tenant, &asked, &resource) {
-        return refused(fault);
-    }
-    let grant = Grant { scopes, ..grant };
-    let id = unguessable()?;
     state.grants.put(id.clone(), grant.clone());
     entra_token::first_answer(server, state, &id, &grant, &tenant, None).map(Ok)
 }

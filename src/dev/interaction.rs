@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::response::Response;
-use http::{StatusCode, header};
+use http::StatusCode;
 
 use super::{
     authorize::{Step, next_step},
@@ -80,7 +80,7 @@ fn silent_fault(step: &Step, pending: &Interaction) -> Fault {
     match step {
         _ if b2c => Fault::new("interaction_required", "nobody is signed in, and the request has prompt=none").b2c(90_077),
         Step::Consent(_) => Fault::new("consent_required", "the person has not agreed to every scope"),
-        _ if !pending.request.contexts.is_empty() => {
+        _ if !pending.request.claims.contexts.is_empty() => {
             Fault::new("interaction_required", "the sign-in was not strong enough for what is asked").entra(50_076)
         }
         _ => Fault::new("login_required", "nobody suitable is signed in in this browser"),
@@ -119,7 +119,9 @@ fn sign_in(server: &Server, state: &mut State, pending: &mut Interaction, person
     }
     let before = state.browsers.find(&pending.browser).filter(|before| before.person == person);
     let mut contexts = before.map(|before| before.contexts.clone()).unwrap_or_default();
-    contexts.extend(pending.request.contexts.iter().filter(|context| !contexts.contains(context)).cloned().collect::<Vec<_>>());
+    contexts.extend(
+        pending.request.claims.contexts.iter().filter(|context| !contexts.contains(context)).cloned().collect::<Vec<_>>(),
+    );
     let signed_in = SignedIn {
         person: person.to_owned(),
         auth_time: server.now(),
@@ -152,9 +154,7 @@ fn consent(server: &Server, state: &mut State, pending: &mut Interaction, scopes
 /// A click on one of the pages.
 pub(super) fn answered(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let refused = |text| Ok(pages::problem(StatusCode::FORBIDDEN, text));
-    // The pages are answered from the same origin; browsers name it. What has no `Origin` is no browser of today.
-    let host = incoming.header(header::HOST).unwrap_or_default();
-    if incoming.header(header::ORIGIN).is_some_and(|origin| origin != format!("http://{host}")) {
+    if incoming.is_from_elsewhere() {
         return refused("This can only be done from a page of this provider.");
     }
     let mut guard = server.state();

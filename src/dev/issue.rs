@@ -8,7 +8,7 @@ use super::{
     metadata::members,
     server::Server,
     spoil_entra, spoil_id_token,
-    state::{AccessTokenEntry, AccessTokenFormat, Grant, RefreshTokenEntry, State, unguessable},
+    state::{AccessTokenEntry, AccessTokenFormat, Grant, RefreshTokenEntry, SignedIn, State, unguessable},
     tenant::DevTenant,
 };
 use crate::{error::Error, secret::Secret};
@@ -25,8 +25,15 @@ pub struct IssuedTokens {
     pub id_token: Option<Secret>,
 }
 
+/// The part of a grant that one token is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part<'a> {
+    pub(super) scopes: &'a [String],
+    pub(super) resources: &'a [String],
+}
+
 /// An access token for a part of what the grant allows.
-fn access_token(server: &Server, state: &mut State, grant_id: &str, grant: &Grant, scopes: &[String]) -> Result<String, Error> {
+fn access_token(server: &Server, state: &mut State, grant_id: &str, grant: &Grant, part: Part<'_>) -> Result<String, Error> {
     let now = server.now();
     let expires = now + state.lives.access_token;
     let token = match state.access_token_format {
@@ -34,10 +41,19 @@ fn access_token(server: &Server, state: &mut State, grant_id: &str, grant: &Gran
         AccessTokenFormat::Jwt => {
             // The client's own tokens are about itself (RFC 9068 section 2.2).
             let subject = state.person(&grant.person).map_or_else(|| grant.client.clone(), |person| person.subject.clone());
-            let claims = members(json!({
-                "iss": server.issuer, "sub": subject, "aud": grant.client, "client_id": grant.client,
-                "scope": scopes.join(" "), "iat": now, "exp": expires, "jti": unguessable()?,
+            let audience = match part.resources {
+                [] => json!(grant.client),
+                [one] => json!(one),
+                several => json!(several),
+            };
+            let mut claims = members(json!({
+                "iss": server.issuer, "sub": subject, "aud": audience, "client_id": grant.client,
+                "scope": part.scopes.join(" "), "iat": now, "exp": expires, "jti": unguessable()?,
             }));
+            if !grant.person.is_empty() {
+                claims.insert("auth_time".into(), grant.signed_in.auth_time.as_seconds().into());
+                claims.extend(strength(&grant.signed_in));
+            }
             jwt::sign(state.keys.current()?, "at+jwt", &claims)?
         }
     };
@@ -45,13 +61,26 @@ fn access_token(server: &Server, state: &mut State, grant_id: &str, grant: &Gran
         grant: grant_id.to_owned(),
         tenant: None,
         resource: None,
-        scopes: scopes.to_vec(),
+        audiences: part.resources.to_vec(),
+        scopes: part.scopes.to_vec(),
         issued: now,
         expires,
         revoked: false,
     };
     state.access_tokens.put(token.clone(), entry);
     Ok(token)
+}
+
+/// How strongly somebody signed in.
+fn strength(signed_in: &SignedIn) -> Map<String, Value> {
+    let mut claims = Map::new();
+    if let Some(acr) = &signed_in.acr {
+        claims.insert("acr".into(), acr.clone().into());
+    }
+    if !signed_in.contexts.is_empty() {
+        claims.insert("acrs".into(), signed_in.contexts.clone().into());
+    }
+    claims
 }
 
 /// Whether the grant comes with a refresh token.
@@ -95,14 +124,13 @@ fn id_token_claims(
     if let Some(nonce) = nonce {
         set("nonce", nonce.into());
     }
-    if let Some(acr) = &grant.signed_in.acr {
-        set("acr", acr.clone().into());
-    }
     if let Some(token) = access_token {
         set("at_hash", jwt::half_hash(state.algorithm, token).into());
     }
+    claims.extend(strength(&grant.signed_in));
     if let Some(person) = person {
         claims.extend(person.claims_for(&grant.scopes));
+        claims.extend(grant.claims.for_id_token(person));
     }
     claims
 }
@@ -134,29 +162,30 @@ pub(super) fn token_answer(
     nonce: Option<&str>,
 ) -> Result<Map<String, Value>, Error> {
     let refresh_token = if refreshable(state, grant) { Some(refresh_token(server, state, grant_id)?) } else { None };
-    members_for(server, state, grant_id, grant, &grant.scopes, nonce, refresh_token)
+    let part = Part { scopes: &grant.scopes, resources: &grant.resources };
+    members_for(server, state, grant_id, grant, part, nonce, refresh_token)
 }
 
-/// A token answer for these scopes (RFC 6749 section 5.1, OpenID Connect Core section 3.1.3.3).
+/// A token answer for a part of the grant (RFC 6749 section 5.1, OpenID Connect Core section 3.1.3.3).
 pub(super) fn members_for(
     server: &Server,
     state: &mut State,
     grant_id: &str,
     grant: &Grant,
-    scopes: &[String],
+    part: Part<'_>,
     nonce: Option<&str>,
     refresh_token: Option<String>,
 ) -> Result<Map<String, Value>, Error> {
-    let access_token = access_token(server, state, grant_id, grant, scopes)?;
+    let access_token = access_token(server, state, grant_id, grant, part)?;
     let mut members = Map::new();
     members.insert("access_token".into(), access_token.clone().into());
     members.insert("token_type".into(), "Bearer".into());
     members.insert("expires_in".into(), state.lives.access_token.as_secs().into());
-    members.insert("scope".into(), scopes.join(" ").into());
+    members.insert("scope".into(), part.scopes.join(" ").into());
     if let Some(token) = refresh_token {
         members.insert("refresh_token".into(), token.into());
     }
-    if scopes.iter().any(|scope| scope == "openid") {
+    if part.scopes.iter().any(|scope| scope == "openid") {
         let claims = id_token_claims(server, state, grant, nonce, Some(&access_token));
         members.insert("id_token".into(), signed_id_token(server, state, claims, None)?.into());
     }

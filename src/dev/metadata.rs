@@ -30,6 +30,7 @@ fn document(server: &Server) -> Map<String, Value> {
         "response_modes_supported": ["query", "form_post"],
         "grant_types_supported": [
             "authorization_code", "refresh_token", "client_credentials", "password", "urn:ietf:params:oauth:grant-type:device_code",
+            "urn:ietf:params:oauth:grant-type:jwt-bearer",
         ],
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": ["none", "login", "consent", "select_account", "create"],
@@ -39,10 +40,10 @@ fn document(server: &Server) -> Map<String, Value> {
         "token_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256"],
         "scopes_supported": ["openid", "profile", "email", "offline_access"],
         "claims_supported": [
-            "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "at_hash", "sid", "name", "given_name", "family_name",
+            "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "acrs", "at_hash", "sid", "name", "given_name", "family_name",
             "preferred_username", "email", "email_verified", "roles", "groups",
         ],
-        "claims_parameter_supported": false,
+        "claims_parameter_supported": true,
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
     }))

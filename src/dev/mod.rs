@@ -7,6 +7,7 @@
 //! - For browsers the code flow only; without one device codes, client credentials and passwords; PKCE with S256 is enforced; redirect addresses are compared character by character; codes work once; refresh tokens
 //!   rotate, and a reused one revokes all that came from the sign-in.
 //! - The client `quickstart` may use any redirect address on a loopback host. Others are added with [`DevProvider::add_client`].
+//! - Each scope is asked for once per person, whatever its name. A token is for the resource that was named (RFC 8707), and that API may act on behalf of its caller.
 //! - The handle commands it from a test: who signs in, what fails, what waits, how long things live; and it counts requests.
 //!
 //! ```
@@ -45,6 +46,7 @@
 //! It signs anybody in as anybody. Its keys and secrets exist only while it runs. Never build it into what you deploy: keep the feature in
 //! `dev-dependencies`, or behind a feature of your own.
 
+mod asked_claims;
 mod assertion;
 mod authorize;
 mod builder;
@@ -65,6 +67,7 @@ mod issue;
 mod jwt;
 mod keys;
 mod metadata;
+mod on_behalf_of;
 mod pages;
 mod person;
 mod provider;
@@ -73,6 +76,7 @@ mod provider_orders;
 mod realm;
 mod reply;
 mod request;
+mod resource;
 mod server;
 mod spoil;
 mod spoil_answers;

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::response::Response;
 use base64_simd::STANDARD;
-use http::{StatusCode, header};
+use http::{Method, StatusCode, header};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use url::Url;
 
@@ -71,6 +71,9 @@ fn page(status: StatusCode, title: &str, form_action: &str, extra: &str, content
     response
 }
 
+/// What a refresh is refused with that somebody wants to see refused: the account has to be chosen again.
+const STEP_UP: &str = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
+
 const NO_FRAMES: &str = "; frame-ancestors 'none'";
 
 /// Something is wrong, and the browser cannot be sent back with it.
@@ -80,8 +83,15 @@ pub(super) fn problem(status: StatusCode, text: &str) -> Response {
 
 /// What this is, for somebody who opens the address.
 #[allow(clippy::unnecessary_wraps, reason = "the shape of every endpoint")]
-pub(super) fn home(server: &Server, _: &Incoming) -> Result<Response, Error> {
-    let state = server.state();
+pub(super) fn home(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
+    let mut state = server.state();
+    let challenged = incoming.method == Method::POST;
+    if challenged {
+        if incoming.is_from_elsewhere() {
+            return Ok(problem(StatusCode::FORBIDDEN, "This can only be done from a page of this provider."));
+        }
+        state.challenges.push_back(STEP_UP.to_owned());
+    }
     let content = html! {
         p { "An OpenID Connect provider for development and tests. It runs inside your application, answers on this machine only, and signs anybody in." }
         dl {
@@ -99,8 +109,13 @@ pub(super) fn home(server: &Server, _: &Incoming) -> Result<Response, Error> {
             @for person in &state.people { dd { (person.name) " " small { (person.note) } } }
         }
         @if server.world.is_none() { p { a href=(path::DISCOVERY) { "Discovery document" } } }
+        form method="post" action="/" {
+            p { "To see what an application does when a token needs another sign-in: the next refresh is answered with " code { "interaction_required" } " and claims." }
+            button { "Challenge the next refresh" }
+        }
+        @if challenged { p role="status" { "The next refresh is refused." } }
     };
-    Ok(page(StatusCode::OK, "Ready to sign people in", "'none'", NO_FRAMES, &content))
+    Ok(page(StatusCode::OK, "Ready to sign people in", "'self'", NO_FRAMES, &content))
 }
 
 fn initials(name: &str) -> String {
@@ -240,8 +255,13 @@ pub(super) fn message(title: &str, text: &str) -> Response {
 
 /// Where people type the code that a device shows.
 pub(super) fn device(state: &State, typed: &str) -> Response {
+    let asking = state.devices.values().find(|device| device.user_code == typed);
     let content = html! {
         p { "Type the code only if it is your own device that shows it." }
+        @if let Some(device) = asking {
+            p { strong { (device.client) } " asks for:" }
+            ul.scopes { @for scope in &device.scopes { li { (meaning(scope)) " " code { (scope) } } } }
+        }
         form method="post" action=(path::DEVICE) {
             label for="user_code" { "Code" }
             input id="user_code" name="user_code" value=(typed) autocomplete="off" required autofocus;

@@ -77,10 +77,4 @@ impl DevProvider {
         let (uid, utid) = entra_issue::home_account(world, person, &realm::at_home(world.home(person)));
         Some(format!("{uid}.{utid}"))
     }
-
-    /// Demands a stronger sign-in for access tokens of this scope from now on: without the authentication context (`c1`) a refresh is answered with
-    /// `interaction_required` and the claims to ask for.
-    pub fn require_authentication_context(&self, scope: impl Into<String>, context: impl Into<String>) {
-        self.server.state().required_contexts.push((scope.into(), context.into()));
-    }
 }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{
+    asked_claims::AskedClaims,
     entra_token,
     issue::{self, IssuedTokens},
     jwt,
@@ -149,6 +150,8 @@ impl DevProvider {
             client: client.to_owned(),
             person: person.to_owned(),
             scopes: scopes.split_whitespace().map(ToOwned::to_owned).collect(),
+            resources: Vec::new(),
+            claims: AskedClaims::default(),
             signed_in: SignedIn {
                 person: person.to_owned(),
                 auth_time: self.server.now(),

@@ -89,6 +89,12 @@ impl Incoming {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
+    /// Whether a page of another origin sent it. Ours are answered from the same origin, which browsers name; what has no `Origin` is no browser of today.
+    pub(super) fn is_from_elsewhere(&self) -> bool {
+        let host = self.header(header::HOST).unwrap_or_default();
+        self.header(header::ORIGIN).is_some_and(|origin| origin != format!("http://{host}"))
+    }
+
     /// The access token of the `Authorization` header (RFC 6750 section 2.1).
     pub(super) fn bearer(&self) -> Option<&str> {
         let (scheme, token) = self.header(header::AUTHORIZATION)?.split_once(' ')?;

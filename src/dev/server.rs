@@ -162,7 +162,7 @@ type Answer = fn(&Server, &Incoming) -> Result<Response, Error>;
 
 fn dispatch(server: &Server, place: Place, incoming: &Incoming) -> Result<Response, Error> {
     let (allowed, answer): (&[Method], Answer) = match place {
-        Place::Home => (&[Method::GET], pages::home),
+        Place::Home => (&[Method::GET, Method::POST], pages::home),
         Place::Discovery => (&[Method::GET], metadata::discovery),
         Place::Keys => (&[Method::GET], metadata::keys),
         Place::Authorize => (&[Method::GET, Method::POST], authorize::authorize),

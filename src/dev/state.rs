@@ -8,6 +8,7 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::{
+    asked_claims::AskedClaims,
     authorize::AuthorizationRequest,
     client::DevClient,
     device::Device,
@@ -77,6 +78,10 @@ impl<V> Shelf<V> {
         Some(value)
     }
 
+    pub(super) fn values(&self) -> impl Iterator<Item = &V> {
+        self.entries.values()
+    }
+
     pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         self.entries.values_mut()
     }
@@ -94,7 +99,7 @@ pub(super) struct SignedIn {
     pub(super) auth_time: UnixTime,
     pub(super) acr: Option<String>,
     pub(super) sid: String,
-    /// The authentication contexts of Entra that were satisfied: `acrs`.
+    /// The authentication contexts that were satisfied: `acrs`.
     pub(super) contexts: Vec<String>,
     /// Whether the account was made in this sign-in.
     pub(super) is_new: bool,
@@ -132,6 +137,9 @@ pub(super) struct Grant {
     pub(super) client: String,
     pub(super) person: String,
     pub(super) scopes: Vec<String>,
+    /// The resources that the authorization request named (RFC 8707).
+    pub(super) resources: Vec<String>,
+    pub(super) claims: AskedClaims,
     pub(super) signed_in: SignedIn,
     pub(super) revoked: bool,
     /// Where people signed in, and the tenant that they signed in to.
@@ -150,6 +158,8 @@ pub(super) struct AccessTokenEntry {
     pub(super) tenant: Option<DevTenant>,
     /// What it is for, in Entra.
     pub(super) resource: Option<Resource>,
+    /// The resources that it was asked for with, elsewhere; without any it is the client's.
+    pub(super) audiences: Vec<String>,
     pub(super) scopes: Vec<String>,
     pub(super) issued: UnixTime,
     pub(super) expires: UnixTime,
@@ -201,7 +211,7 @@ pub enum AccessTokenFormat {
     /// Random characters that only the provider understands. The default.
     #[default]
     Opaque,
-    /// A signed JWT (RFC 9068), `aud` being the client id.
+    /// A signed JWT (RFC 9068). `aud` is the resource that was asked for (RFC 8707), or the client id.
     Jwt,
 }
 
@@ -246,6 +256,8 @@ pub(super) struct State {
     pub(super) used_assertions: HashSet<String>,
     /// Scope, and the authentication context that it needs.
     pub(super) required_contexts: Vec<(String, String)>,
+    /// The claims with which the next refreshes are refused.
+    pub(super) challenges: VecDeque<String>,
 }
 
 impl State {

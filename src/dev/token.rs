@@ -6,16 +6,20 @@ use http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::{
+    asked_claims,
     client::DevClient,
     client_auth, device, entra_token,
     fault::{self, Fault},
-    grants, issue,
+    grants,
+    issue::{self, Part},
+    on_behalf_of,
     realm::{Audience, Realm},
     reply,
     request::Incoming,
+    resource,
     server::Server,
     spoil_answers,
-    state::{RefreshRotation, State},
+    state::{Grant, RefreshRotation, State},
 };
 use crate::{
     error::Error,
@@ -54,7 +58,7 @@ pub(super) fn token(server: &Server, incoming: &Incoming) -> Result<Response, Er
         Some("client_credentials") => grants::client_credentials(server, state, &client, incoming)?,
         Some("password") => grants::password(server, state, &client, incoming)?,
         Some("urn:ietf:params:oauth:grant-type:device_code") => device::redeem(server, state, &client, incoming)?,
-        Some("urn:ietf:params:oauth:grant-type:jwt-bearer") => grants::on_behalf_of(server, state, &client, incoming)?,
+        Some("urn:ietf:params:oauth:grant-type:jwt-bearer") => on_behalf_of::on_behalf_of(server, state, &client, incoming)?,
         Some(_) => Err(Fault::new("unsupported_grant_type", "this grant_type is not supported")),
         None => Err(Fault::new("invalid_request", "grant_type is missing")),
     };
@@ -105,7 +109,13 @@ fn redeem(server: &Server, state: &mut State, client: &DevClient, incoming: &Inc
     if server.world.is_some() {
         return entra_token::redeem(server, state, incoming, &code, &grant);
     }
-    issue::token_answer(server, state, &code.grant, &grant, code.nonce.as_deref()).map(Ok)
+    match resource::of_token(&incoming.form, &grant) {
+        Ok(resources) => {
+            let grant = Grant { resources, ..grant };
+            issue::token_answer(server, state, &code.grant, &grant, code.nonce.as_deref()).map(Ok)
+        }
+        Err(fault) => refused(fault),
+    }
 }
 
 fn refresh(server: &Server, state: &mut State, client: &DevClient, incoming: &Incoming) -> Answer {
@@ -129,12 +139,19 @@ fn refresh(server: &Server, state: &mut State, client: &DevClient, incoming: &In
     if server.now() >= entry.expires {
         return refused("the refresh token has expired");
     }
+    if let Some(fault) = asked_claims::demanded(server, state, incoming, &grant, &incoming.form.list("scope")) {
+        return Ok(Err(fault));
+    }
     // RFC 6749 section 6: the same scopes, or fewer, for this access token; the grant keeps all of them.
     let asked = incoming.form.list("scope");
     if asked.iter().any(|scope| !grant.scopes.contains(scope)) {
         return Ok(Err(Fault::new("invalid_scope", "a scope was not granted at sign-in")));
     }
     let scopes = if asked.is_empty() { grant.scopes.clone() } else { asked };
+    let resources = match resource::of_token(&incoming.form, &grant) {
+        Ok(resources) => resources,
+        Err(fault) => return Ok(Err(fault)),
+    };
     let next = match state.rotation {
         RefreshRotation::Keep => None,
         RefreshRotation::Rotate => {
@@ -145,5 +162,6 @@ fn refresh(server: &Server, state: &mut State, client: &DevClient, incoming: &In
         }
     };
     // OpenID Connect Core section 12.2: the new ID token has no nonce.
-    issue::members_for(server, state, &entry.grant, &grant, &scopes, None, next).map(Ok)
+    let part = Part { scopes: &scopes, resources: &resources };
+    issue::members_for(server, state, &entry.grant, &grant, part, None, next).map(Ok)
 }

@@ -4,7 +4,7 @@ use axum::response::Response;
 use http::StatusCode;
 use serde_json::json;
 
-use super::{client_auth, reply, request::Incoming, server::Server};
+use super::{client_auth, reply, request::Incoming, resource, server::Server, state::Grant};
 use crate::error::Error;
 
 /// Revokes a token: a refresh token with everything that came from the same sign-in, an access token alone.
@@ -34,7 +34,7 @@ pub(super) fn revoke(server: &Server, incoming: &Incoming) -> Result<Response, E
     Ok(reply::empty(StatusCode::OK))
 }
 
-/// Tells a client about a token of its own.
+/// Tells a client about a token of its own, or one that it was called with.
 pub(super) fn introspect(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let mut guard = server.state();
     let state = &mut *guard;
@@ -49,10 +49,13 @@ pub(super) fn introspect(server: &Server, incoming: &Incoming) -> Result<Respons
     let found = access
         .map(|entry| (&entry.grant, entry.scopes.clone(), entry.issued, entry.expires, "Bearer"))
         .or_else(|| refresh.map(|entry| (&entry.grant, Vec::new(), entry.issued, entry.expires, "refresh_token")));
+    let audiences = access.map(|entry| entry.audiences.clone()).unwrap_or_default();
     let Some((grant_id, scopes, issued, expires, kind)) = found.filter(|found| now < found.3) else {
         return Ok(reply::private_json(StatusCode::OK, &json!({ "active": false })));
     };
-    let grant = state.grants.find(grant_id).filter(|grant| !grant.revoked && grant.client == client.id);
+    // The API that a token is for may ask, too.
+    let may_know = |grant: &Grant| grant.client == client.id || resource::is_meant(&client, &audiences);
+    let grant = state.grants.find(grant_id).filter(|grant| !grant.revoked && may_know(grant));
     let body = grant.map_or_else(
         || json!({ "active": false }),
         |grant| {
@@ -60,7 +63,7 @@ pub(super) fn introspect(server: &Server, incoming: &Incoming) -> Result<Respons
             json!({
                 "active": true, "client_id": grant.client, "scope": scopes.join(" "), "iss": server.issuer,
                 "sub": state.person(&grant.person).map(|person| person.subject.clone()),
-                "iat": issued, "exp": expires, "token_type": kind,
+                "iat": issued, "exp": expires, "token_type": kind, "aud": if audiences.is_empty() { json!(grant.client) } else { json!(audiences) },
             })
         },
     );

@@ -23,6 +23,10 @@ pub(super) fn user_info(server: &Server, incoming: &Incoming) -> Result<Response
     // In Entra it is a part of Graph, and for tokens of Graph.
     let found = found.filter(|(entry, ..)| entry.resource.as_ref().is_none_or(|resource| *resource == Resource::Graph));
     let Some((entry, grant, person)) = found else { return refused(StatusCode::UNAUTHORIZED, Some("invalid_token")) };
+    // A token for another resource is not for this one (RFC 8707 section 2).
+    if !entry.audiences.is_empty() && !entry.audiences.contains(&server.issuer) {
+        return refused(StatusCode::UNAUTHORIZED, Some("invalid_token"));
+    }
     if !entry.scopes.iter().any(|scope| scope == "openid") {
         return refused(StatusCode::FORBIDDEN, Some("insufficient_scope"));
     }
@@ -31,6 +35,7 @@ pub(super) fn user_info(server: &Server, incoming: &Incoming) -> Result<Response
         Some(tenant) => tenant::subject(person, tenant, &grant.client),
         None => person.subject.clone(),
     };
+    claims.extend(grant.claims.for_user_info(person));
     claims.insert("sub".into(), subject.into());
     let order = state.spoils.user_infos.pop_front();
     Ok(spoil_answers::answer(order, claims, |body| reply::private_json(StatusCode::OK, body)))

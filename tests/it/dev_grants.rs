@@ -11,7 +11,7 @@ use reqwest::{Client, StatusCode};
 use serde_json::{Map, Value, json};
 use tower_identity::{
     Clock, ManualClock, SystemClock,
-    dev::{Consent, DevClient, DevPerson, DevProvider, DevTenant},
+    dev::{AccessTokenFormat, Consent, DevClient, DevPerson, DevProvider, DevTenant},
 };
 
 const DEVICE: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -221,4 +221,116 @@ async fn an_assertion_is_checked_whole_and_used_once() {
     }
     let none = [("grant_type", "client_credentials"), ("scope", "tasks.read"), ("client_id", "prover")];
     assert_eq!(post(&provider, "/token", &none).await.0, StatusCode::UNAUTHORIZED, "a client with a key has to use it");
+}
+
+/// A refresh token of Ada's at a generic provider.
+fn refresh_token(provider: &DevProvider, scopes: &str) -> String {
+    let tokens = provider.issue_tokens("ada", provider.client_id(), scopes, None).unwrap();
+    tokens.refresh_token.unwrap().expose().to_owned()
+}
+
+/// RFC 8707
+#[tokio::test]
+async fn a_token_is_for_the_resource_that_was_named() {
+    let provider = DevProvider::builder().with_access_token_format(AccessTokenFormat::Jwt).start().await.unwrap();
+    let ask = async |resources: &[&str]| {
+        let mut form = vec![("grant_type", "client_credentials"), ("scope", "tasks.read")];
+        form.extend(resources.iter().map(|resource| ("resource", *resource)));
+        post(&provider, "/token", &form).await
+    };
+    let own = json!(provider.client_id());
+    for (resources, audience) in [
+        (vec![], own),
+        (vec!["https://tasks.example"], json!("https://tasks.example")),
+        (vec!["https://tasks.example/a", "urn:tasks"], json!(["https://tasks.example/a", "urn:tasks"])),
+    ] {
+        assert_eq!(claims(&ask(&resources).await.1["access_token"])["aud"], audience);
+    }
+    for wrong in ["tasks", "/tasks", "https://tasks.example/#part"] {
+        let (status, answer) = ask(&[wrong]).await;
+        assert_eq!((status, &answer["error"]), (StatusCode::BAD_REQUEST, &json!("invalid_target")), "{wrong}");
+    }
+    // It is for that resource, so not for UserInfo; and the resource may ask about it.
+    let api = DevClient::confidential("tasks", "the secret of the api").with_resource("https://tasks.example");
+    provider.add_client(api);
+    let first = refresh_token(&provider, "openid offline_access tasks.read");
+    let form = [("grant_type", "refresh_token"), ("refresh_token", &first), ("resource", "https://tasks.example")];
+    let (_, answer) = post(&provider, "/token", &form).await;
+    let token = answer["access_token"].as_str().unwrap();
+    let http = Client::builder().no_proxy().build().unwrap();
+    let refused = http.get(format!("{}/userinfo", origin(&provider))).bearer_auth(token).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    for (id, secret, active) in [("tasks", "the secret of the api", true), ("other", "another secret", false)] {
+        if !active {
+            provider.add_client(DevClient::confidential(id, secret));
+        }
+        let (_, told) = post(&provider, "/introspect", &[("token", token), ("client_id", id), ("client_secret", secret)]).await;
+        assert_eq!(told["active"], json!(active), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn an_api_of_any_provider_acts_for_the_person_who_called_it() {
+    for format in [AccessTokenFormat::Opaque, AccessTokenFormat::Jwt] {
+        let provider = DevProvider::builder().with_access_token_format(format).start().await.unwrap();
+        let api = DevClient::confidential("tasks", "the secret of the api").with_resource("https://tasks.example");
+        provider.add_client(api.clone().with_consent(Consent::Given));
+        let called = async |resource: &str| {
+            let first = refresh_token(&provider, "openid offline_access tasks.read");
+            let form = [("grant_type", "refresh_token"), ("refresh_token", &first), ("resource", resource)];
+            post(&provider, "/token", &form).await.1["access_token"].as_str().unwrap().to_owned()
+        };
+        let config = tower_identity::IdentityConfig::new(tower_identity::Authority::oidc(provider.issuer()).unwrap(), "tasks")
+            .with_credential(tower_identity::ClientCredential::secret("the secret of the api"));
+        let client = tower_identity::client::Client::new(config).unwrap();
+        let asks =
+            |scopes: &str| tower_identity::client::TokenRequest::new([scopes]).unwrap().with_resource("https://files.example");
+        let caller = called("https://tasks.example").await;
+        let given = client.on_behalf_of(&caller.as_str().into(), &asks("files.read")).await.unwrap();
+        assert!(given.scopes().eq(["files.read"]));
+        if format == AccessTokenFormat::Jwt {
+            let given = claims(&json!(given.expose()));
+            assert_eq!((&given["aud"], &given["client_id"]), (&json!("https://files.example"), &json!("tasks")));
+            assert_eq!(given["sub"], json!(provider.person("ada").unwrap().subject()));
+        }
+        let refused = async |assertion: String, error: &str| {
+            let refused = client.on_behalf_of(&assertion.into(), &asks("mail.read")).await.unwrap_err();
+            assert_eq!(refused.provider().unwrap().error, error, "{refused}");
+        };
+        refused(called("https://another.example").await, "invalid_grant").await;
+        refused("made up".to_owned(), "invalid_grant").await;
+        let own = provider.issue_tokens("ada", "tasks", "openid", None).unwrap().access_token;
+        refused(own.expose().to_owned(), "invalid_grant").await;
+        let again = called("https://tasks.example").await;
+        provider.challenge_next_refresh("{}");
+        refused(again, "interaction_required").await;
+        provider.add_client(api.clone());
+        refused(called("https://tasks.example").await, "consent_required").await;
+        provider.revoke_refresh_tokens("ada");
+        refused(caller, "invalid_grant").await;
+    }
+}
+
+/// A challenge costs no refresh token: the next attempt has it still.
+#[tokio::test]
+async fn a_refresh_is_challenged_on_demand() {
+    let provider = DevProvider::start().await.unwrap();
+    let token = refresh_token(&provider, "openid offline_access tasks.read");
+    let refresh = async |more: &[(&'static str, &str)]| {
+        let mut form = vec![("grant_type", "refresh_token"), ("refresh_token", token.as_str())];
+        form.extend(more);
+        post(&provider, "/token", &form).await
+    };
+    let wanted = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
+    provider.challenge_next_refresh(wanted);
+    let (status, answer) = refresh(&[]).await;
+    assert_eq!((status, &answer["error"]), (StatusCode::BAD_REQUEST, &json!("interaction_required")));
+    assert_eq!(answer["claims"], wanted);
+    let (_, answer) = refresh(&[("claims", wanted)]).await;
+    assert_eq!((&answer["error"], &answer["claims"]), (&json!("interaction_required"), &json!(wanted)), "an API wants it");
+    provider.require_authentication_context("tasks.read", "c2");
+    let (_, answer) = refresh(&[("scope", "openid tasks.read")]).await;
+    assert!(answer["claims"].as_str().unwrap().contains("c2"), "{answer}");
+    let (status, answer) = refresh(&[("scope", "openid")]).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
 }
