@@ -13,13 +13,13 @@
 
 mod answers;
 mod app;
-mod app_tokens;
 mod b2c;
 #[allow(dead_code, reason = "a browser can do more than today's tests ask for")]
 mod browser;
 mod caching;
 mod callback;
 mod certified;
+mod challenged;
 mod check;
 mod client_certified;
 mod client_dev;
@@ -59,4 +59,3 @@ mod store;
 mod stores;
 mod tabs;
 mod user;
-mod web_auth;
