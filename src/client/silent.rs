@@ -72,7 +72,6 @@ impl Client {
                 ErrorKind::InvalidGrant
                 | ErrorKind::InteractionRequired
                 | ErrorKind::AccessDenied
-                | ErrorKind::AuthContextMissing
                 | ErrorKind::ClientRefused
                 | ErrorKind::ProviderError
                 | ErrorKind::PersonChanged

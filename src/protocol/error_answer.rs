@@ -68,9 +68,8 @@ fn kind(error: &str, effect: Effect) -> ErrorKind {
         | "interaction_required"
         | "consent_required"
         | "account_selection_required"
-        | "insufficient_user_authentication" => ErrorKind::InteractionRequired,
-        // Asking again would not help.
-        "unmet_authentication_requirements" => ErrorKind::AuthContextMissing,
+        | "insufficient_user_authentication"
+        | "unmet_authentication_requirements" => ErrorKind::InteractionRequired,
         _ => match effect {
             Effect::Interaction => ErrorKind::InteractionRequired,
             Effect::Client => ErrorKind::ClientRefused,

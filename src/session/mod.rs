@@ -22,26 +22,21 @@ mod seal;
 mod sessions;
 mod store;
 mod ticket;
-mod value;
-mod values;
 mod wishes;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use fuzzing::PARSERS;
-pub use value::WebSession;
 pub(crate) use {
     attempt::{Attempt, AttemptPurpose, Cause, PersonKey},
     attempts::{Attempts, Lookup, Slot, State},
     cookies::Cookies,
     local::LocalStore,
     opened::Opened,
-    record::{Beginning, Landing, SessionRecord},
+    record::{Landing, SessionRecord},
     records::Records,
-    seal::{Context, KeyRing},
+    seal::KeyRing,
     sessions::{Lifetimes, Peek, Roll, Sessions, SignedIn},
     store::Store,
-    value::{Contents, Held},
-    values::{Entered, Values},
 };
 #[cfg(test)]
 mod fixture;

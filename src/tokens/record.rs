@@ -197,8 +197,7 @@ impl GrantRecord {
         &self.tokens
     }
 
-    /// Counts the writes.
-    pub(crate) fn generation(&self) -> u64 {
+    pub(super) fn generation(&self) -> u64 {
         self.generation
     }
 

@@ -38,3 +38,43 @@ scenario('a new scope is asked for once, and the page is there afterwards', { de
     assert.ok((await shown_json(page)).scopes.includes('notes.read'));
   }
 });
+
+for (const [dev, person] of [['', /Ada Lovelace/], ['entra', /Alan Turing/], ['entra-common', /Mary Jackson/], ['b2c', /Rosalind Franklin/], ['external-id', /Emmy Noether/]]) {
+  scenario(`buttons call an API and answer challenges, with IDENTITY_DEV=${dev}`, { development: true, variables: { IDENTITY_DEV: dev } }, async ({ app, page }) => {
+    await page.goto(`${app.origin}/auth/login`);
+    await pick(page, person);
+    const press = async (name) => {
+      await page.goto(app.origin);
+      await page.getByRole('button', { name, exact: true }).click();
+    };
+    await press('Read notes');
+    if (dev !== 'b2c') await page.getByRole('button', { name: 'Allow', exact: true }).click();
+    await page.waitForURL(`${app.origin}/notes*`);
+    assert.match(await page.locator('main').innerText(), /200 OK[^]*Water the plants/);
+
+    await press('Read private notes');
+    await page.getByRole('button', { name: person }).click();
+    await page.waitForURL(`${app.origin}/notes/private*`);
+    assert.match(await page.locator('main').innerText(), /200 OK[^]*Learn to fly/);
+    await press('Read private notes');
+    await page.waitForURL(`${app.origin}/notes/private*`); // once is enough
+
+    await press('Challenge');
+    await page.getByRole('button', { name: person }).click();
+    await page.waitForURL((url) => url.origin === app.origin && url.pathname === '/token');
+    assert.equal((await shown_json(page)).source, 'provider');
+  });
+}
+
+scenario("the provider's page has a challenge for any application", { development: true }, async ({ app, page }) => {
+  await page.goto(`${app.origin}/me`);
+  const provider = new URL(page.url()).origin;
+  await pick(page, /Ada Lovelace/);
+  await page.goto(provider);
+  await page.getByRole('button', { name: 'Challenge the next refresh' }).click();
+  assert.equal(await page.getByRole('status').innerText(), 'The next refresh is refused.');
+  await page.goto(`${app.origin}/token?fresh=yes`);
+  await page.getByRole('button', { name: /Ada Lovelace/ }).click();
+  await page.waitForURL(`${app.origin}/token?fresh=yes`);
+  assert.equal((await shown_json(page)).source, 'provider');
+});

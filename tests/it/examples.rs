@@ -9,12 +9,14 @@ use std::{
 
 use axum::http::{Method, StatusCode};
 
-use crate::browser::{Browser, Tab};
+use crate::browser::{Browser, Tab, html::forms};
 
 /// A running example; it ends with the test.
 struct Example {
     process: Child,
     url: String,
+    /// What it printed up to its address.
+    said: String,
 }
 
 impl Drop for Example {
@@ -27,6 +29,10 @@ impl Drop for Example {
 impl Example {
     /// Builds all examples once, and starts one on a free port.
     fn run(name: &str) -> Child {
+        Self::run_as(name, &[])
+    }
+
+    fn run_as(name: &str, variables: &[(&str, &str)]) -> Child {
         static BUILD: Once = Once::new();
         BUILD.call_once(|| {
             let built = Command::new(env!("CARGO")).args(["build", "--quiet", "--examples"]).status().unwrap();
@@ -34,22 +40,31 @@ impl Example {
         });
         // This test is `target/debug/deps/it-…`, the examples are in `target/debug/examples`.
         let directory: PathBuf = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples");
-        Command::new(directory.join(name)).env("LISTEN", "127.0.0.1:0").stdout(Stdio::piped()).spawn().unwrap()
+        let variables = variables.iter().copied().chain([("LISTEN", "127.0.0.1:0")]);
+        Command::new(directory.join(name)).envs(variables).stdout(Stdio::piped()).spawn().unwrap()
     }
 
     /// Starts one and waits for the address that it prints.
     fn start(name: &str) -> Self {
-        let mut process = Self::run(name);
+        Self::start_as(name, &[])
+    }
+
+    /// The same with these variables.
+    fn start_as(name: &str, variables: &[(&str, &str)]) -> Self {
+        let mut process = Self::run_as(name, variables);
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let url = lines.find_map(|line| {
-            let line = line.unwrap();
-            let start = line.find("http://localhost:")?;
-            let port: String = line[start + 17..].chars().take_while(char::is_ascii_digit).collect();
-            Some(format!("http://localhost:{port}"))
-        });
+        let (mut url, mut before) = (None, String::new());
+        while url.is_none() {
+            let line = lines.next().expect("the example prints no address").unwrap();
+            url = line.find("http://localhost:").map(|start| {
+                let port: String = line[start + 17..].chars().take_while(char::is_ascii_digit).collect();
+                format!("http://localhost:{port}")
+            });
+            before += &line;
+        }
         // Nobody reads on; the example must not stop because of that.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { process, url: url.expect("the example prints no address") }
+        Self { process, url: url.unwrap(), said: before }
     }
 
     /// Opens a page and picks Ada at the development provider.
@@ -72,24 +87,6 @@ async fn hyper_greets_whoever_signed_in() {
     let example = Example::start("hyper");
     let tab = example.sign_in(&Browser::new(), "/anything").await;
     assert_eq!((tab.page().status, tab.page().body.as_str()), (StatusCode::OK, "Hello Ada Lovelace\n"), "{}", tab.page().url);
-}
-
-#[tokio::test]
-async fn web_auth_greets_asks_for_consent_and_says_goodbye() {
-    let example = Example::start("web_auth");
-    let browser = Browser::new();
-    let mut tab = example.sign_in(&browser, "/login").await;
-    assert_eq!(tab.page().body, "Hello Ada Lovelace: /mail, /logout\n");
-    tab.open(format!("{}/mail", example.url)).await;
-    if tab.page().url.host_str() == Some("127.0.0.1") {
-        let consent = tab.page().form().press("Allow");
-        tab.submit(consent).await;
-    }
-    assert_eq!(tab.page().url.path(), "/mail");
-    assert!(tab.page().body.contains("mail.read"), "{}", tab.page().body);
-    tab.open(format!("{}/logout", example.url)).await;
-    let page = tab.open(format!("{}/", example.url)).await;
-    assert_eq!(page.body, "Hello nobody: /login\n");
 }
 
 #[tokio::test]
@@ -157,6 +154,73 @@ async fn the_quickstart_needs_no_configuration() {
     let consent = tab.page().form().press("Allow");
     let granted = tab.submit(consent).await.json();
     assert!(granted["scopes"].as_array().unwrap().contains(&"notes.read".into()), "{granted}");
+}
+
+/// Answers the development provider's pages, as `person`, until the application is back.
+async fn answer(tab: &mut Tab, person: &str) {
+    for _ in 0..4 {
+        if tab.page().url.host_str() == Some("localhost") {
+            return;
+        }
+        let form = tab.page().form();
+        let choices: Vec<&String> = form.buttons.iter().flat_map(|(_, value, text)| [value, text]).collect();
+        let choice = if choices.iter().any(|choice| *choice == person) { person } else { "Allow" };
+        tab.submit(form.press(choice)).await;
+    }
+    panic!("the provider asks and asks: {}", tab.page().body);
+}
+
+/// The whole round in every mode: an API that is called with the person's token, one that wants a stronger sign-in, a provider that wants to see the person.
+#[tokio::test]
+async fn the_quickstart_calls_an_api_and_answers_challenges() {
+    for (mode, person) in [("", "ada"), ("entra", "alan"), ("entra-common", "mary"), ("b2c", "rosalind"), ("external-id", "emmy")]
+    {
+        let example = Example::start_as("quickstart", &[("IDENTITY_DEV", mode)]);
+        let at = |path: &str| format!("{}{path}", example.url);
+        let mut tab = Browser::new().tab();
+        tab.open(at("/me")).await;
+        answer(&mut tab, person).await;
+        let home = tab.open(at("/")).await;
+        let (read, private, challenge) =
+            (home.body.find("Read notes"), home.body.find("Read private notes"), home.body.find("Challenge"));
+        assert!(read < private && private < challenge && read.is_some(), "{mode}: {}", home.body);
+
+        tab.open(at("/notes")).await;
+        assert_eq!(tab.page().url.host_str() == Some("127.0.0.1"), mode != "b2c", "{mode}: an administrator has agreed there");
+        answer(&mut tab, person).await;
+        assert!(
+            tab.page().body.contains("200 OK") && tab.page().body.contains("Water the plants"),
+            "{mode}: {}",
+            tab.page().body
+        );
+        tab.open(at("/notes/private")).await;
+        assert_eq!(tab.page().url.host_str(), Some("127.0.0.1"), "{mode}: the account has to be chosen again");
+        answer(&mut tab, person).await;
+        assert!(tab.page().body.contains("200 OK") && tab.page().body.contains("Learn to fly"), "{mode}: {}", tab.page().body);
+        assert_eq!(tab.reload().await.url.path(), "/notes/private", "once");
+
+        let home = tab.open(at("/")).await;
+        let form = forms(&home.body).into_iter().find(|form| form.action == "challenge").unwrap();
+        tab.submit(form).await;
+        assert_eq!(tab.page().url.host_str(), Some("127.0.0.1"), "{mode}");
+        answer(&mut tab, person).await;
+        assert_eq!(tab.page().json()["source"], "provider", "{mode}: {}", tab.page().body);
+
+        // The API believes nobody without a token for it.
+        let api = example.said.split("an API: ").nth(1).unwrap();
+        let api = &api[..api.find(|end: char| end.is_whitespace()).unwrap_or(api.len())];
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let call = async |token: Option<&str>| {
+            let request = http.get(format!("{api}/notes"));
+            let request = if let Some(token) = token { request.bearer_auth(token) } else { request };
+            let answer = request.send().await.unwrap();
+            (answer.status(), answer.headers()["www-authenticate"].to_str().unwrap().to_owned())
+        };
+        assert_eq!(call(None).await, (StatusCode::UNAUTHORIZED, "Bearer".into()));
+        for token in ["x", "eyJhbGciOiJub25lIn0.e30.", "eyJhbGciOiJSUzI1NiIsImtpZCI6IngifQ.e30.AAAA"] {
+            assert_eq!(call(Some(token)).await, (StatusCode::UNAUTHORIZED, r#"Bearer error="invalid_token""#.into()));
+        }
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@
 //! | `b2c` | Azure AD B2C, with policies for profile and password |
 //! | `external-id` | External ID |
 //!
+//! There the application also calls an API of its own (`notes.rs`) with a token, and shows what becomes of an API or a provider that wants another sign-in.
 //! `IDENTITY_DEV_TOKEN_SECONDS` is how long ID tokens live there, to see the session being renewed. With other `IDENTITY_*` variables it uses a real
 //! provider:
 //!
@@ -32,17 +33,22 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to whoever started it")]
 
+mod notes;
+mod playground;
+
 use std::{env, process::ExitCode, time::Duration};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::{Json, Router, extract::Query, response::Html, routing::get};
-use maud::{DOCTYPE, PreEscaped, html};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use playground::Playground;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tower_identity::{
     Clock, Error, IdentityConfig, IdentityLayer, SystemClock, Tokens, User, ValidConfig,
-    dev::{DevProvider, DevTenant},
+    client::TokenRequest,
+    dev::{AccessTokenFormat, DevProvider, DevTenant},
     require_login,
 };
 
@@ -62,50 +68,56 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let listener = TcpListener::bind(variable("LISTEN").unwrap_or_else(|| "127.0.0.1:3000".into())).await?;
     let home = format!("http://localhost:{}", listener.local_addr()?.port());
 
-    // The handle lives as long as the application: dropping it stops the provider.
-    let (provider, mut config) = if is_configured() {
-        (None, IdentityConfig::from_env()?)
+    let (playground, config) = if is_configured() {
+        let config = IdentityConfig::from_env()?;
+        (None, if variable("IDENTITY_SCOPE").is_none() { config.with_scopes(["email"]) } else { config })
     } else {
-        let (provider, config) = development_provider(&home).await?;
-        (Some(provider), config)
+        let (playground, config) = development_provider(&home).await?;
+        (Some(playground), config)
     };
-    if variable("IDENTITY_SCOPE").is_none() {
-        config = config.with_scopes(["email"]);
-    }
     let config = config.add_public_path("/").add_public_path("/health").build()?;
 
-    match &provider {
-        Some(provider) => println!("Not configured, so here is a provider with invented people: http://{}", provider.address()),
+    match &playground {
+        Some(playground) => println!("Not configured, so here are {playground}"),
         None => println!("{config}"),
     }
     println!("\n  Open {} and sign in.\n", variable("IDENTITY_BASE_URL").unwrap_or(home));
-    axum::serve(listener, app(config)).await?;
+    axum::serve(listener, app(config, playground)).await?;
     Ok(())
 }
 
-/// A provider in this process, and the configuration for the application at `home`.
-async fn development_provider(home: &str) -> Result<(DevProvider, IdentityConfig), Box<dyn std::error::Error>> {
-    let mut builder = DevProvider::builder();
+/// A provider in this process with the API beside it, and the configuration for the application at `home`.
+async fn development_provider(home: &str) -> Result<(Playground, IdentityConfig), Box<dyn std::error::Error>> {
+    let mut builder = DevProvider::builder().with_access_token_format(AccessTokenFormat::Jwt);
     if let Some(seconds) = variable("IDENTITY_DEV_TOKEN_SECONDS") {
         builder = builder.with_id_token_life(Duration::from_secs(seconds.parse()?));
     }
     let Some(kind) = variable("IDENTITY_DEV") else {
         let provider = builder.start().await?;
-        let config = provider.config(home)?;
-        return Ok((provider, config));
+        let (config, issuer) = (provider.config(home)?.with_scopes(["email"]), provider.issuer().to_owned());
+        return Ok((Playground::start(provider, vec![issuer], false).await?, config));
     };
     let provider = builder.entra().start().await?;
-    let config = match kind.as_str() {
-        "entra" => provider.entra_config(DevTenant::CONTOSO.id(), home)?,
+    let mut scope = "email";
+    // The tenants whose people may sign in, by the paths of their authorities.
+    let (config, paths) = match kind.as_str() {
+        "entra" => (provider.entra_config(DevTenant::CONTOSO.id(), home)?, vec![DevTenant::CONTOSO.id().to_owned()]),
         "entra-common" => {
             let allowed = [DevTenant::CONTOSO.id(), DevTenant::PERSONAL.id()];
-            provider.entra_config("common", home)?.with_tenants(allowed)?
+            (provider.entra_config("common", home)?.with_tenants(allowed)?, allowed.map(str::to_owned).to_vec())
         }
-        "b2c" => provider.entra_config(DevTenant::PROSEWARE.domain(), home)?,
-        "external-id" => provider.entra_config(DevTenant::WOODGROVE.id(), home)?,
+        "b2c" => {
+            let domain = DevTenant::PROSEWARE.domain();
+            // Asked for itself, B2C gives an access token with the sign-in.
+            scope = provider.client_id();
+            (provider.entra_config(domain, home)?, vec![format!("{domain}/B2C_1_susi")])
+        }
+        "external-id" => (provider.entra_config(DevTenant::WOODGROVE.id(), home)?, vec![DevTenant::WOODGROVE.id().to_owned()]),
         other => return Err(format!("IDENTITY_DEV is entra, entra-common, b2c or external-id, not {other:?}").into()),
     };
-    Ok((provider, config))
+    let authorities = paths.iter().map(|path| format!("http://{}/{path}/v2.0", provider.address())).collect();
+    let config = config.with_scopes([scope]);
+    Ok((Playground::start(provider, authorities, true).await?, config))
 }
 
 /// A variable's value; an empty one is as good as none.
@@ -123,50 +135,62 @@ fn is_configured() -> bool {
 }
 
 /// The layer goes around the finished router: everything in it needs a signed-in person, except what the configuration declares public.
-fn app(config: ValidConfig) -> Router {
+fn app(config: ValidConfig, playground: Option<Playground>) -> Router {
+    let has_playground = playground.is_some();
     let admin = Router::new().route("/admin", get(admin)).route_layer(require_login().with_roles(["Admin"]));
     Router::new()
-        .route("/", get(index))
+        .route("/", get(move |user: Option<User>| index(user, has_playground)))
         .route("/health", get(|| async { "ok" }))
         .route("/me", get(me))
         .route("/token", get(token))
         .merge(admin)
+        .merge(playground.map(Playground::routes).unwrap_or_default())
         .layer(IdentityLayer::new(config))
 }
 
 /// A public page: there may be a user or not.
-async fn index(user: Option<User>) -> Html<String> {
+async fn index(user: Option<User>, has_playground: bool) -> Html<String> {
+    let Some(user) = user else {
+        return page(
+            "Quickstart",
+            &html! {
+                h1 { "Hello, whoever you are" }
+                p { "This page is for everybody. " a href="me" { "Another one" } " is for people who are signed in." }
+                p { a.button href="auth/login" { "Sign in" } }
+            },
+        );
+    };
+    page(
+        "Quickstart",
+        &html! {
+            h1 { "Hello " (user.display_name()) }
+            p { "You are signed in" @if let Some(username) = user.username() { " as " strong { (username) } } "." }
+            ul {
+                li { a href="me" { "Who you are" } " (" code { "/me" } ")" }
+                li { a href="token" { "An access token" } " (" code { "/token" } ", its fingerprint only)" }
+                li { a href="token?scope=notes.read" { "One for more" } " (" code { "/token?scope=notes.read" } ", after you have agreed to it)" }
+                li { a href="admin" { "For administrators" } " (" code { "/admin" } ", needs the role " code { "Admin" } ")" }
+            }
+            @if has_playground { (playground::buttons()) }
+            @if let Some(path) = user.edit_profile_path() { p { a href=(path) { "Edit your profile" } } }
+            @if let Some(path) = user.reset_password_path() { p { a href=(path) { "Choose a new password" } } }
+            form method="post" action="auth/logout" { button { "Sign out" } }
+        },
+    )
+}
+
+fn page(title: &str, content: &Markup) -> Html<String> {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "Quickstart" }
+                title { (title) }
                 link rel="icon" href="data:,";
                 style { (PreEscaped(STYLE)) }
             }
-            body {
-                main {
-                    @if let Some(user) = user {
-                        h1 { "Hello " (user.display_name()) }
-                        p { "You are signed in" @if let Some(username) = user.username() { " as " strong { (username) } } "." }
-                        ul {
-                            li { a href="me" { "Who you are" } " (" code { "/me" } ")" }
-                            li { a href="token" { "An access token" } " (" code { "/token" } ", its fingerprint only)" }
-                            li { a href="token?scope=notes.read" { "One for more" } " (" code { "/token?scope=notes.read" } ", after you have agreed to it)" }
-                            li { a href="admin" { "For administrators" } " (" code { "/admin" } ", needs the role " code { "Admin" } ")" }
-                        }
-                        @if let Some(path) = user.edit_profile_path() { p { a href=(path) { "Edit your profile" } } }
-                        @if let Some(path) = user.reset_password_path() { p { a href=(path) { "Choose a new password" } } }
-                        form method="post" action="auth/logout" { button { "Sign out" } }
-                    } @else {
-                        h1 { "Hello, whoever you are" }
-                        p { "This page is for everybody. " a href="me" { "Another one" } " is for people who are signed in." }
-                        p { a.button href="auth/login" { "Sign in" } }
-                    }
-                }
-            }
+            body { main { (content) } }
         }
     };
     Html(page.into_string())
@@ -194,13 +218,16 @@ struct Wanted {
     /// Separated by spaces; without any it is the token of the sign-in.
     #[serde(default)]
     scope: String,
+    /// With any value: not the one that is kept.
+    fresh: Option<String>,
 }
 
 /// What is known about an access token. The token itself stays here: it is for calling an API, not for browsers.
 ///
 /// `?` is enough: where the person has to agree to the scopes first, the layer sends them to do that and back here.
 async fn token(tokens: Tokens, Query(wanted): Query<Wanted>) -> Result<Json<Value>, Error> {
-    let token = tokens.for_user(wanted.scope.split_whitespace()).await?;
+    let request = TokenRequest::new(wanted.scope.split_whitespace())?;
+    let token = tokens.acquire(&if wanted.fresh.is_some() { request.forced() } else { request }).await?;
     let sha256 = digest(&SHA256, token.expose().as_bytes());
     Ok(Json(json!({
         "scopes": token.scopes().collect::<Vec<_>>(),
@@ -215,6 +242,8 @@ const STYLE: &str = "
     body { margin: 0; min-height: 100vh; display: grid; place-items: center }
     main { margin: 1rem; padding: 2rem 2.5rem; max-width: 32rem; border-radius: .75rem; background: light-dark(#fff, #161b22); border: 1px solid light-dark(#d0d7de, #30363d) }
     h1 { margin-top: 0; line-height: 1.25 }
+    pre { white-space: pre-wrap; overflow-wrap: anywhere }
+    form { margin: .8rem 0 }
     li { margin: .4rem 0 }
     a { color: light-dark(#0b5cad, #58a6ff) }
     button, .button { font: inherit; padding: .5rem 1.4rem; border: 0; border-radius: .5rem; background: #0b5cad; color: #fff; text-decoration: none; cursor: pointer }

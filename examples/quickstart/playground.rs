@@ -1,0 +1,103 @@
+//! What can be tried at the development provider: calling an API with a token, an API that wants a stronger sign-in, a provider that wants to see the person again.
+
+use std::{fmt, sync::Arc};
+
+use axum::{
+    Router,
+    extract::State,
+    response::{Html, Redirect},
+    routing::{get, post},
+};
+use maud::{Markup, html};
+use tokio::net::TcpListener;
+use tower_identity::{
+    Error, Tokens,
+    client::TokenRequest,
+    dev::DevProvider,
+    outgoing::{Api, ApiClient},
+};
+
+use crate::{notes, page};
+
+/// The provider, and a client of the API that believes it.
+#[derive(Clone)]
+pub(crate) struct Playground {
+    provider: Arc<DevProvider>,
+    origin: String,
+    scope: &'static str,
+    api: ApiClient,
+}
+
+impl Playground {
+    /// Starts the API beside `provider`, for people of these authorities.
+    pub(crate) async fn start(
+        provider: DevProvider,
+        authorities: Vec<String>,
+        is_entra: bool,
+    ) -> Result<Self, Box<dyn std::error::Error>> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let origin = format!("http://{}", listener.local_addr()?);
+        // Microsoft's scopes name the API that they are for; elsewhere it is named beside them (RFC 8707).
+        let scope = if is_entra { "api://notes/notes.read" } else { "notes.read" };
+        let request = TokenRequest::new([scope])?;
+        let (audience, request) =
+            if is_entra { ("notes".to_owned(), request) } else { (origin.clone(), request.with_resource(&origin)) };
+        let api = ApiClient::new(Api::with_request(&origin, request)?);
+        tokio::spawn(async move { notes::serve(listener, authorities, &audience).await });
+        Ok(Self { provider: Arc::new(provider), origin, scope, api })
+    }
+
+    pub(crate) fn routes(self) -> Router {
+        Router::new()
+            .route("/notes", get(read_notes))
+            .route("/notes/private", get(read_private_notes))
+            .route("/challenge", post(challenge))
+            .with_state(self)
+    }
+}
+
+impl fmt::Display for Playground {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a provider with invented people: http://{}\nand an API: {}", self.provider.address(), self.origin)
+    }
+}
+
+/// The buttons on the first page.
+pub(crate) fn buttons() -> Markup {
+    html! {
+        h2 { "Try it" }
+        form action="notes" { button { "Read notes" } " from an API, with a token that you agree to first" }
+        form action="notes/private" { button { "Read private notes" } ": the API wants you to sign in for them" }
+        form method="post" action="challenge" { button { "Challenge" } ": the provider wants to see you before the next token, once in ten minutes" }
+    }
+}
+
+async fn read_notes(State(playground): State<Playground>, tokens: Tokens) -> Result<Html<String>, Error> {
+    playground.call(&tokens, "/notes").await
+}
+
+async fn read_private_notes(State(playground): State<Playground>, tokens: Tokens) -> Result<Html<String>, Error> {
+    playground.call(&tokens, "/notes/private").await
+}
+
+impl Playground {
+    /// Calls the API and shows its answer. `?` is enough: where the person has to agree or to sign in again, the layer sees to that, and this page is there afterwards.
+    async fn call(&self, tokens: &Tokens, path: &str) -> Result<Html<String>, Error> {
+        let answer = self.api.get(tokens, path).await?;
+        let (status, body) = (answer.status(), String::from_utf8_lossy(answer.body()));
+        Ok(page(
+            "The API's answer",
+            &html! {
+                h1 { "The API answered " (status) }
+                pre { (body) }
+                p { a href="/" { "Back" } }
+            },
+        ))
+    }
+}
+
+/// From now on the provider refuses the next refresh, as one whose policy has changed; then asks it for one.
+async fn challenge(State(playground): State<Playground>, _: Tokens) -> Redirect {
+    playground.provider.challenge_next_refresh(r#"{"access_token":{"acrs":{"essential":true,"value":"c2"}}}"#);
+    Redirect::to(&format!("/token?scope={}&fresh=yes", playground.scope))
+}
