@@ -16,7 +16,7 @@ use crate::{
     body::IdentityBody,
     caller::Caller,
     clock::Clock,
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, Whose},
     flow::{Answer, Reply},
     pages::{Action, Page, PageKind, PageRenderer},
     secret,
@@ -136,6 +136,7 @@ impl Answers {
         if let Some(wait) = error.provider().and_then(|said| said.retry_after) {
             response.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
         }
+        response.headers_mut().extend(caller_challenge(&error).map(|challenge| (WWW_AUTHENTICATE, challenge)));
         response.extensions_mut().insert(error);
         response
     }
@@ -162,6 +163,24 @@ impl Answers {
 fn is_about_the_account(error: &Error) -> bool {
     let denied = matches!(error.kind(), ErrorKind::TenantNotAllowed | ErrorKind::AccessDenied | ErrorKind::PersonChanged);
     denied || error.advice().is_some_and(codes::turns_away)
+}
+
+/// What a caller is told who came with an access token on whose behalf none could be had (RFC 6750 section 3, Entra's claims challenge). Claims go as Base64, so nothing of the provider's text
+/// reaches the header.
+pub(crate) fn caller_challenge(error: &Error) -> Option<HeaderValue> {
+    if error.whose() != Whose::Caller {
+        return None;
+    }
+    let claims = error.provider().and_then(|said| said.claims.as_deref());
+    let challenge = match (error.kind(), claims) {
+        (ErrorKind::InteractionRequired, Some(claims)) => {
+            format!(r#"Bearer error="insufficient_claims", claims="{}""#, base64_simd::STANDARD.encode_to_string(claims))
+        }
+        (ErrorKind::InteractionRequired, None) => r#"Bearer error="interaction_required""#.to_owned(),
+        (ErrorKind::InvalidGrant, _) => r#"Bearer error="invalid_token""#.to_owned(),
+        _ => return None,
+    };
+    HeaderValue::try_from(challenge).ok()
 }
 
 /// 303: the browser follows with GET, also after the POST of a `form_post` answer.
@@ -195,6 +214,10 @@ fn problem<R>(error: &Error, reference: Option<String>, sign_in: Option<String>)
         if !error.scopes().is_empty() {
             members.insert("scopes".to_owned(), error.scopes().into());
         }
+        if !error.acr_values().is_empty() {
+            members.insert("acr_values".to_owned(), error.acr_values().into());
+        }
+        members.extend(error.max_age().map(|age| ("max_age".to_owned(), age.as_secs().into())));
         members.extend(reference.map(|value| ("correlation_id".to_owned(), value.into())));
         members.extend(sign_in.map(|value| ("sign_in".to_owned(), value.into())));
     }
@@ -225,15 +248,20 @@ fn grpc<R>(kind: ErrorKind, reason: &'static str) -> Response<IdentityBody<R>> {
 pub(crate) fn status(kind: ErrorKind) -> StatusCode {
     use ErrorKind as Kind;
     match kind {
-        Kind::SignInRequired | Kind::SessionEnded | Kind::NoRefreshToken | Kind::InteractionRequired | Kind::InvalidGrant => {
-            StatusCode::UNAUTHORIZED
-        }
+        Kind::SignInRequired
+        | Kind::SessionEnded
+        | Kind::NoRefreshToken
+        | Kind::InteractionRequired
+        | Kind::StrongerSignInNeeded
+        | Kind::InvalidGrant => StatusCode::UNAUTHORIZED,
         Kind::Forbidden
         | Kind::AccessDenied
         | Kind::TenantNotAllowed
         | Kind::PersonChanged
         | Kind::ScopeNotGranted
         | Kind::AuthContextMissing
+        | Kind::TokenAcr
+        | Kind::TokenAuthTime
         | Kind::CrossSite => StatusCode::FORBIDDEN,
         Kind::ApiUnreachable
         | Kind::ProviderUnreachable

@@ -2,7 +2,7 @@
 
 use http::{
     HeaderMap, Method, Request, Response, StatusCode, Uri,
-    header::{ACCEPT, CONTENT_TYPE, COOKIE, HeaderName, REFERER},
+    header::{ACCEPT, CONTENT_TYPE, COOKIE, HeaderName, REFERER, WWW_AUTHENTICATE},
 };
 
 use crate::{
@@ -134,11 +134,13 @@ impl Error {
     ///
     /// What a sign-in can mend becomes one: a person who opens a page is sent to the provider, agrees there to the [`scopes`](Self::scopes) of the token and comes back
     /// to the same page; a script gets 401 and the address for it. Asked for the same again within ten minutes the answer is 403, so it cannot loop. Everything
-    /// else becomes the layer's page or problem document. Without the layer outside the response stays as it is, with the status of the failure.
+    /// else becomes the layer's page or problem document; what only a caller with an access token can mend has a `WWW-Authenticate: Bearer` with the provider's claims. Without the layer outside the response stays as it is, with the status of the failure.
     #[must_use]
     pub fn into_response_with<B>(self, body: B) -> Response<B> {
         let mut response = Response::new(body);
         *response.status_mut() = answers::status(self.kind());
+        let challenge = answers::caller_challenge(&self);
+        response.headers_mut().extend(challenge.map(|challenge| (WWW_AUTHENTICATE, challenge)));
         response.extensions_mut().insert(Raised(self));
         response
     }

@@ -135,7 +135,7 @@ kinds! {
     TokenAuthTime = "token_auth_time", "The sign-in service did not ask you to sign in as recently as needed.";
     /// `acr` is not one of those required.
     TokenAcr = "token_acr", "The sign-in was not as strong as needed.";
-    /// The authentication context that a page asked for was not met.
+    /// The authentication context that a page or an API asked for was not met, or the provider says that it cannot be (`unmet_authentication_requirements`).
     AuthContextMissing = "auth_context_missing", "The sign-in was not as strong as this page needs.";
     /// `client_info`, `tfp` or another member that must agree does not.
     TokenMismatch = "token_mismatch", "The sign-in could not be verified.";
@@ -150,6 +150,8 @@ kinds! {
 
     /// An API that a token is for could not be reached, or did not answer in time.
     ApiUnreachable = "api_unreachable", "Another service that this page needs cannot be reached at the moment. Please try again in a little while.";
+    /// An API wants a token of a stronger or more recent sign-in ([`Error::acr_values`], [`Error::max_age`]; RFC 9470).
+    StrongerSignInNeeded = "insufficient_user_authentication", "This page needs a stronger or more recent sign-in.";
 
     // The session and its tokens.
     /// Nobody is signed in.
@@ -210,31 +212,71 @@ struct Inner {
     detail: Cow<'static, str>,
     provider: Option<ProviderError>,
     scopes: Vec<String>,
+    whose: Whose,
+    acr_values: Vec<String>,
+    max_age: Option<Duration>,
+}
+
+/// Whose token could not be had: who can do something about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// It is about no token, or nobody of this request's can do anything.
+    Nobodys,
+    /// The token of whoever is signed in here.
+    SignedIn,
+    /// One on behalf of whoever called this application with an access token.
+    Caller,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self(Arc::new(Inner { kind, detail: detail.into(), provider: None, scopes: Vec::new() }))
+        Self::of(kind, detail.into(), None)
+    }
+
+    fn of(kind: ErrorKind, detail: Cow<'static, str>, provider: Option<ProviderError>) -> Self {
+        let (scopes, acr_values) = (Vec::new(), Vec::new());
+        Self(Arc::new(Inner { kind, detail, provider, scopes, whose: Whose::Nobodys, acr_values, max_age: None }))
     }
 
     pub(crate) fn from_provider(kind: ErrorKind, provider: ProviderError) -> Self {
-        Self(Arc::new(Inner {
-            kind,
-            detail: "the provider answered with an error".into(),
-            provider: Some(provider),
-            scopes: Vec::new(),
-        }))
+        Self::of(kind, "the provider answered with an error".into(), Some(provider))
     }
 
     /// The same failure, of a token with these scopes.
-    pub(crate) fn for_scopes<'a>(self, scopes: impl Iterator<Item = &'a str>) -> Self {
-        Self(Arc::new(Inner { scopes: scopes.map(str::to_owned).collect(), ..Arc::unwrap_or_clone(self.0) }))
+    pub(crate) fn for_token<'a>(self, whose: Whose, scopes: impl Iterator<Item = &'a str>) -> Self {
+        Self(Arc::new(Inner { scopes: scopes.map(str::to_owned).collect(), whose, ..Arc::unwrap_or_clone(self.0) }))
+    }
+
+    /// The same failure as one of another kind.
+    pub(crate) fn with_kind(self, kind: ErrorKind) -> Self {
+        Self(Arc::new(Inner { kind, ..Arc::unwrap_or_clone(self.0) }))
+    }
+
+    /// The same failure, which a sign-in like this would mend.
+    pub(crate) fn wanting(self, acr_values: Vec<String>, max_age: Option<Duration>) -> Self {
+        Self(Arc::new(Inner { acr_values, max_age, ..Arc::unwrap_or_clone(self.0) }))
+    }
+
+    pub(crate) fn whose(&self) -> Whose {
+        self.0.whose
     }
 
     /// The scopes of the token that could not be had; none for that of the sign-in, and for failures of something else.
     #[must_use]
     pub fn scopes(&self) -> &[String] {
         &self.0.scopes
+    }
+
+    /// The authentication context classes that an API wants the person to sign in with, the preferred first (RFC 9470); none for other failures.
+    #[must_use]
+    pub fn acr_values(&self) -> &[String] {
+        &self.0.acr_values
+    }
+
+    /// How long ago the person may have signed in for an API, in whole seconds (RFC 9470); `None` for other failures.
+    #[must_use]
+    pub fn max_age(&self) -> Option<Duration> {
+        self.0.max_age
     }
 
     /// What kind of failure it is.

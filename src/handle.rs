@@ -1,12 +1,14 @@
 //! What a handler gets besides the user: [`Tokens`].
 
 use crate::{
-    error::Error,
+    client::AppTokens,
+    error::{Error, Whose},
+    secret::Secret,
     tokens::{AccessToken, TokenRequest},
     user::{Groups, User},
 };
 
-/// Gets access tokens for the person who is signed in.
+/// Gets access tokens for the person who is signed in, and for the application itself.
 ///
 /// It belongs to one session and can never give another person's token. Cheap to clone; may be moved into a task that outlives the request.
 ///
@@ -61,7 +63,49 @@ impl Tokens {
     /// See [`for_user`](Self::for_user).
     pub async fn acquire(&self, request: &TokenRequest) -> Result<AccessToken, Error> {
         let asked = self.0.grants().access_token(self.0.grant(), request).await;
-        asked.map_err(|error| error.for_scopes(request.scopes()))
+        asked.map_err(|error| error.for_token(Whose::SignedIn, request.scopes()))
+    }
+
+    /// A token of the application itself (client credentials), for one resource or its `/.default`. It is kept for the whole layer, whoever is signed in.
+    ///
+    /// ```
+    /// use tower_identity::{Error, Tokens};
+    ///
+    /// async fn count_everybody(tokens: &Tokens) -> Result<(), Error> {
+    ///     let token = tokens.for_app(["https://graph.microsoft.com/.default"]).await?;
+    ///     let _header = format!("Bearer {}", token.expose());
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::for_app`](crate::client::Client::for_app). Passed on from a handler they become a page about this application's set-up, and never a sign-in: the person can do
+    /// nothing about them.
+    pub async fn for_app<S: AsRef<str>>(&self, scopes: impl IntoIterator<Item = S>) -> Result<AccessToken, Error> {
+        self.app_tokens().acquire(&TokenRequest::new(scopes)?).await
+    }
+
+    /// A token for another API on behalf of whoever called this application with `assertion`, an access token for it. It is kept for that assertion alone.
+    ///
+    /// The caller need not be the person who is signed in here.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::on_behalf_of`](crate::client::Client::on_behalf_of). Passed on from a handler, what only the caller can do something about becomes a 401 with `WWW-Authenticate: Bearer` and
+    /// the provider's claims.
+    pub async fn on_behalf_of<S: AsRef<str>>(
+        &self,
+        assertion: &Secret,
+        scopes: impl IntoIterator<Item = S>,
+    ) -> Result<AccessToken, Error> {
+        self.app_tokens().on_behalf_of(assertion, &TokenRequest::new(scopes)?).await
+    }
+
+    /// The application itself as a source of tokens: for [`ApiClient`](crate::outgoing::ApiClient), and where a request needs more than scopes, for example a tenant.
+    #[must_use]
+    pub fn app_tokens(&self) -> AppTokens {
+        self.0.app_tokens()
     }
 
     /// The groups of the person, by their ids: those of the token, or where these are [too many](crate::Groups::TooMany), from Microsoft Graph.

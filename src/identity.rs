@@ -7,6 +7,7 @@ use tokio::sync::OnceCell;
 
 use crate::{
     caller::Head,
+    client::AppTokens,
     error::Error,
     flow::{Admission, Flow},
     session::{Opened, Roll},
@@ -70,6 +71,14 @@ impl Identity {
             })
             .await?;
         Ok(seen.session.as_ref().map(|session| session.value.clone()))
+    }
+
+    /// The application itself as a source of tokens, whoever asks: it shares what is kept with [`Tokens::for_app`](crate::Tokens::for_app).
+    ///
+    /// Outside of requests, [`client::Client`](crate::client::Client) does the same with a cache of its own.
+    #[must_use]
+    pub fn app_tokens(&self) -> AppTokens {
+        self.0.flow.app_tokens()
     }
 
     /// `None` if nobody asked.

@@ -5,6 +5,7 @@
 //! - [`IdentityLayer`] goes around the finished application. Everything under it needs a signed-in person unless it is declared public.
 //! - [`User`] is who is signed in, [`Tokens`] gets access tokens for them.
 //! - [`require_login`] guards a part of an application, also by role; [`Challenge`] asks for another sign-in from inside a handler.
+//! - [`WebAuth`] signs people in where there is no Tower, over a value that the application stores.
 //! - [`client`] gets tokens without any web application: for daemons, devices, command lines.
 //! - [`outgoing`] calls APIs with the token that is for them.
 //! - [`Error`] has a stable reason code, one message for the person and one for the log; passed on from a handler it becomes the sign-in that mends it.
@@ -86,6 +87,7 @@ pub use config::{ClientCredential, Finding, IdentityConfig, Prompt, ReturnPath, 
 pub use error::{Advice, ConfigError, Error, ErrorKind, ProviderError};
 #[cfg(feature = "axum")]
 pub use extract::UserRejection;
+pub use flow::{LogIn, LoggedIn, WebAuth};
 pub use future::ResponseFuture;
 pub use guard::{GuardFuture, RequireLogin, RequireLoginService, require_login};
 pub use handle::Tokens;
@@ -94,6 +96,7 @@ pub use layer::IdentityLayer;
 pub use protocol::{CheckReport, HttpClient, HttpError, HttpFuture, ReqwestClient};
 pub use secret::Secret;
 pub use service::IdentityService;
+pub use session::WebSession;
 #[cfg(feature = "redis")]
 pub use tokens::RedisLock;
 pub use tokens::{AccessToken, RefreshLock, TokenSource};

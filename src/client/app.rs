@@ -5,7 +5,7 @@ use aws_lc_rs::digest::{self, SHA256};
 use super::core::{APPS, ASSERTIONS, Client};
 use crate::{
     clock::UnixTime,
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, Whose},
     secret::{Secret, base64url, from_base64url},
     tokens::{AccessToken, GrantRecord, Person, TokenRequest},
 };
@@ -15,7 +15,27 @@ const UNSTATED_LIFE: std::time::Duration = std::time::Duration::from_secs(3600);
 
 /// The tokens of the application itself, for [`ApiClient`](crate::outgoing::ApiClient) and [`AuthorizeLayer`](crate::outgoing::AuthorizeLayer).
 #[derive(Clone, Debug)]
-pub struct AppTokens(pub(crate) Client);
+pub struct AppTokens(Client);
+
+impl AppTokens {
+    /// A token of the application itself that answers this request, see [`Client::for_app`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Client::for_app`].
+    pub async fn acquire(&self, request: &TokenRequest) -> Result<AccessToken, Error> {
+        self.0.for_app(request).await
+    }
+
+    /// A token on behalf of whoever called this application, see [`Client::on_behalf_of`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Client::on_behalf_of`].
+    pub async fn on_behalf_of(&self, assertion: &Secret, request: &TokenRequest) -> Result<AccessToken, Error> {
+        self.0.on_behalf_of(assertion, request).await
+    }
+}
 
 impl Client {
     /// The application itself as a source of tokens, see [`for_app`](Self::for_app).
@@ -28,9 +48,9 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// - `RequestInvalid`: no scope and no resource is asked for; or the authority stands for several tenants (`common`, `organizations`) and the request names none;
-    /// - `NotConfigured`: the application has no credential;
-    /// - `ClientRefused` and what else the provider answers; `CredentialUnavailable`, `ProviderUnreachable`.
+    /// - `RequestInvalid`: no scope and no resource is asked for;
+    /// - `NotConfigured`: the application has no credential; or the authority stands for several tenants (`common`, `organizations`) and the request names none;
+    /// - `ClientRefused`, also where the provider would ask somebody something: nobody is there; and what else it answers; `CredentialUnavailable`, `ProviderUnreachable`.
     pub async fn for_app(&self, request: &TokenRequest) -> Result<AccessToken, Error> {
         let shared = self.shared();
         let config = shared.provider.config();
@@ -40,7 +60,13 @@ impl Client {
             // There is nothing to refresh with and nothing is needed: the credential is.
             GrantRecord::without_sign_in(self.person(config.client_id(), request.tenant()), "client_credentials".into())
         })?;
-        shared.apps.access_token(&grant, request).await
+        let asked = shared.apps.access_token(&grant, request).await;
+        asked.map_err(|error| match error.kind() {
+            ErrorKind::InteractionRequired | ErrorKind::InvalidGrant | ErrorKind::AccessDenied => {
+                error.with_kind(ErrorKind::ClientRefused)
+            }
+            _ => error,
+        })
     }
 
     /// A token for another API, on behalf of whoever called this one with `assertion`: a bearer token that was verified and is for this application.
@@ -49,9 +75,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// - `RequestInvalid`: no scope and no resource is asked for, or the assertion is empty; or the authority stands for several tenants (`common`, `organizations`) and the request
-    ///   does not name the caller's;
-    /// - `NotConfigured`: the application has no credential;
+    /// - `RequestInvalid`: no scope and no resource is asked for, or the assertion is empty;
+    /// - `NotConfigured`: the application has no credential; or the authority stands for several tenants (`common`, `organizations`) and the request does not name the caller's;
     /// - `InteractionRequired`: the caller has to sign in with the claims in [`Error::provider`]; hand them on as a challenge;
     /// - `InvalidGrant` if the assertion is over, and what else the provider answers; `CredentialUnavailable`, `ProviderUnreachable`.
     pub async fn on_behalf_of(&self, assertion: &Secret, request: &TokenRequest) -> Result<AccessToken, Error> {
@@ -65,7 +90,8 @@ impl Client {
         let grant = shared.partitions.find_or_insert(&format!("{ASSERTIONS}{digest}"), Some(ends), || {
             GrantRecord::without_sign_in(self.person(&digest, None), assertion.clone())
         })?;
-        shared.assertions.access_token(&grant, request).await
+        let asked = shared.assertions.access_token(&grant, request).await;
+        asked.map_err(|error| error.for_token(Whose::Caller, request.scopes()))
     }
 
     fn check_application(&self, request: &TokenRequest) -> Result<(), Error> {
@@ -83,7 +109,7 @@ impl Client {
         }
         if self.shared().provider.config().authority().is_multi_tenant() && request.tenant().is_none() {
             return Err(Error::new(
-                ErrorKind::RequestInvalid,
+                ErrorKind::NotConfigured,
                 "the token is one of a tenant, and the authority stands for many: name the tenant, the caller's if it is on behalf of one, by `TokenRequest::with_tenant`, or in the authority",
             ));
         }

@@ -36,7 +36,6 @@ pub(super) struct Shared {
     pub(super) apps: Grants,
     pub(super) assertions: Grants,
     pub(super) tasks: Arc<dyn Tasks>,
-    http: Arc<dyn HttpClient>,
 }
 
 impl Client {
@@ -48,11 +47,16 @@ impl Client {
     pub fn new(config: IdentityConfig) -> Result<Self, ConfigError> {
         let config = config.without_pages()?;
         let (http, clock): (Arc<dyn HttpClient>, Arc<dyn Clock>) = (Arc::new(ReqwestClient::new()), Arc::new(SystemClock));
-        let provider = Provider::new(config, Arc::clone(&http), Arc::clone(&clock));
-        Ok(Self::of(provider, http, clock, Arc::new(Tokio)))
+        let provider = Provider::new(config, http, Arc::clone(&clock));
+        Ok(Self::of(provider, clock, Arc::new(Tokio)))
     }
 
-    fn of(provider: Provider, http: Arc<dyn HttpClient>, clock: Arc<dyn Clock>, tasks: Arc<dyn Tasks>) -> Self {
+    /// The application at a provider that is there already, with what that has fetched.
+    pub(crate) fn over(provider: Provider, clock: Arc<dyn Clock>) -> Self {
+        Self::of(provider, clock, Arc::new(Tokio))
+    }
+
+    fn of(provider: Provider, clock: Arc<dyn Clock>, tasks: Arc<dyn Tasks>) -> Self {
         let partitions = Arc::new(Partitions::new(Arc::clone(&clock)));
         let grants = |refresher| {
             Grants::in_memory(Arc::clone(&tasks), Arc::clone(&partitions), refresher, Arc::clone(&clock), CacheLimits::default())
@@ -60,7 +64,7 @@ impl Client {
         let users = grants(Arc::new(ForUser(provider.clone())));
         let apps = grants(Arc::new(ForApp(provider.clone())));
         let assertions = grants(Arc::new(OnBehalf(provider.clone())));
-        Self(Arc::new(Shared { provider, clock, users, apps, assertions, tasks, http, partitions }))
+        Self(Arc::new(Shared { provider, clock, users, apps, assertions, tasks, partitions }))
     }
 
     /// Sends requests by another client, for example through a proxy. The default is a [`ReqwestClient`]. It belongs right after [`new`](Self::new): what was kept is gone.
@@ -73,18 +77,18 @@ impl Client {
     /// Takes the time from another clock, for tests. The default is [`SystemClock`]. It belongs right after [`new`](Self::new): what was kept is gone.
     #[must_use]
     pub fn with_clock(self, clock: impl Clock) -> Self {
-        self.rebuilt(Arc::clone(&self.0.http), Arc::new(clock), Arc::clone(&self.0.tasks))
+        self.rebuilt(self.0.provider.http(), Arc::new(clock), Arc::clone(&self.0.tasks))
     }
 
     /// Waits in another way than by sleeping.
     #[cfg(test)]
     pub(super) fn with_tasks(self, tasks: Arc<dyn Tasks>) -> Self {
-        self.rebuilt(Arc::clone(&self.0.http), Arc::clone(&self.0.clock), tasks)
+        self.rebuilt(self.0.provider.http(), Arc::clone(&self.0.clock), tasks)
     }
 
     fn rebuilt(&self, http: Arc<dyn HttpClient>, clock: Arc<dyn Clock>, tasks: Arc<dyn Tasks>) -> Self {
-        let provider = Provider::new(self.0.provider.config().clone(), Arc::clone(&http), Arc::clone(&clock));
-        Self::of(provider, http, clock, tasks)
+        let provider = Provider::new(self.0.provider.config().clone(), http, Arc::clone(&clock));
+        Self::of(provider, clock, tasks)
     }
 
     pub(super) fn shared(&self) -> &Shared {

@@ -72,6 +72,7 @@ impl Client {
                 ErrorKind::InvalidGrant
                 | ErrorKind::InteractionRequired
                 | ErrorKind::AccessDenied
+                | ErrorKind::AuthContextMissing
                 | ErrorKind::ClientRefused
                 | ErrorKind::ProviderError
                 | ErrorKind::PersonChanged

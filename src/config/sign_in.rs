@@ -177,6 +177,15 @@ impl SignInOptions {
         self
     }
 
+    /// Whether more is asked for than to sign in.
+    pub(crate) fn asks_for_more(&self) -> bool {
+        !self.scopes.is_empty()
+            || !self.acr_values.is_empty()
+            || self.claims.is_some()
+            || self.auth_context.is_some()
+            || self.max_age.is_some()
+    }
+
     /// Whether nobody passes without proving who they are, so that no sign-in can be silent.
     pub(crate) fn asks_every_time(&self) -> bool {
         self.max_age.is_some_and(|age| age.as_secs() == 0)

@@ -174,6 +174,18 @@ impl ValidConfig {
         fn provider_session -> ProviderSession = settings.provider_session as copy;
     }
 
+    /// The address that the provider sends people back to, and that is to be registered there.
+    #[must_use]
+    pub fn redirect_address(&self) -> &str {
+        self.redirect_uri().as_str()
+    }
+
+    /// The address that the provider sends people to after they signed out, and that is to be registered there, too.
+    #[must_use]
+    pub fn signed_out_address(&self) -> &str {
+        self.signed_out_url().as_str()
+    }
+
     /// What browsers call a path of a request: with the prefix that a proxy took off.
     pub(crate) fn external_path<'p>(&self, request_path: &'p str) -> Cow<'p, str> {
         match self.0.settings.path_prefix {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method};
 
-use super::{Flow, Route, routes::route, web_auth::renewed};
+use super::{Flow, Route, routes::route, steps::renewed};
 use crate::{
     error::Error,
     session::{Opened, Peek, Roll},

@@ -4,9 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method};
-use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter, sync::Cache};
-use tokio::sync::OnceCell;
-use tracing::Instrument;
 
 use super::{
     Answer, Asked, Flow, Reply,
@@ -22,26 +19,6 @@ use crate::{
     user::User,
 };
 
-/// How many answers may be dealt with at one time, and are remembered for a browser that sends one twice.
-const EXCHANGES: usize = 1024;
-
-/// Answers that were dealt with, or are at this moment, by their `state`: a code is sent once, however often the browser delivers it.
-pub(super) struct Exchanges(Cache<String, Exchange, UnitWeighter, DefaultHashBuilder, Running>);
-
-type Exchange = Arc<OnceCell<Result<Done, Error>>>;
-
-/// Keeps exchanges that run, however many others come meanwhile.
-#[derive(Clone, Debug, Default)]
-struct Running;
-
-impl Lifecycle<String, Exchange> for Running {
-    type RequestState = ();
-
-    fn is_pinned(&self, _state: &String, exchange: &Exchange) -> bool {
-        !exchange.initialized() && Arc::strong_count(exchange) > 1
-    }
-}
-
 /// What an answer led to.
 #[derive(Clone, Debug)]
 pub(super) enum Done {
@@ -51,20 +28,6 @@ pub(super) enum Done {
     ReadAgain,
     /// There is a new password: to sign in with it.
     SignIn,
-}
-
-impl Exchanges {
-    pub(super) fn new() -> Self {
-        Self(Cache::with(EXCHANGES, EXCHANGES as u64, UnitWeighter, DefaultHashBuilder::default(), Running))
-    }
-
-    fn of(&self, state: &str) -> Exchange {
-        let made = self.0.get_or_insert_with(state, || Ok::<_, std::convert::Infallible>(Arc::default()));
-        match made {
-            Ok(cell) => cell,
-            Err(never) => match never {},
-        }
-    }
 }
 
 impl Flow {
@@ -136,7 +99,7 @@ impl Flow {
         match self.sessions.load(asked.headers, self.clock.now()).await {
             Err(error) => Reply::failed(error, Some(self.sign_in_address(self.config.home()))),
             Ok(Some(session)) => {
-                Reply::redirect(session.landing(&answer_of(text)).unwrap_or_else(|| self.config.home().as_str()))
+                Reply::redirect(session.beginning().landing(&answer_of(text)).unwrap_or_else(|| self.config.home().as_str()))
             }
             Ok(None) if state.retry > 0 => {
                 let error = Error::new(
@@ -160,7 +123,7 @@ impl Flow {
         self.config.return_path(&attempt.return_path)
     }
 
-    /// Redeems the code, once, in a task of its own: a browser that goes away leaves no half session, one that asks twice gets the same session.
+    /// Redeems the code, once.
     async fn exchange(
         self: &Arc<Self>,
         state: &str,
@@ -168,13 +131,8 @@ impl Flow {
         code: Code,
         present: Option<Arc<Opened<User>>>,
     ) -> Result<Done, Error> {
-        let cell = self.exchanges.of(state);
-        let (flow, state) = (Arc::clone(self), state.to_owned());
-        let span = tracing::info_span!("complete_sign_in");
-        let task = async move { cell.get_or_init(|| flow.complete(&state, &attempt, &code, present.as_deref())).await.clone() };
-        tokio::spawn(task.instrument(span))
-            .await
-            .unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "the task of a sign-in was ended from outside")))
+        let (flow, answer) = (Arc::clone(self), state.to_owned());
+        self.exchanges.once(state, async move { flow.complete(&answer, &attempt, &code, present.as_deref()).await }).await
     }
 
     /// `present` is the session of the browser now: another tab may have signed in since the attempt was made.
@@ -219,21 +177,5 @@ impl Flow {
             Some(session) => self.sessions.is_there(session, self.clock.now()).await,
             None => Ok(false),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_exchange_that_runs_is_not_forgotten_however_many_others_there_are() {
-        let exchanges = Exchanges::new();
-        let running = exchanges.of("running");
-        for number in 0..4 * EXCHANGES {
-            exchanges.of(&number.to_string());
-        }
-        assert!(Arc::ptr_eq(&running, &exchanges.of("running")));
-        assert!(exchanges.0.len() <= EXCHANGES + 1);
     }
 }

@@ -5,17 +5,22 @@
 mod admit;
 mod answer;
 mod callback;
+mod causes;
 mod challenge;
 mod errands;
+mod exchanges;
+mod kept;
 mod request;
 mod routes;
 mod sign_out;
 mod start;
+mod steps;
 mod web_auth;
 mod wish;
 
 pub(crate) use admit::{Admission, Decision};
 pub(crate) use routes::Route;
+pub use web_auth::{LogIn, LoggedIn, WebAuth};
 
 use std::sync::Arc;
 
@@ -23,8 +28,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use tracing::{Instrument as _, Span, field::Empty, info_span};
 
-use self::{callback::Exchanges, errands::Errand, web_auth::WebAuth};
+use self::{callback::Done, errands::Errand, exchanges::Exchanges, web_auth::application_of};
 use crate::{
+    client::AppTokens,
     clock::Clock,
     config::{ResponseMode, ReturnPath, ValidConfig},
     error::Error,
@@ -105,7 +111,7 @@ pub(crate) struct Flow {
     sessions: Sessions<User>,
     attempts: Attempts,
     grants: Grants,
-    exchanges: Exchanges,
+    exchanges: Exchanges<Done>,
 }
 
 impl Flow {
@@ -120,11 +126,11 @@ impl Flow {
         lock: Option<Arc<dyn RefreshLock>>,
     ) -> Result<Self, Error> {
         let form_post = config.response_mode() == ResponseMode::FormPost;
-        let ours = [config.client_id().as_bytes(), config.authority().name().as_bytes()];
+        let ours = application_of(&config);
         let keys = Arc::new(KeyRing::new(config.cookie_keys(), &ours)?);
         let cookies = Arc::new(Cookies::new(config.cookie_id(), config.secure(), form_post));
         let records = Arc::new(Records::new(Arc::clone(&keys), store, Arc::clone(&clock)));
-        let auth = WebAuth::new(config.clone(), http, Arc::clone(&clock));
+        let auth = WebAuth::over(config.clone(), Arc::clone(&keys), http, Arc::clone(&clock));
         let grants = Grants::new(
             Arc::clone(&records) as _,
             Arc::new(auth.provider().clone()),
@@ -134,7 +140,7 @@ impl Flow {
             CacheLimits::default(),
         );
         let lifetimes = Lifetimes { idle: config.idle_timeout(), absolute: config.absolute_timeout() };
-        let application = Arc::new(Application::new(&config, grants.clone(), Arc::clone(&clock)));
+        let application = Arc::new(Application::new(&config, grants.clone(), auth.client().clone(), Arc::clone(&clock)));
         let user = move |record: SessionRecord, grant: &GrantRef| User::new(record, grant.clone(), Arc::clone(&application));
         let mode = config.response_mode().as_str().as_bytes();
         let [client, authority] = ours;
@@ -178,6 +184,11 @@ impl Flow {
             span.record("reason", error.reason());
         }
         reply
+    }
+
+    /// Where the application's own tokens come from.
+    pub(crate) fn app_tokens(&self) -> AppTokens {
+        self.auth.client().app_tokens()
     }
 
     /// The address that starts a sign-in and comes back to `return_path`.

@@ -1,4 +1,4 @@
-//! Wishes: what a page needs a sign-in for (more scopes, the provider's claims, tokens that are gone), as a link that starts it.
+//! Wishes: what a page needs a sign-in for (more scopes, the provider's claims, what an API asks for, tokens that are gone), as a link that starts it.
 //!
 //! A failed request for a token knows neither cookies nor the provider. It becomes a link to the sign-in path that only the same session can use, for a person and
 //! for a script alike; there it is a challenge like any other (D8).
@@ -12,7 +12,7 @@ use crate::{
     caller::{AskedPage, Caller, Head},
     clock::UnixTime,
     config::{Prompt, ReturnPath, SignInOptions},
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, Whose},
     session::Opened,
     user::User,
 };
@@ -23,13 +23,18 @@ const LIFETIME: Duration = Duration::from_secs(600);
 /// The parameter of the sign-in path.
 const PARAMETER: &str = "wish";
 
+/// What is to be asked for.
 #[derive(Serialize, Deserialize)]
-struct Wish {
+pub(super) struct Wish {
     made: UnixTime,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     scopes: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     claims: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    acr_values: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_age: Option<Duration>,
     /// Without a page, if the provider can.
     #[serde(default)]
     silent: bool,
@@ -38,25 +43,13 @@ struct Wish {
 impl Flow {
     /// What a failure that the application raised becomes: a sign-in that mends it where there is one, otherwise its own page.
     pub(crate) fn raised(&self, head: &Head, session: &Opened<User>, error: Error) -> Reply {
-        let wish = match error.kind() {
-            ErrorKind::InteractionRequired | ErrorKind::InvalidGrant => Wish {
-                made: self.clock.now(),
-                scopes: error.scopes().to_vec(),
-                claims: error.provider().and_then(|said| said.claims.clone()),
-                silent: false,
-            },
-            // The session lives, its tokens are gone: most providers give others without a page.
-            ErrorKind::NoRefreshToken => {
-                let silent = !self.config.sign_in().asks_every_time();
-                Wish { made: self.clock.now(), scopes: error.scopes().to_vec(), claims: None, silent }
-            }
-            ErrorKind::SessionEnded | ErrorKind::PersonChanged | ErrorKind::SignInRequired => {
-                return self.sent(head, self.sign_in_address(&self.page_behind(head)), error);
-            }
-            _ => return Reply::failed(error, None),
+        let wish = match Mend::of(&error, self.config.sign_in(), self.clock.now()) {
+            Mend::More(wish) => wish,
+            Mend::SignIn => return self.sent(head, self.sign_in_address(&self.page_behind(head)), error),
+            Mend::Nothing => return Reply::failed(error, None),
         };
         let return_path = self.page_behind(head);
-        if let Err(error) = self.causes(Some(session), &wish.options(session), &return_path) {
+        if let Err(error) = self.auth.causes(Some(session.beginning()), &wish.options(&session.value), &return_path) {
             return Reply::failed(error, None);
         }
         match self.wish_address(session, &return_path, &wish) {
@@ -96,17 +89,55 @@ impl Flow {
         let wish: Wish = serde_json::from_slice(&self.sessions.open_wish(&session, &sealed)?).ok()?;
         let now = self.clock.now();
         let is_fresh = now.since(wish.made) < LIFETIME && wish.made.since(now) < LIFETIME;
-        is_fresh.then(|| wish.options(&session))
+        is_fresh.then(|| wish.options(&session.value))
+    }
+}
+
+/// What mends a failure.
+pub(super) enum Mend {
+    /// A sign-in that asks for more.
+    More(Wish),
+    /// A sign-in.
+    SignIn,
+    /// No sign-in does.
+    Nothing,
+}
+
+impl Mend {
+    /// What mends the failure of a token, at an application whose sign-ins ask for `configured`.
+    pub(super) fn of(error: &Error, configured: &SignInOptions, now: UnixTime) -> Self {
+        if error.whose() != Whose::SignedIn {
+            return Self::Nothing;
+        }
+        match error.kind() {
+            ErrorKind::InteractionRequired | ErrorKind::InvalidGrant | ErrorKind::StrongerSignInNeeded => Self::More(Wish {
+                claims: error.provider().and_then(|said| said.claims.clone()),
+                acr_values: error.acr_values().to_vec(),
+                max_age: error.max_age(),
+                ..Wish::new(now, error)
+            }),
+            // The session lives, its tokens are gone: most providers give others without a page.
+            ErrorKind::NoRefreshToken => Self::More(Wish { silent: !configured.asks_every_time(), ..Wish::new(now, error) }),
+            ErrorKind::SessionEnded | ErrorKind::PersonChanged | ErrorKind::SignInRequired => Self::SignIn,
+            _ => Self::Nothing,
+        }
     }
 }
 
 impl Wish {
-    fn options(&self, session: &Opened<User>) -> SignInOptions {
+    fn new(made: UnixTime, error: &Error) -> Self {
+        let scopes = error.scopes().to_vec();
+        Self { made, scopes, claims: None, acr_values: Vec::new(), max_age: None, silent: false }
+    }
+
+    pub(super) fn options(&self, user: &User) -> SignInOptions {
         let mut options = SignInOptions::new().with_scopes(&self.scopes);
         options.claims.clone_from(&self.claims);
+        options.acr_values.clone_from(&self.acr_values);
+        options.max_age = self.max_age;
         if self.silent {
             options.prompt = vec![Prompt::None];
-            options.login_hint = session.value.username().map(str::to_owned);
+            options.login_hint = user.username().map(str::to_owned);
         }
         options
     }

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use http::{HeaderValue, Request, Uri, header::AUTHORIZATION};
 use url::Url;
 
+use super::challenge::SignIn;
 use crate::{
     authority::is_loopback,
     client::{AppTokens, TokenRequest},
@@ -23,6 +24,12 @@ pub trait AcquireToken: fmt::Debug + Send + Sync {
     ///
     /// There is none; see [`Tokens::acquire`].
     async fn acquire(&self, request: &TokenRequest) -> Result<AccessToken, Error>;
+
+    /// Whether an error reaches somebody who can sign in again. Then an API that wants a stronger or more recent sign-in (RFC 9470) is an error of the kind
+    /// `StrongerSignInNeeded`; otherwise its 401 is passed on. The default is no.
+    fn can_sign_in_again(&self) -> bool {
+        false
+    }
 }
 
 #[async_trait]
@@ -30,12 +37,16 @@ impl AcquireToken for Tokens {
     async fn acquire(&self, request: &TokenRequest) -> Result<AccessToken, Error> {
         Tokens::acquire(self, request).await
     }
+
+    fn can_sign_in_again(&self) -> bool {
+        true
+    }
 }
 
 #[async_trait]
 impl AcquireToken for AppTokens {
     async fn acquire(&self, request: &TokenRequest) -> Result<AccessToken, Error> {
-        self.0.for_app(request).await
+        AppTokens::acquire(self, request).await
     }
 }
 
@@ -88,6 +99,11 @@ impl Api {
         let rest = path.strip_prefix('/').filter(|rest| !rest.starts_with(['/', '\\']));
         let rest = rest.ok_or_else(|| refused("the path of an API call starts with one slash"))?;
         format!("{}{rest}", self.origin).parse().map_err(|_| refused("the path of an API call has characters that no path has"))
+    }
+
+    /// The failure of a call that takes another sign-in.
+    pub(super) fn needs(&self, sign_in: SignIn) -> Error {
+        sign_in.error(self.request.scopes())
     }
 
     /// Whether this address is one of the API.

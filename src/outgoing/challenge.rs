@@ -1,17 +1,82 @@
 //! What an API's 401 asks for.
 
-use http::{HeaderMap, Response, StatusCode, header::WWW_AUTHENTICATE};
+use std::time::Duration;
+
+use http::{
+    Response, StatusCode,
+    header::{HeaderValue, WWW_AUTHENTICATE},
+};
+use http_auth::{ChallengeRef, parser::ChallengeParser};
 use serde_json::Map;
 
-/// The longest challenge that is looked at, in bytes.
-const LONGEST: usize = 8 * 1024;
+use crate::error::{Error, ErrorKind, Whose};
 
-/// The claims (JSON) that a 401 wants a token with; `None` for every other answer.
-pub(super) fn claims_wanted<B>(answer: &Response<B>) -> Option<String> {
+/// The longest header that is looked at, in bytes.
+const LONGEST: usize = 8 * 1024;
+/// How many headers are looked at.
+const MOST_HEADERS: usize = 8;
+/// How long a list of `acr_values` may be in all: it has to fit into the cookie of an attempt.
+const LONGEST_ACR_VALUES: usize = 200;
+
+/// What would make the API answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// A token with these claims (JSON): Entra's claims challenge.
+    Claims(String),
+    /// A token of a stronger or more recent sign-in (RFC 9470 section 3).
+    SignIn(SignIn),
+}
+
+/// How the person has to sign in: at least one of the two is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SignIn {
+    acr_values: Vec<String>,
+    max_age: Option<Duration>,
+}
+
+impl SignIn {
+    /// The failure that asks for it, of a token with these scopes.
+    pub(super) fn error<'a>(self, scopes: impl Iterator<Item = &'a str>) -> Error {
+        Error::new(ErrorKind::StrongerSignInNeeded, "an API wants a token of a stronger or more recent sign-in (RFC 9470)")
+            .for_token(Whose::SignedIn, scopes)
+            .wanting(self.acr_values, self.max_age)
+    }
+}
+
+/// What an answer asks for; `None` if it is not a 401 that asks for something which could be had.
+pub(super) fn wanted<B>(answer: &Response<B>) -> Option<Wanted> {
     if answer.status() != StatusCode::UNAUTHORIZED {
         return None;
     }
-    let encoded = parameter(answer.headers(), "claims")?;
+    let texts: Vec<String> = answer.headers().get_all(WWW_AUTHENTICATE).iter().take(MOST_HEADERS).filter_map(text_of).collect();
+    let bearer: Vec<ChallengeRef<'_>> = texts
+        .iter()
+        // What comes before something broken is still read.
+        .flat_map(|text| ChallengeParser::new(text).map_while(Result::ok))
+        .filter(|challenge| challenge.scheme.eq_ignore_ascii_case("bearer"))
+        .collect();
+    bearer.iter().find_map(claims).map(Wanted::Claims).or_else(|| bearer.iter().find_map(sign_in).map(Wanted::SignIn))
+}
+
+/// A header as ASCII, which the parser wants; whatever else is in it is in a text for people.
+fn text_of(value: &HeaderValue) -> Option<String> {
+    let bytes = value.as_bytes();
+    (bytes.len() <= LONGEST).then(|| bytes.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' }).collect())
+}
+
+/// A parameter of a challenge (RFC 9110 section 11.6.1). One that is there twice may not be there, and which one is meant nobody knows.
+fn parameter(challenge: &ChallengeRef<'_>, name: &str) -> Option<String> {
+    let mut values = challenge.params.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+    let value = values.next()?;
+    if values.next().is_some() {
+        tracing::warn!(parameter = name, "an API's challenge has a parameter twice: it is not looked at");
+        return None;
+    }
+    Some(value.to_unescaped())
+}
+
+fn claims(challenge: &ChallengeRef<'_>) -> Option<String> {
+    let encoded = parameter(challenge, "claims")?;
     let claims = decoded(&encoded).filter(|claims| serde_json::from_str::<Map<String, serde_json::Value>>(claims).is_ok());
     if claims.is_none() {
         tracing::warn!("an API asks for claims that are not a JSON object in Base64: its answer is passed on");
@@ -19,15 +84,30 @@ pub(super) fn claims_wanted<B>(answer: &Response<B>) -> Option<String> {
     claims
 }
 
-/// A parameter of the `Bearer` challenge (RFC 9110 section 11.6.1, RFC 6750 section 3).
-fn parameter(headers: &HeaderMap, name: &str) -> Option<String> {
-    let texts = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
-    texts.filter(|text| text.len() <= LONGEST).find_map(|text| {
-        let challenges = http_auth::parse_challenges(text).ok()?;
-        let bearer = challenges.into_iter().find(|challenge| challenge.scheme.eq_ignore_ascii_case("bearer"))?;
-        let (_, value) = bearer.params.iter().find(|(own, _)| own.eq_ignore_ascii_case(name))?;
-        Some(value.to_unescaped())
-    })
+fn sign_in(challenge: &ChallengeRef<'_>) -> Option<SignIn> {
+    if parameter(challenge, "error")? != "insufficient_user_authentication" {
+        return None;
+    }
+    let acr_values = parameter(challenge, "acr_values").unwrap_or_default();
+    let acr_values = if acr_values.len() <= LONGEST_ACR_VALUES {
+        acr_values.split_ascii_whitespace().map(str::to_owned).collect()
+    } else {
+        tracing::warn!("an API asks for more `acr_values` than a sign-in can ask for: they are not looked at");
+        Vec::new()
+    };
+    let max_age = parameter(challenge, "max_age").and_then(|text| {
+        // Digits alone: `parse` would take a sign, too.
+        let seconds = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u32>().ok()).flatten();
+        if seconds.is_none() {
+            tracing::warn!("an API asks for a `max_age` that is not a number of seconds: it is not looked at");
+        }
+        seconds.map(|seconds| Duration::from_secs(seconds.into()))
+    });
+    if acr_values.is_empty() && max_age.is_none() {
+        tracing::warn!("an API wants another sign-in and does not say which: its answer is passed on");
+        return None;
+    }
+    Some(SignIn { acr_values, max_age })
 }
 
 /// APIs write either alphabet, with or without padding.
@@ -42,8 +122,24 @@ fn decoded(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn asked(status: u16, header: &str) -> Option<String> {
-        claims_wanted(&Response::builder().status(status).header(WWW_AUTHENTICATE, header).body(()).unwrap())
+    fn of(status: u16, headers: &[&str]) -> Option<Wanted> {
+        let mut answer = Response::builder().status(status).body(()).unwrap();
+        for header in headers {
+            answer.headers_mut().append(WWW_AUTHENTICATE, HeaderValue::from_bytes(header.as_bytes()).unwrap());
+        }
+        wanted(&answer)
+    }
+
+    fn claims_of(header: &str) -> Option<String> {
+        match of(401, &[header])? {
+            Wanted::Claims(claims) => Some(claims),
+            Wanted::SignIn(_) => None,
+        }
+    }
+
+    fn stronger(acr_values: &[&str], max_age: Option<u64>) -> Option<Wanted> {
+        let acr_values = acr_values.iter().map(|&value| value.to_owned()).collect();
+        Some(Wanted::SignIn(SignIn { acr_values, max_age: max_age.map(Duration::from_secs) }))
     }
 
     #[test]
@@ -56,9 +152,12 @@ mod tests {
             ),
             format!(r#"bearer claims="{}", error=insufficient_claims"#, base64_simd::URL_SAFE_NO_PAD.encode_to_string(json)),
             format!(r#"Basic realm="a, b", Bearer error="insufficient_claims", CLAIMS="{encoded}""#),
+            format!(r#"Negotiate, Bearer realm="x", Bearer claims="{encoded}""#),
+            format!(r#"Bearer error_description="müde", claims="{encoded}""#),
+            format!(r#"Bearer realm="a \"claims=\\\" b", claims="{encoded}", Broken ="""#),
         ] {
-            assert_eq!(asked(401, &header).as_deref(), Some(json), "{header}");
-            assert_eq!(asked(403, &header), None);
+            assert_eq!(claims_of(&header).as_deref(), Some(json), "{header}");
+            assert_eq!(of(403, &[&header]), None);
         }
     }
 
@@ -73,10 +172,57 @@ mod tests {
             r#"Bearer claims="eyJh""#.to_owned(),
             format!(r#"Bearer claims="{list}""#),
             r#"Basic claims="e30=""#.to_owned(),
+            r#"Bearer claims="e30=", claims="eyJhIjoxfQ==""#.to_owned(),
             format!(r#"Bearer claims="{}""#, "A".repeat(9000)),
             "not a challenge \" at all".to_owned(),
+            r#"Bearer error="insufficient_user_authentication""#.to_owned(),
+            r#"Bearer error="insufficient_user_authentication", acr_values="", max_age="soon""#.to_owned(),
+            r#"Bearer error="invalid_token", acr_values="high", max_age="5""#.to_owned(),
+            r#"Bearer acr_values="high""#.to_owned(),
+            r#"DPoP error="insufficient_user_authentication", acr_values="high""#.to_owned(),
+            r#"Bearer realm="error=\"insufficient_user_authentication\", acr_values=\"high\"""#.to_owned(),
+            r#"Bearer error="insufficient_user_authentication", error="x", acr_values="high""#.to_owned(),
         ] {
-            assert_eq!(asked(401, &header), None, "{header}");
+            assert_eq!(of(401, &[&header]), None, "{header}");
         }
+    }
+
+    /// C-427
+    #[test]
+    fn a_stronger_or_more_recent_sign_in_is_asked_for() {
+        let error = r#"error="insufficient_user_authentication""#;
+        for (rest, acr_values, max_age) in [
+            (r#"error_description="A different level is required", acr_values="myACR""#, &["myACR"][..], None),
+            (r#"error_description="More recent, please", max_age="5""#, &[], Some(5)),
+            ("max_age=300", &[], Some(300)),
+            (r#"acr_values="phr  phrh", max_age=0"#, &["phr", "phrh"], Some(0)),
+            (r#"acr_values="a\"b""#, &["a\"b"], None),
+            // Each of the two can do without the other.
+            (r#"acr_values=high, max_age="soon""#, &["high"], None),
+            (r#"acr_values=high, max_age="-5""#, &["high"], None),
+            (r#"acr_values=high, max_age="+5""#, &["high"], None),
+            (r#"acr_values=high, max_age="99999999999""#, &["high"], None),
+            (r#"acr_values=high, max_age=5, max_age=6"#, &["high"], None),
+            (r#"acr_values=a, acr_values=b, max_age=5"#, &[], Some(5)),
+        ] {
+            let header = format!("Bearer {error}, {rest}");
+            assert_eq!(of(401, &[&header]), stronger(acr_values, max_age), "{header}");
+            assert_eq!(
+                of(401, &["Negotiate", &format!(r#"Basic realm="Bearer {}", {header}"#, "x")]),
+                stronger(acr_values, max_age)
+            );
+            assert_eq!(of(403, &[&header]), None);
+        }
+        let long = format!(r#"Bearer {error}, acr_values="{}", max_age=5"#, "a ".repeat(150));
+        assert_eq!(of(401, &[&long]), stronger(&[], Some(5)));
+    }
+
+    #[test]
+    fn claims_are_tried_before_the_person_is_asked() {
+        let stronger = r#"Bearer error="insufficient_user_authentication", max_age=5"#;
+        let claims = Some(Wanted::Claims("{}".into()));
+        assert_eq!(of(401, &[stronger, r#"Bearer error="insufficient_claims", claims="e30=""#]), claims);
+        let many = ["Basic"; 20];
+        assert_eq!(of(401, &[&many[..], &[stronger]].concat()), None, "headers without end");
     }
 }

@@ -7,7 +7,7 @@ use http::{Request, Response};
 
 use super::{
     api::{AcquireToken, Api},
-    challenge::claims_wanted,
+    challenge::{Wanted, wanted},
 };
 use crate::{
     error::{Error, ErrorKind},
@@ -54,6 +54,7 @@ impl ApiClient {
     ///
     /// - `RequestInvalid`: the address is not one of the API; nothing is sent;
     /// - those of [`AcquireToken::acquire`]: `InteractionRequired` where the provider wants to see the person, also for the claims that the API asked for;
+    /// - `StrongerSignInNeeded`: the API wants a token of a stronger or more recent sign-in (RFC 9470), of somebody who can sign in again;
     /// - `ApiUnreachable`: there is no answer.
     pub async fn send(&self, tokens: &dyn AcquireToken, mut request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
         if !self.api.has(request.uri()) {
@@ -64,9 +65,19 @@ impl ApiClient {
         }
         self.api.authorize(tokens, &mut request, None).await?;
         let answer = self.exchange(request.clone()).await?;
-        let Some(claims) = claims_wanted(&answer) else { return Ok(answer) };
-        self.api.authorize(tokens, &mut request, Some(&claims)).await?;
-        self.exchange(request).await
+        let (answer, wanted) = match wanted(&answer) {
+            Some(Wanted::Claims(claims)) => {
+                self.api.authorize(tokens, &mut request, Some(&claims)).await?;
+                let answer = self.exchange(request).await?;
+                let wanted = wanted(&answer);
+                (answer, wanted)
+            }
+            other => (answer, other),
+        };
+        match wanted {
+            Some(Wanted::SignIn(sign_in)) if tokens.can_sign_in_again() => Err(self.api.needs(sign_in)),
+            _ => Ok(answer),
+        }
     }
 
     async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {

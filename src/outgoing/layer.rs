@@ -15,7 +15,7 @@ use tower_service::Service;
 
 use super::{
     api::{AcquireToken, Api},
-    challenge::claims_wanted,
+    challenge::{Wanted, wanted},
 };
 use crate::error::Error;
 
@@ -66,7 +66,7 @@ pub struct AuthorizeService<S> {
 /// Why there is no answer.
 #[derive(Clone, Debug)]
 pub enum AuthorizeError<E> {
-    /// There is no token.
+    /// There is no token that the API takes.
     Token(Error),
     /// The service below failed.
     Service(E),
@@ -117,10 +117,22 @@ where
             shared.api.authorize(&*shared.tokens, &mut request, None).await.map_err(AuthorizeError::Token)?;
             let mut second = request.clone();
             let answer = ready.call(request).await.map_err(AuthorizeError::Service)?;
-            let Some(claims) = claims_wanted(&answer) else { return Ok(answer) };
-            shared.api.authorize(&*shared.tokens, &mut second, Some(&claims)).await.map_err(AuthorizeError::Token)?;
-            std::future::poll_fn(|context| ready.poll_ready(context)).await.map_err(AuthorizeError::Service)?;
-            ready.call(second).await.map_err(AuthorizeError::Service)
+            let (answer, wanted) = match wanted(&answer) {
+                Some(Wanted::Claims(claims)) => {
+                    shared.api.authorize(&*shared.tokens, &mut second, Some(&claims)).await.map_err(AuthorizeError::Token)?;
+                    std::future::poll_fn(|context| ready.poll_ready(context)).await.map_err(AuthorizeError::Service)?;
+                    let answer = ready.call(second).await.map_err(AuthorizeError::Service)?;
+                    let wanted = wanted(&answer);
+                    (answer, wanted)
+                }
+                other => (answer, other),
+            };
+            match wanted {
+                Some(Wanted::SignIn(sign_in)) if shared.tokens.can_sign_in_again() => {
+                    Err(AuthorizeError::Token(shared.api.needs(sign_in)))
+                }
+                _ => Ok(answer),
+            }
         }))
     }
 }

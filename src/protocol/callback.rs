@@ -343,7 +343,7 @@ mod tests {
             ("interaction_required", ErrorKind::InteractionRequired),
             ("consent_required", ErrorKind::InteractionRequired),
             ("account_selection_required", ErrorKind::InteractionRequired),
-            ("unmet_authentication_requirements", ErrorKind::InteractionRequired),
+            ("unmet_authentication_requirements", ErrorKind::AuthContextMissing),
             ("temporarily_unavailable", ErrorKind::ProviderUnreachable),
             ("server_error", ErrorKind::ProviderUnreachable),
             ("unauthorized_client", ErrorKind::ClientRefused),

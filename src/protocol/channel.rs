@@ -28,6 +28,10 @@ impl Channel {
         Self { http, patience: PATIENCE }
     }
 
+    pub(super) fn http(&self) -> Arc<dyn HttpClient> {
+        Arc::clone(&self.http)
+    }
+
     #[cfg(test)]
     pub(super) fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }

@@ -68,8 +68,9 @@ fn kind(error: &str, effect: Effect) -> ErrorKind {
         | "interaction_required"
         | "consent_required"
         | "account_selection_required"
-        | "insufficient_user_authentication"
-        | "unmet_authentication_requirements" => ErrorKind::InteractionRequired,
+        | "insufficient_user_authentication" => ErrorKind::InteractionRequired,
+        // Asking again would not help.
+        "unmet_authentication_requirements" => ErrorKind::AuthContextMissing,
         _ => match effect {
             Effect::Interaction => ErrorKind::InteractionRequired,
             Effect::Client => ErrorKind::ClientRefused,

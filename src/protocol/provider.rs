@@ -90,6 +90,11 @@ impl Provider {
         &self.channel
     }
 
+    /// What requests are sent by.
+    pub(crate) fn http(&self) -> Arc<dyn HttpClient> {
+        self.channel.http()
+    }
+
     pub(super) fn groups_from(&self) -> GroupsFrom {
         self.config.groups()
     }

@@ -27,6 +27,7 @@ pub(crate) struct Slot(u8);
 
 impl Slot {
     pub(super) const COUNT: usize = 8;
+    pub(super) const FIRST: Self = Self(0);
     pub(super) const ALL: [Self; Self::COUNT] = [Self(0), Self(1), Self(2), Self(3), Self(4), Self(5), Self(6), Self(7)];
 
     pub(super) fn index(self) -> usize {
@@ -210,13 +211,13 @@ impl Attempts {
     }
 }
 
-fn state(attempt: &Attempt, slot: Slot) -> Result<String, Error> {
+pub(super) fn state(attempt: &Attempt, slot: Slot) -> Result<String, Error> {
     let random = attempt.derive("state")?;
     Ok(format!("r{}.{slot}.{}", attempt.retry.min(9), random.get(..HANDLE).unwrap_or_default()))
 }
 
 /// Ten minutes, and not from the future by more than that, whatever the clock did meanwhile.
-fn expired(attempt: &Attempt, now: UnixTime) -> bool {
+pub(super) fn expired(attempt: &Attempt, now: UnixTime) -> bool {
     now.since(attempt.created) >= Attempts::LIFETIME || attempt.created.since(now) >= Attempts::LIFETIME
 }
 

@@ -22,21 +22,26 @@ mod seal;
 mod sessions;
 mod store;
 mod ticket;
+mod value;
+mod values;
 mod wishes;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use fuzzing::PARSERS;
+pub use value::WebSession;
 pub(crate) use {
     attempt::{Attempt, AttemptPurpose, Cause, PersonKey},
     attempts::{Attempts, Lookup, Slot, State},
     cookies::Cookies,
     local::LocalStore,
     opened::Opened,
-    record::{Landing, SessionRecord},
+    record::{Beginning, Landing, SessionRecord},
     records::Records,
-    seal::KeyRing,
+    seal::{Context, KeyRing},
     sessions::{Lifetimes, Peek, Roll, Sessions, SignedIn},
     store::Store,
+    value::{Contents, Held},
+    values::{Entered, Values},
 };
 #[cfg(test)]
 mod fixture;

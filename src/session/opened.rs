@@ -8,18 +8,21 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    time::Duration,
 };
 
 use quick_cache::{Equivalent, sync::Cache};
 
 use super::{
-    attempt::Cause, local::LocalStore, record::Landing, records::RecordId, seal::KeyAge, store::Sealed, ticket::CookieValue,
+    attempt::Cause,
+    local::LocalStore,
+    record::{Beginning, Landing},
+    records::RecordId,
+    seal::KeyAge,
+    store::Sealed,
+    ticket::CookieValue,
 };
 use crate::{clock::UnixTime, tokens::GrantRef};
 
-/// For how long a session remembers what it was started for, at most.
-const CAUSES_KEPT: Duration = Duration::from_secs(600);
 /// For how long nobody else rolls a ticket that was just rolled, in seconds: parallel requests of one page need one new cookie.
 const ROLLED_ONCE_IN: i64 = 10;
 
@@ -61,20 +64,9 @@ impl<V> Opened<V> {
         now >= self.renew_at
     }
 
-    /// Whether the session was started for this cause less than `within` ago, and less than ten minutes: asking again would loop.
-    pub(crate) fn started_for(&self, cause: &Cause, within: Duration, now: UnixTime) -> bool {
-        now.since(self.created) < within.min(CAUSES_KEPT) && self.causes.contains(cause)
-    }
-
-    /// What the session was started for less than ten minutes ago, if that was for this page.
-    pub(crate) fn causes_of(&self, page: &str, now: UnixTime) -> &[Cause] {
-        let for_the_page = self.landing.as_ref().is_some_and(|landing| &*landing.path == page);
-        if for_the_page && now.since(self.created) < CAUSES_KEPT { &self.causes } else { &[] }
-    }
-
-    /// Where the sign-in by this very answer led.
-    pub(crate) fn landing(&self, answer: &Cause) -> Option<&str> {
-        self.landing.as_ref().filter(|landing| landing.answer == *answer).map(|landing| &*landing.path)
+    /// How the session began.
+    pub(crate) fn beginning(&self) -> Beginning<'_> {
+        Beginning { created: self.created, causes: &self.causes, landing: self.landing.as_deref() }
     }
 
     /// Whether the local store still has the record that this was made of.

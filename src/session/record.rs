@@ -1,5 +1,7 @@
 //! The session record: who signed in, and until when.
 
+use std::time::Duration;
+
 use super::{attempt::Cause, codec};
 use crate::{clock::UnixTime, tokens::Person};
 
@@ -30,6 +32,35 @@ pub(crate) struct Landing {
     pub(crate) path: Box<str>,
 }
 
+/// For how long a session remembers what it was started for, at most.
+const CAUSES_KEPT: Duration = Duration::from_secs(600);
+
+/// How a session began.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Beginning<'a> {
+    pub(super) created: UnixTime,
+    pub(super) causes: &'a [Cause],
+    pub(super) landing: Option<&'a Landing>,
+}
+
+impl<'a> Beginning<'a> {
+    /// Whether the session was started for this cause less than `within` ago, and less than ten minutes: asking again would loop.
+    pub(crate) fn started_for(&self, cause: &Cause, within: Duration, now: UnixTime) -> bool {
+        now.since(self.created) < within.min(CAUSES_KEPT) && self.causes.contains(cause)
+    }
+
+    /// What the session was started for less than ten minutes ago, if that was for this page.
+    pub(crate) fn causes_of(&self, page: &str, now: UnixTime) -> &'a [Cause] {
+        let for_the_page = self.landing.is_some_and(|landing| &*landing.path == page);
+        if for_the_page && now.since(self.created) < CAUSES_KEPT { self.causes } else { &[] }
+    }
+
+    /// Where the sign-in by this very answer led.
+    pub(crate) fn landing(&self, answer: &Cause) -> Option<&'a str> {
+        self.landing.filter(|landing| landing.answer == *answer).map(|landing| &*landing.path)
+    }
+}
+
 const ISS: u8 = 1;
 const SUB: u8 = 2;
 const TID: u8 = 3;
@@ -44,6 +75,10 @@ const LANDING: u8 = 11;
 const HOME_ACCOUNT: u8 = 12;
 
 impl SessionRecord {
+    pub(crate) fn beginning(&self) -> Beginning<'_> {
+        Beginning { created: self.created, causes: &self.causes, landing: self.landing.as_ref() }
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let person = &self.person;
         let mut fields = codec::Writer::with_capacity(self.claims.len() + 256);

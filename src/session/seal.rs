@@ -33,18 +33,19 @@ const TAG: usize = 16;
 const HEADER: usize = 1 + KEY_ID + NONCE;
 
 /// What a sealed value belongs to, beyond its purpose: known to whoever opens it, not kept in it.
-pub(super) type Context = [u8; 16];
+pub(crate) type Context = [u8; 16];
 
 /// By how many bytes a sealed value is longer than the plain one.
 pub(super) const OVERHEAD: usize = HEADER + TAG;
 
-/// What a sealed value is for that a browser keeps, in a cookie or a link. Each has its own key.
+/// What a sealed value is for that somebody else keeps: a browser, in a cookie or a link, or the application. Each has its own key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum CookiePurpose {
     Ticket = 1,
     Attempt = 2,
     Wish = 5,
+    Value = 6,
 }
 
 /// What a sealed row of the store is for. Each row has its own key.
@@ -75,6 +76,7 @@ struct Keys {
     ticket: LessSafeKey,
     attempt: LessSafeKey,
     wish: LessSafeKey,
+    value: LessSafeKey,
 }
 
 impl KeyRing {
@@ -160,6 +162,7 @@ impl Keys {
             ticket: cookie(CookiePurpose::Ticket)?,
             attempt: cookie(CookiePurpose::Attempt)?,
             wish: cookie(CookiePurpose::Wish)?,
+            value: cookie(CookiePurpose::Value)?,
             rows: hmac::Key::new(HMAC_SHA256, &secret[..]),
         })
     }
@@ -169,6 +172,7 @@ impl Keys {
             CookiePurpose::Ticket => &self.ticket,
             CookiePurpose::Attempt => &self.attempt,
             CookiePurpose::Wish => &self.wish,
+            CookiePurpose::Value => &self.value,
         }
     }
 

@@ -52,6 +52,23 @@ pub(crate) struct SignedIn {
     pub(crate) lost: u8,
 }
 
+impl SignedIn {
+    /// The record of a session that begins now.
+    pub(crate) fn record(self, now: UnixTime, absolute: Duration) -> SessionRecord {
+        let end = now + absolute;
+        SessionRecord {
+            person: self.person,
+            claims: self.claims.into(),
+            home_account_id: self.home_account_id.map(Into::into),
+            created: now,
+            expires: self.ends.map_or(end, |ends| ends.min(end)),
+            renew_at: self.renew_at,
+            causes: self.causes,
+            landing: self.landing,
+        }
+    }
+}
+
 impl fmt::Debug for SignedIn {
     /// Says when, not who.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -188,17 +205,8 @@ impl<V: Clone> Sessions<V> {
         grant: Option<GrantRecord>,
         now: UnixTime,
     ) -> Result<Created<V>, Error> {
-        let absolute = now + self.lifetimes.absolute;
-        let record = SessionRecord {
-            person: signed_in.person,
-            claims: signed_in.claims.into(),
-            home_account_id: signed_in.home_account_id.map(Into::into),
-            created: now,
-            expires: signed_in.ends.map_or(absolute, |ends| ends.min(absolute)),
-            renew_at: signed_in.renew_at,
-            causes: signed_in.causes,
-            landing: signed_in.landing,
-        };
+        let lost = signed_in.lost;
+        let record = signed_in.record(now, self.lifetimes.absolute);
         let (reference, sealed) = self.records.create_session(&record.encode(), record.expires).await?;
         let session = RecordId(reference.session());
         if let Some(grant) = grant
@@ -208,7 +216,7 @@ impl<V: Clone> Sessions<V> {
             let _ = self.records.end(session).await;
             return Err(error);
         }
-        let ticket = Ticket { id: session, key: Zeroizing::new(*reference.key()), rolled_at: now, lost: signed_in.lost };
+        let ticket = Ticket { id: session, key: Zeroizing::new(*reference.key()), rolled_at: now, lost };
         let cookie = ticket.seal(&self.records.keys)?;
         let set_cookie = self.cookies.set_session(&cookie)?;
         let opened = Arc::new(self.decoded(cookie, reference, now, KeyAge::Current, sealed, record));

@@ -347,7 +347,7 @@ async fn a_session_remembers_where_its_own_answer_led() {
     let created = node.sessions.create(SignedIn { landing, ..signed_in("ada") }, None, node.now()).await.unwrap();
     let elsewhere = Node::with(node.records.store.clone(), key_ring(&[SECRET]), node.clock.clone());
     let opened = elsewhere.sessions.load(&browser(&created.set_cookie), node.now()).await.unwrap().unwrap();
-    assert_eq!((opened.landing(&answer), opened.landing(&other)), (Some("/deep?x=1"), None));
+    assert_eq!((opened.beginning().landing(&answer), opened.beginning().landing(&other)), (Some("/deep?x=1"), None));
 }
 
 #[tokio::test]
@@ -355,12 +355,12 @@ async fn a_session_remembers_its_causes_for_ten_minutes() {
     let node = Node::new(local());
     let [cause, other] = ["User.Read", "Mail.Read"].map(|scope| Cause::new(&["consent", "graph", scope]));
     let created = node.sessions.create(SignedIn { causes: vec![cause], ..signed_in("ada") }, None, node.now()).await.unwrap();
-    assert!(created.opened.started_for(&cause, 60 * MINUTE, node.now()));
-    assert!(!created.opened.started_for(&other, 60 * MINUTE, node.now()));
-    assert!(!created.opened.started_for(&cause, 60 * MINUTE, node.now() + 10 * MINUTE));
+    assert!(created.opened.beginning().started_for(&cause, 60 * MINUTE, node.now()));
+    assert!(!created.opened.beginning().started_for(&other, 60 * MINUTE, node.now()));
+    assert!(!created.opened.beginning().started_for(&cause, 60 * MINUTE, node.now() + 10 * MINUTE));
     let elsewhere = Node::with(node.records.store.clone(), key_ring(&[SECRET]), node.clock.clone());
     let opened = elsewhere.sessions.load(&browser(&created.set_cookie), node.now()).await.unwrap().unwrap();
-    assert!(opened.started_for(&cause, 60 * MINUTE, node.now()));
+    assert!(opened.beginning().started_for(&cause, 60 * MINUTE, node.now()));
 }
 
 /// C-327

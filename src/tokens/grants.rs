@@ -22,7 +22,7 @@ use super::{
 use crate::{
     clock::{Clock, UnixTime},
     config::SessionEnd,
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, Whose},
     secret::Secret,
 };
 
@@ -210,7 +210,8 @@ impl Grants {
     pub(crate) async fn groups(&self, grant: &GrantRef) -> Result<Vec<String>, Error> {
         let provider = &self.0.provider;
         let request = TokenRequest::new([provider.groups_scope().await?])?;
-        let token = self.access_token(grant, &request).await.map_err(|error| error.for_scopes(request.scopes()))?;
+        let token =
+            self.access_token(grant, &request).await.map_err(|error| error.for_token(Whose::SignedIn, request.scopes()))?;
         provider.groups(token.secret()).await
     }
 

@@ -197,7 +197,8 @@ impl GrantRecord {
         &self.tokens
     }
 
-    pub(super) fn generation(&self) -> u64 {
+    /// Counts the writes.
+    pub(crate) fn generation(&self) -> u64 {
         self.generation
     }
 

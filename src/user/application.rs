@@ -2,11 +2,13 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::{clock::Clock, config::ValidConfig, tokens::Grants};
+use crate::{client::Client, clock::Clock, config::ValidConfig, tokens::Grants};
 
 /// What a user is read with, beside their own claims.
 pub(crate) struct Application {
     pub(super) grants: Grants,
+    /// For tokens that are not the user's.
+    pub(super) client: Client,
     pub(super) clock: Arc<dyn Clock>,
     /// How far the provider's clock may be from ours.
     pub(super) leeway: Duration,
@@ -21,11 +23,12 @@ pub(crate) struct Application {
 }
 
 impl Application {
-    pub(crate) fn new(config: &ValidConfig, grants: Grants, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(config: &ValidConfig, grants: Grants, client: Client, clock: Arc<dyn Clock>) -> Self {
         let authority = config.authority();
         let external = |path: &Option<String>| path.as_deref().map(|path| config.external_path(path).into_owned());
         Self {
             grants,
+            client,
             clock,
             leeway: config.clock_leeway(),
             is_microsoft: authority.is_microsoft(),

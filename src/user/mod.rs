@@ -19,6 +19,7 @@ use self::claims::{Names, Rights};
 pub(crate) use self::{application::Application, claims::PERSONAL as PERSONAL_TENANT};
 pub use self::{groups::Groups, key::UserKey};
 use crate::{
+    client::AppTokens,
     clock::UnixTime,
     error::Error,
     handle::Tokens,
@@ -318,6 +319,10 @@ impl User {
 
     pub(crate) fn grants(&self) -> &Grants {
         &self.0.application.grants
+    }
+
+    pub(crate) fn app_tokens(&self) -> AppTokens {
+        self.0.application.client.app_tokens()
     }
 
     pub(crate) fn person(&self) -> &Person {

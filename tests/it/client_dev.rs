@@ -37,7 +37,7 @@ async fn one_application_asks_in_several_tenants() {
     let provider = entra().await;
     let config = provider.entra_config("organizations", "http://localhost").unwrap().with_any_tenant();
     let client = Client::new(config).unwrap();
-    assert_eq!(client.for_app(&asks("api://tasks/.default")).await.unwrap_err().kind(), ErrorKind::RequestInvalid);
+    assert_eq!(client.for_app(&asks("api://tasks/.default")).await.unwrap_err().kind(), ErrorKind::NotConfigured);
     let mut tokens = Vec::new();
     for tenant in [DevTenant::CONTOSO, DevTenant::FABRIKAM] {
         let token = client.for_app(&asks("api://tasks/.default").with_tenant(tenant.id())).await;

@@ -90,6 +90,24 @@ async fn hyper_greets_whoever_signed_in() {
 }
 
 #[tokio::test]
+async fn web_auth_greets_asks_for_consent_and_says_goodbye() {
+    let example = Example::start("web_auth");
+    let browser = Browser::new();
+    let mut tab = example.sign_in(&browser, "/login").await;
+    assert_eq!(tab.page().body, "Hello Ada Lovelace: /mail, /logout\n");
+    tab.open(format!("{}/mail", example.url)).await;
+    if tab.page().url.host_str() == Some("127.0.0.1") {
+        let consent = tab.page().form().press("Allow");
+        tab.submit(consent).await;
+    }
+    assert_eq!(tab.page().url.path(), "/mail");
+    assert!(tab.page().body.contains("mail.read"), "{}", tab.page().body);
+    tab.open(format!("{}/logout", example.url)).await;
+    let page = tab.open(format!("{}/", example.url)).await;
+    assert_eq!(page.body, "Hello nobody: /login\n");
+}
+
+#[tokio::test]
 async fn tonic_answers_those_who_are_signed_in() {
     #[derive(Clone, PartialEq, prost::Message)]
     struct Nothing {}

@@ -126,7 +126,7 @@ async fn a_provider_that_does_not_tell_when_is_a_page() {
     (0..9).for_each(|_| app.provider.spoil_next_id_token(Spoil::AuthTimeMissing));
     app.provider.sign_in_as("ada").unwrap();
     let page = app.browser().tab().open(app.at("/guarded")).await.clone();
-    assert!(page.status == StatusCode::BAD_REQUEST && page.body.contains("token_auth_time"), "{}", page.body);
+    assert!(page.status == StatusCode::FORBIDDEN && page.body.contains("token_auth_time"), "{}", page.body);
     assert_eq!(app.provider.requests(Endpoint::Authorization), 2);
 }
 

@@ -98,7 +98,7 @@ async fn a_sign_in_that_is_never_recent_enough_ends_on_a_page() {
     let app = App::with(|config| config.with_sign_in(recent)).await;
     (0..9).for_each(|_| app.provider.spoil_next_id_token(Spoil::AuthTimeOld));
     let page = app.sign_in().await;
-    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
     assert!(page.body.contains("token_auth_time"), "{}", page.body);
     assert_eq!(app.provider.requests(Endpoint::Token), 1);
 }

@@ -13,6 +13,7 @@
 
 mod answers;
 mod app;
+mod app_tokens;
 mod b2c;
 #[allow(dead_code, reason = "a browser can do more than today's tests ask for")]
 mod browser;
@@ -59,3 +60,4 @@ mod store;
 mod stores;
 mod tabs;
 mod user;
+mod web_auth;

@@ -8,15 +8,15 @@ use std::{
 use axum::{
     Router,
     extract::State,
-    http::{HeaderMap, Method, StatusCode, Uri},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri},
+    response::{AppendHeaders, IntoResponse, Response},
     routing::get,
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 use tower::{Layer as _, Service as _, ServiceExt as _};
 use tower_identity::{
     Error, ErrorKind, HttpClient as _, ReqwestClient, Tokens,
-    dev::{Endpoint, Failure},
+    dev::{Endpoint, Failure, Spoil},
     outgoing::{Api, ApiClient, AuthorizeError, AuthorizeLayer},
 };
 
@@ -29,6 +29,10 @@ struct Notes(Arc<Mutex<Vec<Option<String>>>>);
 const CLAIMS: &str = r#"{"access_token":{"nbf":{"essential":true,"value":"1"}}}"#;
 
 impl Notes {
+    fn forget(&self) {
+        self.0.lock().unwrap().clear();
+    }
+
     fn authorizations(&self) -> Vec<Option<String>> {
         self.0.lock().unwrap().clone()
     }
@@ -36,10 +40,16 @@ impl Notes {
 
 async fn api(State(notes): State<Notes>, uri: Uri, headers: HeaderMap) -> Response {
     let authorization = headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
-    let calls = {
+    let (calls, is_first) = {
         let mut notes = notes.0.lock().unwrap();
         notes.push(authorization.clone());
-        notes.len()
+        (notes.len(), notes[0] == authorization)
+    };
+    let insufficient = |wanted: &str| {
+        let header = format!(r#"Bearer error="insufficient_user_authentication", error_description="müde, \"alt\"", {wanted}"#);
+        let header = HeaderValue::from_bytes(header.as_bytes()).unwrap();
+        let several = [HeaderValue::from_static("Negotiate"), header].map(|header| ("www-authenticate", header));
+        (StatusCode::UNAUTHORIZED, AppendHeaders(several)).into_response()
     };
     let challenge = |claims: &str| {
         let header = format!(r#"Bearer error="insufficient_claims", claims="{claims}""#);
@@ -49,6 +59,9 @@ async fn api(State(notes): State<Notes>, uri: Uri, headers: HeaderMap) -> Respon
         "/stronger" if calls == 1 => challenge(&base64_simd::STANDARD.encode_to_string(CLAIMS)),
         "/never" => challenge(&base64_simd::STANDARD.encode_to_string(CLAIMS)),
         "/broken" => challenge("not base64"),
+        // As a resource server of RFC 9470: it does not take the first token that it sees, and then those of another sign-in.
+        "/strong" if is_first => insufficient(r#"acr_values="phr phrh", max_age="60""#),
+        "/weak" => insufficient(r#"acr_values="phr phrh", max_age="soon""#),
         "/plain" => StatusCode::UNAUTHORIZED.into_response(),
         "/elsewhere" => (StatusCode::FOUND, [("location", format!("http://127.0.0.2:{}/x", 9))]).into_response(),
         _ => authorization.unwrap_or_default().into_response(),
@@ -135,6 +148,81 @@ async fn claims_that_need_the_person_become_a_sign_in() {
     let page = tab.open(app.at("/call/stronger")).await;
     assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/call/stronger"), "{}", page.body);
     assert_eq!(app.provider.requests(Endpoint::Authorization), 2);
+}
+
+/// C-427
+#[tokio::test]
+async fn an_api_that_wants_a_stronger_sign_in_gets_one() {
+    let served = serve().await;
+    let app = app(&served).await;
+    let mut tab = app.signed_in().await;
+    tab.open(app.at("/public/page")).await;
+    let problem = tab.fetch(Method::GET, "/call/strong?x=1").await.clone();
+    assert_eq!(problem.status, StatusCode::UNAUTHORIZED);
+    let problem = problem.json();
+    assert_eq!((&problem["kind"], &problem["max_age"]), (&"insufficient_user_authentication".into(), &60.into()), "{problem}");
+    assert_eq!(problem["acr_values"], serde_json::json!(["phr", "phrh"]));
+    let page = tab.open(app.at("/call/strong?x=1")).await;
+    assert_eq!((page.status, page.url.path(), page.url.query()), (StatusCode::OK, "/call/strong", Some("x=1")), "{}", page.body);
+    let asked = app.provider.last_request(Endpoint::Authorization).unwrap();
+    assert_eq!((asked.parameter("acr_values"), asked.parameter("max_age")), (Some("phr phrh"), Some("60")));
+    assert_eq!((app.provider.requests(Endpoint::Authorization), served.notes.authorizations().len()), (2, 3));
+}
+
+/// C-428: once, and then 403, for people and for scripts; the session stays.
+#[tokio::test]
+async fn an_api_that_still_wants_more_ends_in_403() {
+    let served = serve().await;
+    let app = app(&served).await;
+    let mut tab = app.signed_in().await;
+    let page = tab.open(app.at("/call/weak")).await;
+    assert_eq!((page.status, page.url.path()), (StatusCode::FORBIDDEN, "/call/weak"), "{}", page.body);
+    let asked = app.provider.last_request(Endpoint::Authorization).unwrap();
+    assert_eq!((asked.parameter("acr_values"), asked.parameter("max_age")), (Some("phr phrh"), None));
+    tab.open(app.at("/call/weak")).await;
+    assert_eq!(app.provider.requests(Endpoint::Authorization), 2);
+    assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::OK);
+
+    // A sign-in that was not done again is refused when it comes back.
+    app.provider.spoil_next_id_token(Spoil::AuthTimeOld);
+    served.notes.forget();
+    let page = tab.open(app.at("/call/strong")).await;
+    assert_eq!((page.status, page.url.path()), (StatusCode::FORBIDDEN, "/auth/callback"), "{}", page.body);
+    assert!(page.body.contains("token_auth_time"), "{}", page.body);
+    // And one that the provider says it cannot do.
+    app.turn(61);
+    app.provider.refuse_next_sign_in("unmet_authentication_requirements", "no such level");
+    served.notes.forget();
+    let page = tab.open(app.at("/call/strong")).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN, "C-430: {}", page.body);
+    assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::OK);
+}
+
+/// C-435
+#[tokio::test]
+async fn a_stronger_sign_in_of_somebody_else_does_not_lead_to_the_page() {
+    let served = serve().await;
+    let app = app(&served).await;
+    let mut tab = app.signed_in().await;
+    app.provider.sign_in_as("alan").unwrap();
+    let page = tab.open(app.at("/call/strong")).await;
+    assert_eq!((page.url.path(), page.body.as_str()), ("/", "hello Alan Turing"));
+    assert_eq!(served.notes.authorizations().len(), 1);
+}
+
+/// The application cannot sign in: its caller gets the API's answer.
+#[tokio::test]
+async fn the_applications_own_token_is_as_strong_as_it_is() {
+    let served = serve().await;
+    let client = ApiClient::new(Api::at(&served.origin, ["api://tasks/.default"]).unwrap());
+    let call = async move |tokens: Tokens| -> Result<StatusCode, Error> {
+        Ok(client.get(&tokens.app_tokens(), "/weak").await?.status())
+    };
+    let app = App::with_routes(|router| router.route("/app-calls", get(call))).await;
+    let mut tab = app.signed_in().await;
+    let page = tab.open(app.at("/app-calls")).await;
+    assert_eq!((page.status, page.url.path()), (StatusCode::UNAUTHORIZED, "/app-calls"), "{}", page.body);
+    assert_eq!(app.provider.requests(Endpoint::Authorization), 1);
 }
 
 /// C-389

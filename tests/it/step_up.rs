@@ -88,7 +88,7 @@ async fn a_provider_that_gives_less_is_refused_and_the_session_stays() {
     let (app, mut tab) = five_minutes_later().await;
     app.provider.spoil_next_id_token(Spoil::AuthTimeOld);
     let page = tab.open(app.at("/recent")).await;
-    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
     assert!(page.body.contains("token_auth_time"), "{}", page.body);
     assert_eq!(app.provider.requests(Endpoint::Authorization), 2);
     assert_eq!(tab.open(app.at("/")).await.body, "hello Ada Lovelace");

@@ -1,0 +1,73 @@
+//! Causes (D8): why an application asks for a sign-in, so that nothing goes round.
+
+use std::time::Duration;
+
+use super::web_auth::WebAuth;
+use crate::{
+    config::{Prompt, ReturnPath, SignInOptions},
+    error::{Error, ErrorKind},
+    session::{Beginning, Cause},
+};
+
+impl WebAuth {
+    /// What a sign-in with these options is started for.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Forbidden`]: the same was asked for and answered just now, so that it would go round.
+    pub(super) fn causes(
+        &self,
+        session: Option<Beginning<'_>>,
+        options: &SignInOptions,
+        return_path: &ReturnPath,
+    ) -> Result<Vec<Cause>, Error> {
+        let now = self.clock().now();
+        let cause = cause_of(options);
+        let mut causes = vec![cause];
+        // Nobody, or somebody whose session goes on only after a sign-in: whatever that was started for, this is another one.
+        let Some(session) = session else { return Ok(causes) };
+        causes.extend(session.causes_of(return_path.as_str(), now).iter().filter(|other| **other != cause));
+        if session.started_for(&cause, asked_again_within(options), now) || causes.len() > MOST_CAUSES {
+            return Err(Error::new(
+                ErrorKind::Forbidden,
+                "the sign-in that this page asks for was done just now, and the page still asks for it",
+            ));
+        }
+        Ok(causes)
+    }
+}
+
+/// For so many reasons one page may ask for a sign-in within ten minutes: two guards that undo each other's sign-in would never stop.
+const MOST_CAUSES: usize = 8;
+
+/// How soon the same wish counts as a circle. A sign-in that has to be recent ages while its owner works, and tokens without a refresh token run out, so only at once.
+fn asked_again_within(options: &SignInOptions) -> Duration {
+    if options.max_age.is_some() || options.prompt.contains(&Prompt::None) { Duration::from_secs(60) } else { Duration::MAX }
+}
+
+/// What makes two sign-ins of an application the same one. Its parts are those that change what the provider does.
+fn cause_of(options: &SignInOptions) -> Cause {
+    let prompt: Vec<&str> = options.prompt.iter().map(|prompt| prompt.as_str()).collect();
+    let mut scopes = options.scopes.clone();
+    scopes.sort_unstable();
+    let max_age = options.max_age.map(|age| age.as_secs().to_string()).unwrap_or_default();
+    let context = options.auth_context.as_deref().unwrap_or_default();
+    let claims = options.claims.as_deref().map(kind_of_claims).unwrap_or_default();
+    Cause::new(&["sign-in", &scopes.join(" "), &prompt.join(" "), &options.acr_values.join(" "), &max_age, context, &claims])
+}
+
+/// What a challenge of the provider or of an API is about: the names of its claims. A value may be another one each time (the time of the challenge, for one), except that of an
+/// authentication context.
+fn kind_of_claims(claims: &str) -> String {
+    let challenge: serde_json::Map<String, serde_json::Value> = serde_json::from_str(claims).unwrap_or_default();
+    let mut kind = String::from("claims");
+    for (part, wanted) in &challenge {
+        for (name, value) in wanted.as_object().into_iter().flatten() {
+            kind += &format!(" {part}.{name}");
+            if matches!(name.as_str(), "acr" | "acrs") {
+                kind += &format!("={value}");
+            }
+        }
+    }
+    kind
+}

@@ -1,0 +1,326 @@
+//! `WebAuth`: signing in over a value that the application keeps, without Tower.
+
+use std::time::Duration;
+
+use reqwest::{Client, header::LOCATION, redirect::Policy};
+use tower_identity::{
+    ConfigError, ErrorKind, IdentityConfig, ManualClock, SignInOptions, WebAuth, WebSession,
+    dev::{Consent, DevClient, DevProvider, DevProviderBuilder, Endpoint, Failure, Hold, SpoilCallback},
+};
+
+const HOME: &str = "http://localhost:8080";
+
+/// An application that keeps sessions itself, and its provider.
+struct Site {
+    provider: DevProvider,
+    clock: ManualClock,
+    auth: WebAuth,
+}
+
+impl Site {
+    async fn start() -> Self {
+        Self::with(|provider| provider, |config| config).await
+    }
+
+    async fn with(
+        provider: impl FnOnce(DevProviderBuilder) -> DevProviderBuilder,
+        settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
+    ) -> Self {
+        let clock = ManualClock::at_system_time();
+        let provider = provider(DevProvider::builder().with_clock(clock.clone())).start().await.unwrap();
+        let config = provider.config(HOME).unwrap().with_scopes(["offline_access"]);
+        let auth = WebAuth::new(settings(config).build().unwrap()).unwrap().with_clock(clock.clone());
+        provider.sign_in_as("ada").unwrap();
+        Self { provider, clock, auth }
+    }
+
+    /// Another process of the same application, or the same after a restart.
+    fn another_process(&self) -> WebAuth {
+        let config = self.provider.config(HOME).unwrap().with_scopes(["offline_access"]);
+        WebAuth::new(config.build().unwrap()).unwrap().with_clock(self.clock.clone())
+    }
+
+    /// What the provider sends the browser back with.
+    async fn answer(&self, address: &str) -> String {
+        let http = Client::builder().redirect(Policy::none()).build().unwrap();
+        let answer = http.get(address).send().await.unwrap();
+        let location = answer.headers().get(LOCATION).unwrap_or_else(|| panic!("{}", answer.status())).to_str().unwrap();
+        assert!(location.starts_with("http://localhost:8080/auth/callback?"), "{location}");
+        location.split_once('?').unwrap().1.to_owned()
+    }
+
+    async fn signed_in(&self) -> WebSession {
+        let mut session = WebSession::new();
+        let address = self.auth.log_in(&mut session, "/orders?open=1", &SignInOptions::new()).await.unwrap().address().to_owned();
+        let answer = self.answer(&address).await;
+        let done = self.auth.complete_log_in(&mut session, &answer).await.unwrap();
+        assert_eq!((done.user.subject(), done.next.as_str()), (self.provider.person("ada").unwrap().subject(), "/orders?open=1"));
+        session
+    }
+
+    async fn who(&self, session: &mut WebSession) -> Option<String> {
+        self.auth.user(session).await.unwrap().map(|user| user.display_name().to_owned())
+    }
+
+    fn turn(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+}
+
+/// At the same time.
+async fn join_all<T: Send + 'static>(work: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>) -> Vec<T> {
+    let running: Vec<_> = work.into_iter().map(tokio::spawn).collect();
+    let mut done = Vec::new();
+    for task in running {
+        done.push(task.await.unwrap());
+    }
+    done
+}
+
+/// What a database does to it.
+fn stored(session: &WebSession) -> WebSession {
+    serde_json::from_str(&serde_json::to_string(session).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_person_signs_in_gets_a_token_and_signs_out() {
+    let site = Site::start().await;
+    let mut session = WebSession::new();
+    assert_eq!(site.who(&mut session).await, None);
+    assert!(session.is_empty(), "nobody costs nothing");
+    let mut session = stored(&site.signed_in().await);
+    assert!(site.who(&mut session).await.is_some());
+    let token = site.auth.token_for_user(&mut session, ["openid"]).await.unwrap();
+    assert!(!token.expose().is_empty() && !format!("{session:?}{}", session.as_str()).contains(token.expose()));
+
+    let address = site.auth.log_out(&mut session).await;
+    assert!(address.starts_with(site.provider.issuer()) && address.contains("id_token_hint="), "{address}");
+    assert!(session.is_empty());
+    let error = site.auth.token_for_user(&mut session, ["openid"]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SignInRequired);
+    assert_eq!(site.auth.log_out(&mut session).await, "http://localhost:8080/auth/signed-out");
+}
+
+/// What is kept is all that is needed.
+#[tokio::test]
+async fn a_session_outlives_the_process() {
+    let site = Site::start().await;
+    let mut session = stored(&site.signed_in().await);
+    let after = site.another_process();
+    assert!(after.user(&mut session).await.unwrap().is_some());
+    let (first, mut second) = (stored(&session), WebSession::new());
+    let begun = site.auth.log_in(&mut second, "/", &SignInOptions::new()).await.unwrap();
+    let answer = site.answer(begun.address()).await;
+    assert!(after.complete_log_in(&mut second, &answer).await.is_ok(), "begun here, completed there");
+    site.turn(4000);
+    let mut session = first;
+    assert!(after.user(&mut session).await.unwrap().is_some(), "renewed by the refresh token in the value");
+    assert!(after.token_for_user(&mut session, ["openid"]).await.is_ok());
+}
+
+/// Security rule: whatever does not open is nobody.
+#[tokio::test]
+async fn a_value_that_was_touched_or_is_somebody_elses_is_nobody() {
+    let site = Site::start().await;
+    let session = site.signed_in().await;
+    let whole = session.as_str().to_owned();
+    let mut broken: Vec<String> = (0..whole.len())
+        .step_by(97)
+        .map(|place| {
+            let mut text = whole.clone().into_bytes();
+            text[place] = if text[place] == b'A' { b'B' } else { b'A' };
+            String::from_utf8(text).unwrap()
+        })
+        .collect();
+    broken.extend([whole[..whole.len() - 1].to_owned(), format!("{whole}A"), "{}".into(), "é".into(), "A".repeat(2 << 20)]);
+    for text in broken {
+        assert_eq!(site.who(&mut WebSession::from(text)).await, None);
+    }
+    let other =
+        Site::with(|provider| provider, |config| config.with_cookie_secrets(["another secret of thirty-two characters"])).await;
+    assert_eq!(other.who(&mut session.clone()).await, None);
+}
+
+/// C-067, MSAL-026, MSAL-027: an answer counts where it was asked for
+#[tokio::test]
+async fn an_answer_counts_only_in_the_browser_that_asked() {
+    let site = Site::start().await;
+    let (mut victim, mut attacker) = (WebSession::new(), WebSession::new());
+    let asked = site.auth.log_in(&mut attacker, "/", &SignInOptions::new()).await.unwrap();
+    let answer = site.answer(asked.address()).await;
+    let before = site.provider.requests(Endpoint::Token);
+    let error = site.auth.complete_log_in(&mut victim, &answer).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AttemptMissing);
+    site.auth.log_in(&mut victim, "/", &SignInOptions::new()).await.unwrap();
+    assert_eq!(site.auth.complete_log_in(&mut victim, &answer).await.unwrap_err().kind(), ErrorKind::AttemptMissing);
+    for (wrong, kind) in [
+        ("", ErrorKind::CallbackInvalid),
+        ("code=foo", ErrorKind::CallbackInvalid),
+        ("state=2&code=foo", ErrorKind::AttemptMissing),
+    ] {
+        assert_eq!(site.auth.complete_log_in(&mut attacker, wrong).await.unwrap_err().kind(), kind, "{wrong}");
+    }
+    assert_eq!(site.provider.requests(Endpoint::Token), before, "no code was sent");
+    assert_eq!(site.who(&mut victim).await, None);
+    assert!(site.auth.complete_log_in(&mut attacker, &format!("?{answer}")).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_twice_signs_in_once() {
+    let site = Site::start().await;
+    let mut session = WebSession::new();
+    let asked = site.auth.log_in(&mut session, "/orders", &SignInOptions::new()).await.unwrap();
+    let answer = site.answer(asked.address()).await;
+    // Two requests of the browser at the same time, each with the value as it was, and one afterwards.
+    let copies = join_all((0..2).map(|_| {
+        let (auth, mut session, answer) = (site.auth.clone(), session.clone(), answer.clone());
+        async move { auth.complete_log_in(&mut session, &answer).await.map(|done| (session, done.next)) }
+    }))
+    .await;
+    for copy in copies {
+        let (mut copy, next) = copy.unwrap();
+        assert_eq!(next.as_str(), "/orders");
+        assert!(site.who(&mut copy).await.is_some());
+        session = copy;
+    }
+    assert_eq!(site.auth.complete_log_in(&mut session, &answer).await.unwrap().next.as_str(), "/orders");
+    assert_eq!(site.provider.requests(Endpoint::Token), 1);
+}
+
+#[tokio::test]
+async fn a_sign_in_that_fails_leaves_everything_as_it_was() {
+    let site = Site::start().await;
+    let mut session = site.signed_in().await;
+    site.provider.spoil_next_callback(SpoilCallback::AccessDenied);
+    let asked = site.auth.log_in(&mut session, "/", &SignInOptions::new()).await.unwrap();
+    let answer = site.answer(asked.address()).await;
+    assert_eq!(site.auth.complete_log_in(&mut session, &answer).await.unwrap_err().kind(), ErrorKind::AccessDenied);
+    assert!(site.who(&mut session).await.is_some());
+    assert_eq!(site.auth.complete_log_in(&mut session, &answer).await.unwrap_err().kind(), ErrorKind::AttemptMissing);
+
+    let asked = site.auth.log_in(&mut session, "/", &SignInOptions::new()).await.unwrap();
+    let answer = site.answer(asked.address()).await;
+    site.turn(600);
+    assert_eq!(site.auth.complete_log_in(&mut session, &answer).await.unwrap_err().kind(), ErrorKind::AttemptExpired);
+    for wrong in ["//evil.example", "https://evil.example", "/auth/callback", "javascript:alert(1)"] {
+        let mut session = WebSession::new();
+        let asked = site.auth.log_in(&mut session, wrong, &SignInOptions::new()).await.unwrap();
+        let answer = site.answer(asked.address()).await;
+        assert_eq!(site.auth.complete_log_in(&mut session, &answer).await.unwrap().next.as_str(), "/", "{wrong}");
+    }
+}
+
+/// D5: copies of one value share one refresh, and its successor.
+#[tokio::test]
+async fn copies_of_a_value_refresh_once() {
+    let site = Site::start().await;
+    let session = site.signed_in().await;
+    site.turn(4000);
+    let before = site.provider.requests(Endpoint::Token);
+    let copies = join_all((0..50).map(|number| {
+        let (auth, mut session) = (site.auth.clone(), session.clone());
+        async move {
+            match number % 2 {
+                0 => assert!(auth.user(&mut session).await.unwrap().is_some()),
+                _ => assert!(auth.token_for_user(&mut session, [""; 0]).await.is_ok()),
+            }
+            session
+        }
+    }))
+    .await;
+    assert_eq!(site.provider.requests(Endpoint::Token), before + 1);
+    // The copy that was stored first, which knows nothing of the refresh, goes on with what this process knows; so do all others.
+    site.turn(4000);
+    for mut copy in [session].into_iter().chain(copies) {
+        assert!(site.auth.token_for_user(&mut copy, [""; 0]).await.is_ok());
+    }
+    assert_eq!(site.provider.requests(Endpoint::Token), before + 2);
+}
+
+/// D3: no late write brings a session back.
+#[tokio::test]
+async fn who_has_signed_out_stays_signed_out() {
+    let site = Site::start().await;
+    let mut session = site.signed_in().await;
+    let mut copy = session.clone();
+    site.turn(4000);
+    let mut held: Hold = site.provider.hold_next(Endpoint::Token);
+    let refreshing = tokio::spawn({
+        let (auth, mut session) = (site.auth.clone(), session.clone());
+        async move { (auth.user(&mut session).await, session) }
+    });
+    held.arrived().await;
+    site.auth.log_out(&mut session).await;
+    held.release();
+    let (user, mut late) = refreshing.await.unwrap();
+    assert!(!matches!(user, Ok(Some(_))), "{user:?}");
+    for value in [&mut late, &mut copy] {
+        let was = value.clone();
+        assert_eq!(site.who(value).await, None);
+        assert_eq!(*value, was, "what another request has stored must not be replaced");
+        assert!(site.auth.token_for_user(value, ["openid"]).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn somebody_else_gets_a_session_of_their_own() {
+    let site = Site::start().await;
+    let mut session = site.signed_in().await;
+    let mut copy = session.clone();
+    site.provider.sign_in_as("alan").unwrap();
+    let more = SignInOptions::new().with_scopes(["mail.read"]);
+    let asked = site.auth.log_in(&mut session, "/orders", &more).await.unwrap();
+    let answer = site.answer(asked.address()).await;
+    let done = site.auth.complete_log_in(&mut session, &answer).await.unwrap();
+    assert_eq!((done.user.subject(), done.next.as_str()), (site.provider.person("alan").unwrap().subject(), "/"));
+    assert_eq!(site.who(&mut copy).await, None, "the session before is over");
+}
+
+/// D8: a token that needs the person's consent gets it, once per cause
+#[tokio::test]
+async fn what_a_token_lacks_is_asked_for_and_comes_back_to_the_page() {
+    let site = Site::start().await;
+    let mut session = site.signed_in().await;
+    let error = site.auth.token_for_user(&mut session, ["mail.read"]).await.unwrap_err();
+    assert_eq!((error.kind(), error.scopes()), (ErrorKind::InteractionRequired, &["mail.read".to_owned()][..]));
+    let begun = site.auth.log_in_for(&mut session, "/mail?folder=1", &error).await.unwrap().unwrap();
+    let answer = site.answer(begun.address()).await;
+    let done = site.auth.complete_log_in(&mut session, &answer).await.unwrap();
+    assert_eq!(done.next.as_str(), "/mail?folder=1");
+    let token = site.auth.token_for_user(&mut session, ["mail.read"]).await.unwrap();
+    assert!(token.scopes().any(|scope| scope == "mail.read"));
+
+    // Asked for and given a moment ago: whoever still wants it would go round.
+    let again = site.auth.log_in_for(&mut session, "/mail?folder=1", &error).await.unwrap_err();
+    assert_eq!(again.kind(), ErrorKind::Forbidden);
+    // Nothing that a sign-in mends.
+    site.provider.fail_next(Endpoint::Token, 9, Failure::Status(503));
+    let error = site.auth.token_for_user(&mut session, ["calendar.read"]).await.unwrap_err();
+    assert!(site.auth.log_in_for(&mut session, "/", &error).await.unwrap().is_none(), "{error}");
+    site.provider.stop_failing(Endpoint::Token);
+    // Nobody is signed in any more: a sign-in that asks for it at once.
+    site.auth.log_out(&mut session).await;
+    let error = site.auth.token_for_user(&mut session, ["mail.read"]).await.unwrap_err();
+    let begun = site.auth.log_in_for(&mut session, "/mail", &error).await.unwrap().unwrap();
+    assert!(begun.address().contains("mail.read") && !format!("{begun:?}").contains("state"), "{}", begun.address());
+}
+
+#[tokio::test]
+async fn the_application_has_tokens_of_its_own() {
+    let site = Site::start().await;
+    let first = site.auth.token_for_client(["api://tasks/.default"]).await.unwrap();
+    let second = site.auth.token_for_client(["api://tasks/.default"]).await.unwrap();
+    assert_eq!(first.expose(), second.expose());
+    assert_eq!(site.provider.requests(Endpoint::Token), 1);
+}
+
+#[tokio::test]
+async fn a_secret_that_dies_with_the_process_is_a_set_up_mistake() {
+    let provider = DevProvider::start().await.unwrap();
+    provider.add_client(DevClient::public("short").with_any_loopback_redirect().with_consent(Consent::Given));
+    let authority = tower_identity::Authority::oidc(provider.issuer()).unwrap();
+    let config = IdentityConfig::new(authority, "short").with_credential(tower_identity::ClientCredential::none());
+    let built = WebAuth::new(config.with_base_url(HOME).unwrap().build().unwrap());
+    let error: ConfigError = built.map(drop).unwrap_err();
+    assert!(error.to_string().contains("with_cookie_secrets"), "{error}");
+}
