@@ -14,7 +14,7 @@ use crate::{
 /// An [`IdentityConfig`] is made of it, by [`TryFrom`] or by reading an `IdentityConfig` right away. What the section leaves out
 /// is as in Microsoft.Identity.Web, so that the
 /// addresses registered for an application stay: `CallbackPath` is `/signin-oidc`, `SignedOutCallbackPath` is
-/// `/signout-callback-oidc`. Members that it does not know are ignored.
+/// `/signout-callback-oidc`. One member is ours: `SignInMethod`, which is `redirect` or `device_code`. Members that it does not know are ignored.
 ///
 /// The base URL is no part of a section, and neither are the tenants that may sign in where `TenantId` is `common` or `organizations`.
 ///
@@ -60,6 +60,8 @@ pub struct AzureAdSection {
     pub(super) reset_password_policy_id: Option<String>,
     #[serde(alias = "editProfilePolicyId")]
     pub(super) edit_profile_policy_id: Option<String>,
+    #[serde(alias = "signInMethod")]
+    pub(super) sign_in_method: Option<String>,
 }
 
 /// An item of `ClientCredentials`.
@@ -226,7 +228,11 @@ impl TryFrom<AzureAdSection> for IdentityConfig {
             ConfigError::new("AzureAd:TenantId", "missing: it is a GUID, a domain name, common, organizations or consumers")
         })?;
         let client_id = section.client_id.as_ref().ok_or_else(|| ConfigError::new("AzureAd:ClientId", "missing"))?;
-        let config = section.apply(Self::new(authority, client_id));
+        let mut config = section.apply(Self::new(authority, client_id));
+        if let Some(method) = &section.sign_in_method {
+            config =
+                config.with_sign_in_method(method.parse().map_err(|error: ConfigError| error.named("AzureAd:SignInMethod"))?);
+        }
         Ok(match section.credential()? {
             Some(credential) => config.with_credential(credential),
             None => config,

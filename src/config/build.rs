@@ -3,7 +3,8 @@
 use aws_lc_rs::digest;
 
 use super::{
-    CookieKeys, GroupsFrom, IdentityConfig, PathPrefix, Paths, PublicPaths, ReturnPath, ValidConfig,
+    CookieKeys, GroupsFrom, IdentityConfig, PathPrefix, Paths, ProviderSession, PublicPaths, ResponseMode, ReturnPath,
+    SignInMethod, ValidConfig,
     address::Site,
     path,
     settings::PublicPath,
@@ -26,7 +27,9 @@ impl IdentityConfig {
         self.check_tokens()?;
         self.check_times()?;
         let tenants = self.authority.check_tenants(self.tenants.as_ref())?;
-        if self.sign_in.acr_values.is_empty() {
+        self.check_sign_in_method()?;
+        // A device code cannot be asked for them: the ID token is held to them all the same.
+        if self.sign_in.acr_values.is_empty() && self.sign_in_method == SignInMethod::Redirect {
             self.sign_in.acr_values.clone_from(&self.required_acr);
         }
         self.sign_in.check()?;
@@ -56,6 +59,10 @@ impl IdentityConfig {
             tenants,
             paths,
             cookie_keys,
+            provider_session: self.provider_session.unwrap_or(match self.sign_in_method {
+                SignInMethod::Redirect => ProviderSession::End,
+                SignInMethod::DeviceCode => ProviderSession::Keep,
+            }),
             settings: self,
         }))
     }
@@ -85,6 +92,46 @@ impl IdentityConfig {
             }
         }
         Ok(())
+    }
+
+    /// What a sign-in by device code cannot have.
+    fn check_sign_in_method(&self) -> Result<(), ConfigError> {
+        if self.sign_in_method == SignInMethod::Redirect {
+            return Ok(());
+        }
+        let wrong = |setting: &'static str, problem: String| Err(ConfigError::new(setting, problem));
+        if self.authority.b2c_policies().is_some() {
+            return wrong(
+                "sign_in_method",
+                "Azure AD B2C has no device authorization endpoint, so `device_code` cannot work there: leave it out and register the redirect address".into(),
+            );
+        }
+        if let Some(redirect_uri) = &self.redirect_uri {
+            return wrong(
+                "redirect_uri",
+                format!(
+                    "{redirect_uri} has no effect beside the sign-in method `device_code`: give the base URL instead, or leave the method out"
+                ),
+            );
+        }
+        if self.response_mode != ResponseMode::Query {
+            return wrong(
+                "response_mode",
+                format!(
+                    "{} has no effect beside the sign-in method `device_code`, which has no authorization response: leave one out",
+                    self.response_mode
+                ),
+            );
+        }
+        match self.sign_in.beyond_device_code(self.authority.is_microsoft()) {
+            Some(option) => wrong(
+                "sign_in",
+                format!(
+                    "{option} cannot be asked for with the sign-in method `device_code` (RFC 8628 section 3.1): leave one out"
+                ),
+            ),
+            None => Ok(()),
+        }
     }
 
     fn check_tokens(&mut self) -> Result<(), ConfigError> {

@@ -4,6 +4,58 @@ use std::{fmt, str::FromStr};
 
 use crate::error::ConfigError;
 
+/// How people get from a page of the application to the provider and back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SignInMethod {
+    /// The browser is redirected to the provider, and from there to the callback: the authorization code flow. The default.
+    #[default]
+    Redirect,
+    /// The sign-in page shows a code that the person types at the provider, in another tab or on a phone (RFC 8628). No redirect address is registered, so it also works
+    /// where the provider could not be told one: behind a changing host name, on a device in somebody's network, before the application is registered for the web.
+    ///
+    /// - The provider needs a device authorization endpoint: [`build`](super::IdentityConfig::build) refuses Azure AD B2C, which has none. At Entra ID the registration has to allow public
+    ///   client flows if the application has no credential.
+    /// - The base URL stays required, the callback path is where the page with the code is, and nothing but scopes (and at Microsoft's providers claims) can be asked of a sign-in: options such as
+    ///   [`max_age`](super::SignInOptions::with_max_age) or a [prompt](super::SignInOptions::with_prompt) are refused rather than left out silently.
+    /// - Sign-out ends the session here; that of the provider may be in another browser. [`ProviderSession::End`] has to be set for going there as well, since the page after it has to be registered.
+    ///
+    /// # Security
+    ///
+    /// Whoever gets a person to type a code signs their own browser in as that person (RFC 8628 section 5.4). The page says so, but a redirect does not have the problem at all: prefer it where an
+    /// address can be registered. Here the code counts only for the browser to which it was shown.
+    DeviceCode,
+}
+
+impl SignInMethod {
+    /// Its name in settings: `redirect` or `device_code`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Redirect => "redirect",
+            Self::DeviceCode => "device_code",
+        }
+    }
+}
+
+impl fmt::Display for SignInMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for SignInMethod {
+    type Err = ConfigError;
+
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        match text {
+            "redirect" => Ok(Self::Redirect),
+            "device_code" => Ok(Self::DeviceCode),
+            _ => Err(ConfigError::new("sign_in_method", format!("{text:?} is neither `redirect` nor `device_code`"))),
+        }
+    }
+}
+
 /// How the provider hands the authorization response over (OAuth 2.0 Multiple Response Types, Form Post Response Mode).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -97,7 +149,7 @@ pub enum PathPrefix {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProviderSession {
-    /// The browser goes on to the provider's `end_session_endpoint`, if it has one. The default.
+    /// The browser goes on to the provider's `end_session_endpoint`, if it has one. The default, except with [`SignInMethod::DeviceCode`].
     #[default]
     End,
     /// Only this application's session ends: the next sign-in may need no password.

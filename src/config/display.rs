@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{CookieKeySource, IdentityConfig, PathPrefix, ValidConfig, settings::PublicPath};
+use super::{CookieKeySource, IdentityConfig, PathPrefix, ProviderSession, SignInMethod, ValidConfig, settings::PublicPath};
 
 /// What was understood, one setting a line, secrets left out.
 ///
@@ -41,7 +41,10 @@ impl fmt::Display for IdentityConfig {
         }
         let scopes: Vec<&str> = self.openid_scopes.iter().chain(&self.sign_in.scopes).map(String::as_str).collect();
         writeln!(f, "scopes: {}", scopes.join(" "))?;
-        writeln!(f, "response mode: {}", self.response_mode)?;
+        match self.sign_in_method {
+            SignInMethod::Redirect => writeln!(f, "response mode: {}", self.response_mode)?,
+            method => writeln!(f, "sign-in method: {method}")?,
+        }
         let public: Vec<String> = self.public_paths.iter().map(ToString::to_string).collect();
         writeln!(f, "public paths: {}", if public.is_empty() { "none".into() } else { public.join(", ") })?;
         write!(
@@ -57,8 +60,12 @@ impl fmt::Display for IdentityConfig {
 impl fmt::Display for ValidConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.settings())?;
-        writeln!(f, "callback, to register at the provider: {}", self.redirect_uri())?;
-        writeln!(f, "page after sign-out, to register at the provider: {}", self.signed_out_url())?;
+        if self.sign_in_method() == SignInMethod::Redirect {
+            writeln!(f, "callback, to register at the provider: {}", self.redirect_uri())?;
+        }
+        if self.sign_in_method() == SignInMethod::Redirect || self.provider_session() == ProviderSession::End {
+            writeln!(f, "page after sign-out, to register at the provider: {}", self.signed_out_url())?;
+        }
         write!(f, "cookie secret: {}", self.cookie_key_source())
     }
 }

@@ -29,6 +29,7 @@ impl IdentityConfig {
     /// | `IDENTITY_REDIRECT_URI` | the redirect address, if it is not the base URL and `/auth/callback` |
     /// | `IDENTITY_SCOPE` | scopes beyond those of the sign-in itself, with spaces between them |
     /// | `IDENTITY_COOKIE_SECRET` | cookie secrets of 32 bytes or more, one on each line, the newest first |
+    /// | `IDENTITY_SIGN_IN_METHOD` | `redirect` (the default) or `device_code`, which needs no redirect address |
     /// | `IDENTITY_RESPONSE_MODE` | `query` (the default) or `form_post` |
     ///
     /// Each secret can be in a file instead, whose path is in the variable with `_FILE` after its name. An empty variable is as good as none.
@@ -90,6 +91,9 @@ fn from_variables(all: &Variables<'_>) -> Result<IdentityConfig, ConfigError> {
     if let Some(scope) = all.text("IDENTITY_SCOPE")? {
         config = config.with_scopes(scope.value.split_whitespace());
     }
+    if let Some(method) = all.one(&["IDENTITY_SIGN_IN_METHOD", "AzureAd__SignInMethod"])? {
+        config = config.with_sign_in_method(method.value.parse().map_err(|error: ConfigError| error.named(method.name))?);
+    }
     if let Some(mode) = all.text("IDENTITY_RESPONSE_MODE")? {
         config = config.with_response_mode(mode.value.parse().map_err(|error: ConfigError| error.named(mode.name))?);
     }
@@ -134,7 +138,7 @@ mod tests {
     use std::{ffi::OsString, io};
 
     use super::*;
-    use crate::config::{ClientAuthMethod, CookieKeySource, ResponseMode};
+    use crate::config::{ClientAuthMethod, CookieKeySource, ResponseMode, SignInMethod};
 
     const TENANT: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
     const OTHER: &str = "775527ff-9a37-4307-8b3d-cc311f58d925";
@@ -214,6 +218,21 @@ mod tests {
             read(&basic_and(&[("IDENTITY_BASE_URL", "http://app.example.com")])).unwrap_err().setting(),
             "IDENTITY_BASE_URL"
         );
+    }
+
+    #[test]
+    fn a_device_code_is_asked_for_by_its_name() {
+        let method = |pairs: &[(&'static str, &'static str)]| with(pairs).build().unwrap().sign_in_method();
+        assert_eq!(method(&[]), SignInMethod::Redirect);
+        assert_eq!(method(&[("IDENTITY_SIGN_IN_METHOD", "redirect")]), SignInMethod::Redirect);
+        assert_eq!(method(&[("IDENTITY_SIGN_IN_METHOD", "device_code")]), SignInMethod::DeviceCode);
+        let section =
+            config(&[("AzureAd__TenantId", TENANT), ("AZUREAD__SIGNINMETHOD", "device_code"), ("AzureAd__ClientId", "c")]);
+        assert_eq!(section.sign_in_method, SignInMethod::DeviceCode);
+        let error = read(&basic_and(&[("IDENTITY_SIGN_IN_METHOD", "device")])).unwrap_err();
+        assert!(error.setting() == "IDENTITY_SIGN_IN_METHOD" && error.to_string().contains("device_code"), "{error}");
+        let both = [("IDENTITY_SIGN_IN_METHOD", "device_code"), ("AzureAd__SignInMethod", "redirect")];
+        refused(&[&both[..], &[("AzureAd__TenantId", TENANT)]].concat(), &["IDENTITY_SIGN_IN_METHOD", "AzureAd__SignInMethod"]);
     }
 
     /// C-367, C-448

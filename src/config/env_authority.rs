@@ -148,6 +148,7 @@ impl AzureAdSection {
             sign_up_sign_in_policy_id: text("SignUpSignInPolicyId")?,
             reset_password_policy_id: text("ResetPasswordPolicyId")?,
             edit_profile_policy_id: text("EditProfilePolicyId")?,
+            sign_in_method: text("SignInMethod")?,
         })
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use url::Url;
 
 use super::{
-    Algorithm, ClientCredential, GroupsFrom, PathPrefix, Preflight, ProviderSession, ResponseMode, SessionEnd, SignInOptions,
-    UserInfo,
+    Algorithm, ClientCredential, GroupsFrom, PathPrefix, Preflight, ProviderSession, ResponseMode, SessionEnd, SignInMethod,
+    SignInOptions, UserInfo,
 };
 use crate::{
     authority::{Authority, Tenants},
@@ -50,6 +50,7 @@ pub struct IdentityConfig {
     pub(super) reset_password_path: Option<String>,
     pub(super) public_paths: Vec<PublicPath>,
     pub(super) preflight: Preflight,
+    pub(super) sign_in_method: SignInMethod,
     pub(super) response_mode: ResponseMode,
     pub(super) openid_scopes: Vec<String>,
     pub(super) sign_in: SignInOptions,
@@ -65,7 +66,8 @@ pub struct IdentityConfig {
     pub(super) idle_timeout: Duration,
     pub(super) absolute_timeout: Duration,
     pub(super) session_end: SessionEnd,
-    pub(super) provider_session: ProviderSession,
+    /// `None`: as the way of signing in suggests.
+    pub(super) provider_session: Option<ProviderSession>,
 }
 
 /// A path that everybody may see.
@@ -95,6 +97,7 @@ impl IdentityConfig {
             reset_password_path: None,
             public_paths: Vec::new(),
             preflight: Preflight::default(),
+            sign_in_method: SignInMethod::default(),
             response_mode: ResponseMode::default(),
             openid_scopes: ["openid", "profile", "offline_access"].map(Into::into).to_vec(),
             sign_in: SignInOptions::default(),
@@ -110,7 +113,7 @@ impl IdentityConfig {
             idle_timeout: Duration::from_secs(24 * 3600),
             absolute_timeout: Duration::from_secs(7 * 24 * 3600),
             session_end: SessionEnd::default(),
-            provider_session: ProviderSession::default(),
+            provider_session: None,
         }
     }
 
@@ -251,6 +254,24 @@ impl IdentityConfig {
         self
     }
 
+    /// How people get to the provider and back. The default is [`SignInMethod::Redirect`]; [`SignInMethod::DeviceCode`] needs no redirect address.
+    ///
+    /// ```
+    /// use tower_identity::{Authority, ClientCredential, IdentityConfig, config::SignInMethod};
+    ///
+    /// let config = IdentityConfig::new(Authority::entra("contoso.onmicrosoft.com")?, "client-id")
+    ///     .with_credential(ClientCredential::none())
+    ///     .with_base_url("https://printer.local")?
+    ///     .with_sign_in_method(SignInMethod::DeviceCode)
+    ///     .build()?;
+    /// # Ok::<_, tower_identity::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn with_sign_in_method(mut self, method: SignInMethod) -> Self {
+        self.sign_in_method = method;
+        self
+    }
+
     /// How the provider hands the authorization response over. The default is [`ResponseMode::Query`].
     #[must_use]
     pub fn with_response_mode(mut self, response_mode: ResponseMode) -> Self {
@@ -374,10 +395,10 @@ impl IdentityConfig {
         self
     }
 
-    /// What becomes of the provider's session at sign-out. The default is [`ProviderSession::End`].
+    /// What becomes of the provider's session at sign-out. The default is [`ProviderSession::End`], with [`SignInMethod::DeviceCode`] it is [`ProviderSession::Keep`].
     #[must_use]
     pub fn with_provider_session(mut self, provider_session: ProviderSession) -> Self {
-        self.provider_session = provider_session;
+        self.provider_session = Some(provider_session);
         self
     }
 }

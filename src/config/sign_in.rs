@@ -191,6 +191,21 @@ impl SignInOptions {
         self.max_age.is_some_and(|age| age.as_secs() == 0)
     }
 
+    /// The first of these options that cannot be asked for with a device code, and that something may depend on. Hints are no such thing: they are left out.
+    ///
+    /// Silence cannot be asked for either, but nobody depends on it. At Microsoft's providers an authentication context travels in the claims.
+    pub(crate) fn beyond_device_code(&self, microsoft: bool) -> Option<&'static str> {
+        let prompts = self.prompt.iter().any(|prompt| !matches!(prompt, Prompt::None | Prompt::SelectAccount));
+        [
+            ("`prompt`", prompts),
+            ("`max_age`", self.max_age.is_some()),
+            ("`acr_values`", !self.acr_values.is_empty()),
+            ("an authentication context", self.auth_context.is_some() && !microsoft),
+        ]
+        .into_iter()
+        .find_map(|(option, is_set)| is_set.then_some(option))
+    }
+
     /// These options on top of the configuration's.
     pub(crate) fn over(&self, config: &Self) -> Self {
         let or = |ours: &[String], theirs: &[String]| if ours.is_empty() { theirs.to_vec() } else { ours.to_vec() };

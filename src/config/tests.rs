@@ -344,3 +344,54 @@ fn a_configuration_can_be_compared() {
     assert_eq!(config(), config().clone());
     assert_ne!(config(), config().with_response_mode(ResponseMode::FormPost));
 }
+
+#[test]
+fn a_device_code_goes_with_what_can_be_asked_for_by_it() {
+    let device = || config().with_sign_in_method(SignInMethod::DeviceCode);
+    let valid =
+        device().with_scopes(["mail"]).with_required_acr(["phr"]).with_credential(ClientCredential::none()).build().unwrap();
+    assert_eq!((valid.sign_in_method(), valid.provider_session()), (SignInMethod::DeviceCode, ProviderSession::Keep));
+    assert_eq!((valid.required_acr(), valid.sign_in().acr_values.len()), (&["phr".to_owned()][..], 0), "held to, not asked for");
+    let ends = device().with_provider_session(ProviderSession::End).build().unwrap();
+    assert_eq!(ends.provider_session(), ProviderSession::End);
+    assert_ne!(device(), config());
+
+    let options = SignInOptions::new;
+    refuses(device().with_response_mode(ResponseMode::FormPost), "response_mode", "form_post");
+    refuses(device().with_redirect_uri("https://app.example.com/cb").unwrap(), "redirect_uri", "https://app.example.com/cb");
+    refuses(device().with_sign_in(options().with_max_age(Duration::from_secs(60))), "sign_in", "max_age");
+    refuses(device().with_sign_in(options().with_prompt(Prompt::Login)), "sign_in", "prompt");
+    refuses(device().with_sign_in(options().with_acr_values(["phr"])), "sign_in", "acr_values");
+    refuses(device().with_sign_in(options().with_auth_context("c1")), "sign_in", "authentication context");
+    let entra = at(Authority::entra(TENANT).unwrap()).with_sign_in_method(SignInMethod::DeviceCode);
+    assert!(entra.with_sign_in(options().with_auth_context("c1").with_login_hint("ada@contoso.com")).build().is_ok());
+    let b2c = Authority::b2c("contoso", B2cPolicies::new("B2C_1_susi")).unwrap();
+    refuses(at(b2c).with_sign_in_method(SignInMethod::DeviceCode), "sign_in_method", "B2C");
+    refuses(
+        IdentityConfig::new(Authority::oidc("https://op.example.com").unwrap(), "client-id")
+            .with_credential(ClientCredential::none())
+            .with_sign_in_method(SignInMethod::DeviceCode),
+        "base_url",
+        "missing",
+    );
+}
+
+#[test]
+fn a_printed_configuration_with_a_device_code_names_no_address_to_register() {
+    let text = built(|config| config.with_sign_in_method(SignInMethod::DeviceCode)).to_string();
+    assert!(text.contains("sign-in method: device_code") && !text.contains("to register"), "{text}");
+    let text = built(|config| config.with_sign_in_method(SignInMethod::DeviceCode).with_provider_session(ProviderSession::End));
+    assert!(text.to_string().contains("page after sign-out, to register at the provider"), "{text}");
+}
+
+#[test]
+fn the_sign_in_method_has_a_name_in_a_section() {
+    let section = |method: &str| {
+        let section = serde_json::json!({ "TenantId": TENANT, "ClientId": "c", "ClientSecret": "s", "SignInMethod": method });
+        serde_json::from_value::<IdentityConfig>(section).map_err(|error| error.to_string())
+    };
+    assert_eq!(section("device_code").unwrap().sign_in_method, SignInMethod::DeviceCode);
+    assert_eq!(section("redirect").unwrap().sign_in_method, SignInMethod::Redirect);
+    let error = section("device").unwrap_err();
+    assert!(error.contains("AzureAd:SignInMethod") && error.contains("device_code"), "{error}");
+}

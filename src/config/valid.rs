@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{
     Algorithm, ClientCredential, CookieKeySource, CookieKeys, GroupsFrom, IdentityConfig, PathPrefix, Preflight, ProviderSession,
-    PublicPaths, ResponseMode, ReturnPath, SessionEnd, SignInOptions, UserInfo,
+    PublicPaths, ResponseMode, ReturnPath, SessionEnd, SignInMethod, SignInOptions, UserInfo,
 };
 use crate::{
     authority::{Authority, Tenants},
@@ -32,6 +32,7 @@ pub(super) struct Valid {
     pub(super) public_paths: PublicPaths,
     pub(super) cookie_id: String,
     pub(super) cookie_keys: CookieKeys,
+    pub(super) provider_session: ProviderSession,
 }
 
 /// The crate's own paths, as they stand in a request.
@@ -136,6 +137,8 @@ impl ValidConfig {
         fn public_paths -> &PublicPaths = public_paths;
         /// What a CORS preflight to a protected path gets.
         fn preflight -> Preflight = settings.preflight as copy;
+        /// How people get to the provider and back.
+        fn sign_in_method -> SignInMethod = settings.sign_in_method as copy;
         /// How the authorization response arrives.
         fn response_mode -> ResponseMode = settings.response_mode as copy;
         /// The scopes of the sign-in itself, without those of `sign_in`.
@@ -171,7 +174,7 @@ impl ValidConfig {
         /// When a session ends that cannot be renewed.
         fn session_end -> SessionEnd = settings.session_end as copy;
         /// What becomes of the provider's session at sign-out.
-        fn provider_session -> ProviderSession = settings.provider_session as copy;
+        fn provider_session -> ProviderSession = provider_session as copy;
     }
 
     /// The address that the provider sends people back to, and that is to be registered there.
