@@ -8,15 +8,10 @@ use super::{Acquired, core::Client};
 use crate::{
     clock::UnixTime,
     error::{Error, ErrorKind, ProviderError},
-    protocol::{Asked, DeviceAnswer, Grant},
+    protocol::{Asked, DeviceAnswer, Grant, Pace},
     secret::{self, Secret},
     tokens::Scopes,
 };
-
-/// By how much longer is waited after `slow_down` (section 3.5).
-const SLOWER: Duration = Duration::from_secs(5);
-/// The longest wait between two questions, however often the provider could not be reached.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// A sign-in on another device that was begun. It can be stored, and is given up by forgetting it.
 #[derive(Clone, Serialize, Deserialize)]
@@ -90,17 +85,15 @@ impl DeviceFlow {
     /// How long to wait before the next question. It grows where the provider asks for that, and is once as long as its `Retry-After` says.
     #[must_use]
     pub fn interval(&self) -> Duration {
-        self.interval.max(self.retry_after)
+        Pace { interval: self.interval, retry_after: self.retry_after }.wait()
     }
 
-    fn expired(&self, said: Option<&ProviderError>) -> Error {
-        match said {
-            Some(said) => Error::from_provider(ErrorKind::CodeExpired, said.clone()),
-            None if self.seen_pending => Error::from_provider(
-                ErrorKind::CodeExpired,
-                ProviderError { error: "authorization_pending".into(), ..ProviderError::default() },
-            ),
-            None => Error::new(ErrorKind::CodeExpired, "the code was not used in time"),
+    fn expired(&self) -> Error {
+        if self.seen_pending {
+            let last = ProviderError { error: "authorization_pending".into(), ..ProviderError::default() };
+            Error::from_provider(ErrorKind::CodeExpired, last)
+        } else {
+            Error::new(ErrorKind::CodeExpired, "the code was not used in time")
         }
     }
 }
@@ -150,7 +143,7 @@ impl Client {
     pub async fn poll_device(&self, flow: &mut DeviceFlow) -> Result<DevicePoll, Error> {
         let shared = self.shared();
         if flow.expires_at <= shared.clock.now() {
-            return Err(flow.expired(None));
+            return Err(flow.expired());
         }
         let claims = self.own_claims()?;
         let (client, device_code, scopes) = (self.clone(), flow.device_code.clone(), flow.scopes.clone());
@@ -165,23 +158,10 @@ impl Client {
             Ok(acquired) => return Ok(DevicePoll::Done(acquired)),
             Err(refused) => refused,
         };
-        let said = error.provider().map(|said| said.error.as_str()).unwrap_or_default();
-        let asked_to_wait = error.provider().and_then(|said| said.retry_after);
-        match said {
-            "authorization_pending" => flow.seen_pending = true,
-            "slow_down" => flow.interval += SLOWER,
-            "expired_token" | "code_expired" => return Err(flow.expired(error.provider())),
-            // Entra's word for it.
-            "authorization_declined" => {
-                return Err(Error::from_provider(ErrorKind::AccessDenied, error.provider().cloned().unwrap_or_default()));
-            }
-            _ if error.kind() == ErrorKind::ProviderUnreachable && asked_to_wait.is_some() => {}
-            _ if error.kind() == ErrorKind::ProviderUnreachable => {
-                flow.interval = (flow.interval * 2).min(LONGEST_WAIT.max(flow.interval))
-            }
-            _ => return Err(error),
-        }
-        flow.retry_after = asked_to_wait.unwrap_or_default();
+        flow.seen_pending |= error.provider().is_some_and(|said| said.error == "authorization_pending");
+        let mut pace = Pace { interval: flow.interval, retry_after: flow.retry_after };
+        pace.refused(error)?;
+        (flow.interval, flow.retry_after) = (pace.interval, pace.retry_after);
         Ok(DevicePoll::Pending)
     }
 

@@ -201,6 +201,7 @@ impl SignInOptions {
             ("`max_age`", self.max_age.is_some()),
             ("`acr_values`", !self.acr_values.is_empty()),
             ("an authentication context", self.auth_context.is_some() && !microsoft),
+            ("an extra parameter", !self.parameters.is_empty()),
         ]
         .into_iter()
         .find_map(|(option, is_set)| is_set.then_some(option))

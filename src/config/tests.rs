@@ -362,6 +362,7 @@ fn a_device_code_goes_with_what_can_be_asked_for_by_it() {
     refuses(device().with_sign_in(options().with_max_age(Duration::from_secs(60))), "sign_in", "max_age");
     refuses(device().with_sign_in(options().with_prompt(Prompt::Login)), "sign_in", "prompt");
     refuses(device().with_sign_in(options().with_acr_values(["phr"])), "sign_in", "acr_values");
+    refuses(device().with_sign_in(options().add_parameter("audience", "api")), "sign_in", "extra parameter");
     refuses(device().with_sign_in(options().with_auth_context("c1")), "sign_in", "authentication context");
     let entra = at(Authority::entra(TENANT).unwrap()).with_sign_in_method(SignInMethod::DeviceCode);
     assert!(entra.with_sign_in(options().with_auth_context("c1").with_login_hint("ada@contoso.com")).build().is_ok());

@@ -30,6 +30,7 @@ mod jwt;
 mod logout;
 mod managed_identity;
 mod metadata;
+mod pace;
 mod provider;
 mod provider_groups;
 #[cfg(test)]
@@ -54,6 +55,7 @@ pub(crate) use self::{
     logout::EndSession,
     managed_identity::token as managed_identity_token,
     metadata::Metadata,
+    pace::Pace,
     provider::Provider,
     token::TokenAnswer,
 };
