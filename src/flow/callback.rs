@@ -54,7 +54,7 @@ impl Flow {
         let attempt = match self.attempts.find(asked.headers, state, self.clock.now()) {
             Lookup::Found(attempt) => *attempt,
             Lookup::Missing => return Ok(self.without_attempt(asked, state, &text).await),
-            Lookup::Expired => {
+            Lookup::Expired(_) => {
                 let error = Error::new(ErrorKind::AttemptExpired, "the attempt is older than ten minutes");
                 let reply = Reply::failed(error, Some(self.sign_in_address(self.config.home())));
                 return Ok(reply.with_cookies([self.attempts.remove(state.slot)]));
@@ -90,7 +90,7 @@ impl Flow {
     }
 
     /// A stale or repeated answer, or one whose cookie the browser did not keep.
-    async fn without_attempt(&self, asked: Asked<'_>, state: State<'_>, text: &str) -> Reply {
+    pub(super) async fn without_attempt(&self, asked: Asked<'_>, state: State<'_>, text: &str) -> Reply {
         if asked.method == Method::POST {
             // The provider's site posted it, so the session cookie (`Lax`) is absent: ask again from here.
             let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("state", text).finish();
@@ -119,7 +119,7 @@ impl Flow {
         }
     }
 
-    fn return_path(&self, attempt: &Attempt) -> ReturnPath {
+    pub(super) fn return_path(&self, attempt: &Attempt) -> ReturnPath {
         self.config.return_path(&attempt.return_path)
     }
 
@@ -145,7 +145,7 @@ impl Flow {
     }
 
     /// A session for whoever a verified answer is about, in the place of those before it.
-    async fn establish(
+    pub(super) async fn establish(
         &self,
         state: &str,
         attempt: &Attempt,

@@ -8,7 +8,7 @@ use aws_lc_rs::{
 };
 use zeroize::Zeroizing;
 
-use super::{codec, records::RecordId, seal::expand};
+use super::{codec, device::DeviceCode, records::RecordId, seal::expand};
 use crate::{
     clock::UnixTime,
     error::{Error, ErrorKind},
@@ -108,6 +108,8 @@ pub(crate) struct Attempt {
     pub(crate) lost: u8,
     /// How often this sign-in led to a new password.
     pub(crate) resets: u8,
+    /// The codes, if the person signs in by one.
+    pub(crate) device: Option<Box<DeviceCode>>,
     pub(super) seed: Zeroizing<[u8; 32]>,
 }
 
@@ -128,6 +130,7 @@ const SEED: u8 = 14;
 const LOST: u8 = 15;
 const AUTH_CONTEXT: u8 = 16;
 const RESETS: u8 = 17;
+const DEVICE: u8 = 18;
 
 impl Attempt {
     /// A new attempt with a seed of its own.
@@ -152,6 +155,7 @@ impl Attempt {
             expected: None,
             lost: 0,
             resets: 0,
+            device: None,
             seed: Zeroizing::new(random()?),
         })
     }
@@ -215,6 +219,9 @@ impl Attempt {
         if self.resets > 0 {
             fields.number(RESETS, self.resets.into());
         }
+        if let Some(device) = &self.device {
+            fields.bytes(DEVICE, &device.encode());
+        }
         fields.bytes(SEED, &self.seed[..]);
         fields.finish()
     }
@@ -223,7 +230,7 @@ impl Attempt {
         let (mut purpose, mut created, mut seed, mut return_path) = (None, None, None, None);
         let (mut silent, mut retry, mut scopes, mut policy, mut max_age, mut acr) = (false, 0, None, None, None, None);
         let (mut started_from, mut subject, mut object, mut lost) = (None, None, None, 0);
-        let (mut auth_context, mut causes, mut resets) = (None, Vec::new(), 0);
+        let (mut auth_context, mut causes, mut resets, mut device) = (None, Vec::new(), 0, None);
         let mut fields = codec::Reader::new(bytes);
         while let Some((tag, value)) = fields.next().ok()? {
             match tag {
@@ -254,6 +261,7 @@ impl Attempt {
                 EXPECTED_OBJECT => object = Some(codec::array(value).ok()?),
                 LOST => lost = codec::number(value).ok()?.try_into().ok()?,
                 RESETS => resets = codec::number(value).ok()?.try_into().ok()?,
+                DEVICE => device = Some(Box::new(DeviceCode::decode(value)?)),
                 SEED => seed = Some(Zeroizing::new(codec::array(value).ok()?)),
                 _ => {}
             }
@@ -274,6 +282,7 @@ impl Attempt {
             expected: subject.map(|subject| PersonKey { subject, object }),
             lost,
             resets,
+            device,
             seed: seed?,
         })
     }

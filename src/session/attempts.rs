@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{
     attempt::{Attempt, fingerprint},
-    cookies::{ATTEMPT_SECONDS, Cookies},
+    cookies::Cookies,
     seal::{Context, CookiePurpose, KeyRing, OVERHEAD},
 };
 use crate::{
@@ -18,6 +18,10 @@ use crate::{
 
 /// The longest `name=value` of an attempt, in bytes: eight of them stay well below what servers accept as a header.
 const LONGEST: usize = 600;
+/// The same with a device code. Entra's are some 300 characters, AD FS' may be a thousand; the specification sets no limit, and there is no other place that every process can read.
+const LONGEST_WITH_DEVICE_CODE: usize = 2400;
+/// All of them together, however long each is: older attempts make room.
+const ALL_TOGETHER: usize = Slot::COUNT * LONGEST;
 /// The length of the random part of a state: 132 bits.
 const HANDLE: usize = 22;
 
@@ -79,10 +83,26 @@ pub(crate) struct Begun {
 pub(crate) enum Lookup {
     /// The attempt. Its cookie is to be removed once the answer is dealt with.
     Found(Box<Attempt>),
-    /// It is older than ten minutes: its cookie is to be removed.
-    Expired,
+    /// It is older than ten minutes, or its device code has ended: its cookie is to be removed.
+    Expired(Box<Attempt>),
     /// The browser sent no attempt that opens, or another took its slot.
     Missing,
+}
+
+/// Where a new attempt goes, and what there is beside it.
+struct Choice {
+    slot: Slot,
+    /// Expired or unreadable.
+    useless: Vec<Slot>,
+    /// What may be needed, also in the chosen slot.
+    kept: Vec<Kept>,
+}
+
+/// An attempt that the browser sent.
+struct Kept {
+    slot: Slot,
+    size: usize,
+    created: UnixTime,
 }
 
 /// Begins attempts and finds them again.
@@ -94,7 +114,7 @@ pub(crate) struct Attempts {
 }
 
 impl Attempts {
-    pub(crate) const LIFETIME: Duration = Duration::from_secs(ATTEMPT_SECONDS as u64);
+    pub(crate) const LIFETIME: Duration = Duration::from_secs(600);
 
     /// `binding`: what an attempt is good for and nothing else: authority, client id, redirect address, response mode.
     pub(crate) fn new(keys: Arc<KeyRing>, cookies: Arc<Cookies>, binding: &[&[u8]]) -> Self {
@@ -107,8 +127,17 @@ impl Attempts {
     ///
     /// [`ErrorKind::RequestInvalid`]: what was asked for (scopes, policy, context classes) is too long for a cookie, even without the return path.
     pub(crate) fn begin(&self, headers: &HeaderMap, attempt: Attempt, now: UnixTime) -> Result<Begun, Error> {
-        let (slot, useless) = self.choose(headers, now)?;
+        let Choice { slot, mut useless, mut kept } = self.choose(headers, now)?;
         let mut begun = self.begin_in(slot, attempt)?;
+        kept.retain(|other| other.slot != slot);
+        let mut size = begun.set_cookies.iter().map(pair_length).chain(kept.iter().map(|other| other.size)).sum::<usize>();
+        kept.sort_unstable_by_key(|other| std::cmp::Reverse(other.created));
+        while size > ALL_TOGETHER
+            && let Some(oldest) = kept.pop()
+        {
+            size -= oldest.size;
+            useless.push(oldest.slot);
+        }
         begun.set_cookies.extend(useless.into_iter().filter(|other| *other != slot).map(|other| self.remove(other)));
         Ok(begun)
     }
@@ -119,21 +148,52 @@ impl Attempts {
     ///
     /// As [`begin`](Self::begin).
     pub(crate) fn begin_in(&self, slot: Slot, mut attempt: Attempt) -> Result<Begun, Error> {
-        let longest = self.longest(slot);
+        let longest = self.longest(slot, &attempt);
         let mut plain = attempt.encode();
         if plain.len() > longest {
             "/".clone_into(&mut attempt.return_path);
             plain = attempt.encode();
         }
-        if plain.len() > longest {
-            return Err(Error::new(
-                ErrorKind::RequestInvalid,
-                "scopes, policy and context classes of a sign-in are too long for its cookie",
-            ));
+        if plain.len() > longest
+            && let Some(device) = &mut attempt.device
+        {
+            // The code has to be typed then.
+            device.verification_uri_complete = None;
+            plain = attempt.encode();
         }
-        let sealed = self.keys.seal_cookie(CookiePurpose::Attempt, &self.context(slot), &plain)?;
-        let set_cookies = vec![self.cookies.set_attempt(slot, &base64url(&sealed))?];
+        if plain.len() > longest {
+            return Err(match attempt.device {
+                None => Error::new(
+                    ErrorKind::RequestInvalid,
+                    "scopes, policy and context classes of a sign-in are too long for its cookie",
+                ),
+                Some(_) => Error::new(
+                    ErrorKind::TokenResponseInvalid,
+                    format!(
+                        "the device code and what goes with it are too long for a cookie of {LONGEST_WITH_DEVICE_CODE} bytes"
+                    ),
+                ),
+            });
+        }
+        let created = attempt.created;
+        let set_cookies = vec![self.sealed(slot, &attempt, &plain, created)?];
         Ok(Begun { state: state(&attempt, slot)?, attempt, set_cookies })
+    }
+
+    /// `Set-Cookie` for an attempt that goes on, with what it has to remember now.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be sealed, which does not happen.
+    pub(crate) fn keep(&self, slot: Slot, attempt: &Attempt, now: UnixTime) -> Result<HeaderValue, Error> {
+        self.sealed(slot, attempt, &attempt.encode(), now)
+    }
+
+    fn sealed(&self, slot: Slot, attempt: &Attempt, plain: &[u8], now: UnixTime) -> Result<HeaderValue, Error> {
+        let sealed = self.keys.seal_cookie(CookiePurpose::Attempt, &self.context(slot), plain)?;
+        // Longer than a device code works, so that its end can be told.
+        let kept = attempt.device.as_ref().map_or(Duration::ZERO, |device| device.expires_at.since(now)) + Self::LIFETIME;
+        self.cookies.set_attempt(slot, &base64url(&sealed), kept)
     }
 
     /// The attempt that a state belongs to.
@@ -144,7 +204,7 @@ impl Attempts {
                 if !expired(&attempt, now) {
                     return Lookup::Found(Box::new(attempt));
                 }
-                found = Lookup::Expired;
+                found = Lookup::Expired(Box::new(attempt));
             }
         }
         found
@@ -159,20 +219,24 @@ impl Attempts {
     ///
     /// Among free ones chance decides: two tabs that start at once see the same free slots. What was sealed under a secret that is not known here may be the
     /// attempt of a node that has a newer one: it stays as long as there is another place.
-    fn choose(&self, headers: &HeaderMap, now: UnixTime) -> Result<(Slot, Vec<Slot>), Error> {
-        let (mut free, mut foreign, mut useless) = (Vec::new(), Vec::new(), Vec::new());
-        let mut oldest: Option<(UnixTime, Slot)> = None;
+    fn choose(&self, headers: &HeaderMap, now: UnixTime) -> Result<Choice, Error> {
+        let (mut free, mut foreign, mut useless, mut kept) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for slot in Slot::ALL {
             let mut sent = self.cookies.attempt_values(headers, slot).peekable();
             if sent.peek().is_none() {
                 free.push(slot);
                 continue;
             }
+            let name = self.cookies.attempt_name(slot).len() + 1;
+            let size = self.cookies.attempt_values(headers, slot).map(|value| name + value.len()).sum();
             let live = self.cookies.attempt_values(headers, slot).filter_map(|value| self.open(slot, value));
             match live.filter(|attempt| !expired(attempt, now)).map(|attempt| attempt.created).max() {
-                Some(created) if oldest.is_none_or(|(other, _)| created < other) => oldest = Some((created, slot)),
-                Some(_) => {}
-                None if sent.any(|value| self.is_foreign(value)) => foreign.push(slot),
+                Some(created) => kept.push(Kept { slot, size, created }),
+                None if sent.any(|value| self.is_foreign(value)) => {
+                    foreign.push(slot);
+                    // How old it is, only another node knows: it goes last.
+                    kept.push(Kept { slot, size, created: UnixTime::from_seconds(i64::MAX) });
+                }
                 None => {
                     free.push(slot);
                     useless.push(slot);
@@ -181,12 +245,14 @@ impl Attempts {
         }
         let [chance] = random()?;
         let by_chance = |slots: &[Slot]| slots.get(usize::from(chance) % slots.len().max(1)).copied();
-        let chosen = by_chance(&free).or_else(|| by_chance(&foreign)).or(oldest.map(|(_, slot)| slot));
-        chosen.map(|slot| (slot, useless)).ok_or_else(|| Error::new(ErrorKind::Internal, "there is no slot for the attempt"))
+        let oldest = || kept.iter().min_by_key(|kept| kept.created).map(|kept| kept.slot);
+        let chosen = by_chance(&free).or_else(|| by_chance(&foreign)).or_else(oldest);
+        let slot = chosen.ok_or_else(|| Error::new(ErrorKind::Internal, "there is no slot for the attempt"))?;
+        Ok(Choice { slot, useless, kept })
     }
 
     fn open(&self, slot: Slot, value: &[u8]) -> Option<Attempt> {
-        if value.len() > LONGEST {
+        if value.len() > LONGEST_WITH_DEVICE_CODE {
             return None;
         }
         let mut sealed = Zeroizing::new(value.to_vec());
@@ -196,7 +262,7 @@ impl Attempts {
     }
 
     fn is_foreign(&self, value: &[u8]) -> bool {
-        value.len() <= LONGEST
+        value.len() <= LONGEST_WITH_DEVICE_CODE
             && base64_simd::URL_SAFE_NO_PAD.decode_to_vec(value).is_ok_and(|sealed| self.keys.is_of_another_secret(&sealed))
     }
 
@@ -206,8 +272,9 @@ impl Attempts {
     }
 
     /// How many plain bytes fit.
-    fn longest(&self, slot: Slot) -> usize {
-        (LONGEST.saturating_sub(self.cookies.attempt_name(slot).len() + 1) * 3 / 4).saturating_sub(OVERHEAD)
+    fn longest(&self, slot: Slot, attempt: &Attempt) -> usize {
+        let longest = if attempt.device.is_some() { LONGEST_WITH_DEVICE_CODE } else { LONGEST };
+        (longest.saturating_sub(self.cookies.attempt_name(slot).len() + 1) * 3 / 4).saturating_sub(OVERHEAD)
     }
 }
 
@@ -216,9 +283,18 @@ pub(super) fn state(attempt: &Attempt, slot: Slot) -> Result<String, Error> {
     Ok(format!("r{}.{slot}.{}", attempt.retry.min(9), random.get(..HANDLE).unwrap_or_default()))
 }
 
-/// Ten minutes, and not from the future by more than that, whatever the clock did meanwhile.
+/// Ten minutes, or as long as the device code works; and not from the future by more than ten minutes, whatever the clock did meanwhile.
 pub(super) fn expired(attempt: &Attempt, now: UnixTime) -> bool {
-    now.since(attempt.created) >= Attempts::LIFETIME || attempt.created.since(now) >= Attempts::LIFETIME
+    let ended = match &attempt.device {
+        Some(device) => device.expires_at <= now,
+        None => now.since(attempt.created) >= Attempts::LIFETIME,
+    };
+    ended || attempt.created.since(now) >= Attempts::LIFETIME
+}
+
+/// How long a cookie is in a request.
+fn pair_length(set_cookie: &HeaderValue) -> usize {
+    set_cookie.as_bytes().split(|byte| *byte == b';').next().map_or(0, <[u8]>::len)
 }
 
 #[cfg(test)]
@@ -339,10 +415,10 @@ mod tests {
         let state = State::parse(&begun.state).unwrap();
         let at = |now| attempts().find(&browser, state, now);
         assert!(matches!(at(NOW + Duration::from_secs(599)), Lookup::Found(_)));
-        assert!(matches!(at(NOW + Duration::from_secs(600)), Lookup::Expired));
+        assert!(matches!(at(NOW + Duration::from_secs(600)), Lookup::Expired(_)));
         // C-444: a clock that jumped back.
         assert!(matches!(at(NOW - Duration::from_secs(599)), Lookup::Found(_)));
-        assert!(matches!(at(NOW - Duration::from_secs(600)), Lookup::Expired));
+        assert!(matches!(at(NOW - Duration::from_secs(600)), Lookup::Expired(_)));
         assert!(is_removal(&attempts().remove(state.slot)));
     }
 
@@ -500,6 +576,69 @@ mod tests {
         assert!(longest > LONGEST - 8);
         let error = attempts().begin(&HeaderMap::new(), full(0, 600), NOW).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::RequestInvalid);
+    }
+
+    fn with_device_code(length: usize, created: UnixTime) -> Attempt {
+        let device = crate::session::DeviceCode {
+            device_code: "c".repeat(length).into(),
+            user_code: "WDJB-MJHT".into(),
+            verification_uri: "https://id.example/device".into(),
+            verification_uri_complete: Some(format!("https://id.example/d?{}", "q".repeat(100))),
+            claims: None,
+            expires_at: created + Duration::from_secs(900),
+            interval: Duration::from_secs(5),
+            next: created + Duration::from_secs(5),
+        };
+        Attempt { device: Some(Box::new(device)), created, ..attempt("/deep?x=1") }
+    }
+
+    /// As long as the code works and no shorter; then its end can still be told.
+    #[test]
+    fn an_attempt_with_a_device_code_lives_as_long_as_the_code() {
+        let begun = attempts().begin(&HeaderMap::new(), with_device_code(300, NOW), NOW).unwrap();
+        assert!(begun.set_cookies[0].to_str().unwrap().contains("; Max-Age=1500;"), "900 seconds, and ten minutes");
+        let browser = then(&HeaderMap::new(), &begun);
+        let at = |seconds| attempts().find(&browser, State::parse(&begun.state).unwrap(), NOW + Duration::from_secs(seconds));
+        let Lookup::Found(found) = at(899) else { panic!() };
+        assert_eq!(*found, begun.attempt);
+        assert!(matches!(at(900), Lookup::Expired(_)));
+        let slot = State::parse(&begun.state).unwrap().slot;
+        let kept = attempts().keep(slot, &found, NOW + Duration::from_secs(600)).unwrap();
+        assert!(kept.to_str().unwrap().contains("; Max-Age=900;"));
+    }
+
+    #[test]
+    fn long_device_codes_fit_and_what_does_not_is_told() {
+        for length in [43, 300, 1000, 1400] {
+            let begun = attempts().begin(&HeaderMap::new(), with_device_code(length, NOW), NOW).unwrap();
+            assert_eq!(begun.attempt.return_path, "/deep?x=1");
+            let cookie = pair_length(&begun.set_cookies[0]);
+            assert!(cookie <= LONGEST_WITH_DEVICE_CODE && (length != 300 || cookie < 900), "{length}: {cookie}");
+            assert!(matches!(find(&then(&HeaderMap::new(), &begun), &begun.state), Lookup::Found(_)));
+        }
+        let short = attempts().begin(&HeaderMap::new(), with_device_code(1500, NOW), NOW).unwrap().attempt;
+        assert!(short.return_path == "/" && short.device.unwrap().verification_uri_complete.is_none());
+        let error = attempts().begin(&HeaderMap::new(), with_device_code(2000, NOW), NOW).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TokenResponseInvalid);
+        assert!(!error.to_string().contains("cccc"));
+    }
+
+    /// Longer ones are fewer: eight of any length would be more than servers take.
+    #[test]
+    fn attempts_with_device_codes_stay_within_the_same_bound_together() {
+        for (length, fit) in [(43, 8), (300, 5), (1400, 1)] {
+            let (mut browser, mut states) = (HeaderMap::new(), Vec::new());
+            for number in 0..20 {
+                let now = NOW + Duration::from_secs(number);
+                let begun = attempts().begin(&browser, with_device_code(length, now), now).unwrap();
+                browser = then(&browser, &begun);
+                states.push(begun.state);
+            }
+            assert!(browser[http::header::COOKIE].len() <= ALL_TOGETHER + 2 * Slot::COUNT);
+            let live: Vec<_> = states.iter().map(|state| matches!(find(&browser, state), Lookup::Found(_))).collect();
+            assert_eq!(live.iter().filter(|live| **live).count(), fit, "{length}");
+            assert!(live[20 - fit..].iter().all(|live| *live), "the youngest stay: {live:?}");
+        }
     }
 
     #[test]

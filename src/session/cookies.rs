@@ -3,6 +3,8 @@
 //! Over https every name begins with `__Host-`, which browsers accept only from this host, over https, for the whole host: no
 //! subdomain and no other path can plant one. The name ends in a hash of client id and base URL, because the ports of a host share its cookies.
 
+use std::time::Duration;
+
 use http::{HeaderMap, HeaderValue, header::COOKIE};
 
 use super::attempts::Slot;
@@ -10,9 +12,6 @@ use crate::error::{Error, ErrorKind};
 
 /// How many cookies of one name are looked at (C-327): a browser sends one, and a flood of them costs a bounded time.
 const TRIED: usize = 4;
-
-/// How long a browser keeps an attempt, in seconds. The time inside the seal decides.
-pub(super) const ATTEMPT_SECONDS: u32 = 600;
 
 /// The cookies of one application: names and attributes.
 #[derive(Debug)]
@@ -77,8 +76,9 @@ impl Cookies {
         self.set_cookie(&self.session, value, None, SameSite::Lax)
     }
 
-    pub(super) fn set_attempt(&self, slot: Slot, value: &str) -> Result<HeaderValue, Error> {
-        self.set_cookie(self.attempt_name(slot), value.as_bytes(), Some(ATTEMPT_SECONDS), self.attempt_same_site())
+    /// `kept`: how long the browser keeps it. The time inside the seal decides.
+    pub(super) fn set_attempt(&self, slot: Slot, value: &str, kept: Duration) -> Result<HeaderValue, Error> {
+        self.set_cookie(self.attempt_name(slot), value.as_bytes(), Some(kept.as_secs()), self.attempt_same_site())
     }
 
     pub(super) fn attempt_name(&self, slot: Slot) -> &str {
@@ -90,7 +90,7 @@ impl Cookies {
         if self.answered_by_post { SameSite::None } else { SameSite::Lax }
     }
 
-    fn set_cookie(&self, name: &str, value: &[u8], max_age: Option<u32>, same_site: SameSite) -> Result<HeaderValue, Error> {
+    fn set_cookie(&self, name: &str, value: &[u8], max_age: Option<u64>, same_site: SameSite) -> Result<HeaderValue, Error> {
         let mut cookie = Vec::with_capacity(name.len() + value.len() + 72);
         cookie.extend_from_slice(name.as_bytes());
         cookie.push(b'=');
@@ -160,6 +160,8 @@ mod tests {
 
     use super::*;
 
+    const TEN_MINUTES: Duration = Duration::from_secs(600);
+
     fn headers(lines: &[&str]) -> HeaderMap {
         lines.iter().map(|line| (COOKIE, HeaderValue::from_str(line).unwrap())).collect()
     }
@@ -194,12 +196,19 @@ mod tests {
         for (secure, name) in [(true, "__Host-identity-id.0"), (false, "identity-id.0")] {
             let cookies = Cookies::new("id", secure, true);
             assert_eq!(
-                cookies.set_attempt(slot, "value").unwrap(),
+                cookies.set_attempt(slot, "value", TEN_MINUTES).unwrap(),
                 format!("{name}=value; Path=/; Max-Age=600; HttpOnly; Secure; SameSite=None").as_str()
             );
         }
         let cookies = Cookies::new("id", true, false);
-        assert!(cookies.set_attempt(slot, "value").unwrap().to_str().unwrap().ends_with("; HttpOnly; Secure; SameSite=Lax"));
+        assert!(
+            cookies
+                .set_attempt(slot, "value", TEN_MINUTES)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .ends_with("; HttpOnly; Secure; SameSite=Lax")
+        );
     }
 
     #[test]
@@ -209,7 +218,7 @@ mod tests {
             let cookies = Cookies::new("id", secure, answered_by_post);
             let pairs = [
                 (cookies.set_session(b"value").unwrap(), cookies.remove_session()),
-                (cookies.set_attempt(slot, "value").unwrap(), cookies.remove_attempt(slot)),
+                (cookies.set_attempt(slot, "value", TEN_MINUTES).unwrap(), cookies.remove_attempt(slot)),
             ];
             for (set, removal) in pairs {
                 let plain = set.to_str().unwrap().replace("; Max-Age=600", "");

@@ -11,6 +11,7 @@ mod attempt;
 mod attempts;
 mod codec;
 mod cookies;
+mod device;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
 mod grants;
@@ -33,6 +34,7 @@ pub(crate) use {
     attempt::{Attempt, AttemptPurpose, Cause, PersonKey},
     attempts::{Attempts, Lookup, Slot, State},
     cookies::Cookies,
+    device::DeviceCode,
     local::LocalStore,
     opened::Opened,
     record::{Beginning, Landing, SessionRecord},
