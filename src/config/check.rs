@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{CookieKeySource, ValidConfig};
+use super::{CookieKeySource, SignInMethod, ValidConfig};
 
 /// How much a [`Finding`] matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,7 +72,8 @@ impl ValidConfig {
         let mut add = |severity, code, text: String| found.push(Finding::new(severity, code, text));
         let (address, microsoft) = (self.redirect_uri(), self.authority().is_microsoft());
         let real = microsoft && !self.authority().is_loopback();
-        if !self.secure() {
+        let redirects = self.sign_in_method() == SignInMethod::Redirect;
+        if !self.secure() && redirects {
             add(
                 Severity::Note,
                 "redirect_uri_http",
@@ -81,7 +82,7 @@ impl ValidConfig {
                 ),
             );
         }
-        if real && address.host_str().is_some_and(|host| host.starts_with("127.") || host == "[::1]") {
+        if real && redirects && address.host_str().is_some_and(|host| host.starts_with("127.") || host == "[::1]") {
             add(
                 Severity::Warning,
                 "redirect_uri_loopback_number",

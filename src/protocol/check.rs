@@ -20,7 +20,7 @@ use super::{
 use crate::{
     authority::{KeyIssuer, TokenIssuer},
     clock::{Clock, SystemClock, UnixTime},
-    config::{Finding, Severity, ValidConfig},
+    config::{Finding, Severity, SignInMethod, ValidConfig},
     error::{Error, ProviderError},
 };
 
@@ -74,7 +74,7 @@ impl ValidConfig {
     ///
     /// It looks at: whether the provider can be reached and is the one that is meant (tenant, issuer, cloud); this machine's clock; the endpoints and the keys; what
     /// the provider offers of what is configured (response mode, PKCE, scopes, signature algorithms, authentication of the application); whether the provider knows the
-    /// application and its redirect address; and whether it accepts the credential. It makes a handful of requests, signs nobody in and changes nothing.
+    /// application and its redirect address (with [`SignInMethod::DeviceCode`]: whether it gives device codes); and whether it accepts the credential. It makes a handful of requests, signs nobody in and changes nothing.
     ///
     /// It never fails: a provider that is down is a finding. An application that checks itself at its start goes on all the same, because providers come back.
     ///
@@ -119,7 +119,14 @@ impl Check<'_> {
         let Some(metadata) = check_document::examine(document.body(), self.config, found) else { return };
         self.keys(&metadata, found).await;
         self.policies(found).await;
-        found.push(check_requests::sign_in(self.config, &self.channel, &metadata).await);
+        found.extend(match self.config.sign_in_method() {
+            // That there is none was found in the document.
+            SignInMethod::DeviceCode if metadata.device_authorization_endpoint.is_none() => None,
+            SignInMethod::DeviceCode => {
+                Some(check_requests::device_code(self.config, &self.channel, &metadata, self.clock.now()).await)
+            }
+            SignInMethod::Redirect => Some(check_requests::sign_in(self.config, &self.channel, &metadata).await),
+        });
         found.push(check_requests::credential(self.config, &self.channel, &metadata, self.clock.now()).await);
     }
 

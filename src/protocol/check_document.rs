@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     authority::TokenIssuer,
-    config::{ClientAuthMethod, Finding, ProviderSession, ResponseMode, Severity, UserInfo, ValidConfig},
+    config::{ClientAuthMethod, Finding, ProviderSession, ResponseMode, Severity, SignInMethod, UserInfo, ValidConfig},
     error::ErrorKind,
 };
 
@@ -95,10 +95,11 @@ impl Look<'_> {
             ("userinfo_endpoint", "UserInfo cannot be asked, which is configured"),
             ("end_session_endpoint", "sign-out ends the session here and not at the provider"),
             ("revocation_endpoint", ""),
-            ("device_authorization_endpoint", ""),
+            ("device_authorization_endpoint", "nobody can sign in by device code, which is configured (`with_sign_in_method`)"),
         ] {
             let needed = match name {
                 "userinfo_endpoint" => (self.config.user_info() == UserInfo::AtSignIn).then_some(Severity::Problem),
+                "device_authorization_endpoint" => self.by_code().then_some(Severity::Problem),
                 "end_session_endpoint" => (self.config.provider_session() == ProviderSession::End).then_some(Severity::Warning),
                 _ => (!what.is_empty()).then_some(Severity::Problem),
             };
@@ -130,6 +131,47 @@ impl Look<'_> {
         let before = found.len();
         let config = self.config;
         let mut add = |severity, code, text: String| found.push(Finding::new(severity, code, text));
+        if self.by_code() {
+            if self.lacks("grant_types_supported", "urn:ietf:params:oauth:grant-type:device_code") {
+                let text = "The provider does not list the device code grant, by which people sign in here.";
+                add(Severity::Warning, "device_code_not_offered", text.into());
+            }
+        } else {
+            self.code_flow(&mut add);
+        }
+        let asked = config.scopes(config.sign_in());
+        let standard = ["openid", "profile", "email", "address", "phone", "offline_access"];
+        for scope in asked.iter().filter(|scope| standard.contains(scope) && self.lacks("scopes_supported", scope)) {
+            let effect = if *scope == "offline_access" { ": sessions may not be renewed, or the sign-in refused" } else { "" };
+            add(
+                Severity::Warning,
+                "scope_not_offered",
+                format!("The provider does not list the scope {scope:?}{effect}; leave it out if it is refused."),
+            );
+        }
+        if asked.contains(&"offline_access") && self.lacks("grant_types_supported", "refresh_token") {
+            add(
+                Severity::Warning,
+                "refresh_not_offered",
+                "The provider gives no refresh tokens: sessions cannot be renewed.".into(),
+            );
+        }
+        for acr in config.required_acr().iter().filter(|acr| self.lacks("acr_values_supported", acr)) {
+            add(
+                Severity::Warning,
+                "acr_not_offered",
+                format!("The provider does not list the authentication context {acr:?}, which is required."),
+            );
+        }
+        self.authentication(&mut add);
+        if found.len() == before {
+            found.push(Finding::new(Severity::Passed, "offers_what_is_configured", "The provider offers what is configured."));
+        }
+    }
+
+    /// Whether people can be redirected to the provider and back.
+    fn code_flow(&self, add: &mut impl FnMut(Severity, &'static str, String)) {
+        let config = self.config;
         if self.lacks("response_types_supported", "code") {
             add(Severity::Problem, "code_flow_not_offered", "The provider does not offer the authorization code flow.".into());
         }
@@ -163,34 +205,11 @@ impl Look<'_> {
             }
             _ => {}
         }
-        let asked = config.scopes(config.sign_in());
-        let standard = ["openid", "profile", "email", "address", "phone", "offline_access"];
-        for scope in asked.iter().filter(|scope| standard.contains(scope) && self.lacks("scopes_supported", scope)) {
-            let effect = if *scope == "offline_access" { ": sessions may not be renewed, or the sign-in refused" } else { "" };
-            add(
-                Severity::Warning,
-                "scope_not_offered",
-                format!("The provider does not list the scope {scope:?}{effect}; leave it out if it is refused."),
-            );
-        }
-        if asked.contains(&"offline_access") && self.lacks("grant_types_supported", "refresh_token") {
-            add(
-                Severity::Warning,
-                "refresh_not_offered",
-                "The provider gives no refresh tokens: sessions cannot be renewed.".into(),
-            );
-        }
-        for acr in config.required_acr().iter().filter(|acr| self.lacks("acr_values_supported", acr)) {
-            add(
-                Severity::Warning,
-                "acr_not_offered",
-                format!("The provider does not list the authentication context {acr:?}, which is required."),
-            );
-        }
-        self.authentication(&mut add);
-        if found.len() == before {
-            found.push(Finding::new(Severity::Passed, "offers_what_is_configured", "The provider offers what is configured."));
-        }
+    }
+
+    /// Whether people sign in by device code.
+    fn by_code(&self) -> bool {
+        self.config.sign_in_method() == SignInMethod::DeviceCode
     }
 
     /// Whether the application can prove itself in a way that the provider takes.

@@ -1,4 +1,4 @@
-//! The two requests by which a [check](super::check) finds out what only the provider knows: whether it knows the application and its redirect address, and whether it
+//! The requests by which a [check](super::check) finds out what only the provider knows: whether it knows the application and its redirect address, and whether it
 //! takes the credential. Both are made to lead nowhere.
 
 use bytes::Bytes;
@@ -14,12 +14,13 @@ use super::{
     check::finding_of,
     client_auth::{Client, Proof},
     credential::Credentials,
+    device::{device_request, read_answer},
     error_answer::{authorization_error, http_error},
     metadata::Metadata,
 };
 use crate::{
     clock::UnixTime,
-    config::{Finding, Prompt, Severity, ValidConfig},
+    config::{Finding, Prompt, Severity, SignInMethod, ValidConfig},
     error::{Error, ErrorKind},
     secret::{self, Secret},
 };
@@ -54,6 +55,33 @@ fn sign_in_address(config: &ValidConfig, metadata: &Metadata) -> Result<Url, Err
         id_token_hint: None,
     }
     .url(metadata)
+}
+
+/// Asks for a device code, which nobody will use: a provider gives one only to an application that it knows.
+pub(super) async fn device_code(config: &ValidConfig, channel: &Channel, metadata: &Metadata, now: UnixTime) -> Finding {
+    let answer = async {
+        let credentials = Credentials::new(config.credential(), config.client_id(), config.authority().clone());
+        // Entra asks no proof here.
+        let proof = match config.authority().is_microsoft() {
+            true => Proof::Nothing,
+            false => credentials.proof(metadata, now).await?.proof,
+        };
+        let client = Client { id: config.client_id(), proof: &proof };
+        let scopes = config.scopes(config.sign_in()).join(" ");
+        let request = device_request(metadata, client, &scopes, None)?;
+        read_answer(&channel.send("the device authorization endpoint", request).await?, metadata)
+    };
+    match answer.await {
+        Ok(codes) => Finding::new(
+            Severity::Passed,
+            "device_code_given",
+            format!("The provider gives device codes; people enter them at {}.", codes.verification_uri),
+        ),
+        Err(error) if error.kind() == ErrorKind::ProviderUnreachable => {
+            finding_of(Severity::Warning, &error, "The provider gives no device code at the moment")
+        }
+        Err(error) => finding_of(Severity::Problem, &error, "The provider gives no device code"),
+    }
 }
 
 /// What the answer to that says about the application.
@@ -155,12 +183,17 @@ pub(super) async fn credential(config: &ValidConfig, channel: &Channel, metadata
     let (Ok(code), Ok(verifier)) = (random(), random()) else {
         return Finding::new(Severity::Note, "credential_not_checked", "This machine has no random numbers.");
     };
-    let form = vec![
-        ("grant_type", "authorization_code".into()),
-        ("code", code),
-        ("redirect_uri", config.redirect_uri().as_str().into()),
-        ("code_verifier", verifier),
-    ];
+    let form = match config.sign_in_method() {
+        SignInMethod::DeviceCode => {
+            vec![("grant_type", "urn:ietf:params:oauth:grant-type:device_code".into()), ("device_code", code)]
+        }
+        _ => vec![
+            ("grant_type", "authorization_code".into()),
+            ("code", code),
+            ("redirect_uri", config.redirect_uri().as_str().into()),
+            ("code_verifier", verifier),
+        ],
+    };
     let unclear = "Whether the provider accepts the application's credential could not be told without a sign-in.";
     match ask(channel, metadata, client, form).await {
         Ok(answer) => credential_finding(&answer, microsoft)

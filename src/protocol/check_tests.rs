@@ -434,3 +434,44 @@ proptest! {
         }
     }
 }
+
+/// As it should, with device codes.
+fn with_device_codes(request: &http::Request<bytes::Bytes>, document: &Value) -> Response<bytes::Bytes> {
+    match request.uri().path() {
+        "/device" => answer(
+            200,
+            json!({"device_code": "d", "user_code": "U", "verification_uri": "https://id.example/d", "expires_in": 900}),
+        ),
+        _ => as_it_should(request, document, &key_set()),
+    }
+}
+
+#[tokio::test]
+async fn with_a_device_code_that_is_looked_at_and_no_redirect_address() {
+    let device = || config().with_sign_in_method(crate::config::SignInMethod::DeviceCode);
+    let mut document = good();
+    document["device_authorization_endpoint"] = json!("https://id.example/device");
+    for without in ["code_challenge_methods_supported", "response_modes_supported"] {
+        document[without] = json!([]);
+    }
+    let published = document.clone();
+    let http = FakeHttp::new(move |request| Ok(with_device_codes(request, &published)));
+    let report = report(device(), &http).await;
+    assert!(report.is_ok() && codes(&report).is_empty(), "{report}");
+    assert!(text(&report, "device_code_given").contains("https://id.example/d"), "{report}");
+    assert!(!report.to_string().contains("redirect address"), "{report}");
+
+    let (report, _) = of_document(device(), good()).await;
+    assert_eq!(codes(&report), [(Severity::Problem, "endpoint_missing")], "{report}");
+    assert!(text(&report, "endpoint_missing").contains("device_authorization_endpoint"));
+
+    document["grant_types_supported"] = json!(["authorization_code", "refresh_token"]);
+    let http = FakeHttp::new(move |request| match request.uri().path() {
+        "/device" => Ok(answer(400, json!({"error": "unauthorized_client"}))),
+        _ => Ok(as_it_should(request, &document, &key_set())),
+    });
+    let report = self::report(device(), &http).await;
+    let codes = codes(&report);
+    assert_eq!(codes.first(), Some(&(Severity::Warning, "device_code_not_offered")), "{report}");
+    assert!(codes.iter().any(|(severity, _)| *severity == Severity::Problem) && codes.len() == 2, "{report}");
+}
