@@ -17,8 +17,8 @@ use crate::{
     caller::Caller,
     clock::Clock,
     error::{Error, ErrorKind, Whose},
-    flow::{Answer, Reply},
-    pages::{Action, Page, PageKind, PageRenderer},
+    flow::{Answer, CodePage, Polled, Reply},
+    pages::{Action, DeviceSignIn, Page, PageKind, PageRenderer},
     secret,
 };
 
@@ -44,6 +44,12 @@ impl Answers {
             Answer::Redirect(to) => redirect(&to),
             Answer::SignInNeeded { sign_in, why } => self.sign_in_needed(caller, sign_in, why),
             Answer::Failed { error, again } => self.failed(caller, error, again),
+            Answer::Code(code) => self.page(StatusCode::OK, &code_page(*code)),
+            Answer::Polled(polled) => json_answer(&match polled {
+                Polled::Pending { wait } => json!({ "status": "pending", "wait": wait.as_secs() }),
+                Polled::Done { location } => json!({ "status": "done", "location": location }),
+                Polled::Ended => json!({ "status": "ended" }),
+            }),
             Answer::SignedOut { home, sign_in } => self.page(
                 StatusCode::OK,
                 &Page::new(PageKind::SignedOut, "You are signed out", "To use this application again, sign in again.")
@@ -128,7 +134,8 @@ impl Answers {
                     if is_about_the_account(&error) && again.contains("?return_to=") {
                         page = page.with_action(Action::link("Use another account", format!("{again}&account=other")));
                     }
-                    page = page.with_action(Action::link("Try again", again));
+                    let label = if error.kind() == ErrorKind::CodeExpired { "Start again" } else { "Try again" };
+                    page = page.with_action(Action::link(label, again));
                 }
                 self.page(status, &page)
             }
@@ -157,6 +164,35 @@ impl Answers {
         );
         response
     }
+}
+
+/// The page of a sign-in by device code.
+fn code_page(code: CodePage) -> Page {
+    let mut page = Page::new(
+        PageKind::DeviceSignIn,
+        "Sign in with a code",
+        "You sign in at the sign-in service of this application, on this device or on another one, such as your phone.",
+    )
+    .with_action(Action::link("Continue", &code.continue_address))
+    .with_action(Action::link("Start again", code.again));
+    page.device = Some(DeviceSignIn {
+        user_code: code.user_code,
+        verification_uri: code.verification_uri,
+        verification_uri_complete: code.verification_uri_complete,
+        expires_in: code.expires_in,
+        wait: code.wait,
+        not_yet: code.not_yet,
+        poll_address: code.poll_address,
+        continue_address: code.continue_address,
+    });
+    page
+}
+
+/// What a script of a page of ours reads.
+fn json_answer<R>(document: &serde_json::Value) -> Response<IdentityBody<R>> {
+    let mut response = Response::new(IdentityBody::own(document.to_string()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 /// Whether the same account would be turned away again.
@@ -273,7 +309,7 @@ pub(crate) fn status(kind: ErrorKind) -> StatusCode {
         | Kind::TokenResponseInvalid
         | Kind::UserInfoFailed
         | Kind::GroupsUnavailable => StatusCode::BAD_GATEWAY,
-        Kind::NotConfigured | Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Kind::NotConfigured | Kind::SignInNotOffered | Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_REQUEST,
     }
 }

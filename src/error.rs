@@ -73,6 +73,8 @@ kinds! {
     ProviderMisconfigured = "provider_misconfigured", "The sign-in service of this application is not set up correctly. Please tell the people who run it.";
     /// The provider answered with an error that has no kind of its own; [`Error::provider`] has it.
     ProviderError = "provider_error", "The sign-in service reported a problem.";
+    /// The provider has no way of signing in as the configuration or a page wants it: no device authorization endpoint, or something that a device code cannot ask for.
+    SignInNotOffered = "sign_in_not_offered", "This application wants a kind of sign-in that its sign-in service does not offer. Please tell the people who run it.";
     /// The provider refused this application: unknown client, wrong or expired credential, unregistered address.
     ClientRefused = "client_refused", "The sign-in service does not accept this application. Please tell the people who run it.";
     /// The person or the provider's policy declined the sign-in.

@@ -150,8 +150,10 @@ impl WebAuth {
         };
         let identity =
             Identity { id_token: token.raw().into(), claims: claims.to_owned(), person: person.clone(), expires_at: renew_at };
+        // By a device code Microsoft's is for the scopes that a page asked for, and not for those of the sign-in.
+        let of_sign_in = attempt.device.is_none() || attempt.scopes.is_none() || !config.authority().is_microsoft();
         let issued = Issued {
-            access_token: answer.access_token,
+            access_token: answer.access_token.filter(|_| of_sign_in),
             expires_in: answer.expires_in,
             refresh_in: answer.refresh_in,
             refresh_token: answer.refresh_token,

@@ -7,6 +7,7 @@ mod answer;
 mod callback;
 mod causes;
 mod challenge;
+mod device;
 mod errands;
 mod exchanges;
 mod kept;
@@ -19,6 +20,7 @@ mod web_auth;
 mod wish;
 
 pub(crate) use admit::{Admission, Decision};
+pub(crate) use device::{CodePage, Polled};
 pub(crate) use routes::Route;
 pub use web_auth::{LogIn, LoggedIn, WebAuth};
 
@@ -28,11 +30,11 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use tracing::{Instrument as _, Span, field::Empty, info_span};
 
-use self::{callback::Done, errands::Errand, exchanges::Exchanges, web_auth::application_of};
+use self::{callback::Done, device::Waiting, errands::Errand, exchanges::Exchanges, web_auth::application_of};
 use crate::{
     client::AppTokens,
     clock::Clock,
-    config::{ResponseMode, ReturnPath, ValidConfig},
+    config::{ResponseMode, ReturnPath, SignInMethod, ValidConfig},
     error::Error,
     protocol::HttpClient,
     session::{Attempts, Cookies, KeyRing, Lifetimes, Records, SessionRecord, Sessions, Store},
@@ -65,6 +67,10 @@ pub(crate) enum Answer {
     SignInNeeded { sign_in: String, why: Option<Error> },
     /// A step failed. `again` is where a link to try again leads.
     Failed { error: Error, again: Option<String> },
+    /// The page with the code of a sign-in that waits for its person.
+    Code(Box<CodePage>),
+    /// What that page's script hears.
+    Polled(Polled),
     /// The page after signing out.
     SignedOut { home: String, sign_in: String },
     /// The question before signing out. `provider` is where the form may end up.
@@ -78,7 +84,8 @@ impl Answer {
             Self::Redirect(_) => "redirected",
             Self::Failed { .. } => "failed",
             Self::SignInNeeded { .. } => "sign_in_needed",
-            Self::SignedOut { .. } | Self::ConfirmSignOut { .. } => "page",
+            Self::Code(_) | Self::SignedOut { .. } | Self::ConfirmSignOut { .. } => "page",
+            Self::Polled(polled) => polled.as_str(),
         }
     }
 }
@@ -112,6 +119,7 @@ pub(crate) struct Flow {
     attempts: Attempts,
     grants: Grants,
     exchanges: Exchanges<Done>,
+    waiting: Waiting,
 }
 
 impl Flow {
@@ -142,13 +150,18 @@ impl Flow {
         let lifetimes = Lifetimes { idle: config.idle_timeout(), absolute: config.absolute_timeout() };
         let application = Arc::new(Application::new(&config, grants.clone(), auth.client().clone(), Arc::clone(&clock)));
         let user = move |record: SessionRecord, grant: &GrantRef| User::new(record, grant.clone(), Arc::clone(&application));
-        let mode = config.response_mode().as_str().as_bytes();
+        // How the answer comes: an attempt is good for nothing else.
+        let mode = match config.sign_in_method() {
+            SignInMethod::DeviceCode => SignInMethod::DeviceCode.as_str(),
+            _ => config.response_mode().as_str(),
+        };
         let [client, authority] = ours;
-        let bound_to = [client, authority, config.redirect_uri().as_str().as_bytes(), mode];
+        let bound_to = [client, authority, config.redirect_uri().as_str().as_bytes(), mode.as_bytes()];
         Ok(Self {
             attempts: Attempts::new(keys, Arc::clone(&cookies), &bound_to),
             sessions: Sessions::new(records, Arc::clone(&cookies), lifetimes, Sessions::<User>::DEFAULT_OPENED, user),
             exchanges: Exchanges::new(),
+            waiting: Waiting::new(),
             auth,
             config,
             clock,
@@ -161,6 +174,7 @@ impl Flow {
     pub(crate) async fn reply(self: &Arc<Self>, route: Route, asked: Asked<'_>, form: Result<Bytes, Error>) -> Reply {
         let span = match route {
             Route::SignIn => info_span!("identity.sign_in", outcome = Empty, reason = Empty),
+            Route::Callback if self.by_code() => info_span!("identity.device_code", outcome = Empty, reason = Empty),
             Route::Callback => info_span!("identity.callback", outcome = Empty, reason = Empty),
             Route::SignOut => info_span!("identity.sign_out", outcome = Empty, reason = Empty),
             Route::EditProfile => info_span!("identity.edit_profile", outcome = Empty, reason = Empty),
@@ -170,6 +184,7 @@ impl Flow {
         let reply = async {
             match route {
                 Route::SignIn => self.sign_in(asked).await,
+                Route::Callback if self.by_code() => self.device_code(asked).await,
                 Route::Callback => self.callback(asked, form).await,
                 Route::SignOut => self.sign_out(asked).await,
                 Route::SignedOut => self.signed_out(),

@@ -8,9 +8,11 @@ use super::{
 };
 use crate::{
     clock::UnixTime,
-    config::{Prompt, SignInOptions, ValidConfig},
+    config::{Prompt, SignInMethod, SignInOptions, ValidConfig},
     error::{Error, ErrorKind},
-    protocol::{AuthorizationRequest, Metadata, Provider, claims_request, code_challenge},
+    protocol::{
+        AuthorizationRequest, DeviceAnswer, Metadata, Provider, claims_request, code_challenge, merged_claims, of_first_resource,
+    },
     session::{Attempt, AttemptPurpose},
     user::{PERSONAL_TENANT, User},
 };
@@ -69,6 +71,14 @@ impl WebAuth {
             hint_at(user, &mut options);
         }
         options.check().map_err(|error| Error::new(ErrorKind::NotConfigured, error.to_string()))?;
+        if config.sign_in_method() == SignInMethod::DeviceCode {
+            if let Some(option) = options.beyond_device_code(config.authority().is_microsoft()) {
+                let detail = format!("{option} cannot be asked for with a device code (RFC 8628 section 3.1)");
+                return Err(Error::new(ErrorKind::SignInNotOffered, detail));
+            }
+            // There is always a page, where anybody can choose an account.
+            options.prompt.clear();
+        }
         let in_claims = options.auth_context.as_deref().filter(|_| config.authority().is_microsoft());
         let claims = claims_request(options.claims.as_deref(), in_claims);
         if let (None, Some(context)) = (in_claims, &options.auth_context) {
@@ -102,6 +112,25 @@ impl Request<'_> {
         attempt.acr = (!own.acr_values.is_empty()).then(|| own.acr_values.join(" "));
         attempt.auth_context.clone_from(&kept.auth_context);
         Ok(attempt)
+    }
+
+    /// Asks for a code that the person types at the provider; the second value is what claims were asked for.
+    pub(super) async fn device_code(&self) -> Result<(DeviceAnswer, Option<String>), Error> {
+        if self.metadata.device_authorization_endpoint.is_none() {
+            return Err(Error::new(
+                ErrorKind::SignInNotOffered,
+                "the discovery document: `device_authorization_endpoint` is missing, so nobody can sign in by device code",
+            ));
+        }
+        // Microsoft's tokens are for one resource: that of the scopes that a page asks for, otherwise that of the sign-in.
+        let scopes = match self.config.authority().is_microsoft() {
+            true if self.own.scopes.is_empty() => of_first_resource(&self.scopes()),
+            true => of_first_resource(&self.config.scopes(&self.own)),
+            false => self.scopes(),
+        };
+        let claims = merged_claims(self.config.client_capabilities(), None, self.claims.as_deref())?;
+        let codes = self.provider.device_codes(&scopes.join(" "), claims.as_deref()).await?;
+        Ok((codes, claims))
     }
 
     /// The address at the provider for an attempt that has begun under `state`.

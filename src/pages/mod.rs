@@ -1,23 +1,29 @@
-//! The pages that a person may meet: errors, signed out, the question before signing out.
+//! The pages that a person may meet: errors, a code to sign in with, signed out, the question before signing out.
 //!
 //! - Everything is escaped by construction; text of the provider is only ever text.
-//! - No script, no image, no font: the policy sent along allows this page's style sheet and nothing else.
+//! - No image, no font, and only on the page of a [sign-in by device code](DeviceSignIn) a script: the policy sent along allows what is on the page and nothing else.
 //! - One heading, one sentence, what to do next, and below it the details that help whoever is asked for help. Light and dark follow the system.
 //! - Replace them by giving [`IdentityLayer::with_pages`](crate::IdentityLayer::with_pages) a [`PageRenderer`].
+
+mod device;
 
 use std::{fmt, sync::LazyLock};
 
 use aws_lc_rs::digest;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+pub use self::device::DeviceSignIn;
 use crate::{clock::UnixTime, error::Advice};
 
 const STYLE: &str = include_str!("pages.css");
 
 /// `style-src` holds the style sheet's own hash, so that nothing injected could style the page.
-static STYLE_SOURCE: LazyLock<String> = LazyLock::new(|| {
-    format!("'sha256-{}'", base64_simd::STANDARD.encode_to_string(digest::digest(&digest::SHA256, STYLE.as_bytes())))
-});
+static STYLE_SOURCE: LazyLock<String> = LazyLock::new(|| source_of(STYLE));
+
+/// A text of the page as a source in its policy.
+fn source_of(text: &str) -> String {
+    format!("'sha256-{}'", base64_simd::STANDARD.encode_to_string(digest::digest(&digest::SHA256, text.as_bytes())))
+}
 
 /// Which page it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +33,8 @@ pub enum PageKind {
     Error,
     /// The address needs a signed-in person, and this kind of request cannot be redirected.
     SignIn,
+    /// Shows a code that the person types at the provider: [`Page::device`].
+    DeviceSignIn,
     /// The person is signed in, but lacks the right.
     Forbidden,
     /// The person is signed out.
@@ -69,6 +77,8 @@ pub struct Page {
     pub message: String,
     /// What can be done next; the first is the likeliest.
     pub actions: Vec<Action>,
+    /// The code to sign in with, on a page of that kind.
+    pub device: Option<DeviceSignIn>,
     /// The stable reason code ([`Error::reason`](crate::Error::reason)).
     pub reason: Option<&'static str>,
     /// The provider's code, for example `AADSTS50105` or `invalid_scope`: untrusted text, also where it is a known code.
@@ -99,6 +109,7 @@ impl Page {
             title,
             message: message.into(),
             actions: Vec::new(),
+            device: None,
             reason: None,
             code: None,
             advice: None,
@@ -163,10 +174,11 @@ pub struct DefaultPages;
 impl PageRenderer for DefaultPages {
     fn render(&self, page: &Page) -> RenderedPage {
         let target = page.form_target.as_deref().unwrap_or_default();
+        let more = page.device.as_ref().map(|_| device::policy()).unwrap_or_default();
         RenderedPage {
             html: document(page).into_string(),
             content_security_policy: format!(
-                "default-src 'none'; style-src {}; base-uri 'none'; frame-ancestors 'none'; form-action 'self' {target}",
+                "default-src 'none'; style-src {}; base-uri 'none'; frame-ancestors 'none'; form-action 'self' {target}{more}",
                 *STYLE_SOURCE
             ),
         }
@@ -189,6 +201,7 @@ fn document(page: &Page) -> Markup {
                 main {
                     h1 { (page.title) }
                     p { (page.message) }
+                    @if let Some(device) = &page.device { (device::content(device)) }
                     @if !page.actions.is_empty() {
                         div.actions {
                             @for (position, action) in page.actions.iter().enumerate() { (button(action, position > 0)) }
@@ -196,6 +209,7 @@ fn document(page: &Page) -> Markup {
                     }
                     (facts(page))
                 }
+                @if page.device.is_some() { script { (PreEscaped(DeviceSignIn::SCRIPT)) } }
             }
         }
     }

@@ -1,0 +1,213 @@
+//! The page of a sign-in by device code: a code, an address, a QR code, and a script that goes on when the person is done.
+
+use std::{fmt, sync::LazyLock, time::Duration};
+
+use maud::{Markup, PreEscaped, html};
+use qrcode::{Color, EcLevel, QrCode};
+
+use super::source_of;
+
+const SCRIPT: &str = include_str!("device.js");
+
+/// `script-src` holds the script's own hash, so that no other script could run on the page.
+static SCRIPT_SOURCE: LazyLock<String> = LazyLock::new(|| source_of(SCRIPT));
+
+/// Around a QR code, in modules (ISO/IEC 18004): without it readers do not find the code.
+const QUIET_ZONE: usize = 4;
+
+/// A sign-in by device code (RFC 8628) as its page shows it.
+///
+/// A page of your own shows [`user_code`](Self::user_code) and [`verification_uri`](Self::verification_uri), and a link to [`continue_address`](Self::continue_address) for people without
+/// script. With script it does what [`SCRIPT`](Self::SCRIPT) does: it asks [`poll_address`](Self::poll_address) with `Accept: application/json`, first after [`wait`](Self::wait), and gets
+///
+/// - `{"status": "pending", "wait": 5}`: not yet; ask again after so many seconds (asking sooner does no harm, since the provider is asked at its own pace),
+/// - `{"status": "done", "location": "/me"}`: the person is signed in; go there,
+/// - `{"status": "ended"}`: declined, or not to be trusted; open [`poll_address`](Self::poll_address) as a page to see why.
+///
+/// `Debug` leaves the code out.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeviceSignIn {
+    /// The code that the person types: the provider's text.
+    pub user_code: String,
+    /// Where they type it: an `https` address of the provider's.
+    pub verification_uri: String,
+    /// The same with the code in it, if the provider has that.
+    pub verification_uri_complete: Option<String>,
+    /// How long the code still works.
+    pub expires_in: Duration,
+    /// When to ask for the first time.
+    pub wait: Duration,
+    /// Whether the person asked to continue and was not done yet.
+    pub not_yet: bool,
+    /// What a script asks: an address of this application.
+    pub poll_address: String,
+    /// Where the link to continue leads: an address of this application.
+    pub continue_address: String,
+}
+
+impl DeviceSignIn {
+    /// The script of the default page, for an element `#device` with `data-poll`, `data-wait` and `data-left` (in seconds), and elements `#left`, `#waiting` and `#over`, of which the last two are
+    /// hidden.
+    pub const SCRIPT: &str = SCRIPT;
+
+    /// The address of the QR code and of the link: with the code in it if the provider has that.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.verification_uri_complete.as_deref().unwrap_or(&self.verification_uri)
+    }
+
+    /// A QR code of [`address`](Self::address) as an `svg` element with a text for screen readers; `None` if the address is too long for one.
+    #[must_use]
+    pub fn qr_code(&self) -> Option<String> {
+        self.svg().map(PreEscaped::<String>::into_string)
+    }
+
+    fn svg(&self) -> Option<Markup> {
+        let code = QrCode::with_error_correction_level(self.address(), EcLevel::M).ok()?;
+        let (width, colors) = (code.width(), code.to_colors());
+        let mut path = String::new();
+        for (y, row) in colors.chunks(width).enumerate() {
+            for (x, _) in row.iter().enumerate().filter(|(_, color)| **color == Color::Dark) {
+                path.push_str(&format!("M{} {}h1v1h-1z", x + QUIET_ZONE, y + QUIET_ZONE));
+            }
+        }
+        let size = width + 2 * QUIET_ZONE;
+        Some(html! {
+            // Dark on light in every colour scheme: many readers know it no other way.
+            svg.qr role="img" aria-label="QR code of the address" viewBox=(format!("0 0 {size} {size}")) shape-rendering="crispEdges" {
+                path fill="#fff" d=(format!("M0 0h{size}v{size}H0z")) {}
+                path fill="#000" d=(path) {}
+            }
+        })
+    }
+}
+
+impl fmt::Debug for DeviceSignIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceSignIn")
+            .field("verification_uri", &self.verification_uri)
+            .field("expires_in", &self.expires_in)
+            .field("not_yet", &self.not_yet)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the policy allows beside the style sheet.
+pub(super) fn policy() -> String {
+    format!("; script-src {}; connect-src 'self'", *SCRIPT_SOURCE)
+}
+
+/// What is between the heading's sentence and the links.
+pub(super) fn content(device: &DeviceSignIn) -> Markup {
+    html! {
+        @if device.not_yet {
+            p.notice role="status" { strong { "You are not signed in yet." } " Enter the code and confirm it there first, wait " (span(device.wait)) ", and then continue." }
+        }
+        div #device data-poll=(device.poll_address) data-wait=(device.wait.as_secs()) data-left=(device.expires_in.as_secs()) {
+            ol {
+                li {
+                    "Open " a href=(device.address()) target="_blank" rel="noopener noreferrer" { (device.verification_uri) }
+                    " here or on another device"
+                    @if let Some(svg) = device.svg() { ", for example with this QR code:" (svg) } @else { "." }
+                }
+                li { "Enter this code there: " strong.code { (device.user_code) } }
+            }
+            // RFC 8628 section 5.4: whoever makes somebody else type a code signs in as them.
+            p { "Enter the code only if you have opened this page yourself, and give it to nobody: whoever passes a code on to you wants to sign in with your account." }
+            p.soft { "The code works for " span #left { (span(device.expires_in)) } "." }
+        }
+        p #waiting role="status" hidden { "This page continues by itself when you are done." }
+        p #over role="status" hidden { "The code has expired, or this sign-in was replaced by another one. Please start again." }
+    }
+}
+
+/// A duration in words, as the script writes them.
+fn span(time: Duration) -> String {
+    match time.as_secs() {
+        1 => "1 second".into(),
+        seconds @ 0..=90 => format!("{seconds} seconds"),
+        seconds => format!("{} minutes", (seconds + 30) / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::{Action, DefaultPages, Page, PageKind, PageRenderer as _};
+
+    fn device(complete: Option<&str>) -> DeviceSignIn {
+        DeviceSignIn {
+            user_code: "WDJB-MJHT".into(),
+            verification_uri: "https://id.example/device".into(),
+            verification_uri_complete: complete.map(Into::into),
+            expires_in: Duration::from_secs(900),
+            wait: Duration::from_secs(5),
+            not_yet: false,
+            poll_address: "/auth/callback?state=r0.1.x".into(),
+            continue_address: "/auth/callback?state=r0.1.x&continue".into(),
+        }
+    }
+
+    fn rendered(device: DeviceSignIn) -> (String, String) {
+        let mut page = Page::new(PageKind::DeviceSignIn, "Sign in with a code", "…").with_action(Action::link("Continue", "/"));
+        page.device = Some(device);
+        let rendered = DefaultPages.render(&page);
+        (rendered.html, rendered.content_security_policy)
+    }
+
+    #[test]
+    fn the_page_says_where_to_type_what_and_for_how_long() {
+        let (html, policy) = rendered(device(Some("https://id.example/device?user_code=WDJB-MJHT&x=1")));
+        for part in [
+            "<strong class=\"code\">WDJB-MJHT</strong>",
+            "href=\"https://id.example/device?user_code=WDJB-MJHT&amp;x=1\" target=\"_blank\" rel=\"noopener noreferrer\">https://id.example/device</a>",
+            "<svg class=\"qr\" role=\"img\" aria-label=",
+            "<span id=\"left\">15 minutes</span>",
+            "data-poll=\"/auth/callback?state=r0.1.x\" data-wait=\"5\" data-left=\"900\"",
+            "give it to nobody",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        assert!(
+            !html.contains("not signed in yet")
+                && rendered(DeviceSignIn { not_yet: true, ..device(None) }).0.contains("not signed in yet")
+        );
+        assert!(
+            policy.contains(&format!("; script-src {}; connect-src 'self'", *SCRIPT_SOURCE)) && !policy.contains("unsafe"),
+            "{policy}"
+        );
+        assert!(html.contains(&format!("<script>{SCRIPT}</script>")), "the script is what its hash is of");
+        assert!(!DefaultPages.render(&Page::new(PageKind::SignedOut, "Bye", "Bye.")).content_security_policy.contains("script"));
+    }
+
+    #[test]
+    fn the_providers_texts_are_only_text() {
+        let (html, _) =
+            rendered(DeviceSignIn { user_code: "<b>x</b>\"".into(), ..device(Some("https://id.example/\"><script>")) });
+        assert!(!html.contains("<b>") && !html.contains("\"><script>\""), "{html}");
+    }
+
+    #[test]
+    fn a_qr_code_is_dark_on_light_with_room_around_it() {
+        let svg = device(None).qr_code().unwrap();
+        let code = QrCode::with_error_correction_level("https://id.example/device", EcLevel::M).unwrap();
+        let size = code.width() + 8;
+        assert!(svg.contains(&format!("viewBox=\"0 0 {size} {size}\"")), "{svg}");
+        assert_eq!(svg.matches("h1v1h-1z").count(), code.to_colors().iter().filter(|color| **color == Color::Dark).count());
+        assert!(svg.contains("M4 4h1") && !svg.contains("M3 "), "the first finder pattern begins after the quiet zone");
+        assert_eq!(device(Some(&format!("https://id.example/{}", "x".repeat(5000)))).qr_code(), None);
+    }
+
+    /// C-363
+    #[test]
+    fn the_code_is_not_printed() {
+        assert!(!format!("{:?}", device(Some("https://id.example/device?user_code=WDJB-MJHT"))).contains("WDJB"));
+    }
+
+    #[test]
+    fn times_are_words() {
+        let words = [0, 1, 5, 90, 91, 900].map(|seconds| span(Duration::from_secs(seconds)));
+        assert_eq!(words, ["0 seconds", "1 second", "5 seconds", "90 seconds", "2 minutes", "15 minutes"]);
+    }
+}
