@@ -2,6 +2,7 @@
 //!
 //! - [`IdentityConfig`] says who signs people in and what is public; [`build`](IdentityConfig::build) finds every mistake in it.
 //! - [`ValidConfig::check`] asks the provider whether that can work, before anybody signs in.
+//! - [`SignInMethod`](config::SignInMethod) lets people sign in without a redirect address, by a code that they type at the provider.
 //! - [`IdentityLayer`] goes around the finished application. Everything under it needs a signed-in person unless it is declared public.
 //! - [`User`] is who is signed in, [`Tokens`] gets access tokens for them.
 //! - [`require_login`] guards a part of an application, also by role; [`Challenge`] asks for another sign-in from inside a handler.

@@ -14,6 +14,8 @@
 //! | `external-id` | External ID |
 //!
 //! There the application also calls an API of its own (`notes.rs`) with a token, and shows what becomes of an API or a provider that wants another sign-in.
+//! With `IDENTITY_SIGN_IN_METHOD=device_code` people sign in by a code that they type at the provider, which needs no redirect address.
+//!
 //! `IDENTITY_DEV_TOKEN_SECONDS` is how long ID tokens live there, to see the session being renewed. With other `IDENTITY_*` variables it uses a real
 //! provider:
 //!
@@ -75,6 +77,10 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         let (playground, config) = development_provider(&home).await?;
         (Some(playground), config)
     };
+    let config = match variable("IDENTITY_SIGN_IN_METHOD") {
+        Some(method) => config.with_sign_in_method(method.parse()?),
+        None => config,
+    };
     let config = config.add_public_path("/").add_public_path("/health").build()?;
 
     match &playground {
@@ -130,6 +136,7 @@ fn is_configured() -> bool {
     let speaks = |name: &str| {
         ["IDENTITY_", "AUTHORITY", "OIDC_AUTHORITY", "AzureAd__"].iter().any(|start| name.starts_with(start))
             && !name.starts_with("IDENTITY_DEV")
+            && name != "IDENTITY_SIGN_IN_METHOD"
     };
     env::vars_os().any(|(name, value)| speaks(&name.to_string_lossy()) && !value.is_empty())
 }

@@ -27,6 +27,7 @@ mod client_dev;
 mod consent;
 mod cookies;
 mod dev_grants;
+mod device;
 mod entra_app;
 mod entra_attacks;
 mod entra_client;
