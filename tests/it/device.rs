@@ -73,7 +73,8 @@ async fn signed_in(app: &App, path: &str, person: &str) -> Tab {
     let code = begin(app, &mut tab, path).await;
     app.provider.answer_device(&code, Some(person)).unwrap();
     app.turn(5);
-    assert_eq!(tab.click("Continue").await.status, StatusCode::OK, "{}", tab.page().body);
+    let page = tab.click("Continue").await;
+    assert_eq!((page.status, page.url.path()), (StatusCode::OK, path), "{}", page.body);
     tab
 }
 
@@ -389,7 +390,9 @@ async fn every_wrong_id_token_is_refused() {
         let before = questions(&app);
         let page = tab.click("Continue").await.clone();
         let who = tab.open(app.at("/")).await.body.clone();
-        if (who == "nobody") != refused || page.status.is_success() == refused {
+        // An answer that is broken off may have been lost on its way: that is told when the provider was asked again.
+        let told = page.status.is_success() != refused || *spoil == Spoil::Oversized;
+        if (who == "nobody") != refused || !told {
             wrong.push(format!("{spoil:?}: {} {who}", page.status));
         }
         if questions(&app) != before + 1 {
