@@ -12,7 +12,7 @@ use super::{
 use crate::{
     client::Client,
     clock::{Clock, SystemClock},
-    config::{CookieKeySource, ReturnPath, SignInOptions, ValidConfig},
+    config::{CookieKeySource, ReturnPath, SignInMethod, SignInOptions, ValidConfig},
     error::{ConfigError, Error, ErrorKind, Whose},
     protocol::{CallbackParameters, HttpClient, Provider, ReqwestClient},
     session::{AttemptPurpose, Cause, Contents, Held, KeyRing, Lookup, PersonKey, WebSession},
@@ -131,8 +131,15 @@ impl WebAuth {
     ///
     /// # Errors
     ///
-    /// The cookie secret, which seals the values, is neither configured nor derived from a client secret: what you stored could not be opened after a restart.
+    /// The cookie secret, which seals the values, is neither configured nor derived from a client secret: what you stored could not be opened after a restart. The sign-in method is
+    /// [`SignInMethod::DeviceCode`]: its page is the layer's.
     pub fn new(config: ValidConfig) -> Result<Self, ConfigError> {
+        if config.sign_in_method() == SignInMethod::DeviceCode {
+            return Err(ConfigError::new(
+                "sign_in_method",
+                "`device_code` is for IdentityLayer, which has the page for it; elsewhere begin with Client::begin_device and show the code yourself",
+            ));
+        }
         if config.cookie_key_source() == CookieKeySource::Random {
             return Err(ConfigError::new(
                 "WebAuth::new",
@@ -247,7 +254,7 @@ impl WebAuth {
         let attempt = match contents.take(&state, self.clock().now()) {
             Lookup::Found(attempt) => *attempt,
             Lookup::Missing => return self.completed_before(&contents, &state),
-            Lookup::Expired => {
+            Lookup::Expired(_) => {
                 self.keep(session, &mut contents)?;
                 return Err(Error::new(ErrorKind::AttemptExpired, "the sign-in was begun more than ten minutes ago"));
             }

@@ -174,7 +174,11 @@ impl Contents {
             None => Lookup::Missing,
             Some(place) => {
                 let attempt = self.attempts.remove(place);
-                if attempts::expired(&attempt, now) { Lookup::Expired } else { Lookup::Found(Box::new(attempt)) }
+                if attempts::expired(&attempt, now) {
+                    Lookup::Expired(Box::new(attempt))
+                } else {
+                    Lookup::Found(Box::new(attempt))
+                }
             }
         }
     }
