@@ -8,23 +8,47 @@ use std::{
     collections::HashMap,
     convert::Infallible,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use http::{
-    HeaderMap, Request, Response, StatusCode,
-    header::{COOKIE, LOCATION, SET_COOKIE},
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE, COOKIE, LOCATION, ORIGIN, SET_COOKIE},
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Mutex as AsyncMutex};
 use tower_identity::{Error, SignInOptions, WebAuth, WebSession, dev::DevProvider};
 use tower_sessions_core::session::Id;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Sessions by the id in the browser's cookie. In a real application: your database.
-type Sessions = Arc<Mutex<HashMap<String, WebSession>>>;
+/// Sessions by the id in the browser's cookie, each used by one request at a time. In a real application: your database.
+#[derive(Clone, Default)]
+struct Sessions(Arc<Mutex<HashMap<String, Browser>>>);
+
+type Browser = Arc<AsyncMutex<WebSession>>;
+
+impl Sessions {
+    fn find(&self, headers: &HeaderMap) -> (String, Browser) {
+        let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let id = cookies.flat_map(|value| value.split("; ")).find_map(|cookie| cookie.strip_prefix("sid=")).unwrap_or_default();
+        (id.to_owned(), self.all().get(id).cloned().unwrap_or_default())
+    }
+
+    /// Keeps a session under a new id.
+    fn rename(&self, id: &str, browser: Browser) -> String {
+        let new = Id::default().to_string();
+        let mut all = self.all();
+        all.remove(id);
+        all.insert(new.clone(), browser);
+        new
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Browser>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// What to show, or where to go.
 enum Page {
@@ -32,32 +56,42 @@ enum Page {
     SeeOther(String),
 }
 
-async fn page(auth: &WebAuth, session: &mut WebSession, path: &str, query: &str) -> Result<Page, Error> {
-    Ok(match path {
-        "/login" => Page::SeeOther(auth.log_in(session, "/", &SignInOptions::new()).await?.address().to_owned()),
-        "/auth/callback" => Page::SeeOther(auth.complete_log_in(session, query).await?.next.to_string()),
-        "/logout" => Page::SeeOther(auth.log_out(session).await),
-        "/mail" => match auth.token_for_user(session, ["mail.read"]).await {
-            Ok(token) => Page::Text(format!("a token for {:?}\n", token.scopes().collect::<Vec<_>>())),
+async fn page(auth: &WebAuth, session: &mut WebSession, request: &Request<Incoming>) -> Result<Page, Error> {
+    let query = request.uri().query().unwrap_or_default();
+    // A form of another site must sign nobody out.
+    let origin = request.headers().get(ORIGIN).and_then(|origin| origin.to_str().ok());
+    let is_ours = origin.is_some_and(|origin| auth.config().redirect_address() == format!("{origin}/auth/callback"));
+    Ok(match (request.method(), request.uri().path()) {
+        (&Method::GET, "/login") => Page::SeeOther(auth.log_in(session, "/", &SignInOptions::new()).await?.address),
+        (&Method::GET, "/auth/callback") => Page::SeeOther(auth.complete_log_in(session, query).await?.next.to_string()),
+        (&Method::POST, "/logout") if is_ours => Page::SeeOther(auth.log_out(session).address().await),
+        (&Method::GET, "/mail") => match auth.token_for_user(session, ["mail.read"]).await {
+            Ok(token) => Page::Text(format!("A token for {:?}.", token.scopes().collect::<Vec<_>>())),
             Err(error) => match auth.log_in_for(session, "/mail", &error).await? {
-                Some(log_in) => Page::SeeOther(log_in.address().to_owned()),
+                Some(log_in) => Page::SeeOther(log_in.address),
                 None => return Err(error),
             },
         },
         _ => match auth.user(session).await? {
-            Some(user) => Page::Text(format!("Hello {}: /mail, /logout\n", user.display_name())),
-            None => Page::Text("Hello nobody: /login\n".to_owned()),
+            Some(user) => Page::Text(format!(
+                "Hello {}. <a href=/mail>Mail</a> <form method=post action=/logout><button>Sign out</button></form>",
+                escaped(user.display_name())
+            )),
+            None => Page::Text("Hello nobody. <a href=/login>Sign in</a>".to_owned()),
         },
     })
 }
 
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
+}
+
 async fn answer(auth: WebAuth, sessions: Sessions, request: Request<Incoming>) -> Result<Response<String>, Infallible> {
-    let all = || sessions.lock().unwrap_or_else(PoisonError::into_inner);
-    let id = id_of(request.headers()).filter(|id| all().contains_key(id));
-    let before = id.as_ref().and_then(|id| all().get(id).cloned()).unwrap_or_default();
-    let mut session = before.clone();
-    let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
-    let mut response = match page(&auth, &mut session, path, query).await {
+    let (id, browser) = sessions.find(request.headers());
+    let mut session = browser.lock().await;
+    let before = session.clone();
+    let page = page(&auth, &mut session, &request).await;
+    let mut response = match page {
         Ok(Page::Text(text)) => Response::new(text),
         Ok(Page::SeeOther(address)) => {
             let mut response = Response::new(String::new());
@@ -67,27 +101,19 @@ async fn answer(auth: WebAuth, sessions: Sessions, request: Request<Incoming>) -
         }
         Err(error) => {
             eprintln!("{error}");
-            Response::new(format!("{} ({})\n", error.user_message(), error.reason()))
+            Response::new(format!("{} ({})", error.user_message(), error.reason()))
         }
     };
-    if session != before {
-        // Another id whenever somebody signs in or out, so that nobody waits in a session that they have prepared.
-        let is_new = id.is_none() || matches!(path, "/auth/callback" | "/logout");
-        let (old, id) = (id.clone(), id.filter(|_| !is_new).unwrap_or_else(|| Id::default().to_string()));
-        if let Some(old) = old {
-            all().remove(&old);
-        }
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    // Another id whenever somebody signs in or out, so that nobody waits in a session that they have prepared.
+    let is_new = before.is_empty() || matches!(request.uri().path(), "/auth/callback" | "/logout");
+    if is_new && *session != before {
         // `Secure` and a name that begins with `__Host-` as well, where browsers come over https.
-        let cookie = format!("sid={id}; Path=/; HttpOnly; SameSite=Lax");
+        let cookie = format!("sid={}; Path=/; HttpOnly; SameSite=Lax", sessions.rename(&id, Arc::clone(&browser)));
         response.headers_mut().extend(cookie.parse().map(|cookie| (SET_COOKIE, cookie)));
-        all().insert(id, session);
     }
     Ok(response)
-}
-
-fn id_of(headers: &HeaderMap) -> Option<String> {
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    cookies.flat_map(|value| value.split("; ")).find_map(|cookie| cookie.strip_prefix("sid=")).map(str::to_owned)
 }
 
 #[tokio::main]
@@ -104,9 +130,9 @@ async fn main() -> Result<(), Failure> {
     let sessions = Sessions::default();
     loop {
         let (stream, _) = listener.accept().await?;
-        let (auth, sessions) = (auth.clone(), Arc::clone(&sessions));
+        let (auth, sessions) = (auth.clone(), sessions.clone());
         tokio::spawn(async move {
-            let service = service_fn(|request| answer(auth.clone(), Arc::clone(&sessions), request));
+            let service = service_fn(|request| answer(auth.clone(), sessions.clone(), request));
             if let Err(error) = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
                 eprintln!("connection: {error}");
             }

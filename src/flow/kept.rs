@@ -10,7 +10,7 @@ use crate::{
     error::Error,
     protocol::Provider,
     session::{Contents, Context, Entered, Held, Values, WebSession},
-    tokens::{CacheLimits, Grants},
+    tokens::{CacheLimits, GrantRef, Grants},
     user::{Application, User},
 };
 
@@ -52,70 +52,73 @@ pub(super) struct Known {
     pub(super) user: User,
 }
 
-/// Somebody who is signed in now, and the value that says so.
-pub(super) struct Live {
-    pub(super) contents: Contents,
-    pub(super) known: Known,
-}
-
 impl WebAuth {
-    /// Who is signed in, without asking whether they still are at the provider.
+    /// Who is signed in, as far as is known here, without asking whether they still are at the provider.
     pub(super) fn known(&self, contents: &Contents) -> Option<Known> {
-        let held = contents.held.clone()?;
+        let mut held = contents.held.clone()?;
         let entered = self.kept().values.enter(&held)?;
-        let user = self.user_of(&held, &entered);
+        let record = entered.record()?;
+        if record.generation() != held.grant.generation() {
+            held = Arc::new(Held { id: held.id, record: held.record.clone(), grant: record });
+        }
+        let user = self.user_of(&held, &entered.grant);
         Some(Known { held, entered, user })
     }
 
     pub(super) fn open(&self, session: &WebSession) -> Contents {
         let mut contents = Contents::open(self.keys(), &self.kept().bound_to, session);
         let now = self.clock().now();
-        contents.held = contents.held.filter(|held| now < held.record.expires);
+        let most = self.config().absolute_timeout();
+        contents.held = contents.held.filter(|held| now < held.record.expires.min(held.record.created + most));
         contents
     }
 
+    /// Writes the value anew, with what this process knows now: while a call was waiting another may have refreshed the session, or ended it.
     pub(super) fn keep(&self, session: &mut WebSession, contents: &mut Contents) -> Result<(), Error> {
+        contents.held = self.known(contents).map(|known| known.held);
         *session = contents.seal(self.keys(), &self.kept().bound_to, self.clock().now())?;
         Ok(())
     }
 
     /// The session, renewed if that is due. One that has ended leaves the value as it is: what another request has stored meanwhile must not be replaced by a copy that is older.
-    pub(super) async fn live(&self, session: &mut WebSession) -> Result<Option<Live>, Error> {
+    pub(super) async fn live(&self, session: &mut WebSession) -> Result<Option<User>, Error> {
         let contents = self.open(session);
         let Some(known) = self.known(&contents) else { return Ok(None) };
-        let due = known.held.record.renew_at.is_some()
-            && known.entered.record().and_then(|record| record.renew_at()).is_some_and(|at| at <= self.clock().now());
+        let renews = known.held.record.renew_at.is_some();
+        let due = renews && known.held.grant.renew_at().is_some_and(|at| at <= self.clock().now());
         let goes_on = if due {
             renewed(&self.kept().grants, &known.entered.grant).await.map(|renewed| renewed.is_some())
         } else {
             Ok(true)
         };
+        let user = self.update(session, contents).await?;
         match goes_on {
-            Ok(true) => self.update(session, contents, known).map(Some),
+            Ok(true) => Ok(user),
             Ok(false) => Ok(None),
-            Err(error) => {
-                self.update(session, contents, known)?;
-                Err(error)
-            }
+            Err(error) => Err(error),
         }
     }
 
-    /// Writes into the value what has become known since it was opened.
-    pub(super) fn update(&self, session: &mut WebSession, mut contents: Contents, mut known: Known) -> Result<Live, Error> {
-        let record = known.entered.record().filter(|record| record.generation() != known.held.grant.generation());
-        if let Some(grant) = record {
-            known.held = Arc::new(Held { id: known.held.id, record: known.held.record.clone(), grant });
-            known.user = self.user_of(&known.held, &known.entered);
-            contents.held = Some(Arc::clone(&known.held));
+    /// Writes into the value what has become known since it was opened, and says who is signed in now. What goes on in the background has to be in it, too: nobody comes back for it, and with its old
+    /// refresh token the value would be worth nothing after a restart.
+    pub(super) async fn update(&self, session: &mut WebSession, mut contents: Contents) -> Result<Option<User>, Error> {
+        if let Some(known) = self.known(&contents) {
+            self.kept().grants.settled(&known.entered.grant).await;
+        }
+        let opened = contents.held.as_ref().map(|held| held.grant.generation());
+        let Some(known) = self.known(&contents) else { return Ok(None) };
+        if opened != Some(known.held.grant.generation()) || contents.is_under_older_secret {
             self.keep(session, &mut contents)?;
         }
-        Ok(Live { contents, known })
+        Ok(Some(known.user))
     }
 
     /// The person with the claims of now.
-    pub(super) fn user_of(&self, held: &Held, entered: &Entered) -> User {
-        let user = User::new(held.record.clone(), entered.grant.clone(), Arc::clone(&self.kept().application));
-        let renewed = entered.record().and_then(|record| Some(record.claims()?.get().into()));
-        renewed.map_or_else(|| user.clone(), |claims| user.with_claims(claims))
+    pub(super) fn user_of(&self, held: &Held, grant: &GrantRef) -> User {
+        let mut record = held.record.clone();
+        if let Some(renewed) = held.grant.claims() {
+            record.claims = renewed.get().into();
+        }
+        User::new(record, grant.clone(), Arc::clone(&self.kept().application))
     }
 }

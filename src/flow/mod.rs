@@ -22,7 +22,7 @@ mod wish;
 pub(crate) use admit::{Admission, Decision};
 pub(crate) use device::{CodePage, Polled};
 pub(crate) use routes::Route;
-pub use web_auth::{LogIn, LoggedIn, WebAuth};
+pub use web_auth::{LogIn, LogOut, LoggedIn, WebAuth};
 
 use std::sync::Arc;
 

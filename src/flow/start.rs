@@ -27,6 +27,9 @@ pub(crate) struct Start {
     pub(crate) step: Step,
 }
 
+/// How long the scopes of an incremental consent may be in all to ask for the earlier ones again: they have to fit into the cookie of the attempt.
+const MOST_SCOPE_BYTES: usize = 200;
+
 /// So many sessions in a row may be lost as soon as they began; then the person is told instead of sent round once more.
 const MOST_LOST: u8 = 1;
 
@@ -155,7 +158,7 @@ impl Flow {
         };
         let mut options = options.clone();
         if let Some(session) = session {
-            self.auth.add_granted(&mut options, &self.grants, session.grant()).await;
+            self.auth.add_granted(&mut options, &self.grants, session.grant(), MOST_SCOPE_BYTES).await;
         }
         self.challenge(asked, Start { options, causes, ..Start::fresh(return_path) }).await
     }

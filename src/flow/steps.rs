@@ -11,16 +11,15 @@ use crate::{
 
 impl WebAuth {
     /// Asks for what was granted before as well, so that one consent does not undo another. Microsoft's providers remember it themselves, and redeem a code
-    /// for one resource only.
-    pub(super) async fn add_granted(&self, options: &mut SignInOptions, grants: &Grants, grant: &GrantRef) {
+    /// for one resource only. `most`: how long all scopes may be to ask for the earlier ones again.
+    pub(super) async fn add_granted(&self, options: &mut SignInOptions, grants: &Grants, grant: &GrantRef, most: usize) {
         if options.scopes.is_empty() || self.config().authority().is_microsoft() {
             return;
         }
         let granted = grants.scopes(grant).await;
         let asked: usize = options.scopes.iter().map(String::len).sum();
         let more: Vec<_> = granted.into_iter().filter(|scope| !options.scopes.contains(scope)).collect();
-        // All of it has to fit into the cookie of the attempt.
-        if asked + more.iter().map(String::len).sum::<usize>() <= MOST_SCOPE_BYTES {
+        if asked + more.iter().map(String::len).sum::<usize>() <= most {
             options.scopes.extend(more);
         }
     }
@@ -43,9 +42,6 @@ impl WebAuth {
         .map(String::from)
     }
 }
-
-/// How long the scopes of an incremental consent may be in all to ask for the earlier ones again.
-const MOST_SCOPE_BYTES: usize = 200;
 
 /// The present claims of a session whose renewal is due (D6); `None` if it is over, or goes on only after a sign-in.
 ///

@@ -1,6 +1,9 @@
 //! [`WebAuth`]: signing in for applications that are not Tower services.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use super::{
     answer::{Completed, answer_of},
@@ -15,6 +18,7 @@ use crate::{
     config::{CookieKeySource, ReturnPath, SignInMethod, SignInOptions, ValidConfig},
     error::{ConfigError, Error, ErrorKind, Whose},
     protocol::{CallbackParameters, HttpClient, Provider, ReqwestClient},
+    secret::Secret,
     session::{AttemptPurpose, Cause, Contents, Held, KeyRing, Lookup, PersonKey, WebSession},
     tokens::{AccessToken, TokenRequest},
     user::User,
@@ -45,7 +49,7 @@ use crate::{
 ///
 /// // The page that asks to sign in. `session` is kept with the browser's own session, before the answer goes out.
 /// let mut session = WebSession::new();
-/// let address = auth.log_in(&mut session, "/orders", &SignInOptions::new()).await?.address();
+/// let address = auth.log_in(&mut session, "/orders", &SignInOptions::new()).await?.address;
 ///
 /// // The page at the redirect address, called with this query (or form).
 /// let done = auth.complete_log_in(&mut session, "code=…&state=…").await?;
@@ -60,10 +64,13 @@ use crate::{
 /// # }
 /// ```
 ///
+/// It runs in a Tokio runtime.
+///
 /// # Security
 ///
-/// - Within one process refresh tokens are sent once, however many requests of a browser work on copies of one value, and a copy of somebody who has signed out is nobody's. Among several processes
-///   that holds as far as they see the value that was stored last: send a browser to the same one, or use the layer with a store.
+/// - Within one `WebAuth` and its clones refresh tokens are sent once, however many requests of a browser work on copies of one value, and a copy of somebody who has signed out (one of the last 100,000) is
+///   nobody's. Two processes do not know of each other: send a browser to the same one, or use the layer with a store and a refresh lock.
+/// - Your session's cookie is `HttpOnly`, `Secure` and `SameSite=Lax`; with `response_mode=form_post` it has to be `SameSite=None`, since the provider's site posts the answer.
 /// - A sign-in takes the place of whatever was there. Take a new id for your own session when it is completed, against session fixation.
 /// - [`complete_log_in`](Self::complete_log_in) accepts an answer only in the browser that asked (`state`, `nonce` and PKCE are in its value).
 #[derive(Clone)]
@@ -77,27 +84,49 @@ struct Inner {
     client: Client,
     policies: Policies,
     keys: Arc<KeyRing>,
-    kept: Kept,
+    /// Made when the first value is opened: the layer keeps its sessions itself.
+    kept: OnceLock<Kept>,
 }
 
 /// A sign-in that has begun.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LogIn {
-    address: String,
-}
-
-impl LogIn {
     /// Where the person goes, by a redirect (303) or a link.
-    #[must_use]
-    pub fn address(&self) -> &str {
-        &self.address
-    }
+    pub address: String,
 }
 
 impl fmt::Debug for LogIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The address has the `state` in it.
         f.debug_struct("LogIn").finish_non_exhaustive()
+    }
+}
+
+/// A sign-out: here it is done, at the provider it follows.
+#[must_use = "the person is still signed in at the provider"]
+pub struct LogOut {
+    auth: WebAuth,
+    was_in: bool,
+    id_token: Option<Secret>,
+    hint: Option<String>,
+}
+
+impl LogOut {
+    /// Where the person signs out at the provider (OpenID Connect RP-Initiated Logout 1.0), to come back to [`ValidConfig::signed_out_address`]. It is that one at once where the provider has no such
+    /// address, cannot be reached, or is not to be signed out of.
+    pub async fn address(&self) -> String {
+        let at_provider = match self.was_in {
+            true => self.auth.end_session_address(self.id_token.as_ref(), self.hint.as_deref()).await,
+            false => None,
+        };
+        at_provider.unwrap_or_else(|| self.auth.config().signed_out_address().to_owned())
+    }
+}
+
+impl fmt::Debug for LogOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogOut").field("was_in", &self.was_in).finish_non_exhaustive()
     }
 }
 
@@ -111,13 +140,12 @@ pub struct LoggedIn {
     pub next: ReturnPath,
 }
 
+/// How long the scopes of an incremental consent may be in all to ask for the earlier ones again: they have to fit into an address.
+const MOST_SCOPE_BYTES: usize = 2000;
+
 /// What the keys belong to: the same secret in another application opens nothing.
 pub(super) fn application_of(config: &ValidConfig) -> [&[u8]; 2] {
     [config.client_id().as_bytes(), config.authority().name().as_bytes()]
-}
-
-fn signed_out_meanwhile() -> Error {
-    Error::new(ErrorKind::SessionEnded, "the person has signed out while the sign-in was being completed")
 }
 
 impl fmt::Debug for WebAuth {
@@ -155,8 +183,8 @@ impl WebAuth {
     pub(super) fn over(config: ValidConfig, keys: Arc<KeyRing>, http: Arc<dyn HttpClient>, clock: Arc<dyn Clock>) -> Self {
         let provider = Provider::new(config.clone(), Arc::clone(&http), Arc::clone(&clock));
         let client = Client::over(provider.clone(), Arc::clone(&clock));
-        let kept = Kept::new(&config, &provider, &client, &clock);
-        Self(Arc::new(Inner { policies: Policies::new(&provider), config, clock, http, provider, client, keys, kept }))
+        let (policies, kept) = (Policies::new(&provider), OnceLock::new());
+        Self(Arc::new(Inner { config, clock, http, provider, client, policies, keys, kept }))
     }
 
     /// Calls the provider through another HTTP client. The default is [`ReqwestClient`]. It belongs right after [`new`](Self::new).
@@ -180,19 +208,24 @@ impl WebAuth {
     ///
     /// # Errors
     ///
-    /// By [`kind`](Error::kind): `ProviderUnreachable`, `ProviderMisconfigured`; `NotConfigured`: the options contradict each other. The value is unchanged then.
+    /// By [`kind`](Error::kind): `ProviderUnreachable`, `ProviderMisconfigured`; `NotConfigured`: the options contradict each other; `Forbidden`: the person who is signed in was asked for the same more
+    /// less than ten minutes ago, and asking again would go round. The value is unchanged then.
     pub async fn log_in(&self, session: &mut WebSession, next: &str, options: &SignInOptions) -> Result<LogIn, Error> {
         let contents = self.open(session);
         let known = if options.asks_for_more() { self.known(&contents) } else { None };
         let next = self.config().return_path(next);
-        self.begin(session, contents, known, options.clone(), next, Vec::new()).await
+        let causes = match &known {
+            Some(known) => self.causes(Some(known.held.record.beginning()), options, &next)?,
+            None => Vec::new(),
+        };
+        self.begin(session, contents, known, options.clone(), next, causes).await
     }
 
     /// Begins the sign-in that mends a failed token (consent, a stronger sign-in, tokens that are gone), and comes back to `next`. `None` if no sign-in does: then it is an error like any other.
     ///
     /// # Errors
     ///
-    /// As [`log_in`](Self::log_in); `Forbidden`: the same was asked for and answered less than ten minutes ago, and asking again would go round.
+    /// As [`log_in`](Self::log_in).
     pub async fn log_in_for(&self, session: &mut WebSession, next: &str, error: &Error) -> Result<Option<LogIn>, Error> {
         let contents = self.open(session);
         let known = self.known(&contents);
@@ -201,7 +234,7 @@ impl WebAuth {
         let (known, options, causes) = match (mend, known) {
             (Mend::Nothing, _) => return Ok(None),
             (Mend::More(wish), Some(known)) => {
-                let options = wish.options(&known.user);
+                let options = wish.with_pages().options(&known.user);
                 let causes = self.causes(Some(known.held.record.beginning()), &options, &next)?;
                 (Some(known), options, causes)
             }
@@ -220,7 +253,7 @@ impl WebAuth {
         causes: Vec<Cause>,
     ) -> Result<LogIn, Error> {
         if let Some(known) = &known {
-            self.add_granted(&mut options, &self.0.kept.grants, &known.entered.grant).await;
+            self.add_granted(&mut options, &self.kept().grants, &known.entered.grant, MOST_SCOPE_BYTES).await;
         }
         let user = known.as_ref().map(|known| &known.user);
         let request = self.request(Step::SignIn, options, user).await?;
@@ -275,7 +308,7 @@ impl WebAuth {
             let record = signed_in.record(auth.clock().now(), auth.config().absolute_timeout());
             Ok(Arc::new(SignIn { held: Arc::new(Held::new(record, grant)?), next: return_path }))
         };
-        let signed_in = match self.0.kept.exchanges.once(&state, work).await {
+        let signed_in = match self.kept().exchanges.once(&state, work).await {
             Ok(signed_in) => signed_in,
             Err(error) => {
                 self.keep(session, &mut contents)?;
@@ -283,21 +316,25 @@ impl WebAuth {
             }
         };
         let before = contents.held.replace(Arc::clone(&signed_in.held));
+        let Some(known) = self.known(&contents) else {
+            return Err(Error::new(
+                ErrorKind::SessionEnded,
+                "the person has signed out since this answer came for the first time",
+            ));
+        };
         self.keep(session, &mut contents)?;
         if let Some(before) = before.filter(|before| before.id != signed_in.held.id) {
-            self.0.kept.values.end(before.id);
+            self.kept().values.end(before.id);
         }
         tracing::info!("signed in");
-        let Some(entered) = self.0.kept.values.enter(&signed_in.held) else { return Err(signed_out_meanwhile()) };
-        Ok(LoggedIn { user: self.user_of(&signed_in.held, &entered), next: signed_in.next.clone() })
+        Ok(LoggedIn { user: known.user, next: signed_in.next.clone() })
     }
 
     /// The answer that somebody is signed in by already, delivered again.
     fn completed_before(&self, contents: &Contents, state: &str) -> Result<LoggedIn, Error> {
         let same = contents.held.as_ref().and_then(|held| {
             let next = held.record.beginning().landing(&answer_of(state))?;
-            let entered = self.0.kept.values.enter(held)?;
-            Some(LoggedIn { user: self.user_of(held, &entered), next: self.config().return_path(next) })
+            Some(LoggedIn { user: self.known(contents)?.user, next: self.config().return_path(next) })
         });
         same.ok_or_else(|| {
             Error::new(
@@ -307,13 +344,16 @@ impl WebAuth {
         })
     }
 
-    /// Who is signed in. When the ID token has expired the claims are renewed, so a person stays signed in as long as the provider agrees, and at most for the configured absolute lifetime.
+    /// Who is signed in. When the ID token has expired the claims are renewed by the refresh token, so a person stays signed in as long as the provider agrees, and at most for the configured absolute
+    /// lifetime. Without a refresh token it is that lifetime, or the ID token's ([`SessionEnd`](crate::config::SessionEnd)).
+    ///
+    /// What [`User::tokens`] refreshes is known in this process at once, and to the value with the next call here: prefer [`token_for_user`](Self::token_for_user).
     ///
     /// # Errors
     ///
     /// `RenewalFailed`, `ProviderUnreachable`: it cannot be known at the moment.
     pub async fn user(&self, session: &mut WebSession) -> Result<Option<User>, Error> {
-        Ok(self.live(session).await?.map(|live| live.known.user))
+        self.live(session).await
     }
 
     /// An access token of the person for these scopes: from the value, or by refresh.
@@ -335,12 +375,12 @@ impl WebAuth {
     ///
     /// As [`token_for_user`](Self::token_for_user).
     pub async fn acquire_for_user(&self, session: &mut WebSession, request: &TokenRequest) -> Result<AccessToken, Error> {
-        let Some(live) = self.live(session).await? else {
+        let Some(user) = self.live(session).await? else {
             let error = Error::new(ErrorKind::SignInRequired, "nobody is signed in");
             return Err(error.for_token(Whose::SignedIn, request.scopes()));
         };
-        let token = live.known.user.tokens().acquire(request).await;
-        self.update(session, live.contents, live.known)?;
+        let token = user.tokens().acquire(request).await;
+        self.update(session, self.open(session)).await?;
         token
     }
 
@@ -353,37 +393,38 @@ impl WebAuth {
         self.0.client.for_app(&TokenRequest::new(scopes)?).await
     }
 
-    /// Forgets who is signed in, and says where the person signs out at the provider (OpenID Connect RP-Initiated Logout 1.0). From there they come back to
-    /// [`ValidConfig::signed_out_address`]; where the provider has no such address, or is not to be signed out of, it is that one at once.
+    /// Forgets who is signed in. Store the value, which is empty now, before you send the person to [`LogOut::address`].
     ///
-    /// The provider need not be reachable: here the person is signed out either way.
-    pub async fn log_out(&self, session: &mut WebSession) -> String {
+    /// # Security
+    ///
+    /// Call it for a POST of your own page (its `Origin` is yours), or any site can sign your people out.
+    pub fn log_out(&self, session: &mut WebSession) -> LogOut {
         let contents = self.open(session);
         *session = WebSession::new();
-        let at_provider = match &contents.held {
-            Some(held) => {
-                let known = self.known(&contents);
-                let record = known.as_ref().and_then(|known| known.entered.record());
-                self.0.kept.values.end(held.id);
-                tracing::info!("signed out");
-                let hint = known.as_ref().and_then(|known| known.user.claim("login_hint")?.as_str());
-                self.end_session_address(record.as_ref().and_then(|record| record.id_token()), hint).await
-            }
-            None => None,
-        };
-        at_provider.unwrap_or_else(|| self.config().signed_out_address().to_owned())
+        let known = self.known(&contents);
+        if let Some(held) = &contents.held {
+            self.kept().values.end(held.id);
+            tracing::info!("signed out");
+        }
+        let id_token = contents.held.as_ref().and_then(|held| held.grant.id_token().cloned());
+        let hint = known.as_ref().and_then(|known| known.user.claim("login_hint")?.as_str().map(str::to_owned));
+        let id_token = known.as_ref().and_then(|known| known.held.grant.id_token().cloned()).or(id_token);
+        LogOut { auth: self.clone(), was_in: contents.held.is_some(), id_token, hint }
+    }
+
+    /// The configuration, for the paths at which your pages are.
+    #[must_use]
+    pub fn config(&self) -> &ValidConfig {
+        &self.0.config
     }
 
     pub(super) fn kept(&self) -> &Kept {
-        &self.0.kept
+        let Inner { config, provider, client, clock, kept, .. } = &*self.0;
+        kept.get_or_init(|| Kept::new(config, provider, client, clock))
     }
 
     pub(super) fn keys(&self) -> &KeyRing {
         &self.0.keys
-    }
-
-    pub(super) fn config(&self) -> &ValidConfig {
-        &self.0.config
     }
 
     pub(super) fn clock(&self) -> &dyn Clock {

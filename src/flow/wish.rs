@@ -130,6 +130,11 @@ impl Wish {
         Self { made, scopes, claims: None, acr_values: Vec::new(), max_age: None, silent: false }
     }
 
+    /// The same for somebody who cannot be sent a second time: at once with pages.
+    pub(super) fn with_pages(self) -> Self {
+        Self { silent: false, ..self }
+    }
+
     pub(super) fn options(&self, user: &User) -> SignInOptions {
         let mut options = SignInOptions::new().with_scopes(&self.scopes);
         options.claims.clone_from(&self.claims);

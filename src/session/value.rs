@@ -3,13 +3,14 @@
 use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::{
     attempt::{Attempt, fingerprint},
     attempts::{self, Lookup, Slot},
     codec,
     record::SessionRecord,
-    seal::{Context, CookiePurpose, KeyRing},
+    seal::{Context, CookiePurpose, KeyAge, KeyRing},
 };
 use crate::{
     clock::UnixTime,
@@ -21,9 +22,10 @@ use crate::{
 /// What [`WebAuth`](crate::WebAuth) knows about one browser, as a text that you keep: in the record of your own session, in a row of a database.
 ///
 /// - A new one, and one that does not open, is nobody: it is never an error.
-/// - It is sealed under the cookie secret (AES-256-GCM-SIV). Whoever reads it learns nothing, whoever changes it has nothing.
+/// - It is sealed under the cookie secret (AES-256-GCM-SIV): whoever reads it learns nothing, and only another whole value can be put in its place.
 /// - It holds tokens, so it is a few kilobytes long: too long for a cookie.
-/// - Store it after each call that takes it as `&mut`, if it is not equal to what it was.
+/// - Store it after each call that takes it as `&mut`, also one that failed, if it is not equal to what it was. Let one request of a browser at a time work with it, or store it only if what is
+///   stored is still what you read, and otherwise read it and call again: of two that are stored one after the other, the last counts.
 ///
 /// ```
 /// use tower_identity::WebSession;
@@ -36,7 +38,8 @@ use crate::{
 ///
 /// # Security
 ///
-/// It says who is signed in, so it belongs to one browser: find it by a session id that nobody can guess, and take another id when somebody signs in.
+/// It says who is signed in. Find it by a session id that nobody can guess, and take another id when somebody signs in. It is not bound to that id: whoever can write where you keep values can
+/// give a browser somebody else's.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WebSession(String);
@@ -112,6 +115,8 @@ const GRANT: u8 = 4;
 pub(crate) struct Contents {
     attempts: Vec<Attempt>,
     pub(crate) held: Option<Arc<Held>>,
+    /// Whether it is to be sealed anew: its secret is one that was replaced.
+    pub(crate) is_under_older_secret: bool,
 }
 
 impl Contents {
@@ -129,9 +134,10 @@ impl Contents {
         if text.is_empty() || text.len() > LONGEST {
             return None;
         }
-        let mut sealed = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(text).ok()?;
-        let (plain, _) = keys.open_cookie(CookiePurpose::Value, bound_to, &mut sealed)?;
-        Self::decode(plain)
+        let mut sealed = Zeroizing::new(base64_simd::URL_SAFE_NO_PAD.decode_to_vec(text).ok()?);
+        let (plain, age) = keys.open_cookie(CookiePurpose::Value, bound_to, &mut sealed)?;
+        let contents = Self::decode(plain)?;
+        Some(Self { is_under_older_secret: age == KeyAge::Older, ..contents })
     }
 
     /// The value, without the attempts whose time is over.
@@ -144,7 +150,7 @@ impl Contents {
         if self.attempts.is_empty() && self.held.is_none() {
             return Ok(WebSession::new());
         }
-        let plain = zeroize::Zeroizing::new(self.encode()?);
+        let plain = Zeroizing::new(self.encode()?);
         let text = base64url(&keys.seal_cookie(CookiePurpose::Value, bound_to, &plain)?);
         if text.len() > LONGEST {
             return Err(Error::new(ErrorKind::RequestInvalid, "the tokens of a session are too long to be kept"));
@@ -212,6 +218,112 @@ impl Contents {
             (Some(id), Some(record), Some(grant)) => Some(Arc::new(Held { id, record, grant })),
             _ => None,
         };
-        Some(Self { attempts, held })
+        Some(Self { attempts, held, is_under_older_secret: false })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::{super::fixture::*, *};
+    use crate::{
+        session::{AttemptPurpose, Values},
+        tokens::{CacheLimits, GrantStore as _, Identity, Issued, Person},
+    };
+
+    const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
+    const APP: Context = [7; 16];
+
+    fn held(name: &str) -> Arc<Held> {
+        let person = Person { iss: "https://id.example".into(), sub: name.into(), tid: None, oid: None };
+        let claims = serde_json::value::to_raw_value(&serde_json::json!({ "sub": name })).unwrap();
+        let identity = Identity { id_token: "a.b.c".into(), claims: claims.clone(), person, expires_at: NOW };
+        let issued = Issued { refresh_token: Some(format!("refresh token of {name}").into()), ..Issued::default() };
+        let grant = GrantRecord::at_sign_in(&identity, Default::default(), issued, CacheLimits::default(), NOW);
+        let record = signed_in(name).record(NOW, DAY);
+        Arc::new(Held::new(record, grant).unwrap())
+    }
+
+    fn contents(attempts: usize, held: Option<Arc<Held>>) -> Contents {
+        let mut contents = Contents { held, ..Contents::default() };
+        for number in 0..attempts {
+            contents.begin(Attempt::new(AttemptPurpose::SignIn, format!("/{number}"), NOW).unwrap()).unwrap();
+        }
+        contents
+    }
+
+    #[test]
+    fn a_value_opens_to_what_was_sealed_and_shows_nothing_of_it() {
+        let (keys, ada) = (key_ring(&[SECRET]), held("ada"));
+        let sealed = contents(2, Some(Arc::clone(&ada))).seal(&keys, &APP, NOW).unwrap();
+        assert!(!sealed.as_str().contains("ada") && !format!("{sealed:?}").contains(sealed.as_str()));
+        let opened = Contents::open(&keys, &APP, &sealed);
+        let again = opened.held.unwrap();
+        assert!(again.id == ada.id && again.record == ada.record && opened.attempts.len() == 2);
+        assert_eq!(again.grant.refresh_token().unwrap().expose(), "refresh token of ada");
+        for (keys, app) in [(key_ring(&[OTHER_SECRET]), APP), (app_keys(&[SECRET], "another client"), APP), (keys, [8; 16])] {
+            assert!(Contents::open(&keys, &app, &sealed).held.is_none());
+        }
+        let rotated = key_ring(&[OTHER_SECRET, SECRET]);
+        let mut opened = Contents::open(&rotated, &APP, &sealed);
+        assert!(opened.held.is_some() && opened.is_under_older_secret, "a secret can be replaced");
+        let again = opened.seal(&rotated, &APP, NOW).unwrap();
+        assert!(Contents::open(&key_ring(&[OTHER_SECRET]), &APP, &again).held.is_some(), "and taken away later");
+        let ticket = rotated.seal_cookie(CookiePurpose::Attempt, &APP, &opened.encode().unwrap()).unwrap();
+        assert!(
+            Contents::open(&rotated, &APP, &WebSession(base64url(&ticket))).held.is_none(),
+            "what was sealed for something else"
+        );
+    }
+
+    #[test]
+    fn of_many_sign_ins_the_last_eight_are_kept_until_their_time_is_over() {
+        let keys = key_ring(&[SECRET]);
+        let mut many = contents(12, None);
+        assert_eq!(
+            many.attempts.iter().map(|attempt| attempt.return_path.as_str()).collect::<Vec<_>>(),
+            ["/4", "/5", "/6", "/7", "/8", "/9", "/10", "/11"]
+        );
+        assert!(many.seal(&keys, &APP, NOW + Duration::from_secs(600)).unwrap().is_empty(), "nobody is nothing");
+    }
+
+    #[test]
+    fn a_state_finds_its_attempt_once() {
+        let mut contents = contents(3, None);
+        let state = contents.begin(Attempt::new(AttemptPurpose::SignIn, "/mine", NOW).unwrap()).unwrap();
+        let other = format!("{}x", &state[..state.len() - 1]);
+        assert!(matches!(contents.take(&other, NOW), Lookup::Missing));
+        assert!(matches!(contents.take(&state, NOW), Lookup::Found(attempt) if attempt.return_path == "/mine"));
+        assert!(matches!(contents.take(&state, NOW), Lookup::Missing));
+    }
+
+    #[tokio::test]
+    async fn what_a_process_knows_outlives_an_older_copy_and_yields_to_a_newer_one() {
+        let (values, old) = (Values::new(), held("ada"));
+        let entered = values.enter(&old).unwrap();
+        let newer = Arc::new(old.grant.next());
+        values.save(&entered.grant, &newer).await.unwrap();
+        assert!(Arc::ptr_eq(&values.enter(&old).unwrap().record().unwrap(), &newer), "an older copy");
+        let newest = Held { id: old.id, record: old.record.clone(), grant: Arc::new(newer.next()) };
+        assert!(Arc::ptr_eq(&values.enter(&newest).unwrap().record().unwrap(), &newest.grant), "another process refreshed");
+        values.end(old.id);
+        assert!(values.enter(&newest).is_none() && entered.record().is_none());
+        values.save(&entered.grant, &newer).await.unwrap();
+        assert!(values.load(&entered.grant).await.unwrap().is_none(), "a late write");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_contents_or_none(bytes: Vec<u8>) {
+            let _ = Contents::decode(&bytes);
+        }
+
+        #[test]
+        fn any_text_is_nobody(text: String) {
+            prop_assert!(Contents::open(&key_ring(&[SECRET]), &APP, &WebSession(text)).held.is_none());
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! place reaches every copy, and a copy of somebody who has signed out is nobody's.
 
 use std::{
+    convert::Infallible,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -20,16 +21,11 @@ use crate::{
 
 /// How many sessions are remembered. One that was forgotten is what its value says.
 const REMEMBERED: usize = 10_000;
+/// How many sessions are remembered that have ended.
+const ENDED: usize = 100_000;
 
-/// What this process knows of one session.
-type Known = Arc<Mutex<State>>;
-
-#[derive(Clone)]
-enum State {
-    Live(Arc<GrantRecord>),
-    /// Signed out, or over: no copy of the value brings it back.
-    Ended,
-}
+/// What this process knows of one session; `None` if it has ended.
+type Known = Arc<Mutex<Option<Arc<GrantRecord>>>>;
 
 /// Keeps what somebody works with, however many others come meanwhile.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +40,11 @@ impl Lifecycle<i128, Known> for AtWork {
 }
 
 /// The sessions that this process has seen.
-pub(crate) struct Values(Cache<i128, Known, UnitWeighter, DefaultHashBuilder, AtWork>);
+pub(crate) struct Values {
+    live: Cache<i128, Known, UnitWeighter, DefaultHashBuilder, AtWork>,
+    /// No copy of their values brings them back.
+    ended: Cache<i128, ()>,
+}
 
 /// A session while somebody works with it.
 pub(crate) struct Entered {
@@ -55,27 +55,32 @@ pub(crate) struct Entered {
 impl Entered {
     /// What is known now; `None` if the session has ended.
     pub(crate) fn record(&self) -> Option<Arc<GrantRecord>> {
-        live(&self.known)
+        lock(&self.known).clone()
     }
 }
 
 impl Values {
     pub(crate) fn new() -> Self {
-        Self(Cache::with(REMEMBERED, REMEMBERED as u64, UnitWeighter, DefaultHashBuilder::default(), AtWork))
+        let live = Cache::with(REMEMBERED, REMEMBERED as u64, UnitWeighter, DefaultHashBuilder::default(), AtWork);
+        Self { live, ended: Cache::new(ENDED) }
     }
 
     /// Begins to work with a session: with the value at hand, or what is known here if that is newer. `None` if it has ended here.
     pub(crate) fn enter(&self, held: &Held) -> Option<Entered> {
-        let known = self.known(held.id, || State::Live(Arc::clone(&held.grant)));
+        if self.has_ended(held.id) {
+            return None;
+        }
+        let known = self.known(held.id, &held.grant);
+        // Or meanwhile.
+        if self.has_ended(held.id) {
+            return None;
+        }
         {
             let mut state = lock(&known);
-            match &*state {
-                State::Ended => return None,
-                // Another process refreshed it.
-                State::Live(record) if record.generation() < held.grant.generation() => {
-                    *state = State::Live(Arc::clone(&held.grant));
-                }
-                State::Live(_) => {}
+            let record = state.as_mut()?;
+            // Another process refreshed it.
+            if record.generation() < held.grant.generation() {
+                *record = Arc::clone(&held.grant);
             }
         }
         let grant = GrantRef::new(held.id, held.id.0, Zeroizing::new([0; 32]), held.record.expires);
@@ -84,44 +89,46 @@ impl Values {
 
     /// Ends a session: every copy of its value is nobody's in this process.
     pub(crate) fn end(&self, id: GrantId) {
-        *lock(&self.known(id, || State::Ended)) = State::Ended;
+        self.ended.insert(id.0, ());
+        if let Some(known) = self.live.get(&id.0) {
+            *lock(&known) = None;
+        }
+        self.live.remove(&id.0);
     }
 
-    fn known(&self, id: GrantId, or: impl FnOnce() -> State) -> Known {
-        match self.0.get_or_insert_with(&id.0, || Ok::<_, std::convert::Infallible>(Arc::new(Mutex::new(or())))) {
+    fn has_ended(&self, id: GrantId) -> bool {
+        self.ended.get(&id.0).is_some()
+    }
+
+    fn known(&self, id: GrantId, record: &Arc<GrantRecord>) -> Known {
+        let new = || Arc::new(Mutex::new(Some(Arc::clone(record))));
+        match self.live.get_or_insert_with(&id.0, || Ok::<_, Infallible>(new())) {
             Ok(known) => known,
             Err(never) => match never {},
         }
     }
 }
 
-fn lock(known: &Known) -> MutexGuard<'_, State> {
+fn lock(known: &Known) -> MutexGuard<'_, Option<Arc<GrantRecord>>> {
     known.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn live(known: &Known) -> Option<Arc<GrantRecord>> {
-    match &*lock(known) {
-        State::Live(record) => Some(Arc::clone(record)),
-        State::Ended => None,
-    }
 }
 
 impl fmt::Debug for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Values").field("remembered", &self.0.len()).finish()
+        f.debug_struct("Values").field("live", &self.live.len()).field("ended", &self.ended.len()).finish()
     }
 }
 
 #[async_trait]
 impl GrantStore for Values {
     async fn load(&self, grant: &GrantRef) -> Result<Option<Arc<GrantRecord>>, Error> {
-        Ok(self.0.get(&grant.id().0).and_then(|known| live(&known)))
+        Ok(self.live.get(&grant.id().0).and_then(|known| lock(&known).clone()))
     }
 
     async fn save(&self, grant: &GrantRef, record: &Arc<GrantRecord>) -> Result<(), Error> {
-        let known = self.known(grant.id(), || State::Live(Arc::clone(record)));
-        let mut state = lock(&known);
-        if let State::Live(current) = &mut *state {
+        if !self.has_ended(grant.id())
+            && let Some(current) = lock(&self.known(grant.id(), record)).as_mut()
+        {
             *current = Arc::clone(record);
         }
         Ok(())
@@ -133,7 +140,7 @@ impl GrantStore for Values {
     }
 
     async fn session_exists(&self, grant: &GrantRef) -> Result<bool, Error> {
-        Ok(self.0.get(&grant.id().0).is_none_or(|known| live(&known).is_some()))
+        Ok(!self.has_ended(grant.id()))
     }
 
     async fn end_session(&self, grant: &GrantRef) -> Result<(), Error> {

@@ -166,6 +166,13 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         Ok(Joined(landed))
     }
 
+    /// The flights of a grant that have not landed.
+    pub(super) fn under_way(&self, grant: GrantId) -> Vec<Joined<T>> {
+        let board = self.board();
+        let flights = board.grants.get(&grant).map_or(&[][..], |slot| &slot.flights);
+        flights.iter().map(|flight| Joined(flight.landed.clone())).collect()
+    }
+
     fn board(&self) -> MutexGuard<'_, Board<T>> {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -215,6 +215,14 @@ impl Grants {
         provider.groups(token.secret()).await
     }
 
+    /// Waits for what goes on in the background.
+    pub(crate) async fn settled(&self, grant: &GrantRef) {
+        for flight in self.0.flights.under_way(grant.id()) {
+            // What came of it is in the record.
+            let _ = flight.landed().await;
+        }
+    }
+
     /// The scopes of the sign-in and of those that followed it; none if the record cannot be had.
     pub(crate) async fn scopes(&self, grant: &GrantRef) -> Vec<String> {
         let record = self.0.store.load(grant).await.ok().flatten();

@@ -247,7 +247,7 @@ impl fmt::Debug for GrantRecord {
 /// What an answer changes.
 impl GrantRecord {
     /// The next record: the same, one write later.
-    fn next(&self) -> Self {
+    pub(crate) fn next(&self) -> Self {
         Self { generation: self.generation.saturating_add(1), ..self.clone() }
     }
 

@@ -29,7 +29,7 @@ use crate::{
 
 /// A person whose sign-in was verified.
 ///
-/// Only the layer makes one. Handlers find it in the request's extensions behind protection (`Extension<User>`), or, with feature `axum`, as an extractor:
+/// Only the layer makes one, or [`WebAuth`](crate::WebAuth). Handlers find it in the request's extensions behind protection (`Extension<User>`), or, with feature `axum`, as an extractor:
 /// `User` where somebody must be signed in, `Option<User>` where nobody needs to be. Clones share one allocation.
 ///
 /// ```

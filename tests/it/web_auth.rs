@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::{Client, header::LOCATION, redirect::Policy};
 use tower_identity::{
     ConfigError, ErrorKind, IdentityConfig, ManualClock, SignInOptions, WebAuth, WebSession,
-    dev::{Consent, DevClient, DevProvider, DevProviderBuilder, Endpoint, Failure, Hold, SpoilCallback},
+    dev::{Consent, DevClient, DevProvider, DevProviderBuilder, Endpoint, Failure, Hold, RefreshTokens, SpoilCallback},
 };
 
 const HOME: &str = "http://localhost:8080";
@@ -51,7 +51,7 @@ impl Site {
 
     async fn signed_in(&self) -> WebSession {
         let mut session = WebSession::new();
-        let address = self.auth.log_in(&mut session, "/orders?open=1", &SignInOptions::new()).await.unwrap().address().to_owned();
+        let address = self.auth.log_in(&mut session, "/orders?open=1", &SignInOptions::new()).await.unwrap().address;
         let answer = self.answer(&address).await;
         let done = self.auth.complete_log_in(&mut session, &answer).await.unwrap();
         assert_eq!((done.user.subject(), done.next.as_str()), (self.provider.person("ada").unwrap().subject(), "/orders?open=1"));
@@ -93,12 +93,12 @@ async fn a_person_signs_in_gets_a_token_and_signs_out() {
     let token = site.auth.token_for_user(&mut session, ["openid"]).await.unwrap();
     assert!(!token.expose().is_empty() && !format!("{session:?}{}", session.as_str()).contains(token.expose()));
 
-    let address = site.auth.log_out(&mut session).await;
+    let address = site.auth.log_out(&mut session).address().await;
     assert!(address.starts_with(site.provider.issuer()) && address.contains("id_token_hint="), "{address}");
     assert!(session.is_empty());
     let error = site.auth.token_for_user(&mut session, ["openid"]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::SignInRequired);
-    assert_eq!(site.auth.log_out(&mut session).await, "http://localhost:8080/auth/signed-out");
+    assert_eq!(site.auth.log_out(&mut session).address().await, "http://localhost:8080/auth/signed-out");
 }
 
 /// What is kept is all that is needed.
@@ -110,7 +110,7 @@ async fn a_session_outlives_the_process() {
     assert!(after.user(&mut session).await.unwrap().is_some());
     let (first, mut second) = (stored(&session), WebSession::new());
     let begun = site.auth.log_in(&mut second, "/", &SignInOptions::new()).await.unwrap();
-    let answer = site.answer(begun.address()).await;
+    let answer = site.answer(&begun.address).await;
     assert!(after.complete_log_in(&mut second, &answer).await.is_ok(), "begun here, completed there");
     site.turn(4000);
     let mut session = first;
@@ -147,7 +147,7 @@ async fn an_answer_counts_only_in_the_browser_that_asked() {
     let site = Site::start().await;
     let (mut victim, mut attacker) = (WebSession::new(), WebSession::new());
     let asked = site.auth.log_in(&mut attacker, "/", &SignInOptions::new()).await.unwrap();
-    let answer = site.answer(asked.address()).await;
+    let answer = site.answer(&asked.address).await;
     let before = site.provider.requests(Endpoint::Token);
     let error = site.auth.complete_log_in(&mut victim, &answer).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AttemptMissing);
@@ -170,7 +170,7 @@ async fn an_answer_that_comes_twice_signs_in_once() {
     let site = Site::start().await;
     let mut session = WebSession::new();
     let asked = site.auth.log_in(&mut session, "/orders", &SignInOptions::new()).await.unwrap();
-    let answer = site.answer(asked.address()).await;
+    let answer = site.answer(&asked.address).await;
     // Two requests of the browser at the same time, each with the value as it was, and one afterwards.
     let copies = join_all((0..2).map(|_| {
         let (auth, mut session, answer) = (site.auth.clone(), session.clone(), answer.clone());
@@ -193,19 +193,19 @@ async fn a_sign_in_that_fails_leaves_everything_as_it_was() {
     let mut session = site.signed_in().await;
     site.provider.spoil_next_callback(SpoilCallback::AccessDenied);
     let asked = site.auth.log_in(&mut session, "/", &SignInOptions::new()).await.unwrap();
-    let answer = site.answer(asked.address()).await;
+    let answer = site.answer(&asked.address).await;
     assert_eq!(site.auth.complete_log_in(&mut session, &answer).await.unwrap_err().kind(), ErrorKind::AccessDenied);
     assert!(site.who(&mut session).await.is_some());
     assert_eq!(site.auth.complete_log_in(&mut session, &answer).await.unwrap_err().kind(), ErrorKind::AttemptMissing);
 
     let asked = site.auth.log_in(&mut session, "/", &SignInOptions::new()).await.unwrap();
-    let answer = site.answer(asked.address()).await;
+    let answer = site.answer(&asked.address).await;
     site.turn(600);
     assert_eq!(site.auth.complete_log_in(&mut session, &answer).await.unwrap_err().kind(), ErrorKind::AttemptExpired);
     for wrong in ["//evil.example", "https://evil.example", "/auth/callback", "javascript:alert(1)"] {
         let mut session = WebSession::new();
         let asked = site.auth.log_in(&mut session, wrong, &SignInOptions::new()).await.unwrap();
-        let answer = site.answer(asked.address()).await;
+        let answer = site.answer(&asked.address).await;
         assert_eq!(site.auth.complete_log_in(&mut session, &answer).await.unwrap().next.as_str(), "/", "{wrong}");
     }
 }
@@ -250,7 +250,7 @@ async fn who_has_signed_out_stays_signed_out() {
         async move { (auth.user(&mut session).await, session) }
     });
     held.arrived().await;
-    site.auth.log_out(&mut session).await;
+    let _ = site.auth.log_out(&mut session);
     held.release();
     let (user, mut late) = refreshing.await.unwrap();
     assert!(!matches!(user, Ok(Some(_))), "{user:?}");
@@ -262,6 +262,58 @@ async fn who_has_signed_out_stays_signed_out() {
     }
 }
 
+/// What another request has done meanwhile is not undone by one that began before.
+#[tokio::test]
+async fn a_late_sign_in_page_brings_nothing_old_back() {
+    let site = Site::start().await;
+    let session = site.signed_in().await;
+    site.turn(4000);
+    let (mut refreshed, mut late) = (session.clone(), session.clone());
+    assert!(site.who(&mut refreshed).await.is_some());
+    site.auth.log_in(&mut late, "/", &SignInOptions::new()).await.unwrap();
+    assert!(
+        site.another_process().token_for_user(&mut late, [""; 0]).await.is_ok(),
+        "the successor of the refresh token is in it"
+    );
+
+    let asked = site.auth.log_in(&mut late, "/", &SignInOptions::new()).await.unwrap();
+    let answer = site.answer(&asked.address).await;
+    let (mut copy, unchanged) = (late.clone(), late.clone());
+    site.auth.complete_log_in(&mut late, &answer).await.unwrap();
+    let mut signed_out = late.clone();
+    let _ = site.auth.log_out(&mut signed_out);
+    assert_eq!(site.auth.complete_log_in(&mut copy, &answer).await.unwrap_err().kind(), ErrorKind::SessionEnded);
+    assert_eq!(copy, unchanged);
+    site.auth.log_in(&mut late, "/", &SignInOptions::new()).await.unwrap();
+    assert!(site.another_process().user(&mut late).await.unwrap().is_none(), "nobody comes back after a restart");
+}
+
+/// Nobody is sent without a page who could not be sent a second time.
+#[tokio::test]
+async fn tokens_that_are_gone_come_back_by_a_sign_in_with_pages() {
+    let site = Site::start().await;
+    let client = DevClient::confidential(site.provider.client_id(), site.provider.client_secret());
+    let client = client.with_any_loopback_redirect().with_consent(Consent::Given).with_refresh_tokens(RefreshTokens::Never);
+    site.provider.add_client(client);
+    let mut session = site.signed_in().await;
+    site.turn(4000);
+    let error = site.auth.token_for_user(&mut session, [""; 0]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoRefreshToken);
+    let begun = site.auth.log_in_for(&mut session, "/orders", &error).await.unwrap().unwrap();
+    assert!(!begun.address.contains("prompt=none"), "{}", begun.address);
+}
+
+/// D6: in the first minutes after the ID token's end
+#[tokio::test]
+async fn what_is_refreshed_is_in_the_value() {
+    let site = Site::start().await;
+    let mut session = site.signed_in().await;
+    site.turn(3610);
+    assert!(site.who(&mut session).await.is_some());
+    site.turn(4000);
+    assert!(site.another_process().user(&mut session).await.unwrap().is_some(), "the refresh token in it is the last one");
+}
+
 #[tokio::test]
 async fn somebody_else_gets_a_session_of_their_own() {
     let site = Site::start().await;
@@ -270,7 +322,7 @@ async fn somebody_else_gets_a_session_of_their_own() {
     site.provider.sign_in_as("alan").unwrap();
     let more = SignInOptions::new().with_scopes(["mail.read"]);
     let asked = site.auth.log_in(&mut session, "/orders", &more).await.unwrap();
-    let answer = site.answer(asked.address()).await;
+    let answer = site.answer(&asked.address).await;
     let done = site.auth.complete_log_in(&mut session, &answer).await.unwrap();
     assert_eq!((done.user.subject(), done.next.as_str()), (site.provider.person("alan").unwrap().subject(), "/"));
     assert_eq!(site.who(&mut copy).await, None, "the session before is over");
@@ -284,7 +336,7 @@ async fn what_a_token_lacks_is_asked_for_and_comes_back_to_the_page() {
     let error = site.auth.token_for_user(&mut session, ["mail.read"]).await.unwrap_err();
     assert_eq!((error.kind(), error.scopes()), (ErrorKind::InteractionRequired, &["mail.read".to_owned()][..]));
     let begun = site.auth.log_in_for(&mut session, "/mail?folder=1", &error).await.unwrap().unwrap();
-    let answer = site.answer(begun.address()).await;
+    let answer = site.answer(&begun.address).await;
     let done = site.auth.complete_log_in(&mut session, &answer).await.unwrap();
     assert_eq!(done.next.as_str(), "/mail?folder=1");
     let token = site.auth.token_for_user(&mut session, ["mail.read"]).await.unwrap();
@@ -299,10 +351,10 @@ async fn what_a_token_lacks_is_asked_for_and_comes_back_to_the_page() {
     assert!(site.auth.log_in_for(&mut session, "/", &error).await.unwrap().is_none(), "{error}");
     site.provider.stop_failing(Endpoint::Token);
     // Nobody is signed in any more: a sign-in that asks for it at once.
-    site.auth.log_out(&mut session).await;
+    let _ = site.auth.log_out(&mut session);
     let error = site.auth.token_for_user(&mut session, ["mail.read"]).await.unwrap_err();
     let begun = site.auth.log_in_for(&mut session, "/mail", &error).await.unwrap().unwrap();
-    assert!(begun.address().contains("mail.read") && !format!("{begun:?}").contains("state"), "{}", begun.address());
+    assert!(begun.address.contains("mail.read") && !format!("{begun:?}").contains("state"), "{}", &begun.address);
 }
 
 #[tokio::test]
