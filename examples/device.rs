@@ -38,14 +38,15 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     };
     let scopes: Vec<String> = std::env::args().skip(1).collect();
     let client = Client::new(config)?;
-    let flow = client.begin_device(&scopes).await?;
+    let request = TokenRequest::new(&scopes)?;
+    let flow = client.begin_device(&request).await?;
     println!("{}", flow.message());
     let acquired = client.complete_device(flow).await?;
     let account = acquired.account().ok_or("the provider did not say who signed in")?;
     println!("hello {}", account.username().unwrap_or_else(|| account.subject()));
 
     // From now on nobody has to be asked.
-    match client.acquire_silent(account, &TokenRequest::new(&scopes)?).await? {
+    match client.acquire_silent(account, &request).await? {
         Silent::Token(token) => println!("a token until {}", token.expires_at().as_seconds()),
         Silent::Refused(error) => println!("sign in again: {error}"),
         _ => println!("sign in again"),

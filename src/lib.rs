@@ -8,6 +8,7 @@
 //! - [`require_login`] guards a part of an application, also by role; [`Challenge`] asks for another sign-in from inside a handler.
 //! - [`WebAuth`] signs people in where there is no Tower, over a value that the application stores.
 //! - [`client`] gets tokens without any web application: for daemons, devices, command lines.
+//! - [`StoredCaches`] keeps what a client obtains in any store of the `tower-sessions` family.
 //! - [`outgoing`] calls APIs with the token that is for them.
 //! - [`Error`] has a stable reason code, one message for the person and one for the log; passed on from a handler it becomes the sign-in that mends it.
 //!
@@ -97,7 +98,7 @@ pub use layer::IdentityLayer;
 pub use protocol::{CheckReport, HttpClient, HttpError, HttpFuture, ReqwestClient};
 pub use secret::Secret;
 pub use service::IdentityService;
-pub use session::WebSession;
+pub use session::{StoredCaches, WebSession};
 #[cfg(feature = "redis")]
 pub use tokens::RedisLock;
 pub use tokens::{AccessToken, RefreshLock, TokenSource};

@@ -2,12 +2,15 @@
 
 use std::fmt;
 
-use super::{Account, core::Client};
+use super::{
+    Account,
+    core::{Client, SigningIn},
+};
 use crate::{
     error::{Error, ErrorKind},
     protocol::{ClientInfo, IdTokenExpectation, Nonce, TokenAnswer},
     secret::Secret,
-    tokens::{AccessToken, CacheLimits, GrantRecord, Identity, Issued, Person, Scopes, TokenRequest},
+    tokens::{AccessToken, CacheLimits, GrantRecord, Identity, Issued, Person},
 };
 
 /// Tokens of a person, verified and kept.
@@ -36,6 +39,11 @@ impl Acquired {
     #[must_use]
     pub fn refresh_token(&self) -> Option<&Secret> {
         self.refresh_token.as_ref()
+    }
+
+    /// The same sign-in with another access token.
+    pub(super) fn with_token(&self, token: AccessToken) -> Self {
+        Self { token: Some(token), ..self.clone() }
     }
 
     /// The claims of the verified ID token.
@@ -73,16 +81,17 @@ impl Client {
         IdTokenExpectation { acr: self.shared().provider.config().required_acr(), ..IdTokenExpectation::default() }
     }
 
-    /// Verifies and keeps what the provider gave for these scopes.
+    /// Verifies and keeps what the provider gave.
     ///
     /// What was kept of the account before stays, as long as it is valid: other scopes' tokens, and the refresh token if the answer has none.
     pub(super) async fn take(
         &self,
         answer: &TokenAnswer,
-        scopes: &Scopes,
+        signing_in: &SigningIn,
         expectation: IdTokenExpectation<'_>,
     ) -> Result<Acquired, Error> {
         let shared = self.shared();
+        let SigningIn { provider, request, .. } = signing_in;
         let now = shared.clock.now();
         let Some(id_token) = &answer.id_token else {
             // At a refresh there need not be one (OpenID Connect Core section 12.2).
@@ -95,19 +104,19 @@ impl Client {
                     "the token answer has no ID token, which would say how and when the person signed in",
                 ));
             }
-            let token = AccessToken::not_kept(&TokenRequest::of_scopes(scopes.clone()), issued(answer), now);
+            let token = AccessToken::not_kept(request, issued(answer), now);
             return Ok(Acquired { account: None, token, claims: None, refresh_token: answer.refresh_token.clone() });
         };
-        let is_microsoft = shared.provider.config().authority().is_microsoft();
+        let is_microsoft = provider.authority().is_microsoft();
         let client_info = answer.client_info.as_deref().filter(|_| is_microsoft).and_then(ClientInfo::parse);
         let expectation = IdTokenExpectation {
             access_token: answer.access_token.as_ref().map(Secret::expose),
             client_info: client_info.as_ref(),
             ..expectation
         };
-        let token = shared.provider.verify_id_token(id_token.expose(), &expectation).await?;
+        let token = provider.verify_id_token(id_token.expose(), &expectation).await?;
         let account = Account::of(&token, client_info.as_ref());
-        let claims = shared.provider.claims(&token, answer.access_token.as_ref()).await?;
+        let claims = provider.claims(&token, answer.access_token.as_ref()).await?;
         let person = Person {
             iss: token.iss().to_owned(),
             sub: token.sub().to_owned(),
@@ -117,13 +126,12 @@ impl Client {
         let text: Box<str> = claims.get().into();
         let identity = Identity { id_token: token.raw().into(), claims, person, expires_at: token.exp() };
         let limits = CacheLimits::default();
-        let record = GrantRecord::at_sign_in(&identity, scopes.clone(), issued(answer), limits, now);
+        let (record, access_token) = GrantRecord::of_sign_in(request, &identity, issued(answer), limits, now);
         let partition = account.partition();
         let record = match shared.partitions.record(&partition) {
             Some(earlier) => record.after(&earlier, limits, now),
             None => record,
         };
-        let access_token = record.sign_in_token();
         shared.partitions.put(&partition, account.to_raw()?, record)?;
         Ok(Acquired { account: Some(Box::new(account)), token: access_token, claims: Some(text), refresh_token: None })
     }

@@ -1,6 +1,7 @@
 //! Tokens of the application itself, and of somebody who called it.
 
 use aws_lc_rs::digest::{self, SHA256};
+use serde_json::{Map, Value};
 
 use super::core::{APPS, ASSERTIONS, Client};
 use crate::{
@@ -78,13 +79,14 @@ impl Client {
     /// - `RequestInvalid`: no scope and no resource is asked for, or the assertion is empty;
     /// - `NotConfigured`: the application has no credential; or the authority stands for several tenants (`common`, `organizations`) and the request does not name the caller's;
     /// - `InteractionRequired`: the caller has to sign in with the claims in [`Error::provider`]; hand them on as a challenge;
-    /// - `InvalidGrant` if the assertion is over, and what else the provider answers; `CredentialUnavailable`, `ProviderUnreachable`.
+    /// - `InvalidGrant` if the assertion is over, or at Entra ID plainly one of version 1.0 or for another application, which is not sent; and what else the provider answers; `CredentialUnavailable`, `ProviderUnreachable`.
     pub async fn on_behalf_of(&self, assertion: &Secret, request: &TokenRequest) -> Result<AccessToken, Error> {
         let shared = self.shared();
         self.check_application(request)?;
         if assertion.is_empty() {
             return Err(Error::new(ErrorKind::RequestInvalid, "there is no assertion to act on"));
         }
+        self.check_assertion(assertion).map_err(|error| error.for_token(Whose::Caller, request.scopes()))?;
         let digest = fingerprint(assertion);
         let ends = end_of(assertion).unwrap_or_else(|| shared.clock.now() + UNSTATED_LIFE);
         let grant = shared.partitions.find_or_insert(&format!("{ASSERTIONS}{digest}"), Some(ends), || {
@@ -92,6 +94,29 @@ impl Client {
         })?;
         let asked = shared.assertions.access_token(&grant, request).await;
         asked.map_err(|error| error.for_token(Whose::Caller, request.scopes()))
+    }
+
+    /// Refuses what Entra would not take, as far as an assertion can be read; what it says is not verified here.
+    fn check_assertion(&self, assertion: &Secret) -> Result<(), Error> {
+        let config = self.config();
+        let Some(claims) = claims_of(assertion).filter(|_| config.authority().is_entra()) else { return Ok(()) };
+        let refused = |detail| Err(Error::new(ErrorKind::InvalidGrant, detail));
+        if claims.get("ver").and_then(Value::as_str) == Some("1.0") {
+            return refused(
+                "the assertion is an access token of version 1.0: set `requestedAccessTokenVersion` to 2 in the manifest of this application's registration",
+            );
+        }
+        let is_ours = |audience: &Value| {
+            let audience = audience.as_str().unwrap_or_default();
+            audience.strip_prefix("api://").unwrap_or(audience).eq_ignore_ascii_case(config.client_id())
+                || config.trusted_audiences().iter().any(|trusted| trusted == audience)
+        };
+        match claims.get("aud") {
+            Some(Value::Array(audiences)) if audiences.iter().any(is_ours) => Ok(()),
+            Some(audience) if is_ours(audience) => Ok(()),
+            None => Ok(()),
+            Some(_) => refused("the assertion is an access token for another application: it is not sent on"),
+        }
     }
 
     fn check_application(&self, request: &TokenRequest) -> Result<(), Error> {
@@ -130,7 +155,12 @@ pub(super) fn fingerprint(secret: &Secret) -> String {
 
 /// When a JWT says that it ends. Nothing in it is believed beyond how long to remember it.
 fn end_of(jwt: &Secret) -> Option<UnixTime> {
-    let claims = from_base64url(jwt.expose().split('.').nth(1)?)?;
-    let exp = serde_json::from_slice::<serde_json::Value>(&claims).ok()?.get("exp")?.as_i64()?;
-    Some(UnixTime::from_seconds(exp))
+    Some(UnixTime::from_seconds(claims_of(jwt)?.get("exp")?.as_i64()?))
+}
+
+/// What a JWT says, unverified; `None` for a token that nobody but its provider reads.
+fn claims_of(jwt: &Secret) -> Option<Map<String, Value>> {
+    let mut parts = jwt.expose().split('.');
+    let (_, claims, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else { return None };
+    serde_json::from_slice(&from_base64url(claims)?).ok()
 }

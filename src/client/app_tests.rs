@@ -175,3 +175,40 @@ async fn a_callers_claims_challenge_is_handed_on() {
     let error = world.client.on_behalf_of(&"a.b.c".into(), &asks("x")).await.unwrap_err();
     assert_eq!((error.kind(), error.provider().unwrap().claims.as_deref()), (ErrorKind::InteractionRequired, Some(claims)));
 }
+
+/// C-381
+#[tokio::test]
+async fn an_assertion_that_is_plainly_no_good_is_not_sent() {
+    let jwt = |claims: Value| Secret::from(format!("{}.{}.c2ln", base64url(b"{}"), base64url(claims.to_string().as_bytes())));
+    let world = World::entra(TENANT, |config| config.add_trusted_audience("https://api.contoso.com"));
+    for refused in [
+        json!({"ver": "1.0", "aud": CLIENT_ID}),
+        json!({"ver": "1.0", "aud": format!("api://{CLIENT_ID}")}),
+        json!({"ver": "2.0", "aud": OTHER_TENANT}),
+        json!({"aud": "https://graph.microsoft.com"}),
+        json!({"ver": "2.0", "aud": ["00000003-0000-0000-c000-000000000000"]}),
+        json!({"ver": "2.0", "aud": 7}),
+    ] {
+        let error = world.client.on_behalf_of(&jwt(refused.clone()), &asks(GRAPH)).await.unwrap_err();
+        assert_eq!((error.kind(), world.calls()), (ErrorKind::InvalidGrant, 0), "{refused}");
+    }
+    for (number, sent) in [
+        jwt(json!({"ver": "2.0", "aud": CLIENT_ID})),
+        jwt(json!({"aud": [format!("api://{CLIENT_ID}"), "other"]})),
+        jwt(json!({"aud": "https://api.contoso.com"})),
+        jwt(json!({"sub": "somebody"})),
+        // Opaque, encrypted, or not for us to read.
+        "an opaque one".into(),
+        "a.b.c.d.e".into(),
+        "a.!.c".into(),
+    ]
+    .iter()
+    .enumerate()
+    {
+        world.client.on_behalf_of(sent, &asks(GRAPH)).await.unwrap();
+        assert_eq!(world.calls(), number + 1);
+    }
+    // Elsewhere an audience can be any name of the API.
+    let world = World::new();
+    world.client.on_behalf_of(&jwt(json!({"ver": "1.0", "aud": "https://api.example"})), &asks("x")).await.unwrap();
+}

@@ -4,17 +4,21 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Acquired, core::Client};
+use super::{
+    Acquired,
+    core::{Client, SigningIn},
+    stored_request::StoredRequest,
+};
 use crate::{
     clock::UnixTime,
     config::{ResponseMode, SignInOptions},
     error::{Error, ErrorKind},
     protocol::{
-        Asked, AuthorizationRequest, CallbackParameters, Grant, IdTokenExpectation, Nonce, claims_request, code_challenge,
+        AuthorizationRequest, CallbackParameters, Grant, IdTokenExpectation, Nonce, claims_request, code_challenge,
         merged_claims, of_first_resource,
     },
     secret::{self, Secret, base64url, random},
-    tokens::Scopes,
+    tokens::TokenRequest,
 };
 
 /// A sign-in that was begun: where to send the person, and what the answer will be held to.
@@ -36,8 +40,8 @@ pub struct AuthorizationFlow {
     verifier: Secret,
     #[serde(rename = "r")]
     redirect_uri: String,
-    #[serde(rename = "c")]
-    scopes: Scopes,
+    #[serde(flatten)]
+    request: StoredRequest,
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
     max_age: Option<Duration>,
     #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
@@ -77,7 +81,7 @@ impl fmt::Debug for AuthorizationFlow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthorizationFlow")
             .field("redirect_uri", &self.redirect_uri)
-            .field("scopes", &self.scopes)
+            .field("scopes", self.request.scopes())
             .field("expires_at", &self.expires_at)
             .finish_non_exhaustive()
     }
@@ -98,12 +102,15 @@ pub struct BareCode {
     verifier: Option<Secret>,
     nonce: Option<Secret>,
     scopes: Vec<String>,
+    tenant: Option<String>,
+    resource: Option<String>,
 }
 
 impl BareCode {
     /// The code, and the redirect address that it was sent to.
     pub fn new(code: impl Into<Secret>, redirect_uri: impl Into<String>) -> Self {
-        Self { code: code.into(), redirect_uri: redirect_uri.into(), verifier: None, nonce: None, scopes: Vec::new() }
+        let (code, redirect_uri) = (code.into(), redirect_uri.into());
+        Self { code, redirect_uri, verifier: None, nonce: None, scopes: Vec::new(), tenant: None, resource: None }
     }
 
     /// The verifier of the code challenge that was sent. The default is none, for a request without PKCE.
@@ -128,6 +135,22 @@ impl BareCode {
     }
 }
 
+impl BareCode {
+    /// The tenant that was asked for, by its GUID, where the authority stands for many. The default is whichever the person is in.
+    #[must_use]
+    pub fn with_tenant(mut self, tenant: impl Into<String>) -> Self {
+        self.tenant = Some(tenant.into());
+        self
+    }
+
+    /// The resource that was asked for (RFC 8707). The default is none.
+    #[must_use]
+    pub fn with_resource(mut self, resource: impl Into<String>) -> Self {
+        self.resource = Some(resource.into());
+        self
+    }
+}
+
 impl fmt::Debug for BareCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BareCode").field("redirect_uri", &self.redirect_uri).finish_non_exhaustive()
@@ -136,6 +159,8 @@ impl fmt::Debug for BareCode {
 
 impl Client {
     /// Begins a sign-in that comes back to `redirect_uri`, which is registered at the provider. PKCE, `state` and `nonce` are always part of it.
+    ///
+    /// [`SignInOptions`] say the rest: scopes, claims, the tenant; a resource (RFC 8707) by [`add_parameter`](SignInOptions::add_parameter), and if it is one, the token is for it.
     ///
     /// # Errors
     ///
@@ -147,14 +172,14 @@ impl Client {
         let shared = self.shared();
         let config = shared.provider.config();
         let options = options.over(config.sign_in());
-        let scopes = self.with_openid_scopes(&Scopes::asked(&options.scopes)?)?;
+        let request = request_of(&options)?;
         Ok(AuthorizationFlow {
             address,
             state,
             nonce,
             verifier,
             redirect_uri: redirect_uri.to_owned(),
-            scopes,
+            request: StoredRequest::of(&request),
             max_age: options.max_age,
             auth_context: options.auth_context,
             client_id: config.client_id().to_owned(),
@@ -186,7 +211,8 @@ impl Client {
         if flow.expires_at <= self.shared().clock.now() {
             return Err(Error::new(ErrorKind::AttemptExpired, "the answer came more than ten minutes after the start"));
         }
-        let code = parameters.check(&flow.state, &*provider.metadata().await?, provider.config().authority())?;
+        let signing_in = self.signing_in(&flow.request.request())?;
+        let code = parameters.check(&flow.state, &*signing_in.provider.metadata().await?, signing_in.provider.authority())?;
         let (client, flow) = (self.clone(), flow.clone());
         self.to_the_end(async move {
             let grant = Grant::Code { code: code.secret(), verifier: Some(&flow.verifier), redirect_uri: &flow.redirect_uri };
@@ -196,7 +222,7 @@ impl Client {
                 auth_context: flow.auth_context.as_deref(),
                 ..client.required()
             };
-            client.redeem(grant, &flow.scopes, expectation).await
+            client.redeem(grant, &signing_in, expectation).await
         })
         .await
     }
@@ -217,10 +243,10 @@ impl Client {
         verifier: &Secret,
         options: &SignInOptions,
     ) -> Result<String, Error> {
-        let provider = &self.shared().provider;
-        let config = provider.config();
+        let config = self.config();
         let refused = |detail: String| Error::new(ErrorKind::RequestInvalid, detail);
         let mut options = options.over(config.sign_in());
+        let provider = self.provider_in(options.tenant.take().as_deref())?;
         options.check().map_err(|error| refused(error.to_string()))?;
         if url::Url::parse(redirect_uri).is_err() {
             return Err(refused("the redirect address is not a URL".into()));
@@ -257,26 +283,37 @@ impl Client {
     ///
     /// Nobody has checked here whose browser brought the code. Use [`complete`](Self::complete) where the sign-in began here.
     pub async fn redeem_code(&self, code: &BareCode) -> Result<Acquired, Error> {
-        let scopes = self.with_openid_scopes(&Scopes::asked(&code.scopes)?)?;
+        let mut request = TokenRequest::new(&code.scopes)?;
+        if let Some(tenant) = &code.tenant {
+            request = request.with_tenant(tenant);
+        }
+        if let Some(resource) = &code.resource {
+            request = request.with_resource(resource);
+        }
+        let signing_in = self.signing_in(&request)?;
         let (client, code) = (self.clone(), code.clone());
         self.to_the_end(async move {
             let grant = Grant::Code { code: &code.code, verifier: code.verifier.as_ref(), redirect_uri: &code.redirect_uri };
             let nonce = code.nonce.as_ref().map_or(Nonce::NotSent, |nonce| Nonce::Sent(nonce.expose()));
-            client.redeem(grant, &scopes, IdTokenExpectation { nonce, ..client.required() }).await
+            client.redeem(grant, &signing_in, IdTokenExpectation { nonce, ..client.required() }).await
         })
         .await
     }
 
     /// A code is for what was asked for; only Entra wants to be told again, for one resource (AADSTS28000). Tokens for the others come by refresh.
-    async fn redeem(&self, grant: Grant<'_>, scopes: &Scopes, expectation: IdTokenExpectation<'_>) -> Result<Acquired, Error> {
-        let claims = self.own_claims()?;
-        let provider = &self.shared().provider;
-        let again = if provider.config().authority().is_microsoft() {
-            of_first_resource(&scopes.iter().collect::<Vec<_>>()).join(" ")
+    async fn redeem(
+        &self,
+        grant: Grant<'_>,
+        signing_in: &SigningIn,
+        expectation: IdTokenExpectation<'_>,
+    ) -> Result<Acquired, Error> {
+        let provider = &signing_in.provider;
+        let again = if provider.authority().is_microsoft() {
+            of_first_resource(&signing_in.request.scopes().collect::<Vec<_>>()).join(" ")
         } else {
             String::new()
         };
-        let answer = provider.tokens(grant, &Asked { scopes: &again, resource: None, claims: claims.as_deref() }).await?;
+        let answer = provider.tokens(grant, &signing_in.asked(&again)).await?;
         // No configuration leaves `openid` out.
         if answer.id_token.is_none() {
             return Err(Error::new(
@@ -284,6 +321,23 @@ impl Client {
                 "the token answer has no ID token, although `openid` is asked for (OpenID Connect Core section 3.1.3.3)",
             ));
         }
-        self.take(&answer, scopes, expectation).await
+        self.take(&answer, signing_in, expectation).await
     }
+}
+
+/// What a sign-in with these options brings. Of several resources the provider chooses one.
+fn request_of(options: &SignInOptions) -> Result<TokenRequest, Error> {
+    let mut request = TokenRequest::new(&options.scopes)?;
+    if let Some(tenant) = &options.tenant {
+        request = request.with_tenant(tenant);
+    }
+    let mut resources = options.parameters.iter().filter(|(name, _)| name == "resource").map(|(_, value)| value);
+    if let (Some(resource), None) = (resources.next(), resources.next()) {
+        request = request.with_resource(resource);
+    }
+    // At the token endpoint they are asked for as the API's, which makes no other entry of the token.
+    if let Some(claims) = &options.claims {
+        request = request.with_challenge(claims);
+    }
+    Ok(request)
 }

@@ -125,7 +125,7 @@ async fn an_answer_without_an_id_token_is_no_sign_in() {
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::TokenResponseInvalid);
 
     world.next_is(200, bare.clone());
-    let tokens = world.client.acquire_by_password("ada", &"pa55".into(), ["api"]).await.unwrap();
+    let tokens = world.client.acquire_by_password("ada", &"pa55".into(), &asks("api")).await.unwrap();
     assert!(tokens.account().is_none() && tokens.token().unwrap().expose() == "bare");
 }
 
@@ -251,4 +251,74 @@ async fn a_second_sign_in_adds_to_the_first() {
     }
     assert_eq!(world.calls(), 2, "both tokens are there");
     assert_eq!(world.clock.now(), UnixTime::from_seconds(NOW.as_seconds()));
+}
+
+/// What a sign-in may be told: the claims of an API's challenge, a resource, and a tenant where there are many.
+#[tokio::test]
+async fn claims_resource_and_tenant_go_to_the_provider_and_to_the_token() {
+    let claims = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
+    let world = World::new();
+    let options = SignInOptions::new().with_scopes(["api"]).with_claims(claims).add_parameter("resource", "https://api.example");
+    let begun = world.client.initiate(CALLBACK, &options).await.unwrap();
+    let (sent, nonce) = (parameter(begun.address(), "claims"), parameter(begun.address(), "nonce"));
+    assert_eq!((sent.as_str(), parameter(begun.address(), "resource").as_str()), (claims, "https://api.example"));
+    let begun: AuthorizationFlow = serde_json::from_str(&serde_json::to_string(&begun).unwrap()).unwrap();
+    world.next(move |_| answer(200, person("ada", |claims| claims["nonce"] = json!(nonce))));
+    let ada = world.client.complete(&begun, &format!("code=c&state={}", begun.state())).await.unwrap();
+    assert_eq!((world.last()["resource"].as_str(), world.last()["claims"].as_str()), ("https://api.example", claims));
+    // The token is for that resource, and for no request without it.
+    let asked = async |request: TokenRequest| {
+        world.client.acquire_silent(ada.account().unwrap(), &request).await.unwrap().token().unwrap().expose().to_owned()
+    };
+    assert_eq!(asked(asks("api").with_resource("https://api.example")).await, "access-of-ada");
+    assert_ne!(asked(asks("api")).await, "access-of-ada");
+
+    for broken in ["", "[]", "{", "claims"] {
+        let refused = world.client.initiate(CALLBACK, &SignInOptions::new().with_claims(broken)).await;
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::RequestInvalid, "{broken}");
+    }
+    let refused = world.client.initiate(CALLBACK, &SignInOptions::new().with_tenant(TENANT)).await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::RequestInvalid, "a provider without tenants");
+    let configured = IdentityConfig::new(Authority::oidc(ISSUER).unwrap(), CLIENT_ID)
+        .with_credential(ClientCredential::secret("s3cr3t"))
+        .with_sign_in(SignInOptions::new().with_tenant(TENANT));
+    assert!(Client::new(configured).unwrap_err().to_string().contains("tenant"));
+}
+
+/// D18: signed in at `common`, the account is one of its tenant and is refreshed there; other tenants only when they are asked for.
+#[tokio::test]
+async fn after_a_sign_in_for_many_tenants_the_account_is_one_of_its_own() {
+    let claims_of = |nonce: String, tenant: &'static str| {
+        move |claims: &mut Value| {
+            claims["nonce"] = json!(nonce);
+            claims["iss"] = json!(format!("https://login.microsoftonline.com/{tenant}/v2.0"));
+            claims["tid"] = json!(tenant);
+            claims["ver"] = json!("2.0");
+        }
+    };
+    let paths = |world: &World| world.seen.lock().unwrap().iter().map(|(path, _)| path.clone()).collect::<Vec<_>>();
+    for chosen in [None, Some(TENANT)] {
+        let world = World::entra("organizations", |config| config.with_tenants([TENANT]).unwrap());
+        let mut options = SignInOptions::new();
+        if let Some(tenant) = chosen {
+            options = options.with_tenant(tenant);
+        }
+        let begun = world.client.initiate(CALLBACK, &options).await.unwrap();
+        let at = chosen.unwrap_or("organizations");
+        assert!(begun.address().starts_with(&format!("https://login.microsoftonline.com/{at}/")), "{}", begun.address());
+        let nonce = parameter(begun.address(), "nonce");
+        world.next(move |_| answer(200, person("ada", claims_of(nonce, TENANT))));
+        let ada = world.client.complete(&begun, &format!("code=c&state={}", begun.state())).await.unwrap();
+        let token = async |request: TokenRequest| world.client.acquire_silent(ada.account().unwrap(), &request).await;
+        token(asks("x")).await.unwrap().token().unwrap();
+        assert_eq!(paths(&world), [at, TENANT].map(|tenant| format!("/{tenant}/oauth2/v2.0/token")));
+        let Silent::Refused(error) = token(asks("x").with_tenant(OTHER_TENANT)).await.unwrap() else { panic!("allowed") };
+        assert_eq!((error.kind(), world.calls()), (ErrorKind::TenantNotAllowed, 2));
+    }
+    let world = World::entra("common", IdentityConfig::with_any_tenant);
+    let begun = world.client.initiate(CALLBACK, &SignInOptions::new().with_tenant(OTHER_TENANT)).await.unwrap();
+    let nonce = parameter(begun.address(), "nonce");
+    world.next(move |_| answer(200, person("ada", claims_of(nonce, TENANT))));
+    let elsewhere = world.client.complete(&begun, &format!("code=c&state={}", begun.state())).await;
+    assert_eq!(elsewhere.unwrap_err().kind(), ErrorKind::TokenIssuer, "another tenant than was asked for");
 }

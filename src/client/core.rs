@@ -7,14 +7,15 @@ use tracing::Instrument as _;
 use super::{
     Account,
     refreshers::{ForApp, ForUser, OnBehalf},
+    silent::Imports,
 };
 use crate::{
-    clock::{Clock, SystemClock},
-    config::IdentityConfig,
+    clock::{Clock, SystemClock, UnixTime},
+    config::{IdentityConfig, ValidConfig},
     error::{ConfigError, Error, ErrorKind},
-    protocol::{HttpClient, Provider, ReqwestClient, merged_claims},
+    protocol::{Asked, HttpClient, Provider, ReqwestClient, merged_claims},
     secret::Secret,
-    tokens::{CacheLimits, CacheOwner, Grants, Partitions, Scopes, Tasks, Tokio},
+    tokens::{CacheLimits, CacheOwner, Grants, Partitions, Scopes, Tasks, TokenRequest, Tokio},
 };
 
 /// How the names of partitions begin: those of accounts, of the application in one tenant, of one assertion, of one imported refresh token.
@@ -27,6 +28,36 @@ pub(super) const IMPORTS: &str = "i:";
 #[derive(Clone)]
 pub struct Client(Arc<Shared>);
 
+/// What is sent for a sign-in, and to whom.
+#[derive(Clone)]
+pub(super) struct SigningIn {
+    pub(super) provider: Provider,
+    /// With the scopes of the sign-in itself.
+    pub(super) request: TokenRequest,
+    pub(super) claims: Option<String>,
+}
+
+impl SigningIn {
+    /// What is asked for, with these scopes.
+    pub(super) fn asked<'a>(&'a self, scopes: &'a str) -> Asked<'a> {
+        Asked { scopes, resource: self.request.resource(), claims: self.claims.as_deref() }
+    }
+}
+
+/// Until when a cache is of use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum CacheEnd {
+    /// Nothing is in it that lasts.
+    Empty,
+    /// The last that is in it ends then.
+    At(UnixTime),
+    /// Something in it can be renewed.
+    Open,
+}
+
+/// Partitions without an end have one that is later than this.
+const FAR: UnixTime = UnixTime::from_seconds(i64::MAX / 2);
+
 /// What the parts of the client work with.
 pub(super) struct Shared {
     pub(super) provider: Provider,
@@ -36,6 +67,8 @@ pub(super) struct Shared {
     pub(super) apps: Grants,
     pub(super) assertions: Grants,
     pub(super) tasks: Arc<dyn Tasks>,
+    /// Imports that are under way, each with what the first of them brought.
+    pub(super) imports: Imports,
 }
 
 impl Client {
@@ -64,7 +97,7 @@ impl Client {
         let users = grants(Arc::new(ForUser(provider.clone())));
         let apps = grants(Arc::new(ForApp(provider.clone())));
         let assertions = grants(Arc::new(OnBehalf(provider.clone())));
-        Self(Arc::new(Shared { provider, clock, users, apps, assertions, tasks, partitions }))
+        Self(Arc::new(Shared { provider, clock, users, apps, assertions, tasks, imports: Imports::default(), partitions }))
     }
 
     /// Sends requests by another client, for example through a proxy. The default is a [`ReqwestClient`]. It belongs right after [`new`](Self::new): what was kept is gone.
@@ -145,24 +178,15 @@ impl Client {
 
     /// Everything that is kept, as one text: for a file, a database, an entry of any store.
     ///
+    /// [`StoredCaches`](crate::StoredCaches) does that with any store of the `tower-sessions` family, sealed.
+    ///
     /// ```
-    /// use std::{collections::HashMap, error::Error};
-    /// use time::{Duration, OffsetDateTime};
-    /// use tower_identity::{Secret, client::Client};
-    /// use tower_sessions_core::{SessionStore, session::{Id, Record}};
+    /// use tower_identity::client::Client;
     ///
-    /// /// Keeps the cache in any store of tower-sessions, encrypted as the application does that.
-    /// async fn keep(client: &Client, store: &dyn SessionStore, id: Id, encrypt: fn(&str) -> String) -> Result<(), Box<dyn Error>> {
-    ///     let data = HashMap::from([("tokens".to_owned(), encrypt(client.export_cache()?.expose()).into())]);
-    ///     store.save(&Record { id, data, expiry_date: OffsetDateTime::now_utc() + Duration::days(1) }).await?;
+    /// /// Keeps the cache in a file that nobody else may read, encrypted as the application does that.
+    /// fn keep(client: &Client, file: &std::path::Path, encrypt: fn(&str) -> Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
+    ///     std::fs::write(file, encrypt(client.export_cache()?.expose()))?;
     ///     Ok(())
-    /// }
-    ///
-    /// /// Says whether there was one.
-    /// async fn fetch(client: &Client, store: &dyn SessionStore, id: Id, decrypt: fn(&str) -> Secret) -> Result<bool, Box<dyn Error>> {
-    ///     let record = store.load(&id).await?;
-    ///     let text = record.as_ref().and_then(|record| record.data.get("tokens")?.as_str());
-    ///     Ok(text.is_some_and(|text| client.import_cache(&decrypt(text))))
     /// }
     /// ```
     ///
@@ -200,9 +224,73 @@ impl Client {
         Scopes::asked(self.0.provider.config().openid_scopes().iter().map(String::as_str).chain(scopes.iter()))
     }
 
-    /// What the client itself always asks for.
-    pub(super) fn own_claims(&self) -> Result<Option<String>, Error> {
-        merged_claims(self.0.provider.config().client_capabilities(), None, None)
+    /// What a sign-in asks for that was asked to bring this.
+    pub(super) fn signing_in(&self, request: &TokenRequest) -> Result<SigningIn, Error> {
+        let shared = self.shared();
+        let capabilities = shared.provider.config().client_capabilities();
+        let claims = merged_claims(capabilities, request.client_claims(), request.challenge())?;
+        let scopes = self.with_openid_scopes(&Scopes::asked(request.scopes())?)?;
+        Ok(SigningIn { provider: self.provider_in(request.tenant())?, request: request.signing_in_with(scopes), claims })
+    }
+
+    /// The provider in the tenant that a sign-in is asked for in.
+    ///
+    /// # Errors
+    ///
+    /// `RequestInvalid`: the authority is that of another tenant, or of none; `TenantNotAllowed`.
+    pub(super) fn provider_in(&self, tenant: Option<&str>) -> Result<Provider, Error> {
+        let provider = &self.0.provider;
+        match tenant {
+            None => Ok(provider.clone()),
+            Some(tenant) if provider.authority().is_multi_tenant() || provider.authority().is_tenant(tenant) => {
+                provider.in_tenant(tenant)
+            }
+            Some(_) => Err(Error::new(
+                ErrorKind::RequestInvalid,
+                "a sign-in names a tenant where the authority stands for many (`common`, `organizations`); otherwise it is the authority's",
+            )),
+        }
+    }
+
+    pub(crate) fn config(&self) -> &ValidConfig {
+        self.0.provider.config()
+    }
+
+    pub(crate) fn now(&self) -> UnixTime {
+        self.0.clock.now()
+    }
+
+    /// A client of the same application with a cache of its own, whose work is done by these tasks.
+    pub(crate) fn with_own_cache(&self, tasks: Arc<dyn Tasks>) -> Self {
+        Self::of(self.0.provider.clone(), Arc::clone(&self.0.clock), tasks)
+    }
+
+    /// Takes over from what was exported what is newer than what is kept, or missing from it; says whether it could be read.
+    pub(crate) fn merge_cache(&self, exported: &Secret) -> bool {
+        self.0.partitions.merge(&self.owner(), exported.expose())
+    }
+
+    /// Removes everything that is kept.
+    pub(crate) fn clear_cache(&self) {
+        self.0.partitions.remove_all("");
+    }
+
+    /// Until when what is kept is of use.
+    pub(crate) fn cache_end(&self) -> CacheEnd {
+        let now = self.now();
+        let mut all = CacheEnd::Empty;
+        self.0.partitions.each(|name, ends, record| {
+            let is_renewed = [USERS, IMPORTS].iter().any(|kind| name.starts_with(kind)) && record.refresh_token().is_some();
+            let end = match record.last_end() {
+                _ if is_renewed => ends,
+                Some(end) => end.min(ends),
+                None => return,
+            };
+            if end > now {
+                all = all.max(if is_renewed && end >= FAR { CacheEnd::Open } else { CacheEnd::At(end) });
+            }
+        });
+        all
     }
 }
 

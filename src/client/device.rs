@@ -1,19 +1,25 @@
 //! Sign-in on another device (RFC 8628).
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Acquired, core::Client};
+use super::{Acquired, core::Client, stored_request::StoredRequest};
 use crate::{
     clock::UnixTime,
     error::{Error, ErrorKind, ProviderError},
-    protocol::{Asked, DeviceAnswer, Grant, Pace},
+    protocol::{DeviceAnswer, Grant, Pace},
     secret::{self, Secret},
-    tokens::Scopes,
+    tokens::TokenRequest,
 };
 
-/// A sign-in on another device that was begun. It can be stored, and is given up by forgetting it.
+/// A sign-in on another device that was begun. It can be stored, and is given up by [`cancel`](Self::cancel) or by forgetting it.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct DeviceFlow {
     #[serde(rename = "d", serialize_with = "secret::exposed")]
@@ -30,8 +36,8 @@ pub struct DeviceFlow {
     expires_at: UnixTime,
     #[serde(rename = "i")]
     interval: Duration,
-    #[serde(rename = "c")]
-    scopes: Scopes,
+    #[serde(flatten)]
+    request: StoredRequest,
     #[serde(rename = "p", default)]
     seen_pending: bool,
     /// What the last answer asked for, once.
@@ -88,6 +94,11 @@ impl DeviceFlow {
         Pace { interval: self.interval, retry_after: self.retry_after }.wait()
     }
 
+    /// Gives the sign-in up: from now on it is over, and the provider is not asked again. What comes for a question that is on its way is still kept.
+    pub fn cancel(&mut self) {
+        self.expires_at = UnixTime::from_seconds(0);
+    }
+
     fn expired(&self) -> Error {
         if self.seen_pending {
             let last = ProviderError { error: "authorization_pending".into(), ..ProviderError::default() };
@@ -113,12 +124,11 @@ impl Client {
     /// # Errors
     ///
     /// `ProviderMisconfigured`: the provider has no such endpoint; what else it answers; `ProviderUnreachable`.
-    pub async fn begin_device<S: AsRef<str>>(&self, scopes: impl IntoIterator<Item = S>) -> Result<DeviceFlow, Error> {
-        let scopes = self.with_openid_scopes(&Scopes::asked(scopes)?)?;
+    pub async fn begin_device(&self, request: &TokenRequest) -> Result<DeviceFlow, Error> {
+        let signing_in = self.signing_in(request)?;
         let shared = self.shared();
-        let claims = self.own_claims()?;
         let DeviceAnswer { device_code, user_code, verification_uri, verification_uri_complete, message, expires_in, interval } =
-            shared.provider.device_codes(scopes.as_str(), claims.as_deref()).await?;
+            signing_in.provider.device_codes(&signing_in.asked(signing_in.request.key_scopes())).await?;
         Ok(DeviceFlow {
             device_code,
             user_code,
@@ -127,7 +137,7 @@ impl Client {
             message,
             expires_at: shared.clock.now() + expires_in,
             interval,
-            scopes,
+            request: StoredRequest::of(request),
             seen_pending: false,
             retry_after: Duration::ZERO,
         })
@@ -145,12 +155,11 @@ impl Client {
         if flow.expires_at <= shared.clock.now() {
             return Err(flow.expired());
         }
-        let claims = self.own_claims()?;
-        let (client, device_code, scopes) = (self.clone(), flow.device_code.clone(), flow.scopes.clone());
+        let signing_in = self.signing_in(&flow.request.request())?;
+        let (client, device_code) = (self.clone(), flow.device_code.clone());
         let asking = self.to_the_end(async move {
-            let asked = Asked { scopes: "", resource: None, claims: claims.as_deref() };
-            match client.shared().provider.tokens(Grant::DeviceCode(&device_code), &asked).await {
-                Ok(answer) => client.take(&answer, &scopes, client.required()).await.map(Ok),
+            match signing_in.provider.tokens(Grant::DeviceCode(&device_code), &signing_in.asked("")).await {
+                Ok(answer) => client.take(&answer, &signing_in, client.required()).await.map(Ok),
                 Err(refused) => Ok(Err(refused)),
             }
         });
@@ -165,7 +174,8 @@ impl Client {
         Ok(DevicePoll::Pending)
     }
 
-    /// Waits until the person is done, asking as often as the provider allows. To cancel, drop the future; what comes for a question that is on its way is still kept.
+    /// Waits until the person is done, asking as often as the provider allows. To cancel, drop the future, or use [`complete_device_until`](Self::complete_device_until); what comes for a
+    /// question that is on its way is still kept.
     ///
     /// # Errors
     ///
@@ -177,5 +187,32 @@ impl Client {
                 return Ok(acquired);
             }
         }
+    }
+
+    /// The same until `cancelled` is ready: then it is given up, and the answer is `None`.
+    ///
+    /// ```
+    /// use tower_identity::{Error, client::{Acquired, Client, DeviceFlow}};
+    ///
+    /// /// Waits until somebody presses Ctrl+C.
+    /// async fn wait(client: &Client, flow: DeviceFlow, pressed: impl Future<Output = ()>) -> Result<Option<Acquired>, Error> {
+    ///     client.complete_device_until(flow, pressed).await
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`poll_device`](Self::poll_device).
+    pub async fn complete_device_until(
+        &self,
+        flow: DeviceFlow,
+        cancelled: impl Future<Output = ()>,
+    ) -> Result<Option<Acquired>, Error> {
+        let (mut completed, mut cancelled) = (pin!(self.complete_device(flow)), pin!(cancelled));
+        poll_fn(|context| match completed.as_mut().poll(context) {
+            Poll::Ready(outcome) => Poll::Ready(outcome.map(Some)),
+            Poll::Pending => cancelled.as_mut().poll(context).map(|()| Ok(None)),
+        })
+        .await
     }
 }

@@ -10,7 +10,7 @@ async fn begun(world: &World, expires_in: u64) -> DeviceFlow {
     world.next_is(200, json!({
         "device_code": "d3v1c3", "user_code": "WDJB-MJHT", "verification_uri": "https://id.example/device", "expires_in": expires_in, "interval": 5,
     }));
-    world.client.begin_device(["api"]).await.unwrap()
+    world.client.begin_device(&asks("api")).await.unwrap()
 }
 
 #[tokio::test]
@@ -108,13 +108,13 @@ async fn a_sign_in_elsewhere_has_to_be_as_strong() {
         strong(&world);
         assert_eq!(world.client.complete_device(flow).await.err().map(|error| error.kind()), kind);
         strong(&world);
-        let imported = world.client.import_refresh_token(&"theirs".into(), ["x"]).await;
+        let imported = world.client.import_refresh_token(&"theirs".into(), &asks("x")).await;
         assert_eq!(imported.err().map(|error| error.kind()), kind);
         strong(&world);
-        let signed_in = world.client.acquire_by_password("ada", &"pa55".into(), ["x"]).await;
+        let signed_in = world.client.acquire_by_password("ada", &"pa55".into(), &asks("x")).await;
         assert_eq!(signed_in.err().map(|error| error.kind()), kind);
         world.next_is(200, json!({"access_token": "bare", "token_type": "Bearer"}));
-        let unknown = world.client.acquire_by_password("ada", &"pa55".into(), ["x"]).await;
+        let unknown = world.client.acquire_by_password("ada", &"pa55".into(), &asks("x")).await;
         assert_eq!(unknown.unwrap_err().kind(), ErrorKind::TokenResponseInvalid, "nothing says how strong it was");
         assert_eq!(world.client.accounts().len(), usize::from(kind.is_none()));
     }
@@ -135,4 +135,53 @@ async fn forgetting_the_flow_ends_it() {
     world.http.release();
     settle().await;
     assert!(world.client.accounts().is_empty());
+}
+
+#[tokio::test]
+async fn a_flow_is_given_up_where_it_is_said() {
+    let world = World::new();
+    let mut flow = begun(&world, 900).await;
+    let asked = world.calls();
+    flow.cancel();
+    assert_eq!(world.client.poll_device(&mut flow).await.unwrap_err().kind(), ErrorKind::CodeExpired);
+    assert_eq!(world.client.complete_device(flow).await.unwrap_err().kind(), ErrorKind::CodeExpired);
+    let flow = begun(&world, 900).await;
+    let given_up = world.client.complete_device_until(flow, std::future::ready(())).await.unwrap();
+    assert!(given_up.is_none());
+    assert_eq!(world.calls(), asked + 1, "nobody asked whether the person was done");
+    let flow = begun(&world, 900).await;
+    world.next(|_| answer(200, person("ada", |_| ())));
+    let done = world.client.complete_device_until(flow, std::future::pending()).await.unwrap();
+    assert!(done.unwrap().account().is_some());
+}
+
+#[tokio::test]
+async fn claims_and_resource_go_along_with_every_way_to_sign_in() {
+    let world = World::new();
+    let claims = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
+    let request = asks("api").with_resource("https://api.example").with_challenge(claims);
+    let sent = |world: &World| {
+        let form = world.last();
+        assert_eq!((form["resource"].as_str(), form["claims"].as_str()), ("https://api.example", claims));
+    };
+    world.next_is(
+        200,
+        json!({"device_code": "d", "user_code": "u", "verification_uri": "https://id.example/d", "expires_in": 900}),
+    );
+    let flow = world.client.begin_device(&request).await.unwrap();
+    sent(&world);
+    let flow: DeviceFlow = serde_json::from_str(&serde_json::to_string(&flow).unwrap()).unwrap();
+    world.next(|_| answer(200, person("ada", |_| ())));
+    let ada = world.client.complete_device(flow).await.unwrap();
+    sent(&world);
+    assert_eq!(ada.token().unwrap().expose(), "access-of-ada");
+    world.next(|_| answer(200, person("bob", |_| ())));
+    world.client.acquire_by_password("bob", &"pa55".into(), &request).await.unwrap();
+    sent(&world);
+    world.next(|_| answer(200, person("eve", |_| ())));
+    world.client.import_refresh_token(&"theirs".into(), &request).await.unwrap();
+    sent(&world);
+    for broken in [asks("api").with_challenge("[]"), asks("api").with_tenant(TENANT)] {
+        assert_eq!(world.client.begin_device(&broken).await.unwrap_err().kind(), ErrorKind::RequestInvalid);
+    }
 }

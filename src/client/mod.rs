@@ -2,7 +2,7 @@
 //!
 //! - [`Client`] is one application at one provider. It needs no base URL and no pages.
 //! - A public client says [`ClientCredential::none`](crate::ClientCredential::none); what only an application with a credential can do says so.
-//! - Tokens are kept in memory, and leave it as one text ([`Client::export_cache`]).
+//! - Tokens are kept in memory, and leave it as one text ([`Client::export_cache`]), or sealed into any store of the `tower-sessions` family ([`StoredCaches`](crate::StoredCaches)).
 //! - Equal requests that come at the same time are sent once. A provider that refuses or is down is not asked again at once.
 //!
 //! ```no_run
@@ -31,15 +31,15 @@
 //! | `…(instance_discovery=, validate_authority=, known_authority_hosts=)` | no such call: the hosts of every cloud are compiled in, [`Authority`](crate::Authority) |
 //! | `…(azure_region=, exclude_scopes=)` | a regional host is not chosen; scopes: [`with_openid_scopes`](crate::IdentityConfig::with_openid_scopes) |
 //! | `…(enable_broker_on_…=)`, `acquire_token_interactive` | not here: there is no window and no broker in a server |
-//! | `initiate_auth_code_flow` | [`Client::initiate`] |
+//! | `initiate_auth_code_flow` | [`Client::initiate`]; `claims_challenge`: [`SignInOptions::with_claims`](crate::SignInOptions::with_claims) |
 //! | `acquire_token_by_auth_code_flow` | [`Client::complete`] |
 //! | `get_authorization_request_url` | [`Client::authorization_url`] |
 //! | `acquire_token_by_authorization_code` | [`Client::redeem_code`] |
 //! | `acquire_token_silent`, `acquire_token_silent_with_error` | [`Client::acquire_silent`]; `force_refresh`, `claims_challenge`: [`TokenRequest`] |
 //! | `acquire_token_by_refresh_token` | [`Client::import_refresh_token`] |
 //! | `acquire_token_by_username_password` | [`Client::acquire_by_password`] |
-//! | `initiate_device_flow` | [`Client::begin_device`] |
-//! | `acquire_token_by_device_flow` | [`Client::complete_device`], or [`Client::poll_device`] |
+//! | `initiate_device_flow` | [`Client::begin_device`]; `claims_challenge`: [`TokenRequest::with_challenge`] |
+//! | `acquire_token_by_device_flow` | [`Client::complete_device`], or [`Client::poll_device`]; `flow["expires_at"] = 0`, `exit_condition`: [`DeviceFlow::cancel`], [`Client::complete_device_until`] |
 //! | `acquire_token_for_client` | [`Client::for_app`] |
 //! | `remove_tokens_for_client` | [`Client::remove_app_tokens`] |
 //! | `acquire_token_on_behalf_of` | [`Client::on_behalf_of`] |
@@ -47,7 +47,7 @@
 //! | `get_accounts` | [`Client::accounts`], [`Client::accounts_named`] |
 //! | `remove_account` | [`Client::remove_account`] |
 //! | `is_pop_supported` | [`Client::pop_supported`]: no |
-//! | `TokenCache`, `SerializableTokenCache` | [`Client::export_cache`], [`Client::import_cache`], [`Client::cache_changes`]; what MSAL's `search`, `find`, `add`, `modify` do is not for callers |
+//! | `TokenCache`, `SerializableTokenCache` | [`Client::export_cache`], [`Client::import_cache`], [`Client::cache_changes`], in a store [`StoredCaches`](crate::StoredCaches); what MSAL's `search`, `find`, `add`, `modify` do is not for callers |
 //! | `ManagedIdentityClient` | [`ManagedIdentity`] |
 //! | `SystemAssignedManagedIdentity`, `UserAssignedManagedIdentity` | [`ManagedIdentityId`] |
 //! | `acquire_token_for_client(resource=)` | [`ManagedIdentity::token`] |
@@ -60,8 +60,8 @@
 //!
 //! # Security
 //!
-//! One client is meant for one process that acts for itself or for its own users: whoever has it can get a token of every account in it. In a web application keep one cache per signed-in person, or use
-//! the layer, which does.
+//! One client is meant for one process that acts for itself or for its own users: whoever has it can get a token of every account in it. In a web application keep one cache per signed-in person
+//! ([`StoredCaches`](crate::StoredCaches)), or use the layer, which does.
 
 mod account;
 mod acquired;
@@ -72,9 +72,11 @@ mod device;
 mod managed_identity;
 mod refreshers;
 mod silent;
+mod stored_request;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::core::CacheEnd;
 pub use self::{
     account::Account,
     acquired::Acquired,

@@ -1,17 +1,21 @@
 //! Tokens without anybody being asked.
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
 
 use super::{
     Account, Acquired,
     app::fingerprint,
-    core::{Client, IMPORTS},
+    core::{Client, IMPORTS, SigningIn},
 };
 use crate::{
     error::{Error, ErrorKind},
-    protocol::{Asked, Grant, IdTokenExpectation, Nonce},
+    protocol::{Grant, IdTokenExpectation, Nonce},
     secret::Secret,
-    tokens::{AccessToken, GrantRecord, Scopes, TokenRequest, is_passing},
+    tokens::{AccessToken, GrantRecord, TokenRequest, is_passing},
 };
 
 /// How long is remembered what took the place of a refresh token whose import did not end with an account.
@@ -89,23 +93,23 @@ impl Client {
     /// - if it gave no ID token, there is no account to keep it with: [`Acquired::refresh_token`] has it. Store it in the place of the old one;
     /// - if this fails for a passing reason after the exchange, call it again with the same refresh token: the new one is remembered for a day, and sent.
     ///
-    /// It is done to the end, also if the caller goes away.
+    /// It is done to the end, also if the caller goes away. Of imports of one refresh token at the same time the first is sent, and the others get their tokens from what it brought.
     ///
     /// # Errors
     ///
     /// `InvalidGrant` and the like if the provider refuses it; those of a token's checks; `ProviderUnreachable`.
-    pub async fn import_refresh_token<S: AsRef<str>>(
-        &self,
-        refresh_token: &Secret,
-        scopes: impl IntoIterator<Item = S>,
-    ) -> Result<Acquired, Error> {
-        let scopes = self.with_openid_scopes(&Scopes::asked(scopes)?)?;
-        let claims = self.own_claims()?;
-        let (client, refresh_token) = (self.clone(), refresh_token.clone());
+    pub async fn import_refresh_token(&self, refresh_token: &Secret, request: &TokenRequest) -> Result<Acquired, Error> {
+        let signing_in = self.signing_in(request)?;
+        let (client, refresh_token, request) = (self.clone(), refresh_token.clone(), request.clone());
         self.to_the_end(async move {
             let name = fingerprint(&refresh_token);
+            let turn = client.shared().imports.turn(&name);
+            let mut first = turn.lock().await;
+            if let Some(first) = &*first {
+                return client.again(first, &request).await;
+            }
             let partition = format!("{IMPORTS}{name}");
-            let outcome = client.import(refresh_token, &name, &partition, &scopes, claims.as_deref()).await;
+            let outcome = client.import(refresh_token, &name, &partition, &signing_in).await;
             let is_settled = match &outcome {
                 Ok(acquired) => acquired.account().is_some(),
                 Err(error) => !is_passing(error),
@@ -113,9 +117,20 @@ impl Client {
             if is_settled {
                 client.shared().partitions.remove_of(&partition, |_| true);
             }
+            *first = outcome.as_ref().ok().filter(|_| is_settled).cloned();
             outcome
         })
         .await
+    }
+
+    /// For who brought the same refresh token while it was sent: it is spent, and its account is there.
+    async fn again(&self, first: &Acquired, request: &TokenRequest) -> Result<Acquired, Error> {
+        let Some(account) = first.account() else { return Ok(first.clone()) };
+        match self.acquire_silent(account, request).await? {
+            Silent::Token(token) => Ok(first.with_token(token)),
+            Silent::Refused(error) => Err(error),
+            Silent::NothingCached => Err(Error::new(ErrorKind::InvalidGrant, "the account of the refresh token is gone already")),
+        }
     }
 
     /// Sends what has taken the refresh token's place by now, and remembers what takes that one's before anything else can fail.
@@ -124,14 +139,13 @@ impl Client {
         refresh_token: Secret,
         name: &str,
         partition: &str,
-        scopes: &Scopes,
-        claims: Option<&str>,
+        signing_in: &SigningIn,
     ) -> Result<Acquired, Error> {
         let shared = self.shared();
         let earlier = shared.partitions.record(partition);
         let refresh_token = earlier.and_then(|record| record.refresh_token().cloned()).unwrap_or(refresh_token);
-        let asked = Asked { scopes: scopes.as_str(), resource: None, claims };
-        let mut answer = shared.provider.tokens(Grant::RefreshToken(&refresh_token), &asked).await?;
+        let asked = signing_in.asked(signing_in.request.key_scopes());
+        let mut answer = signing_in.provider.tokens(Grant::RefreshToken(&refresh_token), &asked).await?;
         match &answer.refresh_token {
             Some(next) => {
                 let ends = shared.clock.now() + IMPORT_LIFE;
@@ -142,7 +156,7 @@ impl Client {
             // A provider that does not rotate says nothing: the token stays the one.
             None => answer.refresh_token = Some(refresh_token),
         }
-        self.take(&answer, scopes, IdTokenExpectation { nonce: Nonce::Renewal(None), ..self.required() }).await
+        self.take(&answer, signing_in, IdTokenExpectation { nonce: Nonce::Renewal(None), ..self.required() }).await
     }
 
     /// Exchanges somebody's user name and password for tokens (RFC 6749 section 4.3).
@@ -156,21 +170,40 @@ impl Client {
     /// **Do not use this where anything else is possible.** The application sees the password, second factors and Conditional Access cannot be asked for, personal accounts and federated
     /// ones often do not work, and OAuth 2.1 has removed the grant. It is here for test accounts and for devices that cannot be changed; [`begin_device`](Self::begin_device) needs no
     /// password.
-    pub async fn acquire_by_password<S: AsRef<str>>(
+    pub async fn acquire_by_password(
         &self,
         username: &str,
         password: &Secret,
-        scopes: impl IntoIterator<Item = S>,
+        request: &TokenRequest,
     ) -> Result<Acquired, Error> {
-        let scopes = self.with_openid_scopes(&Scopes::asked(scopes)?)?;
-        let claims = self.own_claims()?;
+        let signing_in = self.signing_in(request)?;
         let (client, username, password) = (self.clone(), username.to_owned(), password.clone());
         self.to_the_end(async move {
-            let asked = Asked { scopes: scopes.as_str(), resource: None, claims: claims.as_deref() };
+            let asked = signing_in.asked(signing_in.request.key_scopes());
             let grant = Grant::Password { username: &username, password: &password };
-            let answer = client.shared().provider.tokens(grant, &asked).await?;
-            client.take(&answer, &scopes, client.required()).await
+            let answer = signing_in.provider.tokens(grant, &asked).await?;
+            client.take(&answer, &signing_in, client.required()).await
         })
         .await
+    }
+}
+
+/// Who imports which refresh token, by its fingerprint: one after the other, because most providers take it once.
+#[derive(Default)]
+pub(super) struct Imports(Mutex<HashMap<String, Weak<Turn>>>);
+
+/// What the first brought who had a turn.
+type Turn = tokio::sync::Mutex<Option<Acquired>>;
+
+impl Imports {
+    fn turn(&self, name: &str) -> Arc<Turn> {
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turn) = turns.get(name).and_then(Weak::upgrade) {
+            return turn;
+        }
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        let turn = Arc::new(Turn::default());
+        turns.insert(name.to_owned(), Arc::downgrade(&turn));
+        turn
     }
 }

@@ -137,7 +137,7 @@ async fn nothing_cached_is_not_a_refusal() {
         tokens["refresh_token"] = json!(null);
         answer(200, tokens)
     });
-    let eve = world.client.acquire_by_password("eve", &"pa55".into(), [""; 0]).await.unwrap();
+    let eve = world.client.acquire_by_password("eve", &"pa55".into(), &asks("")).await.unwrap();
     assert!(matches!(silent(&world, eve.account().unwrap(), asks("y")).await, Silent::NothingCached), "no refresh token");
 }
 
@@ -214,7 +214,7 @@ async fn a_caller_that_goes_away_loses_nothing() {
                 "device_code": "d", "user_code": "u", "verification_uri": "https://id.example/device", "expires_in": 900,
             }),
         );
-        world.client.begin_device(["x"]).await.unwrap()
+        world.client.begin_device(&asks("x")).await.unwrap()
     };
     let nonce = parameter(begun.address(), "nonce");
     for number in 0..4 {
@@ -233,7 +233,7 @@ async fn a_caller_that_goes_away_loses_nothing() {
             match number {
                 0 => drop(client.complete(&begun, &format!("code=c&state={}", begun.state())).await),
                 1 => drop(client.redeem_code(&code).await),
-                2 => drop(client.import_refresh_token(&"theirs".into(), ["x"]).await),
+                2 => drop(client.import_refresh_token(&"theirs".into(), &asks("x")).await),
                 _ => drop(client.poll_device(&mut device).await),
             }
         });
@@ -307,7 +307,7 @@ async fn a_refresh_token_of_elsewhere_becomes_an_account() {
         tokens["refresh_token"] = json!(null);
         answer(200, tokens)
     });
-    let ada = world.client.import_refresh_token(&"theirs".into(), ["x"]).await.unwrap();
+    let ada = world.client.import_refresh_token(&"theirs".into(), &asks("x")).await.unwrap();
     assert_eq!(
         (world.last()["refresh_token"].as_str(), world.last()["scope"].as_str()),
         ("theirs", "offline_access openid profile x")
@@ -315,7 +315,7 @@ async fn a_refresh_token_of_elsewhere_becomes_an_account() {
     silent(&world, ada.account().unwrap(), asks("y")).await.token().unwrap();
     assert_eq!(world.last()["refresh_token"], "theirs");
     world.next_is(200, json!({"access_token": "bare", "token_type": "Bearer", "refresh_token": "r"}));
-    let bare = world.client.import_refresh_token(&"theirs".into(), ["x"]).await.unwrap();
+    let bare = world.client.import_refresh_token(&"theirs".into(), &asks("x")).await.unwrap();
     assert!(bare.account().is_none() && bare.token().unwrap().expose() == "bare" && bare.claims::<Value>().is_err());
     assert_eq!(world.client.accounts().len(), 1);
 }
@@ -329,7 +329,7 @@ async fn an_imported_refresh_token_that_was_spent_is_followed_by_its_successor()
         tokens
     };
     world.next_is(200, json!({"access_token": "bare", "token_type": "Bearer", "refresh_token": "theirs-2"}));
-    let bare = world.client.import_refresh_token(&"theirs".into(), ["x"]).await.unwrap();
+    let bare = world.client.import_refresh_token(&"theirs".into(), &asks("x")).await.unwrap();
     assert_eq!(bare.refresh_token().unwrap().expose(), "theirs-2");
     assert!(!format!("{bare:?} {:?}", world.client).contains("theirs"));
     world.next(move |form| {
@@ -337,14 +337,14 @@ async fn an_imported_refresh_token_that_was_spent_is_followed_by_its_successor()
         answer(200, rotated(1))
     });
     world.next_is(503, json!({}));
-    let error = world.client.import_refresh_token(&"theirs".into(), ["x"]).await.unwrap_err();
+    let error = world.client.import_refresh_token(&"theirs".into(), &asks("x")).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::ProviderUnreachable | ErrorKind::UserInfoFailed), "{error}");
     world.next(move |form| {
         assert_eq!(form["refresh_token"], "r-1");
         answer(200, rotated(2))
     });
     world.next_is(200, json!({"sub": "ada"}));
-    let ada = world.client.import_refresh_token(&"theirs".into(), ["x"]).await.unwrap();
+    let ada = world.client.import_refresh_token(&"theirs".into(), &asks("x")).await.unwrap();
     assert!(ada.refresh_token().is_none());
     silent(&world, ada.account().unwrap(), asks("y")).await.token().unwrap();
     assert_eq!(world.last()["refresh_token"], "r-2");
@@ -356,7 +356,7 @@ async fn an_imported_refresh_token_that_was_spent_is_followed_by_its_successor()
 async fn a_password_is_sent_once_and_never_shown() {
     let world = World::new();
     world.next(|_| answer(200, person("ada", |_| ())));
-    let ada = world.client.acquire_by_password("ada", &"pa55w0rd".into(), ["x"]).await.unwrap();
+    let ada = world.client.acquire_by_password("ada", &"pa55w0rd".into(), &asks("x")).await.unwrap();
     let form = world.last();
     assert_eq!(
         (form["grant_type"].as_str(), form["username"].as_str(), form["password"].as_str()),
@@ -364,7 +364,7 @@ async fn a_password_is_sent_once_and_never_shown() {
     );
     assert_eq!(ada.account().unwrap().subject(), "ada");
     world.next_is(400, json!({"error": "invalid_grant", "error_description": "AADSTS50126: wrong"}));
-    let error = world.client.acquire_by_password("ada", &"wr0ng".into(), ["x"]).await.unwrap_err();
+    let error = world.client.acquire_by_password("ada", &"wr0ng".into(), &asks("x")).await.unwrap_err();
     assert!(!format!("{error} {error:?}").contains("wr0ng"));
     assert_eq!(world.calls(), 2);
 }
@@ -391,4 +391,43 @@ async fn a_guest_has_a_token_in_each_tenant() {
     let paths: Vec<String> = world.seen.lock().unwrap().iter().map(|(path, _)| path.clone()).collect();
     assert_eq!(paths, [TENANT, TENANT, OTHER_TENANT].map(|tenant| format!("/{tenant}/oauth2/v2.0/token")));
     assert_eq!(world.last()["refresh_token"], "refresh-of-ada");
+}
+
+/// A provider that takes a refresh token once, and two who bring the same one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_refresh_token_that_two_bring_is_sent_once() {
+    let world = Arc::new(World::new());
+    world.next(|_| answer(200, person("ada", |_| ())));
+    world.http.hold();
+    let imports: Vec<_> = (0..8)
+        .map(|number| {
+            let world = Arc::clone(&world);
+            let scope = ["x", "y"][number % 2];
+            tokio::spawn(async move { world.client.import_refresh_token(&"theirs".into(), &asks(scope)).await })
+        })
+        .collect();
+    settle().await;
+    world.http.release();
+    for import in imports {
+        let acquired = import.await.unwrap().unwrap();
+        assert_eq!(acquired.account().unwrap().subject(), "ada");
+        assert!(acquired.token().is_some());
+    }
+    let sent = world.seen().iter().filter(|form| form["refresh_token"] == "theirs").count();
+    assert_eq!((sent, world.client.accounts().len()), (1, 1));
+}
+
+/// Until when a cache is of use: an account can be renewed, what the application has cannot.
+#[tokio::test]
+async fn a_cache_is_of_use_as_long_as_its_tokens_unless_they_can_be_renewed() {
+    use crate::client::CacheEnd;
+    let world = World::new();
+    assert_eq!(world.client.cache_end(), CacheEnd::Empty);
+    world.client.for_app(&asks("x")).await.unwrap();
+    assert_eq!(world.client.cache_end(), CacheEnd::At(NOW + seconds(3600)));
+    let ada = world.sign_in("ada", &["x"]).await;
+    assert_eq!(world.client.cache_end(), CacheEnd::Open);
+    world.client.remove_account(ada.account().unwrap());
+    world.clock.advance(seconds(3600));
+    assert_eq!(world.client.cache_end(), CacheEnd::Empty);
 }

@@ -84,7 +84,11 @@ impl World {
                     return Ok(answer(200, entra_document(entra.trim_start_matches('/'))));
                 }
                 if path.ends_with("/keys") {
-                    return Ok(answer(200, key_set()));
+                    let mut keys = key_set();
+                    if path != "/keys" {
+                        keys["keys"][0]["issuer"] = json!("https://login.microsoftonline.com/{tenantid}/v2.0");
+                    }
+                    return Ok(answer(200, keys));
                 }
                 if path.ends_with("openid-configuration") {
                     return Ok(published(request, &document, &key_set()));

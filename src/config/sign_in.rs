@@ -50,8 +50,10 @@ pub struct SignInOptions {
     pub(crate) max_age: Option<Duration>,
     pub(crate) acr_values: Vec<String>,
     pub(crate) auth_context: Option<String>,
-    /// The provider's claims challenge, as JSON.
+    /// A claims challenge, as JSON.
     pub(crate) claims: Option<String>,
+    /// Another tenant than the authority's, for [`Client`](crate::client::Client) alone.
+    pub(crate) tenant: Option<String>,
     pub(crate) ui_locales: Vec<String>,
     pub(crate) parameters: Vec<(String, String)>,
 }
@@ -160,6 +162,33 @@ impl SignInOptions {
         self
     }
 
+    /// The `claims` parameter (OpenID Connect Core section 5.5), a JSON object: what an API's claims challenge asks for, decoded, or what the application wants to be told. It is merged with what
+    /// the crate asks for itself. The default is none.
+    ///
+    /// Text that is no JSON object is refused: at `build()`, or where the sign-in starts.
+    ///
+    /// ```
+    /// use tower_identity::SignInOptions;
+    ///
+    /// let options = SignInOptions::new().with_claims(r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#);
+    /// # let _ = options;
+    /// ```
+    #[must_use]
+    pub fn with_claims(mut self, claims: impl Into<String>) -> Self {
+        self.claims = Some(claims.into());
+        self
+    }
+
+    /// In this tenant, by its GUID, where the authority stands for many: for [`Client::initiate`](crate::client::Client::initiate) and
+    /// [`Client::authorization_url`](crate::client::Client::authorization_url). The default is whichever the person is in.
+    ///
+    /// A configuration names the tenant in its [`Authority`](crate::Authority), and so does that of a layer: there it is refused.
+    #[must_use]
+    pub fn with_tenant(mut self, tenant: impl Into<String>) -> Self {
+        self.tenant = Some(tenant.into());
+        self
+    }
+
     /// Languages of the provider's pages as BCP 47 tags, the preferred first.
     #[must_use]
     pub fn with_ui_locales<S: Into<String>>(mut self, ui_locales: impl IntoIterator<Item = S>) -> Self {
@@ -223,7 +252,8 @@ impl SignInOptions {
             max_age: self.max_age.or(config.max_age),
             acr_values: or(&self.acr_values, &config.acr_values),
             auth_context: self.auth_context.clone().or_else(|| config.auth_context.clone()),
-            claims: self.claims.clone(),
+            claims: self.claims.clone().or_else(|| config.claims.clone()),
+            tenant: self.tenant.clone(),
             ui_locales: or(&self.ui_locales, &config.ui_locales),
             parameters,
         }
@@ -243,6 +273,16 @@ impl SignInOptions {
         }
         if self.prompt.contains(&Prompt::None) && self.asks_every_time() {
             return wrong("max_age", "0 asks for a sign-in page and `prompt=none` forbids it: leave one out".into());
+        }
+        if self.tenant.is_some() {
+            return wrong("tenant", "it has an effect for a sign-in of `Client` alone: name the tenant in the authority".into());
+        }
+        if self
+            .claims
+            .as_deref()
+            .is_some_and(|claims| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(claims).is_err())
+        {
+            return wrong("claims", "it has to be a JSON object (OpenID Connect Core section 5.5)".into());
         }
         check_words("acr_values", &self.acr_values)?;
         check_words("auth_context", self.auth_context.as_slice())?;

@@ -129,7 +129,8 @@ impl Request<'_> {
             false => self.scopes(),
         };
         let claims = merged_claims(self.config.client_capabilities(), None, self.claims.as_deref())?;
-        let codes = self.provider.device_codes(&scopes.join(" "), claims.as_deref()).await?;
+        let asked = Asked { scopes: &scopes.join(" "), claims: claims.as_deref(), ..Asked::default() };
+        let codes = self.provider.device_codes(&asked).await?;
         Ok((codes, claims))
     }
 

@@ -111,7 +111,7 @@ impl Mend {
         }
         match error.kind() {
             ErrorKind::InteractionRequired | ErrorKind::InvalidGrant | ErrorKind::StrongerSignInNeeded => Self::More(Wish {
-                claims: error.provider().and_then(|said| said.claims.clone()),
+                claims: error.provider().and_then(|said| said.claims.clone()).filter(|claims| is_object(claims)),
                 acr_values: error.acr_values().to_vec(),
                 max_age: error.max_age(),
                 ..Wish::new(now, error)
@@ -122,6 +122,11 @@ impl Mend {
             _ => Self::Nothing,
         }
     }
+}
+
+/// What a provider wants to be asked for and cannot be read is not asked for.
+fn is_object(text: &str) -> bool {
+    serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok()
 }
 
 impl Wish {

@@ -68,7 +68,7 @@ pub(super) async fn device_code(config: &ValidConfig, channel: &Channel, metadat
         };
         let client = Client { id: config.client_id(), proof: &proof };
         let scopes = config.scopes(config.sign_in()).join(" ");
-        let request = device_request(metadata, client, &scopes, None)?;
+        let request = device_request(metadata, client, &Asked { scopes: &scopes, ..Asked::default() })?;
         read_answer(&channel.send("the device authorization endpoint", request).await?, metadata)
     };
     match answer.await {

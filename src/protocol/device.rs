@@ -10,7 +10,9 @@ use url::Url;
 
 use super::{
     client_auth::Client,
-    error_answer, json,
+    error_answer,
+    grant::Asked,
+    json,
     metadata::Metadata,
     token::{Form, form_request, seconds},
 };
@@ -47,20 +49,17 @@ pub(crate) struct DeviceAnswer {
 /// # Errors
 ///
 /// [`ErrorKind::ProviderMisconfigured`]: the provider has no endpoint for that; or the client cannot prove who it is to this provider.
-pub(crate) fn device_request(
-    metadata: &Metadata,
-    client: Client<'_>,
-    scopes: &str,
-    claims: Option<&str>,
-) -> Result<Request<Bytes>, Error> {
+pub(crate) fn device_request(metadata: &Metadata, client: Client<'_>, asked: &Asked<'_>) -> Result<Request<Bytes>, Error> {
     let endpoint = metadata.device_authorization_endpoint.as_ref().ok_or_else(|| {
         Error::new(
             ErrorKind::ProviderMisconfigured,
             "the discovery document: `device_authorization_endpoint` is missing, so there is no device flow",
         )
     })?;
-    let mut form: Form = vec![("scope", scopes.into())];
-    claims.into_iter().for_each(|claims| form.push(("claims", claims.into())));
+    let mut form: Form = vec![("scope", asked.scopes.into())];
+    for (name, value) in [("resource", asked.resource), ("claims", asked.claims)] {
+        form.extend(value.map(|value| (name, value.into())));
+    }
     form_request(endpoint, metadata, client, form)
 }
 
@@ -168,11 +167,12 @@ mod tests {
     #[test]
     fn without_an_endpoint_only_the_device_flow_is_missing() {
         let client = Client { id: "id", proof: &Proof::Nothing };
-        let error = device_request(&metadata(|_| ()), client, "openid", None).unwrap_err();
+        let error = device_request(&metadata(|_| ()), client, &Asked { scopes: "openid", ..Asked::default() }).unwrap_err();
         assert!(error.kind() == ErrorKind::ProviderMisconfigured && error.to_string().contains("device_authorization_endpoint"));
         let metadata =
             metadata(|document| document["device_authorization_endpoint"] = json!("https://id.example/device_authorization"));
-        let request = device_request(&metadata, client, "openid a", Some("{}")).unwrap();
+        let request =
+            device_request(&metadata, client, &Asked { scopes: "openid a", claims: Some("{}"), ..Asked::default() }).unwrap();
         assert_eq!(request.uri().path(), "/device_authorization");
         assert_eq!(request.body().as_ref(), b"scope=openid+a&claims=%7B%7D&client_id=id");
     }

@@ -164,7 +164,7 @@ impl Provider {
     /// # Errors
     ///
     /// [`ErrorKind::ProviderMisconfigured`]: the provider has no device flow; [`ErrorKind::TokenResponseInvalid`], [`ErrorKind::ProviderUnreachable`] and what the provider answers.
-    pub(crate) async fn device_codes(&self, scopes: &str, claims: Option<&str>) -> Result<DeviceAnswer, Error> {
+    pub(crate) async fn device_codes(&self, asked: &Asked<'_>) -> Result<DeviceAnswer, Error> {
         let exchange = async {
             let metadata = self.metadata().await?;
             // Entra asks no proof here.
@@ -173,7 +173,7 @@ impl Provider {
                 false => self.credentials.proof(&metadata, self.clock.now()).await?.proof,
             };
             let client = Client { id: self.config.client_id(), proof: &proof };
-            let request = device::device_request(&metadata, client, scopes, claims)?;
+            let request = device::device_request(&metadata, client, asked)?;
             let answer = self.channel.send("the device authorization endpoint", request).await?;
             device::read_answer(&answer, &metadata)
         };

@@ -9,6 +9,7 @@
 
 mod attempt;
 mod attempts;
+mod caches;
 mod codec;
 mod cookies;
 mod device;
@@ -27,6 +28,7 @@ mod value;
 mod values;
 mod wishes;
 
+pub use caches::StoredCaches;
 #[cfg(any(test, fuzzing))]
 pub(crate) use fuzzing::PARSERS;
 pub use value::WebSession;

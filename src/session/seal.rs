@@ -54,6 +54,17 @@ pub(super) enum CookiePurpose {
 pub(super) enum RowPurpose {
     Session = 3,
     Grant = 4,
+    Cache = 6,
+}
+
+/// What tells the derivation of a named row from that of a row's key, which begins with its purpose.
+const NAMED: u8 = 7;
+
+/// A row that is found by a name instead of by a ticket.
+pub(super) struct NamedRow {
+    pub(super) id: [u8; 16],
+    /// In the place of a ticket's.
+    pub(super) key: Zeroizing<[u8; 32]>,
 }
 
 /// Whether something was sealed under the secret that seals now.
@@ -118,6 +129,11 @@ impl KeyRing {
         sealed.len() >= OVERHEAD && key_id(sealed).is_some_and(|id| !known(id))
     }
 
+    /// Where the row of this purpose and name is, and what it is sealed with beside: under each secret, the current one first. Who does not have the secret can tell neither.
+    pub(super) fn named_rows(&self, purpose: RowPurpose, name: &str) -> Vec<NamedRow> {
+        std::iter::once(&self.current).chain(&self.older).map(|keys| keys.named_row(purpose, name)).collect()
+    }
+
     /// Seals a row of the store under a key of its own.
     pub(super) fn seal_row(
         &self,
@@ -174,6 +190,21 @@ impl Keys {
             CookiePurpose::Wish => &self.wish,
             CookiePurpose::Value => &self.value,
         }
+    }
+
+    fn named_row(&self, purpose: RowPurpose, name: &str) -> NamedRow {
+        let derived = |what: u8| {
+            let mut context = hmac::Context::with_key(&self.rows);
+            for part in [&[NAMED, purpose as u8, what][..], name.as_bytes()] {
+                context.update(part);
+            }
+            context.sign()
+        };
+        let (id, key) = (derived(1), derived(2));
+        let mut row = NamedRow { id: [0; 16], key: Zeroizing::new([0; 32]) };
+        row.id.iter_mut().zip(id.as_ref()).for_each(|(to, from)| *to = *from);
+        row.key.iter_mut().zip(key.as_ref()).for_each(|(to, from)| *to = *from);
+        row
     }
 
     /// The key of one row: HKDF-Expand of purpose, id and ticket key, each of a fixed length.
@@ -286,6 +317,18 @@ mod tests {
                 assert!(keys.open_row(row, &CONTEXT, &[0; 32], &sealed).is_none());
             }
         }
+    }
+
+    #[test]
+    fn a_named_row_is_found_by_its_name_purpose_and_secret_only() {
+        let rows = |secrets: &[&str], name: &str| key_ring(secrets).named_rows(RowPurpose::Cache, name);
+        let [own] = &rows(&[SECRET], "ada")[..] else { panic!() };
+        for other in [&rows(&[SECRET], "bob")[0], &rows(&[OTHER_SECRET], "ada")[0], &rows(&[SECRET], "")[0]] {
+            assert!(other.id != own.id && other.key != own.key);
+        }
+        assert_ne!(key_ring(&[SECRET]).named_rows(RowPurpose::Grant, "ada")[0].id, own.id);
+        let rotated = rows(&[OTHER_SECRET, SECRET], "ada");
+        assert!(rotated.len() == 2 && rotated[1].id == own.id && rotated[1].key == own.key);
     }
 
     #[test]

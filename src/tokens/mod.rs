@@ -7,6 +7,7 @@
 
 mod access;
 mod cache;
+mod client_parts;
 #[cfg(test)]
 mod fake_provider;
 #[cfg(test)]
@@ -36,8 +37,6 @@ mod throttle;
 mod unsaved;
 
 pub use access::{AccessToken, TokenSource};
-#[cfg(test)]
-pub(crate) use flight::Task;
 #[cfg(any(test, fuzzing))]
 pub(crate) use fuzzing::PARSERS;
 pub use key::TokenRequest;
@@ -46,7 +45,7 @@ pub use lock::RefreshLock;
 pub use redis::RedisLock;
 pub(crate) use {
     cache::CacheLimits,
-    flight::{Tasks, Tokio},
+    flight::{Task, Tasks, Tokio},
     grants::{Grants, Renewal, Renewed},
     key::Scopes,
     partitions::{CacheOwner, Partitions},

@@ -162,6 +162,13 @@ impl Partitions {
         }
     }
 
+    /// Shows each partition: its name, when it ends, its record.
+    pub(crate) fn each(&self, mut look: impl FnMut(&str, UnixTime, &GrantRecord)) {
+        for entry in self.state().entries.values() {
+            look(&entry.name, entry.ends, &entry.record);
+        }
+    }
+
     /// Counts what changed.
     pub(crate) fn changes(&self) -> u64 {
         self.state().changes
@@ -204,6 +211,23 @@ impl Partitions {
             next.add(GrantId(i128::from_le_bytes(id)), entry);
         }
         *self.state() = next;
+        true
+    }
+
+    /// Adds of what was exported what is not there, or has been written to more often than what is. A text that is broken, of another version or somebody else's changes nothing, and the answer is no.
+    pub(crate) fn merge(&self, of: &CacheOwner, text: &str) -> bool {
+        let other = Self { state: Mutex::default(), clock: Arc::clone(&self.clock), most: self.most };
+        if !other.import(of, text) {
+            return false;
+        }
+        let read = std::mem::take(&mut *other.state());
+        let (mut state, now) = (self.state(), self.clock.now());
+        for (id, entry) in read.entries {
+            let own = state.by_name.get(&entry.name).and_then(|own| state.entries.get(own));
+            if own.is_none_or(|own| own.record.generation() < entry.record.generation()) {
+                state.insert(id, entry, self.most, now);
+            }
+        }
         true
     }
 

@@ -41,7 +41,9 @@ pub(crate) async fn refresh_with(
     let claims = merged_claims(provider.config().client_capabilities(), request.client_claims(), request.challenge())?;
     let asked =
         Asked { scopes: if named { scopes.as_str() } else { "" }, resource: request.resource(), claims: claims.as_deref() };
-    let answer = match request.tenant().filter(|_| request.is_elsewhere()) {
+    // At `common` and the like the grant is one of the tenant that the person was verified to sign in to, and is used there.
+    let is_in_a_tenant = request.is_elsewhere() || provider.authority().is_multi_tenant();
+    let answer = match request.tenant().filter(|_| is_in_a_tenant) {
         Some(tenant) => provider.in_tenant(tenant)?.refresh(refresh_token, &asked).await,
         None => provider.refresh(refresh_token, &asked).await,
     };

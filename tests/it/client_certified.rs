@@ -80,7 +80,7 @@ async fn certified_signs_in_on_another_device_and_rotates_refresh_tokens() {
     }))
     .await;
     let client = client(&registered, ClientCredential::none());
-    let mut flow = client.begin_device(["api.read"]).await.unwrap();
+    let mut flow = client.begin_device(&asks("api.read")).await.unwrap();
     assert!(flow.message().contains(flow.user_code()));
     assert!(matches!(client.poll_device(&mut flow).await.unwrap(), DevicePoll::Pending));
 

@@ -71,7 +71,7 @@ async fn an_api_calls_on_for_its_caller_and_for_nobody_else() {
 async fn a_device_signs_in_and_goes_on_silently() {
     let provider = entra().await;
     let client = Client::new(provider.config("http://localhost").unwrap()).unwrap();
-    let mut flow = client.begin_device(["User.Read"]).await.unwrap();
+    let mut flow = client.begin_device(&asks("User.Read")).await.unwrap();
     provider.answer_device(flow.user_code(), Some("ada")).unwrap();
     let DevicePoll::Done(acquired) = client.poll_device(&mut flow).await.unwrap() else { panic!("not done") };
     let account = acquired.account().unwrap();

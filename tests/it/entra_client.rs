@@ -126,7 +126,7 @@ async fn an_application_proves_itself_by_its_key_elsewhere() {
 async fn a_device_signs_a_guest_in() {
     let provider = entra().await;
     let client = client(&provider, DevTenant::CONTOSO.id());
-    let mut flow = client.begin_device(["User.Read"]).await.unwrap();
+    let mut flow = client.begin_device(&asks("User.Read")).await.unwrap();
     assert!(flow.message().contains(flow.user_code()));
     assert!(matches!(client.poll_device(&mut flow).await.unwrap(), DevicePoll::Pending));
     provider.answer_device(flow.user_code(), Some("katherine")).unwrap();
@@ -134,7 +134,7 @@ async fn a_device_signs_a_guest_in() {
     let account = acquired.account().unwrap();
     assert_eq!(account.home_account_id(), provider.home_account_id("katherine").unwrap());
     assert_eq!(account.object_id(), provider.object_id("katherine", DevTenant::CONTOSO).as_deref());
-    let mut declined = client.begin_device(["User.Read"]).await.unwrap();
+    let mut declined = client.begin_device(&asks("User.Read")).await.unwrap();
     provider.answer_device(declined.user_code(), None).unwrap();
     assert_eq!(client.poll_device(&mut declined).await.unwrap_err().kind(), ErrorKind::AccessDenied);
 }
@@ -144,9 +144,9 @@ async fn a_password_is_enough_where_somebody_has_one() {
     let provider = entra().await;
     provider.add_person(DevPerson::new("paul", "Paul Erdos").with_username("paul@contoso.example").with_password("a sentence"));
     let client = client(&provider, DevTenant::CONTOSO.id());
-    let acquired = client.acquire_by_password("paul@contoso.example", &"a sentence".into(), ["openid"]).await.unwrap();
+    let acquired = client.acquire_by_password("paul@contoso.example", &"a sentence".into(), &asks("openid")).await.unwrap();
     assert_eq!(acquired.account().unwrap().home_account_id(), provider.home_account_id("paul").unwrap());
-    assert!(client.acquire_by_password("paul@contoso.example", &"wrong".into(), ["openid"]).await.is_err());
+    assert!(client.acquire_by_password("paul@contoso.example", &"wrong".into(), &asks("openid")).await.is_err());
 }
 
 #[tokio::test]

@@ -1,0 +1,54 @@
+//! What a sign-in was asked to bring, kept until its answer comes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::tokens::{Scopes, TokenRequest};
+
+/// A request as it is stored with a flow.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct StoredRequest {
+    #[serde(rename = "c")]
+    scopes: Scopes,
+    #[serde(rename = "ti", default, skip_serializing_if = "Option::is_none")]
+    tenant: Option<String>,
+    #[serde(rename = "re", default, skip_serializing_if = "Option::is_none")]
+    resource: Option<String>,
+    #[serde(rename = "cc", default, skip_serializing_if = "Option::is_none")]
+    claims: Option<String>,
+    #[serde(rename = "ch", default, skip_serializing_if = "Option::is_none")]
+    challenge: Option<String>,
+}
+
+impl StoredRequest {
+    pub(super) fn of(request: &TokenRequest) -> Self {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        Self {
+            scopes: Scopes::granted(request.key_scopes()),
+            tenant: owned(request.tenant()),
+            resource: owned(request.resource()),
+            claims: owned(request.client_claims()),
+            challenge: owned(request.challenge()),
+        }
+    }
+
+    pub(super) fn scopes(&self) -> &Scopes {
+        &self.scopes
+    }
+
+    pub(super) fn request(&self) -> TokenRequest {
+        let mut request = TokenRequest::of_scopes(self.scopes.clone());
+        if let Some(tenant) = &self.tenant {
+            request = request.with_tenant(tenant);
+        }
+        if let Some(resource) = &self.resource {
+            request = request.with_resource(resource);
+        }
+        if let Some(claims) = &self.claims {
+            request = request.with_client_claims(claims);
+        }
+        match &self.challenge {
+            Some(claims) => request.with_challenge(claims),
+            None => request,
+        }
+    }
+}

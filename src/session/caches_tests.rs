@@ -1,0 +1,311 @@
+use std::{sync::atomic::AtomicUsize, time::Duration};
+
+use bytes::Bytes;
+use http::Request;
+use serde_json::json;
+use tower_sessions_memory_store::MemoryStore;
+
+use super::*;
+use crate::{
+    clock::{Clock as _, ManualClock},
+    config::{ClientCredential, IdentityConfig},
+    protocol::{
+        HttpClient, HttpFuture,
+        testing::{CLIENT_ID, FakeHttp, answer, authority, document, key_set, published, settle},
+    },
+    session::fixture::{OTHER_SECRET, OpenStore, SECRET},
+    tokens::{AccessToken, TokenRequest, TokenSource},
+};
+
+/// A process of the application, at a provider that gives a new token each time.
+struct Process {
+    caches: StoredCaches,
+    clock: ManualClock,
+    http: Arc<FakeHttp>,
+}
+
+#[derive(Debug)]
+struct Http(Arc<FakeHttp>);
+
+impl HttpClient for Http {
+    fn send(&self, request: Request<Bytes>) -> HttpFuture<'_> {
+        self.0.send(request)
+    }
+}
+
+fn process_with(store: Arc<dyn SessionStore>, secrets: &[&str], client_id: &str) -> Process {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let http = FakeHttp::new(|request| {
+        if request.uri().path() != "/token" {
+            return Ok(published(request, &document(), &key_set()));
+        }
+        let token = format!("access-{}", COUNT.fetch_add(1, SeqCst));
+        Ok(answer(200, json!({"access_token": token, "token_type": "Bearer", "expires_in": 3600, "refresh_token": "refresh"})))
+    });
+    let config = IdentityConfig::new(authority(), client_id)
+        .with_credential(ClientCredential::secret("s3cr3t"))
+        .with_cookie_secrets(secrets.iter().copied());
+    let clock = ManualClock::at_system_time();
+    let client = Client::new(config).unwrap().with_clock(clock.clone()).with_http_client(Http(Arc::clone(&http)));
+    Process { caches: StoredCaches::over(&client, Store::Dyn(store)).unwrap(), clock, http }
+}
+
+fn process(store: &Arc<OpenStore>) -> Process {
+    process_with(Arc::clone(store) as _, &[SECRET], CLIENT_ID)
+}
+
+impl Process {
+    async fn token(&self, name: &str) -> AccessToken {
+        self.token_for(name, "x").await
+    }
+
+    async fn token_for(&self, name: &str, scope: &str) -> AccessToken {
+        let request = TokenRequest::new([scope]).unwrap();
+        self.caches.with(name, |client| async move { client.for_app(&request).await }).await.unwrap()
+    }
+
+    fn calls(&self) -> usize {
+        self.http.count("/token")
+    }
+}
+
+fn store() -> Arc<OpenStore> {
+    OpenStore::new().0
+}
+
+fn only_row(store: &OpenStore) -> tower_sessions_core::session::Record {
+    let rows = store.rows.lock().unwrap();
+    assert_eq!(rows.len(), 1);
+    rows.values().next().unwrap().clone()
+}
+
+/// MSAL-146, MSAL-148, MSAL-151
+#[tokio::test]
+async fn another_process_finds_what_was_obtained_and_the_store_sees_nothing() {
+    let store = store();
+    let (a, b) = (process(&store), process(&store));
+    let token = a.token("app").await;
+    assert_eq!((token.source(), store.take_log()), (TokenSource::Provider, vec!["load", "create"]));
+    assert_eq!((b.token("app").await.expose(), b.calls()), (token.expose(), 0));
+    assert!(!format!("{store:?}").contains(token.expose()) && !format!("{:?}", a.caches).contains(token.expose()));
+    store.take_log();
+    assert_eq!(a.token("app").await.source(), TokenSource::Cache);
+    assert_eq!(store.take_log(), ["load"], "nothing is written that has not changed");
+    assert_ne!(b.token("another").await.expose(), token.expose());
+    assert_eq!(store.len(), 2);
+}
+
+#[tokio::test]
+async fn the_published_memory_store_keeps_it() {
+    let store = Arc::new(MemoryStore::default());
+    let [a, b] = [0, 1].map(|_| process_with(store.clone(), &[SECRET], CLIENT_ID));
+    let token = a.token("ada").await;
+    assert_eq!((b.token("ada").await.expose(), b.calls()), (token.expose(), 0));
+    let more = b.token_for("ada", "y").await;
+    assert_eq!(a.token_for("ada", "y").await.expose(), more.expose(), "written by the other one meanwhile");
+    b.caches.remove("ada").await.unwrap();
+    assert_eq!(a.token("ada").await.source(), TokenSource::Provider, "removed by the other one");
+}
+
+/// MSAL-150
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_empty_and_written_anew() {
+    let store = store();
+    process(&store).token("app").await;
+    let row = only_row(&store);
+    for spoil in 0..4 {
+        let mut spoilt = row.clone();
+        let text = spoilt.data.values().next().unwrap().as_str().unwrap().to_owned();
+        let data = match spoil {
+            0 => json!("not base64!"),
+            1 => json!(text.chars().rev().collect::<String>()),
+            2 => json!(7),
+            _ => json!(&text[..40]),
+        };
+        spoilt.data.values_mut().for_each(|value| *value = data.clone());
+        store.rows.lock().unwrap().insert(spoilt.id, spoilt);
+        let process = process(&store);
+        let token = process.token("app").await;
+        assert_eq!(token.source(), TokenSource::Provider, "{spoil}");
+        assert_eq!(self::process(&store).token("app").await.expose(), token.expose(), "{spoil}");
+    }
+    store.set(|store| &store.garbled);
+    assert_eq!(process(&store).token("app").await.source(), TokenSource::Provider);
+}
+
+/// A row of another application, or put in another's place, opens nothing.
+#[tokio::test]
+async fn a_foreign_row_is_none() {
+    let store = store();
+    let token = process(&store).token("app").await;
+    assert_eq!(process_with(store.clone(), &[SECRET], "another-client").token("app").await.source(), TokenSource::Provider);
+    let row = store.rows.lock().unwrap().values().next().unwrap().clone();
+    process(&store).token("ada").await;
+    for other in store.rows.lock().unwrap().values_mut() {
+        other.data = row.data.clone();
+    }
+    assert_ne!(process(&store).token("ada").await.expose(), token.expose());
+}
+
+/// MSAL-150: what this process has goes on working, and is written later.
+#[tokio::test]
+async fn a_store_that_is_down_fails_nothing() {
+    let store = store();
+    store.set(|store| &store.down);
+    let process = process(&store);
+    let token = process.token("app").await;
+    assert_eq!(process.token("app").await.expose(), token.expose());
+    assert_eq!(process.caches.flush().await.unwrap_err().kind(), ErrorKind::StoreUnavailable);
+    assert_eq!((process.calls(), store.len()), (1, 0));
+    store.clear(|store| &store.down);
+    process.caches.flush().await.unwrap();
+    assert_eq!(self::process(&store).token("app").await.expose(), token.expose());
+    process.caches.flush().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_is_not_written_over() {
+    let store = store();
+    let (earlier, late) = (process(&store), process(&store));
+    let token = earlier.token("app").await;
+    store.set(|store| &store.down);
+    let on_behalf = async |process: &Process| {
+        let request = TokenRequest::new(["y"]).unwrap();
+        process
+            .caches
+            .with("app", |client| async move { client.on_behalf_of(&"assertion".into(), &request).await })
+            .await
+            .unwrap()
+    };
+    let other = on_behalf(&late).await;
+    store.clear(|store| &store.down);
+    late.caches.flush().await.unwrap();
+    for process in [process(&store), late, earlier] {
+        assert_eq!(process.token("app").await.expose(), token.expose());
+        assert_eq!(on_behalf(&process).await.expose(), other.expose());
+    }
+}
+
+/// MSAL-140, MSAL-143, MSAL-144
+#[tokio::test]
+async fn a_row_ends_when_it_is_told_to_or_when_its_tokens_do() {
+    for (lifetime, of_app, of_imported) in
+        [(None, 3600, 24 * 3600), (Some(60), 60, 60), (Some(5 * 3600), 3600, 5 * 3600), (Some(30 * 24 * 3600), 3600, 24 * 3600)]
+    {
+        for (expected, is_app) in [(of_app, true), (of_imported, false)] {
+            let store = store();
+            let process = process(&store);
+            let caches = process.caches.clone();
+            let caches = lifetime.map(Duration::from_secs).map_or(caches.clone(), |lifetime| caches.with_lifetime(lifetime));
+            let request = TokenRequest::new(["x"]).unwrap();
+            let work = |client: Client| async move {
+                // A refresh token that is not an account's yet is remembered for a day.
+                if is_app {
+                    client.for_app(&request).await.map(drop)
+                } else {
+                    client.import_refresh_token(&"r".into(), &request).await.map(drop)
+                }
+            };
+            caches.with("app", work).await.unwrap();
+            let end = only_row(&store).expiry_date.unix_timestamp() - process.clock.now().as_seconds();
+            assert_eq!(end, expected, "{lifetime:?} {is_app}");
+        }
+    }
+}
+
+/// MSAL-149
+#[tokio::test]
+async fn removing_one_leaves_the_other() {
+    let store = store();
+    let process = process(&store);
+    let (ada, bob) = (process.token("ada").await, process.token("bob").await);
+    process.caches.remove("ada").await.unwrap();
+    assert_eq!(store.len(), 1);
+    assert_eq!(process.token("bob").await.expose(), bob.expose());
+    assert_ne!(process.token("ada").await.expose(), ada.expose());
+    // A cache with nothing in it is no row.
+    process.caches.with("bob", |client| async move { client.remove_app_tokens() }).await;
+    assert_eq!(store.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn uses_at_the_same_time_share_one_cache() {
+    let store = store();
+    let process = Arc::new(process(&store));
+    let users: Vec<_> = (0..64)
+        .map(|number| {
+            let process = Arc::clone(&process);
+            tokio::spawn(async move { process.token_for("app", ["x", "y", "z", "w"][number % 4]).await.expose().to_owned() })
+        })
+        .collect();
+    let mut tokens = std::collections::HashSet::new();
+    for user in users {
+        tokens.insert(user.await.unwrap());
+    }
+    assert_eq!((tokens.len(), process.calls()), (4, 4));
+    let other = self::process(&store);
+    for scope in ["x", "y", "z", "w"] {
+        assert!(tokens.contains(other.token_for("app", scope).await.expose()));
+    }
+    assert_eq!(other.calls(), 0, "no write has undone another");
+}
+
+#[tokio::test]
+async fn what_is_obtained_for_a_caller_who_has_gone_is_kept() {
+    let store = store();
+    let process = Arc::new(process(&store));
+    process.http.hold();
+    let caller = tokio::spawn({
+        let process = Arc::clone(&process);
+        async move { process.token("app").await }
+    });
+    settle().await;
+    caller.abort();
+    assert!(caller.await.unwrap_err().is_cancelled());
+    process.http.release();
+    settle().await;
+    let other = self::process(&store);
+    assert_eq!((other.token("app").await.source(), other.calls()), (TokenSource::Cache, 0));
+}
+
+#[tokio::test]
+async fn who_does_not_wait_is_answered_before_the_store_has_it() {
+    let store = store();
+    let process = process(&store);
+    let caches = process.caches.clone().without_waiting();
+    let request = TokenRequest::new(["x"]).unwrap();
+    caches.with("app", |client| async move { client.for_app(&request).await }).await.unwrap();
+    caches.flush().await.unwrap();
+    assert_eq!(store.len(), 1);
+}
+
+#[tokio::test]
+async fn a_new_cookie_secret_keeps_what_is_there() {
+    let store = store();
+    let token = process(&store).token("app").await;
+    let rotated = process_with(store.clone(), &[OTHER_SECRET, SECRET], CLIENT_ID);
+    assert_eq!(rotated.token("app").await.expose(), token.expose());
+    assert_eq!(store.len(), 2, "sealed anew under the current secret");
+    let later = process_with(store.clone(), &[OTHER_SECRET], CLIENT_ID);
+    assert_eq!((later.token("app").await.expose(), later.calls()), (token.expose(), 0));
+}
+
+#[tokio::test]
+async fn a_store_that_chooses_ids_or_saves_only_over_keeps_it() {
+    for chooses in [true, false] {
+        let store = store();
+        store.set(|store| if chooses { &store.chooses_ids } else { &store.saves_only_over });
+        let process = process(&store);
+        let token = process.token("app").await;
+        assert_eq!(self::process(&store).token("app").await.expose(), token.expose());
+        process.token_for("app", "y").await;
+        assert_eq!((store.len(), self::process(&store).token_for("app", "y").await.source()), (1, TokenSource::Cache));
+    }
+}
+
+#[test]
+fn a_random_secret_is_refused() {
+    let config = IdentityConfig::new(authority(), CLIENT_ID).with_credential(ClientCredential::secret("short"));
+    let error = StoredCaches::new(&Client::new(config).unwrap(), MemoryStore::default()).unwrap_err();
+    assert!(error.to_string().contains("with_cookie_secrets"), "{error}");
+}
