@@ -2,7 +2,11 @@
 
 use std::fmt;
 
-use super::{CookieKeySource, SignInMethod, ValidConfig};
+use super::{ClientCredential, CookieKeySource, CredentialKind, SignInMethod, ValidConfig};
+use crate::clock::UnixTime;
+
+/// In how many days a certificate ends soon.
+const SOON: u64 = 30;
 
 /// How much a [`Finding`] matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,8 +71,9 @@ impl fmt::Display for Finding {
 
 impl ValidConfig {
     /// What can be seen without the provider, and is no mistake everywhere.
-    pub(crate) fn check_settings(&self) -> Vec<Finding> {
-        let mut found = Vec::new();
+    pub(crate) fn check_settings(&self, now: UnixTime) -> Vec<Finding> {
+        let mut found: Vec<Finding> =
+            self.credential().members().iter().filter_map(|member| certificate_finding(member, now)).collect();
         let mut add = |severity, code, text: String| found.push(Finding::new(severity, code, text));
         let (address, microsoft) = (self.redirect_uri(), self.authority().is_microsoft());
         let real = microsoft && !self.authority().is_loopback();
@@ -111,9 +116,46 @@ impl ValidConfig {
     }
 }
 
+/// What there is to say about a certificate that is over, or soon will be.
+fn certificate_finding(credential: &ClientCredential, now: UnixTime) -> Option<Finding> {
+    let CredentialKind::Key(source) = credential.kind() else { return None };
+    let until = credential.load_key(source).ok()?.validity()?.until;
+    let days = until.since(now).as_secs() / (24 * 3600);
+    if until <= now {
+        let text = format!("The certificate of {credential} has expired: make another one, and tell the provider of it.");
+        return Some(Finding::new(Severity::Problem, "certificate_expired", text));
+    }
+    let text = format!("The certificate of {credential} expires in {days} days: make another one in time.");
+    (days < SOON).then(|| Finding::new(Severity::Warning, "certificate_expires_soon", text))
+}
+
 /// The five groups of hexadecimal digits that the portal shows as an ID.
 fn is_guid(text: &str) -> bool {
     let groups: Vec<&str> = text.split('-').collect();
     groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
         && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_ends_is_told_in_time() {
+        let (key, certificate) = (include_str!("../../tests/keys/rsa.key.pem"), include_str!("../../tests/keys/rsa.cert.pem"));
+        let credential = ClientCredential::private_key_pem(key).with_certificate(certificate);
+        let CredentialKind::Key(source) = credential.kind() else { panic!() };
+        let until = credential.load_key(source).unwrap().validity().unwrap().until;
+        let found = |days: u64, more: u64| {
+            let found = certificate_finding(
+                &credential,
+                until - std::time::Duration::from_secs(days * 24 * 3600) + std::time::Duration::from_secs(more),
+            );
+            found.map(|finding| (finding.severity(), finding.code()))
+        };
+        assert_eq!(found(40, 0), None);
+        assert_eq!(found(29, 0), Some((Severity::Warning, "certificate_expires_soon")));
+        assert_eq!(found(0, 0), Some((Severity::Problem, "certificate_expired")));
+        assert_eq!(certificate_finding(&ClientCredential::secret("s"), until), None);
+    }
 }

@@ -23,7 +23,7 @@ use crate::secret::Secret;
 ///   [`federated_token_file`](Self::federated_token_file) (workload identity);
 /// - several of these, of which the first that can be used is: [`first_of`](Self::first_of).
 ///
-/// Files are read whenever the credential is needed, so that one that was replaced is used from then on. Where the provider refuses a credential because it has expired or was
+/// Files are read whenever the credential is needed, so that one that was replaced is used from then on; a key is taken apart once for each content. Files are regular ones of 1 MiB at most. Where the provider refuses a credential because it has expired or was
 /// rotated, it is loaded anew, and the request is sent once more if that brought another one.
 ///
 /// ```
@@ -73,7 +73,7 @@ pub(crate) enum KeySource {
 }
 
 /// What assertions say beyond what they have to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct AssertionOptions {
     pub(crate) certificates: Option<String>,
     pub(crate) key_id: Option<String>,
@@ -83,6 +83,22 @@ pub(crate) struct AssertionOptions {
     pub(crate) algorithm: Option<Algorithm>,
     pub(crate) audience: Option<AssertionAudience>,
     pub(crate) claims: serde_json::Map<String, serde_json::Value>,
+}
+
+impl fmt::Debug for AssertionOptions {
+    /// Without the certificates: they are long, and somebody may have put the key in their place.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { certificates, key_id, thumbprints, chain, algorithm, audience, claims } = self;
+        f.debug_struct("AssertionOptions")
+            .field("certificates", &certificates.as_ref().map(|_| "…"))
+            .field("key_id", key_id)
+            .field("thumbprints", thumbprints)
+            .field("chain", chain)
+            .field("algorithm", algorithm)
+            .field("audience", audience)
+            .field("claims", claims)
+            .finish()
+    }
 }
 
 /// How a client secret is sent.

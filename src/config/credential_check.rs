@@ -1,21 +1,20 @@
-//! Whether a credential can be used, found at set-up; and loading it, then and later.
-
-use std::fs;
-
-use zeroize::Zeroizing;
+//! Whether a credential can be used, found at set-up.
 
 use super::{
     ClientCredential,
-    credential::{AssertionOptions, CredentialKind, KeySource},
+    credential::{AssertionOptions, CredentialKind},
+    credential_load::load_assertion,
     signing_key::SigningKey,
 };
-use crate::{authority::Authority, error::ConfigError, secret::Secret};
+use crate::{
+    authority::Authority,
+    clock::{Clock as _, SystemClock, UnixTime},
+    error::ConfigError,
+    secret::Secret,
+};
 
 /// The claims of an assertion that have one right value.
 const OWN_CLAIMS: [&str; 6] = ["iss", "sub", "aud", "iat", "exp", "jti"];
-
-/// Larger than any certificate chain.
-const LARGEST_FILE: u64 = 1024 * 1024;
 
 impl ClientCredential {
     /// Whether the credential can be used at that authority.
@@ -92,13 +91,30 @@ impl ClientCredential {
             }
             CredentialKind::Key(source) => {
                 let key = self.load_key(source).map_err(|problem| ConfigError::new("credential", problem))?;
-                self.check_key(&key, authority)
+                self.check_key(&key, authority)?;
+                self.check_dates(&key, authority, SystemClock.now())
             }
             CredentialKind::AssertionFile(path) => {
                 load_assertion(path).map(|_| ()).map_err(|problem| ConfigError::new("credential", problem))
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether the certificate holds. Microsoft's providers refuse one that is over, as does whoever looks at the chain; elsewhere it is a name of the key.
+    fn check_dates(&self, key: &SigningKey, authority: &Authority, now: UnixTime) -> Result<(), ConfigError> {
+        let Some(validity) = key.validity() else { return Ok(()) };
+        if now < validity.from {
+            tracing::warn!("the client certificate does not hold yet: is this machine's clock right?");
+        }
+        if now < validity.until {
+            return Ok(());
+        }
+        if authority.is_microsoft() || authority.is_adfs() || self.options.chain {
+            return wrong("the certificate has expired: make another one, and tell the provider of it");
+        }
+        tracing::warn!("the client certificate has expired");
+        Ok(())
     }
 
     /// Whether the provider can know the key, and the key can sign what the provider takes.
@@ -134,56 +150,10 @@ impl ClientCredential {
         }
         Ok(())
     }
-
-    /// The key as it is there now.
-    pub(crate) fn load_key(&self, source: &KeySource) -> Result<SigningKey, String> {
-        let certificates = self.options.certificates.as_deref();
-        let no_password = Secret::default();
-        let password = self.password.as_ref();
-        let pem = |text: &str| match password {
-            Some(_) => Err("a password was given for a PEM text, which has none: leave `with_password` out".to_owned()),
-            None => SigningKey::from_pem(text, certificates),
-        };
-        match source {
-            KeySource::Pem(text) => pem(text.expose()),
-            KeySource::Pfx(base64) => {
-                let bytes = base64_simd::STANDARD.decode_to_vec(base64.expose()).map(Zeroizing::new);
-                let bytes = bytes.map_err(|_| "the PFX file is not base64".to_owned())?;
-                SigningKey::from_pfx(&bytes, password.unwrap_or(&no_password))
-            }
-            KeySource::File(path) => {
-                let in_file = |problem| format!("{}: {problem}", path.display());
-                let bytes = read(path)?;
-                match std::str::from_utf8(&bytes) {
-                    Ok(text) if text.contains("-----BEGIN") => pem(text).map_err(in_file),
-                    _ => SigningKey::from_pfx(&bytes, password.unwrap_or(&no_password)).map_err(in_file),
-                }
-            }
-        }
-    }
-}
-
-/// The assertion in a file.
-pub(crate) fn load_assertion(path: &std::path::Path) -> Result<Secret, String> {
-    let bytes = read(path)?;
-    let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
-    let assertion = Secret::from(text);
-    if assertion.is_empty() || !is_plain(&assertion) {
-        return Err(format!("{} holds no assertion", path.display()));
-    }
-    Ok(assertion)
-}
-
-fn read(path: &std::path::Path) -> Result<Zeroizing<Vec<u8>>, String> {
-    let unreadable = |error: std::io::Error| format!("{} cannot be read: {error}", path.display());
-    if fs::metadata(path).map_err(unreadable)?.len() > LARGEST_FILE {
-        return Err(format!("{} is larger than 1 MiB", path.display()));
-    }
-    fs::read(path).map(Zeroizing::new).map_err(unreadable)
 }
 
 /// Whether a text can be sent as it is.
-fn is_plain(secret: &Secret) -> bool {
+pub(super) fn is_plain(secret: &Secret) -> bool {
     secret.expose().trim() == secret.expose() && !secret.expose().contains(char::is_control)
 }
 
@@ -225,6 +195,47 @@ mod tests {
             refused(&ClientCredential::assertion(value), &oidc(), "the assertion");
         }
         refused(&ClientCredential::none().with_method(ClientAuthMethod::Post), &oidc(), "with_method");
+    }
+
+    #[test]
+    fn a_certificate_that_is_over_is_found_at_set_up() {
+        let credential = ClientCredential::private_key_pem(KEY).with_certificate(CERTIFICATE);
+        let CredentialKind::Key(source) = &credential.kind else { panic!() };
+        let key = credential.load_key(source).unwrap();
+        let validity = key.validity().unwrap();
+        let after = |seconds| validity.until + std::time::Duration::from_secs(seconds);
+        for (now, authority, holds) in [
+            (validity.from, entra(), true),
+            (UnixTime::from_seconds(0), entra(), true),
+            (after(0), entra(), false),
+            (after(9), Authority::adfs("adfs.example.com").unwrap(), false),
+            (after(9), oidc(), true),
+        ] {
+            assert_eq!(credential.check_dates(&key, &authority, now).is_ok(), holds, "{authority:?}");
+        }
+        let problem = credential.clone().with_certificate_chain().check_dates(&key, &oidc(), after(0)).unwrap_err();
+        assert!(problem.to_string().contains("expired"), "{problem}");
+        assert_eq!(ClientCredential::certificate_file(KEY_FILE).with_certificate(CERTIFICATE).check(&entra()), Ok(()));
+    }
+
+    /// What waits for a writer, or has no end, is no file.
+    #[test]
+    fn only_a_file_of_a_sensible_size_is_read() {
+        let folder = std::env::temp_dir().join(format!("tower-identity-credential-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (pipe, large) = (folder.join("pipe"), folder.join("large"));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        std::fs::File::create(&large).unwrap().set_len(1024 * 1024 + 1).unwrap();
+        for (path, hint) in [
+            (pipe.as_path(), "not a regular file"),
+            (std::path::Path::new("/dev/zero"), "not a regular file"),
+            (&folder, "not a regular file"),
+            (&large, "larger than 1 MiB"),
+        ] {
+            refused(&ClientCredential::certificate_file(path), &oidc(), hint);
+            refused(&ClientCredential::federated_token_file(path), &oidc(), hint);
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     /// MSAL-116
@@ -288,5 +299,8 @@ mod tests {
             let text = format!("{credential} {credential:?} {credential:#?}");
             assert!(!text.contains("hush") && !text.contains("aHVzaC"), "{text}");
         }
+        // A key that was put where the certificate belongs is not shown either.
+        let misplaced = ClientCredential::private_key_pem(KEY).with_certificate(KEY);
+        assert!(!format!("{misplaced:?}").contains("PRIVATE KEY"));
     }
 }

@@ -10,6 +10,7 @@ mod choice;
 mod cookie_keys;
 mod credential;
 mod credential_check;
+mod credential_load;
 mod display;
 mod env;
 mod env_authority;
@@ -34,7 +35,7 @@ pub use choice::{GroupsFrom, PathPrefix, Preflight, ProviderSession, ResponseMod
 pub(crate) use cookie_keys::{CookieKeySource, CookieKeys};
 pub(crate) use credential::{AssertionOptions, CredentialKind};
 pub use credential::{ClientAuthMethod, ClientCredential};
-pub(crate) use credential_check::load_assertion;
+pub(crate) use credential_load::{Fingerprint, load_assertion};
 #[cfg(any(test, fuzzing))]
 pub(crate) use fuzzing::PARSERS;
 pub(crate) use path::PublicPaths;

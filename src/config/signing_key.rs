@@ -18,8 +18,12 @@ use rustls_pki_types::{
     pem::{Error as PemError, PemObject as _},
 };
 
+use x509_cert::{Certificate, der::Decode as _, time::Time};
+use zeroize::Zeroizing;
+
 use super::Algorithm;
 use crate::{
+    clock::UnixTime,
     error::{Error, ErrorKind},
     secret::{Secret, base64url},
 };
@@ -28,6 +32,14 @@ use crate::{
 pub(crate) struct SigningKey {
     pair: Pair,
     chain: Vec<CertificateDer<'static>>,
+    validity: Option<Validity>,
+}
+
+/// From when until when a certificate holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Validity {
+    pub(crate) from: UnixTime,
+    pub(crate) until: UnixTime,
 }
 
 enum Pair {
@@ -50,7 +62,7 @@ impl SigningKey {
                     .into(),
             );
         }
-        let key = PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|error| match error {
+        let key = PrivateKeyDer::from_pem_slice(text.as_bytes()).map(Zeroizing::new).map_err(|error| match error {
             PemError::NoItemsFound => {
                 "there is no private key in it: it needs a block that begins with -----BEGIN PRIVATE KEY-----".into()
             }
@@ -103,7 +115,8 @@ impl SigningKey {
             let own = chain.remove(own);
             chain.insert(0, own);
         }
-        Ok(Self { pair, chain })
+        let validity = chain.first().and_then(|own| Validity::of(own));
+        Ok(Self { pair, chain, validity })
     }
 
     /// Whether it is an RSA key.
@@ -166,9 +179,23 @@ impl SigningKey {
         self.chain.first().map(|own| base64url(digest::digest(&SHA256, own).as_ref()))
     }
 
+    /// From when until when its certificate holds; `None` without one, or if it does not say.
+    pub(crate) fn validity(&self) -> Option<Validity> {
+        self.validity
+    }
+
     /// What tells it from another: the public half, and the certificate, which may have been renewed for the same key.
     pub(crate) fn identity(&self) -> Vec<u8> {
         [self.pair.public(), self.chain.first().map_or(&[][..], |own| own)].concat()
+    }
+}
+
+impl Validity {
+    fn of(certificate: &[u8]) -> Option<Self> {
+        let certificate = Certificate::from_der(certificate).ok()?;
+        let validity = certificate.tbs_certificate().validity();
+        let time = |time: Time| i64::try_from(time.to_unix_duration().as_secs()).ok().map(UnixTime::from_seconds);
+        Some(Self { from: time(validity.not_before)?, until: time(validity.not_after)? })
     }
 }
 
@@ -256,6 +283,9 @@ mod tests {
         ] {
             let key = SigningKey::from_pem(&text, certificates.as_deref()).unwrap();
             assert_eq!(key.chain().len(), count);
+            // What `openssl x509 -dates` says.
+            let validity = Validity { from: UnixTime::from_seconds(1_795_306_356), until: UnixTime::from_seconds(4_948_906_356) };
+            assert_eq!(key.validity(), (count > 0).then_some(validity));
             // What `openssl x509 -fingerprint` says.
             let hex = |text: Option<String>| {
                 text.map(|text| {

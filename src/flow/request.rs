@@ -11,7 +11,8 @@ use crate::{
     config::{Prompt, SignInMethod, SignInOptions, ValidConfig},
     error::{Error, ErrorKind},
     protocol::{
-        AuthorizationRequest, DeviceAnswer, Metadata, Provider, claims_request, code_challenge, merged_claims, of_first_resource,
+        Asked, AuthorizationRequest, DeviceAnswer, Metadata, Provider, claims_request, code_challenge, merged_claims,
+        of_first_resource,
     },
     session::{Attempt, AttemptPurpose},
     user::{PERSONAL_TENANT, User},

@@ -16,6 +16,7 @@ use super::{
     credential::Credentials,
     device::{device_request, read_answer},
     error_answer::{authorization_error, http_error},
+    grant::Asked,
     metadata::Metadata,
 };
 use crate::{

@@ -1,13 +1,13 @@
 //! [`Credentials`]: obtains what the next request proves itself with.
 //!
-//! - A file is read for each request, so that one that was replaced counts at once. One that cannot be read or used any more, because it is just being
+//! - A file is read for each request, so that one that was replaced counts at once; its key is taken apart only if it has changed. One that cannot be read or used any more, because it is just being
 //!   replaced, leaves the key that was there before in use.
 //! - What a function made is remembered until a minute before its `exp`; callers that come meanwhile wait for the same call.
 //! - Of several, the first that can be had is used.
 //! - Where the provider refuses a credential as outdated it is loaded anew, and then the others of the list are tried. Only another one is worth another request.
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicUsize, Ordering},
 };
 
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     authority::Authority,
     clock::UnixTime,
-    config::{AssertionRequest, ClientCredential, CredentialKind, SigningKey, load_assertion},
+    config::{AssertionRequest, ClientCredential, CredentialKind, Fingerprint, SigningKey, load_assertion},
     error::{Error, ErrorKind},
     secret::Secret,
 };
@@ -54,8 +54,15 @@ pub(super) struct Sent {
 #[derive(Debug)]
 struct Member {
     credential: ClientCredential,
-    key: Mutex<Option<Arc<SigningKey>>>,
+    key: Mutex<Option<Loaded>>,
     made: tokio::sync::Mutex<Option<Made>>,
+}
+
+/// A key, and what it was read from.
+#[derive(Clone, Debug)]
+struct Loaded {
+    key: Arc<SigningKey>,
+    from: Fingerprint,
 }
 
 /// An assertion that a function made.
@@ -158,7 +165,7 @@ impl Credentials {
                 Ok(as_it_is(jwt))
             }
             CredentialKind::Key(source) => {
-                let key = member.load(|| credential.load_key(source))?;
+                let key = member.load(|known| credential.load_key_unless(source, known))?;
                 let (options, client_id) = (credential.options(), self.client_id.as_str());
                 let assertion = Assertion {
                     client_id,
@@ -175,17 +182,30 @@ impl Credentials {
 }
 
 impl Member {
-    /// The key as it is now, or else as it was last.
-    fn load(&self, load: impl FnOnce() -> Result<SigningKey, String>) -> Result<Arc<SigningKey>, Error> {
-        let mut known = self.key.lock().unwrap_or_else(PoisonError::into_inner);
-        match (load(), &*known) {
-            (Ok(key), _) => Ok(known.insert(Arc::new(key)).clone()),
+    /// The key as it is now, or else as it was last. Nobody waits for somebody else's reading.
+    fn load(
+        &self,
+        load: impl FnOnce(Option<&Fingerprint>) -> Result<Option<(SigningKey, Fingerprint)>, String>,
+    ) -> Result<Arc<SigningKey>, Error> {
+        let known = self.known().clone();
+        match (load(known.as_ref().map(|known| &known.from)), known) {
+            (Ok(None), Some(known)) => Ok(known.key),
+            (Ok(Some((key, from))), _) => {
+                let key = Arc::new(key);
+                *self.known() = Some(Loaded { key: Arc::clone(&key), from });
+                Ok(key)
+            }
             (Err(problem), Some(before)) => {
                 tracing::warn!(problem, "the certificate cannot be loaded any more; the one from before is used");
-                Ok(before.clone())
+                Ok(before.key)
             }
             (Err(problem), None) => Err(unavailable(problem)),
+            (Ok(None), None) => Err(unavailable("there is no key")),
         }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Option<Loaded>> {
+        self.key.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -414,3 +414,29 @@ async fn a_generic_provider_needs_no_codes_to_be_understood() {
     world.ask().await.unwrap();
     assert_eq!(world.assertions(), ["a.b.c", "a.b.c", "d.e.f"]);
 }
+
+/// A key is read once for each content, and again when the file has another one.
+#[test]
+fn a_key_is_taken_apart_once() {
+    let file = std::env::temp_dir().join(format!("tower-identity-key-{}.pem", std::process::id()));
+    std::fs::write(&file, format!("{KEY}{CERTIFICATE}")).unwrap();
+    let authority = Authority::oidc("https://id.example").unwrap();
+    let in_file = ClientCredential::certificate_file(&file);
+    for credential in [&in_file, &ClientCredential::certificate_pem(format!("{KEY}{CERTIFICATE}"))] {
+        let credentials = Credentials::new(credential, CLIENT_ID, authority.clone());
+        let member = &credentials.members[0];
+        let CredentialKind::Key(source) = credential.kind() else { panic!() };
+        let load = || member.load(|known| credential.load_key_unless(source, known)).unwrap();
+        let (first, second) = (load(), load());
+        assert!(Arc::ptr_eq(&first, &second));
+        if credential == &in_file {
+            std::fs::write(&file, EC).unwrap();
+            let replaced = load();
+            assert!(!Arc::ptr_eq(&first, &replaced) && !replaced.is_rsa());
+            std::fs::write(&file, "being replaced").unwrap();
+            assert!(Arc::ptr_eq(&replaced, &load()));
+            std::fs::remove_file(&file).unwrap();
+            assert!(Arc::ptr_eq(&replaced, &load()));
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Loading what a credential is made of, at set-up and later: keys, certificates, assertions.
+
+use std::{fs, io::Read as _, path::Path};
+
+use aws_lc_rs::digest::{self, SHA256};
+use zeroize::Zeroizing;
+
+use super::{ClientCredential, credential::KeySource, credential_check::is_plain, signing_key::SigningKey};
+use crate::secret::Secret;
+
+/// Larger than any certificate chain.
+const LARGEST_FILE: u64 = 1024 * 1024;
+
+/// What tells one content of a file from another.
+pub(crate) type Fingerprint = [u8; 32];
+
+impl ClientCredential {
+    /// The key as it is there now.
+    pub(crate) fn load_key(&self, source: &KeySource) -> Result<SigningKey, String> {
+        match source {
+            KeySource::Pem(text) => self.of_pem(text.expose()),
+            KeySource::Pfx(base64) => {
+                let bytes = base64_simd::STANDARD.decode_to_vec(base64.expose()).map(Zeroizing::new);
+                self.of_pfx(&bytes.map_err(|_| "the PFX file is not base64".to_owned())?)
+            }
+            KeySource::File(path) => self.in_file(path, &read(path)?),
+        }
+    }
+
+    /// The same with what it was read from; `None` if that is what it was read from before: to read a key takes longer than to sign with it.
+    pub(crate) fn load_key_unless(
+        &self,
+        source: &KeySource,
+        known: Option<&Fingerprint>,
+    ) -> Result<Option<(SigningKey, Fingerprint)>, String> {
+        let KeySource::File(path) = source else {
+            // What is in the configuration stays as it is.
+            return match known {
+                Some(_) => Ok(None),
+                None => self.load_key(source).map(|key| Some((key, [0; 32]))),
+            };
+        };
+        let bytes = read(path)?;
+        let fingerprint = fingerprint(&bytes);
+        match known {
+            Some(known) if *known == fingerprint => Ok(None),
+            _ => self.in_file(path, &bytes).map(|key| Some((key, fingerprint))),
+        }
+    }
+
+    fn in_file(&self, path: &Path, bytes: &[u8]) -> Result<SigningKey, String> {
+        let key = match std::str::from_utf8(bytes) {
+            Ok(text) if text.contains("-----BEGIN") => self.of_pem(text),
+            _ => self.of_pfx(bytes),
+        };
+        key.map_err(|problem| format!("{}: {problem}", path.display()))
+    }
+
+    fn of_pem(&self, text: &str) -> Result<SigningKey, String> {
+        match self.password {
+            Some(_) => Err("a password was given for a PEM text, which has none: leave `with_password` out".to_owned()),
+            None => SigningKey::from_pem(text, self.options.certificates.as_deref()),
+        }
+    }
+
+    fn of_pfx(&self, bytes: &[u8]) -> Result<SigningKey, String> {
+        let none = Secret::default();
+        SigningKey::from_pfx(bytes, self.password.as_ref().unwrap_or(&none))
+    }
+}
+
+/// The assertion in a file.
+pub(crate) fn load_assertion(path: &Path) -> Result<Secret, String> {
+    let bytes = read(path)?;
+    let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
+    let assertion = Secret::from(text);
+    if assertion.is_empty() || !is_plain(&assertion) {
+        return Err(format!("{} holds no assertion", path.display()));
+    }
+    Ok(assertion)
+}
+
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
+    let unreadable = |error: std::io::Error| format!("{} cannot be read: {error}", path.display());
+    // Looked at before it is opened: to open a pipe is to wait for somebody who writes into it.
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(format!("{} is not a regular file", path.display()));
+    }
+    let file = fs::File::open(path).map_err(unreadable)?;
+    let length = file.metadata().map_err(unreadable)?.len().min(LARGEST_FILE);
+    // All of it at once: a buffer that grows leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or_default() + 1));
+    let read = file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if u64::try_from(read).is_ok_and(|read| read > LARGEST_FILE) {
+        return Err(format!("{} is larger than 1 MiB", path.display()));
+    }
+    Ok(bytes)
+}
+
+fn fingerprint(bytes: &[u8]) -> Fingerprint {
+    let mut fingerprint = [0; 32];
+    fingerprint.iter_mut().zip(digest::digest(&SHA256, bytes).as_ref()).for_each(|(to, from)| *to = *from);
+    fingerprint
+}
