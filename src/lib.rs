@@ -89,7 +89,7 @@ pub use config::{ClientCredential, Finding, IdentityConfig, Prompt, ReturnPath, 
 pub use error::{Advice, ConfigError, Error, ErrorKind, ProviderError};
 #[cfg(feature = "axum")]
 pub use extract::UserRejection;
-pub use flow::{LogIn, LogOut, LoggedIn, WebAuth};
+pub use flow::{LogIn, LogOut, LoggedIn, UserCode, WebAuth};
 pub use future::ResponseFuture;
 pub use guard::{GuardFuture, RequireLogin, RequireLoginService, require_login};
 pub use handle::Tokens;

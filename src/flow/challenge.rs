@@ -13,7 +13,7 @@ impl Flow {
         let reply = self.challenge(asked, Start::fresh(self.page_of(asked))).await;
         // Only where a sign-in follows: elsewhere the answer could overtake that of a sign-in and take its new cookie away. By a code it has not begun yet.
         let redirected =
-            matches!(reply.answer, Answer::Redirect(_)) && !self.by_code() && self.cookies.has_session(asked.headers);
+            matches!(reply.answer, Answer::Redirect(_)) && !self.auth.by_code() && self.cookies.has_session(asked.headers);
         reply.with_cookies(redirected.then(|| self.cookies.remove_session()))
     }
 
@@ -21,7 +21,7 @@ impl Flow {
     pub(crate) async fn challenge(&self, asked: Asked<'_>, start: Start) -> Reply {
         match Caller::of(asked.method, asked.headers) {
             // Whoever only looks at protected pages gets no code.
-            Caller::Navigation if self.by_code() && start.causes.is_empty() => {
+            Caller::Navigation if self.auth.by_code() && start.causes.is_empty() => {
                 Reply::redirect(self.sign_in_address(&start.return_path))
             }
             Caller::Navigation => self.start(asked, start).await,

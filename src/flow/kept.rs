@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{exchanges::Exchanges, steps::renewed, web_auth::WebAuth};
+use super::{exchanges::Exchanges, steps::renewed, waiting::Waiting, web_auth::WebAuth};
 use crate::{
     client::Client,
     clock::Clock,
@@ -21,6 +21,7 @@ pub(super) struct Kept {
     pub(super) grants: Grants,
     pub(super) application: Arc<Application>,
     pub(super) exchanges: Exchanges<Arc<SignIn>>,
+    pub(super) waiting: Waiting<Arc<SignIn>>,
 }
 
 impl Kept {
@@ -33,6 +34,7 @@ impl Kept {
             bound_to: Contents::bound_to(&[config.redirect_uri().as_str().as_bytes()]),
             application: Arc::new(Application::new(config, grants.clone(), client.clone(), Arc::clone(clock))),
             exchanges: Exchanges::new(),
+            waiting: Waiting::new(),
             values,
             grants,
         }

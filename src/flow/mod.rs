@@ -11,18 +11,22 @@ mod device;
 mod errands;
 mod exchanges;
 mod kept;
+mod log_in;
+mod outcomes;
 mod request;
 mod routes;
 mod sign_out;
 mod start;
 mod steps;
+mod waiting;
 mod web_auth;
 mod wish;
 
 pub(crate) use admit::{Admission, Decision};
 pub(crate) use device::{CodePage, Polled};
+pub use outcomes::{LogIn, LogOut, LoggedIn, UserCode};
 pub(crate) use routes::Route;
-pub use web_auth::{LogIn, LogOut, LoggedIn, WebAuth};
+pub use web_auth::WebAuth;
 
 use std::sync::Arc;
 
@@ -30,7 +34,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use tracing::{Instrument as _, Span, field::Empty, info_span};
 
-use self::{callback::Done, device::Waiting, errands::Errand, exchanges::Exchanges, web_auth::application_of};
+use self::{callback::Done, errands::Errand, exchanges::Exchanges, waiting::Waiting, web_auth::application_of};
 use crate::{
     client::AppTokens,
     clock::Clock,
@@ -119,7 +123,7 @@ pub(crate) struct Flow {
     attempts: Attempts,
     grants: Grants,
     exchanges: Exchanges<Done>,
-    waiting: Waiting,
+    waiting: Waiting<Done>,
 }
 
 impl Flow {
@@ -174,7 +178,7 @@ impl Flow {
     pub(crate) async fn reply(self: &Arc<Self>, route: Route, asked: Asked<'_>, form: Result<Bytes, Error>) -> Reply {
         let span = match route {
             Route::SignIn => info_span!("identity.sign_in", outcome = Empty, reason = Empty),
-            Route::Callback if self.by_code() => info_span!("identity.device_code", outcome = Empty, reason = Empty),
+            Route::Callback if self.auth.by_code() => info_span!("identity.device_code", outcome = Empty, reason = Empty),
             Route::Callback => info_span!("identity.callback", outcome = Empty, reason = Empty),
             Route::SignOut => info_span!("identity.sign_out", outcome = Empty, reason = Empty),
             Route::EditProfile => info_span!("identity.edit_profile", outcome = Empty, reason = Empty),
@@ -184,7 +188,7 @@ impl Flow {
         let reply = async {
             match route {
                 Route::SignIn => self.sign_in(asked).await,
-                Route::Callback if self.by_code() => self.device_code(asked).await,
+                Route::Callback if self.auth.by_code() => self.device_code(asked).await,
                 Route::Callback => self.callback(asked, form).await,
                 Route::SignOut => self.sign_out(asked).await,
                 Route::SignedOut => self.signed_out(),

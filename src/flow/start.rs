@@ -127,14 +127,14 @@ impl Flow {
         attempt.started_from = session.map(|session| session.session()).or(started_from);
         attempt.expected = person.filter(|_| purpose != AttemptPurpose::SignIn);
 
-        if self.by_code() {
-            attempt.device = Some(Box::new(self.new_code(&request).await?));
+        if self.auth.by_code() {
+            attempt.device = Some(Box::new(self.auth.new_code(&request).await?));
         }
         let begun = match slot {
             Some(slot) => self.attempts.begin_in(slot, attempt)?,
             None => self.attempts.begin(asked.headers, attempt, now)?,
         };
-        let url = match self.by_code() {
+        let url = match self.auth.by_code() {
             true => self.code_address(&begun.state),
             false => request.url(&begun.attempt, &begun.state)?,
         };
@@ -153,7 +153,7 @@ impl Flow {
         let causes = match self.auth.causes(session.as_deref().map(Opened::beginning), options, &return_path) {
             Err(error) => return Reply::failed(error, None),
             // The same as opening a protected page.
-            Ok(_) if self.by_code() && session.is_none() && *options == SignInOptions::default() => Vec::new(),
+            Ok(_) if self.auth.by_code() && session.is_none() && *options == SignInOptions::default() => Vec::new(),
             Ok(causes) => causes,
         };
         let mut options = options.clone();

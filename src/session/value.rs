@@ -165,11 +165,22 @@ impl Contents {
     /// The derivation fails, which it does not.
     pub(crate) fn begin(&mut self, attempt: Attempt) -> Result<String, Error> {
         let state = attempts::state(&attempt, Slot::FIRST)?;
+        if attempt.device.is_some() {
+            // The person sees one code.
+            self.attempts.retain(|other| other.device.is_none());
+        }
         if self.attempts.len() >= MOST_ATTEMPTS {
             self.attempts.remove(0);
         }
         self.attempts.push(attempt);
         Ok(state)
+    }
+
+    /// Takes out the attempt whose code the person is shown, with its `state`.
+    pub(crate) fn take_device(&mut self) -> Option<(String, Attempt)> {
+        let place = self.attempts.iter().position(|attempt| attempt.device.is_some())?;
+        let attempt = self.attempts.remove(place);
+        Some((attempts::state(&attempt, Slot::FIRST).ok()?, attempt))
     }
 
     /// Takes out the attempt of a `state`: an answer is looked at once.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::{Client, header::LOCATION, redirect::Policy};
 use tower_identity::{
     ConfigError, ErrorKind, IdentityConfig, ManualClock, SignInOptions, WebAuth, WebSession,
+    config::SignInMethod,
     dev::{Consent, DevClient, DevProvider, DevProviderBuilder, Endpoint, Failure, Hold, RefreshTokens, SpoilCallback},
 };
 
@@ -375,4 +376,53 @@ async fn a_secret_that_dies_with_the_process_is_a_set_up_mistake() {
     let built = WebAuth::new(config.with_base_url(HOME).unwrap().build().unwrap());
     let error: ConfigError = built.map(drop).unwrap_err();
     assert!(error.to_string().contains("with_cookie_secrets"), "{error}");
+}
+
+/// Sign-in without a redirect address, as `identity` does it. C-352, C-353
+#[tokio::test]
+async fn a_person_signs_in_by_device_code() {
+    let site = Site::with(|provider| provider, |config| config.with_sign_in_method(SignInMethod::DeviceCode)).await;
+    let mut session = WebSession::new();
+    assert_eq!(site.auth.complete_device_log_in(&mut session).await.unwrap_err().kind(), ErrorKind::AttemptMissing);
+    let begun = site.auth.log_in(&mut session, "/orders", &SignInOptions::new()).await.unwrap();
+    let code = begun.code.clone().unwrap();
+    assert!(begun.address.starts_with(site.provider.issuer()), "{}", begun.address);
+    assert!(!format!("{begun:?} {code:?}").contains(&code.text));
+    let mut session = stored(&session);
+    let before = site.provider.requests(Endpoint::Token);
+    for _ in 0..5 {
+        assert!(site.auth.complete_device_log_in(&mut session).await.unwrap().is_none(), "too soon");
+    }
+    assert_eq!(site.provider.requests(Endpoint::Token), before);
+    site.clock.advance(code.interval);
+    assert!(site.auth.complete_device_log_in(&mut session).await.unwrap().is_none());
+    assert_eq!(site.provider.requests(Endpoint::Token), before + 1);
+    site.provider.answer_device(&code.text, Some("ada")).unwrap();
+    site.clock.advance(code.interval);
+    let mut elsewhere = stored(&session);
+    assert!(site.auth.complete_device_log_in(&mut WebSession::new()).await.is_err(), "in no other browser");
+    let done = site.auth.complete_device_log_in(&mut session).await.unwrap().unwrap();
+    assert_eq!((done.user.subject(), done.next.as_str()), (site.provider.person("ada").unwrap().subject(), "/orders"));
+    assert!(site.auth.complete_device_log_in(&mut elsewhere).await.unwrap().is_some(), "another tab, with the value as it was");
+    assert_eq!(site.provider.requests(Endpoint::Token), before + 2, "a code is redeemed once");
+    assert!(site.who(&mut session).await.is_some());
+    assert!(site.auth.token_for_user(&mut session, [""; 0]).await.is_ok());
+}
+
+/// C-356
+#[tokio::test]
+async fn a_device_code_that_is_declined_or_over_leads_nowhere() {
+    let site = Site::with(|provider| provider, |config| config.with_sign_in_method(SignInMethod::DeviceCode)).await;
+    let mut session = WebSession::new();
+    let code = site.auth.log_in(&mut session, "/", &SignInOptions::new()).await.unwrap().code.unwrap();
+    site.provider.answer_device(&code.text, None).unwrap();
+    site.clock.advance(code.interval);
+    assert_eq!(site.auth.complete_device_log_in(&mut session).await.unwrap_err().kind(), ErrorKind::AccessDenied);
+    assert!(session.is_empty(), "there is nothing to go on with");
+    let code = site.auth.log_in(&mut session, "/", &SignInOptions::new()).await.unwrap().code.unwrap();
+    site.clock.set(code.expires_at);
+    let before = site.provider.requests(Endpoint::Token);
+    let ended = site.auth.complete_device_log_in(&mut session).await.unwrap_err();
+    assert_eq!((ended.kind(), site.provider.requests(Endpoint::Token)), (ErrorKind::CodeExpired, before));
+    assert!(session.is_empty());
 }

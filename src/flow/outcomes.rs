@@ -1,0 +1,82 @@
+//! What [`WebAuth`] answers with.
+
+use std::{fmt, time::Duration};
+
+use super::web_auth::WebAuth;
+use crate::{clock::UnixTime, config::ReturnPath, secret::Secret, user::User};
+
+/// A sign-in that has begun.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogIn {
+    /// Where the person goes, by a redirect (303) or a link; by a device code a link that they open here or on another device.
+    pub address: String,
+    /// What they type there, where people [sign in by device code](crate::config::SignInMethod::DeviceCode). `None` elsewhere.
+    pub code: Option<UserCode>,
+}
+
+/// The code of a sign-in by device code (RFC 8628), for the page that you show.
+///
+/// Say on it that the code is for this application alone, and for nobody who asks for it by phone or mail (section 5.4).
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UserCode {
+    /// What the person types.
+    pub text: String,
+    /// The address with the code in it, for a QR code, if the provider has that. The person still compares the code.
+    pub address_with_code: Option<String>,
+    /// When the code ends, by this server's clock.
+    pub expires_at: UnixTime,
+    /// How long to wait before [`WebAuth::complete_device_log_in`], each time. Sooner is not asked either.
+    pub interval: Duration,
+}
+
+impl fmt::Debug for UserCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserCode").field("expires_at", &self.expires_at).field("interval", &self.interval).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for LogIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The address has the `state` in it.
+        f.debug_struct("LogIn").finish_non_exhaustive()
+    }
+}
+
+/// A sign-out: here it is done, at the provider it follows.
+#[must_use = "the person is still signed in at the provider"]
+pub struct LogOut {
+    pub(super) auth: WebAuth,
+    pub(super) was_in: bool,
+    pub(super) id_token: Option<Secret>,
+    pub(super) hint: Option<String>,
+}
+
+impl LogOut {
+    /// Where the person signs out at the provider (OpenID Connect RP-Initiated Logout 1.0), to come back to [`ValidConfig::signed_out_address`](crate::ValidConfig::signed_out_address). It is that one at once where the provider has no such
+    /// address, cannot be reached, or is not to be signed out of.
+    pub async fn address(&self) -> String {
+        let at_provider = match self.was_in {
+            true => self.auth.end_session_address(self.id_token.as_ref(), self.hint.as_deref()).await,
+            false => None,
+        };
+        at_provider.unwrap_or_else(|| self.auth.config().signed_out_address().to_owned())
+    }
+}
+
+impl fmt::Debug for LogOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogOut").field("was_in", &self.was_in).finish_non_exhaustive()
+    }
+}
+
+/// A sign-in that is done.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LoggedIn {
+    /// Who has signed in.
+    pub user: User,
+    /// Where they wanted to go: a path of this application, safe to redirect to.
+    pub next: ReturnPath,
+}
