@@ -9,7 +9,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tower_identity::{
-    Error, IdentityConfig, Tokens, WebAuth,
+    Error, IdentityConfig, Tokens,
     config::{ProviderSession, SignInMethod, UserInfo},
     dev::{DevTenant, Endpoint, Failure, Spoil, Verdict},
     require_login,
@@ -522,13 +522,6 @@ async fn an_answer_that_cannot_be_verified_is_not_asked_for_twice() {
     let page = tab.click("Continue").await;
     assert_eq!((page.status, reason(page)), (StatusCode::SERVICE_UNAVAILABLE, "provider_unreachable"), "{}", page.body);
     assert_eq!(questions(&app), 1);
-}
-
-#[tokio::test]
-async fn what_has_no_page_for_a_code_says_so_at_its_start() {
-    let app = app().await;
-    let config = by_code(App::settings(&app.provider, &app.url)).with_cookie_secrets([SECRET]).build().unwrap();
-    assert_eq!(WebAuth::new(config).unwrap_err().setting(), "sign_in_method");
 }
 
 /// D18: multi-tenant issuers, `authorization_declined`, a token for what was asked and no other
