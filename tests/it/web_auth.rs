@@ -142,7 +142,7 @@ async fn a_value_that_was_touched_or_is_somebody_elses_is_nobody() {
     assert_eq!(other.who(&mut session.clone()).await, None);
 }
 
-/// C-067, MSAL-026, MSAL-027: an answer counts where it was asked for
+/// MSAL-026, MSAL-027: an answer counts where it was asked for
 #[tokio::test]
 async fn an_answer_counts_only_in_the_browser_that_asked() {
     let site = Site::start().await;
