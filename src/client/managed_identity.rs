@@ -4,10 +4,10 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::Request;
+use http::{Request, Response};
 use url::Url;
 
-use super::{acquired::issued, core::APPS};
+use super::{acquired::issued, arc::AzureArc, core::APPS};
 use crate::{
     clock::{Clock, SystemClock},
     error::{ConfigError, Error, ErrorKind},
@@ -44,6 +44,20 @@ pub trait ManagedIdentityEndpoint: fmt::Debug + Send + Sync + 'static {
     ///
     /// The parts do not make a request.
     fn request(&self, resource: &str, identity: &ManagedIdentityId) -> Result<Request<Bytes>, http::Error>;
+
+    /// Whether it has tokens of that identity. The default is that it may have those of every one.
+    fn takes(&self, _identity: &ManagedIdentityId) -> bool {
+        true
+    }
+
+    /// The request to send once more after this answer, with the proof that it asks for; `None` if the answer is the last word. The default is that it is.
+    ///
+    /// # Errors
+    ///
+    /// What it asks for cannot be given: a sentence without any secret.
+    fn proven(&self, _request: Request<Bytes>, _answer: &Response<Bytes>) -> Result<Option<Request<Bytes>>, &'static str> {
+        Ok(None)
+    }
 }
 
 /// The endpoint of App Service, Functions and Container Apps: `IDENTITY_ENDPOINT` with `IDENTITY_HEADER`.
@@ -108,14 +122,14 @@ impl ManagedIdentityEndpoint for VirtualMachine {
     }
 }
 
-fn http_url(setting: &'static str, text: &str) -> Result<Url, ConfigError> {
+pub(super) fn http_url(setting: &'static str, text: &str) -> Result<Url, ConfigError> {
     Url::parse(text)
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
         .ok_or_else(|| ConfigError::new(setting, format!("{text:?} is not an http URL")))
 }
 
-fn with_query(endpoint: &Url, version: &str, resource: &str, identity: &ManagedIdentityId, resource_id: &str) -> Url {
+pub(super) fn with_query(endpoint: &Url, version: &str, resource: &str, identity: &ManagedIdentityId, resource_id: &str) -> Url {
     let mut url = endpoint.clone();
     let mut query = url.query_pairs_mut();
     query.append_pair("api-version", version).append_pair("resource", resource);
@@ -149,11 +163,12 @@ pub struct ManagedIdentity {
 }
 
 impl ManagedIdentity {
-    /// The endpoint of the service or machine that this runs on: App Service and its like if `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` are set, otherwise that of a virtual machine.
+    /// The endpoint of the service or machine that this runs on: App Service and its like if `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` are set, Azure Arc if `IDENTITY_ENDPOINT` and
+    /// `IMDS_ENDPOINT` are, otherwise that of a virtual machine.
     ///
     /// # Errors
     ///
-    /// The environment is that of a service whose endpoint needs more than HTTP (Service Fabric, Azure Arc), or what it names is not an URL.
+    /// The environment is that of Service Fabric, whose endpoint has a certificate of its own that this does not check; or what it names is not an URL.
     pub fn from_env(identity: ManagedIdentityId) -> Result<Self, ConfigError> {
         Ok(Self::new(endpoint(&|name| std::env::var(name).ok().filter(|value| !value.is_empty()))?, identity))
     }
@@ -206,18 +221,13 @@ impl ManagedIdentity {
 }
 
 fn endpoint(variable: &dyn Fn(&str) -> Option<String>) -> Result<Arc<dyn ManagedIdentityEndpoint>, ConfigError> {
-    let unsupported = |setting: &'static str, service: &str| {
-        Err(ConfigError::new(
-            setting,
-            format!("{service} needs more than HTTP for its managed identity, which is not supported: use a certificate there"),
-        ))
-    };
     match (variable("IDENTITY_ENDPOINT"), variable("IDENTITY_HEADER")) {
-        (Some(_), Some(_)) if variable("IDENTITY_SERVER_THUMBPRINT").is_some() => {
-            unsupported("IDENTITY_SERVER_THUMBPRINT", "Service Fabric")
-        }
+        (Some(_), Some(_)) if variable("IDENTITY_SERVER_THUMBPRINT").is_some() => Err(ConfigError::new(
+            "IDENTITY_SERVER_THUMBPRINT",
+            "Service Fabric's managed identity has a certificate that only its thumbprint vouches for, which is not supported: use a certificate there",
+        )),
         (Some(endpoint), Some(header)) => Ok(Arc::new(AppService::new(&endpoint, header)?)),
-        (Some(_), None) if variable("IMDS_ENDPOINT").is_some() => unsupported("IMDS_ENDPOINT", "Azure Arc"),
+        (Some(endpoint), None) if variable("IMDS_ENDPOINT").is_some() => Ok(Arc::new(AzureArc::new(&endpoint)?)),
         _ => Ok(Arc::new(match variable("AZURE_POD_IDENTITY_AUTHORITY_HOST") {
             Some(host) => VirtualMachine::at(&host)?,
             None => VirtualMachine::new()?,
@@ -237,10 +247,16 @@ struct Source {
 #[async_trait]
 impl Refresher for Source {
     async fn refresh(&self, _: &Secret, request: &RefreshRequest) -> Result<Refreshed, Error> {
+        if !self.endpoint.takes(&self.identity) {
+            return Err(Error::new(ErrorKind::RequestInvalid, "this machine has no such identity: only the one of its own"));
+        }
         let request = self.endpoint.request(request.scopes().as_str(), &self.identity);
         let request = request
             .map_err(|_| Error::new(ErrorKind::RequestInvalid, "the resource or identity cannot be put into a request"))?;
-        let answer = managed_identity_token(Arc::clone(&self.http), request, &*self.clock).await?;
+        let answer = managed_identity_token(Arc::clone(&self.http), request, &*self.clock, |request, answer| {
+            self.endpoint.proven(request, answer)
+        })
+        .await?;
         Ok(Refreshed { issued: issued(&answer), identity: None })
     }
 }
@@ -282,7 +298,7 @@ mod tests {
             format!("http://127.0.0.1:9{machine}")
         );
         let arc = [("IDENTITY_ENDPOINT", "http://127.0.0.1:40342"), ("IMDS_ENDPOINT", "http://127.0.0.1:40342")];
-        assert!(chosen(&arc).unwrap_err().contains("Arc"));
+        assert_eq!(chosen(&arc).unwrap(), format!("http://127.0.0.1:40342/?api-version=2020-06-01&{vault}&mi_res_id=%2Fa+b"));
         assert!(
             chosen(&[&app_service[..], &[("IDENTITY_SERVER_THUMBPRINT", "x")]].concat()).unwrap_err().contains("Service Fabric")
         );

@@ -48,7 +48,7 @@
 //! | `remove_account` | [`Client::remove_account`] |
 //! | `is_pop_supported` | [`Client::pop_supported`]: no |
 //! | `TokenCache`, `SerializableTokenCache` | [`Client::export_cache`], [`Client::import_cache`], [`Client::cache_changes`], in a store [`StoredCaches`](crate::StoredCaches); what MSAL's `search`, `find`, `add`, `modify` do is not for callers |
-//! | `ManagedIdentityClient` | [`ManagedIdentity`] |
+//! | `ManagedIdentityClient` | [`ManagedIdentity`]: App Service and its like, virtual machines, Azure Arc; not Service Fabric |
 //! | `SystemAssignedManagedIdentity`, `UserAssignedManagedIdentity` | [`ManagedIdentityId`] |
 //! | `acquire_token_for_client(resource=)` | [`ManagedIdentity::token`] |
 //! | `ManagedIdentityError`, `error`, `suberror`, `claims`, `correlation_id` of a result | [`Error`](crate::Error), [`Error::provider`](crate::Error::provider) |
@@ -66,6 +66,7 @@
 mod account;
 mod acquired;
 mod app;
+mod arc;
 mod code;
 mod core;
 mod device;
@@ -81,6 +82,7 @@ pub use self::{
     account::Account,
     acquired::Acquired,
     app::AppTokens,
+    arc::AzureArc,
     code::{AuthorizationFlow, BareCode},
     core::Client,
     device::{DeviceFlow, DevicePoll},

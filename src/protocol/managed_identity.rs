@@ -20,14 +20,29 @@ use crate::{
     error::{Error, ErrorKind},
 };
 
-/// Sends a request for a token and reads the answer.
+/// How errors call it.
+const ENDPOINT: &str = "the managed identity's endpoint";
+
+/// Sends a request for a token, once more with the proof if the answer asks for one, and reads the answer.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::ProviderUnreachable`], and those of [`read_answer`].
-pub(crate) async fn token(http: Arc<dyn HttpClient>, request: Request<Bytes>, clock: &dyn Clock) -> Result<TokenAnswer, Error> {
+/// [`ErrorKind::ProviderUnreachable`], [`ErrorKind::CredentialUnavailable`] if the proof cannot be given, and those of [`read_answer`].
+pub(crate) async fn token(
+    http: Arc<dyn HttpClient>,
+    request: Request<Bytes>,
+    clock: &dyn Clock,
+    proven: impl Fn(Request<Bytes>, &Response<Bytes>) -> Result<Option<Request<Bytes>>, &'static str>,
+) -> Result<TokenAnswer, Error> {
     let exchange = async {
-        let answer = Channel::new(http).send("the managed identity's endpoint", request).await?;
+        let channel = Channel::new(http);
+        let first = channel.send(ENDPOINT, request.clone()).await?;
+        let again = proven(request, &first)
+            .map_err(|problem| Error::new(ErrorKind::CredentialUnavailable, format!("{ENDPOINT}: {problem}")))?;
+        let answer = match again {
+            Some(request) => channel.send(ENDPOINT, request).await?,
+            None => first,
+        };
         read_answer(&answer, clock.now())
     };
     observed(info_span!("identity.managed_identity", outcome = Empty, reason = Empty), exchange).await
