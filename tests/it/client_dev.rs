@@ -1,10 +1,11 @@
 //! `client` against the development provider, plain and as Entra.
 
 use tower_identity::{
-    Authority, ClientCredential, ErrorKind, IdentityConfig, Secret,
+    Authority, ClientCredential, ErrorKind, IdentityConfig, Secret, StoredCaches,
     client::{Client, DevicePoll, Silent, TokenRequest},
-    dev::{Consent, DevClient, DevProvider, DevTenant, Endpoint},
+    dev::{Consent, DevClient, DevPerson, DevProvider, DevTenant, Endpoint},
 };
+use tower_sessions_memory_store::MemoryStore;
 
 fn asks(scopes: &str) -> TokenRequest {
     TokenRequest::new([scopes]).unwrap()
@@ -88,4 +89,36 @@ async fn a_device_signs_in_and_goes_on_silently() {
     assert!(matches!(elsewhere.acquire_silent(account, &asks("User.Read")).await.unwrap(), Silent::Token(_)));
     assert!(elsewhere.remove_account(account));
     assert!(matches!(elsewhere.acquire_silent(account, &asks("User.Read")).await.unwrap(), Silent::NothingCached));
+}
+
+/// One cache for each person: another process goes on where the first one was, with a refresh token that is taken once.
+#[tokio::test]
+async fn a_persons_cache_is_found_by_every_process() {
+    let provider = entra().await;
+    provider.add_person(DevPerson::new("paul", "Paul Erdos").with_username("paul@contoso.example").with_password("a sentence"));
+    let store = MemoryStore::default();
+    let process = || {
+        let config = provider.config("http://localhost").unwrap().with_cookie_secrets(["a cookie secret of more than 32 bytes"]);
+        StoredCaches::new(&Client::new(config).unwrap(), store.clone()).unwrap()
+    };
+    let (one, other) = (process(), process());
+    let sign_in = |client: Client| async move {
+        let acquired = client.acquire_by_password("paul@contoso.example", &"a sentence".into(), &asks("openid")).await.unwrap();
+        acquired.account().unwrap().clone()
+    };
+    let account = one.with("paul", sign_in).await;
+    let silent = async |caches: &StoredCaches| {
+        let account = account.clone();
+        caches
+            .with("paul", |client| async move { client.acquire_silent(&account, &asks("openid").forced()).await.unwrap() })
+            .await
+    };
+    for caches in [&other, &one, &one, &other, &process()] {
+        let outcome = silent(caches).await;
+        assert!(matches!(outcome, Silent::Token(_)), "{outcome:?}");
+    }
+    assert_eq!(other.with("ada", |client| async move { client.accounts().len() }).await, 0);
+    let gone = account.clone();
+    assert!(one.with("paul", |client| async move { client.remove_account(&gone) }).await);
+    assert!(matches!(silent(&other).await, Silent::NothingCached), "removed by the other process");
 }
