@@ -20,11 +20,12 @@ struct Set {
 }
 
 const SETS: &[Set] = &[
-    // Response types, ID token, UserInfo, discovery, authorization request and response, token response, keys, cookies and transaction state, redirect targets.
+    // Response types, ID token, UserInfo, discovery, authorization request and response, token response, refresh, keys, cookies and transaction state, redirect targets,
+    // Microsoft's claims, step-up.
     Set {
         file: "relying-party.json",
         prefix: "C-",
-        complete: &["A1", "A2", "A3", "A4", "B", "C", "D", "E", "F", "G", "H", "I", "M", "N"],
+        complete: &["A1", "A2", "A3", "A4", "B", "C", "D", "E", "F", "G", "H", "I", "J", "M", "N", "Q", "S"],
     },
     // What the tests of MSAL, Microsoft.Identity.Web and identity show.
     Set {
@@ -40,6 +41,7 @@ const SETS: &[Set] = &[
             "Client credentials, OBO, device code",
             "Client authentication",
             "Throttling and HTTP cache",
+            "Region",
         ],
     },
 ];

@@ -65,7 +65,7 @@ pub(super) fn check(
         Some(exp) if exp > now + LONGEST_LIFE => return Err("the assertion lives too long"),
         Some(_) => {}
     }
-    if time("nbf").is_some_and(|nbf| nbf > now + LEEWAY) {
+    if ["nbf", "iat"].iter().any(|name| time(name).is_some_and(|time| time > now + LEEWAY)) {
         return Err("the assertion is not good yet");
     }
     let id = text("jti").ok_or("the assertion has no jti")?;

@@ -53,7 +53,7 @@ impl Assertion<'_> {
             "aud": self.audience,
             "iat": self.now.as_seconds(),
             "exp": (self.now + LIFE).as_seconds(),
-            "jti": base64url(&random::<16>()?),
+            "jti": guid()?,
         });
         if let Value::Object(own) = own {
             claims.extend(own);
@@ -107,6 +107,16 @@ pub(super) fn usable_until(jwt: &Secret) -> Option<UnixTime> {
     let claims = crate::secret::from_base64url(jwt.expose().split('.').nth(1)?)?;
     let exp = serde_json::from_slice::<Value>(&claims).ok()?.get("exp")?.as_i64()?;
     Some(UnixTime::from_seconds(exp) - Duration::from_secs(60))
+}
+
+/// A random GUID (RFC 9562 section 5.4): Microsoft asks for one, and elsewhere it is as good as any other text.
+fn guid() -> Result<String, Error> {
+    let mut bits = u128::from_be_bytes(random::<16>()?);
+    bits = bits & !(0xf << 76) | 4 << 76;
+    bits = bits & !(0b11 << 62) | 0b10 << 62;
+    let text = format!("{bits:032x}");
+    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| text.get(part).unwrap_or_default().to_owned());
+    Ok(parts.join("-"))
 }
 
 fn encoded(value: &Value) -> String {

@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(parameters(&url), expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
     }
 
-    /// C-004, C-038, C-039
+    /// C-004, C-038, C-039, C-384: several resources are several parameters
     #[test]
     fn every_option_is_a_parameter() {
         let options = SignInOptions::new()

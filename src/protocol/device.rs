@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
+use serde_json::Value;
 use url::Url;
 
 use super::{
@@ -93,7 +94,16 @@ pub(crate) fn read_answer(answer: &Response<Bytes>, metadata: &Metadata) -> Resu
         // What the draft called it, and some providers still do.
         None => address("verification_url")?.ok_or_else(|| invalid("`verification_uri` is missing"))?,
     };
-    let life = object.get("expires_in").and_then(seconds).ok_or_else(|| invalid("`expires_in` is not a number of seconds"))?;
+    let life = object.get("expires_in").and_then(seconds).filter(|life| !life.is_zero());
+    let life = life.ok_or_else(|| invalid("`expires_in` is not a number of seconds"))?;
+    let interval = match object.get("interval") {
+        None => INTERVAL,
+        Some(Value::Number(number)) => seconds(&Value::Number(number.clone()))
+            .filter(|interval| !interval.is_zero())
+            .ok_or_else(|| invalid("`interval` is not a number of seconds"))?,
+        // A provider that means something by it would be asked too often.
+        Some(_) => return Err(invalid("`interval` is not a number")),
+    };
     let message = text("message").map(|text| text.chars().filter(|letter| !letter.is_control()).take(LONGEST_MESSAGE).collect());
     Ok(DeviceAnswer {
         device_code: device_code.into(),
@@ -102,14 +112,14 @@ pub(crate) fn read_answer(answer: &Response<Bytes>, metadata: &Metadata) -> Resu
         verification_uri_complete: address("verification_uri_complete")?,
         message,
         expires_in: life.min(LONGEST_LIFE),
-        interval: object.get("interval").and_then(seconds).unwrap_or(INTERVAL).clamp(Duration::from_secs(1), LONGEST_LIFE),
+        interval: interval.clamp(Duration::from_secs(1), LONGEST_LIFE),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::protocol::{
@@ -131,7 +141,7 @@ mod tests {
         assert_eq!((codes.user_code.as_str(), codes.verification_uri.as_str()), ("WDJB-MJHT", "https://id.example/device"));
         assert_eq!((codes.expires_in.as_secs(), codes.interval.as_secs()), (900, 5));
         let mut body = good();
-        body["interval"] = json!("7");
+        body["interval"] = json!(7);
         body["expires_in"] = json!("60");
         body["verification_uri_complete"] = json!("https://id.example/device?user_code=WDJB-MJHT");
         body["message"] = json!("Open\u{7} the page");
@@ -156,11 +166,28 @@ mod tests {
             ("verification_uri_complete", json!("http://127.0.0.1/device")),
             ("expires_in", json!(null)),
             ("expires_in", json!(-1)),
+            ("expires_in", json!(0)),
+            ("expires_in", json!("soon")),
         ] {
             let mut body = good();
             body[name] = value.clone();
             assert_eq!(read(&body).err().map(|error| error.kind()), Some(ErrorKind::TokenResponseInvalid), "{name} {value}");
         }
+    }
+
+    /// C-351
+    #[test]
+    fn an_interval_is_a_number_of_seconds_or_absent() {
+        let with = |interval: Value| {
+            let mut body = good();
+            body["interval"] = interval;
+            read(&body).map(|codes| codes.interval.as_secs())
+        };
+        for odd in [json!(null), json!("5"), json!(""), json!(0), json!(-1), json!(true), json!([5]), json!({})] {
+            assert_eq!(with(odd.clone()).err().map(|error| error.kind()), Some(ErrorKind::TokenResponseInvalid), "{odd}");
+        }
+        assert_eq!((with(json!(1)).unwrap(), with(json!(2.5)).unwrap(), with(json!(0.5)).is_err()), (1, 2, true));
+        assert_eq!(with(json!(u64::MAX)).unwrap(), LONGEST_LIFE.as_secs(), "and nobody waits for longer than a code can live");
     }
 
     /// MSAL-020

@@ -1,6 +1,6 @@
 //! ID tokens (OpenID Connect Core sections 2, 3.1.3.7, 3.1.3.8 and 12.2), on top of what every token is held to ([`jwt`](super::jwt)):
 //!
-//! - B2C: made by the policy that was asked;
+//! - B2C: made by the policy that was asked; Entra ID: of version 2.0;
 //! - `sub`: 1 to 255 ASCII characters;
 //! - `nonce`: exactly the one that was sent, none if none was sent;
 //! - `at_hash`, where present, is that of the access token that came with it;
@@ -136,6 +136,7 @@ pub(crate) fn verify(
     if rules.authority.is_microsoft() {
         check_client_info(claims, expectation.client_info)?;
     }
+    check_version(claims, rules.authority.is_entra())?;
     check_nonce(claims, expectation.nonce)?;
     check_access_token_hash(claims, verified.algorithm, expectation.access_token)?;
     check_auth_time(claims, expectation.max_age, rules)?;
@@ -184,6 +185,14 @@ fn check_client_info(claims: &Object, client_info: Option<&ClientInfo>) -> Resul
         return Ok(());
     }
     Err(Error::new(ErrorKind::TokenMismatch, "`client_info` is about another account than the ID token"))
+}
+
+/// The endpoints of version 2.0 give tokens of version 2.0. What says otherwise is another kind of token, under rules that are not checked here; B2C counts in its own way.
+fn check_version(claims: &Object, is_entra: bool) -> Result<(), Error> {
+    match claims.get("ver") {
+        Some(version) if is_entra && version != "2.0" => Err(Error::new(ErrorKind::TokenMismatch, "`ver` is not 2.0")),
+        _ => Ok(()),
+    }
 }
 
 /// Step 11 of section 3.1.3.7. An attempt has one nonce; a token with a nonce that nobody sent was made for another request.
@@ -334,6 +343,19 @@ mod tests {
         let note = "Not supported currently. Use oid claim.";
         assert!(check_told_apart(note, Some("a")).is_ok() && check_told_apart("a", None).is_ok());
         assert_eq!(check_told_apart(note, None).unwrap_err().kind(), ErrorKind::TokenSubject);
+    }
+
+    /// C-414
+    #[test]
+    fn a_token_of_entra_is_of_version_2() {
+        let checked = |version: Value, is_entra| {
+            check_version(&Object::from_iter([("ver".to_owned(), version)]), is_entra).map_err(|error| error.kind())
+        };
+        assert_eq!((checked(json!("2.0"), true), check_version(&Object::new(), true).is_ok()), (Ok(()), true));
+        for odd in [json!("1.0"), json!("3.0"), json!(""), json!(2.0), json!(null), json!(["2.0"])] {
+            assert_eq!(checked(odd.clone(), true), Err(ErrorKind::TokenMismatch), "{odd}");
+            assert_eq!(checked(odd, false), Ok(()), "elsewhere it means whatever the provider likes");
+        }
     }
 
     fn without(name: &'static str) -> impl FnOnce(&mut Value) {
