@@ -49,7 +49,7 @@ impl Provider {
 }
 
 /// An app whose client was registered with these members, beside the usual ones.
-struct App {
+pub struct App {
     url: String,
 }
 
@@ -58,7 +58,7 @@ impl App {
         Self::with(&json!({}), |config| config).await
     }
 
-    async fn with(members: &Value, settings: impl FnOnce(IdentityConfig) -> IdentityConfig) -> Self {
+    pub async fn with(members: &Value, settings: impl FnOnce(IdentityConfig) -> IdentityConfig) -> Self {
         let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
         let mut metadata = json!({
@@ -90,7 +90,7 @@ impl App {
     }
 
     /// A tab in which `person` signed in on the provider's pages, and that shows `/me` now.
-    async fn signed_in(&self, browser: &Browser, person: &str) -> Tab {
+    pub async fn signed_in(&self, browser: &Browser, person: &str) -> Tab {
         let mut tab = browser.tab();
         tab.open(format!("{}/me", self.url)).await;
         sign_in(&mut tab, person).await;
@@ -99,7 +99,7 @@ impl App {
         tab
     }
 
-    async fn token(&self, tab: &mut Tab) -> Value {
+    pub async fn token(&self, tab: &mut Tab) -> Value {
         tab.fetch(Method::GET, "/token").await.json()
     }
 }

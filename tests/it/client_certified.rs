@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tower_identity::{
-    Authority, ClientCredential, ErrorKind, IdentityConfig,
+    Authority, ClientCredential, ErrorKind, IdentityConfig, SignInOptions,
     client::{Client, DevicePoll, Silent, TokenRequest},
     config::{Algorithm, AssertionAudience, ClientAuthMethod},
 };
 
-use crate::{browser::Browser, certified::PROVIDER};
+use crate::{
+    browser::Browser,
+    certified::{App, PROVIDER},
+};
 
 const KEY: &str = include_str!("../keys/rsa.key.pem");
 const EC: &str = include_str!("../keys/ec.key.pem");
@@ -71,6 +74,22 @@ async fn certified_takes_assertions_of_every_algorithm() {
     }
 }
 
+/// Ada opens the address that a device shows, and agrees to everything.
+async fn agrees(address: &str) -> String {
+    let mut tab = Browser::new().tab();
+    tab.open(address.to_owned()).await;
+    for _ in 0..6 {
+        if !tab.page().body.contains("<form") {
+            break;
+        }
+        let form = tab.page().form();
+        let is_login = form.fields.iter().any(|(name, _)| name == "password");
+        let form = if is_login { form.with("login", "ada").with("password", "any") } else { form };
+        tab.submit(form).await;
+    }
+    tab.page().body.clone()
+}
+
 /// Device flow, then rotation with reuse detection: each refresh token is sent once.
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
@@ -84,22 +103,11 @@ async fn certified_signs_in_on_another_device_and_rotates_refresh_tokens() {
     assert!(flow.message().contains(flow.user_code()));
     assert!(matches!(client.poll_device(&mut flow).await.unwrap(), DevicePoll::Pending));
 
-    let browser = Browser::new();
-    let mut tab = browser.tab();
-    tab.open(flow.verification_uri_complete().unwrap().to_owned()).await;
-    for _ in 0..6 {
-        if !tab.page().body.contains("<form") {
-            break;
-        }
-        let form = tab.page().form();
-        let is_login = form.fields.iter().any(|(name, _)| name == "password");
-        let form = if is_login { form.with("login", "ada").with("password", "any") } else { form };
-        tab.submit(form).await;
-    }
+    let shown = agrees(flow.verification_uri_complete().unwrap()).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let acquired = match client.poll_device(&mut flow).await.unwrap() {
         DevicePoll::Done(acquired) => acquired,
-        other => panic!("{other:?}: {}", tab.page().body),
+        other => panic!("{other:?}: {shown}"),
     };
     let account = acquired.account().unwrap();
     assert_eq!((account.subject(), client.accounts().len()), ("ada", 1));
@@ -119,4 +127,87 @@ async fn certified_signs_in_on_another_device_and_rotates_refresh_tokens() {
     for asked in asking.collect::<Vec<_>>() {
         assert!(asked.await.unwrap(), "the reuse of a refresh token would have ended the grant");
     }
+}
+
+/// RFC 9700 section 4.14.2: a thief uses a refresh token after its owner did. The provider ends the grant, and the owner is told to sign in again.
+#[tokio::test]
+#[ignore = "needs a certified provider: run `tests/run certified`"]
+async fn certified_detects_the_reuse_of_a_refresh_token() {
+    const DEVICE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+    let registered = registered(json!({ "token_endpoint_auth_method": "none", "grant_types": [DEVICE, "refresh_token"] })).await;
+    let id = registered["client_id"].as_str().unwrap();
+    let post = async |path: &str, form: &[(&str, &str)]| -> Value {
+        let all = [form, &[("client_id", id)]].concat();
+        let answer = reqwest::Client::new().post(format!("{}{path}", PROVIDER.issuer)).form(&all).send().await.unwrap();
+        answer.json().await.unwrap()
+    };
+    let device = post("/device/auth", &[("scope", "openid profile offline_access api.read")]).await;
+    agrees(device["verification_uri_complete"].as_str().unwrap()).await;
+    let code = device["device_code"].as_str().unwrap();
+    let tokens = post("/token", &[("grant_type", DEVICE), ("device_code", code)]).await;
+    let refresh_token = tokens["refresh_token"].as_str().unwrap_or_else(|| panic!("{tokens}"));
+
+    let client = client(&registered, ClientCredential::none());
+    let account = client.import_refresh_token(&refresh_token.into(), ["api.read"]).await.unwrap().account().unwrap().clone();
+    assert!(matches!(client.acquire_silent(&account, &asks("api.read").forced()).await.unwrap(), Silent::Token(_)));
+    let stolen = post("/token", &[("grant_type", "refresh_token"), ("refresh_token", refresh_token)]).await;
+    assert_eq!(stolen["error"], "invalid_grant", "{stolen}");
+    let Silent::Refused(error) = client.acquire_silent(&account, &asks("api.read").forced()).await.unwrap() else {
+        panic!("the grant is still good");
+    };
+    assert_eq!(error.kind(), ErrorKind::InvalidGrant);
+}
+
+/// RFC 8707
+#[tokio::test]
+#[ignore = "needs a certified provider: run `tests/run certified`"]
+async fn certified_gives_a_token_for_the_resource_that_is_named() {
+    let registered = registered(json!({ "token_endpoint_auth_method": "client_secret_basic" })).await;
+    let secret = ClientCredential::secret(registered["client_secret"].as_str().unwrap());
+    let client = client(&registered, secret);
+    let mut seen = Vec::new();
+    for resource in ["http://127.0.0.1/api", "urn:other:api"] {
+        let token = client.for_app(&asks("api.read").with_resource(resource)).await.unwrap();
+        assert_eq!(claims(token.expose())["aud"], resource);
+        seen.push(token.expose().to_owned());
+    }
+    let again = client.for_app(&asks("api.read").with_resource("http://127.0.0.1/api")).await.unwrap();
+    assert_eq!((again.expose(), seen[0] == seen[1]), (seen[0].as_str(), false), "each is kept for its own resource");
+    let refused = client.for_app(&asks("api.read").with_resource("not an address")).await.unwrap_err();
+    assert_eq!(refused.provider().unwrap().error, "invalid_target");
+}
+
+fn claims(token: &str) -> Value {
+    let payload = token.split('.').nth(1).unwrap_or_else(|| panic!("no JWT"));
+    serde_json::from_slice(&base64_simd::URL_SAFE_NO_PAD.decode_to_vec(payload).unwrap()).unwrap()
+}
+
+/// A custom grant: an API calls another one for whoever signed in to the application that called it. The sign-in named the first API (RFC 8707).
+#[tokio::test]
+#[ignore = "needs a certified provider: run `tests/run certified`"]
+async fn certified_lets_an_api_act_for_its_caller() {
+    let (front, back) = ("http://127.0.0.1/front/opaque", "http://127.0.0.1/back");
+    let options = SignInOptions::new().add_parameter("resource", front);
+    let app = App::with(&json!({}), |config| config.with_sign_in(options).with_scopes(["offline_access", "api.read"])).await;
+    let mut tab = app.signed_in(&Browser::new(), "ada").await;
+    let called = app.token(&mut tab).await["token"].as_str().unwrap().to_owned();
+
+    let registered = async |api: &str| {
+        let grants = json!(["urn:ietf:params:oauth:grant-type:jwt-bearer"]);
+        let registered =
+            registered(json!({ "token_endpoint_auth_method": "client_secret_basic", "grant_types": grants, "api": api })).await;
+        let secret = ClientCredential::secret(registered["client_secret"].as_str().unwrap());
+        (client(&registered, secret), registered["client_id"].clone())
+    };
+    let request = asks("api.write").with_resource(back);
+    let (api, id) = registered(front).await;
+    let token = api.on_behalf_of(&called.as_str().into(), &request).await.unwrap();
+    let given = claims(token.expose());
+    assert_eq!((&given["sub"], &given["aud"], &given["client_id"]), (&json!("ada"), &json!(back), &id), "{given}");
+    assert_eq!(api.on_behalf_of(&called.as_str().into(), &request).await.unwrap().expose(), token.expose());
+    let refused = api.on_behalf_of(&"made up".into(), &request).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidGrant);
+    let (stranger, _) = registered("http://127.0.0.1/other").await;
+    let refused = stranger.on_behalf_of(&called.as_str().into(), &request).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidGrant, "it was not called with that token");
 }

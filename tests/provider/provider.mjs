@@ -6,6 +6,9 @@
 // Beside the standard metadata a client may set how long its tokens live: `id_token_seconds`, `access_token_seconds`.
 // The sign-in page takes any name with any password; the name becomes `sub`. `POST /test/rotate-keys`, with the same token, replaces the
 // signing keys; the old ones stay published, as long as a provider does that.
+//
+// Any resource can be asked for (RFC 8707); tokens for it are JWTs, except where its address ends with `/opaque`. A client with the member `api` is the API at that
+// resource, and may call others on behalf of whoever called it (RFC 7523, `requested_token_use=on_behalf_of`).
 
 import { randomBytes, webcrypto } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -16,7 +19,7 @@ const ALGORITHMS = [
   { name: 'ECDSA', namedCurve: 'P-256' },
   { name: 'Ed25519' },
 ];
-const API = 'http://127.0.0.1/api'; // the one resource server (RFC 8707); a name, nothing listens there
+const ON_BEHALF_OF = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 
 console.info = console.error; // the engine's notices go to standard error: standard output is for the line of JSON
 
@@ -31,7 +34,7 @@ const server = createServer(async (request, response) => {
 });
 await new Promise((ready) => server.listen(0, '127.0.0.1', ready));
 const issuer = `http://127.0.0.1:${server.address().port}`;
-const { Provider } = await import('oidc-provider');
+const { Provider, errors } = await import('oidc-provider');
 
 const stored = new Map();
 let keys = [];
@@ -54,7 +57,7 @@ async function provider() {
     // Rotation with reuse detection; a refresh token also without `prompt=consent`.
     rotateRefreshToken: () => true,
     issueRefreshToken: (_, client) => client.grantTypeAllowed('refresh_token'),
-    extraClientMetadata: { properties: ['id_token_seconds', 'access_token_seconds'] },
+    extraClientMetadata: { properties: ['id_token_seconds', 'access_token_seconds', 'api'] },
     ttl: {
       IdToken: (_, __, client) => client.id_token_seconds ?? 3600,
       AccessToken: (_, __, client) => client.access_token_seconds ?? 3600,
@@ -75,13 +78,31 @@ async function provider() {
       resourceIndicators: {
         enabled: true,
         useGrantedResource: () => true,
-        getResourceServerInfo: () => ({ scope: 'api.read api.write', audience: API, accessTokenFormat: 'jwt' }),
+        getResourceServerInfo: (_, resource) => api_at(resource),
       },
     },
     fetch: (url, { dispatcher, ...options }) => globalThis.fetch(url, options), // the engine's own dispatcher refuses loopback
   });
+  const on_behalf_of = async (context) => (context.body = await for_the_caller(made, context.oidc));
+  made.registerGrantType(ON_BEHALF_OF, on_behalf_of, ['assertion', 'requested_token_use', 'scope', 'resource']);
   made.on('server_error', (_, error) => console.error(error));
   return made;
+}
+
+function api_at(resource) {
+  return { scope: 'api.read api.write', audience: resource, accessTokenFormat: resource.endsWith('/opaque') ? 'opaque' : 'jwt' };
+}
+
+/** An API asks for a token for another one, with the token that it was called with. */
+async function for_the_caller(made, oidc) {
+  const { client, params } = oidc;
+  if (params.requested_token_use !== 'on_behalf_of') throw new errors.InvalidRequest('requested_token_use is missing');
+  const called = params.assertion && (await made.AccessToken.find(params.assertion));
+  if (!called || called.isExpired || !client.api || called.aud !== client.api) throw new errors.InvalidGrant('not for this API');
+  const resourceServer = new made.ResourceServer(params.resource, api_at(params.resource));
+  const token = new made.AccessToken({ client, resourceServer, accountId: called.accountId, grantId: called.grantId, gty: 'on_behalf_of', scope: params.scope });
+  oidc.entity('AccessToken', token);
+  return { access_token: await token.save(), expires_in: token.expiration, scope: token.scope, token_type: token.tokenType };
 }
 
 function claims(id) {
