@@ -14,12 +14,13 @@ use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tower_identity::{
     Authority, ClientCredential, IdentityConfig, IdentityLayer, SignInOptions,
-    config::{Algorithm, ClientAuthMethod, ResponseMode, UserInfo},
+    config::{Algorithm, ClientAuthMethod, ResponseMode, SignInMethod, UserInfo},
 };
 
 use crate::{
     app,
-    browser::{Browser, Page, Tab},
+    browser::{Browser, Page, Tab, html},
+    client_certified::agrees,
 };
 
 /// One process for all tests; each registers a client of its own. It ends with the tests, because its standard input closes then.
@@ -238,4 +239,24 @@ async fn certified_signs_in_two_tabs_at_once() {
     let shows = |page: &Page| (page.status, page.url.query().map(str::to_owned));
     assert_eq!(shows(first.reload().await), (StatusCode::OK, Some("tab=1".into())));
     assert_eq!(shows(second.reload().await), (StatusCode::OK, Some("tab=2".into())));
+}
+
+/// RFC 8628: the application has no redirect address at the provider; the code is entered in another browser.
+#[tokio::test]
+#[ignore = "needs a certified provider: run `tests/run certified`"]
+async fn certified_signs_in_by_device_code() {
+    let members = json!({
+        "grant_types": ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"], "redirect_uris": [], "response_types": [],
+    });
+    let app = App::with(&members, |config| config.with_sign_in_method(SignInMethod::DeviceCode)).await;
+    let mut tab = Browser::new().tab();
+    let page = tab.open(format!("{}/me?by=code", app.url)).await;
+    let links = html::links(&page.body);
+    let (address, _) = links.iter().find(|(address, _)| address.starts_with(&PROVIDER.issuer)).expect("no link to the provider");
+    let shown = agrees(address).await;
+    tokio::time::sleep(Duration::from_millis(5100)).await;
+    let page = tab.click("Continue").await;
+    assert_eq!((page.status, page.url.query()), (StatusCode::OK, Some("by=code")), "{}: {shown}", page.body);
+    assert_eq!(page.json()["sub"], "ada");
+    assert!(app.token(&mut tab).await["token"].is_string());
 }

@@ -75,7 +75,7 @@ async fn certified_takes_assertions_of_every_algorithm() {
 }
 
 /// Ada opens the address that a device shows, and agrees to everything.
-async fn agrees(address: &str) -> String {
+pub async fn agrees(address: &str) -> String {
     let mut tab = Browser::new().tab();
     tab.open(address.to_owned()).await;
     for _ in 0..6 {

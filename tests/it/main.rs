@@ -14,6 +14,7 @@
 mod answers;
 mod app;
 mod app_tokens;
+mod assertions;
 mod b2c;
 #[allow(dead_code, reason = "a browser can do more than today's tests ask for")]
 mod browser;
@@ -44,6 +45,7 @@ mod loops;
 mod node;
 mod nodes;
 mod observability;
+mod odd_answers;
 mod outages;
 mod outgoing;
 mod overage;

@@ -1,0 +1,140 @@
+//! What applications prove themselves with at the token endpoint, seen from the provider, and what is no proof of who somebody is.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::http::{Method, StatusCode};
+use base64_simd::{STANDARD, URL_SAFE_NO_PAD};
+use serde_json::{Map, Value, json};
+use tower_identity::{
+    ClientCredential, Clock, IdentityConfig, ManualClock, SystemClock,
+    client::{Client, TokenRequest},
+    dev::{Accounts, DevClient, DevProvider, DevTenant, Endpoint},
+};
+
+use crate::{
+    app::App,
+    raw::{NAVIGATION, Raw},
+};
+
+const KEY: &str = include_str!("../keys/rsa.key.pem");
+const CERTIFICATE: &str = include_str!("../keys/rsa.cert.pem");
+const API: &str = "7a1f0c3e-4b5d-4e6f-8a90-b1c2d3e4f506";
+
+/// Header and claims of the assertion that the provider got last.
+fn sent(provider: &DevProvider) -> (Value, Value) {
+    let request = provider.last_request(Endpoint::Token).unwrap();
+    assert_eq!(request.parameter("client_assertion_type"), Some("urn:ietf:params:oauth:client-assertion-type:jwt-bearer"));
+    assert_eq!((request.parameter("client_secret"), request.header("authorization")), (None, None));
+    let parts: Vec<&str> = request.parameter("client_assertion").unwrap().split('.').collect();
+    let part = |part: &str| serde_json::from_slice(&URL_SAFE_NO_PAD.decode_to_vec(part).unwrap()).unwrap();
+    (part(parts[0]), part(parts[1]))
+}
+
+/// An application of Contoso's that has a certificate, and the thumbprint of it.
+fn with_certificate(provider: &DevProvider) -> (Client, String) {
+    let der: String = CERTIFICATE.lines().filter(|line| !line.starts_with('-')).collect();
+    let thumbprint = URL_SAFE_NO_PAD.encode_to_string(digest(&SHA256, &STANDARD.decode_to_vec(der).unwrap()));
+    let keys: Value = serde_json::from_str(include_str!("../keys/public.jwks.json")).unwrap();
+    let key = keys["keys"].as_array().unwrap().iter().find(|key| key["kid"] == "rsa").unwrap();
+    let mut key: Map<String, Value> = key.as_object().unwrap().clone();
+    key.remove("kid");
+    key.insert("x5t#S256".into(), thumbprint.clone().into());
+    provider.add_client(DevClient::public(API).with_key(key).with_accounts(Accounts::Tenant(DevTenant::CONTOSO)));
+    let config = IdentityConfig::new(provider.entra_authority(DevTenant::CONTOSO.id()).unwrap(), API);
+    let credential = ClientCredential::certificate_pem(format!("{KEY}\n{CERTIFICATE}"));
+    (Client::new(config.with_credential(credential)).unwrap(), thumbprint)
+}
+
+fn asks(scope: &str) -> TokenRequest {
+    TokenRequest::new([scope]).unwrap()
+}
+
+/// C-370, C-373, C-374
+#[tokio::test]
+async fn entra_gets_an_assertion_of_its_own_for_each_request() {
+    let provider = DevProvider::builder().entra().start().await.unwrap();
+    let (client, thumbprint) = with_certificate(&provider);
+    let mut identifiers = BTreeSet::new();
+    for _ in 0..5 {
+        client.for_app(&asks("api://tasks/.default").forced()).await.unwrap();
+        let (header, claims) = sent(&provider);
+        assert_eq!((&header["alg"], &header["x5t#S256"], header.get("x5t")), (&json!("PS256"), &json!(thumbprint), None));
+        let endpoint = format!("http://{}/{}/oauth2/v2.0/token", provider.address(), DevTenant::CONTOSO.id());
+        assert_eq!((&claims["aud"], &claims["iss"], &claims["sub"]), (&json!(endpoint), &json!(API), &json!(API)));
+        let life = claims["exp"].as_i64().unwrap() - SystemClock.now().as_seconds();
+        assert!((300..=600).contains(&life), "{life}");
+        let id = claims["jti"].as_str().unwrap().to_owned();
+        let lengths: Vec<usize> = id.split('-').map(str::len).collect();
+        assert!(lengths == [8, 4, 4, 4, 12] && id.as_bytes()[14] == b'4' && b"89ab".contains(&id.as_bytes()[19]), "{id}");
+        assert!(identifiers.insert(id), "never twice");
+    }
+}
+
+/// C-375: this machine's clock may be a few minutes ahead.
+#[tokio::test]
+async fn an_assertion_bears_a_clock_that_is_ahead() {
+    let clock = ManualClock::at_system_time();
+    let provider = DevProvider::builder().entra().with_clock(clock.clone()).start().await.unwrap();
+    let (client, _) = with_certificate(&provider);
+    for minutes in [3, 4] {
+        clock.set(SystemClock.now() - Duration::from_secs(minutes * 60));
+        client.for_app(&asks("api://tasks/.default").forced()).await.unwrap();
+        let (_, claims) = sent(&provider);
+        assert_eq!(claims.get("nbf"), None, "nothing says from when it is good");
+    }
+}
+
+/// C-372: what cannot sign is a mistake of the set-up.
+#[test]
+fn a_key_that_is_none_is_found_at_set_up() {
+    let authority = || tower_identity::Authority::oidc("https://id.example").unwrap();
+    for credential in [
+        ClientCredential::private_key_pem(""),
+        ClientCredential::private_key_pem("no key"),
+        ClientCredential::private_key_pem(CERTIFICATE),
+        ClientCredential::certificate_pem(CERTIFICATE),
+        ClientCredential::private_key_file("/there/is/no/such/file.pem"),
+    ] {
+        let config = IdentityConfig::new(authority(), "id").with_credential(credential.clone());
+        let problem = Client::new(config.clone()).err().unwrap_or_else(|| panic!("{credential} passed")).to_string();
+        assert!(!problem.contains("MII"), "{problem}");
+        assert!(config.with_base_url("https://app.example").unwrap().build().is_err(), "{credential}");
+    }
+}
+
+/// C-377
+#[tokio::test]
+async fn an_application_is_told_that_it_asks_for_all_or_nothing() {
+    let provider = DevProvider::builder().entra().start().await.unwrap();
+    let client = Client::new(provider.config("http://localhost").unwrap()).unwrap();
+    let error = client.for_app(&asks("User.Read")).await.unwrap_err();
+    assert_eq!(error.provider().unwrap().codes, [1_002_012], "{error}");
+}
+
+/// C-390: a token that somebody brings says what they may do somewhere, not who they are here.
+#[tokio::test]
+async fn an_access_token_signs_nobody_in() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    let tokens = app.provider.issue_tokens("ada", app.provider.client_id(), "openid profile", None).unwrap();
+    let raw = Raw::of(&app);
+    let (access, id) = (tokens.access_token.expose(), tokens.id_token.as_ref().unwrap().expose());
+    for token in [access, id] {
+        let bearer = format!("Bearer {token}");
+        let answer = raw.send(Method::GET, "/me", "", &[("authorization", &bearer)], "").await;
+        assert_eq!((answer.status, answer.set_cookies().len()), (StatusCode::UNAUTHORIZED, 0), "{}", answer.body);
+        let begun = raw.begin("/me", "").await;
+        for (name, value) in [("access_token", access), ("id_token", id)] {
+            for code in ["", "&code=made-up"] {
+                let callback = format!(
+                    "/auth/callback?state={}&iss={}&{name}={value}&token_type=Bearer{code}",
+                    begun.state(),
+                    app.provider.issuer()
+                );
+                let answer = raw.send(Method::GET, &callback, &begun.attempt, NAVIGATION, "").await;
+                assert!(answer.session().is_none() && answer.status != StatusCode::OK, "{} {}", answer.status, answer.body);
+            }
+        }
+    }
+}
