@@ -148,7 +148,13 @@ async fn certified_detects_the_reuse_of_a_refresh_token() {
     let refresh_token = tokens["refresh_token"].as_str().unwrap_or_else(|| panic!("{tokens}"));
 
     let client = client(&registered, ClientCredential::none());
-    let account = client.import_refresh_token(&refresh_token.into(), ["api.read"]).await.unwrap().account().unwrap().clone();
+    let account = client
+        .import_refresh_token(&refresh_token.into(), &TokenRequest::new(["api.read"]).unwrap())
+        .await
+        .unwrap()
+        .account()
+        .unwrap()
+        .clone();
     assert!(matches!(client.acquire_silent(&account, &asks("api.read").forced()).await.unwrap(), Silent::Token(_)));
     let stolen = post("/token", &[("grant_type", "refresh_token"), ("refresh_token", refresh_token)]).await;
     assert_eq!(stolen["error"], "invalid_grant", "{stolen}");
