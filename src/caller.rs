@@ -62,6 +62,7 @@ struct Told<'a> {
     is_prefetch: bool,
     page: Option<&'a HeaderValue>,
     referer: Option<&'a HeaderValue>,
+    says_what_it_accepts: bool,
 }
 
 impl<'a> Told<'a> {
@@ -69,6 +70,7 @@ impl<'a> Told<'a> {
         let mut told = Self::default();
         for (name, value) in headers {
             match name.as_str() {
+                "accept" => told.says_what_it_accepts = true,
                 "content-type" => told.content_type = told.content_type.or(Some(value)),
                 "hx-request" => told.htmx = told.htmx.or(Some(value)),
                 "hx-current-url" => told.page = told.page.or(Some(value)),
@@ -95,7 +97,7 @@ impl<'a> Told<'a> {
             Some(b"document") => return if method == Method::GET { Caller::Navigation } else { Caller::Document },
             Some(b"iframe" | b"frame" | b"embed" | b"object" | b"fencedframe") => true,
             Some(_) => false,
-            None if !accepts_html(headers) => false,
+            None if !(self.says_what_it_accepts && accepts_html(headers)) => false,
             None if method == Method::GET => return Caller::Navigation,
             None => true,
         };

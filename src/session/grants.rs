@@ -3,10 +3,16 @@
 //! They are written at sign-in and by flights. Sign-out deletes the session first and a flight looks for it after it has written, so that one of the two
 //! always deletes the grant.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
+};
 
 use async_trait::async_trait;
-use quick_cache::sync::Cache;
+use quick_cache::{Weighter, sync::Cache};
 use zeroize::Zeroizing;
 
 use super::{
@@ -15,23 +21,50 @@ use super::{
     store::{Sealed, Store},
 };
 use crate::{
+    clock::UnixTime,
     error::{Error, ErrorKind},
     tokens::{GrantRecord, GrantRef, GrantStore},
 };
 
-/// How many decoded grants are remembered. They are big, and asked for only by who needs tokens.
-const DECODED: usize = 1_000;
+/// How much of decoded grants is remembered: that of a thousand people with a handful of Entra's tokens each, and no more than that where tokens are many.
+const DECODED: (usize, u64) = (1_000, 64 * 1024 * 1024);
+/// Bytes that a decoded grant takes at least, whatever is in it.
+const LEAST: usize = 1024;
+/// For how many seconds a decoded grant stands for its row in a store that is asked over a network.
+const RECENT: i64 = 60;
 
 /// Grants by the row that they were decoded from: a row that has not changed is not opened again.
-pub(super) struct DecodedGrants(Cache<RecordId, (Sealed, Arc<GrantRecord>)>);
+pub(super) struct DecodedGrants(Cache<RecordId, Arc<Decoded>, BySize>);
+
+struct Decoded {
+    row: Sealed,
+    record: Arc<GrantRecord>,
+    /// When the row was in the store, in Unix seconds.
+    seen: AtomicI64,
+}
+
+/// Its row and what it was decoded to.
+#[derive(Clone)]
+struct BySize;
+
+impl Weighter<RecordId, Arc<Decoded>> for BySize {
+    fn weight(&self, _: &RecordId, decoded: &Arc<Decoded>) -> u64 {
+        (decoded.row.len() * 2 + LEAST).try_into().unwrap_or(u64::MAX)
+    }
+}
 
 impl DecodedGrants {
     pub(super) fn new() -> Self {
-        Self(Cache::new(DECODED))
+        let (grants, bytes) = DECODED;
+        Self(Cache::with_weighter(grants, bytes, BySize))
     }
 
     pub(super) fn forget(&self, id: RecordId) {
         self.0.remove(&id);
+    }
+
+    fn keep(&self, id: RecordId, row: Sealed, record: &Arc<GrantRecord>, now: UnixTime) {
+        self.0.insert(id, Arc::new(Decoded { row, record: Arc::clone(record), seen: AtomicI64::new(now.as_seconds()) }));
     }
 }
 
@@ -46,7 +79,7 @@ impl Records {
     pub(super) async fn create_grant(&self, grant: &GrantRef, record: GrantRecord) -> Result<(), Error> {
         let record = Arc::new(record);
         let row = self.insert(grant, &record).await?;
-        self.decoded.0.insert(RecordId(grant.id().0), (row, record));
+        self.decoded.keep(RecordId(grant.id().0), row, &record, self.clock.now());
         Ok(())
     }
 
@@ -81,17 +114,33 @@ impl Records {
 #[async_trait]
 impl GrantStore for Records {
     async fn load(&self, grant: &GrantRef) -> Result<Option<Arc<GrantRecord>>, Error> {
-        let id = RecordId(grant.id().0);
-        let Some(row) = self.store.load(id, self.clock.now()).await? else { return Ok(None) };
-        if let Some((_, record)) = self.decoded.0.get(&id).filter(|(known, _)| *known == row) {
-            return Ok(Some(record));
+        let (id, now) = (RecordId(grant.id().0), self.clock.now());
+        let Some(row) = self.store.load(id, now).await? else { return Ok(None) };
+        if let Some(known) = self.decoded.0.get(&id).filter(|known| known.row == row) {
+            known.seen.store(now.as_seconds(), Relaxed);
+            return Ok(Some(Arc::clone(&known.record)));
         }
         let plain = row.bytes().and_then(|sealed| self.keys.open_row(RowPurpose::Grant, &id.bytes(), grant.key(), &sealed));
         let record = plain.map(Zeroizing::new).and_then(|plain| GrantRecord::from_json(&plain)).map(Arc::new);
         if let Some(record) = &record {
-            self.decoded.0.insert(id, (row, Arc::clone(record)));
+            self.decoded.keep(id, row, record, now);
         }
         Ok(record)
+    }
+
+    fn at_hand(&self, grant: &GrantRef, now: UnixTime) -> Option<Arc<GrantRecord>> {
+        let Store::Local(store) = &self.store else { return None };
+        let id = RecordId(grant.id().0);
+        let known = self.decoded.0.get(&id)?;
+        matches!(&known.row, Sealed::Local(row) if store.holds(id, row, now)).then(|| Arc::clone(&known.record))
+    }
+
+    /// A grant's row grows with its tokens, so what is asked is the small row of the session: whether it is there.
+    async fn recent(&self, grant: &GrantRef, now: UnixTime) -> Result<Option<Arc<GrantRecord>>, Error> {
+        let recent = |known: &Arc<Decoded>| (0..RECENT).contains(&(now.as_seconds() - known.seen.load(Relaxed)));
+        let Some(known) = self.decoded.0.get(&RecordId(grant.id().0)).filter(recent) else { return Ok(None) };
+        let session = self.store.load(RecordId(grant.session()), now).await?;
+        Ok(session.map(|_| Arc::clone(&known.record)))
     }
 
     async fn save(&self, grant: &GrantRef, record: &Arc<GrantRecord>) -> Result<(), Error> {
@@ -102,7 +151,7 @@ impl GrantStore for Records {
             Err(error) if self.store.load(id, self.clock.now()).await?.is_some() => return Err(error),
             Ok(_) | Err(_) => self.insert(grant, record).await?,
         };
-        self.decoded.0.insert(id, (row, Arc::clone(record)));
+        self.decoded.keep(id, row, record, self.clock.now());
         Ok(())
     }
 
@@ -129,7 +178,6 @@ mod tests {
 
     use super::*;
     use crate::{
-        clock::UnixTime,
         config::SessionEnd,
         secret::Secret,
         session::{Created, fixture::*},

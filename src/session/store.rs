@@ -47,6 +47,16 @@ impl Sealed {
     }
 }
 
+impl Sealed {
+    /// How long it is in the store.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Local(sealed) => sealed.len(),
+            Self::Dyn(text) => text.len(),
+        }
+    }
+}
+
 impl PartialEq for Sealed {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {

@@ -20,7 +20,7 @@ use crate::{clock::UnixTime, secret::Secret};
 /// fn authorization(token: &AccessToken) -> Result<String, String> {
 ///     match token.missing_scopes().next() {
 ///         Some(missing) => Err(format!("{missing} was not granted")),
-///         None => Ok(format!("Bearer {}", token.expose())),
+///         None => Ok(format!("{} {}", token.scheme(), token.expose())),
 ///     }
 /// }
 /// ```
@@ -88,6 +88,12 @@ impl AccessToken {
     #[must_use]
     pub fn secret(&self) -> &Secret {
         &self.token.secret
+    }
+
+    /// The scheme that it is sent with in `Authorization`: `Bearer`.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        self.token.key.scheme().as_str()
     }
 
     /// The scopes that the provider granted, in alphabetical order. They may be more than were asked for.

@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Borrow,
+    cmp::Reverse,
     collections::{HashMap, HashSet},
     fmt,
     hash::{Hash, Hasher},
@@ -64,18 +65,19 @@ pub(crate) struct CacheLimits {
 }
 
 impl Default for CacheLimits {
-    /// 100 tokens, 256 KiB.
+    /// 1,000 tokens, 256 KiB. With the tokens of Entra, of about 2 KB, the bytes are the limit.
     fn default() -> Self {
-        Self { tokens: 100, bytes: 256 * 1024 }
+        Self { tokens: 1000, bytes: 256 * 1024 }
     }
 }
 
 /// The access tokens of one grant.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TokenCache {
-    tokens: HashSet<ByKey>,
-    /// Tokens by each right that they carry, so that a superset is found without looking at all of them.
-    by_right: HashMap<Box<str>, Vec<Arc<CachedToken>>>,
+    tokens: HashSet<Entry>,
+    /// Tokens by each right that they carry, so that a superset is found without looking at all of them: those with the fewest scopes first, of these those
+    /// that last longest.
+    by_right: HashMap<Box<str>, Vec<Entry>>,
 }
 
 impl TokenCache {
@@ -85,31 +87,28 @@ impl TokenCache {
     /// A token that lacks a right which was asked for answers only requests without that right. A request without any right is answered by its like only:
     /// otherwise every token would do.
     pub(super) fn find(&self, key: &TokenKey, lasts: impl Fn(&CachedToken) -> bool) -> Option<&Arc<CachedToken>> {
-        if let Some(ByKey(exact)) = self.tokens.get(key)
-            && lasts(exact)
-            && exact.is_complete()
+        if let Some(exact) = self.tokens.get(key)
+            && exact.is_complete
+            && lasts(&exact.token)
         {
-            return Some(exact);
+            return Some(&exact.token);
         }
-        let rarest = key
-            .scopes()
-            .rights()
-            .map(|right| self.by_right.get(right).map_or(&[][..], Vec::as_slice))
-            .min_by_key(|tokens| tokens.len())?;
-        rarest
-            .iter()
-            .filter(|token| token.key.differs_only_in_scopes(key) && lasts(token))
-            .filter(|token| key.scopes().rights().all(|right| token.granted.contains(right)))
-            .min_by_key(|token| (token.granted.iter().count(), std::cmp::Reverse(token.expires_at)))
+        let carriers = |right| (right, self.by_right.get(right).map_or(&[][..], Vec::as_slice));
+        let (rarest, carriers) = key.scopes().rights().map(carriers).min_by_key(|(_, tokens)| tokens.len())?;
+        let mut tokens = carriers.iter().map(|entry| &entry.token);
+        tokens.find(|token| {
+            let others = || key.scopes().rights().filter(|right| *right != rarest);
+            lasts(token) && token.key.differs_only_in_scopes(key) && others().all(|right| token.granted.contains(right))
+        })
     }
 
     /// The token that was issued for this very request, whatever it lacks.
     pub(super) fn exact(&self, key: &TokenKey) -> Option<&Arc<CachedToken>> {
-        self.tokens.get(key).map(|ByKey(token)| token)
+        self.tokens.get(key).map(|entry| &entry.token)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<CachedToken>> {
-        self.tokens.iter().map(|ByKey(token)| token)
+        self.tokens.iter().map(|entry| &entry.token)
     }
 
     /// Puts a token in, in place of the one of the same request. Expired ones leave, and then those with the nearest end until the limits are kept; a token
@@ -118,10 +117,10 @@ impl TokenCache {
         let mut others: Vec<Arc<CachedToken>> = self
             .tokens
             .drain()
-            .map(|ByKey(other)| other)
+            .map(|entry| entry.token)
             .filter(|other| other.expires_at > now && other.key != token.key)
             .collect();
-        others.sort_by_key(|other| std::cmp::Reverse(other.expires_at));
+        others.sort_by_key(|other| Reverse(other.expires_at));
         let mut left = limits;
         let mut kept = Vec::with_capacity(others.len() + 1);
         for candidate in std::iter::once(token).chain(&others) {
@@ -141,10 +140,14 @@ impl FromIterator<Arc<CachedToken>> for TokenCache {
     fn from_iter<I: IntoIterator<Item = Arc<CachedToken>>>(tokens: I) -> Self {
         let mut cache = Self::default();
         for token in tokens {
-            for right in token.granted.rights() {
-                cache.by_right.entry(right.into()).or_default().push(token.clone());
+            let entry = Entry { is_complete: token.is_complete(), token };
+            for right in entry.token.granted.rights() {
+                cache.by_right.entry(right.into()).or_default().push(entry.clone());
             }
-            cache.tokens.insert(ByKey(token));
+            cache.tokens.insert(entry);
+        }
+        for carriers in cache.by_right.values_mut() {
+            carriers.sort_by_cached_key(|Entry { token, .. }| (token.granted.iter().count(), Reverse(token.expires_at)));
         }
         cache
     }
@@ -153,7 +156,7 @@ impl FromIterator<Arc<CachedToken>> for TokenCache {
 impl Serialize for TokenCache {
     /// In the order of the keys: equal records are equal bytes.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut tokens: Vec<&CachedToken> = self.tokens.iter().map(|ByKey(token)| &**token).collect();
+        let mut tokens: Vec<&CachedToken> = self.iter().map(|token| &**token).collect();
         tokens.sort_by(|one, other| one.key.cmp(&other.key));
         serializer.collect_seq(tokens)
     }
@@ -167,27 +170,31 @@ impl<'de> Deserialize<'de> for TokenCache {
 
 /// A token in a set that is asked by key.
 #[derive(Clone, Debug)]
-struct ByKey(Arc<CachedToken>);
+struct Entry {
+    token: Arc<CachedToken>,
+    /// Asked at every look-up, so it is worked out once.
+    is_complete: bool,
+}
 
-impl Borrow<TokenKey> for ByKey {
+impl Borrow<TokenKey> for Entry {
     fn borrow(&self) -> &TokenKey {
-        &self.0.key
+        &self.token.key
     }
 }
 
-impl Hash for ByKey {
+impl Hash for Entry {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.key.hash(state);
+        self.token.key.hash(state);
     }
 }
 
-impl PartialEq for ByKey {
+impl PartialEq for Entry {
     fn eq(&self, other: &Self) -> bool {
-        self.0.key == other.0.key
+        self.token.key == other.token.key
     }
 }
 
-impl Eq for ByKey {}
+impl Eq for Entry {}
 
 #[cfg(test)]
 mod tests {
@@ -293,13 +300,12 @@ mod tests {
 
     /// A request, from few parts, so that many are nearly the same.
     fn requests() -> impl Strategy<Value = TokenRequest> {
-        (scopes(), text(), text(), text(), text()).prop_map(|(scopes, tenant, resource, claims, scheme)| {
+        (scopes(), text(), text(), text()).prop_map(|(scopes, tenant, resource, claims)| {
             let mut request = TokenRequest::new(scopes).unwrap();
             for (value, with) in [
                 (tenant, TokenRequest::with_tenant as fn(_, &str) -> _),
                 (resource, TokenRequest::with_resource),
                 (claims, TokenRequest::with_client_claims),
-                (scheme, TokenRequest::with_scheme),
             ] {
                 request = value.iter().fold(request, |request, value| with(request, value));
             }
@@ -312,7 +318,7 @@ mod tests {
         let key = &request.key;
         let scopes: std::collections::BTreeSet<String> = key.scopes().iter().map(ToOwned::to_owned).collect();
         let own = |text: Option<&str>| text.map(ToOwned::to_owned);
-        (scopes, own(key.tenant()), own(key.resource()), own(key.claims()), own(key.scheme()))
+        (scopes, own(key.tenant()), own(key.resource()), own(key.claims()))
     }
 
     proptest! {
@@ -346,7 +352,7 @@ mod tests {
             prop_assert_eq!(&serde_json::to_vec(&cache).unwrap(), &json);
             let serves = |token: &CachedToken| {
                 let key = &token.key;
-                let likewise = (key.tenant(), key.resource(), key.claims(), key.scheme()) == (request.key.tenant(), request.key.resource(), request.key.claims(), request.key.scheme());
+                let likewise = (key.tenant(), key.resource(), key.claims()) == (request.key.tenant(), request.key.resource(), request.key.claims());
                 let covered = request.key.scopes().rights().all(|right| token.granted.contains(right));
                 likewise && covered && (request.key.scopes().rights().count() > 0 || *key == request.key)
             };

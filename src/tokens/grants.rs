@@ -176,14 +176,28 @@ impl Grants {
     /// - `interaction_required`, `invalid_grant` and everything else that the provider answers: the session goes on;
     /// - `store_unavailable`, `renewal_failed`.
     pub(crate) async fn access_token(&self, grant: &GrantRef, request: &TokenRequest) -> Result<AccessToken, Error> {
+        let now = self.0.clock.now();
+        let kept = self.0.store.at_hand(grant, now).and_then(|record| served(&record, request, now));
+        match kept {
+            Some(token) => Ok(token),
+            // In a box, so that those who find it at hand do not carry the rest of the way with them.
+            None => Box::pin(self.obtained(grant, request)).await,
+        }
+    }
+
+    async fn obtained(&self, grant: &GrantRef, request: &TokenRequest) -> Result<AccessToken, Error> {
         let shared = &self.0;
+        let now = shared.clock.now();
+        if let Some(token) = shared.store.recent(grant, now).await?.and_then(|record| served(&record, request, now)) {
+            return Ok(token);
+        }
         let record = shared.record(grant).await.map_err(Trouble::into_error)?;
-        let request = request.clone().of(record.scopes(), record.person().tid.as_deref());
+        let request = request.of(record.scopes(), record.person().tid.as_deref());
         let now = shared.clock.now();
         match policy::token_step(&record, &request, now) {
             TokenStep::Serve(token) => Ok(AccessToken::kept(token)),
             TokenStep::ServeAndRefresh(token) => {
-                let errand = Errand::Token(request);
+                let errand = Errand::Token(request.into_owned());
                 if shared.throttle.check(grant.id(), &errand, now).is_none() {
                     // The token in hand does; the next caller gets the newer one.
                     let _ = shared.fly(grant, &errand);
@@ -191,7 +205,7 @@ impl Grants {
                 Ok(AccessToken::kept(token))
             }
             TokenStep::Refresh { fallback } => {
-                let error = match shared.token_from_provider(grant, request).await {
+                let error = match shared.token_from_provider(grant, request.into_owned()).await {
                     Ok(token) => return Ok(token),
                     Err(error) => error,
                 };
@@ -242,5 +256,14 @@ impl Grants {
     /// `store_unavailable`.
     pub(crate) async fn id_token(&self, grant: &GrantRef) -> Result<Option<Secret>, Error> {
         Ok(self.0.store.load(grant).await?.and_then(|record| record.id_token().cloned()))
+    }
+}
+
+/// The token of the record that answers the request, if nothing else is to be done.
+fn served(record: &GrantRecord, request: &TokenRequest, now: UnixTime) -> Option<AccessToken> {
+    let request = request.of(record.scopes(), record.person().tid.as_deref());
+    match policy::token_step(record, &request, now) {
+        TokenStep::Serve(token) => Some(AccessToken::kept(token)),
+        TokenStep::ServeAndRefresh(_) | TokenStep::Refresh { .. } => None,
     }
 }

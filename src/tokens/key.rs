@@ -1,6 +1,10 @@
 //! What makes two token requests the same: [`TokenKey`], and the canonical [`Scopes`] in it.
 
-use std::fmt;
+use std::{
+    borrow::Cow,
+    fmt,
+    hash::{Hash, Hasher},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -26,13 +30,21 @@ impl Scopes {
     ///
     /// `request_invalid` if a scope has a character that the specification does not allow, or all together are too long.
     pub(crate) fn asked<I: IntoIterator<Item: AsRef<str>>>(scopes: I) -> Result<Self, Error> {
-        let scopes: Vec<I::Item> = scopes.into_iter().collect();
-        let allowed = |byte: &u8| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~');
-        let words = || scopes.iter().flat_map(|scope| scope.as_ref().split(' ')).filter(|word| !word.is_empty());
-        if !words().all(|word| word.as_bytes().iter().all(allowed)) {
-            return Err(Error::new(ErrorKind::RequestInvalid, "a scope has a character that RFC 6749 does not allow"));
+        let allowed = |byte: u8| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~');
+        let mut text = String::new();
+        for scope in scopes {
+            let scope = scope.as_ref();
+            // Most are one word. What is left then are words and spaces.
+            let is_word = scope.bytes().all(allowed);
+            if !is_word && !scope.bytes().all(|byte| byte == b' ' || allowed(byte)) {
+                return Err(Error::new(ErrorKind::RequestInvalid, "a scope has a character that RFC 6749 does not allow"));
+            }
+            if !text.is_empty() {
+                text.push(' ');
+            }
+            text.push_str(scope);
         }
-        let canonical = Self::canonical(words().collect());
+        let canonical = Self::canonical(text);
         if canonical.0.len() > MAX_SCOPE_BYTES {
             return Err(Error::new(ErrorKind::RequestInvalid, "the scopes are longer than 4,096 bytes"));
         }
@@ -41,10 +53,16 @@ impl Scopes {
 
     /// The scopes that a provider says it granted, whatever characters it uses.
     pub(crate) fn granted(scope: &str) -> Self {
-        Self::canonical(scope.split_ascii_whitespace().collect())
+        Self::sorted(scope.split_ascii_whitespace().collect())
     }
 
-    fn canonical(mut words: Vec<&str>) -> Self {
+    /// Of words with spaces between, before and after them: most texts are canonical already.
+    fn canonical(text: String) -> Self {
+        let is_one_word = !text.as_bytes().contains(&b' ');
+        if is_one_word { Self(text.into()) } else { Self::sorted(text.split(' ').filter(|word| !word.is_empty()).collect()) }
+    }
+
+    fn sorted(mut words: Vec<&str>) -> Self {
         words.sort_unstable();
         words.dedup();
         Self(words.join(" ").into())
@@ -74,7 +92,7 @@ impl Scopes {
 
     /// The rights that `self` asks for and `granted` lacks.
     pub(crate) fn missing_from(&self, granted: &Self) -> Self {
-        Self::canonical(self.rights().filter(|right| !granted.contains(right)).collect())
+        Self::sorted(self.rights().filter(|right| !granted.contains(right)).collect())
     }
 }
 
@@ -99,7 +117,7 @@ impl From<Scopes> for String {
 /// Everything that changes which token a request of one grant gets. The grant itself stands for the account and the client.
 ///
 /// A new parameter that changes an answer belongs in here: the cache, the flights and the throttle compare nothing else.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct TokenKey {
     /// Every scope asked for.
     #[serde(rename = "s")]
@@ -113,9 +131,43 @@ pub(crate) struct TokenKey {
     /// The claims that the client itself always asks for, as they are sent: other text is another request.
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     claims: Option<Box<str>>,
-    /// Another scheme than `Bearer`, with the key it is bound to.
-    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
-    scheme: Option<Box<str>>,
+    /// How the token is presented.
+    #[serde(rename = "p", default, skip_serializing_if = "Scheme::is_bearer")]
+    scheme: Scheme,
+}
+
+/// The authentication scheme of a token (RFC 9110 section 11.1). A record that knows another one is not read: its tokens must not be sent as bearer tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Scheme {
+    /// RFC 6750.
+    #[default]
+    Bearer,
+}
+
+impl Scheme {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bearer => "Bearer",
+        }
+    }
+
+    fn is_bearer(&self) -> bool {
+        *self == Self::Bearer
+    }
+}
+
+impl Hash for TokenKey {
+    /// Few writes: the scopes, and what else there is, each behind a byte that no text has. That decides how fast a token is found, not whether.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { scopes, tenant, resource, claims, scheme: _ } = self;
+        state.write(scopes.as_str().as_bytes());
+        for (mark, text) in [(0xf8, tenant), (0xf9, resource), (0xfa, claims)] {
+            if let Some(text) = text {
+                state.write_u8(mark);
+                state.write(text.as_bytes());
+            }
+        }
+    }
 }
 
 impl TokenKey {
@@ -139,8 +191,8 @@ impl TokenKey {
         self.claims.as_deref()
     }
 
-    pub(crate) fn scheme(&self) -> Option<&str> {
-        self.scheme.as_deref()
+    pub(crate) fn scheme(&self) -> Scheme {
+        self.scheme
     }
 
     /// Whether a token for `other` could serve this request, as far as everything but the scopes goes.
@@ -151,8 +203,8 @@ impl TokenKey {
 
     /// Bytes of text in it, for the limits of the cache.
     pub(crate) fn len(&self) -> usize {
-        let Self { scopes, tenant, resource, claims, scheme } = self;
-        scopes.as_str().len() + [tenant, resource, claims, scheme].into_iter().flatten().map(|text| text.len()).sum::<usize>()
+        let Self { scopes, tenant, resource, claims, scheme: _ } = self;
+        scopes.as_str().len() + [tenant, resource, claims].into_iter().flatten().map(|text| text.len()).sum::<usize>()
     }
 }
 
@@ -206,7 +258,7 @@ impl TokenRequest {
     /// In another tenant than that of the sign-in, by its GUID. The default is that of the sign-in; for the application itself, that of the authority.
     #[must_use]
     pub fn with_tenant(mut self, tenant: &str) -> Self {
-        self.key.tenant = Some(tenant.into());
+        self.key.tenant = Some(tenant.to_ascii_lowercase().into());
         self
     }
 
@@ -221,14 +273,6 @@ impl TokenRequest {
     #[must_use]
     pub fn with_client_claims(mut self, claims: &str) -> Self {
         self.key.claims = Some(claims.into());
-        self
-    }
-
-    /// In another scheme than `Bearer`: its name and the key the token is bound to.
-    #[cfg(test)]
-    #[must_use]
-    pub(crate) fn with_scheme(mut self, scheme: &str) -> Self {
-        self.key.scheme = Some(scheme.into());
         self
     }
 
@@ -248,14 +292,19 @@ impl TokenRequest {
     }
 
     /// The request as it is made of a grant whose sign-in had these scopes, in this tenant.
-    pub(super) fn of(mut self, sign_in: &Scopes, tid: Option<&str>) -> Self {
-        if self.key.scopes.is_empty() {
-            self.key.scopes = sign_in.clone();
+    pub(super) fn of(&self, sign_in: &Scopes, tid: Option<&str>) -> Cow<'_, Self> {
+        let names_home = self.key.tenant.as_deref().zip(tid).is_some_and(|(tenant, tid)| tenant.eq_ignore_ascii_case(tid));
+        if !self.key.scopes.is_empty() && !names_home {
+            return Cow::Borrowed(self);
         }
-        if self.key.tenant.as_deref() == tid {
-            self.key.tenant = None;
+        let mut request = self.clone();
+        if request.key.scopes.is_empty() {
+            request.key.scopes = sign_in.clone();
         }
-        self
+        if names_home {
+            request.key.tenant = None;
+        }
+        Cow::Owned(request)
     }
 
     /// A token with these scopes.

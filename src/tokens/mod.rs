@@ -18,7 +18,6 @@ mod fuzzing;
 mod grants;
 #[cfg(test)]
 mod interleavings;
-#[allow(dead_code, reason = "tokens that are bound to a key: nothing gives them yet")]
 mod key;
 mod lock;
 mod partitions;
@@ -28,7 +27,6 @@ mod record;
 mod redis;
 mod refresh;
 mod refresher;
-#[allow(dead_code, reason = "what a refresh can be asked beyond what today's providers look at")]
 mod seams;
 mod successors;
 #[cfg(test)]

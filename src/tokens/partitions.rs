@@ -310,7 +310,11 @@ impl fmt::Debug for Partitions {
 #[async_trait]
 impl GrantStore for Partitions {
     async fn load(&self, grant: &GrantRef) -> Result<Option<Arc<GrantRecord>>, Error> {
-        Ok(self.state().entries.get(&grant.id()).map(|entry| entry.record.clone()))
+        Ok(self.at_hand(grant, self.clock.now()))
+    }
+
+    fn at_hand(&self, grant: &GrantRef, _now: UnixTime) -> Option<Arc<GrantRecord>> {
+        self.state().entries.get(&grant.id()).map(|entry| entry.record.clone())
     }
 
     async fn save(&self, grant: &GrantRef, record: &Arc<GrantRecord>) -> Result<(), Error> {

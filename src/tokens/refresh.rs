@@ -420,7 +420,7 @@ mod tests {
             Issued { access_token: Some("theirs".into()), refresh_token: Some("their-refresh".into()), ..Issued::default() };
         let by = identity(ada(), "theirs", world.clock.now() + seconds(3600));
         let renewed_by = scopes.is_empty().then_some(Some(&by));
-        let key = request(scopes).of(record.scopes(), None).key;
+        let key = request(scopes).of(record.scopes(), None).into_owned().key;
         let (next, _) = record.refreshed(key, theirs, renewed_by, CacheLimits::default(), world.clock.now());
         world.store.put(&world.grant, &next);
         world.provider.accept("their-refresh");

@@ -73,6 +73,17 @@ pub(crate) trait GrantStore: fmt::Debug + Send + Sync + 'static {
     /// The record as it is now. A record that was decoded before and has not changed is the same allocation again.
     async fn load(&self, grant: &GrantRef) -> Result<Option<Arc<GrantRecord>>, Error>;
 
+    /// The record as it is now, if that can be told without waiting.
+    fn at_hand(&self, _grant: &GrantRef, _now: UnixTime) -> Option<Arc<GrantRecord>> {
+        None
+    }
+
+    /// The record of a session that is signed in now, as it was less than a minute ago: what another process has changed since may be missing. `None` if it
+    /// has to be [loaded](Self::load).
+    async fn recent(&self, _grant: &GrantRef, _now: UnixTime) -> Result<Option<Arc<GrantRecord>>, Error> {
+        Ok(None)
+    }
+
     /// Writes the record, whether or not one was there. `Ok` means that the next [`load`](Self::load) finds it.
     async fn save(&self, grant: &GrantRef, record: &Arc<GrantRecord>) -> Result<(), Error>;
 
@@ -139,11 +150,6 @@ impl RefreshRequest {
     /// The claims (JSON) of an API's challenge, to be merged with the client's.
     pub(crate) fn challenge(&self) -> Option<&str> {
         self.request.challenge()
-    }
-
-    /// The token's scheme, if it is not `Bearer`.
-    pub(crate) fn scheme(&self) -> Option<&str> {
-        self.request.key.scheme()
     }
 
     /// Whether it asks another tenant than that of the sign-in, where the same person has other identifiers.

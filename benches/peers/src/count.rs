@@ -1,7 +1,7 @@
 //! Instructions per request, counted by callgrind.
 //!
-//! A process sends few requests, another one many: the difference is what requests alone cost, without starting, signing in and ending. Hash seeds and
-//! addresses differ from run to run and shift a count by a little, hence the median of several pairs.
+//! Counted is only what happens while requests are sent. A process sends few of them, another one many: the difference is what requests alone cost.
+//! Hash seeds and addresses differ from run to run and shift a count by a little, hence the median of several pairs.
 
 use std::{
     env, fs,
@@ -10,11 +10,23 @@ use std::{
 
 use crate::{
     app::Fallible,
-    subject::{BARE, Subject},
+    subject::{BARE, MEMORY_STORE, OURS, Subject},
     table::{self, median, number},
 };
 
 const PAIRS: usize = 3;
+
+/// What others add to, and the heading of that table.
+struct Base {
+    name: &'static str,
+    heading: &'static str,
+}
+
+const BASES: [Base; 3] = [
+    Base { name: BARE, heading: "added to bare" },
+    Base { name: OURS, heading: "added to signed in" },
+    Base { name: MEMORY_STORE, heading: "added to signed in" },
+];
 
 /// Measures and prints; whether all bars are kept.
 pub fn measure(subjects: &[&'static Subject]) -> Fallible<bool> {
@@ -23,31 +35,34 @@ pub fn measure(subjects: &[&'static Subject]) -> Fallible<bool> {
         eprintln!("counting {}", subject.name);
         counts.push((*subject, per_request(subject)?));
     }
-    let bare = counts.iter().find(|(subject, _)| subject.name == BARE).map(|&(_, count)| count).ok_or("no control")?;
+    let of = |name: &str| counts.iter().find(|(subject, _)| subject.name == name).map(|&(_, count)| count).ok_or("no base");
     let mut all_within = true;
-    let mut rows = Vec::new();
-    for (subject, count) in counts {
-        let added = count - bare;
-        let verdict = match (subject.goal, subject.bar) {
-            (_, Some(bar)) if added > bar => "bar missed",
-            (Some(goal), _) if added > goal => "goal missed",
-            (Some(_), _) => "reached",
-            (None, _) => "",
-        };
-        all_within &= subject.bar.is_none_or(|bar| added <= bar);
-        let limit = |limit: Option<i64>| limit.map_or_else(String::new, number);
-        rows.push(vec![
-            subject.about.to_owned(),
-            number(count),
-            number(added),
-            limit(subject.goal),
-            limit(subject.bar),
-            verdict.to_owned(),
-        ]);
+    println!("\nInstructions of one request: median of {PAIRS} differences");
+    for base in BASES {
+        let to = of(base.name);
+        let mut rows = Vec::new();
+        for (subject, count) in counts.iter().filter(|(subject, _)| subject.base == base.name) {
+            let added = count - to?;
+            all_within &= subject.bar.is_none_or(|bar| added <= bar);
+            rows.push(row(subject, *count, added));
+        }
+        if !rows.is_empty() {
+            println!();
+            table::print(&["", "instructions", base.heading, "goal", "bar", ""], rows);
+        }
     }
-    println!("\nInstructions of one request: median of {PAIRS} differences\n");
-    table::print(&["", "instructions", "added to bare", "goal", "bar", ""], rows);
     Ok(all_within)
+}
+
+fn row(subject: &Subject, count: i64, added: i64) -> Vec<String> {
+    let verdict = match (subject.goal, subject.bar) {
+        (_, Some(bar)) if added > bar => "bar missed",
+        (Some(goal), _) if added > goal => "goal missed",
+        (Some(_), _) => "reached",
+        (None, _) => "",
+    };
+    let limit = |limit: Option<i64>| limit.map_or_else(String::new, number);
+    vec![subject.about.to_owned(), number(count), number(added), limit(subject.goal), limit(subject.bar), verdict.to_owned()]
 }
 
 fn per_request(subject: &Subject) -> Fallible<i64> {
@@ -67,7 +82,7 @@ fn callgrind(subject: &Subject, requests: u64) -> Fallible<i64> {
     let mut profile_option = std::ffi::OsString::from("--callgrind-out-file=");
     profile_option.push(&profile);
     let output = Command::new("valgrind")
-        .arg("--tool=callgrind")
+        .args(["--tool=callgrind", "--toggle-collect=*send_measured*"])
         .arg(profile_option)
         .arg(&binary)
         .args(["run", subject.name, &requests.to_string()])

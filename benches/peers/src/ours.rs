@@ -12,7 +12,9 @@ use axum::{
     routing::get,
 };
 use tower::{Layer, ServiceExt};
-use tower_identity::{Authority, ClientCredential, Clock, IdentityConfig, IdentityLayer, ManualClock, User};
+use tower_identity::{
+    Authority, ClientCredential, Clock, IdentityConfig, IdentityLayer, ManualClock, TokenSource, User, client::TokenRequest,
+};
 use tower_sessions::MemoryStore;
 
 use crate::{
@@ -20,12 +22,17 @@ use crate::{
     browser,
     person::{CLAIMS, NAME},
     provider::{BASE_URL, CLIENT_ID, CLIENT_SECRET, TOKEN_LIFE},
+    subject::{Store, Wanted},
 };
 
 /// How many opened sessions the layer remembers.
 const REMEMBERED: u64 = 10_000;
 /// A ticket is rolled when it is as old as this.
 const ROLLED_AFTER: Duration = Duration::from_secs(300);
+/// A scope of which the cache has a token of its own.
+const FETCHED: &str = "mail.read";
+/// Another one, which only the token of the sign-in carries.
+pub const OF_SIGN_IN: &str = "mail.send";
 
 /// The `Cookie` header of somebody who is signed in.
 pub async fn cookie(issuer: &str) -> Fallible<HeaderValue> {
@@ -74,6 +81,43 @@ pub async fn not_cached(issuer: &str, requests: u64) -> Fallible<Runner> {
     Ok(Runner::with_cookies(application, tickets))
 }
 
+/// On every route, with so many tokens in the cache of which each request asks for one.
+pub async fn with_token(issuer: &str, store: Store, wanted: Wanted, cached: usize) -> Fallible<Runner> {
+    let layer = layer(config(issuer)?.with_scopes(["offline_access", OF_SIGN_IN, FETCHED]))?;
+    let layer = match store {
+        Store::Default => layer,
+        Store::Memory => layer.with_store(MemoryStore::default())?,
+    };
+    let cookie = sign_in(&layer).await?;
+    fill(&layer, &cookie, cached).await?;
+    let (scope, source) = match wanted {
+        Wanted::OfSignIn => (OF_SIGN_IN, TokenSource::SignIn),
+        Wanted::Fetched => (FETCHED, TokenSource::Cache),
+    };
+    let answer = move |Extension(user): Extension<User>| async move {
+        match user.tokens().for_user([scope]).await {
+            Ok(token) if token.source() == source => user.display_name().to_owned(),
+            other => format!("{other:?}"),
+        }
+    };
+    Ok(Runner::new(Router::new().route(PATH, get(answer)).layer(layer), Some(cookie)))
+}
+
+/// Fetches tokens until there are so many, that of the sign-in among them, and last the one that is asked for.
+async fn fill(layer: &IdentityLayer, cookie: &HeaderValue, cached: usize) -> Fallible<()> {
+    let fetch = move |Extension(user): Extension<User>| async move {
+        for number in (0..cached - 1).rev() {
+            let request = TokenRequest::new([FETCHED])?.forced();
+            let request = if number == 0 { request } else { request.with_resource(&format!("https://{number}.example")) };
+            user.tokens().acquire(&request).await?;
+        }
+        Ok::<_, tower_identity::Error>(NAME)
+    };
+    let runner = Runner::new(Router::new().route(PATH, get(fetch)).layer(layer.clone()), Some(cookie.clone()));
+    runner.batch(1).await;
+    Ok(())
+}
+
 /// A public path, on every route.
 pub fn public(issuer: &str) -> Fallible<Runner> {
     Ok(Runner::new(public_router().layer(layer(config(issuer)?.add_public_path(PATH))?), None))
@@ -97,19 +141,19 @@ async fn routed(layer: IdentityLayer) -> Fallible<Runner> {
     Ok(Runner::new(router().layer(layer), Some(cookie)))
 }
 
-fn config(issuer: &str) -> Fallible<IdentityConfig> {
+pub fn config(issuer: &str) -> Fallible<IdentityConfig> {
     Ok(IdentityConfig::new(Authority::oidc(issuer)?, CLIENT_ID)
         .with_credential(ClientCredential::secret(CLIENT_SECRET))
         .with_openid_scopes(["openid", "profile", "email"])
         .with_base_url(BASE_URL)?)
 }
 
-fn layer(config: IdentityConfig) -> Fallible<IdentityLayer> {
+pub fn layer(config: IdentityConfig) -> Fallible<IdentityLayer> {
     Ok(IdentityLayer::new(config.build()?))
 }
 
 /// Signs in and looks at what that gave. Everything that a layer's clones wrap shares its sessions, so the measured application knows the cookie.
-async fn sign_in(layer: &IdentityLayer) -> Fallible<HeaderValue> {
+pub async fn sign_in(layer: &IdentityLayer) -> Fallible<HeaderValue> {
     let claims = |Extension(user): Extension<User>| async move { user.all_claims().len().to_string() };
     let application = Router::new().route(PATH, get(claims)).layer(layer.clone());
     let cookie = browser::sign_in(&application, PATH).await?;

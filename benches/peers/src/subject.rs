@@ -12,13 +12,31 @@ use crate::{
 pub struct Subject {
     pub name: &'static str,
     pub about: &'static str,
-    /// Instructions added to [`BARE`] that we aim at.
+    /// The subject that it adds something to.
+    pub base: &'static str,
+    /// Instructions added to the base that we aim at.
     pub goal: Option<i64>,
-    /// Instructions added to [`BARE`] that we never exceed.
+    /// Instructions added to the base that we never exceed.
     pub bar: Option<i64>,
     /// Requests in the short and in the long run of an instruction count.
     pub requests: (u64, u64),
     kind: Kind,
+}
+
+/// Where sessions are kept.
+#[derive(Clone, Copy)]
+pub enum Store {
+    Default,
+    Memory,
+}
+
+/// Which of the tokens in the cache a request asks for.
+#[derive(Clone, Copy)]
+pub enum Wanted {
+    /// That of the sign-in, by one of its scopes.
+    OfSignIn,
+    /// The one that was fetched by the same request before.
+    Fetched,
 }
 
 #[derive(Clone, Copy)]
@@ -33,6 +51,8 @@ enum Kind {
     NotCached,
     Public,
     PublicWrapped,
+    /// Somebody with so many tokens in the cache asks for one of them.
+    Token(Store, Wanted, usize),
     TowerSessions,
     AxumLogin,
     AxumOidc,
@@ -44,13 +64,23 @@ pub const BARE: &str = "bare";
 pub const PEER: &str = "tower-sessions";
 /// Ours, as most applications have it.
 pub const OURS: &str = "signed-in";
+/// Ours, with sessions in tower-sessions' memory store.
+pub const MEMORY_STORE: &str = "memory-store";
 
 const fn subject(name: &'static str, about: &'static str, kind: Kind) -> Subject {
-    Subject { name, about, goal: None, bar: None, requests: (200, 2_200), kind }
+    Subject { name, about, base: BARE, goal: None, bar: None, requests: (200, 2_200), kind }
 }
 
 const fn ours(name: &'static str, about: &'static str, kind: Kind, goal: i64, bar: Option<i64>) -> Subject {
     Subject { goal: Some(goal), bar, ..subject(name, about, kind) }
+}
+
+const fn token(name: &'static str, about: &'static str, store: Store, wanted: Wanted, cached: usize) -> Subject {
+    let (base, goal, bar) = match store {
+        Store::Default => (OURS, 2_500, Some(3_200)),
+        Store::Memory => (MEMORY_STORE, 7_500, Some(7_500)),
+    };
+    Subject { base, goal: Some(goal), bar, ..subject(name, about, Kind::Token(store, wanted, cached)) }
 }
 
 pub const SUBJECTS: &[Subject] = &[
@@ -60,10 +90,34 @@ pub const SUBJECTS: &[Subject] = &[
     subject("nothing-wrapped", "the same, once around the router", Kind::NothingWrapped),
     ours(OURS, "ours: default store, Router::layer", Kind::SignedIn, 5_000, Some(6_000)),
     subject("signed-in-wrapped", "ours: default store, once around the router", Kind::SignedInWrapped),
-    ours("memory-store", "ours: tower-sessions' MemoryStore, Router::layer", Kind::MemoryStore, 9_000, None),
+    ours(MEMORY_STORE, "ours: tower-sessions' MemoryStore, Router::layer", Kind::MemoryStore, 9_000, None),
     ours("not-cached", "ours: default store, not in the decoded cache", Kind::NotCached, 25_000, Some(35_000)),
     ours("public", "ours: public path, Router::layer", Kind::Public, 2_500, None),
     ours("public-wrapped", "ours: public path, once around the router", Kind::PublicWrapped, 1_000, None),
+    token("token-1", "default store: the token of the sign-in, which is the only one", Store::Default, Wanted::OfSignIn, 1),
+    token("token-1000-sign-in", "default store: the token of the sign-in, of 1,000", Store::Default, Wanted::OfSignIn, 1_000),
+    token("token-2", "default store: one of 2", Store::Default, Wanted::Fetched, 2),
+    token("token-10", "default store: one of 10", Store::Default, Wanted::Fetched, 10),
+    token("token-100", "default store: one of 100", Store::Default, Wanted::Fetched, 100),
+    token("token-1000", "default store: one of 1,000", Store::Default, Wanted::Fetched, 1_000),
+    token(
+        "memory-token-1",
+        "tower-sessions' MemoryStore: the token of the sign-in, which is the only one",
+        Store::Memory,
+        Wanted::OfSignIn,
+        1,
+    ),
+    token(
+        "memory-token-1000-sign-in",
+        "tower-sessions' MemoryStore: the token of the sign-in, of 1,000",
+        Store::Memory,
+        Wanted::OfSignIn,
+        1_000,
+    ),
+    token("memory-token-2", "tower-sessions' MemoryStore: one of 2", Store::Memory, Wanted::Fetched, 2),
+    token("memory-token-10", "tower-sessions' MemoryStore: one of 10", Store::Memory, Wanted::Fetched, 10),
+    token("memory-token-100", "tower-sessions' MemoryStore: one of 100", Store::Memory, Wanted::Fetched, 100),
+    token("memory-token-1000", "tower-sessions' MemoryStore: one of 1,000", Store::Memory, Wanted::Fetched, 1_000),
     subject(PEER, "tower-sessions 0.14, one get of the user", Kind::TowerSessions),
     subject("axum-login", "axum-login 0.18", Kind::AxumLogin),
     Subject { requests: (20, 120), ..subject("axum-oidc", "axum-oidc 1.0.0-dev-2", Kind::AxumOidc) },
@@ -87,6 +141,7 @@ impl Subject {
             Kind::NotCached => ours::not_cached(stage.issuer().await?, requests).await,
             Kind::Public => ours::public(stage.issuer().await?),
             Kind::PublicWrapped => ours::public_wrapped(stage.issuer().await?),
+            Kind::Token(store, wanted, cached) => ours::with_token(stage.issuer().await?, store, wanted, cached).await,
             Kind::TowerSessions => peers::tower_sessions().await,
             Kind::AxumLogin => peers::axum_login().await,
             Kind::AxumOidc => peers::axum_oidc(stage.issuer().await?).await,
@@ -94,13 +149,14 @@ impl Subject {
     }
 }
 
-/// The named subjects in their usual order, and always [`BARE`]; all of them, if none is named.
+/// The named subjects in their usual order, and what they add to; all of them, if none is named.
 pub fn chosen(names: &[String]) -> Fallible<Vec<&'static Subject>> {
     for name in names {
         Subject::named(name)?;
     }
-    let wanted = |subject: &&Subject| names.is_empty() || subject.name == BARE || names.iter().any(|name| name == subject.name);
-    Ok(SUBJECTS.iter().filter(wanted).collect())
+    let named = |subject: &Subject| names.is_empty() || names.iter().any(|name| name == subject.name);
+    let is_base = |subject: &Subject| SUBJECTS.iter().any(|other| named(other) && other.base == subject.name);
+    Ok(SUBJECTS.iter().filter(|subject| subject.name == BARE || named(subject) || is_base(subject)).collect())
 }
 
 /// What the subjects share: the provider, started when the first one signs in.
