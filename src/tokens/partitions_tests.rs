@@ -1,0 +1,123 @@
+use super::super::fakes::*;
+use super::*;
+use crate::clock::ManualClock;
+
+fn partitions(most: usize) -> (Partitions, ManualClock) {
+    let clock = ManualClock::at(START);
+    (Partitions { most, ..Partitions::new(Arc::new(clock.clone())) }, clock)
+}
+
+fn record(token: &str) -> GrantRecord {
+    GrantRecord::without_sign_in(ada(), token.into())
+}
+
+fn token(partitions: &Partitions, name: &str) -> Option<String> {
+    partitions.record(name).and_then(|record| record.refresh_token().map(|token| token.expose().to_owned()))
+}
+
+fn owner(client_id: &str, authority: &str) -> CacheOwner {
+    CacheOwner { client_id: client_id.into(), authority: authority.into() }
+}
+
+fn about(text: &str) -> Box<RawValue> {
+    RawValue::from_string(format!("{text:?}")).unwrap()
+}
+
+#[tokio::test]
+async fn a_partition_that_was_removed_or_replaced_is_written_to_no_more() {
+    let (partitions, _) = partitions(10);
+    let first = partitions.find_or_insert("u:ada", None, || record("1")).unwrap();
+    partitions.put("u:ada", about("ada"), record("2")).unwrap();
+    partitions.save(&first, &Arc::new(record("late"))).await.unwrap();
+    assert!(!partitions.session_exists(&first).await.unwrap());
+    assert_eq!(token(&partitions, "u:ada").as_deref(), Some("2"));
+    let second = partitions.find("u:ada").unwrap();
+    let remove = |whose: bool| partitions.remove_of("u:ada", |_| whose);
+    assert!(!remove(false) && remove(true) && !remove(true));
+    partitions.save(&second, &Arc::new(record("late"))).await.unwrap();
+    assert_eq!(token(&partitions, "u:ada"), None);
+}
+
+#[test]
+fn who_comes_first_at_the_same_time_is_not_replaced() {
+    let (partitions, _) = partitions(10);
+    let mut first = None;
+    // The record is made after the name was not found and before it is inserted.
+    let second = partitions.find_or_insert("a:", None, || {
+        first = partitions.find_or_insert("a:", None, || record("1")).ok();
+        record("2")
+    });
+    assert_eq!(first.unwrap().id(), second.unwrap().id());
+    assert_eq!(token(&partitions, "a:").as_deref(), Some("1"));
+}
+
+/// MSAL-148, MSAL-149
+#[test]
+fn names_are_exact_and_prefixes_whole() {
+    let (partitions, _) = partitions(10);
+    for name in ["u:ada", "u:adam", "a:", "a:t1"] {
+        partitions.put(name, about(name), record(name)).unwrap();
+    }
+    assert!(partitions.find("u:ad").is_none());
+    partitions.remove_of("u:ada", |_| true);
+    assert_eq!(token(&partitions, "u:adam").as_deref(), Some("u:adam"));
+    partitions.remove_all("a:");
+    assert_eq!(partitions.about("").iter().map(|about| about.get()).collect::<Vec<_>>(), [r#""u:adam""#]);
+}
+
+#[test]
+fn those_used_longest_ago_leave_and_those_that_are_over_before_them() {
+    let (partitions, clock) = partitions(16);
+    for number in 0..16 {
+        let ends = (number == 9).then_some(START + seconds(60));
+        partitions.find_or_insert(&number.to_string(), ends, || record("t")).unwrap();
+    }
+    assert!(partitions.find("0").is_some());
+    clock.advance(seconds(60));
+    assert!(partitions.find("9").is_none());
+    partitions.find_or_insert("16", None, || record("t")).unwrap();
+    assert!(partitions.find("1").is_some(), "only the one that was over");
+    partitions.find_or_insert("17", None, || record("t")).unwrap();
+    let gone: Vec<usize> = (0..18).filter(|number| partitions.find(&number.to_string()).is_none()).collect();
+    assert_eq!(gone, [2, 3, 9]);
+}
+
+/// MSAL-051, MSAL-150
+#[test]
+fn what_is_exported_is_imported_and_nothing_else_changes_anything() {
+    let (partitions, clock) = partitions(10);
+    partitions.put("u:ada", about("ada"), record("r3fr35h")).unwrap();
+    partitions.find_or_insert("o:1", Some(START + seconds(60)), || record("a553rt10n")).unwrap();
+    let own = owner("app", "https://id.example");
+    let text = partitions.export(&own).unwrap();
+    assert!(!format!("{text:?}").contains("r3fr35h"));
+    let (other, _) = self::partitions(10);
+    other.put("u:eve", about("eve"), record("x")).unwrap();
+    let before = other.export(&own).unwrap();
+    let newer = text.expose().replacen("\"v\":1", "\"v\":2", 1);
+    for refused in ["", "{}", "null", &newer, &text.expose()[1..]] {
+        assert!(!other.import(&own, refused));
+        assert_eq!(other.export(&own).unwrap(), before);
+    }
+    for (client_id, authority) in [("other", "https://id.example"), ("app", "https://evil.example")] {
+        assert!(!other.import(&owner(client_id, authority), text.expose()));
+        assert_eq!(other.export(&own).unwrap(), before);
+    }
+    assert!(other.import(&own, text.expose()));
+    assert_eq!((token(&other, "u:ada").as_deref(), token(&other, "u:eve")), (Some("r3fr35h"), None));
+    assert_eq!(other.export(&own).unwrap(), text);
+    clock.advance(seconds(60));
+    assert!(partitions.import(&own, text.expose()));
+    assert!(partitions.record("o:1").is_none(), "its time has come");
+}
+
+#[test]
+fn a_record_of_another_version_is_left_out() {
+    let (partitions, _) = partitions(10);
+    partitions.put("u:ada", about("ada"), record("1")).unwrap();
+    partitions.put("u:eve", about("eve"), record("2")).unwrap();
+    let own = owner("app", "https://id.example");
+    let text = partitions.export(&own).unwrap().expose().replacen(r#""r":{"v":1"#, r#""r":{"v":9"#, 1);
+    assert!(partitions.import(&own, &text));
+    assert_eq!((token(&partitions, "u:ada"), token(&partitions, "u:eve").as_deref()), (None, Some("2")));
+}

@@ -1,0 +1,262 @@
+use super::super::{fakes::*, *};
+use super::*;
+use crate::{clock::Clock, error::ProviderError, secret::Secret};
+
+fn name(call: usize) -> Option<String> {
+    Some(format!(r#"{{"name":"id-{call}"}}"#))
+}
+
+async fn failure(world: &World) -> ErrorKind {
+    world.grants.renew(&world.grant).await.unwrap_err().kind()
+}
+
+/// Why the session ended.
+async fn end(world: &World) -> ErrorKind {
+    match world.grants.renew(&world.grant).await.unwrap() {
+        Renewal::SessionMustEnd(error) => error.kind(),
+        Renewal::Live(_) => panic!("the session goes on"),
+    }
+}
+
+fn unreachable(retry_after: Option<u64>) -> ProviderError {
+    ProviderError { status: Some(503), retry_after: retry_after.map(seconds), ..ProviderError::default() }
+}
+
+/// MSAL-087
+#[tokio::test]
+async fn claims_are_renewed_in_the_background_for_210_seconds_and_waited_for_later() {
+    for (age, renewed_at_once) in [(0, false), (210, false), (211, true), (100_000, true)] {
+        let world = World::new();
+        world.clock.advance(seconds(3599));
+        assert_eq!((world.live().await, world.provider.calls()), (None, 0));
+        world.clock.advance(seconds(1 + age));
+        assert_eq!(world.live().await, if renewed_at_once { name(1) } else { None }, "{age}");
+        world.settled().await;
+        assert_eq!((world.live().await, world.provider.calls()), (name(1), 1), "{age}");
+        assert!(world.provider.last_request().is_renewal());
+        assert_eq!(world.provider.last_request().scopes().as_str(), "api.read openid");
+        assert_eq!(world.record().renew_at(), Some(world.clock.now() + seconds(3600)));
+        assert_eq!(world.record().id_token().map(Secret::expose), Some("id-1"));
+        assert_eq!(world.token("api.read").await.unwrap().expose(), "access-1", "its access token is of use too");
+    }
+}
+
+#[tokio::test]
+async fn claims_are_replaced_whole() {
+    let world = World::new();
+    world.clock.advance(seconds(4000));
+    world.provider.next(|mut answer| {
+        let claims = serde_json::value::RawValue::from_string(r#"{"roles":[]}"#.into()).unwrap();
+        answer.identity = Some(Ok(Identity { claims, ..identity(ada(), "id", START + seconds(9000)) }));
+        Ok(answer)
+    });
+    assert_eq!(world.live().await.as_deref(), Some(r#"{"roles":[]}"#));
+}
+
+/// C-237
+#[tokio::test]
+async fn without_an_id_token_the_claims_stay_and_the_next_renewal_is_a_token_life_away() {
+    for (expires_in, next) in [(Some(1800), 1800), (Some(10), 300), (None, 3600)] {
+        let world = World::new();
+        world.clock.advance(seconds(4000));
+        world.provider.next(move |mut answer| {
+            answer.issued.expires_in = expires_in.map(seconds);
+            answer.identity = None;
+            Ok(answer)
+        });
+        assert_eq!(world.live().await, None);
+        assert_eq!(world.record().renew_at(), Some(world.clock.now() + seconds(next)));
+        assert_eq!((world.live().await, world.provider.calls()), (None, 1));
+    }
+}
+
+#[tokio::test]
+async fn an_id_token_of_a_minute_is_not_renewed_every_minute() {
+    let world = World::new();
+    world.clock.advance(seconds(4000));
+    let expires_at = world.clock.now() + seconds(60);
+    world.provider.next(move |mut answer| {
+        answer.identity = Some(Ok(identity(ada(), "short", expires_at)));
+        Ok(answer)
+    });
+    world.live().await;
+    assert_eq!(world.record().renew_at(), Some(world.clock.now() + seconds(300)));
+}
+
+/// C-234, C-238
+#[tokio::test]
+async fn an_answer_with_a_refused_id_token_leaves_only_its_refresh_token() {
+    for kind in [ErrorKind::TokenAudience, ErrorKind::TokenAlgorithm, ErrorKind::TokenSignature, ErrorKind::ProviderUnreachable] {
+        let world = World::new();
+        world.clock.advance(seconds(4000));
+        for _ in 0..2 {
+            world.provider.next(move |mut answer| {
+                answer.identity = Some(Err(Error::new(kind, "refused")));
+                Ok(answer)
+            });
+        }
+        assert_eq!(world.live().await, None, "as after any failure, the old claims for a while");
+        assert_eq!(world.token("mail.read").await.unwrap_err().kind(), kind);
+        let record = world.record();
+        assert_eq!((record.refresh_token().map(Secret::expose), record.tokens().len()), (Some("refresh-2"), 1));
+        assert!(!world.store.has_stored("access-1") && !world.store.has_stored("access-2") && !world.store.has_stored("id-1"));
+        world.clock.advance(seconds(600));
+        assert_eq!(world.live().await, name(3));
+    }
+}
+
+#[tokio::test]
+async fn a_renewal_about_somebody_else_ends_the_session() {
+    let world = World::new();
+    world.clock.advance(seconds(3600));
+    world.provider.next(|mut answer| {
+        answer.identity = Some(Ok(identity(Person { sub: "eve".into(), ..ada() }, "eve", START + seconds(9000))));
+        Ok(answer)
+    });
+    assert_eq!(world.live().await, None);
+    world.settled().await;
+    assert!(!world.store.is_signed_in(&world.grant), "also when nobody waits for it");
+    assert_eq!(end(&world).await, ErrorKind::SessionEnded);
+}
+
+/// MSAL-059
+#[tokio::test]
+async fn a_refused_renewal_ends_the_session() {
+    for suberror in [
+        None,
+        Some("bad_token"),
+        Some("token_expired"),
+        Some("protection_policy_required"),
+        Some("client_mismatch"),
+        Some("device_authentication_failed"),
+    ] {
+        let world = World::new();
+        world.clock.advance(seconds(4000));
+        let refusal = ProviderError { suberror: suberror.map(Into::into), ..provider_error("invalid_grant") };
+        assert_eq!(classification(&Error::from_provider(ErrorKind::InvalidGrant, refusal.clone())), None);
+        world.provider.next_fails(ErrorKind::InvalidGrant, refusal);
+        assert_eq!(end(&world).await, ErrorKind::InvalidGrant, "{suberror:?}");
+        assert!(!world.store.is_signed_in(&world.grant) && world.store.record(&world.grant).is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_that_is_not_allowed_any_more_is_out_at_the_next_renewal() {
+    let world = World::new();
+    world.clock.advance(seconds(4000));
+    world.provider.next(|mut answer| {
+        answer.identity = Some(Err(Error::new(ErrorKind::TenantNotAllowed, "")));
+        Ok(answer)
+    });
+    assert_eq!(end(&world).await, ErrorKind::TenantNotAllowed);
+    assert!(!world.store.is_signed_in(&world.grant));
+}
+
+/// MSAL-058
+#[tokio::test]
+async fn a_renewal_that_needs_the_person_keeps_the_session_and_asks_once_a_minute() {
+    for suberror in ["basic_action", "additional_action", "consent_required", "message_only", "user_password_expired"] {
+        let world = World::new();
+        world.clock.advance(seconds(4000));
+        let refusal = ProviderError { suberror: Some(suberror.into()), ..provider_error("invalid_grant") };
+        assert_eq!(classification(&Error::from_provider(ErrorKind::InvalidGrant, refusal.clone())), Some(suberror));
+        world.provider.next_fails(ErrorKind::InvalidGrant, refusal);
+        for _ in 0..3 {
+            assert_eq!(failure(&world).await, ErrorKind::InteractionRequired);
+        }
+        assert!(world.store.is_signed_in(&world.grant));
+        assert_eq!(world.provider.calls(), 1);
+        world.clock.advance(seconds(60));
+        assert_eq!(world.live().await, name(2));
+    }
+}
+
+#[tokio::test]
+async fn passing_faults_back_off_for_an_hour_and_then_the_session_pauses() {
+    let world = World::new();
+    world.clock.advance(seconds(3600 + 500));
+    let mut tried_at = Vec::new();
+    for minute in 0..=75 {
+        let before = world.provider.calls();
+        world.provider.next_fails(ErrorKind::ProviderUnreachable, unreachable(None));
+        let outcome = world.grants.renew(&world.grant).await;
+        world.settled().await;
+        if world.provider.calls() > before {
+            tried_at.push(minute);
+        }
+        match outcome {
+            Ok(Renewal::Live(_)) => assert!(minute < 60),
+            Err(error) => assert!(minute >= 60 && error.kind() == ErrorKind::RenewalFailed),
+            Ok(Renewal::SessionMustEnd(error)) => panic!("{error}"),
+        }
+        world.clock.advance(seconds(60));
+    }
+    assert_eq!(tried_at, [0, 5, 15, 35, 60, 65, 70, 75]);
+    assert!(world.store.is_signed_in(&world.grant));
+}
+
+#[tokio::test]
+async fn the_session_goes_on_when_the_provider_is_back() {
+    let world = World::new();
+    world.clock.advance(seconds(4000));
+    world.provider.next_fails(ErrorKind::ClientRefused, provider_error("invalid_client"));
+    assert_eq!(world.live().await, None);
+    world.clock.advance(seconds(2 * 3600));
+    world.provider.next_fails(ErrorKind::ProviderUnreachable, unreachable(None));
+    assert_eq!(failure(&world).await, ErrorKind::RenewalFailed);
+    world.clock.advance(seconds(300));
+    assert_eq!(world.live().await, name(3));
+    assert_eq!(world.record().failing(), None);
+}
+
+#[tokio::test]
+async fn retry_after_is_respected_up_to_an_hour() {
+    for (asked, wait) in [(1, 300), (1200, 1200), (100_000, 3600)] {
+        let world = World::new();
+        world.clock.advance(seconds(4000));
+        world.provider.next_fails(ErrorKind::ProviderUnreachable, unreachable(Some(asked)));
+        assert_eq!(world.live().await, None);
+        assert_eq!(world.record().renew_at(), Some(world.clock.now() + seconds(wait)));
+    }
+}
+
+#[tokio::test]
+async fn without_a_refresh_token_the_session_has_its_own_limits_or_ends() {
+    for session_end in [SessionEnd::OwnLimits, SessionEnd::IdTokenExpiry] {
+        let world = World::with(|_| {}, None, session_end);
+        world.sign_in(&world.grant, |issued| issued.refresh_token = None);
+        world.clock.advance(seconds(3599));
+        assert_eq!(world.live().await, None);
+        world.clock.advance(seconds(1));
+        match world.grants.renew(&world.grant).await.unwrap() {
+            Renewal::Live(renewed) => assert_eq!((renewed.renew_at(), session_end), (None, SessionEnd::OwnLimits)),
+            Renewal::SessionMustEnd(error) => {
+                assert_eq!((error.kind(), session_end), (ErrorKind::SessionEnded, SessionEnd::IdTokenExpiry));
+                assert!(!world.store.is_signed_in(&world.grant));
+            }
+        }
+        assert_eq!(world.provider.calls(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_live_session_whose_grant_is_lost_is_told_so() {
+    let world = World::new();
+    world.store.evict(&world.grant);
+    assert_eq!(failure(&world).await, ErrorKind::NoRefreshToken);
+}
+
+/// C-444
+#[test]
+fn a_record_from_the_future_breaks_nothing() {
+    let clock = crate::clock::ManualClock::at(START);
+    let (store, provider) = (FakeStore::default(), FakeProvider::new(clock));
+    sign_in(&store, &provider, &grant(1), START, |_| {});
+    let record = store.record(&grant(1)).unwrap();
+    let (failing, renew_at) = after_failure(&record, &Error::new(ErrorKind::ProviderUnreachable, ""), START);
+    let record = record.failed(failing, renew_at);
+    let earlier = START - seconds(600);
+    assert_eq!(renewal_step(&record, SessionEnd::OwnLimits, earlier), RenewalStep::Live);
+    let (_, renew_at) = after_failure(&record, &Error::new(ErrorKind::ProviderUnreachable, ""), earlier);
+    assert!(renew_at > earlier);
+}

@@ -1,0 +1,207 @@
+use std::sync::atomic::Ordering::SeqCst;
+
+use super::super::{fakes::*, seams::Issued};
+use super::*;
+
+/// Starts a request, lets it come to the provider, does `meanwhile`, and opens the gate.
+async fn during_a_flight(world: &Arc<World>, meanwhile: impl AsyncFnOnce(&World)) -> Result<AccessToken, Error> {
+    let caller = tokio::spawn({
+        let world = world.clone();
+        async move { world.token("mail.read").await }
+    });
+    while world.provider.calls() == 0 {
+        tokio::task::yield_now().await;
+    }
+    meanwhile(world).await;
+    world.provider.gate.as_ref().unwrap().add_permits(100);
+    caller.await.unwrap()
+}
+
+/// C-249, MSAL-070
+#[tokio::test]
+async fn after_a_sign_out_during_a_flight_nothing_is_left() {
+    let world = Arc::new(World::gated());
+    let outcome = during_a_flight(&world, async |world| world.store.sign_out(&world.grant).await).await;
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::SessionEnded);
+    world.settled().await;
+    assert!(world.store.record(&world.grant).is_none() && !world.store.is_signed_in(&world.grant));
+}
+
+/// C-249
+#[tokio::test]
+async fn after_a_sign_out_during_a_failing_flight_nothing_is_left() {
+    let world = Arc::new(World::gated());
+    world.clock.advance(seconds(3600));
+    world.provider.next_fails(ErrorKind::ProviderUnreachable, provider_error(""));
+    assert_eq!(world.live().await, None);
+    while world.provider.calls() == 0 {
+        tokio::task::yield_now().await;
+    }
+    world.store.sign_out(&world.grant).await;
+    world.provider.gate.as_ref().unwrap().add_permits(1);
+    world.settled().await;
+    assert!(world.store.record(&world.grant).is_none());
+}
+
+/// What another process writes: a grant that was refreshed, for the sign-in's scopes or for others.
+fn changed_by_another_process(world: &World, scopes: &str) {
+    let record = world.record();
+    let theirs = Issued { access_token: Some("theirs".into()), refresh_token: Some("their-refresh".into()), ..Issued::default() };
+    let by = identity(ada(), "theirs", world.clock.now() + seconds(3600));
+    let renewed_by = scopes.is_empty().then_some(Some(&by));
+    let key = request(scopes).of(record.scopes(), None).into_owned().key;
+    let (next, _) = record.refreshed(key, theirs, renewed_by, CacheLimits::default(), world.clock.now());
+    world.store.put(&world.grant, &next);
+    world.provider.accept("their-refresh");
+}
+
+/// The provider's next answer is this failure, and before it another process changes the record.
+fn fails_after_a_change(world: &Arc<World>, scopes: &'static str, kind: ErrorKind) {
+    let meanwhile = world.clone();
+    world.provider.next(move |_| {
+        changed_by_another_process(&meanwhile, scopes);
+        Err(Error::from_provider(kind, provider_error(kind.reason())))
+    });
+}
+
+#[tokio::test]
+async fn what_another_process_has_got_counts_more_than_any_failure() {
+    for kind in [ErrorKind::ProviderUnreachable, ErrorKind::InvalidGrant, ErrorKind::InteractionRequired] {
+        let world = Arc::new(World::new());
+        world.clock.advance(seconds(4000));
+        fails_after_a_change(&world, "", kind);
+        assert_eq!(world.live().await.as_deref(), Some(r#"{"name":"theirs"}"#));
+        assert_eq!((world.provider.calls(), world.record().failing()), (1, None));
+    }
+}
+
+#[tokio::test]
+async fn a_refused_old_refresh_token_is_no_answer_but_a_provider_that_is_down_is() {
+    for (kind, calls) in [(ErrorKind::InvalidGrant, 2), (ErrorKind::ProviderUnreachable, 1)] {
+        let world = Arc::new(World::new());
+        fails_after_a_change(&world, "mail.send", kind);
+        assert_eq!(world.token("mail.read").await.is_ok(), kind == ErrorKind::InvalidGrant);
+        assert_eq!(world.provider.calls(), calls);
+    }
+}
+
+#[tokio::test]
+async fn a_grant_that_others_keep_changing_is_left_alone_after_three_tries() {
+    let world = Arc::new(World::new());
+    world.clock.advance(seconds(4000));
+    for _ in 0..5 {
+        fails_after_a_change(&world, "mail.send", ErrorKind::InvalidGrant);
+    }
+    assert_eq!(world.grants.renew(&world.grant).await.unwrap_err().kind(), ErrorKind::RenewalFailed);
+    assert_eq!(world.provider.calls(), MOST_TRIES);
+    assert!(world.store.is_signed_in(&world.grant));
+}
+
+#[tokio::test]
+async fn a_failure_is_remembered_for_those_who_already_wait_for_their_turn() {
+    let world = Arc::new(World::gated());
+    world.provider.next_fails(ErrorKind::ProviderUnreachable, provider_error(""));
+    let forced = tokio::spawn({
+        let world = world.clone();
+        async move {
+            while world.provider.calls() == 0 {
+                tokio::task::yield_now().await;
+            }
+            // To the provider it is the same request, but it does not share the flight of one that the cache may answer.
+            world.grants.access_token(&world.grant, &request("mail.read").forced()).await
+        }
+    });
+    let outcome = during_a_flight(&world, async |_| {
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+    });
+    assert!(outcome.await.is_err() && forced.await.unwrap().is_err());
+    assert_eq!(world.provider.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_record_that_was_evicted_during_a_flight_is_written_again() {
+    let world = Arc::new(World::gated());
+    let token = during_a_flight(&world, async |world| world.store.evict(&world.grant)).await.unwrap();
+    assert!(world.store.has_stored(token.expose()));
+    assert_eq!(world.record().refresh_token().map(Secret::expose), Some("refresh-1"));
+}
+
+#[tokio::test]
+async fn a_store_that_fails_briefly_is_not_noticed() {
+    let world = World::new();
+    world.store.failing_saves.store(2, SeqCst);
+    assert_eq!(world.token("mail.read").await.unwrap().expose(), "access-1");
+    assert_eq!(world.record().refresh_token().map(Secret::expose), Some("refresh-1"));
+}
+
+#[tokio::test]
+async fn a_rotated_refresh_token_survives_a_store_that_is_down() {
+    let world = World::new();
+    world.store.failing_saves.store(10, SeqCst);
+    assert_eq!(world.token("mail.read").await.unwrap_err().kind(), ErrorKind::StoreUnavailable, "nobody sees what is not stored");
+    assert_eq!(world.token("mail.send").await.unwrap_err().kind(), ErrorKind::StoreUnavailable);
+    assert_eq!(world.provider.calls(), 1, "nothing is refreshed that could not be kept");
+    assert_eq!(world.token("api.read").await.unwrap().expose(), "access-0", "what needs no refresh is served");
+    world.settled().await;
+    assert_eq!(world.record().refresh_token().map(Secret::expose), Some("refresh-1"));
+    assert_eq!(world.token("mail.read").await.unwrap().expose(), "access-1");
+    assert_eq!((world.provider.calls(), world.provider.reused.load(SeqCst)), (1, false));
+    let waits: Vec<_> = world.tasks.0.lock().unwrap().iter().map(Duration::as_millis).collect();
+    assert_eq!(waits.first_chunk(), Some(&[50, 200, 500, 1000, 2000]));
+}
+
+#[tokio::test]
+async fn what_waits_for_the_store_is_dropped_after_a_sign_out() {
+    let world = World::new();
+    world.store.failing_saves.store(6, SeqCst);
+    assert_eq!(world.token("mail.read").await.unwrap_err().kind(), ErrorKind::StoreUnavailable);
+    world.store.sign_out(&world.grant).await;
+    world.settled().await;
+    assert!(world.store.record(&world.grant).is_none());
+}
+
+#[tokio::test]
+async fn what_waits_for_the_store_gives_way_to_a_newer_record() {
+    let world = World::new();
+    world.store.failing_saves.store(4, SeqCst);
+    assert_eq!(world.token("mail.read").await.unwrap_err().kind(), ErrorKind::StoreUnavailable);
+    let newer = world.record().rotated("a".into()).rotated("theirs".into());
+    world.store.put(&world.grant, &newer);
+    world.settled().await;
+    assert_eq!(world.record().refresh_token().map(Secret::expose), Some("theirs"));
+}
+
+#[tokio::test]
+async fn a_renewal_whose_failure_cannot_be_stored_does_not_hammer_the_provider() {
+    let world = World::new();
+    world.clock.advance(seconds(4000));
+    world.store.failing_saves.store(usize::MAX, SeqCst);
+    for _ in 0..10 {
+        world.provider.next_fails(ErrorKind::ProviderUnreachable, provider_error(""));
+        assert!(world.grants.renew(&world.grant).await.is_err());
+    }
+    assert_eq!(world.provider.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_read_fails_and_nothing_is_asked() {
+    let world = World::new();
+    world.store.failing_loads.store(2, SeqCst);
+    assert_eq!(world.token("mail.read").await.unwrap_err().kind(), ErrorKind::StoreUnavailable);
+    assert_eq!(world.grants.renew(&world.grant).await.unwrap_err().kind(), ErrorKind::StoreUnavailable);
+    assert_eq!(world.provider.calls(), 0);
+}
+
+/// C-143
+#[tokio::test]
+async fn an_answer_without_an_access_token_still_brings_its_refresh_token() {
+    let world = World::new();
+    world.provider.next(|mut answer| {
+        answer.issued.access_token = None;
+        Ok(answer)
+    });
+    assert_eq!(world.token("mail.read").await.unwrap_err().kind(), ErrorKind::TokenResponseInvalid);
+    assert_eq!(world.record().refresh_token().map(Secret::expose), Some("refresh-1"));
+}
