@@ -14,8 +14,6 @@ use crate::{
     table::{self, median, number},
 };
 
-const PAIRS: usize = 3;
-
 /// What others add to, and the heading of that table.
 struct Base {
     name: &'static str,
@@ -37,7 +35,7 @@ pub fn measure(subjects: &[&'static Subject]) -> Fallible<bool> {
     }
     let of = |name: &str| counts.iter().find(|(subject, _)| subject.name == name).map(|&(_, count)| count).ok_or("no base");
     let mut all_within = true;
-    println!("\nInstructions of one request: median of {PAIRS} differences");
+    println!("\nInstructions of one request: medians of differences");
     for base in BASES {
         let to = of(base.name);
         let mut rows = Vec::new();
@@ -68,7 +66,7 @@ fn row(subject: &Subject, count: i64, added: i64) -> Vec<String> {
 fn per_request(subject: &Subject) -> Fallible<i64> {
     let (few, many) = subject.requests;
     let mut differences = Vec::new();
-    for _ in 0..PAIRS {
+    for _ in 0..subject.pairs {
         let difference = callgrind(subject, many)? - callgrind(subject, few)?;
         differences.push((difference as f64 / (many - few) as f64).round() as i64);
     }
