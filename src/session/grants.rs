@@ -26,10 +26,8 @@ use crate::{
     tokens::{GrantRecord, GrantRef, GrantStore},
 };
 
-/// How much of decoded grants is remembered: that of a thousand people with a handful of Entra's tokens each, and no more than that where tokens are many.
+/// How many decoded grants are remembered, and how many bytes of them: they are big, and asked for only by who needs tokens.
 const DECODED: (usize, u64) = (1_000, 64 * 1024 * 1024);
-/// Bytes that a decoded grant takes at least, whatever is in it.
-const LEAST: usize = 1024;
 /// For how many seconds a decoded grant stands for its row in a store that is asked over a network.
 const RECENT: i64 = 60;
 
@@ -43,13 +41,14 @@ struct Decoded {
     seen: AtomicI64,
 }
 
-/// Its row and what it was decoded to.
+/// A grant counts for what its row and what was decoded from it take, and at least for its share of the number.
 #[derive(Clone)]
 struct BySize;
 
 impl Weighter<RecordId, Arc<Decoded>> for BySize {
     fn weight(&self, _: &RecordId, decoded: &Arc<Decoded>) -> u64 {
-        (decoded.row.len() * 2 + LEAST).try_into().unwrap_or(u64::MAX)
+        let (grants, bytes) = DECODED;
+        (decoded.row.len() as u64 * 2).max(bytes / grants as u64)
     }
 }
 
