@@ -55,7 +55,7 @@
 //!
 //! # Limits
 //!
-//! One client keeps at most 10,000 accounts, tenants and assertions (those that were used longest ago leave first), each with at most 100 access tokens and 256 KiB of text. An account with one access
+//! One client keeps at most 10,000 accounts, and as many tenants and assertions (of each kind those that were used longest ago leave first), each with at most 1,000 access tokens and 256 KiB of text. An account with one access
 //! token takes about 6 KiB at Entra, nearly all of it the tokens themselves.
 //!
 //! # Security

@@ -2,8 +2,8 @@
 //!
 //! - What belongs to one account, to the application in one tenant, or to one assertion is a partition: its tokens are found in no other.
 //! - A partition that was removed stays removed: a refresh that ends afterwards finds nothing to write to.
-//! - There are at most [`MOST_PARTITIONS`]; when there are more those leave whose time has come, and then an eighth of all, those that were used longest ago. Each holds what
-//!   [`CacheLimits`](super::CacheLimits) allow.
+//! - Of each kind (accounts, assertions, …, by what their names begin with) there are at most [`MOST_PARTITIONS`]; when there are more those leave whose time has come, and then an
+//!   eighth of that kind, those that were used longest ago. A flood of assertions throws out no account. Each holds what [`CacheLimits`](super::CacheLimits) allow.
 
 use std::{
     collections::HashMap,
@@ -26,7 +26,7 @@ use crate::{
     secret::{self, Secret},
 };
 
-/// Accounts and assertions of one process; a few kilobytes each.
+/// Partitions of one kind in one process; a few kilobytes each.
 pub(crate) const MOST_PARTITIONS: usize = 10_000;
 /// The layout that is written, and the only one that is read.
 const VERSION: u32 = 1;
@@ -43,6 +43,8 @@ pub(crate) struct Partitions {
 struct State {
     by_name: HashMap<Box<str>, GrantId>,
     entries: HashMap<GrantId, Entry>,
+    /// How many there are of each kind.
+    kinds: HashMap<Box<str>, usize>,
     uses: u64,
     changes: u64,
 }
@@ -202,7 +204,10 @@ impl Partitions {
         }
         let now = self.clock.now();
         let mut next = State { changes: self.changes() + 1, ..State::default() };
-        for partition in read.p.into_iter().filter(|partition| now < partition.e).take(self.most) {
+        for partition in read.p.into_iter().filter(|partition| now < partition.e) {
+            if next.count(kind(&partition.n)) >= self.most {
+                continue;
+            }
             let (Some(record), Ok(id)) = (GrantRecord::from_json(partition.r.get().as_bytes()), secret::random()) else {
                 continue;
             };
@@ -255,7 +260,7 @@ impl State {
     fn insert(&mut self, id: GrantId, entry: Entry, most: usize, now: UnixTime) -> GrantRef {
         let ends = entry.ends;
         self.remove(&entry.name);
-        self.make_room(most, now);
+        self.make_room(kind(&entry.name), most, now);
         self.add(id, entry);
         reference(id, ends)
     }
@@ -268,6 +273,7 @@ impl State {
     fn add(&mut self, id: GrantId, entry: Entry) {
         self.uses += 1;
         self.changes += 1;
+        *self.kinds.entry(kind(&entry.name).into()).or_default() += 1;
         self.by_name.insert(entry.name.clone(), id);
         self.entries.insert(id, Entry { used: self.uses, ..entry });
     }
@@ -275,25 +281,36 @@ impl State {
     fn remove(&mut self, name: &str) -> bool {
         let Some(id) = self.by_name.remove(name) else { return false };
         self.changes += 1;
+        if let Some(count) = self.kinds.get_mut(kind(name)) {
+            *count -= 1;
+        }
         self.entries.remove(&id).is_some()
     }
 
-    fn make_room(&mut self, most: usize, now: UnixTime) {
-        if self.entries.len() < most {
+    fn count(&self, kind: &str) -> usize {
+        self.kinds.get(kind).copied().unwrap_or_default()
+    }
+
+    fn make_room(&mut self, of: &str, most: usize, now: UnixTime) {
+        if self.count(of) < most {
             return;
         }
-        let over = |entry: &Entry| entry.ends <= now;
-        let mut leaving: Vec<Box<str>> =
-            self.entries.values().filter(|entry| over(entry)).map(|entry| entry.name.clone()).collect();
-        if leaving.is_empty() {
-            let mut by_use: Vec<(u64, Box<str>)> = self.entries.values().map(|entry| (entry.used, entry.name.clone())).collect();
-            by_use.sort_unstable();
-            leaving = by_use.into_iter().take((most / 8).max(1)).map(|(_, name)| name).collect();
-        }
+        let mut by_use: Vec<&Entry> = self.entries.values().filter(|entry| kind(&entry.name) == of).collect();
+        by_use.sort_unstable_by_key(|entry| entry.used);
+        let is_over = |entry: &&Entry| entry.ends <= now;
+        let leaving = match by_use.iter().any(is_over) {
+            true => by_use.into_iter().filter(is_over).map(|entry| entry.name.clone()).collect::<Vec<_>>(),
+            false => by_use.into_iter().take((most / 8).max(1)).map(|entry| entry.name.clone()).collect(),
+        };
         for name in leaving {
             self.remove(&name);
         }
     }
+}
+
+/// What the name of a partition begins with.
+fn kind(name: &str) -> &str {
+    name.split_once(':').map_or("", |(kind, _)| kind)
 }
 
 /// There is nothing to open with the key: the records are in memory.

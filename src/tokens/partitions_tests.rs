@@ -121,3 +121,23 @@ fn a_record_of_another_version_is_left_out() {
     assert!(partitions.import(&own, &text));
     assert_eq!((token(&partitions, "u:ada"), token(&partitions, "u:eve").as_deref()), (None, Some("2")));
 }
+
+#[test]
+fn a_flood_of_one_kind_throws_out_none_of_another() {
+    let (partitions, _) = partitions(16);
+    for number in 0..16 {
+        partitions.put(&format!("u:{number}"), about("account"), record("t")).unwrap();
+    }
+    for number in 0..1000 {
+        partitions.find_or_insert(&format!("o:{number}"), None, || record("t")).unwrap();
+    }
+    assert!((0..16).all(|number| partitions.find(&format!("u:{number}")).is_some()));
+    let assertions = || (0..1000).filter(|number| partitions.find(&format!("o:{number}")).is_some()).count();
+    assert!((14..=16).contains(&assertions()), "{}", assertions());
+    // Importing keeps the same bounds.
+    let own = owner("app", "https://id.example");
+    let text = partitions.export(&own).unwrap();
+    let (smaller, _) = self::partitions(8);
+    assert!(smaller.import(&own, text.expose()));
+    assert_eq!(smaller.state().entries.len(), 16, "eight of each kind");
+}
