@@ -165,6 +165,8 @@ impl GrantStore for FakeStore {
 pub(super) struct FakeLock {
     owner: Mutex<Option<String>>,
     pub(super) failing: AtomicBool,
+    /// The next time the lock is taken, its answer is lost.
+    pub(super) loses_answer: AtomicBool,
     pub(super) log: Mutex<Vec<&'static str>>,
 }
 
@@ -199,7 +201,7 @@ impl RefreshLock for FakeLock {
         };
         self.log.lock().unwrap().push(if free { "taken" } else { "busy" });
         Step::default().await;
-        Ok(free)
+        if free && self.loses_answer.swap(false, SeqCst) { Err("no answer in time".into()) } else { Ok(free) }
     }
 
     async fn unlock(&self, _name: &str, owner: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {

@@ -47,6 +47,13 @@ use crate::{
 ///
 /// While the lock cannot be reached nothing is refreshed, because a refresh token sent twice cannot be taken back, and a request that is told to try again
 /// can. Sessions that are not due and tokens that are still valid are served meanwhile.
+///
+/// # A lock that is lost
+///
+/// The lock keeps processes from asking the provider with the same refresh token; what is stored does not depend on it. Where it is lost while a refresh is on its way (the lease ended,
+/// the service failed over), another process may send the refresh token a second time. A provider that tolerates that gives both of them tokens, and the record of
+/// the one that writes last stays, whole: records are never mixed. A provider that does not tolerate it refuses one of them, and may revoke the grant: then the person has to sign in again.
+/// Nobody frees a lock that has become another's, because it is freed by its owner's name.
 #[async_trait]
 pub trait RefreshLock: fmt::Debug + Send + Sync + 'static {
     /// Takes the lock `name` for `owner` if nobody has it, and says whether it did. It frees itself after `lease` (60 s).
@@ -98,6 +105,8 @@ impl Lease {
                 Ok(false) => {}
                 Err(error) => {
                     tracing::warn!(%error, "the refresh lock cannot be asked");
+                    // It may have been taken, and only the answer be lost. Nobody waits for this.
+                    tasks.spawn(Box::pin(lease.release()))?;
                     return Err(Error::new(ErrorKind::RenewalFailed, "the refresh lock cannot be asked"));
                 }
             }
@@ -229,5 +238,49 @@ mod tests {
         assert!(!lock.is_free());
         world.settled().await;
         assert_eq!(*lock.log.lock().unwrap(), ["taken", "freed", "taken", "freed"]);
+    }
+
+    #[tokio::test]
+    async fn a_lock_that_was_taken_without_anybody_knowing_is_freed() {
+        let lock = Arc::new(FakeLock::default());
+        let world = world(&lock);
+        lock.loses_answer.store(true, SeqCst);
+        assert_eq!(world.token("mail.read").await.unwrap_err().kind(), ErrorKind::RenewalFailed);
+        while !lock.is_free() {
+            tokio::task::yield_now().await;
+        }
+        assert!(world.token("mail.read").await.is_ok());
+        assert_eq!(*lock.log.lock().unwrap(), ["taken", "freed", "taken", "freed"]);
+    }
+
+    /// What another process wrote while this one believed to be alone is replaced whole, and nothing is mixed.
+    #[tokio::test]
+    async fn a_lock_that_is_lost_on_the_way_mixes_no_records() {
+        let lock = Arc::new(FakeLock::default());
+        let world = Arc::new(World::with(
+            |provider| provider.gate = Some(tokio::sync::Semaphore::new(0)),
+            Some(lock.clone()),
+            SessionEnd::OwnLimits,
+        ));
+        let caller = tokio::spawn({
+            let world = world.clone();
+            async move { world.token("mail.read").await }
+        });
+        while world.provider.calls() == 0 {
+            tokio::task::yield_now().await;
+        }
+        lock.lapse();
+        let record = world.record();
+        let theirs =
+            Issued { access_token: Some("theirs".into()), refresh_token: Some("their-refresh".into()), ..Issued::default() };
+        let (theirs, _) = record.refreshed(record.sign_in_key(), theirs, None, CacheLimits::default(), world.clock.now());
+        world.store.put(&world.grant, &theirs);
+        world.provider.gate.as_ref().unwrap().add_permits(1);
+        let token = caller.await.unwrap().unwrap();
+        world.settled().await;
+        let record = world.record();
+        assert_eq!(record.refresh_token().map(crate::secret::Secret::expose), Some("refresh-1"));
+        assert!(world.store.has_stored(token.expose()) && world.store.is_signed_in(&world.grant));
+        assert_eq!(record.tokens().len(), 2, "its own and what it had read");
     }
 }

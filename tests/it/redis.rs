@@ -70,6 +70,15 @@ impl Redis {
         lines.map(str::to_owned).collect()
     }
 
+    /// Carries nothing out for so long; what comes meanwhile is done then.
+    async fn pause(&self, milliseconds: u32) {
+        let mut connection = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        connection.write_all(format!("CLIENT PAUSE {milliseconds} ALL\r\n").as_bytes()).await.unwrap();
+        let mut answer = [0; 5];
+        connection.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"+OK\r\n");
+    }
+
     /// Every key with its value.
     async fn rows(&self) -> BTreeMap<String, String> {
         let mut rows = BTreeMap::new();
@@ -209,4 +218,49 @@ async fn redis_lock_that_cannot_be_asked_refreshes_nothing() {
     assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(app.provider.requests(Endpoint::Token), 1);
     assert!(RedisLock::connect("not an address").await.unwrap_err().to_string().contains("redis://"));
+}
+
+/// A command that came too late for its answer may have been carried out all the same: the lock is freed, not left to its lease of a minute.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server: run `tests/run servers`"]
+async fn redis_lock_whose_answer_is_lost_is_freed() {
+    let redis = Redis::start().await;
+    let lock = RedisLock::connect(&format!("redis://127.0.0.1:{}", redis.port)).await.unwrap();
+    let app = App::build(|provider| provider, |config| config, |layer| layer.with_refresh_lock(lock)).await;
+    let mut tab = app.signed_in().await;
+    app.turn(3600 + 300);
+    // Longer than a command may take.
+    redis.pause(3000).await;
+    assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(app.provider.requests(Endpoint::Token), 1);
+    for _ in 0..50 {
+        // The first of these waits until the pause is over.
+        if redis.ask("KEYS *:refresh:*").await.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::OK);
+    assert_eq!(app.provider.requests(Endpoint::Token), 2);
+}
+
+/// The lock as any caller sees it: one owner at a time, freed by its owner alone.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server: run `tests/run servers`"]
+async fn redis_lock_is_freed_by_its_owner_alone() {
+    use tower_identity::RefreshLock as _;
+    let redis = Redis::start().await;
+    let lock = RedisLock::connect(&format!("redis://127.0.0.1:{}", redis.port)).await.unwrap();
+    let lease = Duration::from_millis(300);
+    assert!(lock.try_lock("grant", "first", lease).await.unwrap());
+    assert!(!lock.try_lock("grant", "second", lease).await.unwrap());
+    lock.unlock("grant", "second").await.unwrap();
+    assert!(!lock.try_lock("grant", "second", lease).await.unwrap(), "freed by somebody else");
+    while !lock.try_lock("grant", "second", Duration::from_secs(60)).await.unwrap() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    lock.unlock("grant", "first").await.unwrap();
+    assert!(!lock.try_lock("grant", "first", lease).await.unwrap(), "the lease was over, and the lock another's");
+    lock.unlock("grant", "second").await.unwrap();
+    assert!(lock.try_lock("grant", "first", lease).await.unwrap());
 }
