@@ -61,6 +61,7 @@ mod spoilt;
 mod step_up;
 mod store;
 mod stores;
+mod storm;
 mod tabs;
 mod user;
 mod web_auth;
