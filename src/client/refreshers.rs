@@ -7,7 +7,7 @@ use crate::{
     error::Error,
     protocol::{Asked, Grant, Provider, merged_claims},
     secret::Secret,
-    tokens::{RefreshRequest, Refreshed, Refresher, refresh_with},
+    tokens::{Order, RefreshRequest, Refreshed, Refresher, refresh_with},
 };
 
 /// By the refresh token of an account.
@@ -31,6 +31,11 @@ impl Refresher for ForApp {
     async fn refresh(&self, _: &Secret, request: &RefreshRequest) -> Result<Refreshed, Error> {
         exchanged(&self.0, Grant::ClientCredentials, request).await
     }
+
+    /// Nothing is used up: requests for other scopes need not wait.
+    fn order(&self) -> Order {
+        Order::AtOnce
+    }
 }
 
 /// By the assertion that an API was called with, which stands for a refresh token in the record.
@@ -41,6 +46,11 @@ pub(super) struct OnBehalf(pub(super) Provider);
 impl Refresher for OnBehalf {
     async fn refresh(&self, assertion: &Secret, request: &RefreshRequest) -> Result<Refreshed, Error> {
         exchanged(&self.0, Grant::OnBehalfOf(assertion), request).await
+    }
+
+    /// Nothing is used up: requests for other scopes need not wait.
+    fn order(&self) -> Order {
+        Order::AtOnce
     }
 }
 

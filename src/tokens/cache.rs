@@ -9,6 +9,7 @@ use std::{
     sync::Arc,
 };
 
+use quick_cache::DefaultHashBuilder as Seeded;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::key::{Scopes, TokenKey};
@@ -74,10 +75,10 @@ impl Default for CacheLimits {
 /// The access tokens of one grant.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TokenCache {
-    tokens: HashSet<Entry>,
+    tokens: HashSet<Entry, Seeded>,
     /// Tokens by each right that they carry, so that a superset is found without looking at all of them: those with the fewest scopes first, of these those
     /// that last longest.
-    by_right: HashMap<Box<str>, Vec<Entry>>,
+    by_right: HashMap<Box<str>, Vec<Entry>, Seeded>,
 }
 
 impl TokenCache {

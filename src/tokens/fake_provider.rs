@@ -40,6 +40,8 @@ pub(super) struct FakeProvider {
     pub(super) requests: Mutex<Vec<RefreshRequest>>,
     answers: Mutex<VecDeque<Answer>>,
     pub(super) rotates: AtomicBool,
+    /// Whether requests need not wait for each other.
+    pub(super) at_once: AtomicBool,
 }
 
 impl fmt::Debug for FakeProvider {
@@ -61,6 +63,7 @@ impl FakeProvider {
             requests: Mutex::default(),
             answers: Mutex::default(),
             rotates: AtomicBool::new(true),
+            at_once: AtomicBool::new(false),
         }
     }
 
@@ -102,6 +105,10 @@ impl Drop for Inside<'_> {
 
 #[async_trait]
 impl Refresher for FakeProvider {
+    fn order(&self) -> Order {
+        if self.at_once.load(SeqCst) { Order::AtOnce } else { Order::InTurn }
+    }
+
     async fn refresh(&self, refresh_token: &Secret, request: &RefreshRequest) -> Result<Refreshed, Error> {
         assert!(!refresh_token.is_empty(), "an empty refresh token was sent");
         let call = self.calls.fetch_add(1, SeqCst) + 1;

@@ -17,9 +17,9 @@ use super::{
 };
 use crate::error::{Error, ErrorKind};
 
-/// Different requests of one grant that may wait for their turn.
+/// Flights of one grant at the same time, under way or waiting for their turn. Whoever wants another one waits until one of them has landed.
 const MAX_PER_GRANT: usize = 32;
-/// Grants that may have flights at the same time.
+/// Grants that may have flights at the same time, likewise.
 const MAX_GRANTS: usize = 10_000;
 
 /// What a flight is for. Equal errands of one grant share a flight.
@@ -80,7 +80,7 @@ impl Tasks for Tokio {
 ///
 /// - A caller that goes away leaves its flight alone.
 /// - A flight that panics, or whose runtime ends, fails those who wait for it, and the next one has its turn.
-/// - A grant without flights takes no memory.
+/// - A grant without flights takes no memory. Their number is bounded; who finds too many waits in their own task, and leaves nothing behind when they go away.
 #[derive(Debug)]
 pub(super) struct Flights<T> {
     board: Mutex<Board<T>>,
@@ -90,6 +90,18 @@ pub(super) struct Flights<T> {
 struct Board<T> {
     grants: HashMap<GrantId, Slot<T>>,
     departures: u64,
+}
+
+impl<T> Board<T> {
+    /// A flight that has to land before another one of this grant can start, if there are too many.
+    fn in_the_way(&self, grant: GrantId) -> Option<&Flight<T>> {
+        match self.grants.get(&grant) {
+            Some(slot) if slot.flights.len() >= MAX_PER_GRANT => slot.flights.first(),
+            Some(_) => None,
+            None if self.grants.len() >= MAX_GRANTS => self.grants.values().find_map(|slot| slot.flights.first()),
+            None => None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -103,6 +115,25 @@ struct Flight<T> {
     number: u64,
     errand: Errand,
     landed: watch::Receiver<Option<T>>,
+}
+
+/// Whether flights of one grant wait for each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// One after the other, because each may use up what the next one would be sent with: a rotating refresh token.
+    InTurn,
+    /// All at the same time.
+    AtOnce,
+}
+
+/// What comes of wanting a flight.
+#[derive(Debug)]
+#[must_use]
+pub(super) enum Boarding<T> {
+    /// There is one.
+    Aboard(Joined<T>),
+    /// There are too many others: ask again when this one has landed.
+    Full(Joined<T>),
 }
 
 /// A flight that somebody waits for, or does not.
@@ -124,18 +155,19 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         Arc::new(Self { board: Mutex::new(Board { grants: HashMap::new(), departures: 0 }) })
     }
 
-    /// Joins the flight of the same errand, or starts one with `work`, which begins when the grant's earlier flights have landed.
+    /// Joins the flight of the same errand, or starts one with `work`, which begins at once or when the grant's earlier flights have landed.
     ///
     /// # Errors
     ///
-    /// `renewal_failed` if too many are waiting; `internal` outside a Tokio runtime.
+    /// `internal` outside a Tokio runtime.
     pub(super) fn join<W>(
         self: &Arc<Self>,
         tasks: &dyn Tasks,
         grant: GrantId,
         errand: Errand,
+        order: Order,
         work: impl FnOnce() -> W,
-    ) -> Result<Joined<T>, Error>
+    ) -> Result<Boarding<T>, Error>
     where
         W: Future<Output = T> + Send + 'static,
     {
@@ -144,26 +176,29 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
             if let Some(flight) =
                 board.grants.get(&grant).and_then(|slot| slot.flights.iter().find(|flight| flight.errand == errand))
             {
-                return Ok(Joined(flight.landed.clone()));
+                return Ok(Boarding::Aboard(Joined(flight.landed.clone())));
             }
-            let waiting = board.grants.get(&grant).map_or(0, |slot| slot.flights.len());
-            if waiting >= MAX_PER_GRANT || (waiting == 0 && board.grants.len() >= MAX_GRANTS) {
-                return Err(Error::new(ErrorKind::RenewalFailed, "too many refreshes are waiting for their turn"));
+            if let Some(other) = board.in_the_way(grant) {
+                return Ok(Boarding::Full(Joined(other.landed.clone())));
             }
             board.departures += 1;
             let number = board.departures;
             let (result, landed) = watch::channel(None);
             let slot = board.grants.entry(grant).or_insert_with(|| Slot { turn: Arc::default(), flights: Vec::new() });
             slot.flights.push(Flight { number, errand, landed: landed.clone() });
-            (Landing { flights: self.clone(), grant, number, result }, slot.turn.clone(), landed)
+            let turn = (order == Order::InTurn).then(|| slot.turn.clone());
+            (Landing { flights: self.clone(), grant, number, result }, turn, landed)
         };
         let work = work();
         tasks.spawn(Box::pin(async move {
             let landing = landing;
-            let _turn = turn.lock_owned().await;
+            let _turn = match turn {
+                Some(turn) => Some(turn.lock_owned().await),
+                None => None,
+            };
             landing.land(work.await);
         }))?;
-        Ok(Joined(landed))
+        Ok(Boarding::Aboard(Joined(landed)))
     }
 
     /// The flights of a grant that have not landed.

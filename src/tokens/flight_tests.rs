@@ -151,10 +151,10 @@ async fn equal_errands_share_a_flight_and_others_wait_for_their_turn() {
     let flights = Flights::new();
     let (first, second) = (GrantId(1), GrantId(2));
     let (land, landed) = oneshot::channel::<u8>();
-    let one = flights.join(&Tokio, first, errand(1), || async { landed.await.unwrap() }).unwrap();
-    let same = flights.join(&Tokio, first, errand(1), || async { unreachable!("it is the same") }).unwrap();
-    let other = flights.join(&Tokio, first, errand(2), || async { 2 }).unwrap();
-    let elsewhere = flights.join(&Tokio, second, errand(1), || async { 3 }).unwrap();
+    let one = aboard(flights.join(&Tokio, first, errand(1), Order::InTurn, || async { landed.await.unwrap() }));
+    let same = aboard(flights.join(&Tokio, first, errand(1), Order::InTurn, || async { unreachable!("it is the same") }));
+    let other = aboard(flights.join(&Tokio, first, errand(2), Order::InTurn, || async { 2 }));
+    let elsewhere = aboard(flights.join(&Tokio, second, errand(1), Order::InTurn, || async { 3 }));
     assert_eq!(elsewhere.landed().await.unwrap(), 3);
     assert_eq!(flights.grants_under_way(), 1);
     let waiting = tokio::spawn(other.landed());
@@ -165,26 +165,88 @@ async fn equal_errands_share_a_flight_and_others_wait_for_their_turn() {
     assert_eq!(flights.grants_under_way(), 0);
 }
 
+/// The flight, where there is room.
+fn aboard<T: std::fmt::Debug>(boarding: Result<Boarding<T>, Error>) -> Joined<T> {
+    match boarding.unwrap() {
+        Boarding::Aboard(flight) => flight,
+        Boarding::Full(_) => panic!("there is no room"),
+    }
+}
+
 #[tokio::test]
-async fn the_number_of_flights_is_bounded() {
-    let flights = Flights::<()>::new();
-    let stuck = |grant, number| flights.join(&Tokio, GrantId(grant), errand(number), std::future::pending);
-    for number in 0..MAX_PER_GRANT {
-        drop(stuck(0, number).unwrap());
+async fn the_number_of_flights_is_bounded_and_who_finds_too_many_waits() {
+    for order in [Order::InTurn, Order::AtOnce] {
+        let flights = Flights::<()>::new();
+        let land = Arc::new(tokio::sync::Semaphore::new(0));
+        let start = |grant, number| {
+            let land = land.clone();
+            flights.join(&Tokio, GrantId(grant), errand(number), order, || async move { land.acquire().await.unwrap().forget() })
+        };
+        let is_full = |grant, number| matches!(start(grant, number).unwrap(), Boarding::Full(_));
+        for number in 0..MAX_PER_GRANT {
+            drop(aboard(start(0, number)));
+        }
+        assert!(is_full(0, MAX_PER_GRANT) && !is_full(0, 0), "one may still join");
+        for grant in 1..MAX_GRANTS {
+            drop(aboard(start(i128::try_from(grant).unwrap(), 0)));
+        }
+        assert!(is_full(-1, 0) && !is_full(1, 1));
+        let Boarding::Full(other) = start(0, MAX_PER_GRANT).unwrap() else { panic!("there is room") };
+        land.add_permits(MAX_GRANTS * 2);
+        other.landed().await.unwrap();
+        assert!(!is_full(0, MAX_PER_GRANT), "one has landed");
     }
-    assert_eq!(stuck(0, MAX_PER_GRANT).unwrap_err().kind(), ErrorKind::RenewalFailed);
-    assert!(stuck(0, 0).is_ok(), "one may still join");
-    for grant in 1..MAX_GRANTS {
-        drop(stuck(i128::try_from(grant).unwrap(), 0).unwrap());
+}
+
+#[tokio::test]
+async fn nobody_fails_because_others_ask_for_other_things() {
+    let world = Arc::new(World::new());
+    let callers: Vec<_> = (0..MAX_PER_GRANT * 4)
+        .map(|number| {
+            let world = world.clone();
+            tokio::spawn(async move { world.token(&format!("scope{number}")).await.unwrap() })
+        })
+        .collect();
+    for caller in callers {
+        caller.await.unwrap();
     }
-    assert_eq!(stuck(-1, 0).unwrap_err().kind(), ErrorKind::RenewalFailed);
-    assert!(stuck(1, 1).is_ok());
+    assert_eq!((world.provider.calls(), world.provider.most_inside.load(SeqCst)), (MAX_PER_GRANT * 4, 1));
+    assert!(!world.grants.is_busy());
+}
+
+/// Where nothing is used up by asking, other scopes need not wait, and what each brings is kept.
+#[tokio::test]
+async fn requests_that_need_no_turn_go_at_the_same_time() {
+    let world = Arc::new(World::gated());
+    world.provider.at_once.store(true, SeqCst);
+    world.provider.rotates.store(false, SeqCst);
+    let callers: Vec<_> = (0..MAX_PER_GRANT * 2)
+        .map(|number| {
+            let world = world.clone();
+            // Each twice: the same request is one flight as ever.
+            tokio::spawn(async move { world.token(&format!("scope{}", number / 2)).await.unwrap() })
+        })
+        .collect();
+    provider_asked(&world, MAX_PER_GRANT).await;
+    open(&world, MAX_PER_GRANT);
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    assert_eq!((world.provider.calls(), world.provider.most_inside.load(SeqCst)), (MAX_PER_GRANT, MAX_PER_GRANT));
+    assert_eq!(world.record().tokens().len(), 1 + MAX_PER_GRANT);
+    world.provider.next_fails(ErrorKind::ProviderUnreachable, provider_error(""));
+    open(&world, 2);
+    let (one, other) = tokio::join!(world.token("one"), world.token("other"));
+    assert!(one.is_ok() != other.is_ok(), "what one of them wrote meanwhile is no reason to ask again for the other");
 }
 
 #[test]
 fn without_a_runtime_there_is_an_error_and_nothing_left() {
     let flights = Flights::<()>::new();
-    assert_eq!(flights.join(&Tokio, GrantId(1), errand(1), std::future::pending).unwrap_err().kind(), ErrorKind::Internal);
+    assert_eq!(
+        flights.join(&Tokio, GrantId(1), errand(1), Order::InTurn, std::future::pending).unwrap_err().kind(),
+        ErrorKind::Internal
+    );
     assert_eq!(flights.grants_under_way(), 0);
 }
 
@@ -194,7 +256,7 @@ fn a_runtime_that_ends_fails_those_who_wait_and_leaves_nothing() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let joined = {
         let _inside = runtime.enter();
-        flights.join(&Tokio, GrantId(1), errand(1), std::future::pending).unwrap()
+        aboard(flights.join(&Tokio, GrantId(1), errand(1), Order::InTurn, std::future::pending))
     };
     drop(runtime);
     assert_eq!(flights.grants_under_way(), 0);

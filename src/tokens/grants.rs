@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
+use tokio::sync::Mutex as AsyncMutex;
 
 use super::{
     access::AccessToken,
@@ -112,6 +113,7 @@ impl Grants {
             throttle: Throttle::default(),
             successors: Successors::default(),
             unsaved: Unsaved::default(),
+            merging: AsyncMutex::default(),
         }))
     }
 
@@ -151,7 +153,7 @@ impl Grants {
             }
             RenewalStep::Renew => match failed_before() {
                 Some(error) => Err(error),
-                None => match shared.fly(grant, &Errand::Renewal)?.landed().await? {
+                None => match shared.flown(grant, &Errand::Renewal).await? {
                     Ok(Landed { record, .. }) => Ok(Renewal::Live(Renewed { renew_at: record.renew_at(), record })),
                     Err(trouble) => Renewal::of(trouble),
                 },

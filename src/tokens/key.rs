@@ -31,20 +31,25 @@ impl Scopes {
     /// `request_invalid` if a scope has a character that the specification does not allow, or all together are too long.
     pub(crate) fn asked<I: IntoIterator<Item: AsRef<str>>>(scopes: I) -> Result<Self, Error> {
         let allowed = |byte: u8| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~');
-        let mut text = String::new();
+        let (mut text, mut is_canonical) = (String::new(), true);
         for scope in scopes {
             let scope = scope.as_ref();
-            // Most are one word. What is left then are words and spaces.
+            // Nearly always there is one, and it is one word.
             let is_word = scope.bytes().all(allowed);
             if !is_word && !scope.bytes().all(|byte| byte == b' ' || allowed(byte)) {
                 return Err(Error::new(ErrorKind::RequestInvalid, "a scope has a character that RFC 6749 does not allow"));
             }
+            is_canonical &= is_word && text.is_empty();
             if !text.is_empty() {
                 text.push(' ');
             }
             text.push_str(scope);
         }
-        let canonical = Self::canonical(text);
+        let canonical = if is_canonical {
+            Self(text.into())
+        } else {
+            Self::sorted(text.split(' ').filter(|word| !word.is_empty()).collect())
+        };
         if canonical.0.len() > MAX_SCOPE_BYTES {
             return Err(Error::new(ErrorKind::RequestInvalid, "the scopes are longer than 4,096 bytes"));
         }
@@ -54,12 +59,6 @@ impl Scopes {
     /// The scopes that a provider says it granted, whatever characters it uses.
     pub(crate) fn granted(scope: &str) -> Self {
         Self::sorted(scope.split_ascii_whitespace().collect())
-    }
-
-    /// Of words with spaces between, before and after them: most texts are canonical already.
-    fn canonical(text: String) -> Self {
-        let is_one_word = !text.as_bytes().contains(&b' ');
-        if is_one_word { Self(text.into()) } else { Self::sorted(text.split(' ').filter(|word| !word.is_empty()).collect()) }
     }
 
     fn sorted(mut words: Vec<&str>) -> Self {

@@ -43,7 +43,7 @@ pub use lock::RefreshLock;
 pub use redis::RedisLock;
 pub(crate) use {
     cache::CacheLimits,
-    flight::{Task, Tasks, Tokio},
+    flight::{Order, Task, Tasks, Tokio},
     grants::{Grants, Renewal, Renewed},
     key::Scopes,
     partitions::{CacheOwner, Partitions},

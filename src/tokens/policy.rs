@@ -23,8 +23,8 @@ const TOLERANCE: Duration = Duration::from_secs(60 * 60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
 /// The pause after a refusal that the same request would meet again.
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_secs(60);
-/// The pause after any other failure.
-const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(5);
+/// The pause after any other failure, and the longest after several in a row: each is twice the one before.
+const PAUSES_AFTER_FAULT: (Duration, Duration) = (Duration::from_secs(5), PAUSE_AFTER_REFUSAL);
 /// Entra's suberrors that a person can do something about. The others (`bad_token`, `token_expired`, …) say why the grant is over.
 const INTERACTIVE: [&str; 5] = ["additional_action", "basic_action", "consent_required", "message_only", "user_password_expired"];
 
@@ -133,17 +133,24 @@ pub(crate) fn is_passing(error: &Error) -> bool {
     refusal(error) == Refusal::Passing && !matches!(error.kind(), ErrorKind::SessionEnded | ErrorKind::AccessDenied)
 }
 
-/// How long the same request is answered with the same failure; `None` if asking again costs the provider nothing.
-pub(super) fn pause(error: &Error) -> Option<Duration> {
-    let asked = error.provider().and_then(|provider| provider.retry_after);
-    let default = match error.kind() {
+/// How long the same request is answered with the same failure, of which there were so many before it; `None` if asking again costs the provider nothing.
+///
+/// What the provider asks for counts; not if it was asked for before and did not help.
+pub(super) fn pause(error: &Error, before: u32) -> Option<Duration> {
+    let (first, longest) = PAUSES_AFTER_FAULT;
+    let own = match error.kind() {
         ErrorKind::SessionEnded | ErrorKind::StoreUnavailable | ErrorKind::NoRefreshToken | ErrorKind::RenewalFailed => {
             return None;
         }
         ErrorKind::InvalidGrant | ErrorKind::InteractionRequired => PAUSE_AFTER_REFUSAL,
-        _ => PAUSE_AFTER_FAULT,
+        _ => first.saturating_mul(2_u32.saturating_pow(before)).min(longest),
     };
-    Some(asked.unwrap_or(default).min(LONGEST_PAUSE))
+    let pause = match error.provider().and_then(|provider| provider.retry_after) {
+        Some(asked) if before == 0 => asked,
+        Some(asked) => asked.max(own),
+        None => own,
+    };
+    Some(pause.min(LONGEST_PAUSE))
 }
 
 /// The state after a renewal that failed for a passing reason, and the time of the next: 5, 10, 20, … minutes, or what the provider asks for, at most an hour

@@ -2,12 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::sync::Mutex as AsyncMutex;
 use tracing::{Instrument, Span, field::Empty, info_span};
 
 use super::{
     access::AccessToken,
     cache::CacheLimits,
-    flight::{Errand, Flights, Joined, Tasks},
+    flight::{Boarding, Errand, Flights, Order, Tasks},
     key::TokenRequest,
     lock::{Lease, RefreshLock},
     policy::{self, Refusal, RenewalStep, TokenStep},
@@ -46,6 +47,8 @@ pub(super) struct Shared {
     pub(super) throttle: Throttle,
     pub(super) successors: Successors,
     pub(super) unsaved: Unsaved,
+    /// Held while a record is read and written by flights that do not take turns.
+    pub(super) merging: AsyncMutex<()>,
 }
 
 /// How a flight ends.
@@ -88,13 +91,13 @@ impl Trouble {
 
 /// Starting, and the frame of a flight.
 impl Shared {
-    /// Joins the flight of this errand, or starts it.
-    pub(super) fn fly(self: &Arc<Self>, grant: &GrantRef, errand: &Errand) -> Result<Joined<Outcome>, Error> {
+    /// Joins the flight of this errand, or starts it if there is room.
+    pub(super) fn fly(self: &Arc<Self>, grant: &GrantRef, errand: &Errand) -> Result<Boarding<Outcome>, Error> {
         let work = || {
             let (shared, grant, errand) = (self.clone(), grant.clone(), errand.clone());
             let span = info_span!("identity.grant", errand = errand.name(), outcome = Empty, reason = Empty);
             async move {
-                let outcome = shared.in_turn(&grant, &errand).await;
+                let outcome = shared.alone(&grant, &errand).await;
                 let span = Span::current();
                 match &outcome {
                     Ok(_) => span.record("outcome", "ok"),
@@ -106,7 +109,18 @@ impl Shared {
             }
             .instrument(span)
         };
-        self.flights.join(&*self.tasks, grant.id(), errand.clone(), work)
+        self.flights.join(&*self.tasks, grant.id(), errand.clone(), self.provider.order(), work)
+    }
+
+    /// What comes of the flight of this errand, after waiting for room if that has to be.
+    pub(super) async fn flown(self: &Arc<Self>, grant: &GrantRef, errand: &Errand) -> Result<Outcome, Error> {
+        loop {
+            match self.fly(grant, errand)? {
+                Boarding::Aboard(flight) => return flight.landed().await,
+                // However it ends, it makes room.
+                Boarding::Full(other) => drop(other.landed().await),
+            }
+        }
     }
 
     /// A token for which the provider has to be asked.
@@ -119,11 +133,12 @@ impl Shared {
         if let Some(error) = self.throttle.check(grant.id(), &errand, self.clock.now()) {
             return Err(error);
         }
-        let landed = self.fly(grant, &errand)?.landed().await?.map_err(Trouble::into_error)?;
+        let landed = self.flown(grant, &errand).await?.map_err(Trouble::into_error)?;
         landed.token.ok_or_else(|| Error::new(ErrorKind::Internal, "a flight for an access token landed without one"))
     }
 
-    async fn in_turn(self: &Arc<Self>, grant: &GrantRef, errand: &Errand) -> Outcome {
+    /// No other process refreshes the grant meanwhile, if there is a lock.
+    async fn alone(self: &Arc<Self>, grant: &GrantRef, errand: &Errand) -> Outcome {
         self.settle(grant).await?;
         if self.unsaved.is_full() {
             return Err(Error::new(ErrorKind::StoreUnavailable, "too many grants wait for the store").into());
@@ -171,6 +186,9 @@ impl Shared {
                 Ok(answer) => return self.take(grant, errand, &record, &token, answer).await,
                 Err(error) => policy::as_seen(error),
             };
+            if self.provider.order() == Order::AtOnce {
+                return self.refused(grant, errand, &record, error).await;
+            }
             let tried_with = record.generation();
             record = self.record(grant).await?;
             if record.generation() == tried_with {
@@ -210,6 +228,14 @@ impl Shared {
         answer: Refreshed,
     ) -> Outcome {
         let now = self.clock.now();
+        // What flights at the same time have written in the meantime stays.
+        let (record, _merging) = match self.provider.order() {
+            Order::InTurn => (record.clone(), None),
+            Order::AtOnce => {
+                let merging = self.merging.lock().await;
+                (self.record(grant).await?, Some(merging))
+            }
+        };
         let Refreshed { mut issued, identity } = answer;
         let refresh_token = issued.refresh_token.take().filter(|token| !token.is_empty()).unwrap_or_else(|| sent.clone());
         self.successors.remember(sent, &refresh_token, now);
@@ -241,6 +267,7 @@ impl Shared {
             let error = Error::new(ErrorKind::TokenResponseInvalid, "the answer to a refresh has no access token");
             return self.refused(grant, errand, &next, error).await;
         }
+        self.throttle.forget(grant.id(), errand);
         Ok(Landed { record: next, token })
     }
 
@@ -248,7 +275,7 @@ impl Shared {
     async fn refused(&self, grant: &GrantRef, errand: &Errand, record: &Arc<GrantRecord>, error: Error) -> Outcome {
         let now = self.clock.now();
         let refusal = policy::refusal(&error);
-        if let Some(pause) = policy::pause(&error) {
+        if let Some(pause) = policy::pause(&error, self.throttle.failures(grant.id(), errand, now)) {
             self.throttle.remember(grant.id(), errand, error.clone(), pause, now);
         }
         if *errand == Errand::Renewal && refusal == Refusal::EndsSession {
@@ -312,9 +339,7 @@ impl Shared {
             self.tasks.pause(wait).await;
             wait = (wait * 2).min(longest);
             // Every flight stores first what is left from an earlier one. What came of it is seen in the next round.
-            if let Ok(joined) = self.fly(&grant, &Errand::Renewal) {
-                let _ = joined.landed().await;
-            }
+            let _ = self.flown(&grant, &Errand::Renewal).await;
         }
         self.forget_unsaved(&grant).await;
     }

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::{
+    flight::Order,
     key::{Scopes, TokenRequest},
     record::{GrantRecord, Person},
 };
@@ -105,6 +106,11 @@ pub(crate) trait Refresher: fmt::Debug + Send + Sync + 'static {
     /// An ID token in the answer is verified, without a nonce. If that fails the answer is still `Ok`, with the failure in [`Refreshed::identity`]: the refresh
     /// token in it may be the only one that is valid now.
     async fn refresh(&self, refresh_token: &Secret, request: &RefreshRequest) -> Result<Refreshed, Error>;
+
+    /// Whether refreshes of one grant go one after the other.
+    fn order(&self) -> Order {
+        Order::InTurn
+    }
 
     /// The scope of an access token for [`groups`](Self::groups).
     async fn groups_scope(&self) -> Result<String, Error> {

@@ -200,7 +200,7 @@ async fn a_valid_token_is_served_when_the_provider_fails_for_a_passing_reason_on
     assert_eq!(world.token("api.read").await.unwrap().expose(), "access-0", "also from the throttle");
     assert_eq!(world.provider.calls(), 1);
     for kind in [ErrorKind::AccessDenied, ErrorKind::InteractionRequired] {
-        world.clock.advance(seconds(5));
+        world.clock.advance(seconds(10));
         world.provider.next_fails(kind, provider_error(kind.reason()));
         assert_eq!(failure(&world, "api.read").await, kind);
     }
@@ -281,6 +281,43 @@ async fn the_pause_is_what_the_provider_asks_for_or_five_seconds_and_at_most_an_
         assert_eq!(world.provider.calls(), 1);
         world.clock.advance(seconds(1));
         assert!(world.token("mail.read").await.is_ok(), "{asked:?}");
+    }
+}
+
+/// MSAL-126, MSAL-130: a provider that keeps failing is asked less and less often, until it answers again.
+#[tokio::test]
+async fn the_pause_grows_with_every_failure_in_a_row_up_to_a_minute() {
+    for (asked, pauses) in [(None, [5, 10, 20, 40, 60, 60]), (Some(15), [15, 15, 20, 40, 60, 60]), (Some(90), [90; 6])] {
+        let world = World::new();
+        for round in 1..=2 {
+            for (failures, pause) in pauses.into_iter().enumerate() {
+                let refusal = ProviderError { status: Some(503), retry_after: asked.map(seconds), ..ProviderError::default() };
+                world.provider.next_fails(ErrorKind::ProviderUnreachable, refusal);
+                assert_eq!(failure(&world, "mail.read").await, ErrorKind::ProviderUnreachable);
+                let calls = world.provider.calls();
+                world.clock.advance(seconds(pause - 1));
+                assert_eq!(failure(&world, "mail.read").await, ErrorKind::ProviderUnreachable);
+                assert_eq!(world.provider.calls(), calls, "{asked:?}, {failures} before");
+                world.clock.advance(seconds(1));
+            }
+            let forced = request("mail.read").forced();
+            assert!(world.grants.access_token(&world.grant, &forced).await.is_ok(), "{round}");
+            world.clock.advance(seconds(3600));
+        }
+    }
+}
+
+/// MSAL-129: a refusal is one for a minute, however often it is repeated.
+#[tokio::test]
+async fn the_pause_after_a_refusal_does_not_grow() {
+    let world = World::new();
+    for call in 1..=4 {
+        world.provider.next_fails(ErrorKind::InvalidGrant, provider_error("invalid_grant"));
+        assert_eq!(failure(&world, "mail.read").await, ErrorKind::InvalidGrant);
+        world.clock.advance(seconds(59));
+        assert_eq!(failure(&world, "mail.read").await, ErrorKind::InvalidGrant);
+        assert_eq!(world.provider.calls(), call);
+        world.clock.advance(seconds(1));
     }
 }
 

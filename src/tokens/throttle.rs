@@ -9,8 +9,10 @@ use std::{
 use super::{flight::Errand, seams::GrantId};
 use crate::{clock::UnixTime, error::Error};
 
-/// Failures remembered at most. When there are more, that with the nearest end is forgotten.
+/// Failures remembered at most, about a kilobyte each. When there are more, that with the nearest end is forgotten.
 const CAPACITY: usize = 1024;
+/// For how long after its pause a failure counts as one before the next.
+const MEMORY: Duration = Duration::from_secs(10 * 60);
 
 /// The failures of this process, by grant and request.
 #[derive(Debug, Default)]
@@ -21,6 +23,8 @@ struct Pause {
     error: Error,
     from: UnixTime,
     until: UnixTime,
+    /// Failures in a row, this one included.
+    failures: u32,
 }
 
 impl Pause {
@@ -28,33 +32,52 @@ impl Pause {
     fn holds(&self, now: UnixTime) -> bool {
         self.from <= now && now < self.until
     }
+
+    fn counts(&self, now: UnixTime) -> bool {
+        self.from <= now && now < self.until + MEMORY
+    }
 }
 
 impl Throttle {
     /// How the same request failed, if it is too early to send it again.
     pub(super) fn check(&self, grant: GrantId, errand: &Errand, now: UnixTime) -> Option<Error> {
-        let failures = self.failures();
-        if failures.is_empty() {
+        let pauses = self.pauses();
+        if pauses.is_empty() {
             return None;
         }
-        failures.get(&(grant, errand.as_sent())).filter(|pause| pause.holds(now)).map(|pause| pause.error.clone())
+        pauses.get(&(grant, errand.as_sent())).filter(|pause| pause.holds(now)).map(|pause| pause.error.clone())
+    }
+
+    /// How often the same request has failed, without a success in between.
+    pub(super) fn failures(&self, grant: GrantId, errand: &Errand, now: UnixTime) -> u32 {
+        let pauses = self.pauses();
+        pauses.get(&(grant, errand.as_sent())).filter(|pause| pause.counts(now)).map_or(0, |pause| pause.failures)
     }
 
     pub(super) fn remember(&self, grant: GrantId, errand: &Errand, error: Error, pause: Duration, now: UnixTime) {
-        let mut failures = self.failures();
+        let failures = self.failures(grant, errand, now).saturating_add(1);
+        let mut pauses = self.pauses();
         let key = (grant, errand.as_sent());
-        if failures.len() >= CAPACITY && !failures.contains_key(&key) {
-            failures.retain(|_, pause| pause.holds(now));
-            if failures.len() >= CAPACITY
-                && let Some(nearest) = failures.iter().min_by_key(|(_, pause)| pause.until).map(|(key, _)| key.clone())
+        if pauses.len() >= CAPACITY && !pauses.contains_key(&key) {
+            pauses.retain(|_, pause| pause.holds(now));
+            if pauses.len() >= CAPACITY
+                && let Some(nearest) = pauses.iter().min_by_key(|(_, pause)| pause.until).map(|(key, _)| key.clone())
             {
-                failures.remove(&nearest);
+                pauses.remove(&nearest);
             }
         }
-        failures.insert(key, Pause { error, from: now, until: now + pause });
+        pauses.insert(key, Pause { error, from: now, until: now + pause, failures });
     }
 
-    fn failures(&self) -> MutexGuard<'_, HashMap<(GrantId, Errand), Pause>> {
+    /// The request has succeeded.
+    pub(super) fn forget(&self, grant: GrantId, errand: &Errand) {
+        let mut pauses = self.pauses();
+        if !pauses.is_empty() {
+            pauses.remove(&(grant, errand.as_sent()));
+        }
+    }
+
+    fn pauses(&self) -> MutexGuard<'_, HashMap<(GrantId, Errand), Pause>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -86,9 +109,9 @@ mod tests {
         throttle.remember(GrantId(2), &errand(3), failure(), seconds(5), START);
         assert!(throttle.check(GrantId(1), &errand(7), START).is_none());
         assert!(throttle.check(GrantId(2), &errand(3), START).is_some());
-        assert_eq!(throttle.failures().len(), CAPACITY);
+        assert_eq!(throttle.pauses().len(), CAPACITY);
         throttle.remember(GrantId(2), &errand(4), failure(), seconds(5), START + seconds(20));
-        assert_eq!(throttle.failures().len(), 2, "what is over leaves first");
+        assert_eq!(throttle.pauses().len(), 2, "what is over leaves first");
     }
 
     #[test]
@@ -99,5 +122,18 @@ mod tests {
         assert!(throttle.check(GrantId(1), &errand(1), START + seconds(5)).is_none());
         assert!(throttle.check(GrantId(2), &errand(1), START).is_none());
         assert!(throttle.check(GrantId(1), &Errand::Renewal, START).is_none());
+    }
+
+    #[test]
+    fn failures_in_a_row_are_counted_until_a_success_or_ten_minutes_later() {
+        let throttle = Throttle::default();
+        let failures = |after| throttle.failures(GrantId(1), &errand(1), START + seconds(after));
+        for count in 0..3 {
+            assert_eq!(failures(count * 5), u32::try_from(count).unwrap());
+            throttle.remember(GrantId(1), &errand(1), failure(), seconds(5), START + seconds(count * 5));
+        }
+        assert_eq!((failures(15), failures(614), failures(615)), (3, 3, 0));
+        throttle.forget(GrantId(1), &errand(1));
+        assert_eq!(failures(15), 0);
     }
 }
