@@ -164,7 +164,7 @@ async fn certificates_are_sent_along_only_when_asked_for() {
     assert_eq!(world.last().0["x5c"], json!([bare(CERTIFICATE), bare(other)]));
 }
 
-/// C-100, MSAL-119
+/// C-100, C-370, MSAL-119
 #[tokio::test]
 async fn every_assertion_is_new_short_lived_and_says_whom_it_is_for() {
     let world = World::new(key().with_assertion_audience(AssertionAudience::Issuer).add_assertion_claim("extra", "x"));
@@ -172,7 +172,9 @@ async fn every_assertion_is_new_short_lived_and_says_whom_it_is_for() {
     world.ask().await.unwrap();
     let (_, mut claims) = world.last();
     let jti = claims["jti"].take();
-    assert_eq!(jti.as_str().map(str::len), Some(22));
+    let jti: Vec<&str> = jti.as_str().unwrap().split('-').collect();
+    assert_eq!(jti.iter().map(|part| part.len()).collect::<Vec<_>>(), [8, 4, 4, 4, 12], "a GUID, as Microsoft asks for");
+    assert!(jti[2].starts_with('4') && jti[3].starts_with(['8', '9', 'a', 'b']), "{jti:?}");
     let now = NOW.as_seconds();
     assert_eq!(
         claims,
