@@ -21,11 +21,11 @@ struct Set {
 
 const SETS: &[Set] = &[
     // Response types, ID token, UserInfo, discovery, authorization request and response, token response, refresh, keys, cookies and transaction state, redirect targets,
-    // Microsoft's claims, step-up.
+    // device codes, the application's own credentials and tokens, Microsoft's claims, step-up.
     Set {
         file: "relying-party.json",
         prefix: "C-",
-        complete: &["A1", "A2", "A3", "A4", "B", "C", "D", "E", "F", "G", "H", "I", "J", "M", "N", "Q", "S"],
+        complete: &["A1", "A2", "A3", "A4", "B", "C", "D", "E", "F", "G", "H", "I", "J", "M", "N", "O", "P", "Q", "S"],
     },
     // What the tests of MSAL, Microsoft.Identity.Web and identity show.
     Set {
@@ -42,6 +42,7 @@ const SETS: &[Set] = &[
             "Client authentication",
             "Throttling and HTTP cache",
             "Region",
+            "Distributed token cache (Microsoft.Identity.Web)",
         ],
     },
 ];
