@@ -394,7 +394,7 @@ async fn a_guest_has_a_token_in_each_tenant() {
 }
 
 /// A provider that takes a refresh token once, and two who bring the same one.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[tokio::test]
 async fn a_refresh_token_that_two_bring_is_sent_once() {
     let world = Arc::new(World::new());
     world.next(|_| answer(200, person("ada", |_| ())));
