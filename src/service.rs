@@ -112,6 +112,8 @@ where
 }
 
 /// Answers a request that needs more than a look: the layer's own paths, and protected ones without an opened session.
+///
+/// What takes long is in a box of its own: this future is moved as a whole for everybody whose session is in a store.
 async fn decide<S, B, R>(
     mut inner: S,
     shared: Arc<Shared>,
@@ -133,13 +135,13 @@ where
                 parts.extensions.insert(session.value.clone());
                 let mut response = inner.call(Request::from_parts(parts, body)).await?;
                 return Ok(match After::Protected(Admitted { session, roll, head }).left(&mut response) {
-                    Some(left) => shared.finish(response, left).await,
+                    Some(left) => Box::pin(shared.finish(response, left)).await,
                     None => response.map(IdentityBody::inner),
                 });
             }
             Ok(Admission::Out) => {
                 let asked = Asked { method: &parts.method, uri: &uri, headers: &parts.headers };
-                return Ok(shared.respond(asked, flow.require_sign_in(asked).await));
+                return Ok(shared.respond(asked, Box::pin(flow.require_sign_in(asked)).await));
             }
             Err(error) => {
                 let asked = Asked { method: &parts.method, uri: &uri, headers: &parts.headers };
@@ -153,7 +155,7 @@ where
         Ok(Bytes::new())
     };
     let asked = Asked { method: &parts.method, uri: &uri, headers: &parts.headers };
-    Ok(shared.respond(asked, flow.reply(route, asked, form).await))
+    Ok(shared.respond(asked, Box::pin(flow.reply(route, asked, form)).await))
 }
 
 /// The body of a `form_post` answer.

@@ -73,7 +73,8 @@ impl Flow {
     pub(super) async fn present(&self, headers: &HeaderMap) -> Result<Option<Arc<Opened<User>>>, Error> {
         let now = self.clock.now();
         match self.sessions.load(headers, now).await? {
-            Some(opened) if opened.renewal_due(now) => self.renew(opened).await,
+            // In a box, so that those whose claims are fresh do not carry a renewal with them.
+            Some(opened) if opened.renewal_due(now) => Box::pin(self.renew(opened)).await,
             opened => Ok(opened),
         }
     }
