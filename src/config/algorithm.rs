@@ -31,7 +31,7 @@ macro_rules! algorithms {
 }
 
 algorithms! {
-    /// RSASSA-PKCS1-v1_5 with SHA-256: what every provider must offer and the only default.
+    /// RSASSA-PKCS1-v1_5 with SHA-256: the default of OpenID Connect, where a provider lists nothing.
     Rs256 = "RS256";
     /// RSASSA-PKCS1-v1_5 with SHA-384.
     Rs384 = "RS384";
@@ -47,8 +47,24 @@ algorithms! {
     Es256 = "ES256";
     /// ECDSA on P-384 with SHA-384.
     Es384 = "ES384";
-    /// Ed25519.
+    /// ECDSA on P-521 with SHA-512.
+    Es512 = "ES512";
+    /// Ed25519, under this name or its newer one, `Ed25519` (RFC 9864).
     EdDsa = "EdDSA";
+}
+
+impl Algorithm {
+    /// The algorithm of a JOSE name, if it is one of these. `Ed25519` is the newer name of the only
+    /// curve that is taken with `EdDSA` (RFC 9864 section 2.2).
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let name = if name == "Ed25519" { "EdDSA" } else { name };
+        Self::ALL.iter().copied().find(|algorithm| algorithm.as_str() == name)
+    }
+
+    /// Their names with commas between them, for messages.
+    pub(crate) fn list(algorithms: &[Self]) -> String {
+        algorithms.iter().map(|algorithm| algorithm.as_str()).collect::<Vec<_>>().join(", ")
+    }
 }
 
 impl fmt::Display for Algorithm {
@@ -61,10 +77,8 @@ impl FromStr for Algorithm {
     type Err = ConfigError;
 
     fn from_str(text: &str) -> Result<Self, ConfigError> {
-        Self::ALL.iter().copied().find(|algorithm| algorithm.as_str() == text).ok_or_else(|| {
-            let known: Vec<&str> = Self::ALL.iter().map(|algorithm| algorithm.as_str()).collect();
-            ConfigError::new("id_token_algorithms", format!("{text:?} is not one of {}", known.join(", ")))
-        })
+        Self::named(text)
+            .ok_or_else(|| ConfigError::new("id_token_algorithms", format!("{text:?} is not one of {}", Self::list(Self::ALL))))
     }
 }
 
@@ -81,5 +95,6 @@ mod tests {
         for algorithm in Algorithm::ALL {
             assert_eq!(algorithm.as_str().parse(), Ok(*algorithm));
         }
+        assert_eq!("Ed25519".parse(), Ok(Algorithm::EdDsa));
     }
 }

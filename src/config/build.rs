@@ -149,10 +149,10 @@ impl IdentityConfig {
         if self.authority.is_microsoft() && self.authority.b2c_policies().is_none() && !asks("profile") {
             return wrong("openid_scopes", "without `profile` Entra does not tell `oid`, by which a person is known: put it in");
         }
-        if self.id_token_algorithms.is_empty() {
+        if self.id_token_algorithms.as_ref().is_some_and(Vec::is_empty) {
             return wrong(
                 "id_token_algorithms",
-                "the list is empty, so that no ID token could be accepted: leave it out for RS256",
+                "the list is empty, so that no ID token could be accepted: leave it out for those that the provider lists",
             );
         }
         if self.groups == GroupsFrom::Graph && self.authority.graph(None).is_none() {

@@ -3,7 +3,7 @@
 use std::{env, fs, net::SocketAddr};
 
 use super::{
-    AzureAdSection, IdentityConfig,
+    Algorithm, AzureAdSection, IdentityConfig,
     env_authority::authority,
     variables::{Named, Variables},
 };
@@ -28,6 +28,7 @@ impl IdentityConfig {
     /// | `IDENTITY_BASE_URL` | where browsers find the application; the default is `http://localhost:` and the port of `LISTEN` (`127.0.0.1:3000`) |
     /// | `IDENTITY_REDIRECT_URI` | the redirect address, if it is not the base URL and `/auth/callback` |
     /// | `IDENTITY_SCOPE` | scopes beyond those of the sign-in itself, with spaces between them |
+    /// | `IDENTITY_ID_TOKEN_ALGORITHMS` | what ID tokens may be signed with, narrower than what the provider lists: `RS256`, `ES256`, `EdDSA`, …, with commas or spaces between them |
     /// | `IDENTITY_COOKIE_SECRET` | cookie secrets of 32 bytes or more, one on each line, the newest first |
     /// | `IDENTITY_SIGN_IN_METHOD` | `redirect` (the default) or `device_code`, which needs no redirect address |
     /// | `IDENTITY_RESPONSE_MODE` | `query` (the default) or `form_post` |
@@ -96,6 +97,11 @@ fn from_variables(all: &Variables<'_>) -> Result<IdentityConfig, ConfigError> {
     }
     if let Some(mode) = all.text("IDENTITY_RESPONSE_MODE")? {
         config = config.with_response_mode(mode.value.parse().map_err(|error: ConfigError| error.named(mode.name))?);
+    }
+    if let Some(algorithms) = all.text("IDENTITY_ID_TOKEN_ALGORITHMS")? {
+        let names = algorithms.value.split([',', ' ']).filter(|name| !name.is_empty());
+        let parsed: Result<Vec<Algorithm>, ConfigError> = names.map(str::parse).collect();
+        config = config.with_id_token_algorithms(parsed.map_err(|error| error.named(algorithms.name))?);
     }
     if let Some(secrets) = all.secret(&["IDENTITY_COOKIE_SECRET"])? {
         config = config.with_cookie_secrets(secrets.value.expose().lines().map(str::trim).filter(|secret| !secret.is_empty()));
@@ -197,6 +203,7 @@ mod tests {
             ("IDENTITY_COOKIE_SECRET", "0123456789abcdef0123456789abcdef\n0123456789abcdef0123456789abcdeg"),
             ("IDENTITY_RESPONSE_MODE", "form_post"),
             ("IDENTITY_CLIENT_AUTH_METHOD", "client_secret_post"),
+            ("IDENTITY_ID_TOKEN_ALGORITHMS", "ES256, Ed25519 RS512"),
             ("LISTEN", "not looked at"),
         ]);
         let valid = config.build().unwrap();
@@ -205,6 +212,7 @@ mod tests {
         assert_eq!((valid.cookie_keys().len(), valid.cookie_key_source()), (2, CookieKeySource::Configured));
         assert_eq!(valid.response_mode(), ResponseMode::FormPost);
         assert_eq!(valid.credential().method(), Some(ClientAuthMethod::Post));
+        assert_eq!(valid.id_token_algorithms().as_deref(), Some(&[Algorithm::Es256, Algorithm::EdDsa, Algorithm::Rs512][..]));
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub struct IdentityConfig {
     pub(super) user_info: UserInfo,
     pub(super) groups: GroupsFrom,
     pub(super) client_capabilities: Vec<String>,
-    pub(super) id_token_algorithms: Vec<Algorithm>,
+    pub(super) id_token_algorithms: Option<Vec<Algorithm>>,
     pub(super) trusted_audiences: Vec<String>,
     pub(super) required_acr: Vec<String>,
     pub(super) max_token_age: Option<Duration>,
@@ -104,7 +104,7 @@ impl IdentityConfig {
             user_info: UserInfo::default(),
             groups: GroupsFrom::default(),
             client_capabilities: Vec::new(),
-            id_token_algorithms: vec![Algorithm::Rs256],
+            id_token_algorithms: None,
             trusted_audiences: Vec::new(),
             required_acr: Vec::new(),
             max_token_age: None,
@@ -325,10 +325,15 @@ impl IdentityConfig {
         self
     }
 
-    /// The algorithms that an ID token may be signed with. The default is RS256 alone; the provider's metadata can narrow the list, never widen it.
+    /// The algorithms that an ID token, or any other token of the provider's that is verified here,
+    /// may be signed with. The default is every [`Algorithm`] that the provider's document lists
+    /// (`id_token_signing_alg_values_supported`), and RS256 where it lists none.
+    ///
+    /// The setting narrows that: of the algorithms named here those count that the document lists.
+    /// `IDENTITY_ID_TOKEN_ALGORITHMS` says the same.
     #[must_use]
     pub fn with_id_token_algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
-        self.id_token_algorithms = algorithms.into_iter().collect();
+        self.id_token_algorithms = Some(algorithms.into_iter().collect());
         self
     }
 

@@ -105,7 +105,7 @@ impl SigningKey {
 
     fn new(key: &PrivateKeyDer<'_>, mut chain: Vec<CertificateDer<'static>>) -> Result<Self, Problem> {
         let pair = Pair::read(key).ok_or_else(|| {
-            "the private key is of a kind that cannot sign here: RSA with 2048 bits or more, EC on P-256 or P-384, or Ed25519"
+            "the private key is of a kind that cannot sign here: RSA with 2048 bits or more, EC on P-256, P-384 or P-521, or Ed25519"
                 .to_owned()
         })?;
         chain.dedup();
@@ -216,6 +216,7 @@ impl Pair {
         rsa.map(Self::Rsa)
             .or_else(|| ec(Algorithm::Es256, &signature::ECDSA_P256_SHA256_FIXED_SIGNING))
             .or_else(|| ec(Algorithm::Es384, &signature::ECDSA_P384_SHA384_FIXED_SIGNING))
+            .or_else(|| ec(Algorithm::Es512, &signature::ECDSA_P521_SHA512_FIXED_SIGNING))
             .or_else(|| Ed25519KeyPair::from_pkcs8(der).ok().map(Self::Ed))
     }
 
@@ -248,7 +249,7 @@ fn encoding(algorithm: Algorithm) -> Option<&'static dyn RsaEncoding> {
         Algorithm::Ps256 => &signature::RSA_PSS_SHA256,
         Algorithm::Ps384 => &signature::RSA_PSS_SHA384,
         Algorithm::Ps512 => &signature::RSA_PSS_SHA512,
-        Algorithm::Es256 | Algorithm::Es384 | Algorithm::EdDsa => return None,
+        Algorithm::Es256 | Algorithm::Es384 | Algorithm::Es512 | Algorithm::EdDsa => return None,
     })
 }
 

@@ -151,8 +151,8 @@ impl ValidConfig {
         fn user_info -> UserInfo = settings.user_info as copy;
         /// Where groups come from that a token has no room for.
         fn groups -> GroupsFrom = settings.groups as copy;
-        /// What an ID token may be signed with; never empty.
-        fn id_token_algorithms -> &[Algorithm] = settings.id_token_algorithms;
+        /// What an ID token may be signed with, if that is configured; never an empty list.
+        fn id_token_algorithms -> &Option<Vec<Algorithm>> = settings.id_token_algorithms;
         /// Audiences that an ID token may have beside the client id.
         fn trusted_audiences -> &[String] = settings.trusted_audiences;
         /// The `acr` values of which an ID token must have one, if there are any.

@@ -37,7 +37,7 @@ pub(super) fn half_hash(algorithm: Algorithm, value: &str) -> String {
         Algorithm::Rs256 | Algorithm::Ps256 | Algorithm::Es256 => &digest::SHA256,
         Algorithm::Rs384 | Algorithm::Ps384 | Algorithm::Es384 => &digest::SHA384,
         // Ed25519 signs with SHA-512 inside.
-        Algorithm::Rs512 | Algorithm::Ps512 | Algorithm::EdDsa => &digest::SHA512,
+        Algorithm::Rs512 | Algorithm::Ps512 | Algorithm::Es512 | Algorithm::EdDsa => &digest::SHA512,
     };
     let hash = digest::digest(sha, value.as_bytes());
     let bytes = hash.as_ref();

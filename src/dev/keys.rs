@@ -21,6 +21,7 @@ enum Private {
     Rsa(rsa::KeyPair),
     P256(EcdsaKeyPair),
     P384(EcdsaKeyPair),
+    P521(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
 }
 
@@ -57,6 +58,7 @@ impl SigningKey {
             A::Rs256 | A::Rs384 | A::Rs512 | A::Ps256 | A::Ps384 | A::Ps512 => rsa_key(index)?,
             A::Es256 => Arc::new(Private::P256(ecdsa(&signature::ECDSA_P256_SHA256_FIXED_SIGNING)?)),
             A::Es384 => Arc::new(Private::P384(ecdsa(&signature::ECDSA_P384_SHA384_FIXED_SIGNING)?)),
+            A::Es512 => Arc::new(Private::P521(ecdsa(&signature::ECDSA_P521_SHA512_FIXED_SIGNING)?)),
             A::EdDsa => {
                 Arc::new(Private::Ed25519(Ed25519KeyPair::generate().map_err(|_| fault("no Ed25519 key could be made"))?))
             }
@@ -82,7 +84,9 @@ impl SigningKey {
                 key.sign(padding, &random, message, &mut made).map_err(failed)?;
                 Ok(made)
             }
-            Private::P256(key) | Private::P384(key) => Ok(key.sign(&random, message).map_err(failed)?.as_ref().to_vec()),
+            Private::P256(key) | Private::P384(key) | Private::P521(key) => {
+                Ok(key.sign(&random, message).map_err(failed)?.as_ref().to_vec())
+            }
             Private::Ed25519(key) => Ok(key.sign(message).as_ref().to_vec()),
         }
     }
@@ -98,6 +102,7 @@ impl SigningKey {
             Algorithm::Ps512 => &signature::RSA_PSS_2048_8192_SHA512,
             Algorithm::Es256 => &signature::ECDSA_P256_SHA256_FIXED,
             Algorithm::Es384 => &signature::ECDSA_P384_SHA384_FIXED,
+            Algorithm::Es512 => &signature::ECDSA_P521_SHA512_FIXED,
             Algorithm::EdDsa => &signature::ED25519,
         };
         UnparsedPublicKey::new(algorithm, self.public_bytes()).verify(message, made).is_ok()
@@ -107,7 +112,7 @@ impl SigningKey {
     pub(super) fn public_bytes(&self) -> &[u8] {
         match &*self.private {
             Private::Rsa(key) => key.public_key().as_ref(),
-            Private::P256(key) | Private::P384(key) => key.public_key().as_ref(),
+            Private::P256(key) | Private::P384(key) | Private::P521(key) => key.public_key().as_ref(),
             Private::Ed25519(key) => key.public_key().as_ref(),
         }
     }
@@ -122,6 +127,7 @@ impl SigningKey {
             }),
             Private::P256(_) => self.ec_jwk("P-256", 32),
             Private::P384(_) => self.ec_jwk("P-384", 48),
+            Private::P521(_) => self.ec_jwk("P-521", 66),
             Private::Ed25519(_) => json!({ "kty": "OKP", "crv": "Ed25519", "x": base64url(self.public_bytes()) }),
         };
         if let Some(members) = jwk.as_object_mut() {

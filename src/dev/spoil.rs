@@ -141,7 +141,7 @@ spoils! {
         /// `at_hash` is that of another access token.
         AccessTokenHashOther = Refuse,
         /// `at_hash` is a number.
-        AccessTokenHashNumber = Refuse,
+        AccessTokenHashNumber = Either,
         /// No `at_hash`, which the code flow does not ask for.
         AccessTokenHashMissing = Accept,
 
@@ -153,9 +153,9 @@ spoils! {
         /// `auth_time` is 0.
         AuthTimeZero = RefuseWithMaxAge,
         /// `auth_time` is a string.
-        AuthTimeString = Refuse,
+        AuthTimeString = RefuseWithMaxAge,
         /// `auth_time` is -1.
-        AuthTimeNegative = Refuse,
+        AuthTimeNegative = RefuseWithMaxAge,
         /// `auth_time` has a fraction.
         AuthTimeFraction = Accept,
         /// `acr` is not among those asked for.

@@ -30,11 +30,11 @@ spoils! {
         /// `expires_in` is a string of digits.
         ExpiresInString = Accept,
         /// `expires_in` is a word.
-        ExpiresInWord = Refuse,
+        ExpiresInWord = Either,
         /// `expires_in` is negative.
-        ExpiresInNegative = Refuse,
+        ExpiresInNegative = Either,
         /// `expires_in` is true.
-        ExpiresInTrue = Refuse,
+        ExpiresInTrue = Either,
         /// No `scope`: as asked for.
         ScopeMissing = Accept,
         /// `scope` is the empty string.

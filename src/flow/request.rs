@@ -118,10 +118,8 @@ impl Request<'_> {
     /// Asks for a code that the person types at the provider; the second value is what claims were asked for.
     pub(super) async fn device_code(&self) -> Result<(DeviceAnswer, Option<String>), Error> {
         if self.metadata.device_authorization_endpoint.is_none() {
-            return Err(Error::new(
-                ErrorKind::SignInNotOffered,
-                "the discovery document: `device_authorization_endpoint` is missing, so nobody can sign in by device code",
-            ));
+            let missing = self.metadata.missing("device_authorization_endpoint");
+            return Err(Error::new(ErrorKind::SignInNotOffered, format!("{missing}, so nobody can sign in by device code")));
         }
         // Microsoft's tokens are for one resource: that of the scopes that a page asks for, otherwise that of the sign-in.
         let scopes = match self.config.authority().is_microsoft() {

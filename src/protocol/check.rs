@@ -20,7 +20,7 @@ use super::{
 use crate::{
     authority::{KeyIssuer, TokenIssuer},
     clock::{Clock, SystemClock, UnixTime},
-    config::{Finding, Severity, SignInMethod, ValidConfig},
+    config::{Algorithm, Finding, Severity, SignInMethod, ValidConfig},
     error::{Error, ProviderError},
 };
 
@@ -209,30 +209,36 @@ impl Check<'_> {
                 );
             }
         };
-        let algorithms = metadata.allowed_algorithms(self.config.id_token_algorithms()).unwrap_or_default();
+        let algorithms = metadata.allowed_algorithms(self.config.id_token_algorithms().as_deref()).unwrap_or_default();
         let authority = self.config.authority();
         let (iss, tid) = authority.promised_issuer(self.config.tenants(), &metadata.issuer);
         let token = TokenIssuer { iss: &iss, tid: tid.as_deref() };
         let (mut fit, mut usable) = (0, 0);
-        for algorithm in algorithms {
-            let candidates = keys.candidates(algorithm, None);
+        for algorithm in &algorithms {
+            let candidates = keys.candidates(*algorithm, None);
             fit += candidates.len();
             let speaks = |issuer, cloud_instance_name| {
                 authority.check_key(&metadata.issuer, &KeyIssuer { issuer, cloud_instance_name }, &token).is_ok()
             };
             usable += candidates.iter().filter(|key| speaks(key.issuer(), key.cloud_instance_name())).count();
         }
+        let accepted = Algorithm::list(&algorithms);
         match (fit, usable) {
             (_, 1..) => found.push(Finding::new(Severity::Passed, "keys_usable", "The provider's keys can verify ID tokens.")),
             (0, _) => problem(
                 "keys_unusable",
                 format!(
-                    "None of the {} keys at {} can verify a token of an algorithm that is configured.",
+                    "None of the {} usable keys at {} can verify a token of an algorithm that is accepted ({accepted}){}.",
                     keys.len(),
-                    metadata.jwks_uri
+                    metadata.jwks_uri,
+                    keys.why_left_out()
                 ),
             ),
             _ => problem("keys_of_other_issuers", format!("The keys at {} may sign for other issuers only.", metadata.jwks_uri)),
+        }
+        // Keys for encryption are in many key sets, so this alone is no reason to worry.
+        for left_out in keys.left_out().iter().filter(|_| fit > 0) {
+            found.push(Finding::new(Severity::Note, "key_left_out", format!("Left out of the key set: {left_out}.")));
         }
     }
 }

@@ -13,7 +13,11 @@ use crate::{
 /// Judges the document; its metadata, if a sign-in would take it.
 pub(super) fn examine(document: &[u8], config: &ValidConfig, found: &mut Vec<Finding>) -> Option<Metadata> {
     let before = found.len();
-    let object = match json::object(document) {
+    if json::without_mark(document).len() < document.len() {
+        let text = "A byte order mark stands in front of the discovery document; it is left out.";
+        found.push(Finding::new(Severity::Note, "discovery_byte_order_mark", text));
+    }
+    let object = match json::document(document) {
         Ok(object) => object,
         Err(refused) => {
             let text = format!("What the provider answers is no discovery document ({}): check the authority.", refused.as_str());
@@ -27,6 +31,7 @@ pub(super) fn examine(document: &[u8], config: &ValidConfig, found: &mut Vec<Fin
     look.offers(found);
     match Metadata::parse(document, config.authority()) {
         Ok(metadata) => {
+            look.left_out(&metadata, found);
             look.algorithms(&metadata, found);
             Some(metadata)
         }
@@ -86,7 +91,7 @@ impl Look<'_> {
 
     /// Whether the endpoints that are needed are there, and where they may be.
     fn endpoints(&self, found: &mut Vec<Finding>) {
-        let members = Members { object: self.object, authority: self.config.authority() };
+        let members = Members::of(self.object, self.config.authority());
         let before = found.len();
         for (name, what) in [
             ("authorization_endpoint", "people cannot be sent to sign in"),
@@ -108,12 +113,11 @@ impl Look<'_> {
                 (Ok(None), Some(severity)) => {
                     found.push(Finding::new(severity, "endpoint_missing", format!("The provider names no `{name}`: {what}.")));
                 }
-                (Err(error), _) => {
-                    found.push(Finding::new(
-                        Severity::Problem,
-                        "endpoint_refused",
-                        format!("An address is not safe to use: {}.", error.detail()),
-                    ));
+                // What nobody needs is as if it were not there.
+                (Err(_), None) => {}
+                (Err(error), Some(severity)) => {
+                    let text = format!("An address cannot be used: {}, so {what}.", error.detail());
+                    found.push(Finding::new(severity, "endpoint_refused", text));
                 }
             }
         }
@@ -240,16 +244,26 @@ impl Look<'_> {
         }
     }
 
+    /// Members that are as if they were not there, beyond those that were found above.
+    fn left_out(&self, metadata: &Metadata, found: &mut Vec<Finding>) {
+        for left_out in &metadata.left_out {
+            let name = format!("`{}`", left_out.member);
+            if !found.iter().any(|finding| finding.code() == "endpoint_refused" && finding.to_string().contains(&name)) {
+                let text = format!("The discovery document's {name} {}: it is as if it were not there.", left_out.problem);
+                found.push(Finding::new(Severity::Warning, "member_left_out", text));
+            }
+        }
+    }
+
     fn algorithms(&self, metadata: &Metadata, found: &mut Vec<Finding>) {
-        if let Err(error) = metadata.allowed_algorithms(self.config.id_token_algorithms()) {
-            let text =
-                format!("ID tokens are signed in a way that is not configured (`with_id_token_algorithms`): {}.", error.detail());
+        if let Err(error) = metadata.allowed_algorithms(self.config.id_token_algorithms().as_deref()) {
+            let text = format!("ID tokens are signed in a way that is not accepted: {}.", error.detail());
             found.push(Finding::new(Severity::Problem, "algorithm_not_offered", text));
         }
     }
 
     fn list(&self, name: &'static str) -> Option<Vec<String>> {
-        Members { object: self.object, authority: self.config.authority() }.list(name).ok().flatten()
+        Members::of(self.object, self.config.authority()).list(name)
     }
 
     fn lacks(&self, list: &'static str, value: &str) -> bool {

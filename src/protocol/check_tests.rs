@@ -163,7 +163,12 @@ async fn every_fault_of_a_document_has_its_code() {
         ("token_endpoint_auth_methods_supported", json!(["private_key_jwt"]), (Problem, "auth_method_not_offered")),
         ("id_token_signing_alg_values_supported", json!(["HS256"]), (Problem, "algorithm_not_offered")),
         ("response_modes_supported", json!("query"), (Note, "")),
-        ("authorization_response_iss_parameter_supported", json!("yes"), (Problem, "discovery_refused")),
+        ("authorization_response_iss_parameter_supported", json!("yes"), (Warning, "member_left_out")),
+        ("revocation_endpoint", json!("/revoke"), (Warning, "member_left_out")),
+        ("userinfo_endpoint", json!("http://id.example/userinfo"), (Warning, "member_left_out")),
+        ("device_authorization_endpoint", json!(7), (Warning, "member_left_out")),
+        ("end_session_endpoint", json!("logout"), (Warning, "endpoint_refused")),
+        ("token_endpoint_auth_methods_supported", json!({}), (Warning, "member_left_out")),
     ] {
         let mut document = good();
         document[member] = value.clone();
@@ -266,7 +271,7 @@ async fn what_the_provider_does_with_a_sign_in_tells_whether_it_knows_the_applic
         (to("error=invalid_scope&error_description=Ada"), Problem, "scope_invalid"),
         (to("error=unauthorized_client"), Problem, "client_not_authorized"),
         (to("error=invalid_request&error_description=AADSTS90100%3A+x"), Problem, "request_malformed"),
-        (to("error=temporarily_unavailable"), Warning, "provider_unreachable"),
+        (to("error=temporarily_unavailable"), Warning, "provider_error"),
         ((302, "/login?next=1".into()), Note, "redirect_uri_not_checked"),
         ((302, "https://app.example/elsewhere?error=login_required".into()), Note, "redirect_uri_not_checked"),
         (page("Sorry. AADSTS50011: The redirect URI of 'Contoso'"), Problem, "redirect_uri_not_registered"),
@@ -331,7 +336,13 @@ async fn keys_that_cannot_verify_anything_are_a_problem() {
         let shown = keys.clone();
         let report = answering("/keys", move || Ok(answer(status, &keys))).await;
         assert_eq!(codes(&report), [(Severity::Problem, code)], "{shown}: {report}");
+        assert_eq!(shown.to_string().contains("oct"), report.to_string().contains("left out: key number 1: it holds a secret"));
     }
+    let mut mixed = key_set();
+    mixed["keys"].as_array_mut().unwrap().push(json!({"kty": "RSA", "kid": "enc-1", "use": "enc"}));
+    let report = answering("/keys", move || Ok(answer(200, &mixed))).await;
+    assert_eq!(codes(&report), [(Severity::Note, "key_left_out")]);
+    assert!(text(&report, "key_left_out").contains("\"enc-1\": `use` says that it is for encryption"), "{report}");
 }
 
 fn entra(tenant: &str, secret: &str) -> IdentityConfig {

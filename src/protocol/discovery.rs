@@ -50,12 +50,24 @@ impl Discovery {
             .await
     }
 
+    /// A newer document than `known`, which does not list an algorithm that a token has; `known` itself
+    /// if it is too early to ask again.
+    pub(super) async fn newer_metadata(&self, known: &Arc<Metadata>) -> Result<Arc<Metadata>, Error> {
+        self.metadata
+            .newer_than(known, |known| {
+                let span = info_span!("identity.discovery", authority = %self.authority.name(), outcome = Empty, reason = Empty);
+                observed(span, self.clone().fetch_metadata(known))
+            })
+            .await
+    }
+
     /// The keys.
     pub(super) async fn keys(&self, metadata: &Arc<Metadata>) -> Result<Arc<Keys>, Error> {
         self.keys.get(|_| self.fetch_keys(metadata)).await
     }
 
-    /// Newer keys than `known`, which lack one that a token names; `known` itself if it is too early to ask again.
+    /// Newer keys than `known`, which lack the one that made a signature, by its name or under its
+    /// name; `known` itself if it is too early to ask again.
     pub(super) async fn newer_keys(&self, metadata: &Arc<Metadata>, known: &Arc<Keys>) -> Result<Arc<Keys>, Error> {
         self.keys.newer_than(known, |_| self.fetch_keys(metadata)).await
     }
@@ -79,7 +91,11 @@ impl Discovery {
         let (channel, metadata) = (self.channel.clone(), Arc::clone(metadata));
         observed(span, async move {
             let answer = channel.document("the key set", &metadata.jwks_uri).await?;
-            Ok(Fetched { value: Keys::parse(answer.body())?, max_age: max_age(&answer) })
+            let keys = Keys::parse(answer.body())?;
+            for left_out in keys.left_out() {
+                tracing::debug!(usable = keys.len(), "left out of the key set: {left_out}");
+            }
+            Ok(Fetched { value: keys, max_age: max_age(&answer) })
         })
     }
 }
@@ -195,7 +211,10 @@ mod tests {
     #[tokio::test]
     async fn an_answer_that_is_too_large_is_refused() {
         let http = FakeHttp::new(|_| Ok(answer(200, format!("{}{}", document(), " ".repeat(1 << 20)))));
-        assert_eq!(discovery(&http).0.metadata().await.unwrap_err().kind(), ErrorKind::ProviderUnreachable);
+        let error = discovery(&http).0.metadata().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AnswerTooLarge);
+        assert!(error.to_string().contains("the discovery document: the answer is larger than 1 MiB"), "{error}");
+        assert!(!error.user_message().contains("cannot be reached"));
     }
 
     /// A client of the user's own that never answers must not hold everybody up for ever.

@@ -4,8 +4,11 @@
 //!   tokens.
 //! - Nesting is bounded (`serde_json` stops at 128 levels), and so is the size, by whoever received the bytes.
 //! - Nothing of the document appears in an error: it may be a token.
+//!
+//! What is optional is read by [`OptionalMembers`] alone, so that one rule holds for every claim and
+//! every member of every document.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -39,6 +42,17 @@ pub(crate) fn object(bytes: &[u8]) -> Result<Object, Refused> {
     }
 }
 
+/// Reads the one JSON object of an HTTP answer. A byte order mark in front of it, which some editors
+/// and frameworks write, is left out (RFC 8259 section 8.1 allows that). A token has none.
+pub(crate) fn document(bytes: &[u8]) -> Result<Object, Refused> {
+    object(without_mark(bytes))
+}
+
+/// The text without the byte order mark that may stand in front of it.
+pub(crate) fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
 /// Reads one JSON value and nothing after it.
 pub(crate) fn value(bytes: &[u8]) -> Result<Value, Refused> {
     let mut source = serde_json::Deserializer::from_slice(bytes);
@@ -55,6 +69,89 @@ pub(crate) fn text<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
 /// The member, unless it is absent or `null`: providers write `null` for what they have not.
 pub(crate) fn present<'a>(object: &'a Object, name: &str) -> Option<&'a Value> {
     object.get(name).filter(|value| !value.is_null())
+}
+
+/// The optional members of an object that somebody else wrote.
+///
+/// - `null` is absent.
+/// - A member whose value is of no use is absent, too, and a trace event names it: what nobody needs
+///   must not void what is needed. The value is not in the event, because it may be a token.
+/// - A number may be written as text, a truth value too, and one text may stand for a list.
+///
+/// A member that decides (`iss`, `aud`, `exp`, `iat`, a nonce that was sent, …) is not read by this.
+#[derive(Clone, Copy)]
+pub(crate) struct OptionalMembers<'a> {
+    object: &'a Object,
+    document: &'static str,
+}
+
+impl<'a> OptionalMembers<'a> {
+    /// Those of an object; `document` is its name in the event.
+    pub(crate) fn of(object: &'a Object, document: &'static str) -> Self {
+        Self { object, document }
+    }
+
+    /// The member as `parse` understands it; `None` where it is absent or of no use.
+    pub(crate) fn read<T>(&self, name: &str, parse: impl FnOnce(&'a Value) -> Option<T>) -> Option<T> {
+        let usable = parse(present(self.object, name)?);
+        if usable.is_none() {
+            tracing::trace!(document = self.document, member = name, "an optional member is left out: its value is of no use");
+        }
+        usable
+    }
+
+    /// A text that is not empty.
+    pub(crate) fn text(&self, name: &str) -> Option<&'a str> {
+        self.read(name, |value| value.as_str().filter(|text| !text.is_empty()))
+    }
+
+    /// A list of words, as [`words`] reads it.
+    pub(crate) fn words(&self, name: &str) -> Option<Vec<&'a str>> {
+        self.read(name, words)
+    }
+
+    /// A lifetime, as [`seconds`] reads it.
+    pub(crate) fn seconds(&self, name: &str) -> Option<Duration> {
+        self.read(name, seconds)
+    }
+}
+
+/// The texts of a list, or the words of one text with spaces or commas between them.
+pub(crate) fn words(value: &Value) -> Option<Vec<&str>> {
+    match value {
+        Value::Array(items) => {
+            let texts: Vec<&str> = items.iter().filter_map(Value::as_str).filter(|text| !text.is_empty()).collect();
+            (items.is_empty() || !texts.is_empty()).then_some(texts)
+        }
+        Value::String(text) => Some(text.split([' ', ',', '\t', '\n', '\r']).filter(|word| !word.is_empty()).collect()),
+        _ => None,
+    }
+}
+
+/// A lifetime in seconds: a number that is not negative, or the same as text. Fractions are cut off.
+pub(crate) fn seconds(value: &Value) -> Option<Duration> {
+    let of_float = |seconds: f64| (seconds.is_finite() && seconds >= 0.0).then_some(seconds as u64);
+    let whole = match value {
+        Value::Number(number) => number.as_u64().or_else(|| number.as_f64().and_then(of_float)),
+        Value::String(text) => {
+            let text = text.trim();
+            let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+            text.parse().ok().or_else(|| text.parse().ok().filter(|_| is_decimal).and_then(of_float))
+        }
+        _ => None,
+    };
+    whole.map(Duration::from_secs)
+}
+
+/// A truth value, also as text or number.
+pub(crate) fn flag(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(flag) => Some(*flag),
+        Value::String(text) if text.eq_ignore_ascii_case("true") || text == "1" => Some(true),
+        Value::String(text) if text.eq_ignore_ascii_case("false") || text == "0" => Some(false),
+        Value::Number(number) => number.as_u64().filter(|number| *number <= 1).map(|number| number == 1),
+        _ => None,
+    }
 }
 
 /// What `serde_json` calls a number when some crate of the build has asked it for arbitrary precision.
@@ -171,6 +268,74 @@ mod tests {
         }
         assert_eq!(object(b"{\"a\":\"\xff\"}"), Err(Refused::Malformed), "not UTF-8");
         assert_eq!(object(&b"[".repeat(100_000)), Err(Refused::Malformed), "nested too deeply");
+    }
+
+    #[test]
+    fn a_byte_order_mark_in_front_of_an_answer_is_left_out() {
+        assert_eq!(document(b"\xef\xbb\xbf{\"a\":1}").unwrap(), object(b"{\"a\":1}").unwrap());
+        assert_eq!(document(b"\xef\xbb\xbf\xef\xbb\xbf{}"), Err(Refused::Malformed));
+        assert_eq!(document(b"\xfe\xff{}"), Err(Refused::Malformed), "UTF-8 alone");
+    }
+
+    #[test]
+    fn an_optional_member_of_no_use_is_absent() {
+        let object = json!({
+            "null": null, "empty": "", "text": "a b,c", "list": ["a", 1, "b c"], "none": [], "odd": [1], "object": {}, "number": 7,
+        });
+        let members = OptionalMembers::of(object.as_object().unwrap(), "test");
+        for name in ["absent", "null", "empty", "list", "object", "number"] {
+            assert_eq!(members.text(name), None, "{name}");
+        }
+        assert_eq!(members.text("text"), Some("a b,c"));
+        assert_eq!(members.words("text"), Some(vec!["a", "b", "c"]));
+        assert_eq!(members.words("list"), Some(vec!["a", "b c"]));
+        assert_eq!((members.words("none"), members.words("empty")), (Some(vec![]), Some(vec![])));
+        for name in ["absent", "null", "odd", "object", "number"] {
+            assert_eq!(members.words(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_truth_values_may_be_text() {
+        for (value, wanted) in [
+            (json!(0), 0),
+            (json!(3599.9), 3599),
+            (json!(3.6e3), 3600),
+            (json!("3600"), 3600),
+            (json!(" 0060 "), 60),
+            (json!("3600.0"), 3600),
+            (json!(1e300), u64::MAX),
+        ] {
+            assert_eq!(seconds(&value), Some(Duration::from_secs(wanted)), "{value}");
+        }
+        for useless in [
+            json!(-1),
+            json!(-0.5),
+            json!(true),
+            json!(""),
+            json!("-1"),
+            json!("1h"),
+            json!("1e3"),
+            json!("inf"),
+            json!("."),
+            json!([60]),
+            json!({}),
+            json!(null),
+        ] {
+            assert_eq!(seconds(&useless), None, "{useless}");
+        }
+        for (value, wanted) in [
+            (json!(true), Some(true)),
+            (json!("true"), Some(true)),
+            (json!("False"), Some(false)),
+            (json!(1), Some(true)),
+            (json!("0"), Some(false)),
+            (json!("yes"), None),
+            (json!(2), None),
+            (json!([]), None),
+        ] {
+            assert_eq!(flag(&value), wanted, "{value}");
+        }
     }
 
     #[test]

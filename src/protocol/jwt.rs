@@ -8,15 +8,19 @@
 //! 4. the key may speak for this issuer and cloud, and made the signature;
 //! 5. `iss` and tenant; 6. `aud` and `azp`; 7. `exp`, `nbf`, `iat` with leeway, and the greatest age.
 //!
-//! What is special to a kind comes on top, in the module of that kind.
+//! What is special to a kind comes on top, in the module of that kind. `null` is absent, for every
+//! claim and header, as everywhere ([`OptionalMembers`](super::json::OptionalMembers)); a claim that
+//! decides and is there is understood or refused.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::{
+    error_answer,
     json::{self, Object},
     jwks::{self, Keys},
+    metadata::ALGORITHMS_SETTING,
 };
 use crate::{
     authority::{Authority, KeyIssuer, Tenants, TokenIssuer},
@@ -101,9 +105,9 @@ impl<'a> Unverified<'a> {
         Ok(Self { header, claims: object(payload.as_bytes())?, payload, signing_input, signature: decode(signature)? })
     }
 
-    /// Whether the token's key is among these by name, so that newer ones would not help.
-    pub(crate) fn names_one_of(&self, keys: &Keys) -> bool {
-        self.kid().is_ok_and(|kid| kid.is_some_and(|kid| keys.has(kid)))
+    /// The algorithm of the header, if it is one that can be verified here at all.
+    pub(crate) fn asymmetric_algorithm(&self) -> Option<Algorithm> {
+        Algorithm::named(json::text(&self.header, "alg")?)
     }
 
     /// Does all the checks, in the order above.
@@ -142,7 +146,7 @@ impl<'a> Unverified<'a> {
                 return Err(Error::new(ErrorKind::TokenAlgorithm, format!("the header's `{member}` is not supported")));
             }
         }
-        let types_match = match self.header.get("typ") {
+        let types_match = match json::present(&self.header, "typ") {
             None => true,
             Some(Value::String(typ)) => names_no_other_kind(typ),
             Some(_) => return Err(malformed("the header's `typ` is not text")),
@@ -151,20 +155,22 @@ impl<'a> Unverified<'a> {
             return Err(refused("the header's `typ` is that of another kind of token"));
         }
         let name = json::text(&self.header, "alg").ok_or_else(|| malformed("the header has no `alg`"))?;
-        jwks::algorithm(name).filter(|algorithm| rules.algorithms.contains(algorithm)).ok_or_else(|| {
-            let allowed: Vec<&str> = rules.algorithms.iter().map(|algorithm| algorithm.as_str()).collect();
+        Algorithm::named(name).filter(|algorithm| rules.algorithms.contains(algorithm)).ok_or_else(|| {
+            let (came, accepted) = (error_answer::code(name), Algorithm::list(rules.algorithms));
             Error::new(
                 ErrorKind::TokenAlgorithm,
-                format!("the token's algorithm is not one of those allowed: {}", allowed.join(", ")),
+                format!(
+                    "the token's algorithm is {came:?}, accepted are: {accepted} \
+                     (those that the provider's document lists, narrowed by {ALGORITHMS_SETTING})"
+                ),
             )
         })
     }
 
-    fn kid(&self) -> Result<Option<&str>, Error> {
-        match self.header.get("kid") {
-            None => Ok(None),
-            Some(Value::String(kid)) => Ok(Some(kid)),
-            Some(_) => Err(malformed("the header's `kid` is not text")),
+    fn kid(&self) -> Result<Option<String>, Error> {
+        match (json::present(&self.header, "kid"), jwks::kid(&self.header)) {
+            (Some(_), None) => Err(malformed("the header's `kid` is neither text nor a number")),
+            (_, kid) => Ok(kid),
         }
     }
 
@@ -185,11 +191,16 @@ impl<'a> Unverified<'a> {
         rules: &Rules<'_>,
         keys: &Keys,
     ) -> Result<(), Error> {
-        let candidates = keys.candidates(algorithm, self.kid()?);
+        let kid = self.kid()?;
+        let candidates = keys.candidates(algorithm, kid.as_deref());
         if candidates.is_empty() {
+            let kid = kid.map_or_else(|| "no `kid`".to_owned(), |kid| format!("the `kid` {:?}", error_answer::code(&kid)));
+            let (count, left_out) = (keys.len(), keys.why_left_out());
             return Err(Error::new(
                 ErrorKind::TokenKeyUnknown,
-                format!("none of the provider's {} usable keys has the token's `kid` and is for {algorithm}", keys.len()),
+                format!(
+                    "the token has {kid} and is signed with {algorithm}: none of the provider's {count} usable keys fits{left_out}"
+                ),
             ));
         }
         let mut outcome = Err(Error::new(ErrorKind::TokenSignature, "the signature is wrong"));
@@ -206,28 +217,29 @@ impl<'a> Unverified<'a> {
     /// Steps 3 to 5 of OpenID Connect Core section 3.1.3.7.
     fn check_audience(&self, rules: &Rules<'_>) -> Result<(), Error> {
         let refused = |detail: &'static str| Err(Error::new(ErrorKind::TokenAudience, detail));
-        let audiences = match self.claims.get("aud") {
+        let audiences = match json::present(&self.claims, "aud") {
             Some(one @ Value::String(_)) => std::slice::from_ref(one),
             Some(Value::Array(several)) => several.as_slice(),
             None if rules.kind == Kind::UserInfo => return Ok(()),
             None => return refused("the token has no `aud`"),
             Some(_) => return refused("`aud` is neither text nor a list"),
         };
-        let mut ours = false;
+        let (mut ours, mut others) = (false, false);
         for audience in audiences {
             match audience.as_str() {
                 Some(audience) if audience == rules.audience => ours = true,
-                Some(audience) if rules.trusted_audiences.iter().any(|trusted| trusted == audience) => {}
+                Some(audience) if rules.trusted_audiences.iter().any(|trusted| trusted == audience) => others = true,
                 _ => return refused("the token is also for an audience that is not trusted"),
             }
         }
         if !ours {
             return refused("the token is not for this client");
         }
-        match self.claims.get("azp") {
+        match json::present(&self.claims, "azp") {
             Some(Value::String(azp)) if azp == rules.audience => Ok(()),
             Some(_) => refused("`azp` is not this client"),
-            None if audiences.len() > 1 => refused("the token has several audiences and no `azp`"),
+            // The same audience twice is one audience.
+            None if others => refused("the token has several audiences and no `azp`"),
             None => Ok(()),
         }
     }
@@ -256,7 +268,7 @@ impl<'a> Unverified<'a> {
     }
 
     fn time(&self, name: &'static str, required: bool) -> Result<Option<UnixTime>, Error> {
-        match self.claims.get(name) {
+        match json::present(&self.claims, name) {
             Some(value) => numeric_date(value).map(Some).ok_or_else(|| malformed(format!("`{name}` is not a number"))),
             None if required => Err(malformed(format!("the token has no `{name}`"))),
             None => Ok(None),
@@ -350,6 +362,30 @@ mod tests {
             (verified.payload.as_str(), verified.algorithm, verified.iss.as_str()),
             (text.as_str(), Algorithm::Rs256, ISSUER)
         );
+    }
+
+    /// What came, what is accepted, and where that is set.
+    #[test]
+    fn a_refused_algorithm_is_named_with_those_accepted_and_the_setting() {
+        for (alg, shown) in [("HS256", "HS256"), ("none", "none"), ("ES384", "ES384"), ("x\n\"y", "xy")] {
+            let token = Signer::shared().sign(&json!({"alg": alg, "kid": "k1"}), &claims());
+            let error =
+                check_with(&token, &key_set(), |rules| rules.algorithms = &[Algorithm::Rs256, Algorithm::Es256]).err().unwrap();
+            for part in [shown, "RS256, ES256", "with_id_token_algorithms", "IDENTITY_ID_TOKEN_ALGORITHMS"] {
+                assert!(error.to_string().contains(part), "{part} is not in {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_that_was_left_out_is_named_where_one_is_missing() {
+        let mut encryption = Signer::new(Algorithm::Es256).jwk("e1");
+        encryption["use"] = json!("enc");
+        let token = Signer::shared().sign(&json!({"alg": "RS256", "kid": "k9"}), &claims());
+        let error = check_with(&token, &json!({"keys": [encryption]}), |_| ()).err().unwrap();
+        for part in ["\"k9\"", "RS256", "0 usable keys", "key \"e1\": `use` says"] {
+            assert!(error.to_string().contains(part), "{part} is not in {error}");
+        }
     }
 
     /// C-012
@@ -500,10 +536,10 @@ mod tests {
         ] {
             rejects_header(&json!({"alg": "RS256", "kid": "k1", "typ": typ}), ErrorKind::TokenAlgorithm);
         }
-        for typ in [json!(1), json!(null), json!(["JWT"])] {
+        for typ in [json!(1), json!(["JWT"])] {
             rejects_header(&json!({"alg": "RS256", "kid": "k1", "typ": typ}), ErrorKind::TokenMalformed);
         }
-        for typ in ["JWT", "jwt", "application/jwt", "id_token+jwt"] {
+        for typ in [json!("JWT"), json!("jwt"), json!("application/jwt"), json!("id_token+jwt"), json!(null)] {
             assert!(check(&Signer::shared().sign(&json!({"alg": "RS256", "kid": "k1", "typ": typ}), &claims())).is_ok(), "{typ}");
         }
     }
@@ -518,7 +554,14 @@ mod tests {
         assert_eq!(outcome(json!({"alg": "RS256", "kid": "k1"}), &two), None);
         assert_eq!(outcome(json!({"alg": "RS256", "kid": "k0"}), &two), Some(ErrorKind::TokenSignature));
         assert_eq!(outcome(json!({"alg": "RS256", "kid": "k2"}), &two), Some(ErrorKind::TokenKeyUnknown));
-        assert_eq!(outcome(json!({"alg": "RS256", "kid": 1}), &two), Some(ErrorKind::TokenMalformed));
+        for odd in [json!(["k1"]), json!({}), json!(true)] {
+            assert_eq!(outcome(json!({"alg": "RS256", "kid": odd}), &two), Some(ErrorKind::TokenMalformed));
+        }
+        assert_eq!(outcome(json!({"alg": "RS256", "kid": null}), &two), None);
+        let mut numbered = key_set();
+        numbered["keys"][0]["kid"] = json!(20_260_101);
+        assert_eq!(outcome(json!({"alg": "RS256", "kid": 20_260_101}), &numbered), None, "a number here as there");
+        assert_eq!(outcome(json!({"alg": "RS256", "kid": "20260101"}), &numbered), None);
         assert_eq!(outcome(json!({"alg": "RS256"}), &json!({"keys": []})), Some(ErrorKind::TokenKeyUnknown));
     }
 
@@ -566,10 +609,14 @@ mod tests {
 
     #[test]
     fn azp_is_this_client_wherever_it_is_and_has_to_be_there_with_several_audiences() {
-        for azp in [json!("client-2"), json!(""), json!(null), json!([CLIENT_ID])] {
+        for azp in [json!("client-2"), json!(""), json!([CLIENT_ID])] {
             rejects(|claims| claims["azp"] = azp, ErrorKind::TokenAudience);
         }
-        accepts(|claims| claims["azp"] = json!(CLIENT_ID));
+        for azp in [json!(CLIENT_ID), json!(null)] {
+            accepts(|claims| claims["azp"] = azp);
+        }
+        accepts(|claims| claims["aud"] = json!([CLIENT_ID, CLIENT_ID]));
+        accepts(|claims| (claims["aud"], claims["azp"]) = (json!([CLIENT_ID, CLIENT_ID]), json!(CLIENT_ID)));
         let trusted: &'static [String] = vec!["api".to_owned()].leak();
         let outcome = |azp: Option<&str>| {
             let token = id_token(|claims| {
@@ -594,10 +641,14 @@ mod tests {
     #[test]
     fn times_are_numbers() {
         for name in ["exp", "iat", "nbf"] {
-            for value in [json!(null), json!(""), json!("1800000000"), json!(true), json!([now(0)]), json!({})] {
+            for value in [json!(""), json!("1800000000"), json!(true), json!([now(0)]), json!({})] {
                 rejects(|claims| claims[name] = value, ErrorKind::TokenMalformed);
             }
         }
+        for name in ["exp", "iat"] {
+            rejects(|claims| claims[name] = json!(null), ErrorKind::TokenMalformed);
+        }
+        accepts(|claims| claims["nbf"] = json!(null));
         for name in ["exp", "iat"] {
             rejects(|claims| drop(claims.as_object_mut().unwrap().remove(name)), ErrorKind::TokenMalformed);
         }

@@ -12,8 +12,8 @@ use super::{
     channel::{Channel, observed},
     error_answer,
     http::HttpClient,
-    json::{self, present},
-    token::{TokenAnswer, seconds},
+    json::{self, OptionalMembers},
+    token::TokenAnswer,
 };
 use crate::{
     clock::{Clock, UnixTime},
@@ -58,17 +58,18 @@ pub(super) fn read_answer(answer: &Response<Bytes>, now: UnixTime) -> Result<Tok
     if answer.status() != StatusCode::OK {
         return Err(error_answer::http_error(answer));
     }
-    let object = json::object(answer.body()).map_err(|refused| invalid(refused.as_str()))?;
+    let object = json::document(answer.body()).map_err(|refused| invalid(refused.as_str()))?;
     let token = json::text(&object, "access_token")
         .filter(|token| !token.is_empty() && token.bytes().all(|byte| matches!(byte, b' '..=b'~')))
         .ok_or_else(|| invalid("`access_token` is missing or no token"))?;
     if json::text(&object, "token_type").is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
         return Err(invalid("`token_type` is not Bearer"));
     }
-    let moment = present(&object, "expires_on").and_then(seconds).map(|since| UnixTime::from_seconds(0) + since);
-    let life = present(&object, "expires_in").and_then(seconds).or_else(|| moment.map(|moment| moment.since(now)));
+    let members = OptionalMembers::of(&object, "managed identity's answer");
+    let moment = members.seconds("expires_on").map(|since| UnixTime::from_seconds(0) + since);
+    let life = members.seconds("expires_in").or_else(|| moment.map(|moment| moment.since(now)));
     let life = life.ok_or_else(|| invalid("neither `expires_in` nor `expires_on` is a time"))?;
-    let refresh_in = present(&object, "refresh_in").and_then(seconds).or_else(|| half_of_a_long_life(life));
+    let refresh_in = members.seconds("refresh_in").or_else(|| half_of_a_long_life(life));
     Ok(TokenAnswer { access_token: Some(token.into()), expires_in: Some(life), refresh_in, ..TokenAnswer::default() })
 }
 

@@ -1,16 +1,20 @@
 //! The provider's metadata (OpenID Connect Discovery 1.0 sections 3 and 4, RFC 8414, RFC 9207 section 3).
 //!
 //! - The document's `issuer` must be one that may speak for the authority (section 4.3).
-//! - Every endpoint that it names must be one to which the authority lets something be sent, also those that are not needed yet: a document that sends
-//!   one thing elsewhere is not to be trusted with another (RFC 9700 section 2.6).
+//! - Nothing is sent to an endpoint to which the authority lets nothing be sent (RFC 9700 section 2.6).
+//!   One that no sign-in can do without refuses the document; any other is as if it were not there,
+//!   and so is every other optional member of no use: an odd `revocation_endpoint` is no reason to
+//!   sign nobody in. [`Metadata::left_out`] says which, and a check warns of them.
+//! - Microsoft's endpoints are those of its cloud: a document of Microsoft's that names a host of
+//!   somebody else is refused, whatever the endpoint.
 //! - Members that we do not know are ignored; `null` and an empty text mean that the provider has no such thing.
 
 use serde_json::Value;
 use url::Url;
 
 use super::{
+    error_answer,
     json::{self, Object},
-    jwks,
 };
 use crate::{
     authority::Authority,
@@ -29,10 +33,10 @@ pub(crate) struct Metadata {
     pub(crate) end_session_endpoint: Option<Url>,
     pub(crate) revocation_endpoint: Option<Url>,
     pub(crate) device_authorization_endpoint: Option<Url>,
-    /// Which algorithms ID tokens are signed with, as far as we know them; `None` if the document does not say.
-    pub(crate) id_token_algorithms: Option<Vec<Algorithm>>,
+    /// By which names the document lists what ID tokens are signed with; `None` if it does not say.
+    pub(crate) id_token_algorithms: Option<Vec<String>>,
     /// The same for UserInfo.
-    pub(crate) userinfo_algorithms: Option<Vec<Algorithm>>,
+    pub(crate) userinfo_algorithms: Option<Vec<String>>,
     /// `token_endpoint_auth_methods_supported`; `None` means `client_secret_basic`.
     pub(crate) token_endpoint_auth_methods: Option<Vec<String>>,
     /// `token_endpoint_auth_signing_alg_values_supported`, as far as we know them; `None` if the document does not say.
@@ -43,6 +47,15 @@ pub(crate) struct Metadata {
     pub(crate) tells_client_info: bool,
     /// Microsoft's word for where Graph is.
     pub(crate) msgraph_host: Option<String>,
+    /// Optional members that count as absent because their values are of no use.
+    pub(crate) left_out: Vec<LeftOut>,
+}
+
+/// A member of the document that counts as absent, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LeftOut {
+    pub(crate) member: &'static str,
+    pub(crate) problem: String,
 }
 
 impl Metadata {
@@ -52,103 +65,185 @@ impl Metadata {
     ///
     /// [`ErrorKind::ProviderMisconfigured`], naming the member.
     pub(crate) fn parse(document: &[u8], authority: &Authority) -> Result<Self, Error> {
-        let object = json::object(document).map_err(|refused| {
+        let object = json::document(document).map_err(|refused| {
             Error::new(ErrorKind::ProviderMisconfigured, format!("the discovery document: {}", refused.as_str()))
         })?;
-        let members = Members { object: &object, authority };
+        let mut members = Members::of(&object, authority);
         let issuer = json::text(&object, "issuer").ok_or_else(|| wrong("issuer", "is missing or not text"))?;
         authority.check_metadata_issuer(issuer)?;
         authority.check_metadata_cloud(json::text(&object, "cloud_instance_name"))?;
-        let algorithms = |name| -> Result<Option<Vec<Algorithm>>, Error> {
-            Ok(members.list(name)?.map(|names| names.iter().filter_map(|name| jwks::algorithm(name)).collect()))
-        };
+        let auth_algorithms = members.list("token_endpoint_auth_signing_alg_values_supported");
         Ok(Self {
             issuer: issuer.to_owned(),
             authorization_endpoint: members.required("authorization_endpoint")?,
             token_endpoint: members.required("token_endpoint")?,
             jwks_uri: members.required("jwks_uri")?,
-            userinfo_endpoint: members.endpoint("userinfo_endpoint")?,
-            end_session_endpoint: members.endpoint("end_session_endpoint")?,
-            revocation_endpoint: members.endpoint("revocation_endpoint")?,
-            device_authorization_endpoint: members.endpoint("device_authorization_endpoint")?,
-            id_token_algorithms: algorithms("id_token_signing_alg_values_supported")?,
-            userinfo_algorithms: algorithms("userinfo_signing_alg_values_supported")?,
-            token_endpoint_auth_methods: members.list("token_endpoint_auth_methods_supported")?,
-            token_endpoint_auth_algorithms: algorithms("token_endpoint_auth_signing_alg_values_supported")?,
-            authorization_response_iss: members.flag("authorization_response_iss_parameter_supported")?,
+            userinfo_endpoint: members.optional("userinfo_endpoint")?,
+            end_session_endpoint: members.optional("end_session_endpoint")?,
+            revocation_endpoint: members.optional("revocation_endpoint")?,
+            device_authorization_endpoint: members.optional("device_authorization_endpoint")?,
+            id_token_algorithms: members.list("id_token_signing_alg_values_supported"),
+            userinfo_algorithms: members.list("userinfo_signing_alg_values_supported"),
+            token_endpoint_auth_methods: members.list("token_endpoint_auth_methods_supported"),
+            token_endpoint_auth_algorithms: auth_algorithms
+                .map(|names| names.iter().filter_map(|name| Algorithm::named(name)).collect()),
+            authorization_response_iss: members.flag("authorization_response_iss_parameter_supported"),
             tells_client_info: authority.is_microsoft(),
             msgraph_host: json::text(&object, "msgraph_host").map(str::to_owned),
+            left_out: members.left_out,
         })
     }
 
-    /// The algorithms that an ID token may have: the configured ones, narrowed to those that the provider says it uses.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::ProviderMisconfigured`]: there is none.
-    pub(crate) fn allowed_algorithms(&self, configured: &[Algorithm]) -> Result<Vec<Algorithm>, Error> {
-        narrowed(configured, self.id_token_algorithms.as_deref(), "id_token_signing_alg_values_supported")
+    /// Why an optional member that something needs is not there.
+    pub(crate) fn missing(&self, member: &'static str) -> String {
+        let problem =
+            self.left_out.iter().find(|left_out| left_out.member == member).map_or("is missing", |left_out| &left_out.problem);
+        format!("the discovery document: `{member}` {problem}")
     }
 
-    /// The same for a signed UserInfo answer.
+    /// The algorithms that an ID token may have: those that the provider lists, RS256 where it lists
+    /// none, and of these the configured ones where some are configured.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::ProviderMisconfigured`]: there is none.
-    pub(crate) fn allowed_user_info_algorithms(&self, configured: &[Algorithm]) -> Result<Vec<Algorithm>, Error> {
-        narrowed(configured, self.userinfo_algorithms.as_deref(), "userinfo_signing_alg_values_supported")
+    pub(crate) fn allowed_algorithms(&self, configured: Option<&[Algorithm]>) -> Result<Vec<Algorithm>, Error> {
+        allowed(configured, self.id_token_algorithms.as_deref(), "id_token_signing_alg_values_supported")
+    }
+
+    /// The same for a signed UserInfo answer. A document that does not say it means those of ID tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ProviderMisconfigured`]: there is none.
+    pub(crate) fn allowed_user_info_algorithms(&self, configured: Option<&[Algorithm]>) -> Result<Vec<Algorithm>, Error> {
+        match self.userinfo_algorithms.as_deref() {
+            None | Some([]) => self.allowed_algorithms(configured),
+            listed => allowed(configured, listed, "userinfo_signing_alg_values_supported"),
+        }
     }
 }
 
-fn narrowed(configured: &[Algorithm], advertised: Option<&[Algorithm]>, name: &'static str) -> Result<Vec<Algorithm>, Error> {
-    let Some(advertised) = advertised else { return Ok(configured.to_vec()) };
-    let allowed: Vec<Algorithm> = configured.iter().copied().filter(|algorithm| advertised.contains(algorithm)).collect();
+/// The setting that narrows the algorithms, for messages.
+pub(super) const ALGORITHMS_SETTING: &str = "`with_id_token_algorithms`, IDENTITY_ID_TOKEN_ALGORITHMS";
+
+/// What is listed and configured. `none` and the symmetric algorithms are no [`Algorithm`], so that no
+/// list and no setting lets them in.
+fn allowed(configured: Option<&[Algorithm]>, listed: Option<&[String]>, member: &'static str) -> Result<Vec<Algorithm>, Error> {
+    let Some(listed) = listed.filter(|listed| !listed.is_empty()) else {
+        // OpenID Connect Core section 2, Dynamic Registration section 2: the default is RS256.
+        return Ok(configured.unwrap_or(&[Algorithm::Rs256]).to_vec());
+    };
+    let mut allowed: Vec<Algorithm> = Vec::new();
+    for algorithm in listed.iter().filter_map(|name| Algorithm::named(name)) {
+        if configured.is_none_or(|configured| configured.contains(&algorithm)) && !allowed.contains(&algorithm) {
+            allowed.push(algorithm);
+        }
+    }
     if allowed.is_empty() {
-        let list =
-            |algorithms: &[Algorithm]| algorithms.iter().map(|algorithm| algorithm.as_str()).collect::<Vec<_>>().join(", ");
-        let (ours, theirs) = (list(configured), list(advertised));
-        return Err(wrong(name, &format!("has none of the configured algorithms ({ours}), but: {theirs}")));
+        let listed = error_answer::code(&listed.join(", "));
+        let problem = match configured {
+            Some(configured) => {
+                let configured = Algorithm::list(configured);
+                format!("lists {listed}, and none of the configured algorithms ({configured}; {ALGORITHMS_SETTING})")
+            }
+            None => format!(
+                "lists {listed}, of which none can be verified with a public key: have the provider sign with one of {}",
+                Algorithm::list(Algorithm::ALL)
+            ),
+        };
+        return Err(wrong(member, &problem));
     }
     Ok(allowed)
 }
 
 /// The members of a document, read with the authority's eyes.
 pub(super) struct Members<'a> {
-    pub(super) object: &'a Object,
-    pub(super) authority: &'a Authority,
+    object: &'a Object,
+    authority: &'a Authority,
+    /// What was left out so far.
+    pub(super) left_out: Vec<LeftOut>,
 }
 
-impl Members<'_> {
+impl<'a> Members<'a> {
+    pub(super) fn of(object: &'a Object, authority: &'a Authority) -> Self {
+        Self { object, authority, left_out: Vec::new() }
+    }
+
+    /// An endpoint that no sign-in can do without.
     fn required(&self, name: &'static str) -> Result<Url, Error> {
         self.endpoint(name)?.ok_or_else(|| wrong(name, "is missing"))
     }
 
+    /// An endpoint that is as if it were not there where nothing may be sent to it.
+    fn optional(&mut self, name: &'static str) -> Result<Option<Url>, Error> {
+        match self.address(name) {
+            Ok(Some(address)) => match self.authority.check_endpoint(name, &address) {
+                Ok(()) => Ok(Some(address)),
+                // The host of another cloud, or of somebody else: not a document of this authority's.
+                Err(error) if self.authority.is_microsoft() => Err(error),
+                Err(error) => {
+                    self.leave_out(name, format!("is not safe to use ({})", error.detail()));
+                    Ok(None)
+                }
+            },
+            Ok(None) => Ok(None),
+            Err(problem) => {
+                self.leave_out(name, problem.to_owned());
+                Ok(None)
+            }
+        }
+    }
+
+    /// The endpoint, to which something may be sent.
     pub(super) fn endpoint(&self, name: &'static str) -> Result<Option<Url>, Error> {
+        let address = self.address(name).map_err(|problem| wrong(name, problem))?;
+        if let Some(address) = &address {
+            self.authority.check_endpoint(name, address)?;
+        }
+        Ok(address)
+    }
+
+    fn address(&self, name: &'static str) -> Result<Option<Url>, &'static str> {
         let address = match json::present(self.object, name) {
             None => return Ok(None),
             Some(Value::String(address)) if address.is_empty() => return Ok(None),
-            Some(Value::String(address)) => Url::parse(address).map_err(|_| wrong(name, "is not a URL"))?,
-            Some(_) => return Err(wrong(name, "is not text")),
+            Some(Value::String(address)) => Url::parse(address).map_err(|_| "is not an absolute URL")?,
+            Some(_) => return Err("is not text"),
         };
         if !address.username().is_empty() || address.password().is_some() || address.fragment().is_some() {
-            return Err(wrong(name, "has credentials or a fragment"));
+            return Err("has credentials or a fragment");
         }
-        self.authority.check_endpoint(name, &address)?;
         Ok(Some(address))
     }
 
-    pub(super) fn list(&self, name: &'static str) -> Result<Option<Vec<String>>, Error> {
-        let Some(value) = json::present(self.object, name) else { return Ok(None) };
-        let texts =
-            value.as_array().map(|items| items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>());
-        texts.flatten().map(Some).ok_or_else(|| wrong(name, "is not a list of texts"))
+    /// A list of texts, for which one text may stand.
+    pub(super) fn list(&mut self, name: &'static str) -> Option<Vec<String>> {
+        let value = json::present(self.object, name)?;
+        let texts = json::words(value).map(|texts| texts.into_iter().map(str::to_owned).collect());
+        if texts.is_none() {
+            self.leave_out(name, "is not a list of texts".to_owned());
+        }
+        texts
     }
 
-    fn flag(&self, name: &'static str) -> Result<bool, Error> {
-        match json::present(self.object, name) {
-            None => Ok(false),
-            Some(value) => value.as_bool().ok_or_else(|| wrong(name, "is neither true nor false")),
-        }
+    /// A truth value; `false` where it is absent or of no use.
+    fn flag(&mut self, name: &'static str) -> bool {
+        let Some(value) = json::present(self.object, name) else { return false };
+        json::flag(value).unwrap_or_else(|| {
+            self.leave_out(name, "is neither true nor false".to_owned());
+            false
+        })
+    }
+
+    fn leave_out(&mut self, member: &'static str, problem: String) {
+        tracing::trace!(
+            document = "discovery document",
+            member,
+            problem,
+            "an optional member is left out: its value is of no use"
+        );
+        self.left_out.push(LeftOut { member, problem });
     }
 }
 
@@ -230,26 +325,34 @@ mod tests {
     /// C-224, C-208
     #[test]
     fn every_endpoint_is_https() {
-        for name in [
-            "authorization_endpoint",
-            "token_endpoint",
-            "jwks_uri",
-            "userinfo_endpoint",
-            "end_session_endpoint",
-            "revocation_endpoint",
+        for address in [
+            "http://id.example/x",
+            "http://localhost/x",
+            "ftp://id.example/x",
+            "javascript:alert(1)",
+            "file:///etc/passwd",
+            "/relative",
+            "https://user:secret@id.example/x",
+            "https://id.example/x#fragment",
         ] {
-            for address in [
-                "http://id.example/x",
-                "http://localhost/x",
-                "ftp://id.example/x",
-                "javascript:alert(1)",
-                "file:///etc/passwd",
-                "/relative",
-            ] {
+            for name in ["authorization_endpoint", "token_endpoint", "jwks_uri"] {
                 rejects(name, json!(address));
             }
-            rejects(name, json!("https://user:secret@id.example/x"));
-            rejects(name, json!("https://id.example/x#fragment"));
+            for name in ["userinfo_endpoint", "end_session_endpoint", "revocation_endpoint", "device_authorization_endpoint"] {
+                let metadata = metadata(|document| document[name] = json!(address));
+                let all = [
+                    &metadata.userinfo_endpoint,
+                    &metadata.end_session_endpoint,
+                    &metadata.revocation_endpoint,
+                    &metadata.device_authorization_endpoint,
+                ];
+                assert!(
+                    !all.into_iter().flatten().any(|url| url.path() != "/userinfo" && url.path() != "/logout"),
+                    "{name} {address}"
+                );
+                assert_eq!(metadata.left_out.iter().map(|left_out| left_out.member).collect::<Vec<_>>(), [name], "{address}");
+                assert!(metadata.missing(name).contains(name) && !metadata.missing(name).contains("is missing"), "{address}");
+            }
         }
     }
 
@@ -301,11 +404,37 @@ mod tests {
     }
 
     #[test]
-    fn members_of_a_wrong_type_are_named() {
-        rejects("id_token_signing_alg_values_supported", json!("RS256"));
-        rejects("id_token_signing_alg_values_supported", json!(["RS256", 1]));
-        rejects("token_endpoint_auth_methods_supported", json!({}));
-        rejects("authorization_response_iss_parameter_supported", json!("true"));
+    fn optional_members_of_no_use_are_left_out_and_one_text_is_a_list() {
+        let metadata = metadata(|document| {
+            document["revocation_endpoint"] = json!(["https://id.example/revoke"]);
+            document["id_token_signing_alg_values_supported"] = json!("RS256 ES256");
+            document["userinfo_signing_alg_values_supported"] = json!(["RS256", 1, null]);
+            document["token_endpoint_auth_methods_supported"] = json!({});
+            document["token_endpoint_auth_signing_alg_values_supported"] = json!("RS256");
+            document["authorization_response_iss_parameter_supported"] = json!("yes");
+        });
+        let left_out: Vec<&str> = metadata.left_out.iter().map(|left_out| left_out.member).collect();
+        assert_eq!(
+            left_out,
+            ["revocation_endpoint", "token_endpoint_auth_methods_supported", "authorization_response_iss_parameter_supported"]
+        );
+        assert_eq!(metadata.id_token_algorithms.as_deref().unwrap(), ["RS256", "ES256"]);
+        assert_eq!(metadata.userinfo_algorithms.as_deref().unwrap(), ["RS256"]);
+        assert_eq!(metadata.token_endpoint_auth_algorithms.as_deref().unwrap(), [Algorithm::Rs256]);
+        assert_eq!((metadata.token_endpoint_auth_methods, metadata.authorization_response_iss), (None, false));
+    }
+
+    #[test]
+    fn a_promise_of_the_issuer_as_text_is_a_promise() {
+        for (said, promised) in [(json!("true"), true), (json!("false"), false), (json!(1), true), (json!(true), true)] {
+            let metadata = metadata(|document| document["authorization_response_iss_parameter_supported"] = said.clone());
+            assert_eq!((metadata.authorization_response_iss, metadata.left_out.len()), (promised, 0), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_in_front_of_the_document_is_left_out() {
+        assert!(Metadata::parse(format!("\u{feff}{}", document()).as_bytes(), &authority()).is_ok());
     }
 
     #[test]
@@ -318,21 +447,46 @@ mod tests {
 
     /// C-158, C-159
     #[test]
-    fn algorithms_are_the_configured_ones_that_the_provider_has() {
-        let allowed = |configured: &[Algorithm], advertised: Value| {
-            let metadata = metadata(|document| document["id_token_signing_alg_values_supported"] = advertised);
-            metadata.allowed_algorithms(configured)
+    fn algorithms_are_those_that_the_provider_lists_and_a_setting_narrows_them() {
+        use Algorithm::{EdDsa, Es256, Es512, Ps256, Rs256, Rs512};
+        let allowed = |configured: Option<&[Algorithm]>, listed: Value| {
+            metadata(|document| document["id_token_signing_alg_values_supported"] = listed).allowed_algorithms(configured)
         };
-        let default = [Algorithm::Rs256];
-        assert_eq!(allowed(&default, json!(null)).unwrap(), default, "nothing is said: RS256 alone");
-        assert_eq!(allowed(&default, json!(["none", "HS256", "RS256", "ES256", "X"])).unwrap(), default);
-        let several = [Algorithm::Es256, Algorithm::EdDsa, Algorithm::Ps256];
-        assert_eq!(allowed(&several, json!(["Ed25519", "PS256", "RS256"])).unwrap(), [Algorithm::EdDsa, Algorithm::Ps256]);
-        for advertised in [json!(["ES256"]), json!([]), json!(["none"]), json!(["HS256"])] {
-            let error = allowed(&default, advertised).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::ProviderMisconfigured);
-            assert!(error.to_string().contains("RS256"), "{error}");
+        for nothing in [json!(null), json!([]), json!({}), json!(7)] {
+            assert_eq!(allowed(None, nothing.clone()).unwrap(), [Rs256], "nothing is said: RS256 alone");
+            assert_eq!(allowed(Some(&[Es256]), nothing).unwrap(), [Es256], "then the setting says it");
         }
+        assert_eq!(allowed(None, json!(["none", "HS256", "RS256", "ES256", "X"])).unwrap(), [Rs256, Es256]);
+        assert_eq!(allowed(None, json!(["ES512", "EdDSA", "Ed25519", "RS512"])).unwrap(), [Es512, EdDsa, Rs512]);
+        assert_eq!(allowed(None, json!("ES256")).unwrap(), [Es256], "one text instead of a list");
+        let several = [Es256, EdDsa, Ps256];
+        assert_eq!(allowed(Some(&several), json!(["Ed25519", "PS256", "RS256"])).unwrap(), [EdDsa, Ps256]);
+        for listed in [json!(["ES256"]), json!(["none"]), json!(["HS256"])] {
+            let error = allowed(Some(&[Rs256]), listed.clone()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ProviderMisconfigured);
+            for part in ["RS256", listed[0].as_str().unwrap(), "with_id_token_algorithms", "IDENTITY_ID_TOKEN_ALGORITHMS"] {
+                assert!(error.to_string().contains(part), "{error}");
+            }
+        }
+        for listed in [json!(["none"]), json!(["HS256", "none"]), json!(["ES256K"]), json!(["rs256"])] {
+            let error = allowed(None, listed.clone()).unwrap_err();
+            assert!(error.to_string().contains(listed[0].as_str().unwrap()) && error.to_string().contains("RS256"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_signed_user_info_answer_may_have_the_algorithms_of_id_tokens_where_none_are_listed_for_it() {
+        let allowed = |id_token: Value, user_info: Value| {
+            let metadata = metadata(|document| {
+                document["id_token_signing_alg_values_supported"] = id_token;
+                document["userinfo_signing_alg_values_supported"] = user_info;
+            });
+            metadata.allowed_user_info_algorithms(None).ok()
+        };
+        assert_eq!(allowed(json!(["ES256"]), json!(null)), Some(vec![Algorithm::Es256]));
+        assert_eq!(allowed(json!(["ES256"]), json!(["EdDSA"])), Some(vec![Algorithm::EdDsa]));
+        assert_eq!(allowed(json!(null), json!(null)), Some(vec![Algorithm::Rs256]));
+        assert_eq!(allowed(json!(["ES256"]), json!(["none", "HS256"])), None);
     }
 
     proptest! {

@@ -214,7 +214,9 @@ impl Provider {
         self.authority.is_microsoft()
     }
 
-    /// Verifies an ID token completely; an unknown key makes it look for new keys, once a minute at most.
+    /// Verifies an ID token completely. A key that is unknown, or that has not made the signature,
+    /// makes it look for new keys, and an algorithm that the document does not list for a newer
+    /// document, each once a minute at most.
     ///
     /// # Errors
     ///
@@ -225,11 +227,10 @@ impl Provider {
         expectation: &IdTokenExpectation<'_>,
     ) -> Result<VerifiedIdToken, Error> {
         let verification = async {
-            let metadata = self.metadata().await?;
-            let algorithms = metadata.allowed_algorithms(self.config.id_token_algorithms())?;
             let token = Unverified::parse(raw)?;
+            let (metadata, algorithms) = self.algorithms_for(&token, Metadata::allowed_algorithms).await?;
             let rules = self.rules(Kind::IdToken, &metadata, &algorithms);
-            self.with_keys(&metadata, &token, |keys| id_token::verify(raw, &token, expectation, &rules, keys)).await
+            self.with_keys(&metadata, |keys| id_token::verify(raw, &token, expectation, &rules, keys)).await
         };
         observed(step!("identity.verify_id_token", self), verification).await
     }
@@ -246,10 +247,10 @@ impl Provider {
             let claims = match user_info::read_answer(&answer)? {
                 UserInfoAnswer::Plain(claims) => claims,
                 UserInfoAnswer::Signed(raw) => {
-                    let algorithms = metadata.allowed_user_info_algorithms(self.config.id_token_algorithms())?;
                     let token = Unverified::parse(&raw)?;
+                    let (metadata, algorithms) = self.algorithms_for(&token, Metadata::allowed_user_info_algorithms).await?;
                     let rules = self.rules(Kind::UserInfo, &metadata, &algorithms);
-                    self.with_keys(&metadata, &token, |keys| token.verify(&rules, keys)).await?.claims
+                    self.with_keys(&metadata, |keys| token.verify(&rules, keys)).await?.claims
                 }
             };
             user_info::check_subject(claims, expected_sub)
@@ -269,25 +270,41 @@ impl Provider {
         };
         let mut claims = self.user_info(access_token, token.sub()).await?;
         let signed: Object = serde_json::from_str(token.claims()).map_err(unreadable)?;
-        claims.extend(signed);
+        // `null` is no claim, so it takes the place of none.
+        claims.extend(signed.into_iter().filter(|(_, value)| !value.is_null()));
         serde_json::value::to_raw_value(&claims).map_err(unreadable)
     }
 
-    /// Verifies with the keys we have, and once more with newer ones if the token may be signed with one of those.
-    async fn with_keys<V>(
+    /// The provider's document, and by it and the configuration the algorithms that a token may have. A
+    /// document that leaves the token's out may be older than a change of the provider's.
+    async fn algorithms_for(
         &self,
-        metadata: &Arc<Metadata>,
         token: &Unverified<'_>,
-        verify: impl Fn(&Keys) -> Result<V, Error>,
-    ) -> Result<V, Error> {
+        allowed: impl Fn(&Metadata, Option<&[Algorithm]>) -> Result<Vec<Algorithm>, Error>,
+    ) -> Result<(Arc<Metadata>, Vec<Algorithm>), Error> {
+        let configured = self.config.id_token_algorithms().as_deref();
+        let metadata = self.metadata().await?;
+        let algorithms = allowed(&metadata, configured);
+        let newer_may_help = token.asymmetric_algorithm().is_some_and(|algorithm| {
+            configured.is_none_or(|configured| configured.contains(&algorithm))
+                && algorithms.as_ref().map_or(true, |allowed| !allowed.contains(&algorithm))
+        });
+        if newer_may_help && let Ok(newer) = self.discovery.newer_metadata(&metadata).await {
+            let algorithms = allowed(&newer, configured)?;
+            return Ok((newer, algorithms));
+        }
+        Ok((metadata, algorithms?))
+    }
+
+    /// Verifies with the keys we have, and once more with newer ones if the token may be signed with one of those.
+    async fn with_keys<V>(&self, metadata: &Arc<Metadata>, verify: impl Fn(&Keys) -> Result<V, Error>) -> Result<V, Error> {
         let keys = self.discovery.keys(metadata).await?;
         let outcome = verify(&keys);
-        let newer_may_help = match &outcome {
-            Ok(_) => false,
-            Err(error) if error.kind() == ErrorKind::TokenKeyUnknown => true,
-            Err(error) => error.kind() == ErrorKind::TokenSignature && !token.names_one_of(&keys),
-        };
-        if !newer_may_help {
+        // A provider may give a new key the name of the old one (its `kid` is a constant, say), so a
+        // wrong signature is a reason as good as an unknown name. A flood of wrong tokens is one
+        // request a minute all the same.
+        let may_be_of_newer = |error: &Error| matches!(error.kind(), ErrorKind::TokenKeyUnknown | ErrorKind::TokenSignature);
+        if !outcome.as_ref().is_err_and(may_be_of_newer) {
             return outcome;
         }
         let newer = self.discovery.newer_keys(metadata, &keys).await?;
@@ -397,6 +414,8 @@ mod tests {
             Ok(answer)
         })
     }
+
+    const WELL_KNOWN: &str = "/.well-known/openid-configuration";
 
     async fn verify(provider: &Provider, token: &str) -> Result<VerifiedIdToken, ErrorKind> {
         provider.verify_id_token(token, &SENT).await.map_err(|error| error.kind())
@@ -541,16 +560,90 @@ mod tests {
         let http = FakeHttp::publishing(document(), key_set());
         let (provider, _) = http.provider(config());
         verify(&provider, &id_token(|_| ())).await.ok();
-        let forged = Signer::new(Algorithm::Rs256).sign(&header(), &claims());
         for (token, kind) in [
-            (forged, ErrorKind::TokenSignature),
             ("foo".to_owned(), ErrorKind::TokenMalformed),
             (Signer::shared().sign(&json!({"alg": "none"}), &claims()), ErrorKind::TokenAlgorithm),
             (id_token(|claims| claims["iss"] = json!("https://evil.example")), ErrorKind::TokenIssuer),
         ] {
             assert_eq!(verify(&provider, &token).await.unwrap_err(), kind);
         }
-        assert_eq!(http.count("/keys"), 1);
+        assert_eq!((http.count("/keys"), http.count(WELL_KNOWN)), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn a_new_key_under_the_old_name_is_looked_for() {
+        let http = FakeHttp::publishing(document(), key_set());
+        let (provider, _) = http.provider(config());
+        assert!(verify(&provider, &id_token(|_| ())).await.is_ok());
+        let (key, token) = another_key("k1");
+        http.answer_with(move |request| Ok(published(request, &document(), &json!({"keys": [key]}))));
+        assert!(verify(&provider, &token).await.is_ok());
+        assert_eq!(http.count("/keys"), 2);
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_wrong_signatures_is_one_request_a_minute() {
+        let http = FakeHttp::publishing(document(), key_set());
+        let (provider, clock) = http.provider(config());
+        verify(&provider, &id_token(|_| ())).await.unwrap();
+        let forged = another_key("k1").1;
+        for minute in 1..4 {
+            for _ in 0..50 {
+                assert_eq!(verify(&provider, &forged).await.unwrap_err(), ErrorKind::TokenSignature);
+            }
+            assert_eq!(http.count("/keys"), 1 + minute);
+            clock.advance(Duration::from_secs(60));
+        }
+        assert!(verify(&provider, &id_token(|_| ())).await.is_ok());
+    }
+
+    /// The document is kept for a day; a provider that goes over to other signatures must not lock everybody out for that long.
+    #[tokio::test]
+    async fn an_algorithm_that_came_after_the_document_was_read_is_looked_for() {
+        let listing = |algorithms: Value| {
+            let mut document = document();
+            document["id_token_signing_alg_values_supported"] = algorithms;
+            document
+        };
+        let signer = Signer::new(Algorithm::Es256);
+        let token = signer.sign(&json!({"alg": "ES256", "kid": "e1"}), &claims());
+        for first in [json!(["RS256"]), json!(["HS256"]), json!(null)] {
+            let http = FakeHttp::publishing(listing(first), key_set());
+            let (provider, clock) = http.provider(config());
+            assert!(verify(&provider, &token).await.is_err());
+            let (after, keys) = (listing(json!(["RS256", "ES256"])), json!({"keys": [signer.jwk("e1")]}));
+            http.answer_with(move |request| Ok(published(request, &after, &keys)));
+            for _ in 0..50 {
+                assert!(verify(&provider, &token).await.is_err(), "not twice a minute");
+            }
+            assert_eq!(http.count(WELL_KNOWN), 2);
+            clock.advance(Duration::from_secs(60));
+            assert!(verify(&provider, &token).await.is_ok());
+            assert_eq!(http.count(WELL_KNOWN), 3);
+        }
+    }
+
+    #[tokio::test]
+    async fn every_asymmetric_algorithm_that_the_document_lists_is_verified_by_default() {
+        for algorithm in Algorithm::ALL.iter().copied() {
+            let mut listing = document();
+            listing["id_token_signing_alg_values_supported"] = json!(["HS256", "none", algorithm.as_str()]);
+            let signer = Signer::new(algorithm);
+            let http = FakeHttp::publishing(listing, json!({"keys": [signer.jwk("k")]}));
+            let (provider, _) = http.provider(config());
+            let token = |alg: &str| signer.sign(&json!({"alg": alg, "kid": "k"}), &claims());
+            assert!(verify(&provider, &token(algorithm.as_str())).await.is_ok(), "{algorithm}");
+            for other in Algorithm::ALL.iter().filter(|other| **other != algorithm) {
+                assert_eq!(
+                    verify(&provider, &token(other.as_str())).await.err(),
+                    Some(ErrorKind::TokenAlgorithm),
+                    "{algorithm} as {other}"
+                );
+            }
+            for never in ["none", "HS256"] {
+                assert_eq!(verify(&provider, &token(never)).await.err(), Some(ErrorKind::TokenAlgorithm), "{never}");
+            }
+        }
     }
 
     /// C-203, C-204
@@ -580,7 +673,9 @@ mod tests {
         let http = FakeHttp::publishing(only_es256, key_set());
         let both = config().with_id_token_algorithms([Algorithm::Rs256, Algorithm::Es256]);
         assert_eq!(verify(&http.provider(both).0, &id_token(|_| ())).await.unwrap_err(), ErrorKind::TokenAlgorithm);
-        assert_eq!(verify(&http.provider(config()).0, &id_token(|_| ())).await.unwrap_err(), ErrorKind::ProviderMisconfigured);
+        let only_rs256 = config().with_id_token_algorithms([Algorithm::Rs256]);
+        assert_eq!(verify(&http.provider(only_rs256).0, &id_token(|_| ())).await.unwrap_err(), ErrorKind::ProviderMisconfigured);
+        assert_eq!(verify(&http.provider(config()).0, &id_token(|_| ())).await.unwrap_err(), ErrorKind::TokenAlgorithm);
     }
 
     /// C-214

@@ -55,6 +55,7 @@ impl Signer {
             Algorithm::Ps512 => rsa(&signature::RSA_PSS_SHA512),
             Algorithm::Es256 => Self::Ec(EcdsaKeyPair::generate(&signature::ECDSA_P256_SHA256_FIXED_SIGNING).unwrap(), "P-256"),
             Algorithm::Es384 => Self::Ec(EcdsaKeyPair::generate(&signature::ECDSA_P384_SHA384_FIXED_SIGNING).unwrap(), "P-384"),
+            Algorithm::Es512 => Self::Ec(EcdsaKeyPair::generate(&signature::ECDSA_P521_SHA512_FIXED_SIGNING).unwrap(), "P-521"),
             Algorithm::EdDsa => Self::Ed(Ed25519KeyPair::generate().unwrap()),
         }
     }

@@ -28,7 +28,7 @@ use crate::{
 ///
 /// [`ErrorKind::UserInfoFailed`]: the provider has no UserInfo endpoint, or the access token does not fit into a header.
 pub(crate) fn request(metadata: &Metadata, access_token: &Secret) -> Result<Request<Bytes>, Error> {
-    let endpoint = metadata.userinfo_endpoint.as_ref().ok_or_else(|| failed("the provider has no `userinfo_endpoint`"))?;
+    let endpoint = metadata.userinfo_endpoint.as_ref().ok_or_else(|| failed(metadata.missing("userinfo_endpoint")))?;
     let mut authorization = HeaderValue::from_str(&format!("Bearer {}", access_token.expose()))
         .map_err(|_| failed("the access token has characters that a header cannot hold"))?;
     authorization.set_sensitive(true);
@@ -59,7 +59,9 @@ pub(crate) fn read_answer(answer: &Response<Bytes>) -> Result<UserInfoAnswer, Er
         let token = std::str::from_utf8(answer.body()).map_err(|_| failed("the answer is not a JWT"))?;
         return Ok(UserInfoAnswer::Signed(token.trim().to_owned()));
     }
-    json::object(answer.body()).map(UserInfoAnswer::Plain).map_err(|refused| failed(format!("the answer: {}", refused.as_str())))
+    json::document(answer.body())
+        .map(UserInfoAnswer::Plain)
+        .map_err(|refused| failed(format!("the answer: {}", refused.as_str())))
 }
 
 /// The claims, if they are about the expected person.

@@ -209,6 +209,17 @@ async fn every_wrong_key_set_is_refused() {
     disagreements.none();
 }
 
+/// C-012: whatever the provider lists and can be verified with a public key, without a setting.
+#[tokio::test]
+async fn every_algorithm_that_the_provider_lists_signs_in_by_default() {
+    for algorithm in Algorithm::ALL {
+        let app = App::build(|provider| provider.with_algorithm(*algorithm), |config| config, |layer| layer).await;
+        assert_eq!(outcome(&app, |_| ()).await, Ok(()), "{algorithm}");
+        app.turn(3600 + 300);
+        assert_eq!(outcome(&app, |_| ()).await, Ok(()), "{algorithm}");
+    }
+}
+
 /// C-012, C-082: an algorithm works if it is configured, and only then.
 #[tokio::test]
 async fn only_configured_algorithms_are_accepted() {
