@@ -307,6 +307,7 @@ pub(crate) fn status(kind: ErrorKind) -> StatusCode {
         Kind::ClientRefused
         | Kind::ProviderError
         | Kind::TokenResponseInvalid
+        | Kind::AnswerTooLarge
         | Kind::UserInfoFailed
         | Kind::GroupsUnavailable => StatusCode::BAD_GATEWAY,
         Kind::NotConfigured | Kind::SignInNotOffered | Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,

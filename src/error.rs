@@ -69,6 +69,8 @@ kinds! {
     // The provider as a whole.
     /// The provider could not be reached, did not answer in time, or answered 5xx or 429.
     ProviderUnreachable = "provider_unreachable", "The sign-in service cannot be reached at the moment. Please try again in a little while.";
+    /// An answer of the provider is larger than 1 MiB, and was not read.
+    AnswerTooLarge = "answer_too_large", "The sign-in service gave an answer that is too large to be used. Please tell the people who run this application.";
     /// The discovery document or the key set is not what the specification or the authority asks for.
     ProviderMisconfigured = "provider_misconfigured", "The sign-in service of this application is not set up correctly. Please tell the people who run it.";
     /// The provider answered with an error that has no kind of its own; [`Error::provider`] has it.

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     config::ReturnPath,
     error::{Error, ErrorKind},
-    protocol::Provider,
+    protocol::{Provider, asks_to_begin_again},
     session::{Attempt, AttemptPurpose, Slot},
     tokens::Person,
 };
@@ -173,6 +173,11 @@ impl Flow {
             _ if silent => {
                 let start = Start { step: Step::WithPages, ..Start::following(attempt, slot, return_path) };
                 self.start(asked, start).await
+            }
+            // What the provider asks for, once: the second such answer is told.
+            _ if asks_to_begin_again(&error) && attempt.retry == 0 && Errand::of(&attempt).is_none() => {
+                tracing::info!(reason = error.reason(), "the provider asks for another try");
+                self.start(asked, Start { retry: 1, ..Start::following(attempt, slot, return_path) }).await
             }
             Some(FORGOTTEN) if self.leads_to_reset(&attempt) => {
                 let start = Start { step: Step::Errand(Errand::ResetPassword), ..Start::following(attempt, slot, return_path) };

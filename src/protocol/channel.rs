@@ -1,6 +1,6 @@
 //! The way to the provider: every request goes through a [`Channel`], every step is watched by a span ([`observed`]).
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header::ACCEPT};
@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{
     error_answer,
-    http::{HttpClient, LARGEST_ANSWER},
+    http::{HttpClient, HttpError, LARGEST_ANSWER},
 };
 use crate::error::{Error, ErrorKind};
 
@@ -54,13 +54,16 @@ impl Channel {
     }
 
     pub(super) async fn send(&self, what: &'static str, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
-        let unreachable = |fault: &dyn fmt::Display| Error::new(ErrorKind::ProviderUnreachable, format!("{what}: {fault}"));
         let sending = tokio::time::timeout(self.patience, self.http.send(request));
-        let answer = sending.await.map_err(|_| unreachable(&"too slow"))?.map_err(|error| unreachable(&error))?;
-        if answer.body().len() > LARGEST_ANSWER {
-            return Err(unreachable(&"the answer is larger than 1 MiB"));
-        }
-        Ok(answer)
+        let answer = match sending.await.unwrap_or_else(|_| Err(HttpError::new("too slow"))) {
+            // A client of the user's own may have read more.
+            Ok(answer) if answer.body().len() > LARGEST_ANSWER => Err(HttpError::too_large()),
+            answer => answer,
+        };
+        answer.map_err(|error| {
+            let kind = if error.is_too_large() { ErrorKind::AnswerTooLarge } else { ErrorKind::ProviderUnreachable };
+            Error::new(kind, format!("{what}: {error}"))
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a provider's error means (RFC 6749 sections 4.1.2.1 and 5.2, OpenID Connect Core section 3.1.2.6, RFC 9470, Entra's extensions).
 //!
 //! Its texts were written by somebody else: they are cut, and control characters are taken out, before they are kept. Only the `error` code, the status and
-//! Entra's `suberror` and `claims` decide anything.
+//! Entra's `suberror` and `claims` decide anything, and the one description with which Keycloak asks to be asked again.
 
 use std::time::Duration;
 
@@ -28,17 +28,48 @@ pub(crate) fn authorization_error(error: &str, description: Option<&str>) -> Err
     let mut provider = ProviderError { error: code(error), ..ProviderError::default() };
     describe(&mut provider, description);
     let effect = advise(&mut provider);
-    let kind = match provider.error.as_str() {
-        "server_error" | "temporarily_unavailable" => ErrorKind::ProviderUnreachable,
-        error => kind(error, effect),
-    };
+    // It has answered, so nobody is told that it cannot be reached, whatever the error.
+    let kind = kind(&provider.error, effect);
     Error::from_provider(kind, provider)
+}
+
+/// Whether a provider's documentation says that the application is to begin the sign-in once more.
+///
+/// Keycloak's login page that was left open for too long leads back with `temporarily_unavailable` and
+/// `authentication_expired` where the person is signed in by now ("Authentication session expired" in
+/// its Server Developer Guide and release notes of version 21).
+pub(crate) fn asks_to_begin_again(error: &Error) -> bool {
+    error.provider().is_some_and(|said| {
+        let description = said.description.as_deref().unwrap_or_default();
+        said.error == "temporarily_unavailable" && matches!(description, "authentication_expired" | "already_logged_in")
+    })
+}
+
+/// Whether the person did not want to go on: `access_denied` (RFC 6749 section 4.1.2.1), and what
+/// providers write instead, such as `user_cancelled_login` (LinkedIn), `user_cancelled_authorize`
+/// (LinkedIn, Apple) and `user_denied` (Facebook).
+fn is_declined(error: &str) -> bool {
+    let error = error.to_ascii_lowercase().replace(['-', ' '], "_");
+    let by_the_person =
+        ["user_cancel", "user_denied", "user_declined", "user_refused", "user_abort", "user_reject", "usercancel"];
+    by_the_person.iter().any(|beginning| error.starts_with(beginning))
+        || matches!(
+            error.as_str(),
+            "access_denied"
+                | "authorization_declined"
+                | "authorization_denied"
+                | "consent_declined"
+                | "consent_denied"
+                | "cancel"
+                | "canceled"
+                | "cancelled"
+        )
 }
 
 /// An answer that is no success, of the token endpoint or one like it; its body may be anything.
 pub(crate) fn http_error(answer: &Response<Bytes>) -> Error {
     let status = answer.status();
-    let body = json::object(answer.body()).unwrap_or_default();
+    let body = json::document(answer.body()).unwrap_or_default();
     let mut provider = from_body(&body);
     provider.status = Some(status.as_u16());
     provider.retry_after = retry_after(answer);
@@ -62,7 +93,7 @@ pub(crate) fn http_error(answer: &Response<Bytes>) -> Error {
 fn kind(error: &str, effect: Effect) -> ErrorKind {
     match error {
         _ if effect == Effect::Passing => ErrorKind::ProviderUnreachable,
-        "access_denied" => ErrorKind::AccessDenied,
+        error if is_declined(error) => ErrorKind::AccessDenied,
         "invalid_client" | "unauthorized_client" => ErrorKind::ClientRefused,
         "login_required"
         | "interaction_required"
@@ -211,6 +242,56 @@ mod tests {
                 assert_eq!(kind_of(status, json!({"error": error})), kind, "{error}");
             }
         }
+    }
+
+    /// LinkedIn, Apple, Facebook and others have words of their own for what a person decided.
+    #[test]
+    fn a_persons_own_choice_is_access_denied_however_it_is_written() {
+        for error in [
+            "access_denied",
+            "ACCESS_DENIED",
+            "user_cancelled_login",
+            "user_cancelled_authorize",
+            "user_canceled",
+            "user_denied",
+            "user_aborted",
+            "userCancelled",
+            "consent_declined",
+            "cancelled",
+            "authorization_declined",
+        ] {
+            assert_eq!(authorization_error(error, None).kind(), ErrorKind::AccessDenied, "{error}");
+        }
+        for error in ["user", "users_cancelled", "access_denied_by_proxy", "", "cancellation_failed", "invalid_user"] {
+            assert_ne!(authorization_error(error, None).kind(), ErrorKind::AccessDenied, "{error}");
+        }
+    }
+
+    /// Who gives an answer can be reached.
+    #[test]
+    fn an_error_of_the_authorization_response_is_never_told_as_an_outage() {
+        for (error, description) in [
+            ("server_error", None),
+            ("temporarily_unavailable", None),
+            ("temporarily_unavailable", Some("authentication_expired")),
+            ("server_error", Some("AADSTS90033: x")),
+            ("temporarily_unavailable", Some("AADB2C90048: x")),
+            ("", None),
+            ("whatever", Some("x")),
+        ] {
+            let told = authorization_error(error, description);
+            assert!(!told.user_message().contains("cannot be reached"), "{error}: {}", told.user_message());
+            assert!(told.to_string().contains("the provider answered with an error"), "{told}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_documented_asks_to_begin_again() {
+        let asks = |error, description| asks_to_begin_again(&authorization_error(error, description));
+        assert!(asks("temporarily_unavailable", Some("authentication_expired")));
+        assert!(asks("temporarily_unavailable", Some("already_logged_in")));
+        assert!(!asks("temporarily_unavailable", None) && !asks("temporarily_unavailable", Some("maintenance")));
+        assert!(!asks("server_error", Some("authentication_expired")) && !asks("access_denied", Some("authentication_expired")));
     }
 
     /// MSAL-058, MSAL-059

@@ -63,13 +63,27 @@ impl<C: HttpClient + ?Sized> HttpClient for Arc<C> {
 #[non_exhaustive]
 pub struct HttpError {
     fault: Cow<'static, str>,
+    too_large: bool,
 }
 
 impl HttpError {
     /// An error with what to write to the log. Leave out addresses with a query, headers and bodies: they may hold secrets.
     #[must_use]
     pub fn new(fault: impl Into<Cow<'static, str>>) -> Self {
-        Self { fault: fault.into() }
+        Self { fault: fault.into(), too_large: false }
+    }
+
+    /// The error of an answer that came but is larger than what is read, so that nobody is told that
+    /// the provider cannot be reached.
+    #[must_use]
+    pub fn too_large() -> Self {
+        Self { fault: Cow::Borrowed("the answer is larger than 1 MiB"), too_large: true }
+    }
+
+    /// Whether the fault is an answer that is larger than what is read.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        self.too_large
     }
 }
 
@@ -150,7 +164,7 @@ async fn exchange(client: &reqwest::Client, request: Request<Bytes>) -> Result<R
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(|error| HttpError::new(fault(&error)))? {
         if body.len().saturating_add(chunk.len()) > LARGEST_ANSWER {
-            return Err(HttpError::new("the answer is larger than 1 MiB"));
+            return Err(HttpError::too_large());
         }
         body.extend_from_slice(&chunk);
     }
@@ -229,7 +243,7 @@ mod tests {
         let mut answer = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
         answer.resize(LARGEST_ANSWER + 4096, b' ');
         let (uri, _requests) = server(answer).await;
-        assert_eq!(post(uri).await.unwrap_err(), HttpError::new("the answer is larger than 1 MiB"));
+        assert_eq!(post(uri).await.unwrap_err(), HttpError::too_large());
     }
 
     /// C-230: what is never asked for compressed cannot unfold in memory.

@@ -49,6 +49,7 @@ pub(crate) use self::{
     claims_request::claims_request,
     client_info::ClientInfo,
     device::DeviceAnswer,
+    error_answer::asks_to_begin_again,
     grant::{Asked, Grant, of_first_resource},
     graph::is_overage,
     id_token::{IdTokenExpectation, Nonce, VerifiedIdToken},

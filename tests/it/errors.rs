@@ -91,6 +91,58 @@ async fn an_error_of_the_callback_says_what_to_do() {
     }
 }
 
+/// A person who changed their mind at LinkedIn or Apple is told what one at every other provider is.
+#[tokio::test]
+async fn a_sign_in_that_the_person_cancelled_is_403_whatever_the_provider_calls_it() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    for error in ["access_denied", "user_cancelled_login", "user_cancelled_authorize", "user_denied"] {
+        app.provider.refuse_next_sign_in(error, "");
+        let page = app.browser().tab().open(app.at("/other")).await.clone();
+        assert_eq!(page.status, StatusCode::FORBIDDEN, "{error}: {}", page.body);
+        assert!(page.body.contains("<dd>access_denied</dd>"), "{error}: {}", page.body);
+    }
+}
+
+/// An answer that says that the provider has a problem is an answer.
+#[tokio::test]
+async fn an_error_of_the_callback_is_no_outage() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    for error in ["server_error", "temporarily_unavailable"] {
+        app.provider.refuse_next_sign_in(error, "down for maintenance");
+        let page = app.browser().tab().open(app.at("/other")).await.clone();
+        assert!(!page.body.contains("cannot be reached") && page.body.contains("provider_error"), "{error}: {}", page.body);
+    }
+}
+
+/// Keycloak: the login page was left open for too long, and the person is signed in by now.
+#[tokio::test]
+async fn a_sign_in_that_expired_at_the_provider_is_begun_again_once() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    let expired = || app.provider.refuse_next_sign_in("temporarily_unavailable", "authentication_expired");
+    expired();
+    let mut tab = app.browser().tab();
+    let page = tab.open(app.at("/other")).await;
+    assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/other"), "{}", page.body);
+    assert_eq!(app.provider.requests(Endpoint::Authorization), 2);
+    (0..9).for_each(|_| expired());
+    let page = app.browser().tab().open(app.at("/other")).await.clone();
+    assert_eq!(page.status, StatusCode::BAD_GATEWAY, "{}", page.body);
+    assert_eq!(app.provider.requests(Endpoint::Authorization), 4, "once, and then it is told");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_large_has_words_of_its_own() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    app.provider.fail_next(Endpoint::Token, 1, Failure::Endless(3_000_000));
+    let page = app.browser().tab().open(app.at("/other")).await.clone();
+    assert_eq!(page.status, StatusCode::BAD_GATEWAY, "{}", page.body);
+    assert!(page.body.contains("answer_too_large") && !page.body.contains("cannot be reached"), "{}", page.body);
+}
+
 /// Security rule 19: Microsoft's sentences name accounts, applications and tenants; of them only the codes and the references are logged.
 #[tokio::test]
 async fn log_span_and_page_carry_the_same_reason_and_the_log_nobody() {
