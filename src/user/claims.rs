@@ -47,7 +47,7 @@ pub(super) struct Rights {
 struct RawRights {
     roles: Words,
     role: Words,
-    groups: Words,
+    groups: GroupNames,
     hasgroups: Flag,
     #[serde(rename = "_claim_names")]
     claim_names: Value,
@@ -68,8 +68,8 @@ impl From<RawRights> for Rights {
         }
         Self {
             roles,
-            overage: is_overage(raw.hasgroups.0, Some(&raw.claim_names)),
-            groups: raw.groups.0,
+            overage: is_overage(raw.hasgroups.0, Some(&raw.claim_names)) || raw.groups.some_unreadable,
+            groups: raw.groups.readable,
             acr: raw.acr.0,
             acrs: raw.acrs.0,
             auth_time: raw.auth_time.as_f64().filter(|time| *time >= 0.0).map(|time| UnixTime::from_seconds(time as i64)),
@@ -84,6 +84,12 @@ impl From<RawRights> for Rights {
 }
 
 impl Rights {
+    /// Those of claims that cannot be read. Which groups there are is not known, and an empty list
+    /// would let a rule of the kind "not in group x" pass.
+    pub(super) fn unreadable() -> Self {
+        Self { overage: true, ..Self::default() }
+    }
+
     /// Whether the account is somebody else's, and a guest of the tenant. `home` is the account's own tenant, where it is known: people who are let in by their
     /// e-mail address alone have none, so `idp` counts too.
     pub(super) fn is_guest(&self, tid: &str, home: Option<&str>) -> bool {
@@ -123,7 +129,35 @@ struct Flag(bool);
 
 impl From<Value> for Flag {
     fn from(value: Value) -> Self {
-        Self(value == Value::Bool(true) || value == "true" || value == "1" || value == 1)
+        let says_so = |text: &str| text.eq_ignore_ascii_case("true") || text == "1";
+        Self(value == Value::Bool(true) || value.as_str().is_some_and(says_so) || value == 1)
+    }
+}
+
+/// The groups, as a list or one alone, and whether there is something in the claim that is none.
+#[derive(Default, Deserialize)]
+#[serde(from = "Value")]
+struct GroupNames {
+    readable: Vec<String>,
+    some_unreadable: bool,
+}
+
+impl From<Value> for GroupNames {
+    fn from(value: Value) -> Self {
+        let items = match value {
+            Value::Null => Vec::new(),
+            Value::Array(items) => items,
+            one => vec![one],
+        };
+        let mut groups = Self::default();
+        for item in items {
+            match item {
+                Value::String(name) if name.is_empty() => {}
+                Value::String(name) => groups.readable.push(name),
+                _ => groups.some_unreadable = true,
+            }
+        }
+        groups
     }
 }
 
@@ -176,6 +210,18 @@ mod tests {
         assert!(!rights(json!({"_claim_names": {"address": "src1"}})).overage);
         assert!(!rights(json!({"hasgroups": false})).overage);
         assert!(rights(json!({"groups": ["g"], "_claim_names": {"groups": "src1"}})).overage, "some are not all");
+    }
+
+    #[test]
+    fn groups_that_cannot_be_read_are_not_known_instead_of_none() {
+        for odd in [json!(7), json!({"a": true}), json!(["g", 7]), json!([["g"]]), json!([null]), json!(true)] {
+            assert!(rights(json!({"groups": odd})).overage, "{odd}");
+        }
+        for (readable, groups) in [(json!(null), 0), (json!(""), 0), (json!([]), 0), (json!("g"), 1), (json!(["g", "h"]), 2)] {
+            let rights = rights(json!({"groups": readable}));
+            assert_eq!((rights.groups.len(), rights.overage), (groups, false), "{readable}");
+        }
+        assert!(Rights::unreadable().overage && Rights::unreadable().roles.is_empty());
     }
 
     #[test]

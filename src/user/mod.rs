@@ -334,7 +334,12 @@ impl User {
     }
 
     fn rights(&self) -> &Rights {
-        self.0.rights.get_or_init(|| serde_json::from_str(&self.0.claims).unwrap_or_default())
+        self.0.rights.get_or_init(|| {
+            serde_json::from_str(&self.0.claims).unwrap_or_else(|_| {
+                tracing::warn!("the claims of a session cannot be read: no roles, and the groups are not known");
+                Rights::unreadable()
+            })
+        })
     }
 }
 
