@@ -1,6 +1,6 @@
 //! Replies as responses, each in the shape that its caller understands: one `match` from kind to status, one from caller to shape.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode,
@@ -24,6 +24,9 @@ use crate::{
 
 /// On every answer that sets a cookie or whose user was read (security rule 14).
 pub(crate) const NOT_STORED: HeaderValue = HeaderValue::from_static("private, no-store");
+
+/// A store that was restarted, or a flood of sign-ins, is over by then.
+const SOON: Duration = Duration::from_secs(5);
 
 /// Makes responses of replies.
 #[derive(Debug)]
@@ -140,7 +143,7 @@ impl Answers {
                 self.page(status, &page)
             }
         };
-        if let Some(wait) = error.provider().and_then(|said| said.retry_after) {
+        if let Some(wait) = wait_before_next(&error) {
             response.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
         }
         response.headers_mut().extend(caller_challenge(&error).map(|challenge| (WWW_AUTHENTICATE, challenge)));
@@ -280,6 +283,12 @@ fn grpc<R>(kind: ErrorKind, reason: &'static str) -> Response<IdentityBody<R>> {
     response
 }
 
+/// When to try again: what the provider asks for, or what is soon enough for a fault of ours that passes.
+fn wait_before_next(error: &Error) -> Option<Duration> {
+    let own = matches!(error.kind(), ErrorKind::Busy | ErrorKind::StoreUnavailable | ErrorKind::RenewalFailed);
+    error.provider().and_then(|said| said.retry_after).or(own.then_some(SOON))
+}
+
 /// The status of each kind of failure, for every caller but gRPC.
 pub(crate) fn status(kind: ErrorKind) -> StatusCode {
     use ErrorKind as Kind;
@@ -300,6 +309,7 @@ pub(crate) fn status(kind: ErrorKind) -> StatusCode {
         | Kind::TokenAuthTime
         | Kind::CrossSite => StatusCode::FORBIDDEN,
         Kind::ApiUnreachable
+        | Kind::Busy
         | Kind::ProviderUnreachable
         | Kind::ProviderMisconfigured
         | Kind::StoreUnavailable

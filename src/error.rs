@@ -82,6 +82,9 @@ kinds! {
     /// The person or the provider's policy declined the sign-in.
     AccessDenied = "access_denied", "The sign-in was cancelled or not permitted.";
 
+    /// As many requests to the provider are under way as may be at one time, or too many device codes were asked for: the provider was not asked.
+    Busy = "busy", "Too many people are signing in at the moment. Please try again in a few seconds.";
+
     // The authorization response.
     /// A parameter is missing, repeated, too long, or of an answer that was never asked for.
     CallbackInvalid = "callback_invalid", "The answer of the sign-in service was incomplete. Please sign in again.";

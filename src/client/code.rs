@@ -14,8 +14,7 @@ use crate::{
     config::{ResponseMode, SignInOptions},
     error::{Error, ErrorKind},
     protocol::{
-        AuthorizationRequest, CallbackParameters, Grant, IdTokenExpectation, Nonce, claims_request, code_challenge,
-        merged_claims, of_first_resource,
+        AuthorizationRequest, CallbackParameters, Grant, IdTokenExpectation, Nonce, claims_of, code_challenge, of_first_resource,
     },
     secret::{self, Secret, base64url, random},
     tokens::TokenRequest,
@@ -251,12 +250,7 @@ impl Client {
         if url::Url::parse(redirect_uri).is_err() {
             return Err(refused("the redirect address is not a URL".into()));
         }
-        let in_claims = options.auth_context.as_deref().filter(|_| config.authority().is_microsoft());
-        let claims = claims_request(options.claims.as_deref(), in_claims);
-        if let (None, Some(context)) = (in_claims, &options.auth_context) {
-            options.acr_values = vec![context.clone()];
-        }
-        let claims = merged_claims(config.client_capabilities(), None, claims.as_deref())?;
+        let claims = claims_of(&mut options, config.authority().is_microsoft());
         let request = AuthorizationRequest {
             client_id: config.client_id(),
             redirect_uri,
@@ -267,6 +261,7 @@ impl Client {
             code_challenge: &code_challenge(verifier.expose()),
             options: &options,
             claims: claims.as_deref(),
+            capabilities: config.client_capabilities(),
             id_token_hint: None,
         };
         let request = AuthorizationRequest { response_mode: config.response_mode(), ..request };

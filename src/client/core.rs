@@ -13,7 +13,7 @@ use crate::{
     clock::{Clock, SystemClock, UnixTime},
     config::{IdentityConfig, ValidConfig},
     error::{ConfigError, Error, ErrorKind},
-    protocol::{Asked, HttpClient, Provider, ReqwestClient, merged_claims},
+    protocol::{Asked, HttpClient, Provider, ReqwestClient},
     secret::Secret,
     tokens::{CacheLimits, CacheOwner, Grants, Partitions, Scopes, Tasks, TokenRequest, Tokio},
 };
@@ -34,13 +34,17 @@ pub(super) struct SigningIn {
     pub(super) provider: Provider,
     /// With the scopes of the sign-in itself.
     pub(super) request: TokenRequest,
-    pub(super) claims: Option<String>,
 }
 
 impl SigningIn {
     /// What is asked for, with these scopes.
     pub(super) fn asked<'a>(&'a self, scopes: &'a str) -> Asked<'a> {
-        Asked { scopes, resource: self.request.resource(), claims: self.claims.as_deref() }
+        Asked {
+            scopes,
+            resource: self.request.resource(),
+            client_claims: self.request.client_claims(),
+            challenge: self.request.challenge(),
+        }
     }
 }
 
@@ -226,11 +230,8 @@ impl Client {
 
     /// What a sign-in asks for that was asked to bring this.
     pub(super) fn signing_in(&self, request: &TokenRequest) -> Result<SigningIn, Error> {
-        let shared = self.shared();
-        let capabilities = shared.provider.config().client_capabilities();
-        let claims = merged_claims(capabilities, request.client_claims(), request.challenge())?;
         let scopes = self.with_openid_scopes(&Scopes::asked(request.scopes())?)?;
-        Ok(SigningIn { provider: self.provider_in(request.tenant())?, request: request.signing_in_with(scopes), claims })
+        Ok(SigningIn { provider: self.provider_in(request.tenant())?, request: request.signing_in_with(scopes) })
     }
 
     /// The provider in the tenant that a sign-in is asked for in.

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::acquired::issued;
 use crate::{
     error::Error,
-    protocol::{Asked, Grant, Provider, merged_claims},
+    protocol::{Grant, Provider},
     secret::Secret,
     tokens::{Order, RefreshRequest, Refreshed, Refresher, refresh_with},
 };
@@ -56,8 +56,7 @@ impl Refresher for OnBehalf {
 
 /// The scopes as they were given, and the access token alone: a refresh token would outlive what it was given for.
 async fn exchanged(provider: &Provider, grant: Grant<'_>, request: &RefreshRequest) -> Result<Refreshed, Error> {
-    let claims = merged_claims(provider.config().client_capabilities(), request.client_claims(), request.challenge())?;
-    let asked = Asked { scopes: request.scopes().as_str(), resource: request.resource(), claims: claims.as_deref() };
+    let asked = request.asked(request.scopes().as_str());
     let answer = match request.tenant() {
         Some(tenant) => provider.in_tenant(tenant)?.tokens(grant, &asked).await?,
         None => provider.tokens(grant, &asked).await?,

@@ -132,7 +132,8 @@ impl Flow {
         present: Option<Arc<Opened<User>>>,
     ) -> Result<Done, Error> {
         let (flow, answer) = (Arc::clone(self), state.to_owned());
-        self.exchanges.once(state, async move { flow.complete(&answer, &attempt, &code, present.as_deref()).await }).await
+        let work = async move { flow.complete(&answer, &attempt, &code, present.as_deref()).await };
+        self.exchanges.once(state, self.auth.provider().permit(), work).await
     }
 
     /// `present` is the session of the browser now: another tab may have signed in since the attempt was made.

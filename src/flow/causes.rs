@@ -14,7 +14,8 @@ impl WebAuth {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Forbidden`]: the same was asked for and answered just now, so that it would go round.
+    /// [`ErrorKind::Forbidden`]: the same was asked for and answered just now, so that it would go round; [`ErrorKind::ScopeNotGranted`] if that was
+    /// nothing but scopes.
     pub(super) fn causes(
         &self,
         session: Option<Beginning<'_>>,
@@ -28,13 +29,25 @@ impl WebAuth {
         let Some(session) = session else { return Ok(causes) };
         causes.extend(session.causes_of(return_path.as_str(), now).iter().filter(|other| **other != cause));
         if session.started_for(&cause, asked_again_within(options), now) || causes.len() > MOST_CAUSES {
-            return Err(Error::new(
-                ErrorKind::Forbidden,
-                "the sign-in that this page asks for was done just now, and the page still asks for it",
-            ));
+            return Err(done_just_now(options));
         }
         Ok(causes)
     }
+}
+
+fn done_just_now(options: &SignInOptions) -> Error {
+    let only_scopes = SignInOptions::new().with_scopes(&options.scopes);
+    if options.scopes.is_empty() || *options != only_scopes {
+        return Error::new(
+            ErrorKind::Forbidden,
+            "the sign-in that this page asks for was done just now, and the page still asks for it",
+        );
+    }
+    let scopes = options.scopes.join(" ");
+    Error::new(
+        ErrorKind::ScopeNotGranted,
+        format!("the person was asked for these scopes just now, and a token with all of them could not be had: {scopes}"),
+    )
 }
 
 /// For so many reasons one page may ask for a sign-in within ten minutes: two guards that undo each other's sign-in would never stop.

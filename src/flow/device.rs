@@ -174,7 +174,7 @@ impl Flow {
                 Heard::Over(Err(error)) => Heard::Over(Err(error)),
             }
         };
-        self.waiting.heard(state, code, self.clock.now(), question).await
+        self.waiting.heard(state, code, self.clock.now(), self.auth.provider().permit(), question).await
     }
 
     async fn signed_in_by_code(

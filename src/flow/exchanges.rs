@@ -1,12 +1,9 @@
 //! Answers that are dealt with once, however often a browser delivers them.
 
-use std::sync::Arc;
-
 use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter, sync::Cache};
-use tokio::sync::OnceCell;
-use tracing::Instrument as _;
 
-use crate::error::{Error, ErrorKind};
+use super::once::Once;
+use crate::{error::Error, protocol::Permit};
 
 /// How many answers may be dealt with at one time, and are remembered for a browser that sends one twice.
 const EXCHANGES: usize = 1024;
@@ -14,7 +11,7 @@ const EXCHANGES: usize = 1024;
 /// Answers that were dealt with, or are at this moment, by their `state`.
 pub(super) struct Exchanges<T>(Cache<String, Exchange<T>, UnitWeighter, DefaultHashBuilder, Running>);
 
-type Exchange<T> = Arc<OnceCell<Result<T, Error>>>;
+type Exchange<T> = Once<Result<T, Error>>;
 
 /// Keeps exchanges that run, however many others come meanwhile.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +21,7 @@ impl<T> Lifecycle<String, Exchange<T>> for Running {
     type RequestState = ();
 
     fn is_pinned(&self, _state: &String, exchange: &Exchange<T>) -> bool {
-        !exchange.initialized() && Arc::strong_count(exchange) > 1
+        !exchange.is_unused()
     }
 }
 
@@ -34,20 +31,21 @@ impl<T: Clone + Send + Sync + 'static> Exchanges<T> {
     }
 
     /// Deals with the answer, once, in a task of its own: a browser that goes away leaves no half session, one that asks twice gets the same session.
+    ///
+    /// # Errors
+    ///
+    /// Those of the work; `Busy`: there was no permit for it.
     pub(super) async fn once(
         &self,
         state: &str,
+        permit: impl Future<Output = Result<Permit, Error>>,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
-        let cell = self.of(state);
-        let task = async move { cell.get_or_init(|| work).await.clone() };
-        tokio::spawn(task.instrument(tracing::info_span!("complete_sign_in")))
-            .await
-            .unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "the task of a sign-in was ended from outside")))
+        self.of(state).outcome(permit, work).await?
     }
 
     fn of(&self, state: &str) -> Exchange<T> {
-        let made = self.0.get_or_insert_with(state, || Ok::<_, std::convert::Infallible>(Arc::default()));
+        let made = self.0.get_or_insert_with(state, || Ok::<_, std::convert::Infallible>(Once::default()));
         match made {
             Ok(cell) => cell,
             Err(never) => match never {},
@@ -66,7 +64,7 @@ mod tests {
         for number in 0..4 * EXCHANGES {
             exchanges.of(&number.to_string());
         }
-        assert!(Arc::ptr_eq(&running, &exchanges.of("running")));
+        assert!(running.is(&exchanges.of("running")));
         assert!(exchanges.0.len() <= EXCHANGES + 1);
     }
 }

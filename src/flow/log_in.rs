@@ -29,7 +29,7 @@ impl WebAuth {
     ///
     /// # Errors
     ///
-    /// By [`kind`](Error::kind): `ProviderUnreachable`, `ProviderMisconfigured`; `NotConfigured`: the options contradict each other; `Forbidden`: the person who is signed in was asked for the same more
+    /// By [`kind`](Error::kind): `ProviderUnreachable`, `ProviderMisconfigured`; `Busy`: too many device codes were asked for; `NotConfigured`: the options contradict each other; `Forbidden`: the person who is signed in was asked for the same more
     /// less than ten minutes ago, and asking again would go round. The value is unchanged then.
     pub async fn log_in(&self, session: &mut WebSession, next: &str, options: &SignInOptions) -> Result<LogIn, Error> {
         let contents = self.open(session);
@@ -109,7 +109,7 @@ impl WebAuth {
     ///
     /// # Errors
     ///
-    /// By [`kind`](Error::kind), among others: `AttemptMissing`: this browser did not ask, or its session was lost; `AttemptExpired`; `CallbackInvalid`: it is no answer; `AccessDenied` and what else the
+    /// By [`kind`](Error::kind), among others: `AttemptMissing`: this browser did not ask, or its session was lost; `AttemptExpired`; `Busy`: too many sign-ins are under way, the code was not sent; `CallbackInvalid`: it is no answer; `AccessDenied` and what else the
     /// provider answers; the kinds that begin with `Token`: what it answered does not stand the test (OpenID Connect Core section 3.1.3.7). Who was signed in before still is. Show [`Error::user_message`] with a link
     /// to try again.
     pub async fn complete_log_in(&self, session: &mut WebSession, response: &str) -> Result<LoggedIn, Error> {
@@ -141,7 +141,7 @@ impl WebAuth {
             let verified = auth.redeem(&attempt, &code).await?;
             auth.signed_in(&attempt, verified, &answer).await
         };
-        let signed_in = match self.kept().exchanges.once(&state, work).await {
+        let signed_in = match self.kept().exchanges.once(&state, self.provider().permit(), work).await {
             Ok(signed_in) => signed_in,
             Err(error) => {
                 self.keep(session, &mut contents)?;
@@ -176,7 +176,7 @@ impl WebAuth {
                     Heard::Over(Err(error)) => Heard::Over(Err(error)),
                 }
             };
-            self.kept().waiting.heard(&state, &code, now, question).await
+            self.kept().waiting.heard(&state, &code, now, self.provider().permit(), question).await
         };
         match heard {
             Heard::Over(Ok(signed_in)) => self.finish(session, contents, &signed_in).map(Some),

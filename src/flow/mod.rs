@@ -12,6 +12,7 @@ mod errands;
 mod exchanges;
 mod kept;
 mod log_in;
+mod once;
 mod outcomes;
 mod request;
 mod routes;

@@ -10,10 +10,7 @@ use crate::{
     clock::UnixTime,
     config::{Prompt, SignInMethod, SignInOptions, ValidConfig},
     error::{Error, ErrorKind},
-    protocol::{
-        Asked, AuthorizationRequest, DeviceAnswer, Metadata, Provider, claims_request, code_challenge, merged_claims,
-        of_first_resource,
-    },
+    protocol::{Asked, AuthorizationRequest, DeviceAnswer, Metadata, Provider, claims_of, code_challenge, of_first_resource},
     session::{Attempt, AttemptPurpose},
     user::{PERSONAL_TENANT, User},
 };
@@ -80,11 +77,7 @@ impl WebAuth {
             // There is always a page, where anybody can choose an account.
             options.prompt.clear();
         }
-        let in_claims = options.auth_context.as_deref().filter(|_| config.authority().is_microsoft());
-        let claims = claims_request(options.claims.as_deref(), in_claims);
-        if let (None, Some(context)) = (in_claims, &options.auth_context) {
-            options.acr_values = vec![context.clone()];
-        }
+        let claims = claims_of(&mut options, config.authority().is_microsoft());
         let metadata = provider.metadata().await?;
         Ok(Request { config, provider, metadata, step, own, options, claims })
     }
@@ -127,10 +120,9 @@ impl Request<'_> {
             true => of_first_resource(&self.config.scopes(&self.own)),
             false => self.scopes(),
         };
-        let claims = merged_claims(self.config.client_capabilities(), None, self.claims.as_deref())?;
-        let asked = Asked { scopes: &scopes.join(" "), claims: claims.as_deref(), ..Asked::default() };
+        let asked = Asked { scopes: &scopes.join(" "), challenge: self.claims.as_deref(), ..Asked::default() };
         let codes = self.provider.device_codes(&asked).await?;
-        Ok((codes, claims))
+        Ok((codes, self.claims.clone()))
     }
 
     /// The address at the provider for an attempt that has begun under `state`.
@@ -147,6 +139,7 @@ impl Request<'_> {
             code_challenge: &code_challenge(&verifier),
             options: &self.options,
             claims: self.claims.as_deref(),
+            capabilities: self.config.client_capabilities(),
             id_token_hint: None,
         }
         .url(&self.metadata)?;

@@ -7,15 +7,13 @@ use std::{
 };
 
 use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter, sync::Cache};
-use tokio::sync::OnceCell;
-use tracing::Instrument as _;
 
-use super::{request::Request, web_auth::WebAuth};
+use super::{once::Once, request::Request, web_auth::WebAuth};
 use crate::{
     clock::UnixTime,
     config::SignInMethod,
     error::{Error, ErrorKind},
-    protocol::{Asked, Grant, Pace, TokenAnswer},
+    protocol::{Asked, Grant, Pace, Permit, TokenAnswer},
     session::DeviceCode,
 };
 
@@ -49,7 +47,7 @@ enum Stage<T> {
 }
 
 /// One question, for everybody who asks meanwhile.
-type Question<T> = Arc<OnceCell<Heard<T>>>;
+type Question<T> = Once<Heard<T>>;
 
 /// What is known.
 #[derive(Clone, Debug)]
@@ -71,7 +69,7 @@ impl<T: Clone> Stage<T> {
     fn turn(&mut self, code: &DeviceCode, now: UnixTime) -> Turn<T> {
         match self {
             Self::Over(outcome) => Turn::Known(Heard::Over(outcome.clone())),
-            Self::Asking { question, interval } => Turn::Ask(Arc::clone(question), *interval),
+            Self::Asking { question, interval } => Turn::Ask(question.clone(), *interval),
             Self::Resting { interval, next } => {
                 *interval = code.interval.max(*interval);
                 *next = code.next.max(*next);
@@ -80,7 +78,7 @@ impl<T: Clone> Stage<T> {
                     return Turn::Known(Heard::NotYet { interval, next });
                 }
                 let question = Question::default();
-                *self = Self::Asking { question: Arc::clone(&question), interval };
+                *self = Self::Asking { question: question.clone(), interval };
                 Turn::Ask(question, interval)
             }
         }
@@ -101,12 +99,14 @@ impl<T: Clone + Send + Sync + 'static> Waiting<T> {
         Self(Cache::with(WAITING, WAITING as u64, UnitWeighter, DefaultHashBuilder::default(), InUse))
     }
 
-    /// What is known of a sign-in at `now`, after asking the provider by `question` if it is time. That runs to its end, whatever becomes of the caller.
+    /// What is known of a sign-in at `now`, after asking the provider by `question` if it is time and there is a permit. That runs to its end, whatever
+    /// becomes of the caller.
     pub(super) async fn heard<W>(
         &self,
         state: &str,
         code: &DeviceCode,
         now: UnixTime,
+        permit: impl Future<Output = Result<Permit, Error>>,
         question: impl FnOnce(Duration) -> W,
     ) -> Heard<T>
     where
@@ -114,20 +114,22 @@ impl<T: Clone + Send + Sync + 'static> Waiting<T> {
     {
         let stage = self.of(state, code);
         let turn = lock(&stage).turn(code, now);
-        let (shared, work) = match turn {
+        let (shared, interval) = match turn {
             Turn::Known(heard) => return heard,
-            Turn::Ask(shared, interval) => (shared, question(interval)),
+            Turn::Ask(shared, interval) => (shared, interval),
         };
-        let task = async move {
-            let asking = async {
-                let heard = work.await;
-                *lock(&stage) = Stage::from(&heard);
-                heard
-            };
-            shared.get_or_init(|| asking).await.clone()
+        let work = question(interval);
+        let asking = async move {
+            let heard = work.await;
+            *lock(&stage) = Stage::from(&heard);
+            heard
         };
-        let ended = || Heard::Over(Err(Error::new(ErrorKind::Internal, "the task of a sign-in was ended from outside")));
-        tokio::spawn(task.instrument(tracing::info_span!("complete_sign_in"))).await.unwrap_or_else(|_| ended())
+        match shared.outcome(permit, asking).await {
+            Ok(heard) => heard,
+            // Nobody was asked: whoever comes next tries again.
+            Err(error) if error.kind() == ErrorKind::Busy => Heard::NotYet { interval, next: now + interval },
+            Err(error) => Heard::Over(Err(error)),
+        }
     }
 
     fn of(&self, state: &str, code: &DeviceCode) -> Arc<Mutex<Stage<T>>> {
@@ -151,8 +153,9 @@ impl WebAuth {
 
     /// A code for a sign-in that begins.
     pub(super) async fn new_code(&self, request: &Request<'_>) -> Result<DeviceCode, Error> {
-        let (codes, claims) = request.device_code().await?;
         let now = self.clock().now();
+        let _permit = self.provider().permit_for_device_code().await?;
+        let (codes, claims) = request.device_code().await?;
         Ok(DeviceCode {
             device_code: codes.device_code,
             user_code: codes.user_code,
@@ -167,7 +170,7 @@ impl WebAuth {
 
     /// Asks the provider once whether the person is done.
     pub(super) async fn ask(&self, code: &DeviceCode, interval: Duration) -> Heard<TokenAnswer> {
-        let asked = Asked { claims: code.claims.as_deref(), ..Asked::default() };
+        let asked = Asked { challenge: code.claims.as_deref(), ..Asked::default() };
         let refused = match self.provider().tokens(Grant::DeviceCode(&code.device_code), &asked).await {
             Ok(answer) => return Heard::Over(Ok(answer)),
             Err(refused) => refused,
@@ -223,7 +226,7 @@ mod tests {
         assert!(!is_asked(&stage, &code(5, 5), 0) && !is_asked(&stage, &code(5, 5), 4));
         let Turn::Ask(one, _) = lock(&stage).turn(&code(5, 5), after(5)) else { panic!() };
         let Turn::Ask(other, _) = lock(&waiting.of("state", &code(5, 5))).turn(&code(5, 5), after(6)) else { panic!() };
-        assert!(Arc::ptr_eq(&one, &other));
+        assert!(one.is(&other));
         *lock(&stage) = not_yet(10, 15);
         assert!(!is_asked(&stage, &code(5, 5), 14), "an old cookie makes nobody faster");
         assert!(is_asked(&stage, &code(5, 5), 15));

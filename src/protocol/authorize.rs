@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use aws_lc_rs::digest::{self, SHA256};
 use url::Url;
 
-use super::metadata::Metadata;
+use super::{claims, metadata::Metadata};
 use crate::{
     config::{Prompt, ResponseMode, SignInOptions},
     error::{Error, ErrorKind},
@@ -28,8 +28,10 @@ pub(crate) struct AuthorizationRequest<'a> {
     pub(crate) nonce: &'a str,
     pub(crate) code_challenge: &'a str,
     pub(crate) options: &'a SignInOptions,
-    /// The `claims` parameter: a JSON object (section 5.5).
+    /// The claims (JSON) that the sign-in has to fulfil.
     pub(crate) claims: Option<&'a str>,
+    /// What the client can do, which is said in the `claims` parameter, too (section 5.5).
+    pub(crate) capabilities: &'a [String],
     /// An ID token of the person who is expected.
     pub(crate) id_token_hint: Option<&'a str>,
 }
@@ -39,14 +41,15 @@ impl AuthorizationRequest<'_> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Internal`]: `state`, `nonce` or the challenge have characters or a length that not every provider takes.
+    /// [`ErrorKind::Internal`]: `state`, `nonce` or the challenge have characters or a length that not every provider takes;
+    /// [`ErrorKind::RequestInvalid`]: the claims are not a JSON object.
     pub(crate) fn url(&self, metadata: &Metadata) -> Result<Url, Error> {
         for (value, lengths) in [(self.state, 22..=128), (self.nonce, 22..=128), (self.code_challenge, 43..=43)] {
             if !lengths.contains(&value.len()) || !value.bytes().all(is_unreserved) {
                 return Err(Error::new(ErrorKind::Internal, "`state`, `nonce` or the code challenge is not as it has to be"));
             }
         }
-        let ours = self.parameters();
+        let ours = self.parameters()?;
         let mut names: HashSet<&str> = ours.iter().map(|(name, _)| *name).collect();
         let parameters = &self.options.parameters;
         let extra: Vec<_> = parameters.iter().filter(|(name, _)| name == "resource" || names.insert(name.as_str())).collect();
@@ -58,7 +61,7 @@ impl AuthorizationRequest<'_> {
         Ok(url)
     }
 
-    fn parameters(&self) -> Vec<(&'static str, String)> {
+    fn parameters(&self) -> Result<Vec<(&'static str, String)>, Error> {
         let options = self.options;
         let words = |words: &[String]| (!words.is_empty()).then(|| words.join(" "));
         let prompt: Vec<&str> = options.prompt.iter().copied().map(Prompt::as_str).collect();
@@ -71,7 +74,7 @@ impl AuthorizationRequest<'_> {
             ("max_age", options.max_age.map(|age| age.as_secs().to_string())),
             ("acr_values", words(&options.acr_values)),
             ("ui_locales", words(&options.ui_locales)),
-            ("claims", self.claims.map(str::to_owned)),
+            ("claims", claims::merged(self.capabilities, None, self.claims)?),
             ("id_token_hint", self.id_token_hint.map(str::to_owned)),
         ];
         let mut parameters = vec![
@@ -85,7 +88,7 @@ impl AuthorizationRequest<'_> {
             ("code_challenge_method", "S256".to_owned()),
         ];
         parameters.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
-        parameters
+        Ok(parameters)
     }
 }
 
@@ -122,6 +125,7 @@ mod tests {
             code_challenge: CHALLENGE,
             options,
             claims: None,
+            capabilities: &[],
             id_token_hint: None,
         }
     }

@@ -53,6 +53,7 @@ fn sign_in_address(config: &ValidConfig, metadata: &Metadata) -> Result<Url, Err
         code_challenge: &code_challenge(&random()?),
         options: &options,
         claims: None,
+        capabilities: config.client_capabilities(),
         id_token_hint: None,
     }
     .url(metadata)
@@ -69,7 +70,8 @@ pub(super) async fn device_code(config: &ValidConfig, channel: &Channel, metadat
         };
         let client = Client { id: config.client_id(), proof: &proof };
         let scopes = config.scopes(config.sign_in()).join(" ");
-        let request = device_request(metadata, client, &Asked { scopes: &scopes, ..Asked::default() })?;
+        let request =
+            device_request(metadata, client, &Asked { scopes: &scopes, ..Asked::default() }, config.client_capabilities())?;
         read_answer(&channel.send("the device authorization endpoint", request).await?, metadata)
     };
     match answer.await {

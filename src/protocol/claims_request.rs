@@ -3,11 +3,23 @@
 use serde_json::{Value, json};
 
 use super::json::{self, Object};
+use crate::config::SignInOptions;
+
+/// What the options of a sign-in ask for in claims. An authentication context is one of Microsoft's claims; elsewhere it is a class of the sign-in
+/// (`acr_values`), and put there.
+pub(crate) fn claims_of(options: &mut SignInOptions, is_microsoft: bool) -> Option<String> {
+    let in_claims = options.auth_context.as_deref().filter(|_| is_microsoft);
+    let claims = claims_request(options.claims.as_deref(), in_claims);
+    if let (None, Some(context)) = (in_claims, &options.auth_context) {
+        options.acr_values = vec![context.clone()];
+    }
+    claims
+}
 
 /// What the provider wants to be asked for (its claims challenge, a JSON object), together with an authentication context of Conditional Access.
 ///
 /// A challenge that cannot be read is left out. `None` if there is nothing to ask for.
-pub(crate) fn claims_request(challenge: Option<&str>, auth_context: Option<&str>) -> Option<String> {
+fn claims_request(challenge: Option<&str>, auth_context: Option<&str>) -> Option<String> {
     let mut request = challenge.and_then(|challenge| json::object(challenge.as_bytes()).ok()).unwrap_or_default();
     if let Some(context) = auth_context {
         let id_token = request.entry("id_token").or_insert_with(|| Value::Object(Object::new()));

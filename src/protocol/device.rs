@@ -44,18 +44,24 @@ pub(crate) struct DeviceAnswer {
     pub(crate) interval: Duration,
 }
 
-/// Asks for codes.
+/// Asks for codes, for a client with these capabilities.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::ProviderMisconfigured`]: the provider has no endpoint for that; or the client cannot prove who it is to this provider.
-pub(crate) fn device_request(metadata: &Metadata, client: Client<'_>, asked: &Asked<'_>) -> Result<Request<Bytes>, Error> {
+pub(crate) fn device_request(
+    metadata: &Metadata,
+    client: Client<'_>,
+    asked: &Asked<'_>,
+    capabilities: &[String],
+) -> Result<Request<Bytes>, Error> {
     let endpoint = metadata.device_authorization_endpoint.as_ref().ok_or_else(|| {
         let missing = metadata.missing("device_authorization_endpoint");
         Error::new(ErrorKind::ProviderMisconfigured, format!("{missing}, so there is no device flow"))
     })?;
     let mut form: Form = vec![("scope", asked.scopes.into())];
-    for (name, value) in [("resource", asked.resource), ("claims", asked.claims)] {
+    let claims = asked.claims(capabilities)?;
+    for (name, value) in [("resource", asked.resource), ("claims", claims.as_deref())] {
         form.extend(value.map(|value| (name, value.into())));
     }
     form_request(endpoint, metadata, client, form)
@@ -198,12 +204,12 @@ mod tests {
     #[test]
     fn without_an_endpoint_only_the_device_flow_is_missing() {
         let client = Client { id: "id", proof: &Proof::Nothing };
-        let error = device_request(&metadata(|_| ()), client, &Asked { scopes: "openid", ..Asked::default() }).unwrap_err();
+        let error = device_request(&metadata(|_| ()), client, &Asked { scopes: "openid", ..Asked::default() }, &[]).unwrap_err();
         assert!(error.kind() == ErrorKind::ProviderMisconfigured && error.to_string().contains("device_authorization_endpoint"));
         let metadata =
             metadata(|document| document["device_authorization_endpoint"] = json!("https://id.example/device_authorization"));
-        let request =
-            device_request(&metadata, client, &Asked { scopes: "openid a", claims: Some("{}"), ..Asked::default() }).unwrap();
+        let asked = Asked { scopes: "openid a", challenge: Some("{}"), ..Asked::default() };
+        let request = device_request(&metadata, client, &asked, &[]).unwrap();
         assert_eq!(request.uri().path(), "/device_authorization");
         assert_eq!(request.body().as_ref(), b"scope=openid+a&claims=%7B%7D&client_id=id");
     }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::Request;
 
 use super::{
+    claims,
     client_auth::Client,
     metadata::Metadata,
     token::{Form, request},
@@ -37,20 +38,34 @@ pub(crate) struct Asked<'a> {
     pub(crate) scopes: &'a str,
     /// The resource indicator (RFC 8707).
     pub(crate) resource: Option<&'a str>,
-    /// The `claims` parameter, see [`claims`](super::claims).
-    pub(crate) claims: Option<&'a str>,
+    /// The claims (JSON) that the application itself asks for.
+    pub(crate) client_claims: Option<&'a str>,
+    /// The claims (JSON) of an API's or the provider's challenge.
+    pub(crate) challenge: Option<&'a str>,
 }
 
-/// The request for tokens.
+impl Asked<'_> {
+    /// The `claims` parameter of every request for tokens or codes, with what the client can do.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::RequestInvalid`]: the claims are not a JSON object.
+    pub(super) fn claims(&self, capabilities: &[String]) -> Result<Option<String>, Error> {
+        claims::merged(capabilities, self.client_claims, self.challenge)
+    }
+}
+
+/// The request for tokens, of a client with these capabilities.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::NoRefreshToken`]: the refresh token is empty; or the client cannot prove who it is to this provider.
+/// [`ErrorKind::NoRefreshToken`]: the refresh token is empty; [`ErrorKind::RequestInvalid`]: the claims are not a JSON object; or the client cannot prove who it is to this provider.
 pub(crate) fn grant_request(
     metadata: &Metadata,
     client: Client<'_>,
     grant: Grant<'_>,
     asked: &Asked<'_>,
+    capabilities: &[String],
 ) -> Result<Request<Bytes>, Error> {
     let mut form: Form = Vec::new();
     let mut put = |name, value: &Secret| form.push((name, value.clone()));
@@ -84,10 +99,11 @@ pub(crate) fn grant_request(
             put("requested_token_use", &"on_behalf_of".into());
         }
     }
+    let claims = asked.claims(capabilities)?;
     let optional = [
         ("scope", Some(asked.scopes).filter(|scopes| !scopes.is_empty())),
         ("resource", asked.resource),
-        ("claims", asked.claims),
+        ("claims", claims.as_deref()),
     ];
     for (name, value) in optional {
         value.into_iter().for_each(|value| put(name, &value.into()));
@@ -113,7 +129,7 @@ mod tests {
 
     fn form(grant: Grant<'_>, asked: &Asked<'_>) -> BTreeMap<String, String> {
         let client = Client { id: "id", proof: &Proof::Nothing };
-        let request = grant_request(&metadata(|_| ()), client, grant, asked).unwrap();
+        let request = grant_request(&metadata(|_| ()), client, grant, asked, &[]).unwrap();
         let pairs: Vec<(String, String)> = url::form_urlencoded::parse(request.body()).into_owned().collect();
         let form: BTreeMap<_, _> = pairs.iter().cloned().collect();
         assert_eq!(form.len(), pairs.len(), "nothing is there twice");
@@ -153,7 +169,7 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_said_and_nothing_else() {
-        let asked = Asked { scopes: "b a", resource: Some("https://api"), claims: Some("{}") };
+        let asked = Asked { scopes: "b a", resource: Some("https://api"), challenge: Some("{}"), ..Asked::default() };
         let form = form(Grant::ClientCredentials, &asked);
         assert_eq!((form["scope"].as_str(), form["resource"].as_str(), form["claims"].as_str()), ("b a", "https://api", "{}"));
         assert_eq!(form.len(), 5, "{form:?}");
@@ -165,7 +181,7 @@ mod tests {
         let (code, verifier) = (Secret::from("c+1"), Secret::from("v"));
         let grant = Grant::Code { code: &code, verifier: Some(&verifier), redirect_uri: "https://app/cb" };
         let proof = Proof::Secret("s".into(), None);
-        let request = grant_request(&metadata, Client { id: "id", proof: &proof }, grant, &Asked::default()).unwrap();
+        let request = grant_request(&metadata, Client { id: "id", proof: &proof }, grant, &Asked::default(), &[]).unwrap();
         assert_eq!((request.method().as_str(), request.uri().to_string()), ("POST", "https://id.example/token".to_owned()));
         assert_eq!(request.headers()["content-type"], "application/x-www-form-urlencoded");
         assert!(request.headers()["authorization"].is_sensitive());
@@ -204,7 +220,7 @@ mod tests {
     #[test]
     fn an_empty_refresh_token_is_not_sent() {
         let client = Client { id: "id", proof: &Proof::Nothing };
-        let outcome = grant_request(&metadata(|_| ()), client, Grant::RefreshToken(&Secret::default()), &Asked::default());
+        let outcome = grant_request(&metadata(|_| ()), client, Grant::RefreshToken(&Secret::default()), &Asked::default(), &[]);
         assert_eq!(outcome.unwrap_err().kind(), ErrorKind::NoRefreshToken);
     }
 

@@ -31,6 +31,7 @@ mod logout;
 mod managed_identity;
 mod metadata;
 mod pace;
+mod permits;
 mod provider;
 mod provider_groups;
 #[cfg(test)]
@@ -45,8 +46,7 @@ pub(crate) use self::fuzzing::PARSERS;
 pub(crate) use self::{
     authorize::{AuthorizationRequest, code_challenge},
     callback::{CallbackParameters, Code},
-    claims::merged as merged_claims,
-    claims_request::claims_request,
+    claims_request::claims_of,
     client_info::ClientInfo,
     device::DeviceAnswer,
     error_answer::asks_to_begin_again,
@@ -57,6 +57,7 @@ pub(crate) use self::{
     managed_identity::token as managed_identity_token,
     metadata::Metadata,
     pace::Pace,
+    permits::Permit,
     provider::Provider,
     token::TokenAnswer,
 };

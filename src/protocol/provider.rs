@@ -25,6 +25,7 @@ use super::{
     jwks::Keys,
     jwt::{Kind, Rules, Unverified},
     metadata::Metadata,
+    permits::{Permit, Permits},
     token::{self, AccessTokenRule, TokenAnswer},
     user_info::{self, UserInfoAnswer},
 };
@@ -46,6 +47,7 @@ pub(crate) struct Provider {
     channel: Channel,
     discovery: Discovery,
     credentials: Arc<Credentials>,
+    permits: Arc<Permits>,
     /// The documents of other tenants.
     tenants: Arc<Cache<String, Discovery>>,
 }
@@ -67,7 +69,8 @@ impl Provider {
         let authority = config.authority().clone();
         let discovery = Discovery::new(authority.clone(), channel.clone(), &clock);
         let credentials = Arc::new(Credentials::new(config.credential(), config.client_id(), authority.clone()));
-        Self { config, authority, clock, channel, discovery, credentials, tenants: Arc::new(Cache::new(MAX_TENANTS)) }
+        let (permits, tenants) = (Arc::new(Permits::new(clock.now())), Arc::new(Cache::new(MAX_TENANTS)));
+        Self { config, authority, clock, channel, discovery, credentials, permits, tenants }
     }
 
     /// The same application at another policy of the B2C tenant, which has documents of its own; `None` if the provider is not B2C.
@@ -97,6 +100,25 @@ impl Provider {
 
     pub(super) fn groups_from(&self) -> GroupsFrom {
         self.config.groups()
+    }
+
+    /// A permit for what a sign-in asks of the provider: to be had while the caller is there, and held until the provider has answered.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Busy`]
+    pub(crate) async fn permit(&self) -> Result<Permit, Error> {
+        self.permits.sign_in().await
+    }
+
+    /// The same for a device code of a sign-in that begins. Each is a row at the provider, so they have a budget, too.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Busy`]
+    pub(crate) async fn permit_for_device_code(&self) -> Result<Permit, Error> {
+        self.permits.device_code(self.clock.now())?;
+        self.permit().await
     }
 
     /// The discovery document.
@@ -173,7 +195,7 @@ impl Provider {
                 false => self.credentials.proof(&metadata, self.clock.now()).await?.proof,
             };
             let client = Client { id: self.config.client_id(), proof: &proof };
-            let request = device::device_request(&metadata, client, asked)?;
+            let request = device::device_request(&metadata, client, asked, self.config.client_capabilities())?;
             let answer = self.channel.send("the device authorization endpoint", request).await?;
             device::read_answer(&answer, &metadata)
         };
@@ -327,8 +349,14 @@ impl Provider {
     }
 
     async fn exchange(&self, grant: Grant<'_>, asked: &Asked<'_>) -> Result<TokenAnswer, Error> {
+        let _permit = match grant {
+            // The flow that began the sign-in has one.
+            Grant::Code { .. } | Grant::DeviceCode(_) => None,
+            _ => Some(self.permits.session().await?),
+        };
         let metadata = self.metadata().await?;
-        self.ask_for_tokens(&metadata, |client| grant_request(&metadata, client, grant, asked)).await
+        self.ask_for_tokens(&metadata, |client| grant_request(&metadata, client, grant, asked, self.config.client_capabilities()))
+            .await
     }
 
     /// Sends a request for tokens, and once more if the provider has refused a credential that has been replaced meanwhile: then it has not looked at the rest.

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, ProviderError},
-    protocol::{Asked, IdTokenExpectation, Nonce, Provider, merged_claims},
+    protocol::{IdTokenExpectation, Nonce, Provider},
     secret::Secret,
 };
 
@@ -38,9 +38,7 @@ pub(crate) async fn refresh_with(
     let scopes = Scopes::asked(request.scopes().iter().chain(also.iter().map(String::as_str)))?;
     // Without scopes a refresh is for what was granted. To name one that was not is an error (RFC 6749 section 6).
     let named = !request.is_as_granted() || provider.refresh_needs_scopes();
-    let claims = merged_claims(provider.config().client_capabilities(), request.client_claims(), request.challenge())?;
-    let asked =
-        Asked { scopes: if named { scopes.as_str() } else { "" }, resource: request.resource(), claims: claims.as_deref() };
+    let asked = request.asked(if named { scopes.as_str() } else { "" });
     // At `common` and the like the grant is one of the tenant that the person was verified to sign in to, and is used there.
     let is_in_a_tenant = request.is_elsewhere() || provider.authority().is_multi_tenant();
     let answer = match request.tenant().filter(|_| is_in_a_tenant) {

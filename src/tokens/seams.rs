@@ -14,6 +14,7 @@ use super::{
 use crate::{
     clock::UnixTime,
     error::{Error, ErrorKind},
+    protocol::Asked,
     secret::Secret,
 };
 
@@ -96,6 +97,11 @@ pub(crate) trait GrantStore: fmt::Debug + Send + Sync + 'static {
 
     /// Signs the session out: removes the session's record first, then the grant's.
     async fn end_session(&self, grant: &GrantRef) -> Result<(), Error>;
+
+    /// Whether other processes may work with the same records.
+    fn is_shared(&self) -> bool {
+        false
+    }
 }
 
 /// The provider, as far as refreshing goes (OpenID Connect Core section 12, RFC 6749 section 6).
@@ -143,19 +149,16 @@ impl RefreshRequest {
         self.request.key.tenant().or(self.home.as_deref())
     }
 
-    /// The resource indicator (RFC 8707).
-    pub(crate) fn resource(&self) -> Option<&str> {
-        self.request.key.resource()
-    }
-
-    /// The claims (JSON) that the client itself sends.
-    pub(crate) fn client_claims(&self) -> Option<&str> {
-        self.request.key.claims()
-    }
-
-    /// The claims (JSON) of an API's challenge, to be merged with the client's.
+    /// The claims (JSON) of an API's challenge.
+    #[cfg(test)]
     pub(crate) fn challenge(&self) -> Option<&str> {
         self.request.challenge()
+    }
+
+    /// What to ask the provider for, with these scopes.
+    pub(crate) fn asked<'a>(&'a self, scopes: &'a str) -> Asked<'a> {
+        let TokenRequest { key, .. } = &self.request;
+        Asked { scopes, resource: key.resource(), client_claims: key.claims(), challenge: self.request.challenge() }
     }
 
     /// Whether it asks another tenant than that of the sign-in, where the same person has other identifiers.

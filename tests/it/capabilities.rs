@@ -1,0 +1,60 @@
+//! `with_client_capabilities`: said in every request in which the provider decides about a token.
+
+use serde_json::Value;
+use tower_identity::{
+    IdentityConfig,
+    config::SignInMethod,
+    dev::{DevTenant, Endpoint, RecordedRequest},
+};
+
+use crate::{app::App, entra_app::app_with};
+
+fn capable(config: IdentityConfig) -> IdentityConfig {
+    config.with_client_capabilities(["cp1"])
+}
+
+fn capabilities(request: Option<RecordedRequest>) -> Value {
+    let request = request.expect("a request");
+    let claims: Value = serde_json::from_str(request.parameter("claims").unwrap_or("null")).unwrap();
+    claims["access_token"]["xms_cc"]["values"].clone()
+}
+
+#[tokio::test]
+async fn what_the_client_can_do_is_said_at_the_sign_in_the_redemption_and_the_refresh() {
+    for entra in [false, true] {
+        let app = match entra {
+            true => app_with(DevTenant::CONTOSO.id(), |provider| provider, capable).await,
+            false => App::with(capable).await,
+        };
+        let mut tab = app.signed_in().await;
+        assert_eq!(capabilities(app.provider.last_request(Endpoint::Authorization)), serde_json::json!(["cp1"]), "{entra}");
+        let redeemed = app.provider.last_request(Endpoint::Token);
+        assert_eq!(redeemed.as_ref().unwrap().parameter("grant_type"), Some("authorization_code"));
+        assert_eq!(capabilities(redeemed), serde_json::json!(["cp1"]), "{entra}");
+        app.turn(3600 + 300);
+        tab.open(app.at("/me")).await;
+        let refreshed = app.provider.last_request(Endpoint::Token);
+        assert_eq!(refreshed.as_ref().unwrap().parameter("grant_type"), Some("refresh_token"));
+        assert_eq!(capabilities(refreshed), serde_json::json!(["cp1"]), "{entra}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_client_can_do_is_said_when_a_device_code_is_asked_for_and_asked_about() {
+    let app = App::with(|config| capable(config).with_sign_in_method(SignInMethod::DeviceCode)).await;
+    let mut tab = app.browser().tab();
+    tab.open(app.at("/me")).await;
+    assert_eq!(capabilities(app.provider.last_request(Endpoint::DeviceAuthorization)), serde_json::json!(["cp1"]));
+    app.turn(5);
+    tab.click("Continue").await;
+    assert_eq!(capabilities(app.provider.last_request(Endpoint::Token)), serde_json::json!(["cp1"]));
+}
+
+#[tokio::test]
+async fn without_capabilities_there_are_no_claims() {
+    let app = App::start().await;
+    app.signed_in().await;
+    for endpoint in [Endpoint::Authorization, Endpoint::Token] {
+        assert_eq!(app.provider.last_request(endpoint).unwrap().parameter("claims"), None);
+    }
+}
