@@ -1,5 +1,7 @@
 //! Tokens of the application itself, and of somebody who called it.
 
+use std::time::Duration;
+
 use aws_lc_rs::digest::{self, SHA256};
 use serde_json::{Map, Value};
 
@@ -12,7 +14,11 @@ use crate::{
 };
 
 /// How long an assertion that does not say when it ends is remembered.
-const UNSTATED_LIFE: std::time::Duration = std::time::Duration::from_secs(3600);
+const UNSTATED_LIFE: Duration = Duration::from_secs(3600);
+/// No assertion is remembered for longer, whatever it says of its end.
+const LONGEST_LIFE: Duration = Duration::from_secs(24 * 3600);
+/// No provider's token is longer; what is longer is somebody's attempt to fill memory.
+const LONGEST_ASSERTION: usize = 64 * 1024;
 
 /// The tokens of the application itself, for [`ApiClient`](crate::outgoing::ApiClient) and [`AuthorizeLayer`](crate::outgoing::AuthorizeLayer).
 #[derive(Clone, Debug)]
@@ -72,11 +78,12 @@ impl Client {
 
     /// A token for another API, on behalf of whoever called this one with `assertion`: a bearer token that was verified and is for this application.
     ///
-    /// What is obtained is kept for that assertion alone, and no longer than it lives.
+    /// What is obtained is kept for that assertion alone, and no longer than it lives, a day at most. Of an assertion that nothing is obtained for nothing is
+    /// kept but that it was refused, for a minute.
     ///
     /// # Errors
     ///
-    /// - `RequestInvalid`: no scope and no resource is asked for, or the assertion is empty;
+    /// - `RequestInvalid`: no scope and no resource is asked for, or the assertion is empty or longer than 64 KiB;
     /// - `NotConfigured`: the application has no credential; or the authority stands for several tenants (`common`, `organizations`) and the request does not name the caller's;
     /// - `InteractionRequired`: the caller has to sign in with the claims in [`Error::provider`]; hand them on as a challenge;
     /// - `InvalidGrant` if the assertion is over, or at Entra ID plainly one of version 1.0 or for another application, which is not sent; and what else the provider answers; `CredentialUnavailable`, `ProviderUnreachable`.
@@ -86,13 +93,21 @@ impl Client {
         if assertion.is_empty() {
             return Err(Error::new(ErrorKind::RequestInvalid, "there is no assertion to act on"));
         }
+        if assertion.expose().len() > LONGEST_ASSERTION {
+            return Err(Error::new(
+                ErrorKind::RequestInvalid,
+                format!("the assertion has {} bytes, and no access token has more than 65,536", assertion.expose().len()),
+            ));
+        }
         self.check_assertion(assertion).map_err(|error| error.for_token(Whose::Caller, request.scopes()))?;
-        let digest = fingerprint(assertion);
-        let ends = end_of(assertion).unwrap_or_else(|| shared.clock.now() + UNSTATED_LIFE);
-        let grant = shared.partitions.find_or_insert(&format!("{ASSERTIONS}{digest}"), Some(ends), || {
-            GrantRecord::without_sign_in(self.person(&digest, None), assertion.clone())
-        })?;
-        let asked = shared.assertions.access_token(&grant, request).await;
+        let hash = digest::digest(&SHA256, assertion.expose().as_bytes());
+        let (name, now) = (base64url(hash.as_ref()), shared.clock.now());
+        let id = hash.as_ref().first_chunk().copied().unwrap_or_default();
+        let ends = end_of(assertion).unwrap_or_else(|| now + UNSTATED_LIFE).min(now + LONGEST_LIFE);
+        let partition = shared.partitions.enter(&format!("{ASSERTIONS}{name}"), id, ends, || {
+            GrantRecord::without_sign_in(self.person(&name, None), assertion.clone())
+        });
+        let asked = shared.assertions.access_token(partition.grant(), request).await;
         asked.map_err(|error| error.for_token(Whose::Caller, request.scopes()))
     }
 

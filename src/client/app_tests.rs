@@ -16,6 +16,42 @@ async fn an_applications_token_is_asked_for_once_with_the_scope_as_it_is() {
     assert_eq!((form["grant_type"].as_str(), form["scope"].as_str()), ("client_credentials", GRAPH));
 }
 
+/// Whoever has an address of an API can send it tokens that are none. What is refused is not kept, and not asked about again at once.
+#[tokio::test]
+async fn refused_assertions_leave_nothing_behind() {
+    let world = World::new();
+    let assertion = |number: usize| Secret::from(format!("{number}{}", "x".repeat(60_000)));
+    for number in 0..200 {
+        world.next_is(400, json!({"error": "invalid_grant"}));
+        let error = world.client.on_behalf_of(&assertion(number), &asks("x")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidGrant);
+        assert!(world.client.export_cache().unwrap().expose().len() < 1000, "{number}");
+    }
+    assert_eq!(world.calls(), 200);
+    assert_eq!(world.client.on_behalf_of(&assertion(7), &asks("x")).await.unwrap_err().kind(), ErrorKind::InvalidGrant);
+    assert_eq!(world.calls(), 200, "for a minute the refusal is remembered");
+    world.clock.advance(seconds(61));
+    assert!(world.client.on_behalf_of(&assertion(7), &asks("x")).await.is_ok());
+    assert!(world.client.on_behalf_of(&assertion(7), &asks("x")).await.unwrap().source() == TokenSource::Cache);
+    let exported = world.client.export_cache().unwrap();
+    assert!((60_000..70_000).contains(&exported.expose().len()), "what something was obtained for is kept");
+    // No longer than a day, whatever it says.
+    world.clock.advance(seconds(24 * 3600));
+    assert!(world.client.import_cache(&exported));
+    assert!(!world.client.export_cache().unwrap().expose().contains("xxxx"));
+}
+
+#[tokio::test]
+async fn an_assertion_over_64_kib_is_refused_before_anything_is_kept_or_sent() {
+    let world = World::new();
+    for (length, is_sent) in [(64 * 1024, true), (64 * 1024 + 1, false)] {
+        let before = world.calls();
+        let outcome = world.client.on_behalf_of(&Secret::from("a".repeat(length)), &asks("x")).await;
+        assert_eq!(outcome.as_ref().err().map(Error::kind), (!is_sent).then_some(ErrorKind::RequestInvalid), "{length}");
+        assert_eq!(world.calls() - before, usize::from(is_sent));
+    }
+}
+
 /// MSAL-131
 #[tokio::test]
 async fn the_providers_document_is_kept_for_a_day() {

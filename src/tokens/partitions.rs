@@ -55,6 +55,38 @@ struct Entry {
     record: Arc<GrantRecord>,
     ends: UnixTime,
     used: u64,
+    /// How many are working with it, where that is counted.
+    users: usize,
+}
+
+/// A partition that somebody works with. When the last of them leaves and there is no token in it, it goes: a refused assertion is not kept.
+pub(crate) struct InUse {
+    partitions: Arc<Partitions>,
+    grant: GrantRef,
+}
+
+impl InUse {
+    pub(crate) fn grant(&self) -> &GrantRef {
+        &self.grant
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        let mut state = self.partitions.state();
+        let Some(entry) = state.entries.get_mut(&self.grant.id()) else { return };
+        entry.users = entry.users.saturating_sub(1);
+        if entry.users == 0 && entry.record.tokens().len() == 0 {
+            let name = entry.name.clone();
+            state.remove(&name);
+        }
+    }
+}
+
+impl fmt::Debug for InUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InUse").finish_non_exhaustive()
+    }
 }
 
 /// Whose tokens they are: those of one application at one provider are no use to another, and would be sent where they do not belong.
@@ -124,6 +156,31 @@ impl Partitions {
             return Ok(found);
         }
         Ok(state.insert(id, Entry::new(name, None, ends, record), self.most, now))
+    }
+
+    /// The partition of that name until `ends`, which stays only if a token comes into it. It has the same id each time, so that a refusal is remembered
+    /// without it.
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        name: &str,
+        id: [u8; 16],
+        ends: UnixTime,
+        record: impl FnOnce() -> GrantRecord,
+    ) -> InUse {
+        let now = self.clock.now();
+        let mut state = self.state();
+        let grant = match state.find(name, now) {
+            Some(found) => found,
+            None => {
+                let entry = Entry::new(name, None, Some(ends), Arc::new(record()));
+                state.insert(GrantId(i128::from_le_bytes(id)), entry, self.most, now)
+            }
+        };
+        if let Some(entry) = state.entries.get_mut(&grant.id()) {
+            entry.users += 1;
+        }
+        drop(state);
+        InUse { partitions: Arc::clone(self), grant }
     }
 
     /// Puts a partition in, in place of the one of the same name, of which nothing that goes on changes it.
@@ -212,7 +269,8 @@ impl Partitions {
                 continue;
             };
             next.remove(&partition.n);
-            let entry = Entry { name: partition.n, about: partition.a, record: Arc::new(record), ends: partition.e, used: 0 };
+            let entry =
+                Entry { name: partition.n, about: partition.a, record: Arc::new(record), ends: partition.e, used: 0, users: 0 };
             next.add(GrantId(i128::from_le_bytes(id)), entry);
         }
         *self.state() = next;
@@ -243,7 +301,7 @@ impl Partitions {
 
 impl Entry {
     fn new(name: &str, about: Option<Box<RawValue>>, ends: Option<UnixTime>, record: Arc<GrantRecord>) -> Self {
-        Self { name: name.into(), about, record, ends: ends.unwrap_or(FOR_EVER), used: 0 }
+        Self { name: name.into(), about, record, ends: ends.unwrap_or(FOR_EVER), used: 0, users: 0 }
     }
 }
 
