@@ -48,6 +48,9 @@ impl Tokens {
 
     /// An access token for these scopes: from the session, or by refresh.
     ///
+    /// What the provider gave for these scopes answers the same request until it is due, also if it granted less: [`AccessToken::missing_scopes`] tells. A
+    /// guard with [`with_scopes`](crate::RequireLogin::with_scopes) lets nobody through without them.
+    ///
     /// # Errors
     ///
     /// By [`kind`](Error::kind): `InteractionRequired` if the provider wants to ask the person; `NoRefreshToken` if there is nothing to refresh with;

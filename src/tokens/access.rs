@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use super::{
     cache::CachedToken,
-    key::{Scopes, TokenRequest},
+    key::{Scopes, TokenKey, TokenRequest},
     record,
     seams::Issued,
 };
@@ -56,16 +56,17 @@ impl TokenSource {
 }
 
 impl AccessToken {
-    /// What the cache holds; complete, or the cache would not have answered.
-    pub(super) fn kept(token: Arc<CachedToken>) -> Self {
+    /// What the cache holds for a request.
+    pub(super) fn kept(token: Arc<CachedToken>, key: &TokenKey) -> Self {
         let source = if token.from_sign_in { TokenSource::SignIn } else { TokenSource::Cache };
-        Self { token, source, missing: None }
+        // Of a token that lacks nothing a request that it answers misses nothing.
+        let missing = if token.is_complete() { None } else { token.missing(key) };
+        Self { missing, token, source }
     }
 
     /// What the provider has just issued.
     pub(super) fn issued(token: Arc<CachedToken>) -> Self {
-        let missing = Some(token.key.scopes().missing_from(&token.granted)).filter(|missing| !missing.is_empty());
-        Self { token, source: TokenSource::Provider, missing }
+        Self { missing: token.missing(&token.key), token, source: TokenSource::Provider }
     }
 
     /// What a sign-in has just brought.
@@ -96,13 +97,18 @@ impl AccessToken {
         self.token.key.scheme().as_str()
     }
 
-    /// The scopes that the provider granted, in alphabetical order. They may be more than were asked for.
+    /// The scopes that the provider granted, by its own names, in alphabetical order. They may be more than were asked for.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
         self.token.granted.iter()
     }
 
-    /// The scopes that were asked for and not granted, in alphabetical order; `openid`, `profile` and `offline_access` are not counted,
-    /// because they are no rights at an API.
+    /// The scopes that were asked for and, by their names, not granted, in alphabetical order. Those about the person (`openid`, `profile`, `email`, …) and
+    /// `offline_access` are not counted, because they are no rights at an API.
+    ///
+    /// A provider may grant less than it was asked for (RFC 6749 section 3.3). Then the token is what there is for that request, until it is due: the provider
+    /// is not asked again each time. A name in another letter case, or with and without its resource in front, is the same scope; a provider that renames
+    /// scopes altogether lets them look as if they were missing, so that the API's answer counts. A guard with
+    /// [`with_scopes`](crate::RequireLogin::with_scopes) asks the person once, and then refuses.
     pub fn missing_scopes(&self) -> impl Iterator<Item = &str> {
         self.missing.iter().flat_map(Scopes::iter)
     }

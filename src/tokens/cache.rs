@@ -6,13 +6,16 @@ use std::{
     collections::{HashMap, HashSet},
     fmt,
     hash::{Hash, Hasher},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use quick_cache::DefaultHashBuilder as Seeded;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::key::{Scopes, TokenKey};
+use super::{
+    granted,
+    key::{Scopes, TokenKey},
+};
 use crate::{
     clock::UnixTime,
     secret::{self, Secret},
@@ -36,12 +39,32 @@ pub(crate) struct CachedToken {
     pub(super) refresh_at: Option<UnixTime>,
     #[serde(rename = "s", default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) from_sign_in: bool,
+    /// Whether everything that was asked for was granted, worked out once.
+    #[serde(skip)]
+    pub(super) complete: OnceLock<bool>,
 }
 
 impl CachedToken {
     /// Whether it has everything that was asked for when it was issued.
-    fn is_complete(&self) -> bool {
-        self.key.scopes().rights().all(|right| self.granted.contains(right))
+    pub(super) fn is_complete(&self) -> bool {
+        *self.complete.get_or_init(|| self.missing(&self.key).is_none())
+    }
+
+    /// What a request asks for that was not granted, as far as the names of scopes tell. `None` if that is nothing.
+    pub(super) fn missing(&self, key: &TokenKey) -> Option<Scopes> {
+        let known: Vec<&str> = self.rights().collect();
+        Some(key.scopes().rights_without(&known)).filter(|missing| !missing.is_empty())
+    }
+
+    /// The rights that it carries: by the provider's names, and by those of the request if it had others.
+    fn rights(&self) -> impl Iterator<Item = &str> {
+        let renamed = granted::rights(self.key.scopes(), &self.granted).filter(|right| !self.granted.contains(right));
+        self.granted.rights().chain(renamed)
+    }
+
+    /// Whether the provider has names of its own, so that what it granted of the one resource cannot be told.
+    fn is_named_otherwise(&self) -> bool {
+        granted::is_of_one_resource(self.key.scopes()) && self.granted.rights().any(|right| !self.key.scopes().contains(right))
     }
 
     /// Bytes it takes in the record, apart from the names and times around it (about 60).
@@ -85,8 +108,9 @@ impl TokenCache {
     /// The token that answers a request and `lasts`: that of the same request, or else one that is otherwise the same and carries more rights, of these the
     /// one with the fewest scopes.
     ///
-    /// A token that lacks a right which was asked for answers only requests without that right. A request without any right is answered by its like only:
-    /// otherwise every token would do.
+    /// A token that lacks a right which was asked for answers the very request that it was obtained for, if no other one has the right: asking the provider
+    /// again would only bring another one like it. Other requests for that right it does not answer. A request without any right is answered by its like
+    /// only: otherwise every token would do.
     pub(super) fn find(&self, key: &TokenKey, lasts: impl Fn(&CachedToken) -> bool) -> Option<&Arc<CachedToken>> {
         if let Some(exact) = self.tokens.get(key)
             && exact.is_complete
@@ -94,12 +118,27 @@ impl TokenCache {
         {
             return Some(&exact.token);
         }
+        self.with_all_rights(key, &lasts).or_else(|| self.exact(key).filter(|token| lasts(token)))
+    }
+
+    fn with_all_rights(&self, key: &TokenKey, lasts: impl Fn(&CachedToken) -> bool) -> Option<&Arc<CachedToken>> {
         let carriers = |right| (right, self.by_right.get(right).map_or(&[][..], Vec::as_slice));
         let (rarest, carriers) = key.scopes().rights().map(carriers).min_by_key(|(_, tokens)| tokens.len())?;
         let mut tokens = carriers.iter().map(|entry| &entry.token);
         tokens.find(|token| {
             let others = || key.scopes().rights().filter(|right| *right != rarest);
-            lasts(token) && token.key.differs_only_in_scopes(key) && others().all(|right| token.granted.contains(right))
+            let has = |right: &str| token.rights().any(|own| own == right);
+            lasts(token) && token.key.differs_only_in_scopes(key) && others().all(has)
+        })
+    }
+
+    /// A token that was obtained for these rights among others, from a provider whose names for them are its own: the best there is, where no other one can
+    /// be had.
+    pub(super) fn obtained_for(&self, key: &TokenKey, lasts: impl Fn(&CachedToken) -> bool) -> Option<&Arc<CachedToken>> {
+        key.scopes().rights().next()?;
+        self.iter().find(|token| {
+            let was_asked_for = || key.scopes().rights().all(|right| token.key.scopes().contains(right));
+            lasts(token) && token.key.differs_only_in_scopes(key) && token.is_named_otherwise() && was_asked_for()
         })
     }
 
@@ -142,7 +181,7 @@ impl FromIterator<Arc<CachedToken>> for TokenCache {
         let mut cache = Self::default();
         for token in tokens {
             let entry = Entry { is_complete: token.is_complete(), token };
-            for right in entry.token.granted.rights() {
+            for right in entry.token.rights() {
                 cache.by_right.entry(right.into()).or_default().push(entry.clone());
             }
             cache.tokens.insert(entry);

@@ -197,22 +197,24 @@ impl Grants {
         let request = request.of(record.scopes(), record.person().tid.as_deref());
         let now = shared.clock.now();
         match policy::token_step(&record, &request, now) {
-            TokenStep::Serve(token) => Ok(AccessToken::kept(token)),
+            TokenStep::Serve(token) => Ok(AccessToken::kept(token, &request.key)),
             TokenStep::ServeAndRefresh(token) => {
+                let kept = AccessToken::kept(token, &request.key);
                 let errand = Errand::Token(request.into_owned());
                 if shared.throttle.check(grant.id(), &errand, now).is_none() {
                     // The token in hand does; the next caller gets the newer one.
                     let _ = shared.fly(grant, &errand);
                 }
-                Ok(AccessToken::kept(token))
+                Ok(kept)
             }
             TokenStep::Refresh { fallback } => {
+                let fallback = fallback.map(|token| AccessToken::kept(token, &request.key));
                 let error = match shared.token_from_provider(grant, request.into_owned()).await {
                     Ok(token) => return Ok(token),
                     Err(error) => error,
                 };
-                let still_valid = fallback.filter(|token| shared.clock.now() < token.expires_at && policy::is_passing(&error));
-                still_valid.map(AccessToken::kept).ok_or(error)
+                let still_valid = fallback.filter(|token| shared.clock.now() < token.expires_at() && policy::is_passing(&error));
+                still_valid.ok_or(error)
             }
         }
     }
@@ -265,7 +267,7 @@ impl Grants {
 fn served(record: &GrantRecord, request: &TokenRequest, now: UnixTime) -> Option<AccessToken> {
     let request = request.of(record.scopes(), record.person().tid.as_deref());
     match policy::token_step(record, &request, now) {
-        TokenStep::Serve(token) => Some(AccessToken::kept(token)),
+        TokenStep::Serve(token) => Some(AccessToken::kept(token, &request.key)),
         TokenStep::ServeAndRefresh(_) | TokenStep::Refresh { .. } => None,
     }
 }

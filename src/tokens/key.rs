@@ -10,8 +10,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind};
 
-/// Scopes that ask for claims or a refresh token rather than for a right at an API, so a token answer need not name them.
-const WITHOUT_RIGHTS: [&str; 3] = ["offline_access", "openid", "profile"];
+/// Scopes that ask for claims (OpenID Connect Core section 5.4) or a refresh token rather than for a right at an API, so a token answer need not name them,
+/// or not by these names: the last two are what Google calls `email` and `profile`.
+const WITHOUT_RIGHTS: [&str; 8] = [
+    "address",
+    "email",
+    "offline_access",
+    "openid",
+    "phone",
+    "profile",
+    "https://www.googleapis.com/auth/userinfo.email",
+    "https://www.googleapis.com/auth/userinfo.profile",
+];
 
 /// More than any provider takes in an address, and few enough to compare.
 const MAX_SCOPE_BYTES: usize = 4096;
@@ -89,9 +99,9 @@ impl Scopes {
         self.iter().any(|own| own == scope)
     }
 
-    /// The rights that `self` asks for and `granted` lacks.
-    pub(crate) fn missing_from(&self, granted: &Self) -> Self {
-        Self::sorted(self.rights().filter(|right| !granted.contains(right)).collect())
+    /// The rights in it that are none of these.
+    pub(super) fn rights_without(&self, known: &[&str]) -> Self {
+        Self::sorted(self.rights().filter(|right| !known.contains(right)).collect())
     }
 }
 

@@ -49,7 +49,10 @@ pub(super) fn token_step(record: &GrantRecord, request: &TokenRequest, now: Unix
             TokenStep::ServeAndRefresh(token.clone())
         }
         Some(token) => TokenStep::Serve(token.clone()),
-        None => TokenStep::Refresh { fallback: record.tokens().find(&request.key, |token| now < token.expires_at).cloned() },
+        None => match record.tokens().obtained_for(&request.key, |token| now < token.expires_at) {
+            Some(token) if record.refresh_token().is_none() => TokenStep::Serve(token.clone()),
+            _ => TokenStep::Refresh { fallback: record.tokens().find(&request.key, |token| now < token.expires_at).cloned() },
+        },
     }
 }
 

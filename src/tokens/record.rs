@@ -1,6 +1,10 @@
 //! [`GrantRecord`]: what is kept about one grant, and how an answer of the provider changes it.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -9,6 +13,7 @@ use zeroize::Zeroizing;
 use super::{
     access::AccessToken,
     cache::{CacheLimits, CachedToken, TokenCache},
+    granted,
     key::{Scopes, TokenKey},
     seams::{Identity, Issued},
 };
@@ -133,13 +138,14 @@ impl GrantRecord {
         }
     }
 
-    /// This sign-in after an earlier one of the same person: what that brought is kept, as far as this one has brought nothing in its place.
+    /// This sign-in after an earlier one of the same person: what that brought is kept, as far as this one has brought nothing in its place. A token that
+    /// lacks something is not: the person may have agreed to it now.
     pub(crate) fn after(mut self, earlier: &Self, limits: CacheLimits, now: UnixTime) -> Self {
         if !self.person.is_same(&earlier.person) {
             return self;
         }
         for token in earlier.tokens.iter() {
-            if token.expires_at > now && self.tokens.exact(&token.key).is_none() {
+            if token.expires_at > now && token.is_complete() && self.tokens.exact(&token.key).is_none() {
                 let token = Arc::new(CachedToken { from_sign_in: false, ..CachedToken::clone(token) });
                 self.tokens.insert(&token, limits, now);
             }
@@ -215,13 +221,14 @@ impl GrantRecord {
 /// The access token of an answer, if it has one.
 pub(super) fn token_of(key: TokenKey, issued: Issued, from_sign_in: bool, now: UnixTime) -> Option<CachedToken> {
     Some(CachedToken {
-        granted: issued.scope.as_deref().map_or_else(|| key.scopes().clone(), Scopes::granted),
+        granted: issued.scope.as_deref().map_or_else(|| key.scopes().clone(), |scope| granted::of_answer(scope, key.scopes())),
         key,
         secret: issued.access_token?,
         issued_at: now,
         expires_at: now + issued.expires_in.unwrap_or(UNSTATED_LIFE),
         refresh_at: issued.refresh_in.map(|after| now + if from_sign_in { after } else { after.max(MIN_REFRESH_STEP) }),
         from_sign_in,
+        complete: OnceLock::new(),
     })
 }
 

@@ -70,18 +70,81 @@ async fn another_tenant_has_tokens_of_its_own_and_the_same_refresh_token() {
 
 /// MSAL-050
 #[tokio::test]
-async fn a_token_is_kept_for_what_was_granted_not_for_what_was_asked() {
+async fn a_token_with_less_than_was_asked_for_answers_the_same_request_and_names_what_is_missing() {
     let world = World::new();
-    for call in 1..=2 {
-        world.provider.next(|mut answer| {
-            answer.issued.scope = Some("valid1 valid2".into());
-            Ok(answer)
-        });
+    world.provider.next(granting("valid1 valid2"));
+    for _ in 0..3 {
         let token = world.token("invalid").await.unwrap();
-        assert_eq!((token.missing_scopes().collect::<Vec<_>>(), world.provider.calls()), (vec!["invalid"], call));
+        assert_eq!((token.missing_scopes().collect::<Vec<_>>(), world.provider.calls()), (vec!["invalid"], 1));
     }
     let token = world.token("valid1").await.unwrap();
-    assert_eq!((token.source(), token.missing_scopes().count(), world.provider.calls()), (TokenSource::Cache, 0, 2));
+    assert_eq!((token.source(), token.missing_scopes().count(), world.provider.calls()), (TokenSource::Cache, 0, 1));
+    // Another request for the same right is another request.
+    world.provider.next(granting("valid1"));
+    let token = world.token("invalid valid1").await.unwrap();
+    assert_eq!((token.missing_scopes().collect::<Vec<_>>(), world.provider.calls()), (vec!["invalid"], 2));
+    // When it is due the provider is asked again, and what it grants then counts.
+    world.clock.advance(seconds(3600 - 300));
+    let token = world.token("invalid").await.unwrap();
+    assert_eq!((token.source(), token.missing_scopes().count(), world.provider.calls()), (TokenSource::Provider, 0, 3));
+}
+
+fn granting(scope: &str) -> impl FnOnce(Refreshed) -> Result<Refreshed, crate::Error> + Send + 'static {
+    let scope = scope.to_owned();
+    move |mut answer| {
+        answer.issued.scope = Some(scope);
+        Ok(answer)
+    }
+}
+
+/// Of the sign-in and of a refresh: whatever a provider calls what it granted, the same request is answered until it is due.
+#[tokio::test]
+async fn a_provider_with_names_of_its_own_is_not_asked_at_every_request() {
+    for granted in ["", "API.READ", "urn:something-else", "api.read,openid", "openid other"] {
+        let world = World::new();
+        world.sign_in(&world.grant, |issued| issued.scope = Some(granted.into()));
+        for _ in 0..3 {
+            assert_eq!(world.token("").await.unwrap().expose(), "access-0", "{granted}");
+        }
+        assert_eq!(world.provider.calls(), 0, "{granted}");
+        world.provider.next(granting(granted));
+        let first = world.token("mail.read").await.unwrap();
+        for _ in 0..3 {
+            assert_eq!(world.token("mail.read").await.unwrap().expose(), first.expose(), "{granted}");
+        }
+        assert_eq!(world.provider.calls(), 1, "{granted}");
+    }
+}
+
+/// What the sign-in asked for is served by its token also for a part of it, where nothing else could be had.
+#[tokio::test]
+async fn without_a_refresh_token_the_one_of_the_sign_in_does() {
+    for (granted, served) in [("API.READ", true), ("urn:something-else", true), ("openid", false), ("", false)] {
+        let world = World::new();
+        world.sign_in(&world.grant, |issued| {
+            issued.scope = Some(granted.into());
+            issued.refresh_token = None;
+        });
+        let token = world.token("api.read").await;
+        assert_eq!(token.as_ref().map(AccessToken::expose).ok(), served.then_some("access-0"), "{granted}");
+        match token {
+            Ok(token) => assert_eq!(token.missing_scopes().count(), usize::from(granted != "API.READ"), "{granted}"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::NoRefreshToken),
+        }
+        assert_eq!(world.token("api.write").await.unwrap_err().kind(), ErrorKind::NoRefreshToken);
+        assert_eq!(world.provider.calls(), 0);
+    }
+}
+
+/// At Microsoft a code for several resources is redeemed for the first: its token is no token of the others.
+#[tokio::test]
+async fn a_token_of_one_resource_never_answers_for_another() {
+    let world = World::new();
+    world.provider.next(granting("user.read profile"));
+    world.token("api://one/read User.Read").await.unwrap();
+    assert_eq!(world.token("user.read").await.unwrap().expose(), "access-1");
+    assert_eq!(world.token("api://one/read").await.unwrap().expose(), "access-2");
+    assert_eq!(world.provider.calls(), 2);
 }
 
 /// C-157, MSAL-100
