@@ -15,7 +15,7 @@ use crate::{
     protocol::{HttpClient, ReqwestClient},
     service::{IdentityService, Shared},
     session::{LocalStore, Store},
-    tokens::RefreshLock,
+    tokens::{RefreshLock, TimedLock},
 };
 
 /// Puts sign-in around a Tower service (axum, tonic, hyper).
@@ -54,6 +54,11 @@ struct Inner {
     shared: OnceLock<Arc<Shared>>,
 }
 
+/// Said once, when the first service is made.
+const NO_LOCK: &str = "the session store outlives this process, and there is no refresh lock: with one process that is right. If several share the store, a \
+    provider that takes a refresh token once signs people out at the second renewal: give all of them a lock by `IdentityLayer::with_refresh_lock`; if \
+    there is only one, say so by `with_single_process`";
+
 impl IdentityLayer {
     /// A layer with the default collaborators: sessions in this process's memory, the system's clock, its own connections to the provider, its own pages.
     pub fn new(config: ValidConfig) -> Self {
@@ -64,6 +69,7 @@ impl IdentityLayer {
             http: Arc::new(ReqwestClient::new()),
             clock: Arc::new(SystemClock),
             lock: None,
+            single_process: false,
             pages: Arc::new(DefaultPages),
         };
         Self::of(setup)
@@ -76,6 +82,10 @@ impl IdentityLayer {
     /// Keeps the sessions in a store of the `tower-sessions` family (Redis, SQL, moka, …). The default is this process's memory.
     ///
     /// Records are sealed: the store never sees who is signed in, nor a token.
+    ///
+    /// A store that does not answer within [`with_store_timeout`](crate::IdentityConfig::with_store_timeout) (3 s) counts as one that is down: public pages
+    /// see nobody, protected ones answer 503, and the next request asks it again. Where several processes share it, give them a
+    /// [refresh lock](Self::with_refresh_lock) as well.
     ///
     /// # Errors
     ///
@@ -108,9 +118,17 @@ impl IdentityLayer {
     }
 
     /// Makes several processes refresh one after the other. The default is none: right for one process, or for providers that tolerate a
-    /// refresh token that is used twice. With feature `redis` there is `RedisLock`.
+    /// refresh token that is used twice. With feature `redis` there is `RedisLock`; [`RefreshLock`] shows one in PostgreSQL.
+    ///
+    /// A lock that does not answer within [`with_store_timeout`](crate::IdentityConfig::with_store_timeout) counts as one that cannot be asked.
     pub fn with_refresh_lock(self, lock: impl RefreshLock + 'static) -> Self {
         self.with(|setup| setup.lock = Some(Arc::new(lock)))
+    }
+
+    /// Says that no other process works with the sessions in the store, so that no [refresh lock](Self::with_refresh_lock) is needed. The default is that
+    /// a store without a lock is warned of when the application starts.
+    pub fn with_single_process(self) -> Self {
+        self.with(|setup| setup.single_process = true)
     }
 
     /// Shows pages of your own. The default is [`DefaultPages`].
@@ -127,12 +145,19 @@ impl IdentityLayer {
     fn shared(&self) -> Arc<Shared> {
         Arc::clone(self.0.shared.get_or_init(|| {
             let setup = self.0.setup.clone();
+            let timeout = setup.config.store_timeout();
+            let lock = setup.lock.map(|lock| Arc::new(TimedLock::new(lock, timeout)) as Arc<dyn RefreshLock>);
             let store = match setup.store {
-                Some(store) => Store::Dyn(store),
+                Some(store) => {
+                    if lock.is_none() && !setup.single_process {
+                        tracing::warn!(NO_LOCK);
+                    }
+                    Store::shared(store, timeout)
+                }
                 None => Store::Local(Arc::new(LocalStore::new(setup.local_sessions))),
             };
             let answers = Answers::new(setup.pages, Arc::clone(&setup.clock), !setup.config.secure());
-            let flow = Flow::new(setup.config, store, setup.http, setup.clock, setup.lock).map(Arc::new);
+            let flow = Flow::new(setup.config, store, setup.http, setup.clock, lock).map(Arc::new);
             Arc::new(Shared::new(flow, answers))
         }))
     }
@@ -155,5 +180,6 @@ struct Setup {
     http: Arc<dyn HttpClient>,
     clock: Arc<dyn Clock>,
     lock: Option<Arc<dyn RefreshLock>>,
+    single_process: bool,
     pages: Arc<dyn PageRenderer>,
 }

@@ -171,6 +171,9 @@ impl IdentityConfig {
                 return Err(ConfigError::new(setting, "shorter than a second: nothing would ever be valid"));
             }
         }
+        if self.store_timeout.is_zero() {
+            return Err(ConfigError::new("store_timeout", "zero: no store could ever answer in time; the default is 3 seconds"));
+        }
         if self.clock_leeway.as_secs() > MAX_LEEWAY_SECONDS {
             return Err(ConfigError::new(
                 "clock_leeway",

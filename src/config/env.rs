@@ -1,6 +1,6 @@
 //! The configuration from environment variables.
 
-use std::{env, fs, net::SocketAddr};
+use std::{env, fs, net::SocketAddr, time::Duration};
 
 use super::{
     Algorithm, AzureAdSection, IdentityConfig,
@@ -32,6 +32,7 @@ impl IdentityConfig {
     /// | `IDENTITY_COOKIE_SECRET` | cookie secrets of 32 bytes or more, one on each line, the newest first |
     /// | `IDENTITY_SIGN_IN_METHOD` | `redirect` (the default) or `device_code`, which needs no redirect address |
     /// | `IDENTITY_RESPONSE_MODE` | `query` (the default) or `form_post` |
+    /// | `IDENTITY_STORE_TIMEOUT` | how long an operation of the session store may take, in seconds; the default is 3 |
     ///
     /// Each secret can be in a file instead, whose path is in the variable with `_FILE` after its name. An empty variable is as good as none.
     ///
@@ -102,6 +103,11 @@ fn from_variables(all: &Variables<'_>) -> Result<IdentityConfig, ConfigError> {
         let names = algorithms.value.split([',', ' ']).filter(|name| !name.is_empty());
         let parsed: Result<Vec<Algorithm>, ConfigError> = names.map(str::parse).collect();
         config = config.with_id_token_algorithms(parsed.map_err(|error| error.named(algorithms.name))?);
+    }
+    if let Some(timeout) = all.text("IDENTITY_STORE_TIMEOUT")? {
+        let seconds = timeout.value.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let wrong = || ConfigError::new(timeout.name, format!("{:?} is not a number of seconds such as 3 or 0.5", timeout.value));
+        config = config.with_store_timeout(seconds.ok_or_else(wrong)?);
     }
     if let Some(secrets) = all.secret(&["IDENTITY_COOKIE_SECRET"])? {
         config = config.with_cookie_secrets(secrets.value.expose().lines().map(str::trim).filter(|secret| !secret.is_empty()));

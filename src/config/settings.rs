@@ -64,6 +64,7 @@ pub struct IdentityConfig {
     pub(super) clock_leeway: Duration,
     pub(super) cookie_secrets: Vec<Secret>,
     pub(super) idle_timeout: Duration,
+    pub(super) store_timeout: Duration,
     pub(super) absolute_timeout: Duration,
     pub(super) session_end: SessionEnd,
     /// `None`: as the way of signing in suggests.
@@ -111,6 +112,7 @@ impl IdentityConfig {
             clock_leeway: Duration::from_secs(60),
             cookie_secrets: Vec::new(),
             idle_timeout: Duration::from_secs(24 * 3600),
+            store_timeout: Duration::from_secs(3),
             absolute_timeout: Duration::from_secs(7 * 24 * 3600),
             session_end: SessionEnd::default(),
             provider_session: None,
@@ -376,6 +378,14 @@ impl IdentityConfig {
     #[must_use]
     pub fn with_cookie_secrets<S: Into<Secret>>(mut self, secrets: impl IntoIterator<Item = S>) -> Self {
         self.cookie_secrets = secrets.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// How long an operation of the session store, or of the refresh lock, may take before it counts as failed. The default is 3 s. The store in this
+    /// process's memory always answers at once.
+    #[must_use]
+    pub fn with_store_timeout(mut self, timeout: Duration) -> Self {
+        self.store_timeout = timeout;
         self
     }
 

@@ -171,6 +171,8 @@ impl ValidConfig {
         fn idle_timeout -> Duration = settings.idle_timeout as copy;
         /// How long a session lives at all.
         fn absolute_timeout -> Duration = settings.absolute_timeout as copy;
+        /// How long an operation of the session store, or of the refresh lock, may take.
+        fn store_timeout -> Duration = settings.store_timeout as copy;
         /// When a session ends that cannot be renewed.
         fn session_end -> SessionEnd = settings.session_end as copy;
         /// What becomes of the provider's session at sign-out.

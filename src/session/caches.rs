@@ -100,7 +100,7 @@ impl StoredCaches {
     ///
     /// The cookie secret is neither configured nor derived from a client secret: what is sealed now could not be opened after a restart.
     pub fn new(client: &Client, store: impl SessionStore + 'static) -> Result<Self, ConfigError> {
-        Self::over(client, Store::Dyn(Arc::new(store)))
+        Self::over(client, Store::shared(Arc::new(store), client.config().store_timeout()))
     }
 
     fn over(client: &Client, store: Store) -> Result<Self, ConfigError> {

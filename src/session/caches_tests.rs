@@ -47,7 +47,7 @@ fn process_with(store: Arc<dyn SessionStore>, secrets: &[&str], client_id: &str)
         .with_cookie_secrets(secrets.iter().copied());
     let clock = ManualClock::at_system_time();
     let client = Client::new(config).unwrap().with_clock(clock.clone()).with_http_client(Http(Arc::clone(&http)));
-    Process { caches: StoredCaches::over(&client, Store::Dyn(store)).unwrap(), clock, http }
+    Process { caches: StoredCaches::over(&client, Store::shared(store, std::time::Duration::from_secs(3))).unwrap(), clock, http }
 }
 
 fn process(store: &Arc<OpenStore>) -> Process {

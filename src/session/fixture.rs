@@ -28,6 +28,8 @@ pub(super) const SECRET: &str = "a cookie secret of more than 32 bytes";
 pub(super) const OTHER_SECRET: &str = "another cookie secret of 32 bytes or more";
 pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
+/// Every store of these tests answers at once.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a handler would get.
 #[derive(Clone, Debug)]
@@ -105,7 +107,7 @@ pub(super) fn local() -> Store {
 }
 
 pub(super) fn memory() -> Store {
-    Store::Dyn(Arc::new(tower_sessions_memory_store::MemoryStore::default()))
+    Store::shared(Arc::new(tower_sessions_memory_store::MemoryStore::default()), PATIENCE)
 }
 
 pub(super) fn signed_in(name: &str) -> SignedIn {
@@ -172,7 +174,7 @@ pub(super) struct OpenStore {
 impl OpenStore {
     pub(super) fn new() -> (Arc<Self>, Store) {
         let store = Arc::new(Self::default());
-        (store.clone(), Store::Dyn(store))
+        (store.clone(), Store::shared(store, PATIENCE))
     }
 
     pub(super) fn set(&self, switch: impl Fn(&Self) -> &AtomicBool) {

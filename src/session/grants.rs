@@ -144,11 +144,10 @@ impl GrantStore for Records {
 
     async fn save(&self, grant: &GrantRef, record: &Arc<GrantRecord>) -> Result<(), Error> {
         let id = RecordId(grant.id().0);
-        // Where the row has been evicted some stores write nothing, and Redis' says that it failed.
-        let row = match self.store.save(id, self.seal_grant(grant, record)?, grant.expires_at(), self.clock.now()).await {
-            Ok(row) if self.holds(id, &row).await? => row,
-            Err(error) if self.store.load(id, self.clock.now()).await?.is_some() => return Err(error),
-            Ok(_) | Err(_) => self.insert(grant, record).await?,
+        // Where the row has been evicted some stores write nothing.
+        let row = match self.store.overwrite(id, self.seal_grant(grant, record)?, grant.expires_at(), self.clock.now()).await? {
+            Some(row) if self.holds(id, &row).await? => row,
+            _ => self.insert(grant, record).await?,
         };
         self.decoded.keep(id, row, record, self.clock.now());
         Ok(())
@@ -168,6 +167,10 @@ impl GrantStore for Records {
 
     async fn end_session(&self, grant: &GrantRef) -> Result<(), Error> {
         self.end(RecordId(grant.session())).await
+    }
+
+    fn is_shared(&self) -> bool {
+        matches!(self.store, Store::Dyn(_))
     }
 }
 

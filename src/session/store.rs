@@ -1,6 +1,6 @@
 //! Where the sealed rows are: in this process or in any `tower-sessions` store.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -26,7 +26,14 @@ pub(crate) enum Store {
     /// In this process: answers at once.
     Local(Arc<LocalStore>),
     /// Anything that implements `SessionStore`.
-    Dyn(Arc<dyn SessionStore>),
+    Dyn(Shared),
+}
+
+/// A store that is asked over a network as a rule, and for so long at most.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    store: Arc<dyn SessionStore>,
+    timeout: Duration,
 }
 
 /// A sealed row, as its store gives it.
@@ -67,12 +74,45 @@ impl PartialEq for Sealed {
     }
 }
 
+impl Shared {
+    /// An operation under the time limit: some pools wait for a server that does not answer for ever, and a request with them.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::StoreUnavailable`]: it took too long. Whether it is carried out later is not known.
+    async fn within<T>(
+        &self,
+        operation: &'static str,
+        running: impl Future<Output = session_store::Result<T>>,
+    ) -> Result<session_store::Result<T>, Error> {
+        tokio::time::timeout(self.timeout, running).await.map_err(|_| {
+            let seconds = self.timeout.as_secs_f32();
+            tracing::warn!(
+                operation,
+                seconds,
+                "the session store does not answer (`with_store_timeout`, IDENTITY_STORE_TIMEOUT)"
+            );
+            Error::new(
+                ErrorKind::StoreUnavailable,
+                format!(
+                    "the session store took longer than {seconds} s to {operation} (`with_store_timeout`, IDENTITY_STORE_TIMEOUT)"
+                ),
+            )
+        })
+    }
+}
+
 impl Store {
+    /// A store that several processes may share, which answers within `timeout`.
+    pub(crate) fn shared(store: Arc<dyn SessionStore>, timeout: Duration) -> Self {
+        Self::Dyn(Shared { store, timeout })
+    }
+
     /// The row of `id`. A row that the store itself cannot decode is none.
     pub(super) async fn load(&self, id: RecordId, now: UnixTime) -> Result<Option<Sealed>, Error> {
         match self {
             Self::Local(store) => Ok(store.load(id, now).map(Sealed::Local)),
-            Self::Dyn(store) => match store.load(&outer_id(id)).await {
+            Self::Dyn(shared) => match shared.within("load", shared.store.load(&outer_id(id))).await? {
                 Ok(record) => Ok(record.and_then(sealed)),
                 Err(session_store::Error::Decode(_)) => {
                     tracing::warn!("a row of the session store cannot be decoded: signed out");
@@ -97,23 +137,36 @@ impl Store {
                 store.save(id, Arc::clone(&sealed), expires, now);
                 Ok((id, Sealed::Local(sealed)))
             }
-            Self::Dyn(store) => {
+            Self::Dyn(shared) => {
                 let text = base64url(&sealed);
                 let mut record = record(id, &text, expires);
-                store.create(&mut record).await.map_err(|error| unavailable("create", id, &error))?;
+                let created = shared.within("create", shared.store.create(&mut record)).await?;
+                created.map_err(|error| unavailable("create", id, &error))?;
                 Ok((inner_id(record.id), Sealed::Dyn(text)))
             }
         }
     }
 
-    /// Overwrites a row. Some stores then write nothing if there is none.
-    pub(super) async fn save(&self, id: RecordId, sealed: Vec<u8>, expires: UnixTime, now: UnixTime) -> Result<Sealed, Error> {
+    /// Overwrites a row. Where there is none, some stores write nothing, and the one of Redis says then that it failed ("Could not convert to bool"): a
+    /// failure is told only if there is a row, otherwise the answer is `None`.
+    pub(super) async fn overwrite(
+        &self,
+        id: RecordId,
+        sealed: Vec<u8>,
+        expires: UnixTime,
+        now: UnixTime,
+    ) -> Result<Option<Sealed>, Error> {
         match self {
-            Self::Local(_) => self.create(id, sealed, expires, now).await.map(|(_, sealed)| sealed),
-            Self::Dyn(store) => {
+            Self::Local(_) => self.create(id, sealed, expires, now).await.map(|(_, sealed)| Some(sealed)),
+            Self::Dyn(shared) => {
                 let text = base64url(&sealed);
-                store.save(&record(id, &text, expires)).await.map_err(|error| unavailable("save", id, &error))?;
-                Ok(Sealed::Dyn(text))
+                match shared.within("save", shared.store.save(&record(id, &text, expires))).await? {
+                    Ok(()) => Ok(Some(Sealed::Dyn(text))),
+                    Err(error) => match self.load(id, now).await? {
+                        Some(_) => Err(unavailable("save", id, &error)),
+                        None => Ok(None),
+                    },
+                }
             }
         }
     }
@@ -124,8 +177,21 @@ impl Store {
                 store.delete(id);
                 Ok(())
             }
-            Self::Dyn(store) => store.delete(&outer_id(id)).await.map_err(|error| unavailable("delete", id, &error)),
+            Self::Dyn(shared) => {
+                let deleted = shared.within("delete", shared.store.delete(&outer_id(id))).await?;
+                deleted.map_err(|error| unavailable("delete", id, &error))
+            }
         }
+    }
+
+    /// Overwrites a row that was there a moment ago.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::StoreUnavailable`], also if it is gone.
+    pub(super) async fn save(&self, id: RecordId, sealed: Vec<u8>, expires: UnixTime, now: UnixTime) -> Result<Sealed, Error> {
+        let row = self.overwrite(id, sealed, expires, now).await?;
+        row.ok_or_else(|| Error::new(ErrorKind::StoreUnavailable, "the session store does not keep what it is given"))
     }
 }
 

@@ -18,6 +18,43 @@ use crate::{
 /// With feature `redis` there is `RedisLock`. Another implementation is two commands, for Redis `SET name owner NX PX lease` and a script that deletes `name` if it still holds `owner`. The waiting
 /// (10 to 100 ms between attempts) and reading the record again after getting the lock are done by the caller.
 ///
+/// Where sessions are in PostgreSQL, the lock can be there as well: one statement takes it, and the database carries it out as a whole.
+///
+/// ```
+/// use std::{error::Error, fmt::Debug, time::Duration};
+/// use tower_identity::RefreshLock;
+///
+/// /// Your pool. With sqlx: bind the parameters, `execute(&pool)`, and `rows_affected()`.
+/// #[async_trait::async_trait]
+/// trait Database: Debug + Send + Sync + 'static {
+///     async fn execute(&self, statement: &str, parameters: &[&str]) -> Result<u64, Box<dyn Error + Send + Sync>>;
+/// }
+///
+/// // CREATE TABLE refresh_lock (name text PRIMARY KEY, owner text NOT NULL, ends timestamptz NOT NULL)
+/// const TAKE: &str = "INSERT INTO refresh_lock (name, owner, ends) VALUES ($1, $2, now() + ($3 || ' seconds')::interval)
+///     ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, ends = excluded.ends WHERE refresh_lock.ends < now()";
+/// const FREE: &str = "DELETE FROM refresh_lock WHERE name = $1 AND owner = $2";
+///
+/// #[derive(Debug)]
+/// struct InDatabase<D>(D);
+///
+/// #[async_trait::async_trait]
+/// impl<D: Database> RefreshLock for InDatabase<D> {
+///     async fn try_lock(&self, name: &str, owner: &str, lease: Duration) -> Result<bool, Box<dyn Error + Send + Sync>> {
+///         Ok(self.0.execute(TAKE, &[name, owner, &lease.as_secs().to_string()]).await? == 1)
+///     }
+///
+///     async fn unlock(&self, name: &str, owner: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
+///         self.0.execute(FREE, &[name, owner]).await.map(drop)
+///     }
+/// }
+/// ```
+///
+/// A lock by the session store itself is not possible: what `SessionStore::create` does with an id that is there already is every store's own choice, and
+/// in SQL two of them may both believe that they were first.
+///
+/// The shortest one:
+///
 /// ```
 /// use std::{collections::HashMap, error::Error, sync::Mutex, time::Duration};
 /// use tower_identity::RefreshLock;
@@ -71,6 +108,39 @@ pub trait RefreshLock: fmt::Debug + Send + Sync + 'static {
     ///
     /// The service cannot be asked. The lock then frees itself when its lease ends.
     async fn unlock(&self, name: &str, owner: &str) -> Result<(), Box<dyn StdError + Send + Sync>>;
+}
+
+/// A lock that answers within a time limit, as the session store does.
+#[derive(Debug)]
+pub(crate) struct TimedLock {
+    lock: Arc<dyn RefreshLock>,
+    timeout: Duration,
+}
+
+impl TimedLock {
+    pub(crate) fn new(lock: Arc<dyn RefreshLock>, timeout: Duration) -> Self {
+        Self { lock, timeout }
+    }
+
+    async fn within<T>(
+        &self,
+        asked: impl Future<Output = Result<T, Box<dyn StdError + Send + Sync>>> + Send,
+    ) -> Result<T, Box<dyn StdError + Send + Sync>> {
+        let seconds = self.timeout.as_secs_f32();
+        let too_long = |_| format!("no answer within {seconds} s (`with_store_timeout`, IDENTITY_STORE_TIMEOUT)");
+        tokio::time::timeout(self.timeout, asked).await.map_err(too_long)?
+    }
+}
+
+#[async_trait]
+impl RefreshLock for TimedLock {
+    async fn try_lock(&self, name: &str, owner: &str, lease: Duration) -> Result<bool, Box<dyn StdError + Send + Sync>> {
+        self.within(self.lock.try_lock(name, owner, lease)).await
+    }
+
+    async fn unlock(&self, name: &str, owner: &str) -> Result<(), Box<dyn StdError + Send + Sync>> {
+        self.within(self.lock.unlock(name, owner)).await
+    }
 }
 
 /// How long a lock is held at most: longer than a refresh takes, which may be four calls of ten seconds (document, token, keys, UserInfo) and storing.

@@ -15,6 +15,7 @@ mod fakes;
 mod flight;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
+mod granted;
 mod grants;
 #[cfg(test)]
 mod interleavings;
@@ -39,6 +40,7 @@ pub use access::{AccessToken, TokenSource};
 pub(crate) use fuzzing::PARSERS;
 pub use key::TokenRequest;
 pub use lock::RefreshLock;
+pub(crate) use lock::TimedLock;
 #[cfg(feature = "redis")]
 pub use redis::RedisLock;
 pub(crate) use {

@@ -207,7 +207,7 @@ impl Shared {
         let landed = |token| Some(Ok(Landed { record: record.clone(), token }));
         match errand {
             Errand::Token(request) => match policy::token_step(record, request, now) {
-                TokenStep::Serve(token) => landed(Some(AccessToken::kept(token))),
+                TokenStep::Serve(token) => landed(Some(AccessToken::kept(token, &request.key))),
                 TokenStep::ServeAndRefresh(_) | TokenStep::Refresh { .. } => None,
             },
             Errand::Renewal => match policy::renewal_step(record, self.session_end, now) {
@@ -279,6 +279,7 @@ impl Shared {
             self.throttle.remember(grant.id(), errand, error.clone(), pause, now);
         }
         if *errand == Errand::Renewal && refusal == Refusal::EndsSession {
+            self.tell_of_the_end(&error);
             self.end_session(grant).await;
             return Err(Trouble::SessionMustEnd(error));
         }
@@ -293,6 +294,19 @@ impl Shared {
             };
         }
         Err(error.into())
+    }
+
+    /// Says why a session ends that nobody signed out of. A refresh token that two processes sent looks like one that was revoked.
+    fn tell_of_the_end(&self, error: &Error) {
+        if self.lock.is_none() && self.store.is_shared() && error.kind() == ErrorKind::InvalidGrant {
+            tracing::warn!(
+                %error,
+                "a session has ended: the provider refused its refresh token. It was revoked or has expired, or another process that shares the session store \
+                 has sent it as well: then give all of them a lock by `IdentityLayer::with_refresh_lock`"
+            );
+        } else {
+            tracing::warn!(%error, "a session has ended, because it could not be renewed: the provider refused its refresh token, or the answer");
+        }
     }
 
     /// Deletes the session. Where the store does not, the next renewal meets the same refusal and tries again.

@@ -9,6 +9,7 @@ use tower_identity::{
 use crate::{
     app::App,
     node::Node,
+    observability::Log,
     raw::{NAVIGATION, Raw},
     stores::Watched,
 };
@@ -158,4 +159,39 @@ async fn another_application_on_the_same_store_opens_nothing() {
     assert_ne!(name, foreign, "the cookies do not collide");
     assert_eq!(other.raw().who(&format!("{name}={value}")).await, "nobody");
     assert_eq!(other.raw().who(&own).await, "hello Ada Lovelace");
+}
+
+/// Providers that rotate refresh tokens take each of them once: without a lock the second process signs everybody out. The log says so, and at the start.
+#[tokio::test]
+async fn a_session_that_ends_because_two_processes_refreshed_is_a_warning_that_names_the_lock() {
+    let (log, _listening) = Log::listen();
+    let (app, node, _) = pair().await;
+    let (here, there) = (Raw::of(&app), node.raw());
+    let session = here.sign_in().await;
+    let warnings =
+        |log: &Log| log.text().lines().filter(|line| line.contains(" WARN ") && line.contains("with_refresh_lock")).count();
+    assert_eq!(warnings(&log), 2, "each process says once that there is no lock: {}", log.text());
+    // Both see the session before either of them has renewed it, and the slower one is refused.
+    app.turn(3600 + 300);
+    app.provider.revoke_refresh_tokens("ada");
+    for raw in [&here, &there] {
+        assert!(raw.open("/me", &session).await.location().starts_with(app.provider.issuer()));
+    }
+    let text = log.text();
+    assert_eq!(warnings(&log), 3, "{text}");
+    assert!(text.contains("a session has ended: the provider refused its refresh token"), "{text}");
+}
+
+/// An application of one process says so, and hears no more of it.
+#[tokio::test]
+async fn one_process_with_a_store_is_not_warned() {
+    let (log, _listening) = Log::listen();
+    let app = App::build(
+        |provider| provider,
+        secrets(&[OLD]),
+        |layer| layer.with_store(Watched::default()).unwrap().with_single_process(),
+    )
+    .await;
+    app.signed_in().await;
+    assert!(!log.text().contains("with_refresh_lock"), "{}", log.text());
 }

@@ -1,6 +1,10 @@
 //! A session store that fails, loses rows or has been tampered with.
 
+use std::time::Duration;
+
 use axum::http::{Method, StatusCode};
+
+use tower_identity::{IdentityConfig, RefreshLock, dev::Endpoint};
 
 use crate::{
     app::App,
@@ -39,6 +43,74 @@ async fn while_the_store_is_down_public_pages_work_and_protected_ones_say_so() {
     // Without a session cookie nothing needs the store.
     store.fail(&Operation::ALL);
     assert!(Raw::of(&app).open("/me", "").await.location().starts_with(app.provider.issuer()));
+}
+
+/// A pool whose server is gone waits for it without an end; the layer does not.
+#[tokio::test]
+async fn a_store_that_never_answers_is_one_that_is_down_and_back_at_once() {
+    let store = Watched::default();
+    let kept = store.clone();
+    let hasty = |config: IdentityConfig| config.with_store_timeout(Duration::from_millis(30));
+    let app = App::build(|provider| provider, hasty, |layer| layer.with_store(kept).unwrap()).await;
+    app.provider.sign_in_as("ada").unwrap();
+    let raw = Raw::of(&app);
+    let session = raw.sign_in().await;
+    let sign_out = [NAVIGATION, &[("origin", app.url.as_str())]].concat();
+    for _ in 0..2 {
+        let begun = raw.begin("/other", "").await;
+        let callback = raw.answer(&begun).await;
+        store.hang();
+        assert_eq!(raw.who(&session).await, "nobody", "a public page");
+        let page = raw.open("/me", &session).await;
+        assert_eq!((page.status, page.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "5"));
+        assert!(page.body.contains("store_unavailable"), "{}", page.body);
+        let answer = raw.send(Method::POST, "/auth/logout", &session, &sign_out, "").await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "no false goodbye");
+        assert!(answer.set_cookies().is_empty());
+        let answer = raw.open(&callback, &begun.attempt).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "a sign-in");
+        assert!(answer.session().is_none());
+        store.answer();
+        assert_eq!(raw.who(&session).await, "hello Ada Lovelace", "back at once");
+        assert_eq!(raw.open("/me", &session).await.status, StatusCode::OK);
+    }
+    // A refresh, too: what it brings is stored as soon as that is possible.
+    app.turn(3600 + 300);
+    let mut hold = app.provider.hold_next(Endpoint::Token);
+    let (page, ()) = tokio::join!(raw.open("/me", &session), async {
+        hold.arrived().await;
+        store.hang();
+        hold.release();
+    });
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{}", page.body);
+    store.answer();
+    assert_eq!(raw.open("/me", &session).await.status, StatusCode::OK);
+    assert_eq!(app.provider.requests(Endpoint::Token), 4, "two sign-ins that failed, one that did not, one refresh");
+}
+
+/// A lock that never answers.
+#[derive(Debug)]
+struct Hanging;
+
+#[async_trait::async_trait]
+impl RefreshLock for Hanging {
+    async fn try_lock(&self, _: &str, _: &str, _: Duration) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+        std::future::pending().await
+    }
+
+    async fn unlock(&self, _: &str, _: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_lock_that_never_answers_refreshes_nothing_and_holds_nobody_up() {
+    let hasty = |config: IdentityConfig| config.with_store_timeout(Duration::from_millis(30));
+    let app = App::build(|provider| provider, hasty, |layer| layer.with_refresh_lock(Hanging)).await;
+    let mut tab = app.signed_in().await;
+    app.turn(3600 + 300);
+    assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(app.provider.requests(Endpoint::Token), 1);
 }
 
 /// D14: no false goodbye

@@ -36,6 +36,7 @@ struct Inner {
     writes: AtomicUsize,
     failing: Mutex<Vec<(Operation, usize)>>,
     forgetful: AtomicBool,
+    hanging: AtomicBool,
 }
 
 impl Watched {
@@ -97,7 +98,19 @@ impl Watched {
         self.0.forgetful.store(false, Ordering::SeqCst);
     }
 
-    fn pass(&self, operation: Operation) -> Result<()> {
+    /// Answers nothing from now on, as a pool does whose server is gone.
+    pub fn hang(&self) {
+        self.0.hanging.store(true, Ordering::SeqCst);
+    }
+
+    pub fn answer(&self) {
+        self.0.hanging.store(false, Ordering::SeqCst);
+    }
+
+    async fn pass(&self, operation: Operation) -> Result<()> {
+        if self.0.hanging.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         if operation != Operation::Load {
             self.0.writes.fetch_add(1, Ordering::SeqCst);
         }
@@ -115,25 +128,25 @@ impl Watched {
 #[async_trait]
 impl SessionStore for Watched {
     async fn create(&self, record: &mut Record) -> Result<()> {
-        self.pass(Operation::Create)?;
+        self.pass(Operation::Create).await?;
         self.0.rows.create(record).await?;
         self.0.ids.lock().unwrap().push(record.id);
         Ok(())
     }
 
     async fn save(&self, record: &Record) -> Result<()> {
-        self.pass(Operation::Save)?;
+        self.pass(Operation::Save).await?;
         self.0.ids.lock().unwrap().push(record.id);
         self.0.rows.save(record).await
     }
 
     async fn load(&self, id: &Id) -> Result<Option<Record>> {
-        self.pass(Operation::Load)?;
+        self.pass(Operation::Load).await?;
         if self.0.forgetful.load(Ordering::SeqCst) { Ok(None) } else { self.0.rows.load(id).await }
     }
 
     async fn delete(&self, id: &Id) -> Result<()> {
-        self.pass(Operation::Delete)?;
+        self.pass(Operation::Delete).await?;
         self.0.rows.delete(id).await
     }
 }
