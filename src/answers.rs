@@ -311,6 +311,7 @@ pub(crate) fn status(kind: ErrorKind) -> StatusCode {
         Kind::ApiUnreachable
         | Kind::Busy
         | Kind::ProviderUnreachable
+        | Kind::ProviderUnavailable
         | Kind::ProviderMisconfigured
         | Kind::StoreUnavailable
         | Kind::RenewalFailed => StatusCode::SERVICE_UNAVAILABLE,

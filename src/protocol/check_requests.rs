@@ -117,7 +117,7 @@ fn sign_in_finding(answer: &Response<Bytes>, endpoint: &Url, redirect_uri: &Url)
                 let error = authorization_error(&error, parameter("error_description").as_deref());
                 match error.kind() {
                     ErrorKind::InteractionRequired => accepted(),
-                    _ if is_passing(&error) => {
+                    ErrorKind::ProviderUnavailable => {
                         finding_of(Severity::Warning, &error, "The provider cannot begin a sign-in at the moment")
                     }
                     _ => refused(&error),
@@ -244,12 +244,6 @@ fn credential_finding(answer: &Response<Bytes>, microsoft: bool) -> Option<Findi
         ErrorKind::InvalidGrant if !microsoft => accepted(),
         _ => None,
     }
-}
-
-/// Whether it may go better later.
-fn is_passing(error: &Error) -> bool {
-    let said = error.provider().map(|said| said.error.as_str());
-    error.kind() == ErrorKind::ProviderUnreachable || matches!(said, Some("server_error" | "temporarily_unavailable"))
 }
 
 /// Whether it is what these unusual requests ask for that is refused, and not the application.

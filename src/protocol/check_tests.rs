@@ -271,7 +271,7 @@ async fn what_the_provider_does_with_a_sign_in_tells_whether_it_knows_the_applic
         (to("error=invalid_scope&error_description=Ada"), Problem, "scope_invalid"),
         (to("error=unauthorized_client"), Problem, "client_not_authorized"),
         (to("error=invalid_request&error_description=AADSTS90100%3A+x"), Problem, "request_malformed"),
-        (to("error=temporarily_unavailable"), Warning, "provider_error"),
+        (to("error=temporarily_unavailable"), Warning, "provider_unavailable"),
         ((302, "/login?next=1".into()), Note, "redirect_uri_not_checked"),
         ((302, "https://app.example/elsewhere?error=login_required".into()), Note, "redirect_uri_not_checked"),
         (page("Sorry. AADSTS50011: The redirect URI of 'Contoso'"), Problem, "redirect_uri_not_registered"),

@@ -28,16 +28,21 @@ pub(crate) fn authorization_error(error: &str, description: Option<&str>) -> Err
     let mut provider = ProviderError { error: code(error), ..ProviderError::default() };
     describe(&mut provider, description);
     let effect = advise(&mut provider);
-    // It has answered, so nobody is told that it cannot be reached, whatever the error.
-    let kind = kind(&provider.error, effect);
+    let kind = match (provider.error.as_str(), kind(&provider.error, effect)) {
+        // It has answered, so nobody is told that it cannot be reached.
+        ("server_error" | "temporarily_unavailable", ErrorKind::ProviderError) | (_, ErrorKind::ProviderUnreachable) => {
+            ErrorKind::ProviderUnavailable
+        }
+        (_, kind) => kind,
+    };
     Error::from_provider(kind, provider)
 }
 
 /// Whether a provider's documentation says that the application is to begin the sign-in once more.
 ///
-/// Keycloak's login page that was left open for too long leads back with `temporarily_unavailable` and
-/// `authentication_expired` where the person is signed in by now ("Authentication session expired" in
-/// its Server Developer Guide and release notes of version 21).
+/// Keycloak answers so where the login of one tab has expired and the person has signed in in another
+/// (<https://www.keycloak.org/securing-apps/oidc-layers#_oidc-errors>). What it calls the same
+/// elsewhere (`already_logged_in`) is taken alike.
 pub(crate) fn asks_to_begin_again(error: &Error) -> bool {
     error.provider().is_some_and(|said| {
         let description = said.description.as_deref().unwrap_or_default();
@@ -399,10 +404,10 @@ mod tests {
             ("invalid_grant", "AADSTS50057", Kind::InvalidGrant, Kind::AccessDenied, "account_disabled"),
             ("invalid_grant", "AADB2C90129", Kind::InvalidGrant, Kind::ProviderError, "refresh_token_revoked"),
             // Nothing is wrong with it, but this is not the time.
-            ("invalid_grant", "AADSTS50196", Kind::ProviderUnreachable, Kind::ProviderUnreachable, "request_loop"),
-            ("invalid_request", "AADSTS90055", Kind::ProviderUnreachable, Kind::ProviderUnreachable, "throttled"),
-            ("invalid_grant", "AADB2C90244", Kind::ProviderUnreachable, Kind::ProviderUnreachable, "throttled"),
-            ("invalid_request", "AADSTS90033", Kind::ProviderUnreachable, Kind::ProviderUnreachable, "service_unavailable"),
+            ("invalid_grant", "AADSTS50196", Kind::ProviderUnreachable, Kind::ProviderUnavailable, "request_loop"),
+            ("invalid_request", "AADSTS90055", Kind::ProviderUnreachable, Kind::ProviderUnavailable, "throttled"),
+            ("invalid_grant", "AADB2C90244", Kind::ProviderUnreachable, Kind::ProviderUnavailable, "throttled"),
+            ("invalid_request", "AADSTS90033", Kind::ProviderUnreachable, Kind::ProviderUnavailable, "service_unavailable"),
             // The application.
             ("invalid_client", "AADSTS7000222", Kind::ClientRefused, Kind::ClientRefused, "client_secret_expired"),
             ("invalid_client", "AADSTS7000215", Kind::ClientRefused, Kind::ClientRefused, "client_secret_wrong"),

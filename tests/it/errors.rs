@@ -112,7 +112,7 @@ async fn an_error_of_the_callback_is_no_outage() {
     for error in ["server_error", "temporarily_unavailable"] {
         app.provider.refuse_next_sign_in(error, "down for maintenance");
         let page = app.browser().tab().open(app.at("/other")).await.clone();
-        assert!(!page.body.contains("cannot be reached") && page.body.contains("provider_error"), "{error}: {}", page.body);
+        assert!(!page.body.contains("cannot be reached") && page.body.contains("provider_unavailable"), "{error}: {}", page.body);
     }
 }
 
@@ -129,7 +129,7 @@ async fn a_sign_in_that_expired_at_the_provider_is_begun_again_once() {
     assert_eq!(app.provider.requests(Endpoint::Authorization), 2);
     (0..9).for_each(|_| expired());
     let page = app.browser().tab().open(app.at("/other")).await.clone();
-    assert_eq!(page.status, StatusCode::BAD_GATEWAY, "{}", page.body);
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{}", page.body);
     assert_eq!(app.provider.requests(Endpoint::Authorization), 4, "once, and then it is told");
 }
 
