@@ -43,10 +43,15 @@ pub(crate) enum AskedPage {
 impl Head {
     /// Copies nothing but references.
     pub(crate) fn of(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
+        Self::of_page(method, uri.path_and_query(), headers)
+    }
+
+    /// The same, where only path and query are known of the address.
+    pub(crate) fn of_page(method: &Method, page: Option<&PathAndQuery>, headers: &HeaderMap) -> Self {
         let told = Told::by(headers);
         let caller = told.caller(method, headers);
         let page = match caller {
-            Caller::Navigation => uri.path_and_query().cloned().map(AskedPage::Opened),
+            Caller::Navigation => page.cloned().map(AskedPage::Opened),
             _ => told.page.or(told.referer).cloned().map(AskedPage::Behind),
         };
         Self { caller, page }

@@ -7,10 +7,12 @@ use http::{
 
 use crate::{
     answers,
+    caller::Caller,
     config::{ReturnPath, SignInOptions},
     error::Error,
     flow::Asked,
     origin,
+    session::RequestCookies,
 };
 
 /// Asks for a sign-in, or refuses, from inside the application.
@@ -109,8 +111,19 @@ impl Challenge {
         response
     }
 
-    pub(crate) fn asked(&self) -> Asked<'_> {
-        Asked { method: &self.0.method, uri: &self.0.uri, headers: &self.0.headers }
+    /// The request that it answers; `cookies` are those of its [`headers`](Self::headers).
+    pub(crate) fn asked<'a>(&'a self, cookies: &'a RequestCookies<'a>) -> Asked<'a> {
+        Asked { method: &self.0.method, uri: &self.0.uri, headers: &self.0.headers, cookies }
+    }
+
+    /// How the caller is to be answered.
+    pub(crate) fn caller(&self) -> Caller {
+        Caller::of(&self.0.method, &self.0.headers)
+    }
+
+    /// The headers that are remembered.
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.0.headers
     }
 
     pub(crate) fn wanted(&self) -> &Wanted {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use http::{
-    Response,
+    HeaderValue, Response,
     header::{CACHE_CONTROL, Entry},
 };
 use pin_project_lite::pin_project;
@@ -134,9 +134,7 @@ impl After {
                 entry.insert(NOT_STORED);
                 false
             }
-            Entry::Occupied(chosen) => {
-                !chosen.get().to_str().is_ok_and(|chosen| chosen.contains("private") || chosen.contains("no-store"))
-            }
+            Entry::Occupied(chosen) => !chosen.iter().any(forbids_sharing),
         };
         // A handler may let caches share its answer; a cookie must not be in it then. The ticket is rolled with the next answer.
         roll.filter(|_| !shareable).map(Left::Roll)
@@ -153,8 +151,55 @@ impl After {
     }
 }
 
+/// Whether a `Cache-Control` keeps the whole answer out of shared caches (RFC 9111 section 5.2.2): `no-store` or `private`, and
+/// not `private="x"`, which is about the field `x` alone (section 5.2.2.7).
+fn forbids_sharing(value: &HeaderValue) -> bool {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    let ends_directive = |c: char| {
+        let was_escaped = is_escaped;
+        is_escaped = is_quoted && !was_escaped && c == '\\';
+        if c == '"' && !was_escaped {
+            is_quoted = !is_quoted;
+        }
+        c == ',' && !is_quoted
+    };
+    let Ok(text) = value.to_str() else { return false };
+    text.split(ends_directive)
+        .map(str::trim)
+        .any(|directive| directive.eq_ignore_ascii_case("private") || directive.eq_ignore_ascii_case("no-store"))
+}
+
 impl<F, R, E> fmt::Debug for ResponseFuture<F, R, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_directive_about_the_whole_answer_keeps_it_out_of_shared_caches() {
+        let forbids = |value: &'static str| forbids_sharing(&HeaderValue::from_static(value));
+        for value in
+            ["private", "no-store", "max-age=0, Private", "x=\"a,b\", NO-STORE", "private , max-age=1", "x=\"\\\"\",private"]
+        {
+            assert!(forbids(value), "{value}");
+        }
+        for value in [
+            "",
+            "public, max-age=60",
+            "private=\"x\"",
+            "private=\"set-cookie, x\"",
+            "x=\"private\"",
+            "x=\"a, private, b\"",
+            "x=\"\\\", no-store, \"",
+            "no-storey",
+            "s-maxage=1, x-private",
+            "no-cache",
+        ] {
+            assert!(!forbids(value), "{value}");
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! [`Identity`]: the lazy handle on public paths.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
-use http::{HeaderMap, Method, Uri};
-use tokio::sync::OnceCell;
+use http::{HeaderMap, Method, Uri, uri::PathAndQuery};
 
 use crate::{
     caller::Head,
@@ -36,8 +38,8 @@ pub struct Identity(Arc<Lazy>);
 struct Lazy {
     flow: Arc<Flow>,
     method: Method,
-    uri: Uri,
-    seen: OnceCell<Seen>,
+    page: Option<PathAndQuery>,
+    seen: OnceLock<Seen>,
 }
 
 /// What was found when somebody asked.
@@ -49,8 +51,10 @@ pub(crate) struct Seen {
 }
 
 impl Identity {
-    pub(crate) fn new(flow: Arc<Flow>, method: Method, uri: Uri) -> Self {
-        Self(Arc::new(Lazy { flow, method, uri, seen: OnceCell::new() }))
+    /// Most requests to public paths end without a question, so it keeps what a question needs and nothing else.
+    pub(crate) fn new(flow: Arc<Flow>, method: &Method, uri: &Uri) -> Self {
+        let page = uri.path_and_query().cloned();
+        Self(Arc::new(Lazy { flow, method: method.clone(), page, seen: OnceLock::new() }))
     }
 
     /// Who is signed in, by the session cookie of the request that this handle came with. Looks only once.
@@ -59,17 +63,19 @@ impl Identity {
     ///
     /// `StoreUnavailable` or `RenewalFailed`: it cannot be known at the moment. On a public page that is best treated as nobody.
     pub async fn user(&self, headers: &HeaderMap) -> Result<Option<User>, Error> {
-        let seen = self
-            .0
-            .seen
-            .get_or_try_init(|| async {
-                let head = Head::of(&self.0.method, &self.0.uri, headers);
-                Ok::<_, Error>(match self.0.flow.admit(headers).await? {
+        let Lazy { flow, method, page, seen } = &*self.0;
+        let seen = match seen.get() {
+            Some(seen) => seen,
+            None => {
+                let head = Head::of_page(method, page.as_ref(), headers);
+                let found = match flow.admit(&flow.cookies(headers)).await? {
                     Admission::In(session, roll) => Seen { session: Some(session), roll, head },
                     Admission::Out => Seen { session: None, roll: None, head },
-                })
-            })
-            .await?;
+                };
+                // Of two that ask at the same time the first one's answer counts.
+                seen.get_or_init(|| found)
+            }
+        };
         Ok(seen.session.as_ref().map(|session| session.value.clone()))
     }
 

@@ -66,6 +66,7 @@ impl IdentityLayer {
             config,
             store: None,
             local_sessions: LocalStore::DEFAULT_SESSIONS,
+            local_bytes: LocalStore::DEFAULT_BYTES,
             http: Arc::new(ReqwestClient::new()),
             clock: Arc::new(SystemClock),
             lock: None,
@@ -87,6 +88,10 @@ impl IdentityLayer {
     /// see nobody, protected ones answer 503, and the next request asks it again. Where several processes share it, give them a
     /// [refresh lock](Self::with_refresh_lock) as well.
     ///
+    /// Sign-out ends the session of the browser on every node. Where several tabs came back from the provider at the same moment,
+    /// each has begun a session of which the browser keeps one; the others end with it only if one process answered them all,
+    /// otherwise by their own times.
+    ///
     /// # Errors
     ///
     /// The cookie secret is neither configured nor derived from a client secret: sessions in a store that outlives the process could not be opened after
@@ -101,10 +106,19 @@ impl IdentityLayer {
         Ok(self.with(|setup| setup.store = Some(Arc::new(store))))
     }
 
-    /// How many sessions the memory of this process holds before the least used ones are forgotten. The default is 100,000; without effect
+    /// How many sessions the memory of this process holds. The default is 100,000; without effect
     /// [`with_store`](Self::with_store).
+    ///
+    /// When it is full, the oldest sessions of a person who has many are forgotten, otherwise those that would end first.
     pub fn with_local_sessions(self, limit: usize) -> Self {
         self.with(|setup| setup.local_sessions = limit)
+    }
+
+    /// How many bytes the sessions in the memory of this process take, with their claims and tokens. The default is 256 MiB;
+    /// without effect [`with_store`](Self::with_store). When it is full, sessions are forgotten as with
+    /// [`with_local_sessions`](Self::with_local_sessions).
+    pub fn with_local_session_bytes(self, limit: usize) -> Self {
+        self.with(|setup| setup.local_bytes = limit)
     }
 
     /// Calls the provider through another HTTP client. The default is [`ReqwestClient`].
@@ -154,7 +168,7 @@ impl IdentityLayer {
                     }
                     Store::shared(store, timeout)
                 }
-                None => Store::Local(Arc::new(LocalStore::new(setup.local_sessions))),
+                None => Store::Local(Arc::new(LocalStore::new(setup.local_sessions, setup.local_bytes))),
             };
             let answers = Answers::new(setup.pages, Arc::clone(&setup.clock), !setup.config.secure());
             let flow = Flow::new(setup.config, store, setup.http, setup.clock, lock).map(Arc::new);
@@ -177,6 +191,7 @@ struct Setup {
     config: ValidConfig,
     store: Option<Arc<dyn SessionStore>>,
     local_sessions: usize,
+    local_bytes: usize,
     http: Arc<dyn HttpClient>,
     clock: Arc<dyn Clock>,
     lock: Option<Arc<dyn RefreshLock>>,

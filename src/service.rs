@@ -90,8 +90,8 @@ where
         };
         match flow.decide(request.method(), request.uri().path(), request.headers()) {
             Decision::Public => {
-                let uri = origin::uri(request.uri(), request.extensions()).clone();
-                let identity = Identity::new(Arc::clone(flow), request.method().clone(), uri);
+                let uri = origin::uri(request.uri(), request.extensions());
+                let identity = Identity::new(Arc::clone(flow), request.method(), uri);
                 request.extensions_mut().insert(identity.clone());
                 ResponseFuture::calling(self.inner.call(request), Arc::clone(&self.shared), After::Public(identity))
             }
@@ -129,7 +129,8 @@ where
     let (mut parts, body) = request.into_parts();
     let uri = origin::uri(&parts.uri, &parts.extensions).clone();
     if route == Route::Protected {
-        match flow.admit(&parts.headers).await {
+        let cookies = flow.cookies(&parts.headers);
+        match flow.admit(&cookies).await {
             Ok(Admission::In(session, roll)) => {
                 let head = Head::of(&parts.method, &uri, &parts.headers);
                 parts.extensions.insert(session.value.clone());
@@ -140,12 +141,11 @@ where
                 });
             }
             Ok(Admission::Out) => {
-                let asked = Asked { method: &parts.method, uri: &uri, headers: &parts.headers };
-                return Ok(shared.respond(asked, Box::pin(flow.require_sign_in(asked)).await));
+                let asked = Asked { method: &parts.method, uri: &uri, headers: &parts.headers, cookies: &cookies };
+                return Ok(shared.respond(asked.caller(), Box::pin(flow.require_sign_in(asked)).await));
             }
             Err(error) => {
-                let asked = Asked { method: &parts.method, uri: &uri, headers: &parts.headers };
-                return Ok(shared.respond(asked, Reply::failed(error, None)));
+                return Ok(shared.respond(Caller::of(&parts.method, &parts.headers), Reply::failed(error, None)));
             }
         }
     }
@@ -154,8 +154,9 @@ where
     } else {
         Ok(Bytes::new())
     };
-    let asked = Asked { method: &parts.method, uri: &uri, headers: &parts.headers };
-    Ok(shared.respond(asked, Box::pin(flow.reply(route, asked, form)).await))
+    let cookies = flow.cookies(&parts.headers);
+    let asked = Asked { method: &parts.method, uri: &uri, headers: &parts.headers, cookies: &cookies };
+    Ok(shared.respond(asked.caller(), Box::pin(flow.reply(route, asked, form)).await))
 }
 
 /// The body of a `form_post` answer.
@@ -183,8 +184,8 @@ impl Shared {
         Self { flow, answers }
     }
 
-    fn respond<R>(&self, asked: Asked<'_>, reply: Reply) -> Response<IdentityBody<R>> {
-        self.answers.response(Caller::of(asked.method, asked.headers), reply)
+    fn respond<R>(&self, caller: Caller, reply: Reply) -> Response<IdentityBody<R>> {
+        self.answers.response(caller, reply)
     }
 
     /// The answer of a service with which something is left to do.
@@ -207,15 +208,17 @@ impl Shared {
 
     /// What a handler or guard asked for instead of answering.
     async fn challenged<R>(&self, challenge: Challenge) -> Response<IdentityBody<R>> {
-        let asked = challenge.asked();
+        let caller = challenge.caller();
         let flow = match &self.flow {
             Ok(flow) => flow,
-            Err(error) => return self.respond(asked, Reply::failed(error.clone(), None)),
+            Err(error) => return self.respond(caller, Reply::failed(error.clone(), None)),
         };
+        let cookies = flow.cookies(challenge.headers());
+        let asked = challenge.asked(&cookies);
         let reply = match challenge.wanted() {
             Wanted::SignIn { options, return_path } => flow.step_up(asked, options, return_path.as_ref()).await,
             Wanted::Refusal(error) => Reply::failed(error.clone(), None),
         };
-        self.respond(asked, reply)
+        self.respond(caller, reply)
     }
 }

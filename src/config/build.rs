@@ -50,8 +50,9 @@ impl IdentityConfig {
             redirect_uri: site.url(&site.callback_path),
             signed_out_url: site.url(&self.signed_out_path),
             home: ReturnPath::parse(&format!("{}/", site.prefix)).unwrap_or_else(ReturnPath::home),
-            cookie_id: cookie_id(&self.client_id, &base_url),
+            cookie_id: cookie_id(&[&self.client_id, self.authority.name(), &base_url]),
             secure: site.is_secure(),
+            base_url,
             origin: site.origin,
             external_prefix: site.prefix,
             public_paths,
@@ -266,9 +267,12 @@ impl Site {
 }
 
 /// Eleven characters that differ between applications on one host.
-fn cookie_id(client_id: &str, base_url: &str) -> String {
+///
+/// Each part says its length first, so that no two lists of parts are the same bytes.
+fn cookie_id(parts: &[&str; 3]) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
-    for part in [client_id, "\0", base_url] {
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
         context.update(part.as_bytes());
     }
     secret::base64url(context.finish().as_ref().get(..8).unwrap_or_default())

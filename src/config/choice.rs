@@ -97,6 +97,51 @@ impl FromStr for ResponseMode {
     }
 }
 
+/// How long the browser keeps the session cookie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CookieLifetime {
+    /// Until the browser ends: the cookie has no `Max-Age`. The default, since a browser may be shared.
+    ///
+    /// An application that was installed on a phone ends whenever the system needs its memory; many desktop browsers restore
+    /// such cookies when they start again.
+    #[default]
+    Browser,
+    /// As long as the session could last by idle and absolute timeout (`Max-Age`), counted anew with each rolled cookie.
+    ///
+    /// The session itself ends no later: what counts is the time inside the seal. Sign-out removes the cookie.
+    Session,
+}
+
+impl CookieLifetime {
+    /// Its name in settings: `browser` or `session`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Browser => "browser",
+            Self::Session => "session",
+        }
+    }
+}
+
+impl fmt::Display for CookieLifetime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for CookieLifetime {
+    type Err = ConfigError;
+
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        match text {
+            "browser" => Ok(Self::Browser),
+            "session" => Ok(Self::Session),
+            _ => Err(ConfigError::new("cookie_lifetime", format!("{text:?} is neither `browser` nor `session`"))),
+        }
+    }
+}
+
 /// Whether the UserInfo endpoint is asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]

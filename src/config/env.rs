@@ -30,6 +30,7 @@ impl IdentityConfig {
     /// | `IDENTITY_SCOPE` | scopes beyond those of the sign-in itself, with spaces between them |
     /// | `IDENTITY_ID_TOKEN_ALGORITHMS` | what ID tokens may be signed with, narrower than what the provider lists: `RS256`, `ES256`, `EdDSA`, …, with commas or spaces between them |
     /// | `IDENTITY_COOKIE_SECRET` | cookie secrets of 32 bytes or more, one on each line, the newest first |
+    /// | `IDENTITY_COOKIE_LIFETIME` | how long browsers keep the session cookie: `browser` (the default: until they end) or `session` |
     /// | `IDENTITY_SIGN_IN_METHOD` | `redirect` (the default) or `device_code`, which needs no redirect address |
     /// | `IDENTITY_RESPONSE_MODE` | `query` (the default) or `form_post` |
     /// | `IDENTITY_STORE_TIMEOUT` | how long an operation of the session store may take, in seconds; the default is 3 |
@@ -109,6 +110,9 @@ fn from_variables(all: &Variables<'_>) -> Result<IdentityConfig, ConfigError> {
         let wrong = || ConfigError::new(timeout.name, format!("{:?} is not a number of seconds such as 3 or 0.5", timeout.value));
         config = config.with_store_timeout(seconds.ok_or_else(wrong)?);
     }
+    if let Some(lifetime) = all.text("IDENTITY_COOKIE_LIFETIME")? {
+        config = config.with_cookie_lifetime(lifetime.value.parse().map_err(|error: ConfigError| error.named(lifetime.name))?);
+    }
     if let Some(secrets) = all.secret(&["IDENTITY_COOKIE_SECRET"])? {
         config = config.with_cookie_secrets(secrets.value.expose().lines().map(str::trim).filter(|secret| !secret.is_empty()));
     }
@@ -150,7 +154,7 @@ mod tests {
     use std::{ffi::OsString, io};
 
     use super::*;
-    use crate::config::{ClientAuthMethod, CookieKeySource, ResponseMode, SignInMethod};
+    use crate::config::{ClientAuthMethod, CookieKeySource, CookieLifetime, ResponseMode, SignInMethod};
 
     const TENANT: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
     const OTHER: &str = "775527ff-9a37-4307-8b3d-cc311f58d925";
@@ -208,6 +212,7 @@ mod tests {
             ("IDENTITY_SCOPE", "User.Read  Mail.Read"),
             ("IDENTITY_COOKIE_SECRET", "0123456789abcdef0123456789abcdef\n0123456789abcdef0123456789abcdeg"),
             ("IDENTITY_RESPONSE_MODE", "form_post"),
+            ("IDENTITY_COOKIE_LIFETIME", "session"),
             ("IDENTITY_CLIENT_AUTH_METHOD", "client_secret_post"),
             ("IDENTITY_ID_TOKEN_ALGORITHMS", "ES256, Ed25519 RS512"),
             ("LISTEN", "not looked at"),
@@ -217,6 +222,9 @@ mod tests {
         assert_eq!(valid.scopes(valid.sign_in()).join(" "), "openid profile offline_access User.Read Mail.Read");
         assert_eq!((valid.cookie_keys().len(), valid.cookie_key_source()), (2, CookieKeySource::Configured));
         assert_eq!(valid.response_mode(), ResponseMode::FormPost);
+        assert_eq!(valid.cookie_lifetime(), CookieLifetime::Session);
+        let error = read(&basic_and(&[("IDENTITY_COOKIE_LIFETIME", "30d")])).unwrap_err();
+        assert!(error.setting() == "IDENTITY_COOKIE_LIFETIME" && error.to_string().contains("\"30d\""), "{error}");
         assert_eq!(valid.credential().method(), Some(ClientAuthMethod::Post));
         assert_eq!(valid.id_token_algorithms().as_deref(), Some(&[Algorithm::Es256, Algorithm::EdDsa, Algorithm::Rs512][..]));
     }

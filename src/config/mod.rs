@@ -31,7 +31,9 @@ pub use algorithm::Algorithm;
 pub use assertion::{AssertionAudience, AssertionRequest};
 pub use azure_ad::AzureAdSection;
 pub use check::{Finding, Severity};
-pub use choice::{GroupsFrom, PathPrefix, Preflight, ProviderSession, ResponseMode, SessionEnd, SignInMethod, UserInfo};
+pub use choice::{
+    CookieLifetime, GroupsFrom, PathPrefix, Preflight, ProviderSession, ResponseMode, SessionEnd, SignInMethod, UserInfo,
+};
 pub(crate) use cookie_keys::{CookieKeySource, CookieKeys};
 pub(crate) use credential::{AssertionOptions, CredentialKind};
 pub use credential::{ClientAuthMethod, ClientCredential};

@@ -5,8 +5,8 @@ use std::time::Duration;
 use url::Url;
 
 use super::{
-    Algorithm, ClientCredential, GroupsFrom, PathPrefix, Preflight, ProviderSession, ResponseMode, SessionEnd, SignInMethod,
-    SignInOptions, UserInfo,
+    Algorithm, ClientCredential, CookieLifetime, GroupsFrom, PathPrefix, Preflight, ProviderSession, ResponseMode, SessionEnd,
+    SignInMethod, SignInOptions, UserInfo,
 };
 use crate::{
     authority::{Authority, Tenants},
@@ -66,6 +66,7 @@ pub struct IdentityConfig {
     pub(super) idle_timeout: Duration,
     pub(super) store_timeout: Duration,
     pub(super) absolute_timeout: Duration,
+    pub(super) cookie_lifetime: CookieLifetime,
     pub(super) session_end: SessionEnd,
     /// `None`: as the way of signing in suggests.
     pub(super) provider_session: Option<ProviderSession>,
@@ -114,6 +115,7 @@ impl IdentityConfig {
             idle_timeout: Duration::from_secs(24 * 3600),
             store_timeout: Duration::from_secs(3),
             absolute_timeout: Duration::from_secs(7 * 24 * 3600),
+            cookie_lifetime: CookieLifetime::default(),
             session_end: SessionEnd::default(),
             provider_session: None,
         }
@@ -400,6 +402,23 @@ impl IdentityConfig {
     #[must_use]
     pub fn with_absolute_timeout(mut self, timeout: Duration) -> Self {
         self.absolute_timeout = timeout;
+        self
+    }
+
+    /// How long the browser keeps the session cookie. The default is [`CookieLifetime::Browser`]: until it ends.
+    ///
+    /// ```
+    /// use tower_identity::config::{CookieLifetime, IdentityConfig};
+    ///
+    /// /// People who installed the application on a phone stay signed in for a month.
+    /// fn on_phones(config: IdentityConfig) -> IdentityConfig {
+    ///     let month = std::time::Duration::from_secs(30 * 24 * 3600);
+    ///     config.with_cookie_lifetime(CookieLifetime::Session).with_idle_timeout(month).with_absolute_timeout(month)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn with_cookie_lifetime(mut self, lifetime: CookieLifetime) -> Self {
+        self.cookie_lifetime = lifetime;
         self
     }
 

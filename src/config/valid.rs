@@ -5,8 +5,8 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 use url::Url;
 
 use super::{
-    Algorithm, ClientCredential, CookieKeySource, CookieKeys, GroupsFrom, IdentityConfig, PathPrefix, Preflight, ProviderSession,
-    PublicPaths, ResponseMode, ReturnPath, SessionEnd, SignInMethod, SignInOptions, UserInfo,
+    Algorithm, ClientCredential, CookieKeySource, CookieKeys, CookieLifetime, GroupsFrom, IdentityConfig, PathPrefix, Preflight,
+    ProviderSession, PublicPaths, ResponseMode, ReturnPath, SessionEnd, SignInMethod, SignInOptions, UserInfo,
 };
 use crate::{
     authority::{Authority, Tenants},
@@ -24,6 +24,7 @@ pub(super) struct Valid {
     pub(super) tenants: Tenants,
     pub(super) redirect_uri: Url,
     pub(super) signed_out_url: Url,
+    pub(super) base_url: String,
     pub(super) origin: String,
     pub(super) external_prefix: String,
     pub(super) secure: bool,
@@ -123,6 +124,8 @@ impl ValidConfig {
         fn redirect_uri -> &Url = redirect_uri;
         /// Where the provider sends people after sign-out.
         fn signed_out_url -> &Url = signed_out_url;
+        /// Where browsers find the application, without a slash at the end.
+        fn base_url -> &str = base_url;
         /// Scheme, host and port of the application, as browsers write it in `Origin`.
         fn origin -> &str = origin;
         /// The path of the base URL, without a slash at the end; often empty.
@@ -173,6 +176,8 @@ impl ValidConfig {
         fn absolute_timeout -> Duration = settings.absolute_timeout as copy;
         /// How long an operation of the session store, or of the refresh lock, may take.
         fn store_timeout -> Duration = settings.store_timeout as copy;
+        /// How long the browser keeps the session cookie.
+        fn cookie_lifetime -> CookieLifetime = settings.cookie_lifetime as copy;
         /// When a session ends that cannot be renewed.
         fn session_end -> SessionEnd = settings.session_end as copy;
         /// What becomes of the provider's session at sign-out.

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use super::{Flow, Route, routes::route, steps::renewed};
 use crate::{
     error::Error,
-    session::{Opened, Peek, Roll},
+    session::{Opened, Peek, RequestCookies, Roll},
     user::User,
 };
 
@@ -53,9 +53,9 @@ impl Flow {
     /// # Errors
     ///
     /// The store is unavailable, or the session could not be renewed for a passing reason: it is not known who is signed in.
-    pub(crate) async fn admit(&self, headers: &HeaderMap) -> Result<Admission, Error> {
+    pub(crate) async fn admit(&self, cookies: &RequestCookies<'_>) -> Result<Admission, Error> {
         let now = self.clock.now();
-        let Some(opened) = self.present(headers).await? else { return Ok(Admission::Out) };
+        let Some(opened) = self.present(cookies).await? else { return Ok(Admission::Out) };
         let roll = self.sessions.roll(&opened, now);
         Ok(Admission::In(opened, roll))
     }
@@ -70,9 +70,9 @@ impl Flow {
     /// # Errors
     ///
     /// As [`admit`](Self::admit).
-    pub(super) async fn present(&self, headers: &HeaderMap) -> Result<Option<Arc<Opened<User>>>, Error> {
+    pub(super) async fn present(&self, cookies: &RequestCookies<'_>) -> Result<Option<Arc<Opened<User>>>, Error> {
         let now = self.clock.now();
-        match self.sessions.load(headers, now).await? {
+        match self.sessions.load(cookies, now).await? {
             // In a box, so that those whose claims are fresh do not carry a renewal with them.
             Some(opened) if opened.renewal_due(now) => Box::pin(self.renew(opened)).await,
             opened => Ok(opened),

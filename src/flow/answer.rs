@@ -121,6 +121,7 @@ impl WebAuth {
             home_account_id,
             renew_at: renewable.then_some(renew_at),
             ends,
+            auth_context: attempt.auth_context.clone(),
             causes: if someone_else { Vec::new() } else { attempt.causes.clone() },
             landing: Some(Landing { answer: answer_of(state), path: return_path.as_str().into() }),
             lost: attempt.lost,

@@ -15,7 +15,7 @@ use crate::{
     config::{ResponseMode, ReturnPath},
     error::{Error, ErrorKind},
     protocol::{CallbackParameters, Code},
-    session::{Attempt, AttemptPurpose, Lookup, Opened, State},
+    session::{Attempt, AttemptPurpose, Lookup, Opened, RecordId, SiblingKey, State},
     user::User,
 };
 
@@ -28,6 +28,21 @@ pub(super) enum Done {
     ReadAgain,
     /// There is a new password: to sign in with it.
     SignIn,
+}
+
+/// What the browser had when an answer came.
+#[derive(Clone, Debug, Default)]
+pub(super) struct InBrowser {
+    /// Its sessions: another tab may have signed in since the attempt was made.
+    sessions: Vec<RecordId>,
+    /// The attempts of all its tabs.
+    attempts: Vec<SiblingKey>,
+}
+
+impl InBrowser {
+    pub(super) fn of(sessions: &[Arc<Opened<User>>], attempts: Vec<SiblingKey>) -> Self {
+        Self { sessions: sessions.iter().map(|session| session.session()).collect(), attempts }
+    }
 }
 
 impl Flow {
@@ -51,12 +66,12 @@ impl Flow {
         let Some(state) = State::parse(&text) else {
             return Err(Error::new(ErrorKind::StateMismatch, "the answer's `state` was not made here"));
         };
-        let attempt = match self.attempts.find(asked.headers, state, self.clock.now()) {
+        let attempt = match self.attempts.find(asked.cookies, state, self.clock.now()) {
             Lookup::Found(attempt) => *attempt,
             Lookup::Missing => return Ok(self.without_attempt(asked, state, &text).await),
-            Lookup::Expired(_) => {
+            Lookup::Expired(attempt) => {
                 let error = Error::new(ErrorKind::AttemptExpired, "the attempt is older than ten minutes");
-                let reply = Reply::failed(error, Some(self.sign_in_address(self.config.home())));
+                let reply = Reply::failed(error, Some(self.sign_in_address(&self.return_path(&attempt))));
                 return Ok(reply.with_cookies([self.attempts.remove(state.slot)]));
             }
         };
@@ -70,8 +85,9 @@ impl Flow {
         let finished = match parameters.check(&text, &metadata, provider.authority()) {
             Ok(code) => {
                 // Where the store is down the new session cannot be created either.
-                let present = self.sessions.load(asked.headers, self.clock.now()).await.ok().flatten();
-                self.exchange(&text, attempt.clone(), code, present).await
+                let sessions = self.sessions.load_all(asked.cookies, self.clock.now()).await.unwrap_or_default();
+                let browser = InBrowser::of(&sessions, self.attempts.ids(asked.cookies));
+                self.exchange(state.handle(), attempt.clone(), code, browser).await
             }
             Err(error) => Err(error),
         };
@@ -89,30 +105,35 @@ impl Flow {
         Ok(reply)
     }
 
-    /// A stale or repeated answer, or one whose cookie the browser did not keep.
+    /// A stale or repeated answer, or one whose cookie the browser did not keep: ten minutes at the provider, a link that was
+    /// opened in another browser. It is not acted on; a new sign-in leads to the page that the `state` still knows.
     pub(super) async fn without_attempt(&self, asked: Asked<'_>, state: State<'_>, text: &str) -> Reply {
         if asked.method == Method::POST {
             // The provider's site posted it, so the session cookie (`Lax`) is absent: ask again from here.
             let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("state", text).finish();
             return Reply::redirect(format!("{}?{query}", self.config.redirect_uri().path()));
         }
-        match self.sessions.load(asked.headers, self.clock.now()).await {
-            Err(error) => Reply::failed(error, Some(self.sign_in_address(self.config.home()))),
+        let now = self.clock.now();
+        let page =
+            self.attempts.page(state, now).map_or_else(|| self.config.home().clone(), |path| self.config.return_path(&path));
+        match self.sessions.load(asked.cookies, now).await {
+            Err(error) => Reply::failed(error, Some(self.sign_in_address(&page))),
             Ok(Some(session)) => {
-                Reply::redirect(session.beginning().landing(&answer_of(text)).unwrap_or_else(|| self.config.home().as_str()))
+                let landing = session.beginning().landing(&answer_of(state.handle()));
+                Reply::redirect(landing.unwrap_or_else(|| page.as_str()))
             }
             Ok(None) if state.retry > 0 => {
                 let error = Error::new(
                     ErrorKind::AttemptMissing,
                     "the browser sent no attempt, the second time too: are cookies blocked?",
                 );
-                Reply::failed(error, Some(self.sign_in_address(self.config.home())))
+                Reply::failed(error, Some(self.sign_in_address(&page)))
             }
             Ok(None) if is_unseen(asked.headers) => {
-                Reply::new(Answer::SignInNeeded { sign_in: self.sign_in_address(self.config.home()), why: None })
+                Reply::new(Answer::SignInNeeded { sign_in: self.sign_in_address(&page), why: None })
             }
             Ok(None) => {
-                let mut start = Start::fresh(self.config.home().clone());
+                let mut start = Start::fresh(page);
                 start.retry = state.retry + 1;
                 self.start(asked, start).await
             }
@@ -124,25 +145,18 @@ impl Flow {
     }
 
     /// Redeems the code, once.
-    async fn exchange(
-        self: &Arc<Self>,
-        state: &str,
-        attempt: Attempt,
-        code: Code,
-        present: Option<Arc<Opened<User>>>,
-    ) -> Result<Done, Error> {
+    async fn exchange(self: &Arc<Self>, state: &str, attempt: Attempt, code: Code, browser: InBrowser) -> Result<Done, Error> {
         let (flow, answer) = (Arc::clone(self), state.to_owned());
-        let work = async move { flow.complete(&answer, &attempt, &code, present.as_deref()).await };
+        let work = async move { flow.complete(&answer, &attempt, &code, &browser).await };
         self.exchanges.once(state, self.auth.provider().permit(), work).await
     }
 
-    /// `present` is the session of the browser now: another tab may have signed in since the attempt was made.
-    async fn complete(&self, state: &str, attempt: &Attempt, code: &Code, present: Option<&Opened<User>>) -> Result<Done, Error> {
+    async fn complete(&self, state: &str, attempt: &Attempt, code: &Code, browser: &InBrowser) -> Result<Done, Error> {
         let verified = self.auth.redeem(attempt, code).await?;
         if let Some(done) = self.errand_done(attempt, verified.person())? {
             return Ok(done);
         }
-        self.establish(state, attempt, verified, present).await
+        self.establish(state, attempt, verified, browser).await
     }
 
     /// A session for whoever a verified answer is about, in the place of those before it.
@@ -151,7 +165,7 @@ impl Flow {
         state: &str,
         attempt: &Attempt,
         verified: Verified,
-        present: Option<&Opened<User>>,
+        browser: &InBrowser,
     ) -> Result<Done, Error> {
         let Completed { signed_in, grant, return_path } = self.auth.sign_in(attempt, verified, state).await?;
         if attempt.purpose == AttemptPurpose::ReadAgain && !self.is_still_there(attempt).await? {
@@ -161,8 +175,11 @@ impl Flow {
             ));
         }
         let created = self.sessions.create(signed_in, Some(grant), self.clock.now()).await?;
-        let present = present.map(Opened::session).filter(|present| attempt.started_from != Some(*present));
-        for old in attempt.started_from.into_iter().chain(present) {
+        let present = browser.sessions.iter().copied().filter(|present| attempt.started_from != Some(*present));
+        let before: Vec<_> = attempt.started_from.into_iter().chain(present).collect();
+        // Answers that come at the same time do not know of each other's sessions, and the browser keeps one of them.
+        self.sessions.link(created.session, &browser.attempts, &before);
+        for old in before {
             if let Err(error) = self.sessions.end_by_id(old).await {
                 // The browser has the new ticket; the old row is out of reach and ends by itself.
                 tracing::warn!(reason = error.reason(), "the session before this one could not be deleted");

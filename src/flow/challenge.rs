@@ -12,8 +12,7 @@ impl Flow {
     pub(crate) async fn require_sign_in(&self, asked: Asked<'_>) -> Reply {
         let reply = self.challenge(asked, Start::fresh(self.page_of(asked))).await;
         // Only where a sign-in follows: elsewhere the answer could overtake that of a sign-in and take its new cookie away. By a code it has not begun yet.
-        let redirected =
-            matches!(reply.answer, Answer::Redirect(_)) && !self.auth.by_code() && self.cookies.has_session(asked.headers);
+        let redirected = matches!(reply.answer, Answer::Redirect(_)) && !self.auth.by_code() && asked.cookies.has_session();
         reply.with_cookies(redirected.then(|| self.cookies.remove_session()))
     }
 

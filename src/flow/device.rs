@@ -13,15 +13,14 @@ use http::Method;
 use super::{
     Answer, Asked, Flow, Reply,
     answer::answer_of,
-    callback::Done,
+    callback::{Done, InBrowser},
     waiting::{Heard, no_code},
 };
 use crate::{
     caller::{Caller, is_prefetch},
     error::{Error, ErrorKind},
     protocol::{Nonce, TokenAnswer},
-    session::{Attempt, Lookup, Opened, State},
-    user::User,
+    session::{Attempt, Lookup, State},
 };
 
 /// What the page with the code shows.
@@ -87,19 +86,22 @@ impl Flow {
             return Reply::failed(Error::new(ErrorKind::StateMismatch, "the `state` was not made here"), Some(again()));
         };
         let is_page = matches!(Caller::of(asked.method, asked.headers), Caller::Navigation | Caller::Document);
-        let present = match self.sessions.load(asked.headers, self.clock.now()).await {
-            Ok(present) => present,
+        let sessions = match self.sessions.load_all(asked.cookies, self.clock.now()).await {
+            Ok(sessions) => sessions,
             // Nobody could be signed in: the code is kept for later.
             Err(_) if !is_page => return Reply::new(Answer::Polled(Polled::Pending { wait: WHILE_DOWN })),
             Err(error) => return Reply::failed(error, Some(self.code_address(&text))),
         };
         // Another tab, or an answer that was lost on its way: whoever is signed in by this code is there already.
-        if let Some(page) = present.as_ref().and_then(|session| session.beginning().landing(&answer_of(&text))) {
+        if let Some(page) = sessions.first().and_then(|session| session.beginning().landing(&answer_of(state.handle()))) {
             let reply = if is_page { Reply::redirect(page) } else { Reply::new(done(page)) };
             return reply.with_cookies([self.attempts.remove(state.slot)]);
         }
-        match self.attempts.find(asked.headers, state, self.clock.now()) {
-            Lookup::Found(attempt) => self.waits(&text, state, *attempt, present, is_page, parameter("continue").is_some()).await,
+        match self.attempts.find(asked.cookies, state, self.clock.now()) {
+            Lookup::Found(attempt) => {
+                let browser = InBrowser::of(&sessions, self.attempts.ids(asked.cookies));
+                self.waits(&text, state, *attempt, browser, is_page, parameter("continue").is_some()).await
+            }
             Lookup::Expired(_) if !is_page => Reply::new(Answer::Polled(Polled::Ended)),
             Lookup::Expired(attempt) => {
                 let error = Error::new(ErrorKind::CodeExpired, "the code was not used in time");
@@ -116,12 +118,12 @@ impl Flow {
         text: &str,
         state: State<'_>,
         mut attempt: Attempt,
-        present: Option<Arc<Opened<User>>>,
+        browser: InBrowser,
         is_page: bool,
         not_yet: bool,
     ) -> Reply {
         let again = self.sign_in_address(&self.return_path(&attempt));
-        let (interval, next) = match self.heard(text, &attempt, present).await {
+        let (interval, next) = match self.heard(state.handle(), &attempt, browser).await {
             Heard::NotYet { interval, next } => (interval, next),
             Heard::Over(Ok(Done::Page { return_path, cookie })) => {
                 let reply = match is_page {
@@ -164,13 +166,13 @@ impl Flow {
     }
 
     /// What is known of a sign-in, after asking the provider if it is time.
-    async fn heard(self: &Arc<Self>, state: &str, attempt: &Attempt, present: Option<Arc<Opened<User>>>) -> Heard<Done> {
+    async fn heard(self: &Arc<Self>, state: &str, attempt: &Attempt, browser: InBrowser) -> Heard<Done> {
         let Some(code) = &attempt.device else { return Heard::Over(Err(no_code())) };
         let (flow, attempt, name, asked) = (Arc::clone(self), attempt.clone(), state.to_owned(), code.clone());
         let question = move |interval| async move {
             match flow.auth.ask(&asked, interval).await {
                 Heard::NotYet { interval, next } => Heard::NotYet { interval, next },
-                Heard::Over(Ok(answer)) => Heard::Over(flow.signed_in_by_code(&name, &attempt, answer, present.as_deref()).await),
+                Heard::Over(Ok(answer)) => Heard::Over(flow.signed_in_by_code(&name, &attempt, answer, &browser).await),
                 Heard::Over(Err(error)) => Heard::Over(Err(error)),
             }
         };
@@ -182,10 +184,10 @@ impl Flow {
         state: &str,
         attempt: &Attempt,
         answer: TokenAnswer,
-        present: Option<&Opened<User>>,
+        browser: &InBrowser,
     ) -> Result<Done, Error> {
         let verified = self.auth.verify(self.auth.provider(), attempt, answer, Nonce::NotSent).await?;
-        self.establish(state, attempt, verified, present).await
+        self.establish(state, attempt, verified, browser).await
     }
 }
 

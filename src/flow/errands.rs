@@ -116,7 +116,7 @@ impl Flow {
         if is_unseen(asked.headers) {
             return Reply::new(Answer::SignInNeeded { sign_in: own, why: None });
         }
-        match self.present(asked.headers).await {
+        match self.present(asked.cookies).await {
             Err(error) => Reply::failed(error, Some(own)),
             Ok(None) if errand == Errand::EditProfile => self.start(asked, Start::fresh(return_path)).await,
             Ok(_) => self.start(asked, Start { step: Step::Errand(errand), ..Start::fresh(return_path) }).await,

@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{exchanges::Exchanges, steps::renewed, waiting::Waiting, web_auth::WebAuth};
+use super::{
+    exchanges::Exchanges,
+    steps::renewed,
+    waiting::Waiting,
+    web_auth::{WebAuth, past},
+};
 use crate::{
     client::Client,
     clock::Clock,
@@ -72,6 +77,12 @@ impl WebAuth {
         let now = self.clock().now();
         let most = self.config().absolute_timeout();
         contents.held = contents.held.filter(|held| now < held.record.expires.min(held.record.created + most));
+        if let Some(held) = &contents.held
+            && let Err(error) = past(&held.record).check(self.config())
+        {
+            tracing::info!(reason = error.reason(), %error, "a session is not accepted under the settings of now: signed out");
+            contents.held = None;
+        }
         contents
     }
 

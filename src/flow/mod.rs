@@ -35,14 +35,21 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use tracing::{Instrument as _, Span, field::Empty, info_span};
 
-use self::{callback::Done, errands::Errand, exchanges::Exchanges, waiting::Waiting, web_auth::application_of};
+use self::{
+    callback::Done,
+    errands::Errand,
+    exchanges::Exchanges,
+    waiting::Waiting,
+    web_auth::{application_of, past},
+};
 use crate::{
+    caller::Caller,
     client::AppTokens,
     clock::Clock,
     config::{ResponseMode, ReturnPath, SignInMethod, ValidConfig},
     error::Error,
     protocol::HttpClient,
-    session::{Attempts, Cookies, KeyRing, Lifetimes, Records, SessionRecord, Sessions, Store},
+    session::{Attempts, Cookies, KeyRing, Lifetimes, Records, RequestCookies, SessionRecord, Sessions, Store},
     tokens::{CacheLimits, GrantRef, Grants, RefreshLock},
     user::{Application, User},
 };
@@ -53,6 +60,15 @@ pub(crate) struct Asked<'a> {
     pub(crate) method: &'a Method,
     pub(crate) uri: &'a Uri,
     pub(crate) headers: &'a HeaderMap,
+    /// What the headers hold of this application's cookies: read once per request, by [`Flow::cookies`].
+    pub(crate) cookies: &'a RequestCookies<'a>,
+}
+
+impl Asked<'_> {
+    /// How the caller is to be answered.
+    pub(crate) fn caller(&self) -> Caller {
+        Caller::of(self.method, self.headers)
+    }
 }
 
 /// What to answer.
@@ -141,7 +157,8 @@ impl Flow {
         let form_post = config.response_mode() == ResponseMode::FormPost;
         let ours = application_of(&config);
         let keys = Arc::new(KeyRing::new(config.cookie_keys(), &ours)?);
-        let cookies = Arc::new(Cookies::new(config.cookie_id(), config.secure(), form_post));
+        let cookies =
+            Arc::new(Cookies::new(config.cookie_id(), config.secure(), form_post).with_lifetime(config.cookie_lifetime()));
         let records = Arc::new(Records::new(Arc::clone(&keys), store, Arc::clone(&clock)));
         let auth = WebAuth::over(config.clone(), Arc::clone(&keys), http, Arc::clone(&clock));
         let grants = Grants::new(
@@ -154,17 +171,19 @@ impl Flow {
         );
         let lifetimes = Lifetimes { idle: config.idle_timeout(), absolute: config.absolute_timeout() };
         let application = Arc::new(Application::new(&config, grants.clone(), auth.client().clone(), Arc::clone(&clock)));
+        let held_to = config.clone();
+        let check = move |record: &SessionRecord| past(record).check(&held_to);
         let user = move |record: SessionRecord, grant: &GrantRef| User::new(record, grant.clone(), Arc::clone(&application));
         // How the answer comes: an attempt is good for nothing else.
         let mode = match config.sign_in_method() {
             SignInMethod::DeviceCode => SignInMethod::DeviceCode.as_str(),
             _ => config.response_mode().as_str(),
         };
-        let [client, authority] = ours;
+        let [client, authority, _] = ours;
         let bound_to = [client, authority, config.redirect_uri().as_str().as_bytes(), mode.as_bytes()];
         Ok(Self {
             attempts: Attempts::new(keys, Arc::clone(&cookies), &bound_to),
-            sessions: Sessions::new(records, Arc::clone(&cookies), lifetimes, Sessions::<User>::DEFAULT_OPENED, user),
+            sessions: Sessions::new(records, Arc::clone(&cookies), lifetimes, Sessions::<User>::DEFAULT_OPENED, check, user),
             exchanges: Exchanges::new(),
             waiting: Waiting::new(),
             auth,
@@ -173,6 +192,11 @@ impl Flow {
             cookies,
             grants,
         })
+    }
+
+    /// The cookies of a request that are this application's.
+    pub(crate) fn cookies<'h>(&self, headers: &'h HeaderMap) -> RequestCookies<'h> {
+        self.cookies.read(headers)
     }
 
     /// Answers a request for one of the layer's own paths. `form` is its body, where the path takes one.

@@ -38,12 +38,15 @@ impl Flow {
     }
 
     async fn end(&self, asked: Asked<'_>) -> Result<Reply, Error> {
-        let opened = self.sessions.load(asked.headers, self.clock.now()).await?;
-        let at_provider = match &opened {
+        let all = self.sessions.load_all(asked.cookies, self.clock.now()).await?;
+        let at_provider = match all.first() {
             Some(opened) => {
                 // Read before the records go; sign-out does not depend on it.
                 let id_token = self.grants.id_token(opened.grant()).await.ok().flatten();
-                self.sessions.end(opened).await?;
+                // Another good ticket of this browser would be the next session that it presents.
+                for session in &all {
+                    self.sessions.end(session).await?;
+                }
                 tracing::info!("signed out");
                 let hint = opened.value.claim("login_hint").and_then(|hint| hint.as_str());
                 self.auth.end_session_address(id_token.as_ref(), hint).await

@@ -27,8 +27,9 @@ pub(crate) struct Start {
     pub(crate) step: Step,
 }
 
-/// How long the scopes of an incremental consent may be in all to ask for the earlier ones again: they have to fit into the cookie of the attempt.
-const MOST_SCOPE_BYTES: usize = 200;
+/// Longest scopes of an incremental consent, in bytes, for which the earlier ones are asked for again: all of them have to fit
+/// into the cookie of the attempt, beside a long return path, and into the address at the provider.
+const MOST_SCOPE_BYTES: usize = 600;
 
 /// So many sessions in a row may be lost as soon as they began; then the person is told instead of sent round once more.
 const MOST_LOST: u8 = 1;
@@ -90,7 +91,7 @@ impl Flow {
 
     async fn begin(&self, asked: Asked<'_>, start: Start) -> Result<Reply, Error> {
         let now = self.clock.now();
-        let session = match self.sessions.load(asked.headers, now).await {
+        let session = match self.sessions.load(asked.cookies, now).await {
             Ok(session) => session,
             // A store that is down must not keep anybody from the sign-in page; it is found out at the callback.
             Err(_) if start.causes.is_empty() && matches!(start.step, Step::SignIn | Step::WithPages) => None,
@@ -99,7 +100,7 @@ impl Flow {
         let known = session.as_ref().filter(|_| !start.causes.is_empty()).map(|session| &session.value);
         let request = self.auth.request(start.step, start.options, known).await?;
 
-        let lost = if session.is_some() { 0 } else { self.sessions.lost(asked.headers, now) };
+        let lost = if session.is_some() { 0 } else { self.sessions.lost(asked.cookies, now) };
         if lost > MOST_LOST {
             let error = Error::new(
                 ErrorKind::StoreUnavailable,
@@ -132,7 +133,7 @@ impl Flow {
         }
         let begun = match slot {
             Some(slot) => self.attempts.begin_in(slot, attempt)?,
-            None => self.attempts.begin(asked.headers, attempt, now)?,
+            None => self.attempts.begin(asked.cookies, attempt, now)?,
         };
         let url = match self.auth.by_code() {
             true => self.code_address(&begun.state),
@@ -145,7 +146,7 @@ impl Flow {
     /// Where a challenge of the application leads (D8): to the provider, or to 403 if the same was asked for and answered just now.
     pub(crate) async fn step_up(&self, asked: Asked<'_>, options: &SignInOptions, return_path: Option<&ReturnPath>) -> Reply {
         let return_path = return_path.cloned().unwrap_or_else(|| self.page_of(asked));
-        let session = match self.present(asked.headers).await {
+        let session = match self.present(asked.cookies).await {
             // Whether it would loop is not known.
             Err(error) => return Reply::failed(error, None),
             Ok(session) => session,

@@ -11,8 +11,8 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{CookieKeySource, ValidConfig},
     error::{ConfigError, Error, ErrorKind, Whose},
-    protocol::{HttpClient, Provider, ReqwestClient},
-    session::{KeyRing, WebSession},
+    protocol::{HttpClient, PastSignIn, Provider, ReqwestClient},
+    session::{KeyRing, SessionRecord, WebSession},
     tokens::{AccessToken, TokenRequest},
     user::User,
 };
@@ -82,9 +82,19 @@ struct Inner {
     kept: OnceLock<Kept>,
 }
 
-/// What the keys belong to: the same secret in another application opens nothing.
-pub(super) fn application_of(config: &ValidConfig) -> [&[u8]; 2] {
-    [config.client_id().as_bytes(), config.authority().name().as_bytes()]
+/// What the keys belong to: the same secret opens nothing in another application, at another authority or under another base URL.
+pub(super) fn application_of(config: &ValidConfig) -> [&[u8]; 3] {
+    [config.client_id().as_bytes(), config.authority().name().as_bytes(), config.base_url().as_bytes()]
+}
+
+/// The sign-in that a session began with, for the settings of now.
+pub(super) fn past(record: &SessionRecord) -> PastSignIn<'_> {
+    PastSignIn {
+        claims: &record.claims,
+        tid: record.person.tid.as_deref(),
+        auth_context: record.auth_context.as_deref(),
+        asked_by_a_page: !record.causes.is_empty(),
+    }
 }
 
 impl fmt::Debug for WebAuth {

@@ -85,7 +85,7 @@ impl Flow {
     pub(super) async fn wished(&self, asked: Asked<'_>) -> Option<SignInOptions> {
         let query = asked.uri.query().unwrap_or_default();
         let (_, sealed) = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == PARAMETER)?;
-        let session = self.present(asked.headers).await.ok().flatten()?;
+        let session = self.present(asked.cookies).await.ok().flatten()?;
         let wish: Wish = serde_json::from_slice(&self.sessions.open_wish(&session, &sealed)?).ok()?;
         let now = self.clock.now();
         let is_fresh = now.since(wish.made) < LIFETIME && wish.made.since(now) < LIFETIME;

@@ -273,7 +273,7 @@ fn check_auth_time(claims: &Object, max_age: Option<Duration>, rules: &Rules<'_>
 }
 
 /// Step 12 of section 3.1.3.7.
-fn check_acr(claims: &Object, required: &[String]) -> Result<(), Error> {
+pub(super) fn check_acr(claims: &Object, required: &[String]) -> Result<(), Error> {
     let acr = json::text(claims, "acr");
     if required.is_empty() || acr.is_some_and(|acr| required.iter().any(|required| required == acr)) {
         return Ok(());
@@ -282,7 +282,7 @@ fn check_acr(claims: &Object, required: &[String]) -> Result<(), Error> {
 }
 
 /// Conditional Access writes the contexts that were met into `acrs`; other providers write the one that they chose into `acr`.
-fn check_auth_context(claims: &Object, asked: Option<&str>, is_microsoft: bool) -> Result<(), Error> {
+pub(super) fn check_auth_context(claims: &Object, asked: Option<&str>, is_microsoft: bool) -> Result<(), Error> {
     let Some(asked) = asked else { return Ok(()) };
     let is_asked = |met: &Value| met.as_str() == Some(asked);
     let in_acrs = match claims.get("acrs") {

@@ -36,6 +36,7 @@ mod provider;
 mod provider_groups;
 #[cfg(test)]
 mod provider_groups_tests;
+mod session_rules;
 #[cfg(test)]
 pub(crate) mod testing;
 mod token;
@@ -59,6 +60,7 @@ pub(crate) use self::{
     pace::Pace,
     permits::Permit,
     provider::Provider,
+    session_rules::PastSignIn,
     token::TokenAnswer,
 };
 pub use self::{

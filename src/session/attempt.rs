@@ -174,6 +174,11 @@ impl Attempt {
         Ok(base64url(&bytes[..]))
     }
 
+    /// Names this attempt and no other.
+    pub(super) fn id(&self) -> [u8; 16] {
+        fingerprint("attempt id", [&self.seed[..]])
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut fields = codec::Writer::with_capacity(256);
         fields.number(

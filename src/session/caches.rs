@@ -340,7 +340,7 @@ impl Shared {
     /// Writes a row that is not there. A store that chooses another id is asked to write over its own choice.
     async fn insert(&self, id: RecordId, sealed: Vec<u8>, expires: UnixTime) -> Result<Sealed, Error> {
         let now = self.client.now();
-        let (given, row) = self.store.create(id, sealed.clone(), expires, now).await?;
+        let (given, row) = self.store.create(id, sealed.clone(), expires, None, now).await?;
         if given == id {
             return Ok(row);
         }

@@ -1,17 +1,18 @@
-//! Cookies: found by hand in the request, written with the attributes that keep them ours.
+//! Cookies: their names, and the attributes that they are written with.
 //!
 //! Over https every name begins with `__Host-`, which browsers accept only from this host, over https, for the whole host: no
-//! subdomain and no other path can plant one. The name ends in a hash of client id and base URL, because the ports of a host share its cookies.
+//! subdomain and no other path can plant one. The name ends in a hash of client id, authority and base URL, because the ports and
+//! paths of a host share its cookies.
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, header::COOKIE};
+use http::{HeaderMap, HeaderValue};
 
-use super::attempts::Slot;
-use crate::error::{Error, ErrorKind};
-
-/// How many cookies of one name are looked at (C-327): a browser sends one, and a flood of them costs a bounded time.
-const TRIED: usize = 4;
+use super::{attempts::Slot, request_cookies::RequestCookies};
+use crate::{
+    config::CookieLifetime,
+    error::{Error, ErrorKind},
+};
 
 /// The cookies of one application: names and attributes.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(crate) struct Cookies {
     secure: bool,
     /// Whether the provider answers by a POST from its own site, which carries no `Lax` cookie.
     answered_by_post: bool,
+    /// How long the browser keeps the session cookie.
+    lifetime: CookieLifetime,
 }
 
 #[derive(Clone, Copy)]
@@ -39,18 +42,23 @@ impl Cookies {
             attempts: Slot::ALL.map(|slot| format!("{prefix}identity-{id}.{slot}")),
             secure,
             answered_by_post,
+            lifetime: CookieLifetime::default(),
         }
     }
 
-    /// The name of the session cookie.
-    #[cfg(any(test, fuzzing))]
-    pub(crate) fn session_name(&self) -> &str {
-        &self.session
+    /// The same with another lifetime of the session cookie.
+    pub(crate) fn with_lifetime(self, lifetime: CookieLifetime) -> Self {
+        Self { lifetime, ..self }
     }
 
-    /// Whether the browser sent a session cookie, of whatever worth: one to remove if nobody is signed in.
-    pub(crate) fn has_session(&self, headers: &HeaderMap) -> bool {
-        self.session_values(headers).next().is_some()
+    /// The cookies of a request that are this application's.
+    pub(crate) fn read<'a>(&self, headers: &'a HeaderMap) -> RequestCookies<'a> {
+        RequestCookies::find(self, headers)
+    }
+
+    /// The name of the session cookie.
+    pub(super) fn session_name(&self) -> &str {
+        &self.session
     }
 
     /// `Set-Cookie` that makes the browser forget the session.
@@ -63,17 +71,13 @@ impl Cookies {
         self.removal(self.attempt_name(slot), self.attempt_same_site())
     }
 
-    pub(super) fn session_values<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a [u8]> {
-        Values::new(headers, &self.session).take(TRIED)
-    }
-
-    pub(super) fn attempt_values<'a>(&'a self, headers: &'a HeaderMap, slot: Slot) -> impl Iterator<Item = &'a [u8]> {
-        Values::new(headers, self.attempt_name(slot)).take(TRIED)
-    }
-
-    pub(super) fn set_session(&self, value: &[u8]) -> Result<HeaderValue, Error> {
-        // No Max-Age: the cookie ends with the browser's session, if not before by the ticket's times.
-        self.set_cookie(&self.session, value, None, SameSite::Lax)
+    /// `left`: how long the session lasts from now on if nobody comes. The time inside the seal decides.
+    pub(super) fn set_session(&self, value: &[u8], left: Duration) -> Result<HeaderValue, Error> {
+        let max_age = match self.lifetime {
+            CookieLifetime::Browser => None,
+            CookieLifetime::Session => Some(left.as_secs()),
+        };
+        self.set_cookie(&self.session, value, max_age, SameSite::Lax)
     }
 
     /// `kept`: how long the browser keeps it. The time inside the seal decides.
@@ -117,76 +121,42 @@ impl Cookies {
     }
 }
 
-/// The values of every cookie with exactly this name, in the order in which they were sent, from all `Cookie` headers (HTTP/2 may split them).
-///
-/// By hand, because it is part of every request: nothing is allocated, and no other cookie is looked into.
-struct Values<'a> {
-    lines: http::header::ValueIter<'a, HeaderValue>,
-    rest: &'a [u8],
-    name: &'a [u8],
-}
-
-impl<'a> Values<'a> {
-    fn new(headers: &'a HeaderMap, name: &'a str) -> Self {
-        Self { lines: headers.get_all(COOKIE).iter(), rest: &[], name: name.as_bytes() }
-    }
-}
-
-impl<'a> Iterator for Values<'a> {
-    type Item = &'a [u8];
-
-    #[inline]
-    fn next(&mut self) -> Option<&'a [u8]> {
-        loop {
-            while self.rest.is_empty() {
-                self.rest = self.lines.next()?.as_bytes();
-            }
-            let pair = self.rest.trim_ascii_start();
-            let value = pair.strip_prefix(self.name).and_then(|rest| rest.strip_prefix(b"="));
-            let from = value.unwrap_or(pair);
-            let end = memchr::memchr(b';', from).unwrap_or(from.len());
-            let (before, after) = from.split_at_checked(end)?;
-            self.rest = after.get(1..).unwrap_or_default();
-            if value.is_some() {
-                return Some(before);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     const TEN_MINUTES: Duration = Duration::from_secs(600);
-
-    fn headers(lines: &[&str]) -> HeaderMap {
-        lines.iter().map(|line| (COOKIE, HeaderValue::from_str(line).unwrap())).collect()
-    }
-
-    fn found<'a>(headers: &'a HeaderMap, name: &'a str) -> Vec<&'a str> {
-        Values::new(headers, name).map(|value| std::str::from_utf8(value).unwrap()).collect()
-    }
 
     /// C-303
     #[test]
     fn over_https_the_session_cookie_is_host_only_and_out_of_scripts_reach() {
         let cookies = Cookies::new("AbCdEfGh", true, false);
         assert_eq!(
-            cookies.set_session(b"value").unwrap(),
+            cookies.set_session(b"value", TEN_MINUTES).unwrap(),
             "__Host-identity-AbCdEfGh=value; Path=/; HttpOnly; Secure; SameSite=Lax"
         );
         // Answers by POST change nothing about the session.
         let cookies = Cookies::new("AbCdEfGh", true, true);
-        assert!(cookies.set_session(b"value").unwrap().to_str().unwrap().ends_with("SameSite=Lax"));
+        assert!(cookies.set_session(b"value", TEN_MINUTES).unwrap().to_str().unwrap().ends_with("SameSite=Lax"));
+    }
+
+    #[test]
+    fn a_session_cookie_is_kept_for_as_long_as_the_session_where_that_is_set() {
+        let cookies = Cookies::new("id", true, false).with_lifetime(CookieLifetime::Session);
+        assert_eq!(
+            cookies.set_session(b"value", Duration::from_millis(90_500)).unwrap(),
+            "__Host-identity-id=value; Path=/; Max-Age=90; HttpOnly; Secure; SameSite=Lax"
+        );
+        assert!(cookies.remove_session().to_str().unwrap().contains("; Max-Age=0;"));
     }
 
     #[test]
     fn over_http_on_loopback_the_name_is_plain() {
         let cookies = Cookies::new("AbCdEfGh", false, false);
-        assert_eq!(cookies.set_session(b"value").unwrap(), "identity-AbCdEfGh=value; Path=/; HttpOnly; SameSite=Lax");
+        assert_eq!(
+            cookies.set_session(b"value", TEN_MINUTES).unwrap(),
+            "identity-AbCdEfGh=value; Path=/; HttpOnly; SameSite=Lax"
+        );
     }
 
     /// C-306
@@ -217,7 +187,7 @@ mod tests {
         for (secure, answered_by_post) in [(true, true), (true, false), (false, true), (false, false)] {
             let cookies = Cookies::new("id", secure, answered_by_post);
             let pairs = [
-                (cookies.set_session(b"value").unwrap(), cookies.remove_session()),
+                (cookies.set_session(b"value", TEN_MINUTES).unwrap(), cookies.remove_session()),
                 (cookies.set_attempt(slot, "value", TEN_MINUTES).unwrap(), cookies.remove_attempt(slot)),
             ];
             for (set, removal) in pairs {
@@ -229,40 +199,6 @@ mod tests {
 
     #[test]
     fn cookies_do_not_reach_a_debug_log() {
-        assert!(!format!("{:?}", Cookies::new("id", true, false).set_session(b"value").unwrap()).contains("value"));
-    }
-
-    #[test]
-    fn only_the_exact_name_counts() {
-        let cookies = headers(&["xid=1; idx=2; ID=3; id =4; =5; id; id=6; %69d=7; a=id=8;id=9; id="]);
-        assert_eq!(found(&cookies, "id"), ["6", "9", ""]);
-        assert_eq!(found(&headers(&[";;; ;id=a;"]), "id"), ["a"]);
-        assert_eq!(found(&HeaderMap::new(), "id"), [""; 0]);
-    }
-
-    /// C-327
-    #[test]
-    fn every_cookie_of_the_name_is_seen_in_all_header_lines_but_not_more_than_a_few() {
-        let split = headers(&["id=1; other=x", "id=2"]);
-        assert_eq!(found(&split, "id"), ["1", "2"]);
-        let flood = headers(&[&"identity-id=x; ".repeat(1000)]);
-        let cookies = Cookies::new("id", false, false);
-        assert_eq!(cookies.session_values(&flood).count(), TRIED);
-        assert!(cookies.has_session(&flood));
-        assert!(!cookies.has_session(&split));
-    }
-
-    proptest! {
-        #[test]
-        fn the_scan_agrees_with_splitting(line in "[ -~\t\u{80}-\u{ff}]{0,40}(id|i|;|=| |\\t)*(id=[a-z;= ]{0,6}){0,3}.{0,9}") {
-            let Ok(value) = HeaderValue::from_bytes(line.as_bytes()) else { return Ok(()) };
-            let headers = HeaderMap::from_iter([(COOKIE, value)]);
-            let expected: Vec<_> = line
-                .as_bytes()
-                .split(|byte| *byte == b';')
-                .filter_map(|pair| pair.trim_ascii_start().strip_prefix(b"id="))
-                .collect();
-            prop_assert_eq!(Values::new(&headers, "id").collect::<Vec<_>>(), expected);
-        }
+        assert!(!format!("{:?}", Cookies::new("id", true, false).set_session(b"value", TEN_MINUTES).unwrap()).contains("value"));
     }
 }

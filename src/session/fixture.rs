@@ -68,9 +68,14 @@ impl Node {
     pub(super) fn lasting(lifetimes: Lifetimes, store: Store, keys: Arc<KeyRing>, clock: ManualClock) -> Self {
         let records = Arc::new(Records::new(keys, store, Arc::new(clock.clone())));
         let cookies = Arc::new(Cookies::new("AbCdEfGh", true, false));
-        let sessions = Sessions::new(records.clone(), cookies, lifetimes, 100, |record, grant| {
-            Arc::new(Seen { name: record.person.sub, claims: record.claims.into(), grant: grant.clone() })
-        });
+        let sessions = Sessions::new(
+            records.clone(),
+            cookies,
+            lifetimes,
+            100,
+            |_| Ok(()),
+            |record, grant| Arc::new(Seen { name: record.person.sub, claims: record.claims.into(), grant: grant.clone() }),
+        );
         Self { sessions, records, clock }
     }
 
@@ -92,7 +97,7 @@ impl Node {
     /// Who is signed in, by both ways of asking, which must agree.
     pub(super) async fn who(&self, headers: &HeaderMap) -> Option<String> {
         let peeked = self.sessions.peek(headers, self.now());
-        let loaded = self.sessions.load(headers, self.now()).await.unwrap().map(|opened| opened.value.name.clone());
+        let loaded = self.sessions.load(&sent(headers), self.now()).await.unwrap().map(|opened| opened.value.name.clone());
         match peeked {
             Peek::None => assert_eq!(loaded, None),
             Peek::Live(opened) => assert_eq!(loaded.as_ref(), Some(&opened.value.name)),
@@ -103,7 +108,7 @@ impl Node {
 }
 
 pub(super) fn local() -> Store {
-    Store::Local(Arc::new(LocalStore::new(100)))
+    Store::Local(Arc::new(LocalStore::new(100, LocalStore::DEFAULT_BYTES)))
 }
 
 pub(super) fn memory() -> Store {
@@ -117,6 +122,7 @@ pub(super) fn signed_in(name: &str) -> SignedIn {
         home_account_id: None,
         renew_at: None,
         ends: None,
+        auth_context: None,
         causes: Vec::new(),
         landing: None,
         lost: 0,
@@ -140,6 +146,11 @@ pub(super) fn browser_with<'a>(set_cookies: impl IntoIterator<Item = &'a HeaderV
 
 pub(super) fn cookie_header(value: &str) -> HeaderMap {
     HeaderMap::from_iter([(COOKIE, HeaderValue::from_str(value).unwrap())])
+}
+
+/// What a request with these headers brought.
+pub(super) fn sent(headers: &HeaderMap) -> RequestCookies<'_> {
+    Cookies::new("AbCdEfGh", true, false).read(headers)
 }
 
 /// The value of the only cookie in the headers.

@@ -36,19 +36,19 @@ fn session_record(bytes: &[u8]) {
     }
 }
 
-/// The scan by hand finds what splitting would find.
+/// The pass by hand finds what splitting would find, in as many pairs as it looks at.
 fn cookie_header(bytes: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(bytes) else { return };
     let cookies = Cookies::new("id", true, false);
     let headers = HeaderMap::from_iter([(COOKIE, value)]);
-    for (name, found) in [
-        (cookies.session_name(), cookies.session_values(&headers).collect::<Vec<_>>()),
-        (cookies.attempt_name(Slot::ALL[3]), cookies.attempt_values(&headers, Slot::ALL[3]).collect()),
-    ] {
-        let pairs = bytes.split(|byte| *byte == b';').map(<[u8]>::trim_ascii_start);
-        let named = pairs.filter_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
-        assert_eq!(found, named.take(4).collect::<Vec<_>>());
-    }
+    let found: Vec<_> = cookies.read(&headers).attempts(Slot::ALL[3]).collect();
+    let pairs = bytes.split(|byte| *byte == b';').map(<[u8]>::trim_ascii_start).filter(|pair| !pair.is_empty()).take(200);
+    let named = pairs.filter_map(|pair| pair.strip_prefix(cookies.attempt_name(Slot::ALL[3]).as_bytes())?.strip_prefix(b"="));
+    let bare = named.map(<[u8]>::trim_ascii_end).map(|value| match value {
+        [b'"', value @ .., b'"'] => value,
+        value => value,
+    });
+    assert!(bytes.len() > 32 * 1024 || found == bare.take(4).collect::<Vec<_>>());
 }
 
 fn state(bytes: &[u8]) {

@@ -89,7 +89,8 @@ impl Records {
     /// Writes a row that is not there yet. Its id is derived, so a store that chooses another is asked to write over its own choice.
     async fn insert(&self, grant: &GrantRef, record: &GrantRecord) -> Result<Sealed, Error> {
         let id = RecordId(grant.id().0);
-        let (given, row) = self.store.create(id, self.seal_grant(grant, record)?, grant.expires_at(), self.clock.now()).await?;
+        let (given, row) =
+            self.store.create(id, self.seal_grant(grant, record)?, grant.expires_at(), None, self.clock.now()).await?;
         if given == id {
             return Ok(row);
         }
@@ -214,7 +215,7 @@ mod tests {
             let created = sign_in(&a).await;
             let grant = created.opened.grant();
             assert_eq!(refresh_token(&a, grant).await.as_deref(), Some("first"));
-            let elsewhere = b.sessions.load(&browser(&created.set_cookie), b.now()).await.unwrap().unwrap();
+            let elsewhere = b.sessions.load(&sent(&browser(&created.set_cookie)), b.now()).await.unwrap().unwrap();
             assert_eq!(refresh_token(&b, &elsewhere.value.grant).await.as_deref(), Some("first"));
             b.records.save(elsewhere.grant(), &Arc::new(record("second"))).await.unwrap();
             assert_eq!(refresh_token(&a, grant).await.as_deref(), Some("second"), "although it had opened the first");

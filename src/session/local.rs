@@ -1,4 +1,8 @@
 //! The default store: in this process, synchronous, bounded, expiring.
+//!
+//! It is bounded by rows and by bytes. When it is full, room is made where it costs least: by the oldest sessions of a person who
+//! has many, otherwise by the row that would expire first. Somebody has to sign in again, nobody is let in; and an account that
+//! signs in again and again takes the place of itself, not of everybody else.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -7,39 +11,74 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::records::RecordId;
-use crate::clock::UnixTime;
+use super::{attempt::fingerprint, records::RecordId};
+use crate::{clock::UnixTime, tokens::Person};
 
-/// How many rows expire along with one that is written: more than one, so that they leave faster than they come.
+/// Number of rows that expire along with one that is written: more than one, so that they leave faster than they come.
 const EXPIRED_AT_ONCE: usize = 4;
 const SHARDS: usize = 16;
+/// Number of sessions of one person in a shard up to which nobody speaks of many: browsers, phones, an old laptop.
+const FEW: usize = 4;
+/// What a row takes beside its bytes, about.
+const ROW: usize = 200;
 
-/// Sealed rows by id. When it is full, the row that would expire first makes room: somebody has to sign in again, nobody is let in.
+/// Sealed rows by id.
 pub(crate) struct LocalStore {
     shards: Vec<Mutex<Shard>>,
     rows_per_shard: usize,
+    bytes_per_shard: usize,
 }
 
+/// The person of a session, as a fingerprint.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Owner(u64);
+
+impl Owner {
+    pub(super) fn of(person: &Person) -> Self {
+        let [a, b, c, d, e, f, g, h, ..] = fingerprint("owner", [person.iss.as_bytes(), person.sub.as_bytes()]);
+        Self(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
+    }
+}
+
+/// A session and its grant are in the same one.
 #[derive(Default)]
 struct Shard {
     rows: HashMap<RecordId, Row, BuildHasherDefault<IdHasher>>,
     by_expiry: BTreeSet<(UnixTime, RecordId)>,
+    bytes: usize,
+    /// The sessions of each person, the oldest first.
+    owners: HashMap<Owner, Vec<RecordId>>,
+    /// Persons with more than a few, by their number.
+    crowds: BTreeSet<(usize, Owner)>,
 }
 
 struct Row {
     sealed: Arc<[u8]>,
     expires: UnixTime,
+    owner: Option<Owner>,
+}
+
+impl Row {
+    fn size(&self) -> usize {
+        self.sealed.len() + ROW
+    }
 }
 
 impl LocalStore {
     /// The default number of sessions.
     pub(crate) const DEFAULT_SESSIONS: usize = 100_000;
+    /// The default number of bytes.
+    pub(crate) const DEFAULT_BYTES: usize = 256 * 1024 * 1024;
 
-    /// Room for about this many sessions, each with its grant.
-    pub(crate) fn new(sessions: usize) -> Self {
+    /// Room for about this many sessions, each with its grant, in about this many bytes.
+    pub(crate) fn new(sessions: usize, bytes: usize) -> Self {
         let rows = sessions.max(1).saturating_mul(2);
         let shards = if rows < 1024 { 1 } else { SHARDS };
-        Self { shards: std::iter::repeat_with(Mutex::default).take(shards).collect(), rows_per_shard: rows.div_ceil(shards) }
+        Self {
+            shards: std::iter::repeat_with(Mutex::default).take(shards).collect(),
+            rows_per_shard: rows.div_ceil(shards),
+            bytes_per_shard: bytes.div_ceil(shards),
+        }
     }
 
     /// Whether the row of `id` is live and still these bytes.
@@ -62,7 +101,8 @@ impl LocalStore {
         None
     }
 
-    pub(super) fn save(&self, id: RecordId, sealed: Arc<[u8]>, expires: UnixTime, now: UnixTime) {
+    /// `owner`: the person, where it is a session.
+    pub(super) fn save(&self, id: RecordId, sealed: Arc<[u8]>, expires: UnixTime, owner: Option<Owner>, now: UnixTime) {
         let Some(mut shard) = self.shard(id) else { return };
         shard.remove(id);
         for _ in 0..EXPIRED_AT_ONCE {
@@ -71,13 +111,14 @@ impl LocalStore {
                 _ => break,
             }
         }
-        if shard.rows.len() >= self.rows_per_shard
-            && let Some(&(_, first)) = shard.by_expiry.first()
-        {
+        let row = Row { sealed, expires, owner };
+        while shard.rows.len() >= self.rows_per_shard || shard.bytes + row.size() > self.bytes_per_shard {
+            let Some(first) = shard.least(id) else { break };
+            // A session without its grant has no tokens, a grant without its session nobody.
+            shard.remove(first.grant_id());
             shard.remove(first);
         }
-        shard.by_expiry.insert((expires, id));
-        shard.rows.insert(id, Row { sealed, expires });
+        shard.insert(id, row);
     }
 
     pub(super) fn delete(&self, id: RecordId) {
@@ -88,23 +129,65 @@ impl LocalStore {
 
     fn shard(&self, id: RecordId) -> Option<MutexGuard<'_, Shard>> {
         let [.., last] = id.bytes();
-        let shard = self.shards.get(usize::from(last) % self.shards.len().max(1))?;
+        // A grant's id is the complement of its session's.
+        let place = if last < 0x80 { last } else { !last };
+        let shard = self.shards.get(usize::from(place) % self.shards.len().max(1))?;
         // A shard is consistent after every line above, so a panic elsewhere leaves nothing to mistrust.
         Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Shard {
-    fn remove(&mut self, id: RecordId) {
-        if let Some(row) = self.rows.remove(&id) {
-            self.by_expiry.remove(&(row.expires, id));
+    fn insert(&mut self, id: RecordId, row: Row) {
+        self.bytes += row.size();
+        self.by_expiry.insert((row.expires, id));
+        if let Some(owner) = row.owner {
+            self.change(owner, |sessions| sessions.push(id));
         }
+        self.rows.insert(id, row);
+    }
+
+    fn remove(&mut self, id: RecordId) {
+        let Some(row) = self.rows.remove(&id) else { return };
+        self.bytes -= row.size();
+        self.by_expiry.remove(&(row.expires, id));
+        if let Some(owner) = row.owner {
+            self.change(owner, |sessions| sessions.retain(|other| *other != id));
+        }
+    }
+
+    /// Changes which sessions a person has.
+    fn change(&mut self, owner: Owner, change: impl FnOnce(&mut Vec<RecordId>)) {
+        let sessions = self.owners.entry(owner).or_default();
+        let before = sessions.len();
+        change(sessions);
+        let after = sessions.len();
+        if before > FEW {
+            self.crowds.remove(&(before, owner));
+        }
+        if after > FEW {
+            self.crowds.insert((after, owner));
+        }
+        if after == 0 {
+            self.owners.remove(&owner);
+        }
+    }
+
+    /// The row that makes room for that of `id`.
+    fn least(&self, id: RecordId) -> Option<RecordId> {
+        let is_other = |row: &RecordId| *row != id && row.grant_id() != id;
+        let crowd = self.crowds.last().and_then(|(_, owner)| self.owners.get(owner));
+        let oldest = crowd.and_then(|sessions| sessions.iter().copied().find(is_other));
+        oldest.or_else(|| self.by_expiry.iter().map(|(_, row)| *row).find(is_other))
     }
 }
 
 impl fmt::Debug for LocalStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalStore").field("rows", &(self.rows_per_shard * self.shards.len())).finish()
+        f.debug_struct("LocalStore")
+            .field("rows", &(self.rows_per_shard * self.shards.len()))
+            .field("bytes", &(self.bytes_per_shard * self.shards.len()))
+            .finish()
     }
 }
 
@@ -145,6 +228,9 @@ mod tests {
             .map(|shard| shard.lock().unwrap())
             .map(|shard| {
                 assert_eq!(shard.rows.len(), shard.by_expiry.len());
+                assert_eq!(shard.bytes, shard.rows.values().map(Row::size).sum::<usize>());
+                let owned: usize = shard.owners.values().map(Vec::len).sum();
+                assert_eq!(owned, shard.rows.values().filter(|row| row.owner.is_some()).count());
                 shard.rows.len()
             })
             .sum()
@@ -152,9 +238,9 @@ mod tests {
 
     #[test]
     fn a_row_is_there_until_it_expires_or_is_deleted() {
-        let store = LocalStore::new(10);
+        let store = LocalStore::new(10, LocalStore::DEFAULT_BYTES);
         let sealed: Arc<[u8]> = Arc::new([1, 2]);
-        store.save(id(1), sealed.clone(), after(60), NOW);
+        store.save(id(1), sealed.clone(), after(60), None, NOW);
         assert_eq!(store.load(id(1), after(59)).as_deref(), Some(&[1, 2][..]));
         assert!(store.holds(id(1), &sealed, after(59)));
         let [same, other]: [Arc<[u8]>; 2] = [Arc::new([1, 2]), Arc::new([1, 3])];
@@ -164,7 +250,7 @@ mod tests {
         assert!(!store.holds(id(1), &sealed, after(60)));
         assert_eq!(store.load(id(1), after(60)), None);
         assert_eq!(rows(&store), 0);
-        store.save(id(1), sealed, after(60), NOW);
+        store.save(id(1), sealed, after(60), None, NOW);
         store.delete(id(1));
         store.delete(id(1));
         assert_eq!((store.load(id(1), NOW), rows(&store)), (None, 0));
@@ -172,24 +258,24 @@ mod tests {
 
     #[test]
     fn expired_rows_leave_as_others_come() {
-        let store = LocalStore::new(100);
+        let store = LocalStore::new(100, LocalStore::DEFAULT_BYTES);
         for number in 0..100 {
-            store.save(id(number), Arc::new([0]), after(60), NOW);
+            store.save(id(number), Arc::new([0]), after(60), None, NOW);
         }
         for number in 100..200 {
-            store.save(id(number), Arc::new([0]), after(120), after(60));
+            store.save(id(number), Arc::new([0]), after(120), None, after(60));
         }
         assert_eq!(rows(&store), 100);
-        store.save(id(0), Arc::new([0]), after(600), after(60));
+        store.save(id(0), Arc::new([0]), after(600), None, after(60));
         assert_eq!(rows(&store), 101);
     }
 
     #[test]
     fn a_full_store_gives_up_the_row_that_expires_first() {
-        let store = LocalStore::new(5);
+        let store = LocalStore::new(5, LocalStore::DEFAULT_BYTES);
         for number in 0..40 {
-            store.save(id(number), Arc::new([number]), after(60 + i64::from(number)), NOW);
-            store.save(id(number), Arc::new([number]), after(60 + i64::from(number)), NOW);
+            store.save(id(number), Arc::new([number]), after(60 + i64::from(number)), None, NOW);
+            store.save(id(number), Arc::new([number]), after(60 + i64::from(number)), None, NOW);
         }
         assert_eq!(rows(&store), 10);
         assert_eq!(store.load(id(29), NOW), None);
@@ -198,12 +284,61 @@ mod tests {
 
     #[test]
     fn a_large_store_is_bounded_too() {
-        let store = LocalStore::new(600);
-        let random =
-            |number: u16| RecordId(i128::from_le_bytes(super::super::attempt::fingerprint("id", [&number.to_be_bytes()[..]])));
+        let store = LocalStore::new(600, LocalStore::DEFAULT_BYTES);
         for number in 0..3_000 {
-            store.save(random(number), Arc::new([0]), after(60), NOW);
+            store.save(random(number), Arc::new([0]), after(60), None, NOW);
         }
         assert!((1_000..=1_200).contains(&rows(&store)), "{}", rows(&store));
+    }
+
+    fn random(number: u32) -> RecordId {
+        RecordId(i128::from_le_bytes(fingerprint("id", [&number.to_be_bytes()[..]])))
+    }
+
+    /// Signs somebody in: a session and a grant.
+    fn sign_in(store: &LocalStore, number: u32, owner: u64, bytes: usize) -> RecordId {
+        let (id, expires) = (random(number), after(i64::from(number) + 60));
+        store.save(id, vec![0; bytes].into(), expires, Some(Owner(owner)), NOW);
+        store.save(id.grant_id(), vec![0; bytes].into(), expires, None, NOW);
+        id
+    }
+
+    #[test]
+    fn an_account_that_signs_in_again_and_again_pushes_out_nobody_but_itself() {
+        for (sessions, bytes) in [(600, usize::MAX), (1_000_000, 600 * 2 * (1_000 + ROW))] {
+            let store = LocalStore::new(sessions, bytes);
+            let others: Vec<_> = (0..200).map(|number| sign_in(&store, number, number.into(), 1_000)).collect();
+            let own: Vec<_> = (200..5_000).map(|number| sign_in(&store, number, 999, 1_000)).collect();
+            let alive = |ids: &[RecordId]| ids.iter().filter(|id| store.load(**id, NOW).is_some()).count();
+            assert_eq!(alive(&others), 200, "although they expire first");
+            assert!((200..=400).contains(&alive(&own)), "{}", alive(&own));
+            assert!(store.load(own[own.len() - 1], NOW).is_some(), "the last one counts");
+            assert!(rows(&store) <= 1_216);
+            // And who comes later finds room as well.
+            let later: Vec<_> = (5_000..5_100).map(|number| sign_in(&store, number, number.into(), 1_000)).collect();
+            assert_eq!((alive(&others), alive(&later)), (200, 100));
+        }
+    }
+
+    #[test]
+    fn a_session_and_its_grant_go_together() {
+        let store = LocalStore::new(5, usize::MAX);
+        let ids: Vec<_> = (0..40).map(|number| sign_in(&store, number, number.into(), 10)).collect();
+        for id in &ids {
+            assert_eq!(store.load(*id, NOW).is_some(), store.load(id.grant_id(), NOW).is_some());
+        }
+        assert_eq!(rows(&store), 10);
+    }
+
+    #[test]
+    fn bytes_are_bounded_also_where_a_row_grows() {
+        let store = LocalStore::new(100, 20_000);
+        let [one, two] = [sign_in(&store, 1, 1, 2_000), sign_in(&store, 2, 2, 2_000)];
+        store.save(two.grant_id(), vec![0; 14_000].into(), after(60), None, NOW);
+        assert_eq!((store.load(one, NOW), store.load(one.grant_id(), NOW)), (None, None));
+        assert!(store.load(two, NOW).is_some() && store.load(two.grant_id(), NOW).is_some());
+        store.save(two.grant_id(), vec![0; 1_000_000].into(), after(60), None, NOW);
+        assert!(store.load(two, NOW).is_some(), "one that does not fit at all takes the place of the others, and no more");
+        rows(&store);
     }
 }

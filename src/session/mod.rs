@@ -20,8 +20,10 @@ mod local;
 mod opened;
 mod record;
 mod records;
+mod request_cookies;
 mod seal;
 mod sessions;
+mod siblings;
 mod store;
 mod ticket;
 mod value;
@@ -40,9 +42,11 @@ pub(crate) use {
     local::LocalStore,
     opened::Opened,
     record::{Beginning, Landing, SessionRecord},
-    records::Records,
+    records::{RecordId, Records},
+    request_cookies::RequestCookies,
     seal::{Context, KeyRing},
     sessions::{Lifetimes, Peek, Roll, Sessions, SignedIn},
+    siblings::Key as SiblingKey,
     store::Store,
     value::{Contents, Held},
     values::{Entered, Values},
@@ -52,4 +56,4 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-pub(crate) use {records::RecordId, sessions::Created};
+pub(crate) use sessions::Created;

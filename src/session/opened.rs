@@ -126,6 +126,11 @@ impl<V> OpenedCache<V> {
     pub(super) fn forget(&self, cookie: &CookieValue) {
         self.0.remove(&Presented(cookie));
     }
+
+    /// Forgets a session under every ticket that it was opened by.
+    pub(super) fn forget_session(&self, session: RecordId) {
+        self.0.retain(|_, opened| opened.session() != session);
+    }
 }
 
 impl<V> fmt::Debug for OpenedCache<V> {

@@ -18,6 +18,8 @@ pub(crate) struct SessionRecord {
     pub(crate) expires: UnixTime,
     /// From when on the claims are to be renewed.
     pub(crate) renew_at: Option<UnixTime>,
+    /// The authentication context that the sign-in was held to.
+    pub(crate) auth_context: Option<Box<str>>,
     /// For what the sign-in was started by the application itself: asked for again within ten minutes, it would loop.
     pub(crate) causes: Vec<Cause>,
     /// The answer that it was made from, and where that led: a browser that goes back to it is sent there again.
@@ -73,6 +75,7 @@ const CLAIMS: u8 = 9;
 const ANSWER: u8 = 10;
 const LANDING: u8 = 11;
 const HOME_ACCOUNT: u8 = 12;
+const AUTH_CONTEXT: u8 = 13;
 
 impl SessionRecord {
     pub(crate) fn beginning(&self) -> Beginning<'_> {
@@ -98,6 +101,7 @@ impl SessionRecord {
             fields.bytes(ANSWER, &landing.answer.0);
             fields.text(LANDING, Some(&landing.path));
         }
+        fields.text(AUTH_CONTEXT, self.auth_context.as_deref());
         fields.text(HOME_ACCOUNT, self.home_account_id.as_deref());
         fields.text(CLAIMS, Some(&self.claims));
         fields.finish()
@@ -107,7 +111,7 @@ impl SessionRecord {
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let (mut iss, mut sub, mut claims, mut created, mut expires) = (None, None, None, None, None);
         let (mut tid, mut oid, mut renew_at, mut causes) = (None, None, None, Vec::new());
-        let (mut answer, mut path, mut home_account_id) = (None, None, None);
+        let (mut answer, mut path, mut home_account_id, mut auth_context) = (None, None, None, None);
         let mut fields = codec::Reader::new(bytes);
         while let Some((tag, value)) = fields.next().ok()? {
             match tag {
@@ -122,6 +126,7 @@ impl SessionRecord {
                 ANSWER => answer = Some(Cause(codec::array(value).ok()?)),
                 LANDING => path = Some(codec::text(value).ok()?.into()),
                 HOME_ACCOUNT => home_account_id = Some(codec::text(value).ok()?.into()),
+                AUTH_CONTEXT => auth_context = Some(codec::text(value).ok()?.into()),
                 CLAIMS => claims = Some(codec::text(value).ok()?.into()),
                 _ => {}
             }
@@ -133,6 +138,7 @@ impl SessionRecord {
             created: created?,
             expires: expires?,
             renew_at,
+            auth_context,
             causes,
             landing: answer.zip(path).map(|(answer, path)| Landing { answer, path }),
         })
@@ -170,6 +176,7 @@ mod tests {
             created: UnixTime::from_seconds(1),
             expires: UnixTime::from_seconds(i64::MAX),
             renew_at: Some(UnixTime::from_seconds(-1)),
+            auth_context: Some("c1".into()),
             causes: vec![Cause::new(&["a"]), Cause::new(&["b"])],
             landing: Some(Landing { answer: Cause::new(&["answer"]), path: "/ada".into() }),
         }
@@ -183,6 +190,7 @@ mod tests {
         let bare = SessionRecord {
             person,
             renew_at: None,
+            auth_context: None,
             causes: Vec::new(),
             landing: None,
             claims: "".into(),

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::{
     grants::DecodedGrants,
+    local::Owner,
     seal::{KeyRing, RowPurpose},
     store::{Sealed, Store},
 };
@@ -62,10 +63,15 @@ impl Records {
     }
 
     /// Writes a session record under a new id and a new key.
-    pub(super) async fn create_session(&self, plain: &[u8], expires: UnixTime) -> Result<(GrantRef, Sealed), Error> {
+    pub(super) async fn create_session(
+        &self,
+        plain: &[u8],
+        expires: UnixTime,
+        owner: Owner,
+    ) -> Result<(GrantRef, Sealed), Error> {
         let (id, key) = (RecordId::from_bytes(random()?), Zeroizing::new(random()?));
         let sealed = self.keys.seal_row(RowPurpose::Session, &id.bytes(), &key, plain)?;
-        let (given, mut row) = self.store.create(id, sealed, expires, self.clock.now()).await?;
+        let (given, mut row) = self.store.create(id, sealed, expires, Some(owner), self.clock.now()).await?;
         if given != id {
             // The store chose another id, and the key depends on it. Nobody knows the session yet.
             let sealed = self.keys.seal_row(RowPurpose::Session, &given.bytes(), &key, plain)?;

@@ -46,6 +46,7 @@ pub(super) enum CookiePurpose {
     Attempt = 2,
     Wish = 5,
     Value = 6,
+    Page = 8,
 }
 
 /// What a sealed row of the store is for. Each row has its own key.
@@ -88,6 +89,7 @@ struct Keys {
     attempt: LessSafeKey,
     wish: LessSafeKey,
     value: LessSafeKey,
+    page: LessSafeKey,
 }
 
 impl KeyRing {
@@ -179,6 +181,7 @@ impl Keys {
             attempt: cookie(CookiePurpose::Attempt)?,
             wish: cookie(CookiePurpose::Wish)?,
             value: cookie(CookiePurpose::Value)?,
+            page: cookie(CookiePurpose::Page)?,
             rows: hmac::Key::new(HMAC_SHA256, &secret[..]),
         })
     }
@@ -189,6 +192,7 @@ impl Keys {
             CookiePurpose::Attempt => &self.attempt,
             CookiePurpose::Wish => &self.wish,
             CookiePurpose::Value => &self.value,
+            CookiePurpose::Page => &self.page,
         }
     }
 
@@ -296,7 +300,8 @@ mod tests {
     use crate::secret::from_base64url;
 
     const CONTEXT: Context = [7; 16];
-    const PURPOSES: [CookiePurpose; 3] = [CookiePurpose::Ticket, CookiePurpose::Attempt, CookiePurpose::Wish];
+    const PURPOSES: [CookiePurpose; 5] =
+        [CookiePurpose::Ticket, CookiePurpose::Attempt, CookiePurpose::Wish, CookiePurpose::Value, CookiePurpose::Page];
     const ROWS: [RowPurpose; 2] = [RowPurpose::Session, RowPurpose::Grant];
 
     fn opens(keys: &KeyRing, purpose: CookiePurpose, context: &Context, sealed: &[u8]) -> Option<(Vec<u8>, KeyAge)> {

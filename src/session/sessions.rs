@@ -12,10 +12,13 @@ use zeroize::Zeroizing;
 use super::{
     attempt::Cause,
     cookies::Cookies,
+    local::Owner,
     opened::{Opened, OpenedCache},
     record::{Landing, SessionRecord},
     records::{RecordId, Records},
+    request_cookies::RequestCookies,
     seal::KeyAge,
+    siblings::{Key, Siblings},
     store::{Sealed, Store},
     ticket::{CookieValue, Ticket},
 };
@@ -44,6 +47,8 @@ pub(crate) struct SignedIn {
     pub(crate) renew_at: Option<UnixTime>,
     /// An end before the absolute one.
     pub(crate) ends: Option<UnixTime>,
+    /// The authentication context that the sign-in was held to.
+    pub(crate) auth_context: Option<String>,
     /// For what the application itself started the sign-in.
     pub(crate) causes: Vec<Cause>,
     /// The answer that led here, and where to go now.
@@ -63,6 +68,7 @@ impl SignedIn {
             created: now,
             expires: self.ends.map_or(end, |ends| ends.min(end)),
             renew_at: self.renew_at,
+            auth_context: self.auth_context.map(Into::into),
             causes: self.causes,
             landing: self.landing,
         }
@@ -79,6 +85,8 @@ impl fmt::Debug for SignedIn {
 /// A session just created.
 #[derive(Debug)]
 pub(crate) struct Created<V> {
+    /// The id of its record.
+    pub(crate) session: RecordId,
     #[allow(dead_code, reason = "tests look at it; the browser comes back with the cookie")]
     pub(crate) opened: Arc<Opened<V>>,
     pub(crate) set_cookie: HeaderValue,
@@ -107,6 +115,8 @@ pub(crate) enum Peek<V> {
     Ask,
 }
 
+/// Whether a session may go on under the settings of now.
+type Check = Box<dyn Fn(&SessionRecord) -> Result<(), Error> + Send + Sync>;
 type Make<V> = Box<dyn Fn(SessionRecord, &GrantRef) -> V + Send + Sync>;
 
 /// The sessions of one application. `V` is what handlers get of a record, made once per opening.
@@ -116,6 +126,8 @@ pub(crate) struct Sessions<V> {
     lifetimes: Lifetimes,
     roll_every: Duration,
     opened: OpenedCache<V>,
+    siblings: Siblings,
+    check: Check,
     make: Make<V>,
 }
 
@@ -128,23 +140,34 @@ impl<V: Clone> Sessions<V> {
     /// How many opened sessions are remembered by default.
     pub(crate) const DEFAULT_OPENED: usize = 10_000;
 
-    /// `opened`: how many opened sessions to remember. `make` gets the record without its causes and landing.
+    /// `opened`: how many opened sessions to remember. `check` says whether a session that was begun some time ago, or by
+    /// another node, would be let in today: it is asked once per cookie and process. `make` gets the record without its causes and landing.
     pub(crate) fn new(
         records: Arc<Records>,
         cookies: Arc<Cookies>,
         lifetimes: Lifetimes,
         opened: usize,
+        check: impl Fn(&SessionRecord) -> Result<(), Error> + Send + Sync + 'static,
         make: impl Fn(SessionRecord, &GrantRef) -> V + Send + Sync + 'static,
     ) -> Self {
         // A tenth of the idle time, so that a short one is still counted from about the last request.
         let roll_every = ROLL_EVERY.min(lifetimes.idle / 10).max(Duration::from_secs(1));
-        Self { records, cookies, lifetimes, roll_every, opened: OpenedCache::new(opened), make: Box::new(make) }
+        Self {
+            records,
+            cookies,
+            lifetimes,
+            roll_every,
+            opened: OpenedCache::new(opened),
+            siblings: Siblings::new(),
+            check: Box::new(check),
+            make: Box::new(make),
+        }
     }
 
     /// Who is signed in, without waiting. With the local store this decides, unless the claims are due for renewal.
     pub(crate) fn peek(&self, headers: &HeaderMap, now: UnixTime) -> Peek<V> {
-        for cookie in self.candidates(headers) {
-            let Store::Local(local) = &self.records.store else { return Peek::Ask };
+        let Store::Local(local) = &self.records.store else { return Peek::Ask };
+        for cookie in self.cookies.read(headers).tickets() {
             let opened = match self.opened.find(cookie) {
                 Some(opened) if opened.is_held_by(local, now) => Some(opened).filter(|opened| now < opened.ends),
                 Some(_) => self.forget(cookie),
@@ -166,30 +189,54 @@ impl<V: Clone> Sessions<V> {
     /// # Errors
     ///
     /// [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable)
-    pub(crate) async fn load(&self, headers: &HeaderMap, now: UnixTime) -> Result<Option<Arc<Opened<V>>>, Error> {
-        for cookie in self.candidates(headers) {
-            if let Some(opened) = self.opened.find(cookie) {
-                if self.records.store.load(opened.session(), now).await?.is_some_and(|row| row == opened.sealed) {
-                    if now < opened.ends {
-                        return Ok(Some(opened));
-                    }
-                } else {
-                    self.forget(cookie);
-                }
-            } else if let Some((ticket, age)) = Ticket::open(&self.records.keys, cookie) {
-                let row = self.records.store.load(ticket.id, now).await?;
-                if let Some(opened) = row.and_then(|row| self.open(cookie, ticket, age, row, now)) {
-                    return Ok(Some(opened));
-                }
+    pub(crate) async fn load(&self, sent: &RequestCookies<'_>, now: UnixTime) -> Result<Option<Arc<Opened<V>>>, Error> {
+        if sent.is_nobody() {
+            return Ok(None);
+        }
+        for cookie in sent.tickets() {
+            if let Some(opened) = self.load_one(cookie, now).await? {
+                return Ok(Some(opened));
             }
         }
+        sent.set_nobody();
         Ok(None)
+    }
+
+    /// All sessions that the browser has tickets of: one, unless another was planted or left behind.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable)
+    pub(crate) async fn load_all(&self, sent: &RequestCookies<'_>, now: UnixTime) -> Result<Vec<Arc<Opened<V>>>, Error> {
+        let mut all = Vec::new();
+        if sent.is_nobody() {
+            return Ok(all);
+        }
+        for cookie in sent.tickets() {
+            all.extend(self.load_one(cookie, now).await?);
+        }
+        if all.is_empty() {
+            sent.set_nobody();
+        }
+        Ok(all)
+    }
+
+    async fn load_one(&self, cookie: &CookieValue, now: UnixTime) -> Result<Option<Arc<Opened<V>>>, Error> {
+        if let Some(opened) = self.opened.find(cookie) {
+            if self.records.store.load(opened.session(), now).await?.is_some_and(|row| row == opened.sealed) {
+                return Ok(Some(opened).filter(|opened| now < opened.ends));
+            }
+            return Ok(self.forget(cookie));
+        }
+        let Some((ticket, age)) = Ticket::open(&self.records.keys, cookie) else { return Ok(None) };
+        let row = self.records.store.load(ticket.id, now).await?;
+        Ok(row.and_then(|row| self.open(cookie, ticket, age, row, now)))
     }
 
     /// How many sessions in a row were gone from the store as soon as they began, by the ticket of a request that nobody is signed in for. A store that
     /// forgets, or one that another node does not share, would send a browser round and round.
-    pub(crate) fn lost(&self, headers: &HeaderMap, now: UnixTime) -> u8 {
-        let tickets = self.candidates(headers).filter_map(|cookie| Ticket::open(&self.records.keys, cookie));
+    pub(crate) fn lost(&self, sent: &RequestCookies<'_>, now: UnixTime) -> u8 {
+        let tickets = sent.tickets().filter_map(|cookie| Ticket::open(&self.records.keys, cookie));
         let just_begun = tickets.filter(|(ticket, _)| now.since(ticket.rolled_at) < JUST_BEGUN);
         just_begun.map(|(ticket, _)| ticket.lost.saturating_add(1)).max().unwrap_or(0)
     }
@@ -207,7 +254,8 @@ impl<V: Clone> Sessions<V> {
     ) -> Result<Created<V>, Error> {
         let lost = signed_in.lost;
         let record = signed_in.record(now, self.lifetimes.absolute);
-        let (reference, sealed) = self.records.create_session(&record.encode(), record.expires).await?;
+        let (reference, sealed) =
+            self.records.create_session(&record.encode(), record.expires, Owner::of(&record.person)).await?;
         let session = RecordId(reference.session());
         if let Some(grant) = grant
             && let Err(error) = self.records.create_grant(&reference, grant).await
@@ -218,10 +266,10 @@ impl<V: Clone> Sessions<V> {
         }
         let ticket = Ticket { id: session, key: Zeroizing::new(*reference.key()), rolled_at: now, lost };
         let cookie = ticket.seal(&self.records.keys)?;
-        let set_cookie = self.cookies.set_session(&cookie)?;
         let opened = Arc::new(self.decoded(cookie, reference, now, KeyAge::Current, sealed, record));
+        let set_cookie = self.cookies.set_session(&cookie, opened.ends.since(now))?;
         self.opened.keep(&opened);
-        Ok(Created { opened, set_cookie })
+        Ok(Created { session, opened, set_cookie })
     }
 
     /// A ticket of now, if the present one is old enough or sealed under an older secret. Writes nothing to the store.
@@ -239,7 +287,7 @@ impl<V: Clone> Sessions<V> {
             age: KeyAge::Current,
             ..opened.again(opened.value.clone(), opened.renew_at)
         };
-        let set_cookie = self.cookies.set_session(&cookie).ok()?;
+        let set_cookie = self.cookies.set_session(&cookie, rolled.ends.since(now)).ok()?;
         let opened = Arc::new(rolled);
         self.opened.keep(&opened);
         Some(Arc::new(Roll { opened, set_cookie }))
@@ -273,14 +321,24 @@ impl<V: Clone> Sessions<V> {
         self.records.store.load(session, now).await.map(|row| row.is_some())
     }
 
-    /// Signs out.
+    /// Remembers what else began in the browser of a new session: by these attempts, and the sessions before it.
+    pub(crate) fn link(&self, session: RecordId, attempts: &[Key], before: &[RecordId]) {
+        let keys: Vec<Key> = attempts.iter().copied().chain(before.iter().map(|session| session.bytes())).collect();
+        self.siblings.join(session, &keys);
+    }
+
+    /// Signs out: ends the session, and those that began in the same browser along with it.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable): somebody may still be signed in.
     pub(crate) async fn end(&self, opened: &Opened<V>) -> Result<(), Error> {
-        self.opened.forget(&opened.cookie);
-        self.records.end(opened.session()).await
+        let session = opened.session();
+        // The session itself goes last: while it is there, a sign-out that failed can be tried again.
+        for other in self.siblings.of(session) {
+            self.end_by_id(other).await?;
+        }
+        self.end_by_id(session).await
     }
 
     /// Ends a session by its id alone, for the one that a sign-in started from.
@@ -289,12 +347,11 @@ impl<V: Clone> Sessions<V> {
     ///
     /// [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable): it may live on.
     pub(crate) async fn end_by_id(&self, session: RecordId) -> Result<(), Error> {
-        self.records.end(session).await
-    }
-
-    /// Cookies that could be tickets, by their length alone.
-    fn candidates<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a CookieValue> {
-        self.cookies.session_values(headers).filter_map(|value| value.try_into().ok())
+        // Under whichever ticket it was opened: nothing of it stays in memory.
+        self.opened.forget_session(session);
+        self.records.end(session).await?;
+        self.siblings.forget(session);
+        Ok(())
     }
 
     fn forget(&self, cookie: &CookieValue) -> Option<Arc<Opened<V>>> {
@@ -312,6 +369,10 @@ impl<V: Clone> Sessions<V> {
         let mut record = SessionRecord::decode(&plain)?;
         record.expires = record.expires.min(record.created + self.lifetimes.absolute);
         if now >= self.ends(record.expires, ticket.rolled_at) {
+            return None;
+        }
+        if let Err(error) = (self.check)(&record) {
+            tracing::info!(reason = error.reason(), %error, "a session is not accepted under the settings of now: signed out");
             return None;
         }
         let reference = ticket.id.grant(ticket.key, record.expires);

@@ -10,7 +10,10 @@ use tower_sessions_core::{
     session_store,
 };
 
-use super::{local::LocalStore, records::RecordId};
+use super::{
+    local::{LocalStore, Owner},
+    records::RecordId,
+};
 use crate::{
     clock::UnixTime,
     error::{Error, ErrorKind},
@@ -123,18 +126,20 @@ impl Store {
         }
     }
 
-    /// Writes a new row and tells the id that the store gave it, which may be another than was asked for.
+    /// Writes a new row and tells the id that the store gave it, which may be another than was asked for. `owner`: the person,
+    /// where it is a session.
     pub(super) async fn create(
         &self,
         id: RecordId,
         sealed: Vec<u8>,
         expires: UnixTime,
+        owner: Option<Owner>,
         now: UnixTime,
     ) -> Result<(RecordId, Sealed), Error> {
         match self {
             Self::Local(store) => {
                 let sealed: Arc<[u8]> = sealed.into();
-                store.save(id, Arc::clone(&sealed), expires, now);
+                store.save(id, Arc::clone(&sealed), expires, owner, now);
                 Ok((id, Sealed::Local(sealed)))
             }
             Self::Dyn(shared) => {
@@ -157,7 +162,7 @@ impl Store {
         now: UnixTime,
     ) -> Result<Option<Sealed>, Error> {
         match self {
-            Self::Local(_) => self.create(id, sealed, expires, now).await.map(|(_, sealed)| Some(sealed)),
+            Self::Local(_) => self.create(id, sealed, expires, None, now).await.map(|(_, sealed)| Some(sealed)),
             Self::Dyn(shared) => {
                 let text = base64url(&sealed);
                 match shared.within("save", shared.store.save(&record(id, &text, expires))).await? {

@@ -24,7 +24,7 @@ async fn a_cookie_replayed_after_sign_out_is_signed_out_on_every_node() {
         let (a, b) = (Node::new(store.clone()), Node::new(store));
         let headers = a.sign_in("ada").await;
         assert_eq!(b.who(&headers).await.as_deref(), Some("ada"));
-        let opened = a.sessions.load(&headers, a.now()).await.unwrap().unwrap();
+        let opened = a.sessions.load(&sent(&headers), a.now()).await.unwrap().unwrap();
         a.sessions.end(&opened).await.unwrap();
         assert_eq!(a.who(&headers).await, None);
         assert_eq!(b.who(&headers).await, None, "although it had opened it");
@@ -38,7 +38,7 @@ async fn every_sign_in_has_a_new_id_and_a_new_key() {
         let node = Node::new(store);
         let planted = node.sign_in("mallory").await;
         let created = node.sessions.create(signed_in("ada"), None, node.now()).await.unwrap();
-        let old = node.sessions.load(&planted, node.now()).await.unwrap().unwrap();
+        let old = node.sessions.load(&sent(&planted), node.now()).await.unwrap().unwrap();
         assert_ne!(old.session(), created.opened.session());
         assert_ne!(old.grant().key(), created.opened.grant().key());
         assert_ne!(old.grant().id(), created.opened.grant().id());
@@ -51,7 +51,7 @@ async fn the_session_that_a_sign_in_started_from_is_ended_by_its_id() {
     for store in [local(), memory()] {
         let node = Node::new(store);
         let before = node.sign_in("mallory").await;
-        let id = node.sessions.load(&before, node.now()).await.unwrap().unwrap().session();
+        let id = node.sessions.load(&sent(&before), node.now()).await.unwrap().unwrap().session();
         let after = node.sign_in("ada").await;
         node.sessions.end_by_id(id).await.unwrap();
         assert_eq!(node.who(&before).await, None);
@@ -76,7 +76,7 @@ async fn idle_and_absolute_time_end_a_session_whatever_the_browser_keeps() {
         let mut rolled = headers;
         for day in 1..=13 {
             node.clock.set(signed_in + day * DAY / 2);
-            let opened = node.sessions.load(&rolled, node.now()).await.unwrap().unwrap();
+            let opened = node.sessions.load(&sent(&rolled), node.now()).await.unwrap().unwrap();
             rolled = browser(&node.rolled(&opened).await.unwrap());
         }
         node.clock.set(signed_in + (7 * DAY - MINUTE));
@@ -129,13 +129,13 @@ async fn a_clock_that_jumps_back_changes_nothing() {
     for store in [local(), memory()] {
         let node = Node::new(store);
         let headers = node.sign_in("ada").await;
-        let opened = node.sessions.load(&headers, node.now()).await.unwrap().unwrap();
+        let opened = node.sessions.load(&sent(&headers), node.now()).await.unwrap().unwrap();
         node.clock.advance(10 * MINUTE);
         let rolled = browser(&node.rolled(&opened).await.unwrap());
         node.clock.set(node.now() - 20 * MINUTE);
         assert_eq!(node.who(&headers).await.as_deref(), Some("ada"));
         assert_eq!(node.who(&rolled).await.as_deref(), Some("ada"));
-        let opened = node.sessions.load(&rolled, node.now()).await.unwrap().unwrap();
+        let opened = node.sessions.load(&sent(&rolled), node.now()).await.unwrap().unwrap();
         assert_eq!(node.rolled(&opened).await, None);
     }
 }
@@ -157,7 +157,7 @@ async fn a_ticket_is_rolled_every_five_minutes_and_never_written() {
 
     let headers = browser(&rolled);
     assert_ne!(headers, browser(&created.set_cookie));
-    let opened = node.sessions.load(&headers, node.now()).await.unwrap().unwrap();
+    let opened = node.sessions.load(&sent(&headers), node.now()).await.unwrap().unwrap();
     assert!(Arc::ptr_eq(&opened.value, &created.opened.value), "decoded once");
     assert_eq!(node.rolled(&opened).await, None);
     assert_eq!(open.take_log(), ["load", "load"], "once before the cookie went out, once when it came back");
@@ -190,13 +190,13 @@ async fn a_new_cookie_secret_keeps_sessions_and_reissues_their_tickets() {
         let old = before.sign_in("ada").await;
         let after = Node::with(store.clone(), key_ring(&[OTHER_SECRET, SECRET]), clock.clone());
         assert_eq!(after.who(&old).await.as_deref(), Some("ada"));
-        let opened = after.sessions.load(&old, after.now()).await.unwrap().unwrap();
+        let opened = after.sessions.load(&sent(&old), after.now()).await.unwrap().unwrap();
         let reissued = browser(&after.rolled(&opened).await.expect("at once"));
         assert_eq!(after.who(&reissued).await.as_deref(), Some("ada"));
         assert_eq!(before.who(&reissued).await, None, "sealed under the new secret");
         let again = Node::with(store.clone(), key_ring(&[OTHER_SECRET, SECRET]), clock.clone());
         assert_eq!(again.who(&reissued).await.as_deref(), Some("ada"), "the record names the secret it was sealed under");
-        let opened = again.sessions.load(&reissued, again.now()).await.unwrap().unwrap();
+        let opened = again.sessions.load(&sent(&reissued), again.now()).await.unwrap().unwrap();
         assert_eq!(again.rolled(&opened).await, None);
         let without = Node::with(store, key_ring(&[OTHER_SECRET]), clock);
         assert_eq!(without.who(&old).await, None);
@@ -229,9 +229,9 @@ async fn a_store_that_is_down_is_an_error_and_nobody_is_signed_in_or_out() {
     let (open, store) = OpenStore::new();
     let node = Node::new(store);
     let headers = node.sign_in("ada").await;
-    let opened = node.sessions.load(&headers, node.now()).await.unwrap().unwrap();
+    let opened = node.sessions.load(&sent(&headers), node.now()).await.unwrap().unwrap();
     open.set(|store| &store.down);
-    let error = node.sessions.load(&headers, node.now()).await.unwrap_err();
+    let error = node.sessions.load(&sent(&headers), node.now()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::StoreUnavailable);
     assert!(!format!("{error} {error:?}").contains(&Id(opened.session().0).to_string()));
     open.clear(|store| &store.down);
@@ -245,9 +245,9 @@ async fn corrupted_and_forged_rows_are_signed_out() {
     let (open, store) = OpenStore::new();
     let node = Node::new(store.clone());
     let headers = node.sign_in("ada").await;
-    let id = node.sessions.load(&headers, node.now()).await.unwrap().unwrap().session();
+    let id = node.sessions.load(&sent(&headers), node.now()).await.unwrap().unwrap().session();
     let other = node.sign_in("mallory").await;
-    let mallory = open.row(node.sessions.load(&other, node.now()).await.unwrap().unwrap().session()).unwrap();
+    let mallory = open.row(node.sessions.load(&sent(&other), node.now()).await.unwrap().unwrap().session()).unwrap();
     let row = open.row(id).unwrap();
     let sealed = row.data["tower-identity"].as_str().unwrap().to_owned();
     let forged = [
@@ -304,7 +304,7 @@ async fn a_store_that_chooses_ids_is_followed() {
 
 #[tokio::test]
 async fn an_evicted_row_admits_nobody() {
-    let store = Store::Local(Arc::new(LocalStore::new(1)));
+    let store = Store::Local(Arc::new(LocalStore::new(1, LocalStore::DEFAULT_BYTES)));
     let node = Node::new(store);
     let first = node.sign_in("ada").await;
     for _ in 0..2 {
@@ -323,15 +323,15 @@ async fn claims_that_are_due_are_asked_for_and_renewed_ones_remembered() {
         let headers = browser(&created.set_cookie);
         node.clock.advance(60 * MINUTE);
         assert!(matches!(node.sessions.peek(&headers, node.now()), Peek::Ask));
-        let due = node.sessions.load(&headers, node.now()).await.unwrap().unwrap();
+        let due = node.sessions.load(&sent(&headers), node.now()).await.unwrap().unwrap();
         assert!(due.renewal_due(node.now()));
 
         let value = Arc::new(Seen { claims: "renewed".into(), ..(*due.value).clone() });
         node.sessions.renewed(&due, value, Some(node.now() + 60 * MINUTE));
-        let renewed = node.sessions.load(&headers, node.now()).await.unwrap().unwrap();
+        let renewed = node.sessions.load(&sent(&headers), node.now()).await.unwrap().unwrap();
         assert_eq!((renewed.value.claims.as_str(), renewed.renewal_due(node.now())), ("renewed", false));
         let rolled = browser(&node.rolled(&renewed).await.unwrap());
-        let rolled = node.sessions.load(&rolled, node.now()).await.unwrap().unwrap();
+        let rolled = node.sessions.load(&sent(&rolled), node.now()).await.unwrap().unwrap();
         assert_eq!((rolled.value.claims.as_str(), rolled.renewal_due(node.now())), ("renewed", false));
         node.sessions.end(&renewed).await.unwrap();
         assert_eq!(node.who(&headers).await, None, "claims are remembered, being signed in is not");
@@ -346,7 +346,7 @@ async fn a_session_remembers_where_its_own_answer_led() {
     let landing = Some(Landing { answer, path: "/deep?x=1".into() });
     let created = node.sessions.create(SignedIn { landing, ..signed_in("ada") }, None, node.now()).await.unwrap();
     let elsewhere = Node::with(node.records.store.clone(), key_ring(&[SECRET]), node.clock.clone());
-    let opened = elsewhere.sessions.load(&browser(&created.set_cookie), node.now()).await.unwrap().unwrap();
+    let opened = elsewhere.sessions.load(&sent(&browser(&created.set_cookie)), node.now()).await.unwrap().unwrap();
     assert_eq!((opened.beginning().landing(&answer), opened.beginning().landing(&other)), (Some("/deep?x=1"), None));
 }
 
@@ -359,7 +359,7 @@ async fn a_session_remembers_its_causes_for_ten_minutes() {
     assert!(!created.opened.beginning().started_for(&other, 60 * MINUTE, node.now()));
     assert!(!created.opened.beginning().started_for(&cause, 60 * MINUTE, node.now() + 10 * MINUTE));
     let elsewhere = Node::with(node.records.store.clone(), key_ring(&[SECRET]), node.clock.clone());
-    let opened = elsewhere.sessions.load(&browser(&created.set_cookie), node.now()).await.unwrap().unwrap();
+    let opened = elsewhere.sessions.load(&sent(&browser(&created.set_cookie)), node.now()).await.unwrap().unwrap();
     assert!(opened.beginning().started_for(&cause, 60 * MINUTE, node.now()));
 }
 
@@ -384,7 +384,7 @@ async fn the_cookie_has_one_size_however_much_the_record_holds() {
         let created = node.sessions.create(SignedIn { claims, ..signed_in("ada") }, None, node.now()).await.unwrap();
         let large = browser(&created.set_cookie);
         assert_eq!(value_of(&small).len(), value_of(&large).len());
-        let opened = node.sessions.load(&large, node.now()).await.unwrap().unwrap();
+        let opened = node.sessions.load(&sent(&large), node.now()).await.unwrap().unwrap();
         assert_eq!(opened.value.claims.len(), 100_013);
     }
 }
@@ -483,4 +483,37 @@ proptest! {
             Ok(())
         })?;
     }
+}
+
+#[tokio::test]
+async fn the_store_is_asked_once_in_a_request_about_a_ticket_that_is_dead() {
+    let (open, store) = OpenStore::new();
+    let node = Node::new(store);
+    let mut pairs = Vec::new();
+    for _ in 0..4 {
+        let created = node.sessions.create(signed_in("ada"), None, node.now()).await.unwrap();
+        pairs.push(value_of(&browser(&created.set_cookie)));
+        node.sessions.end(&created.opened).await.unwrap();
+    }
+    let line = pairs.iter().map(|value| format!("__Host-identity-AbCdEfGh={value}")).collect::<Vec<_>>().join("; ");
+    let headers = cookie_header(&line);
+    open.take_log();
+    let request = sent(&headers);
+    for _ in 0..3 {
+        assert!(node.sessions.load(&request, node.now()).await.unwrap().is_none());
+        assert!(node.sessions.load_all(&request, node.now()).await.unwrap().is_empty());
+    }
+    assert_eq!(open.take_log(), ["load"; 4]);
+}
+
+#[tokio::test]
+async fn nothing_of_a_session_that_has_ended_stays_opened_under_an_older_ticket() {
+    let node = Node::new(local());
+    let created = node.sessions.create(signed_in("ada"), None, node.now()).await.unwrap();
+    let value = Arc::downgrade(&created.opened.value);
+    node.clock.advance(6 * MINUTE);
+    node.rolled(&created.opened).await.unwrap();
+    node.sessions.end(&created.opened).await.unwrap();
+    drop(created);
+    assert!(value.upgrade().is_none());
 }

@@ -197,3 +197,34 @@ async fn a_sign_in_that_fails_late_leaves_the_session_as_it_was() {
     assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::OK);
     assert_eq!(app.provider.requests(Endpoint::Authorization), 2);
 }
+
+/// For applications that are installed on phones, where the browser ends all the time.
+#[tokio::test]
+async fn where_it_is_set_the_session_cookie_outlives_the_browser_and_never_the_session() {
+    use std::time::Duration;
+
+    use tower_identity::config::CookieLifetime;
+
+    let (idle, absolute) = (Duration::from_secs(2 * 3600), Duration::from_secs(5 * 3600));
+    let settings = |config: tower_identity::IdentityConfig| {
+        config.with_cookie_lifetime(CookieLifetime::Session).with_idle_timeout(idle).with_absolute_timeout(absolute)
+    };
+    let app = App::with(settings).await;
+    app.provider.sign_in_as("ada").unwrap();
+    let raw = Raw::of(&app);
+    let begun = raw.begin("/me", "").await;
+    let callback = raw.answer(&begun).await;
+    let answer = raw.open(&callback, &begun.attempt).await;
+    let max_age = |answer: &crate::raw::Answer| {
+        let cookie = answer.set_cookies().into_iter().find(|cookie| !is_attempt(cookie)).map(str::to_owned)?;
+        cookie.split("; Max-Age=").nth(1).map(|rest| rest.split(';').next().unwrap().parse::<u64>().unwrap())
+    };
+    assert_eq!(max_age(&answer), Some(2 * 3600), "as long as nobody comes");
+    let mut session = answer.session().unwrap();
+    for (turn, left) in [(3600, 2 * 3600), (3600, 2 * 3600), (3600, 2 * 3600), (3600, 3600), (3000, 600)] {
+        app.turn(turn);
+        let answer = raw.open("/other", &session).await;
+        assert_eq!((answer.status, max_age(&answer)), (StatusCode::OK, Some(left)));
+        session = answer.session().unwrap();
+    }
+}

@@ -195,3 +195,49 @@ async fn one_process_with_a_store_is_not_warned() {
     app.signed_in().await;
     assert!(!log.text().contains("with_refresh_lock"), "{}", log.text());
 }
+
+/// Two deployments of one application: same client id, authority, secret and store, another base URL.
+#[tokio::test]
+async fn a_session_of_one_base_url_opens_nothing_under_another() {
+    let (app, _, store) = pair().await;
+    let session = Raw::of(&app).sign_in().await;
+    for base in ["http://localhost:1", "http://127.0.0.1:1", &format!("{}/app", app.url)] {
+        let config = secrets(&[OLD])(App::settings(&app.provider, base));
+        let other = Node::beside(&app, |_| config, |layer| layer.with_store(store.clone()).unwrap()).await;
+        let raw = other.raw();
+        let attempt = raw.open("/me", "").await.attempt().unwrap();
+        let (name, _) = attempt.split_once('=').unwrap();
+        let name = &name[..name.len() - 2];
+        let (foreign, value) = session.split_once('=').unwrap();
+        assert_ne!(name, foreign, "the cookies do not collide");
+        assert_eq!(raw.who(&format!("{name}={value}")).await, "nobody", "{base}");
+        assert!(raw.open("/me", &format!("{name}={value}")).await.location().starts_with(app.provider.issuer()));
+    }
+}
+
+/// A list that is made shorter, a class that is required from now on: for who is signed in as for who signs in.
+#[tokio::test]
+async fn a_session_that_the_settings_of_now_would_refuse_is_signed_out() {
+    let (app, _, store) = pair().await;
+    let session = Raw::of(&app).sign_in().await;
+    let with = |settings: fn(IdentityConfig) -> IdentityConfig| {
+        let store = store.clone();
+        Node::beside(&app, move |config| settings(secrets(&[OLD])(config)), move |layer| layer.with_store(store).unwrap())
+    };
+    assert_eq!(with(|config| config).await.raw().who(&session).await, "hello Ada Lovelace");
+    let strict = with(|config| config.with_required_acr(["gold", "platinum"])).await;
+    for _ in 0..2 {
+        assert_eq!(strict.raw().who(&session).await, "nobody");
+        assert!(strict.raw().open("/me", &session).await.location().starts_with(app.provider.issuer()));
+    }
+    // Who signs in under them stays signed in, on other nodes as well.
+    let begun = strict.raw().begin("/other", &session).await;
+    let callback = strict.raw().answer(&begun).await;
+    let own = strict.raw().open(&callback, &begun.attempt).await.session().unwrap();
+    let another = with(|config| config.with_required_acr(["gold", "platinum"])).await;
+    for node in [&strict, &another] {
+        assert_eq!(node.raw().who(&own).await, "hello Ada Lovelace");
+    }
+    let context = with(|config| config.with_sign_in(tower_identity::SignInOptions::new().with_auth_context("c1"))).await;
+    assert_eq!(context.raw().who(&session).await, "nobody");
+}

@@ -67,19 +67,98 @@ async fn every_other_address_becomes_home() {
     assert_eq!(led_to(&app, &app.at("/other")).await, "/");
 }
 
-/// C-338
+/// C-338: 2,000 bytes, as `ReturnPath` says
 #[tokio::test]
-async fn what_does_not_fit_becomes_home() {
+async fn a_long_page_comes_back_and_what_does_not_fit_becomes_home() {
     let app = App::start().await;
     app.provider.sign_in_as("ada").unwrap();
-    let fits = format!("/other?q={}", "a".repeat(150));
-    assert_eq!(led_to(&app, &fits).await, fits);
-    for length in [1_000, 2_000, 10_000] {
-        assert_eq!(led_to(&app, &format!("/other?q={}", "a".repeat(length))).await, "/");
+    let page_of = |length: usize| format!("/other?q={}", "a".repeat(length - "/other?q=".len()));
+    for length in [150, 352, 1_000, 2_000] {
+        assert_eq!(led_to(&app, &page_of(length)).await, page_of(length));
+        let mut tab = app.browser().tab();
+        let page = tab.open(app.at(&page_of(length))).await;
+        assert_eq!((page.status, page.url.as_str()), (StatusCode::OK, app.at(&page_of(length)).as_str()));
+    }
+    for length in [2_001, 10_000] {
+        assert_eq!(led_to(&app, &page_of(length)).await, "/");
     }
     let mut tab = app.browser().tab();
-    let page = tab.open(app.at(&format!("/other?q={}", "a".repeat(5_000)))).await;
+    let page = tab.open(app.at(&page_of(5_000))).await;
     assert_eq!((page.status, page.url.as_str()), (StatusCode::OK, app.at("/").as_str()));
+}
+
+/// Ten minutes at the provider, a link that was opened in another browser: a new sign-in leads to the page all the same.
+#[tokio::test]
+async fn an_answer_whose_attempt_is_gone_leads_to_its_page_by_a_new_sign_in() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    let raw = Raw::of(&app);
+    let begun = raw.begin("/other?open=7", "").await;
+    assert!(!begun.provider.contains("other") && begun.state().len() <= 255, "{}", begun.state());
+    let callback = raw.answer(&begun).await;
+    let again = raw.open(&callback, "").await;
+    assert_eq!(app.provider.requests(Endpoint::Token), 0, "the answer itself is not acted on");
+    let second = crate::raw::Begun { attempt: again.attempt().unwrap(), provider: again.location().to_owned() };
+    assert_ne!(second.attempt, begun.attempt);
+    let answer = raw.answer(&second).await;
+    let done = raw.open(&answer, &second.attempt).await;
+    assert_eq!(done.location(), "/other?open=7");
+    // And once more with the session of that: nothing is signed in anew.
+    assert_eq!(raw.open(&callback, &done.session().unwrap()).await.location(), "/other?open=7");
+    assert_eq!(app.provider.requests(Endpoint::Token), 1);
+
+    // Cookies that are blocked end in a page, whose link leads to the page, too.
+    let blocked = raw.open(&answer, "").await;
+    assert_eq!(blocked.status, StatusCode::BAD_REQUEST);
+    assert!(blocked.body.contains("return_to=%2Fother%3Fopen%3D7"), "{}", blocked.body);
+
+    // A state that was touched is worth no page, and one of another application neither.
+    let (handle, page) = begun.state().rsplit_once('.').map(|(handle, page)| (handle.to_owned(), page.to_owned())).unwrap();
+    for state in [format!("{handle}.B{}", &page[1..]), format!("{handle}.{}", &page[..page.len() - 2]), handle] {
+        let again = raw.open(&format!("/auth/callback?code=a&state={state}"), "").await;
+        let begun = crate::raw::Begun { attempt: again.attempt().unwrap(), provider: again.location().to_owned() };
+        let answer = raw.answer(&begun).await;
+        assert_eq!(raw.open(&answer, &begun.attempt).await.location(), "/", "{state}");
+    }
+}
+
+/// More scopes than a cookie of a fixed slice had room for.
+#[tokio::test]
+async fn a_page_may_ask_for_thirteen_scopes_by_their_long_names_and_comes_back() {
+    use axum::{extract::Request, response::IntoResponse as _, routing::get};
+    use tower_identity::{Challenge, SignInOptions};
+
+    fn scopes() -> Vec<String> {
+        let names = [
+            "User.ReadBasic.All",
+            "Mail.ReadWrite.Shared",
+            "Calendars.ReadWrite.Shared",
+            "Contacts.ReadWrite",
+            "Files.ReadWrite.All",
+            "Sites.ReadWrite.All",
+            "Group.ReadWrite.All",
+            "Tasks.ReadWrite.Shared",
+            "Notes.ReadWrite.All",
+            "People.Read.All",
+            "OnlineMeetings.ReadWrite",
+            "Presence.Read.All",
+            "MailboxSettings.ReadWrite",
+        ];
+        names.iter().map(|name| format!("https://graph.microsoft.com/{name}")).collect()
+    }
+    let more = |request: Request| async move {
+        Challenge::sign_in(&request).with_options(SignInOptions::new().with_scopes(scopes())).into_response()
+    };
+    let app = App::with_routes(|router| router.route("/more", get(more))).await;
+    app.provider.sign_in_as("ada").unwrap();
+    let raw = Raw::of(&app);
+    let session = raw.sign_in().await;
+    let page = format!("/more?q={}", "a".repeat(1_900));
+    let begun = raw.begin(&page, &session).await;
+    let url = url::Url::parse(&begun.provider).unwrap();
+    let asked = url.query_pairs().find(|(name, _)| name == "scope").unwrap().1.into_owned();
+    assert!(scopes().iter().all(|scope| asked.split(' ').any(|asked| asked == scope)), "{asked}");
+    assert!(begun.attempt.len() < 4_040, "{} bytes, which browsers keep", begun.attempt.len());
 }
 
 /// C-135, C-136: OpenID Connect Core section 4

@@ -240,3 +240,18 @@ async fn a_provider_that_is_down_does_not_keep_anybody_signed_in() {
     assert_eq!(answer.location(), "/");
     assert_eq!((node.raw().who(&session).await.as_str(), store.rows().await), ("nobody", 0));
 }
+
+/// A planted or left-over cookie must not be the next one that counts.
+#[tokio::test]
+async fn every_session_that_the_browser_has_a_ticket_of_ends() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    let raw = Raw::of(&app);
+    let (one, two) = (raw.sign_in().await, raw.sign_in().await);
+    let both = format!("{one}; {two}");
+    let own = [("origin", app.url.as_str())];
+    raw.send(Method::POST, "/auth/logout", &both, &own, "").await.location();
+    for cookies in [&one, &two, &both] {
+        assert_eq!(raw.who(cookies).await, "nobody");
+    }
+}

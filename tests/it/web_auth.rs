@@ -426,3 +426,18 @@ async fn a_device_code_that_is_declined_or_over_leads_nowhere() {
     assert_eq!((ended.kind(), site.provider.requests(Endpoint::Token)), (ErrorKind::CodeExpired, before));
     assert!(session.is_empty());
 }
+
+#[tokio::test]
+async fn a_session_that_the_settings_of_now_would_refuse_is_nobody() {
+    let site = Site::start().await;
+    let mut session = site.signed_in().await;
+    let with = |base: &str, settings: fn(IdentityConfig) -> IdentityConfig| {
+        let config = settings(site.provider.config(base).unwrap().with_scopes(["offline_access"]));
+        WebAuth::new(config.build().unwrap()).unwrap().with_clock(site.clock.clone())
+    };
+    let copy = stored(&session);
+    assert!(with(HOME, |config| config.with_required_acr(["gold"])).user(&mut stored(&copy)).await.unwrap().is_none());
+    // The cookie secret of these is derived from the client secret, which is the same.
+    assert!(with("http://localhost:8081", |config| config).user(&mut stored(&copy)).await.unwrap().is_none());
+    assert_eq!(site.who(&mut session).await.as_deref(), Some("Ada Lovelace"));
+}

@@ -50,6 +50,8 @@ enum Kind {
     SignedIn,
     SignedInWrapped,
     MemoryStore,
+    /// Beside so much of something else in the `Cookie` header.
+    Flooded(&'static str),
     NotCached,
     Public,
     PublicWrapped,
@@ -87,6 +89,11 @@ const fn token(name: &'static str, about: &'static str, store: Store, wanted: Wa
     Subject { base, goal: Some(goal), bar, pairs, ..subject(name, about, Kind::Token(store, wanted, cached)) }
 }
 
+/// Somebody signed in, with a long `Cookie` header: in all at most four times what the request costs with one cookie, which is some 11,600.
+const fn flood(name: &'static str, about: &'static str, filling: &'static str) -> Subject {
+    Subject { base: OURS, goal: Some(10_000), bar: Some(34_000), ..subject(name, about, Kind::Flooded(filling)) }
+}
+
 pub const SUBJECTS: &[Subject] = &[
     subject(BARE, "axum alone", Kind::Bare),
     subject("bare-cookie", "axum alone, asked with our cookie", Kind::BareWithCookie),
@@ -95,9 +102,12 @@ pub const SUBJECTS: &[Subject] = &[
     ours(OURS, "ours: default store, Router::layer", Kind::SignedIn, 5_000, Some(6_000)),
     subject("signed-in-wrapped", "ours: default store, once around the router", Kind::SignedInWrapped),
     ours(MEMORY_STORE, "ours: tower-sessions' MemoryStore, Router::layer", Kind::MemoryStore, 9_000, None),
+    flood("flood-separators", "beside 16 KiB of `;` in the cookie header", ";"),
+    flood("flood-pairs", "beside 16 KiB of other pairs in the cookie header", "a=b; "),
+    flood("flood-spaces", "beside 16 KiB of separators and spaces in the cookie header", "; ;\t"),
     ours("not-cached", "ours: default store, not in the decoded cache", Kind::NotCached, 25_000, Some(35_000)),
     ours("public", "ours: public path, Router::layer", Kind::Public, 2_500, None),
-    ours("public-wrapped", "ours: public path, once around the router", Kind::PublicWrapped, 1_000, None),
+    ours("public-wrapped", "ours: public path, once around the router", Kind::PublicWrapped, 1_300, None),
     token("token-1", "default store: the token of the sign-in, which is the only one", Store::Default, Wanted::OfSignIn, 1),
     token("token-1000-sign-in", "default store: the token of the sign-in, of 1,000", Store::Default, Wanted::OfSignIn, 1_000),
     token("token-2", "default store: one of 2", Store::Default, Wanted::Fetched, 2),
@@ -135,6 +145,7 @@ impl Subject {
             Kind::SignedIn => ours::signed_in(stage.issuer().await?).await,
             Kind::SignedInWrapped => ours::signed_in_wrapped(stage.issuer().await?).await,
             Kind::MemoryStore => ours::memory_store(stage.issuer().await?).await,
+            Kind::Flooded(filling) => ours::flooded(stage.issuer().await?, filling).await,
             Kind::NotCached => ours::not_cached(stage.issuer().await?, requests).await,
             Kind::Public => ours::public(stage.issuer().await?),
             Kind::PublicWrapped => ours::public_wrapped(stage.issuer().await?),
