@@ -219,7 +219,15 @@ impl ValidConfig {
     /// of this site, or one of the crate's own.
     pub(crate) fn return_path(&self, text: &str) -> ReturnPath {
         let own = |path: &str| self.0.paths.iter().any(|(_, own)| self.external_path(own) == path);
-        ReturnPath::parse(text).filter(|path| !own(path.path())).unwrap_or_else(|| self.0.home.clone())
+        ReturnPath::parse(text).filter(|path| !own(path.path())).unwrap_or_else(|| {
+            if !text.is_empty() {
+                tracing::debug!(
+                    bytes = text.len(),
+                    "a sign-in cannot return to this address, which is no page of this site or longer than 2,000 bytes: it ends at home"
+                );
+            }
+            self.0.home.clone()
+        })
     }
 
     /// All scopes of a sign-in with these options (already [`over`](SignInOptions::over) the configuration's): those of the

@@ -14,7 +14,8 @@ async fn led_to(app: &App, return_to: &str) -> String {
     let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", return_to).finish();
     let page = tab.open(app.at(&format!("/auth/login?{query}"))).await.clone();
     assert!(page.url.as_str().starts_with(&app.url), "{return_to:?} led to {}", page.url);
-    let callback = tab.hops.iter().find(|hop| hop.url.path() == "/auth/callback").unwrap();
+    let callback = tab.hops.iter().find(|hop| hop.url.path() == "/auth/callback");
+    let callback = callback.unwrap_or_else(|| panic!("{return_to}: {} {} {}", page.status, page.url, page.body));
     let location = callback.location().unwrap();
     assert!(location.starts_with('/') && !location.starts_with("//") && !location.starts_with("/\\"), "{location}");
     page.url[url::Position::BeforePath..].to_owned()
@@ -85,6 +86,22 @@ async fn a_long_page_comes_back_and_what_does_not_fit_becomes_home() {
     let mut tab = app.browser().tab();
     let page = tab.open(app.at(&page_of(5_000))).await;
     assert_eq!((page.status, page.url.as_str()), (StatusCode::OK, app.at("/").as_str()));
+}
+
+#[tokio::test]
+async fn a_page_or_a_sign_in_that_cannot_be_kept_is_told_in_the_log() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    let raw = Raw::of(&app);
+    let long = |length: usize| format!("/other?q={}", "a".repeat(length));
+    let (log, _listening) = crate::observability::Log::listen();
+    let first = raw.begin(&long(1_900), "").await;
+    assert!(!log.text().contains("makes room") && !log.text().contains("ends at home"), "{}", log.text());
+    raw.begin(&long(1_900), &first.attempt).await;
+    assert!(log.text().contains("the oldest sign-in under way makes room"), "{}", log.text());
+    raw.begin(&long(2_500), "").await;
+    assert!(log.text().contains("a sign-in cannot return to this address"), "{}", log.text());
+    assert!(!log.text().contains("aaaaaaaaaa"), "and not which");
 }
 
 /// Ten minutes at the provider, a link that was opened in another browser: a new sign-in leads to the page all the same.
