@@ -33,8 +33,9 @@ const LONGEST: usize = 4_000;
 const ALL_TOGETHER: usize = 4_800;
 /// Length of the random part of a state: 132 bits.
 const RANDOM: usize = 22;
-/// Longest state, in characters. The specifications set no limit, but 255 is what providers and their databases have room for.
-const LONGEST_STATE: usize = 255;
+/// Longest state, in characters. The specifications set no limit; 128 is what the conformance suites of OpenID Connect allow a
+/// client, and what every provider takes. It leaves room for a page of 38 bytes.
+const LONGEST_STATE: usize = 128;
 /// How long the page in a state is known: as long as links in mails of providers work.
 const PAGE_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
@@ -228,7 +229,9 @@ impl Attempts {
         if attempt.return_path == "/" || attempt.return_path.len() > LONGEST_STATE {
             return None;
         }
-        let plain = [&attempt.created.as_seconds().to_be_bytes(), attempt.return_path.as_bytes()].concat();
+        // Four bytes, which last until 2106: each counts here.
+        let created = u32::try_from(attempt.created.as_seconds()).ok()?.to_be_bytes();
+        let plain = [&created, attempt.return_path.as_bytes()].concat();
         self.keys.seal_cookie(CookiePurpose::Page, &self.page_context(), &plain).ok().map(|sealed| base64url(&sealed))
     }
 
@@ -241,8 +244,8 @@ impl Attempts {
     pub(crate) fn page(&self, asked: State<'_>, now: UnixTime) -> Option<String> {
         let mut sealed = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(asked.page?).ok()?;
         let (plain, _) = self.keys.open_cookie(CookiePurpose::Page, &self.page_context(), &mut sealed)?;
-        let (created, path) = plain.split_first_chunk::<8>()?;
-        let created = UnixTime::from_seconds(i64::from_be_bytes(*created));
+        let (created, path) = plain.split_first_chunk::<4>()?;
+        let created = UnixTime::from_seconds(u32::from_be_bytes(*created).into());
         if now.since(created) >= PAGE_LIFETIME || created.since(now) >= PAGE_LIFETIME {
             return None;
         }

@@ -111,7 +111,7 @@ async fn an_answer_whose_attempt_is_gone_leads_to_its_page_by_a_new_sign_in() {
     app.provider.sign_in_as("ada").unwrap();
     let raw = Raw::of(&app);
     let begun = raw.begin("/other?open=7", "").await;
-    assert!(!begun.provider.contains("other") && begun.state().len() <= 255, "{}", begun.state());
+    assert!(!begun.provider.contains("other") && begun.state().len() <= 128, "{}", begun.state());
     let callback = raw.answer(&begun).await;
     let again = raw.open(&callback, "").await;
     assert_eq!(app.provider.requests(Endpoint::Token), 0, "the answer itself is not acted on");
