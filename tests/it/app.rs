@@ -80,13 +80,23 @@ impl App {
         layer: impl FnOnce(IdentityLayer) -> IdentityLayer,
         more: impl FnOnce(Router) -> Router,
     ) -> Self {
+        let arrange = |router, identity| more(router).layer(layer(identity));
+        Self::arranged(first, provider, settings, arrange).await
+    }
+
+    /// With the layer where `arrange` puts it.
+    pub async fn arranged(
+        first: impl FnOnce(&DevProvider, &str) -> IdentityConfig,
+        provider: impl FnOnce(DevProviderBuilder) -> DevProviderBuilder,
+        settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
+        arrange: impl FnOnce(Router, IdentityLayer) -> Router,
+    ) -> Self {
         let clock = ManualClock::at_system_time();
         let provider = provider(DevProvider::builder().with_clock(clock.clone())).start().await.unwrap();
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
         let config = settings(first(&provider, &url)).build().unwrap();
-        let layer = layer(IdentityLayer::new(config).with_clock(clock.clone()));
-        let router = more(routes()).layer(layer);
+        let router = arrange(routes(), IdentityLayer::new(config).with_clock(clock.clone()));
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { url, provider, clock, server }
     }

@@ -66,5 +66,6 @@ mod store;
 mod stores;
 mod storm;
 mod tabs;
+mod tower_sessions;
 mod user;
 mod web_auth;

@@ -191,6 +191,11 @@ impl Tab {
         self
     }
 
+    /// The profile that it belongs to.
+    pub fn browser(&self) -> Browser {
+        self.browser.clone()
+    }
+
     /// The page it shows.
     pub fn page(&self) -> &Page {
         self.history.last().expect("nothing was opened in this tab")
@@ -268,6 +273,15 @@ impl Tab {
         self.run(method, url, String::new(), cause, extra).await
     }
 
+    /// What a script of the page gets when it sends JSON.
+    pub async fn fetch_json(&mut self, method: Method, address: &str, body: &serde_json::Value) -> Page {
+        let page = self.page().clone();
+        let url = page.url.join(address).unwrap();
+        let cause = Cause { page: Some(page), mode: "cors", destination: "empty" };
+        let json = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+        self.run(method, url, body.to_string(), cause, json).await
+    }
+
     /// What an iframe of the page shows.
     pub async fn frame(&mut self, address: &str) -> Page {
         let page = self.page().clone();
@@ -325,6 +339,7 @@ impl Tab {
 impl Cause {
     /// The request with the headers that Chromium would send, after redirects through `via`.
     fn request(&self, method: &Method, url: &Url, via: &[Url], body: &str, mut headers: HeaderMap) -> Outgoing {
+        let is_json = headers.contains_key(header::CONTENT_TYPE);
         let mut set = |name: &'static str, value: &str| headers.insert(name, HeaderValue::from_str(value).unwrap());
         let page = self.page.as_ref().map(|page| &page.url);
         let relations = page.into_iter().chain(via).map(|from| site::relation(from, url));
@@ -344,7 +359,7 @@ impl Cause {
         } else {
             set("accept", "*/*");
         }
-        if !body.is_empty() {
+        if !body.is_empty() && !is_json {
             set("content-type", "application/x-www-form-urlencoded");
         }
         if let Some(page) = &self.page {
