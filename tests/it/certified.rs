@@ -23,19 +23,10 @@ use crate::{
     client_certified::agrees,
 };
 
-/// One process for all tests; each registers a client of its own. It ends with the tests, because its standard input closes then.
-pub static PROVIDER: LazyLock<Provider> = LazyLock::new(|| {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/provider/provider.mjs");
-    let starting = Command::new("node").arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-    let mut process = starting.expect("Node.js is missing: run `tests/run certified`, which installs it");
-    let mut line = String::new();
-    BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let ready: Value =
-        serde_json::from_str(&line).expect("the provider did not start: run `tests/run certified`, which installs it");
-    let text = |name: &str| ready[name].as_str().unwrap().to_owned();
-    Provider { issuer: text("issuer"), registration_token: text("registration_token"), _process: process }
-});
+/// One process for most tests; each registers a client of its own.
+pub static PROVIDER: LazyLock<Provider> = LazyLock::new(|| Provider::start(&json!({})));
 
+/// It ends with the tests, because its standard input closes then.
 pub struct Provider {
     pub issuer: String,
     registration_token: String,
@@ -43,6 +34,21 @@ pub struct Provider {
 }
 
 impl Provider {
+    /// Starts one of this shape: `provider.mjs` says which there are.
+    pub fn start(shape: &Value) -> Self {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/provider/provider.mjs");
+        let mut command = Command::new("node");
+        command.arg(script).arg(shape.to_string());
+        let starting = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let mut process = starting.expect("Node.js is missing: run `tests/run certified`, which installs it");
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready: Value =
+            serde_json::from_str(&line).expect("the provider did not start: run `tests/run certified`, which installs it");
+        let text = |name: &str| ready[name].as_str().unwrap().to_owned();
+        Self { issuer: text("issuer"), registration_token: text("registration_token"), _process: process }
+    }
+
     pub async fn post(&self, path: &str, body: &Value) -> reqwest::Response {
         let request = reqwest::Client::new().post(format!("{}{path}", self.issuer)).bearer_auth(&self.registration_token);
         request.json(body).send().await.unwrap()
@@ -60,6 +66,21 @@ impl App {
     }
 
     pub async fn with(members: &Value, settings: impl FnOnce(IdentityConfig) -> IdentityConfig) -> Self {
+        let agreed = |config: IdentityConfig, client: &Value| {
+            let method = match client["token_endpoint_auth_method"].as_str() {
+                Some("client_secret_post") => ClientAuthMethod::Post,
+                _ => ClientAuthMethod::Basic,
+            };
+            let secret = client["client_secret"].as_str();
+            let credential =
+                secret.map_or_else(ClientCredential::none, |secret| ClientCredential::secret(secret).with_method(method));
+            settings(config.with_credential(credential).with_scopes(["email", "offline_access"]))
+        };
+        Self::at(&PROVIDER, members, agreed).await
+    }
+
+    /// At this provider, with the defaults of `IdentityConfig` and these settings.
+    async fn at(provider: &Provider, members: &Value, settings: impl FnOnce(IdentityConfig, &Value) -> IdentityConfig) -> Self {
         let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
         let mut metadata = json!({
@@ -68,24 +89,15 @@ impl App {
             "grant_types": ["authorization_code", "refresh_token"],
         });
         metadata.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
-        let answer = PROVIDER.post("/reg", &metadata).await;
+        let answer = provider.post("/reg", &metadata).await;
         assert_eq!(answer.status(), StatusCode::CREATED, "{}", answer.text().await.unwrap());
         let client: Value = answer.json().await.unwrap();
-        let method = match client["token_endpoint_auth_method"].as_str() {
-            Some("client_secret_post") => ClientAuthMethod::Post,
-            _ => ClientAuthMethod::Basic,
-        };
-        let credential = client["client_secret"]
-            .as_str()
-            .map_or_else(ClientCredential::none, |secret| ClientCredential::secret(secret).with_method(method));
-        let config = IdentityConfig::new(Authority::oidc(&PROVIDER.issuer).unwrap(), client["client_id"].as_str().unwrap())
-            .with_credential(credential)
+        let config = IdentityConfig::new(Authority::oidc(&provider.issuer).unwrap(), client["client_id"].as_str().unwrap())
             .with_base_url(&url)
             .unwrap()
             .with_cookie_secrets(["a cookie secret of more than thirty-two bytes"])
-            .with_scopes(["email", "offline_access"])
             .add_public_path("/");
-        let router = app::routes().layer(IdentityLayer::new(settings(config).build().unwrap()));
+        let router = app::routes().layer(IdentityLayer::new(settings(config, &client).build().unwrap()));
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { url }
     }
@@ -98,6 +110,15 @@ impl App {
         assert_eq!((tab.page().status, tab.page().url.path()), (StatusCode::OK, "/me"), "{}", tab.page().body);
         assert_eq!(tab.page().json()["sub"], person);
         tab
+    }
+
+    async fn sign_out(&self, tab: &mut Tab) {
+        tab.open(format!("{}/auth/logout", self.url)).await;
+        let form = tab.page().form();
+        let page = tab.submit(form).await;
+        assert_eq!(page.url.host_str(), Some("127.0.0.1"), "the provider asks too");
+        let form = page.form().press("Yes, sign me out");
+        assert_eq!(tab.submit(form).await.url.path(), "/auth/signed-out");
     }
 
     pub async fn token(&self, tab: &mut Tab) -> Value {
@@ -132,12 +153,7 @@ async fn certified_signs_in_and_out() {
             assert_eq!((me["name"].as_str(), me["claims"]["email"].as_str()), (Some("Person ada"), Some("ada@example.com")));
             assert!(browser.jar().refused.is_empty(), "{:?}", browser.jar().refused);
 
-            tab.open(format!("{}/auth/logout", app.url)).await;
-            let form = tab.page().form();
-            let page = tab.submit(form).await;
-            assert_eq!(page.url.host_str(), Some("127.0.0.1"), "the provider asks too");
-            let form = page.form().press("Yes, sign me out");
-            assert_eq!(tab.submit(form).await.url.path(), "/auth/signed-out");
+            app.sign_out(&mut tab).await;
             assert!(browser.cookies("localhost").is_empty());
             let asked = tab.open(format!("{}/me", app.url)).await;
             assert!(asked.body.contains("password"), "the provider has forgotten the person: {}", asked.body);
@@ -155,6 +171,61 @@ async fn certified_signs_with_every_algorithm() {
         let members = json!({ "id_token_signed_response_alg": name });
         let app = App::with(&members, |config| config.with_id_token_algorithms([algorithm])).await;
         app.signed_in(&Browser::new(), "ada").await;
+    }
+}
+
+/// What a stranger's provider may be like. Nothing is set but what every application sets: authority,
+/// client id, secret, base URL.
+#[tokio::test]
+#[ignore = "needs a certified provider: run `tests/run certified`"]
+async fn certified_in_other_shapes_is_met_with_the_defaults() {
+    let long = "s".repeat(200);
+    let no_iss = json!({ "iss": false, "document": { "authorization_response_iss_parameter_supported": null } });
+    let silent = json!({ "document": {
+        "scopes_supported": null, "response_modes_supported": null, "token_endpoint_auth_methods_supported": null,
+        "grant_types_supported": null, "code_challenge_methods_supported": null, "userinfo_endpoint": null,
+        "id_token_signing_alg_values_supported": ["RS256"], "subject_types_supported": null,
+    } });
+    // The provider's shape, the members of the client, the person, whether there are refresh tokens.
+    let shapes = [
+        (json!({ "algorithms": ["ES256"] }), json!({}), "ada", true),
+        (json!({ "algorithms": ["ES384"] }), json!({}), "ada", true),
+        (json!({ "algorithms": ["EdDSA"] }), json!({}), "ada", true),
+        (json!({ "algorithms": ["RS512"] }), json!({}), "ada", true),
+        (json!({ "algorithms": ["PS384"] }), json!({}), "ada", true),
+        (json!({ "algorithms": ["ES256", "RS256"] }), json!({}), "ada", true),
+        (json!({ "auth_methods": ["client_secret_post"] }), json!({}), "ada", true),
+        (json!({ "auth_methods": ["client_secret_post", "none"] }), json!({}), "ada", true),
+        (json!({ "rotation": false }), json!({}), "ada", true),
+        (json!({ "refresh": false }), json!({ "access_token_seconds": 3600 }), "ada", false),
+        (json!({}), json!({ "grant_types": ["authorization_code"], "access_token_seconds": 3600 }), "ada", false),
+        (no_iss, json!({}), "ada", true),
+        (silent, json!({}), "ada", true),
+        (json!({}), json!({}), long.as_str(), true),
+    ];
+    for (shape, client, person, refreshes) in shapes {
+        println!("{shape} {client}");
+        let provider = Provider::start(&shape);
+        let mut members = json!({ "access_token_seconds": 60 });
+        members.as_object_mut().unwrap().extend(client.as_object().unwrap().clone());
+        for mode in [ResponseMode::Query, ResponseMode::FormPost] {
+            let app = App::at(&provider, &members, |config, client| {
+                let secret = ClientCredential::secret(client["client_secret"].as_str().unwrap());
+                config.with_credential(secret).with_response_mode(mode)
+            })
+            .await;
+            let browser = Browser::new();
+            for _ in 0..2 {
+                let mut tab = app.signed_in(&browser, person).await;
+                for source in if refreshes { ["provider", "cache"] } else { ["sign_in", "sign_in"] } {
+                    let token = app.token(&mut tab).await;
+                    assert_eq!(token["source"], source, "{token}");
+                    assert!(!token["token"].as_str().unwrap().contains('.'), "opaque: {token}");
+                }
+                app.sign_out(&mut tab).await;
+                assert!(browser.cookies("localhost").is_empty() && browser.jar().refused.is_empty());
+            }
+        }
     }
 }
 

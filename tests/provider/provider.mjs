@@ -1,6 +1,15 @@
 // A certified OpenID Connect engine on 127.0.0.1, for the integration and browser tests.
 //
-//   node provider.mjs        prints {"issuer", "registration_token"} as one line of JSON, then runs until its standard input closes
+//   node provider.mjs [SHAPE]    prints {"issuer", "registration_token"} as one line of JSON, then runs until its standard input closes
+//
+// A shape is an object in JSON that makes it a provider of another kind. Its members, all of them optional:
+//   algorithms      how ID tokens are signed; keys for nothing else are published
+//   auth_methods    how clients authenticate
+//   rotation        `false`: a refresh token stays the same
+//   refresh         `false`: there are no refresh tokens
+//   iss             `false`: authorization responses do not name the issuer (RFC 9207)
+//   sign_out        `false`: there is no end-session endpoint
+//   document        members of the discovery document that are replaced, or left out where they are `null`
 //
 // Each test registers its own client at the registration endpoint with the registration token (RFC 7591), so ports can be ephemeral.
 // Beside the standard metadata a client may set how long its tokens live: `id_token_seconds`, `access_token_seconds`.
@@ -14,11 +23,16 @@ import { randomBytes, webcrypto } from 'node:crypto';
 import { createServer } from 'node:http';
 
 const REGISTRATION_TOKEN = randomBytes(16).toString('hex');
-const ALGORITHMS = [
-  { name: 'RSASSA-PKCS1-v1_5', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]), hash: 'SHA-256' },
-  { name: 'ECDSA', namedCurve: 'P-256' },
-  { name: 'Ed25519' },
-];
+const SHAPE = JSON.parse(process.argv[2] ?? '{}');
+const ALGORITHMS = SHAPE.algorithms ?? ['RS256', 'PS256', 'ES256', 'EdDSA'];
+const RSA = { name: 'RSASSA-PKCS1-v1_5', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]), hash: 'SHA-256' };
+const KEYS = [
+  { made: RSA, signs: /^[RP]S/ },
+  { made: { name: 'ECDSA', namedCurve: 'P-256' }, signs: /^ES256$/ },
+  { made: { name: 'ECDSA', namedCurve: 'P-384' }, signs: /^ES384$/ },
+  { made: { name: 'Ed25519' }, signs: /^Ed/ },
+].filter(({ signs }) => ALGORITHMS.some((algorithm) => signs.test(algorithm)));
+const AUTH_METHODS = SHAPE.auth_methods ?? ['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt', 'none'];
 const ON_BEHALF_OF = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 
 console.info = console.error; // the engine's notices go to standard error: standard output is for the line of JSON
@@ -44,7 +58,7 @@ process.stdin.on('end', () => process.exit(0)).resume();
 
 /** A provider with keys of its own over what all of them store: another one is how keys are rotated. */
 async function provider() {
-  keys = [...(await Promise.all(ALGORITHMS.map(key))), ...keys];
+  keys = [...(await Promise.all(KEYS.map(({ made }) => key(made)))), ...keys];
   const made = new Provider(issuer, {
     adapter: Memory,
     jwks: { keys },
@@ -55,8 +69,11 @@ async function provider() {
     conformIdTokenClaims: false, // the claims of the scopes are in the ID token, as with most providers
     findAccount: (_, id) => ({ accountId: id, claims: () => claims(id) }),
     // Rotation with reuse detection; a refresh token also without `prompt=consent`.
-    rotateRefreshToken: () => true,
-    issueRefreshToken: (_, client) => client.grantTypeAllowed('refresh_token'),
+    rotateRefreshToken: () => SHAPE.rotation ?? true,
+    issueRefreshToken: (_, client) => (SHAPE.refresh ?? true) && client.grantTypeAllowed('refresh_token'),
+    enabledJWA: { idTokenSigningAlgValues: ALGORITHMS },
+    clientDefaults: { id_token_signed_response_alg: ALGORITHMS[0], token_endpoint_auth_method: AUTH_METHODS[0] },
+    clientAuthMethods: AUTH_METHODS,
     extraClientMetadata: { properties: ['id_token_seconds', 'access_token_seconds', 'api'] },
     ttl: {
       IdToken: (_, __, client) => client.id_token_seconds ?? 3600,
@@ -68,7 +85,7 @@ async function provider() {
     },
     features: {
       registration: { enabled: true, initialAccessToken: REGISTRATION_TOKEN },
-      rpInitiatedLogout: { enabled: true },
+      rpInitiatedLogout: { enabled: SHAPE.sign_out ?? true },
       backchannelLogout: { enabled: true },
       revocation: { enabled: true },
       introspection: { enabled: true },
@@ -85,8 +102,20 @@ async function provider() {
   });
   const on_behalf_of = async (context) => (context.body = await for_the_caller(made, context.oidc));
   made.registerGrantType(ON_BEHALF_OF, on_behalf_of, ['assertion', 'requested_token_use', 'scope', 'resource']);
+  made.use(shaped);
   made.on('server_error', (_, error) => console.error(error));
   return made;
+}
+
+/** What the engine has no setting for. */
+async function shaped(context, next) {
+  await next();
+  if (context.path === '/.well-known/openid-configuration') {
+    const members = Object.entries({ ...context.body, ...SHAPE.document });
+    context.body = Object.fromEntries(members.filter(([, value]) => value !== null));
+  }
+  const location = SHAPE.iss === false && context.response.get('location');
+  if (location) context.set('location', location.replace(/&iss=[^&]*/, ''));
 }
 
 function api_at(resource) {
