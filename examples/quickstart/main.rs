@@ -26,7 +26,7 @@
 //! | `IDENTITY_CLIENT_ID`, `IDENTITY_CLIENT_SECRET` | as registered there |
 //! | `IDENTITY_BASE_URL` | where browsers find this application; the default is `http://localhost:<port>` |
 //! | `IDENTITY_REDIRECT_URI` | the default is the base URL with `/auth/callback` |
-//! | `IDENTITY_SCOPE` | the default is `email`, beside `openid profile offline_access` |
+//! | `IDENTITY_SCOPE` | scopes beyond those of the sign-in itself |
 //! | `IDENTITY_COOKIE_SECRET` | 32 random characters or more, so that sessions can be opened by other processes, too |
 //! | `IDENTITY_RESPONSE_MODE` | `query` (the default) or `form_post` |
 //! | `LISTEN` | the default is `127.0.0.1:3000` |
@@ -71,8 +71,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let home = format!("http://localhost:{}", listener.local_addr()?.port());
 
     let (playground, config) = if is_configured() {
-        let config = IdentityConfig::from_env()?;
-        (None, if variable("IDENTITY_SCOPE").is_none() { config.with_scopes(["email"]) } else { config })
+        (None, IdentityConfig::from_env()?)
     } else {
         let (playground, config) = development_provider(&home).await?;
         (Some(playground), config)

@@ -12,9 +12,9 @@ use axum::http::{Method, StatusCode};
 use crate::browser::{Browser, Tab, html::forms};
 
 /// A running example; it ends with the test.
-struct Example {
+pub struct Example {
     process: Child,
-    url: String,
+    pub url: String,
     /// What it printed up to its address.
     said: String,
 }
@@ -40,7 +40,7 @@ impl Example {
         });
         // This test is `target/debug/deps/it-…`, the examples are in `target/debug/examples`.
         let directory: PathBuf = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples");
-        let variables = variables.iter().copied().chain([("LISTEN", "127.0.0.1:0")]);
+        let variables = [("LISTEN", "127.0.0.1:0")].into_iter().chain(variables.iter().copied());
         Command::new(directory.join(name)).envs(variables).stdout(Stdio::piped()).spawn().unwrap()
     }
 
@@ -50,7 +50,7 @@ impl Example {
     }
 
     /// The same with these variables.
-    fn start_as(name: &str, variables: &[(&str, &str)]) -> Self {
+    pub fn start_as(name: &str, variables: &[(&str, &str)]) -> Self {
         let mut process = Self::run_as(name, variables);
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let (mut url, mut before) = (None, String::new());

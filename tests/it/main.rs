@@ -53,6 +53,7 @@ mod outages;
 mod outgoing;
 mod overage;
 mod process;
+mod providers;
 mod raw;
 mod redis;
 mod renewal;
