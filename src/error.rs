@@ -1,5 +1,7 @@
 //! What can go wrong: [`ConfigError`] at set-up, [`Error`] at run time.
 
+mod remedy;
+
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 /// A mistake in the set-up, found before the first request. Its text says what to do.
@@ -208,6 +210,15 @@ pub struct Advice {
     pub source: &'static str,
 }
 
+/// Another party's text as a message shows it: quoted, and not too long.
+pub(crate) fn shown(text: &str) -> String {
+    const MOST: usize = 100;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),
+        None => format!("{text:?}"),
+    }
+}
+
 /// A failure at run time.
 ///
 /// It has a [`kind`](Self::kind), a stable [reason code](Self::reason), one message for the person ([`user_message`](Self::user_message)) and one for the log
@@ -335,7 +346,7 @@ impl fmt::Display for Error {
         }
         match self.advice() {
             Some(advice) => write!(f, ": {}", advice.for_operator),
-            None => Ok(()),
+            None => write!(f, ": {}", self.0.kind.remedy()),
         }
     }
 }
@@ -434,6 +445,9 @@ mod tests {
                 ..ProviderError::default()
             },
         );
-        assert_eq!(error.to_string(), r#"provider_error: the provider answered with an error (error="access_denied")"#);
+        assert_eq!(
+            error.to_string(),
+            r#"provider_error: the provider answered with an error (error="access_denied"): look the provider's code up in its documentation or its sign-in log"#
+        );
     }
 }

@@ -95,6 +95,7 @@ rows! {
 
     // What was asked for.
     70011 = ScopeInvalid, "A scope is not valid: check spelling and resource; an API's scope looks like api://…/name, for the application itself it ends in /.default.", REFERENCE;
+    1002012 = ScopeInvalid, "A token for the application itself is asked for by one scope, its API with /.default at the end, such as https://graph.microsoft.com/.default: single permissions are for tokens of people.", REFERENCE;
     28002 = ScopeInvalid, "The scope cannot be used for an access token: ask for a scope of one API.", REFERENCE;
     28003 = ScopeInvalid, "No scope was named for the access token: ask for a scope of one API.", REFERENCE;
     700023 = ScopeInvalid, "The scope names no resource: ask for a scope of one API.", REFERENCE;

@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::{
-    Authority, B2cPolicies, Kind, Tenant,
+    Authority, B2cPolicies, Kind, Route, Tenant,
     cloud::{Cloud, HostKind, Instance},
     is_loopback,
     parse::{Address, wrong},
@@ -135,9 +135,13 @@ impl Authority {
     ///
     /// # Errors
     ///
-    /// It is not an `https` URL (`http` is accepted for loopback hosts), or has a query, a fragment or credentials.
+    /// It is not an `https` URL, or has a query, a fragment or credentials. `http` is accepted for loopback hosts; for others
+    /// [`build`](crate::IdentityConfig::build) asks for [`danger_allow_http`](crate::IdentityConfig::danger_allow_http).
     pub fn oidc(issuer: &str) -> Result<Self, ConfigError> {
-        let address = Address::parse(issuer)?;
+        let address = Address::parse_any(issuer)?;
+        if Cloud::of(address.host()).is_some() {
+            Address::parse(issuer)?;
+        }
         if Cloud::of(address.host()).is_some() {
             return Self::parse(issuer);
         }
@@ -152,7 +156,7 @@ impl Authority {
         // Discovery section 4.1: a slash at the end goes before the well-known path is appended.
         let metadata = format!("{}{WELL_KNOWN}", issuer.strip_suffix('/').unwrap_or(&issuer));
         let metadata_url = Url::parse(&metadata).or_else(|_| wrong(format!("{issuer:?} is not a URL")))?;
-        Ok(Self { kind, address: issuer, metadata_url })
+        Ok(Self { kind, address: issuer, metadata_url, route: Route::default() })
     }
 
     /// Entra ID at an address, in a cloud.
@@ -198,7 +202,7 @@ impl Authority {
         let mut metadata_url =
             Url::parse(&format!("{address}{WELL_KNOWN}")).or_else(|_| wrong(format!("{address:?} is not a URL")))?;
         metadata_url.set_query(query);
-        Ok(Self { kind, address, metadata_url })
+        Ok(Self { kind, address, metadata_url, route: Route::default() })
     }
 }
 

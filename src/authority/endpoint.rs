@@ -16,9 +16,8 @@ impl Authority {
     /// authority's own or of the same cloud, so that no document
     /// sends a secret into another cloud or to a stranger; elsewhere `https` is enough.
     pub(crate) fn check_endpoint(&self, name: &'static str, url: &Url) -> Result<(), Error> {
-        let loopback = is_loopback(&self.metadata_url);
-        let problem = if url.scheme() != "https" && !(url.scheme() == "http" && loopback && is_loopback(url)) {
-            "is not https"
+        let problem = if url.scheme() != "https" && !(url.scheme() == "http" && self.may_be_http(url)) {
+            "is not https (`danger_allow_http`, IDENTITY_DANGER_ALLOW_HTTP, where nobody else is in the network)"
         } else if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
             "has credentials or a fragment in it"
         } else if !self.is_home(name, url) {
@@ -29,6 +28,13 @@ impl Authority {
         // Without the query: it is somebody else's text.
         let place = format!("{}{}", url.origin().ascii_serialization(), url.path());
         Err(Error::new(ErrorKind::ProviderMisconfigured, format!("{name} of {self} {problem}: {place:?}")))
+    }
+
+    /// Whether TLS may be missing on the way to the endpoint.
+    fn may_be_http(&self, url: &Url) -> bool {
+        let is_back = self.back_channel().is_some_and(|back| back.origin() == url.origin());
+        (is_loopback(url) && (is_loopback(&self.metadata_url) || is_back))
+            || (self.route.danger_http && (self.is_remote_http() || is_back))
     }
 
     /// Whether the endpoint is where this authority's endpoints are.
@@ -51,6 +57,21 @@ impl Authority {
             _ => false,
         };
         graph || tenant_host || cloud.is_login_host(host)
+    }
+
+    /// Where the provider ends its session, and what it calls the address to return to if that is not
+    /// `post_logout_redirect_uri`, for the `end_session_endpoint` that its document names.
+    pub(crate) fn sign_out_endpoint(&self, named: Option<Url>) -> (Option<Url>, Option<&'static str>) {
+        let host = self.metadata_url.host_str().unwrap_or_default();
+        let is_cognito =
+            host.starts_with("cognito-idp.") && (host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn"));
+        match named {
+            // Amazon Cognito answers 400 to the parameters of RP-Initiated Logout alone.
+            Some(named) => (Some(self.for_browsers(named)), is_cognito.then_some("logout_uri")),
+            // Older tenants of Auth0 do not name the endpoint of the specification, and have only their own.
+            None if host.ends_with(".auth0.com") => (self.metadata_url.join("/v2/logout").ok(), Some("returnTo")),
+            None => (None, None),
+        }
     }
 
     /// Where Microsoft Graph is for people of this authority, without a slash at the end; `None` if there is none.
@@ -139,6 +160,47 @@ mod tests {
         let custom = Authority::external_id_custom_domain("login.contoso.com", "contoso.onmicrosoft.com").unwrap();
         assert!(custom.check_endpoint("token_endpoint", &Url::parse("https://login.contoso.com/x/token").unwrap()).is_ok());
         assert!(custom.check_endpoint("token_endpoint", &Url::parse("https://login.fabrikam.com/x/token").unwrap()).is_err());
+    }
+
+    #[test]
+    fn cognito_and_older_tenants_of_auth0_sign_out_in_their_own_way() {
+        let at = |issuer: &str, named: Option<&str>| {
+            let (url, parameter) = Authority::oidc(issuer).unwrap().sign_out_endpoint(named.map(|url| Url::parse(url).unwrap()));
+            (url.map(String::from), parameter)
+        };
+        let logout = Some("https://x.example/logout");
+        let kept = || logout.map(str::to_owned);
+        assert_eq!(at("https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc", logout), (kept(), Some("logout_uri")));
+        assert_eq!(at("https://cognito-idp.eu-west-1.amazonaws.com.evil.example/x", logout), (kept(), None));
+        assert_eq!(at("https://contoso.eu.auth0.com/", logout), (kept(), None));
+        assert_eq!(
+            at("https://contoso.eu.auth0.com/", None),
+            (Some("https://contoso.eu.auth0.com/v2/logout".into()), Some("returnTo"))
+        );
+        assert_eq!(at("https://op.example.com", None), (None, None));
+    }
+
+    /// Issuer outside, endpoints inside a network of containers.
+    #[test]
+    fn endpoints_may_be_in_the_back_channel_and_browsers_are_not_sent_there() {
+        let url = |text: &str| Url::parse(text).unwrap();
+        let mut authority = Authority::oidc("https://id.example.com/realms/x").unwrap();
+        let inside = url("http://keycloak:8080/realms/x/token?a=b");
+        assert!(authority.check_endpoint("token_endpoint", &inside).is_err());
+        authority.set_route(false, Some(&url("http://keycloak:8080")));
+        assert!(authority.check_endpoint("token_endpoint", &inside).is_err(), "not without the word");
+        authority.set_route(true, Some(&url("http://keycloak:8080")));
+        assert!(authority.check_endpoint("token_endpoint", &inside).is_ok());
+        assert_eq!(authority.for_browsers(inside.clone()).as_str(), "https://id.example.com/realms/x/token?a=b");
+        for elsewhere in ["http://keycloak:8081/token", "http://other:8080/token", "http://id.example.com/token"] {
+            assert!(authority.check_endpoint("token_endpoint", &url(elsewhere)).is_err(), "{elsewhere}");
+        }
+        authority.set_route(true, None);
+        assert!(authority.check_endpoint("token_endpoint", &inside).is_err(), "a provider with TLS stays one");
+        let mut authority = Authority::oidc("http://keycloak:8080/realms/x").unwrap();
+        assert!(authority.check_endpoint("token_endpoint", &inside).is_err());
+        authority.set_route(true, None);
+        assert!(authority.check_endpoint("token_endpoint", &inside).is_ok());
     }
 
     /// C-408

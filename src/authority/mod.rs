@@ -54,6 +54,17 @@ pub struct Authority {
     /// The address without query, as documents and logs write it; the issuer of a generic provider.
     address: String,
     metadata_url: Url,
+    /// How it is reached, if not by TLS at its own address.
+    route: Route,
+}
+
+/// The way to a provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Route {
+    /// Whether `http` may go to another machine.
+    danger_http: bool,
+    /// Scheme, host and port to ask at, instead of those of the address.
+    back_channel: Option<Url>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +123,34 @@ impl Authority {
         is_loopback(&self.metadata_url)
     }
 
+    /// Whether it is Google, where `access_type=offline` says what `offline_access` says elsewhere.
+    pub(crate) fn is_google(&self) -> bool {
+        self.address == "https://accounts.google.com"
+    }
+
+    /// Whether it is on another machine and without TLS.
+    pub(crate) fn is_remote_http(&self) -> bool {
+        self.metadata_url.scheme() == "http" && !self.is_loopback()
+    }
+
+    /// How it is reached; [`build`](crate::IdentityConfig::build) has checked that it may be so.
+    pub(crate) fn set_route(&mut self, danger_http: bool, back_channel: Option<&Url>) {
+        self.route = Route { danger_http, back_channel: back_channel.cloned() };
+    }
+
+    /// Where it is asked instead of at its own origin.
+    pub(crate) fn back_channel(&self) -> Option<&Url> {
+        self.route.back_channel.as_ref()
+    }
+
+    /// The address of an endpoint as browsers reach it: never in the back channel.
+    pub(crate) fn for_browsers(&self, endpoint: Url) -> Url {
+        match self.back_channel() {
+            Some(back) if back.origin() == endpoint.origin() => at_origin_of(&endpoint, &self.metadata_url).unwrap_or(endpoint),
+            _ => endpoint,
+        }
+    }
+
     /// Whether it is AD FS.
     pub(crate) fn is_adfs(&self) -> bool {
         self.kind == Kind::Adfs
@@ -137,7 +176,8 @@ impl Authority {
                 },
                 self.metadata_url.query(),
             )
-            .ok(),
+            .ok()
+            .map(|other| Self { route: self.route.clone(), ..other }),
             _ => None,
         }
     }
@@ -149,7 +189,8 @@ impl Authority {
                 Kind::Entra { instance: instance.clone(), tenant: Tenant::Guid(tid.to_owned()) },
                 self.metadata_url.query(),
             )
-            .ok(),
+            .ok()
+            .map(|other| Self { route: self.route.clone(), ..other }),
             _ => None,
         }
     }
@@ -247,6 +288,15 @@ impl fmt::Display for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.address)
     }
+}
+
+/// The same path and query at scheme, host and port of another address.
+pub(crate) fn at_origin_of(url: &Url, other: &Url) -> Option<Url> {
+    let mut moved = other.clone();
+    moved.set_path(url.path());
+    moved.set_query(url.query());
+    moved.set_fragment(None);
+    (moved.origin() == other.origin()).then_some(moved)
 }
 
 /// Whether a URL's host is this machine, whatever a name server says.

@@ -19,15 +19,22 @@ pub(super) struct Address {
 }
 
 impl Address {
+    /// An address to which TLS leads, or that is on this machine.
     pub(super) fn parse(text: &str) -> Result<Self, ConfigError> {
+        let address = Self::parse_any(text)?;
+        if address.url.scheme() == "http" && !is_loopback(&address.url) {
+            return wrong(format!("{text:?} has to begin with https:// (http:// is for localhost, 127.0.0.1 and [::1] only)"));
+        }
+        Ok(address)
+    }
+
+    /// Any address; without TLS it may be used only if [`danger_allow_http`](crate::IdentityConfig::danger_allow_http) says so.
+    pub(super) fn parse_any(text: &str) -> Result<Self, ConfigError> {
         let Ok(mut url) = Url::parse(text) else {
             return wrong(format!("{text:?} is not a URL: it begins with https://"));
         };
         if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
             return wrong(format!("{text:?} has to begin with https://"));
-        }
-        if url.scheme() == "http" && !is_loopback(&url) {
-            return wrong(format!("{text:?} has to begin with https:// (http:// is for localhost, 127.0.0.1 and [::1] only)"));
         }
         if !url.username().is_empty() || url.password().is_some() {
             return wrong(format!("the address of {} must hold no user name or password", url.host_str().unwrap_or_default()));
@@ -72,7 +79,10 @@ impl Authority {
     ///
     /// It is none of these; the error says which form was expected.
     pub fn parse(url: &str) -> Result<Self, ConfigError> {
-        let address = Address::parse(url)?;
+        let address = Address::parse_any(url)?;
+        if Cloud::of(address.host()).is_some() || !matches!(shape(&address), Shape::Other) {
+            Address::parse(url)?;
+        }
         let (cloud, kind) = match Cloud::of(address.host()) {
             Some((cloud, kind)) => (Some(cloud), kind),
             None => {

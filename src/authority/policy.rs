@@ -4,7 +4,7 @@ use super::{
     Authority, Instance, Kind, Tenant, Tenants,
     tenants::{PERSONAL, TEMPLATE, is_guid},
 };
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, shown};
 
 /// What a token says about where it comes from.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +80,12 @@ impl Authority {
         metadata_issuer: &str,
         token: &TokenIssuer<'_>,
     ) -> Result<(), Error> {
-        let foreign = |detail: &'static str| Err(Error::new(ErrorKind::TokenIssuer, detail));
+        let foreign = |detail: &'static str| {
+            let (iss, tid) = (shown(token.iss), token.tid.map_or_else(|| "none".into(), shown));
+            let detail =
+                format!("{detail}: `iss` is {iss}, `tid` {tid}, and the document's issuer is {}", shown(metadata_issuer));
+            Err(Error::new(ErrorKind::TokenIssuer, detail))
+        };
         let Some((_, tenant)) = self.microsoft() else {
             return if token.iss == metadata_issuer { Ok(()) } else { foreign("iss is not the provider's issuer") };
         };
@@ -97,7 +102,10 @@ impl Authority {
         if token.iss != metadata_issuer.replace(TEMPLATE, tid.unwrap_or_default()) {
             return foreign("iss is not the issuer of the token's tenant");
         }
-        let refused = |detail: &'static str| Err(Error::new(ErrorKind::TenantNotAllowed, detail));
+        let refused = |detail: &'static str| {
+            let tid = tid.map_or_else(|| "none".into(), shown);
+            Err(Error::new(ErrorKind::TenantNotAllowed, format!("{detail}: the tenant is {tid}, and allowed are {tenants}")))
+        };
         match tenant {
             Tenant::Organizations if tid == Some(PERSONAL) => refused("a personal account at an authority for organizations"),
             Tenant::Consumers if tid != Some(PERSONAL) => {

@@ -251,11 +251,12 @@ impl Client {
             return Err(refused("the redirect address is not a URL".into()));
         }
         let claims = claims_of(&mut options, config.authority().is_microsoft());
+        let metadata = provider.metadata().await?;
         let request = AuthorizationRequest {
             client_id: config.client_id(),
             redirect_uri,
             response_mode: ResponseMode::default(),
-            scopes: &config.scopes(&options),
+            scopes: &metadata.scopes_of(config, &options),
             state,
             nonce,
             code_challenge: &code_challenge(verifier.expose()),
@@ -265,7 +266,7 @@ impl Client {
             id_token_hint: None,
         };
         let request = AuthorizationRequest { response_mode: config.response_mode(), ..request };
-        Ok(request.url(&*provider.metadata().await?)?.into())
+        Ok(request.url(&metadata)?.into())
     }
 
     /// Redeems a code whose sign-in was begun elsewhere, and keeps what it brings.

@@ -18,7 +18,7 @@ async fn a_flow_can_be_stored_and_brings_an_account_and_a_token() {
     for (name, value) in [
         ("client_id", CLIENT_ID),
         ("redirect_uri", CALLBACK),
-        ("scope", "openid profile offline_access api"),
+        ("scope", "openid profile email offline_access api"),
         ("code_challenge_method", "S256"),
         ("response_type", "code"),
         ("state", begun.state()),
@@ -200,7 +200,7 @@ async fn the_parts_are_there_for_who_has_only_one_of_them() {
 async fn an_account_is_named_by_its_home_or_by_its_subject() {
     let world = World::new();
     let ada = world.sign_in("ada", &[CLIENT_ID]).await;
-    assert!(ada.token().unwrap().scopes().eq([CLIENT_ID, "offline_access", "openid", "profile"]));
+    assert!(ada.token().unwrap().scopes().eq([CLIENT_ID, "email", "offline_access", "openid", "profile"]));
     assert_eq!(ada.account().unwrap().home_account_id(), "ada");
 
     let world = World::entra(TENANT, |config| config);

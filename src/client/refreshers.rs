@@ -18,7 +18,11 @@ pub(super) struct ForUser(pub(super) Provider);
 impl Refresher for ForUser {
     async fn refresh(&self, refresh_token: &Secret, request: &RefreshRequest) -> Result<Refreshed, Error> {
         // The scopes of the sign-in keep refresh token and ID token coming.
-        refresh_with(&self.0, refresh_token, request, self.0.config().openid_scopes()).await
+        let config = self.0.config();
+        let metadata = self.0.metadata().await?;
+        let scopes = metadata.offered(config, config.openid_scopes().iter().map(String::as_str), &[]);
+        let scopes: Vec<String> = scopes.into_iter().map(str::to_owned).collect();
+        refresh_with(&self.0, refresh_token, request, &scopes).await
     }
 }
 

@@ -37,7 +37,7 @@ async fn less_than_five_minutes_is_over() {
     silent(&world, &ada, asks("y")).await.token().unwrap();
     assert_eq!(
         (world.last()["refresh_token"].as_str(), world.last()["scope"].as_str()),
-        ("rotated", "offline_access openid profile y")
+        ("rotated", "email offline_access openid profile y")
     );
 }
 
@@ -317,7 +317,7 @@ async fn a_refresh_token_of_elsewhere_becomes_an_account() {
     let ada = world.client.import_refresh_token(&"theirs".into(), &asks("x")).await.unwrap();
     assert_eq!(
         (world.last()["refresh_token"].as_str(), world.last()["scope"].as_str()),
-        ("theirs", "offline_access openid profile x")
+        ("theirs", "email offline_access openid profile x")
     );
     silent(&world, ada.account().unwrap(), asks("y")).await.token().unwrap();
     assert_eq!(world.last()["refresh_token"], "theirs");

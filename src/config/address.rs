@@ -5,15 +5,55 @@ use url::Url;
 use super::path;
 use crate::{authority::is_loopback, error::ConfigError};
 
+/// An absolute URL, and how it may be shown: without what may be secret in it.
+fn absolute(setting: &'static str, text: &str) -> Result<(Url, String), ConfigError> {
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "https" | "http") && url.has_host() => {
+            let shown = format!("{}{}", url.origin().ascii_serialization(), url.path());
+            Ok((url, shown))
+        }
+        _ => {
+            let end = text.find(['?', '#', '@']).unwrap_or(text.len());
+            let shown: String = text.get(..end).unwrap_or_default().chars().take(200).collect();
+            // What is before an `@` may be a password.
+            let shown = if text.contains('@') { String::new() } else { format!("{shown:?} is ") };
+            Err(ConfigError::new(setting, format!("{shown}not an absolute URL such as https://app.example.com")))
+        }
+    }
+}
+
+/// An endpoint of the provider that is set by hand.
+pub(super) fn endpoint(setting: &'static str, text: &str) -> Result<Url, ConfigError> {
+    let (url, shown) = absolute(setting, text)?;
+    let wrong = |problem: String| Err(ConfigError::new(setting, problem));
+    if url.scheme() == "http" && !is_loopback(&url) {
+        return wrong(format!("{shown:?} has to begin with https:// (http:// is for localhost, 127.0.0.1 and [::1] only)"));
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+        return wrong(format!("{shown:?} must come without user name, password and fragment"));
+    }
+    Ok(url)
+}
+
+/// Scheme, host and port alone.
+pub(super) fn origin(setting: &'static str, text: &str) -> Result<Url, ConfigError> {
+    let (url, shown) = absolute(setting, text)?;
+    let is_bare = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    if url.path() != "/" || !is_bare {
+        return Err(ConfigError::new(
+            setting,
+            format!(
+                "{shown:?} has to be scheme, host and port alone, such as http://keycloak:8080: paths stay those of the provider"
+            ),
+        ));
+    }
+    Ok(url)
+}
+
 /// An absolute URL that browsers are sent to.
 fn web_url(setting: &'static str, text: &str) -> Result<Url, ConfigError> {
     let wrong = |problem: String| Err(ConfigError::new(setting, problem));
-    let url = match Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "https" | "http") && url.has_host() => url,
-        _ => return wrong("not an absolute URL such as https://app.example.com".into()),
-    };
-    // Without what may be secret in it.
-    let shown = format!("{}{}", url.origin().ascii_serialization(), url.path());
+    let (url, shown) = absolute(setting, text)?;
     if url.scheme() == "http" && !is_loopback(&url) {
         return wrong(format!(
             "{shown:?} has to begin with https:// (http:// is for localhost, 127.0.0.1 and [::1] only): sessions are lost to whoever listens"

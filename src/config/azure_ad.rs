@@ -1,6 +1,9 @@
 //! The `AzureAd` section of an `appsettings` file.
 
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeSeed, IntoDeserializer, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 use super::{ClientCredential, IdentityConfig};
 use crate::{
@@ -14,7 +17,7 @@ use crate::{
 /// An [`IdentityConfig`] is made of it, by [`TryFrom`] or by reading an `IdentityConfig` right away. What the section leaves out
 /// is as in Microsoft.Identity.Web, so that the
 /// addresses registered for an application stay: `CallbackPath` is `/signin-oidc`, `SignedOutCallbackPath` is
-/// `/signout-callback-oidc`. One member is ours: `SignInMethod`, which is `redirect` or `device_code`. Members that it does not know are ignored.
+/// `/signout-callback-oidc`. One member is ours: `SignInMethod`, which is `redirect` or `device_code`. Members that it does not know are ignored, and so is the letter case of their names, as in .NET.
 ///
 /// The base URL is no part of a section, and neither are the tenants that may sign in where `TenantId` is `common` or `organizations`.
 ///
@@ -31,56 +34,95 @@ use crate::{
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(default, remote = "Self")]
 pub struct AzureAdSection {
-    #[serde(alias = "instance")]
     pub(super) instance: Option<String>,
-    #[serde(alias = "authority")]
     pub(super) authority: Option<String>,
-    #[serde(alias = "tenantId")]
+    #[serde(rename = "tenantid")]
     pub(super) tenant_id: Option<String>,
-    #[serde(alias = "domain")]
     pub(super) domain: Option<String>,
-    #[serde(alias = "clientId")]
+    #[serde(rename = "clientid")]
     pub(super) client_id: Option<String>,
-    #[serde(alias = "clientSecret")]
+    #[serde(rename = "clientsecret")]
     pub(super) client_secret: Option<Secret>,
-    #[serde(alias = "sendX5C", alias = "sendX5c")]
-    #[serde(rename = "SendX5C")]
+    #[serde(rename = "sendx5c")]
     pub(super) send_x5c: bool,
-    #[serde(alias = "clientCredentials")]
+    #[serde(rename = "clientcredentials")]
     pub(super) client_credentials: Vec<CredentialDescription>,
-    #[serde(alias = "callbackPath")]
+    #[serde(rename = "callbackpath")]
     pub(super) callback_path: Option<String>,
-    #[serde(alias = "signedOutCallbackPath")]
+    #[serde(rename = "signedoutcallbackpath")]
     pub(super) signed_out_callback_path: Option<String>,
-    #[serde(alias = "signUpSignInPolicyId")]
+    #[serde(rename = "signupsigninpolicyid")]
     pub(super) sign_up_sign_in_policy_id: Option<String>,
-    #[serde(alias = "resetPasswordPolicyId")]
+    #[serde(rename = "resetpasswordpolicyid")]
     pub(super) reset_password_policy_id: Option<String>,
-    #[serde(alias = "editProfilePolicyId")]
+    #[serde(rename = "editprofilepolicyid")]
     pub(super) edit_profile_policy_id: Option<String>,
-    #[serde(alias = "signInMethod")]
+    #[serde(rename = "signinmethod")]
     pub(super) sign_in_method: Option<String>,
 }
 
 /// An item of `ClientCredentials`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(default, remote = "Self")]
 pub(super) struct CredentialDescription {
-    #[serde(alias = "sourceType")]
+    #[serde(rename = "sourcetype")]
     pub(super) source_type: Option<String>,
-    #[serde(alias = "clientSecret")]
+    #[serde(rename = "clientsecret")]
     pub(super) client_secret: Option<Secret>,
-    #[serde(alias = "certificateDiskPath")]
+    #[serde(rename = "certificatediskpath")]
     pub(super) certificate_disk_path: Option<String>,
-    #[serde(alias = "certificatePassword")]
+    #[serde(rename = "certificatepassword")]
     pub(super) certificate_password: Option<Secret>,
-    #[serde(alias = "base64EncodedValue")]
+    #[serde(rename = "base64encodedvalue")]
     pub(super) base64_encoded_value: Option<Secret>,
-    #[serde(alias = "signedAssertionFileDiskPath")]
+    #[serde(rename = "signedassertionfilediskpath")]
     pub(super) signed_assertion_file_disk_path: Option<String>,
 }
+
+/// The members of a map under their names in lower case.
+struct AnyLetterCase<M>(M);
+
+impl<'de, M: MapAccess<'de>> MapAccess<'de> for AnyLetterCase<M> {
+    type Error = M::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, M::Error> {
+        let Some(name) = self.0.next_key::<String>()? else { return Ok(None) };
+        seed.deserialize(name.to_ascii_lowercase().into_deserializer()).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, M::Error> {
+        self.0.next_value_seed(seed)
+    }
+}
+
+/// Reads a map whose members have names in any letter case.
+macro_rules! deserialize_in_any_letter_case {
+    ($name:ident, $expected:literal) => {
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Members;
+                impl<'de> Visitor<'de> for Members {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str($expected)
+                    }
+
+                    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<$name, M::Error> {
+                        // What the derive has made of `remote = "Self"`.
+                        <$name>::deserialize(MapAccessDeserializer::new(AnyLetterCase(map)))
+                    }
+                }
+                deserializer.deserialize_map(Members)
+            }
+        }
+    };
+}
+
+deserialize_in_any_letter_case!(AzureAdSection, "an AzureAd section");
+deserialize_in_any_letter_case!(CredentialDescription, "an item of ClientCredentials");
 
 impl CredentialDescription {
     /// Whether it says anything.
@@ -257,6 +299,26 @@ mod tests {
 
     fn authority(section: Value) -> String {
         read(section).unwrap_or_else(|error| panic!("{error}")).authority.to_string()
+    }
+
+    /// As .NET reads it, and as figment's environment writes it.
+    #[test]
+    fn members_have_their_names_in_any_letter_case() {
+        let section = |convert: fn(&str) -> String| {
+            let item = json!({convert("SourceType"): "ClientSecret", convert("ClientSecret"): "hush"});
+            let section = json!({
+                convert("TenantId"): TENANT, convert("ClientId"): "c", convert("CallbackPath"): "/cb",
+                convert("ClientCredentials"): [item], convert("SignInMethod"): "redirect", convert("SendX5C"): true,
+            });
+            serde_json::from_value::<IdentityConfig>(section).unwrap()
+        };
+        let as_it_is = section(str::to_owned);
+        assert!(as_it_is.credential.is_some() && as_it_is.callback_path.as_deref() == Some("/cb"));
+        for convert in [str::to_lowercase, str::to_uppercase] {
+            assert_eq!(section(convert), as_it_is);
+        }
+        let twice = json!({"TenantId": TENANT, "tenantid": TENANT, "ClientId": "c"});
+        assert!(serde_json::from_value::<IdentityConfig>(twice).is_err());
     }
 
     #[test]

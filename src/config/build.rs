@@ -6,6 +6,7 @@ use super::{
     CookieKeys, GroupsFrom, IdentityConfig, PathPrefix, Paths, ProviderSession, PublicPaths, ResponseMode, ReturnPath,
     SignInMethod, ValidConfig,
     address::Site,
+    deployment::{Environment, resource},
     path,
     settings::PublicPath,
     sign_in::{check_scope, check_words},
@@ -22,7 +23,13 @@ impl IdentityConfig {
     /// # Errors
     ///
     /// Something is missing, contradicts itself, has no effect or would be unsafe; the error names the setting and says what to do.
-    pub fn build(mut self) -> Result<ValidConfig, ConfigError> {
+    pub fn build(self) -> Result<ValidConfig, ConfigError> {
+        self.build_in(&|name| std::env::var_os(name))
+    }
+
+    /// The same in this environment.
+    pub(super) fn build_in(mut self, environment: Environment<'_>) -> Result<ValidConfig, ConfigError> {
+        self.route()?;
         self.check_client()?;
         self.check_tokens()?;
         self.check_times()?;
@@ -33,6 +40,8 @@ impl IdentityConfig {
             self.sign_in.acr_values.clone_from(&self.required_acr);
         }
         self.sign_in.check()?;
+        self.check_default_scope()?;
+        self.check_sign_out()?;
         let credential = self.credential.clone().ok_or_else(|| {
             ConfigError::new(
                 "credential",
@@ -42,11 +51,17 @@ impl IdentityConfig {
         credential.check(&self.authority)?;
 
         let site = Site::new(self.base_url.as_ref(), self.redirect_uri.as_ref(), self.callback_path.as_deref())?;
+        self.check_base_url(&site)?;
         let paths = self.paths(&site)?;
         let public_paths = self.public_paths(&site, &paths)?;
         let base_url = site.base_url();
         let cookie_keys = CookieKeys::choose(&self.cookie_secrets, credential.client_secret(), &self.client_id, &base_url)?;
+        let notices = self.surroundings(&site, environment);
+        for notice in &notices {
+            tracing::warn!(code = notice.code(), "{notice}");
+        }
         Ok(ValidConfig::new(Valid {
+            notices,
             redirect_uri: site.url(&site.callback_path),
             signed_out_url: site.url(&self.signed_out_path),
             home: ReturnPath::parse(&format!("{}/", site.prefix)).unwrap_or_else(ReturnPath::home),
@@ -73,6 +88,7 @@ impl IdentityConfig {
         if self.base_url.is_none() && self.redirect_uri.is_none() {
             self = self.with_base_url("http://localhost")?;
         }
+        self.without_pages = true;
         self.build()
     }
 
@@ -160,6 +176,49 @@ impl IdentityConfig {
             return wrong("groups", "this authority has no Microsoft Graph, so the setting would have no effect: leave it out");
         }
         check_words("required_acr", &self.required_acr)
+    }
+
+    /// Entra's `.default` is every permission that was configured, and goes with no other of an API (AADSTS70011).
+    fn check_default_scope(&self) -> Result<(), ConfigError> {
+        let is_default = |scope: &&str| *scope == ".default" || scope.ends_with("/.default");
+        let Some(default) = self.api_scopes().find(is_default) else { return Ok(()) };
+        match self.api_scopes().find(|scope| !is_default(scope) && resource(scope) == resource(default)) {
+            Some(other) => Err(ConfigError::new(
+                "scopes",
+                format!(
+                    "{default:?} stands for every permission of its API that the registration has, and Entra refuses it beside another \
+                     one of the same API, {other:?} (AADSTS70011): leave one out (`with_scopes`, IDENTITY_SCOPE)"
+                ),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// The redirect address, pasted as base URL, would put the callback below itself.
+    fn check_base_url(&self, site: &Site) -> Result<(), ConfigError> {
+        let own = [
+            ("callback", site.callback_path.as_str()),
+            ("sign-in", self.login_path.as_str()),
+            ("sign-out", self.logout_path.as_str()),
+            ("signed-out", self.signed_out_path.as_str()),
+        ];
+        let ends = |path: &str| path.len() > 1 && site.prefix.strip_suffix(path).is_some();
+        match own.into_iter().find(|(_, path)| ends(path)) {
+            Some((what, path)) => {
+                let base = site.base_url();
+                let meant = base.strip_suffix(path).unwrap_or(&base).to_owned();
+                Err(ConfigError::new(
+                    "base_url",
+                    format!(
+                        "{base:?} ends in the {what} path {path:?}, which is appended to it: give the address at which browsers find the \
+                         application, {meant:?} (`with_base_url`, IDENTITY_BASE_URL), and the redirect address, if it is another one than \
+                         that with {:?} after it, by `with_redirect_uri` (IDENTITY_REDIRECT_URI)",
+                        site.callback_path
+                    ),
+                ))
+            }
+            None => Ok(()),
+        }
     }
 
     fn check_times(&mut self) -> Result<(), ConfigError> {

@@ -74,6 +74,7 @@ impl ValidConfig {
     pub(crate) fn check_settings(&self, now: UnixTime) -> Vec<Finding> {
         let mut found: Vec<Finding> =
             self.credential().members().iter().filter_map(|member| certificate_finding(member, now)).collect();
+        found.extend(self.notices().iter().cloned());
         let mut add = |severity, code, text: String| found.push(Finding::new(severity, code, text));
         let (address, microsoft) = (self.redirect_uri(), self.authority().is_microsoft());
         let real = microsoft && !self.authority().is_loopback();

@@ -3,8 +3,9 @@
 use std::{env, fs, net::SocketAddr, time::Duration};
 
 use super::{
-    Algorithm, AzureAdSection, IdentityConfig,
+    Algorithm, AzureAdSection, Finding, IdentityConfig, Severity,
     env_authority::authority,
+    env_names, env_settings,
     variables::{Named, Variables},
 };
 use crate::error::ConfigError;
@@ -35,6 +36,33 @@ impl IdentityConfig {
     /// | `IDENTITY_RESPONSE_MODE` | `query` (the default) or `form_post` |
     /// | `IDENTITY_STORE_TIMEOUT` | how long an operation of the session store may take, in seconds; the default is 3 |
     ///
+    /// What a provider or a deployment can make necessary; lists have spaces between their words, times are whole seconds:
+    ///
+    /// | variable | is |
+    /// |---|---|
+    /// | `IDENTITY_OPENID_SCOPES` | [`with_openid_scopes`](Self::with_openid_scopes) |
+    /// | `IDENTITY_TRUSTED_AUDIENCES` | [`add_trusted_audience`](Self::add_trusted_audience) for each |
+    /// | `IDENTITY_REQUIRED_ACR` | [`with_required_acr`](Self::with_required_acr) |
+    /// | `IDENTITY_CLOCK_LEEWAY`, `IDENTITY_MAX_TOKEN_AGE` | [`with_clock_leeway`](Self::with_clock_leeway), [`with_max_token_age`](Self::with_max_token_age) |
+    /// | `IDENTITY_USER_INFO` | `never` or `at_sign_in`: [`with_user_info`](Self::with_user_info) |
+    /// | `IDENTITY_GROUPS` | `token` or `graph`: [`with_groups`](Self::with_groups) |
+    /// | `IDENTITY_CLIENT_CAPABILITIES` | [`with_client_capabilities`](Self::with_client_capabilities) |
+    /// | `IDENTITY_PROMPT`, `IDENTITY_LOGIN_HINT`, `IDENTITY_DOMAIN_HINT`, `IDENTITY_MAX_AGE`, `IDENTITY_ACR_VALUES`, `IDENTITY_AUTH_CONTEXT`, `IDENTITY_CLAIMS`, `IDENTITY_UI_LOCALES` | the options of every sign-in: [`SignInOptions`](super::SignInOptions) |
+    /// | `IDENTITY_SIGN_IN_PARAMETERS` | more parameters of the authorization request, as a query: `audience=https%3A%2F%2Fapi.example&organization=org_1` |
+    /// | `IDENTITY_SIGN_OUT_PARAMETERS` | more parameters of the sign-out request, likewise: [`add_sign_out_parameter`](Self::add_sign_out_parameter) |
+    /// | `IDENTITY_SIGN_OUT_RETURN_PARAMETER`, `IDENTITY_END_SESSION_ENDPOINT` | [`with_sign_out_return_parameter`](Self::with_sign_out_return_parameter), [`with_end_session_endpoint`](Self::with_end_session_endpoint) |
+    /// | `IDENTITY_PROVIDER_SESSION` | `end` or `keep`: [`with_provider_session`](Self::with_provider_session) |
+    /// | `IDENTITY_PATH_PREFIX` | `stripped` or `kept`: [`with_path_prefix`](Self::with_path_prefix) |
+    /// | `IDENTITY_CALLBACK_PATH`, `IDENTITY_LOGIN_PATH`, `IDENTITY_LOGOUT_PATH`, `IDENTITY_SIGNED_OUT_PATH`, `IDENTITY_EDIT_PROFILE_PATH`, `IDENTITY_RESET_PASSWORD_PATH` | the crate's own paths: [`with_callback_path`](Self::with_callback_path) and so on |
+    /// | `IDENTITY_IDLE_TIMEOUT`, `IDENTITY_ABSOLUTE_TIMEOUT` | [`with_idle_timeout`](Self::with_idle_timeout), [`with_absolute_timeout`](Self::with_absolute_timeout) |
+    /// | `IDENTITY_STORE_TIMEOUT` | [`with_store_timeout`](Self::with_store_timeout) |
+    /// | `IDENTITY_SESSION_END` | `own_limits` or `id_token_expiry`: [`with_session_end`](Self::with_session_end) |
+    /// | `IDENTITY_BACK_CHANNEL` | [`with_back_channel`](Self::with_back_channel): where the application itself reaches the provider |
+    /// | `IDENTITY_DANGER_ALLOW_HTTP` | `true`: [`danger_allow_http`](Self::danger_allow_http) |
+    ///
+    /// Another variable that begins with `IDENTITY_` is told in a warning with the name that may be meant, except those that Azure
+    /// sets for managed identities.
+    ///
     /// Each secret can be in a file instead, whose path is in the variable with `_FILE` after its name. An empty variable is as good as none.
     ///
     /// Names that people have already are read too, and say the same as those above:
@@ -59,7 +87,8 @@ impl IdentityConfig {
     /// The secret and the base URL are asked for by
     /// [`build`](Self::build), so that they can come from elsewhere.
     pub fn from_env() -> Result<Self, ConfigError> {
-        from_variables(&Variables { get: &|name| env::var_os(name), read: &|path| fs::read_to_string(path) })
+        let names: Vec<String> = env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
+        from_variables(&Variables { get: &|name| env::var_os(name), names: &names, read: &|path| fs::read_to_string(path) })
     }
 }
 
@@ -91,9 +120,6 @@ fn from_variables(all: &Variables<'_>) -> Result<IdentityConfig, ConfigError> {
                 .map_err(|error| error.named(tenants.name))?,
         };
     }
-    if let Some(scope) = all.text("IDENTITY_SCOPE")? {
-        config = config.with_scopes(scope.value.split_whitespace());
-    }
     if let Some(method) = all.one(&["IDENTITY_SIGN_IN_METHOD", "AzureAd__SignInMethod"])? {
         config = config.with_sign_in_method(method.value.parse().map_err(|error: ConfigError| error.named(method.name))?);
     }
@@ -116,14 +142,20 @@ fn from_variables(all: &Variables<'_>) -> Result<IdentityConfig, ConfigError> {
     if let Some(secrets) = all.secret(&["IDENTITY_COOKIE_SECRET"])? {
         config = config.with_cookie_secrets(secrets.value.expose().lines().map(str::trim).filter(|secret| !secret.is_empty()));
     }
-    addresses(all, config)
+    config = addresses(all, config)?;
+    config = env_settings::settings(all, config)?;
+    config.notices.extend(env_names::unknown(all.names.iter().map(String::as_str)));
+    Ok(config)
 }
 
 /// Base URL and redirect address.
 fn addresses(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConfig, ConfigError> {
     let redirect_uri = all.one(&["IDENTITY_REDIRECT_URI", "REDIRECT_URI"])?;
     let base_url = match (all.text("IDENTITY_BASE_URL")?, &redirect_uri) {
-        (None, None) => default_base_url(all)?,
+        (None, None) => {
+            config.notices.extend(forgotten_base_url(all)?);
+            default_base_url(all)?
+        }
         (base_url, _) => base_url,
     };
     if let Some(base_url) = base_url {
@@ -137,6 +169,22 @@ fn addresses(all: &Variables<'_>, mut config: IdentityConfig) -> Result<Identity
         config = config.with_redirect_uri(&redirect_uri.value).map_err(|error| error.named(redirect_uri.name))?;
     }
     Ok(config)
+}
+
+/// A warning where an application that other machines reach goes by the default of one that they do not.
+fn forgotten_base_url(all: &Variables<'_>) -> Result<Option<Finding>, ConfigError> {
+    let Some(listen) = all.text("LISTEN")? else { return Ok(None) };
+    let Some(address) = listen.value.parse::<SocketAddr>().ok().filter(|address| !address.ip().is_loopback()) else {
+        return Ok(None);
+    };
+    let text = format!(
+        "The application listens on {} for other machines (LISTEN={}), but IDENTITY_BASE_URL is not set, so that people are sent back \
+         to http://localhost:{}: set it to the address at which browsers find the application.",
+        address.ip(),
+        listen.value,
+        address.port()
+    );
+    Ok(Some(Finding::new(Severity::Warning, "base_url_not_set", text)))
 }
 
 /// `http://localhost:` and the port that the application listens on; none if the system chooses it.
@@ -170,7 +218,8 @@ mod tests {
             Some("/run/secret") => Ok("hush-hush\n".to_owned()),
             _ => Err(io::Error::from(io::ErrorKind::NotFound)),
         };
-        from_variables(&Variables { get: &get, read: &read })
+        let names: Vec<String> = pairs.iter().map(|(name, _)| (*name).to_owned()).collect();
+        from_variables(&Variables { get: &get, names: &names, read: &read })
     }
 
     fn config(pairs: &[(&str, &str)]) -> IdentityConfig {
@@ -219,7 +268,7 @@ mod tests {
         ]);
         let valid = config.build().unwrap();
         assert_eq!(valid.redirect_uri().as_str(), "https://app.example.com/cb");
-        assert_eq!(valid.scopes(valid.sign_in()).join(" "), "openid profile offline_access User.Read Mail.Read");
+        assert_eq!(valid.scopes(valid.sign_in()).join(" "), "openid profile email offline_access User.Read Mail.Read");
         assert_eq!((valid.cookie_keys().len(), valid.cookie_key_source()), (2, CookieKeySource::Configured));
         assert_eq!(valid.response_mode(), ResponseMode::FormPost);
         assert_eq!(valid.cookie_lifetime(), CookieLifetime::Session);
@@ -227,6 +276,190 @@ mod tests {
         assert!(error.setting() == "IDENTITY_COOKIE_LIFETIME" && error.to_string().contains("\"30d\""), "{error}");
         assert_eq!(valid.credential().method(), Some(ClientAuthMethod::Post));
         assert_eq!(valid.id_token_algorithms().as_deref(), Some(&[Algorithm::Es256, Algorithm::EdDsa, Algorithm::Rs512][..]));
+    }
+
+    /// Every method of the configuration that sets something, with the variables that say the same or the reason why there are none.
+    const SETTERS: &[(&str, &[&str])] = &[
+        ("with_credential", &["IDENTITY_CLIENT_SECRET", "IDENTITY_CLIENT_AUTH_METHOD", "IDENTITY_CLIENT_CERTIFICATE_FILE"]),
+        ("with_tenants", &["IDENTITY_TENANTS"]),
+        ("with_any_tenant", &["IDENTITY_TENANTS"]),
+        ("with_base_url", &["IDENTITY_BASE_URL"]),
+        ("with_redirect_uri", &["IDENTITY_REDIRECT_URI"]),
+        ("with_path_prefix", &["IDENTITY_PATH_PREFIX"]),
+        ("with_login_path", &["IDENTITY_LOGIN_PATH"]),
+        ("with_callback_path", &["IDENTITY_CALLBACK_PATH"]),
+        ("with_logout_path", &["IDENTITY_LOGOUT_PATH"]),
+        ("with_signed_out_path", &["IDENTITY_SIGNED_OUT_PATH"]),
+        ("with_edit_profile_path", &["IDENTITY_EDIT_PROFILE_PATH"]),
+        ("with_reset_password_path", &["IDENTITY_RESET_PASSWORD_PATH"]),
+        ("add_public_path", &["no variable: which pages are public is part of the application's routes"]),
+        ("add_public_prefix", &["no variable: which pages are public is part of the application's routes"]),
+        ("with_preflight", &["no variable: it depends on the layers of the application"]),
+        ("with_sign_in_method", &["IDENTITY_SIGN_IN_METHOD"]),
+        ("with_response_mode", &["IDENTITY_RESPONSE_MODE"]),
+        ("with_openid_scopes", &["IDENTITY_OPENID_SCOPES"]),
+        (
+            "with_sign_in",
+            &[
+                "IDENTITY_PROMPT",
+                "IDENTITY_LOGIN_HINT",
+                "IDENTITY_DOMAIN_HINT",
+                "IDENTITY_MAX_AGE",
+                "IDENTITY_ACR_VALUES",
+                "IDENTITY_AUTH_CONTEXT",
+                "IDENTITY_CLAIMS",
+                "IDENTITY_UI_LOCALES",
+                "IDENTITY_SIGN_IN_PARAMETERS",
+            ],
+        ),
+        ("with_scopes", &["IDENTITY_SCOPE"]),
+        ("with_user_info", &["IDENTITY_USER_INFO"]),
+        ("with_groups", &["IDENTITY_GROUPS"]),
+        ("with_client_capabilities", &["IDENTITY_CLIENT_CAPABILITIES"]),
+        ("with_id_token_algorithms", &["IDENTITY_ID_TOKEN_ALGORITHMS"]),
+        ("add_trusted_audience", &["IDENTITY_TRUSTED_AUDIENCES"]),
+        ("with_required_acr", &["IDENTITY_REQUIRED_ACR"]),
+        ("with_max_token_age", &["IDENTITY_MAX_TOKEN_AGE"]),
+        ("with_clock_leeway", &["IDENTITY_CLOCK_LEEWAY"]),
+        ("with_cookie_secrets", &["IDENTITY_COOKIE_SECRET"]),
+        ("with_idle_timeout", &["IDENTITY_IDLE_TIMEOUT"]),
+        ("with_absolute_timeout", &["IDENTITY_ABSOLUTE_TIMEOUT"]),
+        ("with_store_timeout", &["IDENTITY_STORE_TIMEOUT"]),
+        ("with_cookie_lifetime", &["IDENTITY_COOKIE_LIFETIME"]),
+        ("with_session_end", &["IDENTITY_SESSION_END"]),
+        ("with_provider_session", &["IDENTITY_PROVIDER_SESSION"]),
+        ("add_sign_out_parameter", &["IDENTITY_SIGN_OUT_PARAMETERS"]),
+        ("with_sign_out_return_parameter", &["IDENTITY_SIGN_OUT_RETURN_PARAMETER"]),
+        ("with_end_session_endpoint", &["IDENTITY_END_SESSION_ENDPOINT"]),
+        ("with_back_channel", &["IDENTITY_BACK_CHANNEL"]),
+        ("danger_allow_http", &["IDENTITY_DANGER_ALLOW_HTTP"]),
+    ];
+
+    /// A setting that a provider or a deployment makes necessary must not need another build of the application.
+    #[test]
+    fn every_setting_has_a_variable_or_a_reason_and_stands_in_the_table() {
+        let sources = [include_str!("settings.rs"), include_str!("sign_out.rs"), include_str!("network.rs")];
+        let mut found = 0;
+        for line in sources.iter().flat_map(|source| source.lines()) {
+            let Some(name) = line.strip_prefix("    pub fn ").and_then(|rest| rest.split(['(', '<']).next()) else { continue };
+            if !["with_", "add_", "danger_"].iter().any(|prefix| name.starts_with(prefix)) {
+                continue;
+            }
+            found += 1;
+            assert!(SETTERS.iter().any(|(setter, _)| *setter == name), "{name} has neither a variable nor a reason here");
+        }
+        assert_eq!(found, SETTERS.len(), "a method in the table is gone");
+        let documentation: String =
+            include_str!("env.rs").lines().filter(|line| line.trim_start().starts_with("/// |")).collect();
+        let tabled = |name: &str| documentation.contains(&format!("`{name}`"));
+        for variable in SETTERS.iter().flat_map(|(_, variables)| *variables).filter(|text| !text.starts_with("no variable")) {
+            assert!(tabled(variable), "{variable} is not in the table of `from_env`");
+            assert!(env_names::KNOWN.contains(variable), "{variable} would be told as unknown");
+        }
+        let aliases = ["USER_FLOW", "IDENTITY_B2C_TENANT_NAME"];
+        for known in env_names::KNOWN.iter().filter(|name| !aliases.iter().any(|alias| name.ends_with(alias))) {
+            assert!(
+                tabled(known.strip_suffix("_SECRET_FILE").map_or(known, |_| known.strip_suffix("_FILE").unwrap_or(known)))
+                    || known.ends_with("PASSWORD_FILE"),
+                "{known} is read and not in the table"
+            );
+        }
+    }
+
+    #[test]
+    fn a_variable_sets_what_its_method_does() {
+        use crate::config::{Algorithm, GroupsFrom, PathPrefix, Prompt, ProviderSession, SessionEnd, SignInOptions, UserInfo};
+        use std::time::Duration;
+        type Change = fn(IdentityConfig) -> IdentityConfig;
+        let cases: &[(&'static str, &'static str, Change)] = &[
+            ("IDENTITY_OPENID_SCOPES", "openid email", |config| config.with_openid_scopes(["openid", "email"])),
+            ("IDENTITY_ID_TOKEN_ALGORITHMS", "ES256 RS256", |config| {
+                config.with_id_token_algorithms([Algorithm::Es256, Algorithm::Rs256])
+            }),
+            ("IDENTITY_TRUSTED_AUDIENCES", "other another", |config| {
+                config.add_trusted_audience("other").add_trusted_audience("another")
+            }),
+            ("IDENTITY_REQUIRED_ACR", "gold", |config| config.with_required_acr(["gold"])),
+            ("IDENTITY_CLOCK_LEEWAY", "120", |config| config.with_clock_leeway(Duration::from_secs(120))),
+            ("IDENTITY_MAX_TOKEN_AGE", "60", |config| config.with_max_token_age(Duration::from_secs(60))),
+            ("IDENTITY_USER_INFO", "at_sign_in", |config| config.with_user_info(UserInfo::AtSignIn)),
+            ("IDENTITY_GROUPS", "graph", |config| config.with_groups(GroupsFrom::Graph)),
+            ("IDENTITY_CLIENT_CAPABILITIES", "cp1", |config| config.with_client_capabilities(["cp1"])),
+            ("IDENTITY_PROMPT", "login consent", |config| {
+                config.with_sign_in(SignInOptions::new().with_prompt(Prompt::Login).add_prompt(Prompt::Consent))
+            }),
+            ("IDENTITY_LOGIN_HINT", "ada@example.com", |config| {
+                config.with_sign_in(SignInOptions::new().with_login_hint("ada@example.com"))
+            }),
+            ("IDENTITY_DOMAIN_HINT", "organizations", |config| {
+                config.with_sign_in(SignInOptions::new().with_domain_hint("organizations"))
+            }),
+            ("IDENTITY_MAX_AGE", "0", |config| config.with_sign_in(SignInOptions::new().with_max_age(Duration::ZERO))),
+            ("IDENTITY_ACR_VALUES", "a b", |config| config.with_sign_in(SignInOptions::new().with_acr_values(["a", "b"]))),
+            ("IDENTITY_AUTH_CONTEXT", "c1", |config| config.with_sign_in(SignInOptions::new().with_auth_context("c1"))),
+            ("IDENTITY_CLAIMS", "{}", |config| config.with_sign_in(SignInOptions::new().with_claims("{}"))),
+            ("IDENTITY_UI_LOCALES", "de fr", |config| config.with_sign_in(SignInOptions::new().with_ui_locales(["de", "fr"]))),
+            ("IDENTITY_SIGN_IN_PARAMETERS", "audience=https%3A%2F%2Fapi.example&x=a+b", |config| {
+                config
+                    .with_sign_in(SignInOptions::new().add_parameter("audience", "https://api.example").add_parameter("x", "a b"))
+            }),
+            ("IDENTITY_SIGN_OUT_PARAMETERS", "federated=", |config| config.add_sign_out_parameter("federated", "")),
+            ("IDENTITY_SIGN_OUT_RETURN_PARAMETER", "returnTo", |config| config.with_sign_out_return_parameter("returnTo")),
+            ("IDENTITY_END_SESSION_ENDPOINT", "https://op.example.com/v2/logout", |config| {
+                config.with_end_session_endpoint("https://op.example.com/v2/logout").unwrap()
+            }),
+            ("IDENTITY_PROVIDER_SESSION", "keep", |config| config.with_provider_session(ProviderSession::Keep)),
+            ("IDENTITY_PATH_PREFIX", "kept", |config| config.with_path_prefix(PathPrefix::Kept)),
+            ("IDENTITY_CALLBACK_PATH", "/cb", |config| config.with_callback_path("/cb")),
+            ("IDENTITY_LOGIN_PATH", "/in", |config| config.with_login_path("/in")),
+            ("IDENTITY_LOGOUT_PATH", "/out", |config| config.with_logout_path("/out")),
+            ("IDENTITY_SIGNED_OUT_PATH", "/bye", |config| config.with_signed_out_path("/bye")),
+            ("IDENTITY_EDIT_PROFILE_PATH", "/edit", |config| config.with_edit_profile_path("/edit")),
+            ("IDENTITY_RESET_PASSWORD_PATH", "/reset", |config| config.with_reset_password_path("/reset")),
+            ("IDENTITY_IDLE_TIMEOUT", "900", |config| config.with_idle_timeout(Duration::from_secs(900))),
+            ("IDENTITY_ABSOLUTE_TIMEOUT", "3600", |config| config.with_absolute_timeout(Duration::from_secs(3600))),
+            ("IDENTITY_STORE_TIMEOUT", "5", |config| config.with_store_timeout(Duration::from_secs(5))),
+            ("IDENTITY_SESSION_END", "id_token_expiry", |config| config.with_session_end(SessionEnd::IdTokenExpiry)),
+            ("IDENTITY_BACK_CHANNEL", "https://inside.example:8443", |config| {
+                config.with_back_channel("https://inside.example:8443").unwrap()
+            }),
+            ("IDENTITY_DANGER_ALLOW_HTTP", "true", IdentityConfig::danger_allow_http),
+        ];
+        for (name, value, change) in cases {
+            assert_eq!(with(&[(*name, *value)]), change(config(BASIC)), "{name}");
+        }
+        for (name, value) in [
+            ("IDENTITY_PROMPT", "sometimes"),
+            ("IDENTITY_CLOCK_LEEWAY", "1m"),
+            ("IDENTITY_MAX_AGE", "-1"),
+            ("IDENTITY_USER_INFO", "yes"),
+            ("IDENTITY_ID_TOKEN_ALGORITHMS", "HS256"),
+            ("IDENTITY_BACK_CHANNEL", "keycloak:8080"),
+            ("IDENTITY_DANGER_ALLOW_HTTP", "maybe"),
+            ("IDENTITY_OPENID_SCOPES", "openid,email"),
+        ] {
+            let error = read(&basic_and(&[(name, value)])).unwrap_err();
+            assert!(error.setting() == name && error.to_string().contains(&format!("{value:?}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn commas_in_a_list_of_scopes_are_told() {
+        let error = read(&basic_and(&[("IDENTITY_SCOPE", "User.Read,Mail.Read")])).unwrap_err().to_string();
+        assert!(error.contains("IDENTITY_SCOPE") && error.contains("User.Read,Mail.Read") && error.contains("spaces"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_variable_and_a_forgotten_base_url_are_warnings_of_the_configuration() {
+        let codes = |more: &[(&'static str, &'static str)]| {
+            let valid = with(more).build_in(&|_| None).unwrap();
+            valid.notices().iter().map(super::super::Finding::code).collect::<Vec<_>>()
+        };
+        assert_eq!(codes(&[]), [""; 0]);
+        assert_eq!(codes(&[("IDENTITY_SCOPES", "x"), ("IDENTITY_ENDPOINT", "http://169.254.1.1")]), ["unknown_variable"]);
+        assert_eq!(codes(&[("LISTEN", "0.0.0.0:3000")]), ["base_url_not_set"]);
+        assert_eq!(codes(&[("LISTEN", "0.0.0.0:3000"), ("IDENTITY_BASE_URL", "https://app.example.com")]), [""; 0]);
+        assert_eq!(codes(&[("LISTEN", "127.0.0.1:3000")]), [""; 0]);
     }
 
     #[test]
@@ -450,9 +683,13 @@ mod tests {
             members.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
         let section: IdentityConfig = serde_json::from_value(section.into()).unwrap();
         let section = section.with_base_url("http://localhost:3000").unwrap();
-        for in_capitals in [false, true] {
-            let named =
-                |name: &str| if in_capitals { format!("AZUREAD__{}", name.to_uppercase()) } else { format!("AzureAd__{name}") };
+        let spellings: [fn(&str) -> String; 4] = [
+            |name| format!("AzureAd__{name}"),
+            |name| format!("AZUREAD__{}", name.to_uppercase()),
+            |name| format!("azuread__{}", name.to_lowercase()),
+            |name| format!("AzureAD__{}{}", name[..1].to_lowercase(), &name[1..]),
+        ];
+        for named in spellings {
             let variables: Vec<(String, &str)> = members.iter().map(|(name, value)| (named(name), *value)).collect();
             let pairs: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
             assert_eq!(config(&pairs), section, "{pairs:?}");

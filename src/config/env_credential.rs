@@ -115,7 +115,8 @@ mod tests {
     fn read(pairs: &[(&str, &str)], azure_is_us: bool) -> Result<Option<ClientCredential>, String> {
         let get = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
         let read = |_: &std::path::Path| Err(io::Error::from(io::ErrorKind::NotFound));
-        let all = Variables { get: &get, read: &read };
+        let names: Vec<String> = pairs.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let all = Variables { get: &get, names: &names, read: &read };
         let section = AzureAdSection::from_variables(&all).map_err(|error| error.to_string())?;
         credential(&all, &section, azure_is_us).map_err(|error| error.to_string())
     }

@@ -11,16 +11,23 @@ mod cookie_keys;
 mod credential;
 mod credential_check;
 mod credential_load;
+mod deployment;
 mod display;
 mod env;
 mod env_authority;
 mod env_credential;
+mod env_names;
+mod env_settings;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
+#[cfg(test)]
+mod mistakes_tests;
+mod network;
 mod path;
 mod return_path;
 mod settings;
 mod sign_in;
+mod sign_out;
 mod signing_key;
 #[cfg(test)]
 mod tests;
@@ -44,6 +51,7 @@ pub(crate) use path::PublicPaths;
 pub use return_path::ReturnPath;
 pub use settings::IdentityConfig;
 pub use sign_in::{Prompt, SignInOptions};
+pub(crate) use sign_out::SignOutRequest;
 pub(crate) use signing_key::SigningKey;
 pub(crate) use valid::Paths;
 pub use valid::ValidConfig;

@@ -53,6 +53,8 @@ pub struct IdentityConfig {
     pub(super) sign_in_method: SignInMethod,
     pub(super) response_mode: ResponseMode,
     pub(super) openid_scopes: Vec<String>,
+    /// Whether the application named them; otherwise those that the provider does not offer are left out.
+    pub(super) openid_scopes_named: bool,
     pub(super) sign_in: SignInOptions,
     pub(super) user_info: UserInfo,
     pub(super) groups: GroupsFrom,
@@ -70,6 +72,13 @@ pub struct IdentityConfig {
     pub(super) session_end: SessionEnd,
     /// `None`: as the way of signing in suggests.
     pub(super) provider_session: Option<ProviderSession>,
+    pub(super) sign_out: super::SignOutRequest,
+    pub(super) back_channel: Option<Url>,
+    pub(super) danger_http: bool,
+    /// An application without pages has no redirect address that anybody is sent to.
+    pub(super) without_pages: bool,
+    /// What was odd where the settings came from.
+    pub(super) notices: Vec<super::Finding>,
 }
 
 /// A path that everybody may see.
@@ -83,6 +92,7 @@ impl IdentityConfig {
     /// Sign-in at `authority` as the application `client_id`.
     #[must_use]
     pub fn new(authority: Authority, client_id: impl Into<String>) -> Self {
+        let openid_scopes = default_scopes(&authority).iter().map(|scope| (*scope).to_owned()).collect();
         Self {
             authority,
             client_id: client_id.into(),
@@ -101,7 +111,8 @@ impl IdentityConfig {
             preflight: Preflight::default(),
             sign_in_method: SignInMethod::default(),
             response_mode: ResponseMode::default(),
-            openid_scopes: ["openid", "profile", "offline_access"].map(Into::into).to_vec(),
+            openid_scopes,
+            openid_scopes_named: false,
             sign_in: SignInOptions::default(),
             user_info: UserInfo::default(),
             groups: GroupsFrom::default(),
@@ -118,6 +129,11 @@ impl IdentityConfig {
             cookie_lifetime: CookieLifetime::default(),
             session_end: SessionEnd::default(),
             provider_session: None,
+            sign_out: super::SignOutRequest::default(),
+            back_channel: None,
+            danger_http: false,
+            without_pages: false,
+            notices: Vec::new(),
         }
     }
 
@@ -283,13 +299,16 @@ impl IdentityConfig {
         self
     }
 
-    /// The scopes of the sign-in itself. The default is `openid`, `profile` and `offline_access` (the last one asks for a refresh
-    /// token, with which sessions are renewed).
+    /// The scopes of the sign-in itself. The default is `openid`, `profile`, `email` (not at Microsoft's providers, where it may
+    /// take an administrator's consent) and `offline_access`, which asks for a refresh token, with which sessions are renewed.
     ///
-    /// Nothing else is ever added to the scopes that you ask for. Leave out `offline_access` for a provider that refuses it.
+    /// Of the default, what the provider's document does not list (`scopes_supported`) is left out, unless the document lists no
+    /// scopes at all. Scopes that are named here, or by [`with_scopes`](Self::with_scopes), are always sent. Google takes
+    /// `access_type=offline` for `offline_access`, and gets that. Nothing else is ever added.
     #[must_use]
     pub fn with_openid_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.openid_scopes = scopes.into_iter().map(Into::into).collect();
+        self.openid_scopes_named = true;
         self
     }
 
@@ -434,5 +453,14 @@ impl IdentityConfig {
     pub fn with_provider_session(mut self, provider_session: ProviderSession) -> Self {
         self.provider_session = Some(provider_session);
         self
+    }
+}
+
+/// The scopes of a sign-in where none are named.
+fn default_scopes(authority: &Authority) -> &'static [&'static str] {
+    match authority.is_microsoft() {
+        // `email` is a permission of its own there, for which a tenant may want an administrator's consent.
+        true => &["openid", "profile", "offline_access"],
+        false => &["openid", "profile", "email", "offline_access"],
     }
 }

@@ -1,6 +1,6 @@
 //! What a sign-in asks the provider for.
 
-use std::{fmt, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
 use crate::error::ConfigError;
 
@@ -85,6 +85,18 @@ impl Prompt {
             Self::SelectAccount => "select_account",
             Self::Create => "create",
         }
+    }
+}
+
+impl FromStr for Prompt {
+    type Err = ConfigError;
+
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        let all = [Self::None, Self::Login, Self::Consent, Self::SelectAccount, Self::Create];
+        all.into_iter().find(|prompt| prompt.as_str() == text).ok_or_else(|| {
+            let words = all.map(|prompt| format!("`{prompt}`")).join(", ");
+            ConfigError::new("prompt", format!("{text:?} is not one of {words}"))
+        })
     }
 }
 
@@ -318,6 +330,16 @@ impl SignInOptions {
 /// `scope-token` of RFC 6749 section 3.3.
 pub(super) fn check_scope(scope: &str) -> Result<(), ConfigError> {
     let allowed = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    // RFC 6749 allows a comma in a scope, and no provider of OpenID Connect has one with it: it is a list that was written wrongly.
+    if scope.contains(',') {
+        return Err(ConfigError::new(
+            "scopes",
+            format!(
+                "{scope:?} has a comma in it: give each scope as an item of its own (in IDENTITY_SCOPE and IDENTITY_OPENID_SCOPES with \
+                 spaces between them)"
+            ),
+        ));
+    }
     if !scope.is_empty() && scope.bytes().all(allowed) {
         return Ok(());
     }

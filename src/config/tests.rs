@@ -33,7 +33,7 @@ fn refuses(config: IdentityConfig, setting: &str, hint: &str) {
 #[test]
 fn the_defaults_are_those_that_the_documentation_states() {
     let valid = built(|config| config);
-    assert_eq!(valid.scopes(valid.sign_in()), ["openid", "profile", "offline_access"]);
+    assert_eq!(valid.scopes(valid.sign_in()), ["openid", "profile", "email", "offline_access"]);
     assert_eq!(valid.redirect_uri().as_str(), "https://app.example.com/auth/callback");
     assert_eq!(valid.signed_out_url().as_str(), "https://app.example.com/auth/signed-out");
     assert_eq!((valid.origin(), valid.external_prefix(), valid.home().as_str()), ("https://app.example.com", "", "/"));
@@ -99,7 +99,10 @@ fn only_the_scopes_that_were_asked_for_are_sent() {
         let valid = config.build().unwrap();
         valid.scopes(valid.sign_in()).join(" ")
     };
-    assert_eq!(scopes(config().with_scopes(["User.Read", "openid", "User.Read"])), "openid profile offline_access User.Read");
+    assert_eq!(
+        scopes(config().with_scopes(["User.Read", "openid", "User.Read"])),
+        "openid profile email offline_access User.Read"
+    );
     assert_eq!(scopes(config().with_openid_scopes(["openid"])), "openid");
     let b2c = at(Authority::b2c("contoso", B2cPolicies::new("B2C_1_susi")).unwrap());
     assert_eq!(scopes(b2c.with_scopes(["client-id"])), "openid profile offline_access client-id");

@@ -5,8 +5,9 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 use url::Url;
 
 use super::{
-    Algorithm, ClientCredential, CookieKeySource, CookieKeys, CookieLifetime, GroupsFrom, IdentityConfig, PathPrefix, Preflight,
-    ProviderSession, PublicPaths, ResponseMode, ReturnPath, SessionEnd, SignInMethod, SignInOptions, UserInfo,
+    Algorithm, ClientCredential, CookieKeySource, CookieKeys, CookieLifetime, Finding, GroupsFrom, IdentityConfig, PathPrefix,
+    Preflight, ProviderSession, PublicPaths, ResponseMode, ReturnPath, SessionEnd, SignInMethod, SignInOptions, SignOutRequest,
+    UserInfo,
 };
 use crate::{
     authority::{Authority, Tenants},
@@ -34,6 +35,7 @@ pub(super) struct Valid {
     pub(super) cookie_id: String,
     pub(super) cookie_keys: CookieKeys,
     pub(super) provider_session: ProviderSession,
+    pub(super) notices: Vec<Finding>,
 }
 
 /// The crate's own paths, as they stand in a request.
@@ -180,6 +182,10 @@ impl ValidConfig {
         fn cookie_lifetime -> CookieLifetime = settings.cookie_lifetime as copy;
         /// When a session ends that cannot be renewed.
         fn session_end -> SessionEnd = settings.session_end as copy;
+        /// What is said to the provider at sign-out beyond the usual.
+        fn sign_out -> &SignOutRequest = settings.sign_out;
+        /// What looked odd when the configuration was made.
+        fn notices -> &[Finding] = notices;
         /// What becomes of the provider's session at sign-out.
         fn provider_session -> ProviderSession = provider_session as copy;
     }
@@ -228,6 +234,14 @@ impl ValidConfig {
             }
             self.0.home.clone()
         })
+    }
+
+    /// Whether it is one of the scopes that a provider is asked for without anybody having named it.
+    pub(crate) fn is_default_scope(&self, scope: &str) -> bool {
+        !self.settings().openid_scopes_named
+            && scope != "openid"
+            && self.openid_scopes().iter().any(|default| default == scope)
+            && !self.sign_in().scopes.iter().any(|named| named == scope)
     }
 
     /// All scopes of a sign-in with these options (already [`over`](SignInOptions::over) the configuration's): those of the

@@ -12,11 +12,13 @@ use crate::{error::ConfigError, secret::Secret};
 pub(super) struct Variables<'a> {
     /// The value of a variable.
     pub(super) get: &'a dyn Fn(&str) -> Option<OsString>,
+    /// The names of all variables.
+    pub(super) names: &'a [String],
     /// The content of a file, for the variables whose name ends in `_FILE`.
     pub(super) read: &'a dyn Fn(&Path) -> io::Result<String>,
 }
 
-/// Variables of this beginning are also read in capitals: .NET takes them in any letter case, and compose files write them so.
+/// Variables of this beginning are read in any letter case, as .NET does: compose files write them in capitals.
 const ANY_LETTER_CASE: &str = "AzureAd__";
 
 /// A value and the variable that it comes from.
@@ -29,17 +31,24 @@ pub(super) struct Named<T> {
 impl Variables<'_> {
     /// One variable; an empty one is as good as none, because compose files write it so.
     pub(super) fn text(&self, name: &str) -> Result<Option<Named<String>>, ConfigError> {
-        let exact = self.exactly(name)?;
+        let mut first = self.exactly(name)?;
         if !name.starts_with(ANY_LETTER_CASE) {
-            return Ok(exact);
+            return Ok(first);
         }
-        match (exact, self.exactly(&name.to_ascii_uppercase())?) {
-            (Some(one), Some(other)) if one.value != other.value => Err(ConfigError::new(
-                other.name,
-                format!("contradicts {}, which is the same variable to .NET: leave one out", one.name),
-            )),
-            (one, other) => Ok(one.or(other)),
+        for other in self.names.iter().filter(|other| other.eq_ignore_ascii_case(name) && *other != name) {
+            match (&first, self.exactly(other)?) {
+                (_, None) => {}
+                (Some(one), Some(other)) if one.value != other.value => {
+                    return Err(ConfigError::new(
+                        other.name,
+                        format!("contradicts {}, which is the same variable to .NET: leave one out", one.name),
+                    ));
+                }
+                (Some(_), Some(_)) => {}
+                (None, other) => first = other,
+            }
         }
+        Ok(first)
     }
 
     fn exactly(&self, name: &str) -> Result<Option<Named<String>>, ConfigError> {
@@ -133,7 +142,7 @@ mod tests {
             Some("/run/empty") => Ok("\n".to_owned()),
             _ => Err(io::Error::from(io::ErrorKind::NotFound)),
         };
-        ask(&Variables { get: &get, read: &read })
+        ask(&Variables { get: &get, names: &[], read: &read })
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl Request<'_> {
 
     fn scopes(&self) -> Vec<&str> {
         // Nothing of an errand's answer is kept.
-        if self.is_errand() { vec!["openid"] } else { self.config.scopes(&self.options) }
+        if self.is_errand() { vec!["openid"] } else { self.metadata.scopes_of(self.config, &self.options) }
     }
 
     /// The attempt that remembers what was asked for.

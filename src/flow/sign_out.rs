@@ -60,7 +60,8 @@ impl Flow {
     /// Where the browser goes after the form is posted: the page's policy has to allow it.
     async fn provider_origin(&self) -> Option<String> {
         let metadata = self.auth.provider().metadata().await.ok()?;
-        metadata.end_session_endpoint.as_ref().map(|endpoint| endpoint.origin().ascii_serialization())
+        let set = self.config.sign_out().endpoint.as_ref();
+        set.or(metadata.end_session_endpoint.as_ref()).map(|endpoint| endpoint.origin().ascii_serialization())
     }
 
     /// Where to go when the provider has no part in it: home if everybody may see it, since a protected page would sign straight in again.

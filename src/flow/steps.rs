@@ -18,7 +18,10 @@ impl WebAuth {
         }
         let granted = grants.scopes(grant).await;
         let asked: usize = options.scopes.iter().map(String::len).sum();
-        let more: Vec<_> = granted.into_iter().filter(|scope| !options.scopes.contains(scope)).collect();
+        let more: Vec<_> = granted
+            .into_iter()
+            .filter(|scope| !options.scopes.contains(scope) && !self.config().is_default_scope(scope))
+            .collect();
         if asked + more.iter().map(String::len).sum::<usize>() <= most {
             options.scopes.extend(more);
         }
@@ -37,6 +40,7 @@ impl WebAuth {
             state: Some(&state),
             id_token_hint: id_token.map(Secret::expose),
             logout_hint: hint,
+            settings: Some(self.config().sign_out()),
         }
         .url(&metadata)
         .map(String::from)

@@ -2,6 +2,7 @@
 //!
 //! - The response type is `code`, always with PKCE and `S256`: there is no way to ask for less (RFC 9700 section 2.1.1).
 //! - `state` and `nonce` are always sent.
+//! - `offline_access` is said as `access_type=offline` where the provider has no such scope (Google).
 //! - Every parameter occurs once, also where the endpoint's address already has a query.
 
 use std::collections::HashSet;
@@ -49,7 +50,7 @@ impl AuthorizationRequest<'_> {
                 return Err(Error::new(ErrorKind::Internal, "`state`, `nonce` or the code challenge is not as it has to be"));
             }
         }
-        let ours = self.parameters()?;
+        let ours = self.parameters(metadata.offline_by_parameter)?;
         let mut names: HashSet<&str> = ours.iter().map(|(name, _)| *name).collect();
         let parameters = &self.options.parameters;
         let extra: Vec<_> = parameters.iter().filter(|(name, _)| name == "resource" || names.insert(name.as_str())).collect();
@@ -61,8 +62,12 @@ impl AuthorizationRequest<'_> {
         Ok(url)
     }
 
-    fn parameters(&self) -> Result<Vec<(&'static str, String)>, Error> {
+    fn parameters(&self, offline_by_parameter: bool) -> Result<Vec<(&'static str, String)>, Error> {
         let options = self.options;
+        let is_offline = |scope: &&str| offline_by_parameter && *scope == "offline_access";
+        let scopes: Vec<&str> = self.scopes.iter().copied().filter(|scope| !is_offline(scope)).collect();
+        let named = options.parameters.iter().any(|(name, _)| name == "access_type");
+        let offline = self.scopes.iter().any(is_offline) && !named;
         let words = |words: &[String]| (!words.is_empty()).then(|| words.join(" "));
         let prompt: Vec<&str> = options.prompt.iter().copied().map(Prompt::as_str).collect();
         let form_post = self.response_mode == ResponseMode::FormPost;
@@ -76,12 +81,13 @@ impl AuthorizationRequest<'_> {
             ("ui_locales", words(&options.ui_locales)),
             ("claims", claims::merged(self.capabilities, None, self.claims)?),
             ("id_token_hint", self.id_token_hint.map(str::to_owned)),
+            ("access_type", offline.then(|| "offline".to_owned())),
         ];
         let mut parameters = vec![
             ("response_type", "code".to_owned()),
             ("client_id", self.client_id.to_owned()),
             ("redirect_uri", self.redirect_uri.to_owned()),
-            ("scope", self.scopes.join(" ")),
+            ("scope", scopes.join(" ")),
             ("state", self.state.to_owned()),
             ("nonce", self.nonce.to_owned()),
             ("code_challenge", self.code_challenge.to_owned()),
@@ -233,6 +239,23 @@ mod tests {
             assert!(AuthorizationRequest { nonce: bad, ..request(&options) }.url(&metadata(|_| ())).is_err(), "{bad}");
         }
         assert!(AuthorizationRequest { state: &too_long[1..], ..request(&options) }.url(&metadata(|_| ())).is_ok());
+    }
+
+    /// Google refuses `offline_access` and wants to be told otherwise; `prompt=consent` is left to the application.
+    #[test]
+    fn google_is_asked_for_a_refresh_token_by_its_parameter() {
+        let mut metadata = metadata(|_| ());
+        metadata.offline_by_parameter = true;
+        let options = SignInOptions::new();
+        let scopes = ["openid", "email", "offline_access"];
+        let sent = parameters(&AuthorizationRequest { scopes: &scopes, ..request(&options) }.url(&metadata).unwrap());
+        assert_eq!((sent["scope"].as_str(), sent["access_type"].as_str()), ("openid email", "offline"));
+        assert!(!sent.contains_key("prompt"));
+        let sent = parameters(&request(&options).url(&metadata).unwrap());
+        assert!(!sent.contains_key("access_type"), "nobody asked for a refresh token");
+        let options = SignInOptions::new().add_parameter("access_type", "online");
+        let sent = parameters(&AuthorizationRequest { scopes: &scopes, ..request(&options) }.url(&metadata).unwrap());
+        assert_eq!(sent["access_type"], "online");
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, header::ACCEPT};
+use http::{
+    HeaderValue, Method, Request, Response, StatusCode, Uri,
+    header::{ACCEPT, HOST},
+};
 use tracing::{Instrument as _, Span};
 use url::Url;
 
@@ -11,13 +14,18 @@ use super::{
     error_answer,
     http::{HttpClient, HttpError, LARGEST_ANSWER},
 };
-use crate::error::{Error, ErrorKind};
+use crate::{
+    authority::{Authority, at_origin_of},
+    error::{Error, ErrorKind},
+};
 
 /// Sends requests and turns what is no answer into an error that names the endpoint.
 #[derive(Clone, Debug)]
 pub(super) struct Channel {
     http: Arc<dyn HttpClient>,
     patience: Duration,
+    /// From the provider's public address to that of its back channel.
+    route: Option<Arc<(Url, Url)>>,
 }
 
 /// Longer than the default client takes at most, for clients of the user's own that never give up: everybody who needs the answer would wait with them.
@@ -25,7 +33,32 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Channel {
     pub(super) fn new(http: Arc<dyn HttpClient>) -> Self {
-        Self { http, patience: PATIENCE }
+        Self { http, patience: PATIENCE, route: None }
+    }
+
+    /// The way to this authority.
+    pub(super) fn to(http: Arc<dyn HttpClient>, authority: &Authority) -> Self {
+        let route = authority.back_channel().map(|back| Arc::new((authority.metadata_url().clone(), back.clone())));
+        Self { route, ..Self::new(http) }
+    }
+
+    /// The request as it goes through the back channel. `Host` stays the public one: many providers derive their issuer from it.
+    fn routed(&self, request: Request<Bytes>) -> Request<Bytes> {
+        let Some((public, back)) = self.route.as_deref() else { return request };
+        let Ok(url) = Url::parse(&request.uri().to_string()) else { return request };
+        if url.origin() != public.origin() {
+            return request;
+        }
+        let moved = at_origin_of(&url, back).and_then(|moved| moved.as_str().parse::<Uri>().ok());
+        let host = request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+        let (Some(moved), Some(host)) = (moved, host) else { return request };
+        let (mut head, body) = request.into_parts();
+        head.uri = moved;
+        head.headers.insert(HOST, host);
+        if public.scheme() == "https" {
+            head.headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
+        }
+        Request::from_parts(head, body)
     }
 
     pub(super) fn http(&self) -> Arc<dyn HttpClient> {
@@ -54,7 +87,7 @@ impl Channel {
     }
 
     pub(super) async fn send(&self, what: &'static str, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
-        let sending = tokio::time::timeout(self.patience, self.http.send(request));
+        let sending = tokio::time::timeout(self.patience, self.http.send(self.routed(request)));
         let answer = match sending.await.unwrap_or_else(|_| Err(HttpError::new("too slow"))) {
             // A client of the user's own may have read more.
             Ok(answer) if answer.body().len() > LARGEST_ANSWER => Err(HttpError::too_large()),
@@ -88,4 +121,65 @@ pub(super) fn observed<T>(span: Span, step: impl Future<Output = Result<T, Error
 pub(super) fn empty_request(method: Method, url: &Url) -> Result<Request<Bytes>, Error> {
     let request = Request::builder().method(method).uri(url.as_str()).header(ACCEPT, "application/json").body(Bytes::new());
     request.map_err(|_| Error::new(ErrorKind::ProviderMisconfigured, "an endpoint's address cannot be used in a request"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::{
+        config::IdentityConfig,
+        protocol::{
+            grant::Asked,
+            testing::{FakeHttp, answer, config, document, key_set, published},
+        },
+    };
+
+    /// Issuer outside, this application in a network of containers with the provider.
+    #[tokio::test]
+    async fn the_provider_is_asked_in_the_back_channel_under_its_public_name() {
+        for (change, token_host) in [("https://id.example", "keycloak:8080"), ("http://keycloak:8080", "keycloak:8080")] {
+            let mut document = document();
+            // Keycloak names the endpoints for applications as they came (`hostname-backchannel-dynamic`).
+            document["token_endpoint"] = json!(format!("{change}/token"));
+            document["authorization_endpoint"] = json!(format!("{change}/authorize"));
+            let http = FakeHttp::new(move |request| match request.uri().path() {
+                "/token" => Ok(answer(200, json!({"access_token": "a", "token_type": "Bearer"}))),
+                _ => Ok(published(request, &document, &key_set())),
+            });
+            let inside = config().with_back_channel("http://keycloak:8080").unwrap().danger_allow_http();
+            let (provider, _) = http.provider(inside);
+            provider.refresh(&"rt".into(), &Asked::default()).await.unwrap();
+            for path in ["/.well-known/openid-configuration", "/token"] {
+                let request = http.find(path);
+                assert_eq!(request.uri().authority().unwrap().as_str(), token_host, "{path}");
+            }
+            let asked = http.find("/.well-known/openid-configuration");
+            assert_eq!(
+                (&asked.headers()["host"], &asked.headers()["x-forwarded-proto"]),
+                (&"id.example".parse().unwrap(), &"https".parse().unwrap())
+            );
+            let metadata = provider.metadata().await.unwrap();
+            assert_eq!(metadata.issuer, "https://id.example");
+            assert_eq!(metadata.authorization_endpoint.as_str(), "https://id.example/authorize", "browsers are not sent inside");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_issuer_of_the_back_channel_is_another_issuer() {
+        let mut document = document();
+        document["issuer"] = json!("http://keycloak:8080");
+        let http = FakeHttp::publishing(document, key_set());
+        let inside: IdentityConfig = config().with_back_channel("http://keycloak:8080").unwrap().danger_allow_http();
+        let error = http.provider(inside).0.metadata().await.unwrap_err().to_string();
+        assert!(error.contains("http://keycloak:8080") && error.contains("https://id.example"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn without_a_back_channel_nothing_is_changed() {
+        let http = FakeHttp::publishing(document(), key_set());
+        http.provider(config()).0.metadata().await.unwrap();
+        assert_eq!(http.last().uri().host(), Some("id.example"));
+        assert!(!http.last().headers().contains_key("host"));
+    }
 }

@@ -99,7 +99,7 @@ impl ValidConfig {
 
     /// The same through another HTTP client and with another clock: those that the layer is given.
     pub async fn check_with(&self, http: impl HttpClient, clock: impl Clock) -> CheckReport {
-        let check = Check { config: self, channel: Channel::new(Arc::new(http)), clock: &clock };
+        let check = Check { config: self, channel: Channel::to(Arc::new(http), self.authority()), clock: &clock };
         let mut findings = self.check_settings(clock.now());
         check.provider(&mut findings).await;
         CheckReport { authority: self.authority().to_string(), client_id: self.client_id().to_owned(), findings }

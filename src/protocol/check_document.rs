@@ -77,7 +77,7 @@ impl Look<'_> {
                 problem(
                     "tenant_not_allowed",
                     format!(
-                        "The authority is the tenant {tenant}, which is not on the list of tenants ({tenants}): nobody could sign in."
+                        "The authority is the tenant {tenant}, which is not on the list of tenants ({tenants}): nobody could sign in (`with_tenants`, IDENTITY_TENANTS)."
                     ),
                 );
             }
@@ -98,14 +98,17 @@ impl Look<'_> {
             ("token_endpoint", "nobody can be signed in"),
             ("jwks_uri", "ID tokens cannot be verified"),
             ("userinfo_endpoint", "UserInfo cannot be asked, which is configured"),
-            ("end_session_endpoint", "sign-out ends the session here and not at the provider"),
+            (
+                "end_session_endpoint",
+                "sign-out ends the session here and not at the provider (`with_end_session_endpoint`, IDENTITY_END_SESSION_ENDPOINT, if it has one)",
+            ),
             ("revocation_endpoint", ""),
             ("device_authorization_endpoint", "nobody can sign in by device code, which is configured (`with_sign_in_method`)"),
         ] {
             let needed = match name {
                 "userinfo_endpoint" => (self.config.user_info() == UserInfo::AtSignIn).then_some(Severity::Problem),
                 "device_authorization_endpoint" => self.by_code().then_some(Severity::Problem),
-                "end_session_endpoint" => (self.config.provider_session() == ProviderSession::End).then_some(Severity::Warning),
+                "end_session_endpoint" => self.needs_end_session().then_some(Severity::Warning),
                 _ => (!what.is_empty()).then_some(Severity::Problem),
             };
             match (members.endpoint(name), needed) {
@@ -147,6 +150,21 @@ impl Look<'_> {
         let standard = ["openid", "profile", "email", "address", "phone", "offline_access"];
         for scope in asked.iter().filter(|scope| standard.contains(scope) && self.lacks("scopes_supported", scope)) {
             let effect = if *scope == "offline_access" { ": sessions may not be renewed, or the sign-in refused" } else { "" };
+            if config.is_default_scope(scope) && !config.authority().is_microsoft() {
+                let without = match *scope {
+                    // By `access_type=offline`.
+                    "offline_access" if config.authority().is_google() => continue,
+                    "offline_access" => "sessions may not be renewed",
+                    "email" => "`User::email` may be empty",
+                    _ => "names may be missing",
+                };
+                let text = format!(
+                    "The provider does not list the scope {scope:?}, so it is not asked for and {without}: name it if the provider \
+                     takes it all the same (`with_openid_scopes`, IDENTITY_OPENID_SCOPES)."
+                );
+                add(Severity::Note, "scope_not_sent", text);
+                continue;
+            }
             add(
                 Severity::Warning,
                 "scope_not_offered",
@@ -188,7 +206,9 @@ impl Look<'_> {
             add(
                 Severity::Problem,
                 "response_mode_not_offered",
-                format!("The provider does not answer by {mode}: configure {other}."),
+                format!(
+                    "The provider does not answer by {mode}: configure {other} (`with_response_mode`, IDENTITY_RESPONSE_MODE={other})."
+                ),
             );
         }
         // Microsoft's documents have no such list, and its providers do PKCE.
@@ -211,6 +231,13 @@ impl Look<'_> {
         }
     }
 
+    /// Whether sign-out at the provider depends on the document.
+    fn needs_end_session(&self) -> bool {
+        self.config.provider_session() == ProviderSession::End
+            && self.config.sign_out().endpoint.is_none()
+            && self.config.authority().sign_out_endpoint(None).0.is_none()
+    }
+
     /// Whether people sign in by device code.
     fn by_code(&self) -> bool {
         self.config.sign_in_method() == SignInMethod::DeviceCode
@@ -227,7 +254,7 @@ impl Look<'_> {
                     Severity::Warning,
                     "auth_method_not_offered",
                     format!(
-                        "The provider does not list {}, by which the secret is sent; it lists {}.",
+                        "The provider does not list {}, by which the secret is sent (IDENTITY_CLIENT_AUTH_METHOD); it lists {}.",
                         method.as_str(),
                         offered.join(", ")
                     ),
@@ -237,7 +264,11 @@ impl Look<'_> {
                 add(
                     Severity::Problem,
                     "auth_method_not_offered",
-                    format!("The provider takes no client secret, but {}.", offered.join(", ")),
+                    format!(
+                        "The provider takes no client secret, but {}: give the credential that it takes (`with_credential`; a key by \
+                         IDENTITY_CLIENT_CERTIFICATE_FILE), or name the method for the secret all the same (IDENTITY_CLIENT_AUTH_METHOD).",
+                        offered.join(", ")
+                    ),
                 );
             }
             _ => {}

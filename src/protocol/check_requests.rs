@@ -47,7 +47,7 @@ fn sign_in_address(config: &ValidConfig, metadata: &Metadata) -> Result<Url, Err
         client_id: config.client_id(),
         redirect_uri: config.redirect_uri().as_str(),
         response_mode: config.response_mode(),
-        scopes: &config.scopes(config.sign_in()),
+        scopes: &metadata.scopes_of(config, config.sign_in()),
         state: &random()?,
         nonce: &random()?,
         code_challenge: &code_challenge(&random()?),
@@ -69,7 +69,7 @@ pub(super) async fn device_code(config: &ValidConfig, channel: &Channel, metadat
             false => credentials.proof(metadata, now).await?.proof,
         };
         let client = Client { id: config.client_id(), proof: &proof };
-        let scopes = config.scopes(config.sign_in()).join(" ");
+        let scopes = metadata.scopes_of(config, config.sign_in()).join(" ");
         let request =
             device_request(metadata, client, &Asked { scopes: &scopes, ..Asked::default() }, config.client_capabilities())?;
         read_answer(&channel.send("the device authorization endpoint", request).await?, metadata)
@@ -170,10 +170,31 @@ pub(super) async fn credential(config: &ValidConfig, channel: &Channel, metadata
         Ok(sent) => sent,
         Err(error) => return finding_of(Severity::Problem, &error, "The application's credential cannot be used"),
     };
-    let client = Client { id: config.client_id(), proof: &sent.proof };
+    let finding = shown(config, channel, metadata, &sent.proof).await;
+    if finding.severity() != Severity::Problem || !matches!(sent.proof, Proof::Secret(..)) {
+        return finding;
+    }
+    // The same second try that a sign-in makes.
+    let Some(other) = credentials.another(metadata, &sent, now).await else { return finding };
+    match (shown(config, channel, metadata, &other.proof).await.severity(), &other.proof) {
+        (Severity::Passed, Proof::Secret(_, Some(method))) => {
+            let method = method.as_str();
+            let text = format!(
+                "The provider takes the client secret by {method} alone, which every process finds out after one refusal: \
+                 name it with `ClientCredential::with_method` (IDENTITY_CLIENT_AUTH_METHOD={method})."
+            );
+            Finding::new(Severity::Warning, "auth_method_refused", text)
+        }
+        _ => finding,
+    }
+}
+
+/// What the provider makes of one way to prove who the application is.
+async fn shown(config: &ValidConfig, channel: &Channel, metadata: &Metadata, proof: &Proof) -> Finding {
+    let client = Client { id: config.client_id(), proof };
     let microsoft = config.authority().is_microsoft();
     let single_tenant = microsoft && config.authority().b2c_policies().is_none() && !config.authority().is_multi_tenant();
-    if single_tenant && sent.proof != Proof::Nothing {
+    if single_tenant && *proof != Proof::Nothing {
         let scope = format!("{}/.default", config.client_id());
         let form = vec![("grant_type", "client_credentials".into()), ("scope", scope.into())];
         if let Ok(answer) = ask(channel, metadata, client, form).await

@@ -159,7 +159,7 @@ async fn every_fault_of_a_document_has_its_code() {
         ("code_challenge_methods_supported", json!(null), (Note, "pkce_not_announced")),
         ("grant_types_supported", json!(["authorization_code"]), (Warning, "refresh_not_offered")),
         ("grant_types_supported", json!(["refresh_token"]), (Problem, "code_flow_not_offered")),
-        ("scopes_supported", json!(["openid", "profile"]), (Warning, "scope_not_offered")),
+        ("scopes_supported", json!(["openid", "profile"]), (Note, "scope_not_sent")),
         ("token_endpoint_auth_methods_supported", json!(["private_key_jwt"]), (Problem, "auth_method_not_offered")),
         ("id_token_signing_alg_values_supported", json!(["HS256"]), (Problem, "algorithm_not_offered")),
         ("response_modes_supported", json!("query"), (Note, "")),
@@ -202,6 +202,24 @@ async fn what_is_configured_is_compared_with_what_is_offered() {
     {
         assert!(found.contains(&code), "{code}: {report}");
     }
+}
+
+/// The document lists both methods, and the client is registered for the second.
+#[tokio::test]
+async fn the_method_that_a_secret_is_taken_by_is_named() {
+    let mut document = good();
+    document["token_endpoint_auth_methods_supported"] = json!(["client_secret_basic", "client_secret_post"]);
+    let http = FakeHttp::new(move |request| {
+        let by_form = String::from_utf8_lossy(request.body()).contains("client_secret=");
+        Ok(match request.uri().path() {
+            "/token" if !by_form => answer(401, json!({"error": "invalid_client"})),
+            _ => as_it_should(request, &document, &key_set()),
+        })
+    });
+    let plain = config().with_credential(ClientCredential::secret("a-plain-secret-of-this-application"));
+    let report = report(plain, &http).await;
+    assert_eq!(codes(&report), [(Severity::Warning, "auth_method_refused")], "{report}");
+    assert!(report.to_string().contains("IDENTITY_CLIENT_AUTH_METHOD=client_secret_post"), "{report}");
 }
 
 /// The `Date` of the answer, whatever time it took, and whatever cache it came from.

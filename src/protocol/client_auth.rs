@@ -2,11 +2,14 @@
 //!
 //! What is sent was obtained before ([`credential`](super::credential)); here it is put into a request.
 //!
-//! `client_secret_basic` form-encodes id and secret before it joins them (RFC 6749 appendix B): a secret with a `:` or `%` in it would otherwise be another one.
+//! `client_secret_basic` form-encodes id and secret before it joins them (RFC 6749 appendix B): a secret with a `:` or `%` in
+//! it would otherwise be another one. Many servers compare without decoding, though, and nearly every client id has a `-` or
+//! `_` in it. So the bytes that every decoder reads alike, raw or escaped, are sent raw; and where others are left, the secret
+//! goes into the form (`client_secret_post`) of a provider that takes both.
 //! Credentials never go into an address.
 
 use http::HeaderValue;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::metadata::Metadata;
 use crate::{
@@ -18,6 +21,10 @@ use crate::{
 /// What the methods are called in metadata.
 const BASIC: &str = "client_secret_basic";
 const POST: &str = "client_secret_post";
+
+/// The bytes that are escaped: all but letters, digits, the unreserved marks of RFC 3986 section 2.3, and `*`, which the form
+/// encoding of HTML leaves as it is. `+` and `%` mean something else unescaped, and `:` ends the id.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'*');
 
 /// What `client_assertion_type` says of a JWT (RFC 7523 section 2.2).
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -64,7 +71,7 @@ impl Client<'_> {
                 return Ok(None);
             }
         };
-        match method(chosen, metadata)? {
+        match method(chosen, metadata, self.id, secret)? {
             ClientAuthMethod::Basic => basic(self.id, secret).map(Some),
             ClientAuthMethod::Post => {
                 form.push(("client_id", self.id.into()));
@@ -75,20 +82,43 @@ impl Client<'_> {
     }
 }
 
-/// The chosen method, or the first one that the provider takes. Metadata that says nothing means `client_secret_basic` (Discovery 1.0 section 3).
-fn method(chosen: Option<ClientAuthMethod>, metadata: &Metadata) -> Result<ClientAuthMethod, Error> {
-    let Some(supported) = &metadata.token_endpoint_auth_methods else { return Ok(chosen.unwrap_or(ClientAuthMethod::Basic)) };
+/// How a secret is sent: by the chosen method, or by one that the provider takes. Metadata that says nothing means
+/// `client_secret_basic` (Discovery 1.0 section 3).
+fn method(chosen: Option<ClientAuthMethod>, metadata: &Metadata, id: &str, secret: &Secret) -> Result<ClientAuthMethod, Error> {
+    // The registration of this client decides, not the list of all that the provider can do.
+    if let Some(method) = chosen {
+        return Ok(method);
+    }
+    let Some(supported) = &metadata.token_endpoint_auth_methods else { return Ok(ClientAuthMethod::Basic) };
     let takes = |name: &str| supported.iter().any(|supported| supported == name);
-    match chosen {
-        // The registration of this client decides, not the list of all that the provider can do.
-        Some(method) => Ok(method),
-        None if takes(BASIC) => Ok(ClientAuthMethod::Basic),
-        None if takes(POST) => Ok(ClientAuthMethod::Post),
-        None => Err(Error::new(
+    let is_plain = || form_encoded(id) == id && form_encoded(secret.expose()) == secret.expose();
+    match (takes(BASIC), takes(POST)) {
+        // A form has one encoding, which every server decodes.
+        (true, true) if !is_plain() => Ok(ClientAuthMethod::Post),
+        (true, _) => Ok(ClientAuthMethod::Basic),
+        (false, true) => Ok(ClientAuthMethod::Post),
+        (false, false) => Err(Error::new(
             ErrorKind::ProviderMisconfigured,
-            format!("the token endpoint takes neither {BASIC} nor {POST}, but {supported:?}"),
+            format!(
+                "the token endpoint takes no client secret: `token_endpoint_auth_methods_supported` has neither {BASIC} nor \
+                 {POST}, but {supported:?}; give the credential that it takes (`with_credential`: a key by \
+                 IDENTITY_CLIENT_CERTIFICATE_FILE for private_key_jwt, `none` by IDENTITY_CLIENT_AUTH_METHOD for a public \
+                 client), or name the method for the secret all the same (`ClientCredential::with_method`, \
+                 IDENTITY_CLIENT_AUTH_METHOD)"
+            ),
         )),
     }
+}
+
+/// The other way to send a secret to a provider that has refused the first one, if it may take that (`None` if it says not).
+pub(super) fn other_method(client: Client<'_>, metadata: &Metadata) -> Option<ClientAuthMethod> {
+    let Proof::Secret(secret, chosen) = client.proof else { return None };
+    let (other, name) = match method(*chosen, metadata, client.id, secret).ok()? {
+        ClientAuthMethod::Basic => (ClientAuthMethod::Post, POST),
+        ClientAuthMethod::Post => (ClientAuthMethod::Basic, BASIC),
+    };
+    let listed = metadata.token_endpoint_auth_methods.as_ref();
+    listed.is_none_or(|supported| supported.iter().any(|supported| supported == name)).then_some(other)
 }
 
 fn basic(id: &str, secret: &Secret) -> Result<HeaderValue, Error> {
@@ -100,9 +130,9 @@ fn basic(id: &str, secret: &Secret) -> Result<HeaderValue, Error> {
     Ok(header)
 }
 
-/// `application/x-www-form-urlencoded` as RFC 6749 appendix B has it: letters and digits stay, a space is `+`, every other byte is escaped.
+/// `application/x-www-form-urlencoded` (RFC 6749 appendix B): a space is `+`, and what is [`ESCAPED`] is escaped.
 fn form_encoded(text: &str) -> String {
-    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string().replace("%20", "+")
+    utf8_percent_encode(text, ESCAPED).to_string().replace("%20", "+")
 }
 
 #[cfg(test)]
@@ -136,11 +166,42 @@ mod tests {
     fn basic_form_encodes_id_and_secret() {
         let text = "client %&+-_.!~*'()";
         let (header, form) = sent(text, &secret(text), json!(null)).unwrap();
-        let encoded = "client+%25%26%2B%2D%5F%2E%21%7E%2A%27%28%29";
+        let encoded = "client+%25%26%2B-_.%21~*%27%28%29";
         assert_eq!(decoded(header.as_deref()), format!("{encoded}:{encoded}"));
         assert!(form.is_empty());
         let (header, _) = sent("a:b", &secret("ü:%"), json!(null)).unwrap();
         assert_eq!(decoded(header.as_deref()), "a%3Ab:%C3%BC%3A%25");
+    }
+
+    /// C-366: many servers compare without decoding.
+    #[test]
+    fn what_every_decoder_reads_alike_is_sent_raw() {
+        for text in ["6731de76-14a6-49ae-97bc-6eba6914391e", "my_app.example~1*", "abc~Q8-._*"] {
+            let (header, _) = sent(text, &secret(text), json!(["client_secret_basic"])).unwrap();
+            assert_eq!(decoded(header.as_deref()), format!("{text}:{text}"));
+        }
+        for byte in 0..=127u8 {
+            let text = char::from(byte).to_string();
+            let encoded = form_encoded(&text);
+            let read: Vec<_> = url::form_urlencoded::parse(encoded.as_bytes()).into_owned().collect();
+            assert!(byte == b'&' || byte == b'=' || read == [(text.clone(), String::new())], "{byte}: {encoded}");
+        }
+    }
+
+    #[test]
+    fn what_servers_may_read_in_two_ways_goes_into_the_form_where_the_provider_takes_both() {
+        let both = || json!(["client_secret_basic", "client_secret_post"]);
+        for text in ["a+b", "c2VjcmV0/w==", "100%", "a b", "a:b", "ü", "a%2Fb"] {
+            for (id, secret) in [("id", text), (text, "s")] {
+                let proof = Proof::Secret(secret.into(), None);
+                let (header, form) = sent(id, &proof, both()).unwrap();
+                assert_eq!((header, form), (None, vec![("client_id", id.into()), ("client_secret", secret.into())]));
+                assert!(sent(id, &proof, json!(["client_secret_basic"])).unwrap().0.is_some());
+                assert!(sent(id, &proof, json!(null)).unwrap().0.is_some());
+                let fixed = Proof::Secret(secret.into(), Some(ClientAuthMethod::Basic));
+                assert!(sent(id, &fixed, both()).unwrap().0.is_some(), "the application named the method");
+            }
+        }
     }
 
     /// C-006
@@ -170,6 +231,8 @@ mod tests {
                 error.kind() == ErrorKind::ProviderMisconfigured && error.to_string().contains("client_secret_basic"),
                 "{error}"
             );
+            let text = error.to_string();
+            assert!(text.contains("with_credential") && text.contains("IDENTITY_CLIENT_AUTH_METHOD"), "{text}");
         }
     }
 

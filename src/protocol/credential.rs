@@ -5,29 +5,34 @@
 //! - What a function made is remembered until a minute before its `exp`; callers that come meanwhile wait for the same call.
 //! - Of several, the first that can be had is used.
 //! - Where the provider refuses a credential as outdated it is loaded anew, and then the others of the list are tried. Only another one is worth another request.
+//! - A secret that is refused is sent once more by the other method, where the provider may take that and the application has named none: a document lists what the provider can do, and
+//!   each client is registered for one of them. The method that is taken is used from then on; where both are refused nothing is tried for a minute.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicI64, AtomicUsize, Ordering},
 };
 
 use aws_lc_rs::digest::{self, SHA256};
 
 use super::{
     assertion::{Assertion, audience, unavailable, usable_until},
-    client_auth::Proof,
+    client_auth::{Client, Proof, other_method},
     metadata::Metadata,
 };
 use crate::{
     authority::Authority,
     clock::UnixTime,
-    config::{AssertionRequest, ClientCredential, CredentialKind, Fingerprint, SigningKey, load_assertion},
+    config::{AssertionRequest, ClientAuthMethod, ClientCredential, CredentialKind, Fingerprint, SigningKey, load_assertion},
     error::{Error, ErrorKind},
     secret::Secret,
 };
 
 /// How long the application's own function may take to make an assertion: requests for tokens wait for it, one after the other.
 const FUNCTION_TIME: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// For how many seconds no other method is tried with a secret that was refused by both.
+const TRY_AGAIN: i64 = 60;
 
 /// Entra's refusals that another certificate or assertion can mend: unknown or expired key, revoked certificate, wrong signature, assertion outside its life.
 /// What is wrong with the application itself (unknown, secret wrong or expired, address not registered) is not among them.
@@ -39,6 +44,10 @@ pub(super) struct Credentials {
     members: Vec<Member>,
     /// The member to try first: the last one that was another than a refused one.
     first: AtomicUsize,
+    /// How a secret is sent, where the provider has refused the first way and taken this one.
+    method: Mutex<Option<ClientAuthMethod>>,
+    /// When another way may be tried again, in seconds since 1970.
+    next_try: AtomicI64,
     client_id: String,
     authority: Authority,
 }
@@ -81,7 +90,8 @@ impl Credentials {
             made: tokio::sync::Mutex::default(),
         };
         let members = credential.members().iter().map(member).collect();
-        Self { members, first: AtomicUsize::new(0), client_id: client_id.to_owned(), authority }
+        let (first, method, next_try) = (AtomicUsize::new(0), Mutex::default(), AtomicI64::new(0));
+        Self { members, first, method, next_try, client_id: client_id.to_owned(), authority }
     }
 
     /// The proof for a request to the token endpoint.
@@ -102,9 +112,15 @@ impl Credentials {
     }
 
     /// Whether the provider has refused the application for a reason that another credential of it can mend.
-    pub(super) fn is_outdated(&self, error: &Error) -> bool {
+    pub(super) fn is_outdated(&self, error: &Error, refused: &Proof) -> bool {
         let Some(said) = error.provider() else { return false };
-        if said.error != "invalid_client" || error.kind() != ErrorKind::ClientRefused {
+        // What Microsoft's numbers say of a secret, another way to send it does not mend.
+        if matches!(refused, Proof::Secret(..)) && !said.codes.is_empty() {
+            return false;
+        }
+        // A 401 says the same where a provider writes no code (RFC 9110 section 15.5.2).
+        let is_about_the_client = said.error == "invalid_client" || (said.error.is_empty() && said.status == Some(401));
+        if !is_about_the_client || error.kind() != ErrorKind::ClientRefused {
             return false;
         }
         if self.authority.is_microsoft() || !said.codes.is_empty() {
@@ -113,10 +129,12 @@ impl Credentials {
         true
     }
 
-    /// Another proof than the one that was refused, if there is one now. Secrets are data: they are never another.
+    /// Another proof than the one that was refused, if there is one now.
     pub(super) async fn another(&self, metadata: &Metadata, refused: &Sent, now: UnixTime) -> Option<Sent> {
-        if matches!(refused.proof, Proof::Nothing | Proof::Secret(..)) {
-            return None;
+        match &refused.proof {
+            Proof::Nothing => return None,
+            Proof::Secret(secret, _) => return self.by_the_other_method(metadata, secret, refused, now),
+            Proof::Assertion(_) => {}
         }
         for (index, member) in self.in_order() {
             if let Ok(sent) = self.prove(member, metadata, now, true).await
@@ -128,6 +146,33 @@ impl Credentials {
             }
         }
         None
+    }
+
+    /// The same secret, sent by the other method. Secrets are data: there is no newer one to load.
+    fn by_the_other_method(&self, metadata: &Metadata, secret: &Secret, refused: &Sent, now: UnixTime) -> Option<Sent> {
+        let named = |member: &Member| member.credential.client_secret() == Some(secret) && member.credential.method().is_some();
+        // Microsoft's providers take both alike.
+        if self.authority.is_microsoft() || self.members.iter().any(named) {
+            return None;
+        }
+        let method = other_method(Client { id: &self.client_id, proof: &refused.proof }, metadata)?;
+        let seconds = now.as_seconds();
+        // A secret that is wrong is not shown twice for every request: some providers lock a client that fails too often.
+        let is_time = |next: i64| (next <= seconds).then(|| seconds.saturating_add(TRY_AGAIN));
+        self.next_try.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_time).ok()?;
+        Some(Sent { proof: Proof::Secret(secret.clone(), Some(method)), origin: Vec::new() })
+    }
+
+    /// Remembers the method by which the provider took a secret, after it had refused the other.
+    pub(super) fn remember(&self, taken: &Sent) {
+        let Proof::Secret(_, Some(method)) = taken.proof else { return };
+        *self.method.lock().unwrap_or_else(PoisonError::into_inner) = Some(method);
+        self.next_try.store(0, Ordering::Relaxed);
+        tracing::info!(
+            method = method.as_str(),
+            "the provider takes the client secret by this method alone, and it is used from now on: name it with \
+             `ClientCredential::with_method` (IDENTITY_CLIENT_AUTH_METHOD)"
+        );
     }
 
     fn in_order(&self) -> impl Iterator<Item = (usize, &Member)> {
@@ -145,7 +190,8 @@ impl Credentials {
         match credential.kind() {
             CredentialKind::None | CredentialKind::FirstOf(_) => Ok(Sent { proof: Proof::Nothing, origin: Vec::new() }),
             CredentialKind::Secret(secret) => {
-                Ok(Sent { proof: Proof::Secret(secret.clone(), credential.method()), origin: Vec::new() })
+                let learned = || *self.method.lock().unwrap_or_else(PoisonError::into_inner);
+                Ok(Sent { proof: Proof::Secret(secret.clone(), credential.method().or_else(learned)), origin: Vec::new() })
             }
             CredentialKind::Assertion(jwt) => Ok(as_it_is(jwt.clone())),
             CredentialKind::AssertionFile(path) => load_assertion(path).map(as_it_is).map_err(unavailable),

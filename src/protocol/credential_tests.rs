@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     clock::ManualClock,
-    config::{Algorithm, AssertionAudience, ClientCredential, IdentityConfig},
+    config::{Algorithm, AssertionAudience, ClientAuthMethod, ClientCredential, IdentityConfig},
     protocol::{
         grant::Asked,
         provider::Provider,
@@ -441,4 +441,56 @@ fn a_key_is_taken_apart_once() {
             assert!(Arc::ptr_eq(&replaced, &load()));
         }
     }
+}
+
+/// A document lists what the provider can do, and this client is registered for one of them.
+#[tokio::test]
+async fn a_secret_refused_by_one_method_is_sent_once_by_the_other_which_is_then_used() {
+    let refused = || (401, json!({"error": "invalid_client"}));
+    let methods = |methods: Value| move |document: &mut Value| document["token_endpoint_auth_methods_supported"] = methods;
+    let by_post = |world: &World| -> Vec<bool> { world.forms().iter().map(|form| form.contains_key("client_secret")).collect() };
+    let both = || json!(["client_secret_basic", "client_secret_post"]);
+    for list in [both(), Value::Null] {
+        let world = World::with(ClientCredential::secret("s"), methods(list), vec![refused()]);
+        world.ask().await.unwrap();
+        world.ask().await.unwrap();
+        assert_eq!(by_post(&world), [false, true, true]);
+    }
+    // What is refused after that was not the credential.
+    let world = World::with(
+        ClientCredential::secret("s"),
+        methods(both()),
+        vec![(401, json!({})), (400, json!({"error": "invalid_grant"}))],
+    );
+    assert_eq!(world.ask().await.unwrap_err().kind(), ErrorKind::InvalidGrant);
+    world.ask().await.unwrap();
+    assert_eq!(by_post(&world), [false, true, true]);
+    // `+` has two encodings in a header, so that the form comes first.
+    let world = World::with(ClientCredential::secret("a+b"), methods(both()), vec![refused()]);
+    world.ask().await.unwrap();
+    assert_eq!(by_post(&world), [true, false]);
+}
+
+#[tokio::test]
+async fn no_other_method_is_tried_where_one_is_named_or_listed_or_both_were_refused_just_now() {
+    let refused = || (401, json!({"error": "invalid_client"}));
+    let basic = ClientCredential::secret("s").with_method(ClientAuthMethod::Basic);
+    let world = World::with(basic, |_| (), vec![refused()]);
+    assert_eq!(world.ask().await.unwrap_err().kind(), ErrorKind::ClientRefused);
+    assert_eq!(world.forms().len(), 1);
+    let only = |document: &mut Value| document["token_endpoint_auth_methods_supported"] = json!(["client_secret_post"]);
+    let world = World::with(ClientCredential::secret("s"), only, vec![refused()]);
+    assert!(world.ask().await.is_err());
+    assert_eq!(world.forms().len(), 1);
+    let both = |document: &mut Value| {
+        document["token_endpoint_auth_methods_supported"] = json!(["client_secret_basic", "client_secret_post"]);
+    };
+    let world = World::with(ClientCredential::secret("wrong"), both, (0..9).map(|_| refused()).collect());
+    for _ in 0..3 {
+        assert!(world.ask().await.is_err());
+    }
+    assert_eq!(world.forms().len(), 4, "two, and one for each that follows");
+    world.clock.advance(std::time::Duration::from_secs(61));
+    assert!(world.ask().await.is_err());
+    assert_eq!(world.forms().len(), 6);
 }

@@ -87,7 +87,9 @@ pub(crate) fn read_answer(answer: &Response<Bytes>, metadata: &Metadata) -> Resu
         None => Ok(None),
         Some(Ok(url))
             if url.scheme() == "https"
-                || (url.scheme() == "http" && is_loopback(&url) && is_loopback(&metadata.token_endpoint)) =>
+                || (url.scheme() == "http" && is_loopback(&url) && is_loopback(&metadata.token_endpoint))
+                // A provider without TLS was allowed by name (`danger_allow_http`).
+                || (metadata.token_endpoint.scheme() == "http" && url.origin() == metadata.token_endpoint.origin()) =>
         {
             Ok(Some(url.to_string()))
         }

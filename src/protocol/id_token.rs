@@ -25,7 +25,7 @@ use super::{
 use crate::{
     clock::UnixTime,
     config::Algorithm,
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, shown},
     secret::{base64url, same},
 };
 
@@ -278,7 +278,9 @@ pub(super) fn check_acr(claims: &Object, required: &[String]) -> Result<(), Erro
     if required.is_empty() || acr.is_some_and(|acr| required.iter().any(|required| required == acr)) {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::TokenAcr, "`acr` is not one of those required"))
+    let told = acr.map_or_else(|| "missing".into(), shown);
+    let wanted: Vec<String> = required.iter().map(|acr| shown(acr)).collect();
+    Err(Error::new(ErrorKind::TokenAcr, format!("`acr` is {told}, not one of those required: {}", wanted.join(", "))))
 }
 
 /// Conditional Access writes the contexts that were met into `acrs`; other providers write the one that they chose into `acr`.

@@ -26,7 +26,7 @@ use crate::{
     authority::{Authority, KeyIssuer, Tenants, TokenIssuer},
     clock::UnixTime,
     config::Algorithm,
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, shown},
     secret::from_base64url,
 };
 
@@ -216,30 +216,35 @@ impl<'a> Unverified<'a> {
 
     /// Steps 3 to 5 of OpenID Connect Core section 3.1.3.7.
     fn check_audience(&self, rules: &Rules<'_>) -> Result<(), Error> {
-        let refused = |detail: &'static str| Err(Error::new(ErrorKind::TokenAudience, detail));
+        let refused = |detail: String| Err(Error::new(ErrorKind::TokenAudience, detail));
+        let us = shown(rules.audience);
         let audiences = match json::present(&self.claims, "aud") {
             Some(one @ Value::String(_)) => std::slice::from_ref(one),
             Some(Value::Array(several)) => several.as_slice(),
             None if rules.kind == Kind::UserInfo => return Ok(()),
-            None => return refused("the token has no `aud`"),
-            Some(_) => return refused("`aud` is neither text nor a list"),
+            None => return refused(format!("the token has no `aud`, which has to be the client id {us}")),
+            Some(_) => return refused("`aud` is neither text nor a list".into()),
         };
         let (mut ours, mut others) = (false, false);
         for audience in audiences {
             match audience.as_str() {
                 Some(audience) if audience == rules.audience => ours = true,
                 Some(audience) if rules.trusted_audiences.iter().any(|trusted| trusted == audience) => others = true,
-                _ => return refused("the token is also for an audience that is not trusted"),
+                Some(audience) => {
+                    let other = shown(audience);
+                    return refused(format!("the token's `aud` has {other}, which is neither the client id {us} nor trusted"));
+                }
+                None => return refused("`aud` has a member that is not text".into()),
             }
         }
         if !ours {
-            return refused("the token is not for this client");
+            return refused(format!("the token's `aud` does not have the client id {us}"));
         }
         match json::present(&self.claims, "azp") {
             Some(Value::String(azp)) if azp == rules.audience => Ok(()),
-            Some(_) => refused("`azp` is not this client"),
+            Some(azp) => refused(format!("`azp` is {}, not the client id {us}", shown(azp.as_str().unwrap_or_default()))),
             // The same audience twice is one audience.
-            None if others => refused("the token has several audiences and no `azp`"),
+            None if others => refused("the token has several audiences and no `azp`".into()),
             None => Ok(()),
         }
     }
@@ -248,21 +253,28 @@ impl<'a> Unverified<'a> {
     fn check_times(&self, rules: &Rules<'_>) -> Result<Option<UnixTime>, Error> {
         let required = rules.kind == Kind::IdToken;
         let now = rules.now;
-        let refused = |kind: ErrorKind, detail: &'static str| Err(Error::new(kind, detail));
+        let leeway = rules.leeway.as_secs();
+        let refused = |kind: ErrorKind, detail: String| Err(Error::new(kind, detail));
+        let future = |name: &str, time: UnixTime| {
+            let ahead = time.since(now).as_secs();
+            refused(ErrorKind::TokenNotYetValid, format!("`{name}` lies {ahead} s in the future, and {leeway} s are tolerated"))
+        };
         let (exp, nbf, iat) = (self.time("exp", required)?, self.time("nbf", false)?, self.time("iat", required)?);
-        if exp.is_some_and(|exp| exp + rules.leeway <= now) {
-            return refused(ErrorKind::TokenExpired, "`exp` has passed");
+        if let Some(exp) = exp.filter(|exp| *exp + rules.leeway <= now) {
+            let ago = now.since(exp).as_secs();
+            return refused(ErrorKind::TokenExpired, format!("`exp` passed {ago} s ago, and {leeway} s are tolerated"));
         }
-        if nbf.is_some_and(|nbf| nbf > now + rules.leeway) {
-            return refused(ErrorKind::TokenNotYetValid, "`nbf` lies in the future");
+        if let Some(nbf) = nbf.filter(|nbf| *nbf > now + rules.leeway) {
+            return future("nbf", nbf);
         }
-        if iat.is_some_and(|iat| iat > now + rules.leeway) {
-            return refused(ErrorKind::TokenNotYetValid, "`iat` lies in the future");
+        if let Some(iat) = iat.filter(|iat| *iat > now + rules.leeway) {
+            return future("iat", iat);
         }
         if let (Some(iat), Some(max_age)) = (iat, rules.max_age)
             && iat + max_age + rules.leeway < now
         {
-            return refused(ErrorKind::TokenTooOld, "`iat` is too long ago");
+            let (ago, most) = (now.since(iat).as_secs(), max_age.as_secs());
+            return refused(ErrorKind::TokenTooOld, format!("`iat` is {ago} s ago, more than {most} s"));
         }
         Ok(exp)
     }

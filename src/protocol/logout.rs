@@ -6,6 +6,7 @@
 use url::Url;
 
 use super::metadata::Metadata;
+use crate::config::SignOutRequest;
 
 /// What servers and proxies take as a rule, with room for the rest of the request line.
 const LONGEST_ADDRESS: usize = 7 * 1024;
@@ -20,33 +21,46 @@ pub(crate) struct EndSession<'a> {
     pub(crate) logout_hint: Option<&'a str>,
     pub(crate) post_logout_redirect_uri: Option<&'a str>,
     pub(crate) state: Option<&'a str>,
+    /// What the configuration says about it.
+    pub(crate) settings: Option<&'a SignOutRequest>,
 }
 
 impl EndSession<'_> {
     /// The address to send the browser to; `None` if the provider has none.
     pub(crate) fn url(&self, metadata: &Metadata) -> Option<Url> {
-        let endpoint = metadata.end_session_endpoint.as_ref()?;
+        let set = self.settings.and_then(|settings| settings.endpoint.as_ref());
+        let endpoint = set.or(metadata.end_session_endpoint.as_ref())?;
         let without = Self { id_token_hint: None, ..*self };
-        let url = self.appended(endpoint);
-        Some(if url.as_str().len() <= LONGEST_ADDRESS { url } else { without.appended(endpoint) })
+        // Where the endpoint is set by hand, what the document's is known to want says nothing.
+        let known = if set.is_some() { None } else { metadata.sign_out_return_parameter };
+        let named = self.settings.and_then(|settings| settings.return_parameter.as_deref());
+        let returns_by = named.or(known).unwrap_or("post_logout_redirect_uri");
+        let url = self.appended(endpoint, returns_by);
+        Some(if url.as_str().len() <= LONGEST_ADDRESS { url } else { without.appended(endpoint, returns_by) })
     }
 
-    fn appended(&self, endpoint: &Url) -> Url {
+    fn appended(&self, endpoint: &Url, returns_by: &str) -> Url {
+        let extra = self.settings.map(|settings| settings.parameters.as_slice()).unwrap_or_default();
         let parameters = [
             ("id_token_hint", self.id_token_hint),
             ("client_id", Some(self.client_id)),
-            ("post_logout_redirect_uri", self.post_logout_redirect_uri),
+            (returns_by, self.post_logout_redirect_uri),
             ("state", self.state),
             ("logout_hint", self.logout_hint),
         ];
+        let extra = extra.iter().filter(|(name, _)| !parameters.iter().any(|(ours, value)| ours == name && value.is_some()));
         let mut url = endpoint.clone();
         // What the endpoint's address brings along (B2C: `?p=policy`) stays, unless it would be there twice.
         let kept: Vec<_> = endpoint.query_pairs().into_owned().collect();
-        let kept = kept.iter().filter(|(name, _)| !parameters.iter().any(|(ours, value)| ours == name && value.is_some()));
+        let kept = kept.iter().filter(|(name, _)| {
+            !parameters.iter().any(|(ours, value)| ours == name && value.is_some())
+                && !extra.clone().any(|(ours, _)| ours == name)
+        });
         url.query_pairs_mut()
             .clear()
             .extend_pairs(kept)
-            .extend_pairs(parameters.iter().filter_map(|(name, value)| Some((name, (*value)?))));
+            .extend_pairs(parameters.iter().filter_map(|(name, value)| Some((name, (*value)?))))
+            .extend_pairs(extra.clone());
         url
     }
 }
@@ -65,6 +79,7 @@ mod tests {
             logout_hint: Some("ada&x"),
             post_logout_redirect_uri: Some("https://app.example/auth/signed-out"),
             state: Some("s-1"),
+            settings: None,
         }
     }
 
@@ -80,6 +95,42 @@ mod tests {
             url.as_str(),
             "https://id.example/logout?id_token_hint=a.b.c&client_id=client-1&post_logout_redirect_uri=https%3A%2F%2Fapp.example%2Fauth%2Fsigned-out&state=s-1&logout_hint=ada%26x"
         );
+    }
+
+    /// Amazon Cognito answers 400 without `logout_uri`, Auth0's `/v2/logout` knows `returnTo` and `federated`.
+    #[test]
+    fn parameters_can_be_added_and_that_of_the_return_address_named() {
+        let with = |settings: &SignOutRequest, without_endpoint: bool| {
+            let metadata = metadata(|document| {
+                if without_endpoint {
+                    document["end_session_endpoint"] = json!(null);
+                }
+            });
+            EndSession { settings: Some(settings), id_token_hint: None, logout_hint: None, ..request("") }.url(&metadata)
+        };
+        let cognito = SignOutRequest { return_parameter: Some("logout_uri".into()), ..SignOutRequest::default() };
+        assert_eq!(names(&with(&cognito, false).unwrap()), ["client_id", "logout_uri", "state"]);
+        let auth0 = SignOutRequest {
+            endpoint: Some(Url::parse("https://id.example/v2/logout?client_id=evil&x=1").unwrap()),
+            return_parameter: Some("returnTo".into()),
+            parameters: vec![("federated".into(), String::new())],
+        };
+        let url = with(&auth0, true).unwrap();
+        assert_eq!(
+            url.as_str(),
+            "https://id.example/v2/logout?x=1&client_id=client-1&returnTo=https%3A%2F%2Fapp.example%2Fauth%2Fsigned-out&state=s-1&federated="
+        );
+        assert_eq!(with(&SignOutRequest::default(), true), None);
+    }
+
+    #[test]
+    fn a_provider_that_is_known_for_it_is_told_the_return_address_by_its_own_name() {
+        let mut metadata = metadata(|_| ());
+        metadata.sign_out_return_parameter = Some("logout_uri");
+        assert_eq!(names(&request("a").url(&metadata).unwrap())[2], "logout_uri");
+        let named = SignOutRequest { return_parameter: Some("back".into()), ..SignOutRequest::default() };
+        let url = EndSession { settings: Some(&named), ..request("a") }.url(&metadata).unwrap();
+        assert_eq!(names(&url)[2], "back", "a setting counts more");
     }
 
     /// C-294

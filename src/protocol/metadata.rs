@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     authority::Authority,
-    config::Algorithm,
+    config::{Algorithm, SignInOptions, ValidConfig},
     error::{Error, ErrorKind},
 };
 
@@ -31,6 +31,8 @@ pub(crate) struct Metadata {
     pub(crate) jwks_uri: Url,
     pub(crate) userinfo_endpoint: Option<Url>,
     pub(crate) end_session_endpoint: Option<Url>,
+    /// What the end session endpoint calls the return address, if not `post_logout_redirect_uri`.
+    pub(crate) sign_out_return_parameter: Option<&'static str>,
     pub(crate) revocation_endpoint: Option<Url>,
     pub(crate) device_authorization_endpoint: Option<Url>,
     /// By which names the document lists what ID tokens are signed with; `None` if it does not say.
@@ -41,6 +43,10 @@ pub(crate) struct Metadata {
     pub(crate) token_endpoint_auth_methods: Option<Vec<String>>,
     /// `token_endpoint_auth_signing_alg_values_supported`, as far as we know them; `None` if the document does not say.
     pub(crate) token_endpoint_auth_algorithms: Option<Vec<Algorithm>>,
+    /// `scopes_supported`; `None` if the document does not say.
+    pub(crate) scopes: Option<Vec<String>>,
+    /// Whether a refresh token is asked for by `access_type=offline` instead of a scope.
+    pub(crate) offline_by_parameter: bool,
     /// Whether authorization responses carry `iss`.
     pub(crate) authorization_response_iss: bool,
     /// Whether token answers tell about the account if they are asked to (`client_info`): Microsoft's do.
@@ -73,13 +79,16 @@ impl Metadata {
         authority.check_metadata_issuer(issuer)?;
         authority.check_metadata_cloud(json::text(&object, "cloud_instance_name"))?;
         let auth_algorithms = members.list("token_endpoint_auth_signing_alg_values_supported");
+        let (end_session_endpoint, sign_out_return_parameter) =
+            authority.sign_out_endpoint(members.optional("end_session_endpoint")?);
         Ok(Self {
             issuer: issuer.to_owned(),
-            authorization_endpoint: members.required("authorization_endpoint")?,
+            authorization_endpoint: authority.for_browsers(members.required("authorization_endpoint")?),
             token_endpoint: members.required("token_endpoint")?,
             jwks_uri: members.required("jwks_uri")?,
             userinfo_endpoint: members.optional("userinfo_endpoint")?,
-            end_session_endpoint: members.optional("end_session_endpoint")?,
+            end_session_endpoint,
+            sign_out_return_parameter,
             revocation_endpoint: members.optional("revocation_endpoint")?,
             device_authorization_endpoint: members.optional("device_authorization_endpoint")?,
             id_token_algorithms: members.list("id_token_signing_alg_values_supported"),
@@ -87,11 +96,35 @@ impl Metadata {
             token_endpoint_auth_methods: members.list("token_endpoint_auth_methods_supported"),
             token_endpoint_auth_algorithms: auth_algorithms
                 .map(|names| names.iter().filter_map(|name| Algorithm::named(name)).collect()),
+            // B2C lists `openid` alone and takes the others, and the other documents of Microsoft's list the defaults.
+            scopes: members.list("scopes_supported").filter(|_| !authority.is_microsoft()),
+            offline_by_parameter: authority.is_google(),
             authorization_response_iss: members.flag("authorization_response_iss_parameter_supported"),
             tells_client_info: authority.is_microsoft(),
             msgraph_host: json::text(&object, "msgraph_host").map(str::to_owned),
             left_out: members.left_out,
         })
+    }
+
+    /// Of these scopes those to ask for: what nobody named and the provider does not offer is left out, because some refuse the
+    /// whole request for it (OpenID Connect Core section 3.1.2.1 says to ignore it).
+    pub(crate) fn offered<'s>(
+        &self,
+        config: &ValidConfig,
+        scopes: impl IntoIterator<Item = &'s str>,
+        named: &[String],
+    ) -> Vec<&'s str> {
+        let is_offered = |scope: &str| {
+            self.scopes.as_ref().is_none_or(|offered| offered.iter().any(|offered| offered == scope))
+                || (self.offline_by_parameter && scope == "offline_access")
+                || named.iter().any(|named| named == scope)
+        };
+        scopes.into_iter().filter(|scope| !config.is_default_scope(scope) || is_offered(scope)).collect()
+    }
+
+    /// The scopes of a sign-in with these options.
+    pub(crate) fn scopes_of<'s>(&self, config: &'s ValidConfig, options: &'s SignInOptions) -> Vec<&'s str> {
+        self.offered(config, config.scopes(options), &options.scopes)
     }
 
     /// Why an optional member that something needs is not there.
@@ -257,7 +290,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::protocol::testing::{authority, document, metadata};
+    use crate::{
+        config::{ClientCredential, IdentityConfig},
+        protocol::testing::{authority, config, document, metadata},
+    };
 
     fn problem(document: &Value) -> String {
         let error = Metadata::parse(document.to_string().as_bytes(), &authority()).unwrap_err();
@@ -270,6 +306,40 @@ mod tests {
         document[name] = value;
         let problem = problem(&document);
         assert!(problem.contains(name), "{problem}");
+    }
+
+    /// What nobody named is asked for only where the provider offers it.
+    #[test]
+    fn default_scopes_are_those_of_the_document() {
+        let asked = |config: IdentityConfig, offered: Value| {
+            let config = config.build().unwrap();
+            let metadata = metadata(|document| document["scopes_supported"] = offered);
+            metadata.scopes_of(&config, config.sign_in()).join(" ")
+        };
+        let all = "openid profile email offline_access";
+        for (offered, wanted) in [
+            (json!(null), all),
+            (json!(["openid", "profile", "email", "offline_access", "phone"]), all),
+            (json!(["openid", "email", "profile"]), "openid profile email"),
+            (json!(["openid", "offline_access"]), "openid offline_access"),
+            (json!([]), "openid"),
+        ] {
+            assert_eq!(asked(config(), offered.clone()), wanted, "{offered}");
+        }
+        let few = || json!(["openid"]);
+        assert_eq!(asked(config().with_scopes(["offline_access", "read"]), few()), "openid offline_access read", "named");
+        assert_eq!(asked(config().with_openid_scopes(["openid", "email"]), few()), "openid email", "named");
+        // B2C lists `openid` alone and takes them all.
+        let base = "https://login.microsoftonline.com/f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
+        let document = json!({
+            "issuer": format!("{base}/v2.0"), "authorization_endpoint": format!("{base}/a"), "token_endpoint": format!("{base}/t"),
+            "jwks_uri": format!("{base}/k"), "scopes_supported": ["openid"],
+        });
+        let authority = Authority::parse(base).unwrap();
+        let metadata = Metadata::parse(document.to_string().as_bytes(), &authority).unwrap();
+        let entra = IdentityConfig::new(authority, "client-id").with_credential(ClientCredential::none());
+        let entra = entra.with_base_url("https://app.example").unwrap().build().unwrap();
+        assert_eq!(metadata.scopes_of(&entra, entra.sign_in()), ["openid", "profile", "offline_access"]);
     }
 
     /// C-045

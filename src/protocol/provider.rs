@@ -65,8 +65,8 @@ macro_rules! step {
 impl Provider {
     /// Nothing is fetched before it is needed.
     pub(crate) fn new(config: ValidConfig, http: Arc<dyn HttpClient>, clock: Arc<dyn Clock>) -> Self {
-        let channel = Channel::new(http);
         let authority = config.authority().clone();
+        let channel = Channel::to(http, &authority);
         let discovery = Discovery::new(authority.clone(), channel.clone(), &clock);
         let credentials = Arc::new(Credentials::new(config.credential(), config.client_id(), authority.clone()));
         let (permits, tenants) = (Arc::new(Permits::new(clock.now())), Arc::new(Cache::new(MAX_TENANTS)));
@@ -195,6 +195,11 @@ impl Provider {
                 false => self.credentials.proof(&metadata, self.clock.now()).await?.proof,
             };
             let client = Client { id: self.config.client_id(), proof: &proof };
+            let scopes = metadata.offered(&self.config, asked.scopes.split(' '), &[]);
+            // Google gives every device a refresh token, and knows no scope for it.
+            let scopes: Vec<&str> =
+                scopes.into_iter().filter(|scope| !metadata.offline_by_parameter || *scope != "offline_access").collect();
+            let asked = &Asked { scopes: &scopes.join(" "), ..*asked };
             let request = device::device_request(&metadata, client, asked, self.config.client_capabilities())?;
             let answer = self.channel.send("the device authorization endpoint", request).await?;
             device::read_answer(&answer, &metadata)
@@ -368,11 +373,21 @@ impl Provider {
         let id = self.config.client_id();
         let sent = self.credentials.proof(metadata, self.clock.now()).await?;
         let error = match self.answer_to(build(Client { id, proof: &sent.proof })?).await {
-            Err(error) if self.credentials.is_outdated(&error) => error,
+            Err(error) if self.credentials.is_outdated(&error, &sent.proof) => error,
             outcome => return outcome,
         };
         match self.credentials.another(metadata, &sent, self.clock.now()).await {
-            Some(newer) => self.answer_to(build(Client { id, proof: &newer.proof })?).await,
+            Some(newer) => {
+                let outcome = self.answer_to(build(Client { id, proof: &newer.proof })?).await;
+                // Another refusal, such as that of the code, comes after the credential was taken.
+                if !outcome
+                    .as_ref()
+                    .is_err_and(|error| error.provider().is_none() || self.credentials.is_outdated(error, &newer.proof))
+                {
+                    self.credentials.remember(&newer);
+                }
+                outcome
+            }
             None => Err(error),
         }
     }

@@ -172,9 +172,21 @@ impl User {
     }
 
     /// The e-mail address (`email`), whether the provider has verified it or not. It can change.
+    ///
+    /// `None` where the provider does not tell it: the scope `email` was not asked for (at Microsoft's providers it is not by
+    /// default: [`with_openid_scopes`](crate::IdentityConfig::with_openid_scopes), `IDENTITY_OPENID_SCOPES`), not granted, or its
+    /// claims are at the UserInfo endpoint alone ([`with_user_info`](crate::IdentityConfig::with_user_info),
+    /// `IDENTITY_USER_INFO`). A debug event says so.
     #[must_use]
     pub fn email(&self) -> Option<&str> {
-        self.names().email.0.as_deref()
+        let email = self.names().email.0.as_deref();
+        if email.is_none() {
+            tracing::debug!(
+                "there is no `email` claim: the scope `email` was not asked for (`with_openid_scopes`, IDENTITY_OPENID_SCOPES) or \
+                 not granted, or it is at the UserInfo endpoint alone (`with_user_info`, IDENTITY_USER_INFO)"
+            );
+        }
+        email
     }
 
     /// Whether the provider says that it has verified the e-mail address: `email_verified`; at Entra ID the optional claim `xms_edov` alone, because

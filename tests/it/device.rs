@@ -89,7 +89,7 @@ async fn without_a_script_the_link_leads_on_when_the_person_is_done() {
     let page = tab.page();
     assert_eq!((page.status, page.header("cache-control")), (StatusCode::OK, "private, no-store"));
     let asked = app.provider.last_request(Endpoint::DeviceAuthorization).unwrap();
-    assert_eq!((asked.parameter("scope"), asked.parameter("redirect_uri")), (Some("openid profile offline_access"), None));
+    assert_eq!((asked.parameter("scope"), asked.parameter("redirect_uri")), (Some("openid profile email offline_access"), None));
     let complete = format!("/device?user_code={code}");
     let links = html::links(&page.body);
     assert!(links.iter().any(|(address, text)| address.ends_with(&complete) && text.ends_with("/device")), "{links:?}");

@@ -39,6 +39,7 @@ mod entra_sign_in;
 mod entra_token;
 mod errors;
 mod examples;
+mod first_contact;
 mod flood;
 mod form_post;
 mod granted;

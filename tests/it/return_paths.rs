@@ -191,7 +191,7 @@ async fn a_sign_in_that_starts_elsewhere_takes_nothing_from_there() {
     assert_eq!((page.url.as_str(), page.body.as_str()), (app.at("/").as_str(), "hello Ada Lovelace"));
     let request = app.provider.last_request(Endpoint::Authorization).unwrap();
     assert_eq!(request.parameter("redirect_uri"), Some(app.at("/auth/callback").as_str()));
-    assert_eq!(request.parameter("scope"), Some("openid profile offline_access"));
+    assert_eq!(request.parameter("scope"), Some("openid profile email offline_access"));
     let other = request.parameters().iter().find(|(_, value)| value.contains("evil.example") || value == "grace");
     assert_eq!(other, None);
     for name in ["login_hint", "prompt", "claims", "target_link_uri", "iss"] {

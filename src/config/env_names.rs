@@ -1,0 +1,200 @@
+//! The names of all variables that are read, and what somebody meant by another one.
+
+use super::{Finding, Severity};
+
+/// Every variable with the crate's own prefix, each also with `_FILE` after it where it is a secret.
+pub(super) const KNOWN: &[&str] = &[
+    "IDENTITY_ABSOLUTE_TIMEOUT",
+    "IDENTITY_ACR_VALUES",
+    "IDENTITY_AUTHORITY",
+    "IDENTITY_AUTH_CONTEXT",
+    "IDENTITY_B2C_TENANT_NAME",
+    "IDENTITY_BACK_CHANNEL",
+    "IDENTITY_BASE_URL",
+    "IDENTITY_CALLBACK_PATH",
+    "IDENTITY_CLAIMS",
+    "IDENTITY_CLIENT_ASSERTION_FILE",
+    "IDENTITY_CLIENT_AUTH_METHOD",
+    "IDENTITY_CLIENT_CAPABILITIES",
+    "IDENTITY_CLIENT_CERTIFICATE_FILE",
+    "IDENTITY_CLIENT_CERTIFICATE_PASSWORD",
+    "IDENTITY_CLIENT_CERTIFICATE_PASSWORD_FILE",
+    "IDENTITY_CLIENT_ID",
+    "IDENTITY_CLIENT_KEY_ID",
+    "IDENTITY_CLIENT_SECRET",
+    "IDENTITY_CLIENT_SECRET_FILE",
+    "IDENTITY_CLIENT_SEND_CERTIFICATE_CHAIN",
+    "IDENTITY_CLOCK_LEEWAY",
+    "IDENTITY_COOKIE_LIFETIME",
+    "IDENTITY_COOKIE_SECRET",
+    "IDENTITY_COOKIE_SECRET_FILE",
+    "IDENTITY_DANGER_ALLOW_HTTP",
+    "IDENTITY_DOMAIN_HINT",
+    "IDENTITY_EDITPROFILE_USER_FLOW",
+    "IDENTITY_EDIT_PROFILE_PATH",
+    "IDENTITY_END_SESSION_ENDPOINT",
+    "IDENTITY_GROUPS",
+    "IDENTITY_IDLE_TIMEOUT",
+    "IDENTITY_ID_TOKEN_ALGORITHMS",
+    "IDENTITY_LOGIN_HINT",
+    "IDENTITY_LOGIN_PATH",
+    "IDENTITY_LOGOUT_PATH",
+    "IDENTITY_MAX_AGE",
+    "IDENTITY_MAX_TOKEN_AGE",
+    "IDENTITY_OIDC_AUTHORITY",
+    "IDENTITY_OPENID_SCOPES",
+    "IDENTITY_PATH_PREFIX",
+    "IDENTITY_PROMPT",
+    "IDENTITY_PROVIDER_SESSION",
+    "IDENTITY_REDIRECT_URI",
+    "IDENTITY_REQUIRED_ACR",
+    "IDENTITY_RESETPASSWORD_USER_FLOW",
+    "IDENTITY_RESET_PASSWORD_PATH",
+    "IDENTITY_RESPONSE_MODE",
+    "IDENTITY_SCOPE",
+    "IDENTITY_SESSION_END",
+    "IDENTITY_SIGNED_OUT_PATH",
+    "IDENTITY_SIGNUPSIGNIN_USER_FLOW",
+    "IDENTITY_SIGN_IN_METHOD",
+    "IDENTITY_SIGN_IN_PARAMETERS",
+    "IDENTITY_SIGN_OUT_PARAMETERS",
+    "IDENTITY_SIGN_OUT_RETURN_PARAMETER",
+    "IDENTITY_STORE_TIMEOUT",
+    "IDENTITY_TENANTS",
+    "IDENTITY_TRUSTED_AUDIENCES",
+    "IDENTITY_UI_LOCALES",
+    "IDENTITY_USER_INFO",
+];
+
+/// Variables with the same prefix that Azure sets for managed identities (App Service, Functions, Service Fabric, Arc).
+const OF_THE_PLATFORM: &[&str] =
+    &["IDENTITY_ENDPOINT", "IDENTITY_HEADER", "IDENTITY_API_VERSION", "IDENTITY_SERVER_THUMBPRINT", "IDENTITY_PRINCIPAL_ID"];
+
+/// What is called otherwise elsewhere.
+const MEANT: &[(&str, &str)] = &[
+    ("IDENTITY_TENANT", "IDENTITY_AUTHORITY"),
+    ("IDENTITY_TENANT_ID", "IDENTITY_AUTHORITY"),
+    ("IDENTITY_TENANTID", "IDENTITY_AUTHORITY"),
+    ("IDENTITY_ISSUER", "IDENTITY_OIDC_AUTHORITY"),
+    ("IDENTITY_ISSUER_URL", "IDENTITY_OIDC_AUTHORITY"),
+    ("IDENTITY_PROVIDER", "IDENTITY_AUTHORITY"),
+    ("IDENTITY_PROVIDER_URL", "IDENTITY_AUTHORITY"),
+    ("IDENTITY_DISCOVERY_URL", "IDENTITY_OIDC_AUTHORITY"),
+    ("IDENTITY_SECRET", "IDENTITY_CLIENT_SECRET"),
+    ("IDENTITY_SESSION_SECRET", "IDENTITY_COOKIE_SECRET"),
+    ("IDENTITY_SECRET_KEY", "IDENTITY_COOKIE_SECRET"),
+    ("IDENTITY_COOKIE_KEY", "IDENTITY_COOKIE_SECRET"),
+    ("IDENTITY_CALLBACK_URL", "IDENTITY_REDIRECT_URI"),
+    ("IDENTITY_REDIRECT_PATH", "IDENTITY_CALLBACK_PATH"),
+    ("IDENTITY_URL", "IDENTITY_BASE_URL"),
+    ("IDENTITY_PUBLIC_URL", "IDENTITY_BASE_URL"),
+    ("IDENTITY_EXTERNAL_URL", "IDENTITY_BASE_URL"),
+    ("IDENTITY_AUDIENCE", "IDENTITY_TRUSTED_AUDIENCES"),
+    ("IDENTITY_AUDIENCES", "IDENTITY_TRUSTED_AUDIENCES"),
+    ("IDENTITY_ALGORITHMS", "IDENTITY_ID_TOKEN_ALGORITHMS"),
+    ("IDENTITY_TOKEN_ENDPOINT_AUTH_METHOD", "IDENTITY_CLIENT_AUTH_METHOD"),
+    ("IDENTITY_LEEWAY", "IDENTITY_CLOCK_LEEWAY"),
+];
+
+/// A warning for each variable with the crate's prefix that nothing reads. Another program may use the prefix, so that it is no
+/// error.
+pub(super) fn unknown<'n>(names: impl IntoIterator<Item = &'n str>) -> Vec<Finding> {
+    let mut unknown: Vec<&str> = names
+        .into_iter()
+        .filter(|name| name.starts_with("IDENTITY_") && !KNOWN.contains(name) && !OF_THE_PLATFORM.contains(name))
+        // Those of the examples, for the development provider.
+        .filter(|name| !name.starts_with("IDENTITY_DEV"))
+        .collect();
+    unknown.sort_unstable();
+    unknown.into_iter().map(|name| Finding::new(Severity::Warning, "unknown_variable", sentence(name))).collect()
+}
+
+fn sentence(name: &str) -> String {
+    match nearest(name) {
+        Some(meant) => format!("The variable {name} is not one of this crate's and has no effect: is {meant} meant?"),
+        None => format!(
+            "The variable {name} is not one of this crate's and has no effect: `IdentityConfig::from_env` lists those that are."
+        ),
+    }
+}
+
+/// The known name that is the most like it, if one is enough so.
+fn nearest(name: &str) -> Option<&'static str> {
+    let upper = name.to_ascii_uppercase();
+    if let Some((_, meant)) = MEANT.iter().find(|(other, _)| *other == upper) {
+        return Some(meant);
+    }
+    let plain = |name: &str| name.replace('_', "");
+    let wanted = plain(&upper);
+    KNOWN
+        .iter()
+        .map(|known| (distance(wanted.as_bytes(), plain(known).as_bytes()), *known))
+        .filter(|(distance, _)| *distance <= 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| known)
+}
+
+/// How many bytes have to be changed, added or taken away to get from one to the other (Levenshtein).
+fn distance(one: &[u8], other: &[u8]) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (at, byte) in one.iter().enumerate() {
+        let mut before = at;
+        let mut left = at + 1;
+        for (cell, against) in row.iter_mut().skip(1).zip(other) {
+            let here = (before + usize::from(byte != against)).min(left + 1).min(*cell + 1);
+            before = *cell;
+            *cell = here;
+            left = here;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = at + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_variable_is_told_with_the_nearest_right_name() {
+        for (name, meant) in [
+            ("IDENTITY_SCOPES", "IDENTITY_SCOPE"),
+            ("IDENTITY_CLIENTID", "IDENTITY_CLIENT_ID"),
+            ("IDENTITY_CLIENT_SECRETS", "IDENTITY_CLIENT_SECRET"),
+            ("IDENTITY_TENANT_ID", "IDENTITY_AUTHORITY"),
+            ("IDENTITY_BASEURL", "IDENTITY_BASE_URL"),
+            ("IDENTITY_REDIRECT_URL", "IDENTITY_REDIRECT_URI"),
+            ("IDENTITY_OIDC_AUTHORTY", "IDENTITY_OIDC_AUTHORITY"),
+            ("IDENTITY_COOKIE_SECRETS", "IDENTITY_COOKIE_SECRET"),
+            ("IDENTITY_OPENID_SCOPE", "IDENTITY_OPENID_SCOPES"),
+            ("IDENTITY_scope", "IDENTITY_SCOPE"),
+            ("IDENTITY_ISSUER", "IDENTITY_OIDC_AUTHORITY"),
+        ] {
+            let found = unknown([name]);
+            assert_eq!(found.len(), 1, "{name}");
+            let text = found[0].to_string();
+            assert!(text.contains(name) && text.contains(&format!("is {meant} meant")), "{text}");
+            assert_eq!(found[0].severity(), Severity::Warning);
+        }
+        assert!(unknown(["IDENTITY_SOMETHING_QUITE_DIFFERENT"])[0].to_string().contains("from_env"));
+    }
+
+    /// App Service sets these for managed identities.
+    #[test]
+    fn what_the_platform_sets_and_other_prefixes_are_not_ours_to_judge() {
+        assert_eq!(
+            unknown(["IDENTITY_ENDPOINT", "IDENTITY_HEADER", "IDENTITY_DEV", "IDENTITYX", "MY_IDENTITY_SCOPES", "PATH"]),
+            []
+        );
+        assert_eq!(unknown(KNOWN.iter().copied()), []);
+    }
+
+    #[test]
+    fn names_are_as_far_apart_as_their_bytes() {
+        for (one, other, wanted) in [("", "", 0), ("", "abc", 3), ("abc", "abc", 0), ("kitten", "sitting", 3), ("ab", "ba", 2)] {
+            assert_eq!(distance(one.as_bytes(), other.as_bytes()), wanted, "{one} {other}");
+        }
+    }
+}

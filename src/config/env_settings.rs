@@ -1,0 +1,186 @@
+//! The variables of single settings: each sets what the method of the same name does.
+
+use std::{str::FromStr, time::Duration};
+
+use super::{
+    GroupsFrom, IdentityConfig, PathPrefix, Prompt, ProviderSession, SessionEnd, SignInOptions, UserInfo,
+    variables::{Named, Variables},
+};
+use crate::error::ConfigError;
+
+/// The settings that are not about provider, client, credential and addresses.
+pub(super) fn settings(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConfig, ConfigError> {
+    config = paths(all, config)?;
+    config = sign_in(all, config)?;
+    config = tokens(all, config)?;
+    config = sessions(all, config)?;
+    if let Some(address) = all.text("IDENTITY_BACK_CHANNEL")? {
+        config = config.with_back_channel(&address.value).map_err(|error| error.named(address.name))?;
+    }
+    if all.flag("IDENTITY_DANGER_ALLOW_HTTP")? {
+        config = config.danger_allow_http();
+    }
+    Ok(config)
+}
+
+fn paths(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConfig, ConfigError> {
+    if let Some(prefix) = choice(all, "IDENTITY_PATH_PREFIX", &[("stripped", PathPrefix::Stripped), ("kept", PathPrefix::Kept)])?
+    {
+        config = config.with_path_prefix(prefix);
+    }
+    type Setter = fn(IdentityConfig, String) -> IdentityConfig;
+    let setters: [(&str, Setter); 6] = [
+        ("IDENTITY_LOGIN_PATH", IdentityConfig::with_login_path),
+        ("IDENTITY_CALLBACK_PATH", IdentityConfig::with_callback_path),
+        ("IDENTITY_LOGOUT_PATH", IdentityConfig::with_logout_path),
+        ("IDENTITY_SIGNED_OUT_PATH", IdentityConfig::with_signed_out_path),
+        ("IDENTITY_EDIT_PROFILE_PATH", IdentityConfig::with_edit_profile_path),
+        ("IDENTITY_RESET_PASSWORD_PATH", IdentityConfig::with_reset_password_path),
+    ];
+    for (name, set) in setters {
+        if let Some(path) = all.text(name)? {
+            config = set(config, path.value);
+        }
+    }
+    Ok(config)
+}
+
+fn sign_in(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConfig, ConfigError> {
+    if let Some(scopes) = words(all, "IDENTITY_OPENID_SCOPES")? {
+        config = config.with_openid_scopes(scopes.value);
+    }
+    let mut options = std::mem::take(&mut config.sign_in);
+    if let Some(scopes) = words(all, "IDENTITY_SCOPE")? {
+        options = options.with_scopes(scopes.value);
+    }
+    if let Some(prompts) = words(all, "IDENTITY_PROMPT")? {
+        for prompt in parsed::<Prompt>(&prompts)? {
+            options = options.add_prompt(prompt);
+        }
+    }
+    type Setter = fn(SignInOptions, String) -> SignInOptions;
+    let setters: [(&str, Setter); 4] = [
+        ("IDENTITY_LOGIN_HINT", SignInOptions::with_login_hint),
+        ("IDENTITY_DOMAIN_HINT", SignInOptions::with_domain_hint),
+        ("IDENTITY_AUTH_CONTEXT", SignInOptions::with_auth_context),
+        ("IDENTITY_CLAIMS", SignInOptions::with_claims),
+    ];
+    for (name, set) in setters {
+        if let Some(text) = all.text(name)? {
+            options = set(options, text.value);
+        }
+    }
+    if let Some(age) = seconds(all, "IDENTITY_MAX_AGE")? {
+        options = options.with_max_age(age);
+    }
+    if let Some(acr) = words(all, "IDENTITY_ACR_VALUES")? {
+        options = options.with_acr_values(acr.value);
+    }
+    if let Some(locales) = words(all, "IDENTITY_UI_LOCALES")? {
+        options = options.with_ui_locales(locales.value);
+    }
+    for (name, value) in pairs(all, "IDENTITY_SIGN_IN_PARAMETERS")? {
+        options = options.add_parameter(name, value);
+    }
+    config.sign_in = options;
+    Ok(config)
+}
+
+fn tokens(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConfig, ConfigError> {
+    for audience in words(all, "IDENTITY_TRUSTED_AUDIENCES")?.into_iter().flat_map(|audiences| audiences.value) {
+        config = config.add_trusted_audience(audience);
+    }
+    if let Some(acr) = words(all, "IDENTITY_REQUIRED_ACR")? {
+        config = config.with_required_acr(acr.value);
+    }
+    if let Some(age) = seconds(all, "IDENTITY_MAX_TOKEN_AGE")? {
+        config = config.with_max_token_age(age);
+    }
+    if let Some(leeway) = seconds(all, "IDENTITY_CLOCK_LEEWAY")? {
+        config = config.with_clock_leeway(leeway);
+    }
+    if let Some(asked) = choice(all, "IDENTITY_USER_INFO", &[("never", UserInfo::Never), ("at_sign_in", UserInfo::AtSignIn)])? {
+        config = config.with_user_info(asked);
+    }
+    if let Some(groups) = choice(all, "IDENTITY_GROUPS", &[("token", GroupsFrom::Token), ("graph", GroupsFrom::Graph)])? {
+        config = config.with_groups(groups);
+    }
+    if let Some(capabilities) = words(all, "IDENTITY_CLIENT_CAPABILITIES")? {
+        config = config.with_client_capabilities(capabilities.value);
+    }
+    Ok(config)
+}
+
+fn sessions(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConfig, ConfigError> {
+    if let Some(timeout) = seconds(all, "IDENTITY_IDLE_TIMEOUT")? {
+        config = config.with_idle_timeout(timeout);
+    }
+    if let Some(timeout) = seconds(all, "IDENTITY_ABSOLUTE_TIMEOUT")? {
+        config = config.with_absolute_timeout(timeout);
+    }
+    if let Some(timeout) = seconds(all, "IDENTITY_STORE_TIMEOUT")? {
+        config = config.with_store_timeout(timeout);
+    }
+    let ends = [("own_limits", SessionEnd::OwnLimits), ("id_token_expiry", SessionEnd::IdTokenExpiry)];
+    if let Some(end) = choice(all, "IDENTITY_SESSION_END", &ends)? {
+        config = config.with_session_end(end);
+    }
+    let sessions = [("end", ProviderSession::End), ("keep", ProviderSession::Keep)];
+    if let Some(session) = choice(all, "IDENTITY_PROVIDER_SESSION", &sessions)? {
+        config = config.with_provider_session(session);
+    }
+    if let Some(endpoint) = all.text("IDENTITY_END_SESSION_ENDPOINT")? {
+        config = config.with_end_session_endpoint(&endpoint.value).map_err(|error| error.named(endpoint.name))?;
+    }
+    if let Some(name) = all.text("IDENTITY_SIGN_OUT_RETURN_PARAMETER")? {
+        config = config.with_sign_out_return_parameter(name.value);
+    }
+    for (name, value) in pairs(all, "IDENTITY_SIGN_OUT_PARAMETERS")? {
+        config = config.add_sign_out_parameter(name, value);
+    }
+    Ok(config)
+}
+
+/// The words of a list with spaces between them.
+fn words(all: &Variables<'_>, name: &str) -> Result<Option<Named<Vec<String>>>, ConfigError> {
+    let Some(text) = all.text(name)? else { return Ok(None) };
+    let value: Vec<String> = text.value.split_whitespace().map(str::to_owned).collect();
+    // A comma is a letter of the word to the provider, which then knows no such word.
+    match value.iter().find(|word| word.contains(',')) {
+        Some(word) => Err(ConfigError::new(
+            text.name,
+            format!("{word:?} has a comma in it: the words of this list are separated by spaces"),
+        )),
+        None => Ok(Some(Named { name: text.name, value })),
+    }
+}
+
+fn parsed<T: FromStr<Err = ConfigError>>(words: &Named<Vec<String>>) -> Result<Vec<T>, ConfigError> {
+    words.value.iter().map(|word| word.parse().map_err(|error: ConfigError| error.named(words.name.clone()))).collect()
+}
+
+/// A whole number of seconds.
+fn seconds(all: &Variables<'_>, name: &str) -> Result<Option<Duration>, ConfigError> {
+    let Some(text) = all.text(name)? else { return Ok(None) };
+    match text.value.parse() {
+        Ok(seconds) => Ok(Some(Duration::from_secs(seconds))),
+        Err(_) => Err(ConfigError::new(text.name, format!("{:?} is not a whole number of seconds, such as 3600", text.value))),
+    }
+}
+
+/// One of a few words.
+fn choice<T: Copy>(all: &Variables<'_>, name: &str, choices: &[(&str, T)]) -> Result<Option<T>, ConfigError> {
+    let Some(text) = all.text(name)? else { return Ok(None) };
+    let found = choices.iter().find(|(word, _)| *word == text.value).map(|(_, value)| *value);
+    found.map(Some).ok_or_else(|| {
+        let words: Vec<String> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
+        ConfigError::new(text.name, format!("{:?} is not one of {}", text.value, words.join(" and ")))
+    })
+}
+
+/// Parameters as a query writes them: `audience=https%3A%2F%2Fapi.example&organization=org_1`.
+fn pairs(all: &Variables<'_>, name: &str) -> Result<Vec<(String, String)>, ConfigError> {
+    let Some(text) = all.text(name)? else { return Ok(Vec::new()) };
+    let query = text.value.strip_prefix('?').unwrap_or(&text.value);
+    Ok(url::form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+}

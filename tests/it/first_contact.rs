@@ -1,0 +1,66 @@
+//! What the default settings do at a provider that nobody has looked at before.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use tower_identity::{
+    Authority, ClientCredential, Clock, IdentityConfig, ManualClock,
+    config::ClientAuthMethod,
+    dev::{Consent, DevClient},
+};
+
+use crate::app::App;
+
+const CLIENT: &str = "6731de76-14a6-49ae-97bc-6eba6914391e";
+
+/// With a client of its own, which is registered for one way to send its secret.
+async fn registered(secret: &'static str, method: ClientAuthMethod) -> App {
+    let first = |provider: &tower_identity::dev::DevProvider, url: &str| {
+        let client = DevClient::confidential(CLIENT, secret).with_authentication(method);
+        provider.add_client(client.with_any_loopback_redirect().with_consent(Consent::Given));
+        let config = IdentityConfig::new(Authority::parse(provider.authority_url()).unwrap(), CLIENT);
+        App::common_settings(config.with_credential(ClientCredential::secret(secret)).with_base_url(url).unwrap())
+    };
+    App::starting_from(first, |provider| provider, |config| config, |layer| layer, |router| router).await
+}
+
+#[tokio::test]
+async fn a_client_signs_in_by_whichever_method_it_is_registered_for() {
+    for method in [ClientAuthMethod::Basic, ClientAuthMethod::Post] {
+        for secret in ["abc~Q8-._xyz", "c2VjcmV0L3dpdGgrYnl0ZXM=", "100% of & it: ü"] {
+            let app = registered(secret, method).await;
+            let page = app.sign_in().await;
+            assert_eq!(page.status, StatusCode::OK, "{method:?} {secret}: {}", page.body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_email_address_is_told_where_the_provider_offers_it() {
+    let app = App::start().await;
+    let page = app.sign_in().await;
+    assert!(page.body.contains("\"email\":\"ada@"), "{}", page.body);
+}
+
+/// rayluo/identity#51: signed in, and nobody for a moment.
+#[tokio::test]
+async fn a_clock_within_the_leeway_signs_in_and_stays_signed_in_at_both_ends() {
+    let at = async |seconds: i64| {
+        let theirs = ManualClock::at_system_time();
+        let by = Duration::from_secs(seconds.unsigned_abs());
+        let ours = ManualClock::at(if seconds < 0 { theirs.now() - by } else { theirs.now() + by });
+        let app =
+            App::build(|provider| provider.with_clock(theirs.clone()), |config| config, |layer| layer.with_clock(ours)).await;
+        app.provider.sign_in_as("ada").unwrap();
+        let mut tab = app.browser().tab();
+        let first = tab.open(app.at("/me")).await.clone();
+        let again = tab.open(app.at("/me")).await.status;
+        (first.status, again, first.body)
+    };
+    for seconds in [-60, -30, -1, 0, 1, 60] {
+        let (first, again, body) = at(seconds).await;
+        assert_eq!((first, again), (StatusCode::OK, StatusCode::OK), "{seconds}: {body}");
+    }
+    let (status, _, body) = at(-61).await;
+    assert!(status != StatusCode::OK && body.contains("clock"), "{status}: {body}");
+}
