@@ -1,4 +1,4 @@
-//! Extractors for axum: [`User`], `Option<User>`, [`Tokens`].
+//! Extractors for axum: [`User`], [`Tokens`], and both as `Option`.
 
 use std::convert::Infallible;
 
@@ -86,5 +86,16 @@ impl<S: Sync> FromRequestParts<S> for Tokens {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, UserRejection> {
         <User as FromRequestParts<S>>::from_request_parts(parts, state).await.map(|user| user.tokens())
+    }
+}
+
+/// As [`Option<User>`](User): `None` if nobody is signed in, if it cannot be known at the moment,
+/// and where no layer is.
+impl<S: Sync> OptionalFromRequestParts<S> for Tokens {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Infallible> {
+        let user = <User as OptionalFromRequestParts<S>>::from_request_parts(parts, state).await?;
+        Ok(user.map(|user| user.tokens()))
     }
 }

@@ -15,10 +15,13 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
+    caller::Head,
     challenge::Challenge,
     config::SignInOptions,
     error::{Error, ErrorKind},
     identity::Identity,
+    origin,
+    strings::StringList,
     user::{Groups, User},
 };
 
@@ -74,28 +77,28 @@ enum Verdict {
 
 impl RequireLogin {
     /// Asks for one of these roles ([`User::roles`]); people without one get 403. The default is to ask for none; an empty list lets nobody through.
-    pub fn with_roles<R: Into<String>>(self, roles: impl IntoIterator<Item = R>) -> Self {
-        self.with(|terms| terms.roles = Some(roles.into_iter().map(Into::into).collect()))
+    pub fn with_roles<Kind>(self, roles: impl StringList<Kind>) -> Self {
+        self.with(|terms| terms.roles = Some(roles.into_strings()))
     }
 
     /// Asks for one of these groups ([`User::groups`]), at Entra ID by object id; people without one get 403. The default is to ask for none; an empty list lets
     /// nobody through.
     ///
     /// Somebody with more groups than a token holds gets 403 too, unless the sign-in reads them from Microsoft Graph.
-    pub fn with_groups<G: Into<String>>(self, groups: impl IntoIterator<Item = G>) -> Self {
-        self.with(|terms| terms.groups = Some(groups.into_iter().map(Into::into).collect()))
+    pub fn with_groups<Kind>(self, groups: impl StringList<Kind>) -> Self {
+        self.with(|terms| terms.groups = Some(groups.into_strings()))
     }
 
     /// Asks for one of these tenants ([`User::tenant_id`]), by GUID; people of others get 403. The default is to ask for none; an empty list lets nobody
     /// through, and neither does a provider without tenants.
-    pub fn with_tenants<T: Into<String>>(self, tenants: impl IntoIterator<Item = T>) -> Self {
-        self.with(|terms| terms.tenants = Some(tenants.into_iter().map(|tenant| tenant.into().to_ascii_lowercase()).collect()))
+    pub fn with_tenants<Kind>(self, tenants: impl StringList<Kind>) -> Self {
+        self.with(|terms| terms.tenants = Some(tenants.items().map(|tenant| tenant.as_ref().to_ascii_lowercase()).collect()))
     }
 
     /// Asks for an access token with all of these scopes, so that the routes inside can get it without asking anybody. People are asked for their consent where
     /// it is missing. The default is to ask for none.
-    pub fn with_scopes<S: Into<String>>(self, scopes: impl IntoIterator<Item = S>) -> Self {
-        self.with(|terms| terms.scopes = scopes.into_iter().map(Into::into).collect())
+    pub fn with_scopes<Kind>(self, scopes: impl StringList<Kind>) -> Self {
+        self.with(|terms| terms.scopes = scopes.into_strings())
     }
 
     /// Asks for an authentication context, see [`SignInOptions::with_auth_context`]. The default is none.
@@ -246,7 +249,8 @@ async fn who<B>(request: &mut Request<B>) -> Option<Result<Option<User>, Error>>
     // The body need not be `Sync`: nothing of the request but a copy of its cookies is held while waiting.
     let cookies: HeaderMap =
         request.headers().get_all(http::header::COOKIE).iter().map(|value| (http::header::COOKIE, value.clone())).collect();
-    let found = identity.user(&cookies).await;
+    let head = Head::of(request.method(), origin::uri(request.uri(), request.extensions()), request.headers());
+    let found = identity.look(head, &cookies).await;
     if let Ok(Some(user)) = &found {
         request.extensions_mut().insert(user.clone());
     }

@@ -4,6 +4,7 @@ use crate::{
     client::AppTokens,
     error::{Error, Whose},
     secret::Secret,
+    strings::StringList,
     tokens::{AccessToken, TokenRequest},
     user::{Groups, User},
 };
@@ -55,7 +56,7 @@ impl Tokens {
     ///
     /// By [`kind`](Error::kind): `InteractionRequired` if the provider wants to ask the person; `NoRefreshToken` if there is nothing to refresh with;
     /// `SessionEnded` if the session is gone; `ProviderUnreachable` or `StoreUnavailable` for passing faults.
-    pub async fn for_user<S: AsRef<str>>(&self, scopes: impl IntoIterator<Item = S>) -> Result<AccessToken, Error> {
+    pub async fn for_user<Kind>(&self, scopes: impl StringList<Kind>) -> Result<AccessToken, Error> {
         self.acquire(&TokenRequest::new(scopes)?).await
     }
 
@@ -85,7 +86,7 @@ impl Tokens {
     ///
     /// As [`Client::for_app`](crate::client::Client::for_app). Passed on from a handler they become a page about this application's set-up, and never a sign-in: the person can do
     /// nothing about them.
-    pub async fn for_app<S: AsRef<str>>(&self, scopes: impl IntoIterator<Item = S>) -> Result<AccessToken, Error> {
+    pub async fn for_app<Kind>(&self, scopes: impl StringList<Kind>) -> Result<AccessToken, Error> {
         self.app_tokens().acquire(&TokenRequest::new(scopes)?).await
     }
 
@@ -97,11 +98,7 @@ impl Tokens {
     ///
     /// As [`Client::on_behalf_of`](crate::client::Client::on_behalf_of). Passed on from a handler, what only the caller can do something about becomes a 401 with `WWW-Authenticate: Bearer` and
     /// the provider's claims.
-    pub async fn on_behalf_of<S: AsRef<str>>(
-        &self,
-        assertion: &Secret,
-        scopes: impl IntoIterator<Item = S>,
-    ) -> Result<AccessToken, Error> {
+    pub async fn on_behalf_of<Kind>(&self, assertion: &Secret, scopes: impl StringList<Kind>) -> Result<AccessToken, Error> {
         self.app_tokens().on_behalf_of(assertion, &TokenRequest::new(scopes)?).await
     }
 

@@ -8,13 +8,13 @@ use tower_sessions_core::SessionStore;
 use crate::{
     answers::Answers,
     clock::{Clock, SystemClock},
-    config::{CookieKeySource, ValidConfig},
+    config::{CookieKeySource, IntoValidConfig, ValidConfig},
     error::ConfigError,
     flow::Flow,
     pages::{DefaultPages, PageRenderer},
     protocol::{HttpClient, ReqwestClient},
     service::{IdentityService, Shared},
-    session::{LocalStore, Store},
+    session::{IntoSessionStore, LocalStore, Store},
     tokens::{RefreshLock, TimedLock},
 };
 
@@ -23,8 +23,25 @@ use crate::{
 /// It answers the sign-in, callback and sign-out paths itself, lets only signed-in people through to everything that is not declared public, and puts the
 /// [`User`](crate::User) into the request's extensions. The error type of the inner service stays as it is: failures of the layer are responses.
 ///
-/// - Put **one** layer around the **finished** application: in axum, routes that are added after `.layer(…)` are open, `route_layer` does not see the layer's
-///   own paths, and `nest` strips a prefix (`Router::new().nest("/app", app.layer(…))` works: the base URL then ends in `/app`).
+/// - Put **one** layer around the **finished** application: in axum, routes that are added after
+///   `.layer(…)` are open, and `route_layer` does not see
+///   the layer's own paths.
+/// - A part of an application under a path of its own: put the layer around that part and nest the
+///   **service**, and let the base URL end in that path.
+///   `nest` with the layer on the routes is no way: axum leads only those routes to the layer, and `/auth/callback` is none of them.
+///
+///   ```
+///   # #[cfg(feature = "axum")]
+///   # fn nested(app: axum::Router, identity: tower_identity::IdentityLayer) -> axum::Router {
+///   use axum::Router;
+///   use tower_layer::Layer;
+///
+///   // With the base URL `https://example.com/app`.
+///   Router::new().nest_service("/app", identity.layer(app))
+///   # }
+///   ```
+///
+///   The layer says in the log when it finds itself in a place where sign-in cannot work.
 /// - Put CORS, compression and tracing outside of it.
 /// - Clones share everything: sessions, keys, connections.
 ///
@@ -61,9 +78,9 @@ const NO_LOCK: &str = "the session store outlives this process, and there is no 
 
 impl IdentityLayer {
     /// A layer with the default collaborators: sessions in this process's memory, the system's clock, its own connections to the provider, its own pages.
-    pub fn new(config: ValidConfig) -> Self {
+    pub fn new(config: impl IntoValidConfig) -> Self {
         let setup = Setup {
-            config,
+            config: config.into_valid_config(),
             store: None,
             local_sessions: LocalStore::DEFAULT_SESSIONS,
             local_bytes: LocalStore::DEFAULT_BYTES,
@@ -80,7 +97,9 @@ impl IdentityLayer {
         Self(Arc::new(Inner { setup, shared: OnceLock::new() }))
     }
 
-    /// Keeps the sessions in a store of the `tower-sessions` family (Redis, SQL, moka, …). The default is this process's memory.
+    /// Keeps the sessions in a store of the `tower-sessions` family (Redis, SQL, moka, …), made for
+    /// version 0.14 of `tower-sessions-core`: see [`IntoSessionStore`]. The default is this
+    /// process's memory.
     ///
     /// Records are sealed: the store never sees who is signed in, nor a token.
     ///
@@ -96,14 +115,14 @@ impl IdentityLayer {
     ///
     /// The cookie secret is neither configured nor derived from a client secret: sessions in a store that outlives the process could not be opened after
     /// a restart, nor by another node.
-    pub fn with_store(self, store: impl SessionStore + 'static) -> Result<Self, ConfigError> {
+    pub fn with_store<Kind>(self, store: impl IntoSessionStore<Kind>) -> Result<Self, ConfigError> {
         if self.0.setup.config.cookie_key_source() == CookieKeySource::Random {
             return Err(ConfigError::new(
                 "with_store",
                 "sessions in a store outlive this process, but the cookie secret does not: set one with IdentityConfig::with_cookie_secrets (or IDENTITY_COOKIE_SECRET), 32 random characters or more",
             ));
         }
-        Ok(self.with(|setup| setup.store = Some(Arc::new(store))))
+        Ok(self.with(|setup| setup.store = Some(store.into_store())))
     }
 
     /// How many sessions the memory of this process holds. The default is 100,000; without effect

@@ -34,7 +34,8 @@
 //!
 //! # Features
 //!
-//! - `axum` (default): [`User`], `Option<User>` and [`Tokens`] are extractors, [`Challenge`] is a response, and addresses survive `nest`.
+//! - `axum` (default): [`User`], [`Tokens`] and both as `Option` are extractors, [`Challenge`] is a
+//!   response, and addresses survive `nest`.
 //! - `redis`: [`RedisLock`], so that of several processes one at a time refreshes a session.
 //! - `dev-provider`: the module [`dev`], an OpenID Connect provider in this process, on loopback only, to try things out and to test applications with.
 //! - `pfx`: client certificates in PFX (PKCS #12) files.
@@ -73,6 +74,7 @@ mod protocol;
 mod secret;
 mod service;
 mod session;
+mod strings;
 mod tokens;
 mod user;
 
@@ -85,7 +87,9 @@ pub use authority::Authority;
 pub use body::IdentityBody;
 pub use challenge::Challenge;
 pub use clock::{Clock, ManualClock, SystemClock, UnixTime};
-pub use config::{ClientCredential, Finding, IdentityConfig, Prompt, ReturnPath, Severity, SignInOptions, ValidConfig};
+pub use config::{
+    ClientCredential, Finding, IdentityConfig, IntoValidConfig, Prompt, ReturnPath, Severity, SignInOptions, ValidConfig,
+};
 pub use error::{Advice, ConfigError, Error, ErrorKind, ProviderError};
 #[cfg(feature = "axum")]
 pub use extract::UserRejection;
@@ -98,7 +102,8 @@ pub use layer::IdentityLayer;
 pub use protocol::{CheckReport, HttpClient, HttpError, HttpFuture, ReqwestClient};
 pub use secret::Secret;
 pub use service::IdentityService;
-pub use session::{StoredCaches, WebSession};
+pub use session::{IntoSessionStore, StoredCaches, WebSession};
+pub use strings::StringList;
 #[cfg(feature = "redis")]
 pub use tokens::RedisLock;
 pub use tokens::{AccessToken, RefreshLock, TokenSource};

@@ -17,6 +17,7 @@ use crate::{
         AuthorizationRequest, CallbackParameters, Grant, IdTokenExpectation, Nonce, claims_of, code_challenge, of_first_resource,
     },
     secret::{self, Secret, base64url, random},
+    strings::StringList,
     tokens::TokenRequest,
 };
 
@@ -128,8 +129,8 @@ impl BareCode {
 
     /// The scopes that were asked for, beyond those of the sign-in itself. The default is none.
     #[must_use]
-    pub fn with_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
-        self.scopes = scopes.into_iter().map(Into::into).collect();
+    pub fn with_scopes<Kind>(mut self, scopes: impl StringList<Kind>) -> Self {
+        self.scopes = scopes.into_strings();
         self
     }
 }

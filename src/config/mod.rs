@@ -54,4 +54,4 @@ pub use sign_in::{Prompt, SignInOptions};
 pub(crate) use sign_out::SignOutRequest;
 pub(crate) use signing_key::SigningKey;
 pub(crate) use valid::Paths;
-pub use valid::ValidConfig;
+pub use valid::{IntoValidConfig, ValidConfig};

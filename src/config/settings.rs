@@ -12,6 +12,7 @@ use crate::{
     authority::{Authority, Tenants},
     error::ConfigError,
     secret::Secret,
+    strings::StringList,
 };
 
 /// Everything that can be set about sign-in and sessions, as plain data: it can be cloned, compared and printed (secrets stay hidden).
@@ -151,8 +152,8 @@ impl IdentityConfig {
     /// # Errors
     ///
     /// There is none, or one is not a GUID.
-    pub fn with_tenants<S: AsRef<str>>(mut self, tenants: impl IntoIterator<Item = S>) -> Result<Self, ConfigError> {
-        self.tenants = Some(Tenants::only(tenants)?);
+    pub fn with_tenants<Kind>(mut self, tenants: impl StringList<Kind>) -> Result<Self, ConfigError> {
+        self.tenants = Some(Tenants::only(tenants.items())?);
         Ok(self)
     }
 
@@ -250,6 +251,10 @@ impl IdentityConfig {
     }
 
     /// One page that everybody may see, relative to the base URL. The default is none: everything needs a signed-in person.
+    ///
+    /// On a public page the [`User`](crate::User) is not in the request's extensions, signed in or
+    /// not, since nobody is looked up before somebody asks: take `Option<User>` in axum,
+    /// [`Identity`](crate::Identity) elsewhere. `Extension<User>` there is axum's own answer 500.
     #[must_use]
     pub fn add_public_path(mut self, path: impl Into<String>) -> Self {
         self.public_paths.push(PublicPath::Exact(path.into()));
@@ -257,6 +262,7 @@ impl IdentityConfig {
     }
 
     /// Everything below a directory, relative to the base URL, for example `/assets/`. It begins and ends with a slash.
+    /// The user is to be had there as on a [public page](Self::add_public_path).
     ///
     /// # Security
     ///
@@ -306,8 +312,8 @@ impl IdentityConfig {
     /// scopes at all. Scopes that are named here, or by [`with_scopes`](Self::with_scopes), are always sent. Google takes
     /// `access_type=offline` for `offline_access`, and gets that. Nothing else is ever added.
     #[must_use]
-    pub fn with_openid_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
-        self.openid_scopes = scopes.into_iter().map(Into::into).collect();
+    pub fn with_openid_scopes<Kind>(mut self, scopes: impl StringList<Kind>) -> Self {
+        self.openid_scopes = scopes.into_strings();
         self.openid_scopes_named = true;
         self
     }
@@ -321,7 +327,7 @@ impl IdentityConfig {
 
     /// Scopes beyond those of the sign-in itself, for example `User.Read`: the same as [`SignInOptions::with_scopes`].
     #[must_use]
-    pub fn with_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+    pub fn with_scopes<Kind>(mut self, scopes: impl StringList<Kind>) -> Self {
         self.sign_in = self.sign_in.with_scopes(scopes);
         self
     }
@@ -343,8 +349,8 @@ impl IdentityConfig {
     /// What the application can do, said to Entra with every request for a token (`xms_cc`). `cp1` says that it understands claims challenges; then access tokens live longer and APIs
     /// may refuse them before they expire (continuous access evaluation). The default is none.
     #[must_use]
-    pub fn with_client_capabilities<S: Into<String>>(mut self, capabilities: impl IntoIterator<Item = S>) -> Self {
-        self.client_capabilities = capabilities.into_iter().map(Into::into).collect();
+    pub fn with_client_capabilities<Kind>(mut self, capabilities: impl StringList<Kind>) -> Self {
+        self.client_capabilities = capabilities.into_strings();
         self
     }
 
@@ -371,8 +377,8 @@ impl IdentityConfig {
     /// Authentication context classes of which the ID token must have one. The default is none. They are also asked for, unless
     /// [`SignInOptions::with_acr_values`] asks for others.
     #[must_use]
-    pub fn with_required_acr<S: Into<String>>(mut self, acr: impl IntoIterator<Item = S>) -> Self {
-        self.required_acr = acr.into_iter().map(Into::into).collect();
+    pub fn with_required_acr<Kind>(mut self, acr: impl StringList<Kind>) -> Self {
+        self.required_acr = acr.into_strings();
         self
     }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use crate::error::ConfigError;
+use crate::{error::ConfigError, strings::StringList};
 
 /// Parameters of the authorization request that belong to the crate or have a setting of their own.
 const RESERVED: &[&str] = &[
@@ -115,8 +115,8 @@ impl SignInOptions {
 
     /// Scopes beyond those of the sign-in itself, in the order in which they are sent. The default is none.
     #[must_use]
-    pub fn with_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
-        self.scopes = scopes.into_iter().map(Into::into).collect();
+    pub fn with_scopes<Kind>(mut self, scopes: impl StringList<Kind>) -> Self {
+        self.scopes = scopes.into_strings();
         self
     }
 
@@ -159,8 +159,8 @@ impl SignInOptions {
     /// Authentication context classes to ask for, the preferred first. This is a wish;
     /// [`with_required_acr`](super::IdentityConfig::with_required_acr) holds the answer to it.
     #[must_use]
-    pub fn with_acr_values<S: Into<String>>(mut self, acr_values: impl IntoIterator<Item = S>) -> Self {
-        self.acr_values = acr_values.into_iter().map(Into::into).collect();
+    pub fn with_acr_values<Kind>(mut self, acr_values: impl StringList<Kind>) -> Self {
+        self.acr_values = acr_values.into_strings();
         self
     }
 
@@ -203,8 +203,8 @@ impl SignInOptions {
 
     /// Languages of the provider's pages as BCP 47 tags, the preferred first.
     #[must_use]
-    pub fn with_ui_locales<S: Into<String>>(mut self, ui_locales: impl IntoIterator<Item = S>) -> Self {
-        self.ui_locales = ui_locales.into_iter().map(Into::into).collect();
+    pub fn with_ui_locales<Kind>(mut self, ui_locales: impl StringList<Kind>) -> Self {
+        self.ui_locales = ui_locales.into_strings();
         self
     }
 

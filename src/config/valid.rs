@@ -18,6 +18,29 @@ use crate::{
 #[derive(Clone)]
 pub struct ValidConfig(Arc<Valid>);
 
+/// A configuration after its checks: what everything that works with one takes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a checked configuration",
+    label = "call `.build()?` on the `IdentityConfig` first: it checks the settings and gives a `ValidConfig`",
+    note = "`IdentityConfig::build` returns a `Result<ValidConfig, ConfigError>`: pass the error on with `?`"
+)]
+pub trait IntoValidConfig {
+    /// The configuration.
+    fn into_valid_config(self) -> ValidConfig;
+}
+
+impl IntoValidConfig for ValidConfig {
+    fn into_valid_config(self) -> ValidConfig {
+        self
+    }
+}
+
+impl IntoValidConfig for &ValidConfig {
+    fn into_valid_config(self) -> ValidConfig {
+        self.clone()
+    }
+}
+
 /// The settings, and what was computed from them.
 pub(super) struct Valid {
     pub(super) settings: IdentityConfig,
@@ -132,6 +155,8 @@ impl ValidConfig {
         fn origin -> &str = origin;
         /// The path of the base URL, without a slash at the end; often empty.
         fn external_prefix -> &str = external_prefix;
+        /// Whether requests arrive with it.
+        fn path_prefix -> PathPrefix = settings.path_prefix as copy;
         /// Whether browsers come over `https`.
         fn secure -> bool = secure as copy;
         /// The application's home page, as a browser sees it.

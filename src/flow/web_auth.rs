@@ -9,10 +9,11 @@ use super::{errands::Policies, kept::Kept, outcomes::LogOut};
 use crate::{
     client::Client,
     clock::{Clock, SystemClock},
-    config::{CookieKeySource, ValidConfig},
+    config::{CookieKeySource, IntoValidConfig, ValidConfig},
     error::{ConfigError, Error, ErrorKind, Whose},
     protocol::{HttpClient, PastSignIn, Provider, ReqwestClient},
     session::{KeyRing, SessionRecord, WebSession},
+    strings::StringList,
     tokens::{AccessToken, TokenRequest},
     user::User,
 };
@@ -109,7 +110,8 @@ impl WebAuth {
     /// # Errors
     ///
     /// The cookie secret, which seals the values, is neither configured nor derived from a client secret: what you stored could not be opened after a restart.
-    pub fn new(config: ValidConfig) -> Result<Self, ConfigError> {
+    pub fn new(config: impl IntoValidConfig) -> Result<Self, ConfigError> {
+        let config = config.into_valid_config();
         if config.cookie_key_source() == CookieKeySource::Random {
             return Err(ConfigError::new(
                 "WebAuth::new",
@@ -160,10 +162,10 @@ impl WebAuth {
     /// # Errors
     ///
     /// As [`Tokens::for_user`](crate::Tokens::for_user); `SignInRequired` if nobody is signed in. What a sign-in mends, [`log_in_for`](Self::log_in_for) begins.
-    pub async fn token_for_user<S: AsRef<str>>(
+    pub async fn token_for_user<Kind>(
         &self,
         session: &mut WebSession,
-        scopes: impl IntoIterator<Item = S>,
+        scopes: impl StringList<Kind>,
     ) -> Result<AccessToken, Error> {
         self.acquire_for_user(session, &TokenRequest::new(scopes)?).await
     }
@@ -188,7 +190,7 @@ impl WebAuth {
     /// # Errors
     ///
     /// As [`Client::for_app`](crate::client::Client::for_app).
-    pub async fn token_for_client<S: AsRef<str>>(&self, scopes: impl IntoIterator<Item = S>) -> Result<AccessToken, Error> {
+    pub async fn token_for_client<Kind>(&self, scopes: impl StringList<Kind>) -> Result<AccessToken, Error> {
         self.0.client.for_app(&TokenRequest::new(scopes)?).await
     }
 

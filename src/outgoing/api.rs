@@ -12,6 +12,7 @@ use crate::{
     client::{AppTokens, TokenRequest},
     error::{ConfigError, Error, ErrorKind},
     handle::Tokens,
+    strings::StringList,
     tokens::AccessToken,
 };
 
@@ -65,7 +66,7 @@ impl Api {
     /// # Errors
     ///
     /// The address is not that of an origin, or it is plain http on a host that is not this machine; or a scope is not one.
-    pub fn at<S: AsRef<str>>(origin: &str, scopes: impl IntoIterator<Item = S>) -> Result<Self, ConfigError> {
+    pub fn at<Kind>(origin: &str, scopes: impl StringList<Kind>) -> Result<Self, ConfigError> {
         let request = TokenRequest::new(scopes).map_err(|error| ConfigError::new("Api::at", error.to_string()))?;
         Self::with_request(origin, request)
     }

@@ -12,9 +12,9 @@ use std::{
 };
 
 use tokio::sync;
-use tower_sessions_core::SessionStore;
 
 use super::{
+    into_store::IntoSessionStore,
     records::RecordId,
     seal::{KeyRing, NamedRow, RowPurpose},
     store::{Sealed, Store},
@@ -99,8 +99,8 @@ impl StoredCaches {
     /// # Errors
     ///
     /// The cookie secret is neither configured nor derived from a client secret: what is sealed now could not be opened after a restart.
-    pub fn new(client: &Client, store: impl SessionStore + 'static) -> Result<Self, ConfigError> {
-        Self::over(client, Store::shared(Arc::new(store), client.config().store_timeout()))
+    pub fn new<Kind>(client: &Client, store: impl IntoSessionStore<Kind>) -> Result<Self, ConfigError> {
+        Self::over(client, Store::shared(store.into_store(), client.config().store_timeout()))
     }
 
     fn over(client: &Client, store: Store) -> Result<Self, ConfigError> {

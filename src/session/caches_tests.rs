@@ -5,6 +5,8 @@ use http::Request;
 use serde_json::json;
 use tower_sessions_memory_store::MemoryStore;
 
+use tower_sessions_core::SessionStore;
+
 use super::*;
 use crate::{
     clock::{Clock as _, ManualClock},

@@ -16,6 +16,7 @@ mod device;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
 mod grants;
+mod into_store;
 mod local;
 mod opened;
 mod record;
@@ -33,6 +34,7 @@ mod wishes;
 pub use caches::StoredCaches;
 #[cfg(any(test, fuzzing))]
 pub(crate) use fuzzing::PARSERS;
+pub use into_store::IntoSessionStore;
 pub use value::WebSession;
 pub(crate) use {
     attempt::{Attempt, AttemptPurpose, Cause, PersonKey},

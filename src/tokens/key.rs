@@ -8,7 +8,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, ErrorKind};
+use crate::{
+    error::{Error, ErrorKind},
+    strings::StringList,
+};
 
 /// Scopes that ask for claims (OpenID Connect Core section 5.4) or a refresh token rather than for a right at an API, so a token answer need not name them,
 /// or not by these names: the last two are what Google calls `email` and `profile`.
@@ -255,8 +258,8 @@ impl TokenRequest {
     /// # Errors
     ///
     /// `request_invalid` if a scope is not one (RFC 6749 section 3.3).
-    pub fn new<I: IntoIterator<Item: AsRef<str>>>(scopes: I) -> Result<Self, Error> {
-        Scopes::asked(scopes).map(|scopes| TokenKey::new(scopes).into())
+    pub fn new<Kind>(scopes: impl StringList<Kind>) -> Result<Self, Error> {
+        Scopes::asked(scopes.items()).map(|scopes| TokenKey::new(scopes).into())
     }
 
     /// The scopes that were asked for.
