@@ -32,6 +32,13 @@ impl<B> IdentityBody<B> {
     }
 }
 
+/// The empty body: layers that answer by themselves, such as a time limit, ask for it.
+impl<B> Default for IdentityBody<B> {
+    fn default() -> Self {
+        Self { inner: None, own: None }
+    }
+}
+
 impl<B> Body for IdentityBody<B>
 where
     B: Body<Data = Bytes>,
