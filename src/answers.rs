@@ -69,6 +69,7 @@ impl Answers {
         };
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, NOT_STORED);
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         for cookie in reply.cookies {
             headers.append(SET_COOKIE, cookie);
         }
@@ -130,7 +131,10 @@ impl Answers {
                     page.provider_correlation_id.clone_from(&said.correlation_id);
                     page.provider_trace_id.clone_from(&said.trace_id);
                 }
-                page.detail = self.development.then(|| error.to_string());
+                // A set-up that cannot work is nobody's secret, and the page is the first that is
+                // looked at.
+                let is_shown = self.development || error.kind() == ErrorKind::NotConfigured;
+                page.detail = is_shown.then(|| error.to_string());
                 page.correlation_id = Some(reference);
                 page.time = Some(self.clock.now());
                 if let Some(again) = again {
@@ -157,15 +161,22 @@ impl Answers {
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         // Not `no-referrer`: it would turn the Origin of our own sign-out form into `null`.
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-        let policy = HeaderValue::try_from(rendered.content_security_policy);
-        headers.insert(
-            CONTENT_SECURITY_POLICY,
-            policy.unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
-        );
+        headers.insert(CONTENT_SECURITY_POLICY, policy(&rendered.content_security_policy));
         response
+    }
+}
+
+/// The policy of a page, which a renderer may have written over several lines. A header that begins
+/// or ends in white space makes strict clients drop the answer (RFC 9113 section 8.2.1).
+fn policy(text: &str) -> HeaderValue {
+    let line = text.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+    match HeaderValue::try_from(line) {
+        Ok(policy) if !policy.is_empty() => policy,
+        // No page of ours may be framed.
+        Ok(_) => HeaderValue::from_static("frame-ancestors 'none'"),
+        Err(_) => HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
     }
 }
 

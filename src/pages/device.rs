@@ -1,9 +1,14 @@
 //! The page of a sign-in by device code: a code, an address, a QR code, and a script that goes on when the person is done.
 
-use std::{fmt, sync::LazyLock, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use maud::{Markup, PreEscaped, html};
 use qrcode::{Color, EcLevel, QrCode};
+use quick_cache::sync::Cache;
 
 use super::source_of;
 
@@ -64,23 +69,41 @@ impl DeviceSignIn {
     }
 
     fn svg(&self) -> Option<Markup> {
-        let code = QrCode::with_error_correction_level(self.address(), EcLevel::M).ok()?;
-        let (width, colors) = (code.width(), code.to_colors());
-        let mut path = String::new();
-        for (y, row) in colors.chunks(width).enumerate() {
-            for (x, _) in row.iter().enumerate().filter(|(_, color)| **color == Color::Dark) {
-                path.push_str(&format!("M{} {}h1v1h-1z", x + QUIET_ZONE, y + QUIET_ZONE));
-            }
-        }
-        let size = width + 2 * QUIET_ZONE;
-        Some(html! {
-            // Dark on light in every colour scheme: many readers know it no other way.
-            svg.qr role="img" aria-label="QR code of the address" viewBox=(format!("0 0 {size} {size}")) shape-rendering="crispEdges" {
-                path fill="#fff" d=(format!("M0 0h{size}v{size}H0z")) {}
-                path fill="#000" d=(path) {}
-            }
-        })
+        let draw = || drawn(self.address()).map(|svg| Arc::<str>::from(svg.into_string()));
+        let svg = DRAWN.get_or_insert_with(self.address(), || draw().ok_or(())).ok()?;
+        Some(PreEscaped(svg.as_ref().to_owned()))
     }
+}
+
+/// So many codes are remembered: a page is shown again each time its person comes back to it, and a
+/// code is costly to work out.
+const REMEMBERED: usize = 64;
+/// The same for addresses, which a provider may make long.
+const LONGEST_ADDRESS: usize = 1024;
+
+/// The latest QR codes, by their addresses.
+static DRAWN: LazyLock<Cache<String, Arc<str>>> = LazyLock::new(|| Cache::new(REMEMBERED));
+
+fn drawn(address: &str) -> Option<Markup> {
+    if address.len() > LONGEST_ADDRESS {
+        return None;
+    }
+    let code = QrCode::with_error_correction_level(address, EcLevel::M).ok()?;
+    let (width, colors) = (code.width(), code.to_colors());
+    let mut path = String::new();
+    for (y, row) in colors.chunks(width).enumerate() {
+        for (x, _) in row.iter().enumerate().filter(|(_, color)| **color == Color::Dark) {
+            path.push_str(&format!("M{} {}h1v1h-1z", x + QUIET_ZONE, y + QUIET_ZONE));
+        }
+    }
+    let size = width + 2 * QUIET_ZONE;
+    Some(html! {
+        // Dark on light in every colour scheme: many readers know it no other way.
+        svg.qr role="img" aria-label="QR code of the address" viewBox=(format!("0 0 {size} {size}")) shape-rendering="crispEdges" {
+            path fill="#fff" d=(format!("M0 0h{size}v{size}H0z")) {}
+            path fill="#000" d=(path) {}
+        }
+    })
 }
 
 impl fmt::Debug for DeviceSignIn {

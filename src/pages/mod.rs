@@ -88,7 +88,8 @@ pub struct Page {
     /// What the provider said, for the people who run the application: untrusted text. Where the code is known it is left out, because Microsoft writes names of
     /// accounts and tenants into it; where the base URL is plain http, which is to say on a developer's own machine, it is always there.
     pub provider: Option<String>,
-    /// The line of the log, where the base URL is plain http. It holds no secret.
+    /// The line of the log, where the base URL is plain http or the application is set up wrongly.
+    /// It holds no secret.
     pub detail: Option<String>,
     /// The same value as in the log, to quote when asking for help.
     pub correlation_id: Option<String>,
@@ -173,12 +174,12 @@ pub struct DefaultPages;
 
 impl PageRenderer for DefaultPages {
     fn render(&self, page: &Page) -> RenderedPage {
-        let target = page.form_target.as_deref().unwrap_or_default();
+        let target = page.form_target.as_deref().map(|target| format!(" {target}")).unwrap_or_default();
         let more = page.device.as_ref().map(|_| device::policy()).unwrap_or_default();
         RenderedPage {
             html: document(page).into_string(),
             content_security_policy: format!(
-                "default-src 'none'; style-src {}; base-uri 'none'; frame-ancestors 'none'; form-action 'self' {target}{more}",
+                "default-src 'none'; style-src {}; base-uri 'none'; frame-ancestors 'none'; form-action 'self'{target}{more}",
                 *STYLE_SOURCE
             ),
         }
