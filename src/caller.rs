@@ -1,6 +1,23 @@
 //! Who is asking: headers choose the shape of an answer, never admission.
 
-use http::{HeaderMap, HeaderValue, Method, Uri, header, uri::PathAndQuery};
+use http::{
+    HeaderMap, HeaderValue, Method, Uri,
+    header::{self, HeaderName},
+    uri::PathAndQuery,
+};
+
+/// The headers by which [`Caller`] and [`Head`] are told: what a copy of a request's head has to
+/// keep.
+pub(crate) const TELLING: [HeaderName; 8] = [
+    header::ACCEPT,
+    header::CONTENT_TYPE,
+    header::REFERER,
+    HeaderName::from_static("sec-fetch-dest"),
+    HeaderName::from_static("sec-purpose"),
+    HeaderName::from_static("purpose"),
+    HeaderName::from_static("hx-request"),
+    HeaderName::from_static("hx-current-url"),
+];
 
 /// How the caller of a request wants to be told that it must sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +39,45 @@ impl Caller {
     pub(crate) fn of(method: &Method, headers: &HeaderMap) -> Self {
         Told::by(headers).caller(method, headers)
     }
+
+    /// Whether a sign-in may be started. An image, a frame, a script or a prefetch cannot sign
+    /// anybody in, and must use up neither the attempts of a person in the same browser nor a
+    /// device code.
+    pub(crate) fn may_start(method: &Method, headers: &HeaderMap) -> bool {
+        Self::of(method, headers) == Self::Navigation
+    }
+}
+
+/// Whether a page of this origin caused the request, and not one of another site or of a
+/// neighbouring host.
+///
+/// - `Sec-Fetch-Site` is written by the browser alone: `same-origin` is enough, also where a
+///   referrer policy made
+///   `Origin` the word `null`; `same-site` and `cross-site` are not ours, whatever else is said. `none` is a person's
+///   own doing, such as a form that is sent again, and says nothing about the page.
+/// - Otherwise `Origin` decides, which browsers send with every POST.
+/// - `Referer` counts only for browsers that send neither.
+pub(crate) fn is_from_own_page(headers: &HeaderMap, origin: &str) -> bool {
+    match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
+        Some(b"same-origin") => return true,
+        Some(b"none") | None => {}
+        Some(_) => return false,
+    }
+    if let Some(said) = headers.get(header::ORIGIN) {
+        return said == origin;
+    }
+    headers.get(header::REFERER).and_then(|page| page.to_str().ok()).is_some_and(|page| own_path(page, origin).is_some())
+}
+
+/// Path, query and fragment of an address, if it is one of this origin.
+pub(crate) fn own_path<'a>(address: &'a str, origin: &str) -> Option<&'a str> {
+    address.strip_prefix(origin).filter(|path| path.starts_with('/'))
+}
+
+/// Whether the browser itself says that a person follows a link of a page of this origin.
+pub(crate) fn follows_own_link(headers: &HeaderMap) -> bool {
+    let is = |name: &str, value: &str| headers.get(name).is_some_and(|header| header == value);
+    is("sec-fetch-site", "same-origin") && is("sec-fetch-dest", "document") && !is_prefetch(headers)
 }
 
 /// What has to be known of a request when its answer turns out to be another than the service's: who asks, and what page to come back to.
@@ -129,9 +185,64 @@ fn accepts_html(headers: &HeaderMap) -> bool {
 mod tests {
     use super::*;
 
+    fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {
+        headers.iter().map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap())).collect()
+    }
+
     fn caller(method: &Method, headers: &[(&'static str, &'static str)]) -> Caller {
-        let map = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        Caller::of(method, &map)
+        Caller::of(method, &map(headers))
+    }
+
+    #[test]
+    fn a_page_of_our_own_is_told_by_the_browser_first_and_by_addresses_after() {
+        const OURS: &str = "https://app.example";
+        for own in [
+            &[("sec-fetch-site", "same-origin")][..],
+            &[("sec-fetch-site", "same-origin"), ("origin", "null")],
+            &[("origin", OURS)],
+            &[("sec-fetch-site", "none"), ("origin", OURS)],
+            &[("referer", "https://app.example/page")],
+        ] {
+            assert!(is_from_own_page(&map(own), OURS), "{own:?}");
+        }
+        for foreign in [
+            &[][..],
+            &[("origin", "null")],
+            &[("origin", "null"), ("referer", "https://app.example/page")],
+            &[("origin", "https://app.example.evil.example")],
+            &[("origin", "https://other.example"), ("referer", "https://app.example/page")],
+            &[("sec-fetch-site", "same-site")],
+            &[("sec-fetch-site", "same-site"), ("origin", OURS)],
+            &[("sec-fetch-site", "cross-site"), ("referer", "https://app.example/page")],
+            &[("sec-fetch-site", "none")],
+            &[("sec-fetch-site", "Same-Origin")],
+            &[("referer", "https://app.example")],
+            &[("referer", "https://app.example.evil.example/")],
+            &[("referer", "https://app.example@evil.example/")],
+        ] {
+            assert!(!is_from_own_page(&map(foreign), OURS), "{foreign:?}");
+        }
+    }
+
+    /// What a copy leaves out changes nothing.
+    #[test]
+    fn the_telling_headers_tell_all() {
+        let ours = |method: &Method, headers: &HeaderMap| format!("{:?}", Head::of(method, &Uri::from_static("/a?b"), headers));
+        for headers in [
+            &[("accept", "text/html"), ("host", "x"), ("origin", "null")][..],
+            &[("sec-fetch-dest", "document"), ("sec-purpose", "prefetch")],
+            &[("sec-fetch-dest", "document"), ("purpose", "prefetch")],
+            &[("hx-request", "true"), ("hx-current-url", "https://app.example/x"), ("referer", "https://app.example/y")],
+            &[("content-type", "application/grpc"), ("te", "trailers")],
+            &[("referer", "https://app.example/y"), ("accept", "application/json")],
+        ] {
+            let all = map(headers);
+            let copy = all.iter().filter(|(name, _)| TELLING.contains(name)).map(|(name, value)| (name.clone(), value.clone()));
+            let copy = copy.collect();
+            for method in [Method::GET, Method::POST] {
+                assert_eq!(ours(&method, &all), ours(&method, &copy), "{headers:?}");
+            }
+        }
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use http::{
     HeaderMap, Method, Request, Response, StatusCode, Uri,
-    header::{ACCEPT, CONTENT_TYPE, COOKIE, HeaderName, REFERER, WWW_AUTHENTICATE},
+    header::{COOKIE, WWW_AUTHENTICATE},
 };
 
 use crate::{
     answers,
-    caller::Caller,
+    caller::{Caller, TELLING},
     config::{ReturnPath, SignInOptions},
     error::Error,
     flow::Asked,
@@ -49,19 +49,6 @@ pub(crate) enum Wanted {
     Refusal(Error),
 }
 
-/// What a challenge has to remember of the request: what chooses the answer's shape, and the cookies of attempts.
-const REMEMBERED: [HeaderName; 9] = [
-    ACCEPT,
-    CONTENT_TYPE,
-    COOKIE,
-    REFERER,
-    HeaderName::from_static("sec-fetch-dest"),
-    HeaderName::from_static("sec-purpose"),
-    HeaderName::from_static("purpose"),
-    HeaderName::from_static("hx-request"),
-    HeaderName::from_static("hx-current-url"),
-];
-
 impl Challenge {
     /// Asks for a sign-in with the configured options, and to come back to the page of this request.
     pub fn sign_in<B>(request: &Request<B>) -> Self {
@@ -77,8 +64,9 @@ impl Challenge {
     }
 
     pub(crate) fn new(method: &Method, uri: &Uri, headers: &HeaderMap, wanted: Wanted) -> Self {
+        // What chooses the answer's shape, and the cookies of attempts.
         let mut remembered = HeaderMap::new();
-        for name in REMEMBERED {
+        for name in [COOKIE].into_iter().chain(TELLING) {
             for value in headers.get_all(&name) {
                 remembered.append(name.clone(), value.clone());
             }

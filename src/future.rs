@@ -9,7 +9,7 @@ use std::{
 };
 
 use http::{
-    HeaderValue, Response,
+    HeaderValue, Response, StatusCode,
     header::{CACHE_CONTROL, Entry},
 };
 use pin_project_lite::pin_project;
@@ -126,7 +126,15 @@ impl After {
         }
         let roll = match self {
             Self::Protected(admitted) => admitted.roll.clone(),
-            Self::Public(identity) => identity.seen()?.roll.clone(),
+            Self::Public(identity) => match identity.seen() {
+                Some(seen) => seen.roll.clone(),
+                None => {
+                    if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
+                        identity.failed_unasked();
+                    }
+                    return None;
+                }
+            },
         };
         let headers = response.headers_mut();
         let shareable = match headers.entry(CACHE_CONTROL) {

@@ -59,16 +59,24 @@ impl Identity {
 
     /// Who is signed in, by the session cookie of the request that this handle came with. Looks only once.
     ///
+    /// `headers` are all of that request: beside the cookie they say what its sender understands,
+    /// should an [`Error`] of this person's tokens become the answer.
+    ///
     /// # Errors
     ///
     /// `StoreUnavailable` or `RenewalFailed`: it cannot be known at the moment. On a public page that is best treated as nobody.
     pub async fn user(&self, headers: &HeaderMap) -> Result<Option<User>, Error> {
-        let Lazy { flow, method, page, seen } = &*self.0;
+        self.look(Head::of_page(&self.0.method, self.0.page.as_ref(), headers), headers).await
+    }
+
+    /// The same for a guard that has a copy of the cookies alone: `head` is that of the whole
+    /// request, since the answer to an error of this person's tokens depends on it.
+    pub(crate) async fn look(&self, head: Head, cookies: &HeaderMap) -> Result<Option<User>, Error> {
+        let Lazy { flow, seen, .. } = &*self.0;
         let seen = match seen.get() {
             Some(seen) => seen,
             None => {
-                let head = Head::of_page(method, page.as_ref(), headers);
-                let found = match flow.admit(&flow.cookies(headers)).await? {
+                let found = match flow.admit(&flow.cookies(cookies)).await? {
                     Admission::In(session, roll) => Seen { session: Some(session), roll, head },
                     Admission::Out => Seen { session: None, roll: None, head },
                 };
@@ -85,6 +93,12 @@ impl Identity {
     #[must_use]
     pub fn app_tokens(&self) -> AppTokens {
         self.0.flow.app_tokens()
+    }
+
+    /// The page failed although nobody asked.
+    #[cold]
+    pub(crate) fn failed_unasked(&self) {
+        self.0.flow.failed_unasked();
     }
 
     /// `None` if nobody asked.

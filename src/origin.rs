@@ -2,6 +2,8 @@
 
 use http::{Extensions, Uri};
 
+use crate::flow::Nest;
+
 /// axum's `nest` takes a prefix off the path and leaves the whole address in the extensions.
 #[cfg(feature = "axum")]
 pub(crate) fn uri<'a>(uri: &'a Uri, extensions: &'a Extensions) -> &'a Uri {
@@ -12,4 +14,20 @@ pub(crate) fn uri<'a>(uri: &'a Uri, extensions: &'a Extensions) -> &'a Uri {
 #[cfg(not(feature = "axum"))]
 pub(crate) fn uri<'a>(uri: &'a Uri, _: &'a Extensions) -> &'a Uri {
     uri
+}
+
+/// Inside which nest the layer is, as far as this request tells; an error if it tells nothing.
+#[cfg(feature = "axum")]
+pub(crate) fn nest<'a>(uri: &Uri, extensions: &'a Extensions) -> Result<Option<Nest<'a>>, ()> {
+    let Some(original) = extensions.get::<axum::extract::OriginalUri>() else { return Ok(None) };
+    // `/app` itself becomes `/`, which is not its end.
+    let prefix = original.0.path().strip_suffix(uri.path()).ok_or(())?;
+    let behind_routes = extensions.get::<axum::extract::MatchedPath>().is_some();
+    Ok((!prefix.is_empty()).then_some(Nest { prefix, behind_routes }))
+}
+
+/// Without axum there is none.
+#[cfg(not(feature = "axum"))]
+pub(crate) fn nest<'a>(_: &Uri, _: &'a Extensions) -> Result<Option<Nest<'a>>, ()> {
+    Ok(None)
 }

@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, Method, Request, Response,
+    Extensions, HeaderMap, Method, Request, Response, Uri,
     header::{CONTENT_TYPE, SET_COOKIE},
 };
 use http_body::Body;
@@ -88,7 +88,11 @@ where
                 return ResponseFuture::deciding(async move { Ok(shared.answers.response(caller, Reply::failed(error, None))) });
             }
         };
-        match flow.decide(request.method(), request.uri().path(), request.headers()) {
+        let decision = flow.decide(request.method(), request.uri().path(), request.headers());
+        if flow.is_place_unknown() {
+            place(flow, &decision, request.uri(), request.extensions());
+        }
+        match decision {
             Decision::Public => {
                 let uri = origin::uri(request.uri(), request.extensions());
                 let identity = Identity::new(Arc::clone(flow), request.method(), uri);
@@ -108,6 +112,15 @@ where
                 ResponseFuture::deciding(decide(inner, Arc::clone(&self.shared), Arc::clone(flow), route, request))
             }
         }
+    }
+}
+
+/// Where the layer is, by the first request that tells.
+#[cold]
+fn place(flow: &Flow, decision: &Decision, uri: &Uri, extensions: &Extensions) {
+    let is_own_path = matches!(decision, Decision::Ask(route) if *route != Route::Protected);
+    if let Ok(nest) = origin::nest(uri, extensions) {
+        flow.placed(nest, is_own_path);
     }
 }
 

@@ -9,9 +9,10 @@ use super::{
     Answer, Asked, Flow, Reply,
     answer::{Completed, Verified, answer_of},
     request::Step,
-    start::{Start, is_unseen},
+    start::Start,
 };
 use crate::{
+    caller::Caller,
     config::{ResponseMode, ReturnPath},
     error::{Error, ErrorKind},
     protocol::{CallbackParameters, Code},
@@ -129,7 +130,7 @@ impl Flow {
                 );
                 Reply::failed(error, Some(self.sign_in_address(&page)))
             }
-            Ok(None) if is_unseen(asked.headers) => {
+            Ok(None) if !Caller::may_start(asked.method, asked.headers) => {
                 Reply::new(Answer::SignInNeeded { sign_in: self.sign_in_address(&page), why: None })
             }
             Ok(None) => {

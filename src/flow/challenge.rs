@@ -4,12 +4,27 @@ use std::borrow::Cow;
 
 use http::header::REFERER;
 
-use super::{Answer, Asked, Flow, Reply, routes::page_as_asked, start::Start};
-use crate::{caller::Caller, config::ReturnPath};
+use super::{
+    Answer, Asked, Flow, Reply,
+    routes::{astray, page_as_asked},
+    start::Start,
+};
+use crate::{
+    caller::{Caller, own_path},
+    config::ReturnPath,
+};
 
 impl Flow {
     /// A protected page without a session.
     pub(crate) async fn require_sign_in(&self, asked: Asked<'_>) -> Reply {
+        if let Some(error) = astray(&self.config, asked.uri) {
+            // Every such answer is in the log as a refusal: strangers can have as many as they
+            // like.
+            if self.told.astray() {
+                tracing::error!(%error, "sign-in cannot work: the addresses of this application are set up wrongly");
+            }
+            return Reply::failed(error, None);
+        }
         let reply = self.challenge(asked, Start::fresh(self.page_of(asked))).await;
         // Only where a sign-in follows: elsewhere the answer could overtake that of a sign-in and take its new cookie away. By a code it has not begun yet.
         let redirected = matches!(reply.answer, Answer::Redirect(_)) && !self.auth.by_code() && asked.cookies.has_session();
@@ -45,7 +60,6 @@ impl Flow {
 
     /// Path and query of an address, if it is one of this origin.
     pub(super) fn own<'a>(&self, address: &'a str) -> Option<&'a str> {
-        let page = address.strip_prefix(self.config.origin())?;
-        page.split('#').next()
+        own_path(address, self.config.origin())?.split('#').next()
     }
 }

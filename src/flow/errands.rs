@@ -5,14 +5,9 @@
 //! - After a profile was edited the claims are read again, by a sign-in that shows nothing; if that is not possible, the session goes on with the old ones.
 //! - Who forgot their password (`AADB2C90118`) goes to the policy for that, and from there back to signing in: a few times, and then to a page.
 
-use super::{
-    Answer, Asked, Flow, Reply,
-    callback::Done,
-    request::Step,
-    start::{Start, is_unseen},
-    web_auth::WebAuth,
-};
+use super::{Answer, Asked, Flow, Reply, callback::Done, request::Step, start::Start, web_auth::WebAuth};
 use crate::{
+    caller::Caller,
     config::ReturnPath,
     error::{Error, ErrorKind},
     protocol::{Provider, asks_to_begin_again},
@@ -113,7 +108,7 @@ impl Flow {
         if asked.method != http::Method::GET {
             return Reply::failed(Error::new(ErrorKind::RequestInvalid, "this path takes GET"), Some(own));
         }
-        if is_unseen(asked.headers) {
+        if !Caller::may_start(asked.method, asked.headers) {
             return Reply::new(Answer::SignInNeeded { sign_in: own, why: None });
         }
         match self.present(asked.cookies).await {

@@ -19,6 +19,7 @@ mod routes;
 mod sign_out;
 mod start;
 mod steps;
+mod told;
 mod waiting;
 mod web_auth;
 mod wish;
@@ -27,6 +28,7 @@ pub(crate) use admit::{Admission, Decision};
 pub(crate) use device::{CodePage, Polled};
 pub use outcomes::{LogIn, LogOut, LoggedIn, UserCode};
 pub(crate) use routes::Route;
+pub(crate) use told::Nest;
 pub use web_auth::WebAuth;
 
 use std::sync::Arc;
@@ -39,6 +41,7 @@ use self::{
     callback::Done,
     errands::Errand,
     exchanges::Exchanges,
+    told::Told,
     waiting::Waiting,
     web_auth::{application_of, past},
 };
@@ -141,6 +144,7 @@ pub(crate) struct Flow {
     grants: Grants,
     exchanges: Exchanges<Done>,
     waiting: Waiting<Done>,
+    told: Told,
 }
 
 impl Flow {
@@ -186,6 +190,7 @@ impl Flow {
             sessions: Sessions::new(records, Arc::clone(&cookies), lifetimes, Sessions::<User>::DEFAULT_OPENED, check, user),
             exchanges: Exchanges::new(),
             waiting: Waiting::new(),
+            told: Told::default(),
             auth,
             config,
             clock,

@@ -2,9 +2,14 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, Method, Uri, header};
+use percent_encoding::percent_decode_str;
 
-use crate::config::{Paths, Preflight, ValidConfig};
+use crate::{
+    config::{PathPrefix, Paths, Preflight, ValidConfig},
+    error::{Error, ErrorKind},
+    session::State,
+};
 
 /// Where a request goes that is not public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,4 +70,59 @@ pub(super) fn page_as_asked<'p>(config: &ValidConfig, page: &'p str) -> Cow<'p, 
         Some(rest) if rest.is_empty() || rest.starts_with(['/', '?']) => Cow::Borrowed(page),
         _ => config.external_path(page),
     }
+}
+
+/// The longest piece of an address that came which an error repeats.
+const SHOWN: usize = 120;
+
+/// Why a request that looks like one for the layer's own paths is none: something on its way
+/// changed its path otherwise than the configuration says. Answered like any other protected page
+/// it would be sent to the provider, whose answer would come back to the same place, for ever.
+///
+/// `uri` is that of the browser as far as it is known. Only requests of people who are not signed
+/// in come here.
+pub(super) fn astray(config: &ValidConfig, uri: &Uri) -> Option<Error> {
+    let (came, prefix) = (uri.path(), config.external_prefix());
+    let bare = |own: &str| match config.path_prefix() {
+        PathPrefix::Kept => own.strip_prefix(prefix).unwrap_or(own).to_owned(),
+        PathPrefix::Stripped => own.to_owned(),
+    };
+    let callback = bare(&config.paths().callback);
+    let (kept, stripped) = (|own: &str| format!("{prefix}{own}"), plain(came));
+    let is_callback = answers_us(uri) || stripped == plain(&callback) || stripped == plain(&kept(&callback));
+    let is_other = || config.paths().iter().map(|(_, own)| bare(own)).any(|own| came == own || came == kept(&own));
+    // A page of the application that ends like one of ours is a page of the application.
+    if !is_callback && (prefix.is_empty() || !is_other()) {
+        return None;
+    }
+    let expected = &config.paths().callback;
+    let came = came.get(..SHOWN).unwrap_or(came);
+    let has_prefix = came.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
+    let why = match config.path_prefix() {
+        PathPrefix::Stripped if !prefix.is_empty() && has_prefix => format!(
+            "{came:?} arrived with {prefix:?}, the path of the base URL, which was expected to be stripped on the way: set with_path_prefix(PathPrefix::Kept) (IDENTITY_PATH_PREFIX=kept), or let the proxy strip it"
+        ),
+        PathPrefix::Kept if !has_prefix => format!(
+            "{came:?} arrived without {prefix:?}, the path of the base URL, which was expected to be kept: set with_path_prefix(PathPrefix::Stripped) (IDENTITY_PATH_PREFIX=stripped), or let the proxy keep it"
+        ),
+        _ => format!(
+            "the answer of the provider was expected at {expected:?} and came at {came:?}: something between browser and application changes the path. Have it arrive as it is, or correct the base URL (IDENTITY_BASE_URL); PathPrefix says whether its path is kept or stripped on the way"
+        ),
+    };
+    Some(Error::new(ErrorKind::NotConfigured, why))
+}
+
+/// Whether the query is an authorization response to a request of ours, wherever it came.
+fn answers_us(uri: &Uri) -> bool {
+    let Some(query) = uri.query().filter(|query| query.contains("state=")) else { return false };
+    let has = |wanted: &[&str]| url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| wanted.contains(&&*name));
+    let is_ours = |(name, value): (Cow<'_, str>, Cow<'_, str>)| name == "state" && State::parse(&value).is_some();
+    has(&["code", "error", "response"]) && url::form_urlencoded::parse(query.as_bytes()).any(is_ours)
+}
+
+/// A path as the most lenient reader sees it: decoded, in one letter case, without empty segments.
+fn plain(path: &str) -> String {
+    let text = percent_decode_str(path).decode_utf8_lossy().to_ascii_lowercase();
+    let segments = text.split(['/', '\\']).filter(|segment| !segment.is_empty() && *segment != ".");
+    segments.fold(String::new(), |path, segment| path + "/" + segment)
 }

@@ -1,10 +1,10 @@
 //! Signing out (D14): here first, then at the provider; never because another site wants it.
 
-use http::{Method, header::ORIGIN};
+use http::Method;
 
 use super::{Answer, Asked, Flow, Reply};
 use crate::{
-    caller::{Caller, is_prefetch},
+    caller::{Caller, follows_own_link, is_from_own_page},
     error::{Error, ErrorKind},
 };
 
@@ -23,16 +23,17 @@ impl Flow {
                 home: self.config.home().as_str().to_owned(),
                 provider: self.provider_origin().await,
             }),
-            _ => Reply::failed(Error::new(ErrorKind::CrossSite, "sign-out needs a POST with our own Origin"), None),
+            _ => Reply::failed(Error::new(ErrorKind::CrossSite, "sign-out takes a POST that a page of this site sends"), None),
         }
     }
 
     /// A form of ours, or a link of ours that a person follows.
     fn is_our_own_wish(&self, asked: Asked<'_>) -> bool {
-        let is = |name: &str, value: &str| asked.headers.get(name).is_some_and(|header| header == value);
         match *asked.method {
-            Method::POST => asked.headers.get(ORIGIN).is_some_and(|origin| origin == self.config.origin()),
-            Method::GET => is("sec-fetch-site", "same-origin") && is("sec-fetch-dest", "document") && !is_prefetch(asked.headers),
+            Method::POST => is_from_own_page(asked.headers, self.config.origin()),
+            // An `Origin` comes with no GET, and a `Referer` with every picture that somebody put
+            // on a page of ours.
+            Method::GET => follows_own_link(asked.headers),
             _ => false,
         }
     }

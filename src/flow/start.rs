@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
-
 use super::{Answer, Asked, Flow, Reply, request::Step};
 use crate::{
-    caller::is_prefetch,
+    caller::Caller,
     config::{Prompt, ReturnPath, SignInOptions},
     error::{Error, ErrorKind},
     session::{Attempt, AttemptPurpose, Cause, Opened, PersonKey, Slot},
@@ -59,7 +57,7 @@ impl Flow {
             let error = Error::new(ErrorKind::RequestInvalid, "the sign-in path takes GET");
             return Reply::failed(error, Some(self.sign_in_address(&return_path)));
         }
-        if is_unseen(asked.headers) {
+        if !Caller::may_start(asked.method, asked.headers) {
             return Reply::new(Answer::SignInNeeded { sign_in: self.sign_in_address(&return_path), why: None });
         }
         if let Some(options) = self.wished(asked).await {
@@ -163,9 +161,4 @@ impl Flow {
         }
         self.challenge(asked, Start { options, causes, ..Start::fresh(return_path) }).await
     }
-}
-
-/// A frame, a script or a prefetch cannot sign anybody in, and must not use up the attempts of somebody who does.
-pub(super) fn is_unseen(headers: &HeaderMap) -> bool {
-    headers.get("sec-fetch-dest").is_some_and(|place| place != "document") || is_prefetch(headers)
 }

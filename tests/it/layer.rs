@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use tower::ServiceExt as _;
+use tower::{Layer as _, ServiceExt as _};
 use tower_identity::{
     Challenge, IdentityConfig, IdentityLayer, Prompt, SignInOptions, User,
     config::{Preflight, ResponseMode},
@@ -181,9 +181,8 @@ async fn under_nest_the_whole_address_is_come_back_to() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
     let config = provider.config(&format!("{url}/app")).unwrap().build().unwrap();
-    let inner =
-        Router::new().fallback(|user: User| async move { user.display_name().to_owned() }).layer(IdentityLayer::new(config));
-    let router = Router::new().nest("/app", inner);
+    let inner = Router::new().route("/me", get(|user: User| async move { user.display_name().to_owned() }));
+    let router = Router::new().nest_service("/app", IdentityLayer::new(config).layer(inner));
     let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     let mut tab = crate::browser::Browser::new().tab();
     let page = tab.open(format!("{url}/app/me?x=1")).await;

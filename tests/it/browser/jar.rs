@@ -53,6 +53,8 @@ pub struct Jar {
     pub cookies: Vec<Stored>,
     /// A person who allows no cookies.
     pub blocked: bool,
+    /// Cookies whose names are such get lost on their way.
+    pub dropped: Option<fn(&str) -> bool>,
     /// Every `Set-Cookie` that a browser would not take, with the reason.
     pub refused: Vec<String>,
 }
@@ -69,6 +71,9 @@ impl Jar {
             return Ok(());
         }
         let cookie = Cookie::parse(header.to_owned()).map_err(|_| "malformed")?;
+        if self.dropped.is_some_and(|is_dropped| is_dropped(cookie.name())) {
+            return Ok(());
+        }
         let host = url.host_str().ok_or("no host")?;
         let (domain, host_only) = match cookie.domain() {
             None => (host, true),
