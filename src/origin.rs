@@ -20,7 +20,10 @@ pub(crate) fn uri<'a>(uri: &'a Uri, _: &'a Extensions) -> &'a Uri {
 #[cfg(feature = "axum")]
 pub(crate) fn nest<'a>(uri: &Uri, extensions: &'a Extensions) -> Result<Option<Nest<'a>>, ()> {
     let Some(original) = extensions.get::<axum::extract::OriginalUri>() else { return Ok(None) };
-    // `/app` itself becomes `/`, which is not its end.
+    // `/app` itself becomes `/`, which is not its end, and `/app/` is a route of the outer router.
+    if uri.path() == "/" && original.0.path() != "/" {
+        return Err(());
+    }
     let prefix = original.0.path().strip_suffix(uri.path()).ok_or(())?;
     let behind_routes = extensions.get::<axum::extract::MatchedPath>().is_some();
     Ok((!prefix.is_empty()).then_some(Nest { prefix, behind_routes }))

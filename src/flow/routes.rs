@@ -6,7 +6,7 @@ use http::{HeaderMap, Method, Uri, header};
 use percent_encoding::percent_decode_str;
 
 use crate::{
-    config::{PathPrefix, Paths, Preflight, ValidConfig},
+    config::{PathPrefix, Paths, Preflight, SignInMethod, ValidConfig},
     error::{Error, ErrorKind},
     session::State,
 };
@@ -90,12 +90,16 @@ pub(super) fn astray(config: &ValidConfig, uri: &Uri) -> Option<Error> {
     let callback = bare(&config.paths().callback);
     let (kept, stripped) = (|own: &str| format!("{prefix}{own}"), plain(came));
     let is_callback = answers_us(uri) || stripped == plain(&callback) || stripped == plain(&kept(&callback));
+    // By device code a protected page leads to the sign-in path first, on this side: its own link may
+    // not come round to it, or come back inside another.
+    let is_sign_in = config.sign_in_method() == SignInMethod::DeviceCode
+        && return_to(uri).is_some_and(|to| stripped.ends_with(&plain(&bare(&config.paths().login))) || to.contains("return_to="));
     let is_other = || config.paths().iter().map(|(_, own)| bare(own)).any(|own| came == own || came == kept(&own));
     // A page of the application that ends like one of ours is a page of the application.
-    if !is_callback && (prefix.is_empty() || !is_other()) {
+    if !is_callback && !is_sign_in && (prefix.is_empty() || !is_other()) {
         return None;
     }
-    let expected = &config.paths().callback;
+    let expected = if is_callback { &config.paths().callback } else { &config.paths().login };
     let came = came.get(..SHOWN).unwrap_or(came);
     let has_prefix = came.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
     let why = match config.path_prefix() {
@@ -106,7 +110,7 @@ pub(super) fn astray(config: &ValidConfig, uri: &Uri) -> Option<Error> {
             "{came:?} arrived without {prefix:?}, the path of the base URL, which was expected to be kept: set with_path_prefix(PathPrefix::Stripped) (IDENTITY_PATH_PREFIX=stripped), or let the proxy keep it"
         ),
         _ => format!(
-            "the answer of the provider was expected at {expected:?} and came at {came:?}: something between browser and application changes the path. Have it arrive as it is, or correct the base URL (IDENTITY_BASE_URL); PathPrefix says whether its path is kept or stripped on the way"
+            "a request that was expected at {expected:?} came at {came:?}: something between browser and application changes the path. Have it arrive as it is, or correct the base URL (IDENTITY_BASE_URL); PathPrefix says whether its path is kept or stripped on the way"
         ),
     };
     Some(Error::new(ErrorKind::NotConfigured, why))
@@ -118,6 +122,12 @@ fn answers_us(uri: &Uri) -> bool {
     let has = |wanted: &[&str]| url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| wanted.contains(&&*name));
     let is_ours = |(name, value): (Cow<'_, str>, Cow<'_, str>)| name == "state" && State::parse(&value).is_some();
     has(&["code", "error", "response"]) && url::form_urlencoded::parse(query.as_bytes()).any(is_ours)
+}
+
+/// Where a link of ours to the sign-in path wants to go.
+fn return_to(uri: &Uri) -> Option<String> {
+    let mut query = url::form_urlencoded::parse(uri.query()?.as_bytes());
+    query.find(|(name, _)| name == "return_to").map(|(_, to)| to.into_owned())
 }
 
 /// A path as the most lenient reader sees it: decoded, in one letter case, without empty segments.
