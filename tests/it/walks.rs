@@ -48,6 +48,7 @@ enum StoreFault {
     Fails,
     FailsToCreate,
     FailsLater,
+    Hangs,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -125,6 +126,7 @@ fn walk() -> impl Strategy<Value = Walk> {
             StoreFault::Fails,
             StoreFault::FailsToCreate,
             StoreFault::FailsLater,
+            StoreFault::Hangs,
         ]),
         prop::sample::select(vec![
             ProviderFault::None,
@@ -181,7 +183,9 @@ impl Walk {
     }
 
     fn settings(&self, config: IdentityConfig) -> IdentityConfig {
-        let config = config.with_path_prefix(self.prefix).add_public_path("/");
+        // Short, so that the walk is.
+        let limit = Duration::from_millis(20);
+        let config = config.with_path_prefix(self.prefix).add_public_path("/").with_store_timeout(limit);
         match self.method {
             Method::Query => config,
             Method::FormPost => config.with_response_mode(ResponseMode::FormPost),
@@ -210,6 +214,7 @@ impl Walk {
             StoreFault::Fails => store.fail(&Operation::ALL),
             StoreFault::FailsToCreate => store.fail(&[Operation::Create]),
             StoreFault::FailsLater => store.fail_after(Operation::Load, 2),
+            StoreFault::Hangs => store.hang(),
         }
     }
 
@@ -275,6 +280,7 @@ impl Walk {
             Step::StoreHeals => {
                 store.recover();
                 store.remember();
+                store.answer();
             }
         }
     }
