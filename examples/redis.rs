@@ -1,4 +1,5 @@
-//! An application of several processes: sessions in Redis, one refresh per session at a time, one cookie secret.
+//! An application of several processes: sessions in Redis, one refresh per session at a time, one
+//! cookie secret.
 //!
 //! ```console
 //! $ IDENTITY_AUTHORITY=https://login.microsoftonline.com/contoso.onmicrosoft.com IDENTITY_CLIENT_ID=… IDENTITY_CLIENT_SECRET=… \
@@ -6,10 +7,13 @@
 //!     REDIS_URL=redis://127.0.0.1:6379 LISTEN=127.0.0.1:3000 cargo run --example redis
 //! ```
 //!
-//! - Every process has the same cookie secret (`openssl rand -base64 32`); with another one it opens no session of the others.
-//! - The pool tries to connect again for ever, and gives a command up after two seconds. Without these two a Redis that is restarted or does not answer
-//!   holds up every request; the layer's own limit (`IDENTITY_STORE_TIMEOUT`, 3 s) is the last resort.
-//! - The lock lets one process at a time refresh a session. Without it a provider that takes each refresh token once signs people out.
+//! - Every process has the same cookie secret (`openssl rand -base64 32`); with another one it
+//!   opens no session of the others.
+//! - The pool tries to connect again for ever, and gives a command up after two seconds. Without
+//!   these two a Redis that is restarted or does not answer holds up every request; the layer's own
+//!   limit (`IDENTITY_STORE_TIMEOUT`, 3 s) is the last resort.
+//! - The lock lets one process at a time refresh a session. Without it a provider that takes each
+//!   refresh token once signs people out.
 
 #![allow(clippy::print_stdout, reason = "a program that talks to whoever started it")]
 
@@ -49,13 +53,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Connects in the background: the application starts without Redis, and signs people in as soon as it is there.
+/// Connects in the background: the application starts without Redis, and signs people in as soon as
+/// it is there.
 fn pool(address: &str) -> Result<Pool, Box<dyn std::error::Error>> {
     let performance = PerformanceConfig { default_command_timeout: COMMAND, ..PerformanceConfig::default() };
     let connection = ConnectionConfig {
         connection_timeout: COMMAND,
         internal_command_timeout: COMMAND,
-        // A connection that says nothing for so long is given up: its server may be frozen, or gone without a word.
+        // A connection that says nothing for so long is given up: its server may be frozen, or gone
+        // without a word.
         unresponsive: UnresponsiveConfig { max_timeout: Some(2 * COMMAND), interval: Duration::from_secs(1) },
         ..ConnectionConfig::default()
     };

@@ -294,7 +294,8 @@ fn grpc<R>(kind: ErrorKind, reason: &'static str) -> Response<IdentityBody<R>> {
     response
 }
 
-/// When to try again: what the provider asks for, or what is soon enough for a fault of ours that passes.
+/// When to try again: what the provider asks for, or what is soon enough for a fault of ours that
+/// passes.
 fn wait_before_next(error: &Error) -> Option<Duration> {
     let own = matches!(error.kind(), ErrorKind::Busy | ErrorKind::StoreUnavailable | ErrorKind::RenewalFailed);
     error.provider().and_then(|said| said.retry_after).or(own.then_some(SOON))

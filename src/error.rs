@@ -86,7 +86,8 @@ kinds! {
     /// The person or the provider's policy declined the sign-in.
     AccessDenied = "access_denied", "The sign-in was cancelled or not permitted.";
 
-    /// As many requests to the provider are under way as may be at one time, or too many device codes were asked for: the provider was not asked.
+    /// As many requests to the provider are under way as may be at one time, or too many device
+    /// codes were asked for: the provider was not asked.
     Busy = "busy", "Too many people are signing in at the moment. Please try again in a few seconds.";
 
     // The authorization response.

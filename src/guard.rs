@@ -168,7 +168,8 @@ impl Terms {
         }
         match user.tokens().for_user(&self.scopes).await {
             Ok(token) if token.missing_scopes().next().is_none() => Verdict::Pass,
-            // The person may not have been asked for it yet. Where they were, and it was not granted, the sign-in is refused as one that goes round.
+            // The person may not have been asked for it yet. Where they were, and it was not
+            // granted, the sign-in is refused as one that goes round.
             Ok(_) => Verdict::StepUp(Box::new(self.options(None))),
             Err(error) => match error.kind() {
                 ErrorKind::InteractionRequired | ErrorKind::NoRefreshToken | ErrorKind::InvalidGrant => {

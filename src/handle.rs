@@ -49,8 +49,9 @@ impl Tokens {
 
     /// An access token for these scopes: from the session, or by refresh.
     ///
-    /// What the provider gave for these scopes answers the same request until it is due, also if it granted less: [`AccessToken::missing_scopes`] tells. A
-    /// guard with [`with_scopes`](crate::RequireLogin::with_scopes) lets nobody through without them.
+    /// What the provider gave for these scopes answers the same request until it is due, also if it
+    /// granted less: [`AccessToken::missing_scopes`] tells. A guard with
+    /// [`with_scopes`](crate::RequireLogin::with_scopes) lets nobody through without them.
     ///
     /// # Errors
     ///

@@ -103,9 +103,11 @@ impl IdentityLayer {
     ///
     /// Records are sealed: the store never sees who is signed in, nor a token.
     ///
-    /// A store that does not answer within [`with_store_timeout`](crate::IdentityConfig::with_store_timeout) (3 s) counts as one that is down: public pages
-    /// see nobody, protected ones answer 503, and the next request asks it again. Where several processes share it, give them a
-    /// [refresh lock](Self::with_refresh_lock) as well.
+    /// A store that does not answer within
+    /// [`with_store_timeout`](crate::IdentityConfig::with_store_timeout) (3 s) counts as one that
+    /// is down: public pages see nobody, protected ones answer 503, and the next request asks it
+    /// again. Where several processes share it, give them a [refresh lock](Self::with_refresh_lock)
+    /// as well.
     ///
     /// Sign-out ends the session of the browser on every node. Where several tabs came back from the provider at the same moment,
     /// each has begun a session of which the browser keeps one; the others end with it only if one process answered them all,
@@ -150,16 +152,20 @@ impl IdentityLayer {
         self.with(|setup| setup.clock = Arc::new(clock))
     }
 
-    /// Makes several processes refresh one after the other. The default is none: right for one process, or for providers that tolerate a
-    /// refresh token that is used twice. With feature `redis` there is `RedisLock`; [`RefreshLock`] shows one in PostgreSQL.
+    /// Makes several processes refresh one after the other. The default is none: right for one
+    /// process, or for providers that tolerate a refresh token that is used twice. With feature
+    /// `redis` there is `RedisLock`; [`RefreshLock`] shows one in PostgreSQL.
     ///
-    /// A lock that does not answer within [`with_store_timeout`](crate::IdentityConfig::with_store_timeout) counts as one that cannot be asked.
+    /// A lock that does not answer within
+    /// [`with_store_timeout`](crate::IdentityConfig::with_store_timeout) counts as one that cannot
+    /// be asked.
     pub fn with_refresh_lock(self, lock: impl RefreshLock + 'static) -> Self {
         self.with(|setup| setup.lock = Some(Arc::new(lock)))
     }
 
-    /// Says that no other process works with the sessions in the store, so that no [refresh lock](Self::with_refresh_lock) is needed. The default is that
-    /// a store without a lock is warned of when the application starts.
+    /// Says that no other process works with the sessions in the store, so that no [refresh
+    /// lock](Self::with_refresh_lock) is needed. The default is that a store without a lock is
+    /// warned of when the application starts.
     pub fn with_single_process(self) -> Self {
         self.with(|setup| setup.single_process = true)
     }

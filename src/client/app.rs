@@ -78,12 +78,14 @@ impl Client {
 
     /// A token for another API, on behalf of whoever called this one with `assertion`: a bearer token that was verified and is for this application.
     ///
-    /// What is obtained is kept for that assertion alone, and no longer than it lives, a day at most. Of an assertion that nothing is obtained for nothing is
-    /// kept but that it was refused, for a minute.
+    /// What is obtained is kept for that assertion alone, and no longer than it lives, a day at
+    /// most. Of an assertion that nothing is obtained for nothing is kept but that it was refused,
+    /// for a minute.
     ///
     /// # Errors
     ///
-    /// - `RequestInvalid`: no scope and no resource is asked for, or the assertion is empty or longer than 64 KiB;
+    /// - `RequestInvalid`: no scope and no resource is asked for, or the assertion is empty or
+    ///   longer than 64 KiB;
     /// - `NotConfigured`: the application has no credential; or the authority stands for several tenants (`common`, `organizations`) and the request does not name the caller's;
     /// - `InteractionRequired`: the caller has to sign in with the claims in [`Error::provider`]; hand them on as a challenge;
     /// - `InvalidGrant` if the assertion is over, or at Entra ID plainly one of version 1.0 or for another application, which is not sent; and what else the provider answers; `CredentialUnavailable`, `ProviderUnreachable`.

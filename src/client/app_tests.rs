@@ -16,7 +16,8 @@ async fn an_applications_token_is_asked_for_once_with_the_scope_as_it_is() {
     assert_eq!((form["grant_type"].as_str(), form["scope"].as_str()), ("client_credentials", GRAPH));
 }
 
-/// Whoever has an address of an API can send it tokens that are none. What is refused is not kept, and not asked about again at once.
+/// Whoever has an address of an API can send it tokens that are none. What is refused is not kept,
+/// and not asked about again at once.
 #[tokio::test]
 async fn refused_assertions_leave_nothing_behind() {
     let world = World::new();

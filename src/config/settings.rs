@@ -408,8 +408,9 @@ impl IdentityConfig {
         self
     }
 
-    /// How long an operation of the session store, or of the refresh lock, may take before it counts as failed. The default is 3 s. The store in this
-    /// process's memory always answers at once.
+    /// How long an operation of the session store, or of the refresh lock, may take before it
+    /// counts as failed. The default is 3 s. The store in this process's memory always answers at
+    /// once.
     #[must_use]
     pub fn with_store_timeout(mut self, timeout: Duration) -> Self {
         self.store_timeout = timeout;

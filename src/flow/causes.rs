@@ -14,8 +14,8 @@ impl WebAuth {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Forbidden`]: the same was asked for and answered just now, so that it would go round; [`ErrorKind::ScopeNotGranted`] if that was
-    /// nothing but scopes.
+    /// [`ErrorKind::Forbidden`]: the same was asked for and answered just now, so that it would go
+    /// round; [`ErrorKind::ScopeNotGranted`] if that was nothing but scopes.
     pub(super) fn causes(
         &self,
         session: Option<Beginning<'_>>,

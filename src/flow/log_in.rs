@@ -29,8 +29,10 @@ impl WebAuth {
     ///
     /// # Errors
     ///
-    /// By [`kind`](Error::kind): `ProviderUnreachable`, `ProviderMisconfigured`; `Busy`: too many device codes were asked for; `NotConfigured`: the options contradict each other; `Forbidden`: the person who is signed in was asked for the same more
-    /// less than ten minutes ago, and asking again would go round. The value is unchanged then.
+    /// By [`kind`](Error::kind): `ProviderUnreachable`, `ProviderMisconfigured`; `Busy`: too many
+    /// device codes were asked for; `NotConfigured`: the options contradict each other;
+    /// `Forbidden`: the person who is signed in was asked for the same more less than ten minutes
+    /// ago, and asking again would go round. The value is unchanged then.
     pub async fn log_in(&self, session: &mut WebSession, next: &str, options: &SignInOptions) -> Result<LogIn, Error> {
         let contents = self.open(session);
         let known = if options.asks_for_more() { self.known(&contents) } else { None };
@@ -109,9 +111,12 @@ impl WebAuth {
     ///
     /// # Errors
     ///
-    /// By [`kind`](Error::kind), among others: `AttemptMissing`: this browser did not ask, or its session was lost; `AttemptExpired`; `Busy`: too many sign-ins are under way, the code was not sent; `CallbackInvalid`: it is no answer; `AccessDenied` and what else the
-    /// provider answers; the kinds that begin with `Token`: what it answered does not stand the test (OpenID Connect Core section 3.1.3.7). Who was signed in before still is. Show [`Error::user_message`] with a link
-    /// to try again.
+    /// By [`kind`](Error::kind), among others: `AttemptMissing`: this browser did not ask, or its
+    /// session was lost; `AttemptExpired`; `Busy`: too many sign-ins are under way, the code was
+    /// not sent; `CallbackInvalid`: it is no answer; `AccessDenied` and what else the provider
+    /// answers; the kinds that begin with `Token`: what it answered does not stand the test (OpenID
+    /// Connect Core section 3.1.3.7). Who was signed in before still is. Show
+    /// [`Error::user_message`] with a link to try again.
     pub async fn complete_log_in(&self, session: &mut WebSession, response: &str) -> Result<LoggedIn, Error> {
         let mut contents = self.open(session);
         let parameters = CallbackParameters::parse(response.strip_prefix('?').unwrap_or(response).as_bytes())?;

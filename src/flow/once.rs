@@ -40,9 +40,11 @@ impl<T> Default for Once<T> {
 }
 
 impl<T: Clone + Send + 'static> Once<T> {
-    /// Does the work in a task of its own, which runs to its end, whatever becomes of the caller; or waits for who does it.
+    /// Does the work in a task of its own, which runs to its end, whatever becomes of the caller;
+    /// or waits for who does it.
     ///
-    /// The permit is waited for here, before there is a task: a caller who goes away without one has cost nothing, and the next one waits for it.
+    /// The permit is waited for here, before there is a task: a caller who goes away without one
+    /// has cost nothing, and the next one waits for it.
     ///
     /// # Errors
     ///

@@ -99,8 +99,8 @@ impl<T: Clone + Send + Sync + 'static> Waiting<T> {
         Self(Cache::with(WAITING, WAITING as u64, UnitWeighter, DefaultHashBuilder::default(), InUse))
     }
 
-    /// What is known of a sign-in at `now`, after asking the provider by `question` if it is time and there is a permit. That runs to its end, whatever
-    /// becomes of the caller.
+    /// What is known of a sign-in at `now`, after asking the provider by `question` if it is time
+    /// and there is a permit. That runs to its end, whatever becomes of the caller.
     pub(super) async fn heard<W>(
         &self,
         state: &str,

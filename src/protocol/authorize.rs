@@ -42,8 +42,8 @@ impl AuthorizationRequest<'_> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Internal`]: `state`, `nonce` or the challenge have characters or a length that not every provider takes;
-    /// [`ErrorKind::RequestInvalid`]: the claims are not a JSON object.
+    /// [`ErrorKind::Internal`]: `state`, `nonce` or the challenge have characters or a length that
+    /// not every provider takes; [`ErrorKind::RequestInvalid`]: the claims are not a JSON object.
     pub(crate) fn url(&self, metadata: &Metadata) -> Result<Url, Error> {
         for (value, lengths) in [(self.state, 22..=128), (self.nonce, 22..=128), (self.code_challenge, 43..=43)] {
             if !lengths.contains(&value.len()) || !value.bytes().all(is_unreserved) {

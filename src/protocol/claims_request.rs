@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::json::{self, Object};
 use crate::config::SignInOptions;
 
-/// What the options of a sign-in ask for in claims. An authentication context is one of Microsoft's claims; elsewhere it is a class of the sign-in
-/// (`acr_values`), and put there.
+/// What the options of a sign-in ask for in claims. An authentication context is one of Microsoft's
+/// claims; elsewhere it is a class of the sign-in (`acr_values`), and put there.
 pub(crate) fn claims_of(options: &mut SignInOptions, is_microsoft: bool) -> Option<String> {
     let in_claims = options.auth_context.as_deref().filter(|_| is_microsoft);
     let claims = claims_request(options.claims.as_deref(), in_claims);

@@ -59,7 +59,8 @@ impl Asked<'_> {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::NoRefreshToken`]: the refresh token is empty; [`ErrorKind::RequestInvalid`]: the claims are not a JSON object; or the client cannot prove who it is to this provider.
+/// [`ErrorKind::NoRefreshToken`]: the refresh token is empty; [`ErrorKind::RequestInvalid`]: the
+/// claims are not a JSON object; or the client cannot prove who it is to this provider.
 pub(crate) fn grant_request(
     metadata: &Metadata,
     client: Client<'_>,

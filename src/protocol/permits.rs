@@ -1,7 +1,9 @@
-//! [`Permits`]: how many requests to the provider are under way at one time, and how many device codes it is asked for.
+//! [`Permits`]: how many requests to the provider are under way at one time, and how many device
+//! codes it is asked for.
 //!
-//! Anybody can start a sign-in and deliver a code that is none. Without a limit a provider that answers slowly collects a connection for each of them.
-//! Sign-ins and sessions have permits of their own, so that strangers do not keep those who are signed in from their tokens.
+//! Anybody can start a sign-in and deliver a code that is none. Without a limit a provider that
+//! answers slowly collects a connection for each of them. Sign-ins and sessions have permits of
+//! their own, so that strangers do not keep those who are signed in from their tokens.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -17,7 +19,8 @@ use crate::{
 
 /// Codes that are redeemed, device codes that are begun or asked about, at one time.
 const SIGN_INS: usize = 64;
-/// Refreshes and other requests for tokens by people who are signed in, or by the application, at one time.
+/// Refreshes and other requests for tokens by people who are signed in, or by the application, at
+/// one time.
 const SESSIONS: usize = 128;
 /// How long somebody waits for a permit.
 const SIGN_IN_WAITS: Duration = Duration::from_secs(5);
@@ -66,7 +69,8 @@ impl Permits {
         }
     }
 
-    /// A permit for a step of a sign-in. It is waited for by the caller, who leaves nothing behind when they go away.
+    /// A permit for a step of a sign-in. It is waited for by the caller, who leaves nothing behind
+    /// when they go away.
     ///
     /// # Errors
     ///

@@ -102,7 +102,8 @@ impl Provider {
         self.config.groups()
     }
 
-    /// A permit for what a sign-in asks of the provider: to be had while the caller is there, and held until the provider has answered.
+    /// A permit for what a sign-in asks of the provider: to be had while the caller is there, and
+    /// held until the provider has answered.
     ///
     /// # Errors
     ///
@@ -111,7 +112,8 @@ impl Provider {
         self.permits.sign_in().await
     }
 
-    /// The same for a device code of a sign-in that begins. Each is a row at the provider, so they have a budget, too.
+    /// The same for a device code of a sign-in that begins. Each is a row at the provider, so they
+    /// have a budget, too.
     ///
     /// # Errors
     ///

@@ -78,11 +78,13 @@ impl PartialEq for Sealed {
 }
 
 impl Shared {
-    /// An operation under the time limit: some pools wait for a server that does not answer for ever, and a request with them.
+    /// An operation under the time limit: some pools wait for a server that does not answer for
+    /// ever, and a request with them.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::StoreUnavailable`]: it took too long. Whether it is carried out later is not known.
+    /// [`ErrorKind::StoreUnavailable`]: it took too long. Whether it is carried out later is not
+    /// known.
     async fn within<T>(
         &self,
         operation: &'static str,
@@ -152,8 +154,9 @@ impl Store {
         }
     }
 
-    /// Overwrites a row. Where there is none, some stores write nothing, and the one of Redis says then that it failed ("Could not convert to bool"): a
-    /// failure is told only if there is a row, otherwise the answer is `None`.
+    /// Overwrites a row. Where there is none, some stores write nothing, and the one of Redis says
+    /// then that it failed ("Could not convert to bool"): a failure is told only if there is a row,
+    /// otherwise the answer is `None`.
     pub(super) async fn overwrite(
         &self,
         id: RecordId,

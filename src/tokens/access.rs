@@ -97,18 +97,22 @@ impl AccessToken {
         self.token.key.scheme().as_str()
     }
 
-    /// The scopes that the provider granted, by its own names, in alphabetical order. They may be more than were asked for.
+    /// The scopes that the provider granted, by its own names, in alphabetical order. They may be
+    /// more than were asked for.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
         self.token.granted.iter()
     }
 
-    /// The scopes that were asked for and, by their names, not granted, in alphabetical order. Those about the person (`openid`, `profile`, `email`, …) and
-    /// `offline_access` are not counted, because they are no rights at an API.
+    /// The scopes that were asked for and, by their names, not granted, in alphabetical order.
+    /// Those about the person (`openid`, `profile`, `email`, …) and `offline_access` are not
+    /// counted, because they are no rights at an API.
     ///
-    /// A provider may grant less than it was asked for (RFC 6749 section 3.3). Then the token is what there is for that request, until it is due: the provider
-    /// is not asked again each time. A name in another letter case, or with and without its resource in front, is the same scope; a provider that renames
-    /// scopes altogether lets them look as if they were missing, so that the API's answer counts. A guard with
-    /// [`with_scopes`](crate::RequireLogin::with_scopes) asks the person once, and then refuses.
+    /// A provider may grant less than it was asked for (RFC 6749 section 3.3). Then the token is
+    /// what there is for that request, until it is due: the provider is not asked again each time.
+    /// A name in another letter case, or with and without its resource in front, is the same scope;
+    /// a provider that renames scopes altogether lets them look as if they were missing, so that
+    /// the API's answer counts. A guard with [`with_scopes`](crate::RequireLogin::with_scopes) asks
+    /// the person once, and then refuses.
     pub fn missing_scopes(&self) -> impl Iterator<Item = &str> {
         self.missing.iter().flat_map(Scopes::iter)
     }

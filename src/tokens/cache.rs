@@ -50,19 +50,22 @@ impl CachedToken {
         *self.complete.get_or_init(|| self.missing(&self.key).is_none())
     }
 
-    /// What a request asks for that was not granted, as far as the names of scopes tell. `None` if that is nothing.
+    /// What a request asks for that was not granted, as far as the names of scopes tell. `None` if
+    /// that is nothing.
     pub(super) fn missing(&self, key: &TokenKey) -> Option<Scopes> {
         let known: Vec<&str> = self.rights().collect();
         Some(key.scopes().rights_without(&known)).filter(|missing| !missing.is_empty())
     }
 
-    /// The rights that it carries: by the provider's names, and by those of the request if it had others.
+    /// The rights that it carries: by the provider's names, and by those of the request if it had
+    /// others.
     fn rights(&self) -> impl Iterator<Item = &str> {
         let renamed = granted::rights(self.key.scopes(), &self.granted).filter(|right| !self.granted.contains(right));
         self.granted.rights().chain(renamed)
     }
 
-    /// Whether the provider has names of its own, so that what it granted of the one resource cannot be told.
+    /// Whether the provider has names of its own, so that what it granted of the one resource
+    /// cannot be told.
     fn is_named_otherwise(&self) -> bool {
         granted::is_of_one_resource(self.key.scopes()) && self.granted.rights().any(|right| !self.key.scopes().contains(right))
     }
@@ -108,9 +111,10 @@ impl TokenCache {
     /// The token that answers a request and `lasts`: that of the same request, or else one that is otherwise the same and carries more rights, of these the
     /// one with the fewest scopes.
     ///
-    /// A token that lacks a right which was asked for answers the very request that it was obtained for, if no other one has the right: asking the provider
-    /// again would only bring another one like it. Other requests for that right it does not answer. A request without any right is answered by its like
-    /// only: otherwise every token would do.
+    /// A token that lacks a right which was asked for answers the very request that it was obtained
+    /// for, if no other one has the right: asking the provider again would only bring another one
+    /// like it. Other requests for that right it does not answer. A request without any right is
+    /// answered by its like only: otherwise every token would do.
     pub(super) fn find(&self, key: &TokenKey, lasts: impl Fn(&CachedToken) -> bool) -> Option<&Arc<CachedToken>> {
         if let Some(exact) = self.tokens.get(key)
             && exact.is_complete
@@ -132,8 +136,8 @@ impl TokenCache {
         })
     }
 
-    /// A token that was obtained for these rights among others, from a provider whose names for them are its own: the best there is, where no other one can
-    /// be had.
+    /// A token that was obtained for these rights among others, from a provider whose names for
+    /// them are its own: the best there is, where no other one can be had.
     pub(super) fn obtained_for(&self, key: &TokenKey, lasts: impl Fn(&CachedToken) -> bool) -> Option<&Arc<CachedToken>> {
         key.scopes().rights().next()?;
         self.iter().find(|token| {

@@ -1,12 +1,15 @@
 //! What a provider granted, compared with what was asked for.
 //!
-//! The `scope` of a token answer (RFC 6749 section 5.1) need not repeat the words of the request: Entra ID writes `user.read` for `User.Read`, `read` or
-//! `api://<id>/read` for `<id>/read`, and lists rights for `/.default`; others separate by commas. A token is kept for the request that it was obtained
-//! for; this module decides which other requests it answers as well, and which rights were not granted.
+//! The `scope` of a token answer (RFC 6749 section 5.1) need not repeat the words of the request:
+//! Entra ID writes `user.read` for `User.Read`, `read` or `api://<id>/read` for `<id>/read`, and
+//! lists rights for `/.default`; others separate by commas. A token is kept for the request that it
+//! was obtained for; this module decides which other requests it answers as well, and which rights
+//! were not granted.
 //!
 //! - A name in another letter case is the same name.
-//! - A name with its resource in front is the same as the one without, if everything that was asked for is of one resource. Of several resources a
-//!   provider chooses one, and a short name could be another resource's.
+//! - A name with its resource in front is the same as the one without, if everything that was asked
+//!   for is of one resource. Of several resources a provider chooses one, and a short name could be
+//!   another resource's.
 //! - A scope that was granted under a name of the request stands for that name alone.
 
 use super::key::Scopes;
@@ -52,7 +55,8 @@ fn is_renamed(right: &str, asked: &Scopes, granted: &Scopes, of_one_resource: bo
     })
 }
 
-/// `https://api.example/read` is `read` of `https://api.example`. A scope without a resource is of none; Microsoft means Graph by that.
+/// `https://api.example/read` is `read` of `https://api.example`. A scope without a resource is of
+/// none; Microsoft means Graph by that.
 fn resource_and_name(scope: &str) -> (&str, &str) {
     match scope.rsplit_once('/') {
         Some((resource, name)) if !name.is_empty() => {

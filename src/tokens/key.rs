@@ -13,8 +13,9 @@ use crate::{
     strings::StringList,
 };
 
-/// Scopes that ask for claims (OpenID Connect Core section 5.4) or a refresh token rather than for a right at an API, so a token answer need not name them,
-/// or not by these names: the last two are what Google calls `email` and `profile`.
+/// Scopes that ask for claims (OpenID Connect Core section 5.4) or a refresh token rather than for
+/// a right at an API, so a token answer need not name them, or not by these names: the last two are
+/// what Google calls `email` and `profile`.
 const WITHOUT_RIGHTS: [&str; 8] = [
     "address",
     "email",

@@ -18,7 +18,8 @@ use crate::{
 /// With feature `redis` there is `RedisLock`. Another implementation is two commands, for Redis `SET name owner NX PX lease` and a script that deletes `name` if it still holds `owner`. The waiting
 /// (10 to 100 ms between attempts) and reading the record again after getting the lock are done by the caller.
 ///
-/// Where sessions are in PostgreSQL, the lock can be there as well: one statement takes it, and the database carries it out as a whole.
+/// Where sessions are in PostgreSQL, the lock can be there as well: one statement takes it, and the
+/// database carries it out as a whole.
 ///
 /// ```
 /// use std::{error::Error, fmt::Debug, time::Duration};
@@ -50,8 +51,9 @@ use crate::{
 /// }
 /// ```
 ///
-/// A lock by the session store itself is not possible: what `SessionStore::create` does with an id that is there already is every store's own choice, and
-/// in SQL two of them may both believe that they were first.
+/// A lock by the session store itself is not possible: what `SessionStore::create` does with an id
+/// that is there already is every store's own choice, and in SQL two of them may both believe that
+/// they were first.
 ///
 /// The shortest one:
 ///

@@ -59,7 +59,8 @@ struct Entry {
     users: usize,
 }
 
-/// A partition that somebody works with. When the last of them leaves and there is no token in it, it goes: a refused assertion is not kept.
+/// A partition that somebody works with. When the last of them leaves and there is no token in it,
+/// it goes: a refused assertion is not kept.
 pub(crate) struct InUse {
     partitions: Arc<Partitions>,
     grant: GrantRef,
@@ -158,8 +159,8 @@ impl Partitions {
         Ok(state.insert(id, Entry::new(name, None, ends, record), self.most, now))
     }
 
-    /// The partition of that name until `ends`, which stays only if a token comes into it. It has the same id each time, so that a refusal is remembered
-    /// without it.
+    /// The partition of that name until `ends`, which stays only if a token comes into it. It has
+    /// the same id each time, so that a refusal is remembered without it.
     pub(crate) fn enter(
         self: &Arc<Self>,
         name: &str,

@@ -138,8 +138,9 @@ impl GrantRecord {
         }
     }
 
-    /// This sign-in after an earlier one of the same person: what that brought is kept, as far as this one has brought nothing in its place. A token that
-    /// lacks something is not: the person may have agreed to it now.
+    /// This sign-in after an earlier one of the same person: what that brought is kept, as far as
+    /// this one has brought nothing in its place. A token that lacks something is not: the person
+    /// may have agreed to it now.
     pub(crate) fn after(mut self, earlier: &Self, limits: CacheLimits, now: UnixTime) -> Self {
         if !self.person.is_same(&earlier.person) {
             return self;

@@ -296,7 +296,8 @@ impl Shared {
         Err(error.into())
     }
 
-    /// Says why a session ends that nobody signed out of. A refresh token that two processes sent looks like one that was revoked.
+    /// Says why a session ends that nobody signed out of. A refresh token that two processes sent
+    /// looks like one that was revoked.
     fn tell_of_the_end(&self, error: &Error) {
         if self.lock.is_none() && self.store.is_shared() && error.kind() == ErrorKind::InvalidGrant {
             tracing::warn!(

@@ -97,7 +97,8 @@ fn granting(scope: &str) -> impl FnOnce(Refreshed) -> Result<Refreshed, crate::E
     }
 }
 
-/// Of the sign-in and of a refresh: whatever a provider calls what it granted, the same request is answered until it is due.
+/// Of the sign-in and of a refresh: whatever a provider calls what it granted, the same request is
+/// answered until it is due.
 #[tokio::test]
 async fn a_provider_with_names_of_its_own_is_not_asked_at_every_request() {
     for granted in ["", "API.READ", "urn:something-else", "api.read,openid", "openid other"] {
@@ -116,7 +117,8 @@ async fn a_provider_with_names_of_its_own_is_not_asked_at_every_request() {
     }
 }
 
-/// What the sign-in asked for is served by its token also for a part of it, where nothing else could be had.
+/// What the sign-in asked for is served by its token also for a part of it, where nothing else
+/// could be had.
 #[tokio::test]
 async fn without_a_refresh_token_the_one_of_the_sign_in_does() {
     for (granted, served) in [("API.READ", true), ("urn:something-else", true), ("openid", false), ("", false)] {
@@ -136,7 +138,8 @@ async fn without_a_refresh_token_the_one_of_the_sign_in_does() {
     }
 }
 
-/// At Microsoft a code for several resources is redeemed for the first: its token is no token of the others.
+/// At Microsoft a code for several resources is redeemed for the first: its token is no token of
+/// the others.
 #[tokio::test]
 async fn a_token_of_one_resource_never_answers_for_another() {
     let world = World::new();

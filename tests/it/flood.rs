@@ -1,4 +1,5 @@
-//! Strangers who start sign-ins and go away, at a provider that does not answer: how many requests to it are under way, and who still gets through.
+//! Strangers who start sign-ins and go away, at a provider that does not answer: how many requests
+//! to it are under way, and who still gets through.
 
 use std::sync::{
     Arc,

@@ -12,7 +12,8 @@ use tower_identity::{
 
 use crate::{app::App, browser::Tab};
 
-/// A tab in which somebody has signed in at an application that asks for `asked`; the provider calls it `granted`.
+/// A tab in which somebody has signed in at an application that asks for `asked`; the provider
+/// calls it `granted`.
 async fn signed_in(asked: &str, granted: &str, refresh_tokens: RefreshTokens) -> (App, Tab) {
     let app = App::with(|config| config.with_scopes(["offline_access"].into_iter().chain(asked.split(' ')))).await;
     let client = DevClient::confidential(app.provider.client_id(), app.provider.client_secret());

@@ -161,7 +161,8 @@ async fn another_application_on_the_same_store_opens_nothing() {
     assert_eq!(other.raw().who(&own).await, "hello Ada Lovelace");
 }
 
-/// Providers that rotate refresh tokens take each of them once: without a lock the second process signs everybody out. The log says so, and at the start.
+/// Providers that rotate refresh tokens take each of them once: without a lock the second process
+/// signs everybody out. The log says so, and at the start.
 #[tokio::test]
 async fn a_session_that_ends_because_two_processes_refreshed_is_a_warning_that_names_the_lock() {
     let (log, _listening) = Log::listen();
