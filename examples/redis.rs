@@ -67,7 +67,10 @@ fn pool(address: &str) -> Result<Pool, Box<dyn std::error::Error>> {
     };
     // For ever: after 100 ms, and then twice as long each time, 5 s at most.
     let again = ReconnectPolicy::new_exponential(0, 100, 5_000, 2);
-    let pool = Pool::new(Config::from_url(address)?, Some(performance), Some(connection), Some(again), CONNECTIONS)?;
+    let mut config = Config::from_url(address)?;
+    // The first connection is tried again like every other.
+    config.fail_fast = false;
+    let pool = Pool::new(config, Some(performance), Some(connection), Some(again), CONNECTIONS)?;
     pool.connect();
     Ok(pool)
 }
