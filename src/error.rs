@@ -71,7 +71,8 @@ kinds! {
     // The provider as a whole.
     /// The provider could not be reached, did not answer in time, or answered 5xx or 429.
     ProviderUnreachable = "provider_unreachable", "The sign-in service cannot be reached at the moment. Please try again in a little while.";
-    /// The provider answered the sign-in with `temporarily_unavailable`, `server_error`, or a code that says the same: it can be reached, and cannot sign anybody in at the moment.
+    /// The provider answered the sign-in with `temporarily_unavailable`, `server_error`, or a code
+    /// that says the same: it can be reached, and cannot sign anybody in at the moment.
     ProviderUnavailable = "provider_unavailable", "The sign-in service answered that it has a problem at the moment. Please try again in a little while.";
     /// An answer of the provider is larger than 1 MiB, and was not read.
     AnswerTooLarge = "answer_too_large", "The sign-in service gave an answer that is too large to be used. Please tell the people who run this application.";

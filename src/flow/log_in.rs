@@ -30,9 +30,10 @@ impl WebAuth {
     /// # Errors
     ///
     /// By [`kind`](Error::kind): `ProviderUnreachable`, `ProviderMisconfigured`; `Busy`: too many
-    /// device codes were asked for; `NotConfigured`: the options contradict each other;
-    /// `Forbidden`: the person who is signed in was asked for the same more less than ten minutes
-    /// ago, and asking again would go round. The value is unchanged then.
+    /// device codes were asked for; `NotConfigured`: the options contradict each other; `Forbidden`
+    /// (for nothing but scopes `ScopeNotGranted`): the person who is signed in was asked for the
+    /// same more less than ten minutes ago, and asking again would go round. The value is unchanged
+    /// then.
     pub async fn log_in(&self, session: &mut WebSession, next: &str, options: &SignInOptions) -> Result<LogIn, Error> {
         let contents = self.open(session);
         let known = if options.asks_for_more() { self.known(&contents) } else { None };

@@ -40,9 +40,9 @@ pub(crate) fn authorization_error(error: &str, description: Option<&str>) -> Err
 
 /// Whether a provider's documentation says that the application is to begin the sign-in once more.
 ///
-/// Keycloak answers so where the login of one tab has expired and the person has signed in in another
-/// (<https://www.keycloak.org/securing-apps/oidc-layers#_oidc-errors>). What it calls the same
-/// elsewhere (`already_logged_in`) is taken alike.
+/// Keycloak answers so where the login of one tab has expired and the person has signed in in
+/// another (<https://www.keycloak.org/securing-apps/oidc-layers#_oidc-errors>). What it calls the
+/// same elsewhere (`already_logged_in`) is taken alike.
 pub(crate) fn asks_to_begin_again(error: &Error) -> bool {
     error.provider().is_some_and(|said| {
         let description = said.description.as_deref().unwrap_or_default();

@@ -345,7 +345,7 @@ async fn what_a_token_lacks_is_asked_for_and_comes_back_to_the_page() {
 
     // Asked for and given a moment ago: whoever still wants it would go round.
     let again = site.auth.log_in_for(&mut session, "/mail?folder=1", &error).await.unwrap_err();
-    assert_eq!(again.kind(), ErrorKind::Forbidden);
+    assert_eq!(again.kind(), ErrorKind::ScopeNotGranted);
     // Nothing that a sign-in mends.
     site.provider.fail_next(Endpoint::Token, 9, Failure::Status(503));
     let error = site.auth.token_for_user(&mut session, ["calendar.read"]).await.unwrap_err();
