@@ -16,6 +16,8 @@
 //! There the application also calls an API of its own (`notes.rs`) with a token, and shows what becomes of an API or a provider that wants another sign-in.
 //! With `IDENTITY_SIGN_IN_METHOD=device_code` people sign in by a code that they type at the provider, which needs no redirect address.
 //!
+//! `IDENTITY_DEV_QUIRKS` gives that provider habits of real ones, for example `null-claims,scope-list`: `tower_identity::dev::Quirk` lists them.
+//!
 //! `IDENTITY_DEV_TOKEN_SECONDS` is how long ID tokens live there, to see the session being renewed. With other `IDENTITY_*` variables it uses a real
 //! provider:
 //!
@@ -50,7 +52,7 @@ use tokio::net::TcpListener;
 use tower_identity::{
     Clock, Error, IdentityConfig, IdentityLayer, SystemClock, Tokens, User, ValidConfig,
     client::TokenRequest,
-    dev::{AccessTokenFormat, DevProvider, DevTenant},
+    dev::{AccessTokenFormat, DevProvider, DevTenant, Quirk},
     require_login,
 };
 
@@ -96,6 +98,10 @@ async fn development_provider(home: &str) -> Result<(Playground, IdentityConfig)
     let mut builder = DevProvider::builder().with_access_token_format(AccessTokenFormat::Jwt);
     if let Some(seconds) = variable("IDENTITY_DEV_TOKEN_SECONDS") {
         builder = builder.with_id_token_life(Duration::from_secs(seconds.parse()?));
+    }
+    if let Some(names) = variable("IDENTITY_DEV_QUIRKS") {
+        let names = names.split([',', ' ']).filter(|name| !name.is_empty());
+        builder = builder.with_quirks(names.map(str::parse).collect::<Result<Vec<Quirk>, _>>()?);
     }
     let Some(kind) = variable("IDENTITY_DEV") else {
         let provider = builder.start().await?;

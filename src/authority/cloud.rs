@@ -148,11 +148,11 @@ impl Instance {
         Self { origin: url.origin().ascii_serialization(), cloud }
     }
 
-    /// `:8080`, or nothing for the usual port, if it is a loopback host without TLS.
-    pub(super) fn loopback_port(&self) -> Option<&str> {
-        let url = Url::parse(&self.origin).ok().filter(|url| url.scheme() == "http" && super::is_loopback(url))?;
-        let host = url.host_str()?;
-        self.origin.strip_prefix("http://")?.strip_prefix(host)
+    /// If it is a loopback host: `http://` or `https://`, and `:8080`, or nothing for the usual port.
+    pub(super) fn loopback(&self) -> Option<(&str, &str)> {
+        let url = Url::parse(&self.origin).ok().filter(super::is_loopback)?;
+        let (scheme, rest) = self.origin.split_at_checked(url.scheme().len() + "://".len())?;
+        Some((scheme, rest.strip_prefix(url.host_str()?)?))
     }
 
     /// The host without the port.

@@ -189,8 +189,8 @@ fn external_id_fits(instance: &Instance, tenant: &Tenant, custom_domain: bool, i
         return true;
     }
     // A loopback host is a cloud of its own: what `{GUID}.ciamlogin.com` is elsewhere is `{GUID}.localhost` there, on the same port.
-    let (scheme, parent) = match instance.loopback_port() {
-        Some(port) => ("http://", format!(".localhost{port}/")),
+    let (scheme, parent) = match instance.loopback() {
+        Some((scheme, port)) => (scheme, format!(".localhost{port}/")),
         None => ("https://", ".ciamlogin.com/".to_owned()),
     };
     let Some((name, rest)) = issuer.strip_prefix(scheme).and_then(|rest| rest.split_once(&parent)) else { return false };

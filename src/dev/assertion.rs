@@ -6,14 +6,14 @@ use aws_lc_rs::{
 };
 use serde_json::{Map, Value};
 
-use super::{client::DevClient, request::Incoming, server::Server, state::State};
+use super::{client::DevClient, realm::Realm, request::Incoming, server::Server, state::State};
 use crate::secret::from_base64url;
 
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// Entra takes nothing that lives longer, and neither does this provider.
-const LONGEST_LIFE: i64 = 24 * 3600;
+const LONGEST_LIFE: f64 = 24.0 * 3600.0;
 /// How far clocks may be apart.
-const LEEWAY: i64 = 300;
+const LEEWAY: f64 = 300.0;
 
 /// The client that an assertion names, before anything about it is believed.
 pub(super) fn named(assertion: &str) -> Option<String> {
@@ -25,29 +25,46 @@ fn object(part: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&from_base64url(part)?).ok()
 }
 
-/// Checks an assertion of `client`, and remembers it: each is good for one request.
+/// Why an assertion is refused: in words, and by Entra's number.
+type Refusal = (&'static str, u32);
+
+/// A point in time, which may have a fraction (RFC 7519 section 2).
+fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, Refusal> {
+    match claims.get(name) {
+        None => Ok(None),
+        Some(value) => value.as_f64().map(Some).ok_or(("a time of the assertion is not a number", 50_027)),
+    }
+}
+
+/// Checks an assertion of `client`, and remembers it: each is good for one request, in Entra for its life.
 pub(super) fn check(
     server: &Server,
     state: &mut State,
     incoming: &Incoming,
     client: &DevClient,
     assertion: &str,
-) -> Result<(), &'static str> {
+) -> Result<(), Refusal> {
     if incoming.form.first("client_assertion_type") != Some(TYPE) {
-        return Err("client_assertion_type is not that of a JWT");
+        return Err(("client_assertion_type is not that of a JWT", 900_144));
     }
-    let (message, signature) = assertion.rsplit_once('.').ok_or("the assertion is not a JWT")?;
-    let (header, payload) = message.split_once('.').ok_or("the assertion is not a JWT")?;
-    let (header, claims) = object(header).zip(object(payload)).ok_or("the assertion is not a JWT")?;
-    let signature = from_base64url(signature).ok_or("the assertion is not a JWT")?;
-    if !client.keys.iter().any(|key| is_named(key, &header) && verifies(key, &header, message.as_bytes(), &signature)) {
-        return Err("the assertion is not signed with a key that is registered for the client");
+    let malformed = ("the assertion is not a JWT", 50_027);
+    let (message, signature) = assertion.rsplit_once('.').ok_or(malformed)?;
+    let (header, payload) = message.split_once('.').ok_or(malformed)?;
+    let (header, claims) = object(header).zip(object(payload)).ok_or(malformed)?;
+    let signature = from_base64url(signature).ok_or(malformed)?;
+    let lenient = incoming.realm != Realm::Plain;
+    let known =
+        |key: &Map<String, Value>| is_named(key, &header, lenient) && verifies(key, &header, message.as_bytes(), &signature);
+    if !client.keys.iter().any(known) {
+        return Err(("the assertion is not signed with a key that is registered for the client", 700_027));
     }
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     if text("iss") != Some(&client.id) || text("sub") != Some(&client.id) {
-        return Err("iss and sub of the assertion have to be the client");
+        return Err(("iss and sub of the assertion have to be the client", 700_021));
     }
-    let audiences = [server.url(&incoming.path), incoming.realm.issuer(server)];
+    // The address that was called, by the base URL or by the loopback name in use, or the issuer.
+    let called = format!("{}://{}{}", server.scheme, incoming.header(http::header::HOST).unwrap_or_default(), incoming.path);
+    let audiences = [server.url(&incoming.path), called, incoming.realm.issuer(server)];
     let is_meant = |audience: &Value| audience.as_str().is_some_and(|audience| audiences.iter().any(|own| own == audience));
     let meant = match claims.get("aud") {
         Some(Value::Array(list)) => list.iter().any(is_meant),
@@ -55,31 +72,38 @@ pub(super) fn check(
         None => false,
     };
     if !meant {
-        return Err("aud of the assertion is not this token endpoint");
+        return Err(("aud of the assertion is not this token endpoint", 700_023));
     }
-    let now = server.now().as_seconds();
-    let time = |name: &str| claims.get(name).and_then(Value::as_i64);
-    match time("exp") {
-        None => return Err("the assertion has no exp"),
-        Some(exp) if exp <= now - LEEWAY => return Err("the assertion has expired"),
-        Some(exp) if exp > now + LONGEST_LIFE => return Err("the assertion lives too long"),
+    let now = server.now().as_seconds() as f64;
+    match time(&claims, "exp")? {
+        None => return Err(("the assertion has no exp", 50_027)),
+        Some(exp) if exp <= now - LEEWAY => return Err(("the assertion has expired", 700_024)),
+        Some(exp) if exp > now + LONGEST_LIFE => return Err(("the assertion lives too long", 700_024)),
         Some(_) => {}
     }
-    if ["nbf", "iat"].iter().any(|name| time(name).is_some_and(|time| time > now + LEEWAY)) {
-        return Err("the assertion is not good yet");
+    for name in ["nbf", "iat"] {
+        if time(&claims, name)?.is_some_and(|time| time > now + LEEWAY) {
+            return Err(("the assertion is not good yet", 700_024));
+        }
     }
-    let id = text("jti").ok_or("the assertion has no jti")?;
-    if !state.used_assertions.insert(format!("{} {id}", client.id)) {
-        return Err("the assertion was used before");
+    let id = text("jti").ok_or(("the assertion has no jti", 50_027))?;
+    // MSAL sends one assertion for ten minutes, which Entra takes. RFC 7523 section 3 point 7 lets a provider refuse it.
+    if !lenient && !state.used_assertions.insert(format!("{} {id}", client.id)) {
+        return Err(("the assertion was used before", 700_027));
     }
     Ok(())
 }
 
-/// Whether the header names this key: by `kid`, or by the thumbprint of its certificate, where the key has them.
-fn is_named(key: &Map<String, Value>, header: &Map<String, Value>) -> bool {
+/// Whether the header names this key: by `kid`, or by the thumbprint of its certificate, where the key has them. MSAL writes
+/// thumbprints with the padding that RFC 7515 section 2 leaves out, and Entra reads them.
+fn is_named(key: &Map<String, Value>, header: &Map<String, Value>, lenient: bool) -> bool {
     let names = ["kid", "x5t#S256", "x5t"];
     let registered: Vec<&str> = names.into_iter().filter(|name| key.contains_key(*name)).collect();
-    registered.is_empty() || registered.iter().any(|name| key.get(*name) == header.get(*name))
+    let named = |name: &&str| match (key.get(*name).and_then(Value::as_str), header.get(*name).and_then(Value::as_str)) {
+        (Some(own), Some(given)) if lenient => own.trim_end_matches('=') == given.trim_end_matches('='),
+        (own, given) => own.is_some() && own == given,
+    };
+    registered.is_empty() || registered.iter().any(named)
 }
 
 fn verifies(key: &Map<String, Value>, header: &Map<String, Value>, message: &[u8], made: &[u8]) -> bool {

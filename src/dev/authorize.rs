@@ -11,6 +11,7 @@ use super::{
     fault::{self, Fault},
     interaction, jwt,
     person::DevPerson,
+    quirk::Quirk,
     realm::{Audience, Policy, Realm},
     reply::set,
     request::{Incoming, Parameters},
@@ -25,6 +26,8 @@ use crate::{clock::UnixTime, error::Error, secret::from_base64url};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ResponseMode {
     Query,
+    /// As applications that run in the browser ask for.
+    Fragment,
     FormPost,
 }
 
@@ -92,10 +95,14 @@ fn return_to(state: &State, realm: &Realm, parameters: &Parameters) -> Result<Re
         let description = "This redirect_uri is not registered for the client. It has to be the same, character by character.";
         return Err(wrong(description).entra(50_011).b2c(90_006));
     }
-    let form_post = parameters.first("response_mode") == Some("form_post");
+    let response_mode = match parameters.first("response_mode") {
+        Some("form_post") => ResponseMode::FormPost,
+        Some("fragment") => ResponseMode::Fragment,
+        _ => ResponseMode::Query,
+    };
     Ok(ReturnTo {
         redirect_uri: redirect_uri.to_owned(),
-        response_mode: if form_post { ResponseMode::FormPost } else { ResponseMode::Query },
+        response_mode,
         state: parameters.first("state").map(ToOwned::to_owned),
         realm: realm.clone(),
     })
@@ -113,6 +120,19 @@ pub(super) fn hinted(server: &Server, state: &State, hint: &str) -> Option<Strin
         Some(_) => tenants.iter().any(|tenant| tenant::subject(person, tenant, audience) == subject),
     };
     Some(state.people.iter().find(is).map(|person| person.id.clone()).unwrap_or_default())
+}
+
+/// RFC 7636, without the `plain` method; a SHA-256 digest has 43 characters in base64url.
+fn challenge(parameters: &Parameters) -> Result<String, Fault> {
+    let challenge =
+        parameters.first("code_challenge").ok_or(("invalid_request", "code_challenge is missing: PKCE is required"))?;
+    if parameters.first("code_challenge_method") != Some("S256") {
+        return Err(Fault::new("invalid_request", "code_challenge_method has to be S256"));
+    }
+    if from_base64url(challenge).is_none_or(|digest| digest.len() != 32) {
+        return Err(Fault::new("invalid_request", "code_challenge is not a SHA-256 digest in base64url"));
+    }
+    Ok(challenge.to_owned())
 }
 
 /// The rest of the request.
@@ -135,17 +155,10 @@ fn read(server: &Server, state: &State, parameters: &Parameters, to: ReturnTo) -
         Some(_) => return Err(Fault::new("unsupported_response_type", "only response_type=code is supported")),
         None => return Err(Fault::new("invalid_request", "response_type is missing")),
     }
-    if !matches!(parameters.first("response_mode"), None | Some("query" | "form_post")) {
-        return Err(Fault::new("invalid_request", "response_mode has to be query or form_post"));
+    if !matches!(parameters.first("response_mode"), None | Some("query" | "fragment" | "form_post")) {
+        return Err(Fault::new("invalid_request", "response_mode has to be query, fragment or form_post"));
     }
-    // RFC 7636, without the `plain` method; a SHA-256 digest has 43 characters in base64url.
-    let challenge = text("code_challenge").ok_or(("invalid_request", "code_challenge is missing: PKCE is required"))?;
-    if parameters.first("code_challenge_method") != Some("S256") {
-        return Err(Fault::new("invalid_request", "code_challenge_method has to be S256"));
-    }
-    if from_base64url(&challenge).is_none_or(|digest| digest.len() != 32) {
-        return Err(Fault::new("invalid_request", "code_challenge is not a SHA-256 digest in base64url"));
-    }
+    let challenge = if state.quirks.has(Quirk::NoPkce) { String::new() } else { challenge(parameters)? };
     let prompt = parameters.list("prompt");
     if prompt.iter().any(|value| !matches!(value.as_str(), "none" | "login" | "consent" | "select_account" | "create")) {
         return Err(Fault::new("invalid_request", "a value of prompt is unknown"));
@@ -161,6 +174,9 @@ fn read(server: &Server, state: &State, parameters: &Parameters, to: ReturnTo) -
     let scopes = parameters.list("scope");
     if scopes.is_empty() {
         return Err(Fault::new("invalid_scope", "scope is missing"));
+    }
+    if state.quirks.has(Quirk::NoOfflineAccess) && scopes.iter().any(|scope| scope == "offline_access") {
+        return Err(Fault::new("invalid_scope", "the scope offline_access is unknown"));
     }
     let no_hint = || Fault::new("invalid_request", "id_token_hint is not an ID token of this provider");
     let hinted = match parameters.first("id_token_hint") {

@@ -9,13 +9,16 @@ use std::{
 
 use axum::Router;
 use tokio::{net::TcpListener, sync::oneshot};
+use url::Url;
 
 use super::{
+    certificate,
     client::DevClient,
     keys::{EntraKeys, Keys},
     person::DevPerson,
     provider::DevProvider,
-    server::{Server, answer},
+    quirk::{Quirk, Quirks},
+    server::{Server, Site, answer},
     state::{AccessTokenFormat, Lives, RefreshRotation, Shelf, Spoils, State, unguessable},
     switches::Switches,
     tenant::{DevTenant, World},
@@ -64,6 +67,9 @@ pub struct DevProviderBuilder {
     lives: Lives,
     rotation: RefreshRotation,
     access_token_format: AccessTokenFormat,
+    tls: bool,
+    base_url: Option<String>,
+    quirks: Quirks,
     entra: bool,
     tenants: Vec<DevTenant>,
 }
@@ -79,6 +85,9 @@ impl Default for DevProviderBuilder {
             lives: Lives::default(),
             rotation: RefreshRotation::default(),
             access_token_format: AccessTokenFormat::default(),
+            tls: false,
+            base_url: None,
+            quirks: Quirks::default(),
             entra: false,
             tenants: Vec::new(),
         }
@@ -89,6 +98,39 @@ impl DevProviderBuilder {
     /// Sets the address to listen on. The default is `127.0.0.1` with a free port. Anything but a loopback address is refused at the start.
     pub fn bind(mut self, address: SocketAddr) -> Self {
         self.address = address;
+        self
+    }
+
+    /// Speaks TLS, as clients need that insist on https, with a certificate for the loopback names that an authority of its own has
+    /// signed. Both are made at the start; clients have to trust [`root_certificate`](DevProvider::root_certificate). By default it
+    /// speaks plain http.
+    ///
+    /// ```
+    /// use tower_identity::{ReqwestClient, dev::DevProvider};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), tower_identity::ConfigError> {
+    /// let provider = DevProvider::builder().with_tls().start().await?;
+    /// assert!(provider.issuer().starts_with("https://127.0.0.1:"));
+    /// // For the layer, the check and the clients of this crate:
+    /// let http = ReqwestClient::with_root_certificates(provider.root_certificate().unwrap_or_default())?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_tls(mut self) -> Self {
+        self.tls = true;
+        self
+    }
+
+    /// Sets the address at which clients find the provider if a proxy stands before it, such as `https://login.localhost:8443`: issuer
+    /// and endpoints begin with it, and assertions have to be for it. The default is the address that it listens on, which is a loopback
+    /// address in any case.
+    ///
+    /// # Security
+    ///
+    /// The provider signs anybody in as anybody. A proxy that others can reach makes it theirs, too.
+    pub fn with_base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = Some(url.into());
         self
     }
 
@@ -182,11 +224,28 @@ impl DevProviderBuilder {
         self
     }
 
+    /// Adds habits that real providers have and the specifications do not: `null` instead of nothing, lists where a text belongs,
+    /// no refresh tokens. There are none by default.
+    ///
+    /// ```
+    /// use tower_identity::dev::{DevProvider, Quirk};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), tower_identity::ConfigError> {
+    /// let like_twitch = DevProvider::builder().with_quirks([Quirk::ScopeList, Quirk::LowerCaseTokenType]).start().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_quirks(mut self, quirks: impl IntoIterator<Item = Quirk>) -> Self {
+        self.quirks.add(quirks);
+        self
+    }
+
     /// Starts the provider on the current Tokio runtime.
     ///
     /// # Errors
     ///
-    /// The address is not a loopback address or cannot be bound, two people or two clients have one id, a tenant cannot be or is set without
+    /// The address is not a loopback address or cannot be bound, the base URL is not one, two people or two clients have one id, a tenant cannot be or is set without
     /// [`entra`](Self::entra), or no key could be made.
     pub async fn start(mut self) -> Result<DevProvider, ConfigError> {
         if !self.address.ip().is_loopback() {
@@ -208,6 +267,14 @@ impl DevProviderBuilder {
         let entra_keys = if self.entra { Some(EntraKeys::new(self.algorithm).map_err(failed)?) } else { None };
         unique("with_client", self.clients.iter().map(|client| client.id.as_str()))?;
 
+        let base_url = self.base_url.as_deref().map(base_url).transpose()?;
+        let tls = if self.tls {
+            let names = certificate::names(self.address.ip(), base_url.as_ref(), world.as_ref());
+            Some(certificate::make(&names).map_err(|error| ConfigError::new("with_tls", error.to_string()))?)
+        } else {
+            None
+        };
+
         let not_bound = |error: std::io::Error| ConfigError::new("bind", format!("{}: {error}", self.address));
         let listener = TcpListener::bind(self.address).await.map_err(not_bound)?;
         let address = listener.local_addr().map_err(not_bound)?;
@@ -223,6 +290,7 @@ impl DevProviderBuilder {
             stand_in: None,
             switches: Switches::default(),
             spoils: Spoils::default(),
+            quirks: self.quirks,
             browsers: Shelf::default(),
             interactions: Shelf::default(),
             codes: Shelf::default(),
@@ -235,20 +303,38 @@ impl DevProviderBuilder {
             required_contexts: Vec::new(),
             challenges: VecDeque::new(),
         };
-        let server = Arc::new(Server::new(address, self.clock, world, state));
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let server = Arc::new(Server::new(Site { address, scheme, base_url }, self.clock, world, state));
         let router = Router::new().fallback(answer).with_state(server.clone());
         let (stop, stopped) = oneshot::channel::<()>();
-        let serve = axum::serve(Door(listener), router.into_make_service_with_connect_info::<Scissors>()).with_graceful_shutdown(
-            async move {
+        let (door, root_certificate) = match tls {
+            Some(tls) => (Door::tls(listener, address, tls.acceptor), Some(tls.root)),
+            None => (Door::Plain(listener), None),
+        };
+        let serve =
+            axum::serve(door, router.into_make_service_with_connect_info::<Scissors>()).with_graceful_shutdown(async move {
                 // An error means that the handle is gone, which is the same wish.
                 let _ = stopped.await;
-            },
-        );
+            });
         let task = tokio::spawn(async move {
             let _ = serve.await;
         });
-        Ok(DevProvider { server, _stop: stop, task })
+        Ok(DevProvider { server, root_certificate, _stop: stop, task })
     }
+}
+
+/// A base URL: scheme, host and port, and nothing else.
+fn base_url(text: &str) -> Result<Url, ConfigError> {
+    let url = Url::parse(text).ok().filter(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.path() == "/"
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+    });
+    url.ok_or_else(|| {
+        ConfigError::new("with_base_url", format!("{text:?} is not scheme, host and port, such as https://login.localhost:8443"))
+    })
 }
 
 fn unique<'a>(setting: &'static str, ids: impl Iterator<Item = &'a str>) -> Result<(), ConfigError> {

@@ -1,13 +1,15 @@
 //! The authorization response (RFC 6749 section 4.1.2, RFC 9207, OAuth 2.0 Form Post Response Mode).
 
 use axum::response::Response;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use super::{
     authorize::{ResponseMode, ReturnTo},
+    client::Proof,
     entra_issue,
     fault::{self, Fault},
     pages,
+    quirk::Quirk,
     realm::Realm,
     reply,
     server::Server,
@@ -49,6 +51,7 @@ pub(super) fn success(server: &Server, state: &mut State, pending: &Interaction)
             // Entra has the claim as an option; whoever asks how long ago gets it.
             tells_auth_time: request.max_age.is_some(),
             client_info: request.client_info,
+            proof: Proof::default(),
         },
     );
     state.codes.put(
@@ -76,7 +79,12 @@ fn send(server: &Server, state: &mut State, to: &ReturnTo, mut parameters: Param
     if let Some(state) = &to.state {
         parameters.push(("state".into(), state.clone()));
     }
-    if to.realm == Realm::Plain {
+    for (name, value) in state.quirks.more_parameters() {
+        if !parameters.iter().any(|(known, _)| *known == name) {
+            parameters.push((name, value));
+        }
+    }
+    if to.realm == Realm::Plain && !state.quirks.has(Quirk::NoResponseIssuer) {
         parameters.push(("iss".into(), server.issuer.clone()));
     }
     let mut mode = to.response_mode;
@@ -85,12 +93,17 @@ fn send(server: &Server, state: &mut State, to: &ReturnTo, mut parameters: Param
     }
     match mode {
         ResponseMode::FormPost => pages::form_post(&to.redirect_uri, &parameters),
-        ResponseMode::Query => {
+        ResponseMode::Query | ResponseMode::Fragment => {
             // A registered address is a URL; parsed only now, because it is compared as a string.
             let Ok(mut url) = Url::parse(&to.redirect_uri) else {
                 return pages::problem(http::StatusCode::BAD_REQUEST, "The registered redirect_uri is not a URL.");
             };
-            url.query_pairs_mut().extend_pairs(&parameters);
+            if mode == ResponseMode::Fragment {
+                let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(&parameters).finish();
+                url.set_fragment(Some(&encoded));
+            } else {
+                url.query_pairs_mut().extend_pairs(&parameters);
+            }
             reply::redirect(url.as_str())
         }
     }

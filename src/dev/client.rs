@@ -37,6 +37,29 @@ pub struct DevClient {
     pub(super) resources: Vec<String>,
     /// Public keys, as the members of a JWK.
     pub(super) keys: Vec<Map<String, Value>>,
+    /// How it has proven itself in the request at hand.
+    pub(super) proof: Proof,
+}
+
+/// How a client has proven itself: Entra's access tokens say so (`azpacr`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Proof {
+    #[default]
+    Nothing,
+    Secret,
+    /// A client assertion, which a certificate's key signs as a rule.
+    Key,
+}
+
+impl Proof {
+    /// The value of `azpacr`.
+    pub(super) const fn class(self) -> &'static str {
+        match self {
+            Self::Nothing => "0",
+            Self::Secret => "1",
+            Self::Key => "2",
+        }
+    }
 }
 
 /// Whether people are asked before an application gets something.
@@ -84,7 +107,22 @@ impl DevClient {
             admin_scopes: Vec::new(),
             resources: Vec::new(),
             keys: Vec::new(),
+            proof: Proof::default(),
         }
+    }
+
+    /// The proof that it would bring, for tokens that nobody asked for over the wire.
+    pub(super) fn registered_proof(&self) -> Proof {
+        match (&self.secret, self.keys.is_empty()) {
+            (Some(_), _) => Proof::Secret,
+            (None, false) => Proof::Key,
+            (None, true) => Proof::Nothing,
+        }
+    }
+
+    pub(super) fn proven_by(mut self, proof: Proof) -> Self {
+        self.proof = proof;
+        self
     }
 
     /// Registers an address to return to after sign-in. It is compared as a string, as the specification asks for.

@@ -105,7 +105,9 @@ pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response
 pub(super) fn redeem(server: &Server, state: &mut State, client: &DevClient, incoming: &Incoming) -> Answer {
     let refused = |fault| Ok(Err(fault));
     let now = server.now();
-    let Some(code) = incoming.form.first("device_code") else {
+    // The endpoint of version 1.0 called it `code`.
+    let old = incoming.form.first("code").filter(|_| incoming.realm != Realm::Plain);
+    let Some(code) = incoming.form.first("device_code").or(old) else {
         return refused(Fault::new("invalid_request", "device_code is missing"));
     };
     let known =
@@ -143,6 +145,7 @@ pub(super) fn redeem(server: &Server, state: &mut State, client: &DevClient, inc
         tenant,
         tells_auth_time: false,
         client_info: incoming.form.first("client_info") == Some("1"),
+        proof: client.proof,
     };
     let id = unguessable()?;
     state.grants.put(id.clone(), grant.clone());
@@ -161,7 +164,7 @@ pub(super) fn page(server: &Server, incoming: &Incoming) -> Result<Response, Err
     if incoming.method == Method::GET {
         return Ok(pages::device(state, &typed));
     }
-    if incoming.is_from_elsewhere() {
+    if incoming.is_from_elsewhere(server) {
         return Ok(pages::problem(StatusCode::FORBIDDEN, "This can only be done from a page of this provider."));
     }
     let answer = parameters.first("person").map(ToOwned::to_owned);
@@ -170,6 +173,11 @@ pub(super) fn page(server: &Server, incoming: &Incoming) -> Result<Response, Err
         Ok(false) => Ok(pages::message("You have declined", "You can close this page.")),
         Err(problem) => Ok(pages::problem(StatusCode::BAD_REQUEST, problem)),
     }
+}
+
+/// What counts of a user code: neither letter case nor what stands between the letters (RFC 8628 section 6.1).
+fn letters_of(user_code: &str) -> String {
+    user_code.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_uppercase()).collect()
 }
 
 /// Somebody agrees, or (without a person) declines.
@@ -181,7 +189,9 @@ pub(super) fn decide(
 ) -> Result<Result<bool, &'static str>, Error> {
     let now = server.now();
     let waiting = |device: &&mut Device| {
-        device.user_code == user_code && now < device.expires && matches!(device.outcome, Outcome::Pending)
+        letters_of(&device.user_code) == letters_of(user_code)
+            && now < device.expires
+            && matches!(device.outcome, Outcome::Pending)
     };
     let known: Option<DevPerson> = person.and_then(|person| state.person(person)).cloned();
     let signed_in = SignedIn {

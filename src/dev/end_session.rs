@@ -1,13 +1,15 @@
 //! The end of the session (OpenID Connect RP-Initiated Logout 1.0).
 
 use axum::response::Response;
-use http::{Method, StatusCode, header};
+use http::{Method, StatusCode};
 use url::Url;
 
 use super::{
     authorize,
     client::DevClient,
-    jwt, pages, reply,
+    jwt, pages,
+    quirk::Quirk,
+    reply,
     request::{Incoming, Parameters},
     server::Server,
     state::State,
@@ -39,7 +41,11 @@ fn read(server: &Server, state: &State, parameters: &Parameters) -> Result<SignO
         None => None,
         Some(id) => Some(state.client(id).ok_or("This client_id is not registered here.")?),
     };
-    let to = match (parameters.first("post_logout_redirect_uri"), client) {
+    let name = if state.quirks.has(Quirk::LogoutUri) { "logout_uri" } else { "post_logout_redirect_uri" };
+    if name == "logout_uri" && (parameters.first("client_id").is_none() || parameters.first(name).is_none()) {
+        return Err("client_id or logout_uri is missing.");
+    }
+    let to = match (parameters.first(name), client) {
         (None, _) => None,
         // Entra goes by what any application has registered, and stays where it is otherwise.
         (Some(uri), None) if server.world.is_some() => {
@@ -74,10 +80,8 @@ pub(super) fn end_session(server: &Server, incoming: &Incoming) -> Result<Respon
     };
     let browser = incoming.cookie(&server.cookie_name()).unwrap_or_default().to_owned();
     let person = state.browsers.find(&browser).and_then(|signed_in| state.person(&signed_in.person)).cloned();
-    let host = incoming.header(header::HOST).unwrap_or_default();
-    let confirmed = incoming.method == Method::POST
-        && parameters.first("confirm") == Some("yes")
-        && incoming.header(header::ORIGIN).is_none_or(|origin| origin == format!("http://{host}"));
+    let confirmed =
+        incoming.method == Method::POST && parameters.first("confirm") == Some("yes") && !incoming.is_from_elsewhere(server);
     if let Some(person) = person {
         let proven = request.person.as_deref() == Some(person.id.as_str());
         if !proven && !confirmed && state.stand_in.is_none() {

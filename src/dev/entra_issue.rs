@@ -154,7 +154,7 @@ fn access_token(server: &Server, state: &mut State, wanted: &Wanted<'_>, granted
             let scopes: Vec<&str> = granted.iter().filter_map(|scope| resource(server, scope)).map(|(_, name)| name).collect();
             let mut claims = members(json!({
                 "iss": token_issuer(server, tenant), "aud": audience.strip_prefix("api://").unwrap_or(audience), "ver": "2.0",
-                "iat": now, "nbf": now, "exp": expires, "azp": grant.client, "azpacr": "1", "scp": scopes.join(" "), "tid": tenant.id,
+                "iat": now, "nbf": now, "exp": expires, "azp": grant.client, "azpacr": grant.proof.class(), "scp": scopes.join(" "), "tid": tenant.id,
                 "sub": person.map_or_else(|| application.clone(), |person| subject(person, tenant, audience)),
                 "oid": person.map_or_else(|| application.clone(), |person| object_id(person, tenant)),
                 "name": person.map(|person| person.name.clone()), "uti": uti()?, "sid": grant.signed_in.sid,

@@ -1,19 +1,26 @@
 //! The discovery documents and key sets of Entra, External ID and B2C.
 
+use axum::response::Response;
+use http::StatusCode;
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
+use url::Url;
 
 use super::{
     keys::{Keys, SigningKey},
     metadata::members,
     realm::{Audience, Realm, token_issuer},
+    reply,
+    request::Incoming,
     server::Server,
     state::State,
     tenant::{DevTenant, TenantKind},
 };
+use crate::error::Error;
 
 /// The cloud that keys and documents name: the host is one of its own.
 fn cloud(server: &Server) -> String {
-    server.origin.trim_start_matches("http://").rsplit_once(':').map_or_else(String::new, |(host, _)| host.to_owned())
+    Url::parse(&server.origin).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// The members of a discovery document.
@@ -26,7 +33,7 @@ pub(super) fn document(server: &Server, algorithm: &str, realm: &Realm) -> Map<S
         "end_session_endpoint": at("/oauth2/v2.0/logout"),
         "jwks_uri": at("/discovery/v2.0/keys"),
         "response_modes_supported": ["query", "fragment", "form_post"],
-        "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
+        "response_types_supported": ["code"],
         "scopes_supported": ["openid", "profile", "email", "offline_access"],
         "subject_types_supported": ["pairwise"],
         "id_token_signing_alg_values_supported": [algorithm],
@@ -46,6 +53,55 @@ pub(super) fn document(server: &Server, algorithm: &str, realm: &Realm) -> Map<S
         })));
     }
     document
+}
+
+/// The document of version 1.0, which is there for what is the same in both: MSAL's companions read the end of the session in it.
+/// Tokens are of version 2.0 here, and so are the endpoints that give them.
+pub(super) fn old_document(server: &Server, algorithm: &str, realm: &Realm) -> Map<String, Value> {
+    let at = |path: &str| server.url(&format!("{}{path}", realm.prefix()));
+    let mut document = document(server, algorithm, realm);
+    let issuer = realm.issuer(server);
+    document.extend(members(json!({
+        "issuer": format!("{}/", issuer.trim_end_matches("/v2.0")),
+        "end_session_endpoint": at("/oauth2/logout"),
+        "jwks_uri": at("/discovery/keys"),
+    })));
+    document
+}
+
+/// How somebody signs in: with a password that is kept here, if the domain is known.
+pub(super) fn user_realm(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
+    let name = incoming.path.rsplit('/').next().unwrap_or_default();
+    let name = percent_decode_str(name).decode_utf8_lossy().into_owned();
+    let domain = name.rsplit_once('@').map_or("", |(_, domain)| domain);
+    let tenants = server.world.iter().flat_map(|world| &world.tenants);
+    let managed = tenants.into_iter().any(|tenant| tenant.domain.eq_ignore_ascii_case(domain));
+    let mut realm = members(json!({
+        "ver": "1.0", "account_type": if managed { "Managed" } else { "Unknown" }, "cloud_instance_name": cloud(server),
+    }));
+    if managed {
+        realm.insert("domain_name".into(), domain.into());
+        realm.insert("cloud_audience_urn".into(), "urn:federation:MicrosoftOnline".into());
+    }
+    Ok(reply::private_json(StatusCode::OK, &Value::Object(realm)))
+}
+
+/// Which hosts belong together: this one is a cloud of its own.
+pub(super) fn instances(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
+    let asked = incoming.query.first("authorization_endpoint").unwrap_or_default();
+    let authority = Url::parse(asked).ok().filter(|url| url.origin().ascii_serialization() == server.origin);
+    let tenant = authority.as_ref().and_then(|url| url.path_segments()?.next()).unwrap_or_default();
+    if tenant.is_empty() {
+        let body = json!({ "error": "invalid_instance", "error_description": "AADSTS50049: The instance is unknown here." });
+        return Ok(reply::private_json(StatusCode::BAD_REQUEST, &body));
+    }
+    let host = server.origin.split_once("://").map_or("", |(_, host)| host);
+    let body = json!({
+        "tenant_discovery_endpoint": server.url(&format!("/{tenant}/v2.0/.well-known/openid-configuration")),
+        "api-version": "1.1",
+        "metadata": [{ "preferred_network": host, "preferred_cache": host, "aliases": [host] }],
+    });
+    Ok(reply::private_json(StatusCode::OK, &body))
 }
 
 /// The members of a key, and whom it signs for.

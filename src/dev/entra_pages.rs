@@ -5,13 +5,15 @@ use maud::html;
 
 use super::{
     authorize::AuthorizationRequest,
-    pages::{asking, decision, decline, people_form},
+    pages::{asking, decision, decline, message, people_form},
     person::DevPerson,
     realm::Policy,
+    request::Incoming,
     server::{Server, path},
     state::State,
     tenant::{DevTenant, TenantKind},
 };
+use crate::error::Error;
 
 /// What an application names as its authority for a tenant.
 pub(super) fn address(server: &Server, tenant: &DevTenant) -> String {
@@ -20,6 +22,14 @@ pub(super) fn address(server: &Server, tenant: &DevTenant) -> String {
         TenantKind::Workforce | TenantKind::ExternalId => server.url(&format!("/{}/v2.0", tenant.id)),
         TenantKind::B2c => server.url(&format!("/{}/{}", tenant.domain, Policy::SignIn.name())),
     }
+}
+
+/// Where `error_uri` leads: what a number means is in Microsoft's list, which is nobody's to copy.
+pub(super) fn error(_: &Server, incoming: &Incoming) -> Result<Response, Error> {
+    let code = incoming.query.first("code").filter(|code| code.bytes().all(|byte| byte.is_ascii_digit())).unwrap_or("?");
+    let text =
+        "Microsoft's documentation lists the numbers under \"Microsoft Entra authentication and authorization error codes\".";
+    Ok(message(&format!("AADSTS{code}"), text))
 }
 
 /// The first page of a B2C policy: who is it? With the ways to sign up and to say that the password is forgotten where a policy has them.

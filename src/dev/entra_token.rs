@@ -97,7 +97,7 @@ pub(super) fn refresh(
     };
     if server.now() >= entry.expires {
         let description = "the refresh token has expired because nobody used it";
-        return Ok(Err(Fault::new("invalid_grant", description).entra(700_082)));
+        return Ok(Err(Fault::new("invalid_grant", description).entra(700_082).suberror("bad_token")));
     }
     let b2c = matches!(grant.realm, Realm::B2c { .. });
     let asked = incoming.form.list("scope");

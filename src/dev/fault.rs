@@ -155,9 +155,9 @@ pub(super) fn json_answer(server: &Server, incoming: &Incoming, fault: &Fault) -
         set("trace_id", trace.trace.clone().into());
         set("correlation_id", trace.correlation.clone().into());
         set("error_uri", server.url(&format!("/error?code={}", fault.entra)).into());
+        members.extend(fault.suberror.map(|suberror| ("suberror".to_owned(), suberror.into())));
     }
     if let Some(members) = body.as_object_mut() {
-        members.extend(fault.suberror.map(|suberror| ("suberror".to_owned(), suberror.into())));
         members.extend(fault.claims.clone().map(|claims| ("claims".to_owned(), claims.into())));
     }
     // A generic provider answers 401 only where the client tried to authenticate by header, or failed to.

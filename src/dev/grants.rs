@@ -47,6 +47,7 @@ pub(super) fn grant(
         tenant,
         tells_auth_time: false,
         client_info: false,
+        proof: client.proof,
     })
 }
 
@@ -77,7 +78,7 @@ pub(super) fn client_credentials(server: &Server, state: &mut State, client: &De
         }
         Realm::Entra(Audience::Tenant(tenant)) | Realm::B2c { tenant, .. } => *tenant,
         Realm::Entra(_) => {
-            return refused(Fault::new("invalid_request", "tokens of an application are of one tenant: name it").entra(53_003));
+            return refused(Fault::new("invalid_request", "tokens of an application are of one tenant: name it").entra(50_059));
         }
     };
     let default = |scope: &String| entra_issue::resource(server, scope).is_some_and(|(_, name)| name == ".default");
@@ -110,7 +111,10 @@ pub(super) fn password(server: &Server, state: &mut State, client: &DevClient, i
     }
     let scopes = incoming.form.list("scope");
     let id = unguessable()?;
-    let grant = grant(server, client, &known.id, &incoming.realm, tenant, scopes)?;
+    let grant = Grant {
+        client_info: incoming.form.first("client_info") == Some("1"),
+        ..grant(server, client, &known.id, &incoming.realm, tenant, scopes)?
+    };
     let Some(tenant) = tenant else {
         let grant = match resource::named(&incoming.form) {
             Ok(resources) => Grant { resources, ..grant },

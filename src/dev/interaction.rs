@@ -154,7 +154,7 @@ fn consent(server: &Server, state: &mut State, pending: &mut Interaction, scopes
 /// A click on one of the pages.
 pub(super) fn answered(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let refused = |text| Ok(pages::problem(StatusCode::FORBIDDEN, text));
-    if incoming.is_from_elsewhere() {
+    if incoming.is_from_elsewhere(server) {
         return refused("This can only be done from a page of this provider.");
     }
     let mut guard = server.state();

@@ -6,6 +6,7 @@ use super::{
     client::RefreshTokens,
     jwt,
     metadata::members,
+    quirk::Quirk,
     server::Server,
     spoil_entra, spoil_id_token,
     state::{AccessTokenEntry, AccessTokenFormat, Grant, RefreshTokenEntry, SignedIn, State, unguessable},
@@ -86,7 +87,9 @@ fn strength(signed_in: &SignedIn) -> Map<String, Value> {
 /// Whether the grant comes with a refresh token.
 pub(super) fn refreshable(state: &State, grant: &Grant) -> bool {
     match state.client(&grant.client).map(|client| client.refresh_tokens) {
+        _ if state.quirks.has(Quirk::NoRefreshTokens) => false,
         Some(RefreshTokens::Always) => true,
+        Some(RefreshTokens::WithOfflineAccess) if state.quirks.has(Quirk::NoOfflineAccess) => true,
         Some(RefreshTokens::WithOfflineAccess) => grant.scopes.iter().any(|scope| scope == "offline_access"),
         Some(RefreshTokens::Never) | None => false,
     }
@@ -142,6 +145,7 @@ pub(super) fn signed_id_token(
     mut claims: Map<String, Value>,
     tenant: Option<&DevTenant>,
 ) -> Result<String, Error> {
+    state.quirks.claims(&mut claims);
     let order = state.spoils.id_tokens.pop_front();
     let mut key = state.keys_of(tenant).current()?.clone();
     if let Some(tenant) = tenant

@@ -49,10 +49,10 @@ pub(super) fn own_claims(state: &State, jwt: &str) -> Option<Map<String, Value>>
     let (message, signature) = jwt.rsplit_once('.')?;
     let (header, payload) = message.split_once('.')?;
     let header: Value = serde_json::from_slice(&from_base64url(header)?).ok()?;
-    let kid = header.get("kid")?.as_str()?;
-    let key = state.keys.known(kid).or_else(|| state.entra_keys.as_ref()?.personal.known(kid))?;
-    if header.get("alg")?.as_str()? != key.algorithm.as_str() || !key.verifies(message.as_bytes(), &from_base64url(signature)?) {
-        return None;
-    }
+    let (algorithm, signature) = (header.get("alg")?.as_str()?, from_base64url(signature)?);
+    // Which key it is says the signature: not every provider names its keys, or by names that are used once.
+    let personal = state.entra_keys.as_ref().map(|keys| keys.personal.known()).unwrap_or_default();
+    let mut keys = state.keys.known().iter().chain(personal);
+    keys.find(|key| key.algorithm.as_str() == algorithm && key.verifies(message.as_bytes(), &signature))?;
     serde_json::from_slice(&from_base64url(payload)?).ok()
 }

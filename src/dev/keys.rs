@@ -153,6 +153,8 @@ pub enum OldKeys {
     Kept,
     /// They leave the key set at once: tokens signed before no longer verify.
     Dropped,
+    /// They leave the key set at once, and the new key has the identifier of the one in use, which no provider should do.
+    Replaced,
 }
 
 /// The keys that the imitated Entra has beside those of its organizations.
@@ -196,8 +198,11 @@ impl Keys {
     }
 
     pub(super) fn rotate(&mut self, algorithm: Algorithm, old: OldKeys) -> Result<(), Error> {
-        let next = SigningKey::generate(algorithm, self.all.len())?;
-        if old == OldKeys::Dropped {
+        let mut next = SigningKey::generate(algorithm, self.all.len())?;
+        if old == OldKeys::Replaced {
+            next.kid.clone_from(&self.current()?.kid);
+        }
+        if old != OldKeys::Kept {
             self.published_from = self.all.len();
         }
         self.all.push(next);
@@ -208,9 +213,9 @@ impl Keys {
         self.all.get(self.published_from..).unwrap_or_default()
     }
 
-    /// Any key that ever signed here.
-    pub(super) fn known(&self, kid: &str) -> Option<&SigningKey> {
-        self.all.iter().find(|key| key.kid == kid)
+    /// Every key that ever signed here.
+    pub(super) fn known(&self) -> &[SigningKey] {
+        &self.all
     }
 
     /// The key set's members (RFC 7517 section 5).

@@ -1,10 +1,12 @@
 //! The discovery document (OpenID Connect Discovery section 3, RFC 8414) and the key set.
 
 use axum::response::Response;
+use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::{
     entra_metadata, fault,
+    quirk::{Quirk, Quirks},
     realm::{Audience, Realm},
     reply,
     request::Incoming,
@@ -27,7 +29,7 @@ fn document(server: &Server) -> Map<String, Value> {
         "device_authorization_endpoint": server.url(path::DEVICE_AUTHORIZATION),
         "authorization_response_iss_parameter_supported": true,
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query", "form_post"],
+        "response_modes_supported": ["query", "fragment", "form_post"],
         "grant_types_supported": [
             "authorization_code", "refresh_token", "client_credentials", "password", "urn:ietf:params:oauth:grant-type:device_code",
             "urn:ietf:params:oauth:grant-type:jwt-bearer",
@@ -50,26 +52,39 @@ fn document(server: &Server) -> Map<String, Value> {
 }
 
 pub(super) fn discovery(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
-    let document = match &incoming.realm {
+    let mut document = match &incoming.realm {
         Realm::Plain => document(server),
         Realm::Entra(Audience::Nobody(name)) => return Ok(fault::json_answer(server, incoming, &fault::no_tenant(name))),
         realm => {
             let algorithm = server.state().algorithm.as_str();
-            entra_metadata::document(server, algorithm, realm)
+            let is_old = !incoming.path.contains("/v2.0/");
+            let document = if is_old { entra_metadata::old_document } else { entra_metadata::document };
+            document(server, algorithm, realm)
         }
     };
-    let order = server.state().spoils.discoveries.pop_front();
-    Ok(spoil_answers::answer(order, document, reply::document))
+    let mut state = server.state();
+    state.quirks.document(&mut document);
+    let order = state.spoils.discoveries.pop_front();
+    Ok(spoil_answers::answer(order, document, |body| marked(&state.quirks, "application/json", body)))
 }
 
 pub(super) fn keys(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let mut state = server.state();
     let order = state.spoils.key_sets.pop_front();
-    let keys = match &incoming.realm {
+    let mut keys = match &incoming.realm {
         Realm::Plain => state.keys.jwk_set(),
         realm => entra_metadata::jwk_set(server, &state, realm),
     };
-    Ok(spoil_answers::answer(order, keys, reply::document))
+    let quirks = &state.quirks;
+    quirks.key_set(&mut keys);
+    let media_type = if quirks.has(Quirk::KeySetMediaType) { "application/jwk-set+json" } else { "application/json" };
+    Ok(spoil_answers::answer(order, keys, |body| marked(quirks, media_type, body)))
+}
+
+/// JSON that everybody may keep, with a byte order mark where the provider is one that writes it.
+fn marked(quirks: &Quirks, media_type: &str, body: &Value) -> Response {
+    let mark = if quirks.has(Quirk::ByteOrderMark) { "\u{feff}" } else { "" };
+    reply::text(StatusCode::OK, media_type, format!("{mark}{body}"))
 }
 
 /// The members of an object.

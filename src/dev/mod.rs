@@ -38,8 +38,22 @@
 //! - B2C at `/{domain}/{policy}` and `/tfp/{domain}/{policy}`, with the policies `B2C_1_susi`, `B2C_1_edit` and `B2C_1_reset`;
 //! - External ID, whose issuer has the tenant's GUID in its host.
 //!
-//! It asks for PKCE, which Entra leaves to the application, and has neither passwords nor a second factor: an authentication context is satisfied by
-//! choosing the account again. Answers of version 1.0 and the implicit flow are missing.
+//! It asks for PKCE, which Entra leaves to the application, and has no second factor: an authentication context is satisfied by choosing the
+//! account again. Passwords are for the grant of that name alone, and only people who were
+//! [given one](DevPerson::with_password) have one; pages ask for none. Tokens of version 1.0 and the implicit flow are missing; the
+//! discovery document of version 1.0 is there, and names the endpoints of version 2.0.
+//!
+//! # Other people's clients
+//!
+//! Every MSAL insists on https: [`with_tls`](DevProviderBuilder::with_tls) is for them. Where it matters Entra's rules hold instead of the
+//! specifications': thumbprints may have padding, and an assertion serves as long as it lives. Applications in the browser can read
+//! documents, keys, tokens and UserInfo (CORS), and get their answers in the fragment.
+//!
+//! # Providers with habits of their own
+//!
+//! [`Quirk`] lists what real providers do and the specifications do not: see with
+//! [`with_quirks`](DevProviderBuilder::with_quirks) how an application fares there. What one answer can have wrong is in [`Spoil`] and
+//! its siblings.
 //!
 //! # Security
 //!
@@ -51,6 +65,7 @@ mod assertion;
 mod authorize;
 mod builder;
 mod callback;
+mod certificate;
 mod client;
 mod client_auth;
 mod device;
@@ -73,6 +88,8 @@ mod person;
 mod provider;
 mod provider_entra;
 mod provider_orders;
+mod quirk;
+mod quirk_answers;
 mod realm;
 mod reply;
 mod request;
@@ -109,6 +126,7 @@ pub use issue::IssuedTokens;
 pub use keys::OldKeys;
 pub use person::DevPerson;
 pub use provider::DevProvider;
+pub use quirk::Quirk;
 pub use spoil::{Spoil, Verdict};
 pub use spoil_answers::{SpoilTokenAnswer, SpoilUserInfo};
 pub use spoil_callback::SpoilCallback;

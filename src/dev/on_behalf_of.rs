@@ -32,6 +32,7 @@ pub(super) fn on_behalf_of(server: &Server, state: &mut State, client: &DevClien
     };
     let grant = Grant {
         signed_in: caller.signed_in.clone(),
+        client_info: incoming.form.first("client_info") == Some("1"),
         ..grants::grant(server, client, &caller.person, &incoming.realm, entry.tenant, Vec::new())?
     };
     match entry.tenant {

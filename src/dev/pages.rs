@@ -87,7 +87,7 @@ pub(super) fn home(server: &Server, incoming: &Incoming) -> Result<Response, Err
     let mut state = server.state();
     let challenged = incoming.method == Method::POST;
     if challenged {
-        if incoming.is_from_elsewhere() {
+        if incoming.is_from_elsewhere(server) {
             return Ok(problem(StatusCode::FORBIDDEN, "This can only be done from a page of this provider."));
         }
         state.challenges.push_back(STEP_UP.to_owned());

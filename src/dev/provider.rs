@@ -27,6 +27,7 @@ use crate::{
 #[must_use = "the provider stops when its handle is dropped"]
 pub struct DevProvider {
     pub(super) server: Arc<Server>,
+    pub(super) root_certificate: Option<String>,
     /// Dropping it stops the server.
     pub(super) _stop: oneshot::Sender<()>,
     pub(super) task: JoinHandle<()>,
@@ -71,6 +72,13 @@ impl DevProvider {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.server.address
+    }
+
+    /// The certificate, in PEM, that clients have to trust where the provider speaks
+    /// [TLS](super::DevProviderBuilder::with_tls). It is another one at each start.
+    #[must_use]
+    pub fn root_certificate(&self) -> Option<&str> {
+        self.root_certificate.as_deref()
     }
 
     /// A configuration of the application at `base_url` for this provider and its first client: add what the application needs, then build it.

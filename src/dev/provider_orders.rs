@@ -165,6 +165,7 @@ impl DevProvider {
             realm,
             tells_auth_time: false,
             client_info: false,
+            proof: state.client(client).map(|client| client.registered_proof()).unwrap_or_default(),
         };
         state.grants.put(id.clone(), grant.clone());
         let answer = match &grant.tenant {

@@ -134,8 +134,8 @@ pub(super) fn token_issuer(server: &Server, tenant: &DevTenant) -> String {
     let id = tenant.id;
     match tenant.kind {
         TenantKind::Workforce | TenantKind::Personal => server.url(&format!("/{id}/v2.0")),
-        // The host has the tenant's GUID in it, whatever host was asked. Nobody ever connects to it.
-        TenantKind::ExternalId => format!("http://{id}.localhost:{}/{id}/v2.0", server.address.port()),
+        // The host has the tenant's GUID in it, whatever host was asked.
+        TenantKind::ExternalId => format!("{}/{id}/v2.0", server.subdomain(id)),
         TenantKind::B2c => server.url(&format!("/{id}/v2.0/")),
     }
 }
@@ -165,6 +165,12 @@ pub(super) enum Place {
     Revoke,
     Introspect,
     Graph,
+    /// Where MSAL asks which hosts belong together.
+    InstanceDiscovery,
+    /// Where MSAL asks how a person signs in, before it sends a password.
+    UserRealm,
+    /// What an error code means.
+    ErrorPage,
     Nothing,
 }
 
@@ -183,7 +189,16 @@ impl Place {
             Self::Introspect => Endpoint::Introspection,
             Self::Graph => Endpoint::Graph,
             Self::Home | Self::Interaction | Self::DevicePage | Self::Nothing => return None,
+            Self::InstanceDiscovery | Self::UserRealm | Self::ErrorPage => return None,
         })
+    }
+
+    /// Whether applications that run in a browser ask here.
+    pub(super) fn is_for_scripts(self) -> bool {
+        matches!(
+            self,
+            Self::Discovery | Self::Keys | Self::Token | Self::DeviceAuthorization | Self::UserInfo | Self::Revoke | Self::Graph
+        )
     }
 }
 
@@ -218,6 +233,9 @@ fn entra(world: &World, path: &str) -> Option<(Realm, Place)> {
     match segments.as_slice() {
         ["graph", "oidc", "userinfo"] => return Some((Realm::Plain, Place::UserInfo)),
         ["graph", ..] => return Some((Realm::Plain, Place::Graph)),
+        ["error"] => return Some((Realm::Plain, Place::ErrorPage)),
+        ["common", "discovery", "instance"] => return Some((Realm::Plain, Place::InstanceDiscovery)),
+        ["common", "userrealm", _] => return Some((Realm::Entra(Audience::Everyone), Place::UserRealm)),
         _ => {}
     }
     let (tfp, segments) = match segments.split_first()? {
@@ -245,12 +263,12 @@ fn entra(world: &World, path: &str) -> Option<(Realm, Place)> {
 /// The endpoints below an authority of Entra.
 fn place(rest: &[&str]) -> Option<Place> {
     Some(match rest {
-        ["v2.0", ".well-known", "openid-configuration"] => Place::Discovery,
-        ["discovery", "v2.0", "keys"] => Place::Keys,
+        ["v2.0", ".well-known", "openid-configuration"] | [".well-known", "openid-configuration"] => Place::Discovery,
+        ["discovery", "v2.0", "keys"] | ["discovery", "keys"] => Place::Keys,
         ["oauth2", "v2.0", "authorize"] => Place::Authorize,
         ["oauth2", "v2.0", "token"] => Place::Token,
         ["oauth2", "v2.0", "devicecode"] => Place::DeviceAuthorization,
-        ["oauth2", "v2.0", "logout"] => Place::EndSession,
+        ["oauth2", "v2.0", "logout"] | ["oauth2", "logout"] => Place::EndSession,
         _ => return None,
     })
 }

@@ -26,11 +26,6 @@ pub(super) fn text(status: StatusCode, content_type: &str, body: String) -> Resp
     response
 }
 
-/// JSON that everybody may keep.
-pub(super) fn document(body: &Value) -> Response {
-    text(StatusCode::OK, "application/json", body.to_string())
-}
-
 /// JSON that nobody may keep (RFC 6749 section 5.1).
 pub(super) fn private_json(status: StatusCode, body: &Value) -> Response {
     let mut response = text(status, "application/json", body.to_string());

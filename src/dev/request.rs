@@ -7,7 +7,7 @@ use axum::{
 use http::{HeaderMap, Method, StatusCode, header};
 use url::form_urlencoded;
 
-use super::{realm::Realm, switches::RecordedRequest};
+use super::{realm::Realm, server::Server, switches::RecordedRequest};
 
 /// The largest form that is read.
 const BODY_LIMIT: usize = 256 * 1024;
@@ -54,7 +54,9 @@ impl Parameters {
 pub(super) struct Incoming {
     /// The authority that the path names.
     pub(super) realm: Realm,
+    /// GET for HEAD, too: the answer is the same, and its body is not sent (RFC 9110 section 9.3.2).
     pub(super) method: Method,
+    sent_method: Method,
     pub(super) path: String,
     path_and_query: String,
     pub(super) query: Parameters,
@@ -75,7 +77,8 @@ impl Incoming {
             .is_some_and(|media| media.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"));
         Ok(Self {
             realm: Realm::Plain,
-            method: parts.method,
+            method: if parts.method == Method::HEAD { Method::GET } else { parts.method.clone() },
+            sent_method: parts.method,
             path: parts.uri.path().to_owned(),
             path_and_query: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
             query: Parameters::parse(parts.uri.query().unwrap_or_default().as_bytes()),
@@ -90,9 +93,9 @@ impl Incoming {
     }
 
     /// Whether a page of another origin sent it. Ours are answered from the same origin, which browsers name; what has no `Origin` is no browser of today.
-    pub(super) fn is_from_elsewhere(&self) -> bool {
+    pub(super) fn is_from_elsewhere(&self, server: &Server) -> bool {
         let host = self.header(header::HOST).unwrap_or_default();
-        self.header(header::ORIGIN).is_some_and(|origin| origin != format!("http://{host}"))
+        self.header(header::ORIGIN).is_some_and(|origin| !server.is_own_origin(origin, host))
     }
 
     /// The access token of the `Authorization` header (RFC 6750 section 2.1).
@@ -120,7 +123,7 @@ impl Incoming {
 
     pub(super) fn record(&self) -> RecordedRequest {
         RecordedRequest {
-            method: self.method.to_string(),
+            method: self.sent_method.to_string(),
             path_and_query: self.path_and_query.clone(),
             parameters: self.query.0.iter().chain(&self.form.0).cloned().collect(),
             headers: self

@@ -14,7 +14,8 @@ use http::{Method, StatusCode, header};
 use url::{Host, Url};
 
 use super::{
-    authorize, device, end_session, graph, interaction, metadata, pages,
+    authorize, device, end_session, entra_metadata, entra_pages, graph, interaction, metadata, pages,
+    quirk::Quirk,
     realm::{self, Place},
     reply,
     request::Incoming,
@@ -32,8 +33,10 @@ use crate::{
 /// One running provider.
 #[derive(Debug)]
 pub(super) struct Server {
-    /// Scheme, host and port.
+    /// Scheme, host and port at which clients find it: those of the address that it listens on, or of a proxy before it.
     pub(super) origin: String,
+    /// `http` or `https`: what it speaks where it listens.
+    pub(super) scheme: &'static str,
     /// The issuer; in Entra that of the first tenant.
     pub(super) issuer: String,
     /// The imitated Entra, if it is one.
@@ -43,12 +46,22 @@ pub(super) struct Server {
     state: Mutex<State>,
 }
 
+/// Where it listens and how it is reached.
+#[derive(Debug)]
+pub(super) struct Site {
+    pub(super) address: SocketAddr,
+    pub(super) scheme: &'static str,
+    pub(super) base_url: Option<Url>,
+}
+
 impl Server {
-    pub(super) fn new(address: SocketAddr, clock: Arc<dyn Clock>, world: Option<World>, state: State) -> Self {
-        let origin = format!("http://{address}");
+    pub(super) fn new(site: Site, clock: Arc<dyn Clock>, world: Option<World>, state: State) -> Self {
+        let Site { address, scheme, base_url } = site;
+        let origin = base_url.map_or_else(|| format!("{scheme}://{address}"), |url| url.origin().ascii_serialization());
         let first = world.as_ref().and_then(|world| world.tenants.first());
-        let issuer = first.map_or_else(|| origin.clone(), |tenant| format!("{origin}/{}/v2.0", tenant.id));
-        Self { origin, issuer, world, address, clock, state: Mutex::new(state) }
+        let slash = if state.quirks.has(Quirk::IssuerWithSlash) { "/" } else { "" };
+        let issuer = first.map_or_else(|| format!("{origin}{slash}"), |tenant| format!("{origin}/{}/v2.0", tenant.id));
+        Self { origin, scheme, issuer, world, address, clock, state: Mutex::new(state) }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -69,17 +82,40 @@ impl Server {
         format!("dev_provider_{}", self.address.port())
     }
 
-    /// Whether a request came by a loopback name of ours. A page of the internet whose name was made to point at this machine (DNS
-    /// rebinding) sends its own name.
+    /// An origin whose host begins with this label, as External ID's issuers have: `{label}.localhost` on loopback.
+    pub(super) fn subdomain(&self, label: &str) -> String {
+        let Some(url) = Url::parse(&self.origin).ok() else { return self.origin.clone() };
+        let host = match url.host() {
+            Some(Host::Domain(name)) => name.to_owned(),
+            _ => "localhost".to_owned(),
+        };
+        let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+        format!("{}://{label}.{host}{port}", url.scheme())
+    }
+
+    /// Whether a request came by a loopback name of ours, or by that of the base URL. A page of the internet whose name was made to
+    /// point at this machine (DNS rebinding) sends its own name.
     fn is_own_host(&self, host: &str) -> bool {
-        let Ok(url) = Url::parse(&format!("http://{host}/")) else { return false };
+        let Ok(url) = Url::parse(&format!("{}://{host}/", self.scheme)) else { return false };
         let loopback = match url.host() {
-            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
             Some(Host::Ipv4(address)) => address.is_loopback(),
             Some(Host::Ipv6(address)) => address.is_loopback(),
             None => false,
         };
-        loopback && url.port_or_known_default() == Some(self.address.port()) && url.username().is_empty()
+        let own = loopback && url.port_or_known_default() == Some(self.address.port()) && url.username().is_empty();
+        own || self.is_base_host(host)
+    }
+
+    /// Whether a `Host` is the base URL's, or one below it.
+    fn is_base_host(&self, host: &str) -> bool {
+        let authority = self.origin.split_once("://").map_or("", |(_, authority)| authority);
+        host == authority || host.strip_suffix(authority).is_some_and(|label| label.ends_with('.'))
+    }
+
+    /// Whether a page of ours sent a request: an `Origin` that is that of its `Host`, or of the base URL.
+    pub(super) fn is_own_origin(&self, origin: &str, host: &str) -> bool {
+        origin == self.origin || origin == format!("{}://{host}", self.scheme)
     }
 }
 
@@ -115,11 +151,11 @@ pub(super) async fn answer(
     };
     let (realm, place) = realm::route(&server, &incoming.path);
     incoming.realm = realm;
-    let failure = match place.endpoint() {
+    let failure = match place.endpoint().filter(|_| incoming.method != Method::OPTIONS) {
         Some(endpoint) => pass_desk(&server, endpoint, &incoming).await,
         None => None,
     };
-    match failure {
+    let response = match failure {
         Some(Failure::Disconnect) => {
             scissors.cut();
             reply::empty(StatusCode::OK)
@@ -131,7 +167,28 @@ pub(super) async fn answer(
         }
         Some(failure) => reply::failure(&failure),
         None => respond(&server, place, &incoming),
+    };
+    cross_origin(place, &incoming, response)
+}
+
+/// Lets pages of every origin read what applications in the browser need (the Fetch standard, section 3.3): cookies are not
+/// asked for at these places, so that nothing is told that the page does not know.
+fn cross_origin(place: Place, incoming: &Incoming, mut response: Response) -> Response {
+    if place.is_for_scripts() && incoming.headers.contains_key(header::ORIGIN) {
+        reply::set(&mut response, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
     }
+    response
+}
+
+/// Answers the question whether a page of another origin may send a request.
+fn preflight(allow: &str, incoming: &Incoming) -> Response {
+    let mut response = reply::empty(StatusCode::NO_CONTENT);
+    reply::set(&mut response, header::ALLOW, allow);
+    if let Some(headers) = incoming.header(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        reply::set(&mut response, header::ACCESS_CONTROL_ALLOW_METHODS, allow);
+        reply::set(&mut response, header::ACCESS_CONTROL_ALLOW_HEADERS, headers);
+    }
+    response
 }
 
 /// Counts the request, lets it wait where it has to, and tells how it is to fail.
@@ -175,11 +232,25 @@ fn dispatch(server: &Server, place: Place, incoming: &Incoming) -> Result<Respon
         Place::Revoke => (&[Method::POST], token_status::revoke),
         Place::Introspect => (&[Method::POST], token_status::introspect),
         Place::Graph => (&[Method::GET, Method::POST], graph::graph),
+        Place::InstanceDiscovery => (&[Method::GET], entra_metadata::instances),
+        Place::UserRealm => (&[Method::GET], entra_metadata::user_realm),
+        Place::ErrorPage => (&[Method::GET], entra_pages::error),
         Place::Nothing => return Ok(pages::problem(StatusCode::NOT_FOUND, "There is nothing at this address.")),
     };
     if allowed.contains(&incoming.method) {
-        answer(server, incoming)
-    } else {
-        Ok(pages::problem(StatusCode::METHOD_NOT_ALLOWED, "This address does not take this method."))
+        return answer(server, incoming);
     }
+    let mut names: Vec<&str> = allowed.iter().map(Method::as_str).collect();
+    // RFC 9110 section 9.3.2: HEAD is GET without the body, which the server leaves out.
+    if allowed.contains(&Method::GET) {
+        names.push("HEAD");
+    }
+    names.push("OPTIONS");
+    let allow = names.join(", ");
+    if incoming.method == Method::OPTIONS {
+        return Ok(preflight(&allow, incoming));
+    }
+    let mut response = pages::problem(StatusCode::METHOD_NOT_ALLOWED, "This address does not take this method.");
+    reply::set(&mut response, header::ALLOW, &allow);
+    Ok(response)
 }

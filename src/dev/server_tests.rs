@@ -35,6 +35,8 @@ async fn it_listens_and_answers_on_loopback_only() {
         (format!("evil.example:{port}"), StatusCode::MISDIRECTED_REQUEST),
         (format!("localhost.evil.example:{port}"), StatusCode::MISDIRECTED_REQUEST),
         (format!("192.0.2.1:{port}"), StatusCode::MISDIRECTED_REQUEST),
+        (format!("any.localhost:{port}"), StatusCode::OK),
+        (format!("evillocalhost:{port}"), StatusCode::MISDIRECTED_REQUEST),
         ("localhost".to_owned(), StatusCode::MISDIRECTED_REQUEST),
     ] {
         let request = browser.http.get(&discovery).header(header::HOST, &host);

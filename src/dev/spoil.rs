@@ -8,15 +8,16 @@ use std::{collections::VecDeque, fmt};
 pub enum Verdict {
     /// Refuse it, always.
     Refuse,
-    /// Refuse it if the request had `max_age`.
+    /// Refuse it if the request had `max_age` (OpenID Connect Core section 3.1.3.7 point 13); otherwise either.
     RefuseWithMaxAge,
-    /// Refuse it if a certain `acr` is required.
+    /// Refuse it if a certain `acr` is required (point 12); otherwise either.
     RefuseWithAcr,
-    /// Refuse it if the person is known already: at renewals and when UserInfo is read.
+    /// Refuse it if the person is known already: at renewals and when UserInfo is read (sections 12.2 and 5.3.2); otherwise either.
     RefuseForKnownPerson,
     /// Accept it: odd, but allowed.
     Accept,
-    /// Either: the specifications leave it open, or a setting decides.
+    /// Either: the specifications leave it open, or a setting decides. Where it is not plain, the switch names the paragraph. This crate
+    /// refuses what it is not told to accept.
     Either,
 }
 
@@ -77,7 +78,8 @@ spoils! {
         /// `aud` lists this client and another, without `azp`.
         AudienceExtraWithoutAzp = Refuse,
         /// `azp` is another client.
-        AuthorizedPartyOther = Refuse,
+        /// Section 3.1.3.7 point 4 encourages clients without extensions to ignore the claim.
+        AuthorizedPartyOther = Either,
 
         // Section 2.
         /// `sub` is another person's.
@@ -87,13 +89,16 @@ spoils! {
         /// No `sub`.
         SubjectMissing = Refuse,
         /// `sub` is the empty string.
-        SubjectEmpty = Refuse,
+        /// Section 2 gives a length that it must not exceed, and no other.
+        SubjectEmpty = Either,
         /// `sub` is a number.
         SubjectNumber = Refuse,
         /// `sub` has 256 characters, one more than allowed.
-        SubjectTooLong = Refuse,
+        /// Section 2 binds the provider; no client is told to count.
+        SubjectTooLong = Either,
         /// `sub` twice, the second time another person's.
-        SubjectTwice = Refuse,
+        /// RFC 7519 section 4 lets a reader refuse it or take the last one.
+        SubjectTwice = Either,
 
         // Points 9 and 10, RFC 7519 section 4.1.
         /// `exp` passed an hour ago.
@@ -115,7 +120,8 @@ spoils! {
         /// `nbf` is a string of digits.
         NotBeforeString = Refuse,
         /// `iat` is in an hour.
-        IssuedAtFuture = Refuse,
+        /// Point 10 lets clients refuse tokens from long ago; RFC 7519 section 4.1.6 has no rule.
+        IssuedAtFuture = Either,
         /// No `iat`.
         IssuedAtMissing = Refuse,
         /// `iat` is a string of digits.
@@ -139,8 +145,10 @@ spoils! {
 
         // Section 3.1.3.6.
         /// `at_hash` is that of another access token.
-        AccessTokenHashOther = Refuse,
+        /// Section 3.1.3.8: in the code flow a client may validate it.
+        AccessTokenHashOther = Either,
         /// `at_hash` is a number.
+        /// The same.
         AccessTokenHashNumber = Either,
         /// No `at_hash`, which the code flow does not ask for.
         AccessTokenHashMissing = Accept,
@@ -199,9 +207,11 @@ spoils! {
 
         // RFC 8725 section 3.11, RFC 9068, OpenID Connect Back-Channel Logout section 2.4.
         /// `typ` is `logout+jwt`.
-        TypeLogoutToken = Refuse,
+        /// RFC 8725 section 3.11 is about tokens whose type was made explicit; ID tokens have none.
+        TypeLogoutToken = Either,
         /// `typ` is `at+jwt`.
-        TypeAccessToken = Refuse,
+        /// The same.
+        TypeAccessToken = Either,
         /// No `typ`.
         TypeMissing = Accept,
         /// A critical header that nobody knows (RFC 7515 section 4.1.11).
@@ -223,7 +233,8 @@ spoils! {
         /// The payload, well signed, is a list.
         PayloadList = Refuse,
         /// Two mebibytes of it.
-        Oversized = Refuse,
+        /// No specification says how long a token may be.
+        Oversized = Either,
     }
 }
 

@@ -104,7 +104,7 @@ pub(super) trait SpoilJson: Sized {
 pub(super) fn answer<S: SpoilJson>(
     order: Option<Order<S, Map<String, Value>>>,
     mut body: Map<String, Value>,
-    send: fn(&Value) -> Response,
+    send: impl FnOnce(&Value) -> Response,
 ) -> Response {
     let instead = match order {
         None => None,

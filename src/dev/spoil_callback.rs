@@ -46,6 +46,13 @@ spoils! {
         InteractionRequired = Refuse,
         /// `error=temporarily_unavailable` instead of the code.
         TemporarilyUnavailable = Refuse,
+        /// `error=temporarily_unavailable` with `error_description=authentication_expired`, as Keycloak answers where a page was
+        /// left open for long: asking again is right.
+        AuthenticationExpired = Either,
+        /// `error=user_cancelled_authorize` instead of the code, as Apple and LinkedIn say `access_denied`.
+        UserCancelledAuthorize = Refuse,
+        /// `error=user_cancelled_login` instead of the code, as LinkedIn says `access_denied`.
+        UserCancelledLogin = Refuse,
         /// `error=server_error` with markup in `error_description`.
         ErrorWithMarkup = Refuse,
         /// `error=access_denied` with another provider's `iss`.
@@ -110,6 +117,12 @@ pub(super) fn carry_out(order: Order<SpoilCallback, Parameters>, parameters: &mu
         S::ConsentRequired => error(parameters, "consent_required"),
         S::InteractionRequired => error(parameters, "interaction_required"),
         S::TemporarilyUnavailable => error(parameters, "temporarily_unavailable"),
+        S::AuthenticationExpired => {
+            error(parameters, "temporarily_unavailable");
+            set(parameters, "error_description", "authentication_expired");
+        }
+        S::UserCancelledAuthorize => error(parameters, "user_cancelled_authorize"),
+        S::UserCancelledLogin => error(parameters, "user_cancelled_login"),
         S::ErrorWithMarkup => {
             error(parameters, "server_error");
             set(parameters, "error_description", "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>");
@@ -124,7 +137,7 @@ pub(super) fn carry_out(order: Order<SpoilCallback, Parameters>, parameters: &mu
             set(parameters, "id_token", "a.b.c");
         }
         S::OtherResponseMode => {
-            *mode = if *mode == ResponseMode::Query { ResponseMode::FormPost } else { ResponseMode::Query };
+            *mode = if *mode == ResponseMode::FormPost { ResponseMode::Query } else { ResponseMode::FormPost };
         }
         S::UnknownParameters => {
             set(parameters, "session_state", "something");

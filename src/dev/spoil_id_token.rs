@@ -78,6 +78,7 @@ pub(super) fn write(
     now: UnixTime,
 ) -> Result<String, Error> {
     let mut draft = Draft { header: jwt::header(&key, "JWT"), claims, twice: None, key };
+    state.quirks.header(&mut draft.header);
     match order {
         None => draft.signed(),
         Some(Order::Change(change)) => {

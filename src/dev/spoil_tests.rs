@@ -226,6 +226,11 @@ async fn each_spoilt_authorization_response_is_what_its_name_says() {
             S::ConsentRequired => is_error("consent_required"),
             S::InteractionRequired => is_error("interaction_required"),
             S::TemporarilyUnavailable => is_error("temporarily_unavailable"),
+            S::AuthenticationExpired => {
+                is_error("temporarily_unavailable") && all("error_description") == ["authentication_expired"]
+            }
+            S::UserCancelledAuthorize => is_error("user_cancelled_authorize"),
+            S::UserCancelledLogin => is_error("user_cancelled_login"),
             S::ErrorWithMarkup => is_error("server_error") && all("error_description")[0].contains("<script>"),
             S::ErrorOfOtherIssuer => error == ["access_denied"] && iss == ["https://another-issuer.example"],
             S::ResponseParameter => all("response") == ["a.b.c"],

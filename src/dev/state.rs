@@ -10,11 +10,12 @@ use serde_json::{Map, Value};
 use super::{
     asked_claims::AskedClaims,
     authorize::AuthorizationRequest,
-    client::DevClient,
+    client::{DevClient, Proof},
     device::Device,
     entra_issue::Resource,
     keys::{EntraKeys, Keys},
     person::DevPerson,
+    quirk::Quirks,
     realm::Realm,
     spoil::{Orders, Spoil},
     spoil_answers::{SpoilTokenAnswer, SpoilUserInfo},
@@ -149,6 +150,8 @@ pub(super) struct Grant {
     pub(super) tells_auth_time: bool,
     /// Whether the authorization request asked for `client_info`.
     pub(super) client_info: bool,
+    /// How the client has proven itself in the request at hand.
+    pub(super) proof: Proof,
 }
 
 /// An access token.
@@ -243,6 +246,7 @@ pub(super) struct State {
     pub(super) stand_in: Option<String>,
     pub(super) switches: Switches,
     pub(super) spoils: Spoils,
+    pub(super) quirks: Quirks,
     pub(super) browsers: Shelf<SignedIn>,
     pub(super) interactions: Shelf<Interaction>,
     pub(super) codes: Shelf<Code>,

@@ -27,7 +27,7 @@ use crate::{
 };
 
 fn revoked() -> Fault {
-    Fault::new("invalid_grant", "the grant has been revoked").entra(50_173).b2c(90_129)
+    Fault::new("invalid_grant", "the grant has been revoked").entra(50_173).b2c(90_129).suberror("bad_token")
 }
 
 fn refused(description: &str) -> Fault {
@@ -57,13 +57,16 @@ pub(super) fn token(server: &Server, incoming: &Incoming) -> Result<Response, Er
         Some("refresh_token") => refresh(server, state, &client, incoming)?,
         Some("client_credentials") => grants::client_credentials(server, state, &client, incoming)?,
         Some("password") => grants::password(server, state, &client, incoming)?,
+        // The name of Entra's first version, which MSAL Node still sends.
+        Some("device_code") if server.world.is_some() => device::redeem(server, state, &client, incoming)?,
         Some("urn:ietf:params:oauth:grant-type:device_code") => device::redeem(server, state, &client, incoming)?,
         Some("urn:ietf:params:oauth:grant-type:jwt-bearer") => on_behalf_of::on_behalf_of(server, state, &client, incoming)?,
         Some(_) => Err(Fault::new("unsupported_grant_type", "this grant_type is not supported")),
         None => Err(Fault::new("invalid_request", "grant_type is missing")),
     };
     match answer {
-        Ok(members) => {
+        Ok(mut members) => {
+            state.quirks.token_answer(&mut members, incoming.form.first("grant_type") == Some("refresh_token"));
             let order = state.spoils.token_answers.pop_front();
             Ok(spoil_answers::answer(order, members, |body| reply::private_json(StatusCode::OK, body)))
         }
@@ -94,18 +97,14 @@ fn redeem(server: &Server, state: &mut State, client: &DevClient, incoming: &Inc
     if incoming.form.first("redirect_uri") != Some(code.redirect_uri.as_str()) {
         return refused(self::refused("redirect_uri is not that of the authorization request").entra(500_112));
     }
-    let verifier = incoming.form.first("code_verifier").unwrap_or_default();
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    if !(43..=128).contains(&verifier.len()) || !verifier.bytes().all(allowed) {
-        return refused(self::refused("code_verifier is missing or malformed").entra(50_148).b2c(90_183));
-    }
-    if !same(base64url(digest(&SHA256, verifier.as_bytes()).as_ref()).as_bytes(), code.challenge.as_bytes()) {
-        return refused(self::refused("code_verifier does not belong to code_challenge").entra(501_481).b2c(90_183));
+    if let Err(fault) = verify(&code.challenge, incoming.form.first("code_verifier").unwrap_or_default()) {
+        return refused(fault);
     }
     if let Some(code) = state.codes.find_mut(given) {
         code.used = true;
     }
     let Some(grant) = state.grants.find(&code.grant).filter(|grant| !grant.revoked).cloned() else { return refused(revoked()) };
+    let grant = Grant { proof: client.proof, ..grant };
     if server.world.is_some() {
         return entra_token::redeem(server, state, incoming, &code, &grant);
     }
@@ -118,6 +117,21 @@ fn redeem(server: &Server, state: &mut State, client: &DevClient, incoming: &Inc
     }
 }
 
+/// RFC 7636 section 4.6. Without a challenge the provider is one that does not know PKCE.
+fn verify(challenge: &str, verifier: &str) -> Result<(), Fault> {
+    if challenge.is_empty() {
+        return Ok(());
+    }
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    if !(43..=128).contains(&verifier.len()) || !verifier.bytes().all(allowed) {
+        return Err(refused("code_verifier is missing or malformed").entra(50_148).b2c(90_183));
+    }
+    if !same(base64url(digest(&SHA256, verifier.as_bytes()).as_ref()).as_bytes(), challenge.as_bytes()) {
+        return Err(refused("code_verifier does not belong to code_challenge").entra(501_481).b2c(90_183));
+    }
+    Ok(())
+}
+
 fn refresh(server: &Server, state: &mut State, client: &DevClient, incoming: &Incoming) -> Answer {
     let refused = |description| Ok(Err(refused(description)));
     let Some(given) = incoming.form.first("refresh_token") else {
@@ -128,6 +142,7 @@ fn refresh(server: &Server, state: &mut State, client: &DevClient, incoming: &In
     if grant.client != client.id {
         return refused("the refresh token was issued to another client");
     }
+    let grant = Grant { proof: client.proof, ..grant };
     if server.world.is_some() {
         return entra_token::refresh(server, state, incoming, &entry, &grant);
     }

@@ -18,11 +18,14 @@ pub(super) fn revoke(server: &Server, incoming: &Incoming) -> Result<Response, E
     let Some(token) = incoming.form.first("token") else {
         return Ok(reply::oauth_error(StatusCode::BAD_REQUEST, "invalid_request", "token is missing"));
     };
-    // A token that is unknown, or another client's, is no error (RFC 7009 section 2.2), and nothing happens to it.
+    // A token that is unknown is no error (RFC 7009 section 2.2). Another client's is (section 2.1), and nothing happens to it.
     let refresh = state.refresh_tokens.find(token).map(|entry| entry.grant.clone());
     let access = state.access_tokens.find(token).map(|entry| entry.grant.clone());
     let own = |grant: &String| state.grants.find(grant).is_some_and(|grant| grant.client == client.id);
-    let (refresh, access) = (refresh.filter(own), access.filter(own));
+    if refresh.iter().chain(&access).any(|grant| !own(grant)) {
+        let description = "the token was issued to another client";
+        return Ok(reply::oauth_error(StatusCode::BAD_REQUEST, "invalid_grant", description));
+    }
     if let Some(grant) = refresh {
         state.revoke_grant(&grant);
     }

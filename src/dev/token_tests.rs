@@ -141,6 +141,11 @@ async fn tokens_can_be_revoked_and_looked_at() {
     let about = browser.post("/introspect", &form(access)).await.json();
     assert_eq!((&about["active"], text(&about, "client_id")), (&true.into(), "quickstart"));
     assert_eq!(browser.post("/revoke", &form("unknown")).await.status, StatusCode::OK);
+    // RFC 7009 section 2.1: a token of another client's is refused, and stays.
+    provider.add_client(DevClient::confidential("other", "its secret"));
+    let other = [("client_id", "other"), ("client_secret", "its secret"), ("token", refresh)];
+    let refused = browser.post("/revoke", &other).await;
+    assert_eq!((refused.status, text(&refused.json(), "error")), (StatusCode::BAD_REQUEST, "invalid_grant"));
     assert_eq!(browser.post("/revoke", &form(access)).await.status, StatusCode::OK);
     assert_eq!(browser.post("/introspect", &form(access)).await.json()["active"], false);
     assert_eq!(browser.post("/introspect", &form(refresh)).await.json()["active"], true);
@@ -159,7 +164,8 @@ async fn a_token_request_is_a_form_with_each_parameter_once() {
     assert_eq!(text(&twice.json(), "error"), "invalid_request");
     assert_eq!(text(&browser.token(&[("grant_type", "magic")]).await.json(), "error"), "unsupported_grant_type");
     assert_eq!(text(&browser.token(&[("grant_type", "")]).await.json(), "error"), "invalid_request");
-    assert_eq!(browser.get("/token").await.status, StatusCode::METHOD_NOT_ALLOWED);
+    let refused = browser.get("/token").await;
+    assert_eq!((refused.status, refused.header("allow")), (StatusCode::METHOD_NOT_ALLOWED, "POST, OPTIONS"));
     let secret = provider.client_secret();
     let both = browser.http.post(&url).basic_auth("quickstart", Some("x")).form(&[("client_secret", secret.expose())]);
     assert_eq!(text(&browser.send(both).await.unwrap().json(), "error"), "invalid_request");

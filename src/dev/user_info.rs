@@ -37,6 +37,7 @@ pub(super) fn user_info(server: &Server, incoming: &Incoming) -> Result<Response
     };
     claims.extend(grant.claims.for_user_info(person));
     claims.insert("sub".into(), subject.into());
+    state.quirks.user_info(&mut claims);
     let order = state.spoils.user_infos.pop_front();
     Ok(spoil_answers::answer(order, claims, |body| reply::private_json(StatusCode::OK, body)))
 }

@@ -1,7 +1,7 @@
 //! The listener, and connections that can be cut without an answer.
 
 use std::{
-    io,
+    fmt, io,
     net::SocketAddr,
     pin::Pin,
     sync::{
@@ -19,7 +19,10 @@ use axum::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
+    sync::mpsc,
+    task::JoinHandle,
 };
+use tokio_rustls::TlsAcceptor;
 
 /// The wish to close one connection without writing another byte.
 #[derive(Clone, Debug, Default)]
@@ -41,34 +44,102 @@ impl Connected<IncomingStream<'_, Door>> for Scissors {
     }
 }
 
+/// How long a TLS handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How many connections may wait to be served.
+const QUEUE: usize = 64;
+
 /// The listener.
 #[derive(Debug)]
-pub(super) struct Door(pub(super) TcpListener);
+pub(super) enum Door {
+    Plain(TcpListener),
+    /// Handshakes are made by tasks, so that a slow one holds nobody up.
+    Tls {
+        address: SocketAddr,
+        ready: mpsc::Receiver<(Wire, SocketAddr)>,
+        accepting: JoinHandle<()>,
+    },
+}
+
+impl Door {
+    pub(super) fn tls(listener: TcpListener, address: SocketAddr, acceptor: TlsAcceptor) -> Self {
+        let (sender, ready) = mpsc::channel(QUEUE);
+        let accepting = tokio::spawn(async move {
+            loop {
+                let (stream, peer) = accept(&listener).await;
+                let (acceptor, sender) = (acceptor.clone(), sender.clone());
+                tokio::spawn(async move {
+                    // A client that does not trust the certificate hangs up here.
+                    if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+                        let _ = sender.send((Wire::new(stream), peer)).await;
+                    }
+                });
+            }
+        });
+        Self::Tls { address, ready, accepting }
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        if let Self::Tls { accepting, .. } = self {
+            accepting.abort();
+        }
+    }
+}
+
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            // Out of file descriptors, for example: it may pass.
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
 
 impl Listener for Door {
     type Io = Wire;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Wire, SocketAddr) {
-        loop {
-            match self.0.accept().await {
-                Ok((stream, peer)) => return (Wire { stream, scissors: Scissors::default() }, peer),
-                // Out of file descriptors, for example: it may pass.
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        match self {
+            Self::Plain(listener) => {
+                let (stream, peer) = accept(listener).await;
+                (Wire::new(stream), peer)
             }
+            Self::Tls { ready, .. } => match ready.recv().await {
+                Some(accepted) => accepted,
+                // The runtime ends.
+                None => std::future::pending().await,
+            },
         }
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        match self {
+            Self::Plain(listener) => listener.local_addr(),
+            Self::Tls { address, .. } => Ok(*address),
+        }
     }
 }
+
+/// A connection, with TLS or without.
+trait Stream: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin> Stream for T {}
 
 /// A connection that stops writing once it is cut.
 #[derive(Debug)]
 pub(super) struct Wire {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     scissors: Scissors,
+}
+
+impl Wire {
+    fn new(stream: impl Stream + 'static) -> Self {
+        Self { stream: Box::new(stream), scissors: Scissors::default() }
+    }
 }
 
 impl AsyncRead for Wire {

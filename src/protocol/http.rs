@@ -13,6 +13,8 @@ use std::{borrow::Cow, fmt, future::Future, net::IpAddr, pin::Pin, sync::Arc, ti
 use bytes::Bytes;
 use http::{Request, Response};
 
+use crate::error::ConfigError;
+
 /// What [`HttpClient::send`] returns.
 pub type HttpFuture<'a> = Pin<Box<dyn Future<Output = Result<Response<Bytes>, HttpError>> + Send + 'a>>;
 
@@ -126,7 +128,22 @@ impl ReqwestClient {
     /// sign-in page says what is wrong.
     #[must_use]
     pub fn new() -> Self {
-        Self { clients: Clients::build().map_err(|error| HttpError::new(fault(&error))) }
+        Self { clients: Clients::build(&[]).map_err(|error| HttpError::new(fault(&error))) }
+    }
+
+    /// The client with the limits above that trusts these certificates, too: one or more in PEM, for example of a company's own
+    /// certificate authority.
+    ///
+    /// # Errors
+    ///
+    /// The text holds no certificate, or one that cannot be read.
+    pub fn with_root_certificates(pem: &str) -> Result<Self, ConfigError> {
+        let wrong = |problem: String| ConfigError::new("with_root_certificates", problem);
+        let roots = reqwest::Certificate::from_pem_bundle(pem.as_bytes()).map_err(|error| wrong(fault(&error)))?;
+        if roots.is_empty() {
+            return Err(wrong("there is no certificate in it; expected PEM, `-----BEGIN CERTIFICATE-----`".to_owned()));
+        }
+        Ok(Self { clients: Ok(Clients::build(&roots).map_err(|error| wrong(fault(&error)))?) })
     }
 }
 
@@ -137,9 +154,10 @@ impl Default for ReqwestClient {
 }
 
 impl Clients {
-    fn build() -> Result<Self, reqwest::Error> {
+    fn build(roots: &[reqwest::Certificate]) -> Result<Self, reqwest::Error> {
         let builder = || {
             reqwest::Client::builder()
+                .tls_certs_merge(roots.iter().cloned())
                 .redirect(reqwest::redirect::Policy::none())
                 .retry(reqwest::retry::never())
                 .referer(false)

@@ -71,6 +71,30 @@ async fn every_wrong_id_token_is_refused() {
     disagreements.none();
 }
 
+/// Where the specifications leave it open, nobody is signed in by what no honest provider sends.
+#[tokio::test]
+async fn what_is_left_open_about_id_tokens_is_refused_here() {
+    use Spoil as S;
+    let app = App::start().await;
+    let mut disagreements = Disagreements::default();
+    for spoil in [
+        S::AuthorizedPartyOther,
+        S::SubjectEmpty,
+        S::SubjectTooLong,
+        S::SubjectTwice,
+        S::IssuedAtFuture,
+        S::AccessTokenHashOther,
+        S::TypeLogoutToken,
+        S::TypeAccessToken,
+        S::Oversized,
+    ] {
+        assert_eq!(spoil.verdict(), Verdict::Either, "{spoil:?}");
+        let outcome = outcome(&app, |provider| provider.spoil_next_id_token(spoil)).await;
+        disagreements.judge(&spoil, Some(true), &outcome);
+    }
+    disagreements.none();
+}
+
 /// C-176, C-177, MSAL-033
 #[tokio::test]
 async fn wrong_times_of_signing_in_are_refused_if_max_age_was_asked() {

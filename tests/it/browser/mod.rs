@@ -44,6 +44,13 @@ impl Browser {
         Self { jar: Arc::default(), http, clock: Arc::new(clock), proxied: HashMap::new() }
     }
 
+    /// A browser that trusts this certificate, too.
+    pub fn trusting(root: &str) -> Self {
+        let root = reqwest::Certificate::from_pem(root.as_bytes()).unwrap();
+        let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+        Self { http: builder.tls_certs_merge([root]).build().unwrap(), ..Self::new() }
+    }
+
     /// Requests for `origin`, such as `https://app.example.com`, go in plain http to `address`, as through a proxy that ends TLS.
     #[must_use]
     pub fn with_proxy(mut self, origin: &str, address: SocketAddr) -> Self {

@@ -1,0 +1,198 @@
+//! The habits in which real providers differ from the specifications, or from one another: each is a switch that lasts.
+
+use std::{collections::HashSet, fmt, str::FromStr};
+
+use crate::error::ConfigError;
+
+macro_rules! quirks {
+    ($(#[$doc:meta])* pub enum $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name { $($(#[$variant_doc])* $variant,)* }
+
+        impl $name {
+            /// Every one there is: a test can go through all of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The name in text, for example `null-claims`; parsing reads it.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+        }
+    };
+}
+
+quirks! {
+    /// A habit of real providers that applications have to live with: for
+    /// [`DevProviderBuilder::with_quirks`](super::DevProviderBuilder::with_quirks).
+    ///
+    /// A [`Spoil`](super::Spoil) and its siblings change one answer, mostly into one that has to be refused. A quirk lasts as
+    /// long as the provider runs, and with each of them alone an application with default settings signs people in, renews
+    /// their tokens and signs them out, unless the quirk's own text says otherwise.
+    ///
+    /// ```
+    /// use tower_identity::dev::{DevProvider, Quirk};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), tower_identity::ConfigError> {
+    /// for quirk in Quirk::ALL {
+    ///     let provider = DevProvider::builder().with_quirks([*quirk]).start().await?;
+    ///     // … sign in, fetch a token, sign out …
+    /// #   if *quirk == Quirk::ByteOrderMark { break }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub enum Quirk {
+        // The discovery document.
+        /// The discovery document and the key set begin with a byte order mark (RFC 8259 section 8.1 lets readers ignore it).
+        ByteOrderMark = "byte-order-mark",
+        /// Endpoints that a sign-in does not need (revocation, introspection, registration) are relative addresses.
+        RelativeUrls = "relative-urls",
+        /// True and false are texts: in the document, and `email_verified` in ID tokens and UserInfo (Amazon Cognito, Apple).
+        TextBooleans = "text-booleans",
+        /// Where a list has one entry, the document has the entry alone.
+        TextLists = "text-lists",
+        /// Members of the document for which there is nothing to say are null.
+        NullMetadata = "null-metadata",
+        /// The document has the members that OpenID Connect Discovery section 3 requires, and the end of the session.
+        SparseDocument = "sparse-document",
+        /// The issuer ends in a slash (Auth0).
+        IssuerWithSlash = "issuer-with-slash",
+        /// There is no end of the session: signing out ends the application's session only (Google).
+        NoEndSession = "no-end-session",
+        /// The end of the session wants `client_id` and `logout_uri` instead of `post_logout_redirect_uri`, which it does not
+        /// know (Amazon Cognito). With default settings the person stays at the provider's page after signing out.
+        LogoutUri = "logout-uri",
+        /// There is no UserInfo.
+        NoUserInfo = "no-user-info",
+        /// `offline_access` is unknown and refused with `invalid_scope`; refresh tokens come without it (Google).
+        NoOfflineAccess = "no-offline-access",
+
+        // The key set.
+        /// The numbers of the keys are base64url with padding.
+        PaddedKeys = "padded-keys",
+        /// `kid` is a number in the key set, and its digits in the header of tokens.
+        NumericKeyIds = "numeric-key-ids",
+        /// Neither keys nor tokens have a `kid`.
+        NoKeyIds = "no-key-ids",
+        /// The keys do not name their algorithm (Entra).
+        NoKeyAlgorithms = "no-key-algorithms",
+        /// `key_ops` of the keys is an empty list.
+        EmptyKeyOperations = "empty-key-operations",
+        /// `use` of the keys is `signing`.
+        KeyUseSigning = "key-use-signing",
+        /// Beside its own key the set has others, of kinds and curves that few know, without numbers, or for encryption.
+        OtherKeys = "other-keys",
+        /// The media type of the key set is `application/jwk-set+json` (RFC 7517 section 8.5.2).
+        KeySetMediaType = "key-set-media-type",
+
+        // The authorization endpoint.
+        /// Answers have no `iss` (RFC 9207), and the document does not promise one.
+        NoResponseIssuer = "no-response-issuer",
+        /// Answers have an `iss` that the document does not promise.
+        UnpromisedResponseIssuer = "unpromised-response-issuer",
+        /// Answers have more parameters: `scope`, `authuser`, `prompt`, `session_state` (Google, Keycloak).
+        MoreResponseParameters = "more-response-parameters",
+        /// PKCE is unknown: its parameters are ignored, and the document names no method.
+        NoPkce = "no-pkce",
+
+        // The token endpoint.
+        /// The secret is taken by `client_secret_post` only, and the document says so.
+        SecretByPostOnly = "secret-by-post-only",
+        /// The secret is taken by `client_secret_basic` only, and the document says so.
+        SecretByBasicOnly = "secret-by-basic-only",
+        /// Id and secret of an HTTP Basic header are compared as they came, although RFC 6749 section 2.3.1 has them
+        /// form-encoded (Glewlwyd, LemonLDAP::NG).
+        RawBasic = "raw-basic",
+        /// Members of a token answer for which there is nothing to say are null.
+        NullMembers = "null-members",
+        /// Members of a token answer for which there is nothing to say are empty texts.
+        EmptyMembers = "empty-members",
+        /// `expires_in` is a text of digits.
+        TextLife = "text-life",
+        /// `expires_in` is an empty text.
+        EmptyLife = "empty-life",
+        /// There is no `expires_in`.
+        NoLife = "no-life",
+        /// `token_type` is `bearer`.
+        LowerCaseTokenType = "lower-case-token-type",
+        /// `scope` is a list (Twitch).
+        ScopeList = "scope-list",
+        /// `scope` is separated by commas (GitHub, LinkedIn).
+        ScopeCommas = "scope-commas",
+        /// `scope` has other names than were asked for: `https://scopes.example/auth/profile` for `profile` (Google).
+        LongScopes = "long-scopes",
+        /// `scope` is in capital letters where it is not one of OpenID Connect (Entra answers `User.Read` to `user.read`).
+        ScopeLetterCase = "scope-letter-case",
+        /// `scope` leaves `offline_access` out (Entra).
+        ScopeWithoutOfflineAccess = "scope-without-offline-access",
+        /// There is no `scope`.
+        NoScope = "no-scope",
+        /// There are no refresh tokens, whatever is asked for.
+        NoRefreshTokens = "no-refresh-tokens",
+        /// A refresh brings no ID token (OpenID Connect Core section 12.2 allows it).
+        NoIdTokenAtRefresh = "no-id-token-at-refresh",
+
+        // ID tokens.
+        /// Claims for which there is nothing to say are null, `at_hash` and `auth_time` among them, and `nonce` where there is
+        /// none to repeat (authentik).
+        NullClaims = "null-claims",
+        /// `aud` is a list of one.
+        AudienceList = "audience-list",
+        /// `aud` lists the client twice.
+        AudienceRepeated = "audience-repeated",
+        /// Times have fractions (RFC 7519 section 2).
+        FractionalTimes = "fractional-times",
+        /// The header has no `typ`.
+        NoTokenType = "no-token-type",
+        /// The signature's algorithm is right, but the document does not list algorithms at all.
+        NoAlgorithms = "no-algorithms",
+    }
+}
+
+impl fmt::Display for Quirk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Quirk {
+    type Err = ConfigError;
+
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        Self::ALL.iter().copied().find(|quirk| quirk.as_str() == text).ok_or_else(|| {
+            let known: Vec<&str> = Self::ALL.iter().map(|quirk| quirk.as_str()).collect();
+            ConfigError::new("quirks", format!("{text:?} is not one of {}", known.join(", ")))
+        })
+    }
+}
+
+/// The quirks of one provider.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Quirks(HashSet<Quirk>);
+
+impl Quirks {
+    pub(super) fn has(&self, quirk: Quirk) -> bool {
+        self.0.contains(&quirk)
+    }
+
+    pub(super) fn add(&mut self, quirks: impl IntoIterator<Item = Quirk>) {
+        self.0.extend(quirks);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quirk_has_a_name_that_reads_back() {
+        for quirk in Quirk::ALL {
+            assert_eq!(quirk.as_str().parse::<Quirk>().unwrap(), *quirk);
+        }
+        assert!("null".parse::<Quirk>().unwrap_err().to_string().contains("null-claims"));
+    }
+}

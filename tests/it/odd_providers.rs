@@ -1,0 +1,84 @@
+//! Providers with habits of their own: with each of them an application with default settings signs people in, gives it tokens,
+//! renews them and signs people out.
+
+use axum::http::StatusCode;
+use serde_json::Value;
+use tower_identity::dev::{Endpoint, OldKeys, Quirk};
+
+use crate::{app::App, browser::html::Form};
+
+/// What a page of the layer tells about a failure, or the page.
+fn words(body: &str) -> &str {
+    let detail = body.split_once("<dt>Detail</dt><dd>").and_then(|(_, rest)| rest.split_once("</dd>"));
+    detail.map_or(body, |(detail, _)| detail)
+}
+
+/// Signs Ada in and looks at her, fetches a token, lets it be renewed, signs her out, and says what went wrong.
+async fn whole_story(quirk: Quirk) -> Result<(), String> {
+    let app =
+        App::build(|provider| provider.with_quirks([quirk]), |config| config.with_scopes(["email", "notes.read"]), |layer| layer)
+            .await;
+    app.provider.sign_in_as("ada").unwrap();
+    let mut tab = app.browser().tab();
+    let page = tab.open(app.at("/me")).await;
+    if page.status != StatusCode::OK || !page.body.contains("Ada Lovelace") {
+        return Err(format!("sign-in: {} {} {}", page.status, page.url, words(&page.body)));
+    }
+    let page = tab.open(app.at("/token")).await;
+    if page.status != StatusCode::OK || page.url.path() != "/token" {
+        return Err(format!("token: {} {} {}", page.status, page.url, words(&page.body)));
+    }
+    let first: Value = page.json();
+    let asked = app.provider.requests(Endpoint::Token);
+    let page = tab.open(app.at("/token")).await;
+    if page.status != StatusCode::OK || page.json()["token"] != first["token"] {
+        return Err(format!("kept token: {} {}", page.status, words(&page.body)));
+    }
+    if app.provider.requests(Endpoint::Token) != asked {
+        return Err("the token was fetched anew, although the first one is good".into());
+    }
+    // The ID token and the access token have ended.
+    app.turn(3600 + 300);
+    let page = tab.open(app.at("/me")).await;
+    if page.status != StatusCode::OK || !page.body.contains("Ada Lovelace") {
+        return Err(format!("renewal: {} {} {}", page.status, page.url, words(&page.body)));
+    }
+    let page = tab.open(app.at("/token")).await;
+    let ends = ![Quirk::EmptyLife, Quirk::NoLife].contains(&quirk);
+    // Without one only the person can bring a new token, which this page of the application does not ask for.
+    let lost = quirk == Quirk::NoRefreshTokens && page.body == "no_refresh_token";
+    if !lost && (page.status != StatusCode::OK || page.url.path() != "/token" || ends && page.json()["token"] == first["token"]) {
+        return Err(format!("renewed token: {} {} {}", page.status, page.url, words(&page.body)));
+    }
+    tab.open(app.at("/")).await;
+    let page = tab.submit(Form::post("/auth/logout")).await;
+    let stays_there = quirk == Quirk::LogoutUri;
+    if (page.status != StatusCode::OK || !page.url.as_str().starts_with(&app.url)) && !stays_there {
+        return Err(format!("sign-out: {} {} {}", page.status, page.url, words(&page.body)));
+    }
+    let page = tab.open(app.at("/")).await;
+    if page.body == "nobody" { Ok(()) } else { Err(format!("still signed in: {}", page.body)) }
+}
+
+#[tokio::test]
+async fn with_every_quirk_of_a_provider_a_whole_sign_in_works_by_default() {
+    let mut wrong = Vec::new();
+    for quirk in Quirk::ALL {
+        if let Err(problem) = whole_story(*quirk).await {
+            wrong.push(format!("{quirk}: {problem}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A key that takes the place of another under the same identifier is fetched once, and nobody is sent away.
+#[tokio::test]
+async fn a_new_key_under_an_old_identifier_is_fetched() {
+    let app = App::start().await;
+    app.signed_in().await;
+    app.provider.rotate_keys(OldKeys::Replaced).unwrap();
+    app.turn(600);
+    let page = app.sign_in().await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+    assert_eq!(app.provider.requests(Endpoint::Keys), 2);
+}
