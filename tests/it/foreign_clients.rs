@@ -59,7 +59,7 @@ impl Prover {
         DevClient::public("prover").with_key(members)
     }
 
-    fn assertion(&self, audience: &str, changes: Value) -> String {
+    fn assertion(&self, audience: &str, changes: &Value) -> String {
         let now = SystemClock.now().as_seconds();
         let mut claims: Map<String, Value> = serde_json::from_value(json!({
             "iss": "prover", "sub": "prover", "aud": audience, "exp": now + 600, "iat": now, "jti": "once",
@@ -150,7 +150,7 @@ async fn behind_a_proxy_everything_is_named_by_the_base_url() {
     // Assertions are for the address that clients know, or for the one that was called.
     let token = contoso("oauth2/v2.0/token");
     for audience in [document["token_endpoint"].as_str().unwrap().to_owned(), at(&provider, &token)] {
-        let assertion = prover.assertion(&audience, json!({}));
+        let assertion = prover.assertion(&audience, &json!({}));
         let form =
             [("grant_type", "client_credentials"), ("scope", "api://x/.default"), ASSERTION, ("client_assertion", &assertion)];
         let answer = post(&provider, &token, &form).await;
@@ -171,7 +171,7 @@ async fn entra_takes_an_assertion_as_msal_writes_it_and_others_take_it_once() {
     let provider = DevProvider::builder().entra().with_client(prover.registered()).start().await.unwrap();
     let token = contoso("oauth2/v2.0/token");
     let tried = async |changes: Value| {
-        let assertion = prover.assertion(&at(&provider, &token), changes);
+        let assertion = prover.assertion(&at(&provider, &token), &changes);
         let form =
             [("grant_type", "client_credentials"), ("scope", "api://x/.default"), ASSERTION, ("client_assertion", &assertion)];
         post(&provider, &token, &form).await
@@ -198,7 +198,7 @@ async fn entra_takes_an_assertion_as_msal_writes_it_and_others_take_it_once() {
     }
 
     let plain = DevProvider::builder().with_client(prover.registered()).start().await.unwrap();
-    let assertion = prover.assertion(&at(&plain, "/token"), json!({}));
+    let assertion = prover.assertion(&at(&plain, "/token"), &json!({}));
     let form = [("grant_type", "client_credentials"), ASSERTION, ("client_assertion", &*assertion)];
     assert_eq!(post(&plain, "/token", &form).await["error"], "invalid_client", "the padding is no base64url");
 }
