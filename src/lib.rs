@@ -10,6 +10,7 @@
 //! - [`client`] gets tokens without any web application: for daemons, devices, command lines.
 //! - [`StoredCaches`] keeps what a client obtains in any store of the `tower-sessions` family.
 //! - [`outgoing`] calls APIs with the token that is for them.
+//! - [`guide`] has recipes per provider.
 //! - [`Error`] has a stable reason code, one message for the person and one for the log; passed on from a handler it becomes the sign-in that mends it.
 //!
 //! ```
@@ -64,6 +65,7 @@ mod future;
 #[doc(hidden)]
 pub mod fuzzing;
 mod guard;
+pub mod guide;
 mod handle;
 mod identity;
 mod layer;

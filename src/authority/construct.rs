@@ -128,10 +128,10 @@ impl Authority {
 
     /// Any OpenID Connect provider, by its issuer identifier.
     ///
-    /// The identifier is compared character by character with the one in the discovery document and in tokens (OpenID Connect
-    /// Discovery section 4.3): a slash at the end, letter case
-    /// and port matter. The address of the document itself is fine too. An issuer on a host of Microsoft's is what
-    /// [`parse`](Self::parse) makes of it, with Microsoft's rules.
+    /// The identifier is compared with the one in the discovery document (OpenID Connect Discovery section 4.3): letter case and
+    /// port matter. A slash at the end does not, because both have the same document; tokens are then held to the document's
+    /// spelling, character by character. The address of the document itself is fine too. An issuer on a host of Microsoft's is
+    /// what [`parse`](Self::parse) makes of it, with Microsoft's rules.
     ///
     /// # Errors
     ///

@@ -29,7 +29,7 @@ impl Authority {
     /// what Microsoft makes of it).
     pub(crate) fn check_metadata_issuer(&self, issuer: &str) -> Result<(), Error> {
         let fits = match &self.kind {
-            Kind::Oidc | Kind::Adfs => issuer == self.address,
+            Kind::Oidc | Kind::Adfs => without_last_slash(issuer) == without_last_slash(&self.address),
             Kind::Entra { instance, tenant } => entra_fits(instance, tenant, issuer),
             Kind::ExternalId { instance, tenant, custom_domain } => external_id_fits(instance, tenant, *custom_domain, issuer),
             Kind::B2c { instance, tenant, policy, .. } => b2c_fits(instance, tenant, policy, issuer),
@@ -167,6 +167,13 @@ impl Instance {
             None => cloud_instance_name == self.host(),
         }
     }
+}
+
+/// An issuer as far as the address of its document depends on it: a slash at the end is taken off before the well-known path is
+/// appended (Discovery section 4.1). So whoever publishes the one issuer's document publishes the other's too, and people
+/// leave the slash out or add it as they like. In everything that comes after, the document's spelling is the only one.
+fn without_last_slash(issuer: &str) -> &str {
+    issuer.strip_suffix('/').unwrap_or(issuer)
 }
 
 /// `{origin}/{tenant}/v2.0`, where a cloud's aliases share the issuer of its first host.
@@ -415,11 +422,13 @@ mod tests {
 
     /// C-222
     #[test]
-    fn a_generic_issuer_differs_by_slash_case_and_port() {
+    fn a_generic_issuer_differs_by_case_and_port() {
         let oidc = Authority::oidc("https://op.example.com").unwrap();
         assert!(accepts(&oidc, "https://op.example.com"));
         for other in [
-            "https://op.example.com/",
+            "https://op.example.com//",
+            "https://op.example.com/tenant",
+            "https://op.example.com/tenant/",
             "https://OP.example.com",
             "https://op.example.com:443",
             "http://op.example.com",
@@ -427,5 +436,29 @@ mod tests {
         ] {
             assert!(!accepts(&oidc, other), "{other}");
         }
+    }
+
+    #[test]
+    fn a_slash_at_the_end_of_a_generic_issuer_makes_no_difference_to_its_document() {
+        let well_known = "/.well-known/openid-configuration";
+        for issuer in ["https://op.example.com", "https://op.example.com/application/o/app"] {
+            let slashed = format!("{issuer}/");
+            for told in [issuer, &slashed, &format!("{issuer}{well_known}")] {
+                let oidc = Authority::oidc(told).unwrap();
+                assert!(accepts(&oidc, issuer) && accepts(&oidc, &slashed), "{told}");
+                assert_eq!(oidc.metadata_url().as_str(), format!("{issuer}{well_known}"));
+            }
+        }
+    }
+
+    #[test]
+    fn tokens_have_the_issuer_of_the_document_to_the_letter() {
+        let oidc = Authority::oidc("https://op.example.com").unwrap();
+        let check = |metadata_issuer: &str, iss: &str| {
+            oidc.check_token_issuer(&Tenants::any(), metadata_issuer, &TokenIssuer { iss, tid: None }).is_ok()
+        };
+        assert!(check("https://op.example.com/", "https://op.example.com/"));
+        assert!(!check("https://op.example.com/", "https://op.example.com"));
+        assert!(!check("https://op.example.com", "https://op.example.com/"));
     }
 }

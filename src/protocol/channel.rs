@@ -1,11 +1,11 @@
 //! The way to the provider: every request goes through a [`Channel`], every step is watched by a span ([`observed`]).
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{borrow::Cow, future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
     HeaderValue, Method, Request, Response, StatusCode, Uri,
-    header::{ACCEPT, HOST},
+    header::{ACCEPT, HOST, LOCATION},
 };
 use tracing::{Instrument as _, Span};
 use url::Url;
@@ -71,18 +71,28 @@ impl Channel {
     }
 
     /// A document by GET: 200 or an error.
+    ///
+    /// A web server in front of the provider may answer the well-known address with a redirect to where the provider really
+    /// is (Nextcloud's does). Such a request carries no secret, so it is followed, within the origin and a few times; what is
+    /// posted never is.
     pub(super) async fn document(&self, what: &'static str, url: &Url) -> Result<Response<Bytes>, Error> {
-        let answer = self.send(what, empty_request(Method::GET, url)?).await?;
-        match answer.status() {
-            StatusCode::OK => Ok(answer),
-            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-                Err(error_answer::http_error(&answer))
+        let mut url = Cow::Borrowed(url);
+        let mut redirects = 0;
+        loop {
+            let answer = self.send(what, empty_request(Method::GET, &url)?).await?;
+            let Some(next) = redirected(&answer, &url) else { return document_of(what, answer) };
+            if next.origin() != url.origin() || redirects == MOST_REDIRECTS {
+                let status = answer.status().as_u16();
+                let problem = if redirects == MOST_REDIRECTS { "once too often" } else { "to another origin" };
+                let detail = format!(
+                    "{what}: the status is {status}, a redirect {problem}, to {:?}: give the authority that the document is \
+                     published for, to which nothing is redirected (IDENTITY_OIDC_AUTHORITY)",
+                    place(&next)
+                );
+                return Err(Error::new(ErrorKind::ProviderMisconfigured, detail));
             }
-            status => match error_answer::http_error(&answer).provider() {
-                // Entra says that there is no such tenant.
-                Some(said) if said.code.is_some() => Err(Error::from_provider(ErrorKind::ProviderMisconfigured, said.clone())),
-                _ => Err(Error::new(ErrorKind::ProviderMisconfigured, format!("{what}: the status is {}", status.as_u16()))),
-            },
+            redirects += 1;
+            url = Cow::Owned(next);
         }
     }
 
@@ -97,6 +107,36 @@ impl Channel {
             let kind = if error.is_too_large() { ErrorKind::AnswerTooLarge } else { ErrorKind::ProviderUnreachable };
             Error::new(kind, format!("{what}: {error}"))
         })
+    }
+}
+
+/// How often a document is looked for somewhere else.
+const MOST_REDIRECTS: u8 = 3;
+
+/// Where an answer leads to (RFC 9110 section 15.4), if it is a redirect to an address that can be asked.
+fn redirected(answer: &Response<Bytes>, from: &Url) -> Option<Url> {
+    let leads_on = matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+    let location = answer.headers().get(LOCATION).filter(|_| leads_on)?.to_str().ok()?;
+    let mut next = from.join(location).ok()?;
+    next.set_fragment(None);
+    (next.has_host() && next.username().is_empty() && next.password().is_none()).then_some(next)
+}
+
+/// An address without its query, which is somebody else's text.
+fn place(url: &Url) -> String {
+    format!("{}{}", url.origin().ascii_serialization(), url.path().get(..200).unwrap_or(url.path()))
+}
+
+/// The answer, if it is a document.
+fn document_of(what: &'static str, answer: Response<Bytes>) -> Result<Response<Bytes>, Error> {
+    match answer.status() {
+        StatusCode::OK => Ok(answer),
+        status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => Err(error_answer::http_error(&answer)),
+        status => match error_answer::http_error(&answer).provider() {
+            // Entra says that there is no such tenant.
+            Some(said) if said.code.is_some() => Err(Error::from_provider(ErrorKind::ProviderMisconfigured, said.clone())),
+            _ => Err(Error::new(ErrorKind::ProviderMisconfigured, format!("{what}: the status is {}", status.as_u16()))),
+        },
     }
 }
 
@@ -125,6 +165,70 @@ pub(super) fn empty_request(method: Method, url: &Url) -> Result<Request<Bytes>,
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::protocol::testing::{FakeHttp, answer};
+
+    /// Answers `/{n}` with the n-th of these redirects, and what comes after the last with a document.
+    fn chain(status: u16, places: &'static [&'static str]) -> (Channel, Arc<FakeHttp>) {
+        let http = FakeHttp::new(move |request| {
+            let step: usize = request.uri().path().trim_start_matches('/').parse().unwrap();
+            let mut reply = answer(if step < places.len() { status } else { 200 }, "{}");
+            if let Some(place) = places.get(step) {
+                reply.headers_mut().insert(LOCATION, place.parse().unwrap());
+            }
+            Ok(reply)
+        });
+        (Channel::new(Arc::clone(&http) as _), http)
+    }
+
+    async fn document(channel: &Channel) -> Result<Response<Bytes>, Error> {
+        channel.document("the discovery document", &Url::parse("https://id.example/0").unwrap()).await
+    }
+
+    #[tokio::test]
+    async fn a_document_is_followed_within_its_origin() {
+        for status in [301, 302, 303, 307, 308] {
+            let (channel, http) = chain(status, &["/1", "https://id.example:443/2?x=1#y", "3"]);
+            assert_eq!(document(&channel).await.unwrap().status(), 200, "{status}");
+            assert_eq!(http.last().uri().path(), "/3");
+            assert!(http.last().headers().get("authorization").is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_document_is_not_followed_to_another_origin_nor_for_ever() {
+        for places in [
+            &["https://evil.example/1?token=x"][..],
+            &["http://id.example/1"],
+            &["https://id.example:8443/1"],
+            &["//evil.example/1"],
+            &["/1", "/2", "/3", "/4", "/5"],
+            &["/0"],
+        ] {
+            let (channel, http) = chain(302, places);
+            let error = document(&channel).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ProviderMisconfigured);
+            let text = error.to_string();
+            assert!(text.contains("302") && text.contains("IDENTITY_OIDC_AUTHORITY") && !text.contains("token=x"), "{text}");
+            assert_eq!(http.last().uri().host(), Some("id.example"));
+        }
+        for place in ["https://user:pass@id.example/1", "data:text/plain,x", ""] {
+            let (channel, _) = chain(302, Box::leak(Box::new([place])));
+            assert_eq!(document(&channel).await.unwrap_err().kind(), ErrorKind::ProviderMisconfigured, "{place}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_but_a_document_is_followed() {
+        let (channel, http) = chain(307, &["/1"]);
+        let request = empty_request(Method::POST, &Url::parse("https://id.example/0").unwrap()).unwrap();
+        assert_eq!(channel.send("the token endpoint", request).await.unwrap().status(), 307);
+        assert_eq!(http.last().uri().path(), "/0");
+    }
+}
+
+#[cfg(test)]
+mod back_channel_tests {
     use serde_json::json;
 
     use crate::{

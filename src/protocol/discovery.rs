@@ -5,7 +5,7 @@
 //! - the metadata's `issuer` may not change while the process runs: the new document is refused and the old one stays;
 //! - the metadata is kept for a day; the keys as long as their answer's `Cache-Control` says, from five minutes to a day;
 //! - the keys come from the metadata's `jwks_uri`; where that changes, the next one to need them waits for the new ones;
-//! - both are a GET without redirects, answered with 200.
+//! - both are a GET, answered with 200, maybe after a redirect within the origin.
 
 use std::{future::Future, sync::Arc, time::Duration};
 

@@ -380,7 +380,7 @@ mod tests {
     #[test]
     fn another_issuer_is_refused() {
         for issuer in [
-            "https://id.example/",
+            "https://id.example//",
             "https://ID.example",
             "https://id.example:443",
             "https://id.example/tenant",
