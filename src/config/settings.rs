@@ -368,6 +368,9 @@ impl IdentityConfig {
 
     /// An audience that an ID token may have beside the client id. The default is none: a token that is also for somebody else is refused
     /// (OpenID Connect Core section 3.1.3.7, step 3).
+    ///
+    /// `*` is every audience, for a provider whose tokens are also for applications that are not known yet (Zitadel). Then, as
+    /// with every token for several audiences, `azp` has to be the client id.
     #[must_use]
     pub fn add_trusted_audience(mut self, audience: impl Into<String>) -> Self {
         self.trusted_audiences.push(audience.into());

@@ -35,6 +35,9 @@ const LARGEST_TOKEN: usize = 64 * 1024;
 /// The last moment that a date can show: 9999-12-31T23:59:59Z.
 const LAST_MOMENT: i64 = 253_402_300_799;
 
+/// In the place of a trusted audience: every one, as long as `azp` says that the token was made for this client.
+const ANY_AUDIENCE: &str = "*";
+
 /// What a token is for; decides what its `typ` may say and which claims it must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -229,7 +232,11 @@ impl<'a> Unverified<'a> {
         for audience in audiences {
             match audience.as_str() {
                 Some(audience) if audience == rules.audience => ours = true,
-                Some(audience) if rules.trusted_audiences.iter().any(|trusted| trusted == audience) => others = true,
+                Some(audience)
+                    if rules.trusted_audiences.iter().any(|trusted| trusted == ANY_AUDIENCE || trusted == audience) =>
+                {
+                    others = true
+                }
                 Some(audience) => {
                     let other = shown(audience);
                     return refused(format!("the token's `aud` has {other}, which is neither the client id {us} nor trusted"));
@@ -647,6 +654,23 @@ mod tests {
             check_with(&token, &key_set(), |rules| rules.trusted_audiences = trusted).is_err(),
             "a trusted audience is not us"
         );
+    }
+
+    /// Zitadel's tokens are also for every other application of the project, those of tomorrow included.
+    #[test]
+    fn every_other_audience_is_trusted_by_a_star_where_azp_is_this_client() {
+        let trusted: &'static [String] = vec!["*".to_owned()].leak();
+        let outcome = |aud: Value, azp: Value| {
+            let token = id_token(|claims| (claims["aud"], claims["azp"]) = (aud, azp));
+            check_with(&token, &key_set(), |rules| rules.trusted_audiences = trusted).is_ok()
+        };
+        assert!(outcome(json!([CLIENT_ID, "app-2", "project"]), json!(CLIENT_ID)));
+        for azp in [json!(null), json!("app-2"), json!("*")] {
+            assert!(!outcome(json!([CLIENT_ID, "app-2"]), azp));
+        }
+        for aud in [json!(["app-2", "project"]), json!("app-2"), json!(["*"]), json!([]), json!([CLIENT_ID, 1])] {
+            assert!(!outcome(aud, json!(CLIENT_ID)));
+        }
     }
 
     /// C-169
