@@ -78,7 +78,7 @@ spoils! {
         /// `aud` lists this client and another, without `azp`.
         AudienceExtraWithoutAzp = Refuse,
         /// `azp` is another client.
-        /// Section 3.1.3.7 point 4 encourages clients without extensions to ignore the claim.
+        /// Section 2 encourages clients without extensions to ignore the claim; points 4 and 5 say SHOULD.
         AuthorizedPartyOther = Either,
 
         // Section 2.
