@@ -118,6 +118,12 @@ impl Authority {
         matches!(&self.kind, Kind::Entra { tenant, .. } if tenant.is_multi())
     }
 
+    /// Whether it is the authority of personal Microsoft accounts, where no application is at home:
+    /// an application gets no token for itself there.
+    pub(crate) fn is_personal(&self) -> bool {
+        matches!(&self.kind, Kind::Entra { tenant: Tenant::Consumers, .. })
+    }
+
     /// Whether it is on this machine: a provider for development.
     pub(crate) fn is_loopback(&self) -> bool {
         is_loopback(&self.metadata_url)

@@ -19,8 +19,8 @@ spoils! {
         AccessTokenNumber = Refuse,
         /// `access_token` twice, the second time another one.
         AccessTokenTwice = Refuse,
-        /// No `token_type`.
-        TokenTypeMissing = Refuse,
+        /// No `token_type`, which RFC 6749 section 5.1 requires. This crate reads it as `Bearer`.
+        TokenTypeMissing = Either,
         /// `token_type` is one that nobody asked for.
         TokenTypeOther = Refuse,
         /// `token_type` in lower case.

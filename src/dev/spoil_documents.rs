@@ -15,8 +15,9 @@ spoils! {
     pub enum SpoilDiscovery {
         /// `issuer` is another provider's (OpenID Connect Discovery section 4.3).
         IssuerOther = Refuse,
-        /// `issuer` has a slash at its end.
-        IssuerWithSlash = Refuse,
+        /// `issuer` has a slash at its end. Discovery section 4.3 asks for the very same text; both texts
+        /// have one document (section 4.1), so nothing is lost by taking it. This crate does.
+        IssuerWithSlash = Either,
         /// No `issuer`.
         IssuerMissing = Refuse,
         /// `issuer` twice, the second time another provider's.

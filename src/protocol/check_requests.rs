@@ -193,7 +193,9 @@ pub(super) async fn credential(config: &ValidConfig, channel: &Channel, metadata
 async fn shown(config: &ValidConfig, channel: &Channel, metadata: &Metadata, proof: &Proof) -> Finding {
     let client = Client { id: config.client_id(), proof };
     let microsoft = config.authority().is_microsoft();
-    let single_tenant = microsoft && config.authority().b2c_policies().is_none() && !config.authority().is_multi_tenant();
+    let authority = config.authority();
+    let has_tenant = !authority.is_multi_tenant() && !authority.is_personal();
+    let single_tenant = microsoft && authority.b2c_policies().is_none() && has_tenant;
     if single_tenant && *proof != Proof::Nothing {
         let scope = format!("{}/.default", config.client_id());
         let form = vec![("grant_type", "client_credentials".into()), ("scope", scope.into())];

@@ -94,13 +94,17 @@ async fn the_check_agrees_with_a_sign_in() {
     for spoil in SpoilDiscovery::ALL {
         provider.spoil_next_discovery(*spoil);
         let report = check(&provider).await;
-        assert_eq!(report.is_ok(), spoil.verdict() == Verdict::Accept, "{spoil:?}: {report}");
+        if spoil.verdict() != Verdict::Either {
+            assert_eq!(report.is_ok(), spoil.verdict() == Verdict::Accept, "{spoil:?}: {report}");
+        }
     }
     // Which key a token will name is not known before there is one.
     for spoil in SpoilKeys::ALL.iter().filter(|spoil| **spoil != SpoilKeys::KeyIdOther) {
         provider.spoil_next_keys(*spoil);
         let report = check(&provider).await;
-        assert_eq!(report.is_ok(), spoil.verdict() == Verdict::Accept, "{spoil:?}: {report}");
+        if spoil.verdict() != Verdict::Either {
+            assert_eq!(report.is_ok(), spoil.verdict() == Verdict::Accept, "{spoil:?}: {report}");
+        }
     }
 }
 
