@@ -93,7 +93,11 @@ impl Flow {
             Err(error) => Err(error),
         };
         let mut reply = match finished {
-            Ok(Done::Page { return_path, cookie }) => Reply::redirect(return_path.as_str()).with_cookies(cookie),
+            Ok(Done::Page { return_path, cookie }) => {
+                let counts = cookie.is_some() && !asked.cookies.has_session();
+                let count = counts.then(|| self.cookies.count_sign_in(asked.cookies));
+                Reply::redirect(return_path.as_str()).with_cookies(cookie).with_cookies(count)
+            }
             Ok(Done::ReadAgain) => {
                 let start = Start { step: Step::ReadAgain, ..Start::following(attempt, state.slot, return_path) };
                 self.start(asked, start).await

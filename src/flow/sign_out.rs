@@ -55,7 +55,8 @@ impl Flow {
             None => None,
         };
         let to = at_provider.unwrap_or_else(|| self.farewell());
-        Ok(Reply::redirect(to).with_cookies([self.cookies.remove_session()]))
+        let counted = (asked.cookies.sign_ins() > 0).then(|| self.cookies.forget_sign_ins());
+        Ok(Reply::redirect(to).with_cookies([self.cookies.remove_session()]).with_cookies(counted))
     }
 
     /// Where the browser goes after the form is posted: the page's policy has to allow it.

@@ -105,7 +105,19 @@ impl Flow {
                 "sessions are gone from the store as soon as they begin: does it keep what it is given, and do all nodes share it?",
             );
             let again = self.sign_in_address(&start.return_path);
-            return Ok(Reply::failed(error, Some(again)).with_cookies([self.cookies.remove_session()]));
+            let removals = [self.cookies.remove_session(), self.cookies.forget_sign_ins()];
+            return Ok(Reply::failed(error, Some(again)).with_cookies(removals));
+        }
+        // The count came back and the session's cookie did not. An answer that is posted from the
+        // provider's site comes without that cookie anyway.
+        let is_dropped = !asked.cookies.has_session() && asked.cookies.sign_ins() > MOST_LOST;
+        if is_dropped && *asked.method == http::Method::GET {
+            let error = Error::new(
+                ErrorKind::AttemptMissing,
+                "the browser was given a session cookie twice within a minute and sends none: is it blocked, or dropped by a proxy?",
+            );
+            let again = self.sign_in_address(&start.return_path);
+            return Ok(Reply::failed(error, Some(again)).with_cookies([self.cookies.forget_sign_ins()]));
         }
         // The answer to the attempt before may have been posted by the provider's site, without the session's cookie.
         let (slot, before) = start.after.unzip();

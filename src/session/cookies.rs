@@ -14,11 +14,15 @@ use crate::{
     error::{Error, ErrorKind},
 };
 
+/// How long a sign-in is counted: longer than a round over the provider without a page takes.
+const COUNTED: Duration = Duration::from_secs(60);
+
 /// The cookies of one application: names and attributes.
 #[derive(Debug)]
 pub(crate) struct Cookies {
     session: String,
     attempts: [String; Slot::COUNT],
+    sign_ins: String,
     /// Whether the application is reached over https.
     secure: bool,
     /// Whether the provider answers by a POST from its own site, which carries no `Lax` cookie.
@@ -40,6 +44,7 @@ impl Cookies {
         Self {
             session: format!("{prefix}identity-{id}"),
             attempts: Slot::ALL.map(|slot| format!("{prefix}identity-{id}.{slot}")),
+            sign_ins: format!("{prefix}identity-{id}.r"),
             secure,
             answered_by_post,
             lifetime: CookieLifetime::default(),
@@ -69,6 +74,22 @@ impl Cookies {
     /// `Set-Cookie` that makes the browser forget an attempt.
     pub(crate) fn remove_attempt(&self, slot: Slot) -> HeaderValue {
         self.removal(self.attempt_name(slot), self.attempt_same_site())
+    }
+
+    /// `Set-Cookie` that counts a sign-in whose callback came without a session cookie. Where the
+    /// count comes back and the session's cookie does not, the browser or a proxy drops that one.
+    ///
+    /// Not sealed: all that it can do is to end a sign-in on a page instead of at the provider.
+    pub(crate) fn count_sign_in(&self, sent: &RequestCookies<'_>) -> HeaderValue {
+        let count = sent.sign_ins().saturating_add(1).min(9);
+        let value = [b'0' + count];
+        let cookie = self.set_cookie(&self.sign_ins, &value, Some(COUNTED.as_secs()), self.attempt_same_site());
+        cookie.unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
+
+    /// `Set-Cookie` that begins to count anew.
+    pub(crate) fn forget_sign_ins(&self) -> HeaderValue {
+        self.removal(&self.sign_ins, self.attempt_same_site())
     }
 
     /// `left`: how long the session lasts from now on if nobody comes. The time inside the seal decides.

@@ -25,6 +25,7 @@ pub(crate) struct RequestCookies<'a> {
     /// Different values that have the length of a ticket, in the order in which they were sent.
     tickets: [Option<&'a CookieValue>; TRIED],
     has_session: bool,
+    sign_ins: u8,
     attempts: Vec<(Slot, &'a [u8])>,
     /// Whether the store was asked about the tickets, and none of them was good.
     nobody: AtomicBool,
@@ -74,6 +75,11 @@ impl<'a> RequestCookies<'a> {
                     *place = Some(ticket);
                 }
             }
+            [b'.', b'r', b'=', value @ ..] => {
+                if let [digit @ b'0'..=b'9'] = bare(value) {
+                    self.sign_ins = digit - b'0';
+                }
+            }
             [b'.', digit, b'=', value @ ..] => {
                 if let Some(slot) = Slot::from_digit(*digit)
                     && self.attempts(slot).count() < TRIED
@@ -88,6 +94,11 @@ impl<'a> RequestCookies<'a> {
     /// Whether there is a session cookie, of whatever worth: one to remove if nobody is signed in.
     pub(crate) fn has_session(&self) -> bool {
         self.has_session
+    }
+
+    /// Number of sign-ins of the last minute after which no session cookie came back.
+    pub(crate) fn sign_ins(&self) -> u8 {
+        self.sign_ins
     }
 
     /// Cookies that could be tickets, by their length alone.

@@ -6,7 +6,7 @@ use tower_identity::{
     dev::{Endpoint, Spoil, SpoilCallback},
 };
 
-use crate::{app::App, node::Node, stores::Watched};
+use crate::{app::App, browser::html, node::Node, raw::is_session, stores::Watched};
 
 #[tokio::test]
 async fn blocked_cookies_end_on_a_page_after_one_more_try() {
@@ -21,6 +21,38 @@ async fn blocked_cookies_end_on_a_page_after_one_more_try() {
     let page = tab.click("Try again").await;
     assert!(page.body.contains("attempt_missing"));
     assert_eq!(app.provider.requests(Endpoint::Authorization), 4);
+}
+
+/// A proxy or a browser that loses the session's cookie and nothing else.
+#[tokio::test]
+async fn a_session_cookie_that_never_comes_back_ends_on_a_page() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    let browser = app.browser();
+    browser.jar().dropped = Some(is_session);
+    let mut tab = browser.tab();
+    let page = tab.open(app.at("/me")).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST, "{}", page.body);
+    assert!(page.body.contains("attempt_missing") && page.body.contains("allow cookies"), "{}", page.body);
+    assert_eq!(app.provider.requests(Endpoint::Authorization), 2);
+    // As often as the person likes, and they get in when the cookie is kept.
+    assert!(tab.click("Try again").await.body.contains("attempt_missing"));
+    assert_eq!(app.provider.requests(Endpoint::Authorization), 4);
+    browser.jar().dropped = None;
+    assert_eq!(tab.click("Try again").await.url.path(), "/me");
+    assert_eq!(tab.reload().await.status, StatusCode::OK);
+}
+
+/// Nobody who signs in again and again within a minute is taken for that.
+#[tokio::test]
+async fn signing_out_and_in_again_is_not_counted() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    let mut tab = app.browser().tab();
+    for _ in 0..5 {
+        assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::OK);
+        tab.submit(html::Form::post("/auth/logout")).await;
+    }
 }
 
 /// A store that takes what it is given and forgets it at once: the browser is sent round once, and then told.

@@ -54,7 +54,13 @@ impl Answer {
 /// Whether a cookie (its name, or name and value) is that of an attempt: its name ends in the number of a slot.
 pub fn is_attempt(cookie: &str) -> bool {
     let name = cookie.split('=').next().unwrap();
-    name.contains("identity-") && name.as_bytes()[..name.len() - 1].ends_with(b".")
+    name.contains("identity-") && name.contains('.') && name.ends_with(|last: char| last.is_ascii_digit())
+}
+
+/// Whether a cookie is that of a session.
+pub fn is_session(cookie: &str) -> bool {
+    let name = cookie.split('=').next().unwrap();
+    name.contains("identity-") && !name.contains('.')
 }
 
 /// A sign-in that has begun.

@@ -47,7 +47,7 @@ async fn eight_tabs_sign_in_at_the_same_time() {
             let page = choose(tab, "ada").await;
             assert_eq!((page.status, page.url.as_str()), (StatusCode::OK, app.at(&format!("/other?tab={number}")).as_str()));
         }
-        assert_eq!(browser.cookies("localhost").len(), 1, "the attempts are gone");
+        assert!(!browser.cookies("localhost").iter().any(|cookie| is_attempt(&cookie.name)), "the attempts are gone");
         for (_, tab) in &mut tabs {
             assert_eq!(tab.reload().await.status, StatusCode::OK);
         }

@@ -16,7 +16,7 @@ use tower_identity::{
 use crate::{
     browser::{Tab, html},
     deployments::{Deployment, Rewrite, kept, stripped},
-    raw::is_attempt,
+    raw::{is_attempt, is_session},
     stores::{Operation, Watched},
 };
 
@@ -39,6 +39,7 @@ enum CookieFault {
     None,
     Blocked,
     AttemptsDropped,
+    SessionDropped,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -118,7 +119,13 @@ fn walk() -> impl Strategy<Value = Walk> {
         any::<bool>(),
     );
     let faults = (
-        prop::sample::select(vec![CookieFault::None, CookieFault::None, CookieFault::Blocked, CookieFault::AttemptsDropped]),
+        prop::sample::select(vec![
+            CookieFault::None,
+            CookieFault::None,
+            CookieFault::Blocked,
+            CookieFault::AttemptsDropped,
+            CookieFault::SessionDropped,
+        ]),
         prop::sample::select(vec![
             StoreFault::None,
             StoreFault::None,
@@ -246,6 +253,7 @@ impl Walk {
             CookieFault::None => {}
             CookieFault::Blocked => browser.jar().blocked = true,
             CookieFault::AttemptsDropped => browser.jar().dropped = Some(is_attempt),
+            CookieFault::SessionDropped => browser.jar().dropped = Some(is_session),
         }
         let mut tab = browser.tab();
         let start = deployment.at(&format!("{}/", self.base_path));
