@@ -76,7 +76,7 @@ impl ErrorKind {
             Self::TenantNotAllowed => "put the tenant on the list if its people may sign in (`with_tenants`, IDENTITY_TENANTS)",
             Self::TokenAudience => {
                 "check the client id (IDENTITY_CLIENT_ID); an audience that tokens may have beside it is named by `add_trusted_audience` \
-                 (IDENTITY_TRUSTED_AUDIENCES)"
+                 (IDENTITY_TRUSTED_AUDIENCES), every one by `*`"
             }
             Self::TokenSubject => "the provider does not tell people apart: choose another subject claim in its registration",
             Self::TokenExpired | Self::TokenNotYetValid => {
