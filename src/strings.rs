@@ -97,7 +97,6 @@ mod tests {
         let (array, vector) = (["a", "b"], vec![String::from("a"), String::from("b")]);
         for several in [
             read(array),
-            read(&array),
             read(&array[..]),
             read(array.iter()),
             read(array.map(String::from)),

@@ -131,7 +131,7 @@ impl Authority {
 
     /// Whether it is Google, where `access_type=offline` says what `offline_access` says elsewhere.
     pub(crate) fn is_google(&self) -> bool {
-        self.address == "https://accounts.google.com"
+        self.address.trim_end_matches('/') == "https://accounts.google.com"
     }
 
     /// Whether it is on another machine and without TLS.

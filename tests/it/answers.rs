@@ -19,7 +19,7 @@ async fn refuses(app: &App, spoil: SpoilCallback, status: u16, reason: &str) {
     assert!(page.body.contains(&format!("<dd>{reason}</dd>")), "{spoil:?} is not {reason}: {}", page.body);
     assert_eq!(page.header("cache-control"), "private, no-store");
     assert_eq!(app.provider.requests(Endpoint::Token), asked, "{spoil:?} led to a token request");
-    let session = browser.cookies("localhost").into_iter().find(|cookie| !crate::raw::is_attempt(&cookie.name));
+    let session = browser.cookies("localhost").into_iter().find(|cookie| crate::raw::is_session(&cookie.name));
     assert!(session.is_none(), "{spoil:?}: {session:?}");
     // An answer that names its attempt ends it, whatever else is wrong with it.
     let names_its_attempt = !matches!(

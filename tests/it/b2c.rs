@@ -66,7 +66,7 @@ fn policies(tab: &Tab) -> Vec<String> {
 
 fn session(tab: &Tab) -> String {
     let sent = tab.hops.last().unwrap().cookies.clone().unwrap();
-    sent.split("; ").find(|pair| !crate::raw::is_attempt(pair)).unwrap().to_owned()
+    sent.split("; ").find(|pair| crate::raw::is_session(pair)).unwrap().to_owned()
 }
 
 /// The policy that the last tokens were asked of.

@@ -9,7 +9,7 @@ use crate::{
     app::App,
     browser::jar::Stored,
     node::Node,
-    raw::{Raw, is_attempt, is_session},
+    raw::{Raw, is_session},
 };
 
 /// C-303
@@ -182,7 +182,7 @@ async fn a_planted_session_does_not_become_the_victim_s() {
     });
     let page = tab.open(app.at("/auth/login?return_to=/me")).await;
     assert_eq!(page.json()["name"], "Ada Lovelace");
-    let own = browser.cookies("localhost").into_iter().find(|cookie| !is_attempt(&cookie.name)).unwrap();
+    let own = browser.cookies("localhost").into_iter().find(|cookie| is_session(&cookie.name)).unwrap();
     assert_ne!(own.value, value);
     assert_eq!(raw.who(&planted).await, "nobody", "the attacker is not signed in as anybody");
 }
@@ -217,7 +217,7 @@ async fn where_it_is_set_the_session_cookie_outlives_the_browser_and_never_the_s
     let callback = raw.answer(&begun).await;
     let answer = raw.open(&callback, &begun.attempt).await;
     let max_age = |answer: &crate::raw::Answer| {
-        let cookie = answer.set_cookies().into_iter().find(|cookie| !is_attempt(cookie)).map(str::to_owned)?;
+        let cookie = answer.set_cookies().into_iter().find(|cookie| is_session(cookie)).map(str::to_owned)?;
         cookie.split("; Max-Age=").nth(1).map(|rest| rest.split(';').next().unwrap().parse::<u64>().unwrap())
     };
     assert_eq!(max_age(&answer), Some(2 * 3600), "as long as nobody comes");

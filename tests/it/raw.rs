@@ -36,7 +36,7 @@ impl Answer {
 
     /// The pair `name=value` of the session cookie, if one is set.
     pub fn session(&self) -> Option<String> {
-        self.pairs().find(|pair| !is_attempt(pair))
+        self.pairs().find(|pair| is_session(pair))
     }
 
     /// The pair `name=value` of the attempt cookie, if one is set.

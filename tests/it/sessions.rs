@@ -16,7 +16,7 @@ use tower_identity::{
 use crate::{
     app::App,
     browser::Browser,
-    raw::{Raw, is_attempt},
+    raw::{Raw, is_session},
     stores::Watched,
 };
 
@@ -25,7 +25,7 @@ const DAY: u64 = 24 * HOUR;
 
 /// The pair of the session cookie that a browser has.
 fn session_of(browser: &Browser) -> String {
-    let cookie = browser.cookies("localhost").into_iter().find(|cookie| !is_attempt(&cookie.name)).expect("no session cookie");
+    let cookie = browser.cookies("localhost").into_iter().find(|cookie| is_session(&cookie.name)).expect("no session cookie");
     format!("{}={}", cookie.name, cookie.value)
 }
 

@@ -45,7 +45,7 @@ async fn five_minutes_later() -> (App, Tab) {
 fn session_of(app: &App, tab: &Tab) -> String {
     let _ = app;
     let sent = tab.hops[0].cookies.clone().unwrap();
-    sent.split("; ").find(|pair| !crate::raw::is_attempt(pair)).unwrap().to_owned()
+    sent.split("; ").find(|pair| crate::raw::is_session(pair)).unwrap().to_owned()
 }
 
 /// C-424, C-427

@@ -6,7 +6,7 @@ use tower_identity::{Prompt, SignInOptions, dev::Endpoint};
 use crate::{
     app::App,
     browser::{Browser, Page, Tab},
-    raw::{Raw, is_attempt},
+    raw::{Raw, is_attempt, is_session},
 };
 
 /// Chooses a person on the provider's page, and agrees if asked.
@@ -155,7 +155,7 @@ async fn a_sign_in_in_a_second_tab_ends_the_session_of_the_first() {
     let browser = app.browser();
     let mut tabs = waiting(&app, &browser, 2).await;
     choose(&mut tabs[0], "ada").await;
-    let old = browser.cookies("localhost").into_iter().find(|cookie| !is_attempt(&cookie.name)).unwrap();
+    let old = browser.cookies("localhost").into_iter().find(|cookie| is_session(&cookie.name)).unwrap();
     let page = choose(&mut tabs[1], "alan").await;
     assert_eq!(page.json()["name"], "Alan Turing");
     let raw = Raw::of(&app);
