@@ -28,7 +28,10 @@ async fn registered(members: Value) -> Value {
 
 fn client(registered: &Value, credential: ClientCredential) -> Client {
     let authority = Authority::oidc(&PROVIDER.issuer).unwrap();
-    let config = IdentityConfig::new(authority, registered["client_id"].as_str().unwrap()).with_credential(credential);
+    // The provider offers `email`, and these clients are not registered for it.
+    let config = IdentityConfig::new(authority, registered["client_id"].as_str().unwrap())
+        .with_credential(credential)
+        .with_openid_scopes(["openid", "profile", "offline_access"]);
     Client::new(config).unwrap()
 }
 
