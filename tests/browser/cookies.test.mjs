@@ -10,8 +10,10 @@ for (const [mode, same_site] of [['query', 'Lax'], ['form_post', 'None']]) {
     assert.deepEqual([attempt.httpOnly, attempt.sameSite, attempt.domain], [true, same_site, 'localhost']);
     assert.ok(attempt.expires > 0 && attempt.expires - Date.now() / 1000 <= 600, `${attempt.expires}`);
     await sign_in(page);
-    const [session, ...others] = await context.cookies(app.origin);
+    // The session, and for a minute the number of sign-ins after which no session came back.
+    const [session, count, ...others] = (await context.cookies(app.origin)).sort((one, other) => one.name.length - other.name.length);
     assert.deepEqual(others, [], 'the attempt is gone');
+    assert.deepEqual([count.name, count.value, count.httpOnly, count.sameSite], [`${session.name}.r`, '1', true, same_site]);
     assert.deepEqual([session.httpOnly, session.sameSite, session.domain, session.path], [true, 'Lax', 'localhost', '/']);
     assert.doesNotMatch(session.value, JWT);
   });
