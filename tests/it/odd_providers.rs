@@ -63,9 +63,7 @@ async fn whole_story(quirk: Quirk) -> Result<(), String> {
 #[tokio::test]
 async fn with_every_quirk_of_a_provider_a_whole_sign_in_works_by_default() {
     let mut wrong = Vec::new();
-    // Each of these needs another default of the requests that are sent, and leaves this list with it.
-    let not_yet = [Quirk::NoOfflineAccess, Quirk::RawBasic];
-    for quirk in Quirk::ALL.iter().filter(|quirk| !not_yet.contains(quirk)) {
+    for quirk in Quirk::ALL {
         if let Err(problem) = whole_story(*quirk).await {
             wrong.push(format!("{quirk}: {problem}"));
         }
