@@ -1,12 +1,18 @@
-//! Says what is wrong with a configuration before anybody signs in: prints what was understood of the environment and what the provider says to it.
+//! Says what is wrong with a configuration before anybody signs in: prints what was understood of
+//! the environment and what the provider says to it.
 //!
 //! ```console
 //! $ IDENTITY_AUTHORITY=https://login.microsoftonline.com/contoso.com IDENTITY_CLIENT_ID=… IDENTITY_CLIENT_SECRET=… cargo run --example check
 //! ```
 //!
-//! The exit code is 0 if people can sign in, 1 if they cannot, 2 if the settings contradict themselves.
+//! The exit code is 0 if people can sign in, 1 if they cannot, 2 if the settings contradict
+//! themselves.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to the person who started it")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it talks to the person who started it"
+)]
 
 use std::process::ExitCode;
 

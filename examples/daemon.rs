@@ -6,9 +6,15 @@
 //!     cargo run --example daemon -- https://graph.microsoft.com/.default
 //! ```
 //!
-//! Without configuration it brings a provider of its own. Instead of a secret it takes everything that [`IdentityConfig::from_env`] knows: `IDENTITY_CLIENT_CERTIFICATE_FILE`, `AZURE_FEDERATED_TOKEN_FILE`, …
+//! Without configuration it brings a provider of its own. Instead of a secret it takes everything
+//! that [`IdentityConfig::from_env`] knows: `IDENTITY_CLIENT_CERTIFICATE_FILE`,
+//! `AZURE_FEDERATED_TOKEN_FILE`, …
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to whoever started it")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program that talks to whoever started it"
+)]
 
 use std::process::ExitCode;
 
@@ -37,7 +43,8 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         None => IdentityConfig::from_env()?,
     };
     let scopes: Vec<String> = std::env::args().skip(1).collect();
-    let request = TokenRequest::new(if scopes.is_empty() { vec!["reports.read".into()] } else { scopes })?;
+    let request =
+        TokenRequest::new(if scopes.is_empty() { vec!["reports.read".into()] } else { scopes })?;
     let client = Client::new(config)?;
     // The second one comes from the cache.
     for _ in 0..2 {
@@ -55,5 +62,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
 
 /// Whether the environment names a provider.
 fn is_configured() -> bool {
-    ["IDENTITY_AUTHORITY", "IDENTITY_OIDC_AUTHORITY", "AZURE_TENANT_ID"].iter().any(|name| std::env::var_os(name).is_some())
+    ["IDENTITY_AUTHORITY", "IDENTITY_OIDC_AUTHORITY", "AZURE_TENANT_ID"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some())
 }

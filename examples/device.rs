@@ -1,4 +1,5 @@
-//! Sign-in where there is no browser: the person opens an address on another device and enters a code.
+//! Sign-in where there is no browser: the person opens an address on another device and enters a
+//! code.
 //!
 //! ```console
 //! $ cargo run --example device
@@ -8,7 +9,11 @@
 //!
 //! Without configuration it brings a provider of its own, which signs in a few invented people.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to whoever started it")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program that talks to whoever started it"
+)]
 
 use std::process::ExitCode;
 
@@ -56,5 +61,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
 
 /// Whether the environment names a provider.
 fn is_configured() -> bool {
-    ["IDENTITY_AUTHORITY", "IDENTITY_OIDC_AUTHORITY", "AZURE_TENANT_ID"].iter().any(|name| std::env::var_os(name).is_some())
+    ["IDENTITY_AUTHORITY", "IDENTITY_OIDC_AUTHORITY", "AZURE_TENANT_ID"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some())
 }

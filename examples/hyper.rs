@@ -2,7 +2,11 @@
 //!
 //! `cargo run --example hyper`, then open the address that it prints.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to the person who started it")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it talks to the person who started it"
+)]
 
 use std::{convert::Infallible, net::SocketAddr};
 
@@ -28,7 +32,8 @@ async fn main() -> Result<(), Failure> {
     let listener = TcpListener::bind(listen.parse::<SocketAddr>()?).await?;
     let base_url = format!("http://localhost:{}", listener.local_addr()?.port());
 
-    // A provider in this process, so that the example needs no account: an application of yours has an `IdentityConfig` of its own.
+    // A provider in this process, so that the example needs no account: an application of yours has
+    // an `IdentityConfig` of its own.
     let provider = DevProvider::start().await?;
     let config = provider.config(&base_url)?.build()?;
 
@@ -38,7 +43,9 @@ async fn main() -> Result<(), Failure> {
         let (stream, _) = listener.accept().await?;
         let service = TowerToHyperService::new(service.clone());
         tokio::spawn(async move {
-            if let Err(error) = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
+            if let Err(error) =
+                http1::Builder::new().serve_connection(TokioIo::new(stream), service).await
+            {
                 eprintln!("connection: {error}");
             }
         });

@@ -27,7 +27,9 @@ use tower_sessions_redis_store::{
     fred::{
         clients::Pool,
         interfaces::ClientLike as _,
-        types::config::{Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, UnresponsiveConfig},
+        types::config::{
+            Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, UnresponsiveConfig,
+        },
     },
 };
 
@@ -56,13 +58,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// Connects in the background: the application starts without Redis, and signs people in as soon as
 /// it is there.
 fn pool(address: &str) -> Result<Pool, Box<dyn std::error::Error>> {
-    let performance = PerformanceConfig { default_command_timeout: COMMAND, ..PerformanceConfig::default() };
+    let performance =
+        PerformanceConfig { default_command_timeout: COMMAND, ..PerformanceConfig::default() };
     let connection = ConnectionConfig {
         connection_timeout: COMMAND,
         internal_command_timeout: COMMAND,
         // A connection that says nothing for so long is given up: its server may be frozen, or gone
         // without a word.
-        unresponsive: UnresponsiveConfig { max_timeout: Some(2 * COMMAND), interval: Duration::from_secs(1) },
+        unresponsive: UnresponsiveConfig {
+            max_timeout: Some(2 * COMMAND),
+            interval: Duration::from_secs(1),
+        },
         ..ConnectionConfig::default()
     };
     // For ever: after 100 ms, and then twice as long each time, 5 s at most.
@@ -76,7 +82,10 @@ fn pool(address: &str) -> Result<Pool, Box<dyn std::error::Error>> {
 }
 
 async fn home(user: Option<User>) -> String {
-    user.map_or_else(|| "Nobody is signed in: /me".into(), |user| format!("Hello {}", user.display_name()))
+    user.map_or_else(
+        || "Nobody is signed in: /me".into(),
+        |user| format!("Hello {}", user.display_name()),
+    )
 }
 
 async fn me(user: User) -> String {

@@ -1,8 +1,14 @@
-//! Sign-in in front of a gRPC service: callers without a session get `UNAUTHENTICATED`, a person signs in with a browser on the same port.
+//! Sign-in in front of a gRPC service: callers without a session get `UNAUTHENTICATED`, a person
+//! signs in with a browser on the same port.
 //!
-//! `cargo run --example tonic`, then open the address that it prints. The service is written out by hand, so that the example needs no code generator.
+//! `cargo run --example tonic`, then open the address that it prints. The service is written out by
+//! hand, so that the example needs no code generator.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to the person who started it")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it talks to the person who started it"
+)]
 
 use std::{
     convert::Infallible,
@@ -73,7 +79,9 @@ impl Service<Request<Body>> for People {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         Box::pin(async move {
             Ok(match request.uri().path() {
-                "/example.People/WhoAmI" => Grpc::new(ProstCodec::default()).unary(WhoAmI, request).await,
+                "/example.People/WhoAmI" => {
+                    Grpc::new(ProstCodec::default()).unary(WhoAmI, request).await
+                }
                 _ => Status::unimplemented("there is only WhoAmI").into_http(),
             })
         })
@@ -86,11 +94,14 @@ async fn main() -> Result<(), Failure> {
     let listener = TcpListener::bind(listen.parse::<SocketAddr>()?).await?;
     let base_url = format!("http://localhost:{}", listener.local_addr()?.port());
 
-    // A provider in this process, so that the example needs no account: an application of yours has an `IdentityConfig` of its own.
+    // A provider in this process, so that the example needs no account: an application of yours has
+    // an `IdentityConfig` of its own.
     let provider = DevProvider::start().await?;
     let config = provider.config(&base_url)?.build()?;
 
-    println!("Open {base_url}/auth/login and pick somebody to sign in as; the service is example.People/WhoAmI.");
+    println!(
+        "Open {base_url}/auth/login and pick somebody to sign in as; the service is example.People/WhoAmI."
+    );
     Server::builder()
         // A browser speaks HTTP/1.1, a gRPC client HTTP/2: the port takes both.
         .accept_http1(true)

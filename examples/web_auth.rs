@@ -2,7 +2,11 @@
 //!
 //! `cargo run --example web_auth`, then open the address that it prints.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to the person who started it")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it talks to the person who started it"
+)]
 
 use std::{
     collections::HashMap,
@@ -23,7 +27,8 @@ use tower_sessions_core::session::Id;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Sessions by the id in the browser's cookie, each used by one request at a time. In a real application: your database.
+/// Sessions by the id in the browser's cookie, each used by one request at a time. In a real
+/// application: your database.
 #[derive(Clone, Default)]
 struct Sessions(Arc<Mutex<HashMap<String, Browser>>>);
 
@@ -32,7 +37,10 @@ type Browser = Arc<AsyncMutex<WebSession>>;
 impl Sessions {
     fn find(&self, headers: &HeaderMap) -> (String, Browser) {
         let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let id = cookies.flat_map(|value| value.split("; ")).find_map(|cookie| cookie.strip_prefix("sid=")).unwrap_or_default();
+        let id = cookies
+            .flat_map(|value| value.split("; "))
+            .find_map(|cookie| cookie.strip_prefix("sid="))
+            .unwrap_or_default();
         (id.to_owned(), self.all().get(id).cloned().unwrap_or_default())
     }
 
@@ -56,17 +64,31 @@ enum Page {
     SeeOther(String),
 }
 
-async fn page(auth: &WebAuth, session: &mut WebSession, request: &Request<Incoming>) -> Result<Page, Error> {
+async fn page(
+    auth: &WebAuth,
+    session: &mut WebSession,
+    request: &Request<Incoming>,
+) -> Result<Page, Error> {
     let query = request.uri().query().unwrap_or_default();
     // A form of another site must sign nobody out.
     let origin = request.headers().get(ORIGIN).and_then(|origin| origin.to_str().ok());
-    let is_ours = origin.is_some_and(|origin| auth.config().redirect_address() == format!("{origin}/auth/callback"));
+    let is_ours = origin.is_some_and(|origin| {
+        auth.config().redirect_address() == format!("{origin}/auth/callback")
+    });
     Ok(match (request.method(), request.uri().path()) {
-        (&Method::GET, "/login") => Page::SeeOther(auth.log_in(session, "/", &SignInOptions::new()).await?.address),
-        (&Method::GET, "/auth/callback") => Page::SeeOther(auth.complete_log_in(session, query).await?.next.to_string()),
-        (&Method::POST, "/logout") if is_ours => Page::SeeOther(auth.log_out(session).address().await),
+        (&Method::GET, "/login") => {
+            Page::SeeOther(auth.log_in(session, "/", &SignInOptions::new()).await?.address)
+        }
+        (&Method::GET, "/auth/callback") => {
+            Page::SeeOther(auth.complete_log_in(session, query).await?.next.to_string())
+        }
+        (&Method::POST, "/logout") if is_ours => {
+            Page::SeeOther(auth.log_out(session).address().await)
+        }
         (&Method::GET, "/mail") => match auth.token_for_user(session, ["mail.read"]).await {
-            Ok(token) => Page::Text(format!("A token for {:?}.", token.scopes().collect::<Vec<_>>())),
+            Ok(token) => {
+                Page::Text(format!("A token for {:?}.", token.scopes().collect::<Vec<_>>()))
+            }
             Err(error) => match auth.log_in_for(session, "/mail", &error).await? {
                 Some(log_in) => Page::SeeOther(log_in.address),
                 None => return Err(error),
@@ -86,7 +108,11 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
 }
 
-async fn answer(auth: WebAuth, sessions: Sessions, request: Request<Incoming>) -> Result<Response<String>, Infallible> {
+async fn answer(
+    auth: WebAuth,
+    sessions: Sessions,
+    request: Request<Incoming>,
+) -> Result<Response<String>, Infallible> {
     let (id, browser) = sessions.find(request.headers());
     let mut session = browser.lock().await;
     let before = session.clone();
@@ -104,13 +130,19 @@ async fn answer(auth: WebAuth, sessions: Sessions, request: Request<Incoming>) -
             Response::new(format!("{} ({})", error.user_message(), error.reason()))
         }
     };
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-    // Another id whenever somebody signs in or out, so that nobody waits in a session that they have prepared.
+    // Another id whenever somebody signs in or out, so that nobody waits in a session that they
+    // have prepared.
     let is_new = before.is_empty() || matches!(request.uri().path(), "/auth/callback" | "/logout");
     if is_new && *session != before {
         // `Secure` and a name that begins with `__Host-` as well, where browsers come over https.
-        let cookie = format!("sid={}; Path=/; HttpOnly; SameSite=Lax", sessions.rename(&id, Arc::clone(&browser)));
+        let cookie = format!(
+            "sid={}; Path=/; HttpOnly; SameSite=Lax",
+            sessions.rename(&id, Arc::clone(&browser))
+        );
         response.headers_mut().extend(cookie.parse().map(|cookie| (SET_COOKIE, cookie)));
     }
     Ok(response)
@@ -122,7 +154,8 @@ async fn main() -> Result<(), Failure> {
     let listener = TcpListener::bind(listen.parse::<SocketAddr>()?).await?;
     let base_url = format!("http://localhost:{}", listener.local_addr()?.port());
 
-    // A provider in this process, so that the example needs no account: an application of yours has an `IdentityConfig` of its own.
+    // A provider in this process, so that the example needs no account: an application of yours has
+    // an `IdentityConfig` of its own.
     let provider = DevProvider::start().await?;
     let auth = WebAuth::new(provider.config(&base_url)?.with_scopes(["offline_access"]).build()?)?;
 
@@ -133,7 +166,9 @@ async fn main() -> Result<(), Failure> {
         let (auth, sessions) = (auth.clone(), sessions.clone());
         tokio::spawn(async move {
             let service = service_fn(|request| answer(auth.clone(), sessions.clone(), request));
-            if let Err(error) = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
+            if let Err(error) =
+                http1::Builder::new().serve_connection(TokioIo::new(stream), service).await
+            {
                 eprintln!("connection: {error}");
             }
         });

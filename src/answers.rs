@@ -1,12 +1,13 @@
-//! Replies as responses, each in the shape that its caller understands: one `match` from kind to status, one from caller to shape.
+//! Replies as responses, each in the shape that its caller understands: one `match` from kind to
+//! status, one from caller to shape.
 
 use std::{sync::Arc, time::Duration};
 
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode,
     header::{
-        CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_COOKIE, WWW_AUTHENTICATE,
-        X_CONTENT_TYPE_OPTIONS,
+        CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY,
+        SET_COOKIE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
     },
 };
 use serde_json::json;
@@ -38,7 +39,11 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
-    pub(crate) fn new(pages: Arc<dyn PageRenderer>, clock: Arc<dyn Clock>, development: bool) -> Self {
+    pub(crate) fn new(
+        pages: Arc<dyn PageRenderer>,
+        clock: Arc<dyn Clock>,
+        development: bool,
+    ) -> Self {
         Self { pages, clock, development }
     }
 
@@ -55,14 +60,22 @@ impl Answers {
             }),
             Answer::SignedOut { home, sign_in } => self.page(
                 StatusCode::OK,
-                &Page::new(PageKind::SignedOut, "You are signed out", "To use this application again, sign in again.")
-                    .with_action(Action::link("Sign in", sign_in))
-                    .with_action(Action::link("Home page", home)),
+                &Page::new(
+                    PageKind::SignedOut,
+                    "You are signed out",
+                    "To use this application again, sign in again.",
+                )
+                .with_action(Action::link("Sign in", sign_in))
+                .with_action(Action::link("Home page", home)),
             ),
             Answer::ConfirmSignOut { sign_out, home, provider } => {
-                let mut page = Page::new(PageKind::ConfirmSignOut, "Sign out?", "You will be signed out of this application.")
-                    .with_action(Action::post("Sign out", sign_out))
-                    .with_action(Action::link("Stay signed in", home));
+                let mut page = Page::new(
+                    PageKind::ConfirmSignOut,
+                    "Sign out?",
+                    "You will be signed out of this application.",
+                )
+                .with_action(Action::post("Sign out", sign_out))
+                .with_action(Action::link("Stay signed in", home));
                 page.form_target = provider;
                 self.page(StatusCode::OK, &page)
             }
@@ -76,25 +89,35 @@ impl Answers {
         response
     }
 
-    fn sign_in_needed<R>(&self, caller: Caller, sign_in: String, why: Option<Error>) -> Response<IdentityBody<R>> {
+    fn sign_in_needed<R>(
+        &self,
+        caller: Caller,
+        sign_in: String,
+        why: Option<Error>,
+    ) -> Response<IdentityBody<R>> {
         let text = if why.is_some() {
             "This page needs something more from your sign-in."
         } else {
             "This page is for people who are signed in."
         };
-        let error = why.unwrap_or_else(|| Error::new(ErrorKind::SignInRequired, "nobody is signed in"));
-        let challenge = HeaderValue::try_from(format!(r#"Cookie realm="sign-in", form-action="{sign_in}""#));
+        let error =
+            why.unwrap_or_else(|| Error::new(ErrorKind::SignInRequired, "nobody is signed in"));
+        let challenge =
+            HeaderValue::try_from(format!(r#"Cookie realm="sign-in", form-action="{sign_in}""#));
         let mut response = match caller {
             Caller::Grpc => return grpc(error.kind(), error.reason()),
             Caller::Navigation | Caller::Document => {
-                let mut page = Page::new(PageKind::SignIn, "Please sign in", text).with_action(Action::link("Sign in", sign_in));
+                let mut page = Page::new(PageKind::SignIn, "Please sign in", text)
+                    .with_action(Action::link("Sign in", sign_in));
                 page.reason = Some(error.reason());
                 self.page(StatusCode::UNAUTHORIZED, &page)
             }
             Caller::Htmx => {
                 let target = HeaderValue::try_from(&sign_in);
                 let mut response = problem(&error, None, Some(sign_in));
-                response.headers_mut().extend(target.map(|target| (http::HeaderName::from_static("hx-redirect"), target)));
+                response.headers_mut().extend(
+                    target.map(|target| (http::HeaderName::from_static("hx-redirect"), target)),
+                );
                 response
             }
             Caller::Program => problem(&error, None, Some(sign_in)),
@@ -103,8 +126,14 @@ impl Answers {
         response
     }
 
-    fn failed<R>(&self, caller: Caller, error: Error, again: Option<String>) -> Response<IdentityBody<R>> {
-        let reference = secret::random::<6>().map(|bytes| secret::base64url(&bytes)).unwrap_or_default();
+    fn failed<R>(
+        &self,
+        caller: Caller,
+        error: Error,
+        again: Option<String>,
+    ) -> Response<IdentityBody<R>> {
+        let reference =
+            secret::random::<6>().map(|bytes| secret::base64url(&bytes)).unwrap_or_default();
         tracing::warn!(reason = error.reason(), correlation_id = %reference, %error, "request refused");
         let mut response = match caller {
             Caller::Grpc => grpc(error.kind(), error.reason()),
@@ -119,15 +148,23 @@ impl Answers {
                 let (kind, title) = match status {
                     StatusCode::FORBIDDEN => (PageKind::Forbidden, "No access"),
                     StatusCode::UNAUTHORIZED => (PageKind::SignIn, "Please sign in"),
-                    StatusCode::SERVICE_UNAVAILABLE => (PageKind::Error, "Sign-in is not available"),
+                    StatusCode::SERVICE_UNAVAILABLE => {
+                        (PageKind::Error, "Sign-in is not available")
+                    }
                     _ => (PageKind::Error, "Sign-in failed"),
                 };
                 let mut page = Page::new(kind, title, error.user_message());
                 page.reason = Some(error.reason());
                 page.advice = error.advice();
                 if let Some(said) = error.provider() {
-                    page.code = said.code.clone().or_else(|| (!said.error.is_empty()).then(|| said.error.clone()));
-                    page.provider = said.description.clone().filter(|_| self.development || said.advice.is_none());
+                    page.code = said
+                        .code
+                        .clone()
+                        .or_else(|| (!said.error.is_empty()).then(|| said.error.clone()));
+                    page.provider = said
+                        .description
+                        .clone()
+                        .filter(|_| self.development || said.advice.is_none());
                     page.provider_correlation_id.clone_from(&said.correlation_id);
                     page.provider_trace_id.clone_from(&said.trace_id);
                 }
@@ -139,18 +176,29 @@ impl Answers {
                 page.time = Some(self.clock.now());
                 if let Some(again) = again {
                     if is_about_the_account(&error) && again.contains("?return_to=") {
-                        page = page.with_action(Action::link("Use another account", format!("{again}&account=other")));
+                        page = page.with_action(Action::link(
+                            "Use another account",
+                            format!("{again}&account=other"),
+                        ));
                     }
-                    let label = if error.kind() == ErrorKind::CodeExpired { "Start again" } else { "Try again" };
+                    let label = if error.kind() == ErrorKind::CodeExpired {
+                        "Start again"
+                    } else {
+                        "Try again"
+                    };
                     page = page.with_action(Action::link(label, again));
                 }
                 self.page(status, &page)
             }
         };
         if let Some(wait) = wait_before_next(&error) {
-            response.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+            response
+                .headers_mut()
+                .insert(http::header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
         }
-        response.headers_mut().extend(caller_challenge(&error).map(|challenge| (WWW_AUTHENTICATE, challenge)));
+        response
+            .headers_mut()
+            .extend(caller_challenge(&error).map(|challenge| (WWW_AUTHENTICATE, challenge)));
         response.extensions_mut().insert(error);
         response
     }
@@ -211,11 +259,15 @@ fn json_answer<R>(document: &serde_json::Value) -> Response<IdentityBody<R>> {
 
 /// Whether the same account would be turned away again.
 fn is_about_the_account(error: &Error) -> bool {
-    let denied = matches!(error.kind(), ErrorKind::TenantNotAllowed | ErrorKind::AccessDenied | ErrorKind::PersonChanged);
+    let denied = matches!(
+        error.kind(),
+        ErrorKind::TenantNotAllowed | ErrorKind::AccessDenied | ErrorKind::PersonChanged
+    );
     denied || error.advice().is_some_and(codes::turns_away)
 }
 
-/// What a caller is told who came with an access token on whose behalf none could be had (RFC 6750 section 3, Entra's claims challenge). Claims go as Base64, so nothing of the provider's text
+/// What a caller is told who came with an access token on whose behalf none could be had (RFC 6750
+/// section 3, Entra's claims challenge). Claims go as Base64, so nothing of the provider's text
 /// reaches the header.
 pub(crate) fn caller_challenge(error: &Error) -> Option<HeaderValue> {
     if error.whose() != Whose::Caller {
@@ -224,9 +276,14 @@ pub(crate) fn caller_challenge(error: &Error) -> Option<HeaderValue> {
     let claims = error.provider().and_then(|said| said.claims.as_deref());
     let challenge = match (error.kind(), claims) {
         (ErrorKind::InteractionRequired, Some(claims)) => {
-            format!(r#"Bearer error="insufficient_claims", claims="{}""#, base64_simd::STANDARD.encode_to_string(claims))
+            format!(
+                r#"Bearer error="insufficient_claims", claims="{}""#,
+                base64_simd::STANDARD.encode_to_string(claims)
+            )
         }
-        (ErrorKind::InteractionRequired, None) => r#"Bearer error="interaction_required""#.to_owned(),
+        (ErrorKind::InteractionRequired, None) => {
+            r#"Bearer error="interaction_required""#.to_owned()
+        }
         (ErrorKind::InvalidGrant, _) => r#"Bearer error="invalid_token""#.to_owned(),
         _ => return None,
     };
@@ -247,8 +304,13 @@ fn redirect<R>(to: &str) -> Response<IdentityBody<R>> {
     response
 }
 
-/// A problem document (RFC 9457) with the reason code and the address to sign in at. `kind` is for programs that decide by it: the reason may be finer.
-fn problem<R>(error: &Error, reference: Option<String>, sign_in: Option<String>) -> Response<IdentityBody<R>> {
+/// A problem document (RFC 9457) with the reason code and the address to sign in at. `kind` is for
+/// programs that decide by it: the reason may be finer.
+fn problem<R>(
+    error: &Error,
+    reference: Option<String>,
+    sign_in: Option<String>,
+) -> Response<IdentityBody<R>> {
     let status = status(error.kind());
     let mut document = json!({
         "type": "about:blank",
@@ -273,11 +335,14 @@ fn problem<R>(error: &Error, reference: Option<String>, sign_in: Option<String>)
     }
     let mut response = Response::new(IdentityBody::own(document.to_string()));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     response
 }
 
-/// A gRPC answer without messages: status in the headers, which is how the protocol spells "trailers only".
+/// A gRPC answer without messages: status in the headers, which is how the protocol spells
+/// "trailers only".
 fn grpc<R>(kind: ErrorKind, reason: &'static str) -> Response<IdentityBody<R>> {
     let code = match status(kind) {
         StatusCode::UNAUTHORIZED => 16,
@@ -297,7 +362,10 @@ fn grpc<R>(kind: ErrorKind, reason: &'static str) -> Response<IdentityBody<R>> {
 /// When to try again: what the provider asks for, or what is soon enough for a fault of ours that
 /// passes.
 fn wait_before_next(error: &Error) -> Option<Duration> {
-    let own = matches!(error.kind(), ErrorKind::Busy | ErrorKind::StoreUnavailable | ErrorKind::RenewalFailed);
+    let own = matches!(
+        error.kind(),
+        ErrorKind::Busy | ErrorKind::StoreUnavailable | ErrorKind::RenewalFailed
+    );
     error.provider().and_then(|said| said.retry_after).or(own.then_some(SOON))
 }
 
@@ -333,7 +401,9 @@ pub(crate) fn status(kind: ErrorKind) -> StatusCode {
         | Kind::AnswerTooLarge
         | Kind::UserInfoFailed
         | Kind::GroupsUnavailable => StatusCode::BAD_GATEWAY,
-        Kind::NotConfigured | Kind::SignInNotOffered | Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Kind::NotConfigured | Kind::SignInNotOffered | Kind::Internal => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
         _ => StatusCode::BAD_REQUEST,
     }
 }
@@ -363,7 +433,8 @@ mod tests {
             ..ProviderError::default()
         };
         let reply = Reply::failed(Error::from_provider(ErrorKind::AccessDenied, said), None);
-        let (parts, body) = answers.response::<http_body_util::Empty<bytes::Bytes>>(caller, reply).into_parts();
+        let (parts, body) =
+            answers.response::<http_body_util::Empty<bytes::Bytes>>(caller, reply).into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         (Response::from_parts(parts, ()), String::from_utf8(body.to_vec()).unwrap())
     }
@@ -378,7 +449,8 @@ mod tests {
             (&json!("user_not_assigned"), &json!("access_denied"), &json!("AADSTS50105"))
         );
         assert!(
-            document["detail"].as_str().unwrap().contains("access to this application") && !body.contains("Contoso"),
+            document["detail"].as_str().unwrap().contains("access to this application")
+                && !body.contains("Contoso"),
             "{body}"
         );
         let (response, _) = answered(Caller::Grpc, false).await;
@@ -392,7 +464,10 @@ mod tests {
     #[tokio::test]
     async fn names_of_accounts_and_tenants_stay_off_the_page() {
         let (_, page) = answered(Caller::Navigation, false).await;
-        assert!(page.contains("<dd>AADSTS50105</dd>") && page.contains("<dd>user_not_assigned</dd>"), "{page}");
+        assert!(
+            page.contains("<dd>AADSTS50105</dd>") && page.contains("<dd>user_not_assigned</dd>"),
+            "{page}"
+        );
         assert!(!page.contains("Contoso") && !page.contains("Users and groups"), "{page}");
         let (_, page) = answered(Caller::Navigation, true).await;
         assert!(page.contains(SAID) && page.contains("Users and groups"), "{page}");

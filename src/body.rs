@@ -10,7 +10,8 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The body of a response that went through [`IdentityLayer`](crate::IdentityLayer): the inner service's own, or a page or problem document of ours.
+    /// The body of a response that went through [`IdentityLayer`](crate::IdentityLayer): the inner
+    /// service's own, or a page or problem document of ours.
     ///
     /// The inner body passes through untouched, its error type included.
     #[derive(Debug)]
@@ -46,7 +47,10 @@ where
     type Data = Bytes;
     type Error = B::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = self.project();
         match this.inner.as_pin_mut() {
             Some(inner) => inner.poll_frame(context),

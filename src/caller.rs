@@ -30,7 +30,8 @@ pub(crate) enum Caller {
     Htmx,
     /// A gRPC client reads `grpc-status`.
     Grpc,
-    /// `fetch`, XHR, an event source, a prefetch, a program: it reads a status and a machine-readable body.
+    /// `fetch`, XHR, an event source, a prefetch, a program: it reads a status and a
+    /// machine-readable body.
     Program,
 }
 
@@ -52,9 +53,9 @@ impl Caller {
 /// neighbouring host.
 ///
 /// - `Sec-Fetch-Site` is written by the browser alone: `same-origin` is enough, also where a
-///   referrer policy made
-///   `Origin` the word `null`; `same-site` and `cross-site` are not ours, whatever else is said. `none` is a person's
-///   own doing, such as a form that is sent again, and says nothing about the page.
+///   referrer policy made `Origin` the word `null`; `same-site` and `cross-site` are not ours,
+///   whatever else is said. `none` is a person's own doing, such as a form that is sent again, and
+///   says nothing about the page.
 /// - Otherwise `Origin` decides, which browsers send with every POST.
 /// - `Referer` counts only for browsers that send neither.
 pub(crate) fn is_from_own_page(headers: &HeaderMap, origin: &str) -> bool {
@@ -66,7 +67,10 @@ pub(crate) fn is_from_own_page(headers: &HeaderMap, origin: &str) -> bool {
     if let Some(said) = headers.get(header::ORIGIN) {
         return said == origin;
     }
-    headers.get(header::REFERER).and_then(|page| page.to_str().ok()).is_some_and(|page| own_path(page, origin).is_some())
+    headers
+        .get(header::REFERER)
+        .and_then(|page| page.to_str().ok())
+        .is_some_and(|page| own_path(page, origin).is_some())
 }
 
 /// Path, query and fragment of an address, if it is one of this origin.
@@ -80,7 +84,8 @@ pub(crate) fn follows_own_link(headers: &HeaderMap) -> bool {
     is("sec-fetch-site", "same-origin") && is("sec-fetch-dest", "document") && !is_prefetch(headers)
 }
 
-/// What has to be known of a request when its answer turns out to be another than the service's: who asks, and what page to come back to.
+/// What has to be known of a request when its answer turns out to be another than the service's:
+/// who asks, and what page to come back to.
 #[derive(Clone, Debug)]
 pub(crate) struct Head {
     pub(crate) caller: Caller,
@@ -103,7 +108,11 @@ impl Head {
     }
 
     /// The same, where only path and query are known of the address.
-    pub(crate) fn of_page(method: &Method, page: Option<&PathAndQuery>, headers: &HeaderMap) -> Self {
+    pub(crate) fn of_page(
+        method: &Method,
+        page: Option<&PathAndQuery>,
+        headers: &HeaderMap,
+    ) -> Self {
         let told = Told::by(headers);
         let caller = told.caller(method, headers);
         let page = match caller {
@@ -155,7 +164,9 @@ impl<'a> Told<'a> {
             return Caller::Program;
         }
         let page = match self.destination.map(HeaderValue::as_bytes) {
-            Some(b"document") => return if method == Method::GET { Caller::Navigation } else { Caller::Document },
+            Some(b"document") => {
+                return if method == Method::GET { Caller::Navigation } else { Caller::Document };
+            }
             Some(b"iframe" | b"frame" | b"embed" | b"object" | b"fencedframe") => true,
             Some(_) => false,
             None if !(self.says_what_it_accepts && accepts_html(headers)) => false,
@@ -177,7 +188,12 @@ fn says_prefetch(value: &HeaderValue) -> bool {
 
 fn accepts_html(headers: &HeaderMap) -> bool {
     headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).any(|accept| {
-        accept.split(',').any(|range| range.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/html")))
+        accept.split(',').any(|range| {
+            range
+                .split(';')
+                .next()
+                .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/html"))
+        })
     })
 }
 
@@ -186,7 +202,10 @@ mod tests {
     use super::*;
 
     fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {
-        headers.iter().map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap())).collect()
+        headers
+            .iter()
+            .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap()))
+            .collect()
     }
 
     fn caller(method: &Method, headers: &[(&'static str, &'static str)]) -> Caller {
@@ -227,17 +246,26 @@ mod tests {
     /// What a copy leaves out changes nothing.
     #[test]
     fn the_telling_headers_tell_all() {
-        let ours = |method: &Method, headers: &HeaderMap| format!("{:?}", Head::of(method, &Uri::from_static("/a?b"), headers));
+        let ours = |method: &Method, headers: &HeaderMap| {
+            format!("{:?}", Head::of(method, &Uri::from_static("/a?b"), headers))
+        };
         for headers in [
             &[("accept", "text/html"), ("host", "x"), ("origin", "null")][..],
             &[("sec-fetch-dest", "document"), ("sec-purpose", "prefetch")],
             &[("sec-fetch-dest", "document"), ("purpose", "prefetch")],
-            &[("hx-request", "true"), ("hx-current-url", "https://app.example/x"), ("referer", "https://app.example/y")],
+            &[
+                ("hx-request", "true"),
+                ("hx-current-url", "https://app.example/x"),
+                ("referer", "https://app.example/y"),
+            ],
             &[("content-type", "application/grpc"), ("te", "trailers")],
             &[("referer", "https://app.example/y"), ("accept", "application/json")],
         ] {
             let all = map(headers);
-            let copy = all.iter().filter(|(name, _)| TELLING.contains(name)).map(|(name, value)| (name.clone(), value.clone()));
+            let copy = all
+                .iter()
+                .filter(|(name, _)| TELLING.contains(name))
+                .map(|(name, value)| (name.clone(), value.clone()));
             let copy = copy.collect();
             for method in [Method::GET, Method::POST] {
                 assert_eq!(ours(&method, &all), ours(&method, &copy), "{headers:?}");
@@ -248,9 +276,15 @@ mod tests {
     #[test]
     fn only_a_person_opening_a_page_is_redirected() {
         assert_eq!(caller(&Method::GET, &[("sec-fetch-dest", "document")]), Caller::Navigation);
-        assert_eq!(caller(&Method::GET, &[("accept", "text/html,application/xhtml+xml")]), Caller::Navigation);
         assert_eq!(
-            caller(&Method::GET, &[("sec-fetch-dest", "document"), ("sec-purpose", "prefetch;prerender")]),
+            caller(&Method::GET, &[("accept", "text/html,application/xhtml+xml")]),
+            Caller::Navigation
+        );
+        assert_eq!(
+            caller(
+                &Method::GET,
+                &[("sec-fetch-dest", "document"), ("sec-purpose", "prefetch;prerender")]
+            ),
             Caller::Program
         );
         assert_eq!(caller(&Method::HEAD, &[("accept", "text/html")]), Caller::Program);
@@ -267,9 +301,18 @@ mod tests {
     fn programs_get_a_status() {
         assert_eq!(caller(&Method::GET, &[]), Caller::Program);
         assert_eq!(caller(&Method::GET, &[("accept", "*/*")]), Caller::Program);
-        assert_eq!(caller(&Method::GET, &[("sec-fetch-dest", "empty"), ("accept", "text/html")]), Caller::Program);
+        assert_eq!(
+            caller(&Method::GET, &[("sec-fetch-dest", "empty"), ("accept", "text/html")]),
+            Caller::Program
+        );
         assert_eq!(caller(&Method::GET, &[("accept", "text/event-stream")]), Caller::Program);
-        assert_eq!(caller(&Method::GET, &[("hx-request", "true"), ("sec-fetch-dest", "empty")]), Caller::Htmx);
-        assert_eq!(caller(&Method::POST, &[("content-type", "application/grpc+proto")]), Caller::Grpc);
+        assert_eq!(
+            caller(&Method::GET, &[("hx-request", "true"), ("sec-fetch-dest", "empty")]),
+            Caller::Htmx
+        );
+        assert_eq!(
+            caller(&Method::POST, &[("content-type", "application/grpc+proto")]),
+            Caller::Grpc
+        );
     }
 }

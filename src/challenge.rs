@@ -17,8 +17,10 @@ use crate::{
 
 /// Asks for a sign-in, or refuses, from inside the application.
 ///
-/// Return it from an axum handler (feature `axum`), or put it into the extensions of any response with [`into_response_with`](Self::into_response_with). The layer
-/// replaces that response: a person opening a page is sent to the provider and comes back to it; a script gets 401 and where to sign in; gRPC gets its status.
+/// Return it from an axum handler (feature `axum`), or put it into the extensions of any response
+/// with [`into_response_with`](Self::into_response_with). The layer replaces that response: a
+/// person opening a page is sent to the provider and comes back to it; a script gets 401 and where
+/// to sign in; gRPC gets its status.
 ///
 /// A page that still asks for the same after the sign-in answers 403: it cannot loop.
 ///
@@ -50,7 +52,8 @@ pub(crate) enum Wanted {
 }
 
 impl Challenge {
-    /// Asks for a sign-in with the configured options, and to come back to the page of this request.
+    /// Asks for a sign-in with the configured options, and to come back to the page of this
+    /// request.
     pub fn sign_in<B>(request: &Request<B>) -> Self {
         let uri = origin::uri(request.uri(), request.extensions());
         let wanted = Wanted::SignIn { options: Box::default(), return_path: None };
@@ -71,7 +74,12 @@ impl Challenge {
                 remembered.append(name.clone(), value.clone());
             }
         }
-        Self(Box::new(Inner { method: method.clone(), uri: uri.clone(), headers: remembered, wanted }))
+        Self(Box::new(Inner {
+            method: method.clone(),
+            uri: uri.clone(),
+            headers: remembered,
+            wanted,
+        }))
     }
 
     /// Signs in with these options, over the configured ones.
@@ -90,7 +98,8 @@ impl Challenge {
         self
     }
 
-    /// A response that carries the challenge to the layer, for services that are not axum's. Without the layer outside it stays a 401.
+    /// A response that carries the challenge to the layer, for services that are not axum's.
+    /// Without the layer outside it stays a 401.
     #[must_use]
     pub fn into_response_with<B>(self, body: B) -> Response<B> {
         let mut response = Response::new(body);
@@ -131,11 +140,16 @@ impl axum::response::IntoResponse for Challenge {
 pub(crate) struct Raised(pub(crate) Error);
 
 impl Error {
-    /// A response that carries the failure to the layer, for services that are not axum's; with feature `axum` the error is a response itself, so that `?` does it.
+    /// A response that carries the failure to the layer, for services that are not axum's; with
+    /// feature `axum` the error is a response itself, so that `?` does it.
     ///
-    /// What a sign-in can mend becomes one: a person who opens a page is sent to the provider, agrees there to the [`scopes`](Self::scopes) of the token and comes back
-    /// to the same page; a script gets 401 and the address for it. Asked for the same again within ten minutes the answer is 403, so it cannot loop. Everything
-    /// else becomes the layer's page or problem document; what only a caller with an access token can mend has a `WWW-Authenticate: Bearer` with the provider's claims. Without the layer outside the response stays as it is, with the status of the failure.
+    /// What a sign-in can mend becomes one: a person who opens a page is sent to the provider,
+    /// agrees there to the [`scopes`](Self::scopes) of the token and comes back to the same page; a
+    /// script gets 401 and the address for it. Asked for the same again within ten minutes the
+    /// answer is 403, so it cannot loop. Everything else becomes the layer's page or problem
+    /// document; what only a caller with an access token can mend has a `WWW-Authenticate: Bearer`
+    /// with the provider's claims. Without the layer outside the response stays as it is, with the
+    /// status of the failure.
     #[must_use]
     pub fn into_response_with<B>(self, body: B) -> Response<B> {
         let mut response = Response::new(body);

@@ -9,7 +9,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// A moment in whole seconds since the Unix epoch (UTC), the resolution of every lifetime in OpenID Connect.
+/// A moment in whole seconds since the Unix epoch (UTC), the resolution of every lifetime in OpenID
+/// Connect.
 ///
 /// Arithmetic saturates: a hostile or broken number never overflows.
 ///
@@ -20,7 +21,9 @@ use std::{
 /// let signed_in = UnixTime::from_seconds(1_700_000_000);
 /// assert_eq!(signed_in + Duration::from_secs(60), UnixTime::from_seconds(1_700_000_060));
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct UnixTime(i64);
 
@@ -37,7 +40,8 @@ impl UnixTime {
         self.0
     }
 
-    /// How long after `earlier` this moment is; zero if it is not after it, so that a clock that jumps back never yields a negative age.
+    /// How long after `earlier` this moment is; zero if it is not after it, so that a clock that
+    /// jumps back never yields a negative age.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         let seconds = self.0.saturating_sub(earlier.0);
@@ -74,12 +78,15 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[allow(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
     fn now(&self) -> UnixTime {
-        let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
+        let seconds = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |elapsed| elapsed.as_secs());
         UnixTime(i64::try_from(seconds).unwrap_or(i64::MAX))
     }
 }
 
-/// A clock that stands still until it is turned: for tests of lifetimes, which then need no sleeping.
+/// A clock that stands still until it is turned: for tests of lifetimes, which then need no
+/// sleeping.
 ///
 /// Clones share one time.
 ///
@@ -138,7 +145,13 @@ mod tests {
     fn arithmetic_saturates() {
         let end = UnixTime::from_seconds(i64::MAX);
         assert_eq!(end + Duration::from_secs(u64::MAX), end);
-        assert_eq!(UnixTime::from_seconds(i64::MIN) - Duration::from_secs(1), UnixTime::from_seconds(i64::MIN));
-        assert_eq!(end.since(UnixTime::from_seconds(i64::MIN)), Duration::from_secs(i64::MAX.unsigned_abs()));
+        assert_eq!(
+            UnixTime::from_seconds(i64::MIN) - Duration::from_secs(1),
+            UnixTime::from_seconds(i64::MIN)
+        );
+        assert_eq!(
+            end.since(UnixTime::from_seconds(i64::MIN)),
+            Duration::from_secs(i64::MAX.unsigned_abs())
+        );
     }
 }

@@ -13,7 +13,10 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    pub(crate) fn new(setting: impl Into<Cow<'static, str>>, problem: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(
+        setting: impl Into<Cow<'static, str>>,
+        problem: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self { setting: setting.into(), problem: problem.into() }
     }
 
@@ -23,7 +26,8 @@ impl ConfigError {
         self
     }
 
-    /// The setting that is wrong, as the user wrote it: a method, a field or an environment variable.
+    /// The setting that is wrong, as the user wrote it: a method, a field or an environment
+    /// variable.
     #[must_use]
     pub fn setting(&self) -> &str {
         &self.setting
@@ -52,13 +56,15 @@ macro_rules! kinds {
             /// Every kind there is, for tables and documentation.
             pub const ALL: &'static [Self] = &[$(Self::$kind,)*];
 
-            /// The stable reason code. [`Error::reason`] says more where the provider's code is known.
+            /// The stable reason code. [`Error::reason`] says more where the provider's code is
+            /// known.
             #[must_use]
             pub const fn reason(self) -> &'static str {
                 match self { $(Self::$kind => $reason,)* }
             }
 
-            /// One sentence for the person in front of the browser. It holds no detail of the failure.
+            /// One sentence for the person in front of the browser. It holds no detail of the
+            /// failure.
             #[must_use]
             pub const fn user_message(self) -> &'static str {
                 match self { $(Self::$kind => $message,)* }
@@ -76,13 +82,16 @@ kinds! {
     ProviderUnavailable = "provider_unavailable", "The sign-in service answered that it has a problem at the moment. Please try again in a little while.";
     /// An answer of the provider is larger than 1 MiB, and was not read.
     AnswerTooLarge = "answer_too_large", "The sign-in service gave an answer that is too large to be used. Please tell the people who run this application.";
-    /// The discovery document or the key set is not what the specification or the authority asks for.
+    /// The discovery document or the key set is not what the specification or the authority asks
+    /// for.
     ProviderMisconfigured = "provider_misconfigured", "The sign-in service of this application is not set up correctly. Please tell the people who run it.";
     /// The provider answered with an error that has no kind of its own; [`Error::provider`] has it.
     ProviderError = "provider_error", "The sign-in service reported a problem.";
-    /// The provider has no way of signing in as the configuration or a page wants it: no device authorization endpoint, or something that a device code cannot ask for.
+    /// The provider has no way of signing in as the configuration or a page wants it: no device
+    /// authorization endpoint, or something that a device code cannot ask for.
     SignInNotOffered = "sign_in_not_offered", "This application wants a kind of sign-in that its sign-in service does not offer. Please tell the people who run it.";
-    /// The provider refused this application: unknown client, wrong or expired credential, unregistered address.
+    /// The provider refused this application: unknown client, wrong or expired credential,
+    /// unregistered address.
     ClientRefused = "client_refused", "The sign-in service does not accept this application. Please tell the people who run it.";
     /// The person or the provider's policy declined the sign-in.
     AccessDenied = "access_denied", "The sign-in was cancelled or not permitted.";
@@ -102,7 +111,8 @@ kinds! {
     StateMismatch = "state_mismatch", "The answer does not belong to this sign-in. Please sign in again.";
     /// The answer's `iss` is not the provider's (RFC 9207).
     ResponseIssuerMismatch = "response_issuer_mismatch", "The answer does not come from this application's sign-in service.";
-    /// The provider asks for a sign-in with interaction (`login_required`, `interaction_required`, …).
+    /// The provider asks for a sign-in with interaction (`login_required`, `interaction_required`,
+    /// …).
     InteractionRequired = "interaction_required", "The sign-in service needs you to sign in again.";
 
     // The token response.
@@ -148,7 +158,8 @@ kinds! {
     TokenAuthTime = "token_auth_time", "The sign-in service did not ask you to sign in as recently as needed.";
     /// `acr` is not one of those required.
     TokenAcr = "token_acr", "The sign-in was not as strong as needed.";
-    /// The authentication context that a page or an API asked for was not met, or the provider says that it cannot be (`unmet_authentication_requirements`).
+    /// The authentication context that a page or an API asked for was not met, or the provider says
+    /// that it cannot be (`unmet_authentication_requirements`).
     AuthContextMissing = "auth_context_missing", "The sign-in was not as strong as this page needs.";
     /// `client_info`, `tfp` or another member that must agree does not.
     TokenMismatch = "token_mismatch", "The sign-in could not be verified.";
@@ -163,7 +174,8 @@ kinds! {
 
     /// An API that a token is for could not be reached, or did not answer in time.
     ApiUnreachable = "api_unreachable", "Another service that this page needs cannot be reached at the moment. Please try again in a little while.";
-    /// An API wants a token of a stronger or more recent sign-in ([`Error::acr_values`], [`Error::max_age`]; RFC 9470).
+    /// An API wants a token of a stronger or more recent sign-in ([`Error::acr_values`],
+    /// [`Error::max_age`]; RFC 9470).
     StrongerSignInNeeded = "insufficient_user_authentication", "This page needs a stronger or more recent sign-in.";
 
     // The session and its tokens.
@@ -193,16 +205,19 @@ kinds! {
 
 /// What a code of a provider means, and what to do about it.
 ///
-/// Whoever shows pages or writes logs gets the same words for the same code; [`authority::error_codes`](crate::authority::error_codes) lists all that are known. A code
-/// that is not known has no advice and passes through as it is.
+/// Whoever shows pages or writes logs gets the same words for the same code;
+/// [`authority::error_codes`](crate::authority::error_codes) lists all that are known. A code that
+/// is not known has no advice and passes through as it is.
 ///
 /// Every text is this crate's own: none holds anything that a provider sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Advice {
-    /// The code as the provider writes it: `AADSTS50105`, `AADB2C90091`, or an `error` of OAuth 2.0 such as `invalid_scope`.
+    /// The code as the provider writes it: `AADSTS50105`, `AADB2C90091`, or an `error` of OAuth 2.0
+    /// such as `invalid_scope`.
     pub code: &'static str,
-    /// The stable reason code, finer than that of the [`ErrorKind`]: `redirect_uri_not_registered`, `client_secret_expired`, …
+    /// The stable reason code, finer than that of the [`ErrorKind`]: `redirect_uri_not_registered`,
+    /// `client_secret_expired`, …
     pub reason: &'static str,
     /// One sentence for the person in front of the browser.
     pub for_person: &'static str,
@@ -223,8 +238,10 @@ pub(crate) fn shown(text: &str) -> String {
 
 /// A failure at run time.
 ///
-/// It has a [`kind`](Self::kind), a stable [reason code](Self::reason), one message for the person ([`user_message`](Self::user_message)) and one for the log
-/// (`Display`). Neither holds a secret, token or code. Clones share one allocation, because everyone who waited for the same call gets the same error.
+/// It has a [`kind`](Self::kind), a stable [reason code](Self::reason), one message for the person
+/// ([`user_message`](Self::user_message)) and one for the log (`Display`). Neither holds a secret,
+/// token or code. Clones share one allocation, because everyone who waited for the same call gets
+/// the same error.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
@@ -257,7 +274,15 @@ impl Error {
 
     fn of(kind: ErrorKind, detail: Cow<'static, str>, provider: Option<ProviderError>) -> Self {
         let (scopes, acr_values) = (Vec::new(), Vec::new());
-        Self(Arc::new(Inner { kind, detail, provider, scopes, whose: Whose::Nobodys, acr_values, max_age: None }))
+        Self(Arc::new(Inner {
+            kind,
+            detail,
+            provider,
+            scopes,
+            whose: Whose::Nobodys,
+            acr_values,
+            max_age: None,
+        }))
     }
 
     pub(crate) fn from_provider(kind: ErrorKind, provider: ProviderError) -> Self {
@@ -266,7 +291,11 @@ impl Error {
 
     /// The same failure, of a token with these scopes.
     pub(crate) fn for_token<'a>(self, whose: Whose, scopes: impl Iterator<Item = &'a str>) -> Self {
-        Self(Arc::new(Inner { scopes: scopes.map(str::to_owned).collect(), whose, ..Arc::unwrap_or_clone(self.0) }))
+        Self(Arc::new(Inner {
+            scopes: scopes.map(str::to_owned).collect(),
+            whose,
+            ..Arc::unwrap_or_clone(self.0)
+        }))
     }
 
     /// The same failure as one of another kind.
@@ -283,19 +312,22 @@ impl Error {
         self.0.whose
     }
 
-    /// The scopes of the token that could not be had; none for that of the sign-in, and for failures of something else.
+    /// The scopes of the token that could not be had; none for that of the sign-in, and for
+    /// failures of something else.
     #[must_use]
     pub fn scopes(&self) -> &[String] {
         &self.0.scopes
     }
 
-    /// The authentication context classes that an API wants the person to sign in with, the preferred first (RFC 9470); none for other failures.
+    /// The authentication context classes that an API wants the person to sign in with, the
+    /// preferred first (RFC 9470); none for other failures.
     #[must_use]
     pub fn acr_values(&self) -> &[String] {
         &self.0.acr_values
     }
 
-    /// How long ago the person may have signed in for an API, in whole seconds (RFC 9470); `None` for other failures.
+    /// How long ago the person may have signed in for an API, in whole seconds (RFC 9470); `None`
+    /// for other failures.
     #[must_use]
     pub fn max_age(&self) -> Option<Duration> {
         self.0.max_age
@@ -307,16 +339,19 @@ impl Error {
         self.0.kind
     }
 
-    /// The stable reason code, the same in the log, the span, the page and the problem document: that of the [`Advice`] where the provider's code is known, for
-    /// example `client_secret_expired`, otherwise [`ErrorKind::reason`].
+    /// The stable reason code, the same in the log, the span, the page and the problem document:
+    /// that of the [`Advice`] where the provider's code is known, for example
+    /// `client_secret_expired`, otherwise [`ErrorKind::reason`].
     ///
-    /// Decide by [`kind`](Self::kind): codes become known with newer versions, and then the reason says more than before.
+    /// Decide by [`kind`](Self::kind): codes become known with newer versions, and then the reason
+    /// says more than before.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         self.advice().map_or_else(|| self.0.kind.reason(), |advice| advice.reason)
     }
 
-    /// One sentence for the person in front of the browser: what to do about the provider's code where it is known, otherwise [`ErrorKind::user_message`].
+    /// One sentence for the person in front of the browser: what to do about the provider's code
+    /// where it is known, otherwise [`ErrorKind::user_message`].
     #[must_use]
     pub fn user_message(&self) -> &'static str {
         self.advice().map_or_else(|| self.0.kind.user_message(), |advice| advice.for_person)
@@ -365,11 +400,14 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {}
 
-/// An error answer of the provider, from the authorization response (RFC 6749 section 4.1.2.1) or the token endpoint (section 5.2).
+/// An error answer of the provider, from the authorization response (RFC 6749 section 4.1.2.1) or
+/// the token endpoint (section 5.2).
 ///
-/// Every text in it but the [`advice`](Self::advice) was written by somebody else: it is for pages that escape it, never for markup or decisions other than by
-/// `error`. `Display` is the part of it for logs. The description is not in it: Microsoft writes account names, application names and tenants into it, and what it says
-/// follows from the code; who needs it looks the `correlation_id` up in the provider's sign-in log.
+/// Every text in it but the [`advice`](Self::advice) was written by somebody else: it is for pages
+/// that escape it, never for markup or decisions other than by `error`. `Display` is the part of it
+/// for logs. The description is not in it: Microsoft writes account names, application names and
+/// tenants into it, and what it says follows from the code; who needs it looks the `correlation_id`
+/// up in the provider's sign-in log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProviderError {
@@ -432,7 +470,10 @@ mod tests {
         let mut seen = HashSet::new();
         for kind in ErrorKind::ALL {
             let reason = kind.reason();
-            assert!(reason.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{reason}");
+            assert!(
+                reason.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
+                "{reason}"
+            );
             assert!(seen.insert(reason), "{reason} is used twice");
         }
     }

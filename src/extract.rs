@@ -17,7 +17,8 @@ use crate::{
     user::User,
 };
 
-/// Why there is no user to extract. As a response it becomes the layer's own answer: a sign-in for a person, 401 for a script.
+/// Why there is no user to extract. As a response it becomes the layer's own answer: a sign-in for
+/// a person, 401 for a script.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum UserRejection {
@@ -35,7 +36,8 @@ impl IntoResponse for UserRejection {
                 tracing::error!(
                     "a handler wants the user, but no IdentityLayer is around it: put one around the finished router"
                 );
-                (StatusCode::INTERNAL_SERVER_ERROR, "This application is not set up correctly.").into_response()
+                (StatusCode::INTERNAL_SERVER_ERROR, "This application is not set up correctly.")
+                    .into_response()
             }
         }
     }
@@ -65,7 +67,8 @@ impl<S: Sync> FromRequestParts<S> for User {
     }
 }
 
-/// `None` if nobody is signed in, if it cannot be known at the moment, and where no layer is: pages for everybody stay up.
+/// `None` if nobody is signed in, if it cannot be known at the moment, and where no layer is: pages
+/// for everybody stay up.
 impl<S: Sync> OptionalFromRequestParts<S> for User {
     type Rejection = Infallible;
 
@@ -85,7 +88,9 @@ impl<S: Sync> FromRequestParts<S> for Tokens {
     type Rejection = UserRejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, UserRejection> {
-        <User as FromRequestParts<S>>::from_request_parts(parts, state).await.map(|user| user.tokens())
+        <User as FromRequestParts<S>>::from_request_parts(parts, state)
+            .await
+            .map(|user| user.tokens())
     }
 }
 

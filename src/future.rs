@@ -31,7 +31,8 @@ type Boxed<R, E> = Pin<Box<dyn Future<Output = Result<Response<IdentityBody<R>>,
 pin_project! {
     /// The future of [`IdentityService`](crate::IdentityService).
     ///
-    /// Where the decision needs no waiting it is the inner service's own future, without a box around it.
+    /// Where the decision needs no waiting it is the inner service's own future, without a box
+    /// around it.
     pub struct ResponseFuture<F, R, E> {
         #[pin]
         state: State<F, R, E>,
@@ -79,7 +80,9 @@ impl<F, R, E> ResponseFuture<F, R, E> {
         Self { state: State::Calling { inner, shared, after } }
     }
 
-    pub(crate) fn deciding(future: impl Future<Output = Result<Response<IdentityBody<R>>, E>> + Send + 'static) -> Self {
+    pub(crate) fn deciding(
+        future: impl Future<Output = Result<Response<IdentityBody<R>>, E>> + Send + 'static,
+    ) -> Self {
         Self { state: State::Deciding { future: Box::pin(future) } }
     }
 }
@@ -144,13 +147,16 @@ impl After {
             }
             Entry::Occupied(chosen) => !chosen.iter().any(forbids_sharing),
         };
-        // A handler may let caches share its answer; a cookie must not be in it then. The ticket is rolled with the next answer.
+        // A handler may let caches share its answer; a cookie must not be in it then. The ticket is
+        // rolled with the next answer.
         roll.filter(|_| !shareable).map(Left::Roll)
     }
 
     fn who(&self) -> Option<(Arc<Opened<User>>, Head)> {
         match self {
-            Self::Protected(admitted) => Some((Arc::clone(&admitted.session), admitted.head.clone())),
+            Self::Protected(admitted) => {
+                Some((Arc::clone(&admitted.session), admitted.head.clone()))
+            }
             Self::Public(identity) => {
                 let seen = identity.seen()?;
                 Some((Arc::clone(seen.session.as_ref()?), seen.head.clone()))
@@ -159,8 +165,9 @@ impl After {
     }
 }
 
-/// Whether a `Cache-Control` keeps the whole answer out of shared caches (RFC 9111 section 5.2.2): `no-store` or `private`, and
-/// not `private="x"`, which is about the field `x` alone (section 5.2.2.7).
+/// Whether a `Cache-Control` keeps the whole answer out of shared caches (RFC 9111 section 5.2.2):
+/// `no-store` or `private`, and not `private="x"`, which is about the field `x` alone (section
+/// 5.2.2.7).
 fn forbids_sharing(value: &HeaderValue) -> bool {
     let (mut is_quoted, mut is_escaped) = (false, false);
     let ends_directive = |c: char| {
@@ -172,9 +179,9 @@ fn forbids_sharing(value: &HeaderValue) -> bool {
         c == ',' && !is_quoted
     };
     let Ok(text) = value.to_str() else { return false };
-    text.split(ends_directive)
-        .map(str::trim)
-        .any(|directive| directive.eq_ignore_ascii_case("private") || directive.eq_ignore_ascii_case("no-store"))
+    text.split(ends_directive).map(str::trim).any(|directive| {
+        directive.eq_ignore_ascii_case("private") || directive.eq_ignore_ascii_case("no-store")
+    })
 }
 
 impl<F, R, E> fmt::Debug for ResponseFuture<F, R, E> {
@@ -190,9 +197,14 @@ mod tests {
     #[test]
     fn only_a_directive_about_the_whole_answer_keeps_it_out_of_shared_caches() {
         let forbids = |value: &'static str| forbids_sharing(&HeaderValue::from_static(value));
-        for value in
-            ["private", "no-store", "max-age=0, Private", "x=\"a,b\", NO-STORE", "private , max-age=1", "x=\"\\\"\",private"]
-        {
+        for value in [
+            "private",
+            "no-store",
+            "max-age=0, Private",
+            "x=\"a,b\", NO-STORE",
+            "private , max-age=1",
+            "x=\"\\\"\",private",
+        ] {
             assert!(forbids(value), "{value}");
         }
         for value in [

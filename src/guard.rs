@@ -25,9 +25,11 @@ use crate::{
     user::{Groups, User},
 };
 
-/// A guard that lets only signed-in people through to the routes under it, also where the layer outside declares them public.
+/// A guard that lets only signed-in people through to the routes under it, also where the layer
+/// outside declares them public.
 ///
-/// It needs an [`IdentityLayer`](crate::IdentityLayer) outside: without one every request gets 500 and the log says why.
+/// It needs an [`IdentityLayer`](crate::IdentityLayer) outside: without one every request gets 500
+/// and the log says why.
 ///
 /// ```
 /// # #[cfg(feature = "axum")]
@@ -44,11 +46,13 @@ pub fn require_login() -> RequireLogin {
     RequireLogin { terms: Arc::default() }
 }
 
-/// The layer that [`require_login`] makes. Every condition that is set has to hold; without any it is enough to be signed in.
+/// The layer that [`require_login`] makes. Every condition that is set has to hold; without any it
+/// is enough to be signed in.
 ///
 /// - Roles, groups and tenants are as they are: who has none of those gets 403.
-/// - Scopes, authentication context and `max_age` can be had by another sign-in: a person is sent to the provider, once and for all that the guard asks, and comes
-///   back to the page; a script gets 401. Who comes back with less gets 403: nobody is sent round.
+/// - Scopes, authentication context and `max_age` can be had by another sign-in: a person is sent
+///   to the provider, once and for all that the guard asks, and comes back to the page; a script
+///   gets 401. Who comes back with less gets 403: nobody is sent round.
 #[derive(Clone, Debug)]
 #[must_use = "a guard does nothing until it is put around routes"]
 pub struct RequireLogin {
@@ -76,38 +80,46 @@ enum Verdict {
 }
 
 impl RequireLogin {
-    /// Asks for one of these roles ([`User::roles`]); people without one get 403. The default is to ask for none; an empty list lets nobody through.
+    /// Asks for one of these roles ([`User::roles`]); people without one get 403. The default is to
+    /// ask for none; an empty list lets nobody through.
     pub fn with_roles<Kind>(self, roles: impl StringList<Kind>) -> Self {
         self.with(|terms| terms.roles = Some(roles.into_strings()))
     }
 
-    /// Asks for one of these groups ([`User::groups`]), at Entra ID by object id; people without one get 403. The default is to ask for none; an empty list lets
-    /// nobody through.
+    /// Asks for one of these groups ([`User::groups`]), at Entra ID by object id; people without
+    /// one get 403. The default is to ask for none; an empty list lets nobody through.
     ///
-    /// Somebody with more groups than a token holds gets 403 too, unless the sign-in reads them from Microsoft Graph.
+    /// Somebody with more groups than a token holds gets 403 too, unless the sign-in reads them
+    /// from Microsoft Graph.
     pub fn with_groups<Kind>(self, groups: impl StringList<Kind>) -> Self {
         self.with(|terms| terms.groups = Some(groups.into_strings()))
     }
 
-    /// Asks for one of these tenants ([`User::tenant_id`]), by GUID; people of others get 403. The default is to ask for none; an empty list lets nobody
-    /// through, and neither does a provider without tenants.
+    /// Asks for one of these tenants ([`User::tenant_id`]), by GUID; people of others get 403. The
+    /// default is to ask for none; an empty list lets nobody through, and neither does a provider
+    /// without tenants.
     pub fn with_tenants<Kind>(self, tenants: impl StringList<Kind>) -> Self {
-        self.with(|terms| terms.tenants = Some(tenants.items().map(|tenant| tenant.as_ref().to_ascii_lowercase()).collect()))
+        self.with(|terms| {
+            terms.tenants =
+                Some(tenants.items().map(|tenant| tenant.as_ref().to_ascii_lowercase()).collect())
+        })
     }
 
-    /// Asks for an access token with all of these scopes, so that the routes inside can get it without asking anybody. People are asked for their consent where
-    /// it is missing. The default is to ask for none.
+    /// Asks for an access token with all of these scopes, so that the routes inside can get it
+    /// without asking anybody. People are asked for their consent where it is missing. The default
+    /// is to ask for none.
     pub fn with_scopes<Kind>(self, scopes: impl StringList<Kind>) -> Self {
         self.with(|terms| terms.scopes = scopes.into_strings())
     }
 
-    /// Asks for an authentication context, see [`SignInOptions::with_auth_context`]. The default is none.
+    /// Asks for an authentication context, see [`SignInOptions::with_auth_context`]. The default is
+    /// none.
     pub fn with_auth_context(self, auth_context: impl Into<String>) -> Self {
         self.with(|terms| terms.auth_context = Some(auth_context.into()))
     }
 
-    /// Asks for a person who proved who they are within this time (`auth_time`), give or take the [clock
-    /// leeway](crate::IdentityConfig::with_clock_leeway). The default is no limit.
+    /// Asks for a person who proved who they are within this time (`auth_time`), give or take the
+    /// [clock leeway](crate::IdentityConfig::with_clock_leeway). The default is no limit.
     ///
     /// At Entra ID `auth_time` is an optional claim, to be added in the application's registration.
     pub fn with_max_age(self, max_age: Duration) -> Self {
@@ -123,7 +135,8 @@ impl RequireLogin {
 impl Terms {
     /// Whether this person may pass, as far as their claims tell: pure.
     fn verify(&self, user: &User) -> Verdict {
-        let forbidden = |detail: &'static str| Verdict::Refuse(Error::new(ErrorKind::Forbidden, detail));
+        let forbidden =
+            |detail: &'static str| Verdict::Refuse(Error::new(ErrorKind::Forbidden, detail));
         if let Some(tenants) = &self.tenants
             && !user.tenant_id().is_some_and(|own| tenants.iter().any(|tenant| tenant == own))
         {
@@ -172,16 +185,21 @@ impl Terms {
             // granted, the sign-in is refused as one that goes round.
             Ok(_) => Verdict::StepUp(Box::new(self.options(None))),
             Err(error) => match error.kind() {
-                ErrorKind::InteractionRequired | ErrorKind::NoRefreshToken | ErrorKind::InvalidGrant => {
-                    Verdict::StepUp(Box::new(self.options(error.provider().and_then(|said| said.claims.clone()))))
+                ErrorKind::InteractionRequired
+                | ErrorKind::NoRefreshToken
+                | ErrorKind::InvalidGrant => Verdict::StepUp(Box::new(
+                    self.options(error.provider().and_then(|said| said.claims.clone())),
+                )),
+                ErrorKind::SessionEnded | ErrorKind::PersonChanged => {
+                    Verdict::StepUp(Box::default())
                 }
-                ErrorKind::SessionEnded | ErrorKind::PersonChanged => Verdict::StepUp(Box::default()),
                 _ => Verdict::Refuse(error),
             },
         }
     }
 
-    /// A sign-in after which everything holds that one can bring: two that each bring a part would undo each other.
+    /// A sign-in after which everything holds that one can bring: two that each bring a part would
+    /// undo each other.
     fn options(&self, claims: Option<String>) -> SignInOptions {
         let mut options = SignInOptions::new().with_scopes(&self.scopes);
         options.auth_context.clone_from(&self.auth_context);
@@ -247,10 +265,19 @@ async fn who<B>(request: &mut Request<B>) -> Option<Result<Option<User>, Error>>
         return Some(Ok(Some(user.clone())));
     }
     let identity = request.extensions().get::<Identity>()?.clone();
-    // The body need not be `Sync`: nothing of the request but a copy of its cookies is held while waiting.
-    let cookies: HeaderMap =
-        request.headers().get_all(http::header::COOKIE).iter().map(|value| (http::header::COOKIE, value.clone())).collect();
-    let head = Head::of(request.method(), origin::uri(request.uri(), request.extensions()), request.headers());
+    // The body need not be `Sync`: nothing of the request but a copy of its cookies is held while
+    // waiting.
+    let cookies: HeaderMap = request
+        .headers()
+        .get_all(http::header::COOKIE)
+        .iter()
+        .map(|value| (http::header::COOKIE, value.clone()))
+        .collect();
+    let head = Head::of(
+        request.method(),
+        origin::uri(request.uri(), request.extensions()),
+        request.headers(),
+    );
     let found = identity.look(head, &cookies).await;
     if let Ok(Some(user)) = &found {
         request.extensions_mut().insert(user.clone());
@@ -259,7 +286,9 @@ async fn who<B>(request: &mut Request<B>) -> Option<Result<Option<User>, Error>>
 }
 
 fn no_layer<R: Default>() -> Response<R> {
-    tracing::error!("a guard without an IdentityLayer outside lets nobody through: put one around the finished application");
+    tracing::error!(
+        "a guard without an IdentityLayer outside lets nobody through: put one around the finished application"
+    );
     let mut response = Response::new(R::default());
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     response

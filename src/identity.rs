@@ -16,7 +16,8 @@ use crate::{
     user::User,
 };
 
-/// Finds out who is signed in, when asked: the layer puts it into the extensions of requests to public paths, where nothing is looked up otherwise.
+/// Finds out who is signed in, when asked: the layer puts it into the extensions of requests to
+/// public paths, where nothing is looked up otherwise.
 ///
 /// With feature `axum` the extractor `Option<User>` uses it. Elsewhere:
 ///
@@ -51,27 +52,34 @@ pub(crate) struct Seen {
 }
 
 impl Identity {
-    /// Most requests to public paths end without a question, so it keeps what a question needs and nothing else.
+    /// Most requests to public paths end without a question, so it keeps what a question needs and
+    /// nothing else.
     pub(crate) fn new(flow: Arc<Flow>, method: &Method, uri: &Uri) -> Self {
         let page = uri.path_and_query().cloned();
         Self(Arc::new(Lazy { flow, method: method.clone(), page, seen: OnceLock::new() }))
     }
 
-    /// Who is signed in, by the session cookie of the request that this handle came with. Looks only once.
+    /// Who is signed in, by the session cookie of the request that this handle came with. Looks
+    /// only once.
     ///
     /// `headers` are all of that request: beside the cookie they say what its sender understands,
     /// should an [`Error`] of this person's tokens become the answer.
     ///
     /// # Errors
     ///
-    /// `StoreUnavailable` or `RenewalFailed`: it cannot be known at the moment. On a public page that is best treated as nobody.
+    /// `StoreUnavailable` or `RenewalFailed`: it cannot be known at the moment. On a public page
+    /// that is best treated as nobody.
     pub async fn user(&self, headers: &HeaderMap) -> Result<Option<User>, Error> {
         self.look(Head::of_page(&self.0.method, self.0.page.as_ref(), headers), headers).await
     }
 
     /// The same for a guard that has a copy of the cookies alone: `head` is that of the whole
     /// request, since the answer to an error of this person's tokens depends on it.
-    pub(crate) async fn look(&self, head: Head, cookies: &HeaderMap) -> Result<Option<User>, Error> {
+    pub(crate) async fn look(
+        &self,
+        head: Head,
+        cookies: &HeaderMap,
+    ) -> Result<Option<User>, Error> {
         let Lazy { flow, seen, .. } = &*self.0;
         let seen = match seen.get() {
             Some(seen) => seen,
@@ -87,9 +95,11 @@ impl Identity {
         Ok(seen.session.as_ref().map(|session| session.value.clone()))
     }
 
-    /// The application itself as a source of tokens, whoever asks: it shares what is kept with [`Tokens::for_app`](crate::Tokens::for_app).
+    /// The application itself as a source of tokens, whoever asks: it shares what is kept with
+    /// [`Tokens::for_app`](crate::Tokens::for_app).
     ///
-    /// Outside of requests, [`client::Client`](crate::client::Client) does the same with a cache of its own.
+    /// Outside of requests, [`client::Client`](crate::client::Client) does the same with a cache of
+    /// its own.
     #[must_use]
     pub fn app_tokens(&self) -> AppTokens {
         self.0.flow.app_tokens()

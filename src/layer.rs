@@ -20,15 +20,17 @@ use crate::{
 
 /// Puts sign-in around a Tower service (axum, tonic, hyper).
 ///
-/// It answers the sign-in, callback and sign-out paths itself, lets only signed-in people through to everything that is not declared public, and puts the
-/// [`User`](crate::User) into the request's extensions. The error type of the inner service stays as it is: failures of the layer are responses.
+/// It answers the sign-in, callback and sign-out paths itself, lets only signed-in people through
+/// to everything that is not declared public, and puts the [`User`](crate::User) into the request's
+/// extensions. The error type of the inner service stays as it is: failures of the layer are
+/// responses.
 ///
 /// - Put **one** layer around the **finished** application: in axum, routes that are added after
 ///   `.layer(…)` are open, and `route_layer` does not see
 ///   the layer's own paths.
 /// - A part of an application under a path of its own: put the layer around that part and nest the
-///   **service**, and let the base URL end in that path.
-///   `nest` with the layer on the routes is no way: axum leads only those routes to the layer, and `/auth/callback` is none of them.
+///   **service**, and let the base URL end in that path. `nest` with the layer on the routes is no
+///   way: axum leads only those routes to the layer, and `/auth/callback` is none of them.
 ///
 ///   ```
 ///   # #[cfg(feature = "axum")]
@@ -63,11 +65,13 @@ use crate::{
 #[must_use = "a layer does nothing until it is put around a service"]
 pub struct IdentityLayer(Arc<Inner>);
 
-/// Behind one pointer: where axum has not resolved its routes it clones the layer with each request.
+/// Behind one pointer: where axum has not resolved its routes it clones the layer with each
+/// request.
 #[derive(Debug)]
 struct Inner {
     setup: Setup,
-    /// Made when the first service is: axum asks for one service per route, and all of them share it.
+    /// Made when the first service is: axum asks for one service per route, and all of them share
+    /// it.
     shared: OnceLock<Arc<Shared>>,
 }
 
@@ -77,7 +81,8 @@ const NO_LOCK: &str = "the session store outlives this process, and there is no 
     there is only one, say so by `with_single_process`";
 
 impl IdentityLayer {
-    /// A layer with the default collaborators: sessions in this process's memory, the system's clock, its own connections to the provider, its own pages.
+    /// A layer with the default collaborators: sessions in this process's memory, the system's
+    /// clock, its own connections to the provider, its own pages.
     pub fn new(config: impl IntoValidConfig) -> Self {
         let setup = Setup {
             config: config.into_valid_config(),
@@ -109,14 +114,14 @@ impl IdentityLayer {
     /// again. Where several processes share it, give them a [refresh lock](Self::with_refresh_lock)
     /// as well.
     ///
-    /// Sign-out ends the session of the browser on every node. Where several tabs came back from the provider at the same moment,
-    /// each has begun a session of which the browser keeps one; the others end with it only if one process answered them all,
-    /// otherwise by their own times.
+    /// Sign-out ends the session of the browser on every node. Where several tabs came back from
+    /// the provider at the same moment, each has begun a session of which the browser keeps one;
+    /// the others end with it only if one process answered them all, otherwise by their own times.
     ///
     /// # Errors
     ///
-    /// The cookie secret is neither configured nor derived from a client secret: sessions in a store that outlives the process could not be opened after
-    /// a restart, nor by another node.
+    /// The cookie secret is neither configured nor derived from a client secret: sessions in a
+    /// store that outlives the process could not be opened after a restart, nor by another node.
     pub fn with_store<Kind>(self, store: impl IntoSessionStore<Kind>) -> Result<Self, ConfigError> {
         if self.0.setup.config.cookie_key_source() == CookieKeySource::Random {
             return Err(ConfigError::new(
@@ -130,14 +135,15 @@ impl IdentityLayer {
     /// How many sessions the memory of this process holds. The default is 100,000; without effect
     /// [`with_store`](Self::with_store).
     ///
-    /// When it is full, the oldest sessions of a person who has many are forgotten, otherwise those that would end first.
+    /// When it is full, the oldest sessions of a person who has many are forgotten, otherwise those
+    /// that would end first.
     pub fn with_local_sessions(self, limit: usize) -> Self {
         self.with(|setup| setup.local_sessions = limit)
     }
 
-    /// How many bytes the sessions in the memory of this process take, with their claims and tokens. The default is 256 MiB;
-    /// without effect [`with_store`](Self::with_store). When it is full, sessions are forgotten as with
-    /// [`with_local_sessions`](Self::with_local_sessions).
+    /// How many bytes the sessions in the memory of this process take, with their claims and
+    /// tokens. The default is 256 MiB; without effect [`with_store`](Self::with_store). When it is
+    /// full, sessions are forgotten as with [`with_local_sessions`](Self::with_local_sessions).
     pub fn with_local_session_bytes(self, limit: usize) -> Self {
         self.with(|setup| setup.local_bytes = limit)
     }
@@ -147,7 +153,8 @@ impl IdentityLayer {
         self.with(|setup| setup.http = Arc::new(http))
     }
 
-    /// Takes the time from another clock. The default is [`SystemClock`]; tests turn a [`ManualClock`](crate::ManualClock).
+    /// Takes the time from another clock. The default is [`SystemClock`]; tests turn a
+    /// [`ManualClock`](crate::ManualClock).
     pub fn with_clock(self, clock: impl Clock) -> Self {
         self.with(|setup| setup.clock = Arc::new(clock))
     }
@@ -185,7 +192,9 @@ impl IdentityLayer {
         Arc::clone(self.0.shared.get_or_init(|| {
             let setup = self.0.setup.clone();
             let timeout = setup.config.store_timeout();
-            let lock = setup.lock.map(|lock| Arc::new(TimedLock::new(lock, timeout)) as Arc<dyn RefreshLock>);
+            let lock = setup
+                .lock
+                .map(|lock| Arc::new(TimedLock::new(lock, timeout)) as Arc<dyn RefreshLock>);
             let store = match setup.store {
                 Some(store) => {
                     if lock.is_none() && !setup.single_process {
@@ -193,9 +202,12 @@ impl IdentityLayer {
                     }
                     Store::shared(store, timeout)
                 }
-                None => Store::Local(Arc::new(LocalStore::new(setup.local_sessions, setup.local_bytes))),
+                None => {
+                    Store::Local(Arc::new(LocalStore::new(setup.local_sessions, setup.local_bytes)))
+                }
             };
-            let answers = Answers::new(setup.pages, Arc::clone(&setup.clock), !setup.config.secure());
+            let answers =
+                Answers::new(setup.pages, Arc::clone(&setup.clock), !setup.config.secure());
             let flow = Flow::new(setup.config, store, setup.http, setup.clock, lock).map(Arc::new);
             Arc::new(Shared::new(flow, answers))
         }))

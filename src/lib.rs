@@ -1,17 +1,22 @@
 //! Sign-in with Microsoft Entra ID and every other OpenID Connect provider, for any Tower service.
 //!
-//! - [`IdentityConfig`] says who signs people in and what is public; [`build`](IdentityConfig::build) finds every mistake in it.
+//! - [`IdentityConfig`] says who signs people in and what is public;
+//!   [`build`](IdentityConfig::build) finds every mistake in it.
 //! - [`ValidConfig::check`] asks the provider whether that can work, before anybody signs in.
-//! - [`SignInMethod`](config::SignInMethod) lets people sign in without a redirect address, by a code that they type at the provider.
-//! - [`IdentityLayer`] goes around the finished application. Everything under it needs a signed-in person unless it is declared public.
+//! - [`SignInMethod`](config::SignInMethod) lets people sign in without a redirect address, by a
+//!   code that they type at the provider.
+//! - [`IdentityLayer`] goes around the finished application. Everything under it needs a signed-in
+//!   person unless it is declared public.
 //! - [`User`] is who is signed in, [`Tokens`] gets access tokens for them.
-//! - [`require_login`] guards a part of an application, also by role; [`Challenge`] asks for another sign-in from inside a handler.
+//! - [`require_login`] guards a part of an application, also by role; [`Challenge`] asks for
+//!   another sign-in from inside a handler.
 //! - [`WebAuth`] signs people in where there is no Tower, over a value that the application stores.
 //! - [`client`] gets tokens without any web application: for daemons, devices, command lines.
 //! - [`StoredCaches`] keeps what a client obtains in any store of the `tower-sessions` family.
 //! - [`outgoing`] calls APIs with the token that is for them.
 //! - [`guide`] has recipes per provider.
-//! - [`Error`] has a stable reason code, one message for the person and one for the log; passed on from a handler it becomes the sign-in that mends it.
+//! - [`Error`] has a stable reason code, one message for the person and one for the log; passed on
+//!   from a handler it becomes the sign-in that mends it.
 //!
 //! ```
 //! # #[cfg(feature = "axum")]
@@ -38,13 +43,15 @@
 //! - `axum` (default): [`User`], [`Tokens`] and both as `Option` are extractors, [`Challenge`] is a
 //!   response, and addresses survive `nest`.
 //! - `redis`: [`RedisLock`], so that of several processes one at a time refreshes a session.
-//! - `dev-provider`: the module [`dev`], an OpenID Connect provider in this process, on loopback only, to try things out and to test applications with.
+//! - `dev-provider`: the module [`dev`], an OpenID Connect provider in this process, on loopback
+//!   only, to try things out and to test applications with.
 //! - `pfx`: client certificates in PFX (PKCS #12) files.
 //!
 //! # Security
 //!
-//! The layer keeps sessions in this process's memory unless it is given a store; records are sealed either way. Cookies are `HttpOnly`, `SameSite=Lax` and,
-//! over https, `Secure` with a `__Host-` name. What it defends against, and how, is in the README; the invariants are in ARCHITECTURE.md.
+//! The layer keeps sessions in this process's memory unless it is given a store; records are sealed
+//! either way. Cookies are `HttpOnly`, `SameSite=Lax` and, over https, `Secure` with a `__Host-`
+//! name. What it defends against, and how, is in the README; the invariants are in ARCHITECTURE.md.
 
 mod answers;
 pub mod authority;
@@ -90,7 +97,8 @@ pub use body::IdentityBody;
 pub use challenge::Challenge;
 pub use clock::{Clock, ManualClock, SystemClock, UnixTime};
 pub use config::{
-    ClientCredential, Finding, IdentityConfig, IntoValidConfig, Prompt, ReturnPath, Severity, SignInOptions, ValidConfig,
+    ClientCredential, Finding, IdentityConfig, IntoValidConfig, Prompt, ReturnPath, Severity,
+    SignInOptions, ValidConfig,
 };
 pub use error::{Advice, ConfigError, Error, ErrorKind, ProviderError};
 #[cfg(feature = "axum")]

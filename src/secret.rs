@@ -7,9 +7,11 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind};
 
-/// A client secret, token or key: compared in constant time, wiped from memory when dropped, never printed.
+/// A client secret, token or key: compared in constant time, wiped from memory when dropped, never
+/// printed.
 ///
-/// `Debug` shows `[redacted]`; there is no `Display`. The value leaves only through [`Secret::expose`].
+/// `Debug` shows `[redacted]`; there is no `Display`. The value leaves only through
+/// [`Secret::expose`].
 ///
 /// ```
 /// use tower_identity::Secret;
@@ -67,8 +69,12 @@ impl<'de> serde::Deserialize<'de> for Secret {
     }
 }
 
-/// `#[serde(serialize_with = "secret::exposed")]`: writes the value, for records that are sealed right afterwards.
-pub(crate) fn exposed<S: serde::Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+/// `#[serde(serialize_with = "secret::exposed")]`: writes the value, for records that are sealed
+/// right afterwards.
+pub(crate) fn exposed<S: serde::Serializer>(
+    secret: &Secret,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(secret.expose())
 }
 
@@ -80,7 +86,9 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
 /// `N` bytes from the operating system's generator.
 pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
-    rand::fill(&mut bytes).map_err(|_| Error::new(ErrorKind::Internal, "the operating system gave no random bytes"))?;
+    rand::fill(&mut bytes).map_err(|_| {
+        Error::new(ErrorKind::Internal, "the operating system gave no random bytes")
+    })?;
     Ok(bytes)
 }
 

@@ -85,7 +85,9 @@ where
             Err(error) => {
                 let (shared, error) = (Arc::clone(&self.shared), error.clone());
                 let caller = Caller::of(request.method(), request.headers());
-                return ResponseFuture::deciding(async move { Ok(shared.answers.response(caller, Reply::failed(error, None))) });
+                return ResponseFuture::deciding(async move {
+                    Ok(shared.answers.response(caller, Reply::failed(error, None)))
+                });
             }
         };
         let decision = flow.decide(request.method(), request.uri().path(), request.headers());
@@ -97,19 +99,34 @@ where
                 let uri = origin::uri(request.uri(), request.extensions());
                 let identity = Identity::new(Arc::clone(flow), request.method(), uri);
                 request.extensions_mut().insert(identity.clone());
-                ResponseFuture::calling(self.inner.call(request), Arc::clone(&self.shared), After::Public(identity))
+                ResponseFuture::calling(
+                    self.inner.call(request),
+                    Arc::clone(&self.shared),
+                    After::Public(identity),
+                )
             }
             Decision::Admitted(session, roll) => {
-                let head = Head::of(request.method(), origin::uri(request.uri(), request.extensions()), request.headers());
+                let head = Head::of(
+                    request.method(),
+                    origin::uri(request.uri(), request.extensions()),
+                    request.headers(),
+                );
                 request.extensions_mut().insert(session.value.clone());
                 let after = After::Protected(Admitted { session, roll, head });
                 ResponseFuture::calling(self.inner.call(request), Arc::clone(&self.shared), after)
             }
             Decision::Ask(route) => {
-                // The clone takes the place of the service that was polled ready, which moves into the future.
+                // The clone takes the place of the service that was polled ready, which moves into
+                // the future.
                 let inner = self.inner.clone();
                 let inner = mem::replace(&mut self.inner, inner);
-                ResponseFuture::deciding(decide(inner, Arc::clone(&self.shared), Arc::clone(flow), route, request))
+                ResponseFuture::deciding(decide(
+                    inner,
+                    Arc::clone(&self.shared),
+                    Arc::clone(flow),
+                    route,
+                    request,
+                ))
             }
         }
     }
@@ -124,9 +141,11 @@ fn place(flow: &Flow, decision: &Decision, uri: &Uri, extensions: &Extensions) {
     }
 }
 
-/// Answers a request that needs more than a look: the layer's own paths, and protected ones without an opened session.
+/// Answers a request that needs more than a look: the layer's own paths, and protected ones without
+/// an opened session.
 ///
-/// What takes long is in a box of its own: this future is moved as a whole for everybody whose session is in a store.
+/// What takes long is in a box of its own: this future is moved as a whole for everybody whose
+/// session is in a store.
 async fn decide<S, B, R>(
     mut inner: S,
     shared: Arc<Shared>,
@@ -148,17 +167,29 @@ where
                 let head = Head::of(&parts.method, &uri, &parts.headers);
                 parts.extensions.insert(session.value.clone());
                 let mut response = inner.call(Request::from_parts(parts, body)).await?;
-                return Ok(match After::Protected(Admitted { session, roll, head }).left(&mut response) {
-                    Some(left) => Box::pin(shared.finish(response, left)).await,
-                    None => response.map(IdentityBody::inner),
-                });
+                return Ok(
+                    match After::Protected(Admitted { session, roll, head }).left(&mut response) {
+                        Some(left) => Box::pin(shared.finish(response, left)).await,
+                        None => response.map(IdentityBody::inner),
+                    },
+                );
             }
             Ok(Admission::Out) => {
-                let asked = Asked { method: &parts.method, uri: &uri, headers: &parts.headers, cookies: &cookies };
-                return Ok(shared.respond(asked.caller(), Box::pin(flow.require_sign_in(asked)).await));
+                let asked = Asked {
+                    method: &parts.method,
+                    uri: &uri,
+                    headers: &parts.headers,
+                    cookies: &cookies,
+                };
+                return Ok(
+                    shared.respond(asked.caller(), Box::pin(flow.require_sign_in(asked)).await)
+                );
             }
             Err(error) => {
-                return Ok(shared.respond(Caller::of(&parts.method, &parts.headers), Reply::failed(error, None)));
+                return Ok(shared.respond(
+                    Caller::of(&parts.method, &parts.headers),
+                    Reply::failed(error, None),
+                ));
             }
         }
     }
@@ -168,7 +199,8 @@ where
         Ok(Bytes::new())
     };
     let cookies = flow.cookies(&parts.headers);
-    let asked = Asked { method: &parts.method, uri: &uri, headers: &parts.headers, cookies: &cookies };
+    let asked =
+        Asked { method: &parts.method, uri: &uri, headers: &parts.headers, cookies: &cookies };
     Ok(shared.respond(asked.caller(), Box::pin(flow.reply(route, asked, form)).await))
 }
 
@@ -179,9 +211,12 @@ where
     B::Error: Into<BoxError>,
 {
     let refused = |detail| Err(Error::new(ErrorKind::RequestInvalid, detail));
-    let is_form = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).is_some_and(|kind| {
-        kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
-    });
+    let is_form =
+        headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).is_some_and(|kind| {
+            kind.split(';').next().is_some_and(|kind| {
+                kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
+            })
+        });
     if !is_form {
         return refused("the body of the callback is not a form");
     }
@@ -202,7 +237,11 @@ impl Shared {
     }
 
     /// The answer of a service with which something is left to do.
-    pub(crate) async fn finish<R>(&self, mut response: Response<R>, left: Left) -> Response<IdentityBody<R>> {
+    pub(crate) async fn finish<R>(
+        &self,
+        mut response: Response<R>,
+        left: Left,
+    ) -> Response<IdentityBody<R>> {
         match (left, &self.flow) {
             (Left::Challenge(challenge), _) => return self.challenged(challenge).await,
             (Left::Raised { error, session, head }, Ok(flow)) => {
@@ -229,7 +268,9 @@ impl Shared {
         let cookies = flow.cookies(challenge.headers());
         let asked = challenge.asked(&cookies);
         let reply = match challenge.wanted() {
-            Wanted::SignIn { options, return_path } => flow.step_up(asked, options, return_path.as_ref()).await,
+            Wanted::SignIn { options, return_path } => {
+                flow.step_up(asked, options, return_path.as_ref()).await
+            }
             Wanted::Refusal(error) => Reply::failed(error.clone(), None),
         };
         self.respond(caller, reply)

@@ -1,4 +1,5 @@
-//! Every case that `tests/cases` holds has a test that names it, or a reason in `tests/cases/not-applicable.md`; what waits for a feature is in `tests/cases/open.md`.
+//! Every case that `tests/cases` holds has a test that names it, or a reason in
+//! `tests/cases/not-applicable.md`; what waits for a feature is in `tests/cases/open.md`.
 //!
 //! A test names a case by its id: in a comment above it, in its name or in its text.
 
@@ -20,12 +21,16 @@ struct Set {
 }
 
 const SETS: &[Set] = &[
-    // Response types, ID token, UserInfo, discovery, authorization request and response, token response, refresh, keys, cookies and transaction state, redirect targets,
-    // device codes, the application's own credentials and tokens, Microsoft's claims, step-up.
+    // Response types, ID token, UserInfo, discovery, authorization request and response, token
+    // response, refresh, keys, cookies and transaction state, redirect targets, device codes, the
+    // application's own credentials and tokens, Microsoft's claims, step-up.
     Set {
         file: "relying-party.json",
         prefix: "C-",
-        complete: &["A1", "A2", "A3", "A4", "B", "C", "D", "E", "F", "G", "H", "I", "J", "M", "N", "O", "P", "Q", "S"],
+        complete: &[
+            "A1", "A2", "A3", "A4", "B", "C", "D", "E", "F", "G", "H", "I", "J", "M", "N", "O",
+            "P", "Q", "S",
+        ],
     },
     // What the tests of MSAL, Microsoft.Identity.Web and identity show.
     Set {
@@ -58,7 +63,8 @@ struct Case {
     group: String,
     input: String,
     expected: String,
-    /// Whether it is a case for a relying party at all: `yes`, `adapt`, `optional` or `no`, with words after it. Without it, it is.
+    /// Whether it is a case for a relying party at all: `yes`, `adapt`, `optional` or `no`, with
+    /// words after it. Without it, it is.
     #[serde(default)]
     applies: String,
 }
@@ -73,15 +79,23 @@ impl Case {
 fn every_case_has_a_test_or_a_reason() {
     let mut wrong = Vec::new();
     for set in SETS {
-        let (tested, excused, open) =
-            (tested(set.prefix), listed(set.prefix, "not-applicable.md"), listed(set.prefix, "open.md"));
-        let cases: Cases = serde_json::from_str(&read(&format!("tests/cases/{}", set.file))).unwrap();
+        let (tested, excused, open) = (
+            tested(set.prefix),
+            listed(set.prefix, "not-applicable.md"),
+            listed(set.prefix, "open.md"),
+        );
+        let cases: Cases =
+            serde_json::from_str(&read(&format!("tests/cases/{}", set.file))).unwrap();
         let mut counts: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
         for case in &cases.cases {
             let count = counts.entry(&case.group).or_default();
             match (tested.get(&case.id), excused.contains(&case.id), open.contains(&case.id)) {
                 (Some(_), false, false) => count[0] += 1,
-                (Some(place), ..) => wrong.push(format!("{}: {} tests it and a list excuses it", case.id, place.display())),
+                (Some(place), ..) => wrong.push(format!(
+                    "{}: {} tests it and a list excuses it",
+                    case.id,
+                    place.display()
+                )),
                 (None, true, true) => wrong.push(format!("{}: in both lists", case.id)),
                 (None, true, false) => count[1] += 1,
                 (None, false, true) => count[2] += 1,
@@ -89,16 +103,25 @@ fn every_case_has_a_test_or_a_reason() {
                 (None, false, false) => {
                     count[2] += 1;
                     if set.complete.contains(&case.group.as_str()) {
-                        wrong.push(format!("{} ({}): {} => {}", case.id, case.group, case.input, case.expected));
+                        wrong.push(format!(
+                            "{} ({}): {} => {}",
+                            case.id, case.group, case.input, case.expected
+                        ));
                     }
                 }
             }
         }
         let known: BTreeSet<_> = cases.cases.iter().map(|case| &case.id).collect();
         let unknown = tested.iter().filter(|(id, _)| !known.contains(id));
-        wrong.extend(unknown.map(|(id, place)| format!("{id}: no such case, in {}", place.display())));
         wrong.extend(
-            excused.iter().chain(&open).filter(|id| !known.contains(id)).map(|id| format!("{id}: no such case, in a list")),
+            unknown.map(|(id, place)| format!("{id}: no such case, in {}", place.display())),
+        );
+        wrong.extend(
+            excused
+                .iter()
+                .chain(&open)
+                .filter(|id| !known.contains(id))
+                .map(|id| format!("{id}: no such case, in a list")),
         );
         report(set.file, &counts, &open);
     }
@@ -124,7 +147,10 @@ fn report(file: &str, counts: &BTreeMap<&str, [usize; 3]>, open: &BTreeSet<Strin
     }
     text += &line("all", all);
     if !open.is_empty() {
-        text += &format!("listed as open: {}\n", open.iter().map(String::as_str).collect::<Vec<_>>().join(", "));
+        text += &format!(
+            "listed as open: {}\n",
+            open.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+        );
     }
     std::io::stderr().write_all(text.as_bytes()).unwrap();
 }
@@ -137,11 +163,16 @@ fn tested(prefix: &str) -> BTreeMap<String, PathBuf> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() && !["cases", "node_modules", "target"].iter().any(|name| path.ends_with(name)) {
+            if path.is_dir()
+                && !["cases", "node_modules", "target"].iter().any(|name| path.ends_with(name))
+            {
                 folders.push(path);
-            } else if path.extension().is_some_and(|end| end == "rs" || end == "mjs") && !path.ends_with("tests/cases.rs") {
+            } else if path.extension().is_some_and(|end| end == "rs" || end == "mjs")
+                && !path.ends_with("tests/cases.rs")
+            {
                 let text = fs::read_to_string(&path).unwrap();
-                let is_tests = !path.starts_with(root.join("src")) || path.to_str().unwrap().ends_with("tests.rs");
+                let is_tests = !path.starts_with(root.join("src"))
+                    || path.to_str().unwrap().ends_with("tests.rs");
                 let start = if is_tests { Some(0) } else { text.find("#[cfg(test)]") };
                 for id in ids(prefix, &text[start.unwrap_or(text.len())..]) {
                     found.insert(id, path.strip_prefix(root).unwrap().to_owned());
@@ -172,7 +203,10 @@ fn ids(prefix: &str, text: &str) -> Vec<String> {
         let number = text.get(at + prefix.len()..at + prefix.len() + 3)?;
         number.bytes().all(|byte| byte.is_ascii_digit()).then_some(number)
     };
-    text.match_indices(prefix).filter_map(|(at, _)| digits(at)).map(|number| format!("{prefix}{number}")).collect()
+    text.match_indices(prefix)
+        .filter_map(|(at, _)| digits(at))
+        .map(|number| format!("{prefix}{number}"))
+        .collect()
 }
 
 fn read(path: &str) -> String {

@@ -1,5 +1,5 @@
-//! The order of the modules in `src`, lowest first: a module imports from its own line and from earlier ones, and some words have no place
-//! in it. ARCHITECTURE.md says why.
+//! The order of the modules in `src`, lowest first: a module imports from its own line and from
+//! earlier ones, and some words have no place in it. ARCHITECTURE.md says why.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -9,7 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The modules of each line, and the words that their code must not mention (a word is a part of an identifier or of a text).
+/// The modules of each line, and the words that their code must not mention (a word is a part of an
+/// identifier or of a text).
 const LAYERS: &[(&[&str], &[&str])] = &[
     (&["error", "secret", "clock", "strings"], &[]),
     (&["authority"], &["reqwest", "tokio"]),
@@ -17,7 +18,19 @@ const LAYERS: &[(&[&str], &[&str])] = &[
     (&["protocol"], &["tower", "axum", "cookie", "cookies", "session_store"]),
     (&["tokens"], &["tower", "axum", "status_code", "cookie", "cookies"]),
     (&["client"], &["session", "sessions", "cookie", "cookies"]),
-    (&["session"], &["id_token", "id_tokens", "pkce", "jwt", "jwks", "authorization_code", "code_verifier", "openid"]),
+    (
+        &["session"],
+        &[
+            "id_token",
+            "id_tokens",
+            "pkce",
+            "jwt",
+            "jwks",
+            "authorization_code",
+            "code_verifier",
+            "openid",
+        ],
+    ),
     (&["caller", "user", "handle"], &["body", "http_body"]),
     (&["flow"], &["http_body", "tower_service"]),
     (
@@ -40,7 +53,8 @@ const LAYERS: &[(&[&str], &[&str])] = &[
     ),
 ];
 
-/// Modules that nothing above imports, and that may import everything; `guide` is documentation alone.
+/// Modules that nothing above imports, and that may import everything; `guide` is documentation
+/// alone.
 const APART: &[&str] = &["dev", "guide"];
 
 #[test]
@@ -53,16 +67,25 @@ fn modules_import_only_from_their_own_line_and_below() {
             if file.module == *module || APART.contains(&file.module.as_str()) {
                 continue;
             }
-            let place = format!("{}:{line}: `{}` imports `{name}`", file.path.display(), file.module);
+            let place =
+                format!("{}:{line}: `{}` imports `{name}`", file.path.display(), file.module);
             match (height(&file.module), height(module)) {
-                _ if APART.contains(&module.as_str()) => wrong.push(format!("{place}, which only tests and examples may use")),
-                (Some(own), Some(other)) if other > own => wrong.push(format!("{place}, which lies above it")),
+                _ if APART.contains(&module.as_str()) => {
+                    wrong.push(format!("{place}, which only tests and examples may use"))
+                }
+                (Some(own), Some(other)) if other > own => {
+                    wrong.push(format!("{place}, which lies above it"))
+                }
                 (_, None) => wrong.push(format!("{place}, which is in no line of tests/layers.rs")),
                 _ => {}
             }
         }
     }
-    assert!(wrong.is_empty(), "move the code down, or turn the import around:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "move the code down, or turn the import around:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -72,7 +95,11 @@ fn modules_do_not_mention_what_is_not_theirs() {
         let Some(height) = height(&file.module) else { continue };
         for (number, line) in file.lines() {
             for word in LAYERS[height].1.iter().filter(|word| mentions(line, word)) {
-                wrong.push(format!("{}:{number}: `{}` mentions `{word}`", file.path.display(), file.module));
+                wrong.push(format!(
+                    "{}:{number}: `{}` mentions `{word}`",
+                    file.path.display(),
+                    file.module
+                ));
             }
         }
     }
@@ -103,7 +130,8 @@ impl File {
 
     /// Whether `super` is the root of the crate here.
     fn is_top(&self) -> bool {
-        self.path.parent().is_some_and(|folder| folder.ends_with("src")) || self.path.ends_with("mod.rs")
+        self.path.parent().is_some_and(|folder| folder.ends_with("src"))
+            || self.path.ends_with("mod.rs")
     }
 }
 
@@ -116,9 +144,19 @@ fn files() -> Vec<File> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("src/lib.rs") && !is_test(&path) {
+            } else if path.extension().is_some_and(|end| end == "rs")
+                && !path.ends_with("src/lib.rs")
+                && !is_test(&path)
+            {
                 let path = path.strip_prefix(root).unwrap().to_owned();
-                let module = path.iter().nth(1).unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
+                let module = path
+                    .iter()
+                    .nth(1)
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .trim_end_matches(".rs")
+                    .to_owned();
                 found.push(File { code: code(&root.join(&path)), path, module });
             }
         }
@@ -128,16 +166,21 @@ fn files() -> Vec<File> {
 }
 
 fn is_test(path: &Path) -> bool {
-    path.file_stem().is_some_and(|name| name == "tests" || name == "fuzzing" || name.to_str().unwrap().ends_with("_tests"))
-        || path.components().any(|part| part.as_os_str() == "tests" && path.starts_with("src"))
+    path.file_stem().is_some_and(|name| {
+        name == "tests" || name == "fuzzing" || name.to_str().unwrap().ends_with("_tests")
+    }) || path.components().any(|part| part.as_os_str() == "tests" && path.starts_with("src"))
 }
 
-/// The text of a file with comments blanked out and the tests at its end cut off; line numbers stay.
+/// The text of a file with comments blanked out and the tests at its end cut off; line numbers
+/// stay.
 fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
     let end = text.find("#[cfg(test)]\nmod ").unwrap_or(text.len());
     let uncommented = |line: &str| {
-        line.split_once("//").filter(|(before, _)| !before.ends_with(':')).map_or(line, |(before, _)| before).to_owned()
+        line.split_once("//")
+            .filter(|(before, _)| !before.ends_with(':'))
+            .map_or(line, |(before, _)| before)
+            .to_owned()
     };
     text[..end].lines().map(uncommented).collect::<Vec<_>>().join("\n")
 }
@@ -156,7 +199,9 @@ fn imports(file: &File) -> Vec<(usize, String)> {
     for root in roots {
         for (at, _) in file.code.match_indices(root) {
             let line = file.code[..at].lines().count().max(1);
-            found.extend(first_segments(&file.code[at + root.len()..]).into_iter().map(|name| (line, name)));
+            found.extend(
+                first_segments(&file.code[at + root.len()..]).into_iter().map(|name| (line, name)),
+            );
         }
     }
     found
@@ -164,7 +209,9 @@ fn imports(file: &File) -> Vec<(usize, String)> {
 
 /// `a::b` names `a`; `{a::{b, c}, d}` names `a` and `d`.
 fn first_segments(path: &str) -> Vec<String> {
-    let identifier = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let identifier = |text: &str| {
+        text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>()
+    };
     let Some(group) = path.strip_prefix('{') else { return vec![identifier(path)] };
     let (mut depth, mut start, mut names) = (0, true, Vec::new());
     for (at, c) in group.char_indices() {
@@ -187,16 +234,24 @@ fn first_segments(path: &str) -> Vec<String> {
 fn exports() -> HashMap<String, String> {
     let code = code(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs"));
     let mut found = HashMap::new();
-    for statement in code.split("pub use ").skip(1).filter_map(|rest| rest.split_once(';')).map(|(statement, _)| statement) {
+    for statement in code
+        .split("pub use ")
+        .skip(1)
+        .filter_map(|rest| rest.split_once(';'))
+        .map(|(statement, _)| statement)
+    {
         let (module, names) = statement.split_once("::").unwrap();
-        for name in names.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|name| !name.is_empty()) {
+        for name in
+            names.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|name| !name.is_empty())
+        {
             found.insert(name.to_owned(), module.to_owned());
         }
     }
     found
 }
 
-/// Whether `word` is one of the words, or some words in a row, of an identifier or text in this line: `cookie` in `SetCookie`, not in `cookiejar`.
+/// Whether `word` is one of the words, or some words in a row, of an identifier or text in this
+/// line: `cookie` in `SetCookie`, not in `cookiejar`.
 fn mentions(line: &str, word: &str) -> bool {
     let mut words = String::from("_");
     let mut after_lower = false;

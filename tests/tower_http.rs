@@ -47,12 +47,17 @@ type Failure = Box<dyn Error + Send + Sync>;
 /// What hyper wants of a service.
 fn on_hyper<S, B>(service: S)
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error: Into<Failure>, Future: Send> + Clone + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error: Into<Failure>, Future: Send>
+        + Clone
+        + Send
+        + 'static,
     B: Body<Data: Send, Error: Into<Failure>> + Send + 'static,
 {
     let serve = |stream| async move {
         let stream: hyper_util::rt::TokioIo<tokio::net::TcpStream> = stream;
-        auto::Builder::new(TokioExecutor::new()).serve_connection(stream, TowerToHyperService::new(service)).await
+        auto::Builder::new(TokioExecutor::new())
+            .serve_connection(stream, TowerToHyperService::new(service))
+            .await
     };
     drop(serve);
 }

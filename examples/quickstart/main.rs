@@ -4,7 +4,8 @@
 //! $ cargo run --example quickstart
 //! ```
 //!
-//! Without configuration it brings a provider of its own, which signs in a few invented people. With `IDENTITY_DEV` that provider imitates Microsoft's:
+//! Without configuration it brings a provider of its own, which signs in a few invented people.
+//! With `IDENTITY_DEV` that provider imitates Microsoft's:
 //!
 //! | `IDENTITY_DEV` | |
 //! |---|---|
@@ -13,13 +14,16 @@
 //! | `b2c` | Azure AD B2C, with policies for profile and password |
 //! | `external-id` | External ID |
 //!
-//! There the application also calls an API of its own (`notes.rs`) with a token, and shows what becomes of an API or a provider that wants another sign-in.
-//! With `IDENTITY_SIGN_IN_METHOD=device_code` people sign in by a code that they type at the provider, which needs no redirect address.
+//! There the application also calls an API of its own (`notes.rs`) with a token, and shows what
+//! becomes of an API or a provider that wants another sign-in. With
+//! `IDENTITY_SIGN_IN_METHOD=device_code` people sign in by a code that they type at the provider,
+//! which needs no redirect address.
 //!
-//! `IDENTITY_DEV_QUIRKS` gives that provider habits of real ones, for example `null-claims,scope-list`: `tower_identity::dev::Quirk` lists them.
+//! `IDENTITY_DEV_QUIRKS` gives that provider habits of real ones, for example
+//! `null-claims,scope-list`: `tower_identity::dev::Quirk` lists them.
 //!
-//! `IDENTITY_DEV_TOKEN_SECONDS` is how long ID tokens live there, to see the session being renewed. With other `IDENTITY_*` variables it uses a real
-//! provider:
+//! `IDENTITY_DEV_TOKEN_SECONDS` is how long ID tokens live there, to see the session being renewed.
+//! With other `IDENTITY_*` variables it uses a real provider:
 //!
 //! | variable | |
 //! |---|---|
@@ -33,9 +37,14 @@
 //! | `IDENTITY_RESPONSE_MODE` | `query` (the default) or `form_post` |
 //! | `LISTEN` | the default is `127.0.0.1:3000` |
 //!
-//! Each secret can also come from a file: `IDENTITY_CLIENT_SECRET_FILE`, `IDENTITY_COOKIE_SECRET_FILE`.
+//! Each secret can also come from a file: `IDENTITY_CLIENT_SECRET_FILE`,
+//! `IDENTITY_COOKIE_SECRET_FILE`.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to whoever started it")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program that talks to whoever started it"
+)]
 
 mod notes;
 mod playground;
@@ -69,7 +78,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
-    let listener = TcpListener::bind(variable("LISTEN").unwrap_or_else(|| "127.0.0.1:3000".into())).await?;
+    let listener =
+        TcpListener::bind(variable("LISTEN").unwrap_or_else(|| "127.0.0.1:3000".into())).await?;
     let home = format!("http://localhost:{}", listener.local_addr()?.port());
 
     let (playground, config) = if is_configured() {
@@ -93,8 +103,11 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// A provider in this process with the API beside it, and the configuration for the application at `home`.
-async fn development_provider(home: &str) -> Result<(Playground, IdentityConfig), Box<dyn std::error::Error>> {
+/// A provider in this process with the API beside it, and the configuration for the application at
+/// `home`.
+async fn development_provider(
+    home: &str,
+) -> Result<(Playground, IdentityConfig), Box<dyn std::error::Error>> {
     let mut builder = DevProvider::builder().with_access_token_format(AccessTokenFormat::Jwt);
     if let Some(seconds) = variable("IDENTITY_DEV_TOKEN_SECONDS") {
         builder = builder.with_id_token_life(Duration::from_secs(seconds.parse()?));
@@ -105,17 +118,24 @@ async fn development_provider(home: &str) -> Result<(Playground, IdentityConfig)
     }
     let Some(kind) = variable("IDENTITY_DEV") else {
         let provider = builder.start().await?;
-        let (config, issuer) = (provider.config(home)?.with_scopes(["email"]), provider.issuer().to_owned());
+        let (config, issuer) =
+            (provider.config(home)?.with_scopes(["email"]), provider.issuer().to_owned());
         return Ok((Playground::start(provider, vec![issuer], false).await?, config));
     };
     let provider = builder.entra().start().await?;
     let mut scope = "email";
     // The tenants whose people may sign in, by the paths of their authorities.
     let (config, paths) = match kind.as_str() {
-        "entra" => (provider.entra_config(DevTenant::CONTOSO.id(), home)?, vec![DevTenant::CONTOSO.id().to_owned()]),
+        "entra" => (
+            provider.entra_config(DevTenant::CONTOSO.id(), home)?,
+            vec![DevTenant::CONTOSO.id().to_owned()],
+        ),
         "entra-common" => {
             let allowed = [DevTenant::CONTOSO.id(), DevTenant::PERSONAL.id()];
-            (provider.entra_config("common", home)?.with_tenants(allowed)?, allowed.map(str::to_owned).to_vec())
+            (
+                provider.entra_config("common", home)?.with_tenants(allowed)?,
+                allowed.map(str::to_owned).to_vec(),
+            )
         }
         "b2c" => {
             let domain = DevTenant::PROSEWARE.domain();
@@ -123,10 +143,19 @@ async fn development_provider(home: &str) -> Result<(Playground, IdentityConfig)
             scope = provider.client_id();
             (provider.entra_config(domain, home)?, vec![format!("{domain}/B2C_1_susi")])
         }
-        "external-id" => (provider.entra_config(DevTenant::WOODGROVE.id(), home)?, vec![DevTenant::WOODGROVE.id().to_owned()]),
-        other => return Err(format!("IDENTITY_DEV is entra, entra-common, b2c or external-id, not {other:?}").into()),
+        "external-id" => (
+            provider.entra_config(DevTenant::WOODGROVE.id(), home)?,
+            vec![DevTenant::WOODGROVE.id().to_owned()],
+        ),
+        other => {
+            return Err(format!(
+                "IDENTITY_DEV is entra, entra-common, b2c or external-id, not {other:?}"
+            )
+            .into());
+        }
     };
-    let authorities = paths.iter().map(|path| format!("http://{}/{path}/v2.0", provider.address())).collect();
+    let authorities =
+        paths.iter().map(|path| format!("http://{}/{path}/v2.0", provider.address())).collect();
     let config = config.with_scopes([scope]);
     Ok((Playground::start(provider, authorities, true).await?, config))
 }
@@ -136,20 +165,26 @@ fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Whether any variable speaks of a provider, so that a mistake in one of them is told instead of being covered by the development provider.
+/// Whether any variable speaks of a provider, so that a mistake in one of them is told instead of
+/// being covered by the development provider.
 fn is_configured() -> bool {
     let speaks = |name: &str| {
-        ["IDENTITY_", "AUTHORITY", "OIDC_AUTHORITY", "AzureAd__"].iter().any(|start| name.starts_with(start))
+        ["IDENTITY_", "AUTHORITY", "OIDC_AUTHORITY", "AzureAd__"]
+            .iter()
+            .any(|start| name.starts_with(start))
             && !name.starts_with("IDENTITY_DEV")
             && name != "IDENTITY_SIGN_IN_METHOD"
     };
     env::vars_os().any(|(name, value)| speaks(&name.to_string_lossy()) && !value.is_empty())
 }
 
-/// The layer goes around the finished router: everything in it needs a signed-in person, except what the configuration declares public.
+/// The layer goes around the finished router: everything in it needs a signed-in person, except
+/// what the configuration declares public.
 fn app(config: ValidConfig, playground: Option<Playground>) -> Router {
     let has_playground = playground.is_some();
-    let admin = Router::new().route("/admin", get(admin)).route_layer(require_login().with_roles(["Admin"]));
+    let admin = Router::new()
+        .route("/admin", get(admin))
+        .route_layer(require_login().with_roles(["Admin"]));
     Router::new()
         .route("/", get(move |user: Option<User>| index(user, has_playground)))
         .route("/health", get(|| async { "ok" }))
@@ -234,12 +269,15 @@ struct Wanted {
     fresh: Option<String>,
 }
 
-/// What is known about an access token. The token itself stays here: it is for calling an API, not for browsers.
+/// What is known about an access token. The token itself stays here: it is for calling an API, not
+/// for browsers.
 ///
-/// `?` is enough: where the person has to agree to the scopes first, the layer sends them to do that and back here.
+/// `?` is enough: where the person has to agree to the scopes first, the layer sends them to do
+/// that and back here.
 async fn token(tokens: Tokens, Query(wanted): Query<Wanted>) -> Result<Json<Value>, Error> {
     let request = TokenRequest::new(wanted.scope.split_whitespace())?;
-    let token = tokens.acquire(&if wanted.fresh.is_some() { request.forced() } else { request }).await?;
+    let token =
+        tokens.acquire(&if wanted.fresh.is_some() { request.forced() } else { request }).await?;
     let sha256 = digest(&SHA256, token.expose().as_bytes());
     Ok(Json(json!({
         "scopes": token.scopes().collect::<Vec<_>>(),

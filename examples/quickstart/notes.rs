@@ -1,5 +1,6 @@
-//! A small protected API, on a port of its own. It stands for any API that an application calls: it knows the provider by its address only, takes a token from
-//! whoever brings one, and believes nothing that is not signed.
+//! A small protected API, on a port of its own. It stands for any API that an application calls: it
+//! knows the provider by its address only, takes a token from whoever brings one, and believes
+//! nothing that is not signed.
 //!
 //! | | |
 //! |---|---|
@@ -22,10 +23,17 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 /// Starts it, for tokens of these authorities and this audience; it ends with the program.
-pub(crate) async fn serve(listener: TcpListener, authorities: Vec<String>, audience: &str) -> std::io::Result<()> {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    authorities: Vec<String>,
+    audience: &str,
+) -> std::io::Result<()> {
     let http = reqwest::Client::builder().no_proxy().build().map_err(std::io::Error::other)?;
     let api = Arc::new(Api { authorities, audience: audience.to_owned(), http });
-    let router = Router::new().route("/notes", get(notes)).route("/notes/private", get(private_notes)).with_state(api);
+    let router = Router::new()
+        .route("/notes", get(notes))
+        .route("/notes/private", get(private_notes))
+        .with_state(api);
     axum::serve(listener, router).await
 }
 
@@ -58,25 +66,33 @@ async fn notes(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Json<V
     Ok(Json(json!({ "notes": ["Water the plants", "Call the engine a mill"], "of": caller.sub })))
 }
 
-async fn private_notes(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Json<Value>, Response> {
+async fn private_notes(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Response> {
     let caller = api.caller(&headers).await?;
     if !caller.acrs.iter().any(|context| context == "c1") {
         let claims = json!({ "access_token": { "acrs": { "essential": true, "value": "c1" } } });
         let claims = URL_SAFE_NO_PAD.encode_to_string(claims.to_string());
-        return Err(refusal(StatusCode::UNAUTHORIZED, &format!(r#"Bearer error="insufficient_claims", claims="{claims}""#)));
+        return Err(refusal(
+            StatusCode::UNAUTHORIZED,
+            &format!(r#"Bearer error="insufficient_claims", claims="{claims}""#),
+        ));
     }
     Ok(Json(json!({ "notes": ["Learn to fly"], "of": caller.sub, "signed in for": caller.acrs })))
 }
 
 impl Api {
-    /// Who calls: the claims of a token that an authority signed for this API, that has not ended, and that has the scope.
+    /// Who calls: the claims of a token that an authority signed for this API, that has not ended,
+    /// and that has the scope.
     async fn caller(&self, headers: &HeaderMap) -> Result<Claims, Response> {
         let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let Some(token) = header.and_then(|header| header.strip_prefix("Bearer ")) else {
             return Err(refusal(StatusCode::UNAUTHORIZED, "Bearer"));
         };
         let claims = self.verified(token).await;
-        let claims = claims.ok_or_else(|| refusal(StatusCode::UNAUTHORIZED, r#"Bearer error="invalid_token""#))?;
+        let claims = claims
+            .ok_or_else(|| refusal(StatusCode::UNAUTHORIZED, r#"Bearer error="invalid_token""#))?;
         if !claims.scope.split(' ').any(|scope| scope == "notes.read") {
             let needed = r#"Bearer error="insufficient_scope", scope="notes.read""#;
             return Err(refusal(StatusCode::FORBIDDEN, needed));
@@ -84,13 +100,18 @@ impl Api {
         Ok(claims)
     }
 
-    /// An ID token is for the application, so the audience keeps it out, too. (A real API would keep documents and keys for a while.)
+    /// An ID token is for the application, so the audience keeps it out, too. (A real API would
+    /// keep documents and keys for a while.)
     async fn verified(&self, token: &str) -> Option<Claims> {
         let key_id = decode_header(token).ok()?.kid?;
         for authority in &self.authorities {
-            let document: Document = self.fetched(&format!("{authority}/.well-known/openid-configuration")).await?;
+            let document: Document =
+                self.fetched(&format!("{authority}/.well-known/openid-configuration")).await?;
             let keys: JwkSet = self.fetched(&document.jwks_uri).await?;
-            let Some(key) = keys.find(&key_id).and_then(|key| DecodingKey::from_jwk(key).ok()) else { continue };
+            let Some(key) = keys.find(&key_id).and_then(|key| DecodingKey::from_jwk(key).ok())
+            else {
+                continue;
+            };
             let mut rules = Validation::new(Algorithm::RS256);
             rules.set_issuer(&[document.issuer]);
             rules.set_audience(&[&self.audience]);

@@ -1,4 +1,5 @@
-//! What can be tried at the development provider: calling an API with a token, an API that wants a stronger sign-in, a provider that wants to see the person again.
+//! What can be tried at the development provider: calling an API with a token, an API that wants a
+//! stronger sign-in, a provider that wants to see the person again.
 
 use std::{fmt, sync::Arc};
 
@@ -37,11 +38,15 @@ impl Playground {
     ) -> Result<Self, Box<dyn std::error::Error>> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let origin = format!("http://{}", listener.local_addr()?);
-        // Microsoft's scopes name the API that they are for; elsewhere it is named beside them (RFC 8707).
+        // Microsoft's scopes name the API that they are for; elsewhere it is named beside them (RFC
+        // 8707).
         let scope = if is_entra { "api://notes/notes.read" } else { "notes.read" };
         let request = TokenRequest::new([scope])?;
-        let (audience, request) =
-            if is_entra { ("notes".to_owned(), request) } else { (origin.clone(), request.with_resource(&origin)) };
+        let (audience, request) = if is_entra {
+            ("notes".to_owned(), request)
+        } else {
+            (origin.clone(), request.with_resource(&origin))
+        };
         let api = ApiClient::new(Api::with_request(&origin, request)?);
         tokio::spawn(async move { notes::serve(listener, authorities, &audience).await });
         Ok(Self { provider: Arc::new(provider), origin, scope, api })
@@ -58,7 +63,12 @@ impl Playground {
 
 impl fmt::Display for Playground {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a provider with invented people: http://{}\nand an API: {}", self.provider.address(), self.origin)
+        write!(
+            f,
+            "a provider with invented people: http://{}\nand an API: {}",
+            self.provider.address(),
+            self.origin
+        )
     }
 }
 
@@ -72,16 +82,23 @@ pub(crate) fn buttons() -> Markup {
     }
 }
 
-async fn read_notes(State(playground): State<Playground>, tokens: Tokens) -> Result<Html<String>, Error> {
+async fn read_notes(
+    State(playground): State<Playground>,
+    tokens: Tokens,
+) -> Result<Html<String>, Error> {
     playground.call(&tokens, "/notes").await
 }
 
-async fn read_private_notes(State(playground): State<Playground>, tokens: Tokens) -> Result<Html<String>, Error> {
+async fn read_private_notes(
+    State(playground): State<Playground>,
+    tokens: Tokens,
+) -> Result<Html<String>, Error> {
     playground.call(&tokens, "/notes/private").await
 }
 
 impl Playground {
-    /// Calls the API and shows its answer. `?` is enough: where the person has to agree or to sign in again, the layer sees to that, and this page is there afterwards.
+    /// Calls the API and shows its answer. `?` is enough: where the person has to agree or to sign
+    /// in again, the layer sees to that, and this page is there afterwards.
     async fn call(&self, tokens: &Tokens, path: &str) -> Result<Html<String>, Error> {
         let answer = self.api.get(tokens, path).await?;
         let (status, body) = (answer.status(), String::from_utf8_lossy(answer.body()));
@@ -96,8 +113,11 @@ impl Playground {
     }
 }
 
-/// From now on the provider refuses the next refresh, as one whose policy has changed; then asks it for one.
+/// From now on the provider refuses the next refresh, as one whose policy has changed; then asks it
+/// for one.
 async fn challenge(State(playground): State<Playground>, _: Tokens) -> Redirect {
-    playground.provider.challenge_next_refresh(r#"{"access_token":{"acrs":{"essential":true,"value":"c2"}}}"#);
+    playground
+        .provider
+        .challenge_next_refresh(r#"{"access_token":{"acrs":{"essential":true,"value":"c2"}}}"#);
     Redirect::to(&format!("/token?scope={}&fresh=yes", playground.scope))
 }

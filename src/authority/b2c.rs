@@ -3,7 +3,8 @@
 use super::tenants::is_name;
 use crate::error::ConfigError;
 
-/// The policies of a B2C tenant: what people can do there, each with a discovery document of its own.
+/// The policies of a B2C tenant: what people can do there, each with a discovery document of its
+/// own.
 ///
 /// ```
 /// use tower_identity::authority::{Authority, B2cPolicies};
@@ -34,7 +35,8 @@ impl B2cPolicies {
         self
     }
 
-    /// The policy with which people choose a new password, where the sign-in policy sends them away for that (`AADB2C90118`).
+    /// The policy with which people choose a new password, where the sign-in policy sends them away
+    /// for that (`AADB2C90118`).
     #[must_use]
     pub fn with_reset_password(mut self, policy: impl Into<String>) -> Self {
         self.reset_password = Some(policy.into());
@@ -52,7 +54,9 @@ impl B2cPolicies {
             if let Some(policy) = policy.filter(|policy| !is_name(policy)) {
                 return Err(ConfigError::new(
                     "authority",
-                    format!("the {what} policy {policy:?} is not the name of one, such as B2C_1_susi"),
+                    format!(
+                        "the {what} policy {policy:?} is not the name of one, such as B2C_1_susi"
+                    ),
                 ));
             }
         }

@@ -5,8 +5,8 @@ use url::Url;
 
 use super::{Authority, KeyIssuer, Tenants, TokenIssuer, cloud::Cloud};
 
-/// Rows whose verdict here is not that of a relying party which only compares (`strict_rp`), and why. A row that agrees after all
-/// must not stand here.
+/// Rows whose verdict here is not that of a relying party which only compares (`strict_rp`), and
+/// why. A row that agrees after all must not stand here.
 const OTHERWISE: &[(&str, &str)] = &[
     ("ISS-014", V1),
     ("ISS-016", V1),
@@ -27,15 +27,26 @@ const OTHERWISE: &[(&str, &str)] = &[
     ("ISS-058", GUID),
     ("ISS-061", GUID),
     ("ISS-064", GUID),
-    ("ISS-107", "a slash at the end makes no difference to the address of the document (Discovery 4.1), at MSAL neither"),
+    (
+        "ISS-107",
+        "a slash at the end makes no difference to the address of the document (Discovery 4.1), at MSAL neither",
+    ),
     ("ISS-133", "the authority is completed with /v2.0 (MSAL-009) and then equals the issuer"),
     ("ISS-154", B2C),
     ("ISS-155", B2C),
-    ("ISS-210", "one form for every authority: /v2.0 is appended here too, as the address of the document needs it (MSAL-009)"),
-    ("ISS-221", "the separate rule that the row asks for: organizations excludes personal accounts"),
+    (
+        "ISS-210",
+        "one form for every authority: /v2.0 is appended here too, as the address of the document needs it (MSAL-009)",
+    ),
+    (
+        "ISS-221",
+        "the separate rule that the row asks for: organizations excludes personal accounts",
+    ),
 ];
-const V1: &str = "ID tokens come from the v2.0 endpoints only, so a v1.0 or v1.1 document is refused";
-const GUID: &str = "only a GUID is put into the template: anything else could build another tenant's address";
+const V1: &str =
+    "ID tokens come from the v2.0 endpoints only, so a v1.0 or v1.1 document is refused";
+const GUID: &str =
+    "only a GUID is put into the template: anything else could build another tenant's address";
 const B2C: &str = "an authority of B2C is an explicit choice, and its document never has the policy's address as issuer";
 
 #[derive(Deserialize)]
@@ -72,8 +83,11 @@ struct Row {
 fn verdict(row: &Row) -> Result<(), String> {
     match row.kind.as_str() {
         "token_issuer" => {
-            let document =
-                row.metadata_issuer.as_deref().or_else(|| row.valid_issuers.as_ref()?.first().map(String::as_str)).unwrap();
+            let document = row
+                .metadata_issuer
+                .as_deref()
+                .or_else(|| row.valid_issuers.as_ref()?.first().map(String::as_str))
+                .unwrap();
             let authority = authority(row, document)?;
             if row.authority.is_some() {
                 authority.check_metadata_issuer(document).map_err(text)?;
@@ -87,7 +101,11 @@ fn verdict(row: &Row) -> Result<(), String> {
                 "{}: the broken document must not replace the good one",
                 row.id
             );
-            let good = row.last_known_good_issuer.as_deref().filter(|_| !row.lkg_expired).ok_or("expired")?;
+            let good = row
+                .last_known_good_issuer
+                .as_deref()
+                .filter(|_| !row.lkg_expired)
+                .ok_or("expired")?;
             authority.check_metadata_issuer(good).map_err(text)?;
             authority.check_token_issuer(&tenants(row), good, &token(row)).map_err(text)
         }
@@ -97,13 +115,21 @@ fn verdict(row: &Row) -> Result<(), String> {
             authority(row, document)?.check_key(document, &key, &token(row)).map_err(text)
         }
         "cloud_instance" => {
-            let issuer = "https://login.microsoftonline.com/f645ad92-e38d-4d1a-b510-d1b09a74a8ca/v2.0";
+            let issuer =
+                "https://login.microsoftonline.com/f645ad92-e38d-4d1a-b510-d1b09a74a8ca/v2.0";
             let authority = Authority::parse(issuer).map_err(text)?;
-            authority.check_metadata_cloud(row.metadata_cloud_instance_name.as_deref()).map_err(text)?;
-            let key = KeyIssuer { issuer: Some(issuer), cloud_instance_name: row.key_cloud_instance_name.as_deref() };
+            authority
+                .check_metadata_cloud(row.metadata_cloud_instance_name.as_deref())
+                .map_err(text)?;
+            let key = KeyIssuer {
+                issuer: Some(issuer),
+                cloud_instance_name: row.key_cloud_instance_name.as_deref(),
+            };
             authority.check_key(issuer, &key, &TokenIssuer { iss: issuer, tid: None }).map_err(text)
         }
-        "metadata_issuer" => authority(row, "")?.check_metadata_issuer(row.metadata_issuer.as_deref().unwrap()).map_err(text),
+        "metadata_issuer" => authority(row, "")?
+            .check_metadata_issuer(row.metadata_issuer.as_deref().unwrap())
+            .map_err(text),
         "endpoint_cloud" => {
             let authority = authority(row, "")?;
             let Some(url) = &row.endpoint_url else { return Ok(()) };
@@ -121,10 +147,12 @@ fn verdict(row: &Row) -> Result<(), String> {
         }
         "authority_normalise" => {
             let authority = match &row.tenant_id {
-                Some(tenant) => Authority::at_instance(row.authority.as_deref().unwrap(), tenant).map_err(text)?,
+                Some(tenant) => Authority::at_instance(row.authority.as_deref().unwrap(), tenant)
+                    .map_err(text)?,
                 None => authority(row, "")?,
             };
-            let (is, expected) = (authority.to_string(), row.expected_authority.as_deref().unwrap());
+            let (is, expected) =
+                (authority.to_string(), row.expected_authority.as_deref().unwrap());
             if is == expected { Ok(()) } else { Err(format!("{is} is not {expected}")) }
         }
         kind => panic!("{}: unknown kind {kind}", row.id),
@@ -152,7 +180,9 @@ fn authority(row: &Row, document: &str) -> Result<Authority, String> {
 }
 
 fn tenants(row: &Row) -> Tenants {
-    row.allowed_tenants.as_ref().map_or_else(Tenants::any, |tenants| Tenants::only(tenants).unwrap())
+    row.allowed_tenants
+        .as_ref()
+        .map_or_else(Tenants::any, |tenants| Tenants::only(tenants).unwrap())
 }
 
 fn token(row: &Row) -> TokenIssuer<'_> {
@@ -162,7 +192,8 @@ fn token(row: &Row) -> TokenIssuer<'_> {
 /// Every ISS- row.
 #[test]
 fn every_issuer_case_has_its_verdict() {
-    let cases: Cases = serde_json::from_str(include_str!("../../tests/cases/issuers.json")).unwrap();
+    let cases: Cases =
+        serde_json::from_str(include_str!("../../tests/cases/issuers.json")).unwrap();
     assert!(cases.cases.len() > 100);
     let mut wrong = Vec::new();
     for row in &cases.cases {
@@ -178,25 +209,36 @@ fn every_issuer_case_has_its_verdict() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The rows on v1.0 tokens: the document is what is refused; the comparison itself is the strict one.
+/// The rows on v1.0 tokens: the document is what is refused; the comparison itself is the strict
+/// one.
 #[test]
 fn a_v1_document_is_refused_and_not_only_its_tokens() {
     let guid = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
     let issuer = format!("https://sts.windows.net/{guid}/");
     let authority = Authority::entra(guid).unwrap();
     assert!(authority.check_metadata_issuer(&issuer).is_err());
-    assert!(authority.check_token_issuer(&Tenants::any(), &issuer, &TokenIssuer { iss: &issuer, tid: Some(guid) }).is_ok());
+    assert!(
+        authority
+            .check_token_issuer(
+                &Tenants::any(),
+                &issuer,
+                &TokenIssuer { iss: &issuer, tid: Some(guid) }
+            )
+            .is_ok()
+    );
 }
 
-/// The looser comparison of MSAL (`expected`) is not to be had for a generic provider, except for the slash at the end: not even
-/// by its own name.
+/// The looser comparison of MSAL (`expected`) is not to be had for a generic provider, except for
+/// the slash at the end: not even by its own name.
 #[test]
 fn a_generic_provider_is_compared_to_the_letter_but_for_a_slash_at_the_end() {
     let without_slash = |text: &str| text.strip_suffix('/').unwrap_or(text).to_owned();
-    let cases: Cases = serde_json::from_str(include_str!("../../tests/cases/issuers.json")).unwrap();
+    let cases: Cases =
+        serde_json::from_str(include_str!("../../tests/cases/issuers.json")).unwrap();
     let rows = cases.cases.iter().filter(|row| row.kind == "metadata_issuer");
     for row in rows {
-        let (authority, issuer) = (row.authority.as_deref().unwrap(), row.metadata_issuer.as_deref().unwrap());
+        let (authority, issuer) =
+            (row.authority.as_deref().unwrap(), row.metadata_issuer.as_deref().unwrap());
         if let Ok(oidc) = Authority::oidc(authority)
             && !oidc.is_microsoft()
         {

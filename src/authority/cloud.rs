@@ -1,8 +1,8 @@
 //! Microsoft's clouds: which hosts belong together.
 //!
-//! The table is compiled in: nothing is asked of a server that has yet to be trusted. It holds the hosts of MSAL's instance
-//! metadata (MSAL Python 1.39,
-//! `authority.py`; MSAL for Java, `KnownMetadataProvider`).
+//! The table is compiled in: nothing is asked of a server that has yet to be trusted. It holds the
+//! hosts of MSAL's instance metadata (MSAL Python 1.39, `authority.py`; MSAL for Java,
+//! `KnownMetadataProvider`).
 
 use url::Url;
 
@@ -23,7 +23,12 @@ pub(super) struct Cloud {
 const CLOUDS: &[Cloud] = &[
     Cloud {
         name: "the public cloud",
-        login_hosts: &["login.microsoftonline.com", "login.microsoft.com", "login.windows.net", "sts.windows.net"],
+        login_hosts: &[
+            "login.microsoftonline.com",
+            "login.microsoft.com",
+            "login.windows.net",
+            "sts.windows.net",
+        ],
         tenant_domains: &["ciamlogin.com", "b2clogin.com"],
         graph_hosts: &["graph.microsoft.com"],
         instance_names: &["microsoftonline.com", "ciamlogin.com"],
@@ -110,13 +115,19 @@ impl Cloud {
         if name.is_empty() || !self.tenant_domains.contains(&parent) {
             return None;
         }
-        Some(if parent.starts_with("ciam") { HostKind::ExternalId(name) } else { HostKind::B2c(name) })
+        Some(if parent.starts_with("ciam") {
+            HostKind::ExternalId(name)
+        } else {
+            HostKind::B2c(name)
+        })
     }
 
     /// Whether it is a login host, or one with a region before it: `westus2.login.microsoft.com`.
     pub(super) fn is_login_host(&self, host: &str) -> bool {
         self.login_hosts.contains(&host)
-            || host.split_once('.').is_some_and(|(region, rest)| self.login_hosts.contains(&rest) && is_region(region))
+            || host
+                .split_once('.')
+                .is_some_and(|(region, rest)| self.login_hosts.contains(&rest) && is_region(region))
     }
 
     /// The host that issues v2.0 tokens, whichever alias was asked.
@@ -125,12 +136,15 @@ impl Cloud {
     }
 }
 
-/// A region's name as one label of a host name: it begins with a letter and does not end with a hyphen.
+/// A region's name as one label of a host name: it begins with a letter and does not end with a
+/// hyphen.
 fn is_region(label: &str) -> bool {
     label.len() <= 63
         && label.starts_with(|first: char| first.is_ascii_lowercase())
         && !label.ends_with('-')
-        && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && label
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// Scheme, host and port of a provider, and the cloud that it is in.
@@ -138,7 +152,8 @@ fn is_region(label: &str) -> bool {
 pub(super) struct Instance {
     /// `https://host`, with the port if it is not the usual one.
     pub(super) origin: String,
-    /// The cloud; none for a host that is a cloud of its own: a loopback host, or one that the user vouches for.
+    /// The cloud; none for a host that is a cloud of its own: a loopback host, or one that the user
+    /// vouches for.
     pub(super) cloud: Option<&'static Cloud>,
 }
 
@@ -148,7 +163,8 @@ impl Instance {
         Self { origin: url.origin().ascii_serialization(), cloud }
     }
 
-    /// If it is a loopback host: `http://` or `https://`, and `:8080`, or nothing for the usual port.
+    /// If it is a loopback host: `http://` or `https://`, and `:8080`, or nothing for the usual
+    /// port.
     pub(super) fn loopback(&self) -> Option<(&str, &str)> {
         let url = Url::parse(&self.origin).ok().filter(super::is_loopback)?;
         let (scheme, rest) = self.origin.split_at_checked(url.scheme().len() + "://".len())?;
@@ -178,9 +194,14 @@ mod tests {
     #[test]
     fn a_region_is_one_plain_label_before_a_login_host() {
         for region in ["westus2", "eastus2euap", "a", "us-gov-1"] {
-            assert!(same_cloud(&format!("{region}.login.microsoft.com"), "login.microsoftonline.com"), "{region}");
+            assert!(
+                same_cloud(&format!("{region}.login.microsoft.com"), "login.microsoftonline.com"),
+                "{region}"
+            );
         }
-        for region in ["", "-a", "a-", "2a", "West", "a.b", "a_b", "a/b", "a:b", "é", &"a".repeat(64)] {
+        for region in
+            ["", "-a", "a-", "2a", "West", "a.b", "a_b", "a/b", "a:b", "é", &"a".repeat(64)]
+        {
             assert_eq!(Cloud::of(&format!("{region}.login.microsoft.com")), None, "{region}");
         }
         assert_eq!(Cloud::of("westus2.contoso.ciamlogin.com"), None);
@@ -208,15 +229,27 @@ mod tests {
             assert!(matches!(Cloud::of(host), Some((_, HostKind::Login))), "{host}");
         }
         for parent in ["b2clogin.com", "b2clogin.cn", "b2clogin.us", "b2clogin.de"] {
-            assert!(matches!(Cloud::of(&format!("contoso.{parent}")), Some((_, HostKind::B2c("contoso")))), "{parent}");
+            assert!(
+                matches!(
+                    Cloud::of(&format!("contoso.{parent}")),
+                    Some((_, HostKind::B2c("contoso")))
+                ),
+                "{parent}"
+            );
         }
-        assert!(matches!(Cloud::of("contoso.ciamlogin.com"), Some((_, HostKind::ExternalId("contoso")))));
+        assert!(matches!(
+            Cloud::of("contoso.ciamlogin.com"),
+            Some((_, HostKind::ExternalId("contoso")))
+        ));
     }
 
     #[test]
     fn no_host_is_in_two_clouds() {
-        let hosts: Vec<&str> =
-            CLOUDS.iter().flat_map(|cloud| cloud.login_hosts.iter().chain(cloud.tenant_domains)).copied().collect();
+        let hosts: Vec<&str> = CLOUDS
+            .iter()
+            .flat_map(|cloud| cloud.login_hosts.iter().chain(cloud.tenant_domains))
+            .copied()
+            .collect();
         for (index, host) in hosts.iter().enumerate() {
             assert!(!hosts[index + 1..].contains(host), "{host}");
         }

@@ -1,8 +1,12 @@
-//! What the error codes of Microsoft and of OAuth 2.0 mean: for each a stable reason, what it says about the request, and advice.
+//! What the error codes of Microsoft and of OAuth 2.0 mean: for each a stable reason, what it says
+//! about the request, and advice.
 //!
-//! - The tables are compiled in: [`codes_entra`](super::codes_entra), [`codes_b2c`](super::codes_b2c), [`codes_oauth`](super::codes_oauth).
-//! - What a person reads belongs to the reason; what an operator reads belongs to the code, because the same trouble is mended in different places.
-//! - Microsoft says that codes may change. So `error` decides, and a code only adds to it ([`Effect`]); one that is not in the tables changes nothing.
+//! - The tables are compiled in: [`codes_entra`](super::codes_entra),
+//!   [`codes_b2c`](super::codes_b2c), [`codes_oauth`](super::codes_oauth).
+//! - What a person reads belongs to the reason; what an operator reads belongs to the code, because
+//!   the same trouble is mended in different places.
+//! - Microsoft says that codes may change. So `error` decides, and a code only adds to it
+//!   ([`Effect`]); one that is not in the tables changes nothing.
 
 use super::{codes_b2c, codes_entra, codes_oauth};
 use crate::error::Advice;
@@ -32,9 +36,11 @@ pub(crate) struct Row {
     pub(crate) advice: Advice,
 }
 
-/// Every error code that this crate knows, with its advice: Entra's, then B2C's, then those of OAuth 2.0.
+/// Every error code that this crate knows, with its advice: Entra's, then B2C's, then those of
+/// OAuth 2.0.
 ///
-/// For documentation, and for pages in another language: what a person reads depends on [`Advice::reason`] alone.
+/// For documentation, and for pages in another language: what a person reads depends on
+/// [`Advice::reason`] alone.
 ///
 /// ```
 /// let secret_expired = tower_identity::authority::error_codes().find(|advice| advice.code == "AADSTS7000222").unwrap();
@@ -68,7 +74,8 @@ pub(crate) fn oauth(error: &str) -> Option<&'static Row> {
     codes_oauth::ROWS.iter().find(|row| row.advice.code == error)
 }
 
-/// Declares [`Reason`]: per reason its stable code, what it says about the request, and the sentence that a person may read.
+/// Declares [`Reason`]: per reason its stable code, what it says about the request, and the
+/// sentence that a person may read.
 macro_rules! reasons {
     ($($reason:ident = $code:literal, $effect:ident, $message:literal;)*) => {
         /// Why a provider said no, finer than an [`ErrorKind`](crate::ErrorKind).
@@ -222,11 +229,17 @@ mod tests {
         for row in rows() {
             let Advice { code, reason, for_person, for_operator, source } = row.advice;
             assert!(seen.insert(code), "{code} is there twice");
-            assert!(reason.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{code}: {reason}");
+            assert!(
+                reason.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
+                "{code}: {reason}"
+            );
             assert!(code.ends_with(&row.number.to_string()) || row.number == 0, "{code}");
             assert!(source.starts_with("https://"), "{code}: {source}");
             for text in [for_person, for_operator] {
-                assert!(text.len() > 10 && text.ends_with('.') && text.starts_with(char::is_uppercase), "{code}: {text}");
+                assert!(
+                    text.len() > 10 && text.ends_with('.') && text.starts_with(char::is_uppercase),
+                    "{code}: {text}"
+                );
                 assert!(text.len() < 330, "{code}: a sentence, not a page: {text}");
             }
             assert!(
@@ -239,7 +252,8 @@ mod tests {
     /// A reason that is also that of a kind would be two things under one name.
     #[test]
     fn reasons_are_not_those_of_kinds() {
-        let kinds: HashMap<&str, ErrorKind> = ErrorKind::ALL.iter().map(|kind| (kind.reason(), *kind)).collect();
+        let kinds: HashMap<&str, ErrorKind> =
+            ErrorKind::ALL.iter().map(|kind| (kind.reason(), *kind)).collect();
         for advice in error_codes() {
             assert!(!kinds.contains_key(advice.reason), "{}: {}", advice.code, advice.reason);
         }
@@ -249,6 +263,11 @@ mod tests {
     fn the_two_families_of_numbers_are_kept_apart() {
         assert_eq!(entra(90006).map(|row| row.advice.reason), Some("service_unavailable"));
         assert_eq!(b2c(90006).map(|row| row.advice.reason), Some("redirect_uri_not_registered"));
-        assert!(entra(1).is_none() && b2c(1).is_none() && oauth("").is_none() && oauth("INVALID_SCOPE").is_none());
+        assert!(
+            entra(1).is_none()
+                && b2c(1).is_none()
+                && oauth("").is_none()
+                && oauth("INVALID_SCOPE").is_none()
+        );
     }
 }

@@ -16,14 +16,16 @@ macro_rules! article {
     };
 }
 
-/// Microsoft's page that tells about any code, to which the list refers for those that it leaves out.
+/// Microsoft's page that tells about any code, to which the list refers for those that it leaves
+/// out.
 macro_rules! looked_up {
     ($number:literal) => {
         concat!("https://login.microsoftonline.com/error?code=", $number)
     };
 }
 
-/// Per code: the reason, what to do about it, and where it is documented. A `wrapper` is a code that comes with others that say more.
+/// Per code: the reason, what to do about it, and where it is documented. A `wrapper` is a code
+/// that comes with others that say more.
 macro_rules! rows {
     ($($number:literal = $reason:ident, $operator:literal, $source:expr $(, $wrapper:ident)?;)*) => {
         pub(super) const ROWS: &[Row] = &[$(Row {

@@ -1,6 +1,7 @@
 //! The `error` values of OAuth 2.0 that say more than their kind of failure.
 //!
-//! Those of a person's sign-in (`login_required`, `access_denied`, …) and of a grant are kinds of their own and need no row.
+//! Those of a person's sign-in (`login_required`, `access_denied`, …) and of a grant are kinds of
+//! their own and need no row.
 
 use super::codes::{Effect, Reason, Row};
 use crate::error::Advice;
@@ -8,7 +9,8 @@ use crate::error::Advice;
 const TOKEN_ENDPOINT: &str = "https://www.rfc-editor.org/rfc/rfc6749#section-5.2";
 const AUTHORIZATION_ENDPOINT: &str = "https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2.1";
 
-/// Per `error`: the reason, what to do about it, and where it is documented. They are kinds already, so the code adds nothing to them.
+/// Per `error`: the reason, what to do about it, and where it is documented. They are kinds
+/// already, so the code adds nothing to them.
 macro_rules! rows {
     ($($error:literal = $reason:ident, $operator:literal, $source:expr;)*) => {
         pub(super) const ROWS: &[Row] = &[$(Row {

@@ -15,24 +15,26 @@ const WELL_KNOWN: &str = "/.well-known/openid-configuration";
 impl Authority {
     /// Microsoft Entra ID in the public cloud.
     ///
-    /// `tenant` is a GUID, a domain name (`contoso.onmicrosoft.com`), `organizations` (work and school accounts of every tenant),
-    /// `consumers` (personal accounts) or `common` (both).
-    /// For `organizations` and `common` the configuration has to say which tenants may sign in.
+    /// `tenant` is a GUID, a domain name (`contoso.onmicrosoft.com`), `organizations` (work and
+    /// school accounts of every tenant), `consumers` (personal accounts) or `common` (both). For
+    /// `organizations` and `common` the configuration has to say which tenants may sign in.
     ///
     /// # Errors
     ///
     /// `tenant` is none of these.
     pub fn entra(tenant: &str) -> Result<Self, ConfigError> {
         let tenant = tenant_named(tenant)?;
-        let instance = Instance { origin: "https://login.microsoftonline.com".into(), cloud: Cloud::public() };
+        let instance =
+            Instance { origin: "https://login.microsoftonline.com".into(), cloud: Cloud::public() };
         Self::at(Kind::Entra { instance, tenant }, None)
     }
 
-    /// Microsoft Entra ID by its address, in any cloud: `https://login.microsoftonline.us/contoso.onmicrosoft.com`.
+    /// Microsoft Entra ID by its address, in any cloud:
+    /// `https://login.microsoftonline.us/contoso.onmicrosoft.com`.
     ///
-    /// What follows the tenant (`/v2.0`, the path of an endpoint or document) changes nothing: sign-in is always v2.0. A query is
-    /// kept and sent with the request for the
-    /// discovery document. A loopback host is a cloud of its own, under the same rules.
+    /// What follows the tenant (`/v2.0`, the path of an endpoint or document) changes nothing:
+    /// sign-in is always v2.0. A query is kept and sent with the request for the discovery
+    /// document. A loopback host is a cloud of its own, under the same rules.
     ///
     /// # Errors
     ///
@@ -52,7 +54,8 @@ impl Authority {
     ///
     /// # Security
     ///
-    /// You vouch for the host. It is a cloud of its own: endpoints on other hosts are refused, and keys must not name another cloud.
+    /// You vouch for the host. It is a cloud of its own: endpoints on other hosts are refused, and
+    /// keys must not name another cloud.
     ///
     /// # Errors
     ///
@@ -65,7 +68,8 @@ impl Authority {
         Self::entra_at(&address, None)
     }
 
-    /// Microsoft Entra External ID by the name before `.ciamlogin.com`; its tenant is `{name}.onmicrosoft.com`.
+    /// Microsoft Entra External ID by the name before `.ciamlogin.com`; its tenant is
+    /// `{name}.onmicrosoft.com`.
     ///
     /// # Errors
     ///
@@ -79,16 +83,21 @@ impl Authority {
         Self::parse(&format!("https://{name}.ciamlogin.com"))
     }
 
-    /// Microsoft Entra External ID under a domain of your own: `login.example.com`, and the tenant by GUID or domain name.
+    /// Microsoft Entra External ID under a domain of your own: `login.example.com`, and the tenant
+    /// by GUID or domain name.
     ///
-    /// The issuer of its tokens is still `https://{tenant}.ciamlogin.com/{GUID}/v2.0`. With the GUID, no other tenant's is taken.
+    /// The issuer of its tokens is still `https://{tenant}.ciamlogin.com/{GUID}/v2.0`. With the
+    /// GUID, no other tenant's is taken.
     ///
     /// # Errors
     ///
     /// It is not a host name (or `https` URL without a path), or not one tenant.
     pub fn external_id_custom_domain(domain: &str, tenant: &str) -> Result<Self, ConfigError> {
         let instance = custom_domain(domain)?;
-        Self::at(Kind::ExternalId { instance, tenant: one_tenant(tenant)?, custom_domain: true }, None)
+        Self::at(
+            Kind::ExternalId { instance, tenant: one_tenant(tenant)?, custom_domain: true },
+            None,
+        )
     }
 
     /// Azure AD B2C by the name before `.b2clogin.com`; its tenant is `{name}.onmicrosoft.com`.
@@ -107,12 +116,18 @@ impl Authority {
         Self::b2c_at(Instance::of(&address.url, Cloud::public()), tenant, policies, None)
     }
 
-    /// Azure AD B2C under a domain of your own: `login.example.com`, and the tenant by GUID or domain name.
+    /// Azure AD B2C under a domain of your own: `login.example.com`, and the tenant by GUID or
+    /// domain name.
     ///
     /// # Errors
     ///
-    /// It is not a host name (or `https` URL without a path), not one tenant, or a policy is not the name of one.
-    pub fn b2c_custom_domain(domain: &str, tenant: &str, policies: B2cPolicies) -> Result<Self, ConfigError> {
+    /// It is not a host name (or `https` URL without a path), not one tenant, or a policy is not
+    /// the name of one.
+    pub fn b2c_custom_domain(
+        domain: &str,
+        tenant: &str,
+        policies: B2cPolicies,
+    ) -> Result<Self, ConfigError> {
         Self::b2c_at(custom_domain(domain)?, one_tenant(tenant)?, policies, None)
     }
 
@@ -128,15 +143,17 @@ impl Authority {
 
     /// Any OpenID Connect provider, by its issuer identifier.
     ///
-    /// The identifier is compared with the one in the discovery document (OpenID Connect Discovery section 4.3): letter case and
-    /// port matter. A slash at the end does not, because both have the same document; tokens are then held to the document's
-    /// spelling, character by character. The address of the document itself is fine too. An issuer on a host of Microsoft's is
-    /// what [`parse`](Self::parse) makes of it, with Microsoft's rules.
+    /// The identifier is compared with the one in the discovery document (OpenID Connect Discovery
+    /// section 4.3): letter case and port matter. A slash at the end does not, because both have
+    /// the same document; tokens are then held to the document's spelling, character by character.
+    /// The address of the document itself is fine too. An issuer on a host of Microsoft's is what
+    /// [`parse`](Self::parse) makes of it, with Microsoft's rules.
     ///
     /// # Errors
     ///
-    /// It is not an `https` URL, or has a query, a fragment or credentials. `http` is accepted for loopback hosts; for others
-    /// [`build`](crate::IdentityConfig::build) asks for [`danger_allow_http`](crate::IdentityConfig::danger_allow_http).
+    /// It is not an `https` URL, or has a query, a fragment or credentials. `http` is accepted for
+    /// loopback hosts; for others [`build`](crate::IdentityConfig::build) asks for
+    /// [`danger_allow_http`](crate::IdentityConfig::danger_allow_http).
     pub fn oidc(issuer: &str) -> Result<Self, ConfigError> {
         let address = Address::parse_any(issuer)?;
         if Cloud::of(address.host()).is_some() {
@@ -146,7 +163,9 @@ impl Authority {
             return Self::parse(issuer);
         }
         if issuer.contains(['?', '#']) {
-            return wrong(format!("{issuer:?} has a query or fragment, which an issuer identifier cannot have"));
+            return wrong(format!(
+                "{issuer:?} has a query or fragment, which an issuer identifier cannot have"
+            ));
         }
         Self::exact(Kind::Oidc, issuer.strip_suffix(WELL_KNOWN).unwrap_or(issuer).to_owned())
     }
@@ -155,27 +174,38 @@ impl Authority {
     fn exact(kind: Kind, issuer: String) -> Result<Self, ConfigError> {
         // Discovery section 4.1: a slash at the end goes before the well-known path is appended.
         let metadata = format!("{}{WELL_KNOWN}", issuer.strip_suffix('/').unwrap_or(&issuer));
-        let metadata_url = Url::parse(&metadata).or_else(|_| wrong(format!("{issuer:?} is not a URL")))?;
+        let metadata_url =
+            Url::parse(&metadata).or_else(|_| wrong(format!("{issuer:?} is not a URL")))?;
         Ok(Self { kind, address: issuer, metadata_url, route: Route::default() })
     }
 
     /// Entra ID at an address, in a cloud.
-    pub(super) fn entra_at(address: &Address, cloud: Option<&'static Cloud>) -> Result<Self, ConfigError> {
+    pub(super) fn entra_at(
+        address: &Address,
+        cloud: Option<&'static Cloud>,
+    ) -> Result<Self, ConfigError> {
         const FORM: &str = "https://login.microsoftonline.com/{tenant}";
         let url = address.url.as_str();
         let Some((name, rest)) = address.segments.split_first() else {
             return wrong(format!("{url:?} names no tenant: the form is {FORM}"));
         };
-        if name.eq_ignore_ascii_case("tfp") || rest.first().is_some_and(|next| super::parse::is_b2c_policy(next)) {
+        if name.eq_ignore_ascii_case("tfp")
+            || rest.first().is_some_and(|next| super::parse::is_b2c_policy(next))
+        {
             return wrong(format!(
                 "{url:?} looks like B2C on a login host that no longer serves it: the form is https://{{name}}.b2clogin.com/{{name}}.onmicrosoft.com/{{policy}}"
             ));
         }
         if let Some(version) = rest.iter().find(|next| is_version(next) && **next != "v2.0") {
-            return wrong(format!("{url:?} asks for {version}: sign-in is v2.0, the form is {FORM}/v2.0 or without a version"));
+            return wrong(format!(
+                "{url:?} asks for {version}: sign-in is v2.0, the form is {FORM}/v2.0 or without a version"
+            ));
         }
         let tenant = Tenant::parse(name).map_or_else(|| wrong(format!("{name:?} in {url:?} is not a tenant: the form is {FORM}, with a GUID, a domain name, common, organizations or consumers")), Ok)?;
-        Self::at(Kind::Entra { instance: Instance::of(&address.url, cloud), tenant }, address.url.query())
+        Self::at(
+            Kind::Entra { instance: Instance::of(&address.url, cloud), tenant },
+            address.url.query(),
+        )
     }
 
     /// B2C on an instance.
@@ -196,11 +226,13 @@ impl Authority {
             Kind::Entra { instance, tenant } | Kind::ExternalId { instance, tenant, .. } => {
                 format!("{}/{}/v2.0", instance.origin, tenant.as_str())
             }
-            Kind::B2c { instance, tenant, policy, .. } => format!("{}/{}/{policy}/v2.0", instance.origin, tenant.as_str()),
+            Kind::B2c { instance, tenant, policy, .. } => {
+                format!("{}/{}/{policy}/v2.0", instance.origin, tenant.as_str())
+            }
             Kind::Oidc | Kind::Adfs => return wrong("not one of Microsoft's".into()),
         };
-        let mut metadata_url =
-            Url::parse(&format!("{address}{WELL_KNOWN}")).or_else(|_| wrong(format!("{address:?} is not a URL")))?;
+        let mut metadata_url = Url::parse(&format!("{address}{WELL_KNOWN}"))
+            .or_else(|_| wrong(format!("{address:?} is not a URL")))?;
         metadata_url.set_query(query);
         Ok(Self { kind, address, metadata_url, route: Route::default() })
     }
@@ -208,9 +240,9 @@ impl Authority {
 
 /// `v1.1`, `v2.0` and the like.
 fn is_version(segment: &str) -> bool {
-    segment
-        .strip_prefix('v')
-        .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'))
+    segment.strip_prefix('v').is_some_and(|number| {
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+    })
 }
 
 fn tenant_named(text: &str) -> Result<Tenant, ConfigError> {
@@ -228,7 +260,8 @@ pub(super) fn one_tenant(text: &str) -> Result<Tenant, ConfigError> {
     }
 }
 
-/// A host of the user's own in front of a tenant in the public cloud; a loopback host is a cloud of its own.
+/// A host of the user's own in front of a tenant in the public cloud; a loopback host is a cloud of
+/// its own.
 fn custom_domain(domain: &str) -> Result<Instance, ConfigError> {
     let url = bare_host(domain)?;
     if Cloud::of(url.host_str().unwrap_or_default()).is_some() {
@@ -239,9 +272,15 @@ fn custom_domain(domain: &str) -> Result<Instance, ConfigError> {
 
 /// The URL of a host that was given alone or with its scheme.
 fn bare_host(host: &str) -> Result<Url, ConfigError> {
-    let address = if host.contains("://") { Address::parse(host) } else { Address::parse(&format!("https://{host}")) }?;
+    let address = if host.contains("://") {
+        Address::parse(host)
+    } else {
+        Address::parse(&format!("https://{host}"))
+    }?;
     if !address.segments.is_empty() || address.url.query().is_some() {
-        return wrong(format!("{host:?} has more than a host and port: give \"login.example.com\""));
+        return wrong(format!(
+            "{host:?} has more than a host and port: give \"login.example.com\""
+        ));
     }
     Ok(address.url)
 }

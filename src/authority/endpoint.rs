@@ -10,15 +10,19 @@ use super::{
 use crate::error::{Error, ErrorKind};
 
 impl Authority {
-    /// Whether something may be sent to this endpoint of the discovery document: codes, credentials and tokens go there.
+    /// Whether something may be sent to this endpoint of the discovery document: codes, credentials
+    /// and tokens go there.
     ///
-    /// `name` is the document's member, for example `token_endpoint`. For Microsoft's authorities the host has to be the
-    /// authority's own or of the same cloud, so that no document
-    /// sends a secret into another cloud or to a stranger; elsewhere `https` is enough.
+    /// `name` is the document's member, for example `token_endpoint`. For Microsoft's authorities
+    /// the host has to be the authority's own or of the same cloud, so that no document sends a
+    /// secret into another cloud or to a stranger; elsewhere `https` is enough.
     pub(crate) fn check_endpoint(&self, name: &'static str, url: &Url) -> Result<(), Error> {
-        let problem = if url.scheme() != "https" && !(url.scheme() == "http" && self.may_be_http(url)) {
+        let problem = if url.scheme() != "https"
+            && !(url.scheme() == "http" && self.may_be_http(url))
+        {
             "is not https (`danger_allow_http`, IDENTITY_DANGER_ALLOW_HTTP, where nobody else is in the network)"
-        } else if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+        } else if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some()
+        {
             "has credentials or a fragment in it"
         } else if !self.is_home(name, url) {
             "is on a host that does not belong to the authority"
@@ -27,7 +31,10 @@ impl Authority {
         };
         // Without the query: it is somebody else's text.
         let place = format!("{}{}", url.origin().ascii_serialization(), url.path());
-        Err(Error::new(ErrorKind::ProviderMisconfigured, format!("{name} of {self} {problem}: {place:?}")))
+        Err(Error::new(
+            ErrorKind::ProviderMisconfigured,
+            format!("{name} of {self} {problem}: {place:?}"),
+        ))
     }
 
     /// Whether TLS may be missing on the way to the endpoint.
@@ -52,34 +59,46 @@ impl Authority {
         let graph = name == "userinfo_endpoint" && cloud.graph_hosts.contains(&host);
         let tenant_host = match Cloud::of(host) {
             Some((other, HostKind::ExternalId(name))) => {
-                other == cloud && matches!(self.kind, Kind::ExternalId { .. }) && tenants::is_guid(name)
+                other == cloud
+                    && matches!(self.kind, Kind::ExternalId { .. })
+                    && tenants::is_guid(name)
             }
             _ => false,
         };
         graph || tenant_host || cloud.is_login_host(host)
     }
 
-    /// Where the provider ends its session, and what it calls the address to return to if that is not
-    /// `post_logout_redirect_uri`, for the `end_session_endpoint` that its document names.
-    pub(crate) fn sign_out_endpoint(&self, named: Option<Url>) -> (Option<Url>, Option<&'static str>) {
+    /// Where the provider ends its session, and what it calls the address to return to if that is
+    /// not `post_logout_redirect_uri`, for the `end_session_endpoint` that its document names.
+    pub(crate) fn sign_out_endpoint(
+        &self,
+        named: Option<Url>,
+    ) -> (Option<Url>, Option<&'static str>) {
         let host = self.metadata_url.host_str().unwrap_or_default();
-        let is_cognito =
-            host.starts_with("cognito-idp.") && (host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn"));
+        let is_cognito = host.starts_with("cognito-idp.")
+            && (host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn"));
         match named {
             // Amazon Cognito answers 400 to the parameters of RP-Initiated Logout alone.
             Some(named) => (Some(self.for_browsers(named)), is_cognito.then_some("logout_uri")),
-            // Older tenants of Auth0 do not name the endpoint of the specification, and have only their own.
-            None if host.ends_with(".auth0.com") => (self.metadata_url.join("/v2/logout").ok(), Some("returnTo")),
+            // Older tenants of Auth0 do not name the endpoint of the specification, and have only
+            // their own.
+            None if host.ends_with(".auth0.com") => {
+                (self.metadata_url.join("/v2/logout").ok(), Some("returnTo"))
+            }
             None => (None, None),
         }
     }
 
-    /// Where Microsoft Graph is for people of this authority, without a slash at the end; `None` if there is none.
+    /// Where Microsoft Graph is for people of this authority, without a slash at the end; `None` if
+    /// there is none.
     ///
-    /// `msgraph_host` is the discovery document's member: it chooses among the hosts of the cloud (the US government has two),
-    /// and cannot name another. On a loopback host it is below `/graph`; where it is in a cloud that the crate does not know, nobody said.
+    /// `msgraph_host` is the discovery document's member: it chooses among the hosts of the cloud
+    /// (the US government has two), and cannot name another. On a loopback host it is below
+    /// `/graph`; where it is in a cloud that the crate does not know, nobody said.
     pub(crate) fn graph(&self, msgraph_host: Option<&str>) -> Option<String> {
-        let (Kind::Entra { instance, .. } | Kind::ExternalId { instance, .. }) = &self.kind else { return None };
+        let (Kind::Entra { instance, .. } | Kind::ExternalId { instance, .. }) = &self.kind else {
+            return None;
+        };
         let Instance { origin, cloud } = instance;
         if is_loopback(&self.metadata_url) {
             return Some(format!("{origin}/graph"));
@@ -115,10 +134,16 @@ mod tests {
             (public, "https://graph.microsoft.com/oidc/userinfo"),
             (public, "http://login.microsoftonline.com/common/oauth2/v2.0/token"),
             (public, "https://login.microsoftonline.com@attacker.example.com/token"),
-            ("https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_x", "https://fabrikam.b2clogin.com/x/token"),
+            (
+                "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_x",
+                "https://fabrikam.b2clogin.com/x/token",
+            ),
             ("https://contoso.ciamlogin.com", "https://fabrikam.ciamlogin.com/x/token"),
             ("http://127.0.0.1:9/common", "http://127.0.0.1:8/token"),
-            ("http://127.0.0.1:9/common", "https://login.microsoftonline.com/common/oauth2/v2.0/token"),
+            (
+                "http://127.0.0.1:9/common",
+                "https://login.microsoftonline.com/common/oauth2/v2.0/token",
+            ),
             ("https://op.example.com", "http://op.example.com/token"),
             ("https://op.example.com", "http://localhost/token"),
             ("https://op.example.com", "https://op.example.com/token#x"),
@@ -126,8 +151,16 @@ mod tests {
             let problem = check(authority, "token_endpoint", endpoint).unwrap_err();
             assert!(problem.contains("token_endpoint"), "{problem}");
         }
-        let problem = check(public, "token_endpoint", "https://attacker.example.com/token?client_secret=hush").unwrap_err();
-        assert!(problem.contains("https://attacker.example.com/token") && !problem.contains("hush"), "{problem}");
+        let problem = check(
+            public,
+            "token_endpoint",
+            "https://attacker.example.com/token?client_secret=hush",
+        )
+        .unwrap_err();
+        assert!(
+            problem.contains("https://attacker.example.com/token") && !problem.contains("hush"),
+            "{problem}"
+        );
     }
 
     #[test]
@@ -138,8 +171,16 @@ mod tests {
                 "token_endpoint",
                 "https://westus2.login.microsoft.com/common/oauth2/v2.0/token",
             ),
-            ("https://login.microsoftonline.com/common", "userinfo_endpoint", "https://graph.microsoft.com/oidc/userinfo"),
-            ("https://login.microsoftonline.us/common", "userinfo_endpoint", "https://dod-graph.microsoft.us/oidc/userinfo"),
+            (
+                "https://login.microsoftonline.com/common",
+                "userinfo_endpoint",
+                "https://graph.microsoft.com/oidc/userinfo",
+            ),
+            (
+                "https://login.microsoftonline.us/common",
+                "userinfo_endpoint",
+                "https://dod-graph.microsoft.us/oidc/userinfo",
+            ),
             (
                 "https://contoso.ciamlogin.com",
                 "token_endpoint",
@@ -153,25 +194,53 @@ mod tests {
             ("http://127.0.0.1:9/common", "token_endpoint", "http://127.0.0.1:9/token"),
             ("http://127.0.0.1:9", "token_endpoint", "http://localhost:8/token"),
             ("https://op.example.com", "jwks_uri", "https://keys.example.net/"),
-            ("https://sts.contoso.com/adfs", "token_endpoint", "https://sts.contoso.com/adfs/oauth2/token"),
+            (
+                "https://sts.contoso.com/adfs",
+                "token_endpoint",
+                "https://sts.contoso.com/adfs/oauth2/token",
+            ),
         ] {
             assert_eq!(check(authority, name, endpoint), Ok(()), "{authority} {endpoint}");
         }
-        let custom = Authority::external_id_custom_domain("login.contoso.com", "contoso.onmicrosoft.com").unwrap();
-        assert!(custom.check_endpoint("token_endpoint", &Url::parse("https://login.contoso.com/x/token").unwrap()).is_ok());
-        assert!(custom.check_endpoint("token_endpoint", &Url::parse("https://login.fabrikam.com/x/token").unwrap()).is_err());
+        let custom =
+            Authority::external_id_custom_domain("login.contoso.com", "contoso.onmicrosoft.com")
+                .unwrap();
+        assert!(
+            custom
+                .check_endpoint(
+                    "token_endpoint",
+                    &Url::parse("https://login.contoso.com/x/token").unwrap()
+                )
+                .is_ok()
+        );
+        assert!(
+            custom
+                .check_endpoint(
+                    "token_endpoint",
+                    &Url::parse("https://login.fabrikam.com/x/token").unwrap()
+                )
+                .is_err()
+        );
     }
 
     #[test]
     fn cognito_and_older_tenants_of_auth0_sign_out_in_their_own_way() {
         let at = |issuer: &str, named: Option<&str>| {
-            let (url, parameter) = Authority::oidc(issuer).unwrap().sign_out_endpoint(named.map(|url| Url::parse(url).unwrap()));
+            let (url, parameter) = Authority::oidc(issuer)
+                .unwrap()
+                .sign_out_endpoint(named.map(|url| Url::parse(url).unwrap()));
             (url.map(String::from), parameter)
         };
         let logout = Some("https://x.example/logout");
         let kept = || logout.map(str::to_owned);
-        assert_eq!(at("https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc", logout), (kept(), Some("logout_uri")));
-        assert_eq!(at("https://cognito-idp.eu-west-1.amazonaws.com.evil.example/x", logout), (kept(), None));
+        assert_eq!(
+            at("https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc", logout),
+            (kept(), Some("logout_uri"))
+        );
+        assert_eq!(
+            at("https://cognito-idp.eu-west-1.amazonaws.com.evil.example/x", logout),
+            (kept(), None)
+        );
         assert_eq!(at("https://contoso.eu.auth0.com/", logout), (kept(), None));
         assert_eq!(
             at("https://contoso.eu.auth0.com/", None),
@@ -188,15 +257,29 @@ mod tests {
         let inside = url("http://keycloak:8080/realms/x/token?a=b");
         assert!(authority.check_endpoint("token_endpoint", &inside).is_err());
         authority.set_route(false, Some(&url("http://keycloak:8080")));
-        assert!(authority.check_endpoint("token_endpoint", &inside).is_err(), "not without the word");
+        assert!(
+            authority.check_endpoint("token_endpoint", &inside).is_err(),
+            "not without the word"
+        );
         authority.set_route(true, Some(&url("http://keycloak:8080")));
         assert!(authority.check_endpoint("token_endpoint", &inside).is_ok());
-        assert_eq!(authority.for_browsers(inside.clone()).as_str(), "https://id.example.com/realms/x/token?a=b");
-        for elsewhere in ["http://keycloak:8081/token", "http://other:8080/token", "http://id.example.com/token"] {
-            assert!(authority.check_endpoint("token_endpoint", &url(elsewhere)).is_err(), "{elsewhere}");
+        assert_eq!(
+            authority.for_browsers(inside.clone()).as_str(),
+            "https://id.example.com/realms/x/token?a=b"
+        );
+        for elsewhere in
+            ["http://keycloak:8081/token", "http://other:8080/token", "http://id.example.com/token"]
+        {
+            assert!(
+                authority.check_endpoint("token_endpoint", &url(elsewhere)).is_err(),
+                "{elsewhere}"
+            );
         }
         authority.set_route(true, None);
-        assert!(authority.check_endpoint("token_endpoint", &inside).is_err(), "a provider with TLS stays one");
+        assert!(
+            authority.check_endpoint("token_endpoint", &inside).is_err(),
+            "a provider with TLS stays one"
+        );
         let mut authority = Authority::oidc("http://keycloak:8080/realms/x").unwrap();
         assert!(authority.check_endpoint("token_endpoint", &inside).is_err());
         authority.set_route(true, None);
@@ -207,20 +290,34 @@ mod tests {
     #[test]
     fn graph_is_in_the_authoritys_cloud() {
         let graph = |url: &str, told: Option<&str>| Authority::parse(url).unwrap().graph(told);
-        assert_eq!(graph("https://login.microsoftonline.com/common", None).as_deref(), Some("https://graph.microsoft.com"));
+        assert_eq!(
+            graph("https://login.microsoftonline.com/common", None).as_deref(),
+            Some("https://graph.microsoft.com")
+        );
         assert_eq!(
             graph("https://login.microsoftonline.com/common", Some("evil.example.com")).as_deref(),
             Some("https://graph.microsoft.com")
         );
         assert_eq!(
-            graph("https://login.microsoftonline.us/common", Some("dod-graph.microsoft.us")).as_deref(),
+            graph("https://login.microsoftonline.us/common", Some("dod-graph.microsoft.us"))
+                .as_deref(),
             Some("https://dod-graph.microsoft.us")
         );
-        assert_eq!(graph("https://login.sovcloud-identity.fr/common", None).as_deref(), Some("https://graph.svc.sovcloud.fr"));
-        assert_eq!(graph("http://localhost:9/common", None).as_deref(), Some("http://localhost:9/graph"));
-        let unlisted = Authority::entra_unlisted_cloud("https://login.private.example/common").unwrap();
+        assert_eq!(
+            graph("https://login.sovcloud-identity.fr/common", None).as_deref(),
+            Some("https://graph.svc.sovcloud.fr")
+        );
+        assert_eq!(
+            graph("http://localhost:9/common", None).as_deref(),
+            Some("http://localhost:9/graph")
+        );
+        let unlisted =
+            Authority::entra_unlisted_cloud("https://login.private.example/common").unwrap();
         assert_eq!(unlisted.graph(Some("graph.private.example")), None);
         assert_eq!(graph("https://op.example.com", None), None);
-        assert_eq!(Authority::b2c("contoso", B2cPolicies::new("B2C_1_x")).unwrap().graph(None), None);
+        assert_eq!(
+            Authority::b2c("contoso", B2cPolicies::new("B2C_1_x")).unwrap().graph(None),
+            None
+        );
     }
 }

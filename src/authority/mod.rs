@@ -3,12 +3,13 @@
 //! # What an authority decides
 //!
 //! - where its discovery document is;
-//! - which issuer the document may have, and which hosts its endpoints may be on, before anything is sent to them;
+//! - which issuer the document may have, and which hosts its endpoints may be on, before anything
+//!   is sent to them;
 //! - which tokens may come from it, and which keys may sign them.
 //!
-//! A generic provider is held to OpenID Connect Discovery: every issuer is compared character by character. Microsoft's
-//! authorities have rules of their own, because
-//! one document speaks for many tenants there; the hosts of each cloud are in a table, and no setting turns a rule off.
+//! A generic provider is held to OpenID Connect Discovery: every issuer is compared character by
+//! character. Microsoft's authorities have rules of their own, because one document speaks for many
+//! tenants there; the hosts of each cloud are in a table, and no setting turns a rule off.
 //!
 //! ```
 //! use tower_identity::Authority;
@@ -95,8 +96,12 @@ impl Authority {
             Kind::Entra { tenant: Tenant::Common, .. } => {
                 "Microsoft Entra ID, work, school and personal accounts of every tenant"
             }
-            Kind::Entra { tenant: Tenant::Organizations, .. } => "Microsoft Entra ID, work and school accounts of every tenant",
-            Kind::Entra { tenant: Tenant::Consumers, .. } => "Microsoft Entra ID, personal accounts",
+            Kind::Entra { tenant: Tenant::Organizations, .. } => {
+                "Microsoft Entra ID, work and school accounts of every tenant"
+            }
+            Kind::Entra { tenant: Tenant::Consumers, .. } => {
+                "Microsoft Entra ID, personal accounts"
+            }
             Kind::Entra { .. } => "Microsoft Entra ID, one tenant",
             Kind::ExternalId { .. } => "Microsoft Entra External ID",
             Kind::B2c { .. } => "Azure AD B2C",
@@ -152,7 +157,9 @@ impl Authority {
     /// The address of an endpoint as browsers reach it: never in the back channel.
     pub(crate) fn for_browsers(&self, endpoint: Url) -> Url {
         match self.back_channel() {
-            Some(back) if back.origin() == endpoint.origin() => at_origin_of(&endpoint, &self.metadata_url).unwrap_or(endpoint),
+            Some(back) if back.origin() == endpoint.origin() => {
+                at_origin_of(&endpoint, &self.metadata_url).unwrap_or(endpoint)
+            }
             _ => endpoint,
         }
     }
@@ -188,7 +195,8 @@ impl Authority {
         }
     }
 
-    /// The authority of one tenant in the same cloud, for what is asked in that tenant's name; `None` if it is not Entra ID or `tid` not a GUID.
+    /// The authority of one tenant in the same cloud, for what is asked in that tenant's name;
+    /// `None` if it is not Entra ID or `tid` not a GUID.
     pub(crate) fn for_tenant(&self, tid: &str) -> Option<Self> {
         match &self.kind {
             Kind::Entra { instance, .. } if tenants::is_guid(tid) => Self::at(
@@ -201,7 +209,8 @@ impl Authority {
         }
     }
 
-    /// Whether it is the authority of the tenant that `name` names; the GUID and the domain name of a tenant are not known to be the same one.
+    /// Whether it is the authority of the tenant that `name` names; the GUID and the domain name of
+    /// a tenant are not known to be the same one.
     pub(crate) fn is_tenant(&self, name: &str) -> bool {
         self.microsoft().is_some_and(|(_, tenant)| Tenant::parse(name).as_ref() == Some(tenant))
     }
@@ -226,16 +235,22 @@ impl Authority {
         let Kind::B2c { instance, tenant, policies, policy } = self.kind else {
             return Err(ConfigError::new(
                 "authority",
-                format!("{self} is not B2C, so that the policy {first:?} has no effect: leave it out"),
+                format!(
+                    "{self} is not B2C, so that the policy {first:?} has no effect: leave it out"
+                ),
             ));
         };
         if let Some(other) = sign_in.filter(|other| !other.eq_ignore_ascii_case(&policy)) {
             return Err(ConfigError::new(
                 "authority",
-                format!("the policy {other:?} contradicts {:?}, which is in the address: leave one out", self.address),
+                format!(
+                    "the policy {other:?} contradicts {:?}, which is in the address: leave one out",
+                    self.address
+                ),
             ));
         }
-        let named = |policy: Option<&str>, known: Option<String>| policy.map(str::to_owned).or(known);
+        let named =
+            |policy: Option<&str>, known: Option<String>| policy.map(str::to_owned).or(known);
         let policies = B2cPolicies {
             edit_profile: named(edit_profile, policies.edit_profile),
             reset_password: named(reset_password, policies.reset_password),
@@ -249,12 +264,17 @@ impl Authority {
     /// # Errors
     ///
     /// Several tenants sign in here and nothing was said; or something was said that has no effect.
-    pub(crate) fn check_tenants(&self, configured: Option<&Tenants>) -> Result<Tenants, ConfigError> {
+    pub(crate) fn check_tenants(
+        &self,
+        configured: Option<&Tenants>,
+    ) -> Result<Tenants, ConfigError> {
         let wrong = |problem: String| Err(ConfigError::new("tenants", problem));
         let tenant = match &self.kind {
             Kind::Entra { tenant, .. } | Kind::ExternalId { tenant, .. } => tenant,
             Kind::Oidc | Kind::Adfs | Kind::B2c { .. } if configured.is_some() => {
-                return wrong(format!("{self} has no tenants to choose from, so the setting would have no effect: leave it out"));
+                return wrong(format!(
+                    "{self} has no tenants to choose from, so the setting would have no effect: leave it out"
+                ));
             }
             Kind::Oidc | Kind::Adfs | Kind::B2c { .. } => return Ok(Tenants::any()),
         };
@@ -264,16 +284,18 @@ impl Authority {
                  IDENTITY_TENANTS=any), or name one tenant in the authority"
             )),
             (Tenant::Common | Tenant::Organizations, Some(tenants)) => Ok(tenants.clone()),
-            (_, Some(tenants)) if tenants.is_any() => {
-                wrong(format!("{self} is one tenant already, so \"any\" would have no effect: leave it out"))
-            }
-            (Tenant::Guid(guid), Some(tenants)) if !tenants.allow(Some(guid)) => {
-                wrong(format!("{self} is a tenant that is not on the list ({tenants}), so nobody could sign in"))
-            }
-            (Tenant::Consumers, Some(tenants)) if !tenants.allow(Some(tenants::PERSONAL)) => wrong(format!(
-                "{self} is for personal accounts, whose tenant {} is not on the list ({tenants}), so nobody could sign in",
-                tenants::PERSONAL
+            (_, Some(tenants)) if tenants.is_any() => wrong(format!(
+                "{self} is one tenant already, so \"any\" would have no effect: leave it out"
             )),
+            (Tenant::Guid(guid), Some(tenants)) if !tenants.allow(Some(guid)) => wrong(format!(
+                "{self} is a tenant that is not on the list ({tenants}), so nobody could sign in"
+            )),
+            (Tenant::Consumers, Some(tenants)) if !tenants.allow(Some(tenants::PERSONAL)) => {
+                wrong(format!(
+                    "{self} is for personal accounts, whose tenant {} is not on the list ({tenants}), so nobody could sign in",
+                    tenants::PERSONAL
+                ))
+            }
             (_, Some(tenants)) => Ok(tenants.clone()),
             (_, None) => Ok(Tenants::any()),
         }
@@ -282,9 +304,9 @@ impl Authority {
     /// Instance and tenant, if it is one of Microsoft's.
     fn microsoft(&self) -> Option<(&Instance, &Tenant)> {
         match &self.kind {
-            Kind::Entra { instance, tenant } | Kind::ExternalId { instance, tenant, .. } | Kind::B2c { instance, tenant, .. } => {
-                Some((instance, tenant))
-            }
+            Kind::Entra { instance, tenant }
+            | Kind::ExternalId { instance, tenant, .. }
+            | Kind::B2c { instance, tenant, .. } => Some((instance, tenant)),
             Kind::Oidc | Kind::Adfs => None,
         }
     }
@@ -344,12 +366,20 @@ mod tests {
         assert_eq!(problem(&single, None), None);
         assert_eq!(problem(&single, Some(&only)), None);
         let contradiction = problem(&single, Some(&other)).unwrap();
-        assert!(contradiction.contains(CONTOSO) && contradiction.contains(FABRIKAM), "{contradiction}");
+        assert!(
+            contradiction.contains(CONTOSO) && contradiction.contains(FABRIKAM),
+            "{contradiction}"
+        );
         assert!(problem(&single, Some(&Tenants::any())).is_some());
         assert!(problem(&Authority::entra("consumers").unwrap(), Some(&only)).is_some());
         assert_eq!(problem(&Authority::entra("contoso.com").unwrap(), Some(&only)), None);
-        assert!(problem(&Authority::oidc("https://op.example.com").unwrap(), Some(&only)).is_some());
-        assert!(problem(&Authority::b2c("contoso", B2cPolicies::new("B2C_1_x")).unwrap(), Some(&only)).is_some());
+        assert!(
+            problem(&Authority::oidc("https://op.example.com").unwrap(), Some(&only)).is_some()
+        );
+        assert!(
+            problem(&Authority::b2c("contoso", B2cPolicies::new("B2C_1_x")).unwrap(), Some(&only))
+                .is_some()
+        );
     }
 
     /// MSAL-106
@@ -359,7 +389,10 @@ mod tests {
         assert!(common.is_multi_tenant());
         let tenant = common.for_tenant(CONTOSO).unwrap();
         assert!(!tenant.is_multi_tenant());
-        assert_eq!(tenant, Authority::parse(&format!("https://login.microsoftonline.us/{CONTOSO}?x=y")).unwrap());
+        assert_eq!(
+            tenant,
+            Authority::parse(&format!("https://login.microsoftonline.us/{CONTOSO}?x=y")).unwrap()
+        );
         assert_eq!(common.for_tenant("../x"), None);
         assert_eq!(Authority::oidc("https://op.example.com").unwrap().for_tenant(CONTOSO), None);
     }

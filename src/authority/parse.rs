@@ -23,12 +23,15 @@ impl Address {
     pub(super) fn parse(text: &str) -> Result<Self, ConfigError> {
         let address = Self::parse_any(text)?;
         if address.url.scheme() == "http" && !is_loopback(&address.url) {
-            return wrong(format!("{text:?} has to begin with https:// (http:// is for localhost, 127.0.0.1 and [::1] only)"));
+            return wrong(format!(
+                "{text:?} has to begin with https:// (http:// is for localhost, 127.0.0.1 and [::1] only)"
+            ));
         }
         Ok(address)
     }
 
-    /// Any address; without TLS it may be used only if [`danger_allow_http`](crate::IdentityConfig::danger_allow_http) says so.
+    /// Any address; without TLS it may be used only if
+    /// [`danger_allow_http`](crate::IdentityConfig::danger_allow_http) says so.
     pub(super) fn parse_any(text: &str) -> Result<Self, ConfigError> {
         let Ok(mut url) = Url::parse(text) else {
             return wrong(format!("{text:?} is not a URL: it begins with https://"));
@@ -37,7 +40,10 @@ impl Address {
             return wrong(format!("{text:?} has to begin with https://"));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return wrong(format!("the address of {} must hold no user name or password", url.host_str().unwrap_or_default()));
+            return wrong(format!(
+                "the address of {} must hold no user name or password",
+                url.host_str().unwrap_or_default()
+            ));
         }
         url.set_fragment(None);
         if url.query() == Some("") {
@@ -45,7 +51,8 @@ impl Address {
         }
         let path = url.path().strip_prefix('/').unwrap_or_default();
         let path = path.strip_suffix('/').unwrap_or(path);
-        let segments: Vec<String> = if path.is_empty() { Vec::new() } else { path.split('/').map(str::to_owned).collect() };
+        let segments: Vec<String> =
+            if path.is_empty() { Vec::new() } else { path.split('/').map(str::to_owned).collect() };
         if segments.iter().any(String::is_empty) {
             return wrong(format!("{text:?} has two slashes in a row"));
         }
@@ -59,7 +66,8 @@ impl Address {
 }
 
 impl Authority {
-    /// The authority that a URL names, in the forms that Microsoft's libraries and configuration files use.
+    /// The authority that a URL names, in the forms that Microsoft's libraries and configuration
+    /// files use.
     ///
     /// | URL | is |
     /// |---|---|
@@ -71,9 +79,10 @@ impl Authority {
     /// | `http://localhost:…` in one of these forms | the same, a cloud of its own |
     /// | any other | a generic provider: [`oidc`](Self::oidc) |
     ///
-    /// `/v2.0`, the path of the discovery document and a slash at the end make no difference for Microsoft's authorities. A query
-    /// is kept and sent with the request for the document.
-    /// External ID under a custom domain cannot be told from a generic provider: it has [a constructor of its own](Self::external_id_custom_domain).
+    /// `/v2.0`, the path of the discovery document and a slash at the end make no difference for
+    /// Microsoft's authorities. A query is kept and sent with the request for the document.
+    /// External ID under a custom domain cannot be told from a generic provider: it has [a
+    /// constructor of its own](Self::external_id_custom_domain).
     ///
     /// # Errors
     ///
@@ -87,7 +96,10 @@ impl Authority {
             Some((cloud, kind)) => (Some(cloud), kind),
             None => {
                 return match shape(&address) {
-                    Shape::B2c => Self::parse_b2c(&address, if is_loopback(&address.url) { None } else { Cloud::public() }),
+                    Shape::B2c => Self::parse_b2c(
+                        &address,
+                        if is_loopback(&address.url) { None } else { Cloud::public() },
+                    ),
                     Shape::Adfs => Self::adfs(&address.url.origin().ascii_serialization()),
                     Shape::Entra => Self::entra_at(&address, None),
                     Shape::Other => Self::oidc(url),
@@ -101,7 +113,8 @@ impl Authority {
         }
     }
 
-    /// The authority of a tenant that is named apart from its instance, as the `AzureAd` section does.
+    /// The authority of a tenant that is named apart from its instance, as the `AzureAd` section
+    /// does.
     pub(crate) fn at_instance(instance: &str, tenant: &str) -> Result<Self, ConfigError> {
         let address = Address::parse(instance)?;
         if !address.segments.is_empty() {
@@ -110,21 +123,28 @@ impl Authority {
             ));
         }
         match Cloud::of(address.host()) {
-            Some((_, HostKind::B2c(_))) => {
-                wrong(format!("the instance {instance:?} is B2C, which needs a policy beside the tenant {tenant:?}"))
-            }
+            Some((_, HostKind::B2c(_))) => wrong(format!(
+                "the instance {instance:?} is B2C, which needs a policy beside the tenant {tenant:?}"
+            )),
             None if !is_loopback(&address.url) => wrong(format!(
                 "the instance {instance:?} is not a host of Microsoft's: leave instance and tenant out and give the whole authority instead"
             )),
             Some((_, HostKind::ExternalId(_))) => {
                 Self::parse(&format!("{}/{tenant}", address.url.origin().ascii_serialization()))
             }
-            _ => Self::entra_url(&format!("{}/{tenant}", address.url.origin().ascii_serialization())),
+            _ => {
+                Self::entra_url(&format!("{}/{tenant}", address.url.origin().ascii_serialization()))
+            }
         }
     }
 
-    /// B2C on an instance that a configuration section names apart from the tenant and the policies.
-    pub(crate) fn b2c_at_instance(instance: &str, tenant: &str, policies: B2cPolicies) -> Result<Self, ConfigError> {
+    /// B2C on an instance that a configuration section names apart from the tenant and the
+    /// policies.
+    pub(crate) fn b2c_at_instance(
+        instance: &str,
+        tenant: &str,
+        policies: B2cPolicies,
+    ) -> Result<Self, ConfigError> {
         let address = Address::parse(instance)?;
         if !matches!(address.segments.as_slice(), [] | [_])
             || address.segments.first().is_some_and(|first| !first.eq_ignore_ascii_case("tfp"))
@@ -168,7 +188,11 @@ impl Authority {
     }
 
     /// `[/{tenant}][/v2.0…]`
-    fn parse_external_id(address: &Address, name: &str, cloud: Option<&'static Cloud>) -> Result<Self, ConfigError> {
+    fn parse_external_id(
+        address: &Address,
+        name: &str,
+        cloud: Option<&'static Cloud>,
+    ) -> Result<Self, ConfigError> {
         let segments: Vec<&str> = address.segments.iter().map(String::as_str).collect();
         let tenant = match segments.as_slice() {
             rest if is_document(rest) && tenants::is_guid(name) => one_tenant(name)?,
@@ -197,27 +221,37 @@ enum Shape {
 fn shape(address: &Address) -> Shape {
     let segments: Vec<&str> = address.segments.iter().map(String::as_str).collect();
     match segments.as_slice() {
-        [tfp, _, policy, ..] if tfp.eq_ignore_ascii_case("tfp") && is_b2c_policy(policy) => Shape::B2c,
+        [tfp, _, policy, ..] if tfp.eq_ignore_ascii_case("tfp") && is_b2c_policy(policy) => {
+            Shape::B2c
+        }
         [_, policy, ..] if is_b2c_policy(policy) => Shape::B2c,
         [adfs, rest @ ..] if adfs.eq_ignore_ascii_case("adfs") && is_document(rest) => Shape::Adfs,
         // Elsewhere such a path means nothing: only Microsoft's hosts may use the template issuer.
-        [tenant, rest @ ..] if is_loopback(&address.url) && is_document(rest) => match Tenant::parse(tenant) {
-            Some(Tenant::Domain(_)) if rest.first() != Some(&"v2.0") => Shape::Other,
-            Some(_) => Shape::Entra,
-            None => Shape::Other,
-        },
+        [tenant, rest @ ..] if is_loopback(&address.url) && is_document(rest) => {
+            match Tenant::parse(tenant) {
+                Some(Tenant::Domain(_)) if rest.first() != Some(&"v2.0") => Shape::Other,
+                Some(_) => Shape::Entra,
+                None => Shape::Other,
+            }
+        }
         _ => Shape::Other,
     }
 }
 
 /// What may follow the tenant or policy without changing what it means.
 fn is_document(rest: &[&str]) -> bool {
-    matches!(rest, [] | ["v2.0"] | ["v2.0", ".well-known", "openid-configuration"] | [".well-known", "openid-configuration"])
+    matches!(
+        rest,
+        [] | ["v2.0"]
+            | ["v2.0", ".well-known", "openid-configuration"]
+            | [".well-known", "openid-configuration"]
+    )
 }
 
 /// The name of a B2C policy, as the portal (`B2C_1_…`) and custom policies (`B2C_1A_…`) prefix it.
 pub(super) fn is_b2c_policy(segment: &str) -> bool {
-    segment.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("b2c_")) && tenants::is_name(segment)
+    segment.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("b2c_"))
+        && tenants::is_name(segment)
 }
 
 /// The error of every constructor.
@@ -240,7 +274,8 @@ mod tests {
     }
 
     fn refused(url: &str) -> String {
-        Authority::parse(url).map_or_else(|error| error.to_string(), |authority| panic!("{url} became {authority}"))
+        Authority::parse(url)
+            .map_or_else(|error| error.to_string(), |authority| panic!("{url} became {authority}"))
     }
 
     /// MSAL-001, MSAL-011, MSAL-025
@@ -257,7 +292,11 @@ mod tests {
             "https://login.microsoftonline.com:443/contoso.onmicrosoft.com?",
         ] {
             assert_eq!(address(form), wanted, "{form}");
-            assert_eq!(Authority::parse(form), Authority::entra("contoso.onmicrosoft.com"), "{form}");
+            assert_eq!(
+                Authority::parse(form),
+                Authority::entra("contoso.onmicrosoft.com"),
+                "{form}"
+            );
         }
         assert_eq!(metadata(wanted), format!("{wanted}/.well-known/openid-configuration"));
     }
@@ -282,13 +321,23 @@ mod tests {
     fn what_is_no_authority_is_told_which_form_was_expected() {
         assert!(refused("http://login.microsoftonline.com/common").contains("https://"));
         assert!(refused("login.microsoftonline.com/common").contains("https://"));
-        assert!(refused("https://login.microsoftonline.com").contains("https://login.microsoftonline.com/{tenant}"));
+        assert!(
+            refused("https://login.microsoftonline.com")
+                .contains("https://login.microsoftonline.com/{tenant}")
+        );
         assert!(refused("https://login.microsoftonline.com//common").contains("two slashes"));
         assert!(refused("https://login.microsoftonline.com/{tenant-id}").contains("domain name"));
         assert!(refused("https://login.microsoftonline.com/common/v1.1").contains("v2.0"));
-        assert!(refused("https://login.microsoftonline.com/tfp/contoso.onmicrosoft.com/B2C_1_x").contains("b2clogin.com"));
-        assert!(refused("https://contoso.b2clogin.com/contoso.onmicrosoft.com").contains("{policy}"));
-        assert!(refused("https://contoso.ciamlogin.com/custom/path").contains("ciamlogin.com/{tenant}"));
+        assert!(
+            refused("https://login.microsoftonline.com/tfp/contoso.onmicrosoft.com/B2C_1_x")
+                .contains("b2clogin.com")
+        );
+        assert!(
+            refused("https://contoso.b2clogin.com/contoso.onmicrosoft.com").contains("{policy}")
+        );
+        assert!(
+            refused("https://contoso.ciamlogin.com/custom/path").contains("ciamlogin.com/{tenant}")
+        );
         assert!(refused("https://contoso.ciamlogin.com/common").contains("not one tenant"));
         assert!(refused("https://user:secret@op.example.com").contains("no user name"));
         assert!(!refused("https://user:secret@op.example.com").contains("secret"));
@@ -309,13 +358,19 @@ mod tests {
     #[test]
     fn an_external_id_address_without_a_path_gets_its_tenant_from_the_host() {
         let wanted = "https://contoso.ciamlogin.com/contoso.onmicrosoft.com/v2.0";
-        for form in
-            ["https://contoso.ciamlogin.com", "https://contoso.ciamlogin.com/", "https://contoso.ciamlogin.com/v2.0", wanted]
-        {
+        for form in [
+            "https://contoso.ciamlogin.com",
+            "https://contoso.ciamlogin.com/",
+            "https://contoso.ciamlogin.com/v2.0",
+            wanted,
+        ] {
             assert_eq!(address(form), wanted);
         }
         assert_eq!(Authority::parse(wanted), Authority::external_id("contoso"));
-        assert_eq!(address(&format!("https://{GUID}.ciamlogin.com")), format!("https://{GUID}.ciamlogin.com/{GUID}/v2.0"));
+        assert_eq!(
+            address(&format!("https://{GUID}.ciamlogin.com")),
+            format!("https://{GUID}.ciamlogin.com/{GUID}/v2.0")
+        );
     }
 
     /// MSAL-024
@@ -329,9 +384,21 @@ mod tests {
         ] {
             assert_eq!(address(form), wanted);
         }
-        assert_eq!(Authority::parse(wanted), Authority::b2c("contoso", B2cPolicies::new("B2C_1_susi")));
-        let custom = Authority::parse(&format!("https://login.contoso.com/{GUID}/b2c_1a_susi")).unwrap();
-        assert_eq!(custom, Authority::b2c_custom_domain("login.contoso.com", GUID, B2cPolicies::new("b2c_1a_susi")).unwrap());
+        assert_eq!(
+            Authority::parse(wanted),
+            Authority::b2c("contoso", B2cPolicies::new("B2C_1_susi"))
+        );
+        let custom =
+            Authority::parse(&format!("https://login.contoso.com/{GUID}/b2c_1a_susi")).unwrap();
+        assert_eq!(
+            custom,
+            Authority::b2c_custom_domain(
+                "login.contoso.com",
+                GUID,
+                B2cPolicies::new("b2c_1a_susi")
+            )
+            .unwrap()
+        );
         let reset = custom.for_policy("b2c_1_reset").unwrap();
         assert_eq!(reset.to_string(), format!("https://login.contoso.com/{GUID}/b2c_1_reset/v2.0"));
     }
@@ -341,8 +408,13 @@ mod tests {
     fn a_host_outside_the_table_is_no_cloud_unless_the_user_vouches_for_it() {
         let private = "https://private.cloud/foo";
         assert!(!Authority::parse(private).unwrap().is_microsoft());
-        assert!(Authority::entra_url(private).unwrap_err().to_string().contains("entra_unlisted_cloud"));
-        assert_eq!(Authority::entra_unlisted_cloud(private).unwrap().to_string(), "https://private.cloud/foo/v2.0");
+        assert!(
+            Authority::entra_url(private).unwrap_err().to_string().contains("entra_unlisted_cloud")
+        );
+        assert_eq!(
+            Authority::entra_unlisted_cloud(private).unwrap().to_string(),
+            "https://private.cloud/foo/v2.0"
+        );
         assert!(
             Authority::entra_unlisted_cloud("https://login.microsoftonline.us/common")
                 .unwrap_err()
@@ -373,7 +445,12 @@ mod tests {
             assert!(!Authority::parse(generic).unwrap().is_microsoft(), "{generic}");
             assert_eq!(address(generic), generic);
         }
-        assert!(Authority::parse("http://127.0.0.1:9/contoso.com/B2C_1_susi").unwrap().b2c_policies().is_some());
+        assert!(
+            Authority::parse("http://127.0.0.1:9/contoso.com/B2C_1_susi")
+                .unwrap()
+                .b2c_policies()
+                .is_some()
+        );
     }
 
     #[test]
@@ -381,14 +458,27 @@ mod tests {
         for (issuer, document) in [
             ("https://op.example.com", "https://op.example.com/.well-known/openid-configuration"),
             ("https://op.example.com/", "https://op.example.com/.well-known/openid-configuration"),
-            ("https://op.example.com/a/b", "https://op.example.com/a/b/.well-known/openid-configuration"),
-            ("https://op.example.com/a/", "https://op.example.com/a/.well-known/openid-configuration"),
+            (
+                "https://op.example.com/a/b",
+                "https://op.example.com/a/b/.well-known/openid-configuration",
+            ),
+            (
+                "https://op.example.com/a/",
+                "https://op.example.com/a/.well-known/openid-configuration",
+            ),
         ] {
             assert_eq!((address(issuer).as_str(), metadata(issuer).as_str()), (issuer, document));
             assert_eq!(Authority::oidc(issuer), Authority::parse(issuer));
         }
-        assert_eq!(address("https://op.example.com/a/.well-known/openid-configuration"), "https://op.example.com/a");
-        assert!(Authority::oidc("https://login.microsoftonline.com/common/v2.0").unwrap().is_microsoft());
+        assert_eq!(
+            address("https://op.example.com/a/.well-known/openid-configuration"),
+            "https://op.example.com/a"
+        );
+        assert!(
+            Authority::oidc("https://login.microsoftonline.com/common/v2.0")
+                .unwrap()
+                .is_microsoft()
+        );
     }
 
     #[test]
@@ -396,7 +486,10 @@ mod tests {
         let adfs = Authority::parse("https://sts.contoso.com/adfs/").unwrap();
         assert!(adfs.is_adfs() && !adfs.is_microsoft());
         assert_eq!(Ok(&adfs), Authority::adfs("sts.contoso.com").as_ref());
-        assert_eq!(metadata("https://sts.contoso.com/adfs"), "https://sts.contoso.com/adfs/.well-known/openid-configuration");
+        assert_eq!(
+            metadata("https://sts.contoso.com/adfs"),
+            "https://sts.contoso.com/adfs/.well-known/openid-configuration"
+        );
         assert!(!Authority::parse("https://op.example.com/adfs/realms/x").unwrap().is_adfs());
     }
 
@@ -408,9 +501,19 @@ mod tests {
         }
         for policy in ["", "a/b", "../x", "B2C 1"] {
             assert!(Authority::b2c("contoso", B2cPolicies::new(policy)).is_err(), "{policy}");
-            assert!(Authority::b2c("contoso", B2cPolicies::new("B2C_1_x").with_reset_password(policy)).is_err(), "{policy}");
+            assert!(
+                Authority::b2c("contoso", B2cPolicies::new("B2C_1_x").with_reset_password(policy))
+                    .is_err(),
+                "{policy}"
+            );
         }
-        for domain in ["", "login.contoso.com/path", "http://login.contoso.com", "contoso.ciamlogin.com", "a b"] {
+        for domain in [
+            "",
+            "login.contoso.com/path",
+            "http://login.contoso.com",
+            "contoso.ciamlogin.com",
+            "a b",
+        ] {
             assert!(Authority::external_id_custom_domain(domain, GUID).is_err(), "{domain}");
         }
         assert!(Authority::external_id_custom_domain("login.contoso.com", "common").is_err());

@@ -25,14 +25,20 @@ pub(crate) struct KeyIssuer<'a> {
 }
 
 impl Authority {
-    /// Whether a discovery document with this `issuer` may speak for the authority (OpenID Connect Discovery section 4.3, and
-    /// what Microsoft makes of it).
+    /// Whether a discovery document with this `issuer` may speak for the authority (OpenID Connect
+    /// Discovery section 4.3, and what Microsoft makes of it).
     pub(crate) fn check_metadata_issuer(&self, issuer: &str) -> Result<(), Error> {
         let fits = match &self.kind {
-            Kind::Oidc | Kind::Adfs => without_last_slash(issuer) == without_last_slash(&self.address),
+            Kind::Oidc | Kind::Adfs => {
+                without_last_slash(issuer) == without_last_slash(&self.address)
+            }
             Kind::Entra { instance, tenant } => entra_fits(instance, tenant, issuer),
-            Kind::ExternalId { instance, tenant, custom_domain } => external_id_fits(instance, tenant, *custom_domain, issuer),
-            Kind::B2c { instance, tenant, policy, .. } => b2c_fits(instance, tenant, policy, issuer),
+            Kind::ExternalId { instance, tenant, custom_domain } => {
+                external_id_fits(instance, tenant, *custom_domain, issuer)
+            }
+            Kind::B2c { instance, tenant, policy, .. } => {
+                b2c_fits(instance, tenant, policy, issuer)
+            }
         };
         if fits {
             return Ok(());
@@ -47,9 +53,12 @@ impl Authority {
         ))
     }
 
-    /// Whether a discovery document that calls its cloud so (`cloud_instance_name`) may speak for the authority: a tenant can be
-    /// asked about in a cloud that it is not in.
-    pub(crate) fn check_metadata_cloud(&self, cloud_instance_name: Option<&str>) -> Result<(), Error> {
+    /// Whether a discovery document that calls its cloud so (`cloud_instance_name`) may speak for
+    /// the authority: a tenant can be asked about in a cloud that it is not in.
+    pub(crate) fn check_metadata_cloud(
+        &self,
+        cloud_instance_name: Option<&str>,
+    ) -> Result<(), Error> {
         match (self.microsoft(), present(cloud_instance_name)) {
             (Some((instance, _)), Some(cloud)) if !instance.is_called(cloud) => Err(Error::new(
                 ErrorKind::ProviderMisconfigured,
@@ -62,8 +71,13 @@ impl Authority {
         }
     }
 
-    /// `iss` and `tid` of the tokens that a document with this `issuer` promises: for one tenant its own, for several those of one that may sign in.
-    pub(crate) fn promised_issuer(&self, tenants: &Tenants, metadata_issuer: &str) -> (String, Option<String>) {
+    /// `iss` and `tid` of the tokens that a document with this `issuer` promises: for one tenant
+    /// its own, for several those of one that may sign in.
+    pub(crate) fn promised_issuer(
+        &self,
+        tenants: &Tenants,
+        metadata_issuer: &str,
+    ) -> (String, Option<String>) {
         let Some((_, tenant)) = self.microsoft() else { return (metadata_issuer.to_owned(), None) };
         let tid = match (guid_in(metadata_issuer), tenant) {
             (Some(guid), _) => guid,
@@ -73,7 +87,8 @@ impl Authority {
         (metadata_issuer.replace(TEMPLATE, tid), Some(tid.to_owned()))
     }
 
-    /// Whether a token may come from where it says, given the issuer of the discovery document, and whether its tenant may sign in.
+    /// Whether a token may come from where it says, given the issuer of the discovery document, and
+    /// whether its tenant may sign in.
     pub(crate) fn check_token_issuer(
         &self,
         tenants: &Tenants,
@@ -82,18 +97,26 @@ impl Authority {
     ) -> Result<(), Error> {
         let foreign = |detail: &'static str| {
             let (iss, tid) = (shown(token.iss), token.tid.map_or_else(|| "none".into(), shown));
-            let detail =
-                format!("{detail}: `iss` is {iss}, `tid` {tid}, and the document's issuer is {}", shown(metadata_issuer));
+            let detail = format!(
+                "{detail}: `iss` is {iss}, `tid` {tid}, and the document's issuer is {}",
+                shown(metadata_issuer)
+            );
             Err(Error::new(ErrorKind::TokenIssuer, detail))
         };
         let Some((_, tenant)) = self.microsoft() else {
-            return if token.iss == metadata_issuer { Ok(()) } else { foreign("iss is not the provider's issuer") };
+            return if token.iss == metadata_issuer {
+                Ok(())
+            } else {
+                foreign("iss is not the provider's issuer")
+            };
         };
         let tid = match token.tid {
             // Only a GUID can be put into an address without changing what it means.
             Some(tid) if !is_guid(tid) => return foreign("tid is not a GUID"),
             Some(tid) => Some(tid),
-            None if metadata_issuer.contains(TEMPLATE) => return foreign("tid is missing, so that the issuer cannot be known"),
+            None if metadata_issuer.contains(TEMPLATE) => {
+                return foreign("tid is missing, so that the issuer cannot be known");
+            }
             None => guid_in(metadata_issuer),
         };
         if guid_in(metadata_issuer).is_some_and(|guid| tid != Some(guid)) {
@@ -104,10 +127,15 @@ impl Authority {
         }
         let refused = |detail: &'static str| {
             let tid = tid.map_or_else(|| "none".into(), shown);
-            Err(Error::new(ErrorKind::TenantNotAllowed, format!("{detail}: the tenant is {tid}, and allowed are {tenants}")))
+            Err(Error::new(
+                ErrorKind::TenantNotAllowed,
+                format!("{detail}: the tenant is {tid}, and allowed are {tenants}"),
+            ))
         };
         match tenant {
-            Tenant::Organizations if tid == Some(PERSONAL) => refused("a personal account at an authority for organizations"),
+            Tenant::Organizations if tid == Some(PERSONAL) => {
+                refused("a personal account at an authority for organizations")
+            }
             Tenant::Consumers if tid != Some(PERSONAL) => {
                 refused("a work or school account at the authority for personal accounts")
             }
@@ -123,9 +151,14 @@ impl Authority {
 
     /// Whether a key may sign such a token, given the issuer of the discovery document.
     ///
-    /// One key set of Microsoft's holds the keys of several tenants, of personal accounts and of several clouds: a key's own
-    /// `issuer` is what keeps them apart.
-    pub(crate) fn check_key(&self, metadata_issuer: &str, key: &KeyIssuer<'_>, token: &TokenIssuer<'_>) -> Result<(), Error> {
+    /// One key set of Microsoft's holds the keys of several tenants, of personal accounts and of
+    /// several clouds: a key's own `issuer` is what keeps them apart.
+    pub(crate) fn check_key(
+        &self,
+        metadata_issuer: &str,
+        key: &KeyIssuer<'_>,
+        token: &TokenIssuer<'_>,
+    ) -> Result<(), Error> {
         let refused = |detail: &'static str| Err(Error::new(ErrorKind::TokenKeyIssuer, detail));
         if let Some((instance, _)) = self.microsoft()
             && let Some(cloud) = present(key.cloud_instance_name)
@@ -148,14 +181,18 @@ impl Authority {
         if token.iss == expected { Ok(()) } else { refused("the key belongs to another issuer") }
     }
 
-    /// Whether a token was made by the B2C policy that this value signs in with: its `tfp`, or `acr` in older custom policies.
+    /// Whether a token was made by the B2C policy that this value signs in with: its `tfp`, or
+    /// `acr` in older custom policies.
     pub(crate) fn check_policy(&self, tfp: Option<&str>, acr: Option<&str>) -> Result<(), Error> {
         let Kind::B2c { policy, .. } = &self.kind else { return Ok(()) };
         // Azure writes the name as it was made and takes it in any letter case.
         if tfp.or(acr).is_some_and(|told| told.eq_ignore_ascii_case(policy)) {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::TokenMismatch, "the token was made by another policy than the one that was asked"))
+        Err(Error::new(
+            ErrorKind::TokenMismatch,
+            "the token was made by another policy than the one that was asked",
+        ))
     }
 }
 
@@ -169,9 +206,10 @@ impl Instance {
     }
 }
 
-/// An issuer as far as the address of its document depends on it: a slash at the end is taken off before the well-known path is
-/// appended (Discovery section 4.1). So whoever publishes the one issuer's document publishes the other's too, and people
-/// leave the slash out or add it as they like. In everything that comes after, the document's spelling is the only one.
+/// An issuer as far as the address of its document depends on it: a slash at the end is taken off
+/// before the well-known path is appended (Discovery section 4.1). So whoever publishes the one
+/// issuer's document publishes the other's too, and people leave the slash out or add it as they
+/// like. In everything that comes after, the document's spelling is the only one.
 fn without_last_slash(issuer: &str) -> &str {
     issuer.strip_suffix('/').unwrap_or(issuer)
 }
@@ -188,20 +226,33 @@ fn entra_fits(instance: &Instance, tenant: &Tenant, issuer: &str) -> bool {
     })
 }
 
-/// `{origin}/{tenant}/v2.0`; or `https://{GUID or name}.ciamlogin.com/{GUID}/v2.0`, also under a custom domain.
+/// `{origin}/{tenant}/v2.0`; or `https://{GUID or name}.ciamlogin.com/{GUID}/v2.0`, also under a
+/// custom domain.
 ///
 /// On loopback the second form is `http://{GUID or name}.localhost:{port}/{GUID}/v2.0`.
-fn external_id_fits(instance: &Instance, tenant: &Tenant, custom_domain: bool, issuer: &str) -> bool {
+fn external_id_fits(
+    instance: &Instance,
+    tenant: &Tenant,
+    custom_domain: bool,
+    issuer: &str,
+) -> bool {
     if entra_fits(&Instance { origin: instance.origin.clone(), cloud: None }, tenant, issuer) {
         return true;
     }
-    // A loopback host is a cloud of its own: what `{GUID}.ciamlogin.com` is elsewhere is `{GUID}.localhost` there, on the same port.
+    // A loopback host is a cloud of its own: what `{GUID}.ciamlogin.com` is elsewhere is
+    // `{GUID}.localhost` there, on the same port.
     let (scheme, parent) = match instance.loopback() {
         Some((scheme, port)) => (scheme, format!(".localhost{port}/")),
         None => ("https://", ".ciamlogin.com/".to_owned()),
     };
-    let Some((name, rest)) = issuer.strip_prefix(scheme).and_then(|rest| rest.split_once(&parent)) else { return false };
-    let Some(guid) = rest.strip_suffix("/v2.0").filter(|guid| is_guid(guid) && tenant.fits(guid)) else { return false };
+    let Some((name, rest)) = issuer.strip_prefix(scheme).and_then(|rest| rest.split_once(&parent))
+    else {
+        return false;
+    };
+    let Some(guid) = rest.strip_suffix("/v2.0").filter(|guid| is_guid(guid) && tenant.fits(guid))
+    else {
+        return false;
+    };
     let known_name = match tenant {
         // The tenant is certain, so the name before it can be what it likes.
         Tenant::Guid(_) => custom_domain && is_label(name),
@@ -210,13 +261,16 @@ fn external_id_fits(instance: &Instance, tenant: &Tenant, custom_domain: bool, i
     name == guid || known_name
 }
 
-/// `{origin}/{GUID}/v2.0/`, or with the policy in it: `{origin}/tfp/{GUID}/{policy}/v2.0/`. Never the policy's own address.
+/// `{origin}/{GUID}/v2.0/`, or with the policy in it: `{origin}/tfp/{GUID}/{policy}/v2.0/`. Never
+/// the policy's own address.
 fn b2c_fits(instance: &Instance, tenant: &Tenant, policy: &str, issuer: &str) -> bool {
     let Some(path) = issuer.strip_prefix(instance.origin.as_str()) else { return false };
     let path = path.strip_suffix('/').unwrap_or(path);
     match path.split('/').collect::<Vec<_>>().as_slice() {
         ["", guid, "v2.0"] => is_guid(guid) && tenant.fits(guid),
-        ["", "tfp", guid, told, "v2.0"] => is_guid(guid) && tenant.fits(guid) && told.eq_ignore_ascii_case(policy),
+        ["", "tfp", guid, told, "v2.0"] => {
+            is_guid(guid) && tenant.fits(guid) && told.eq_ignore_ascii_case(policy)
+        }
         _ => false,
     }
 }
@@ -228,7 +282,9 @@ fn guid_in(issuer: &str) -> Option<&str> {
 
 /// One label of a host name.
 fn is_label(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 63 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    !text.is_empty()
+        && text.len() <= 63
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// A member that is there and says something.
@@ -271,7 +327,10 @@ mod tests {
         };
         let only = Tenants::only([CONTOSO]).unwrap();
         assert_eq!(check(&only, &issuer(CONTOSO), Some(CONTOSO)), None);
-        assert_eq!(check(&only, &issuer(FABRIKAM), Some(FABRIKAM)), Some(ErrorKind::TenantNotAllowed));
+        assert_eq!(
+            check(&only, &issuer(FABRIKAM), Some(FABRIKAM)),
+            Some(ErrorKind::TenantNotAllowed)
+        );
         assert_eq!(check(&only, &issuer(FABRIKAM), Some(CONTOSO)), Some(ErrorKind::TokenIssuer));
         assert_eq!(check(&Tenants::any(), &issuer(FABRIKAM), Some(FABRIKAM)), None);
         assert_eq!(check(&Tenants::any(), &issuer(CONTOSO), None), Some(ErrorKind::TokenIssuer));
@@ -291,8 +350,12 @@ mod tests {
         let named = Authority::entra("contoso.com").unwrap();
         let (contoso, fabrikam) = (issuer(CONTOSO), issuer(FABRIKAM));
         let only = Tenants::only([CONTOSO]).unwrap();
-        assert!(accepts(&named, &contoso) && accepts(&named, &fabrikam) && !accepts(&named, COMMON));
-        let check = |metadata: &str, iss: &str| kind(named.check_token_issuer(&only, metadata, &TokenIssuer { iss, tid: None }));
+        assert!(
+            accepts(&named, &contoso) && accepts(&named, &fabrikam) && !accepts(&named, COMMON)
+        );
+        let check = |metadata: &str, iss: &str| {
+            kind(named.check_token_issuer(&only, metadata, &TokenIssuer { iss, tid: None }))
+        };
         assert_eq!(check(&contoso, &contoso), None);
         assert_eq!(check(&fabrikam, &fabrikam), Some(ErrorKind::TenantNotAllowed));
         assert_eq!(check(&contoso, &fabrikam), Some(ErrorKind::TokenIssuer));
@@ -303,7 +366,11 @@ mod tests {
         let personal = issuer(PERSONAL);
         let token = TokenIssuer { iss: &personal, tid: Some(PERSONAL) };
         let check = |tenant: &str, metadata: &str, token: &TokenIssuer<'_>| {
-            kind(Authority::entra(tenant).unwrap().check_token_issuer(&Tenants::any(), metadata, token))
+            kind(Authority::entra(tenant).unwrap().check_token_issuer(
+                &Tenants::any(),
+                metadata,
+                token,
+            ))
         };
         assert_eq!(check("common", COMMON, &token), None);
         assert_eq!(check("consumers", &personal, &token), None);
@@ -313,24 +380,44 @@ mod tests {
         assert_eq!(check("consumers", COMMON, &work), Some(ErrorKind::TenantNotAllowed));
     }
 
-    /// MSAL-006: a real key set of the public cloud holds keys of the US government's, under the very same `issuer`.
+    /// MSAL-006: a real key set of the public cloud holds keys of the US government's, under the
+    /// very same `issuer`.
     #[test]
     fn a_key_of_another_cloud_signs_nothing() {
         let token = TokenIssuer { iss: &issuer(CONTOSO), tid: Some(CONTOSO) };
         let check = |authority: &Authority, issuer: Option<&str>, cloud: Option<&str>| {
-            kind(authority.check_key(COMMON, &KeyIssuer { issuer, cloud_instance_name: cloud }, &token))
+            kind(authority.check_key(
+                COMMON,
+                &KeyIssuer { issuer, cloud_instance_name: cloud },
+                &token,
+            ))
         };
         let common = Authority::entra("common").unwrap();
         assert_eq!(check(&common, Some(COMMON), Some("microsoftonline.com")), None);
         assert_eq!(check(&common, Some(COMMON), None), None);
-        assert_eq!(check(&common, Some(COMMON), Some("microsoftonline.us")), Some(ErrorKind::TokenKeyIssuer));
-        assert_eq!(check(&common, Some(COMMON), Some("sovcloud-identity.fr")), Some(ErrorKind::TokenKeyIssuer));
-        assert_eq!(check(&common, Some(&issuer(PERSONAL)), Some("microsoftonline.com")), Some(ErrorKind::TokenKeyIssuer));
-        assert_eq!(check(&common, None, Some("microsoftonline.com")), Some(ErrorKind::TokenKeyIssuer));
+        assert_eq!(
+            check(&common, Some(COMMON), Some("microsoftonline.us")),
+            Some(ErrorKind::TokenKeyIssuer)
+        );
+        assert_eq!(
+            check(&common, Some(COMMON), Some("sovcloud-identity.fr")),
+            Some(ErrorKind::TokenKeyIssuer)
+        );
+        assert_eq!(
+            check(&common, Some(&issuer(PERSONAL)), Some("microsoftonline.com")),
+            Some(ErrorKind::TokenKeyIssuer)
+        );
+        assert_eq!(
+            check(&common, None, Some("microsoftonline.com")),
+            Some(ErrorKind::TokenKeyIssuer)
+        );
         assert_eq!(check(&common, Some(" "), None), Some(ErrorKind::TokenKeyIssuer));
         let local = Authority::parse("http://127.0.0.1:9/common").unwrap();
         assert_eq!(check(&local, Some(COMMON), Some("127.0.0.1")), None);
-        assert_eq!(check(&local, Some(COMMON), Some("microsoftonline.com")), Some(ErrorKind::TokenKeyIssuer));
+        assert_eq!(
+            check(&local, Some(COMMON), Some("microsoftonline.com")),
+            Some(ErrorKind::TokenKeyIssuer)
+        );
     }
 
     #[test]
@@ -339,7 +426,8 @@ mod tests {
         let iss = format!("https://contoso.b2clogin.com/{CONTOSO}/v2.0/");
         let token = TokenIssuer { iss: &iss, tid: None };
         assert_eq!(kind(b2c.check_key(&iss, &KeyIssuer::default(), &token)), None);
-        let other = KeyIssuer { issuer: Some("https://contoso.b2clogin.com/x"), cloud_instance_name: None };
+        let other =
+            KeyIssuer { issuer: Some("https://contoso.b2clogin.com/x"), cloud_instance_name: None };
         assert_eq!(kind(b2c.check_key(&iss, &other, &token)), Some(ErrorKind::TokenKeyIssuer));
     }
 
@@ -382,8 +470,13 @@ mod tests {
         let own = Authority::external_id("contoso").unwrap();
         assert!(accepts(&own, &by_guid) && accepts(&own, &by_name) && !accepts(&own, &mixed));
         let custom = Authority::external_id_custom_domain("login.contoso.com", CONTOSO).unwrap();
-        assert!(accepts(&custom, &by_guid) && accepts(&custom, &by_name) && !accepts(&custom, &foreign));
-        assert!(!accepts(&custom, &issuer(CONTOSO)) && !accepts(&custom, "https://contoso.ciamlogin.com"));
+        assert!(
+            accepts(&custom, &by_guid) && accepts(&custom, &by_name) && !accepts(&custom, &foreign)
+        );
+        assert!(
+            !accepts(&custom, &issuer(CONTOSO))
+                && !accepts(&custom, "https://contoso.ciamlogin.com")
+        );
         let evil = format!("https://evil.example/x.ciamlogin.com/{CONTOSO}/v2.0");
         assert!(!accepts(&custom, &evil));
         let local = Authority::external_id_custom_domain("http://127.0.0.1:9", CONTOSO).unwrap();
@@ -391,23 +484,39 @@ mod tests {
         assert!(accepts(&local, &format!("http://{CONTOSO}.localhost:9/{CONTOSO}/v2.0")));
         assert!(!accepts(&local, &format!("http://{CONTOSO}.localhost:8/{CONTOSO}/v2.0")));
         assert!(!accepts(&local, &format!("http://{FABRIKAM}.localhost:9/{FABRIKAM}/v2.0")));
-        assert!(!accepts(&local, &by_guid) && !accepts(&custom, &format!("http://{CONTOSO}.localhost/{CONTOSO}/v2.0")));
+        assert!(
+            !accepts(&local, &by_guid)
+                && !accepts(&custom, &format!("http://{CONTOSO}.localhost/{CONTOSO}/v2.0"))
+        );
         let token = TokenIssuer { iss: &by_guid, tid: Some(FABRIKAM) };
-        assert_eq!(kind(custom.check_token_issuer(&Tenants::any(), &by_guid, &token)), Some(ErrorKind::TokenIssuer));
+        assert_eq!(
+            kind(custom.check_token_issuer(&Tenants::any(), &by_guid, &token)),
+            Some(ErrorKind::TokenIssuer)
+        );
     }
 
     #[test]
     fn a_b2c_token_is_of_the_policy_that_was_asked() {
         let b2c = Authority::b2c("contoso", B2cPolicies::new("B2C_1_susi")).unwrap();
-        let tfp = |policy: &str| format!("https://contoso.b2clogin.com/tfp/{CONTOSO}/{policy}/v2.0/");
+        let tfp =
+            |policy: &str| format!("https://contoso.b2clogin.com/tfp/{CONTOSO}/{policy}/v2.0/");
         assert!(accepts(&b2c, &tfp("b2c_1_susi")) && !accepts(&b2c, &tfp("b2c_1_reset")));
-        assert!(!accepts(&b2c, "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_susi/v2.0"));
+        assert!(!accepts(
+            &b2c,
+            "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_susi/v2.0"
+        ));
         assert!(!accepts(&b2c, &format!("https://fabrikam.b2clogin.com/{CONTOSO}/v2.0/")));
         assert_eq!(kind(b2c.check_policy(Some("b2c_1_SUSI"), None)), None);
         assert_eq!(kind(b2c.check_policy(None, Some("B2C_1_susi"))), None);
-        assert_eq!(kind(b2c.check_policy(Some("B2C_1_reset"), Some("B2C_1_susi"))), Some(ErrorKind::TokenMismatch));
+        assert_eq!(
+            kind(b2c.check_policy(Some("B2C_1_reset"), Some("B2C_1_susi"))),
+            Some(ErrorKind::TokenMismatch)
+        );
         assert_eq!(kind(b2c.check_policy(None, None)), Some(ErrorKind::TokenMismatch));
-        assert_eq!(kind(b2c.for_policy("B2C_1_reset").unwrap().check_policy(Some("B2C_1_reset"), None)), None);
+        assert_eq!(
+            kind(b2c.for_policy("B2C_1_reset").unwrap().check_policy(Some("B2C_1_reset"), None)),
+            None
+        );
         assert_eq!(kind(Authority::entra("common").unwrap().check_policy(None, None)), None);
     }
 
@@ -417,7 +526,12 @@ mod tests {
         assert!(public.check_metadata_cloud(Some("microsoftonline.com")).is_ok());
         let error = public.check_metadata_cloud(Some("microsoftonline.us")).unwrap_err();
         assert!(error.to_string().contains("another cloud"), "{error}");
-        assert!(Authority::oidc("https://op.example.com").unwrap().check_metadata_cloud(Some("anything")).is_ok());
+        assert!(
+            Authority::oidc("https://op.example.com")
+                .unwrap()
+                .check_metadata_cloud(Some("anything"))
+                .is_ok()
+        );
     }
 
     /// C-222
@@ -455,7 +569,12 @@ mod tests {
     fn tokens_have_the_issuer_of_the_document_to_the_letter() {
         let oidc = Authority::oidc("https://op.example.com").unwrap();
         let check = |metadata_issuer: &str, iss: &str| {
-            oidc.check_token_issuer(&Tenants::any(), metadata_issuer, &TokenIssuer { iss, tid: None }).is_ok()
+            oidc.check_token_issuer(
+                &Tenants::any(),
+                metadata_issuer,
+                &TokenIssuer { iss, tid: None },
+            )
+            .is_ok()
         };
         assert!(check("https://op.example.com/", "https://op.example.com/"));
         assert!(!check("https://op.example.com/", "https://op.example.com"));

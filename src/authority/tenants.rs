@@ -81,14 +81,18 @@ impl Tenants {
     }
 
     /// These tenants, by GUID.
-    pub(crate) fn only<S: AsRef<str>>(tenants: impl IntoIterator<Item = S>) -> Result<Self, ConfigError> {
+    pub(crate) fn only<S: AsRef<str>>(
+        tenants: impl IntoIterator<Item = S>,
+    ) -> Result<Self, ConfigError> {
         let mut only = Vec::new();
         for tenant in tenants {
             let tenant = tenant.as_ref().trim().to_ascii_lowercase();
             if !is_guid(&tenant) {
                 return Err(ConfigError::new(
                     "tenants",
-                    format!("{tenant:?} is not a tenant's GUID, which the portal shows as \"Directory (tenant) ID\""),
+                    format!(
+                        "{tenant:?} is not a tenant's GUID, which the portal shows as \"Directory (tenant) ID\""
+                    ),
                 ));
             }
             if !only.contains(&tenant) {
@@ -116,7 +120,9 @@ impl Tenants {
 
     /// Whether people of the tenant may sign in; one that is not told is none of those on a list.
     pub(crate) fn allow(&self, tid: Option<&str>) -> bool {
-        self.0.as_ref().is_none_or(|only| tid.is_some_and(|tid| only.iter().any(|tenant| tenant == tid)))
+        self.0
+            .as_ref()
+            .is_none_or(|only| tid.is_some_and(|tid| only.iter().any(|tenant| tenant == tid)))
     }
 }
 
@@ -138,7 +144,8 @@ pub(super) fn is_guid(text: &str) -> bool {
         })
 }
 
-/// Whether it can be a name in a path without changing the path: letters, digits, `.`, `-` and `_`, and neither `.` nor `..`.
+/// Whether it can be a name in a path without changing the path: letters, digits, `.`, `-` and `_`,
+/// and neither `.` nor `..`.
 pub(super) fn is_name(text: &str) -> bool {
     text.len() <= 255
         && text.starts_with(|first: char| first.is_ascii_alphanumeric())
@@ -158,8 +165,12 @@ mod tests {
         assert!(list.allow(Some(GUID)) && !list.allow(Some(PERSONAL)) && !list.allow(None));
         assert!(Tenants::any().allow(Some(PERSONAL)) && Tenants::any().allow(None));
         assert!(Tenants::only::<&str>([]).is_err());
-        for refused in ["", "common", "contoso.com", "{tenant}", "f645ad92e38d4d1ab510d1b09a74a8ca"] {
-            assert!(Tenants::only([refused]).unwrap_err().to_string().contains("GUID"), "{refused}");
+        for refused in ["", "common", "contoso.com", "{tenant}", "f645ad92e38d4d1ab510d1b09a74a8ca"]
+        {
+            assert!(
+                Tenants::only([refused]).unwrap_err().to_string().contains("GUID"),
+                "{refused}"
+            );
         }
     }
 
@@ -167,8 +178,13 @@ mod tests {
     fn a_tenant_cannot_change_the_path_it_stands_in() {
         assert_eq!(Tenant::parse("COMMON"), Some(Tenant::Common));
         assert_eq!(Tenant::parse(&GUID.to_uppercase()), Some(Tenant::Guid(GUID.into())));
-        assert_eq!(Tenant::parse("Contoso.onMicrosoft.com"), Some(Tenant::Domain("contoso.onmicrosoft.com".into())));
-        for refused in ["", ".", "..", "a/b", "a%2fb", "a?b", "a#b", "{tenant-id}", "<tenant>", "a b", "é"] {
+        assert_eq!(
+            Tenant::parse("Contoso.onMicrosoft.com"),
+            Some(Tenant::Domain("contoso.onmicrosoft.com".into()))
+        );
+        for refused in
+            ["", ".", "..", "a/b", "a%2fb", "a?b", "a#b", "{tenant-id}", "<tenant>", "a b", "é"]
+        {
             assert_eq!(Tenant::parse(refused), None, "{refused}");
         }
     }

@@ -13,7 +13,8 @@ use crate::{
 
 /// A person whose tokens a [`Client`](super::Client) has.
 ///
-/// It holds no token and can be stored; the client finds the tokens by it, also after a restart, if the cache was exported and imported.
+/// It holds no token and can be stored; the client finds the tokens by it, also after a restart, if
+/// the cache was exported and imported.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Account {
     #[serde(rename = "id")]
@@ -44,8 +45,9 @@ impl Account {
         let home = client_info.and_then(ClientInfo::home_account_id);
         let directory = || Some(format!("{}.{}", token.oid()?, token.tid()?));
         let names: Option<Names> = serde_json::from_str(token.claims()).ok();
-        let username =
-            names.and_then(|names| names.preferred_username.or(names.upn).or(names.email)).filter(|name| !name.is_empty());
+        let username = names
+            .and_then(|names| names.preferred_username.or(names.upn).or(names.email))
+            .filter(|name| !name.is_empty());
         Self {
             home_account_id: home.or_else(directory).unwrap_or_else(|| token.sub().to_owned()),
             issuer: token.iss().to_owned(),
@@ -56,7 +58,8 @@ impl Account {
         }
     }
 
-    /// What tells it from every other account at this provider: `{uid}.{utid}` at Microsoft's, `sub` elsewhere.
+    /// What tells it from every other account at this provider: `{uid}.{utid}` at Microsoft's,
+    /// `sub` elsewhere.
     #[must_use]
     pub fn home_account_id(&self) -> &str {
         &self.home_account_id
@@ -96,14 +99,16 @@ impl Account {
         format!("{}{}", super::core::USERS, self.home_account_id)
     }
 
-    /// Whether a record is about this account. The name of a partition alone is not enough: whoever stored the account may have changed it, and one home account can be
-    /// somebody else in another tenant.
+    /// Whether a record is about this account. The name of a partition alone is not enough: whoever
+    /// stored the account may have changed it, and one home account can be somebody else in another
+    /// tenant.
     pub(super) fn is(&self, person: &Person) -> bool {
         self.issuer == person.iss && self.subject == person.sub
     }
 
     pub(super) fn to_raw(&self) -> Result<Box<RawValue>, Error> {
-        serde_json::value::to_raw_value(self).map_err(|_| Error::new(ErrorKind::Internal, "an account cannot be written as JSON"))
+        serde_json::value::to_raw_value(self)
+            .map_err(|_| Error::new(ErrorKind::Internal, "an account cannot be written as JSON"))
     }
 
     pub(super) fn from_raw(raw: &RawValue) -> Option<Self> {
@@ -114,6 +119,9 @@ impl Account {
 impl fmt::Debug for Account {
     /// Without anything about the person.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Account").field("issuer", &self.issuer).field("tenant_id", &self.tenant_id).finish_non_exhaustive()
+        f.debug_struct("Account")
+            .field("issuer", &self.issuer)
+            .field("tenant_id", &self.tenant_id)
+            .finish_non_exhaustive()
     }
 }

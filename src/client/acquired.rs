@@ -23,7 +23,8 @@ pub struct Acquired {
 }
 
 impl Acquired {
-    /// Whose tokens they are: what [`Client::acquire_silent`] finds them by from now on. `None` if the provider gave no ID token; then nothing is kept.
+    /// Whose tokens they are: what [`Client::acquire_silent`] finds them by from now on. `None` if
+    /// the provider gave no ID token; then nothing is kept.
     #[must_use]
     pub fn account(&self) -> Option<&Account> {
         self.account.as_deref()
@@ -52,15 +53,25 @@ impl Acquired {
     ///
     /// `token_malformed`: there was none, or the claims are not as `T` wants them.
     pub fn claims<T: serde::de::DeserializeOwned>(&self) -> Result<T, Error> {
-        let claims = self.claims.as_deref().ok_or_else(|| Error::new(ErrorKind::TokenMalformed, "there was no ID token"))?;
-        serde_json::from_str(claims)
-            .map_err(|_| Error::new(ErrorKind::TokenMalformed, "the claims are not of the type that was asked for"))
+        let claims = self
+            .claims
+            .as_deref()
+            .ok_or_else(|| Error::new(ErrorKind::TokenMalformed, "there was no ID token"))?;
+        serde_json::from_str(claims).map_err(|_| {
+            Error::new(
+                ErrorKind::TokenMalformed,
+                "the claims are not of the type that was asked for",
+            )
+        })
     }
 }
 
 impl fmt::Debug for Acquired {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Acquired").field("account", &self.account).field("token", &self.token).finish_non_exhaustive()
+        f.debug_struct("Acquired")
+            .field("account", &self.account)
+            .field("token", &self.token)
+            .finish_non_exhaustive()
     }
 }
 
@@ -78,12 +89,16 @@ pub(super) fn issued(answer: &TokenAnswer) -> Issued {
 impl Client {
     /// What every ID token is held to, however it was obtained.
     pub(super) fn required(&self) -> IdTokenExpectation<'_> {
-        IdTokenExpectation { acr: self.shared().provider.config().required_acr(), ..IdTokenExpectation::default() }
+        IdTokenExpectation {
+            acr: self.shared().provider.config().required_acr(),
+            ..IdTokenExpectation::default()
+        }
     }
 
     /// Verifies and keeps what the provider gave.
     ///
-    /// What was kept of the account before stays, as long as it is valid: other scopes' tokens, and the refresh token if the answer has none.
+    /// What was kept of the account before stays, as long as it is valid: other scopes' tokens, and
+    /// the refresh token if the answer has none.
     pub(super) async fn take(
         &self,
         answer: &TokenAnswer,
@@ -96,8 +111,9 @@ impl Client {
         let Some(id_token) = &answer.id_token else {
             // At a refresh there need not be one (OpenID Connect Core section 12.2).
             let is_refresh = matches!(expectation.nonce, Nonce::Renewal(_));
-            let is_held_to_something =
-                expectation.max_age.is_some() || expectation.auth_context.is_some() || !expectation.acr.is_empty();
+            let is_held_to_something = expectation.max_age.is_some()
+                || expectation.auth_context.is_some()
+                || !expectation.acr.is_empty();
             if !is_refresh && is_held_to_something {
                 return Err(Error::new(
                     ErrorKind::TokenResponseInvalid,
@@ -105,10 +121,16 @@ impl Client {
                 ));
             }
             let token = AccessToken::not_kept(request, issued(answer), now);
-            return Ok(Acquired { account: None, token, claims: None, refresh_token: answer.refresh_token.clone() });
+            return Ok(Acquired {
+                account: None,
+                token,
+                claims: None,
+                refresh_token: answer.refresh_token.clone(),
+            });
         };
         let is_microsoft = provider.authority().is_microsoft();
-        let client_info = answer.client_info.as_deref().filter(|_| is_microsoft).and_then(ClientInfo::parse);
+        let client_info =
+            answer.client_info.as_deref().filter(|_| is_microsoft).and_then(ClientInfo::parse);
         let expectation = IdTokenExpectation {
             access_token: answer.access_token.as_ref().map(Secret::expose),
             client_info: client_info.as_ref(),
@@ -124,15 +146,22 @@ impl Client {
             oid: token.oid().map(str::to_owned),
         };
         let text: Box<str> = claims.get().into();
-        let identity = Identity { id_token: token.raw().into(), claims, person, expires_at: token.exp() };
+        let identity =
+            Identity { id_token: token.raw().into(), claims, person, expires_at: token.exp() };
         let limits = CacheLimits::default();
-        let (record, access_token) = GrantRecord::of_sign_in(request, &identity, issued(answer), limits, now);
+        let (record, access_token) =
+            GrantRecord::of_sign_in(request, &identity, issued(answer), limits, now);
         let partition = account.partition();
         let record = match shared.partitions.record(&partition) {
             Some(earlier) => record.after(&earlier, limits, now),
             None => record,
         };
         shared.partitions.put(&partition, account.to_raw()?, record)?;
-        Ok(Acquired { account: Some(Box::new(account)), token: access_token, claims: Some(text), refresh_token: None })
+        Ok(Acquired {
+            account: Some(Box::new(account)),
+            token: access_token,
+            claims: Some(text),
+            refresh_token: None,
+        })
     }
 }

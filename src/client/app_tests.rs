@@ -10,10 +10,16 @@ async fn an_applications_token_is_asked_for_once_with_the_scope_as_it_is() {
     let world = World::entra(TENANT, |config| config);
     let first = world.client.for_app(&asks(GRAPH)).await.unwrap();
     let second = world.client.for_app(&asks(GRAPH)).await.unwrap();
-    assert_eq!((first.source(), second.source(), first.expose()), (TokenSource::Provider, TokenSource::Cache, second.expose()));
+    assert_eq!(
+        (first.source(), second.source(), first.expose()),
+        (TokenSource::Provider, TokenSource::Cache, second.expose())
+    );
     assert_eq!(world.calls(), 1);
     let form = world.last();
-    assert_eq!((form["grant_type"].as_str(), form["scope"].as_str()), ("client_credentials", GRAPH));
+    assert_eq!(
+        (form["grant_type"].as_str(), form["scope"].as_str()),
+        ("client_credentials", GRAPH)
+    );
 }
 
 /// Whoever has an address of an API can send it tokens that are none. What is refused is not kept,
@@ -29,13 +35,22 @@ async fn refused_assertions_leave_nothing_behind() {
         assert!(world.client.export_cache().unwrap().expose().len() < 1000, "{number}");
     }
     assert_eq!(world.calls(), 200);
-    assert_eq!(world.client.on_behalf_of(&assertion(7), &asks("x")).await.unwrap_err().kind(), ErrorKind::InvalidGrant);
+    assert_eq!(
+        world.client.on_behalf_of(&assertion(7), &asks("x")).await.unwrap_err().kind(),
+        ErrorKind::InvalidGrant
+    );
     assert_eq!(world.calls(), 200, "for a minute the refusal is remembered");
     world.clock.advance(seconds(61));
     assert!(world.client.on_behalf_of(&assertion(7), &asks("x")).await.is_ok());
-    assert!(world.client.on_behalf_of(&assertion(7), &asks("x")).await.unwrap().source() == TokenSource::Cache);
+    assert!(
+        world.client.on_behalf_of(&assertion(7), &asks("x")).await.unwrap().source()
+            == TokenSource::Cache
+    );
     let exported = world.client.export_cache().unwrap();
-    assert!((60_000..70_000).contains(&exported.expose().len()), "what something was obtained for is kept");
+    assert!(
+        (60_000..70_000).contains(&exported.expose().len()),
+        "what something was obtained for is kept"
+    );
     // No longer than a day, whatever it says.
     world.clock.advance(seconds(24 * 3600));
     assert!(world.client.import_cache(&exported));
@@ -47,8 +62,13 @@ async fn an_assertion_over_64_kib_is_refused_before_anything_is_kept_or_sent() {
     let world = World::new();
     for (length, is_sent) in [(64 * 1024, true), (64 * 1024 + 1, false)] {
         let before = world.calls();
-        let outcome = world.client.on_behalf_of(&Secret::from("a".repeat(length)), &asks("x")).await;
-        assert_eq!(outcome.as_ref().err().map(Error::kind), (!is_sent).then_some(ErrorKind::RequestInvalid), "{length}");
+        let outcome =
+            world.client.on_behalf_of(&Secret::from("a".repeat(length)), &asks("x")).await;
+        assert_eq!(
+            outcome.as_ref().err().map(Error::kind),
+            (!is_sent).then_some(ErrorKind::RequestInvalid),
+            "{length}"
+        );
         assert_eq!(world.calls() - before, usize::from(is_sent));
     }
 }
@@ -85,7 +105,10 @@ async fn while_the_provider_fails_the_old_token_is_given_out() {
     assert_eq!(world.client.for_app(&asks("x")).await.unwrap().expose(), first.expose());
     world.clock.advance(seconds(60));
     world.next_is(503, json!({}));
-    assert_eq!(world.client.for_app(&asks("x")).await.unwrap_err().kind(), ErrorKind::ProviderUnreachable);
+    assert_eq!(
+        world.client.for_app(&asks("x")).await.unwrap_err().kind(),
+        ErrorKind::ProviderUnreachable
+    );
 }
 
 /// C-378, MSAL-106
@@ -94,22 +117,38 @@ async fn the_application_belongs_to_a_tenant() {
     for authority in ["common", "organizations"] {
         let world = World::entra(authority, IdentityConfig::with_any_tenant);
         let error = world.client.for_app(&asks(GRAPH)).await.unwrap_err();
-        assert!(error.kind() == ErrorKind::NotConfigured && error.to_string().contains("with_tenant"), "{error}");
+        assert!(
+            error.kind() == ErrorKind::NotConfigured && error.to_string().contains("with_tenant"),
+            "{error}"
+        );
         let on_behalf = |request: TokenRequest| {
             let client = world.client.clone();
             async move { client.on_behalf_of(&"a.b.c".into(), &request).await }
         };
         let error = on_behalf(asks(GRAPH)).await.unwrap_err();
-        assert!(error.kind() == ErrorKind::NotConfigured && error.to_string().contains("with_tenant"), "{error}");
+        assert!(
+            error.kind() == ErrorKind::NotConfigured && error.to_string().contains("with_tenant"),
+            "{error}"
+        );
         assert_eq!(world.calls(), 0);
         let one = world.client.for_app(&asks(GRAPH).with_tenant(TENANT)).await.unwrap();
         let other = world.client.for_app(&asks(GRAPH).with_tenant(OTHER_TENANT)).await.unwrap();
         assert_ne!(one.expose(), other.expose());
-        let paths: Vec<String> = world.seen.lock().unwrap().iter().map(|(path, _)| path.clone()).collect();
-        assert_eq!(paths, [TENANT, OTHER_TENANT].map(|tenant| format!("/{tenant}/oauth2/v2.0/token")));
-        assert_eq!(world.client.for_app(&asks(GRAPH).with_tenant(TENANT)).await.unwrap().expose(), one.expose());
+        let paths: Vec<String> =
+            world.seen.lock().unwrap().iter().map(|(path, _)| path.clone()).collect();
+        assert_eq!(
+            paths,
+            [TENANT, OTHER_TENANT].map(|tenant| format!("/{tenant}/oauth2/v2.0/token"))
+        );
+        assert_eq!(
+            world.client.for_app(&asks(GRAPH).with_tenant(TENANT)).await.unwrap().expose(),
+            one.expose()
+        );
         on_behalf(asks(GRAPH).with_tenant(OTHER_TENANT)).await.unwrap();
-        assert_eq!(world.seen.lock().unwrap().pop().unwrap().0, format!("/{OTHER_TENANT}/oauth2/v2.0/token"));
+        assert_eq!(
+            world.seen.lock().unwrap().pop().unwrap().0,
+            format!("/{OTHER_TENANT}/oauth2/v2.0/token")
+        );
     }
     let listed = World::entra("common", |config| config.with_tenants([TENANT]).unwrap());
     let error = listed.client.for_app(&asks(GRAPH).with_tenant(OTHER_TENANT)).await.unwrap_err();
@@ -119,11 +158,23 @@ async fn the_application_belongs_to_a_tenant() {
 #[tokio::test]
 async fn what_cannot_be_asked_for_is_not_sent() {
     let world = World::new();
-    assert_eq!(world.client.for_app(&asks("")).await.unwrap_err().kind(), ErrorKind::RequestInvalid);
-    assert_eq!(world.client.on_behalf_of(&Secret::default(), &asks("x")).await.unwrap_err().kind(), ErrorKind::RequestInvalid);
+    assert_eq!(
+        world.client.for_app(&asks("")).await.unwrap_err().kind(),
+        ErrorKind::RequestInvalid
+    );
+    assert_eq!(
+        world.client.on_behalf_of(&Secret::default(), &asks("x")).await.unwrap_err().kind(),
+        ErrorKind::RequestInvalid
+    );
     let public = World::with(|config| config.with_credential(ClientCredential::none()));
-    assert_eq!(public.client.for_app(&asks("x")).await.unwrap_err().kind(), ErrorKind::NotConfigured);
-    assert_eq!(public.client.on_behalf_of(&"a.b.c".into(), &asks("x")).await.unwrap_err().kind(), ErrorKind::NotConfigured);
+    assert_eq!(
+        public.client.for_app(&asks("x")).await.unwrap_err().kind(),
+        ErrorKind::NotConfigured
+    );
+    assert_eq!(
+        public.client.on_behalf_of(&"a.b.c".into(), &asks("x")).await.unwrap_err().kind(),
+        ErrorKind::NotConfigured
+    );
     assert_eq!((world.calls(), public.calls()), (0, 0));
     assert!(!world.client.pop_supported());
 }
@@ -150,7 +201,16 @@ async fn what_is_obtained_on_behalf_of_one_caller_is_never_given_to_another() {
             let world = Arc::clone(&world);
             tokio::spawn(async move {
                 let assertion = Secret::from(format!("assertion-{}", number % 100));
-                (number % 100, world.client.on_behalf_of(&assertion, &asks("x")).await.unwrap().expose().to_owned())
+                (
+                    number % 100,
+                    world
+                        .client
+                        .on_behalf_of(&assertion, &asks("x"))
+                        .await
+                        .unwrap()
+                        .expose()
+                        .to_owned(),
+                )
             })
         })
         .collect();
@@ -163,7 +223,11 @@ async fn what_is_obtained_on_behalf_of_one_caller_is_never_given_to_another() {
     assert_eq!((different.len(), world.calls()), (100, 100));
     for form in world.seen() {
         assert_eq!(form["requested_token_use"], "on_behalf_of");
-        assert!(form["assertion"].starts_with("assertion-") && form["scope"] == "x" && !form.contains_key("refresh_token"));
+        assert!(
+            form["assertion"].starts_with("assertion-")
+                && form["scope"] == "x"
+                && !form.contains_key("refresh_token")
+        );
     }
 }
 
@@ -198,26 +262,45 @@ async fn an_assertion_is_remembered_no_longer_than_it_lives() {
     let assertion = Secret::from(format!("h.{}.s", base64url(exp.to_string().as_bytes())));
     world.client.on_behalf_of(&assertion, &asks("x")).await.unwrap();
     world.clock.advance(seconds(599));
-    assert_eq!(world.client.on_behalf_of(&assertion, &asks("x")).await.unwrap().source(), TokenSource::Cache);
+    assert_eq!(
+        world.client.on_behalf_of(&assertion, &asks("x")).await.unwrap().source(),
+        TokenSource::Cache
+    );
     world.clock.advance(seconds(1));
     world.next_is(400, json!({"error": "invalid_grant"}));
-    assert_eq!(world.client.on_behalf_of(&assertion, &asks("x")).await.unwrap_err().kind(), ErrorKind::InvalidGrant);
+    assert_eq!(
+        world.client.on_behalf_of(&assertion, &asks("x")).await.unwrap_err().kind(),
+        ErrorKind::InvalidGrant
+    );
 }
 
 #[tokio::test]
 async fn a_callers_claims_challenge_is_handed_on() {
     let world = World::new();
     let claims = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
-    world.next_is(400, json!({"error": "interaction_required", "suberror": "basic_action", "claims": claims}));
+    world.next_is(
+        400,
+        json!({"error": "interaction_required", "suberror": "basic_action", "claims": claims}),
+    );
     let error = world.client.on_behalf_of(&"a.b.c".into(), &asks("x")).await.unwrap_err();
-    assert_eq!((error.kind(), error.provider().unwrap().claims.as_deref()), (ErrorKind::InteractionRequired, Some(claims)));
+    assert_eq!(
+        (error.kind(), error.provider().unwrap().claims.as_deref()),
+        (ErrorKind::InteractionRequired, Some(claims))
+    );
 }
 
 /// C-381
 #[tokio::test]
 async fn an_assertion_that_is_plainly_no_good_is_not_sent() {
-    let jwt = |claims: Value| Secret::from(format!("{}.{}.c2ln", base64url(b"{}"), base64url(claims.to_string().as_bytes())));
-    let world = World::entra(TENANT, |config| config.add_trusted_audience("https://api.contoso.com"));
+    let jwt = |claims: Value| {
+        Secret::from(format!(
+            "{}.{}.c2ln",
+            base64url(b"{}"),
+            base64url(claims.to_string().as_bytes())
+        ))
+    };
+    let world =
+        World::entra(TENANT, |config| config.add_trusted_audience("https://api.contoso.com"));
     for refused in [
         json!({"ver": "1.0", "aud": CLIENT_ID}),
         json!({"ver": "1.0", "aud": format!("api://{CLIENT_ID}")}),
@@ -226,7 +309,8 @@ async fn an_assertion_that_is_plainly_no_good_is_not_sent() {
         json!({"ver": "2.0", "aud": ["00000003-0000-0000-c000-000000000000"]}),
         json!({"ver": "2.0", "aud": 7}),
     ] {
-        let error = world.client.on_behalf_of(&jwt(refused.clone()), &asks(GRAPH)).await.unwrap_err();
+        let error =
+            world.client.on_behalf_of(&jwt(refused.clone()), &asks(GRAPH)).await.unwrap_err();
         assert_eq!((error.kind(), world.calls()), (ErrorKind::InvalidGrant, 0), "{refused}");
     }
     for (number, sent) in [
@@ -247,5 +331,9 @@ async fn an_assertion_that_is_plainly_no_good_is_not_sent() {
     }
     // Elsewhere an audience can be any name of the API.
     let world = World::new();
-    world.client.on_behalf_of(&jwt(json!({"ver": "1.0", "aud": "https://api.example"})), &asks("x")).await.unwrap();
+    world
+        .client
+        .on_behalf_of(&jwt(json!({"ver": "1.0", "aud": "https://api.example"})), &asks("x"))
+        .await
+        .unwrap();
 }

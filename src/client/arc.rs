@@ -17,15 +17,19 @@ use super::managed_identity::{ManagedIdentityEndpoint, ManagedIdentityId, http_u
 use crate::{error::ConfigError, secret::Secret};
 
 /// Where the agent puts the files that prove who can read them.
-const KEYS: &str =
-    if cfg!(windows) { "C:\\ProgramData\\AzureConnectedMachineAgent\\Tokens" } else { "/var/opt/azcmagent/tokens" };
+const KEYS: &str = if cfg!(windows) {
+    "C:\\ProgramData\\AzureConnectedMachineAgent\\Tokens"
+} else {
+    "/var/opt/azcmagent/tokens"
+};
 /// The largest such file, in bytes.
 const LARGEST: u64 = 4096;
 
 /// The endpoint of a machine that Azure Arc manages: `IDENTITY_ENDPOINT` with `IMDS_ENDPOINT`.
 ///
-/// The agent asks for the content of a file that only privileged users and its own group can read. The endpoint is that of another program on this machine, so only a small regular file
-/// with the name that the agent gives it, in the agent's own folder, is read for it.
+/// The agent asks for the content of a file that only privileged users and its own group can read.
+/// The endpoint is that of another program on this machine, so only a small regular file with the
+/// name that the agent gives it, in the agent's own folder, is read for it.
 ///
 /// There is one identity, that of the machine: any other is refused.
 #[derive(Clone, Debug)]
@@ -47,31 +51,37 @@ impl AzureArc {
     /// What the file holds that a challenge names.
     fn key(&self, challenge: &HeaderValue) -> Result<Secret, &'static str> {
         let challenge = challenge.to_str().map_err(|_| "the challenge is not ASCII")?;
-        let (scheme, parameter) = challenge.trim().split_once(' ').ok_or("the challenge names no file")?;
+        let (scheme, parameter) =
+            challenge.trim().split_once(' ').ok_or("the challenge names no file")?;
         let (name, path) = parameter.split_once('=').ok_or("the challenge names no file")?;
         if !scheme.eq_ignore_ascii_case("basic") || !name.trim().eq_ignore_ascii_case("realm") {
             return Err("the challenge is not `Basic realm=…`");
         }
         let path = Path::new(path.trim().trim_matches('"'));
-        let is_the_agents =
-            path.parent() == Some(self.keys.as_path()) && path.extension().is_some_and(|extension| extension == "key");
+        let is_the_agents = path.parent() == Some(self.keys.as_path())
+            && path.extension().is_some_and(|extension| extension == "key");
         if !is_the_agents {
             return Err("the challenge names a file that is not one of the agent's keys");
         }
-        let about =
-            fs::symlink_metadata(path).map_err(|_| "the agent's key cannot be read: is this user in the group `himds`?")?;
+        let about = fs::symlink_metadata(path)
+            .map_err(|_| "the agent's key cannot be read: is this user in the group `himds`?")?;
         if !about.is_file() || about.len() > LARGEST {
             return Err("the agent's key is not a regular file of 4 KiB at most");
         }
         let mut key = String::new();
-        let file = fs::File::open(path).map_err(|_| "the agent's key cannot be read: is this user in the group `himds`?")?;
+        let file = fs::File::open(path)
+            .map_err(|_| "the agent's key cannot be read: is this user in the group `himds`?")?;
         file.take(LARGEST).read_to_string(&mut key).map_err(|_| "the agent's key is not text")?;
         Ok(key.into())
     }
 }
 
 impl ManagedIdentityEndpoint for AzureArc {
-    fn request(&self, resource: &str, identity: &ManagedIdentityId) -> Result<Request<Bytes>, http::Error> {
+    fn request(
+        &self,
+        resource: &str,
+        identity: &ManagedIdentityId,
+    ) -> Result<Request<Bytes>, http::Error> {
         let url = with_query(&self.endpoint, "2020-06-01", resource, identity, "mi_res_id");
         Request::get(url.as_str()).header("Metadata", "true").body(Bytes::new())
     }
@@ -80,14 +90,21 @@ impl ManagedIdentityEndpoint for AzureArc {
         *identity == ManagedIdentityId::SystemAssigned
     }
 
-    fn proven(&self, mut request: Request<Bytes>, answer: &Response<Bytes>) -> Result<Option<Request<Bytes>>, &'static str> {
+    fn proven(
+        &self,
+        mut request: Request<Bytes>,
+        answer: &Response<Bytes>,
+    ) -> Result<Option<Request<Bytes>>, &'static str> {
         if answer.status() != StatusCode::UNAUTHORIZED {
             return Ok(None);
         }
-        let challenge = answer.headers().get(WWW_AUTHENTICATE).ok_or("the answer is 401 without a challenge")?;
+        let challenge = answer
+            .headers()
+            .get(WWW_AUTHENTICATE)
+            .ok_or("the answer is 401 without a challenge")?;
         let key = self.key(challenge)?;
-        let mut value =
-            HeaderValue::try_from(format!("Basic {}", key.expose().trim())).map_err(|_| "the agent's key is not text")?;
+        let mut value = HeaderValue::try_from(format!("Basic {}", key.expose().trim()))
+            .map_err(|_| "the agent's key is not text")?;
         value.set_sensitive(true);
         request.headers_mut().insert(AUTHORIZATION, value);
         Ok(Some(request))
@@ -124,7 +141,8 @@ mod tests {
 
     impl Agent {
         fn new(name: &str) -> Self {
-            let folder = std::env::temp_dir().join(format!("tower-identity-arc-{}-{name}", std::process::id()));
+            let folder = std::env::temp_dir()
+                .join(format!("tower-identity-arc-{}-{name}", std::process::id()));
             fs::create_dir_all(folder.join("below.key")).unwrap();
             fs::write(folder.join("1.key"), "the content\n").unwrap();
             fs::write(folder.join("1.txt"), "another").unwrap();
@@ -134,7 +152,10 @@ mod tests {
         }
 
         fn endpoint(&self) -> AzureArc {
-            AzureArc { keys: self.0.clone(), ..AzureArc::new("http://localhost:40342/metadata/identity/oauth2/token").unwrap() }
+            AzureArc {
+                keys: self.0.clone(),
+                ..AzureArc::new("http://localhost:40342/metadata/identity/oauth2/token").unwrap()
+            }
         }
     }
 
@@ -152,10 +173,15 @@ mod tests {
             let query = request.uri().query().unwrap();
             assert_eq!(
                 (query, &request.headers()["metadata"]),
-                ("api-version=2020-06-01&resource=https%3A%2F%2Fvault.azure.net", &HeaderValue::from_static("true"))
+                (
+                    "api-version=2020-06-01&resource=https%3A%2F%2Fvault.azure.net",
+                    &HeaderValue::from_static("true")
+                )
             );
             Ok(match request.headers().get(AUTHORIZATION) {
-                Some(proof) if proof == "Basic the content" => answer(200, json!({"access_token": "a", "expires_in": "3600"})),
+                Some(proof) if proof == "Basic the content" => {
+                    answer(200, json!({"access_token": "a", "expires_in": "3600"}))
+                }
                 _ => {
                     let mut refused = answer(401, "");
                     refused.headers_mut().insert(WWW_AUTHENTICATE, realm.parse().unwrap());
@@ -163,12 +189,19 @@ mod tests {
                 }
             })
         });
-        let identity = ManagedIdentity::new(Arc::new(agent.endpoint()), ManagedIdentityId::SystemAssigned)
-            .with_http_client(Http(Arc::clone(&http)));
+        let identity =
+            ManagedIdentity::new(Arc::new(agent.endpoint()), ManagedIdentityId::SystemAssigned)
+                .with_http_client(Http(Arc::clone(&http)));
         assert_eq!(identity.token("https://vault.azure.net").await.unwrap().expose(), "a");
         assert_eq!(http.count("/metadata/identity/oauth2/token"), 2);
-        let other = ManagedIdentity::new(Arc::new(agent.endpoint()), ManagedIdentityId::ClientId("c".into()));
-        assert_eq!(other.token("https://vault.azure.net").await.unwrap_err().kind(), ErrorKind::RequestInvalid);
+        let other = ManagedIdentity::new(
+            Arc::new(agent.endpoint()),
+            ManagedIdentityId::ClientId("c".into()),
+        );
+        assert_eq!(
+            other.token("https://vault.azure.net").await.unwrap_err().kind(),
+            ErrorKind::RequestInvalid
+        );
     }
 
     #[test]
@@ -183,14 +216,27 @@ mod tests {
         };
         assert_eq!(asked(&format!("Basic realm={folder}/1.key")), Ok(true));
         assert_eq!(asked(&format!(r#"basic Realm="{folder}/1.key""#)), Ok(true));
-        for path in
-            ["1.txt", "large.key", "below.key", "link.key", "broken.key", "none.key", "below.key/../1.key", "../1.key", ".key"]
-        {
+        for path in [
+            "1.txt",
+            "large.key",
+            "below.key",
+            "link.key",
+            "broken.key",
+            "none.key",
+            "below.key/../1.key",
+            "../1.key",
+            ".key",
+        ] {
             assert!(asked(&format!("Basic realm={folder}/{path}")).is_err(), "{path}");
         }
-        for header in
-            ["Basic", "Basic realm", "Bearer realm=/etc/passwd", "Basic realm=/etc/passwd", "Basic realm=1.key", "Basic realm="]
-        {
+        for header in [
+            "Basic",
+            "Basic realm",
+            "Bearer realm=/etc/passwd",
+            "Basic realm=/etc/passwd",
+            "Basic realm=1.key",
+            "Basic realm=",
+        ] {
             assert!(asked(header).is_err(), "{header}");
         }
         assert!(arc.proven(Request::new(Bytes::new()), &answer(401, "")).is_err());

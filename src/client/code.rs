@@ -14,7 +14,8 @@ use crate::{
     config::{ResponseMode, SignInOptions},
     error::{Error, ErrorKind},
     protocol::{
-        AuthorizationRequest, CallbackParameters, Grant, IdTokenExpectation, Nonce, claims_of, code_challenge, of_first_resource,
+        AuthorizationRequest, CallbackParameters, Grant, IdTokenExpectation, Nonce, claims_of,
+        code_challenge, of_first_resource,
     },
     secret::{self, Secret, base64url, random},
     strings::StringList,
@@ -27,7 +28,8 @@ use crate::{
 ///
 /// # Security
 ///
-/// It holds the secrets of this sign-in: keep it on the server or encrypted, bound to the browser that was sent to the provider, and use it once.
+/// It holds the secrets of this sign-in: keep it on the server or encrypted, bound to the browser
+/// that was sent to the provider, and use it once.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct AuthorizationFlow {
     #[serde(rename = "u")]
@@ -110,10 +112,19 @@ impl BareCode {
     /// The code, and the redirect address that it was sent to.
     pub fn new(code: impl Into<Secret>, redirect_uri: impl Into<String>) -> Self {
         let (code, redirect_uri) = (code.into(), redirect_uri.into());
-        Self { code, redirect_uri, verifier: None, nonce: None, scopes: Vec::new(), tenant: None, resource: None }
+        Self {
+            code,
+            redirect_uri,
+            verifier: None,
+            nonce: None,
+            scopes: Vec::new(),
+            tenant: None,
+            resource: None,
+        }
     }
 
-    /// The verifier of the code challenge that was sent. The default is none, for a request without PKCE.
+    /// The verifier of the code challenge that was sent. The default is none, for a request without
+    /// PKCE.
     #[must_use]
     pub fn with_verifier(mut self, verifier: impl Into<Secret>) -> Self {
         self.verifier = Some(verifier.into());
@@ -136,7 +147,8 @@ impl BareCode {
 }
 
 impl BareCode {
-    /// The tenant that was asked for, by its GUID, where the authority stands for many. The default is whichever the person is in.
+    /// The tenant that was asked for, by its GUID, where the authority stands for many. The default
+    /// is whichever the person is in.
     #[must_use]
     pub fn with_tenant(mut self, tenant: impl Into<String>) -> Self {
         self.tenant = Some(tenant.into());
@@ -158,17 +170,27 @@ impl fmt::Debug for BareCode {
 }
 
 impl Client {
-    /// Begins a sign-in that comes back to `redirect_uri`, which is registered at the provider. PKCE, `state` and `nonce` are always part of it.
+    /// Begins a sign-in that comes back to `redirect_uri`, which is registered at the provider.
+    /// PKCE, `state` and `nonce` are always part of it.
     ///
-    /// [`SignInOptions`] say the rest: scopes, claims, the tenant; a resource (RFC 8707) by [`add_parameter`](SignInOptions::add_parameter), and if it is one, the token is for it.
+    /// [`SignInOptions`] say the rest: scopes, claims, the tenant; a resource (RFC 8707) by
+    /// [`add_parameter`](SignInOptions::add_parameter), and if it is one, the token is for it.
     ///
     /// # Errors
     ///
-    /// `RequestInvalid`: an option or the redirect address cannot be sent; `ProviderUnreachable`, `ProviderMisconfigured`.
-    pub async fn initiate(&self, redirect_uri: &str, options: &SignInOptions) -> Result<AuthorizationFlow, Error> {
-        let [state, nonce, verifier] = [random::<32>()?, random::<32>()?, random::<32>()?].map(|bytes| base64url(&bytes));
+    /// `RequestInvalid`: an option or the redirect address cannot be sent; `ProviderUnreachable`,
+    /// `ProviderMisconfigured`.
+    pub async fn initiate(
+        &self,
+        redirect_uri: &str,
+        options: &SignInOptions,
+    ) -> Result<AuthorizationFlow, Error> {
+        let [state, nonce, verifier] =
+            [random::<32>()?, random::<32>()?, random::<32>()?].map(|bytes| base64url(&bytes));
         let (verifier, nonce) = (Secret::from(verifier), Secret::from(nonce));
-        let address = self.authorization_url(redirect_uri, &state, nonce.expose(), &verifier, options).await?;
+        let address = self
+            .authorization_url(redirect_uri, &state, nonce.expose(), &verifier, options)
+            .await?;
         let shared = self.shared();
         let config = shared.provider.config();
         let options = options.over(config.sign_in());
@@ -188,17 +210,26 @@ impl Client {
         })
     }
 
-    /// Ends a sign-in with the provider's answer: the query of the request to the redirect address, or the form that was posted there.
+    /// Ends a sign-in with the provider's answer: the query of the request to the redirect address,
+    /// or the form that was posted there.
     ///
-    /// The code is redeemed once, the ID token is verified completely and held to what was asked (nonce, `max_age`, authentication context), and the tokens are kept: to the end, also if
-    /// the caller goes away.
+    /// The code is redeemed once, the ID token is verified completely and held to what was asked
+    /// (nonce, `max_age`, authentication context), and the tokens are kept: to the end, also if the
+    /// caller goes away.
     ///
     /// # Errors
     ///
-    /// `CallbackInvalid`, `StateMismatch`, `ResponseIssuerMismatch` if the answer is not one to this flow, or the flow not one of this client ID and authority; `AttemptExpired` if it
-    /// comes later than [`AuthorizationFlow::expires_at`]: nothing was sent then. What the provider answers (`AccessDenied`,
-    /// `InteractionRequired`, …), with nothing of the answer but its error. `TokenResponseInvalid` if there is no ID token. Those of a token's checks; `ProviderUnreachable`.
-    pub async fn complete(&self, flow: &AuthorizationFlow, answer: &str) -> Result<Acquired, Error> {
+    /// `CallbackInvalid`, `StateMismatch`, `ResponseIssuerMismatch` if the answer is not one to
+    /// this flow, or the flow not one of this client ID and authority; `AttemptExpired` if it comes
+    /// later than [`AuthorizationFlow::expires_at`]: nothing was sent then. What the provider
+    /// answers (`AccessDenied`, `InteractionRequired`, …), with nothing of the answer but its
+    /// error. `TokenResponseInvalid` if there is no ID token. Those of a token's checks;
+    /// `ProviderUnreachable`.
+    pub async fn complete(
+        &self,
+        flow: &AuthorizationFlow,
+        answer: &str,
+    ) -> Result<Acquired, Error> {
         let provider = &self.shared().provider;
         let parameters = CallbackParameters::parse(answer.trim_start_matches('?').as_bytes())?;
         if flow.state.is_empty() {
@@ -206,16 +237,30 @@ impl Client {
         }
         let config = provider.config();
         if flow.client_id != config.client_id() || flow.authority != config.authority().name() {
-            return Err(Error::new(ErrorKind::StateMismatch, "the flow was begun by another application or at another provider"));
+            return Err(Error::new(
+                ErrorKind::StateMismatch,
+                "the flow was begun by another application or at another provider",
+            ));
         }
         if flow.expires_at <= self.shared().clock.now() {
-            return Err(Error::new(ErrorKind::AttemptExpired, "the answer came more than ten minutes after the start"));
+            return Err(Error::new(
+                ErrorKind::AttemptExpired,
+                "the answer came more than ten minutes after the start",
+            ));
         }
         let signing_in = self.signing_in(&flow.request.request())?;
-        let code = parameters.check(&flow.state, &*signing_in.provider.metadata().await?, signing_in.provider.authority())?;
+        let code = parameters.check(
+            &flow.state,
+            &*signing_in.provider.metadata().await?,
+            signing_in.provider.authority(),
+        )?;
         let (client, flow) = (self.clone(), flow.clone());
         self.to_the_end(async move {
-            let grant = Grant::Code { code: code.secret(), verifier: Some(&flow.verifier), redirect_uri: &flow.redirect_uri };
+            let grant = Grant::Code {
+                code: code.secret(),
+                verifier: Some(&flow.verifier),
+                redirect_uri: &flow.redirect_uri,
+            };
             let expectation = IdTokenExpectation {
                 nonce: Nonce::Sent(flow.nonce.expose()),
                 max_age: flow.max_age,
@@ -227,9 +272,11 @@ impl Client {
         .await
     }
 
-    /// The address of a sign-in whose `state`, `nonce` and verifier the caller makes and keeps: 22 to 128 unreserved characters each, random, used once.
+    /// The address of a sign-in whose `state`, `nonce` and verifier the caller makes and keeps: 22
+    /// to 128 unreserved characters each, random, used once.
     ///
-    /// [`redeem_code`](Self::redeem_code) does not know the options: whoever asks for a maximum age or an authentication context here looks for it in the claims, or uses
+    /// [`redeem_code`](Self::redeem_code) does not know the options: whoever asks for a maximum age
+    /// or an authentication context here looks for it in the claims, or uses
     /// [`initiate`](Self::initiate).
     ///
     /// # Errors
@@ -274,11 +321,13 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// What the provider answers (`InvalidGrant`, …); `TokenResponseInvalid` if there is no ID token; those of a token's checks; `ProviderUnreachable`.
+    /// What the provider answers (`InvalidGrant`, …); `TokenResponseInvalid` if there is no ID
+    /// token; those of a token's checks; `ProviderUnreachable`.
     ///
     /// # Security
     ///
-    /// Nobody has checked here whose browser brought the code. Use [`complete`](Self::complete) where the sign-in began here.
+    /// Nobody has checked here whose browser brought the code. Use [`complete`](Self::complete)
+    /// where the sign-in began here.
     pub async fn redeem_code(&self, code: &BareCode) -> Result<Acquired, Error> {
         let mut request = TokenRequest::new(&code.scopes)?;
         if let Some(tenant) = &code.tenant {
@@ -290,14 +339,22 @@ impl Client {
         let signing_in = self.signing_in(&request)?;
         let (client, code) = (self.clone(), code.clone());
         self.to_the_end(async move {
-            let grant = Grant::Code { code: &code.code, verifier: code.verifier.as_ref(), redirect_uri: &code.redirect_uri };
-            let nonce = code.nonce.as_ref().map_or(Nonce::NotSent, |nonce| Nonce::Sent(nonce.expose()));
-            client.redeem(grant, &signing_in, IdTokenExpectation { nonce, ..client.required() }).await
+            let grant = Grant::Code {
+                code: &code.code,
+                verifier: code.verifier.as_ref(),
+                redirect_uri: &code.redirect_uri,
+            };
+            let nonce =
+                code.nonce.as_ref().map_or(Nonce::NotSent, |nonce| Nonce::Sent(nonce.expose()));
+            client
+                .redeem(grant, &signing_in, IdTokenExpectation { nonce, ..client.required() })
+                .await
         })
         .await
     }
 
-    /// A code is for what was asked for; only Entra wants to be told again, for one resource (AADSTS28000). Tokens for the others come by refresh.
+    /// A code is for what was asked for; only Entra wants to be told again, for one resource
+    /// (AADSTS28000). Tokens for the others come by refresh.
     async fn redeem(
         &self,
         grant: Grant<'_>,
@@ -328,11 +385,13 @@ fn request_of(options: &SignInOptions) -> Result<TokenRequest, Error> {
     if let Some(tenant) = &options.tenant {
         request = request.with_tenant(tenant);
     }
-    let mut resources = options.parameters.iter().filter(|(name, _)| name == "resource").map(|(_, value)| value);
+    let mut resources =
+        options.parameters.iter().filter(|(name, _)| name == "resource").map(|(_, value)| value);
     if let (Some(resource), None) = (resources.next(), resources.next()) {
         request = request.with_resource(resource);
     }
-    // At the token endpoint they are asked for as the API's, which makes no other entry of the token.
+    // At the token endpoint they are asked for as the API's, which makes no other entry of the
+    // token.
     if let Some(claims) = &options.claims {
         request = request.with_challenge(claims);
     }

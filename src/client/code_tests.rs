@@ -6,7 +6,11 @@ use crate::clock::UnixTime;
 const CALLBACK: &str = "https://app.example/cb";
 
 async fn flow(world: &World) -> AuthorizationFlow {
-    world.client.initiate(CALLBACK, &SignInOptions::new().with_scopes(["api", "openid"])).await.unwrap()
+    world
+        .client
+        .initiate(CALLBACK, &SignInOptions::new().with_scopes(["api", "openid"]))
+        .await
+        .unwrap()
 }
 
 /// MSAL-098: what the client adds itself may be asked for, too.
@@ -31,17 +35,24 @@ async fn a_flow_can_be_stored_and_brings_an_account_and_a_token() {
     let nonce = parameter(&address, "nonce");
     assert!(!shown.contains(&nonce));
     world.next(move |_| answer(200, person("ada", |claims| claims["nonce"] = json!(nonce))));
-    let acquired = world.client.complete(&read, &format!("?code=c0de&state={}", begun.state())).await.unwrap();
+    let acquired =
+        world.client.complete(&read, &format!("?code=c0de&state={}", begun.state())).await.unwrap();
 
     let form = world.last();
     assert_eq!(
         (form["grant_type"].as_str(), form["code"].as_str(), form["redirect_uri"].as_str()),
         ("authorization_code", "c0de", CALLBACK)
     );
-    assert_eq!(crate::protocol::code_challenge(&form["code_verifier"]), parameter(&address, "code_challenge"));
+    assert_eq!(
+        crate::protocol::code_challenge(&form["code_verifier"]),
+        parameter(&address, "code_challenge")
+    );
     assert!(!form.contains_key("scope"));
     let account = acquired.account().unwrap();
-    assert_eq!((account.username(), account.subject(), account.issuer()), (Some("ada@Example.com"), "ada", ISSUER));
+    assert_eq!(
+        (account.username(), account.subject(), account.issuer()),
+        (Some("ada@Example.com"), "ada", ISSUER)
+    );
     let token = acquired.token().unwrap();
     assert_eq!((token.expose(), token.source()), ("access-of-ada", TokenSource::SignIn));
     assert_eq!(acquired.claims::<Value>().unwrap()["sub"], "ada");
@@ -57,8 +68,14 @@ async fn nothing_is_sent_for_an_answer_to_another_flow() {
         ("code=foo".to_owned(), ErrorKind::StateMismatch),
         ("code=foo&state=2".to_owned(), ErrorKind::StateMismatch),
         (format!("state={}", begun.state()), ErrorKind::CallbackInvalid),
-        (format!("code=foo&state={}&iss=https%3A%2F%2Fevil.example", begun.state()), ErrorKind::ResponseIssuerMismatch),
-        (format!("state={}&error=access_denied&error_uri=bar&access_token=fake", begun.state()), ErrorKind::AccessDenied),
+        (
+            format!("code=foo&state={}&iss=https%3A%2F%2Fevil.example", begun.state()),
+            ErrorKind::ResponseIssuerMismatch,
+        ),
+        (
+            format!("state={}&error=access_denied&error_uri=bar&access_token=fake", begun.state()),
+            ErrorKind::AccessDenied,
+        ),
     ] {
         let error = world.client.complete(&begun, &answer).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{answer}");
@@ -67,17 +84,26 @@ async fn nothing_is_sent_for_an_answer_to_another_flow() {
     let mut stored = serde_json::to_value(&begun).unwrap();
     stored["s"] = json!("");
     let without: AuthorizationFlow = serde_json::from_value(stored).unwrap();
-    assert_eq!(world.client.complete(&without, "code=foo&state=").await.unwrap_err().kind(), ErrorKind::StateMismatch);
+    assert_eq!(
+        world.client.complete(&without, "code=foo&state=").await.unwrap_err().kind(),
+        ErrorKind::StateMismatch
+    );
     let right = format!("code=foo&state={}", begun.state());
     for member in ["i", "a"] {
         let mut stored = serde_json::to_value(&begun).unwrap();
         stored[member] = json!("https://evil.example");
         let other: AuthorizationFlow = serde_json::from_value(stored).unwrap();
-        assert_eq!(world.client.complete(&other, &right).await.unwrap_err().kind(), ErrorKind::StateMismatch);
+        assert_eq!(
+            world.client.complete(&other, &right).await.unwrap_err().kind(),
+            ErrorKind::StateMismatch
+        );
     }
     assert_eq!(begun.expires_at(), NOW + seconds(600));
     world.clock.advance(seconds(600));
-    assert_eq!(world.client.complete(&begun, &right).await.unwrap_err().kind(), ErrorKind::AttemptExpired);
+    assert_eq!(
+        world.client.complete(&begun, &right).await.unwrap_err().kind(),
+        ErrorKind::AttemptExpired
+    );
     assert_eq!(world.calls(), 0);
 }
 
@@ -93,7 +119,11 @@ async fn the_id_token_is_held_to_what_was_asked() {
     ];
     for (change, kind) in changes {
         let world = World::new();
-        let begun = world.client.initiate(CALLBACK, &SignInOptions::new().with_max_age(seconds(100))).await.unwrap();
+        let begun = world
+            .client
+            .initiate(CALLBACK, &SignInOptions::new().with_max_age(seconds(100)))
+            .await
+            .unwrap();
         assert_eq!(parameter(begun.address(), "max_age"), "100");
         let nonce = parameter(begun.address(), "nonce");
         world.next(move |_| {
@@ -106,7 +136,8 @@ async fn the_id_token_is_held_to_what_was_asked() {
                 }),
             )
         });
-        let outcome = world.client.complete(&begun, &format!("code=c0de&state={}", begun.state())).await;
+        let outcome =
+            world.client.complete(&begun, &format!("code=c0de&state={}", begun.state())).await;
         assert_eq!(outcome.unwrap_err().kind(), kind);
         assert!(world.client.accounts().is_empty());
     }
@@ -118,14 +149,16 @@ async fn an_answer_without_an_id_token_is_no_sign_in() {
     let world = World::new();
     let begun = flow(&world).await;
     world.next_is(200, bare.clone());
-    let outcome = world.client.complete(&begun, &format!("code=c0de&state={}", begun.state())).await;
+    let outcome =
+        world.client.complete(&begun, &format!("code=c0de&state={}", begun.state())).await;
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::TokenResponseInvalid);
     world.next_is(200, bare.clone());
     let outcome = world.client.redeem_code(&BareCode::new("c0de", CALLBACK)).await;
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::TokenResponseInvalid);
 
     world.next_is(200, bare.clone());
-    let tokens = world.client.acquire_by_password("ada", &"pa55".into(), &asks("api")).await.unwrap();
+    let tokens =
+        world.client.acquire_by_password("ada", &"pa55".into(), &asks("api")).await.unwrap();
     assert!(tokens.account().is_none() && tokens.token().unwrap().expose() == "bare");
 }
 
@@ -140,7 +173,11 @@ async fn an_authentication_context_is_asked_for_and_looked_for() {
     ] {
         let capable = |config: IdentityConfig| config.with_client_capabilities(["cp1"]);
         let world = if is_entra { World::entra(TENANT, capable) } else { World::with(capable) };
-        let begun = world.client.initiate(CALLBACK, &SignInOptions::new().with_auth_context("c1")).await.unwrap();
+        let begun = world
+            .client
+            .initiate(CALLBACK, &SignInOptions::new().with_auth_context("c1"))
+            .await
+            .unwrap();
         let claims: Value = serde_json::from_str(&parameter(begun.address(), "claims")).unwrap();
         let mut asked = json!({"access_token": {"xms_cc": {"values": ["cp1"]}}});
         if is_entra {
@@ -149,13 +186,15 @@ async fn an_authentication_context_is_asked_for_and_looked_for() {
             assert_eq!(parameter(begun.address(), "acr_values"), "c1");
         }
         assert_eq!(claims, asked);
-        let begun: AuthorizationFlow = serde_json::from_str(&serde_json::to_string(&begun).unwrap()).unwrap();
+        let begun: AuthorizationFlow =
+            serde_json::from_str(&serde_json::to_string(&begun).unwrap()).unwrap();
         let nonce = parameter(begun.address(), "nonce");
         world.next(move |_| {
             let tokens = person("ada", |claims| {
                 claims["nonce"] = json!(nonce);
                 if is_entra {
-                    claims["iss"] = json!(format!("https://login.microsoftonline.com/{TENANT}/v2.0"));
+                    claims["iss"] =
+                        json!(format!("https://login.microsoftonline.com/{TENANT}/v2.0"));
                     claims["tid"] = json!(TENANT);
                     claims["ver"] = json!("2.0");
                 }
@@ -165,7 +204,8 @@ async fn an_authentication_context_is_asked_for_and_looked_for() {
             });
             answer(200, tokens)
         });
-        let outcome = world.client.complete(&begun, &format!("code=c0de&state={}", begun.state())).await;
+        let outcome =
+            world.client.complete(&begun, &format!("code=c0de&state={}", begun.state())).await;
         assert_eq!(outcome.err().map(|error| error.kind()), kind, "{is_entra}");
         assert_eq!(world.client.accounts().len(), usize::from(kind.is_none()));
     }
@@ -177,17 +217,31 @@ async fn the_parts_are_there_for_who_has_only_one_of_them() {
     let state = "0123456789-0123456789-s";
     let (nonce, verifier) = ("0123456789-0123456789-n", Secret::from("the verifier"));
     let options = SignInOptions::new().with_login_hint("ada");
-    let address = world.client.authorization_url(CALLBACK, state, nonce, &verifier, &options).await.unwrap();
-    assert_eq!((parameter(&address, "state").as_str(), parameter(&address, "nonce").as_str()), (state, nonce));
+    let address =
+        world.client.authorization_url(CALLBACK, state, nonce, &verifier, &options).await.unwrap();
+    assert_eq!(
+        (parameter(&address, "state").as_str(), parameter(&address, "nonce").as_str()),
+        (state, nonce)
+    );
     assert_eq!(parameter(&address, "claims"), r#"{"access_token":{"xms_cc":{"values":["cp1"]}}}"#);
     for (redirect_uri, state) in [(CALLBACK, "short"), ("nowhere", state)] {
-        assert!(world.client.authorization_url(redirect_uri, state, nonce, &verifier, &options).await.is_err());
+        assert!(
+            world
+                .client
+                .authorization_url(redirect_uri, state, nonce, &verifier, &options)
+                .await
+                .is_err()
+        );
     }
 
     world.next(|_| answer(200, person("ada", |claims| claims["nonce"] = json!("n-1"))));
-    let code = BareCode::new("c0de", CALLBACK).with_verifier("v").with_nonce("n-1").with_scopes(["api"]);
+    let code =
+        BareCode::new("c0de", CALLBACK).with_verifier("v").with_nonce("n-1").with_scopes(["api"]);
     let acquired = world.client.redeem_code(&code).await.unwrap();
-    assert_eq!((world.last()["code_verifier"].as_str(), acquired.account().unwrap().subject()), ("v", "ada"));
+    assert_eq!(
+        (world.last()["code_verifier"].as_str(), acquired.account().unwrap().subject()),
+        ("v", "ada")
+    );
     assert!(world.last()["claims"].contains("cp1"));
     world.next(|_| answer(200, person("ada", |claims| claims["nonce"] = json!("n-1"))));
     let bare = world.client.redeem_code(&BareCode::new("c0de", CALLBACK)).await;
@@ -200,7 +254,13 @@ async fn the_parts_are_there_for_who_has_only_one_of_them() {
 async fn an_account_is_named_by_its_home_or_by_its_subject() {
     let world = World::new();
     let ada = world.sign_in("ada", &[CLIENT_ID]).await;
-    assert!(ada.token().unwrap().scopes().eq([CLIENT_ID, "email", "offline_access", "openid", "profile"]));
+    assert!(ada.token().unwrap().scopes().eq([
+        CLIENT_ID,
+        "email",
+        "offline_access",
+        "openid",
+        "profile"
+    ]));
     assert_eq!(ada.account().unwrap().home_account_id(), "ada");
 
     let world = World::entra(TENANT, |config| config);
@@ -218,7 +278,8 @@ async fn an_account_is_named_by_its_home_or_by_its_subject() {
         answer["client_info"] = json!(base64url(br#"{"uid":"u1","utid":"t1"}"#));
         self::answer(200, answer)
     });
-    let guest = world.client.complete(&begun, &format!("code=c0de&state={}", begun.state())).await.unwrap();
+    let guest =
+        world.client.complete(&begun, &format!("code=c0de&state={}", begun.state())).await.unwrap();
     let account = guest.account().unwrap();
     assert_eq!((account.home_account_id(), account.tenant_id()), ("u1.t1", Some(TENANT)));
     assert_eq!(account.object_id(), Some("00000000-0000-0000-0000-000000000001"));
@@ -227,12 +288,22 @@ async fn an_account_is_named_by_its_home_or_by_its_subject() {
 #[tokio::test]
 async fn entra_redeems_a_code_for_one_of_several_resources() {
     for (scopes, sent) in [
-        (vec!["User.Read", "Mail.Read", "api://tasks/write"], "Mail.Read User.Read offline_access openid profile"),
-        (vec!["api://tasks/write", "api://tasks/read", "api://files/read"], "api://files/read offline_access openid profile"),
+        (
+            vec!["User.Read", "Mail.Read", "api://tasks/write"],
+            "Mail.Read User.Read offline_access openid profile",
+        ),
+        (
+            vec!["api://tasks/write", "api://tasks/read", "api://files/read"],
+            "api://files/read offline_access openid profile",
+        ),
         (vec![], "offline_access openid profile"),
     ] {
         let world = World::entra(TENANT, |config| config);
-        let begun = world.client.initiate(CALLBACK, &SignInOptions::new().with_scopes(scopes)).await.unwrap();
+        let begun = world
+            .client
+            .initiate(CALLBACK, &SignInOptions::new().with_scopes(scopes))
+            .await
+            .unwrap();
         let _ = world.client.complete(&begun, &format!("code=c0de&state={}", begun.state())).await;
         assert_eq!(world.last()["scope"], sent);
     }
@@ -247,45 +318,79 @@ async fn a_second_sign_in_adds_to_the_first() {
     assert_eq!(world.client.accounts(), [ada.account().unwrap().clone()]);
     assert_eq!(again.account(), ada.account());
     for scope in ["x", "y"] {
-        assert!(world.client.acquire_silent(ada.account().unwrap(), &asks(scope)).await.unwrap().token().is_some());
+        assert!(
+            world
+                .client
+                .acquire_silent(ada.account().unwrap(), &asks(scope))
+                .await
+                .unwrap()
+                .token()
+                .is_some()
+        );
     }
     assert_eq!(world.calls(), 2, "both tokens are there");
     assert_eq!(world.clock.now(), UnixTime::from_seconds(NOW.as_seconds()));
 }
 
-/// What a sign-in may be told: the claims of an API's challenge, a resource, and a tenant where there are many.
+/// What a sign-in may be told: the claims of an API's challenge, a resource, and a tenant where
+/// there are many.
 #[tokio::test]
 async fn claims_resource_and_tenant_go_to_the_provider_and_to_the_token() {
     let claims = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
     let world = World::new();
-    let options = SignInOptions::new().with_scopes(["api"]).with_claims(claims).add_parameter("resource", "https://api.example");
+    let options = SignInOptions::new()
+        .with_scopes(["api"])
+        .with_claims(claims)
+        .add_parameter("resource", "https://api.example");
     let begun = world.client.initiate(CALLBACK, &options).await.unwrap();
     let (sent, nonce) = (parameter(begun.address(), "claims"), parameter(begun.address(), "nonce"));
-    assert_eq!((sent.as_str(), parameter(begun.address(), "resource").as_str()), (claims, "https://api.example"));
-    let begun: AuthorizationFlow = serde_json::from_str(&serde_json::to_string(&begun).unwrap()).unwrap();
+    assert_eq!(
+        (sent.as_str(), parameter(begun.address(), "resource").as_str()),
+        (claims, "https://api.example")
+    );
+    let begun: AuthorizationFlow =
+        serde_json::from_str(&serde_json::to_string(&begun).unwrap()).unwrap();
     world.next(move |_| answer(200, person("ada", |claims| claims["nonce"] = json!(nonce))));
-    let ada = world.client.complete(&begun, &format!("code=c&state={}", begun.state())).await.unwrap();
-    assert_eq!((world.last()["resource"].as_str(), world.last()["claims"].as_str()), ("https://api.example", claims));
+    let ada =
+        world.client.complete(&begun, &format!("code=c&state={}", begun.state())).await.unwrap();
+    assert_eq!(
+        (world.last()["resource"].as_str(), world.last()["claims"].as_str()),
+        ("https://api.example", claims)
+    );
     // The token is for that resource, and for no request without it.
     let asked = async |request: TokenRequest| {
-        world.client.acquire_silent(ada.account().unwrap(), &request).await.unwrap().token().unwrap().expose().to_owned()
+        world
+            .client
+            .acquire_silent(ada.account().unwrap(), &request)
+            .await
+            .unwrap()
+            .token()
+            .unwrap()
+            .expose()
+            .to_owned()
     };
     assert_eq!(asked(asks("api").with_resource("https://api.example")).await, "access-of-ada");
     assert_ne!(asked(asks("api")).await, "access-of-ada");
 
     for broken in ["", "[]", "{", "claims"] {
-        let refused = world.client.initiate(CALLBACK, &SignInOptions::new().with_claims(broken)).await;
+        let refused =
+            world.client.initiate(CALLBACK, &SignInOptions::new().with_claims(broken)).await;
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::RequestInvalid, "{broken}");
     }
     let refused = world.client.initiate(CALLBACK, &SignInOptions::new().with_tenant(TENANT)).await;
-    assert_eq!(refused.unwrap_err().kind(), ErrorKind::RequestInvalid, "a provider without tenants");
+    assert_eq!(
+        refused.unwrap_err().kind(),
+        ErrorKind::RequestInvalid,
+        "a provider without tenants"
+    );
     let configured = IdentityConfig::new(Authority::oidc(ISSUER).unwrap(), CLIENT_ID)
         .with_credential(ClientCredential::secret("s3cr3t"))
         .with_sign_in(SignInOptions::new().with_tenant(TENANT));
     assert!(Client::new(configured).unwrap_err().to_string().contains("tenant"));
 }
 
-/// D18: signed in at `common`, the account is one of its tenant and is refreshed there; other tenants only when they are asked for.
+/// D18: signed in at `common`, the account is one of its tenant and is refreshed there; other
+/// tenants only when they are asked for.
 #[tokio::test]
 async fn after_a_sign_in_for_many_tenants_the_account_is_one_of_its_own() {
     let claims_of = |nonce: String, tenant: &'static str| {
@@ -296,7 +401,9 @@ async fn after_a_sign_in_for_many_tenants_the_account_is_one_of_its_own() {
             claims["ver"] = json!("2.0");
         }
     };
-    let paths = |world: &World| world.seen.lock().unwrap().iter().map(|(path, _)| path.clone()).collect::<Vec<_>>();
+    let paths = |world: &World| {
+        world.seen.lock().unwrap().iter().map(|(path, _)| path.clone()).collect::<Vec<_>>()
+    };
     for chosen in [None, Some(TENANT)] {
         let world = World::entra("organizations", |config| config.with_tenants([TENANT]).unwrap());
         let mut options = SignInOptions::new();
@@ -305,20 +412,44 @@ async fn after_a_sign_in_for_many_tenants_the_account_is_one_of_its_own() {
         }
         let begun = world.client.initiate(CALLBACK, &options).await.unwrap();
         let at = chosen.unwrap_or("organizations");
-        assert!(begun.address().starts_with(&format!("https://login.microsoftonline.com/{at}/")), "{}", begun.address());
+        assert!(
+            begun.address().starts_with(&format!("https://login.microsoftonline.com/{at}/")),
+            "{}",
+            begun.address()
+        );
         let nonce = parameter(begun.address(), "nonce");
         world.next(move |_| answer(200, person("ada", claims_of(nonce, TENANT))));
-        let ada = world.client.complete(&begun, &format!("code=c&state={}", begun.state())).await.unwrap();
-        let token = async |request: TokenRequest| world.client.acquire_silent(ada.account().unwrap(), &request).await;
+        let ada = world
+            .client
+            .complete(&begun, &format!("code=c&state={}", begun.state()))
+            .await
+            .unwrap();
+        let token = async |request: TokenRequest| {
+            world.client.acquire_silent(ada.account().unwrap(), &request).await
+        };
         token(asks("x")).await.unwrap().token().unwrap();
-        assert_eq!(paths(&world), [at, TENANT].map(|tenant| format!("/{tenant}/oauth2/v2.0/token")));
-        let Silent::Refused(error) = token(asks("x").with_tenant(OTHER_TENANT)).await.unwrap() else { panic!("allowed") };
+        assert_eq!(
+            paths(&world),
+            [at, TENANT].map(|tenant| format!("/{tenant}/oauth2/v2.0/token"))
+        );
+        let Silent::Refused(error) = token(asks("x").with_tenant(OTHER_TENANT)).await.unwrap()
+        else {
+            panic!("allowed")
+        };
         assert_eq!((error.kind(), world.calls()), (ErrorKind::TenantNotAllowed, 2));
     }
     let world = World::entra("common", IdentityConfig::with_any_tenant);
-    let begun = world.client.initiate(CALLBACK, &SignInOptions::new().with_tenant(OTHER_TENANT)).await.unwrap();
+    let begun = world
+        .client
+        .initiate(CALLBACK, &SignInOptions::new().with_tenant(OTHER_TENANT))
+        .await
+        .unwrap();
     let nonce = parameter(begun.address(), "nonce");
     world.next(move |_| answer(200, person("ada", claims_of(nonce, TENANT))));
     let elsewhere = world.client.complete(&begun, &format!("code=c&state={}", begun.state())).await;
-    assert_eq!(elsewhere.unwrap_err().kind(), ErrorKind::TokenIssuer, "another tenant than was asked for");
+    assert_eq!(
+        elsewhere.unwrap_err().kind(),
+        ErrorKind::TokenIssuer,
+        "another tenant than was asked for"
+    );
 }

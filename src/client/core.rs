@@ -18,7 +18,8 @@ use crate::{
     tokens::{CacheLimits, CacheOwner, Grants, Partitions, Scopes, Tasks, TokenRequest, Tokio},
 };
 
-/// How the names of partitions begin: those of accounts, of the application in one tenant, of one assertion, of one imported refresh token.
+/// How the names of partitions begin: those of accounts, of the application in one tenant, of one
+/// assertion, of one imported refresh token.
 pub(super) const USERS: &str = "u:";
 pub(super) const APPS: &str = "a:";
 pub(super) const ASSERTIONS: &str = "o:";
@@ -76,14 +77,17 @@ pub(super) struct Shared {
 }
 
 impl Client {
-    /// The application that this configuration describes. What belongs to pages in it (base URL, paths, cookies, lifetimes) is not read; the base URL may be missing.
+    /// The application that this configuration describes. What belongs to pages in it (base URL,
+    /// paths, cookies, lifetimes) is not read; the base URL may be missing.
     ///
     /// # Errors
     ///
-    /// As [`IdentityConfig::build`]: something is missing, contradicts itself or has no effect; a certificate cannot be loaded.
+    /// As [`IdentityConfig::build`]: something is missing, contradicts itself or has no effect; a
+    /// certificate cannot be loaded.
     pub fn new(config: IdentityConfig) -> Result<Self, ConfigError> {
         let config = config.without_pages()?;
-        let (http, clock): (Arc<dyn HttpClient>, Arc<dyn Clock>) = (Arc::new(ReqwestClient::new()), Arc::new(SystemClock));
+        let (http, clock): (Arc<dyn HttpClient>, Arc<dyn Clock>) =
+            (Arc::new(ReqwestClient::new()), Arc::new(SystemClock));
         let provider = Provider::new(config, http, Arc::clone(&clock));
         Ok(Self::of(provider, clock, Arc::new(Tokio)))
     }
@@ -96,22 +100,39 @@ impl Client {
     fn of(provider: Provider, clock: Arc<dyn Clock>, tasks: Arc<dyn Tasks>) -> Self {
         let partitions = Arc::new(Partitions::new(Arc::clone(&clock)));
         let grants = |refresher| {
-            Grants::in_memory(Arc::clone(&tasks), Arc::clone(&partitions), refresher, Arc::clone(&clock), CacheLimits::default())
+            Grants::in_memory(
+                Arc::clone(&tasks),
+                Arc::clone(&partitions),
+                refresher,
+                Arc::clone(&clock),
+                CacheLimits::default(),
+            )
         };
         let users = grants(Arc::new(ForUser(provider.clone())));
         let apps = grants(Arc::new(ForApp(provider.clone())));
         let assertions = grants(Arc::new(OnBehalf(provider.clone())));
-        Self(Arc::new(Shared { provider, clock, users, apps, assertions, tasks, imports: Imports::default(), partitions }))
+        Self(Arc::new(Shared {
+            provider,
+            clock,
+            users,
+            apps,
+            assertions,
+            tasks,
+            imports: Imports::default(),
+            partitions,
+        }))
     }
 
-    /// Sends requests by another client, for example through a proxy. The default is a [`ReqwestClient`]. It belongs right after [`new`](Self::new): what was kept is gone.
+    /// Sends requests by another client, for example through a proxy. The default is a
+    /// [`ReqwestClient`]. It belongs right after [`new`](Self::new): what was kept is gone.
     #[must_use]
     pub fn with_http_client(self, http: impl HttpClient) -> Self {
         let http: Arc<dyn HttpClient> = Arc::new(http);
         self.rebuilt(http, Arc::clone(&self.0.clock), Arc::clone(&self.0.tasks))
     }
 
-    /// Takes the time from another clock, for tests. The default is [`SystemClock`]. It belongs right after [`new`](Self::new): what was kept is gone.
+    /// Takes the time from another clock, for tests. The default is [`SystemClock`]. It belongs
+    /// right after [`new`](Self::new): what was kept is gone.
     #[must_use]
     pub fn with_clock(self, clock: impl Clock) -> Self {
         self.rebuilt(self.0.provider.http(), Arc::new(clock), Arc::clone(&self.0.tasks))
@@ -123,7 +144,12 @@ impl Client {
         self.rebuilt(self.0.provider.http(), Arc::clone(&self.0.clock), tasks)
     }
 
-    fn rebuilt(&self, http: Arc<dyn HttpClient>, clock: Arc<dyn Clock>, tasks: Arc<dyn Tasks>) -> Self {
+    fn rebuilt(
+        &self,
+        http: Arc<dyn HttpClient>,
+        clock: Arc<dyn Clock>,
+        tasks: Arc<dyn Tasks>,
+    ) -> Self {
         let provider = Provider::new(self.0.provider.config().clone(), http, Arc::clone(&clock));
         Self::of(provider, clock, tasks)
     }
@@ -132,7 +158,8 @@ impl Client {
         &self.0
     }
 
-    /// Runs in a task of its own what must not be broken off with the caller: a code or a rotating refresh token is spent as soon as it is sent.
+    /// Runs in a task of its own what must not be broken off with the caller: a code or a rotating
+    /// refresh token is spent as soon as it is sent.
     pub(super) async fn to_the_end<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
@@ -143,10 +170,13 @@ impl Client {
             let _ = done.send(work.await);
         };
         self.0.tasks.spawn(Box::pin(task.in_current_span()))?;
-        outcome.await.map_err(|_| Error::new(ErrorKind::Internal, "the task of an exchange was broken off"))?
+        outcome.await.map_err(|_| {
+            Error::new(ErrorKind::Internal, "the task of an exchange was broken off")
+        })?
     }
 
-    /// Whether access tokens can be bound to a key of the client (proof of possession): no, tokens are bearer tokens.
+    /// Whether access tokens can be bound to a key of the client (proof of possession): no, tokens
+    /// are bearer tokens.
     #[must_use]
     pub fn pop_supported(&self) -> bool {
         false
@@ -155,21 +185,33 @@ impl Client {
     /// Everybody whose tokens are kept, by user name.
     #[must_use]
     pub fn accounts(&self) -> Vec<Account> {
-        let mut accounts: Vec<Account> = self.0.partitions.about(USERS).iter().filter_map(|raw| Account::from_raw(raw)).collect();
-        accounts.sort_by(|one, other| (one.username(), one.home_account_id()).cmp(&(other.username(), other.home_account_id())));
+        let mut accounts: Vec<Account> = self
+            .0
+            .partitions
+            .about(USERS)
+            .iter()
+            .filter_map(|raw| Account::from_raw(raw))
+            .collect();
+        accounts.sort_by(|one, other| {
+            (one.username(), one.home_account_id())
+                .cmp(&(other.username(), other.home_account_id()))
+        });
         accounts
     }
 
-    /// Those of that user name, in whatever case it is written. Several people can have one name, in different tenants.
+    /// Those of that user name, in whatever case it is written. Several people can have one name,
+    /// in different tenants.
     #[must_use]
     pub fn accounts_named(&self, username: &str) -> Vec<Account> {
         let wanted = username.to_lowercase();
         let mut accounts = self.accounts();
-        accounts.retain(|account| account.username().is_some_and(|name| name.to_lowercase() == wanted));
+        accounts
+            .retain(|account| account.username().is_some_and(|name| name.to_lowercase() == wanted));
         accounts
     }
 
-    /// Removes an account with all its tokens, and says whether there was one. A refresh that is on its way brings it not back. The provider is not told.
+    /// Removes an account with all its tokens, and says whether there was one. A refresh that is on
+    /// its way brings it not back. The provider is not told.
     #[allow(clippy::must_use_candidate, reason = "most callers do not care whether it was there")]
     pub fn remove_account(&self, account: &Account) -> bool {
         self.0.partitions.remove_of(&account.partition(), |person| account.is(person))
@@ -182,7 +224,8 @@ impl Client {
 
     /// Everything that is kept, as one text: for a file, a database, an entry of any store.
     ///
-    /// [`StoredCaches`](crate::StoredCaches) does that with any store of the `tower-sessions` family, sealed.
+    /// [`StoredCaches`](crate::StoredCaches) does that with any store of the `tower-sessions`
+    /// family, sealed.
     ///
     /// ```
     /// use tower_identity::client::Client;
@@ -205,8 +248,9 @@ impl Client {
         self.0.partitions.export(&self.owner())
     }
 
-    /// Replaces everything that is kept by what was exported, and says whether it could be read. If it could not, being broken, of another version or exported by a client with another
-    /// client ID or authority, what is kept stays: then people sign in again, and nothing else is lost.
+    /// Replaces everything that is kept by what was exported, and says whether it could be read. If
+    /// it could not, being broken, of another version or exported by a client with another client
+    /// ID or authority, what is kept stays: then people sign in again, and nothing else is lost.
     #[must_use]
     pub fn import_cache(&self, exported: &Secret) -> bool {
         self.0.partitions.import(&self.owner(), exported.expose())
@@ -214,10 +258,14 @@ impl Client {
 
     fn owner(&self) -> CacheOwner {
         let config = self.0.provider.config();
-        CacheOwner { client_id: config.client_id().into(), authority: config.authority().name().into() }
+        CacheOwner {
+            client_id: config.client_id().into(),
+            authority: config.authority().name().into(),
+        }
     }
 
-    /// A number that grows with every change of what is kept: if it is the same as after the last export, there is nothing to store.
+    /// A number that grows with every change of what is kept: if it is the same as after the last
+    /// export, there is nothing to store.
     #[must_use]
     pub fn cache_changes(&self) -> u64 {
         self.0.partitions.changes()
@@ -225,13 +273,24 @@ impl Client {
 
     /// These scopes and those of the sign-in itself, each once.
     pub(super) fn with_openid_scopes(&self, scopes: &Scopes) -> Result<Scopes, Error> {
-        Scopes::asked(self.0.provider.config().openid_scopes().iter().map(String::as_str).chain(scopes.iter()))
+        Scopes::asked(
+            self.0
+                .provider
+                .config()
+                .openid_scopes()
+                .iter()
+                .map(String::as_str)
+                .chain(scopes.iter()),
+        )
     }
 
     /// What a sign-in asks for that was asked to bring this.
     pub(super) fn signing_in(&self, request: &TokenRequest) -> Result<SigningIn, Error> {
         let scopes = self.with_openid_scopes(&Scopes::asked(request.scopes())?)?;
-        Ok(SigningIn { provider: self.provider_in(request.tenant())?, request: request.signing_in_with(scopes) })
+        Ok(SigningIn {
+            provider: self.provider_in(request.tenant())?,
+            request: request.signing_in_with(scopes),
+        })
     }
 
     /// The provider in the tenant that a sign-in is asked for in.
@@ -243,7 +302,10 @@ impl Client {
         let provider = &self.0.provider;
         match tenant {
             None => Ok(provider.clone()),
-            Some(tenant) if provider.authority().is_multi_tenant() || provider.authority().is_tenant(tenant) => {
+            Some(tenant)
+                if provider.authority().is_multi_tenant()
+                    || provider.authority().is_tenant(tenant) =>
+            {
                 provider.in_tenant(tenant)
             }
             Some(_) => Err(Error::new(
@@ -266,7 +328,8 @@ impl Client {
         Self::of(self.0.provider.clone(), Arc::clone(&self.0.clock), tasks)
     }
 
-    /// Takes over from what was exported what is newer than what is kept, or missing from it; says whether it could be read.
+    /// Takes over from what was exported what is newer than what is kept, or missing from it; says
+    /// whether it could be read.
     pub(crate) fn merge_cache(&self, exported: &Secret) -> bool {
         self.0.partitions.merge(&self.owner(), exported.expose())
     }
@@ -281,14 +344,19 @@ impl Client {
         let now = self.now();
         let mut all = CacheEnd::Empty;
         self.0.partitions.each(|name, ends, record| {
-            let is_renewed = [USERS, IMPORTS].iter().any(|kind| name.starts_with(kind)) && record.refresh_token().is_some();
+            let is_renewed = [USERS, IMPORTS].iter().any(|kind| name.starts_with(kind))
+                && record.refresh_token().is_some();
             let end = match record.last_end() {
                 _ if is_renewed => ends,
                 Some(end) => end.min(ends),
                 None => return,
             };
             if end > now {
-                all = all.max(if is_renewed && end >= FAR { CacheEnd::Open } else { CacheEnd::At(end) });
+                all = all.max(if is_renewed && end >= FAR {
+                    CacheEnd::Open
+                } else {
+                    CacheEnd::At(end)
+                });
             }
         });
         all

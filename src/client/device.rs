@@ -19,7 +19,8 @@ use crate::{
     tokens::TokenRequest,
 };
 
-/// A sign-in on another device that was begun. It can be stored, and is given up by [`cancel`](Self::cancel) or by forgetting it.
+/// A sign-in on another device that was begun. It can be stored, and is given up by
+/// [`cancel`](Self::cancel) or by forgetting it.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct DeviceFlow {
     #[serde(rename = "d", serialize_with = "secret::exposed")]
@@ -69,7 +70,8 @@ impl DeviceFlow {
         &self.verification_uri
     }
 
-    /// The same with the code in it, for a QR code, if the provider has that. The person still compares the code.
+    /// The same with the code in it, for a QR code, if the provider has that. The person still
+    /// compares the code.
     #[must_use]
     pub fn verification_uri_complete(&self) -> Option<&str> {
         self.verification_uri_complete.as_deref()
@@ -78,7 +80,12 @@ impl DeviceFlow {
     /// A sentence for the person: the provider's, or one in English.
     #[must_use]
     pub fn message(&self) -> String {
-        let ours = || format!("To sign in, open {} in a browser and enter the code {}.", self.verification_uri, self.user_code);
+        let ours = || {
+            format!(
+                "To sign in, open {} in a browser and enter the code {}.",
+                self.verification_uri, self.user_code
+            )
+        };
         self.message.clone().unwrap_or_else(ours)
     }
 
@@ -88,20 +95,23 @@ impl DeviceFlow {
         self.expires_at
     }
 
-    /// How long to wait before the next question. It grows where the provider asks for that, and is once as long as its `Retry-After` says.
+    /// How long to wait before the next question. It grows where the provider asks for that, and is
+    /// once as long as its `Retry-After` says.
     #[must_use]
     pub fn interval(&self) -> Duration {
         Pace { interval: self.interval, retry_after: self.retry_after }.wait()
     }
 
-    /// Gives the sign-in up: from now on it is over, and the provider is not asked again. What comes for a question that is on its way is still kept.
+    /// Gives the sign-in up: from now on it is over, and the provider is not asked again. What
+    /// comes for a question that is on its way is still kept.
     pub fn cancel(&mut self) {
         self.expires_at = UnixTime::from_seconds(0);
     }
 
     fn expired(&self) -> Error {
         if self.seen_pending {
-            let last = ProviderError { error: "authorization_pending".into(), ..ProviderError::default() };
+            let last =
+                ProviderError { error: "authorization_pending".into(), ..ProviderError::default() };
             Error::from_provider(ErrorKind::CodeExpired, last)
         } else {
             Error::new(ErrorKind::CodeExpired, "the code was not used in time")
@@ -119,16 +129,28 @@ impl fmt::Debug for DeviceFlow {
 }
 
 impl Client {
-    /// Asks for a code that the person enters on another device. Show [`DeviceFlow::message`], then [`complete_device`](Self::complete_device).
+    /// Asks for a code that the person enters on another device. Show [`DeviceFlow::message`], then
+    /// [`complete_device`](Self::complete_device).
     ///
     /// # Errors
     ///
-    /// `ProviderMisconfigured`: the provider has no such endpoint; what else it answers; `ProviderUnreachable`.
+    /// `ProviderMisconfigured`: the provider has no such endpoint; what else it answers;
+    /// `ProviderUnreachable`.
     pub async fn begin_device(&self, request: &TokenRequest) -> Result<DeviceFlow, Error> {
         let signing_in = self.signing_in(request)?;
         let shared = self.shared();
-        let DeviceAnswer { device_code, user_code, verification_uri, verification_uri_complete, message, expires_in, interval } =
-            signing_in.provider.device_codes(&signing_in.asked(signing_in.request.key_scopes())).await?;
+        let DeviceAnswer {
+            device_code,
+            user_code,
+            verification_uri,
+            verification_uri_complete,
+            message,
+            expires_in,
+            interval,
+        } = signing_in
+            .provider
+            .device_codes(&signing_in.asked(signing_in.request.key_scopes()))
+            .await?;
         Ok(DeviceFlow {
             device_code,
             user_code,
@@ -145,11 +167,13 @@ impl Client {
 
     /// Asks once whether the person is done. Wait for [`DeviceFlow::interval`] before, each time.
     ///
-    /// A provider that cannot be reached means not yet, with twice the interval (at most a minute), or the wait that it asked for (`Retry-After`).
+    /// A provider that cannot be reached means not yet, with twice the interval (at most a minute),
+    /// or the wait that it asked for (`Retry-After`).
     ///
     /// # Errors
     ///
-    /// `CodeExpired`, with the provider's last word in [`Error::provider`]; `AccessDenied` if the person declined; what else the provider answers; those of a token's checks.
+    /// `CodeExpired`, with the provider's last word in [`Error::provider`]; `AccessDenied` if the
+    /// person declined; what else the provider answers; those of a token's checks.
     pub async fn poll_device(&self, flow: &mut DeviceFlow) -> Result<DevicePoll, Error> {
         let shared = self.shared();
         if flow.expires_at <= shared.clock.now() {
@@ -158,7 +182,11 @@ impl Client {
         let signing_in = self.signing_in(&flow.request.request())?;
         let (client, device_code) = (self.clone(), flow.device_code.clone());
         let asking = self.to_the_end(async move {
-            match signing_in.provider.tokens(Grant::DeviceCode(&device_code), &signing_in.asked("")).await {
+            match signing_in
+                .provider
+                .tokens(Grant::DeviceCode(&device_code), &signing_in.asked(""))
+                .await
+            {
                 Ok(answer) => client.take(&answer, &signing_in, client.required()).await.map(Ok),
                 Err(refused) => Ok(Err(refused)),
             }
@@ -167,14 +195,16 @@ impl Client {
             Ok(acquired) => return Ok(DevicePoll::Done(acquired)),
             Err(refused) => refused,
         };
-        flow.seen_pending |= error.provider().is_some_and(|said| said.error == "authorization_pending");
+        flow.seen_pending |=
+            error.provider().is_some_and(|said| said.error == "authorization_pending");
         let mut pace = Pace { interval: flow.interval, retry_after: flow.retry_after };
         pace.refused(error)?;
         (flow.interval, flow.retry_after) = (pace.interval, pace.retry_after);
         Ok(DevicePoll::Pending)
     }
 
-    /// Waits until the person is done, asking as often as the provider allows. To cancel, drop the future, or use [`complete_device_until`](Self::complete_device_until); what comes for a
+    /// Waits until the person is done, asking as often as the provider allows. To cancel, drop the
+    /// future, or use [`complete_device_until`](Self::complete_device_until); what comes for a
     /// question that is on its way is still kept.
     ///
     /// # Errors

@@ -18,7 +18,10 @@ async fn the_person_gets_a_code_and_the_device_tokens() {
     let world = World::with(|config| config.with_credential(ClientCredential::none()));
     let flow = begun(&world, 900).await;
     assert_eq!(world.last()["scope"], "api email offline_access openid profile");
-    assert_eq!(flow.message(), "To sign in, open https://id.example/device in a browser and enter the code WDJB-MJHT.");
+    assert_eq!(
+        flow.message(),
+        "To sign in, open https://id.example/device in a browser and enter the code WDJB-MJHT."
+    );
     assert!(!format!("{flow:?}").contains("d3v1c3") && !format!("{flow:?}").contains("WDJB"));
     let flow: DeviceFlow = serde_json::from_str(&serde_json::to_string(&flow).unwrap()).unwrap();
     world.next_is(400, pending());
@@ -28,7 +31,11 @@ async fn the_person_gets_a_code_and_the_device_tokens() {
     world.next(|_| answer(200, person("ada", |_| ())));
     let acquired = world.client.complete_device(flow).await.unwrap();
     assert_eq!(acquired.account().unwrap().subject(), "ada");
-    assert_eq!(*world.pauses.1.lock().unwrap(), [5, 5, 10, 20, 20], "slower when asked to, and when nobody answers");
+    assert_eq!(
+        *world.pauses.1.lock().unwrap(),
+        [5, 5, 10, 20, 20],
+        "slower when asked to, and when nobody answers"
+    );
     let form = world.last();
     assert_eq!(
         (form["grant_type"].as_str(), form["device_code"].as_str()),
@@ -79,7 +86,10 @@ async fn a_code_that_nobody_used_ends_with_the_last_answer() {
         world.next_is(400, pending());
     }
     let error = world.client.complete_device(flow).await.unwrap_err();
-    assert_eq!((error.kind(), error.provider().unwrap().error.as_str()), (ErrorKind::CodeExpired, "authorization_pending"));
+    assert_eq!(
+        (error.kind(), error.provider().unwrap().error.as_str()),
+        (ErrorKind::CodeExpired, "authorization_pending")
+    );
     assert_eq!(world.calls(), 1 + 11, "55 seconds of 60, one question each 5");
 }
 
@@ -107,7 +117,9 @@ async fn the_provider_may_end_it() {
 async fn a_sign_in_elsewhere_has_to_be_as_strong() {
     for (acr, kind) in [("phr", None), ("pwd", Some(ErrorKind::TokenAcr))] {
         let world = World::with(|config| config.with_required_acr(["phr"]));
-        let strong = |world: &World| world.next(move |_| answer(200, person("ada", |claims| claims["acr"] = json!(acr))));
+        let strong = |world: &World| {
+            world.next(move |_| answer(200, person("ada", |claims| claims["acr"] = json!(acr))))
+        };
         let flow = begun(&world, 900).await;
         strong(&world);
         assert_eq!(world.client.complete_device(flow).await.err().map(|error| error.kind()), kind);
@@ -119,7 +131,11 @@ async fn a_sign_in_elsewhere_has_to_be_as_strong() {
         assert_eq!(signed_in.err().map(|error| error.kind()), kind);
         world.next_is(200, json!({"access_token": "bare", "token_type": "Bearer"}));
         let unknown = world.client.acquire_by_password("ada", &"pa55".into(), &asks("x")).await;
-        assert_eq!(unknown.unwrap_err().kind(), ErrorKind::TokenResponseInvalid, "nothing says how strong it was");
+        assert_eq!(
+            unknown.unwrap_err().kind(),
+            ErrorKind::TokenResponseInvalid,
+            "nothing says how strong it was"
+        );
         assert_eq!(world.client.accounts().len(), usize::from(kind.is_none()));
     }
 }
@@ -147,8 +163,14 @@ async fn a_flow_is_given_up_where_it_is_said() {
     let mut flow = begun(&world, 900).await;
     let asked = world.calls();
     flow.cancel();
-    assert_eq!(world.client.poll_device(&mut flow).await.unwrap_err().kind(), ErrorKind::CodeExpired);
-    assert_eq!(world.client.complete_device(flow).await.unwrap_err().kind(), ErrorKind::CodeExpired);
+    assert_eq!(
+        world.client.poll_device(&mut flow).await.unwrap_err().kind(),
+        ErrorKind::CodeExpired
+    );
+    assert_eq!(
+        world.client.complete_device(flow).await.unwrap_err().kind(),
+        ErrorKind::CodeExpired
+    );
     let flow = begun(&world, 900).await;
     let given_up = world.client.complete_device_until(flow, std::future::ready(())).await.unwrap();
     assert!(given_up.is_none());
@@ -166,7 +188,10 @@ async fn claims_and_resource_go_along_with_every_way_to_sign_in() {
     let request = asks("api").with_resource("https://api.example").with_challenge(claims);
     let sent = |world: &World| {
         let form = world.last();
-        assert_eq!((form["resource"].as_str(), form["claims"].as_str()), ("https://api.example", claims));
+        assert_eq!(
+            (form["resource"].as_str(), form["claims"].as_str()),
+            ("https://api.example", claims)
+        );
     };
     world.next_is(
         200,
@@ -186,6 +211,9 @@ async fn claims_and_resource_go_along_with_every_way_to_sign_in() {
     world.client.import_refresh_token(&"theirs".into(), &request).await.unwrap();
     sent(&world);
     for broken in [asks("api").with_challenge("[]"), asks("api").with_tenant(TENANT)] {
-        assert_eq!(world.client.begin_device(&broken).await.unwrap_err().kind(), ErrorKind::RequestInvalid);
+        assert_eq!(
+            world.client.begin_device(&broken).await.unwrap_err().kind(),
+            ErrorKind::RequestInvalid
+        );
     }
 }

@@ -14,8 +14,8 @@ use crate::{
     protocol::{HttpClient, ReqwestClient, managed_identity_token},
     secret::Secret,
     tokens::{
-        AccessToken, CacheLimits, GrantRecord, Grants, Partitions, Person, RefreshRequest, Refreshed, Refresher, TokenRequest,
-        Tokio,
+        AccessToken, CacheLimits, GrantRecord, Grants, Partitions, Person, RefreshRequest,
+        Refreshed, Refresher, TokenRequest, Tokio,
     },
 };
 
@@ -36,31 +36,42 @@ pub enum ManagedIdentityId {
 
 /// Where a machine or service gets its tokens from.
 ///
-/// Implement it for an endpoint that the crate does not know; its answers have to be those of the others: JSON with `access_token` and `expires_in` or `expires_on`.
+/// Implement it for an endpoint that the crate does not know; its answers have to be those of the
+/// others: JSON with `access_token` and `expires_in` or `expires_on`.
 pub trait ManagedIdentityEndpoint: fmt::Debug + Send + Sync + 'static {
     /// The request for a token of that identity for that resource.
     ///
     /// # Errors
     ///
     /// The parts do not make a request.
-    fn request(&self, resource: &str, identity: &ManagedIdentityId) -> Result<Request<Bytes>, http::Error>;
+    fn request(
+        &self,
+        resource: &str,
+        identity: &ManagedIdentityId,
+    ) -> Result<Request<Bytes>, http::Error>;
 
     /// Whether it has tokens of that identity. The default is that it may have those of every one.
     fn takes(&self, _identity: &ManagedIdentityId) -> bool {
         true
     }
 
-    /// The request to send once more after this answer, with the proof that it asks for; `None` if the answer is the last word. The default is that it is.
+    /// The request to send once more after this answer, with the proof that it asks for; `None` if
+    /// the answer is the last word. The default is that it is.
     ///
     /// # Errors
     ///
     /// What it asks for cannot be given: a sentence without any secret.
-    fn proven(&self, _request: Request<Bytes>, _answer: &Response<Bytes>) -> Result<Option<Request<Bytes>>, &'static str> {
+    fn proven(
+        &self,
+        _request: Request<Bytes>,
+        _answer: &Response<Bytes>,
+    ) -> Result<Option<Request<Bytes>>, &'static str> {
         Ok(None)
     }
 }
 
-/// The endpoint of App Service, Functions and Container Apps: `IDENTITY_ENDPOINT` with `IDENTITY_HEADER`.
+/// The endpoint of App Service, Functions and Container Apps: `IDENTITY_ENDPOINT` with
+/// `IDENTITY_HEADER`.
 #[derive(Clone, Debug)]
 pub struct AppService {
     endpoint: Url,
@@ -79,11 +90,18 @@ impl AppService {
 }
 
 impl ManagedIdentityEndpoint for AppService {
-    fn request(&self, resource: &str, identity: &ManagedIdentityId) -> Result<Request<Bytes>, http::Error> {
+    fn request(
+        &self,
+        resource: &str,
+        identity: &ManagedIdentityId,
+    ) -> Result<Request<Bytes>, http::Error> {
         let url = with_query(&self.endpoint, "2019-08-01", resource, identity, "mi_res_id");
         let mut header = http::HeaderValue::from_str(self.header.expose())?;
         header.set_sensitive(true);
-        Request::get(url.as_str()).header("X-IDENTITY-HEADER", header).header("Metadata", "true").body(Bytes::new())
+        Request::get(url.as_str())
+            .header("X-IDENTITY-HEADER", header)
+            .header("Metadata", "true")
+            .body(Bytes::new())
     }
 }
 
@@ -116,7 +134,11 @@ impl VirtualMachine {
 }
 
 impl ManagedIdentityEndpoint for VirtualMachine {
-    fn request(&self, resource: &str, identity: &ManagedIdentityId) -> Result<Request<Bytes>, http::Error> {
+    fn request(
+        &self,
+        resource: &str,
+        identity: &ManagedIdentityId,
+    ) -> Result<Request<Bytes>, http::Error> {
         let url = with_query(&self.endpoint, "2018-02-01", resource, identity, "msi_res_id");
         Request::get(url.as_str()).header("Metadata", "true").body(Bytes::new())
     }
@@ -129,7 +151,13 @@ pub(super) fn http_url(setting: &'static str, text: &str) -> Result<Url, ConfigE
         .ok_or_else(|| ConfigError::new(setting, format!("{text:?} is not an http URL")))
 }
 
-pub(super) fn with_query(endpoint: &Url, version: &str, resource: &str, identity: &ManagedIdentityId, resource_id: &str) -> Url {
+pub(super) fn with_query(
+    endpoint: &Url,
+    version: &str,
+    resource: &str,
+    identity: &ManagedIdentityId,
+    resource_id: &str,
+) -> Url {
     let mut url = endpoint.clone();
     let mut query = url.query_pairs_mut();
     query.append_pair("api-version", version).append_pair("resource", resource);
@@ -163,20 +191,30 @@ pub struct ManagedIdentity {
 }
 
 impl ManagedIdentity {
-    /// The endpoint of the service or machine that this runs on: App Service and its like if `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` are set, Azure Arc if `IDENTITY_ENDPOINT` and
+    /// The endpoint of the service or machine that this runs on: App Service and its like if
+    /// `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` are set, Azure Arc if `IDENTITY_ENDPOINT` and
     /// `IMDS_ENDPOINT` are, otherwise that of a virtual machine.
     ///
     /// # Errors
     ///
-    /// The environment is that of Service Fabric, whose endpoint has a certificate of its own that this does not check; or what it names is not an URL.
+    /// The environment is that of Service Fabric, whose endpoint has a certificate of its own that
+    /// this does not check; or what it names is not an URL.
     pub fn from_env(identity: ManagedIdentityId) -> Result<Self, ConfigError> {
-        Ok(Self::new(endpoint(&|name| std::env::var(name).ok().filter(|value| !value.is_empty()))?, identity))
+        Ok(Self::new(
+            endpoint(&|name| std::env::var(name).ok().filter(|value| !value.is_empty()))?,
+            identity,
+        ))
     }
 
     /// That endpoint.
     #[must_use]
     pub fn new(endpoint: Arc<dyn ManagedIdentityEndpoint>, identity: ManagedIdentityId) -> Self {
-        let source = Source { endpoint, identity, http: Arc::new(ReqwestClient::new()), clock: Arc::new(SystemClock) };
+        let source = Source {
+            endpoint,
+            identity,
+            http: Arc::new(ReqwestClient::new()),
+            clock: Arc::new(SystemClock),
+        };
         Self::of(source)
     }
 
@@ -184,12 +222,18 @@ impl ManagedIdentity {
         let clock = Arc::clone(&source.clock);
         let partitions = Arc::new(Partitions::new(Arc::clone(&clock)));
         let refresher = Arc::new(source.clone());
-        let grants =
-            Grants::in_memory(Arc::new(Tokio), Arc::clone(&partitions), refresher, Arc::clone(&clock), CacheLimits::default());
+        let grants = Grants::in_memory(
+            Arc::new(Tokio),
+            Arc::clone(&partitions),
+            refresher,
+            Arc::clone(&clock),
+            CacheLimits::default(),
+        );
         Self { source, partitions, grants }
     }
 
-    /// Sends requests by another client. The default is a [`ReqwestClient`], which uses no proxy for such addresses.
+    /// Sends requests by another client. The default is a [`ReqwestClient`], which uses no proxy
+    /// for such addresses.
     #[must_use]
     pub fn with_http_client(self, http: impl HttpClient) -> Self {
         Self::of(Source { http: Arc::new(http), ..self.source })
@@ -201,11 +245,13 @@ impl ManagedIdentity {
         Self::of(Source { clock: Arc::new(clock), ..self.source })
     }
 
-    /// A token for that resource (`https://vault.azure.net`): kept, or from the endpoint. A scope that ends in `/.default` is taken for its resource.
+    /// A token for that resource (`https://vault.azure.net`): kept, or from the endpoint. A scope
+    /// that ends in `/.default` is taken for its resource.
     ///
     /// # Errors
     ///
-    /// `RequestInvalid`: it is no resource; what the endpoint answers; `ProviderUnreachable`, which is also what a machine without the endpoint meets.
+    /// `RequestInvalid`: it is no resource; what the endpoint answers; `ProviderUnreachable`, which
+    /// is also what a machine without the endpoint meets.
     pub async fn token(&self, resource: &str) -> Result<AccessToken, Error> {
         let resource = resource.strip_suffix("/.default").unwrap_or(resource);
         let request = TokenRequest::new([resource])?;
@@ -213,21 +259,28 @@ impl ManagedIdentity {
             return Err(Error::new(ErrorKind::RequestInvalid, "a resource has to be named"));
         }
         let grant = self.partitions.find_or_insert(APPS, None, || {
-            let person = Person { iss: "managed identity".into(), sub: String::new(), tid: None, oid: None };
+            let person =
+                Person { iss: "managed identity".into(), sub: String::new(), tid: None, oid: None };
             GrantRecord::without_sign_in(person, "managed identity".into())
         })?;
         self.grants.access_token(&grant, &request).await
     }
 }
 
-fn endpoint(variable: &dyn Fn(&str) -> Option<String>) -> Result<Arc<dyn ManagedIdentityEndpoint>, ConfigError> {
+fn endpoint(
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Arc<dyn ManagedIdentityEndpoint>, ConfigError> {
     match (variable("IDENTITY_ENDPOINT"), variable("IDENTITY_HEADER")) {
-        (Some(_), Some(_)) if variable("IDENTITY_SERVER_THUMBPRINT").is_some() => Err(ConfigError::new(
-            "IDENTITY_SERVER_THUMBPRINT",
-            "Service Fabric's managed identity has a certificate that only its thumbprint vouches for, which is not supported: use a certificate there",
-        )),
+        (Some(_), Some(_)) if variable("IDENTITY_SERVER_THUMBPRINT").is_some() => {
+            Err(ConfigError::new(
+                "IDENTITY_SERVER_THUMBPRINT",
+                "Service Fabric's managed identity has a certificate that only its thumbprint vouches for, which is not supported: use a certificate there",
+            ))
+        }
         (Some(endpoint), Some(header)) => Ok(Arc::new(AppService::new(&endpoint, header)?)),
-        (Some(endpoint), None) if variable("IMDS_ENDPOINT").is_some() => Ok(Arc::new(AzureArc::new(&endpoint)?)),
+        (Some(endpoint), None) if variable("IMDS_ENDPOINT").is_some() => {
+            Ok(Arc::new(AzureArc::new(&endpoint)?))
+        }
         _ => Ok(Arc::new(match variable("AZURE_POD_IDENTITY_AUTHORITY_HOST") {
             Some(host) => VirtualMachine::at(&host)?,
             None => VirtualMachine::new()?,
@@ -248,14 +301,24 @@ struct Source {
 impl Refresher for Source {
     async fn refresh(&self, _: &Secret, request: &RefreshRequest) -> Result<Refreshed, Error> {
         if !self.endpoint.takes(&self.identity) {
-            return Err(Error::new(ErrorKind::RequestInvalid, "this machine has no such identity: only the one of its own"));
+            return Err(Error::new(
+                ErrorKind::RequestInvalid,
+                "this machine has no such identity: only the one of its own",
+            ));
         }
         let request = self.endpoint.request(request.scopes().as_str(), &self.identity);
-        let request = request
-            .map_err(|_| Error::new(ErrorKind::RequestInvalid, "the resource or identity cannot be put into a request"))?;
-        let answer = managed_identity_token(Arc::clone(&self.http), request, &*self.clock, |request, answer| {
-            self.endpoint.proven(request, answer)
-        })
+        let request = request.map_err(|_| {
+            Error::new(
+                ErrorKind::RequestInvalid,
+                "the resource or identity cannot be put into a request",
+            )
+        })?;
+        let answer = managed_identity_token(
+            Arc::clone(&self.http),
+            request,
+            &*self.clock,
+            |request, answer| self.endpoint.proven(request, answer),
+        )
         .await?;
         Ok(Refreshed { issued: issued(&answer), identity: None })
     }
@@ -275,40 +338,68 @@ mod tests {
     };
 
     fn chosen(variables: &[(&str, &str)]) -> Result<String, String> {
-        let get = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let get = |name: &str| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        };
         let endpoint = endpoint(&get).map_err(|error| error.to_string())?;
-        let request = endpoint.request("https://vault.azure.net", &ManagedIdentityId::ResourceId("/a b".into())).unwrap();
-        let header = request.headers().get("x-identity-header").map(|value| format!(" {}", value.to_str().unwrap()));
+        let request = endpoint
+            .request("https://vault.azure.net", &ManagedIdentityId::ResourceId("/a b".into()))
+            .unwrap();
+        let header = request
+            .headers()
+            .get("x-identity-header")
+            .map(|value| format!(" {}", value.to_str().unwrap()));
         assert_eq!(request.headers()["metadata"], "true");
         Ok(format!("{}{}", request.uri(), header.unwrap_or_default()))
     }
 
     #[test]
     fn the_environment_says_where_it_runs() {
-        let app_service = [("IDENTITY_ENDPOINT", "http://127.0.0.1:8081/msi/token"), ("IDENTITY_HEADER", "h")];
+        let app_service =
+            [("IDENTITY_ENDPOINT", "http://127.0.0.1:8081/msi/token"), ("IDENTITY_HEADER", "h")];
         let vault = "resource=https%3A%2F%2Fvault.azure.net";
         assert_eq!(
             chosen(&app_service).unwrap(),
-            format!("http://127.0.0.1:8081/msi/token?api-version=2019-08-01&{vault}&mi_res_id=%2Fa+b h")
+            format!(
+                "http://127.0.0.1:8081/msi/token?api-version=2019-08-01&{vault}&mi_res_id=%2Fa+b h"
+            )
         );
-        let machine = format!("/metadata/identity/oauth2/token?api-version=2018-02-01&{vault}&msi_res_id=%2Fa+b");
+        let machine = format!(
+            "/metadata/identity/oauth2/token?api-version=2018-02-01&{vault}&msi_res_id=%2Fa+b"
+        );
         assert_eq!(chosen(&[]).unwrap(), format!("http://169.254.169.254{machine}"));
         assert_eq!(
             chosen(&[("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:9")]).unwrap(),
             format!("http://127.0.0.1:9{machine}")
         );
-        let arc = [("IDENTITY_ENDPOINT", "http://127.0.0.1:40342"), ("IMDS_ENDPOINT", "http://127.0.0.1:40342")];
-        assert_eq!(chosen(&arc).unwrap(), format!("http://127.0.0.1:40342/?api-version=2020-06-01&{vault}&mi_res_id=%2Fa+b"));
-        assert!(
-            chosen(&[&app_service[..], &[("IDENTITY_SERVER_THUMBPRINT", "x")]].concat()).unwrap_err().contains("Service Fabric")
+        let arc = [
+            ("IDENTITY_ENDPOINT", "http://127.0.0.1:40342"),
+            ("IMDS_ENDPOINT", "http://127.0.0.1:40342"),
+        ];
+        assert_eq!(
+            chosen(&arc).unwrap(),
+            format!("http://127.0.0.1:40342/?api-version=2020-06-01&{vault}&mi_res_id=%2Fa+b")
         );
-        assert!(chosen(&[("IDENTITY_ENDPOINT", "nowhere"), ("IDENTITY_HEADER", "h")]).unwrap_err().contains("IDENTITY_ENDPOINT"));
+        assert!(
+            chosen(&[&app_service[..], &[("IDENTITY_SERVER_THUMBPRINT", "x")]].concat())
+                .unwrap_err()
+                .contains("Service Fabric")
+        );
+        assert!(
+            chosen(&[("IDENTITY_ENDPOINT", "nowhere"), ("IDENTITY_HEADER", "h")])
+                .unwrap_err()
+                .contains("IDENTITY_ENDPOINT")
+        );
     }
 
     #[tokio::test]
     async fn a_token_is_kept_renewed_half_way_and_outlives_an_outage() {
-        let http =
-            FakeHttp::new(|_| Ok(answer(200, json!({"access_token": "first", "expires_in": "86400", "token_type": "Bearer"}))));
+        let http = FakeHttp::new(|_| {
+            Ok(answer(
+                200,
+                json!({"access_token": "first", "expires_in": "86400", "token_type": "Bearer"}),
+            ))
+        });
         let clock = ManualClock::at(NOW);
         let source = Source {
             endpoint: Arc::new(VirtualMachine::new().unwrap()),
@@ -319,13 +410,23 @@ mod tests {
         let identity = ManagedIdentity::of(source);
         let first = identity.token("https://vault.azure.net/.default").await.unwrap();
         assert_eq!((first.expose(), first.source()), ("first", TokenSource::Provider));
-        assert_eq!(identity.token("https://vault.azure.net").await.unwrap().source(), TokenSource::Cache);
+        assert_eq!(
+            identity.token("https://vault.azure.net").await.unwrap().source(),
+            TokenSource::Cache
+        );
         assert_eq!(http.count("/metadata/identity/oauth2/token"), 1);
         http.answer_with(|_| Ok(answer(500, "")));
         clock.advance(Duration::from_secs(86_400 - 200));
-        assert_eq!(identity.token("https://vault.azure.net").await.unwrap().expose(), "first", "still valid");
+        assert_eq!(
+            identity.token("https://vault.azure.net").await.unwrap().expose(),
+            "first",
+            "still valid"
+        );
         clock.advance(Duration::from_secs(200));
-        assert_eq!(identity.token("https://vault.azure.net").await.unwrap_err().kind(), ErrorKind::ProviderUnreachable);
+        assert_eq!(
+            identity.token("https://vault.azure.net").await.unwrap_err().kind(),
+            ErrorKind::ProviderUnreachable
+        );
         assert_eq!(identity.token("").await.unwrap_err().kind(), ErrorKind::RequestInvalid);
     }
 }

@@ -1,9 +1,13 @@
-//! Tokens without a web application: every grant, silent acquisition, accounts. Usable alone; the layer does not need it.
+//! Tokens without a web application: every grant, silent acquisition, accounts. Usable alone; the
+//! layer does not need it.
 //!
 //! - [`Client`] is one application at one provider. It needs no base URL and no pages.
-//! - A public client says [`ClientCredential::none`](crate::ClientCredential::none); what only an application with a credential can do says so.
-//! - Tokens are kept in memory, and leave it as one text ([`Client::export_cache`]), or sealed into any store of the `tower-sessions` family ([`StoredCaches`](crate::StoredCaches)).
-//! - Equal requests that come at the same time are sent once. A provider that refuses or is down is not asked again at once.
+//! - A public client says [`ClientCredential::none`](crate::ClientCredential::none); what only an
+//!   application with a credential can do says so.
+//! - Tokens are kept in memory, and leave it as one text ([`Client::export_cache`]), or sealed into
+//!   any store of the `tower-sessions` family ([`StoredCaches`](crate::StoredCaches)).
+//! - Equal requests that come at the same time are sent once. A provider that refuses or is down is
+//!   not asked again at once.
 //!
 //! ```no_run
 //! use tower_identity::{Authority, ClientCredential, IdentityConfig, client::{Client, TokenRequest}};
@@ -55,12 +59,15 @@
 //!
 //! # Limits
 //!
-//! One client keeps at most 10,000 accounts, and as many tenants and assertions (of each kind those that were used longest ago leave first), each with at most 1,000 access tokens and 256 KiB of text. An account with one access
-//! token takes about 6 KiB at Entra, nearly all of it the tokens themselves.
+//! One client keeps at most 10,000 accounts, and as many tenants and assertions (of each kind those
+//! that were used longest ago leave first), each with at most 1,000 access tokens and 256 KiB of
+//! text. An account with one access token takes about 6 KiB at Entra, nearly all of it the tokens
+//! themselves.
 //!
 //! # Security
 //!
-//! One client is meant for one process that acts for itself or for its own users: whoever has it can get a token of every account in it. In a web application keep one cache per signed-in person
+//! One client is meant for one process that acts for itself or for its own users: whoever has it
+//! can get a token of every account in it. In a web application keep one cache per signed-in person
 //! ([`StoredCaches`](crate::StoredCaches)), or use the layer, which does.
 
 mod account;
@@ -86,7 +93,9 @@ pub use self::{
     code::{AuthorizationFlow, BareCode},
     core::Client,
     device::{DeviceFlow, DevicePoll},
-    managed_identity::{AppService, ManagedIdentity, ManagedIdentityEndpoint, ManagedIdentityId, VirtualMachine},
+    managed_identity::{
+        AppService, ManagedIdentity, ManagedIdentityEndpoint, ManagedIdentityId, VirtualMachine,
+    },
     silent::Silent,
 };
 pub use crate::tokens::TokenRequest;

@@ -16,11 +16,16 @@ pub(super) struct ForUser(pub(super) Provider);
 
 #[async_trait]
 impl Refresher for ForUser {
-    async fn refresh(&self, refresh_token: &Secret, request: &RefreshRequest) -> Result<Refreshed, Error> {
+    async fn refresh(
+        &self,
+        refresh_token: &Secret,
+        request: &RefreshRequest,
+    ) -> Result<Refreshed, Error> {
         // The scopes of the sign-in keep refresh token and ID token coming.
         let config = self.0.config();
         let metadata = self.0.metadata().await?;
-        let scopes = metadata.offered(config, config.openid_scopes().iter().map(String::as_str), &[]);
+        let scopes =
+            metadata.offered(config, config.openid_scopes().iter().map(String::as_str), &[]);
         let scopes: Vec<String> = scopes.into_iter().map(str::to_owned).collect();
         refresh_with(&self.0, refresh_token, request, &scopes).await
     }
@@ -48,7 +53,11 @@ pub(super) struct OnBehalf(pub(super) Provider);
 
 #[async_trait]
 impl Refresher for OnBehalf {
-    async fn refresh(&self, assertion: &Secret, request: &RefreshRequest) -> Result<Refreshed, Error> {
+    async fn refresh(
+        &self,
+        assertion: &Secret,
+        request: &RefreshRequest,
+    ) -> Result<Refreshed, Error> {
         exchanged(&self.0, Grant::OnBehalfOf(assertion), request).await
     }
 
@@ -58,8 +67,13 @@ impl Refresher for OnBehalf {
     }
 }
 
-/// The scopes as they were given, and the access token alone: a refresh token would outlive what it was given for.
-async fn exchanged(provider: &Provider, grant: Grant<'_>, request: &RefreshRequest) -> Result<Refreshed, Error> {
+/// The scopes as they were given, and the access token alone: a refresh token would outlive what it
+/// was given for.
+async fn exchanged(
+    provider: &Provider,
+    grant: Grant<'_>,
+    request: &RefreshRequest,
+) -> Result<Refreshed, Error> {
     let asked = request.asked(request.scopes().as_str());
     let answer = match request.tenant() {
         Some(tenant) => provider.in_tenant(tenant)?.tokens(grant, &asked).await?,

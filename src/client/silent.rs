@@ -18,7 +18,8 @@ use crate::{
     tokens::{AccessToken, GrantRecord, TokenRequest, is_passing},
 };
 
-/// How long is remembered what took the place of a refresh token whose import did not end with an account.
+/// How long is remembered what took the place of a refresh token whose import did not end with an
+/// account.
 const IMPORT_LIFE: Duration = Duration::from_secs(24 * 3600);
 
 /// What became of a silent acquisition.
@@ -30,8 +31,9 @@ pub enum Silent {
     Token(AccessToken),
     /// Nothing is kept of the account that a token could be had with: let the person sign in.
     NothingCached,
-    /// The provider was asked and refused. The kind `InteractionRequired` says that the person can do something about it: let them sign in with the claims in
-    /// [`Error::provider`]. The refresh token stays, but the same request is answered so for a minute.
+    /// The provider was asked and refused. The kind `InteractionRequired` says that the person can
+    /// do something about it: let them sign in with the claims in [`Error::provider`]. The refresh
+    /// token stays, but the same request is answered so for a minute.
     Refused(Error),
 }
 
@@ -45,7 +47,8 @@ impl Silent {
         }
     }
 
-    /// Why the provider refused: Entra's suberror, if it is one that a person can do something about (`basic_action`, `consent_required`, …); otherwise an empty text, as in MSAL's
+    /// Why the provider refused: Entra's suberror, if it is one that a person can do something
+    /// about (`basic_action`, `consent_required`, …); otherwise an empty text, as in MSAL's
     /// `classification`. `None` if it did not refuse.
     #[must_use]
     pub fn classification(&self) -> Option<&str> {
@@ -57,15 +60,23 @@ impl Silent {
 }
 
 impl Client {
-    /// A token of the account for what the request asks for: the one of an equal request, or one that carries more, or a new one by refresh.
+    /// A token of the account for what the request asks for: the one of an equal request, or one
+    /// that carries more, or a new one by refresh.
     ///
-    /// A token counts as expired five minutes early; but one that is still valid is given out where the provider cannot be asked. Where the provider said when it would like to be
-    /// asked again (`refresh_in`), that is done in the background. The refresh runs to its end also if the caller goes away.
+    /// A token counts as expired five minutes early; but one that is still valid is given out where
+    /// the provider cannot be asked. Where the provider said when it would like to be asked again
+    /// (`refresh_in`), that is done in the background. The refresh runs to its end also if the
+    /// caller goes away.
     ///
     /// # Errors
     ///
-    /// Passing ones: `ProviderUnreachable` and others that say nothing about the account. [`Silent`] has the rest.
-    pub async fn acquire_silent(&self, account: &Account, request: &TokenRequest) -> Result<Silent, Error> {
+    /// Passing ones: `ProviderUnreachable` and others that say nothing about the account.
+    /// [`Silent`] has the rest.
+    pub async fn acquire_silent(
+        &self,
+        account: &Account,
+        request: &TokenRequest,
+    ) -> Result<Silent, Error> {
         let shared = self.shared();
         let found = shared.partitions.find_of(&account.partition(), |person| account.is(person));
         let Some(grant) = found else { return Ok(Silent::NothingCached) };
@@ -86,21 +97,31 @@ impl Client {
         }
     }
 
-    /// Redeems a refresh token that was obtained elsewhere, by the same application, and keeps what it brings.
+    /// Redeems a refresh token that was obtained elsewhere, by the same application, and keeps what
+    /// it brings.
     ///
     /// A provider that rotates refresh tokens gives another one, and takes this one no more:
     ///
-    /// - if it gave no ID token, there is no account to keep it with: [`Acquired::refresh_token`] has it. Store it in the place of the old one;
-    /// - if this fails for a passing reason after the exchange, call it again with the same refresh token: the new one is remembered for a day, and sent.
+    /// - if it gave no ID token, there is no account to keep it with: [`Acquired::refresh_token`]
+    ///   has it. Store it in the place of the old one;
+    /// - if this fails for a passing reason after the exchange, call it again with the same refresh
+    ///   token: the new one is remembered for a day, and sent.
     ///
-    /// It is done to the end, also if the caller goes away. Of imports of one refresh token at the same time the first is sent, and the others get their tokens from what it brought.
+    /// It is done to the end, also if the caller goes away. Of imports of one refresh token at the
+    /// same time the first is sent, and the others get their tokens from what it brought.
     ///
     /// # Errors
     ///
-    /// `InvalidGrant` and the like if the provider refuses it; those of a token's checks; `ProviderUnreachable`.
-    pub async fn import_refresh_token(&self, refresh_token: &Secret, request: &TokenRequest) -> Result<Acquired, Error> {
+    /// `InvalidGrant` and the like if the provider refuses it; those of a token's checks;
+    /// `ProviderUnreachable`.
+    pub async fn import_refresh_token(
+        &self,
+        refresh_token: &Secret,
+        request: &TokenRequest,
+    ) -> Result<Acquired, Error> {
         let signing_in = self.signing_in(request)?;
-        let (client, refresh_token, request) = (self.clone(), refresh_token.clone(), request.clone());
+        let (client, refresh_token, request) =
+            (self.clone(), refresh_token.clone(), request.clone());
         self.to_the_end(async move {
             let name = fingerprint(&refresh_token);
             let turn = client.shared().imports.turn(&name);
@@ -123,17 +144,22 @@ impl Client {
         .await
     }
 
-    /// For who brought the same refresh token while it was sent: it is spent, and its account is there.
+    /// For who brought the same refresh token while it was sent: it is spent, and its account is
+    /// there.
     async fn again(&self, first: &Acquired, request: &TokenRequest) -> Result<Acquired, Error> {
         let Some(account) = first.account() else { return Ok(first.clone()) };
         match self.acquire_silent(account, request).await? {
             Silent::Token(token) => Ok(first.with_token(token)),
             Silent::Refused(error) => Err(error),
-            Silent::NothingCached => Err(Error::new(ErrorKind::InvalidGrant, "the account of the refresh token is gone already")),
+            Silent::NothingCached => Err(Error::new(
+                ErrorKind::InvalidGrant,
+                "the account of the refresh token is gone already",
+            )),
         }
     }
 
-    /// Sends what has taken the refresh token's place by now, and remembers what takes that one's before anything else can fail.
+    /// Sends what has taken the refresh token's place by now, and remembers what takes that one's
+    /// before anything else can fail.
     async fn import(
         &self,
         refresh_token: Secret,
@@ -143,9 +169,11 @@ impl Client {
     ) -> Result<Acquired, Error> {
         let shared = self.shared();
         let earlier = shared.partitions.record(partition);
-        let refresh_token = earlier.and_then(|record| record.refresh_token().cloned()).unwrap_or(refresh_token);
+        let refresh_token =
+            earlier.and_then(|record| record.refresh_token().cloned()).unwrap_or(refresh_token);
         let asked = signing_in.asked(signing_in.request.key_scopes());
-        let mut answer = signing_in.provider.tokens(Grant::RefreshToken(&refresh_token), &asked).await?;
+        let mut answer =
+            signing_in.provider.tokens(Grant::RefreshToken(&refresh_token), &asked).await?;
         match &answer.refresh_token {
             Some(next) => {
                 let ends = shared.clock.now() + IMPORT_LIFE;
@@ -156,19 +184,27 @@ impl Client {
             // A provider that does not rotate says nothing: the token stays the one.
             None => answer.refresh_token = Some(refresh_token),
         }
-        self.take(&answer, signing_in, IdTokenExpectation { nonce: Nonce::Renewal(None), ..self.required() }).await
+        self.take(
+            &answer,
+            signing_in,
+            IdTokenExpectation { nonce: Nonce::Renewal(None), ..self.required() },
+        )
+        .await
     }
 
     /// Exchanges somebody's user name and password for tokens (RFC 6749 section 4.3).
     ///
     /// # Errors
     ///
-    /// `InvalidGrant` if they are wrong, `InteractionRequired` if the provider wants to see the person; those of a token's checks; `ProviderUnreachable`.
+    /// `InvalidGrant` if they are wrong, `InteractionRequired` if the provider wants to see the
+    /// person; those of a token's checks; `ProviderUnreachable`.
     ///
     /// # Security
     ///
-    /// **Do not use this where anything else is possible.** The application sees the password, second factors and Conditional Access cannot be asked for, personal accounts and federated
-    /// ones often do not work, and OAuth 2.1 has removed the grant. It is here for test accounts and for devices that cannot be changed; [`begin_device`](Self::begin_device) needs no
+    /// **Do not use this where anything else is possible.** The application sees the password,
+    /// second factors and Conditional Access cannot be asked for, personal accounts and federated
+    /// ones often do not work, and OAuth 2.1 has removed the grant. It is here for test accounts
+    /// and for devices that cannot be changed; [`begin_device`](Self::begin_device) needs no
     /// password.
     pub async fn acquire_by_password(
         &self,
@@ -188,7 +224,8 @@ impl Client {
     }
 }
 
-/// Who imports which refresh token, by its fingerprint: one after the other, because most providers take it once.
+/// Who imports which refresh token, by its fingerprint: one after the other, because most providers
+/// take it once.
 #[derive(Default)]
 pub(super) struct Imports(Mutex<HashMap<String, Weak<Turn>>>);
 

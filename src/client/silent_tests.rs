@@ -19,7 +19,11 @@ async fn a_fresh_token_is_given_out_without_asking_anybody() {
     let (world, ada) = signed_in().await;
     let token = silent(&world, &ada, asks("x")).await.token().unwrap();
     assert_eq!((token.expose(), world.calls()), ("access-of-ada", 1));
-    assert_eq!(silent(&world, &ada, asks("openid")).await.token().unwrap().source(), TokenSource::Provider, "its like only");
+    assert_eq!(
+        silent(&world, &ada, asks("openid")).await.token().unwrap().source(),
+        TokenSource::Provider,
+        "its like only"
+    );
 }
 
 /// MSAL-060, MSAL-065
@@ -48,7 +52,10 @@ async fn what_the_provider_wants_to_renew_is_renewed_while_the_old_one_is_given_
     world.next_is(200, json!({"access_token": "aging", "token_type": "Bearer", "expires_in": 3599, "refresh_in": 100}));
     silent(&world, &ada, asks("y")).await.token().unwrap();
     world.clock.advance(seconds(99));
-    assert_eq!((silent(&world, &ada, asks("y")).await.token().unwrap().expose(), world.calls()), ("aging", 2));
+    assert_eq!(
+        (silent(&world, &ada, asks("y")).await.token().unwrap().expose(), world.calls()),
+        ("aging", 2)
+    );
     world.clock.advance(seconds(1));
     assert_eq!(silent(&world, &ada, asks("y")).await.token().unwrap().expose(), "aging");
     settle().await;
@@ -69,7 +76,8 @@ async fn force_and_challenge_go_past_the_cache_and_replace_what_is_there() {
     assert_eq!(world.calls(), 3);
 }
 
-/// MSAL-045, MSAL-044: whatever changes the answer is part of what a token is kept for, the order of scopes is not.
+/// MSAL-045, MSAL-044: whatever changes the answer is part of what a token is kept for, the order
+/// of scopes is not.
 #[tokio::test]
 async fn two_requests_share_a_token_only_if_they_are_the_same() {
     let world = World::entra("organizations", IdentityConfig::with_any_tenant);
@@ -110,9 +118,20 @@ async fn a_token_answers_for_what_was_granted_and_not_for_what_was_asked() {
         (vec!["invalid"], 2),
         "the provider is not asked again"
     );
-    assert_eq!((silent(&world, &ada, asks("valid1")).await.token().unwrap().expose(), world.calls()), ("less", 2));
     assert_eq!(
-        (silent(&world, &ada, asks("invalid").forced()).await.token().unwrap().missing_scopes().count(), world.calls()),
+        (silent(&world, &ada, asks("valid1")).await.token().unwrap().expose(), world.calls()),
+        ("less", 2)
+    );
+    assert_eq!(
+        (
+            silent(&world, &ada, asks("invalid").forced())
+                .await
+                .token()
+                .unwrap()
+                .missing_scopes()
+                .count(),
+            world.calls()
+        ),
         (0, 3)
     );
 }
@@ -134,7 +153,10 @@ async fn nothing_cached_is_not_a_refusal() {
         let Silent::Refused(error) = outcome else { panic!("it was refused") };
         assert_eq!(error.kind(), kind);
         world.clock.advance(seconds(60));
-        assert!(silent(&world, &ada, asks("y")).await.token().is_some(), "the refresh token has stayed");
+        assert!(
+            silent(&world, &ada, asks("y")).await.token().is_some(),
+            "the refresh token has stayed"
+        );
     }
     let (world, ada) = signed_in().await;
     assert!(world.client.remove_account(&ada) && !world.client.remove_account(&ada));
@@ -145,13 +167,18 @@ async fn nothing_cached_is_not_a_refusal() {
         answer(200, tokens)
     });
     let eve = world.client.acquire_by_password("eve", &"pa55".into(), &asks("")).await.unwrap();
-    assert!(matches!(silent(&world, eve.account().unwrap(), asks("y")).await, Silent::NothingCached), "no refresh token");
+    assert!(
+        matches!(silent(&world, eve.account().unwrap(), asks("y")).await, Silent::NothingCached),
+        "no refresh token"
+    );
 }
 
 /// MSAL-126, MSAL-129, MSAL-130
 #[tokio::test]
 async fn a_request_that_failed_is_not_sent_again_at_once() {
-    for (status, retry_after, wait) in [(400, None, 60), (503, None, 5), (503, Some("7"), 7), (429, Some("999999"), 3600)] {
+    for (status, retry_after, wait) in
+        [(400, None, 60), (503, None, 5), (503, Some("7"), 7), (429, Some("999999"), 3600)]
+    {
         let (world, ada) = signed_in().await;
         world.next(move |_| {
             let mut refusal = answer(status, r#"{"error":"invalid_grant"}"#);
@@ -201,7 +228,9 @@ async fn a_thousand_callers_make_one_request() {
     let callers: Vec<_> = (0..1000)
         .map(|_| {
             let (world, ada) = (Arc::clone(&world), ada.clone());
-            tokio::spawn(async move { silent(&world, &ada, asks("y")).await.token().unwrap().expose().to_owned() })
+            tokio::spawn(async move {
+                silent(&world, &ada, asks("y")).await.token().unwrap().expose().to_owned()
+            })
         })
         .collect();
     for caller in callers {
@@ -213,7 +242,8 @@ async fn a_thousand_callers_make_one_request() {
 #[tokio::test]
 async fn a_caller_that_goes_away_loses_nothing() {
     let world = Arc::new(World::new());
-    let begun = world.client.initiate("https://app.example/cb", &SignInOptions::new()).await.unwrap();
+    let begun =
+        world.client.initiate("https://app.example/cb", &SignInOptions::new()).await.unwrap();
     let device = {
         world.next_is(
             200,
@@ -229,7 +259,9 @@ async fn a_caller_that_goes_away_loses_nothing() {
         world.next(move |_| {
             answer(
                 200,
-                person(&format!("person-{number}"), |claims| nonce.into_iter().for_each(|nonce| claims["nonce"] = json!(nonce))),
+                person(&format!("person-{number}"), |claims| {
+                    nonce.into_iter().for_each(|nonce| claims["nonce"] = json!(nonce))
+                }),
             )
         });
         world.http.hold();
@@ -238,7 +270,9 @@ async fn a_caller_that_goes_away_loses_nothing() {
             let client = &caller.client;
             let code = BareCode::new("c0de", "https://app.example/cb");
             match number {
-                0 => drop(client.complete(&begun, &format!("code=c&state={}", begun.state())).await),
+                0 => {
+                    drop(client.complete(&begun, &format!("code=c&state={}", begun.state())).await)
+                }
                 1 => drop(client.redeem_code(&code).await),
                 2 => drop(client.import_refresh_token(&"theirs".into(), &asks("x")).await),
                 _ => drop(client.poll_device(&mut device).await),
@@ -260,11 +294,14 @@ async fn accounts_are_found_by_name_in_any_case() {
     for name in ["eve", "ada"] {
         world.sign_in(name, &[]).await;
     }
-    let names = |accounts: Vec<Account>| accounts.iter().map(|account| account.subject().to_owned()).collect::<Vec<_>>();
+    let names = |accounts: Vec<Account>| {
+        accounts.iter().map(|account| account.subject().to_owned()).collect::<Vec<_>>()
+    };
     assert_eq!(names(world.client.accounts()), ["ada", "eve"]);
     assert_eq!(names(world.client.accounts_named("ADA@example.COM")), ["ada"]);
     assert!(world.client.accounts_named("ada").is_empty());
-    let stored: Account = serde_json::from_str(&serde_json::to_string(&world.client.accounts()[0]).unwrap()).unwrap();
+    let stored: Account =
+        serde_json::from_str(&serde_json::to_string(&world.client.accounts()[0]).unwrap()).unwrap();
     assert_eq!(stored, world.client.accounts()[0]);
 }
 
@@ -279,7 +316,10 @@ async fn an_account_is_its_issuer_and_its_subject() {
         assert!(matches!(silent(&world, &other, asks("x")).await, Silent::NothingCached));
         assert!(!world.client.remove_account(&other));
     }
-    assert!(silent(&world, &ada, asks("x")).await.token().is_some() && world.client.remove_account(&ada));
+    assert!(
+        silent(&world, &ada, asks("x")).await.token().is_some()
+            && world.client.remove_account(&ada)
+    );
 }
 
 /// MSAL-053
@@ -291,7 +331,10 @@ async fn a_cache_moves_to_another_process() {
     assert!(world.client.cache_changes() > before);
     let exported = world.client.export_cache().unwrap();
     let shown = format!("{exported:?} {:?} {ada:?}", world.client);
-    assert!(!shown.contains("refresh-of") && !shown.contains("access-") && !shown.contains("ada"), "{shown}");
+    assert!(
+        !shown.contains("refresh-of") && !shown.contains("access-") && !shown.contains("ada"),
+        "{shown}"
+    );
 
     let other = World::new();
     assert!(!other.client.import_cache(&"{}".into()));
@@ -321,9 +364,16 @@ async fn a_refresh_token_of_elsewhere_becomes_an_account() {
     );
     silent(&world, ada.account().unwrap(), asks("y")).await.token().unwrap();
     assert_eq!(world.last()["refresh_token"], "theirs");
-    world.next_is(200, json!({"access_token": "bare", "token_type": "Bearer", "refresh_token": "r"}));
+    world.next_is(
+        200,
+        json!({"access_token": "bare", "token_type": "Bearer", "refresh_token": "r"}),
+    );
     let bare = world.client.import_refresh_token(&"theirs".into(), &asks("x")).await.unwrap();
-    assert!(bare.account().is_none() && bare.token().unwrap().expose() == "bare" && bare.claims::<Value>().is_err());
+    assert!(
+        bare.account().is_none()
+            && bare.token().unwrap().expose() == "bare"
+            && bare.claims::<Value>().is_err()
+    );
     assert_eq!(world.client.accounts().len(), 1);
 }
 
@@ -335,7 +385,10 @@ async fn an_imported_refresh_token_that_was_spent_is_followed_by_its_successor()
         tokens["refresh_token"] = json!(format!("r-{number}"));
         tokens
     };
-    world.next_is(200, json!({"access_token": "bare", "token_type": "Bearer", "refresh_token": "theirs-2"}));
+    world.next_is(
+        200,
+        json!({"access_token": "bare", "token_type": "Bearer", "refresh_token": "theirs-2"}),
+    );
     let bare = world.client.import_refresh_token(&"theirs".into(), &asks("x")).await.unwrap();
     assert_eq!(bare.refresh_token().unwrap().expose(), "theirs-2");
     assert!(!format!("{bare:?} {:?}", world.client).contains("theirs"));
@@ -345,7 +398,10 @@ async fn an_imported_refresh_token_that_was_spent_is_followed_by_its_successor()
     });
     world.next_is(503, json!({}));
     let error = world.client.import_refresh_token(&"theirs".into(), &asks("x")).await.unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::ProviderUnreachable | ErrorKind::UserInfoFailed), "{error}");
+    assert!(
+        matches!(error.kind(), ErrorKind::ProviderUnreachable | ErrorKind::UserInfoFailed),
+        "{error}"
+    );
     world.next(move |form| {
         assert_eq!(form["refresh_token"], "r-1");
         answer(200, rotated(2))
@@ -356,22 +412,28 @@ async fn an_imported_refresh_token_that_was_spent_is_followed_by_its_successor()
     silent(&world, ada.account().unwrap(), asks("y")).await.token().unwrap();
     assert_eq!(world.last()["refresh_token"], "r-2");
     let exported = world.client.export_cache().unwrap();
-    assert!(!exported.expose().contains("r-1") && !exported.expose().contains("theirs"), "nothing is left of it");
+    assert!(
+        !exported.expose().contains("r-1") && !exported.expose().contains("theirs"),
+        "nothing is left of it"
+    );
 }
 
 #[tokio::test]
 async fn a_password_is_sent_once_and_never_shown() {
     let world = World::new();
     world.next(|_| answer(200, person("ada", |_| ())));
-    let ada = world.client.acquire_by_password("ada", &"pa55w0rd".into(), &asks("x")).await.unwrap();
+    let ada =
+        world.client.acquire_by_password("ada", &"pa55w0rd".into(), &asks("x")).await.unwrap();
     let form = world.last();
     assert_eq!(
         (form["grant_type"].as_str(), form["username"].as_str(), form["password"].as_str()),
         ("password", "ada", "pa55w0rd")
     );
     assert_eq!(ada.account().unwrap().subject(), "ada");
-    world.next_is(400, json!({"error": "invalid_grant", "error_description": "AADSTS50126: wrong"}));
-    let error = world.client.acquire_by_password("ada", &"wr0ng".into(), &asks("x")).await.unwrap_err();
+    world
+        .next_is(400, json!({"error": "invalid_grant", "error_description": "AADSTS50126: wrong"}));
+    let error =
+        world.client.acquire_by_password("ada", &"wr0ng".into(), &asks("x")).await.unwrap_err();
     assert!(!format!("{error} {error:?}").contains("wr0ng"));
     assert_eq!(world.calls(), 2);
 }
@@ -380,7 +442,8 @@ async fn a_password_is_sent_once_and_never_shown() {
 #[tokio::test]
 async fn a_guest_has_a_token_in_each_tenant() {
     let world = World::entra(TENANT, |config| config);
-    let begun = world.client.initiate("https://app.example/cb", &SignInOptions::new()).await.unwrap();
+    let begun =
+        world.client.initiate("https://app.example/cb", &SignInOptions::new()).await.unwrap();
     let nonce = parameter(begun.address(), "nonce");
     world.next(move |_| {
         let claims = |claims: &mut Value| {
@@ -391,12 +454,20 @@ async fn a_guest_has_a_token_in_each_tenant() {
         };
         answer(200, person("ada", claims))
     });
-    let ada = world.client.complete(&begun, &format!("code=c&state={}", begun.state())).await.unwrap();
+    let ada =
+        world.client.complete(&begun, &format!("code=c&state={}", begun.state())).await.unwrap();
     let here = silent(&world, ada.account().unwrap(), asks("x")).await.token().unwrap();
-    let there = silent(&world, ada.account().unwrap(), asks("x").with_tenant(OTHER_TENANT)).await.token().unwrap();
+    let there = silent(&world, ada.account().unwrap(), asks("x").with_tenant(OTHER_TENANT))
+        .await
+        .token()
+        .unwrap();
     assert_ne!(here.expose(), there.expose());
-    let paths: Vec<String> = world.seen.lock().unwrap().iter().map(|(path, _)| path.clone()).collect();
-    assert_eq!(paths, [TENANT, TENANT, OTHER_TENANT].map(|tenant| format!("/{tenant}/oauth2/v2.0/token")));
+    let paths: Vec<String> =
+        world.seen.lock().unwrap().iter().map(|(path, _)| path.clone()).collect();
+    assert_eq!(
+        paths,
+        [TENANT, TENANT, OTHER_TENANT].map(|tenant| format!("/{tenant}/oauth2/v2.0/token"))
+    );
     assert_eq!(world.last()["refresh_token"], "refresh-of-ada");
 }
 
@@ -410,7 +481,9 @@ async fn a_refresh_token_that_two_bring_is_sent_once() {
         .map(|number| {
             let world = Arc::clone(&world);
             let scope = ["x", "y"][number % 2];
-            tokio::spawn(async move { world.client.import_refresh_token(&"theirs".into(), &asks(scope)).await })
+            tokio::spawn(async move {
+                world.client.import_refresh_token(&"theirs".into(), &asks(scope)).await
+            })
         })
         .collect();
     settle().await;

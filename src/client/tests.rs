@@ -19,7 +19,10 @@ use crate::{
     clock::{Clock as _, ManualClock},
     config::{ClientCredential, IdentityConfig, SignInOptions, UserInfo},
     error::{Error, ErrorKind},
-    protocol::testing::{CLIENT_ID, FakeHttp, ISSUER, NOW, Signer, answer, document, header, key_set, published, settle},
+    protocol::testing::{
+        CLIENT_ID, FakeHttp, ISSUER, NOW, Signer, answer, document, header, key_set, published,
+        settle,
+    },
     secret::{Secret, base64url},
     tokens::{Task, Tasks, TokenSource},
 };
@@ -30,7 +33,8 @@ const OTHER_TENANT: &str = "775527ff-9a37-4307-8b3d-cc311f58d925";
 type Form = HashMap<String, String>;
 type Answer = Box<dyn FnOnce(&Form) -> Response<Bytes> + Send>;
 
-/// A client with a clock, and a provider that gives what it is told to, and otherwise a fresh token for the scopes that were asked.
+/// A client with a clock, and a provider that gives what it is told to, and otherwise a fresh token
+/// for the scopes that were asked.
 struct World {
     client: Client,
     clock: ManualClock,
@@ -73,11 +77,16 @@ impl World {
         Self::at(Authority::entra(tenant).unwrap(), Value::Null, change)
     }
 
-    fn at(authority: Authority, document: Value, change: impl FnOnce(IdentityConfig) -> IdentityConfig) -> Self {
+    fn at(
+        authority: Authority,
+        document: Value,
+        change: impl FnOnce(IdentityConfig) -> IdentityConfig,
+    ) -> Self {
         let seen: Arc<Mutex<Vec<(String, Form)>>> = Arc::default();
         let answers: Arc<Mutex<VecDeque<Answer>>> = Arc::default();
         let http = FakeHttp::new({
-            let (seen, answers, count) = (Arc::clone(&seen), Arc::clone(&answers), AtomicUsize::new(0));
+            let (seen, answers, count) =
+                (Arc::clone(&seen), Arc::clone(&answers), AtomicUsize::new(0));
             move |request: &Request<Bytes>| {
                 let path = request.uri().path();
                 if let Some(entra) = path.strip_suffix("/v2.0/.well-known/openid-configuration") {
@@ -86,7 +95,8 @@ impl World {
                 if path.ends_with("/keys") {
                     let mut keys = key_set();
                     if path != "/keys" {
-                        keys["keys"][0]["issuer"] = json!("https://login.microsoftonline.com/{tenantid}/v2.0");
+                        keys["keys"][0]["issuer"] =
+                            json!("https://login.microsoftonline.com/{tenantid}/v2.0");
                     }
                     return Ok(answer(200, keys));
                 }
@@ -100,10 +110,16 @@ impl World {
                 Ok(next.map_or_else(|| tokens(&form, number), |next| next(&form)))
             }
         });
-        let config = change(IdentityConfig::new(authority, CLIENT_ID).with_credential(ClientCredential::secret("s3cr3t")));
+        let config = change(
+            IdentityConfig::new(authority, CLIENT_ID)
+                .with_credential(ClientCredential::secret("s3cr3t")),
+        );
         let clock = ManualClock::at(NOW);
         let pauses = Arc::new(Pauses(clock.clone(), Mutex::default()));
-        let client = Client::new(config).unwrap().with_clock(clock.clone()).with_tasks(Arc::clone(&pauses) as _);
+        let client = Client::new(config)
+            .unwrap()
+            .with_clock(clock.clone())
+            .with_tasks(Arc::clone(&pauses) as _);
         let client = client.with_http_client(Shared(Arc::clone(&http)));
         Self { client, clock, http, seen, answers, pauses }
     }
@@ -132,7 +148,10 @@ impl World {
     async fn sign_in(&self, name: &str, scopes: &[&str]) -> Acquired {
         let flow = self
             .client
-            .initiate("https://app.example/cb", &SignInOptions::new().with_scopes(scopes.iter().copied()))
+            .initiate(
+                "https://app.example/cb",
+                &SignInOptions::new().with_scopes(scopes.iter().copied()),
+            )
             .await
             .unwrap();
         let (nonce, name) = (parameter(flow.address(), "nonce"), name.to_owned());
@@ -163,7 +182,10 @@ fn entra_document(tenant: &str) -> Value {
 
 fn tokens(form: &Form, number: usize) -> Response<Bytes> {
     let scope = form.get("scope").cloned().unwrap_or_default();
-    answer(200, json!({"access_token": format!("access-{number}"), "token_type": "Bearer", "expires_in": 3600, "scope": scope}))
+    answer(
+        200,
+        json!({"access_token": format!("access-{number}"), "token_type": "Bearer", "expires_in": 3600, "scope": scope}),
+    )
 }
 
 /// Tokens of a person, with a verified ID token.

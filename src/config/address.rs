@@ -17,7 +17,10 @@ fn absolute(setting: &'static str, text: &str) -> Result<(Url, String), ConfigEr
             let shown: String = text.get(..end).unwrap_or_default().chars().take(200).collect();
             // What is before an `@` may be a password.
             let shown = if text.contains('@') { String::new() } else { format!("{shown:?} is ") };
-            Err(ConfigError::new(setting, format!("{shown}not an absolute URL such as https://app.example.com")))
+            Err(ConfigError::new(
+                setting,
+                format!("{shown}not an absolute URL such as https://app.example.com"),
+            ))
         }
     }
 }
@@ -27,7 +30,9 @@ pub(super) fn endpoint(setting: &'static str, text: &str) -> Result<Url, ConfigE
     let (url, shown) = absolute(setting, text)?;
     let wrong = |problem: String| Err(ConfigError::new(setting, problem));
     if url.scheme() == "http" && !is_loopback(&url) {
-        return wrong(format!("{shown:?} has to begin with https:// (http:// is for localhost, 127.0.0.1 and [::1] only)"));
+        return wrong(format!(
+            "{shown:?} has to begin with https:// (http:// is for localhost, 127.0.0.1 and [::1] only)"
+        ));
     }
     if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
         return wrong(format!("{shown:?} must come without user name, password and fragment"));
@@ -38,7 +43,10 @@ pub(super) fn endpoint(setting: &'static str, text: &str) -> Result<Url, ConfigE
 /// Scheme, host and port alone.
 pub(super) fn origin(setting: &'static str, text: &str) -> Result<Url, ConfigError> {
     let (url, shown) = absolute(setting, text)?;
-    let is_bare = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    let is_bare = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
     if url.path() != "/" || !is_bare {
         return Err(ConfigError::new(
             setting,
@@ -59,8 +67,14 @@ fn web_url(setting: &'static str, text: &str) -> Result<Url, ConfigError> {
             "{shown:?} has to begin with https:// (http:// is for localhost, 127.0.0.1 and [::1] only): sessions are lost to whoever listens"
         ));
     }
-    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
-        return wrong(format!("{shown:?} must come without user name, password, query and fragment"));
+    if !url.username().is_empty()
+        || url.password().is_some()
+        || url.query().is_some()
+        || url.fragment().is_some()
+    {
+        return wrong(format!(
+            "{shown:?} must come without user name, password, query and fragment"
+        ));
     }
     Ok(url)
 }
@@ -72,7 +86,9 @@ pub(super) fn base_url(text: &str) -> Result<Url, ConfigError> {
     if !prefix.is_empty() && !path::is_plain(prefix) {
         return Err(ConfigError::new(
             "base_url",
-            format!("its path {prefix:?} has empty segments or special characters, which could be read in two ways"),
+            format!(
+                "its path {prefix:?} has empty segments or special characters, which could be read in two ways"
+            ),
         ));
     }
     Ok(url)
@@ -104,7 +120,8 @@ pub(super) struct Site {
 }
 
 impl Site {
-    /// What the base URL, redirect address and callback path say together; each but one of the first two may be missing.
+    /// What the base URL, redirect address and callback path say together; each but one of the
+    /// first two may be missing.
     pub(super) fn new(
         base_url: Option<&Url>,
         redirect_uri: Option<&Url>,
@@ -142,14 +159,20 @@ impl Site {
 }
 
 /// The callback path that a redirect address names.
-fn below(origin: &str, prefix: &str, redirect_uri: &Url, callback_path: Option<&str>) -> Result<String, ConfigError> {
+fn below(
+    origin: &str,
+    prefix: &str,
+    redirect_uri: &Url,
+    callback_path: Option<&str>,
+) -> Result<String, ConfigError> {
     let wrong = |problem: String| Err(ConfigError::new("redirect_uri", problem));
     if redirect_uri.origin().ascii_serialization() != origin {
         return wrong(format!(
             "{redirect_uri} is not on {origin}, where the base URL is: the sign-in's cookie would not come along"
         ));
     }
-    let Some(path) = redirect_uri.path().strip_prefix(prefix).filter(|path| path.starts_with('/')) else {
+    let Some(path) = redirect_uri.path().strip_prefix(prefix).filter(|path| path.starts_with('/'))
+    else {
         return wrong(format!(
             "{redirect_uri} is not below the base URL {origin}{prefix}: the callback would not reach the layer"
         ));

@@ -6,13 +6,14 @@ use crate::error::ConfigError;
 
 macro_rules! algorithms {
     ($($(#[$doc:meta])* $name:ident = $jose:literal;)*) => {
-        /// An asymmetric signature algorithm of JSON Web Signatures (RFC 7518 section 3.1, RFC 8037).
+        /// An asymmetric signature algorithm of JSON Web Signatures (RFC 7518 section 3.1, RFC
+        /// 8037).
         ///
         /// # Security
         ///
-        /// `none` and the symmetric algorithms do not exist here, so that no setting can allow them: an unsigned token proves
-        /// nothing, and a client secret
-        /// must not double as a key with which whoever knows it writes ID tokens.
+        /// `none` and the symmetric algorithms do not exist here, so that no setting can allow
+        /// them: an unsigned token proves nothing, and a client secret must not double as a key
+        /// with which whoever knows it writes ID tokens.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Algorithm { $($(#[$doc])* $name,)* }
@@ -31,7 +32,8 @@ macro_rules! algorithms {
 }
 
 algorithms! {
-    /// RSASSA-PKCS1-v1_5 with SHA-256: the default of OpenID Connect, where a provider lists nothing.
+    /// RSASSA-PKCS1-v1_5 with SHA-256: the default of OpenID Connect, where a provider lists
+    /// nothing.
     Rs256 = "RS256";
     /// RSASSA-PKCS1-v1_5 with SHA-384.
     Rs384 = "RS384";
@@ -77,8 +79,12 @@ impl FromStr for Algorithm {
     type Err = ConfigError;
 
     fn from_str(text: &str) -> Result<Self, ConfigError> {
-        Self::named(text)
-            .ok_or_else(|| ConfigError::new("id_token_algorithms", format!("{text:?} is not one of {}", Self::list(Self::ALL))))
+        Self::named(text).ok_or_else(|| {
+            ConfigError::new(
+                "id_token_algorithms",
+                format!("{text:?} is not one of {}", Self::list(Self::ALL)),
+            )
+        })
     }
 }
 

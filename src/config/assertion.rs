@@ -8,7 +8,8 @@ use crate::secret::Secret;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AssertionAudience {
-    /// The address of the token endpoint (OpenID Connect Core section 9). The default, because every provider takes it.
+    /// The address of the token endpoint (OpenID Connect Core section 9). The default, because
+    /// every provider takes it.
     #[default]
     TokenEndpoint,
     /// The provider's issuer identifier, as the revision of RFC 7523 asks for.
@@ -27,13 +28,15 @@ impl AssertionRequest {
         Self { client_id: client_id.into(), audience: audience.into() }
     }
 
-    /// The application: what belongs into `iss` and `sub`, where the application itself is the issuer.
+    /// The application: what belongs into `iss` and `sub`, where the application itself is the
+    /// issuer.
     #[must_use]
     pub fn client_id(&self) -> &str {
         &self.client_id
     }
 
-    /// What belongs into `aud`, unless the provider was told to expect something else (Entra: `api://AzureADTokenExchange` for federated credentials).
+    /// What belongs into `aud`, unless the provider was told to expect something else (Entra:
+    /// `api://AzureADTokenExchange` for federated credentials).
     #[must_use]
     pub fn audience(&self) -> &str {
         &self.audience
@@ -41,14 +44,17 @@ impl AssertionRequest {
 }
 
 /// What the function returns.
-pub(crate) type AssertionFuture = Pin<Box<dyn Future<Output = Result<Secret, Box<dyn std::error::Error + Send + Sync>>> + Send>>;
+pub(crate) type AssertionFuture =
+    Pin<Box<dyn Future<Output = Result<Secret, Box<dyn std::error::Error + Send + Sync>>> + Send>>;
 
 /// The function. Two are equal if they are the same one.
 #[derive(Clone)]
 pub(crate) struct AssertionFunction(Arc<dyn Fn(AssertionRequest) -> AssertionFuture + Send + Sync>);
 
 impl AssertionFunction {
-    pub(crate) fn new(make: impl Fn(AssertionRequest) -> AssertionFuture + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(
+        make: impl Fn(AssertionRequest) -> AssertionFuture + Send + Sync + 'static,
+    ) -> Self {
         Self(Arc::new(make))
     }
 

@@ -12,14 +12,18 @@ use crate::{
     secret::Secret,
 };
 
-/// The `AzureAd` (or `AzureAdB2C`) section that applications with Microsoft.Identity.Web have, from any serde source.
+/// The `AzureAd` (or `AzureAdB2C`) section that applications with Microsoft.Identity.Web have, from
+/// any serde source.
 ///
-/// An [`IdentityConfig`] is made of it, by [`TryFrom`] or by reading an `IdentityConfig` right away. What the section leaves out
-/// is as in Microsoft.Identity.Web, so that the
-/// addresses registered for an application stay: `CallbackPath` is `/signin-oidc`, `SignedOutCallbackPath` is
-/// `/signout-callback-oidc`. One member is ours: `SignInMethod`, which is `redirect` or `device_code`. Members that it does not know are ignored, and so is the letter case of their names, as in .NET.
+/// An [`IdentityConfig`] is made of it, by [`TryFrom`] or by reading an `IdentityConfig` right
+/// away. What the section leaves out is as in Microsoft.Identity.Web, so that the addresses
+/// registered for an application stay: `CallbackPath` is `/signin-oidc`, `SignedOutCallbackPath` is
+/// `/signout-callback-oidc`. One member is ours: `SignInMethod`, which is `redirect` or
+/// `device_code`. Members that it does not know are ignored, and so is the letter case of their
+/// names, as in .NET.
 ///
-/// The base URL is no part of a section, and neither are the tenants that may sign in where `TenantId` is `common` or `organizations`.
+/// The base URL is no part of a section, and neither are the tenants that may sign in where
+/// `TenantId` is `common` or `organizations`.
 ///
 /// ```
 /// use tower_identity::IdentityConfig;
@@ -87,7 +91,10 @@ struct AnyLetterCase<M>(M);
 impl<'de, M: MapAccess<'de>> MapAccess<'de> for AnyLetterCase<M> {
     type Error = M::Error;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, M::Error> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, M::Error> {
         let Some(name) = self.0.next_key::<String>()? else { return Ok(None) };
         seed.deserialize(name.to_ascii_lowercase().into_deserializer()).map(Some)
     }
@@ -134,10 +141,10 @@ impl CredentialDescription {
     fn credential(&self, send_x5c: bool) -> Result<ClientCredential, ConfigError> {
         let wrong = |problem: String| Err(ConfigError::new("AzureAd:ClientCredentials", problem));
         let of_certificate = |credential: ClientCredential| {
-            let credential = self
-                .certificate_password
-                .iter()
-                .fold(credential, |credential, password| credential.with_password(password.clone()));
+            let credential =
+                self.certificate_password.iter().fold(credential, |credential, password| {
+                    credential.with_password(password.clone())
+                });
             if send_x5c { credential.with_certificate_chain() } else { credential }
         };
         let source = self.source_type.as_deref().unwrap_or("ClientSecret");
@@ -172,15 +179,25 @@ impl AzureAdSection {
     /// The authority that the section names, if it names one.
     pub(super) fn authority(&self) -> Result<Option<Authority>, ConfigError> {
         let sign_in = self.sign_up_sign_in_policy_id.as_deref();
-        let (edit, reset) = (self.edit_profile_policy_id.as_deref(), self.reset_password_policy_id.as_deref());
+        let (edit, reset) =
+            (self.edit_profile_policy_id.as_deref(), self.reset_password_policy_id.as_deref());
         let Some(text) = &self.authority else { return self.assembled() };
         let authority = Authority::parse(text).map_err(|error| error.named("AzureAd:Authority"))?;
         let contradicts = |setting: &'static str, value: &str| {
-            Err(ConfigError::new(setting, format!("{value:?} contradicts AzureAd:Authority, which is {text:?}: leave one out")))
+            Err(ConfigError::new(
+                setting,
+                format!(
+                    "{value:?} contradicts AzureAd:Authority, which is {text:?}: leave one out"
+                ),
+            ))
         };
         match (&self.tenant_id, &self.instance) {
-            (Some(tenant), _) if !authority.is_tenant(tenant) => contradicts("AzureAd:TenantId", tenant),
-            (_, Some(instance)) if !authority.is_at(instance) => contradicts("AzureAd:Instance", instance),
+            (Some(tenant), _) if !authority.is_tenant(tenant) => {
+                contradicts("AzureAd:TenantId", tenant)
+            }
+            (_, Some(instance)) if !authority.is_at(instance) => {
+                contradicts("AzureAd:Instance", instance)
+            }
             _ => authority
                 .with_b2c_policies(sign_in, edit, reset)
                 .map(Some)
@@ -190,7 +207,8 @@ impl AzureAdSection {
 
     /// The authority of instance, tenant and policies.
     fn assembled(&self) -> Result<Option<Authority>, ConfigError> {
-        let missing = |setting: &'static str, problem: &'static str| Err(ConfigError::new(setting, problem));
+        let missing =
+            |setting: &'static str, problem: &'static str| Err(ConfigError::new(setting, problem));
         let instance = self.instance.as_deref();
         if let Some(sign_in) = &self.sign_up_sign_in_policy_id {
             let Some(instance) = instance else {
@@ -200,19 +218,30 @@ impl AzureAdSection {
                 );
             };
             let Some(tenant) = self.domain.as_ref().or(self.tenant_id.as_ref()) else {
-                return missing("AzureAd:Domain", "missing beside a B2C policy: it is {name}.onmicrosoft.com");
+                return missing(
+                    "AzureAd:Domain",
+                    "missing beside a B2C policy: it is {name}.onmicrosoft.com",
+                );
             };
             let mut policies = B2cPolicies::new(sign_in);
             policies.edit_profile.clone_from(&self.edit_profile_policy_id);
             policies.reset_password.clone_from(&self.reset_password_policy_id);
-            return Authority::b2c_at_instance(instance, tenant, policies).map(Some).map_err(|error| error.named("AzureAd"));
+            return Authority::b2c_at_instance(instance, tenant, policies)
+                .map(Some)
+                .map_err(|error| error.named("AzureAd"));
         }
         if self.edit_profile_policy_id.is_some() || self.reset_password_policy_id.is_some() {
-            return missing("AzureAd:SignUpSignInPolicyId", "missing beside the other policies, which have no effect without it");
+            return missing(
+                "AzureAd:SignUpSignInPolicyId",
+                "missing beside the other policies, which have no effect without it",
+            );
         }
         let authority = match (instance, self.tenant_id.as_deref().or(self.domain.as_deref())) {
             (None, None) => return Ok(None),
-            (instance, Some(tenant)) => Authority::at_instance(instance.unwrap_or("https://login.microsoftonline.com"), tenant),
+            (instance, Some(tenant)) => Authority::at_instance(
+                instance.unwrap_or("https://login.microsoftonline.com"),
+                tenant,
+            ),
             // External ID needs no more; anything else says what it misses.
             (Some(instance), None) => Authority::parse(instance),
         };
@@ -221,7 +250,8 @@ impl AzureAdSection {
 
     /// The credential that the section describes; of several the first that can be used.
     pub(super) fn credential(&self) -> Result<Option<ClientCredential>, ConfigError> {
-        let wrong = |problem: &'static str| Err(ConfigError::new("AzureAd:ClientCredentials", problem));
+        let wrong =
+            |problem: &'static str| Err(ConfigError::new("AzureAd:ClientCredentials", problem));
         let mut credentials: Vec<ClientCredential> = Vec::new();
         if let Some(secret) = self.client_secret.as_ref().filter(|secret| !secret.is_empty()) {
             credentials.push(ClientCredential::secret(secret.clone()));
@@ -232,7 +262,9 @@ impl AzureAdSection {
             match credential.client_secret() {
                 Some(secret) if secrets().any(|other| other == secret) => continue,
                 Some(_) if secrets().next().is_some() => {
-                    return wrong("holds another secret than AzureAd:ClientSecret or an item before it: leave one out");
+                    return wrong(
+                        "holds another secret than AzureAd:ClientSecret or an item before it: leave one out",
+                    );
                 }
                 None if self.client_secret.as_ref().is_some_and(|secret| !secret.is_empty()) => {
                     return wrong(
@@ -255,7 +287,9 @@ impl AzureAdSection {
 
     /// Puts into the configuration what is in the section beside authority, client id and secret.
     pub(super) fn apply(&self, config: IdentityConfig) -> IdentityConfig {
-        let or = |path: &Option<String>, default: &str| path.clone().unwrap_or_else(|| default.to_owned());
+        let or = |path: &Option<String>, default: &str| {
+            path.clone().unwrap_or_else(|| default.to_owned())
+        };
         config
             .with_callback_path(or(&self.callback_path, "/signin-oidc"))
             .with_signed_out_path(or(&self.signed_out_callback_path, "/signout-callback-oidc"))
@@ -267,13 +301,20 @@ impl TryFrom<AzureAdSection> for IdentityConfig {
 
     fn try_from(section: AzureAdSection) -> Result<Self, ConfigError> {
         let authority = section.authority()?.ok_or_else(|| {
-            ConfigError::new("AzureAd:TenantId", "missing: it is a GUID, a domain name, common, organizations or consumers")
+            ConfigError::new(
+                "AzureAd:TenantId",
+                "missing: it is a GUID, a domain name, common, organizations or consumers",
+            )
         })?;
-        let client_id = section.client_id.as_ref().ok_or_else(|| ConfigError::new("AzureAd:ClientId", "missing"))?;
+        let client_id = section
+            .client_id
+            .as_ref()
+            .ok_or_else(|| ConfigError::new("AzureAd:ClientId", "missing"))?;
         let mut config = section.apply(Self::new(authority, client_id));
         if let Some(method) = &section.sign_in_method {
-            config =
-                config.with_sign_in_method(method.parse().map_err(|error: ConfigError| error.named("AzureAd:SignInMethod"))?);
+            config = config.with_sign_in_method(
+                method.parse().map_err(|error: ConfigError| error.named("AzureAd:SignInMethod"))?,
+            );
         }
         Ok(match section.credential()? {
             Some(credential) => config.with_credential(credential),
@@ -305,7 +346,8 @@ mod tests {
     #[test]
     fn members_have_their_names_in_any_letter_case() {
         let section = |convert: fn(&str) -> String| {
-            let item = json!({convert("SourceType"): "ClientSecret", convert("ClientSecret"): "hush"});
+            let item =
+                json!({convert("SourceType"): "ClientSecret", convert("ClientSecret"): "hush"});
             let section = json!({
                 convert("TenantId"): TENANT, convert("ClientId"): "c", convert("CallbackPath"): "/cb",
                 convert("ClientCredentials"): [item], convert("SignInMethod"): "redirect", convert("SendX5C"): true,
@@ -328,12 +370,18 @@ mod tests {
                 json!({"Instance": "https://login.microsoftonline.com/", "TenantId": TENANT, "Domain": "contoso.com"}),
                 format!("https://login.microsoftonline.com/{TENANT}/v2.0"),
             ),
-            (json!({"TenantId": "organizations"}), "https://login.microsoftonline.com/organizations/v2.0".into()),
+            (
+                json!({"TenantId": "organizations"}),
+                "https://login.microsoftonline.com/organizations/v2.0".into(),
+            ),
             (
                 json!({"instance": "https://login.microsoftonline.us", "tenantId": "contoso.com"}),
                 "https://login.microsoftonline.us/contoso.com/v2.0".into(),
             ),
-            (json!({"Domain": "contoso.com"}), "https://login.microsoftonline.com/contoso.com/v2.0".into()),
+            (
+                json!({"Domain": "contoso.com"}),
+                "https://login.microsoftonline.com/contoso.com/v2.0".into(),
+            ),
             (
                 json!({"Instance": "https://contoso.ciamlogin.com/"}),
                 "https://contoso.ciamlogin.com/contoso.onmicrosoft.com/v2.0".into(),
@@ -354,7 +402,10 @@ mod tests {
                 json!({"Instance": "https://login.contoso.com/tfp/", "Domain": "contoso.onmicrosoft.com", "SignUpSignInPolicyId": "susi"}),
                 "https://login.contoso.com/contoso.onmicrosoft.com/susi/v2.0".into(),
             ),
-            (json!({"Instance": "http://127.0.0.1:9/", "TenantId": "common"}), "http://127.0.0.1:9/common/v2.0".into()),
+            (
+                json!({"Instance": "http://127.0.0.1:9/", "TenantId": "common"}),
+                "http://127.0.0.1:9/common/v2.0".into(),
+            ),
         ] {
             assert_eq!(authority(section.clone()), wanted, "{section}");
         }
@@ -385,7 +436,9 @@ mod tests {
             "ClientCredentials",
         );
         assert_eq!(
-            authority(json!({"Authority": common, "Instance": "https://login.microsoftonline.com/", "TenantId": "common"})),
+            authority(
+                json!({"Authority": common, "Instance": "https://login.microsoftonline.com/", "TenantId": "common"})
+            ),
             format!("{common}/v2.0")
         );
     }
@@ -395,13 +448,31 @@ mod tests {
         for (section, hint) in [
             (json!({}), "AzureAd:TenantId"),
             (json!({"Instance": "https://login.microsoftonline.com/"}), "names no tenant"),
-            (json!({"SignUpSignInPolicyId": "B2C_1_a", "Domain": "contoso.onmicrosoft.com"}), "AzureAd:Instance"),
-            (json!({"SignUpSignInPolicyId": "B2C_1_a", "Instance": "https://contoso.b2clogin.com"}), "AzureAd:Domain"),
-            (json!({"TenantId": TENANT, "ResetPasswordPolicyId": "B2C_1_a"}), "AzureAd:SignUpSignInPolicyId"),
-            (json!({"TenantId": TENANT, "Instance": "https://idp.contoso.com"}), "not a host of Microsoft's"),
+            (
+                json!({"SignUpSignInPolicyId": "B2C_1_a", "Domain": "contoso.onmicrosoft.com"}),
+                "AzureAd:Instance",
+            ),
+            (
+                json!({"SignUpSignInPolicyId": "B2C_1_a", "Instance": "https://contoso.b2clogin.com"}),
+                "AzureAd:Domain",
+            ),
+            (
+                json!({"TenantId": TENANT, "ResetPasswordPolicyId": "B2C_1_a"}),
+                "AzureAd:SignUpSignInPolicyId",
+            ),
+            (
+                json!({"TenantId": TENANT, "Instance": "https://idp.contoso.com"}),
+                "not a host of Microsoft's",
+            ),
             (json!({"TenantId": "[Enter the tenant id]"}), "not a tenant"),
-            (json!({"TenantId": TENANT, "ClientCredentials": [{"SourceType": "KeyVault"}]}), "KeyVault"),
-            (json!({"TenantId": TENANT, "ClientCredentials": [{"SourceType": "Path"}]}), "CertificateDiskPath"),
+            (
+                json!({"TenantId": TENANT, "ClientCredentials": [{"SourceType": "KeyVault"}]}),
+                "KeyVault",
+            ),
+            (
+                json!({"TenantId": TENANT, "ClientCredentials": [{"SourceType": "Path"}]}),
+                "CertificateDiskPath",
+            ),
             (
                 json!({"TenantId": TENANT, "ClientCredentials": [{"SourceType": "Base64Encoded", "Base64EncodedValue": "!"}]}),
                 "not base64",
@@ -418,7 +489,9 @@ mod tests {
             let error = read(section.clone()).unwrap_err();
             assert!(error.contains(hint), "{section}: {error}");
         }
-        let error = serde_json::from_value::<IdentityConfig>(json!({"TenantId": TENANT})).unwrap_err().to_string();
+        let error = serde_json::from_value::<IdentityConfig>(json!({"TenantId": TENANT}))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("AzureAd:ClientId"), "{error}");
     }
 
@@ -435,17 +508,31 @@ mod tests {
         assert_eq!(credential(json!([path]), false), file);
         assert_eq!(credential(json!([path]), true), file.clone().with_certificate_chain());
         let base64 = json!({"SourceType": "Base64Encoded", "Base64EncodedValue": "AQI="});
-        assert_eq!(credential(json!([base64]), false), ClientCredential::certificate_pfx([1, 2], ""));
+        assert_eq!(
+            credential(json!([base64]), false),
+            ClientCredential::certificate_pfx([1, 2], "")
+        );
         let federated = json!({"SourceType": "SignedAssertionFilePath", "SignedAssertionFileDiskPath": "/token"});
         assert_eq!(
             credential(json!([path, federated, {"ClientSecret": "s"}]), false),
-            ClientCredential::first_of([file, ClientCredential::federated_token_file("/token"), ClientCredential::secret("s")])
+            ClientCredential::first_of([
+                file,
+                ClientCredential::federated_token_file("/token"),
+                ClientCredential::secret("s")
+            ])
         );
     }
 
     #[test]
     fn what_was_registered_for_the_application_stays() {
-        let built = |section| read(section).unwrap().with_base_url("https://app.example.com").unwrap().build().unwrap();
+        let built = |section| {
+            read(section)
+                .unwrap()
+                .with_base_url("https://app.example.com")
+                .unwrap()
+                .build()
+                .unwrap()
+        };
         let valid = built(json!({"TenantId": TENANT, "AllowWebApiToBeAuthorizedByACL": true}));
         assert_eq!(
             (valid.paths().callback.as_str(), valid.paths().signed_out.as_str()),
@@ -457,7 +544,10 @@ mod tests {
             "SignUpSignInPolicyId": "B2C_1_susi", "ResetPasswordPolicyId": "B2C_1_reset", "EditProfilePolicyId": "B2C_1_edit",
             "ClientCredentials": [{"SourceType": "ClientSecret", "ClientSecret": "hush-hush"}],
         }));
-        assert_eq!((valid.paths().callback.as_str(), valid.paths().signed_out.as_str()), ("/cb", "/bye"));
+        assert_eq!(
+            (valid.paths().callback.as_str(), valid.paths().signed_out.as_str()),
+            ("/cb", "/bye")
+        );
         assert_eq!(valid.paths().reset_password.as_deref(), Some("/auth/reset-password"));
     }
 }

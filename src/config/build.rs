@@ -3,8 +3,8 @@
 use aws_lc_rs::digest;
 
 use super::{
-    CookieKeys, GroupsFrom, IdentityConfig, PathPrefix, Paths, ProviderSession, PublicPaths, ResponseMode, ReturnPath,
-    SignInMethod, ValidConfig,
+    CookieKeys, GroupsFrom, IdentityConfig, PathPrefix, Paths, ProviderSession, PublicPaths,
+    ResponseMode, ReturnPath, SignInMethod, ValidConfig,
     address::Site,
     deployment::{Environment, resource},
     path,
@@ -22,13 +22,17 @@ impl IdentityConfig {
     ///
     /// # Errors
     ///
-    /// Something is missing, contradicts itself, has no effect or would be unsafe; the error names the setting and says what to do.
+    /// Something is missing, contradicts itself, has no effect or would be unsafe; the error names
+    /// the setting and says what to do.
     pub fn build(self) -> Result<ValidConfig, ConfigError> {
         self.build_in(&|name| std::env::var_os(name))
     }
 
     /// The same in this environment.
-    pub(super) fn build_in(mut self, environment: Environment<'_>) -> Result<ValidConfig, ConfigError> {
+    pub(super) fn build_in(
+        mut self,
+        environment: Environment<'_>,
+    ) -> Result<ValidConfig, ConfigError> {
         self.route()?;
         self.check_client()?;
         self.check_tokens()?;
@@ -50,12 +54,21 @@ impl IdentityConfig {
         })?;
         credential.check(&self.authority)?;
 
-        let site = Site::new(self.base_url.as_ref(), self.redirect_uri.as_ref(), self.callback_path.as_deref())?;
+        let site = Site::new(
+            self.base_url.as_ref(),
+            self.redirect_uri.as_ref(),
+            self.callback_path.as_deref(),
+        )?;
         self.check_base_url(&site)?;
         let paths = self.paths(&site)?;
         let public_paths = self.public_paths(&site, &paths)?;
         let base_url = site.base_url();
-        let cookie_keys = CookieKeys::choose(&self.cookie_secrets, credential.client_secret(), &self.client_id, &base_url)?;
+        let cookie_keys = CookieKeys::choose(
+            &self.cookie_secrets,
+            credential.client_secret(),
+            &self.client_id,
+            &base_url,
+        )?;
         let notices = self.surroundings(&site, environment);
         for notice in &notices {
             tracing::warn!(code = notice.code(), "{notice}");
@@ -94,10 +107,14 @@ impl IdentityConfig {
 
     fn check_client(&self) -> Result<(), ConfigError> {
         // `client_id` of RFC 6749 appendix A.1, without the space.
-        if self.client_id.is_empty() || !self.client_id.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if self.client_id.is_empty() || !self.client_id.bytes().all(|byte| byte.is_ascii_graphic())
+        {
             return Err(ConfigError::new(
                 "client_id",
-                format!("{:?} is empty or has characters that a client id cannot have", self.client_id),
+                format!(
+                    "{:?} is empty or has characters that a client id cannot have",
+                    self.client_id
+                ),
             ));
         }
         for audience in &self.trusted_audiences {
@@ -116,7 +133,8 @@ impl IdentityConfig {
         if self.sign_in_method == SignInMethod::Redirect {
             return Ok(());
         }
-        let wrong = |setting: &'static str, problem: String| Err(ConfigError::new(setting, problem));
+        let wrong =
+            |setting: &'static str, problem: String| Err(ConfigError::new(setting, problem));
         if self.authority.b2c_policies().is_some() {
             return wrong(
                 "sign_in_method",
@@ -152,7 +170,8 @@ impl IdentityConfig {
     }
 
     fn check_tokens(&mut self) -> Result<(), ConfigError> {
-        let wrong = |setting: &'static str, problem: &'static str| Err(ConfigError::new(setting, problem));
+        let wrong =
+            |setting: &'static str, problem: &'static str| Err(ConfigError::new(setting, problem));
         for scope in &self.openid_scopes {
             check_scope(scope)?;
         }
@@ -163,8 +182,14 @@ impl IdentityConfig {
                 "without `openid` it is not a sign-in and there is no ID token (OpenID Connect Core section 3.1.2.1): put it in",
             );
         }
-        if self.authority.is_microsoft() && self.authority.b2c_policies().is_none() && !asks("profile") {
-            return wrong("openid_scopes", "without `profile` Entra does not tell `oid`, by which a person is known: put it in");
+        if self.authority.is_microsoft()
+            && self.authority.b2c_policies().is_none()
+            && !asks("profile")
+        {
+            return wrong(
+                "openid_scopes",
+                "without `profile` Entra does not tell `oid`, by which a person is known: put it in",
+            );
         }
         if self.id_token_algorithms.as_ref().is_some_and(Vec::is_empty) {
             return wrong(
@@ -173,16 +198,23 @@ impl IdentityConfig {
             );
         }
         if self.groups == GroupsFrom::Graph && self.authority.graph(None).is_none() {
-            return wrong("groups", "this authority has no Microsoft Graph, so the setting would have no effect: leave it out");
+            return wrong(
+                "groups",
+                "this authority has no Microsoft Graph, so the setting would have no effect: leave it out",
+            );
         }
         check_words("required_acr", &self.required_acr)
     }
 
-    /// Entra's `.default` is every permission that was configured, and goes with no other of an API (AADSTS70011).
+    /// Entra's `.default` is every permission that was configured, and goes with no other of an API
+    /// (AADSTS70011).
     fn check_default_scope(&self) -> Result<(), ConfigError> {
         let is_default = |scope: &&str| *scope == ".default" || scope.ends_with("/.default");
         let Some(default) = self.api_scopes().find(is_default) else { return Ok(()) };
-        match self.api_scopes().find(|scope| !is_default(scope) && resource(scope) == resource(default)) {
+        match self
+            .api_scopes()
+            .find(|scope| !is_default(scope) && resource(scope) == resource(default))
+        {
             Some(other) => Err(ConfigError::new(
                 "scopes",
                 format!(
@@ -228,16 +260,24 @@ impl IdentityConfig {
             ("max_token_age", self.max_token_age),
         ] {
             if time.is_some_and(|time| time.as_secs() == 0) {
-                return Err(ConfigError::new(setting, "shorter than a second: nothing would ever be valid"));
+                return Err(ConfigError::new(
+                    setting,
+                    "shorter than a second: nothing would ever be valid",
+                ));
             }
         }
         if self.store_timeout.is_zero() {
-            return Err(ConfigError::new("store_timeout", "zero: no store could ever answer in time; the default is 3 seconds"));
+            return Err(ConfigError::new(
+                "store_timeout",
+                "zero: no store could ever answer in time; the default is 3 seconds",
+            ));
         }
         if self.clock_leeway.as_secs() > MAX_LEEWAY_SECONDS {
             return Err(ConfigError::new(
                 "clock_leeway",
-                format!("more than {MAX_LEEWAY_SECONDS} seconds would accept tokens long expired: set the clock right instead"),
+                format!(
+                    "more than {MAX_LEEWAY_SECONDS} seconds would accept tokens long expired: set the clock right instead"
+                ),
             ));
         }
         // A session never outlives its absolute limit, however active it is.
@@ -249,21 +289,41 @@ impl IdentityConfig {
     fn paths(&self, site: &Site) -> Result<Paths, ConfigError> {
         let at = |path: &str| format!("{}{path}", self.request_prefix(site));
         let policies = self.authority.b2c_policies().map(|(policies, _)| policies);
-        let optional = |setting: &'static str, path: &Option<String>, default: &str, policy: Option<&String>| match (path, policy)
-        {
-            (Some(path), None) => {
-                Err(ConfigError::new(setting, format!("{path:?} has no effect: the authority has no B2C policy for it")))
-            }
+        let optional = |setting: &'static str,
+                        path: &Option<String>,
+                        default: &str,
+                        policy: Option<&String>| match (path, policy) {
+            (Some(path), None) => Err(ConfigError::new(
+                setting,
+                format!("{path:?} has no effect: the authority has no B2C policy for it"),
+            )),
             (_, None) => Ok(None),
             (path, Some(_)) => Ok(Some(at(path.as_deref().unwrap_or(default)))),
         };
-        let (edit_profile, reset_password) =
-            (policies.and_then(|all| all.edit_profile.as_ref()), policies.and_then(|all| all.reset_password.as_ref()));
+        let (edit_profile, reset_password) = (
+            policies.and_then(|all| all.edit_profile.as_ref()),
+            policies.and_then(|all| all.reset_password.as_ref()),
+        );
         let paths = Paths::new(
-            [at(&self.login_path), at(&site.callback_path), at(&self.logout_path), at(&self.signed_out_path)],
             [
-                optional("edit_profile_path", &self.edit_profile_path, "/auth/edit-profile", edit_profile)?,
-                optional("reset_password_path", &self.reset_password_path, "/auth/reset-password", reset_password)?,
+                at(&self.login_path),
+                at(&site.callback_path),
+                at(&self.logout_path),
+                at(&self.signed_out_path),
+            ],
+            [
+                optional(
+                    "edit_profile_path",
+                    &self.edit_profile_path,
+                    "/auth/edit-profile",
+                    edit_profile,
+                )?,
+                optional(
+                    "reset_password_path",
+                    &self.reset_password_path,
+                    "/auth/reset-password",
+                    reset_password,
+                )?,
             ],
         );
         for (index, (setting, own)) in paths.iter().enumerate() {
@@ -276,7 +336,10 @@ impl IdentityConfig {
                 ));
             }
             if let Some((other, _)) = paths.iter().take(index).find(|(_, other)| *other == own) {
-                return Err(ConfigError::new(setting, format!("{own:?} is {other} already: each needs a path of its own")));
+                return Err(ConfigError::new(
+                    setting,
+                    format!("{own:?} is {other} already: each needs a path of its own"),
+                ));
             }
         }
         Ok(paths)
@@ -287,8 +350,12 @@ impl IdentityConfig {
         let mut public_paths = PublicPaths::default();
         for path in &self.public_paths {
             match path {
-                PublicPath::Exact(path) => public_paths.add_exact(self.request_prefix(site), path)?,
-                PublicPath::Prefix(prefix) => public_paths.add_prefix(self.request_prefix(site), prefix)?,
+                PublicPath::Exact(path) => {
+                    public_paths.add_exact(self.request_prefix(site), path)?
+                }
+                PublicPath::Prefix(prefix) => {
+                    public_paths.add_prefix(self.request_prefix(site), prefix)?
+                }
             }
         }
         for (setting, path) in own.iter() {

@@ -56,7 +56,8 @@ impl Finding {
         self.severity
     }
 
-    /// Its stable code, for example `clock_skew`; where the provider gave a known error code, the reason of its [`Advice`](crate::Advice).
+    /// Its stable code, for example `clock_skew`; where the provider gave a known error code, the
+    /// reason of its [`Advice`](crate::Advice).
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.code
@@ -72,8 +73,12 @@ impl fmt::Display for Finding {
 impl ValidConfig {
     /// What can be seen without the provider, and is no mistake everywhere.
     pub(crate) fn check_settings(&self, now: UnixTime) -> Vec<Finding> {
-        let mut found: Vec<Finding> =
-            self.credential().members().iter().filter_map(|member| certificate_finding(member, now)).collect();
+        let mut found: Vec<Finding> = self
+            .credential()
+            .members()
+            .iter()
+            .filter_map(|member| certificate_finding(member, now))
+            .collect();
         found.extend(self.notices().iter().cloned());
         let mut add = |severity, code, text: String| found.push(Finding::new(severity, code, text));
         let (address, microsoft) = (self.redirect_uri(), self.authority().is_microsoft());
@@ -88,19 +93,28 @@ impl ValidConfig {
                 ),
             );
         }
-        if real && redirects && address.host_str().is_some_and(|host| host.starts_with("127.") || host == "[::1]") {
+        if real
+            && redirects
+            && address.host_str().is_some_and(|host| host.starts_with("127.") || host == "[::1]")
+        {
             add(
                 Severity::Warning,
                 "redirect_uri_loopback_number",
-                format!("The portal does not take {address} as a redirect address: use the name localhost in the base URL."),
+                format!(
+                    "The portal does not take {address} as a redirect address: use the name localhost in the base URL."
+                ),
             );
         }
         if real && !is_guid(self.client_id()) {
-            let text =
-                format!("The client id {:?} is not a GUID, as the portal's \"Application (client) ID\" is.", self.client_id());
+            let text = format!(
+                "The client id {:?} is not a GUID, as the portal's \"Application (client) ID\" is.",
+                self.client_id()
+            );
             add(Severity::Problem, "client_id_not_a_guid", text);
         }
-        if microsoft && self.credential().client_secret().is_some_and(|secret| is_guid(secret.expose())) {
+        if microsoft
+            && self.credential().client_secret().is_some_and(|secret| is_guid(secret.expose()))
+        {
             let text = "The client secret looks like the secret's ID: the portal shows its value only once, when it is made.";
             add(Severity::Warning, "client_secret_looks_like_its_id", text.into());
         }
@@ -109,8 +123,7 @@ impl ValidConfig {
             add(Severity::Note, "cookie_secret_random", text.into());
         }
         if self.authority().is_multi_tenant() && self.tenants().is_any() {
-            let text =
-                "People of every tenant in the world may sign in: list the tenants unless that is meant (IDENTITY_TENANTS).";
+            let text = "People of every tenant in the world may sign in: list the tenants unless that is meant (IDENTITY_TENANTS).";
             add(Severity::Warning, "any_tenant", text.into());
         }
         found
@@ -123,10 +136,14 @@ fn certificate_finding(credential: &ClientCredential, now: UnixTime) -> Option<F
     let until = credential.load_key(source).ok()?.validity()?.until;
     let days = until.since(now).as_secs() / (24 * 3600);
     if until <= now {
-        let text = format!("The certificate of {credential} has expired: make another one, and tell the provider of it.");
+        let text = format!(
+            "The certificate of {credential} has expired: make another one, and tell the provider of it."
+        );
         return Some(Finding::new(Severity::Problem, "certificate_expired", text));
     }
-    let text = format!("The certificate of {credential} expires in {days} days: make another one in time.");
+    let text = format!(
+        "The certificate of {credential} expires in {days} days: make another one in time."
+    );
     (days < SOON).then(|| Finding::new(Severity::Warning, "certificate_expires_soon", text))
 }
 
@@ -143,14 +160,18 @@ mod tests {
 
     #[test]
     fn a_certificate_that_ends_is_told_in_time() {
-        let (key, certificate) = (include_str!("../../tests/keys/rsa.key.pem"), include_str!("../../tests/keys/rsa.cert.pem"));
+        let (key, certificate) = (
+            include_str!("../../tests/keys/rsa.key.pem"),
+            include_str!("../../tests/keys/rsa.cert.pem"),
+        );
         let credential = ClientCredential::private_key_pem(key).with_certificate(certificate);
         let CredentialKind::Key(source) = credential.kind() else { panic!() };
         let until = credential.load_key(source).unwrap().validity().unwrap().until;
         let found = |days: u64, more: u64| {
             let found = certificate_finding(
                 &credential,
-                until - std::time::Duration::from_secs(days * 24 * 3600) + std::time::Duration::from_secs(more),
+                until - std::time::Duration::from_secs(days * 24 * 3600)
+                    + std::time::Duration::from_secs(more),
             );
             found.map(|finding| (finding.severity(), finding.code()))
         };

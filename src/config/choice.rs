@@ -8,22 +8,32 @@ use crate::error::ConfigError;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SignInMethod {
-    /// The browser is redirected to the provider, and from there to the callback: the authorization code flow. The default.
+    /// The browser is redirected to the provider, and from there to the callback: the authorization
+    /// code flow. The default.
     #[default]
     Redirect,
-    /// The sign-in page shows a code that the person types at the provider, in another tab or on a phone (RFC 8628). No redirect address is registered, so it also works
-    /// where the provider could not be told one: behind a changing host name, on a device in somebody's network, before the application is registered for the web.
+    /// The sign-in page shows a code that the person types at the provider, in another tab or on a
+    /// phone (RFC 8628). No redirect address is registered, so it also works where the provider
+    /// could not be told one: behind a changing host name, on a device in somebody's network,
+    /// before the application is registered for the web.
     ///
-    /// - The provider needs a device authorization endpoint: [`build`](super::IdentityConfig::build) refuses Azure AD B2C, which has none. At Entra ID the registration has to allow public
-    ///   client flows if the application has no credential.
-    /// - The base URL stays required, the callback path is where the page with the code is, and nothing but scopes (and at Microsoft's providers claims) can be asked of a sign-in: options such as
-    ///   [`max_age`](super::SignInOptions::with_max_age) or a [prompt](super::SignInOptions::with_prompt) are refused rather than left out silently.
-    /// - Sign-out ends the session here; that of the provider may be in another browser. [`ProviderSession::End`] has to be set for going there as well, since the page after it has to be registered.
+    /// - The provider needs a device authorization endpoint:
+    ///   [`build`](super::IdentityConfig::build) refuses Azure AD B2C, which has none. At Entra ID
+    ///   the registration has to allow public client flows if the application has no credential.
+    /// - The base URL stays required, the callback path is where the page with the code is, and
+    ///   nothing but scopes (and at Microsoft's providers claims) can be asked of a sign-in:
+    ///   options such as [`max_age`](super::SignInOptions::with_max_age) or a
+    ///   [prompt](super::SignInOptions::with_prompt) are refused rather than left out silently.
+    /// - Sign-out ends the session here; that of the provider may be in another browser.
+    ///   [`ProviderSession::End`] has to be set for going there as well, since the page after it
+    ///   has to be registered.
     ///
     /// # Security
     ///
-    /// Whoever gets a person to type a code signs their own browser in as that person (RFC 8628 section 5.4). The page says so, but a redirect does not have the problem at all: prefer it where an
-    /// address can be registered. Here the code counts only for the browser to which it was shown.
+    /// Whoever gets a person to type a code signs their own browser in as that person (RFC 8628
+    /// section 5.4). The page says so, but a redirect does not have the problem at all: prefer it
+    /// where an address can be registered. Here the code counts only for the browser to which it
+    /// was shown.
     DeviceCode,
 }
 
@@ -51,20 +61,25 @@ impl FromStr for SignInMethod {
         match text {
             "redirect" => Ok(Self::Redirect),
             "device_code" => Ok(Self::DeviceCode),
-            _ => Err(ConfigError::new("sign_in_method", format!("{text:?} is neither `redirect` nor `device_code`"))),
+            _ => Err(ConfigError::new(
+                "sign_in_method",
+                format!("{text:?} is neither `redirect` nor `device_code`"),
+            )),
         }
     }
 }
 
-/// How the provider hands the authorization response over (OAuth 2.0 Multiple Response Types, Form Post Response Mode).
+/// How the provider hands the authorization response over (OAuth 2.0 Multiple Response Types, Form
+/// Post Response Mode).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ResponseMode {
     /// As the query of a redirect to the callback. The default: its cookies can be `SameSite=Lax`.
     #[default]
     Query,
-    /// As a form that the browser posts to the callback. The code stays out of addresses and access logs; the attempt's cookie has to be
-    /// `SameSite=None; Secure`, because the post comes from another site.
+    /// As a form that the browser posts to the callback. The code stays out of addresses and access
+    /// logs; the attempt's cookie has to be `SameSite=None; Secure`, because the post comes from
+    /// another site.
     FormPost,
 }
 
@@ -92,7 +107,10 @@ impl FromStr for ResponseMode {
         match text {
             "query" => Ok(Self::Query),
             "form_post" => Ok(Self::FormPost),
-            _ => Err(ConfigError::new("response_mode", format!("{text:?} is neither `query` nor `form_post`"))),
+            _ => Err(ConfigError::new(
+                "response_mode",
+                format!("{text:?} is neither `query` nor `form_post`"),
+            )),
         }
     }
 }
@@ -101,15 +119,18 @@ impl FromStr for ResponseMode {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CookieLifetime {
-    /// Until the browser ends: the cookie has no `Max-Age`. The default, since a browser may be shared.
+    /// Until the browser ends: the cookie has no `Max-Age`. The default, since a browser may be
+    /// shared.
     ///
-    /// An application that was installed on a phone ends whenever the system needs its memory; many desktop browsers restore
-    /// such cookies when they start again.
+    /// An application that was installed on a phone ends whenever the system needs its memory; many
+    /// desktop browsers restore such cookies when they start again.
     #[default]
     Browser,
-    /// As long as the session could last by idle and absolute timeout (`Max-Age`), counted anew with each rolled cookie.
+    /// As long as the session could last by idle and absolute timeout (`Max-Age`), counted anew
+    /// with each rolled cookie.
     ///
-    /// The session itself ends no later: what counts is the time inside the seal. Sign-out removes the cookie.
+    /// The session itself ends no later: what counts is the time inside the seal. Sign-out removes
+    /// the cookie.
     Session,
 }
 
@@ -137,7 +158,10 @@ impl FromStr for CookieLifetime {
         match text {
             "browser" => Ok(Self::Browser),
             "session" => Ok(Self::Session),
-            _ => Err(ConfigError::new("cookie_lifetime", format!("{text:?} is neither `browser` nor `session`"))),
+            _ => Err(ConfigError::new(
+                "cookie_lifetime",
+                format!("{text:?} is neither `browser` nor `session`"),
+            )),
         }
     }
 }
@@ -149,8 +173,8 @@ pub enum UserInfo {
     /// The ID token's claims are all there is. The default.
     #[default]
     Never,
-    /// Right after sign-in, and again whenever the claims are renewed; its `sub` must be the ID token's (OpenID Connect Core section 5.3.2), its claims are
-    /// added.
+    /// Right after sign-in, and again whenever the claims are renewed; its `sub` must be the ID
+    /// token's (OpenID Connect Core section 5.3.2), its claims are added.
     AtSignIn,
 }
 
@@ -161,10 +185,12 @@ pub enum GroupsFrom {
     /// From the ID token alone: of too many it says only that there are too many. The default.
     #[default]
     Token,
-    /// From Microsoft Graph, at sign-in and whenever the claims are renewed; up to 1,000 groups are kept in the session.
+    /// From Microsoft Graph, at sign-in and whenever the claims are renewed; up to 1,000 groups are
+    /// kept in the session.
     ///
-    /// It needs the permission `User.Read` of Graph: among the scopes of the sign-in, or consented to by an administrator. If the groups cannot be read the sign-in
-    /// goes on, and they stay [too many](crate::Groups::TooMany).
+    /// It needs the permission `User.Read` of Graph: among the scopes of the sign-in, or consented
+    /// to by an administrator. If the groups cannot be read the sign-in goes on, and they stay [too
+    /// many](crate::Groups::TooMany).
     Graph,
 }
 
@@ -172,7 +198,8 @@ pub enum GroupsFrom {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Preflight {
-    /// 401, as every other request without a session. The default: a CORS layer belongs outside and answers before.
+    /// 401, as every other request without a session. The default: a CORS layer belongs outside and
+    /// answers before.
     #[default]
     Challenge,
     /// Handed to the inner service without a user.
@@ -194,7 +221,8 @@ pub enum PathPrefix {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProviderSession {
-    /// The browser goes on to the provider's `end_session_endpoint`, if it has one. The default, except with [`SignInMethod::DeviceCode`].
+    /// The browser goes on to the provider's `end_session_endpoint`, if it has one. The default,
+    /// except with [`SignInMethod::DeviceCode`].
     #[default]
     End,
     /// Only this application's session ends: the next sign-in may need no password.

@@ -30,7 +30,8 @@ pub(crate) enum CookieKeySource {
 }
 
 impl CookieKeys {
-    /// The configured secrets; or one derived from a client secret that is long enough; or a random one.
+    /// The configured secrets; or one derived from a client secret that is long enough; or a random
+    /// one.
     pub(super) fn choose(
         configured: &[Secret],
         client_secret: Option<&Secret>,
@@ -38,7 +39,11 @@ impl CookieKeys {
         base_url: &str,
     ) -> Result<Self, ConfigError> {
         if !configured.is_empty() {
-            if let Some(short) = configured.iter().map(|secret| secret.expose().len()).find(|length| *length < MIN_LENGTH) {
+            if let Some(short) = configured
+                .iter()
+                .map(|secret| secret.expose().len())
+                .find(|length| *length < MIN_LENGTH)
+            {
                 return Err(ConfigError::new(
                     "cookie_secrets",
                     format!(
@@ -54,14 +59,20 @@ impl CookieKeys {
             }
             _ => (secret::random().map(Zeroizing::new), CookieKeySource::Random),
         };
-        let bytes =
-            bytes.map_err(|error| ConfigError::new("cookie_secrets", format!("no key could be made ({error}): set one")))?;
+        let bytes = bytes.map_err(|error| {
+            ConfigError::new("cookie_secrets", format!("no key could be made ({error}): set one"))
+        })?;
         Ok(Self { secrets: vec![Secret::from(secret::base64url(&*bytes))], source })
     }
 }
 
-/// HKDF-SHA256 (RFC 5869) over the client secret; client id and base URL separate applications that share a secret.
-fn derive(client_secret: &Secret, client_id: &str, base_url: &str) -> Result<Zeroizing<[u8; 32]>, Error> {
+/// HKDF-SHA256 (RFC 5869) over the client secret; client id and base URL separate applications that
+/// share a secret.
+fn derive(
+    client_secret: &Secret,
+    client_id: &str,
+    base_url: &str,
+) -> Result<Zeroizing<[u8; 32]>, Error> {
     let failed = |_| Error::new(ErrorKind::Internal, "key derivation failed");
     let mut bytes = Zeroizing::new([0; 32]);
     let info: [&[u8]; 3] = [client_id.as_bytes(), b"\0", base_url.as_bytes()];
@@ -87,13 +98,23 @@ mod tests {
     #[test]
     fn configured_secrets_win_and_keep_their_order() {
         let configured = [Secret::from(format!("new-{LONG}")), Secret::from(format!("old-{LONG}"))];
-        let keys = CookieKeys::choose(&configured, Some(&Secret::from(LONG)), "id", "https://a").unwrap();
-        assert_eq!((keys.secrets.as_slice(), keys.source), (&configured[..], CookieKeySource::Configured));
+        let keys =
+            CookieKeys::choose(&configured, Some(&Secret::from(LONG)), "id", "https://a").unwrap();
+        assert_eq!(
+            (keys.secrets.as_slice(), keys.source),
+            (&configured[..], CookieKeySource::Configured)
+        );
     }
 
     #[test]
     fn a_short_cookie_secret_is_refused_wherever_it_stands() {
-        let error = CookieKeys::choose(&[Secret::from(LONG), Secret::from("short")], None, "id", "https://a").unwrap_err();
+        let error = CookieKeys::choose(
+            &[Secret::from(LONG), Secret::from("short")],
+            None,
+            "id",
+            "https://a",
+        )
+        .unwrap_err();
         assert!(error.to_string().contains("5 bytes"), "{error}");
     }
 

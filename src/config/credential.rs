@@ -11,20 +11,27 @@ use super::{
 };
 use crate::secret::Secret;
 
-/// The application's credential at the token endpoint (RFC 6749 section 2.3, RFC 7523 section 2.2, OpenID Connect Core section 9).
+/// The application's credential at the token endpoint (RFC 6749 section 2.3, RFC 7523 section 2.2,
+/// OpenID Connect Core section 9).
 ///
 /// - [`none`](Self::none): a public client;
 /// - [`secret`](Self::secret);
-/// - a certificate: [`certificate_file`](Self::certificate_file), [`certificate_pem`](Self::certificate_pem), [`certificate_pfx`](Self::certificate_pfx).
-///   Each request to the provider then has an assertion of its own: a JWT that lives ten minutes and has a random `jti`. Entra gets PS256 with `x5t#S256`, AD FS RS256
-///   with `x5t`, other providers the best that their metadata names;
-/// - a private key without a certificate: [`private_key_file`](Self::private_key_file), [`private_key_pem`](Self::private_key_pem) (`private_key_jwt`);
-/// - an assertion that somebody else makes: [`assertion`](Self::assertion), [`assertion_from`](Self::assertion_from),
-///   [`federated_token_file`](Self::federated_token_file) (workload identity);
+/// - a certificate: [`certificate_file`](Self::certificate_file),
+///   [`certificate_pem`](Self::certificate_pem), [`certificate_pfx`](Self::certificate_pfx). Each
+///   request to the provider then has an assertion of its own: a JWT that lives ten minutes and has
+///   a random `jti`. Entra gets PS256 with `x5t#S256`, AD FS RS256 with `x5t`, other providers the
+///   best that their metadata names;
+/// - a private key without a certificate: [`private_key_file`](Self::private_key_file),
+///   [`private_key_pem`](Self::private_key_pem) (`private_key_jwt`);
+/// - an assertion that somebody else makes: [`assertion`](Self::assertion),
+///   [`assertion_from`](Self::assertion_from), [`federated_token_file`](Self::federated_token_file)
+///   (workload identity);
 /// - several of these, of which the first that can be used is: [`first_of`](Self::first_of).
 ///
-/// Files are read whenever the credential is needed, so that one that was replaced is used from then on; a key is taken apart once for each content. Files are regular ones of 1 MiB at most. Where the provider refuses a credential because it has expired or was
-/// rotated, it is loaded anew, and the request is sent once more if that brought another one.
+/// Files are read whenever the credential is needed, so that one that was replaced is used from
+/// then on; a key is taken apart once for each content. Files are regular ones of 1 MiB at most.
+/// Where the provider refuses a credential because it has expired or was rotated, it is loaded
+/// anew, and the request is sent once more if that brought another one.
 ///
 /// ```
 /// use tower_identity::config::{ClientAuthMethod, ClientCredential};
@@ -116,7 +123,8 @@ impl ClientCredential {
         Self { kind, method: None, password: None, options: AssertionOptions::default() }
     }
 
-    /// A public client: no credential, PKCE alone. It has to be asked for; forgetting the secret is a set-up error.
+    /// A public client: no credential, PKCE alone. It has to be asked for; forgetting the secret is
+    /// a set-up error.
     #[must_use]
     pub fn none() -> Self {
         Self::new(CredentialKind::None)
@@ -132,18 +140,21 @@ impl ClientCredential {
         Self::new(CredentialKind::Key(KeySource::Pem(pem.into())))
     }
 
-    /// A PFX (PKCS #12) file's content with its password, which may be empty. It needs the feature `pfx`.
+    /// A PFX (PKCS #12) file's content with its password, which may be empty. It needs the feature
+    /// `pfx`.
     pub fn certificate_pfx(pfx: impl AsRef<[u8]>, password: impl Into<Secret>) -> Self {
         let base64 = base64_simd::STANDARD.encode_to_string(pfx);
         Self::new(CredentialKind::Key(KeySource::Pfx(base64.into()))).with_password(password)
     }
 
-    /// A file with a private key and its certificate: PEM, or with the feature `pfx` PFX. It is read whenever it is needed.
+    /// A file with a private key and its certificate: PEM, or with the feature `pfx` PFX. It is
+    /// read whenever it is needed.
     pub fn certificate_file(path: impl Into<PathBuf>) -> Self {
         Self::new(CredentialKind::Key(KeySource::File(path.into())))
     }
 
-    /// A private key in PEM, whose public half the provider knows, by a [key id](Self::with_key_id) or a [thumbprint](Self::add_thumbprint).
+    /// A private key in PEM, whose public half the provider knows, by a [key id](Self::with_key_id)
+    /// or a [thumbprint](Self::add_thumbprint).
     pub fn private_key_pem(pem: impl Into<Secret>) -> Self {
         Self::certificate_pem(pem)
     }
@@ -153,15 +164,17 @@ impl ClientCredential {
         Self::certificate_file(path)
     }
 
-    /// An assertion (RFC 7523) that was made elsewhere. It is sent until it has expired and after: nobody here can make another one.
+    /// An assertion (RFC 7523) that was made elsewhere. It is sent until it has expired and after:
+    /// nobody here can make another one.
     pub fn assertion(jwt: impl Into<Secret>) -> Self {
         Self::new(CredentialKind::Assertion(jwt.into()))
     }
 
     /// An async function that makes an assertion.
     ///
-    /// An assertion with an `exp` is remembered until a minute before that; another one is used once. So for a provider that takes each assertion only once,
-    /// sign with a key of your own instead.
+    /// An assertion with an `exp` is remembered until a minute before that; another one is used
+    /// once. So for a provider that takes each assertion only once, sign with a key of your own
+    /// instead.
     ///
     /// ```
     /// use tower_identity::ClientCredential;
@@ -175,25 +188,30 @@ impl ClientCredential {
     pub fn assertion_from<F, R>(make: F) -> Self
     where
         F: Fn(AssertionRequest) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<Secret, Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+        R: Future<Output = Result<Secret, Box<dyn std::error::Error + Send + Sync>>>
+            + Send
+            + 'static,
     {
         let make = move |request| -> AssertionFuture { Box::pin(make(request)) };
         Self::new(CredentialKind::AssertionFunction(AssertionFunction::new(make)))
     }
 
-    /// A file whose content is an assertion, as workload identity puts it into a container (`AZURE_FEDERATED_TOKEN_FILE`). It is read for every request, because whoever writes
-    /// it renews it.
+    /// A file whose content is an assertion, as workload identity puts it into a container
+    /// (`AZURE_FEDERATED_TOKEN_FILE`). It is read for every request, because whoever writes it
+    /// renews it.
     pub fn federated_token_file(path: impl Into<PathBuf>) -> Self {
         Self::new(CredentialKind::AssertionFile(path.into()))
     }
 
-    /// Several credentials: the first that can be loaded is used. A file that is missing is a set-up error only if there is nothing else.
+    /// Several credentials: the first that can be loaded is used. A file that is missing is a
+    /// set-up error only if there is nothing else.
     #[must_use]
     pub fn first_of(credentials: impl IntoIterator<Item = Self>) -> Self {
         Self::new(CredentialKind::FirstOf(credentials.into_iter().collect()))
     }
 
-    /// How the secret is sent. The default is what the discovery document allows, `client_secret_basic` if it allows both or says nothing.
+    /// How the secret is sent. The default is what the discovery document allows,
+    /// `client_secret_basic` if it allows both or says nothing.
     #[must_use]
     pub fn with_method(mut self, method: ClientAuthMethod) -> Self {
         self.method = Some(method);
@@ -207,14 +225,16 @@ impl ClientCredential {
         self
     }
 
-    /// The certificate of a private key that stands elsewhere: PEM, also several, or base64 without BEGIN and END lines.
+    /// The certificate of a private key that stands elsewhere: PEM, also several, or base64 without
+    /// BEGIN and END lines.
     #[must_use]
     pub fn with_certificate(mut self, certificate: impl Into<String>) -> Self {
         self.options.certificates = Some(certificate.into());
         self
     }
 
-    /// Sends the certificates along (`x5c`), so that the provider can trust whoever issued them instead of each one. The default is not to.
+    /// Sends the certificates along (`x5c`), so that the provider can trust whoever issued them
+    /// instead of each one. The default is not to.
     #[must_use]
     pub fn with_certificate_chain(mut self) -> Self {
         self.options.chain = true;
@@ -228,15 +248,18 @@ impl ClientCredential {
         self
     }
 
-    /// A thumbprint of the certificate in hexadecimal, SHA-256 (64 digits) or SHA-1 (40 digits), where the certificate itself is not at hand. With a certificate it is computed.
+    /// A thumbprint of the certificate in hexadecimal, SHA-256 (64 digits) or SHA-1 (40 digits),
+    /// where the certificate itself is not at hand. With a certificate it is computed.
     #[must_use]
     pub fn add_thumbprint(mut self, thumbprint: &str) -> Self {
-        let plain = thumbprint.chars().filter(|letter| !matches!(letter, ':' | ' ')).collect::<String>();
+        let plain =
+            thumbprint.chars().filter(|letter| !matches!(letter, ':' | ' ')).collect::<String>();
         self.options.thumbprints.push(plain.to_ascii_lowercase());
         self
     }
 
-    /// The algorithm of the assertions' signatures. The default is what the provider wants, see [above](Self).
+    /// The algorithm of the assertions' signatures. The default is what the provider wants, see
+    /// [above](Self).
     #[must_use]
     pub fn with_algorithm(mut self, algorithm: Algorithm) -> Self {
         self.options.algorithm = Some(algorithm);
@@ -250,9 +273,14 @@ impl ClientCredential {
         self
     }
 
-    /// A claim that assertions have beyond `iss`, `sub`, `aud`, `iat`, `exp` and `jti`, which it cannot replace.
+    /// A claim that assertions have beyond `iss`, `sub`, `aud`, `iat`, `exp` and `jti`, which it
+    /// cannot replace.
     #[must_use]
-    pub fn add_assertion_claim(mut self, name: impl Into<String>, value: impl Into<serde_json::Value>) -> Self {
+    pub fn add_assertion_claim(
+        mut self,
+        name: impl Into<String>,
+        value: impl Into<serde_json::Value>,
+    ) -> Self {
         self.options.claims.insert(name.into(), value.into());
         self
     }
@@ -294,7 +322,9 @@ impl ClientCredential {
 
 impl fmt::Display for ClientCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = |f: &mut fmt::Formatter<'_>, what: &str, path: &Path| write!(f, "{what} in {}", path.display());
+        let file = |f: &mut fmt::Formatter<'_>, what: &str, path: &Path| {
+            write!(f, "{what} in {}", path.display())
+        };
         match &self.kind {
             CredentialKind::None => f.write_str("no credential (a public client)")?,
             CredentialKind::Secret(_) => f.write_str("a secret")?,

@@ -24,12 +24,21 @@ impl ClientCredential {
             return self.check_loads(authority);
         };
         if members.is_empty()
-            || members.iter().any(|member| matches!(member.kind, CredentialKind::FirstOf(_) | CredentialKind::None))
+            || members.iter().any(|member| {
+                matches!(member.kind, CredentialKind::FirstOf(_) | CredentialKind::None)
+            })
         {
-            return wrong("`first_of` needs credentials to choose from, none of them `none()` or a list itself");
+            return wrong(
+                "`first_of` needs credentials to choose from, none of them `none()` or a list itself",
+            );
         }
-        if self.method.is_some() || self.password.is_some() || self.options != AssertionOptions::default() {
-            return wrong("`first_of` has settings that have no effect: give them to the credentials in it");
+        if self.method.is_some()
+            || self.password.is_some()
+            || self.options != AssertionOptions::default()
+        {
+            return wrong(
+                "`first_of` has settings that have no effect: give them to the credentials in it",
+            );
         }
         members.iter().try_for_each(|member| member.check_settings(authority))?;
         let mut outcome = Ok(());
@@ -44,9 +53,19 @@ impl ClientCredential {
 
     /// Whether every setting has an effect.
     fn check_settings(&self, authority: &Authority) -> Result<(), ConfigError> {
-        let AssertionOptions { certificates, key_id, thumbprints, chain, algorithm, audience, claims } = &self.options;
+        let AssertionOptions {
+            certificates,
+            key_id,
+            thumbprints,
+            chain,
+            algorithm,
+            audience,
+            claims,
+        } = &self.options;
         if self.method.is_some() && self.client_secret().is_none() {
-            return wrong("a method was chosen for a secret that is not there: leave `with_method` out, or give the secret");
+            return wrong(
+                "a method was chosen for a secret that is not there: leave `with_method` out, or give the secret",
+            );
         }
         let is_key = matches!(self.kind, CredentialKind::Key(_));
         let of_a_key = certificates.is_some()
@@ -56,10 +75,17 @@ impl ClientCredential {
             || algorithm.is_some()
             || !claims.is_empty();
         if !is_key && (of_a_key || self.password.is_some()) {
-            return wrong("it has settings of a certificate or private key, which have no effect on it: leave them out");
+            return wrong(
+                "it has settings of a certificate or private key, which have no effect on it: leave them out",
+            );
         }
-        if audience.is_some() && !is_key && !matches!(self.kind, CredentialKind::AssertionFunction(_)) {
-            return wrong("`with_assertion_audience` has no effect, because the assertion is not made here: leave it out");
+        if audience.is_some()
+            && !is_key
+            && !matches!(self.kind, CredentialKind::AssertionFunction(_))
+        {
+            return wrong(
+                "`with_assertion_audience` has no effect, because the assertion is not made here: leave it out",
+            );
         }
         if let Some(own) = OWN_CLAIMS.iter().find(|own| claims.contains_key(**own)) {
             return Err(ConfigError::new(
@@ -67,7 +93,9 @@ impl ClientCredential {
                 format!("the claim {own:?} of an assertion cannot be replaced: leave it out"),
             ));
         }
-        let is_thumbprint = |text: &&String| matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_thumbprint = |text: &&String| {
+            matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+        };
         if !thumbprints.iter().all(|text| is_thumbprint(&text)) {
             return wrong("a thumbprint is 40 (SHA-1) or 64 (SHA-256) hexadecimal digits");
         }
@@ -83,35 +111,47 @@ impl ClientCredential {
             CredentialKind::Secret(secret) if secret.is_empty() => wrong(
                 "the client secret is empty: give the secret's value, or say `ClientCredential::none()` if the application has none",
             ),
-            CredentialKind::Secret(secret) if !is_plain(secret) => {
-                wrong("the client secret has white space around it or control characters in it: copy it again")
-            }
-            CredentialKind::Assertion(jwt) if jwt.is_empty() || !is_plain(jwt) => {
-                wrong("the assertion is empty, or has white space around it or control characters in it: copy it again")
-            }
+            CredentialKind::Secret(secret) if !is_plain(secret) => wrong(
+                "the client secret has white space around it or control characters in it: copy it again",
+            ),
+            CredentialKind::Assertion(jwt) if jwt.is_empty() || !is_plain(jwt) => wrong(
+                "the assertion is empty, or has white space around it or control characters in it: copy it again",
+            ),
             CredentialKind::Key(source) => {
-                let key = self.load_key(source).map_err(|problem| ConfigError::new("credential", problem))?;
+                let key = self
+                    .load_key(source)
+                    .map_err(|problem| ConfigError::new("credential", problem))?;
                 self.check_key(&key, authority)?;
                 self.check_dates(&key, authority, SystemClock.now())
             }
-            CredentialKind::AssertionFile(path) => {
-                load_assertion(path).map(|_| ()).map_err(|problem| ConfigError::new("credential", problem))
-            }
+            CredentialKind::AssertionFile(path) => load_assertion(path)
+                .map(|_| ())
+                .map_err(|problem| ConfigError::new("credential", problem)),
             _ => Ok(()),
         }
     }
 
-    /// Whether the certificate holds. Microsoft's providers refuse one that is over, as does whoever looks at the chain; elsewhere it is a name of the key.
-    fn check_dates(&self, key: &SigningKey, authority: &Authority, now: UnixTime) -> Result<(), ConfigError> {
+    /// Whether the certificate holds. Microsoft's providers refuse one that is over, as does
+    /// whoever looks at the chain; elsewhere it is a name of the key.
+    fn check_dates(
+        &self,
+        key: &SigningKey,
+        authority: &Authority,
+        now: UnixTime,
+    ) -> Result<(), ConfigError> {
         let Some(validity) = key.validity() else { return Ok(()) };
         if now < validity.from {
-            tracing::warn!("the client certificate does not hold yet: is this machine's clock right?");
+            tracing::warn!(
+                "the client certificate does not hold yet: is this machine's clock right?"
+            );
         }
         if now < validity.until {
             return Ok(());
         }
         if authority.is_microsoft() || authority.is_adfs() || self.options.chain {
-            return wrong("the certificate has expired: make another one, and tell the provider of it");
+            return wrong(
+                "the certificate has expired: make another one, and tell the provider of it",
+            );
         }
         tracing::warn!("the client certificate has expired");
         Ok(())
@@ -139,14 +179,17 @@ impl ClientCredential {
         if !key.is_rsa() {
             return wrong("Microsoft's providers take RSA keys only: make another certificate");
         }
-        let has_sha1 = key.chain().len() > 0 || options.thumbprints.iter().any(|text| text.len() == 40);
+        let has_sha1 =
+            key.chain().len() > 0 || options.thumbprints.iter().any(|text| text.len() == 40);
         if authority.is_adfs() && !has_sha1 {
             return wrong(
                 "AD FS finds the key by the SHA-1 thumbprint of its certificate: give `with_certificate`, or `add_thumbprint` with 40 digits",
             );
         }
         if key.chain().len() == 0 && options.thumbprints.is_empty() {
-            return wrong("the provider finds the key by its certificate: give `with_certificate` or `add_thumbprint`");
+            return wrong(
+                "the provider finds the key by its certificate: give `with_certificate` or `add_thumbprint`",
+            );
         }
         Ok(())
     }
@@ -194,7 +237,11 @@ mod tests {
             refused(&ClientCredential::secret(value), &oidc(), "the client secret");
             refused(&ClientCredential::assertion(value), &oidc(), "the assertion");
         }
-        refused(&ClientCredential::none().with_method(ClientAuthMethod::Post), &oidc(), "with_method");
+        refused(
+            &ClientCredential::none().with_method(ClientAuthMethod::Post),
+            &oidc(),
+            "with_method",
+        );
     }
 
     #[test]
@@ -211,17 +258,31 @@ mod tests {
             (after(9), Authority::adfs("adfs.example.com").unwrap(), false),
             (after(9), oidc(), true),
         ] {
-            assert_eq!(credential.check_dates(&key, &authority, now).is_ok(), holds, "{authority:?}");
+            assert_eq!(
+                credential.check_dates(&key, &authority, now).is_ok(),
+                holds,
+                "{authority:?}"
+            );
         }
-        let problem = credential.clone().with_certificate_chain().check_dates(&key, &oidc(), after(0)).unwrap_err();
+        let problem = credential
+            .clone()
+            .with_certificate_chain()
+            .check_dates(&key, &oidc(), after(0))
+            .unwrap_err();
         assert!(problem.to_string().contains("expired"), "{problem}");
-        assert_eq!(ClientCredential::certificate_file(KEY_FILE).with_certificate(CERTIFICATE).check(&entra()), Ok(()));
+        assert_eq!(
+            ClientCredential::certificate_file(KEY_FILE)
+                .with_certificate(CERTIFICATE)
+                .check(&entra()),
+            Ok(())
+        );
     }
 
     /// What waits for a writer, or has no end, is no file.
     #[test]
     fn only_a_file_of_a_sensible_size_is_read() {
-        let folder = std::env::temp_dir().join(format!("tower-identity-credential-{}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("tower-identity-credential-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let (pipe, large) = (folder.join("pipe"), folder.join("large"));
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -243,10 +304,13 @@ mod tests {
     fn the_provider_has_to_know_the_key() {
         let key = ClientCredential::private_key_pem(KEY);
         refused(&key, &entra(), "with_certificate");
-        let (sha1, sha256) = ("25:9F:8F:C9:14:A2:95:52:3E:2F:66:55:E2:0E:84:59:DC:C3:EA:78", "ab".repeat(32));
-        for known in
-            [key.clone().with_certificate(CERTIFICATE), key.clone().add_thumbprint(sha1), key.clone().add_thumbprint(&sha256)]
-        {
+        let (sha1, sha256) =
+            ("25:9F:8F:C9:14:A2:95:52:3E:2F:66:55:E2:0E:84:59:DC:C3:EA:78", "ab".repeat(32));
+        for known in [
+            key.clone().with_certificate(CERTIFICATE),
+            key.clone().add_thumbprint(sha1),
+            key.clone().add_thumbprint(&sha256),
+        ] {
             assert_eq!(known.check(&entra()), Ok(()));
         }
         let adfs = Authority::adfs("adfs.example.com").unwrap();
@@ -259,19 +323,47 @@ mod tests {
     fn what_cannot_be_loaded_or_has_no_effect_is_a_mistake() {
         let key = ClientCredential::private_key_pem(KEY).with_certificate(CERTIFICATE);
         refused(&ClientCredential::certificate_pem("x"), &oidc(), "no private key");
-        refused(&ClientCredential::certificate_file("/nowhere"), &oidc(), "/nowhere cannot be read");
-        refused(&ClientCredential::federated_token_file("/nowhere"), &oidc(), "/nowhere cannot be read");
+        refused(
+            &ClientCredential::certificate_file("/nowhere"),
+            &oidc(),
+            "/nowhere cannot be read",
+        );
+        refused(
+            &ClientCredential::federated_token_file("/nowhere"),
+            &oidc(),
+            "/nowhere cannot be read",
+        );
         refused(&key.clone().with_method(ClientAuthMethod::Post), &oidc(), "with_method");
         refused(&key.clone().with_algorithm(Algorithm::Es256), &oidc(), "ES256");
         refused(&key.clone().with_password("x"), &oidc(), "with_password");
         refused(&key.clone().add_thumbprint("abc"), &oidc(), "thumbprint");
         refused(&key.clone().add_assertion_claim("exp", 1), &oidc(), "\"exp\"");
-        refused(&key.with_algorithm(Algorithm::Ps256), &Authority::adfs("adfs.example.com").unwrap(), "RS256");
-        refused(&ClientCredential::private_key_pem(KEY).with_certificate_chain(), &oidc(), "with_certificate_chain");
-        refused(&ClientCredential::private_key_pem(EC).add_thumbprint(&"ab".repeat(20)), &entra(), "RSA");
-        for credential in [ClientCredential::secret("s"), ClientCredential::assertion("a.b.c"), ClientCredential::none()] {
+        refused(
+            &key.with_algorithm(Algorithm::Ps256),
+            &Authority::adfs("adfs.example.com").unwrap(),
+            "RS256",
+        );
+        refused(
+            &ClientCredential::private_key_pem(KEY).with_certificate_chain(),
+            &oidc(),
+            "with_certificate_chain",
+        );
+        refused(
+            &ClientCredential::private_key_pem(EC).add_thumbprint(&"ab".repeat(20)),
+            &entra(),
+            "RSA",
+        );
+        for credential in [
+            ClientCredential::secret("s"),
+            ClientCredential::assertion("a.b.c"),
+            ClientCredential::none(),
+        ] {
             refused(&credential.clone().with_key_id("k"), &oidc(), "no effect");
-            refused(&credential.with_assertion_audience(AssertionAudience::Issuer), &oidc(), "no effect");
+            refused(
+                &credential.with_assertion_audience(AssertionAudience::Issuer),
+                &oidc(),
+                "no effect",
+            );
         }
     }
 
@@ -279,12 +371,26 @@ mod tests {
     fn of_a_list_one_has_to_be_usable() {
         let missing = ClientCredential::certificate_file("/nowhere");
         let list = |members: Vec<ClientCredential>| ClientCredential::first_of(members);
-        assert_eq!(list(vec![missing.clone(), ClientCredential::secret("s")]).check(&oidc()), Ok(()));
-        assert_eq!(list(vec![missing.clone(), ClientCredential::private_key_file(KEY_FILE)]).check(&oidc()), Ok(()));
+        assert_eq!(
+            list(vec![missing.clone(), ClientCredential::secret("s")]).check(&oidc()),
+            Ok(())
+        );
+        assert_eq!(
+            list(vec![missing.clone(), ClientCredential::private_key_file(KEY_FILE)])
+                .check(&oidc()),
+            Ok(())
+        );
         refused(&list(vec![missing]), &oidc(), "/nowhere");
         refused(&list(vec![]), &oidc(), "first_of");
         refused(&list(vec![ClientCredential::none()]), &oidc(), "first_of");
-        refused(&list(vec![ClientCredential::secret("s"), ClientCredential::secret("s").with_key_id("k")]), &oidc(), "no effect");
+        refused(
+            &list(vec![
+                ClientCredential::secret("s"),
+                ClientCredential::secret("s").with_key_id("k"),
+            ]),
+            &oidc(),
+            "no effect",
+        );
         refused(&list(vec![ClientCredential::secret("s")]).with_key_id("k"), &oidc(), "no effect");
     }
 

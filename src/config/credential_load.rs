@@ -5,7 +5,9 @@ use std::{fs, io::Read as _, path::Path};
 use aws_lc_rs::digest::{self, SHA256};
 use zeroize::Zeroizing;
 
-use super::{ClientCredential, credential::KeySource, credential_check::is_plain, signing_key::SigningKey};
+use super::{
+    ClientCredential, credential::KeySource, credential_check::is_plain, signing_key::SigningKey,
+};
 use crate::secret::Secret;
 
 /// Larger than any certificate chain.
@@ -20,14 +22,16 @@ impl ClientCredential {
         match source {
             KeySource::Pem(text) => self.of_pem(text.expose()),
             KeySource::Pfx(base64) => {
-                let bytes = base64_simd::STANDARD.decode_to_vec(base64.expose()).map(Zeroizing::new);
+                let bytes =
+                    base64_simd::STANDARD.decode_to_vec(base64.expose()).map(Zeroizing::new);
                 self.of_pfx(&bytes.map_err(|_| "the PFX file is not base64".to_owned())?)
             }
             KeySource::File(path) => self.in_file(path, &read(path)?),
         }
     }
 
-    /// The same with what it was read from; `None` if that is what it was read from before: to read a key takes longer than to sign with it.
+    /// The same with what it was read from; `None` if that is what it was read from before: to read
+    /// a key takes longer than to sign with it.
     pub(crate) fn load_key_unless(
         &self,
         source: &KeySource,
@@ -58,7 +62,10 @@ impl ClientCredential {
 
     fn of_pem(&self, text: &str) -> Result<SigningKey, String> {
         match self.password {
-            Some(_) => Err("a password was given for a PEM text, which has none: leave `with_password` out".to_owned()),
+            Some(_) => Err(
+                "a password was given for a PEM text, which has none: leave `with_password` out"
+                    .to_owned(),
+            ),
             None => SigningKey::from_pem(text, self.options.certificates.as_deref()),
         }
     }
@@ -89,7 +96,8 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     let file = fs::File::open(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len().min(LARGEST_FILE);
     // All of it at once: a buffer that grows leaves copies behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or_default() + 1));
+    let mut bytes =
+        Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or_default() + 1));
     let read = file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if u64::try_from(read).is_ok_and(|read| read > LARGEST_FILE) {
         return Err(format!("{} is larger than 1 MiB", path.display()));
@@ -99,6 +107,9 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
 
 fn fingerprint(bytes: &[u8]) -> Fingerprint {
     let mut fingerprint = [0; 32];
-    fingerprint.iter_mut().zip(digest::digest(&SHA256, bytes).as_ref()).for_each(|(to, from)| *to = *from);
+    fingerprint
+        .iter_mut()
+        .zip(digest::digest(&SHA256, bytes).as_ref())
+        .for_each(|(to, from)| *to = *from);
     fingerprint
 }

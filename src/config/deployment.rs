@@ -1,4 +1,5 @@
-//! What the surroundings of the process say about the configuration: hints of a mistake that is none everywhere.
+//! What the surroundings of the process say about the configuration: hints of a mistake that is
+//! none everywhere.
 
 use std::ffi::OsString;
 
@@ -24,12 +25,17 @@ const PLATFORMS: &[(&str, &str)] = &[
 impl IdentityConfig {
     /// What looks wrong here and may be right.
     pub(super) fn surroundings(&self, site: &Site, environment: Environment<'_>) -> Vec<Finding> {
-        let get = |name: &str| environment(name).and_then(|value| value.into_string().ok()).filter(|value| !value.is_empty());
+        let get = |name: &str| {
+            environment(name)
+                .and_then(|value| value.into_string().ok())
+                .filter(|value| !value.is_empty())
+        };
         let mut found: Vec<Finding> = self.notices.clone();
         let mut add = |code, text: String| found.push(Finding::new(Severity::Warning, code, text));
         let callback = site.url(&site.callback_path);
         if callback.path().starts_with("/.auth/")
-            && get("WEBSITE_AUTH_ENABLED").is_some_and(|value| value.eq_ignore_ascii_case("true") || value == "1")
+            && get("WEBSITE_AUTH_ENABLED")
+                .is_some_and(|value| value.eq_ignore_ascii_case("true") || value == "1")
         {
             add(
                 "redirect_uri_taken_by_platform",
@@ -87,7 +93,8 @@ fn is_openid(scope: &str) -> bool {
     matches!(scope, "openid" | "profile" | "email" | "offline_access" | "address" | "phone")
 }
 
-/// What a scope of Microsoft's is for: `https://api.example/read`, `api://id/read`; without a resource before it, it is Graph's.
+/// What a scope of Microsoft's is for: `https://api.example/read`, `api://id/read`; without a
+/// resource before it, it is Graph's.
 pub(super) fn resource(scope: &str) -> &str {
     match scope.rsplit_once('/') {
         Some((resource, _)) => resource.trim_end_matches('/'),

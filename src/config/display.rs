@@ -2,7 +2,10 @@
 
 use std::{fmt, time::Duration};
 
-use super::{CookieKeySource, IdentityConfig, PathPrefix, ProviderSession, SignInMethod, ValidConfig, settings::PublicPath};
+use super::{
+    CookieKeySource, IdentityConfig, PathPrefix, ProviderSession, SignInMethod, ValidConfig,
+    settings::PublicPath,
+};
 
 /// What was understood, one setting a line, secrets left out.
 ///
@@ -19,7 +22,10 @@ impl fmt::Display for IdentityConfig {
         writeln!(f, "provider: {}", self.authority)?;
         writeln!(f, "kind of provider: {}", self.authority.kind_in_words())?;
         if let Some((policies, _)) = self.authority.b2c_policies() {
-            for (what, policy) in [("edit profile", &policies.edit_profile), ("reset password", &policies.reset_password)] {
+            for (what, policy) in [
+                ("edit profile", &policies.edit_profile),
+                ("reset password", &policies.reset_password),
+            ] {
                 writeln!(f, "policy to {what}: {}", policy.as_deref().unwrap_or("none"))?;
             }
         }
@@ -30,7 +36,9 @@ impl fmt::Display for IdentityConfig {
             f,
             "client: {}, {}",
             self.client_id,
-            self.credential.as_ref().map_or_else(|| "credential not set".into(), ToString::to_string)
+            self.credential
+                .as_ref()
+                .map_or_else(|| "credential not set".into(), ToString::to_string)
         )?;
         writeln!(f, "base URL: {}", or_not_set(self.base_url.as_ref()))?;
         if let Some(redirect_uri) = &self.redirect_uri {
@@ -39,14 +47,19 @@ impl fmt::Display for IdentityConfig {
         if self.path_prefix == PathPrefix::Kept {
             writeln!(f, "path prefix: kept in requests")?;
         }
-        let scopes: Vec<&str> = self.openid_scopes.iter().chain(&self.sign_in.scopes).map(String::as_str).collect();
+        let scopes: Vec<&str> =
+            self.openid_scopes.iter().chain(&self.sign_in.scopes).map(String::as_str).collect();
         writeln!(f, "scopes: {}", scopes.join(" "))?;
         match self.sign_in_method {
             SignInMethod::Redirect => writeln!(f, "response mode: {}", self.response_mode)?,
             method => writeln!(f, "sign-in method: {method}")?,
         }
         let public: Vec<String> = self.public_paths.iter().map(ToString::to_string).collect();
-        writeln!(f, "public paths: {}", if public.is_empty() { "none".into() } else { public.join(", ") })?;
+        writeln!(
+            f,
+            "public paths: {}",
+            if public.is_empty() { "none".into() } else { public.join(", ") }
+        )?;
         write!(
             f,
             "session: ends after {} without a request, after {} at the latest",
@@ -63,8 +76,14 @@ impl fmt::Display for ValidConfig {
         if self.sign_in_method() == SignInMethod::Redirect {
             writeln!(f, "callback, to register at the provider: {}", self.redirect_uri())?;
         }
-        if self.sign_in_method() == SignInMethod::Redirect || self.provider_session() == ProviderSession::End {
-            writeln!(f, "page after sign-out, to register at the provider: {}", self.signed_out_url())?;
+        if self.sign_in_method() == SignInMethod::Redirect
+            || self.provider_session() == ProviderSession::End
+        {
+            writeln!(
+                f,
+                "page after sign-out, to register at the provider: {}",
+                self.signed_out_url()
+            )?;
         }
         write!(f, "cookie secret: {}", self.cookie_key_source())
     }
@@ -100,8 +119,10 @@ impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
         let units = [(86_400, "d"), (3_600, "h"), (60, "min")];
-        let (size, unit) =
-            units.into_iter().find(|(size, _)| seconds >= 2 * size && seconds.is_multiple_of(*size)).unwrap_or((1, "s"));
+        let (size, unit) = units
+            .into_iter()
+            .find(|(size, _)| seconds >= 2 * size && seconds.is_multiple_of(*size))
+            .unwrap_or((1, "s"));
         write!(f, "{} {unit}", seconds / size)
     }
 }
@@ -115,9 +136,15 @@ mod tests {
 
     #[test]
     fn the_text_says_what_was_understood_and_no_secret() {
-        let authority = Authority::b2c("contoso", B2cPolicies::new("B2C_1_susi").with_reset_password("B2C_1_reset")).unwrap();
+        let authority = Authority::b2c(
+            "contoso",
+            B2cPolicies::new("B2C_1_susi").with_reset_password("B2C_1_reset"),
+        )
+        .unwrap();
         let config = IdentityConfig::new(authority, "client-id")
-            .with_credential(ClientCredential::secret("hush-hush").with_method(ClientAuthMethod::Post))
+            .with_credential(
+                ClientCredential::secret("hush-hush").with_method(ClientAuthMethod::Post),
+            )
             .with_cookie_secrets(["hush-hush-hush-hush-hush-hush-hush"])
             .with_base_url("https://app.example.com/app")
             .unwrap()

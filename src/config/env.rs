@@ -36,7 +36,8 @@ impl IdentityConfig {
     /// | `IDENTITY_RESPONSE_MODE` | `query` (the default) or `form_post` |
     /// | `IDENTITY_STORE_TIMEOUT` | how long an operation of the session store may take, in seconds; the default is 3 |
     ///
-    /// What a provider or a deployment can make necessary; lists have spaces between their words, times are whole seconds:
+    /// What a provider or a deployment can make necessary; lists have spaces between their words,
+    /// times are whole seconds:
     ///
     /// | variable | is |
     /// |---|---|
@@ -60,19 +61,24 @@ impl IdentityConfig {
     /// | `IDENTITY_BACK_CHANNEL` | [`with_back_channel`](Self::with_back_channel): where the application itself reaches the provider |
     /// | `IDENTITY_DANGER_ALLOW_HTTP` | `true`: [`danger_allow_http`](Self::danger_allow_http) |
     ///
-    /// Another variable that begins with `IDENTITY_` is told in a warning with the name that may be meant, except those that Azure
-    /// sets for managed identities.
+    /// Another variable that begins with `IDENTITY_` is told in a warning with the name that may be
+    /// meant, except those that Azure sets for managed identities.
     ///
-    /// Each secret can be in a file instead, whose path is in the variable with `_FILE` after its name. An empty variable is as good as none.
+    /// Each secret can be in a file instead, whose path is in the variable with `_FILE` after its
+    /// name. An empty variable is as good as none.
     ///
     /// Names that people have already are read too, and say the same as those above:
     ///
-    /// - those of Python's `identity`: `AUTHORITY`, `OIDC_AUTHORITY`, `CLIENT_ID`, `CLIENT_SECRET`, `REDIRECT_URI`, and for B2C `B2C_TENANT_NAME`, `SIGNUPSIGNIN_USER_FLOW`,
+    /// - those of Python's `identity`: `AUTHORITY`, `OIDC_AUTHORITY`, `CLIENT_ID`, `CLIENT_SECRET`,
+    ///   `REDIRECT_URI`, and for B2C `B2C_TENANT_NAME`, `SIGNUPSIGNIN_USER_FLOW`,
     ///   `EDITPROFILE_USER_FLOW` and `RESETPASSWORD_USER_FLOW` (also with `IDENTITY_` before them);
-    /// - `AzureAd__Instance`, `AzureAd__TenantId` and the other members of the [`AzureAd` section](AzureAdSection), with its defaults, also in capitals;
-    /// - `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET` and `AZURE_AUTHORITY_HOST`, and where nothing else is a credential `AZURE_CLIENT_CERTIFICATE_PATH` (with
-    ///   `AZURE_CLIENT_CERTIFICATE_PASSWORD` and `AZURE_CLIENT_SEND_CERTIFICATE_CHAIN`) or `AZURE_FEDERATED_TOKEN_FILE`, unless `AZURE_CLIENT_ID` is another application than the one that is named
-    ///   elsewhere: Azure puts these into containers for its own purposes.
+    /// - `AzureAd__Instance`, `AzureAd__TenantId` and the other members of the [`AzureAd`
+    ///   section](AzureAdSection), with its defaults, also in capitals;
+    /// - `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET` and `AZURE_AUTHORITY_HOST`,
+    ///   and where nothing else is a credential `AZURE_CLIENT_CERTIFICATE_PATH` (with
+    ///   `AZURE_CLIENT_CERTIFICATE_PASSWORD` and `AZURE_CLIENT_SEND_CERTIFICATE_CHAIN`) or
+    ///   `AZURE_FEDERATED_TOKEN_FILE`, unless `AZURE_CLIENT_ID` is another application than the one
+    ///   that is named elsewhere: Azure puts these into containers for its own purposes.
     ///
     /// ```no_run
     /// use tower_identity::{IdentityConfig, IdentityLayer};
@@ -83,12 +89,17 @@ impl IdentityConfig {
     ///
     /// # Errors
     ///
-    /// No provider or client id is named, a value cannot be read, or two variables contradict each other; the error names them.
-    /// The secret and the base URL are asked for by
+    /// No provider or client id is named, a value cannot be read, or two variables contradict each
+    /// other; the error names them. The secret and the base URL are asked for by
     /// [`build`](Self::build), so that they can come from elsewhere.
     pub fn from_env() -> Result<Self, ConfigError> {
-        let names: Vec<String> = env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
-        from_variables(&Variables { get: &|name| env::var_os(name), names: &names, read: &|path| fs::read_to_string(path) })
+        let names: Vec<String> =
+            env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
+        from_variables(&Variables {
+            get: &|name| env::var_os(name),
+            names: &names,
+            read: &|path| fs::read_to_string(path),
+        })
     }
 }
 
@@ -102,7 +113,10 @@ fn from_variables(all: &Variables<'_>) -> Result<IdentityConfig, ConfigError> {
         _ => true,
     };
     let client_id = named.or(azure).ok_or_else(|| {
-        ConfigError::new("IDENTITY_CLIENT_ID", "missing: it is the id under which the provider knows the application")
+        ConfigError::new(
+            "IDENTITY_CLIENT_ID",
+            "missing: it is the id under which the provider knows the application",
+        )
     })?;
     let azure_tenant = if azure_is_us { all.text("AZURE_TENANT_ID")? } else { None };
     let authority = authority(all, &section, azure_tenant)?;
@@ -121,26 +135,44 @@ fn from_variables(all: &Variables<'_>) -> Result<IdentityConfig, ConfigError> {
         };
     }
     if let Some(method) = all.one(&["IDENTITY_SIGN_IN_METHOD", "AzureAd__SignInMethod"])? {
-        config = config.with_sign_in_method(method.value.parse().map_err(|error: ConfigError| error.named(method.name))?);
+        config = config.with_sign_in_method(
+            method.value.parse().map_err(|error: ConfigError| error.named(method.name))?,
+        );
     }
     if let Some(mode) = all.text("IDENTITY_RESPONSE_MODE")? {
-        config = config.with_response_mode(mode.value.parse().map_err(|error: ConfigError| error.named(mode.name))?);
+        config = config.with_response_mode(
+            mode.value.parse().map_err(|error: ConfigError| error.named(mode.name))?,
+        );
     }
     if let Some(algorithms) = all.text("IDENTITY_ID_TOKEN_ALGORITHMS")? {
         let names = algorithms.value.split([',', ' ']).filter(|name| !name.is_empty());
         let parsed: Result<Vec<Algorithm>, ConfigError> = names.map(str::parse).collect();
-        config = config.with_id_token_algorithms(parsed.map_err(|error| error.named(algorithms.name))?);
+        config =
+            config.with_id_token_algorithms(parsed.map_err(|error| error.named(algorithms.name))?);
     }
     if let Some(timeout) = all.text("IDENTITY_STORE_TIMEOUT")? {
-        let seconds = timeout.value.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        let wrong = || ConfigError::new(timeout.name, format!("{:?} is not a number of seconds such as 3 or 0.5", timeout.value));
+        let seconds = timeout
+            .value
+            .parse()
+            .ok()
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let wrong = || {
+            ConfigError::new(
+                timeout.name,
+                format!("{:?} is not a number of seconds such as 3 or 0.5", timeout.value),
+            )
+        };
         config = config.with_store_timeout(seconds.ok_or_else(wrong)?);
     }
     if let Some(lifetime) = all.text("IDENTITY_COOKIE_LIFETIME")? {
-        config = config.with_cookie_lifetime(lifetime.value.parse().map_err(|error: ConfigError| error.named(lifetime.name))?);
+        config = config.with_cookie_lifetime(
+            lifetime.value.parse().map_err(|error: ConfigError| error.named(lifetime.name))?,
+        );
     }
     if let Some(secrets) = all.secret(&["IDENTITY_COOKIE_SECRET"])? {
-        config = config.with_cookie_secrets(secrets.value.expose().lines().map(str::trim).filter(|secret| !secret.is_empty()));
+        config = config.with_cookie_secrets(
+            secrets.value.expose().lines().map(str::trim).filter(|secret| !secret.is_empty()),
+        );
     }
     config = addresses(all, config)?;
     config = env_settings::settings(all, config)?;
@@ -149,7 +181,10 @@ fn from_variables(all: &Variables<'_>) -> Result<IdentityConfig, ConfigError> {
 }
 
 /// Base URL and redirect address.
-fn addresses(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConfig, ConfigError> {
+fn addresses(
+    all: &Variables<'_>,
+    mut config: IdentityConfig,
+) -> Result<IdentityConfig, ConfigError> {
     let redirect_uri = all.one(&["IDENTITY_REDIRECT_URI", "REDIRECT_URI"])?;
     let base_url = match (all.text("IDENTITY_BASE_URL")?, &redirect_uri) {
         (None, None) => {
@@ -159,22 +194,28 @@ fn addresses(all: &Variables<'_>, mut config: IdentityConfig) -> Result<Identity
         (base_url, _) => base_url,
     };
     if let Some(base_url) = base_url {
-        config = config.with_base_url(&base_url.value).map_err(|error| error.named(base_url.name))?;
+        config =
+            config.with_base_url(&base_url.value).map_err(|error| error.named(base_url.name))?;
     }
     if let Some(redirect_uri) = redirect_uri {
         // The section's default is for an application that says nothing.
         if all.text("AzureAd__CallbackPath")?.is_none() {
             config.callback_path = None;
         }
-        config = config.with_redirect_uri(&redirect_uri.value).map_err(|error| error.named(redirect_uri.name))?;
+        config = config
+            .with_redirect_uri(&redirect_uri.value)
+            .map_err(|error| error.named(redirect_uri.name))?;
     }
     Ok(config)
 }
 
-/// A warning where an application that other machines reach goes by the default of one that they do not.
+/// A warning where an application that other machines reach goes by the default of one that they do
+/// not.
 fn forgotten_base_url(all: &Variables<'_>) -> Result<Option<Finding>, ConfigError> {
     let Some(listen) = all.text("LISTEN")? else { return Ok(None) };
-    let Some(address) = listen.value.parse::<SocketAddr>().ok().filter(|address| !address.ip().is_loopback()) else {
+    let Some(address) =
+        listen.value.parse::<SocketAddr>().ok().filter(|address| !address.ip().is_loopback())
+    else {
         return Ok(None);
     };
     let text = format!(
@@ -189,9 +230,14 @@ fn forgotten_base_url(all: &Variables<'_>) -> Result<Option<Finding>, ConfigErro
 
 /// `http://localhost:` and the port that the application listens on; none if the system chooses it.
 fn default_base_url(all: &Variables<'_>) -> Result<Option<Named<String>>, ConfigError> {
-    let listen = all.text("LISTEN")?.unwrap_or_else(|| Named { name: "LISTEN".into(), value: "127.0.0.1:3000".into() });
+    let listen = all
+        .text("LISTEN")?
+        .unwrap_or_else(|| Named { name: "LISTEN".into(), value: "127.0.0.1:3000".into() });
     let address: SocketAddr = listen.value.parse().map_err(|_| {
-        ConfigError::new("LISTEN", format!("{:?} is not an address and port such as 127.0.0.1:3000", listen.value))
+        ConfigError::new(
+            "LISTEN",
+            format!("{:?} is not an address and port such as 127.0.0.1:3000", listen.value),
+        )
     })?;
     let value = format!("http://localhost:{}", address.port());
     Ok((address.port() != 0).then_some(Named { name: listen.name, value }))
@@ -202,7 +248,9 @@ mod tests {
     use std::{ffi::OsString, io};
 
     use super::*;
-    use crate::config::{ClientAuthMethod, CookieKeySource, CookieLifetime, ResponseMode, SignInMethod};
+    use crate::config::{
+        ClientAuthMethod, CookieKeySource, CookieLifetime, ResponseMode, SignInMethod,
+    };
 
     const TENANT: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
     const OTHER: &str = "775527ff-9a37-4307-8b3d-cc311f58d925";
@@ -213,7 +261,9 @@ mod tests {
     ];
 
     fn read(pairs: &[(&str, &str)]) -> Result<IdentityConfig, ConfigError> {
-        let get = |name: &str| pairs.iter().rfind(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
+        let get = |name: &str| {
+            pairs.iter().rfind(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
+        };
         let read = |path: &std::path::Path| match path.to_str() {
             Some("/run/secret") => Ok("hush-hush\n".to_owned()),
             _ => Err(io::Error::from(io::ErrorKind::NotFound)),
@@ -241,7 +291,9 @@ mod tests {
     /// The error of these variables beside a client id; it names each of `names`.
     #[track_caller]
     fn refused(pairs: &[(&str, &str)], names: &[&str]) {
-        let error = read(&[&[("IDENTITY_CLIENT_ID", "client-id")], pairs].concat()).unwrap_err().to_string();
+        let error = read(&[&[("IDENTITY_CLIENT_ID", "client-id")], pairs].concat())
+            .unwrap_err()
+            .to_string();
         assert!(names.iter().all(|name| error.contains(name)), "{error}");
     }
 
@@ -249,7 +301,10 @@ mod tests {
     fn three_variables_are_enough_for_the_quickstart() {
         let valid = config(BASIC).build().unwrap();
         assert_eq!(valid.redirect_uri().as_str(), "http://localhost:3000/auth/callback");
-        assert_eq!((valid.authority().to_string().as_str(), valid.client_id()), ("https://op.example.com", "client-id"));
+        assert_eq!(
+            (valid.authority().to_string().as_str(), valid.client_id()),
+            ("https://op.example.com", "client-id")
+        );
         assert_eq!(valid.credential().client_secret().unwrap().expose(), "hush-hush");
     }
 
@@ -259,7 +314,10 @@ mod tests {
             ("IDENTITY_BASE_URL", "https://app.example.com"),
             ("IDENTITY_REDIRECT_URI", "https://app.example.com/cb"),
             ("IDENTITY_SCOPE", "User.Read  Mail.Read"),
-            ("IDENTITY_COOKIE_SECRET", "0123456789abcdef0123456789abcdef\n0123456789abcdef0123456789abcdeg"),
+            (
+                "IDENTITY_COOKIE_SECRET",
+                "0123456789abcdef0123456789abcdef\n0123456789abcdef0123456789abcdeg",
+            ),
             ("IDENTITY_RESPONSE_MODE", "form_post"),
             ("IDENTITY_COOKIE_LIFETIME", "session"),
             ("IDENTITY_CLIENT_AUTH_METHOD", "client_secret_post"),
@@ -268,19 +326,39 @@ mod tests {
         ]);
         let valid = config.build().unwrap();
         assert_eq!(valid.redirect_uri().as_str(), "https://app.example.com/cb");
-        assert_eq!(valid.scopes(valid.sign_in()).join(" "), "openid profile email offline_access User.Read Mail.Read");
-        assert_eq!((valid.cookie_keys().len(), valid.cookie_key_source()), (2, CookieKeySource::Configured));
+        assert_eq!(
+            valid.scopes(valid.sign_in()).join(" "),
+            "openid profile email offline_access User.Read Mail.Read"
+        );
+        assert_eq!(
+            (valid.cookie_keys().len(), valid.cookie_key_source()),
+            (2, CookieKeySource::Configured)
+        );
         assert_eq!(valid.response_mode(), ResponseMode::FormPost);
         assert_eq!(valid.cookie_lifetime(), CookieLifetime::Session);
         let error = read(&basic_and(&[("IDENTITY_COOKIE_LIFETIME", "30d")])).unwrap_err();
-        assert!(error.setting() == "IDENTITY_COOKIE_LIFETIME" && error.to_string().contains("\"30d\""), "{error}");
+        assert!(
+            error.setting() == "IDENTITY_COOKIE_LIFETIME" && error.to_string().contains("\"30d\""),
+            "{error}"
+        );
         assert_eq!(valid.credential().method(), Some(ClientAuthMethod::Post));
-        assert_eq!(valid.id_token_algorithms().as_deref(), Some(&[Algorithm::Es256, Algorithm::EdDsa, Algorithm::Rs512][..]));
+        assert_eq!(
+            valid.id_token_algorithms().as_deref(),
+            Some(&[Algorithm::Es256, Algorithm::EdDsa, Algorithm::Rs512][..])
+        );
     }
 
-    /// Every method of the configuration that sets something, with the variables that say the same or the reason why there are none.
+    /// Every method of the configuration that sets something, with the variables that say the same
+    /// or the reason why there are none.
     const SETTERS: &[(&str, &[&str])] = &[
-        ("with_credential", &["IDENTITY_CLIENT_SECRET", "IDENTITY_CLIENT_AUTH_METHOD", "IDENTITY_CLIENT_CERTIFICATE_FILE"]),
+        (
+            "with_credential",
+            &[
+                "IDENTITY_CLIENT_SECRET",
+                "IDENTITY_CLIENT_AUTH_METHOD",
+                "IDENTITY_CLIENT_CERTIFICATE_FILE",
+            ],
+        ),
         ("with_tenants", &["IDENTITY_TENANTS"]),
         ("with_any_tenant", &["IDENTITY_TENANTS"]),
         ("with_base_url", &["IDENTITY_BASE_URL"]),
@@ -292,8 +370,14 @@ mod tests {
         ("with_signed_out_path", &["IDENTITY_SIGNED_OUT_PATH"]),
         ("with_edit_profile_path", &["IDENTITY_EDIT_PROFILE_PATH"]),
         ("with_reset_password_path", &["IDENTITY_RESET_PASSWORD_PATH"]),
-        ("add_public_path", &["no variable: which pages are public is part of the application's routes"]),
-        ("add_public_prefix", &["no variable: which pages are public is part of the application's routes"]),
+        (
+            "add_public_path",
+            &["no variable: which pages are public is part of the application's routes"],
+        ),
+        (
+            "add_public_prefix",
+            &["no variable: which pages are public is part of the application's routes"],
+        ),
         ("with_preflight", &["no variable: it depends on the layers of the application"]),
         ("with_sign_in_method", &["IDENTITY_SIGN_IN_METHOD"]),
         ("with_response_mode", &["IDENTITY_RESPONSE_MODE"]),
@@ -335,32 +419,53 @@ mod tests {
         ("danger_allow_http", &["IDENTITY_DANGER_ALLOW_HTTP"]),
     ];
 
-    /// A setting that a provider or a deployment makes necessary must not need another build of the application.
+    /// A setting that a provider or a deployment makes necessary must not need another build of the
+    /// application.
     #[test]
     fn every_setting_has_a_variable_or_a_reason_and_stands_in_the_table() {
-        let sources = [include_str!("settings.rs"), include_str!("sign_out.rs"), include_str!("network.rs")];
+        let sources =
+            [include_str!("settings.rs"), include_str!("sign_out.rs"), include_str!("network.rs")];
         let mut found = 0;
         for line in sources.iter().flat_map(|source| source.lines()) {
-            let Some(name) = line.strip_prefix("    pub fn ").and_then(|rest| rest.split(['(', '<']).next()) else { continue };
+            let Some(name) =
+                line.strip_prefix("    pub fn ").and_then(|rest| rest.split(['(', '<']).next())
+            else {
+                continue;
+            };
             if !["with_", "add_", "danger_"].iter().any(|prefix| name.starts_with(prefix)) {
                 continue;
             }
             found += 1;
-            assert!(SETTERS.iter().any(|(setter, _)| *setter == name), "{name} has neither a variable nor a reason here");
+            assert!(
+                SETTERS.iter().any(|(setter, _)| *setter == name),
+                "{name} has neither a variable nor a reason here"
+            );
         }
         assert_eq!(found, SETTERS.len(), "a method in the table is gone");
-        let documentation: String =
-            include_str!("env.rs").lines().filter(|line| line.trim_start().starts_with("/// |")).collect();
+        let documentation: String = include_str!("env.rs")
+            .lines()
+            .filter(|line| line.trim_start().starts_with("/// |"))
+            .collect();
         let tabled = |name: &str| documentation.contains(&format!("`{name}`"));
-        for variable in SETTERS.iter().flat_map(|(_, variables)| *variables).filter(|text| !text.starts_with("no variable")) {
+        for variable in SETTERS
+            .iter()
+            .flat_map(|(_, variables)| *variables)
+            .filter(|text| !text.starts_with("no variable"))
+        {
             assert!(tabled(variable), "{variable} is not in the table of `from_env`");
             assert!(env_names::KNOWN.contains(variable), "{variable} would be told as unknown");
         }
         let aliases = ["USER_FLOW", "IDENTITY_B2C_TENANT_NAME"];
-        for known in env_names::KNOWN.iter().filter(|name| !aliases.iter().any(|alias| name.ends_with(alias))) {
+        for known in env_names::KNOWN
+            .iter()
+            .filter(|name| !aliases.iter().any(|alias| name.ends_with(alias)))
+        {
             assert!(
-                tabled(known.strip_suffix("_SECRET_FILE").map_or(known, |_| known.strip_suffix("_FILE").unwrap_or(known)))
-                    || known.ends_with("PASSWORD_FILE"),
+                tabled(
+                    known
+                        .strip_suffix("_SECRET_FILE")
+                        .map_or(known, |_| known.strip_suffix("_FILE").unwrap_or(known))
+                ) || known.ends_with("PASSWORD_FILE"),
                 "{known} is read and not in the table"
             );
         }
@@ -368,11 +473,16 @@ mod tests {
 
     #[test]
     fn a_variable_sets_what_its_method_does() {
-        use crate::config::{Algorithm, GroupsFrom, PathPrefix, Prompt, ProviderSession, SessionEnd, SignInOptions, UserInfo};
+        use crate::config::{
+            Algorithm, GroupsFrom, PathPrefix, Prompt, ProviderSession, SessionEnd, SignInOptions,
+            UserInfo,
+        };
         use std::time::Duration;
         type Change = fn(IdentityConfig) -> IdentityConfig;
         let cases: &[(&'static str, &'static str, Change)] = &[
-            ("IDENTITY_OPENID_SCOPES", "openid email", |config| config.with_openid_scopes(["openid", "email"])),
+            ("IDENTITY_OPENID_SCOPES", "openid email", |config| {
+                config.with_openid_scopes(["openid", "email"])
+            }),
             ("IDENTITY_ID_TOKEN_ALGORITHMS", "ES256 RS256", |config| {
                 config.with_id_token_algorithms([Algorithm::Es256, Algorithm::Rs256])
             }),
@@ -380,13 +490,23 @@ mod tests {
                 config.add_trusted_audience("other").add_trusted_audience("another")
             }),
             ("IDENTITY_REQUIRED_ACR", "gold", |config| config.with_required_acr(["gold"])),
-            ("IDENTITY_CLOCK_LEEWAY", "120", |config| config.with_clock_leeway(Duration::from_secs(120))),
-            ("IDENTITY_MAX_TOKEN_AGE", "60", |config| config.with_max_token_age(Duration::from_secs(60))),
-            ("IDENTITY_USER_INFO", "at_sign_in", |config| config.with_user_info(UserInfo::AtSignIn)),
+            ("IDENTITY_CLOCK_LEEWAY", "120", |config| {
+                config.with_clock_leeway(Duration::from_secs(120))
+            }),
+            ("IDENTITY_MAX_TOKEN_AGE", "60", |config| {
+                config.with_max_token_age(Duration::from_secs(60))
+            }),
+            ("IDENTITY_USER_INFO", "at_sign_in", |config| {
+                config.with_user_info(UserInfo::AtSignIn)
+            }),
             ("IDENTITY_GROUPS", "graph", |config| config.with_groups(GroupsFrom::Graph)),
-            ("IDENTITY_CLIENT_CAPABILITIES", "cp1", |config| config.with_client_capabilities(["cp1"])),
+            ("IDENTITY_CLIENT_CAPABILITIES", "cp1", |config| {
+                config.with_client_capabilities(["cp1"])
+            }),
             ("IDENTITY_PROMPT", "login consent", |config| {
-                config.with_sign_in(SignInOptions::new().with_prompt(Prompt::Login).add_prompt(Prompt::Consent))
+                config.with_sign_in(
+                    SignInOptions::new().with_prompt(Prompt::Login).add_prompt(Prompt::Consent),
+                )
             }),
             ("IDENTITY_LOGIN_HINT", "ada@example.com", |config| {
                 config.with_sign_in(SignInOptions::new().with_login_hint("ada@example.com"))
@@ -394,32 +514,63 @@ mod tests {
             ("IDENTITY_DOMAIN_HINT", "organizations", |config| {
                 config.with_sign_in(SignInOptions::new().with_domain_hint("organizations"))
             }),
-            ("IDENTITY_MAX_AGE", "0", |config| config.with_sign_in(SignInOptions::new().with_max_age(Duration::ZERO))),
-            ("IDENTITY_ACR_VALUES", "a b", |config| config.with_sign_in(SignInOptions::new().with_acr_values(["a", "b"]))),
-            ("IDENTITY_AUTH_CONTEXT", "c1", |config| config.with_sign_in(SignInOptions::new().with_auth_context("c1"))),
-            ("IDENTITY_CLAIMS", "{}", |config| config.with_sign_in(SignInOptions::new().with_claims("{}"))),
-            ("IDENTITY_UI_LOCALES", "de fr", |config| config.with_sign_in(SignInOptions::new().with_ui_locales(["de", "fr"]))),
-            ("IDENTITY_SIGN_IN_PARAMETERS", "audience=https%3A%2F%2Fapi.example&x=a+b", |config| {
-                config
-                    .with_sign_in(SignInOptions::new().add_parameter("audience", "https://api.example").add_parameter("x", "a b"))
+            ("IDENTITY_MAX_AGE", "0", |config| {
+                config.with_sign_in(SignInOptions::new().with_max_age(Duration::ZERO))
             }),
-            ("IDENTITY_SIGN_OUT_PARAMETERS", "federated=", |config| config.add_sign_out_parameter("federated", "")),
-            ("IDENTITY_SIGN_OUT_RETURN_PARAMETER", "returnTo", |config| config.with_sign_out_return_parameter("returnTo")),
+            ("IDENTITY_ACR_VALUES", "a b", |config| {
+                config.with_sign_in(SignInOptions::new().with_acr_values(["a", "b"]))
+            }),
+            ("IDENTITY_AUTH_CONTEXT", "c1", |config| {
+                config.with_sign_in(SignInOptions::new().with_auth_context("c1"))
+            }),
+            ("IDENTITY_CLAIMS", "{}", |config| {
+                config.with_sign_in(SignInOptions::new().with_claims("{}"))
+            }),
+            ("IDENTITY_UI_LOCALES", "de fr", |config| {
+                config.with_sign_in(SignInOptions::new().with_ui_locales(["de", "fr"]))
+            }),
+            ("IDENTITY_SIGN_IN_PARAMETERS", "audience=https%3A%2F%2Fapi.example&x=a+b", |config| {
+                config.with_sign_in(
+                    SignInOptions::new()
+                        .add_parameter("audience", "https://api.example")
+                        .add_parameter("x", "a b"),
+                )
+            }),
+            ("IDENTITY_SIGN_OUT_PARAMETERS", "federated=", |config| {
+                config.add_sign_out_parameter("federated", "")
+            }),
+            ("IDENTITY_SIGN_OUT_RETURN_PARAMETER", "returnTo", |config| {
+                config.with_sign_out_return_parameter("returnTo")
+            }),
             ("IDENTITY_END_SESSION_ENDPOINT", "https://op.example.com/v2/logout", |config| {
                 config.with_end_session_endpoint("https://op.example.com/v2/logout").unwrap()
             }),
-            ("IDENTITY_PROVIDER_SESSION", "keep", |config| config.with_provider_session(ProviderSession::Keep)),
+            ("IDENTITY_PROVIDER_SESSION", "keep", |config| {
+                config.with_provider_session(ProviderSession::Keep)
+            }),
             ("IDENTITY_PATH_PREFIX", "kept", |config| config.with_path_prefix(PathPrefix::Kept)),
             ("IDENTITY_CALLBACK_PATH", "/cb", |config| config.with_callback_path("/cb")),
             ("IDENTITY_LOGIN_PATH", "/in", |config| config.with_login_path("/in")),
             ("IDENTITY_LOGOUT_PATH", "/out", |config| config.with_logout_path("/out")),
             ("IDENTITY_SIGNED_OUT_PATH", "/bye", |config| config.with_signed_out_path("/bye")),
-            ("IDENTITY_EDIT_PROFILE_PATH", "/edit", |config| config.with_edit_profile_path("/edit")),
-            ("IDENTITY_RESET_PASSWORD_PATH", "/reset", |config| config.with_reset_password_path("/reset")),
-            ("IDENTITY_IDLE_TIMEOUT", "900", |config| config.with_idle_timeout(Duration::from_secs(900))),
-            ("IDENTITY_ABSOLUTE_TIMEOUT", "3600", |config| config.with_absolute_timeout(Duration::from_secs(3600))),
-            ("IDENTITY_STORE_TIMEOUT", "5", |config| config.with_store_timeout(Duration::from_secs(5))),
-            ("IDENTITY_SESSION_END", "id_token_expiry", |config| config.with_session_end(SessionEnd::IdTokenExpiry)),
+            ("IDENTITY_EDIT_PROFILE_PATH", "/edit", |config| {
+                config.with_edit_profile_path("/edit")
+            }),
+            ("IDENTITY_RESET_PASSWORD_PATH", "/reset", |config| {
+                config.with_reset_password_path("/reset")
+            }),
+            ("IDENTITY_IDLE_TIMEOUT", "900", |config| {
+                config.with_idle_timeout(Duration::from_secs(900))
+            }),
+            ("IDENTITY_ABSOLUTE_TIMEOUT", "3600", |config| {
+                config.with_absolute_timeout(Duration::from_secs(3600))
+            }),
+            ("IDENTITY_STORE_TIMEOUT", "5", |config| {
+                config.with_store_timeout(Duration::from_secs(5))
+            }),
+            ("IDENTITY_SESSION_END", "id_token_expiry", |config| {
+                config.with_session_end(SessionEnd::IdTokenExpiry)
+            }),
             ("IDENTITY_BACK_CHANNEL", "https://inside.example:8443", |config| {
                 config.with_back_channel("https://inside.example:8443").unwrap()
             }),
@@ -439,14 +590,23 @@ mod tests {
             ("IDENTITY_OPENID_SCOPES", "openid,email"),
         ] {
             let error = read(&basic_and(&[(name, value)])).unwrap_err();
-            assert!(error.setting() == name && error.to_string().contains(&format!("{value:?}")), "{error}");
+            assert!(
+                error.setting() == name && error.to_string().contains(&format!("{value:?}")),
+                "{error}"
+            );
         }
     }
 
     #[test]
     fn commas_in_a_list_of_scopes_are_told() {
-        let error = read(&basic_and(&[("IDENTITY_SCOPE", "User.Read,Mail.Read")])).unwrap_err().to_string();
-        assert!(error.contains("IDENTITY_SCOPE") && error.contains("User.Read,Mail.Read") && error.contains("spaces"), "{error}");
+        let error =
+            read(&basic_and(&[("IDENTITY_SCOPE", "User.Read,Mail.Read")])).unwrap_err().to_string();
+        assert!(
+            error.contains("IDENTITY_SCOPE")
+                && error.contains("User.Read,Mail.Read")
+                && error.contains("spaces"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -456,38 +616,62 @@ mod tests {
             valid.notices().iter().map(super::super::Finding::code).collect::<Vec<_>>()
         };
         assert_eq!(codes(&[]), [""; 0]);
-        assert_eq!(codes(&[("IDENTITY_SCOPES", "x"), ("IDENTITY_ENDPOINT", "http://169.254.1.1")]), ["unknown_variable"]);
+        assert_eq!(
+            codes(&[("IDENTITY_SCOPES", "x"), ("IDENTITY_ENDPOINT", "http://169.254.1.1")]),
+            ["unknown_variable"]
+        );
         assert_eq!(codes(&[("LISTEN", "0.0.0.0:3000")]), ["base_url_not_set"]);
-        assert_eq!(codes(&[("LISTEN", "0.0.0.0:3000"), ("IDENTITY_BASE_URL", "https://app.example.com")]), [""; 0]);
+        assert_eq!(
+            codes(&[("LISTEN", "0.0.0.0:3000"), ("IDENTITY_BASE_URL", "https://app.example.com")]),
+            [""; 0]
+        );
         assert_eq!(codes(&[("LISTEN", "127.0.0.1:3000")]), [""; 0]);
     }
 
     #[test]
     fn the_base_url_follows_from_where_the_application_listens() {
-        let origin = |more: &[(&'static str, &'static str)]| with(more).build().unwrap().origin().to_owned();
+        let origin =
+            |more: &[(&'static str, &'static str)]| with(more).build().unwrap().origin().to_owned();
         assert_eq!(origin(&[("LISTEN", "0.0.0.0:8080")]), "http://localhost:8080");
-        assert_eq!(origin(&[("IDENTITY_REDIRECT_URI", "https://app.example.com/x/y")]), "https://app.example.com");
+        assert_eq!(
+            origin(&[("IDENTITY_REDIRECT_URI", "https://app.example.com/x/y")]),
+            "https://app.example.com"
+        );
         assert_eq!(with(&[("LISTEN", "127.0.0.1:0")]).build().unwrap_err().setting(), "base_url");
         assert_eq!(read(&basic_and(&[("LISTEN", "3000")])).unwrap_err().setting(), "LISTEN");
         assert_eq!(
-            read(&basic_and(&[("IDENTITY_BASE_URL", "http://app.example.com")])).unwrap_err().setting(),
+            read(&basic_and(&[("IDENTITY_BASE_URL", "http://app.example.com")]))
+                .unwrap_err()
+                .setting(),
             "IDENTITY_BASE_URL"
         );
     }
 
     #[test]
     fn a_device_code_is_asked_for_by_its_name() {
-        let method = |pairs: &[(&'static str, &'static str)]| with(pairs).build().unwrap().sign_in_method();
+        let method =
+            |pairs: &[(&'static str, &'static str)]| with(pairs).build().unwrap().sign_in_method();
         assert_eq!(method(&[]), SignInMethod::Redirect);
         assert_eq!(method(&[("IDENTITY_SIGN_IN_METHOD", "redirect")]), SignInMethod::Redirect);
         assert_eq!(method(&[("IDENTITY_SIGN_IN_METHOD", "device_code")]), SignInMethod::DeviceCode);
-        let section =
-            config(&[("AzureAd__TenantId", TENANT), ("AZUREAD__SIGNINMETHOD", "device_code"), ("AzureAd__ClientId", "c")]);
+        let section = config(&[
+            ("AzureAd__TenantId", TENANT),
+            ("AZUREAD__SIGNINMETHOD", "device_code"),
+            ("AzureAd__ClientId", "c"),
+        ]);
         assert_eq!(section.sign_in_method, SignInMethod::DeviceCode);
         let error = read(&basic_and(&[("IDENTITY_SIGN_IN_METHOD", "device")])).unwrap_err();
-        assert!(error.setting() == "IDENTITY_SIGN_IN_METHOD" && error.to_string().contains("device_code"), "{error}");
-        let both = [("IDENTITY_SIGN_IN_METHOD", "device_code"), ("AzureAd__SignInMethod", "redirect")];
-        refused(&[&both[..], &[("AzureAd__TenantId", TENANT)]].concat(), &["IDENTITY_SIGN_IN_METHOD", "AzureAd__SignInMethod"]);
+        assert!(
+            error.setting() == "IDENTITY_SIGN_IN_METHOD"
+                && error.to_string().contains("device_code"),
+            "{error}"
+        );
+        let both =
+            [("IDENTITY_SIGN_IN_METHOD", "device_code"), ("AzureAd__SignInMethod", "redirect")];
+        refused(
+            &[&both[..], &[("AzureAd__TenantId", TENANT)]].concat(),
+            &["IDENTITY_SIGN_IN_METHOD", "AzureAd__SignInMethod"],
+        );
     }
 
     /// C-367, C-448
@@ -495,9 +679,15 @@ mod tests {
     fn a_public_client_is_asked_for() {
         let public = |more: &[(&str, &str)]| config(&[&BASIC[..2], more].concat());
         assert_eq!(public(&[]).build().unwrap_err().setting(), "credential");
-        assert_eq!(public(&[("IDENTITY_CLIENT_SECRET", "")]).build().unwrap_err().setting(), "credential");
+        assert_eq!(
+            public(&[("IDENTITY_CLIENT_SECRET", "")]).build().unwrap_err().setting(),
+            "credential"
+        );
         assert!(public(&[("IDENTITY_CLIENT_AUTH_METHOD", "none")]).build().is_ok());
-        assert_eq!(public(&[("IDENTITY_CLIENT_SECRET_FILE", "/run/secret")]).credential, config(BASIC).credential);
+        assert_eq!(
+            public(&[("IDENTITY_CLIENT_SECRET_FILE", "/run/secret")]).credential,
+            config(BASIC).credential
+        );
         refused(
             &[
                 ("IDENTITY_AUTHORITY", "https://op.example.com"),
@@ -507,7 +697,10 @@ mod tests {
             &["IDENTITY_CLIENT_SECRET", "IDENTITY_CLIENT_AUTH_METHOD"],
         );
         refused(
-            &[("IDENTITY_AUTHORITY", "https://op.example.com"), ("IDENTITY_CLIENT_AUTH_METHOD", "basic")],
+            &[
+                ("IDENTITY_AUTHORITY", "https://op.example.com"),
+                ("IDENTITY_CLIENT_AUTH_METHOD", "basic"),
+            ],
             &["client_secret_basic"],
         );
     }
@@ -518,7 +711,10 @@ mod tests {
         assert_eq!(read(&BASIC[..1]).unwrap_err().setting(), "IDENTITY_CLIENT_ID");
         assert_eq!(read(&BASIC[1..]).unwrap_err().setting(), "IDENTITY_AUTHORITY");
         refused(&[("IDENTITY_AUTHORITY", "op.example.com")], &["IDENTITY_AUTHORITY", "https://"]);
-        assert_eq!(read(&basic_and(&[("IDENTITY_RESPONSE_MODE", "fragment")])).unwrap_err().setting(), "IDENTITY_RESPONSE_MODE");
+        assert_eq!(
+            read(&basic_and(&[("IDENTITY_RESPONSE_MODE", "fragment")])).unwrap_err().setting(),
+            "IDENTITY_RESPONSE_MODE"
+        );
     }
 
     #[test]
@@ -533,9 +729,15 @@ mod tests {
         };
         assert_eq!(common("").build().unwrap_err().setting(), "tenants");
         assert_eq!(common("any").build().unwrap().tenants().to_string(), "any");
-        assert_eq!(common(&format!("{TENANT}, {OTHER}")).build().unwrap().tenants().to_string(), format!("{TENANT}, {OTHER}"));
+        assert_eq!(
+            common(&format!("{TENANT}, {OTHER}")).build().unwrap().tenants().to_string(),
+            format!("{TENANT}, {OTHER}")
+        );
         refused(
-            &[("IDENTITY_AUTHORITY", "https://op.example.com"), ("IDENTITY_TENANTS", "contoso.com")],
+            &[
+                ("IDENTITY_AUTHORITY", "https://op.example.com"),
+                ("IDENTITY_TENANTS", "contoso.com"),
+            ],
             &["IDENTITY_TENANTS", "GUID"],
         );
     }
@@ -548,15 +750,24 @@ mod tests {
             &[("IDENTITY_OIDC_AUTHORITY", &entra)],
             &[("OIDC_AUTHORITY", &entra), ("IDENTITY_AUTHORITY", &entra)],
             &[("AzureAd__TenantId", TENANT)],
-            &[("AzureAd__Instance", "https://login.microsoftonline.com/"), ("AzureAd__TenantId", TENANT)],
+            &[
+                ("AzureAd__Instance", "https://login.microsoftonline.com/"),
+                ("AzureAd__TenantId", TENANT),
+            ],
             &[("AZURE_TENANT_ID", TENANT)],
-            &[("AZURE_TENANT_ID", TENANT), ("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com/")],
+            &[
+                ("AZURE_TENANT_ID", TENANT),
+                ("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com/"),
+            ],
             &[("AZURE_TENANT_ID", TENANT), ("AUTHORITY", &entra), ("AzureAd__TenantId", TENANT)],
         ] {
             assert_eq!(authority(pairs), entra, "{pairs:?}");
         }
-        let azure =
-            config(&[("AZURE_TENANT_ID", TENANT), ("AZURE_CLIENT_ID", "azure-id"), ("AZURE_CLIENT_SECRET", "azure-secret")]);
+        let azure = config(&[
+            ("AZURE_TENANT_ID", TENANT),
+            ("AZURE_CLIENT_ID", "azure-id"),
+            ("AZURE_CLIENT_SECRET", "azure-secret"),
+        ]);
         assert_eq!(
             (azure.client_id.as_str(), azure.credential.unwrap().client_secret().unwrap().expose()),
             ("azure-id", "azure-secret")
@@ -567,7 +778,10 @@ mod tests {
             ("CLIENT_SECRET", "s"),
             ("REDIRECT_URI", "http://localhost:5000/redirect"),
         ]);
-        assert_eq!(identity.build().unwrap().redirect_uri().as_str(), "http://localhost:5000/redirect");
+        assert_eq!(
+            identity.build().unwrap().redirect_uri().as_str(),
+            "http://localhost:5000/redirect"
+        );
     }
 
     #[test]
@@ -577,11 +791,19 @@ mod tests {
             ("RESETPASSWORD_USER_FLOW", "B2C_1_reset"),
             ("EDITPROFILE_USER_FLOW", "B2C_1_edit"),
         ];
-        let b2c = |more: &[(&'static str, &'static str)]| config(&[&flows[..], more, BASIC.get(1..).unwrap()].concat());
+        let b2c = |more: &[(&'static str, &'static str)]| {
+            config(&[&flows[..], more, BASIC.get(1..).unwrap()].concat())
+        };
         let named = b2c(&[("B2C_TENANT_NAME", "contoso")]);
-        assert_eq!(named.authority.to_string(), "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_susi/v2.0");
+        assert_eq!(
+            named.authority.to_string(),
+            "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_susi/v2.0"
+        );
         assert!(named.clone().build().unwrap().paths().edit_profile.is_some());
-        let parsed = b2c(&[("IDENTITY_AUTHORITY", "https://contoso.b2clogin.com/contoso.onmicrosoft.com/b2c_1_SUSI")]);
+        let parsed = b2c(&[(
+            "IDENTITY_AUTHORITY",
+            "https://contoso.b2clogin.com/contoso.onmicrosoft.com/b2c_1_SUSI",
+        )]);
         assert!(parsed.build().unwrap().paths().reset_password.is_some());
         assert_eq!(named.authority, b2c(&[("IDENTITY_B2C_TENANT_NAME", "contoso")]).authority);
         refused(&[("B2C_TENANT_NAME", "contoso")], &["SIGNUPSIGNIN_USER_FLOW"]);
@@ -615,7 +837,10 @@ mod tests {
             &["IDENTITY_AUTHORITY", "AUTHORITY", TENANT, "op.example.com"],
         );
         refused(
-            &[("IDENTITY_AUTHORITY", &entra), ("IDENTITY_OIDC_AUTHORITY", "https://op.example.com")],
+            &[
+                ("IDENTITY_AUTHORITY", &entra),
+                ("IDENTITY_OIDC_AUTHORITY", "https://op.example.com"),
+            ],
             &["IDENTITY_AUTHORITY", "IDENTITY_OIDC_AUTHORITY"],
         );
         refused(
@@ -625,7 +850,10 @@ mod tests {
         refused(
             &[
                 ("AZURE_TENANT_ID", TENANT),
-                ("IDENTITY_AUTHORITY", "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_a"),
+                (
+                    "IDENTITY_AUTHORITY",
+                    "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_a",
+                ),
             ],
             &["AZURE_TENANT_ID", "B2C_1_a"],
         );
@@ -634,15 +862,22 @@ mod tests {
             &["IDENTITY_CLIENT_ID", "CLIENT_ID", "client-id", "other"],
         );
         refused(
-            &[("AZURE_TENANT_ID", TENANT), ("CLIENT_SECRET", "hush-1"), ("AZURE_CLIENT_SECRET", "hush-2")],
+            &[
+                ("AZURE_TENANT_ID", TENANT),
+                ("CLIENT_SECRET", "hush-1"),
+                ("AZURE_CLIENT_SECRET", "hush-2"),
+            ],
             &["AZURE_CLIENT_SECRET", "CLIENT_SECRET"],
         );
     }
 
     #[test]
     fn what_azure_puts_into_a_container_for_another_application_is_not_ours() {
-        let config =
-            with(&[("AZURE_CLIENT_ID", "workload-identity"), ("AZURE_TENANT_ID", TENANT), ("AZURE_CLIENT_SECRET", "theirs")]);
+        let config = with(&[
+            ("AZURE_CLIENT_ID", "workload-identity"),
+            ("AZURE_TENANT_ID", TENANT),
+            ("AZURE_CLIENT_SECRET", "theirs"),
+        ]);
         assert_eq!(config, self::config(BASIC));
     }
 
@@ -656,11 +891,19 @@ mod tests {
         ];
         let valid = config(&section).build().unwrap();
         assert_eq!(valid.redirect_uri().as_str(), "http://localhost:3000/signin-oidc");
-        let moved = config(&[&section[..], &[("IDENTITY_REDIRECT_URI", "http://localhost:3000/cb")]].concat());
+        let moved = config(
+            &[&section[..], &[("IDENTITY_REDIRECT_URI", "http://localhost:3000/cb")]].concat(),
+        );
         assert_eq!(moved.build().unwrap().paths().callback, "/cb");
         let both = config(
-            &[&section[..], &[("AzureAd__CallbackPath", "/other"), ("IDENTITY_REDIRECT_URI", "http://localhost:3000/cb")]]
-                .concat(),
+            &[
+                &section[..],
+                &[
+                    ("AzureAd__CallbackPath", "/other"),
+                    ("IDENTITY_REDIRECT_URI", "http://localhost:3000/cb"),
+                ],
+            ]
+            .concat(),
         );
         assert!(both.build().unwrap_err().to_string().contains("contradicts"));
     }
@@ -690,10 +933,15 @@ mod tests {
             |name| format!("AzureAD__{}{}", name[..1].to_lowercase(), &name[1..]),
         ];
         for named in spellings {
-            let variables: Vec<(String, &str)> = members.iter().map(|(name, value)| (named(name), *value)).collect();
-            let pairs: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+            let variables: Vec<(String, &str)> =
+                members.iter().map(|(name, value)| (named(name), *value)).collect();
+            let pairs: Vec<(&str, &str)> =
+                variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
             assert_eq!(config(&pairs), section, "{pairs:?}");
         }
-        refused(&[("AzureAd__TenantId", TENANT), ("AZUREAD__TENANTID", OTHER)], &["AzureAd__TenantId", "AZUREAD__TENANTID"]);
+        refused(
+            &[("AzureAd__TenantId", TENANT), ("AZUREAD__TENANTID", OTHER)],
+            &["AzureAd__TenantId", "AZUREAD__TENANTID"],
+        );
     }
 }

@@ -39,11 +39,17 @@ pub(super) fn authority(
     if let Some(tenant) = azure_tenant {
         match found.first() {
             Some(first) if first.value.is_tenant(&tenant.value) => {}
-            Some(first) => return Err(contradiction((&first.name, &first.value), (&tenant.name, &tenant.value))),
+            Some(first) => {
+                return Err(contradiction(
+                    (&first.name, &first.value),
+                    (&tenant.name, &tenant.value),
+                ));
+            }
             None => {
-                let host = all
-                    .text("AZURE_AUTHORITY_HOST")?
-                    .map_or_else(|| "https://login.microsoftonline.com".to_owned(), |host| host.value);
+                let host = all.text("AZURE_AUTHORITY_HOST")?.map_or_else(
+                    || "https://login.microsoftonline.com".to_owned(),
+                    |host| host.value,
+                );
                 found.push(named(tenant.name, Authority::at_instance(&host, &tenant.value))?);
             }
         }
@@ -70,7 +76,8 @@ impl Flows {
         Ok(Self {
             sign_in: all.one(&["IDENTITY_SIGNUPSIGNIN_USER_FLOW", "SIGNUPSIGNIN_USER_FLOW"])?,
             edit_profile: all.one(&["IDENTITY_EDITPROFILE_USER_FLOW", "EDITPROFILE_USER_FLOW"])?,
-            reset_password: all.one(&["IDENTITY_RESETPASSWORD_USER_FLOW", "RESETPASSWORD_USER_FLOW"])?,
+            reset_password: all
+                .one(&["IDENTITY_RESETPASSWORD_USER_FLOW", "RESETPASSWORD_USER_FLOW"])?,
         })
     }
 
@@ -99,7 +106,11 @@ impl Flows {
         let (sign_in, edit_profile, reset_password) =
             (value(&self.sign_in), value(&self.edit_profile), value(&self.reset_password));
         authority
-            .with_b2c_policies(sign_in.as_deref(), edit_profile.as_deref(), reset_password.as_deref())
+            .with_b2c_policies(
+                sign_in.as_deref(),
+                edit_profile.as_deref(),
+                reset_password.as_deref(),
+            )
             .map_err(|error| error.named(name))
     }
 }
@@ -107,13 +118,16 @@ impl Flows {
 impl AzureAdSection {
     /// The section as .NET reads it from variables.
     pub(super) fn from_variables(all: &Variables<'_>) -> Result<Self, ConfigError> {
-        let text = |member: &str| Ok::<_, ConfigError>(all.text(&format!("AzureAd__{member}"))?.map(|named| named.value));
+        let text = |member: &str| {
+            Ok::<_, ConfigError>(all.text(&format!("AzureAd__{member}"))?.map(|named| named.value))
+        };
         let mut client_credentials = Vec::new();
         for index in 0.. {
             let item = |member: &str| text(&format!("ClientCredentials__{index}__{member}"));
             let secret = |member: &str| {
                 Ok::<_, ConfigError>(
-                    all.secret(&[&format!("AzureAd__ClientCredentials__{index}__{member}")])?.map(|named| named.value),
+                    all.secret(&[&format!("AzureAd__ClientCredentials__{index}__{member}")])?
+                        .map(|named| named.value),
                 )
             };
             let mut description = CredentialDescription {
@@ -130,7 +144,8 @@ impl AzureAdSection {
             if description.source_type.as_deref() == Some("SignedAssertionFilePath")
                 && description.signed_assertion_file_disk_path.is_none()
             {
-                description.signed_assertion_file_disk_path = all.text("AZURE_FEDERATED_TOKEN_FILE")?.map(|named| named.value);
+                description.signed_assertion_file_disk_path =
+                    all.text("AZURE_FEDERATED_TOKEN_FILE")?.map(|named| named.value);
             }
             client_credentials.push(description);
         }

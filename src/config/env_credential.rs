@@ -15,19 +15,25 @@ pub(super) fn credential(
     let mut secret = all.secret(&["IDENTITY_CLIENT_SECRET", "CLIENT_SECRET"])?;
     let of_section = section.credential()?;
     if let Some(other) = of_section.as_ref().and_then(ClientCredential::client_secret) {
-        secret = Some(agreed(secret, Named { name: "AzureAd__ClientSecret".into(), value: other.clone() })?);
+        secret = Some(agreed(
+            secret,
+            Named { name: "AzureAd__ClientSecret".into(), value: other.clone() },
+        )?);
     }
     if let Some(other) = if azure_is_us { all.secret(&["AZURE_CLIENT_SECRET"])? } else { None } {
         secret = Some(agreed(secret, other)?);
     }
     let of_section = of_section.filter(|credential| credential.client_secret().is_none());
-    let mut other = of_section.map(|value| Named { name: "AzureAd__ClientCredentials".into(), value });
+    let mut other =
+        of_section.map(|value| Named { name: "AzureAd__ClientCredentials".into(), value });
     for next in [
         certificate(all, "IDENTITY_CLIENT_CERTIFICATE_FILE", "IDENTITY_CLIENT")?,
         assertion_file(all, "IDENTITY_CLIENT_ASSERTION_FILE")?,
     ] {
         other = match (other, next) {
-            (Some(first), Some(next)) => return Err(contradiction((&first.name, &first.value), (&next.name, &next.value))),
+            (Some(first), Some(next)) => {
+                return Err(contradiction((&first.name, &first.value), (&next.name, &next.value)));
+            }
             (first, next) => first.or(next),
         };
     }
@@ -37,29 +43,43 @@ pub(super) fn credential(
     if secret.is_none() && other.is_none() && azure_is_us && !is_public(all)? {
         // Azure's own libraries look in this order, too.
         other = certificate(all, "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_CLIENT")?;
-        other = other.map_or_else(|| assertion_file(all, "AZURE_FEDERATED_TOKEN_FILE"), |other| Ok(Some(other)))?;
+        other = other.map_or_else(
+            || assertion_file(all, "AZURE_FEDERATED_TOKEN_FILE"),
+            |other| Ok(Some(other)),
+        )?;
     }
     let Some(method) = all.text("IDENTITY_CLIENT_AUTH_METHOD")? else {
-        return Ok(secret.map(|secret| ClientCredential::secret(secret.value)).or(other.map(|other| other.value)));
+        return Ok(secret
+            .map(|secret| ClientCredential::secret(secret.value))
+            .or(other.map(|other| other.value)));
     };
-    let credential =
-        |secret: Option<Named<Secret>>, method| secret.map(|secret| ClientCredential::secret(secret.value).with_method(method));
+    let credential = |secret: Option<Named<Secret>>, method| {
+        secret.map(|secret| ClientCredential::secret(secret.value).with_method(method))
+    };
     match (method.value.as_str(), &secret, other) {
-        ("none", Some(secret), _) => {
-            Err(ConfigError::new(method.name, format!("`none` contradicts {}, which holds a secret: leave one out", secret.name)))
-        }
+        ("none", Some(secret), _) => Err(ConfigError::new(
+            method.name,
+            format!("`none` contradicts {}, which holds a secret: leave one out", secret.name),
+        )),
         ("private_key_jwt", None, other) => Ok(other.map(|other| other.value)),
-        (_, _, Some(other)) => Err(contradiction((&method.name, &method.value), (&other.name, &other.value))),
+        (_, _, Some(other)) => {
+            Err(contradiction((&method.name, &method.value), (&other.name, &other.value)))
+        }
         ("none", None, None) => Ok(Some(ClientCredential::none())),
         ("client_secret_basic", _, None) => Ok(credential(secret, ClientAuthMethod::Basic)),
         ("client_secret_post", _, None) => Ok(credential(secret, ClientAuthMethod::Post)),
         ("private_key_jwt", Some(secret), None) => Err(ConfigError::new(
             method.name,
-            format!("`private_key_jwt` contradicts {}, which holds a secret: leave one out", secret.name),
+            format!(
+                "`private_key_jwt` contradicts {}, which holds a secret: leave one out",
+                secret.name
+            ),
         )),
         (other, ..) => Err(ConfigError::new(
             method.name,
-            format!("{other:?} is none of `client_secret_basic`, `client_secret_post`, `private_key_jwt` and `none`"),
+            format!(
+                "{other:?} is none of `client_secret_basic`, `client_secret_post`, `private_key_jwt` and `none`"
+            ),
         )),
     }
 }
@@ -69,13 +89,19 @@ fn is_public(all: &Variables<'_>) -> Result<bool, ConfigError> {
 }
 
 /// The certificate or private key in the file that `name` names; its settings begin with `prefix`.
-fn certificate(all: &Variables<'_>, name: &str, prefix: &str) -> Result<Option<Named<ClientCredential>>, ConfigError> {
+fn certificate(
+    all: &Variables<'_>,
+    name: &str,
+    prefix: &str,
+) -> Result<Option<Named<ClientCredential>>, ConfigError> {
     let password = all.secret(&[&format!("{prefix}_CERTIFICATE_PASSWORD")])?;
     let chain = all.flag(&format!("{prefix}_SEND_CERTIFICATE_CHAIN"))?;
     let key_id = all.text(&format!("{prefix}_KEY_ID"))?;
     let Some(path) = all.text(name)? else {
         return match password.map(|named| named.name).or(key_id.map(|named| named.name)) {
-            Some(setting) => Err(ConfigError::new(setting, format!("has no effect without {name}"))),
+            Some(setting) => {
+                Err(ConfigError::new(setting, format!("has no effect without {name}")))
+            }
             None => Ok(None),
         };
     };
@@ -92,15 +118,25 @@ fn certificate(all: &Variables<'_>, name: &str, prefix: &str) -> Result<Option<N
     Ok(Some(Named { name: path.name, value: credential }))
 }
 
-fn assertion_file(all: &Variables<'_>, name: &str) -> Result<Option<Named<ClientCredential>>, ConfigError> {
-    Ok(all.text(name)?.map(|path| Named { name: path.name, value: ClientCredential::federated_token_file(path.value) }))
+fn assertion_file(
+    all: &Variables<'_>,
+    name: &str,
+) -> Result<Option<Named<ClientCredential>>, ConfigError> {
+    Ok(all.text(name)?.map(|path| Named {
+        name: path.name,
+        value: ClientCredential::federated_token_file(path.value),
+    }))
 }
 
-fn agreed(first: Option<Named<Secret>>, other: Named<Secret>) -> Result<Named<Secret>, ConfigError> {
+fn agreed(
+    first: Option<Named<Secret>>,
+    other: Named<Secret>,
+) -> Result<Named<Secret>, ConfigError> {
     match first {
-        Some(first) if first.value != other.value => {
-            Err(ConfigError::new(other.name, format!("holds another secret than {}: leave one out", first.name)))
-        }
+        Some(first) if first.value != other.value => Err(ConfigError::new(
+            other.name,
+            format!("holds another secret than {}: leave one out", first.name),
+        )),
         Some(first) => Ok(first),
         None => Ok(other),
     }
@@ -113,7 +149,9 @@ mod tests {
     use super::*;
 
     fn read(pairs: &[(&str, &str)], azure_is_us: bool) -> Result<Option<ClientCredential>, String> {
-        let get = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
+        let get = |name: &str| {
+            pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
+        };
         let read = |_: &std::path::Path| Err(io::Error::from(io::ErrorKind::NotFound));
         let names: Vec<String> = pairs.iter().map(|(name, _)| (*name).to_owned()).collect();
         let all = Variables { get: &get, names: &names, read: &read };
@@ -130,13 +168,26 @@ mod tests {
         let path = ("IDENTITY_CLIENT_CERTIFICATE_FILE", "/app.pem");
         for (pairs, expected) in [
             (vec![path], file("/app.pem")),
-            (vec![path, ("IDENTITY_CLIENT_CERTIFICATE_PASSWORD", "hush")], file("/app.pem").with_password("hush")),
             (
-                vec![path, ("IDENTITY_CLIENT_KEY_ID", "k1"), ("IDENTITY_CLIENT_AUTH_METHOD", "private_key_jwt")],
+                vec![path, ("IDENTITY_CLIENT_CERTIFICATE_PASSWORD", "hush")],
+                file("/app.pem").with_password("hush"),
+            ),
+            (
+                vec![
+                    path,
+                    ("IDENTITY_CLIENT_KEY_ID", "k1"),
+                    ("IDENTITY_CLIENT_AUTH_METHOD", "private_key_jwt"),
+                ],
                 file("/app.pem").with_key_id("k1"),
             ),
-            (vec![path, ("IDENTITY_CLIENT_SEND_CERTIFICATE_CHAIN", "true")], file("/app.pem").with_certificate_chain()),
-            (vec![("IDENTITY_CLIENT_ASSERTION_FILE", "/token")], ClientCredential::federated_token_file("/token")),
+            (
+                vec![path, ("IDENTITY_CLIENT_SEND_CERTIFICATE_CHAIN", "true")],
+                file("/app.pem").with_certificate_chain(),
+            ),
+            (
+                vec![("IDENTITY_CLIENT_ASSERTION_FILE", "/token")],
+                ClientCredential::federated_token_file("/token"),
+            ),
             (
                 vec![
                     ("AzureAd__ClientCredentials__0__SourceType", "SignedAssertionFilePath"),
@@ -153,10 +204,19 @@ mod tests {
     fn what_azure_provides_is_the_last_resort_and_only_for_us() {
         let federated = ("AZURE_FEDERATED_TOKEN_FILE", "/token");
         let certificate = ("AZURE_CLIENT_CERTIFICATE_PATH", "/app.pem");
-        assert_eq!(read(&[federated], true), Ok(Some(ClientCredential::federated_token_file("/token"))));
+        assert_eq!(
+            read(&[federated], true),
+            Ok(Some(ClientCredential::federated_token_file("/token")))
+        );
         assert_eq!(read(&[federated, certificate], true), Ok(Some(file("/app.pem"))));
-        assert_eq!(read(&[federated, ("IDENTITY_CLIENT_SECRET", "s")], true), Ok(Some(ClientCredential::secret("s"))));
-        assert_eq!(read(&[federated, ("IDENTITY_CLIENT_AUTH_METHOD", "none")], true), Ok(Some(ClientCredential::none())));
+        assert_eq!(
+            read(&[federated, ("IDENTITY_CLIENT_SECRET", "s")], true),
+            Ok(Some(ClientCredential::secret("s")))
+        );
+        assert_eq!(
+            read(&[federated, ("IDENTITY_CLIENT_AUTH_METHOD", "none")], true),
+            Ok(Some(ClientCredential::none()))
+        );
         assert_eq!(read(&[federated, certificate], false), Ok(None));
     }
 
@@ -168,25 +228,43 @@ mod tests {
                 ["IDENTITY_CLIENT_SECRET", "IDENTITY_CLIENT_CERTIFICATE_FILE"],
             ),
             (
-                [("IDENTITY_CLIENT_ASSERTION_FILE", "/t"), ("IDENTITY_CLIENT_CERTIFICATE_FILE", "/a")],
+                [
+                    ("IDENTITY_CLIENT_ASSERTION_FILE", "/t"),
+                    ("IDENTITY_CLIENT_CERTIFICATE_FILE", "/a"),
+                ],
                 ["ASSERTION_FILE", "CERTIFICATE_FILE"],
             ),
             (
-                [("IDENTITY_CLIENT_AUTH_METHOD", "none"), ("IDENTITY_CLIENT_CERTIFICATE_FILE", "/a")],
+                [
+                    ("IDENTITY_CLIENT_AUTH_METHOD", "none"),
+                    ("IDENTITY_CLIENT_CERTIFICATE_FILE", "/a"),
+                ],
                 ["AUTH_METHOD", "CERTIFICATE_FILE"],
             ),
             (
-                [("IDENTITY_CLIENT_AUTH_METHOD", "private_key_jwt"), ("IDENTITY_CLIENT_SECRET", "hush")],
+                [
+                    ("IDENTITY_CLIENT_AUTH_METHOD", "private_key_jwt"),
+                    ("IDENTITY_CLIENT_SECRET", "hush"),
+                ],
                 ["private_key_jwt", "IDENTITY_CLIENT_SECRET"],
             ),
-            ([("IDENTITY_CLIENT_KEY_ID", "k"), ("IDENTITY_CLIENT_SECRET", "hush")], ["IDENTITY_CLIENT_KEY_ID", "no effect"]),
             (
-                [("IDENTITY_CLIENT_SEND_CERTIFICATE_CHAIN", "maybe"), ("IDENTITY_CLIENT_SECRET", "hush")],
+                [("IDENTITY_CLIENT_KEY_ID", "k"), ("IDENTITY_CLIENT_SECRET", "hush")],
+                ["IDENTITY_CLIENT_KEY_ID", "no effect"],
+            ),
+            (
+                [
+                    ("IDENTITY_CLIENT_SEND_CERTIFICATE_CHAIN", "maybe"),
+                    ("IDENTITY_CLIENT_SECRET", "hush"),
+                ],
                 ["SEND_CERTIFICATE_CHAIN", "neither"],
             ),
         ] {
             let error = read(&pairs, true).unwrap_err();
-            assert!(names.iter().all(|name| error.contains(name)) && !error.contains("hush"), "{error}");
+            assert!(
+                names.iter().all(|name| error.contains(name)) && !error.contains("hush"),
+                "{error}"
+            );
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use super::{Finding, Severity};
 
-/// Every variable with the crate's own prefix, each also with `_FILE` after it where it is a secret.
+/// Every variable with the crate's own prefix, each also with `_FILE` after it where it is a
+/// secret.
 pub(super) const KNOWN: &[&str] = &[
     "IDENTITY_ABSOLUTE_TIMEOUT",
     "IDENTITY_ACR_VALUES",
@@ -66,9 +67,15 @@ pub(super) const KNOWN: &[&str] = &[
     "IDENTITY_USER_INFO",
 ];
 
-/// Variables with the same prefix that Azure sets for managed identities (App Service, Functions, Service Fabric, Arc).
-const OF_THE_PLATFORM: &[&str] =
-    &["IDENTITY_ENDPOINT", "IDENTITY_HEADER", "IDENTITY_API_VERSION", "IDENTITY_SERVER_THUMBPRINT", "IDENTITY_PRINCIPAL_ID"];
+/// Variables with the same prefix that Azure sets for managed identities (App Service, Functions,
+/// Service Fabric, Arc).
+const OF_THE_PLATFORM: &[&str] = &[
+    "IDENTITY_ENDPOINT",
+    "IDENTITY_HEADER",
+    "IDENTITY_API_VERSION",
+    "IDENTITY_SERVER_THUMBPRINT",
+    "IDENTITY_PRINCIPAL_ID",
+];
 
 /// What is called otherwise elsewhere.
 const MEANT: &[(&str, &str)] = &[
@@ -96,22 +103,31 @@ const MEANT: &[(&str, &str)] = &[
     ("IDENTITY_LEEWAY", "IDENTITY_CLOCK_LEEWAY"),
 ];
 
-/// A warning for each variable with the crate's prefix that nothing reads. Another program may use the prefix, so that it is no
-/// error.
+/// A warning for each variable with the crate's prefix that nothing reads. Another program may use
+/// the prefix, so that it is no error.
 pub(super) fn unknown<'n>(names: impl IntoIterator<Item = &'n str>) -> Vec<Finding> {
     let mut unknown: Vec<&str> = names
         .into_iter()
-        .filter(|name| name.starts_with("IDENTITY_") && !KNOWN.contains(name) && !OF_THE_PLATFORM.contains(name))
+        .filter(|name| {
+            name.starts_with("IDENTITY_")
+                && !KNOWN.contains(name)
+                && !OF_THE_PLATFORM.contains(name)
+        })
         // Those of the examples, for the development provider.
         .filter(|name| !name.starts_with("IDENTITY_DEV"))
         .collect();
     unknown.sort_unstable();
-    unknown.into_iter().map(|name| Finding::new(Severity::Warning, "unknown_variable", sentence(name))).collect()
+    unknown
+        .into_iter()
+        .map(|name| Finding::new(Severity::Warning, "unknown_variable", sentence(name)))
+        .collect()
 }
 
 fn sentence(name: &str) -> String {
     match nearest(name) {
-        Some(meant) => format!("The variable {name} is not one of this crate's and has no effect: is {meant} meant?"),
+        Some(meant) => format!(
+            "The variable {name} is not one of this crate's and has no effect: is {meant} meant?"
+        ),
         None => format!(
             "The variable {name} is not one of this crate's and has no effect: `IdentityConfig::from_env` lists those that are."
         ),
@@ -134,7 +150,8 @@ fn nearest(name: &str) -> Option<&'static str> {
         .map(|(_, known)| known)
 }
 
-/// How many bytes have to be changed, added or taken away to get from one to the other (Levenshtein).
+/// How many bytes have to be changed, added or taken away to get from one to the other
+/// (Levenshtein).
 fn distance(one: &[u8], other: &[u8]) -> usize {
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (at, byte) in one.iter().enumerate() {
@@ -178,14 +195,23 @@ mod tests {
             assert!(text.contains(name) && text.contains(&format!("is {meant} meant")), "{text}");
             assert_eq!(found[0].severity(), Severity::Warning);
         }
-        assert!(unknown(["IDENTITY_SOMETHING_QUITE_DIFFERENT"])[0].to_string().contains("from_env"));
+        assert!(
+            unknown(["IDENTITY_SOMETHING_QUITE_DIFFERENT"])[0].to_string().contains("from_env")
+        );
     }
 
     /// App Service sets these for managed identities.
     #[test]
     fn what_the_platform_sets_and_other_prefixes_are_not_ours_to_judge() {
         assert_eq!(
-            unknown(["IDENTITY_ENDPOINT", "IDENTITY_HEADER", "IDENTITY_DEV", "IDENTITYX", "MY_IDENTITY_SCOPES", "PATH"]),
+            unknown([
+                "IDENTITY_ENDPOINT",
+                "IDENTITY_HEADER",
+                "IDENTITY_DEV",
+                "IDENTITYX",
+                "MY_IDENTITY_SCOPES",
+                "PATH"
+            ]),
             []
         );
         assert_eq!(unknown(KNOWN.iter().copied()), []);
@@ -193,7 +219,13 @@ mod tests {
 
     #[test]
     fn names_are_as_far_apart_as_their_bytes() {
-        for (one, other, wanted) in [("", "", 0), ("", "abc", 3), ("abc", "abc", 0), ("kitten", "sitting", 3), ("ab", "ba", 2)] {
+        for (one, other, wanted) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("abc", "abc", 0),
+            ("kitten", "sitting", 3),
+            ("ab", "ba", 2),
+        ] {
             assert_eq!(distance(one.as_bytes(), other.as_bytes()), wanted, "{one} {other}");
         }
     }

@@ -3,19 +3,24 @@
 use std::{str::FromStr, time::Duration};
 
 use super::{
-    GroupsFrom, IdentityConfig, PathPrefix, Prompt, ProviderSession, SessionEnd, SignInOptions, UserInfo,
+    GroupsFrom, IdentityConfig, PathPrefix, Prompt, ProviderSession, SessionEnd, SignInOptions,
+    UserInfo,
     variables::{Named, Variables},
 };
 use crate::error::ConfigError;
 
 /// The settings that are not about provider, client, credential and addresses.
-pub(super) fn settings(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConfig, ConfigError> {
+pub(super) fn settings(
+    all: &Variables<'_>,
+    mut config: IdentityConfig,
+) -> Result<IdentityConfig, ConfigError> {
     config = paths(all, config)?;
     config = sign_in(all, config)?;
     config = tokens(all, config)?;
     config = sessions(all, config)?;
     if let Some(address) = all.text("IDENTITY_BACK_CHANNEL")? {
-        config = config.with_back_channel(&address.value).map_err(|error| error.named(address.name))?;
+        config =
+            config.with_back_channel(&address.value).map_err(|error| error.named(address.name))?;
     }
     if all.flag("IDENTITY_DANGER_ALLOW_HTTP")? {
         config = config.danger_allow_http();
@@ -24,8 +29,11 @@ pub(super) fn settings(all: &Variables<'_>, mut config: IdentityConfig) -> Resul
 }
 
 fn paths(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConfig, ConfigError> {
-    if let Some(prefix) = choice(all, "IDENTITY_PATH_PREFIX", &[("stripped", PathPrefix::Stripped), ("kept", PathPrefix::Kept)])?
-    {
+    if let Some(prefix) = choice(
+        all,
+        "IDENTITY_PATH_PREFIX",
+        &[("stripped", PathPrefix::Stripped), ("kept", PathPrefix::Kept)],
+    )? {
         config = config.with_path_prefix(prefix);
     }
     type Setter = fn(IdentityConfig, String) -> IdentityConfig;
@@ -87,7 +95,9 @@ fn sign_in(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityCo
 }
 
 fn tokens(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConfig, ConfigError> {
-    for audience in words(all, "IDENTITY_TRUSTED_AUDIENCES")?.into_iter().flat_map(|audiences| audiences.value) {
+    for audience in
+        words(all, "IDENTITY_TRUSTED_AUDIENCES")?.into_iter().flat_map(|audiences| audiences.value)
+    {
         config = config.add_trusted_audience(audience);
     }
     if let Some(acr) = words(all, "IDENTITY_REQUIRED_ACR")? {
@@ -99,10 +109,18 @@ fn tokens(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityCon
     if let Some(leeway) = seconds(all, "IDENTITY_CLOCK_LEEWAY")? {
         config = config.with_clock_leeway(leeway);
     }
-    if let Some(asked) = choice(all, "IDENTITY_USER_INFO", &[("never", UserInfo::Never), ("at_sign_in", UserInfo::AtSignIn)])? {
+    if let Some(asked) = choice(
+        all,
+        "IDENTITY_USER_INFO",
+        &[("never", UserInfo::Never), ("at_sign_in", UserInfo::AtSignIn)],
+    )? {
         config = config.with_user_info(asked);
     }
-    if let Some(groups) = choice(all, "IDENTITY_GROUPS", &[("token", GroupsFrom::Token), ("graph", GroupsFrom::Graph)])? {
+    if let Some(groups) = choice(
+        all,
+        "IDENTITY_GROUPS",
+        &[("token", GroupsFrom::Token), ("graph", GroupsFrom::Graph)],
+    )? {
         config = config.with_groups(groups);
     }
     if let Some(capabilities) = words(all, "IDENTITY_CLIENT_CAPABILITIES")? {
@@ -111,7 +129,10 @@ fn tokens(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityCon
     Ok(config)
 }
 
-fn sessions(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConfig, ConfigError> {
+fn sessions(
+    all: &Variables<'_>,
+    mut config: IdentityConfig,
+) -> Result<IdentityConfig, ConfigError> {
     if let Some(timeout) = seconds(all, "IDENTITY_IDLE_TIMEOUT")? {
         config = config.with_idle_timeout(timeout);
     }
@@ -121,7 +142,8 @@ fn sessions(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityC
     if let Some(timeout) = seconds(all, "IDENTITY_STORE_TIMEOUT")? {
         config = config.with_store_timeout(timeout);
     }
-    let ends = [("own_limits", SessionEnd::OwnLimits), ("id_token_expiry", SessionEnd::IdTokenExpiry)];
+    let ends =
+        [("own_limits", SessionEnd::OwnLimits), ("id_token_expiry", SessionEnd::IdTokenExpiry)];
     if let Some(end) = choice(all, "IDENTITY_SESSION_END", &ends)? {
         config = config.with_session_end(end);
     }
@@ -130,7 +152,9 @@ fn sessions(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityC
         config = config.with_provider_session(session);
     }
     if let Some(endpoint) = all.text("IDENTITY_END_SESSION_ENDPOINT")? {
-        config = config.with_end_session_endpoint(&endpoint.value).map_err(|error| error.named(endpoint.name))?;
+        config = config
+            .with_end_session_endpoint(&endpoint.value)
+            .map_err(|error| error.named(endpoint.name))?;
     }
     if let Some(name) = all.text("IDENTITY_SIGN_OUT_RETURN_PARAMETER")? {
         config = config.with_sign_out_return_parameter(name.value);
@@ -155,8 +179,14 @@ fn words(all: &Variables<'_>, name: &str) -> Result<Option<Named<Vec<String>>>, 
     }
 }
 
-fn parsed<T: FromStr<Err = ConfigError>>(words: &Named<Vec<String>>) -> Result<Vec<T>, ConfigError> {
-    words.value.iter().map(|word| word.parse().map_err(|error: ConfigError| error.named(words.name.clone()))).collect()
+fn parsed<T: FromStr<Err = ConfigError>>(
+    words: &Named<Vec<String>>,
+) -> Result<Vec<T>, ConfigError> {
+    words
+        .value
+        .iter()
+        .map(|word| word.parse().map_err(|error: ConfigError| error.named(words.name.clone())))
+        .collect()
 }
 
 /// A whole number of seconds.
@@ -164,17 +194,27 @@ fn seconds(all: &Variables<'_>, name: &str) -> Result<Option<Duration>, ConfigEr
     let Some(text) = all.text(name)? else { return Ok(None) };
     match text.value.parse() {
         Ok(seconds) => Ok(Some(Duration::from_secs(seconds))),
-        Err(_) => Err(ConfigError::new(text.name, format!("{:?} is not a whole number of seconds, such as 3600", text.value))),
+        Err(_) => Err(ConfigError::new(
+            text.name,
+            format!("{:?} is not a whole number of seconds, such as 3600", text.value),
+        )),
     }
 }
 
 /// One of a few words.
-fn choice<T: Copy>(all: &Variables<'_>, name: &str, choices: &[(&str, T)]) -> Result<Option<T>, ConfigError> {
+fn choice<T: Copy>(
+    all: &Variables<'_>,
+    name: &str,
+    choices: &[(&str, T)],
+) -> Result<Option<T>, ConfigError> {
     let Some(text) = all.text(name)? else { return Ok(None) };
     let found = choices.iter().find(|(word, _)| *word == text.value).map(|(_, value)| *value);
     found.map(Some).ok_or_else(|| {
         let words: Vec<String> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
-        ConfigError::new(text.name, format!("{:?} is not one of {}", text.value, words.join(" and ")))
+        ConfigError::new(
+            text.name,
+            format!("{:?} is not one of {}", text.value, words.join(" and ")),
+        )
     })
 }
 

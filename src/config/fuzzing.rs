@@ -1,6 +1,10 @@
 //! The parsers of paths, for the fuzzer.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a target may panic: that is how it reports")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a target may panic: that is how it reports"
+)]
 
 use url::Url;
 
@@ -19,7 +23,8 @@ fn return_path(bytes: &[u8]) {
     assert_eq!(ReturnPath::parse(path.as_str()), Some(path));
 }
 
-/// A path that everybody may see is one under every reading: as written, normalised, and decoded once.
+/// A path that everybody may see is one under every reading: as written, normalised, and decoded
+/// once.
 fn public_path(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let mut paths = PublicPaths::default();
@@ -32,7 +37,13 @@ fn public_path(bytes: &[u8]) {
     let normalised = Url::parse("https://app.example.com").unwrap().join(text).unwrap();
     let decoded = percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
     for reading in [text, normalised.path(), &decoded] {
-        assert!(["/", "/about"].contains(&reading) || reading.starts_with("/assets/"), "{text} can be read as {reading}");
-        assert!(!reading.contains("/../") && !reading.contains('\\'), "{text} can be read as {reading}");
+        assert!(
+            ["/", "/about"].contains(&reading) || reading.starts_with("/assets/"),
+            "{text} can be read as {reading}"
+        );
+        assert!(
+            !reading.contains("/../") && !reading.contains('\\'),
+            "{text} can be read as {reading}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Every mistake of the set-up, and what people read then: the setting, the value that was given, and what to do.
+//! Every mistake of the set-up, and what people read then: the setting, the value that was given,
+//! and what to do.
 
 use std::ffi::OsString;
 
@@ -39,10 +40,18 @@ fn every_mistake_names_setting_value_and_remedy() {
             "base_url",
             &["with_base_url", "IDENTITY_BASE_URL"],
         ),
-        (at(Authority::entra("common").unwrap()).build(), "tenants", &["with_tenants", "IDENTITY_TENANTS", "common"]),
+        (
+            at(Authority::entra("common").unwrap()).build(),
+            "tenants",
+            &["with_tenants", "IDENTITY_TENANTS", "common"],
+        ),
         (oidc().with_scopes(["a,b"]).build(), "scopes", &["a,b", "IDENTITY_SCOPE", "spaces"]),
         (oidc().with_scopes(["a b"]).build(), "scopes", &["a b"]),
-        (oidc().with_openid_scopes(["openid,email"]).build(), "scopes", &["openid,email", "IDENTITY_OPENID_SCOPES"]),
+        (
+            oidc().with_openid_scopes(["openid,email"]).build(),
+            "scopes",
+            &["openid,email", "IDENTITY_OPENID_SCOPES"],
+        ),
         (
             entra().with_scopes(["User.Read", ".default"]).build(),
             "scopes",
@@ -53,13 +62,21 @@ fn every_mistake_names_setting_value_and_remedy() {
             "scopes",
             &["https://graph.microsoft.com/.default", "Mail.Read"],
         ),
-        (http().build(), "authority", &["http://keycloak:8080/realms/x", "danger_allow_http", "IDENTITY_DANGER_ALLOW_HTTP"]),
+        (
+            http().build(),
+            "authority",
+            &["http://keycloak:8080/realms/x", "danger_allow_http", "IDENTITY_DANGER_ALLOW_HTTP"],
+        ),
         (
             oidc().with_back_channel("http://keycloak:8080").unwrap().build(),
             "back_channel",
             &["http://keycloak:8080", "danger_allow_http", "IDENTITY_DANGER_ALLOW_HTTP"],
         ),
-        (entra().with_back_channel("https://inside.example").unwrap().build(), "back_channel", &["leave the back channel out"]),
+        (
+            entra().with_back_channel("https://inside.example").unwrap().build(),
+            "back_channel",
+            &["leave the back channel out"],
+        ),
         (
             oidc().with_base_url("https://app.example.com/auth/callback").unwrap().build(),
             "base_url",
@@ -71,20 +88,44 @@ fn every_mistake_names_setting_value_and_remedy() {
             ],
         ),
         (
-            oidc().with_base_url("https://app.example.com/app/cb/").unwrap().with_callback_path("/cb").build(),
+            oidc()
+                .with_base_url("https://app.example.com/app/cb/")
+                .unwrap()
+                .with_callback_path("/cb")
+                .build(),
             "base_url",
             &["\"https://app.example.com/app\""],
         ),
-        (oidc().with_base_url("https://app.example.com/auth/login").unwrap().build(), "base_url", &["sign-in path"]),
-        (oidc().with_base_url("https://app.example.com/auth/logout").unwrap().build(), "base_url", &["sign-out path"]),
-        (oidc().add_sign_out_parameter("client_id", "x").build(), "sign_out_parameters", &["client_id"]),
+        (
+            oidc().with_base_url("https://app.example.com/auth/login").unwrap().build(),
+            "base_url",
+            &["sign-in path"],
+        ),
+        (
+            oidc().with_base_url("https://app.example.com/auth/logout").unwrap().build(),
+            "base_url",
+            &["sign-out path"],
+        ),
+        (
+            oidc().add_sign_out_parameter("client_id", "x").build(),
+            "sign_out_parameters",
+            &["client_id"],
+        ),
         (
             oidc().add_sign_out_parameter("a", "1").add_sign_out_parameter("a", "2").build(),
             "sign_out_parameters",
             &["\"a\"", "twice"],
         ),
-        (oidc().with_sign_out_return_parameter("a b").build(), "sign_out_return_parameter", &["a b", "logout_uri"]),
-        (oidc().with_clock_leeway(std::time::Duration::from_secs(301)).build(), "clock_leeway", &["300"]),
+        (
+            oidc().with_sign_out_return_parameter("a b").build(),
+            "sign_out_return_parameter",
+            &["a b", "logout_uri"],
+        ),
+        (
+            oidc().with_clock_leeway(std::time::Duration::from_secs(301)).build(),
+            "clock_leeway",
+            &["300"],
+        ),
         (oidc().add_trusted_audience("client-id").build(), "trusted_audiences", &["client-id"]),
     ];
     for (outcome, setting, words) in mistakes {
@@ -99,19 +140,28 @@ fn every_mistake_names_setting_value_and_remedy() {
         ("redirect_uri", oidc().with_redirect_uri("/cb").map(drop)),
         ("back_channel", oidc().with_back_channel("keycloak:8080").map(drop)),
         ("back_channel", oidc().with_back_channel("http://keycloak:8080/auth").map(drop)),
-        ("end_session_endpoint", oidc().with_end_session_endpoint("http://op.example.com/logout").map(drop)),
+        (
+            "end_session_endpoint",
+            oidc().with_end_session_endpoint("http://op.example.com/logout").map(drop),
+        ),
     ] {
         let text = outcome.unwrap_err().to_string();
         assert!(text.starts_with(setting) && text.contains('"'), "{text}");
     }
     // What may be a password is not shown.
-    for secret in ["https://user:hush@", "user:hush@app.example.com", "app.example.com?token=hush"] {
-        assert!(!oidc().with_base_url(secret).unwrap_err().to_string().contains("hush"), "{secret}");
+    for secret in ["https://user:hush@", "user:hush@app.example.com", "app.example.com?token=hush"]
+    {
+        assert!(
+            !oidc().with_base_url(secret).unwrap_err().to_string().contains("hush"),
+            "{secret}"
+        );
     }
 }
 
 fn codes(config: IdentityConfig, variables: &[(&str, &str)]) -> Vec<&'static str> {
-    let environment = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value));
+    let environment = |name: &str| {
+        variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
+    };
     config.build_in(&environment).unwrap().notices().iter().map(Finding::code).collect()
 }
 
@@ -119,14 +169,25 @@ fn codes(config: IdentityConfig, variables: &[(&str, &str)]) -> Vec<&'static str
 #[test]
 fn a_redirect_address_that_app_service_answers_itself_is_a_warning() {
     let below = || entra().with_callback_path("/.auth/login/aad/callback");
-    assert_eq!(codes(below(), &[("WEBSITE_AUTH_ENABLED", "True")]), ["redirect_uri_taken_by_platform"]);
+    assert_eq!(
+        codes(below(), &[("WEBSITE_AUTH_ENABLED", "True")]),
+        ["redirect_uri_taken_by_platform"]
+    );
     assert_eq!(codes(below(), &[("WEBSITE_AUTH_ENABLED", "False")]), [""; 0]);
     assert_eq!(codes(below(), &[]), [""; 0]);
     assert_eq!(codes(entra(), &[("WEBSITE_AUTH_ENABLED", "True")]), [""; 0]);
-    let valid = below().build_in(&|name| (name == "WEBSITE_AUTH_ENABLED").then(|| "true".into())).unwrap();
+    let valid =
+        below().build_in(&|name| (name == "WEBSITE_AUTH_ENABLED").then(|| "true".into())).unwrap();
     let found = valid.check_settings(crate::clock::UnixTime::from_seconds(0));
-    let text = found.iter().find(|finding| finding.code() == "redirect_uri_taken_by_platform").unwrap().to_string();
-    assert!(text.contains("/.auth/login/aad/callback") && text.contains("IDENTITY_CALLBACK_PATH"), "{text}");
+    let text = found
+        .iter()
+        .find(|finding| finding.code() == "redirect_uri_taken_by_platform")
+        .unwrap()
+        .to_string();
+    assert!(
+        text.contains("/.auth/login/aad/callback") && text.contains("IDENTITY_CALLBACK_PATH"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -141,9 +202,15 @@ fn a_base_url_of_this_machine_on_a_platform_is_a_warning() {
 
 #[test]
 fn scopes_of_two_resources_are_a_warning_at_microsofts_providers() {
-    assert_eq!(codes(entra().with_scopes(["User.Read", "api://tasks/read"]), &[]), ["scopes_of_two_resources"]);
-    for scopes in [vec!["User.Read", "Mail.Read"], vec!["User.Read", "https://graph.microsoft.com/Mail.Read"], vec!["api://x/a"]]
-    {
+    assert_eq!(
+        codes(entra().with_scopes(["User.Read", "api://tasks/read"]), &[]),
+        ["scopes_of_two_resources"]
+    );
+    for scopes in [
+        vec!["User.Read", "Mail.Read"],
+        vec!["User.Read", "https://graph.microsoft.com/Mail.Read"],
+        vec!["api://x/a"],
+    ] {
         assert_eq!(codes(entra().with_scopes(scopes), &[]), [""; 0]);
     }
     assert_eq!(codes(oidc().with_scopes(["read", "https://api.example/read"]), &[]), [""; 0]);
@@ -151,14 +218,22 @@ fn scopes_of_two_resources_are_a_warning_at_microsofts_providers() {
 
 #[test]
 fn a_provider_without_tls_is_loud_and_never_a_default() {
-    let http = || at(Authority::oidc("http://host.docker.internal:8080").unwrap()).danger_allow_http();
+    let http =
+        || at(Authority::oidc("http://host.docker.internal:8080").unwrap()).danger_allow_http();
     assert_eq!(codes(http(), &[]), ["danger_http"]);
     let back = || oidc().with_back_channel("http://10.0.0.7:8080").unwrap().danger_allow_http();
     assert_eq!(codes(back(), &[]), ["danger_http"]);
     assert_eq!(codes(oidc().danger_allow_http(), &[]), [""; 0], "nothing goes without TLS");
     assert_eq!(codes(oidc().with_back_channel("http://127.0.0.1:8080").unwrap(), &[]), [""; 0]);
     assert_eq!(codes(at(Authority::oidc("http://localhost:8080").unwrap()), &[]), [""; 0]);
-    for microsoft in ["http://login.microsoftonline.com/common", "http://adfs.example.com/adfs", "http://x.example/t/B2C_1_a"] {
-        assert!(Authority::parse(microsoft).unwrap_err().to_string().contains("https://"), "{microsoft}");
+    for microsoft in [
+        "http://login.microsoftonline.com/common",
+        "http://adfs.example.com/adfs",
+        "http://x.example/t/B2C_1_a",
+    ] {
+        assert!(
+            Authority::parse(microsoft).unwrap_err().to_string().contains("https://"),
+            "{microsoft}"
+        );
     }
 }

@@ -39,7 +39,8 @@ pub use assertion::{AssertionAudience, AssertionRequest};
 pub use azure_ad::AzureAdSection;
 pub use check::{Finding, Severity};
 pub use choice::{
-    CookieLifetime, GroupsFrom, PathPrefix, Preflight, ProviderSession, ResponseMode, SessionEnd, SignInMethod, UserInfo,
+    CookieLifetime, GroupsFrom, PathPrefix, Preflight, ProviderSession, ResponseMode, SessionEnd,
+    SignInMethod, UserInfo,
 };
 pub(crate) use cookie_keys::{CookieKeySource, CookieKeys};
 pub(crate) use credential::{AssertionOptions, CredentialKind};

@@ -2,11 +2,11 @@
 //!
 //! # Security
 //!
-//! Two programs that read one path differently are the oldest way around a guard: here the path is public, there it leads to
-//! something else. So nothing is normalised and then
-//! trusted. A path is public only if it is *written* as a rule is, and what follows a prefix has only one reading, for every
-//! reader: no empty or dot segments, no encoded slash,
-//! backslash, percent sign or control character, no `;`, nothing that is not UTF-8. All else is protected.
+//! Two programs that read one path differently are the oldest way around a guard: here the path is
+//! public, there it leads to something else. So nothing is normalised and then trusted. A path is
+//! public only if it is *written* as a rule is, and what follows a prefix has only one reading, for
+//! every reader: no empty or dot segments, no encoded slash, backslash, percent sign or control
+//! character, no `;`, nothing that is not UTF-8. All else is protected.
 
 use std::borrow::Cow;
 
@@ -58,8 +58,8 @@ impl PublicPaths {
             .map(|rule| &**rule)
     }
 
-    /// Whether everybody may see `path`, the raw path of a request without its query. On the way of every request: it allocates
-    /// only for a percent sign below a public prefix.
+    /// Whether everybody may see `path`, the raw path of a request without its query. On the way of
+    /// every request: it allocates only for a percent sign below a public prefix.
     #[inline]
     pub(crate) fn is_public(&self, path: &str) -> bool {
         self.exact.iter().any(|exact| **exact == *path)
@@ -101,16 +101,22 @@ const NEXT: [u16; 1024] = {
     next
 };
 
-/// No special meaning to anyone: unreserved and sub-delims of RFC 3986 without `.` and `;`, and `:` and `@`.
+/// No special meaning to anyone: unreserved and sub-delims of RFC 3986 without `.` and `;`, and `:`
+/// and `@`.
 const fn is_ordinary(byte: usize) -> bool {
     byte < 128
         && ((byte as u8).is_ascii_alphanumeric()
-            || matches!(byte as u8, b'-' | b'_' | b'~' | b'!' | b'$' | b'&'..=b'-' | b'=' | b':' | b'@'))
+            || matches!(
+                byte as u8,
+                b'-' | b'_' | b'~' | b'!' | b'$' | b'&'..=b'-' | b'=' | b':' | b'@'
+            ))
 }
 
 /// Whether what follows a slash can be read only one way.
 fn has_one_reading(rest: &str) -> bool {
-    let step = |state: u16, byte: &u8| NEXT.get(usize::from(state | u16::from(*byte)) & 1023).copied().unwrap_or(UNSURE);
+    let step = |state: u16, byte: &u8| {
+        NEXT.get(usize::from(state | u16::from(*byte)) & 1023).copied().unwrap_or(UNSURE)
+    };
     rest.as_bytes().iter().fold(AFTER_SLASH, step) != UNSURE || has_one_reading_after_all(rest)
 }
 
@@ -139,19 +145,28 @@ fn is_one_segment(raw: &str) -> bool {
 
 /// The text of a percent-encoded segment; `None` if an escape is broken or the bytes are not UTF-8.
 fn decoded(raw: &str) -> Option<Cow<'_, str>> {
-    let broken = raw
-        .split('%')
-        .skip(1)
-        .any(|after| !after.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)));
+    let broken = raw.split('%').skip(1).any(|after| {
+        !after.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    });
     if broken { None } else { percent_decode_str(raw).decode_utf8().ok() }
 }
 
 /// What is escaped in a rule, as browsers do it in a path.
-const IN_RULE: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`').add(b'[').add(b']').add(b'^').add(b'|');
+const IN_RULE: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'`')
+    .add(b'[')
+    .add(b']')
+    .add(b'^')
+    .add(b'|');
 
 /// A rule as it stands in a request.
 fn rule(before: &str, path: &str) -> Result<Box<str>, ConfigError> {
-    let wrong = |problem: &str| Err(ConfigError::new("public_paths", format!("{path:?} {problem}")));
+    let wrong =
+        |problem: &str| Err(ConfigError::new("public_paths", format!("{path:?} {problem}")));
     let Some(rest) = path.strip_prefix('/') else { return wrong("has to begin with a slash") };
     if path.contains(['*', '{', '}']) {
         return wrong(
@@ -170,12 +185,14 @@ fn rule(before: &str, path: &str) -> Result<Box<str>, ConfigError> {
     Ok(format!("{before}/{encoded}").into())
 }
 
-/// Whether a path begins with a slash, does not end with one, and has only plain segments: what the crate's own paths and the
-/// path of the base URL are made of.
+/// Whether a path begins with a slash, does not end with one, and has only plain segments: what the
+/// crate's own paths and the path of the base URL are made of.
 pub(super) fn is_plain(path: &str) -> bool {
     path.strip_prefix('/').is_some_and(|rest| {
         !rest.is_empty()
-            && rest.split('/').all(|segment| !segment.is_empty() && !segment.contains('%') && is_one_segment(segment))
+            && rest.split('/').all(|segment| {
+                !segment.is_empty() && !segment.contains('%') && is_one_segment(segment)
+            })
     })
 }
 
@@ -215,9 +232,20 @@ mod tests {
         ] {
             assert!(paths().is_public(public), "{public}");
         }
-        for protected in
-            ["", "health", "/health/", "/Health", "/healthz", "/assets", "/assetsx", "/ASSETS/a", "/me", "/%C3%BCber", "//", "*"]
-        {
+        for protected in [
+            "",
+            "health",
+            "/health/",
+            "/Health",
+            "/healthz",
+            "/assets",
+            "/assetsx",
+            "/ASSETS/a",
+            "/me",
+            "/%C3%BCber",
+            "//",
+            "*",
+        ] {
             assert!(!paths().is_public(protected), "{protected}");
         }
     }
@@ -292,8 +320,20 @@ mod tests {
             let error = PublicPaths::default().add_exact("", rule).unwrap_err().to_string();
             assert!(error.contains(hint), "{rule}: {error}");
         }
-        assert!(PublicPaths::default().add_prefix("", "/assets").unwrap_err().to_string().contains("end with a slash"));
-        assert!(PublicPaths::default().add_prefix("", "/").unwrap_err().to_string().contains("everything"));
+        assert!(
+            PublicPaths::default()
+                .add_prefix("", "/assets")
+                .unwrap_err()
+                .to_string()
+                .contains("end with a slash")
+        );
+        assert!(
+            PublicPaths::default()
+                .add_prefix("", "/")
+                .unwrap_err()
+                .to_string()
+                .contains("everything")
+        );
     }
 
     /// The ways in which servers, proxies and routers are known to read a path.
@@ -305,7 +345,8 @@ mod tests {
         for text in [raw.to_owned(), once, twice] {
             let slashes = text.replace('\\', "/");
             for text in [text, slashes] {
-                let cut: Vec<&str> = text.split('/').map(|segment| segment.split(';').next().unwrap()).collect();
+                let cut: Vec<&str> =
+                    text.split('/').map(|segment| segment.split(';').next().unwrap()).collect();
                 let cut = cut.join("/");
                 for text in [text, cut] {
                     all.push(resolved(&text, false));
@@ -332,7 +373,8 @@ mod tests {
     }
 
     /// Pieces of which no two make an empty or dot segment.
-    const PLAIN_PIECES: &[&str] = &["a", "Z9", "b.css", "~!$&'()", "*+,=:@-_", "c/d", ".x", "%20e", "%C3%A9"];
+    const PLAIN_PIECES: &[&str] =
+        &["a", "Z9", "b.css", "~!$&'()", "*+,=:@-_", "c/d", ".x", "%20e", "%C3%A9"];
 
     fn nasty() -> impl Strategy<Value = String> {
         let piece = prop::sample::select(vec![
@@ -375,14 +417,17 @@ mod tests {
             "%61",
             "\t",
         ]);
-        let start = prop::sample::select(vec!["/", "/assets/", "/.well-known/", "/health", "", "/assets"]);
-        (start, prop::collection::vec(piece, 0..8)).prop_map(|(start, pieces)| start.to_owned() + &pieces.concat())
+        let start =
+            prop::sample::select(vec!["/", "/assets/", "/.well-known/", "/health", "", "/assets"]);
+        (start, prop::collection::vec(piece, 0..8))
+            .prop_map(|(start, pieces)| start.to_owned() + &pieces.concat())
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(20_000))]
 
-        /// Rule 9: whoever reads a public path, and however, is still below the rule that made it public.
+        /// Rule 9: whoever reads a public path, and however, is still below the rule that made it
+        /// public.
         #[test]
         fn rule_9_a_public_path_is_public_in_every_reading(path in nasty()) {
             if paths().is_public(&path) {

@@ -10,11 +10,14 @@ const MAX_LENGTH: usize = 2_000;
 /// How often a path may be encoded over: what still changes after that is refused.
 const MAX_DECODINGS: usize = 4;
 
-/// A path on this site, with its query and fragment: the only thing that a sign-in or sign-out can return to.
+/// A path on this site, with its query and fragment: the only thing that a sign-in or sign-out can
+/// return to.
 ///
-/// - It begins with one slash, and is no other site to any reader: `//host`, `/\host`, `/%2Fhost`, `/%5Chost`, `https:host`, tabs and line breaks, encoded once or several times, cannot be one.
+/// - It begins with one slash, and is no other site to any reader: `//host`, `/\host`, `/%2Fhost`,
+///   `/%5Chost`, `https:host`, tabs and line breaks, encoded once or several times, cannot be one.
 /// - It has no dot segments, no backslash in the path and no control characters.
-/// - It is written back re-encoded: only visible ASCII, without quotes and angle brackets, at most 2,000 bytes.
+/// - It is written back re-encoded: only visible ASCII, without quotes and angle brackets, at most
+///   2,000 bytes.
 ///
 /// ```
 /// use tower_identity::config::ReturnPath;
@@ -81,7 +84,8 @@ fn split(text: &str, mark: char) -> (&str, Option<&str>) {
     text.split_once(mark).map_or((text, None), |(before, after)| (before, Some(after)))
 }
 
-/// What is escaped when a part is written back: all that RFC 3986 does not allow in a query or fragment, and `'`, which ends an attribute.
+/// What is escaped when a part is written back: all that RFC 3986 does not allow in a query or
+/// fragment, and `'`, which ends an attribute.
 const ENCODED: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -103,7 +107,10 @@ fn encode(part: &str) -> String {
     let mut encoded = String::with_capacity(part.len());
     for (index, piece) in part.split('%').enumerate() {
         if index > 0 {
-            let is_escape = piece.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+            let is_escape = piece
+                .as_bytes()
+                .get(..2)
+                .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
             encoded.push_str(if is_escape { "%" } else { "%25" });
         }
         encoded.extend(utf8_percent_encode(piece, ENCODED));
@@ -111,7 +118,8 @@ fn encode(part: &str) -> String {
     encoded
 }
 
-/// Whether an encoded path is one on this site to everyone who reads it, however often they decode it.
+/// Whether an encoded path is one on this site to everyone who reads it, however often they decode
+/// it.
 fn is_here(encoded: &[u8]) -> bool {
     let mut path = Cow::Borrowed(encoded);
     for _ in 0..=MAX_DECODINGS {
@@ -249,7 +257,19 @@ mod tests {
         assert_eq!(written(&format!("/{}", "ü".repeat(MAX_LENGTH / 3))), None);
     }
 
-    const PLAIN_PIECES: &[&str] = &["a", "Z9", "b.css", "~!$&()", "*+,=:@-_;", "c/d", "c//d", ".x", "%20e", "%C3%A9", "c%2Fd"];
+    const PLAIN_PIECES: &[&str] = &[
+        "a",
+        "Z9",
+        "b.css",
+        "~!$&()",
+        "*+,=:@-_;",
+        "c/d",
+        "c//d",
+        ".x",
+        "%20e",
+        "%C3%A9",
+        "c%2Fd",
+    ];
 
     fn nasty() -> impl Strategy<Value = String> {
         let piece = prop::sample::select(vec![
@@ -301,14 +321,18 @@ mod tests {
             "\u{2028}",
             "\u{ff0f}",
         ]);
-        (prop::sample::select(vec!["/", "/a", "", "//", "/\\"]), prop::collection::vec(piece, 0..10))
+        (
+            prop::sample::select(vec!["/", "/a", "", "//", "/\\"]),
+            prop::collection::vec(piece, 0..10),
+        )
             .prop_map(|(start, pieces)| start.to_owned() + &pieces.concat())
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(20_000))]
 
-        /// Rule 1: to a browser, and to one that reads what a proxy has decoded, the address is on this site.
+        /// Rule 1: to a browser, and to one that reads what a proxy has decoded, the address is on
+        /// this site.
         #[test]
         fn rule_1_a_return_path_never_leaves_the_site(text in nasty()) {
             let site = Url::parse("https://app.example.com/deep/page?x").unwrap();

@@ -5,8 +5,8 @@ use std::time::Duration;
 use url::Url;
 
 use super::{
-    Algorithm, ClientCredential, CookieLifetime, GroupsFrom, PathPrefix, Preflight, ProviderSession, ResponseMode, SessionEnd,
-    SignInMethod, SignInOptions, UserInfo,
+    Algorithm, ClientCredential, CookieLifetime, GroupsFrom, PathPrefix, Preflight,
+    ProviderSession, ResponseMode, SessionEnd, SignInMethod, SignInOptions, UserInfo,
 };
 use crate::{
     authority::{Authority, Tenants},
@@ -15,10 +15,13 @@ use crate::{
     strings::StringList,
 };
 
-/// Everything that can be set about sign-in and sessions, as plain data: it can be cloned, compared and printed (secrets stay hidden).
+/// Everything that can be set about sign-in and sessions, as plain data: it can be cloned, compared
+/// and printed (secrets stay hidden).
 ///
-/// Three things are required: the provider and the client id, here; the credential, by [`with_credential`](Self::with_credential); the base URL, by
-/// [`with_base_url`](Self::with_base_url). [`build`](Self::build) checks all of it and says what to do about a mistake.
+/// Three things are required: the provider and the client id, here; the credential, by
+/// [`with_credential`](Self::with_credential); the base URL, by
+/// [`with_base_url`](Self::with_base_url). [`build`](Self::build) checks all of it and says what to
+/// do about a mistake.
 ///
 /// ```
 /// use tower_identity::{Authority, config::{ClientCredential, IdentityConfig}};
@@ -54,7 +57,8 @@ pub struct IdentityConfig {
     pub(super) sign_in_method: SignInMethod,
     pub(super) response_mode: ResponseMode,
     pub(super) openid_scopes: Vec<String>,
-    /// Whether the application named them; otherwise those that the provider does not offer are left out.
+    /// Whether the application named them; otherwise those that the provider does not offer are
+    /// left out.
     pub(super) openid_scopes_named: bool,
     pub(super) sign_in: SignInOptions,
     pub(super) user_info: UserInfo,
@@ -93,7 +97,8 @@ impl IdentityConfig {
     /// Sign-in at `authority` as the application `client_id`.
     #[must_use]
     pub fn new(authority: Authority, client_id: impl Into<String>) -> Self {
-        let openid_scopes = default_scopes(&authority).iter().map(|scope| (*scope).to_owned()).collect();
+        let openid_scopes =
+            default_scopes(&authority).iter().map(|scope| (*scope).to_owned()).collect();
         Self {
             authority,
             client_id: client_id.into(),
@@ -138,7 +143,8 @@ impl IdentityConfig {
         }
     }
 
-    /// How the application proves who it is. There is no default: a public client says [`ClientCredential::none`].
+    /// How the application proves who it is. There is no default: a public client says
+    /// [`ClientCredential::none`].
     #[must_use]
     pub fn with_credential(mut self, credential: ClientCredential) -> Self {
         self.credential = Some(credential);
@@ -147,12 +153,16 @@ impl IdentityConfig {
 
     /// The tenants whose people may sign in, as GUIDs.
     ///
-    /// An authority for several tenants (`common`, `organizations`) needs either this or [`with_any_tenant`](Self::with_any_tenant).
+    /// An authority for several tenants (`common`, `organizations`) needs either this or
+    /// [`with_any_tenant`](Self::with_any_tenant).
     ///
     /// # Errors
     ///
     /// There is none, or one is not a GUID.
-    pub fn with_tenants<Kind>(mut self, tenants: impl StringList<Kind>) -> Result<Self, ConfigError> {
+    pub fn with_tenants<Kind>(
+        mut self,
+        tenants: impl StringList<Kind>,
+    ) -> Result<Self, ConfigError> {
         self.tenants = Some(Tenants::only(tenants.items())?);
         Ok(self)
     }
@@ -161,21 +171,21 @@ impl IdentityConfig {
     ///
     /// # Security
     ///
-    /// Whoever has an Entra tenant makes accounts in it, with names and e-mail addresses as they like. Decide by
-    /// [`tenants`](Self::with_tenants) or by what you know about
-    /// `(tid, oid)`, never by e-mail.
+    /// Whoever has an Entra tenant makes accounts in it, with names and e-mail addresses as they
+    /// like. Decide by [`tenants`](Self::with_tenants) or by what you know about `(tid, oid)`,
+    /// never by e-mail.
     #[must_use]
     pub fn with_any_tenant(mut self) -> Self {
         self.tenants = Some(Tenants::any());
         self
     }
 
-    /// Where browsers find the application, for example `https://example.com` or `https://example.com/app`. The callback,
-    /// sign-out and return addresses hang off it;
-    /// `Host` and `X-Forwarded-*` are never read.
+    /// Where browsers find the application, for example `https://example.com` or
+    /// `https://example.com/app`. The callback, sign-out and return addresses hang off it; `Host`
+    /// and `X-Forwarded-*` are never read.
     ///
-    /// `http` is accepted for loopback hosts only. A path is the prefix under which a proxy publishes the application, see
-    /// [`with_path_prefix`](Self::with_path_prefix).
+    /// `http` is accepted for loopback hosts only. A path is the prefix under which a proxy
+    /// publishes the application, see [`with_path_prefix`](Self::with_path_prefix).
     ///
     /// # Errors
     ///
@@ -185,20 +195,23 @@ impl IdentityConfig {
         Ok(self)
     }
 
-    /// The redirect address, where it is not the base URL with the callback path after it. It must lie under the base URL,
-    /// because the layer has to see the callback.
+    /// The redirect address, where it is not the base URL with the callback path after it. It must
+    /// lie under the base URL, because the layer has to see the callback.
     ///
-    /// The default is base URL + callback path. Without a base URL, its origin becomes the base URL.
+    /// The default is base URL + callback path. Without a base URL, its origin becomes the base
+    /// URL.
     ///
     /// # Errors
     ///
-    /// It is not an absolute `https` URL (`http` is accepted for loopback hosts), has a fragment or query, or its path is only `/`.
+    /// It is not an absolute `https` URL (`http` is accepted for loopback hosts), has a fragment or
+    /// query, or its path is only `/`.
     pub fn with_redirect_uri(mut self, redirect_uri: &str) -> Result<Self, ConfigError> {
         self.redirect_uri = Some(super::address::redirect_uri(redirect_uri)?);
         Ok(self)
     }
 
-    /// What the proxy in front does with the path of the base URL. The default is [`PathPrefix::Stripped`].
+    /// What the proxy in front does with the path of the base URL. The default is
+    /// [`PathPrefix::Stripped`].
     #[must_use]
     pub fn with_path_prefix(mut self, path_prefix: PathPrefix) -> Self {
         self.path_prefix = path_prefix;
@@ -212,7 +225,8 @@ impl IdentityConfig {
         self
     }
 
-    /// Where the provider sends people back to, relative to the base URL. The default is `/auth/callback`, or what the redirect address says.
+    /// Where the provider sends people back to, relative to the base URL. The default is
+    /// `/auth/callback`, or what the redirect address says.
     #[must_use]
     pub fn with_callback_path(mut self, path: impl Into<String>) -> Self {
         self.callback_path = Some(path.into());
@@ -226,31 +240,32 @@ impl IdentityConfig {
         self
     }
 
-    /// The page after sign-out, relative to the base URL. It is public: a protected one would sign straight in again. The default
-    /// is `/auth/signed-out`.
+    /// The page after sign-out, relative to the base URL. It is public: a protected one would sign
+    /// straight in again. The default is `/auth/signed-out`.
     #[must_use]
     pub fn with_signed_out_path(mut self, path: impl Into<String>) -> Self {
         self.signed_out_path = path.into();
         self
     }
 
-    /// Where a B2C profile is edited, relative to the base URL. The default is `/auth/edit-profile`; it exists only if the
-    /// authority has such a policy.
+    /// Where a B2C profile is edited, relative to the base URL. The default is
+    /// `/auth/edit-profile`; it exists only if the authority has such a policy.
     #[must_use]
     pub fn with_edit_profile_path(mut self, path: impl Into<String>) -> Self {
         self.edit_profile_path = Some(path.into());
         self
     }
 
-    /// Where a B2C password is reset, relative to the base URL. The default is `/auth/reset-password`; it exists only if the
-    /// authority has such a policy.
+    /// Where a B2C password is reset, relative to the base URL. The default is
+    /// `/auth/reset-password`; it exists only if the authority has such a policy.
     #[must_use]
     pub fn with_reset_password_path(mut self, path: impl Into<String>) -> Self {
         self.reset_password_path = Some(path.into());
         self
     }
 
-    /// One page that everybody may see, relative to the base URL. The default is none: everything needs a signed-in person.
+    /// One page that everybody may see, relative to the base URL. The default is none: everything
+    /// needs a signed-in person.
     ///
     /// On a public page the [`User`](crate::User) is not in the request's extensions, signed in or
     /// not, since nobody is looked up before somebody asks: take `Option<User>` in axum,
@@ -261,12 +276,14 @@ impl IdentityConfig {
         self
     }
 
-    /// Everything below a directory, relative to the base URL, for example `/assets/`. It begins and ends with a slash.
-    /// The user is to be had there as on a [public page](Self::add_public_path).
+    /// Everything below a directory, relative to the base URL, for example `/assets/`. It begins
+    /// and ends with a slash. The user is to be had there as on a [public
+    /// page](Self::add_public_path).
     ///
     /// # Security
     ///
-    /// A request whose path could be read in two ways (`//`, `..`, `%2F`, `;`, …) stays protected, also below a public prefix.
+    /// A request whose path could be read in two ways (`//`, `..`, `%2F`, `;`, …) stays protected,
+    /// also below a public prefix.
     #[must_use]
     pub fn add_public_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.public_paths.push(PublicPath::Prefix(prefix.into()));
@@ -280,7 +297,8 @@ impl IdentityConfig {
         self
     }
 
-    /// How people get to the provider and back. The default is [`SignInMethod::Redirect`]; [`SignInMethod::DeviceCode`] needs no redirect address.
+    /// How people get to the provider and back. The default is [`SignInMethod::Redirect`];
+    /// [`SignInMethod::DeviceCode`] needs no redirect address.
     ///
     /// ```
     /// use tower_identity::{Authority, ClientCredential, IdentityConfig, config::SignInMethod};
@@ -298,19 +316,22 @@ impl IdentityConfig {
         self
     }
 
-    /// How the provider hands the authorization response over. The default is [`ResponseMode::Query`].
+    /// How the provider hands the authorization response over. The default is
+    /// [`ResponseMode::Query`].
     #[must_use]
     pub fn with_response_mode(mut self, response_mode: ResponseMode) -> Self {
         self.response_mode = response_mode;
         self
     }
 
-    /// The scopes of the sign-in itself. The default is `openid`, `profile`, `email` (not at Microsoft's providers, where it may
-    /// take an administrator's consent) and `offline_access`, which asks for a refresh token, with which sessions are renewed.
+    /// The scopes of the sign-in itself. The default is `openid`, `profile`, `email` (not at
+    /// Microsoft's providers, where it may take an administrator's consent) and `offline_access`,
+    /// which asks for a refresh token, with which sessions are renewed.
     ///
-    /// Of the default, what the provider's document does not list (`scopes_supported`) is left out, unless the document lists no
-    /// scopes at all. Scopes that are named here, or by [`with_scopes`](Self::with_scopes), are always sent. Google takes
-    /// `access_type=offline` for `offline_access`, and gets that. Nothing else is ever added.
+    /// Of the default, what the provider's document does not list (`scopes_supported`) is left out,
+    /// unless the document lists no scopes at all. Scopes that are named here, or by
+    /// [`with_scopes`](Self::with_scopes), are always sent. Google takes `access_type=offline` for
+    /// `offline_access`, and gets that. Nothing else is ever added.
     #[must_use]
     pub fn with_openid_scopes<Kind>(mut self, scopes: impl StringList<Kind>) -> Self {
         self.openid_scopes = scopes.into_strings();
@@ -325,7 +346,8 @@ impl IdentityConfig {
         self
     }
 
-    /// Scopes beyond those of the sign-in itself, for example `User.Read`: the same as [`SignInOptions::with_scopes`].
+    /// Scopes beyond those of the sign-in itself, for example `User.Read`: the same as
+    /// [`SignInOptions::with_scopes`].
     #[must_use]
     pub fn with_scopes<Kind>(mut self, scopes: impl StringList<Kind>) -> Self {
         self.sign_in = self.sign_in.with_scopes(scopes);
@@ -339,15 +361,17 @@ impl IdentityConfig {
         self
     }
 
-    /// Where the groups of somebody come from who is in more than a token holds. The default is [`GroupsFrom::Token`].
+    /// Where the groups of somebody come from who is in more than a token holds. The default is
+    /// [`GroupsFrom::Token`].
     #[must_use]
     pub fn with_groups(mut self, groups: GroupsFrom) -> Self {
         self.groups = groups;
         self
     }
 
-    /// What the application can do, said to Entra with every request for a token (`xms_cc`). `cp1` says that it understands claims challenges; then access tokens live longer and APIs
-    /// may refuse them before they expire (continuous access evaluation). The default is none.
+    /// What the application can do, said to Entra with every request for a token (`xms_cc`). `cp1`
+    /// says that it understands claims challenges; then access tokens live longer and APIs may
+    /// refuse them before they expire (continuous access evaluation). The default is none.
     #[must_use]
     pub fn with_client_capabilities<Kind>(mut self, capabilities: impl StringList<Kind>) -> Self {
         self.client_capabilities = capabilities.into_strings();
@@ -361,52 +385,64 @@ impl IdentityConfig {
     /// The setting narrows that: of the algorithms named here those count that the document lists.
     /// `IDENTITY_ID_TOKEN_ALGORITHMS` says the same.
     #[must_use]
-    pub fn with_id_token_algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+    pub fn with_id_token_algorithms(
+        mut self,
+        algorithms: impl IntoIterator<Item = Algorithm>,
+    ) -> Self {
         self.id_token_algorithms = Some(algorithms.into_iter().collect());
         self
     }
 
-    /// An audience that an ID token may have beside the client id. The default is none: a token that is also for somebody else is refused
-    /// (OpenID Connect Core section 3.1.3.7, step 3).
+    /// An audience that an ID token may have beside the client id. The default is none: a token
+    /// that is also for somebody else is refused (OpenID Connect Core section 3.1.3.7, step 3).
     ///
-    /// `*` is every audience, for a provider whose tokens are also for applications that are not known yet (Zitadel). Then, as
-    /// with every token for several audiences, `azp` has to be the client id.
+    /// `*` is every audience, for a provider whose tokens are also for applications that are not
+    /// known yet (Zitadel). Then, as with every token for several audiences, `azp` has to be the
+    /// client id.
     #[must_use]
     pub fn add_trusted_audience(mut self, audience: impl Into<String>) -> Self {
         self.trusted_audiences.push(audience.into());
         self
     }
 
-    /// Authentication context classes of which the ID token must have one. The default is none. They are also asked for, unless
-    /// [`SignInOptions::with_acr_values`] asks for others.
+    /// Authentication context classes of which the ID token must have one. The default is none.
+    /// They are also asked for, unless [`SignInOptions::with_acr_values`] asks for others.
     #[must_use]
     pub fn with_required_acr<Kind>(mut self, acr: impl StringList<Kind>) -> Self {
         self.required_acr = acr.into_strings();
         self
     }
 
-    /// How long ago an ID token may have been issued (`iat`). The default is no limit beside its `exp`.
+    /// How long ago an ID token may have been issued (`iat`). The default is no limit beside its
+    /// `exp`.
     #[must_use]
     pub fn with_max_token_age(mut self, max_age: Duration) -> Self {
         self.max_token_age = Some(max_age);
         self
     }
 
-    /// How far the provider's clock may be from ours. The default is 60 seconds, the most is 5 minutes.
+    /// How far the provider's clock may be from ours. The default is 60 seconds, the most is 5
+    /// minutes.
     #[must_use]
     pub fn with_clock_leeway(mut self, leeway: Duration) -> Self {
         self.clock_leeway = leeway;
         self
     }
 
-    /// The secrets that seal cookies and records, at least 32 bytes each: the first seals, all open.
+    /// The secrets that seal cookies and records, at least 32 bytes each: the first seals, all
+    /// open.
     ///
-    /// To rotate, put a new one in front and drop the old one when its sessions have ended. Where several processes share sessions, first add the new one
-    /// at the end everywhere and then move it to the front: a process that cannot open a ticket takes its owner for signed out.
+    /// To rotate, put a new one in front and drop the old one when its sessions have ended. Where
+    /// several processes share sessions, first add the new one at the end everywhere and then move
+    /// it to the front: a process that cannot open a ticket takes its owner for signed out.
     ///
-    /// The default is a key derived from a client secret of at least 32 characters; without one it is random, so that sessions end with the process.
+    /// The default is a key derived from a client secret of at least 32 characters; without one it
+    /// is random, so that sessions end with the process.
     #[must_use]
-    pub fn with_cookie_secrets<S: Into<Secret>>(mut self, secrets: impl IntoIterator<Item = S>) -> Self {
+    pub fn with_cookie_secrets<S: Into<Secret>>(
+        mut self,
+        secrets: impl IntoIterator<Item = S>,
+    ) -> Self {
         self.cookie_secrets = secrets.into_iter().map(Into::into).collect();
         self
     }
@@ -434,7 +470,8 @@ impl IdentityConfig {
         self
     }
 
-    /// How long the browser keeps the session cookie. The default is [`CookieLifetime::Browser`]: until it ends.
+    /// How long the browser keeps the session cookie. The default is [`CookieLifetime::Browser`]:
+    /// until it ends.
     ///
     /// ```
     /// use tower_identity::config::{CookieLifetime, IdentityConfig};
@@ -458,7 +495,8 @@ impl IdentityConfig {
         self
     }
 
-    /// What becomes of the provider's session at sign-out. The default is [`ProviderSession::End`], with [`SignInMethod::DeviceCode`] it is [`ProviderSession::Keep`].
+    /// What becomes of the provider's session at sign-out. The default is [`ProviderSession::End`],
+    /// with [`SignInMethod::DeviceCode`] it is [`ProviderSession::Keep`].
     #[must_use]
     pub fn with_provider_session(mut self, provider_session: ProviderSession) -> Self {
         self.provider_session = Some(provider_session);
@@ -469,7 +507,8 @@ impl IdentityConfig {
 /// The scopes of a sign-in where none are named.
 fn default_scopes(authority: &Authority) -> &'static [&'static str] {
     match authority.is_microsoft() {
-        // `email` is a permission of its own there, for which a tenant may want an administrator's consent.
+        // `email` is a permission of its own there, for which a tenant may want an administrator's
+        // consent.
         true => &["openid", "profile", "offline_access"],
         false => &["openid", "profile", "email", "offline_access"],
     }

@@ -32,7 +32,8 @@ const RESERVED: &[&str] = &[
 
 /// Options of a sign-in: in the configuration for every one, and for a single one where it starts.
 ///
-/// What a single sign-in sets replaces the configuration's value; scopes and extra parameters are added to it.
+/// What a single sign-in sets replaces the configuration's value; scopes and extra parameters are
+/// added to it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -58,11 +59,13 @@ pub struct SignInOptions {
     pub(crate) parameters: Vec<(String, String)>,
 }
 
-/// What the provider shows although it might not have to (OpenID Connect Core section 3.1.2.1, Initiating User Registration 1.0).
+/// What the provider shows although it might not have to (OpenID Connect Core section 3.1.2.1,
+/// Initiating User Registration 1.0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Prompt {
-    /// Nothing: without a session at the provider the answer is an error. It goes with no other prompt.
+    /// Nothing: without a session at the provider the answer is an error. It goes with no other
+    /// prompt.
     None,
     /// The sign-in page, also for somebody who is signed in.
     Login,
@@ -113,7 +116,8 @@ impl SignInOptions {
         Self::default()
     }
 
-    /// Scopes beyond those of the sign-in itself, in the order in which they are sent. The default is none.
+    /// Scopes beyond those of the sign-in itself, in the order in which they are sent. The default
+    /// is none.
     #[must_use]
     pub fn with_scopes<Kind>(mut self, scopes: impl StringList<Kind>) -> Self {
         self.scopes = scopes.into_strings();
@@ -148,8 +152,8 @@ impl SignInOptions {
         self
     }
 
-    /// How long ago the person may have proved who they are, in whole seconds; the ID token's `auth_time` is held to it.
-    /// Zero asks for a proof now. The default is no limit.
+    /// How long ago the person may have proved who they are, in whole seconds; the ID token's
+    /// `auth_time` is held to it. Zero asks for a proof now. The default is no limit.
     #[must_use]
     pub fn with_max_age(mut self, max_age: Duration) -> Self {
         self.max_age = Some(max_age);
@@ -164,18 +168,21 @@ impl SignInOptions {
         self
     }
 
-    /// An authentication context that the sign-in has to meet: where it comes back without, the person gets 403 and their session stays as it was.
+    /// An authentication context that the sign-in has to meet: where it comes back without, the
+    /// person gets 403 and their session stays as it was.
     ///
-    /// At Microsoft's authorities it is one of Conditional Access, such as `c1`, asked for by the `claims` parameter and looked for in `acrs`; elsewhere a
-    /// class that is sent as `acr_values`, in the place of others, and looked for in `acr`. The default is none.
+    /// At Microsoft's authorities it is one of Conditional Access, such as `c1`, asked for by the
+    /// `claims` parameter and looked for in `acrs`; elsewhere a class that is sent as `acr_values`,
+    /// in the place of others, and looked for in `acr`. The default is none.
     #[must_use]
     pub fn with_auth_context(mut self, auth_context: impl Into<String>) -> Self {
         self.auth_context = Some(auth_context.into());
         self
     }
 
-    /// The `claims` parameter (OpenID Connect Core section 5.5), a JSON object: what an API's claims challenge asks for, decoded, or what the application wants to be told. It is merged with what
-    /// the crate asks for itself. The default is none.
+    /// The `claims` parameter (OpenID Connect Core section 5.5), a JSON object: what an API's
+    /// claims challenge asks for, decoded, or what the application wants to be told. It is merged
+    /// with what the crate asks for itself. The default is none.
     ///
     /// Text that is no JSON object is refused: at `build()`, or where the sign-in starts.
     ///
@@ -191,10 +198,13 @@ impl SignInOptions {
         self
     }
 
-    /// In this tenant, by its GUID, where the authority stands for many: for [`Client::initiate`](crate::client::Client::initiate) and
-    /// [`Client::authorization_url`](crate::client::Client::authorization_url). The default is whichever the person is in.
+    /// In this tenant, by its GUID, where the authority stands for many: for
+    /// [`Client::initiate`](crate::client::Client::initiate) and
+    /// [`Client::authorization_url`](crate::client::Client::authorization_url). The default is
+    /// whichever the person is in.
     ///
-    /// A configuration names the tenant in its [`Authority`](crate::Authority), and so does that of a layer: there it is refused.
+    /// A configuration names the tenant in its [`Authority`](crate::Authority), and so does that of
+    /// a layer: there it is refused.
     #[must_use]
     pub fn with_tenant(mut self, tenant: impl Into<String>) -> Self {
         self.tenant = Some(tenant.into());
@@ -210,8 +220,8 @@ impl SignInOptions {
 
     /// One more parameter of the authorization request.
     ///
-    /// The parameters of the protocol and those with a setting of their own are refused, as is a name given twice: at `build()`,
-    /// or where the sign-in starts.
+    /// The parameters of the protocol and those with a setting of their own are refused, as is a
+    /// name given twice: at `build()`, or where the sign-in starts.
     #[must_use]
     pub fn add_parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.parameters.push((name.into(), value.into()));
@@ -232,11 +242,16 @@ impl SignInOptions {
         self.max_age.is_some_and(|age| age.as_secs() == 0)
     }
 
-    /// The first of these options that cannot be asked for with a device code, and that something may depend on. Hints are no such thing: they are left out.
+    /// The first of these options that cannot be asked for with a device code, and that something
+    /// may depend on. Hints are no such thing: they are left out.
     ///
-    /// Silence cannot be asked for either, but nobody depends on it. At Microsoft's providers an authentication context travels in the claims.
+    /// Silence cannot be asked for either, but nobody depends on it. At Microsoft's providers an
+    /// authentication context travels in the claims.
     pub(crate) fn beyond_device_code(&self, microsoft: bool) -> Option<&'static str> {
-        let prompts = self.prompt.iter().any(|prompt| !matches!(prompt, Prompt::None | Prompt::SelectAccount));
+        let prompts = self
+            .prompt
+            .iter()
+            .any(|prompt| !matches!(prompt, Prompt::None | Prompt::SelectAccount));
         [
             ("`prompt`", prompts),
             ("`max_age`", self.max_age.is_some()),
@@ -250,15 +265,26 @@ impl SignInOptions {
 
     /// These options on top of the configuration's.
     pub(crate) fn over(&self, config: &Self) -> Self {
-        let or = |ours: &[String], theirs: &[String]| if ours.is_empty() { theirs.to_vec() } else { ours.to_vec() };
+        let or = |ours: &[String], theirs: &[String]| {
+            if ours.is_empty() { theirs.to_vec() } else { ours.to_vec() }
+        };
         let mut scopes = config.scopes.clone();
         scopes.extend(self.scopes.iter().filter(|scope| !config.scopes.contains(scope)).cloned());
         let mut parameters = self.parameters.clone();
-        parameters
-            .extend(config.parameters.iter().filter(|(name, _)| !self.parameters.iter().any(|(ours, _)| ours == name)).cloned());
+        parameters.extend(
+            config
+                .parameters
+                .iter()
+                .filter(|(name, _)| !self.parameters.iter().any(|(ours, _)| ours == name))
+                .cloned(),
+        );
         Self {
             scopes,
-            prompt: if self.prompt.is_empty() { config.prompt.clone() } else { self.prompt.clone() },
+            prompt: if self.prompt.is_empty() {
+                config.prompt.clone()
+            } else {
+                self.prompt.clone()
+            },
             login_hint: self.login_hint.clone().or_else(|| config.login_hint.clone()),
             domain_hint: self.domain_hint.clone().or_else(|| config.domain_hint.clone()),
             max_age: self.max_age.or(config.max_age),
@@ -273,7 +299,8 @@ impl SignInOptions {
 
     /// Whether a request can be made of the options.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let wrong = |setting: &'static str, problem: String| Err(ConfigError::new(setting, problem));
+        let wrong =
+            |setting: &'static str, problem: String| Err(ConfigError::new(setting, problem));
         for scope in &self.scopes {
             check_scope(scope)?;
         }
@@ -284,23 +311,32 @@ impl SignInOptions {
             );
         }
         if self.prompt.contains(&Prompt::None) && self.asks_every_time() {
-            return wrong("max_age", "0 asks for a sign-in page and `prompt=none` forbids it: leave one out".into());
+            return wrong(
+                "max_age",
+                "0 asks for a sign-in page and `prompt=none` forbids it: leave one out".into(),
+            );
         }
         if self.tenant.is_some() {
             return wrong("tenant", "it has an effect for a sign-in of `Client` alone: name the tenant in the authority".into());
         }
-        if self
-            .claims
-            .as_deref()
-            .is_some_and(|claims| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(claims).is_err())
-        {
-            return wrong("claims", "it has to be a JSON object (OpenID Connect Core section 5.5)".into());
+        if self.claims.as_deref().is_some_and(|claims| {
+            serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(claims).is_err()
+        }) {
+            return wrong(
+                "claims",
+                "it has to be a JSON object (OpenID Connect Core section 5.5)".into(),
+            );
         }
         check_words("acr_values", &self.acr_values)?;
         check_words("auth_context", self.auth_context.as_slice())?;
         check_words("ui_locales", &self.ui_locales)?;
-        for (setting, hint) in [("login_hint", &self.login_hint), ("domain_hint", &self.domain_hint)] {
-            if hint.as_deref().is_some_and(|hint| hint.is_empty() || hint.contains(char::is_control)) {
+        for (setting, hint) in
+            [("login_hint", &self.login_hint), ("domain_hint", &self.domain_hint)]
+        {
+            if hint
+                .as_deref()
+                .is_some_and(|hint| hint.is_empty() || hint.contains(char::is_control))
+            {
                 return wrong(setting, "empty or with control characters: leave it out".into());
             }
         }
@@ -313,13 +349,25 @@ impl SignInOptions {
                     ),
                 );
             }
-            if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic()) || value.contains(char::is_control) {
-                return wrong("parameters", format!("{name:?} has an empty or unusual name, or control characters in its value"));
-            }
-            if name != "resource" && self.parameters.iter().take(index).any(|(earlier, _)| earlier == name) {
+            if name.is_empty()
+                || !name.bytes().all(|byte| byte.is_ascii_graphic())
+                || value.contains(char::is_control)
+            {
                 return wrong(
                     "parameters",
-                    format!("{name:?} is there twice: all but `resource` (RFC 8707) may be sent once (RFC 6749 section 3.1)"),
+                    format!(
+                        "{name:?} has an empty or unusual name, or control characters in its value"
+                    ),
+                );
+            }
+            if name != "resource"
+                && self.parameters.iter().take(index).any(|(earlier, _)| earlier == name)
+            {
+                return wrong(
+                    "parameters",
+                    format!(
+                        "{name:?} is there twice: all but `resource` (RFC 8707) may be sent once (RFC 6749 section 3.1)"
+                    ),
                 );
             }
         }
@@ -330,7 +378,8 @@ impl SignInOptions {
 /// `scope-token` of RFC 6749 section 3.3.
 pub(super) fn check_scope(scope: &str) -> Result<(), ConfigError> {
     let allowed = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-    // RFC 6749 allows a comma in a scope, and no provider of OpenID Connect has one with it: it is a list that was written wrongly.
+    // RFC 6749 allows a comma in a scope, and no provider of OpenID Connect has one with it: it is
+    // a list that was written wrongly.
     if scope.contains(',') {
         return Err(ConfigError::new(
             "scopes",
@@ -345,16 +394,23 @@ pub(super) fn check_scope(scope: &str) -> Result<(), ConfigError> {
     }
     Err(ConfigError::new(
         "scopes",
-        format!("{scope:?} is not one scope: give each as an item of its own, without spaces, quotes or backslashes"),
+        format!(
+            "{scope:?} is not one scope: give each as an item of its own, without spaces, quotes or backslashes"
+        ),
     ))
 }
 
 /// Words of a list that is sent with spaces between them.
 pub(super) fn check_words(setting: &'static str, words: &[String]) -> Result<(), ConfigError> {
-    match words.iter().find(|word| word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_graphic())) {
+    match words
+        .iter()
+        .find(|word| word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_graphic()))
+    {
         Some(word) => Err(ConfigError::new(
             setting,
-            format!("{word:?} is empty, or has spaces or other characters that a list of words cannot hold"),
+            format!(
+                "{word:?} is empty, or has spaces or other characters that a list of words cannot hold"
+            ),
         )),
         None => Ok(()),
     }

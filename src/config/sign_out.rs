@@ -1,4 +1,5 @@
-//! What is said to the provider at sign-out, where it wants something else than OpenID Connect RP-Initiated Logout 1.0 says.
+//! What is said to the provider at sign-out, where it wants something else than OpenID Connect
+//! RP-Initiated Logout 1.0 says.
 
 use url::Url;
 
@@ -6,7 +7,8 @@ use super::IdentityConfig;
 use crate::error::ConfigError;
 
 /// Parameters of the sign-out request that the crate sends itself.
-const RESERVED: &[&str] = &["client_id", "id_token_hint", "logout_hint", "post_logout_redirect_uri", "state"];
+const RESERVED: &[&str] =
+    &["client_id", "id_token_hint", "logout_hint", "post_logout_redirect_uri", "state"];
 
 /// The settings of the sign-out request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,17 +19,24 @@ pub(crate) struct SignOutRequest {
 }
 
 impl IdentityConfig {
-    /// One more parameter of the sign-out request, for example `federated` at Auth0. The default is none.
+    /// One more parameter of the sign-out request, for example `federated` at Auth0. The default is
+    /// none.
     ///
-    /// The parameters that the crate sends itself are refused by [`build`](Self::build), as is a name given twice.
+    /// The parameters that the crate sends itself are refused by [`build`](Self::build), as is a
+    /// name given twice.
     #[must_use]
-    pub fn add_sign_out_parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn add_sign_out_parameter(
+        mut self,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Self {
         self.sign_out.parameters.push((name.into(), value.into()));
         self
     }
 
-    /// The name of the parameter that holds the page after sign-out, where the provider does not call it
-    /// `post_logout_redirect_uri`: `logout_uri` at Amazon Cognito, `returnTo` at Auth0's `/v2/logout`.
+    /// The name of the parameter that holds the page after sign-out, where the provider does not
+    /// call it `post_logout_redirect_uri`: `logout_uri` at Amazon Cognito, `returnTo` at Auth0's
+    /// `/v2/logout`.
     ///
     /// The default is what the provider is known to want: those two are recognised by their hosts.
     #[must_use]
@@ -36,12 +45,13 @@ impl IdentityConfig {
         self
     }
 
-    /// The address at which the provider ends its session, where its document names none (`end_session_endpoint`) or another
-    /// one is wanted. The default is that of the document.
+    /// The address at which the provider ends its session, where its document names none
+    /// (`end_session_endpoint`) or another one is wanted. The default is that of the document.
     ///
     /// # Errors
     ///
-    /// It is not an absolute `https` URL (`http` is accepted for loopback hosts), or has a fragment or credentials.
+    /// It is not an absolute `https` URL (`http` is accepted for loopback hosts), or has a fragment
+    /// or credentials.
     pub fn with_end_session_endpoint(mut self, url: &str) -> Result<Self, ConfigError> {
         self.sign_out.endpoint = Some(super::address::endpoint("end_session_endpoint", url)?);
         Ok(self)
@@ -49,10 +59,16 @@ impl IdentityConfig {
 
     /// Whether a sign-out request can be made of the settings.
     pub(super) fn check_sign_out(&self) -> Result<(), ConfigError> {
-        let is_name = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
-        let wrong = |setting: &'static str, problem: String| Err(ConfigError::new(setting, problem));
-        if let Some(name) = self.sign_out.return_parameter.as_deref().filter(|name| !is_name(name)) {
-            return wrong("sign_out_return_parameter", format!("{name:?} is not the name of a parameter, such as logout_uri"));
+        let is_name =
+            |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
+        let wrong =
+            |setting: &'static str, problem: String| Err(ConfigError::new(setting, problem));
+        if let Some(name) = self.sign_out.return_parameter.as_deref().filter(|name| !is_name(name))
+        {
+            return wrong(
+                "sign_out_return_parameter",
+                format!("{name:?} is not the name of a parameter, such as logout_uri"),
+            );
         }
         let returns_by = self.sign_out.return_parameter.as_deref();
         let parameters = &self.sign_out.parameters;
@@ -66,11 +82,16 @@ impl IdentityConfig {
             if !is_name(name) || value.contains(char::is_control) {
                 return wrong(
                     "sign_out_parameters",
-                    format!("{name:?} has an empty or unusual name, or control characters in its value"),
+                    format!(
+                        "{name:?} has an empty or unusual name, or control characters in its value"
+                    ),
                 );
             }
             if parameters.iter().take(index).any(|(earlier, _)| earlier == name) {
-                return wrong("sign_out_parameters", format!("{name:?} is there twice (RFC 6749 section 3.1): leave one out"));
+                return wrong(
+                    "sign_out_parameters",
+                    format!("{name:?} is there twice (RFC 6749 section 3.1): leave one out"),
+                );
             }
         }
         Ok(())

@@ -1,9 +1,11 @@
 //! [`SigningKey`]: a private key with its certificates, read from PEM or PFX.
 //!
-//! - The private key is PKCS #8, PKCS #1 (RSA) or SEC 1 (EC), and not encrypted, unless it is in a PFX file.
+//! - The private key is PKCS #8, PKCS #1 (RSA) or SEC 1 (EC), and not encrypted, unless it is in a
+//!   PFX file.
 //! - RSA of 2,048 bits and more, EC on P-256 and P-384, Ed25519.
-//! - The certificate that has the key's public half is the first; the others follow in the order in which they were given. Certificates without that one
-//!   are a mistake: a signature would be looked for under another key.
+//! - The certificate that has the key's public half is the first; the others follow in the order in
+//!   which they were given. Certificates without that one are a mistake: a signature would be
+//!   looked for under another key.
 
 use std::fmt;
 
@@ -54,9 +56,12 @@ pub(crate) type Problem = String;
 impl SigningKey {
     /// The private key in this text, with every certificate in it.
     ///
-    /// Certificates may also stand in `certificates`, there also as bare base64 without BEGIN and END lines.
+    /// Certificates may also stand in `certificates`, there also as bare base64 without BEGIN and
+    /// END lines.
     pub(super) fn from_pem(text: &str, certificates: Option<&str>) -> Result<Self, Problem> {
-        if text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") || text.contains("Proc-Type: 4,ENCRYPTED") {
+        if text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+            || text.contains("Proc-Type: 4,ENCRYPTED")
+        {
             return Err(
                 "the private key is encrypted: decrypt it with `openssl pkey`, or keep it in a PFX file, which takes a password"
                     .into(),
@@ -89,10 +94,16 @@ impl SigningKey {
     /// The private key in a PFX (PKCS #12) file, with every certificate in it.
     #[cfg(feature = "pfx")]
     pub(super) fn from_pfx(bytes: &[u8], password: &Secret) -> Result<Self, Problem> {
-        let archive = p12_keystore::Pkcs12Archive::from_pkcs12(bytes, password.expose())
-            .map_err(|_| "the PFX file cannot be opened: its password is another, or it is damaged".to_owned())?;
+        let archive =
+            p12_keystore::Pkcs12Archive::from_pkcs12(bytes, password.expose()).map_err(|_| {
+                "the PFX file cannot be opened: its password is another, or it is damaged"
+                    .to_owned()
+            })?;
         let [bag] = archive.keys.as_slice() else {
-            return Err(format!("the PFX file has {} private keys where one is needed", archive.keys.len()));
+            return Err(format!(
+                "the PFX file has {} private keys where one is needed",
+                archive.keys.len()
+            ));
         };
         let key = PrivateKeyDer::Pkcs8(bag.key.as_der().into());
         Self::new(&key, archive.certs.iter().map(|bag| bag.cert.as_der().to_vec().into()).collect())
@@ -103,7 +114,10 @@ impl SigningKey {
         Err("PFX files are read with the feature `pfx` of this crate: switch it on, or make a PEM file with `openssl pkcs12 -nodes`".into())
     }
 
-    fn new(key: &PrivateKeyDer<'_>, mut chain: Vec<CertificateDer<'static>>) -> Result<Self, Problem> {
+    fn new(
+        key: &PrivateKeyDer<'_>,
+        mut chain: Vec<CertificateDer<'static>>,
+    ) -> Result<Self, Problem> {
         let pair = Pair::read(key).ok_or_else(|| {
             "the private key is of a kind that cannot sign here: RSA with 2048 bits or more, EC on P-256, P-384 or P-521, or Ed25519"
                 .to_owned()
@@ -111,7 +125,8 @@ impl SigningKey {
         chain.dedup();
         if !chain.is_empty() {
             let own = chain.iter().position(|certificate| pair.is_in(certificate));
-            let own = own.ok_or_else(|| "no certificate in it belongs to the private key".to_owned())?;
+            let own =
+                own.ok_or_else(|| "no certificate in it belongs to the private key".to_owned())?;
             let own = chain.remove(own);
             chain.insert(0, own);
         }
@@ -148,18 +163,27 @@ impl SigningKey {
     ///
     /// `internal`: the key cannot make such a signature.
     pub(crate) fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, Error> {
-        let failed = || Error::new(ErrorKind::Internal, format!("the private key made no {algorithm} signature"));
+        let failed = || {
+            Error::new(
+                ErrorKind::Internal,
+                format!("the private key made no {algorithm} signature"),
+            )
+        };
         match &self.pair {
             Pair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
                 let encoding = encoding(algorithm).ok_or_else(failed)?;
-                pair.sign(encoding, &SystemRandom::new(), message, &mut signature).map_err(|_| failed())?;
+                pair.sign(encoding, &SystemRandom::new(), message, &mut signature)
+                    .map_err(|_| failed())?;
                 Ok(signature)
             }
-            Pair::Ec(pair, own) if *own == algorithm => {
-                pair.sign(&SystemRandom::new(), message).map(|signature| signature.as_ref().to_vec()).map_err(|_| failed())
+            Pair::Ec(pair, own) if *own == algorithm => pair
+                .sign(&SystemRandom::new(), message)
+                .map(|signature| signature.as_ref().to_vec())
+                .map_err(|_| failed()),
+            Pair::Ed(pair) if algorithm == Algorithm::EdDsa => {
+                Ok(pair.sign(message).as_ref().to_vec())
             }
-            Pair::Ed(pair) if algorithm == Algorithm::EdDsa => Ok(pair.sign(message).as_ref().to_vec()),
             Pair::Ec(..) | Pair::Ed(_) => Err(failed()),
         }
     }
@@ -171,7 +195,9 @@ impl SigningKey {
 
     /// `x5t` (RFC 7515 section 4.1.7).
     pub(crate) fn sha1_thumbprint(&self) -> Option<String> {
-        self.chain.first().map(|own| base64url(digest::digest(&SHA1_FOR_LEGACY_USE_ONLY, own).as_ref()))
+        self.chain
+            .first()
+            .map(|own| base64url(digest::digest(&SHA1_FOR_LEGACY_USE_ONLY, own).as_ref()))
     }
 
     /// `x5t#S256` (RFC 7515 section 4.1.8).
@@ -184,7 +210,8 @@ impl SigningKey {
         self.validity
     }
 
-    /// What tells it from another: the public half, and the certificate, which may have been renewed for the same key.
+    /// What tells it from another: the public half, and the certificate, which may have been
+    /// renewed for the same key.
     pub(crate) fn identity(&self) -> Vec<u8> {
         [self.pair.public(), self.chain.first().map_or(&[][..], |own| own)].concat()
     }
@@ -194,14 +221,18 @@ impl Validity {
     fn of(certificate: &[u8]) -> Option<Self> {
         let certificate = Certificate::from_der(certificate).ok()?;
         let validity = certificate.tbs_certificate().validity();
-        let time = |time: Time| i64::try_from(time.to_unix_duration().as_secs()).ok().map(UnixTime::from_seconds);
+        let time = |time: Time| {
+            i64::try_from(time.to_unix_duration().as_secs()).ok().map(UnixTime::from_seconds)
+        };
         Some(Self { from: time(validity.not_before)?, until: time(validity.not_after)? })
     }
 }
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SigningKey").field("certificates", &self.chain.len()).finish_non_exhaustive()
+        f.debug_struct("SigningKey")
+            .field("certificates", &self.chain.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -212,7 +243,9 @@ impl Pair {
             PrivateKeyDer::Pkcs1(_) => RsaKeyPair::from_der(der).ok(),
             _ => RsaKeyPair::from_pkcs8(der).ok(),
         };
-        let ec = |algorithm, curve| Some(Self::Ec(EcdsaKeyPair::from_private_key_der(curve, der).ok()?, algorithm));
+        let ec = |algorithm, curve| {
+            Some(Self::Ec(EcdsaKeyPair::from_private_key_der(curve, der).ok()?, algorithm))
+        };
         rsa.map(Self::Rsa)
             .or_else(|| ec(Algorithm::Es256, &signature::ECDSA_P256_SHA256_FIXED_SIGNING))
             .or_else(|| ec(Algorithm::Es384, &signature::ECDSA_P384_SHA384_FIXED_SIGNING))
@@ -228,7 +261,8 @@ impl Pair {
         }
     }
 
-    /// Whether the certificate has the public half in it, byte by byte as it stands in its `subjectPublicKey`.
+    /// Whether the certificate has the public half in it, byte by byte as it stands in its
+    /// `subjectPublicKey`.
     fn is_in(&self, certificate: &[u8]) -> bool {
         let public = self.public();
         memchr::memmem::find(certificate, public).is_some()
@@ -285,18 +319,29 @@ mod tests {
             let key = SigningKey::from_pem(&text, certificates.as_deref()).unwrap();
             assert_eq!(key.chain().len(), count);
             // What `openssl x509 -dates` says.
-            let validity = Validity { from: UnixTime::from_seconds(1_795_306_356), until: UnixTime::from_seconds(4_948_906_356) };
+            let validity = Validity {
+                from: UnixTime::from_seconds(1_795_306_356),
+                until: UnixTime::from_seconds(4_948_906_356),
+            };
             assert_eq!(key.validity(), (count > 0).then_some(validity));
             // What `openssl x509 -fingerprint` says.
             let hex = |text: Option<String>| {
                 text.map(|text| {
-                    crate::secret::from_base64url(&text).unwrap().iter().map(|byte| format!("{byte:02X}")).collect::<String>()
+                    crate::secret::from_base64url(&text)
+                        .unwrap()
+                        .iter()
+                        .map(|byte| format!("{byte:02X}"))
+                        .collect::<String>()
                 })
             };
-            assert_eq!(hex(key.sha1_thumbprint()).as_deref(), (count > 0).then_some("259F8FC914A295523E2F6655E20E8459DCC3EA78"));
+            assert_eq!(
+                hex(key.sha1_thumbprint()).as_deref(),
+                (count > 0).then_some("259F8FC914A295523E2F6655E20E8459DCC3EA78")
+            );
             assert_eq!(
                 hex(key.sha256_thumbprint()).as_deref(),
-                (count > 0).then_some("CB4FA6754897246797AFB9FECF0EA758F0D05E42FF7F991A40D2C41E0E66EBC9")
+                (count > 0)
+                    .then_some("CB4FA6754897246797AFB9FECF0EA758F0D05E42FF7F991A40D2C41E0E66EBC9")
             );
         }
     }

@@ -36,7 +36,10 @@ fn the_defaults_are_those_that_the_documentation_states() {
     assert_eq!(valid.scopes(valid.sign_in()), ["openid", "profile", "email", "offline_access"]);
     assert_eq!(valid.redirect_uri().as_str(), "https://app.example.com/auth/callback");
     assert_eq!(valid.signed_out_url().as_str(), "https://app.example.com/auth/signed-out");
-    assert_eq!((valid.origin(), valid.external_prefix(), valid.home().as_str()), ("https://app.example.com", "", "/"));
+    assert_eq!(
+        (valid.origin(), valid.external_prefix(), valid.home().as_str()),
+        ("https://app.example.com", "", "/")
+    );
     let paths: Vec<&str> = valid.paths().iter().map(|(_, path)| path).collect();
     assert_eq!(paths, ["/auth/login", "/auth/callback", "/auth/logout", "/auth/signed-out"]);
     assert!(valid.secure() && !valid.public_paths().is_public("/"));
@@ -47,18 +50,29 @@ fn the_defaults_are_those_that_the_documentation_states() {
     assert_eq!(valid.absolute_timeout(), Duration::from_secs(7 * 24 * 3600));
     assert_eq!(valid.cookie_key_source(), CookieKeySource::Random);
     assert_eq!((valid.user_info(), valid.preflight()), (UserInfo::Never, Preflight::Challenge));
-    assert_eq!((valid.session_end(), valid.provider_session()), (SessionEnd::OwnLimits, ProviderSession::End));
+    assert_eq!(
+        (valid.session_end(), valid.provider_session()),
+        (SessionEnd::OwnLimits, ProviderSession::End)
+    );
 }
 
 /// C-448
 #[test]
 fn what_is_missing_is_named() {
     let bare = IdentityConfig::new(Authority::oidc("https://op.example.com").unwrap(), "client-id");
-    refuses(bare.clone().with_base_url("https://app.example.com").unwrap(), "credential", "ClientCredential::none()");
+    refuses(
+        bare.clone().with_base_url("https://app.example.com").unwrap(),
+        "credential",
+        "ClientCredential::none()",
+    );
     refuses(bare.with_credential(ClientCredential::none()), "base_url", "missing");
     refuses(config().with_credential(ClientCredential::secret("")), "credential", "empty");
     for client_id in ["", "a b", "a\n", "ü"] {
-        refuses(IdentityConfig { client_id: client_id.into(), ..config() }, "client_id", "cannot have");
+        refuses(
+            IdentityConfig { client_id: client_id.into(), ..config() },
+            "client_id",
+            "cannot have",
+        );
     }
 }
 
@@ -108,7 +122,11 @@ fn only_the_scopes_that_were_asked_for_are_sent() {
     assert_eq!(scopes(b2c.with_scopes(["client-id"])), "openid profile offline_access client-id");
     refuses(config().with_openid_scopes(["profile"]), "openid_scopes", "openid");
     refuses(config().with_openid_scopes(Vec::<String>::new()), "openid_scopes", "openid");
-    refuses(at(Authority::entra(TENANT).unwrap()).with_openid_scopes(["openid"]), "openid_scopes", "profile");
+    refuses(
+        at(Authority::entra(TENANT).unwrap()).with_openid_scopes(["openid"]),
+        "openid_scopes",
+        "profile",
+    );
     for scope in ["", "a b", "a\"b", "a\\b", "ü", "a\n"] {
         refuses(config().with_scopes([scope]), "scopes", "one scope");
         refuses(config().with_openid_scopes(["openid", scope]), "scopes", "one scope");
@@ -120,19 +138,38 @@ fn only_the_scopes_that_were_asked_for_are_sent() {
 fn a_sign_in_asks_for_nothing_that_contradicts_itself() {
     let with = |options| config().with_sign_in(options);
     let options = SignInOptions::new;
-    refuses(with(options().with_prompt(Prompt::None).with_max_age(Duration::ZERO)), "max_age", "prompt=none");
+    refuses(
+        with(options().with_prompt(Prompt::None).with_max_age(Duration::ZERO)),
+        "max_age",
+        "prompt=none",
+    );
     refuses(with(options().with_prompt(Prompt::None).add_prompt(Prompt::Login)), "prompt", "none");
     refuses(with(options().with_acr_values(["a b"])), "acr_values", "spaces");
     refuses(with(options().with_ui_locales([""])), "ui_locales", "empty");
     refuses(with(options().with_login_hint("a\r\nb")), "login_hint", "control");
     refuses(with(options().with_domain_hint("")), "domain_hint", "empty");
-    assert!(with(options().with_prompt(Prompt::Login).add_prompt(Prompt::Consent).with_max_age(Duration::ZERO)).build().is_ok());
-    assert!(with(options().with_prompt(Prompt::None).with_max_age(Duration::from_secs(60))).build().is_ok());
+    assert!(
+        with(
+            options()
+                .with_prompt(Prompt::Login)
+                .add_prompt(Prompt::Consent)
+                .with_max_age(Duration::ZERO)
+        )
+        .build()
+        .is_ok()
+    );
+    assert!(
+        with(options().with_prompt(Prompt::None).with_max_age(Duration::from_secs(60)))
+            .build()
+            .is_ok()
+    );
 }
 
 #[test]
 fn extra_parameters_cannot_replace_those_of_the_protocol() {
-    let with = |name: &str, value: &str| config().with_sign_in(SignInOptions::new().add_parameter(name, value));
+    let with = |name: &str, value: &str| {
+        config().with_sign_in(SignInOptions::new().add_parameter(name, value))
+    };
     for reserved in [
         "client_id",
         "redirect_uri",
@@ -152,7 +189,10 @@ fn extra_parameters_cannot_replace_those_of_the_protocol() {
     refuses(with("", "x"), "parameters", "name");
     refuses(with("a b", "x"), "parameters", "name");
     refuses(with("a", "x\ny"), "parameters", "control");
-    let twice = |name: &str| config().with_sign_in(SignInOptions::new().add_parameter(name, "1").add_parameter(name, "2"));
+    let twice = |name: &str| {
+        config()
+            .with_sign_in(SignInOptions::new().add_parameter(name, "1").add_parameter(name, "2"))
+    };
     refuses(twice("audience"), "parameters", "twice");
     assert!(twice("resource").build().is_ok());
 }
@@ -165,7 +205,11 @@ fn a_single_sign_ins_options_stand_above_the_configurations() {
         .with_login_hint("ada")
         .add_parameter("p", "1")
         .add_parameter("q", "1");
-    let options = SignInOptions::new().with_scopes(["b", "a"]).with_prompt(Prompt::None).add_parameter("p", "2").over(&config);
+    let options = SignInOptions::new()
+        .with_scopes(["b", "a"])
+        .with_prompt(Prompt::None)
+        .add_parameter("p", "2")
+        .over(&config);
     let wanted = SignInOptions::new()
         .with_scopes(["a", "b"])
         .with_prompt(Prompt::None)
@@ -180,17 +224,34 @@ fn a_single_sign_ins_options_stand_above_the_configurations() {
 #[test]
 fn the_redirect_address_lies_under_the_base_url() {
     let with = |uri: &str| config().with_redirect_uri(uri);
-    assert_eq!(with("https://app.example.com/signin-oidc").unwrap().build().unwrap().paths().callback, "/signin-oidc");
-    refuses(with("https://other.example.com/auth/callback").unwrap(), "redirect_uri", "is not on https://app.example.com");
+    assert_eq!(
+        with("https://app.example.com/signin-oidc").unwrap().build().unwrap().paths().callback,
+        "/signin-oidc"
+    );
+    refuses(
+        with("https://other.example.com/auth/callback").unwrap(),
+        "redirect_uri",
+        "is not on https://app.example.com",
+    );
     refuses(with("http://localhost:3000/auth/callback").unwrap(), "redirect_uri", "is not on");
-    refuses(with("https://app.example.com/a").unwrap().with_callback_path("/b"), "redirect_uri", "contradicts");
+    refuses(
+        with("https://app.example.com/a").unwrap().with_callback_path("/b"),
+        "redirect_uri",
+        "contradicts",
+    );
     assert!(with("https://app.example.com/a").unwrap().with_callback_path("/a").build().is_ok());
-    let under = |uri: &str| with(uri).unwrap().with_base_url("https://app.example.com/app/").unwrap();
+    let under =
+        |uri: &str| with(uri).unwrap().with_base_url("https://app.example.com/app/").unwrap();
     refuses(under("https://app.example.com/auth/callback"), "redirect_uri", "not below");
     refuses(under("https://app.example.com/application/callback"), "redirect_uri", "not below");
     assert_eq!(under("https://app.example.com/app/x").build().unwrap().paths().callback, "/x");
-    let alone = IdentityConfig { base_url: None, ..with("https://app.example.com/x/y").unwrap() }.build().unwrap();
-    assert_eq!((alone.origin(), alone.paths().callback.as_str()), ("https://app.example.com", "/x/y"));
+    let alone = IdentityConfig { base_url: None, ..with("https://app.example.com/x/y").unwrap() }
+        .build()
+        .unwrap();
+    assert_eq!(
+        (alone.origin(), alone.paths().callback.as_str()),
+        ("https://app.example.com", "/x/y")
+    );
 }
 
 /// MSAL-089
@@ -204,18 +265,28 @@ fn a_redirect_address_has_a_path_of_its_own() {
         "https://app.example.com/x;y",
         "http://app.example.com/x",
     ] {
-        assert_eq!(config().with_redirect_uri(refused).unwrap_err().setting(), "redirect_uri", "{refused}");
+        assert_eq!(
+            config().with_redirect_uri(refused).unwrap_err().setting(),
+            "redirect_uri",
+            "{refused}"
+        );
     }
 }
 
 #[test]
 fn the_crates_own_paths_are_plain_and_apart() {
-    for path in ["", "/", "auth", "/auth/", "/a//b", "/a/../b", "/a?b", "/a%20b", "/a;b", "/ä", "//a"] {
+    for path in
+        ["", "/", "auth", "/auth/", "/a//b", "/a/../b", "/a?b", "/a%20b", "/a;b", "/ä", "//a"]
+    {
         refuses(config().with_login_path(path), "login_path", "plain path");
         refuses(config().with_callback_path(path), "callback_path", "plain path");
     }
     refuses(config().with_logout_path("/auth/login"), "logout_path", "login_path already");
-    refuses(config().with_signed_out_path("/auth/callback"), "signed_out_path", "callback_path already");
+    refuses(
+        config().with_signed_out_path("/auth/callback"),
+        "signed_out_path",
+        "callback_path already",
+    );
 }
 
 #[test]
@@ -250,8 +321,14 @@ fn a_prefix_is_where_the_proxy_leaves_it() {
         assert_eq!(valid.external_path(&valid.paths().login), "/app/auth/login");
         assert_eq!(valid.return_path("/app/auth/login?return_to=x").as_str(), "/app/");
     }
-    assert_eq!((stripped.paths().login.as_str(), kept.paths().login.as_str()), ("/auth/login", "/app/auth/login"));
-    assert!(stripped.public_paths().is_public("/assets/x") && !stripped.public_paths().is_public("/app/assets/x"));
+    assert_eq!(
+        (stripped.paths().login.as_str(), kept.paths().login.as_str()),
+        ("/auth/login", "/app/auth/login")
+    );
+    assert!(
+        stripped.public_paths().is_public("/assets/x")
+            && !stripped.public_paths().is_public("/app/assets/x")
+    );
     assert!(
         kept.public_paths().is_public("/app/assets/x")
             && kept.public_paths().is_public("/app/")
@@ -281,10 +358,17 @@ fn a_sign_in_returns_to_a_page_or_home_and_never_to_itself() {
 #[test]
 fn times_are_limits_that_can_be_met() {
     refuses(config().with_idle_timeout(Duration::ZERO), "idle_timeout", "second");
-    refuses(config().with_absolute_timeout(Duration::from_millis(900)), "absolute_timeout", "second");
+    refuses(
+        config().with_absolute_timeout(Duration::from_millis(900)),
+        "absolute_timeout",
+        "second",
+    );
     refuses(config().with_max_token_age(Duration::ZERO), "max_token_age", "second");
     refuses(config().with_clock_leeway(Duration::from_secs(301)), "clock_leeway", "clock right");
-    assert_eq!(built(|config| config.with_absolute_timeout(Duration::from_secs(600))).idle_timeout(), Duration::from_secs(600));
+    assert_eq!(
+        built(|config| config.with_absolute_timeout(Duration::from_secs(600))).idle_timeout(),
+        Duration::from_secs(600)
+    );
 }
 
 #[test]
@@ -294,16 +378,23 @@ fn what_tokens_must_have_can_be_met_and_is_asked_for() {
     refuses(config().with_required_acr(["a b"]), "required_acr", "spaces");
     let valid = built(|config| config.with_required_acr(["phr"]));
     assert_eq!(valid.sign_in().acr_values, ["phr"]);
-    let other =
-        built(|config| config.with_required_acr(["phr"]).with_sign_in(SignInOptions::new().with_acr_values(["phr", "phrh"])));
+    let other = built(|config| {
+        config
+            .with_required_acr(["phr"])
+            .with_sign_in(SignInOptions::new().with_acr_values(["phr", "phrh"]))
+    });
     assert_eq!(other.sign_in().acr_values, ["phr", "phrh"]);
 }
 
 #[test]
 fn cookie_secrets_are_long_enough_or_made() {
     refuses(config().with_cookie_secrets(["short"]), "cookie_secrets", "32 are the least");
-    let configured = built(|config| config.with_cookie_secrets([format!("{LONG}-new"), format!("{LONG}-old")]));
-    assert_eq!((configured.cookie_keys().len(), configured.cookie_key_source()), (2, CookieKeySource::Configured));
+    let configured =
+        built(|config| config.with_cookie_secrets([format!("{LONG}-new"), format!("{LONG}-old")]));
+    assert_eq!(
+        (configured.cookie_keys().len(), configured.cookie_key_source()),
+        (2, CookieKeySource::Configured)
+    );
     let derived = built(|config| config.with_credential(ClientCredential::secret(LONG)));
     assert_eq!(derived.cookie_key_source(), CookieKeySource::Derived);
 }
@@ -335,7 +426,9 @@ fn tenants_are_asked_for_where_everyone_could_come() {
 /// C-437: nothing that is printed shows a secret.
 #[test]
 fn secrets_are_not_printed() {
-    let config = config().with_credential(ClientCredential::secret(LONG)).with_cookie_secrets([format!("{LONG}{LONG}")]);
+    let config = config()
+        .with_credential(ClientCredential::secret(LONG))
+        .with_cookie_secrets([format!("{LONG}{LONG}")]);
     let valid = config.clone().build().unwrap();
     for text in [format!("{config:?}"), format!("{config:#?}"), format!("{valid:?}")] {
         assert!(!text.contains(LONG) && text.contains("client-id"), "{text}");
@@ -351,24 +444,56 @@ fn a_configuration_can_be_compared() {
 #[test]
 fn a_device_code_goes_with_what_can_be_asked_for_by_it() {
     let device = || config().with_sign_in_method(SignInMethod::DeviceCode);
-    let valid =
-        device().with_scopes(["mail"]).with_required_acr(["phr"]).with_credential(ClientCredential::none()).build().unwrap();
-    assert_eq!((valid.sign_in_method(), valid.provider_session()), (SignInMethod::DeviceCode, ProviderSession::Keep));
-    assert_eq!((valid.required_acr(), valid.sign_in().acr_values.len()), (&["phr".to_owned()][..], 0), "held to, not asked for");
+    let valid = device()
+        .with_scopes(["mail"])
+        .with_required_acr(["phr"])
+        .with_credential(ClientCredential::none())
+        .build()
+        .unwrap();
+    assert_eq!(
+        (valid.sign_in_method(), valid.provider_session()),
+        (SignInMethod::DeviceCode, ProviderSession::Keep)
+    );
+    assert_eq!(
+        (valid.required_acr(), valid.sign_in().acr_values.len()),
+        (&["phr".to_owned()][..], 0),
+        "held to, not asked for"
+    );
     let ends = device().with_provider_session(ProviderSession::End).build().unwrap();
     assert_eq!(ends.provider_session(), ProviderSession::End);
     assert_ne!(device(), config());
 
     let options = SignInOptions::new;
     refuses(device().with_response_mode(ResponseMode::FormPost), "response_mode", "form_post");
-    refuses(device().with_redirect_uri("https://app.example.com/cb").unwrap(), "redirect_uri", "https://app.example.com/cb");
-    refuses(device().with_sign_in(options().with_max_age(Duration::from_secs(60))), "sign_in", "max_age");
+    refuses(
+        device().with_redirect_uri("https://app.example.com/cb").unwrap(),
+        "redirect_uri",
+        "https://app.example.com/cb",
+    );
+    refuses(
+        device().with_sign_in(options().with_max_age(Duration::from_secs(60))),
+        "sign_in",
+        "max_age",
+    );
     refuses(device().with_sign_in(options().with_prompt(Prompt::Login)), "sign_in", "prompt");
     refuses(device().with_sign_in(options().with_acr_values(["phr"])), "sign_in", "acr_values");
-    refuses(device().with_sign_in(options().add_parameter("audience", "api")), "sign_in", "extra parameter");
-    refuses(device().with_sign_in(options().with_auth_context("c1")), "sign_in", "authentication context");
+    refuses(
+        device().with_sign_in(options().add_parameter("audience", "api")),
+        "sign_in",
+        "extra parameter",
+    );
+    refuses(
+        device().with_sign_in(options().with_auth_context("c1")),
+        "sign_in",
+        "authentication context",
+    );
     let entra = at(Authority::entra(TENANT).unwrap()).with_sign_in_method(SignInMethod::DeviceCode);
-    assert!(entra.with_sign_in(options().with_auth_context("c1").with_login_hint("ada@contoso.com")).build().is_ok());
+    assert!(
+        entra
+            .with_sign_in(options().with_auth_context("c1").with_login_hint("ada@contoso.com"))
+            .build()
+            .is_ok()
+    );
     let b2c = Authority::b2c("contoso", B2cPolicies::new("B2C_1_susi")).unwrap();
     refuses(at(b2c).with_sign_in_method(SignInMethod::DeviceCode), "sign_in_method", "B2C");
     refuses(
@@ -383,9 +508,19 @@ fn a_device_code_goes_with_what_can_be_asked_for_by_it() {
 #[test]
 fn a_printed_configuration_with_a_device_code_names_no_address_to_register() {
     let text = built(|config| config.with_sign_in_method(SignInMethod::DeviceCode)).to_string();
-    assert!(text.contains("sign-in method: device_code") && !text.contains("to register"), "{text}");
-    let text = built(|config| config.with_sign_in_method(SignInMethod::DeviceCode).with_provider_session(ProviderSession::End));
-    assert!(text.to_string().contains("page after sign-out, to register at the provider"), "{text}");
+    assert!(
+        text.contains("sign-in method: device_code") && !text.contains("to register"),
+        "{text}"
+    );
+    let text = built(|config| {
+        config
+            .with_sign_in_method(SignInMethod::DeviceCode)
+            .with_provider_session(ProviderSession::End)
+    });
+    assert!(
+        text.to_string().contains("page after sign-out, to register at the provider"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -5,9 +5,9 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 use url::Url;
 
 use super::{
-    Algorithm, ClientCredential, CookieKeySource, CookieKeys, CookieLifetime, Finding, GroupsFrom, IdentityConfig, PathPrefix,
-    Preflight, ProviderSession, PublicPaths, ResponseMode, ReturnPath, SessionEnd, SignInMethod, SignInOptions, SignOutRequest,
-    UserInfo,
+    Algorithm, ClientCredential, CookieKeySource, CookieKeys, CookieLifetime, Finding, GroupsFrom,
+    IdentityConfig, PathPrefix, Preflight, ProviderSession, PublicPaths, ResponseMode, ReturnPath,
+    SessionEnd, SignInMethod, SignInOptions, SignOutRequest, UserInfo,
 };
 use crate::{
     authority::{Authority, Tenants},
@@ -81,7 +81,8 @@ impl Paths {
         [login, callback, logout, signed_out]: [String; 4],
         [edit_profile, reset_password]: [Option<String>; 2],
     ) -> Self {
-        let mut paths = Self { login, callback, logout, signed_out, edit_profile, reset_password, lengths: 0 };
+        let mut paths =
+            Self { login, callback, logout, signed_out, edit_profile, reset_password, lengths: 0 };
         paths.lengths = paths.iter().fold(0, |lengths, (_, path)| lengths | Self::bit(path.len()));
         paths
     }
@@ -98,7 +99,10 @@ impl Paths {
 
     /// All of them, with the setting that each comes from.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let optional = [("edit_profile_path", &self.edit_profile), ("reset_password_path", &self.reset_password)];
+        let optional = [
+            ("edit_profile_path", &self.edit_profile),
+            ("reset_password_path", &self.reset_password),
+        ];
         [
             ("login_path", &self.login),
             ("callback_path", &self.callback),
@@ -221,7 +225,8 @@ impl ValidConfig {
         self.redirect_uri().as_str()
     }
 
-    /// The address that the provider sends people to after they signed out, and that is to be registered there, too.
+    /// The address that the provider sends people to after they signed out, and that is to be
+    /// registered there, too.
     #[must_use]
     pub fn signed_out_address(&self) -> &str {
         self.signed_out_url().as_str()
@@ -246,8 +251,8 @@ impl ValidConfig {
         self.0.public_paths.is_public(as_it_arrives)
     }
 
-    /// Where a sign-in returns to that was asked to return to `text`, an address as browsers see it: home if that is no page
-    /// of this site, or one of the crate's own.
+    /// Where a sign-in returns to that was asked to return to `text`, an address as browsers see
+    /// it: home if that is no page of this site, or one of the crate's own.
     pub(crate) fn return_path(&self, text: &str) -> ReturnPath {
         let own = |path: &str| self.0.paths.iter().any(|(_, own)| self.external_path(own) == path);
         ReturnPath::parse(text).filter(|path| !own(path.path())).unwrap_or_else(|| {
@@ -261,7 +266,8 @@ impl ValidConfig {
         })
     }
 
-    /// Whether it is one of the scopes that a provider is asked for without anybody having named it.
+    /// Whether it is one of the scopes that a provider is asked for without anybody having named
+    /// it.
     pub(crate) fn is_default_scope(&self, scope: &str) -> bool {
         !self.settings().openid_scopes_named
             && scope != "openid"
@@ -269,8 +275,8 @@ impl ValidConfig {
             && !self.sign_in().scopes.iter().any(|named| named == scope)
     }
 
-    /// All scopes of a sign-in with these options (already [`over`](SignInOptions::over) the configuration's): those of the
-    /// sign-in itself first, none twice.
+    /// All scopes of a sign-in with these options (already [`over`](SignInOptions::over) the
+    /// configuration's): those of the sign-in itself first, none twice.
     pub(crate) fn scopes<'a>(&'a self, options: &'a SignInOptions) -> Vec<&'a str> {
         let mut scopes: Vec<&str> = Vec::new();
         for scope in self.openid_scopes().iter().chain(&options.scopes) {

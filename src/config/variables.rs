@@ -18,7 +18,8 @@ pub(super) struct Variables<'a> {
     pub(super) read: &'a dyn Fn(&Path) -> io::Result<String>,
 }
 
-/// Variables of this beginning are read in any letter case, as .NET does: compose files write them in capitals.
+/// Variables of this beginning are read in any letter case, as .NET does: compose files write them
+/// in capitals.
 const ANY_LETTER_CASE: &str = "AzureAd__";
 
 /// A value and the variable that it comes from.
@@ -35,13 +36,18 @@ impl Variables<'_> {
         if !name.starts_with(ANY_LETTER_CASE) {
             return Ok(first);
         }
-        for other in self.names.iter().filter(|other| other.eq_ignore_ascii_case(name) && *other != name) {
+        for other in
+            self.names.iter().filter(|other| other.eq_ignore_ascii_case(name) && *other != name)
+        {
             match (&first, self.exactly(other)?) {
                 (_, None) => {}
                 (Some(one), Some(other)) if one.value != other.value => {
                     return Err(ConfigError::new(
                         other.name,
-                        format!("contradicts {}, which is the same variable to .NET: leave one out", one.name),
+                        format!(
+                            "contradicts {}, which is the same variable to .NET: leave one out",
+                            one.name
+                        ),
                     ));
                 }
                 (Some(_), Some(_)) => {}
@@ -66,7 +72,10 @@ impl Variables<'_> {
         match text.value.to_ascii_lowercase().as_str() {
             "true" | "1" => Ok(true),
             "false" | "0" => Ok(false),
-            _ => Err(ConfigError::new(name.to_owned(), format!("{:?} is neither `true` nor `false`", text.value))),
+            _ => Err(ConfigError::new(
+                name.to_owned(),
+                format!("{:?} is neither `true` nor `false`", text.value),
+            )),
         }
     }
 
@@ -77,7 +86,10 @@ impl Variables<'_> {
             let Some(next) = self.text(name)? else { continue };
             match &first {
                 Some(first) if first.value != next.value => {
-                    return Err(contradiction((&first.name, &first.value), (&next.name, &next.value)));
+                    return Err(contradiction(
+                        (&first.name, &first.value),
+                        (&next.name, &next.value),
+                    ));
                 }
                 Some(_) => {}
                 None => first = Some(next),
@@ -113,8 +125,9 @@ impl Variables<'_> {
     /// A secret in a file; line breaks at its end are none of it.
     fn file(&self, name: &str) -> Result<Option<Named<Secret>>, ConfigError> {
         let Some(path) = self.text(name)? else { return Ok(None) };
-        let content = (self.read)(&PathBuf::from(&path.value))
-            .map_err(|error| ConfigError::new(name.to_owned(), format!("{:?} cannot be read: {error}", path.value)))?;
+        let content = (self.read)(&PathBuf::from(&path.value)).map_err(|error| {
+            ConfigError::new(name.to_owned(), format!("{:?} cannot be read: {error}", path.value))
+        })?;
         let secret = Secret::from(content.trim_end_matches(['\r', '\n']));
         if secret.is_empty() {
             return Err(ConfigError::new(name.to_owned(), format!("{:?} is empty", path.value)));
@@ -128,7 +141,10 @@ pub(super) fn contradiction<A: fmt::Display, B: fmt::Display>(
     (first, one): (&str, A),
     (second, other): (&str, B),
 ) -> ConfigError {
-    ConfigError::new(second.to_owned(), format!("{other} contradicts {first}, which is {one}: leave one out"))
+    ConfigError::new(
+        second.to_owned(),
+        format!("{other} contradicts {first}, which is {one}: leave one out"),
+    )
 }
 
 #[cfg(test)]
@@ -136,7 +152,9 @@ mod tests {
     use super::*;
 
     fn with<T>(pairs: &[(&str, &str)], ask: impl FnOnce(&Variables<'_>) -> T) -> T {
-        let get = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
+        let get = |name: &str| {
+            pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
+        };
         let read = |path: &Path| match path.to_str() {
             Some("/run/secret") => Ok("from a file\r\n".to_owned()),
             Some("/run/empty") => Ok("\n".to_owned()),
@@ -147,7 +165,8 @@ mod tests {
 
     #[test]
     fn an_empty_variable_is_none_and_white_space_around_a_value_no_part_of_it() {
-        let text = |value| with(&[("A", value)], |all| all.text("A").unwrap().map(|named| named.value));
+        let text =
+            |value| with(&[("A", value)], |all| all.text("A").unwrap().map(|named| named.value));
         assert_eq!(text(""), None);
         assert_eq!(text(" \n"), None);
         assert_eq!(text(" a b "), Some("a b".into()));
@@ -155,8 +174,12 @@ mod tests {
 
     #[test]
     fn two_names_that_disagree_are_both_named() {
-        assert_eq!(with(&[("A", "1"), ("B", "1")], |all| all.one(&["A", "B"]).unwrap().unwrap().name), "A");
-        let error = with(&[("A", "1"), ("B", "2")], |all| all.one(&["A", "B"]).unwrap_err().to_string());
+        assert_eq!(
+            with(&[("A", "1"), ("B", "1")], |all| all.one(&["A", "B"]).unwrap().unwrap().name),
+            "A"
+        );
+        let error =
+            with(&[("A", "1"), ("B", "2")], |all| all.one(&["A", "B"]).unwrap_err().to_string());
         assert_eq!(error, "B: 2 contradicts A, which is 1: leave one out");
     }
 
@@ -164,14 +187,24 @@ mod tests {
     fn a_secret_may_be_in_a_file() {
         let secret = |pairs: &[(&str, &str)]| {
             with(pairs, |all| {
-                all.secret(&["A", "B"]).map(|named| named.map(|named| (named.name, named.value.expose().to_owned())))
+                all.secret(&["A", "B"])
+                    .map(|named| named.map(|named| (named.name, named.value.expose().to_owned())))
             })
         };
-        assert_eq!(secret(&[("A_FILE", "/run/secret")]).unwrap(), Some(("A_FILE".into(), "from a file".into())));
-        assert_eq!(secret(&[("A", "from a file"), ("B_FILE", "/run/secret")]).unwrap(), Some(("A".into(), "from a file".into())));
+        assert_eq!(
+            secret(&[("A_FILE", "/run/secret")]).unwrap(),
+            Some(("A_FILE".into(), "from a file".into()))
+        );
+        assert_eq!(
+            secret(&[("A", "from a file"), ("B_FILE", "/run/secret")]).unwrap(),
+            Some(("A".into(), "from a file".into()))
+        );
         let error = secret(&[("A", "hush"), ("A_FILE", "/run/secret")]).unwrap_err().to_string();
         assert!(
-            error.contains("A_FILE") && error.contains("than A:") && !error.contains("hush") && !error.contains("from a file"),
+            error.contains("A_FILE")
+                && error.contains("than A:")
+                && !error.contains("hush")
+                && !error.contains("from a file"),
             "{error}"
         );
         assert!(secret(&[("A_FILE", "/run/none")]).unwrap_err().to_string().contains("/run/none"));

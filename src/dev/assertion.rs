@@ -1,4 +1,5 @@
-//! Client assertions: a client that proves itself with a key of its own (RFC 7523 section 2.2, OpenID Connect Core section 9).
+//! Client assertions: a client that proves itself with a key of its own (RFC 7523 section 2.2,
+//! OpenID Connect Core section 9).
 
 use aws_lc_rs::{
     rsa::PublicKeyComponents,
@@ -32,11 +33,14 @@ type Refusal = (&'static str, u32);
 fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, Refusal> {
     match claims.get(name) {
         None => Ok(None),
-        Some(value) => value.as_f64().map(Some).ok_or(("a time of the assertion is not a number", 50_027)),
+        Some(value) => {
+            value.as_f64().map(Some).ok_or(("a time of the assertion is not a number", 50_027))
+        }
     }
 }
 
-/// Checks an assertion of `client`, and remembers it: each is good for one request, in Entra for its life.
+/// Checks an assertion of `client`, and remembers it: each is good for one request, in Entra for
+/// its life.
 pub(super) fn check(
     server: &Server,
     state: &mut State,
@@ -53,19 +57,30 @@ pub(super) fn check(
     let (header, claims) = object(header).zip(object(payload)).ok_or(malformed)?;
     let signature = from_base64url(signature).ok_or(malformed)?;
     let lenient = incoming.realm != Realm::Plain;
-    let known =
-        |key: &Map<String, Value>| is_named(key, &header, lenient) && verifies(key, &header, message.as_bytes(), &signature);
+    let known = |key: &Map<String, Value>| {
+        is_named(key, &header, lenient) && verifies(key, &header, message.as_bytes(), &signature)
+    };
     if !client.keys.iter().any(known) {
-        return Err(("the assertion is not signed with a key that is registered for the client", 700_027));
+        return Err((
+            "the assertion is not signed with a key that is registered for the client",
+            700_027,
+        ));
     }
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     if text("iss") != Some(&client.id) || text("sub") != Some(&client.id) {
         return Err(("iss and sub of the assertion have to be the client", 700_021));
     }
     // The address that was called, by the base URL or by the loopback name in use, or the issuer.
-    let called = format!("{}://{}{}", server.scheme, incoming.header(http::header::HOST).unwrap_or_default(), incoming.path);
+    let called = format!(
+        "{}://{}{}",
+        server.scheme,
+        incoming.header(http::header::HOST).unwrap_or_default(),
+        incoming.path
+    );
     let audiences = [server.url(&incoming.path), called, incoming.realm.issuer(server)];
-    let is_meant = |audience: &Value| audience.as_str().is_some_and(|audience| audiences.iter().any(|own| own == audience));
+    let is_meant = |audience: &Value| {
+        audience.as_str().is_some_and(|audience| audiences.iter().any(|own| own == audience))
+    };
     let meant = match claims.get("aud") {
         Some(Value::Array(list)) => list.iter().any(is_meant),
         Some(one) => is_meant(one),
@@ -78,7 +93,9 @@ pub(super) fn check(
     match time(&claims, "exp")? {
         None => return Err(("the assertion has no exp", 50_027)),
         Some(exp) if exp <= now - LEEWAY => return Err(("the assertion has expired", 700_024)),
-        Some(exp) if exp > now + LONGEST_LIFE => return Err(("the assertion lives too long", 700_024)),
+        Some(exp) if exp > now + LONGEST_LIFE => {
+            return Err(("the assertion lives too long", 700_024));
+        }
         Some(_) => {}
     }
     for name in ["nbf", "iat"] {
@@ -87,37 +104,60 @@ pub(super) fn check(
         }
     }
     let id = text("jti").ok_or(("the assertion has no jti", 50_027))?;
-    // MSAL sends one assertion for ten minutes, which Entra takes. RFC 7523 section 3 point 7 lets a provider refuse it.
+    // MSAL sends one assertion for ten minutes, which Entra takes. RFC 7523 section 3 point 7 lets
+    // a provider refuse it.
     if !lenient && !state.used_assertions.insert(format!("{} {id}", client.id)) {
         return Err(("the assertion was used before", 700_027));
     }
     Ok(())
 }
 
-/// Whether the header names this key: by `kid`, or by the thumbprint of its certificate, where the key has them. MSAL writes
-/// thumbprints with the padding that RFC 7515 section 2 leaves out, and Entra reads them.
+/// Whether the header names this key: by `kid`, or by the thumbprint of its certificate, where the
+/// key has them. MSAL writes thumbprints with the padding that RFC 7515 section 2 leaves out, and
+/// Entra reads them.
 fn is_named(key: &Map<String, Value>, header: &Map<String, Value>, lenient: bool) -> bool {
     let names = ["kid", "x5t#S256", "x5t"];
     let registered: Vec<&str> = names.into_iter().filter(|name| key.contains_key(*name)).collect();
-    let named = |name: &&str| match (key.get(*name).and_then(Value::as_str), header.get(*name).and_then(Value::as_str)) {
-        (Some(own), Some(given)) if lenient => own.trim_end_matches('=') == given.trim_end_matches('='),
+    let named = |name: &&str| match (
+        key.get(*name).and_then(Value::as_str),
+        header.get(*name).and_then(Value::as_str),
+    ) {
+        (Some(own), Some(given)) if lenient => {
+            own.trim_end_matches('=') == given.trim_end_matches('=')
+        }
         (own, given) => own.is_some() && own == given,
     };
     registered.is_empty() || registered.iter().any(named)
 }
 
-fn verifies(key: &Map<String, Value>, header: &Map<String, Value>, message: &[u8], made: &[u8]) -> bool {
-    let part = |name: &str| key.get(name).and_then(Value::as_str).and_then(from_base64url).unwrap_or_default();
-    let text = |object: &Map<String, Value>, name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+fn verifies(
+    key: &Map<String, Value>,
+    header: &Map<String, Value>,
+    message: &[u8],
+    made: &[u8],
+) -> bool {
+    let part = |name: &str| {
+        key.get(name).and_then(Value::as_str).and_then(from_base64url).unwrap_or_default()
+    };
+    let text = |object: &Map<String, Value>, name: &str| {
+        object.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
     match (text(key, "kty").as_str(), text(header, "alg").as_str()) {
         ("RSA", algorithm @ ("RS256" | "PS256")) => {
-            let parameters =
-                if algorithm == "RS256" { &signature::RSA_PKCS1_2048_8192_SHA256 } else { &signature::RSA_PSS_2048_8192_SHA256 };
-            PublicKeyComponents { n: part("n"), e: part("e") }.verify(parameters, message, made).is_ok()
+            let parameters = if algorithm == "RS256" {
+                &signature::RSA_PKCS1_2048_8192_SHA256
+            } else {
+                &signature::RSA_PSS_2048_8192_SHA256
+            };
+            PublicKeyComponents { n: part("n"), e: part("e") }
+                .verify(parameters, message, made)
+                .is_ok()
         }
         ("EC", "ES256") if text(key, "crv") == "P-256" => {
             let point = [vec![4], part("x"), part("y")].concat();
-            UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point).verify(message, made).is_ok()
+            UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point)
+                .verify(message, made)
+                .is_ok()
         }
         _ => false,
     }

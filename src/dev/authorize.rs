@@ -78,7 +78,8 @@ impl AuthorizationRequest {
     }
 }
 
-/// The two parameters that decide whether anything may be sent anywhere: if they are wrong, the person sees a page (RFC 6749 section 4.1.2.1).
+/// The two parameters that decide whether anything may be sent anywhere: if they are wrong, the
+/// person sees a page (RFC 6749 section 4.1.2.1).
 fn return_to(state: &State, realm: &Realm, parameters: &Parameters) -> Result<ReturnTo, Fault> {
     let wrong = |description: &str| Fault::new("invalid_request", description);
     let once = |name: &str| parameters.0.iter().filter(|(known, _)| known == name).count() <= 1;
@@ -90,7 +91,8 @@ fn return_to(state: &State, realm: &Realm, parameters: &Parameters) -> Result<Re
     let unknown = || wrong("This client_id is not registered here.").entra(700_016).b2c(90_083);
     let client = client.ok_or_else(unknown)?;
     client.check_accounts(realm)?;
-    let redirect_uri = parameters.first("redirect_uri").ok_or_else(|| wrong("redirect_uri is missing."))?;
+    let redirect_uri =
+        parameters.first("redirect_uri").ok_or_else(|| wrong("redirect_uri is missing."))?;
     if !client.may_redirect_to(redirect_uri) {
         let description = "This redirect_uri is not registered for the client. It has to be the same, character by character.";
         return Err(wrong(description).entra(50_011).b2c(90_006));
@@ -114,29 +116,41 @@ pub(super) fn hinted(server: &Server, state: &State, hint: &str) -> Option<Strin
     let text = |name: &str| claims.get(name).and_then(|value| value.as_str());
     let (subject, audience) = (text("sub")?, text("aud").unwrap_or_default());
     let tenants = server.world.iter().flat_map(|world| &world.tenants);
-    let tenants: Vec<_> = tenants.filter(|tenant| text("tid").is_none_or(|tid| tid == tenant.id)).collect();
+    let tenants: Vec<_> =
+        tenants.filter(|tenant| text("tid").is_none_or(|tid| tid == tenant.id)).collect();
     let is = |person: &&DevPerson| match server.world {
         None => person.subject == subject,
-        Some(_) => tenants.iter().any(|tenant| tenant::subject(person, tenant, audience) == subject),
+        Some(_) => {
+            tenants.iter().any(|tenant| tenant::subject(person, tenant, audience) == subject)
+        }
     };
     Some(state.people.iter().find(is).map(|person| person.id.clone()).unwrap_or_default())
 }
 
 /// RFC 7636, without the `plain` method; a SHA-256 digest has 43 characters in base64url.
 fn challenge(parameters: &Parameters) -> Result<String, Fault> {
-    let challenge =
-        parameters.first("code_challenge").ok_or(("invalid_request", "code_challenge is missing: PKCE is required"))?;
+    let challenge = parameters
+        .first("code_challenge")
+        .ok_or(("invalid_request", "code_challenge is missing: PKCE is required"))?;
     if parameters.first("code_challenge_method") != Some("S256") {
         return Err(Fault::new("invalid_request", "code_challenge_method has to be S256"));
     }
     if from_base64url(challenge).is_none_or(|digest| digest.len() != 32) {
-        return Err(Fault::new("invalid_request", "code_challenge is not a SHA-256 digest in base64url"));
+        return Err(Fault::new(
+            "invalid_request",
+            "code_challenge is not a SHA-256 digest in base64url",
+        ));
     }
     Ok(challenge.to_owned())
 }
 
 /// The rest of the request.
-fn read(server: &Server, state: &State, parameters: &Parameters, to: ReturnTo) -> Result<AuthorizationRequest, Fault> {
+fn read(
+    server: &Server,
+    state: &State,
+    parameters: &Parameters,
+    to: ReturnTo,
+) -> Result<AuthorizationRequest, Fault> {
     let text = |name: &str| parameters.first(name).map(ToOwned::to_owned);
     if parameters.repeated().is_some() {
         return Err(Fault::new("invalid_request", "a parameter is there twice"));
@@ -152,15 +166,27 @@ fn read(server: &Server, state: &State, parameters: &Parameters, to: ReturnTo) -
     }
     match parameters.first("response_type") {
         Some("code") => {}
-        Some(_) => return Err(Fault::new("unsupported_response_type", "only response_type=code is supported")),
+        Some(_) => {
+            return Err(Fault::new(
+                "unsupported_response_type",
+                "only response_type=code is supported",
+            ));
+        }
         None => return Err(Fault::new("invalid_request", "response_type is missing")),
     }
-    if !matches!(parameters.first("response_mode"), None | Some("query" | "fragment" | "form_post")) {
-        return Err(Fault::new("invalid_request", "response_mode has to be query, fragment or form_post"));
+    if !matches!(parameters.first("response_mode"), None | Some("query" | "fragment" | "form_post"))
+    {
+        return Err(Fault::new(
+            "invalid_request",
+            "response_mode has to be query, fragment or form_post",
+        ));
     }
-    let challenge = if state.quirks.has(Quirk::NoPkce) { String::new() } else { challenge(parameters)? };
+    let challenge =
+        if state.quirks.has(Quirk::NoPkce) { String::new() } else { challenge(parameters)? };
     let prompt = parameters.list("prompt");
-    if prompt.iter().any(|value| !matches!(value.as_str(), "none" | "login" | "consent" | "select_account" | "create")) {
+    if prompt.iter().any(|value| {
+        !matches!(value.as_str(), "none" | "login" | "consent" | "select_account" | "create")
+    }) {
         return Err(Fault::new("invalid_request", "a value of prompt is unknown"));
     }
     if prompt.len() > 1 && prompt.iter().any(|value| value == "none") {
@@ -175,10 +201,13 @@ fn read(server: &Server, state: &State, parameters: &Parameters, to: ReturnTo) -
     if scopes.is_empty() {
         return Err(Fault::new("invalid_scope", "scope is missing"));
     }
-    if state.quirks.has(Quirk::NoOfflineAccess) && scopes.iter().any(|scope| scope == "offline_access") {
+    if state.quirks.has(Quirk::NoOfflineAccess)
+        && scopes.iter().any(|scope| scope == "offline_access")
+    {
         return Err(Fault::new("invalid_scope", "the scope offline_access is unknown"));
     }
-    let no_hint = || Fault::new("invalid_request", "id_token_hint is not an ID token of this provider");
+    let no_hint =
+        || Fault::new("invalid_request", "id_token_hint is not an ID token of this provider");
     let hinted = match parameters.first("id_token_hint") {
         None => None,
         Some(hint) => Some(hinted(server, state, hint).ok_or_else(no_hint)?),
@@ -188,9 +217,16 @@ fn read(server: &Server, state: &State, parameters: &Parameters, to: ReturnTo) -
         None => AskedClaims::default(),
         Some(claims) => AskedClaims::parse(claims).ok_or_else(no_claims)?,
     };
-    let resources = if to.realm == Realm::Plain { resource::named(parameters)? } else { Vec::new() };
+    let resources =
+        if to.realm == Realm::Plain { resource::named(parameters)? } else { Vec::new() };
     let mut acr_values = parameters.list("acr_values");
-    acr_values.extend(claims.classes.iter().filter(|class| !parameters.list("acr_values").contains(class)).cloned());
+    acr_values.extend(
+        claims
+            .classes
+            .iter()
+            .filter(|class| !parameters.list("acr_values").contains(class))
+            .cloned(),
+    );
     Ok(AuthorizationRequest {
         client: text("client_id").unwrap_or_default(),
         redirect_uri: to.redirect_uri,
@@ -228,13 +264,20 @@ pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response
         Ok(request) => request,
         Err(problem) => return Ok(callback::error(server, state, &to, &problem)),
     };
-    let known = incoming.cookie(&server.cookie_name()).filter(|id| id.len() == 43).map(ToOwned::to_owned);
+    let known =
+        incoming.cookie(&server.cookie_name()).filter(|id| id.len() == 43).map(ToOwned::to_owned);
     let (browser, new) = match known {
         Some(browser) => (browser, false),
         None => (unguessable()?, true),
     };
-    let pending =
-        Interaction { request, browser: browser.clone(), started: server.now(), picked: None, consented: false, edited: false };
+    let pending = Interaction {
+        request,
+        browser: browser.clone(),
+        started: server.now(),
+        picked: None,
+        consented: false,
+        edited: false,
+    };
     let mut response = interaction::proceed(server, state, &unguessable()?, pending)?;
     if new {
         let cookie = format!("{}={browser}; Path=/; HttpOnly; SameSite=Lax", server.cookie_name());
@@ -257,11 +300,17 @@ pub(super) enum Step {
 }
 
 /// Decides the next step: first who, then whether they agree.
-pub(super) fn next_step(server: &Server, state: &State, pending: &Interaction, now: UnixTime) -> Step {
+pub(super) fn next_step(
+    server: &Server,
+    state: &State,
+    pending: &Interaction,
+    now: UnixTime,
+) -> Step {
     let request = &pending.request;
     let session = pending.picked.as_ref().or_else(|| state.browsers.find(&pending.browser));
-    let Some(session) = session.filter(|session| pending.picked.is_some() || suffices(server, state, request, session, now))
-    else {
+    let Some(session) = session.filter(|session| {
+        pending.picked.is_some() || suffices(server, state, request, session, now)
+    }) else {
         return Step::SignIn;
     };
     match request.realm.policy() {
@@ -271,10 +320,16 @@ pub(super) fn next_step(server: &Server, state: &State, pending: &Interaction, n
         None if pending.consented => return Step::Finish,
         None => {}
     }
-    let tenant = state.person(&session.person).and_then(|person| request.realm.tenant_of(server.world.as_ref(), person));
+    let tenant = state
+        .person(&session.person)
+        .and_then(|person| request.realm.tenant_of(server.world.as_ref(), person));
     let asks = state.client(&request.client).is_none_or(|client| client.consent == Consent::Asked);
     let missing = |scope: &&String| {
-        let scope = if server.world.is_some() { entra_issue::consent_key(server, scope) } else { (*scope).clone() };
+        let scope = if server.world.is_some() {
+            entra_issue::consent_key(server, scope)
+        } else {
+            (*scope).clone()
+        };
         asks && !state.has_consented(&session.person, tenant.as_ref(), &request.client, &scope)
     };
     let missing: Vec<_> = request.scopes.iter().filter(missing).cloned().collect();
@@ -288,20 +343,33 @@ pub(super) fn next_step(server: &Server, state: &State, pending: &Interaction, n
 }
 
 /// Whether a person who is already signed in may go on without being asked.
-fn suffices(server: &Server, state: &State, request: &AuthorizationRequest, session: &SignedIn, now: UnixTime) -> bool {
+fn suffices(
+    server: &Server,
+    state: &State,
+    request: &AuthorizationRequest,
+    session: &SignedIn,
+    now: UnixTime,
+) -> bool {
     let Some(person) = state.person(&session.person) else { return false };
     let at_home = request.realm == Realm::Plain
         || request.realm.offers(server.world.as_ref(), person)
             && request.realm.tenant_of(server.world.as_ref(), person).is_some()
             && request.realm.policy() != Some(Policy::ResetPassword);
-    let asked_for = request.login_hint.as_deref().is_none_or(|hint| person.is(hint) || !state.people.iter().any(|p| p.is(hint)))
+    let asked_for = request
+        .login_hint
+        .as_deref()
+        .is_none_or(|hint| person.is(hint) || !state.people.iter().any(|p| p.is(hint)))
         && request.hinted.as_deref().is_none_or(|id| person.id == id);
-    // `auth_time` has whole seconds: an age of exactly `max_age` is still allowed, but 0 always asks (OpenID Connect Core section 3.1.2.1).
+    // `auth_time` has whole seconds: an age of exactly `max_age` is still allowed, but 0 always
+    // asks (OpenID Connect Core section 3.1.2.1).
     let age = now.as_seconds().saturating_sub(session.auth_time.as_seconds());
     let recent = request.max_age.is_none_or(|limit| limit > 0 && age <= limit);
-    let strong = (request.acr_values.is_empty() || session.acr.as_ref().is_some_and(|acr| request.acr_values.contains(acr)))
+    let strong = (request.acr_values.is_empty()
+        || session.acr.as_ref().is_some_and(|acr| request.acr_values.contains(acr)))
         && request.claims.contexts.iter().all(|context| session.contexts.contains(context));
-    let interactive = ["login", "select_account", "create"].iter().any(|value| request.prompts(value));
-    let not_replaced = request.prompts("none") || state.stand_in.as_ref().is_none_or(|id| *id == session.person);
+    let interactive =
+        ["login", "select_account", "create"].iter().any(|value| request.prompts(value));
+    let not_replaced =
+        request.prompts("none") || state.stand_in.as_ref().is_none_or(|id| *id == session.person);
     at_home && asked_for && recent && strong && !interactive && not_replaced
 }

@@ -95,15 +95,16 @@ impl Default for DevProviderBuilder {
 }
 
 impl DevProviderBuilder {
-    /// Sets the address to listen on. The default is `127.0.0.1` with a free port. Anything but a loopback address is refused at the start.
+    /// Sets the address to listen on. The default is `127.0.0.1` with a free port. Anything but a
+    /// loopback address is refused at the start.
     pub fn bind(mut self, address: SocketAddr) -> Self {
         self.address = address;
         self
     }
 
-    /// Speaks TLS, as clients need that insist on https, with a certificate for the loopback names that an authority of its own has
-    /// signed. Both are made at the start; clients have to trust [`root_certificate`](DevProvider::root_certificate). By default it
-    /// speaks plain http.
+    /// Speaks TLS, as clients need that insist on https, with a certificate for the loopback names
+    /// that an authority of its own has signed. Both are made at the start; clients have to trust
+    /// [`root_certificate`](DevProvider::root_certificate). By default it speaks plain http.
     ///
     /// ```
     /// use tower_identity::{ReqwestClient, dev::DevProvider};
@@ -122,13 +123,15 @@ impl DevProviderBuilder {
         self
     }
 
-    /// Sets the address at which clients find the provider if a proxy stands before it, such as `https://login.localhost:8443`: issuer
-    /// and endpoints begin with it, and assertions have to be for it. The default is the address that it listens on, which is a loopback
-    /// address in any case.
+    /// Sets the address at which clients find the provider if a proxy stands before it, such as
+    /// `https://login.localhost:8443`: issuer and endpoints begin with it, and assertions have to
+    /// be for it. The default is the address that it listens on, which is a loopback address in any
+    /// case.
     ///
     /// # Security
     ///
-    /// The provider signs anybody in as anybody. A proxy that others can reach makes it theirs, too.
+    /// The provider signs anybody in as anybody. A proxy that others can reach makes it theirs,
+    /// too.
     pub fn with_base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = Some(url.into());
         self
@@ -140,7 +143,8 @@ impl DevProviderBuilder {
         self
     }
 
-    /// Imitates Microsoft Entra: tenants, `common` and its siblings, B2C, External ID, a small Graph. By default the provider is a generic one.
+    /// Imitates Microsoft Entra: tenants, `common` and its siblings, B2C, External ID, a small
+    /// Graph. By default the provider is a generic one.
     ///
     /// What it does and what it does not is listed at [the module](super#microsoft-entra).
     ///
@@ -168,15 +172,15 @@ impl DevProviderBuilder {
         self
     }
 
-    /// Sets the people who can sign in, in the order of the account picker. The default is the four of [`DevPerson`], and in Entra those that
-    /// [`DevTenant`] names.
+    /// Sets the people who can sign in, in the order of the account picker. The default is the four
+    /// of [`DevPerson`], and in Entra those that [`DevTenant`] names.
     pub fn with_people(mut self, people: impl IntoIterator<Item = DevPerson>) -> Self {
         self.people = Some(people.into_iter().collect());
         self
     }
 
-    /// Adds an application. The client `quickstart` (in Entra it has a GUID as id), with a new secret at each start, is always there, unless one of
-    /// that id is added.
+    /// Adds an application. The client `quickstart` (in Entra it has a GUID as id), with a new
+    /// secret at each start, is always there, unless one of that id is added.
     pub fn with_client(mut self, client: DevClient) -> Self {
         self.clients.push(client);
         self
@@ -224,8 +228,8 @@ impl DevProviderBuilder {
         self
     }
 
-    /// Adds habits that real providers have and the specifications do not: `null` instead of nothing, lists where a text belongs,
-    /// no refresh tokens. There are none by default.
+    /// Adds habits that real providers have and the specifications do not: `null` instead of
+    /// nothing, lists where a text belongs, no refresh tokens. There are none by default.
     ///
     /// ```
     /// use tower_identity::dev::{DevProvider, Quirk};
@@ -245,11 +249,15 @@ impl DevProviderBuilder {
     ///
     /// # Errors
     ///
-    /// The address is not a loopback address or cannot be bound, the base URL is not one, two people or two clients have one id, a tenant cannot be or is set without
+    /// The address is not a loopback address or cannot be bound, the base URL is not one, two
+    /// people or two clients have one id, a tenant cannot be or is set without
     /// [`entra`](Self::entra), or no key could be made.
     pub async fn start(mut self) -> Result<DevProvider, ConfigError> {
         if !self.address.ip().is_loopback() {
-            return Err(ConfigError::new("bind", "the development provider listens on a loopback address only"));
+            return Err(ConfigError::new(
+                "bind",
+                "the development provider listens on a loopback address only",
+            ));
         }
         let failed = |error: crate::error::Error| ConfigError::new("start", error.to_string());
         let first = if self.entra { QUICKSTART_IN_ENTRA } else { QUICKSTART };
@@ -261,21 +269,29 @@ impl DevProviderBuilder {
         let people = self.people.unwrap_or_else(defaults);
         unique("with_people", people.iter().map(|person| person.id.as_str()))?;
         if !self.entra && !self.tenants.is_empty() {
-            return Err(ConfigError::new("with_tenant", "only the imitated Entra has tenants: add `entra`"));
+            return Err(ConfigError::new(
+                "with_tenant",
+                "only the imitated Entra has tenants: add `entra`",
+            ));
         }
         let world = if self.entra { Some(World::new(self.tenants, &people)?) } else { None };
-        let entra_keys = if self.entra { Some(EntraKeys::new(self.algorithm).map_err(failed)?) } else { None };
+        let entra_keys =
+            if self.entra { Some(EntraKeys::new(self.algorithm).map_err(failed)?) } else { None };
         unique("with_client", self.clients.iter().map(|client| client.id.as_str()))?;
 
         let base_url = self.base_url.as_deref().map(base_url).transpose()?;
         let tls = if self.tls {
             let names = certificate::names(self.address.ip(), base_url.as_ref(), world.as_ref());
-            Some(certificate::make(&names).map_err(|error| ConfigError::new("with_tls", error.to_string()))?)
+            Some(
+                certificate::make(&names)
+                    .map_err(|error| ConfigError::new("with_tls", error.to_string()))?,
+            )
         } else {
             None
         };
 
-        let not_bound = |error: std::io::Error| ConfigError::new("bind", format!("{}: {error}", self.address));
+        let not_bound =
+            |error: std::io::Error| ConfigError::new("bind", format!("{}: {error}", self.address));
         let listener = TcpListener::bind(self.address).await.map_err(not_bound)?;
         let address = listener.local_addr().map_err(not_bound)?;
         let state = State {
@@ -304,15 +320,16 @@ impl DevProviderBuilder {
             challenges: VecDeque::new(),
         };
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let server = Arc::new(Server::new(Site { address, scheme, base_url }, self.clock, world, state));
+        let server =
+            Arc::new(Server::new(Site { address, scheme, base_url }, self.clock, world, state));
         let router = Router::new().fallback(answer).with_state(server.clone());
         let (stop, stopped) = oneshot::channel::<()>();
         let (door, root_certificate) = match tls {
             Some(tls) => (Door::tls(listener, address, tls.acceptor), Some(tls.root)),
             None => (Door::Plain(listener), None),
         };
-        let serve =
-            axum::serve(door, router.into_make_service_with_connect_info::<Scissors>()).with_graceful_shutdown(async move {
+        let serve = axum::serve(door, router.into_make_service_with_connect_info::<Scissors>())
+            .with_graceful_shutdown(async move {
                 // An error means that the handle is gone, which is the same wish.
                 let _ = stopped.await;
             });
@@ -333,11 +350,17 @@ fn base_url(text: &str) -> Result<Url, ConfigError> {
             && url.username().is_empty()
     });
     url.ok_or_else(|| {
-        ConfigError::new("with_base_url", format!("{text:?} is not scheme, host and port, such as https://login.localhost:8443"))
+        ConfigError::new(
+            "with_base_url",
+            format!("{text:?} is not scheme, host and port, such as https://login.localhost:8443"),
+        )
     })
 }
 
-fn unique<'a>(setting: &'static str, ids: impl Iterator<Item = &'a str>) -> Result<(), ConfigError> {
+fn unique<'a>(
+    setting: &'static str,
+    ids: impl Iterator<Item = &'a str>,
+) -> Result<(), ConfigError> {
     let mut seen = HashSet::new();
     for id in ids {
         if !seen.insert(id) {

@@ -1,4 +1,5 @@
-//! The authorization response (RFC 6749 section 4.1.2, RFC 9207, OAuth 2.0 Form Post Response Mode).
+//! The authorization response (RFC 6749 section 4.1.2, RFC 9207, OAuth 2.0 Form Post Response
+//! Mode).
 
 use axum::response::Response;
 use url::{Url, form_urlencoded};
@@ -20,19 +21,30 @@ use super::{
 use crate::error::{Error, ErrorKind};
 
 /// Issues the code.
-pub(super) fn success(server: &Server, state: &mut State, pending: &Interaction) -> Result<Response, Error> {
+pub(super) fn success(
+    server: &Server,
+    state: &mut State,
+    pending: &Interaction,
+) -> Result<Response, Error> {
     let request = &pending.request;
     let signed_in = pending
         .picked
         .clone()
         .or_else(|| state.browsers.find(&pending.browser).cloned())
-        .ok_or_else(|| Error::new(ErrorKind::Internal, "a request was finished with nobody signed in"))?;
+        .ok_or_else(|| {
+            Error::new(ErrorKind::Internal, "a request was finished with nobody signed in")
+        })?;
     let (code, grant) = (unguessable()?, unguessable()?);
-    let tenant = state.person(&signed_in.person).and_then(|person| request.realm.tenant_of(server.world.as_ref(), person));
+    let tenant = state
+        .person(&signed_in.person)
+        .and_then(|person| request.realm.tenant_of(server.world.as_ref(), person));
     let mut parameters = vec![("code".to_owned(), code.clone())];
     if let (Some(world), Some(person)) = (&server.world, state.person(&signed_in.person)) {
         if request.client_info {
-            parameters.push(("client_info".to_owned(), entra_issue::client_info(world, person, &request.realm)));
+            parameters.push((
+                "client_info".to_owned(),
+                entra_issue::client_info(world, person, &request.realm),
+            ));
         }
         parameters.push(("session_state".to_owned(), guid_of(&["session", &signed_in.sid])));
     }
@@ -96,10 +108,15 @@ fn send(server: &Server, state: &mut State, to: &ReturnTo, mut parameters: Param
         ResponseMode::Query | ResponseMode::Fragment => {
             // A registered address is a URL; parsed only now, because it is compared as a string.
             let Ok(mut url) = Url::parse(&to.redirect_uri) else {
-                return pages::problem(http::StatusCode::BAD_REQUEST, "The registered redirect_uri is not a URL.");
+                return pages::problem(
+                    http::StatusCode::BAD_REQUEST,
+                    "The registered redirect_uri is not a URL.",
+                );
             };
             if mode == ResponseMode::Fragment {
-                let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(&parameters).finish();
+                let encoded = form_urlencoded::Serializer::new(String::new())
+                    .extend_pairs(&parameters)
+                    .finish();
                 url.set_fragment(Some(&encoded));
             } else {
                 url.query_pairs_mut().extend_pairs(&parameters);

@@ -1,11 +1,12 @@
-//! The certificate of a provider that speaks TLS: made at the start, by an authority of its own that nobody else trusts.
+//! The certificate of a provider that speaks TLS: made at the start, by an authority of its own
+//! that nobody else trusts.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use base64_simd::STANDARD;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, SanType,
 };
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::{
@@ -28,7 +29,8 @@ pub(super) struct Tls {
     pub(super) root: String,
 }
 
-/// The names that clients may call the provider by: loopback, the base URL, and the hosts in the issuers of External ID.
+/// The names that clients may call the provider by: loopback, the base URL, and the hosts in the
+/// issuers of External ID.
 pub(super) fn names(address: IpAddr, base_url: Option<&Url>, world: Option<&World>) -> Vec<String> {
     let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
     names.push(address.to_string());
@@ -37,8 +39,12 @@ pub(super) fn names(address: IpAddr, base_url: Option<&Url>, world: Option<&Worl
         Host::Ipv4(address) => (address.to_string(), false),
         Host::Ipv6(address) => (address.to_string(), false),
     });
-    let parent = base.as_ref().filter(|(_, is_domain)| *is_domain).map_or("localhost", |(name, _)| name);
-    let tenants = world.iter().flat_map(|world| &world.tenants).filter(|tenant| tenant.kind == TenantKind::ExternalId);
+    let parent =
+        base.as_ref().filter(|(_, is_domain)| *is_domain).map_or("localhost", |(name, _)| name);
+    let tenants = world
+        .iter()
+        .flat_map(|world| &world.tenants)
+        .filter(|tenant| tenant.kind == TenantKind::ExternalId);
     names.extend(tenants.map(|tenant| format!("{}.{parent}", tenant.id)));
     names.extend(base.map(|(name, _)| name));
     names.sort_unstable();

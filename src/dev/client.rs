@@ -68,7 +68,8 @@ pub enum Consent {
     /// Each scope is asked for once per person and client. The default.
     #[default]
     Asked,
-    /// Nothing is asked, as if an administrator had consented for everybody. `prompt=consent` still shows the page.
+    /// Nothing is asked, as if an administrator had consented for everybody. `prompt=consent` still
+    /// shows the page.
     Given,
 }
 
@@ -85,7 +86,8 @@ pub enum RefreshTokens {
 }
 
 impl DevClient {
-    /// An application with a secret, which it may send by `client_secret_basic` or `client_secret_post`.
+    /// An application with a secret, which it may send by `client_secret_basic` or
+    /// `client_secret_post`.
     #[must_use]
     pub fn confidential(id: impl Into<String>, secret: impl Into<Secret>) -> Self {
         Self { secret: Some(secret.into()), ..Self::public(id) }
@@ -125,7 +127,8 @@ impl DevClient {
         self
     }
 
-    /// Registers an address to return to after sign-in. It is compared as a string, as the specification asks for.
+    /// Registers an address to return to after sign-in. It is compared as a string, as the
+    /// specification asks for.
     #[must_use]
     pub fn with_redirect_uri(mut self, uri: impl Into<String>) -> Self {
         self.redirect_uris.push(uri.into());
@@ -139,10 +142,11 @@ impl DevClient {
         self
     }
 
-    /// Accepts every `http` or `https` address on a loopback host (`localhost`, `127.0.0.0/8`, `[::1]`) with any port and path, after
-    /// sign-in and after sign-out.
+    /// Accepts every `http` or `https` address on a loopback host (`localhost`, `127.0.0.0/8`,
+    /// `[::1]`) with any port and path, after sign-in and after sign-out.
     ///
-    /// No real provider should do this. The client `quickstart` has it, so that an application on any port works at once.
+    /// No real provider should do this. The client `quickstart` has it, so that an application on
+    /// any port works at once.
     #[must_use]
     pub fn with_any_loopback_redirect(mut self) -> Self {
         self.any_loopback = true;
@@ -170,34 +174,40 @@ impl DevClient {
         self
     }
 
-    /// Registers a public key, as the members of a JWK (RFC 7517), with which the application can prove itself instead of by a secret (`private_key_jwt`
-    /// with RS256, PS256 or ES256).
+    /// Registers a public key, as the members of a JWK (RFC 7517), with which the application can
+    /// prove itself instead of by a secret (`private_key_jwt` with RS256, PS256 or ES256).
     ///
-    /// If the key has `kid`, `x5t#S256` or `x5t`, the header of an assertion has to have one of them with the same value.
+    /// If the key has `kid`, `x5t#S256` or `x5t`, the header of an assertion has to have one of
+    /// them with the same value.
     #[must_use]
     pub fn with_key(mut self, jwk: Map<String, Value>) -> Self {
         self.keys.push(jwk);
         self
     }
 
-    /// Registers the application as the API with this resource indicator (RFC 8707): with tokens that were asked for it, it may act on behalf of people. In Entra the
-    /// client id is enough.
+    /// Registers the application as the API with this resource indicator (RFC 8707): with tokens
+    /// that were asked for it, it may act on behalf of people. In Entra the client id is enough.
     #[must_use]
     pub fn with_resource(mut self, resource: impl Into<String>) -> Self {
         self.resources.push(resource.into());
         self
     }
 
-    /// Sets whose accounts can sign in, where the provider imitates Entra. The default is [`Accounts::Everyone`].
+    /// Sets whose accounts can sign in, where the provider imitates Entra. The default is
+    /// [`Accounts::Everyone`].
     #[must_use]
     pub fn with_accounts(mut self, accounts: Accounts) -> Self {
         self.accounts = accounts;
         self
     }
 
-    /// Sets the scopes to which only an administrator can consent (AADSTS90094), where the provider imitates Entra. There are none by default.
+    /// Sets the scopes to which only an administrator can consent (AADSTS90094), where the provider
+    /// imitates Entra. There are none by default.
     #[must_use]
-    pub fn with_admin_scopes<T: Into<String>>(mut self, scopes: impl IntoIterator<Item = T>) -> Self {
+    pub fn with_admin_scopes<T: Into<String>>(
+        mut self,
+        scopes: impl IntoIterator<Item = T>,
+    ) -> Self {
         self.admin_scopes = scopes.into_iter().map(Into::into).collect();
         self
     }
@@ -205,7 +215,10 @@ impl DevClient {
     /// Whether the application is there in a realm: that of one tenant is not in the others.
     pub(super) fn is_known_in(&self, realm: &Realm) -> bool {
         match (&self.accounts, realm) {
-            (Accounts::Tenant(own), Realm::Entra(Audience::Tenant(tenant)) | Realm::B2c { tenant, .. }) => own == tenant,
+            (
+                Accounts::Tenant(own),
+                Realm::Entra(Audience::Tenant(tenant)) | Realm::B2c { tenant, .. },
+            ) => own == tenant,
             _ => true,
         }
     }
@@ -217,9 +230,10 @@ impl DevClient {
                 let description = "the application is of one tenant, so that common and organizations cannot be used for it";
                 Err(Fault::new("invalid_request", description).entra(50_194))
             }
-            (Accounts::Tenant(_) | Accounts::AnyTenant, Realm::Entra(Audience::Consumers)) => {
-                Err(Fault::new("unauthorized_client", "the application is not for personal accounts").entra(700_016))
-            }
+            (Accounts::Tenant(_) | Accounts::AnyTenant, Realm::Entra(Audience::Consumers)) => Err(
+                Fault::new("unauthorized_client", "the application is not for personal accounts")
+                    .entra(700_016),
+            ),
             _ => Ok(()),
         }
     }
@@ -236,12 +250,14 @@ impl DevClient {
 
     /// Whether a sign-in may return to `uri`.
     pub(super) fn may_redirect_to(&self, uri: &str) -> bool {
-        self.redirect_uris.iter().any(|registered| registered == uri) || (self.any_loopback && is_on_loopback(uri))
+        self.redirect_uris.iter().any(|registered| registered == uri)
+            || (self.any_loopback && is_on_loopback(uri))
     }
 
     /// Whether a sign-out may return to `uri`.
     pub(super) fn may_sign_out_to(&self, uri: &str) -> bool {
-        self.post_logout_redirect_uris.iter().any(|registered| registered == uri) || (self.any_loopback && is_on_loopback(uri))
+        self.post_logout_redirect_uris.iter().any(|registered| registered == uri)
+            || (self.any_loopback && is_on_loopback(uri))
     }
 }
 
@@ -254,5 +270,7 @@ fn is_on_loopback(uri: &str) -> bool {
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     };
-    host && matches!(url.scheme(), "http" | "https") && url.fragment().is_none() && url.username().is_empty()
+    host && matches!(url.scheme(), "http" | "https")
+        && url.fragment().is_none()
+        && url.username().is_empty()
 }

@@ -21,7 +21,11 @@ use crate::{
 };
 
 /// The client that sent the request, or the answer it gets instead.
-pub(super) fn authenticate(server: &Server, state: &mut State, incoming: &Incoming) -> Result<DevClient, Box<Response>> {
+pub(super) fn authenticate(
+    server: &Server,
+    state: &mut State,
+    incoming: &Incoming,
+) -> Result<DevClient, Box<Response>> {
     let header = incoming.header(header::AUTHORIZATION);
     let answered = |fault: &Fault| Box::new(fault::json_answer(server, incoming, fault));
     let refused = |description: &str| answered(&Fault::new("invalid_client", description));
@@ -39,7 +43,9 @@ pub(super) fn authenticate(server: &Server, state: &mut State, incoming: &Incomi
             let (id, secret) = basic(header, state.quirks.has(Quirk::RawBasic))
                 .ok_or_else(|| refused("the Authorization header is not HTTP Basic"))?;
             if form_id.is_some_and(|form_id| form_id != id) {
-                return Err(refused("client_id and the Authorization header name different clients"));
+                return Err(refused(
+                    "client_id and the Authorization header name different clients",
+                ));
             }
             (id, Some((ClientAuthMethod::Basic, secret)))
         }
@@ -56,11 +62,15 @@ pub(super) fn authenticate(server: &Server, state: &mut State, incoming: &Incomi
             _ => answered(&Fault::new("unauthorized_client", description)),
         }
     };
-    let client = state.client(&id).filter(|client| client.is_known_in(&incoming.realm)).ok_or_else(unknown)?;
+    let client = state
+        .client(&id)
+        .filter(|client| client.is_known_in(&incoming.realm))
+        .ok_or_else(unknown)?;
     if let Some(assertion) = assertion {
         let client = client.clone();
-        let failed =
-            |(description, number): (&str, u32)| answered(&Fault::new("invalid_client", description).entra(number).b2c(90_081));
+        let failed = |(description, number): (&str, u32)| {
+            answered(&Fault::new("invalid_client", description).entra(number).b2c(90_081))
+        };
         if form_secret.is_some() {
             return Err(failed(("the client authenticates in two ways at once", 700_027)));
         }
@@ -68,19 +78,30 @@ pub(super) fn authenticate(server: &Server, state: &mut State, incoming: &Incomi
         return Ok(client.proven_by(Proof::Key));
     }
     // A provider that lists one method takes no other.
-    let only = match (state.quirks.has(Quirk::SecretByPostOnly), state.quirks.has(Quirk::SecretByBasicOnly)) {
+    let only = match (
+        state.quirks.has(Quirk::SecretByPostOnly),
+        state.quirks.has(Quirk::SecretByBasicOnly),
+    ) {
         (true, false) => Some(ClientAuthMethod::Post),
         (false, true) => Some(ClientAuthMethod::Basic),
         _ => client.method,
     };
     match (&client.secret, given) {
         (None, None) if client.keys.is_empty() => Ok(client.clone().proven_by(Proof::Nothing)),
-        (None, Some(_)) => Err(answered(&Fault::new("invalid_client", "the client has no secret, but sent one").entra(700_025))),
-        (_, None) => Err(answered(&Fault::new("invalid_client", "the client has to authenticate").entra(7_000_218).b2c(90_079))),
+        (None, Some(_)) => Err(answered(
+            &Fault::new("invalid_client", "the client has no secret, but sent one").entra(700_025),
+        )),
+        (_, None) => Err(answered(
+            &Fault::new("invalid_client", "the client has to authenticate")
+                .entra(7_000_218)
+                .b2c(90_079),
+        )),
         (Some(_), Some((method, _))) if only.is_some_and(|only| only != method) => {
             Err(refused("the client is registered for the other authentication method"))
         }
-        (Some(expected), Some((_, given))) if matches(expected, &given) => Ok(client.clone().proven_by(Proof::Secret)),
+        (Some(expected), Some((_, given))) if matches(expected, &given) => {
+            Ok(client.clone().proven_by(Proof::Secret))
+        }
         (Some(_), Some(_)) => Err(refused("the client secret is wrong")),
     }
 }
@@ -89,7 +110,8 @@ fn matches(expected: &Secret, given: &str) -> bool {
     same(expected.expose().as_bytes(), given.as_bytes())
 }
 
-/// Id and secret of an HTTP Basic header, each form-encoded (RFC 6749 section 2.3.1), or taken as they are.
+/// Id and secret of an HTTP Basic header, each form-encoded (RFC 6749 section 2.3.1), or taken as
+/// they are.
 fn basic(header: &str, raw: bool) -> Option<(String, String)> {
     let (scheme, credentials) = header.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
@@ -100,6 +122,11 @@ fn basic(header: &str, raw: bool) -> Option<(String, String)> {
     if raw {
         return Some((id.to_owned(), secret.to_owned()));
     }
-    let decode = |part: &str| percent_decode_str(&part.replace('+', " ")).decode_utf8().ok().map(std::borrow::Cow::into_owned);
+    let decode = |part: &str| {
+        percent_decode_str(&part.replace('+', " "))
+            .decode_utf8()
+            .ok()
+            .map(std::borrow::Cow::into_owned)
+    };
     Some((decode(id)?, decode(secret)?))
 }

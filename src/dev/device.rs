@@ -1,4 +1,5 @@
-//! Device authorization (RFC 8628): a code for the device, another for the person, and the page where it is typed in.
+//! Device authorization (RFC 8628): a code for the device, another for the person, and the page
+//! where it is typed in.
 
 use std::time::Duration;
 
@@ -56,7 +57,11 @@ pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response
     let state = &mut *guard;
     // Entra asks for no secret here.
     let named = incoming.form.first("client_id").filter(|_| incoming.realm != Realm::Plain);
-    let client = match named.and_then(|id| state.client(id)).filter(|client| client.is_known_in(&incoming.realm)).cloned() {
+    let client = match named
+        .and_then(|id| state.client(id))
+        .filter(|client| client.is_known_in(&incoming.realm))
+        .cloned()
+    {
         Some(client) => client,
         None => match client_auth::authenticate(server, state, incoming) {
             Ok(client) => client,
@@ -65,15 +70,21 @@ pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response
     };
     let scopes = incoming.form.list("scope");
     if scopes.is_empty() {
-        return Ok(fault::json_answer(server, incoming, &Fault::new("invalid_request", "scope is missing")));
+        return Ok(fault::json_answer(
+            server,
+            incoming,
+            &Fault::new("invalid_request", "scope is missing"),
+        ));
     }
     let resources = match resource::named(&incoming.form) {
         Ok(resources) => resources,
         Err(fault) => return Ok(fault::json_answer(server, incoming, &fault)),
     };
-    let letters = random::<8>()?.map(|byte| LETTERS.get(usize::from(byte) % LETTERS.len()).copied().unwrap_or(b'B'));
+    let letters = random::<8>()?
+        .map(|byte| LETTERS.get(usize::from(byte) % LETTERS.len()).copied().unwrap_or(b'B'));
     let letters = String::from_utf8_lossy(&letters).into_owned();
-    let user_code = letters.split_at_checked(4).map_or_else(|| letters.clone(), |(a, b)| format!("{a}-{b}"));
+    let user_code =
+        letters.split_at_checked(4).map_or_else(|| letters.clone(), |(a, b)| format!("{a}-{b}"));
     let device_code = unguessable()?;
     let device = Device {
         user_code: user_code.clone(),
@@ -94,7 +105,10 @@ pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response
     if let Some(members) = body.as_object_mut() {
         let (name, value) = match incoming.realm {
             Realm::Plain => ("verification_uri_complete", format!("{page}?user_code={user_code}")),
-            _ => ("message", format!("To sign in, open {page} in a browser and enter the code {user_code}.")),
+            _ => (
+                "message",
+                format!("To sign in, open {page} in a browser and enter the code {user_code}."),
+            ),
         };
         members.insert(name.to_owned(), value.into());
     }
@@ -102,7 +116,12 @@ pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response
 }
 
 /// Answers a device that asks how it stands (RFC 8628 section 3.5).
-pub(super) fn redeem(server: &Server, state: &mut State, client: &DevClient, incoming: &Incoming) -> Answer {
+pub(super) fn redeem(
+    server: &Server,
+    state: &mut State,
+    client: &DevClient,
+    incoming: &Incoming,
+) -> Answer {
     let refused = |fault| Ok(Err(fault));
     let now = server.now();
     // The endpoint of version 1.0 called it `code`.
@@ -110,29 +129,48 @@ pub(super) fn redeem(server: &Server, state: &mut State, client: &DevClient, inc
     let Some(code) = incoming.form.first("device_code").or(old) else {
         return refused(Fault::new("invalid_request", "device_code is missing"));
     };
-    let known =
-        state.devices.find_mut(code).filter(|device| device.client == client.id && incoming.realm.takes_from(&device.realm));
-    let Some(device) = known else { return refused(Fault::new("invalid_grant", "the device code is unknown").entra(70_000)) };
+    let known = state
+        .devices
+        .find_mut(code)
+        .filter(|device| device.client == client.id && incoming.realm.takes_from(&device.realm));
+    let Some(device) = known else {
+        return refused(Fault::new("invalid_grant", "the device code is unknown").entra(70_000));
+    };
     if now >= device.expires {
         return refused(Fault::new("expired_token", "the device code has expired").entra(70_020));
     }
-    let hasty = device.polled.is_some_and(|before| now.since(before) < Duration::from_secs(device.interval));
+    let hasty = device
+        .polled
+        .is_some_and(|before| now.since(before) < Duration::from_secs(device.interval));
     device.polled = Some(now);
     let signed_in = match device.outcome.clone() {
         Outcome::Pending if hasty => {
             device.interval += INTERVAL;
-            return refused(Fault::new("slow_down", "the device asks too often: five seconds more from now on").entra(70_016));
+            return refused(
+                Fault::new("slow_down", "the device asks too often: five seconds more from now on")
+                    .entra(70_016),
+            );
         }
-        Outcome::Pending => return refused(Fault::new("authorization_pending", "nobody has answered yet").entra(70_016)),
+        Outcome::Pending => {
+            return refused(
+                Fault::new("authorization_pending", "nobody has answered yet").entra(70_016),
+            );
+        }
         Outcome::Declined => {
-            let error = if device.realm == Realm::Plain { "access_denied" } else { "authorization_declined" };
+            let error = if device.realm == Realm::Plain {
+                "access_denied"
+            } else {
+                "authorization_declined"
+            };
             return refused(Fault::new(error, "the person declined").entra(70_018));
         }
         Outcome::Agreed(signed_in) => signed_in,
     };
     let device = device.clone();
     state.devices.remove(code);
-    let tenant = state.person(&signed_in.person).and_then(|person| device.realm.tenant_of(server.world.as_ref(), person));
+    let tenant = state
+        .person(&signed_in.person)
+        .and_then(|person| device.realm.tenant_of(server.world.as_ref(), person));
     let grant = Grant {
         client: client.id.clone(),
         person: signed_in.person.clone(),
@@ -165,19 +203,29 @@ pub(super) fn page(server: &Server, incoming: &Incoming) -> Result<Response, Err
         return Ok(pages::device(state, &typed));
     }
     if incoming.is_from_elsewhere(server) {
-        return Ok(pages::problem(StatusCode::FORBIDDEN, "This can only be done from a page of this provider."));
+        return Ok(pages::problem(
+            StatusCode::FORBIDDEN,
+            "This can only be done from a page of this provider.",
+        ));
     }
     let answer = parameters.first("person").map(ToOwned::to_owned);
     match decide(server, state, &typed, answer.as_deref())? {
-        Ok(true) => Ok(pages::message("You are signed in on your device", "You can close this page.")),
+        Ok(true) => {
+            Ok(pages::message("You are signed in on your device", "You can close this page."))
+        }
         Ok(false) => Ok(pages::message("You have declined", "You can close this page.")),
         Err(problem) => Ok(pages::problem(StatusCode::BAD_REQUEST, problem)),
     }
 }
 
-/// What counts of a user code: neither letter case nor what stands between the letters (RFC 8628 section 6.1).
+/// What counts of a user code: neither letter case nor what stands between the letters (RFC 8628
+/// section 6.1).
 fn letters_of(user_code: &str) -> String {
-    user_code.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_uppercase()).collect()
+    user_code
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|letter| letter.to_ascii_uppercase())
+        .collect()
 }
 
 /// Somebody agrees, or (without a person) declines.
@@ -202,19 +250,24 @@ pub(super) fn decide(
         contexts: Vec::new(),
         is_new: false,
     };
-    let Some(device) = state.devices.values_mut().find(waiting) else { return Ok(Err("This code is unknown or too old.")) };
+    let Some(device) = state.devices.values_mut().find(waiting) else {
+        return Ok(Err("This code is unknown or too old."));
+    };
     if person.is_none() {
         device.outcome = Outcome::Declined;
         return Ok(Ok(false));
     }
     let Some(known) = known else { return Ok(Err("There is no such person.")) };
-    if device.realm != Realm::Plain && device.realm.tenant_of(server.world.as_ref(), &known).is_none() {
+    if device.realm != Realm::Plain
+        && device.realm.tenant_of(server.world.as_ref(), &known).is_none()
+    {
         return Ok(Err("AADSTS50020: this account cannot sign in there."));
     }
     device.outcome = Outcome::Agreed(signed_in);
     let (client, scopes) = (device.client.clone(), device.scopes.clone());
     for scope in scopes {
-        let scope = if server.world.is_some() { entra_issue::consent_key(server, &scope) } else { scope };
+        let scope =
+            if server.world.is_some() { entra_issue::consent_key(server, &scope) } else { scope };
         state.consents.insert((known.id.clone(), client.clone(), scope));
     }
     Ok(Ok(true))

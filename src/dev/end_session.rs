@@ -30,19 +30,29 @@ fn read(server: &Server, state: &State, parameters: &Parameters) -> Result<SignO
     }
     let hint = match parameters.first("id_token_hint") {
         None => None,
-        Some(hint) => Some(jwt::own_claims(state, hint).ok_or("id_token_hint is not an ID token of this provider.")?),
+        Some(hint) => Some(
+            jwt::own_claims(state, hint)
+                .ok_or("id_token_hint is not an ID token of this provider.")?,
+        ),
     };
-    let text = |name: &str| hint.as_ref().and_then(|claims| claims.get(name)).and_then(|value| value.as_str());
+    let text = |name: &str| {
+        hint.as_ref().and_then(|claims| claims.get(name)).and_then(|value| value.as_str())
+    };
     let named = match (parameters.first("client_id"), text("aud")) {
-        (Some(id), Some(audience)) if id != audience => return Err("client_id is not the client of id_token_hint."),
+        (Some(id), Some(audience)) if id != audience => {
+            return Err("client_id is not the client of id_token_hint.");
+        }
         (id, audience) => id.or(audience),
     };
     let client: Option<&DevClient> = match named {
         None => None,
         Some(id) => Some(state.client(id).ok_or("This client_id is not registered here.")?),
     };
-    let name = if state.quirks.has(Quirk::LogoutUri) { "logout_uri" } else { "post_logout_redirect_uri" };
-    if name == "logout_uri" && (parameters.first("client_id").is_none() || parameters.first(name).is_none()) {
+    let name =
+        if state.quirks.has(Quirk::LogoutUri) { "logout_uri" } else { "post_logout_redirect_uri" };
+    if name == "logout_uri"
+        && (parameters.first("client_id").is_none() || parameters.first(name).is_none())
+    {
         return Err("client_id or logout_uri is missing.");
     }
     let to = match (parameters.first(name), client) {
@@ -52,11 +62,18 @@ fn read(server: &Server, state: &State, parameters: &Parameters) -> Result<SignO
             let known = state.clients.iter().any(|client| client.may_sign_out_to(uri));
             known.then(|| with_state(uri, parameters)).transpose()?
         }
-        (Some(_), None) => return Err("post_logout_redirect_uri needs id_token_hint or client_id."),
-        (Some(uri), Some(client)) if client.may_sign_out_to(uri) => Some(with_state(uri, parameters)?),
-        (Some(_), Some(_)) => return Err("This post_logout_redirect_uri is not registered for the client."),
+        (Some(_), None) => {
+            return Err("post_logout_redirect_uri needs id_token_hint or client_id.");
+        }
+        (Some(uri), Some(client)) if client.may_sign_out_to(uri) => {
+            Some(with_state(uri, parameters)?)
+        }
+        (Some(_), Some(_)) => {
+            return Err("This post_logout_redirect_uri is not registered for the client.");
+        }
     };
-    let person = parameters.first("id_token_hint").and_then(|hint| authorize::hinted(server, state, hint));
+    let person =
+        parameters.first("id_token_hint").and_then(|hint| authorize::hinted(server, state, hint));
     Ok(SignOut { person, to })
 }
 
@@ -69,7 +86,8 @@ fn with_state(uri: &str, parameters: &Parameters) -> Result<String, &'static str
     Ok(url.to_string())
 }
 
-/// Signs the browser out: at once with a hint about the person who is signed in, else after a question.
+/// Signs the browser out: at once with a hint about the person who is signed in, else after a
+/// question.
 pub(super) fn end_session(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let mut guard = server.state();
     let state = &mut *guard;
@@ -79,9 +97,14 @@ pub(super) fn end_session(server: &Server, incoming: &Incoming) -> Result<Respon
         Err(problem) => return Ok(pages::problem(StatusCode::BAD_REQUEST, problem)),
     };
     let browser = incoming.cookie(&server.cookie_name()).unwrap_or_default().to_owned();
-    let person = state.browsers.find(&browser).and_then(|signed_in| state.person(&signed_in.person)).cloned();
-    let confirmed =
-        incoming.method == Method::POST && parameters.first("confirm") == Some("yes") && !incoming.is_from_elsewhere(server);
+    let person = state
+        .browsers
+        .find(&browser)
+        .and_then(|signed_in| state.person(&signed_in.person))
+        .cloned();
+    let confirmed = incoming.method == Method::POST
+        && parameters.first("confirm") == Some("yes")
+        && !incoming.is_from_elsewhere(server);
     if let Some(person) = person {
         let proven = request.person.as_deref() == Some(person.id.as_str());
         if !proven && !confirmed && state.stand_in.is_none() {

@@ -38,10 +38,16 @@ pub(super) fn resource<'a>(server: &Server, scope: &'a str) -> Option<(Resource,
     }
     let graph = server.url("/graph");
     Some(match scope.rsplit_once('/') {
-        Some((at, name)) if at == graph || at.trim_end_matches('/') == "https://graph.microsoft.com" => (Resource::Graph, name),
+        Some((at, name))
+            if at == graph || at.trim_end_matches('/') == "https://graph.microsoft.com" =>
+        {
+            (Resource::Graph, name)
+        }
         Some((at, name)) => (Resource::Api(at.to_owned()), name),
         // A GUID alone is an application, itself as a rule: B2C is asked so for an access token.
-        None if scope.len() == 36 && scope.matches('-').count() == 4 => (Resource::Api(scope.to_owned()), ".default"),
+        None if scope.len() == 36 && scope.matches('-').count() == 4 => {
+            (Resource::Api(scope.to_owned()), ".default")
+        }
         None => (Resource::Graph, scope),
     })
 }
@@ -55,13 +61,18 @@ pub(super) fn consent_key(server: &Server, scope: &str) -> String {
 }
 
 /// The one resource of these scopes: the first, where there may be several.
-pub(super) fn one_resource(server: &Server, scopes: &[String], several: bool) -> Result<Resource, Fault> {
+pub(super) fn one_resource(
+    server: &Server,
+    scopes: &[String],
+    several: bool,
+) -> Result<Resource, Fault> {
     let mut found: Option<Resource> = None;
     for scope in scopes {
         match (resource(server, scope), &found) {
             (Some((resource, _)), None) => found = Some(resource),
             (Some((resource, _)), Some(first)) if resource != *first && !several => {
-                let description = "the scopes are of more than one resource, and an access token is for one";
+                let description =
+                    "the scopes are of more than one resource, and an access token is for one";
                 return Err(Fault::new("invalid_request", description).entra(28_000));
             }
             _ => {}
@@ -84,7 +95,11 @@ pub(super) struct Wanted<'a> {
 }
 
 /// The members of a token answer (RFC 6749 section 5.1), as Entra and B2C write them.
-pub(super) fn answer(server: &Server, state: &mut State, wanted: Wanted<'_>) -> Result<Map<String, Value>, Error> {
+pub(super) fn answer(
+    server: &Server,
+    state: &mut State,
+    wanted: Wanted<'_>,
+) -> Result<Map<String, Value>, Error> {
     let (grant, b2c) = (wanted.grant, matches!(wanted.grant.realm, Realm::B2c { .. }));
     let granted = granted(server, state, &wanted);
     let life = state.lives.access_token.as_secs();
@@ -102,11 +117,15 @@ pub(super) fn answer(server: &Server, state: &mut State, wanted: Wanted<'_>) -> 
     }
     if let Some(token) = wanted.refresh_token {
         answer.insert("refresh_token".into(), token.into());
-        answer.insert("refresh_token_expires_in".into(), state.lives.refresh_token.as_secs().into());
+        answer
+            .insert("refresh_token_expires_in".into(), state.lives.refresh_token.as_secs().into());
     }
     if wanted.scopes.iter().any(|scope| scope == "openid") {
         let claims = id_token_claims(server, state, grant, wanted.tenant, wanted.nonce);
-        answer.insert("id_token".into(), issue::signed_id_token(server, state, claims, Some(wanted.tenant))?.into());
+        answer.insert(
+            "id_token".into(),
+            issue::signed_id_token(server, state, claims, Some(wanted.tenant))?.into(),
+        );
     }
     if wanted.client_info
         && let (Some(world), Some(person)) = (&server.world, state.person(&grant.person))
@@ -116,8 +135,8 @@ pub(super) fn answer(server: &Server, state: &mut State, wanted: Wanted<'_>) -> 
     Ok(answer)
 }
 
-/// The scopes of the answer: of the one resource, all that were ever agreed to. Those of OpenID Connect are with Graph, where UserInfo is;
-/// `offline_access` shows in the refresh token alone.
+/// The scopes of the answer: of the one resource, all that were ever agreed to. Those of OpenID
+/// Connect are with Graph, where UserInfo is; `offline_access` shows in the refresh token alone.
 fn granted(server: &Server, state: &State, wanted: &Wanted<'_>) -> Vec<String> {
     let mut granted: Vec<String> = wanted
         .scopes
@@ -131,8 +150,12 @@ fn granted(server: &Server, state: &State, wanted: &Wanted<'_>) -> Vec<String> {
     let mut before: Vec<String> = state
         .consents
         .iter()
-        .filter(|(person, client, _)| *person == wanted.grant.person && *client == wanted.grant.client)
-        .filter(|(_, _, scope)| resource(server, scope).is_some_and(|(resource, _)| resource == wanted.resource))
+        .filter(|(person, client, _)| {
+            *person == wanted.grant.person && *client == wanted.grant.client
+        })
+        .filter(|(_, _, scope)| {
+            resource(server, scope).is_some_and(|(resource, _)| resource == wanted.resource)
+        })
         .map(|(_, _, scope)| scope.clone())
         .filter(|scope| !granted.iter().any(|known| consent_key(server, known) == *scope))
         .collect();
@@ -142,7 +165,12 @@ fn granted(server: &Server, state: &State, wanted: &Wanted<'_>) -> Vec<String> {
 }
 
 /// An access token: for Graph something that nobody else reads, for an API a JWT.
-fn access_token(server: &Server, state: &mut State, wanted: &Wanted<'_>, granted: &[String]) -> Result<String, Error> {
+fn access_token(
+    server: &Server,
+    state: &mut State,
+    wanted: &Wanted<'_>,
+    granted: &[String],
+) -> Result<String, Error> {
     let now = server.now();
     let expires = now + state.lives.access_token;
     let (grant, tenant) = (wanted.grant, wanted.tenant);
@@ -151,7 +179,11 @@ fn access_token(server: &Server, state: &mut State, wanted: &Wanted<'_>, granted
         Resource::Api(audience) => {
             let person = state.person(&grant.person);
             let application = guid_of(&["application", &grant.client, tenant.id]);
-            let scopes: Vec<&str> = granted.iter().filter_map(|scope| resource(server, scope)).map(|(_, name)| name).collect();
+            let scopes: Vec<&str> = granted
+                .iter()
+                .filter_map(|scope| resource(server, scope))
+                .map(|(_, name)| name)
+                .collect();
             let mut claims = members(json!({
                 "iss": token_issuer(server, tenant), "aud": audience.strip_prefix("api://").unwrap_or(audience), "ver": "2.0",
                 "iat": now, "nbf": now, "exp": expires, "azp": grant.client, "azpacr": grant.proof.class(), "scp": scopes.join(" "), "tid": tenant.id,
@@ -198,7 +230,13 @@ fn list(claims: &mut Map<String, Value>, name: &str, values: &[String]) {
 }
 
 /// The claims of an ID token of version 2.0, or of a B2C policy.
-fn id_token_claims(server: &Server, state: &State, grant: &Grant, tenant: &DevTenant, nonce: Option<&str>) -> Map<String, Value> {
+fn id_token_claims(
+    server: &Server,
+    state: &State,
+    grant: &Grant,
+    tenant: &DevTenant,
+    nonce: Option<&str>,
+) -> Map<String, Value> {
     let now = server.now();
     let mut claims = members(json!({
         "iss": token_issuer(server, tenant), "aud": grant.client, "iat": now, "nbf": now,
@@ -239,15 +277,22 @@ fn id_token_claims(server: &Server, state: &State, grant: &Grant, tenant: &DevTe
     if let Some(email) = person.email.as_ref().filter(|_| granted("email")) {
         claims.insert("email".into(), email.clone().into());
     }
-    if let Some(home) = server.world.as_ref().map(|world| world.home(person)).filter(|home| *home != tenant) {
+    if let Some(home) =
+        server.world.as_ref().map(|world| world.home(person)).filter(|home| *home != tenant)
+    {
         claims.insert("idp".into(), format!("https://sts.windows.net/{}/", home.id).into());
         claims.insert("acct".into(), 1.into());
     }
     list(&mut claims, "roles", &person.roles);
     list(&mut claims, "acrs", &grant.signed_in.contexts);
     if person.groups.len() > GROUPS_IN_TOKEN {
-        // Entra still writes addresses of a service that is gone: they are a sign, and not to be called.
-        let endpoint = format!("https://graph.windows.net/{}/users/{}/getMemberObjects", tenant.id, object_id(person, tenant));
+        // Entra still writes addresses of a service that is gone: they are a sign, and not to be
+        // called.
+        let endpoint = format!(
+            "https://graph.windows.net/{}/users/{}/getMemberObjects",
+            tenant.id,
+            object_id(person, tenant)
+        );
         claims.insert("_claim_names".into(), json!({ "groups": "src1" }));
         claims.insert("_claim_sources".into(), json!({ "src1": { "endpoint": endpoint } }));
     } else {
@@ -268,7 +313,9 @@ pub(super) fn home_account(world: &World, person: &DevPerson, realm: &Realm) -> 
     let home = world.home(person);
     let id = object_id(person, home);
     let uid = match (realm, home.kind) {
-        (Realm::B2c { policy, .. }, TenantKind::B2c) => format!("{id}-{}", policy.name().to_ascii_lowercase()),
+        (Realm::B2c { policy, .. }, TenantKind::B2c) => {
+            format!("{id}-{}", policy.name().to_ascii_lowercase())
+        }
         _ => id,
     };
     (uid, home.id.to_string())

@@ -20,7 +20,10 @@ use crate::error::Error;
 
 /// The cloud that keys and documents name: the host is one of its own.
 fn cloud(server: &Server) -> String {
-    Url::parse(&server.origin).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
+    Url::parse(&server.origin)
+        .ok()
+        .and_then(|url| url.host_str().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 /// The members of a discovery document.
@@ -55,8 +58,9 @@ pub(super) fn document(server: &Server, algorithm: &str, realm: &Realm) -> Map<S
     document
 }
 
-/// The document of version 1.0, which is there for what is the same in both: MSAL's companions read the end of the session in it.
-/// Tokens are of version 2.0 here, and so are the endpoints that give them.
+/// The document of version 1.0, which is there for what is the same in both: MSAL's companions read
+/// the end of the session in it. Tokens are of version 2.0 here, and so are the endpoints that give
+/// them.
 pub(super) fn old_document(server: &Server, algorithm: &str, realm: &Realm) -> Map<String, Value> {
     let at = |path: &str| server.url(&format!("{}{path}", realm.prefix()));
     let mut document = document(server, algorithm, realm);
@@ -89,7 +93,8 @@ pub(super) fn user_realm(server: &Server, incoming: &Incoming) -> Result<Respons
 /// Which hosts belong together: this one is a cloud of its own.
 pub(super) fn instances(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let asked = incoming.query.first("authorization_endpoint").unwrap_or_default();
-    let authority = Url::parse(asked).ok().filter(|url| url.origin().ascii_serialization() == server.origin);
+    let authority =
+        Url::parse(asked).ok().filter(|url| url.origin().ascii_serialization() == server.origin);
     let tenant = authority.as_ref().and_then(|url| url.path_segments()?.next()).unwrap_or_default();
     if tenant.is_empty() {
         let body = json!({ "error": "invalid_instance", "error_description": "AADSTS50049: The instance is unknown here." });
@@ -132,7 +137,10 @@ pub(super) fn jwk_set(server: &Server, state: &State, realm: &Realm) -> Map<Stri
     };
     if let (Some(own), Realm::Entra(audience)) = (&state.entra_keys, realm) {
         if matches!(audience, Audience::Everyone | Audience::Organizations | Audience::Consumers) {
-            keys.extend(published(&own.personal, Some(&token_issuer(server, &DevTenant::PERSONAL))));
+            keys.extend(published(
+                &own.personal,
+                Some(&token_issuer(server, &DevTenant::PERSONAL)),
+            ));
         }
         if matches!(audience, Audience::Everyone | Audience::Organizations) {
             keys.push(jwk(&own.other_cloud, Some(&template), "another-cloud.example"));

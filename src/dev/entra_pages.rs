@@ -19,31 +19,46 @@ use crate::error::Error;
 pub(super) fn address(server: &Server, tenant: &DevTenant) -> String {
     match tenant.kind {
         TenantKind::Personal => server.url("/consumers"),
-        TenantKind::Workforce | TenantKind::ExternalId => server.url(&format!("/{}/v2.0", tenant.id)),
+        TenantKind::Workforce | TenantKind::ExternalId => {
+            server.url(&format!("/{}/v2.0", tenant.id))
+        }
         TenantKind::B2c => server.url(&format!("/{}/{}", tenant.domain, Policy::SignIn.name())),
     }
 }
 
 /// Where `error_uri` leads: what a number means is in Microsoft's list, which is nobody's to copy.
 pub(super) fn error(_: &Server, incoming: &Incoming) -> Result<Response, Error> {
-    let code = incoming.query.first("code").filter(|code| code.bytes().all(|byte| byte.is_ascii_digit())).unwrap_or("?");
-    let text =
-        "Microsoft's documentation lists the numbers under \"Microsoft Entra authentication and authorization error codes\".";
+    let code = incoming
+        .query
+        .first("code")
+        .filter(|code| code.bytes().all(|byte| byte.is_ascii_digit()))
+        .unwrap_or("?");
+    let text = "Microsoft's documentation lists the numbers under \"Microsoft Entra authentication and authorization error codes\".";
     Ok(message(&format!("AADSTS{code}"), text))
 }
 
-/// The first page of a B2C policy: who is it? With the ways to sign up and to say that the password is forgotten where a policy has them.
-pub(super) fn b2c(server: &Server, state: &State, id: &str, request: &AuthorizationRequest) -> Response {
-    let offered = state.people.iter().filter(|person| request.realm.offers(server.world.as_ref(), person));
+/// The first page of a B2C policy: who is it? With the ways to sign up and to say that the password
+/// is forgotten where a policy has them.
+pub(super) fn b2c(
+    server: &Server,
+    state: &State,
+    id: &str,
+    request: &AuthorizationRequest,
+) -> Response {
+    let offered =
+        state.people.iter().filter(|person| request.realm.offers(server.world.as_ref(), person));
     let mut people: Vec<&DevPerson> = offered.collect();
     let hinted = |person: &&DevPerson| {
-        request.login_hint.as_deref().is_some_and(|hint| person.is(hint)) || request.hinted.as_deref() == Some(person.id.as_str())
+        request.login_hint.as_deref().is_some_and(|hint| person.is(hint))
+            || request.hinted.as_deref() == Some(person.id.as_str())
     };
     people.sort_by_key(|person| !hinted(person));
     let policy = request.realm.policy().unwrap_or(Policy::SignIn);
     let (title, text) = match policy {
         Policy::SignIn | Policy::EditProfile => ("Sign in", "with one of these accounts:"),
-        Policy::ResetPassword => ("Reset your password", "Whose is it? The others would get a code by e-mail now."),
+        Policy::ResetPassword => {
+            ("Reset your password", "Whose is it? The others would get a code by e-mail now.")
+        }
     };
     let content = html! {
         p { (text) }
@@ -77,7 +92,11 @@ pub(super) fn edit(id: &str, request: &AuthorizationRequest, name: &str) -> Resp
 }
 
 /// Only an administrator can agree to a scope.
-pub(super) fn no_administrator(id: &str, request: &AuthorizationRequest, scopes: &[String]) -> Response {
+pub(super) fn no_administrator(
+    id: &str,
+    request: &AuthorizationRequest,
+    scopes: &[String],
+) -> Response {
     let content = html! {
         p { strong { (request.client) } " asks for permissions that only an administrator of your organization can give (AADSTS90094):" }
         ul.scopes { @for scope in scopes { li { code { (scope) } } } }

@@ -1,4 +1,5 @@
-//! The token endpoint of Entra and B2C: codes and refresh tokens, with scopes, resources and tenants.
+//! The token endpoint of Entra and B2C: codes and refresh tokens, with scopes, resources and
+//! tenants.
 
 use serde_json::{Map, Value};
 
@@ -17,19 +18,30 @@ use super::{
 };
 use crate::error::Error;
 
-/// The tenant that tokens are asked for: that of the sign-in, or another one that the address names and that knows the person.
-fn tenant(server: &Server, state: &State, incoming: &Incoming, grant: &Grant) -> Result<DevTenant, Fault> {
+/// The tenant that tokens are asked for: that of the sign-in, or another one that the address names
+/// and that knows the person.
+fn tenant(
+    server: &Server,
+    state: &State,
+    incoming: &Incoming,
+    grant: &Grant,
+) -> Result<DevTenant, Fault> {
     if !incoming.realm.takes_from(&grant.realm) {
-        return Err(Fault::new("invalid_grant", "the grant was issued by another authority").b2c(90_088));
+        return Err(
+            Fault::new("invalid_grant", "the grant was issued by another authority").b2c(90_088)
+        );
     }
     let (Some(own), Some(person)) = (&grant.tenant, state.person(&grant.person)) else {
-        return Err(Fault::new("invalid_grant", "the account does not exist any more").entra(50_034));
+        return Err(
+            Fault::new("invalid_grant", "the account does not exist any more").entra(50_034)
+        );
     };
     match &incoming.realm {
         Realm::Entra(Audience::Everyone | Audience::Organizations) => Ok(*own),
-        realm => realm
-            .tenant_of(server.world.as_ref(), person)
-            .ok_or_else(|| Fault::new("invalid_grant", "the account does not exist in the tenant that was asked").entra(50_020)),
+        realm => realm.tenant_of(server.world.as_ref(), person).ok_or_else(|| {
+            Fault::new("invalid_grant", "the account does not exist in the tenant that was asked")
+                .entra(50_020)
+        }),
     }
 }
 
@@ -37,19 +49,33 @@ fn asks_client_info(incoming: &Incoming, grant: &Grant) -> bool {
     grant.client_info || incoming.form.first("client_info") == Some("1")
 }
 
-/// The answer to a good code. It is for the first resource only, if there are several; the others come by refresh.
-pub(super) fn redeem(server: &Server, state: &mut State, incoming: &Incoming, code: &Code, grant: &Grant) -> Answer {
+/// The answer to a good code. It is for the first resource only, if there are several; the others
+/// come by refresh.
+pub(super) fn redeem(
+    server: &Server,
+    state: &mut State,
+    incoming: &Incoming,
+    code: &Code,
+    grant: &Grant,
+) -> Answer {
     let tenant = match tenant(server, state, incoming, grant) {
         Ok(tenant) if Some(&tenant) == grant.tenant.as_ref() => tenant,
-        Ok(_) => return Ok(Err(Fault::new("invalid_grant", "the code was issued for another tenant").entra(70_000))),
+        Ok(_) => {
+            return Ok(Err(
+                Fault::new("invalid_grant", "the code was issued for another tenant").entra(70_000)
+            ));
+        }
         Err(fault) => return Ok(Err(fault)),
     };
     let asked = incoming.form.list("scope");
-    let resource =
-        match entra_issue::one_resource(server, if asked.is_empty() { &grant.scopes } else { &asked }, asked.is_empty()) {
-            Ok(resource) => resource,
-            Err(fault) => return Ok(Err(fault)),
-        };
+    let resource = match entra_issue::one_resource(
+        server,
+        if asked.is_empty() { &grant.scopes } else { &asked },
+        asked.is_empty(),
+    ) {
+        Ok(resource) => resource,
+        Err(fault) => return Ok(Err(fault)),
+    };
     let grant = Grant { client_info: asks_client_info(incoming, grant), ..grant.clone() };
     first(server, state, &code.grant, &grant, &tenant, resource, code.nonce.as_deref()).map(Ok)
 }
@@ -63,7 +89,8 @@ pub(super) fn first_answer(
     tenant: &DevTenant,
     nonce: Option<&str>,
 ) -> Result<Map<String, Value>, Error> {
-    let resource = entra_issue::one_resource(server, &grant.scopes, true).unwrap_or(Resource::Graph);
+    let resource =
+        entra_issue::one_resource(server, &grant.scopes, true).unwrap_or(Resource::Graph);
     first(server, state, grant_id, grant, tenant, resource, nonce)
 }
 
@@ -76,14 +103,19 @@ fn first(
     resource: Resource,
     nonce: Option<&str>,
 ) -> Result<Map<String, Value>, Error> {
-    let refresh_token =
-        if issue::refreshable(state, grant) { Some(issue::refresh_token(server, state, grant_id)?) } else { None };
+    let refresh_token = if issue::refreshable(state, grant) {
+        Some(issue::refresh_token(server, state, grant_id)?)
+    } else {
+        None
+    };
     let (scopes, client_info) = (&grant.scopes, grant.client_info);
-    let wanted = Wanted { grant_id, grant, tenant, scopes, resource, nonce, refresh_token, client_info };
+    let wanted =
+        Wanted { grant_id, grant, tenant, scopes, resource, nonce, refresh_token, client_info };
     entra_issue::answer(server, state, wanted)
 }
 
-/// The answer to a refresh token, which serves every resource and every tenant that the person is known in. The old one stays good.
+/// The answer to a refresh token, which serves every resource and every tenant that the person is
+/// known in. The old one stays good.
 pub(super) fn refresh(
     server: &Server,
     state: &mut State,
@@ -97,7 +129,9 @@ pub(super) fn refresh(
     };
     if server.now() >= entry.expires {
         let description = "the refresh token has expired because nobody used it";
-        return Ok(Err(Fault::new("invalid_grant", description).entra(700_082).suberror("bad_token")));
+        return Ok(Err(Fault::new("invalid_grant", description)
+            .entra(700_082)
+            .suberror("bad_token")));
     }
     let b2c = matches!(grant.realm, Realm::B2c { .. });
     let asked = incoming.form.list("scope");
@@ -130,7 +164,8 @@ pub(super) fn refresh(
     entra_issue::answer(server, state, wanted).map(Ok)
 }
 
-/// Whether the person has agreed to these scopes, at whatever sign-in, and has signed in as strongly as they need.
+/// Whether the person has agreed to these scopes, at whatever sign-in, and has signed in as
+/// strongly as they need.
 pub(super) fn consented(
     server: &Server,
     state: &mut State,
@@ -141,7 +176,8 @@ pub(super) fn consented(
 ) -> Result<(), Fault> {
     let given = state.client(&grant.client).is_some_and(|client| client.consent == Consent::Given);
     let missing = scopes.iter().find(|scope| {
-        let is_default = entra_issue::resource(server, scope).is_some_and(|(_, name)| name == ".default");
+        let is_default =
+            entra_issue::resource(server, scope).is_some_and(|(_, name)| name == ".default");
         let key = entra_issue::consent_key(server, scope);
         !given
             && !is_default
@@ -150,7 +186,9 @@ pub(super) fn consented(
     });
     if missing.is_some() && !matches!(grant.realm, Realm::B2c { .. }) {
         let description = "nobody has consented to what the application asks for";
-        return Err(Fault::new("invalid_grant", description).entra(65_001).suberror("consent_required"));
+        return Err(Fault::new("invalid_grant", description)
+            .entra(65_001)
+            .suberror("consent_required"));
     }
     demanded(server, state, incoming, grant, scopes).map_or(Ok(()), Err)
 }

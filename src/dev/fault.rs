@@ -45,8 +45,21 @@ impl Fault {
             "access_denied" => (65_004, 90_091),
             _ => (900_144, 90_007),
         };
-        let status = if error == "invalid_client" { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
-        Self { error, description: description.into(), status, entra, b2c, suberror: None, claims: None, cancelled: false }
+        let status = if error == "invalid_client" {
+            StatusCode::UNAUTHORIZED
+        } else {
+            StatusCode::BAD_REQUEST
+        };
+        Self {
+            error,
+            description: description.into(),
+            status,
+            entra,
+            b2c,
+            suberror: None,
+            claims: None,
+            cancelled: false,
+        }
     }
 
     /// With a number of Entra's (`AADSTS…`).
@@ -76,7 +89,8 @@ impl Fault {
 
 /// There is no tenant of this name.
 pub(super) fn no_tenant(name: &str) -> Fault {
-    let description = format!("tenant {:?} was not found here", name.chars().take(60).collect::<String>());
+    let description =
+        format!("tenant {:?} was not found here", name.chars().take(60).collect::<String>());
     Fault::new("invalid_tenant", description).entra(90_002)
 }
 
@@ -96,8 +110,12 @@ struct Trace {
 impl Trace {
     /// The correlation id is the caller's, if it sent one.
     fn of(now: UnixTime, correlation: Option<&str>) -> Self {
-        let seed = crate::secret::random::<16>().map(|bytes| crate::secret::base64url(&bytes)).unwrap_or_default();
-        let given = correlation.filter(|id| id.len() == 36 && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-'));
+        let seed = crate::secret::random::<16>()
+            .map(|bytes| crate::secret::base64url(&bytes))
+            .unwrap_or_default();
+        let given = correlation.filter(|id| {
+            id.len() == 36 && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+        });
         Self {
             trace: guid_of(&["trace", &seed]),
             correlation: given.map_or_else(|| guid_of(&["correlation", &seed]), str::to_owned),
@@ -108,7 +126,8 @@ impl Trace {
 
 /// `2026-01-09 02:02:12Z`
 pub(super) fn timestamp(time: UnixTime) -> String {
-    let at = time::OffsetDateTime::from_unix_timestamp(time.as_seconds()).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
+    let at = time::OffsetDateTime::from_unix_timestamp(time.as_seconds())
+        .unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
     let (year, month, day) = (at.year(), u8::from(at.month()), at.day());
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}Z", at.hour(), at.minute(), at.second())
 }
@@ -120,10 +139,16 @@ fn description(realm: &Realm, fault: &Fault, trace: &Trace) -> String {
     match realm {
         Realm::Plain => fault.description.clone(),
         Realm::Entra(_) => {
-            format!("AADSTS{}: {text} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {timestamp}", fault.entra)
+            format!(
+                "AADSTS{}: {text} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {timestamp}",
+                fault.entra
+            )
         }
         Realm::B2c { .. } => {
-            format!("AADB2C{}: {text}\r\nCorrelation ID: {correlation}\r\nTimestamp: {timestamp}\r\n", fault.b2c)
+            format!(
+                "AADB2C{}: {text}\r\nCorrelation ID: {correlation}\r\nTimestamp: {timestamp}\r\n",
+                fault.b2c
+            )
         }
     }
 }
@@ -145,7 +170,8 @@ fn correlation(incoming: &Incoming) -> Option<&str> {
 pub(super) fn json_answer(server: &Server, incoming: &Incoming, fault: &Fault) -> Response {
     let realm = &incoming.realm;
     let trace = Trace::of(server.now(), correlation(incoming));
-    let mut body = json!({ "error": fault.error, "error_description": description(realm, fault, &trace) });
+    let mut body =
+        json!({ "error": fault.error, "error_description": description(realm, fault, &trace) });
     if matches!(realm, Realm::Entra(_))
         && let Some(members) = body.as_object_mut()
     {
@@ -160,9 +186,11 @@ pub(super) fn json_answer(server: &Server, incoming: &Incoming, fault: &Fault) -
     if let Some(members) = body.as_object_mut() {
         members.extend(fault.claims.clone().map(|claims| ("claims".to_owned(), claims.into())));
     }
-    // A generic provider answers 401 only where the client tried to authenticate by header, or failed to.
+    // A generic provider answers 401 only where the client tried to authenticate by header, or
+    // failed to.
     let mut response = reply::private_json(fault.status, &body);
-    if fault.status == StatusCode::UNAUTHORIZED && incoming.header(header::AUTHORIZATION).is_some() {
+    if fault.status == StatusCode::UNAUTHORIZED && incoming.header(header::AUTHORIZATION).is_some()
+    {
         reply::set(&mut response, header::WWW_AUTHENTICATE, "Basic realm=\"token endpoint\"");
     }
     response
@@ -171,10 +199,13 @@ pub(super) fn json_answer(server: &Server, incoming: &Incoming, fault: &Fault) -
 /// The parameters of an error that goes back to the client (RFC 6749 section 4.1.2.1).
 pub(super) fn parameters(server: &Server, realm: &Realm, fault: &Fault) -> Vec<(String, String)> {
     let trace = Trace::of(server.now(), None);
-    let mut parameters =
-        vec![("error".to_owned(), fault.error.to_owned()), ("error_description".to_owned(), description(realm, fault, &trace))];
+    let mut parameters = vec![
+        ("error".to_owned(), fault.error.to_owned()),
+        ("error_description".to_owned(), description(realm, fault, &trace)),
+    ];
     if matches!(realm, Realm::Entra(_)) {
-        parameters.push(("error_uri".to_owned(), server.url(&format!("/error?code={}", fault.entra))));
+        parameters
+            .push(("error_uri".to_owned(), server.url(&format!("/error?code={}", fault.entra))));
         if fault.cancelled {
             parameters.push(("error_subcode".to_owned(), "cancel".to_owned()));
         }
@@ -183,7 +214,12 @@ pub(super) fn parameters(server: &Server, realm: &Realm, fault: &Fault) -> Vec<(
 }
 
 /// A page: nothing can be sent anywhere, or nothing else may happen before somebody has read it.
-pub(super) fn page(server: &Server, realm: &Realm, parameters: &Parameters, fault: &Fault) -> Response {
+pub(super) fn page(
+    server: &Server,
+    realm: &Realm,
+    parameters: &Parameters,
+    fault: &Fault,
+) -> Response {
     let trace = Trace::of(server.now(), parameters.first("client-request-id"));
     pages::problem(StatusCode::BAD_REQUEST, &description(realm, fault, &trace))
 }

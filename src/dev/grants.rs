@@ -52,11 +52,20 @@ pub(super) fn grant(
 }
 
 /// Tokens for the client itself (RFC 6749 section 4.4). There is no refresh token and no ID token.
-pub(super) fn client_credentials(server: &Server, state: &mut State, client: &DevClient, incoming: &Incoming) -> Answer {
+pub(super) fn client_credentials(
+    server: &Server,
+    state: &mut State,
+    client: &DevClient,
+    incoming: &Incoming,
+) -> Answer {
     let refused = |fault| Ok(Err(fault));
     if client.secret.is_none() && client.keys.is_empty() {
         return refused(
-            Fault::new("unauthorized_client", "a client without a credential has nothing of its own").entra(7_000_218),
+            Fault::new(
+                "unauthorized_client",
+                "a client without a credential has nothing of its own",
+            )
+            .entra(7_000_218),
         );
     }
     let scopes = incoming.form.list("scope");
@@ -65,7 +74,10 @@ pub(super) fn client_credentials(server: &Server, state: &mut State, client: &De
         Realm::Plain => {
             let openid = ["openid", "profile", "email", "offline_access"];
             if scopes.iter().any(|scope| openid.contains(&scope.as_str())) {
-                return refused(Fault::new("invalid_scope", "scopes of OpenID Connect are about a person"));
+                return refused(Fault::new(
+                    "invalid_scope",
+                    "scopes of OpenID Connect are about a person",
+                ));
             }
             let grant = grant(server, client, "", &incoming.realm, None, scopes.clone())?;
             let resources = match resource::of_token(&incoming.form, &grant) {
@@ -78,10 +90,18 @@ pub(super) fn client_credentials(server: &Server, state: &mut State, client: &De
         }
         Realm::Entra(Audience::Tenant(tenant)) | Realm::B2c { tenant, .. } => *tenant,
         Realm::Entra(_) => {
-            return refused(Fault::new("invalid_request", "tokens of an application are of one tenant: name it").entra(50_059));
+            return refused(
+                Fault::new(
+                    "invalid_request",
+                    "tokens of an application are of one tenant: name it",
+                )
+                .entra(50_059),
+            );
         }
     };
-    let default = |scope: &String| entra_issue::resource(server, scope).is_some_and(|(_, name)| name == ".default");
+    let default = |scope: &String| {
+        entra_issue::resource(server, scope).is_some_and(|(_, name)| name == ".default")
+    };
     if scopes.is_empty() || !scopes.iter().all(default) {
         let description = "an application asks for what it has been given: the scope is the resource with /.default";
         return refused(Fault::new("invalid_scope", description).entra(1_002_012));
@@ -96,18 +116,38 @@ pub(super) fn client_credentials(server: &Server, state: &mut State, client: &De
 }
 
 /// Name and password (RFC 6749 section 4.3). Only people who were given one have a password.
-pub(super) fn password(server: &Server, state: &mut State, client: &DevClient, incoming: &Incoming) -> Answer {
+pub(super) fn password(
+    server: &Server,
+    state: &mut State,
+    client: &DevClient,
+    incoming: &Incoming,
+) -> Answer {
     let refused = |fault| Ok(Err(fault));
-    let (Some(name), Some(given)) = (incoming.form.first("username"), incoming.form.first("password")) else {
+    let (Some(name), Some(given)) =
+        (incoming.form.first("username"), incoming.form.first("password"))
+    else {
         return refused(Fault::new("invalid_request", "username or password is missing"));
     };
-    let wrong = || Fault::new("invalid_grant", "the user name or the password is wrong").entra(50_126).b2c(90_225);
-    let is = |expected: &crate::secret::Secret| same(expected.expose().as_bytes(), given.as_bytes());
-    let known = state.people.iter().find(|person| person.username.eq_ignore_ascii_case(name) || person.id == name);
-    let Some(known) = known.filter(|person| person.password.as_ref().is_some_and(is)).cloned() else { return refused(wrong()) };
+    let wrong = || {
+        Fault::new("invalid_grant", "the user name or the password is wrong")
+            .entra(50_126)
+            .b2c(90_225)
+    };
+    let is =
+        |expected: &crate::secret::Secret| same(expected.expose().as_bytes(), given.as_bytes());
+    let known = state
+        .people
+        .iter()
+        .find(|person| person.username.eq_ignore_ascii_case(name) || person.id == name);
+    let Some(known) = known.filter(|person| person.password.as_ref().is_some_and(is)).cloned()
+    else {
+        return refused(wrong());
+    };
     let tenant = incoming.realm.tenant_of(server.world.as_ref(), &known);
     if tenant.is_none() && server.world.is_some() {
-        return refused(Fault::new("invalid_grant", "the account does not exist in the tenant").entra(50_034));
+        return refused(
+            Fault::new("invalid_grant", "the account does not exist in the tenant").entra(50_034),
+        );
     }
     let scopes = incoming.form.list("scope");
     let id = unguessable()?;
@@ -128,8 +168,12 @@ pub(super) fn password(server: &Server, state: &mut State, client: &DevClient, i
     }
     // Nobody can be asked here, so that consent has to be there already.
     let bare = Grant { scopes: Vec::new(), ..grant.clone() };
-    let asked: Vec<String> =
-        grant.scopes.iter().filter(|scope| entra_issue::resource(server, scope).is_some()).cloned().collect();
+    let asked: Vec<String> = grant
+        .scopes
+        .iter()
+        .filter(|scope| entra_issue::resource(server, scope).is_some())
+        .cloned()
+        .collect();
     if let Err(fault) = entra_token::consented(server, state, incoming, &bare, &tenant, &asked) {
         return refused(fault);
     }
@@ -137,9 +181,25 @@ pub(super) fn password(server: &Server, state: &mut State, client: &DevClient, i
     entra_token::first_answer(server, state, &id, &grant, &tenant, None).map(Ok)
 }
 
-fn answer(server: &Server, state: &mut State, grant_id: &str, grant: &Grant, tenant: &DevTenant, resource: Resource) -> Answer {
+fn answer(
+    server: &Server,
+    state: &mut State,
+    grant_id: &str,
+    grant: &Grant,
+    tenant: &DevTenant,
+    resource: Resource,
+) -> Answer {
     let scopes = &grant.scopes;
-    let wanted = Wanted { grant_id, grant, tenant, scopes, resource, nonce: None, refresh_token: None, client_info: false };
+    let wanted = Wanted {
+        grant_id,
+        grant,
+        tenant,
+        scopes,
+        resource,
+        nonce: None,
+        refresh_token: None,
+        client_info: false,
+    };
     let mut members: Map<_, _> = entra_issue::answer(server, state, wanted)?;
     // Entra does not tell an application its scope.
     members.remove("scope");

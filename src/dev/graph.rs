@@ -20,8 +20,14 @@ use crate::error::Error;
 const PAGE: usize = 100;
 
 /// The permissions with which one's own groups can be read.
-const GROUP_SCOPES: [&str; 6] =
-    ["User.Read", "User.Read.All", "GroupMember.Read.All", "Group.Read.All", "Directory.Read.All", "Directory.ReadWrite.All"];
+const GROUP_SCOPES: [&str; 6] = [
+    "User.Read",
+    "User.Read.All",
+    "GroupMember.Read.All",
+    "Group.Read.All",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+];
 
 /// Whoever calls, by their access token.
 struct Caller {
@@ -32,17 +38,22 @@ struct Caller {
 
 fn caller(server: &Server, state: &State, incoming: &Incoming) -> Option<Caller> {
     let token = incoming.bearer()?;
-    let entry = state.access_tokens.find(token).filter(|entry| !entry.revoked && server.now() < entry.expires)?;
+    let entry = state
+        .access_tokens
+        .find(token)
+        .filter(|entry| !entry.revoked && server.now() < entry.expires)?;
     let grant = state.grants.find(&entry.grant).filter(|grant| !grant.revoked)?;
     if entry.resource != Some(Resource::Graph) {
         return None;
     }
-    let scopes = entry.scopes.iter().map(|scope| super::entra_issue::consent_key(server, scope)).collect();
+    let scopes =
+        entry.scopes.iter().map(|scope| super::entra_issue::consent_key(server, scope)).collect();
     Some(Caller { person: grant.person.clone(), tenant: entry.tenant?, scopes })
 }
 
 fn refused(status: StatusCode, code: &str, message: &str) -> Response {
-    let mut response = reply::private_json(status, &json!({ "error": { "code": code, "message": message } }));
+    let mut response =
+        reply::private_json(status, &json!({ "error": { "code": code, "message": message } }));
     if status == StatusCode::UNAUTHORIZED {
         reply::set(&mut response, http::header::WWW_AUTHENTICATE, "Bearer");
     }
@@ -53,19 +64,37 @@ fn refused(status: StatusCode, code: &str, message: &str) -> Response {
 pub(super) fn graph(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let state = server.state();
     let Some(caller) = caller(server, &state, incoming) else {
-        return Ok(refused(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", "There is no valid access token for Graph."));
+        return Ok(refused(
+            StatusCode::UNAUTHORIZED,
+            "InvalidAuthenticationToken",
+            "There is no valid access token for Graph.",
+        ));
     };
     let Some(person) = state.person(&caller.person) else {
-        return Ok(refused(StatusCode::NOT_FOUND, "Request_ResourceNotFound", "This person does not exist any more."));
+        return Ok(refused(
+            StatusCode::NOT_FOUND,
+            "Request_ResourceNotFound",
+            "This person does not exist any more.",
+        ));
     };
     let path = incoming.path.strip_prefix("/graph/v1.0").unwrap_or_default();
-    let groups = ["/me/transitiveMemberOf/microsoft.graph.group", "/me/transitiveMemberOf", "/me/memberOf"].contains(&path);
+    let groups =
+        ["/me/transitiveMemberOf/microsoft.graph.group", "/me/transitiveMemberOf", "/me/memberOf"]
+            .contains(&path);
     let ids = path == "/me/getMemberObjects" || path == "/me/getMemberGroups";
     if !groups && !ids && path != "/me" {
-        return Ok(refused(StatusCode::BAD_REQUEST, "BadRequest", "This small Graph knows nothing of that."));
+        return Ok(refused(
+            StatusCode::BAD_REQUEST,
+            "BadRequest",
+            "This small Graph knows nothing of that.",
+        ));
     }
     if incoming.method != if ids { Method::POST } else { Method::GET } {
-        return Ok(refused(StatusCode::METHOD_NOT_ALLOWED, "Request_BadRequest", "The method is not that of this call."));
+        return Ok(refused(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "Request_BadRequest",
+            "The method is not that of this call.",
+        ));
     }
     if !GROUP_SCOPES.iter().any(|scope| caller.scopes.iter().any(|granted| granted == scope)) {
         return Ok(refused(
@@ -87,8 +116,15 @@ pub(super) fn graph(server: &Server, incoming: &Incoming) -> Result<Response, Er
 }
 
 /// One page of groups: identifiers alone, or objects.
-fn page(server: &Server, incoming: &Incoming, path: &str, groups: &[String], ids: bool) -> Response {
-    let number = |name: &str| incoming.query.first(name).and_then(|text| text.parse::<usize>().ok());
+fn page(
+    server: &Server,
+    incoming: &Incoming,
+    path: &str,
+    groups: &[String],
+    ids: bool,
+) -> Response {
+    let number =
+        |name: &str| incoming.query.first(name).and_then(|text| text.parse::<usize>().ok());
     let from = number("$skiptoken").unwrap_or_default();
     let size = number("$top").filter(|size| (1..=999).contains(size)).unwrap_or(PAGE);
     // getMemberObjects and its like answer in one piece.
@@ -97,7 +133,13 @@ fn page(server: &Server, incoming: &Incoming, path: &str, groups: &[String], ids
         .iter()
         .skip(from)
         .take(size)
-        .map(|id| if ids { json!(id) } else { json!({ "@odata.type": "#microsoft.graph.group", "id": id }) })
+        .map(|id| {
+            if ids {
+                json!(id)
+            } else {
+                json!({ "@odata.type": "#microsoft.graph.group", "id": id })
+            }
+        })
         .collect();
     let mut body = json!({ "@odata.context": server.url("/graph/v1.0/$metadata#directoryObjects"), "value": value });
     let next = from.saturating_add(size);
@@ -109,7 +151,10 @@ fn page(server: &Server, incoming: &Incoming, path: &str, groups: &[String], ids
             .extend_pairs(kept)
             .append_pair("$skiptoken", &next.to_string())
             .finish();
-        members.insert("@odata.nextLink".to_owned(), server.url(&format!("/graph/v1.0{path}?{query}")).into());
+        members.insert(
+            "@odata.nextLink".to_owned(),
+            server.url(&format!("/graph/v1.0{path}?{query}")).into(),
+        );
     }
     reply::private_json(StatusCode::OK, &body)
 }

@@ -22,7 +22,12 @@ use crate::{error::Error, secret::base64url};
 const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// Takes the next steps: shows a page, or answers the client.
-pub(super) fn proceed(server: &Server, state: &mut State, id: &str, mut pending: Interaction) -> Result<Response, Error> {
+pub(super) fn proceed(
+    server: &Server,
+    state: &mut State,
+    id: &str,
+    mut pending: Interaction,
+) -> Result<Response, Error> {
     loop {
         let step = next_step(server, state, &pending, server.now());
         if step == Step::Finish {
@@ -35,11 +40,25 @@ pub(super) fn proceed(server: &Server, state: &mut State, id: &str, mut pending:
         let stand_in = state.stand_in.clone();
         let page = match (step, stand_in) {
             (Step::SignIn, Some(person)) => match sign_in(server, state, &mut pending, &person)? {
-                Some(fault) => return Ok(fault::page(server, &pending.request.realm, &Parameters::default(), &fault)),
+                Some(fault) => {
+                    return Ok(fault::page(
+                        server,
+                        &pending.request.realm,
+                        &Parameters::default(),
+                        &fault,
+                    ));
+                }
                 None => continue,
             },
-            (Step::Consent(scopes), Some(_)) if needs_administrator(server, state, &pending, &scopes) => {
-                return Ok(callback::error(server, state, &pending.request.return_to(), &no_administrator()));
+            (Step::Consent(scopes), Some(_))
+                if needs_administrator(server, state, &pending, &scopes) =>
+            {
+                return Ok(callback::error(
+                    server,
+                    state,
+                    &pending.request.return_to(),
+                    &no_administrator(),
+                ));
             }
             (Step::Consent(scopes), Some(_)) => {
                 consent(server, state, &mut pending, &scopes, false);
@@ -54,8 +73,9 @@ pub(super) fn proceed(server: &Server, state: &mut State, id: &str, mut pending:
                 _ => pages::picker(server, state, id, &pending.request),
             },
             (Step::Consent(scopes), None) => {
-                let (name, administrator) =
-                    person_of(state, &pending).map(|person| (person.name.clone(), person.administrator)).unwrap_or_default();
+                let (name, administrator) = person_of(state, &pending)
+                    .map(|person| (person.name.clone(), person.administrator))
+                    .unwrap_or_default();
                 if needs_administrator(server, state, &pending, &scopes) {
                     entra_pages::no_administrator(id, &pending.request, &scopes)
                 } else {
@@ -64,7 +84,9 @@ pub(super) fn proceed(server: &Server, state: &mut State, id: &str, mut pending:
                 }
             }
             (Step::Edit, None) => {
-                let name = person_of(state, &pending).map(|person| person.name.clone()).unwrap_or_default();
+                let name = person_of(state, &pending)
+                    .map(|person| person.name.clone())
+                    .unwrap_or_default();
                 entra_pages::edit(id, &pending.request, &name)
             }
             (Step::Finish, _) => continue,
@@ -78,11 +100,19 @@ pub(super) fn proceed(server: &Server, state: &mut State, id: &str, mut pending:
 fn silent_fault(step: &Step, pending: &Interaction) -> Fault {
     let b2c = matches!(pending.request.realm, Realm::B2c { .. });
     match step {
-        _ if b2c => Fault::new("interaction_required", "nobody is signed in, and the request has prompt=none").b2c(90_077),
-        Step::Consent(_) => Fault::new("consent_required", "the person has not agreed to every scope"),
-        _ if !pending.request.claims.contexts.is_empty() => {
-            Fault::new("interaction_required", "the sign-in was not strong enough for what is asked").entra(50_076)
+        _ if b2c => Fault::new(
+            "interaction_required",
+            "nobody is signed in, and the request has prompt=none",
+        )
+        .b2c(90_077),
+        Step::Consent(_) => {
+            Fault::new("consent_required", "the person has not agreed to every scope")
         }
+        _ if !pending.request.claims.contexts.is_empty() => Fault::new(
+            "interaction_required",
+            "the sign-in was not strong enough for what is asked",
+        )
+        .entra(50_076),
         _ => Fault::new("login_required", "nobody suitable is signed in in this browser"),
     }
 }
@@ -94,25 +124,44 @@ fn person_of<'a>(state: &'a State, pending: &Interaction) -> Option<&'a DevPerso
 }
 
 /// Whether only an administrator can agree to a scope, and the person is none.
-fn needs_administrator(server: &Server, state: &State, pending: &Interaction, scopes: &[String]) -> bool {
-    let Some(client) = state.client(&pending.request.client).filter(|_| server.world.is_some()) else { return false };
+fn needs_administrator(
+    server: &Server,
+    state: &State,
+    pending: &Interaction,
+    scopes: &[String],
+) -> bool {
+    let Some(client) = state.client(&pending.request.client).filter(|_| server.world.is_some())
+    else {
+        return false;
+    };
     !person_of(state, pending).is_some_and(|person| person.administrator)
         && scopes.iter().any(|scope| client.admin_scopes.contains(scope))
 }
 
 fn no_administrator() -> Fault {
-    Fault::new("access_denied", "only an administrator can consent to this").entra(90_094).cancelled()
+    Fault::new("access_denied", "only an administrator can consent to this")
+        .entra(90_094)
+        .cancelled()
 }
 
-/// Signs `person` in: in this browser, from now on, and for this request. Somebody who has no account where they want to is told so.
-fn sign_in(server: &Server, state: &mut State, pending: &mut Interaction, person: &str) -> Result<Option<Fault>, Error> {
+/// Signs `person` in: in this browser, from now on, and for this request. Somebody who has no
+/// account where they want to is told so.
+fn sign_in(
+    server: &Server,
+    state: &mut State,
+    pending: &mut Interaction,
+    person: &str,
+) -> Result<Option<Fault>, Error> {
     let realm = &pending.request.realm;
     let mut is_new = false;
     if let (Some(known), Some(_)) = (state.person(person), &server.world) {
         let tenant = realm.tenant_of(server.world.as_ref(), known);
         let client = state.client(&pending.request.client);
         if tenant.is_none_or(|tenant| client.is_some_and(|client| !client.serves(&tenant))) {
-            let description = format!("the account {} cannot sign in here: it does not exist in the tenant", known.username);
+            let description = format!(
+                "the account {} cannot sign in here: it does not exist in the tenant",
+                known.username
+            );
             return Ok(Some(Fault::new("invalid_request", description).entra(50_020).b2c(90_053)));
         }
         is_new = known.is_new;
@@ -120,7 +169,14 @@ fn sign_in(server: &Server, state: &mut State, pending: &mut Interaction, person
     let before = state.browsers.find(&pending.browser).filter(|before| before.person == person);
     let mut contexts = before.map(|before| before.contexts.clone()).unwrap_or_default();
     contexts.extend(
-        pending.request.claims.contexts.iter().filter(|context| !contexts.contains(context)).cloned().collect::<Vec<_>>(),
+        pending
+            .request
+            .claims
+            .contexts
+            .iter()
+            .filter(|context| !contexts.contains(context))
+            .cloned()
+            .collect::<Vec<_>>(),
     );
     let signed_in = SignedIn {
         person: person.to_owned(),
@@ -139,13 +195,23 @@ fn sign_in(server: &Server, state: &mut State, pending: &mut Interaction, person
 }
 
 /// Remembers that the person of this request agreed, or for everybody in the tenant.
-fn consent(server: &Server, state: &mut State, pending: &mut Interaction, scopes: &[String], for_all: bool) {
+fn consent(
+    server: &Server,
+    state: &mut State,
+    pending: &mut Interaction,
+    scopes: &[String],
+    for_all: bool,
+) {
     let Some(person) = person_of(state, pending) else { return };
     let tenant = pending.request.realm.tenant_of(server.world.as_ref(), person).filter(|_| for_all);
     let who = tenant.map_or_else(|| person.id.clone(), |tenant| tenant.id.to_string());
     let client = &pending.request.client;
     for scope in scopes {
-        let scope = if server.world.is_some() { entra_issue::consent_key(server, scope) } else { scope.clone() };
+        let scope = if server.world.is_some() {
+            entra_issue::consent_key(server, scope)
+        } else {
+            scope.clone()
+        };
         state.consents.insert((who.clone(), client.clone(), scope));
     }
     pending.consented = true;
@@ -161,14 +227,21 @@ pub(super) fn answered(server: &Server, incoming: &Incoming) -> Result<Response,
     let state = &mut *guard;
     let id = incoming.form.first("id").unwrap_or_default();
     let browser = incoming.cookie(&server.cookie_name());
-    let found = state.interactions.find(id).filter(|pending| Some(pending.browser.as_str()) == browser);
-    let Some(mut pending) = found.filter(|pending| server.now().since(pending.started) < PATIENCE).cloned() else {
+    let found =
+        state.interactions.find(id).filter(|pending| Some(pending.browser.as_str()) == browser);
+    let Some(mut pending) =
+        found.filter(|pending| server.now().since(pending.started) < PATIENCE).cloned()
+    else {
         return refused(
             "This page is too old or belongs to another browser. Please go back to the application and sign in again.",
         );
     };
     let step = next_step(server, state, &pending, server.now());
-    match (incoming.form.first("decision"), incoming.form.first("person"), incoming.form.first("name")) {
+    match (
+        incoming.form.first("decision"),
+        incoming.form.first("person"),
+        incoming.form.first("name"),
+    ) {
         (Some(decision @ ("decline" | "forgot")), ..) => {
             let fault = declined(server, state, &pending, &step, decision);
             return Ok(callback::error(server, state, &pending.request.return_to(), &fault));
@@ -178,34 +251,50 @@ pub(super) fn answered(server: &Server, incoming: &Incoming) -> Result<Response,
                 if needs_administrator(server, state, &pending, &scopes) {
                     return refused("Only an administrator can agree to this.");
                 }
-                let for_all =
-                    decision == "agree-for-all" && person_of(state, &pending).is_some_and(|person| person.administrator);
+                let for_all = decision == "agree-for-all"
+                    && person_of(state, &pending).is_some_and(|person| person.administrator);
                 consent(server, state, &mut pending, &scopes, for_all);
             }
         }
         (_, Some(person), _) if state.person(person).is_some() => {
             let person = person.to_owned();
             if let Some(fault) = sign_in(server, state, &mut pending, &person)? {
-                return Ok(fault::page(server, &pending.request.realm, &Parameters::default(), &fault));
+                return Ok(fault::page(
+                    server,
+                    &pending.request.realm,
+                    &Parameters::default(),
+                    &fault,
+                ));
             }
         }
         (_, _, Some(name)) if step == Step::Edit => {
-            let person = person_of(state, &pending).map(|person| person.id.clone()).unwrap_or_default();
+            let person =
+                person_of(state, &pending).map(|person| person.id.clone()).unwrap_or_default();
             if let Some(person) = state.people.iter_mut().find(|known| known.id == person) {
                 name.trim().clone_into(&mut person.name);
             }
             pending.edited = true;
         }
         (_, _, Some(name)) => {
-            let mut person = DevPerson::new(format!("person-{}", base64url(&crate::secret::random::<6>()?)), name.trim());
-            if let Realm::B2c { tenant, .. } | Realm::Entra(Audience::Tenant(tenant)) = &pending.request.realm {
+            let mut person = DevPerson::new(
+                format!("person-{}", base64url(&crate::secret::random::<6>()?)),
+                name.trim(),
+            );
+            if let Realm::B2c { tenant, .. } | Realm::Entra(Audience::Tenant(tenant)) =
+                &pending.request.realm
+            {
                 person = person.with_tenant(*tenant);
             }
             person.is_new = true;
             let id = person.id.clone();
             state.people.push(person.with_note("Created here"));
             if let Some(fault) = sign_in(server, state, &mut pending, &id)? {
-                return Ok(fault::page(server, &pending.request.realm, &Parameters::default(), &fault));
+                return Ok(fault::page(
+                    server,
+                    &pending.request.realm,
+                    &Parameters::default(),
+                    &fault,
+                ));
             }
         }
         _ => return refused("Nobody was chosen."),
@@ -215,13 +304,21 @@ pub(super) fn answered(server: &Server, incoming: &Incoming) -> Result<Response,
 }
 
 /// What the application is told if somebody turns a page down, or has forgotten the password.
-fn declined(server: &Server, state: &State, pending: &Interaction, step: &Step, decision: &str) -> Fault {
+fn declined(
+    server: &Server,
+    state: &State,
+    pending: &Interaction,
+    step: &Step,
+    decision: &str,
+) -> Fault {
     let fault = Fault::new("access_denied", "the person declined").cancelled();
     match (&pending.request.realm, step) {
         (Realm::B2c { .. }, _) if decision == "forgot" => {
             Fault::new("access_denied", "the person has forgotten the password").b2c(90_118)
         }
-        (_, Step::Consent(scopes)) if needs_administrator(server, state, pending, scopes) => no_administrator(),
+        (_, Step::Consent(scopes)) if needs_administrator(server, state, pending, scopes) => {
+            no_administrator()
+        }
         _ => fault,
     }
 }

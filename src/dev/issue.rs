@@ -9,12 +9,15 @@ use super::{
     quirk::Quirk,
     server::Server,
     spoil_entra, spoil_id_token,
-    state::{AccessTokenEntry, AccessTokenFormat, Grant, RefreshTokenEntry, SignedIn, State, unguessable},
+    state::{
+        AccessTokenEntry, AccessTokenFormat, Grant, RefreshTokenEntry, SignedIn, State, unguessable,
+    },
     tenant::DevTenant,
 };
 use crate::{error::Error, secret::Secret};
 
-/// Tokens that were issued without a browser, by [`DevProvider::issue_tokens`](super::DevProvider::issue_tokens).
+/// Tokens that were issued without a browser, by
+/// [`DevProvider::issue_tokens`](super::DevProvider::issue_tokens).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct IssuedTokens {
@@ -34,14 +37,22 @@ pub(super) struct Part<'a> {
 }
 
 /// An access token for a part of what the grant allows.
-fn access_token(server: &Server, state: &mut State, grant_id: &str, grant: &Grant, part: Part<'_>) -> Result<String, Error> {
+fn access_token(
+    server: &Server,
+    state: &mut State,
+    grant_id: &str,
+    grant: &Grant,
+    part: Part<'_>,
+) -> Result<String, Error> {
     let now = server.now();
     let expires = now + state.lives.access_token;
     let token = match state.access_token_format {
         AccessTokenFormat::Opaque => unguessable()?,
         AccessTokenFormat::Jwt => {
             // The client's own tokens are about itself (RFC 9068 section 2.2).
-            let subject = state.person(&grant.person).map_or_else(|| grant.client.clone(), |person| person.subject.clone());
+            let subject = state
+                .person(&grant.person)
+                .map_or_else(|| grant.client.clone(), |person| person.subject.clone());
             let audience = match part.resources {
                 [] => json!(grant.client),
                 [one] => json!(one),
@@ -90,17 +101,27 @@ pub(super) fn refreshable(state: &State, grant: &Grant) -> bool {
         _ if state.quirks.has(Quirk::NoRefreshTokens) => false,
         Some(RefreshTokens::Always) => true,
         Some(RefreshTokens::WithOfflineAccess) if state.quirks.has(Quirk::NoOfflineAccess) => true,
-        Some(RefreshTokens::WithOfflineAccess) => grant.scopes.iter().any(|scope| scope == "offline_access"),
+        Some(RefreshTokens::WithOfflineAccess) => {
+            grant.scopes.iter().any(|scope| scope == "offline_access")
+        }
         Some(RefreshTokens::Never) | None => false,
     }
 }
 
 /// A refresh token of the grant.
-pub(super) fn refresh_token(server: &Server, state: &mut State, grant_id: &str) -> Result<String, Error> {
+pub(super) fn refresh_token(
+    server: &Server,
+    state: &mut State,
+    grant_id: &str,
+) -> Result<String, Error> {
     let now = server.now();
     let token = unguessable()?;
-    let entry =
-        RefreshTokenEntry { grant: grant_id.to_owned(), issued: now, expires: now + state.lives.refresh_token, used: false };
+    let entry = RefreshTokenEntry {
+        grant: grant_id.to_owned(),
+        issued: now,
+        expires: now + state.lives.refresh_token,
+        used: false,
+    };
     state.refresh_tokens.put(token.clone(), entry);
     Ok(token)
 }
@@ -165,12 +186,17 @@ pub(super) fn token_answer(
     grant: &Grant,
     nonce: Option<&str>,
 ) -> Result<Map<String, Value>, Error> {
-    let refresh_token = if refreshable(state, grant) { Some(refresh_token(server, state, grant_id)?) } else { None };
+    let refresh_token = if refreshable(state, grant) {
+        Some(refresh_token(server, state, grant_id)?)
+    } else {
+        None
+    };
     let part = Part { scopes: &grant.scopes, resources: &grant.resources };
     members_for(server, state, grant_id, grant, part, nonce, refresh_token)
 }
 
-/// A token answer for a part of the grant (RFC 6749 section 5.1, OpenID Connect Core section 3.1.3.3).
+/// A token answer for a part of the grant (RFC 6749 section 5.1, OpenID Connect Core section
+/// 3.1.3.3).
 pub(super) fn members_for(
     server: &Server,
     state: &mut State,

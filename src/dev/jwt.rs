@@ -25,7 +25,11 @@ pub(super) fn message(header: &str, payload: &str) -> String {
 }
 
 /// A JWT of these claims, signed with `key`.
-pub(super) fn sign(key: &SigningKey, typ: &str, claims: &Map<String, Value>) -> Result<String, Error> {
+pub(super) fn sign(
+    key: &SigningKey,
+    typ: &str,
+    claims: &Map<String, Value>,
+) -> Result<String, Error> {
     let message = message(&json!(header(key, typ)).to_string(), &json!(claims).to_string());
     let signature = key.sign(message.as_bytes())?;
     Ok(format!("{message}.{}", base64url(&signature)))
@@ -37,22 +41,28 @@ pub(super) fn half_hash(algorithm: Algorithm, value: &str) -> String {
         Algorithm::Rs256 | Algorithm::Ps256 | Algorithm::Es256 => &digest::SHA256,
         Algorithm::Rs384 | Algorithm::Ps384 | Algorithm::Es384 => &digest::SHA384,
         // Ed25519 signs with SHA-512 inside.
-        Algorithm::Rs512 | Algorithm::Ps512 | Algorithm::Es512 | Algorithm::EdDsa => &digest::SHA512,
+        Algorithm::Rs512 | Algorithm::Ps512 | Algorithm::Es512 | Algorithm::EdDsa => {
+            &digest::SHA512
+        }
     };
     let hash = digest::digest(sha, value.as_bytes());
     let bytes = hash.as_ref();
     base64url(bytes.get(..bytes.len() / 2).unwrap_or_default())
 }
 
-/// The claims of a JWT that was signed here, at whatever time: hints may be expired (OpenID Connect RP-Initiated Logout section 2).
+/// The claims of a JWT that was signed here, at whatever time: hints may be expired (OpenID Connect
+/// RP-Initiated Logout section 2).
 pub(super) fn own_claims(state: &State, jwt: &str) -> Option<Map<String, Value>> {
     let (message, signature) = jwt.rsplit_once('.')?;
     let (header, payload) = message.split_once('.')?;
     let header: Value = serde_json::from_slice(&from_base64url(header)?).ok()?;
     let (algorithm, signature) = (header.get("alg")?.as_str()?, from_base64url(signature)?);
-    // Which key it is says the signature: not every provider names its keys, or by names that are used once.
+    // Which key it is says the signature: not every provider names its keys, or by names that are
+    // used once.
     let personal = state.entra_keys.as_ref().map(|keys| keys.personal.known()).unwrap_or_default();
     let mut keys = state.keys.known().iter().chain(personal);
-    keys.find(|key| key.algorithm.as_str() == algorithm && key.verifies(message.as_bytes(), &signature))?;
+    keys.find(|key| {
+        key.algorithm.as_str() == algorithm && key.verifies(message.as_bytes(), &signature)
+    })?;
     serde_json::from_slice(&from_base64url(payload)?).ok()
 }

@@ -37,13 +37,14 @@ fn fault(what: &'static str) -> Error {
     Error::new(ErrorKind::Internal, what)
 }
 
-/// The `index`th RSA key of this process. RSA keys are slow to find, so that all providers of a process draw from one row:
-/// the first key signs, the next ones are those of rotations.
+/// The `index`th RSA key of this process. RSA keys are slow to find, so that all providers of a
+/// process draw from one row: the first key signs, the next ones are those of rotations.
 fn rsa_key(index: usize) -> Result<Arc<Private>, Error> {
     static ROW: Mutex<Vec<Arc<Private>>> = Mutex::new(Vec::new());
     let mut row = ROW.lock().unwrap_or_else(PoisonError::into_inner);
     while row.len() <= index {
-        let key = rsa::KeyPair::generate(rsa::KeySize::Rsa2048).map_err(|_| fault("no RSA key could be made"))?;
+        let key = rsa::KeyPair::generate(rsa::KeySize::Rsa2048)
+            .map_err(|_| fault("no RSA key could be made"))?;
         row.push(Arc::new(Private::Rsa(key)));
     }
     row.get(index).cloned().ok_or_else(|| fault("no RSA key could be made"))
@@ -56,12 +57,18 @@ impl SigningKey {
         let ecdsa = |on| EcdsaKeyPair::generate(on).map_err(|_| fault("no EC key could be made"));
         let private = match algorithm {
             A::Rs256 | A::Rs384 | A::Rs512 | A::Ps256 | A::Ps384 | A::Ps512 => rsa_key(index)?,
-            A::Es256 => Arc::new(Private::P256(ecdsa(&signature::ECDSA_P256_SHA256_FIXED_SIGNING)?)),
-            A::Es384 => Arc::new(Private::P384(ecdsa(&signature::ECDSA_P384_SHA384_FIXED_SIGNING)?)),
-            A::Es512 => Arc::new(Private::P521(ecdsa(&signature::ECDSA_P521_SHA512_FIXED_SIGNING)?)),
-            A::EdDsa => {
-                Arc::new(Private::Ed25519(Ed25519KeyPair::generate().map_err(|_| fault("no Ed25519 key could be made"))?))
+            A::Es256 => {
+                Arc::new(Private::P256(ecdsa(&signature::ECDSA_P256_SHA256_FIXED_SIGNING)?))
             }
+            A::Es384 => {
+                Arc::new(Private::P384(ecdsa(&signature::ECDSA_P384_SHA384_FIXED_SIGNING)?))
+            }
+            A::Es512 => {
+                Arc::new(Private::P521(ecdsa(&signature::ECDSA_P521_SHA512_FIXED_SIGNING)?))
+            }
+            A::EdDsa => Arc::new(Private::Ed25519(
+                Ed25519KeyPair::generate().map_err(|_| fault("no Ed25519 key could be made"))?,
+            )),
         };
         Ok(Self { kid: base64url(&random::<9>()?), algorithm, private })
     }
@@ -112,7 +119,9 @@ impl SigningKey {
     pub(super) fn public_bytes(&self) -> &[u8] {
         match &*self.private {
             Private::Rsa(key) => key.public_key().as_ref(),
-            Private::P256(key) | Private::P384(key) | Private::P521(key) => key.public_key().as_ref(),
+            Private::P256(key) | Private::P384(key) | Private::P521(key) => {
+                key.public_key().as_ref()
+            }
             Private::Ed25519(key) => key.public_key().as_ref(),
         }
     }
@@ -128,7 +137,9 @@ impl SigningKey {
             Private::P256(_) => self.ec_jwk("P-256", 32),
             Private::P384(_) => self.ec_jwk("P-384", 48),
             Private::P521(_) => self.ec_jwk("P-521", 66),
-            Private::Ed25519(_) => json!({ "kty": "OKP", "crv": "Ed25519", "x": base64url(self.public_bytes()) }),
+            Private::Ed25519(_) => {
+                json!({ "kty": "OKP", "crv": "Ed25519", "x": base64url(self.public_bytes()) })
+            }
         };
         if let Some(members) = jwk.as_object_mut() {
             members.insert("kid".into(), self.kid.clone().into());
@@ -149,11 +160,13 @@ impl SigningKey {
 /// What happens to the key in use when another takes its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OldKeys {
-    /// They stay in the key set, as a well-behaved provider keeps them: tokens signed before still verify.
+    /// They stay in the key set, as a well-behaved provider keeps them: tokens signed before still
+    /// verify.
     Kept,
     /// They leave the key set at once: tokens signed before no longer verify.
     Dropped,
-    /// They leave the key set at once, and the new key has the identifier of the one in use, which no provider should do.
+    /// They leave the key set at once, and the new key has the identifier of the one in use, which
+    /// no provider should do.
     Replaced,
 }
 
@@ -220,6 +233,9 @@ impl Keys {
 
     /// The key set's members (RFC 7517 section 5).
     pub(super) fn jwk_set(&self) -> Map<String, Value> {
-        Map::from_iter([("keys".to_owned(), self.published().iter().map(SigningKey::jwk).collect())])
+        Map::from_iter([(
+            "keys".to_owned(),
+            self.published().iter().map(SigningKey::jwk).collect(),
+        )])
     }
 }

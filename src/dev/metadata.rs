@@ -54,18 +54,23 @@ fn document(server: &Server) -> Map<String, Value> {
 pub(super) fn discovery(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let mut document = match &incoming.realm {
         Realm::Plain => document(server),
-        Realm::Entra(Audience::Nobody(name)) => return Ok(fault::json_answer(server, incoming, &fault::no_tenant(name))),
+        Realm::Entra(Audience::Nobody(name)) => {
+            return Ok(fault::json_answer(server, incoming, &fault::no_tenant(name)));
+        }
         realm => {
             let algorithm = server.state().algorithm.as_str();
             let is_old = !incoming.path.contains("/v2.0/");
-            let document = if is_old { entra_metadata::old_document } else { entra_metadata::document };
+            let document =
+                if is_old { entra_metadata::old_document } else { entra_metadata::document };
             document(server, algorithm, realm)
         }
     };
     let mut state = server.state();
     state.quirks.document(&mut document);
     let order = state.spoils.discoveries.pop_front();
-    Ok(spoil_answers::answer(order, document, |body| marked(&state.quirks, "application/json", body)))
+    Ok(spoil_answers::answer(order, document, |body| {
+        marked(&state.quirks, "application/json", body)
+    }))
 }
 
 pub(super) fn keys(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
@@ -77,7 +82,11 @@ pub(super) fn keys(server: &Server, incoming: &Incoming) -> Result<Response, Err
     };
     let quirks = &state.quirks;
     quirks.key_set(&mut keys);
-    let media_type = if quirks.has(Quirk::KeySetMediaType) { "application/jwk-set+json" } else { "application/json" };
+    let media_type = if quirks.has(Quirk::KeySetMediaType) {
+        "application/jwk-set+json"
+    } else {
+        "application/json"
+    };
     Ok(spoil_answers::answer(order, keys, |body| marked(quirks, media_type, body)))
 }
 

@@ -1,14 +1,19 @@
 //! A development provider: OpenID Connect in this process, on loopback only, for demos and tests.
 //!
-//! It signs in without an account anywhere: an account picker with a few people, a consent page, and every protocol step as the
-//! specifications have it. Feature `dev-provider`.
+//! It signs in without an account anywhere: an account picker with a few people, a consent page,
+//! and every protocol step as the specifications have it. Feature `dev-provider`.
 //!
-//! - It listens on loopback addresses only, and answers requests only if their `Host` is a loopback name.
-//! - For browsers the code flow only; without one device codes, client credentials and passwords; PKCE with S256 is enforced; redirect addresses are compared character by character; codes work once; refresh tokens
-//!   rotate, and a reused one revokes all that came from the sign-in.
-//! - The client `quickstart` may use any redirect address on a loopback host. Others are added with [`DevProvider::add_client`].
-//! - Each scope is asked for once per person, whatever its name. A token is for the resource that was named (RFC 8707), and that API may act on behalf of its caller.
-//! - The handle commands it from a test: who signs in, what fails, what waits, how long things live; and it counts requests.
+//! - It listens on loopback addresses only, and answers requests only if their `Host` is a loopback
+//!   name.
+//! - For browsers the code flow only; without one device codes, client credentials and passwords;
+//!   PKCE with S256 is enforced; redirect addresses are compared character by character; codes work
+//!   once; refresh tokens rotate, and a reused one revokes all that came from the sign-in.
+//! - The client `quickstart` may use any redirect address on a loopback host. Others are added with
+//!   [`DevProvider::add_client`].
+//! - Each scope is asked for once per person, whatever its name. A token is for the resource that
+//!   was named (RFC 8707), and that API may act on behalf of its caller.
+//! - The handle commands it from a test: who signs in, what fails, what waits, how long things
+//!   live; and it counts requests.
 //!
 //! ```
 //! use tower_identity::dev::{DevProvider, Endpoint};
@@ -28,37 +33,44 @@
 //!
 //! # Microsoft Entra
 //!
-//! With [`entra`](DevProviderBuilder::entra) it imitates Entra instead, on one loopback host that is a cloud of its own, under the rules of the real ones:
+//! With [`entra`](DevProviderBuilder::entra) it imitates Entra instead, on one loopback host that
+//! is a cloud of its own, under the rules of the real ones:
 //!
-//! - the tenants of [`DevTenant`] and your own; the authorities `/{tenant}`, `/common`, `/organizations`, `/consumers` with the templated issuer and
-//!   keys that name theirs; guests, personal accounts, applications of one tenant ([`Accounts`]);
-//! - tokens of version 2.0 with `tid`, `oid`, a `sub` per application, `client_info`, roles, and groups up to 200; a small Graph for more;
-//! - one refresh token for every resource and tenant of a person, consent by scope, by the person or an administrator for everybody;
+//! - the tenants of [`DevTenant`] and your own; the authorities `/{tenant}`, `/common`,
+//!   `/organizations`, `/consumers` with the templated issuer and keys that name theirs; guests,
+//!   personal accounts, applications of one tenant ([`Accounts`]);
+//! - tokens of version 2.0 with `tid`, `oid`, a `sub` per application, `client_info`, roles, and
+//!   groups up to 200; a small Graph for more;
+//! - one refresh token for every resource and tenant of a person, consent by scope, by the person
+//!   or an administrator for everybody;
 //! - errors with `AADSTS` or `AADB2C` numbers: on pages, in redirects, in JSON;
-//! - B2C at `/{domain}/{policy}` and `/tfp/{domain}/{policy}`, with the policies `B2C_1_susi`, `B2C_1_edit` and `B2C_1_reset`;
+//! - B2C at `/{domain}/{policy}` and `/tfp/{domain}/{policy}`, with the policies `B2C_1_susi`,
+//!   `B2C_1_edit` and `B2C_1_reset`;
 //! - External ID, whose issuer has the tenant's GUID in its host.
 //!
-//! It asks for PKCE, which Entra leaves to the application, and has no second factor: an authentication context is satisfied by choosing the
-//! account again. Passwords are for the grant of that name alone, and only people who were
-//! [given one](DevPerson::with_password) have one; pages ask for none. Tokens of version 1.0 and the implicit flow are missing; the
-//! discovery document of version 1.0 is there, and names the endpoints of version 2.0.
+//! It asks for PKCE, which Entra leaves to the application, and has no second factor: an
+//! authentication context is satisfied by choosing the account again. Passwords are for the grant
+//! of that name alone, and only people who were [given one](DevPerson::with_password) have one;
+//! pages ask for none. Tokens of version 1.0 and the implicit flow are missing; the discovery
+//! document of version 1.0 is there, and names the endpoints of version 2.0.
 //!
 //! # Other people's clients
 //!
-//! Every MSAL insists on https: [`with_tls`](DevProviderBuilder::with_tls) is for them. Where it matters Entra's rules hold instead of the
-//! specifications': thumbprints may have padding, and an assertion serves as long as it lives. Applications in the browser can read
-//! documents, keys, tokens and UserInfo (CORS), and get their answers in the fragment.
+//! Every MSAL insists on https: [`with_tls`](DevProviderBuilder::with_tls) is for them. Where it
+//! matters Entra's rules hold instead of the specifications': thumbprints may have padding, and an
+//! assertion serves as long as it lives. Applications in the browser can read documents, keys,
+//! tokens and UserInfo (CORS), and get their answers in the fragment.
 //!
 //! # Providers with habits of their own
 //!
 //! [`Quirk`] lists what real providers do and the specifications do not: see with
-//! [`with_quirks`](DevProviderBuilder::with_quirks) how an application fares there. What one answer can have wrong is in [`Spoil`] and
-//! its siblings.
+//! [`with_quirks`](DevProviderBuilder::with_quirks) how an application fares there. What one answer
+//! can have wrong is in [`Spoil`] and its siblings.
 //!
 //! # Security
 //!
-//! It signs anybody in as anybody. Its keys and secrets exist only while it runs. Never build it into what you deploy: keep the feature in
-//! `dev-dependencies`, or behind a feature of your own.
+//! It signs anybody in as anybody. Its keys and secrets exist only while it runs. Never build it
+//! into what you deploy: keep the feature in `dev-dependencies`, or behind a feature of your own.
 
 mod asked_claims;
 mod assertion;

@@ -1,5 +1,5 @@
-//! On behalf of: an API calls another one for the person who called it, with the token that it got (RFC 7523 section 2.1, with Entra's
-//! `requested_token_use=on_behalf_of`).
+//! On behalf of: an API calls another one for the person who called it, with the token that it got
+//! (RFC 7523 section 2.1, with Entra's `requested_token_use=on_behalf_of`).
 
 use super::{
     asked_claims,
@@ -17,10 +17,18 @@ use super::{
 };
 
 /// Answers an API that was called.
-pub(super) fn on_behalf_of(server: &Server, state: &mut State, client: &DevClient, incoming: &Incoming) -> Answer {
+pub(super) fn on_behalf_of(
+    server: &Server,
+    state: &mut State,
+    client: &DevClient,
+    incoming: &Incoming,
+) -> Answer {
     let refused = |fault| Ok(Err(fault));
     if incoming.form.first("requested_token_use") != Some("on_behalf_of") {
-        return refused(Fault::new("unsupported_grant_type", "requested_token_use has to be on_behalf_of"));
+        return refused(Fault::new(
+            "unsupported_grant_type",
+            "requested_token_use has to be on_behalf_of",
+        ));
     }
     if client.secret.is_none() && client.keys.is_empty() {
         let description = "a client without a credential cannot show that the token was for it";
@@ -48,11 +56,17 @@ fn called_with(
     client: &DevClient,
     incoming: &Incoming,
 ) -> Result<(AccessTokenEntry, Grant), Fault> {
-    let assertion = incoming.form.first("assertion").ok_or_else(|| Fault::new("invalid_request", "assertion is missing"))?;
+    let assertion = incoming
+        .form
+        .first("assertion")
+        .ok_or_else(|| Fault::new("invalid_request", "assertion is missing"))?;
     let refused = |description| Fault::new("invalid_grant", description);
     let entry = state.access_tokens.find(assertion).filter(|entry| !entry.revoked);
-    let found = entry.and_then(|entry| Some((entry.clone(), state.grants.find(&entry.grant)?.clone())));
-    let (entry, caller) = found.ok_or_else(|| refused("the assertion is no access token of this provider").entra(500_133))?;
+    let found =
+        entry.and_then(|entry| Some((entry.clone(), state.grants.find(&entry.grant)?.clone())));
+    let (entry, caller) = found.ok_or_else(|| {
+        refused("the assertion is no access token of this provider").entra(500_133)
+    })?;
     let is_meant = match &entry.tenant {
         Some(_) => {
             let claims = jwt::own_claims(state, assertion).unwrap_or_default();
@@ -67,18 +81,25 @@ fn called_with(
         return Err(refused("the assertion has expired").entra(500_133));
     }
     if caller.person.is_empty() {
-        return Err(refused("the assertion is about an application, on whose behalf nobody acts").entra(50_013));
+        return Err(refused("the assertion is about an application, on whose behalf nobody acts")
+            .entra(50_013));
     }
     Ok((entry, caller))
 }
 
 fn in_entra(server: &Server, state: &mut State, incoming: &Incoming, grant: Grant) -> Answer {
-    let Some(tenant) = grant.tenant else { return Ok(Err(Fault::new("invalid_grant", "the assertion is of no tenant"))) };
+    let Some(tenant) = grant.tenant else {
+        return Ok(Err(Fault::new("invalid_grant", "the assertion is of no tenant")));
+    };
     let scopes = incoming.form.list("scope");
     if let Err(fault) = entra_issue::one_resource(server, &scopes, false) {
         return Ok(Err(fault));
     }
-    let asked: Vec<String> = scopes.iter().filter(|scope| entra_issue::resource(server, scope).is_some()).cloned().collect();
+    let asked: Vec<String> = scopes
+        .iter()
+        .filter(|scope| entra_issue::resource(server, scope).is_some())
+        .cloned()
+        .collect();
     if let Err(fault) = entra_token::consented(server, state, incoming, &grant, &tenant, &asked) {
         return Ok(Err(fault));
     }
@@ -87,12 +108,21 @@ fn in_entra(server: &Server, state: &mut State, incoming: &Incoming, grant: Gran
     entra_token::first_answer(server, state, &id, &grant, &tenant, None).map(Ok)
 }
 
-fn elsewhere(server: &Server, state: &mut State, client: &DevClient, incoming: &Incoming, grant: Grant) -> Answer {
+fn elsewhere(
+    server: &Server,
+    state: &mut State,
+    client: &DevClient,
+    incoming: &Incoming,
+    grant: Grant,
+) -> Answer {
     let scopes = incoming.form.list("scope");
     let agreed = |scope: &String| state.has_consented(&grant.person, None, &client.id, scope);
     if client.consent == Consent::Asked && !scopes.iter().all(agreed) {
         // Nobody can be asked here, so that consent has to be there already.
-        return Ok(Err(Fault::new("consent_required", "the person has not agreed to what the API asks for")));
+        return Ok(Err(Fault::new(
+            "consent_required",
+            "the person has not agreed to what the API asks for",
+        )));
     }
     if let Some(fault) = asked_claims::demanded(server, state, incoming, &grant, &scopes) {
         return Ok(Err(fault));
@@ -103,7 +133,11 @@ fn elsewhere(server: &Server, state: &mut State, client: &DevClient, incoming: &
     };
     let (id, grant) = (unguessable()?, Grant { scopes, ..grant });
     state.grants.put(id.clone(), grant.clone());
-    let refresh_token = if issue::refreshable(state, &grant) { Some(issue::refresh_token(server, state, &id)?) } else { None };
+    let refresh_token = if issue::refreshable(state, &grant) {
+        Some(issue::refresh_token(server, state, &id)?)
+    } else {
+        None
+    };
     let part = Part { scopes: &grant.scopes, resources: &resources };
     issue::members_for(server, state, &id, &grant, part, None, refresh_token).map(Ok)
 }

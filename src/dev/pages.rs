@@ -39,8 +39,15 @@ fn source_of(address: &str) -> String {
     )
 }
 
-/// A page. `form_action` lists where its forms may lead to, the redirects after them included; `extra` adds to the policy.
-fn page(status: StatusCode, title: &str, form_action: &str, extra: &str, content: &Markup) -> Response {
+/// A page. `form_action` lists where its forms may lead to, the redirects after them included;
+/// `extra` adds to the policy.
+fn page(
+    status: StatusCode,
+    title: &str,
+    form_action: &str,
+    extra: &str,
+    content: &Markup,
+) -> Response {
     static STYLE_HASH: OnceLock<String> = OnceLock::new();
     let style = STYLE_HASH.get_or_init(|| source_hash(STYLE));
     let markup = html! {
@@ -63,7 +70,9 @@ fn page(status: StatusCode, title: &str, form_action: &str, extra: &str, content
         }
     };
     let mut response = reply::text(status, "text/html; charset=utf-8", markup.into_string());
-    let policy = format!("default-src 'none'; style-src {style}; base-uri 'none'; form-action {form_action}{extra}");
+    let policy = format!(
+        "default-src 'none'; style-src {style}; base-uri 'none'; form-action {form_action}{extra}"
+    );
     reply::set(&mut response, header::CONTENT_SECURITY_POLICY, &policy);
     reply::set(&mut response, header::CACHE_CONTROL, "no-store");
     reply::set(&mut response, header::REFERRER_POLICY, "strict-origin");
@@ -71,7 +80,8 @@ fn page(status: StatusCode, title: &str, form_action: &str, extra: &str, content
     response
 }
 
-/// What a refresh is refused with that somebody wants to see refused: the account has to be chosen again.
+/// What a refresh is refused with that somebody wants to see refused: the account has to be chosen
+/// again.
 const STEP_UP: &str = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
 
 const NO_FRAMES: &str = "; frame-ancestors 'none'";
@@ -88,7 +98,10 @@ pub(super) fn home(server: &Server, incoming: &Incoming) -> Result<Response, Err
     let challenged = incoming.method == Method::POST;
     if challenged {
         if incoming.is_from_elsewhere(server) {
-            return Ok(problem(StatusCode::FORBIDDEN, "This can only be done from a page of this provider."));
+            return Ok(problem(
+                StatusCode::FORBIDDEN,
+                "This can only be done from a page of this provider.",
+            ));
         }
         state.challenges.push_back(STEP_UP.to_owned());
     }
@@ -123,11 +136,18 @@ fn initials(name: &str) -> String {
 }
 
 /// Who is it? The person of `login_hint` comes first.
-pub(super) fn picker(server: &Server, state: &State, id: &str, request: &AuthorizationRequest) -> Response {
+pub(super) fn picker(
+    server: &Server,
+    state: &State,
+    id: &str,
+    request: &AuthorizationRequest,
+) -> Response {
     let hinted = |person: &&DevPerson| {
-        request.login_hint.as_deref().is_some_and(|hint| person.is(hint)) || request.hinted.as_deref() == Some(person.id.as_str())
+        request.login_hint.as_deref().is_some_and(|hint| person.is(hint))
+            || request.hinted.as_deref() == Some(person.id.as_str())
     };
-    let offered = state.people.iter().filter(|person| request.realm.offers(server.world.as_ref(), person));
+    let offered =
+        state.people.iter().filter(|person| request.realm.offers(server.world.as_ref(), person));
     let mut people: Vec<_> = offered.collect();
     people.sort_by_key(|person| !hinted(person));
     let first_is_hinted = people.first().is_some_and(hinted);
@@ -201,7 +221,13 @@ fn actions(redirect_uri: &str) -> String {
 /// May the application have these scopes?
 ///
 /// `for_all` is for administrators: they can agree for everybody in their tenant.
-pub(super) fn consent(id: &str, request: &AuthorizationRequest, name: &str, scopes: &[String], for_all: bool) -> Response {
+pub(super) fn consent(
+    id: &str,
+    request: &AuthorizationRequest,
+    name: &str,
+    scopes: &[String],
+    for_all: bool,
+) -> Response {
     let content = html! {
         p { strong { (request.client) } " asks for permission. You are signed in as " strong { (name) } "." }
         ul.scopes {
@@ -230,7 +256,12 @@ fn meaning(scope: &str) -> &str {
 }
 
 /// Really sign out? The parameters travel along in the form.
-pub(super) fn sign_out(action: &str, person: &DevPerson, parameters: &Parameters, to: Option<&str>) -> Response {
+pub(super) fn sign_out(
+    action: &str,
+    person: &DevPerson,
+    parameters: &Parameters,
+    to: Option<&str>,
+) -> Response {
     let content = html! {
         p { "You are signed in as " strong { (person.name) } "." }
         form method="post" action=(action) {
@@ -289,5 +320,11 @@ pub(super) fn form_post(to: &str, parameters: &[(String, String)]) -> Response {
         }
         script { (PreEscaped(SUBMIT)) }
     };
-    page(StatusCode::OK, "Back to the application", &source_of(to), &format!("; script-src {script}"), &content)
+    page(
+        StatusCode::OK,
+        "Back to the application",
+        &source_of(to),
+        &format!("; script-src {script}"),
+        &content,
+    )
 }

@@ -47,10 +47,11 @@ pub struct DevPerson {
 }
 
 impl DevPerson {
-    /// A person with a name. `id` is what [`sign_in_as`](super::DevProvider::sign_in_as) and `login_hint` call them.
+    /// A person with a name. `id` is what [`sign_in_as`](super::DevProvider::sign_in_as) and
+    /// `login_hint` call them.
     ///
-    /// The `sub` claim is derived from the id and does not resemble it, as with real providers; `preferred_username` and `email` are
-    /// `{id}@example.com`.
+    /// The `sub` claim is derived from the id and does not resemble it, as with real providers;
+    /// `preferred_username` and `email` are `{id}@example.com`.
     #[must_use]
     pub fn new(id: impl Into<String>, name: impl Into<String>) -> Self {
         let id = id.into();
@@ -138,14 +139,16 @@ impl DevPerson {
         self
     }
 
-    /// Sets the `groups` claim, which every ID token has then, whatever the scope. All of them are sent, however many.
+    /// Sets the `groups` claim, which every ID token has then, whatever the scope. All of them are
+    /// sent, however many.
     #[must_use]
     pub fn with_groups<T: Into<String>>(mut self, groups: impl IntoIterator<Item = T>) -> Self {
         self.groups = groups.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets the tenant of the account, where the provider imitates Entra. The default is the first one, [`DevTenant::CONTOSO`].
+    /// Sets the tenant of the account, where the provider imitates Entra. The default is the first
+    /// one, [`DevTenant::CONTOSO`].
     #[must_use]
     pub fn with_tenant(mut self, tenant: DevTenant) -> Self {
         self.home = Some(tenant.id().to_owned());
@@ -159,22 +162,24 @@ impl DevPerson {
         self
     }
 
-    /// Sets a password, for applications that ask for it themselves (RFC 6749 section 4.3). Without one nobody signs in so; no page ever asks for it.
+    /// Sets a password, for applications that ask for it themselves (RFC 6749 section 4.3). Without
+    /// one nobody signs in so; no page ever asks for it.
     #[must_use]
     pub fn with_password(mut self, password: impl Into<Secret>) -> Self {
         self.password = Some(password.into());
         self
     }
 
-    /// Makes the person an administrator of the tenant, who can consent for everybody there and to what needs an administrator. Nobody is by
-    /// default.
+    /// Makes the person an administrator of the tenant, who can consent for everybody there and to
+    /// what needs an administrator. Nobody is by default.
     #[must_use]
     pub fn as_administrator(mut self) -> Self {
         self.administrator = true;
         self
     }
 
-    /// Adds any other claim to the ID token and to UserInfo. It comes last: it also replaces one that the provider would set.
+    /// Adds any other claim to the ID token and to UserInfo. It comes last: it also replaces one
+    /// that the provider would set.
     #[must_use]
     pub fn with_claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.claims.insert(name.into(), value.into());
@@ -184,7 +189,10 @@ impl DevPerson {
     /// Whether `hint` (the id, the user name, the address or the subject) means this person.
     pub(super) fn is(&self, hint: &str) -> bool {
         let same = |ours: &str| ours.eq_ignore_ascii_case(hint);
-        same(&self.id) || same(&self.username) || self.email.as_deref().is_some_and(same) || self.subject == hint
+        same(&self.id)
+            || same(&self.username)
+            || self.email.as_deref().is_some_and(same)
+            || self.subject == hint
     }
 
     /// What the granted scopes say about the person (OpenID Connect Core section 5.4).
@@ -217,9 +225,9 @@ impl DevPerson {
         vec![
             Self::new("ada", "Ada Lovelace").with_roles(["Admin"]).with_note("Administrator"),
             Self::new("alan", "Alan Turing").with_note("An ordinary person"),
-            Self::new("grace", "Grace Hopper")
-                .with_note("Member of 250 groups")
-                .with_groups((1..=250).map(|number| format!("00000000-0000-4000-8000-{number:012}"))),
+            Self::new("grace", "Grace Hopper").with_note("Member of 250 groups").with_groups(
+                (1..=250).map(|number| format!("00000000-0000-4000-8000-{number:012}")),
+            ),
             Self::new("katherine", "Katherine Johnson")
                 .with_username("katherine@fabrikam.example")
                 .with_unverified_email("katherine@fabrikam.example")
@@ -230,23 +238,36 @@ impl DevPerson {
     /// The people of an Entra that was not given any.
     pub(super) fn entra_defaults() -> Vec<Self> {
         let at = |id: &str, name: &str, domain: &str| {
-            Self::new(id, name).with_username(format!("{id}@{domain}")).with_email(format!("{id}@{domain}"))
+            Self::new(id, name)
+                .with_username(format!("{id}@{domain}"))
+                .with_email(format!("{id}@{domain}"))
         };
         let contoso = DevTenant::CONTOSO.domain;
         let fabrikam = DevTenant::FABRIKAM.domain;
         vec![
-            at("ada", "Ada Lovelace", contoso).with_roles(["Admin"]).as_administrator().with_note("Contoso: administrator"),
+            at("ada", "Ada Lovelace", contoso)
+                .with_roles(["Admin"])
+                .as_administrator()
+                .with_note("Contoso: administrator"),
             at("alan", "Alan Turing", contoso).with_note("Contoso: an ordinary person"),
             at("grace", "Grace Hopper", contoso)
                 .with_note("Contoso: member of 250 groups")
-                .with_groups((1..=250).map(|number| format!("00000000-0000-4000-8000-{number:012}"))),
+                .with_groups(
+                    (1..=250).map(|number| format!("00000000-0000-4000-8000-{number:012}")),
+                ),
             at("katherine", "Katherine Johnson", fabrikam)
                 .with_tenant(DevTenant::FABRIKAM)
                 .add_guest_tenant(DevTenant::CONTOSO)
                 .with_note("Fabrikam, and a guest in Contoso"),
-            at("dorothy", "Dorothy Vaughan", fabrikam).with_tenant(DevTenant::FABRIKAM).with_note("Fabrikam"),
-            at("mary", "Mary Jackson", "outlook.example").with_tenant(DevTenant::PERSONAL).with_note("A personal account"),
-            at("emmy", "Emmy Noether", "example.com").with_tenant(DevTenant::WOODGROVE).with_note("A customer of Woodgrove"),
+            at("dorothy", "Dorothy Vaughan", fabrikam)
+                .with_tenant(DevTenant::FABRIKAM)
+                .with_note("Fabrikam"),
+            at("mary", "Mary Jackson", "outlook.example")
+                .with_tenant(DevTenant::PERSONAL)
+                .with_note("A personal account"),
+            at("emmy", "Emmy Noether", "example.com")
+                .with_tenant(DevTenant::WOODGROVE)
+                .with_note("A customer of Woodgrove"),
             at("rosalind", "Rosalind Franklin", "example.com")
                 .with_tenant(DevTenant::PROSEWARE)
                 .with_note("A customer of Proseware"),

@@ -20,9 +20,11 @@ use crate::{
     secret::Secret,
 };
 
-/// An OpenID Connect provider in this process, for development and tests; the handle that runs and commands it.
+/// An OpenID Connect provider in this process, for development and tests; the handle that runs and
+/// commands it.
 ///
-/// It runs as tasks of the Tokio runtime that it was started on and stops when the handle is dropped. See the [module](super) for what it does.
+/// It runs as tasks of the Tokio runtime that it was started on and stops when the handle is
+/// dropped. See the [module](super) for what it does.
 #[derive(Debug)]
 #[must_use = "the provider stops when its handle is dropped"]
 pub struct DevProvider {
@@ -34,7 +36,8 @@ pub struct DevProvider {
 }
 
 impl DevProvider {
-    /// Starts a provider with the default people and the client `quickstart` on a free port of `127.0.0.1`.
+    /// Starts a provider with the default people and the client `quickstart` on a free port of
+    /// `127.0.0.1`.
     ///
     /// # Errors
     ///
@@ -48,8 +51,8 @@ impl DevProvider {
         DevProviderBuilder::default()
     }
 
-    /// Stops the provider and waits until requests in flight are answered: open all gates of [`hold_next`](Self::hold_next) before. Dropping the
-    /// handle stops it without waiting.
+    /// Stops the provider and waits until requests in flight are answered: open all gates of
+    /// [`hold_next`](Self::hold_next) before. Dropping the handle stops it without waiting.
     pub async fn shutdown(self) {
         let Self { _stop, task, .. } = self;
         drop(_stop);
@@ -62,7 +65,8 @@ impl DevProvider {
         &self.server.issuer
     }
 
-    /// What an application is configured with, here the issuer: `Authority::oidc(provider.authority_url())`.
+    /// What an application is configured with, here the issuer:
+    /// `Authority::oidc(provider.authority_url())`.
     #[must_use]
     pub fn authority_url(&self) -> &str {
         &self.server.issuer
@@ -81,23 +85,34 @@ impl DevProvider {
         self.root_certificate.as_deref()
     }
 
-    /// A configuration of the application at `base_url` for this provider and its first client: add what the application needs, then build it.
+    /// A configuration of the application at `base_url` for this provider and its first client: add
+    /// what the application needs, then build it.
     ///
-    /// In Entra it is for people of the first tenant; [`entra_config`](Self::entra_config) has the other authorities.
+    /// In Entra it is for people of the first tenant; [`entra_config`](Self::entra_config) has the
+    /// other authorities.
     ///
     /// # Errors
     ///
     /// `base_url` is not an address on a loopback host.
     pub fn config(&self, base_url: &str) -> Result<IdentityConfig, ConfigError> {
-        let authority =
-            if self.server.world.is_some() { Authority::parse(self.issuer()) } else { Authority::oidc(self.issuer()) };
+        let authority = if self.server.world.is_some() {
+            Authority::parse(self.issuer())
+        } else {
+            Authority::oidc(self.issuer())
+        };
         self.config_at(authority?, base_url)
     }
 
     /// A configuration for the first client at one of the authorities.
-    pub(super) fn config_at(&self, authority: Authority, base_url: &str) -> Result<IdentityConfig, ConfigError> {
+    pub(super) fn config_at(
+        &self,
+        authority: Authority,
+        base_url: &str,
+    ) -> Result<IdentityConfig, ConfigError> {
         let credential = ClientCredential::secret(self.client_secret());
-        IdentityConfig::new(authority, self.client_id()).with_credential(credential).with_base_url(base_url)
+        IdentityConfig::new(authority, self.client_id())
+            .with_credential(credential)
+            .with_base_url(base_url)
     }
 
     /// The id of the client that is always there: `quickstart`, or a GUID in Entra.
@@ -106,10 +121,15 @@ impl DevProvider {
         if self.server.world.is_some() { QUICKSTART_IN_ENTRA } else { QUICKSTART }
     }
 
-    /// The secret of the client `quickstart`: a new one at each start, unless the test registered the client itself.
+    /// The secret of the client `quickstart`: a new one at each start, unless the test registered
+    /// the client itself.
     #[must_use]
     pub fn client_secret(&self) -> Secret {
-        self.server.state().client(self.client_id()).and_then(|client| client.secret.clone()).unwrap_or_default()
+        self.server
+            .state()
+            .client(self.client_id())
+            .and_then(|client| client.secret.clone())
+            .unwrap_or_default()
     }
 
     /// A person as they are now, for example to compare with [`DevPerson::subject`].
@@ -134,10 +154,12 @@ impl DevProvider {
         }
     }
 
-    /// From now on `person` answers every page at once: is chosen in the account picker, agrees to every scope, confirms the sign-out.
+    /// From now on `person` answers every page at once: is chosen in the account picker, agrees to
+    /// every scope, confirms the sign-out.
     ///
-    /// A browser in which somebody else is signed in changes to this person. `prompt=none` is answered as ever, from what the browser's session
-    /// says: there is no page in it that could be answered.
+    /// A browser in which somebody else is signed in changes to this person. `prompt=none` is
+    /// answered as ever, from what the browser's session says: there is no page in it that could be
+    /// answered.
     ///
     /// # Errors
     ///
@@ -145,7 +167,10 @@ impl DevProvider {
     pub fn sign_in_as(&self, person: &str) -> Result<(), ConfigError> {
         let mut state = self.server.state();
         if state.person(person).is_none() {
-            return Err(ConfigError::new("sign_in_as", format!("there is no person with the id {person:?}")));
+            return Err(ConfigError::new(
+                "sign_in_as",
+                format!("there is no person with the id {person:?}"),
+            ));
         }
         state.stand_in = Some(person.to_owned());
         Ok(())
@@ -156,7 +181,8 @@ impl DevProvider {
         self.server.state().stand_in = None;
     }
 
-    /// Answers a device's request (RFC 8628) in place of somebody at the page: `person` agrees, or `None` declines.
+    /// Answers a device's request (RFC 8628) in place of somebody at the page: `person` agrees, or
+    /// `None` declines.
     ///
     /// # Errors
     ///
@@ -164,7 +190,8 @@ impl DevProvider {
     pub fn answer_device(&self, user_code: &str, person: Option<&str>) -> Result<(), ConfigError> {
         let wrong = |problem: String| ConfigError::new("answer_device", problem);
         let mut state = self.server.state();
-        let decided = device::decide(&self.server, &mut state, user_code, person).map_err(|error| wrong(error.to_string()))?;
+        let decided = device::decide(&self.server, &mut state, user_code, person)
+            .map_err(|error| wrong(error.to_string()))?;
         decided.map(|_| ()).map_err(|problem| wrong(problem.to_owned()))
     }
 
@@ -178,7 +205,8 @@ impl DevProvider {
         self.server.state().consents.clear();
     }
 
-    /// Ends all sign-ins of `person` at all clients: their refresh tokens and access tokens are refused from now on.
+    /// Ends all sign-ins of `person` at all clients: their refresh tokens and access tokens are
+    /// refused from now on.
     pub fn revoke_refresh_tokens(&self, person: &str) {
         for grant in self.server.state().grants.values_mut() {
             if grant.person == person {
@@ -222,7 +250,8 @@ impl DevProvider {
         self.server.state().switches.desk(endpoint).last.clone()
     }
 
-    /// The next `count` requests to an endpoint fail in this way. Failures queue up behind those that were asked for before.
+    /// The next `count` requests to an endpoint fail in this way. Failures queue up behind those
+    /// that were asked for before.
     pub fn fail_next(&self, endpoint: Endpoint, count: usize, failure: Failure) {
         let mut state = self.server.state();
         state.switches.desk(endpoint).failures.extend(std::iter::repeat_n(failure, count));
@@ -233,14 +262,16 @@ impl DevProvider {
         self.server.state().switches.desk(endpoint).failures.clear();
     }
 
-    /// The next request to an endpoint waits until the gate is opened. Called twice, the next two requests wait, each at its own gate.
+    /// The next request to an endpoint waits until the gate is opened. Called twice, the next two
+    /// requests wait, each at its own gate.
     pub fn hold_next(&self, endpoint: Endpoint) -> Hold {
         let (gate, hold) = Gate::with_hold();
         self.server.state().switches.desk(endpoint).gates.push_back(gate);
         hold
     }
 
-    /// Delays every answer of an endpoint, to see what a slow provider is like; zero ends it. Tests use [`hold_next`](Self::hold_next).
+    /// Delays every answer of an endpoint, to see what a slow provider is like; zero ends it. Tests
+    /// use [`hold_next`](Self::hold_next).
     pub fn delay(&self, endpoint: Endpoint, by: Duration) {
         self.server.state().switches.desk(endpoint).delay = by;
     }

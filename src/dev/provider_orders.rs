@@ -21,7 +21,8 @@ use crate::{
     secret::Secret,
 };
 
-/// Spoiling answers. Each call orders one answer; orders queue up, and each is used by the next answer of its kind.
+/// Spoiling answers. Each call orders one answer; orders queue up, and each is used by the next
+/// answer of its kind.
 impl DevProvider {
     /// Makes the next ID token wrong in a named way.
     ///
@@ -48,7 +49,10 @@ impl DevProvider {
     }
 
     /// Changes the claims of the next ID token before it is signed.
-    pub fn change_next_id_token(&self, change: impl FnOnce(&mut Map<String, Value>) + Send + 'static) {
+    pub fn change_next_id_token(
+        &self,
+        change: impl FnOnce(&mut Map<String, Value>) + Send + 'static,
+    ) {
         self.server.state().spoils.id_tokens.push_back(Order::Change(Box::new(change)));
     }
 
@@ -58,15 +62,24 @@ impl DevProvider {
     }
 
     /// Changes the parameters of the next authorization response.
-    pub fn change_next_callback(&self, change: impl FnOnce(&mut Vec<(String, String)>) + Send + 'static) {
+    pub fn change_next_callback(
+        &self,
+        change: impl FnOnce(&mut Vec<(String, String)>) + Send + 'static,
+    ) {
         self.server.state().spoils.callbacks.push_back(Order::Change(Box::new(change)));
     }
 
-    /// Answers the next authorization request with this `error` and `error_description`, with `state` and `iss` as they should be.
+    /// Answers the next authorization request with this `error` and `error_description`, with
+    /// `state` and `iss` as they should be.
     pub fn refuse_next_sign_in(&self, error: impl Into<String>, description: impl Into<String>) {
-        let added = [("error".to_owned(), error.into()), ("error_description".to_owned(), description.into())];
+        let added = [
+            ("error".to_owned(), error.into()),
+            ("error_description".to_owned(), description.into()),
+        ];
         self.change_next_callback(|parameters| {
-            parameters.retain(|(name, _)| !matches!(name.as_str(), "code" | "error" | "error_description"));
+            parameters.retain(|(name, _)| {
+                !matches!(name.as_str(), "code" | "error" | "error_description")
+            });
             parameters.extend(added);
         });
     }
@@ -77,7 +90,10 @@ impl DevProvider {
     }
 
     /// Changes the members of the next successful token answer.
-    pub fn change_next_token_answer(&self, change: impl FnOnce(&mut Map<String, Value>) + Send + 'static) {
+    pub fn change_next_token_answer(
+        &self,
+        change: impl FnOnce(&mut Map<String, Value>) + Send + 'static,
+    ) {
         self.server.state().spoils.token_answers.push_back(Order::Change(Box::new(change)));
     }
 
@@ -87,7 +103,10 @@ impl DevProvider {
     }
 
     /// Changes the members of the next UserInfo answer.
-    pub fn change_next_user_info(&self, change: impl FnOnce(&mut Map<String, Value>) + Send + 'static) {
+    pub fn change_next_user_info(
+        &self,
+        change: impl FnOnce(&mut Map<String, Value>) + Send + 'static,
+    ) {
         self.server.state().spoils.user_infos.push_back(Order::Change(Box::new(change)));
     }
 
@@ -97,7 +116,10 @@ impl DevProvider {
     }
 
     /// Changes the members of the next discovery document.
-    pub fn change_next_discovery(&self, change: impl FnOnce(&mut Map<String, Value>) + Send + 'static) {
+    pub fn change_next_discovery(
+        &self,
+        change: impl FnOnce(&mut Map<String, Value>) + Send + 'static,
+    ) {
         self.server.state().spoils.discoveries.push_back(Order::Change(Box::new(change)));
     }
 
@@ -119,8 +141,8 @@ impl DevProvider {
 
 /// Tokens without a browser, for unit tests.
 impl DevProvider {
-    /// Tokens as a sign-in of `person` at `client` with these scopes (separated by spaces) gives them; in Entra at their home tenant. Orders for the
-    /// next ID token count.
+    /// Tokens as a sign-in of `person` at `client` with these scopes (separated by spaces) gives
+    /// them; in Entra at their home tenant. Orders for the next ID token count.
     ///
     /// # Errors
     ///
@@ -135,14 +157,20 @@ impl DevProvider {
         let mut guard = self.server.state();
         let state = &mut *guard;
         let Some(known) = state.person(person) else {
-            return Err(ConfigError::new("issue_tokens", format!("there is no person with the id {person:?}")));
+            return Err(ConfigError::new(
+                "issue_tokens",
+                format!("there is no person with the id {person:?}"),
+            ));
         };
         let realm = match &self.server.world {
             None => Realm::Plain,
             Some(world) => realm::at_home(world.home(known)),
         };
         if state.client(client).is_none() {
-            return Err(ConfigError::new("issue_tokens", format!("there is no client with the id {client:?}")));
+            return Err(ConfigError::new(
+                "issue_tokens",
+                format!("there is no client with the id {client:?}"),
+            ));
         }
         let failed = |error: Error| ConfigError::new("issue_tokens", error.to_string());
         let (id, sid) = (unguessable().map_err(failed)?, unguessable().map_err(failed)?);
@@ -170,7 +198,9 @@ impl DevProvider {
         state.grants.put(id.clone(), grant.clone());
         let answer = match &grant.tenant {
             None => issue::token_answer(&self.server, state, &id, &grant, nonce),
-            Some(tenant) => entra_token::first_answer(&self.server, state, &id, &grant, tenant, nonce),
+            Some(tenant) => {
+                entra_token::first_answer(&self.server, state, &id, &grant, tenant, nonce)
+            }
         };
         let answer = answer.map_err(failed)?;
         let member = |name: &str| answer.get(name).and_then(Value::as_str).map(Secret::from);
@@ -181,7 +211,8 @@ impl DevProvider {
         })
     }
 
-    /// Any JWT, signed with the key in use: `typ` is the header's, `claims` the payload, nothing is added.
+    /// Any JWT, signed with the key in use: `typ` is the header's, `claims` the payload, nothing is
+    /// added.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! The habits in which real providers differ from the specifications, or from one another: each is a switch that lasts.
+//! The habits in which real providers differ from the specifications, or from one another: each is
+//! a switch that lasts.
 
 use std::{collections::HashSet, fmt, str::FromStr};
 
@@ -28,9 +29,10 @@ quirks! {
     /// A habit of real providers that applications have to live with: for
     /// [`DevProviderBuilder::with_quirks`](super::DevProviderBuilder::with_quirks).
     ///
-    /// A [`Spoil`](super::Spoil) and its siblings change one answer, mostly into one that has to be refused. A quirk lasts as
-    /// long as the provider runs, and with each of them alone an application with default settings signs people in, renews
-    /// their tokens and signs them out, unless the quirk's own text says otherwise.
+    /// A [`Spoil`](super::Spoil) and its siblings change one answer, mostly into one that has to be
+    /// refused. A quirk lasts as long as the provider runs, and with each of them alone an
+    /// application with default settings signs people in, renews their tokens and signs them out,
+    /// unless the quirk's own text says otherwise.
     ///
     /// ```
     /// use tower_identity::dev::{DevProvider, Quirk};
@@ -47,28 +49,35 @@ quirks! {
     /// ```
     pub enum Quirk {
         // The discovery document.
-        /// The discovery document and the key set begin with a byte order mark (RFC 8259 section 8.1 lets readers ignore it).
+        /// The discovery document and the key set begin with a byte order mark (RFC 8259 section
+        /// 8.1 lets readers ignore it).
         ByteOrderMark = "byte-order-mark",
-        /// Endpoints that a sign-in does not need (revocation, introspection, registration) are relative addresses.
+        /// Endpoints that a sign-in does not need (revocation, introspection, registration) are
+        /// relative addresses.
         RelativeUrls = "relative-urls",
-        /// True and false are texts: in the document, and `email_verified` in ID tokens and UserInfo (Amazon Cognito, Apple).
+        /// True and false are texts: in the document, and `email_verified` in ID tokens and
+        /// UserInfo (Amazon Cognito, Apple).
         TextBooleans = "text-booleans",
         /// Where a list has one entry, the document has the entry alone.
         TextLists = "text-lists",
         /// Members of the document for which there is nothing to say are null.
         NullMetadata = "null-metadata",
-        /// The document has the members that OpenID Connect Discovery section 3 requires, and the end of the session.
+        /// The document has the members that OpenID Connect Discovery section 3 requires, and the
+        /// end of the session.
         SparseDocument = "sparse-document",
         /// The issuer ends in a slash (Auth0).
         IssuerWithSlash = "issuer-with-slash",
-        /// There is no end of the session: signing out ends the application's session only (Google).
+        /// There is no end of the session: signing out ends the application's session only
+        /// (Google).
         NoEndSession = "no-end-session",
-        /// The end of the session wants `client_id` and `logout_uri` instead of `post_logout_redirect_uri`, which it does not
-        /// know (Amazon Cognito). With default settings the person stays at the provider's page after signing out.
+        /// The end of the session wants `client_id` and `logout_uri` instead of
+        /// `post_logout_redirect_uri`, which it does not know (Amazon Cognito). With default
+        /// settings the person stays at the provider's page after signing out.
         LogoutUri = "logout-uri",
         /// There is no UserInfo.
         NoUserInfo = "no-user-info",
-        /// `offline_access` is unknown and refused with `invalid_scope`; refresh tokens come without it (Google).
+        /// `offline_access` is unknown and refused with `invalid_scope`; refresh tokens come
+        /// without it (Google).
         NoOfflineAccess = "no-offline-access",
 
         // The key set.
@@ -84,7 +93,8 @@ quirks! {
         EmptyKeyOperations = "empty-key-operations",
         /// `use` of the keys is `signing`.
         KeyUseSigning = "key-use-signing",
-        /// Beside its own key the set has others, of kinds and curves that few know, without numbers, or for encryption.
+        /// Beside its own key the set has others, of kinds and curves that few know, without
+        /// numbers, or for encryption.
         OtherKeys = "other-keys",
         /// The media type of the key set is `application/jwk-set+json` (RFC 7517 section 8.5.2).
         KeySetMediaType = "key-set-media-type",
@@ -94,7 +104,8 @@ quirks! {
         NoResponseIssuer = "no-response-issuer",
         /// Answers have an `iss` that the document does not promise.
         UnpromisedResponseIssuer = "unpromised-response-issuer",
-        /// Answers have more parameters: `scope`, `authuser`, `prompt`, `session_state` (Google, Keycloak).
+        /// Answers have more parameters: `scope`, `authuser`, `prompt`, `session_state` (Google,
+        /// Keycloak).
         MoreResponseParameters = "more-response-parameters",
         /// PKCE is unknown: its parameters are ignored, and the document names no method.
         NoPkce = "no-pkce",
@@ -104,8 +115,8 @@ quirks! {
         SecretByPostOnly = "secret-by-post-only",
         /// The secret is taken by `client_secret_basic` only, and the document says so.
         SecretByBasicOnly = "secret-by-basic-only",
-        /// Id and secret of an HTTP Basic header are compared as they came, although RFC 6749 section 2.3.1 has them
-        /// form-encoded (Glewlwyd, LemonLDAP::NG).
+        /// Id and secret of an HTTP Basic header are compared as they came, although RFC 6749
+        /// section 2.3.1 has them form-encoded (Glewlwyd, LemonLDAP::NG).
         RawBasic = "raw-basic",
         /// Members of a token answer for which there is nothing to say are null.
         NullMembers = "null-members",
@@ -123,9 +134,11 @@ quirks! {
         ScopeList = "scope-list",
         /// `scope` is separated by commas (GitHub, LinkedIn).
         ScopeCommas = "scope-commas",
-        /// `scope` has other names than were asked for: `https://scopes.example/auth/profile` for `profile` (Google).
+        /// `scope` has other names than were asked for: `https://scopes.example/auth/profile` for
+        /// `profile` (Google).
         LongScopes = "long-scopes",
-        /// `scope` is in capital letters where it is not one of OpenID Connect (Entra answers `User.Read` to `user.read`).
+        /// `scope` is in capital letters where it is not one of OpenID Connect (Entra answers
+        /// `User.Read` to `user.read`).
         ScopeLetterCase = "scope-letter-case",
         /// `scope` leaves `offline_access` out (Entra).
         ScopeWithoutOfflineAccess = "scope-without-offline-access",
@@ -137,8 +150,8 @@ quirks! {
         NoIdTokenAtRefresh = "no-id-token-at-refresh",
 
         // ID tokens.
-        /// Claims for which there is nothing to say are null, `at_hash` and `auth_time` among them, and `nonce` where there is
-        /// none to repeat (authentik).
+        /// Claims for which there is nothing to say are null, `at_hash` and `auth_time` among them,
+        /// and `nonce` where there is none to repeat (authentik).
         NullClaims = "null-claims",
         /// `aud` is a list of one.
         AudienceList = "audience-list",

@@ -56,9 +56,10 @@ impl Quirks {
         if self.has(Quirk::NoOfflineAccess) {
             set(body, "scopes_supported", json!(["openid", "profile", "email"]));
         }
-        for (quirk, method) in
-            [(Quirk::SecretByPostOnly, "client_secret_post"), (Quirk::SecretByBasicOnly, "client_secret_basic")]
-        {
+        for (quirk, method) in [
+            (Quirk::SecretByPostOnly, "client_secret_post"),
+            (Quirk::SecretByBasicOnly, "client_secret_basic"),
+        ] {
             if self.has(quirk) {
                 set(body, "token_endpoint_auth_methods_supported", json!([method]));
             }
@@ -72,7 +73,12 @@ impl Quirks {
                 "service_documentation",
             ];
             fill(body, &names, &Value::Null);
-            for name in ["scopes_supported", "claims_supported", "revocation_endpoint", "introspection_endpoint"] {
+            for name in [
+                "scopes_supported",
+                "claims_supported",
+                "revocation_endpoint",
+                "introspection_endpoint",
+            ] {
                 set(body, name, Value::Null);
             }
         }
@@ -170,7 +176,19 @@ impl Quirks {
             for name in ["at_hash", "auth_time"] {
                 set(claims, name, Value::Null);
             }
-            let names = ["nonce", "acr", "amr", "azp", "sid", "name", "email", "preferred_username", "groups", "roles", "tid"];
+            let names = [
+                "nonce",
+                "acr",
+                "amr",
+                "azp",
+                "sid",
+                "name",
+                "email",
+                "preferred_username",
+                "groups",
+                "roles",
+                "tid",
+            ];
             fill(claims, &names, &Value::Null);
         }
         self.user_info(claims);
@@ -203,7 +221,8 @@ impl Quirks {
         if self.has(Quirk::LowerCaseTokenType) {
             set(body, "token_type", "bearer");
         }
-        for (quirk, value) in [(Quirk::NullMembers, Value::Null), (Quirk::EmptyMembers, json!(""))] {
+        for (quirk, value) in [(Quirk::NullMembers, Value::Null), (Quirk::EmptyMembers, json!(""))]
+        {
             if self.has(quirk) {
                 set(body, "scope", value.clone());
                 if is_refresh {
@@ -216,21 +235,34 @@ impl Quirks {
 
     /// The `scope` of a token answer.
     fn scope(&self, body: &mut Map<String, Value>) {
-        let Some(scope) = body.get("scope").and_then(Value::as_str).map(ToOwned::to_owned) else { return };
+        let Some(scope) = body.get("scope").and_then(Value::as_str).map(ToOwned::to_owned) else {
+            return;
+        };
         let names = scope.split(' ');
         if self.has(Quirk::ScopeList) {
             set(body, "scope", names.collect::<Vec<_>>());
         } else if self.has(Quirk::ScopeCommas) {
             set(body, "scope", names.collect::<Vec<_>>().join(","));
         } else if self.has(Quirk::LongScopes) {
-            let long =
-                |name| if OPENID.contains(&name) { name.to_owned() } else { format!("https://scopes.example/auth/{name}") };
+            let long = |name| {
+                if OPENID.contains(&name) {
+                    name.to_owned()
+                } else {
+                    format!("https://scopes.example/auth/{name}")
+                }
+            };
             set(body, "scope", names.map(long).collect::<Vec<_>>().join(" "));
         } else if self.has(Quirk::ScopeLetterCase) {
-            let upper = |name: &str| if OPENID.contains(&name) { name.to_owned() } else { name.to_uppercase() };
+            let upper = |name: &str| {
+                if OPENID.contains(&name) { name.to_owned() } else { name.to_uppercase() }
+            };
             set(body, "scope", names.map(upper).collect::<Vec<_>>().join(" "));
         } else if self.has(Quirk::ScopeWithoutOfflineAccess) {
-            set(body, "scope", names.filter(|name| *name != "offline_access").collect::<Vec<_>>().join(" "));
+            set(
+                body,
+                "scope",
+                names.filter(|name| *name != "offline_access").collect::<Vec<_>>().join(" "),
+            );
         } else if self.has(Quirk::NoScope) {
             remove(body, "scope");
         }
@@ -238,8 +270,13 @@ impl Quirks {
 
     /// The parameters of an authorization response that nobody asked for.
     pub(super) fn more_parameters(&self) -> Vec<(String, String)> {
-        let more =
-            [("scope", "openid profile"), ("authuser", "0"), ("prompt", "none"), ("session_state", "1"), ("hd", "example.com")];
+        let more = [
+            ("scope", "openid profile"),
+            ("authuser", "0"),
+            ("prompt", "none"),
+            ("session_state", "1"),
+            ("hd", "example.com"),
+        ];
         let more = more.into_iter().filter(|_| self.has(Quirk::MoreResponseParameters));
         more.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
@@ -256,7 +293,8 @@ fn padded(text: &str) -> String {
     format!("{text}{}", "=".repeat(text.len().wrapping_neg() % 4))
 }
 
-/// The number that an identifier stands for: six of its bytes, so that it is whole in every language.
+/// The number that an identifier stands for: six of its bytes, so that it is whole in every
+/// language.
 pub(super) fn key_number(kid: &str) -> Option<u64> {
     let bytes = from_base64url(kid)?;
     Some(bytes.iter().take(6).fold(0, |number, byte| number << 8 | u64::from(*byte)))

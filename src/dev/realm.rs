@@ -80,9 +80,13 @@ impl Realm {
     pub(super) fn issuer(&self, server: &Server) -> String {
         match self {
             Self::Plain => server.issuer.clone(),
-            Self::Entra(Audience::Everyone | Audience::Organizations) => server.url(&format!("/{TEMPLATE}/v2.0")),
+            Self::Entra(Audience::Everyone | Audience::Organizations) => {
+                server.url(&format!("/{TEMPLATE}/v2.0"))
+            }
             Self::Entra(Audience::Consumers) => token_issuer(server, &DevTenant::PERSONAL),
-            Self::Entra(Audience::Tenant(tenant)) | Self::B2c { tenant, .. } => token_issuer(server, tenant),
+            Self::Entra(Audience::Tenant(tenant)) | Self::B2c { tenant, .. } => {
+                token_issuer(server, tenant)
+            }
             Self::Entra(Audience::Nobody(name)) => server.url(&format!("/{name}/v2.0")),
         }
     }
@@ -93,20 +97,33 @@ impl Realm {
         let home = world.home(person);
         match self {
             Self::Plain | Self::Entra(Audience::Nobody(_)) => None,
-            Self::Entra(Audience::Everyone) => matches!(home.kind, TenantKind::Workforce | TenantKind::Personal).then_some(*home),
-            Self::Entra(Audience::Organizations) => (home.kind == TenantKind::Workforce).then_some(*home),
-            Self::Entra(Audience::Consumers) => (home.kind == TenantKind::Personal).then_some(*home),
-            Self::Entra(Audience::Tenant(tenant)) | Self::B2c { tenant, .. } => world.knows(person, tenant).then_some(*tenant),
+            Self::Entra(Audience::Everyone) => {
+                matches!(home.kind, TenantKind::Workforce | TenantKind::Personal).then_some(*home)
+            }
+            Self::Entra(Audience::Organizations) => {
+                (home.kind == TenantKind::Workforce).then_some(*home)
+            }
+            Self::Entra(Audience::Consumers) => {
+                (home.kind == TenantKind::Personal).then_some(*home)
+            }
+            Self::Entra(Audience::Tenant(tenant)) | Self::B2c { tenant, .. } => {
+                world.knows(person, tenant).then_some(*tenant)
+            }
         }
     }
 
-    /// Whether a person can be tried here at all: customers are known in their own tenant only, everybody else can type their address.
+    /// Whether a person can be tried here at all: customers are known in their own tenant only,
+    /// everybody else can type their address.
     pub(super) fn offers(&self, world: Option<&World>, person: &DevPerson) -> bool {
         let Some(world) = world else { return true };
         let customer = |kind| matches!(kind, TenantKind::ExternalId | TenantKind::B2c);
         let home = world.home(person);
         match self {
-            Self::Entra(Audience::Tenant(tenant)) | Self::B2c { tenant, .. } if customer(tenant.kind) => home == tenant,
+            Self::Entra(Audience::Tenant(tenant)) | Self::B2c { tenant, .. }
+                if customer(tenant.kind) =>
+            {
+                home == tenant
+            }
             _ => !customer(home.kind),
         }
     }
@@ -119,10 +136,13 @@ impl Realm {
         }
     }
 
-    /// Whether codes and refresh tokens of `other` can be used here: anywhere in Entra, in B2C at the policy that gave them.
+    /// Whether codes and refresh tokens of `other` can be used here: anywhere in Entra, in B2C at
+    /// the policy that gave them.
     pub(super) fn takes_from(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::B2c { tenant, policy, .. }, Self::B2c { tenant: other, policy: of, .. }) => tenant == other && policy == of,
+            (Self::B2c { tenant, policy, .. }, Self::B2c { tenant: other, policy: of, .. }) => {
+                tenant == other && policy == of
+            }
             (Self::Entra(_), Self::Entra(_)) | (Self::Plain, Self::Plain) => true,
             _ => false,
         }
@@ -197,7 +217,13 @@ impl Place {
     pub(super) fn is_for_scripts(self) -> bool {
         matches!(
             self,
-            Self::Discovery | Self::Keys | Self::Token | Self::DeviceAuthorization | Self::UserInfo | Self::Revoke | Self::Graph
+            Self::Discovery
+                | Self::Keys
+                | Self::Token
+                | Self::DeviceAuthorization
+                | Self::UserInfo
+                | Self::Revoke
+                | Self::Graph
         )
     }
 }
@@ -234,8 +260,12 @@ fn entra(world: &World, path: &str) -> Option<(Realm, Place)> {
         ["graph", "oidc", "userinfo"] => return Some((Realm::Plain, Place::UserInfo)),
         ["graph", ..] => return Some((Realm::Plain, Place::Graph)),
         ["error"] => return Some((Realm::Plain, Place::ErrorPage)),
-        ["common", "discovery", "instance"] => return Some((Realm::Plain, Place::InstanceDiscovery)),
-        ["common", "userrealm", _] => return Some((Realm::Entra(Audience::Everyone), Place::UserRealm)),
+        ["common", "discovery", "instance"] => {
+            return Some((Realm::Plain, Place::InstanceDiscovery));
+        }
+        ["common", "userrealm", _] => {
+            return Some((Realm::Entra(Audience::Everyone), Place::UserRealm));
+        }
         _ => {}
     }
     let (tfp, segments) = match segments.split_first()? {
@@ -263,7 +293,8 @@ fn entra(world: &World, path: &str) -> Option<(Realm, Place)> {
 /// The endpoints below an authority of Entra.
 fn place(rest: &[&str]) -> Option<Place> {
     Some(match rest {
-        ["v2.0", ".well-known", "openid-configuration"] | [".well-known", "openid-configuration"] => Place::Discovery,
+        ["v2.0", ".well-known", "openid-configuration"]
+        | [".well-known", "openid-configuration"] => Place::Discovery,
         ["discovery", "v2.0", "keys"] | ["discovery", "keys"] => Place::Keys,
         ["oauth2", "v2.0", "authorize"] => Place::Authorize,
         ["oauth2", "v2.0", "token"] => Place::Token,

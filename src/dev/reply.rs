@@ -51,17 +51,21 @@ pub(super) fn redirect(to: &str) -> Response {
 /// An error answer of a protected resource (RFC 6750 section 3).
 pub(super) fn bearer_error(status: StatusCode, error: Option<&str>) -> Response {
     let mut response = empty(status);
-    let challenge = error.map_or_else(|| "Bearer".to_owned(), |error| format!("Bearer error=\"{error}\""));
+    let challenge =
+        error.map_or_else(|| "Bearer".to_owned(), |error| format!("Bearer error=\"{error}\""));
     set(&mut response, header::WWW_AUTHENTICATE, &challenge);
     response
 }
 
 /// The answer of an endpoint that was told to fail.
 pub(super) fn failure(failure: &Failure) -> Response {
-    let status = |status: u16| StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status =
+        |status: u16| StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     match failure {
         Failure::Status(code) => empty(status(*code)),
-        Failure::Body { status: code, content_type, body } => text(status(*code), content_type, body.clone()),
+        Failure::Body { status: code, content_type, body } => {
+            text(status(*code), content_type, body.clone())
+        }
         Failure::RetryAfter { status: code, pause } => {
             let mut response = empty(status(*code));
             set(&mut response, header::RETRY_AFTER, &pause.as_secs().to_string());
@@ -72,7 +76,9 @@ pub(super) fn failure(failure: &Failure) -> Response {
             set(&mut response, header::LOCATION, to);
             response
         }
-        Failure::OAuthError(error) => oauth_error(StatusCode::BAD_REQUEST, error, "as the test asked for"),
+        Failure::OAuthError(error) => {
+            oauth_error(StatusCode::BAD_REQUEST, error, "as the test asked for")
+        }
         Failure::Endless(bytes) => text(StatusCode::OK, "application/json", " ".repeat(*bytes)),
         Failure::Disconnect | Failure::LoseAnswer => empty(StatusCode::INTERNAL_SERVER_ERROR),
     }

@@ -21,15 +21,21 @@ impl Parameters {
         Self(form_urlencoded::parse(encoded).into_owned().collect())
     }
 
-    /// A parameter's value. Parameters without a value are treated as omitted (RFC 6749 section 3.1).
+    /// A parameter's value. Parameters without a value are treated as omitted (RFC 6749 section
+    /// 3.1).
     pub(super) fn first(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(known, value)| known == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
     }
 
     /// The values of a parameter that is a list separated by spaces, each once.
     pub(super) fn list(&self, name: &str) -> Vec<String> {
         let mut list: Vec<String> = Vec::new();
-        for value in self.first(name).unwrap_or_default().split(' ').filter(|value| !value.is_empty()) {
+        for value in
+            self.first(name).unwrap_or_default().split(' ').filter(|value| !value.is_empty())
+        {
             if !list.iter().any(|known| known == value) {
                 list.push(value.to_owned());
             }
@@ -37,7 +43,8 @@ impl Parameters {
         list
     }
 
-    /// The name of a parameter that is there twice, which no request may have (RFC 6749 section 3.1), except those of `resource` (RFC 8707).
+    /// The name of a parameter that is there twice, which no request may have (RFC 6749 section
+    /// 3.1), except those of `resource` (RFC 8707).
     pub(super) fn repeated(&self) -> Option<&str> {
         let mut rest = self.0.iter();
         while let Some((name, _)) = rest.next() {
@@ -54,7 +61,8 @@ impl Parameters {
 pub(super) struct Incoming {
     /// The authority that the path names.
     pub(super) realm: Realm,
-    /// GET for HEAD, too: the answer is the same, and its body is not sent (RFC 9110 section 9.3.2).
+    /// GET for HEAD, too: the answer is the same, and its body is not sent (RFC 9110 section
+    /// 9.3.2).
     pub(super) method: Method,
     sent_method: Method,
     pub(super) path: String,
@@ -74,7 +82,9 @@ impl Incoming {
             .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.split(';').next())
-            .is_some_and(|media| media.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"));
+            .is_some_and(|media| {
+                media.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
+            });
         Ok(Self {
             realm: Realm::Plain,
             method: if parts.method == Method::HEAD { Method::GET } else { parts.method.clone() },
@@ -92,7 +102,8 @@ impl Incoming {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// Whether a page of another origin sent it. Ours are answered from the same origin, which browsers name; what has no `Origin` is no browser of today.
+    /// Whether a page of another origin sent it. Ours are answered from the same origin, which
+    /// browsers name; what has no `Origin` is no browser of today.
     pub(super) fn is_from_elsewhere(&self, server: &Server) -> bool {
         let host = self.header(header::HOST).unwrap_or_default();
         self.header(header::ORIGIN).is_some_and(|origin| !server.is_own_origin(origin, host))
@@ -104,7 +115,8 @@ impl Incoming {
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     }
 
-    /// The parameters of an endpoint that takes GET and POST: those of the form for POST, else those of the query.
+    /// The parameters of an endpoint that takes GET and POST: those of the form for POST, else
+    /// those of the query.
     pub(super) fn parameters(&self) -> &Parameters {
         if self.method == Method::POST { &self.form } else { &self.query }
     }
@@ -129,7 +141,9 @@ impl Incoming {
             headers: self
                 .headers
                 .iter()
-                .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+                .map(|(name, value)| {
+                    (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+                })
                 .collect(),
         }
     }

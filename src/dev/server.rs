@@ -14,7 +14,8 @@ use http::{Method, StatusCode, header};
 use url::{Host, Url};
 
 use super::{
-    authorize, device, end_session, entra_metadata, entra_pages, graph, interaction, metadata, pages,
+    authorize, device, end_session, entra_metadata, entra_pages, graph, interaction, metadata,
+    pages,
     quirk::Quirk,
     realm::{self, Place},
     reply,
@@ -33,7 +34,8 @@ use crate::{
 /// One running provider.
 #[derive(Debug)]
 pub(super) struct Server {
-    /// Scheme, host and port at which clients find it: those of the address that it listens on, or of a proxy before it.
+    /// Scheme, host and port at which clients find it: those of the address that it listens on, or
+    /// of a proxy before it.
     pub(super) origin: String,
     /// `http` or `https`: what it speaks where it listens.
     pub(super) scheme: &'static str,
@@ -55,12 +57,23 @@ pub(super) struct Site {
 }
 
 impl Server {
-    pub(super) fn new(site: Site, clock: Arc<dyn Clock>, world: Option<World>, state: State) -> Self {
+    pub(super) fn new(
+        site: Site,
+        clock: Arc<dyn Clock>,
+        world: Option<World>,
+        state: State,
+    ) -> Self {
         let Site { address, scheme, base_url } = site;
-        let origin = base_url.map_or_else(|| format!("{scheme}://{address}"), |url| url.origin().ascii_serialization());
+        let origin = base_url.map_or_else(
+            || format!("{scheme}://{address}"),
+            |url| url.origin().ascii_serialization(),
+        );
         let first = world.as_ref().and_then(|world| world.tenants.first());
         let slash = if state.quirks.has(Quirk::IssuerWithSlash) { "/" } else { "" };
-        let issuer = first.map_or_else(|| format!("{origin}{slash}"), |tenant| format!("{origin}/{}/v2.0", tenant.id));
+        let issuer = first.map_or_else(
+            || format!("{origin}{slash}"),
+            |tenant| format!("{origin}/{}/v2.0", tenant.id),
+        );
         Self { origin, scheme, issuer, world, address, clock, state: Mutex::new(state) }
     }
 
@@ -77,12 +90,14 @@ impl Server {
         format!("{}{path}", self.origin)
     }
 
-    /// The name of the cookie that a browser is known by. Ports share cookies, hence the port in it.
+    /// The name of the cookie that a browser is known by. Ports share cookies, hence the port in
+    /// it.
     pub(super) fn cookie_name(&self) -> String {
         format!("dev_provider_{}", self.address.port())
     }
 
-    /// An origin whose host begins with this label, as External ID's issuers have: `{label}.localhost` on loopback.
+    /// An origin whose host begins with this label, as External ID's issuers have:
+    /// `{label}.localhost` on loopback.
     pub(super) fn subdomain(&self, label: &str) -> String {
         let Some(url) = Url::parse(&self.origin).ok() else { return self.origin.clone() };
         let host = match url.host() {
@@ -93,8 +108,8 @@ impl Server {
         format!("{}://{label}.{host}{port}", url.scheme())
     }
 
-    /// Whether a request came by a loopback name of ours, or by that of the base URL. A page of the internet whose name was made to
-    /// point at this machine (DNS rebinding) sends its own name.
+    /// Whether a request came by a loopback name of ours, or by that of the base URL. A page of the
+    /// internet whose name was made to point at this machine (DNS rebinding) sends its own name.
     fn is_own_host(&self, host: &str) -> bool {
         let Ok(url) = Url::parse(&format!("{}://{host}/", self.scheme)) else { return false };
         let loopback = match url.host() {
@@ -103,7 +118,9 @@ impl Server {
             Some(Host::Ipv6(address)) => address.is_loopback(),
             None => false,
         };
-        let own = loopback && url.port_or_known_default() == Some(self.address.port()) && url.username().is_empty();
+        let own = loopback
+            && url.port_or_known_default() == Some(self.address.port())
+            && url.username().is_empty();
         own || self.is_base_host(host)
     }
 
@@ -113,7 +130,8 @@ impl Server {
         host == authority || host.strip_suffix(authority).is_some_and(|label| label.ends_with('.'))
     }
 
-    /// Whether a page of ours sent a request: an `Origin` that is that of its `Host`, or of the base URL.
+    /// Whether a page of ours sent a request: an `Origin` that is that of its `Host`, or of the
+    /// base URL.
     pub(super) fn is_own_origin(&self, origin: &str, host: &str) -> bool {
         origin == self.origin || origin == format!("{}://{host}", self.scheme)
     }
@@ -141,9 +159,16 @@ pub(super) async fn answer(
     ConnectInfo(scissors): ConnectInfo<Scissors>,
     request: Request<Body>,
 ) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let host = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     if !server.is_own_host(host) {
-        return pages::problem(StatusCode::MISDIRECTED_REQUEST, "This provider answers on loopback names only.");
+        return pages::problem(
+            StatusCode::MISDIRECTED_REQUEST,
+            "This provider answers on loopback names only.",
+        );
     }
     let mut incoming = match Incoming::read(request).await {
         Ok(incoming) => incoming,
@@ -171,8 +196,9 @@ pub(super) async fn answer(
     cross_origin(place, &incoming, response)
 }
 
-/// Lets pages of every origin read what applications in the browser need (the Fetch standard, section 3.3): cookies are not
-/// asked for at these places, so that nothing is told that the page does not know.
+/// Lets pages of every origin read what applications in the browser need (the Fetch standard,
+/// section 3.3): cookies are not asked for at these places, so that nothing is told that the page
+/// does not know.
 fn cross_origin(place: Place, incoming: &Incoming, mut response: Response) -> Response {
     if place.is_for_scripts() && incoming.headers.contains_key(header::ORIGIN) {
         reply::set(&mut response, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
@@ -210,8 +236,9 @@ async fn pass_desk(server: &Server, endpoint: Endpoint, incoming: &Incoming) -> 
 }
 
 fn respond(server: &Server, place: Place, incoming: &Incoming) -> Response {
-    dispatch(server, place, incoming)
-        .unwrap_or_else(|error| pages::problem(StatusCode::INTERNAL_SERVER_ERROR, &format!("The provider failed: {error}.")))
+    dispatch(server, place, incoming).unwrap_or_else(|error| {
+        pages::problem(StatusCode::INTERNAL_SERVER_ERROR, &format!("The provider failed: {error}."))
+    })
 }
 
 /// What answers at one address.
@@ -235,7 +262,9 @@ fn dispatch(server: &Server, place: Place, incoming: &Incoming) -> Result<Respon
         Place::InstanceDiscovery => (&[Method::GET], entra_metadata::instances),
         Place::UserRealm => (&[Method::GET], entra_metadata::user_realm),
         Place::ErrorPage => (&[Method::GET], entra_pages::error),
-        Place::Nothing => return Ok(pages::problem(StatusCode::NOT_FOUND, "There is nothing at this address.")),
+        Place::Nothing => {
+            return Ok(pages::problem(StatusCode::NOT_FOUND, "There is nothing at this address."));
+        }
     };
     if allowed.contains(&incoming.method) {
         return answer(server, incoming);
@@ -250,7 +279,8 @@ fn dispatch(server: &Server, place: Place, incoming: &Incoming) -> Result<Respon
     if incoming.method == Method::OPTIONS {
         return Ok(preflight(&allow, incoming));
     }
-    let mut response = pages::problem(StatusCode::METHOD_NOT_ALLOWED, "This address does not take this method.");
+    let mut response =
+        pages::problem(StatusCode::METHOD_NOT_ALLOWED, "This address does not take this method.");
     reply::set(&mut response, header::ALLOW, &allow);
     Ok(response)
 }

@@ -9,12 +9,21 @@ async fn pages_have_a_strict_policy_and_nothing_secret() {
     let provider = DevProvider::start().await.unwrap();
     let mut browser = Browser::new(&provider);
     let hostile = "<script>alert(1)</script>";
-    for page in [browser.get("/").await, browser.authorize(&[("login_hint", hostile), ("state", hostile)]).await] {
+    for page in [
+        browser.get("/").await,
+        browser.authorize(&[("login_hint", hostile), ("state", hostile)]).await,
+    ] {
         let policy = page.header("content-security-policy");
-        assert!(policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+        assert!(
+            policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"),
+            "{policy}"
+        );
         assert!(!policy.contains("unsafe") && !policy.contains("script-src"), "{policy}");
         assert_eq!(page.header("cache-control"), "no-store");
-        assert!(!page.body.contains(provider.client_secret().expose()) && !page.body.contains("a nonce"));
+        assert!(
+            !page.body.contains(provider.client_secret().expose())
+                && !page.body.contains("a nonce")
+        );
         assert!(!page.body.contains("<script"));
     }
 }
@@ -57,7 +66,10 @@ async fn it_stops_when_it_is_dropped() {
 #[tokio::test]
 async fn ids_are_unique() {
     let twins = [DevPerson::new("x", "X"), DevPerson::new("x", "Y")];
-    assert_eq!(DevProvider::builder().with_people(twins).start().await.unwrap_err().setting(), "with_people");
+    assert_eq!(
+        DevProvider::builder().with_people(twins).start().await.unwrap_err().setting(),
+        "with_people"
+    );
     let provider = DevProvider::start().await.unwrap();
     assert_eq!(provider.sign_in_as("nobody").unwrap_err().setting(), "sign_in_as");
 }

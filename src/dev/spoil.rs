@@ -8,16 +8,18 @@ use std::{collections::VecDeque, fmt};
 pub enum Verdict {
     /// Refuse it, always.
     Refuse,
-    /// Refuse it if the request had `max_age` (OpenID Connect Core section 3.1.3.7 point 13); otherwise either.
+    /// Refuse it if the request had `max_age` (OpenID Connect Core section 3.1.3.7 point 13);
+    /// otherwise either.
     RefuseWithMaxAge,
     /// Refuse it if a certain `acr` is required (point 12); otherwise either.
     RefuseWithAcr,
-    /// Refuse it if the person is known already: at renewals and when UserInfo is read (sections 12.2 and 5.3.2); otherwise either.
+    /// Refuse it if the person is known already: at renewals and when UserInfo is read (sections
+    /// 12.2 and 5.3.2); otherwise either.
     RefuseForKnownPerson,
     /// Accept it: odd, but allowed.
     Accept,
-    /// Either: the specifications leave it open, or a setting decides. Where it is not plain, the switch names the paragraph. This crate
-    /// refuses what it is not told to accept.
+    /// Either: the specifications leave it open, or a setting decides. Where it is not plain, the
+    /// switch names the paragraph. This crate refuses what it is not told to accept.
     Either,
 }
 
@@ -44,9 +46,11 @@ macro_rules! spoils {
 pub(super) use spoils;
 
 spoils! {
-    /// A way in which the next ID token is wrong, or odd; for [`DevProvider::spoil_next_id_token`](super::DevProvider::spoil_next_id_token).
+    /// A way in which the next ID token is wrong, or odd; for
+    /// [`DevProvider::spoil_next_id_token`](super::DevProvider::spoil_next_id_token).
     ///
-    /// Everything else about the token is right, its signature included, unless the switch is about it. "Another" values are well-formed.
+    /// Everything else about the token is right, its signature included, unless the switch is about
+    /// it. "Another" values are well-formed.
     pub enum Spoil {
         // OpenID Connect Core section 3.1.3.7 point 2.
         /// `iss` is another provider's.
@@ -77,8 +81,8 @@ spoils! {
         AudienceExtra = Refuse,
         /// `aud` lists this client and another, without `azp`.
         AudienceExtraWithoutAzp = Refuse,
-        /// `azp` is another client.
-        /// Section 2 encourages clients without extensions to ignore the claim; points 4 and 5 say SHOULD.
+        /// `azp` is another client. Section 2 encourages clients without extensions to ignore the
+        /// claim; points 4 and 5 say SHOULD.
         AuthorizedPartyOther = Either,
 
         // Section 2.
@@ -180,7 +184,8 @@ spoils! {
         AlgorithmNoneSigned = Refuse,
         /// No `alg`, with a good signature.
         AlgorithmMissing = Refuse,
-        /// A good signature of the right key by an algorithm that the metadata does not name (for EC keys: a wrong name).
+        /// A good signature of the right key by an algorithm that the metadata does not name (for
+        /// EC keys: a wrong name).
         AlgorithmOther = Refuse,
         /// HS256 with the public key's PEM as the secret.
         AlgorithmHs256PublicKey = Refuse,

@@ -122,7 +122,11 @@ pub(super) fn json(status: StatusCode, body: String) -> Option<Response> {
 }
 
 pub(super) fn html() -> Option<Response> {
-    Some(reply::text(StatusCode::OK, "text/html", "<!DOCTYPE html><title>A page</title>".to_owned()))
+    Some(reply::text(
+        StatusCode::OK,
+        "text/html",
+        "<!DOCTYPE html><title>A page</title>".to_owned(),
+    ))
 }
 
 /// The members, and one of them a second time.
@@ -133,7 +137,11 @@ pub(super) fn twice(body: &Map<String, Value>, name: &str, value: &str) -> Optio
     json(StatusCode::OK, text)
 }
 
-pub(super) fn set(body: &mut Map<String, Value>, name: &str, value: impl Into<Value>) -> Option<Response> {
+pub(super) fn set(
+    body: &mut Map<String, Value>,
+    name: &str,
+    value: impl Into<Value>,
+) -> Option<Response> {
     body.insert(name.to_owned(), value.into());
     None
 }
@@ -168,7 +176,9 @@ impl SpoilJson for SpoilTokenAnswer {
             Self::IdTokenMissing => remove(body, "id_token"),
             Self::RefreshTokenMissing => remove(body, "refresh_token"),
             Self::UnknownMembers => set(body, "unknown", json!({ "deeper": [1, null, "x"] })),
-            Self::ErrorWithStatus200 => json(StatusCode::OK, json!({ "error": "invalid_grant" }).to_string()),
+            Self::ErrorWithStatus200 => {
+                json(StatusCode::OK, json!({ "error": "invalid_grant" }).to_string())
+            }
             Self::Status201 => json(StatusCode::CREATED, text),
             Self::Status204 => Some(reply::empty(StatusCode::NO_CONTENT)),
             Self::Status403 => Some(reply::empty(StatusCode::FORBIDDEN)),
@@ -185,7 +195,8 @@ impl SpoilJson for SpoilUserInfo {
         match self {
             Self::SubjectOther => set(body, "sub", "another-person"),
             Self::SubjectOtherCase => {
-                let subject = body.get("sub").and_then(Value::as_str).unwrap_or_default().to_uppercase();
+                let subject =
+                    body.get("sub").and_then(Value::as_str).unwrap_or_default().to_uppercase();
                 set(body, "sub", subject)
             }
             Self::SubjectMissing => remove(body, "sub"),
@@ -197,12 +208,20 @@ impl SpoilJson for SpoilUserInfo {
             Self::SignedType => Some(reply::text(StatusCode::OK, "application/jwt", text)),
             Self::Unauthorized => {
                 let mut response = reply::empty(StatusCode::UNAUTHORIZED);
-                reply::set(&mut response, header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"");
+                reply::set(
+                    &mut response,
+                    header::WWW_AUTHENTICATE,
+                    "Bearer error=\"invalid_token\"",
+                );
                 Some(response)
             }
             Self::DistributedClaims => {
                 set(body, "_claim_names", json!({ "payment_info": "src1" }));
-                set(body, "_claim_sources", json!({ "src1": { "endpoint": "https://another-issuer.example/claims" } }))
+                set(
+                    body,
+                    "_claim_sources",
+                    json!({ "src1": { "endpoint": "https://another-issuer.example/claims" } }),
+                )
             }
         }
     }

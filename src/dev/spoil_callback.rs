@@ -46,10 +46,11 @@ spoils! {
         InteractionRequired = Refuse,
         /// `error=temporarily_unavailable` instead of the code.
         TemporarilyUnavailable = Refuse,
-        /// `error=temporarily_unavailable` with `error_description=authentication_expired`, as Keycloak answers where a page was
-        /// left open for long: asking again is right.
+        /// `error=temporarily_unavailable` with `error_description=authentication_expired`, as
+        /// Keycloak answers where a page was left open for long: asking again is right.
         AuthenticationExpired = Either,
-        /// `error=user_cancelled_authorize` instead of the code, as Apple and LinkedIn say `access_denied`.
+        /// `error=user_cancelled_authorize` instead of the code, as Apple and LinkedIn say
+        /// `access_denied`.
         UserCancelledAuthorize = Refuse,
         /// `error=user_cancelled_login` instead of the code, as LinkedIn says `access_denied`.
         UserCancelledLogin = Refuse,
@@ -89,7 +90,11 @@ fn error(parameters: &mut Parameters, error: &str) {
 }
 
 /// Carries the order out.
-pub(super) fn carry_out(order: Order<SpoilCallback, Parameters>, parameters: &mut Parameters, mode: &mut ResponseMode) {
+pub(super) fn carry_out(
+    order: Order<SpoilCallback, Parameters>,
+    parameters: &mut Parameters,
+    mode: &mut ResponseMode,
+) {
     use SpoilCallback as S;
     let spoil = match order {
         Order::Spoil(spoil) => spoil,
@@ -125,7 +130,11 @@ pub(super) fn carry_out(order: Order<SpoilCallback, Parameters>, parameters: &mu
         S::UserCancelledLogin => error(parameters, "user_cancelled_login"),
         S::ErrorWithMarkup => {
             error(parameters, "server_error");
-            set(parameters, "error_description", "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>");
+            set(
+                parameters,
+                "error_description",
+                "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>",
+            );
         }
         S::ErrorOfOtherIssuer => {
             error(parameters, "access_denied");
@@ -137,7 +146,11 @@ pub(super) fn carry_out(order: Order<SpoilCallback, Parameters>, parameters: &mu
             set(parameters, "id_token", "a.b.c");
         }
         S::OtherResponseMode => {
-            *mode = if *mode == ResponseMode::FormPost { ResponseMode::Query } else { ResponseMode::FormPost };
+            *mode = if *mode == ResponseMode::FormPost {
+                ResponseMode::Query
+            } else {
+                ResponseMode::FormPost
+            };
         }
         S::UnknownParameters => {
             set(parameters, "session_state", "something");

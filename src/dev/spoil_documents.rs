@@ -15,8 +15,8 @@ spoils! {
     pub enum SpoilDiscovery {
         /// `issuer` is another provider's (OpenID Connect Discovery section 4.3).
         IssuerOther = Refuse,
-        /// `issuer` has a slash at its end. Discovery section 4.3 asks for the very same text; both texts
-        /// have one document (section 4.1), so nothing is lost by taking it. This crate does.
+        /// `issuer` has a slash at its end. Discovery section 4.3 asks for the very same text; both
+        /// texts have one document (section 4.1), so nothing is lost by taking it. This crate does.
         IssuerWithSlash = Either,
         /// No `issuer`.
         IssuerMissing = Refuse,
@@ -60,7 +60,8 @@ spoils! {
 }
 
 spoils! {
-    /// A way in which the next key set is wrong, or odd; for [`DevProvider::spoil_next_keys`](super::DevProvider::spoil_next_keys).
+    /// A way in which the next key set is wrong, or odd; for
+    /// [`DevProvider::spoil_next_keys`](super::DevProvider::spoil_next_keys).
     pub enum SpoilKeys {
         /// No keys in it.
         Empty = Refuse,
@@ -82,7 +83,8 @@ spoils! {
         AlgorithmMissing = Accept,
         /// The keys do not name their use.
         UseMissing = Accept,
-        /// Beside the keys: an unknown kind, a secret one, a broken one, and something that is no key.
+        /// Beside the keys: an unknown kind, a secret one, a broken one, and something that is no
+        /// key.
         StrangersAdded = Accept,
         /// A page.
         Html = Refuse,
@@ -98,22 +100,29 @@ impl SpoilJson for SpoilDiscovery {
         match self {
             Self::IssuerOther => set(body, "issuer", other),
             Self::IssuerWithSlash => {
-                let issuer = body.get("issuer").and_then(Value::as_str).map(|issuer| format!("{issuer}/"));
+                let issuer =
+                    body.get("issuer").and_then(Value::as_str).map(|issuer| format!("{issuer}/"));
                 set(body, "issuer", issuer)
             }
             Self::IssuerMissing => remove(body, "issuer"),
             Self::IssuerTwice => twice(body, "issuer", other),
             Self::AuthorizationEndpointMissing => remove(body, "authorization_endpoint"),
             Self::TokenEndpointMissing => remove(body, "token_endpoint"),
-            Self::TokenEndpointHttp => set(body, "token_endpoint", "http://another-issuer.example/token"),
+            Self::TokenEndpointHttp => {
+                set(body, "token_endpoint", "http://another-issuer.example/token")
+            }
             Self::TokenEndpointWords => set(body, "token_endpoint", "over there"),
             Self::KeysMissing => remove(body, "jwks_uri"),
             Self::KeysHttp => set(body, "jwks_uri", "http://another-issuer.example/keys"),
             Self::KeysFile => set(body, "jwks_uri", "file:///etc/passwd"),
-            Self::AlgorithmNone => set(body, "id_token_signing_alg_values_supported", json!(["none"])),
+            Self::AlgorithmNone => {
+                set(body, "id_token_signing_alg_values_supported", json!(["none"]))
+            }
             Self::AlgorithmsMissing => remove(body, "id_token_signing_alg_values_supported"),
             Self::ChallengeMethodsMissing => remove(body, "code_challenge_methods_supported"),
-            Self::ResponseIssuerMissing => remove(body, "authorization_response_iss_parameter_supported"),
+            Self::ResponseIssuerMissing => {
+                remove(body, "authorization_response_iss_parameter_supported")
+            }
             Self::EndSessionMissing => remove(body, "end_session_endpoint"),
             Self::UserInfoMissing => remove(body, "userinfo_endpoint"),
             Self::UnknownMembers => {
@@ -127,7 +136,10 @@ impl SpoilJson for SpoilDiscovery {
     }
 }
 
-fn each_key(body: &mut Map<String, Value>, change: impl Fn(&mut Map<String, Value>)) -> Option<Response> {
+fn each_key(
+    body: &mut Map<String, Value>,
+    change: impl Fn(&mut Map<String, Value>),
+) -> Option<Response> {
     if let Some(keys) = body.get_mut("keys").and_then(Value::as_array_mut) {
         keys.iter_mut().filter_map(Value::as_object_mut).for_each(change);
     }
@@ -147,7 +159,11 @@ impl SpoilJson for SpoilKeys {
                 set(key, "key_ops", json!(["encrypt", "wrapKey"]));
             }),
             Self::AlgorithmOther => each_key(body, |key| {
-                let other = if key.get("alg").and_then(Value::as_str) == Some("RS384") { "RS512" } else { "RS384" };
+                let other = if key.get("alg").and_then(Value::as_str) == Some("RS384") {
+                    "RS512"
+                } else {
+                    "RS384"
+                };
                 set(key, "alg", other);
             }),
             Self::KeyIdOther => each_key(body, |key| drop(set(key, "kid", "another-key"))),

@@ -16,9 +16,11 @@ spoils! {
     /// A way in which the next ID token of the imitated Entra is wrong, or odd; for
     /// [`DevProvider::spoil_next_entra_token`](super::DevProvider::spoil_next_entra_token).
     ///
-    /// Unless the switch is about the key, the token is well signed. `Refuse` is for an authority of one tenant, or with a list of tenants.
+    /// Unless the switch is about the key, the token is well signed. `Refuse` is for an authority
+    /// of one tenant, or with a list of tenants.
     pub enum SpoilEntra {
-        /// `iss`, `tid` and `oid` are those of a tenant that nobody knows, well signed with the key that serves every tenant.
+        /// `iss`, `tid` and `oid` are those of a tenant that nobody knows, well signed with the key
+        /// that serves every tenant.
         TenantForeign = Refuse,
         /// `tid` is another tenant's.
         TenantSwapped = Refuse,
@@ -53,7 +55,8 @@ pub(super) fn carry_out(
     claims: &mut Map<String, Value>,
 ) -> Result<Option<SigningKey>, Error> {
     let mut set = |name: &str, value: String| drop(claims.insert(name.to_owned(), value.into()));
-    let other = if *tenant == DevTenant::FABRIKAM { DevTenant::CONTOSO } else { DevTenant::FABRIKAM };
+    let other =
+        if *tenant == DevTenant::FABRIKAM { DevTenant::CONTOSO } else { DevTenant::FABRIKAM };
     match spoil {
         SpoilEntra::TenantForeign => {
             let foreign = DevTenant::new(FOREIGN, "foreign.onmicrosoft.com");
@@ -66,9 +69,14 @@ pub(super) fn carry_out(
         SpoilEntra::IssuerTemplate => set("iss", server.url("/{tenantid}/v2.0")),
         SpoilEntra::TenantName => set("tid", tenant.domain.to_string()),
         SpoilEntra::TenantInCapitals => set("TID", other.id.to_string()),
-        SpoilEntra::KeyOfOtherCloud => return Ok(state.entra_keys.as_ref().map(|keys| keys.other_cloud.clone())),
+        SpoilEntra::KeyOfOtherCloud => {
+            return Ok(state.entra_keys.as_ref().map(|keys| keys.other_cloud.clone()));
+        }
         SpoilEntra::KeyOfPersonalAccounts => {
-            return state.keys_of(Some(&DevTenant::PERSONAL)).current().map(|key| Some(key.clone()));
+            return state
+                .keys_of(Some(&DevTenant::PERSONAL))
+                .current()
+                .map(|key| Some(key.clone()));
         }
         SpoilEntra::ObjectOther => {
             if let Some(person) = state.people.last() {

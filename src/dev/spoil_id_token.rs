@@ -138,7 +138,9 @@ fn spoil_claims(draft: &mut Draft, spoil: Spoil, now: UnixTime) {
         S::NonceEmpty => draft.set("nonce", ""),
         S::NonceNumber => draft.set("nonce", 1),
         S::NonceTwice => draft.twice = Some(("nonce", "another-nonce".into())),
-        S::AccessTokenHashOther => draft.set("at_hash", jwt::half_hash(draft.key.algorithm, "another access token")),
+        S::AccessTokenHashOther => {
+            draft.set("at_hash", jwt::half_hash(draft.key.algorithm, "another access token"))
+        }
         S::AccessTokenHashNumber => draft.set("at_hash", 1),
         S::AuthTimeOld => draft.set("auth_time", before(WEEK)),
         S::AuthTimeZero => draft.set("auth_time", 0),
@@ -166,7 +168,13 @@ fn fraction(seconds: i64) -> f64 {
 }
 
 fn swap_case(text: &str) -> String {
-    let swap = |letter: char| if letter.is_ascii_lowercase() { letter.to_ascii_uppercase() } else { letter.to_ascii_lowercase() };
+    let swap = |letter: char| {
+        if letter.is_ascii_lowercase() {
+            letter.to_ascii_uppercase()
+        } else {
+            letter.to_ascii_lowercase()
+        }
+    };
     text.chars().map(swap).collect()
 }
 
@@ -213,15 +221,21 @@ fn spoil_shape(state: &State, mut draft: Draft, spoil: Spoil) -> Result<String, 
     use Spoil as S;
     let header = Value::Object(draft.header.clone()).to_string();
     Ok(match spoil {
-        S::AlgorithmNone | S::AlgorithmNoneMixedCase | S::SignatureEmpty => format!("{}.", draft.message()),
+        S::AlgorithmNone | S::AlgorithmNoneMixedCase | S::SignatureEmpty => {
+            format!("{}.", draft.message())
+        }
         S::SignatureMissing => draft.message(),
         S::AlgorithmHs256PublicKey => {
             let der = STANDARD.encode_to_string(draft.key.public_bytes());
-            let pem = format!("-----BEGIN RSA PUBLIC KEY-----\n{der}\n-----END RSA PUBLIC KEY-----\n");
+            let pem =
+                format!("-----BEGIN RSA PUBLIC KEY-----\n{der}\n-----END RSA PUBLIC KEY-----\n");
             draft.hmac(pem.as_bytes())
         }
         S::AlgorithmHs256ClientSecret => {
-            let secret = state.client(&draft.text("aud")).and_then(|client| client.secret.clone()).unwrap_or_default();
+            let secret = state
+                .client(&draft.text("aud"))
+                .and_then(|client| client.secret.clone())
+                .unwrap_or_default();
             draft.hmac(secret.expose().as_bytes())
         }
         S::SignatureWrong => {
@@ -234,7 +248,10 @@ fn spoil_shape(state: &State, mut draft: Draft, spoil: Spoil) -> Result<String, 
         }
         S::PayloadChanged => {
             let signed = draft.signed()?;
-            let signature = signed.rsplit_once('.').map(|(_, signature)| signature.to_owned()).unwrap_or_default();
+            let signature = signed
+                .rsplit_once('.')
+                .map(|(_, signature)| signature.to_owned())
+                .unwrap_or_default();
             draft.set("sub", "another-person");
             format!("{}.{signature}", draft.message())
         }
@@ -252,7 +269,9 @@ fn spoil_shape(state: &State, mut draft: Draft, spoil: Spoil) -> Result<String, 
         }
         S::HeaderNotJson => signed(&draft.key, &jwt::message("header", &draft.payload()))?,
         S::PayloadNotJson => signed(&draft.key, &jwt::message(&header, "payload"))?,
-        S::PayloadList => signed(&draft.key, &jwt::message(&header, &format!("[{}]", draft.payload())))?,
+        S::PayloadList => {
+            signed(&draft.key, &jwt::message(&header, &format!("[{}]", draft.payload())))?
+        }
         _ => draft.signed()?,
     })
 }

@@ -93,7 +93,8 @@ async fn each_switch_about_a_claim_changes_that_claim_and_nothing_else() {
         assert!(well_signed(&provider, &token), "{spoil:?}");
         let mut claims = part(&token, 1);
         assert_eq!(claims.get(name), expected.as_ref(), "{spoil:?}");
-        // Beside the named claim only what differs from token to token may differ, and what belongs to the switch.
+        // Beside the named claim only what differs from token to token may differ, and what belongs
+        // to the switch.
         for other in [name, "sid", "at_hash", "iat", "aud"] {
             claims.as_object_mut().unwrap().remove(other);
         }
@@ -124,7 +125,8 @@ async fn the_other_switches_of_the_id_token_do_what_they_say() {
             let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
             let message = format!("{}.{}", parts[0], parts[1]);
             part(&token, 0)["alg"] == "HS256"
-                && hmac::verify(&key, message.as_bytes(), &from_base64url(parts[2]).unwrap()).is_ok()
+                && hmac::verify(&key, message.as_bytes(), &from_base64url(parts[2]).unwrap())
+                    .is_ok()
         };
         let done = match spoil {
             S::IssuerTwice => twice("iss"),
@@ -132,27 +134,37 @@ async fn the_other_switches_of_the_id_token_do_what_they_say() {
             S::SubjectTwice => twice("sub"),
             S::NonceTwice => twice("nonce"),
             S::SubjectOtherCase => {
-                let (old, new) = (text(&claims, "sub"), part(&token, 1)["sub"].as_str().unwrap().to_owned());
+                let (old, new) =
+                    (text(&claims, "sub"), part(&token, 1)["sub"].as_str().unwrap().to_owned());
                 signed && new != old && new.eq_ignore_ascii_case(old)
             }
             S::AccessTokenHashOther => {
-                let other =
-                    base64url(&aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, b"another access token").as_ref()[..16]);
+                let other = base64url(
+                    &aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, b"another access token")
+                        .as_ref()[..16],
+                );
                 signed && part(&token, 1)["at_hash"] == other
             }
             S::AlgorithmNone => part(&token, 0)["alg"] == "none" && parts[2].is_empty(),
             S::AlgorithmNoneMixedCase => part(&token, 0)["alg"] == "nOnE" && parts[2].is_empty(),
             S::AlgorithmNoneSigned => part(&token, 0)["alg"] == "none" && parts[2].len() == 342,
             S::AlgorithmMissing => part(&token, 0).get("alg").is_none() && parts[2].len() == 342,
-            S::AlgorithmOther => part(&token, 0)["alg"] == "PS256" && parts[2].len() == 342 && !signed,
+            S::AlgorithmOther => {
+                part(&token, 0)["alg"] == "PS256" && parts[2].len() == 342 && !signed
+            }
             S::AlgorithmHs256PublicKey => {
-                part(&token, 0)["alg"] == "HS256" && !is_hmac(provider.client_secret().expose().as_bytes())
+                part(&token, 0)["alg"] == "HS256"
+                    && !is_hmac(provider.client_secret().expose().as_bytes())
             }
             S::AlgorithmHs256ClientSecret => is_hmac(provider.client_secret().expose().as_bytes()),
-            S::SignatureWrong | S::KeyWrong => part(&token, 0) == header && parts[2].len() == 342 && !signed,
+            S::SignatureWrong | S::KeyWrong => {
+                part(&token, 0) == header && parts[2].len() == 342 && !signed
+            }
             S::SignatureEmpty => part(&token, 0) == header && parts[2].is_empty(),
             S::SignatureMissing => part(&token, 0) == header && parts.len() == 2,
-            S::PayloadChanged => part(&token, 1)["sub"] == "another-person" && parts[2].len() == 342 && !signed,
+            S::PayloadChanged => {
+                part(&token, 1)["sub"] == "another-person" && parts[2].len() == 342 && !signed
+            }
             S::KeyUnknown => part(&token, 0)["kid"] == "unknown",
             S::KeyIdMissing => part(&token, 0).get("kid").is_none(),
             S::KeyEmbedded => part(&token, 0)["jwk"]["kty"] == "RSA" && !signed,
@@ -183,7 +195,10 @@ async fn claims_can_be_changed_freely_and_any_jwt_signed() {
     assert!(well_signed(&provider, &token));
     assert_eq!(part(&token, 1)["shoe_size"], 44);
     let logout = provider.sign("logout+jwt", json!({ "sid": "1" }).as_object().unwrap()).unwrap();
-    assert_eq!((&part(logout.expose(), 0)["typ"], &part(logout.expose(), 1)["sid"]), (&json!("logout+jwt"), &json!("1")));
+    assert_eq!(
+        (&part(logout.expose(), 0)["typ"], &part(logout.expose(), 1)["sid"]),
+        (&json!("logout+jwt"), &json!("1"))
+    );
     for (person, client) in [("nobody", "quickstart"), ("ada", "nobody")] {
         assert!(provider.issue_tokens(person, client, "openid", None).is_err());
     }
@@ -202,18 +217,31 @@ async fn each_spoilt_authorization_response_is_what_its_name_says() {
         }
         let url = url::Url::parse(seen.header("location")).unwrap();
         let all = |name: &str| {
-            let values = url.query_pairs().filter(|(known, _)| known == name).map(|(_, value)| value.into_owned());
+            let values = url
+                .query_pairs()
+                .filter(|(known, _)| known == name)
+                .map(|(_, value)| value.into_owned());
             values.collect::<Vec<_>>()
         };
         let (code, state, iss, error) = (all("code"), all("state"), all("iss"), all("error"));
-        let good = [code.len() == 1 && code[0].len() == 43, state == ["a state"], iss == [provider.issuer()], error.is_empty()];
-        let is_error = |name: &str| good == [false, true, true, false] && error == [name] && code.is_empty();
+        let good = [
+            code.len() == 1 && code[0].len() == 43,
+            state == ["a state"],
+            iss == [provider.issuer()],
+            error.is_empty(),
+        ];
+        let is_error =
+            |name: &str| good == [false, true, true, false] && error == [name] && code.is_empty();
         let done = match spoil {
             S::StateOther => good == [true, false, true, true] && state == ["another-state"],
             S::StateMissing => good == [true, false, true, true] && state.is_empty(),
             S::StateTwice => state.len() == 2,
-            S::IssuerOther => good == [true, true, false, true] && iss == ["https://another-issuer.example"],
-            S::IssuerWithSlash => good == [true, true, false, true] && iss == [format!("{}/", provider.issuer())],
+            S::IssuerOther => {
+                good == [true, true, false, true] && iss == ["https://another-issuer.example"]
+            }
+            S::IssuerWithSlash => {
+                good == [true, true, false, true] && iss == [format!("{}/", provider.issuer())]
+            }
             S::IssuerMissing => good == [true, true, false, true] && iss.is_empty(),
             S::IssuerTwice => iss.len() == 2,
             S::CodeMissing => good == [false, true, true, true] && code.is_empty(),
@@ -227,12 +255,17 @@ async fn each_spoilt_authorization_response_is_what_its_name_says() {
             S::InteractionRequired => is_error("interaction_required"),
             S::TemporarilyUnavailable => is_error("temporarily_unavailable"),
             S::AuthenticationExpired => {
-                is_error("temporarily_unavailable") && all("error_description") == ["authentication_expired"]
+                is_error("temporarily_unavailable")
+                    && all("error_description") == ["authentication_expired"]
             }
             S::UserCancelledAuthorize => is_error("user_cancelled_authorize"),
             S::UserCancelledLogin => is_error("user_cancelled_login"),
-            S::ErrorWithMarkup => is_error("server_error") && all("error_description")[0].contains("<script>"),
-            S::ErrorOfOtherIssuer => error == ["access_denied"] && iss == ["https://another-issuer.example"],
+            S::ErrorWithMarkup => {
+                is_error("server_error") && all("error_description")[0].contains("<script>")
+            }
+            S::ErrorOfOtherIssuer => {
+                error == ["access_denied"] && iss == ["https://another-issuer.example"]
+            }
             S::ResponseParameter => all("response") == ["a.b.c"],
             S::TokensAdded => all("id_token") == ["a.b.c"] && good == [true; 4],
             S::UnknownParameters => all("session_state").len() == 1 && good == [true; 4],
@@ -243,7 +276,10 @@ async fn each_spoilt_authorization_response_is_what_its_name_says() {
     provider.refuse_next_sign_in("invalid_resource", "AADSTS500011");
     let refused = browser.authorize(&[]).await;
     assert_eq!(refused.sent_back("error_description").as_deref(), Some("AADSTS500011"));
-    assert_eq!((refused.sent_back("code"), refused.sent_back("state").as_deref()), (None, Some("a state")));
+    assert_eq!(
+        (refused.sent_back("code"), refused.sent_back("state").as_deref()),
+        (None, Some("a state"))
+    );
 }
 
 #[tokio::test]
@@ -287,7 +323,9 @@ async fn each_spoilt_token_answer_is_what_its_name_says() {
         };
         assert!(done, "{spoil:?}: {}", seen.body);
     }
-    provider.change_next_token_answer(|members| drop(members.insert("client_info".into(), "abc".into())));
+    provider.change_next_token_answer(|members| {
+        drop(members.insert("client_info".into(), "abc".into()))
+    });
     let code = browser.code().await;
     assert_eq!(browser.token(&[("code", &code)]).await.json()["client_info"], "abc");
 }
@@ -315,7 +353,8 @@ async fn each_spoilt_user_info_is_what_its_name_says() {
             S::Html => seen.header("content-type") == "text/html",
             S::SignedType => seen.header("content-type") == "application/jwt",
             S::Unauthorized => {
-                seen.status == StatusCode::UNAUTHORIZED && seen.header("www-authenticate").contains("invalid_token")
+                seen.status == StatusCode::UNAUTHORIZED
+                    && seen.header("www-authenticate").contains("invalid_token")
             }
             S::DistributedClaims => of("_claim_sources").is_some() && of("sub") == Some(json!(sub)),
         };
@@ -335,7 +374,11 @@ async fn each_spoilt_document_differs_from_the_good_one_and_the_next_is_good_aga
         let name = format!("{spoil:?}");
         if name.ends_with("Missing") {
             let (before, after) = (serde_json::from_str::<Value>(&good).unwrap(), spoilt.json());
-            assert_eq!(before.as_object().unwrap().len() - 1, after.as_object().unwrap().len(), "{name}");
+            assert_eq!(
+                before.as_object().unwrap().len() - 1,
+                after.as_object().unwrap().len(),
+                "{name}"
+            );
         }
         assert_eq!(browser.get(path).await.body, good);
     }

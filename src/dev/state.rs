@@ -201,7 +201,8 @@ impl Default for Lives {
 /// What a refresh does to the refresh token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RefreshRotation {
-    /// Each refresh gives a new one; the old one, used again, revokes the whole family (RFC 9700 section 4.14.2). The default.
+    /// Each refresh gives a new one; the old one, used again, revokes the whole family (RFC 9700
+    /// section 4.14.2). The default.
     #[default]
     Rotate,
     /// The refresh token stays the same, and no new one is sent.
@@ -214,7 +215,8 @@ pub enum AccessTokenFormat {
     /// Random characters that only the provider understands. The default.
     #[default]
     Opaque,
-    /// A signed JWT (RFC 9068). `aud` is the resource that was asked for (RFC 8707), or the client id.
+    /// A signed JWT (RFC 9068). `aud` is the resource that was asked for (RFC 8707), or the client
+    /// id.
     Jwt,
 }
 
@@ -282,8 +284,16 @@ impl State {
     }
 
     /// Whether somebody agreed: the person, or an administrator for everybody in the tenant.
-    pub(super) fn has_consented(&self, person: &str, tenant: Option<&DevTenant>, client: &str, scope: &str) -> bool {
-        let agreed = |who: &str| self.consents.contains(&(who.to_owned(), client.to_owned(), scope.to_owned()));
+    pub(super) fn has_consented(
+        &self,
+        person: &str,
+        tenant: Option<&DevTenant>,
+        client: &str,
+        scope: &str,
+    ) -> bool {
+        let agreed = |who: &str| {
+            self.consents.contains(&(who.to_owned(), client.to_owned(), scope.to_owned()))
+        };
         agreed(person) || tenant.is_some_and(|tenant| agreed(tenant.id))
     }
 

@@ -25,11 +25,13 @@ async fn every_algorithm_signs_and_verifies_with_its_published_key() {
         assert_eq!(discovery["id_token_signing_alg_values_supported"], json!([algorithm.as_str()]));
         // Judged by somebody else: a JWT library that knows the key from the key set only.
         if let Ok(known) = algorithm.as_str().parse() {
-            let jwk: jsonwebtoken::jwk::Jwk = serde_json::from_value(keys["keys"][0].clone()).unwrap();
+            let jwk: jsonwebtoken::jwk::Jwk =
+                serde_json::from_value(keys["keys"][0].clone()).unwrap();
             let mut expected = jsonwebtoken::Validation::new(known);
             expected.set_audience(&["quickstart"]);
             let key = jsonwebtoken::DecodingKey::from_jwk(&jwk).unwrap();
-            jsonwebtoken::decode::<Value>(&token, &key, &expected).unwrap_or_else(|error| panic!("{algorithm}: {error}"));
+            jsonwebtoken::decode::<Value>(&token, &key, &expected)
+                .unwrap_or_else(|error| panic!("{algorithm}: {error}"));
         } else {
             assert_eq!(
                 (*algorithm, &keys["keys"][0]["crv"]),
@@ -63,14 +65,21 @@ async fn keys_rotate_and_the_old_one_stays_or_goes() {
     assert_eq!(keys["keys"].as_array().unwrap().len(), 1);
     assert_eq!(part(&id_token(&provider), 0)["kid"], kid(keys, 0));
     // A hint is understood whatever became of its key.
-    assert_eq!(browser.get(&format!("/end-session?id_token_hint={old}")).await.status, StatusCode::OK);
+    assert_eq!(
+        browser.get(&format!("/end-session?id_token_hint={old}")).await.status,
+        StatusCode::OK
+    );
 }
 
 #[tokio::test]
 async fn endpoints_fail_as_often_as_ordered_and_every_request_counts() {
     let (provider, mut browser) = with_ada().await;
     provider.fail_next(Endpoint::Keys, 2, Failure::Status(503));
-    provider.fail_next(Endpoint::Keys, 1, Failure::RetryAfter { status: 429, pause: Duration::from_secs(7) });
+    provider.fail_next(
+        Endpoint::Keys,
+        1,
+        Failure::RetryAfter { status: 429, pause: Duration::from_secs(7) },
+    );
     provider.fail_next(Endpoint::Keys, 1, Failure::html(502, "<h1>Bad gateway</h1>"));
     provider.fail_next(Endpoint::Keys, 1, Failure::Redirect("http://localhost/".into()));
     provider.fail_next(Endpoint::Keys, 1, Failure::Endless(3_000_000));
@@ -79,7 +88,10 @@ async fn endpoints_fail_as_often_as_ordered_and_every_request_counts() {
     for _ in 0..7 {
         seen.push(browser.get("/keys").await);
     }
-    assert_eq!(seen.iter().map(|seen| seen.status.as_u16()).collect::<Vec<_>>(), [503, 503, 429, 502, 302, 200, 400]);
+    assert_eq!(
+        seen.iter().map(|seen| seen.status.as_u16()).collect::<Vec<_>>(),
+        [503, 503, 429, 502, 302, 200, 400]
+    );
     assert_eq!((seen[2].header("retry-after"), seen[3].header("content-type")), ("7", "text/html"));
     assert_eq!((seen[4].header("location"), seen[5].body.len()), ("http://localhost/", 3_000_000));
     assert_eq!(text(&seen[6].json(), "error"), "invalid_client");
@@ -131,7 +143,11 @@ async fn a_gate_holds_one_request_until_it_is_opened() {
     assert_eq!(waiting.await.unwrap(), StatusCode::OK);
 
     drop(provider.hold_next(Endpoint::Keys));
-    assert_eq!(browser.clone().get("/keys").await.status, StatusCode::OK, "a gate that is dropped is open");
+    assert_eq!(
+        browser.clone().get("/keys").await.status,
+        StatusCode::OK,
+        "a gate that is dropped is open"
+    );
     provider.delay(Endpoint::Keys, Duration::from_millis(1));
     assert_eq!(browser.clone().get("/keys").await.status, StatusCode::OK);
 }
@@ -187,8 +203,17 @@ async fn lives_follow_the_clock() {
     let code = browser.code().await;
     let answer = browser.token(&[("code", &code)]).await.json();
     let claims = part(text(&answer, "id_token"), 1);
-    assert_eq!((answer["expires_in"].as_i64(), claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap()), (Some(1), 2));
-    assert!(text(&browser.refresh(text(&answer, "refresh_token")).await.json(), "error_description").contains("expired"));
+    assert_eq!(
+        (
+            answer["expires_in"].as_i64(),
+            claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap()
+        ),
+        (Some(1), 2)
+    );
+    assert!(
+        text(&browser.refresh(text(&answer, "refresh_token")).await.json(), "error_description")
+            .contains("expired")
+    );
     provider.set_code_life(Duration::ZERO);
     let code = browser.code().await;
     assert_eq!(text(&browser.token(&[("code", &code)]).await.json(), "error"), "invalid_grant");
@@ -197,10 +222,15 @@ async fn lives_follow_the_clock() {
 #[tokio::test]
 async fn refresh_tokens_can_be_revoked_from_the_handle() {
     let (provider, mut browser) = with_ada().await;
-    let of = |person| provider.issue_tokens(person, "quickstart", "openid offline_access", None).unwrap();
+    let of = |person| {
+        provider.issue_tokens(person, "quickstart", "openid offline_access", None).unwrap()
+    };
     let (ada, alan) = (of("ada"), of("alan"));
     provider.revoke_refresh_tokens("ada");
-    assert_eq!(text(&browser.refresh(ada.refresh_token.unwrap().expose()).await.json(), "error"), "invalid_grant");
+    assert_eq!(
+        text(&browser.refresh(ada.refresh_token.unwrap().expose()).await.json(), "error"),
+        "invalid_grant"
+    );
     assert_eq!(browser.refresh(alan.refresh_token.unwrap().expose()).await.status, StatusCode::OK);
 }
 
@@ -215,7 +245,10 @@ async fn rotation_and_the_form_of_access_tokens_can_be_chosen() {
     let mut browser = Browser::new(&provider);
     let tokens = provider.issue_tokens("ada", "quickstart", "openid offline_access", None).unwrap();
     let access = tokens.access_token.expose();
-    assert_eq!((&part(access, 0)["typ"], &part(access, 1)["aud"]), (&json!("at+jwt"), &json!("quickstart")));
+    assert_eq!(
+        (&part(access, 0)["typ"], &part(access, 1)["aud"]),
+        (&json!("at+jwt"), &json!("quickstart"))
+    );
     assert!(well_signed(&provider, access));
     assert_eq!(browser.user_info(access).await.status, StatusCode::OK);
     let refresh = tokens.refresh_token.unwrap();
@@ -228,7 +261,10 @@ async fn rotation_and_the_form_of_access_tokens_can_be_chosen() {
 #[tokio::test]
 async fn the_stand_in_changes_who_is_signed_in_but_leaves_prompt_none_alone() {
     let (provider, mut browser) = with_ada().await;
-    assert_eq!(browser.authorize(&[("prompt", "none")]).await.sent_back("error").as_deref(), Some("login_required"));
+    assert_eq!(
+        browser.authorize(&[("prompt", "none")]).await.sent_back("error").as_deref(),
+        Some("login_required")
+    );
     browser.code().await;
     provider.sign_in_as("grace").unwrap();
     let who = async |browser: &mut Browser, prompt| {
@@ -239,15 +275,39 @@ async fn the_stand_in_changes_who_is_signed_in_but_leaves_prompt_none_alone() {
     assert_eq!(who(&mut browser, "none").await["name"], "Ada Lovelace");
     let grace = who(&mut browser, "").await;
     assert_eq!(text(&grace, "sub"), provider.person("grace").unwrap().subject());
-    assert_eq!((text(&grace, "name"), grace["groups"].as_array().unwrap().len()), ("Grace Hopper", 250));
-    provider.add_person(DevPerson::new("grace", "Grace Murray Hopper").without_email().with_claim("rank", "Rear admiral"));
+    assert_eq!(
+        (text(&grace, "name"), grace["groups"].as_array().unwrap().len()),
+        ("Grace Hopper", 250)
+    );
+    provider.add_person(
+        DevPerson::new("grace", "Grace Murray Hopper")
+            .without_email()
+            .with_claim("rank", "Rear admiral"),
+    );
     let changed = who(&mut browser, "").await;
-    assert_eq!((text(&changed, "rank"), changed.get("groups"), changed.get("email")), ("Rear admiral", None, None));
+    assert_eq!(
+        (text(&changed, "rank"), changed.get("groups"), changed.get("email")),
+        ("Rear admiral", None, None)
+    );
     provider.sign_everybody_out();
-    assert_eq!(browser.authorize(&[("prompt", "none")]).await.sent_back("error").as_deref(), Some("login_required"));
+    assert_eq!(
+        browser.authorize(&[("prompt", "none")]).await.sent_back("error").as_deref(),
+        Some("login_required")
+    );
     browser.code().await;
     provider.forget_consents();
-    assert_eq!(browser.authorize(&[("prompt", "none")]).await.sent_back("error").as_deref(), Some("consent_required"));
-    provider.add_client(DevClient::public("trusted").with_any_loopback_redirect().with_consent(Consent::Given));
-    assert!(browser.authorize(&[("prompt", "none"), ("client_id", "trusted")]).await.sent_back("code").is_some());
+    assert_eq!(
+        browser.authorize(&[("prompt", "none")]).await.sent_back("error").as_deref(),
+        Some("consent_required")
+    );
+    provider.add_client(
+        DevClient::public("trusted").with_any_loopback_redirect().with_consent(Consent::Given),
+    );
+    assert!(
+        browser
+            .authorize(&[("prompt", "none"), ("client_id", "trusted")])
+            .await
+            .sent_back("code")
+            .is_some()
+    );
 }

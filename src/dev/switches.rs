@@ -61,9 +61,11 @@ pub enum Failure {
     OAuthError(String),
     /// The connection is closed without a byte of an answer.
     Disconnect,
-    /// An answer (200) whose body is this many bytes of white space, to see whether somebody stops reading.
+    /// An answer (200) whose body is this many bytes of white space, to see whether somebody stops
+    /// reading.
     Endless(usize),
-    /// The endpoint does its work, but the connection is closed instead of answering: what was issued is lost on the way.
+    /// The endpoint does its work, but the connection is closed instead of answering: what was
+    /// issued is lost on the way.
     LoseAnswer,
 }
 
@@ -81,7 +83,8 @@ impl Failure {
     }
 }
 
-/// A gate in front of an endpoint: the next request waits at it until the test opens it. No sleeping, no guessing.
+/// A gate in front of an endpoint: the next request waits at it until the test opens it. No
+/// sleeping, no guessing.
 ///
 /// Made by [`DevProvider::hold_next`](super::DevProvider::hold_next). Dropping it opens it, too.
 #[derive(Debug)]

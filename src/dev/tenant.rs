@@ -16,8 +16,8 @@ pub(super) enum TenantKind {
 
 /// A tenant of the imitated Entra: its GUID, its domain name, and of which kind it is.
 ///
-/// A provider with [`entra`](super::DevProviderBuilder::entra) has the five that are constants here, and those of
-/// [`with_tenant`](super::DevProviderBuilder::with_tenant).
+/// A provider with [`entra`](super::DevProviderBuilder::entra) has the five that are constants
+/// here, and those of [`with_tenant`](super::DevProviderBuilder::with_tenant).
 ///
 /// ```
 /// use tower_identity::dev::DevTenant;
@@ -34,17 +34,33 @@ pub struct DevTenant {
 
 impl DevTenant {
     /// An organization, the first one: Ada, Alan and Grace work there, Katherine is a guest.
-    pub const CONTOSO: Self = Self::of("5c9e5c6d-4a2b-4f3e-9d0a-1b7e6c8f2a31", "contoso.onmicrosoft.com", TenantKind::Workforce);
+    pub const CONTOSO: Self = Self::of(
+        "5c9e5c6d-4a2b-4f3e-9d0a-1b7e6c8f2a31",
+        "contoso.onmicrosoft.com",
+        TenantKind::Workforce,
+    );
     /// Another organization, where Katherine and Dorothy work.
-    pub const FABRIKAM: Self =
-        Self::of("b7f1d2e4-8c3a-4d56-a1b9-7e2f4c6d8093", "fabrikam.onmicrosoft.com", TenantKind::Workforce);
+    pub const FABRIKAM: Self = Self::of(
+        "b7f1d2e4-8c3a-4d56-a1b9-7e2f4c6d8093",
+        "fabrikam.onmicrosoft.com",
+        TenantKind::Workforce,
+    );
     /// The tenant of personal accounts, with the GUID that it has at Microsoft. Mary has one.
-    pub const PERSONAL: Self = Self::of("9188040d-6c67-4c5b-b112-36a304b66dad", "consumers", TenantKind::Personal);
+    pub const PERSONAL: Self =
+        Self::of("9188040d-6c67-4c5b-b112-36a304b66dad", "consumers", TenantKind::Personal);
     /// An External ID tenant, with the customer Emmy.
-    pub const WOODGROVE: Self =
-        Self::of("3e8a1f70-52cd-4b9e-8f64-0d9b2c7a5e18", "woodgrove.onmicrosoft.com", TenantKind::ExternalId);
-    /// A B2C tenant, with the customer Rosalind, and with the policies `B2C_1_susi`, `B2C_1_edit` and `B2C_1_reset`.
-    pub const PROSEWARE: Self = Self::of("d4c2b6a8-1e3f-4075-9b8d-6a5c4e3f2d10", "proseware.onmicrosoft.com", TenantKind::B2c);
+    pub const WOODGROVE: Self = Self::of(
+        "3e8a1f70-52cd-4b9e-8f64-0d9b2c7a5e18",
+        "woodgrove.onmicrosoft.com",
+        TenantKind::ExternalId,
+    );
+    /// A B2C tenant, with the customer Rosalind, and with the policies `B2C_1_susi`, `B2C_1_edit`
+    /// and `B2C_1_reset`.
+    pub const PROSEWARE: Self = Self::of(
+        "d4c2b6a8-1e3f-4075-9b8d-6a5c4e3f2d10",
+        "proseware.onmicrosoft.com",
+        TenantKind::B2c,
+    );
 
     const fn of(id: &'static str, domain: &'static str, kind: TenantKind) -> Self {
         Self { id, domain, kind }
@@ -62,7 +78,8 @@ impl DevTenant {
         Self::of(id, domain, TenantKind::ExternalId)
     }
 
-    /// A B2C tenant, by GUID and domain name; its policies have the names that are listed at [`PROSEWARE`](Self::PROSEWARE).
+    /// A B2C tenant, by GUID and domain name; its policies have the names that are listed at
+    /// [`PROSEWARE`](Self::PROSEWARE).
     #[must_use]
     pub const fn b2c(id: &'static str, domain: &'static str) -> Self {
         Self::of(id, domain, TenantKind::B2c)
@@ -99,7 +116,8 @@ pub enum Accounts {
     Everyone,
     /// Work and school accounts of every tenant.
     AnyTenant,
-    /// Those of one tenant, its guests included. Such an application is refused at `common` and `organizations` (AADSTS50194).
+    /// Those of one tenant, its guests included. Such an application is refused at `common` and
+    /// `organizations` (AADSTS50194).
     Tenant(DevTenant),
     /// Personal accounts.
     Personal,
@@ -114,17 +132,27 @@ pub(super) struct World {
 impl World {
     /// The tenants of a provider, if they can live together with these people.
     pub(super) fn new(more: Vec<DevTenant>, people: &[DevPerson]) -> Result<Self, ConfigError> {
-        let mut tenants =
-            vec![DevTenant::CONTOSO, DevTenant::FABRIKAM, DevTenant::PERSONAL, DevTenant::WOODGROVE, DevTenant::PROSEWARE];
+        let mut tenants = vec![
+            DevTenant::CONTOSO,
+            DevTenant::FABRIKAM,
+            DevTenant::PERSONAL,
+            DevTenant::WOODGROVE,
+            DevTenant::PROSEWARE,
+        ];
         for tenant in more {
-            let wrong = |problem: &str| Err(ConfigError::new("with_tenant", format!("{:?} {problem}", tenant.id)));
+            let wrong = |problem: &str| {
+                Err(ConfigError::new("with_tenant", format!("{:?} {problem}", tenant.id)))
+            };
             if !is_guid(tenant.id) {
                 return wrong("is not a GUID in lower case with hyphens");
             }
             if !is_domain(tenant.domain) {
                 return wrong("has no domain name such as tailspin.onmicrosoft.com");
             }
-            if tenants.iter().any(|known| known.is_called(tenant.id) || known.is_called(tenant.domain)) {
+            if tenants
+                .iter()
+                .any(|known| known.is_called(tenant.id) || known.is_called(tenant.domain))
+            {
                 return wrong("is there twice, or has the domain name of another tenant");
             }
             tenants.push(tenant);
@@ -135,7 +163,10 @@ impl World {
                 if world.tenant(tenant).is_none() {
                     return Err(ConfigError::new(
                         "with_people",
-                        format!("{:?} belongs to the tenant {tenant:?}, which is not there: add it by `with_tenant`", person.id),
+                        format!(
+                            "{:?} belongs to the tenant {tenant:?}, which is not there: add it by `with_tenant`",
+                            person.id
+                        ),
                     ));
                 }
             }
@@ -157,7 +188,8 @@ impl World {
     /// Whether a person is known in a tenant, as one of its own or as a guest.
     pub(super) fn knows(&self, person: &DevPerson, tenant: &DevTenant) -> bool {
         self.home(person) == tenant
-            || (tenant.takes_guests() && person.guest_in.iter().any(|guest_in| tenant.is_called(guest_in)))
+            || (tenant.takes_guests()
+                && person.guest_in.iter().any(|guest_in| tenant.is_called(guest_in)))
     }
 }
 
@@ -168,7 +200,8 @@ fn is_guid(text: &str) -> bool {
 }
 
 fn is_domain(text: &str) -> bool {
-    text.contains('.') && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
+    text.contains('.')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
 }
 
 /// A GUID that says nothing about what it was made from.
@@ -176,7 +209,14 @@ pub(super) fn guid_of(parts: &[&str]) -> String {
     let hash = digest(&SHA256, parts.join("\n").as_bytes());
     let hex: String = hash.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     let group = |from: usize, to: usize| hex.get(from..to).unwrap_or_default().to_owned();
-    format!("{}-{}-4{}-8{}-{}", group(0, 8), group(8, 12), group(13, 16), group(17, 20), group(20, 32))
+    format!(
+        "{}-{}-4{}-8{}-{}",
+        group(0, 8),
+        group(8, 12),
+        group(13, 16),
+        group(17, 20),
+        group(20, 32)
+    )
 }
 
 /// The `oid` of a person in a tenant: the same in every application, another in every tenant.
@@ -184,7 +224,9 @@ pub(super) fn object_id(person: &DevPerson, tenant: &DevTenant) -> String {
     let guid = guid_of(&["object", &person.id, tenant.id]);
     match tenant.kind {
         // Personal accounts are known by a number of 64 bits.
-        TenantKind::Personal => format!("00000000-0000-0000-{}", guid.get(19..).unwrap_or_default()),
+        TenantKind::Personal => {
+            format!("00000000-0000-0000-{}", guid.get(19..).unwrap_or_default())
+        }
         _ => guid,
     }
 }
@@ -194,7 +236,10 @@ pub(super) fn subject(person: &DevPerson, tenant: &DevTenant, client: &str) -> S
     if tenant.kind == TenantKind::B2c {
         return object_id(person, tenant);
     }
-    base64url(digest(&SHA256, [&object_id(person, tenant), tenant.id, client].join("\n").as_bytes()).as_ref())
+    base64url(
+        digest(&SHA256, [&object_id(person, tenant), tenant.id, client].join("\n").as_bytes())
+            .as_ref(),
+    )
 }
 
 #[cfg(test)]
@@ -212,8 +257,14 @@ mod tests {
         assert_ne!(ids[0], ids[1]);
         assert!(ids[2].starts_with("00000000-0000-0000-"));
         assert_eq!(ids[0], object_id(&person, &DevTenant::CONTOSO));
-        assert_ne!(subject(&person, &DevTenant::CONTOSO, "a"), subject(&person, &DevTenant::CONTOSO, "b"));
-        assert_eq!(subject(&person, &DevTenant::PROSEWARE, "a"), subject(&person, &DevTenant::PROSEWARE, "b"));
+        assert_ne!(
+            subject(&person, &DevTenant::CONTOSO, "a"),
+            subject(&person, &DevTenant::CONTOSO, "b")
+        );
+        assert_eq!(
+            subject(&person, &DevTenant::PROSEWARE, "a"),
+            subject(&person, &DevTenant::PROSEWARE, "b")
+        );
     }
 
     #[test]
@@ -221,12 +272,16 @@ mod tests {
         let guid = "11111111-2222-4333-8444-555555555555";
         let refused = |tenant: DevTenant| World::new(vec![tenant], &[]).is_err();
         assert!(refused(DevTenant::new("tailspin", "tailspin.onmicrosoft.com")));
-        assert!(refused(DevTenant::new("AAAAAAAA-2222-4333-8444-555555555555", "tailspin.onmicrosoft.com")));
+        assert!(refused(DevTenant::new(
+            "AAAAAAAA-2222-4333-8444-555555555555",
+            "tailspin.onmicrosoft.com"
+        )));
         assert!(refused(DevTenant::new(guid, "common")));
         assert!(refused(DevTenant::new(guid, "CONTOSO.onmicrosoft.com")));
         assert!(refused(DevTenant::new(DevTenant::CONTOSO.id(), "tailspin.onmicrosoft.com")));
         assert!(!refused(DevTenant::new(guid, "tailspin.onmicrosoft.com")));
-        let stray = DevPerson::new("stray", "Stray").with_tenant(DevTenant::new(guid, "tailspin.onmicrosoft.com"));
+        let stray = DevPerson::new("stray", "Stray")
+            .with_tenant(DevTenant::new(guid, "tailspin.onmicrosoft.com"));
         assert!(World::new(Vec::new(), &[stray]).is_err());
     }
 }

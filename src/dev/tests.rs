@@ -51,7 +51,11 @@ impl Seen {
 
     /// The value of a hidden field of a form.
     pub(super) fn field(&self, name: &str) -> String {
-        let start = self.body.split_once(&format!("name=\"{name}\" value=\"")).expect("the field is in the page").1;
+        let start = self
+            .body
+            .split_once(&format!("name=\"{name}\" value=\""))
+            .expect("the field is in the page")
+            .1;
         start.split_once('"').unwrap().0.to_owned()
     }
 }
@@ -66,7 +70,10 @@ impl Browser {
         }
     }
 
-    pub(super) async fn send(&mut self, request: reqwest::RequestBuilder) -> Result<Seen, reqwest::Error> {
+    pub(super) async fn send(
+        &mut self,
+        request: reqwest::RequestBuilder,
+    ) -> Result<Seen, reqwest::Error> {
         let request = match &self.cookie {
             Some(cookie) => request.header(header::COOKIE, cookie),
             None => request,
@@ -75,7 +82,11 @@ impl Browser {
         if let Some(cookie) = response.headers().get(header::SET_COOKIE) {
             self.cookie = cookie.to_str().unwrap().split(';').next().map(ToOwned::to_owned);
         }
-        Ok(Seen { status: response.status(), headers: response.headers().clone(), body: response.text().await? })
+        Ok(Seen {
+            status: response.status(),
+            headers: response.headers().clone(),
+            body: response.text().await?,
+        })
     }
 
     pub(super) async fn get(&mut self, path: &str) -> Seen {
@@ -106,7 +117,8 @@ impl Browser {
             parameters.push((name, value));
         }
         parameters.retain(|(_, value)| !value.is_empty());
-        let url = Url::parse_with_params(&format!("{}/authorize", self.issuer), parameters).unwrap();
+        let url =
+            Url::parse_with_params(&format!("{}/authorize", self.issuer), parameters).unwrap();
         let request = self.http.get(url);
         self.send(request).await.unwrap()
     }
@@ -118,7 +130,8 @@ impl Browser {
         self.post("/interaction", &[("id", &id), (name, value)]).await
     }
 
-    /// A good token request with the client's secret in the form, changed like the authorization request.
+    /// A good token request with the client's secret in the form, changed like the authorization
+    /// request.
     pub(super) async fn token(&mut self, changed: &[(&str, &str)]) -> Seen {
         let secret = self.secret.clone();
         let mut form = vec![
@@ -137,8 +150,13 @@ impl Browser {
     }
 
     pub(super) async fn refresh(&mut self, token: &str) -> Seen {
-        self.token(&[("grant_type", "refresh_token"), ("refresh_token", token), ("code_verifier", ""), ("redirect_uri", "")])
-            .await
+        self.token(&[
+            ("grant_type", "refresh_token"),
+            ("refresh_token", token),
+            ("code_verifier", ""),
+            ("redirect_uri", ""),
+        ])
+        .await
     }
 
     pub(super) async fn user_info(&mut self, token: &str) -> Seen {
@@ -173,10 +191,15 @@ async fn a_person_signs_in_by_picking_an_account_and_agreeing() {
     let provider = DevProvider::start().await.unwrap();
     let mut browser = Browser::new(&provider);
     let picker = browser.authorize(&[("login_hint", "Grace@example.com")]).await;
-    let (grace, ada) = (picker.body.find("Grace Hopper").unwrap(), picker.body.find("Ada Lovelace").unwrap());
+    let (grace, ada) =
+        (picker.body.find("Grace Hopper").unwrap(), picker.body.find("Ada Lovelace").unwrap());
     assert!(grace < ada, "the hinted person comes first");
     let consent = browser.click(&picker, "person", "ada").await;
-    assert!(consent.body.contains("offline_access") && consent.body.contains("Ada Lovelace"), "{}", consent.body);
+    assert!(
+        consent.body.contains("offline_access") && consent.body.contains("Ada Lovelace"),
+        "{}",
+        consent.body
+    );
     let back = browser.click(&consent, "decision", "agree").await;
     assert_eq!(back.sent_back("state").as_deref(), Some("a state"));
     assert_eq!(back.sent_back("iss").as_deref(), Some(provider.issuer()));
@@ -191,10 +214,15 @@ async fn a_person_signs_in_by_picking_an_account_and_agreeing() {
     let user_info = browser.user_info(text(&answer, "access_token")).await.json();
     assert_eq!(user_info["sub"], claims["sub"]);
 
-    // The browser is signed in and the consent remembered: no page a second time, but for a new scope.
+    // The browser is signed in and the consent remembered: no page a second time, but for a new
+    // scope.
     assert!(browser.authorize(&[("prompt", "none")]).await.sent_back("code").is_some());
     let more = browser.authorize(&[("scope", "openid calendar.read")]).await;
-    assert!(more.body.contains("calendar.read") && !more.body.contains("<code>openid</code>"), "{}", more.body);
+    assert!(
+        more.body.contains("calendar.read") && !more.body.contains("<code>openid</code>"),
+        "{}",
+        more.body
+    );
     let declined = browser.click(&more, "decision", "decline").await;
     assert_eq!(declined.sent_back("error").as_deref(), Some("access_denied"));
     let silent = browser.authorize(&[("scope", "openid calendar.read"), ("prompt", "none")]).await;
@@ -209,8 +237,12 @@ async fn a_page_can_only_be_answered_by_its_browser_and_origin() {
     let mut other = Browser::new(&provider);
     assert_eq!(other.click(&page, "person", "ada").await.status, StatusCode::FORBIDDEN);
     let id = page.field("id");
-    let foreign = browser.http.post(format!("{}/interaction", provider.issuer())).header("origin", "http://localhost:3000");
-    let answer = browser.send(foreign.form(&[("id", id.as_str()), ("person", "ada")])).await.unwrap();
+    let foreign = browser
+        .http
+        .post(format!("{}/interaction", provider.issuer()))
+        .header("origin", "http://localhost:3000");
+    let answer =
+        browser.send(foreign.form(&[("id", id.as_str()), ("person", "ada")])).await.unwrap();
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
 }
 
@@ -230,7 +262,11 @@ async fn a_request_that_must_not_be_redirected_shows_a_page() {
     ];
     for changed in cases {
         let seen = browser.authorize(changed).await;
-        assert_eq!((seen.status, seen.header("location")), (StatusCode::BAD_REQUEST, ""), "{changed:?}");
+        assert_eq!(
+            (seen.status, seen.header("location")),
+            (StatusCode::BAD_REQUEST, ""),
+            "{changed:?}"
+        );
     }
     assert!(browser.authorize(&[("client_id", "exact")]).await.sent_back("code").is_some());
 }
@@ -269,7 +305,10 @@ async fn prompt_max_age_and_acr_decide_whether_somebody_is_asked() {
     let clock = ManualClock::at_system_time();
     let provider = DevProvider::builder().with_clock(clock.clone()).start().await.unwrap();
     let mut browser = Browser::new(&provider);
-    assert_eq!(browser.authorize(&[("prompt", "none")]).await.sent_back("error").as_deref(), Some("login_required"));
+    assert_eq!(
+        browser.authorize(&[("prompt", "none")]).await.sent_back("error").as_deref(),
+        Some("login_required")
+    );
     provider.sign_in_as("ada").unwrap();
     browser.code().await;
     provider.show_pages();
@@ -277,7 +316,11 @@ async fn prompt_max_age_and_acr_decide_whether_somebody_is_asked() {
 
     clock.advance(Duration::from_secs(100));
     browser.authorize(&[("max_age", "100")]).await.sent_back("code").unwrap();
-    browser.authorize(&[("login_hint", "somebody@elsewhere.example")]).await.sent_back("code").unwrap();
+    browser
+        .authorize(&[("login_hint", "somebody@elsewhere.example")])
+        .await
+        .sent_back("code")
+        .unwrap();
     for asks in [
         [("max_age", "99")],
         [("max_age", "0")],
@@ -310,7 +353,9 @@ async fn form_post_answers_with_a_form_that_works_without_scripts() {
     let (_provider, mut browser) = with_ada().await;
     let page = browser.authorize(&[("response_mode", "form_post")]).await;
     assert_eq!(page.status, StatusCode::OK);
-    assert!(page.body.contains(&format!("action=\"{REDIRECT}\"")) && page.body.contains("<noscript>"));
+    assert!(
+        page.body.contains(&format!("action=\"{REDIRECT}\"")) && page.body.contains("<noscript>")
+    );
     assert!(page.header("content-security-policy").contains("form-action http://localhost:3000;"));
     let code = page.field("code");
     assert_eq!(browser.token(&[("code", &code)]).await.status, StatusCode::OK);
@@ -326,26 +371,44 @@ async fn signing_out_needs_a_hint_or_a_click() {
 
     for refused in [
         format!("/end-session?post_logout_redirect_uri={to}"),
-        "/end-session?client_id=quickstart&post_logout_redirect_uri=https://evil.example/".to_owned(),
+        "/end-session?client_id=quickstart&post_logout_redirect_uri=https://evil.example/"
+            .to_owned(),
         format!("/end-session?client_id=nobody&post_logout_redirect_uri={to}"),
         "/end-session?id_token_hint=a.b.c".to_owned(),
     ] {
         assert_eq!(browser.get(&refused).await.status, StatusCode::BAD_REQUEST, "{refused}");
     }
-    let question = browser.get(&format!("/end-session?client_id=quickstart&post_logout_redirect_uri={to}&state=s")).await;
+    let question = browser
+        .get(&format!("/end-session?client_id=quickstart&post_logout_redirect_uri={to}&state=s"))
+        .await;
     assert!(question.status == StatusCode::OK && question.body.contains("Sign out?"));
-    assert!(browser.authorize(&[("prompt", "none")]).await.sent_back("code").is_some(), "still signed in");
+    assert!(
+        browser.authorize(&[("prompt", "none")]).await.sent_back("code").is_some(),
+        "still signed in"
+    );
 
-    let with_hint = format!("/end-session?id_token_hint={}&post_logout_redirect_uri={to}&state=s", text(&answer, "id_token"));
+    let with_hint = format!(
+        "/end-session?id_token_hint={}&post_logout_redirect_uri={to}&state=s",
+        text(&answer, "id_token")
+    );
     assert_eq!(browser.get(&with_hint).await.header("location"), format!("{to}?state=s"));
-    assert_eq!(browser.authorize(&[("prompt", "none")]).await.sent_back("error").as_deref(), Some("login_required"));
-    assert_eq!(browser.get(&with_hint).await.header("location"), format!("{to}?state=s"), "also when nobody is signed in");
+    assert_eq!(
+        browser.authorize(&[("prompt", "none")]).await.sent_back("error").as_deref(),
+        Some("login_required")
+    );
+    assert_eq!(
+        browser.get(&with_hint).await.header("location"),
+        format!("{to}?state=s"),
+        "also when nobody is signed in"
+    );
 }
 
 #[tokio::test]
 async fn a_request_can_be_posted_and_name_the_person_by_a_hint() {
     let (provider, mut browser) = with_ada().await;
-    let hint = |person| provider.issue_tokens(person, "quickstart", "openid", None).unwrap().id_token.unwrap();
+    let hint = |person| {
+        provider.issue_tokens(person, "quickstart", "openid", None).unwrap().id_token.unwrap()
+    };
     browser.code().await;
     let silent = |hint: &str| [("prompt", "none"), ("id_token_hint", &*hint.to_owned().leak())];
     assert!(browser.authorize(&silent(hint("ada").expose())).await.sent_back("code").is_some());
@@ -354,6 +417,7 @@ async fn a_request_can_be_posted_and_name_the_person_by_a_hint() {
 
     browser.authorize(&[]).await;
     let query = provider.last_request(Endpoint::Authorization).unwrap();
-    let form: Vec<_> = query.parameters().iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let form: Vec<_> =
+        query.parameters().iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert!(browser.post("/authorize", &form).await.sent_back("code").is_some());
 }

@@ -27,7 +27,10 @@ use crate::{
 };
 
 fn revoked() -> Fault {
-    Fault::new("invalid_grant", "the grant has been revoked").entra(50_173).b2c(90_129).suberror("bad_token")
+    Fault::new("invalid_grant", "the grant has been revoked")
+        .entra(50_173)
+        .b2c(90_129)
+        .suberror("bad_token")
 }
 
 fn refused(description: &str) -> Fault {
@@ -58,17 +61,28 @@ pub(super) fn token(server: &Server, incoming: &Incoming) -> Result<Response, Er
         Some("client_credentials") => grants::client_credentials(server, state, &client, incoming)?,
         Some("password") => grants::password(server, state, &client, incoming)?,
         // The name of Entra's first version, which MSAL Node still sends.
-        Some("device_code") if server.world.is_some() => device::redeem(server, state, &client, incoming)?,
-        Some("urn:ietf:params:oauth:grant-type:device_code") => device::redeem(server, state, &client, incoming)?,
-        Some("urn:ietf:params:oauth:grant-type:jwt-bearer") => on_behalf_of::on_behalf_of(server, state, &client, incoming)?,
+        Some("device_code") if server.world.is_some() => {
+            device::redeem(server, state, &client, incoming)?
+        }
+        Some("urn:ietf:params:oauth:grant-type:device_code") => {
+            device::redeem(server, state, &client, incoming)?
+        }
+        Some("urn:ietf:params:oauth:grant-type:jwt-bearer") => {
+            on_behalf_of::on_behalf_of(server, state, &client, incoming)?
+        }
         Some(_) => Err(Fault::new("unsupported_grant_type", "this grant_type is not supported")),
         None => Err(Fault::new("invalid_request", "grant_type is missing")),
     };
     match answer {
         Ok(mut members) => {
-            state.quirks.token_answer(&mut members, incoming.form.first("grant_type") == Some("refresh_token"));
+            state.quirks.token_answer(
+                &mut members,
+                incoming.form.first("grant_type") == Some("refresh_token"),
+            );
             let order = state.spoils.token_answers.pop_front();
-            Ok(spoil_answers::answer(order, members, |body| reply::private_json(StatusCode::OK, body)))
+            Ok(spoil_answers::answer(order, members, |body| {
+                reply::private_json(StatusCode::OK, body)
+            }))
         }
         Err(fault) => bad(&fault),
     }
@@ -82,28 +96,38 @@ fn redeem(server: &Server, state: &mut State, client: &DevClient, incoming: &Inc
     let Some(given) = incoming.form.first("code") else {
         return refused(Fault::new("invalid_request", "code is missing"));
     };
-    let Some(code) = state.codes.find(given).cloned() else { return refused(self::refused("the code is unknown")) };
+    let Some(code) = state.codes.find(given).cloned() else {
+        return refused(self::refused("the code is unknown"));
+    };
     if code.client != client.id {
         return refused(self::refused("the code was issued to another client"));
     }
     if code.used {
         // RFC 6749 section 4.1.2: everything that came from this code is revoked.
         state.revoke_grant(&code.grant);
-        return refused(self::refused("the code was used before; what it gave is revoked").entra(54_005));
+        return refused(
+            self::refused("the code was used before; what it gave is revoked").entra(54_005),
+        );
     }
     if server.now() >= code.expires {
         return refused(self::refused("the code has expired").entra(70_008));
     }
     if incoming.form.first("redirect_uri") != Some(code.redirect_uri.as_str()) {
-        return refused(self::refused("redirect_uri is not that of the authorization request").entra(500_112));
+        return refused(
+            self::refused("redirect_uri is not that of the authorization request").entra(500_112),
+        );
     }
-    if let Err(fault) = verify(&code.challenge, incoming.form.first("code_verifier").unwrap_or_default()) {
+    if let Err(fault) =
+        verify(&code.challenge, incoming.form.first("code_verifier").unwrap_or_default())
+    {
         return refused(fault);
     }
     if let Some(code) = state.codes.find_mut(given) {
         code.used = true;
     }
-    let Some(grant) = state.grants.find(&code.grant).filter(|grant| !grant.revoked).cloned() else { return refused(revoked()) };
+    let Some(grant) = state.grants.find(&code.grant).filter(|grant| !grant.revoked).cloned() else {
+        return refused(revoked());
+    };
     let grant = Grant { proof: client.proof, ..grant };
     if server.world.is_some() {
         return entra_token::redeem(server, state, incoming, &code, &grant);
@@ -126,8 +150,13 @@ fn verify(challenge: &str, verifier: &str) -> Result<(), Fault> {
     if !(43..=128).contains(&verifier.len()) || !verifier.bytes().all(allowed) {
         return Err(refused("code_verifier is missing or malformed").entra(50_148).b2c(90_183));
     }
-    if !same(base64url(digest(&SHA256, verifier.as_bytes()).as_ref()).as_bytes(), challenge.as_bytes()) {
-        return Err(refused("code_verifier does not belong to code_challenge").entra(501_481).b2c(90_183));
+    if !same(
+        base64url(digest(&SHA256, verifier.as_bytes()).as_ref()).as_bytes(),
+        challenge.as_bytes(),
+    ) {
+        return Err(refused("code_verifier does not belong to code_challenge")
+            .entra(501_481)
+            .b2c(90_183));
     }
     Ok(())
 }
@@ -137,8 +166,13 @@ fn refresh(server: &Server, state: &mut State, client: &DevClient, incoming: &In
     let Some(given) = incoming.form.first("refresh_token") else {
         return Ok(Err(Fault::new("invalid_request", "refresh_token is missing")));
     };
-    let Some(entry) = state.refresh_tokens.find(given).cloned() else { return refused("the refresh token is unknown") };
-    let Some(grant) = state.grants.find(&entry.grant).filter(|grant| !grant.revoked).cloned() else { return Ok(Err(revoked())) };
+    let Some(entry) = state.refresh_tokens.find(given).cloned() else {
+        return refused("the refresh token is unknown");
+    };
+    let Some(grant) = state.grants.find(&entry.grant).filter(|grant| !grant.revoked).cloned()
+    else {
+        return Ok(Err(revoked()));
+    };
     if grant.client != client.id {
         return refused("the refresh token was issued to another client");
     }
@@ -154,10 +188,13 @@ fn refresh(server: &Server, state: &mut State, client: &DevClient, incoming: &In
     if server.now() >= entry.expires {
         return refused("the refresh token has expired");
     }
-    if let Some(fault) = asked_claims::demanded(server, state, incoming, &grant, &incoming.form.list("scope")) {
+    if let Some(fault) =
+        asked_claims::demanded(server, state, incoming, &grant, &incoming.form.list("scope"))
+    {
         return Ok(Err(fault));
     }
-    // RFC 6749 section 6: the same scopes, or fewer, for this access token; the grant keeps all of them.
+    // RFC 6749 section 6: the same scopes, or fewer, for this access token; the grant keeps all of
+    // them.
     let asked = incoming.form.list("scope");
     if asked.iter().any(|scope| !grant.scopes.contains(scope)) {
         return Ok(Err(Fault::new("invalid_scope", "a scope was not granted at sign-in")));

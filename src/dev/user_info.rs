@@ -1,6 +1,8 @@
 //! UserInfo (OpenID Connect Core section 5.3, RFC 6750).
 
-use super::{entra_issue::Resource, reply, request::Incoming, server::Server, spoil_answers, tenant};
+use super::{
+    entra_issue::Resource, reply, request::Incoming, server::Server, spoil_answers, tenant,
+};
 use crate::error::Error;
 use axum::response::Response;
 use http::StatusCode;
@@ -8,21 +10,29 @@ use http::StatusCode;
 /// Answers with the claims that the token's scopes allow.
 pub(super) fn user_info(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let refused = |status, error| Ok(reply::bearer_error(status, error));
-    // In the header or in the form, never in the address, and not in two places at once (RFC 6750 section 2).
+    // In the header or in the form, never in the address, and not in two places at once (RFC 6750
+    // section 2).
     let token = match (incoming.bearer(), incoming.form.first("access_token")) {
         (Some(_), Some(_)) => return refused(StatusCode::BAD_REQUEST, Some("invalid_request")),
         (Some(token), None) | (None, Some(token)) => token,
         (None, None) => return refused(StatusCode::UNAUTHORIZED, None),
     };
     let mut state = server.state();
-    let valid = state.access_tokens.find(token).filter(|entry| !entry.revoked && server.now() < entry.expires);
+    let valid = state
+        .access_tokens
+        .find(token)
+        .filter(|entry| !entry.revoked && server.now() < entry.expires);
     let found = valid.and_then(|entry| {
         let grant = state.grants.find(&entry.grant).filter(|grant| !grant.revoked)?;
         Some((entry, grant, state.person(&grant.person)?))
     });
     // In Entra it is a part of Graph, and for tokens of Graph.
-    let found = found.filter(|(entry, ..)| entry.resource.as_ref().is_none_or(|resource| *resource == Resource::Graph));
-    let Some((entry, grant, person)) = found else { return refused(StatusCode::UNAUTHORIZED, Some("invalid_token")) };
+    let found = found.filter(|(entry, ..)| {
+        entry.resource.as_ref().is_none_or(|resource| *resource == Resource::Graph)
+    });
+    let Some((entry, grant, person)) = found else {
+        return refused(StatusCode::UNAUTHORIZED, Some("invalid_token"));
+    };
     // A token for another resource is not for this one (RFC 8707 section 2).
     if !entry.audiences.is_empty() && !entry.audiences.contains(&server.issuer) {
         return refused(StatusCode::UNAUTHORIZED, Some("invalid_token"));

@@ -1,4 +1,5 @@
-//! Whether a request may pass: at once where the session is at hand, otherwise after asking the store or the provider.
+//! Whether a request may pass: at once where the session is at hand, otherwise after asking the
+//! store or the provider.
 
 use std::sync::Arc;
 
@@ -52,7 +53,8 @@ impl Flow {
     ///
     /// # Errors
     ///
-    /// The store is unavailable, or the session could not be renewed for a passing reason: it is not known who is signed in.
+    /// The store is unavailable, or the session could not be renewed for a passing reason: it is
+    /// not known who is signed in.
     pub(crate) async fn admit(&self, cookies: &RequestCookies<'_>) -> Result<Admission, Error> {
         let now = self.clock.now();
         let Some(opened) = self.present(cookies).await? else { return Ok(Admission::Out) };
@@ -70,7 +72,10 @@ impl Flow {
     /// # Errors
     ///
     /// As [`admit`](Self::admit).
-    pub(super) async fn present(&self, cookies: &RequestCookies<'_>) -> Result<Option<Arc<Opened<User>>>, Error> {
+    pub(super) async fn present(
+        &self,
+        cookies: &RequestCookies<'_>,
+    ) -> Result<Option<Arc<Opened<User>>>, Error> {
         let now = self.clock.now();
         match self.sessions.load(cookies, now).await? {
             // In a box, so that those whose claims are fresh do not carry a renewal with them.
@@ -79,7 +84,8 @@ impl Flow {
         }
     }
 
-    /// The session with the claims of now (D6); `None` if it is over, or goes on only after a sign-in.
+    /// The session with the claims of now (D6); `None` if it is over, or goes on only after a
+    /// sign-in.
     async fn renew(&self, opened: Arc<Opened<User>>) -> Result<Option<Arc<Opened<User>>>, Error> {
         let Some(renewed) = renewed(&self.grants, opened.grant()).await? else {
             self.sessions.forget_opened(&opened);

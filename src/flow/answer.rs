@@ -12,7 +12,9 @@ use crate::{
     clock::UnixTime,
     config::{ReturnPath, SessionEnd},
     error::{Error, ErrorKind},
-    protocol::{ClientInfo, Code, IdTokenExpectation, Nonce, Provider, TokenAnswer, VerifiedIdToken},
+    protocol::{
+        ClientInfo, Code, IdTokenExpectation, Nonce, Provider, TokenAnswer, VerifiedIdToken,
+    },
     secret::Secret,
     session::{Attempt, AttemptPurpose, Cause, Landing, SignedIn},
     tokens::{CacheLimits, GrantRecord, Identity, Issued, Person, Scopes},
@@ -71,16 +73,18 @@ impl WebAuth {
         answer: TokenAnswer,
         nonce: Nonce<'_>,
     ) -> Result<Verified, Error> {
-        let id_token = answer
-            .id_token
-            .as_ref()
-            .ok_or_else(|| Error::new(ErrorKind::TokenResponseInvalid, "the token answer has no ID token"))?;
+        let id_token = answer.id_token.as_ref().ok_or_else(|| {
+            Error::new(ErrorKind::TokenResponseInvalid, "the token answer has no ID token")
+        })?;
         let client_info = self.client_info(&answer);
         // How strong or recent a sign-in is means nothing at a policy that signs nobody in.
         let signs_in = attempt.policy.is_none();
         let expectation = IdTokenExpectation {
             nonce,
-            max_age: attempt.max_age.filter(|_| signs_in).map(|seconds| Duration::from_secs(seconds.into())),
+            max_age: attempt
+                .max_age
+                .filter(|_| signs_in)
+                .map(|seconds| Duration::from_secs(seconds.into())),
             acr: if signs_in { self.config().required_acr() } else { &[] },
             auth_context: attempt.auth_context.as_deref().filter(|_| signs_in),
             access_token: answer.access_token.as_ref().map(Secret::expose),
@@ -93,27 +97,46 @@ impl WebAuth {
             tid: token.tid().map(str::to_owned),
             oid: token.oid().map(str::to_owned),
         };
-        Ok(Verified { home_account_id: client_info.and_then(|info| info.home_account_id()), answer, token, person })
+        Ok(Verified {
+            home_account_id: client_info.and_then(|info| info.home_account_id()),
+            answer,
+            token,
+            person,
+        })
     }
 
     /// Signs somebody in: reads the claims, and decides where they go. `state` names the answer.
-    pub(super) async fn sign_in(&self, attempt: &Attempt, verified: Verified, state: &str) -> Result<Completed, Error> {
+    pub(super) async fn sign_in(
+        &self,
+        attempt: &Attempt,
+        verified: Verified,
+        state: &str,
+    ) -> Result<Completed, Error> {
         let Verified { mut answer, token, person, home_account_id } = verified;
         let provider = self.provider_of(attempt)?;
         let claims = provider.claims(&token, answer.access_token.as_ref()).await?;
         let claims = provider.with_groups(claims, &mut answer, None).await;
         let renew_at = claims.renew_at(token.exp(), self.clock().now());
         let claims = claims.claims;
-        // Somebody else than the attempt was for: a session of their own, and nothing of the other's, the page included.
+        // Somebody else than the attempt was for: a session of their own, and nothing of the
+        // other's, the page included.
         let someone_else = attempt.expected.is_some_and(|expected| !expected.is(&person));
         // Without a page nobody has chosen another account.
         if someone_else && (attempt.purpose == AttemptPurpose::ReadAgain || attempt.silent) {
-            return Err(Error::new(ErrorKind::PersonChanged, "somebody else is signed in at the provider than here"));
+            return Err(Error::new(
+                ErrorKind::PersonChanged,
+                "somebody else is signed in at the provider than here",
+            ));
         }
         let config = self.config();
-        let return_path = if someone_else { config.home().clone() } else { config.return_path(&attempt.return_path) };
+        let return_path = if someone_else {
+            config.home().clone()
+        } else {
+            config.return_path(&attempt.return_path)
+        };
         let renewable = answer.refresh_token.is_some();
-        let ends = (!renewable && config.session_end() == SessionEnd::IdTokenExpiry).then(|| token.exp() + config.clock_leeway());
+        let ends = (!renewable && config.session_end() == SessionEnd::IdTokenExpiry)
+            .then(|| token.exp() + config.clock_leeway());
         let grant = self.grant(&token, &claims, renew_at, &person, attempt, answer)?;
         let signed_in = SignedIn {
             person,
@@ -131,7 +154,11 @@ impl WebAuth {
 
     /// What Microsoft told about the account. From anybody else it would mean nothing.
     fn client_info(&self, answer: &TokenAnswer) -> Option<ClientInfo> {
-        answer.client_info.as_deref().filter(|_| self.config().authority().is_microsoft()).and_then(ClientInfo::parse)
+        answer
+            .client_info
+            .as_deref()
+            .filter(|_| self.config().authority().is_microsoft())
+            .and_then(ClientInfo::parse)
     }
 
     fn grant(
@@ -145,14 +172,22 @@ impl WebAuth {
     ) -> Result<GrantRecord, Error> {
         let config = self.config();
         let scopes = match &attempt.scopes {
-            // Microsoft redeems a code for the scopes of the sign-in; others that were agreed to come by refresh.
+            // Microsoft redeems a code for the scopes of the sign-in; others that were agreed to
+            // come by refresh.
             Some(scopes) if !config.authority().is_microsoft() => Scopes::asked(scopes.split(' '))?,
             _ => Scopes::asked(config.scopes(config.sign_in()))?,
         };
-        let identity =
-            Identity { id_token: token.raw().into(), claims: claims.to_owned(), person: person.clone(), expires_at: renew_at };
-        // By a device code Microsoft's is for the scopes that a page asked for, and not for those of the sign-in.
-        let of_sign_in = attempt.device.is_none() || attempt.scopes.is_none() || !config.authority().is_microsoft();
+        let identity = Identity {
+            id_token: token.raw().into(),
+            claims: claims.to_owned(),
+            person: person.clone(),
+            expires_at: renew_at,
+        };
+        // By a device code Microsoft's is for the scopes that a page asked for, and not for those
+        // of the sign-in.
+        let of_sign_in = attempt.device.is_none()
+            || attempt.scopes.is_none()
+            || !config.authority().is_microsoft();
         let issued = Issued {
             access_token: answer.access_token.filter(|_| of_sign_in),
             expires_in: answer.expires_in,
@@ -160,6 +195,12 @@ impl WebAuth {
             refresh_token: answer.refresh_token,
             scope: answer.scope,
         };
-        Ok(GrantRecord::at_sign_in(&identity, scopes, issued, CacheLimits::default(), self.clock().now()))
+        Ok(GrantRecord::at_sign_in(
+            &identity,
+            scopes,
+            issued,
+            CacheLimits::default(),
+            self.clock().now(),
+        ))
     }
 }

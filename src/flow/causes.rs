@@ -25,10 +25,15 @@ impl WebAuth {
         let now = self.clock().now();
         let cause = cause_of(options);
         let mut causes = vec![cause];
-        // Nobody, or somebody whose session goes on only after a sign-in: whatever that was started for, this is another one.
+        // Nobody, or somebody whose session goes on only after a sign-in: whatever that was started
+        // for, this is another one.
         let Some(session) = session else { return Ok(causes) };
-        causes.extend(session.causes_of(return_path.as_str(), now).iter().filter(|other| **other != cause));
-        if session.started_for(&cause, asked_again_within(options), now) || causes.len() > MOST_CAUSES {
+        causes.extend(
+            session.causes_of(return_path.as_str(), now).iter().filter(|other| **other != cause),
+        );
+        if session.started_for(&cause, asked_again_within(options), now)
+            || causes.len() > MOST_CAUSES
+        {
             return Err(done_just_now(options));
         }
         Ok(causes)
@@ -46,19 +51,28 @@ fn done_just_now(options: &SignInOptions) -> Error {
     let scopes = options.scopes.join(" ");
     Error::new(
         ErrorKind::ScopeNotGranted,
-        format!("the person was asked for these scopes just now, and a token with all of them could not be had: {scopes}"),
+        format!(
+            "the person was asked for these scopes just now, and a token with all of them could not be had: {scopes}"
+        ),
     )
 }
 
-/// For so many reasons one page may ask for a sign-in within ten minutes: two guards that undo each other's sign-in would never stop.
+/// For so many reasons one page may ask for a sign-in within ten minutes: two guards that undo each
+/// other's sign-in would never stop.
 const MOST_CAUSES: usize = 8;
 
-/// How soon the same wish counts as a circle. A sign-in that has to be recent ages while its owner works, and tokens without a refresh token run out, so only at once.
+/// How soon the same wish counts as a circle. A sign-in that has to be recent ages while its owner
+/// works, and tokens without a refresh token run out, so only at once.
 fn asked_again_within(options: &SignInOptions) -> Duration {
-    if options.max_age.is_some() || options.prompt.contains(&Prompt::None) { Duration::from_secs(60) } else { Duration::MAX }
+    if options.max_age.is_some() || options.prompt.contains(&Prompt::None) {
+        Duration::from_secs(60)
+    } else {
+        Duration::MAX
+    }
 }
 
-/// What makes two sign-ins of an application the same one. Its parts are those that change what the provider does.
+/// What makes two sign-ins of an application the same one. Its parts are those that change what the
+/// provider does.
 fn cause_of(options: &SignInOptions) -> Cause {
     let prompt: Vec<&str> = options.prompt.iter().map(|prompt| prompt.as_str()).collect();
     let mut scopes = options.scopes.clone();
@@ -66,13 +80,23 @@ fn cause_of(options: &SignInOptions) -> Cause {
     let max_age = options.max_age.map(|age| age.as_secs().to_string()).unwrap_or_default();
     let context = options.auth_context.as_deref().unwrap_or_default();
     let claims = options.claims.as_deref().map(kind_of_claims).unwrap_or_default();
-    Cause::new(&["sign-in", &scopes.join(" "), &prompt.join(" "), &options.acr_values.join(" "), &max_age, context, &claims])
+    Cause::new(&[
+        "sign-in",
+        &scopes.join(" "),
+        &prompt.join(" "),
+        &options.acr_values.join(" "),
+        &max_age,
+        context,
+        &claims,
+    ])
 }
 
-/// What a challenge of the provider or of an API is about: the names of its claims. A value may be another one each time (the time of the challenge, for one), except that of an
-/// authentication context.
+/// What a challenge of the provider or of an API is about: the names of its claims. A value may be
+/// another one each time (the time of the challenge, for one), except that of an authentication
+/// context.
 fn kind_of_claims(claims: &str) -> String {
-    let challenge: serde_json::Map<String, serde_json::Value> = serde_json::from_str(claims).unwrap_or_default();
+    let challenge: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(claims).unwrap_or_default();
     let mut kind = String::from("claims");
     for (part, wanted) in &challenge {
         for (name, value) in wanted.as_object().into_iter().flatten() {

@@ -26,12 +26,16 @@ impl Flow {
             return Reply::failed(error, None);
         }
         let reply = self.challenge(asked, Start::fresh(self.page_of(asked))).await;
-        // Only where a sign-in follows: elsewhere the answer could overtake that of a sign-in and take its new cookie away. By a code it has not begun yet.
-        let redirected = matches!(reply.answer, Answer::Redirect(_)) && !self.auth.by_code() && asked.cookies.has_session();
+        // Only where a sign-in follows: elsewhere the answer could overtake that of a sign-in and
+        // take its new cookie away. By a code it has not begun yet.
+        let redirected = matches!(reply.answer, Answer::Redirect(_))
+            && !self.auth.by_code()
+            && asked.cookies.has_session();
         reply.with_cookies(redirected.then(|| self.cookies.remove_session()))
     }
 
-    /// Sends a person to the provider, and tells everybody else where that would be. Only the former leaves a cookie.
+    /// Sends a person to the provider, and tells everybody else where that would be. Only the
+    /// former leaves a cookie.
     pub(crate) async fn challenge(&self, asked: Asked<'_>, start: Start) -> Reply {
         match Caller::of(asked.method, asked.headers) {
             // Whoever only looks at protected pages gets no code.
@@ -39,14 +43,20 @@ impl Flow {
                 Reply::redirect(self.sign_in_address(&start.return_path))
             }
             Caller::Navigation => self.start(asked, start).await,
-            _ => Reply::new(Answer::SignInNeeded { sign_in: self.sign_in_address(&start.return_path), why: None }),
+            _ => Reply::new(Answer::SignInNeeded {
+                sign_in: self.sign_in_address(&start.return_path),
+                why: None,
+            }),
         }
     }
 
-    /// The page to come back to: the one that was opened; for everything else the page of this site that asked, since a form or call is never replayed.
+    /// The page to come back to: the one that was opened; for everything else the page of this site
+    /// that asked, since a form or call is never replayed.
     pub(crate) fn page_of(&self, asked: Asked<'_>) -> ReturnPath {
         let page = match Caller::of(asked.method, asked.headers) {
-            Caller::Navigation => asked.uri.path_and_query().map(|page| page_as_asked(&self.config, page.as_str())),
+            Caller::Navigation => {
+                asked.uri.path_and_query().map(|page| page_as_asked(&self.config, page.as_str()))
+            }
             _ => self.own_page(asked).map(Cow::Borrowed),
         };
         page.map_or_else(|| self.config.home().clone(), |page| self.config.return_path(&page))
@@ -54,7 +64,12 @@ impl Flow {
 
     /// The page that a script, frame or form ran on, if it is one of this origin.
     fn own_page<'a>(&self, asked: Asked<'a>) -> Option<&'a str> {
-        let address = asked.headers.get("hx-current-url").or_else(|| asked.headers.get(REFERER))?.to_str().ok()?;
+        let address = asked
+            .headers
+            .get("hx-current-url")
+            .or_else(|| asked.headers.get(REFERER))?
+            .to_str()
+            .ok()?;
         self.own(address)
     }
 

@@ -1,10 +1,13 @@
 //! Signing in by device code (RFC 8628): a page with a code, in the place of a redirect.
 //!
-//! - The sign-in path gets a code and leads to its page, which is at the callback path, under the `state` of the attempt. The attempt is this browser's cookie: nobody else sees the page, or is signed in
-//!   by it.
-//! - Codes, addresses, end and pace are in the sealed attempt, so that any process goes on with it. Memory holds who is asking at the moment, how long the provider wants to be left alone, and what came of
-//!   it.
-//! - One question at a time, in a task of its own, and never sooner than the provider allows, whatever browsers do; in between the answer is "not yet". A code is redeemed once.
+//! - The sign-in path gets a code and leads to its page, which is at the callback path, under the
+//!   `state` of the attempt. The attempt is this browser's cookie: nobody else sees the page, or is
+//!   signed in by it.
+//! - Codes, addresses, end and pace are in the sealed attempt, so that any process goes on with it.
+//!   Memory holds who is asking at the moment, how long the provider wants to be left alone, and
+//!   what came of it.
+//! - One question at a time, in a task of its own, and never sooner than the provider allows,
+//!   whatever browsers do; in between the answer is "not yet". A code is redeemed once.
 
 use std::{sync::Arc, time::Duration};
 
@@ -72,35 +75,62 @@ impl Flow {
     pub(super) async fn device_code(self: &Arc<Self>, asked: Asked<'_>) -> Reply {
         let again = || self.sign_in_address(self.config.home());
         if *asked.method != Method::GET {
-            return Reply::failed(Error::new(ErrorKind::RequestInvalid, "the page with the code takes GET"), Some(again()));
+            return Reply::failed(
+                Error::new(ErrorKind::RequestInvalid, "the page with the code takes GET"),
+                Some(again()),
+            );
         }
         if is_prefetch(asked.headers) {
             return Reply::new(Answer::SignInNeeded { sign_in: again(), why: None });
         }
         let query = asked.uri.query().unwrap_or_default().as_bytes();
-        let parameter = |wanted: &str| url::form_urlencoded::parse(query).find(|(name, _)| name == wanted);
+        let parameter =
+            |wanted: &str| url::form_urlencoded::parse(query).find(|(name, _)| name == wanted);
         let Some((_, text)) = parameter("state") else {
-            return Reply::failed(Error::new(ErrorKind::CallbackInvalid, "the address has no `state`"), Some(again()));
+            return Reply::failed(
+                Error::new(ErrorKind::CallbackInvalid, "the address has no `state`"),
+                Some(again()),
+            );
         };
         let Some(state) = State::parse(&text) else {
-            return Reply::failed(Error::new(ErrorKind::StateMismatch, "the `state` was not made here"), Some(again()));
+            return Reply::failed(
+                Error::new(ErrorKind::StateMismatch, "the `state` was not made here"),
+                Some(again()),
+            );
         };
-        let is_page = matches!(Caller::of(asked.method, asked.headers), Caller::Navigation | Caller::Document);
+        let is_page = matches!(
+            Caller::of(asked.method, asked.headers),
+            Caller::Navigation | Caller::Document
+        );
         let sessions = match self.sessions.load_all(asked.cookies, self.clock.now()).await {
             Ok(sessions) => sessions,
             // Nobody could be signed in: the code is kept for later.
-            Err(_) if !is_page => return Reply::new(Answer::Polled(Polled::Pending { wait: WHILE_DOWN })),
+            Err(_) if !is_page => {
+                return Reply::new(Answer::Polled(Polled::Pending { wait: WHILE_DOWN }));
+            }
             Err(error) => return Reply::failed(error, Some(self.code_address(&text))),
         };
-        // Another tab, or an answer that was lost on its way: whoever is signed in by this code is there already.
-        if let Some(page) = sessions.first().and_then(|session| session.beginning().landing(&answer_of(state.handle()))) {
+        // Another tab, or an answer that was lost on its way: whoever is signed in by this code is
+        // there already.
+        if let Some(page) = sessions
+            .first()
+            .and_then(|session| session.beginning().landing(&answer_of(state.handle())))
+        {
             let reply = if is_page { Reply::redirect(page) } else { Reply::new(done(page)) };
             return reply.with_cookies([self.attempts.remove(state.slot)]);
         }
         match self.attempts.find(asked.cookies, state, self.clock.now()) {
             Lookup::Found(attempt) => {
                 let browser = InBrowser::of(&sessions, self.attempts.ids(asked.cookies));
-                self.waits(&text, state, *attempt, browser, is_page, parameter("continue").is_some()).await
+                self.waits(
+                    &text,
+                    state,
+                    *attempt,
+                    browser,
+                    is_page,
+                    parameter("continue").is_some(),
+                )
+                .await
             }
             Lookup::Expired(_) if !is_page => Reply::new(Answer::Polled(Polled::Ended)),
             Lookup::Expired(attempt) => {
@@ -134,9 +164,15 @@ impl Flow {
             }
             Heard::Over(_) if !is_page => return Reply::new(Answer::Polled(Polled::Ended)),
             // No device code is for an errand of B2C.
-            Heard::Over(Ok(_)) => return Reply::failed(Error::new(ErrorKind::Internal, "a code of another kind"), Some(again)),
+            Heard::Over(Ok(_)) => {
+                return Reply::failed(
+                    Error::new(ErrorKind::Internal, "a code of another kind"),
+                    Some(again),
+                );
+            }
             Heard::Over(Err(error)) => {
-                return Reply::failed(error, Some(again)).with_cookies([self.attempts.remove(state.slot)]);
+                return Reply::failed(error, Some(again))
+                    .with_cookies([self.attempts.remove(state.slot)]);
             }
         };
         let now = self.clock.now();
@@ -166,17 +202,27 @@ impl Flow {
     }
 
     /// What is known of a sign-in, after asking the provider if it is time.
-    async fn heard(self: &Arc<Self>, state: &str, attempt: &Attempt, browser: InBrowser) -> Heard<Done> {
+    async fn heard(
+        self: &Arc<Self>,
+        state: &str,
+        attempt: &Attempt,
+        browser: InBrowser,
+    ) -> Heard<Done> {
         let Some(code) = &attempt.device else { return Heard::Over(Err(no_code())) };
-        let (flow, attempt, name, asked) = (Arc::clone(self), attempt.clone(), state.to_owned(), code.clone());
+        let (flow, attempt, name, asked) =
+            (Arc::clone(self), attempt.clone(), state.to_owned(), code.clone());
         let question = move |interval| async move {
             match flow.auth.ask(&asked, interval).await {
                 Heard::NotYet { interval, next } => Heard::NotYet { interval, next },
-                Heard::Over(Ok(answer)) => Heard::Over(flow.signed_in_by_code(&name, &attempt, answer, &browser).await),
+                Heard::Over(Ok(answer)) => {
+                    Heard::Over(flow.signed_in_by_code(&name, &attempt, answer, &browser).await)
+                }
                 Heard::Over(Err(error)) => Heard::Over(Err(error)),
             }
         };
-        self.waiting.heard(state, code, self.clock.now(), self.auth.provider().permit(), question).await
+        self.waiting
+            .heard(state, code, self.clock.now(), self.auth.provider().permit(), question)
+            .await
     }
 
     async fn signed_in_by_code(
@@ -186,7 +232,8 @@ impl Flow {
         answer: TokenAnswer,
         browser: &InBrowser,
     ) -> Result<Done, Error> {
-        let verified = self.auth.verify(self.auth.provider(), attempt, answer, Nonce::NotSent).await?;
+        let verified =
+            self.auth.verify(self.auth.provider(), attempt, answer, Nonce::NotSent).await?;
         self.establish(state, attempt, verified, browser).await
     }
 }

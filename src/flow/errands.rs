@@ -1,11 +1,17 @@
-//! What people do at B2C beside signing in: edit their profile, choose a new password. Each has a policy, and documents, of its own.
+//! What people do at B2C beside signing in: edit their profile, choose a new password. Each has a
+//! policy, and documents, of its own.
 //!
-//! - An errand signs nobody in and changes no grant: its tokens are verified, to know whose errand it was, and dropped.
+//! - An errand signs nobody in and changes no grant: its tokens are verified, to know whose errand
+//!   it was, and dropped.
 //! - Somebody else's errand changes nothing here.
-//! - After a profile was edited the claims are read again, by a sign-in that shows nothing; if that is not possible, the session goes on with the old ones.
-//! - Who forgot their password (`AADB2C90118`) goes to the policy for that, and from there back to signing in: a few times, and then to a page.
+//! - After a profile was edited the claims are read again, by a sign-in that shows nothing; if that
+//!   is not possible, the session goes on with the old ones.
+//! - Who forgot their password (`AADB2C90118`) goes to the policy for that, and from there back to
+//!   signing in: a few times, and then to a page.
 
-use super::{Answer, Asked, Flow, Reply, callback::Done, request::Step, start::Start, web_auth::WebAuth};
+use super::{
+    Answer, Asked, Flow, Reply, callback::Done, request::Step, start::Start, web_auth::WebAuth,
+};
 use crate::{
     caller::Caller,
     config::ReturnPath,
@@ -15,12 +21,14 @@ use crate::{
     tokens::Person,
 };
 
-/// `AADB2C90118`: the person has forgotten the password, and the sign-in policy has no page for that.
+/// `AADB2C90118`: the person has forgotten the password, and the sign-in policy has no page for
+/// that.
 const FORGOTTEN: &str = "AADB2C90118";
 /// `AADB2C90091`: the person has cancelled.
 const CANCELLED: &str = "AADB2C90091";
 
-/// So often one sign-in leads to a new password: a provider that never stops saying that it was forgotten would go in circles.
+/// So often one sign-in leads to a new password: a provider that never stops saying that it was
+/// forgotten would go in circles.
 const MOST_RESETS: u8 = 3;
 
 /// What somebody wants to do.
@@ -61,7 +69,9 @@ impl Policies {
         let at = |policy: Option<&String>| policy.and_then(|policy| provider.for_policy(policy));
         Self {
             edit_profile: at(policies.as_ref().and_then(|policies| policies.edit_profile.as_ref())),
-            reset_password: at(policies.as_ref().and_then(|policies| policies.reset_password.as_ref())),
+            reset_password: at(policies
+                .as_ref()
+                .and_then(|policies| policies.reset_password.as_ref())),
         }
     }
 
@@ -83,38 +93,54 @@ impl WebAuth {
     pub(super) fn provider_for(&self, step: Step) -> Result<&Provider, Error> {
         match step {
             Step::Errand(errand) => {
-                let missing = || Error::new(ErrorKind::NotConfigured, "the authority has no policy for this");
+                let missing =
+                    || Error::new(ErrorKind::NotConfigured, "the authority has no policy for this");
                 self.policies().of(errand).ok_or_else(missing)
             }
             _ => Ok(self.provider()),
         }
     }
 
-    /// Who answers an attempt. The attempt says by which policy: after a change of the configuration that may be none any more.
+    /// Who answers an attempt. The attempt says by which policy: after a change of the
+    /// configuration that may be none any more.
     pub(super) fn provider_of(&self, attempt: &Attempt) -> Result<&Provider, Error> {
-        let provider = Errand::of(attempt).map_or(Some(self.provider()), |errand| self.policies().of(errand));
-        let policy = |provider: &Provider| Errand::of(attempt).and(policy_of(provider)).map(str::to_owned);
-        provider
-            .filter(|provider| policy(provider) == attempt.policy)
-            .ok_or_else(|| Error::new(ErrorKind::AttemptMissing, "the attempt was for a policy that is not the configured one"))
+        let provider =
+            Errand::of(attempt).map_or(Some(self.provider()), |errand| self.policies().of(errand));
+        let policy =
+            |provider: &Provider| Errand::of(attempt).and(policy_of(provider)).map(str::to_owned);
+        provider.filter(|provider| policy(provider) == attempt.policy).ok_or_else(|| {
+            Error::new(
+                ErrorKind::AttemptMissing,
+                "the attempt was for a policy that is not the configured one",
+            )
+        })
     }
 }
 
 impl Flow {
-    /// The path of an errand: `?return_to=` is the one parameter that is read. Only a signed-in person has a profile.
+    /// The path of an errand: `?return_to=` is the one parameter that is read. Only a signed-in
+    /// person has a profile.
     pub(super) async fn errand(&self, asked: Asked<'_>, errand: Errand) -> Reply {
         let return_path = self.asked_return_path(asked);
         let own = self.errand_address(errand, &return_path);
         if asked.method != http::Method::GET {
-            return Reply::failed(Error::new(ErrorKind::RequestInvalid, "this path takes GET"), Some(own));
+            return Reply::failed(
+                Error::new(ErrorKind::RequestInvalid, "this path takes GET"),
+                Some(own),
+            );
         }
         if !Caller::may_start(asked.method, asked.headers) {
             return Reply::new(Answer::SignInNeeded { sign_in: own, why: None });
         }
         match self.present(asked.cookies).await {
             Err(error) => Reply::failed(error, Some(own)),
-            Ok(None) if errand == Errand::EditProfile => self.start(asked, Start::fresh(return_path)).await,
-            Ok(_) => self.start(asked, Start { step: Step::Errand(errand), ..Start::fresh(return_path) }).await,
+            Ok(None) if errand == Errand::EditProfile => {
+                self.start(asked, Start::fresh(return_path)).await
+            }
+            Ok(_) => {
+                self.start(asked, Start { step: Step::Errand(errand), ..Start::fresh(return_path) })
+                    .await
+            }
         }
     }
 
@@ -128,23 +154,37 @@ impl Flow {
         self.address(own.as_ref().unwrap_or(&paths.login), return_path)
     }
 
-    /// What follows an errand whose answer was verified; `None` if it was none. Nothing of the answer is kept.
+    /// What follows an errand whose answer was verified; `None` if it was none. Nothing of the
+    /// answer is kept.
     ///
     /// # Errors
     ///
     /// It was somebody else's.
-    pub(super) fn errand_done(&self, attempt: &Attempt, person: &Person) -> Result<Option<Done>, Error> {
+    pub(super) fn errand_done(
+        &self,
+        attempt: &Attempt,
+        person: &Person,
+    ) -> Result<Option<Done>, Error> {
         let Some(errand) = Errand::of(attempt) else { return Ok(None) };
         // Issuer and subject may differ by policy: the tenant's own id decides.
         if attempt.expected.is_some_and(|expected| !expected.is_object(person)) {
-            return Err(Error::new(ErrorKind::PersonChanged, "somebody else than who is signed in used the policy"));
+            return Err(Error::new(
+                ErrorKind::PersonChanged,
+                "somebody else than who is signed in used the policy",
+            ));
         }
         tracing::info!(policy = attempt.policy.as_deref(), "policy completed");
         Ok(Some(match (errand, attempt.started_from) {
-            // Without a page nobody can be asked for the password, so where each sign-in asks for it the claims stay until the next one.
-            (Errand::EditProfile, Some(_)) if !self.config.sign_in().asks_every_time() => Done::ReadAgain,
+            // Without a page nobody can be asked for the password, so where each sign-in asks for
+            // it the claims stay until the next one.
+            (Errand::EditProfile, Some(_)) if !self.config.sign_in().asks_every_time() => {
+                Done::ReadAgain
+            }
             (Errand::ResetPassword, None) => Done::SignIn,
-            _ => Done::Page { return_path: self.config.return_path(&attempt.return_path), cookie: None },
+            _ => Done::Page {
+                return_path: self.config.return_path(&attempt.return_path),
+                cookie: None,
+            },
         }))
     }
 
@@ -159,23 +199,38 @@ impl Flow {
     ) -> Reply {
         let silent = error.kind() == ErrorKind::InteractionRequired && attempt.silent;
         match self.b2c_code(&error) {
-            // The session goes on as it was; only a page that shows somebody's data must not be given to another.
-            _ if attempt.purpose == AttemptPurpose::ReadAgain && error.kind() != ErrorKind::PersonChanged => {
+            // The session goes on as it was; only a page that shows somebody's data must not be
+            // given to another.
+            _ if attempt.purpose == AttemptPurpose::ReadAgain
+                && error.kind() != ErrorKind::PersonChanged =>
+            {
                 tracing::info!(reason = error.reason(), "the claims could not be read again");
                 Reply::redirect(return_path.as_str())
             }
-            // Nothing could be shown to the person, so something has to be: once, since an interactive attempt is not silent.
+            // Nothing could be shown to the person, so something has to be: once, since an
+            // interactive attempt is not silent.
             _ if silent => {
-                let start = Start { step: Step::WithPages, ..Start::following(attempt, slot, return_path) };
+                let start =
+                    Start { step: Step::WithPages, ..Start::following(attempt, slot, return_path) };
                 self.start(asked, start).await
             }
             // What the provider asks for, once: the second such answer is told.
-            _ if asks_to_begin_again(&error) && attempt.retry == 0 && Errand::of(&attempt).is_none() => {
+            _ if asks_to_begin_again(&error)
+                && attempt.retry == 0
+                && Errand::of(&attempt).is_none() =>
+            {
                 tracing::info!(reason = error.reason(), "the provider asks for another try");
-                self.start(asked, Start { retry: 1, ..Start::following(attempt, slot, return_path) }).await
+                self.start(
+                    asked,
+                    Start { retry: 1, ..Start::following(attempt, slot, return_path) },
+                )
+                .await
             }
             Some(FORGOTTEN) if self.leads_to_reset(&attempt) => {
-                let start = Start { step: Step::Errand(Errand::ResetPassword), ..Start::following(attempt, slot, return_path) };
+                let start = Start {
+                    step: Step::Errand(Errand::ResetPassword),
+                    ..Start::following(attempt, slot, return_path)
+                };
                 self.start(asked, start).await
             }
             Some(CANCELLED) => {
@@ -187,15 +242,19 @@ impl Flow {
                 }
             }
             _ => {
-                let again = Errand::of(&attempt)
-                    .map_or_else(|| self.sign_in_address(&return_path), |errand| self.errand_address(errand, &return_path));
+                let again = Errand::of(&attempt).map_or_else(
+                    || self.sign_in_address(&return_path),
+                    |errand| self.errand_address(errand, &return_path),
+                );
                 Reply::failed(error, Some(again))
             }
         }
     }
 
     fn leads_to_reset(&self, attempt: &Attempt) -> bool {
-        Errand::of(attempt).is_none() && self.auth.policies().reset_password.is_some() && attempt.resets < MOST_RESETS
+        Errand::of(attempt).is_none()
+            && self.auth.policies().reset_password.is_some()
+            && attempt.resets < MOST_RESETS
     }
 
     /// B2C's code for what went wrong.

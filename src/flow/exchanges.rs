@@ -5,11 +5,14 @@ use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter, sync::Cache};
 use super::once::Once;
 use crate::{error::Error, protocol::Permit};
 
-/// How many answers may be dealt with at one time, and are remembered for a browser that sends one twice.
+/// How many answers may be dealt with at one time, and are remembered for a browser that sends one
+/// twice.
 const EXCHANGES: usize = 1024;
 
 /// Answers that were dealt with, or are at this moment, by their `state`.
-pub(super) struct Exchanges<T>(Cache<String, Exchange<T>, UnitWeighter, DefaultHashBuilder, Running>);
+pub(super) struct Exchanges<T>(
+    Cache<String, Exchange<T>, UnitWeighter, DefaultHashBuilder, Running>,
+);
 
 type Exchange<T> = Once<Result<T, Error>>;
 
@@ -27,10 +30,17 @@ impl<T> Lifecycle<String, Exchange<T>> for Running {
 
 impl<T: Clone + Send + Sync + 'static> Exchanges<T> {
     pub(super) fn new() -> Self {
-        Self(Cache::with(EXCHANGES, EXCHANGES as u64, UnitWeighter, DefaultHashBuilder::default(), Running))
+        Self(Cache::with(
+            EXCHANGES,
+            EXCHANGES as u64,
+            UnitWeighter,
+            DefaultHashBuilder::default(),
+            Running,
+        ))
     }
 
-    /// Deals with the answer, once, in a task of its own: a browser that goes away leaves no half session, one that asks twice gets the same session.
+    /// Deals with the answer, once, in a task of its own: a browser that goes away leaves no half
+    /// session, one that asks twice gets the same session.
     ///
     /// # Errors
     ///
@@ -45,7 +55,8 @@ impl<T: Clone + Send + Sync + 'static> Exchanges<T> {
     }
 
     fn of(&self, state: &str) -> Exchange<T> {
-        let made = self.0.get_or_insert_with(state, || Ok::<_, std::convert::Infallible>(Once::default()));
+        let made =
+            self.0.get_or_insert_with(state, || Ok::<_, std::convert::Infallible>(Once::default()));
         match made {
             Ok(cell) => cell,
             Err(never) => match never {},

@@ -30,14 +30,31 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    pub(super) fn new(config: &ValidConfig, provider: &Provider, client: &Client, clock: &Arc<dyn Clock>) -> Self {
+    pub(super) fn new(
+        config: &ValidConfig,
+        provider: &Provider,
+        client: &Client,
+        clock: &Arc<dyn Clock>,
+    ) -> Self {
         let values = Arc::new(Values::new());
         let refresher = Arc::new(provider.clone());
         let store = Arc::clone(&values) as _;
-        let grants = Grants::new(store, refresher, Arc::clone(clock), None, config.session_end(), CacheLimits::default());
+        let grants = Grants::new(
+            store,
+            refresher,
+            Arc::clone(clock),
+            None,
+            config.session_end(),
+            CacheLimits::default(),
+        );
         Self {
             bound_to: Contents::bound_to(&[config.redirect_uri().as_str().as_bytes()]),
-            application: Arc::new(Application::new(config, grants.clone(), client.clone(), Arc::clone(clock))),
+            application: Arc::new(Application::new(
+                config,
+                grants.clone(),
+                client.clone(),
+                Arc::clone(clock),
+            )),
             exchanges: Exchanges::new(),
             waiting: Waiting::new(),
             values,
@@ -60,7 +77,8 @@ pub(super) struct Known {
 }
 
 impl WebAuth {
-    /// Who is signed in, as far as is known here, without asking whether they still are at the provider.
+    /// Who is signed in, as far as is known here, without asking whether they still are at the
+    /// provider.
     pub(super) fn known(&self, contents: &Contents) -> Option<Known> {
         let mut held = contents.held.clone()?;
         let entered = self.kept().values.enter(&held)?;
@@ -76,7 +94,8 @@ impl WebAuth {
         let mut contents = Contents::open(self.keys(), &self.kept().bound_to, session);
         let now = self.clock().now();
         let most = self.config().absolute_timeout();
-        contents.held = contents.held.filter(|held| now < held.record.expires.min(held.record.created + most));
+        contents.held =
+            contents.held.filter(|held| now < held.record.expires.min(held.record.created + most));
         if let Some(held) = &contents.held
             && let Err(error) = past(&held.record).check(self.config())
         {
@@ -86,21 +105,29 @@ impl WebAuth {
         contents
     }
 
-    /// Writes the value anew, with what this process knows now: while a call was waiting another may have refreshed the session, or ended it.
-    pub(super) fn keep(&self, session: &mut WebSession, contents: &mut Contents) -> Result<(), Error> {
+    /// Writes the value anew, with what this process knows now: while a call was waiting another
+    /// may have refreshed the session, or ended it.
+    pub(super) fn keep(
+        &self,
+        session: &mut WebSession,
+        contents: &mut Contents,
+    ) -> Result<(), Error> {
         contents.held = self.known(contents).map(|known| known.held);
         *session = contents.seal(self.keys(), &self.kept().bound_to, self.clock().now())?;
         Ok(())
     }
 
-    /// The session, renewed if that is due. One that has ended leaves the value as it is: what another request has stored meanwhile must not be replaced by a copy that is older.
+    /// The session, renewed if that is due. One that has ended leaves the value as it is: what
+    /// another request has stored meanwhile must not be replaced by a copy that is older.
     pub(super) async fn live(&self, session: &mut WebSession) -> Result<Option<User>, Error> {
         let contents = self.open(session);
         let Some(known) = self.known(&contents) else { return Ok(None) };
         let renews = known.held.record.renew_at.is_some();
         let due = renews && known.held.grant.renew_at().is_some_and(|at| at <= self.clock().now());
         let goes_on = if due {
-            renewed(&self.kept().grants, &known.entered.grant).await.map(|renewed| renewed.is_some())
+            renewed(&self.kept().grants, &known.entered.grant)
+                .await
+                .map(|renewed| renewed.is_some())
         } else {
             Ok(true)
         };
@@ -112,9 +139,14 @@ impl WebAuth {
         }
     }
 
-    /// Writes into the value what has become known since it was opened, and says who is signed in now. What goes on in the background has to be in it, too: nobody comes back for it, and with its old
-    /// refresh token the value would be worth nothing after a restart.
-    pub(super) async fn update(&self, session: &mut WebSession, mut contents: Contents) -> Result<Option<User>, Error> {
+    /// Writes into the value what has become known since it was opened, and says who is signed in
+    /// now. What goes on in the background has to be in it, too: nobody comes back for it, and with
+    /// its old refresh token the value would be worth nothing after a restart.
+    pub(super) async fn update(
+        &self,
+        session: &mut WebSession,
+        mut contents: Contents,
+    ) -> Result<Option<User>, Error> {
         if let Some(known) = self.known(&contents) {
             self.kept().grants.settled(&known.entered.grant).await;
         }

@@ -15,17 +15,23 @@ use crate::{
     config::{ReturnPath, SignInOptions},
     error::{Error, ErrorKind},
     protocol::{CallbackParameters, Nonce, TokenAnswer},
-    session::{Attempt, AttemptPurpose, Cause, Contents, DeviceCode, Held, Lookup, PersonKey, WebSession},
+    session::{
+        Attempt, AttemptPurpose, Cause, Contents, DeviceCode, Held, Lookup, PersonKey, WebSession,
+    },
 };
 
-/// How long the scopes of an incremental consent may be in all to ask for the earlier ones again: they have to fit into an address.
+/// How long the scopes of an incremental consent may be in all to ask for the earlier ones again:
+/// they have to fit into an address.
 const MOST_SCOPE_BYTES: usize = 2000;
 
 impl WebAuth {
-    /// Begins a sign-in: remembers it in the value, and says where to send the person. `next` is the path to come back to; one that is not safe to redirect to becomes the home page.
+    /// Begins a sign-in: remembers it in the value, and says where to send the person. `next` is
+    /// the path to come back to; one that is not safe to redirect to becomes the home page.
     ///
-    /// `options` go over those of the configuration. If somebody is signed in and the options ask for more (scopes, claims, a stronger or more recent sign-in), the answer has to be about the same person;
-    /// about anybody else it is a sign-in of theirs that leads to the home page. At most eight sign-ins are under way in one browser, for ten minutes each.
+    /// `options` go over those of the configuration. If somebody is signed in and the options ask
+    /// for more (scopes, claims, a stronger or more recent sign-in), the answer has to be about the
+    /// same person; about anybody else it is a sign-in of theirs that leads to the home page. At
+    /// most eight sign-ins are under way in one browser, for ten minutes each.
     ///
     /// # Errors
     ///
@@ -34,7 +40,12 @@ impl WebAuth {
     /// (for nothing but scopes `ScopeNotGranted`): the person who is signed in was asked for the
     /// same more less than ten minutes ago, and asking again would go round. The value is unchanged
     /// then.
-    pub async fn log_in(&self, session: &mut WebSession, next: &str, options: &SignInOptions) -> Result<LogIn, Error> {
+    pub async fn log_in(
+        &self,
+        session: &mut WebSession,
+        next: &str,
+        options: &SignInOptions,
+    ) -> Result<LogIn, Error> {
         let contents = self.open(session);
         let known = if options.asks_for_more() { self.known(&contents) } else { None };
         let next = self.config().return_path(next);
@@ -45,12 +56,19 @@ impl WebAuth {
         self.begin(session, contents, known, options.clone(), next, causes).await
     }
 
-    /// Begins the sign-in that mends a failed token (consent, a stronger sign-in, tokens that are gone), and comes back to `next`. `None` if no sign-in does: then it is an error like any other.
+    /// Begins the sign-in that mends a failed token (consent, a stronger sign-in, tokens that are
+    /// gone), and comes back to `next`. `None` if no sign-in does: then it is an error like any
+    /// other.
     ///
     /// # Errors
     ///
     /// As [`log_in`](Self::log_in).
-    pub async fn log_in_for(&self, session: &mut WebSession, next: &str, error: &Error) -> Result<Option<LogIn>, Error> {
+    pub async fn log_in_for(
+        &self,
+        session: &mut WebSession,
+        next: &str,
+        error: &Error,
+    ) -> Result<Option<LogIn>, Error> {
         let contents = self.open(session);
         let known = self.known(&contents);
         let next = self.config().return_path(next);
@@ -62,7 +80,9 @@ impl WebAuth {
                 let causes = self.causes(Some(known.held.record.beginning()), &options, &next)?;
                 (Some(known), options, causes)
             }
-            (Mend::More(_) | Mend::SignIn, _) => (None, SignInOptions::new().with_scopes(error.scopes()), Vec::new()),
+            (Mend::More(_) | Mend::SignIn, _) => {
+                (None, SignInOptions::new().with_scopes(error.scopes()), Vec::new())
+            }
         };
         self.begin(session, contents, known, options, next, causes).await.map(Some)
     }
@@ -77,7 +97,13 @@ impl WebAuth {
         causes: Vec<Cause>,
     ) -> Result<LogIn, Error> {
         if let Some(known) = &known {
-            self.add_granted(&mut options, &self.kept().grants, &known.entered.grant, MOST_SCOPE_BYTES).await;
+            self.add_granted(
+                &mut options,
+                &self.kept().grants,
+                &known.entered.grant,
+                MOST_SCOPE_BYTES,
+            )
+            .await;
         }
         let user = known.as_ref().map(|known| &known.user);
         let request = self.request(Step::SignIn, options, user).await?;
@@ -106,7 +132,8 @@ impl WebAuth {
         Ok(log_in)
     }
 
-    /// Completes a sign-in with what the page at the redirect address was called with: its query, or for `response_mode=form_post` its body.
+    /// Completes a sign-in with what the page at the redirect address was called with: its query,
+    /// or for `response_mode=form_post` its body.
     ///
     /// An answer is looked at once; the same one again leads to the same session and page.
     ///
@@ -118,9 +145,14 @@ impl WebAuth {
     /// answers; the kinds that begin with `Token`: what it answered does not stand the test (OpenID
     /// Connect Core section 3.1.3.7). Who was signed in before still is. Show
     /// [`Error::user_message`] with a link to try again.
-    pub async fn complete_log_in(&self, session: &mut WebSession, response: &str) -> Result<LoggedIn, Error> {
+    pub async fn complete_log_in(
+        &self,
+        session: &mut WebSession,
+        response: &str,
+    ) -> Result<LoggedIn, Error> {
         let mut contents = self.open(session);
-        let parameters = CallbackParameters::parse(response.strip_prefix('?').unwrap_or(response).as_bytes())?;
+        let parameters =
+            CallbackParameters::parse(response.strip_prefix('?').unwrap_or(response).as_bytes())?;
         let state = parameters
             .state()
             .map(str::to_owned)
@@ -130,10 +162,14 @@ impl WebAuth {
             Lookup::Missing => return self.completed_before(&contents, &state),
             Lookup::Expired(_) => {
                 self.keep(session, &mut contents)?;
-                return Err(Error::new(ErrorKind::AttemptExpired, "the sign-in was begun more than ten minutes ago"));
+                return Err(Error::new(
+                    ErrorKind::AttemptExpired,
+                    "the sign-in was begun more than ten minutes ago",
+                ));
             }
         };
-        // Until here nothing is used up: when the provider cannot be reached, the same address can be loaded again.
+        // Until here nothing is used up: when the provider cannot be reached, the same address can
+        // be loaded again.
         let metadata = self.provider().metadata().await?;
         let code = match parameters.check(&state, &metadata, self.provider().authority()) {
             Ok(code) => code,
@@ -147,38 +183,50 @@ impl WebAuth {
             let verified = auth.redeem(&attempt, &code).await?;
             auth.signed_in(&attempt, verified, &answer).await
         };
-        let signed_in = match self.kept().exchanges.once(&state, self.provider().permit(), work).await {
-            Ok(signed_in) => signed_in,
-            Err(error) => {
-                self.keep(session, &mut contents)?;
-                return Err(error);
-            }
-        };
+        let signed_in =
+            match self.kept().exchanges.once(&state, self.provider().permit(), work).await {
+                Ok(signed_in) => signed_in,
+                Err(error) => {
+                    self.keep(session, &mut contents)?;
+                    return Err(error);
+                }
+            };
         self.finish(session, contents, &signed_in)
     }
 
-    /// Asks whether the person has signed in by the code of [`log_in`](Self::log_in). `None`: not yet, ask again after [`UserCode::interval`]. The provider is never asked sooner than it wants to be, however
-    /// often this is called.
+    /// Asks whether the person has signed in by the code of [`log_in`](Self::log_in). `None`: not
+    /// yet, ask again after [`UserCode::interval`]. The provider is never asked sooner than it
+    /// wants to be, however often this is called.
     ///
     /// # Errors
     ///
-    /// By [`kind`](Error::kind): `AttemptMissing`: this browser was shown no code, or is done; `CodeExpired`; `AccessDenied`: the person declined; those of a token's checks. Then another code is to be had by
-    /// [`log_in`](Self::log_in). Who was signed in before still is.
-    pub async fn complete_device_log_in(&self, session: &mut WebSession) -> Result<Option<LoggedIn>, Error> {
+    /// By [`kind`](Error::kind): `AttemptMissing`: this browser was shown no code, or is done;
+    /// `CodeExpired`; `AccessDenied`: the person declined; those of a token's checks. Then another
+    /// code is to be had by [`log_in`](Self::log_in). Who was signed in before still is.
+    pub async fn complete_device_log_in(
+        &self,
+        session: &mut WebSession,
+    ) -> Result<Option<LoggedIn>, Error> {
         let mut contents = self.open(session);
         let Some((state, mut attempt)) = contents.take_device() else {
-            return Err(Error::new(ErrorKind::AttemptMissing, "this browser's session knows of no sign-in by device code"));
+            return Err(Error::new(
+                ErrorKind::AttemptMissing,
+                "this browser's session knows of no sign-in by device code",
+            ));
         };
         let code = attempt.device.as_deref().cloned().ok_or_else(no_code)?;
         let now = self.clock().now();
         let heard = if code.expires_at <= now {
             Heard::Over(Err(Error::new(ErrorKind::CodeExpired, "the code was not used in time")))
         } else {
-            let (auth, attempt, answer, asked) = (self.clone(), attempt.clone(), state.clone(), code.clone());
+            let (auth, attempt, answer, asked) =
+                (self.clone(), attempt.clone(), state.clone(), code.clone());
             let question = move |interval| async move {
                 match auth.ask(&asked, interval).await {
                     Heard::NotYet { interval, next } => Heard::NotYet { interval, next },
-                    Heard::Over(Ok(tokens)) => Heard::Over(auth.signed_in_by_code(&attempt, tokens, &answer).await),
+                    Heard::Over(Ok(tokens)) => {
+                        Heard::Over(auth.signed_in_by_code(&attempt, tokens, &answer).await)
+                    }
                     Heard::Over(Err(error)) => Heard::Over(Err(error)),
                 }
             };
@@ -202,20 +250,36 @@ impl WebAuth {
         }
     }
 
-    async fn signed_in_by_code(&self, attempt: &Attempt, tokens: TokenAnswer, answer: &str) -> Result<Arc<SignIn>, Error> {
+    async fn signed_in_by_code(
+        &self,
+        attempt: &Attempt,
+        tokens: TokenAnswer,
+        answer: &str,
+    ) -> Result<Arc<SignIn>, Error> {
         let verified = self.verify(self.provider(), attempt, tokens, Nonce::NotSent).await?;
         self.signed_in(attempt, verified, answer).await
     }
 
     /// A sign-in, to be kept.
-    async fn signed_in(&self, attempt: &Attempt, verified: Verified, answer: &str) -> Result<Arc<SignIn>, Error> {
-        let Completed { signed_in, grant, return_path } = self.sign_in(attempt, verified, answer).await?;
+    async fn signed_in(
+        &self,
+        attempt: &Attempt,
+        verified: Verified,
+        answer: &str,
+    ) -> Result<Arc<SignIn>, Error> {
+        let Completed { signed_in, grant, return_path } =
+            self.sign_in(attempt, verified, answer).await?;
         let record = signed_in.record(self.clock().now(), self.config().absolute_timeout());
         Ok(Arc::new(SignIn { held: Arc::new(Held::new(record, grant)?), next: return_path }))
     }
 
     /// Keeps a sign-in in the place of what was there.
-    fn finish(&self, session: &mut WebSession, mut contents: Contents, signed_in: &SignIn) -> Result<LoggedIn, Error> {
+    fn finish(
+        &self,
+        session: &mut WebSession,
+        mut contents: Contents,
+        signed_in: &SignIn,
+    ) -> Result<LoggedIn, Error> {
         let before = contents.held.replace(Arc::clone(&signed_in.held));
         let Some(known) = self.known(&contents) else {
             return Err(Error::new(
@@ -235,7 +299,10 @@ impl WebAuth {
     fn completed_before(&self, contents: &Contents, state: &str) -> Result<LoggedIn, Error> {
         let same = contents.held.as_ref().and_then(|held| {
             let next = held.record.beginning().landing(&answer_of(state))?;
-            Some(LoggedIn { user: self.known(contents)?.user, next: self.config().return_path(next) })
+            Some(LoggedIn {
+                user: self.known(contents)?.user,
+                next: self.config().return_path(next),
+            })
         });
         same.ok_or_else(|| {
             Error::new(

@@ -1,6 +1,7 @@
 //! Sign in, complete, admit, sign out: from a request's head to a reply without a body.
 //!
-//! Nothing here knows a `Service` or a body type, and nothing reads `Host` or `X-Forwarded-*`: addresses come from the configured base URL.
+//! Nothing here knows a `Service` or a body type, and nothing reads `Host` or `X-Forwarded-*`:
+//! addresses come from the configured base URL.
 
 mod admit;
 mod answer;
@@ -52,7 +53,10 @@ use crate::{
     config::{ResponseMode, ReturnPath, SignInMethod, ValidConfig},
     error::Error,
     protocol::HttpClient,
-    session::{Attempts, Cookies, KeyRing, Lifetimes, Records, RequestCookies, SessionRecord, Sessions, Store},
+    session::{
+        Attempts, Cookies, KeyRing, Lifetimes, Records, RequestCookies, SessionRecord, Sessions,
+        Store,
+    },
     tokens::{CacheLimits, GrantRef, Grants, RefreshLock},
     user::{Application, User},
 };
@@ -63,7 +67,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) method: &'a Method,
     pub(crate) uri: &'a Uri,
     pub(crate) headers: &'a HeaderMap,
-    /// What the headers hold of this application's cookies: read once per request, by [`Flow::cookies`].
+    /// What the headers hold of this application's cookies: read once per request, by
+    /// [`Flow::cookies`].
     pub(crate) cookies: &'a RequestCookies<'a>,
 }
 
@@ -87,7 +92,8 @@ pub(crate) struct Reply {
 pub(crate) enum Answer {
     /// 303 to an address of ours or the provider's.
     Redirect(String),
-    /// A sign-in is needed, and the caller cannot be redirected: where to sign in, and what failed for somebody who is signed in.
+    /// A sign-in is needed, and the caller cannot be redirected: where to sign in, and what failed
+    /// for somebody who is signed in.
     SignInNeeded { sign_in: String, why: Option<Error> },
     /// A step failed. `again` is where a link to try again leads.
     Failed { error: Error, again: Option<String> },
@@ -161,8 +167,10 @@ impl Flow {
         let form_post = config.response_mode() == ResponseMode::FormPost;
         let ours = application_of(&config);
         let keys = Arc::new(KeyRing::new(config.cookie_keys(), &ours)?);
-        let cookies =
-            Arc::new(Cookies::new(config.cookie_id(), config.secure(), form_post).with_lifetime(config.cookie_lifetime()));
+        let cookies = Arc::new(
+            Cookies::new(config.cookie_id(), config.secure(), form_post)
+                .with_lifetime(config.cookie_lifetime()),
+        );
         let records = Arc::new(Records::new(Arc::clone(&keys), store, Arc::clone(&clock)));
         let auth = WebAuth::over(config.clone(), Arc::clone(&keys), http, Arc::clone(&clock));
         let grants = Grants::new(
@@ -173,21 +181,37 @@ impl Flow {
             config.session_end(),
             CacheLimits::default(),
         );
-        let lifetimes = Lifetimes { idle: config.idle_timeout(), absolute: config.absolute_timeout() };
-        let application = Arc::new(Application::new(&config, grants.clone(), auth.client().clone(), Arc::clone(&clock)));
+        let lifetimes =
+            Lifetimes { idle: config.idle_timeout(), absolute: config.absolute_timeout() };
+        let application = Arc::new(Application::new(
+            &config,
+            grants.clone(),
+            auth.client().clone(),
+            Arc::clone(&clock),
+        ));
         let held_to = config.clone();
         let check = move |record: &SessionRecord| past(record).check(&held_to);
-        let user = move |record: SessionRecord, grant: &GrantRef| User::new(record, grant.clone(), Arc::clone(&application));
+        let user = move |record: SessionRecord, grant: &GrantRef| {
+            User::new(record, grant.clone(), Arc::clone(&application))
+        };
         // How the answer comes: an attempt is good for nothing else.
         let mode = match config.sign_in_method() {
             SignInMethod::DeviceCode => SignInMethod::DeviceCode.as_str(),
             _ => config.response_mode().as_str(),
         };
         let [client, authority, _] = ours;
-        let bound_to = [client, authority, config.redirect_uri().as_str().as_bytes(), mode.as_bytes()];
+        let bound_to =
+            [client, authority, config.redirect_uri().as_str().as_bytes(), mode.as_bytes()];
         Ok(Self {
             attempts: Attempts::new(keys, Arc::clone(&cookies), &bound_to),
-            sessions: Sessions::new(records, Arc::clone(&cookies), lifetimes, Sessions::<User>::DEFAULT_OPENED, check, user),
+            sessions: Sessions::new(
+                records,
+                Arc::clone(&cookies),
+                lifetimes,
+                Sessions::<User>::DEFAULT_OPENED,
+                check,
+                user,
+            ),
             exchanges: Exchanges::new(),
             waiting: Waiting::new(),
             told: Told::default(),
@@ -204,15 +228,27 @@ impl Flow {
         self.cookies.read(headers)
     }
 
-    /// Answers a request for one of the layer's own paths. `form` is its body, where the path takes one.
-    pub(crate) async fn reply(self: &Arc<Self>, route: Route, asked: Asked<'_>, form: Result<Bytes, Error>) -> Reply {
+    /// Answers a request for one of the layer's own paths. `form` is its body, where the path takes
+    /// one.
+    pub(crate) async fn reply(
+        self: &Arc<Self>,
+        route: Route,
+        asked: Asked<'_>,
+        form: Result<Bytes, Error>,
+    ) -> Reply {
         let span = match route {
             Route::SignIn => info_span!("identity.sign_in", outcome = Empty, reason = Empty),
-            Route::Callback if self.auth.by_code() => info_span!("identity.device_code", outcome = Empty, reason = Empty),
+            Route::Callback if self.auth.by_code() => {
+                info_span!("identity.device_code", outcome = Empty, reason = Empty)
+            }
             Route::Callback => info_span!("identity.callback", outcome = Empty, reason = Empty),
             Route::SignOut => info_span!("identity.sign_out", outcome = Empty, reason = Empty),
-            Route::EditProfile => info_span!("identity.edit_profile", outcome = Empty, reason = Empty),
-            Route::ResetPassword => info_span!("identity.reset_password", outcome = Empty, reason = Empty),
+            Route::EditProfile => {
+                info_span!("identity.edit_profile", outcome = Empty, reason = Empty)
+            }
+            Route::ResetPassword => {
+                info_span!("identity.reset_password", outcome = Empty, reason = Empty)
+            }
             Route::SignedOut | Route::Protected => Span::none(),
         };
         let reply = async {
@@ -246,7 +282,9 @@ impl Flow {
     }
 
     fn address(&self, own: &str, return_path: &ReturnPath) -> String {
-        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", return_path.as_str()).finish();
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("return_to", return_path.as_str())
+            .finish();
         format!("{}?{query}", self.config.external_path(own))
     }
 }

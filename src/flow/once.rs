@@ -65,7 +65,8 @@ impl<T: Clone + Send + 'static> Once<T> {
             drop(permit);
             outcome
         };
-        let ended = |_| Error::new(ErrorKind::Internal, "the task of a sign-in was ended from outside");
+        let ended =
+            |_| Error::new(ErrorKind::Internal, "the task of a sign-in was ended from outside");
         tokio::spawn(task.instrument(tracing::info_span!("complete_sign_in"))).await.map_err(ended)
     }
 }
@@ -84,10 +85,13 @@ mod tests {
 
     #[tokio::test]
     async fn who_goes_away_before_the_permit_costs_nothing_and_the_next_one_does_the_work_once() {
-        let (once, permits, worked) = (Once::default(), Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (once, permits, worked) =
+            (Once::default(), Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
         let ask = || {
             let (once, permits, worked) = (once.clone(), Arc::clone(&permits), Arc::clone(&worked));
-            tokio::spawn(async move { once.outcome(of(&permits), async move { worked.fetch_add(1, SeqCst) }).await })
+            tokio::spawn(async move {
+                once.outcome(of(&permits), async move { worked.fetch_add(1, SeqCst) }).await
+            })
         };
         let gone = ask();
         tokio::task::yield_now().await;
@@ -102,10 +106,13 @@ mod tests {
 
     #[tokio::test]
     async fn work_that_has_begun_ends_without_its_caller_and_keeps_its_permit_until_then() {
-        let (once, permits, gate) = (Once::default(), Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(0)));
+        let (once, permits, gate) =
+            (Once::default(), Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(0)));
         let ask = || {
             let (once, permits, gate) = (once.clone(), Arc::clone(&permits), Arc::clone(&gate));
-            tokio::spawn(async move { once.outcome(of(&permits), async move { gate.acquire().await.is_ok() }).await })
+            tokio::spawn(async move {
+                once.outcome(of(&permits), async move { gate.acquire().await.is_ok() }).await
+            })
         };
         let (gone, other) = (ask(), ask());
         while permits.available_permits() > 0 {

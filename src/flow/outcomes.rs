@@ -9,31 +9,39 @@ use crate::{clock::UnixTime, config::ReturnPath, secret::Secret, user::User};
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogIn {
-    /// Where the person goes, by a redirect (303) or a link; by a device code a link that they open here or on another device.
+    /// Where the person goes, by a redirect (303) or a link; by a device code a link that they open
+    /// here or on another device.
     pub address: String,
-    /// What they type there, where people [sign in by device code](crate::config::SignInMethod::DeviceCode). `None` elsewhere.
+    /// What they type there, where people [sign in by device
+    /// code](crate::config::SignInMethod::DeviceCode). `None` elsewhere.
     pub code: Option<UserCode>,
 }
 
 /// The code of a sign-in by device code (RFC 8628), for the page that you show.
 ///
-/// Say on it that the code is for this application alone, and for nobody who asks for it by phone or mail (section 5.4).
+/// Say on it that the code is for this application alone, and for nobody who asks for it by phone
+/// or mail (section 5.4).
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UserCode {
     /// What the person types.
     pub text: String,
-    /// The address with the code in it, for a QR code, if the provider has that. The person still compares the code.
+    /// The address with the code in it, for a QR code, if the provider has that. The person still
+    /// compares the code.
     pub address_with_code: Option<String>,
     /// When the code ends, by this server's clock.
     pub expires_at: UnixTime,
-    /// How long to wait before [`WebAuth::complete_device_log_in`], each time. Sooner is not asked either.
+    /// How long to wait before [`WebAuth::complete_device_log_in`], each time. Sooner is not asked
+    /// either.
     pub interval: Duration,
 }
 
 impl fmt::Debug for UserCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UserCode").field("expires_at", &self.expires_at).field("interval", &self.interval).finish_non_exhaustive()
+        f.debug_struct("UserCode")
+            .field("expires_at", &self.expires_at)
+            .field("interval", &self.interval)
+            .finish_non_exhaustive()
     }
 }
 
@@ -54,11 +62,15 @@ pub struct LogOut {
 }
 
 impl LogOut {
-    /// Where the person signs out at the provider (OpenID Connect RP-Initiated Logout 1.0), to come back to [`ValidConfig::signed_out_address`](crate::ValidConfig::signed_out_address). It is that one at once where the provider has no such
-    /// address, cannot be reached, or is not to be signed out of.
+    /// Where the person signs out at the provider (OpenID Connect RP-Initiated Logout 1.0), to come
+    /// back to [`ValidConfig::signed_out_address`](crate::ValidConfig::signed_out_address). It is
+    /// that one at once where the provider has no such address, cannot be reached, or is not to be
+    /// signed out of.
     pub async fn address(&self) -> String {
         let at_provider = match self.was_in {
-            true => self.auth.end_session_address(self.id_token.as_ref(), self.hint.as_deref()).await,
+            true => {
+                self.auth.end_session_address(self.id_token.as_ref(), self.hint.as_deref()).await
+            }
             false => None,
         };
         at_provider.unwrap_or_else(|| self.auth.config().signed_out_address().to_owned())

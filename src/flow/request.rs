@@ -1,4 +1,5 @@
-//! The first half of a sign-in without cookies: what the provider is asked for, and at which address.
+//! The first half of a sign-in without cookies: what the provider is asked for, and at which
+//! address.
 
 use std::sync::Arc;
 
@@ -10,7 +11,10 @@ use crate::{
     clock::UnixTime,
     config::{Prompt, SignInMethod, SignInOptions, ValidConfig},
     error::{Error, ErrorKind},
-    protocol::{Asked, AuthorizationRequest, DeviceAnswer, Metadata, Provider, claims_of, code_challenge, of_first_resource},
+    protocol::{
+        Asked, AuthorizationRequest, DeviceAnswer, Metadata, Provider, claims_of, code_challenge,
+        of_first_resource,
+    },
     session::{Attempt, AttemptPurpose},
     user::{PERSONAL_TENANT, User},
 };
@@ -60,8 +64,14 @@ pub(super) struct Request<'a> {
 }
 
 impl WebAuth {
-    /// What a step with these options of its own asks for. `known` is who is asked to do more than to sign in.
-    pub(super) async fn request(&self, step: Step, own: SignInOptions, known: Option<&User>) -> Result<Request<'_>, Error> {
+    /// What a step with these options of its own asks for. `known` is who is asked to do more than
+    /// to sign in.
+    pub(super) async fn request(
+        &self,
+        step: Step,
+        own: SignInOptions,
+        known: Option<&User>,
+    ) -> Result<Request<'_>, Error> {
         let config = self.config();
         let provider = self.provider_for(step)?;
         let mut options = step.options(&own, config.sign_in());
@@ -71,7 +81,9 @@ impl WebAuth {
         options.check().map_err(|error| Error::new(ErrorKind::NotConfigured, error.to_string()))?;
         if config.sign_in_method() == SignInMethod::DeviceCode {
             if let Some(option) = options.beyond_device_code(config.authority().is_microsoft()) {
-                let detail = format!("{option} cannot be asked for with a device code (RFC 8628 section 3.1)");
+                let detail = format!(
+                    "{option} cannot be asked for with a device code (RFC 8628 section 3.1)"
+                );
                 return Err(Error::new(ErrorKind::SignInNotOffered, detail));
             }
             // There is always a page, where anybody can choose an account.
@@ -90,17 +102,28 @@ impl Request<'_> {
 
     fn scopes(&self) -> Vec<&str> {
         // Nothing of an errand's answer is kept.
-        if self.is_errand() { vec!["openid"] } else { self.metadata.scopes_of(self.config, &self.options) }
+        if self.is_errand() {
+            vec!["openid"]
+        } else {
+            self.metadata.scopes_of(self.config, &self.options)
+        }
     }
 
     /// The attempt that remembers what was asked for.
-    pub(super) fn attempt(&self, purpose: AttemptPurpose, return_path: &str, now: UnixTime) -> Result<Attempt, Error> {
+    pub(super) fn attempt(
+        &self,
+        purpose: AttemptPurpose,
+        return_path: &str,
+        now: UnixTime,
+    ) -> Result<Attempt, Error> {
         let mut attempt = Attempt::new(purpose, return_path, now)?;
         attempt.silent = self.options.prompt.contains(&Prompt::None);
-        attempt.policy = if self.is_errand() { policy_of(self.provider).map(str::to_owned) } else { None };
+        attempt.policy =
+            if self.is_errand() { policy_of(self.provider).map(str::to_owned) } else { None };
         // What an errand leads back to is asked for then.
         let (own, kept) = (&self.own, if self.is_errand() { &self.own } else { &self.options });
-        let all_scopes = || if self.is_errand() { own.scopes.join(" ") } else { self.scopes().join(" ") };
+        let all_scopes =
+            || if self.is_errand() { own.scopes.join(" ") } else { self.scopes().join(" ") };
         attempt.scopes = (!own.scopes.is_empty()).then(all_scopes);
         attempt.max_age = kept.max_age.map(|age| u32::try_from(age.as_secs()).unwrap_or(u32::MAX));
         attempt.acr = (!own.acr_values.is_empty()).then(|| own.acr_values.join(" "));
@@ -108,19 +131,28 @@ impl Request<'_> {
         Ok(attempt)
     }
 
-    /// Asks for a code that the person types at the provider; the second value is what claims were asked for.
+    /// Asks for a code that the person types at the provider; the second value is what claims were
+    /// asked for.
     pub(super) async fn device_code(&self) -> Result<(DeviceAnswer, Option<String>), Error> {
         if self.metadata.device_authorization_endpoint.is_none() {
             let missing = self.metadata.missing("device_authorization_endpoint");
-            return Err(Error::new(ErrorKind::SignInNotOffered, format!("{missing}, so nobody can sign in by device code")));
+            return Err(Error::new(
+                ErrorKind::SignInNotOffered,
+                format!("{missing}, so nobody can sign in by device code"),
+            ));
         }
-        // Microsoft's tokens are for one resource: that of the scopes that a page asks for, otherwise that of the sign-in.
+        // Microsoft's tokens are for one resource: that of the scopes that a page asks for,
+        // otherwise that of the sign-in.
         let scopes = match self.config.authority().is_microsoft() {
             true if self.own.scopes.is_empty() => of_first_resource(&self.scopes()),
             true => of_first_resource(&self.config.scopes(&self.own)),
             false => self.scopes(),
         };
-        let asked = Asked { scopes: &scopes.join(" "), challenge: self.claims.as_deref(), ..Asked::default() };
+        let asked = Asked {
+            scopes: &scopes.join(" "),
+            challenge: self.claims.as_deref(),
+            ..Asked::default()
+        };
         let codes = self.provider.device_codes(&asked).await?;
         Ok((codes, self.claims.clone()))
     }
@@ -147,9 +179,11 @@ impl Request<'_> {
     }
 }
 
-/// Who steps up at Entra is not asked again who they are: the account is named, and where it is at home.
+/// Who steps up at Entra is not asked again who they are: the account is named, and where it is at
+/// home.
 fn hint_at(user: &User, options: &mut SignInOptions) {
-    let chooses = options.prompt.contains(&Prompt::SelectAccount) || options.prompt.contains(&Prompt::Create);
+    let chooses =
+        options.prompt.contains(&Prompt::SelectAccount) || options.prompt.contains(&Prompt::Create);
     if chooses || options.login_hint.is_some() {
         return;
     }
@@ -157,6 +191,7 @@ fn hint_at(user: &User, options: &mut SignInOptions) {
     let told = user.claim("login_hint").and_then(|hint| hint.as_str()).or_else(|| user.username());
     options.login_hint = told.filter(|hint| !hint.contains(char::is_control)).map(str::to_owned);
     if options.login_hint.is_some() && options.domain_hint.is_none() {
-        options.domain_hint = Some(if home == PERSONAL_TENANT { "consumers" } else { "organizations" }.to_owned());
+        options.domain_hint =
+            Some(if home == PERSONAL_TENANT { "consumers" } else { "organizations" }.to_owned());
     }
 }

@@ -24,7 +24,12 @@ pub(crate) enum Route {
 }
 
 /// `None` is a public path. Deny by default: whatever is not one of these exactly is protected.
-pub(super) fn route(config: &ValidConfig, method: &Method, path: &str, headers: &HeaderMap) -> Option<Route> {
+pub(super) fn route(
+    config: &ValidConfig,
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+) -> Option<Route> {
     if config.public_paths().is_public(path) {
         return None;
     }
@@ -35,7 +40,8 @@ pub(super) fn route(config: &ValidConfig, method: &Method, path: &str, headers: 
     }
 }
 
-/// Which of the layer's own paths it is. Most paths are none, and most of those are not even as long as one.
+/// Which of the layer's own paths it is. Most paths are none, and most of those are not even as
+/// long as one.
 fn own_route(paths: &Paths, path: &str) -> Option<Route> {
     if !paths.has_length(path.len()) {
         return None;
@@ -64,7 +70,8 @@ fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
         && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// The page as the browser asked for it. A proxy has taken the prefix of the base URL off; axum's `nest` has, too, but the address that it keeps for us has it.
+/// The page as the browser asked for it. A proxy has taken the prefix of the base URL off; axum's
+/// `nest` has, too, but the address that it keeps for us has it.
 pub(super) fn page_as_asked<'p>(config: &ValidConfig, page: &'p str) -> Cow<'p, str> {
     match page.strip_prefix(config.external_prefix()) {
         Some(rest) if rest.is_empty() || rest.starts_with(['/', '?']) => Cow::Borrowed(page),
@@ -89,12 +96,17 @@ pub(super) fn astray(config: &ValidConfig, uri: &Uri) -> Option<Error> {
     };
     let callback = bare(&config.paths().callback);
     let (kept, stripped) = (|own: &str| format!("{prefix}{own}"), plain(came));
-    let is_callback = answers_us(uri) || stripped == plain(&callback) || stripped == plain(&kept(&callback));
-    // By device code a protected page leads to the sign-in path first, on this side: its own link may
-    // not come round to it, or come back inside another.
+    let is_callback =
+        answers_us(uri) || stripped == plain(&callback) || stripped == plain(&kept(&callback));
+    // By device code a protected page leads to the sign-in path first, on this side: its own link
+    // may not come round to it, or come back inside another.
     let is_sign_in = config.sign_in_method() == SignInMethod::DeviceCode
-        && return_to(uri).is_some_and(|to| stripped.ends_with(&plain(&bare(&config.paths().login))) || to.contains("return_to="));
-    let is_other = || config.paths().iter().map(|(_, own)| bare(own)).any(|own| came == own || came == kept(&own));
+        && return_to(uri).is_some_and(|to| {
+            stripped.ends_with(&plain(&bare(&config.paths().login))) || to.contains("return_to=")
+        });
+    let is_other = || {
+        config.paths().iter().map(|(_, own)| bare(own)).any(|own| came == own || came == kept(&own))
+    };
     // A page of the application that ends like one of ours is a page of the application.
     if !is_callback && !is_sign_in && (prefix.is_empty() || !is_other()) {
         return None;
@@ -119,9 +131,14 @@ pub(super) fn astray(config: &ValidConfig, uri: &Uri) -> Option<Error> {
 /// Whether the query is an authorization response to a request of ours, wherever it came.
 fn answers_us(uri: &Uri) -> bool {
     let Some(query) = uri.query().filter(|query| query.contains("state=")) else { return false };
-    let has = |wanted: &[&str]| url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| wanted.contains(&&*name));
-    let is_ours = |(name, value): (Cow<'_, str>, Cow<'_, str>)| name == "state" && State::parse(&value).is_some();
-    has(&["code", "error", "response"]) && url::form_urlencoded::parse(query.as_bytes()).any(is_ours)
+    let has = |wanted: &[&str]| {
+        url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| wanted.contains(&&*name))
+    };
+    let is_ours = |(name, value): (Cow<'_, str>, Cow<'_, str>)| {
+        name == "state" && State::parse(&value).is_some()
+    };
+    has(&["code", "error", "response"])
+        && url::form_urlencoded::parse(query.as_bytes()).any(is_ours)
 }
 
 /// Where a link of ours to the sign-in path wants to go.

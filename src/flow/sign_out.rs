@@ -14,7 +14,10 @@ impl Flow {
         if self.is_our_own_wish(asked) {
             return match self.end(asked).await {
                 Ok(reply) => reply,
-                Err(error) => Reply::failed(error, Some(self.config.external_path(&self.config.paths().logout).into_owned())),
+                Err(error) => Reply::failed(
+                    error,
+                    Some(self.config.external_path(&self.config.paths().logout).into_owned()),
+                ),
             };
         }
         match Caller::of(asked.method, asked.headers) {
@@ -23,7 +26,13 @@ impl Flow {
                 home: self.config.home().as_str().to_owned(),
                 provider: self.provider_origin().await,
             }),
-            _ => Reply::failed(Error::new(ErrorKind::CrossSite, "sign-out takes a POST that a page of this site sends"), None),
+            _ => Reply::failed(
+                Error::new(
+                    ErrorKind::CrossSite,
+                    "sign-out takes a POST that a page of this site sends",
+                ),
+                None,
+            ),
         }
     }
 
@@ -63,10 +72,12 @@ impl Flow {
     async fn provider_origin(&self) -> Option<String> {
         let metadata = self.auth.provider().metadata().await.ok()?;
         let set = self.config.sign_out().endpoint.as_ref();
-        set.or(metadata.end_session_endpoint.as_ref()).map(|endpoint| endpoint.origin().ascii_serialization())
+        set.or(metadata.end_session_endpoint.as_ref())
+            .map(|endpoint| endpoint.origin().ascii_serialization())
     }
 
-    /// Where to go when the provider has no part in it: home if everybody may see it, since a protected page would sign straight in again.
+    /// Where to go when the provider has no part in it: home if everybody may see it, since a
+    /// protected page would sign straight in again.
     pub(super) fn farewell(&self) -> String {
         if self.config.is_home_public() {
             self.config.home().as_str().to_owned()
@@ -75,7 +86,8 @@ impl Flow {
         }
     }
 
-    /// The page after signing out. Nothing of the request is read: the provider's `state` proves nothing that matters here.
+    /// The page after signing out. Nothing of the request is read: the provider's `state` proves
+    /// nothing that matters here.
     pub(super) fn signed_out(&self) -> Reply {
         Reply::new(Answer::SignedOut {
             home: self.config.home().as_str().to_owned(),

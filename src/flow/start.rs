@@ -18,39 +18,61 @@ pub(crate) struct Start {
     pub(crate) options: SignInOptions,
     /// How often it was tried before.
     pub(crate) retry: u8,
-    /// What inside the application asked for it, if something did, and what asked before for the same page.
+    /// What inside the application asked for it, if something did, and what asked before for the
+    /// same page.
     pub(crate) causes: Vec<Cause>,
     /// The attempt that it goes on from, and its slot, which it takes.
     pub(crate) after: Option<(Slot, Attempt)>,
     pub(crate) step: Step,
 }
 
-/// Longest scopes of an incremental consent, in bytes, for which the earlier ones are asked for again: all of them have to fit
-/// into the cookie of the attempt, beside a long return path, and into the address at the provider.
+/// Longest scopes of an incremental consent, in bytes, for which the earlier ones are asked for
+/// again: all of them have to fit into the cookie of the attempt, beside a long return path, and
+/// into the address at the provider.
 const MOST_SCOPE_BYTES: usize = 600;
 
-/// So many sessions in a row may be lost as soon as they began; then the person is told instead of sent round once more.
+/// So many sessions in a row may be lost as soon as they began; then the person is told instead of
+/// sent round once more.
 const MOST_LOST: u8 = 1;
 
 impl Start {
     /// A sign-in with the configured options.
     pub(crate) fn fresh(return_path: ReturnPath) -> Self {
-        Self { return_path, options: SignInOptions::new(), retry: 0, causes: Vec::new(), after: None, step: Step::SignIn }
+        Self {
+            return_path,
+            options: SignInOptions::new(),
+            retry: 0,
+            causes: Vec::new(),
+            after: None,
+            step: Step::SignIn,
+        }
     }
 
-    /// Goes on from an attempt: for what that was started for, and asking for no less. Otherwise the page that wants it would ask again.
+    /// Goes on from an attempt: for what that was started for, and asking for no less. Otherwise
+    /// the page that wants it would ask again.
     pub(crate) fn following(before: Attempt, slot: Slot, return_path: ReturnPath) -> Self {
-        let words = |text: &Option<String>| text.iter().flat_map(|text| text.split(' ')).map(str::to_owned).collect::<Vec<_>>();
-        let mut options = SignInOptions::new().with_scopes(words(&before.scopes)).with_acr_values(words(&before.acr));
+        let words = |text: &Option<String>| {
+            text.iter().flat_map(|text| text.split(' ')).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let mut options = SignInOptions::new()
+            .with_scopes(words(&before.scopes))
+            .with_acr_values(words(&before.acr));
         options.auth_context.clone_from(&before.auth_context);
         options.max_age = before.max_age.map(|seconds| Duration::from_secs(seconds.into()));
-        Self { options, causes: before.causes.clone(), after: Some((slot, before)), ..Self::fresh(return_path) }
+        Self {
+            options,
+            causes: before.causes.clone(),
+            after: Some((slot, before)),
+            ..Self::fresh(return_path)
+        }
     }
 }
 
 impl Flow {
-    /// The sign-in path. `?return_to=` is read (security rules 1 and 3), and `account=other`, which asks for the provider's account picker: otherwise it would sign the
-    /// person in with the account again that was just turned away. A `wish` counts for the session that it was made for.
+    /// The sign-in path. `?return_to=` is read (security rules 1 and 3), and `account=other`, which
+    /// asks for the provider's account picker: otherwise it would sign the person in with the
+    /// account again that was just turned away. A `wish` counts for the session that it was made
+    /// for.
     pub(super) async fn sign_in(&self, asked: Asked<'_>) -> Reply {
         let return_path = self.asked_return_path(asked);
         if asked.method != http::Method::GET {
@@ -58,14 +80,19 @@ impl Flow {
             return Reply::failed(error, Some(self.sign_in_address(&return_path)));
         }
         if !Caller::may_start(asked.method, asked.headers) {
-            return Reply::new(Answer::SignInNeeded { sign_in: self.sign_in_address(&return_path), why: None });
+            return Reply::new(Answer::SignInNeeded {
+                sign_in: self.sign_in_address(&return_path),
+                why: None,
+            });
         }
         if let Some(options) = self.wished(asked).await {
             return self.step_up(asked, &options, Some(&return_path)).await;
         }
         let mut start = Start::fresh(return_path);
         let query = asked.uri.query().unwrap_or_default().as_bytes();
-        if url::form_urlencoded::parse(query).any(|(name, value)| (&*name, &*value) == ("account", "other")) {
+        if url::form_urlencoded::parse(query)
+            .any(|(name, value)| (&*name, &*value) == ("account", "other"))
+        {
             start.options.prompt = vec![Prompt::SelectAccount];
         }
         self.start(asked, start).await
@@ -91,11 +118,18 @@ impl Flow {
         let now = self.clock.now();
         let session = match self.sessions.load(asked.cookies, now).await {
             Ok(session) => session,
-            // A store that is down must not keep anybody from the sign-in page; it is found out at the callback.
-            Err(_) if start.causes.is_empty() && matches!(start.step, Step::SignIn | Step::WithPages) => None,
+            // A store that is down must not keep anybody from the sign-in page; it is found out at
+            // the callback.
+            Err(_)
+                if start.causes.is_empty()
+                    && matches!(start.step, Step::SignIn | Step::WithPages) =>
+            {
+                None
+            }
             Err(error) => return Err(error),
         };
-        let known = session.as_ref().filter(|_| !start.causes.is_empty()).map(|session| &session.value);
+        let known =
+            session.as_ref().filter(|_| !start.causes.is_empty()).map(|session| &session.value);
         let request = self.auth.request(start.step, start.options, known).await?;
 
         let lost = if session.is_some() { 0 } else { self.sessions.lost(asked.cookies, now) };
@@ -117,12 +151,17 @@ impl Flow {
                 "the browser was given a session cookie twice within a minute and sends none: is it blocked, or dropped by a proxy?",
             );
             let again = self.sign_in_address(&start.return_path);
-            return Ok(Reply::failed(error, Some(again)).with_cookies([self.cookies.forget_sign_ins()]));
+            return Ok(
+                Reply::failed(error, Some(again)).with_cookies([self.cookies.forget_sign_ins()])
+            );
         }
-        // The answer to the attempt before may have been posted by the provider's site, without the session's cookie.
+        // The answer to the attempt before may have been posted by the provider's site, without the
+        // session's cookie.
         let (slot, before) = start.after.unzip();
-        let (started_from, awaited) = before.as_ref().map_or((None, None), |before| (before.started_from, before.expected));
-        let person = session.as_ref().map(|session| PersonKey::of(session.value.person())).or(awaited);
+        let (started_from, awaited) =
+            before.as_ref().map_or((None, None), |before| (before.started_from, before.expected));
+        let person =
+            session.as_ref().map(|session| PersonKey::of(session.value.person())).or(awaited);
         let purpose = match start.step {
             Step::Errand(errand) => errand.purpose(),
             Step::ReadAgain => AttemptPurpose::ReadAgain,
@@ -153,23 +192,41 @@ impl Flow {
         Ok(Reply::redirect(url).with_cookies(begun.set_cookies))
     }
 
-    /// Where a challenge of the application leads (D8): to the provider, or to 403 if the same was asked for and answered just now.
-    pub(crate) async fn step_up(&self, asked: Asked<'_>, options: &SignInOptions, return_path: Option<&ReturnPath>) -> Reply {
+    /// Where a challenge of the application leads (D8): to the provider, or to 403 if the same was
+    /// asked for and answered just now.
+    pub(crate) async fn step_up(
+        &self,
+        asked: Asked<'_>,
+        options: &SignInOptions,
+        return_path: Option<&ReturnPath>,
+    ) -> Reply {
         let return_path = return_path.cloned().unwrap_or_else(|| self.page_of(asked));
         let session = match self.present(asked.cookies).await {
             // Whether it would loop is not known.
             Err(error) => return Reply::failed(error, None),
             Ok(session) => session,
         };
-        let causes = match self.auth.causes(session.as_deref().map(Opened::beginning), options, &return_path) {
+        let causes = match self.auth.causes(
+            session.as_deref().map(Opened::beginning),
+            options,
+            &return_path,
+        ) {
             Err(error) => return Reply::failed(error, None),
             // The same as opening a protected page.
-            Ok(_) if self.auth.by_code() && session.is_none() && *options == SignInOptions::default() => Vec::new(),
+            Ok(_)
+                if self.auth.by_code()
+                    && session.is_none()
+                    && *options == SignInOptions::default() =>
+            {
+                Vec::new()
+            }
             Ok(causes) => causes,
         };
         let mut options = options.clone();
         if let Some(session) = session {
-            self.auth.add_granted(&mut options, &self.grants, session.grant(), MOST_SCOPE_BYTES).await;
+            self.auth
+                .add_granted(&mut options, &self.grants, session.grant(), MOST_SCOPE_BYTES)
+                .await;
         }
         self.challenge(asked, Start { options, causes, ..Start::fresh(return_path) }).await
     }

@@ -1,4 +1,5 @@
-//! What else the layer and [`WebAuth`] have in common: renewing, asking for more, signing out at the provider.
+//! What else the layer and [`WebAuth`] have in common: renewing, asking for more, signing out at
+//! the provider.
 
 use super::web_auth::WebAuth;
 use crate::{
@@ -10,9 +11,16 @@ use crate::{
 };
 
 impl WebAuth {
-    /// Asks for what was granted before as well, so that one consent does not undo another. Microsoft's providers remember it themselves, and redeem a code
-    /// for one resource only. `most`: how long all scopes may be to ask for the earlier ones again.
-    pub(super) async fn add_granted(&self, options: &mut SignInOptions, grants: &Grants, grant: &GrantRef, most: usize) {
+    /// Asks for what was granted before as well, so that one consent does not undo another.
+    /// Microsoft's providers remember it themselves, and redeem a code for one resource only.
+    /// `most`: how long all scopes may be to ask for the earlier ones again.
+    pub(super) async fn add_granted(
+        &self,
+        options: &mut SignInOptions,
+        grants: &Grants,
+        grant: &GrantRef,
+        most: usize,
+    ) {
         if options.scopes.is_empty() || self.config().authority().is_microsoft() {
             return;
         }
@@ -20,15 +28,22 @@ impl WebAuth {
         let asked: usize = options.scopes.iter().map(String::len).sum();
         let more: Vec<_> = granted
             .into_iter()
-            .filter(|scope| !options.scopes.contains(scope) && !self.config().is_default_scope(scope))
+            .filter(|scope| {
+                !options.scopes.contains(scope) && !self.config().is_default_scope(scope)
+            })
             .collect();
         if asked + more.iter().map(String::len).sum::<usize>() <= most {
             options.scopes.extend(more);
         }
     }
 
-    /// The provider's end of session (OpenID Connect RP-Initiated Logout 1.0), if it is wanted and there is one.
-    pub(super) async fn end_session_address(&self, id_token: Option<&Secret>, hint: Option<&str>) -> Option<String> {
+    /// The provider's end of session (OpenID Connect RP-Initiated Logout 1.0), if it is wanted and
+    /// there is one.
+    pub(super) async fn end_session_address(
+        &self,
+        id_token: Option<&Secret>,
+        hint: Option<&str>,
+    ) -> Option<String> {
         if self.config().provider_session() == ProviderSession::Keep {
             return None;
         }
@@ -47,7 +62,8 @@ impl WebAuth {
     }
 }
 
-/// The present claims of a session whose renewal is due (D6); `None` if it is over, or goes on only after a sign-in.
+/// The present claims of a session whose renewal is due (D6); `None` if it is over, or goes on only
+/// after a sign-in.
 ///
 /// # Errors
 ///
@@ -60,7 +76,12 @@ pub(super) async fn renewed(grants: &Grants, grant: &GrantRef) -> Result<Option<
             Ok(None)
         }
         // The records stay: whoever signs in again replaces them.
-        Err(error) if matches!(error.kind(), ErrorKind::InteractionRequired | ErrorKind::NoRefreshToken) => {
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::InteractionRequired | ErrorKind::NoRefreshToken
+            ) =>
+        {
             tracing::info!(reason = error.reason(), "session needs a new sign-in");
             Ok(None)
         }

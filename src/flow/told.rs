@@ -51,7 +51,8 @@ impl Flow {
         } else if !self.config.external_prefix().ends_with(prefix) {
             tracing::error!(
                 "the layer is nested under {prefix:?}, but the base URL does not end in that, so the provider sends people to {callback:?}, outside of the nest: set with_base_url (IDENTITY_BASE_URL) to {origin:?} and register the new redirect address",
-                origin = format!("{}{}{prefix}", self.config.origin(), self.config.external_prefix()),
+                origin =
+                    format!("{}{}{prefix}", self.config.origin(), self.config.external_prefix()),
             );
         } else if behind_routes && !is_own_path {
             tracing::warn!(

@@ -1,4 +1,5 @@
-//! Sign-ins by device code that wait for their person (RFC 8628 section 3.4): who may ask the provider when, whoever keeps the rest.
+//! Sign-ins by device code that wait for their person (RFC 8628 section 3.4): who may ask the
+//! provider when, whoever keeps the rest.
 
 use std::{
     convert::Infallible,
@@ -17,11 +18,14 @@ use crate::{
     session::DeviceCode,
 };
 
-/// How many sign-ins are remembered that wait, or that ended a while ago. What is forgotten costs a question that is asked too soon, at most.
+/// How many sign-ins are remembered that wait, or that ended a while ago. What is forgotten costs a
+/// question that is asked too soon, at most.
 const WAITING: usize = 4096;
 
 /// The sign-ins that wait for their person, by their `state`.
-pub(super) struct Waiting<T>(Cache<String, Arc<Mutex<Stage<T>>>, UnitWeighter, DefaultHashBuilder, InUse>);
+pub(super) struct Waiting<T>(
+    Cache<String, Arc<Mutex<Stage<T>>>, UnitWeighter, DefaultHashBuilder, InUse>,
+);
 
 /// Keeps what somebody works with, however many others come meanwhile.
 #[derive(Clone, Debug, Default)]
@@ -65,7 +69,8 @@ enum Turn<T> {
 }
 
 impl<T: Clone> Stage<T> {
-    /// What somebody does who comes at `now` with this code: pure. What the code says of the pace may be newer than what is known here, if another process asked.
+    /// What somebody does who comes at `now` with this code: pure. What the code says of the pace
+    /// may be newer than what is known here, if another process asked.
     fn turn(&mut self, code: &DeviceCode, now: UnixTime) -> Turn<T> {
         match self {
             Self::Over(outcome) => Turn::Known(Heard::Over(outcome.clone())),
@@ -96,7 +101,13 @@ impl<T: Clone> From<&Heard<T>> for Stage<T> {
 
 impl<T: Clone + Send + Sync + 'static> Waiting<T> {
     pub(super) fn new() -> Self {
-        Self(Cache::with(WAITING, WAITING as u64, UnitWeighter, DefaultHashBuilder::default(), InUse))
+        Self(Cache::with(
+            WAITING,
+            WAITING as u64,
+            UnitWeighter,
+            DefaultHashBuilder::default(),
+            InUse,
+        ))
     }
 
     /// What is known of a sign-in at `now`, after asking the provider by `question` if it is time
@@ -127,13 +138,16 @@ impl<T: Clone + Send + Sync + 'static> Waiting<T> {
         match shared.outcome(permit, asking).await {
             Ok(heard) => heard,
             // Nobody was asked: whoever comes next tries again.
-            Err(error) if error.kind() == ErrorKind::Busy => Heard::NotYet { interval, next: now + interval },
+            Err(error) if error.kind() == ErrorKind::Busy => {
+                Heard::NotYet { interval, next: now + interval }
+            }
             Err(error) => Heard::Over(Err(error)),
         }
     }
 
     fn of(&self, state: &str, code: &DeviceCode) -> Arc<Mutex<Stage<T>>> {
-        let fresh = || Arc::new(Mutex::new(Stage::Resting { interval: code.interval, next: code.next }));
+        let fresh =
+            || Arc::new(Mutex::new(Stage::Resting { interval: code.interval, next: code.next }));
         match self.0.get_or_insert_with(state, || Ok::<_, Infallible>(fresh())) {
             Ok(stage) => stage,
             Err(never) => match never {},
@@ -171,13 +185,16 @@ impl WebAuth {
     /// Asks the provider once whether the person is done.
     pub(super) async fn ask(&self, code: &DeviceCode, interval: Duration) -> Heard<TokenAnswer> {
         let asked = Asked { challenge: code.claims.as_deref(), ..Asked::default() };
-        let refused = match self.provider().tokens(Grant::DeviceCode(&code.device_code), &asked).await {
-            Ok(answer) => return Heard::Over(Ok(answer)),
-            Err(refused) => refused,
-        };
+        let refused =
+            match self.provider().tokens(Grant::DeviceCode(&code.device_code), &asked).await {
+                Ok(answer) => return Heard::Over(Ok(answer)),
+                Err(refused) => refused,
+            };
         let mut pace = Pace::new(interval);
         match pace.refused(refused) {
-            Ok(()) => Heard::NotYet { interval: pace.interval, next: self.clock().now() + pace.wait() },
+            Ok(()) => {
+                Heard::NotYet { interval: pace.interval, next: self.clock().now() + pace.wait() }
+            }
             Err(error) => Heard::Over(Err(error)),
         }
     }
@@ -216,7 +233,10 @@ mod tests {
     }
 
     fn not_yet(interval: u64, next: u64) -> Stage<()> {
-        Stage::from(&Heard::<()>::NotYet { interval: Duration::from_secs(interval), next: after(next) })
+        Stage::from(&Heard::<()>::NotYet {
+            interval: Duration::from_secs(interval),
+            next: after(next),
+        })
     }
 
     #[test]
@@ -225,7 +245,11 @@ mod tests {
         let stage = waiting.of("state", &code(5, 5));
         assert!(!is_asked(&stage, &code(5, 5), 0) && !is_asked(&stage, &code(5, 5), 4));
         let Turn::Ask(one, _) = lock(&stage).turn(&code(5, 5), after(5)) else { panic!() };
-        let Turn::Ask(other, _) = lock(&waiting.of("state", &code(5, 5))).turn(&code(5, 5), after(6)) else { panic!() };
+        let Turn::Ask(other, _) =
+            lock(&waiting.of("state", &code(5, 5))).turn(&code(5, 5), after(6))
+        else {
+            panic!()
+        };
         assert!(one.is(&other));
         *lock(&stage) = not_yet(10, 15);
         assert!(!is_asked(&stage, &code(5, 5), 14), "an old cookie makes nobody faster");

@@ -18,19 +18,27 @@ use crate::{
     user::User,
 };
 
-/// Signs people in and gets tokens for them, for code that is not a Tower service: another web framework, a server of your own.
+/// Signs people in and gets tokens for them, for code that is not a Tower service: another web
+/// framework, a server of your own.
 ///
-/// It answers no request and sets no cookie. You give it the [`WebSession`] of the browser, which you keep wherever you keep sessions, and send the person where it says. With Tower, axum,
-/// tonic or hyper use [`IdentityLayer`](crate::IdentityLayer), which is built on this and keeps the session, too.
+/// It answers no request and sets no cookie. You give it the [`WebSession`] of the browser, which
+/// you keep wherever you keep sessions, and send the person where it says. With Tower, axum, tonic
+/// or hyper use [`IdentityLayer`](crate::IdentityLayer), which is built on this and keeps the
+/// session, too.
 ///
 /// - [`log_in`](Self::log_in) gives the address to send the person to;
-/// - your page at the redirect address gives what it was called with to [`complete_log_in`](Self::complete_log_in);
-/// - where people sign in [by device code](crate::config::SignInMethod::DeviceCode) there is no such page: show the code, and ask [`complete_device_log_in`](Self::complete_device_log_in);
-/// - [`user`](Self::user) says who is signed in, [`token_for_user`](Self::token_for_user) and [`token_for_client`](Self::token_for_client) get tokens;
-/// - [`log_out`](Self::log_out) forgets the person and gives the address at which the provider does.
+/// - your page at the redirect address gives what it was called with to
+///   [`complete_log_in`](Self::complete_log_in);
+/// - where people sign in [by device code](crate::config::SignInMethod::DeviceCode) there is no
+///   such page: show the code, and ask [`complete_device_log_in`](Self::complete_device_log_in);
+/// - [`user`](Self::user) says who is signed in, [`token_for_user`](Self::token_for_user) and
+///   [`token_for_client`](Self::token_for_client) get tokens;
+/// - [`log_out`](Self::log_out) forgets the person and gives the address at which the provider
+///   does.
 ///
-/// Clones share everything, and one is enough for all browsers. Of the configuration the redirect address ([`ValidConfig::redirect_address`]) is that of your own page; public paths and
-/// idle time have no meaning here.
+/// Clones share everything, and one is enough for all browsers. Of the configuration the redirect
+/// address ([`ValidConfig::redirect_address`]) is that of your own page; public paths and idle time
+/// have no meaning here.
 ///
 /// ```no_run
 /// use tower_identity::{Authority, ClientCredential, IdentityConfig, SignInOptions, WebAuth, WebSession};
@@ -63,11 +71,17 @@ use crate::{
 ///
 /// # Security
 ///
-/// - Within one `WebAuth` and its clones refresh tokens are sent once, however many requests of a browser work on copies of one value, and a copy of somebody who has signed out (one of the last 100,000) is
-///   nobody's. Two processes do not know of each other: send a browser to the same one, or use the layer with a store and a refresh lock.
-/// - Your session's cookie is `HttpOnly`, `Secure` and `SameSite=Lax`; with `response_mode=form_post` it has to be `SameSite=None`, since the provider's site posts the answer.
-/// - A sign-in takes the place of whatever was there. Take a new id for your own session when it is completed, against session fixation.
-/// - [`complete_log_in`](Self::complete_log_in) accepts an answer only in the browser that asked (`state`, `nonce` and PKCE are in its value).
+/// - Within one `WebAuth` and its clones refresh tokens are sent once, however many requests of a
+///   browser work on copies of one value, and a copy of somebody who has signed out (one of the
+///   last 100,000) is nobody's. Two processes do not know of each other: send a browser to the same
+///   one, or use the layer with a store and a refresh lock.
+/// - Your session's cookie is `HttpOnly`, `Secure` and `SameSite=Lax`; with
+///   `response_mode=form_post` it has to be `SameSite=None`, since the provider's site posts the
+///   answer.
+/// - A sign-in takes the place of whatever was there. Take a new id for your own session when it is
+///   completed, against session fixation.
+/// - [`complete_log_in`](Self::complete_log_in) accepts an answer only in the browser that asked
+///   (`state`, `nonce` and PKCE are in its value).
 #[derive(Clone)]
 pub struct WebAuth(Arc<Inner>);
 
@@ -83,9 +97,14 @@ struct Inner {
     kept: OnceLock<Kept>,
 }
 
-/// What the keys belong to: the same secret opens nothing in another application, at another authority or under another base URL.
+/// What the keys belong to: the same secret opens nothing in another application, at another
+/// authority or under another base URL.
 pub(super) fn application_of(config: &ValidConfig) -> [&[u8]; 3] {
-    [config.client_id().as_bytes(), config.authority().name().as_bytes(), config.base_url().as_bytes()]
+    [
+        config.client_id().as_bytes(),
+        config.authority().name().as_bytes(),
+        config.base_url().as_bytes(),
+    ]
 }
 
 /// The sign-in that a session began with, for the settings of now.
@@ -109,7 +128,8 @@ impl WebAuth {
     ///
     /// # Errors
     ///
-    /// The cookie secret, which seals the values, is neither configured nor derived from a client secret: what you stored could not be opened after a restart.
+    /// The cookie secret, which seals the values, is neither configured nor derived from a client
+    /// secret: what you stored could not be opened after a restart.
     pub fn new(config: impl IntoValidConfig) -> Result<Self, ConfigError> {
         let config = config.into_valid_config();
         if config.cookie_key_source() == CookieKeySource::Random {
@@ -120,35 +140,50 @@ impl WebAuth {
         }
         let no_keys = |error: Error| ConfigError::new("WebAuth::new", error.to_string());
         let keys = KeyRing::new(config.cookie_keys(), &application_of(&config)).map_err(no_keys)?;
-        Ok(Self::over(config, Arc::new(keys), Arc::new(ReqwestClient::new()), Arc::new(SystemClock)))
+        Ok(Self::over(
+            config,
+            Arc::new(keys),
+            Arc::new(ReqwestClient::new()),
+            Arc::new(SystemClock),
+        ))
     }
 
     /// The same for somebody who keeps sessions in another way.
-    pub(super) fn over(config: ValidConfig, keys: Arc<KeyRing>, http: Arc<dyn HttpClient>, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn over(
+        config: ValidConfig,
+        keys: Arc<KeyRing>,
+        http: Arc<dyn HttpClient>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let provider = Provider::new(config.clone(), Arc::clone(&http), Arc::clone(&clock));
         let client = Client::over(provider.clone(), Arc::clone(&clock));
         let (policies, kept) = (Policies::new(&provider), OnceLock::new());
         Self(Arc::new(Inner { config, clock, http, provider, client, policies, keys, kept }))
     }
 
-    /// Calls the provider through another HTTP client. The default is [`ReqwestClient`]. It belongs right after [`new`](Self::new).
+    /// Calls the provider through another HTTP client. The default is [`ReqwestClient`]. It belongs
+    /// right after [`new`](Self::new).
     #[must_use]
     pub fn with_http_client(self, http: impl HttpClient + 'static) -> Self {
         let Inner { config, clock, keys, .. } = &*self.0;
         Self::over(config.clone(), Arc::clone(keys), Arc::new(http), Arc::clone(clock))
     }
 
-    /// Takes the time from another clock, for tests. The default is [`SystemClock`]. It belongs right after [`new`](Self::new).
+    /// Takes the time from another clock, for tests. The default is [`SystemClock`]. It belongs
+    /// right after [`new`](Self::new).
     #[must_use]
     pub fn with_clock(self, clock: impl Clock) -> Self {
         let Inner { config, http, keys, .. } = &*self.0;
         Self::over(config.clone(), Arc::clone(keys), Arc::clone(http), Arc::new(clock))
     }
 
-    /// Who is signed in. When the ID token has expired the claims are renewed by the refresh token, so a person stays signed in as long as the provider agrees, and at most for the configured absolute
-    /// lifetime. Without a refresh token it is that lifetime, or the ID token's ([`SessionEnd`](crate::config::SessionEnd)).
+    /// Who is signed in. When the ID token has expired the claims are renewed by the refresh token,
+    /// so a person stays signed in as long as the provider agrees, and at most for the configured
+    /// absolute lifetime. Without a refresh token it is that lifetime, or the ID token's
+    /// ([`SessionEnd`](crate::config::SessionEnd)).
     ///
-    /// What [`User::tokens`] refreshes is known in this process at once, and to the value with the next call here: prefer [`token_for_user`](Self::token_for_user).
+    /// What [`User::tokens`] refreshes is known in this process at once, and to the value with the
+    /// next call here: prefer [`token_for_user`](Self::token_for_user).
     ///
     /// # Errors
     ///
@@ -161,7 +196,8 @@ impl WebAuth {
     ///
     /// # Errors
     ///
-    /// As [`Tokens::for_user`](crate::Tokens::for_user); `SignInRequired` if nobody is signed in. What a sign-in mends, [`log_in_for`](Self::log_in_for) begins.
+    /// As [`Tokens::for_user`](crate::Tokens::for_user); `SignInRequired` if nobody is signed in.
+    /// What a sign-in mends, [`log_in_for`](Self::log_in_for) begins.
     pub async fn token_for_user<Kind>(
         &self,
         session: &mut WebSession,
@@ -170,12 +206,17 @@ impl WebAuth {
         self.acquire_for_user(session, &TokenRequest::new(scopes)?).await
     }
 
-    /// An access token of the person that answers this request: for another tenant or resource, with claims, or past what is kept.
+    /// An access token of the person that answers this request: for another tenant or resource,
+    /// with claims, or past what is kept.
     ///
     /// # Errors
     ///
     /// As [`token_for_user`](Self::token_for_user).
-    pub async fn acquire_for_user(&self, session: &mut WebSession, request: &TokenRequest) -> Result<AccessToken, Error> {
+    pub async fn acquire_for_user(
+        &self,
+        session: &mut WebSession,
+        request: &TokenRequest,
+    ) -> Result<AccessToken, Error> {
         let Some(user) = self.live(session).await? else {
             let error = Error::new(ErrorKind::SignInRequired, "nobody is signed in");
             return Err(error.for_token(Whose::SignedIn, request.scopes()));
@@ -185,20 +226,26 @@ impl WebAuth {
         token
     }
 
-    /// An access token of the application itself, for one resource or its `/.default`. It is kept in memory, for all sessions.
+    /// An access token of the application itself, for one resource or its `/.default`. It is kept
+    /// in memory, for all sessions.
     ///
     /// # Errors
     ///
     /// As [`Client::for_app`](crate::client::Client::for_app).
-    pub async fn token_for_client<Kind>(&self, scopes: impl StringList<Kind>) -> Result<AccessToken, Error> {
+    pub async fn token_for_client<Kind>(
+        &self,
+        scopes: impl StringList<Kind>,
+    ) -> Result<AccessToken, Error> {
         self.0.client.for_app(&TokenRequest::new(scopes)?).await
     }
 
-    /// Forgets who is signed in. Store the value, which is empty now, before you send the person to [`LogOut::address`].
+    /// Forgets who is signed in. Store the value, which is empty now, before you send the person to
+    /// [`LogOut::address`].
     ///
     /// # Security
     ///
-    /// Call it for a POST of your own page (its `Origin` is yours), or any site can sign your people out.
+    /// Call it for a POST of your own page (its `Origin` is yours), or any site can sign your
+    /// people out.
     pub fn log_out(&self, session: &mut WebSession) -> LogOut {
         let contents = self.open(session);
         *session = WebSession::new();
@@ -208,8 +255,11 @@ impl WebAuth {
             tracing::info!("signed out");
         }
         let id_token = contents.held.as_ref().and_then(|held| held.grant.id_token().cloned());
-        let hint = known.as_ref().and_then(|known| known.user.claim("login_hint")?.as_str().map(str::to_owned));
-        let id_token = known.as_ref().and_then(|known| known.held.grant.id_token().cloned()).or(id_token);
+        let hint = known
+            .as_ref()
+            .and_then(|known| known.user.claim("login_hint")?.as_str().map(str::to_owned));
+        let id_token =
+            known.as_ref().and_then(|known| known.held.grant.id_token().cloned()).or(id_token);
         LogOut { auth: self.clone(), was_in: contents.held.is_some(), id_token, hint }
     }
 

@@ -1,7 +1,9 @@
-//! Wishes: what a page needs a sign-in for (more scopes, the provider's claims, what an API asks for, tokens that are gone), as a link that starts it.
+//! Wishes: what a page needs a sign-in for (more scopes, the provider's claims, what an API asks
+//! for, tokens that are gone), as a link that starts it.
 //!
-//! A failed request for a token knows neither cookies nor the provider. It becomes a link to the sign-in path that only the same session can use, for a person and
-//! for a script alike; there it is a challenge like any other (D8).
+//! A failed request for a token knows neither cookies nor the provider. It becomes a link to the
+//! sign-in path that only the same session can use, for a person and for a script alike; there it
+//! is a challenge like any other (D8).
 
 use std::time::Duration;
 
@@ -41,15 +43,20 @@ pub(super) struct Wish {
 }
 
 impl Flow {
-    /// What a failure that the application raised becomes: a sign-in that mends it where there is one, otherwise its own page.
+    /// What a failure that the application raised becomes: a sign-in that mends it where there is
+    /// one, otherwise its own page.
     pub(crate) fn raised(&self, head: &Head, session: &Opened<User>, error: Error) -> Reply {
         let wish = match Mend::of(&error, self.config.sign_in(), self.clock.now()) {
             Mend::More(wish) => wish,
-            Mend::SignIn => return self.sent(head, self.sign_in_address(&self.page_behind(head)), error),
+            Mend::SignIn => {
+                return self.sent(head, self.sign_in_address(&self.page_behind(head)), error);
+            }
             Mend::Nothing => return Reply::failed(error, None),
         };
         let return_path = self.page_behind(head);
-        if let Err(error) = self.auth.causes(Some(session.beginning()), &wish.options(&session.value), &return_path) {
+        if let Err(error) =
+            self.auth.causes(Some(session.beginning()), &wish.options(&session.value), &return_path)
+        {
             return Reply::failed(error, None);
         }
         match self.wish_address(session, &return_path, &wish) {
@@ -69,14 +76,22 @@ impl Flow {
     fn page_behind(&self, head: &Head) -> ReturnPath {
         let page = match &head.page {
             Some(AskedPage::Opened(page)) => Some(page_as_asked(&self.config, page.as_str())),
-            Some(AskedPage::Behind(address)) => address.to_str().ok().and_then(|address| self.own(address)).map(Into::into),
+            Some(AskedPage::Behind(address)) => {
+                address.to_str().ok().and_then(|address| self.own(address)).map(Into::into)
+            }
             None => None,
         };
         page.map_or_else(|| self.config.home().clone(), |page| self.config.return_path(&page))
     }
 
-    fn wish_address(&self, session: &Opened<User>, return_path: &ReturnPath, wish: &Wish) -> Result<String, Error> {
-        let plain = serde_json::to_vec(wish).map_err(|_| Error::new(ErrorKind::Internal, "a wish cannot be written as JSON"))?;
+    fn wish_address(
+        &self,
+        session: &Opened<User>,
+        return_path: &ReturnPath,
+        wish: &Wish,
+    ) -> Result<String, Error> {
+        let plain = serde_json::to_vec(wish)
+            .map_err(|_| Error::new(ErrorKind::Internal, "a wish cannot be written as JSON"))?;
         let sealed = self.sessions.seal_wish(session, &plain)?;
         Ok(format!("{}&{PARAMETER}={sealed}", self.sign_in_address(return_path)))
     }
@@ -84,9 +99,11 @@ impl Flow {
     /// What the link of a request to the sign-in path asks for, if it is one of this session.
     pub(super) async fn wished(&self, asked: Asked<'_>) -> Option<SignInOptions> {
         let query = asked.uri.query().unwrap_or_default();
-        let (_, sealed) = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == PARAMETER)?;
+        let (_, sealed) =
+            url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == PARAMETER)?;
         let session = self.present(asked.cookies).await.ok().flatten()?;
-        let wish: Wish = serde_json::from_slice(&self.sessions.open_wish(&session, &sealed)?).ok()?;
+        let wish: Wish =
+            serde_json::from_slice(&self.sessions.open_wish(&session, &sealed)?).ok()?;
         let now = self.clock.now();
         let is_fresh = now.since(wish.made) < LIFETIME && wish.made.since(now) < LIFETIME;
         is_fresh.then(|| wish.options(&session.value))
@@ -110,15 +127,24 @@ impl Mend {
             return Self::Nothing;
         }
         match error.kind() {
-            ErrorKind::InteractionRequired | ErrorKind::InvalidGrant | ErrorKind::StrongerSignInNeeded => Self::More(Wish {
-                claims: error.provider().and_then(|said| said.claims.clone()).filter(|claims| is_object(claims)),
+            ErrorKind::InteractionRequired
+            | ErrorKind::InvalidGrant
+            | ErrorKind::StrongerSignInNeeded => Self::More(Wish {
+                claims: error
+                    .provider()
+                    .and_then(|said| said.claims.clone())
+                    .filter(|claims| is_object(claims)),
                 acr_values: error.acr_values().to_vec(),
                 max_age: error.max_age(),
                 ..Wish::new(now, error)
             }),
             // The session lives, its tokens are gone: most providers give others without a page.
-            ErrorKind::NoRefreshToken => Self::More(Wish { silent: !configured.asks_every_time(), ..Wish::new(now, error) }),
-            ErrorKind::SessionEnded | ErrorKind::PersonChanged | ErrorKind::SignInRequired => Self::SignIn,
+            ErrorKind::NoRefreshToken => {
+                Self::More(Wish { silent: !configured.asks_every_time(), ..Wish::new(now, error) })
+            }
+            ErrorKind::SessionEnded | ErrorKind::PersonChanged | ErrorKind::SignInRequired => {
+                Self::SignIn
+            }
             _ => Self::Nothing,
         }
     }

@@ -26,8 +26,9 @@ pub trait AcquireToken: fmt::Debug + Send + Sync {
     /// There is none; see [`Tokens::acquire`].
     async fn acquire(&self, request: &TokenRequest) -> Result<AccessToken, Error>;
 
-    /// Whether an error reaches somebody who can sign in again. Then an API that wants a stronger or more recent sign-in (RFC 9470) is an error of the kind
-    /// `StrongerSignInNeeded`; otherwise its 401 is passed on. The default is no.
+    /// Whether an error reaches somebody who can sign in again. Then an API that wants a stronger
+    /// or more recent sign-in (RFC 9470) is an error of the kind `StrongerSignInNeeded`; otherwise
+    /// its 401 is passed on. The default is no.
     fn can_sign_in_again(&self) -> bool {
         false
     }
@@ -53,7 +54,8 @@ impl AcquireToken for AppTokens {
 
 /// One origin, and the token that it takes.
 ///
-/// A token is a password for as long as it lives, so it goes to this scheme, host and port and nowhere else, whatever a request or a redirect says.
+/// A token is a password for as long as it lives, so it goes to this scheme, host and port and
+/// nowhere else, whatever a request or a redirect says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Api {
     origin: Url,
@@ -61,13 +63,16 @@ pub struct Api {
 }
 
 impl Api {
-    /// The API at an origin such as `https://graph.microsoft.com`, with tokens that have these scopes; without any, the token of the sign-in.
+    /// The API at an origin such as `https://graph.microsoft.com`, with tokens that have these
+    /// scopes; without any, the token of the sign-in.
     ///
     /// # Errors
     ///
-    /// The address is not that of an origin, or it is plain http on a host that is not this machine; or a scope is not one.
+    /// The address is not that of an origin, or it is plain http on a host that is not this
+    /// machine; or a scope is not one.
     pub fn at<Kind>(origin: &str, scopes: impl StringList<Kind>) -> Result<Self, ConfigError> {
-        let request = TokenRequest::new(scopes).map_err(|error| ConfigError::new("Api::at", error.to_string()))?;
+        let request = TokenRequest::new(scopes)
+            .map_err(|error| ConfigError::new("Api::at", error.to_string()))?;
         Self::with_request(origin, request)
     }
 
@@ -79,17 +84,27 @@ impl Api {
     pub fn with_request(origin: &str, request: TokenRequest) -> Result<Self, ConfigError> {
         let wrong = |problem| Err(ConfigError::new("Api::at", problem));
         let Ok(origin) = Url::parse(origin) else {
-            return wrong("the address is not one: give an origin such as https://graph.microsoft.com");
+            return wrong(
+                "the address is not one: give an origin such as https://graph.microsoft.com",
+            );
         };
-        let bare =
-            origin.path() == "/" && origin.query().is_none() && origin.fragment().is_none() && origin.username().is_empty();
+        let bare = origin.path() == "/"
+            && origin.query().is_none()
+            && origin.fragment().is_none()
+            && origin.username().is_empty();
         if origin.host().is_none() || !bare || origin.password().is_some() {
-            return wrong("give the origin alone, such as https://graph.microsoft.com: paths belong to the requests");
+            return wrong(
+                "give the origin alone, such as https://graph.microsoft.com: paths belong to the requests",
+            );
         }
         match origin.scheme() {
             "https" => {}
             "http" if is_loopback(&origin) => {}
-            _ => return wrong("a token must not go over plain http: use https (http is for this machine only)"),
+            _ => {
+                return wrong(
+                    "a token must not go over plain http: use https (http is for this machine only)",
+                );
+            }
         }
         Ok(Self { origin, request })
     }
@@ -99,7 +114,9 @@ impl Api {
         let refused = |problem| Error::new(ErrorKind::RequestInvalid, problem);
         let rest = path.strip_prefix('/').filter(|rest| !rest.starts_with(['/', '\\']));
         let rest = rest.ok_or_else(|| refused("the path of an API call starts with one slash"))?;
-        format!("{}{rest}", self.origin).parse().map_err(|_| refused("the path of an API call has characters that no path has"))
+        format!("{}{rest}", self.origin)
+            .parse()
+            .map_err(|_| refused("the path of an API call has characters that no path has"))
     }
 
     /// The failure of a call that takes another sign-in.
@@ -109,7 +126,8 @@ impl Api {
 
     /// Whether this address is one of the API.
     pub(super) fn has(&self, address: &Uri) -> bool {
-        Url::parse(&address.to_string()).is_ok_and(|address| address.origin() == self.origin.origin())
+        Url::parse(&address.to_string())
+            .is_ok_and(|address| address.origin() == self.origin.origin())
     }
 
     /// Puts a token into a request, asked for with the claims that the API wants, if it wants any.
@@ -123,8 +141,13 @@ impl Api {
             Some(claims) => tokens.acquire(&self.request.clone().with_challenge(claims)).await?,
             None => tokens.acquire(&self.request).await?,
         };
-        let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))
-            .map_err(|_| Error::new(ErrorKind::TokenResponseInvalid, "an access token has characters that no header takes"))?;
+        let mut value =
+            HeaderValue::try_from(format!("Bearer {}", token.expose())).map_err(|_| {
+                Error::new(
+                    ErrorKind::TokenResponseInvalid,
+                    "an access token has characters that no header takes",
+                )
+            })?;
         value.set_sensitive(true);
         request.headers_mut().insert(AUTHORIZATION, value);
         Ok(())
@@ -166,9 +189,16 @@ mod tests {
     fn nothing_but_a_path_of_the_origin_is_called() {
         let api = Api::at("https://api.example", ["a"]).unwrap();
         assert_eq!(api.address("/v1/me?x=1").unwrap(), "https://api.example/v1/me?x=1");
-        for bad in
-            ["", "v1", "//evil.example/", "/\\evil.example", "https://evil.example/", ".evil.example", "@evil.example", "/a b"]
-        {
+        for bad in [
+            "",
+            "v1",
+            "//evil.example/",
+            "/\\evil.example",
+            "https://evil.example/",
+            ".evil.example",
+            "@evil.example",
+            "/a b",
+        ] {
             assert!(api.address(bad).is_err(), "{bad}");
         }
         for (address, own) in [

@@ -37,9 +37,12 @@ pub(super) struct SignIn {
 impl SignIn {
     /// The failure that asks for it, of a token with these scopes.
     pub(super) fn error<'a>(self, scopes: impl Iterator<Item = &'a str>) -> Error {
-        Error::new(ErrorKind::StrongerSignInNeeded, "an API wants a token of a stronger or more recent sign-in (RFC 9470)")
-            .for_token(Whose::SignedIn, scopes)
-            .wanting(self.acr_values, self.max_age)
+        Error::new(
+            ErrorKind::StrongerSignInNeeded,
+            "an API wants a token of a stronger or more recent sign-in (RFC 9470)",
+        )
+        .for_token(Whose::SignedIn, scopes)
+        .wanting(self.acr_values, self.max_age)
     }
 }
 
@@ -48,28 +51,48 @@ pub(super) fn wanted<B>(answer: &Response<B>) -> Option<Wanted> {
     if answer.status() != StatusCode::UNAUTHORIZED {
         return None;
     }
-    let texts: Vec<String> = answer.headers().get_all(WWW_AUTHENTICATE).iter().take(MOST_HEADERS).filter_map(text_of).collect();
+    let texts: Vec<String> = answer
+        .headers()
+        .get_all(WWW_AUTHENTICATE)
+        .iter()
+        .take(MOST_HEADERS)
+        .filter_map(text_of)
+        .collect();
     let bearer: Vec<ChallengeRef<'_>> = texts
         .iter()
         // What comes before something broken is still read.
         .flat_map(|text| ChallengeParser::new(text).map_while(Result::ok))
         .filter(|challenge| challenge.scheme.eq_ignore_ascii_case("bearer"))
         .collect();
-    bearer.iter().find_map(claims).map(Wanted::Claims).or_else(|| bearer.iter().find_map(sign_in).map(Wanted::SignIn))
+    bearer
+        .iter()
+        .find_map(claims)
+        .map(Wanted::Claims)
+        .or_else(|| bearer.iter().find_map(sign_in).map(Wanted::SignIn))
 }
 
 /// A header as ASCII, which the parser wants; whatever else is in it is in a text for people.
 fn text_of(value: &HeaderValue) -> Option<String> {
     let bytes = value.as_bytes();
-    (bytes.len() <= LONGEST).then(|| bytes.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' }).collect())
+    (bytes.len() <= LONGEST).then(|| {
+        bytes.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' }).collect()
+    })
 }
 
-/// A parameter of a challenge (RFC 9110 section 11.6.1). One that is there twice may not be there, and which one is meant nobody knows.
+/// A parameter of a challenge (RFC 9110 section 11.6.1). One that is there twice may not be there,
+/// and which one is meant nobody knows.
 fn parameter(challenge: &ChallengeRef<'_>, name: &str) -> Option<String> {
-    let mut values = challenge.params.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+    let mut values = challenge
+        .params
+        .iter()
+        .filter(|(own, _)| own.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value);
     let value = values.next()?;
     if values.next().is_some() {
-        tracing::warn!(parameter = name, "an API's challenge has a parameter twice: it is not looked at");
+        tracing::warn!(
+            parameter = name,
+            "an API's challenge has a parameter twice: it is not looked at"
+        );
         return None;
     }
     Some(value.to_unescaped())
@@ -77,9 +100,12 @@ fn parameter(challenge: &ChallengeRef<'_>, name: &str) -> Option<String> {
 
 fn claims(challenge: &ChallengeRef<'_>) -> Option<String> {
     let encoded = parameter(challenge, "claims")?;
-    let claims = decoded(&encoded).filter(|claims| serde_json::from_str::<Map<String, serde_json::Value>>(claims).is_ok());
+    let claims = decoded(&encoded)
+        .filter(|claims| serde_json::from_str::<Map<String, serde_json::Value>>(claims).is_ok());
     if claims.is_none() {
-        tracing::warn!("an API asks for claims that are not a JSON object in Base64: its answer is passed on");
+        tracing::warn!(
+            "an API asks for claims that are not a JSON object in Base64: its answer is passed on"
+        );
     }
     claims
 }
@@ -92,19 +118,29 @@ fn sign_in(challenge: &ChallengeRef<'_>) -> Option<SignIn> {
     let acr_values = if acr_values.len() <= LONGEST_ACR_VALUES {
         acr_values.split_ascii_whitespace().map(str::to_owned).collect()
     } else {
-        tracing::warn!("an API asks for more `acr_values` than a sign-in can ask for: they are not looked at");
+        tracing::warn!(
+            "an API asks for more `acr_values` than a sign-in can ask for: they are not looked at"
+        );
         Vec::new()
     };
     let max_age = parameter(challenge, "max_age").and_then(|text| {
         // Digits alone: `parse` would take a sign, too.
-        let seconds = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u32>().ok()).flatten();
+        let seconds = text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then(|| text.parse::<u32>().ok())
+            .flatten();
         if seconds.is_none() {
-            tracing::warn!("an API asks for a `max_age` that is not a number of seconds: it is not looked at");
+            tracing::warn!(
+                "an API asks for a `max_age` that is not a number of seconds: it is not looked at"
+            );
         }
         seconds.map(|seconds| Duration::from_secs(seconds.into()))
     });
     if acr_values.is_empty() && max_age.is_none() {
-        tracing::warn!("an API wants another sign-in and does not say which: its answer is passed on");
+        tracing::warn!(
+            "an API wants another sign-in and does not say which: its answer is passed on"
+        );
         return None;
     }
     Some(SignIn { acr_values, max_age })
@@ -113,8 +149,9 @@ fn sign_in(challenge: &ChallengeRef<'_>) -> Option<SignIn> {
 /// APIs write either alphabet, with or without padding.
 fn decoded(text: &str) -> Option<String> {
     let text = text.trim_end_matches('=');
-    let bytes =
-        [base64_simd::URL_SAFE_NO_PAD, base64_simd::STANDARD_NO_PAD].iter().find_map(|base64| base64.decode_to_vec(text).ok())?;
+    let bytes = [base64_simd::URL_SAFE_NO_PAD, base64_simd::STANDARD_NO_PAD]
+        .iter()
+        .find_map(|base64| base64.decode_to_vec(text).ok())?;
     String::from_utf8(bytes).ok()
 }
 
@@ -125,7 +162,9 @@ mod tests {
     fn of(status: u16, headers: &[&str]) -> Option<Wanted> {
         let mut answer = Response::builder().status(status).body(()).unwrap();
         for header in headers {
-            answer.headers_mut().append(WWW_AUTHENTICATE, HeaderValue::from_bytes(header.as_bytes()).unwrap());
+            answer
+                .headers_mut()
+                .append(WWW_AUTHENTICATE, HeaderValue::from_bytes(header.as_bytes()).unwrap());
         }
         wanted(&answer)
     }
@@ -150,8 +189,13 @@ mod tests {
             format!(
                 r#"Bearer realm="", authorization_uri="https://id.example/authorize", error="insufficient_claims", claims="{encoded}""#
             ),
-            format!(r#"bearer claims="{}", error=insufficient_claims"#, base64_simd::URL_SAFE_NO_PAD.encode_to_string(json)),
-            format!(r#"Basic realm="a, b", Bearer error="insufficient_claims", CLAIMS="{encoded}""#),
+            format!(
+                r#"bearer claims="{}", error=insufficient_claims"#,
+                base64_simd::URL_SAFE_NO_PAD.encode_to_string(json)
+            ),
+            format!(
+                r#"Basic realm="a, b", Bearer error="insufficient_claims", CLAIMS="{encoded}""#
+            ),
             format!(r#"Negotiate, Bearer realm="x", Bearer claims="{encoded}""#),
             format!(r#"Bearer error_description="müde", claims="{encoded}""#),
             format!(r#"Bearer realm="a \"claims=\\\" b", claims="{encoded}", Broken ="""#),
@@ -176,12 +220,15 @@ mod tests {
             format!(r#"Bearer claims="{}""#, "A".repeat(9000)),
             "not a challenge \" at all".to_owned(),
             r#"Bearer error="insufficient_user_authentication""#.to_owned(),
-            r#"Bearer error="insufficient_user_authentication", acr_values="", max_age="soon""#.to_owned(),
+            r#"Bearer error="insufficient_user_authentication", acr_values="", max_age="soon""#
+                .to_owned(),
             r#"Bearer error="invalid_token", acr_values="high", max_age="5""#.to_owned(),
             r#"Bearer acr_values="high""#.to_owned(),
             r#"DPoP error="insufficient_user_authentication", acr_values="high""#.to_owned(),
-            r#"Bearer realm="error=\"insufficient_user_authentication\", acr_values=\"high\"""#.to_owned(),
-            r#"Bearer error="insufficient_user_authentication", error="x", acr_values="high""#.to_owned(),
+            r#"Bearer realm="error=\"insufficient_user_authentication\", acr_values=\"high\"""#
+                .to_owned(),
+            r#"Bearer error="insufficient_user_authentication", error="x", acr_values="high""#
+                .to_owned(),
         ] {
             assert_eq!(of(401, &[&header]), None, "{header}");
         }
@@ -192,7 +239,11 @@ mod tests {
     fn a_stronger_or_more_recent_sign_in_is_asked_for() {
         let error = r#"error="insufficient_user_authentication""#;
         for (rest, acr_values, max_age) in [
-            (r#"error_description="A different level is required", acr_values="myACR""#, &["myACR"][..], None),
+            (
+                r#"error_description="A different level is required", acr_values="myACR""#,
+                &["myACR"][..],
+                None,
+            ),
             (r#"error_description="More recent, please", max_age="5""#, &[], Some(5)),
             ("max_age=300", &[], Some(300)),
             (r#"acr_values="phr  phrh", max_age=0"#, &["phr", "phrh"], Some(0)),
@@ -221,7 +272,10 @@ mod tests {
     fn claims_are_tried_before_the_person_is_asked() {
         let stronger = r#"Bearer error="insufficient_user_authentication", max_age=5"#;
         let claims = Some(Wanted::Claims("{}".into()));
-        assert_eq!(of(401, &[stronger, r#"Bearer error="insufficient_claims", claims="e30=""#]), claims);
+        assert_eq!(
+            of(401, &[stronger, r#"Bearer error="insufficient_claims", claims="e30=""#]),
+            claims
+        );
         let many = ["Basic"; 20];
         assert_eq!(of(401, &[&many[..], &[stronger]].concat()), None, "headers without end");
     }

@@ -16,7 +16,8 @@ use crate::{
 
 /// Calls one [`Api`] with the token of whoever the call is for.
 ///
-/// It follows no redirects: what an API answers is what the caller gets, whatever its status. Connections are kept, so make one client per API and share it.
+/// It follows no redirects: what an API answers is what the caller gets, whatever its status.
+/// Connections are kept, so make one client per API and share it.
 #[derive(Clone, Debug)]
 pub struct ApiClient {
     api: Api,
@@ -42,21 +43,32 @@ impl ApiClient {
     /// # Errors
     ///
     /// As [`send`](Self::send); `RequestInvalid` if it is not a path.
-    pub async fn get(&self, tokens: &dyn AcquireToken, path: &str) -> Result<Response<Bytes>, Error> {
+    pub async fn get(
+        &self,
+        tokens: &dyn AcquireToken,
+        path: &str,
+    ) -> Result<Response<Bytes>, Error> {
         let mut request = Request::new(Bytes::new());
         *request.uri_mut() = self.api.address(path)?;
         self.send(tokens, request).await
     }
 
-    /// Sends a request to the API, with its whole address. If the API asks for claims, it is sent once more with a token that has them.
+    /// Sends a request to the API, with its whole address. If the API asks for claims, it is sent
+    /// once more with a token that has them.
     ///
     /// # Errors
     ///
     /// - `RequestInvalid`: the address is not one of the API; nothing is sent;
-    /// - those of [`AcquireToken::acquire`]: `InteractionRequired` where the provider wants to see the person, also for the claims that the API asked for;
-    /// - `StrongerSignInNeeded`: the API wants a token of a stronger or more recent sign-in (RFC 9470), of somebody who can sign in again;
+    /// - those of [`AcquireToken::acquire`]: `InteractionRequired` where the provider wants to see
+    ///   the person, also for the claims that the API asked for;
+    /// - `StrongerSignInNeeded`: the API wants a token of a stronger or more recent sign-in (RFC
+    ///   9470), of somebody who can sign in again;
     /// - `ApiUnreachable`: there is no answer.
-    pub async fn send(&self, tokens: &dyn AcquireToken, mut request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
+    pub async fn send(
+        &self,
+        tokens: &dyn AcquireToken,
+        mut request: Request<Bytes>,
+    ) -> Result<Response<Bytes>, Error> {
         if !self.api.has(request.uri()) {
             return Err(Error::new(
                 ErrorKind::RequestInvalid,
@@ -75,15 +87,16 @@ impl ApiClient {
             other => (answer, other),
         };
         match wanted {
-            Some(Wanted::SignIn(sign_in)) if tokens.can_sign_in_again() => Err(self.api.needs(sign_in)),
+            Some(Wanted::SignIn(sign_in)) if tokens.can_sign_in_again() => {
+                Err(self.api.needs(sign_in))
+            }
             _ => Ok(answer),
         }
     }
 
     async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
-        self.http
-            .send(request)
-            .await
-            .map_err(|error| Error::new(ErrorKind::ApiUnreachable, format!("no answer from an API: {error}")))
+        self.http.send(request).await.map_err(|error| {
+            Error::new(ErrorKind::ApiUnreachable, format!("no answer from an API: {error}"))
+        })
     }
 }

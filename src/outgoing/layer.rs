@@ -21,7 +21,8 @@ use crate::error::Error;
 
 /// Attaches the token of one person, or of the application, to requests for one [`Api`].
 ///
-/// A request for another origin passes without a token, so that a client that follows redirects by itself, inside of this layer, is the one thing to avoid.
+/// A request for another origin passes without a token, so that a client that follows redirects by
+/// itself, inside of this layer, is the one thing to avoid.
 ///
 /// ```
 /// use tower_identity::{Tokens, outgoing::{Api, AuthorizeLayer}};
@@ -56,7 +57,8 @@ impl<S> Layer<S> for AuthorizeLayer {
     }
 }
 
-/// The service that [`AuthorizeLayer`] makes. The body of a request is cloned, since it may have to be sent a second time.
+/// The service that [`AuthorizeLayer`] makes. The body of a request is cloned, since it may have to
+/// be sent a second time.
 #[derive(Clone, Debug)]
 pub struct AuthorizeService<S> {
     inner: S,
@@ -114,13 +116,23 @@ where
             if !shared.api.has(request.uri()) {
                 return ready.call(request).await.map_err(AuthorizeError::Service);
             }
-            shared.api.authorize(&*shared.tokens, &mut request, None).await.map_err(AuthorizeError::Token)?;
+            shared
+                .api
+                .authorize(&*shared.tokens, &mut request, None)
+                .await
+                .map_err(AuthorizeError::Token)?;
             let mut second = request.clone();
             let answer = ready.call(request).await.map_err(AuthorizeError::Service)?;
             let (answer, wanted) = match wanted(&answer) {
                 Some(Wanted::Claims(claims)) => {
-                    shared.api.authorize(&*shared.tokens, &mut second, Some(&claims)).await.map_err(AuthorizeError::Token)?;
-                    std::future::poll_fn(|context| ready.poll_ready(context)).await.map_err(AuthorizeError::Service)?;
+                    shared
+                        .api
+                        .authorize(&*shared.tokens, &mut second, Some(&claims))
+                        .await
+                        .map_err(AuthorizeError::Token)?;
+                    std::future::poll_fn(|context| ready.poll_ready(context))
+                        .await
+                        .map_err(AuthorizeError::Service)?;
                     let answer = ready.call(second).await.map_err(AuthorizeError::Service)?;
                     let wanted = wanted(&answer);
                     (answer, wanted)

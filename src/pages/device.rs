@@ -1,4 +1,5 @@
-//! The page of a sign-in by device code: a code, an address, a QR code, and a script that goes on when the person is done.
+//! The page of a sign-in by device code: a code, an address, a QR code, and a script that goes on
+//! when the person is done.
 
 use std::{
     fmt,
@@ -22,12 +23,17 @@ const QUIET_ZONE: usize = 4;
 
 /// A sign-in by device code (RFC 8628) as its page shows it.
 ///
-/// A page of your own shows [`user_code`](Self::user_code) and [`verification_uri`](Self::verification_uri), and a link to [`continue_address`](Self::continue_address) for people without
-/// script. With script it does what [`SCRIPT`](Self::SCRIPT) does: it asks [`poll_address`](Self::poll_address) with `Accept: application/json`, first after [`wait`](Self::wait), and gets
+/// A page of your own shows [`user_code`](Self::user_code) and
+/// [`verification_uri`](Self::verification_uri), and a link to
+/// [`continue_address`](Self::continue_address) for people without script. With script it does what
+/// [`SCRIPT`](Self::SCRIPT) does: it asks [`poll_address`](Self::poll_address) with
+/// `Accept: application/json`, first after [`wait`](Self::wait), and gets
 ///
-/// - `{"status": "pending", "wait": 5}`: not yet; ask again after so many seconds (asking sooner does no harm, since the provider is asked at its own pace),
+/// - `{"status": "pending", "wait": 5}`: not yet; ask again after so many seconds (asking sooner
+///   does no harm, since the provider is asked at its own pace),
 /// - `{"status": "done", "location": "/me"}`: the person is signed in; go there,
-/// - `{"status": "ended"}`: declined, or not to be trusted; open [`poll_address`](Self::poll_address) as a page to see why.
+/// - `{"status": "ended"}`: declined, or not to be trusted; open
+///   [`poll_address`](Self::poll_address) as a page to see why.
 ///
 /// `Debug` leaves the code out.
 #[derive(Clone, PartialEq, Eq)]
@@ -52,8 +58,9 @@ pub struct DeviceSignIn {
 }
 
 impl DeviceSignIn {
-    /// The script of the default page, for an element `#device` with `data-poll`, `data-wait` and `data-left` (in seconds), and elements `#left`, `#waiting` and `#over`, of which the last two are
-    /// hidden.
+    /// The script of the default page, for an element `#device` with `data-poll`, `data-wait` and
+    /// `data-left` (in seconds), and elements `#left`, `#waiting` and `#over`, of which the last
+    /// two are hidden.
     pub const SCRIPT: &str = SCRIPT;
 
     /// The address of the QR code and of the link: with the code in it if the provider has that.
@@ -62,7 +69,8 @@ impl DeviceSignIn {
         self.verification_uri_complete.as_deref().unwrap_or(&self.verification_uri)
     }
 
-    /// A QR code of [`address`](Self::address) as an `svg` element with a text for screen readers; `None` if the address is too long for one.
+    /// A QR code of [`address`](Self::address) as an `svg` element with a text for screen readers;
+    /// `None` if the address is too long for one.
     #[must_use]
     pub fn qr_code(&self) -> Option<String> {
         self.svg().map(PreEscaped::<String>::into_string)
@@ -173,7 +181,8 @@ mod tests {
     }
 
     fn rendered(device: DeviceSignIn) -> (String, String) {
-        let mut page = Page::new(PageKind::DeviceSignIn, "Sign in with a code", "…").with_action(Action::link("Continue", "/"));
+        let mut page = Page::new(PageKind::DeviceSignIn, "Sign in with a code", "…")
+            .with_action(Action::link("Continue", "/"));
         page.device = Some(device);
         let rendered = DefaultPages.render(&page);
         (rendered.html, rendered.content_security_policy)
@@ -181,7 +190,8 @@ mod tests {
 
     #[test]
     fn the_page_says_where_to_type_what_and_for_how_long() {
-        let (html, policy) = rendered(device(Some("https://id.example/device?user_code=WDJB-MJHT&x=1")));
+        let (html, policy) =
+            rendered(device(Some("https://id.example/device?user_code=WDJB-MJHT&x=1")));
         for part in [
             "<strong class=\"code\">WDJB-MJHT</strong>",
             "href=\"https://id.example/device?user_code=WDJB-MJHT&amp;x=1\" target=\"_blank\" rel=\"noopener noreferrer\">https://id.example/device</a>",
@@ -194,43 +204,72 @@ mod tests {
         }
         assert!(
             !html.contains("not signed in yet")
-                && rendered(DeviceSignIn { not_yet: true, ..device(None) }).0.contains("not signed in yet")
+                && rendered(DeviceSignIn { not_yet: true, ..device(None) })
+                    .0
+                    .contains("not signed in yet")
         );
         assert!(
-            policy.contains(&format!("; script-src {}; connect-src 'self'", *SCRIPT_SOURCE)) && !policy.contains("unsafe"),
+            policy.contains(&format!("; script-src {}; connect-src 'self'", *SCRIPT_SOURCE))
+                && !policy.contains("unsafe"),
             "{policy}"
         );
-        assert!(html.contains(&format!("<script>{SCRIPT}</script>")), "the script is what its hash is of");
-        assert!(!DefaultPages.render(&Page::new(PageKind::SignedOut, "Bye", "Bye.")).content_security_policy.contains("script"));
+        assert!(
+            html.contains(&format!("<script>{SCRIPT}</script>")),
+            "the script is what its hash is of"
+        );
+        assert!(
+            !DefaultPages
+                .render(&Page::new(PageKind::SignedOut, "Bye", "Bye."))
+                .content_security_policy
+                .contains("script")
+        );
     }
 
     #[test]
     fn the_providers_texts_are_only_text() {
-        let (html, _) =
-            rendered(DeviceSignIn { user_code: "<b>x</b>\"".into(), ..device(Some("https://id.example/\"><script>")) });
+        let (html, _) = rendered(DeviceSignIn {
+            user_code: "<b>x</b>\"".into(),
+            ..device(Some("https://id.example/\"><script>"))
+        });
         assert!(!html.contains("<b>") && !html.contains("\"><script>\""), "{html}");
     }
 
     #[test]
     fn a_qr_code_is_dark_on_light_with_room_around_it() {
         let svg = device(None).qr_code().unwrap();
-        let code = QrCode::with_error_correction_level("https://id.example/device", EcLevel::M).unwrap();
+        let code =
+            QrCode::with_error_correction_level("https://id.example/device", EcLevel::M).unwrap();
         let size = code.width() + 8;
         assert!(svg.contains(&format!("viewBox=\"0 0 {size} {size}\"")), "{svg}");
-        assert_eq!(svg.matches("h1v1h-1z").count(), code.to_colors().iter().filter(|color| **color == Color::Dark).count());
-        assert!(svg.contains("M4 4h1") && !svg.contains("M3 "), "the first finder pattern begins after the quiet zone");
-        assert_eq!(device(Some(&format!("https://id.example/{}", "x".repeat(5000)))).qr_code(), None);
+        assert_eq!(
+            svg.matches("h1v1h-1z").count(),
+            code.to_colors().iter().filter(|color| **color == Color::Dark).count()
+        );
+        assert!(
+            svg.contains("M4 4h1") && !svg.contains("M3 "),
+            "the first finder pattern begins after the quiet zone"
+        );
+        assert_eq!(
+            device(Some(&format!("https://id.example/{}", "x".repeat(5000)))).qr_code(),
+            None
+        );
     }
 
     /// C-363
     #[test]
     fn the_code_is_not_printed() {
-        assert!(!format!("{:?}", device(Some("https://id.example/device?user_code=WDJB-MJHT"))).contains("WDJB"));
+        assert!(
+            !format!("{:?}", device(Some("https://id.example/device?user_code=WDJB-MJHT")))
+                .contains("WDJB")
+        );
     }
 
     #[test]
     fn times_are_words() {
         let words = [0, 1, 5, 90, 91, 900].map(|seconds| span(Duration::from_secs(seconds)));
-        assert_eq!(words, ["0 seconds", "1 second", "5 seconds", "90 seconds", "2 minutes", "15 minutes"]);
+        assert_eq!(
+            words,
+            ["0 seconds", "1 second", "5 seconds", "90 seconds", "2 minutes", "15 minutes"]
+        );
     }
 }

@@ -1,9 +1,13 @@
-//! The pages that a person may meet: errors, a code to sign in with, signed out, the question before signing out.
+//! The pages that a person may meet: errors, a code to sign in with, signed out, the question
+//! before signing out.
 //!
 //! - Everything is escaped by construction; text of the provider is only ever text.
-//! - No image, no font, and only on the page of a [sign-in by device code](DeviceSignIn) a script: the policy sent along allows what is on the page and nothing else.
-//! - One heading, one sentence, what to do next, and below it the details that help whoever is asked for help. Light and dark follow the system.
-//! - Replace them by giving [`IdentityLayer::with_pages`](crate::IdentityLayer::with_pages) a [`PageRenderer`].
+//! - No image, no font, and only on the page of a [sign-in by device code](DeviceSignIn) a script:
+//!   the policy sent along allows what is on the page and nothing else.
+//! - One heading, one sentence, what to do next, and below it the details that help whoever is
+//!   asked for help. Light and dark follow the system.
+//! - Replace them by giving [`IdentityLayer::with_pages`](crate::IdentityLayer::with_pages) a
+//!   [`PageRenderer`].
 
 mod device;
 
@@ -22,7 +26,10 @@ static STYLE_SOURCE: LazyLock<String> = LazyLock::new(|| source_of(STYLE));
 
 /// A text of the page as a source in its policy.
 fn source_of(text: &str) -> String {
-    format!("'sha256-{}'", base64_simd::STANDARD.encode_to_string(digest::digest(&digest::SHA256, text.as_bytes())))
+    format!(
+        "'sha256-{}'",
+        base64_simd::STANDARD.encode_to_string(digest::digest(&digest::SHA256, text.as_bytes()))
+    )
 }
 
 /// Which page it is.
@@ -81,12 +88,16 @@ pub struct Page {
     pub device: Option<DeviceSignIn>,
     /// The stable reason code ([`Error::reason`](crate::Error::reason)).
     pub reason: Option<&'static str>,
-    /// The provider's code, for example `AADSTS50105` or `invalid_scope`: untrusted text, also where it is a known code.
+    /// The provider's code, for example `AADSTS50105` or `invalid_scope`: untrusted text, also
+    /// where it is a known code.
     pub code: Option<String>,
-    /// What that code means, if it is known; [`message`](Self::message) is the sentence of it for the person.
+    /// What that code means, if it is known; [`message`](Self::message) is the sentence of it for
+    /// the person.
     pub advice: Option<&'static Advice>,
-    /// What the provider said, for the people who run the application: untrusted text. Where the code is known it is left out, because Microsoft writes names of
-    /// accounts and tenants into it; where the base URL is plain http, which is to say on a developer's own machine, it is always there.
+    /// What the provider said, for the people who run the application: untrusted text. Where the
+    /// code is known it is left out, because Microsoft writes names of accounts and tenants into
+    /// it; where the base URL is plain http, which is to say on a developer's own machine, it is
+    /// always there.
     pub provider: Option<String>,
     /// The line of the log, where the base URL is plain http or the application is set up wrongly.
     /// It holds no secret.
@@ -162,7 +173,8 @@ pub struct RenderedPage {
 ///
 /// # Security
 ///
-/// [`Page::provider`], [`Page::code`] and the provider's identifiers were written by somebody else: escape them.
+/// [`Page::provider`], [`Page::code`] and the provider's identifiers were written by somebody else:
+/// escape them.
 pub trait PageRenderer: fmt::Debug + Send + Sync + 'static {
     /// The page as HTML.
     fn render(&self, page: &Page) -> RenderedPage;
@@ -174,7 +186,8 @@ pub struct DefaultPages;
 
 impl PageRenderer for DefaultPages {
     fn render(&self, page: &Page) -> RenderedPage {
-        let target = page.form_target.as_deref().map(|target| format!(" {target}")).unwrap_or_default();
+        let target =
+            page.form_target.as_deref().map(|target| format!(" {target}")).unwrap_or_default();
         let more = page.device.as_ref().map(|_| device::policy()).unwrap_or_default();
         RenderedPage {
             html: document(page).into_string(),
@@ -270,7 +283,12 @@ mod tests {
     #[test]
     fn text_of_the_provider_is_only_text() {
         let mut page = Page::new(PageKind::Error, "Sign-in failed", "<b>bold</b>");
-        for place in [&mut page.provider, &mut page.code, &mut page.provider_correlation_id, &mut page.provider_trace_id] {
+        for place in [
+            &mut page.provider,
+            &mut page.code,
+            &mut page.provider_correlation_id,
+            &mut page.provider_trace_id,
+        ] {
             *place = Some("<script>alert(1)</script>\" onload=\"x".into());
         }
         let html = DefaultPages.render(&page).html;
@@ -309,7 +327,11 @@ mod tests {
         let colour = |scheme: &str, name: &str| {
             let (_, rest) = scheme.split_once(&format!("--{name}:#")).unwrap();
             let hex: String = rest.chars().take_while(char::is_ascii_hexdigit).collect();
-            let digits = if hex.len() == 3 { hex.chars().flat_map(|digit| [digit, digit]).collect() } else { hex };
+            let digits = if hex.len() == 3 {
+                hex.chars().flat_map(|digit| [digit, digit]).collect()
+            } else {
+                hex
+            };
             let channel = |at: usize| {
                 let value = f64::from(u8::from_str_radix(&digits[at..at + 2], 16).unwrap()) / 255.0;
                 if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
@@ -318,7 +340,9 @@ mod tests {
         };
         let (light, dark) = STYLE.split_once("prefers-color-scheme:dark").unwrap();
         for scheme in [light, dark] {
-            for (text, ground) in [("ink", "paper"), ("soft", "paper"), ("act", "paper"), ("on-act", "act")] {
+            for (text, ground) in
+                [("ink", "paper"), ("soft", "paper"), ("act", "paper"), ("on-act", "act")]
+            {
                 let (one, other) = (colour(scheme, text), colour(scheme, ground));
                 let contrast = (one.max(other) + 0.05) / (one.min(other) + 0.05);
                 assert!(contrast >= 4.5, "{text} on {ground}: {contrast:.2}");
@@ -332,7 +356,8 @@ mod tests {
         let page = Page::new(PageKind::SignedOut, "Signed out", "Bye.");
         let policy = DefaultPages.render(&page).content_security_policy;
         assert!(
-            policy.starts_with("default-src 'none'; style-src 'sha256-") && policy.contains("frame-ancestors 'none'"),
+            policy.starts_with("default-src 'none'; style-src 'sha256-")
+                && policy.contains("frame-ancestors 'none'"),
             "{policy}"
         );
         assert!(!policy.contains("unsafe"), "{policy}");
@@ -341,7 +366,10 @@ mod tests {
     #[test]
     fn time_is_written_in_words_that_can_be_quoted() {
         let (machine, words) = utc(UnixTime::from_seconds(1_700_000_000)).unwrap();
-        assert_eq!((machine.as_str(), words.as_str()), ("2023-11-14T22:13:20Z", "2023-11-14 22:13:20 UTC"));
+        assert_eq!(
+            (machine.as_str(), words.as_str()),
+            ("2023-11-14T22:13:20Z", "2023-11-14 22:13:20 UTC")
+        );
         assert_eq!(utc(UnixTime::from_seconds(i64::MAX)), None);
     }
 }

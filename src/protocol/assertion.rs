@@ -1,6 +1,8 @@
-//! Assertions by which the application proves who it is (RFC 7523 section 3, OpenID Connect Core section 9).
+//! Assertions by which the application proves who it is (RFC 7523 section 3, OpenID Connect Core
+//! section 9).
 //!
-//! Each is made for one request, lives ten minutes and has a random `jti`. Which algorithm and which name of the key it has depends on the provider:
+//! Each is made for one request, lives ten minutes and has a random `jti`. Which algorithm and
+//! which name of the key it has depends on the provider:
 //!
 //! | provider | algorithm | key named by |
 //! |---|---|---|
@@ -9,7 +11,8 @@
 //! | others, RSA key | PS256 if the metadata names it, else RS256 | `kid`, and `x5t#S256` with a certificate |
 //! | others, EC or Ed25519 key | the key's own | the same |
 //!
-//! `jsonwebtoken` is not used for this: it takes RSA keys as PKCS #1 only and reads the key again for every signature.
+//! `jsonwebtoken` is not used for this: it takes RSA keys as PKCS #1 only and reads the key again
+//! for every signature.
 
 use std::time::Duration;
 
@@ -58,7 +61,8 @@ impl Assertion<'_> {
         if let Value::Object(own) = own {
             claims.extend(own);
         }
-        let message = format!("{}.{}", encoded(&Value::Object(header)), encoded(&Value::Object(claims)));
+        let message =
+            format!("{}.{}", encoded(&Value::Object(header)), encoded(&Value::Object(claims)));
         let signature = self.key.sign(algorithm, message.as_bytes())?;
         Ok(format!("{message}.{}", base64url(&signature)).into())
     }
@@ -72,11 +76,22 @@ impl Assertion<'_> {
         let sha1 = key.sha1_thumbprint().or_else(|| thumbprint(40));
         let sha256 = key.sha256_thumbprint().or_else(|| thumbprint(64));
         let mut header = Map::from_iter([("typ".to_owned(), json!("JWT"))]);
-        let mut put = |name: &str, value: Option<Value>| value.map(|value| header.insert(name.to_owned(), value));
+        let mut put = |name: &str, value: Option<Value>| {
+            value.map(|value| header.insert(name.to_owned(), value))
+        };
         let by_sha256 = sha256.is_some() && !authority.is_adfs();
         let algorithm = options.algorithm.or_else(|| key.own_algorithm()).unwrap_or_else(|| {
-            let named = |algorithm| metadata.token_endpoint_auth_algorithms.as_ref().is_some_and(|all| all.contains(&algorithm));
-            let pss = if authority.is_microsoft() { by_sha256 } else { !authority.is_adfs() && named(Algorithm::Ps256) };
+            let named = |algorithm| {
+                metadata
+                    .token_endpoint_auth_algorithms
+                    .as_ref()
+                    .is_some_and(|all| all.contains(&algorithm))
+            };
+            let pss = if authority.is_microsoft() {
+                by_sha256
+            } else {
+                !authority.is_adfs() && named(Algorithm::Ps256)
+            };
             if pss { Algorithm::Ps256 } else { Algorithm::Rs256 }
         });
         put("alg", Some(json!(algorithm.as_str())));
@@ -87,7 +102,8 @@ impl Assertion<'_> {
             put("x5t", sha1.map(Value::String));
         }
         if options.chain {
-            let chain = key.chain().map(|certificate| base64_simd::STANDARD.encode_to_string(certificate));
+            let chain =
+                key.chain().map(|certificate| base64_simd::STANDARD.encode_to_string(certificate));
             put("x5c", Some(chain.collect()));
         }
         (algorithm, header)
@@ -102,20 +118,23 @@ pub(super) fn audience<'m>(options: &AssertionOptions, metadata: &'m Metadata) -
     }
 }
 
-/// Until when an assertion that somebody else made can be used again: a minute before its `exp`. Nothing in it is checked, the provider does that.
+/// Until when an assertion that somebody else made can be used again: a minute before its `exp`.
+/// Nothing in it is checked, the provider does that.
 pub(super) fn usable_until(jwt: &Secret) -> Option<UnixTime> {
     let claims = crate::secret::from_base64url(jwt.expose().split('.').nth(1)?)?;
     let exp = serde_json::from_slice::<Value>(&claims).ok()?.get("exp")?.as_i64()?;
     Some(UnixTime::from_seconds(exp) - Duration::from_secs(60))
 }
 
-/// A random GUID (RFC 9562 section 5.4): Microsoft asks for one, and elsewhere it is as good as any other text.
+/// A random GUID (RFC 9562 section 5.4): Microsoft asks for one, and elsewhere it is as good as any
+/// other text.
 fn guid() -> Result<String, Error> {
     let mut bits = u128::from_be_bytes(random::<16>()?);
     bits = bits & !(0xf << 76) | 4 << 76;
     bits = bits & !(0b11 << 62) | 0b10 << 62;
     let text = format!("{bits:032x}");
-    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| text.get(part).unwrap_or_default().to_owned());
+    let parts = [0..8, 8..12, 12..16, 16..20, 20..32]
+        .map(|part| text.get(part).unwrap_or_default().to_owned());
     Ok(parts.join("-"))
 }
 
@@ -125,10 +144,17 @@ fn encoded(value: &Value) -> String {
 
 /// The bytes of hexadecimal digits, which were checked at set-up.
 fn from_hexadecimal(text: &str) -> Vec<u8> {
-    let digit = |digit: &u8| char::from(*digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok()).unwrap_or_default();
+    let digit = |digit: &u8| {
+        char::from(*digit)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+            .unwrap_or_default()
+    };
     text.as_bytes()
         .chunks_exact(2)
-        .map(|pair| pair.iter().fold(0, |byte: u8, next| byte.wrapping_mul(16).wrapping_add(digit(next))))
+        .map(|pair| {
+            pair.iter().fold(0, |byte: u8, next| byte.wrapping_mul(16).wrapping_add(digit(next)))
+        })
         .collect()
 }
 

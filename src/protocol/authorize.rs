@@ -1,8 +1,11 @@
-//! The authorization request (OpenID Connect Core section 3.1.2.1, RFC 6749 section 4.1.1, RFC 7636, Form Post Response Mode).
+//! The authorization request (OpenID Connect Core section 3.1.2.1, RFC 6749 section 4.1.1, RFC
+//! 7636, Form Post Response Mode).
 //!
-//! - The response type is `code`, always with PKCE and `S256`: there is no way to ask for less (RFC 9700 section 2.1.1).
+//! - The response type is `code`, always with PKCE and `S256`: there is no way to ask for less (RFC
+//!   9700 section 2.1.1).
 //! - `state` and `nonce` are always sent.
-//! - `offline_access` is said as `access_type=offline` where the provider has no such scope (Google).
+//! - `offline_access` is said as `access_type=offline` where the provider has no such scope
+//!   (Google).
 //! - Every parameter occurs once, also where the endpoint's address already has a query.
 
 use std::collections::HashSet;
@@ -17,7 +20,8 @@ use crate::{
     secret::base64url,
 };
 
-/// What an authorization request says. `options` are the configuration's and the sign-in's together; their `scopes` are not read, `scopes` are.
+/// What an authorization request says. `options` are the configuration's and the sign-in's
+/// together; their `scopes` are not read, `scopes` are.
 #[derive(Clone, Copy)]
 pub(crate) struct AuthorizationRequest<'a> {
     pub(crate) client_id: &'a str,
@@ -45,18 +49,31 @@ impl AuthorizationRequest<'_> {
     /// [`ErrorKind::Internal`]: `state`, `nonce` or the challenge have characters or a length that
     /// not every provider takes; [`ErrorKind::RequestInvalid`]: the claims are not a JSON object.
     pub(crate) fn url(&self, metadata: &Metadata) -> Result<Url, Error> {
-        for (value, lengths) in [(self.state, 22..=128), (self.nonce, 22..=128), (self.code_challenge, 43..=43)] {
+        for (value, lengths) in
+            [(self.state, 22..=128), (self.nonce, 22..=128), (self.code_challenge, 43..=43)]
+        {
             if !lengths.contains(&value.len()) || !value.bytes().all(is_unreserved) {
-                return Err(Error::new(ErrorKind::Internal, "`state`, `nonce` or the code challenge is not as it has to be"));
+                return Err(Error::new(
+                    ErrorKind::Internal,
+                    "`state`, `nonce` or the code challenge is not as it has to be",
+                ));
             }
         }
         let ours = self.parameters(metadata.offline_by_parameter)?;
         let mut names: HashSet<&str> = ours.iter().map(|(name, _)| *name).collect();
         let parameters = &self.options.parameters;
-        let extra: Vec<_> = parameters.iter().filter(|(name, _)| name == "resource" || names.insert(name.as_str())).collect();
-        // What the endpoint's address brings along (B2C: `?p=policy`) stays, unless it would be there twice.
+        let extra: Vec<_> = parameters
+            .iter()
+            .filter(|(name, _)| name == "resource" || names.insert(name.as_str()))
+            .collect();
+        // What the endpoint's address brings along (B2C: `?p=policy`) stays, unless it would be
+        // there twice.
         let endpoint = &metadata.authorization_endpoint;
-        let kept: Vec<_> = endpoint.query_pairs().into_owned().filter(|(name, _)| !names.contains(name.as_str())).collect();
+        let kept: Vec<_> = endpoint
+            .query_pairs()
+            .into_owned()
+            .filter(|(name, _)| !names.contains(name.as_str()))
+            .collect();
         let mut url = endpoint.clone();
         url.query_pairs_mut().clear().extend_pairs(kept).extend_pairs(ours).extend_pairs(extra);
         Ok(url)
@@ -65,7 +82,8 @@ impl AuthorizationRequest<'_> {
     fn parameters(&self, offline_by_parameter: bool) -> Result<Vec<(&'static str, String)>, Error> {
         let options = self.options;
         let is_offline = |scope: &&str| offline_by_parameter && *scope == "offline_access";
-        let scopes: Vec<&str> = self.scopes.iter().copied().filter(|scope| !is_offline(scope)).collect();
+        let scopes: Vec<&str> =
+            self.scopes.iter().copied().filter(|scope| !is_offline(scope)).collect();
         let named = options.parameters.iter().any(|(name, _)| name == "access_type");
         let offline = self.scopes.iter().any(is_offline) && !named;
         let words = |words: &[String]| (!words.is_empty()).then(|| words.join(" "));
@@ -160,7 +178,10 @@ mod tests {
             ("code_challenge", CHALLENGE),
             ("code_challenge_method", "S256"),
         ];
-        assert_eq!(parameters(&url), expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+        assert_eq!(
+            parameters(&url),
+            expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+        );
     }
 
     /// C-004, C-038, C-039, C-384: several resources are several parameters
@@ -209,14 +230,22 @@ mod tests {
     #[test]
     fn there_is_no_request_without_s256() {
         for methods in [json!(["plain"]), json!([]), json!(null)] {
-            let metadata = metadata(|document| document["code_challenge_methods_supported"] = methods);
+            let metadata =
+                metadata(|document| document["code_challenge_methods_supported"] = methods);
             let sent = parameters(&request(&SignInOptions::new()).url(&metadata).unwrap());
-            assert_eq!((sent["code_challenge_method"].as_str(), sent["code_challenge"].as_str()), ("S256", CHALLENGE));
+            assert_eq!(
+                (sent["code_challenge_method"].as_str(), sent["code_challenge"].as_str()),
+                ("S256", CHALLENGE)
+            );
         }
         let options = SignInOptions::new();
-        for code_challenge in ["", "short", &CHALLENGE[1..], &format!("{CHALLENGE}x"), &CHALLENGE.replace('-', "=")] {
+        for code_challenge in
+            ["", "short", &CHALLENGE[1..], &format!("{CHALLENGE}x"), &CHALLENGE.replace('-', "=")]
+        {
             assert!(
-                AuthorizationRequest { code_challenge, ..request(&options) }.url(&metadata(|_| ())).is_err(),
+                AuthorizationRequest { code_challenge, ..request(&options) }
+                    .url(&metadata(|_| ()))
+                    .is_err(),
                 "{code_challenge}"
             );
         }
@@ -235,38 +264,64 @@ mod tests {
             "0123456789-0123456789+",
             "0123456789-0123456789é",
         ] {
-            assert!(AuthorizationRequest { state: bad, ..request(&options) }.url(&metadata(|_| ())).is_err(), "{bad}");
-            assert!(AuthorizationRequest { nonce: bad, ..request(&options) }.url(&metadata(|_| ())).is_err(), "{bad}");
+            assert!(
+                AuthorizationRequest { state: bad, ..request(&options) }
+                    .url(&metadata(|_| ()))
+                    .is_err(),
+                "{bad}"
+            );
+            assert!(
+                AuthorizationRequest { nonce: bad, ..request(&options) }
+                    .url(&metadata(|_| ()))
+                    .is_err(),
+                "{bad}"
+            );
         }
-        assert!(AuthorizationRequest { state: &too_long[1..], ..request(&options) }.url(&metadata(|_| ())).is_ok());
+        assert!(
+            AuthorizationRequest { state: &too_long[1..], ..request(&options) }
+                .url(&metadata(|_| ()))
+                .is_ok()
+        );
     }
 
-    /// Google refuses `offline_access` and wants to be told otherwise; `prompt=consent` is left to the application.
+    /// Google refuses `offline_access` and wants to be told otherwise; `prompt=consent` is left to
+    /// the application.
     #[test]
     fn google_is_asked_for_a_refresh_token_by_its_parameter() {
         let mut metadata = metadata(|_| ());
         metadata.offline_by_parameter = true;
         let options = SignInOptions::new();
         let scopes = ["openid", "email", "offline_access"];
-        let sent = parameters(&AuthorizationRequest { scopes: &scopes, ..request(&options) }.url(&metadata).unwrap());
-        assert_eq!((sent["scope"].as_str(), sent["access_type"].as_str()), ("openid email", "offline"));
+        let sent = parameters(
+            &AuthorizationRequest { scopes: &scopes, ..request(&options) }.url(&metadata).unwrap(),
+        );
+        assert_eq!(
+            (sent["scope"].as_str(), sent["access_type"].as_str()),
+            ("openid email", "offline")
+        );
         assert!(!sent.contains_key("prompt"));
         let sent = parameters(&request(&options).url(&metadata).unwrap());
         assert!(!sent.contains_key("access_type"), "nobody asked for a refresh token");
         let options = SignInOptions::new().add_parameter("access_type", "online");
-        let sent = parameters(&AuthorizationRequest { scopes: &scopes, ..request(&options) }.url(&metadata).unwrap());
+        let sent = parameters(
+            &AuthorizationRequest { scopes: &scopes, ..request(&options) }.url(&metadata).unwrap(),
+        );
         assert_eq!(sent["access_type"], "online");
     }
 
     #[test]
     fn the_endpoints_own_query_stays_but_nothing_is_there_twice() {
         let metadata = metadata(|document| {
-            document["authorization_endpoint"] =
-                json!("https://id.example/authorize?p=b2c_1_in&client_id=evil&state=evil&audience=x");
+            document["authorization_endpoint"] = json!(
+                "https://id.example/authorize?p=b2c_1_in&client_id=evil&state=evil&audience=x"
+            );
         });
         let options = SignInOptions::new().add_parameter("audience", "api");
         let sent = parameters(&request(&options).url(&metadata).unwrap());
-        assert_eq!((sent["p"].as_str(), sent["client_id"].as_str(), sent["state"].as_str()), ("b2c_1_in", CLIENT_ID, STATE));
+        assert_eq!(
+            (sent["p"].as_str(), sent["client_id"].as_str(), sent["state"].as_str()),
+            ("b2c_1_in", CLIENT_ID, STATE)
+        );
         assert_eq!(sent["audience"], "api");
     }
 

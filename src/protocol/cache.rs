@@ -1,8 +1,11 @@
-//! A document of the provider that is kept: fetched when first needed, once at a time, and served while it is renewed.
+//! A document of the provider that is kept: fetched when first needed, once at a time, and served
+//! while it is renewed.
 //!
 //! - However many ask at once, there is one request; it goes on if those who asked go away.
-//! - A stale document is served and renewed in the background; one that has been stale for a day is waited for. If a renewal fails, the old one is served on.
-//! - A failure is remembered for some seconds, so that an outage does not become a flood of requests.
+//! - A stale document is served and renewed in the background; one that has been stale for a day is
+//!   waited for. If a renewal fails, the old one is served on.
+//! - A failure is remembered for some seconds, so that an outage does not become a flood of
+//!   requests.
 //! - A renewal that a caller demands (a key is unknown) happens once a minute at most.
 
 use std::{
@@ -70,7 +73,8 @@ enum Decision<T> {
 
 impl<T> State<T> {
     fn decide(&self, now: UnixTime) -> Decision<T> {
-        let failed_within = |pause| self.failure.as_ref().is_some_and(|(at, _)| within(*at, now, pause));
+        let failed_within =
+            |pause| self.failure.as_ref().is_some_and(|(at, _)| within(*at, now, pause));
         match (&self.entry, &self.failure) {
             (Some(entry), _) => {
                 let value = Arc::clone(&entry.value);
@@ -82,7 +86,9 @@ impl<T> State<T> {
                     Decision::Wait(Some(value))
                 }
             }
-            (None, Some((_, error))) if failed_within(PAUSE_WITHOUT) => Decision::Fail(error.clone()),
+            (None, Some((_, error))) if failed_within(PAUSE_WITHOUT) => {
+                Decision::Fail(error.clone())
+            }
             (None, _) => Decision::Wait(None),
         }
     }
@@ -100,11 +106,18 @@ fn within(at: UnixTime, now: UnixTime, pause: Duration) -> bool {
 
 impl<T: Send + Sync + 'static> Cached<T> {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { clock, state: Mutex::new(State { entry: None, failure: None, demanded: None, flight: None }) })
+        Arc::new(Self {
+            clock,
+            state: Mutex::new(State { entry: None, failure: None, demanded: None, flight: None }),
+        })
     }
 
-    /// The document; `fetch` is called if it has to be fetched and nobody does so already. It is given the document as it was.
-    pub(super) async fn get<F>(self: &Arc<Self>, fetch: impl FnOnce(Option<Arc<T>>) -> F + Send) -> Outcome<T>
+    /// The document; `fetch` is called if it has to be fetched and nobody does so already. It is
+    /// given the document as it was.
+    pub(super) async fn get<F>(
+        self: &Arc<Self>,
+        fetch: impl FnOnce(Option<Arc<T>>) -> F + Send,
+    ) -> Outcome<T>
     where
         F: Future<Output = Result<Fetched<T>, Error>> + Send + 'static,
     {
@@ -135,13 +148,17 @@ impl<T: Send + Sync + 'static> Cached<T> {
     {
         let flight = {
             let mut state = self.lock();
-            if let Some(entry) = state.entry.as_ref().filter(|entry| !Arc::ptr_eq(&entry.value, seen)) {
+            if let Some(entry) =
+                state.entry.as_ref().filter(|entry| !Arc::ptr_eq(&entry.value, seen))
+            {
                 return Ok(Arc::clone(&entry.value));
             }
             let now = self.clock.now();
             match state.flight() {
                 Some(flight) => flight,
-                None if state.demanded.is_some_and(|at| within(at, now, PAUSE_BETWEEN_DEMANDS)) => return Ok(Arc::clone(seen)),
+                None if state.demanded.is_some_and(|at| within(at, now, PAUSE_BETWEEN_DEMANDS)) => {
+                    return Ok(Arc::clone(seen));
+                }
                 None => {
                     state.demanded = Some(now);
                     self.join(&mut state, fetch)
@@ -160,7 +177,11 @@ impl<T: Send + Sync + 'static> Cached<T> {
         }
     }
 
-    fn join<F>(self: &Arc<Self>, state: &mut State<T>, fetch: impl FnOnce(Option<Arc<T>>) -> F) -> Flight<T>
+    fn join<F>(
+        self: &Arc<Self>,
+        state: &mut State<T>,
+        fetch: impl FnOnce(Option<Arc<T>>) -> F,
+    ) -> Flight<T>
     where
         F: Future<Output = Result<Fetched<T>, Error>> + Send + 'static,
     {
@@ -186,7 +207,11 @@ impl<T: Send + Sync + 'static> Cached<T> {
             Ok(Fetched { value, max_age }) => {
                 let value = Arc::new(value);
                 let life = max_age.unwrap_or(LONGEST_LIFE).clamp(SHORTEST_LIFE, LONGEST_LIFE);
-                state.entry = Some(Entry { value: Arc::clone(&value), fetched: now, fresh_until: now + life });
+                state.entry = Some(Entry {
+                    value: Arc::clone(&value),
+                    fetched: now,
+                    fresh_until: now + life,
+                });
                 state.failure = None;
                 Ok(value)
             }
@@ -395,7 +420,9 @@ mod tests {
     /// C-205
     #[tokio::test]
     async fn the_providers_max_age_counts_within_bounds() {
-        for (said, seconds) in [(0, 300), (60, 300), (3600, 3600), (86_400, 86_400), (31_536_000, 86_400)] {
+        for (said, seconds) in
+            [(0, 300), (60, 300), (3600, 3600), (86_400, 86_400), (31_536_000, 86_400)]
+        {
             let source = Source::new();
             *source.max_age.lock().unwrap() = Some(Duration::from_secs(said));
             source.get().await.unwrap();
@@ -416,8 +443,16 @@ mod tests {
         let source = Source::new();
         let first = source.get().await.unwrap();
         let second = source.newer_than(&first).await.unwrap();
-        assert_eq!((*second, source.fetched()), (2, 2), "at once, also right after the first fetch");
-        assert_eq!(*source.newer_than(&first).await.unwrap(), 2, "somebody has already got a newer one");
+        assert_eq!(
+            (*second, source.fetched()),
+            (2, 2),
+            "at once, also right after the first fetch"
+        );
+        assert_eq!(
+            *source.newer_than(&first).await.unwrap(),
+            2,
+            "somebody has already got a newer one"
+        );
         for _ in 0..1000 {
             assert!(Arc::ptr_eq(&source.newer_than(&second).await.unwrap(), &second));
         }
@@ -436,7 +471,11 @@ mod tests {
         for _ in 0..100 {
             assert!(Arc::ptr_eq(&source.newer_than(&first).await.unwrap(), &first));
         }
-        assert_eq!((*source.get().await.unwrap(), source.fetched()), (1, 2), "what we have is still good");
+        assert_eq!(
+            (*source.get().await.unwrap(), source.fetched()),
+            (1, 2),
+            "what we have is still good"
+        );
     }
 
     /// C-444

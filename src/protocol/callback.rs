@@ -1,12 +1,18 @@
-//! The authorization response (OpenID Connect Core section 3.1.2.5, RFC 6749 sections 4.1.2 and 4.1.2.1, RFC 9207).
+//! The authorization response (OpenID Connect Core section 3.1.2.5, RFC 6749 sections 4.1.2 and
+//! 4.1.2.1, RFC 9207).
 //!
 //! Whatever comes to the callback was written by whoever sent the browser there. So:
 //!
-//! - the whole is bounded, every parameter too; no name may occur twice, also not one that we do not know; without a value means absent (RFC 6749 section 3.1);
-//! - `state` belongs to an attempt of this browser, else nothing of the answer is acted on, errors included;
-//! - `iss`, where it is there or announced, is the provider's, compared as text (RFC 9207 section 2.4);
-//! - an answer of a flow that was never asked for (`response` of JARM, tokens of the implicit and hybrid flows) is refused;
-//! - an error wins over a code. What else a provider adds (`session_state`, `client_info`, `admin_consent`) is ignored.
+//! - the whole is bounded, every parameter too; no name may occur twice, also not one that we do
+//!   not know; without a value means absent (RFC 6749 section 3.1);
+//! - `state` belongs to an attempt of this browser, else nothing of the answer is acted on, errors
+//!   included;
+//! - `iss`, where it is there or announced, is the provider's, compared as text (RFC 9207 section
+//!   2.4);
+//! - an answer of a flow that was never asked for (`response` of JARM, tokens of the implicit and
+//!   hybrid flows) is refused;
+//! - an error wins over a code. What else a provider adds (`session_state`, `client_info`,
+//!   `admin_consent`) is ignored.
 
 use std::{collections::HashSet, fmt};
 
@@ -77,9 +83,13 @@ impl CallbackParameters {
 
     fn take(&mut self, name: &str, value: &str) -> Result<(), Error> {
         let text = |longest: usize| {
-            let fits = value.len() <= longest && value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-            let problem =
-                || invalid("a parameter of the authorization response is too long or has characters that it cannot have");
+            let fits =
+                value.len() <= longest && value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+            let problem = || {
+                invalid(
+                    "a parameter of the authorization response is too long or has characters that it cannot have",
+                )
+            };
             if fits { Ok(value.to_owned()) } else { Err(problem()) }
         };
         match name {
@@ -110,32 +120,57 @@ impl CallbackParameters {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::StateMismatch`], [`ErrorKind::ResponseIssuerMismatch`], [`ErrorKind::CallbackInvalid`]; or what the provider's error means, with
+    /// [`ErrorKind::StateMismatch`], [`ErrorKind::ResponseIssuerMismatch`],
+    /// [`ErrorKind::CallbackInvalid`]; or what the provider's error means, with
     /// [`Error::provider`].
-    pub(crate) fn check(self, expected_state: &str, metadata: &Metadata, authority: &Authority) -> Result<Code, Error> {
-        if !self.state.as_deref().is_some_and(|state| same(state.as_bytes(), expected_state.as_bytes())) {
-            return Err(Error::new(ErrorKind::StateMismatch, "`state` is missing or not the attempt's"));
+    pub(crate) fn check(
+        self,
+        expected_state: &str,
+        metadata: &Metadata,
+        authority: &Authority,
+    ) -> Result<Code, Error> {
+        if !self
+            .state
+            .as_deref()
+            .is_some_and(|state| same(state.as_bytes(), expected_state.as_bytes()))
+        {
+            return Err(Error::new(
+                ErrorKind::StateMismatch,
+                "`state` is missing or not the attempt's",
+            ));
         }
         self.check_issuer(metadata, authority)?;
         if let Some(error) = &self.error {
-            return Err(error_answer::authorization_error(error, self.error_description.as_deref()));
+            return Err(error_answer::authorization_error(
+                error,
+                self.error_description.as_deref(),
+            ));
         }
         if self.foreign {
-            return Err(invalid("the answer is of a flow that was not asked for (implicit, hybrid or JARM)"));
+            return Err(invalid(
+                "the answer is of a flow that was not asked for (implicit, hybrid or JARM)",
+            ));
         }
         match self.code {
             Some(code) => Ok(Code(code)),
-            None if self.admin_consent => Err(invalid("the answer to an administrator's consent is not a sign-in")),
+            None if self.admin_consent => {
+                Err(invalid("the answer to an administrator's consent is not a sign-in"))
+            }
             None => Err(invalid("there is neither `code` nor `error`")),
         }
     }
 
     /// RFC 9207 section 2.4; what the provider did not announce is checked all the same.
     fn check_issuer(&self, metadata: &Metadata, authority: &Authority) -> Result<(), Error> {
-        let refused = |detail: &'static str| Err(Error::new(ErrorKind::ResponseIssuerMismatch, detail));
+        let refused =
+            |detail: &'static str| Err(Error::new(ErrorKind::ResponseIssuerMismatch, detail));
         match &self.iss {
-            None if metadata.authorization_response_iss => refused("`iss` is missing although the provider announced it"),
-            Some(iss) if !is_issuer(iss, &metadata.issuer, authority) => refused("`iss` is not the provider's"),
+            None if metadata.authorization_response_iss => {
+                refused("`iss` is missing although the provider announced it")
+            }
+            Some(iss) if !is_issuer(iss, &metadata.issuer, authority) => {
+                refused("`iss` is not the provider's")
+            }
             _ => Ok(()),
         }
     }
@@ -144,16 +179,27 @@ impl CallbackParameters {
 impl fmt::Debug for CallbackParameters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (code, error) = (self.code.is_some(), self.error.is_some());
-        f.debug_struct("CallbackParameters").field("code", &code).field("error", &error).finish_non_exhaustive()
+        f.debug_struct("CallbackParameters")
+            .field("code", &code)
+            .field("error", &error)
+            .finish_non_exhaustive()
     }
 }
 
-/// Whether an answer may call itself so: simple string comparison. Where the metadata's issuer stands for many tenants, each of them may answer; which one it
-/// was is decided by the ID token.
+/// Whether an answer may call itself so: simple string comparison. Where the metadata's issuer
+/// stands for many tenants, each of them may answer; which one it was is decided by the ID token.
 fn is_issuer(iss: &str, metadata_issuer: &str, authority: &Authority) -> bool {
-    let tenant = metadata_issuer.split_once("{tenantid}").and_then(|(start, end)| iss.strip_prefix(start)?.strip_suffix(end));
+    let tenant = metadata_issuer
+        .split_once("{tenantid}")
+        .and_then(|(start, end)| iss.strip_prefix(start)?.strip_suffix(end));
     match tenant {
-        Some(tid) => authority.check_token_issuer(&Tenants::any(), metadata_issuer, &TokenIssuer { iss, tid: Some(tid) }).is_ok(),
+        Some(tid) => authority
+            .check_token_issuer(
+                &Tenants::any(),
+                metadata_issuer,
+                &TokenIssuer { iss, tid: Some(tid) },
+            )
+            .is_ok(),
         None => iss == metadata_issuer,
     }
 }
@@ -173,7 +219,9 @@ mod tests {
     const STATE: &str = "r0.3.0123456789";
 
     fn check_with(form: &str, announced: bool) -> Result<Code, Error> {
-        let metadata = metadata(|document| document["authorization_response_iss_parameter_supported"] = json!(announced));
+        let metadata = metadata(|document| {
+            document["authorization_response_iss_parameter_supported"] = json!(announced)
+        });
         CallbackParameters::parse(form.as_bytes())?.check(STATE, &metadata, &authority())
     }
 
@@ -210,7 +258,14 @@ mod tests {
     /// C-073, MSAL-027
     #[test]
     fn another_state_is_refused() {
-        for state in ["r0.3.01234567891", "R0.3.0123456789", "r0.3.012345678", "x", " r0.3.0123456789", "r0.3.0123456789%00"] {
+        for state in [
+            "r0.3.01234567891",
+            "R0.3.0123456789",
+            "r0.3.012345678",
+            "x",
+            " r0.3.0123456789",
+            "r0.3.0123456789%00",
+        ] {
             assert!(check(&format!("code=c&state={state}")).is_err(), "{state}");
         }
         rejects("code=c&state=r0.3.01234567891", ErrorKind::StateMismatch);
@@ -219,7 +274,9 @@ mod tests {
     /// C-074, MSAL-026
     #[test]
     fn a_missing_state_is_refused_whatever_else_is_there() {
-        for form in ["code=c", "code=c&state=", "error=access_denied", "", "code=c&State=r0.3.0123456789"] {
+        for form in
+            ["code=c", "code=c&state=", "error=access_denied", "", "code=c&State=r0.3.0123456789"]
+        {
             rejects(form, ErrorKind::StateMismatch);
         }
     }
@@ -246,7 +303,11 @@ mod tests {
     /// C-107, C-093
     #[test]
     fn an_answer_of_jarm_is_refused() {
-        for form in ["response=a.b.c", "response=x&code=c", "response=a.b.c&code=c&iss=https%3A%2F%2Fid.example"] {
+        for form in [
+            "response=a.b.c",
+            "response=x&code=c",
+            "response=a.b.c&code=c&iss=https%3A%2F%2Fid.example",
+        ] {
             rejects(&format!("{form}&state={STATE}"), ErrorKind::CallbackInvalid);
         }
     }
@@ -254,9 +315,13 @@ mod tests {
     /// C-002
     #[test]
     fn an_answer_of_the_implicit_or_hybrid_flow_is_refused() {
-        for form in
-            ["id_token=a.b.c", "access_token=t&token_type=Bearer", "code=c&id_token=a.b.c", "code=c&access_token=t", "token=t"]
-        {
+        for form in [
+            "id_token=a.b.c",
+            "access_token=t&token_type=Bearer",
+            "code=c&id_token=a.b.c",
+            "code=c&access_token=t",
+            "token=t",
+        ] {
             rejects(&format!("{form}&state={STATE}"), ErrorKind::CallbackInvalid);
         }
     }
@@ -305,9 +370,15 @@ mod tests {
         let metadata = Metadata::parse(document.to_string().as_bytes(), &authority).unwrap();
         let outcome = |iss: &str| {
             let form = format!("code=c&state={STATE}&iss={iss}");
-            CallbackParameters::parse(form.as_bytes()).unwrap().check(STATE, &metadata, &authority).map_err(|error| error.kind())
+            CallbackParameters::parse(form.as_bytes())
+                .unwrap()
+                .check(STATE, &metadata, &authority)
+                .map_err(|error| error.kind())
         };
-        assert!(outcome("https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0").is_ok());
+        assert!(
+            outcome("https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0")
+                .is_ok()
+        );
         for iss in [
             "https://login.microsoftonline.com/{tenantid}/v2.0",
             "https://login.microsoftonline.com/x/v2.0",
@@ -321,7 +392,9 @@ mod tests {
     /// C-116
     #[test]
     fn neither_code_nor_error_is_no_answer() {
-        for form in ["", "code=", "error=", "code=&error=", "error_description=x", "session_state=x"] {
+        for form in
+            ["", "code=", "error=", "code=&error=", "error_description=x", "session_state=x"]
+        {
             rejects(&format!("{form}&state={STATE}"), ErrorKind::CallbackInvalid);
         }
     }
@@ -330,7 +403,9 @@ mod tests {
     #[test]
     fn an_administrators_consent_is_not_a_sign_in() {
         let error = check(&format!("admin_consent=True&tenant=t&state={STATE}")).unwrap_err();
-        assert!(error.kind() == ErrorKind::CallbackInvalid && error.to_string().contains("consent"));
+        assert!(
+            error.kind() == ErrorKind::CallbackInvalid && error.to_string().contains("consent")
+        );
         rejects("admin_consent=True&tenant=t", ErrorKind::StateMismatch);
     }
 
@@ -356,7 +431,8 @@ mod tests {
         }
     }
 
-    /// C-134, MSAL-029, MSAL-038: what others wrote is text without control characters and not too much of it; pages escape it.
+    /// C-134, MSAL-029, MSAL-038: what others wrote is text without control characters and not too
+    /// much of it; pages escape it.
     #[test]
     fn an_errors_texts_are_cut_and_cleaned() {
         let form = format!(
@@ -367,13 +443,17 @@ mod tests {
         let provider = error.provider().unwrap();
         assert_eq!(provider.error, "ab<c>");
         let description = provider.description.as_deref().unwrap();
-        assert!(description.starts_with("<script> xxx") && description.len() <= 1000, "{description:.40}");
+        assert!(
+            description.starts_with("<script> xxx") && description.len() <= 1000,
+            "{description:.40}"
+        );
         assert!(!format!("{error} {error:?}").contains("fake"));
     }
 
     #[test]
     fn what_is_too_large_or_has_strange_characters_is_refused() {
-        let long = |name: &str, length: usize| format!("{name}={}&state={STATE}", "a".repeat(length));
+        let long =
+            |name: &str, length: usize| format!("{name}={}&state={STATE}", "a".repeat(length));
         for form in [
             long("code", LONGEST_CODE + 1),
             long("iss", LONGEST_ISSUER + 1),

@@ -1,4 +1,5 @@
-//! The way to the provider: every request goes through a [`Channel`], every step is watched by a span ([`observed`]).
+//! The way to the provider: every request goes through a [`Channel`], every step is watched by a
+//! span ([`observed`]).
 
 use std::{borrow::Cow, future::Future, sync::Arc, time::Duration};
 
@@ -28,7 +29,8 @@ pub(super) struct Channel {
     route: Option<Arc<(Url, Url)>>,
 }
 
-/// Longer than the default client takes at most, for clients of the user's own that never give up: everybody who needs the answer would wait with them.
+/// Longer than the default client takes at most, for clients of the user's own that never give up:
+/// everybody who needs the answer would wait with them.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Channel {
@@ -38,11 +40,14 @@ impl Channel {
 
     /// The way to this authority.
     pub(super) fn to(http: Arc<dyn HttpClient>, authority: &Authority) -> Self {
-        let route = authority.back_channel().map(|back| Arc::new((authority.metadata_url().clone(), back.clone())));
+        let route = authority
+            .back_channel()
+            .map(|back| Arc::new((authority.metadata_url().clone(), back.clone())));
         Self { route, ..Self::new(http) }
     }
 
-    /// The request as it goes through the back channel. `Host` stays the public one: many providers derive their issuer from it.
+    /// The request as it goes through the back channel. `Host` stays the public one: many providers
+    /// derive their issuer from it.
     fn routed(&self, request: Request<Bytes>) -> Request<Bytes> {
         let Some((public, back)) = self.route.as_deref() else { return request };
         let Ok(url) = Url::parse(&request.uri().to_string()) else { return request };
@@ -50,7 +55,10 @@ impl Channel {
             return request;
         }
         let moved = at_origin_of(&url, back).and_then(|moved| moved.as_str().parse::<Uri>().ok());
-        let host = request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+        let host = request
+            .uri()
+            .authority()
+            .and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
         let (Some(moved), Some(host)) = (moved, host) else { return request };
         let (mut head, body) = request.into_parts();
         head.uri = moved;
@@ -72,10 +80,14 @@ impl Channel {
 
     /// A document by GET: 200 or an error.
     ///
-    /// A web server in front of the provider may answer the well-known address with a redirect to where the provider really
-    /// is (Nextcloud's does). Such a request carries no secret, so it is followed, within the origin and a few times; what is
-    /// posted never is.
-    pub(super) async fn document(&self, what: &'static str, url: &Url) -> Result<Response<Bytes>, Error> {
+    /// A web server in front of the provider may answer the well-known address with a redirect to
+    /// where the provider really is (Nextcloud's does). Such a request carries no secret, so it is
+    /// followed, within the origin and a few times; what is posted never is.
+    pub(super) async fn document(
+        &self,
+        what: &'static str,
+        url: &Url,
+    ) -> Result<Response<Bytes>, Error> {
         let mut url = Cow::Borrowed(url);
         let mut redirects = 0;
         loop {
@@ -83,7 +95,11 @@ impl Channel {
             let Some(next) = redirected(&answer, &url) else { return document_of(what, answer) };
             if next.origin() != url.origin() || redirects == MOST_REDIRECTS {
                 let status = answer.status().as_u16();
-                let problem = if redirects == MOST_REDIRECTS { "once too often" } else { "to another origin" };
+                let problem = if redirects == MOST_REDIRECTS {
+                    "once too often"
+                } else {
+                    "to another origin"
+                };
                 let detail = format!(
                     "{what}: the status is {status}, a redirect {problem}, to {:?}: give the authority that the document is \
                      published for, to which nothing is redirected (IDENTITY_OIDC_AUTHORITY)",
@@ -96,7 +112,11 @@ impl Channel {
         }
     }
 
-    pub(super) async fn send(&self, what: &'static str, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
+    pub(super) async fn send(
+        &self,
+        what: &'static str,
+        request: Request<Bytes>,
+    ) -> Result<Response<Bytes>, Error> {
         let sending = tokio::time::timeout(self.patience, self.http.send(self.routed(request)));
         let answer = match sending.await.unwrap_or_else(|_| Err(HttpError::new("too slow"))) {
             // A client of the user's own may have read more.
@@ -104,7 +124,11 @@ impl Channel {
             answer => answer,
         };
         answer.map_err(|error| {
-            let kind = if error.is_too_large() { ErrorKind::AnswerTooLarge } else { ErrorKind::ProviderUnreachable };
+            let kind = if error.is_too_large() {
+                ErrorKind::AnswerTooLarge
+            } else {
+                ErrorKind::ProviderUnreachable
+            };
             Error::new(kind, format!("{what}: {error}"))
         })
     }
@@ -113,7 +137,8 @@ impl Channel {
 /// How often a document is looked for somewhere else.
 const MOST_REDIRECTS: u8 = 3;
 
-/// Where an answer leads to (RFC 9110 section 15.4), if it is a redirect to an address that can be asked.
+/// Where an answer leads to (RFC 9110 section 15.4), if it is a redirect to an address that can be
+/// asked.
 fn redirected(answer: &Response<Bytes>, from: &Url) -> Option<Url> {
     let leads_on = matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308);
     let location = answer.headers().get(LOCATION).filter(|_| leads_on)?.to_str().ok()?;
@@ -131,17 +156,27 @@ fn place(url: &Url) -> String {
 fn document_of(what: &'static str, answer: Response<Bytes>) -> Result<Response<Bytes>, Error> {
     match answer.status() {
         StatusCode::OK => Ok(answer),
-        status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => Err(error_answer::http_error(&answer)),
+        status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+            Err(error_answer::http_error(&answer))
+        }
         status => match error_answer::http_error(&answer).provider() {
             // Entra says that there is no such tenant.
-            Some(said) if said.code.is_some() => Err(Error::from_provider(ErrorKind::ProviderMisconfigured, said.clone())),
-            _ => Err(Error::new(ErrorKind::ProviderMisconfigured, format!("{what}: the status is {}", status.as_u16()))),
+            Some(said) if said.code.is_some() => {
+                Err(Error::from_provider(ErrorKind::ProviderMisconfigured, said.clone()))
+            }
+            _ => Err(Error::new(
+                ErrorKind::ProviderMisconfigured,
+                format!("{what}: the status is {}", status.as_u16()),
+            )),
         },
     }
 }
 
 /// Runs a step inside its span and writes down how it ended.
-pub(super) fn observed<T>(span: Span, step: impl Future<Output = Result<T, Error>>) -> impl Future<Output = Result<T, Error>> {
+pub(super) fn observed<T>(
+    span: Span,
+    step: impl Future<Output = Result<T, Error>>,
+) -> impl Future<Output = Result<T, Error>> {
     let inner = span.clone();
     async move {
         let outcome = step.await;
@@ -159,8 +194,17 @@ pub(super) fn observed<T>(span: Span, step: impl Future<Output = Result<T, Error
 
 /// A request without a body that asks for JSON.
 pub(super) fn empty_request(method: Method, url: &Url) -> Result<Request<Bytes>, Error> {
-    let request = Request::builder().method(method).uri(url.as_str()).header(ACCEPT, "application/json").body(Bytes::new());
-    request.map_err(|_| Error::new(ErrorKind::ProviderMisconfigured, "an endpoint's address cannot be used in a request"))
+    let request = Request::builder()
+        .method(method)
+        .uri(url.as_str())
+        .header(ACCEPT, "application/json")
+        .body(Bytes::new());
+    request.map_err(|_| {
+        Error::new(
+            ErrorKind::ProviderMisconfigured,
+            "an endpoint's address cannot be used in a request",
+        )
+    })
 }
 
 #[cfg(test)]
@@ -168,7 +212,8 @@ mod tests {
     use super::*;
     use crate::protocol::testing::{FakeHttp, answer};
 
-    /// Answers `/{n}` with the n-th of these redirects, and what comes after the last with a document.
+    /// Answers `/{n}` with the n-th of these redirects, and what comes after the last with a
+    /// document.
     fn chain(status: u16, places: &'static [&'static str]) -> (Channel, Arc<FakeHttp>) {
         let http = FakeHttp::new(move |request| {
             let step: usize = request.uri().path().trim_start_matches('/').parse().unwrap();
@@ -182,7 +227,9 @@ mod tests {
     }
 
     async fn document(channel: &Channel) -> Result<Response<Bytes>, Error> {
-        channel.document("the discovery document", &Url::parse("https://id.example/0").unwrap()).await
+        channel
+            .document("the discovery document", &Url::parse("https://id.example/0").unwrap())
+            .await
     }
 
     #[tokio::test]
@@ -209,19 +256,29 @@ mod tests {
             let error = document(&channel).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::ProviderMisconfigured);
             let text = error.to_string();
-            assert!(text.contains("302") && text.contains("IDENTITY_OIDC_AUTHORITY") && !text.contains("token=x"), "{text}");
+            assert!(
+                text.contains("302")
+                    && text.contains("IDENTITY_OIDC_AUTHORITY")
+                    && !text.contains("token=x"),
+                "{text}"
+            );
             assert_eq!(http.last().uri().host(), Some("id.example"));
         }
         for place in ["https://user:pass@id.example/1", "data:text/plain,x", ""] {
             let (channel, _) = chain(302, Box::leak(Box::new([place])));
-            assert_eq!(document(&channel).await.unwrap_err().kind(), ErrorKind::ProviderMisconfigured, "{place}");
+            assert_eq!(
+                document(&channel).await.unwrap_err().kind(),
+                ErrorKind::ProviderMisconfigured,
+                "{place}"
+            );
         }
     }
 
     #[tokio::test]
     async fn nothing_but_a_document_is_followed() {
         let (channel, http) = chain(307, &["/1"]);
-        let request = empty_request(Method::POST, &Url::parse("https://id.example/0").unwrap()).unwrap();
+        let request =
+            empty_request(Method::POST, &Url::parse("https://id.example/0").unwrap()).unwrap();
         assert_eq!(channel.send("the token endpoint", request).await.unwrap().status(), 307);
         assert_eq!(http.last().uri().path(), "/0");
     }
@@ -242,16 +299,20 @@ mod back_channel_tests {
     /// Issuer outside, this application in a network of containers with the provider.
     #[tokio::test]
     async fn the_provider_is_asked_in_the_back_channel_under_its_public_name() {
-        for (change, token_host) in [("https://id.example", "keycloak:8080"), ("http://keycloak:8080", "keycloak:8080")] {
+        for (change, token_host) in
+            [("https://id.example", "keycloak:8080"), ("http://keycloak:8080", "keycloak:8080")]
+        {
             let mut document = document();
-            // Keycloak names the endpoints for applications as they came (`hostname-backchannel-dynamic`).
+            // Keycloak names the endpoints for applications as they came
+            // (`hostname-backchannel-dynamic`).
             document["token_endpoint"] = json!(format!("{change}/token"));
             document["authorization_endpoint"] = json!(format!("{change}/authorize"));
             let http = FakeHttp::new(move |request| match request.uri().path() {
                 "/token" => Ok(answer(200, json!({"access_token": "a", "token_type": "Bearer"}))),
                 _ => Ok(published(request, &document, &key_set())),
             });
-            let inside = config().with_back_channel("http://keycloak:8080").unwrap().danger_allow_http();
+            let inside =
+                config().with_back_channel("http://keycloak:8080").unwrap().danger_allow_http();
             let (provider, _) = http.provider(inside);
             provider.refresh(&"rt".into(), &Asked::default()).await.unwrap();
             for path in ["/.well-known/openid-configuration", "/token"] {
@@ -265,7 +326,11 @@ mod back_channel_tests {
             );
             let metadata = provider.metadata().await.unwrap();
             assert_eq!(metadata.issuer, "https://id.example");
-            assert_eq!(metadata.authorization_endpoint.as_str(), "https://id.example/authorize", "browsers are not sent inside");
+            assert_eq!(
+                metadata.authorization_endpoint.as_str(),
+                "https://id.example/authorize",
+                "browsers are not sent inside"
+            );
         }
     }
 
@@ -274,9 +339,13 @@ mod back_channel_tests {
         let mut document = document();
         document["issuer"] = json!("http://keycloak:8080");
         let http = FakeHttp::publishing(document, key_set());
-        let inside: IdentityConfig = config().with_back_channel("http://keycloak:8080").unwrap().danger_allow_http();
+        let inside: IdentityConfig =
+            config().with_back_channel("http://keycloak:8080").unwrap().danger_allow_http();
         let error = http.provider(inside).0.metadata().await.unwrap_err().to_string();
-        assert!(error.contains("http://keycloak:8080") && error.contains("https://id.example"), "{error}");
+        assert!(
+            error.contains("http://keycloak:8080") && error.contains("https://id.example"),
+            "{error}"
+        );
     }
 
     #[tokio::test]

@@ -1,4 +1,5 @@
-//! What a [check](super::check) says about the discovery document: everything at once, where a sign-in stops at the first fault.
+//! What a [check](super::check) says about the discovery document: everything at once, where a
+//! sign-in stops at the first fault.
 
 use super::{
     json::{self, Object},
@@ -6,12 +7,19 @@ use super::{
 };
 use crate::{
     authority::TokenIssuer,
-    config::{ClientAuthMethod, Finding, ProviderSession, ResponseMode, Severity, SignInMethod, UserInfo, ValidConfig},
+    config::{
+        ClientAuthMethod, Finding, ProviderSession, ResponseMode, Severity, SignInMethod, UserInfo,
+        ValidConfig,
+    },
     error::ErrorKind,
 };
 
 /// Judges the document; its metadata, if a sign-in would take it.
-pub(super) fn examine(document: &[u8], config: &ValidConfig, found: &mut Vec<Finding>) -> Option<Metadata> {
+pub(super) fn examine(
+    document: &[u8],
+    config: &ValidConfig,
+    found: &mut Vec<Finding>,
+) -> Option<Metadata> {
     let before = found.len();
     if json::without_mark(document).len() < document.len() {
         let text = "A byte order mark stands in front of the discovery document; it is left out.";
@@ -20,7 +28,10 @@ pub(super) fn examine(document: &[u8], config: &ValidConfig, found: &mut Vec<Fin
     let object = match json::document(document) {
         Ok(object) => object,
         Err(refused) => {
-            let text = format!("What the provider answers is no discovery document ({}): check the authority.", refused.as_str());
+            let text = format!(
+                "What the provider answers is no discovery document ({}): check the authority.",
+                refused.as_str()
+            );
             found.push(Finding::new(Severity::Problem, "discovery_malformed", text));
             return None;
         }
@@ -58,15 +69,28 @@ impl Look<'_> {
     /// Whether it is the provider that is meant, and one whose people may sign in.
     fn issuer(&self, found: &mut Vec<Finding>) {
         let authority = self.config.authority();
-        let mut problem = |code, text: String| found.push(Finding::new(Severity::Problem, code, text));
-        let Some(issuer) = json::text(self.object, "issuer").filter(|issuer| !issuer.is_empty()) else {
-            return problem("issuer_missing", "The discovery document does not say whose it is: `issuer` is missing.".into());
+        let mut problem =
+            |code, text: String| found.push(Finding::new(Severity::Problem, code, text));
+        let Some(issuer) = json::text(self.object, "issuer").filter(|issuer| !issuer.is_empty())
+        else {
+            return problem(
+                "issuer_missing",
+                "The discovery document does not say whose it is: `issuer` is missing.".into(),
+            );
         };
         if let Err(error) = authority.check_metadata_issuer(issuer) {
-            return problem("issuer_mismatch", format!("It is another provider or tenant: {}.", error.detail()));
+            return problem(
+                "issuer_mismatch",
+                format!("It is another provider or tenant: {}.", error.detail()),
+            );
         }
-        if let Err(error) = authority.check_metadata_cloud(json::text(self.object, "cloud_instance_name")) {
-            return problem("tenant_in_other_cloud", format!("It is another cloud: {}.", error.detail()));
+        if let Err(error) =
+            authority.check_metadata_cloud(json::text(self.object, "cloud_instance_name"))
+        {
+            return problem(
+                "tenant_in_other_cloud",
+                format!("It is another cloud: {}.", error.detail()),
+            );
         }
         let (iss, tid) = authority.promised_issuer(self.config.tenants(), issuer);
         let token = TokenIssuer { iss: &iss, tid: tid.as_deref() };
@@ -103,10 +127,15 @@ impl Look<'_> {
                 "sign-out ends the session here and not at the provider (`with_end_session_endpoint`, IDENTITY_END_SESSION_ENDPOINT, if it has one)",
             ),
             ("revocation_endpoint", ""),
-            ("device_authorization_endpoint", "nobody can sign in by device code, which is configured (`with_sign_in_method`)"),
+            (
+                "device_authorization_endpoint",
+                "nobody can sign in by device code, which is configured (`with_sign_in_method`)",
+            ),
         ] {
             let needed = match name {
-                "userinfo_endpoint" => (self.config.user_info() == UserInfo::AtSignIn).then_some(Severity::Problem),
+                "userinfo_endpoint" => {
+                    (self.config.user_info() == UserInfo::AtSignIn).then_some(Severity::Problem)
+                }
                 "device_authorization_endpoint" => self.by_code().then_some(Severity::Problem),
                 "end_session_endpoint" => self.needs_end_session().then_some(Severity::Warning),
                 _ => (!what.is_empty()).then_some(Severity::Problem),
@@ -114,7 +143,11 @@ impl Look<'_> {
             match (members.endpoint(name), needed) {
                 (Ok(Some(_)), _) | (Ok(None), None) => {}
                 (Ok(None), Some(severity)) => {
-                    found.push(Finding::new(severity, "endpoint_missing", format!("The provider names no `{name}`: {what}.")));
+                    found.push(Finding::new(
+                        severity,
+                        "endpoint_missing",
+                        format!("The provider names no `{name}`: {what}."),
+                    ));
                 }
                 // What nobody needs is as if it were not there.
                 (Err(_), None) => {}
@@ -148,8 +181,15 @@ impl Look<'_> {
         }
         let asked = config.scopes(config.sign_in());
         let standard = ["openid", "profile", "email", "address", "phone", "offline_access"];
-        for scope in asked.iter().filter(|scope| standard.contains(scope) && self.lacks("scopes_supported", scope)) {
-            let effect = if *scope == "offline_access" { ": sessions may not be renewed, or the sign-in refused" } else { "" };
+        for scope in asked
+            .iter()
+            .filter(|scope| standard.contains(scope) && self.lacks("scopes_supported", scope))
+        {
+            let effect = if *scope == "offline_access" {
+                ": sessions may not be renewed, or the sign-in refused"
+            } else {
+                ""
+            };
             if config.is_default_scope(scope) && !config.authority().is_microsoft() {
                 let without = match *scope {
                     // By `access_type=offline`.
@@ -168,26 +208,37 @@ impl Look<'_> {
             add(
                 Severity::Warning,
                 "scope_not_offered",
-                format!("The provider does not list the scope {scope:?}{effect}; leave it out if it is refused."),
+                format!(
+                    "The provider does not list the scope {scope:?}{effect}; leave it out if it is refused."
+                ),
             );
         }
-        if asked.contains(&"offline_access") && self.lacks("grant_types_supported", "refresh_token") {
+        if asked.contains(&"offline_access") && self.lacks("grant_types_supported", "refresh_token")
+        {
             add(
                 Severity::Warning,
                 "refresh_not_offered",
                 "The provider gives no refresh tokens: sessions cannot be renewed.".into(),
             );
         }
-        for acr in config.required_acr().iter().filter(|acr| self.lacks("acr_values_supported", acr)) {
+        for acr in
+            config.required_acr().iter().filter(|acr| self.lacks("acr_values_supported", acr))
+        {
             add(
                 Severity::Warning,
                 "acr_not_offered",
-                format!("The provider does not list the authentication context {acr:?}, which is required."),
+                format!(
+                    "The provider does not list the authentication context {acr:?}, which is required."
+                ),
             );
         }
         self.authentication(&mut add);
         if found.len() == before {
-            found.push(Finding::new(Severity::Passed, "offers_what_is_configured", "The provider offers what is configured."));
+            found.push(Finding::new(
+                Severity::Passed,
+                "offers_what_is_configured",
+                "The provider offers what is configured.",
+            ));
         }
     }
 
@@ -195,14 +246,26 @@ impl Look<'_> {
     fn code_flow(&self, add: &mut impl FnMut(Severity, &'static str, String)) {
         let config = self.config;
         if self.lacks("response_types_supported", "code") {
-            add(Severity::Problem, "code_flow_not_offered", "The provider does not offer the authorization code flow.".into());
+            add(
+                Severity::Problem,
+                "code_flow_not_offered",
+                "The provider does not offer the authorization code flow.".into(),
+            );
         }
         if self.lacks("grant_types_supported", "authorization_code") {
-            add(Severity::Problem, "code_flow_not_offered", "The provider does not redeem authorization codes.".into());
+            add(
+                Severity::Problem,
+                "code_flow_not_offered",
+                "The provider does not redeem authorization codes.".into(),
+            );
         }
         let mode = config.response_mode();
         if self.lacks("response_modes_supported", mode.as_str()) {
-            let other = if mode == ResponseMode::Query { ResponseMode::FormPost } else { ResponseMode::Query };
+            let other = if mode == ResponseMode::Query {
+                ResponseMode::FormPost
+            } else {
+                ResponseMode::Query
+            };
             add(
                 Severity::Problem,
                 "response_mode_not_offered",
@@ -246,8 +309,12 @@ impl Look<'_> {
     /// Whether the application can prove itself in a way that the provider takes.
     fn authentication(&self, add: &mut impl FnMut(Severity, &'static str, String)) {
         const LIST: &str = "token_endpoint_auth_methods_supported";
-        let (Some(offered), Some(_)) = (self.list(LIST), self.config.credential().client_secret()) else { return };
-        let takes = |method: ClientAuthMethod| offered.iter().any(|offered| offered == method.as_str());
+        let (Some(offered), Some(_)) = (self.list(LIST), self.config.credential().client_secret())
+        else {
+            return;
+        };
+        let takes =
+            |method: ClientAuthMethod| offered.iter().any(|offered| offered == method.as_str());
         match self.config.credential().method() {
             Some(method) if !takes(method) => {
                 add(
@@ -279,16 +346,24 @@ impl Look<'_> {
     fn left_out(&self, metadata: &Metadata, found: &mut Vec<Finding>) {
         for left_out in &metadata.left_out {
             let name = format!("`{}`", left_out.member);
-            if !found.iter().any(|finding| finding.code() == "endpoint_refused" && finding.to_string().contains(&name)) {
-                let text = format!("The discovery document's {name} {}: it is as if it were not there.", left_out.problem);
+            if !found.iter().any(|finding| {
+                finding.code() == "endpoint_refused" && finding.to_string().contains(&name)
+            }) {
+                let text = format!(
+                    "The discovery document's {name} {}: it is as if it were not there.",
+                    left_out.problem
+                );
                 found.push(Finding::new(Severity::Warning, "member_left_out", text));
             }
         }
     }
 
     fn algorithms(&self, metadata: &Metadata, found: &mut Vec<Finding>) {
-        if let Err(error) = metadata.allowed_algorithms(self.config.id_token_algorithms().as_deref()) {
-            let text = format!("ID tokens are signed in a way that is not accepted: {}.", error.detail());
+        if let Err(error) =
+            metadata.allowed_algorithms(self.config.id_token_algorithms().as_deref())
+        {
+            let text =
+                format!("ID tokens are signed in a way that is not accepted: {}.", error.detail());
             found.push(Finding::new(Severity::Problem, "algorithm_not_offered", text));
         }
     }

@@ -1,5 +1,6 @@
-//! The requests by which a [check](super::check) finds out what only the provider knows: whether it knows the application and its redirect address, and whether it
-//! takes the credential. Both are made to lead nowhere.
+//! The requests by which a [check](super::check) finds out what only the provider knows: whether it
+//! knows the application and its redirect address, and whether it takes the credential. Both are
+//! made to lead nowhere.
 
 use bytes::Bytes;
 use http::{
@@ -26,15 +27,24 @@ use crate::{
     secret::{self, Secret},
 };
 
-/// Asks for a sign-in without pages (`prompt=none`), of which nobody will see the answer: a provider that knows the redirect address sends its "nobody is signed in" there.
-pub(super) async fn sign_in(config: &ValidConfig, channel: &Channel, metadata: &Metadata) -> Finding {
+/// Asks for a sign-in without pages (`prompt=none`), of which nobody will see the answer: a
+/// provider that knows the redirect address sends its "nobody is signed in" there.
+pub(super) async fn sign_in(
+    config: &ValidConfig,
+    channel: &Channel,
+    metadata: &Metadata,
+) -> Finding {
     let answer = async {
         let mut request = empty_request(Method::GET, &sign_in_address(config, metadata)?)?;
-        request.headers_mut().insert(ACCEPT, HeaderValue::from_static("text/html,application/json;q=0.5"));
+        request
+            .headers_mut()
+            .insert(ACCEPT, HeaderValue::from_static("text/html,application/json;q=0.5"));
         channel.send("the authorization endpoint", request).await
     };
     match answer.await {
-        Ok(answer) => sign_in_finding(&answer, &metadata.authorization_endpoint, config.redirect_uri()),
+        Ok(answer) => {
+            sign_in_finding(&answer, &metadata.authorization_endpoint, config.redirect_uri())
+        }
         Err(error) => finding_of(Severity::Problem, &error, "The sign-in page cannot be reached"),
     }
 }
@@ -59,10 +69,17 @@ fn sign_in_address(config: &ValidConfig, metadata: &Metadata) -> Result<Url, Err
     .url(metadata)
 }
 
-/// Asks for a device code, which nobody will use: a provider gives one only to an application that it knows.
-pub(super) async fn device_code(config: &ValidConfig, channel: &Channel, metadata: &Metadata, now: UnixTime) -> Finding {
+/// Asks for a device code, which nobody will use: a provider gives one only to an application that
+/// it knows.
+pub(super) async fn device_code(
+    config: &ValidConfig,
+    channel: &Channel,
+    metadata: &Metadata,
+    now: UnixTime,
+) -> Finding {
     let answer = async {
-        let credentials = Credentials::new(config.credential(), config.client_id(), config.authority().clone());
+        let credentials =
+            Credentials::new(config.credential(), config.client_id(), config.authority().clone());
         // Entra asks no proof here.
         let proof = match config.authority().is_microsoft() {
             true => Proof::Nothing,
@@ -70,15 +87,22 @@ pub(super) async fn device_code(config: &ValidConfig, channel: &Channel, metadat
         };
         let client = Client { id: config.client_id(), proof: &proof };
         let scopes = metadata.scopes_of(config, config.sign_in()).join(" ");
-        let request =
-            device_request(metadata, client, &Asked { scopes: &scopes, ..Asked::default() }, config.client_capabilities())?;
+        let request = device_request(
+            metadata,
+            client,
+            &Asked { scopes: &scopes, ..Asked::default() },
+            config.client_capabilities(),
+        )?;
         read_answer(&channel.send("the device authorization endpoint", request).await?, metadata)
     };
     match answer.await {
         Ok(codes) => Finding::new(
             Severity::Passed,
             "device_code_given",
-            format!("The provider gives device codes; people enter them at {}.", codes.verification_uri),
+            format!(
+                "The provider gives device codes; people enter them at {}.",
+                codes.verification_uri
+            ),
         ),
         Err(error) if error.kind() == ErrorKind::ProviderUnreachable => {
             finding_of(Severity::Warning, &error, "The provider gives no device code at the moment")
@@ -102,24 +126,36 @@ fn sign_in_finding(answer: &Response<Bytes>, endpoint: &Url, redirect_uri: &Url)
         );
         Finding::new(Severity::Note, "redirect_uri_not_checked", text)
     };
-    let refused = |error: &Error| finding_of(Severity::Problem, error, "The provider refuses to begin a sign-in");
+    let refused = |error: &Error| {
+        finding_of(Severity::Problem, error, "The provider refuses to begin a sign-in")
+    };
     let body = std::str::from_utf8(answer.body()).unwrap_or_default();
     let status = answer.status();
     if status.is_redirection() {
-        let location = answer.headers().get(LOCATION).and_then(|location| endpoint.join(location.to_str().ok()?).ok());
+        let location = answer
+            .headers()
+            .get(LOCATION)
+            .and_then(|location| endpoint.join(location.to_str().ok()?).ok());
         let Some(location) = location.filter(|location| is_at(location, redirect_uri)) else {
             return unclear("it shows a page of its own first");
         };
-        let parameter = |name: &str| location.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned());
+        let parameter = |name: &str| {
+            location
+                .query_pairs()
+                .find(|(known, _)| known == name)
+                .map(|(_, value)| value.into_owned())
+        };
         return match parameter("error") {
             None => accepted(),
             Some(error) => {
                 let error = authorization_error(&error, parameter("error_description").as_deref());
                 match error.kind() {
                     ErrorKind::InteractionRequired => accepted(),
-                    ErrorKind::ProviderUnavailable => {
-                        finding_of(Severity::Warning, &error, "The provider cannot begin a sign-in at the moment")
-                    }
+                    ErrorKind::ProviderUnavailable => finding_of(
+                        Severity::Warning,
+                        &error,
+                        "The provider cannot begin a sign-in at the moment",
+                    ),
                     _ => refused(&error),
                 }
             }
@@ -128,10 +164,18 @@ fn sign_in_finding(answer: &Response<Bytes>, endpoint: &Url, redirect_uri: &Url)
     // Microsoft shows what is wrong on a page.
     if let Some(code) = code_in(body) {
         let error = authorization_error("", Some(code));
-        return if error.kind() == ErrorKind::InteractionRequired { accepted() } else { refused(&error) };
+        return if error.kind() == ErrorKind::InteractionRequired {
+            accepted()
+        } else {
+            refused(&error)
+        };
     }
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-        return finding_of(Severity::Warning, &http_error(answer), "The provider cannot begin a sign-in at the moment");
+        return finding_of(
+            Severity::Warning,
+            &http_error(answer),
+            "The provider cannot begin a sign-in at the moment",
+        );
     }
     if status.is_client_error() {
         let text = format!(
@@ -155,20 +199,34 @@ fn is_at(address: &Url, redirect_uri: &Url) -> bool {
 /// The first of Microsoft's codes in a text, with what follows.
 fn code_in(text: &str) -> Option<&str> {
     let starts = |family: &str| {
-        text.match_indices(family)
-            .filter_map(|(at, _)| text.get(at..))
-            .find(|rest| rest.strip_prefix(family).is_some_and(|number| number.starts_with(|first: char| first.is_ascii_digit())))
+        text.match_indices(family).filter_map(|(at, _)| text.get(at..)).find(|rest| {
+            rest.strip_prefix(family)
+                .is_some_and(|number| number.starts_with(|first: char| first.is_ascii_digit()))
+        })
     };
     starts("AADSTS").or_else(|| starts("AADB2C"))
 }
 
-/// Shows the credential to the token endpoint, for a code that does not exist. Entra looks at the code before it looks at the credential, so there the application first
-/// asks for a token for itself, which is thrown away.
-pub(super) async fn credential(config: &ValidConfig, channel: &Channel, metadata: &Metadata, now: UnixTime) -> Finding {
-    let credentials = Credentials::new(config.credential(), config.client_id(), config.authority().clone());
+/// Shows the credential to the token endpoint, for a code that does not exist. Entra looks at the
+/// code before it looks at the credential, so there the application first asks for a token for
+/// itself, which is thrown away.
+pub(super) async fn credential(
+    config: &ValidConfig,
+    channel: &Channel,
+    metadata: &Metadata,
+    now: UnixTime,
+) -> Finding {
+    let credentials =
+        Credentials::new(config.credential(), config.client_id(), config.authority().clone());
     let sent = match credentials.proof(metadata, now).await {
         Ok(sent) => sent,
-        Err(error) => return finding_of(Severity::Problem, &error, "The application's credential cannot be used"),
+        Err(error) => {
+            return finding_of(
+                Severity::Problem,
+                &error,
+                "The application's credential cannot be used",
+            );
+        }
     };
     let finding = shown(config, channel, metadata, &sent.proof).await;
     if finding.severity() != Severity::Problem || !matches!(sent.proof, Proof::Secret(..)) {
@@ -190,7 +248,12 @@ pub(super) async fn credential(config: &ValidConfig, channel: &Channel, metadata
 }
 
 /// What the provider makes of one way to prove who the application is.
-async fn shown(config: &ValidConfig, channel: &Channel, metadata: &Metadata, proof: &Proof) -> Finding {
+async fn shown(
+    config: &ValidConfig,
+    channel: &Channel,
+    metadata: &Metadata,
+    proof: &Proof,
+) -> Finding {
     let client = Client { id: config.client_id(), proof };
     let microsoft = config.authority().is_microsoft();
     let authority = config.authority();
@@ -207,11 +270,18 @@ async fn shown(config: &ValidConfig, channel: &Channel, metadata: &Metadata, pro
     }
     let random = || secret::random::<32>().map(|bytes| Secret::from(secret::base64url(&bytes)));
     let (Ok(code), Ok(verifier)) = (random(), random()) else {
-        return Finding::new(Severity::Note, "credential_not_checked", "This machine has no random numbers.");
+        return Finding::new(
+            Severity::Note,
+            "credential_not_checked",
+            "This machine has no random numbers.",
+        );
     };
     let form = match config.sign_in_method() {
         SignInMethod::DeviceCode => {
-            vec![("grant_type", "urn:ietf:params:oauth:grant-type:device_code".into()), ("device_code", code)]
+            vec![
+                ("grant_type", "urn:ietf:params:oauth:grant-type:device_code".into()),
+                ("device_code", code),
+            ]
         }
         _ => vec![
             ("grant_type", "authorization_code".into()),
@@ -240,7 +310,9 @@ async fn ask(
         body.append_pair(name, value.expose());
     }
     let mut request: Request<Bytes> = empty_request(Method::POST, &metadata.token_endpoint)?;
-    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+    request
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
     if let Some(authorization) = authorization {
         request.headers_mut().insert(AUTHORIZATION, authorization);
     }
@@ -250,19 +322,28 @@ async fn ask(
 
 /// What the token endpoint's answer says about the credential; `None` if nothing.
 fn credential_finding(answer: &Response<Bytes>, microsoft: bool) -> Option<Finding> {
-    let accepted =
-        || Some(Finding::new(Severity::Passed, "credential_accepted", "The provider accepts the application's credential."));
+    let accepted = || {
+        Some(Finding::new(
+            Severity::Passed,
+            "credential_accepted",
+            "The provider accepts the application's credential.",
+        ))
+    };
     if answer.status() == StatusCode::OK {
         return accepted();
     }
     let error = http_error(answer);
     match error.kind() {
-        ErrorKind::ClientRefused if !is_about_the_request(&error) => {
-            Some(finding_of(Severity::Problem, &error, "The provider does not accept the application or its credential"))
-        }
-        ErrorKind::ProviderUnreachable => {
-            Some(finding_of(Severity::Warning, &error, "The token endpoint does not work at the moment"))
-        }
+        ErrorKind::ClientRefused if !is_about_the_request(&error) => Some(finding_of(
+            Severity::Problem,
+            &error,
+            "The provider does not accept the application or its credential",
+        )),
+        ErrorKind::ProviderUnreachable => Some(finding_of(
+            Severity::Warning,
+            &error,
+            "The token endpoint does not work at the moment",
+        )),
         // Who got as far as the code got past the credential.
         ErrorKind::InvalidGrant if !microsoft => accepted(),
         _ => None,

@@ -15,7 +15,10 @@ use super::{
 use crate::{
     authority::Authority,
     clock::ManualClock,
-    config::{Algorithm, ClientAuthMethod, ClientCredential, IdentityConfig, ResponseMode, Severity, UserInfo},
+    config::{
+        Algorithm, ClientAuthMethod, ClientCredential, IdentityConfig, ResponseMode, Severity,
+        UserInfo,
+    },
 };
 
 /// [`NOW`] as providers write it.
@@ -65,7 +68,10 @@ async fn of_document(config: IdentityConfig, document: Value) -> (CheckReport, A
 }
 
 /// With one path that answers so.
-async fn answering(path: &'static str, told: impl Fn() -> Answered + Send + 'static) -> CheckReport {
+async fn answering(
+    path: &'static str,
+    told: impl Fn() -> Answered + Send + 'static,
+) -> CheckReport {
     let http = FakeHttp::new(move |request| match request.uri().path() == path {
         true => told(),
         false => Ok(as_it_should(request, &good(), &key_set())),
@@ -80,7 +86,12 @@ fn codes(report: &CheckReport) -> Vec<(Severity, &'static str)> {
 }
 
 fn text(report: &CheckReport, code: &str) -> String {
-    report.findings().iter().find(|finding| finding.code() == code).unwrap_or_else(|| panic!("no {code}: {report}")).to_string()
+    report
+        .findings()
+        .iter()
+        .find(|finding| finding.code() == code)
+        .unwrap_or_else(|| panic!("no {code}: {report}"))
+        .to_string()
 }
 
 #[tokio::test]
@@ -100,7 +111,10 @@ async fn a_provider_that_fits_passes_and_the_report_says_so() {
     ];
     assert_eq!(passed, wanted);
     let shown = report.to_string();
-    assert!(shown.starts_with(&format!("{ISSUER} for the application {CLIENT_ID}\nok ")), "{shown}");
+    assert!(
+        shown.starts_with(&format!("{ISSUER} for the application {CLIENT_ID}\nok ")),
+        "{shown}"
+    );
     assert!(shown.ends_with("All is well: people can sign in."), "{shown}");
     assert_eq!((http.count("/authorize"), http.count("/token"), http.count("/keys")), (1, 1, 1));
 }
@@ -139,9 +153,19 @@ async fn everything_that_is_wrong_with_a_document_is_listed_at_once() {
     ];
     assert_eq!(codes(&report), wanted, "{report}");
     assert!(text(&report, "endpoint_missing").contains("`token_endpoint`"));
-    assert!(text(&report, "endpoint_refused").contains("jwks_uri") && text(&report, "endpoint_refused").contains("not https"));
-    assert!(report.to_string().ends_with("People cannot sign in yet: 3 problems, 0 warnings."), "{report}");
-    assert_eq!((http.count("/token"), http.count("/authorize")), (0, 0), "nothing is sent to a provider that is not trusted");
+    assert!(
+        text(&report, "endpoint_refused").contains("jwks_uri")
+            && text(&report, "endpoint_refused").contains("not https")
+    );
+    assert!(
+        report.to_string().ends_with("People cannot sign in yet: 3 problems, 0 warnings."),
+        "{report}"
+    );
+    assert_eq!(
+        (http.count("/token"), http.count("/authorize")),
+        (0, 0),
+        "nothing is sent to a provider that is not trusted"
+    );
 }
 
 #[tokio::test]
@@ -160,10 +184,22 @@ async fn every_fault_of_a_document_has_its_code() {
         ("grant_types_supported", json!(["authorization_code"]), (Warning, "refresh_not_offered")),
         ("grant_types_supported", json!(["refresh_token"]), (Problem, "code_flow_not_offered")),
         ("scopes_supported", json!(["openid", "profile"]), (Note, "scope_not_sent")),
-        ("token_endpoint_auth_methods_supported", json!(["private_key_jwt"]), (Problem, "auth_method_not_offered")),
-        ("id_token_signing_alg_values_supported", json!(["HS256"]), (Problem, "algorithm_not_offered")),
+        (
+            "token_endpoint_auth_methods_supported",
+            json!(["private_key_jwt"]),
+            (Problem, "auth_method_not_offered"),
+        ),
+        (
+            "id_token_signing_alg_values_supported",
+            json!(["HS256"]),
+            (Problem, "algorithm_not_offered"),
+        ),
         ("response_modes_supported", json!("query"), (Note, "")),
-        ("authorization_response_iss_parameter_supported", json!("yes"), (Warning, "member_left_out")),
+        (
+            "authorization_response_iss_parameter_supported",
+            json!("yes"),
+            (Warning, "member_left_out"),
+        ),
         ("revocation_endpoint", json!("/revoke"), (Warning, "member_left_out")),
         ("userinfo_endpoint", json!("http://id.example/userinfo"), (Warning, "member_left_out")),
         ("device_authorization_endpoint", json!(7), (Warning, "member_left_out")),
@@ -174,7 +210,10 @@ async fn every_fault_of_a_document_has_its_code() {
         document[member] = value.clone();
         let (report, _) = of_document(config(), document).await;
         let codes = codes(&report);
-        assert!(if wanted.1.is_empty() { codes.is_empty() } else { codes.contains(&wanted) }, "{member} {value}: {report}");
+        assert!(
+            if wanted.1.is_empty() { codes.is_empty() } else { codes.contains(&wanted) },
+            "{member} {value}: {report}"
+        );
         assert_eq!(report.is_ok(), wanted.0 != Problem, "{member} {value}: {report}");
     }
 }
@@ -193,13 +232,20 @@ async fn what_is_configured_is_compared_with_what_is_offered() {
         .with_response_mode(ResponseMode::FormPost)
         .with_required_acr(["gold"])
         .with_id_token_algorithms([Algorithm::Es256])
-        .with_credential(ClientCredential::secret("another secret of this application").with_method(ClientAuthMethod::Basic));
+        .with_credential(
+            ClientCredential::secret("another secret of this application")
+                .with_method(ClientAuthMethod::Basic),
+        );
     document["id_token_signing_alg_values_supported"] = json!(["RS256"]);
     let (report, _) = of_document(demanding, document).await;
     let found: Vec<&str> = codes(&report).into_iter().map(|(_, code)| code).collect();
-    for code in
-        ["endpoint_missing", "response_mode_not_offered", "acr_not_offered", "algorithm_not_offered", "auth_method_not_offered"]
-    {
+    for code in [
+        "endpoint_missing",
+        "response_mode_not_offered",
+        "acr_not_offered",
+        "algorithm_not_offered",
+        "auth_method_not_offered",
+    ] {
         assert!(found.contains(&code), "{code}: {report}");
     }
 }
@@ -208,7 +254,8 @@ async fn what_is_configured_is_compared_with_what_is_offered() {
 #[tokio::test]
 async fn the_method_that_a_secret_is_taken_by_is_named() {
     let mut document = good();
-    document["token_endpoint_auth_methods_supported"] = json!(["client_secret_basic", "client_secret_post"]);
+    document["token_endpoint_auth_methods_supported"] =
+        json!(["client_secret_basic", "client_secret_post"]);
     let http = FakeHttp::new(move |request| {
         let by_form = String::from_utf8_lossy(request.body()).contains("client_secret=");
         Ok(match request.uri().path() {
@@ -216,10 +263,14 @@ async fn the_method_that_a_secret_is_taken_by_is_named() {
             _ => as_it_should(request, &document, &key_set()),
         })
     });
-    let plain = config().with_credential(ClientCredential::secret("a-plain-secret-of-this-application"));
+    let plain =
+        config().with_credential(ClientCredential::secret("a-plain-secret-of-this-application"));
     let report = report(plain, &http).await;
     assert_eq!(codes(&report), [(Severity::Warning, "auth_method_refused")], "{report}");
-    assert!(report.to_string().contains("IDENTITY_CLIENT_AUTH_METHOD=client_secret_post"), "{report}");
+    assert!(
+        report.to_string().contains("IDENTITY_CLIENT_AUTH_METHOD=client_secret_post"),
+        "{report}"
+    );
 }
 
 /// The `Date` of the answer, whatever time it took, and whatever cache it came from.
@@ -240,9 +291,17 @@ async fn a_wrong_clock_is_found_by_the_providers_date() {
             answer.headers_mut().insert("age", age.to_string().parse().unwrap());
             Ok(answer)
         });
-        let now = if ours < 0 { NOW - Duration::from_secs(-ours as u64) } else { NOW + Duration::from_secs(ours as u64) };
+        let now = if ours < 0 {
+            NOW - Duration::from_secs(-ours as u64)
+        } else {
+            NOW + Duration::from_secs(ours as u64)
+        };
         let report = config().build().unwrap().check_with(http, ManualClock::at(now)).await;
-        assert_eq!(codes(&report).first().map(|(severity, _)| *severity), wanted, "{ours}: {report}");
+        assert_eq!(
+            codes(&report).first().map(|(severity, _)| *severity),
+            wanted,
+            "{ours}: {report}"
+        );
         if wanted.is_some() {
             assert!(text(&report, "clock_skew").contains(words), "{report}");
         }
@@ -255,7 +314,11 @@ async fn a_wrong_clock_is_found_by_the_providers_date() {
 async fn a_provider_that_cannot_be_had_is_a_finding() {
     const WELL_KNOWN: &str = "/.well-known/openid-configuration";
     for (told, code, words) in [
-        (Err(HttpError::new("no connection: name not known")), "provider_unreachable", "no connection: name not known"),
+        (
+            Err(HttpError::new("no connection: name not known")),
+            "provider_unreachable",
+            "no connection: name not known",
+        ),
         (Ok((404, "")), "discovery_not_found", "status 404"),
         (Ok((301, "")), "discovery_not_found", "status 301"),
         (Ok((503, "<html>")), "discovery_not_found", "status 503"),
@@ -270,10 +333,15 @@ async fn a_provider_that_cannot_be_had_is_a_finding() {
             "AADSTS90002",
         ),
     ] {
-        let report = answering(WELL_KNOWN, move || told.clone().map(|(status, body)| answer(status, body))).await;
+        let report =
+            answering(WELL_KNOWN, move || told.clone().map(|(status, body)| answer(status, body)))
+                .await;
         let problems: Vec<&str> = report.problems().map(crate::config::Finding::code).collect();
         assert_eq!(problems, [code], "{report}");
-        assert!(text(&report, code).contains(words) && !report.to_string().contains("kontoso"), "{report}");
+        assert!(
+            text(&report, code).contains(words) && !report.to_string().contains("kontoso"),
+            "{report}"
+        );
     }
 }
 
@@ -284,15 +352,31 @@ async fn what_the_provider_does_with_a_sign_in_tells_whether_it_knows_the_applic
     let to = |query: &str| (303, format!("{CALLBACK}?{query}"));
     for ((status, told), severity, code) in [
         (to("error=login_required"), Passed, "redirect_uri_accepted"),
-        (to("error=interaction_required&error_description=AADSTS50058%3A+x"), Passed, "redirect_uri_accepted"),
+        (
+            to("error=interaction_required&error_description=AADSTS50058%3A+x"),
+            Passed,
+            "redirect_uri_accepted",
+        ),
         (to("code=c&state=x"), Passed, "redirect_uri_accepted"),
         (to("error=invalid_scope&error_description=Ada"), Problem, "scope_invalid"),
         (to("error=unauthorized_client"), Problem, "client_not_authorized"),
-        (to("error=invalid_request&error_description=AADSTS90100%3A+x"), Problem, "request_malformed"),
+        (
+            to("error=invalid_request&error_description=AADSTS90100%3A+x"),
+            Problem,
+            "request_malformed",
+        ),
         (to("error=temporarily_unavailable"), Warning, "provider_unavailable"),
         ((302, "/login?next=1".into()), Note, "redirect_uri_not_checked"),
-        ((302, "https://app.example/elsewhere?error=login_required".into()), Note, "redirect_uri_not_checked"),
-        (page("Sorry. AADSTS50011: The redirect URI of 'Contoso'"), Problem, "redirect_uri_not_registered"),
+        (
+            (302, "https://app.example/elsewhere?error=login_required".into()),
+            Note,
+            "redirect_uri_not_checked",
+        ),
+        (
+            page("Sorry. AADSTS50011: The redirect URI of 'Contoso'"),
+            Problem,
+            "redirect_uri_not_registered",
+        ),
         (page("AADSTS700016: Application"), Problem, "application_not_found"),
         (page("AADB2C90006: The redirect"), Problem, "redirect_uri_not_registered"),
         (page("AADSTS50058: nobody"), Passed, "redirect_uri_accepted"),
@@ -308,8 +392,15 @@ async fn what_the_provider_does_with_a_sign_in_tells_whether_it_knows_the_applic
         })
         .await;
         let finding = report.findings().iter().rev().nth(1).unwrap();
-        assert_eq!((finding.severity(), finding.code()), (severity, code), "{status} {shown}: {report}");
-        assert!(!report.to_string().contains("Contoso") && !report.to_string().contains("Ada"), "{report}");
+        assert_eq!(
+            (finding.severity(), finding.code()),
+            (severity, code),
+            "{status} {shown}: {report}"
+        );
+        assert!(
+            !report.to_string().contains("Contoso") && !report.to_string().contains("Ada"),
+            "{report}"
+        );
     }
 }
 
@@ -320,8 +411,18 @@ async fn what_the_token_endpoint_answers_tells_about_the_credential() {
         (400, json!({"error": "invalid_grant"}), Passed, "credential_accepted"),
         (401, json!({"error": "invalid_client"}), Problem, "client_credential_refused"),
         (401, json!(null), Problem, "client_refused"),
-        (400, json!({"error": "invalid_client", "error_description": "AADSTS7000222: x"}), Problem, "client_secret_expired"),
-        (400, json!({"error": "unauthorized_client", "error_description": "AADSTS700016: x"}), Problem, "application_not_found"),
+        (
+            400,
+            json!({"error": "invalid_client", "error_description": "AADSTS7000222: x"}),
+            Problem,
+            "client_secret_expired",
+        ),
+        (
+            400,
+            json!({"error": "unauthorized_client", "error_description": "AADSTS700016: x"}),
+            Problem,
+            "application_not_found",
+        ),
         (400, json!({"error": "invalid_request"}), Note, "credential_not_checked"),
         (400, json!({"error": "unauthorized_client"}), Note, "credential_not_checked"),
         (403, json!(null), Note, "credential_not_checked"),
@@ -330,7 +431,11 @@ async fn what_the_token_endpoint_answers_tells_about_the_credential() {
         let shown = body.clone();
         let report = answering("/token", move || Ok(answer(status, &body))).await;
         let finding = report.findings().last().unwrap();
-        assert_eq!((finding.severity(), finding.code()), (severity, code), "{status} {shown}: {report}");
+        assert_eq!(
+            (finding.severity(), finding.code()),
+            (severity, code),
+            "{status} {shown}: {report}"
+        );
     }
 }
 
@@ -354,13 +459,19 @@ async fn keys_that_cannot_verify_anything_are_a_problem() {
         let shown = keys.clone();
         let report = answering("/keys", move || Ok(answer(status, &keys))).await;
         assert_eq!(codes(&report), [(Severity::Problem, code)], "{shown}: {report}");
-        assert_eq!(shown.to_string().contains("oct"), report.to_string().contains("left out: key number 1: it holds a secret"));
+        assert_eq!(
+            shown.to_string().contains("oct"),
+            report.to_string().contains("left out: key number 1: it holds a secret")
+        );
     }
     let mut mixed = key_set();
     mixed["keys"].as_array_mut().unwrap().push(json!({"kty": "RSA", "kid": "enc-1", "use": "enc"}));
     let report = answering("/keys", move || Ok(answer(200, &mixed))).await;
     assert_eq!(codes(&report), [(Severity::Note, "key_left_out")]);
-    assert!(text(&report, "key_left_out").contains("\"enc-1\": `use` says that it is for encryption"), "{report}");
+    assert!(
+        text(&report, "key_left_out").contains("\"enc-1\": `use` says that it is for encryption"),
+        "{report}"
+    );
 }
 
 fn entra(tenant: &str, secret: &str) -> IdentityConfig {
@@ -374,7 +485,11 @@ fn entra(tenant: &str, secret: &str) -> IdentityConfig {
 /// A document of Entra's, whose keys are for any tenant.
 fn entras(request: &Request<Bytes>, tenant: &str) -> Response<Bytes> {
     let base = "https://login.microsoftonline.com";
-    let issuer = if tenant == "common" { format!("{base}/{{tenantid}}/v2.0") } else { format!("{base}/{tenant}/v2.0") };
+    let issuer = if tenant == "common" {
+        format!("{base}/{{tenantid}}/v2.0")
+    } else {
+        format!("{base}/{tenant}/v2.0")
+    };
     let document = json!({
         "issuer": issuer, "authorization_endpoint": format!("{base}/x/authorize"), "token_endpoint": format!("{base}/x/token"),
         "jwks_uri": format!("{base}/x/keys"), "end_session_endpoint": format!("{base}/x/logout"), "cloud_instance_name": "microsoftonline.com",
@@ -402,16 +517,23 @@ async fn entras_ways_are_known() {
     // First for a token of its own, then for a code.
     assert_eq!(http.count("/x/token"), 2);
     // A tenant that is not on the list: nobody could sign in.
-    let listed = entra("contoso.com", SECRET).with_tenants(["775527ff-9a37-4307-8b3d-cc311f58d925"]).unwrap();
+    let listed = entra("contoso.com", SECRET)
+        .with_tenants(["775527ff-9a37-4307-8b3d-cc311f58d925"])
+        .unwrap();
     let listed = report(listed, &http).await;
     assert!(text(&listed, "tenant_not_allowed").contains(TENANT), "{listed}");
     let common = FakeHttp::new(|request| Ok(entras(request, "common")));
     let common = report(entra("common", SECRET).with_any_tenant(), &common).await;
-    assert_eq!(codes(&common), [(Severity::Warning, "any_tenant"), (Severity::Note, "credential_not_checked")], "{common}");
+    assert_eq!(
+        codes(&common),
+        [(Severity::Warning, "any_tenant"), (Severity::Note, "credential_not_checked")],
+        "{common}"
+    );
     let expired = FakeHttp::new(|request| match request.uri().path() {
-        "/x/token" => {
-            Ok(answer(401, json!({"error": "invalid_client", "error_description": "AADSTS7000222: x", "error_codes": [7000222]})))
-        }
+        "/x/token" => Ok(answer(
+            401,
+            json!({"error": "invalid_client", "error_description": "AADSTS7000222: x", "error_codes": [7000222]}),
+        )),
         _ => Ok(entras(request, TENANT)),
     });
     let report = report(entra(TENANT, SECRET), &expired).await;
@@ -424,7 +546,10 @@ async fn entras_ways_are_known() {
 async fn mistakes_of_copying_are_seen_without_the_provider() {
     let http = FakeHttp::new(|_| Err(HttpError::new("no connection")));
     let secret_id = report(entra(TENANT, "0f2b9c1a-7a8d-4a5f-9c55-3d1de2b1f0aa"), &http).await;
-    assert!(codes(&secret_id).contains(&(Severity::Warning, "client_secret_looks_like_its_id")), "{secret_id}");
+    assert!(
+        codes(&secret_id).contains(&(Severity::Warning, "client_secret_looks_like_its_id")),
+        "{secret_id}"
+    );
     assert!(!secret_id.to_string().contains("0f2b9c1a"), "{secret_id}");
     let named = IdentityConfig::new(Authority::entra(TENANT).unwrap(), "my-application")
         .with_credential(ClientCredential::secret("short"))
@@ -465,7 +590,10 @@ proptest! {
 }
 
 /// As it should, with device codes.
-fn with_device_codes(request: &http::Request<bytes::Bytes>, document: &Value) -> Response<bytes::Bytes> {
+fn with_device_codes(
+    request: &http::Request<bytes::Bytes>,
+    document: &Value,
+) -> Response<bytes::Bytes> {
     match request.uri().path() {
         "/device" => answer(
             200,
@@ -502,5 +630,8 @@ async fn with_a_device_code_that_is_looked_at_and_no_redirect_address() {
     let report = self::report(device(), &http).await;
     let codes = codes(&report);
     assert_eq!(codes.first(), Some(&(Severity::Warning, "device_code_not_offered")), "{report}");
-    assert!(codes.iter().any(|(severity, _)| *severity == Severity::Problem) && codes.len() == 2, "{report}");
+    assert!(
+        codes.iter().any(|(severity, _)| *severity == Severity::Problem) && codes.len() == 2,
+        "{report}"
+    );
 }

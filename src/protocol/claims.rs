@@ -1,5 +1,6 @@
-//! The `claims` parameter of a request for tokens (OpenID Connect Core section 5.5): what an API's challenge asks for, what the client itself asks for, and what
-//! the client says that it can do (`xms_cc`, Entra).
+//! The `claims` parameter of a request for tokens (OpenID Connect Core section 5.5): what an API's
+//! challenge asks for, what the client itself asks for, and what the client says that it can do
+//! (`xms_cc`, Entra).
 
 use serde_json::{Map, Value, json};
 
@@ -11,10 +12,18 @@ use crate::error::{Error, ErrorKind};
 /// # Errors
 ///
 /// `request_invalid`: one of the texts is not a JSON object without repeated members.
-pub(crate) fn merged(capabilities: &[String], client: Option<&str>, challenge: Option<&str>) -> Result<Option<String>, Error> {
+pub(crate) fn merged(
+    capabilities: &[String],
+    client: Option<&str>,
+    challenge: Option<&str>,
+) -> Result<Option<String>, Error> {
     let read = |text: &str| {
-        json::object(text.as_bytes())
-            .map_err(|refused| Error::new(ErrorKind::RequestInvalid, format!("the claims to ask for: {}", refused.as_str())))
+        json::object(text.as_bytes()).map_err(|refused| {
+            Error::new(
+                ErrorKind::RequestInvalid,
+                format!("the claims to ask for: {}", refused.as_str()),
+            )
+        })
     };
     let client = client.map(|text| read(text).map(|object| (text, object))).transpose()?;
     let challenge = challenge.map(|text| read(text).map(|object| (text, object))).transpose()?;
@@ -28,7 +37,13 @@ pub(crate) fn merged(capabilities: &[String], client: Option<&str>, challenge: O
         add(&mut all, object);
     }
     if !capabilities.is_empty() {
-        add(&mut all, Map::from_iter([("access_token".to_owned(), json!({"xms_cc": {"values": capabilities}}))]));
+        add(
+            &mut all,
+            Map::from_iter([(
+                "access_token".to_owned(),
+                json!({"xms_cc": {"values": capabilities}}),
+            )]),
+        );
     }
     Ok((!all.is_empty()).then(|| Value::Object(all).to_string()))
 }
@@ -65,7 +80,10 @@ mod tests {
     #[test]
     fn capabilities_alone_are_claims_of_the_access_token() {
         let sent = merged(&capabilities(&["foo", "bar"]), None, None).unwrap();
-        assert_eq!(sent.as_deref(), Some(r#"{"access_token":{"xms_cc":{"values":["foo","bar"]}}}"#));
+        assert_eq!(
+            sent.as_deref(),
+            Some(r#"{"access_token":{"xms_cc":{"values":["foo","bar"]}}}"#)
+        );
     }
 
     /// MSAL-094
@@ -88,7 +106,11 @@ mod tests {
     #[test]
     fn what_is_no_object_is_refused() {
         for text in ["", "[]", "null", r#"{"a":1,"a":2}"#, "{"] {
-            assert_eq!(merged(&[], None, Some(text)).unwrap_err().kind(), ErrorKind::RequestInvalid, "{text}");
+            assert_eq!(
+                merged(&[], None, Some(text)).unwrap_err().kind(),
+                ErrorKind::RequestInvalid,
+                "{text}"
+            );
             assert_eq!(
                 merged(&capabilities(&["cp1"]), Some(text), None).unwrap_err().kind(),
                 ErrorKind::RequestInvalid,

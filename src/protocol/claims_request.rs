@@ -16,11 +16,13 @@ pub(crate) fn claims_of(options: &mut SignInOptions, is_microsoft: bool) -> Opti
     claims
 }
 
-/// What the provider wants to be asked for (its claims challenge, a JSON object), together with an authentication context of Conditional Access.
+/// What the provider wants to be asked for (its claims challenge, a JSON object), together with an
+/// authentication context of Conditional Access.
 ///
 /// A challenge that cannot be read is left out. `None` if there is nothing to ask for.
 fn claims_request(challenge: Option<&str>, auth_context: Option<&str>) -> Option<String> {
-    let mut request = challenge.and_then(|challenge| json::object(challenge.as_bytes()).ok()).unwrap_or_default();
+    let mut request =
+        challenge.and_then(|challenge| json::object(challenge.as_bytes()).ok()).unwrap_or_default();
     if let Some(context) = auth_context {
         let id_token = request.entry("id_token").or_insert_with(|| Value::Object(Object::new()));
         if !id_token.is_object() {
@@ -50,9 +52,16 @@ mod tests {
         let challenge = r#"{"access_token":{"capolids":{"essential":true,"values":["a"]}}}"#;
         assert_eq!(request(Some(challenge), None).unwrap().to_string(), challenge);
         let both = request(Some(challenge), Some("c1")).unwrap();
-        assert_eq!((&both["access_token"]["capolids"]["values"][0], &both["id_token"]), (&json!("a"), &context["id_token"]));
-        let own = request(Some(r#"{"id_token":{"auth_time":null,"acrs":null}}"#), Some("c1")).unwrap();
-        assert_eq!(own["id_token"], json!({"auth_time": null, "acrs": {"essential": true, "value": "c1"}}));
+        assert_eq!(
+            (&both["access_token"]["capolids"]["values"][0], &both["id_token"]),
+            (&json!("a"), &context["id_token"])
+        );
+        let own =
+            request(Some(r#"{"id_token":{"auth_time":null,"acrs":null}}"#), Some("c1")).unwrap();
+        assert_eq!(
+            own["id_token"],
+            json!({"auth_time": null, "acrs": {"essential": true, "value": "c1"}})
+        );
         assert_eq!(request(Some(r#"{"id_token":7}"#), Some("c1")), Some(context));
         for unreadable in ["", "[]", "{", r#"{"a":1,"a":2}"#] {
             assert_eq!(request(Some(unreadable), None), None, "{unreadable}");

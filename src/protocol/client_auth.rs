@@ -1,12 +1,15 @@
-//! How the application proves to the token endpoint who it is (RFC 6749 section 2.3.1, OpenID Connect Core section 9, RFC 7521 section 4.2).
+//! How the application proves to the token endpoint who it is (RFC 6749 section 2.3.1, OpenID
+//! Connect Core section 9, RFC 7521 section 4.2).
 //!
-//! What is sent was obtained before ([`credential`](super::credential)); here it is put into a request.
+//! What is sent was obtained before ([`credential`](super::credential)); here it is put into a
+//! request.
 //!
-//! `client_secret_basic` form-encodes id and secret before it joins them (RFC 6749 appendix B): a secret with a `:` or `%` in
-//! it would otherwise be another one. Many servers compare without decoding, though, and nearly every client id has a `-` or
-//! `_` in it. So the bytes that every decoder reads alike, raw or escaped, are sent raw; and where others are left, the secret
-//! goes into the form (`client_secret_post`) of a provider that takes both.
-//! Credentials never go into an address.
+//! `client_secret_basic` form-encodes id and secret before it joins them (RFC 6749 appendix B): a
+//! secret with a `:` or `%` in it would otherwise be another one. Many servers compare without
+//! decoding, though, and nearly every client id has a `-` or `_` in it. So the bytes that every
+//! decoder reads alike, raw or escaped, are sent raw; and where others are left, the secret goes
+//! into the form (`client_secret_post`) of a provider that takes both. Credentials never go into an
+//! address.
 
 use http::HeaderValue;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -22,9 +25,11 @@ use crate::{
 const BASIC: &str = "client_secret_basic";
 const POST: &str = "client_secret_post";
 
-/// The bytes that are escaped: all but letters, digits, the unreserved marks of RFC 3986 section 2.3, and `*`, which the form
-/// encoding of HTML leaves as it is. `+` and `%` mean something else unescaped, and `:` ends the id.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'*');
+/// The bytes that are escaped: all but letters, digits, the unreserved marks of RFC 3986 section
+/// 2.3, and `*`, which the form encoding of HTML leaves as it is. `+` and `%` mean something else
+/// unescaped, and `:` ends the id.
+const ESCAPED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'*');
 
 /// What `client_assertion_type` says of a JWT (RFC 7523 section 2.2).
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -82,14 +87,21 @@ impl Client<'_> {
     }
 }
 
-/// How a secret is sent: by the chosen method, or by one that the provider takes. Metadata that says nothing means
-/// `client_secret_basic` (Discovery 1.0 section 3).
-fn method(chosen: Option<ClientAuthMethod>, metadata: &Metadata, id: &str, secret: &Secret) -> Result<ClientAuthMethod, Error> {
+/// How a secret is sent: by the chosen method, or by one that the provider takes. Metadata that
+/// says nothing means `client_secret_basic` (Discovery 1.0 section 3).
+fn method(
+    chosen: Option<ClientAuthMethod>,
+    metadata: &Metadata,
+    id: &str,
+    secret: &Secret,
+) -> Result<ClientAuthMethod, Error> {
     // The registration of this client decides, not the list of all that the provider can do.
     if let Some(method) = chosen {
         return Ok(method);
     }
-    let Some(supported) = &metadata.token_endpoint_auth_methods else { return Ok(ClientAuthMethod::Basic) };
+    let Some(supported) = &metadata.token_endpoint_auth_methods else {
+        return Ok(ClientAuthMethod::Basic);
+    };
     let takes = |name: &str| supported.iter().any(|supported| supported == name);
     let is_plain = || form_encoded(id) == id && form_encoded(secret.expose()) == secret.expose();
     match (takes(BASIC), takes(POST)) {
@@ -110,7 +122,8 @@ fn method(chosen: Option<ClientAuthMethod>, metadata: &Metadata, id: &str, secre
     }
 }
 
-/// The other way to send a secret to a provider that has refused the first one, if it may take that (`None` if it says not).
+/// The other way to send a secret to a provider that has refused the first one, if it may take that
+/// (`None` if it says not).
 pub(super) fn other_method(client: Client<'_>, metadata: &Metadata) -> Option<ClientAuthMethod> {
     let Proof::Secret(secret, chosen) = client.proof else { return None };
     let (other, name) = match method(*chosen, metadata, client.id, secret).ok()? {
@@ -118,19 +131,26 @@ pub(super) fn other_method(client: Client<'_>, metadata: &Metadata) -> Option<Cl
         ClientAuthMethod::Post => (ClientAuthMethod::Basic, BASIC),
     };
     let listed = metadata.token_endpoint_auth_methods.as_ref();
-    listed.is_none_or(|supported| supported.iter().any(|supported| supported == name)).then_some(other)
+    listed
+        .is_none_or(|supported| supported.iter().any(|supported| supported == name))
+        .then_some(other)
 }
 
 fn basic(id: &str, secret: &Secret) -> Result<HeaderValue, Error> {
-    let credentials = Secret::from(format!("{}:{}", form_encoded(id), form_encoded(secret.expose())));
-    let header = Secret::from(format!("Basic {}", base64_simd::STANDARD.encode_to_string(credentials.expose())));
-    let mut header =
-        HeaderValue::from_str(header.expose()).map_err(|_| Error::new(ErrorKind::Internal, "no header can be made"))?;
+    let credentials =
+        Secret::from(format!("{}:{}", form_encoded(id), form_encoded(secret.expose())));
+    let header = Secret::from(format!(
+        "Basic {}",
+        base64_simd::STANDARD.encode_to_string(credentials.expose())
+    ));
+    let mut header = HeaderValue::from_str(header.expose())
+        .map_err(|_| Error::new(ErrorKind::Internal, "no header can be made"))?;
     header.set_sensitive(true);
     Ok(header)
 }
 
-/// `application/x-www-form-urlencoded` (RFC 6749 appendix B): a space is `+`, and what is [`ESCAPED`] is escaped.
+/// `application/x-www-form-urlencoded` (RFC 6749 appendix B): a space is `+`, and what is
+/// [`ESCAPED`] is escaped.
 fn form_encoded(text: &str) -> String {
     utf8_percent_encode(text, ESCAPED).to_string().replace("%20", "+")
 }
@@ -146,7 +166,8 @@ mod tests {
 
     /// What is sent to a provider that advertises these methods: the header and the form.
     fn sent(id: &str, proof: &Proof, advertised: Value) -> Result<(Option<String>, Form), Error> {
-        let metadata = metadata(|document| document["token_endpoint_auth_methods_supported"] = advertised);
+        let metadata =
+            metadata(|document| document["token_endpoint_auth_methods_supported"] = advertised);
         let mut form = Vec::new();
         let header = Client { id, proof }.authenticate(&metadata, &mut form)?;
         Ok((header.map(|value| value.to_str().unwrap().to_owned()), form))
@@ -183,8 +204,12 @@ mod tests {
         for byte in 0..=127u8 {
             let text = char::from(byte).to_string();
             let encoded = form_encoded(&text);
-            let read: Vec<_> = url::form_urlencoded::parse(encoded.as_bytes()).into_owned().collect();
-            assert!(byte == b'&' || byte == b'=' || read == [(text.clone(), String::new())], "{byte}: {encoded}");
+            let read: Vec<_> =
+                url::form_urlencoded::parse(encoded.as_bytes()).into_owned().collect();
+            assert!(
+                byte == b'&' || byte == b'=' || read == [(text.clone(), String::new())],
+                "{byte}: {encoded}"
+            );
         }
     }
 
@@ -195,11 +220,17 @@ mod tests {
             for (id, secret) in [("id", text), (text, "s")] {
                 let proof = Proof::Secret(secret.into(), None);
                 let (header, form) = sent(id, &proof, both()).unwrap();
-                assert_eq!((header, form), (None, vec![("client_id", id.into()), ("client_secret", secret.into())]));
+                assert_eq!(
+                    (header, form),
+                    (None, vec![("client_id", id.into()), ("client_secret", secret.into())])
+                );
                 assert!(sent(id, &proof, json!(["client_secret_basic"])).unwrap().0.is_some());
                 assert!(sent(id, &proof, json!(null)).unwrap().0.is_some());
                 let fixed = Proof::Secret(secret.into(), Some(ClientAuthMethod::Basic));
-                assert!(sent(id, &fixed, both()).unwrap().0.is_some(), "the application named the method");
+                assert!(
+                    sent(id, &fixed, both()).unwrap().0.is_some(),
+                    "the application named the method"
+                );
             }
         }
     }
@@ -207,7 +238,11 @@ mod tests {
     /// C-006
     #[test]
     fn with_basic_the_body_holds_no_credential() {
-        for advertised in [json!(null), json!(["client_secret_basic"]), json!(["client_secret_post", "client_secret_basic"])] {
+        for advertised in [
+            json!(null),
+            json!(["client_secret_basic"]),
+            json!(["client_secret_post", "client_secret_basic"]),
+        ] {
             let (header, form) = sent("id", &secret("s"), advertised).unwrap();
             assert_eq!((decoded(header.as_deref()).as_str(), form.len()), ("id:s", 0));
         }
@@ -216,23 +251,34 @@ mod tests {
     /// C-007
     #[test]
     fn with_post_there_is_no_header() {
-        for advertised in [json!(["client_secret_post"]), json!(["private_key_jwt", "client_secret_post"])] {
+        for advertised in
+            [json!(["client_secret_post"]), json!(["private_key_jwt", "client_secret_post"])]
+        {
             let (header, form) = sent("id", &secret("s"), advertised).unwrap();
-            assert_eq!((header, form), (None, vec![("client_id", "id".into()), ("client_secret", "s".into())]));
+            assert_eq!(
+                (header, form),
+                (None, vec![("client_id", "id".into()), ("client_secret", "s".into())])
+            );
         }
     }
 
     /// C-008
     #[test]
     fn methods_that_a_secret_cannot_be_sent_by_are_named() {
-        for advertised in [json!(["client_secret_jwt"]), json!(["private_key_jwt", "none"]), json!([])] {
+        for advertised in
+            [json!(["client_secret_jwt"]), json!(["private_key_jwt", "none"]), json!([])]
+        {
             let error = sent("id", &secret("s"), advertised).unwrap_err();
             assert!(
-                error.kind() == ErrorKind::ProviderMisconfigured && error.to_string().contains("client_secret_basic"),
+                error.kind() == ErrorKind::ProviderMisconfigured
+                    && error.to_string().contains("client_secret_basic"),
                 "{error}"
             );
             let text = error.to_string();
-            assert!(text.contains("with_credential") && text.contains("IDENTITY_CLIENT_AUTH_METHOD"), "{text}");
+            assert!(
+                text.contains("with_credential") && text.contains("IDENTITY_CLIENT_AUTH_METHOD"),
+                "{text}"
+            );
         }
     }
 
@@ -240,7 +286,9 @@ mod tests {
     fn what_the_user_chose_counts() {
         let post = Proof::Secret("s".into(), Some(ClientAuthMethod::Post));
         let basic = Proof::Secret("s".into(), Some(ClientAuthMethod::Basic));
-        for advertised in [json!(null), json!(["client_secret_basic"]), json!(["client_secret_post"]), json!([])] {
+        for advertised in
+            [json!(null), json!(["client_secret_basic"]), json!(["client_secret_post"]), json!([])]
+        {
             assert!(sent("id", &post, advertised.clone()).unwrap().0.is_none());
             assert!(sent("id", &basic, advertised).unwrap().0.is_some());
         }
@@ -257,18 +305,23 @@ mod tests {
     /// RFC 7521 section 4.2
     #[test]
     fn an_assertion_goes_into_the_body_whatever_the_document_says() {
-        for advertised in [json!(null), json!(["private_key_jwt"]), json!(["client_secret_basic"])] {
+        for advertised in [json!(null), json!(["private_key_jwt"]), json!(["client_secret_basic"])]
+        {
             let (header, form) = sent("id", &Proof::Assertion("a.b.c".into()), advertised).unwrap();
             let jwt_bearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer".into();
-            let expected =
-                vec![("client_id", "id".into()), ("client_assertion_type", jwt_bearer), ("client_assertion", "a.b.c".into())];
+            let expected = vec![
+                ("client_id", "id".into()),
+                ("client_assertion_type", jwt_bearer),
+                ("client_assertion", "a.b.c".into()),
+            ];
             assert_eq!((header, form), (None, expected));
         }
     }
 
     #[test]
     fn the_header_does_not_print_itself() {
-        let header = Client { id: "id", proof: &secret("s") }.authenticate(&metadata(|_| ()), &mut Vec::new());
+        let header = Client { id: "id", proof: &secret("s") }
+            .authenticate(&metadata(|_| ()), &mut Vec::new());
         assert_eq!(format!("{:?}", header.unwrap().unwrap()), "Sensitive");
     }
 }

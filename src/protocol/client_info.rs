@@ -1,6 +1,8 @@
-//! `client_info`: what Microsoft's token endpoint tells beside the tokens about the account, if `client_info=1` asks for it.
+//! `client_info`: what Microsoft's token endpoint tells beside the tokens about the account, if
+//! `client_info=1` asks for it.
 //!
-//! It is not signed, so it is believed only where it came straight from the token endpoint, and never against the ID token.
+//! It is not signed, so it is believed only where it came straight from the token endpoint, and
+//! never against the ID token.
 
 use super::json;
 use crate::secret::from_base64url;
@@ -21,7 +23,10 @@ impl ClientInfo {
         let object = json::object(&from_base64url(text.trim_end_matches('='))?).ok()?;
         let id = |name: &str| {
             let id = json::text(&object, name)?;
-            (!id.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(|byte| byte.is_ascii_graphic())).then(|| id.to_owned())
+            (!id.is_empty()
+                && id.len() <= LONGEST_ID
+                && id.bytes().all(|byte| byte.is_ascii_graphic()))
+            .then(|| id.to_owned())
         };
         Some(Self { uid: id("uid"), utid: id("utid") })
     }

@@ -1,12 +1,17 @@
 //! [`Credentials`]: obtains what the next request proves itself with.
 //!
-//! - A file is read for each request, so that one that was replaced counts at once; its key is taken apart only if it has changed. One that cannot be read or used any more, because it is just being
-//!   replaced, leaves the key that was there before in use.
-//! - What a function made is remembered until a minute before its `exp`; callers that come meanwhile wait for the same call.
+//! - A file is read for each request, so that one that was replaced counts at once; its key is
+//!   taken apart only if it has changed. One that cannot be read or used any more, because it is
+//!   just being replaced, leaves the key that was there before in use.
+//! - What a function made is remembered until a minute before its `exp`; callers that come
+//!   meanwhile wait for the same call.
 //! - Of several, the first that can be had is used.
-//! - Where the provider refuses a credential as outdated it is loaded anew, and then the others of the list are tried. Only another one is worth another request.
-//! - A secret that is refused is sent once more by the other method, where the provider may take that and the application has named none: a document lists what the provider can do, and
-//!   each client is registered for one of them. The method that is taken is used from then on; where both are refused nothing is tried for a minute.
+//! - Where the provider refuses a credential as outdated it is loaded anew, and then the others of
+//!   the list are tried. Only another one is worth another request.
+//! - A secret that is refused is sent once more by the other method, where the provider may take
+//!   that and the application has named none: a document lists what the provider can do, and each
+//!   client is registered for one of them. The method that is taken is used from then on; where
+//!   both are refused nothing is tried for a minute.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -23,19 +28,24 @@ use super::{
 use crate::{
     authority::Authority,
     clock::UnixTime,
-    config::{AssertionRequest, ClientAuthMethod, ClientCredential, CredentialKind, Fingerprint, SigningKey, load_assertion},
+    config::{
+        AssertionRequest, ClientAuthMethod, ClientCredential, CredentialKind, Fingerprint,
+        SigningKey, load_assertion,
+    },
     error::{Error, ErrorKind},
     secret::Secret,
 };
 
-/// How long the application's own function may take to make an assertion: requests for tokens wait for it, one after the other.
+/// How long the application's own function may take to make an assertion: requests for tokens wait
+/// for it, one after the other.
 const FUNCTION_TIME: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// For how many seconds no other method is tried with a secret that was refused by both.
 const TRY_AGAIN: i64 = 60;
 
-/// Entra's refusals that another certificate or assertion can mend: unknown or expired key, revoked certificate, wrong signature, assertion outside its life.
-/// What is wrong with the application itself (unknown, secret wrong or expired, address not registered) is not among them.
+/// Entra's refusals that another certificate or assertion can mend: unknown or expired key, revoked
+/// certificate, wrong signature, assertion outside its life. What is wrong with the application
+/// itself (unknown, secret wrong or expired, address not registered) is not among them.
 const OUTDATED: [u64; 6] = [700_024, 700_027, 1_000_502, 7_000_214, 7_000_274, 7_000_277];
 
 /// The credential of one application, and what was obtained with it.
@@ -83,7 +93,11 @@ struct Made {
 }
 
 impl Credentials {
-    pub(super) fn new(credential: &ClientCredential, client_id: &str, authority: Authority) -> Self {
+    pub(super) fn new(
+        credential: &ClientCredential,
+        client_id: &str,
+        authority: Authority,
+    ) -> Self {
         let member = |credential: &ClientCredential| Member {
             credential: credential.clone(),
             key: Mutex::default(),
@@ -111,7 +125,8 @@ impl Credentials {
         outcome
     }
 
-    /// Whether the provider has refused the application for a reason that another credential of it can mend.
+    /// Whether the provider has refused the application for a reason that another credential of it
+    /// can mend.
     pub(super) fn is_outdated(&self, error: &Error, refused: &Proof) -> bool {
         let Some(said) = error.provider() else { return false };
         // What Microsoft's numbers say of a secret, another way to send it does not mend.
@@ -119,7 +134,8 @@ impl Credentials {
             return false;
         }
         // A 401 says the same where a provider writes no code (RFC 9110 section 15.5.2).
-        let is_about_the_client = said.error == "invalid_client" || (said.error.is_empty() && said.status == Some(401));
+        let is_about_the_client =
+            said.error == "invalid_client" || (said.error.is_empty() && said.status == Some(401));
         if !is_about_the_client || error.kind() != ErrorKind::ClientRefused {
             return false;
         }
@@ -130,10 +146,17 @@ impl Credentials {
     }
 
     /// Another proof than the one that was refused, if there is one now.
-    pub(super) async fn another(&self, metadata: &Metadata, refused: &Sent, now: UnixTime) -> Option<Sent> {
+    pub(super) async fn another(
+        &self,
+        metadata: &Metadata,
+        refused: &Sent,
+        now: UnixTime,
+    ) -> Option<Sent> {
         match &refused.proof {
             Proof::Nothing => return None,
-            Proof::Secret(secret, _) => return self.by_the_other_method(metadata, secret, refused, now),
+            Proof::Secret(secret, _) => {
+                return self.by_the_other_method(metadata, secret, refused, now);
+            }
             Proof::Assertion(_) => {}
         }
         for (index, member) in self.in_order() {
@@ -149,15 +172,25 @@ impl Credentials {
     }
 
     /// The same secret, sent by the other method. Secrets are data: there is no newer one to load.
-    fn by_the_other_method(&self, metadata: &Metadata, secret: &Secret, refused: &Sent, now: UnixTime) -> Option<Sent> {
-        let named = |member: &Member| member.credential.client_secret() == Some(secret) && member.credential.method().is_some();
+    fn by_the_other_method(
+        &self,
+        metadata: &Metadata,
+        secret: &Secret,
+        refused: &Sent,
+        now: UnixTime,
+    ) -> Option<Sent> {
+        let named = |member: &Member| {
+            member.credential.client_secret() == Some(secret)
+                && member.credential.method().is_some()
+        };
         // Microsoft's providers take both alike.
         if self.authority.is_microsoft() || self.members.iter().any(named) {
             return None;
         }
         let method = other_method(Client { id: &self.client_id, proof: &refused.proof }, metadata)?;
         let seconds = now.as_seconds();
-        // A secret that is wrong is not shown twice for every request: some providers lock a client that fails too often.
+        // A secret that is wrong is not shown twice for every request: some providers lock a client
+        // that fails too often.
         let is_time = |next: i64| (next <= seconds).then(|| seconds.saturating_add(TRY_AGAIN));
         self.next_try.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_time).ok()?;
         Some(Sent { proof: Proof::Secret(secret.clone(), Some(method)), origin: Vec::new() })
@@ -181,24 +214,39 @@ impl Credentials {
         self.members.iter().enumerate().cycle().skip(first).take(count)
     }
 
-    async fn prove(&self, member: &Member, metadata: &Metadata, now: UnixTime, anew: bool) -> Result<Sent, Error> {
+    async fn prove(
+        &self,
+        member: &Member,
+        metadata: &Metadata,
+        now: UnixTime,
+        anew: bool,
+    ) -> Result<Sent, Error> {
         let credential = &member.credential;
         let as_it_is = |jwt: Secret| {
             let origin = digest::digest(&SHA256, jwt.expose().as_bytes()).as_ref().to_vec();
             Sent { proof: Proof::Assertion(jwt), origin }
         };
         match credential.kind() {
-            CredentialKind::None | CredentialKind::FirstOf(_) => Ok(Sent { proof: Proof::Nothing, origin: Vec::new() }),
+            CredentialKind::None | CredentialKind::FirstOf(_) => {
+                Ok(Sent { proof: Proof::Nothing, origin: Vec::new() })
+            }
             CredentialKind::Secret(secret) => {
                 let learned = || *self.method.lock().unwrap_or_else(PoisonError::into_inner);
-                Ok(Sent { proof: Proof::Secret(secret.clone(), credential.method().or_else(learned)), origin: Vec::new() })
+                Ok(Sent {
+                    proof: Proof::Secret(secret.clone(), credential.method().or_else(learned)),
+                    origin: Vec::new(),
+                })
             }
             CredentialKind::Assertion(jwt) => Ok(as_it_is(jwt.clone())),
-            CredentialKind::AssertionFile(path) => load_assertion(path).map(as_it_is).map_err(unavailable),
+            CredentialKind::AssertionFile(path) => {
+                load_assertion(path).map(as_it_is).map_err(unavailable)
+            }
             CredentialKind::AssertionFunction(function) => {
                 let audience = audience(credential.options(), metadata);
                 let mut made = member.made.lock().await;
-                let known = made.as_ref().filter(|made| !anew && made.audience == audience && now < made.until);
+                let known = made
+                    .as_ref()
+                    .filter(|made| !anew && made.audience == audience && now < made.until);
                 if let Some(known) = known {
                     return Ok(as_it_is(known.jwt.clone()));
                 }
@@ -207,7 +255,11 @@ impl Credentials {
                 let jwt = made_now
                     .map_err(|_| unavailable("the function has not answered in time".to_owned()))?
                     .map_err(|error| unavailable(format!("the function failed: {error}")))?;
-                *made = usable_until(&jwt).map(|until| Made { audience: audience.to_owned(), jwt: jwt.clone(), until });
+                *made = usable_until(&jwt).map(|until| Made {
+                    audience: audience.to_owned(),
+                    jwt: jwt.clone(),
+                    until,
+                });
                 Ok(as_it_is(jwt))
             }
             CredentialKind::Key(source) => {
@@ -221,7 +273,10 @@ impl Credentials {
                     authority: &self.authority,
                     now,
                 };
-                Ok(Sent { proof: Proof::Assertion(assertion.sign(metadata)?), origin: key.identity() })
+                Ok(Sent {
+                    proof: Proof::Assertion(assertion.sign(metadata)?),
+                    origin: key.identity(),
+                })
             }
         }
     }
@@ -242,7 +297,10 @@ impl Member {
                 Ok(key)
             }
             (Err(problem), Some(before)) => {
-                tracing::warn!(problem, "the certificate cannot be loaded any more; the one from before is used");
+                tracing::warn!(
+                    problem,
+                    "the certificate cannot be loaded any more; the one from before is used"
+                );
                 Ok(before.key)
             }
             (Err(problem), None) => Err(unavailable(problem)),

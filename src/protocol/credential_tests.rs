@@ -2,7 +2,9 @@
 
 use std::{collections::HashMap, sync::Mutex};
 
-use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
+use aws_lc_rs::signature::{
+    RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey,
+};
 use serde_json::{Value, json};
 
 use super::*;
@@ -23,7 +25,8 @@ const EC: &str = include_str!("../../tests/keys/ec.key.pem");
 const SHA1: &str = "JZ-PyRSilVI-L2ZV4g6EWdzD6ng";
 const SHA256_THUMBPRINT: &str = "y0-mdUiXJGeXr7n-zw6nWPDQXkL_f5kaQNLEHg5m68k";
 
-/// A provider with a clock and a token endpoint that answers each request with the next of these, then with tokens.
+/// A provider with a clock and a token endpoint that answers each request with the next of these,
+/// then with tokens.
 struct World {
     http: Arc<FakeHttp>,
     provider: Provider,
@@ -37,7 +40,11 @@ impl World {
     }
 
     /// A generic provider whose document was changed.
-    fn with(credential: ClientCredential, change: impl FnOnce(&mut Value), answers: Vec<(u16, Value)>) -> Self {
+    fn with(
+        credential: ClientCredential,
+        change: impl FnOnce(&mut Value),
+        answers: Vec<(u16, Value)>,
+    ) -> Self {
         let mut document = document();
         change(&mut document);
         Self::at(Authority::oidc("https://id.example").unwrap(), document, credential, answers)
@@ -50,10 +57,20 @@ impl World {
             "issuer": format!("{base}/v2.0"), "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
             "token_endpoint": format!("{base}/oauth2/v2.0/token"), "jwks_uri": format!("{base}/discovery/v2.0/keys"),
         });
-        Self::at(Authority::entra("f645ad92-e38d-4d1a-b510-d1b09a74a8ca").unwrap(), document, credential, answers)
+        Self::at(
+            Authority::entra("f645ad92-e38d-4d1a-b510-d1b09a74a8ca").unwrap(),
+            document,
+            credential,
+            answers,
+        )
     }
 
-    fn at(authority: Authority, document: Value, credential: ClientCredential, mut answers: Vec<(u16, Value)>) -> Self {
+    fn at(
+        authority: Authority,
+        document: Value,
+        credential: ClientCredential,
+        mut answers: Vec<(u16, Value)>,
+    ) -> Self {
         let forms: Arc<Mutex<Vec<HashMap<String, String>>>> = Arc::default();
         let seen = Arc::clone(&forms);
         let http = FakeHttp::new(move |request| {
@@ -63,15 +80,22 @@ impl World {
             if !request.uri().path().contains("token") {
                 return Ok(published(request, &document, &key_set()));
             }
-            seen.lock().unwrap().push(url::form_urlencoded::parse(request.body()).into_owned().collect());
+            seen.lock()
+                .unwrap()
+                .push(url::form_urlencoded::parse(request.body()).into_owned().collect());
             if answers.is_empty() {
-                return Ok(answer(200, json!({"access_token": "a", "token_type": "Bearer", "expires_in": 60})));
+                return Ok(answer(
+                    200,
+                    json!({"access_token": "a", "token_type": "Bearer", "expires_in": 60}),
+                ));
             }
             let (status, body) = answers.remove(0);
             Ok(answer(status, body))
         });
-        let config =
-            IdentityConfig::new(authority, CLIENT_ID).with_credential(credential).with_base_url("https://app.example").unwrap();
+        let config = IdentityConfig::new(authority, CLIENT_ID)
+            .with_credential(credential)
+            .with_base_url("https://app.example")
+            .unwrap();
         let (provider, clock) = http.provider(config);
         Self { http, provider, clock, forms }
     }
@@ -92,7 +116,10 @@ impl World {
     /// Header and claims of the last assertion.
     fn last(&self) -> (Value, Value) {
         let jwt = self.assertions().pop().unwrap();
-        let part = |index| serde_json::from_slice(&from_base64url(jwt.split('.').nth(index).unwrap()).unwrap()).unwrap();
+        let part = |index| {
+            serde_json::from_slice(&from_base64url(jwt.split('.').nth(index).unwrap()).unwrap())
+                .unwrap()
+        };
         (part(0), part(1))
     }
 }
@@ -106,7 +133,10 @@ fn certificate() -> ClientCredential {
 }
 
 fn refusal(code: u64) -> (u16, Value) {
-    (401, json!({"error": "invalid_client", "error_description": format!("AADSTS{code}: no"), "error_codes": [code]}))
+    (
+        401,
+        json!({"error": "invalid_client", "error_description": format!("AADSTS{code}: no"), "error_codes": [code]}),
+    )
 }
 
 /// MSAL-113, MSAL-114: Entra.
@@ -117,13 +147,19 @@ async fn entra_is_told_the_key_by_sha256_and_by_sha1_only_where_nothing_else_is_
     for (credential, expected) in [
         (certificate(), json!({"typ": "JWT", "alg": "PS256", "x5t#S256": SHA256_THUMBPRINT})),
         (key().add_thumbprint(sha1), json!({"typ": "JWT", "alg": "RS256", "x5t": SHA1})),
-        (key().add_thumbprint(sha1).add_thumbprint(sha256), json!({"typ": "JWT", "alg": "PS256", "x5t#S256": SHA256_THUMBPRINT})),
+        (
+            key().add_thumbprint(sha1).add_thumbprint(sha256),
+            json!({"typ": "JWT", "alg": "PS256", "x5t#S256": SHA256_THUMBPRINT}),
+        ),
     ] {
         let world = World::entra(credential, vec![]);
         world.ask().await.unwrap();
         let (header, claims) = world.last();
         assert_eq!(header, expected);
-        assert_eq!(claims["aud"], "https://login.microsoftonline.com/f645ad92-e38d-4d1a-b510-d1b09a74a8ca/oauth2/v2.0/token");
+        assert_eq!(
+            claims["aud"],
+            "https://login.microsoftonline.com/f645ad92-e38d-4d1a-b510-d1b09a74a8ca/oauth2/v2.0/token"
+        );
     }
 }
 
@@ -135,7 +171,12 @@ async fn ad_fs_gets_rs256_and_others_what_their_metadata_names() {
         "issuer": host, "authorization_endpoint": format!("{host}/oauth2/authorize"), "token_endpoint": format!("{host}/oauth2/token"),
         "jwks_uri": format!("{host}/discovery/keys"),
     });
-    let world = World::at(Authority::adfs("adfs.example.com").unwrap(), document_of_adfs, certificate(), vec![]);
+    let world = World::at(
+        Authority::adfs("adfs.example.com").unwrap(),
+        document_of_adfs,
+        certificate(),
+        vec![],
+    );
     world.ask().await.unwrap();
     assert_eq!(world.last().0, json!({"typ": "JWT", "alg": "RS256", "x5t": SHA1}));
 
@@ -146,7 +187,9 @@ async fn ad_fs_gets_rs256_and_others_what_their_metadata_names() {
         (json!(["RS256", "PS256"]), key().with_algorithm(Algorithm::Rs512), "RS512"),
         (json!(["RS256"]), ClientCredential::private_key_pem(EC), "ES256"),
     ] {
-        let change = |document: &mut Value| document["token_endpoint_auth_signing_alg_values_supported"] = named;
+        let change = |document: &mut Value| {
+            document["token_endpoint_auth_signing_alg_values_supported"] = named
+        };
         let world = World::with(credential.with_key_id("k1"), change, vec![]);
         world.ask().await.unwrap();
         assert_eq!(world.last().0, json!({"typ": "JWT", "alg": algorithm, "kid": "k1"}));
@@ -160,20 +203,27 @@ async fn certificates_are_sent_along_only_when_asked_for() {
     let chain = key().with_certificate(format!("{CERTIFICATE}{other}")).with_certificate_chain();
     let world = World::entra(chain, vec![]);
     world.ask().await.unwrap();
-    let bare = |pem: &str| pem.lines().filter(|line| !line.starts_with("-----")).collect::<String>();
+    let bare =
+        |pem: &str| pem.lines().filter(|line| !line.starts_with("-----")).collect::<String>();
     assert_eq!(world.last().0["x5c"], json!([bare(CERTIFICATE), bare(other)]));
 }
 
 /// C-100, C-370, MSAL-119
 #[tokio::test]
 async fn every_assertion_is_new_short_lived_and_says_whom_it_is_for() {
-    let world = World::new(key().with_assertion_audience(AssertionAudience::Issuer).add_assertion_claim("extra", "x"));
+    let world = World::new(
+        key().with_assertion_audience(AssertionAudience::Issuer).add_assertion_claim("extra", "x"),
+    );
     world.ask().await.unwrap();
     world.ask().await.unwrap();
     let (_, mut claims) = world.last();
     let jti = claims["jti"].take();
     let jti: Vec<&str> = jti.as_str().unwrap().split('-').collect();
-    assert_eq!(jti.iter().map(|part| part.len()).collect::<Vec<_>>(), [8, 4, 4, 4, 12], "a GUID, as Microsoft asks for");
+    assert_eq!(
+        jti.iter().map(|part| part.len()).collect::<Vec<_>>(),
+        [8, 4, 4, 4, 12],
+        "a GUID, as Microsoft asks for"
+    );
     assert!(jti[2].starts_with('4') && jti[3].starts_with(['8', '9', 'a', 'b']), "{jti:?}");
     let now = NOW.as_seconds();
     assert_eq!(
@@ -183,7 +233,10 @@ async fn every_assertion_is_new_short_lived_and_says_whom_it_is_for() {
     let [first, second] = &world.assertions()[..] else { panic!("two requests") };
     assert_ne!(first, second);
     let form = world.forms().pop().unwrap();
-    assert_eq!(form["client_assertion_type"], "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+    assert_eq!(
+        form["client_assertion_type"],
+        "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+    );
     assert!(form["client_id"] == CLIENT_ID && !form.contains_key("client_secret"));
     assert!(!world.http.last().headers().contains_key("authorization"));
 }
@@ -198,15 +251,20 @@ async fn the_signature_is_the_keys() {
     )
     .unwrap();
     let public = aws_lc_rs::signature::KeyPair::public_key(&pair).as_ref().to_vec();
-    for (algorithm, verification) in
-        [(Algorithm::Rs256, &RSA_PKCS1_2048_8192_SHA256), (Algorithm::Ps256, &RSA_PSS_2048_8192_SHA256)]
-    {
+    for (algorithm, verification) in [
+        (Algorithm::Rs256, &RSA_PKCS1_2048_8192_SHA256),
+        (Algorithm::Ps256, &RSA_PSS_2048_8192_SHA256),
+    ] {
         let world = World::new(key().with_algorithm(algorithm));
         world.ask().await.unwrap();
         let jwt = world.assertions().pop().unwrap();
         let (message, signature) = jwt.rsplit_once('.').unwrap();
         let signature = from_base64url(signature).unwrap();
-        assert!(UnparsedPublicKey::new(verification, &public).verify(message.as_bytes(), &signature).is_ok());
+        assert!(
+            UnparsedPublicKey::new(verification, &public)
+                .verify(message.as_bytes(), &signature)
+                .is_ok()
+        );
     }
 }
 
@@ -217,9 +275,14 @@ fn function(life: Option<i64>) -> (ClientCredential, Arc<AtomicUsize>) {
     let credential = ClientCredential::assertion_from(move |request| {
         let call = counter.fetch_add(1, Ordering::SeqCst);
         async move {
-            assert_eq!((request.client_id(), request.audience()), (CLIENT_ID, "https://id.example/token"));
-            let claims = life.map_or_else(|| json!({}), |life| json!({"exp": NOW.as_seconds() + life}));
-            Ok(format!("{call}.{}.s", crate::secret::base64url(claims.to_string().as_bytes())).into())
+            assert_eq!(
+                (request.client_id(), request.audience()),
+                (CLIENT_ID, "https://id.example/token")
+            );
+            let claims =
+                life.map_or_else(|| json!({}), |life| json!({"exp": NOW.as_seconds() + life}));
+            Ok(format!("{call}.{}.s", crate::secret::base64url(claims.to_string().as_bytes()))
+                .into())
         }
     });
     (credential, calls)
@@ -261,9 +324,15 @@ async fn a_hundred_callers_wait_for_one_assertion() {
 
 #[tokio::test]
 async fn a_function_that_fails_is_told_without_asking_the_provider() {
-    let world = World::new(ClientCredential::assertion_from(|_| async { Err("the vault is closed".into()) }));
+    let world = World::new(ClientCredential::assertion_from(|_| async {
+        Err("the vault is closed".into())
+    }));
     let error = world.ask().await.unwrap_err();
-    assert!(error.kind() == ErrorKind::CredentialUnavailable && error.to_string().contains("the vault is closed"), "{error}");
+    assert!(
+        error.kind() == ErrorKind::CredentialUnavailable
+            && error.to_string().contains("the vault is closed"),
+        "{error}"
+    );
     assert!(world.forms().is_empty());
 }
 
@@ -311,7 +380,9 @@ async fn files_are_read_again_and_what_is_broken_for_a_moment_is_bridged() {
         .assertions()
         .iter()
         .map(|jwt| {
-            let header: Value = serde_json::from_slice(&from_base64url(jwt.split('.').next().unwrap()).unwrap()).unwrap();
+            let header: Value =
+                serde_json::from_slice(&from_base64url(jwt.split('.').next().unwrap()).unwrap())
+                    .unwrap();
             header["alg"].clone()
         })
         .collect();
@@ -320,8 +391,11 @@ async fn files_are_read_again_and_what_is_broken_for_a_moment_is_bridged() {
 
 #[tokio::test]
 async fn of_several_the_first_that_can_be_had_is_used() {
-    let list =
-        [ClientCredential::certificate_file("/nowhere"), ClientCredential::assertion("a.b.c"), ClientCredential::secret("s")];
+    let list = [
+        ClientCredential::certificate_file("/nowhere"),
+        ClientCredential::assertion("a.b.c"),
+        ClientCredential::secret("s"),
+    ];
     let world = World::new(ClientCredential::first_of(list));
     world.ask().await.unwrap();
     assert_eq!(world.assertions(), ["a.b.c"]);
@@ -397,8 +471,11 @@ async fn a_secret_is_never_another_one() {
 async fn a_generic_provider_needs_no_codes_to_be_understood() {
     let file = File::with("a.b.c");
     let path = file.0.clone();
-    let world =
-        World::with(ClientCredential::federated_token_file(&file.0), |_| (), vec![(401, json!({"error": "invalid_client"}))]);
+    let world = World::with(
+        ClientCredential::federated_token_file(&file.0),
+        |_| (),
+        vec![(401, json!({"error": "invalid_client"}))],
+    );
     assert!(world.ask().await.is_err(), "the file has not changed");
     let mut first = true;
     let forms = Arc::clone(&world.forms);
@@ -406,7 +483,10 @@ async fn a_generic_provider_needs_no_codes_to_be_understood() {
         if !request.uri().path().contains("token") {
             return Ok(published(request, &document(), &key_set()));
         }
-        forms.lock().unwrap().push(url::form_urlencoded::parse(request.body()).into_owned().collect());
+        forms
+            .lock()
+            .unwrap()
+            .push(url::form_urlencoded::parse(request.body()).into_owned().collect());
         if std::mem::take(&mut first) {
             std::fs::write(&path, "d.e.f").unwrap();
             return Ok(answer(401, json!({"error": "invalid_client"})));
@@ -424,7 +504,8 @@ fn a_key_is_taken_apart_once() {
     std::fs::write(&file, format!("{KEY}{CERTIFICATE}")).unwrap();
     let authority = Authority::oidc("https://id.example").unwrap();
     let in_file = ClientCredential::certificate_file(&file);
-    for credential in [&in_file, &ClientCredential::certificate_pem(format!("{KEY}{CERTIFICATE}"))] {
+    for credential in [&in_file, &ClientCredential::certificate_pem(format!("{KEY}{CERTIFICATE}"))]
+    {
         let credentials = Credentials::new(credential, CLIENT_ID, authority.clone());
         let member = &credentials.members[0];
         let CredentialKind::Key(source) = credential.kind() else { panic!() };
@@ -447,8 +528,12 @@ fn a_key_is_taken_apart_once() {
 #[tokio::test]
 async fn a_secret_refused_by_one_method_is_sent_once_by_the_other_which_is_then_used() {
     let refused = || (401, json!({"error": "invalid_client"}));
-    let methods = |methods: Value| move |document: &mut Value| document["token_endpoint_auth_methods_supported"] = methods;
-    let by_post = |world: &World| -> Vec<bool> { world.forms().iter().map(|form| form.contains_key("client_secret")).collect() };
+    let methods = |methods: Value| {
+        move |document: &mut Value| document["token_endpoint_auth_methods_supported"] = methods
+    };
+    let by_post = |world: &World| -> Vec<bool> {
+        world.forms().iter().map(|form| form.contains_key("client_secret")).collect()
+    };
     let both = || json!(["client_secret_basic", "client_secret_post"]);
     for list in [both(), Value::Null] {
         let world = World::with(ClientCredential::secret("s"), methods(list), vec![refused()]);
@@ -478,14 +563,18 @@ async fn no_other_method_is_tried_where_one_is_named_or_listed_or_both_were_refu
     let world = World::with(basic, |_| (), vec![refused()]);
     assert_eq!(world.ask().await.unwrap_err().kind(), ErrorKind::ClientRefused);
     assert_eq!(world.forms().len(), 1);
-    let only = |document: &mut Value| document["token_endpoint_auth_methods_supported"] = json!(["client_secret_post"]);
+    let only = |document: &mut Value| {
+        document["token_endpoint_auth_methods_supported"] = json!(["client_secret_post"])
+    };
     let world = World::with(ClientCredential::secret("s"), only, vec![refused()]);
     assert!(world.ask().await.is_err());
     assert_eq!(world.forms().len(), 1);
     let both = |document: &mut Value| {
-        document["token_endpoint_auth_methods_supported"] = json!(["client_secret_basic", "client_secret_post"]);
+        document["token_endpoint_auth_methods_supported"] =
+            json!(["client_secret_basic", "client_secret_post"]);
     };
-    let world = World::with(ClientCredential::secret("wrong"), both, (0..9).map(|_| refused()).collect());
+    let world =
+        World::with(ClientCredential::secret("wrong"), both, (0..9).map(|_| refused()).collect());
     for _ in 0..3 {
         assert!(world.ask().await.is_err());
     }

@@ -1,6 +1,7 @@
 //! The device authorization request and its answer (RFC 8628 sections 3.1 and 3.2).
 //!
-//! The address that a person is to open comes from the provider: it has to be `https`, or on this machine where the provider is.
+//! The address that a person is to open comes from the provider: it has to be `https`, or on this
+//! machine where the provider is.
 
 use std::time::Duration;
 
@@ -57,7 +58,10 @@ pub(crate) fn device_request(
 ) -> Result<Request<Bytes>, Error> {
     let endpoint = metadata.device_authorization_endpoint.as_ref().ok_or_else(|| {
         let missing = metadata.missing("device_authorization_endpoint");
-        Error::new(ErrorKind::ProviderMisconfigured, format!("{missing}, so there is no device flow"))
+        Error::new(
+            ErrorKind::ProviderMisconfigured,
+            format!("{missing}, so there is no device flow"),
+        )
     })?;
     let mut form: Form = vec![("scope", asked.scopes.into())];
     let claims = asked.claims(capabilities)?;
@@ -72,8 +76,13 @@ pub(crate) fn device_request(
 /// # Errors
 ///
 /// [`ErrorKind::TokenResponseInvalid`]: a success that is none; otherwise what the provider's error means.
-pub(crate) fn read_answer(answer: &Response<Bytes>, metadata: &Metadata) -> Result<DeviceAnswer, Error> {
-    let invalid = |detail: &'static str| Error::new(ErrorKind::TokenResponseInvalid, format!("the device answer: {detail}"));
+pub(crate) fn read_answer(
+    answer: &Response<Bytes>,
+    metadata: &Metadata,
+) -> Result<DeviceAnswer, Error> {
+    let invalid = |detail: &'static str| {
+        Error::new(ErrorKind::TokenResponseInvalid, format!("the device answer: {detail}"))
+    };
     if answer.status() != StatusCode::OK {
         return Err(error_answer::http_error(answer));
     }
@@ -81,8 +90,11 @@ pub(crate) fn read_answer(answer: &Response<Bytes>, metadata: &Metadata) -> Resu
     let members = OptionalMembers::of(&object, "device answer");
     let text = |name: &str| members.text(name);
     let visible = |text: &&str| text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    let device_code = text("device_code").filter(visible).ok_or_else(|| invalid("`device_code` is missing or no code"))?;
-    let user_code = text("user_code").filter(|code| code.len() <= LONGEST_USER_CODE && visible(code));
+    let device_code = text("device_code")
+        .filter(visible)
+        .ok_or_else(|| invalid("`device_code` is missing or no code"))?;
+    let user_code =
+        text("user_code").filter(|code| code.len() <= LONGEST_USER_CODE && visible(code));
     let address = |name: &str| match text(name).map(Url::parse) {
         None => Ok(None),
         Some(Ok(url))
@@ -98,19 +110,26 @@ pub(crate) fn read_answer(answer: &Response<Bytes>, metadata: &Metadata) -> Resu
     let verification_uri = match address("verification_uri")? {
         Some(address) => address,
         // What the draft called it, and some providers still do.
-        None => address("verification_url")?.ok_or_else(|| invalid("`verification_uri` is missing"))?,
+        None => {
+            address("verification_url")?.ok_or_else(|| invalid("`verification_uri` is missing"))?
+        }
     };
     // Required (RFC 8628 section 3.2): a page shows until when the code counts.
     let life = members.seconds("expires_in").filter(|life| !life.is_zero());
     let life = life.ok_or_else(|| invalid("`expires_in` is not a number of seconds"))?;
-    // Optional: without a useful one the specification's pace counts. A provider that wants a slower
-    // one says `slow_down` (section 3.5).
-    let interval =
-        members.read("interval", |value| json::seconds(value).filter(|interval| !interval.is_zero())).unwrap_or(INTERVAL);
-    let message = text("message").map(|text| text.chars().filter(|letter| !letter.is_control()).take(LONGEST_MESSAGE).collect());
+    // Optional: without a useful one the specification's pace counts. A provider that wants a
+    // slower one says `slow_down` (section 3.5).
+    let interval = members
+        .read("interval", |value| json::seconds(value).filter(|interval| !interval.is_zero()))
+        .unwrap_or(INTERVAL);
+    let message = text("message").map(|text| {
+        text.chars().filter(|letter| !letter.is_control()).take(LONGEST_MESSAGE).collect()
+    });
     Ok(DeviceAnswer {
         device_code: device_code.into(),
-        user_code: user_code.ok_or_else(|| invalid("`user_code` is missing or no code"))?.to_owned(),
+        user_code: user_code
+            .ok_or_else(|| invalid("`user_code` is missing or no code"))?
+            .to_owned(),
         verification_uri,
         // A convenience: the person types the code where this address is of no use.
         verification_uri_complete: address("verification_uri_complete").unwrap_or_default(),
@@ -142,7 +161,10 @@ mod tests {
     #[test]
     fn codes_and_times_are_read_with_the_specifications_defaults() {
         let codes = read(&good()).unwrap();
-        assert_eq!((codes.user_code.as_str(), codes.verification_uri.as_str()), ("WDJB-MJHT", "https://id.example/device"));
+        assert_eq!(
+            (codes.user_code.as_str(), codes.verification_uri.as_str()),
+            ("WDJB-MJHT", "https://id.example/device")
+        );
         assert_eq!((codes.expires_in.as_secs(), codes.interval.as_secs()), (900, 5));
         let mut body = good();
         body["interval"] = json!(7);
@@ -174,20 +196,31 @@ mod tests {
         ] {
             let mut body = good();
             body[name] = value.clone();
-            assert_eq!(read(&body).err().map(|error| error.kind()), Some(ErrorKind::TokenResponseInvalid), "{name} {value}");
+            assert_eq!(
+                read(&body).err().map(|error| error.kind()),
+                Some(ErrorKind::TokenResponseInvalid),
+                "{name} {value}"
+            );
         }
     }
 
     #[test]
     fn an_address_with_the_code_that_cannot_be_opened_is_left_out() {
-        for address in [json!("http://127.0.0.1/device"), json!("javascript:alert(1)"), json!("/device"), json!(null), json!(7)] {
+        for address in [
+            json!("http://127.0.0.1/device"),
+            json!("javascript:alert(1)"),
+            json!("/device"),
+            json!(null),
+            json!(7),
+        ] {
             let mut body = good();
             body["verification_uri_complete"] = address.clone();
             assert_eq!(read(&body).unwrap().verification_uri_complete, None, "{address}");
         }
     }
 
-    /// C-351: decided as for every optional member. The pace is never faster than the specification's.
+    /// C-351: decided as for every optional member. The pace is never faster than the
+    /// specification's.
     #[test]
     fn an_interval_of_no_use_is_the_specifications() {
         let with = |interval: Value| {
@@ -195,21 +228,49 @@ mod tests {
             body["interval"] = interval;
             read(&body).map(|codes| codes.interval.as_secs())
         };
-        for odd in [json!(null), json!(""), json!(0), json!(0.5), json!(-1), json!(true), json!([5]), json!({}), json!("soon")] {
+        for odd in [
+            json!(null),
+            json!(""),
+            json!(0),
+            json!(0.5),
+            json!(-1),
+            json!(true),
+            json!([5]),
+            json!({}),
+            json!("soon"),
+        ] {
             assert_eq!(with(odd.clone()).unwrap(), 5, "{odd}");
         }
-        assert_eq!((with(json!(1)).unwrap(), with(json!(2.5)).unwrap(), with(json!("7")).unwrap()), (1, 2, 7));
-        assert_eq!(with(json!(u64::MAX)).unwrap(), LONGEST_LIFE.as_secs(), "and nobody waits for longer than a code can live");
+        assert_eq!(
+            (with(json!(1)).unwrap(), with(json!(2.5)).unwrap(), with(json!("7")).unwrap()),
+            (1, 2, 7)
+        );
+        assert_eq!(
+            with(json!(u64::MAX)).unwrap(),
+            LONGEST_LIFE.as_secs(),
+            "and nobody waits for longer than a code can live"
+        );
     }
 
     /// MSAL-020
     #[test]
     fn without_an_endpoint_only_the_device_flow_is_missing() {
         let client = Client { id: "id", proof: &Proof::Nothing };
-        let error = device_request(&metadata(|_| ()), client, &Asked { scopes: "openid", ..Asked::default() }, &[]).unwrap_err();
-        assert!(error.kind() == ErrorKind::ProviderMisconfigured && error.to_string().contains("device_authorization_endpoint"));
-        let metadata =
-            metadata(|document| document["device_authorization_endpoint"] = json!("https://id.example/device_authorization"));
+        let error = device_request(
+            &metadata(|_| ()),
+            client,
+            &Asked { scopes: "openid", ..Asked::default() },
+            &[],
+        )
+        .unwrap_err();
+        assert!(
+            error.kind() == ErrorKind::ProviderMisconfigured
+                && error.to_string().contains("device_authorization_endpoint")
+        );
+        let metadata = metadata(|document| {
+            document["device_authorization_endpoint"] =
+                json!("https://id.example/device_authorization")
+        });
         let asked = Asked { scopes: "openid a", challenge: Some("{}"), ..Asked::default() };
         let request = device_request(&metadata, client, &asked, &[]).unwrap();
         assert_eq!(request.uri().path(), "/device_authorization");

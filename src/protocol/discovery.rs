@@ -1,10 +1,14 @@
-//! What the provider publishes about itself: its metadata and its keys (OpenID Connect Discovery 1.0 section 4, OpenID Connect Core section 10.1.1).
+//! What the provider publishes about itself: its metadata and its keys (OpenID Connect Discovery
+//! 1.0 section 4, OpenID Connect Core section 10.1.1).
 //!
 //! Both are fetched when first needed and kept as [`cache`](super::cache) says. Beyond that:
 //!
-//! - the metadata's `issuer` may not change while the process runs: the new document is refused and the old one stays;
-//! - the metadata is kept for a day; the keys as long as their answer's `Cache-Control` says, from five minutes to a day;
-//! - the keys come from the metadata's `jwks_uri`; where that changes, the next one to need them waits for the new ones;
+//! - the metadata's `issuer` may not change while the process runs: the new document is refused and
+//!   the old one stays;
+//! - the metadata is kept for a day; the keys as long as their answer's `Cache-Control` says, from
+//!   five minutes to a day;
+//! - the keys come from the metadata's `jwks_uri`; where that changes, the next one to need them
+//!   waits for the new ones;
 //! - both are a GET, answered with 200, maybe after a redirect within the origin.
 
 use std::{future::Future, sync::Arc, time::Duration};
@@ -50,9 +54,12 @@ impl Discovery {
             .await
     }
 
-    /// A newer document than `known`, which does not list an algorithm that a token has; `known` itself
-    /// if it is too early to ask again.
-    pub(super) async fn newer_metadata(&self, known: &Arc<Metadata>) -> Result<Arc<Metadata>, Error> {
+    /// A newer document than `known`, which does not list an algorithm that a token has; `known`
+    /// itself if it is too early to ask again.
+    pub(super) async fn newer_metadata(
+        &self,
+        known: &Arc<Metadata>,
+    ) -> Result<Arc<Metadata>, Error> {
         self.metadata
             .newer_than(known, |known| {
                 let span = info_span!("identity.discovery", authority = %self.authority.name(), outcome = Empty, reason = Empty);
@@ -68,16 +75,27 @@ impl Discovery {
 
     /// Newer keys than `known`, which lack the one that made a signature, by its name or under its
     /// name; `known` itself if it is too early to ask again.
-    pub(super) async fn newer_keys(&self, metadata: &Arc<Metadata>, known: &Arc<Keys>) -> Result<Arc<Keys>, Error> {
+    pub(super) async fn newer_keys(
+        &self,
+        metadata: &Arc<Metadata>,
+        known: &Arc<Keys>,
+    ) -> Result<Arc<Keys>, Error> {
         self.keys.newer_than(known, |_| self.fetch_keys(metadata)).await
     }
 
-    async fn fetch_metadata(self, known: Option<Arc<Metadata>>) -> Result<Fetched<Metadata>, Error> {
-        let answer = self.channel.document("the discovery document", self.authority.metadata_url()).await?;
+    async fn fetch_metadata(
+        self,
+        known: Option<Arc<Metadata>>,
+    ) -> Result<Fetched<Metadata>, Error> {
+        let answer =
+            self.channel.document("the discovery document", self.authority.metadata_url()).await?;
         let metadata = Metadata::parse(answer.body(), &self.authority)?;
         if let Some(known) = known {
             if known.issuer != metadata.issuer {
-                return Err(Error::new(ErrorKind::ProviderMisconfigured, "the discovery document: `issuer` has changed"));
+                return Err(Error::new(
+                    ErrorKind::ProviderMisconfigured,
+                    "the discovery document: `issuer` has changed",
+                ));
             }
             if known.jwks_uri != metadata.jwks_uri {
                 self.keys.expire();
@@ -86,7 +104,10 @@ impl Discovery {
         Ok(Fetched { value: metadata, max_age: None })
     }
 
-    fn fetch_keys(&self, metadata: &Arc<Metadata>) -> impl Future<Output = Result<Fetched<Keys>, Error>> + Send + 'static {
+    fn fetch_keys(
+        &self,
+        metadata: &Arc<Metadata>,
+    ) -> impl Future<Output = Result<Fetched<Keys>, Error>> + Send + 'static {
         let span = info_span!("identity.keys", authority = %self.authority.name(), outcome = Empty, reason = Empty);
         let (channel, metadata) = (self.channel.clone(), Arc::clone(metadata));
         observed(span, async move {
@@ -100,16 +121,22 @@ impl Discovery {
     }
 }
 
-/// How long the answer may be kept, as its `Cache-Control` says (RFC 9111 section 5.2.2): what must not be stored lives as short as possible.
+/// How long the answer may be kept, as its `Cache-Control` says (RFC 9111 section 5.2.2): what must
+/// not be stored lives as short as possible.
 fn max_age(answer: &Response<Bytes>) -> Option<Duration> {
-    let lines = answer.headers().get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+    let lines =
+        answer.headers().get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
     lines
         .flat_map(|line| line.split(','))
         .filter_map(|directive| {
             let directive = directive.trim().to_ascii_lowercase();
             match directive.split_once('=') {
-                Some(("max-age", seconds)) => seconds.trim_matches('"').parse().ok().map(Duration::from_secs),
-                None if matches!(directive.as_str(), "no-store" | "no-cache") => Some(Duration::ZERO),
+                Some(("max-age", seconds)) => {
+                    seconds.trim_matches('"').parse().ok().map(Duration::from_secs)
+                }
+                None if matches!(directive.as_str(), "no-store" | "no-cache") => {
+                    Some(Duration::ZERO)
+                }
                 _ => None,
             }
         })
@@ -127,7 +154,10 @@ mod tests {
         error::ErrorKind,
         protocol::{
             http::HttpError,
-            testing::{A_WHILE, FakeHttp, ISSUER, NOW, answer, authority, document, key_set, published, settle},
+            testing::{
+                A_WHILE, FakeHttp, ISSUER, NOW, answer, authority, document, key_set, published,
+                settle,
+            },
         },
     };
 
@@ -152,7 +182,8 @@ mod tests {
             Ok(answer(200, &document))
         });
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(NOW));
-        let discovery = Discovery::new(Authority::oidc(&issuer).unwrap(), Channel::new(http), &clock);
+        let discovery =
+            Discovery::new(Authority::oidc(&issuer).unwrap(), Channel::new(http), &clock);
         assert_eq!(discovery.metadata().await.unwrap().issuer, issuer);
     }
 
@@ -182,7 +213,10 @@ mod tests {
         let http = FakeHttp::new(|_| Err(HttpError::new("no connection")));
         let (discovery, clock) = discovery(&http);
         for _ in 0..100 {
-            assert_eq!(discovery.metadata().await.unwrap_err().kind(), ErrorKind::ProviderUnreachable);
+            assert_eq!(
+                discovery.metadata().await.unwrap_err().kind(),
+                ErrorKind::ProviderUnreachable
+            );
         }
         assert_eq!(http.count(WELL_KNOWN), 1, "an outage is no reason for a flood");
         http.answer_with(|request| Ok(published(request, &document(), &key_set())));
@@ -210,10 +244,14 @@ mod tests {
     /// C-153, C-230: also where a client of the user's own does not bound it.
     #[tokio::test]
     async fn an_answer_that_is_too_large_is_refused() {
-        let http = FakeHttp::new(|_| Ok(answer(200, format!("{}{}", document(), " ".repeat(1 << 20)))));
+        let http =
+            FakeHttp::new(|_| Ok(answer(200, format!("{}{}", document(), " ".repeat(1 << 20)))));
         let error = discovery(&http).0.metadata().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AnswerTooLarge);
-        assert!(error.to_string().contains("the discovery document: the answer is larger than 1 MiB"), "{error}");
+        assert!(
+            error.to_string().contains("the discovery document: the answer is larger than 1 MiB"),
+            "{error}"
+        );
         assert!(!error.user_message().contains("cannot be reached"));
     }
 
@@ -263,7 +301,10 @@ mod tests {
         let http = FakeHttp::publishing(document(), json!({}));
         let (discovery, _) = self::discovery(&http);
         let metadata = discovery.metadata().await.unwrap();
-        assert_eq!(discovery.keys(&metadata).await.unwrap_err().kind(), ErrorKind::ProviderMisconfigured);
+        assert_eq!(
+            discovery.keys(&metadata).await.unwrap_err().kind(),
+            ErrorKind::ProviderMisconfigured
+        );
     }
 
     #[tokio::test]
@@ -298,9 +339,16 @@ mod tests {
         assert_eq!(said(&["private", "max-age=60"]), Some(60));
         assert_eq!(said(&["no-cache, max-age=60"]), Some(0));
         assert_eq!(said(&["no-store"]), Some(0));
-        for nothing in
-            ["", "public", "max-age", "max-age=", "max-age=-1", "max-age=1.5", "s-maxage=60", "max-age=99999999999999999999999"]
-        {
+        for nothing in [
+            "",
+            "public",
+            "max-age",
+            "max-age=",
+            "max-age=-1",
+            "max-age=1.5",
+            "s-maxage=60",
+            "max-age=99999999999999999999999",
+        ] {
             assert_eq!(said(&[nothing]), None, "{nothing}");
         }
     }

@@ -1,7 +1,9 @@
-//! What a provider's error means (RFC 6749 sections 4.1.2.1 and 5.2, OpenID Connect Core section 3.1.2.6, RFC 9470, Entra's extensions).
+//! What a provider's error means (RFC 6749 sections 4.1.2.1 and 5.2, OpenID Connect Core section
+//! 3.1.2.6, RFC 9470, Entra's extensions).
 //!
-//! Its texts were written by somebody else: they are cut, and control characters are taken out, before they are kept. Only the `error` code, the status and
-//! Entra's `suberror` and `claims` decide anything, and the one description with which Keycloak asks to be asked again.
+//! Its texts were written by somebody else: they are cut, and control characters are taken out,
+//! before they are kept. Only the `error` code, the status and Entra's `suberror` and `claims`
+//! decide anything, and the one description with which Keycloak asks to be asked again.
 
 use std::time::Duration;
 
@@ -30,9 +32,8 @@ pub(crate) fn authorization_error(error: &str, description: Option<&str>) -> Err
     let effect = advise(&mut provider);
     let kind = match (provider.error.as_str(), kind(&provider.error, effect)) {
         // It has answered, so nobody is told that it cannot be reached.
-        ("server_error" | "temporarily_unavailable", ErrorKind::ProviderError) | (_, ErrorKind::ProviderUnreachable) => {
-            ErrorKind::ProviderUnavailable
-        }
+        ("server_error" | "temporarily_unavailable", ErrorKind::ProviderError)
+        | (_, ErrorKind::ProviderUnreachable) => ErrorKind::ProviderUnavailable,
         (_, kind) => kind,
     };
     Error::from_provider(kind, provider)
@@ -46,7 +47,8 @@ pub(crate) fn authorization_error(error: &str, description: Option<&str>) -> Err
 pub(crate) fn asks_to_begin_again(error: &Error) -> bool {
     error.provider().is_some_and(|said| {
         let description = said.description.as_deref().unwrap_or_default();
-        said.error == "temporarily_unavailable" && matches!(description, "authentication_expired" | "already_logged_in")
+        said.error == "temporarily_unavailable"
+            && matches!(description, "authentication_expired" | "already_logged_in")
     })
 }
 
@@ -55,8 +57,15 @@ pub(crate) fn asks_to_begin_again(error: &Error) -> bool {
 /// (LinkedIn, Apple) and `user_denied` (Facebook).
 fn is_declined(error: &str) -> bool {
     let error = error.to_ascii_lowercase().replace(['-', ' '], "_");
-    let by_the_person =
-        ["user_cancel", "user_denied", "user_declined", "user_refused", "user_abort", "user_reject", "usercancel"];
+    let by_the_person = [
+        "user_cancel",
+        "user_denied",
+        "user_declined",
+        "user_refused",
+        "user_abort",
+        "user_reject",
+        "usercancel",
+    ];
     by_the_person.iter().any(|beginning| error.starts_with(beginning))
         || matches!(
             error.as_str(),
@@ -83,9 +92,14 @@ pub(crate) fn http_error(answer: &Response<Bytes>) -> Error {
         || provider.claims.is_some()
         || provider.suberror.as_deref().is_some_and(suberror_asks_for_interaction);
     let kind = match (status, provider.error.as_str()) {
-        // A fault of the provider or too many requests: whatever the body says, the grant is not at fault.
-        (StatusCode::TOO_MANY_REQUESTS, _) | (_, "server_error" | "temporarily_unavailable") => ErrorKind::ProviderUnreachable,
-        (status, _) if status.is_server_error() || effect == Effect::Passing => ErrorKind::ProviderUnreachable,
+        // A fault of the provider or too many requests: whatever the body says, the grant is not at
+        // fault.
+        (StatusCode::TOO_MANY_REQUESTS, _) | (_, "server_error" | "temporarily_unavailable") => {
+            ErrorKind::ProviderUnreachable
+        }
+        (status, _) if status.is_server_error() || effect == Effect::Passing => {
+            ErrorKind::ProviderUnreachable
+        }
         (_, "invalid_grant") if asks_for_interaction => ErrorKind::InteractionRequired,
         (_, "invalid_grant") => ErrorKind::InvalidGrant,
         (StatusCode::UNAUTHORIZED, "") => ErrorKind::ClientRefused,
@@ -119,12 +133,15 @@ fn kind(error: &str, effect: Effect) -> ErrorKind {
 /// Looks the codes up: the advice goes into the error, what it says about the request is returned.
 fn advise(provider: &mut ProviderError) -> Effect {
     let description = provider.description.as_deref().unwrap_or_default();
-    let (family, row_of): (_, fn(u64) -> Option<&'static Row>) = match description.starts_with("AADB2C") {
-        true => ("AADB2C", codes::b2c),
-        // `error_codes` of somebody who is not Microsoft may be any numbers.
-        false if description.is_empty() || description.starts_with("AADSTS") => ("AADSTS", codes::entra),
-        false => ("", |_| None),
-    };
+    let (family, row_of): (_, fn(u64) -> Option<&'static Row>) =
+        match description.starts_with("AADB2C") {
+            true => ("AADB2C", codes::b2c),
+            // `error_codes` of somebody who is not Microsoft may be any numbers.
+            false if description.is_empty() || description.starts_with("AADSTS") => {
+                ("AADSTS", codes::entra)
+            }
+            false => ("", |_| None),
+        };
     let rows = || provider.codes.iter().filter_map(|number| row_of(*number));
     let row = rows().find(|row| !row.wrapper).or_else(|| rows().next());
     provider.code = match (row, provider.codes.first()) {
@@ -136,9 +153,17 @@ fn advise(provider: &mut ProviderError) -> Effect {
     row.map_or(Effect::AsSaid, |row| row.effect)
 }
 
-/// Entra's reasons that a person can do something about. The others (`bad_token`, `token_expired`, `client_mismatch`, …) leave the grant as dead as it is.
+/// Entra's reasons that a person can do something about. The others (`bad_token`, `token_expired`,
+/// `client_mismatch`, …) leave the grant as dead as it is.
 fn suberror_asks_for_interaction(suberror: &str) -> bool {
-    matches!(suberror, "basic_action" | "additional_action" | "message_only" | "consent_required" | "user_password_expired")
+    matches!(
+        suberror,
+        "basic_action"
+            | "additional_action"
+            | "message_only"
+            | "consent_required"
+            | "user_password_expired"
+    )
 }
 
 fn from_body(body: &Object) -> ProviderError {
@@ -151,8 +176,13 @@ fn from_body(body: &Object) -> ProviderError {
     if let Some(Value::Array(codes)) = body.get("error_codes") {
         provider.codes = codes.iter().filter_map(Value::as_u64).take(MOST_CODES).collect();
     }
-    for (name, place) in [("correlation_id", &mut provider.correlation_id), ("trace_id", &mut provider.trace_id)] {
-        *place = json::text(body, name).map(code).filter(|text| !text.is_empty()).or_else(|| place.take());
+    for (name, place) in
+        [("correlation_id", &mut provider.correlation_id), ("trace_id", &mut provider.trace_id)]
+    {
+        *place = json::text(body, name)
+            .map(code)
+            .filter(|text| !text.is_empty())
+            .or_else(|| place.take());
     }
     provider.claims = json::text(body, "claims")
         .filter(|claims| claims.len() <= LONGEST_CLAIMS && json::object(claims.as_bytes()).is_ok())
@@ -160,9 +190,13 @@ fn from_body(body: &Object) -> ProviderError {
     provider
 }
 
-/// The description, and what Entra and B2C write into it: `AADSTS50105: … Trace ID: … Correlation ID: …`.
+/// The description, and what Entra and B2C write into it:
+/// `AADSTS50105: … Trace ID: … Correlation ID: …`.
 fn describe(provider: &mut ProviderError, description: Option<&str>) {
-    let Some(description) = description.map(|text| sanitised(text, LONGEST_DESCRIPTION)).filter(|text| !text.is_empty()) else {
+    let Some(description) = description
+        .map(|text| sanitised(text, LONGEST_DESCRIPTION))
+        .filter(|text| !text.is_empty())
+    else {
         return;
     };
     let number = |prefix: &str| {
@@ -172,7 +206,12 @@ fn describe(provider: &mut ProviderError, description: Option<&str>) {
     };
     let id = |label: &str| {
         let (_, rest) = description.split_once(label)?;
-        let id: String = rest.trim_start().chars().take_while(|byte| byte.is_ascii_hexdigit() || *byte == '-').take(36).collect();
+        let id: String = rest
+            .trim_start()
+            .chars()
+            .take_while(|byte| byte.is_ascii_hexdigit() || *byte == '-')
+            .take(36)
+            .collect();
         (!id.is_empty()).then_some(id)
     };
     provider.codes = number("AADSTS").or_else(|| number("AADB2C")).into_iter().collect();
@@ -183,14 +222,23 @@ fn describe(provider: &mut ProviderError, description: Option<&str>) {
 
 /// The characters that an error code may have (RFC 6749 section 5.2), and not too many of them.
 pub(super) fn code(text: &str) -> String {
-    text.chars().filter(|letter| matches!(letter, ' '..='~') && !matches!(letter, '"' | '\\')).take(LONGEST_CODE).collect()
+    text.chars()
+        .filter(|letter| matches!(letter, ' '..='~') && !matches!(letter, '"' | '\\'))
+        .take(LONGEST_CODE)
+        .collect()
 }
 
 fn sanitised(text: &str, longest: usize) -> String {
-    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(longest).collect::<String>().trim().to_owned()
+    text.chars()
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .take(longest)
+        .collect::<String>()
+        .trim()
+        .to_owned()
 }
 
-/// `Retry-After` (RFC 9110 section 10.2.3): seconds, or a date, which is read against the answer's own `Date`. Nonsense is ignored.
+/// `Retry-After` (RFC 9110 section 10.2.3): seconds, or a date, which is read against the answer's
+/// own `Date`. Nonsense is ignored.
 pub(crate) fn retry_after(answer: &Response<Bytes>) -> Option<Duration> {
     let header = |name: http::HeaderName| answer.headers().get(name)?.to_str().ok().map(str::trim);
     let value = header(http::header::RETRY_AFTER)?;
@@ -203,17 +251,25 @@ pub(crate) fn retry_after(answer: &Response<Bytes>) -> Option<Duration> {
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`, the only form that is still written.
 pub(super) fn http_date(text: &str) -> Option<UnixTime> {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (_, date) = text.split_once(", ")?;
     let mut parts = date.split(' ');
-    let (day, month, year, clock, zone) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let (day, month, year, clock, zone) =
+        (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let mut clock = clock.splitn(3, ':').map(str::parse::<u8>);
     let mut next = || clock.next()?.ok();
     let (hour, minute, second) = (next()?, next()?, next()?);
     let month = u8::try_from(MONTHS.iter().position(|name| *name == month)? + 1).ok()?;
-    let date = time::Date::from_calendar_date(year.parse().ok()?, month.try_into().ok()?, day.parse().ok()?).ok()?;
+    let date = time::Date::from_calendar_date(
+        year.parse().ok()?,
+        month.try_into().ok()?,
+        day.parse().ok()?,
+    )
+    .ok()?;
     let time = time::Time::from_hms(hour, minute, second.min(59)).ok()?;
-    (zone == "GMT").then(|| UnixTime::from_seconds(date.with_time(time).assume_utc().unix_timestamp()))
+    (zone == "GMT")
+        .then(|| UnixTime::from_seconds(date.with_time(time).assume_utc().unix_timestamp()))
 }
 
 #[cfg(test)]
@@ -267,7 +323,14 @@ mod tests {
         ] {
             assert_eq!(authorization_error(error, None).kind(), ErrorKind::AccessDenied, "{error}");
         }
-        for error in ["user", "users_cancelled", "access_denied_by_proxy", "", "cancellation_failed", "invalid_user"] {
+        for error in [
+            "user",
+            "users_cancelled",
+            "access_denied_by_proxy",
+            "",
+            "cancellation_failed",
+            "invalid_user",
+        ] {
             assert_ne!(authorization_error(error, None).kind(), ErrorKind::AccessDenied, "{error}");
         }
     }
@@ -285,31 +348,50 @@ mod tests {
             ("whatever", Some("x")),
         ] {
             let told = authorization_error(error, description);
-            assert!(!told.user_message().contains("cannot be reached"), "{error}: {}", told.user_message());
+            assert!(
+                !told.user_message().contains("cannot be reached"),
+                "{error}: {}",
+                told.user_message()
+            );
             assert!(told.to_string().contains("the provider answered with an error"), "{told}");
         }
     }
 
     #[test]
     fn only_what_is_documented_asks_to_begin_again() {
-        let asks = |error, description| asks_to_begin_again(&authorization_error(error, description));
+        let asks =
+            |error, description| asks_to_begin_again(&authorization_error(error, description));
         assert!(asks("temporarily_unavailable", Some("authentication_expired")));
         assert!(asks("temporarily_unavailable", Some("already_logged_in")));
-        assert!(!asks("temporarily_unavailable", None) && !asks("temporarily_unavailable", Some("maintenance")));
-        assert!(!asks("server_error", Some("authentication_expired")) && !asks("access_denied", Some("authentication_expired")));
+        assert!(
+            !asks("temporarily_unavailable", None)
+                && !asks("temporarily_unavailable", Some("maintenance"))
+        );
+        assert!(
+            !asks("server_error", Some("authentication_expired"))
+                && !asks("access_denied", Some("authentication_expired"))
+        );
     }
 
     /// MSAL-058, MSAL-059
     #[test]
     fn a_refused_grant_with_a_reason_to_interact_is_not_lost() {
-        for suberror in ["basic_action", "additional_action", "message_only", "consent_required", "user_password_expired"] {
+        for suberror in [
+            "basic_action",
+            "additional_action",
+            "message_only",
+            "consent_required",
+            "user_password_expired",
+        ] {
             assert_eq!(
                 kind_of(400, json!({"error": "invalid_grant", "suberror": suberror})),
                 ErrorKind::InteractionRequired,
                 "{suberror}"
             );
         }
-        for suberror in ["bad_token", "token_expired", "client_mismatch", "device_authentication_failed", ""] {
+        for suberror in
+            ["bad_token", "token_expired", "client_mismatch", "device_authentication_failed", ""]
+        {
             assert_eq!(
                 kind_of(400, json!({"error": "invalid_grant", "suberror": suberror})),
                 ErrorKind::InvalidGrant,
@@ -318,10 +400,22 @@ mod tests {
         }
         let claims = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
         let error = http_error(&answer(400, json!({"error": "invalid_grant", "claims": claims})));
-        assert_eq!((error.kind(), error.provider().unwrap().claims.as_deref()), (ErrorKind::InteractionRequired, Some(claims)));
-        for claims in [json!("not json"), json!("[]"), json!({"a": 1}), json!(format!("{{\"a\":\"{}\"}}", "x".repeat(9000)))] {
-            let error = http_error(&answer(400, json!({"error": "invalid_grant", "claims": claims})));
-            assert_eq!((error.kind(), error.provider().unwrap().claims.as_deref()), (ErrorKind::InvalidGrant, None));
+        assert_eq!(
+            (error.kind(), error.provider().unwrap().claims.as_deref()),
+            (ErrorKind::InteractionRequired, Some(claims))
+        );
+        for claims in [
+            json!("not json"),
+            json!("[]"),
+            json!({"a": 1}),
+            json!(format!("{{\"a\":\"{}\"}}", "x".repeat(9000))),
+        ] {
+            let error =
+                http_error(&answer(400, json!({"error": "invalid_grant", "claims": claims})));
+            assert_eq!(
+                (error.kind(), error.provider().unwrap().claims.as_deref()),
+                (ErrorKind::InvalidGrant, None)
+            );
         }
     }
 
@@ -329,21 +423,39 @@ mod tests {
     #[test]
     fn a_fault_of_the_provider_is_not_the_grants() {
         for status in [429, 500, 502, 503, 504, 599] {
-            for body in ["", "<html>", r#"{"error":"invalid_grant"}"#, r#"{"error":"server_error"}"#] {
-                assert_eq!(kind_of(status, body), ErrorKind::ProviderUnreachable, "{status} {body}");
+            for body in
+                ["", "<html>", r#"{"error":"invalid_grant"}"#, r#"{"error":"server_error"}"#]
+            {
+                assert_eq!(
+                    kind_of(status, body),
+                    ErrorKind::ProviderUnreachable,
+                    "{status} {body}"
+                );
             }
         }
     }
 
     #[test]
     fn an_answer_without_a_code_is_told_by_its_status() {
-        for body in ["", "null", "[]", "<html>", "{", r#"{"error":null}"#, r#"{"error":1}"#, r#"{"error":{}}"#] {
+        for body in [
+            "",
+            "null",
+            "[]",
+            "<html>",
+            "{",
+            r#"{"error":null}"#,
+            r#"{"error":1}"#,
+            r#"{"error":{}}"#,
+        ] {
             assert_eq!(kind_of(403, body), ErrorKind::ProviderError, "{body}");
             assert_eq!(kind_of(400, body), ErrorKind::ProviderError, "{body}");
             assert_eq!(kind_of(401, body), ErrorKind::ClientRefused, "{body}");
         }
         let error = http_error(&answer(403, ""));
-        assert_eq!((error.provider().unwrap().status, error.provider().unwrap().error.as_str()), (Some(403), ""));
+        assert_eq!(
+            (error.provider().unwrap().status, error.provider().unwrap().error.as_str()),
+            (Some(403), "")
+        );
     }
 
     /// C-410
@@ -357,38 +469,89 @@ mod tests {
             }),
         ));
         let provider = error.provider().unwrap();
-        assert_eq!((provider.codes.as_slice(), provider.suberror.as_deref()), (&[65001, 7][..], Some("consent_required")));
-        assert_eq!((provider.correlation_id.as_deref(), provider.trace_id.as_deref()), (Some("8a4b-c"), Some("f00")));
-        assert_eq!(provider.description.as_deref(), Some("AADSTS65001: The user has not consented.  Trace ID: 1"));
+        assert_eq!(
+            (provider.codes.as_slice(), provider.suberror.as_deref()),
+            (&[65001, 7][..], Some("consent_required"))
+        );
+        assert_eq!(
+            (provider.correlation_id.as_deref(), provider.trace_id.as_deref()),
+            (Some("8a4b-c"), Some("f00"))
+        );
+        assert_eq!(
+            provider.description.as_deref(),
+            Some("AADSTS65001: The user has not consented.  Trace ID: 1")
+        );
         let description = "AADSTS50105: Your administrator … Trace ID: 0a0b-1 Correlation ID: 9c9d-2 Timestamp: 2026-01-01";
         let error = authorization_error("access_denied", Some(description));
         let provider = error.provider().unwrap();
-        assert_eq!((provider.codes.as_slice(), provider.trace_id.as_deref()), (&[50105][..], Some("0a0b-1")));
+        assert_eq!(
+            (provider.codes.as_slice(), provider.trace_id.as_deref()),
+            (&[50105][..], Some("0a0b-1"))
+        );
         assert_eq!(provider.correlation_id.as_deref(), Some("9c9d-2"));
         assert_eq!(
-            authorization_error("access_denied", Some("AADB2C90118: The user has forgotten")).provider().unwrap().codes,
+            authorization_error("access_denied", Some("AADB2C90118: The user has forgotten"))
+                .provider()
+                .unwrap()
+                .codes,
             [90118]
         );
-        assert_eq!(authorization_error("x", Some("AADSTS99999999999999999999999: y")).provider().unwrap().codes, [0_u64; 0]);
+        assert_eq!(
+            authorization_error("x", Some("AADSTS99999999999999999999999: y"))
+                .provider()
+                .unwrap()
+                .codes,
+            [0_u64; 0]
+        );
         assert!(!error.to_string().contains("administrator"), "{error}");
     }
 
-    /// MSAL-102: what a code adds to an `error` that says little, and that it takes nothing away from one that says enough.
+    /// MSAL-102: what a code adds to an `error` that says little, and that it takes nothing away
+    /// from one that says enough.
     #[test]
     fn a_code_says_more_than_its_error() {
         use ErrorKind as Kind;
         let code = |error: &str, code: &str| {
-            let description = format!("{code}: Ada of contoso.com … Trace ID: 0a-1 Correlation ID: 9c-2");
+            let description =
+                format!("{code}: Ada of contoso.com … Trace ID: 0a-1 Correlation ID: 9c-2");
             let at_token = json!({"error": error, "error_description": description});
             let from_token = http_error(&answer(400, at_token));
-            (from_token.kind(), authorization_error(error, Some(&description)).kind(), from_token.reason())
+            (
+                from_token.kind(),
+                authorization_error(error, Some(&description)).kind(),
+                from_token.reason(),
+            )
         };
         for (error, number, at_token, at_callback, reason) in [
             // The person has to do something: the grant is not dead.
-            ("invalid_grant", "AADSTS65001", Kind::InteractionRequired, Kind::InteractionRequired, "consent_required"),
-            ("invalid_grant", "AADSTS50076", Kind::InteractionRequired, Kind::InteractionRequired, "mfa_required"),
-            ("invalid_grant", "AADSTS50079", Kind::InteractionRequired, Kind::InteractionRequired, "mfa_registration_required"),
-            ("invalid_grant", "AADSTS50055", Kind::InteractionRequired, Kind::InteractionRequired, "password_expired"),
+            (
+                "invalid_grant",
+                "AADSTS65001",
+                Kind::InteractionRequired,
+                Kind::InteractionRequired,
+                "consent_required",
+            ),
+            (
+                "invalid_grant",
+                "AADSTS50076",
+                Kind::InteractionRequired,
+                Kind::InteractionRequired,
+                "mfa_required",
+            ),
+            (
+                "invalid_grant",
+                "AADSTS50079",
+                Kind::InteractionRequired,
+                Kind::InteractionRequired,
+                "mfa_registration_required",
+            ),
+            (
+                "invalid_grant",
+                "AADSTS50055",
+                Kind::InteractionRequired,
+                Kind::InteractionRequired,
+                "password_expired",
+            ),
             (
                 "interaction_required",
                 "AADSTS53003",
@@ -396,33 +559,171 @@ mod tests {
                 Kind::InteractionRequired,
                 "conditional_access_blocked",
             ),
-            ("login_required", "AADSTS50058", Kind::InteractionRequired, Kind::InteractionRequired, "sign_in_needed"),
+            (
+                "login_required",
+                "AADSTS50058",
+                Kind::InteractionRequired,
+                Kind::InteractionRequired,
+                "sign_in_needed",
+            ),
             // It is dead.
-            ("invalid_grant", "AADSTS700082", Kind::InvalidGrant, Kind::ProviderError, "refresh_token_expired"),
-            ("invalid_grant", "AADSTS50173", Kind::InvalidGrant, Kind::ProviderError, "refresh_token_revoked"),
-            ("invalid_grant", "AADSTS54005", Kind::InvalidGrant, Kind::ProviderError, "code_redeemed"),
-            ("invalid_grant", "AADSTS50057", Kind::InvalidGrant, Kind::AccessDenied, "account_disabled"),
-            ("invalid_grant", "AADB2C90129", Kind::InvalidGrant, Kind::ProviderError, "refresh_token_revoked"),
+            (
+                "invalid_grant",
+                "AADSTS700082",
+                Kind::InvalidGrant,
+                Kind::ProviderError,
+                "refresh_token_expired",
+            ),
+            (
+                "invalid_grant",
+                "AADSTS50173",
+                Kind::InvalidGrant,
+                Kind::ProviderError,
+                "refresh_token_revoked",
+            ),
+            (
+                "invalid_grant",
+                "AADSTS54005",
+                Kind::InvalidGrant,
+                Kind::ProviderError,
+                "code_redeemed",
+            ),
+            (
+                "invalid_grant",
+                "AADSTS50057",
+                Kind::InvalidGrant,
+                Kind::AccessDenied,
+                "account_disabled",
+            ),
+            (
+                "invalid_grant",
+                "AADB2C90129",
+                Kind::InvalidGrant,
+                Kind::ProviderError,
+                "refresh_token_revoked",
+            ),
             // Nothing is wrong with it, but this is not the time.
-            ("invalid_grant", "AADSTS50196", Kind::ProviderUnreachable, Kind::ProviderUnavailable, "request_loop"),
-            ("invalid_request", "AADSTS90055", Kind::ProviderUnreachable, Kind::ProviderUnavailable, "throttled"),
-            ("invalid_grant", "AADB2C90244", Kind::ProviderUnreachable, Kind::ProviderUnavailable, "throttled"),
-            ("invalid_request", "AADSTS90033", Kind::ProviderUnreachable, Kind::ProviderUnavailable, "service_unavailable"),
+            (
+                "invalid_grant",
+                "AADSTS50196",
+                Kind::ProviderUnreachable,
+                Kind::ProviderUnavailable,
+                "request_loop",
+            ),
+            (
+                "invalid_request",
+                "AADSTS90055",
+                Kind::ProviderUnreachable,
+                Kind::ProviderUnavailable,
+                "throttled",
+            ),
+            (
+                "invalid_grant",
+                "AADB2C90244",
+                Kind::ProviderUnreachable,
+                Kind::ProviderUnavailable,
+                "throttled",
+            ),
+            (
+                "invalid_request",
+                "AADSTS90033",
+                Kind::ProviderUnreachable,
+                Kind::ProviderUnavailable,
+                "service_unavailable",
+            ),
             // The application.
-            ("invalid_client", "AADSTS7000222", Kind::ClientRefused, Kind::ClientRefused, "client_secret_expired"),
-            ("invalid_client", "AADSTS7000215", Kind::ClientRefused, Kind::ClientRefused, "client_secret_wrong"),
-            ("invalid_client", "AADSTS700024", Kind::ClientRefused, Kind::ClientRefused, "client_assertion_clock_skew"),
-            ("invalid_request", "AADSTS50011", Kind::ClientRefused, Kind::ClientRefused, "redirect_uri_not_registered"),
-            ("invalid_request", "AADSTS9002327", Kind::ClientRefused, Kind::ClientRefused, "redirect_uri_wrong_platform"),
-            ("unauthorized_client", "AADSTS700016", Kind::ClientRefused, Kind::ClientRefused, "application_not_found"),
-            ("invalid_resource", "AADSTS500011", Kind::ClientRefused, Kind::ClientRefused, "resource_not_found"),
-            ("invalid_request", "AADB2C90006", Kind::ClientRefused, Kind::ClientRefused, "redirect_uri_not_registered"),
+            (
+                "invalid_client",
+                "AADSTS7000222",
+                Kind::ClientRefused,
+                Kind::ClientRefused,
+                "client_secret_expired",
+            ),
+            (
+                "invalid_client",
+                "AADSTS7000215",
+                Kind::ClientRefused,
+                Kind::ClientRefused,
+                "client_secret_wrong",
+            ),
+            (
+                "invalid_client",
+                "AADSTS700024",
+                Kind::ClientRefused,
+                Kind::ClientRefused,
+                "client_assertion_clock_skew",
+            ),
+            (
+                "invalid_request",
+                "AADSTS50011",
+                Kind::ClientRefused,
+                Kind::ClientRefused,
+                "redirect_uri_not_registered",
+            ),
+            (
+                "invalid_request",
+                "AADSTS9002327",
+                Kind::ClientRefused,
+                Kind::ClientRefused,
+                "redirect_uri_wrong_platform",
+            ),
+            (
+                "unauthorized_client",
+                "AADSTS700016",
+                Kind::ClientRefused,
+                Kind::ClientRefused,
+                "application_not_found",
+            ),
+            (
+                "invalid_resource",
+                "AADSTS500011",
+                Kind::ClientRefused,
+                Kind::ClientRefused,
+                "resource_not_found",
+            ),
+            (
+                "invalid_request",
+                "AADB2C90006",
+                Kind::ClientRefused,
+                Kind::ClientRefused,
+                "redirect_uri_not_registered",
+            ),
             // The person is not let in.
-            ("invalid_request", "AADSTS50105", Kind::AccessDenied, Kind::AccessDenied, "user_not_assigned"),
-            ("access_denied", "AADSTS65004", Kind::AccessDenied, Kind::AccessDenied, "consent_declined"),
-            ("access_denied", "AADSTS90094", Kind::AccessDenied, Kind::AccessDenied, "admin_consent_required"),
-            ("access_denied", "AADB2C90118", Kind::AccessDenied, Kind::AccessDenied, "password_forgotten"),
-            ("access_denied", "AADB2C90091", Kind::AccessDenied, Kind::AccessDenied, "sign_in_cancelled"),
+            (
+                "invalid_request",
+                "AADSTS50105",
+                Kind::AccessDenied,
+                Kind::AccessDenied,
+                "user_not_assigned",
+            ),
+            (
+                "access_denied",
+                "AADSTS65004",
+                Kind::AccessDenied,
+                Kind::AccessDenied,
+                "consent_declined",
+            ),
+            (
+                "access_denied",
+                "AADSTS90094",
+                Kind::AccessDenied,
+                Kind::AccessDenied,
+                "admin_consent_required",
+            ),
+            (
+                "access_denied",
+                "AADB2C90118",
+                Kind::AccessDenied,
+                Kind::AccessDenied,
+                "password_forgotten",
+            ),
+            (
+                "access_denied",
+                "AADB2C90091",
+                Kind::AccessDenied,
+                Kind::AccessDenied,
+                "sign_in_cancelled",
+            ),
         ] {
             assert_eq!(code(error, number), (at_token, at_callback, reason), "{error} {number}");
         }
@@ -433,11 +734,21 @@ mod tests {
         let body = json!({"error": "invalid_grant", "error_description": "AADSTS4711: whatever", "error_codes": [4711], "correlation_id": "c-1"});
         let error = http_error(&answer(400, body));
         let provider = error.provider().unwrap();
-        assert_eq!((error.kind(), error.reason(), error.advice()), (ErrorKind::InvalidGrant, "invalid_grant", None));
-        assert_eq!((provider.code.as_deref(), provider.codes.as_slice()), (Some("AADSTS4711"), &[4711][..]));
+        assert_eq!(
+            (error.kind(), error.reason(), error.advice()),
+            (ErrorKind::InvalidGrant, "invalid_grant", None)
+        );
+        assert_eq!(
+            (provider.code.as_deref(), provider.codes.as_slice()),
+            (Some("AADSTS4711"), &[4711][..])
+        );
         assert_eq!(error.user_message(), ErrorKind::InvalidGrant.user_message());
         assert_eq!(provider.description.as_deref(), Some("AADSTS4711: whatever"));
-        assert!(error.to_string().contains("code=AADSTS4711") && !error.to_string().contains("whatever"), "{error}");
+        assert!(
+            error.to_string().contains("code=AADSTS4711")
+                && !error.to_string().contains("whatever"),
+            "{error}"
+        );
     }
 
     /// A code of general failure comes before the one that says what it was.
@@ -450,8 +761,14 @@ mod tests {
             ));
             (error.provider().unwrap().code.clone().unwrap_or_default(), error.reason())
         };
-        assert_eq!(told(&[70002, 54005], "AADSTS70002: …"), ("AADSTS54005".to_owned(), "code_redeemed"));
-        assert_eq!(told(&[70000], "AADSTS70000: …"), ("AADSTS70000".to_owned(), "grant_not_accepted"));
+        assert_eq!(
+            told(&[70002, 54005], "AADSTS70002: …"),
+            ("AADSTS54005".to_owned(), "code_redeemed")
+        );
+        assert_eq!(
+            told(&[70000], "AADSTS70000: …"),
+            ("AADSTS70000".to_owned(), "grant_not_accepted")
+        );
         assert_eq!(told(&[1, 70000], ""), ("AADSTS70000".to_owned(), "grant_not_accepted"));
         assert_eq!(told(&[90006], "AADB2C90006: …").1, "redirect_uri_not_registered");
         // Numbers of somebody who is not Microsoft.
@@ -468,7 +785,14 @@ mod tests {
         ));
         let line = error.to_string();
         let advice = error.advice().unwrap();
-        for part in ["client_secret_expired", "AADSTS7000222", "9c9d-2", "0a0b-1", advice.for_operator, "status=401"] {
+        for part in [
+            "client_secret_expired",
+            "AADSTS7000222",
+            "9c9d-2",
+            "0a0b-1",
+            advice.for_operator,
+            "status=401",
+        ] {
             assert!(line.contains(part), "{part} is not in {line}");
         }
         for part in ["Contoso", "ada@"] {
@@ -489,7 +813,8 @@ mod tests {
             ("access_denied", ErrorKind::AccessDenied, "access_denied"),
             ("invalid_grant", ErrorKind::InvalidGrant, "invalid_grant"),
         ] {
-            let told = http_error(&answer(400, json!({"error": error, "error_description": "Ada"})));
+            let told =
+                http_error(&answer(400, json!({"error": error, "error_description": "Ada"})));
             assert_eq!((told.kind(), told.reason()), (kind, reason), "{error}");
             assert_eq!(told.provider().unwrap().code, None);
         }

@@ -1,6 +1,10 @@
 //! The parsers of what providers and browsers send, for the fuzzer.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a target may panic: that is how it reports")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a target may panic: that is how it reports"
+)]
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
@@ -44,7 +48,8 @@ fn metadata(bytes: &[u8]) -> Option<Metadata> {
     Metadata::parse(bytes, &authority()).ok()
 }
 
-const DOCUMENT: &[u8] = br#"{"issuer":"https://op.example.com","authorization_endpoint":"https://op.example.com/a",
+const DOCUMENT: &[u8] =
+    br#"{"issuer":"https://op.example.com","authorization_endpoint":"https://op.example.com/a",
     "token_endpoint":"https://op.example.com/t","jwks_uri":"https://op.example.com/k"}"#;
 
 /// A code comes only out of an answer whose `state` was the expected one.
@@ -56,7 +61,8 @@ fn callback(bytes: &[u8]) {
     }
 }
 
-/// People are sent to https only; whatever claims can be merged are one object; a machine's tokens are tokens.
+/// People are sent to https only; whatever claims can be merged are one object; a machine's tokens
+/// are tokens.
 fn device_answer(bytes: &[u8]) {
     if let Some(text) = std::str::from_utf8(bytes).ok()
         && let Ok(Some(merged)) = claims::merged(&["cp1".to_owned()], None, Some(text))
@@ -112,9 +118,12 @@ fn jwt(bytes: &[u8]) {
 fn answer(bytes: &[u8]) -> Option<Response<Bytes>> {
     let (choice, body) = bytes.split_first()?;
     let mut answer = Response::new(Bytes::copy_from_slice(body));
-    *answer.status_mut() = [200, 201, 400, 401, 403, 429, 503][usize::from(choice % 7)].try_into().unwrap();
+    *answer.status_mut() =
+        [200, 201, 400, 401, 403, 429, 503][usize::from(choice % 7)].try_into().unwrap();
     if choice & 0x40 != 0 {
-        answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/jwt"));
+        answer
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/jwt"));
     }
     if choice & 0x80 != 0 {
         let header = HeaderValue::from_bytes(body.get(..body.len().min(64))?).ok()?;
@@ -130,9 +139,14 @@ fn token_answer(bytes: &[u8]) {
     let _ = error_answer::retry_after(&answer);
     for rule in [AccessTokenRule::Required, AccessTokenRule::OrIdToken] {
         if let Ok(tokens) = token::read_answer(&answer, rule) {
-            assert!(answer.status() == 200 && (tokens.access_token.is_some() || rule == AccessTokenRule::OrIdToken));
-            let _ =
-                id_token::half_hash(&aws_lc_rs::digest::SHA256, tokens.access_token.as_ref().map_or("", |token| token.expose()));
+            assert!(
+                answer.status() == 200
+                    && (tokens.access_token.is_some() || rule == AccessTokenRule::OrIdToken)
+            );
+            let _ = id_token::half_hash(
+                &aws_lc_rs::digest::SHA256,
+                tokens.access_token.as_ref().map_or("", |token| token.expose()),
+            );
         }
     }
 }

@@ -17,7 +17,8 @@ use crate::{
 /// Something that the provider gives tokens for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Grant<'a> {
-    /// An authorization code; the verifier is missing only where the code was asked for elsewhere, without PKCE (RFC 6749 section 4.1.3, RFC 7636 section 4.5).
+    /// An authorization code; the verifier is missing only where the code was asked for elsewhere,
+    /// without PKCE (RFC 6749 section 4.1.3, RFC 7636 section 4.5).
     Code { code: &'a Secret, verifier: Option<&'a Secret>, redirect_uri: &'a str },
     /// RFC 6749 section 6.
     RefreshToken(&'a Secret),
@@ -27,7 +28,8 @@ pub(crate) enum Grant<'a> {
     Password { username: &'a str, password: &'a Secret },
     /// RFC 8628 section 3.4.
     DeviceCode(&'a Secret),
-    /// An access token that this API was called with, for one of another API (RFC 7523 section 2.1, with Entra's word for it).
+    /// An access token that this API was called with, for one of another API (RFC 7523 section 2.1,
+    /// with Entra's word for it).
     OnBehalfOf(&'a Secret),
 }
 
@@ -112,13 +114,19 @@ pub(crate) fn grant_request(
     request(metadata, client, form)
 }
 
-/// The scopes of the first resource that is named, and those of OpenID Connect: an access token of Microsoft's is for one resource.
+/// The scopes of the first resource that is named, and those of OpenID Connect: an access token of
+/// Microsoft's is for one resource.
 pub(crate) fn of_first_resource<'s>(scopes: &[&'s str]) -> Vec<&'s str> {
-    let is_openid = |scope: &str| matches!(scope, "openid" | "profile" | "email" | "offline_access");
+    let is_openid =
+        |scope: &str| matches!(scope, "openid" | "profile" | "email" | "offline_access");
     // `https://api.example/read`, `api://id/read`; a scope without a resource before it is Graph's.
     let resource = |scope: &'s str| scope.rsplit_once('/').map(|(resource, _)| resource);
     let first = scopes.iter().copied().find(|scope| !is_openid(scope)).map(resource);
-    scopes.iter().copied().filter(|scope| is_openid(scope) || Some(resource(scope)) == first).collect()
+    scopes
+        .iter()
+        .copied()
+        .filter(|scope| is_openid(scope) || Some(resource(scope)) == first)
+        .collect()
 }
 
 #[cfg(test)]
@@ -131,7 +139,8 @@ mod tests {
     fn form(grant: Grant<'_>, asked: &Asked<'_>) -> BTreeMap<String, String> {
         let client = Client { id: "id", proof: &Proof::Nothing };
         let request = grant_request(&metadata(|_| ()), client, grant, asked, &[]).unwrap();
-        let pairs: Vec<(String, String)> = url::form_urlencoded::parse(request.body()).into_owned().collect();
+        let pairs: Vec<(String, String)> =
+            url::form_urlencoded::parse(request.body()).into_owned().collect();
         let form: BTreeMap<_, _> = pairs.iter().cloned().collect();
         assert_eq!(form.len(), pairs.len(), "nothing is there twice");
         assert_eq!(form["client_id"], "id");
@@ -143,7 +152,11 @@ mod tests {
         let secret = Secret::from("s3cr3t");
         for (grant, name, members) in [
             (
-                Grant::Code { code: &secret, verifier: Some(&secret), redirect_uri: "https://app/cb" },
+                Grant::Code {
+                    code: &secret,
+                    verifier: Some(&secret),
+                    redirect_uri: "https://app/cb",
+                },
                 "authorization_code",
                 vec!["code", "code_verifier", "redirect_uri"],
             ),
@@ -154,14 +167,29 @@ mod tests {
             ),
             (Grant::RefreshToken(&secret), "refresh_token", vec!["refresh_token"]),
             (Grant::ClientCredentials, "client_credentials", vec![]),
-            (Grant::Password { username: "ada", password: &secret }, "password", vec!["username", "password"]),
-            (Grant::DeviceCode(&secret), "urn:ietf:params:oauth:grant-type:device_code", vec!["device_code"]),
-            (Grant::OnBehalfOf(&secret), "urn:ietf:params:oauth:grant-type:jwt-bearer", vec!["assertion", "requested_token_use"]),
+            (
+                Grant::Password { username: "ada", password: &secret },
+                "password",
+                vec!["username", "password"],
+            ),
+            (
+                Grant::DeviceCode(&secret),
+                "urn:ietf:params:oauth:grant-type:device_code",
+                vec!["device_code"],
+            ),
+            (
+                Grant::OnBehalfOf(&secret),
+                "urn:ietf:params:oauth:grant-type:jwt-bearer",
+                vec!["assertion", "requested_token_use"],
+            ),
         ] {
             let form = form(grant, &Asked::default());
             assert_eq!(form["grant_type"], name);
-            let others: Vec<&str> =
-                form.keys().map(String::as_str).filter(|name| !matches!(*name, "client_id" | "grant_type")).collect();
+            let others: Vec<&str> = form
+                .keys()
+                .map(String::as_str)
+                .filter(|name| !matches!(*name, "client_id" | "grant_type"))
+                .collect();
             let mut members = members;
             members.sort_unstable();
             assert_eq!(others, members, "and nothing else");
@@ -170,9 +198,17 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_said_and_nothing_else() {
-        let asked = Asked { scopes: "b a", resource: Some("https://api"), challenge: Some("{}"), ..Asked::default() };
+        let asked = Asked {
+            scopes: "b a",
+            resource: Some("https://api"),
+            challenge: Some("{}"),
+            ..Asked::default()
+        };
         let form = form(Grant::ClientCredentials, &asked);
-        assert_eq!((form["scope"].as_str(), form["resource"].as_str(), form["claims"].as_str()), ("b a", "https://api", "{}"));
+        assert_eq!(
+            (form["scope"].as_str(), form["resource"].as_str(), form["claims"].as_str()),
+            ("b a", "https://api", "{}")
+        );
         assert_eq!(form.len(), 5, "{form:?}");
     }
 
@@ -180,10 +216,21 @@ mod tests {
     fn it_is_a_form_posted_with_the_clients_proof() {
         let metadata = metadata(|_| ());
         let (code, verifier) = (Secret::from("c+1"), Secret::from("v"));
-        let grant = Grant::Code { code: &code, verifier: Some(&verifier), redirect_uri: "https://app/cb" };
+        let grant =
+            Grant::Code { code: &code, verifier: Some(&verifier), redirect_uri: "https://app/cb" };
         let proof = Proof::Secret("s".into(), None);
-        let request = grant_request(&metadata, Client { id: "id", proof: &proof }, grant, &Asked::default(), &[]).unwrap();
-        assert_eq!((request.method().as_str(), request.uri().to_string()), ("POST", "https://id.example/token".to_owned()));
+        let request = grant_request(
+            &metadata,
+            Client { id: "id", proof: &proof },
+            grant,
+            &Asked::default(),
+            &[],
+        )
+        .unwrap();
+        assert_eq!(
+            (request.method().as_str(), request.uri().to_string()),
+            ("POST", "https://id.example/token".to_owned())
+        );
         assert_eq!(request.headers()["content-type"], "application/x-www-form-urlencoded");
         assert!(request.headers()["authorization"].is_sensitive());
         assert_eq!(
@@ -201,7 +248,8 @@ mod tests {
         assert_eq!(form(Grant::RefreshToken(&token), &asked)["scope"], "openid a");
     }
 
-    /// C-104: nothing that signs people in to a site sends a password; whoever wants to do that calls `client` by its name.
+    /// C-104: nothing that signs people in to a site sends a password; whoever wants to do that
+    /// calls `client` by its name.
     #[test]
     fn only_the_client_sends_passwords_and_only_when_told() {
         let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
@@ -211,7 +259,11 @@ mod tests {
                 if path.is_dir() {
                     folders.push(path);
                 } else if std::fs::read_to_string(&path).unwrap().contains("Grant::Password {") {
-                    assert!(path.ends_with("client/silent.rs") || path.ends_with("protocol/grant.rs"), "{}", path.display());
+                    assert!(
+                        path.ends_with("client/silent.rs") || path.ends_with("protocol/grant.rs"),
+                        "{}",
+                        path.display()
+                    );
                 }
             }
         }
@@ -221,15 +273,31 @@ mod tests {
     #[test]
     fn an_empty_refresh_token_is_not_sent() {
         let client = Client { id: "id", proof: &Proof::Nothing };
-        let outcome = grant_request(&metadata(|_| ()), client, Grant::RefreshToken(&Secret::default()), &Asked::default(), &[]);
+        let outcome = grant_request(
+            &metadata(|_| ()),
+            client,
+            Grant::RefreshToken(&Secret::default()),
+            &Asked::default(),
+            &[],
+        );
         assert_eq!(outcome.unwrap_err().kind(), ErrorKind::NoRefreshToken);
     }
 
     /// AADSTS28000
     #[test]
     fn a_code_is_redeemed_for_one_resource() {
-        let scopes = ["openid", "api://tasks/read", "User.Read", "api://tasks/write", "https://b.example/x", "offline_access"];
-        assert_eq!(of_first_resource(&scopes), ["openid", "api://tasks/read", "api://tasks/write", "offline_access"]);
+        let scopes = [
+            "openid",
+            "api://tasks/read",
+            "User.Read",
+            "api://tasks/write",
+            "https://b.example/x",
+            "offline_access",
+        ];
+        assert_eq!(
+            of_first_resource(&scopes),
+            ["openid", "api://tasks/read", "api://tasks/write", "offline_access"]
+        );
         assert_eq!(
             of_first_resource(&["openid", "User.Read", "api://tasks/read", "Mail.Read"]),
             ["openid", "User.Read", "Mail.Read"]

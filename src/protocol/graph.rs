@@ -1,7 +1,10 @@
-//! The groups of somebody who is in more than a token holds, from Microsoft Graph (`/me/transitiveMemberOf`).
+//! The groups of somebody who is in more than a token holds, from Microsoft Graph
+//! (`/me/transitiveMemberOf`).
 //!
-//! - Where Graph is follows from the authority's cloud. The addresses in `_claim_sources` are never called: the token would go wherever somebody wrote.
-//! - A list comes in pages; a page leads on (`@odata.nextLink`) to the same origin only, and not for ever.
+//! - Where Graph is follows from the authority's cloud. The addresses in `_claim_sources` are never
+//!   called: the token would go wherever somebody wrote.
+//! - A list comes in pages; a page leads on (`@odata.nextLink`) to the same origin only, and not
+//!   for ever.
 //! - Nothing of an answer but the ids is kept, and nothing of it is logged.
 
 use bytes::Bytes;
@@ -30,17 +33,25 @@ const LONGEST_ID: usize = 255;
 const LONGEST_LINK: usize = 8 * 1024;
 
 /// Any of them lets somebody's own groups be read.
-const PERMISSIONS: [&str; 6] =
-    ["User.Read", "User.Read.All", "GroupMember.Read.All", "Group.Read.All", "Directory.Read.All", "Directory.ReadWrite.All"];
+const PERMISSIONS: [&str; 6] = [
+    "User.Read",
+    "User.Read.All",
+    "GroupMember.Read.All",
+    "Group.Read.All",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+];
 
-/// Whether claims say that there are more groups than they hold: `_claim_names` of the code flow, `hasgroups` of others. Some that are there after all are not all.
+/// Whether claims say that there are more groups than they hold: `_claim_names` of the code flow,
+/// `hasgroups` of others. Some that are there after all are not all.
 pub(crate) fn is_overage(hasgroups: bool, claim_names: Option<&Value>) -> bool {
     hasgroups || claim_names.is_some_and(|names| names.get("groups").is_some())
 }
 
 /// The same for a whole set of claims.
 pub(super) fn lacks_groups(claims: &Object) -> bool {
-    let hasgroups = claims.get("hasgroups").is_some_and(|value| *value == Value::Bool(true) || value == "true");
+    let hasgroups =
+        claims.get("hasgroups").is_some_and(|value| *value == Value::Bool(true) || value == "true");
     is_overage(hasgroups, claims.get("_claim_names"))
 }
 
@@ -58,10 +69,12 @@ pub(super) fn scope(graph: &str) -> String {
     format!("{graph}/User.Read")
 }
 
-/// Whether an access token with these scopes is one for the Graph at `graph` that lets groups be read. A scope without a resource before it is Graph's.
+/// Whether an access token with these scopes is one for the Graph at `graph` that lets groups be
+/// read. A scope without a resource before it is Graph's.
 pub(super) fn suffices(graph: &str, scopes: &str) -> bool {
     scopes.split_ascii_whitespace().any(|scope| {
-        let own = scope.strip_prefix(graph).and_then(|name| name.strip_prefix('/')).unwrap_or(scope);
+        let own =
+            scope.strip_prefix(graph).and_then(|name| name.strip_prefix('/')).unwrap_or(scope);
         PERMISSIONS.iter().any(|permission| permission.eq_ignore_ascii_case(own))
     })
 }
@@ -86,27 +99,42 @@ pub(super) fn request(page: &Url, access_token: &Secret) -> Result<Request<Bytes
 ///
 /// # Errors
 ///
-/// [`ErrorKind::GroupsUnavailable`], with [`Error::provider`] if Graph refused; [`ErrorKind::ProviderUnreachable`].
-pub(super) fn read_page(answer: &Response<Bytes>, page: &Url, groups: &mut Vec<String>) -> Result<Option<Url>, Error> {
+/// [`ErrorKind::GroupsUnavailable`], with [`Error::provider`] if Graph refused;
+/// [`ErrorKind::ProviderUnreachable`].
+pub(super) fn read_page(
+    answer: &Response<Bytes>,
+    page: &Url,
+    groups: &mut Vec<String>,
+) -> Result<Option<Url>, Error> {
     let status = answer.status();
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
         return Err(error_answer::http_error(answer));
     }
     let object = json::object(answer.body());
     if status != StatusCode::OK {
-        let code = object.ok().and_then(|object| Some(object.get("error")?.get("code")?.as_str()?.to_owned()));
+        let code = object
+            .ok()
+            .and_then(|object| Some(object.get("error")?.get("code")?.as_str()?.to_owned()));
         let error = error_answer::code(code.as_deref().unwrap_or_default());
-        let provider = ProviderError { error, status: Some(status.as_u16()), ..ProviderError::default() };
+        let provider =
+            ProviderError { error, status: Some(status.as_u16()), ..ProviderError::default() };
         return Err(Error::from_provider(ErrorKind::GroupsUnavailable, provider));
     }
     let object = object.map_err(|refused| failed(refused.as_str()))?;
-    let Some(Value::Array(entries)) = object.get("value") else { return Err(failed("the page has no `value`")) };
+    let Some(Value::Array(entries)) = object.get("value") else {
+        return Err(failed("the page has no `value`"));
+    };
     for entry in entries {
         let is_group = entry.get("@odata.type").is_none_or(|kind| kind == "#microsoft.graph.group");
-        let id = entry.get("id").and_then(Value::as_str).filter(|id| !id.is_empty() && id.len() <= LONGEST_ID);
+        let id = entry
+            .get("id")
+            .and_then(Value::as_str)
+            .filter(|id| !id.is_empty() && id.len() <= LONGEST_ID);
         match (is_group, id) {
             (false, _) => {}
-            (true, Some(_)) if groups.len() >= MOST_GROUPS => return Err(failed("there are more groups than are taken")),
+            (true, Some(_)) if groups.len() >= MOST_GROUPS => {
+                return Err(failed("there are more groups than are taken"));
+            }
             (true, Some(id)) => groups.push(id.to_owned()),
             // A list with holes would let a rule of the kind "not in group x" pass.
             (true, None) => return Err(failed("a group has no `id`")),
@@ -115,7 +143,11 @@ pub(super) fn read_page(answer: &Response<Bytes>, page: &Url, groups: &mut Vec<S
     match json::present(&object, "@odata.nextLink") {
         None => Ok(None),
         Some(Value::String(link)) if link.len() <= LONGEST_LINK => match Url::parse(link) {
-            Ok(next) if next.origin() == page.origin() && next.username().is_empty() && next.password().is_none() => {
+            Ok(next)
+                if next.origin() == page.origin()
+                    && next.username().is_empty()
+                    && next.password().is_none() =>
+            {
                 Ok(Some(next))
             }
             _ => Err(failed("the next page is on another host")),
@@ -138,20 +170,30 @@ mod tests {
 
     const GRAPH: &str = "https://graph.microsoft.com";
 
-    fn read(status: u16, body: impl std::fmt::Display) -> Result<(Vec<String>, Option<String>), Error> {
+    fn read(
+        status: u16,
+        body: impl std::fmt::Display,
+    ) -> Result<(Vec<String>, Option<String>), Error> {
         let mut groups = Vec::new();
         let next = read_page(&answer(status, body), &first_page(GRAPH).unwrap(), &mut groups)?;
         Ok((groups, next.map(String::from)))
     }
 
     fn refused(body: &Value) {
-        assert_eq!(read(200, body).unwrap_err().kind(), ErrorKind::GroupsUnavailable, "{body:.200}");
+        assert_eq!(
+            read(200, body).unwrap_err().kind(),
+            ErrorKind::GroupsUnavailable,
+            "{body:.200}"
+        );
     }
 
     #[test]
     fn a_page_is_read_and_leads_on() {
         let request = request(&first_page(GRAPH).unwrap(), &"t0ken".into()).unwrap();
-        assert_eq!(request.uri(), "https://graph.microsoft.com/v1.0/me/transitiveMemberOf?$select=id&$top=999");
+        assert_eq!(
+            request.uri(),
+            "https://graph.microsoft.com/v1.0/me/transitiveMemberOf?$select=id&$top=999"
+        );
         assert!(request.headers()[AUTHORIZATION].is_sensitive());
         let next = "https://graph.microsoft.com/v1.0/me/transitiveMemberOf?$skiptoken=x";
         let page = json!({"@odata.nextLink": next, "value": [
@@ -183,7 +225,15 @@ mod tests {
 
     #[test]
     fn a_list_with_holes_is_no_list() {
-        for value in [json!(null), json!({}), json!("g1"), json!([{"id": 1}]), json!([{}]), json!(["g1"]), json!([{"id": ""}])] {
+        for value in [
+            json!(null),
+            json!({}),
+            json!("g1"),
+            json!([{"id": 1}]),
+            json!([{}]),
+            json!(["g1"]),
+            json!([{"id": ""}]),
+        ] {
             refused(&json!({"value": value}));
         }
         refused(&json!({"value": [{"id": "g".repeat(LONGEST_ID + 1)}]}));
@@ -195,7 +245,10 @@ mod tests {
     fn a_refusal_tells_its_code_and_a_fault_is_passing() {
         let denied = json!({"error": {"code": "Authorization_RequestDenied", "message": "ada@contoso.com may not"}});
         let error = read(403, denied).unwrap_err();
-        assert_eq!((error.kind(), error.provider().unwrap().status), (ErrorKind::GroupsUnavailable, Some(403)));
+        assert_eq!(
+            (error.kind(), error.provider().unwrap().status),
+            (ErrorKind::GroupsUnavailable, Some(403))
+        );
         let text = error.to_string();
         assert!(text.contains("Authorization_RequestDenied") && !text.contains("ada"), "{text}");
         for status in [429, 500, 503] {
@@ -208,12 +261,21 @@ mod tests {
 
     #[test]
     fn a_token_suffices_if_it_is_graphs_and_reads_groups() {
-        for scopes in
-            ["openid User.Read", "user.read", "https://graph.microsoft.com/GroupMember.Read.All", "x Directory.Read.All"]
-        {
+        for scopes in [
+            "openid User.Read",
+            "user.read",
+            "https://graph.microsoft.com/GroupMember.Read.All",
+            "x Directory.Read.All",
+        ] {
             assert!(suffices(GRAPH, scopes), "{scopes}");
         }
-        for scopes in ["", "openid profile", "User.ReadBasic.All", "api://x/User.Read", "https://graph.microsoft.us/User.Read"] {
+        for scopes in [
+            "",
+            "openid profile",
+            "User.ReadBasic.All",
+            "api://x/User.Read",
+            "https://graph.microsoft.us/User.Read",
+        ] {
             assert!(!suffices(GRAPH, scopes), "{scopes}");
         }
         assert!(suffices(GRAPH, &scope(GRAPH)));

@@ -1,7 +1,8 @@
-//! The one way out: [`HttpClient`] sends a request to the provider, [`ReqwestClient`] is the one that is used by default.
+//! The one way out: [`HttpClient`] sends a request to the provider, [`ReqwestClient`] is the one
+//! that is used by default.
 //!
-//! The protocol code builds requests and reads answers; only what implements [`HttpClient`] does any I/O. Whatever implements it keeps to these rules
-//! (RFC 9700 sections 2.6 and 4.12):
+//! The protocol code builds requests and reads answers; only what implements [`HttpClient`] does
+//! any I/O. Whatever implements it keeps to these rules (RFC 9700 sections 2.6 and 4.12):
 //!
 //! - redirects are not followed: a request may carry credentials, a code or a token;
 //! - a request is sent once; a code must not be posted twice behind the caller's back;
@@ -16,16 +17,18 @@ use http::{Request, Response};
 use crate::error::ConfigError;
 
 /// What [`HttpClient::send`] returns.
-pub type HttpFuture<'a> = Pin<Box<dyn Future<Output = Result<Response<Bytes>, HttpError>> + Send + 'a>>;
+pub type HttpFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<Response<Bytes>, HttpError>> + Send + 'a>>;
 
 /// Sends requests to the provider.
 ///
-/// Implement it to go through a proxy, to trust a private certificate authority, or to answer in a test.
+/// Implement it to go through a proxy, to trust a private certificate authority, or to answer in a
+/// test.
 ///
 /// # Security
 ///
-/// An implementation does not follow redirects, does not repeat a request, verifies certificates, gives up after some seconds, and reads no more than
-/// it is ready to keep in memory.
+/// An implementation does not follow redirects, does not repeat a request, verifies certificates,
+/// gives up after some seconds, and reads no more than it is ready to keep in memory.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -51,7 +54,8 @@ pub trait HttpClient: fmt::Debug + Send + Sync + 'static {
     fn send(&self, request: Request<Bytes>) -> HttpFuture<'_>;
 }
 
-/// A client that several share, for example the layer and a [check](crate::ValidConfig::check_with).
+/// A client that several share, for example the layer and a
+/// [check](crate::ValidConfig::check_with).
 impl<C: HttpClient + ?Sized> HttpClient for Arc<C> {
     fn send(&self, request: Request<Bytes>) -> HttpFuture<'_> {
         (**self).send(request)
@@ -69,14 +73,15 @@ pub struct HttpError {
 }
 
 impl HttpError {
-    /// An error with what to write to the log. Leave out addresses with a query, headers and bodies: they may hold secrets.
+    /// An error with what to write to the log. Leave out addresses with a query, headers and
+    /// bodies: they may hold secrets.
     #[must_use]
     pub fn new(fault: impl Into<Cow<'static, str>>) -> Self {
         Self { fault: fault.into(), too_large: false }
     }
 
-    /// The error of an answer that came but is larger than what is read, so that nobody is told that
-    /// the provider cannot be reached.
+    /// The error of an answer that came but is larger than what is read, so that nobody is told
+    /// that the provider cannot be reached.
     #[must_use]
     pub fn too_large() -> Self {
         Self { fault: Cow::Borrowed("the answer is larger than 1 MiB"), too_large: true }
@@ -106,10 +111,12 @@ const IDLE_CONNECTIONS: (usize, Duration) = (16, Duration::from_secs(60));
 
 /// The default [`HttpClient`]: reqwest with rustls and the operating system's certificates.
 ///
-/// - 5 s to connect, 10 s for everything; 1 MiB for the answer, which is never asked for compressed;
+/// - 5 s to connect, 10 s for everything; 1 MiB for the answer, which is never asked for
+///   compressed;
 /// - no redirects, no repetitions;
 /// - at most 16 connections to a host are kept open when they are not used, for a minute;
-/// - the proxy of the environment (`HTTPS_PROXY`, `NO_PROXY`), but never for a loopback or link-local host, such as Azure's metadata service.
+/// - the proxy of the environment (`HTTPS_PROXY`, `NO_PROXY`), but never for a loopback or
+///   link-local host, such as Azure's metadata service.
 #[derive(Clone, Debug)]
 pub struct ReqwestClient {
     clients: Result<Clients, HttpError>,
@@ -124,24 +131,28 @@ struct Clients {
 impl ReqwestClient {
     /// The client with the limits above.
     ///
-    /// Where the machine's certificates cannot be loaded it is made all the same, and every request fails with the reason: the application starts, and the
-    /// sign-in page says what is wrong.
+    /// Where the machine's certificates cannot be loaded it is made all the same, and every request
+    /// fails with the reason: the application starts, and the sign-in page says what is wrong.
     #[must_use]
     pub fn new() -> Self {
         Self { clients: Clients::build(&[]).map_err(|error| HttpError::new(fault(&error))) }
     }
 
-    /// The client with the limits above that trusts these certificates, too: one or more in PEM, for example of a company's own
-    /// certificate authority.
+    /// The client with the limits above that trusts these certificates, too: one or more in PEM,
+    /// for example of a company's own certificate authority.
     ///
     /// # Errors
     ///
     /// The text holds no certificate, or one that cannot be read.
     pub fn with_root_certificates(pem: &str) -> Result<Self, ConfigError> {
         let wrong = |problem: String| ConfigError::new("with_root_certificates", problem);
-        let roots = reqwest::Certificate::from_pem_bundle(pem.as_bytes()).map_err(|error| wrong(fault(&error)))?;
+        let roots = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
+            .map_err(|error| wrong(fault(&error)))?;
         if roots.is_empty() {
-            return Err(wrong("there is no certificate in it; expected PEM, `-----BEGIN CERTIFICATE-----`".to_owned()));
+            return Err(wrong(
+                "there is no certificate in it; expected PEM, `-----BEGIN CERTIFICATE-----`"
+                    .to_owned(),
+            ));
         }
         Ok(Self { clients: Ok(Clients::build(&roots).map_err(|error| wrong(fault(&error)))?) })
     }
@@ -175,15 +186,24 @@ impl HttpClient for ReqwestClient {
     fn send(&self, request: Request<Bytes>) -> HttpFuture<'_> {
         Box::pin(async move {
             let clients = self.clients.as_ref().map_err(HttpError::clone)?;
-            let client = if is_direct(request.uri().host().unwrap_or_default()) { &clients.loopback } else { &clients.remote };
+            let client = if is_direct(request.uri().host().unwrap_or_default()) {
+                &clients.loopback
+            } else {
+                &clients.remote
+            };
             exchange(client, request).await
         })
     }
 }
 
-async fn exchange(client: &reqwest::Client, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-    let request = reqwest::Request::try_from(request).map_err(|error| HttpError::new(fault(&error)))?;
-    let mut answer = client.execute(request).await.map_err(|error| HttpError::new(fault(&error)))?;
+async fn exchange(
+    client: &reqwest::Client,
+    request: Request<Bytes>,
+) -> Result<Response<Bytes>, HttpError> {
+    let request =
+        reqwest::Request::try_from(request).map_err(|error| HttpError::new(fault(&error)))?;
+    let mut answer =
+        client.execute(request).await.map_err(|error| HttpError::new(fault(&error)))?;
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(|error| HttpError::new(fault(&error)))? {
         if body.len().saturating_add(chunk.len()) > LARGEST_ANSWER {
@@ -200,11 +220,14 @@ async fn exchange(client: &reqwest::Client, request: Request<Bytes>) -> Result<R
 /// Whether the host is this machine or on its own link, to which no proxy leads.
 fn is_direct(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    let is_local = |address: IpAddr| address.is_loopback() || matches!(address, IpAddr::V4(address) if address.is_link_local());
+    let is_local = |address: IpAddr| {
+        address.is_loopback() || matches!(address, IpAddr::V4(address) if address.is_link_local())
+    };
     host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_local)
 }
 
-/// The error and its causes in one line, without the address: its query may hold more than it should.
+/// The error and its causes in one line, without the address: its query may hold more than it
+/// should.
 fn fault(error: &reqwest::Error) -> String {
     let mut text = match error {
         error if error.is_timeout() => "too slow".to_owned(),
@@ -247,14 +270,19 @@ mod tests {
     }
 
     async fn post(uri: http::Uri) -> Result<Response<Bytes>, HttpError> {
-        ReqwestClient::new().send(Request::post(uri).body(Bytes::from_static(b"code=c")).unwrap()).await
+        ReqwestClient::new()
+            .send(Request::post(uri).body(Bytes::from_static(b"code=c")).unwrap())
+            .await
     }
 
     /// C-152
     #[tokio::test]
     async fn a_redirect_is_an_answer_and_is_not_followed() {
-        let (uri, mut requests) =
-            server(b"HTTP/1.1 307 Temporary Redirect\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n".to_vec()).await;
+        let (uri, mut requests) = server(
+            b"HTTP/1.1 307 Temporary Redirect\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n"
+                .to_vec(),
+        )
+        .await;
         assert_eq!(post(uri).await.unwrap().status(), 307);
         assert!(requests.recv().await.unwrap().starts_with("POST /token "));
         assert!(requests.try_recv().is_err());
@@ -272,8 +300,11 @@ mod tests {
     /// C-230: what is never asked for compressed cannot unfold in memory.
     #[tokio::test]
     async fn a_compressed_answer_is_neither_asked_for_nor_unpacked() {
-        let (uri, mut requests) =
-            server(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 3\r\n\r\n\x1f\x8b\x08".to_vec()).await;
+        let (uri, mut requests) = server(
+            b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 3\r\n\r\n\x1f\x8b\x08"
+                .to_vec(),
+        )
+        .await;
         assert_eq!(post(uri).await.unwrap().body().as_ref(), b"\x1f\x8b\x08");
         assert!(!requests.recv().await.unwrap().to_ascii_lowercase().contains("accept-encoding"));
     }
@@ -297,13 +328,15 @@ mod tests {
 
     #[tokio::test]
     async fn an_error_does_not_tell_the_address() {
-        let error = post("http://127.0.0.1:1/token?code=s3cr3t".parse().unwrap()).await.unwrap_err();
+        let error =
+            post("http://127.0.0.1:1/token?code=s3cr3t".parse().unwrap()).await.unwrap_err();
         assert!(!error.to_string().contains("s3cr3t"), "{error}");
     }
 
     #[test]
     fn hosts_without_a_proxy() {
-        for host in ["localhost", "LocalHost", "127.0.0.1", "127.9.9.9", "[::1]", "169.254.169.254"] {
+        for host in ["localhost", "LocalHost", "127.0.0.1", "127.9.9.9", "[::1]", "169.254.169.254"]
+        {
             assert!(is_direct(host), "{host}");
         }
         for host in ["localhost.example", "128.0.0.1", "[::2]", "", "login.microsoftonline.com"] {

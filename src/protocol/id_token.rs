@@ -1,4 +1,5 @@
-//! ID tokens (OpenID Connect Core sections 2, 3.1.3.7, 3.1.3.8 and 12.2), on top of what every token is held to ([`jwt`](super::jwt)):
+//! ID tokens (OpenID Connect Core sections 2, 3.1.3.7, 3.1.3.8 and 12.2), on top of what every
+//! token is held to ([`jwt`](super::jwt)):
 //!
 //! - B2C: made by the policy that was asked; Entra ID: of version 2.0;
 //! - `sub`: 1 to 255 ASCII characters, none of them a control character;
@@ -8,8 +9,8 @@
 //! - `acr`, where some are required, is one of them;
 //! - the authentication context that was asked for in particular is among those met.
 //!
-//! An optional claim of no use is as if it were not there, in the one way of [`OptionalMembers`]: some
-//! providers write every claim that they know, and `null` for those that they have not.
+//! An optional claim of no use is as if it were not there, in the one way of [`OptionalMembers`]:
+//! some providers write every claim that they know, and `null` for those that they have not.
 
 use std::{fmt, time::Duration};
 
@@ -53,7 +54,8 @@ pub(crate) enum Nonce<'a> {
     NotSent,
     /// This one was sent.
     Sent(&'a str),
-    /// A refresh: none is needed, but one that comes is the sign-in's, if that is still known (section 12.2).
+    /// A refresh: none is needed, but one that comes is the sign-in's, if that is still known
+    /// (section 12.2).
     Renewal(Option<&'a str>),
 }
 
@@ -98,7 +100,8 @@ impl VerifiedIdToken {
         &self.sub
     }
 
-    /// The tenant, at Microsoft's authorities; where the token does not name it (B2C), that of its issuer.
+    /// The tenant, at Microsoft's authorities; where the token does not name it (B2C), that of its
+    /// issuer.
     pub(crate) fn tid(&self) -> Option<&str> {
         self.tid.as_deref()
     }
@@ -115,7 +118,10 @@ impl VerifiedIdToken {
 
 impl fmt::Debug for VerifiedIdToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifiedIdToken").field("iss", &self.iss).field("exp", &self.exp).finish_non_exhaustive()
+        f.debug_struct("VerifiedIdToken")
+            .field("iss", &self.iss)
+            .field("exp", &self.exp)
+            .finish_non_exhaustive()
     }
 }
 
@@ -146,23 +152,35 @@ pub(crate) fn verify(
     check_acr(claims, expectation.acr)?;
     check_auth_context(claims, expectation.auth_context, rules.authority.is_microsoft())?;
     // Elsewhere claims of these names mean whatever the provider likes.
-    let directory = |name: &str| json::text(claims, name).filter(|_| rules.authority.is_microsoft());
-    let tid = directory("tid").or_else(|| rules.authority.tenant_in(&verified.iss)).map(str::to_owned);
+    let directory =
+        |name: &str| json::text(claims, name).filter(|_| rules.authority.is_microsoft());
+    let tid =
+        directory("tid").or_else(|| rules.authority.tenant_in(&verified.iss)).map(str::to_owned);
     let oid = directory("oid").filter(|oid| !oid.is_empty()).map(str::to_owned);
     if rules.authority.is_microsoft() {
         check_told_apart(&sub, oid.as_deref())?;
     }
     let exp = verified.exp.ok_or_else(|| malformed("the token has no `exp`"))?;
-    Ok(VerifiedIdToken { raw: raw.to_owned(), tid, oid, iss: verified.iss, claims: verified.payload, sub, exp })
+    Ok(VerifiedIdToken {
+        raw: raw.to_owned(),
+        tid,
+        oid,
+        iss: verified.iss,
+        claims: verified.payload,
+        sub,
+        exp,
+    })
 }
 
-/// B2C writes `Not supported currently. Use oid claim.` for everybody, where the user flow's compatibility settings say so.
+/// B2C writes `Not supported currently. Use oid claim.` for everybody, where the user flow's
+/// compatibility settings say so.
 const NO_SUBJECT: &str = "Not supported";
 
-/// OpenID Connect Core section 2: at most 255 ASCII characters, case sensitive. A control character is
-/// no part of a name, and would end up in the application's records and logs.
+/// OpenID Connect Core section 2: at most 255 ASCII characters, case sensitive. A control character
+/// is no part of a name, and would end up in the application's records and logs.
 fn check_subject(claims: &Object) -> Result<String, Error> {
-    let refused = |problem: &str| Err(Error::new(ErrorKind::TokenSubject, format!("`sub` {problem}")));
+    let refused =
+        |problem: &str| Err(Error::new(ErrorKind::TokenSubject, format!("`sub` {problem}")));
     match json::present(claims, "sub") {
         None => refused("is missing"),
         Some(Value::String(sub)) if sub.is_empty() => refused("is empty"),
@@ -186,8 +204,9 @@ fn check_told_apart(sub: &str, oid: Option<&str>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Entra tells beside the token in which account and home tenant the person is. For guests and in B2C these are not `oid` and `tid`, so only the token's own
-/// `uid` and `utid` have to agree, where it has them.
+/// Entra tells beside the token in which account and home tenant the person is. For guests and in
+/// B2C these are not `oid` and `tid`, so only the token's own `uid` and `utid` have to agree, where
+/// it has them.
 fn check_client_info(claims: &Object, client_info: Option<&ClientInfo>) -> Result<(), Error> {
     let agrees = |told: Option<&str>, name: &str| match (told, json::text(claims, name)) {
         (Some(told), Some(claimed)) => told.eq_ignore_ascii_case(claimed),
@@ -196,28 +215,43 @@ fn check_client_info(claims: &Object, client_info: Option<&ClientInfo>) -> Resul
     if client_info.is_none_or(|told| agrees(told.uid(), "uid") && agrees(told.utid(), "utid")) {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::TokenMismatch, "`client_info` is about another account than the ID token"))
+    Err(Error::new(
+        ErrorKind::TokenMismatch,
+        "`client_info` is about another account than the ID token",
+    ))
 }
 
-/// The endpoints of version 2.0 give tokens of version 2.0. What says otherwise is another kind of token, under rules that are not checked here; B2C counts in its own way.
+/// The endpoints of version 2.0 give tokens of version 2.0. What says otherwise is another kind of
+/// token, under rules that are not checked here; B2C counts in its own way.
 fn check_version(claims: &Object, is_entra: bool) -> Result<(), Error> {
     match json::present(claims, "ver") {
-        Some(version) if is_entra && version != "2.0" => Err(Error::new(ErrorKind::TokenMismatch, "`ver` is not 2.0")),
+        Some(version) if is_entra && version != "2.0" => {
+            Err(Error::new(ErrorKind::TokenMismatch, "`ver` is not 2.0"))
+        }
         _ => Ok(()),
     }
 }
 
-/// Step 11 of section 3.1.3.7. An attempt has one nonce; a token with a nonce that nobody sent was made for another request.
+/// Step 11 of section 3.1.3.7. An attempt has one nonce; a token with a nonce that nobody sent was
+/// made for another request.
 fn check_nonce(claims: &Object, expected: Nonce<'_>) -> Result<(), Error> {
     let refused = |detail: &'static str| Err(Error::new(ErrorKind::TokenNonce, detail));
     // Where one was sent it decides, so anything but that very text is refused.
     let optional = OptionalMembers::of(claims, "ID token").text("nonce");
     match (json::present(claims, "nonce"), expected) {
         (None, Nonce::Sent(_)) => refused("the token has no `nonce`"),
-        (Some(Value::String(nonce)), Nonce::Sent(sent)) if same(nonce.as_bytes(), sent.as_bytes()) => Ok(()),
+        (Some(Value::String(nonce)), Nonce::Sent(sent))
+            if same(nonce.as_bytes(), sent.as_bytes()) =>
+        {
+            Ok(())
+        }
         (Some(_), Nonce::Sent(_)) => refused("`nonce` is not the one that was sent"),
-        (_, Nonce::NotSent) if optional.is_some() => refused("the token has a `nonce` although none was sent"),
-        (_, Nonce::Renewal(Some(sent))) if optional.is_some_and(|nonce| !same(nonce.as_bytes(), sent.as_bytes())) => {
+        (_, Nonce::NotSent) if optional.is_some() => {
+            refused("the token has a `nonce` although none was sent")
+        }
+        (_, Nonce::Renewal(Some(sent)))
+            if optional.is_some_and(|nonce| !same(nonce.as_bytes(), sent.as_bytes())) =>
+        {
             refused("`nonce` is not the one of the sign-in")
         }
         (_, Nonce::NotSent | Nonce::Renewal(_)) => Ok(()),
@@ -225,10 +259,17 @@ fn check_nonce(claims: &Object, expected: Nonce<'_>) -> Result<(), Error> {
 }
 
 /// Section 3.1.3.8.
-fn check_access_token_hash(claims: &Object, algorithm: Algorithm, access_token: Option<&str>) -> Result<(), Error> {
+fn check_access_token_hash(
+    claims: &Object,
+    algorithm: Algorithm,
+    access_token: Option<&str>,
+) -> Result<(), Error> {
     let hash = OptionalMembers::of(claims, "ID token").text("at_hash");
     let (Some(hash), Some(token)) = (hash, access_token) else { return Ok(()) };
-    if half_hashes(algorithm).iter().any(|digest| same(hash.as_bytes(), half_hash(digest, token).as_bytes())) {
+    if half_hashes(algorithm)
+        .iter()
+        .any(|digest| same(hash.as_bytes(), half_hash(digest, token).as_bytes()))
+    {
         return Ok(());
     }
     Err(Error::new(ErrorKind::TokenAtHash, "`at_hash` is not that of the access token"))
@@ -236,8 +277,8 @@ fn check_access_token_hash(claims: &Object, algorithm: Algorithm, access_token: 
 
 /// The hash algorithms by which an `at_hash` may be made: that of the signature (section 3.1.3.6).
 ///
-/// For `EdDSA` no specification says which one that is. Most providers take SHA-512, which Ed25519 has
-/// inside, some SHA-256; each ties the ID token to its access token.
+/// For `EdDSA` no specification says which one that is. Most providers take SHA-512, which Ed25519
+/// has inside, some SHA-256; each ties the ID token to its access token.
 fn half_hashes(algorithm: Algorithm) -> &'static [&'static digest::Algorithm] {
     match algorithm {
         Algorithm::Rs256 | Algorithm::Ps256 | Algorithm::Es256 => &[&SHA256],
@@ -254,19 +295,27 @@ pub(super) fn half_hash(digest: &'static digest::Algorithm, text: &str) -> Strin
     base64url(whole.get(..whole.len() / 2).unwrap_or_default())
 }
 
-/// Step 13 of section 3.1.3.7. Where nobody asked how long ago it was, an `auth_time` of no use is as
-/// if it were not there: [`User::auth_time`](crate::User::auth_time) does not tell it either.
-fn check_auth_time(claims: &Object, max_age: Option<Duration>, rules: &Rules<'_>) -> Result<(), Error> {
+/// Step 13 of section 3.1.3.7. Where nobody asked how long ago it was, an `auth_time` of no use is
+/// as if it were not there: [`User::auth_time`](crate::User::auth_time) does not tell it either.
+fn check_auth_time(
+    claims: &Object,
+    max_age: Option<Duration>,
+    rules: &Rules<'_>,
+) -> Result<(), Error> {
     let refused = |detail: &'static str| Err(Error::new(ErrorKind::TokenAuthTime, detail));
     let Some(max_age) = max_age else { return Ok(()) };
     let Some(value) = json::present(claims, "auth_time") else {
         return refused("the token has no `auth_time` although `max_age` was asked");
     };
     let Some(time) = numeric_date(value).filter(|time| time.as_seconds() >= 0) else {
-        return Err(malformed("`auth_time` is not a date in seconds (a number that is not negative), and `max_age` was asked"));
+        return Err(malformed(
+            "`auth_time` is not a date in seconds (a number that is not negative), and `max_age` was asked",
+        ));
     };
     match time {
-        time if time + max_age + rules.leeway < rules.now => refused("`auth_time` is longer ago than `max_age`"),
+        time if time + max_age + rules.leeway < rules.now => {
+            refused("`auth_time` is longer ago than `max_age`")
+        }
         time if time > rules.now + rules.leeway => refused("`auth_time` lies in the future"),
         _ => Ok(()),
     }
@@ -275,16 +324,25 @@ fn check_auth_time(claims: &Object, max_age: Option<Duration>, rules: &Rules<'_>
 /// Step 12 of section 3.1.3.7.
 pub(super) fn check_acr(claims: &Object, required: &[String]) -> Result<(), Error> {
     let acr = json::text(claims, "acr");
-    if required.is_empty() || acr.is_some_and(|acr| required.iter().any(|required| required == acr)) {
+    if required.is_empty() || acr.is_some_and(|acr| required.iter().any(|required| required == acr))
+    {
         return Ok(());
     }
     let told = acr.map_or_else(|| "missing".into(), shown);
     let wanted: Vec<String> = required.iter().map(|acr| shown(acr)).collect();
-    Err(Error::new(ErrorKind::TokenAcr, format!("`acr` is {told}, not one of those required: {}", wanted.join(", "))))
+    Err(Error::new(
+        ErrorKind::TokenAcr,
+        format!("`acr` is {told}, not one of those required: {}", wanted.join(", ")),
+    ))
 }
 
-/// Conditional Access writes the contexts that were met into `acrs`; other providers write the one that they chose into `acr`.
-pub(super) fn check_auth_context(claims: &Object, asked: Option<&str>, is_microsoft: bool) -> Result<(), Error> {
+/// Conditional Access writes the contexts that were met into `acrs`; other providers write the one
+/// that they chose into `acr`.
+pub(super) fn check_auth_context(
+    claims: &Object,
+    asked: Option<&str>,
+    is_microsoft: bool,
+) -> Result<(), Error> {
     let Some(asked) = asked else { return Ok(()) };
     let is_asked = |met: &Value| met.as_str() == Some(asked);
     let in_acrs = match claims.get("acrs") {
@@ -295,7 +353,10 @@ pub(super) fn check_auth_context(claims: &Object, asked: Option<&str>, is_micros
     if in_acrs || (!is_microsoft && claims.get("acr").is_some_and(is_asked)) {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::AuthContextMissing, "the token does not name the authentication context that was asked for"))
+    Err(Error::new(
+        ErrorKind::AuthContextMissing,
+        "the token does not name the authentication context that was asked for",
+    ))
 }
 
 #[cfg(test)]
@@ -305,7 +366,10 @@ mod tests {
     use super::*;
     use crate::{
         authority::Tenants,
-        protocol::testing::{CLIENT_ID, ISSUER, NONCE, NOW, Signer, authority, claims, header, id_token, key_set, keys},
+        protocol::testing::{
+            CLIENT_ID, ISSUER, NONCE, NOW, Signer, authority, claims, header, id_token, key_set,
+            keys,
+        },
     };
 
     const SENT: IdTokenExpectation<'static> = IdTokenExpectation {
@@ -343,17 +407,28 @@ mod tests {
         check_by(Algorithm::Rs256, &key_set(), token, expectation)
     }
 
-    fn rejects(expectation: &IdTokenExpectation<'_>, change: impl FnOnce(&mut Value), kind: ErrorKind) {
+    fn rejects(
+        expectation: &IdTokenExpectation<'_>,
+        change: impl FnOnce(&mut Value),
+        kind: ErrorKind,
+    ) {
         let mut shown = Value::Null;
         let token = id_token(|claims| {
             change(claims);
             shown = claims.clone();
         });
-        assert_eq!(check(&token, expectation).err().map(|error| error.kind()), Some(kind), "{shown}");
+        assert_eq!(
+            check(&token, expectation).err().map(|error| error.kind()),
+            Some(kind),
+            "{shown}"
+        );
     }
 
     fn accepts(expectation: &IdTokenExpectation<'_>, change: impl FnOnce(&mut Value)) {
-        assert_eq!(check(&id_token(change), expectation).err().map(|error| error.to_string()), None);
+        assert_eq!(
+            check(&id_token(change), expectation).err().map(|error| error.to_string()),
+            None
+        );
     }
 
     #[test]
@@ -367,12 +442,20 @@ mod tests {
     #[test]
     fn a_token_of_entra_is_of_version_2() {
         let checked = |version: Value, is_entra| {
-            check_version(&Object::from_iter([("ver".to_owned(), version)]), is_entra).map_err(|error| error.kind())
+            check_version(&Object::from_iter([("ver".to_owned(), version)]), is_entra)
+                .map_err(|error| error.kind())
         };
-        assert_eq!((checked(json!("2.0"), true), check_version(&Object::new(), true).is_ok()), (Ok(()), true));
+        assert_eq!(
+            (checked(json!("2.0"), true), check_version(&Object::new(), true).is_ok()),
+            (Ok(()), true)
+        );
         for odd in [json!("1.0"), json!("3.0"), json!(""), json!(2.0), json!(["2.0"])] {
             assert_eq!(checked(odd.clone(), true), Err(ErrorKind::TokenMismatch), "{odd}");
-            assert_eq!(checked(odd, false), Ok(()), "elsewhere it means whatever the provider likes");
+            assert_eq!(
+                checked(odd, false),
+                Ok(()),
+                "elsewhere it means whatever the provider likes"
+            );
         }
         assert_eq!(checked(json!(null), true), Ok(()), "null is absent");
     }
@@ -393,17 +476,26 @@ mod tests {
         });
         let token = check(&raw, &SENT).unwrap();
         assert_eq!((token.raw(), token.iss(), token.sub()), (raw.as_str(), ISSUER, "subject-1"));
-        assert_eq!((token.tid(), token.oid()), (None, None), "a provider that is not Microsoft's means something else by them");
+        assert_eq!(
+            (token.tid(), token.oid()),
+            (None, None),
+            "a provider that is not Microsoft's means something else by them"
+        );
         assert_eq!(token.exp(), NOW + Duration::from_secs(3600));
         assert_eq!(serde_json::from_str::<Value>(token.claims()).unwrap()["nonce"], NONCE);
-        assert!(!format!("{token:?}").contains("subject-1"), "no personal data where it is printed");
+        assert!(
+            !format!("{token:?}").contains("subject-1"),
+            "no personal data where it is printed"
+        );
     }
 
     /// C-023
     #[test]
     fn the_subject_is_a_text_of_1_to_255_ascii_characters() {
         rejects(&SENT, without("sub"), ErrorKind::TokenSubject);
-        for sub in [json!(""), json!(null), json!(17), json!(["s"]), json!("s".repeat(256)), json!("süß")] {
+        for sub in
+            [json!(""), json!(null), json!(17), json!(["s"]), json!("s".repeat(256)), json!("süß")]
+        {
             rejects(&SENT, |claims| claims["sub"] = sub, ErrorKind::TokenSubject);
         }
         for control in ["a\u{0}b", "a\nb", "\u{1b}[31m", "a\u{7f}"] {
@@ -418,7 +510,14 @@ mod tests {
     #[test]
     fn the_nonce_is_the_one_that_was_sent() {
         rejects(&SENT, without("nonce"), ErrorKind::TokenNonce);
-        for nonce in [json!(format!("{NONCE}1")), json!(""), json!(null), json!([NONCE]), json!(NONCE.to_uppercase()), json!(1)] {
+        for nonce in [
+            json!(format!("{NONCE}1")),
+            json!(""),
+            json!(null),
+            json!([NONCE]),
+            json!(NONCE.to_uppercase()),
+            json!(1),
+        ] {
             rejects(&SENT, |claims| claims["nonce"] = nonce, ErrorKind::TokenNonce);
         }
         accepts(&SENT, |_| ());
@@ -444,13 +543,22 @@ mod tests {
                 accepts(&renewal, |claims| claims["nonce"] = odd);
             }
         }
-        rejects(&IdTokenExpectation { nonce: known, ..SENT }, |claims| claims["nonce"] = json!("another"), ErrorKind::TokenNonce);
+        rejects(
+            &IdTokenExpectation { nonce: known, ..SENT },
+            |claims| claims["nonce"] = json!("another"),
+            ErrorKind::TokenNonce,
+        );
     }
 
-    /// What one provider's ID token looks like after a refresh (authentik): every claim that it knows.
+    /// What one provider's ID token looks like after a refresh (authentik): every claim that it
+    /// knows.
     #[test]
     fn a_claim_that_is_null_is_absent() {
-        let renewal = IdTokenExpectation { nonce: Nonce::Renewal(Some(NONCE)), access_token: Some("access-token-1"), ..SENT };
+        let renewal = IdTokenExpectation {
+            nonce: Nonce::Renewal(Some(NONCE)),
+            access_token: Some("access-token-1"),
+            ..SENT
+        };
         accepts(&renewal, |claims| {
             for name in [
                 "nonce",
@@ -488,12 +596,15 @@ mod tests {
         }
         accepts(&with, |claims| claims["at_hash"] = hash("access-token-1"));
         accepts(&SENT, |claims| claims["at_hash"] = hash("access-token-1"));
-        for wrong in [hash("access-token-2"), json!("x"), json!(half_hash(&SHA512, "access-token-1"))] {
+        for wrong in
+            [hash("access-token-2"), json!("x"), json!(half_hash(&SHA512, "access-token-1"))]
+        {
             rejects(&with, |claims| claims["at_hash"] = wrong, ErrorKind::TokenAtHash);
         }
     }
 
-    /// C-184: every algorithm that we verify has its hash; the values are those of OpenID Connect Core appendix A and of `openssl dgst`.
+    /// C-184: every algorithm that we verify has its hash; the values are those of OpenID Connect
+    /// Core appendix A and of `openssl dgst`.
     #[test]
     fn the_hash_is_the_algorithms() {
         let token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
@@ -513,7 +624,11 @@ mod tests {
             let expectation = IdTokenExpectation { access_token: Some(token), ..SENT };
             let set = json!({"keys": [signer.jwk("k")]});
             assert!(check_by(algorithm, &set, &raw, &expectation).is_ok(), "{algorithm}");
-            assert_eq!(crate::secret::from_base64url(&half_hash(digest, token)).unwrap().len(), bytes, "{algorithm}");
+            assert_eq!(
+                crate::secret::from_base64url(&half_hash(digest, token)).unwrap().len(),
+                bytes,
+                "{algorithm}"
+            );
         }
         let signer = Signer::new(Algorithm::EdDsa);
         let with_hash = |hash: String| {
@@ -521,10 +636,13 @@ mod tests {
             claims["at_hash"] = json!(hash);
             let raw = signer.sign(&json!({"alg": "Ed25519", "kid": "k"}), &claims);
             let expectation = IdTokenExpectation { access_token: Some(token), ..SENT };
-            check_by(Algorithm::EdDsa, &json!({"keys": [signer.jwk("k")]}), &raw, &expectation).is_ok()
+            check_by(Algorithm::EdDsa, &json!({"keys": [signer.jwk("k")]}), &raw, &expectation)
+                .is_ok()
         };
         assert!(
-            with_hash(half_hash(&SHA256, token)) && !with_hash(half_hash(&SHA384, token)) && !with_hash(half_hash(&SHA256, "x"))
+            with_hash(half_hash(&SHA256, token))
+                && !with_hash(half_hash(&SHA384, token))
+                && !with_hash(half_hash(&SHA256, "x"))
         );
     }
 
@@ -533,13 +651,22 @@ mod tests {
     fn client_info_may_not_contradict_the_tokens_own_account() {
         let check = |told: Value, claims: Value| {
             let Value::Object(claims) = claims else { panic!("an object") };
-            check_client_info(&claims, ClientInfo::parse(&base64url(told.to_string().as_bytes())).as_ref())
+            check_client_info(
+                &claims,
+                ClientInfo::parse(&base64url(told.to_string().as_bytes())).as_ref(),
+            )
         };
         let told = json!({"uid": "a1", "utid": "b2"});
         assert!(check(told.clone(), json!({"uid": "A1", "utid": "b2"})).is_ok());
         assert!(check(told.clone(), json!({"oid": "c3", "tid": "d4"})).is_ok(), "a guest");
-        assert_eq!(check(told.clone(), json!({"uid": "a2"})).unwrap_err().kind(), ErrorKind::TokenMismatch);
-        assert_eq!(check(told, json!({"utid": "b3"})).unwrap_err().kind(), ErrorKind::TokenMismatch);
+        assert_eq!(
+            check(told.clone(), json!({"uid": "a2"})).unwrap_err().kind(),
+            ErrorKind::TokenMismatch
+        );
+        assert_eq!(
+            check(told, json!({"utid": "b3"})).unwrap_err().kind(),
+            ErrorKind::TokenMismatch
+        );
         assert!(check(json!([]), json!({"uid": "a1"})).is_ok(), "what cannot be read says nothing");
         assert!(check_client_info(&Object::new(), None).is_ok());
     }
@@ -550,7 +677,15 @@ mod tests {
         accepts(&asked, |claims| claims["acrs"] = json!(["c2", "c1"]));
         accepts(&asked, |claims| claims["acrs"] = json!("c1"));
         accepts(&asked, |claims| claims["acr"] = json!("c1"));
-        for other in [json!(null), json!([]), json!(["c2"]), json!("c2"), json!([["c1"]]), json!({"c1": true}), json!("c1 c2")] {
+        for other in [
+            json!(null),
+            json!([]),
+            json!(["c2"]),
+            json!("c2"),
+            json!([["c1"]]),
+            json!({"c1": true}),
+            json!("c1 c2"),
+        ] {
             rejects(&asked, |claims| claims["acrs"] = other, ErrorKind::AuthContextMissing);
         }
         rejects(&asked, |_| (), ErrorKind::AuthContextMissing);
@@ -572,7 +707,8 @@ mod tests {
     /// C-177
     #[test]
     fn auth_time_may_not_be_longer_ago_than_asked() {
-        let asked = |max_age| IdTokenExpectation { max_age: Some(Duration::from_secs(max_age)), ..SENT };
+        let asked =
+            |max_age| IdTokenExpectation { max_age: Some(Duration::from_secs(max_age)), ..SENT };
         accepts(&asked(600), |claims| claims["auth_time"] = now(-660));
         rejects(&asked(600), |claims| claims["auth_time"] = now(-661), ErrorKind::TokenAuthTime);
         rejects(&asked(600), |claims| claims["auth_time"] = json!(0), ErrorKind::TokenAuthTime);
@@ -581,13 +717,25 @@ mod tests {
         accepts(&asked(u64::MAX), |claims| claims["auth_time"] = json!(0));
     }
 
-    /// C-178: where it decides; otherwise it is as if it were not there. The words are those of a malformed claim: a provider that writes it so has not signed anybody
-    /// in too long ago.
+    /// C-178: where it decides; otherwise it is as if it were not there. The words are those of a
+    /// malformed claim: a provider that writes it so has not signed anybody in too long ago.
     #[test]
     fn auth_time_is_a_number_that_is_not_negative_if_it_was_asked_for() {
         let asked = IdTokenExpectation { max_age: Some(Duration::from_secs(600)), ..SENT };
-        for auth_time in [json!(-1), json!("1"), now(0).to_string().into(), json!([]), json!({}), json!(true), json!(-1e300)] {
-            rejects(&asked, |claims| claims["auth_time"] = auth_time.clone(), ErrorKind::TokenMalformed);
+        for auth_time in [
+            json!(-1),
+            json!("1"),
+            now(0).to_string().into(),
+            json!([]),
+            json!({}),
+            json!(true),
+            json!(-1e300),
+        ] {
+            rejects(
+                &asked,
+                |claims| claims["auth_time"] = auth_time.clone(),
+                ErrorKind::TokenMalformed,
+            );
             accepts(&SENT, |claims| claims["auth_time"] = auth_time);
         }
         rejects(&asked, |claims| claims["auth_time"] = json!(null), ErrorKind::TokenAuthTime);
@@ -602,7 +750,14 @@ mod tests {
         let acr = ["silver".to_owned(), "gold".to_owned()];
         let required = IdTokenExpectation { acr: &acr, ..SENT };
         rejects(&required, |_| (), ErrorKind::TokenAcr);
-        for value in [json!("bronze"), json!(""), json!("GOLD"), json!(["gold"]), json!(null), json!("silver gold")] {
+        for value in [
+            json!("bronze"),
+            json!(""),
+            json!("GOLD"),
+            json!(["gold"]),
+            json!(null),
+            json!("silver gold"),
+        ] {
             rejects(&required, |claims| claims["acr"] = value, ErrorKind::TokenAcr);
         }
         accepts(&required, |claims| claims["acr"] = json!("gold"));

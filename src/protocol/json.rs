@@ -1,12 +1,14 @@
-//! JSON that somebody else wrote, read so that it has one meaning only (RFC 8259 section 4, RFC 7519 section 4).
+//! JSON that somebody else wrote, read so that it has one meaning only (RFC 8259 section 4, RFC
+//! 7519 section 4).
 //!
-//! - A member that occurs twice in one object is an error, at every level: two readers of the document could otherwise see two different
-//!   tokens.
-//! - Nesting is bounded (`serde_json` stops at 128 levels), and so is the size, by whoever received the bytes.
+//! - A member that occurs twice in one object is an error, at every level: two readers of the
+//!   document could otherwise see two different tokens.
+//! - Nesting is bounded (`serde_json` stops at 128 levels), and so is the size, by whoever received
+//!   the bytes.
 //! - Nothing of the document appears in an error: it may be a token.
 //!
-//! What is optional is read by [`OptionalMembers`] alone, so that one rule holds for every claim and
-//! every member of every document.
+//! What is optional is read by [`OptionalMembers`] alone, so that one rule holds for every claim
+//! and every member of every document.
 
 use std::{fmt, time::Duration};
 
@@ -42,8 +44,8 @@ pub(crate) fn object(bytes: &[u8]) -> Result<Object, Refused> {
     }
 }
 
-/// Reads the one JSON object of an HTTP answer. A byte order mark in front of it, which some editors
-/// and frameworks write, is left out (RFC 8259 section 8.1 allows that). A token has none.
+/// Reads the one JSON object of an HTTP answer. A byte order mark in front of it, which some
+/// editors and frameworks write, is left out (RFC 8259 section 8.1 allows that). A token has none.
 pub(crate) fn document(bytes: &[u8]) -> Result<Object, Refused> {
     object(without_mark(bytes))
 }
@@ -74,11 +76,12 @@ pub(crate) fn present<'a>(object: &'a Object, name: &str) -> Option<&'a Value> {
 /// The optional members of an object that somebody else wrote.
 ///
 /// - `null` is absent.
-/// - A member whose value is of no use is absent, too, and a trace event names it: what nobody needs
-///   must not void what is needed. The value is not in the event, because it may be a token.
+/// - A member whose value is of no use is absent, too, and a trace event names it: what nobody
+///   needs must not void what is needed. The value is not in the event, because it may be a token.
 /// - A number may be written as text, a truth value too, and one text may stand for a list.
 ///
-/// A member that decides (`iss`, `aud`, `exp`, `iat`, a nonce that was sent, …) is not read by this.
+/// A member that decides (`iss`, `aud`, `exp`, `iat`, a nonce that was sent, …) is not read by
+/// this.
 #[derive(Clone, Copy)]
 pub(crate) struct OptionalMembers<'a> {
     object: &'a Object,
@@ -92,10 +95,18 @@ impl<'a> OptionalMembers<'a> {
     }
 
     /// The member as `parse` understands it; `None` where it is absent or of no use.
-    pub(crate) fn read<T>(&self, name: &str, parse: impl FnOnce(&'a Value) -> Option<T>) -> Option<T> {
+    pub(crate) fn read<T>(
+        &self,
+        name: &str,
+        parse: impl FnOnce(&'a Value) -> Option<T>,
+    ) -> Option<T> {
         let usable = parse(present(self.object, name)?);
         if usable.is_none() {
-            tracing::trace!(document = self.document, member = name, "an optional member is left out: its value is of no use");
+            tracing::trace!(
+                document = self.document,
+                member = name,
+                "an optional member is left out: its value is of no use"
+            );
         }
         usable
     }
@@ -120,15 +131,19 @@ impl<'a> OptionalMembers<'a> {
 pub(crate) fn words(value: &Value) -> Option<Vec<&str>> {
     match value {
         Value::Array(items) => {
-            let texts: Vec<&str> = items.iter().filter_map(Value::as_str).filter(|text| !text.is_empty()).collect();
+            let texts: Vec<&str> =
+                items.iter().filter_map(Value::as_str).filter(|text| !text.is_empty()).collect();
             (items.is_empty() || !texts.is_empty()).then_some(texts)
         }
-        Value::String(text) => Some(text.split([' ', ',', '\t', '\n', '\r']).filter(|word| !word.is_empty()).collect()),
+        Value::String(text) => {
+            Some(text.split([' ', ',', '\t', '\n', '\r']).filter(|word| !word.is_empty()).collect())
+        }
         _ => None,
     }
 }
 
-/// A lifetime in seconds: a number that is not negative, or the same as text. Fractions are cut off.
+/// A lifetime in seconds: a number that is not negative, or the same as text. Fractions are cut
+/// off.
 pub(crate) fn seconds(value: &Value) -> Option<Duration> {
     let of_float = |seconds: f64| (seconds.is_finite() && seconds >= 0.0).then_some(seconds as u64);
     let whole = match value {
@@ -136,7 +151,9 @@ pub(crate) fn seconds(value: &Value) -> Option<Duration> {
         Value::String(text) => {
             let text = text.trim();
             let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-            text.parse().ok().or_else(|| text.parse().ok().filter(|_| is_decimal).and_then(of_float))
+            text.parse()
+                .ok()
+                .or_else(|| text.parse().ok().filter(|_| is_decimal).and_then(of_float))
         }
         _ => None,
     };
@@ -149,12 +166,15 @@ pub(crate) fn flag(value: &Value) -> Option<bool> {
         Value::Bool(flag) => Some(*flag),
         Value::String(text) if text.eq_ignore_ascii_case("true") || text == "1" => Some(true),
         Value::String(text) if text.eq_ignore_ascii_case("false") || text == "0" => Some(false),
-        Value::Number(number) => number.as_u64().filter(|number| *number <= 1).map(|number| number == 1),
+        Value::Number(number) => {
+            number.as_u64().filter(|number| *number <= 1).map(|number| number == 1)
+        }
         _ => None,
     }
 }
 
-/// What `serde_json` calls a number when some crate of the build has asked it for arbitrary precision.
+/// What `serde_json` calls a number when some crate of the build has asked it for arbitrary
+/// precision.
 const NUMBER_MEMBER: &str = "$serde_json::private::Number";
 /// What `serde_json` would read as a document inside the document.
 const RAW_MEMBER: &str = "$serde_json::private::RawValue";
@@ -232,7 +252,11 @@ impl<'de> Visitor<'de> for Strict {
 
 /// The number as it would have been read without arbitrary precision.
 fn number(digits: &str) -> Option<Value> {
-    let number = digits.parse::<u64>().map(Number::from).or_else(|_| digits.parse::<i64>().map(Number::from)).ok();
+    let number = digits
+        .parse::<u64>()
+        .map(Number::from)
+        .or_else(|_| digits.parse::<i64>().map(Number::from))
+        .ok();
     number.or_else(|| digits.parse::<f64>().ok().and_then(Number::from_f64)).map(Value::Number)
 }
 
@@ -263,7 +287,18 @@ mod tests {
         for document in ["null", "[]", "\"{}\"", "1", "true"] {
             assert_eq!(object(document.as_bytes()), Err(Refused::NotAnObject), "{document}");
         }
-        for document in ["", " ", "{", "{}{}", "{} x", "{'a':1}", "{\"a\":1,}", "\u{feff}{}", "{\"a\":1e400}", "{\"a\":NaN}"] {
+        for document in [
+            "",
+            " ",
+            "{",
+            "{}{}",
+            "{} x",
+            "{'a':1}",
+            "{\"a\":1,}",
+            "\u{feff}{}",
+            "{\"a\":1e400}",
+            "{\"a\":NaN}",
+        ] {
             assert_eq!(object(document.as_bytes()), Err(Refused::Malformed), "{document}");
         }
         assert_eq!(object(b"{\"a\":\"\xff\"}"), Err(Refused::Malformed), "not UTF-8");
@@ -340,7 +375,10 @@ mod tests {
 
     #[test]
     fn the_private_members_of_serde_json_mean_nothing_special() {
-        assert_eq!(value(br#"{"a":{"$serde_json::private::RawValue":"{\"admin\":true}"}}"#), Err(Refused::Malformed));
+        assert_eq!(
+            value(br#"{"a":{"$serde_json::private::RawValue":"{\"admin\":true}"}}"#),
+            Err(Refused::Malformed)
+        );
         assert_eq!(value(br#"{"$serde_json::private::Number":"17"}"#), Ok(json!(17)));
         assert_eq!(value(br#"{"$serde_json::private::Number":"1.5e3"}"#), Ok(json!(1500.0)));
         assert_eq!(value(br#"{"$serde_json::private::Number":"NaN"}"#), Err(Refused::Malformed));

@@ -1,11 +1,15 @@
 //! The provider's keys (RFC 7517, RFC 7518 section 6, RFC 8037; OpenID Connect Core section 10.1).
 //!
-//! A key set is somebody else's list, so every entry is judged alone; what cannot be used is left out, with a reason, and the rest still counts:
+//! A key set is somebody else's list, so every entry is judged alone; what cannot be used is left
+//! out, with a reason, and the rest still counts:
 //!
-//! - `kty` and `crv` are those of an asymmetric algorithm we know; `oct` keys never count, so that no token is verified with a secret;
-//! - `use` is not `enc`, `key_ops` is absent, empty or has `verify` or `sign`, `alg` is absent or an algorithm of the key's kind;
+//! - `kty` and `crv` are those of an asymmetric algorithm we know; `oct` keys never count, so that
+//!   no token is verified with a secret;
+//! - `use` is not `enc`, `key_ops` is absent, empty or has `verify` or `sign`, `alg` is absent or
+//!   an algorithm of the key's kind;
 //! - an RSA modulus has 2048 to 8192 bits; a key whose private part is published proves nothing;
-//! - Entra's members `issuer` and `cloud_instance_name` are kept: a key may speak only for its own issuer.
+//! - Entra's members `issuer` and `cloud_instance_name` are kept: a key may speak only for its own
+//!   issuer.
 //!
 //! What can be read is read: base64url with padding or in the other alphabet, a `kid` that is a
 //! number, coordinates without their leading zeros.
@@ -43,7 +47,8 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// Reads a key set. One without any usable key is still a key set: it says that nothing is to be believed.
+    /// Reads a key set. One without any usable key is still a key set: it says that nothing is to
+    /// be believed.
     ///
     /// # Errors
     ///
@@ -55,8 +60,13 @@ impl Keys {
             keys: Vec<&'a RawValue>,
         }
 
-        let document: Document<'_> = serde_json::from_slice(json::without_mark(document))
-            .map_err(|_| Error::new(ErrorKind::ProviderMisconfigured, "the key set is not a JSON object with an array `keys`"))?;
+        let document: Document<'_> =
+            serde_json::from_slice(json::without_mark(document)).map_err(|_| {
+                Error::new(
+                    ErrorKind::ProviderMisconfigured,
+                    "the key set is not a JSON object with an array `keys`",
+                )
+            })?;
         let mut this = Self::default();
         for (number, entry) in (1..).zip(document.keys) {
             let object = json::object(entry.get().as_bytes());
@@ -81,18 +91,27 @@ impl Keys {
 
     /// The same as the end of a sentence, of a few keys; empty if there are none.
     pub(crate) fn why_left_out(&self) -> String {
-        let named = self.left_out.iter().take(MOST_NAMED).map(String::as_str).collect::<Vec<_>>().join("; ");
+        let named = self
+            .left_out
+            .iter()
+            .take(MOST_NAMED)
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join("; ");
         match self.left_out.len() {
             0 => String::new(),
-            count if count > MOST_NAMED => format!("; left out: {named}; and {} more", count - MOST_NAMED),
+            count if count > MOST_NAMED => {
+                format!("; left out: {named}; and {} more", count - MOST_NAMED)
+            }
             _ => format!("; left out: {named}"),
         }
     }
 
     /// The keys that a token with this `alg` and `kid` may be verified with.
     ///
-    /// With a `kid` these are the keys of that name; a provider that names none of its keys is taken by its word that the `kid` says nothing. Without
-    /// one, each key of the right kind may be it (OpenID Connect Core section 10.1).
+    /// With a `kid` these are the keys of that name; a provider that names none of its keys is
+    /// taken by its word that the `kid` says nothing. Without one, each key of the right kind may
+    /// be it (OpenID Connect Core section 10.1).
     pub(crate) fn candidates(&self, algorithm: Algorithm, kid: Option<&str>) -> Vec<&Key> {
         let fits = |key: &&Key| key.fits(algorithm);
         let named = kid.is_some_and(|kid| self.has(kid));
@@ -135,24 +154,35 @@ impl Key {
     /// The key of one entry, or why it cannot verify signatures of ours.
     fn parse(entry: &Object) -> Result<Self, &'static str> {
         let optional = OptionalMembers::of(entry, "key set");
-        // RFC 7517 section 4.2: other values than `sig` and `enc` may be used, and mean nothing to us.
+        // RFC 7517 section 4.2: other values than `sig` and `enc` may be used, and mean nothing to
+        // us.
         if optional.text("use").is_some_and(|purpose| purpose.eq_ignore_ascii_case("enc")) {
             return Err("`use` says that it is for encryption");
         }
         // Section 4.3. Some providers publish the operations of the private half.
         let operations = optional.words("key_ops").filter(|operations| !operations.is_empty());
-        if operations.is_some_and(|operations| !operations.iter().any(|operation| matches!(*operation, "verify" | "sign"))) {
+        if operations.is_some_and(|operations| {
+            !operations.iter().any(|operation| matches!(*operation, "verify" | "sign"))
+        }) {
             return Err("`key_ops` does not have `verify`");
         }
-        if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|member| json::present(entry, member).is_some()) {
+        if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
+            .iter()
+            .any(|member| json::present(entry, member).is_some())
+        {
             return Err("it holds a secret or the private half of a key");
         }
         let (kind, public) = public_key(entry)?;
         let algorithm = match optional.text("alg") {
             None => None,
             Some(name) => {
-                let algorithm = Algorithm::named(name).ok_or("`alg` is not an algorithm that is verified here")?;
-                Some(Some(algorithm).filter(|algorithm| Kind::of(*algorithm) == kind).ok_or("`alg` is of another kind of key")?)
+                let algorithm = Algorithm::named(name)
+                    .ok_or("`alg` is not an algorithm that is verified here")?;
+                Some(
+                    Some(algorithm)
+                        .filter(|algorithm| Kind::of(*algorithm) == kind)
+                        .ok_or("`alg` is of another kind of key")?,
+                )
             }
         };
         // These decide what the key may sign, so one that cannot be read is not taken for none.
@@ -176,13 +206,23 @@ impl Key {
     }
 
     /// Whether this key made the signature.
-    pub(crate) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &Vec<u8>) -> bool {
+    pub(crate) fn verifies(
+        &self,
+        algorithm: Algorithm,
+        message: &[u8],
+        signature: &Vec<u8>,
+    ) -> bool {
         match (&self.public, jose(algorithm)) {
-            // The provider is named, not asked from the process: its default is missing where another crate of the build switches on a second one.
-            (PublicKey::Jose(key), Some(algorithm)) => (aws_lc::DEFAULT_PROVIDER.verifier_factory)(&algorithm, key)
-                .is_ok_and(|verifier| verifier.verify(message, signature).is_ok()),
+            // The provider is named, not asked from the process: its default is missing where
+            // another crate of the build switches on a second one.
+            (PublicKey::Jose(key), Some(algorithm)) => {
+                (aws_lc::DEFAULT_PROVIDER.verifier_factory)(&algorithm, key)
+                    .is_ok_and(|verifier| verifier.verify(message, signature).is_ok())
+            }
             (PublicKey::P521(point), None) => {
-                UnparsedPublicKey::new(&ECDSA_P521_SHA512_FIXED, point).verify(message, signature).is_ok()
+                UnparsedPublicKey::new(&ECDSA_P521_SHA512_FIXED, point)
+                    .verify(message, signature)
+                    .is_ok()
             }
             _ => false,
         }
@@ -201,7 +241,10 @@ impl Key {
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Key").field("kid", &self.kid).field("kind", &self.kind).finish_non_exhaustive()
+        f.debug_struct("Key")
+            .field("kid", &self.kid)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
     }
 }
 
@@ -218,9 +261,12 @@ enum Kind {
 impl Kind {
     const fn of(algorithm: Algorithm) -> Self {
         match algorithm {
-            Algorithm::Rs256 | Algorithm::Rs384 | Algorithm::Rs512 | Algorithm::Ps256 | Algorithm::Ps384 | Algorithm::Ps512 => {
-                Self::Rsa
-            }
+            Algorithm::Rs256
+            | Algorithm::Rs384
+            | Algorithm::Rs512
+            | Algorithm::Ps256
+            | Algorithm::Ps384
+            | Algorithm::Ps512 => Self::Rsa,
             Algorithm::Es256 => Self::P256,
             Algorithm::Es384 => Self::P384,
             Algorithm::Es512 => Self::P521,
@@ -245,8 +291,8 @@ const fn jose(algorithm: Algorithm) -> Option<jsonwebtoken::Algorithm> {
     })
 }
 
-/// A `kid`, in a key as in a token's header: text, or a number, which some providers write (RFC 7517
-/// section 4.5 asks for text).
+/// A `kid`, in a key as in a token's header: text, or a number, which some providers write (RFC
+/// 7517 section 4.5 asks for text).
 pub(super) fn kid(object: &Object) -> Option<String> {
     OptionalMembers::of(object, "key or header").read("kid", |value| match value {
         Value::String(kid) => Some(kid.clone()),
@@ -273,21 +319,30 @@ fn public_key(entry: &Object) -> Result<(Kind, PublicKey), &'static str> {
     let bytes = |name: &str| bytes(entry, name);
     let ec = |kind: Kind, length: usize| {
         let point = bytes("x").zip(bytes("y")).and_then(|(x, y)| point(&x, &y, length));
-        let point = point.ok_or("`x` or `y` is missing, not base64url or of another length than the curve's")?;
-        let key = if kind == Kind::P521 { PublicKey::P521(point) } else { PublicKey::Jose(DecodingKey::from_ec_der(&point)) };
+        let point = point
+            .ok_or("`x` or `y` is missing, not base64url or of another length than the curve's")?;
+        let key = if kind == Kind::P521 {
+            PublicKey::P521(point)
+        } else {
+            PublicKey::Jose(DecodingKey::from_ec_der(&point))
+        };
         Ok((kind, key))
     };
     match (json::text(entry, "kty"), json::text(entry, "crv")) {
         (Some("RSA"), _) => {
-            let (modulus, exponent) = bytes("n").zip(bytes("e")).ok_or("`n` or `e` is missing or not base64url")?;
-            let key = rsa(&modulus, &exponent).ok_or("its modulus has not 2048 to 8192 bits, or its exponent is none")?;
+            let (modulus, exponent) =
+                bytes("n").zip(bytes("e")).ok_or("`n` or `e` is missing or not base64url")?;
+            let key = rsa(&modulus, &exponent)
+                .ok_or("its modulus has not 2048 to 8192 bits, or its exponent is none")?;
             Ok((Kind::Rsa, PublicKey::Jose(key)))
         }
         (Some("EC"), Some("P-256")) => ec(Kind::P256, 32),
         (Some("EC"), Some("P-384")) => ec(Kind::P384, 48),
         (Some("EC"), Some("P-521")) => ec(Kind::P521, 66),
         (Some("OKP"), Some("Ed25519")) => {
-            let x = bytes("x").filter(|x| x.len() == 32).ok_or("`x` is missing, not base64url or has not 32 bytes")?;
+            let x = bytes("x")
+                .filter(|x| x.len() == 32)
+                .ok_or("`x` is missing, not base64url or has not 32 bytes")?;
             Ok((Kind::Ed25519, PublicKey::Jose(DecodingKey::from_ed_der(&x))))
         }
         (Some("EC" | "OKP"), _) => Err("`crv` is not P-256, P-384, P-521 or Ed25519"),
@@ -297,11 +352,13 @@ fn public_key(entry: &Object) -> Result<(Kind, PublicKey), &'static str> {
     }
 }
 
-/// An RSA key of a decent size. Leading zero bytes, which some encoders leave, are taken off: they would make a short modulus look long.
+/// An RSA key of a decent size. Leading zero bytes, which some encoders leave, are taken off: they
+/// would make a short modulus look long.
 fn rsa(modulus: &[u8], exponent: &[u8]) -> Option<DecodingKey> {
     let modulus = without_leading_zeros(modulus);
     let exponent = without_leading_zeros(exponent);
-    let bits = modulus.len().saturating_mul(8).saturating_sub(modulus.first()?.leading_zeros() as usize);
+    let bits =
+        modulus.len().saturating_mul(8).saturating_sub(modulus.first()?.leading_zeros() as usize);
     let odd = exponent.last().is_some_and(|last| last & 1 == 1);
     let decent = (2048..=8192).contains(&bits) && odd && exponent.len() <= 4 && exponent != [1];
     decent.then(|| DecodingKey::from_rsa_raw_components(modulus, exponent))
@@ -312,10 +369,11 @@ fn without_leading_zeros(number: &[u8]) -> &[u8] {
     number.get(zeros..).unwrap_or_default()
 }
 
-/// An uncompressed point. Coordinates have exactly the length of the field (RFC 7518 section 6.2.1.2);
-/// some encoders drop leading zeros of them, or add one as they do to signed numbers.
+/// An uncompressed point. Coordinates have exactly the length of the field (RFC 7518 section
+/// 6.2.1.2); some encoders drop leading zeros of them, or add one as they do to signed numbers.
 fn point(x: &[u8], y: &[u8], length: usize) -> Option<Vec<u8>> {
-    /// Of 65,536 keys one has a coordinate with more zeros; a much shorter number is none of the curve's.
+    /// Of 65,536 keys one has a coordinate with more zeros; a much shorter number is none of the
+    /// curve's.
     const MOST_ZEROS: usize = 2;
     let mut point = vec![4];
     for coordinate in [x, y] {
@@ -366,15 +424,25 @@ mod tests {
         ]});
         assert_eq!(usable(&set), 1);
         let left_out = keys(&set).left_out().to_vec();
-        assert_eq!(left_out.len(), set["keys"].as_array().unwrap().len() - 1, "each with a reason: {left_out:?}");
+        assert_eq!(
+            left_out.len(),
+            set["keys"].as_array().unwrap().len() - 1,
+            "each with a reason: {left_out:?}"
+        );
         assert!(
-            left_out[0].starts_with("key number 1: ") && left_out[7].starts_with("key \"k1\": it holds a secret"),
+            left_out[0].starts_with("key number 1: ")
+                && left_out[7].starts_with("key \"k1\": it holds a secret"),
             "{left_out:?}"
         );
         assert!(!format!("{left_out:?}").contains("c2VjcmV0"));
         assert!(keys(&set).why_left_out().ends_with("more"));
-        let twice = format!(r#"{{"keys":[{{"kty":"RSA","kty":"RSA"}},{}]}}"#, Signer::shared().jwk("k1"));
-        assert_eq!(Keys::parse(twice.as_bytes()).unwrap().len(), 1, "an entry with a repeated member is no key");
+        let twice =
+            format!(r#"{{"keys":[{{"kty":"RSA","kty":"RSA"}},{}]}}"#, Signer::shared().jwk("k1"));
+        assert_eq!(
+            Keys::parse(twice.as_bytes()).unwrap().len(),
+            1,
+            "an entry with a repeated member is no key"
+        );
     }
 
     /// C-193
@@ -392,7 +460,11 @@ mod tests {
             r#"{"keys":[],"keys":[]}"#,
             "<html>",
         ] {
-            assert_eq!(Keys::parse(document.as_bytes()).unwrap_err().kind(), ErrorKind::ProviderMisconfigured, "{document}");
+            assert_eq!(
+                Keys::parse(document.as_bytes()).unwrap_err().kind(),
+                ErrorKind::ProviderMisconfigured,
+                "{document}"
+            );
         }
         assert_eq!(Keys::parse(br#"{"keys":[],"more":1}"#).unwrap().len(), 0);
     }
@@ -452,10 +524,18 @@ mod tests {
                     }
                 }
                 let set = keys(&json!({"keys": [key]}));
-                set.candidates(algorithm, Some("k1")).first().is_some_and(|key| key.verifies(algorithm, b"message", &signature))
+                set.candidates(algorithm, Some("k1"))
+                    .first()
+                    .is_some_and(|key| key.verifies(algorithm, b"message", &signature))
             };
-            assert!(verifies(&|text| format!("{text}{}", &"==="[..(4 - text.len() % 4) % 4])), "{algorithm}: padded");
-            assert!(verifies(&|text| text.replace('-', "+").replace('_', "/")), "{algorithm}: plain base64");
+            assert!(
+                verifies(&|text| format!("{text}{}", &"==="[..(4 - text.len() % 4) % 4])),
+                "{algorithm}: padded"
+            );
+            assert!(
+                verifies(&|text| text.replace('-', "+").replace('_', "/")),
+                "{algorithm}: plain base64"
+            );
             assert!(!verifies(&|text| format!("!{text}")), "{algorithm}");
         }
     }
@@ -476,7 +556,10 @@ mod tests {
     fn a_kid_may_be_a_number() {
         let set = keys(&json!({"keys": [with("kid", json!(7)), with("kid", json!("8"))]}));
         assert_eq!(
-            (set.candidates(Algorithm::Rs256, Some("7")).len(), set.candidates(Algorithm::Rs256, Some("8")).len()),
+            (
+                set.candidates(Algorithm::Rs256, Some("7")).len(),
+                set.candidates(Algorithm::Rs256, Some("8")).len()
+            ),
             (1, 1)
         );
     }
@@ -499,7 +582,9 @@ mod tests {
     #[test]
     fn a_short_rsa_key_is_refused_also_when_zeros_make_it_look_long() {
         let jwk = |modulus: &[u8], exponent: &[u8]| {
-            usable(&json!({"keys": [{"kty": "RSA", "n": base64url(modulus), "e": base64url(exponent)}]}))
+            usable(
+                &json!({"keys": [{"kty": "RSA", "n": base64url(modulus), "e": base64url(exponent)}]}),
+            )
         };
         let aqab = [1, 0, 1];
         assert_eq!(jwk(&[0xff; 128], &aqab), 0, "1024 bits");
@@ -520,7 +605,11 @@ mod tests {
         key["n"] = json!(base64url(&[&[0], modulus.as_slice()].concat()));
         let set = keys(&json!({"keys": [key]}));
         let signature = Signer::shared().signature(b"message");
-        assert!(set.candidates(Algorithm::Rs256, None)[0].verifies(Algorithm::Rs256, b"message", &signature));
+        assert!(set.candidates(Algorithm::Rs256, None)[0].verifies(
+            Algorithm::Rs256,
+            b"message",
+            &signature
+        ));
     }
 
     #[test]
@@ -528,15 +617,23 @@ mod tests {
         let rsa = |kid: &str| Signer::shared().jwk(kid);
         let mut nameless = rsa("");
         nameless.as_object_mut().unwrap().remove("kid");
-        let two = keys(&json!({"keys": [rsa("k1"), rsa("k2"), Signer::new(Algorithm::Es256).jwk("k1")]}));
+        let two =
+            keys(&json!({"keys": [rsa("k1"), rsa("k2"), Signer::new(Algorithm::Es256).jwk("k1")]}));
         assert_eq!(two.candidates(Algorithm::Rs256, Some("k1")).len(), 1);
         assert_eq!(two.candidates(Algorithm::Rs256, Some("K1")).len(), 0, "compared exactly");
         assert_eq!(two.candidates(Algorithm::Rs256, None).len(), 2);
         let mixed = keys(&json!({"keys": [rsa("k1"), nameless]}));
         assert_eq!(mixed.candidates(Algorithm::Rs256, Some("k1")).len(), 1);
-        assert_eq!(mixed.candidates(Algorithm::Rs256, Some("k9")).len(), 1, "only the key without a name may be it");
+        assert_eq!(
+            mixed.candidates(Algorithm::Rs256, Some("k9")).len(),
+            1,
+            "only the key without a name may be it"
+        );
         let many: Vec<Value> = (0..100).map(|_| rsa("same")).collect();
-        assert_eq!(keys(&json!({"keys": many})).candidates(Algorithm::Rs256, Some("same")).len(), MOST_CANDIDATES);
+        assert_eq!(
+            keys(&json!({"keys": many})).candidates(Algorithm::Rs256, Some("same")).len(),
+            MOST_CANDIDATES
+        );
     }
 
     #[test]
@@ -552,7 +649,10 @@ mod tests {
             signature[7] ^= 1;
             assert!(!key.verifies(algorithm, b"message", &signature), "{algorithm}");
             for other in Algorithm::ALL.iter().copied().filter(|other| *other != algorithm) {
-                assert!(!key.verifies(other, b"message", &signer.signature(b"message")), "{algorithm} as {other}");
+                assert!(
+                    !key.verifies(other, b"message", &signer.signature(b"message")),
+                    "{algorithm} as {other}"
+                );
             }
         }
     }

@@ -1,16 +1,21 @@
-//! The one verifier of JSON Web Tokens, whatever their kind (RFC 7515, RFC 7519, RFC 8725; OpenID Connect Core section 3.1.3.7).
+//! The one verifier of JSON Web Tokens, whatever their kind (RFC 7515, RFC 7519, RFC 8725; OpenID
+//! Connect Core section 3.1.3.7).
 //!
 //! In this order, and nothing of a token is used before all of it holds:
 //!
-//! 1. three base64url parts, the first two JSON objects without repeated members; encrypted tokens are refused as such;
-//! 2. `alg` on an explicit list, which has no way to name `none` or a symmetric algorithm; no `crit`; a `typ` that names no other kind of token;
-//! 3. a key of the provider's key set, chosen by `kid`; what the header says about keys (`jwk`, `jku`, `x5u`, `x5c`) is not read;
+//! 1. three base64url parts, the first two JSON objects without repeated members; encrypted tokens
+//!    are refused as such;
+//! 2. `alg` on an explicit list, which has no way to name `none` or a symmetric algorithm; no
+//!    `crit`; a `typ` that names no other kind of token;
+//! 3. a key of the provider's key set, chosen by `kid`; what the header says about keys (`jwk`,
+//!    `jku`, `x5u`, `x5c`) is not read;
 //! 4. the key may speak for this issuer and cloud, and made the signature;
-//! 5. `iss` and tenant; 6. `aud` and `azp`; 7. `exp`, `nbf`, `iat` with leeway, and the greatest age.
+//! 5. `iss` and tenant; 6. `aud` and `azp`; 7. `exp`, `nbf`, `iat` with leeway, and the greatest
+//!    age.
 //!
 //! What is special to a kind comes on top, in the module of that kind. `null` is absent, for every
-//! claim and header, as everywhere ([`OptionalMembers`](super::json::OptionalMembers)); a claim that
-//! decides and is there is understood or refused.
+//! claim and header, as everywhere ([`OptionalMembers`](super::json::OptionalMembers)); a claim
+//! that decides and is there is understood or refused.
 
 use std::time::Duration;
 
@@ -35,7 +40,8 @@ const LARGEST_TOKEN: usize = 64 * 1024;
 /// The last moment that a date can show: 9999-12-31T23:59:59Z.
 const LAST_MOMENT: i64 = 253_402_300_799;
 
-/// In the place of a trusted audience: every one, as long as `azp` says that the token was made for this client.
+/// In the place of a trusted audience: every one, as long as `azp` says that the token was made for
+/// this client.
 const ANY_AUDIENCE: &str = "*";
 
 /// What a token is for; decides what its `typ` may say and which claims it must have.
@@ -43,7 +49,8 @@ const ANY_AUDIENCE: &str = "*";
 pub(crate) enum Kind {
     /// An ID token: `iss`, `aud`, `exp` and `iat` are required.
     IdToken,
-    /// A signed UserInfo answer: the claims are checked where they are there (OpenID Connect Core section 5.3.2).
+    /// A signed UserInfo answer: the claims are checked where they are there (OpenID Connect Core
+    /// section 5.3.2).
     UserInfo,
 }
 
@@ -96,16 +103,27 @@ impl<'a> Unverified<'a> {
         let (header, claims, signature) = match parts.as_slice() {
             [header, claims, signature] => (*header, *claims, *signature),
             [_, _, _, _, _] => {
-                return Err(malformed("it is encrypted (JWE), which is not supported: have the provider send signed tokens"));
+                return Err(malformed(
+                    "it is encrypted (JWE), which is not supported: have the provider send signed tokens",
+                ));
             }
             _ => return Err(malformed("it has not the three parts of a signed token")),
         };
         let signing_input = token.get(..header.len() + 1 + claims.len()).unwrap_or_default();
-        let decode = |part: &str| from_base64url(part).ok_or_else(|| malformed("a part is not base64url"));
-        let object = |text: &[u8]| json::object(text).map_err(|refused| malformed(refused.as_str()));
+        let decode =
+            |part: &str| from_base64url(part).ok_or_else(|| malformed("a part is not base64url"));
+        let object =
+            |text: &[u8]| json::object(text).map_err(|refused| malformed(refused.as_str()));
         let header = object(&decode(header)?)?;
-        let payload = String::from_utf8(decode(claims)?).map_err(|_| malformed("the claims are not UTF-8"))?;
-        Ok(Self { header, claims: object(payload.as_bytes())?, payload, signing_input, signature: decode(signature)? })
+        let payload = String::from_utf8(decode(claims)?)
+            .map_err(|_| malformed("the claims are not UTF-8"))?;
+        Ok(Self {
+            header,
+            claims: object(payload.as_bytes())?,
+            payload,
+            signing_input,
+            signature: decode(signature)?,
+        })
     }
 
     /// The algorithm of the header, if it is one that can be verified here at all.
@@ -117,7 +135,8 @@ impl<'a> Unverified<'a> {
     ///
     /// # Errors
     ///
-    /// The kind of the first check that fails. [`ErrorKind::TokenKeyUnknown`] may mean that the keys are too old.
+    /// The kind of the first check that fails. [`ErrorKind::TokenKeyUnknown`] may mean that the
+    /// keys are too old.
     pub(crate) fn verify(&self, rules: &Rules<'_>, keys: &Keys) -> Result<Verified, Error> {
         let algorithm = self.algorithm(rules)?;
         self.check_letter_case(rules)?;
@@ -126,13 +145,22 @@ impl<'a> Unverified<'a> {
         rules.authority.check_token_issuer(rules.tenants, rules.metadata_issuer, &issuer)?;
         self.check_audience(rules)?;
         let exp = self.check_times(rules)?;
-        Ok(Verified { payload: self.payload.clone(), claims: self.claims.clone(), algorithm, iss: issuer.iss.to_owned(), exp })
+        Ok(Verified {
+            payload: self.payload.clone(),
+            claims: self.claims.clone(),
+            algorithm,
+            iss: issuer.iss.to_owned(),
+            exp,
+        })
     }
 
-    /// Microsoft's own libraries have read claims in any letter case: a token with `TID` beside `tid` could be of one tenant here and of another there.
+    /// Microsoft's own libraries have read claims in any letter case: a token with `TID` beside
+    /// `tid` could be of one tenant here and of another there.
     fn check_letter_case(&self, rules: &Rules<'_>) -> Result<(), Error> {
         const DECISIVE: [&str; 8] = ["iss", "sub", "aud", "tid", "oid", "tfp", "acr", "nonce"];
-        let is_twin = |name: &String| DECISIVE.iter().any(|own| name.eq_ignore_ascii_case(own) && name != own);
+        let is_twin = |name: &String| {
+            DECISIVE.iter().any(|own| name.eq_ignore_ascii_case(own) && name != own)
+        };
         match self.claims.keys().find(|name| is_twin(name)) {
             Some(_) if rules.authority.is_microsoft() => {
                 Err(malformed("a claim that decides who signs in is written in other letter case"))
@@ -141,12 +169,16 @@ impl<'a> Unverified<'a> {
         }
     }
 
-    /// The header's algorithm, if the header asks for nothing that is not allowed (RFC 7515 section 4.1, RFC 8725 sections 3.1 and 3.11).
+    /// The header's algorithm, if the header asks for nothing that is not allowed (RFC 7515 section
+    /// 4.1, RFC 8725 sections 3.1 and 3.11).
     fn algorithm(&self, rules: &Rules<'_>) -> Result<Algorithm, Error> {
         let refused = |detail: &'static str| Error::new(ErrorKind::TokenAlgorithm, detail);
         for member in ["crit", "b64", "zip", "enc"] {
             if self.header.contains_key(member) {
-                return Err(Error::new(ErrorKind::TokenAlgorithm, format!("the header's `{member}` is not supported")));
+                return Err(Error::new(
+                    ErrorKind::TokenAlgorithm,
+                    format!("the header's `{member}` is not supported"),
+                ));
             }
         }
         let types_match = match json::present(&self.header, "typ") {
@@ -157,17 +189,21 @@ impl<'a> Unverified<'a> {
         if !types_match {
             return Err(refused("the header's `typ` is that of another kind of token"));
         }
-        let name = json::text(&self.header, "alg").ok_or_else(|| malformed("the header has no `alg`"))?;
-        Algorithm::named(name).filter(|algorithm| rules.algorithms.contains(algorithm)).ok_or_else(|| {
-            let (came, accepted) = (error_answer::code(name), Algorithm::list(rules.algorithms));
-            Error::new(
-                ErrorKind::TokenAlgorithm,
-                format!(
-                    "the token's algorithm is {came:?}, accepted are: {accepted} \
+        let name =
+            json::text(&self.header, "alg").ok_or_else(|| malformed("the header has no `alg`"))?;
+        Algorithm::named(name).filter(|algorithm| rules.algorithms.contains(algorithm)).ok_or_else(
+            || {
+                let (came, accepted) =
+                    (error_answer::code(name), Algorithm::list(rules.algorithms));
+                Error::new(
+                    ErrorKind::TokenAlgorithm,
+                    format!(
+                        "the token's algorithm is {came:?}, accepted are: {accepted} \
                      (those that the provider's document lists, narrowed by {ALGORITHMS_SETTING})"
-                ),
-            )
-        })
+                    ),
+                )
+            },
+        )
     }
 
     fn kid(&self) -> Result<Option<String>, Error> {
@@ -197,7 +233,10 @@ impl<'a> Unverified<'a> {
         let kid = self.kid()?;
         let candidates = keys.candidates(algorithm, kid.as_deref());
         if candidates.is_empty() {
-            let kid = kid.map_or_else(|| "no `kid`".to_owned(), |kid| format!("the `kid` {:?}", error_answer::code(&kid)));
+            let kid = kid.map_or_else(
+                || "no `kid`".to_owned(),
+                |kid| format!("the `kid` {:?}", error_answer::code(&kid)),
+            );
             let (count, left_out) = (keys.len(), keys.why_left_out());
             return Err(Error::new(
                 ErrorKind::TokenKeyUnknown,
@@ -207,8 +246,12 @@ impl<'a> Unverified<'a> {
             ));
         }
         let mut outcome = Err(Error::new(ErrorKind::TokenSignature, "the signature is wrong"));
-        for key in candidates.iter().filter(|key| key.verifies(algorithm, self.signing_input.as_bytes(), &self.signature)) {
-            let key_issuer = KeyIssuer { issuer: key.issuer(), cloud_instance_name: key.cloud_instance_name() };
+        for key in candidates
+            .iter()
+            .filter(|key| key.verifies(algorithm, self.signing_input.as_bytes(), &self.signature))
+        {
+            let key_issuer =
+                KeyIssuer { issuer: key.issuer(), cloud_instance_name: key.cloud_instance_name() };
             outcome = rules.authority.check_key(rules.metadata_issuer, &key_issuer, issuer);
             if outcome.is_ok() {
                 break;
@@ -225,7 +268,11 @@ impl<'a> Unverified<'a> {
             Some(one @ Value::String(_)) => std::slice::from_ref(one),
             Some(Value::Array(several)) => several.as_slice(),
             None if rules.kind == Kind::UserInfo => return Ok(()),
-            None => return refused(format!("the token has no `aud`, which has to be the client id {us}")),
+            None => {
+                return refused(format!(
+                    "the token has no `aud`, which has to be the client id {us}"
+                ));
+            }
             Some(_) => return refused("`aud` is neither text nor a list".into()),
         };
         let (mut ours, mut others) = (false, false);
@@ -233,13 +280,18 @@ impl<'a> Unverified<'a> {
             match audience.as_str() {
                 Some(audience) if audience == rules.audience => ours = true,
                 Some(audience)
-                    if rules.trusted_audiences.iter().any(|trusted| trusted == ANY_AUDIENCE || trusted == audience) =>
+                    if rules
+                        .trusted_audiences
+                        .iter()
+                        .any(|trusted| trusted == ANY_AUDIENCE || trusted == audience) =>
                 {
                     others = true
                 }
                 Some(audience) => {
                     let other = shown(audience);
-                    return refused(format!("the token's `aud` has {other}, which is neither the client id {us} nor trusted"));
+                    return refused(format!(
+                        "the token's `aud` has {other}, which is neither the client id {us} nor trusted"
+                    ));
                 }
                 None => return refused("`aud` has a member that is not text".into()),
             }
@@ -249,7 +301,10 @@ impl<'a> Unverified<'a> {
         }
         match json::present(&self.claims, "azp") {
             Some(Value::String(azp)) if azp == rules.audience => Ok(()),
-            Some(azp) => refused(format!("`azp` is {}, not the client id {us}", shown(azp.as_str().unwrap_or_default()))),
+            Some(azp) => refused(format!(
+                "`azp` is {}, not the client id {us}",
+                shown(azp.as_str().unwrap_or_default())
+            )),
             // The same audience twice is one audience.
             None if others => refused("the token has several audiences and no `azp`".into()),
             None => Ok(()),
@@ -264,12 +319,19 @@ impl<'a> Unverified<'a> {
         let refused = |kind: ErrorKind, detail: String| Err(Error::new(kind, detail));
         let future = |name: &str, time: UnixTime| {
             let ahead = time.since(now).as_secs();
-            refused(ErrorKind::TokenNotYetValid, format!("`{name}` lies {ahead} s in the future, and {leeway} s are tolerated"))
+            refused(
+                ErrorKind::TokenNotYetValid,
+                format!("`{name}` lies {ahead} s in the future, and {leeway} s are tolerated"),
+            )
         };
-        let (exp, nbf, iat) = (self.time("exp", required)?, self.time("nbf", false)?, self.time("iat", required)?);
+        let (exp, nbf, iat) =
+            (self.time("exp", required)?, self.time("nbf", false)?, self.time("iat", required)?);
         if let Some(exp) = exp.filter(|exp| *exp + rules.leeway <= now) {
             let ago = now.since(exp).as_secs();
-            return refused(ErrorKind::TokenExpired, format!("`exp` passed {ago} s ago, and {leeway} s are tolerated"));
+            return refused(
+                ErrorKind::TokenExpired,
+                format!("`exp` passed {ago} s ago, and {leeway} s are tolerated"),
+            );
         }
         if let Some(nbf) = nbf.filter(|nbf| *nbf > now + rules.leeway) {
             return future("nbf", nbf);
@@ -281,29 +343,37 @@ impl<'a> Unverified<'a> {
             && iat + max_age + rules.leeway < now
         {
             let (ago, most) = (now.since(iat).as_secs(), max_age.as_secs());
-            return refused(ErrorKind::TokenTooOld, format!("`iat` is {ago} s ago, more than {most} s"));
+            return refused(
+                ErrorKind::TokenTooOld,
+                format!("`iat` is {ago} s ago, more than {most} s"),
+            );
         }
         Ok(exp)
     }
 
     fn time(&self, name: &'static str, required: bool) -> Result<Option<UnixTime>, Error> {
         match json::present(&self.claims, name) {
-            Some(value) => numeric_date(value).map(Some).ok_or_else(|| malformed(format!("`{name}` is not a number"))),
+            Some(value) => numeric_date(value)
+                .map(Some)
+                .ok_or_else(|| malformed(format!("`{name}` is not a number"))),
             None if required => Err(malformed(format!("the token has no `{name}`"))),
             None => Ok(None),
         }
     }
 }
 
-/// A `NumericDate` (RFC 7519 section 2): any number, also with a fraction. What lies beyond the calendar is its end.
+/// A `NumericDate` (RFC 7519 section 2): any number, also with a fraction. What lies beyond the
+/// calendar is its end.
 pub(crate) fn numeric_date(value: &Value) -> Option<UnixTime> {
     // The cast saturates, and a JSON number is never NaN.
     #[allow(clippy::cast_possible_truncation, reason = "saturation is what is wanted")]
-    let seconds = value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds.floor() as i64))?;
+    let seconds =
+        value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds.floor() as i64))?;
     Some(UnixTime::from_seconds(seconds.clamp(-LAST_MOMENT, LAST_MOMENT)))
 }
 
-/// Whether a `typ` leaves it open what kind of token it is: `JWT` or something unknown, but no `…+jwt` (RFC 8725 section 3.11).
+/// Whether a `typ` leaves it open what kind of token it is: `JWT` or something unknown, but no
+/// `…+jwt` (RFC 8725 section 3.11).
 fn names_no_other_kind(typ: &str) -> bool {
     let typ = typ.to_ascii_lowercase();
     !typ.ends_with("+jwt") || matches!(typ.as_str(), "id_token+jwt" | "application/id_token+jwt")
@@ -320,14 +390,21 @@ mod tests {
 
     use super::*;
     use crate::{
-        protocol::testing::{self, CLIENT_ID, ISSUER, NOW, Signer, authority, claims, header, id_token, key_set, keys},
+        protocol::testing::{
+            self, CLIENT_ID, ISSUER, NOW, Signer, authority, claims, header, id_token, key_set,
+            keys,
+        },
         secret::base64url,
     };
 
     const RS256: &[Algorithm] = &[Algorithm::Rs256];
 
     /// Checks a token under rules with one thing changed.
-    fn check_with(token: &str, set: &Value, change: impl FnOnce(&mut Rules<'_>)) -> Result<Verified, Error> {
+    fn check_with(
+        token: &str,
+        set: &Value,
+        change: impl FnOnce(&mut Rules<'_>),
+    ) -> Result<Verified, Error> {
         let (authority, tenants) = (authority(), Tenants::any());
         let mut rules = Rules {
             kind: Kind::IdToken,
@@ -351,7 +428,12 @@ mod tests {
 
     fn rejects(change: impl FnOnce(&mut Value), kind: ErrorKind) {
         let token = id_token(change);
-        assert_eq!(check(&token).err().map(|error| error.kind()), Some(kind), "{}", payload(&token));
+        assert_eq!(
+            check(&token).err().map(|error| error.kind()),
+            Some(kind),
+            "{}",
+            payload(&token)
+        );
     }
 
     fn accepts(change: impl FnOnce(&mut Value)) {
@@ -375,7 +457,11 @@ mod tests {
     /// C-011
     #[test]
     fn a_good_token_passes_and_keeps_its_text() {
-        let text = format!(r#" {{ "iss":{ISSUER:?}, "aud":{CLIENT_ID:?}, "exp":{}, "iat":{}, "sub":"s" }} "#, now(9), now(0));
+        let text = format!(
+            r#" {{ "iss":{ISSUER:?}, "aud":{CLIENT_ID:?}, "exp":{}, "iat":{}, "sub":"s" }} "#,
+            now(9),
+            now(0)
+        );
         let verified = check(&Signer::shared().sign_text(&header().to_string(), &text)).unwrap();
         assert_eq!(
             (verified.payload.as_str(), verified.algorithm, verified.iss.as_str()),
@@ -386,11 +472,18 @@ mod tests {
     /// What came, what is accepted, and where that is set.
     #[test]
     fn a_refused_algorithm_is_named_with_those_accepted_and_the_setting() {
-        for (alg, shown) in [("HS256", "HS256"), ("none", "none"), ("ES384", "ES384"), ("x\n\"y", "xy")] {
+        for (alg, shown) in
+            [("HS256", "HS256"), ("none", "none"), ("ES384", "ES384"), ("x\n\"y", "xy")]
+        {
             let token = Signer::shared().sign(&json!({"alg": alg, "kid": "k1"}), &claims());
-            let error =
-                check_with(&token, &key_set(), |rules| rules.algorithms = &[Algorithm::Rs256, Algorithm::Es256]).err().unwrap();
-            for part in [shown, "RS256, ES256", "with_id_token_algorithms", "IDENTITY_ID_TOKEN_ALGORITHMS"] {
+            let error = check_with(&token, &key_set(), |rules| {
+                rules.algorithms = &[Algorithm::Rs256, Algorithm::Es256]
+            })
+            .err()
+            .unwrap();
+            for part in
+                [shown, "RS256, ES256", "with_id_token_algorithms", "IDENTITY_ID_TOKEN_ALGORITHMS"]
+            {
                 assert!(error.to_string().contains(part), "{part} is not in {error}");
             }
         }
@@ -414,12 +507,17 @@ mod tests {
         let token = signer.sign(&json!({"alg": "ES256", "kid": "e"}), &claims());
         let set = json!({"keys": [signer.jwk("e")]});
         assert!(check_with(&token, &set, |rules| rules.algorithms = &[Algorithm::Es256]).is_ok());
-        assert_eq!(check_with(&token, &set, |_| ()).err().unwrap().kind(), ErrorKind::TokenAlgorithm);
+        assert_eq!(
+            check_with(&token, &set, |_| ()).err().unwrap().kind(),
+            ErrorKind::TokenAlgorithm
+        );
         let signer = Signer::new(Algorithm::EdDsa);
         for name in ["EdDSA", "Ed25519"] {
             let token = signer.sign(&json!({"alg": name, "kid": "e"}), &claims());
             assert!(
-                check_with(&token, &json!({"keys": [signer.jwk("e")]}), |rules| rules.algorithms = &[Algorithm::EdDsa]).is_ok()
+                check_with(&token, &json!({"keys": [signer.jwk("e")]}), |rules| rules.algorithms =
+                    &[Algorithm::EdDsa])
+                .is_ok()
             );
         }
     }
@@ -428,7 +526,8 @@ mod tests {
     #[test]
     fn the_default_algorithm_is_refused_where_another_was_agreed() {
         for agreed in [&[Algorithm::Ps256][..], &[Algorithm::Es256]] {
-            let outcome = check_with(&id_token(|_| ()), &key_set(), |rules| rules.algorithms = agreed);
+            let outcome =
+                check_with(&id_token(|_| ()), &key_set(), |rules| rules.algorithms = agreed);
             assert_eq!(outcome.err().unwrap().kind(), ErrorKind::TokenAlgorithm);
         }
     }
@@ -437,9 +536,12 @@ mod tests {
     #[test]
     fn an_unsigned_token_is_refused() {
         for alg in ["none", "None", "NONE", "nOnE", "", " none"] {
-            let parts = [json!({"alg": alg}), claims()].map(|part| base64url(part.to_string().as_bytes())).join(".");
+            let parts = [json!({"alg": alg}), claims()]
+                .map(|part| base64url(part.to_string().as_bytes()))
+                .join(".");
             for token in [format!("{parts}."), format!("{parts}.c2ln")] {
-                let outcome = check_with(&token, &key_set(), |rules| rules.algorithms = Algorithm::ALL);
+                let outcome =
+                    check_with(&token, &key_set(), |rules| rules.algorithms = Algorithm::ALL);
                 assert_eq!(outcome.err().unwrap().kind(), ErrorKind::TokenAlgorithm, "{alg}");
             }
         }
@@ -449,7 +551,8 @@ mod tests {
         rejects_header(&json!({"kid": "k1"}), ErrorKind::TokenMalformed);
     }
 
-    /// C-013, C-018: HS256 cannot be configured: whoever knows the client secret could write ID tokens, and a public key is no secret at all.
+    /// C-013, C-018: HS256 cannot be configured: whoever knows the client secret could write ID
+    /// tokens, and a public key is no secret at all.
     #[test]
     fn a_symmetric_algorithm_is_refused_whatever_it_is_keyed_with() {
         for alg in ["HS256", "HS384", "HS512", "rs256", "RS1", "RS256 "] {
@@ -467,14 +570,21 @@ mod tests {
         let mut bytes = from_base64url(signature).unwrap();
         bytes[100] ^= 1;
         let other = Signer::new(Algorithm::Rs256).sign(&header(), &claims());
-        for token in [format!("{message}."), format!("{message}.{}", base64url(&bytes)), format!("{message}.AAAA"), other] {
+        for token in [
+            format!("{message}."),
+            format!("{message}.{}", base64url(&bytes)),
+            format!("{message}.AAAA"),
+            other,
+        ] {
             assert_eq!(check(&token).err().unwrap().kind(), ErrorKind::TokenSignature);
         }
         let signer = Signer::new(Algorithm::Es256);
         let mut token = signer.sign(&json!({"alg": "ES256", "kid": "e"}), &claims());
         let last = if token.pop() == Some('A') { 'Q' } else { 'A' };
         token.push(last);
-        let outcome = check_with(&token, &json!({"keys": [signer.jwk("e")]}), |rules| rules.algorithms = &[Algorithm::Es256]);
+        let outcome = check_with(&token, &json!({"keys": [signer.jwk("e")]}), |rules| {
+            rules.algorithms = &[Algorithm::Es256]
+        });
         assert_eq!(outcome.err().unwrap().kind(), ErrorKind::TokenSignature);
     }
 
@@ -483,7 +593,10 @@ mod tests {
         let good = id_token(|_| ());
         let parts: Vec<&str> = good.split('.').collect();
         let changed = base64url(claims().to_string().replace("subject-1", "admin").as_bytes());
-        assert_eq!(check(&format!("{}.{changed}.{}", parts[0], parts[2])).err().unwrap().kind(), ErrorKind::TokenSignature);
+        assert_eq!(
+            check(&format!("{}.{changed}.{}", parts[0], parts[2])).err().unwrap().kind(),
+            ErrorKind::TokenSignature
+        );
     }
 
     /// C-149
@@ -492,7 +605,9 @@ mod tests {
         let good = id_token(|_| ());
         let parts: Vec<&str> = good.split('.').collect();
         let mut bad =
-            ["", "foo", "a.b", "a.b.c", "..", ".", "a.b.c.d", "a.b.c.d.e.f", "{}.{}.{}", "é.é.é"].map(str::to_owned).to_vec();
+            ["", "foo", "a.b", "a.b.c", "..", ".", "a.b.c.d", "a.b.c.d.e.f", "{}.{}.{}", "é.é.é"]
+                .map(str::to_owned)
+                .to_vec();
         bad.push(format!("{}=.{}.{}", parts[0], parts[1], parts[2]));
         bad.push(format!(" {good}"));
         bad.push(format!("{good}\n"));
@@ -501,7 +616,11 @@ mod tests {
         bad.push(format!("{}.{}.{}", parts[0], base64url(b"{\"a\":\"\xff\"}"), parts[2]));
         bad.push("a".repeat(LARGEST_TOKEN + 1));
         for token in bad {
-            assert_eq!(check(&token).err().unwrap().kind(), ErrorKind::TokenMalformed, "{token:.40}");
+            assert_eq!(
+                check(&token).err().unwrap().kind(),
+                ErrorKind::TokenMalformed,
+                "{token:.40}"
+            );
         }
     }
 
@@ -510,16 +629,23 @@ mod tests {
     fn an_encrypted_token_is_refused_as_such() {
         for token in ["a.b.c.d.e", "eyJhbGciOiJSU0ExXzUiLCJlbmMiOiJBMTI4R0NNIn0.QQ.QQ.QQ.QQ"] {
             let error = check(token).err().unwrap();
-            assert!(error.kind() == ErrorKind::TokenMalformed && error.to_string().contains("JWE"), "{error}");
+            assert!(
+                error.kind() == ErrorKind::TokenMalformed && error.to_string().contains("JWE"),
+                "{error}"
+            );
         }
     }
 
     /// C-162
     #[test]
     fn a_header_that_asks_for_what_we_do_not_know_is_refused() {
-        for (member, value) in
-            [("crit", json!(["exp"])), ("crit", json!([])), ("crit", json!(null)), ("b64", json!(false)), ("zip", json!("DEF"))]
-        {
+        for (member, value) in [
+            ("crit", json!(["exp"])),
+            ("crit", json!([])),
+            ("crit", json!(null)),
+            ("b64", json!(false)),
+            ("zip", json!("DEF")),
+        ] {
             let mut header = header();
             header[member] = value;
             rejects_header(&header, ErrorKind::TokenAlgorithm);
@@ -536,7 +662,10 @@ mod tests {
             json!({"alg": "RS256", "jwk": attacker.jwk("k1")}),
             json!({"alg": "RS256", "kid": "k1", "jku": "https://evil.example/keys", "jwk": attacker.jwk("k1")}),
         ] {
-            assert_eq!(check(&attacker.sign(&header, &claims())).err().unwrap().kind(), ErrorKind::TokenSignature);
+            assert_eq!(
+                check(&attacker.sign(&header, &claims())).err().unwrap().kind(),
+                ErrorKind::TokenSignature
+            );
         }
     }
 
@@ -553,35 +682,73 @@ mod tests {
             "secevent+jwt",
             "token-introspection+jwt",
         ] {
-            rejects_header(&json!({"alg": "RS256", "kid": "k1", "typ": typ}), ErrorKind::TokenAlgorithm);
+            rejects_header(
+                &json!({"alg": "RS256", "kid": "k1", "typ": typ}),
+                ErrorKind::TokenAlgorithm,
+            );
         }
         for typ in [json!(1), json!(["JWT"])] {
-            rejects_header(&json!({"alg": "RS256", "kid": "k1", "typ": typ}), ErrorKind::TokenMalformed);
+            rejects_header(
+                &json!({"alg": "RS256", "kid": "k1", "typ": typ}),
+                ErrorKind::TokenMalformed,
+            );
         }
-        for typ in [json!("JWT"), json!("jwt"), json!("application/jwt"), json!("id_token+jwt"), json!(null)] {
-            assert!(check(&Signer::shared().sign(&json!({"alg": "RS256", "kid": "k1", "typ": typ}), &claims())).is_ok(), "{typ}");
+        for typ in [
+            json!("JWT"),
+            json!("jwt"),
+            json!("application/jwt"),
+            json!("id_token+jwt"),
+            json!(null),
+        ] {
+            assert!(
+                check(
+                    &Signer::shared()
+                        .sign(&json!({"alg": "RS256", "kid": "k1", "typ": typ}), &claims())
+                )
+                .is_ok(),
+                "{typ}"
+            );
         }
     }
 
     #[test]
     fn the_key_is_found_by_its_name_or_tried_where_there_is_none() {
         let outcome = |header: Value, set: &Value| {
-            check_with(&Signer::shared().sign(&header, &claims()), set, |_| ()).err().map(|error| error.kind())
+            check_with(&Signer::shared().sign(&header, &claims()), set, |_| ())
+                .err()
+                .map(|error| error.kind())
         };
-        let two = json!({"keys": [Signer::new(Algorithm::Rs256).jwk("k0"), Signer::shared().jwk("k1")]});
+        let two =
+            json!({"keys": [Signer::new(Algorithm::Rs256).jwk("k0"), Signer::shared().jwk("k1")]});
         assert_eq!(outcome(json!({"alg": "RS256"}), &two), None);
         assert_eq!(outcome(json!({"alg": "RS256", "kid": "k1"}), &two), None);
-        assert_eq!(outcome(json!({"alg": "RS256", "kid": "k0"}), &two), Some(ErrorKind::TokenSignature));
-        assert_eq!(outcome(json!({"alg": "RS256", "kid": "k2"}), &two), Some(ErrorKind::TokenKeyUnknown));
+        assert_eq!(
+            outcome(json!({"alg": "RS256", "kid": "k0"}), &two),
+            Some(ErrorKind::TokenSignature)
+        );
+        assert_eq!(
+            outcome(json!({"alg": "RS256", "kid": "k2"}), &two),
+            Some(ErrorKind::TokenKeyUnknown)
+        );
         for odd in [json!(["k1"]), json!({}), json!(true)] {
-            assert_eq!(outcome(json!({"alg": "RS256", "kid": odd}), &two), Some(ErrorKind::TokenMalformed));
+            assert_eq!(
+                outcome(json!({"alg": "RS256", "kid": odd}), &two),
+                Some(ErrorKind::TokenMalformed)
+            );
         }
         assert_eq!(outcome(json!({"alg": "RS256", "kid": null}), &two), None);
         let mut numbered = key_set();
         numbered["keys"][0]["kid"] = json!(20_260_101);
-        assert_eq!(outcome(json!({"alg": "RS256", "kid": 20_260_101}), &numbered), None, "a number here as there");
+        assert_eq!(
+            outcome(json!({"alg": "RS256", "kid": 20_260_101}), &numbered),
+            None,
+            "a number here as there"
+        );
         assert_eq!(outcome(json!({"alg": "RS256", "kid": "20260101"}), &numbered), None);
-        assert_eq!(outcome(json!({"alg": "RS256"}), &json!({"keys": []})), Some(ErrorKind::TokenKeyUnknown));
+        assert_eq!(
+            outcome(json!({"alg": "RS256"}), &json!({"keys": []})),
+            Some(ErrorKind::TokenKeyUnknown)
+        );
     }
 
     /// C-019, C-079
@@ -598,7 +765,10 @@ mod tests {
         ] {
             rejects(|claims| claims["iss"] = iss, ErrorKind::TokenIssuer);
         }
-        rejects(|claims| drop(claims.as_object_mut().unwrap().remove("iss")), ErrorKind::TokenIssuer);
+        rejects(
+            |claims| drop(claims.as_object_mut().unwrap().remove("iss")),
+            ErrorKind::TokenIssuer,
+        );
     }
 
     /// C-021, C-083
@@ -617,12 +787,18 @@ mod tests {
         ] {
             rejects(|claims| claims["aud"] = aud, ErrorKind::TokenAudience);
         }
-        for aud in [json!([CLIENT_ID, "client-11"]), json!([CLIENT_ID, 1]), json!([CLIENT_ID, null])] {
+        for aud in
+            [json!([CLIENT_ID, "client-11"]), json!([CLIENT_ID, 1]), json!([CLIENT_ID, null])]
+        {
             rejects(|claims| claims["aud"] = aud.clone(), ErrorKind::TokenAudience);
-            let with_azp = |claims: &mut Value| (claims["aud"], claims["azp"]) = (aud, json!(CLIENT_ID));
+            let with_azp =
+                |claims: &mut Value| (claims["aud"], claims["azp"]) = (aud, json!(CLIENT_ID));
             rejects(with_azp, ErrorKind::TokenAudience);
         }
-        rejects(|claims| drop(claims.as_object_mut().unwrap().remove("aud")), ErrorKind::TokenAudience);
+        rejects(
+            |claims| drop(claims.as_object_mut().unwrap().remove("aud")),
+            ErrorKind::TokenAudience,
+        );
         accepts(|claims| claims["aud"] = json!([CLIENT_ID]));
     }
 
@@ -635,7 +811,9 @@ mod tests {
             accepts(|claims| claims["azp"] = azp);
         }
         accepts(|claims| claims["aud"] = json!([CLIENT_ID, CLIENT_ID]));
-        accepts(|claims| (claims["aud"], claims["azp"]) = (json!([CLIENT_ID, CLIENT_ID]), json!(CLIENT_ID)));
+        accepts(|claims| {
+            (claims["aud"], claims["azp"]) = (json!([CLIENT_ID, CLIENT_ID]), json!(CLIENT_ID))
+        });
         let trusted: &'static [String] = vec!["api".to_owned()].leak();
         let outcome = |azp: Option<&str>| {
             let token = id_token(|claims| {
@@ -656,7 +834,8 @@ mod tests {
         );
     }
 
-    /// Zitadel's tokens are also for every other application of the project, those of tomorrow included.
+    /// Zitadel's tokens are also for every other application of the project, those of tomorrow
+    /// included.
     #[test]
     fn every_other_audience_is_trusted_by_a_star_where_azp_is_this_client() {
         let trusted: &'static [String] = vec!["*".to_owned()].leak();
@@ -668,7 +847,13 @@ mod tests {
         for azp in [json!(null), json!("app-2"), json!("*")] {
             assert!(!outcome(json!([CLIENT_ID, "app-2"]), azp));
         }
-        for aud in [json!(["app-2", "project"]), json!("app-2"), json!(["*"]), json!([]), json!([CLIENT_ID, 1])] {
+        for aud in [
+            json!(["app-2", "project"]),
+            json!("app-2"),
+            json!(["*"]),
+            json!([]),
+            json!([CLIENT_ID, 1]),
+        ] {
             assert!(!outcome(aud, json!(CLIENT_ID)));
         }
     }
@@ -686,14 +871,20 @@ mod tests {
         }
         accepts(|claims| claims["nbf"] = json!(null));
         for name in ["exp", "iat"] {
-            rejects(|claims| drop(claims.as_object_mut().unwrap().remove(name)), ErrorKind::TokenMalformed);
+            rejects(
+                |claims| drop(claims.as_object_mut().unwrap().remove(name)),
+                ErrorKind::TokenMalformed,
+            );
         }
     }
 
     /// C-170
     #[test]
     fn times_may_be_floats_and_huge_ones_do_not_overflow() {
-        accepts(|claims| (claims["exp"], claims["iat"], claims["nbf"]) = (json!(1.8e9 + 30.5), json!(1.8e9 - 0.5), json!(0.0)));
+        accepts(|claims| {
+            (claims["exp"], claims["iat"], claims["nbf"]) =
+                (json!(1.8e9 + 30.5), json!(1.8e9 - 0.5), json!(0.0))
+        });
         accepts(|claims| claims["exp"] = json!(1e300));
         accepts(|claims| claims["exp"] = json!(u64::MAX));
         for exp in [json!(-1e300), json!(-2), json!(i64::MIN), json!(0), json!(1.7e9)] {
@@ -703,7 +894,11 @@ mod tests {
             rejects(|claims| claims[name] = json!(1e300), ErrorKind::TokenNotYetValid);
         }
         let token = id_token(|claims| claims["exp"] = json!(1e300));
-        assert_eq!(check(&token).unwrap().exp, Some(UnixTime::from_seconds(LAST_MOMENT)), "a moment that every calendar knows");
+        assert_eq!(
+            check(&token).unwrap().exp,
+            Some(UnixTime::from_seconds(LAST_MOMENT)),
+            "a moment that every calendar knows"
+        );
     }
 
     /// MSAL-036: also where a wrong clock is the reason
@@ -732,9 +927,13 @@ mod tests {
     fn an_old_token_is_refused_only_if_a_greatest_age_is_configured() {
         let week = id_token(|claims| claims["iat"] = now(-7 * 24 * 3600));
         assert!(check(&week).is_ok());
-        let outcome = check_with(&week, &key_set(), |rules| rules.max_age = Some(Duration::from_secs(3600)));
+        let outcome =
+            check_with(&week, &key_set(), |rules| rules.max_age = Some(Duration::from_secs(3600)));
         assert_eq!(outcome.err().unwrap().kind(), ErrorKind::TokenTooOld);
-        assert!(check_with(&id_token(|_| ()), &key_set(), |rules| rules.max_age = Some(Duration::ZERO)).is_ok());
+        assert!(
+            check_with(&id_token(|_| ()), &key_set(), |rules| rules.max_age = Some(Duration::ZERO))
+                .is_ok()
+        );
     }
 
     /// C-187
@@ -749,7 +948,11 @@ mod tests {
             (header.replacen('{', r#"{"kid":"k1","#, 1), claims),
         ] {
             let outcome = check(&Signer::shared().sign_text(&header, &claims));
-            assert_eq!(outcome.err().unwrap().kind(), ErrorKind::TokenMalformed, "{header} {claims}");
+            assert_eq!(
+                outcome.err().unwrap().kind(),
+                ErrorKind::TokenMalformed,
+                "{header} {claims}"
+            );
         }
     }
 

@@ -1,7 +1,8 @@
 //! Sign-out at the provider (OpenID Connect RP-Initiated Logout 1.0 section 2).
 //!
-//! `id_token_hint` tells the provider whom to sign out, so that it need not ask. An address has its limits, though: a hint that would make it too long is left out,
-//! and the provider asks the person instead of answering 414.
+//! `id_token_hint` tells the provider whom to sign out, so that it need not ask. An address has its
+//! limits, though: a hint that would make it too long is left out, and the provider asks the person
+//! instead of answering 414.
 
 use url::Url;
 
@@ -36,11 +37,16 @@ impl EndSession<'_> {
         let named = self.settings.and_then(|settings| settings.return_parameter.as_deref());
         let returns_by = named.or(known).unwrap_or("post_logout_redirect_uri");
         let url = self.appended(endpoint, returns_by);
-        Some(if url.as_str().len() <= LONGEST_ADDRESS { url } else { without.appended(endpoint, returns_by) })
+        Some(if url.as_str().len() <= LONGEST_ADDRESS {
+            url
+        } else {
+            without.appended(endpoint, returns_by)
+        })
     }
 
     fn appended(&self, endpoint: &Url, returns_by: &str) -> Url {
-        let extra = self.settings.map(|settings| settings.parameters.as_slice()).unwrap_or_default();
+        let extra =
+            self.settings.map(|settings| settings.parameters.as_slice()).unwrap_or_default();
         let parameters = [
             ("id_token_hint", self.id_token_hint),
             ("client_id", Some(self.client_id)),
@@ -48,9 +54,12 @@ impl EndSession<'_> {
             ("state", self.state),
             ("logout_hint", self.logout_hint),
         ];
-        let extra = extra.iter().filter(|(name, _)| !parameters.iter().any(|(ours, value)| ours == name && value.is_some()));
+        let extra = extra.iter().filter(|(name, _)| {
+            !parameters.iter().any(|(ours, value)| ours == name && value.is_some())
+        });
         let mut url = endpoint.clone();
-        // What the endpoint's address brings along (B2C: `?p=policy`) stays, unless it would be there twice.
+        // What the endpoint's address brings along (B2C: `?p=policy`) stays, unless it would be
+        // there twice.
         let kept: Vec<_> = endpoint.query_pairs().into_owned().collect();
         let kept = kept.iter().filter(|(name, _)| {
             !parameters.iter().any(|(ours, value)| ours == name && value.is_some())
@@ -97,7 +106,8 @@ mod tests {
         );
     }
 
-    /// Amazon Cognito answers 400 without `logout_uri`, Auth0's `/v2/logout` knows `returnTo` and `federated`.
+    /// Amazon Cognito answers 400 without `logout_uri`, Auth0's `/v2/logout` knows `returnTo` and
+    /// `federated`.
     #[test]
     fn parameters_can_be_added_and_that_of_the_return_address_named() {
         let with = |settings: &SignOutRequest, without_endpoint: bool| {
@@ -106,9 +116,18 @@ mod tests {
                     document["end_session_endpoint"] = json!(null);
                 }
             });
-            EndSession { settings: Some(settings), id_token_hint: None, logout_hint: None, ..request("") }.url(&metadata)
+            EndSession {
+                settings: Some(settings),
+                id_token_hint: None,
+                logout_hint: None,
+                ..request("")
+            }
+            .url(&metadata)
         };
-        let cognito = SignOutRequest { return_parameter: Some("logout_uri".into()), ..SignOutRequest::default() };
+        let cognito = SignOutRequest {
+            return_parameter: Some("logout_uri".into()),
+            ..SignOutRequest::default()
+        };
         assert_eq!(names(&with(&cognito, false).unwrap()), ["client_id", "logout_uri", "state"]);
         let auth0 = SignOutRequest {
             endpoint: Some(Url::parse("https://id.example/v2/logout?client_id=evil&x=1").unwrap()),
@@ -128,7 +147,8 @@ mod tests {
         let mut metadata = metadata(|_| ());
         metadata.sign_out_return_parameter = Some("logout_uri");
         assert_eq!(names(&request("a").url(&metadata).unwrap())[2], "logout_uri");
-        let named = SignOutRequest { return_parameter: Some("back".into()), ..SignOutRequest::default() };
+        let named =
+            SignOutRequest { return_parameter: Some("back".into()), ..SignOutRequest::default() };
         let url = EndSession { settings: Some(&named), ..request("a") }.url(&metadata).unwrap();
         assert_eq!(names(&url)[2], "back", "a setting counts more");
     }
@@ -136,14 +156,21 @@ mod tests {
     /// C-294
     #[test]
     fn a_provider_without_an_endpoint_has_no_address() {
-        assert_eq!(request("a.b.c").url(&metadata(|document| document["end_session_endpoint"] = json!(null))), None);
+        assert_eq!(
+            request("a.b.c")
+                .url(&metadata(|document| document["end_session_endpoint"] = json!(null))),
+            None
+        );
     }
 
     /// C-301
     #[test]
     fn a_hint_that_makes_the_address_too_long_is_left_out() {
         let (short, long) = ("a".repeat(6000), "a".repeat(8000));
-        assert!(names(&request(&short).url(&metadata(|_| ())).unwrap()).contains(&"id_token_hint".to_owned()));
+        assert!(
+            names(&request(&short).url(&metadata(|_| ())).unwrap())
+                .contains(&"id_token_hint".to_owned())
+        );
         let url = request(&long).url(&metadata(|_| ())).unwrap();
         assert_eq!(names(&url), ["client_id", "post_logout_redirect_uri", "state", "logout_hint"]);
         assert!(url.as_str().len() < 1000);
@@ -151,9 +178,14 @@ mod tests {
 
     #[test]
     fn the_endpoints_own_query_stays_but_nothing_is_there_twice() {
-        let metadata =
-            metadata(|document| document["end_session_endpoint"] = json!("https://id.example/logout?p=b2c_1_in&state=evil"));
+        let metadata = metadata(|document| {
+            document["end_session_endpoint"] =
+                json!("https://id.example/logout?p=b2c_1_in&state=evil")
+        });
         let url = request("a.b.c").url(&metadata).unwrap();
-        assert_eq!(names(&url), ["p", "id_token_hint", "client_id", "post_logout_redirect_uri", "state", "logout_hint"]);
+        assert_eq!(
+            names(&url),
+            ["p", "id_token_hint", "client_id", "post_logout_redirect_uri", "state", "logout_hint"]
+        );
     }
 }

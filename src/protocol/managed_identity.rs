@@ -1,6 +1,8 @@
-//! Tokens of a managed identity: what Azure's machines and services answer on an address that only they can reach.
+//! Tokens of a managed identity: what Azure's machines and services answer on an address that only
+//! they can reach.
 //!
-//! The answers look like a token endpoint's, but the times are texts, `expires_on` is a moment, and errors have shapes of their own.
+//! The answers look like a token endpoint's, but the times are texts, `expires_on` is a moment, and
+//! errors have shapes of their own.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,11 +25,13 @@ use crate::{
 /// How errors call it.
 const ENDPOINT: &str = "the managed identity's endpoint";
 
-/// Sends a request for a token, once more with the proof if the answer asks for one, and reads the answer.
+/// Sends a request for a token, once more with the proof if the answer asks for one, and reads the
+/// answer.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::ProviderUnreachable`], [`ErrorKind::CredentialUnavailable`] if the proof cannot be given, and those of [`read_answer`].
+/// [`ErrorKind::ProviderUnreachable`], [`ErrorKind::CredentialUnavailable`] if the proof cannot be
+/// given, and those of [`read_answer`].
 pub(crate) async fn token(
     http: Arc<dyn HttpClient>,
     request: Request<Bytes>,
@@ -37,15 +41,17 @@ pub(crate) async fn token(
     let exchange = async {
         let channel = Channel::new(http);
         let first = channel.send(ENDPOINT, request.clone()).await?;
-        let again = proven(request, &first)
-            .map_err(|problem| Error::new(ErrorKind::CredentialUnavailable, format!("{ENDPOINT}: {problem}")))?;
+        let again = proven(request, &first).map_err(|problem| {
+            Error::new(ErrorKind::CredentialUnavailable, format!("{ENDPOINT}: {problem}"))
+        })?;
         let answer = match again {
             Some(request) => channel.send(ENDPOINT, request).await?,
             None => first,
         };
         read_answer(&answer, clock.now())
     };
-    observed(info_span!("identity.managed_identity", outcome = Empty, reason = Empty), exchange).await
+    observed(info_span!("identity.managed_identity", outcome = Empty, reason = Empty), exchange)
+        .await
 }
 
 /// Reads a token.
@@ -54,7 +60,12 @@ pub(crate) async fn token(
 ///
 /// [`ErrorKind::TokenResponseInvalid`]: a success that is none; otherwise what the error means.
 pub(super) fn read_answer(answer: &Response<Bytes>, now: UnixTime) -> Result<TokenAnswer, Error> {
-    let invalid = |detail: &str| Error::new(ErrorKind::TokenResponseInvalid, format!("the managed identity's answer: {detail}"));
+    let invalid = |detail: &str| {
+        Error::new(
+            ErrorKind::TokenResponseInvalid,
+            format!("the managed identity's answer: {detail}"),
+        )
+    };
     if answer.status() != StatusCode::OK {
         return Err(error_answer::http_error(answer));
     }
@@ -70,10 +81,16 @@ pub(super) fn read_answer(answer: &Response<Bytes>, now: UnixTime) -> Result<Tok
     let life = members.seconds("expires_in").or_else(|| moment.map(|moment| moment.since(now)));
     let life = life.ok_or_else(|| invalid("neither `expires_in` nor `expires_on` is a time"))?;
     let refresh_in = members.seconds("refresh_in").or_else(|| half_of_a_long_life(life));
-    Ok(TokenAnswer { access_token: Some(token.into()), expires_in: Some(life), refresh_in, ..TokenAnswer::default() })
+    Ok(TokenAnswer {
+        access_token: Some(token.into()),
+        expires_in: Some(life),
+        refresh_in,
+        ..TokenAnswer::default()
+    })
 }
 
-/// Tokens of managed identities live a day: renewing them half-way leaves room for an endpoint that is out of order.
+/// Tokens of managed identities live a day: renewing them half-way leaves room for an endpoint that
+/// is out of order.
 fn half_of_a_long_life(life: Duration) -> Option<Duration> {
     (life >= Duration::from_secs(2 * 3600)).then_some(life / 2)
 }
@@ -98,7 +115,8 @@ mod tests {
             ("expires_on", json!(moment.to_string())),
             ("expires_on", json!(moment)),
         ] {
-            let tokens = read(&json!({"access_token": "a", "token_type": "Bearer", name: value})).unwrap();
+            let tokens =
+                read(&json!({"access_token": "a", "token_type": "Bearer", name: value})).unwrap();
             assert_eq!((tokens.expires_in.unwrap().as_secs(), tokens.refresh_in), (3599, None));
         }
         let tokens = read(&json!({"access_token": "a", "expires_in": "86400"})).unwrap();
@@ -117,11 +135,16 @@ mod tests {
         ] {
             assert_eq!(read(&body).unwrap_err().kind(), ErrorKind::TokenResponseInvalid, "{body}");
         }
-        let error = read_answer(&answer(400, r#"{"error":"invalid_request","error_description":"Identity not found"}"#), NOW)
-            .unwrap_err();
+        let error = read_answer(
+            &answer(400, r#"{"error":"invalid_request","error_description":"Identity not found"}"#),
+            NOW,
+        )
+        .unwrap_err();
         assert_eq!(error.provider().unwrap().error, "invalid_request");
         assert_eq!(
-            read_answer(&answer(500, r#"{"statusCode":500,"message":"x"}"#), NOW).unwrap_err().kind(),
+            read_answer(&answer(500, r#"{"statusCode":500,"message":"x"}"#), NOW)
+                .unwrap_err()
+                .kind(),
             ErrorKind::ProviderUnreachable
         );
     }

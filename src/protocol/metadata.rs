@@ -1,13 +1,15 @@
-//! The provider's metadata (OpenID Connect Discovery 1.0 sections 3 and 4, RFC 8414, RFC 9207 section 3).
+//! The provider's metadata (OpenID Connect Discovery 1.0 sections 3 and 4, RFC 8414, RFC 9207
+//! section 3).
 //!
 //! - The document's `issuer` must be one that may speak for the authority (section 4.3).
-//! - Nothing is sent to an endpoint to which the authority lets nothing be sent (RFC 9700 section 2.6).
-//!   One that no sign-in can do without refuses the document; any other is as if it were not there,
-//!   and so is every other optional member of no use: an odd `revocation_endpoint` is no reason to
-//!   sign nobody in. [`Metadata::left_out`] says which, and a check warns of them.
+//! - Nothing is sent to an endpoint to which the authority lets nothing be sent (RFC 9700 section
+//!   2.6). One that no sign-in can do without refuses the document; any other is as if it were not
+//!   there, and so is every other optional member of no use: an odd `revocation_endpoint` is no
+//!   reason to sign nobody in. [`Metadata::left_out`] says which, and a check warns of them.
 //! - Microsoft's endpoints are those of its cloud: a document of Microsoft's that names a host of
 //!   somebody else is refused, whatever the endpoint.
-//! - Members that we do not know are ignored; `null` and an empty text mean that the provider has no such thing.
+//! - Members that we do not know are ignored; `null` and an empty text mean that the provider has
+//!   no such thing.
 
 use serde_json::Value;
 use url::Url;
@@ -41,7 +43,8 @@ pub(crate) struct Metadata {
     pub(crate) userinfo_algorithms: Option<Vec<String>>,
     /// `token_endpoint_auth_methods_supported`; `None` means `client_secret_basic`.
     pub(crate) token_endpoint_auth_methods: Option<Vec<String>>,
-    /// `token_endpoint_auth_signing_alg_values_supported`, as far as we know them; `None` if the document does not say.
+    /// `token_endpoint_auth_signing_alg_values_supported`, as far as we know them; `None` if the
+    /// document does not say.
     pub(crate) token_endpoint_auth_algorithms: Option<Vec<Algorithm>>,
     /// `scopes_supported`; `None` if the document does not say.
     pub(crate) scopes: Option<Vec<String>>,
@@ -49,7 +52,8 @@ pub(crate) struct Metadata {
     pub(crate) offline_by_parameter: bool,
     /// Whether authorization responses carry `iss`.
     pub(crate) authorization_response_iss: bool,
-    /// Whether token answers tell about the account if they are asked to (`client_info`): Microsoft's do.
+    /// Whether token answers tell about the account if they are asked to (`client_info`):
+    /// Microsoft's do.
     pub(crate) tells_client_info: bool,
     /// Microsoft's word for where Graph is.
     pub(crate) msgraph_host: Option<String>,
@@ -72,10 +76,14 @@ impl Metadata {
     /// [`ErrorKind::ProviderMisconfigured`], naming the member.
     pub(crate) fn parse(document: &[u8], authority: &Authority) -> Result<Self, Error> {
         let object = json::document(document).map_err(|refused| {
-            Error::new(ErrorKind::ProviderMisconfigured, format!("the discovery document: {}", refused.as_str()))
+            Error::new(
+                ErrorKind::ProviderMisconfigured,
+                format!("the discovery document: {}", refused.as_str()),
+            )
         })?;
         let mut members = Members::of(&object, authority);
-        let issuer = json::text(&object, "issuer").ok_or_else(|| wrong("issuer", "is missing or not text"))?;
+        let issuer = json::text(&object, "issuer")
+            .ok_or_else(|| wrong("issuer", "is missing or not text"))?;
         authority.check_metadata_issuer(issuer)?;
         authority.check_metadata_cloud(json::text(&object, "cloud_instance_name"))?;
         let auth_algorithms = members.list("token_endpoint_auth_signing_alg_values_supported");
@@ -83,7 +91,8 @@ impl Metadata {
             authority.sign_out_endpoint(members.optional("end_session_endpoint")?);
         Ok(Self {
             issuer: issuer.to_owned(),
-            authorization_endpoint: authority.for_browsers(members.required("authorization_endpoint")?),
+            authorization_endpoint: authority
+                .for_browsers(members.required("authorization_endpoint")?),
             token_endpoint: members.required("token_endpoint")?,
             jwks_uri: members.required("jwks_uri")?,
             userinfo_endpoint: members.optional("userinfo_endpoint")?,
@@ -96,18 +105,21 @@ impl Metadata {
             token_endpoint_auth_methods: members.list("token_endpoint_auth_methods_supported"),
             token_endpoint_auth_algorithms: auth_algorithms
                 .map(|names| names.iter().filter_map(|name| Algorithm::named(name)).collect()),
-            // B2C lists `openid` alone and takes the others, and the other documents of Microsoft's list the defaults.
+            // B2C lists `openid` alone and takes the others, and the other documents of Microsoft's
+            // list the defaults.
             scopes: members.list("scopes_supported").filter(|_| !authority.is_microsoft()),
             offline_by_parameter: authority.is_google(),
-            authorization_response_iss: members.flag("authorization_response_iss_parameter_supported"),
+            authorization_response_iss: members
+                .flag("authorization_response_iss_parameter_supported"),
             tells_client_info: authority.is_microsoft(),
             msgraph_host: json::text(&object, "msgraph_host").map(str::to_owned),
             left_out: members.left_out,
         })
     }
 
-    /// Of these scopes those to ask for: what nobody named and the provider does not offer is left out, because some refuse the
-    /// whole request for it (OpenID Connect Core section 3.1.2.1 says to ignore it).
+    /// Of these scopes those to ask for: what nobody named and the provider does not offer is left
+    /// out, because some refuse the whole request for it (OpenID Connect Core section 3.1.2.1 says
+    /// to ignore it).
     pub(crate) fn offered<'s>(
         &self,
         config: &ValidConfig,
@@ -115,41 +127,64 @@ impl Metadata {
         named: &[String],
     ) -> Vec<&'s str> {
         let is_offered = |scope: &str| {
-            self.scopes.as_ref().is_none_or(|offered| offered.iter().any(|offered| offered == scope))
+            self.scopes
+                .as_ref()
+                .is_none_or(|offered| offered.iter().any(|offered| offered == scope))
                 || (self.offline_by_parameter && scope == "offline_access")
                 || named.iter().any(|named| named == scope)
         };
-        scopes.into_iter().filter(|scope| !config.is_default_scope(scope) || is_offered(scope)).collect()
+        scopes
+            .into_iter()
+            .filter(|scope| !config.is_default_scope(scope) || is_offered(scope))
+            .collect()
     }
 
     /// The scopes of a sign-in with these options.
-    pub(crate) fn scopes_of<'s>(&self, config: &'s ValidConfig, options: &'s SignInOptions) -> Vec<&'s str> {
+    pub(crate) fn scopes_of<'s>(
+        &self,
+        config: &'s ValidConfig,
+        options: &'s SignInOptions,
+    ) -> Vec<&'s str> {
         self.offered(config, config.scopes(options), &options.scopes)
     }
 
     /// Why an optional member that something needs is not there.
     pub(crate) fn missing(&self, member: &'static str) -> String {
-        let problem =
-            self.left_out.iter().find(|left_out| left_out.member == member).map_or("is missing", |left_out| &left_out.problem);
+        let problem = self
+            .left_out
+            .iter()
+            .find(|left_out| left_out.member == member)
+            .map_or("is missing", |left_out| &left_out.problem);
         format!("the discovery document: `{member}` {problem}")
     }
 
-    /// The algorithms that an ID token may have: those that the provider lists, RS256 where it lists
-    /// none, and of these the configured ones where some are configured.
+    /// The algorithms that an ID token may have: those that the provider lists, RS256 where it
+    /// lists none, and of these the configured ones where some are configured.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::ProviderMisconfigured`]: there is none.
-    pub(crate) fn allowed_algorithms(&self, configured: Option<&[Algorithm]>) -> Result<Vec<Algorithm>, Error> {
-        allowed(configured, self.id_token_algorithms.as_deref(), "id_token_signing_alg_values_supported")
+    pub(crate) fn allowed_algorithms(
+        &self,
+        configured: Option<&[Algorithm]>,
+    ) -> Result<Vec<Algorithm>, Error> {
+        allowed(
+            configured,
+            self.id_token_algorithms.as_deref(),
+            "id_token_signing_alg_values_supported",
+        )
     }
 
-    /// The same for a signed UserInfo answer. A document that does not say it means those of ID tokens.
+    /// The same for a signed UserInfo answer. A document that does not say it means those of ID
+    /// tokens.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::ProviderMisconfigured`]: there is none.
-    pub(crate) fn allowed_user_info_algorithms(&self, configured: Option<&[Algorithm]>) -> Result<Vec<Algorithm>, Error> {
+    pub(crate) fn allowed_user_info_algorithms(
+        &self,
+        configured: Option<&[Algorithm]>,
+    ) -> Result<Vec<Algorithm>, Error> {
         match self.userinfo_algorithms.as_deref() {
             None | Some([]) => self.allowed_algorithms(configured),
             listed => allowed(configured, listed, "userinfo_signing_alg_values_supported"),
@@ -158,18 +193,25 @@ impl Metadata {
 }
 
 /// The setting that narrows the algorithms, for messages.
-pub(super) const ALGORITHMS_SETTING: &str = "`with_id_token_algorithms`, IDENTITY_ID_TOKEN_ALGORITHMS";
+pub(super) const ALGORITHMS_SETTING: &str =
+    "`with_id_token_algorithms`, IDENTITY_ID_TOKEN_ALGORITHMS";
 
-/// What is listed and configured. `none` and the symmetric algorithms are no [`Algorithm`], so that no
-/// list and no setting lets them in.
-fn allowed(configured: Option<&[Algorithm]>, listed: Option<&[String]>, member: &'static str) -> Result<Vec<Algorithm>, Error> {
+/// What is listed and configured. `none` and the symmetric algorithms are no [`Algorithm`], so that
+/// no list and no setting lets them in.
+fn allowed(
+    configured: Option<&[Algorithm]>,
+    listed: Option<&[String]>,
+    member: &'static str,
+) -> Result<Vec<Algorithm>, Error> {
     let Some(listed) = listed.filter(|listed| !listed.is_empty()) else {
         // OpenID Connect Core section 2, Dynamic Registration section 2: the default is RS256.
         return Ok(configured.unwrap_or(&[Algorithm::Rs256]).to_vec());
     };
     let mut allowed: Vec<Algorithm> = Vec::new();
     for algorithm in listed.iter().filter_map(|name| Algorithm::named(name)) {
-        if configured.is_none_or(|configured| configured.contains(&algorithm)) && !allowed.contains(&algorithm) {
+        if configured.is_none_or(|configured| configured.contains(&algorithm))
+            && !allowed.contains(&algorithm)
+        {
             allowed.push(algorithm);
         }
     }
@@ -178,7 +220,9 @@ fn allowed(configured: Option<&[Algorithm]>, listed: Option<&[String]>, member: 
         let problem = match configured {
             Some(configured) => {
                 let configured = Algorithm::list(configured);
-                format!("lists {listed}, and none of the configured algorithms ({configured}; {ALGORITHMS_SETTING})")
+                format!(
+                    "lists {listed}, and none of the configured algorithms ({configured}; {ALGORITHMS_SETTING})"
+                )
             }
             None => format!(
                 "lists {listed}, of which none can be verified with a public key: have the provider sign with one of {}",
@@ -213,7 +257,8 @@ impl<'a> Members<'a> {
         match self.address(name) {
             Ok(Some(address)) => match self.authority.check_endpoint(name, &address) {
                 Ok(()) => Ok(Some(address)),
-                // The host of another cloud, or of somebody else: not a document of this authority's.
+                // The host of another cloud, or of somebody else: not a document of this
+                // authority's.
                 Err(error) if self.authority.is_microsoft() => Err(error),
                 Err(error) => {
                     self.leave_out(name, format!("is not safe to use ({})", error.detail()));
@@ -241,10 +286,15 @@ impl<'a> Members<'a> {
         let address = match json::present(self.object, name) {
             None => return Ok(None),
             Some(Value::String(address)) if address.is_empty() => return Ok(None),
-            Some(Value::String(address)) => Url::parse(address).map_err(|_| "is not an absolute URL")?,
+            Some(Value::String(address)) => {
+                Url::parse(address).map_err(|_| "is not an absolute URL")?
+            }
             Some(_) => return Err("is not text"),
         };
-        if !address.username().is_empty() || address.password().is_some() || address.fragment().is_some() {
+        if !address.username().is_empty()
+            || address.password().is_some()
+            || address.fragment().is_some()
+        {
             return Err("has credentials or a fragment");
         }
         Ok(Some(address))
@@ -281,7 +331,10 @@ impl<'a> Members<'a> {
 }
 
 fn wrong(member: &'static str, problem: &str) -> Error {
-    Error::new(ErrorKind::ProviderMisconfigured, format!("the discovery document: `{member}` {problem}"))
+    Error::new(
+        ErrorKind::ProviderMisconfigured,
+        format!("the discovery document: `{member}` {problem}"),
+    )
 }
 
 #[cfg(test)]
@@ -327,8 +380,16 @@ mod tests {
             assert_eq!(asked(config(), offered.clone()), wanted, "{offered}");
         }
         let few = || json!(["openid"]);
-        assert_eq!(asked(config().with_scopes(["offline_access", "read"]), few()), "openid offline_access read", "named");
-        assert_eq!(asked(config().with_openid_scopes(["openid", "email"]), few()), "openid email", "named");
+        assert_eq!(
+            asked(config().with_scopes(["offline_access", "read"]), few()),
+            "openid offline_access read",
+            "named"
+        );
+        assert_eq!(
+            asked(config().with_openid_scopes(["openid", "email"]), few()),
+            "openid email",
+            "named"
+        );
         // B2C lists `openid` alone and takes them all.
         let base = "https://login.microsoftonline.com/f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
         let document = json!({
@@ -337,28 +398,44 @@ mod tests {
         });
         let authority = Authority::parse(base).unwrap();
         let metadata = Metadata::parse(document.to_string().as_bytes(), &authority).unwrap();
-        let entra = IdentityConfig::new(authority, "client-id").with_credential(ClientCredential::none());
+        let entra =
+            IdentityConfig::new(authority, "client-id").with_credential(ClientCredential::none());
         let entra = entra.with_base_url("https://app.example").unwrap().build().unwrap();
-        assert_eq!(metadata.scopes_of(&entra, entra.sign_in()), ["openid", "profile", "offline_access"]);
+        assert_eq!(
+            metadata.scopes_of(&entra, entra.sign_in()),
+            ["openid", "profile", "offline_access"]
+        );
     }
 
     /// C-045
     #[test]
     fn endpoints_are_those_of_the_document() {
         let metadata = metadata(|document| {
-            for name in ["authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint"] {
+            for name in
+                ["authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint"]
+            {
                 document[name] = json!(format!("https://other.example/{name}-7f3a?x=1"));
             }
         });
-        assert_eq!(metadata.authorization_endpoint.as_str(), "https://other.example/authorization_endpoint-7f3a?x=1");
-        assert_eq!(metadata.token_endpoint.as_str(), "https://other.example/token_endpoint-7f3a?x=1");
-        assert_eq!(metadata.userinfo_endpoint.unwrap().as_str(), "https://other.example/userinfo_endpoint-7f3a?x=1");
+        assert_eq!(
+            metadata.authorization_endpoint.as_str(),
+            "https://other.example/authorization_endpoint-7f3a?x=1"
+        );
+        assert_eq!(
+            metadata.token_endpoint.as_str(),
+            "https://other.example/token_endpoint-7f3a?x=1"
+        );
+        assert_eq!(
+            metadata.userinfo_endpoint.unwrap().as_str(),
+            "https://other.example/userinfo_endpoint-7f3a?x=1"
+        );
     }
 
     /// C-046
     #[test]
     fn keys_are_where_the_document_says() {
-        let metadata = metadata(|document| document["jwks_uri"] = json!("https://other.example/certs/42"));
+        let metadata =
+            metadata(|document| document["jwks_uri"] = json!("https://other.example/certs/42"));
         assert_eq!(metadata.jwks_uri.as_str(), "https://other.example/certs/42");
     }
 
@@ -408,7 +485,12 @@ mod tests {
             for name in ["authorization_endpoint", "token_endpoint", "jwks_uri"] {
                 rejects(name, json!(address));
             }
-            for name in ["userinfo_endpoint", "end_session_endpoint", "revocation_endpoint", "device_authorization_endpoint"] {
+            for name in [
+                "userinfo_endpoint",
+                "end_session_endpoint",
+                "revocation_endpoint",
+                "device_authorization_endpoint",
+            ] {
                 let metadata = metadata(|document| document[name] = json!(address));
                 let all = [
                     &metadata.userinfo_endpoint,
@@ -417,11 +499,21 @@ mod tests {
                     &metadata.device_authorization_endpoint,
                 ];
                 assert!(
-                    !all.into_iter().flatten().any(|url| url.path() != "/userinfo" && url.path() != "/logout"),
+                    !all.into_iter()
+                        .flatten()
+                        .any(|url| url.path() != "/userinfo" && url.path() != "/logout"),
                     "{name} {address}"
                 );
-                assert_eq!(metadata.left_out.iter().map(|left_out| left_out.member).collect::<Vec<_>>(), [name], "{address}");
-                assert!(metadata.missing(name).contains(name) && !metadata.missing(name).contains("is missing"), "{address}");
+                assert_eq!(
+                    metadata.left_out.iter().map(|left_out| left_out.member).collect::<Vec<_>>(),
+                    [name],
+                    "{address}"
+                );
+                assert!(
+                    metadata.missing(name).contains(name)
+                        && !metadata.missing(name).contains("is missing"),
+                    "{address}"
+                );
             }
         }
     }
@@ -438,13 +530,23 @@ mod tests {
                 "userinfo_endpoint": "https://graph.microsoft.com/oidc/userinfo", "cloud_instance_name": "microsoftonline.com",
             })
         };
-        let parse =
-            |document: Value| Metadata::parse(document.to_string().as_bytes(), &authority).map_err(|error| error.to_string());
+        let parse = |document: Value| {
+            Metadata::parse(document.to_string().as_bytes(), &authority)
+                .map_err(|error| error.to_string())
+        };
         assert!(parse(document()).is_ok());
-        for name in
-            ["authorization_endpoint", "token_endpoint", "jwks_uri", "device_authorization_endpoint", "end_session_endpoint"]
-        {
-            for host in ["login.microsoftonline.us", "evil.example", "login.microsoftonline.com.evil.example"] {
+        for name in [
+            "authorization_endpoint",
+            "token_endpoint",
+            "jwks_uri",
+            "device_authorization_endpoint",
+            "end_session_endpoint",
+        ] {
+            for host in [
+                "login.microsoftonline.us",
+                "evil.example",
+                "login.microsoftonline.com.evil.example",
+            ] {
                 let mut document = document();
                 document[name] = json!(format!("https://{host}/x"));
                 assert!(parse(document).unwrap_err().contains(name), "{name} at {host}");
@@ -460,8 +562,12 @@ mod tests {
     fn what_is_optional_may_be_missing_null_or_empty() {
         for value in [json!(null), json!("")] {
             let metadata = metadata(|document| {
-                for name in ["userinfo_endpoint", "end_session_endpoint", "revocation_endpoint", "device_authorization_endpoint"]
-                {
+                for name in [
+                    "userinfo_endpoint",
+                    "end_session_endpoint",
+                    "revocation_endpoint",
+                    "device_authorization_endpoint",
+                ] {
                     document[name] = value.clone();
                 }
                 document["token_endpoint_auth_methods_supported"] = json!(null);
@@ -483,33 +589,58 @@ mod tests {
             document["token_endpoint_auth_signing_alg_values_supported"] = json!("RS256");
             document["authorization_response_iss_parameter_supported"] = json!("yes");
         });
-        let left_out: Vec<&str> = metadata.left_out.iter().map(|left_out| left_out.member).collect();
+        let left_out: Vec<&str> =
+            metadata.left_out.iter().map(|left_out| left_out.member).collect();
         assert_eq!(
             left_out,
-            ["revocation_endpoint", "token_endpoint_auth_methods_supported", "authorization_response_iss_parameter_supported"]
+            [
+                "revocation_endpoint",
+                "token_endpoint_auth_methods_supported",
+                "authorization_response_iss_parameter_supported"
+            ]
         );
         assert_eq!(metadata.id_token_algorithms.as_deref().unwrap(), ["RS256", "ES256"]);
         assert_eq!(metadata.userinfo_algorithms.as_deref().unwrap(), ["RS256"]);
         assert_eq!(metadata.token_endpoint_auth_algorithms.as_deref().unwrap(), [Algorithm::Rs256]);
-        assert_eq!((metadata.token_endpoint_auth_methods, metadata.authorization_response_iss), (None, false));
+        assert_eq!(
+            (metadata.token_endpoint_auth_methods, metadata.authorization_response_iss),
+            (None, false)
+        );
     }
 
     #[test]
     fn a_promise_of_the_issuer_as_text_is_a_promise() {
-        for (said, promised) in [(json!("true"), true), (json!("false"), false), (json!(1), true), (json!(true), true)] {
-            let metadata = metadata(|document| document["authorization_response_iss_parameter_supported"] = said.clone());
-            assert_eq!((metadata.authorization_response_iss, metadata.left_out.len()), (promised, 0), "{said}");
+        for (said, promised) in
+            [(json!("true"), true), (json!("false"), false), (json!(1), true), (json!(true), true)]
+        {
+            let metadata = metadata(|document| {
+                document["authorization_response_iss_parameter_supported"] = said.clone()
+            });
+            assert_eq!(
+                (metadata.authorization_response_iss, metadata.left_out.len()),
+                (promised, 0),
+                "{said}"
+            );
         }
     }
 
     #[test]
     fn a_byte_order_mark_in_front_of_the_document_is_left_out() {
-        assert!(Metadata::parse(format!("\u{feff}{}", document()).as_bytes(), &authority()).is_ok());
+        assert!(
+            Metadata::parse(format!("\u{feff}{}", document()).as_bytes(), &authority()).is_ok()
+        );
     }
 
     #[test]
     fn what_is_no_document_is_refused() {
-        for document in ["", "null", "[]", "\"\"", "<html>", r#"{"issuer":"https://id.example","issuer":"https://id.example"}"#] {
+        for document in [
+            "",
+            "null",
+            "[]",
+            "\"\"",
+            "<html>",
+            r#"{"issuer":"https://id.example","issuer":"https://id.example"}"#,
+        ] {
             let error = Metadata::parse(document.as_bytes(), &authority()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::ProviderMisconfigured, "{document}");
         }
@@ -520,32 +651,62 @@ mod tests {
     fn algorithms_are_those_that_the_provider_lists_and_a_setting_narrows_them() {
         use Algorithm::{EdDsa, Es256, Es512, Ps256, Rs256, Rs512};
         let allowed = |configured: Option<&[Algorithm]>, listed: Value| {
-            metadata(|document| document["id_token_signing_alg_values_supported"] = listed).allowed_algorithms(configured)
+            metadata(|document| document["id_token_signing_alg_values_supported"] = listed)
+                .allowed_algorithms(configured)
         };
         for nothing in [json!(null), json!([]), json!({}), json!(7)] {
-            assert_eq!(allowed(None, nothing.clone()).unwrap(), [Rs256], "nothing is said: RS256 alone");
-            assert_eq!(allowed(Some(&[Es256]), nothing).unwrap(), [Es256], "then the setting says it");
+            assert_eq!(
+                allowed(None, nothing.clone()).unwrap(),
+                [Rs256],
+                "nothing is said: RS256 alone"
+            );
+            assert_eq!(
+                allowed(Some(&[Es256]), nothing).unwrap(),
+                [Es256],
+                "then the setting says it"
+            );
         }
-        assert_eq!(allowed(None, json!(["none", "HS256", "RS256", "ES256", "X"])).unwrap(), [Rs256, Es256]);
-        assert_eq!(allowed(None, json!(["ES512", "EdDSA", "Ed25519", "RS512"])).unwrap(), [Es512, EdDsa, Rs512]);
+        assert_eq!(
+            allowed(None, json!(["none", "HS256", "RS256", "ES256", "X"])).unwrap(),
+            [Rs256, Es256]
+        );
+        assert_eq!(
+            allowed(None, json!(["ES512", "EdDSA", "Ed25519", "RS512"])).unwrap(),
+            [Es512, EdDsa, Rs512]
+        );
         assert_eq!(allowed(None, json!("ES256")).unwrap(), [Es256], "one text instead of a list");
         let several = [Es256, EdDsa, Ps256];
-        assert_eq!(allowed(Some(&several), json!(["Ed25519", "PS256", "RS256"])).unwrap(), [EdDsa, Ps256]);
+        assert_eq!(
+            allowed(Some(&several), json!(["Ed25519", "PS256", "RS256"])).unwrap(),
+            [EdDsa, Ps256]
+        );
         for listed in [json!(["ES256"]), json!(["none"]), json!(["HS256"])] {
             let error = allowed(Some(&[Rs256]), listed.clone()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::ProviderMisconfigured);
-            for part in ["RS256", listed[0].as_str().unwrap(), "with_id_token_algorithms", "IDENTITY_ID_TOKEN_ALGORITHMS"] {
+            for part in [
+                "RS256",
+                listed[0].as_str().unwrap(),
+                "with_id_token_algorithms",
+                "IDENTITY_ID_TOKEN_ALGORITHMS",
+            ] {
                 assert!(error.to_string().contains(part), "{error}");
             }
         }
-        for listed in [json!(["none"]), json!(["HS256", "none"]), json!(["ES256K"]), json!(["rs256"])] {
+        for listed in
+            [json!(["none"]), json!(["HS256", "none"]), json!(["ES256K"]), json!(["rs256"])]
+        {
             let error = allowed(None, listed.clone()).unwrap_err();
-            assert!(error.to_string().contains(listed[0].as_str().unwrap()) && error.to_string().contains("RS256"), "{error}");
+            assert!(
+                error.to_string().contains(listed[0].as_str().unwrap())
+                    && error.to_string().contains("RS256"),
+                "{error}"
+            );
         }
     }
 
     #[test]
-    fn a_signed_user_info_answer_may_have_the_algorithms_of_id_tokens_where_none_are_listed_for_it() {
+    fn a_signed_user_info_answer_may_have_the_algorithms_of_id_tokens_where_none_are_listed_for_it()
+    {
         let allowed = |id_token: Value, user_info: Value| {
             let metadata = metadata(|document| {
                 document["id_token_signing_alg_values_supported"] = id_token;

@@ -1,4 +1,5 @@
-//! OpenID Connect and OAuth 2.0 as a relying party speaks them. Functions build requests and read answers; only [`provider`] sends, through the [`HttpClient`] of [`http`].
+//! OpenID Connect and OAuth 2.0 as a relying party speaks them. Functions build requests and read
+//! answers; only [`provider`] sends, through the [`HttpClient`] of [`http`].
 
 mod assertion;
 mod authorize;

@@ -107,7 +107,11 @@ impl Permits {
     }
 }
 
-async fn permit(permits: &Arc<Semaphore>, longest: Duration, what: &'static str) -> Result<Permit, Error> {
+async fn permit(
+    permits: &Arc<Semaphore>,
+    longest: Duration,
+    what: &'static str,
+) -> Result<Permit, Error> {
     if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
         return Ok(permit);
     }
@@ -137,7 +141,10 @@ mod tests {
             held.push(permits.sign_in().await.unwrap());
         }
         let soon = Duration::from_millis(1);
-        assert_eq!(permit(&permits.sign_ins, soon, "sign-ins").await.unwrap_err().kind(), ErrorKind::Busy);
+        assert_eq!(
+            permit(&permits.sign_ins, soon, "sign-ins").await.unwrap_err().kind(),
+            ErrorKind::Busy
+        );
         assert!(permits.session().await.is_ok());
         held.pop();
         assert!(permit(&permits.sign_ins, soon, "sign-ins").await.is_ok());

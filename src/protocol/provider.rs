@@ -1,7 +1,8 @@
 //! [`Provider`]: the steps of the protocol, each sent through the [`HttpClient`] and watched by a span.
 //!
-//! It keeps what the provider publishes ([`discovery`](super::discovery)) and has no other state. Every span is called after its step and says how it ended (`outcome`,
-//! and the error's `reason`); none holds a secret or anything about a person.
+//! It keeps what the provider publishes ([`discovery`](super::discovery)) and has no other state.
+//! Every span is called after its step and says how it ended (`outcome`, and the error's `reason`);
+//! none holds a secret or anything about a person.
 
 use std::{fmt, sync::Arc};
 
@@ -64,16 +65,23 @@ macro_rules! step {
 
 impl Provider {
     /// Nothing is fetched before it is needed.
-    pub(crate) fn new(config: ValidConfig, http: Arc<dyn HttpClient>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(
+        config: ValidConfig,
+        http: Arc<dyn HttpClient>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let authority = config.authority().clone();
         let channel = Channel::to(http, &authority);
         let discovery = Discovery::new(authority.clone(), channel.clone(), &clock);
-        let credentials = Arc::new(Credentials::new(config.credential(), config.client_id(), authority.clone()));
-        let (permits, tenants) = (Arc::new(Permits::new(clock.now())), Arc::new(Cache::new(MAX_TENANTS)));
+        let credentials =
+            Arc::new(Credentials::new(config.credential(), config.client_id(), authority.clone()));
+        let (permits, tenants) =
+            (Arc::new(Permits::new(clock.now())), Arc::new(Cache::new(MAX_TENANTS)));
         Self { config, authority, clock, channel, discovery, credentials, permits, tenants }
     }
 
-    /// The same application at another policy of the B2C tenant, which has documents of its own; `None` if the provider is not B2C.
+    /// The same application at another policy of the B2C tenant, which has documents of its own;
+    /// `None` if the provider is not B2C.
     pub(crate) fn for_policy(&self, policy: &str) -> Option<Self> {
         let authority = self.authority.for_policy(policy)?;
         let discovery = Discovery::new(authority.clone(), self.channel.clone(), &self.clock);
@@ -132,14 +140,21 @@ impl Provider {
         self.discovery.metadata().await
     }
 
-    /// Exchanges a code for tokens. It is sent once: a code that may have arrived must not be sent again.
+    /// Exchanges a code for tokens. It is sent once: a code that may have arrived must not be sent
+    /// again.
     ///
     /// # Errors
     ///
     /// As [`token::read_answer`] says; [`ErrorKind::ProviderUnreachable`].
-    pub(crate) async fn redeem_code(&self, code: &Code, verifier: &Secret, redirect_uri: &str) -> Result<TokenAnswer, Error> {
+    pub(crate) async fn redeem_code(
+        &self,
+        code: &Code,
+        verifier: &Secret,
+        redirect_uri: &str,
+    ) -> Result<TokenAnswer, Error> {
         let grant = Grant::Code { code: code.secret(), verifier: Some(verifier), redirect_uri };
-        // A code of Microsoft's may be for several resources, of which one is redeemed (AADSTS28000): that of the configured sign-in.
+        // A code of Microsoft's may be for several resources, of which one is redeemed
+        // (AADSTS28000): that of the configured sign-in.
         let own = if self.authority.is_microsoft() {
             of_first_resource(&self.config.scopes(self.config.sign_in())).join(" ")
         } else {
@@ -169,17 +184,31 @@ impl Provider {
     ///
     /// # Errors
     ///
-    /// As [`token::read_answer`] says; [`ErrorKind::NoRefreshToken`], [`ErrorKind::ProviderUnreachable`].
-    pub(crate) async fn refresh(&self, refresh_token: &Secret, asked: &Asked<'_>) -> Result<TokenAnswer, Error> {
-        observed(step!("identity.refresh", self), self.exchange(Grant::RefreshToken(refresh_token), asked)).await
+    /// As [`token::read_answer`] says; [`ErrorKind::NoRefreshToken`],
+    /// [`ErrorKind::ProviderUnreachable`].
+    pub(crate) async fn refresh(
+        &self,
+        refresh_token: &Secret,
+        asked: &Asked<'_>,
+    ) -> Result<TokenAnswer, Error> {
+        observed(
+            step!("identity.refresh", self),
+            self.exchange(Grant::RefreshToken(refresh_token), asked),
+        )
+        .await
     }
 
     /// Exchanges a grant for tokens. It is sent once, whatever it is.
     ///
     /// # Errors
     ///
-    /// As [`token::read_answer`] says; [`ErrorKind::NoRefreshToken`], [`ErrorKind::ProviderUnreachable`], [`ErrorKind::CredentialUnavailable`].
-    pub(crate) async fn tokens(&self, grant: Grant<'_>, asked: &Asked<'_>) -> Result<TokenAnswer, Error> {
+    /// As [`token::read_answer`] says; [`ErrorKind::NoRefreshToken`],
+    /// [`ErrorKind::ProviderUnreachable`], [`ErrorKind::CredentialUnavailable`].
+    pub(crate) async fn tokens(
+        &self,
+        grant: Grant<'_>,
+        asked: &Asked<'_>,
+    ) -> Result<TokenAnswer, Error> {
         observed(step!("identity.tokens", self), self.exchange(grant, asked)).await
     }
 
@@ -199,10 +228,17 @@ impl Provider {
             let client = Client { id: self.config.client_id(), proof: &proof };
             let scopes = metadata.offered(&self.config, asked.scopes.split(' '), &[]);
             // Google gives every device a refresh token, and knows no scope for it.
-            let scopes: Vec<&str> =
-                scopes.into_iter().filter(|scope| !metadata.offline_by_parameter || *scope != "offline_access").collect();
+            let scopes: Vec<&str> = scopes
+                .into_iter()
+                .filter(|scope| !metadata.offline_by_parameter || *scope != "offline_access")
+                .collect();
             let asked = &Asked { scopes: &scopes.join(" "), ..*asked };
-            let request = device::device_request(&metadata, client, asked, self.config.client_capabilities())?;
+            let request = device::device_request(
+                &metadata,
+                client,
+                asked,
+                self.config.client_capabilities(),
+            )?;
             let answer = self.channel.send("the device authorization endpoint", request).await?;
             device::read_answer(&answer, &metadata)
         };
@@ -219,10 +255,16 @@ impl Provider {
             return Ok(self.clone());
         }
         let authority = self.authority.for_tenant(tenant).ok_or_else(|| {
-            Error::new(ErrorKind::RequestInvalid, "another tenant is asked for by its GUID, at an authority of Entra ID")
+            Error::new(
+                ErrorKind::RequestInvalid,
+                "another tenant is asked for by its GUID, at an authority of Entra ID",
+            )
         })?;
         if !self.config.tenants().allow(Some(tenant)) {
-            return Err(Error::new(ErrorKind::TenantNotAllowed, "the tenant is not on the list of allowed tenants"));
+            return Err(Error::new(
+                ErrorKind::TenantNotAllowed,
+                "the tenant is not on the list of allowed tenants",
+            ));
         }
         let name = tenant.to_ascii_lowercase();
         let discovery = self.tenants.get(&name).unwrap_or_else(|| {
@@ -249,7 +291,8 @@ impl Provider {
     ///
     /// # Errors
     ///
-    /// The kind of the first check that fails; [`ErrorKind::ProviderUnreachable`], [`ErrorKind::ProviderMisconfigured`].
+    /// The kind of the first check that fails; [`ErrorKind::ProviderUnreachable`],
+    /// [`ErrorKind::ProviderMisconfigured`].
     pub(crate) async fn verify_id_token(
         &self,
         raw: &str,
@@ -257,9 +300,13 @@ impl Provider {
     ) -> Result<VerifiedIdToken, Error> {
         let verification = async {
             let token = Unverified::parse(raw)?;
-            let (metadata, algorithms) = self.algorithms_for(&token, Metadata::allowed_algorithms).await?;
+            let (metadata, algorithms) =
+                self.algorithms_for(&token, Metadata::allowed_algorithms).await?;
             let rules = self.rules(Kind::IdToken, &metadata, &algorithms);
-            self.with_keys(&metadata, |keys| id_token::verify(raw, &token, expectation, &rules, keys)).await
+            self.with_keys(&metadata, |keys| {
+                id_token::verify(raw, &token, expectation, &rules, keys)
+            })
+            .await
         };
         observed(step!("identity.verify_id_token", self), verification).await
     }
@@ -268,16 +315,25 @@ impl Provider {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::UserInfoFailed`], [`ErrorKind::UserInfoSubject`], [`ErrorKind::ProviderUnreachable`]; for a signed answer also the kinds of a token's checks.
-    pub(crate) async fn user_info(&self, access_token: &Secret, expected_sub: &str) -> Result<Object, Error> {
+    /// [`ErrorKind::UserInfoFailed`], [`ErrorKind::UserInfoSubject`],
+    /// [`ErrorKind::ProviderUnreachable`]; for a signed answer also the kinds of a token's checks.
+    pub(crate) async fn user_info(
+        &self,
+        access_token: &Secret,
+        expected_sub: &str,
+    ) -> Result<Object, Error> {
         let exchange = async {
             let metadata = self.metadata().await?;
-            let answer = self.channel.send("the UserInfo endpoint", user_info::request(&metadata, access_token)?).await?;
+            let answer = self
+                .channel
+                .send("the UserInfo endpoint", user_info::request(&metadata, access_token)?)
+                .await?;
             let claims = match user_info::read_answer(&answer)? {
                 UserInfoAnswer::Plain(claims) => claims,
                 UserInfoAnswer::Signed(raw) => {
                     let token = Unverified::parse(&raw)?;
-                    let (metadata, algorithms) = self.algorithms_for(&token, Metadata::allowed_user_info_algorithms).await?;
+                    let (metadata, algorithms) =
+                        self.algorithms_for(&token, Metadata::allowed_user_info_algorithms).await?;
                     let rules = self.rules(Kind::UserInfo, &metadata, &algorithms);
                     self.with_keys(&metadata, |keys| token.verify(&rules, keys)).await?.claims
                 }
@@ -287,14 +343,21 @@ impl Provider {
         observed(step!("identity.user_info", self), exchange).await
     }
 
-    /// The ID token's claims, and where it is configured those that UserInfo adds: what the ID token says is never replaced.
+    /// The ID token's claims, and where it is configured those that UserInfo adds: what the ID
+    /// token says is never replaced.
     ///
     /// # Errors
     ///
     /// Those of [`user_info`](Self::user_info).
-    pub(crate) async fn claims(&self, token: &VerifiedIdToken, access_token: Option<&Secret>) -> Result<Box<RawValue>, Error> {
-        let unreadable = |_| Error::new(ErrorKind::TokenMalformed, "the claims cannot be written as JSON");
-        let (UserInfo::AtSignIn, Some(access_token)) = (self.config.user_info(), access_token) else {
+    pub(crate) async fn claims(
+        &self,
+        token: &VerifiedIdToken,
+        access_token: Option<&Secret>,
+    ) -> Result<Box<RawValue>, Error> {
+        let unreadable =
+            |_| Error::new(ErrorKind::TokenMalformed, "the claims cannot be written as JSON");
+        let (UserInfo::AtSignIn, Some(access_token)) = (self.config.user_info(), access_token)
+        else {
             return RawValue::from_string(token.claims().to_owned()).map_err(unreadable);
         };
         let mut claims = self.user_info(access_token, token.sub()).await?;
@@ -304,8 +367,8 @@ impl Provider {
         serde_json::value::to_raw_value(&claims).map_err(unreadable)
     }
 
-    /// The provider's document, and by it and the configuration the algorithms that a token may have. A
-    /// document that leaves the token's out may be older than a change of the provider's.
+    /// The provider's document, and by it and the configuration the algorithms that a token may
+    /// have. A document that leaves the token's out may be older than a change of the provider's.
     async fn algorithms_for(
         &self,
         token: &Unverified<'_>,
@@ -325,14 +388,21 @@ impl Provider {
         Ok((metadata, algorithms?))
     }
 
-    /// Verifies with the keys we have, and once more with newer ones if the token may be signed with one of those.
-    async fn with_keys<V>(&self, metadata: &Arc<Metadata>, verify: impl Fn(&Keys) -> Result<V, Error>) -> Result<V, Error> {
+    /// Verifies with the keys we have, and once more with newer ones if the token may be signed
+    /// with one of those.
+    async fn with_keys<V>(
+        &self,
+        metadata: &Arc<Metadata>,
+        verify: impl Fn(&Keys) -> Result<V, Error>,
+    ) -> Result<V, Error> {
         let keys = self.discovery.keys(metadata).await?;
         let outcome = verify(&keys);
-        // A provider may give a new key the name of the old one (its `kid` is a constant, say), so a
-        // wrong signature is a reason as good as an unknown name. A flood of wrong tokens is one
+        // A provider may give a new key the name of the old one (its `kid` is a constant, say), so
+        // a wrong signature is a reason as good as an unknown name. A flood of wrong tokens is one
         // request a minute all the same.
-        let may_be_of_newer = |error: &Error| matches!(error.kind(), ErrorKind::TokenKeyUnknown | ErrorKind::TokenSignature);
+        let may_be_of_newer = |error: &Error| {
+            matches!(error.kind(), ErrorKind::TokenKeyUnknown | ErrorKind::TokenSignature)
+        };
         if !outcome.as_ref().is_err_and(may_be_of_newer) {
             return outcome;
         }
@@ -340,7 +410,12 @@ impl Provider {
         if Arc::ptr_eq(&newer, &keys) { outcome } else { verify(&newer) }
     }
 
-    fn rules<'a>(&'a self, kind: Kind, metadata: &'a Metadata, algorithms: &'a [Algorithm]) -> Rules<'a> {
+    fn rules<'a>(
+        &'a self,
+        kind: Kind,
+        metadata: &'a Metadata,
+        algorithms: &'a [Algorithm],
+    ) -> Rules<'a> {
         Rules {
             kind,
             algorithms,
@@ -362,11 +437,14 @@ impl Provider {
             _ => Some(self.permits.session().await?),
         };
         let metadata = self.metadata().await?;
-        self.ask_for_tokens(&metadata, |client| grant_request(&metadata, client, grant, asked, self.config.client_capabilities()))
-            .await
+        self.ask_for_tokens(&metadata, |client| {
+            grant_request(&metadata, client, grant, asked, self.config.client_capabilities())
+        })
+        .await
     }
 
-    /// Sends a request for tokens, and once more if the provider has refused a credential that has been replaced meanwhile: then it has not looked at the rest.
+    /// Sends a request for tokens, and once more if the provider has refused a credential that has
+    /// been replaced meanwhile: then it has not looked at the rest.
     async fn ask_for_tokens(
         &self,
         metadata: &Metadata,
@@ -382,10 +460,9 @@ impl Provider {
             Some(newer) => {
                 let outcome = self.answer_to(build(Client { id, proof: &newer.proof })?).await;
                 // Another refusal, such as that of the code, comes after the credential was taken.
-                if !outcome
-                    .as_ref()
-                    .is_err_and(|error| error.provider().is_none() || self.credentials.is_outdated(error, &newer.proof))
-                {
+                if !outcome.as_ref().is_err_and(|error| {
+                    error.provider().is_none() || self.credentials.is_outdated(error, &newer.proof)
+                }) {
                     self.credentials.remember(&newer);
                 }
                 outcome
@@ -396,14 +473,20 @@ impl Provider {
 
     async fn answer_to(&self, request: Request<Bytes>) -> Result<TokenAnswer, Error> {
         // B2C gives an access token only for the scope of an API.
-        let rule = if self.authority.is_microsoft() { AccessTokenRule::OrIdToken } else { AccessTokenRule::Required };
+        let rule = if self.authority.is_microsoft() {
+            AccessTokenRule::OrIdToken
+        } else {
+            AccessTokenRule::Required
+        };
         token::read_answer(&self.channel.send("the token endpoint", request).await?, rule)
     }
 }
 
 impl fmt::Debug for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Provider").field("authority", &self.authority.name()).finish_non_exhaustive()
+        f.debug_struct("Provider")
+            .field("authority", &self.authority.name())
+            .finish_non_exhaustive()
     }
 }
 
@@ -425,8 +508,8 @@ mod tests {
             http::HttpError,
             id_token::Nonce,
             testing::{
-                A_WHILE, CLIENT_ID, FakeHttp, NONCE, NOW, SUBJECT, Signer, answer, authority, claims, config, document, header,
-                id_token, key_set, metadata, published,
+                A_WHILE, CLIENT_ID, FakeHttp, NONCE, NOW, SUBJECT, Signer, answer, authority,
+                claims, config, document, header, id_token, key_set, metadata, published,
             },
         },
     };
@@ -441,7 +524,10 @@ mod tests {
     };
 
     fn code() -> Code {
-        CallbackParameters::parse(b"code=c0de&state=s").unwrap().check("s", &metadata(|_| ()), &authority()).unwrap()
+        CallbackParameters::parse(b"code=c0de&state=s")
+            .unwrap()
+            .check("s", &metadata(|_| ()), &authority())
+            .unwrap()
     }
 
     fn tokens() -> Value {
@@ -449,7 +535,12 @@ mod tests {
     }
 
     /// Publishes its documents and answers one path so.
-    fn answering(path: &'static str, content_type: &'static str, status: u16, body: String) -> Arc<FakeHttp> {
+    fn answering(
+        path: &'static str,
+        content_type: &'static str,
+        status: u16,
+        body: String,
+    ) -> Arc<FakeHttp> {
         FakeHttp::new(move |request| {
             if request.uri().path() != path {
                 return Ok(published(request, &document(), &key_set()));
@@ -485,9 +576,13 @@ mod tests {
             })
         });
         let (provider, _) = http.provider(config());
-        let tokens = provider.redeem_code(&code(), &"verifier".into(), "https://app.example/auth/callback").await.unwrap();
+        let tokens = provider
+            .redeem_code(&code(), &"verifier".into(), "https://app.example/auth/callback")
+            .await
+            .unwrap();
         let access_token = tokens.access_token.unwrap();
-        let token = provider.verify_id_token(tokens.id_token.unwrap().expose(), &SENT).await.unwrap();
+        let token =
+            provider.verify_id_token(tokens.id_token.unwrap().expose(), &SENT).await.unwrap();
         let claims = provider.user_info(&access_token, token.sub()).await.unwrap();
         assert_eq!((token.sub(), &claims["email"]), (SUBJECT, &json!("ada@example.com")));
         assert_eq!(http.last().headers()["authorization"], "Bearer acce55");
@@ -502,7 +597,12 @@ mod tests {
             || Err(HttpError::new("too slow")),
             || Ok(answer(500, "")),
             || Ok(answer(302, "")),
-            || Ok(answer(400, r#"{"error":"invalid_request","error_description":"S256 is not supported"}"#)),
+            || {
+                Ok(answer(
+                    400,
+                    r#"{"error":"invalid_request","error_description":"S256 is not supported"}"#,
+                ))
+            },
             || Ok(answer(200, "{")),
         ];
         for outcome in outcomes {
@@ -511,9 +611,16 @@ mod tests {
                 _ => Ok(published(request, &document(), &key_set())),
             });
             let (provider, _) = http.provider(config());
-            assert!(provider.redeem_code(&code(), &"verifier".into(), "https://app.example/cb").await.is_err());
+            assert!(
+                provider
+                    .redeem_code(&code(), &"verifier".into(), "https://app.example/cb")
+                    .await
+                    .is_err()
+            );
             assert_eq!(http.count("/token"), 1);
-            assert!(std::str::from_utf8(http.last().body()).unwrap().contains("code_verifier=verifier"));
+            assert!(
+                std::str::from_utf8(http.last().body()).unwrap().contains("code_verifier=verifier")
+            );
         }
     }
 
@@ -523,7 +630,10 @@ mod tests {
         wrong["issuer"] = json!("https://evil.example");
         let http = FakeHttp::publishing(wrong, key_set());
         let (provider, _) = http.provider(config());
-        assert_eq!(provider.refresh(&"rt".into(), &Asked::default()).await.unwrap_err().kind(), ErrorKind::ProviderMisconfigured);
+        assert_eq!(
+            provider.refresh(&"rt".into(), &Asked::default()).await.unwrap_err().kind(),
+            ErrorKind::ProviderMisconfigured
+        );
         assert_eq!(http.count("/token"), 0);
     }
 
@@ -534,10 +644,16 @@ mod tests {
         let (provider, _) = http.provider(config());
         assert!(verify(&provider, &id_token(|_| ())).await.is_ok());
         let (key, token) = another_key("k2");
-        http.answer_with(move |request| Ok(published(request, &document(), &json!({"keys": [key]}))));
+        http.answer_with(move |request| {
+            Ok(published(request, &document(), &json!({"keys": [key]})))
+        });
         assert!(verify(&provider, &token).await.is_ok());
         assert_eq!(http.count("/keys"), 2);
-        assert_eq!(verify(&provider, &id_token(|_| ())).await.unwrap_err(), ErrorKind::TokenKeyUnknown, "the old key is gone");
+        assert_eq!(
+            verify(&provider, &id_token(|_| ())).await.unwrap_err(),
+            ErrorKind::TokenKeyUnknown,
+            "the old key is gone"
+        );
     }
 
     #[tokio::test]
@@ -546,13 +662,18 @@ mod tests {
         nameless.as_object_mut().unwrap().remove("kid");
         let http = FakeHttp::publishing(document(), json!({"keys": [nameless]}));
         let (provider, _) = http.provider(config());
-        assert_eq!(verify(&provider, &another_key("k3").1).await.unwrap_err(), ErrorKind::TokenSignature);
+        assert_eq!(
+            verify(&provider, &another_key("k3").1).await.unwrap_err(),
+            ErrorKind::TokenSignature
+        );
         let (provider, _) = http.provider(config());
         let (key, token) = another_key("k2");
         let asked = std::sync::atomic::AtomicUsize::new(0);
         http.answer_with(move |request| {
-            let first = request.uri().path() == "/keys" && asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
-            let keys = if first { json!({"keys": [nameless]}) } else { json!({"keys": [nameless, key]}) };
+            let first = request.uri().path() == "/keys"
+                && asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+            let keys =
+                if first { json!({"keys": [nameless]}) } else { json!({"keys": [nameless, key]}) };
             Ok(published(request, &document(), &keys))
         });
         assert!(verify(&provider, &token).await.is_ok());
@@ -571,7 +692,9 @@ mod tests {
         assert_eq!(http.count("/keys"), 2);
         let (provider, _) = http.provider(config());
         provider.discovery.keys(&provider.metadata().await.unwrap()).await.unwrap();
-        http.answer_with(move |request| Ok(published(request, &document(), &json!({"keys": [first]}))));
+        http.answer_with(move |request| {
+            Ok(published(request, &document(), &json!({"keys": [first]})))
+        });
         assert!(verify(&provider, &nameless).await.is_ok());
     }
 
@@ -584,8 +707,12 @@ mod tests {
             let provider = provider.clone();
             async move {
                 for at in from..from + 50 {
-                    let token = Signer::shared().sign(&json!({"alg": "RS256", "kid": format!("random-{at}")}), &claims());
-                    assert_eq!(verify(&provider, &token).await.unwrap_err(), ErrorKind::TokenKeyUnknown);
+                    let token = Signer::shared()
+                        .sign(&json!({"alg": "RS256", "kid": format!("random-{at}")}), &claims());
+                    assert_eq!(
+                        verify(&provider, &token).await.unwrap_err(),
+                        ErrorKind::TokenKeyUnknown
+                    );
                 }
             }
         };
@@ -608,7 +735,10 @@ mod tests {
         for (token, kind) in [
             ("foo".to_owned(), ErrorKind::TokenMalformed),
             (Signer::shared().sign(&json!({"alg": "none"}), &claims()), ErrorKind::TokenAlgorithm),
-            (id_token(|claims| claims["iss"] = json!("https://evil.example")), ErrorKind::TokenIssuer),
+            (
+                id_token(|claims| claims["iss"] = json!("https://evil.example")),
+                ErrorKind::TokenIssuer,
+            ),
         ] {
             assert_eq!(verify(&provider, &token).await.unwrap_err(), kind);
         }
@@ -621,7 +751,9 @@ mod tests {
         let (provider, _) = http.provider(config());
         assert!(verify(&provider, &id_token(|_| ())).await.is_ok());
         let (key, token) = another_key("k1");
-        http.answer_with(move |request| Ok(published(request, &document(), &json!({"keys": [key]}))));
+        http.answer_with(move |request| {
+            Ok(published(request, &document(), &json!({"keys": [key]})))
+        });
         assert!(verify(&provider, &token).await.is_ok());
         assert_eq!(http.count("/keys"), 2);
     }
@@ -634,7 +766,10 @@ mod tests {
         let forged = another_key("k1").1;
         for minute in 1..4 {
             for _ in 0..50 {
-                assert_eq!(verify(&provider, &forged).await.unwrap_err(), ErrorKind::TokenSignature);
+                assert_eq!(
+                    verify(&provider, &forged).await.unwrap_err(),
+                    ErrorKind::TokenSignature
+                );
             }
             assert_eq!(http.count("/keys"), 1 + minute);
             clock.advance(Duration::from_secs(60));
@@ -642,7 +777,8 @@ mod tests {
         assert!(verify(&provider, &id_token(|_| ())).await.is_ok());
     }
 
-    /// The document is kept for a day; a provider that goes over to other signatures must not lock everybody out for that long.
+    /// The document is kept for a day; a provider that goes over to other signatures must not lock
+    /// everybody out for that long.
     #[tokio::test]
     async fn an_algorithm_that_came_after_the_document_was_read_is_looked_for() {
         let listing = |algorithms: Value| {
@@ -656,7 +792,8 @@ mod tests {
             let http = FakeHttp::publishing(listing(first), key_set());
             let (provider, clock) = http.provider(config());
             assert!(verify(&provider, &token).await.is_err());
-            let (after, keys) = (listing(json!(["RS256", "ES256"])), json!({"keys": [signer.jwk("e1")]}));
+            let (after, keys) =
+                (listing(json!(["RS256", "ES256"])), json!({"keys": [signer.jwk("e1")]}));
             http.answer_with(move |request| Ok(published(request, &after, &keys)));
             for _ in 0..50 {
                 assert!(verify(&provider, &token).await.is_err(), "not twice a minute");
@@ -672,7 +809,8 @@ mod tests {
     async fn every_asymmetric_algorithm_that_the_document_lists_is_verified_by_default() {
         for algorithm in Algorithm::ALL.iter().copied() {
             let mut listing = document();
-            listing["id_token_signing_alg_values_supported"] = json!(["HS256", "none", algorithm.as_str()]);
+            listing["id_token_signing_alg_values_supported"] =
+                json!(["HS256", "none", algorithm.as_str()]);
             let signer = Signer::new(algorithm);
             let http = FakeHttp::publishing(listing, json!({"keys": [signer.jwk("k")]}));
             let (provider, _) = http.provider(config());
@@ -686,7 +824,11 @@ mod tests {
                 );
             }
             for never in ["none", "HS256"] {
-                assert_eq!(verify(&provider, &token(never)).await.err(), Some(ErrorKind::TokenAlgorithm), "{never}");
+                assert_eq!(
+                    verify(&provider, &token(never)).await.err(),
+                    Some(ErrorKind::TokenAlgorithm),
+                    "{never}"
+                );
             }
         }
     }
@@ -705,7 +847,11 @@ mod tests {
         let (_, token) = another_key("k2");
         assert_eq!(verify(&provider, &token).await.unwrap_err(), ErrorKind::ProviderUnreachable);
         for _ in 0..100 {
-            assert_eq!(verify(&provider, &token).await.unwrap_err(), ErrorKind::TokenKeyUnknown, "refused, and nobody is asked");
+            assert_eq!(
+                verify(&provider, &token).await.unwrap_err(),
+                ErrorKind::TokenKeyUnknown,
+                "refused, and nobody is asked"
+            );
         }
         assert_eq!(http.count("/keys"), 2);
     }
@@ -717,10 +863,19 @@ mod tests {
         only_es256["id_token_signing_alg_values_supported"] = json!(["ES256"]);
         let http = FakeHttp::publishing(only_es256, key_set());
         let both = config().with_id_token_algorithms([Algorithm::Rs256, Algorithm::Es256]);
-        assert_eq!(verify(&http.provider(both).0, &id_token(|_| ())).await.unwrap_err(), ErrorKind::TokenAlgorithm);
+        assert_eq!(
+            verify(&http.provider(both).0, &id_token(|_| ())).await.unwrap_err(),
+            ErrorKind::TokenAlgorithm
+        );
         let only_rs256 = config().with_id_token_algorithms([Algorithm::Rs256]);
-        assert_eq!(verify(&http.provider(only_rs256).0, &id_token(|_| ())).await.unwrap_err(), ErrorKind::ProviderMisconfigured);
-        assert_eq!(verify(&http.provider(config()).0, &id_token(|_| ())).await.unwrap_err(), ErrorKind::TokenAlgorithm);
+        assert_eq!(
+            verify(&http.provider(only_rs256).0, &id_token(|_| ())).await.unwrap_err(),
+            ErrorKind::ProviderMisconfigured
+        );
+        assert_eq!(
+            verify(&http.provider(config()).0, &id_token(|_| ())).await.unwrap_err(),
+            ErrorKind::TokenAlgorithm
+        );
     }
 
     /// C-214
@@ -733,24 +888,41 @@ mod tests {
         };
         let outcome = async |token: String| {
             let http = answering("/userinfo", "application/jwt", 200, token);
-            http.provider(config()).0.user_info(&"at".into(), SUBJECT).await.map_err(|error| error.kind())
+            http.provider(config())
+                .0
+                .user_info(&"at".into(), SUBJECT)
+                .await
+                .map_err(|error| error.kind())
         };
         assert_eq!(outcome(signed(|_| ())).await.unwrap()["email"], "ada@example.com");
         assert!(
-            outcome(signed(|claims| (claims["iss"], claims["aud"]) = (json!("https://id.example"), json!([CLIENT_ID]))))
-                .await
-                .is_ok()
+            outcome(signed(|claims| (claims["iss"], claims["aud"]) =
+                (json!("https://id.example"), json!([CLIENT_ID]))))
+            .await
+            .is_ok()
         );
         assert_eq!(
-            outcome(signed(|claims| claims["iss"] = json!("https://evil.example"))).await.unwrap_err(),
+            outcome(signed(|claims| claims["iss"] = json!("https://evil.example")))
+                .await
+                .unwrap_err(),
             ErrorKind::TokenIssuer
         );
-        assert_eq!(outcome(signed(|claims| claims["aud"] = json!("client-2"))).await.unwrap_err(), ErrorKind::TokenAudience);
-        assert_eq!(outcome(signed(|claims| claims["exp"] = json!(1))).await.unwrap_err(), ErrorKind::TokenExpired);
-        assert_eq!(outcome(signed(|claims| claims["sub"] = json!("other"))).await.unwrap_err(), ErrorKind::UserInfoSubject);
+        assert_eq!(
+            outcome(signed(|claims| claims["aud"] = json!("client-2"))).await.unwrap_err(),
+            ErrorKind::TokenAudience
+        );
+        assert_eq!(
+            outcome(signed(|claims| claims["exp"] = json!(1))).await.unwrap_err(),
+            ErrorKind::TokenExpired
+        );
+        assert_eq!(
+            outcome(signed(|claims| claims["sub"] = json!("other"))).await.unwrap_err(),
+            ErrorKind::UserInfoSubject
+        );
         let forged = Signer::new(Algorithm::Rs256).sign(&header(), &json!({"sub": SUBJECT}));
         assert_eq!(outcome(forged).await.unwrap_err(), ErrorKind::TokenSignature);
-        let es256 = Signer::new(Algorithm::Es256).sign(&json!({"alg": "ES256", "kid": "k1"}), &json!({"sub": SUBJECT}));
+        let es256 = Signer::new(Algorithm::Es256)
+            .sign(&json!({"alg": "ES256", "kid": "k1"}), &json!({"sub": SUBJECT}));
         assert_eq!(outcome(es256).await.unwrap_err(), ErrorKind::TokenAlgorithm);
         let unsigned = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJzdWJqZWN0LTEifQ.".to_owned();
         assert_eq!(outcome(unsigned).await.unwrap_err(), ErrorKind::TokenAlgorithm);
@@ -761,7 +933,10 @@ mod tests {
     async fn an_encrypted_user_info_answer_is_refused() {
         let http = answering("/userinfo", "application/jwt", 200, "a.b.c.d.e".into());
         let error = http.provider(config()).0.user_info(&"at".into(), SUBJECT).await.unwrap_err();
-        assert!(error.kind() == ErrorKind::TokenMalformed && error.to_string().contains("JWE"), "{error}");
+        assert!(
+            error.kind() == ErrorKind::TokenMalformed && error.to_string().contains("JWE"),
+            "{error}"
+        );
     }
 
     /// C-143: a B2C policy gives an ID token alone; it has to be of that policy.
@@ -779,7 +954,10 @@ mod tests {
             Ok(match request.uri().path() {
                 path if path.ends_with("/openid-configuration") => answer(200, &document),
                 path if path.ends_with("/keys") => answer(200, key_set()),
-                _ => answer(200, json!({"id_token": "a.b.c", "token_type": "Bearer", "not_before": 1, "expires_in": "3600"})),
+                _ => answer(
+                    200,
+                    json!({"id_token": "a.b.c", "token_type": "Bearer", "not_before": 1, "expires_in": "3600"}),
+                ),
             })
         });
         let authority = Authority::b2c("contoso", B2cPolicies::new("b2c_1_in")).unwrap();
@@ -788,14 +966,18 @@ mod tests {
             .with_base_url("https://app.example")
             .unwrap();
         let (provider, _) = http.provider(config);
-        let tokens = provider.redeem_code(&code(), &"v".into(), "https://app.example/cb").await.unwrap();
+        let tokens =
+            provider.redeem_code(&code(), &"v".into(), "https://app.example/cb").await.unwrap();
         assert!(tokens.access_token.is_none() && tokens.id_token.is_some());
         let token = |policy: &str| {
             let issuer = issuer.clone();
             id_token(|claims| (claims["iss"], claims["tfp"]) = (json!(issuer), json!(policy)))
         };
         assert!(verify(&provider, &token("B2C_1_In")).await.is_ok());
-        assert_eq!(verify(&provider, &token("B2C_1_reset")).await.unwrap_err(), ErrorKind::TokenMismatch);
+        assert_eq!(
+            verify(&provider, &token("B2C_1_reset")).await.unwrap_err(),
+            ErrorKind::TokenMismatch
+        );
     }
 
     /// A place to write to that can be read afterwards.
@@ -813,7 +995,8 @@ mod tests {
         }
     }
 
-    /// C-437, C-438: every step at the most talkative level; how it ended is there, what it was about is not.
+    /// C-437, C-438: every step at the most talkative level; how it ended is there, what it was
+    /// about is not.
     #[tokio::test(flavor = "current_thread")]
     async fn spans_tell_outcome_and_reason_and_neither_secrets_nor_people() {
         let output = Output::default();
@@ -825,32 +1008,39 @@ mod tests {
             .with_writer(move || writer.clone())
             .finish();
         let _guard = tracing::subscriber::set_default(subscriber);
-        // With a second dispatcher `tracing` does not take the word of the thread that comes to a span first: a test beside this one may be that thread.
+        // With a second dispatcher `tracing` does not take the word of the thread that comes to a
+        // span first: a test beside this one may be that thread.
         let _deaf = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
 
         let broken = std::sync::atomic::AtomicBool::new(false);
         let http = FakeHttp::new(move |request| {
             let broken = broken.fetch_xor(true, std::sync::atomic::Ordering::SeqCst);
             Ok(match request.uri().path() {
-                "/token" if broken => {
-                    answer(400, json!({"error": "invalid_grant", "error_description": "ada@example.com is gone"}))
-                }
+                "/token" if broken => answer(
+                    400,
+                    json!({"error": "invalid_grant", "error_description": "ada@example.com is gone"}),
+                ),
                 "/token" => answer(200, tokens()),
-                "/userinfo" if broken => answer(200, json!({"sub": "somebody-else", "email": "ada@example.com"})),
+                "/userinfo" if broken => {
+                    answer(200, json!({"sub": "somebody-else", "email": "ada@example.com"}))
+                }
                 "/userinfo" => answer(200, json!({"sub": SUBJECT, "email": "ada@example.com"})),
                 _ => published(request, &document(), &key_set()),
             })
         });
         let (provider, _) = http.provider(config());
         for _ in 0..2 {
-            let _ = provider.redeem_code(&code(), &"ver1fier".into(), "https://app.example/cb").await;
+            let _ =
+                provider.redeem_code(&code(), &"ver1fier".into(), "https://app.example/cb").await;
             let _ = provider.refresh(&"refre5h".into(), &Asked::default()).await;
             let _ = provider.user_info(&"acce55".into(), SUBJECT).await;
             let _ = verify(&provider, &id_token(|_| ())).await;
-            let _ = verify(&provider, &id_token(|claims| claims["nonce"] = json!("another-n0nce"))).await;
+            let _ = verify(&provider, &id_token(|claims| claims["nonce"] = json!("another-n0nce")))
+                .await;
         }
         let log = String::from_utf8(output.0.lock().unwrap().clone()).unwrap();
-        for step in ["discovery", "keys", "redeem_code", "refresh", "verify_id_token", "user_info"] {
+        for step in ["discovery", "keys", "redeem_code", "refresh", "verify_id_token", "user_info"]
+        {
             assert!(log.contains(&format!("identity.{step}{{")), "{step}: {log}");
         }
         for told in [
@@ -862,8 +1052,18 @@ mod tests {
             assert!(log.contains(told), "{told}: {log}");
         }
         let raw = id_token(|_| ());
-        let secrets =
-            ["c0de", "ver1fier", "refre5h", "acce55", "a client secret", NONCE, "n0nce", raw.as_str(), "Basic ", "Bearer "];
+        let secrets = [
+            "c0de",
+            "ver1fier",
+            "refre5h",
+            "acce55",
+            "a client secret",
+            NONCE,
+            "n0nce",
+            raw.as_str(),
+            "Basic ",
+            "Bearer ",
+        ];
         for hidden in secrets.into_iter().chain(["ada@", SUBJECT, "somebody-else", "is gone"]) {
             assert!(!log.contains(hidden), "{hidden} in {log}");
         }

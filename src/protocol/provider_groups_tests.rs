@@ -77,13 +77,20 @@ impl Entra {
         let provider = self.provider("login.microsoftonline.com", groups);
         let claims = RawValue::from_string(claims.to_string()).unwrap();
         let found = provider.with_groups(claims, tokens, Some(&"before".into())).await;
-        let soon = found.renew_at(NOW + Duration::from_secs(3600), NOW) < NOW + Duration::from_secs(600);
+        let soon =
+            found.renew_at(NOW + Duration::from_secs(3600), NOW) < NOW + Duration::from_secs(600);
         *self.soon.lock().unwrap() = soon;
         serde_json::from_str(found.claims.get()).unwrap()
     }
 
     fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().iter().filter(|uri| !uri.contains("openid-configuration")).cloned().collect()
+        self.asked
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|uri| !uri.contains("openid-configuration"))
+            .cloned()
+            .collect()
     }
 }
 
@@ -95,24 +102,35 @@ fn overage() -> Value {
 }
 
 fn tokens(scope: &str) -> TokenAnswer {
-    TokenAnswer { access_token: Some("at".into()), scope: Some(scope.into()), ..TokenAnswer::default() }
+    TokenAnswer {
+        access_token: Some("at".into()),
+        scope: Some(scope.into()),
+        ..TokenAnswer::default()
+    }
 }
 
 fn two_pages(request: &Request<Bytes>, page: usize) -> Response<Bytes> {
-    let next = format!("https://{}/v1.0/me/transitiveMemberOf?$skiptoken=2", request.uri().host().unwrap());
+    let next = format!(
+        "https://{}/v1.0/me/transitiveMemberOf?$skiptoken=2",
+        request.uri().host().unwrap()
+    );
     match page {
         1 => answer(200, json!({"value": [{"id": "g1"}], "@odata.nextLink": next})),
         _ => answer(200, json!({"value": [{"id": "g2"}]})),
     }
 }
 
-/// C-396, C-399: from Graph, page after page, with a token for Graph; never from the address in the token.
+/// C-396, C-399: from Graph, page after page, with a token for Graph; never from the address in the
+/// token.
 #[tokio::test]
 async fn the_groups_are_read_with_a_token_for_graph() {
     let entra = Entra::new(two_pages);
     let mut tokens = tokens("api://other/read");
     let claims = entra.claims(GroupsFrom::Graph, &overage(), &mut tokens).await;
-    assert_eq!((&claims["groups"], &claims["sub"], &claims["_claim_names"]), (&json!(["g1", "g2"]), &json!("s"), &json!({})));
+    assert_eq!(
+        (&claims["groups"], &claims["sub"], &claims["_claim_names"]),
+        (&json!(["g1", "g2"]), &json!("s"), &json!({}))
+    );
     assert_eq!(
         entra.asked(),
         [
@@ -128,7 +146,8 @@ async fn the_groups_are_read_with_a_token_for_graph() {
 #[tokio::test]
 async fn a_token_that_is_for_graph_already_is_used() {
     let entra = Entra::new(two_pages);
-    let claims = entra.claims(GroupsFrom::Graph, &overage(), &mut tokens("openid profile User.Read")).await;
+    let claims =
+        entra.claims(GroupsFrom::Graph, &overage(), &mut tokens("openid profile User.Read")).await;
     assert_eq!((&claims["groups"], entra.asked().len()), (&json!(["g1", "g2"]), 2));
     assert_eq!(entra.http.last().headers()["authorization"], "Bearer at");
 }
@@ -136,14 +155,20 @@ async fn a_token_that_is_for_graph_already_is_used() {
 #[tokio::test]
 async fn nobody_is_asked_where_it_is_not_wanted_or_not_needed() {
     let entra = Entra::new(two_pages);
-    assert_eq!(entra.claims(GroupsFrom::Token, &overage(), &mut tokens("User.Read")).await, overage());
+    assert_eq!(
+        entra.claims(GroupsFrom::Token, &overage(), &mut tokens("User.Read")).await,
+        overage()
+    );
     for complete in [
         json!({"groups": ["g"]}),
         json!({"groups": [], "_claim_names": {"address": "src1"}}),
         json!({}),
         json!({"hasgroups": false}),
     ] {
-        assert_eq!(entra.claims(GroupsFrom::Graph, &complete, &mut tokens("User.Read")).await, complete);
+        assert_eq!(
+            entra.claims(GroupsFrom::Graph, &complete, &mut tokens("User.Read")).await,
+            complete
+        );
     }
     assert!(entra.asked().is_empty());
 }
@@ -155,18 +180,35 @@ async fn groups_that_cannot_be_read_stay_too_many() {
     let faults: [Graph; 5] = [
         |_, _| answer(503, ""),
         |_, _| answer(403, json!({"error": {"code": "Authorization_RequestDenied"}})),
-        |_, _| answer(200, json!({"value": [{"id": "g1"}], "@odata.nextLink": "https://evil.example/"})),
+        |_, _| {
+            answer(
+                200,
+                json!({"value": [{"id": "g1"}], "@odata.nextLink": "https://evil.example/"}),
+            )
+        },
         // For ever.
-        |request, _| answer(200, json!({"value": [{"id": "g"}], "@odata.nextLink": request.uri().to_string()})),
+        |request, _| {
+            answer(
+                200,
+                json!({"value": [{"id": "g"}], "@odata.nextLink": request.uri().to_string()}),
+            )
+        },
         // More than a session holds.
         |_, _| answer(200, json!({"value": vec![json!({"id": "g"}); 1_001]})),
     ];
     for (at, fault) in faults.into_iter().enumerate() {
         let entra = Entra::new(fault);
-        assert_eq!(entra.claims(GroupsFrom::Graph, &overage(), &mut tokens("User.Read")).await, overage(), "{at}");
+        assert_eq!(
+            entra.claims(GroupsFrom::Graph, &overage(), &mut tokens("User.Read")).await,
+            overage(),
+            "{at}"
+        );
         assert!(entra.asked().len() <= 20, "{at}");
         assert_eq!(*entra.soon.lock().unwrap(), at == 0, "only what passes is tried again soon");
-        assert!(entra.asked().iter().all(|uri| uri.starts_with("https://graph.microsoft.com/")), "{at}");
+        assert!(
+            entra.asked().iter().all(|uri| uri.starts_with("https://graph.microsoft.com/")),
+            "{at}"
+        );
     }
 }
 
@@ -177,7 +219,9 @@ async fn graph_is_asked_in_the_cloud_of_the_authority() {
     let us = entra.provider("login.microsoftonline.us", GroupsFrom::Token);
     assert_eq!(us.groups_scope().await.unwrap(), "https://dod-graph.microsoft.us/User.Read");
     assert_eq!(us.groups(&"at".into()).await.unwrap(), ["g1", "g2"]);
-    assert!(entra.asked().iter().all(|uri| uri.starts_with("https://dod-graph.microsoft.us/v1.0/me/")));
+    assert!(
+        entra.asked().iter().all(|uri| uri.starts_with("https://dod-graph.microsoft.us/v1.0/me/"))
+    );
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! The settings of now, applied to somebody who signed in under those of another day, or on another node.
+//! The settings of now, applied to somebody who signed in under those of another day, or on another
+//! node.
 
 use super::{
     id_token::{check_acr, check_auth_context},
@@ -23,28 +24,42 @@ pub(crate) struct PastSignIn<'a> {
 }
 
 impl PastSignIn<'_> {
-    /// Whether a sign-in with these claims would be accepted today: tenants, required `acr`, authentication context.
+    /// Whether a sign-in with these claims would be accepted today: tenants, required `acr`,
+    /// authentication context.
     ///
-    /// What every sign-in is held to, and nothing else: a session that was begun under the same settings always passes, or its
-    /// person would be sent to sign in for ever. Signature, issuer and audience are bound by the seal.
+    /// What every sign-in is held to, and nothing else: a session that was begun under the same
+    /// settings always passes, or its person would be sent to sign in for ever. Signature, issuer
+    /// and audience are bound by the seal.
     ///
     /// # Errors
     ///
     /// As a sign-in would be refused today.
     pub(crate) fn check(&self, config: &ValidConfig) -> Result<(), Error> {
         if !config.tenants().allow(self.tid) {
-            return Err(Error::new(ErrorKind::TenantNotAllowed, "the session's tenant is not on the list (any more)"));
+            return Err(Error::new(
+                ErrorKind::TenantNotAllowed,
+                "the session's tenant is not on the list (any more)",
+            ));
         }
         let asked = config.sign_in().auth_context.as_deref();
         if asked.is_none() && config.required_acr().is_empty() {
             return Ok(());
         }
-        let claims = json::object(self.claims.as_bytes())
-            .map_err(|refused| Error::new(ErrorKind::TokenMalformed, format!("the session's claims: {}", refused.as_str())))?;
+        let claims = json::object(self.claims.as_bytes()).map_err(|refused| {
+            Error::new(
+                ErrorKind::TokenMalformed,
+                format!("the session's claims: {}", refused.as_str()),
+            )
+        })?;
         check_acr(&claims, config.required_acr())?;
-        // A page may ask for another context than the configuration, and then its is the one that counts.
+        // A page may ask for another context than the configuration, and then its is the one that
+        // counts.
         let is_of_a_page = self.asked_by_a_page && self.auth_context.is_some();
-        check_auth_context(&claims, asked.filter(|_| !is_of_a_page), config.authority().is_microsoft())
+        check_auth_context(
+            &claims,
+            asked.filter(|_| !is_of_a_page),
+            config.authority().is_microsoft(),
+        )
     }
 }
 
@@ -84,31 +99,50 @@ mod tests {
         };
         assert_eq!(with(&[ONE, OTHER], past("{}")), None);
         assert_eq!(with(&[OTHER], past("{}")), Some(ErrorKind::TenantNotAllowed));
-        assert_eq!(with(&[OTHER], PastSignIn { tid: None, ..past("{}") }), Some(ErrorKind::TenantNotAllowed));
+        assert_eq!(
+            with(&[OTHER], PastSignIn { tid: None, ..past("{}") }),
+            Some(ErrorKind::TenantNotAllowed)
+        );
         assert_eq!(check(common, |config| config.with_any_tenant(), past("{}")), None);
     }
 
     #[test]
     fn a_class_or_context_that_is_required_now_has_to_have_been_met() {
-        let acr = |past| check("https://op.example", |config| config.with_required_acr(["gold"]), past);
+        let acr =
+            |past| check("https://op.example", |config| config.with_required_acr(["gold"]), past);
         assert_eq!(acr(past(r#"{"acr":"gold"}"#)), None);
         assert_eq!(acr(past(r#"{"acr":"silver"}"#)), Some(ErrorKind::TokenAcr));
         assert_eq!(acr(past("{}")), Some(ErrorKind::TokenAcr));
         assert_eq!(acr(past("no claims")), Some(ErrorKind::TokenMalformed));
         let context = |past| {
             let options = SignInOptions::new().with_auth_context("c1");
-            check(&format!("https://login.microsoftonline.com/{ONE}"), |config| config.with_sign_in(options), past)
+            check(
+                &format!("https://login.microsoftonline.com/{ONE}"),
+                |config| config.with_sign_in(options),
+                past,
+            )
         };
         assert_eq!(context(past(r#"{"acrs":["c1"]}"#)), None);
         assert_eq!(context(past("{}")), Some(ErrorKind::AuthContextMissing));
-        assert_eq!(context(PastSignIn { asked_by_a_page: true, ..past("{}") }), Some(ErrorKind::AuthContextMissing));
+        assert_eq!(
+            context(PastSignIn { asked_by_a_page: true, ..past("{}") }),
+            Some(ErrorKind::AuthContextMissing)
+        );
     }
 
-    /// Otherwise its person would be sent to sign in by the page, and signed out by the configuration, for ever.
+    /// Otherwise its person would be sent to sign in by the page, and signed out by the
+    /// configuration, for ever.
     #[test]
     fn a_page_that_asked_for_another_context_got_what_it_asked_for() {
         let options = SignInOptions::new().with_auth_context("c1");
-        let of_a_page = PastSignIn { auth_context: Some("c2"), asked_by_a_page: true, ..past(r#"{"acr":"c2"}"#) };
-        assert_eq!(check("https://op.example", |config| config.with_sign_in(options), of_a_page), None);
+        let of_a_page = PastSignIn {
+            auth_context: Some("c2"),
+            asked_by_a_page: true,
+            ..past(r#"{"acr":"c2"}"#)
+        };
+        assert_eq!(
+            check("https://op.example", |config| config.with_sign_in(options), of_a_page),
+            None
+        );
     }
 }

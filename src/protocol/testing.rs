@@ -1,4 +1,5 @@
-//! What tests of this and higher layers need: keys that sign, a provider's documents, an HTTP client that answers from memory.
+//! What tests of this and higher layers need: keys that sign, a provider's documents, an HTTP
+//! client that answers from memory.
 
 use std::{
     fmt,
@@ -44,8 +45,9 @@ pub(crate) enum Signer {
 
 impl Signer {
     pub(crate) fn new(algorithm: Algorithm) -> Self {
-        let rsa =
-            |encoding: &'static dyn signature::RsaEncoding| Self::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap(), encoding);
+        let rsa = |encoding: &'static dyn signature::RsaEncoding| {
+            Self::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap(), encoding)
+        };
         match algorithm {
             Algorithm::Rs256 => rsa(&signature::RSA_PKCS1_SHA256),
             Algorithm::Rs384 => rsa(&signature::RSA_PKCS1_SHA384),
@@ -53,9 +55,18 @@ impl Signer {
             Algorithm::Ps256 => rsa(&signature::RSA_PSS_SHA256),
             Algorithm::Ps384 => rsa(&signature::RSA_PSS_SHA384),
             Algorithm::Ps512 => rsa(&signature::RSA_PSS_SHA512),
-            Algorithm::Es256 => Self::Ec(EcdsaKeyPair::generate(&signature::ECDSA_P256_SHA256_FIXED_SIGNING).unwrap(), "P-256"),
-            Algorithm::Es384 => Self::Ec(EcdsaKeyPair::generate(&signature::ECDSA_P384_SHA384_FIXED_SIGNING).unwrap(), "P-384"),
-            Algorithm::Es512 => Self::Ec(EcdsaKeyPair::generate(&signature::ECDSA_P521_SHA512_FIXED_SIGNING).unwrap(), "P-521"),
+            Algorithm::Es256 => Self::Ec(
+                EcdsaKeyPair::generate(&signature::ECDSA_P256_SHA256_FIXED_SIGNING).unwrap(),
+                "P-256",
+            ),
+            Algorithm::Es384 => Self::Ec(
+                EcdsaKeyPair::generate(&signature::ECDSA_P384_SHA384_FIXED_SIGNING).unwrap(),
+                "P-384",
+            ),
+            Algorithm::Es512 => Self::Ec(
+                EcdsaKeyPair::generate(&signature::ECDSA_P521_SHA512_FIXED_SIGNING).unwrap(),
+                "P-521",
+            ),
             Algorithm::EdDsa => Self::Ed(Ed25519KeyPair::generate().unwrap()),
         }
     }
@@ -163,7 +174,9 @@ pub(crate) fn answer(status: u16, body: impl fmt::Display) -> Response<Bytes> {
 
 pub(crate) fn config() -> IdentityConfig {
     IdentityConfig::new(authority(), CLIENT_ID)
-        .with_credential(ClientCredential::secret("a client secret of more than thirty-two characters"))
+        .with_credential(ClientCredential::secret(
+            "a client secret of more than thirty-two characters",
+        ))
         .with_base_url("https://app.example")
         .unwrap()
 }
@@ -178,7 +191,9 @@ pub(crate) struct FakeHttp {
 }
 
 impl FakeHttp {
-    pub(crate) fn new(answer: impl FnMut(&Request<Bytes>) -> Result<Response<Bytes>, HttpError> + Send + 'static) -> Arc<Self> {
+    pub(crate) fn new(
+        answer: impl FnMut(&Request<Bytes>) -> Result<Response<Bytes>, HttpError> + Send + 'static,
+    ) -> Arc<Self> {
         let gate = Semaphore::new(Semaphore::MAX_PERMITS / 2);
         Arc::new(Self { answer: Mutex::new(Box::new(answer)), requests: Mutex::default(), gate })
     }
@@ -189,7 +204,10 @@ impl FakeHttp {
     }
 
     /// From now on answers so.
-    pub(crate) fn answer_with(&self, answer: impl FnMut(&Request<Bytes>) -> Result<Response<Bytes>, HttpError> + Send + 'static) {
+    pub(crate) fn answer_with(
+        &self,
+        answer: impl FnMut(&Request<Bytes>) -> Result<Response<Bytes>, HttpError> + Send + 'static,
+    ) {
         *self.answer.lock().unwrap() = Box::new(answer);
     }
 
@@ -209,7 +227,13 @@ impl FakeHttp {
 
     /// The last request to the path.
     pub(crate) fn find(&self, path: &str) -> Request<Bytes> {
-        self.requests.lock().unwrap().iter().rfind(|request| request.uri().path() == path).unwrap().clone()
+        self.requests
+            .lock()
+            .unwrap()
+            .iter()
+            .rfind(|request| request.uri().path() == path)
+            .unwrap()
+            .clone()
     }
 
     /// The last request.
@@ -220,12 +244,19 @@ impl FakeHttp {
     /// A provider at [`ISSUER`] behind this client, with a clock that stands at [`NOW`].
     pub(crate) fn provider(self: &Arc<Self>, config: IdentityConfig) -> (Provider, ManualClock) {
         let clock = ManualClock::at(NOW);
-        (Provider::new(config.build().unwrap(), Arc::clone(self) as _, Arc::new(clock.clone())), clock)
+        (
+            Provider::new(config.build().unwrap(), Arc::clone(self) as _, Arc::new(clock.clone())),
+            clock,
+        )
     }
 }
 
 /// The answer to a request for one of the documents; 404 to every other.
-pub(crate) fn published(request: &Request<Bytes>, document: &Value, key_set: &Value) -> Response<Bytes> {
+pub(crate) fn published(
+    request: &Request<Bytes>,
+    document: &Value,
+    key_set: &Value,
+) -> Response<Bytes> {
     match request.uri().path() {
         "/.well-known/openid-configuration" => answer(200, document),
         "/keys" => answer(200, key_set),
@@ -272,12 +303,23 @@ mod tests {
 
     /// Some valid input with some bytes replaced, and cut somewhere.
     fn mutated() -> impl Strategy<Value = Vec<u8>> {
-        let callback = format!("code=c0de&state=s&iss={ISSUER}&session_state=x&error_description=%41%42");
+        let callback =
+            format!("code=c0de&state=s&iss={ISSUER}&session_state=x&error_description=%41%42");
         let tokens = json!({"access_token": "a", "token_type": "Bearer", "expires_in": 1, "scope": "a b", "error_codes": [1], "claims": "{}"});
-        let valid = [callback, document().to_string(), key_set().to_string(), tokens.to_string(), claims().to_string()];
+        let valid = [
+            callback,
+            document().to_string(),
+            key_set().to_string(),
+            tokens.to_string(),
+            claims().to_string(),
+        ];
         let bytes = prop::sample::select(b"\"{}[]:,\\=&%+-eE.0 \x00\xff\xc3nt".to_vec());
-        (prop::sample::select(valid.to_vec()), prop::collection::vec((any::<Index>(), bytes), 0..6), any::<Index>()).prop_map(
-            |(valid, changes, end)| {
+        (
+            prop::sample::select(valid.to_vec()),
+            prop::collection::vec((any::<Index>(), bytes), 0..6),
+            any::<Index>(),
+        )
+            .prop_map(|(valid, changes, end)| {
                 let mut valid = valid.into_bytes();
                 for (at, byte) in changes {
                     let at = at.index(valid.len());
@@ -286,8 +328,7 @@ mod tests {
                 let end = end.index(valid.len() * 4);
                 valid.truncate(end.max(1));
                 valid
-            },
-        )
+            })
     }
 
     proptest! {

@@ -1,4 +1,5 @@
-//! The token endpoint: requests and answers (RFC 6749 sections 4.1.3, 4.1.4, 5 and 6; OpenID Connect Core sections 3.1.3 and 12).
+//! The token endpoint: requests and answers (RFC 6749 sections 4.1.3, 4.1.4, 5 and 6; OpenID
+//! Connect Core sections 3.1.3 and 12).
 //!
 //! - Success is 200 with a JSON object; every other status is an error, redirects and 204 included.
 //! - Members that we do not know are ignored; an optional one of no use is absent
@@ -30,8 +31,13 @@ use crate::{
 /// The form of a request; values may be secrets.
 pub(super) type Form = Vec<(&'static str, Secret)>;
 
-/// A request to the token endpoint, with the client's proof. What is in the form is the grant's business ([`grant`](super::grant)).
-pub(super) fn request(metadata: &Metadata, client: Client<'_>, mut form: Form) -> Result<Request<Bytes>, Error> {
+/// A request to the token endpoint, with the client's proof. What is in the form is the grant's
+/// business ([`grant`](super::grant)).
+pub(super) fn request(
+    metadata: &Metadata,
+    client: Client<'_>,
+    mut form: Form,
+) -> Result<Request<Bytes>, Error> {
     if metadata.tells_client_info {
         form.push(("client_info", "1".into()));
     }
@@ -51,7 +57,9 @@ pub(super) fn form_request(
         body.append_pair(name, value.expose());
     }
     let mut request = empty_request(Method::POST, endpoint)?;
-    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+    request
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
     if let Some(authorization) = authorization {
         request.headers_mut().insert(AUTHORIZATION, authorization);
     }
@@ -100,7 +108,10 @@ pub(crate) enum AccessTokenRule {
 /// # Errors
 ///
 /// [`ErrorKind::TokenResponseInvalid`]: a success that is none; otherwise what the provider's error means, with [`Error::provider`].
-pub(crate) fn read_answer(answer: &Response<Bytes>, rule: AccessTokenRule) -> Result<TokenAnswer, Error> {
+pub(crate) fn read_answer(
+    answer: &Response<Bytes>,
+    rule: AccessTokenRule,
+) -> Result<TokenAnswer, Error> {
     match answer.status() {
         StatusCode::OK => {}
         status if status.is_success() || status.is_redirection() || status.is_informational() => {
@@ -125,22 +136,27 @@ pub(crate) fn read_answer(answer: &Response<Bytes>, rule: AccessTokenRule) -> Re
     };
     match (&tokens.access_token, &tokens.token_type) {
         (Some(_), Some(token_type)) if token_type.eq_ignore_ascii_case("bearer") => Ok(tokens),
-        (Some(_), Some(token_type)) => {
-            Err(invalid(format!("`token_type` is {:?} instead of Bearer", error_answer::code(token_type))))
-        }
-        // Some leave it out (LinkedIn, older Rancher). A token that is of no use as a bearer's is called otherwise.
+        (Some(_), Some(token_type)) => Err(invalid(format!(
+            "`token_type` is {:?} instead of Bearer",
+            error_answer::code(token_type)
+        ))),
+        // Some leave it out (LinkedIn, older Rancher). A token that is of no use as a bearer's is
+        // called otherwise.
         (Some(_), None) => Ok(tokens),
         (None, _) if rule == AccessTokenRule::OrIdToken && tokens.id_token.is_some() => Ok(tokens),
-        (None, _) if json::present(&object, "access_token").is_some() => {
-            Err(invalid("`access_token` is empty, not text, or has characters that a token cannot have"))
-        }
+        (None, _) if json::present(&object, "access_token").is_some() => Err(invalid(
+            "`access_token` is empty, not text, or has characters that a token cannot have",
+        )),
         (None, _) => Err(invalid("`access_token` is missing")),
     }
 }
 
-/// A token: text of visible ASCII characters (RFC 6749 appendix A), which also means that it can be sent in a header.
+/// A token: text of visible ASCII characters (RFC 6749 appendix A), which also means that it can be
+/// sent in a header.
 fn token(value: &Value) -> Option<Secret> {
-    let token = value.as_str().filter(|token| !token.is_empty() && token.bytes().all(|byte| matches!(byte, b' '..=b'~')))?;
+    let token = value.as_str().filter(|token| {
+        !token.is_empty() && token.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+    })?;
     Some(token.into())
 }
 
@@ -171,7 +187,11 @@ mod tests {
     }
 
     fn rejects(body: &Value) {
-        assert_eq!(read(body).err().map(|error| error.kind()), Some(ErrorKind::TokenResponseInvalid), "{body}");
+        assert_eq!(
+            read(body).err().map(|error| error.kind()),
+            Some(ErrorKind::TokenResponseInvalid),
+            "{body}"
+        );
     }
 
     #[test]
@@ -180,7 +200,10 @@ mod tests {
         assert_eq!(tokens.access_token.as_ref().unwrap().expose(), "at");
         assert_eq!(tokens.refresh_token.as_ref().unwrap().expose(), "rt");
         assert_eq!(tokens.id_token.as_ref().unwrap().expose(), "a.b.c");
-        assert_eq!((tokens.expires_in, tokens.scope.as_deref()), (Some(Duration::from_secs(3600)), Some("openid a")));
+        assert_eq!(
+            (tokens.expires_in, tokens.scope.as_deref()),
+            (Some(Duration::from_secs(3600)), Some("openid a"))
+        );
         let shown = format!("{tokens:?}");
         assert!(!shown.contains("\"at\"") && !shown.contains("a.b.c"), "{shown}");
     }
@@ -193,7 +216,10 @@ mod tests {
             assert_eq!(outcome.unwrap_err().kind(), ErrorKind::TokenResponseInvalid, "{status}");
         }
         for status in [400, 401, 403, 404, 500] {
-            assert!(read_answer(&answer(status, good()), AccessTokenRule::Required).is_err(), "{status}");
+            assert!(
+                read_answer(&answer(status, good()), AccessTokenRule::Required).is_err(),
+                "{status}"
+            );
         }
     }
 
@@ -216,7 +242,16 @@ mod tests {
     /// C-143
     #[test]
     fn the_access_token_is_a_text_that_is_not_empty() {
-        for value in [json!(null), json!(""), json!(1), json!(["at"]), json!({}), json!(true), json!("a\r\nb"), json!("é")] {
+        for value in [
+            json!(null),
+            json!(""),
+            json!(1),
+            json!(["at"]),
+            json!({}),
+            json!(true),
+            json!("a\r\nb"),
+            json!("é"),
+        ] {
             rejects(&with("access_token", value));
         }
         let mut body = good();
@@ -231,7 +266,10 @@ mod tests {
         let tokens = read_answer(&answer(200, &alone), AccessTokenRule::OrIdToken).unwrap();
         assert!(tokens.access_token.is_none() && tokens.id_token.is_some());
         rejects(&alone);
-        assert!(read_answer(&answer(200, json!({"token_type": "Bearer"})), AccessTokenRule::OrIdToken).is_err());
+        assert!(
+            read_answer(&answer(200, json!({"token_type": "Bearer"})), AccessTokenRule::OrIdToken)
+                .is_err()
+        );
     }
 
     #[test]
@@ -257,8 +295,13 @@ mod tests {
     /// C-145, C-086: what says no lifetime is as if it were not there, and the good token counts.
     #[test]
     fn a_lifetime_of_no_use_does_not_void_the_answer() {
-        assert_eq!(read(&with("expires_in", json!("3600"))).unwrap().expires_in, Some(Duration::from_secs(3600)));
-        for value in [json!(-1), json!(true), json!(""), json!("1h"), json!([60]), json!({}), json!(null)] {
+        assert_eq!(
+            read(&with("expires_in", json!("3600"))).unwrap().expires_in,
+            Some(Duration::from_secs(3600))
+        );
+        for value in
+            [json!(-1), json!(true), json!(""), json!("1h"), json!([60]), json!({}), json!(null)]
+        {
             let tokens = read(&with("expires_in", value.clone())).unwrap();
             assert_eq!((tokens.expires_in, tokens.access_token.is_some()), (None, true), "{value}");
         }
@@ -269,7 +312,10 @@ mod tests {
 
     #[test]
     fn a_strange_hint_when_to_renew_is_ignored() {
-        assert_eq!(read(&with("refresh_in", json!("1800"))).unwrap().refresh_in, Some(Duration::from_secs(1800)));
+        assert_eq!(
+            read(&with("refresh_in", json!("1800"))).unwrap().refresh_in,
+            Some(Duration::from_secs(1800))
+        );
         for value in [json!(-1), json!(null), json!("x"), json!([])] {
             assert_eq!(read(&with("refresh_in", value)).unwrap().refresh_in, None);
         }
@@ -278,14 +324,19 @@ mod tests {
     /// C-146: decided once, for every optional member.
     #[test]
     fn an_optional_member_of_no_use_is_absent_and_the_access_token_counts() {
-        for value in [json!(null), json!(""), json!(1), json!({}), json!(false), json!([]), json!("a\nb")] {
+        for value in
+            [json!(null), json!(""), json!(1), json!({}), json!(false), json!([]), json!("a\nb")]
+        {
             for name in ["refresh_token", "id_token"] {
                 let tokens = read(&with(name, value.clone())).unwrap();
                 let (found, other) = match name {
                     "id_token" => (tokens.id_token, tokens.refresh_token),
                     _ => (tokens.refresh_token, tokens.id_token),
                 };
-                assert!(found.is_none() && other.is_some() && tokens.access_token.is_some(), "{name} {value}");
+                assert!(
+                    found.is_none() && other.is_some() && tokens.access_token.is_some(),
+                    "{name} {value}"
+                );
             }
         }
         for name in ["client_info", "refresh_in", "error", "error_description", "not_known"] {
@@ -307,7 +358,11 @@ mod tests {
             (json!([7]), None),
             (json!({}), None),
         ] {
-            assert_eq!(read(&with("scope", scope.clone())).unwrap().scope.as_deref(), wanted, "{scope}");
+            assert_eq!(
+                read(&with("scope", scope.clone())).unwrap().scope.as_deref(),
+                wanted,
+                "{scope}"
+            );
         }
     }
 
@@ -328,9 +383,12 @@ mod tests {
     #[test]
     fn unknown_members_are_ignored() {
         let mut body = good();
-        for (name, value) in
-            [("foo", json!({"a": [1]})), ("ext_expires_in", json!("x")), ("error_uri", json!(null)), ("error", json!(null))]
-        {
+        for (name, value) in [
+            ("foo", json!({"a": [1]})),
+            ("ext_expires_in", json!("x")),
+            ("error_uri", json!(null)),
+            ("error", json!(null)),
+        ] {
             body[name] = value;
         }
         assert!(read(&body).is_ok());
@@ -338,7 +396,9 @@ mod tests {
 
     #[test]
     fn an_error_under_200_is_an_error() {
-        let error = read(&json!({"error": "invalid_grant", "access_token": "at", "token_type": "Bearer"})).unwrap_err();
+        let error =
+            read(&json!({"error": "invalid_grant", "access_token": "at", "token_type": "Bearer"}))
+                .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidGrant);
     }
 

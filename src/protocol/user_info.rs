@@ -1,9 +1,11 @@
 //! The UserInfo endpoint (OpenID Connect Core section 5.3, RFC 6750 sections 2.1 and 3).
 //!
 //! - The access token goes into the header and nowhere else.
-//! - Success is 200 with a JSON object, or with a signed one (`application/jwt`), which the one verifier checks; encrypted answers are refused.
+//! - Success is 200 with a JSON object, or with a signed one (`application/jwt`), which the one
+//!   verifier checks; encrypted answers are refused.
 //! - `sub` is exactly the ID token's, else nothing of the answer is used (section 5.3.2).
-//! - Claims that somebody else vouches for (`_claim_names`, `_claim_sources`) stay as they are: nobody is called because of them.
+//! - Claims that somebody else vouches for (`_claim_names`, `_claim_sources`) stay as they are:
+//!   nobody is called because of them.
 
 use bytes::Bytes;
 use http::{
@@ -28,7 +30,10 @@ use crate::{
 ///
 /// [`ErrorKind::UserInfoFailed`]: the provider has no UserInfo endpoint, or the access token does not fit into a header.
 pub(crate) fn request(metadata: &Metadata, access_token: &Secret) -> Result<Request<Bytes>, Error> {
-    let endpoint = metadata.userinfo_endpoint.as_ref().ok_or_else(|| failed(metadata.missing("userinfo_endpoint")))?;
+    let endpoint = metadata
+        .userinfo_endpoint
+        .as_ref()
+        .ok_or_else(|| failed(metadata.missing("userinfo_endpoint")))?;
     let mut authorization = HeaderValue::from_str(&format!("Bearer {}", access_token.expose()))
         .map_err(|_| failed("the access token has characters that a header cannot hold"))?;
     authorization.set_sensitive(true);
@@ -48,15 +53,21 @@ pub(crate) enum UserInfoAnswer {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::UserInfoFailed`], with [`Error::provider`] if the provider refused the access token; [`ErrorKind::ProviderUnreachable`].
+/// [`ErrorKind::UserInfoFailed`], with [`Error::provider`] if the provider refused the access
+/// token; [`ErrorKind::ProviderUnreachable`].
 pub(crate) fn read_answer(answer: &Response<Bytes>) -> Result<UserInfoAnswer, Error> {
     if answer.status() != StatusCode::OK {
         return Err(refusal(answer));
     }
-    let content_type = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type = answer
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     if media_type.eq_ignore_ascii_case("application/jwt") {
-        let token = std::str::from_utf8(answer.body()).map_err(|_| failed("the answer is not a JWT"))?;
+        let token =
+            std::str::from_utf8(answer.body()).map_err(|_| failed("the answer is not a JWT"))?;
         return Ok(UserInfoAnswer::Signed(token.trim().to_owned()));
     }
     json::document(answer.body())
@@ -82,7 +93,8 @@ fn refusal(answer: &Response<Bytes>) -> Error {
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
         return error_answer::http_error(answer);
     }
-    let challenge = answer.headers().get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+    let challenge =
+        answer.headers().get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
     let error = challenge.filter_map(|value| parameter(value, "error")).next().unwrap_or_default();
     let mut provider = ProviderError { status: Some(status.as_u16()), ..ProviderError::default() };
     provider.error = error_answer::code(&error);
@@ -113,7 +125,11 @@ mod tests {
     use super::*;
     use crate::protocol::testing::{SUBJECT, answer, metadata};
 
-    fn read(status: u16, content_type: &str, body: impl std::fmt::Display) -> Result<UserInfoAnswer, Error> {
+    fn read(
+        status: u16,
+        content_type: &str,
+        body: impl std::fmt::Display,
+    ) -> Result<UserInfoAnswer, Error> {
         let mut answer = answer(status, body);
         answer.headers_mut().insert(CONTENT_TYPE, content_type.parse().unwrap());
         read_answer(&answer)
@@ -130,7 +146,10 @@ mod tests {
     #[test]
     fn the_access_token_is_in_the_header_and_nowhere_else() {
         let request = request(&metadata(|_| ()), &"at-1".into()).unwrap();
-        assert_eq!((request.method().as_str(), request.uri().to_string()), ("GET", "https://id.example/userinfo".to_owned()));
+        assert_eq!(
+            (request.method().as_str(), request.uri().to_string()),
+            ("GET", "https://id.example/userinfo".to_owned())
+        );
         assert_eq!(request.headers()[AUTHORIZATION], "Bearer at-1");
         assert!(request.headers()[AUTHORIZATION].is_sensitive() && request.body().is_empty());
         assert_eq!(request.headers().get_all(AUTHORIZATION).iter().count(), 1);
@@ -155,7 +174,11 @@ mod tests {
             json!(1),
             json!([SUBJECT]),
         ] {
-            assert_eq!(plain(&json!({"sub": sub})).unwrap_err().kind(), ErrorKind::UserInfoSubject, "{sub}");
+            assert_eq!(
+                plain(&json!({"sub": sub})).unwrap_err().kind(),
+                ErrorKind::UserInfoSubject,
+                "{sub}"
+            );
         }
         assert_eq!(plain(&json!({})).unwrap_err().kind(), ErrorKind::UserInfoSubject);
         assert!(check_subject(Object::new(), "").is_err());
@@ -164,10 +187,19 @@ mod tests {
     /// C-211, C-212
     #[test]
     fn what_is_no_json_object_is_refused() {
-        for body in
-            ["", "null", "[]", r#"[{"sub":"subject-1"}]"#, "\"text\"", "text", "{", r#"{"sub":"a","sub":"subject-1"}"#, "<html>"]
-        {
-            for content_type in ["application/json", "text/html", "application/json; charset=utf-8"] {
+        for body in [
+            "",
+            "null",
+            "[]",
+            r#"[{"sub":"subject-1"}]"#,
+            "\"text\"",
+            "text",
+            "{",
+            r#"{"sub":"a","sub":"subject-1"}"#,
+            "<html>",
+        ] {
+            for content_type in ["application/json", "text/html", "application/json; charset=utf-8"]
+            {
                 assert_eq!(
                     read(200, content_type, body).err().map(|error| error.kind()),
                     Some(ErrorKind::UserInfoFailed),
@@ -180,7 +212,9 @@ mod tests {
     #[test]
     fn a_signed_answer_is_told_by_its_type() {
         for content_type in ["application/jwt", "application/JWT; charset=utf-8"] {
-            assert!(matches!(read(200, content_type, "a.b.c\n"), Ok(UserInfoAnswer::Signed(token)) if token == "a.b.c"));
+            assert!(
+                matches!(read(200, content_type, "a.b.c\n"), Ok(UserInfoAnswer::Signed(token)) if token == "a.b.c")
+            );
         }
         assert!(read(200, "application/json", "a.b.c").is_err());
     }
@@ -226,7 +260,11 @@ mod tests {
             (503, ErrorKind::ProviderUnreachable),
             (429, ErrorKind::ProviderUnreachable),
         ] {
-            assert_eq!(read(status, "application/json", json!({"sub": SUBJECT})).err().unwrap().kind(), kind, "{status}");
+            assert_eq!(
+                read(status, "application/json", json!({"sub": SUBJECT})).err().unwrap().kind(),
+                kind,
+                "{status}"
+            );
         }
     }
 

@@ -35,18 +35,21 @@ pub(crate) enum AttemptPurpose {
     ReadAgain,
 }
 
-/// For what the application itself started a sign-in, as a fingerprint: to notice that it asks for the same again.
+/// For what the application itself started a sign-in, as a fingerprint: to notice that it asks for
+/// the same again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Cause(pub(super) [u8; 16]);
 
 impl Cause {
-    /// The fingerprint of kind, resource, scopes, policy and whatever else tells causes apart. No claim values: they change.
+    /// The fingerprint of kind, resource, scopes, policy and whatever else tells causes apart. No
+    /// claim values: they change.
     pub(crate) fn new(parts: &[&str]) -> Self {
         Self(fingerprint("cause", parts.iter().map(|part| part.as_bytes())))
     }
 }
 
-/// Who is expected to come back, as fingerprints of `iss` and `sub`, and of `tid` and `oid` (else `sub`) where people belong to tenants.
+/// Who is expected to come back, as fingerprints of `iss` and `sub`, and of `tid` and `oid` (else
+/// `sub`) where people belong to tenants.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PersonKey {
     subject: [u8; 16],
@@ -56,29 +59,38 @@ pub(crate) struct PersonKey {
 impl PersonKey {
     /// The fingerprint of somebody.
     pub(crate) fn of(person: &Person) -> Self {
-        // Where a tenant's policy does not tell the object id, its subject is the person's only name there.
+        // Where a tenant's policy does not tell the object id, its subject is the person's only
+        // name there.
         let id = person.oid.as_ref().or_else(|| person.tid.as_ref().map(|_| &person.sub));
         let object = id.map(|oid| {
             let tid = person.tid.as_deref().unwrap_or_default();
-            let [a, b, c, d, e, f, g, h, ..] = fingerprint("object", [tid.as_bytes(), oid.as_bytes()]);
+            let [a, b, c, d, e, f, g, h, ..] =
+                fingerprint("object", [tid.as_bytes(), oid.as_bytes()]);
             [a, b, c, d, e, f, g, h]
         });
-        Self { subject: fingerprint("subject", [person.iss.as_bytes(), person.sub.as_bytes()]), object }
+        Self {
+            subject: fingerprint("subject", [person.iss.as_bytes(), person.sub.as_bytes()]),
+            object,
+        }
     }
 
-    /// Whether `person` is the same person of the same tenant, whichever of its policies tells of them.
+    /// Whether `person` is the same person of the same tenant, whichever of its policies tells of
+    /// them.
     pub(crate) fn is_object(&self, person: &Person) -> bool {
         self.object.is_some() && self.object == Self::of(person).object
     }
 
-    /// Whether `person` is who was expected: `iss` and `sub` agree, the directory's ids do not contradict.
+    /// Whether `person` is who was expected: `iss` and `sub` agree, the directory's ids do not
+    /// contradict.
     pub(crate) fn is(&self, person: &Person) -> bool {
         let other = Self::of(person);
-        self.subject == other.subject && (self.object.is_none() || other.object.is_none() || self.object == other.object)
+        self.subject == other.subject
+            && (self.object.is_none() || other.object.is_none() || self.object == other.object)
     }
 }
 
-/// What a sign-in under way remembers. Kept by the browser, sealed; authority, client, redirect address and response mode are bound by the seal.
+/// What a sign-in under way remembers. Kept by the browser, sealed; authority, client, redirect
+/// address and response mode are bound by the seal.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Attempt {
     pub(crate) purpose: AttemptPurpose,
@@ -138,7 +150,11 @@ impl Attempt {
     /// # Errors
     ///
     /// The operating system gives no random bytes.
-    pub(crate) fn new(purpose: AttemptPurpose, return_path: impl Into<String>, now: UnixTime) -> Result<Self, Error> {
+    pub(crate) fn new(
+        purpose: AttemptPurpose,
+        return_path: impl Into<String>,
+        now: UnixTime,
+    ) -> Result<Self, Error> {
         Ok(Self {
             purpose,
             silent: false,
@@ -160,7 +176,8 @@ impl Attempt {
         })
     }
 
-    /// A value of 43 base64url characters (256 bits) that only this attempt has; another for every label.
+    /// A value of 43 base64url characters (256 bits) that only this attempt has; another for every
+    /// label.
     ///
     /// # Errors
     ///
@@ -233,7 +250,8 @@ impl Attempt {
 
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let (mut purpose, mut created, mut seed, mut return_path) = (None, None, None, None);
-        let (mut silent, mut retry, mut scopes, mut policy, mut max_age, mut acr) = (false, 0, None, None, None, None);
+        let (mut silent, mut retry, mut scopes, mut policy, mut max_age, mut acr) =
+            (false, 0, None, None, None, None);
         let (mut started_from, mut subject, mut object, mut lost) = (None, None, None, 0);
         let (mut auth_context, mut causes, mut resets, mut device) = (None, Vec::new(), 0, None);
         let mut fields = codec::Reader::new(bytes);
@@ -261,7 +279,9 @@ impl Attempt {
                 ACR => acr = Some(codec::text(value).ok()?.to_owned()),
                 AUTH_CONTEXT => auth_context = Some(codec::text(value).ok()?.to_owned()),
                 CAUSE => causes.push(Cause(codec::array(value).ok()?)),
-                STARTED_FROM => started_from = Some(RecordId::from_bytes(codec::array(value).ok()?)),
+                STARTED_FROM => {
+                    started_from = Some(RecordId::from_bytes(codec::array(value).ok()?))
+                }
                 EXPECTED => subject = Some(codec::array(value).ok()?),
                 EXPECTED_OBJECT => object = Some(codec::array(value).ok()?),
                 LOST => lost = codec::number(value).ok()?.try_into().ok()?,
@@ -318,7 +338,10 @@ impl fmt::Debug for PersonKey {
 }
 
 /// SHA-256 of a label and parts that each say their length, cut to 128 bits.
-pub(super) fn fingerprint<'a>(label: &'a str, parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 16] {
+pub(super) fn fingerprint<'a>(
+    label: &'a str,
+    parts: impl IntoIterator<Item = &'a [u8]>,
+) -> [u8; 16] {
     let mut context = Context::new(&SHA256);
     for part in std::iter::once(label.as_bytes()).chain(parts) {
         context.update(&(part.len() as u64).to_be_bytes());
@@ -335,7 +358,12 @@ mod tests {
     use super::*;
 
     fn person(iss: &str, sub: &str, tid: Option<&str>, oid: Option<&str>) -> Person {
-        Person { iss: iss.into(), sub: sub.into(), tid: tid.map(Into::into), oid: oid.map(Into::into) }
+        Person {
+            iss: iss.into(),
+            sub: sub.into(),
+            tid: tid.map(Into::into),
+            oid: oid.map(Into::into),
+        }
     }
 
     #[test]
@@ -360,7 +388,12 @@ mod tests {
     fn causes_differ_by_every_part() {
         let cause = Cause::new(&["consent", "graph", "User.Read"]);
         assert_eq!(cause, Cause::new(&["consent", "graph", "User.Read"]));
-        for other in [&["step-up", "graph", "User.Read"][..], &["consent", "graphUser", ".Read"], &["consent", "graph"], &[]] {
+        for other in [
+            &["step-up", "graph", "User.Read"][..],
+            &["consent", "graphUser", ".Read"],
+            &["consent", "graph"],
+            &[],
+        ] {
             assert!(cause != Cause::new(other));
         }
     }

@@ -7,7 +7,8 @@ use super::{super::fixture::*, *};
 use crate::session::{AttemptPurpose, Cause, PersonKey, RecordId};
 
 const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
-const BINDING: &[&[u8]] = &[b"https://id.example", b"client", b"https://app.example/auth/callback", b"query"];
+const BINDING: &[&[u8]] =
+    &[b"https://id.example", b"client", b"https://app.example/auth/callback", b"query"];
 
 fn attempts() -> Attempts {
     Attempts::new(key_ring(&[SECRET]), Arc::new(Cookies::new("AbCdEfGh", true, false)), BINDING)
@@ -32,8 +33,10 @@ fn is_removal(header: &HeaderValue) -> bool {
 /// What a browser sends that had `before` and got these answers.
 fn then(before: &HeaderMap, begun: &Begun) -> HeaderMap {
     let mut jar: Vec<(String, String)> = Vec::new();
-    let sent =
-        before.get_all(http::header::COOKIE).iter().flat_map(|header| header.to_str().unwrap().split("; ").map(str::to_owned));
+    let sent = before
+        .get_all(http::header::COOKIE)
+        .iter()
+        .flat_map(|header| header.to_str().unwrap().split("; ").map(str::to_owned));
     let set = begun
         .set_cookies
         .iter()
@@ -47,7 +50,9 @@ fn then(before: &HeaderMap, begun: &Begun) -> HeaderMap {
     for removal in begun.set_cookies.iter().filter(|header| is_removal(header)) {
         jar.retain(|(name, _)| !removal.to_str().unwrap().starts_with(&format!("{name}=;")));
     }
-    cookie_header(&jar.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; "))
+    cookie_header(
+        &jar.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; "),
+    )
 }
 
 /// C-446
@@ -80,20 +85,25 @@ fn attempts_of_parallel_tabs_do_not_disturb_each_other() {
 
 #[test]
 fn tabs_that_begin_at_once_rarely_choose_the_same_slot() {
-    let slots: HashSet<_> = (0..200).map(|_| begin(&HeaderMap::new(), "/").state[3..4].to_owned()).collect();
+    let slots: HashSet<_> =
+        (0..200).map(|_| begin(&HeaderMap::new(), "/").state[3..4].to_owned()).collect();
     assert_eq!(slots.len(), Slot::COUNT);
 }
 
 /// C-121 C-348
 #[test]
 fn the_ninth_attempt_takes_the_slot_of_the_oldest_and_headers_stay_bounded() {
-    for (path, most) in [("/x?y=1".to_owned(), Slot::COUNT), ("/x".repeat(1000), 1), ("/x".repeat(500), 3)] {
+    for (path, most) in
+        [("/x?y=1".to_owned(), Slot::COUNT), ("/x".repeat(1000), 1), ("/x".repeat(500), 3)]
+    {
         let mut browser = HeaderMap::new();
         let mut states = Vec::new();
         for number in 0..30 {
             let mut attempt = attempt(&path);
             attempt.created = NOW + Duration::from_secs(number);
-            let begun = attempts().begin(&sent(&browser), attempt, NOW + Duration::from_secs(number)).unwrap();
+            let begun = attempts()
+                .begin(&sent(&browser), attempt, NOW + Duration::from_secs(number))
+                .unwrap();
             browser = then(&browser, &begun);
             states.push(begun.state);
         }
@@ -101,7 +111,11 @@ fn the_ninth_attempt_takes_the_slot_of_the_oldest_and_headers_stay_bounded() {
         assert_eq!(sent.matches('=').count(), most);
         assert!(sent.len() <= ALL_TOGETHER + 2 * Slot::COUNT);
         for (number, state) in states.iter().enumerate() {
-            assert_eq!(matches!(find(&browser, state), Lookup::Found(_)), number >= 30 - most, "{number}");
+            assert_eq!(
+                matches!(find(&browser, state), Lookup::Found(_)),
+                number >= 30 - most,
+                "{number}"
+            );
         }
     }
 }
@@ -126,18 +140,28 @@ fn an_attempt_lasts_ten_minutes_whatever_the_browser_keeps() {
 fn expired_and_unreadable_attempts_are_removed_and_sign_in_works() {
     let mut old = attempt("/");
     old.created = NOW - Duration::from_secs(600);
-    let expired = attempts().begin(&sent(&HeaderMap::new()), old, NOW - Duration::from_secs(600)).unwrap();
+    let expired =
+        attempts().begin(&sent(&HeaderMap::new()), old, NOW - Duration::from_secs(600)).unwrap();
     let slot = &expired.state[3..4];
-    let mut cookies = then(&HeaderMap::new(), &expired)[http::header::COOKIE].to_str().unwrap().to_owned();
-    for (number, junk) in ["", "junk", "AQ", &"A".repeat(LONGEST), &"A".repeat(10_000)].iter().enumerate() {
+    let mut cookies =
+        then(&HeaderMap::new(), &expired)[http::header::COOKIE].to_str().unwrap().to_owned();
+    for (number, junk) in
+        ["", "junk", "AQ", &"A".repeat(LONGEST), &"A".repeat(10_000)].iter().enumerate()
+    {
         let other = (number + 1 + slot.parse::<usize>().unwrap()) % Slot::COUNT;
         cookies.push_str(&format!("; __Host-identity-AbCdEfGh.{other}={junk}"));
     }
     let before = cookie_header(&cookies);
     let begun = begin(&before, "/");
     // The new attempt may have taken one of their slots.
-    let taken = before[http::header::COOKIE].to_str().unwrap().contains(&format!(".{}=", &begun.state[3..4]));
-    assert_eq!(begun.set_cookies.iter().filter(|header| is_removal(header)).count(), if taken { 5 } else { 6 });
+    let taken = before[http::header::COOKIE]
+        .to_str()
+        .unwrap()
+        .contains(&format!(".{}=", &begun.state[3..4]));
+    assert_eq!(
+        begun.set_cookies.iter().filter(|header| is_removal(header)).count(),
+        if taken { 5 } else { 6 }
+    );
     let after = then(&before, &begun);
     assert_eq!(after[http::header::COOKIE].to_str().unwrap().matches('=').count(), 1);
     assert!(matches!(find(&after, &begun.state), Lookup::Found(_)));
@@ -145,13 +169,20 @@ fn expired_and_unreadable_attempts_are_removed_and_sign_in_works() {
 
 #[test]
 fn an_attempt_of_a_node_with_a_newer_secret_is_left_alone() {
-    let newer = Attempts::new(key_ring(&[OTHER_SECRET, SECRET]), Arc::new(Cookies::new("AbCdEfGh", true, false)), BINDING);
+    let newer = Attempts::new(
+        key_ring(&[OTHER_SECRET, SECRET]),
+        Arc::new(Cookies::new("AbCdEfGh", true, false)),
+        BINDING,
+    );
     let theirs = newer.begin(&sent(&HeaderMap::new()), attempt("/theirs"), NOW).unwrap();
     let browser = then(&HeaderMap::new(), &theirs);
     let ours = begin(&browser, "/ours");
     let browser = then(&browser, &ours);
     assert_ne!(ours.state[3..4], theirs.state[3..4]);
-    assert!(matches!(newer.find(&sent(&browser), State::parse(&theirs.state).unwrap(), NOW), Lookup::Found(_)));
+    assert!(matches!(
+        newer.find(&sent(&browser), State::parse(&theirs.state).unwrap(), NOW),
+        Lookup::Found(_)
+    ));
     assert!(matches!(find(&browser, &ours.state), Lookup::Found(_)));
 }
 
@@ -184,7 +215,10 @@ fn an_attempt_is_worth_nothing_elsewhere() {
         assert!(matches!(other.find(&sent(&browser), state, NOW), Lookup::Missing));
     }
     for keys in [key_ring(&[OTHER_SECRET]), app_keys(&[SECRET], "other")] {
-        assert!(matches!(Attempts::new(keys, cookies(), BINDING).find(&sent(&browser), state, NOW), Lookup::Missing));
+        assert!(matches!(
+            Attempts::new(keys, cookies(), BINDING).find(&sent(&browser), state, NOW),
+            Lookup::Missing
+        ));
     }
     let rotated = Attempts::new(key_ring(&[OTHER_SECRET, SECRET]), cookies(), BINDING);
     assert!(matches!(rotated.find(&sent(&browser), state, NOW), Lookup::Found(_)));
@@ -193,7 +227,11 @@ fn an_attempt_is_worth_nothing_elsewhere() {
         .to_str()
         .unwrap()
         .replace(&format!("{}=", state.slot), &format!("{}=", (state.slot.0 + 1) % 8));
-    let asked = begun.state.replacen(&format!(".{}.", state.slot), &format!(".{}.", (state.slot.0 + 1) % 8), 1);
+    let asked = begun.state.replacen(
+        &format!(".{}.", state.slot),
+        &format!(".{}.", (state.slot.0 + 1) % 8),
+        1,
+    );
     assert!(matches!(find(&cookie_header(&moved), &asked), Lookup::Missing));
 }
 
@@ -203,7 +241,10 @@ fn a_planted_cookie_in_front_hides_no_attempt() {
     let begun = begin(&HeaderMap::new(), "/");
     let pair = then(&HeaderMap::new(), &begun)[http::header::COOKIE].to_str().unwrap().to_owned();
     let name = pair.split_once('=').unwrap().0;
-    assert!(matches!(find(&cookie_header(&format!("{name}=planted; {pair}")), &begun.state), Lookup::Found(_)));
+    assert!(matches!(
+        find(&cookie_header(&format!("{name}=planted; {pair}")), &begun.state),
+        Lookup::Found(_)
+    ));
 }
 
 /// C-439
@@ -211,7 +252,10 @@ fn a_planted_cookie_in_front_hides_no_attempt() {
 fn a_state_is_ours_or_none() {
     let state = begin(&HeaderMap::new(), "/").state;
     assert!(State::parse(&state).is_some());
-    assert_eq!(State::parse("r1.7.AAAAAAAAAAAAAAAAAAAA-_").map(|state| (state.retry, state.slot)), Some((1, Slot(7))));
+    assert_eq!(
+        State::parse("r1.7.AAAAAAAAAAAAAAAAAAAA-_").map(|state| (state.retry, state.slot)),
+        Some((1, Slot(7)))
+    );
     for other in [
         "",
         "r",
@@ -233,8 +277,10 @@ fn a_state_is_ours_or_none() {
 #[test]
 fn what_is_derived_differs_by_label_and_attempt() {
     let [one, two] = [attempt("/"), attempt("/")];
-    let derived: HashSet<_> =
-        [&one, &two].iter().flat_map(|attempt| ["a", "b", "state"].map(|label| attempt.derive(label).unwrap())).collect();
+    let derived: HashSet<_> = [&one, &two]
+        .iter()
+        .flat_map(|attempt| ["a", "b", "state"].map(|label| attempt.derive(label).unwrap()))
+        .collect();
     assert_eq!(derived.len(), 6);
     assert!(derived.iter().all(|value| value.len() == 43));
     let state = attempts().begin(&sent(&HeaderMap::new()), one, NOW).unwrap().state;
@@ -254,23 +300,35 @@ fn full(return_path: usize, scopes: usize) -> Attempt {
         auth_context: Some("c1".into()),
         causes: ["consent", "step-up"].map(|kind| Cause::new(&[kind])).to_vec(),
         started_from: Some(RecordId(7)),
-        expected: Some(PersonKey::of(&crate::tokens::Person { oid: Some("oid".into()), ..person("ada") })),
-        ..Attempt::new(AttemptPurpose::StepUp, format!("/{}", "p".repeat(return_path)), NOW).unwrap()
+        expected: Some(PersonKey::of(&crate::tokens::Person {
+            oid: Some("oid".into()),
+            ..person("ada")
+        })),
+        ..Attempt::new(AttemptPurpose::StepUp, format!("/{}", "p".repeat(return_path)), NOW)
+            .unwrap()
     }
 }
 
 #[test]
 fn the_longest_attempt_fits_and_a_return_path_that_does_not_becomes_home() {
     let mut longest = 0;
-    for (return_path, scopes) in (0..2_400).step_by(21).flat_map(|path| [0, 60, 600, 2_000].map(|scopes| (path, scopes))) {
+    for (return_path, scopes) in
+        (0..2_400).step_by(21).flat_map(|path| [0, 60, 600, 2_000].map(|scopes| (path, scopes)))
+    {
         let asked = full(return_path, scopes);
         let begun = attempts().begin(&sent(&HeaderMap::new()), asked.clone(), NOW).unwrap();
         let set = begun.set_cookies[0].to_str().unwrap();
-        assert!(set.len() <= 4_096, "{return_path} {scopes}: {} bytes, which browsers do not keep", set.len());
+        assert!(
+            set.len() <= 4_096,
+            "{return_path} {scopes}: {} bytes, which browsers do not keep",
+            set.len()
+        );
         let cookie = set.split(';').next().unwrap().len();
         assert!(cookie <= LONGEST, "{return_path} {scopes}: {cookie}");
         longest = longest.max(cookie);
-        let Lookup::Found(found) = find(&then(&HeaderMap::new(), &begun), &begun.state) else { panic!() };
+        let Lookup::Found(found) = find(&then(&HeaderMap::new(), &begun), &begun.state) else {
+            panic!()
+        };
         if found.return_path == "/" && return_path > 0 {
             assert!(return_path + scopes > 2_600, "{return_path} {scopes}");
             assert_eq!(*found, Attempt { return_path: "/".into(), ..asked });
@@ -297,8 +355,14 @@ fn a_state_knows_its_page_for_a_day_in_this_application_and_nowhere_else() {
     assert_eq!(attempts().page(state, NOW).as_deref(), Some("/orders?open=7"));
     assert!(!begun.state.contains("orders") && begun.state.len() <= LONGEST_STATE);
     let at = |now| attempts().page(state, now);
-    assert!(at(NOW + Duration::from_secs(24 * 3600 - 1)).is_some() && at(NOW - Duration::from_secs(24 * 3600 - 1)).is_some());
-    assert!(at(NOW + Duration::from_secs(24 * 3600)).is_none() && at(NOW - Duration::from_secs(24 * 3600)).is_none());
+    assert!(
+        at(NOW + Duration::from_secs(24 * 3600 - 1)).is_some()
+            && at(NOW - Duration::from_secs(24 * 3600 - 1)).is_some()
+    );
+    assert!(
+        at(NOW + Duration::from_secs(24 * 3600)).is_none()
+            && at(NOW - Duration::from_secs(24 * 3600)).is_none()
+    );
 
     let cookies = || Arc::new(Cookies::new("AbCdEfGh", true, false));
     for part in 0..BINDING.len() {
@@ -317,10 +381,14 @@ fn a_state_knows_its_page_for_a_day_in_this_application_and_nowhere_else() {
         let mut changed = page.to_owned().into_bytes();
         changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
         let changed = format!("{}.{}", state.handle(), String::from_utf8(changed).unwrap());
-        assert!(State::parse(&changed).is_none_or(|state| attempts().page(state, NOW).is_none()), "{at}");
+        assert!(
+            State::parse(&changed).is_none_or(|state| attempts().page(state, NOW).is_none()),
+            "{at}"
+        );
     }
     // What was sealed for something else is no page.
-    let (_, cookie) = begun.set_cookies[0].to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
+    let (_, cookie) =
+        begun.set_cookies[0].to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
     let foreign = format!("{}.{}", state.handle(), &cookie[..cookie.len().min(100)]);
     assert!(attempts().page(State::parse(&foreign).unwrap(), NOW).is_none());
 }
@@ -335,7 +403,11 @@ fn the_page_in_a_state_has_no_part_in_finding_its_attempt() {
     for state in [handle.to_owned(), format!("{handle}.{page}"), format!("{handle}.AAAA")] {
         let Lookup::Found(found) = find(&browser, &state) else { panic!("{state}") };
         assert_eq!(found.return_path, "/mine");
-        assert_eq!(State::parse(&state).unwrap().handle(), handle, "under which it is redeemed once");
+        assert_eq!(
+            State::parse(&state).unwrap().handle(),
+            handle,
+            "under which it is redeemed once"
+        );
     }
 }
 
@@ -353,7 +425,13 @@ fn a_state_stays_short_whatever_the_page() {
     kept.dedup();
     assert_eq!(kept, [false, true, false], "home, short, long");
     assert!(
-        attempts().page(State::parse(&begin(&HeaderMap::new(), &format!("/{}", "p".repeat(37))).state).unwrap(), NOW).is_some()
+        attempts()
+            .page(
+                State::parse(&begin(&HeaderMap::new(), &format!("/{}", "p".repeat(37))).state)
+                    .unwrap(),
+                NOW
+            )
+            .is_some()
     );
 }
 
@@ -374,10 +452,20 @@ fn with_device_code(length: usize, created: UnixTime) -> Attempt {
 /// As long as the code works and no shorter; then its end can still be told.
 #[test]
 fn an_attempt_with_a_device_code_lives_as_long_as_the_code() {
-    let begun = attempts().begin(&sent(&HeaderMap::new()), with_device_code(300, NOW), NOW).unwrap();
-    assert!(begun.set_cookies[0].to_str().unwrap().contains("; Max-Age=1500;"), "900 seconds, and ten minutes");
+    let begun =
+        attempts().begin(&sent(&HeaderMap::new()), with_device_code(300, NOW), NOW).unwrap();
+    assert!(
+        begun.set_cookies[0].to_str().unwrap().contains("; Max-Age=1500;"),
+        "900 seconds, and ten minutes"
+    );
     let browser = then(&HeaderMap::new(), &begun);
-    let at = |seconds| attempts().find(&sent(&browser), State::parse(&begun.state).unwrap(), NOW + Duration::from_secs(seconds));
+    let at = |seconds| {
+        attempts().find(
+            &sent(&browser),
+            State::parse(&begun.state).unwrap(),
+            NOW + Duration::from_secs(seconds),
+        )
+    };
     let Lookup::Found(found) = at(899) else { panic!() };
     assert_eq!(*found, begun.attempt);
     assert!(matches!(at(900), Lookup::Expired(_)));
@@ -389,7 +477,8 @@ fn an_attempt_with_a_device_code_lives_as_long_as_the_code() {
 #[test]
 fn long_device_codes_fit_and_what_does_not_is_told() {
     for length in [43, 300, 1000, 2400] {
-        let begun = attempts().begin(&sent(&HeaderMap::new()), with_device_code(length, NOW), NOW).unwrap();
+        let begun =
+            attempts().begin(&sent(&HeaderMap::new()), with_device_code(length, NOW), NOW).unwrap();
         assert_eq!(begun.attempt.return_path, "/deep?x=1");
         let cookie = pair_length(&begun.set_cookies[0]);
         assert!(cookie <= LONGEST && (length != 300 || cookie < 900), "{length}: {cookie}");
@@ -405,10 +494,12 @@ fn long_device_codes_fit_and_what_does_not_is_told() {
     }
     kept.dedup();
     assert_eq!(kept, [(true, true), (false, true), (false, false)]);
-    let error = attempts().begin(&sent(&HeaderMap::new()), with_device_code(4000, NOW), NOW).unwrap_err();
+    let error =
+        attempts().begin(&sent(&HeaderMap::new()), with_device_code(4000, NOW), NOW).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TokenResponseInvalid);
     assert!(!error.to_string().contains("cccc"));
-    let long_path = Attempt { return_path: format!("/{}", "p".repeat(1_999)), ..with_device_code(300, NOW) };
+    let long_path =
+        Attempt { return_path: format!("/{}", "p".repeat(1_999)), ..with_device_code(300, NOW) };
     let begun = attempts().begin(&sent(&HeaderMap::new()), long_path, NOW).unwrap();
     assert_eq!(begun.attempt.return_path.len(), 2_000, "beside a code of the usual length");
 }
@@ -420,12 +511,14 @@ fn attempts_with_device_codes_stay_within_the_same_bound_together() {
         let (mut browser, mut states) = (HeaderMap::new(), Vec::new());
         for number in 0..20 {
             let now = NOW + Duration::from_secs(number);
-            let begun = attempts().begin(&sent(&browser), with_device_code(length, now), now).unwrap();
+            let begun =
+                attempts().begin(&sent(&browser), with_device_code(length, now), now).unwrap();
             browser = then(&browser, &begun);
             states.push(begun.state);
         }
         assert!(browser[http::header::COOKIE].len() <= ALL_TOGETHER + 2 * Slot::COUNT);
-        let live: Vec<_> = states.iter().map(|state| matches!(find(&browser, state), Lookup::Found(_))).collect();
+        let live: Vec<_> =
+            states.iter().map(|state| matches!(find(&browser, state), Lookup::Found(_))).collect();
         assert_eq!(live.iter().filter(|live| **live).count(), fit, "{length}");
         assert!(live[20 - fit..].iter().all(|live| *live), "the youngest stay: {live:?}");
     }

@@ -32,17 +32,22 @@ use crate::{
 const MOST_IDLE: usize = 1_000;
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Keeps what a [`Client`] obtains in a store of the `tower-sessions` family (Redis, SQL, moka, …), one cache per name: one for each person of a web application, one for the
-/// application itself.
+/// Keeps what a [`Client`] obtains in a store of the `tower-sessions` family (Redis, SQL, moka, …),
+/// one cache per name: one for each person of a web application, one for the application itself.
 ///
-/// - What is stored is sealed under the configured cookie secrets: the store sees neither a token nor whose it is, and a forged row opens nothing. Secrets rotate as those of cookies do.
-/// - The store is asked at every [use](Self::with); a cache that it holds unchanged is not opened again. Uses of one name at the same time share one client in this process, with its
-///   flights: a refresh token is sent once.
-/// - Memory comes first, then the store. A use whose tokens changed waits for one write; one that changed nothing waits for none. What is obtained for a caller who has gone away is
-///   written, too.
-/// - A store that is down fails nothing: there is a warning, what this process has goes on working, and is written at the next use, or by [`flush`](Self::flush). A row that cannot be
-///   read counts as empty, with a warning.
-/// - Of several processes that change one cache at the same time the last one wins; what the others obtained is obtained again. Where the provider takes a refresh token only once, keep the
+/// - What is stored is sealed under the configured cookie secrets: the store sees neither a token
+///   nor whose it is, and a forged row opens nothing. Secrets rotate as those of cookies do.
+/// - The store is asked at every [use](Self::with); a cache that it holds unchanged is not opened
+///   again. Uses of one name at the same time share one client in this process, with its flights: a
+///   refresh token is sent once.
+/// - Memory comes first, then the store. A use whose tokens changed waits for one write; one that
+///   changed nothing waits for none. What is obtained for a caller who has gone away is written,
+///   too.
+/// - A store that is down fails nothing: there is a warning, what this process has goes on working,
+///   and is written at the next use, or by [`flush`](Self::flush). A row that cannot be read counts
+///   as empty, with a warning.
+/// - Of several processes that change one cache at the same time the last one wins; what the others
+///   obtained is obtained again. Where the provider takes a refresh token only once, keep the
 ///   sessions of a web application in the layer, which has a [`RefreshLock`](crate::RefreshLock).
 ///
 /// ```
@@ -98,8 +103,12 @@ impl StoredCaches {
     ///
     /// # Errors
     ///
-    /// The cookie secret is neither configured nor derived from a client secret: what is sealed now could not be opened after a restart.
-    pub fn new<Kind>(client: &Client, store: impl IntoSessionStore<Kind>) -> Result<Self, ConfigError> {
+    /// The cookie secret is neither configured nor derived from a client secret: what is sealed now
+    /// could not be opened after a restart.
+    pub fn new<Kind>(
+        client: &Client,
+        store: impl IntoSessionStore<Kind>,
+    ) -> Result<Self, ConfigError> {
         Self::over(client, Store::shared(store.into_store(), client.config().store_timeout()))
     }
 
@@ -116,17 +125,26 @@ impl StoredCaches {
             .map(Arc::new)
             .map_err(|error| ConfigError::new("StoredCaches::new", error.to_string()))?;
         let client = client.clone();
-        Ok(Self::of(Shared { client, keys, store, lifetime: DEFAULT_LIFETIME, waits: true, live: Mutex::default() }))
+        Ok(Self::of(Shared {
+            client,
+            keys,
+            store,
+            lifetime: DEFAULT_LIFETIME,
+            waits: true,
+            live: Mutex::default(),
+        }))
     }
 
-    /// How long a cache is kept after its last change. The default is 7 days. It ends sooner where everything in it does: tokens of the application, and those on behalf of a caller, cannot be
+    /// How long a cache is kept after its last change. The default is 7 days. It ends sooner where
+    /// everything in it does: tokens of the application, and those on behalf of a caller, cannot be
     /// renewed from it.
     #[must_use]
     pub fn with_lifetime(self, lifetime: Duration) -> Self {
         self.rebuilt(|shared| shared.lifetime = lifetime)
     }
 
-    /// Does not wait for the store to have what changed. The default is to wait: then another process finds it, and a crash loses nothing. It is written all the same.
+    /// Does not wait for the store to have what changed. The default is to wait: then another
+    /// process finds it, and a crash loses nothing. It is written all the same.
     #[must_use]
     pub fn without_waiting(self) -> Self {
         self.rebuilt(|shared| shared.waits = false)
@@ -134,7 +152,8 @@ impl StoredCaches {
 
     fn rebuilt(self, change: impl FnOnce(&mut Shared)) -> Self {
         let Shared { client, store, lifetime, waits, .. } = &*self.shared;
-        let (client, store, keys, live) = (client.clone(), store.clone(), Arc::clone(&self.shared.keys), Mutex::default());
+        let (client, store, keys, live) =
+            (client.clone(), store.clone(), Arc::clone(&self.shared.keys), Mutex::default());
         let mut shared = Shared { client, keys, store, lifetime: *lifetime, waits: *waits, live };
         change(&mut shared);
         Self::of(shared)
@@ -146,8 +165,13 @@ impl StoredCaches {
 
     /// Does some work with the client whose cache has this name, and keeps what changed.
     ///
-    /// The work may be dropped like every future; what it obtained by then, or has sent for, is kept.
-    pub async fn with<T, F: Future<Output = T>>(&self, name: &str, work: impl FnOnce(Client) -> F) -> T {
+    /// The work may be dropped like every future; what it obtained by then, or has sent for, is
+    /// kept.
+    pub async fn with<T, F: Future<Output = T>>(
+        &self,
+        name: &str,
+        work: impl FnOnce(Client) -> F,
+    ) -> T {
         let live = self.live(name);
         let using = Using::new(&live);
         self.shared.look(&live, &mut *live.synced.lock().await).await;
@@ -219,7 +243,8 @@ impl StoredCaches {
             all.retain(|_, live| Arc::strong_count(live) > 1 || !live.is_written());
         }
         let live = Arc::new_cyclic(|live| {
-            let tasks = Arc::new(Writing { live: live.clone(), shared: Arc::downgrade(&self.shared) });
+            let tasks =
+                Arc::new(Writing { live: live.clone(), shared: Arc::downgrade(&self.shared) });
             Live {
                 rows: self.shared.keys.named_rows(RowPurpose::Cache, name),
                 client: self.shared.client.with_own_cache(tasks),
@@ -239,7 +264,8 @@ impl Shared {
 
     /// What the store has, taken over if it is not what this process knows.
     async fn look(&self, live: &Live, synced: &mut Synced) {
-        // Whoever is at work already has just looked, and what they have obtained is not to be taken from under them.
+        // Whoever is at work already has just looked, and what they have obtained is not to be
+        // taken from under them.
         if synced.looked && live.users.load(SeqCst) > 1 {
             return;
         }
@@ -268,7 +294,9 @@ impl Shared {
                 live.client.clear_cache();
                 synced.changes = Some(live.client.cache_changes());
             }
-            None if synced.changes.is_none() && !unwritten => synced.changes = Some(live.client.cache_changes()),
+            None if synced.changes.is_none() && !unwritten => {
+                synced.changes = Some(live.client.cache_changes())
+            }
             None => {}
         }
         synced.looked = true;
@@ -292,22 +320,29 @@ impl Shared {
 
     fn open(&self, live: &Live, sealed: &Sealed) -> Option<Secret> {
         let bytes = sealed.bytes()?;
-        let open = |row: &NamedRow| self.keys.open_row(RowPurpose::Cache, &row.id, &row.key, &bytes);
+        let open =
+            |row: &NamedRow| self.keys.open_row(RowPurpose::Cache, &row.id, &row.key, &bytes);
         String::from_utf8(live.rows.iter().find_map(open)?).ok().map(Secret::from)
     }
 
-    /// Writes the cache if it is not what the store has. Those who come meanwhile wait for the same write.
+    /// Writes the cache if it is not what the store has. Those who come meanwhile wait for the same
+    /// write.
     async fn keep(&self, live: &Live) -> Result<(), Error> {
         let mut synced = live.synced.lock().await;
         let changes = live.client.cache_changes();
-        if synced.changes.unwrap_or_default() == changes && (synced.changes.is_some() || !synced.looked) {
+        if synced.changes.unwrap_or_default() == changes
+            && (synced.changes.is_some() || !synced.looked)
+        {
             return Ok(());
         }
         if !synced.looked {
             // What is there is not to be written over unseen.
             self.look(live, &mut synced).await;
             if !synced.looked {
-                return Err(Error::new(ErrorKind::StoreUnavailable, "the store cannot be read, so nothing is written to it"));
+                return Err(Error::new(
+                    ErrorKind::StoreUnavailable,
+                    "the store cannot be read, so nothing is written to it",
+                ));
             }
         }
         let changes = live.client.cache_changes();
@@ -324,7 +359,8 @@ impl Shared {
             CacheEnd::Open => now + self.lifetime,
         };
         let text = live.client.export_cache()?;
-        let sealed = self.keys.seal_row(RowPurpose::Cache, &row.id, &row.key, text.expose().as_bytes())?;
+        let sealed =
+            self.keys.seal_row(RowPurpose::Cache, &row.id, &row.key, text.expose().as_bytes())?;
         let over = match &synced.row {
             Some(_) => self.store.save(id, sealed.clone(), expires, now).await.ok(),
             None => None,
@@ -337,8 +373,14 @@ impl Shared {
         Ok(())
     }
 
-    /// Writes a row that is not there. A store that chooses another id is asked to write over its own choice.
-    async fn insert(&self, id: RecordId, sealed: Vec<u8>, expires: UnixTime) -> Result<Sealed, Error> {
+    /// Writes a row that is not there. A store that chooses another id is asked to write over its
+    /// own choice.
+    async fn insert(
+        &self,
+        id: RecordId,
+        sealed: Vec<u8>,
+        expires: UnixTime,
+    ) -> Result<Sealed, Error> {
         let now = self.client.now();
         let (given, row) = self.store.create(id, sealed.clone(), expires, None, now).await?;
         if given == id {
@@ -348,7 +390,10 @@ impl Shared {
         let row = self.store.save(id, sealed, expires, now).await?;
         match self.store.load(id, now).await? {
             Some(held) if held == row => Ok(row),
-            _ => Err(Error::new(ErrorKind::StoreUnavailable, "the store does not keep what it is given")),
+            _ => Err(Error::new(
+                ErrorKind::StoreUnavailable,
+                "the store does not keep what it is given",
+            )),
         }
     }
 
@@ -388,7 +433,8 @@ impl Drop for Using<'_> {
     }
 }
 
-/// Whatever the client does in a task of its own is written when it is done, also if nobody waits for it any more.
+/// Whatever the client does in a task of its own is written when it is done, also if nobody waits
+/// for it any more.
 struct Writing {
     live: Weak<Live>,
     shared: Weak<Shared>,

@@ -42,14 +42,28 @@ fn process_with(store: Arc<dyn SessionStore>, secrets: &[&str], client_id: &str)
             return Ok(published(request, &document(), &key_set()));
         }
         let token = format!("access-{}", COUNT.fetch_add(1, SeqCst));
-        Ok(answer(200, json!({"access_token": token, "token_type": "Bearer", "expires_in": 3600, "refresh_token": "refresh"})))
+        Ok(answer(
+            200,
+            json!({"access_token": token, "token_type": "Bearer", "expires_in": 3600, "refresh_token": "refresh"}),
+        ))
     });
     let config = IdentityConfig::new(authority(), client_id)
         .with_credential(ClientCredential::secret("s3cr3t"))
         .with_cookie_secrets(secrets.iter().copied());
     let clock = ManualClock::at_system_time();
-    let client = Client::new(config).unwrap().with_clock(clock.clone()).with_http_client(Http(Arc::clone(&http)));
-    Process { caches: StoredCaches::over(&client, Store::shared(store, std::time::Duration::from_secs(3))).unwrap(), clock, http }
+    let client = Client::new(config)
+        .unwrap()
+        .with_clock(clock.clone())
+        .with_http_client(Http(Arc::clone(&http)));
+    Process {
+        caches: StoredCaches::over(
+            &client,
+            Store::shared(store, std::time::Duration::from_secs(3)),
+        )
+        .unwrap(),
+        clock,
+        http,
+    }
 }
 
 fn process(store: &Arc<OpenStore>) -> Process {
@@ -63,7 +77,10 @@ impl Process {
 
     async fn token_for(&self, name: &str, scope: &str) -> AccessToken {
         let request = TokenRequest::new([scope]).unwrap();
-        self.caches.with(name, |client| async move { client.for_app(&request).await }).await.unwrap()
+        self.caches
+            .with(name, |client| async move { client.for_app(&request).await })
+            .await
+            .unwrap()
     }
 
     fn calls(&self) -> usize {
@@ -89,7 +106,10 @@ async fn another_process_finds_what_was_obtained_and_the_store_sees_nothing() {
     let token = a.token("app").await;
     assert_eq!((token.source(), store.take_log()), (TokenSource::Provider, vec!["load", "create"]));
     assert_eq!((b.token("app").await.expose(), b.calls()), (token.expose(), 0));
-    assert!(!format!("{store:?}").contains(token.expose()) && !format!("{:?}", a.caches).contains(token.expose()));
+    assert!(
+        !format!("{store:?}").contains(token.expose())
+            && !format!("{:?}", a.caches).contains(token.expose())
+    );
     store.take_log();
     assert_eq!(a.token("app").await.source(), TokenSource::Cache);
     assert_eq!(store.take_log(), ["load"], "nothing is written that has not changed");
@@ -104,7 +124,11 @@ async fn the_published_memory_store_keeps_it() {
     let token = a.token("ada").await;
     assert_eq!((b.token("ada").await.expose(), b.calls()), (token.expose(), 0));
     let more = b.token_for("ada", "y").await;
-    assert_eq!(a.token_for("ada", "y").await.expose(), more.expose(), "written by the other one meanwhile");
+    assert_eq!(
+        a.token_for("ada", "y").await.expose(),
+        more.expose(),
+        "written by the other one meanwhile"
+    );
     b.caches.remove("ada").await.unwrap();
     assert_eq!(a.token("ada").await.source(), TokenSource::Provider, "removed by the other one");
 }
@@ -140,7 +164,10 @@ async fn a_row_that_cannot_be_read_is_empty_and_written_anew() {
 async fn a_foreign_row_is_none() {
     let store = store();
     let token = process(&store).token("app").await;
-    assert_eq!(process_with(store.clone(), &[SECRET], "another-client").token("app").await.source(), TokenSource::Provider);
+    assert_eq!(
+        process_with(store.clone(), &[SECRET], "another-client").token("app").await.source(),
+        TokenSource::Provider
+    );
     let row = store.rows.lock().unwrap().values().next().unwrap().clone();
     process(&store).token("ada").await;
     for other in store.rows.lock().unwrap().values_mut() {
@@ -175,7 +202,9 @@ async fn what_could_not_be_read_is_not_written_over() {
         let request = TokenRequest::new(["y"]).unwrap();
         process
             .caches
-            .with("app", |client| async move { client.on_behalf_of(&"assertion".into(), &request).await })
+            .with("app", |client| async move {
+                client.on_behalf_of(&"assertion".into(), &request).await
+            })
             .await
             .unwrap()
     };
@@ -191,14 +220,19 @@ async fn what_could_not_be_read_is_not_written_over() {
 /// MSAL-140, MSAL-143, MSAL-144
 #[tokio::test]
 async fn a_row_ends_when_it_is_told_to_or_when_its_tokens_do() {
-    for (lifetime, of_app, of_imported) in
-        [(None, 3600, 24 * 3600), (Some(60), 60, 60), (Some(5 * 3600), 3600, 5 * 3600), (Some(30 * 24 * 3600), 3600, 24 * 3600)]
-    {
+    for (lifetime, of_app, of_imported) in [
+        (None, 3600, 24 * 3600),
+        (Some(60), 60, 60),
+        (Some(5 * 3600), 3600, 5 * 3600),
+        (Some(30 * 24 * 3600), 3600, 24 * 3600),
+    ] {
         for (expected, is_app) in [(of_app, true), (of_imported, false)] {
             let store = store();
             let process = process(&store);
             let caches = process.caches.clone();
-            let caches = lifetime.map(Duration::from_secs).map_or(caches.clone(), |lifetime| caches.with_lifetime(lifetime));
+            let caches = lifetime
+                .map(Duration::from_secs)
+                .map_or(caches.clone(), |lifetime| caches.with_lifetime(lifetime));
             let request = TokenRequest::new(["x"]).unwrap();
             let work = |client: Client| async move {
                 // A refresh token that is not an account's yet is remembered for a day.
@@ -209,7 +243,8 @@ async fn a_row_ends_when_it_is_told_to_or_when_its_tokens_do() {
                 }
             };
             caches.with("app", work).await.unwrap();
-            let end = only_row(&store).expiry_date.unix_timestamp() - process.clock.now().as_seconds();
+            let end =
+                only_row(&store).expiry_date.unix_timestamp() - process.clock.now().as_seconds();
             assert_eq!(end, expected, "{lifetime:?} {is_app}");
         }
     }
@@ -237,7 +272,9 @@ async fn uses_at_the_same_time_share_one_cache() {
     let users: Vec<_> = (0..64)
         .map(|number| {
             let process = Arc::clone(&process);
-            tokio::spawn(async move { process.token_for("app", ["x", "y", "z", "w"][number % 4]).await.expose().to_owned() })
+            tokio::spawn(async move {
+                process.token_for("app", ["x", "y", "z", "w"][number % 4]).await.expose().to_owned()
+            })
         })
         .collect();
     let mut tokens = std::collections::HashSet::new();
@@ -301,13 +338,18 @@ async fn a_store_that_chooses_ids_or_saves_only_over_keeps_it() {
         let token = process.token("app").await;
         assert_eq!(self::process(&store).token("app").await.expose(), token.expose());
         process.token_for("app", "y").await;
-        assert_eq!((store.len(), self::process(&store).token_for("app", "y").await.source()), (1, TokenSource::Cache));
+        assert_eq!(
+            (store.len(), self::process(&store).token_for("app", "y").await.source()),
+            (1, TokenSource::Cache)
+        );
     }
 }
 
 #[test]
 fn a_random_secret_is_refused() {
-    let config = IdentityConfig::new(authority(), CLIENT_ID).with_credential(ClientCredential::secret("short"));
-    let error = StoredCaches::new(&Client::new(config).unwrap(), MemoryStore::default()).unwrap_err();
+    let config = IdentityConfig::new(authority(), CLIENT_ID)
+        .with_credential(ClientCredential::secret("short"));
+    let error =
+        StoredCaches::new(&Client::new(config).unwrap(), MemoryStore::default()).unwrap_err();
     assert!(error.to_string().contains("with_cookie_secrets"), "{error}");
 }

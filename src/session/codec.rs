@@ -1,7 +1,9 @@
-//! Tagged fields, the plain form of everything that is sealed here: `tag, length, bytes`, length as LEB128.
+//! Tagged fields, the plain form of everything that is sealed here: `tag, length, bytes`, length as
+//! LEB128.
 //!
-//! A reader skips tags that it does not know, so that a field can be added while old and new processes share a store. Values are sealed, hence
-//! written by this crate; the reader trusts no length all the same.
+//! A reader skips tags that it does not know, so that a field can be added while old and new
+//! processes share a store. Values are sealed, hence written by this crate; the reader trusts no
+//! length all the same.
 
 /// Collects fields.
 #[derive(Debug, Default)]

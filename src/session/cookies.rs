@@ -1,8 +1,8 @@
 //! Cookies: their names, and the attributes that they are written with.
 //!
-//! Over https every name begins with `__Host-`, which browsers accept only from this host, over https, for the whole host: no
-//! subdomain and no other path can plant one. The name ends in a hash of client id, authority and base URL, because the ports and
-//! paths of a host share its cookies.
+//! Over https every name begins with `__Host-`, which browsers accept only from this host, over
+//! https, for the whole host: no subdomain and no other path can plant one. The name ends in a hash
+//! of client id, authority and base URL, because the ports and paths of a host share its cookies.
 
 use std::time::Duration;
 
@@ -38,7 +38,8 @@ enum SameSite {
 }
 
 impl Cookies {
-    /// Names from the application's `id`. `secure`: its base URL is https (plain http is for loopback only); `answered_by_post`: response mode `form_post`.
+    /// Names from the application's `id`. `secure`: its base URL is https (plain http is for
+    /// loopback only); `answered_by_post`: response mode `form_post`.
     pub(crate) fn new(id: &str, secure: bool, answered_by_post: bool) -> Self {
         let prefix = if secure { "__Host-" } else { "" };
         Self {
@@ -83,7 +84,12 @@ impl Cookies {
     pub(crate) fn count_sign_in(&self, sent: &RequestCookies<'_>) -> HeaderValue {
         let count = sent.sign_ins().saturating_add(1).min(9);
         let value = [b'0' + count];
-        let cookie = self.set_cookie(&self.sign_ins, &value, Some(COUNTED.as_secs()), self.attempt_same_site());
+        let cookie = self.set_cookie(
+            &self.sign_ins,
+            &value,
+            Some(COUNTED.as_secs()),
+            self.attempt_same_site(),
+        );
         cookie.unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 
@@ -92,7 +98,8 @@ impl Cookies {
         self.removal(&self.sign_ins, self.attempt_same_site())
     }
 
-    /// `left`: how long the session lasts from now on if nobody comes. The time inside the seal decides.
+    /// `left`: how long the session lasts from now on if nobody comes. The time inside the seal
+    /// decides.
     pub(super) fn set_session(&self, value: &[u8], left: Duration) -> Result<HeaderValue, Error> {
         let max_age = match self.lifetime {
             CookieLifetime::Browser => None,
@@ -102,8 +109,18 @@ impl Cookies {
     }
 
     /// `kept`: how long the browser keeps it. The time inside the seal decides.
-    pub(super) fn set_attempt(&self, slot: Slot, value: &str, kept: Duration) -> Result<HeaderValue, Error> {
-        self.set_cookie(self.attempt_name(slot), value.as_bytes(), Some(kept.as_secs()), self.attempt_same_site())
+    pub(super) fn set_attempt(
+        &self,
+        slot: Slot,
+        value: &str,
+        kept: Duration,
+    ) -> Result<HeaderValue, Error> {
+        self.set_cookie(
+            self.attempt_name(slot),
+            value.as_bytes(),
+            Some(kept.as_secs()),
+            self.attempt_same_site(),
+        )
     }
 
     pub(super) fn attempt_name(&self, slot: Slot) -> &str {
@@ -115,7 +132,13 @@ impl Cookies {
         if self.answered_by_post { SameSite::None } else { SameSite::Lax }
     }
 
-    fn set_cookie(&self, name: &str, value: &[u8], max_age: Option<u64>, same_site: SameSite) -> Result<HeaderValue, Error> {
+    fn set_cookie(
+        &self,
+        name: &str,
+        value: &[u8],
+        max_age: Option<u64>,
+        same_site: SameSite,
+    ) -> Result<HeaderValue, Error> {
         let mut cookie = Vec::with_capacity(name.len() + value.len() + 72);
         cookie.extend_from_slice(name.as_bytes());
         cookie.push(b'=');
@@ -136,9 +159,11 @@ impl Cookies {
         Ok(header)
     }
 
-    /// Same name, path and attributes as when it was set: otherwise a browser keeps the cookie, or refuses the removal (`__Host-` without `Secure`).
+    /// Same name, path and attributes as when it was set: otherwise a browser keeps the cookie, or
+    /// refuses the removal (`__Host-` without `Secure`).
     fn removal(&self, name: &str, same_site: SameSite) -> HeaderValue {
-        self.set_cookie(name, b"", Some(0), same_site).unwrap_or_else(|_| HeaderValue::from_static(""))
+        self.set_cookie(name, b"", Some(0), same_site)
+            .unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 }
 
@@ -158,7 +183,14 @@ mod tests {
         );
         // Answers by POST change nothing about the session.
         let cookies = Cookies::new("AbCdEfGh", true, true);
-        assert!(cookies.set_session(b"value", TEN_MINUTES).unwrap().to_str().unwrap().ends_with("SameSite=Lax"));
+        assert!(
+            cookies
+                .set_session(b"value", TEN_MINUTES)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .ends_with("SameSite=Lax")
+        );
     }
 
     #[test]
@@ -188,7 +220,8 @@ mod tests {
             let cookies = Cookies::new("id", secure, true);
             assert_eq!(
                 cookies.set_attempt(slot, "value", TEN_MINUTES).unwrap(),
-                format!("{name}=value; Path=/; Max-Age=600; HttpOnly; Secure; SameSite=None").as_str()
+                format!("{name}=value; Path=/; Max-Age=600; HttpOnly; Secure; SameSite=None")
+                    .as_str()
             );
         }
         let cookies = Cookies::new("id", true, false);
@@ -205,21 +238,35 @@ mod tests {
     #[test]
     fn a_removal_has_the_attributes_with_which_the_cookie_was_set() {
         let [.., slot] = Slot::ALL;
-        for (secure, answered_by_post) in [(true, true), (true, false), (false, true), (false, false)] {
+        for (secure, answered_by_post) in
+            [(true, true), (true, false), (false, true), (false, false)]
+        {
             let cookies = Cookies::new("id", secure, answered_by_post);
             let pairs = [
                 (cookies.set_session(b"value", TEN_MINUTES).unwrap(), cookies.remove_session()),
-                (cookies.set_attempt(slot, "value", TEN_MINUTES).unwrap(), cookies.remove_attempt(slot)),
+                (
+                    cookies.set_attempt(slot, "value", TEN_MINUTES).unwrap(),
+                    cookies.remove_attempt(slot),
+                ),
             ];
             for (set, removal) in pairs {
                 let plain = set.to_str().unwrap().replace("; Max-Age=600", "");
-                assert_eq!(removal, plain.replace("=value; Path=/", "=; Path=/; Max-Age=0").as_str());
+                assert_eq!(
+                    removal,
+                    plain.replace("=value; Path=/", "=; Path=/; Max-Age=0").as_str()
+                );
             }
         }
     }
 
     #[test]
     fn cookies_do_not_reach_a_debug_log() {
-        assert!(!format!("{:?}", Cookies::new("id", true, false).set_session(b"value", TEN_MINUTES).unwrap()).contains("value"));
+        assert!(
+            !format!(
+                "{:?}",
+                Cookies::new("id", true, false).set_session(b"value", TEN_MINUTES).unwrap()
+            )
+            .contains("value")
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! What a sign-in by device code has to remember beside the rest of its attempt.
 //!
-//! All of it is in the browser's cookie, so that any process can go on with it. The pace is there as well, as a lower bound: whoever asks next knows when the last question was.
+//! All of it is in the browser's cookie, so that any process can go on with it. The pace is there
+//! as well, as a lower bound: whoever asks next knows when the last question was.
 
 use std::{fmt, time::Duration};
 
@@ -69,7 +70,10 @@ impl DeviceCode {
                 COMPLETE => complete = Some(codec::text(value).ok()?.to_owned()),
                 COMPLETE_AFTER => after = Some(codec::text(value).ok()?),
                 EXPIRES_AT => expires_at = Some(time(value)?),
-                INTERVAL => interval = Some(Duration::from_secs(codec::number(value).ok()?.try_into().ok()?)),
+                INTERVAL => {
+                    interval =
+                        Some(Duration::from_secs(codec::number(value).ok()?.try_into().ok()?))
+                }
                 NEXT => next = Some(time(value)?),
                 CLAIMS => claims = Some(codec::text(value).ok()?.to_owned()),
                 _ => {}
@@ -79,7 +83,8 @@ impl DeviceCode {
         Some(Self {
             device_code: device_code?.into(),
             user_code: user_code?,
-            verification_uri_complete: complete.or_else(|| after.map(|after| format!("{verification_uri}{after}"))),
+            verification_uri_complete: complete
+                .or_else(|| after.map(|after| format!("{verification_uri}{after}"))),
             verification_uri,
             claims,
             expires_at: expires_at?,
@@ -122,10 +127,21 @@ mod tests {
     #[test]
     fn what_is_written_is_read_and_the_address_is_written_once() {
         let after = Some("https://id.example/device?user_code=WDJB-MJHT");
-        for complete in [None, after, Some("https://other.example/d?c=WDJB-MJHT"), Some("https://id.example/device")] {
-            assert!(DeviceCode::decode(&code(complete).encode()) == Some(code(complete)), "{complete:?}");
+        for complete in [
+            None,
+            after,
+            Some("https://other.example/d?c=WDJB-MJHT"),
+            Some("https://id.example/device"),
+        ] {
+            assert!(
+                DeviceCode::decode(&code(complete).encode()) == Some(code(complete)),
+                "{complete:?}"
+            );
         }
-        assert_eq!(code(after).encode().len(), code(None).encode().len() + 2 + "?user_code=WDJB-MJHT".len());
+        assert_eq!(
+            code(after).encode().len(),
+            code(None).encode().len() + 2 + "?user_code=WDJB-MJHT".len()
+        );
     }
 
     /// C-363

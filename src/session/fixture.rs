@@ -1,4 +1,5 @@
-//! What the tests of this folder share: an application, its requests, and stores with the habits of real ones.
+//! What the tests of this folder share: an application, its requests, and stores with the habits of
+//! real ones.
 
 use std::{
     collections::HashMap,
@@ -65,7 +66,12 @@ impl Node {
         Self::lasting(Lifetimes { idle: DAY, absolute: 7 * DAY }, store, keys, clock)
     }
 
-    pub(super) fn lasting(lifetimes: Lifetimes, store: Store, keys: Arc<KeyRing>, clock: ManualClock) -> Self {
+    pub(super) fn lasting(
+        lifetimes: Lifetimes,
+        store: Store,
+        keys: Arc<KeyRing>,
+        clock: ManualClock,
+    ) -> Self {
         let records = Arc::new(Records::new(keys, store, Arc::new(clock.clone())));
         let cookies = Arc::new(Cookies::new("AbCdEfGh", true, false));
         let sessions = Sessions::new(
@@ -74,7 +80,13 @@ impl Node {
             lifetimes,
             100,
             |_| Ok(()),
-            |record, grant| Arc::new(Seen { name: record.person.sub, claims: record.claims.into(), grant: grant.clone() }),
+            |record, grant| {
+                Arc::new(Seen {
+                    name: record.person.sub,
+                    claims: record.claims.into(),
+                    grant: grant.clone(),
+                })
+            },
         );
         Self { sessions, records, clock }
     }
@@ -97,7 +109,12 @@ impl Node {
     /// Who is signed in, by both ways of asking, which must agree.
     pub(super) async fn who(&self, headers: &HeaderMap) -> Option<String> {
         let peeked = self.sessions.peek(headers, self.now());
-        let loaded = self.sessions.load(&sent(headers), self.now()).await.unwrap().map(|opened| opened.value.name.clone());
+        let loaded = self
+            .sessions
+            .load(&sent(headers), self.now())
+            .await
+            .unwrap()
+            .map(|opened| opened.value.name.clone());
         match peeked {
             Peek::None => assert_eq!(loaded, None),
             Peek::Live(opened) => assert_eq!(loaded.as_ref(), Some(&opened.value.name)),
@@ -139,8 +156,11 @@ pub(super) fn browser(set_cookie: &HeaderValue) -> HeaderMap {
 }
 
 /// The headers that a browser sends after these `Set-Cookie`s.
-pub(super) fn browser_with<'a>(set_cookies: impl IntoIterator<Item = &'a HeaderValue>) -> HeaderMap {
-    let pairs = set_cookies.into_iter().map(|header| header.to_str().unwrap().split(';').next().unwrap());
+pub(super) fn browser_with<'a>(
+    set_cookies: impl IntoIterator<Item = &'a HeaderValue>,
+) -> HeaderMap {
+    let pairs =
+        set_cookies.into_iter().map(|header| header.to_str().unwrap().split(';').next().unwrap());
     cookie_header(&pairs.collect::<Vec<_>>().join("; "))
 }
 
@@ -220,8 +240,12 @@ impl OpenStore {
         if operation == "delete" && again && self.cannot_delete_grants.load(Ordering::SeqCst) {
             return Err(session_store::Error::Backend("connection lost".into()));
         }
-        if self.down.load(Ordering::SeqCst) || (operation == "delete" && self.cannot_delete.load(Ordering::SeqCst)) {
-            return Err(session_store::Error::Backend(format!("connection refused while looking for {id}")));
+        if self.down.load(Ordering::SeqCst)
+            || (operation == "delete" && self.cannot_delete.load(Ordering::SeqCst))
+        {
+            return Err(session_store::Error::Backend(format!(
+                "connection refused while looking for {id}"
+            )));
         }
         Ok(())
     }

@@ -1,6 +1,10 @@
 //! The parsers of cookies and records, for the fuzzer.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a target may panic: that is how it reports")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a target may panic: that is how it reports"
+)]
 
 use http::{HeaderMap, HeaderValue, header::COOKIE};
 
@@ -42,8 +46,14 @@ fn cookie_header(bytes: &[u8]) {
     let cookies = Cookies::new("id", true, false);
     let headers = HeaderMap::from_iter([(COOKIE, value)]);
     let found: Vec<_> = cookies.read(&headers).attempts(Slot::ALL[3]).collect();
-    let pairs = bytes.split(|byte| *byte == b';').map(<[u8]>::trim_ascii_start).filter(|pair| !pair.is_empty()).take(200);
-    let named = pairs.filter_map(|pair| pair.strip_prefix(cookies.attempt_name(Slot::ALL[3]).as_bytes())?.strip_prefix(b"="));
+    let pairs = bytes
+        .split(|byte| *byte == b';')
+        .map(<[u8]>::trim_ascii_start)
+        .filter(|pair| !pair.is_empty())
+        .take(200);
+    let named = pairs.filter_map(|pair| {
+        pair.strip_prefix(cookies.attempt_name(Slot::ALL[3]).as_bytes())?.strip_prefix(b"=")
+    });
     let bare = named.map(<[u8]>::trim_ascii_end).map(|value| match value {
         [b'"', value @ .., b'"'] => value,
         value => value,
@@ -60,8 +70,11 @@ fn state(bytes: &[u8]) {
 
 /// Nothing that we did not seal opens.
 fn sealed(bytes: &[u8]) {
-    let keys =
-        KeyRing::new(&[Secret::from("a secret of more than thirty-two bytes"), Secret::from("another one")], &[b"app"]).unwrap();
+    let keys = KeyRing::new(
+        &[Secret::from("a secret of more than thirty-two bytes"), Secret::from("another one")],
+        &[b"app"],
+    )
+    .unwrap();
     assert!(keys.open_row(RowPurpose::Session, &[1; 16], &[2; 32], bytes).is_none());
     let mut value = [b'A'; COOKIE_LENGTH];
     value.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);

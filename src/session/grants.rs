@@ -1,7 +1,7 @@
 //! Grant records in the store.
 //!
-//! They are written at sign-in and by flights. Sign-out deletes the session first and a flight looks for it after it has written, so that one of the two
-//! always deletes the grant.
+//! They are written at sign-in and by flights. Sign-out deletes the session first and a flight
+//! looks for it after it has written, so that one of the two always deletes the grant.
 
 use std::{
     fmt,
@@ -26,7 +26,8 @@ use crate::{
     tokens::{GrantRecord, GrantRef, GrantStore},
 };
 
-/// How many decoded grants are remembered, and how many bytes of them: they are big, and asked for only by who needs tokens.
+/// How many decoded grants are remembered, and how many bytes of them: they are big, and asked for
+/// only by who needs tokens.
 const DECODED: (usize, u64) = (1_000, 64 * 1024 * 1024);
 /// For how many seconds a decoded grant stands for its row in a store that is asked over a network.
 const RECENT: i64 = 60;
@@ -41,7 +42,8 @@ struct Decoded {
     seen: AtomicI64,
 }
 
-/// A grant counts for what its row and what was decoded from it take, and at least for its share of the number.
+/// A grant counts for what its row and what was decoded from it take, and at least for its share of
+/// the number.
 #[derive(Clone)]
 struct BySize;
 
@@ -63,7 +65,14 @@ impl DecodedGrants {
     }
 
     fn keep(&self, id: RecordId, row: Sealed, record: &Arc<GrantRecord>, now: UnixTime) {
-        self.0.insert(id, Arc::new(Decoded { row, record: Arc::clone(record), seen: AtomicI64::new(now.as_seconds()) }));
+        self.0.insert(
+            id,
+            Arc::new(Decoded {
+                row,
+                record: Arc::clone(record),
+                seen: AtomicI64::new(now.as_seconds()),
+            }),
+        );
     }
 }
 
@@ -75,7 +84,11 @@ impl fmt::Debug for DecodedGrants {
 
 impl Records {
     /// Writes the grant of a session that was just created, so that nobody can have ended it.
-    pub(super) async fn create_grant(&self, grant: &GrantRef, record: GrantRecord) -> Result<(), Error> {
+    pub(super) async fn create_grant(
+        &self,
+        grant: &GrantRef,
+        record: GrantRecord,
+    ) -> Result<(), Error> {
         let record = Arc::new(record);
         let row = self.insert(grant, &record).await?;
         self.decoded.keep(RecordId(grant.id().0), row, &record, self.clock.now());
@@ -83,30 +96,46 @@ impl Records {
     }
 
     fn seal_grant(&self, grant: &GrantRef, record: &GrantRecord) -> Result<Vec<u8>, Error> {
-        self.keys.seal_row(RowPurpose::Grant, &grant.id().0.to_le_bytes(), grant.key(), &record.to_json()?)
+        self.keys.seal_row(
+            RowPurpose::Grant,
+            &grant.id().0.to_le_bytes(),
+            grant.key(),
+            &record.to_json()?,
+        )
     }
 
-    /// Writes a row that is not there yet. Its id is derived, so a store that chooses another is asked to write over its own choice.
+    /// Writes a row that is not there yet. Its id is derived, so a store that chooses another is
+    /// asked to write over its own choice.
     async fn insert(&self, grant: &GrantRef, record: &GrantRecord) -> Result<Sealed, Error> {
         let id = RecordId(grant.id().0);
-        let (given, row) =
-            self.store.create(id, self.seal_grant(grant, record)?, grant.expires_at(), None, self.clock.now()).await?;
+        let (given, row) = self
+            .store
+            .create(id, self.seal_grant(grant, record)?, grant.expires_at(), None, self.clock.now())
+            .await?;
         if given == id {
             return Ok(row);
         }
         self.store.delete(given).await?;
-        let row = self.store.save(id, self.seal_grant(grant, record)?, grant.expires_at(), self.clock.now()).await?;
+        let row = self
+            .store
+            .save(id, self.seal_grant(grant, record)?, grant.expires_at(), self.clock.now())
+            .await?;
         if self.holds(id, &row).await? {
             return Ok(row);
         }
-        Err(Error::new(ErrorKind::StoreUnavailable, "the session store does not keep what it is given"))
+        Err(Error::new(
+            ErrorKind::StoreUnavailable,
+            "the session store does not keep what it is given",
+        ))
     }
 
     /// Whether a row is what was written. The local store's always is.
     async fn holds(&self, id: RecordId, row: &Sealed) -> Result<bool, Error> {
         match &self.store {
             Store::Local(_) => Ok(true),
-            Store::Dyn(_) => Ok(self.store.load(id, self.clock.now()).await?.is_some_and(|held| held == *row)),
+            Store::Dyn(_) => {
+                Ok(self.store.load(id, self.clock.now()).await?.is_some_and(|held| held == *row))
+            }
         }
     }
 }
@@ -120,8 +149,13 @@ impl GrantStore for Records {
             known.seen.store(now.as_seconds(), Relaxed);
             return Ok(Some(Arc::clone(&known.record)));
         }
-        let plain = row.bytes().and_then(|sealed| self.keys.open_row(RowPurpose::Grant, &id.bytes(), grant.key(), &sealed));
-        let record = plain.map(Zeroizing::new).and_then(|plain| GrantRecord::from_json(&plain)).map(Arc::new);
+        let plain = row.bytes().and_then(|sealed| {
+            self.keys.open_row(RowPurpose::Grant, &id.bytes(), grant.key(), &sealed)
+        });
+        let record = plain
+            .map(Zeroizing::new)
+            .and_then(|plain| GrantRecord::from_json(&plain))
+            .map(Arc::new);
         if let Some(record) = &record {
             self.decoded.keep(id, row, record, now);
         }
@@ -132,13 +166,23 @@ impl GrantStore for Records {
         let Store::Local(store) = &self.store else { return None };
         let id = RecordId(grant.id().0);
         let known = self.decoded.0.get(&id)?;
-        matches!(&known.row, Sealed::Local(row) if store.holds(id, row, now)).then(|| Arc::clone(&known.record))
+        matches!(&known.row, Sealed::Local(row) if store.holds(id, row, now))
+            .then(|| Arc::clone(&known.record))
     }
 
-    /// A grant's row grows with its tokens, so what is asked is the small row of the session: whether it is there.
-    async fn recent(&self, grant: &GrantRef, now: UnixTime) -> Result<Option<Arc<GrantRecord>>, Error> {
-        let recent = |known: &Arc<Decoded>| (0..RECENT).contains(&(now.as_seconds() - known.seen.load(Relaxed)));
-        let Some(known) = self.decoded.0.get(&RecordId(grant.id().0)).filter(recent) else { return Ok(None) };
+    /// A grant's row grows with its tokens, so what is asked is the small row of the session:
+    /// whether it is there.
+    async fn recent(
+        &self,
+        grant: &GrantRef,
+        now: UnixTime,
+    ) -> Result<Option<Arc<GrantRecord>>, Error> {
+        let recent = |known: &Arc<Decoded>| {
+            (0..RECENT).contains(&(now.as_seconds() - known.seen.load(Relaxed)))
+        };
+        let Some(known) = self.decoded.0.get(&RecordId(grant.id().0)).filter(recent) else {
+            return Ok(None);
+        };
         let session = self.store.load(RecordId(grant.session()), now).await?;
         Ok(session.map(|_| Arc::clone(&known.record)))
     }
@@ -146,7 +190,11 @@ impl GrantStore for Records {
     async fn save(&self, grant: &GrantRef, record: &Arc<GrantRecord>) -> Result<(), Error> {
         let id = RecordId(grant.id().0);
         // Where the row has been evicted some stores write nothing.
-        let row = match self.store.overwrite(id, self.seal_grant(grant, record)?, grant.expires_at(), self.clock.now()).await? {
+        let row = match self
+            .store
+            .overwrite(id, self.seal_grant(grant, record)?, grant.expires_at(), self.clock.now())
+            .await?
+        {
             Some(row) if self.holds(id, &row).await? => row,
             _ => self.insert(grant, record).await?,
         };
@@ -184,7 +232,10 @@ mod tests {
         config::SessionEnd,
         secret::Secret,
         session::{Created, fixture::*},
-        tokens::{CacheLimits, Grants, Identity, Issued, RefreshRequest, Refreshed, Refresher, Renewal, Scopes},
+        tokens::{
+            CacheLimits, Grants, Identity, Issued, RefreshRequest, Refreshed, Refresher, Renewal,
+            Scopes,
+        },
     };
 
     fn record(refresh_token: &str) -> GrantRecord {
@@ -194,8 +245,15 @@ mod tests {
             person: person("ada"),
             expires_at: UnixTime::from_seconds(1_000_000_000),
         };
-        let issued = Issued { refresh_token: Some(Secret::from(refresh_token)), ..Issued::default() };
-        GrantRecord::at_sign_in(&identity, Scopes::granted("profile"), issued, CacheLimits::default(), UnixTime::from_seconds(0))
+        let issued =
+            Issued { refresh_token: Some(Secret::from(refresh_token)), ..Issued::default() };
+        GrantRecord::at_sign_in(
+            &identity,
+            Scopes::granted("profile"),
+            issued,
+            CacheLimits::default(),
+            UnixTime::from_seconds(0),
+        )
     }
 
     async fn sign_in(node: &Node) -> Created<Arc<Seen>> {
@@ -215,11 +273,21 @@ mod tests {
             let created = sign_in(&a).await;
             let grant = created.opened.grant();
             assert_eq!(refresh_token(&a, grant).await.as_deref(), Some("first"));
-            let elsewhere = b.sessions.load(&sent(&browser(&created.set_cookie)), b.now()).await.unwrap().unwrap();
+            let elsewhere = b
+                .sessions
+                .load(&sent(&browser(&created.set_cookie)), b.now())
+                .await
+                .unwrap()
+                .unwrap();
             assert_eq!(refresh_token(&b, &elsewhere.value.grant).await.as_deref(), Some("first"));
             b.records.save(elsewhere.grant(), &Arc::new(record("second"))).await.unwrap();
-            assert_eq!(refresh_token(&a, grant).await.as_deref(), Some("second"), "although it had opened the first");
-            let [once, twice] = [a.records.load(grant).await, a.records.load(grant).await].map(|record| record.unwrap().unwrap());
+            assert_eq!(
+                refresh_token(&a, grant).await.as_deref(),
+                Some("second"),
+                "although it had opened the first"
+            );
+            let [once, twice] = [a.records.load(grant).await, a.records.load(grant).await]
+                .map(|record| record.unwrap().unwrap());
             assert!(Arc::ptr_eq(&once, &twice), "decoded once");
             assert_eq!(open.len(), number_of_rows);
         }
@@ -241,7 +309,11 @@ mod tests {
         let grant = open.row(created.opened.session().grant_id()).unwrap();
         open.set(|store| &store.cannot_delete_grants);
         node.sessions.end(&created.opened).await.unwrap();
-        assert_eq!(node.who(&browser(&created.set_cookie)).await, None, "signed out: the grant is out of reach");
+        assert_eq!(
+            node.who(&browser(&created.set_cookie)).await,
+            None,
+            "signed out: the grant is out of reach"
+        );
         assert_eq!(open.row(created.opened.session().grant_id()), Some(grant));
     }
 
@@ -253,7 +325,10 @@ mod tests {
     impl Refresher for Slow {
         async fn refresh(&self, _: &Secret, _: &RefreshRequest) -> Result<Refreshed, Error> {
             self.0.end(self.1).await?;
-            Ok(Refreshed { issued: Issued { refresh_token: Some("late".into()), ..Issued::default() }, ..Refreshed::default() })
+            Ok(Refreshed {
+                issued: Issued { refresh_token: Some("late".into()), ..Issued::default() },
+                ..Refreshed::default()
+            })
         }
     }
 
@@ -267,9 +342,18 @@ mod tests {
             let grant = created.opened.grant();
             let slow = Arc::new(Slow(node.records.clone(), created.opened.session()));
             let clock = Arc::new(node.clock.clone());
-            let grants = Grants::new(node.records.clone(), slow, clock, None, SessionEnd::OwnLimits, CacheLimits::default());
+            let grants = Grants::new(
+                node.records.clone(),
+                slow,
+                clock,
+                None,
+                SessionEnd::OwnLimits,
+                CacheLimits::default(),
+            );
             let renewal = grants.renew(grant).await.unwrap();
-            assert!(matches!(renewal, Renewal::SessionMustEnd(error) if error.kind() == ErrorKind::SessionEnded));
+            assert!(
+                matches!(renewal, Renewal::SessionMustEnd(error) if error.kind() == ErrorKind::SessionEnded)
+            );
             assert!(!node.records.session_exists(grant).await.unwrap());
             assert_eq!(refresh_token(&node, grant).await, None);
             assert_eq!(node.who(&browser(&created.set_cookie)).await, None);
@@ -298,10 +382,18 @@ mod tests {
         let node = Node::new(store.clone());
         let created = sign_in(&node).await;
         assert_eq!(open.len(), 2);
-        assert_eq!(refresh_token(&Node::new(store), created.opened.grant()).await.as_deref(), Some("first"));
-        // One that in addition refuses to save under an id of ours can hold no grant: no half session either.
+        assert_eq!(
+            refresh_token(&Node::new(store), created.opened.grant()).await.as_deref(),
+            Some("first")
+        );
+        // One that in addition refuses to save under an id of ours can hold no grant: no half
+        // session either.
         open.set(|store| &store.saves_only_over);
-        let error = node.sessions.create(signed_in("bob"), Some(record("first")), node.now()).await.unwrap_err();
+        let error = node
+            .sessions
+            .create(signed_in("bob"), Some(record("first")), node.now())
+            .await
+            .unwrap_err();
         assert_eq!((error.kind(), open.len()), (ErrorKind::StoreUnavailable, 2));
     }
 

@@ -1,8 +1,9 @@
 //! The default store: in this process, synchronous, bounded, expiring.
 //!
-//! It is bounded by rows and by bytes. When it is full, room is made where it costs least: by the oldest sessions of a person who
-//! has many, otherwise by the row that would expire first. Somebody has to sign in again, nobody is let in; and an account that
-//! signs in again and again takes the place of itself, not of everybody else.
+//! It is bounded by rows and by bytes. When it is full, room is made where it costs least: by the
+//! oldest sessions of a person who has many, otherwise by the row that would expire first. Somebody
+//! has to sign in again, nobody is let in; and an account that signs in again and again takes the
+//! place of itself, not of everybody else.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -14,10 +15,12 @@ use std::{
 use super::{attempt::fingerprint, records::RecordId};
 use crate::{clock::UnixTime, tokens::Person};
 
-/// Number of rows that expire along with one that is written: more than one, so that they leave faster than they come.
+/// Number of rows that expire along with one that is written: more than one, so that they leave
+/// faster than they come.
 const EXPIRED_AT_ONCE: usize = 4;
 const SHARDS: usize = 16;
-/// Number of sessions of one person in a shard up to which nobody speaks of many: browsers, phones, an old laptop.
+/// Number of sessions of one person in a shard up to which nobody speaks of many: browsers, phones,
+/// an old laptop.
 const FEW: usize = 4;
 /// What a row takes beside its bytes, about.
 const ROW: usize = 200;
@@ -35,7 +38,8 @@ pub(super) struct Owner(u64);
 
 impl Owner {
     pub(super) fn of(person: &Person) -> Self {
-        let [a, b, c, d, e, f, g, h, ..] = fingerprint("owner", [person.iss.as_bytes(), person.sub.as_bytes()]);
+        let [a, b, c, d, e, f, g, h, ..] =
+            fingerprint("owner", [person.iss.as_bytes(), person.sub.as_bytes()]);
         Self(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
     }
 }
@@ -84,10 +88,9 @@ impl LocalStore {
     /// Whether the row of `id` is live and still these bytes.
     pub(super) fn holds(&self, id: RecordId, sealed: &Arc<[u8]>, now: UnixTime) -> bool {
         self.shard(id).is_some_and(|shard| {
-            shard
-                .rows
-                .get(&id)
-                .is_some_and(|row| now < row.expires && (Arc::ptr_eq(&row.sealed, sealed) || row.sealed == *sealed))
+            shard.rows.get(&id).is_some_and(|row| {
+                now < row.expires && (Arc::ptr_eq(&row.sealed, sealed) || row.sealed == *sealed)
+            })
         })
     }
 
@@ -102,7 +105,14 @@ impl LocalStore {
     }
 
     /// `owner`: the person, where it is a session.
-    pub(super) fn save(&self, id: RecordId, sealed: Arc<[u8]>, expires: UnixTime, owner: Option<Owner>, now: UnixTime) {
+    pub(super) fn save(
+        &self,
+        id: RecordId,
+        sealed: Arc<[u8]>,
+        expires: UnixTime,
+        owner: Option<Owner>,
+        now: UnixTime,
+    ) {
         let Some(mut shard) = self.shard(id) else { return };
         shard.remove(id);
         for _ in 0..EXPIRED_AT_ONCE {
@@ -112,7 +122,9 @@ impl LocalStore {
             }
         }
         let row = Row { sealed, expires, owner };
-        while shard.rows.len() >= self.rows_per_shard || shard.bytes + row.size() > self.bytes_per_shard {
+        while shard.rows.len() >= self.rows_per_shard
+            || shard.bytes + row.size() > self.bytes_per_shard
+        {
             let Some(first) = shard.least(id) else { break };
             // A session without its grant has no tokens, a grant without its session nobody.
             shard.remove(first.grant_id());
@@ -132,7 +144,8 @@ impl LocalStore {
         // A grant's id is the complement of its session's.
         let place = if last < 0x80 { last } else { !last };
         let shard = self.shards.get(usize::from(place) % self.shards.len().max(1))?;
-        // A shard is consistent after every line above, so a panic elsewhere leaves nothing to mistrust.
+        // A shard is consistent after every line above, so a panic elsewhere leaves nothing to
+        // mistrust.
         Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -191,7 +204,8 @@ impl fmt::Debug for LocalStore {
     }
 }
 
-/// Takes an id as its own hash: ids are random or hashes, made here, and reach the store only out of a seal.
+/// Takes an id as its own hash: ids are random or hashes, made here, and reach the store only out
+/// of a seal.
 #[derive(Default)]
 struct IdHasher(u64);
 
@@ -307,15 +321,20 @@ mod tests {
     fn an_account_that_signs_in_again_and_again_pushes_out_nobody_but_itself() {
         for (sessions, bytes) in [(600, usize::MAX), (1_000_000, 600 * 2 * (1_000 + ROW))] {
             let store = LocalStore::new(sessions, bytes);
-            let others: Vec<_> = (0..200).map(|number| sign_in(&store, number, number.into(), 1_000)).collect();
-            let own: Vec<_> = (200..5_000).map(|number| sign_in(&store, number, 999, 1_000)).collect();
-            let alive = |ids: &[RecordId]| ids.iter().filter(|id| store.load(**id, NOW).is_some()).count();
+            let others: Vec<_> =
+                (0..200).map(|number| sign_in(&store, number, number.into(), 1_000)).collect();
+            let own: Vec<_> =
+                (200..5_000).map(|number| sign_in(&store, number, 999, 1_000)).collect();
+            let alive =
+                |ids: &[RecordId]| ids.iter().filter(|id| store.load(**id, NOW).is_some()).count();
             assert_eq!(alive(&others), 200, "although they expire first");
             assert!((200..=400).contains(&alive(&own)), "{}", alive(&own));
             assert!(store.load(own[own.len() - 1], NOW).is_some(), "the last one counts");
             assert!(rows(&store) <= 1_216);
             // And who comes later finds room as well.
-            let later: Vec<_> = (5_000..5_100).map(|number| sign_in(&store, number, number.into(), 1_000)).collect();
+            let later: Vec<_> = (5_000..5_100)
+                .map(|number| sign_in(&store, number, number.into(), 1_000))
+                .collect();
             assert_eq!((alive(&others), alive(&later)), (200, 100));
         }
     }
@@ -323,7 +342,8 @@ mod tests {
     #[test]
     fn a_session_and_its_grant_go_together() {
         let store = LocalStore::new(5, usize::MAX);
-        let ids: Vec<_> = (0..40).map(|number| sign_in(&store, number, number.into(), 10)).collect();
+        let ids: Vec<_> =
+            (0..40).map(|number| sign_in(&store, number, number.into(), 10)).collect();
         for id in &ids {
             assert_eq!(store.load(*id, NOW).is_some(), store.load(id.grant_id(), NOW).is_some());
         }
@@ -338,7 +358,10 @@ mod tests {
         assert_eq!((store.load(one, NOW), store.load(one.grant_id(), NOW)), (None, None));
         assert!(store.load(two, NOW).is_some() && store.load(two.grant_id(), NOW).is_some());
         store.save(two.grant_id(), vec![0; 1_000_000].into(), after(60), None, NOW);
-        assert!(store.load(two, NOW).is_some(), "one that does not fit at all takes the place of the others, and no more");
+        assert!(
+            store.load(two, NOW).is_some(),
+            "one that does not fit at all takes the place of the others, and no more"
+        );
         rows(&store);
     }
 }

@@ -1,9 +1,14 @@
-//! Sessions of the browser: a sealed ticket in the cookie, sealed records in a store, sealed attempts while somebody is signing in.
+//! Sessions of the browser: a sealed ticket in the cookie, sealed records in a store, sealed
+//! attempts while somebody is signing in.
 //!
-//! - The cookie is a **ticket**: record id, key and the moment it was last rolled. Without it the store opens nothing; without the store it is nobody.
-//! - The **session record** is created once and never saved again. It exists = somebody is signed in.
-//! - The **grant record** beside it holds what tokens need; its id is derived, it is written by flights only, and it never outlives the session.
-//! - An **attempt** is a cookie in one of eight slots; nothing is kept on this side for somebody who only looks at the sign-in page.
+//! - The cookie is a **ticket**: record id, key and the moment it was last rolled. Without it the
+//!   store opens nothing; without the store it is nobody.
+//! - The **session record** is created once and never saved again. It exists = somebody is signed
+//!   in.
+//! - The **grant record** beside it holds what tokens need; its id is derived, it is written by
+//!   flights only, and it never outlives the session.
+//! - An **attempt** is a cookie in one of eight slots; nothing is kept on this side for somebody
+//!   who only looks at the sign-in page.
 //!
 //! Whatever does not open is "signed out": never an error, never a panic.
 

@@ -23,7 +23,8 @@ use super::{
 };
 use crate::{clock::UnixTime, tokens::GrantRef};
 
-/// For how long nobody else rolls a ticket that was just rolled, in seconds: parallel requests of one page need one new cookie.
+/// For how long nobody else rolls a ticket that was just rolled, in seconds: parallel requests of
+/// one page need one new cookie.
 const ROLLED_ONCE_IN: i64 = 10;
 
 /// A session that is open: its decoded value and its deadlines.
@@ -103,11 +104,15 @@ impl<V> Opened<V> {
 
 impl<V> fmt::Debug for Opened<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Opened").field("ends", &self.ends).field("renew_at", &self.renew_at).finish_non_exhaustive()
+        f.debug_struct("Opened")
+            .field("ends", &self.ends)
+            .field("renew_at", &self.renew_at)
+            .finish_non_exhaustive()
     }
 }
 
-/// Opened sessions by the whole value of their cookie. Only cookies that opened get in, so nobody fills it without signing in.
+/// Opened sessions by the whole value of their cookie. Only cookies that opened get in, so nobody
+/// fills it without signing in.
 pub(super) struct OpenedCache<V>(Cache<Key, Arc<Opened<V>>>);
 
 impl<V> OpenedCache<V> {
@@ -149,20 +154,24 @@ impl Hash for Key {
     }
 }
 
-/// A cookie that somebody presents. It is as good as a password: hashed under a random seed, compared in constant time.
+/// A cookie that somebody presents. It is as good as a password: hashed under a random seed,
+/// compared in constant time.
 struct Presented<'a>(&'a CookieValue);
 
 impl Hash for Presented<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // The end of the seal's tag: 96 random bits are enough to find the place, and equality looks at the whole.
+        // The end of the seal's tag: 96 random bits are enough to find the place, and equality
+        // looks at the whole.
         state.write(self.0.last_chunk::<16>().map_or(&[], |end| end));
     }
 }
 
 impl Equivalent<Key> for Presented<'_> {
     fn equivalent(&self, key: &Key) -> bool {
-        // Looks at every byte, whatever they are. The length is fixed, so this is a few vector instructions where the crypto library's loop takes 600.
-        let difference = self.0.iter().zip(&key.0).fold(0, |difference, (a, b)| difference | (a ^ b));
+        // Looks at every byte, whatever they are. The length is fixed, so this is a few vector
+        // instructions where the crypto library's loop takes 600.
+        let difference =
+            self.0.iter().zip(&key.0).fold(0, |difference, (a, b)| difference | (a ^ b));
         black_box(difference) == 0
     }
 }

@@ -20,9 +20,11 @@ pub(crate) struct SessionRecord {
     pub(crate) renew_at: Option<UnixTime>,
     /// The authentication context that the sign-in was held to.
     pub(crate) auth_context: Option<Box<str>>,
-    /// For what the sign-in was started by the application itself: asked for again within ten minutes, it would loop.
+    /// For what the sign-in was started by the application itself: asked for again within ten
+    /// minutes, it would loop.
     pub(crate) causes: Vec<Cause>,
-    /// The answer that it was made from, and where that led: a browser that goes back to it is sent there again.
+    /// The answer that it was made from, and where that led: a browser that goes back to it is sent
+    /// there again.
     pub(crate) landing: Option<Landing>,
 }
 
@@ -46,7 +48,8 @@ pub(crate) struct Beginning<'a> {
 }
 
 impl<'a> Beginning<'a> {
-    /// Whether the session was started for this cause less than `within` ago, and less than ten minutes: asking again would loop.
+    /// Whether the session was started for this cause less than `within` ago, and less than ten
+    /// minutes: asking again would loop.
     pub(crate) fn started_for(&self, cause: &Cause, within: Duration, now: UnixTime) -> bool {
         now.since(self.created) < within.min(CAUSES_KEPT) && self.causes.contains(cause)
     }
@@ -109,9 +112,11 @@ impl SessionRecord {
 
     /// `None` if it is not a record, or lacks what a record must have.
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
-        let (mut iss, mut sub, mut claims, mut created, mut expires) = (None, None, None, None, None);
+        let (mut iss, mut sub, mut claims, mut created, mut expires) =
+            (None, None, None, None, None);
         let (mut tid, mut oid, mut renew_at, mut causes) = (None, None, None, Vec::new());
-        let (mut answer, mut path, mut home_account_id, mut auth_context) = (None, None, None, None);
+        let (mut answer, mut path, mut home_account_id, mut auth_context) =
+            (None, None, None, None);
         let mut fields = codec::Reader::new(bytes);
         while let Some((tag, value)) = fields.next().ok()? {
             match tag {

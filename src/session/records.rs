@@ -30,8 +30,9 @@ impl RecordId {
         self.0.to_le_bytes()
     }
 
-    /// The id of the session's grant, derived so that whoever can delete the one can delete the other: its complement. Ids are random, and what tells the
-    /// two rows apart is the purpose in their keys.
+    /// The id of the session's grant, derived so that whoever can delete the one can delete the
+    /// other: its complement. Ids are random, and what tells the two rows apart is the purpose in
+    /// their keys.
     pub(super) fn grant_id(self) -> Self {
         Self(!self.0)
     }
@@ -48,7 +49,8 @@ impl fmt::Debug for RecordId {
     }
 }
 
-/// Seals, opens, writes and deletes rows. It is the [`GrantStore`](crate::tokens::GrantStore) of the tokens.
+/// Seals, opens, writes and deletes rows. It is the [`GrantStore`](crate::tokens::GrantStore) of
+/// the tokens.
 #[derive(Debug)]
 pub(crate) struct Records {
     pub(super) keys: Arc<KeyRing>,
@@ -71,7 +73,8 @@ impl Records {
     ) -> Result<(GrantRef, Sealed), Error> {
         let (id, key) = (RecordId::from_bytes(random()?), Zeroizing::new(random()?));
         let sealed = self.keys.seal_row(RowPurpose::Session, &id.bytes(), &key, plain)?;
-        let (given, mut row) = self.store.create(id, sealed, expires, Some(owner), self.clock.now()).await?;
+        let (given, mut row) =
+            self.store.create(id, sealed, expires, Some(owner), self.clock.now()).await?;
         if given != id {
             // The store chose another id, and the key depends on it. Nobody knows the session yet.
             let sealed = self.keys.seal_row(RowPurpose::Session, &given.bytes(), &key, plain)?;
@@ -80,12 +83,19 @@ impl Records {
         Ok((given.grant(key, expires), row))
     }
 
-    /// Opens a session record; `None` for one that is of another purpose, id, key or application, or damaged.
-    pub(super) fn open_session(&self, id: RecordId, key: &[u8; 32], row: &Sealed) -> Option<Vec<u8>> {
+    /// Opens a session record; `None` for one that is of another purpose, id, key or application,
+    /// or damaged.
+    pub(super) fn open_session(
+        &self,
+        id: RecordId,
+        key: &[u8; 32],
+        row: &Sealed,
+    ) -> Option<Vec<u8>> {
         self.keys.open_row(RowPurpose::Session, &id.bytes(), key, &row.bytes()?)
     }
 
-    /// Deletes what makes somebody signed in, then the grant. A grant that stays is out of reach without its session, and expires like it.
+    /// Deletes what makes somebody signed in, then the grant. A grant that stays is out of reach
+    /// without its session, and expires like it.
     ///
     /// # Errors
     ///

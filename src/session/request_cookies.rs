@@ -1,9 +1,11 @@
-//! The cookies of one request that belong to this application, found in one pass over its `Cookie` headers.
+//! The cookies of one request that belong to this application, found in one pass over its `Cookie`
+//! headers.
 //!
-//! - A request may have several `Cookie` headers: HTTP/2 and HTTP/3 split them (RFC 9113 section 8.2.3).
+//! - A request may have several `Cookie` headers: HTTP/2 and HTTP/3 split them (RFC 9113 section
+//!   8.2.3).
 //! - A pair ends at `;`, also within double quotes, as browsers have it (RFC 6265 section 5.2).
-//! - A pass looks at 200 pairs and 32 KiB at most; separators without a pair between them cost next to nothing.
-//!   Compressed by HPACK, a header of that size costs its sender a few bytes.
+//! - A pass looks at 200 pairs and 32 KiB at most; separators without a pair between them cost next
+//!   to nothing. Compressed by HPACK, a header of that size costs its sender a few bytes.
 //! - Nothing is allocated unless a sign-in is under way.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -16,7 +18,8 @@ use super::{attempts::Slot, cookies::Cookies, ticket::CookieValue};
 pub(super) const TRIED: usize = 4;
 /// Number of pairs that are looked at. Browsers keep up to 180 for a site.
 const MOST_PAIRS: usize = 200;
-/// Number of bytes that are looked at, in all `Cookie` headers together. Servers accept 8 to 32 KiB.
+/// Number of bytes that are looked at, in all `Cookie` headers together. Servers accept 8 to 32
+/// KiB.
 const MOST_BYTES: usize = 32 * 1024;
 
 /// What a request brought of this application's cookies. Nothing of it has been opened yet.
@@ -71,7 +74,9 @@ impl<'a> RequestCookies<'a> {
                 self.has_session = true;
                 let Ok(ticket) = <&CookieValue>::try_from(bare(value)) else { return };
                 // The same value twice is one ticket.
-                if let Some(place) = self.tickets.iter_mut().find(|place| place.is_none_or(|other| other == ticket)) {
+                if let Some(place) =
+                    self.tickets.iter_mut().find(|place| place.is_none_or(|other| other == ticket))
+                {
                     *place = Some(ticket);
                 }
             }
@@ -144,7 +149,8 @@ fn without_separators(rest: &[u8]) -> &[u8] {
     rest.get(run..).unwrap_or_default()
 }
 
-/// A value without white space at its end and without double quotes around it, which say nothing (RFC 6265 section 4.1.1).
+/// A value without white space at its end and without double quotes around it, which say nothing
+/// (RFC 6265 section 4.1.1).
 fn bare(value: &[u8]) -> &[u8] {
     match value.trim_ascii_end() {
         [b'"', value @ .., b'"'] => value,
@@ -178,47 +184,87 @@ mod tests {
 
     /// The first letters of the tickets that are found.
     fn tickets(headers: &HeaderMap) -> String {
-        RequestCookies::find(&ours(), headers).tickets().map(|ticket| char::from(ticket[0])).collect()
+        RequestCookies::find(&ours(), headers)
+            .tickets()
+            .map(|ticket| char::from(ticket[0]))
+            .collect()
     }
 
     fn attempts(headers: &HeaderMap, slot: usize) -> Vec<String> {
         let found = RequestCookies::find(&ours(), headers);
-        found.attempts(Slot::ALL[slot]).map(|value| String::from_utf8(value.to_vec()).unwrap()).collect()
+        found
+            .attempts(Slot::ALL[slot])
+            .map(|value| String::from_utf8(value.to_vec()).unwrap())
+            .collect()
     }
 
     #[test]
     fn only_the_exact_name_counts() {
         let [a, b, c] = ['a', 'b', 'c'].map(ticket);
-        let near = ["xidentity-id", "identity-idx", "IDENTITY-ID", "identity-id ", "a=identity-id", "identity-id.x", ""];
+        let near = [
+            "xidentity-id",
+            "identity-idx",
+            "IDENTITY-ID",
+            "identity-id ",
+            "a=identity-id",
+            "identity-id.x",
+            "",
+        ];
         for name in near {
             assert_eq!(tickets(&lines(&[&format!("{name}={a}")])), "", "{name}");
         }
-        assert_eq!(tickets(&lines(&[&format!("x=1; {NAME}={a};{NAME}={b}; =; {NAME}=; {NAME}={c}")])), "abc");
-        assert_eq!(attempts(&lines(&["identity-id.3=x; identity-id.8=y; identity-id.33=z; identity-id.=w"]), 3), ["x"]);
+        assert_eq!(
+            tickets(&lines(&[&format!("x=1; {NAME}={a};{NAME}={b}; =; {NAME}=; {NAME}={c}")])),
+            "abc"
+        );
+        assert_eq!(
+            attempts(
+                &lines(&["identity-id.3=x; identity-id.8=y; identity-id.33=z; identity-id.=w"]),
+                3
+            ),
+            ["x"]
+        );
         assert_eq!(tickets(&HeaderMap::new()), "");
     }
 
     /// RFC 9113 section 8.2.3
     #[test]
     fn headers_that_are_split_are_read_as_one() {
-        let headers = lines(&["other=x", "", &format!("{NAME}={}", ticket('a')), &format!("{NAME}.0=first"), "b=c"]);
-        assert_eq!((tickets(&headers), attempts(&headers, 0)), ("a".to_owned(), vec!["first".to_owned()]));
+        let headers = lines(&[
+            "other=x",
+            "",
+            &format!("{NAME}={}", ticket('a')),
+            &format!("{NAME}.0=first"),
+            "b=c",
+        ]);
+        assert_eq!(
+            (tickets(&headers), attempts(&headers, 0)),
+            ("a".to_owned(), vec!["first".to_owned()])
+        );
     }
 
     #[test]
     fn quotes_around_a_value_say_nothing_and_quotes_do_not_hide_a_separator() {
         assert_eq!(tickets(&lines(&[&format!("{NAME}=\"{}\" ; x=y", ticket('a'))])), "a");
         assert_eq!(tickets(&lines(&[&format!("x=\"y; {NAME}={}; z\"", ticket('a'))])), "a");
-        assert_eq!(attempts(&lines(&["identity-id.1=\"v\"; identity-id.1=\"; identity-id.1=\"\""]), 1), ["v", "\"", ""]);
+        assert_eq!(
+            attempts(&lines(&["identity-id.1=\"v\"; identity-id.1=\"; identity-id.1=\"\""]), 1),
+            ["v", "\"", ""]
+        );
     }
 
     /// C-327
     #[test]
     fn of_one_name_a_few_different_values_are_looked_at() {
-        let pairs: Vec<_> = "abcdefgh".chars().map(|letter| format!("{NAME}={}", ticket(letter))).collect();
+        let pairs: Vec<_> =
+            "abcdefgh".chars().map(|letter| format!("{NAME}={}", ticket(letter))).collect();
         assert_eq!(tickets(&lines(&[&pairs.join("; ")])), "abcd");
         let twice = [&pairs[..2], &pairs[..2], &pairs[..3]].concat();
-        assert_eq!(tickets(&lines(&[&twice.join("; ")])), "abc", "the same value twice is one ticket");
+        assert_eq!(
+            tickets(&lines(&[&twice.join("; ")])),
+            "abc",
+            "the same value twice is one ticket"
+        );
         assert_eq!(attempts(&lines(&["identity-id.0=x; ".repeat(100).as_str()]), 0).len(), TRIED);
         let junk = lines(&["identity-id=junk"]);
         assert!(RequestCookies::find(&ours(), &junk).has_session() && tickets(&junk).is_empty());
@@ -230,9 +276,17 @@ mod tests {
         let ours = format!("{NAME}={}", ticket('a'));
         for run in [";", " ", "; ", " ;", ";\t ;", "\t"] {
             let run = run.repeat(15 * 1024 / run.len());
-            assert_eq!(tickets(&cookie_header(&format!("x=y;{run};{ours}"))), "a", "{:?}", &run[..4]);
+            assert_eq!(
+                tickets(&cookie_header(&format!("x=y;{run};{ours}"))),
+                "a",
+                "{:?}",
+                &run[..4]
+            );
         }
-        assert_eq!(tickets(&cookie_header(&format!("{}{ours}", "a=b; ".repeat(MOST_PAIRS - 1)))), "a");
+        assert_eq!(
+            tickets(&cookie_header(&format!("{}{ours}", "a=b; ".repeat(MOST_PAIRS - 1)))),
+            "a"
+        );
         assert_eq!(tickets(&cookie_header(&format!("{}{ours}", "a=b; ".repeat(MOST_PAIRS)))), "");
         let split: Vec<_> = std::iter::repeat_n("a=b", MOST_PAIRS).chain([ours.as_str()]).collect();
         assert_eq!(tickets(&lines(&split)), "", "in however many headers");

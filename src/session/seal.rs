@@ -7,9 +7,11 @@
 //!
 //! # Security
 //!
-//! GCM-SIV, because cookies are sealed as often as anybody on the internet asks for the sign-in page: a nonce that repeats tells only whether two
-//! sealed values are equal, where GCM would lose its key. Every key depends on the application (client id, authority, base URL), so a
-//! value of another application with the same secret does not open. Rows of the store have a key of their own, which needs the ticket in the cookie as well.
+//! GCM-SIV, because cookies are sealed as often as anybody on the internet asks for the sign-in
+//! page: a nonce that repeats tells only whether two sealed values are equal, where GCM would lose
+//! its key. Every key depends on the application (client id, authority, base URL), so a value of
+//! another application with the same secret does not open. Rows of the store have a key of their
+//! own, which needs the ticket in the cookie as well.
 
 use std::fmt;
 
@@ -38,7 +40,8 @@ pub(crate) type Context = [u8; 16];
 /// By how many bytes a sealed value is longer than the plain one.
 pub(super) const OVERHEAD: usize = HEADER + TAG;
 
-/// What a sealed value is for that somebody else keeps: a browser, in a cookie or a link, or the application. Each has its own key.
+/// What a sealed value is for that somebody else keeps: a browser, in a cookie or a link, or the
+/// application. Each has its own key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum CookiePurpose {
@@ -58,7 +61,8 @@ pub(super) enum RowPurpose {
     Cache = 6,
 }
 
-/// What tells the derivation of a named row from that of a row's key, which begins with its purpose.
+/// What tells the derivation of a named row from that of a row's key, which begins with its
+/// purpose.
 const NAMED: u8 = 7;
 
 /// A row that is found by a name instead of by a ticket.
@@ -72,7 +76,8 @@ pub(super) struct NamedRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeyAge {
     Current,
-    /// Under a later one of the list: it still opens, and is to be sealed anew where that is possible.
+    /// Under a later one of the list: it still opens, and is to be sealed anew where that is
+    /// possible.
     Older,
 }
 
@@ -93,19 +98,27 @@ struct Keys {
 }
 
 impl KeyRing {
-    /// Derives the keys. `binding` is what the application is: the same secret with another binding opens nothing.
+    /// Derives the keys. `binding` is what the application is: the same secret with another binding
+    /// opens nothing.
     ///
     /// # Errors
     ///
     /// `secrets` is empty.
     pub(crate) fn new(secrets: &[Secret], binding: &[&[u8]]) -> Result<Self, Error> {
         let mut keys = secrets.iter().map(|secret| Keys::derive(secret, binding));
-        let current = keys.next().unwrap_or_else(|| Err(Error::new(ErrorKind::NotConfigured, "there is no cookie secret")))?;
+        let current = keys.next().unwrap_or_else(|| {
+            Err(Error::new(ErrorKind::NotConfigured, "there is no cookie secret"))
+        })?;
         Ok(Self { current, older: keys.collect::<Result<_, _>>()? })
     }
 
     /// Seals a cookie. `context` is not kept: whoever opens has to know it.
-    pub(super) fn seal_cookie(&self, purpose: CookiePurpose, context: &Context, plain: &[u8]) -> Result<Vec<u8>, Error> {
+    pub(super) fn seal_cookie(
+        &self,
+        purpose: CookiePurpose,
+        context: &Context,
+        plain: &[u8],
+    ) -> Result<Vec<u8>, Error> {
         seal(&self.current.id, self.current.cookie(purpose), purpose as u8, context, plain)
     }
 
@@ -118,22 +131,30 @@ impl KeyRing {
     ) -> Option<(&'a mut [u8], KeyAge)> {
         let id = key_id(sealed)?;
         if id == self.current.id {
-            // The id is short enough that two secrets of a list could share it; then the older one's cookies count as unreadable.
-            return open(&id, self.current.cookie(purpose), purpose as u8, context, sealed).map(|plain| (plain, KeyAge::Current));
+            // The id is short enough that two secrets of a list could share it; then the older
+            // one's cookies count as unreadable.
+            return open(&id, self.current.cookie(purpose), purpose as u8, context, sealed)
+                .map(|plain| (plain, KeyAge::Current));
         }
         let keys = self.older.iter().find(|keys| keys.id == id)?;
-        open(&id, keys.cookie(purpose), purpose as u8, context, sealed).map(|plain| (plain, KeyAge::Older))
+        open(&id, keys.cookie(purpose), purpose as u8, context, sealed)
+            .map(|plain| (plain, KeyAge::Older))
     }
 
-    /// Whether this was sealed, by its looks, under a secret that is not in the list: it may be good on another node.
+    /// Whether this was sealed, by its looks, under a secret that is not in the list: it may be
+    /// good on another node.
     pub(super) fn is_of_another_secret(&self, sealed: &[u8]) -> bool {
         let known = |id| id == self.current.id || self.older.iter().any(|keys| keys.id == id);
         sealed.len() >= OVERHEAD && key_id(sealed).is_some_and(|id| !known(id))
     }
 
-    /// Where the row of this purpose and name is, and what it is sealed with beside: under each secret, the current one first. Who does not have the secret can tell neither.
+    /// Where the row of this purpose and name is, and what it is sealed with beside: under each
+    /// secret, the current one first. Who does not have the secret can tell neither.
     pub(super) fn named_rows(&self, purpose: RowPurpose, name: &str) -> Vec<NamedRow> {
-        std::iter::once(&self.current).chain(&self.older).map(|keys| keys.named_row(purpose, name)).collect()
+        std::iter::once(&self.current)
+            .chain(&self.older)
+            .map(|keys| keys.named_row(purpose, name))
+            .collect()
     }
 
     /// Seals a row of the store under a key of its own.
@@ -149,9 +170,19 @@ impl KeyRing {
     }
 
     /// Opens a row of the store, under the secret that it names.
-    pub(super) fn open_row(&self, purpose: RowPurpose, row: &[u8; 16], ticket_key: &[u8; 32], sealed: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn open_row(
+        &self,
+        purpose: RowPurpose,
+        row: &[u8; 16],
+        ticket_key: &[u8; 32],
+        sealed: &[u8],
+    ) -> Option<Vec<u8>> {
         let id = key_id(sealed)?;
-        let keys = if id == self.current.id { &self.current } else { self.older.iter().find(|keys| keys.id == id)? };
+        let keys = if id == self.current.id {
+            &self.current
+        } else {
+            self.older.iter().find(|keys| keys.id == id)?
+        };
         let key = keys.row(purpose, row, ticket_key)?;
         let (header, rest) = sealed.split_at_checked(HEADER)?;
         let (ciphertext, tag) = rest.split_at_checked(rest.len().checked_sub(TAG)?)?;
@@ -170,11 +201,16 @@ impl Keys {
             info.extend_from_slice(&(part.len() as u64).to_be_bytes());
             info.extend_from_slice(part);
         }
-        let extracted = Salt::new(HKDF_SHA256, b"tower-identity cookie secret 1").extract(secret.expose().as_bytes());
-        let secret: Zeroizing<[u8; 32]> = Zeroizing::new(expand(&extracted, &[&info]).ok_or_else(no_key)?);
+        let extracted = Salt::new(HKDF_SHA256, b"tower-identity cookie secret 1")
+            .extract(secret.expose().as_bytes());
+        let secret: Zeroizing<[u8; 32]> =
+            Zeroizing::new(expand(&extracted, &[&info]).ok_or_else(no_key)?);
         let root = Prk::new_less_safe(HKDF_SHA256, &secret[..]);
-        let cookie =
-            |purpose: CookiePurpose| expand::<32>(&root, &[&[purpose as u8]]).and_then(|key| aead_key(&key)).ok_or_else(no_key);
+        let cookie = |purpose: CookiePurpose| {
+            expand::<32>(&root, &[&[purpose as u8]])
+                .and_then(|key| aead_key(&key))
+                .ok_or_else(no_key)
+        };
         Ok(Self {
             id: expand(&root, &[b"key id"]).ok_or_else(no_key)?,
             ticket: cookie(CookiePurpose::Ticket)?,
@@ -213,9 +249,15 @@ impl Keys {
 
     /// The key of one row: HKDF-Expand of purpose, id and ticket key, each of a fixed length.
     ///
-    /// Written as the one HMAC that it is for a single block (RFC 5869 section 2.3: `T(1) = HMAC(PRK, info | 0x01)`), because `hmac::Key` has half of the
-    /// work done beforehand: 5,000 instructions less for each session that is opened.
-    fn row(&self, purpose: RowPurpose, row: &[u8; 16], ticket_key: &[u8; 32]) -> Option<LessSafeKey> {
+    /// Written as the one HMAC that it is for a single block (RFC 5869 section 2.3:
+    /// `T(1) = HMAC(PRK, info | 0x01)`), because `hmac::Key` has half of the work done beforehand:
+    /// 5,000 instructions less for each session that is opened.
+    fn row(
+        &self,
+        purpose: RowPurpose,
+        row: &[u8; 16],
+        ticket_key: &[u8; 32],
+    ) -> Option<LessSafeKey> {
         let mut context = hmac::Context::with_key(&self.rows);
         for part in [&[purpose as u8][..], row, ticket_key, &[1]] {
             context.update(part);
@@ -230,7 +272,13 @@ impl fmt::Debug for KeyRing {
     }
 }
 
-fn seal(id: &[u8; KEY_ID], key: &LessSafeKey, purpose: u8, context: &Context, plain: &[u8]) -> Result<Vec<u8>, Error> {
+fn seal(
+    id: &[u8; KEY_ID],
+    key: &LessSafeKey,
+    purpose: u8,
+    context: &Context,
+    plain: &[u8],
+) -> Result<Vec<u8>, Error> {
     let nonce: [u8; NONCE] = random()?;
     let mut sealed = Vec::with_capacity(plain.len() + OVERHEAD);
     sealed.push(VERSION);
@@ -240,12 +288,20 @@ fn seal(id: &[u8; KEY_ID], key: &LessSafeKey, purpose: u8, context: &Context, pl
     let failed = || Error::new(ErrorKind::Internal, "sealing failed");
     let body = sealed.get_mut(HEADER..).ok_or_else(failed)?;
     let nonce = Nonce::assume_unique_for_key(nonce);
-    let tag = key.seal_in_place_separate_tag(nonce, associated_data(purpose, id, context), body).map_err(|_| failed())?;
+    let tag = key
+        .seal_in_place_separate_tag(nonce, associated_data(purpose, id, context), body)
+        .map_err(|_| failed())?;
     sealed.extend_from_slice(tag.as_ref());
     Ok(sealed)
 }
 
-fn open<'a>(id: &[u8; KEY_ID], key: &LessSafeKey, purpose: u8, context: &Context, sealed: &'a mut [u8]) -> Option<&'a mut [u8]> {
+fn open<'a>(
+    id: &[u8; KEY_ID],
+    key: &LessSafeKey,
+    purpose: u8,
+    context: &Context,
+    sealed: &'a mut [u8],
+) -> Option<&'a mut [u8]> {
     let (header, body) = sealed.split_at_mut_checked(HEADER)?;
     let nonce = Nonce::try_assume_unique_for_key(header.get(1 + KEY_ID..)?).ok()?;
     key.open_in_place(nonce, associated_data(purpose, id, context), body).ok()
@@ -260,7 +316,11 @@ fn key_id(sealed: &[u8]) -> Option<[u8; KEY_ID]> {
 }
 
 /// Version, purpose, key id and context, each of a fixed length.
-fn associated_data(purpose: u8, id: &[u8; KEY_ID], context: &Context) -> Aad<[u8; 2 + KEY_ID + 16]> {
+fn associated_data(
+    purpose: u8,
+    id: &[u8; KEY_ID],
+    context: &Context,
+) -> Aad<[u8; 2 + KEY_ID + 16]> {
     let mut bytes = [0; 2 + KEY_ID + 16];
     let (fixed, rest) = bytes.split_at_mut(2);
     let (key_id, of_context) = rest.split_at_mut(KEY_ID);
@@ -300,12 +360,23 @@ mod tests {
     use crate::secret::from_base64url;
 
     const CONTEXT: Context = [7; 16];
-    const PURPOSES: [CookiePurpose; 5] =
-        [CookiePurpose::Ticket, CookiePurpose::Attempt, CookiePurpose::Wish, CookiePurpose::Value, CookiePurpose::Page];
+    const PURPOSES: [CookiePurpose; 5] = [
+        CookiePurpose::Ticket,
+        CookiePurpose::Attempt,
+        CookiePurpose::Wish,
+        CookiePurpose::Value,
+        CookiePurpose::Page,
+    ];
     const ROWS: [RowPurpose; 2] = [RowPurpose::Session, RowPurpose::Grant];
 
-    fn opens(keys: &KeyRing, purpose: CookiePurpose, context: &Context, sealed: &[u8]) -> Option<(Vec<u8>, KeyAge)> {
-        keys.open_cookie(purpose, context, &mut sealed.to_vec()).map(|(plain, age)| (plain.to_vec(), age))
+    fn opens(
+        keys: &KeyRing,
+        purpose: CookiePurpose,
+        context: &Context,
+        sealed: &[u8],
+    ) -> Option<(Vec<u8>, KeyAge)> {
+        keys.open_cookie(purpose, context, &mut sealed.to_vec())
+            .map(|(plain, age)| (plain.to_vec(), age))
     }
 
     #[test]
@@ -326,9 +397,12 @@ mod tests {
 
     #[test]
     fn a_named_row_is_found_by_its_name_purpose_and_secret_only() {
-        let rows = |secrets: &[&str], name: &str| key_ring(secrets).named_rows(RowPurpose::Cache, name);
+        let rows =
+            |secrets: &[&str], name: &str| key_ring(secrets).named_rows(RowPurpose::Cache, name);
         let [own] = &rows(&[SECRET], "ada")[..] else { panic!() };
-        for other in [&rows(&[SECRET], "bob")[0], &rows(&[OTHER_SECRET], "ada")[0], &rows(&[SECRET], "")[0]] {
+        for other in
+            [&rows(&[SECRET], "bob")[0], &rows(&[OTHER_SECRET], "ada")[0], &rows(&[SECRET], "")[0]]
+        {
             assert!(other.id != own.id && other.key != own.key);
         }
         assert_ne!(key_ring(&[SECRET]).named_rows(RowPurpose::Grant, "ada")[0].id, own.id);
@@ -342,7 +416,11 @@ mod tests {
         for purpose in ROWS {
             let sealed = keys.seal_row(purpose, &[1; 16], &[2; 32], b"plain").unwrap();
             assert_eq!(keys.open_row(purpose, &[1; 16], &[2; 32], &sealed).unwrap(), b"plain");
-            let other = if purpose == RowPurpose::Session { RowPurpose::Grant } else { RowPurpose::Session };
+            let other = if purpose == RowPurpose::Session {
+                RowPurpose::Grant
+            } else {
+                RowPurpose::Session
+            };
             assert!(keys.open_row(other, &[1; 16], &[2; 32], &sealed).is_none());
             assert!(keys.open_row(purpose, &[0; 16], &[2; 32], &sealed).is_none());
             assert!(keys.open_row(purpose, &[1; 16], &[0; 32], &sealed).is_none());
@@ -358,7 +436,9 @@ mod tests {
         let keys = KeyRing::new(&secrets, &[b"ab", b"c"]).unwrap();
         let sealed = keys.seal_cookie(CookiePurpose::Ticket, &CONTEXT, b"plain").unwrap();
         let row = keys.seal_row(RowPurpose::Session, &[1; 16], &[2; 32], b"plain").unwrap();
-        for binding in [&[b"a".as_slice(), b"bc"][..], &[b"abc"], &[b"ab", b"c", b""], &[b"c", b"ab"], &[]] {
+        for binding in
+            [&[b"a".as_slice(), b"bc"][..], &[b"abc"], &[b"ab", b"c", b""], &[b"c", b"ab"], &[]]
+        {
             let other = KeyRing::new(&secrets, binding).unwrap();
             assert!(opens(&other, CookiePurpose::Ticket, &CONTEXT, &sealed).is_none());
             assert!(other.open_row(RowPurpose::Session, &[1; 16], &[2; 32], &row).is_none());
@@ -372,13 +452,20 @@ mod tests {
         let after = key_ring(&[OTHER_SECRET, SECRET]);
         let sealed = before.seal_cookie(CookiePurpose::Ticket, &CONTEXT, b"plain").unwrap();
         let row = before.seal_row(RowPurpose::Session, &[1; 16], &[2; 32], b"plain").unwrap();
-        assert_eq!(opens(&before, CookiePurpose::Ticket, &CONTEXT, &sealed), Some((b"plain".to_vec(), KeyAge::Current)));
-        assert_eq!(opens(&after, CookiePurpose::Ticket, &CONTEXT, &sealed), Some((b"plain".to_vec(), KeyAge::Older)));
+        assert_eq!(
+            opens(&before, CookiePurpose::Ticket, &CONTEXT, &sealed),
+            Some((b"plain".to_vec(), KeyAge::Current))
+        );
+        assert_eq!(
+            opens(&after, CookiePurpose::Ticket, &CONTEXT, &sealed),
+            Some((b"plain".to_vec(), KeyAge::Older))
+        );
         assert!(after.open_row(RowPurpose::Session, &[1; 16], &[2; 32], &row).is_some());
         let sealed = after.seal_cookie(CookiePurpose::Ticket, &CONTEXT, b"plain").unwrap();
         assert_eq!(opens(&before, CookiePurpose::Ticket, &CONTEXT, &sealed), None);
         assert_eq!(
-            opens(&key_ring(&[OTHER_SECRET]), CookiePurpose::Ticket, &CONTEXT, &sealed).map(|(_, age)| age),
+            opens(&key_ring(&[OTHER_SECRET]), CookiePurpose::Ticket, &CONTEXT, &sealed)
+                .map(|(_, age)| age),
             Some(KeyAge::Current)
         );
     }
@@ -420,20 +507,29 @@ mod tests {
     fn the_key_of_a_row_is_what_hkdf_expands() {
         let keys = key_ring(&[SECRET]);
         let row = keys.seal_row(RowPurpose::Grant, &[1; 16], &[2; 32], b"plain").unwrap();
-        let extracted = Salt::new(HKDF_SHA256, b"tower-identity cookie secret 1").extract(SECRET.as_bytes());
+        let extracted =
+            Salt::new(HKDF_SHA256, b"tower-identity cookie secret 1").extract(SECRET.as_bytes());
         let parts = ["client", "https://id.example", "https://app.example"];
-        let binding = parts.iter().flat_map(|part| [&(part.len() as u64).to_be_bytes(), part.as_bytes()].concat());
-        let root: [u8; 32] = expand(&extracted, &[b"application", &binding.collect::<Vec<_>>()]).unwrap();
-        let key: [u8; 32] = expand(&Prk::new_less_safe(HKDF_SHA256, &root), &[&[4], &[1; 16], &[2; 32]]).unwrap();
+        let binding = parts
+            .iter()
+            .flat_map(|part| [&(part.len() as u64).to_be_bytes(), part.as_bytes()].concat());
+        let root: [u8; 32] =
+            expand(&extracted, &[b"application", &binding.collect::<Vec<_>>()]).unwrap();
+        let key: [u8; 32] =
+            expand(&Prk::new_less_safe(HKDF_SHA256, &root), &[&[4], &[1; 16], &[2; 32]]).unwrap();
         let id = key_id(&row).unwrap();
         let mut sealed = row;
-        assert_eq!(open(&id, &aead_key(&key).unwrap(), 4, &[1; 16], &mut sealed).unwrap(), b"plain");
+        assert_eq!(
+            open(&id, &aead_key(&key).unwrap(), 4, &[1; 16], &mut sealed).unwrap(),
+            b"plain"
+        );
     }
 
     #[test]
     fn the_same_plain_value_is_never_sealed_the_same() {
         let keys = key_ring(&[SECRET]);
-        let [a, b] = [(); 2].map(|()| keys.seal_cookie(CookiePurpose::Ticket, &CONTEXT, b"plain").unwrap());
+        let [a, b] =
+            [(); 2].map(|()| keys.seal_cookie(CookiePurpose::Ticket, &CONTEXT, b"plain").unwrap());
         assert_ne!(a, b);
     }
 
@@ -442,13 +538,22 @@ mod tests {
         assert!(KeyRing::new(&[], &[]).is_err());
     }
 
-    /// The format is a promise to cookies and rows that are out there: a change needs a new version.
+    /// The format is a promise to cookies and rows that are out there: a change needs a new
+    /// version.
     #[test]
     fn what_version_1_sealed_opens() {
         let keys = key_ring(&[SECRET]);
-        println!("VEC {}", crate::secret::base64url(&keys.seal_row(RowPurpose::Session, &[1; 16], &[2; 32], b"plain").unwrap()));
+        println!(
+            "VEC {}",
+            crate::secret::base64url(
+                &keys.seal_row(RowPurpose::Session, &[1; 16], &[2; 32], b"plain").unwrap()
+            )
+        );
         let cookie = from_base64url(COOKIE_OF_VERSION_1).unwrap();
-        assert_eq!(opens(&keys, CookiePurpose::Ticket, &CONTEXT, &cookie), Some((b"plain".to_vec(), KeyAge::Current)));
+        assert_eq!(
+            opens(&keys, CookiePurpose::Ticket, &CONTEXT, &cookie),
+            Some((b"plain".to_vec(), KeyAge::Current))
+        );
         let row = from_base64url(ROW_OF_VERSION_1).unwrap();
         assert_eq!(keys.open_row(RowPurpose::Session, &[1; 16], &[2; 32], &row).unwrap(), b"plain");
     }

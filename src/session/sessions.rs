@@ -78,7 +78,10 @@ impl SignedIn {
 impl fmt::Debug for SignedIn {
     /// Says when, not who.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignedIn").field("renew_at", &self.renew_at).field("ends", &self.ends).finish_non_exhaustive()
+        f.debug_struct("SignedIn")
+            .field("renew_at", &self.renew_at)
+            .field("ends", &self.ends)
+            .finish_non_exhaustive()
     }
 }
 
@@ -92,7 +95,8 @@ pub(crate) struct Created<V> {
     pub(crate) set_cookie: HeaderValue,
 }
 
-/// A ticket of now for a session that is still the browser's when the response goes out, see [`Sessions::confirm`].
+/// A ticket of now for a session that is still the browser's when the response goes out, see
+/// [`Sessions::confirm`].
 pub(crate) struct Roll<V> {
     opened: Arc<Opened<V>>,
     set_cookie: HeaderValue,
@@ -111,7 +115,8 @@ pub(crate) enum Peek<V> {
     None,
     /// Somebody is, and nothing is due.
     Live(Arc<Opened<V>>),
-    /// [`Sessions::load`] has to be asked: the store answers later, or the claims are due for renewal.
+    /// [`Sessions::load`] has to be asked: the store answers later, or the claims are due for
+    /// renewal.
     Ask,
 }
 
@@ -140,8 +145,9 @@ impl<V: Clone> Sessions<V> {
     /// How many opened sessions are remembered by default.
     pub(crate) const DEFAULT_OPENED: usize = 10_000;
 
-    /// `opened`: how many opened sessions to remember. `check` says whether a session that was begun some time ago, or by
-    /// another node, would be let in today: it is asked once per cookie and process. `make` gets the record without its causes and landing.
+    /// `opened`: how many opened sessions to remember. `check` says whether a session that was
+    /// begun some time ago, or by another node, would be let in today: it is asked once per cookie
+    /// and process. `make` gets the record without its causes and landing.
     pub(crate) fn new(
         records: Arc<Records>,
         cookies: Arc<Cookies>,
@@ -150,7 +156,8 @@ impl<V: Clone> Sessions<V> {
         check: impl Fn(&SessionRecord) -> Result<(), Error> + Send + Sync + 'static,
         make: impl Fn(SessionRecord, &GrantRef) -> V + Send + Sync + 'static,
     ) -> Self {
-        // A tenth of the idle time, so that a short one is still counted from about the last request.
+        // A tenth of the idle time, so that a short one is still counted from about the last
+        // request.
         let roll_every = ROLL_EVERY.min(lifetimes.idle / 10).max(Duration::from_secs(1));
         Self {
             records,
@@ -164,15 +171,20 @@ impl<V: Clone> Sessions<V> {
         }
     }
 
-    /// Who is signed in, without waiting. With the local store this decides, unless the claims are due for renewal.
+    /// Who is signed in, without waiting. With the local store this decides, unless the claims are
+    /// due for renewal.
     pub(crate) fn peek(&self, headers: &HeaderMap, now: UnixTime) -> Peek<V> {
         let Store::Local(local) = &self.records.store else { return Peek::Ask };
         for cookie in self.cookies.read(headers).tickets() {
             let opened = match self.opened.find(cookie) {
-                Some(opened) if opened.is_held_by(local, now) => Some(opened).filter(|opened| now < opened.ends),
+                Some(opened) if opened.is_held_by(local, now) => {
+                    Some(opened).filter(|opened| now < opened.ends)
+                }
                 Some(_) => self.forget(cookie),
                 None => Ticket::open(&self.records.keys, cookie).and_then(|(ticket, age)| {
-                    local.load(ticket.id, now).and_then(|row| self.open(cookie, ticket, age, Sealed::Local(row), now))
+                    local
+                        .load(ticket.id, now)
+                        .and_then(|row| self.open(cookie, ticket, age, Sealed::Local(row), now))
                 }),
             };
             match opened {
@@ -189,7 +201,11 @@ impl<V: Clone> Sessions<V> {
     /// # Errors
     ///
     /// [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable)
-    pub(crate) async fn load(&self, sent: &RequestCookies<'_>, now: UnixTime) -> Result<Option<Arc<Opened<V>>>, Error> {
+    pub(crate) async fn load(
+        &self,
+        sent: &RequestCookies<'_>,
+        now: UnixTime,
+    ) -> Result<Option<Arc<Opened<V>>>, Error> {
         if sent.is_nobody() {
             return Ok(None);
         }
@@ -202,12 +218,17 @@ impl<V: Clone> Sessions<V> {
         Ok(None)
     }
 
-    /// All sessions that the browser has tickets of: one, unless another was planted or left behind.
+    /// All sessions that the browser has tickets of: one, unless another was planted or left
+    /// behind.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable)
-    pub(crate) async fn load_all(&self, sent: &RequestCookies<'_>, now: UnixTime) -> Result<Vec<Arc<Opened<V>>>, Error> {
+    pub(crate) async fn load_all(
+        &self,
+        sent: &RequestCookies<'_>,
+        now: UnixTime,
+    ) -> Result<Vec<Arc<Opened<V>>>, Error> {
         let mut all = Vec::new();
         if sent.is_nobody() {
             return Ok(all);
@@ -221,9 +242,19 @@ impl<V: Clone> Sessions<V> {
         Ok(all)
     }
 
-    async fn load_one(&self, cookie: &CookieValue, now: UnixTime) -> Result<Option<Arc<Opened<V>>>, Error> {
+    async fn load_one(
+        &self,
+        cookie: &CookieValue,
+        now: UnixTime,
+    ) -> Result<Option<Arc<Opened<V>>>, Error> {
         if let Some(opened) = self.opened.find(cookie) {
-            if self.records.store.load(opened.session(), now).await?.is_some_and(|row| row == opened.sealed) {
+            if self
+                .records
+                .store
+                .load(opened.session(), now)
+                .await?
+                .is_some_and(|row| row == opened.sealed)
+            {
                 return Ok(Some(opened).filter(|opened| now < opened.ends));
             }
             return Ok(self.forget(cookie));
@@ -233,8 +264,9 @@ impl<V: Clone> Sessions<V> {
         Ok(row.and_then(|row| self.open(cookie, ticket, age, row, now)))
     }
 
-    /// How many sessions in a row were gone from the store as soon as they began, by the ticket of a request that nobody is signed in for. A store that
-    /// forgets, or one that another node does not share, would send a browser round and round.
+    /// How many sessions in a row were gone from the store as soon as they began, by the ticket of
+    /// a request that nobody is signed in for. A store that forgets, or one that another node does
+    /// not share, would send a browser round and round.
     pub(crate) fn lost(&self, sent: &RequestCookies<'_>, now: UnixTime) -> u8 {
         let tickets = sent.tickets().filter_map(|cookie| Ticket::open(&self.records.keys, cookie));
         let just_begun = tickets.filter(|(ticket, _)| now.since(ticket.rolled_at) < JUST_BEGUN);
@@ -245,7 +277,8 @@ impl<V: Clone> Sessions<V> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable): nobody is signed in then.
+    /// [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable): nobody is signed in
+    /// then.
     pub(crate) async fn create(
         &self,
         signed_in: SignedIn,
@@ -254,8 +287,10 @@ impl<V: Clone> Sessions<V> {
     ) -> Result<Created<V>, Error> {
         let lost = signed_in.lost;
         let record = signed_in.record(now, self.lifetimes.absolute);
-        let (reference, sealed) =
-            self.records.create_session(&record.encode(), record.expires, Owner::of(&record.person)).await?;
+        let (reference, sealed) = self
+            .records
+            .create_session(&record.encode(), record.expires, Owner::of(&record.person))
+            .await?;
         let session = RecordId(reference.session());
         if let Some(grant) = grant
             && let Err(error) = self.records.create_grant(&reference, grant).await
@@ -264,20 +299,28 @@ impl<V: Clone> Sessions<V> {
             let _ = self.records.end(session).await;
             return Err(error);
         }
-        let ticket = Ticket { id: session, key: Zeroizing::new(*reference.key()), rolled_at: now, lost };
+        let ticket =
+            Ticket { id: session, key: Zeroizing::new(*reference.key()), rolled_at: now, lost };
         let cookie = ticket.seal(&self.records.keys)?;
-        let opened = Arc::new(self.decoded(cookie, reference, now, KeyAge::Current, sealed, record));
+        let opened =
+            Arc::new(self.decoded(cookie, reference, now, KeyAge::Current, sealed, record));
         let set_cookie = self.cookies.set_session(&cookie, opened.ends.since(now))?;
         self.opened.keep(&opened);
         Ok(Created { session, opened, set_cookie })
     }
 
-    /// A ticket of now, if the present one is old enough or sealed under an older secret. Writes nothing to the store.
+    /// A ticket of now, if the present one is old enough or sealed under an older secret. Writes
+    /// nothing to the store.
     pub(crate) fn roll(&self, opened: &Opened<V>, now: UnixTime) -> Option<Arc<Roll<V>>> {
         if !opened.takes_roll(now) {
             return None;
         }
-        let ticket = Ticket { id: opened.session(), key: Zeroizing::new(*opened.grant.key()), rolled_at: now, lost: 0 };
+        let ticket = Ticket {
+            id: opened.session(),
+            key: Zeroizing::new(*opened.grant.key()),
+            rolled_at: now,
+            lost: 0,
+        };
         let cookie = ticket.seal(&self.records.keys).ok()?;
         let rolled = Opened {
             cookie,
@@ -293,15 +336,22 @@ impl<V: Clone> Sessions<V> {
         Some(Arc::new(Roll { opened, set_cookie }))
     }
 
-    /// `Set-Cookie` with the rolled ticket, if its session still is one. The response may have taken its time, and the browser may have signed in again or
-    /// out meanwhile: a ticket of the session before would take the new one's place.
+    /// `Set-Cookie` with the rolled ticket, if its session still is one. The response may have
+    /// taken its time, and the browser may have signed in again or out meanwhile: a ticket of the
+    /// session before would take the new one's place.
     pub(crate) async fn confirm(&self, roll: &Roll<V>, now: UnixTime) -> Option<HeaderValue> {
         let row = self.records.store.load(roll.opened.session(), now).await.ok()?;
         row.is_some_and(|row| row == roll.opened.sealed).then(|| roll.set_cookie.clone())
     }
 
-    /// Remembers a session with renewed claims, until they are due again. Nothing is written: the grant's record has them.
-    pub(crate) fn renewed(&self, opened: &Opened<V>, value: V, renew_at: Option<UnixTime>) -> Arc<Opened<V>> {
+    /// Remembers a session with renewed claims, until they are due again. Nothing is written: the
+    /// grant's record has them.
+    pub(crate) fn renewed(
+        &self,
+        opened: &Opened<V>,
+        value: V,
+        renew_at: Option<UnixTime>,
+    ) -> Arc<Opened<V>> {
         let renewed = Arc::new(opened.again(value, renew_at.unwrap_or(NEVER)));
         self.opened.keep(&renewed);
         renewed
@@ -321,9 +371,11 @@ impl<V: Clone> Sessions<V> {
         self.records.store.load(session, now).await.map(|row| row.is_some())
     }
 
-    /// Remembers what else began in the browser of a new session: by these attempts, and the sessions before it.
+    /// Remembers what else began in the browser of a new session: by these attempts, and the
+    /// sessions before it.
     pub(crate) fn link(&self, session: RecordId, attempts: &[Key], before: &[RecordId]) {
-        let keys: Vec<Key> = attempts.iter().copied().chain(before.iter().map(|session| session.bytes())).collect();
+        let keys: Vec<Key> =
+            attempts.iter().copied().chain(before.iter().map(|session| session.bytes())).collect();
         self.siblings.join(session, &keys);
     }
 
@@ -331,10 +383,12 @@ impl<V: Clone> Sessions<V> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable): somebody may still be signed in.
+    /// [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable): somebody may still be
+    /// signed in.
     pub(crate) async fn end(&self, opened: &Opened<V>) -> Result<(), Error> {
         let session = opened.session();
-        // The session itself goes last: while it is there, a sign-out that failed can be tried again.
+        // The session itself goes last: while it is there, a sign-out that failed can be tried
+        // again.
         for other in self.siblings.of(session) {
             self.end_by_id(other).await?;
         }
@@ -364,7 +418,14 @@ impl<V: Clone> Sessions<V> {
     }
 
     /// Opens a row with its ticket and remembers it, if it is live.
-    fn open(&self, cookie: &CookieValue, ticket: Ticket, age: KeyAge, row: Sealed, now: UnixTime) -> Option<Arc<Opened<V>>> {
+    fn open(
+        &self,
+        cookie: &CookieValue,
+        ticket: Ticket,
+        age: KeyAge,
+        row: Sealed,
+        now: UnixTime,
+    ) -> Option<Arc<Opened<V>>> {
         let plain = self.records.open_session(ticket.id, &ticket.key, &row)?;
         let mut record = SessionRecord::decode(&plain)?;
         record.expires = record.expires.min(record.created + self.lifetimes.absolute);
@@ -390,7 +451,8 @@ impl<V: Clone> Sessions<V> {
         sealed: Sealed,
         mut record: SessionRecord,
     ) -> Opened<V> {
-        let (causes, landing) = (std::mem::take(&mut record.causes), record.landing.take().map(Arc::new));
+        let (causes, landing) =
+            (std::mem::take(&mut record.causes), record.landing.take().map(Arc::new));
         Opened {
             cookie,
             sealed,

@@ -117,19 +117,21 @@ impl Store {
     pub(super) async fn load(&self, id: RecordId, now: UnixTime) -> Result<Option<Sealed>, Error> {
         match self {
             Self::Local(store) => Ok(store.load(id, now).map(Sealed::Local)),
-            Self::Dyn(shared) => match shared.within("load", shared.store.load(&outer_id(id))).await? {
-                Ok(record) => Ok(record.and_then(sealed)),
-                Err(session_store::Error::Decode(_)) => {
-                    tracing::warn!("a row of the session store cannot be decoded: signed out");
-                    Ok(None)
+            Self::Dyn(shared) => {
+                match shared.within("load", shared.store.load(&outer_id(id))).await? {
+                    Ok(record) => Ok(record.and_then(sealed)),
+                    Err(session_store::Error::Decode(_)) => {
+                        tracing::warn!("a row of the session store cannot be decoded: signed out");
+                        Ok(None)
+                    }
+                    Err(error) => Err(unavailable("load", id, &error)),
                 }
-                Err(error) => Err(unavailable("load", id, &error)),
-            },
+            }
         }
     }
 
-    /// Writes a new row and tells the id that the store gave it, which may be another than was asked for. `owner`: the person,
-    /// where it is a session.
+    /// Writes a new row and tells the id that the store gave it, which may be another than was
+    /// asked for. `owner`: the person, where it is a session.
     pub(super) async fn create(
         &self,
         id: RecordId,
@@ -165,7 +167,9 @@ impl Store {
         now: UnixTime,
     ) -> Result<Option<Sealed>, Error> {
         match self {
-            Self::Local(_) => self.create(id, sealed, expires, None, now).await.map(|(_, sealed)| Some(sealed)),
+            Self::Local(_) => {
+                self.create(id, sealed, expires, None, now).await.map(|(_, sealed)| Some(sealed))
+            }
             Self::Dyn(shared) => {
                 let text = base64url(&sealed);
                 match shared.within("save", shared.store.save(&record(id, &text, expires))).await? {
@@ -197,9 +201,20 @@ impl Store {
     /// # Errors
     ///
     /// [`ErrorKind::StoreUnavailable`], also if it is gone.
-    pub(super) async fn save(&self, id: RecordId, sealed: Vec<u8>, expires: UnixTime, now: UnixTime) -> Result<Sealed, Error> {
+    pub(super) async fn save(
+        &self,
+        id: RecordId,
+        sealed: Vec<u8>,
+        expires: UnixTime,
+        now: UnixTime,
+    ) -> Result<Sealed, Error> {
         let row = self.overwrite(id, sealed, expires, now).await?;
-        row.ok_or_else(|| Error::new(ErrorKind::StoreUnavailable, "the session store does not keep what it is given"))
+        row.ok_or_else(|| {
+            Error::new(
+                ErrorKind::StoreUnavailable,
+                "the session store does not keep what it is given",
+            )
+        })
     }
 }
 
@@ -223,9 +238,13 @@ fn inner_id(id: Id) -> RecordId {
 
 fn record(id: RecordId, sealed: &str, expires: UnixTime) -> Record {
     // Beyond year 9999 a store cannot say it; the end inside the seal stays what it is.
-    let expiry_date =
-        OffsetDateTime::from_unix_timestamp(expires.as_seconds()).unwrap_or(time::PrimitiveDateTime::MAX.assume_utc());
-    Record { id: outer_id(id), data: [(MEMBER.to_owned(), Value::from(sealed))].into(), expiry_date }
+    let expiry_date = OffsetDateTime::from_unix_timestamp(expires.as_seconds())
+        .unwrap_or(time::PrimitiveDateTime::MAX.assume_utc());
+    Record {
+        id: outer_id(id),
+        data: [(MEMBER.to_owned(), Value::from(sealed))].into(),
+        expiry_date,
+    }
 }
 
 fn sealed(mut record: Record) -> Option<Sealed> {
@@ -238,7 +257,8 @@ fn sealed(mut record: Record) -> Option<Sealed> {
 /// The store's own words go to the log, without the id that some of them repeat.
 fn unavailable(operation: &'static str, id: RecordId, error: &session_store::Error) -> Error {
     let words: String = error.to_string().chars().filter(|c| !c.is_control()).take(300).collect();
-    let words = words.replace(&outer_id(id).to_string(), "…").replace(&outer_id(id).0.to_string(), "…");
+    let words =
+        words.replace(&outer_id(id).to_string(), "…").replace(&outer_id(id).0.to_string(), "…");
     tracing::warn!(operation, error = %words, "the session store failed");
     Error::new(ErrorKind::StoreUnavailable, format!("the session store failed to {operation}"))
 }

@@ -92,7 +92,11 @@ async fn a_session_may_end_before_its_time() {
     for store in [local(), memory()] {
         let node = Node::new(store);
         let ends = Some(node.now() + MINUTE);
-        let created = node.sessions.create(SignedIn { ends, ..signed_in("ada") }, None, node.now()).await.unwrap();
+        let created = node
+            .sessions
+            .create(SignedIn { ends, ..signed_in("ada") }, None, node.now())
+            .await
+            .unwrap();
         let headers = browser(&created.set_cookie);
         assert_eq!(node.who(&headers).await.as_deref(), Some("ada"));
         node.clock.advance(MINUTE);
@@ -107,8 +111,12 @@ async fn lifetimes_that_were_shortened_hold_for_sessions_that_are_there() {
         let headers = node.sign_in("ada").await;
         node.clock.advance(2 * 60 * MINUTE);
         assert_eq!(node.who(&headers).await.as_deref(), Some("ada"));
-        for lifetimes in [Lifetimes { idle: 60 * MINUTE, absolute: 7 * DAY }, Lifetimes { idle: DAY, absolute: 60 * MINUTE }] {
-            let node = Node::lasting(lifetimes, store.clone(), key_ring(&[SECRET]), node.clock.clone());
+        for lifetimes in [
+            Lifetimes { idle: 60 * MINUTE, absolute: 7 * DAY },
+            Lifetimes { idle: DAY, absolute: 60 * MINUTE },
+        ] {
+            let node =
+                Node::lasting(lifetimes, store.clone(), key_ring(&[SECRET]), node.clock.clone());
             assert_eq!(node.who(&headers).await, None);
         }
     }
@@ -117,7 +125,8 @@ async fn lifetimes_that_were_shortened_hold_for_sessions_that_are_there() {
 #[tokio::test]
 async fn a_short_idle_time_rolls_the_ticket_more_often() {
     let lifetimes = Lifetimes { idle: 10 * MINUTE, absolute: DAY };
-    let node = Node::lasting(lifetimes, local(), key_ring(&[SECRET]), ManualClock::at_system_time());
+    let node =
+        Node::lasting(lifetimes, local(), key_ring(&[SECRET]), ManualClock::at_system_time());
     let created = node.sessions.create(signed_in("ada"), None, node.now()).await.unwrap();
     node.clock.advance(MINUTE);
     assert!(node.rolled(&created.opened).await.is_some());
@@ -160,14 +169,22 @@ async fn a_ticket_is_rolled_every_five_minutes_and_never_written() {
     let opened = node.sessions.load(&sent(&headers), node.now()).await.unwrap().unwrap();
     assert!(Arc::ptr_eq(&opened.value, &created.opened.value), "decoded once");
     assert_eq!(node.rolled(&opened).await, None);
-    assert_eq!(open.take_log(), ["load", "load"], "once before the cookie went out, once when it came back");
+    assert_eq!(
+        open.take_log(),
+        ["load", "load"],
+        "once before the cookie went out, once when it came back"
+    );
     assert_eq!(open.row(opened.session()), row, "a session record is never saved again");
 
     node.clock.advance(MINUTE);
-    assert!(node.rolled(&created.opened).await.is_some(), "the answer with the new cookie may have been lost");
+    assert!(
+        node.rolled(&created.opened).await.is_some(),
+        "the answer with the new cookie may have been lost"
+    );
 }
 
-/// A slow answer must not put the ticket of a session that has ended meanwhile in the place of the next one's.
+/// A slow answer must not put the ticket of a session that has ended meanwhile in the place of the
+/// next one's.
 #[tokio::test]
 async fn a_ticket_rolled_for_a_session_that_ended_meanwhile_is_not_sent() {
     for store in [local(), OpenStore::new().1] {
@@ -195,7 +212,11 @@ async fn a_new_cookie_secret_keeps_sessions_and_reissues_their_tickets() {
         assert_eq!(after.who(&reissued).await.as_deref(), Some("ada"));
         assert_eq!(before.who(&reissued).await, None, "sealed under the new secret");
         let again = Node::with(store.clone(), key_ring(&[OTHER_SECRET, SECRET]), clock.clone());
-        assert_eq!(again.who(&reissued).await.as_deref(), Some("ada"), "the record names the secret it was sealed under");
+        assert_eq!(
+            again.who(&reissued).await.as_deref(),
+            Some("ada"),
+            "the record names the secret it was sealed under"
+        );
         let opened = again.sessions.load(&sent(&reissued), again.now()).await.unwrap().unwrap();
         assert_eq!(again.rolled(&opened).await, None);
         let without = Node::with(store, key_ring(&[OTHER_SECRET]), clock);
@@ -208,8 +229,13 @@ async fn a_new_cookie_secret_keeps_sessions_and_reissues_their_tickets() {
 async fn another_application_on_the_same_store_and_secret_is_signed_out() {
     for store in [local(), memory()] {
         let clock = ManualClock::at_system_time();
-        let headers = Node::with(store.clone(), app_keys(&[SECRET], "client"), clock.clone()).sign_in("ada").await;
-        assert_eq!(Node::with(store, app_keys(&[SECRET], "other"), clock).who(&headers).await, None);
+        let headers = Node::with(store.clone(), app_keys(&[SECRET], "client"), clock.clone())
+            .sign_in("ada")
+            .await;
+        assert_eq!(
+            Node::with(store, app_keys(&[SECRET], "other"), clock).who(&headers).await,
+            None
+        );
     }
 }
 
@@ -236,7 +262,11 @@ async fn a_store_that_is_down_is_an_error_and_nobody_is_signed_in_or_out() {
     assert!(!format!("{error} {error:?}").contains(&Id(opened.session().0).to_string()));
     open.clear(|store| &store.down);
     open.set(|store| &store.cannot_delete);
-    assert_eq!(node.sessions.end(&opened).await.unwrap_err().kind(), ErrorKind::StoreUnavailable, "no false goodbye");
+    assert_eq!(
+        node.sessions.end(&opened).await.unwrap_err().kind(),
+        ErrorKind::StoreUnavailable,
+        "no false goodbye"
+    );
     assert_eq!(node.who(&headers).await.as_deref(), Some("ada"));
 }
 
@@ -247,7 +277,9 @@ async fn corrupted_and_forged_rows_are_signed_out() {
     let headers = node.sign_in("ada").await;
     let id = node.sessions.load(&sent(&headers), node.now()).await.unwrap().unwrap().session();
     let other = node.sign_in("mallory").await;
-    let mallory = open.row(node.sessions.load(&sent(&other), node.now()).await.unwrap().unwrap().session()).unwrap();
+    let mallory = open
+        .row(node.sessions.load(&sent(&other), node.now()).await.unwrap().unwrap().session())
+        .unwrap();
     let row = open.row(id).unwrap();
     let sealed = row.data["tower-identity"].as_str().unwrap().to_owned();
     let forged = [
@@ -319,7 +351,11 @@ async fn claims_that_are_due_are_asked_for_and_renewed_ones_remembered() {
     for store in [local(), memory()] {
         let node = Node::new(store);
         let renew_at = Some(node.now() + 60 * MINUTE);
-        let created = node.sessions.create(SignedIn { renew_at, ..signed_in("ada") }, None, node.now()).await.unwrap();
+        let created = node
+            .sessions
+            .create(SignedIn { renew_at, ..signed_in("ada") }, None, node.now())
+            .await
+            .unwrap();
         let headers = browser(&created.set_cookie);
         node.clock.advance(60 * MINUTE);
         assert!(matches!(node.sessions.peek(&headers, node.now()), Peek::Ask));
@@ -329,10 +365,16 @@ async fn claims_that_are_due_are_asked_for_and_renewed_ones_remembered() {
         let value = Arc::new(Seen { claims: "renewed".into(), ..(*due.value).clone() });
         node.sessions.renewed(&due, value, Some(node.now() + 60 * MINUTE));
         let renewed = node.sessions.load(&sent(&headers), node.now()).await.unwrap().unwrap();
-        assert_eq!((renewed.value.claims.as_str(), renewed.renewal_due(node.now())), ("renewed", false));
+        assert_eq!(
+            (renewed.value.claims.as_str(), renewed.renewal_due(node.now())),
+            ("renewed", false)
+        );
         let rolled = browser(&node.rolled(&renewed).await.unwrap());
         let rolled = node.sessions.load(&sent(&rolled), node.now()).await.unwrap().unwrap();
-        assert_eq!((rolled.value.claims.as_str(), rolled.renewal_due(node.now())), ("renewed", false));
+        assert_eq!(
+            (rolled.value.claims.as_str(), rolled.renewal_due(node.now())),
+            ("renewed", false)
+        );
         node.sessions.end(&renewed).await.unwrap();
         assert_eq!(node.who(&headers).await, None, "claims are remembered, being signed in is not");
     }
@@ -344,22 +386,44 @@ async fn a_session_remembers_where_its_own_answer_led() {
     let node = Node::new(local());
     let [answer, other] = ["one", "two"].map(|answer| Cause::new(&[answer]));
     let landing = Some(Landing { answer, path: "/deep?x=1".into() });
-    let created = node.sessions.create(SignedIn { landing, ..signed_in("ada") }, None, node.now()).await.unwrap();
+    let created = node
+        .sessions
+        .create(SignedIn { landing, ..signed_in("ada") }, None, node.now())
+        .await
+        .unwrap();
     let elsewhere = Node::with(node.records.store.clone(), key_ring(&[SECRET]), node.clock.clone());
-    let opened = elsewhere.sessions.load(&sent(&browser(&created.set_cookie)), node.now()).await.unwrap().unwrap();
-    assert_eq!((opened.beginning().landing(&answer), opened.beginning().landing(&other)), (Some("/deep?x=1"), None));
+    let opened = elsewhere
+        .sessions
+        .load(&sent(&browser(&created.set_cookie)), node.now())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (opened.beginning().landing(&answer), opened.beginning().landing(&other)),
+        (Some("/deep?x=1"), None)
+    );
 }
 
 #[tokio::test]
 async fn a_session_remembers_its_causes_for_ten_minutes() {
     let node = Node::new(local());
-    let [cause, other] = ["User.Read", "Mail.Read"].map(|scope| Cause::new(&["consent", "graph", scope]));
-    let created = node.sessions.create(SignedIn { causes: vec![cause], ..signed_in("ada") }, None, node.now()).await.unwrap();
+    let [cause, other] =
+        ["User.Read", "Mail.Read"].map(|scope| Cause::new(&["consent", "graph", scope]));
+    let created = node
+        .sessions
+        .create(SignedIn { causes: vec![cause], ..signed_in("ada") }, None, node.now())
+        .await
+        .unwrap();
     assert!(created.opened.beginning().started_for(&cause, 60 * MINUTE, node.now()));
     assert!(!created.opened.beginning().started_for(&other, 60 * MINUTE, node.now()));
     assert!(!created.opened.beginning().started_for(&cause, 60 * MINUTE, node.now() + 10 * MINUTE));
     let elsewhere = Node::with(node.records.store.clone(), key_ring(&[SECRET]), node.clock.clone());
-    let opened = elsewhere.sessions.load(&sent(&browser(&created.set_cookie)), node.now()).await.unwrap().unwrap();
+    let opened = elsewhere
+        .sessions
+        .load(&sent(&browser(&created.set_cookie)), node.now())
+        .await
+        .unwrap()
+        .unwrap();
     assert!(opened.beginning().started_for(&cause, 60 * MINUTE, node.now()));
 }
 
@@ -369,7 +433,10 @@ async fn of_two_cookies_with_one_name_the_one_that_opens_counts() {
     let node = Node::new(local());
     let good = value_of(&node.sign_in("ada").await);
     let planted = "A".repeat(good.len());
-    for value in [format!("{planted}; __Host-identity-AbCdEfGh={good}"), format!("{good}; __Host-identity-AbCdEfGh={planted}")] {
+    for value in [
+        format!("{planted}; __Host-identity-AbCdEfGh={good}"),
+        format!("{good}; __Host-identity-AbCdEfGh={planted}"),
+    ] {
         assert_eq!(node.who(&session_cookie(&value)).await.as_deref(), Some("ada"));
     }
 }
@@ -381,7 +448,11 @@ async fn the_cookie_has_one_size_however_much_the_record_holds() {
         let node = Node::new(store);
         let small = node.sign_in("ada").await;
         let claims = format!(r#"{{"groups":"{}"}}"#, "x".repeat(100_000));
-        let created = node.sessions.create(SignedIn { claims, ..signed_in("ada") }, None, node.now()).await.unwrap();
+        let created = node
+            .sessions
+            .create(SignedIn { claims, ..signed_in("ada") }, None, node.now())
+            .await
+            .unwrap();
         let large = browser(&created.set_cookie);
         assert_eq!(value_of(&small).len(), value_of(&large).len());
         let opened = node.sessions.load(&sent(&large), node.now()).await.unwrap().unwrap();
@@ -402,7 +473,13 @@ async fn a_cookie_of_a_megabyte_is_signed_out() {
 async fn nothing_here_prints_ids_keys_or_people() {
     let node = Node::new(memory());
     let created = node.sessions.create(signed_in("ada"), None, node.now()).await.unwrap();
-    let printed = format!("{:?} {:?} {:?} {:?}", node.sessions, node.records, signed_in("ada"), created.opened);
+    let printed = format!(
+        "{:?} {:?} {:?} {:?}",
+        node.sessions,
+        node.records,
+        signed_in("ada"),
+        created.opened
+    );
     let cookie = value_of(&browser(&created.set_cookie));
     for hidden in ["ada", SECRET, &cookie, &Id(created.opened.session().0).to_string()] {
         assert!(!printed.contains(hidden), "{hidden} in {printed}");
@@ -436,11 +513,17 @@ fn tampering() -> impl Strategy<Value = Tampering> {
 fn tamper(cookie: &mut Vec<u8>, other: &[u8], how: &Tampering) {
     let length = cookie.len().max(1);
     match how {
-        Tampering::Flip(at, bit) => cookie.iter_mut().skip(at.index(length)).take(1).for_each(|byte| *byte ^= 1 << bit),
+        Tampering::Flip(at, bit) => {
+            cookie.iter_mut().skip(at.index(length)).take(1).for_each(|byte| *byte ^= 1 << bit)
+        }
         Tampering::Cut(at) => cookie.truncate(at.index(length)),
         Tampering::Extend(more) => cookie.extend_from_slice(more),
-        Tampering::Replace(at, with) => cookie.iter_mut().skip(at.index(length)).take(1).for_each(|byte| *byte = *with),
-        Tampering::Swap(a, b) if !cookie.is_empty() => cookie.swap(a.index(length), b.index(length)),
+        Tampering::Replace(at, with) => {
+            cookie.iter_mut().skip(at.index(length)).take(1).for_each(|byte| *byte = *with)
+        }
+        Tampering::Swap(a, b) if !cookie.is_empty() => {
+            cookie.swap(a.index(length), b.index(length))
+        }
         Tampering::Swap(..) => {}
         Tampering::Instead(bytes) => cookie.clone_from(bytes),
         Tampering::FromOther(at) => {
@@ -495,7 +578,11 @@ async fn the_store_is_asked_once_in_a_request_about_a_ticket_that_is_dead() {
         pairs.push(value_of(&browser(&created.set_cookie)));
         node.sessions.end(&created.opened).await.unwrap();
     }
-    let line = pairs.iter().map(|value| format!("__Host-identity-AbCdEfGh={value}")).collect::<Vec<_>>().join("; ");
+    let line = pairs
+        .iter()
+        .map(|value| format!("__Host-identity-AbCdEfGh={value}"))
+        .collect::<Vec<_>>()
+        .join("; ");
     let headers = cookie_header(&line);
     open.take_log();
     let request = sent(&headers);

@@ -11,7 +11,8 @@ use crate::{clock::UnixTime, error::Error};
 const PLAIN: usize = 16 + 32 + 8 + 1;
 const SEALED: usize = PLAIN + OVERHEAD;
 
-/// The length of every session cookie's value. Anything longer or shorter is refused before it is looked at.
+/// The length of every session cookie's value. Anything longer or shorter is refused before it is
+/// looked at.
 pub(super) const COOKIE_LENGTH: usize = (SEALED * 4).div_ceil(3);
 
 /// The value of a session cookie, as the browser sends it.
@@ -39,7 +40,8 @@ impl Ticket {
         lost.copy_from_slice(&[self.lost]);
         let sealed = keys.seal_cookie(CookiePurpose::Ticket, &[0; 16], &plain[..])?;
         let mut value = [0; COOKIE_LENGTH];
-        let _ = base64_simd::URL_SAFE_NO_PAD.encode(&sealed, base64_simd::Out::from_slice(&mut value));
+        let _ =
+            base64_simd::URL_SAFE_NO_PAD.encode(&sealed, base64_simd::Out::from_slice(&mut value));
         Ok(value)
     }
 
@@ -53,6 +55,9 @@ impl Ticket {
         let (rolled_at, rest) = rest.split_first_chunk::<8>()?;
         let [lost] = *<&[u8; 1]>::try_from(rest).ok()?;
         let rolled_at = UnixTime::from_seconds(i64::from_be_bytes(*rolled_at));
-        Some((Self { id: RecordId::from_bytes(*id), key: Zeroizing::new(*key), rolled_at, lost }, age))
+        Some((
+            Self { id: RecordId::from_bytes(*id), key: Zeroizing::new(*key), rolled_at, lost },
+            age,
+        ))
     }
 }

@@ -1,4 +1,5 @@
-//! A session as one sealed text that its application keeps: who is signed in, their tokens, and the sign-ins under way.
+//! A session as one sealed text that its application keeps: who is signed in, their tokens, and the
+//! sign-ins under way.
 
 use std::{fmt, sync::Arc};
 
@@ -19,13 +20,17 @@ use crate::{
     tokens::{GrantId, GrantRecord},
 };
 
-/// What [`WebAuth`](crate::WebAuth) knows about one browser, as a text that you keep: in the record of your own session, in a row of a database.
+/// What [`WebAuth`](crate::WebAuth) knows about one browser, as a text that you keep: in the record
+/// of your own session, in a row of a database.
 ///
 /// - A new one, and one that does not open, is nobody: it is never an error.
-/// - It is sealed under the cookie secret (AES-256-GCM-SIV): whoever reads it learns nothing, and only another whole value can be put in its place.
+/// - It is sealed under the cookie secret (AES-256-GCM-SIV): whoever reads it learns nothing, and
+///   only another whole value can be put in its place.
 /// - It holds tokens, so it is a few kilobytes long: too long for a cookie.
-/// - Store it after each call that takes it as `&mut`, also one that failed, if it is not equal to what it was. Let one request of a browser at a time work with it, or store it only if what is
-///   stored is still what you read, and otherwise read it and call again: of two that are stored one after the other, the last counts.
+/// - Store it after each call that takes it as `&mut`, also one that failed, if it is not equal to
+///   what it was. Let one request of a browser at a time work with it, or store it only if what is
+///   stored is still what you read, and otherwise read it and call again: of two that are stored
+///   one after the other, the last counts.
 ///
 /// ```
 /// use tower_identity::WebSession;
@@ -38,7 +43,8 @@ use crate::{
 ///
 /// # Security
 ///
-/// It says who is signed in. Find it by a session id that nobody can guess, and take another id when somebody signs in. It is not bound to that id: whoever can write where you keep values can
+/// It says who is signed in. Find it by a session id that nobody can guess, and take another id
+/// when somebody signs in. It is not bound to that id: whoever can write where you keep values can
 /// give a browser somebody else's.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -145,7 +151,12 @@ impl Contents {
     /// # Errors
     ///
     /// A record cannot be written; the operating system gives no random bytes.
-    pub(crate) fn seal(&mut self, keys: &KeyRing, bound_to: &Context, now: UnixTime) -> Result<WebSession, Error> {
+    pub(crate) fn seal(
+        &mut self,
+        keys: &KeyRing,
+        bound_to: &Context,
+        now: UnixTime,
+    ) -> Result<WebSession, Error> {
         self.attempts.retain(|attempt| !attempts::expired(attempt, now));
         if self.attempts.is_empty() && self.held.is_none() {
             return Ok(WebSession::new());
@@ -153,7 +164,10 @@ impl Contents {
         let plain = Zeroizing::new(self.encode()?);
         let text = base64url(&keys.seal_cookie(CookiePurpose::Value, bound_to, &plain)?);
         if text.len() > LONGEST {
-            return Err(Error::new(ErrorKind::RequestInvalid, "the tokens of a session are too long to be kept"));
+            return Err(Error::new(
+                ErrorKind::RequestInvalid,
+                "the tokens of a session are too long to be kept",
+            ));
         }
         Ok(WebSession(text))
     }
@@ -185,8 +199,10 @@ impl Contents {
 
     /// Takes out the attempt of a `state`: an answer is looked at once.
     pub(crate) fn take(&mut self, state: &str, now: UnixTime) -> Lookup {
-        let is_it =
-            |attempt: &Attempt| attempts::state(attempt, Slot::FIRST).is_ok_and(|own| same(own.as_bytes(), state.as_bytes()));
+        let is_it = |attempt: &Attempt| {
+            attempts::state(attempt, Slot::FIRST)
+                .is_ok_and(|own| same(own.as_bytes(), state.as_bytes()))
+        };
         match self.attempts.iter().position(is_it) {
             None => Lookup::Missing,
             Some(place) => {
@@ -249,11 +265,22 @@ mod tests {
     const APP: Context = [7; 16];
 
     fn held(name: &str) -> Arc<Held> {
-        let person = Person { iss: "https://id.example".into(), sub: name.into(), tid: None, oid: None };
+        let person =
+            Person { iss: "https://id.example".into(), sub: name.into(), tid: None, oid: None };
         let claims = serde_json::value::to_raw_value(&serde_json::json!({ "sub": name })).unwrap();
-        let identity = Identity { id_token: "a.b.c".into(), claims: claims.clone(), person, expires_at: NOW };
-        let issued = Issued { refresh_token: Some(format!("refresh token of {name}").into()), ..Issued::default() };
-        let grant = GrantRecord::at_sign_in(&identity, Default::default(), issued, CacheLimits::default(), NOW);
+        let identity =
+            Identity { id_token: "a.b.c".into(), claims: claims.clone(), person, expires_at: NOW };
+        let issued = Issued {
+            refresh_token: Some(format!("refresh token of {name}").into()),
+            ..Issued::default()
+        };
+        let grant = GrantRecord::at_sign_in(
+            &identity,
+            Default::default(),
+            issued,
+            CacheLimits::default(),
+            NOW,
+        );
         let record = signed_in(name).record(NOW, DAY);
         Arc::new(Held::new(record, grant).unwrap())
     }
@@ -261,7 +288,9 @@ mod tests {
     fn contents(attempts: usize, held: Option<Arc<Held>>) -> Contents {
         let mut contents = Contents { held, ..Contents::default() };
         for number in 0..attempts {
-            contents.begin(Attempt::new(AttemptPurpose::SignIn, format!("/{number}"), NOW).unwrap()).unwrap();
+            contents
+                .begin(Attempt::new(AttemptPurpose::SignIn, format!("/{number}"), NOW).unwrap())
+                .unwrap();
         }
         contents
     }
@@ -270,20 +299,30 @@ mod tests {
     fn a_value_opens_to_what_was_sealed_and_shows_nothing_of_it() {
         let (keys, ada) = (key_ring(&[SECRET]), held("ada"));
         let sealed = contents(2, Some(Arc::clone(&ada))).seal(&keys, &APP, NOW).unwrap();
-        assert!(!sealed.as_str().contains("ada") && !format!("{sealed:?}").contains(sealed.as_str()));
+        assert!(
+            !sealed.as_str().contains("ada") && !format!("{sealed:?}").contains(sealed.as_str())
+        );
         let opened = Contents::open(&keys, &APP, &sealed);
         let again = opened.held.unwrap();
         assert!(again.id == ada.id && again.record == ada.record && opened.attempts.len() == 2);
         assert_eq!(again.grant.refresh_token().unwrap().expose(), "refresh token of ada");
-        for (keys, app) in [(key_ring(&[OTHER_SECRET]), APP), (app_keys(&[SECRET], "another client"), APP), (keys, [8; 16])] {
+        for (keys, app) in [
+            (key_ring(&[OTHER_SECRET]), APP),
+            (app_keys(&[SECRET], "another client"), APP),
+            (keys, [8; 16]),
+        ] {
             assert!(Contents::open(&keys, &app, &sealed).held.is_none());
         }
         let rotated = key_ring(&[OTHER_SECRET, SECRET]);
         let mut opened = Contents::open(&rotated, &APP, &sealed);
         assert!(opened.held.is_some() && opened.is_under_older_secret, "a secret can be replaced");
         let again = opened.seal(&rotated, &APP, NOW).unwrap();
-        assert!(Contents::open(&key_ring(&[OTHER_SECRET]), &APP, &again).held.is_some(), "and taken away later");
-        let ticket = rotated.seal_cookie(CookiePurpose::Attempt, &APP, &opened.encode().unwrap()).unwrap();
+        assert!(
+            Contents::open(&key_ring(&[OTHER_SECRET]), &APP, &again).held.is_some(),
+            "and taken away later"
+        );
+        let ticket =
+            rotated.seal_cookie(CookiePurpose::Attempt, &APP, &opened.encode().unwrap()).unwrap();
         assert!(
             Contents::open(&rotated, &APP, &WebSession(base64url(&ticket))).held.is_none(),
             "what was sealed for something else"
@@ -298,16 +337,22 @@ mod tests {
             many.attempts.iter().map(|attempt| attempt.return_path.as_str()).collect::<Vec<_>>(),
             ["/4", "/5", "/6", "/7", "/8", "/9", "/10", "/11"]
         );
-        assert!(many.seal(&keys, &APP, NOW + Duration::from_secs(600)).unwrap().is_empty(), "nobody is nothing");
+        assert!(
+            many.seal(&keys, &APP, NOW + Duration::from_secs(600)).unwrap().is_empty(),
+            "nobody is nothing"
+        );
     }
 
     #[test]
     fn a_state_finds_its_attempt_once() {
         let mut contents = contents(3, None);
-        let state = contents.begin(Attempt::new(AttemptPurpose::SignIn, "/mine", NOW).unwrap()).unwrap();
+        let state =
+            contents.begin(Attempt::new(AttemptPurpose::SignIn, "/mine", NOW).unwrap()).unwrap();
         let other = format!("{}x", &state[..state.len() - 1]);
         assert!(matches!(contents.take(&other, NOW), Lookup::Missing));
-        assert!(matches!(contents.take(&state, NOW), Lookup::Found(attempt) if attempt.return_path == "/mine"));
+        assert!(
+            matches!(contents.take(&state, NOW), Lookup::Found(attempt) if attempt.return_path == "/mine")
+        );
         assert!(matches!(contents.take(&state, NOW), Lookup::Missing));
     }
 
@@ -317,9 +362,15 @@ mod tests {
         let entered = values.enter(&old).unwrap();
         let newer = Arc::new(old.grant.next());
         values.save(&entered.grant, &newer).await.unwrap();
-        assert!(Arc::ptr_eq(&values.enter(&old).unwrap().record().unwrap(), &newer), "an older copy");
+        assert!(
+            Arc::ptr_eq(&values.enter(&old).unwrap().record().unwrap(), &newer),
+            "an older copy"
+        );
         let newest = Held { id: old.id, record: old.record.clone(), grant: Arc::new(newer.next()) };
-        assert!(Arc::ptr_eq(&values.enter(&newest).unwrap().record().unwrap(), &newest.grant), "another process refreshed");
+        assert!(
+            Arc::ptr_eq(&values.enter(&newest).unwrap().record().unwrap(), &newest.grant),
+            "another process refreshed"
+        );
         values.end(old.id);
         assert!(values.enter(&newest).is_none() && entered.record().is_none());
         values.save(&entered.grant, &newer).await.unwrap();

@@ -1,7 +1,9 @@
-//! The grants of sessions that applications keep as values: what this process knows of them that is newer than the value at hand.
+//! The grants of sessions that applications keep as values: what this process knows of them that is
+//! newer than the value at hand.
 //!
-//! Requests of one browser work on copies of one value. The grants of all copies are one here, so that a refresh token is sent once, the token that came in its
-//! place reaches every copy, and a copy of somebody who has signed out is nobody's.
+//! Requests of one browser work on copies of one value. The grants of all copies are one here, so
+//! that a refresh token is sent once, the token that came in its place reaches every copy, and a
+//! copy of somebody who has signed out is nobody's.
 
 use std::{
     convert::Infallible,
@@ -61,11 +63,18 @@ impl Entered {
 
 impl Values {
     pub(crate) fn new() -> Self {
-        let live = Cache::with(REMEMBERED, REMEMBERED as u64, UnitWeighter, DefaultHashBuilder::default(), AtWork);
+        let live = Cache::with(
+            REMEMBERED,
+            REMEMBERED as u64,
+            UnitWeighter,
+            DefaultHashBuilder::default(),
+            AtWork,
+        );
         Self { live, ended: Cache::new(ENDED) }
     }
 
-    /// Begins to work with a session: with the value at hand, or what is known here if that is newer. `None` if it has ended here.
+    /// Begins to work with a session: with the value at hand, or what is known here if that is
+    /// newer. `None` if it has ended here.
     pub(crate) fn enter(&self, held: &Held) -> Option<Entered> {
         if self.has_ended(held.id) {
             return None;
@@ -115,7 +124,10 @@ fn lock(known: &Known) -> MutexGuard<'_, Option<Arc<GrantRecord>>> {
 
 impl fmt::Debug for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Values").field("live", &self.live.len()).field("ended", &self.ended.len()).finish()
+        f.debug_struct("Values")
+            .field("live", &self.live.len())
+            .field("ended", &self.ended.len())
+            .finish()
     }
 }
 

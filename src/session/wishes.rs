@@ -1,4 +1,5 @@
-//! Wishes: what a page wants a sign-in for, sealed into a link that only the session it was made for can use.
+//! Wishes: what a page wants a sign-in for, sealed into a link that only the session it was made
+//! for can use.
 
 use super::{
     attempt::fingerprint,
@@ -19,11 +20,19 @@ impl<V: Clone> Sessions<V> {
     ///
     /// # Errors
     ///
-    /// It is too long for a link that would still be opened; or the operating system gives no random bytes.
+    /// It is too long for a link that would still be opened; or the operating system gives no
+    /// random bytes.
     pub(crate) fn seal_wish(&self, opened: &Opened<V>, wish: &[u8]) -> Result<String, Error> {
-        let sealed = base64url(&self.records.keys.seal_cookie(CookiePurpose::Wish, &context(opened), wish)?);
+        let sealed = base64url(&self.records.keys.seal_cookie(
+            CookiePurpose::Wish,
+            &context(opened),
+            wish,
+        )?);
         if sealed.len() > LONGEST {
-            return Err(Error::new(ErrorKind::RequestInvalid, "what a page asks of a sign-in is too long for a link"));
+            return Err(Error::new(
+                ErrorKind::RequestInvalid,
+                "what a page asks of a sign-in is too long for a link",
+            ));
         }
         Ok(sealed)
     }
@@ -34,7 +43,8 @@ impl<V: Clone> Sessions<V> {
             return None;
         }
         let mut sealed = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(sealed).ok()?;
-        let (plain, _) = self.records.keys.open_cookie(CookiePurpose::Wish, &context(opened), &mut sealed)?;
+        let (plain, _) =
+            self.records.keys.open_cookie(CookiePurpose::Wish, &context(opened), &mut sealed)?;
         Some(plain.to_vec())
     }
 }
@@ -53,12 +63,17 @@ mod tests {
         let node = Node::new(local());
         let mut people = Vec::new();
         for name in ["ada", "alan"] {
-            people.push(node.sessions.create(signed_in(name), None, node.now()).await.unwrap().opened);
+            people.push(
+                node.sessions.create(signed_in(name), None, node.now()).await.unwrap().opened,
+            );
         }
         let wish = node.sessions.seal_wish(&people[0], b"more").unwrap();
         assert_eq!(node.sessions.open_wish(&people[0], &wish).as_deref(), Some(&b"more"[..]));
         assert_eq!(node.sessions.open_wish(&people[1], &wish), None);
-        assert!(node.sessions.seal_wish(&people[0], &[b'x'; 4000]).is_err(), "a link that would not open is none");
+        assert!(
+            node.sessions.seal_wish(&people[0], &[b'x'; 4000]).is_err(),
+            "a link that would not open is none"
+        );
         for broken in ["", "AQ", &wish[1..], &"A".repeat(5000)] {
             assert_eq!(node.sessions.open_wish(&people[0], broken), None);
         }

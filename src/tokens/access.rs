@@ -12,7 +12,8 @@ use crate::{clock::UnixTime, secret::Secret};
 
 /// An access token, for the API it was issued for.
 ///
-/// Clones share one allocation, which is wiped when the last of them and the session's record are gone. `Debug` shows everything but the token.
+/// Clones share one allocation, which is wiped when the last of them and the session's record are
+/// gone. `Debug` shows everything but the token.
 ///
 /// ```
 /// use tower_identity::AccessToken;
@@ -79,7 +80,8 @@ impl AccessToken {
         record::token_of(request.key.clone(), issued, false, now).map(Arc::new).map(Self::issued)
     }
 
-    /// The token itself, to be sent as `Authorization: Bearer …` to the API it is for and to nobody else.
+    /// The token itself, to be sent as `Authorization: Bearer …` to the API it is for and to nobody
+    /// else.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.token.secret.expose()

@@ -1,4 +1,5 @@
-//! The access tokens of one grant: an exact look-up that does not grow with their number, and an index for supersets of scopes.
+//! The access tokens of one grant: an exact look-up that does not grow with their number, and an
+//! index for supersets of scopes.
 
 use std::{
     borrow::Borrow,
@@ -60,14 +61,16 @@ impl CachedToken {
     /// The rights that it carries: by the provider's names, and by those of the request if it had
     /// others.
     fn rights(&self) -> impl Iterator<Item = &str> {
-        let renamed = granted::rights(self.key.scopes(), &self.granted).filter(|right| !self.granted.contains(right));
+        let renamed = granted::rights(self.key.scopes(), &self.granted)
+            .filter(|right| !self.granted.contains(right));
         self.granted.rights().chain(renamed)
     }
 
     /// Whether the provider has names of its own, so that what it granted of the one resource
     /// cannot be told.
     fn is_named_otherwise(&self) -> bool {
-        granted::is_of_one_resource(self.key.scopes()) && self.granted.rights().any(|right| !self.key.scopes().contains(right))
+        granted::is_of_one_resource(self.key.scopes())
+            && self.granted.rights().any(|right| !self.key.scopes().contains(right))
     }
 
     /// Bytes it takes in the record, apart from the names and times around it (about 60).
@@ -78,7 +81,10 @@ impl CachedToken {
 
 impl fmt::Debug for CachedToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CachedToken").field("key", &self.key).field("expires_at", &self.expires_at).finish_non_exhaustive()
+        f.debug_struct("CachedToken")
+            .field("key", &self.key)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
     }
 }
 
@@ -102,20 +108,24 @@ impl Default for CacheLimits {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TokenCache {
     tokens: HashSet<Entry, Seeded>,
-    /// Tokens by each right that they carry, so that a superset is found without looking at all of them: those with the fewest scopes first, of these those
-    /// that last longest.
+    /// Tokens by each right that they carry, so that a superset is found without looking at all of
+    /// them: those with the fewest scopes first, of these those that last longest.
     by_right: HashMap<Box<str>, Vec<Entry>, Seeded>,
 }
 
 impl TokenCache {
-    /// The token that answers a request and `lasts`: that of the same request, or else one that is otherwise the same and carries more rights, of these the
-    /// one with the fewest scopes.
+    /// The token that answers a request and `lasts`: that of the same request, or else one that is
+    /// otherwise the same and carries more rights, of these the one with the fewest scopes.
     ///
     /// A token that lacks a right which was asked for answers the very request that it was obtained
     /// for, if no other one has the right: asking the provider again would only bring another one
     /// like it. Other requests for that right it does not answer. A request without any right is
     /// answered by its like only: otherwise every token would do.
-    pub(super) fn find(&self, key: &TokenKey, lasts: impl Fn(&CachedToken) -> bool) -> Option<&Arc<CachedToken>> {
+    pub(super) fn find(
+        &self,
+        key: &TokenKey,
+        lasts: impl Fn(&CachedToken) -> bool,
+    ) -> Option<&Arc<CachedToken>> {
         if let Some(exact) = self.tokens.get(key)
             && exact.is_complete
             && lasts(&exact.token)
@@ -125,9 +135,14 @@ impl TokenCache {
         self.with_all_rights(key, &lasts).or_else(|| self.exact(key).filter(|token| lasts(token)))
     }
 
-    fn with_all_rights(&self, key: &TokenKey, lasts: impl Fn(&CachedToken) -> bool) -> Option<&Arc<CachedToken>> {
+    fn with_all_rights(
+        &self,
+        key: &TokenKey,
+        lasts: impl Fn(&CachedToken) -> bool,
+    ) -> Option<&Arc<CachedToken>> {
         let carriers = |right| (right, self.by_right.get(right).map_or(&[][..], Vec::as_slice));
-        let (rarest, carriers) = key.scopes().rights().map(carriers).min_by_key(|(_, tokens)| tokens.len())?;
+        let (rarest, carriers) =
+            key.scopes().rights().map(carriers).min_by_key(|(_, tokens)| tokens.len())?;
         let mut tokens = carriers.iter().map(|entry| &entry.token);
         tokens.find(|token| {
             let others = || key.scopes().rights().filter(|right| *right != rarest);
@@ -138,11 +153,19 @@ impl TokenCache {
 
     /// A token that was obtained for these rights among others, from a provider whose names for
     /// them are its own: the best there is, where no other one can be had.
-    pub(super) fn obtained_for(&self, key: &TokenKey, lasts: impl Fn(&CachedToken) -> bool) -> Option<&Arc<CachedToken>> {
+    pub(super) fn obtained_for(
+        &self,
+        key: &TokenKey,
+        lasts: impl Fn(&CachedToken) -> bool,
+    ) -> Option<&Arc<CachedToken>> {
         key.scopes().rights().next()?;
         self.iter().find(|token| {
-            let was_asked_for = || key.scopes().rights().all(|right| token.key.scopes().contains(right));
-            lasts(token) && token.key.differs_only_in_scopes(key) && token.is_named_otherwise() && was_asked_for()
+            let was_asked_for =
+                || key.scopes().rights().all(|right| token.key.scopes().contains(right));
+            lasts(token)
+                && token.key.differs_only_in_scopes(key)
+                && token.is_named_otherwise()
+                && was_asked_for()
         })
     }
 
@@ -155,8 +178,9 @@ impl TokenCache {
         self.tokens.iter().map(|entry| &entry.token)
     }
 
-    /// Puts a token in, in place of the one of the same request. Expired ones leave, and then those with the nearest end until the limits are kept; a token
-    /// that is over the limits on its own is not kept.
+    /// Puts a token in, in place of the one of the same request. Expired ones leave, and then those
+    /// with the nearest end until the limits are kept; a token that is over the limits on its own
+    /// is not kept.
     pub(crate) fn insert(&mut self, token: &Arc<CachedToken>, limits: CacheLimits, now: UnixTime) {
         let mut others: Vec<Arc<CachedToken>> = self
             .tokens
@@ -168,7 +192,10 @@ impl TokenCache {
         let mut left = limits;
         let mut kept = Vec::with_capacity(others.len() + 1);
         for candidate in std::iter::once(token).chain(&others) {
-            let Some(bytes) = left.bytes.checked_sub(candidate.len()).filter(|_| left.tokens > 0) else { break };
+            let Some(bytes) = left.bytes.checked_sub(candidate.len()).filter(|_| left.tokens > 0)
+            else {
+                break;
+            };
             left = CacheLimits { tokens: left.tokens - 1, bytes };
             kept.push(candidate.clone());
         }
@@ -191,7 +218,9 @@ impl FromIterator<Arc<CachedToken>> for TokenCache {
             cache.tokens.insert(entry);
         }
         for carriers in cache.by_right.values_mut() {
-            carriers.sort_by_cached_key(|Entry { token, .. }| (token.granted.iter().count(), Reverse(token.expires_at)));
+            carriers.sort_by_cached_key(|Entry { token, .. }| {
+                (token.granted.iter().count(), Reverse(token.expires_at))
+            });
         }
         cache
     }

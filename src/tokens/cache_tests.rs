@@ -36,9 +36,14 @@ fn found<'c>(cache: &'c TokenCache, scopes: &str) -> Option<&'c str> {
 #[test]
 fn a_superset_answers_and_the_smallest_first() {
     let cache = cache(&[("a b c", "a b c"), ("a b", "a b"), ("x", "x y z")]);
-    for (asked, answer) in
-        [("a", Some("a b")), ("b openid", Some("a b")), ("c", Some("a b c")), ("y", Some("x")), ("a x", None), ("d", None)]
-    {
+    for (asked, answer) in [
+        ("a", Some("a b")),
+        ("b openid", Some("a b")),
+        ("c", Some("a b c")),
+        ("y", Some("x")),
+        ("a x", None),
+        ("d", None),
+    ] {
         assert_eq!(found(&cache, asked), answer, "{asked}");
     }
 }
@@ -53,7 +58,10 @@ fn a_request_without_rights_is_answered_by_its_like_only() {
 
 #[test]
 fn a_token_that_does_not_last_gives_way_to_one_that_does() {
-    let cache: TokenCache = [token(&key("a"), "a", "short", 10), token(&key("a b"), "a b", "long", 100)].into_iter().collect();
+    let cache: TokenCache =
+        [token(&key("a"), "a", "short", 10), token(&key("a b"), "a b", "long", 100)]
+            .into_iter()
+            .collect();
     assert_eq!(found(&cache, "a"), Some("short"));
     let lasts = |token: &CachedToken| token.expires_at > NOW + Duration::from_secs(50);
     assert_eq!(cache.find(&key("a"), lasts).map(|token| token.secret.expose()), Some("long"));
@@ -116,7 +124,8 @@ fn requests() -> impl Strategy<Value = TokenRequest> {
 /// Everything that the provider is told, with each part apart, and the scopes as a set.
 fn told(request: &TokenRequest) -> impl PartialEq + std::fmt::Debug + use<> {
     let key = &request.key;
-    let scopes: std::collections::BTreeSet<String> = key.scopes().iter().map(ToOwned::to_owned).collect();
+    let scopes: std::collections::BTreeSet<String> =
+        key.scopes().iter().map(ToOwned::to_owned).collect();
     let own = |text: Option<&str>| text.map(ToOwned::to_owned);
     (scopes, own(key.tenant()), own(key.resource()), own(key.claims()))
 }

@@ -45,7 +45,9 @@ impl TokenRequest {
 }
 
 impl GrantRecord {
-    /// The record of a sign-in that was made for this request, and its access token. A token that is for a resource, or for claims of the application's, is no token of every request for the scopes.
+    /// The record of a sign-in that was made for this request, and its access token. A token that
+    /// is for a resource, or for claims of the application's, is no token of every request for the
+    /// scopes.
     pub(crate) fn of_sign_in(
         request: &TokenRequest,
         identity: &Identity,
@@ -68,7 +70,13 @@ impl GrantRecord {
             return (record, token);
         }
         let of_token = Issued { refresh_token: None, ..issued.clone() };
-        let record = Self::at_sign_in(identity, scopes, Issued { access_token: None, ..issued }, limits, now);
+        let record = Self::at_sign_in(
+            identity,
+            scopes,
+            Issued { access_token: None, ..issued },
+            limits,
+            now,
+        );
         record.refreshed(own.key, of_token, None, limits, now)
     }
 

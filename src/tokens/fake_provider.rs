@@ -1,4 +1,5 @@
-//! A provider for the tests: it rotates refresh tokens, notices their reuse, fails when told to, and waits when told to.
+//! A provider for the tests: it rotates refresh tokens, notices their reuse, fails when told to,
+//! and waits when told to.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -81,7 +82,10 @@ impl FakeProvider {
     }
 
     /// The next answer that has none yet is changed by this.
-    pub(super) fn next(&self, answer: impl FnOnce(Refreshed) -> Result<Refreshed, Error> + Send + 'static) {
+    pub(super) fn next(
+        &self,
+        answer: impl FnOnce(Refreshed) -> Result<Refreshed, Error> + Send + 'static,
+    ) {
         self.answers.lock().unwrap().push_back(Box::new(answer));
     }
 
@@ -109,7 +113,11 @@ impl Refresher for FakeProvider {
         if self.at_once.load(SeqCst) { Order::AtOnce } else { Order::InTurn }
     }
 
-    async fn refresh(&self, refresh_token: &Secret, request: &RefreshRequest) -> Result<Refreshed, Error> {
+    async fn refresh(
+        &self,
+        refresh_token: &Secret,
+        request: &RefreshRequest,
+    ) -> Result<Refreshed, Error> {
         assert!(!refresh_token.is_empty(), "an empty refresh token was sent");
         let call = self.calls.fetch_add(1, SeqCst) + 1;
         let _inside = Inside(&self.inside);
@@ -134,13 +142,20 @@ impl FakeProvider {
                 refresh_token: self.rotates.load(SeqCst).then(|| format!("refresh-{call}").into()),
                 ..Issued::default()
             },
-            identity: Some(Ok(identity(ada(), &format!("id-{call}"), self.clock.now() + Duration::from_secs(3600)))),
+            identity: Some(Ok(identity(
+                ada(),
+                &format!("id-{call}"),
+                self.clock.now() + Duration::from_secs(3600),
+            ))),
         })?;
         let mut valid = self.valid.lock().unwrap();
         if !valid.contains(refresh_token.expose()) {
             self.reused.store(true, SeqCst);
             valid.clear();
-            return Err(Error::from_provider(ErrorKind::InvalidGrant, provider_error("invalid_grant")));
+            return Err(Error::from_provider(
+                ErrorKind::InvalidGrant,
+                provider_error("invalid_grant"),
+            ));
         }
         if let Some(successor) = &answered.issued.refresh_token {
             valid.remove(refresh_token.expose());

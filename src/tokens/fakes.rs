@@ -87,7 +87,9 @@ impl FakeStore {
     }
 
     pub(super) fn has_stored(&self, text: &str) -> bool {
-        let stored = |record: &Arc<GrantRecord>| String::from_utf8(record.to_json().unwrap().to_vec()).unwrap().contains(text);
+        let stored = |record: &Arc<GrantRecord>| {
+            String::from_utf8(record.to_json().unwrap().to_vec()).unwrap().contains(text)
+        };
         self.history.lock().unwrap().iter().any(stored)
     }
 
@@ -120,8 +122,11 @@ fn store_down() -> Error {
 impl GrantStore for FakeStore {
     async fn load(&self, grant: &GrantRef) -> Result<Option<Arc<GrantRecord>>, Error> {
         let place = if take(&self.stale_loads) { &self.before } else { &self.records };
-        let record =
-            if take(&self.failing_loads) { Err(store_down()) } else { Ok(place.lock().unwrap().get(&grant.id()).cloned()) };
+        let record = if take(&self.failing_loads) {
+            Err(store_down())
+        } else {
+            Ok(place.lock().unwrap().get(&grant.id()).cloned())
+        };
         Step::default().await;
         record
     }
@@ -186,7 +191,12 @@ impl FakeLock {
 
 #[async_trait]
 impl RefreshLock for FakeLock {
-    async fn try_lock(&self, name: &str, owner: &str, lease: Duration) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+    async fn try_lock(
+        &self,
+        name: &str,
+        owner: &str,
+        lease: Duration,
+    ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
         assert_eq!((name.len(), owner.len(), lease), (32, 32, Duration::from_secs(60)));
         if self.failing.load(SeqCst) {
             return Err("the lock is down".into());
@@ -201,10 +211,18 @@ impl RefreshLock for FakeLock {
         };
         self.log.lock().unwrap().push(if free { "taken" } else { "busy" });
         Step::default().await;
-        if free && self.loses_answer.swap(false, SeqCst) { Err("no answer in time".into()) } else { Ok(free) }
+        if free && self.loses_answer.swap(false, SeqCst) {
+            Err("no answer in time".into())
+        } else {
+            Ok(free)
+        }
     }
 
-    async fn unlock(&self, _name: &str, owner: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    async fn unlock(
+        &self,
+        _name: &str,
+        owner: &str,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         if self.owner.lock().unwrap().take_if(|held| held == owner).is_some() {
             self.log.lock().unwrap().push("freed");
         }
@@ -231,7 +249,12 @@ impl Tasks for Hasty {
 pub(super) const START: UnixTime = UnixTime::from_seconds(1_800_000_000);
 
 pub(super) fn ada() -> Person {
-    Person { iss: "https://id.example".into(), sub: "ada".into(), tid: Some("home".into()), oid: Some("1".into()) }
+    Person {
+        iss: "https://id.example".into(),
+        sub: "ada".into(),
+        tid: Some("home".into()),
+        oid: Some("1".into()),
+    }
 }
 
 pub(super) fn identity(person: Person, name: &str, expires_at: UnixTime) -> Identity {
@@ -280,7 +303,8 @@ impl World {
         let clock = ManualClock::at(START);
         let mut fake = FakeProvider::new(clock.clone());
         provider(&mut fake);
-        let (provider, store, tasks) = (Arc::new(fake), Arc::new(FakeStore::default()), Arc::new(Hasty::default()));
+        let (provider, store, tasks) =
+            (Arc::new(fake), Arc::new(FakeStore::default()), Arc::new(Hasty::default()));
         let grants = Grants::on(
             tasks.clone(),
             store.clone(),
@@ -348,6 +372,12 @@ pub(super) fn sign_in(
     let scopes = Scopes::asked(["openid api.read"]).unwrap();
     store.put(
         grant,
-        &GrantRecord::at_sign_in(&identity(ada(), "id-0", now + seconds(3600)), scopes, issued, CacheLimits::default(), now),
+        &GrantRecord::at_sign_in(
+            &identity(ada(), "id-0", now + seconds(3600)),
+            scopes,
+            issued,
+            CacheLimits::default(),
+            now,
+        ),
     );
 }

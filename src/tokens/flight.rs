@@ -17,7 +17,8 @@ use super::{
 };
 use crate::error::{Error, ErrorKind};
 
-/// Flights of one grant at the same time, under way or waiting for their turn. Whoever wants another one waits until one of them has landed.
+/// Flights of one grant at the same time, under way or waiting for their turn. Whoever wants
+/// another one waits until one of them has landed.
 const MAX_PER_GRANT: usize = 32;
 /// Grants that may have flights at the same time, likewise.
 const MAX_GRANTS: usize = 10_000;
@@ -65,8 +66,8 @@ pub(crate) struct Tokio;
 
 impl Tasks for Tokio {
     fn spawn(&self, task: Task) -> Result<(), Error> {
-        let runtime =
-            tokio::runtime::Handle::try_current().map_err(|_| Error::new(ErrorKind::Internal, "not on a Tokio runtime"))?;
+        let runtime = tokio::runtime::Handle::try_current()
+            .map_err(|_| Error::new(ErrorKind::Internal, "not on a Tokio runtime"))?;
         drop(runtime.spawn(task));
         Ok(())
     }
@@ -79,8 +80,10 @@ impl Tasks for Tokio {
 /// The flights of all grants.
 ///
 /// - A caller that goes away leaves its flight alone.
-/// - A flight that panics, or whose runtime ends, fails those who wait for it, and the next one has its turn.
-/// - A grant without flights takes no memory. Their number is bounded; who finds too many waits in their own task, and leaves nothing behind when they go away.
+/// - A flight that panics, or whose runtime ends, fails those who wait for it, and the next one has
+///   its turn.
+/// - A grant without flights takes no memory. Their number is bounded; who finds too many waits in
+///   their own task, and leaves nothing behind when they go away.
 #[derive(Debug)]
 pub(super) struct Flights<T> {
     board: Mutex<Board<T>>,
@@ -98,7 +101,9 @@ impl<T> Board<T> {
         match self.grants.get(&grant) {
             Some(slot) if slot.flights.len() >= MAX_PER_GRANT => slot.flights.first(),
             Some(_) => None,
-            None if self.grants.len() >= MAX_GRANTS => self.grants.values().find_map(|slot| slot.flights.first()),
+            None if self.grants.len() >= MAX_GRANTS => {
+                self.grants.values().find_map(|slot| slot.flights.first())
+            }
             None => None,
         }
     }
@@ -120,7 +125,8 @@ struct Flight<T> {
 /// Whether flights of one grant wait for each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// One after the other, because each may use up what the next one would be sent with: a rotating refresh token.
+    /// One after the other, because each may use up what the next one would be sent with: a
+    /// rotating refresh token.
     InTurn,
     /// All at the same time.
     AtOnce,
@@ -155,7 +161,8 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         Arc::new(Self { board: Mutex::new(Board { grants: HashMap::new(), departures: 0 }) })
     }
 
-    /// Joins the flight of the same errand, or starts one with `work`, which begins at once or when the grant's earlier flights have landed.
+    /// Joins the flight of the same errand, or starts one with `work`, which begins at once or when
+    /// the grant's earlier flights have landed.
     ///
     /// # Errors
     ///
@@ -173,8 +180,10 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
     {
         let (landing, turn, landed) = {
             let mut board = self.board();
-            if let Some(flight) =
-                board.grants.get(&grant).and_then(|slot| slot.flights.iter().find(|flight| flight.errand == errand))
+            if let Some(flight) = board
+                .grants
+                .get(&grant)
+                .and_then(|slot| slot.flights.iter().find(|flight| flight.errand == errand))
             {
                 return Ok(Boarding::Aboard(Joined(flight.landed.clone())));
             }
@@ -184,7 +193,10 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
             board.departures += 1;
             let number = board.departures;
             let (result, landed) = watch::channel(None);
-            let slot = board.grants.entry(grant).or_insert_with(|| Slot { turn: Arc::default(), flights: Vec::new() });
+            let slot = board
+                .grants
+                .entry(grant)
+                .or_insert_with(|| Slot { turn: Arc::default(), flights: Vec::new() });
             slot.flights.push(Flight { number, errand, landed: landed.clone() });
             let turn = (order == Order::InTurn).then(|| slot.turn.clone());
             (Landing { flights: self.clone(), grant, number, result }, turn, landed)
@@ -218,7 +230,8 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
     }
 }
 
-/// The flight's end, however it comes: it leaves the board first, so that nobody joins it any more, and then tells those who wait.
+/// The flight's end, however it comes: it leaves the board first, so that nobody joins it any more,
+/// and then tells those who wait.
 struct Landing<T: Clone + Send + Sync + 'static> {
     flights: Arc<Flights<T>>,
     grant: GrantId,

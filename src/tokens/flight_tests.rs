@@ -77,8 +77,10 @@ async fn a_thousand_people_at_once_get_their_own_tokens() {
                 let grant = grant(number);
                 world.sign_in(&grant, |_| {});
                 let (mine, other) = (request("mine"), request("other"));
-                let (mine, other) =
-                    tokio::join!(world.grants.access_token(&grant, &mine), world.grants.access_token(&grant, &other));
+                let (mine, other) = tokio::join!(
+                    world.grants.access_token(&grant, &mine),
+                    world.grants.access_token(&grant, &other)
+                );
                 (grant, mine.unwrap(), other.unwrap())
             })
         })
@@ -151,8 +153,12 @@ async fn equal_errands_share_a_flight_and_others_wait_for_their_turn() {
     let flights = Flights::new();
     let (first, second) = (GrantId(1), GrantId(2));
     let (land, landed) = oneshot::channel::<u8>();
-    let one = aboard(flights.join(&Tokio, first, errand(1), Order::InTurn, || async { landed.await.unwrap() }));
-    let same = aboard(flights.join(&Tokio, first, errand(1), Order::InTurn, || async { unreachable!("it is the same") }));
+    let one = aboard(
+        flights.join(&Tokio, first, errand(1), Order::InTurn, || async { landed.await.unwrap() }),
+    );
+    let same = aboard(flights.join(&Tokio, first, errand(1), Order::InTurn, || async {
+        unreachable!("it is the same")
+    }));
     let other = aboard(flights.join(&Tokio, first, errand(2), Order::InTurn, || async { 2 }));
     let elsewhere = aboard(flights.join(&Tokio, second, errand(1), Order::InTurn, || async { 3 }));
     assert_eq!(elsewhere.landed().await.unwrap(), 3);
@@ -161,7 +167,14 @@ async fn equal_errands_share_a_flight_and_others_wait_for_their_turn() {
     tokio::task::yield_now().await;
     assert!(!waiting.is_finished());
     land.send(1).unwrap();
-    assert_eq!((one.landed().await.unwrap(), same.landed().await.unwrap(), waiting.await.unwrap().unwrap()), (1, 1, 2));
+    assert_eq!(
+        (
+            one.landed().await.unwrap(),
+            same.landed().await.unwrap(),
+            waiting.await.unwrap().unwrap()
+        ),
+        (1, 1, 2)
+    );
     assert_eq!(flights.grants_under_way(), 0);
 }
 
@@ -180,7 +193,9 @@ async fn the_number_of_flights_is_bounded_and_who_finds_too_many_waits() {
         let land = Arc::new(tokio::sync::Semaphore::new(0));
         let start = |grant, number| {
             let land = land.clone();
-            flights.join(&Tokio, GrantId(grant), errand(number), order, || async move { land.acquire().await.unwrap().forget() })
+            flights.join(&Tokio, GrantId(grant), errand(number), order, || async move {
+                land.acquire().await.unwrap().forget()
+            })
         };
         let is_full = |grant, number| matches!(start(grant, number).unwrap(), Boarding::Full(_));
         for number in 0..MAX_PER_GRANT {
@@ -191,7 +206,9 @@ async fn the_number_of_flights_is_bounded_and_who_finds_too_many_waits() {
             drop(aboard(start(i128::try_from(grant).unwrap(), 0)));
         }
         assert!(is_full(-1, 0) && !is_full(1, 1));
-        let Boarding::Full(other) = start(0, MAX_PER_GRANT).unwrap() else { panic!("there is room") };
+        let Boarding::Full(other) = start(0, MAX_PER_GRANT).unwrap() else {
+            panic!("there is room")
+        };
         land.add_permits(MAX_GRANTS * 2);
         other.landed().await.unwrap();
         assert!(!is_full(0, MAX_PER_GRANT), "one has landed");
@@ -210,7 +227,10 @@ async fn nobody_fails_because_others_ask_for_other_things() {
     for caller in callers {
         caller.await.unwrap();
     }
-    assert_eq!((world.provider.calls(), world.provider.most_inside.load(SeqCst)), (MAX_PER_GRANT * 4, 1));
+    assert_eq!(
+        (world.provider.calls(), world.provider.most_inside.load(SeqCst)),
+        (MAX_PER_GRANT * 4, 1)
+    );
     assert!(!world.grants.is_busy());
 }
 
@@ -232,19 +252,28 @@ async fn requests_that_need_no_turn_go_at_the_same_time() {
     for caller in callers {
         caller.await.unwrap();
     }
-    assert_eq!((world.provider.calls(), world.provider.most_inside.load(SeqCst)), (MAX_PER_GRANT, MAX_PER_GRANT));
+    assert_eq!(
+        (world.provider.calls(), world.provider.most_inside.load(SeqCst)),
+        (MAX_PER_GRANT, MAX_PER_GRANT)
+    );
     assert_eq!(world.record().tokens().len(), 1 + MAX_PER_GRANT);
     world.provider.next_fails(ErrorKind::ProviderUnreachable, provider_error(""));
     open(&world, 2);
     let (one, other) = tokio::join!(world.token("one"), world.token("other"));
-    assert!(one.is_ok() != other.is_ok(), "what one of them wrote meanwhile is no reason to ask again for the other");
+    assert!(
+        one.is_ok() != other.is_ok(),
+        "what one of them wrote meanwhile is no reason to ask again for the other"
+    );
 }
 
 #[test]
 fn without_a_runtime_there_is_an_error_and_nothing_left() {
     let flights = Flights::<()>::new();
     assert_eq!(
-        flights.join(&Tokio, GrantId(1), errand(1), Order::InTurn, std::future::pending).unwrap_err().kind(),
+        flights
+            .join(&Tokio, GrantId(1), errand(1), Order::InTurn, std::future::pending)
+            .unwrap_err()
+            .kind(),
         ErrorKind::Internal
     );
     assert_eq!(flights.grants_under_way(), 0);

@@ -1,6 +1,10 @@
 //! The parsers of grant records and exported caches, for the fuzzer.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a target may panic: that is how it reports")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a target may panic: that is how it reports"
+)]
 
 use std::sync::Arc;
 
@@ -15,12 +19,14 @@ use crate::{
     fuzzing::Parser,
 };
 
-pub(crate) const PARSERS: &[Parser] = &[("exported_cache", exported_cache), ("grant_record", grant_record)];
+pub(crate) const PARSERS: &[Parser] =
+    &[("exported_cache", exported_cache), ("grant_record", grant_record)];
 
 /// What is imported is exported the same again.
 fn exported_cache(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let cache = || Partitions::new(Arc::new(ManualClock::at(UnixTime::from_seconds(1_700_000_000))));
+    let cache =
+        || Partitions::new(Arc::new(ManualClock::at(UnixTime::from_seconds(1_700_000_000))));
     let (first, second) = (cache(), cache());
     // Whoever the text says that it is of.
     let Ok(read) = serde_json::from_str::<serde_json::Value>(text) else { return };

@@ -34,7 +34,9 @@ pub(super) fn of_answer(scope: &str, asked: &Scopes) -> Scopes {
 /// The rights of the request that were granted, by their names in it.
 pub(super) fn rights<'a>(asked: &'a Scopes, granted: &'a Scopes) -> impl Iterator<Item = &'a str> {
     let of_one_resource = is_of_one_resource(asked);
-    asked.rights().filter(move |right| granted.contains(right) || is_renamed(right, asked, granted, of_one_resource))
+    asked.rights().filter(move |right| {
+        granted.contains(right) || is_renamed(right, asked, granted, of_one_resource)
+    })
 }
 
 /// Whether everything that is asked for is of the same resource.
@@ -50,7 +52,8 @@ fn is_renamed(right: &str, asked: &Scopes, granted: &Scopes, of_one_resource: bo
     granted.iter().filter(|other| !asked.contains(other)).any(|other| {
         let (others, other_name) = resource_and_name(other);
         let is_same_right = name.eq_ignore_ascii_case(other_name) || name == ".default";
-        let may_be_of_it = resource.is_empty() || others.is_empty() || is_same_resource(resource, others);
+        let may_be_of_it =
+            resource.is_empty() || others.is_empty() || is_same_resource(resource, others);
         right.eq_ignore_ascii_case(other) || (of_one_resource && is_same_right && may_be_of_it)
     })
 }
@@ -62,7 +65,11 @@ fn resource_and_name(scope: &str) -> (&str, &str) {
         Some((resource, name)) if !name.is_empty() => {
             let resource = resource.trim_end_matches('/');
             let host = resource.strip_prefix("https://").unwrap_or_default();
-            if GRAPH.iter().any(|graph| host.eq_ignore_ascii_case(graph)) { ("", name) } else { (resource, name) }
+            if GRAPH.iter().any(|graph| host.eq_ignore_ascii_case(graph)) {
+                ("", name)
+            } else {
+                (resource, name)
+            }
         }
         _ => ("", scope),
     }
@@ -146,6 +153,9 @@ mod tests {
     #[test]
     fn scopes_about_the_person_are_no_rights() {
         assert!(granted("openid profile email address phone offline_access", "").is_empty());
-        assert_eq!(granted("email drive", "https://www.googleapis.com/auth/userinfo.email drive"), ["drive"]);
+        assert_eq!(
+            granted("email drive", "https://www.googleapis.com/auth/userinfo.email drive"),
+            ["drive"]
+        );
     }
 }

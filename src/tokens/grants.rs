@@ -32,7 +32,8 @@ use crate::{
 pub(crate) enum Renewal {
     /// It goes on with these claims.
     Live(Renewed),
-    /// It is over, and its records are deleted. The kind is `session_ended`, `invalid_grant` or `person_changed`.
+    /// It is over, and its records are deleted. The kind is `session_ended`, `invalid_grant` or
+    /// `person_changed`.
     SessionMustEnd(Error),
 }
 
@@ -58,7 +59,8 @@ impl Renewed {
         self.record.claims()
     }
 
-    /// When to ask again: in the past while a renewal is running in the background, `None` if there is nothing to renew with.
+    /// When to ask again: in the past while a renewal is running in the background, `None` if there
+    /// is nothing to renew with.
     pub(crate) fn renew_at(&self) -> Option<UnixTime> {
         self.renew_at
     }
@@ -121,9 +123,12 @@ impl Grants {
     ///
     /// # Errors
     ///
-    /// - `renewal_failed`: the provider has been failing for an hour, or the refresh lock cannot be had;
-    /// - `interaction_required`: the provider wants the person to sign in again; the session's records stay;
-    /// - `no_refresh_token`: the session lives, but its grant is gone from the store: recover by a new sign-in;
+    /// - `renewal_failed`: the provider has been failing for an hour, or the refresh lock cannot be
+    ///   had;
+    /// - `interaction_required`: the provider wants the person to sign in again; the session's
+    ///   records stay;
+    /// - `no_refresh_token`: the session lives, but its grant is gone from the store: recover by a
+    ///   new sign-in;
     /// - `store_unavailable`.
     pub(crate) async fn renew(&self, grant: &GrantRef) -> Result<Renewal, Error> {
         let shared = &self.0;
@@ -135,7 +140,8 @@ impl Grants {
         let failed_before = || shared.throttle.check(grant.id(), &Errand::Renewal, now);
         let step = policy::renewal_step(&record, shared.session_end, now);
         if matches!(step, RenewalStep::LiveAndRenew | RenewalStep::Renew)
-            && let Some(error) = failed_before().filter(|error| policy::refusal(error) == Refusal::EndsSession)
+            && let Some(error) =
+                failed_before().filter(|error| policy::refusal(error) == Refusal::EndsSession)
         {
             // It is over, but the store did not delete it.
             shared.end_session(grant).await;
@@ -154,7 +160,9 @@ impl Grants {
             RenewalStep::Renew => match failed_before() {
                 Some(error) => Err(error),
                 None => match shared.flown(grant, &Errand::Renewal).await? {
-                    Ok(Landed { record, .. }) => Ok(Renewal::Live(Renewed { renew_at: record.renew_at(), record })),
+                    Ok(Landed { record, .. }) => {
+                        Ok(Renewal::Live(Renewed { renew_at: record.renew_at(), record }))
+                    }
                     Err(trouble) => Renewal::of(trouble),
                 },
             },
@@ -175,22 +183,35 @@ impl Grants {
     ///
     /// - `no_refresh_token`: there is nothing to ask the provider with;
     /// - `session_ended`, `person_changed`: the session is over, and its records are deleted;
-    /// - `interaction_required`, `invalid_grant` and everything else that the provider answers: the session goes on;
+    /// - `interaction_required`, `invalid_grant` and everything else that the provider answers: the
+    ///   session goes on;
     /// - `store_unavailable`, `renewal_failed`.
-    pub(crate) async fn access_token(&self, grant: &GrantRef, request: &TokenRequest) -> Result<AccessToken, Error> {
+    pub(crate) async fn access_token(
+        &self,
+        grant: &GrantRef,
+        request: &TokenRequest,
+    ) -> Result<AccessToken, Error> {
         let now = self.0.clock.now();
-        let kept = self.0.store.at_hand(grant, now).and_then(|record| served(&record, request, now));
+        let kept =
+            self.0.store.at_hand(grant, now).and_then(|record| served(&record, request, now));
         match kept {
             Some(token) => Ok(token),
-            // In a box, so that those who find it at hand do not carry the rest of the way with them.
+            // In a box, so that those who find it at hand do not carry the rest of the way with
+            // them.
             None => Box::pin(self.obtained(grant, request)).await,
         }
     }
 
-    async fn obtained(&self, grant: &GrantRef, request: &TokenRequest) -> Result<AccessToken, Error> {
+    async fn obtained(
+        &self,
+        grant: &GrantRef,
+        request: &TokenRequest,
+    ) -> Result<AccessToken, Error> {
         let shared = &self.0;
         let now = shared.clock.now();
-        if let Some(token) = shared.store.recent(grant, now).await?.and_then(|record| served(&record, request, now)) {
+        if let Some(token) =
+            shared.store.recent(grant, now).await?.and_then(|record| served(&record, request, now))
+        {
             return Ok(token);
         }
         let record = shared.record(grant).await.map_err(Trouble::into_error)?;
@@ -213,7 +234,9 @@ impl Grants {
                     Ok(token) => return Ok(token),
                     Err(error) => error,
                 };
-                let still_valid = fallback.filter(|token| shared.clock.now() < token.expires_at() && policy::is_passing(&error));
+                let still_valid = fallback.filter(|token| {
+                    shared.clock.now() < token.expires_at() && policy::is_passing(&error)
+                });
                 still_valid.ok_or(error)
             }
         }
@@ -228,8 +251,10 @@ impl Grants {
     pub(crate) async fn groups(&self, grant: &GrantRef) -> Result<Vec<String>, Error> {
         let provider = &self.0.provider;
         let request = TokenRequest::new([provider.groups_scope().await?])?;
-        let token =
-            self.access_token(grant, &request).await.map_err(|error| error.for_token(Whose::SignedIn, request.scopes()))?;
+        let token = self
+            .access_token(grant, &request)
+            .await
+            .map_err(|error| error.for_token(Whose::SignedIn, request.scopes()))?;
         provider.groups(token.secret()).await
     }
 

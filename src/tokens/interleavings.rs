@@ -1,12 +1,16 @@
-//! A model check of the single flight: the real code under every order in which its tasks can take their steps.
+//! A model check of the single flight: the real code under every order in which its tasks can take
+//! their steps.
 //!
-//! A step is what a task does between two awaits; each call of the store, the provider and the lock is one. What flights share lies behind mutexes that are never
-//! held over an await, and the board of flights is changed under one of them at a time, so the orders of steps are the orders that matter. Steps themselves are not
-//! cut: that several threads take them at the same time is left to the tests of `flight`. Time passes only when nobody else can move, and the lease of a lock never
+//! A step is what a task does between two awaits; each call of the store, the provider and the lock
+//! is one. What flights share lies behind mutexes that are never held over an await, and the board
+//! of flights is changed under one of them at a time, so the orders of steps are the orders that
+//! matter. Steps themselves are not cut: that several threads take them at the same time is left to
+//! the tests of `flight`. Time passes only when nobody else can move, and the lease of a lock never
 //! ends.
 //!
-//! Scenes with two actors are played in every order. Those with three, and with actors that go away or a store that fails, are played only in the orders in which a task that
-//! could go on is put off at most twice: what it takes three interruptions to go wrong in is not found there.
+//! Scenes with two actors are played in every order. Those with three, and with actors that go away
+//! or a store that fails, are played only in the orders in which a task that could go on is put off
+//! at most twice: what it takes three interruptions to go wrong in is not found there.
 
 use std::{
     fmt,
@@ -33,7 +37,8 @@ use crate::{
 /// More steps than any of the scenarios needs: a schedule that takes more never ends.
 const MOST_STEPS: usize = 1_000;
 
-/// Which of the ready tasks goes next: the first decisions are given, after them it is always the first task.
+/// Which of the ready tasks goes next: the first decisions are given, after them it is always the
+/// first task.
 #[derive(Debug, Default)]
 struct Schedule {
     /// Per decision: what was chosen, of how many.
@@ -119,7 +124,10 @@ impl fmt::Debug for Model {
 
 impl Model {
     fn add(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.lock().unwrap().push((Arc::new(Ready(AtomicBool::new(true))), Some(Box::pin(task))));
+        self.tasks
+            .lock()
+            .unwrap()
+            .push((Arc::new(Ready(AtomicBool::new(true))), Some(Box::pin(task))));
     }
 
     /// Runs all tasks to their ends.
@@ -127,8 +135,11 @@ impl Model {
         for _ in 0..MOST_STEPS {
             let ready: Vec<usize> = {
                 let tasks = self.tasks.lock().unwrap();
-                let ready = |(_, (ready, task)): &(usize, &(Arc<Ready>, Option<Task>))| task.is_some() && ready.0.load(SeqCst);
-                let ready = tasks.iter().enumerate().filter(ready).map(|(index, _)| index).collect();
+                let ready = |(_, (ready, task)): &(usize, &(Arc<Ready>, Option<Task>))| {
+                    task.is_some() && ready.0.load(SeqCst)
+                };
+                let ready =
+                    tasks.iter().enumerate().filter(ready).map(|(index, _)| index).collect();
                 if tasks.iter().all(|(_, task)| task.is_none()) {
                     return;
                 }
@@ -192,7 +203,8 @@ impl Scene {
         let (store, lock) = (Arc::new(FakeStore::default()), Arc::new(FakeLock::default()));
         let provider = Arc::new(FakeProvider::new(clock.clone()));
         let process = |_| {
-            let lock: Option<Arc<dyn RefreshLock>> = if processes > 1 { Some(lock.clone()) } else { None };
+            let lock: Option<Arc<dyn RefreshLock>> =
+                if processes > 1 { Some(lock.clone()) } else { None };
             let clock = Arc::new(clock.clone());
             Grants::on(
                 Arc::new(model.clone()),
@@ -205,20 +217,38 @@ impl Scene {
             )
         };
         let processes = (0..processes).map(process).collect();
-        let scene = Self { model, clock, store, provider, lock, processes, grant: grant(1), answered: Arc::default() };
+        let scene = Self {
+            model,
+            clock,
+            store,
+            provider,
+            lock,
+            processes,
+            grant: grant(1),
+            answered: Arc::default(),
+        };
         sign_in(&scene.store, &scene.provider, &scene.grant, START, |_| {});
         scene
     }
 
     /// Somebody who asks for a token, and sees only what is stored.
     fn ask(&self, process: usize, scopes: &str) {
-        let (grants, grant, store, answered) =
-            (self.processes[process].clone(), self.grant.clone(), self.store.clone(), self.answered.clone());
+        let (grants, grant, store, answered) = (
+            self.processes[process].clone(),
+            self.grant.clone(),
+            self.store.clone(),
+            self.answered.clone(),
+        );
         let request = request(scopes);
         self.model.add(async move {
             match grants.access_token(&grant, &request).await {
-                Ok(token) => assert!(store.has_stored_token(&request, &token), "seen before it was stored"),
-                Err(error) => assert_eq!((error.kind(), store.is_signed_in(&grant)), (ErrorKind::SessionEnded, false)),
+                Ok(token) => {
+                    assert!(store.has_stored_token(&request, &token), "seen before it was stored")
+                }
+                Err(error) => assert_eq!(
+                    (error.kind(), store.is_signed_in(&grant)),
+                    (ErrorKind::SessionEnded, false)
+                ),
             }
             answered.fetch_add(1, SeqCst);
         });
@@ -226,8 +256,12 @@ impl Scene {
 
     /// Somebody whose claims are due, and who must not be signed out.
     fn renew(&self, process: usize) {
-        let (grants, grant, store, answered) =
-            (self.processes[process].clone(), self.grant.clone(), self.store.clone(), self.answered.clone());
+        let (grants, grant, store, answered) = (
+            self.processes[process].clone(),
+            self.grant.clone(),
+            self.store.clone(),
+            self.answered.clone(),
+        );
         self.model.add(async move {
             match grants.renew(&grant).await.unwrap() {
                 Renewal::Live(renewed) => assert!(renewed.claims().is_some()),
@@ -239,11 +273,17 @@ impl Scene {
 
     /// Somebody who asks and goes away after so many steps.
     fn ask_and_leave(&self, scopes: &str, steps: usize) {
-        let (grants, grant, request) = (self.processes[0].clone(), self.grant.clone(), request(scopes));
+        let (grants, grant, request) =
+            (self.processes[0].clone(), self.grant.clone(), request(scopes));
         self.model.add(async move {
-            let mut asking = Box::pin(async move { grants.access_token(&grant, &request).await.map(drop) });
+            let mut asking =
+                Box::pin(async move { grants.access_token(&grant, &request).await.map(drop) });
             for _ in 0..steps {
-                if std::future::poll_fn(|context| Poll::Ready(asking.as_mut().poll(context).is_ready())).await {
+                if std::future::poll_fn(|context| {
+                    Poll::Ready(asking.as_mut().poll(context).is_ready())
+                })
+                .await
+                {
                     return;
                 }
                 Step::default().await;
@@ -265,8 +305,14 @@ impl Scene {
         assert!(self.lock.is_free(), "the lock was left over");
         match self.store.record(&self.grant) {
             Some(record) => {
-                assert!(self.store.is_signed_in(&self.grant), "something was left after the sign-out");
-                assert!(self.provider.accepts(record.refresh_token().unwrap()), "the rotated refresh token was lost");
+                assert!(
+                    self.store.is_signed_in(&self.grant),
+                    "something was left after the sign-out"
+                );
+                assert!(
+                    self.provider.accepts(record.refresh_token().unwrap()),
+                    "the rotated refresh token was lost"
+                );
             }
             None => assert!(!self.store.is_signed_in(&self.grant), "the record was lost"),
         }
@@ -357,9 +403,13 @@ fn a_failure_is_one_request() {
         let scene = Scene::new(1);
         scene.provider.next_fails(ErrorKind::ProviderUnreachable, provider_error(""));
         for _ in 0..2 {
-            let (grants, grant, answered) = (scene.processes[0].clone(), scene.grant.clone(), scene.answered.clone());
+            let (grants, grant, answered) =
+                (scene.processes[0].clone(), scene.grant.clone(), scene.answered.clone());
             scene.model.add(async move {
-                assert_eq!(grants.access_token(&grant, &request("a")).await.unwrap_err().kind(), ErrorKind::ProviderUnreachable);
+                assert_eq!(
+                    grants.access_token(&grant, &request("a")).await.unwrap_err().kind(),
+                    ErrorKind::ProviderUnreachable
+                );
                 answered.fetch_add(1, SeqCst);
             });
         }
@@ -384,7 +434,9 @@ fn signed_out_stays_signed_out() {
         scene.ask(0, "mail.send");
         scene
     };
-    let check = |scene: &Scene| assert!(!scene.store.is_signed_in(&scene.grant) && scene.provider.calls() <= 2);
+    let check = |scene: &Scene| {
+        assert!(!scene.store.is_signed_in(&scene.grant) && scene.provider.calls() <= 2)
+    };
     every_order(ALL, one, |scene| {
         scene.check(1);
         check(scene);

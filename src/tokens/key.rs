@@ -38,11 +38,13 @@ const MAX_SCOPE_BYTES: usize = 4096;
 pub(crate) struct Scopes(Box<str>);
 
 impl Scopes {
-    /// The scopes that a caller asks for; a string with spaces counts as several (RFC 6749 section 3.3).
+    /// The scopes that a caller asks for; a string with spaces counts as several (RFC 6749 section
+    /// 3.3).
     ///
     /// # Errors
     ///
-    /// `request_invalid` if a scope has a character that the specification does not allow, or all together are too long.
+    /// `request_invalid` if a scope has a character that the specification does not allow, or all
+    /// together are too long.
     pub(crate) fn asked<I: IntoIterator<Item: AsRef<str>>>(scopes: I) -> Result<Self, Error> {
         let allowed = |byte: u8| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~');
         let (mut text, mut is_canonical) = (String::new(), true);
@@ -51,7 +53,10 @@ impl Scopes {
             // Nearly always there is one, and it is one word.
             let is_word = scope.bytes().all(allowed);
             if !is_word && !scope.bytes().all(|byte| byte == b' ' || allowed(byte)) {
-                return Err(Error::new(ErrorKind::RequestInvalid, "a scope has a character that RFC 6749 does not allow"));
+                return Err(Error::new(
+                    ErrorKind::RequestInvalid,
+                    "a scope has a character that RFC 6749 does not allow",
+                ));
             }
             is_canonical &= is_word && text.is_empty();
             if !text.is_empty() {
@@ -65,7 +70,10 @@ impl Scopes {
             Self::sorted(text.split(' ').filter(|word| !word.is_empty()).collect())
         };
         if canonical.0.len() > MAX_SCOPE_BYTES {
-            return Err(Error::new(ErrorKind::RequestInvalid, "the scopes are longer than 4,096 bytes"));
+            return Err(Error::new(
+                ErrorKind::RequestInvalid,
+                "the scopes are longer than 4,096 bytes",
+            ));
         }
         Ok(canonical)
     }
@@ -94,7 +102,8 @@ impl Scopes {
         self.0.split(' ').filter(|scope| !scope.is_empty())
     }
 
-    /// Those that are rights at an API, which a token answer has to name for the token to carry them.
+    /// Those that are rights at an API, which a token answer has to name for the token to carry
+    /// them.
     pub(crate) fn rights(&self) -> impl Iterator<Item = &str> {
         self.iter().filter(|scope| !WITHOUT_RIGHTS.contains(scope))
     }
@@ -127,9 +136,11 @@ impl From<Scopes> for String {
     }
 }
 
-/// Everything that changes which token a request of one grant gets. The grant itself stands for the account and the client.
+/// Everything that changes which token a request of one grant gets. The grant itself stands for the
+/// account and the client.
 ///
-/// A new parameter that changes an answer belongs in here: the cache, the flights and the throttle compare nothing else.
+/// A new parameter that changes an answer belongs in here: the cache, the flights and the throttle
+/// compare nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct TokenKey {
     /// Every scope asked for.
@@ -141,7 +152,8 @@ pub(crate) struct TokenKey {
     /// The resource indicator (RFC 8707).
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     resource: Option<Box<str>>,
-    /// The claims that the client itself always asks for, as they are sent: other text is another request.
+    /// The claims that the client itself always asks for, as they are sent: other text is another
+    /// request.
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     claims: Option<Box<str>>,
     /// How the token is presented.
@@ -149,7 +161,8 @@ pub(crate) struct TokenKey {
     scheme: Scheme,
 }
 
-/// The authentication scheme of a token (RFC 9110 section 11.1). A record that knows another one is not read: its tokens must not be sent as bearer tokens.
+/// The authentication scheme of a token (RFC 9110 section 11.1). A record that knows another one is
+/// not read: its tokens must not be sent as bearer tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Scheme {
     /// RFC 6750.
@@ -170,7 +183,8 @@ impl Scheme {
 }
 
 impl Hash for TokenKey {
-    /// Few writes: the scopes, and what else there is, each behind a byte that no text has. That decides how fast a token is found, not whether.
+    /// Few writes: the scopes, and what else there is, each behind a byte that no text has. That
+    /// decides how fast a token is found, not whether.
     fn hash<H: Hasher>(&self, state: &mut H) {
         let Self { scopes, tenant, resource, claims, scheme: _ } = self;
         state.write(scopes.as_str().as_bytes());
@@ -208,20 +222,26 @@ impl TokenKey {
         self.scheme
     }
 
-    /// Whether a token for `other` could serve this request, as far as everything but the scopes goes.
+    /// Whether a token for `other` could serve this request, as far as everything but the scopes
+    /// goes.
     pub(crate) fn differs_only_in_scopes(&self, other: &Self) -> bool {
         let Self { scopes: _, tenant, resource, claims, scheme } = self;
-        *tenant == other.tenant && *resource == other.resource && *claims == other.claims && *scheme == other.scheme
+        *tenant == other.tenant
+            && *resource == other.resource
+            && *claims == other.claims
+            && *scheme == other.scheme
     }
 
     /// Bytes of text in it, for the limits of the cache.
     pub(crate) fn len(&self) -> usize {
         let Self { scopes, tenant, resource, claims, scheme: _ } = self;
-        scopes.as_str().len() + [tenant, resource, claims].into_iter().flatten().map(|text| text.len()).sum::<usize>()
+        scopes.as_str().len()
+            + [tenant, resource, claims].into_iter().flatten().map(|text| text.len()).sum::<usize>()
     }
 }
 
-/// A request for an access token: its scopes, and everything else that changes which token answers it.
+/// A request for an access token: its scopes, and everything else that changes which token answers
+/// it.
 ///
 /// ```
 /// use tower_identity::client::TokenRequest;
@@ -243,7 +263,8 @@ pub(crate) enum PastCache {
     No,
     /// The provider is asked in any case.
     Forced,
-    /// An API asked for these claims (JSON): the provider is asked with them, and its answer replaces the entry.
+    /// An API asked for these claims (JSON): the provider is asked with them, and its answer
+    /// replaces the entry.
     Challenge(Box<str>),
 }
 
@@ -268,7 +289,8 @@ impl TokenRequest {
         self.key.scopes().iter()
     }
 
-    /// In another tenant than that of the sign-in, by its GUID. The default is that of the sign-in; for the application itself, that of the authority.
+    /// In another tenant than that of the sign-in, by its GUID. The default is that of the sign-in;
+    /// for the application itself, that of the authority.
     #[must_use]
     pub fn with_tenant(mut self, tenant: &str) -> Self {
         self.key.tenant = Some(tenant.to_ascii_lowercase().into());
@@ -282,7 +304,8 @@ impl TokenRequest {
         self
     }
 
-    /// With claims (a JSON object) that the application itself asks for. A token is kept for requests with the same ones. The default is none.
+    /// With claims (a JSON object) that the application itself asks for. A token is kept for
+    /// requests with the same ones. The default is none.
     #[must_use]
     pub fn with_client_claims(mut self, claims: &str) -> Self {
         self.key.claims = Some(claims.into());
@@ -296,8 +319,9 @@ impl TokenRequest {
         self
     }
 
-    /// Asks the provider, past the cache, with the claims (a JSON object) that an API wants: those of its `WWW-Authenticate: Bearer error="insufficient_claims", claims="…"`, decoded.
-    /// What the provider gives replaces what is kept for this request.
+    /// Asks the provider, past the cache, with the claims (a JSON object) that an API wants: those
+    /// of its `WWW-Authenticate: Bearer error="insufficient_claims", claims="…"`, decoded. What the
+    /// provider gives replaces what is kept for this request.
     #[must_use]
     pub fn with_challenge(mut self, claims: &str) -> Self {
         self.past_cache = PastCache::Challenge(claims.into());
@@ -306,7 +330,12 @@ impl TokenRequest {
 
     /// The request as it is made of a grant whose sign-in had these scopes, in this tenant.
     pub(super) fn of(&self, sign_in: &Scopes, tid: Option<&str>) -> Cow<'_, Self> {
-        let names_home = self.key.tenant.as_deref().zip(tid).is_some_and(|(tenant, tid)| tenant.eq_ignore_ascii_case(tid));
+        let names_home = self
+            .key
+            .tenant
+            .as_deref()
+            .zip(tid)
+            .is_some_and(|(tenant, tid)| tenant.eq_ignore_ascii_case(tid));
         if !self.key.scopes.is_empty() && !names_home {
             return Cow::Borrowed(self);
         }
@@ -353,7 +382,11 @@ mod tests {
         for same in [vec!["b", "a"], vec!["a b"], vec![" a  b ", "a"], vec!["a", "", "b"]] {
             assert_eq!(Scopes::asked(same).unwrap().as_str(), "a b");
         }
-        assert_ne!(Scopes::asked(["a"]).unwrap(), Scopes::asked(["A"]).unwrap(), "RFC 6749 section 3.3: case-sensitive");
+        assert_ne!(
+            Scopes::asked(["a"]).unwrap(),
+            Scopes::asked(["A"]).unwrap(),
+            "RFC 6749 section 3.3: case-sensitive"
+        );
         assert!(Scopes::asked(["", " "]).unwrap().is_empty());
         assert_eq!(Scopes::asked([""]).unwrap().iter().count(), 0);
     }
@@ -361,16 +394,29 @@ mod tests {
     #[test]
     fn what_is_no_scope_is_refused() {
         for refused in ["a\"b", "a\\b", "ä", "a\tb", "a\nb", "a\u{7f}"] {
-            assert_eq!(Scopes::asked([refused]).unwrap_err().kind(), ErrorKind::RequestInvalid, "{refused:?}");
+            assert_eq!(
+                Scopes::asked([refused]).unwrap_err().kind(),
+                ErrorKind::RequestInvalid,
+                "{refused:?}"
+            );
         }
-        assert!(Scopes::asked(["https://graph.microsoft.com/.default", "!#$%&'()*+,-./:;<=>?@[]^_`{|}~"]).is_ok());
+        assert!(
+            Scopes::asked([
+                "https://graph.microsoft.com/.default",
+                "!#$%&'()*+,-./:;<=>?@[]^_`{|}~"
+            ])
+            .is_ok()
+        );
         assert!(Scopes::asked(["a".repeat(4097)]).is_err());
         assert!(Scopes::asked(["a".repeat(4096)]).is_ok());
     }
 
     #[test]
     fn a_provider_may_write_scopes_as_it_likes() {
-        assert_eq!(Scopes::granted("b\ta  b\u{e4}").iter().collect::<Vec<_>>(), ["a", "b", "b\u{e4}"]);
+        assert_eq!(
+            Scopes::granted("b\ta  b\u{e4}").iter().collect::<Vec<_>>(),
+            ["a", "b", "b\u{e4}"]
+        );
         assert!(Scopes::granted("").is_empty());
     }
 

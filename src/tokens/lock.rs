@@ -12,11 +12,14 @@ use crate::{
 
 /// Lets one process at a time refresh a grant, where several share a session store.
 ///
-/// A provider that rotates refresh tokens and detects reuse signs a person out when two processes send the same refresh token. Within one process that
-/// cannot happen. With several, give all of them a lock on a service that they share; without it they need a provider that tolerates reuse.
+/// A provider that rotates refresh tokens and detects reuse signs a person out when two processes
+/// send the same refresh token. Within one process that cannot happen. With several, give all of
+/// them a lock on a service that they share; without it they need a provider that tolerates reuse.
 ///
-/// With feature `redis` there is `RedisLock`. Another implementation is two commands, for Redis `SET name owner NX PX lease` and a script that deletes `name` if it still holds `owner`. The waiting
-/// (10 to 100 ms between attempts) and reading the record again after getting the lock are done by the caller.
+/// With feature `redis` there is `RedisLock`. Another implementation is two commands, for Redis
+/// `SET name owner NX PX lease` and a script that deletes `name` if it still holds `owner`. The
+/// waiting (10 to 100 ms between attempts) and reading the record again after getting the lock are
+/// done by the caller.
 ///
 /// Where sessions are in PostgreSQL, the lock can be there as well: one statement takes it, and the
 /// database carries it out as a whole.
@@ -84,25 +87,35 @@ use crate::{
 ///
 /// # A lock that fails
 ///
-/// While the lock cannot be reached nothing is refreshed, because a refresh token sent twice cannot be taken back, and a request that is told to try again
-/// can. Sessions that are not due and tokens that are still valid are served meanwhile.
+/// While the lock cannot be reached nothing is refreshed, because a refresh token sent twice cannot
+/// be taken back, and a request that is told to try again can. Sessions that are not due and tokens
+/// that are still valid are served meanwhile.
 ///
 /// # A lock that is lost
 ///
-/// The lock keeps processes from asking the provider with the same refresh token; what is stored does not depend on it. Where it is lost while a refresh is on its way (the lease ended,
-/// the service failed over), another process may send the refresh token a second time. A provider that tolerates that gives both of them tokens, and the record of
-/// the one that writes last stays, whole: records are never mixed. A provider that does not tolerate it refuses one of them, and may revoke the grant: then the person has to sign in again.
-/// Nobody frees a lock that has become another's, because it is freed by its owner's name.
+/// The lock keeps processes from asking the provider with the same refresh token; what is stored
+/// does not depend on it. Where it is lost while a refresh is on its way (the lease ended, the
+/// service failed over), another process may send the refresh token a second time. A provider that
+/// tolerates that gives both of them tokens, and the record of the one that writes last stays,
+/// whole: records are never mixed. A provider that does not tolerate it refuses one of them, and
+/// may revoke the grant: then the person has to sign in again. Nobody frees a lock that has become
+/// another's, because it is freed by its owner's name.
 #[async_trait]
 pub trait RefreshLock: fmt::Debug + Send + Sync + 'static {
-    /// Takes the lock `name` for `owner` if nobody has it, and says whether it did. It frees itself after `lease` (60 s).
+    /// Takes the lock `name` for `owner` if nobody has it, and says whether it did. It frees itself
+    /// after `lease` (60 s).
     ///
     /// `name` and `owner` are of ASCII letters and digits; `owner` is another one every time.
     ///
     /// # Errors
     ///
     /// The service cannot be asked. The text goes to the log.
-    async fn try_lock(&self, name: &str, owner: &str, lease: Duration) -> Result<bool, Box<dyn StdError + Send + Sync>>;
+    async fn try_lock(
+        &self,
+        name: &str,
+        owner: &str,
+        lease: Duration,
+    ) -> Result<bool, Box<dyn StdError + Send + Sync>>;
 
     /// Frees the lock `name` if `owner` still has it.
     ///
@@ -129,14 +142,21 @@ impl TimedLock {
         asked: impl Future<Output = Result<T, Box<dyn StdError + Send + Sync>>> + Send,
     ) -> Result<T, Box<dyn StdError + Send + Sync>> {
         let seconds = self.timeout.as_secs_f32();
-        let too_long = |_| format!("no answer within {seconds} s (`with_store_timeout`, IDENTITY_STORE_TIMEOUT)");
+        let too_long = |_| {
+            format!("no answer within {seconds} s (`with_store_timeout`, IDENTITY_STORE_TIMEOUT)")
+        };
         tokio::time::timeout(self.timeout, asked).await.map_err(too_long)?
     }
 }
 
 #[async_trait]
 impl RefreshLock for TimedLock {
-    async fn try_lock(&self, name: &str, owner: &str, lease: Duration) -> Result<bool, Box<dyn StdError + Send + Sync>> {
+    async fn try_lock(
+        &self,
+        name: &str,
+        owner: &str,
+        lease: Duration,
+    ) -> Result<bool, Box<dyn StdError + Send + Sync>> {
         self.within(self.lock.try_lock(name, owner, lease)).await
     }
 
@@ -145,7 +165,8 @@ impl RefreshLock for TimedLock {
     }
 }
 
-/// How long a lock is held at most: longer than a refresh takes, which may be four calls of ten seconds (document, token, keys, UserInfo) and storing.
+/// How long a lock is held at most: longer than a refresh takes, which may be four calls of ten
+/// seconds (document, token, keys, UserInfo) and storing.
 const LEASE: Duration = Duration::from_secs(60);
 /// The shortest and the longest wait between two attempts.
 const WAITS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
@@ -164,7 +185,11 @@ impl Lease {
     /// # Errors
     ///
     /// `renewal_failed` if the lock cannot be asked or is not had in time.
-    pub(super) async fn acquire(lock: &Arc<dyn RefreshLock>, grant: GrantId, tasks: &dyn Tasks) -> Result<Self, Error> {
+    pub(super) async fn acquire(
+        lock: &Arc<dyn RefreshLock>,
+        grant: GrantId,
+        tasks: &dyn Tasks,
+    ) -> Result<Self, Error> {
         let lease = Self {
             lock: lock.clone(),
             name: format!("{:032x}", grant.0),
@@ -179,7 +204,10 @@ impl Lease {
                     tracing::warn!(%error, "the refresh lock cannot be asked");
                     // It may have been taken, and only the answer be lost. Nobody waits for this.
                     tasks.spawn(Box::pin(lease.release()))?;
-                    return Err(Error::new(ErrorKind::RenewalFailed, "the refresh lock cannot be asked"));
+                    return Err(Error::new(
+                        ErrorKind::RenewalFailed,
+                        "the refresh lock cannot be asked",
+                    ));
                 }
             }
             // Somewhere below the longest wait, so that processes do not keep step.
@@ -189,7 +217,10 @@ impl Lease {
             waited += wait;
             longest = (longest * 2).min(WAITS.1);
         }
-        Err(Error::new(ErrorKind::RenewalFailed, "another process holds the refresh lock for longer than its lease"))
+        Err(Error::new(
+            ErrorKind::RenewalFailed,
+            "another process holds the refresh lock for longer than its lease",
+        ))
     }
 
     /// Lets the next process have it. If that fails, the lease ends by itself.
@@ -223,7 +254,11 @@ mod tests {
         });
         world.token("mail.read").await.unwrap();
         world.token("api.read").await.unwrap();
-        assert_eq!(*lock.log.lock().unwrap(), ["taken", "freed"], "what the cache answers takes no lock");
+        assert_eq!(
+            *lock.log.lock().unwrap(),
+            ["taken", "freed"],
+            "what the cache answers takes no lock"
+        );
     }
 
     #[tokio::test]
@@ -241,8 +276,13 @@ mod tests {
         // The other process has renewed meanwhile.
         let record = world.record();
         let by = identity(ada(), "theirs", world.clock.now() + seconds(3600));
-        let (record, _) =
-            record.refreshed(record.sign_in_key(), Issued::default(), Some(Some(&by)), CacheLimits::default(), world.clock.now());
+        let (record, _) = record.refreshed(
+            record.sign_in_key(),
+            Issued::default(),
+            Some(Some(&by)),
+            CacheLimits::default(),
+            world.clock.now(),
+        );
         world.store.put(&world.grant, &record);
         lock.lapse();
         assert_eq!(caller.await.unwrap().as_deref(), Some(r#"{"name":"theirs"}"#));
@@ -253,7 +293,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_grant_that_is_lost_while_waiting_for_the_lock_is_told_from_a_session_that_is_over() {
-        for (signed_out, kind) in [(false, ErrorKind::NoRefreshToken), (true, ErrorKind::SessionEnded)] {
+        for (signed_out, kind) in
+            [(false, ErrorKind::NoRefreshToken), (true, ErrorKind::SessionEnded)]
+        {
             let lock = Arc::new(FakeLock::taken_by_another());
             let world = Arc::new(world(&lock));
             let caller = tokio::spawn({
@@ -294,7 +336,10 @@ mod tests {
         assert_eq!(world.live().await, None);
         world.settled().await;
         world.clock.advance(seconds(200));
-        assert_eq!(world.grants.renew(&world.grant).await.unwrap_err().kind(), ErrorKind::RenewalFailed);
+        assert_eq!(
+            world.grants.renew(&world.grant).await.unwrap_err().kind(),
+            ErrorKind::RenewalFailed
+        );
         assert!(world.store.is_signed_in(&world.grant));
         assert_eq!(world.provider.calls(), 0);
         lock.failing.store(false, SeqCst);
@@ -325,7 +370,8 @@ mod tests {
         assert_eq!(*lock.log.lock().unwrap(), ["taken", "freed", "taken", "freed"]);
     }
 
-    /// What another process wrote while this one believed to be alone is replaced whole, and nothing is mixed.
+    /// What another process wrote while this one believed to be alone is replaced whole, and
+    /// nothing is mixed.
     #[tokio::test]
     async fn a_lock_that_is_lost_on_the_way_mixes_no_records() {
         let lock = Arc::new(FakeLock::default());
@@ -343,9 +389,18 @@ mod tests {
         }
         lock.lapse();
         let record = world.record();
-        let theirs =
-            Issued { access_token: Some("theirs".into()), refresh_token: Some("their-refresh".into()), ..Issued::default() };
-        let (theirs, _) = record.refreshed(record.sign_in_key(), theirs, None, CacheLimits::default(), world.clock.now());
+        let theirs = Issued {
+            access_token: Some("theirs".into()),
+            refresh_token: Some("their-refresh".into()),
+            ..Issued::default()
+        };
+        let (theirs, _) = record.refreshed(
+            record.sign_in_key(),
+            theirs,
+            None,
+            CacheLimits::default(),
+            world.clock.now(),
+        );
         world.store.put(&world.grant, &theirs);
         world.provider.gate.as_ref().unwrap().add_permits(1);
         let token = caller.await.unwrap().unwrap();

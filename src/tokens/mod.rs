@@ -1,8 +1,10 @@
 //! The tokens that a sign-in brought: where they are kept, when they are renewed, and by whom.
 //!
-//! - A *grant* is what one sign-in gave: a refresh token and everything obtained with it. Its record is written in one place only, inside a flight.
-//! - There is one flight per grant at a time. It runs in a task of its own, reads the record again, asks the provider, checks that the answer is about the
-//!   same person, stores it, and only then shows it to those who wait.
+//! - A *grant* is what one sign-in gave: a refresh token and everything obtained with it. Its
+//!   record is written in one place only, inside a flight.
+//! - There is one flight per grant at a time. It runs in a task of its own, reads the record again,
+//!   asks the provider, checks that the answer is about the same person, stores it, and only then
+//!   shows it to those who wait.
 //! - What to do at a moment is decided by plain functions (`policy`); `Grants` carries it out.
 
 mod access;
@@ -52,5 +54,7 @@ pub(crate) use {
     policy::{classification, is_passing, is_without_grant},
     record::{GrantRecord, Person},
     refresher::refresh_with,
-    seams::{GrantId, GrantRef, GrantStore, Identity, Issued, RefreshRequest, Refreshed, Refresher},
+    seams::{
+        GrantId, GrantRef, GrantStore, Identity, Issued, RefreshRequest, Refreshed, Refresher,
+    },
 };

@@ -1,9 +1,13 @@
 //! [`Partitions`]: grants in memory, each under the name of whom it belongs to; exported and imported as one text.
 //!
-//! - What belongs to one account, to the application in one tenant, or to one assertion is a partition: its tokens are found in no other.
-//! - A partition that was removed stays removed: a refresh that ends afterwards finds nothing to write to.
-//! - Of each kind (accounts, assertions, …, by what their names begin with) there are at most [`MOST_PARTITIONS`]; when there are more those leave whose time has come, and then an
-//!   eighth of that kind, those that were used longest ago. A flood of assertions throws out no account. Each holds what [`CacheLimits`](super::CacheLimits) allow.
+//! - What belongs to one account, to the application in one tenant, or to one assertion is a
+//!   partition: its tokens are found in no other.
+//! - A partition that was removed stays removed: a refresh that ends afterwards finds nothing to
+//!   write to.
+//! - Of each kind (accounts, assertions, …, by what their names begin with) there are at most
+//!   [`MOST_PARTITIONS`]; when there are more those leave whose time has come, and then an eighth
+//!   of that kind, those that were used longest ago. A flood of assertions throws out no account.
+//!   Each holds what [`CacheLimits`](super::CacheLimits) allow.
 
 use std::{
     collections::HashMap,
@@ -90,7 +94,8 @@ impl fmt::Debug for InUse {
     }
 }
 
-/// Whose tokens they are: those of one application at one provider are no use to another, and would be sent where they do not belong.
+/// Whose tokens they are: those of one application at one provider are no use to another, and would
+/// be sent where they do not belong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CacheOwner {
     #[serde(rename = "c")]
@@ -130,13 +135,18 @@ impl Partitions {
     }
 
     /// The partition of that name, if its record is about them.
-    pub(crate) fn find_of(&self, name: &str, owns: impl FnOnce(&Person) -> bool) -> Option<GrantRef> {
+    pub(crate) fn find_of(
+        &self,
+        name: &str,
+        owns: impl FnOnce(&Person) -> bool,
+    ) -> Option<GrantRef> {
         let now = self.clock.now();
         let mut state = self.state();
         if state.is_of(name, owns) { state.find(name, now) } else { None }
     }
 
-    /// The partition of that name, or a new one until `ends` at the latest. Callers that come at the same time get the same one.
+    /// The partition of that name, or a new one until `ends` at the latest. Callers that come at
+    /// the same time get the same one.
     ///
     /// # Errors
     ///
@@ -150,9 +160,11 @@ impl Partitions {
         if let Some(found) = self.find(name) {
             return Ok(found);
         }
-        let (id, record, now) = (GrantId(i128::from_le_bytes(secret::random()?)), Arc::new(record()), self.clock.now());
+        let (id, record, now) =
+            (GrantId(i128::from_le_bytes(secret::random()?)), Arc::new(record()), self.clock.now());
         let mut state = self.state();
-        // Somebody may have come first: to put another one in its place would take away what they are waiting for.
+        // Somebody may have come first: to put another one in its place would take away what they
+        // are waiting for.
         if let Some(found) = state.find(name, now) {
             return Ok(found);
         }
@@ -184,14 +196,25 @@ impl Partitions {
         InUse { partitions: Arc::clone(self), grant }
     }
 
-    /// Puts a partition in, in place of the one of the same name, of which nothing that goes on changes it.
+    /// Puts a partition in, in place of the one of the same name, of which nothing that goes on
+    /// changes it.
     ///
     /// # Errors
     ///
     /// `internal`: no randomness.
-    pub(crate) fn put(&self, name: &str, about: Box<RawValue>, record: GrantRecord) -> Result<(), Error> {
+    pub(crate) fn put(
+        &self,
+        name: &str,
+        about: Box<RawValue>,
+        record: GrantRecord,
+    ) -> Result<(), Error> {
         let (id, now) = (GrantId(i128::from_le_bytes(secret::random()?)), self.clock.now());
-        self.state().insert(id, Entry::new(name, Some(about), None, Arc::new(record)), self.most, now);
+        self.state().insert(
+            id,
+            Entry::new(name, Some(about), None, Arc::new(record)),
+            self.most,
+            now,
+        );
         Ok(())
     }
 
@@ -204,10 +227,16 @@ impl Partitions {
     /// What is known about each partition whose name begins so.
     pub(crate) fn about(&self, prefix: &str) -> Vec<Box<RawValue>> {
         let state = self.state();
-        state.entries.values().filter(|entry| entry.name.starts_with(prefix)).filter_map(|entry| entry.about.clone()).collect()
+        state
+            .entries
+            .values()
+            .filter(|entry| entry.name.starts_with(prefix))
+            .filter_map(|entry| entry.about.clone())
+            .collect()
     }
 
-    /// Removes the partition with everything in it if its record is about them; says whether it was there.
+    /// Removes the partition with everything in it if its record is about them; says whether it was
+    /// there.
     pub(crate) fn remove_of(&self, name: &str, owns: impl FnOnce(&Person) -> bool) -> bool {
         let mut state = self.state();
         state.is_of(name, owns) && state.remove(name)
@@ -216,7 +245,8 @@ impl Partitions {
     /// Removes every partition whose name begins so.
     pub(crate) fn remove_all(&self, prefix: &str) {
         let mut state = self.state();
-        let names: Vec<Box<str>> = state.by_name.keys().filter(|name| name.starts_with(prefix)).cloned().collect();
+        let names: Vec<Box<str>> =
+            state.by_name.keys().filter(|name| name.starts_with(prefix)).cloned().collect();
         for name in names {
             state.remove(&name);
         }
@@ -254,7 +284,8 @@ impl Partitions {
             .map_err(|_| Error::new(ErrorKind::Internal, "the cache cannot be written as JSON"))
     }
 
-    /// Replaces everything by what was exported. A text that is broken, of another version or somebody else's changes nothing, and the answer is no.
+    /// Replaces everything by what was exported. A text that is broken, of another version or
+    /// somebody else's changes nothing, and the answer is no.
     pub(crate) fn import(&self, of: &CacheOwner, text: &str) -> bool {
         let Ok(read) = serde_json::from_str::<Exported<Box<RawValue>>>(text) else { return false };
         if read.v != VERSION || read.of != *of {
@@ -266,21 +297,32 @@ impl Partitions {
             if next.count(kind(&partition.n)) >= self.most {
                 continue;
             }
-            let (Some(record), Ok(id)) = (GrantRecord::from_json(partition.r.get().as_bytes()), secret::random()) else {
+            let (Some(record), Ok(id)) =
+                (GrantRecord::from_json(partition.r.get().as_bytes()), secret::random())
+            else {
                 continue;
             };
             next.remove(&partition.n);
-            let entry =
-                Entry { name: partition.n, about: partition.a, record: Arc::new(record), ends: partition.e, used: 0, users: 0 };
+            let entry = Entry {
+                name: partition.n,
+                about: partition.a,
+                record: Arc::new(record),
+                ends: partition.e,
+                used: 0,
+                users: 0,
+            };
             next.add(GrantId(i128::from_le_bytes(id)), entry);
         }
         *self.state() = next;
         true
     }
 
-    /// Adds of what was exported what is not there, or has been written to more often than what is. A text that is broken, of another version or somebody else's changes nothing, and the answer is no.
+    /// Adds of what was exported what is not there, or has been written to more often than what is.
+    /// A text that is broken, of another version or somebody else's changes nothing, and the answer
+    /// is no.
     pub(crate) fn merge(&self, of: &CacheOwner, text: &str) -> bool {
-        let other = Self { state: Mutex::default(), clock: Arc::clone(&self.clock), most: self.most };
+        let other =
+            Self { state: Mutex::default(), clock: Arc::clone(&self.clock), most: self.most };
         if !other.import(of, text) {
             return false;
         }
@@ -301,7 +343,12 @@ impl Partitions {
 }
 
 impl Entry {
-    fn new(name: &str, about: Option<Box<RawValue>>, ends: Option<UnixTime>, record: Arc<GrantRecord>) -> Self {
+    fn new(
+        name: &str,
+        about: Option<Box<RawValue>>,
+        ends: Option<UnixTime>,
+        record: Arc<GrantRecord>,
+    ) -> Self {
         Self { name: name.into(), about, record, ends: ends.unwrap_or(FOR_EVER), used: 0, users: 0 }
     }
 }
@@ -354,12 +401,19 @@ impl State {
         if self.count(of) < most {
             return;
         }
-        let mut by_use: Vec<&Entry> = self.entries.values().filter(|entry| kind(&entry.name) == of).collect();
+        let mut by_use: Vec<&Entry> =
+            self.entries.values().filter(|entry| kind(&entry.name) == of).collect();
         by_use.sort_unstable_by_key(|entry| entry.used);
         let is_over = |entry: &&Entry| entry.ends <= now;
         let leaving = match by_use.iter().any(is_over) {
-            true => by_use.into_iter().filter(is_over).map(|entry| entry.name.clone()).collect::<Vec<_>>(),
-            false => by_use.into_iter().take((most / 8).max(1)).map(|entry| entry.name.clone()).collect(),
+            true => by_use
+                .into_iter()
+                .filter(is_over)
+                .map(|entry| entry.name.clone())
+                .collect::<Vec<_>>(),
+            false => {
+                by_use.into_iter().take((most / 8).max(1)).map(|entry| entry.name.clone()).collect()
+            }
         };
         for name in leaving {
             self.remove(&name);
@@ -379,7 +433,9 @@ fn reference(id: GrantId, ends: UnixTime) -> GrantRef {
 
 impl fmt::Debug for Partitions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Partitions").field("count", &self.state().entries.len()).finish_non_exhaustive()
+        f.debug_struct("Partitions")
+            .field("count", &self.state().entries.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -12,7 +12,9 @@ fn record(token: &str) -> GrantRecord {
 }
 
 fn token(partitions: &Partitions, name: &str) -> Option<String> {
-    partitions.record(name).and_then(|record| record.refresh_token().map(|token| token.expose().to_owned()))
+    partitions
+        .record(name)
+        .and_then(|record| record.refresh_token().map(|token| token.expose().to_owned()))
 }
 
 fn owner(client_id: &str, authority: &str) -> CacheOwner {
@@ -62,7 +64,10 @@ fn names_are_exact_and_prefixes_whole() {
     partitions.remove_of("u:ada", |_| true);
     assert_eq!(token(&partitions, "u:adam").as_deref(), Some("u:adam"));
     partitions.remove_all("a:");
-    assert_eq!(partitions.about("").iter().map(|about| about.get()).collect::<Vec<_>>(), [r#""u:adam""#]);
+    assert_eq!(
+        partitions.about("").iter().map(|about| about.get()).collect::<Vec<_>>(),
+        [r#""u:adam""#]
+    );
 }
 
 #[test]
@@ -78,7 +83,8 @@ fn those_used_longest_ago_leave_and_those_that_are_over_before_them() {
     partitions.find_or_insert("16", None, || record("t")).unwrap();
     assert!(partitions.find("1").is_some(), "only the one that was over");
     partitions.find_or_insert("17", None, || record("t")).unwrap();
-    let gone: Vec<usize> = (0..18).filter(|number| partitions.find(&number.to_string()).is_none()).collect();
+    let gone: Vec<usize> =
+        (0..18).filter(|number| partitions.find(&number.to_string()).is_none()).collect();
     assert_eq!(gone, [2, 3, 9]);
 }
 
@@ -99,12 +105,16 @@ fn what_is_exported_is_imported_and_nothing_else_changes_anything() {
         assert!(!other.import(&own, refused));
         assert_eq!(other.export(&own).unwrap(), before);
     }
-    for (client_id, authority) in [("other", "https://id.example"), ("app", "https://evil.example")] {
+    for (client_id, authority) in [("other", "https://id.example"), ("app", "https://evil.example")]
+    {
         assert!(!other.import(&owner(client_id, authority), text.expose()));
         assert_eq!(other.export(&own).unwrap(), before);
     }
     assert!(other.import(&own, text.expose()));
-    assert_eq!((token(&other, "u:ada").as_deref(), token(&other, "u:eve")), (Some("r3fr35h"), None));
+    assert_eq!(
+        (token(&other, "u:ada").as_deref(), token(&other, "u:eve")),
+        (Some("r3fr35h"), None)
+    );
     assert_eq!(other.export(&own).unwrap(), text);
     clock.advance(seconds(60));
     assert!(partitions.import(&own, text.expose()));
@@ -117,9 +127,13 @@ fn a_record_of_another_version_is_left_out() {
     partitions.put("u:ada", about("ada"), record("1")).unwrap();
     partitions.put("u:eve", about("eve"), record("2")).unwrap();
     let own = owner("app", "https://id.example");
-    let text = partitions.export(&own).unwrap().expose().replacen(r#""r":{"v":1"#, r#""r":{"v":9"#, 1);
+    let text =
+        partitions.export(&own).unwrap().expose().replacen(r#""r":{"v":1"#, r#""r":{"v":9"#, 1);
     assert!(partitions.import(&own, &text));
-    assert_eq!((token(&partitions, "u:ada"), token(&partitions, "u:eve").as_deref()), (None, Some("2")));
+    assert_eq!(
+        (token(&partitions, "u:ada"), token(&partitions, "u:eve").as_deref()),
+        (None, Some("2"))
+    );
 }
 
 #[test]
@@ -132,7 +146,8 @@ fn a_flood_of_one_kind_throws_out_none_of_another() {
         partitions.find_or_insert(&format!("o:{number}"), None, || record("t")).unwrap();
     }
     assert!((0..16).all(|number| partitions.find(&format!("u:{number}")).is_some()));
-    let assertions = || (0..1000).filter(|number| partitions.find(&format!("o:{number}")).is_some()).count();
+    let assertions =
+        || (0..1000).filter(|number| partitions.find(&format!("o:{number}")).is_some()).count();
     assert!((14..=16).contains(&assertions()), "{}", assertions());
     // Importing keeps the same bounds.
     let own = owner("app", "https://id.example");

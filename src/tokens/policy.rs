@@ -13,7 +13,8 @@ use crate::{
     error::{Error, ErrorKind},
 };
 
-/// An access token is treated as expired this early, so that it outlives the call that it is sent with.
+/// An access token is treated as expired this early, so that it outlives the call that it is sent
+/// with.
 const EARLY: Duration = Duration::from_secs(5 * 60);
 /// For this long after `renew_at` the old claims are served while the renewal runs.
 const BACKGROUND: Duration = Duration::from_secs(210);
@@ -23,10 +24,18 @@ const TOLERANCE: Duration = Duration::from_secs(60 * 60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
 /// The pause after a refusal that the same request would meet again.
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_secs(60);
-/// The pause after any other failure, and the longest after several in a row: each is twice the one before.
+/// The pause after any other failure, and the longest after several in a row: each is twice the one
+/// before.
 const PAUSES_AFTER_FAULT: (Duration, Duration) = (Duration::from_secs(5), PAUSE_AFTER_REFUSAL);
-/// Entra's suberrors that a person can do something about. The others (`bad_token`, `token_expired`, …) say why the grant is over.
-const INTERACTIVE: [&str; 5] = ["additional_action", "basic_action", "consent_required", "message_only", "user_password_expired"];
+/// Entra's suberrors that a person can do something about. The others (`bad_token`,
+/// `token_expired`, …) say why the grant is over.
+const INTERACTIVE: [&str; 5] = [
+    "additional_action",
+    "basic_action",
+    "consent_required",
+    "message_only",
+    "user_password_expired",
+];
 
 /// How to answer a request for an access token.
 #[derive(Clone, Debug)]
@@ -34,7 +43,8 @@ pub(super) enum TokenStep {
     Serve(Arc<CachedToken>),
     /// The provider would like to be asked again (`refresh_in`), but nobody has to wait for that.
     ServeAndRefresh(Arc<CachedToken>),
-    /// Nothing that lasts long enough; `fallback` is valid for a little while, in case the provider cannot be asked.
+    /// Nothing that lasts long enough; `fallback` is valid for a little while, in case the provider
+    /// cannot be asked.
     Refresh {
         fallback: Option<Arc<CachedToken>>,
     },
@@ -45,18 +55,26 @@ pub(super) fn token_step(record: &GrantRecord, request: &TokenRequest, now: Unix
         return TokenStep::Refresh { fallback: None };
     }
     match record.tokens().find(&request.key, |token| now < token.expires_at - early(token)) {
-        Some(token) if token.refresh_at.is_some_and(|at| at <= now) && record.refresh_token().is_some() => {
+        Some(token)
+            if token.refresh_at.is_some_and(|at| at <= now) && record.refresh_token().is_some() =>
+        {
             TokenStep::ServeAndRefresh(token.clone())
         }
         Some(token) => TokenStep::Serve(token.clone()),
         None => match record.tokens().obtained_for(&request.key, |token| now < token.expires_at) {
             Some(token) if record.refresh_token().is_none() => TokenStep::Serve(token.clone()),
-            _ => TokenStep::Refresh { fallback: record.tokens().find(&request.key, |token| now < token.expires_at).cloned() },
+            _ => TokenStep::Refresh {
+                fallback: record
+                    .tokens()
+                    .find(&request.key, |token| now < token.expires_at)
+                    .cloned(),
+            },
         },
     }
 }
 
-/// Five minutes; for a token that a refresh brought, at most half its life: asking again would only bring another one as short, in a loop.
+/// Five minutes; for a token that a refresh brought, at most half its life: asking again would only
+/// bring another one as short, in a loop.
 fn early(token: &CachedToken) -> Duration {
     if token.from_sign_in { EARLY } else { EARLY.min(token.expires_at.since(token.issued_at) / 2) }
 }
@@ -78,15 +96,22 @@ pub(super) enum RenewalStep {
     End,
 }
 
-pub(super) fn renewal_step(record: &GrantRecord, session_end: SessionEnd, now: UnixTime) -> RenewalStep {
+pub(super) fn renewal_step(
+    record: &GrantRecord,
+    session_end: SessionEnd,
+    now: UnixTime,
+) -> RenewalStep {
     let Some(renew_at) = record.renew_at() else { return RenewalStep::LiveForGood };
-    let failed_for_long = record.failing().is_some_and(|failing| now.since(failing.since) >= TOLERANCE);
+    let failed_for_long =
+        record.failing().is_some_and(|failing| now.since(failing.since) >= TOLERANCE);
     match record.refresh_token() {
         _ if now < renew_at && failed_for_long => RenewalStep::Pause,
         _ if now < renew_at => RenewalStep::Live,
         None if session_end == SessionEnd::IdTokenExpiry => RenewalStep::End,
         None => RenewalStep::LiveForGood,
-        Some(_) if now.since(renew_at) <= BACKGROUND && !failed_for_long => RenewalStep::LiveAndRenew,
+        Some(_) if now.since(renew_at) <= BACKGROUND && !failed_for_long => {
+            RenewalStep::LiveAndRenew
+        }
         Some(_) => RenewalStep::Renew,
     }
 }
@@ -106,7 +131,9 @@ pub(super) fn refusal(error: &Error) -> Refusal {
     match error.kind() {
         ErrorKind::InteractionRequired => Refusal::Interaction,
         ErrorKind::InvalidGrant if classification(error).is_some() => Refusal::Interaction,
-        ErrorKind::InvalidGrant | ErrorKind::PersonChanged | ErrorKind::TenantNotAllowed => Refusal::EndsSession,
+        ErrorKind::InvalidGrant | ErrorKind::PersonChanged | ErrorKind::TenantNotAllowed => {
+            Refusal::EndsSession
+        }
         _ => Refusal::Passing,
     }
 }
@@ -121,10 +148,14 @@ pub(crate) fn classification(error: &Error) -> Option<&str> {
     error.provider()?.suberror.as_deref().filter(|suberror| INTERACTIVE.contains(suberror))
 }
 
-/// The error as callers get it: a refusal that asks for interaction has that kind, however the provider wrote it.
+/// The error as callers get it: a refusal that asks for interaction has that kind, however the
+/// provider wrote it.
 pub(super) fn as_seen(error: Error) -> Error {
     match error.provider() {
-        Some(provider) if refusal(&error) == Refusal::Interaction && error.kind() != ErrorKind::InteractionRequired => {
+        Some(provider)
+            if refusal(&error) == Refusal::Interaction
+                && error.kind() != ErrorKind::InteractionRequired =>
+        {
             Error::from_provider(ErrorKind::InteractionRequired, provider.clone())
         }
         _ => error,
@@ -133,16 +164,21 @@ pub(super) fn as_seen(error: Error) -> Error {
 
 /// Whether a token that is still valid may be served after this failure to get a newer one.
 pub(crate) fn is_passing(error: &Error) -> bool {
-    refusal(error) == Refusal::Passing && !matches!(error.kind(), ErrorKind::SessionEnded | ErrorKind::AccessDenied)
+    refusal(error) == Refusal::Passing
+        && !matches!(error.kind(), ErrorKind::SessionEnded | ErrorKind::AccessDenied)
 }
 
-/// How long the same request is answered with the same failure, of which there were so many before it; `None` if asking again costs the provider nothing.
+/// How long the same request is answered with the same failure, of which there were so many before
+/// it; `None` if asking again costs the provider nothing.
 ///
 /// What the provider asks for counts; not if it was asked for before and did not help.
 pub(super) fn pause(error: &Error, before: u32) -> Option<Duration> {
     let (first, longest) = PAUSES_AFTER_FAULT;
     let own = match error.kind() {
-        ErrorKind::SessionEnded | ErrorKind::StoreUnavailable | ErrorKind::NoRefreshToken | ErrorKind::RenewalFailed => {
+        ErrorKind::SessionEnded
+        | ErrorKind::StoreUnavailable
+        | ErrorKind::NoRefreshToken
+        | ErrorKind::RenewalFailed => {
             return None;
         }
         ErrorKind::InvalidGrant | ErrorKind::InteractionRequired => PAUSE_AFTER_REFUSAL,
@@ -156,12 +192,18 @@ pub(super) fn pause(error: &Error, before: u32) -> Option<Duration> {
     Some(pause.min(LONGEST_PAUSE))
 }
 
-/// The state after a renewal that failed for a passing reason, and the time of the next: 5, 10, 20, … minutes, or what the provider asks for, at most an hour
-/// and not beyond the tolerated hour, so that the last word is spoken on time.
-pub(super) fn after_failure(record: &GrantRecord, error: &Error, now: UnixTime) -> (Failing, UnixTime) {
+/// The state after a renewal that failed for a passing reason, and the time of the next: 5, 10, 20,
+/// … minutes, or what the provider asks for, at most an hour and not beyond the tolerated hour, so
+/// that the last word is spoken on time.
+pub(super) fn after_failure(
+    record: &GrantRecord,
+    error: &Error,
+    now: UnixTime,
+) -> (Failing, UnixTime) {
     let before = record.failing().unwrap_or(Failing { since: now, attempts: 0 });
     let failing = Failing { attempts: before.attempts.saturating_add(1), ..before };
-    let doubled = MIN_RENEWAL_STEP.saturating_mul(1_u32.checked_shl(before.attempts).unwrap_or(u32::MAX));
+    let doubled =
+        MIN_RENEWAL_STEP.saturating_mul(1_u32.checked_shl(before.attempts).unwrap_or(u32::MAX));
     let asked = error.provider().and_then(|provider| provider.retry_after);
     let tolerated_for = TOLERANCE.saturating_sub(now.since(failing.since));
     let wait = match asked {

@@ -19,7 +19,11 @@ async fn end(world: &World) -> ErrorKind {
 }
 
 fn unreachable(retry_after: Option<u64>) -> ProviderError {
-    ProviderError { status: Some(503), retry_after: retry_after.map(seconds), ..ProviderError::default() }
+    ProviderError {
+        status: Some(503),
+        retry_after: retry_after.map(seconds),
+        ..ProviderError::default()
+    }
 }
 
 /// MSAL-087
@@ -37,7 +41,11 @@ async fn claims_are_renewed_in_the_background_for_210_seconds_and_waited_for_lat
         assert_eq!(world.provider.last_request().scopes().as_str(), "api.read openid");
         assert_eq!(world.record().renew_at(), Some(world.clock.now() + seconds(3600)));
         assert_eq!(world.record().id_token().map(Secret::expose), Some("id-1"));
-        assert_eq!(world.token("api.read").await.unwrap().expose(), "access-1", "its access token is of use too");
+        assert_eq!(
+            world.token("api.read").await.unwrap().expose(),
+            "access-1",
+            "its access token is of use too"
+        );
     }
 }
 
@@ -47,7 +55,8 @@ async fn claims_are_replaced_whole() {
     world.clock.advance(seconds(4000));
     world.provider.next(|mut answer| {
         let claims = serde_json::value::RawValue::from_string(r#"{"roles":[]}"#.into()).unwrap();
-        answer.identity = Some(Ok(Identity { claims, ..identity(ada(), "id", START + seconds(9000)) }));
+        answer.identity =
+            Some(Ok(Identity { claims, ..identity(ada(), "id", START + seconds(9000)) }));
         Ok(answer)
     });
     assert_eq!(world.live().await.as_deref(), Some(r#"{"roles":[]}"#));
@@ -86,7 +95,12 @@ async fn an_id_token_of_a_minute_is_not_renewed_every_minute() {
 /// C-234, C-238
 #[tokio::test]
 async fn an_answer_with_a_refused_id_token_leaves_only_its_refresh_token() {
-    for kind in [ErrorKind::TokenAudience, ErrorKind::TokenAlgorithm, ErrorKind::TokenSignature, ErrorKind::ProviderUnreachable] {
+    for kind in [
+        ErrorKind::TokenAudience,
+        ErrorKind::TokenAlgorithm,
+        ErrorKind::TokenSignature,
+        ErrorKind::ProviderUnreachable,
+    ] {
         let world = World::new();
         world.clock.advance(seconds(4000));
         for _ in 0..2 {
@@ -98,8 +112,15 @@ async fn an_answer_with_a_refused_id_token_leaves_only_its_refresh_token() {
         assert_eq!(world.live().await, None, "as after any failure, the old claims for a while");
         assert_eq!(world.token("mail.read").await.unwrap_err().kind(), kind);
         let record = world.record();
-        assert_eq!((record.refresh_token().map(Secret::expose), record.tokens().len()), (Some("refresh-2"), 1));
-        assert!(!world.store.has_stored("access-1") && !world.store.has_stored("access-2") && !world.store.has_stored("id-1"));
+        assert_eq!(
+            (record.refresh_token().map(Secret::expose), record.tokens().len()),
+            (Some("refresh-2"), 1)
+        );
+        assert!(
+            !world.store.has_stored("access-1")
+                && !world.store.has_stored("access-2")
+                && !world.store.has_stored("id-1")
+        );
         world.clock.advance(seconds(600));
         assert_eq!(world.live().await, name(3));
     }
@@ -110,7 +131,8 @@ async fn a_renewal_about_somebody_else_ends_the_session() {
     let world = World::new();
     world.clock.advance(seconds(3600));
     world.provider.next(|mut answer| {
-        answer.identity = Some(Ok(identity(Person { sub: "eve".into(), ..ada() }, "eve", START + seconds(9000))));
+        answer.identity =
+            Some(Ok(identity(Person { sub: "eve".into(), ..ada() }, "eve", START + seconds(9000))));
         Ok(answer)
     });
     assert_eq!(world.live().await, None);
@@ -132,11 +154,17 @@ async fn a_refused_renewal_ends_the_session() {
     ] {
         let world = World::new();
         world.clock.advance(seconds(4000));
-        let refusal = ProviderError { suberror: suberror.map(Into::into), ..provider_error("invalid_grant") };
-        assert_eq!(classification(&Error::from_provider(ErrorKind::InvalidGrant, refusal.clone())), None);
+        let refusal =
+            ProviderError { suberror: suberror.map(Into::into), ..provider_error("invalid_grant") };
+        assert_eq!(
+            classification(&Error::from_provider(ErrorKind::InvalidGrant, refusal.clone())),
+            None
+        );
         world.provider.next_fails(ErrorKind::InvalidGrant, refusal);
         assert_eq!(end(&world).await, ErrorKind::InvalidGrant, "{suberror:?}");
-        assert!(!world.store.is_signed_in(&world.grant) && world.store.record(&world.grant).is_none());
+        assert!(
+            !world.store.is_signed_in(&world.grant) && world.store.record(&world.grant).is_none()
+        );
     }
 }
 
@@ -155,11 +183,21 @@ async fn a_tenant_that_is_not_allowed_any_more_is_out_at_the_next_renewal() {
 /// MSAL-058
 #[tokio::test]
 async fn a_renewal_that_needs_the_person_keeps_the_session_and_asks_once_a_minute() {
-    for suberror in ["basic_action", "additional_action", "consent_required", "message_only", "user_password_expired"] {
+    for suberror in [
+        "basic_action",
+        "additional_action",
+        "consent_required",
+        "message_only",
+        "user_password_expired",
+    ] {
         let world = World::new();
         world.clock.advance(seconds(4000));
-        let refusal = ProviderError { suberror: Some(suberror.into()), ..provider_error("invalid_grant") };
-        assert_eq!(classification(&Error::from_provider(ErrorKind::InvalidGrant, refusal.clone())), Some(suberror));
+        let refusal =
+            ProviderError { suberror: Some(suberror.into()), ..provider_error("invalid_grant") };
+        assert_eq!(
+            classification(&Error::from_provider(ErrorKind::InvalidGrant, refusal.clone())),
+            Some(suberror)
+        );
         world.provider.next_fails(ErrorKind::InvalidGrant, refusal);
         for _ in 0..3 {
             assert_eq!(failure(&world).await, ErrorKind::InteractionRequired);
@@ -229,9 +267,14 @@ async fn without_a_refresh_token_the_session_has_its_own_limits_or_ends() {
         assert_eq!(world.live().await, None);
         world.clock.advance(seconds(1));
         match world.grants.renew(&world.grant).await.unwrap() {
-            Renewal::Live(renewed) => assert_eq!((renewed.renew_at(), session_end), (None, SessionEnd::OwnLimits)),
+            Renewal::Live(renewed) => {
+                assert_eq!((renewed.renew_at(), session_end), (None, SessionEnd::OwnLimits))
+            }
             Renewal::SessionMustEnd(error) => {
-                assert_eq!((error.kind(), session_end), (ErrorKind::SessionEnded, SessionEnd::IdTokenExpiry));
+                assert_eq!(
+                    (error.kind(), session_end),
+                    (ErrorKind::SessionEnded, SessionEnd::IdTokenExpiry)
+                );
                 assert!(!world.store.is_signed_in(&world.grant));
             }
         }
@@ -253,10 +296,12 @@ fn a_record_from_the_future_breaks_nothing() {
     let (store, provider) = (FakeStore::default(), FakeProvider::new(clock));
     sign_in(&store, &provider, &grant(1), START, |_| {});
     let record = store.record(&grant(1)).unwrap();
-    let (failing, renew_at) = after_failure(&record, &Error::new(ErrorKind::ProviderUnreachable, ""), START);
+    let (failing, renew_at) =
+        after_failure(&record, &Error::new(ErrorKind::ProviderUnreachable, ""), START);
     let record = record.failed(failing, renew_at);
     let earlier = START - seconds(600);
     assert_eq!(renewal_step(&record, SessionEnd::OwnLimits, earlier), RenewalStep::Live);
-    let (_, renew_at) = after_failure(&record, &Error::new(ErrorKind::ProviderUnreachable, ""), earlier);
+    let (_, renew_at) =
+        after_failure(&record, &Error::new(ErrorKind::ProviderUnreachable, ""), earlier);
     assert!(renew_at > earlier);
 }

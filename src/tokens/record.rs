@@ -29,13 +29,16 @@ const VERSION: u8 = 1;
 /// An ID token above this is not kept: it only serves as a hint at sign-out.
 const MAX_ID_TOKEN_BYTES: usize = 4096;
 
-/// How long an access token without `expires_in` is taken to live (RFC 6749 section 5.1 leaves it to the provider's documentation).
+/// How long an access token without `expires_in` is taken to live (RFC 6749 section 5.1 leaves it
+/// to the provider's documentation).
 const UNSTATED_LIFE: Duration = Duration::from_secs(3600);
 
-/// `renew_at` is at least this far ahead after an attempt, so that a provider of short-lived ID tokens is not asked at every request.
+/// `renew_at` is at least this far ahead after an attempt, so that a provider of short-lived ID
+/// tokens is not asked at every request.
 pub(super) const MIN_RENEWAL_STEP: Duration = Duration::from_secs(5 * 60);
 
-/// A token that a refresh brought is not refreshed again before this, whatever `refresh_in` says: it would be in a loop.
+/// A token that a refresh brought is not refreshed again before this, whatever `refresh_in` says:
+/// it would be in a loop.
 const MIN_REFRESH_STEP: Duration = Duration::from_secs(60);
 
 /// Who signed in: for an application `(iss, sub)`, for Entra over all applications `(tid, oid)`.
@@ -50,12 +53,19 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    /// Whether an ID token about `other` may stand for this person (OpenID Connect Core section 12.2).
+    /// Whether an ID token about `other` may stand for this person (OpenID Connect Core section
+    /// 12.2).
     ///
-    /// `iss` and `sub` are equal to the byte. `tid` and `oid` do not contradict: Entra leaves `oid` out where `profile` was not asked for.
+    /// `iss` and `sub` are equal to the byte. `tid` and `oid` do not contradict: Entra leaves `oid`
+    /// out where `profile` was not asked for.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        let agree = |own: &Option<String>, others: &Option<String>| own.is_none() || others.is_none() || own == others;
-        self.iss == other.iss && self.sub == other.sub && agree(&self.tid, &other.tid) && agree(&self.oid, &other.oid)
+        let agree = |own: &Option<String>, others: &Option<String>| {
+            own.is_none() || others.is_none() || own == others
+        };
+        self.iss == other.iss
+            && self.sub == other.sub
+            && agree(&self.tid, &other.tid)
+            && agree(&self.oid, &other.oid)
     }
 }
 
@@ -78,9 +88,19 @@ pub(crate) struct GrantRecord {
     /// The scopes of the sign-in, and so of every renewal.
     #[serde(rename = "s")]
     scopes: Scopes,
-    #[serde(rename = "rt", default, skip_serializing_if = "Option::is_none", serialize_with = "exposed_option")]
+    #[serde(
+        rename = "rt",
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "exposed_option"
+    )]
     refresh_token: Option<Secret>,
-    #[serde(rename = "it", default, skip_serializing_if = "Option::is_none", serialize_with = "exposed_option")]
+    #[serde(
+        rename = "it",
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "exposed_option"
+    )]
     id_token: Option<Secret>,
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     claims: Option<Box<RawValue>>,
@@ -102,8 +122,15 @@ pub(super) struct Failing {
 }
 
 impl GrantRecord {
-    /// The record of a new sign-in with these scopes. The session's record holds the claims; they are renewed when the ID token expires.
-    pub(crate) fn at_sign_in(identity: &Identity, scopes: Scopes, issued: Issued, limits: CacheLimits, now: UnixTime) -> Self {
+    /// The record of a new sign-in with these scopes. The session's record holds the claims; they
+    /// are renewed when the ID token expires.
+    pub(crate) fn at_sign_in(
+        identity: &Identity,
+        scopes: Scopes,
+        issued: Issued,
+        limits: CacheLimits,
+        now: UnixTime,
+    ) -> Self {
         let mut record = Self {
             version: VERSION,
             generation: 1,
@@ -122,7 +149,8 @@ impl GrantRecord {
         record
     }
 
-    /// The record of what is obtained without a sign-in. `standing` is what it is obtained with, in the place of a refresh token.
+    /// The record of what is obtained without a sign-in. `standing` is what it is obtained with, in
+    /// the place of a refresh token.
     pub(crate) fn without_sign_in(person: Person, standing: Secret) -> Self {
         Self {
             version: VERSION,
@@ -146,8 +174,12 @@ impl GrantRecord {
             return self;
         }
         for token in earlier.tokens.iter() {
-            if token.expires_at > now && token.is_complete() && self.tokens.exact(&token.key).is_none() {
-                let token = Arc::new(CachedToken { from_sign_in: false, ..CachedToken::clone(token) });
+            if token.expires_at > now
+                && token.is_complete()
+                && self.tokens.exact(&token.key).is_none()
+            {
+                let token =
+                    Arc::new(CachedToken { from_sign_in: false, ..CachedToken::clone(token) });
                 self.tokens.insert(&token, limits, now);
             }
         }
@@ -160,16 +192,17 @@ impl GrantRecord {
         self.tokens.exact(&self.sign_in_key()).map(|token| AccessToken::of_sign_in(token.clone()))
     }
 
-    /// Reads a record; `None` if it is of another version or broken, which means that there is none.
+    /// Reads a record; `None` if it is of another version or broken, which means that there is
+    /// none.
     pub(crate) fn from_json(json: &[u8]) -> Option<Self> {
         serde_json::from_slice(json).ok().filter(|record: &Self| record.version == VERSION)
     }
 
     /// The record as JSON, for sealing.
     pub(crate) fn to_json(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
-        serde_json::to_vec(self)
-            .map(Zeroizing::new)
-            .map_err(|_| Error::new(ErrorKind::Internal, "a grant's record cannot be written as JSON"))
+        serde_json::to_vec(self).map(Zeroizing::new).map_err(|_| {
+            Error::new(ErrorKind::Internal, "a grant's record cannot be written as JSON")
+        })
     }
 
     pub(crate) fn person(&self) -> &Person {
@@ -195,7 +228,8 @@ impl GrantRecord {
         self.claims.as_deref()
     }
 
-    /// When the claims have to be renewed; `None` if nothing can renew them, so that the session's own limits apply.
+    /// When the claims have to be renewed; `None` if nothing can renew them, so that the session's
+    /// own limits apply.
     pub(crate) fn renew_at(&self) -> Option<UnixTime> {
         self.renew_at
     }
@@ -220,20 +254,33 @@ impl GrantRecord {
 }
 
 /// The access token of an answer, if it has one.
-pub(super) fn token_of(key: TokenKey, issued: Issued, from_sign_in: bool, now: UnixTime) -> Option<CachedToken> {
+pub(super) fn token_of(
+    key: TokenKey,
+    issued: Issued,
+    from_sign_in: bool,
+    now: UnixTime,
+) -> Option<CachedToken> {
     Some(CachedToken {
-        granted: issued.scope.as_deref().map_or_else(|| key.scopes().clone(), |scope| granted::of_answer(scope, key.scopes())),
+        granted: issued
+            .scope
+            .as_deref()
+            .map_or_else(|| key.scopes().clone(), |scope| granted::of_answer(scope, key.scopes())),
         key,
         secret: issued.access_token?,
         issued_at: now,
         expires_at: now + issued.expires_in.unwrap_or(UNSTATED_LIFE),
-        refresh_at: issued.refresh_in.map(|after| now + if from_sign_in { after } else { after.max(MIN_REFRESH_STEP) }),
+        refresh_at: issued
+            .refresh_in
+            .map(|after| now + if from_sign_in { after } else { after.max(MIN_REFRESH_STEP) }),
         from_sign_in,
         complete: OnceLock::new(),
     })
 }
 
-fn exposed_option<S: serde::Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+fn exposed_option<S: serde::Serializer>(
+    secret: &Option<Secret>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     match secret {
         Some(value) => secret::exposed(value, serializer),
         None => serializer.serialize_none(),
@@ -259,7 +306,8 @@ impl GrantRecord {
         Self { generation: self.generation.saturating_add(1), ..self.clone() }
     }
 
-    /// After a refresh for `key`. At a renewal the claims are replaced whole, or kept if the answer had no ID token.
+    /// After a refresh for `key`. At a renewal the claims are replaced whole, or kept if the answer
+    /// had no ID token.
     pub(super) fn refreshed(
         &self,
         key: TokenKey,
@@ -283,7 +331,8 @@ impl GrantRecord {
         (next, token.map(AccessToken::issued))
     }
 
-    /// After a refresh whose ID token was refused: the refresh token may be the only valid one now, the rest of the answer counts for nothing.
+    /// After a refresh whose ID token was refused: the refresh token may be the only valid one now,
+    /// the rest of the answer counts for nothing.
     pub(super) fn rotated(&self, refresh_token: Secret) -> Self {
         Self { refresh_token: Some(refresh_token), ..self.next() }
     }
@@ -307,7 +356,11 @@ impl GrantRecord {
         limits: CacheLimits,
         now: UnixTime,
     ) -> Option<Arc<CachedToken>> {
-        self.refresh_token = issued.refresh_token.clone().or(self.refresh_token.take()).filter(|token| !token.is_empty());
+        self.refresh_token = issued
+            .refresh_token
+            .clone()
+            .or(self.refresh_token.take())
+            .filter(|token| !token.is_empty());
         let token = Arc::new(token_of(key, issued, from_sign_in, now)?);
         self.tokens.insert(&token, limits, now);
         Some(token)
@@ -336,8 +389,13 @@ mod tests {
             ..Issued::default()
         };
         let record = record(|_| {});
-        let (record, _) =
-            record.refreshed(TokenKey::new(Scopes::granted("b")), issued, Some(Some(&by)), CacheLimits::default(), START);
+        let (record, _) = record.refreshed(
+            TokenKey::new(Scopes::granted("b")),
+            issued,
+            Some(Some(&by)),
+            CacheLimits::default(),
+            START,
+        );
         let (failing, renew_at) = (Failing { since: START, attempts: 3 }, START + seconds(9));
         let record = record.failed(failing, renew_at);
         let json = record.to_json().unwrap();
@@ -348,9 +406,15 @@ mod tests {
             (record.scopes(), record.refresh_token(), record.id_token())
         );
         assert_eq!(read.claims().unwrap().get(), r#"{"name":"renewed"}"#);
-        assert_eq!((read.renew_at(), read.failing(), read.generation()), (Some(renew_at), Some(failing), 3));
+        assert_eq!(
+            (read.renew_at(), read.failing(), read.generation()),
+            (Some(renew_at), Some(failing), 3)
+        );
         let token = read.tokens().find(&TokenKey::new(Scopes::granted("c")), |_| true).unwrap();
-        assert_eq!((token.secret.expose(), token.refresh_at, token.from_sign_in), ("other", Some(START + seconds(99)), false));
+        assert_eq!(
+            (token.secret.expose(), token.refresh_at, token.from_sign_in),
+            ("other", Some(START + seconds(99)), false)
+        );
         assert!(read.tokens().find(&read.sign_in_key(), |_| true).unwrap().from_sign_in);
     }
 
@@ -366,8 +430,17 @@ mod tests {
     #[test]
     fn an_id_token_over_four_kilobytes_is_not_kept() {
         let record = record(|_| {});
-        let by = Identity { id_token: "i".repeat(MAX_ID_TOKEN_BYTES + 1).into(), ..identity(ada(), "renewed", START) };
-        let (next, _) = record.refreshed(record.sign_in_key(), Issued::default(), Some(Some(&by)), CacheLimits::default(), START);
+        let by = Identity {
+            id_token: "i".repeat(MAX_ID_TOKEN_BYTES + 1).into(),
+            ..identity(ada(), "renewed", START)
+        };
+        let (next, _) = record.refreshed(
+            record.sign_in_key(),
+            Issued::default(),
+            Some(Some(&by)),
+            CacheLimits::default(),
+            START,
+        );
         assert_eq!(next.id_token(), record.id_token());
         assert!(next.claims().is_some());
     }

@@ -1,4 +1,5 @@
-//! What happens inside a flight: read the record again, ask the provider, check, store, and only then tell.
+//! What happens inside a flight: read the record again, ask the provider, check, store, and only
+//! then tell.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,12 +26,16 @@ use crate::{
     secret::Secret,
 };
 
-/// The waits before the first attempts to store an answer. Then those who wait are told, and the store is asked again in the background.
-const STORE_WAITS: [Duration; 3] = [Duration::ZERO, Duration::from_millis(50), Duration::from_millis(200)];
+/// The waits before the first attempts to store an answer. Then those who wait are told, and the
+/// store is asked again in the background.
+const STORE_WAITS: [Duration; 3] =
+    [Duration::ZERO, Duration::from_millis(50), Duration::from_millis(200)];
 /// The first and the longest wait between the later attempts.
-const LATER_STORE_WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+const LATER_STORE_WAITS: (Duration, Duration) =
+    (Duration::from_millis(500), Duration::from_secs(30));
 
-/// How often one flight asks the provider, as long as other processes change the record under its hands.
+/// How often one flight asks the provider, as long as other processes change the record under its
+/// hands.
 const MOST_TRIES: usize = 3;
 
 /// What flights of this process share.
@@ -92,17 +97,33 @@ impl Trouble {
 /// Starting, and the frame of a flight.
 impl Shared {
     /// Joins the flight of this errand, or starts it if there is room.
-    pub(super) fn fly(self: &Arc<Self>, grant: &GrantRef, errand: &Errand) -> Result<Boarding<Outcome>, Error> {
+    pub(super) fn fly(
+        self: &Arc<Self>,
+        grant: &GrantRef,
+        errand: &Errand,
+    ) -> Result<Boarding<Outcome>, Error> {
         let work = || {
             let (shared, grant, errand) = (self.clone(), grant.clone(), errand.clone());
-            let span = info_span!("identity.grant", errand = errand.name(), outcome = Empty, reason = Empty);
+            let span = info_span!(
+                "identity.grant",
+                errand = errand.name(),
+                outcome = Empty,
+                reason = Empty
+            );
             async move {
                 let outcome = shared.alone(&grant, &errand).await;
                 let span = Span::current();
                 match &outcome {
                     Ok(_) => span.record("outcome", "ok"),
                     Err(trouble) => span
-                        .record("outcome", if matches!(trouble, Trouble::Failed(_)) { "failed" } else { "session_ended" })
+                        .record(
+                            "outcome",
+                            if matches!(trouble, Trouble::Failed(_)) {
+                                "failed"
+                            } else {
+                                "session_ended"
+                            },
+                        )
                         .record("reason", trouble.reason()),
                 };
                 outcome
@@ -113,7 +134,11 @@ impl Shared {
     }
 
     /// What comes of the flight of this errand, after waiting for room if that has to be.
-    pub(super) async fn flown(self: &Arc<Self>, grant: &GrantRef, errand: &Errand) -> Result<Outcome, Error> {
+    pub(super) async fn flown(
+        self: &Arc<Self>,
+        grant: &GrantRef,
+        errand: &Errand,
+    ) -> Result<Outcome, Error> {
         loop {
             match self.fly(grant, errand)? {
                 Boarding::Aboard(flight) => return flight.landed().await,
@@ -134,14 +159,20 @@ impl Shared {
             return Err(error);
         }
         let landed = self.flown(grant, &errand).await?.map_err(Trouble::into_error)?;
-        landed.token.ok_or_else(|| Error::new(ErrorKind::Internal, "a flight for an access token landed without one"))
+        landed.token.ok_or_else(|| {
+            Error::new(ErrorKind::Internal, "a flight for an access token landed without one")
+        })
     }
 
     /// No other process refreshes the grant meanwhile, if there is a lock.
     async fn alone(self: &Arc<Self>, grant: &GrantRef, errand: &Errand) -> Outcome {
         self.settle(grant).await?;
         if self.unsaved.is_full() {
-            return Err(Error::new(ErrorKind::StoreUnavailable, "too many grants wait for the store").into());
+            return Err(Error::new(
+                ErrorKind::StoreUnavailable,
+                "too many grants wait for the store",
+            )
+            .into());
         }
         let lease = match &self.lock {
             Some(lock) => Some(Lease::acquire(lock, grant.id(), &*self.tasks).await?),
@@ -179,7 +210,11 @@ impl Shared {
                 return Err(error.into());
             }
             let Some(token) = record.refresh_token() else {
-                return Err(Error::new(ErrorKind::NoRefreshToken, "the sign-in brought no refresh token").into());
+                return Err(Error::new(
+                    ErrorKind::NoRefreshToken,
+                    "the sign-in brought no refresh token",
+                )
+                .into());
             };
             let token = self.successors.latest(token, now);
             let error = match self.provider.refresh(&token, &request_of(&record, errand)).await {
@@ -194,16 +229,25 @@ impl Shared {
             if record.generation() == tried_with {
                 return self.refused(grant, errand, &record, error).await;
             }
-            // Another process was faster. Its result counts, and a refusal of the old refresh token means nothing.
-            if policy::refusal(&error) == Refusal::Passing && self.finished(&record, errand, self.clock.now()).is_none() {
+            // Another process was faster. Its result counts, and a refusal of the old refresh token
+            // means nothing.
+            if policy::refusal(&error) == Refusal::Passing
+                && self.finished(&record, errand, self.clock.now()).is_none()
+            {
                 return self.refused(grant, errand, &record, error).await;
             }
         }
-        Err(Error::new(ErrorKind::RenewalFailed, "other processes keep refreshing the same grant").into())
+        Err(Error::new(ErrorKind::RenewalFailed, "other processes keep refreshing the same grant")
+            .into())
     }
 
     /// The outcome, if the record already holds it because somebody else was here first.
-    fn finished(&self, record: &Arc<GrantRecord>, errand: &Errand, now: UnixTime) -> Option<Outcome> {
+    fn finished(
+        &self,
+        record: &Arc<GrantRecord>,
+        errand: &Errand,
+        now: UnixTime,
+    ) -> Option<Outcome> {
         let landed = |token| Some(Ok(Landed { record: record.clone(), token }));
         match errand {
             Errand::Token(request) => match policy::token_step(record, request, now) {
@@ -237,7 +281,11 @@ impl Shared {
             }
         };
         let Refreshed { mut issued, identity } = answer;
-        let refresh_token = issued.refresh_token.take().filter(|token| !token.is_empty()).unwrap_or_else(|| sent.clone());
+        let refresh_token = issued
+            .refresh_token
+            .take()
+            .filter(|token| !token.is_empty())
+            .unwrap_or_else(|| sent.clone());
         self.successors.remember(sent, &refresh_token, now);
         let identity = match identity.filter(|_| !asks_elsewhere(errand)).transpose() {
             Ok(identity) => identity,
@@ -256,7 +304,9 @@ impl Shared {
         }
         issued.refresh_token = Some(refresh_token);
         let (key, renewed_by) = match errand {
-            Errand::Token(request) if request.key == record.sign_in_key() => (request.key.clone(), identity.as_ref().map(Some)),
+            Errand::Token(request) if request.key == record.sign_in_key() => {
+                (request.key.clone(), identity.as_ref().map(Some))
+            }
             Errand::Token(request) => (request.key.clone(), None),
             Errand::Renewal => (record.sign_in_key(), Some(identity.as_ref())),
         };
@@ -264,7 +314,10 @@ impl Shared {
         let next = Arc::new(next);
         self.keep(grant, &next).await?;
         if token.is_none() && matches!(errand, Errand::Token(_)) {
-            let error = Error::new(ErrorKind::TokenResponseInvalid, "the answer to a refresh has no access token");
+            let error = Error::new(
+                ErrorKind::TokenResponseInvalid,
+                "the answer to a refresh has no access token",
+            );
             return self.refused(grant, errand, &next, error).await;
         }
         self.throttle.forget(grant.id(), errand);
@@ -272,10 +325,17 @@ impl Shared {
     }
 
     /// The provider has refused, or could not be asked.
-    async fn refused(&self, grant: &GrantRef, errand: &Errand, record: &Arc<GrantRecord>, error: Error) -> Outcome {
+    async fn refused(
+        &self,
+        grant: &GrantRef,
+        errand: &Errand,
+        record: &Arc<GrantRecord>,
+        error: Error,
+    ) -> Outcome {
         let now = self.clock.now();
         let refusal = policy::refusal(&error);
-        if let Some(pause) = policy::pause(&error, self.throttle.failures(grant.id(), errand, now)) {
+        if let Some(pause) = policy::pause(&error, self.throttle.failures(grant.id(), errand, now))
+        {
             self.throttle.remember(grant.id(), errand, error.clone(), pause, now);
         }
         if *errand == Errand::Renewal && refusal == Refusal::EndsSession {
@@ -299,7 +359,8 @@ impl Shared {
     /// Says why a session ends that nobody signed out of. A refresh token that two processes sent
     /// looks like one that was revoked.
     fn tell_of_the_end(&self, error: &Error) {
-        if self.lock.is_none() && self.store.is_shared() && error.kind() == ErrorKind::InvalidGrant {
+        if self.lock.is_none() && self.store.is_shared() && error.kind() == ErrorKind::InvalidGrant
+        {
             tracing::warn!(
                 %error,
                 "a session has ended: the provider refused its refresh token. It was revoked or has expired, or another process that shares the session store \
@@ -310,7 +371,8 @@ impl Shared {
         }
     }
 
-    /// Deletes the session. Where the store does not, the next renewal meets the same refusal and tries again.
+    /// Deletes the session. Where the store does not, the next renewal meets the same refusal and
+    /// tries again.
     pub(super) async fn end_session(&self, grant: &GrantRef) {
         if let Err(error) = self.store.end_session(grant).await {
             tracing::warn!(%error, "a session that is over could not be deleted");
@@ -320,7 +382,8 @@ impl Shared {
 
 /// Storing.
 impl Shared {
-    /// Writes the record. If the session has been signed out meanwhile, what was written is deleted again: the session's record is the one that decides.
+    /// Writes the record. If the session has been signed out meanwhile, what was written is deleted
+    /// again: the session's record is the one that decides.
     async fn store(&self, grant: &GrantRef, record: &Arc<GrantRecord>) -> Result<(), Trouble> {
         self.store.save(grant, record).await?;
         if self.store.session_exists(grant).await? {
@@ -330,8 +393,13 @@ impl Shared {
         Err(session_ended())
     }
 
-    /// Stores what the provider gave. It cannot be had a second time, so it is kept until the store takes it.
-    async fn keep(self: &Arc<Self>, grant: &GrantRef, record: &Arc<GrantRecord>) -> Result<(), Trouble> {
+    /// Stores what the provider gave. It cannot be had a second time, so it is kept until the store
+    /// takes it.
+    async fn keep(
+        self: &Arc<Self>,
+        grant: &GrantRef,
+        record: &Arc<GrantRecord>,
+    ) -> Result<(), Trouble> {
         let mut outcome = Ok(());
         for wait in STORE_WAITS {
             if !wait.is_zero() {
@@ -342,7 +410,9 @@ impl Shared {
                 return outcome;
             }
         }
-        tracing::error!("a renewed grant could not be stored; it is kept in memory until the store takes it");
+        tracing::error!(
+            "a renewed grant could not be stored; it is kept in memory until the store takes it"
+        );
         self.unsaved.insert(grant.id(), record.clone());
         self.tasks.spawn(Box::pin(self.clone().settle_later(grant.clone())))?;
         outcome
@@ -353,7 +423,8 @@ impl Shared {
         while self.unsaved.record(grant.id()).is_some() && self.clock.now() < grant.expires_at() {
             self.tasks.pause(wait).await;
             wait = (wait * 2).min(longest);
-            // Every flight stores first what is left from an earlier one. What came of it is seen in the next round.
+            // Every flight stores first what is left from an earlier one. What came of it is seen
+            // in the next round.
             let _ = self.flown(&grant, &Errand::Renewal).await;
         }
         self.forget_unsaved(&grant).await;

@@ -4,7 +4,10 @@ use super::super::{fakes::*, seams::Issued};
 use super::*;
 
 /// Starts a request, lets it come to the provider, does `meanwhile`, and opens the gate.
-async fn during_a_flight(world: &Arc<World>, meanwhile: impl AsyncFnOnce(&World)) -> Result<AccessToken, Error> {
+async fn during_a_flight(
+    world: &Arc<World>,
+    meanwhile: impl AsyncFnOnce(&World),
+) -> Result<AccessToken, Error> {
     let caller = tokio::spawn({
         let world = world.clone();
         async move { world.token("mail.read").await }
@@ -21,7 +24,8 @@ async fn during_a_flight(world: &Arc<World>, meanwhile: impl AsyncFnOnce(&World)
 #[tokio::test]
 async fn after_a_sign_out_during_a_flight_nothing_is_left() {
     let world = Arc::new(World::gated());
-    let outcome = during_a_flight(&world, async |world| world.store.sign_out(&world.grant).await).await;
+    let outcome =
+        during_a_flight(&world, async |world| world.store.sign_out(&world.grant).await).await;
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::SessionEnded);
     world.settled().await;
     assert!(world.store.record(&world.grant).is_none() && !world.store.is_signed_in(&world.grant));
@@ -46,11 +50,16 @@ async fn after_a_sign_out_during_a_failing_flight_nothing_is_left() {
 /// What another process writes: a grant that was refreshed, for the sign-in's scopes or for others.
 fn changed_by_another_process(world: &World, scopes: &str) {
     let record = world.record();
-    let theirs = Issued { access_token: Some("theirs".into()), refresh_token: Some("their-refresh".into()), ..Issued::default() };
+    let theirs = Issued {
+        access_token: Some("theirs".into()),
+        refresh_token: Some("their-refresh".into()),
+        ..Issued::default()
+    };
     let by = identity(ada(), "theirs", world.clock.now() + seconds(3600));
     let renewed_by = scopes.is_empty().then_some(Some(&by));
     let key = request(scopes).of(record.scopes(), None).into_owned().key;
-    let (next, _) = record.refreshed(key, theirs, renewed_by, CacheLimits::default(), world.clock.now());
+    let (next, _) =
+        record.refreshed(key, theirs, renewed_by, CacheLimits::default(), world.clock.now());
     world.store.put(&world.grant, &next);
     world.provider.accept("their-refresh");
 }
@@ -66,7 +75,9 @@ fn fails_after_a_change(world: &Arc<World>, scopes: &'static str, kind: ErrorKin
 
 #[tokio::test]
 async fn what_another_process_has_got_counts_more_than_any_failure() {
-    for kind in [ErrorKind::ProviderUnreachable, ErrorKind::InvalidGrant, ErrorKind::InteractionRequired] {
+    for kind in
+        [ErrorKind::ProviderUnreachable, ErrorKind::InvalidGrant, ErrorKind::InteractionRequired]
+    {
         let world = Arc::new(World::new());
         world.clock.advance(seconds(4000));
         fails_after_a_change(&world, "", kind);
@@ -92,7 +103,10 @@ async fn a_grant_that_others_keep_changing_is_left_alone_after_three_tries() {
     for _ in 0..5 {
         fails_after_a_change(&world, "mail.send", ErrorKind::InvalidGrant);
     }
-    assert_eq!(world.grants.renew(&world.grant).await.unwrap_err().kind(), ErrorKind::RenewalFailed);
+    assert_eq!(
+        world.grants.renew(&world.grant).await.unwrap_err().kind(),
+        ErrorKind::RenewalFailed
+    );
     assert_eq!(world.provider.calls(), MOST_TRIES);
     assert!(world.store.is_signed_in(&world.grant));
 }
@@ -107,7 +121,8 @@ async fn a_failure_is_remembered_for_those_who_already_wait_for_their_turn() {
             while world.provider.calls() == 0 {
                 tokio::task::yield_now().await;
             }
-            // To the provider it is the same request, but it does not share the flight of one that the cache may answer.
+            // To the provider it is the same request, but it does not share the flight of one that
+            // the cache may answer.
             world.grants.access_token(&world.grant, &request("mail.read").forced()).await
         }
     });
@@ -123,7 +138,8 @@ async fn a_failure_is_remembered_for_those_who_already_wait_for_their_turn() {
 #[tokio::test]
 async fn a_record_that_was_evicted_during_a_flight_is_written_again() {
     let world = Arc::new(World::gated());
-    let token = during_a_flight(&world, async |world| world.store.evict(&world.grant)).await.unwrap();
+    let token =
+        during_a_flight(&world, async |world| world.store.evict(&world.grant)).await.unwrap();
     assert!(world.store.has_stored(token.expose()));
     assert_eq!(world.record().refresh_token().map(Secret::expose), Some("refresh-1"));
 }
@@ -140,10 +156,18 @@ async fn a_store_that_fails_briefly_is_not_noticed() {
 async fn a_rotated_refresh_token_survives_a_store_that_is_down() {
     let world = World::new();
     world.store.failing_saves.store(10, SeqCst);
-    assert_eq!(world.token("mail.read").await.unwrap_err().kind(), ErrorKind::StoreUnavailable, "nobody sees what is not stored");
+    assert_eq!(
+        world.token("mail.read").await.unwrap_err().kind(),
+        ErrorKind::StoreUnavailable,
+        "nobody sees what is not stored"
+    );
     assert_eq!(world.token("mail.send").await.unwrap_err().kind(), ErrorKind::StoreUnavailable);
     assert_eq!(world.provider.calls(), 1, "nothing is refreshed that could not be kept");
-    assert_eq!(world.token("api.read").await.unwrap().expose(), "access-0", "what needs no refresh is served");
+    assert_eq!(
+        world.token("api.read").await.unwrap().expose(),
+        "access-0",
+        "what needs no refresh is served"
+    );
     world.settled().await;
     assert_eq!(world.record().refresh_token().map(Secret::expose), Some("refresh-1"));
     assert_eq!(world.token("mail.read").await.unwrap().expose(), "access-1");
@@ -190,7 +214,10 @@ async fn a_store_that_cannot_be_read_fails_and_nothing_is_asked() {
     let world = World::new();
     world.store.failing_loads.store(2, SeqCst);
     assert_eq!(world.token("mail.read").await.unwrap_err().kind(), ErrorKind::StoreUnavailable);
-    assert_eq!(world.grants.renew(&world.grant).await.unwrap_err().kind(), ErrorKind::StoreUnavailable);
+    assert_eq!(
+        world.grants.renew(&world.grant).await.unwrap_err().kind(),
+        ErrorKind::StoreUnavailable
+    );
     assert_eq!(world.provider.calls(), 0);
 }
 

@@ -23,12 +23,17 @@ impl Refresher for Provider {
         Provider::groups(self, access_token).await
     }
 
-    async fn refresh(&self, refresh_token: &Secret, request: &RefreshRequest) -> Result<Refreshed, Error> {
+    async fn refresh(
+        &self,
+        refresh_token: &Secret,
+        request: &RefreshRequest,
+    ) -> Result<Refreshed, Error> {
         refresh_with(self, refresh_token, request, &[]).await
     }
 }
 
-/// Sends the refresh token once, for what the request asks for and these scopes as well, in the tenant that it names.
+/// Sends the refresh token once, for what the request asks for and these scopes as well, in the
+/// tenant that it names.
 pub(crate) async fn refresh_with(
     provider: &Provider,
     refresh_token: &Secret,
@@ -36,10 +41,12 @@ pub(crate) async fn refresh_with(
     also: &[String],
 ) -> Result<Refreshed, Error> {
     let scopes = Scopes::asked(request.scopes().iter().chain(also.iter().map(String::as_str)))?;
-    // Without scopes a refresh is for what was granted. To name one that was not is an error (RFC 6749 section 6).
+    // Without scopes a refresh is for what was granted. To name one that was not is an error (RFC
+    // 6749 section 6).
     let named = !request.is_as_granted() || provider.refresh_needs_scopes();
     let asked = request.asked(if named { scopes.as_str() } else { "" });
-    // At `common` and the like the grant is one of the tenant that the person was verified to sign in to, and is used there.
+    // At `common` and the like the grant is one of the tenant that the person was verified to sign
+    // in to, and is used there.
     let is_in_a_tenant = request.is_elsewhere() || provider.authority().is_multi_tenant();
     let answer = match request.tenant().filter(|_| is_in_a_tenant) {
         Some(tenant) => provider.in_tenant(tenant)?.refresh(refresh_token, &asked).await,
@@ -48,12 +55,15 @@ pub(crate) async fn refresh_with(
     let mut answer = answer.map_err(ask_for_consent)?;
     let mut identity = match &answer.id_token {
         // Another tenant's ID token is about the same person under other names.
-        Some(id_token) if !request.is_elsewhere() => {
-            Some(identity(provider, id_token, answer.access_token.as_ref(), request.is_as_granted()).await)
-        }
+        Some(id_token) if !request.is_elsewhere() => Some(
+            identity(provider, id_token, answer.access_token.as_ref(), request.is_as_granted())
+                .await,
+        ),
         _ => None,
     };
-    if let Some(Ok(identity)) = identity.as_mut().filter(|_| request.is_renewal() || request.is_as_granted()) {
+    if let Some(Ok(identity)) =
+        identity.as_mut().filter(|_| request.is_renewal() || request.is_as_granted())
+    {
         let claims = identity.claims.clone();
         let found = provider.with_groups(claims, &mut answer, Some(refresh_token)).await;
         identity.expires_at = found.renew_at(identity.expires_at, provider.now());
@@ -69,20 +79,26 @@ pub(crate) async fn refresh_with(
     Ok(Refreshed { issued, identity })
 }
 
-/// A scope that the person was never asked for is refused as `invalid_scope` (RFC 6749 section 5.2): a sign-in that asks for it helps.
+/// A scope that the person was never asked for is refused as `invalid_scope` (RFC 6749 section
+/// 5.2): a sign-in that asks for it helps.
 fn ask_for_consent(error: Error) -> Error {
     match error.provider() {
         Some(said) if said.error == "invalid_scope" => {
             // The advice is for an application that asks for what nobody knows.
-            Error::from_provider(ErrorKind::InteractionRequired, ProviderError { advice: None, ..said.clone() })
+            Error::from_provider(
+                ErrorKind::InteractionRequired,
+                ProviderError { advice: None, ..said.clone() },
+            )
         }
         _ => error,
     }
 }
 
-/// Verifies the ID token of a refresh: completely, but for the nonce, which need not be in it (OpenID Connect Core section 12.2).
+/// Verifies the ID token of a refresh: completely, but for the nonce, which need not be in it
+/// (OpenID Connect Core section 12.2).
 ///
-/// Its claims take the place of those before. `as_granted`: with all that the sign-in's have; another access token could not ask UserInfo.
+/// Its claims take the place of those before. `as_granted`: with all that the sign-in's have;
+/// another access token could not ask UserInfo.
 async fn identity(
     provider: &Provider,
     id_token: &Secret,

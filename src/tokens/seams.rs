@@ -1,4 +1,5 @@
-//! What the tokens need from their neighbours: a place for records ([`GrantStore`]) and somebody who refreshes ([`Refresher`]).
+//! What the tokens need from their neighbours: a place for records ([`GrantStore`]) and somebody
+//! who refreshes ([`Refresher`]).
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -36,8 +37,14 @@ struct Inner {
 }
 
 impl GrantRef {
-    /// The grant `id` of the session record `session`, both opened with what comes from `key`, until the session's absolute end.
-    pub(crate) fn new(id: GrantId, session: i128, key: Zeroizing<[u8; 32]>, expires_at: UnixTime) -> Self {
+    /// The grant `id` of the session record `session`, both opened with what comes from `key`,
+    /// until the session's absolute end.
+    pub(crate) fn new(
+        id: GrantId,
+        session: i128,
+        key: Zeroizing<[u8; 32]>,
+        expires_at: UnixTime,
+    ) -> Self {
         Self(Arc::new(Inner { id, session, key, expires_at }))
     }
 
@@ -69,10 +76,12 @@ impl fmt::Debug for GrantRef {
 
 /// Where grant records are kept.
 ///
-/// Every failure of the store is an error of the kind `store_unavailable`; a record that cannot be opened or read is no record.
+/// Every failure of the store is an error of the kind `store_unavailable`; a record that cannot be
+/// opened or read is no record.
 #[async_trait]
 pub(crate) trait GrantStore: fmt::Debug + Send + Sync + 'static {
-    /// The record as it is now. A record that was decoded before and has not changed is the same allocation again.
+    /// The record as it is now. A record that was decoded before and has not changed is the same
+    /// allocation again.
     async fn load(&self, grant: &GrantRef) -> Result<Option<Arc<GrantRecord>>, Error>;
 
     /// The record as it is now, if that can be told without waiting.
@@ -80,19 +89,26 @@ pub(crate) trait GrantStore: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// The record of a session that is signed in now, as it was less than a minute ago: what another process has changed since may be missing. `None` if it
-    /// has to be [loaded](Self::load).
-    async fn recent(&self, _grant: &GrantRef, _now: UnixTime) -> Result<Option<Arc<GrantRecord>>, Error> {
+    /// The record of a session that is signed in now, as it was less than a minute ago: what
+    /// another process has changed since may be missing. `None` if it has to be
+    /// [loaded](Self::load).
+    async fn recent(
+        &self,
+        _grant: &GrantRef,
+        _now: UnixTime,
+    ) -> Result<Option<Arc<GrantRecord>>, Error> {
         Ok(None)
     }
 
-    /// Writes the record, whether or not one was there. `Ok` means that the next [`load`](Self::load) finds it.
+    /// Writes the record, whether or not one was there. `Ok` means that the next
+    /// [`load`](Self::load) finds it.
     async fn save(&self, grant: &GrantRef, record: &Arc<GrantRecord>) -> Result<(), Error>;
 
     /// Removes the grant's record. That there is none is no failure.
     async fn delete(&self, grant: &GrantRef) -> Result<(), Error>;
 
-    /// Whether the session that the grant belongs to is still signed in: asked of the store, never of a cache.
+    /// Whether the session that the grant belongs to is still signed in: asked of the store, never
+    /// of a cache.
     async fn session_exists(&self, grant: &GrantRef) -> Result<bool, Error>;
 
     /// Signs the session out: removes the session's record first, then the grant's.
@@ -107,11 +123,17 @@ pub(crate) trait GrantStore: fmt::Debug + Send + Sync + 'static {
 /// The provider, as far as refreshing goes (OpenID Connect Core section 12, RFC 6749 section 6).
 #[async_trait]
 pub(crate) trait Refresher: fmt::Debug + Send + Sync + 'static {
-    /// Sends the refresh token once and reads the answer. `Err` means that nothing was issued, or nothing that can be read.
+    /// Sends the refresh token once and reads the answer. `Err` means that nothing was issued, or
+    /// nothing that can be read.
     ///
-    /// An ID token in the answer is verified, without a nonce. If that fails the answer is still `Ok`, with the failure in [`Refreshed::identity`]: the refresh
-    /// token in it may be the only one that is valid now.
-    async fn refresh(&self, refresh_token: &Secret, request: &RefreshRequest) -> Result<Refreshed, Error>;
+    /// An ID token in the answer is verified, without a nonce. If that fails the answer is still
+    /// `Ok`, with the failure in [`Refreshed::identity`]: the refresh token in it may be the only
+    /// one that is valid now.
+    async fn refresh(
+        &self,
+        refresh_token: &Secret,
+        request: &RefreshRequest,
+    ) -> Result<Refreshed, Error>;
 
     /// Whether refreshes of one grant go one after the other.
     fn order(&self) -> Order {
@@ -120,12 +142,18 @@ pub(crate) trait Refresher: fmt::Debug + Send + Sync + 'static {
 
     /// The scope of an access token for [`groups`](Self::groups).
     async fn groups_scope(&self) -> Result<String, Error> {
-        Err(Error::new(ErrorKind::NotConfigured, "this provider has no directory to read groups from"))
+        Err(Error::new(
+            ErrorKind::NotConfigured,
+            "this provider has no directory to read groups from",
+        ))
     }
 
     /// The groups that the owner of an access token is in.
     async fn groups(&self, _access_token: &Secret) -> Result<Vec<String>, Error> {
-        Err(Error::new(ErrorKind::NotConfigured, "this provider has no directory to read groups from"))
+        Err(Error::new(
+            ErrorKind::NotConfigured,
+            "this provider has no directory to read groups from",
+        ))
     }
 }
 
@@ -144,7 +172,8 @@ impl RefreshRequest {
         self.request.key.scopes()
     }
 
-    /// The tenant to ask in: the one that was asked for, or the verified `tid` of the sign-in. In the first case an ID token in the answer is not looked at.
+    /// The tenant to ask in: the one that was asked for, or the verified `tid` of the sign-in. In
+    /// the first case an ID token in the answer is not looked at.
     pub(crate) fn tenant(&self) -> Option<&str> {
         self.request.key.tenant().or(self.home.as_deref())
     }
@@ -158,10 +187,16 @@ impl RefreshRequest {
     /// What to ask the provider for, with these scopes.
     pub(crate) fn asked<'a>(&'a self, scopes: &'a str) -> Asked<'a> {
         let TokenRequest { key, .. } = &self.request;
-        Asked { scopes, resource: key.resource(), client_claims: key.claims(), challenge: self.request.challenge() }
+        Asked {
+            scopes,
+            resource: key.resource(),
+            client_claims: key.claims(),
+            challenge: self.request.challenge(),
+        }
     }
 
-    /// Whether it asks another tenant than that of the sign-in, where the same person has other identifiers.
+    /// Whether it asks another tenant than that of the sign-in, where the same person has other
+    /// identifiers.
     pub(crate) fn is_elsewhere(&self) -> bool {
         self.request.key.tenant().is_some()
     }
@@ -185,7 +220,8 @@ pub(crate) struct Issued {
     pub(crate) expires_in: Option<Duration>,
     pub(crate) refresh_in: Option<Duration>,
     pub(crate) refresh_token: Option<Secret>,
-    /// `scope` as the provider gave it: absent means as asked, empty means none. Where a provider abbreviates, written as it was asked for.
+    /// `scope` as the provider gave it: absent means as asked, empty means none. Where a provider
+    /// abbreviates, written as it was asked for.
     pub(crate) scope: Option<String>,
 }
 
@@ -193,7 +229,8 @@ pub(crate) struct Issued {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Refreshed {
     pub(crate) issued: Issued,
-    /// Who the answer's ID token is about, or why it was not accepted; `None` if the answer had none.
+    /// Who the answer's ID token is about, or why it was not accepted; `None` if the answer had
+    /// none.
     pub(crate) identity: Option<Result<Identity, Error>>,
 }
 

@@ -10,9 +10,11 @@ use aws_lc_rs::digest;
 
 use crate::{clock::UnixTime, secret::Secret};
 
-/// Long enough for a request that read the record before it was written anew, or that holds the record of a sign-in just replaced.
+/// Long enough for a request that read the record before it was written anew, or that holds the
+/// record of a sign-in just replaced.
 const MEMORY: Duration = Duration::from_secs(30);
-/// Successors remembered at most (about 2 KB each with Entra's refresh tokens). The oldest leaves first.
+/// Successors remembered at most (about 2 KB each with Entra's refresh tokens). The oldest leaves
+/// first.
 const CAPACITY: usize = 4096;
 
 /// The refresh tokens that were replaced in the last 30 seconds, by the digest of the old one.
@@ -68,7 +70,10 @@ impl State {
 
 fn digest(token: &Secret) -> [u8; 32] {
     let mut bytes = [0; 32];
-    bytes.iter_mut().zip(digest::digest(&digest::SHA256, token.expose().as_bytes()).as_ref()).for_each(|(to, from)| *to = *from);
+    bytes
+        .iter_mut()
+        .zip(digest::digest(&digest::SHA256, token.expose().as_bytes()).as_ref())
+        .for_each(|(to, from)| *to = *from);
     bytes
 }
 

@@ -1,4 +1,5 @@
-//! Access tokens through [`Grants`]: what the cache answers, what the provider is asked, and who waits for whom.
+//! Access tokens through [`Grants`]: what the cache answers, what the provider is asked, and who
+//! waits for whom.
 
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -16,7 +17,10 @@ async fn failure(world: &World, scopes: &str) -> ErrorKind {
 }
 
 /// The usual answer with other lives.
-fn lives(expires_in: u64, refresh_in: Option<u64>) -> impl FnOnce(Refreshed) -> Result<Refreshed, crate::Error> {
+fn lives(
+    expires_in: u64,
+    refresh_in: Option<u64>,
+) -> impl FnOnce(Refreshed) -> Result<Refreshed, crate::Error> {
     move |mut answer| {
         answer.issued.expires_in = Some(seconds(expires_in));
         answer.issued.refresh_in = refresh_in.map(seconds);
@@ -34,7 +38,10 @@ async fn what_the_sign_in_brought_is_kept_and_served_without_a_call() {
     for scopes in ["openid api.read", "api.read openid", "api.read", ""] {
         let token = world.token(scopes).await.unwrap();
         assert_eq!((token.expose(), token.source()), ("access-0", TokenSource::SignIn), "{scopes}");
-        assert_eq!((token.scopes().collect::<Vec<_>>(), token.expires_at()), (vec!["api.read", "openid"], START + seconds(3600)));
+        assert_eq!(
+            (token.scopes().collect::<Vec<_>>(), token.expires_at()),
+            (vec!["api.read", "openid"], START + seconds(3600))
+        );
     }
     assert_eq!(world.provider.calls(), 0);
 }
@@ -54,18 +61,35 @@ async fn another_tenant_has_tokens_of_its_own_and_the_same_refresh_token() {
     let world = World::new();
     // The same person is somebody else there.
     world.provider.next(|mut answer| {
-        answer.identity = Some(Ok(identity(Person { tid: Some("other".into()), sub: "guest".into(), ..ada() }, "guest", START)));
+        answer.identity = Some(Ok(identity(
+            Person { tid: Some("other".into()), sub: "guest".into(), ..ada() },
+            "guest",
+            START,
+        )));
         Ok(answer)
     });
     let elsewhere = request("api.read").with_tenant("other");
-    assert_eq!(world.grants.access_token(&world.grant, &elsewhere).await.unwrap().expose(), "access-1");
+    assert_eq!(
+        world.grants.access_token(&world.grant, &elsewhere).await.unwrap().expose(),
+        "access-1"
+    );
     assert_eq!(world.provider.last_request().tenant(), Some("other"));
     assert_eq!(world.token("api.read").await.unwrap().expose(), "access-0");
     let at_home = request("api.read").with_tenant("home");
-    assert_eq!(world.grants.access_token(&world.grant, &at_home).await.unwrap().expose(), "access-0");
-    assert_eq!(world.grants.access_token(&world.grant, &elsewhere).await.unwrap().expose(), "access-1");
+    assert_eq!(
+        world.grants.access_token(&world.grant, &at_home).await.unwrap().expose(),
+        "access-0"
+    );
+    assert_eq!(
+        world.grants.access_token(&world.grant, &elsewhere).await.unwrap().expose(),
+        "access-1"
+    );
     assert_eq!(world.record().refresh_token().map(Secret::expose), Some("refresh-1"));
-    assert_eq!(world.record().claims().map(|claims| claims.get()), None, "the claims are those of the sign-in");
+    assert_eq!(
+        world.record().claims().map(|claims| claims.get()),
+        None,
+        "the claims are those of the sign-in"
+    );
 }
 
 /// MSAL-050
@@ -75,21 +99,35 @@ async fn a_token_with_less_than_was_asked_for_answers_the_same_request_and_names
     world.provider.next(granting("valid1 valid2"));
     for _ in 0..3 {
         let token = world.token("invalid").await.unwrap();
-        assert_eq!((token.missing_scopes().collect::<Vec<_>>(), world.provider.calls()), (vec!["invalid"], 1));
+        assert_eq!(
+            (token.missing_scopes().collect::<Vec<_>>(), world.provider.calls()),
+            (vec!["invalid"], 1)
+        );
     }
     let token = world.token("valid1").await.unwrap();
-    assert_eq!((token.source(), token.missing_scopes().count(), world.provider.calls()), (TokenSource::Cache, 0, 1));
+    assert_eq!(
+        (token.source(), token.missing_scopes().count(), world.provider.calls()),
+        (TokenSource::Cache, 0, 1)
+    );
     // Another request for the same right is another request.
     world.provider.next(granting("valid1"));
     let token = world.token("invalid valid1").await.unwrap();
-    assert_eq!((token.missing_scopes().collect::<Vec<_>>(), world.provider.calls()), (vec!["invalid"], 2));
+    assert_eq!(
+        (token.missing_scopes().collect::<Vec<_>>(), world.provider.calls()),
+        (vec!["invalid"], 2)
+    );
     // When it is due the provider is asked again, and what it grants then counts.
     world.clock.advance(seconds(3600 - 300));
     let token = world.token("invalid").await.unwrap();
-    assert_eq!((token.source(), token.missing_scopes().count(), world.provider.calls()), (TokenSource::Provider, 0, 3));
+    assert_eq!(
+        (token.source(), token.missing_scopes().count(), world.provider.calls()),
+        (TokenSource::Provider, 0, 3)
+    );
 }
 
-fn granting(scope: &str) -> impl FnOnce(Refreshed) -> Result<Refreshed, crate::Error> + Send + 'static {
+fn granting(
+    scope: &str,
+) -> impl FnOnce(Refreshed) -> Result<Refreshed, crate::Error> + Send + 'static {
     let scope = scope.to_owned();
     move |mut answer| {
         answer.issued.scope = Some(scope);
@@ -111,7 +149,11 @@ async fn a_provider_with_names_of_its_own_is_not_asked_at_every_request() {
         world.provider.next(granting(granted));
         let first = world.token("mail.read").await.unwrap();
         for _ in 0..3 {
-            assert_eq!(world.token("mail.read").await.unwrap().expose(), first.expose(), "{granted}");
+            assert_eq!(
+                world.token("mail.read").await.unwrap().expose(),
+                first.expose(),
+                "{granted}"
+            );
         }
         assert_eq!(world.provider.calls(), 1, "{granted}");
     }
@@ -121,16 +163,26 @@ async fn a_provider_with_names_of_its_own_is_not_asked_at_every_request() {
 /// could be had.
 #[tokio::test]
 async fn without_a_refresh_token_the_one_of_the_sign_in_does() {
-    for (granted, served) in [("API.READ", true), ("urn:something-else", true), ("openid", false), ("", false)] {
+    for (granted, served) in
+        [("API.READ", true), ("urn:something-else", true), ("openid", false), ("", false)]
+    {
         let world = World::new();
         world.sign_in(&world.grant, |issued| {
             issued.scope = Some(granted.into());
             issued.refresh_token = None;
         });
         let token = world.token("api.read").await;
-        assert_eq!(token.as_ref().map(AccessToken::expose).ok(), served.then_some("access-0"), "{granted}");
+        assert_eq!(
+            token.as_ref().map(AccessToken::expose).ok(),
+            served.then_some("access-0"),
+            "{granted}"
+        );
         match token {
-            Ok(token) => assert_eq!(token.missing_scopes().count(), usize::from(granted != "API.READ"), "{granted}"),
+            Ok(token) => assert_eq!(
+                token.missing_scopes().count(),
+                usize::from(granted != "API.READ"),
+                "{granted}"
+            ),
             Err(error) => assert_eq!(error.kind(), ErrorKind::NoRefreshToken),
         }
         assert_eq!(world.token("api.write").await.unwrap_err().kind(), ErrorKind::NoRefreshToken);
@@ -172,7 +224,10 @@ async fn an_empty_scope_grants_nothing() {
         Ok(answer)
     });
     let token = world.token("mail.read").await.unwrap();
-    assert_eq!((token.scopes().count(), token.missing_scopes().collect::<Vec<_>>()), (0, vec!["mail.read"]));
+    assert_eq!(
+        (token.scopes().count(), token.missing_scopes().collect::<Vec<_>>()),
+        (0, vec!["mail.read"])
+    );
 }
 
 // When the provider is asked.
@@ -185,7 +240,10 @@ async fn a_token_with_a_minute_to_live_counts_as_expired_but_is_not_refreshed_in
     for answer in 1..=3 {
         world.provider.next(lives(60, Some(0)));
         for _ in 0..5 {
-            assert_eq!(world.token("api.read openid").await.unwrap().expose(), format!("access-{answer}"));
+            assert_eq!(
+                world.token("api.read openid").await.unwrap().expose(),
+                format!("access-{answer}")
+            );
             world.settled().await;
         }
         world.clock.advance(seconds(31));
@@ -221,7 +279,10 @@ async fn a_token_past_its_refresh_in_is_served_and_renewed_in_the_background() {
     assert_eq!(world.token("openid api.read").await.unwrap().expose(), "access-0");
     world.settled().await;
     let token = world.token("openid api.read").await.unwrap();
-    assert_eq!((token.expose(), token.source(), world.provider.calls()), ("access-1", TokenSource::Cache, 1));
+    assert_eq!(
+        (token.expose(), token.source(), world.provider.calls()),
+        ("access-1", TokenSource::Cache, 1)
+    );
     world.clock.advance(seconds(122));
     world.token("openid api.read").await.unwrap();
     world.settled().await;
@@ -249,9 +310,15 @@ async fn a_failed_renewal_in_the_background_is_not_repeated_at_every_request() {
 async fn force_and_a_claims_challenge_go_past_the_cache_and_replace_the_entry() {
     let world = World::new();
     let forced = request("openid api.read").forced();
-    assert_eq!(world.grants.access_token(&world.grant, &forced).await.unwrap().expose(), "access-1");
+    assert_eq!(
+        world.grants.access_token(&world.grant, &forced).await.unwrap().expose(),
+        "access-1"
+    );
     let challenged = request("openid api.read").with_challenge(r#"{"access_token":{}}"#);
-    assert_eq!(world.grants.access_token(&world.grant, &challenged).await.unwrap().expose(), "access-2");
+    assert_eq!(
+        world.grants.access_token(&world.grant, &challenged).await.unwrap().expose(),
+        "access-2"
+    );
     assert_eq!(world.provider.last_request().challenge(), Some(r#"{"access_token":{}}"#));
     assert_eq!(world.token("openid api.read").await.unwrap().expose(), "access-2");
     assert_eq!(world.record().tokens().len(), 1);
@@ -263,7 +330,11 @@ async fn a_valid_token_is_served_when_the_provider_fails_for_a_passing_reason_on
     world.clock.advance(seconds(3400));
     world.provider.next_fails(ErrorKind::ProviderUnreachable, provider_error(""));
     assert_eq!(world.token("api.read").await.unwrap().expose(), "access-0");
-    assert_eq!(world.token("api.read").await.unwrap().expose(), "access-0", "also from the throttle");
+    assert_eq!(
+        world.token("api.read").await.unwrap().expose(),
+        "access-0",
+        "also from the throttle"
+    );
     assert_eq!(world.provider.calls(), 1);
     for kind in [ErrorKind::AccessDenied, ErrorKind::InteractionRequired] {
         world.clock.advance(seconds(10));
@@ -272,7 +343,11 @@ async fn a_valid_token_is_served_when_the_provider_fails_for_a_passing_reason_on
     }
     world.clock.advance(seconds(200));
     world.provider.next_fails(ErrorKind::ProviderUnreachable, provider_error(""));
-    assert_eq!(failure(&world, "api.read").await, ErrorKind::ProviderUnreachable, "it has expired by now");
+    assert_eq!(
+        failure(&world, "api.read").await,
+        ErrorKind::ProviderUnreachable,
+        "it has expired by now"
+    );
 }
 
 /// C-239
@@ -285,9 +360,16 @@ async fn without_a_refresh_token_the_provider_is_not_asked() {
             issued.refresh_in = Some(seconds(0));
         });
         assert_eq!(failure(&world, "mail.read").await, ErrorKind::NoRefreshToken);
-        assert!(world.token("api.read").await.is_ok() && !world.grants.is_busy(), "nothing is tried in vain");
+        assert!(
+            world.token("api.read").await.is_ok() && !world.grants.is_busy(),
+            "nothing is tried in vain"
+        );
         world.clock.advance(seconds(3500));
-        assert_eq!(world.token("api.read").await.unwrap().expose(), "access-0", "it is valid, and there will be no other");
+        assert_eq!(
+            world.token("api.read").await.unwrap().expose(),
+            "access-0",
+            "it is valid, and there will be no other"
+        );
         world.clock.advance(seconds(100));
         assert_eq!(failure(&world, "api.read").await, ErrorKind::NoRefreshToken);
         assert_eq!(world.provider.calls(), 0);
@@ -319,7 +401,10 @@ async fn a_refused_scope_keeps_the_session_and_is_not_asked_again_for_a_minute()
         assert!(world.store.is_signed_in(&world.grant));
         // Other scopes or other claims are another request; force is not.
         let forced = request("mail.read").forced();
-        assert_eq!(world.grants.access_token(&world.grant, &forced).await.unwrap_err().kind(), kind);
+        assert_eq!(
+            world.grants.access_token(&world.grant, &forced).await.unwrap_err().kind(),
+            kind
+        );
         assert!(world.token("mail.send").await.is_ok());
         let challenged = request("mail.read").with_challenge("{}");
         assert!(world.grants.access_token(&world.grant, &challenged).await.is_ok());
@@ -339,7 +424,11 @@ async fn a_refused_scope_keeps_the_session_and_is_not_asked_again_for_a_minute()
 async fn the_pause_is_what_the_provider_asks_for_or_five_seconds_and_at_most_an_hour() {
     for (asked, pause) in [(None, 5), (Some(1), 1), (Some(100_000), 3600)] {
         let world = World::new();
-        let refusal = ProviderError { status: Some(429), retry_after: asked.map(seconds), ..ProviderError::default() };
+        let refusal = ProviderError {
+            status: Some(429),
+            retry_after: asked.map(seconds),
+            ..ProviderError::default()
+        };
         world.provider.next_fails(ErrorKind::ProviderUnreachable, refusal);
         assert_eq!(failure(&world, "mail.read").await, ErrorKind::ProviderUnreachable);
         world.clock.advance(seconds(pause - 1));
@@ -350,14 +439,21 @@ async fn the_pause_is_what_the_provider_asks_for_or_five_seconds_and_at_most_an_
     }
 }
 
-/// MSAL-126, MSAL-130: a provider that keeps failing is asked less and less often, until it answers again.
+/// MSAL-126, MSAL-130: a provider that keeps failing is asked less and less often, until it answers
+/// again.
 #[tokio::test]
 async fn the_pause_grows_with_every_failure_in_a_row_up_to_a_minute() {
-    for (asked, pauses) in [(None, [5, 10, 20, 40, 60, 60]), (Some(15), [15, 15, 20, 40, 60, 60]), (Some(90), [90; 6])] {
+    for (asked, pauses) in
+        [(None, [5, 10, 20, 40, 60, 60]), (Some(15), [15, 15, 20, 40, 60, 60]), (Some(90), [90; 6])]
+    {
         let world = World::new();
         for round in 1..=2 {
             for (failures, pause) in pauses.into_iter().enumerate() {
-                let refusal = ProviderError { status: Some(503), retry_after: asked.map(seconds), ..ProviderError::default() };
+                let refusal = ProviderError {
+                    status: Some(503),
+                    retry_after: asked.map(seconds),
+                    ..ProviderError::default()
+                };
                 world.provider.next_fails(ErrorKind::ProviderUnreachable, refusal);
                 assert_eq!(failure(&world, "mail.read").await, ErrorKind::ProviderUnreachable);
                 let calls = world.provider.calls();
@@ -402,11 +498,17 @@ async fn a_clock_that_jumps_back_prolongs_no_pause() {
 #[tokio::test]
 async fn a_consent_that_is_missing_asks_for_interaction_however_it_is_written() {
     let world = World::new();
-    let refusal =
-        ProviderError { suberror: Some("consent_required".into()), claims: Some("{}".into()), ..provider_error("invalid_grant") };
+    let refusal = ProviderError {
+        suberror: Some("consent_required".into()),
+        claims: Some("{}".into()),
+        ..provider_error("invalid_grant")
+    };
     world.provider.next_fails(ErrorKind::InvalidGrant, refusal);
     let error = world.token("mail.read").await.unwrap_err();
-    assert_eq!((error.kind(), error.provider().unwrap().claims.as_deref()), (ErrorKind::InteractionRequired, Some("{}")));
+    assert_eq!(
+        (error.kind(), error.provider().unwrap().claims.as_deref()),
+        (ErrorKind::InteractionRequired, Some("{}"))
+    );
 }
 
 #[tokio::test]
@@ -419,7 +521,10 @@ async fn a_session_whose_grant_is_over_is_over_also_if_the_store_did_not_delete_
         let _ = world.grants.renew(&world.grant).await.unwrap();
         world.settled().await;
         assert!(world.store.is_signed_in(&world.grant));
-        assert!(matches!(world.grants.renew(&world.grant).await, Ok(Renewal::SessionMustEnd(_))), "{late}");
+        assert!(
+            matches!(world.grants.renew(&world.grant).await, Ok(Renewal::SessionMustEnd(_))),
+            "{late}"
+        );
         assert!(!world.store.is_signed_in(&world.grant));
         assert_eq!(world.provider.calls(), 1);
     }
@@ -473,7 +578,9 @@ async fn an_answer_about_somebody_else_ends_the_session_and_gives_nothing_away()
             Ok(answer)
         });
         assert_eq!(failure(&world, "mail.read").await, ErrorKind::PersonChanged);
-        assert!(!world.store.is_signed_in(&world.grant) && world.store.record(&world.grant).is_none());
+        assert!(
+            !world.store.is_signed_in(&world.grant) && world.store.record(&world.grant).is_none()
+        );
         assert!(!world.store.has_stored("access-1") && !world.store.has_stored("refresh-1"));
     }
 }
@@ -482,7 +589,11 @@ async fn an_answer_about_somebody_else_ends_the_session_and_gives_nothing_away()
 async fn identifiers_that_are_missing_are_no_contradiction() {
     let world = World::new();
     world.provider.next(|mut answer| {
-        answer.identity = Some(Ok(identity(Person { tid: None, oid: None, ..ada() }, "id", START + seconds(3600))));
+        answer.identity = Some(Ok(identity(
+            Person { tid: None, oid: None, ..ada() },
+            "id",
+            START + seconds(3600),
+        )));
         Ok(answer)
     });
     assert!(world.token("mail.read").await.is_ok());
@@ -492,7 +603,10 @@ async fn identifiers_that_are_missing_are_no_contradiction() {
 async fn claims_change_only_with_the_scopes_of_the_sign_in() {
     let world = World::new();
     world.token("mail.read").await.unwrap();
-    assert!(world.record().claims().is_none(), "an ID token for fewer scopes may have fewer claims");
+    assert!(
+        world.record().claims().is_none(),
+        "an ID token for fewer scopes may have fewer claims"
+    );
     world.clock.advance(seconds(3400));
     world.token("").await.unwrap();
     assert_eq!(world.record().claims().map(|claims| claims.get()), Some(r#"{"name":"id-2"}"#));
@@ -505,8 +619,14 @@ async fn claims_change_only_with_the_scopes_of_the_sign_in() {
 async fn nothing_prints_a_token() {
     let world = World::with(|_| {}, None, SessionEnd::OwnLimits);
     let token = world.token("mail.read").await.unwrap();
-    let printed =
-        format!("{:?} {:?} {:?} {:?} {:?}", token, world.record(), world.grants, world.grant, world.provider.last_request());
+    let printed = format!(
+        "{:?} {:?} {:?} {:?} {:?}",
+        token,
+        world.record(),
+        world.grants,
+        world.grant,
+        world.provider.last_request()
+    );
     for secret in ["access-", "refresh-", "id-0", "\"ada\""] {
         assert!(!printed.contains(secret), "{secret} in {printed}");
     }

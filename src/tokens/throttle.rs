@@ -9,7 +9,8 @@ use std::{
 use super::{flight::Errand, seams::GrantId};
 use crate::{clock::UnixTime, error::Error};
 
-/// Failures remembered at most, about a kilobyte each. When there are more, that with the nearest end is forgotten.
+/// Failures remembered at most, about a kilobyte each. When there are more, that with the nearest
+/// end is forgotten.
 const CAPACITY: usize = 1024;
 /// For how long after its pause a failure counts as one before the next.
 const MEMORY: Duration = Duration::from_secs(10 * 60);
@@ -45,23 +46,37 @@ impl Throttle {
         if pauses.is_empty() {
             return None;
         }
-        pauses.get(&(grant, errand.as_sent())).filter(|pause| pause.holds(now)).map(|pause| pause.error.clone())
+        pauses
+            .get(&(grant, errand.as_sent()))
+            .filter(|pause| pause.holds(now))
+            .map(|pause| pause.error.clone())
     }
 
     /// How often the same request has failed, without a success in between.
     pub(super) fn failures(&self, grant: GrantId, errand: &Errand, now: UnixTime) -> u32 {
         let pauses = self.pauses();
-        pauses.get(&(grant, errand.as_sent())).filter(|pause| pause.counts(now)).map_or(0, |pause| pause.failures)
+        pauses
+            .get(&(grant, errand.as_sent()))
+            .filter(|pause| pause.counts(now))
+            .map_or(0, |pause| pause.failures)
     }
 
-    pub(super) fn remember(&self, grant: GrantId, errand: &Errand, error: Error, pause: Duration, now: UnixTime) {
+    pub(super) fn remember(
+        &self,
+        grant: GrantId,
+        errand: &Errand,
+        error: Error,
+        pause: Duration,
+        now: UnixTime,
+    ) {
         let failures = self.failures(grant, errand, now).saturating_add(1);
         let mut pauses = self.pauses();
         let key = (grant, errand.as_sent());
         if pauses.len() >= CAPACITY && !pauses.contains_key(&key) {
             pauses.retain(|_, pause| pause.holds(now));
             if pauses.len() >= CAPACITY
-                && let Some(nearest) = pauses.iter().min_by_key(|(_, pause)| pause.until).map(|(key, _)| key.clone())
+                && let Some(nearest) =
+                    pauses.iter().min_by_key(|(_, pause)| pause.until).map(|(key, _)| key.clone())
             {
                 pauses.remove(&nearest);
             }
@@ -105,7 +120,10 @@ mod tests {
             throttle.remember(GrantId(1), &errand(number), failure(), seconds(pause), START);
         }
         throttle.remember(GrantId(1), &errand(3), failure(), seconds(30), START);
-        assert!(throttle.check(GrantId(1), &errand(7), START).is_some(), "one that is in has its place");
+        assert!(
+            throttle.check(GrantId(1), &errand(7), START).is_some(),
+            "one that is in has its place"
+        );
         throttle.remember(GrantId(2), &errand(3), failure(), seconds(5), START);
         assert!(throttle.check(GrantId(1), &errand(7), START).is_none());
         assert!(throttle.check(GrantId(2), &errand(3), START).is_some());
@@ -130,7 +148,13 @@ mod tests {
         let failures = |after| throttle.failures(GrantId(1), &errand(1), START + seconds(after));
         for count in 0..3 {
             assert_eq!(failures(count * 5), u32::try_from(count).unwrap());
-            throttle.remember(GrantId(1), &errand(1), failure(), seconds(5), START + seconds(count * 5));
+            throttle.remember(
+                GrantId(1),
+                &errand(1),
+                failure(),
+                seconds(5),
+                START + seconds(count * 5),
+            );
         }
         assert_eq!((failures(15), failures(614), failures(615)), (3, 3, 0));
         throttle.forget(GrantId(1), &errand(1));

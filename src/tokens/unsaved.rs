@@ -7,10 +7,12 @@ use std::{
 
 use super::{lock::Lease, record::GrantRecord, seams::GrantId};
 
-/// When so many records wait for the store nothing more is refreshed: what the provider gave could not be kept.
+/// When so many records wait for the store nothing more is refreshed: what the provider gave could
+/// not be kept.
 const CAPACITY: usize = 1000;
 
-/// The records of this process that wait for the store, each with the lock that keeps other processes from using the old one.
+/// The records of this process that wait for the store, each with the lock that keeps other
+/// processes from using the old one.
 #[derive(Debug, Default)]
 pub(super) struct Unsaved(Mutex<HashMap<GrantId, Waiting>>);
 
@@ -23,7 +25,11 @@ struct Waiting {
 impl Unsaved {
     pub(super) fn record(&self, grant: GrantId) -> Option<Arc<GrantRecord>> {
         let records = self.records();
-        if records.is_empty() { None } else { records.get(&grant).map(|waiting| waiting.record.clone()) }
+        if records.is_empty() {
+            None
+        } else {
+            records.get(&grant).map(|waiting| waiting.record.clone())
+        }
     }
 
     pub(super) fn is_full(&self) -> bool {

@@ -23,9 +23,16 @@ pub(crate) struct Application {
 }
 
 impl Application {
-    pub(crate) fn new(config: &ValidConfig, grants: Grants, client: Client, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(
+        config: &ValidConfig,
+        grants: Grants,
+        client: Client,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let authority = config.authority();
-        let external = |path: &Option<String>| path.as_deref().map(|path| config.external_path(path).into_owned());
+        let external = |path: &Option<String>| {
+            path.as_deref().map(|path| config.external_path(path).into_owned())
+        };
         Self {
             grants,
             client,

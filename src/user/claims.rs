@@ -1,4 +1,5 @@
-//! What is read of the claims when somebody asks: in two parts, since most pages show a name and nothing else.
+//! What is read of the claims when somebody asks: in two parts, since most pages show a name and
+//! nothing else.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -19,7 +20,8 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Whether the provider has verified the address. Entra says so by `xms_edov` alone: everything else about an address is as a tenant's administrator wrote it.
+    /// Whether the provider has verified the address. Entra says so by `xms_edov` alone: everything
+    /// else about an address is as a tenant's administrator wrote it.
     pub(super) fn is_email_verified(&self, is_entra: bool) -> bool {
         self.xms_edov.0 || (self.email_verified.0 && !is_entra)
     }
@@ -68,11 +70,16 @@ impl From<RawRights> for Rights {
         }
         Self {
             roles,
-            overage: is_overage(raw.hasgroups.0, Some(&raw.claim_names)) || raw.groups.some_unreadable,
+            overage: is_overage(raw.hasgroups.0, Some(&raw.claim_names))
+                || raw.groups.some_unreadable,
             groups: raw.groups.readable,
             acr: raw.acr.0,
             acrs: raw.acrs.0,
-            auth_time: raw.auth_time.as_f64().filter(|time| *time >= 0.0).map(|time| UnixTime::from_seconds(time as i64)),
+            auth_time: raw
+                .auth_time
+                .as_f64()
+                .filter(|time| *time >= 0.0)
+                .map(|time| UnixTime::from_seconds(time as i64)),
             is_guest: match raw.acct {
                 Value::Number(number) => Some(number.as_u64() == Some(1)),
                 Value::String(text) => Some(text == "1"),
@@ -90,13 +97,17 @@ impl Rights {
         Self { overage: true, ..Self::default() }
     }
 
-    /// Whether the account is somebody else's, and a guest of the tenant. `home` is the account's own tenant, where it is known: people who are let in by their
-    /// e-mail address alone have none, so `idp` counts too.
+    /// Whether the account is somebody else's, and a guest of the tenant. `home` is the account's
+    /// own tenant, where it is known: people who are let in by their e-mail address alone have
+    /// none, so `idp` counts too.
     pub(super) fn is_guest(&self, tid: &str, home: Option<&str>) -> bool {
         let elsewhere = |tenant: &str| !tenant.eq_ignore_ascii_case(tid);
-        // An issuer has its tenant in the path; `live.com`, `mail` and the like are nobody's but those of personal accounts.
+        // An issuer has its tenant in the path; `live.com`, `mail` and the like are nobody's but
+        // those of personal accounts.
         let signed_in_elsewhere = |idp: &str| tenant_of(idp).map_or(tid != PERSONAL, elsewhere);
-        self.is_guest.unwrap_or_else(|| home.is_some_and(elsewhere) || self.idp.as_deref().is_some_and(signed_in_elsewhere))
+        self.is_guest.unwrap_or_else(|| {
+            home.is_some_and(elsewhere) || self.idp.as_deref().is_some_and(signed_in_elsewhere)
+        })
     }
 }
 
@@ -108,7 +119,8 @@ fn tenant_of(idp: &str) -> Option<&str> {
     idp.strip_prefix("https://")?.split('/').nth(1).filter(|tenant| !tenant.is_empty())
 }
 
-/// A claim that should be a string; anything else counts as absent, since no claim of a page may break a sign-in.
+/// A claim that should be a string; anything else counts as absent, since no claim of a page may
+/// break a sign-in.
 #[derive(Default, Deserialize)]
 #[serde(from = "Value")]
 pub(super) struct Text(pub(super) Option<String>);
@@ -200,8 +212,11 @@ mod tests {
     /// C-396, C-398
     #[test]
     fn groups_that_the_token_has_no_room_for_are_noticed() {
-        let sources = json!({"src1": {"endpoint": "https://graph.windows.net/x/users/y/getMemberObjects"}});
-        assert!(rights(json!({"_claim_names": {"groups": "src1"}, "_claim_sources": sources})).overage);
+        let sources =
+            json!({"src1": {"endpoint": "https://graph.windows.net/x/users/y/getMemberObjects"}});
+        assert!(
+            rights(json!({"_claim_names": {"groups": "src1"}, "_claim_sources": sources})).overage
+        );
         for yes in [json!(true), json!("true")] {
             assert!(rights(json!({"hasgroups": yes})).overage);
         }
@@ -209,15 +224,31 @@ mod tests {
         assert!(!rights(json!({"groups": []})).overage);
         assert!(!rights(json!({"_claim_names": {"address": "src1"}})).overage);
         assert!(!rights(json!({"hasgroups": false})).overage);
-        assert!(rights(json!({"groups": ["g"], "_claim_names": {"groups": "src1"}})).overage, "some are not all");
+        assert!(
+            rights(json!({"groups": ["g"], "_claim_names": {"groups": "src1"}})).overage,
+            "some are not all"
+        );
     }
 
     #[test]
     fn groups_that_cannot_be_read_are_not_known_instead_of_none() {
-        for odd in [json!(7), json!({"a": true}), json!(["g", 7]), json!([["g"]]), json!([null]), json!(true)] {
+        for odd in [
+            json!(7),
+            json!({"a": true}),
+            json!(["g", 7]),
+            json!([["g"]]),
+            json!([null]),
+            json!(true),
+        ] {
             assert!(rights(json!({"groups": odd})).overage, "{odd}");
         }
-        for (readable, groups) in [(json!(null), 0), (json!(""), 0), (json!([]), 0), (json!("g"), 1), (json!(["g", "h"]), 2)] {
+        for (readable, groups) in [
+            (json!(null), 0),
+            (json!(""), 0),
+            (json!([]), 0),
+            (json!("g"), 1),
+            (json!(["g", "h"]), 2),
+        ] {
             let rights = rights(json!({"groups": readable}));
             assert_eq!((rights.groups.len(), rights.overage), (groups, false), "{readable}");
         }
@@ -238,8 +269,13 @@ mod tests {
 
     #[test]
     fn claims_of_another_type_count_as_absent() {
-        let odd = rights(json!({"acr": 1, "acrs": "c1", "auth_time": "x", "groups": 7, "acct": [], "_claim_names": [1]}));
-        assert_eq!((odd.acr, odd.acrs, odd.auth_time, odd.is_guest), (None, vec!["c1".to_owned()], None, None));
+        let odd = rights(
+            json!({"acr": 1, "acrs": "c1", "auth_time": "x", "groups": 7, "acct": [], "_claim_names": [1]}),
+        );
+        assert_eq!(
+            (odd.acr, odd.acrs, odd.auth_time, odd.is_guest),
+            (None, vec!["c1".to_owned()], None, None)
+        );
         assert_eq!(rights(json!({"auth_time": 7.5})).auth_time, Some(UnixTime::from_seconds(7)));
         assert_eq!(rights(json!({"auth_time": -1})).auth_time, None);
     }

@@ -2,13 +2,15 @@
 
 use std::fmt;
 
-/// What to store to recognise a person again: two parts, to be kept and compared together, letter by letter.
+/// What to store to recognise a person again: two parts, to be kept and compared together, letter
+/// by letter.
 ///
-/// - At Entra ID, External ID and B2C: the tenant (`tid`) and the person in it (`oid`; `sub` where a B2C policy tells no `oid`). All applications get the same.
+/// - At Entra ID, External ID and B2C: the tenant (`tid`) and the person in it (`oid`; `sub` where
+///   a B2C policy tells no `oid`). All applications get the same.
 /// - Elsewhere: the provider (`iss`) and the person there (`sub`).
 ///
-/// Neither changes when a name, an address or a role does, and neither is given to somebody else. The text form is both parts with a space between them, which the
-/// first part never has.
+/// Neither changes when a name, an address or a role does, and neither is given to somebody else.
+/// The text form is both parts with a space between them, which the first part never has.
 ///
 /// ```
 /// use tower_identity::User;
@@ -21,8 +23,8 @@ use std::fmt;
 ///
 /// # Security
 ///
-/// The e-mail address and the user name are no keys: both can change hands, and the administrator of another tenant can write any address into an account
-/// ("nOAuth").
+/// The e-mail address and the user name are no keys: both can change hands, and the administrator
+/// of another tenant can write any address into an account ("nOAuth").
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UserKey {
     realm: Box<str>,

@@ -29,8 +29,10 @@ use crate::{
 
 /// A person whose sign-in was verified.
 ///
-/// Only the layer makes one, or [`WebAuth`](crate::WebAuth). Handlers find it in the request's extensions behind protection (`Extension<User>`), or, with feature `axum`, as an extractor:
-/// `User` where somebody must be signed in, `Option<User>` where nobody needs to be. Clones share one allocation.
+/// Only the layer makes one, or [`WebAuth`](crate::WebAuth). Handlers find it in the request's
+/// extensions behind protection (`Extension<User>`), or, with feature `axum`, as an extractor:
+/// `User` where somebody must be signed in, `Option<User>` where nobody needs to be. Clones share
+/// one allocation.
 ///
 /// ```
 /// use tower_identity::User;
@@ -43,8 +45,9 @@ use crate::{
 ///
 /// # Security
 ///
-/// To recognise a person again, store their [`key`](Self::key): tenant and object id at Microsoft's authorities, [`issuer`](Self::issuer) and
-/// [`subject`](Self::subject) elsewhere. Never the e-mail address or the user name: both can change, and in other tenants anybody can claim them.
+/// To recognise a person again, store their [`key`](Self::key): tenant and object id at Microsoft's
+/// authorities, [`issuer`](Self::issuer) and [`subject`](Self::subject) elsewhere. Never the e-mail
+/// address or the user name: both can change, and in other tenants anybody can claim them.
 #[derive(Clone)]
 pub struct User(Arc<Inner>);
 
@@ -63,7 +66,11 @@ struct Inner {
 
 impl User {
     /// Nothing is read of the claims, which are a JSON object, before somebody asks.
-    pub(crate) fn new(record: SessionRecord, grant: GrantRef, application: Arc<Application>) -> Self {
+    pub(crate) fn new(
+        record: SessionRecord,
+        grant: GrantRef,
+        application: Arc<Application>,
+    ) -> Self {
         let SessionRecord { person, claims, home_account_id, expires, .. } = record;
         Self(Arc::new(Inner {
             person,
@@ -102,7 +109,8 @@ impl User {
         &self.0.person.iss
     }
 
-    /// Who this is at the provider, for this application (`sub`): never reassigned, compared byte by byte.
+    /// Who this is at the provider, for this application (`sub`): never reassigned, compared byte
+    /// by byte.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.0.person.sub
@@ -118,14 +126,15 @@ impl User {
         }
     }
 
-    /// The person within the tenant (`oid`), the same for every application there. `None` at providers other than Microsoft's, and where a B2C policy does not
-    /// tell it.
+    /// The person within the tenant (`oid`), the same for every application there. `None` at
+    /// providers other than Microsoft's, and where a B2C policy does not tell it.
     #[must_use]
     pub fn object_id(&self) -> Option<&str> {
         self.person().oid.as_deref()
     }
 
-    /// The tenant that the person signed in to, by its GUID (`tid`; for B2C the tenant of the issuer). `None` at providers other than Microsoft's.
+    /// The tenant that the person signed in to, by its GUID (`tid`; for B2C the tenant of the
+    /// issuer). `None` at providers other than Microsoft's.
     #[must_use]
     pub fn tenant_id(&self) -> Option<&str> {
         self.person().tid.as_deref()
@@ -133,19 +142,24 @@ impl User {
 
     /// The account in its home tenant, as the caches of Microsoft's libraries (MSAL) call it.
     ///
-    /// Microsoft's token endpoint tells it beside the tokens: `{uid}.{utid}`, for B2C with the policy in the first half. For a guest these are not
-    /// [`object_id`](Self::object_id) and [`tenant_id`](Self::tenant_id). Where nothing was told, as by AD FS and every other provider, it is the subject.
+    /// Microsoft's token endpoint tells it beside the tokens: `{uid}.{utid}`, for B2C with the
+    /// policy in the first half. For a guest these are not [`object_id`](Self::object_id) and
+    /// [`tenant_id`](Self::tenant_id). Where nothing was told, as by AD FS and every other
+    /// provider, it is the subject.
     #[must_use]
     pub fn home_account_id(&self) -> &str {
         self.0.home_account_id.as_deref().unwrap_or_else(|| self.subject())
     }
 
-    /// Whether this is an account of somewhere else that was invited into the tenant. Only Entra ID has guests.
+    /// Whether this is an account of somewhere else that was invited into the tenant. Only Entra ID
+    /// has guests.
     ///
-    /// The optional claim `acct` decides where the application asks for it; otherwise the account's home tenant, and who signed it in (`idp`).
+    /// The optional claim `acct` decides where the application asks for it; otherwise the account's
+    /// home tenant, and who signed it in (`idp`).
     #[must_use]
     pub fn is_guest(&self) -> bool {
-        self.0.application.is_entra && self.tenant_id().is_some_and(|tid| self.rights().is_guest(tid, self.told_home()))
+        self.0.application.is_entra
+            && self.tenant_id().is_some_and(|tid| self.rights().is_guest(tid, self.told_home()))
     }
 
     /// The account's own tenant, as far as the token endpoint told.
@@ -153,7 +167,8 @@ impl User {
         self.0.home_account_id.as_deref().and_then(|id| Some(id.rsplit_once('.')?.1))
     }
 
-    /// The account's own tenant at Entra ID; where nobody told, the one that the person signed in to.
+    /// The account's own tenant at Entra ID; where nobody told, the one that the person signed in
+    /// to.
     pub(crate) fn home_tenant(&self) -> Option<&str> {
         self.told_home().or_else(|| self.tenant_id()).filter(|_| self.0.application.is_entra)
     }
@@ -164,7 +179,8 @@ impl User {
         self.names().name.0.as_deref()
     }
 
-    /// The name to sign in with: `preferred_username`, else `upn` (AD FS). It can change: show it, and decide nothing by it.
+    /// The name to sign in with: `preferred_username`, else `upn` (AD FS). It can change: show it,
+    /// and decide nothing by it.
     #[must_use]
     pub fn username(&self) -> Option<&str> {
         let names = self.names();
@@ -173,10 +189,12 @@ impl User {
 
     /// The e-mail address (`email`), whether the provider has verified it or not. It can change.
     ///
-    /// `None` where the provider does not tell it: the scope `email` was not asked for (at Microsoft's providers it is not by
-    /// default: [`with_openid_scopes`](crate::IdentityConfig::with_openid_scopes), `IDENTITY_OPENID_SCOPES`), not granted, or its
-    /// claims are at the UserInfo endpoint alone ([`with_user_info`](crate::IdentityConfig::with_user_info),
-    /// `IDENTITY_USER_INFO`). A debug event says so.
+    /// `None` where the provider does not tell it: the scope `email` was not asked for (at
+    /// Microsoft's providers it is not by default:
+    /// [`with_openid_scopes`](crate::IdentityConfig::with_openid_scopes),
+    /// `IDENTITY_OPENID_SCOPES`), not granted, or its claims are at the UserInfo endpoint alone
+    /// ([`with_user_info`](crate::IdentityConfig::with_user_info), `IDENTITY_USER_INFO`). A debug
+    /// event says so.
     #[must_use]
     pub fn email(&self) -> Option<&str> {
         let email = self.names().email.0.as_deref();
@@ -189,14 +207,16 @@ impl User {
         email
     }
 
-    /// Whether the provider says that it has verified the e-mail address: `email_verified`; at Entra ID the optional claim `xms_edov` alone, because
-    /// administrators there write any address into an account.
+    /// Whether the provider says that it has verified the e-mail address: `email_verified`; at
+    /// Entra ID the optional claim `xms_edov` alone, because administrators there write any address
+    /// into an account.
     #[must_use]
     pub fn is_email_verified(&self) -> bool {
         self.names().is_email_verified(self.0.application.is_entra)
     }
 
-    /// Something to greet the person with: the name, else the given name, the user name, the e-mail address, the subject.
+    /// Something to greet the person with: the name, else the given name, the user name, the e-mail
+    /// address, the subject.
     #[must_use]
     pub fn display_name(&self) -> &str {
         let names = self.names();
@@ -237,13 +257,15 @@ impl User {
         if rights.overage { Groups::TooMany } else { Groups::Listed(&rights.groups) }
     }
 
-    /// When the person last proved who they are (`auth_time`), where the provider tells. At Entra ID it is an optional claim.
+    /// When the person last proved who they are (`auth_time`), where the provider tells. At Entra
+    /// ID it is an optional claim.
     #[must_use]
     pub fn auth_time(&self) -> Option<UnixTime> {
         self.rights().auth_time
     }
 
-    /// Whether the sign-in met this authentication context: at Microsoft's authorities one of `acrs`, elsewhere also the `acr`.
+    /// Whether the sign-in met this authentication context: at Microsoft's authorities one of
+    /// `acrs`, elsewhere also the `acr`.
     #[must_use]
     pub fn has_auth_context(&self, context: &str) -> bool {
         let rights = self.rights();
@@ -251,7 +273,8 @@ impl User {
             || (!self.0.application.is_microsoft && rights.acr.as_deref() == Some(context))
     }
 
-    /// Whether the person proved who they are within `max_age`, give or take what clocks may differ.
+    /// Whether the person proved who they are within `max_age`, give or take what clocks may
+    /// differ.
     pub(crate) fn is_recent(&self, max_age: Duration) -> bool {
         let application = &self.0.application;
         let (now, leeway) = (application.clock.now(), application.leeway);
@@ -264,7 +287,8 @@ impl User {
         self.all_claims().get(name)
     }
 
-    /// Every claim of the ID token, and those of UserInfo where it was asked. Parsed when first called.
+    /// Every claim of the ID token, and those of UserInfo where it was asked. Parsed when first
+    /// called.
     #[must_use]
     pub fn all_claims(&self) -> &Map<String, Value> {
         self.0.parsed.get_or_init(|| serde_json::from_str(&self.0.claims).unwrap_or_default())
@@ -290,16 +314,18 @@ impl User {
         serde_json::from_str(&self.0.claims)
     }
 
-    /// The path of a link with which the person edits their profile; `None` unless the authority is B2C and has a policy for it.
+    /// The path of a link with which the person edits their profile; `None` unless the authority is
+    /// B2C and has a policy for it.
     ///
-    /// `?return_to=` names the page to come back to; the default is home. Afterwards the claims are those of the new profile, unless the provider's own session
-    /// has ended meanwhile.
+    /// `?return_to=` names the page to come back to; the default is home. Afterwards the claims are
+    /// those of the new profile, unless the provider's own session has ended meanwhile.
     #[must_use]
     pub fn edit_profile_path(&self) -> Option<&str> {
         self.0.application.edit_profile.as_deref()
     }
 
-    /// The path of a link with which the person chooses a new password; `None` unless the authority is B2C and has a policy for it.
+    /// The path of a link with which the person chooses a new password; `None` unless the authority
+    /// is B2C and has a policy for it.
     ///
     /// It takes `?return_to=` too, and people who are not signed in: they sign in afterwards.
     #[must_use]
@@ -307,7 +333,8 @@ impl User {
         self.0.application.reset_password.as_deref()
     }
 
-    /// When the session ends at the latest, however it is used (absolute lifetime, by the server's clock).
+    /// When the session ends at the latest, however it is used (absolute lifetime, by the server's
+    /// clock).
     #[must_use]
     pub fn session_expires(&self) -> UnixTime {
         self.0.expires
@@ -348,15 +375,17 @@ impl User {
     fn rights(&self) -> &Rights {
         self.0.rights.get_or_init(|| {
             serde_json::from_str(&self.0.claims).unwrap_or_else(|_| {
-                tracing::warn!("the claims of a session cannot be read: no roles, and the groups are not known");
+                tracing::warn!(
+                    "the claims of a session cannot be read: no roles, and the groups are not known"
+                );
                 Rights::unreadable()
             })
         })
     }
 }
 
-/// Two values are equal if they are the same person: issuer and subject, and at Microsoft's authorities tenant and object id, too, since B2C can be told to give everybody the
-/// same subject.
+/// Two values are equal if they are the same person: issuer and subject, and at Microsoft's
+/// authorities tenant and object id, too, since B2C can be told to give everybody the same subject.
 impl PartialEq for User {
     fn eq(&self, other: &Self) -> bool {
         self.person() == other.person()

@@ -8,7 +8,8 @@ use crate::{
     raw::{NAVIGATION, Raw},
 };
 
-/// Spoils the answer of a sign-in, and asserts what becomes of it: this page, nobody signed in, no token request, and the next try works.
+/// Spoils the answer of a sign-in, and asserts what becomes of it: this page, nobody signed in, no
+/// token request, and the next try works.
 async fn refuses(app: &App, spoil: SpoilCallback, status: u16, reason: &str) {
     let asked = app.provider.requests(Endpoint::Token);
     app.provider.spoil_next_callback(spoil);
@@ -16,10 +17,17 @@ async fn refuses(app: &App, spoil: SpoilCallback, status: u16, reason: &str) {
     let mut tab = browser.tab();
     let page = tab.open(app.at("/other?page=1")).await;
     assert_eq!(page.status.as_u16(), status, "{spoil:?}: {}", page.body);
-    assert!(page.body.contains(&format!("<dd>{reason}</dd>")), "{spoil:?} is not {reason}: {}", page.body);
+    assert!(
+        page.body.contains(&format!("<dd>{reason}</dd>")),
+        "{spoil:?} is not {reason}: {}",
+        page.body
+    );
     assert_eq!(page.header("cache-control"), "private, no-store");
     assert_eq!(app.provider.requests(Endpoint::Token), asked, "{spoil:?} led to a token request");
-    let session = browser.cookies("localhost").into_iter().find(|cookie| crate::raw::is_session(&cookie.name));
+    let session = browser
+        .cookies("localhost")
+        .into_iter()
+        .find(|cookie| crate::raw::is_session(&cookie.name));
     assert!(session.is_none(), "{spoil:?}: {session:?}");
     // An answer that names its attempt ends it, whatever else is wrong with it.
     let names_its_attempt = !matches!(
@@ -83,11 +91,18 @@ async fn an_issuer_that_was_not_announced_is_checked_all_the_same() {
 async fn what_the_provider_writes_is_shown_as_text() {
     let app = App::start().await;
     app.provider.sign_in_as("ada").unwrap();
-    app.provider.refuse_next_sign_in("access_denied", "</dd><script>alert(1)</script><a href=\"javascript:alert(1)\">");
+    app.provider.refuse_next_sign_in(
+        "access_denied",
+        "</dd><script>alert(1)</script><a href=\"javascript:alert(1)\">",
+    );
     let mut tab = app.browser().tab();
     let page = tab.open(app.at("/me")).await;
     assert!(page.body.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "{}", page.body);
-    assert!(!page.body.contains("<script") && !page.body.contains("href=\"javascript:"), "{}", page.body);
+    assert!(
+        !page.body.contains("<script") && !page.body.contains("href=\"javascript:"),
+        "{}",
+        page.body
+    );
     assert!(page.header("content-security-policy").starts_with("default-src 'none'"));
 }
 
@@ -104,7 +119,12 @@ async fn an_answer_after_ten_minutes_is_too_late() {
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     assert!(answer.body.contains("attempt_expired"), "{}", answer.body);
     let name = begun.attempt.split('=').next().unwrap();
-    assert!(answer.set_cookies().iter().any(|cookie| cookie.starts_with(&format!("{name}=; Path=/; Max-Age=0"))));
+    assert!(
+        answer
+            .set_cookies()
+            .iter()
+            .any(|cookie| cookie.starts_with(&format!("{name}=; Path=/; Max-Age=0")))
+    );
     assert_eq!(app.provider.requests(Endpoint::Token), 0);
 }
 
@@ -115,16 +135,28 @@ async fn going_back_to_the_callback_leads_to_the_page_again() {
     app.provider.sign_in_as("ada").unwrap();
     let mut tab = app.browser().tab();
     tab.open(app.at("/other?q=1")).await;
-    let callback = tab.hops.iter().find(|hop| hop.url.path() == "/auth/callback").unwrap().url.clone();
+    let callback =
+        tab.hops.iter().find(|hop| hop.url.path() == "/auth/callback").unwrap().url.clone();
     for _ in 0..3 {
         let page = tab.open(&callback).await;
-        assert_eq!((page.status, page.url.as_str()), (StatusCode::OK, app.at("/other?q=1").as_str()));
+        assert_eq!(
+            (page.status, page.url.as_str()),
+            (StatusCode::OK, app.at("/other?q=1").as_str())
+        );
     }
-    assert_eq!((app.provider.requests(Endpoint::Token), app.provider.requests(Endpoint::Authorization)), (1, 1));
+    assert_eq!(
+        (app.provider.requests(Endpoint::Token), app.provider.requests(Endpoint::Authorization)),
+        (1, 1)
+    );
     // Of another sign-in all that is known is that somebody is signed in now.
-    let stale = callback.as_str().replace(callback.query().unwrap(), "code=abc&state=r0.1.AAAAAAAAAAAAAAAAAAAAAA");
+    let stale = callback
+        .as_str()
+        .replace(callback.query().unwrap(), "code=abc&state=r0.1.AAAAAAAAAAAAAAAAAAAAAA");
     assert_eq!(tab.open(stale).await.url.as_str(), app.at("/"));
-    assert_eq!((app.provider.requests(Endpoint::Token), app.provider.requests(Endpoint::Authorization)), (1, 1));
+    assert_eq!(
+        (app.provider.requests(Endpoint::Token), app.provider.requests(Endpoint::Authorization)),
+        (1, 1)
+    );
 }
 
 /// C-128, C-443: one token request, and whoever waits for the answer is signed in
@@ -141,7 +173,9 @@ async fn the_same_answer_many_times_at_once_is_redeemed_once() {
         answer = raw.open(&callback, &begun.attempt) => panic!("answered before the provider did: {}", answer.status),
         () = gate.arrived() => {}
     }
-    let waiting = async { tokio::join!(raw.open(&callback, &begun.attempt), raw.open(&callback, &begun.attempt)) };
+    let waiting = async {
+        tokio::join!(raw.open(&callback, &begun.attempt), raw.open(&callback, &begun.attempt))
+    };
     tokio::pin!(waiting);
     tokio::select! {
         biased;
@@ -171,7 +205,12 @@ async fn a_stolen_code_is_of_no_use_in_another_browser() {
     let injected = stolen.replace(&victim.state(), &thief.state());
     assert_ne!(injected, stolen);
     let answer = raw.open(&injected, &thief.attempt).await;
-    assert!(answer.status.is_client_error() && answer.body.contains("invalid_grant"), "{} {}", answer.status, answer.body);
+    assert!(
+        answer.status.is_client_error() && answer.body.contains("invalid_grant"),
+        "{} {}",
+        answer.status,
+        answer.body
+    );
     assert!(answer.session().is_none());
 }
 
@@ -195,7 +234,8 @@ async fn another_browser_s_answer_signs_nobody_in() {
     assert_eq!(app.provider.requests(Endpoint::Token), 0);
     let mut tab = app.signed_in().await;
     let page = tab.open(app.at(&planted)).await;
-    // The page is the attacker's choice, as it is with any link to a page of this site; who looks at it is not.
+    // The page is the attacker's choice, as it is with any link to a page of this site; who looks
+    // at it is not.
     assert_eq!((page.url.path(), &page.json()["name"]), ("/me", &"Ada Lovelace".into()));
     assert_eq!(app.provider.requests(Endpoint::Token), 1);
 }
@@ -232,15 +272,22 @@ async fn huge_and_strange_answers_are_refused_early() {
     let long = "a".repeat(40_000);
     let mut many = "code=a".to_owned();
     (0..100).for_each(|number| many.push_str(&format!("&p{number}=1")));
-    for query in
-        [&format!("state={long}"), &format!("code={long}"), &format!("unknown={long}"), &many, "state=%00%ff", "&&==&", ""]
-    {
+    for query in [
+        &format!("state={long}"),
+        &format!("code={long}"),
+        &format!("unknown={long}"),
+        &many,
+        "state=%00%ff",
+        "&&==&",
+        "",
+    ] {
         let answer = raw.open(&format!("/auth/callback?{query}"), "").await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.body);
         assert!(answer.set_cookies().is_empty());
     }
     for method in [Method::PUT, Method::DELETE, Method::HEAD, Method::OPTIONS, Method::PATCH] {
-        let answer = raw.send(method.clone(), "/auth/callback?code=a&state=b", "", NAVIGATION, "").await;
+        let answer =
+            raw.send(method.clone(), "/auth/callback?code=a&state=b", "", NAVIGATION, "").await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{method}");
     }
     assert_eq!(app.provider.requests(Endpoint::Token), 0);
@@ -251,7 +298,9 @@ async fn huge_and_strange_answers_are_refused_early() {
 async fn a_token_endpoint_that_fails_is_not_asked_twice() {
     let app = App::start().await;
     app.provider.sign_in_as("ada").unwrap();
-    for failure in [Failure::Disconnect, Failure::LoseAnswer, Failure::Status(503), Failure::Status(429)] {
+    for failure in
+        [Failure::Disconnect, Failure::LoseAnswer, Failure::Status(503), Failure::Status(429)]
+    {
         let asked = app.provider.requests(Endpoint::Token);
         app.provider.fail_next(Endpoint::Token, 1, failure.clone());
         let mut tab = app.browser().tab();

@@ -1,4 +1,5 @@
-//! An axum application under the layer, beside a development provider, both on one clock that stands still.
+//! An axum application under the layer, beside a development provider, both on one clock that
+//! stands still.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -53,7 +54,8 @@ impl App {
         authority: impl FnOnce(&DevProvider, &str) -> IdentityConfig,
         settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
     ) -> Self {
-        let first = |provider: &DevProvider, url: &str| Self::common_settings(authority(provider, url));
+        let first =
+            |provider: &DevProvider, url: &str| Self::common_settings(authority(provider, url));
         Self::starting_from(first, provider, settings, |layer| layer, |router| router).await
     }
 
@@ -92,7 +94,8 @@ impl App {
         arrange: impl FnOnce(Router, IdentityLayer) -> Router,
     ) -> Self {
         let clock = ManualClock::at_system_time();
-        let provider = provider(DevProvider::builder().with_clock(clock.clone())).start().await.unwrap();
+        let provider =
+            provider(DevProvider::builder().with_clock(clock.clone())).start().await.unwrap();
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
         let config = settings(first(&provider, &url)).build().unwrap();
@@ -148,8 +151,9 @@ impl App {
 
 /// The routes of the application, without the layer.
 pub fn routes() -> Router {
-    let admin =
-        Router::new().route("/admin", get(|| async { "for administrators" })).route_layer(require_login().with_roles(["Admin"]));
+    let admin = Router::new()
+        .route("/admin", get(|| async { "for administrators" }))
+        .route_layer(require_login().with_roles(["Admin"]));
     Router::new()
         .route("/", get(home))
         .route("/me", get(me).post(me))
@@ -165,7 +169,9 @@ async fn home(user: Option<User>) -> String {
 }
 
 async fn me(user: User) -> Json<Value> {
-    Json(json!({ "sub": user.subject(), "iss": user.issuer(), "name": user.name(), "claims": user.all_claims() }))
+    Json(
+        json!({ "sub": user.subject(), "iss": user.issuer(), "name": user.name(), "claims": user.all_claims() }),
+    )
 }
 
 #[derive(serde::Deserialize)]
@@ -173,7 +179,10 @@ struct Wanted {
     scope: Option<String>,
 }
 
-async fn token(tokens: Tokens, Query(wanted): Query<Wanted>) -> Result<Json<Value>, (StatusCode, &'static str)> {
+async fn token(
+    tokens: Tokens,
+    Query(wanted): Query<Wanted>,
+) -> Result<Json<Value>, (StatusCode, &'static str)> {
     let scope = wanted.scope.unwrap_or_default();
     match tokens.for_user(scope.split_whitespace()).await {
         Ok(token) => Ok(Json(

@@ -1,4 +1,5 @@
-//! A handler wants a token that is not the person's: the application's own, or one on behalf of whoever called.
+//! A handler wants a token that is not the person's: the application's own, or one on behalf of
+//! whoever called.
 
 use axum::{
     Extension, Json, Router,
@@ -36,9 +37,18 @@ async fn on_behalf(tokens: Tokens, headers: HeaderMap) -> Result<Json<Value>, Er
     Ok(Json(json!({ "source": token.source().as_str() })))
 }
 
-async fn on_behalf_for_nobody(Extension(identity): Extension<Identity>, headers: HeaderMap) -> Result<String, Error> {
+async fn on_behalf_for_nobody(
+    Extension(identity): Extension<Identity>,
+    headers: HeaderMap,
+) -> Result<String, Error> {
     let request = TokenRequest::new(["api://files/read"])?;
-    Ok(identity.app_tokens().on_behalf_of(&bearer(&headers), &request).await?.source().as_str().to_owned())
+    Ok(identity
+        .app_tokens()
+        .on_behalf_of(&bearer(&headers), &request)
+        .await?
+        .source()
+        .as_str()
+        .to_owned())
 }
 
 fn bearer(headers: &HeaderMap) -> Secret {
@@ -68,25 +78,52 @@ async fn the_applications_token_is_one_for_everybody() {
     app.provider.sign_in_as("katherine").unwrap();
     let mut other = app.browser().tab();
     assert_eq!(other.open(app.at("/for-app")).await.body, first);
-    assert_eq!(app.browser().tab().open(app.at("/public/for-app")).await.body, first, "nobody is signed in there");
+    assert_eq!(
+        app.browser().tab().open(app.at("/public/for-app")).await.body,
+        first,
+        "nobody is signed in there"
+    );
     let asked = app.provider.last_request(Endpoint::Token).unwrap();
-    assert_eq!(asked.parameter("grant_type"), Some("authorization_code"), "the last one was katherine's sign-in");
+    assert_eq!(
+        asked.parameter("grant_type"),
+        Some("authorization_code"),
+        "the last one was katherine's sign-in"
+    );
     assert_eq!(app.provider.requests(Endpoint::Token), before + 2);
 }
 
 /// Whatever the provider answers: the person cannot agree to anything for the application.
 #[tokio::test]
 async fn what_the_application_is_refused_sends_nobody_to_the_provider() {
-    for error in ["interaction_required", "consent_required", "invalid_grant", "invalid_client", "access_denied"] {
+    for error in [
+        "interaction_required",
+        "consent_required",
+        "invalid_grant",
+        "invalid_client",
+        "access_denied",
+    ] {
         let app = app().await;
         let mut tab = app.signed_in().await;
         let before = app.provider.requests(Endpoint::Authorization);
         app.provider.fail_next(Endpoint::Token, 1, Failure::OAuthError(error.into()));
         let page = tab.open(app.at("/for-app")).await.clone();
-        assert_eq!((page.status, page.url.path()), (StatusCode::BAD_GATEWAY, "/for-app"), "{error}: {}", page.body);
-        assert!(page.body.contains(&format!("<dd>{error}</dd>")), "the page has the code: {}", page.body);
+        assert_eq!(
+            (page.status, page.url.path()),
+            (StatusCode::BAD_GATEWAY, "/for-app"),
+            "{error}: {}",
+            page.body
+        );
+        assert!(
+            page.body.contains(&format!("<dd>{error}</dd>")),
+            "the page has the code: {}",
+            page.body
+        );
         let answer = tab.fetch(Method::GET, "/for-app").await;
-        assert_eq!((answer.status, &answer.json()["sign_in"]), (StatusCode::BAD_GATEWAY, &Value::Null), "{error}");
+        assert_eq!(
+            (answer.status, &answer.json()["sign_in"]),
+            (StatusCode::BAD_GATEWAY, &Value::Null),
+            "{error}"
+        );
         assert_eq!(app.provider.requests(Endpoint::Authorization), before);
         assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::OK);
     }
@@ -99,7 +136,12 @@ async fn at_an_authority_of_many_tenants_the_application_says_which() {
     let mut tab = app.signed_in().await;
     let before = app.provider.requests(Endpoint::Token);
     let page = tab.open(app.at("/for-app")).await.clone();
-    assert_eq!((page.status, page.url.path()), (StatusCode::INTERNAL_SERVER_ERROR, "/for-app"), "{}", page.body);
+    assert_eq!(
+        (page.status, page.url.path()),
+        (StatusCode::INTERNAL_SERVER_ERROR, "/for-app"),
+        "{}",
+        page.body
+    );
     assert!(page.body.contains("not_configured"), "{}", page.body);
     assert_eq!(app.provider.requests(Endpoint::Token), before);
     assert_eq!(tab.open(app.at("/for-tenant")).await.status, StatusCode::OK);
@@ -108,14 +150,21 @@ async fn at_an_authority_of_many_tenants_the_application_says_which() {
 
 #[tokio::test]
 async fn a_public_client_has_no_tokens_of_its_own() {
-    let settings = |config: tower_identity::IdentityConfig| config.with_credential(ClientCredential::none());
+    let settings =
+        |config: tower_identity::IdentityConfig| config.with_credential(ClientCredential::none());
     let app = App::whole(|provider| provider, settings, |layer| layer, routes).await;
     let client = DevClient::public(app.provider.client_id()).with_any_loopback_redirect();
-    app.provider.add_client(client.with_consent(Consent::Given).with_refresh_tokens(RefreshTokens::Never));
+    app.provider
+        .add_client(client.with_consent(Consent::Given).with_refresh_tokens(RefreshTokens::Never));
     let mut tab = app.signed_in().await;
     for path in ["/for-app", "/on-behalf"] {
         let page = tab.open(app.at(path)).await;
-        assert_eq!((page.status, page.url.path()), (StatusCode::INTERNAL_SERVER_ERROR, path), "{}", page.body);
+        assert_eq!(
+            (page.status, page.url.path()),
+            (StatusCode::INTERNAL_SERVER_ERROR, path),
+            "{}",
+            page.body
+        );
         assert!(page.body.contains("not_configured"), "{}", page.body);
     }
     assert_eq!(app.provider.requests(Endpoint::Token), 1);
@@ -128,20 +177,37 @@ async fn what_only_the_caller_can_mend_is_told_to_the_caller() {
     let app = app().await;
     let mut tab = app.signed_in().await;
     let before = app.provider.requests(Endpoint::Authorization);
-    let header = format!(r#"Bearer error="insufficient_claims", claims="{}""#, base64_simd::STANDARD.encode_to_string(CLAIMS));
-    let body = json!({"error": "interaction_required", "suberror": "basic_action", "claims": CLAIMS}).to_string();
+    let header = format!(
+        r#"Bearer error="insufficient_claims", claims="{}""#,
+        base64_simd::STANDARD.encode_to_string(CLAIMS)
+    );
+    let body =
+        json!({"error": "interaction_required", "suberror": "basic_action", "claims": CLAIMS})
+            .to_string();
     for path in ["/on-behalf", "/public/on-behalf"] {
         app.provider.fail_next(Endpoint::Token, 1, Failure::json(400, body.clone()));
         let answer = tab.fetch(Method::GET, path).await.clone();
-        assert_eq!((answer.status, answer.header("www-authenticate")), (StatusCode::UNAUTHORIZED, header.as_str()), "{path}");
+        assert_eq!(
+            (answer.status, answer.header("www-authenticate")),
+            (StatusCode::UNAUTHORIZED, header.as_str()),
+            "{path}"
+        );
         app.turn(61);
     }
     app.provider.fail_next(Endpoint::Token, 1, Failure::json(400, body));
     let page = tab.open(app.at("/on-behalf")).await.clone();
-    assert_eq!((page.status, page.url.path()), (StatusCode::UNAUTHORIZED, "/on-behalf"), "nobody is sent away: {}", page.body);
+    assert_eq!(
+        (page.status, page.url.path()),
+        (StatusCode::UNAUTHORIZED, "/on-behalf"),
+        "nobody is sent away: {}",
+        page.body
+    );
     app.turn(61);
     app.provider.fail_next(Endpoint::Token, 1, Failure::OAuthError("invalid_grant".into()));
     let answer = tab.fetch(Method::GET, "/on-behalf").await;
-    assert_eq!((answer.status, answer.header("www-authenticate")), (StatusCode::UNAUTHORIZED, r#"Bearer error="invalid_token""#));
+    assert_eq!(
+        (answer.status, answer.header("www-authenticate")),
+        (StatusCode::UNAUTHORIZED, r#"Bearer error="invalid_token""#)
+    );
     assert_eq!(app.provider.requests(Endpoint::Authorization), before);
 }

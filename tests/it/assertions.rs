@@ -1,4 +1,5 @@
-//! What applications prove themselves with at the token endpoint, seen from the provider, and what is no proof of who somebody is.
+//! What applications prove themselves with at the token endpoint, seen from the provider, and what
+//! is no proof of who somebody is.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -24,24 +25,32 @@ const API: &str = "7a1f0c3e-4b5d-4e6f-8a90-b1c2d3e4f506";
 /// Header and claims of the assertion that the provider got last.
 fn sent(provider: &DevProvider) -> (Value, Value) {
     let request = provider.last_request(Endpoint::Token).unwrap();
-    assert_eq!(request.parameter("client_assertion_type"), Some("urn:ietf:params:oauth:client-assertion-type:jwt-bearer"));
+    assert_eq!(
+        request.parameter("client_assertion_type"),
+        Some("urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+    );
     assert_eq!((request.parameter("client_secret"), request.header("authorization")), (None, None));
     let parts: Vec<&str> = request.parameter("client_assertion").unwrap().split('.').collect();
-    let part = |part: &str| serde_json::from_slice(&URL_SAFE_NO_PAD.decode_to_vec(part).unwrap()).unwrap();
+    let part =
+        |part: &str| serde_json::from_slice(&URL_SAFE_NO_PAD.decode_to_vec(part).unwrap()).unwrap();
     (part(parts[0]), part(parts[1]))
 }
 
 /// An application of Contoso's that has a certificate, and the thumbprint of it.
 fn with_certificate(provider: &DevProvider) -> (Client, String) {
     let der: String = CERTIFICATE.lines().filter(|line| !line.starts_with('-')).collect();
-    let thumbprint = URL_SAFE_NO_PAD.encode_to_string(digest(&SHA256, &STANDARD.decode_to_vec(der).unwrap()));
+    let thumbprint =
+        URL_SAFE_NO_PAD.encode_to_string(digest(&SHA256, &STANDARD.decode_to_vec(der).unwrap()));
     let keys: Value = serde_json::from_str(include_str!("../keys/public.jwks.json")).unwrap();
     let key = keys["keys"].as_array().unwrap().iter().find(|key| key["kid"] == "rsa").unwrap();
     let mut key: Map<String, Value> = key.as_object().unwrap().clone();
     key.remove("kid");
     key.insert("x5t#S256".into(), thumbprint.clone().into());
-    provider.add_client(DevClient::public(API).with_key(key).with_accounts(Accounts::Tenant(DevTenant::CONTOSO)));
-    let config = IdentityConfig::new(provider.entra_authority(DevTenant::CONTOSO.id()).unwrap(), API);
+    provider.add_client(
+        DevClient::public(API).with_key(key).with_accounts(Accounts::Tenant(DevTenant::CONTOSO)),
+    );
+    let config =
+        IdentityConfig::new(provider.entra_authority(DevTenant::CONTOSO.id()).unwrap(), API);
     let credential = ClientCredential::certificate_pem(format!("{KEY}\n{CERTIFICATE}"));
     (Client::new(config.with_credential(credential)).unwrap(), thumbprint)
 }
@@ -59,14 +68,26 @@ async fn entra_gets_an_assertion_of_its_own_for_each_request() {
     for _ in 0..5 {
         client.for_app(&asks("api://tasks/.default").forced()).await.unwrap();
         let (header, claims) = sent(&provider);
-        assert_eq!((&header["alg"], &header["x5t#S256"], header.get("x5t")), (&json!("PS256"), &json!(thumbprint), None));
-        let endpoint = format!("http://{}/{}/oauth2/v2.0/token", provider.address(), DevTenant::CONTOSO.id());
-        assert_eq!((&claims["aud"], &claims["iss"], &claims["sub"]), (&json!(endpoint), &json!(API), &json!(API)));
+        assert_eq!(
+            (&header["alg"], &header["x5t#S256"], header.get("x5t")),
+            (&json!("PS256"), &json!(thumbprint), None)
+        );
+        let endpoint =
+            format!("http://{}/{}/oauth2/v2.0/token", provider.address(), DevTenant::CONTOSO.id());
+        assert_eq!(
+            (&claims["aud"], &claims["iss"], &claims["sub"]),
+            (&json!(endpoint), &json!(API), &json!(API))
+        );
         let life = claims["exp"].as_i64().unwrap() - SystemClock.now().as_seconds();
         assert!((300..=600).contains(&life), "{life}");
         let id = claims["jti"].as_str().unwrap().to_owned();
         let lengths: Vec<usize> = id.split('-').map(str::len).collect();
-        assert!(lengths == [8, 4, 4, 4, 12] && id.as_bytes()[14] == b'4' && b"89ab".contains(&id.as_bytes()[19]), "{id}");
+        assert!(
+            lengths == [8, 4, 4, 4, 12]
+                && id.as_bytes()[14] == b'4'
+                && b"89ab".contains(&id.as_bytes()[19]),
+            "{id}"
+        );
         assert!(identifiers.insert(id), "never twice");
     }
 }
@@ -97,9 +118,15 @@ fn a_key_that_is_none_is_found_at_set_up() {
         ClientCredential::private_key_file("/there/is/no/such/file.pem"),
     ] {
         let config = IdentityConfig::new(authority(), "id").with_credential(credential.clone());
-        let problem = Client::new(config.clone()).err().unwrap_or_else(|| panic!("{credential} passed")).to_string();
+        let problem = Client::new(config.clone())
+            .err()
+            .unwrap_or_else(|| panic!("{credential} passed"))
+            .to_string();
         assert!(!problem.contains("MII"), "{problem}");
-        assert!(config.with_base_url("https://app.example").unwrap().build().is_err(), "{credential}");
+        assert!(
+            config.with_base_url("https://app.example").unwrap().build().is_err(),
+            "{credential}"
+        );
     }
 }
 
@@ -117,13 +144,19 @@ async fn an_application_is_told_that_it_asks_for_all_or_nothing() {
 async fn an_access_token_signs_nobody_in() {
     let app = App::start().await;
     app.provider.sign_in_as("ada").unwrap();
-    let tokens = app.provider.issue_tokens("ada", app.provider.client_id(), "openid profile", None).unwrap();
+    let tokens =
+        app.provider.issue_tokens("ada", app.provider.client_id(), "openid profile", None).unwrap();
     let raw = Raw::of(&app);
     let (access, id) = (tokens.access_token.expose(), tokens.id_token.as_ref().unwrap().expose());
     for token in [access, id] {
         let bearer = format!("Bearer {token}");
         let answer = raw.send(Method::GET, "/me", "", &[("authorization", &bearer)], "").await;
-        assert_eq!((answer.status, answer.set_cookies().len()), (StatusCode::UNAUTHORIZED, 0), "{}", answer.body);
+        assert_eq!(
+            (answer.status, answer.set_cookies().len()),
+            (StatusCode::UNAUTHORIZED, 0),
+            "{}",
+            answer.body
+        );
         let begun = raw.begin("/me", "").await;
         for (name, value) in [("access_token", access), ("id_token", id)] {
             for code in ["", "&code=made-up"] {
@@ -133,7 +166,12 @@ async fn an_access_token_signs_nobody_in() {
                     app.provider.issuer()
                 );
                 let answer = raw.send(Method::GET, &callback, &begun.attempt, NAVIGATION, "").await;
-                assert!(answer.session().is_none() && answer.status != StatusCode::OK, "{} {}", answer.status, answer.body);
+                assert!(
+                    answer.session().is_none() && answer.status != StatusCode::OK,
+                    "{} {}",
+                    answer.status,
+                    answer.body
+                );
             }
         }
     }

@@ -1,4 +1,5 @@
-//! B2C: one policy for signing in, others for the profile and the password. Played against the imitation in the development provider.
+//! B2C: one policy for signing in, others for the profile and the password. Played against the
+//! imitation in the development provider.
 
 use axum::{
     Json,
@@ -47,8 +48,11 @@ async fn signed_in(app: &App) -> Tab {
 /// Presses a button of the provider's page, in whichever form it is.
 async fn press(tab: &mut Tab, text: &str) {
     let forms = html::forms(&tab.page().body);
-    let form = forms.into_iter().find(|form| form.buttons.iter().any(|(_, value, own)| own == text || value == text));
-    let form = form.unwrap_or_else(|| panic!("no button {text:?} in {}: {}", tab.page().url, tab.page().body));
+    let form = forms
+        .into_iter()
+        .find(|form| form.buttons.iter().any(|(_, value, own)| own == text || value == text));
+    let form = form
+        .unwrap_or_else(|| panic!("no button {text:?} in {}: {}", tab.page().url, tab.page().body));
     tab.submit(form.press(text)).await;
 }
 
@@ -61,7 +65,11 @@ async fn edit(tab: &mut Tab, name: &str) {
 /// The policies that the browser was sent to, in order.
 fn policies(tab: &Tab) -> Vec<String> {
     let is_start = |hop: &&crate::browser::Hop| hop.url.path().ends_with("/authorize");
-    tab.hops.iter().filter(is_start).map(|hop| hop.url.path().split('/').nth(2).unwrap().to_ascii_lowercase()).collect()
+    tab.hops
+        .iter()
+        .filter(is_start)
+        .map(|hop| hop.url.path().split('/').nth(2).unwrap().to_ascii_lowercase())
+        .collect()
 }
 
 fn session(tab: &Tab) -> String {
@@ -75,7 +83,8 @@ fn token_policy(app: &App) -> String {
     asked.path_and_query().split('/').nth(2).unwrap().to_ascii_lowercase()
 }
 
-/// MSAL-024, MSAL-042: the person is the tenant's, by the object id; the account at home has the policy in it, as in MSAL.
+/// MSAL-024, MSAL-042: the person is the tenant's, by the object id; the account at home has the
+/// policy in it, as in MSAL.
 #[tokio::test]
 async fn a_person_of_b2c_is_known_by_tenant_and_object_id() {
     let app = app().await;
@@ -86,8 +95,14 @@ async fn a_person_of_b2c_is_known_by_tenant_and_object_id() {
     assert_eq!(told["tenant_id"], DevTenant::PROSEWARE.id());
     assert_eq!(told["home_account_id"], format!("{id}-b2c_1_susi.{}", DevTenant::PROSEWARE.id()));
     assert_eq!(told["is_guest"], false);
-    assert_eq!(app.provider.last_request(Endpoint::Token).unwrap().parameter("client_info"), Some("1"));
-    assert_eq!(tab.open(app.at("/paths")).await.json(), json!(["/auth/edit-profile", "/auth/reset-password"]));
+    assert_eq!(
+        app.provider.last_request(Endpoint::Token).unwrap().parameter("client_info"),
+        Some("1")
+    );
+    assert_eq!(
+        tab.open(app.at("/paths")).await.json(),
+        json!(["/auth/edit-profile", "/auth/reset-password"])
+    );
 }
 
 /// C-400, MSAL-102: to the policy for that, back to signing in, and on to the page.
@@ -105,7 +120,12 @@ async fn a_forgotten_password_is_reset_and_the_sign_in_goes_on() {
         if tab.page().url.path() != "/told" {
             press(&mut tab, "rosalind").await;
         }
-        assert_eq!((tab.page().status, tab.page().url.query()), (StatusCode::OK, Some("q=1")), "{}", tab.page().body);
+        assert_eq!(
+            (tab.page().status, tab.page().url.query()),
+            (StatusCode::OK, Some("q=1")),
+            "{}",
+            tab.page().body
+        );
         assert_eq!(token_policy(&app), "b2c_1_susi", "the grant is the sign-in's");
     }
 }
@@ -119,7 +139,10 @@ async fn a_password_that_is_always_forgotten_ends_on_a_page() {
         app.provider.change_next_callback(|parameters| {
             parameters.retain(|(name, _)| name != "code");
             parameters.push(("error".into(), "access_denied".into()));
-            parameters.push(("error_description".into(), "AADB2C90118: The user has forgotten their password.".into()));
+            parameters.push((
+                "error_description".into(),
+                "AADB2C90118: The user has forgotten their password.".into(),
+            ));
         });
         app.provider.change_next_callback(|_| ());
     }
@@ -146,7 +169,8 @@ async fn cancelling_goes_home_without_an_error() {
     assert_eq!((tab.page().url.path(), tab.page().body.as_str()), ("/", "nobody"));
 }
 
-/// A home page that would send to the sign-in at once is no place to go: somebody who cancels for ever, or a provider that does, would never stop.
+/// A home page that would send to the sign-in at once is no place to go: somebody who cancels for
+/// ever, or a provider that does, would never stop.
 #[tokio::test]
 async fn cancelling_where_home_is_protected_goes_to_the_page_that_is_not() {
     let first = |provider: &tower_identity::dev::DevProvider, url: &str| {
@@ -175,9 +199,17 @@ async fn an_edited_profile_is_seen_at_once_and_by_the_same_person() {
         tab.open(app.at("/auth/edit-profile?return_to=%2Fprofile%3Fq%3D1")).await;
         assert!(tab.page().body.contains("Edit your profile"), "{}", tab.page().body);
         edit(&mut tab, "Rosalind Elsie Franklin").await;
-        assert_eq!((tab.page().url.path(), tab.page().url.query()), ("/profile", Some("q=1")), "{}", tab.page().body);
+        assert_eq!(
+            (tab.page().url.path(), tab.page().url.query()),
+            ("/profile", Some("q=1")),
+            "{}",
+            tab.page().body
+        );
         let after = tab.page().json();
-        assert_eq!((&after["key"], &after["home_account_id"]), (&before["key"], &before["home_account_id"]));
+        assert_eq!(
+            (&after["key"], &after["home_account_id"]),
+            (&before["key"], &before["home_account_id"])
+        );
         assert_eq!(tab.open(app.at("/me")).await.json()["name"], "Rosalind Elsie Franklin");
         assert_eq!(token_policy(&app), "b2c_1_susi");
     }
@@ -210,10 +242,18 @@ async fn a_profile_that_cannot_be_read_again_changes_nothing() {
     app.provider.change_next_callback(|parameters| {
         parameters.retain(|(name, _)| name != "code");
         parameters.push(("error".into(), "interaction_required".into()));
-        parameters.push(("error_description".into(), "AADB2C90077: User does not have an existing session.".into()));
+        parameters.push((
+            "error_description".into(),
+            "AADB2C90077: User does not have an existing session.".into(),
+        ));
     });
     edit(&mut tab, "R. E. Franklin").await;
-    assert_eq!((tab.page().status, tab.page().url.path()), (StatusCode::OK, "/told"), "{}", tab.page().body);
+    assert_eq!(
+        (tab.page().status, tab.page().url.path()),
+        (StatusCode::OK, "/told"),
+        "{}",
+        tab.page().body
+    );
     assert_eq!(session(&tab), before);
     assert_eq!(tab.open(app.at("/me")).await.json()["name"], "Rosalind Franklin");
 }
@@ -222,7 +262,8 @@ async fn a_profile_that_cannot_be_read_again_changes_nothing() {
 #[tokio::test]
 async fn another_persons_errand_changes_nothing() {
     let app = app().await;
-    app.provider.add_person(DevPerson::new("lise", "Lise Meitner").with_tenant(DevTenant::PROSEWARE));
+    app.provider
+        .add_person(DevPerson::new("lise", "Lise Meitner").with_tenant(DevTenant::PROSEWARE));
     let mut tab = signed_in(&app).await;
     let before = session(&tab);
     for path in ["/auth/edit-profile", "/auth/reset-password"] {
@@ -231,7 +272,10 @@ async fn another_persons_errand_changes_nothing() {
         assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.body);
         assert!(page.body.contains("person_changed"), "{}", page.body);
         tab.open(app.at("/me")).await;
-        assert_eq!((session(&tab), &tab.page().json()["name"]), (before.clone(), &json!("Rosalind Franklin")));
+        assert_eq!(
+            (session(&tab), &tab.page().json()["name"]),
+            (before.clone(), &json!("Rosalind Franklin"))
+        );
     }
 }
 
@@ -240,12 +284,14 @@ async fn another_persons_errand_changes_nothing() {
 async fn a_token_of_another_policy_is_refused() {
     let app = app().await;
     app.provider.sign_in_as("rosalind").unwrap();
-    app.provider.change_next_id_token(|claims| drop(claims.insert("tfp".into(), "B2C_1_reset".into())));
+    app.provider
+        .change_next_id_token(|claims| drop(claims.insert("tfp".into(), "B2C_1_reset".into())));
     let page = app.browser().tab().open(app.at("/told")).await.clone();
     assert!(!page.status.is_success() && page.body.contains("token_mismatch"), "{}", page.body);
     let mut tab = signed_in(&app).await;
     app.provider.sign_in_as("rosalind").unwrap();
-    app.provider.change_next_id_token(|claims| drop(claims.insert("tfp".into(), "B2C_1_susi".into())));
+    app.provider
+        .change_next_id_token(|claims| drop(claims.insert("tfp".into(), "B2C_1_susi".into())));
     let page = tab.open(app.at("/auth/reset-password")).await;
     assert!(!page.status.is_success() && page.body.contains("token_mismatch"), "{}", page.body);
     assert_eq!(tab.open(app.at("/told")).await.status, StatusCode::OK);
@@ -260,7 +306,12 @@ async fn who_is_signed_in_resets_a_password_and_stays_signed_in() {
     if tab.page().url.path() != "/profile" {
         press(&mut tab, "rosalind").await;
     }
-    assert_eq!((tab.page().status, tab.page().url.path()), (StatusCode::OK, "/profile"), "{}", tab.page().body);
+    assert_eq!(
+        (tab.page().status, tab.page().url.path()),
+        (StatusCode::OK, "/profile"),
+        "{}",
+        tab.page().body
+    );
     assert_eq!(session(&tab), before);
 }
 
@@ -291,7 +342,9 @@ async fn errands_are_started_by_people_who_are_signed_in() {
     assert_eq!(app.provider.requests(Endpoint::Authorization), asked);
     app.provider.sign_in_as("rosalind").unwrap();
     for elsewhere in ["https://evil.example/", "//evil.example", "/auth/edit-profile"] {
-        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", elsewhere).finish();
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("return_to", elsewhere)
+            .finish();
         tab.open(app.at(&format!("/auth/reset-password?{query}"))).await;
         assert_eq!(tab.page().url.as_str(), app.at("/"), "{elsewhere}");
     }
@@ -307,20 +360,29 @@ async fn renewal_and_sign_out_are_at_the_sign_in_policy() {
     app.turn(3600 + 300);
     assert_eq!(tab.open(app.at("/told")).await.status, StatusCode::OK);
     let refresh = app.provider.last_request(Endpoint::Token).unwrap();
-    assert_eq!((token_policy(&app).as_str(), refresh.parameter("grant_type")), ("b2c_1_susi", Some("refresh_token")));
+    assert_eq!(
+        (token_policy(&app).as_str(), refresh.parameter("grant_type")),
+        ("b2c_1_susi", Some("refresh_token"))
+    );
     tab.submit(html::Form::post("/auth/logout")).await;
     let end = app.provider.last_request(Endpoint::EndSession).unwrap();
-    assert!(end.path_and_query().to_ascii_lowercase().contains("/b2c_1_susi/"), "{}", end.path_and_query());
+    assert!(
+        end.path_and_query().to_ascii_lowercase().contains("/b2c_1_susi/"),
+        "{}",
+        end.path_and_query()
+    );
     assert_eq!(tab.open(app.at("/")).await.body, "nobody");
 }
 
-/// C-404: a request cannot name a policy, so that there are never more than the configured ones to keep documents of.
+/// C-404: a request cannot name a policy, so that there are never more than the configured ones to
+/// keep documents of.
 #[tokio::test]
 async fn a_policy_is_never_chosen_by_a_request() {
     let app = app().await;
     let mut tab = app.browser().tab();
     for number in 0..101 {
-        tab.open(app.at(&format!("/auth/reset-password?p=b2c_1_{number}&policy=b2c_1_{number}"))).await;
+        tab.open(app.at(&format!("/auth/reset-password?p=b2c_1_{number}&policy=b2c_1_{number}")))
+            .await;
         assert_eq!(policies(&tab), ["b2c_1_reset"]);
     }
     assert_eq!(app.provider.requests(Endpoint::Discovery), 1);

@@ -10,9 +10,24 @@ use crate::{
 async fn app() -> App {
     let app = App::with_routes(|router: Router| {
         router
-            .route("/shared", get(|| async { ([(CACHE_CONTROL, "public, max-age=60")], "the same for everybody") }))
-            .route("/own", get(|| async { ([(CACHE_CONTROL, "private, max-age=60")], "for one person, for a minute") }))
-            .route("/public/file", get(|| async { ([(CACHE_CONTROL, "public, max-age=31536000, immutable")], "a file") }))
+            .route(
+                "/shared",
+                get(|| async {
+                    ([(CACHE_CONTROL, "public, max-age=60")], "the same for everybody")
+                }),
+            )
+            .route(
+                "/own",
+                get(|| async {
+                    ([(CACHE_CONTROL, "private, max-age=60")], "for one person, for a minute")
+                }),
+            )
+            .route(
+                "/public/file",
+                get(|| async {
+                    ([(CACHE_CONTROL, "public, max-age=31536000, immutable")], "a file")
+                }),
+            )
             .route("/public/plain", get(|| async { "nobody asks who is there" }))
     })
     .await;
@@ -36,7 +51,11 @@ async fn a_page_of_a_person_is_not_stored_unless_its_handler_decided() {
     ] {
         let answer = raw.open(path, &session).await;
         assert_eq!(answer.header("cache-control"), expected, "{path}");
-        assert_eq!(answer.headers.get_all("cache-control").iter().count(), usize::from(!expected.is_empty()), "{path}");
+        assert_eq!(
+            answer.headers.get_all("cache-control").iter().count(),
+            usize::from(!expected.is_empty()),
+            "{path}"
+        );
     }
     // The answer depends on who asks, also if it is nobody.
     assert_eq!(raw.open("/", "").await.header("cache-control"), "private, no-store");
@@ -50,17 +69,26 @@ async fn a_ticket_is_never_in_an_answer_that_may_be_shared() {
     let session = raw.sign_in().await;
     app.turn(301);
     let shared = raw.open("/shared", &session).await;
-    assert_eq!((shared.header("cache-control"), shared.set_cookies().len()), ("public, max-age=60", 0));
+    assert_eq!(
+        (shared.header("cache-control"), shared.set_cookies().len()),
+        ("public, max-age=60", 0)
+    );
     for path in ["/public/file", "/public/plain"] {
         assert_eq!(raw.open(path, &session).await.set_cookies().len(), 0);
     }
     // It is rolled with a later answer, which only this person gets.
     app.turn(10);
     let own = raw.open("/own", &session).await;
-    assert_eq!((own.header("cache-control"), own.session().is_some()), ("private, max-age=60", true));
+    assert_eq!(
+        (own.header("cache-control"), own.session().is_some()),
+        ("private, max-age=60", true)
+    );
     app.turn(301);
     let home = raw.open("/", &own.session().unwrap()).await;
-    assert_eq!((home.header("cache-control"), home.session().is_some()), ("private, no-store", true));
+    assert_eq!(
+        (home.header("cache-control"), home.session().is_some()),
+        ("private, no-store", true)
+    );
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! Answers of the provider that come silently, twice, from another tab, or not from the provider at all.
+//! Answers of the provider that come silently, twice, from another tab, or not from the provider at
+//! all.
 
 use axum::{
     extract::Request,
@@ -25,7 +26,10 @@ async fn a_silent_step_up_that_the_provider_declines_is_done_interactively() {
     let app = App::with_routes(|router| router.route("/strong", get(strong))).await;
     let mut tab = app.signed_in().await;
     let page = tab.open(app.at("/strong")).await;
-    assert_eq!((page.status, page.body.as_str(), page.url.path()), (StatusCode::OK, "strong enough", "/strong"));
+    assert_eq!(
+        (page.status, page.body.as_str(), page.url.path()),
+        (StatusCode::OK, "strong enough", "/strong")
+    );
     assert_eq!(app.provider.requests(Endpoint::Authorization), 3);
 }
 
@@ -49,7 +53,12 @@ async fn choose_ada(tab: &mut Tab) {
             tab.submit(form).await;
         }
     }
-    assert_eq!((tab.page().status, tab.page().url.path()), (StatusCode::OK, "/me"), "{}", tab.page().body);
+    assert_eq!(
+        (tab.page().status, tab.page().url.path()),
+        (StatusCode::OK, "/me"),
+        "{}",
+        tab.page().body
+    );
 }
 
 /// Security rule 2

@@ -15,7 +15,8 @@ fn capable(config: IdentityConfig) -> IdentityConfig {
 
 fn capabilities(request: Option<RecordedRequest>) -> Value {
     let request = request.expect("a request");
-    let claims: Value = serde_json::from_str(request.parameter("claims").unwrap_or("null")).unwrap();
+    let claims: Value =
+        serde_json::from_str(request.parameter("claims").unwrap_or("null")).unwrap();
     claims["access_token"]["xms_cc"]["values"].clone()
 }
 
@@ -27,7 +28,11 @@ async fn what_the_client_can_do_is_said_at_the_sign_in_the_redemption_and_the_re
             false => App::with(capable).await,
         };
         let mut tab = app.signed_in().await;
-        assert_eq!(capabilities(app.provider.last_request(Endpoint::Authorization)), serde_json::json!(["cp1"]), "{entra}");
+        assert_eq!(
+            capabilities(app.provider.last_request(Endpoint::Authorization)),
+            serde_json::json!(["cp1"]),
+            "{entra}"
+        );
         let redeemed = app.provider.last_request(Endpoint::Token);
         assert_eq!(redeemed.as_ref().unwrap().parameter("grant_type"), Some("authorization_code"));
         assert_eq!(capabilities(redeemed), serde_json::json!(["cp1"]), "{entra}");
@@ -41,13 +46,20 @@ async fn what_the_client_can_do_is_said_at_the_sign_in_the_redemption_and_the_re
 
 #[tokio::test]
 async fn what_the_client_can_do_is_said_when_a_device_code_is_asked_for_and_asked_about() {
-    let app = App::with(|config| capable(config).with_sign_in_method(SignInMethod::DeviceCode)).await;
+    let app =
+        App::with(|config| capable(config).with_sign_in_method(SignInMethod::DeviceCode)).await;
     let mut tab = app.browser().tab();
     tab.open(app.at("/me")).await;
-    assert_eq!(capabilities(app.provider.last_request(Endpoint::DeviceAuthorization)), serde_json::json!(["cp1"]));
+    assert_eq!(
+        capabilities(app.provider.last_request(Endpoint::DeviceAuthorization)),
+        serde_json::json!(["cp1"])
+    );
     app.turn(5);
     tab.click("Continue").await;
-    assert_eq!(capabilities(app.provider.last_request(Endpoint::Token)), serde_json::json!(["cp1"]));
+    assert_eq!(
+        capabilities(app.provider.last_request(Endpoint::Token)),
+        serde_json::json!(["cp1"])
+    );
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! The same layer against a certified provider, which is not ours to be lenient: `tests/provider`, started by these tests. `tests/run certified`
-//! installs what it needs.
+//! The same layer against a certified provider, which is not ours to be lenient: `tests/provider`,
+//! started by these tests. `tests/run certified` installs what it needs.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -39,18 +39,26 @@ impl Provider {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/provider/provider.mjs");
         let mut command = Command::new("node");
         command.arg(script).arg(shape.to_string());
-        let starting = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-        let mut process = starting.expect("Node.js is missing: run `tests/run certified`, which installs it");
+        let starting =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let mut process =
+            starting.expect("Node.js is missing: run `tests/run certified`, which installs it");
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready: Value =
-            serde_json::from_str(&line).expect("the provider did not start: run `tests/run certified`, which installs it");
+        let ready: Value = serde_json::from_str(&line)
+            .expect("the provider did not start: run `tests/run certified`, which installs it");
         let text = |name: &str| ready[name].as_str().unwrap().to_owned();
-        Self { issuer: text("issuer"), registration_token: text("registration_token"), _process: process }
+        Self {
+            issuer: text("issuer"),
+            registration_token: text("registration_token"),
+            _process: process,
+        }
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> reqwest::Response {
-        let request = reqwest::Client::new().post(format!("{}{path}", self.issuer)).bearer_auth(&self.registration_token);
+        let request = reqwest::Client::new()
+            .post(format!("{}{path}", self.issuer))
+            .bearer_auth(&self.registration_token);
         request.json(body).send().await.unwrap()
     }
 }
@@ -65,23 +73,32 @@ impl App {
         Self::with(&json!({}), |config| config).await
     }
 
-    pub async fn with(members: &Value, settings: impl FnOnce(IdentityConfig) -> IdentityConfig) -> Self {
+    pub async fn with(
+        members: &Value,
+        settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
+    ) -> Self {
         let agreed = |config: IdentityConfig, client: &Value| {
             let method = match client["token_endpoint_auth_method"].as_str() {
                 Some("client_secret_post") => ClientAuthMethod::Post,
                 _ => ClientAuthMethod::Basic,
             };
             let secret = client["client_secret"].as_str();
-            let credential =
-                secret.map_or_else(ClientCredential::none, |secret| ClientCredential::secret(secret).with_method(method));
+            let credential = secret.map_or_else(ClientCredential::none, |secret| {
+                ClientCredential::secret(secret).with_method(method)
+            });
             settings(config.with_credential(credential).with_scopes(["email", "offline_access"]))
         };
         Self::at(&PROVIDER, members, agreed).await
     }
 
     /// At this provider, with the defaults of `IdentityConfig` and these settings.
-    async fn at(provider: &Provider, members: &Value, settings: impl FnOnce(IdentityConfig, &Value) -> IdentityConfig) -> Self {
-        let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    async fn at(
+        provider: &Provider,
+        members: &Value,
+        settings: impl FnOnce(IdentityConfig, &Value) -> IdentityConfig,
+    ) -> Self {
+        let listener =
+            tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
         let mut metadata = json!({
             "redirect_uris": [format!("{url}/auth/callback")],
@@ -92,12 +109,16 @@ impl App {
         let answer = provider.post("/reg", &metadata).await;
         assert_eq!(answer.status(), StatusCode::CREATED, "{}", answer.text().await.unwrap());
         let client: Value = answer.json().await.unwrap();
-        let config = IdentityConfig::new(Authority::oidc(&provider.issuer).unwrap(), client["client_id"].as_str().unwrap())
-            .with_base_url(&url)
-            .unwrap()
-            .with_cookie_secrets(["a cookie secret of more than thirty-two bytes"])
-            .add_public_path("/");
-        let router = app::routes().layer(IdentityLayer::new(settings(config, &client).build().unwrap()));
+        let config = IdentityConfig::new(
+            Authority::oidc(&provider.issuer).unwrap(),
+            client["client_id"].as_str().unwrap(),
+        )
+        .with_base_url(&url)
+        .unwrap()
+        .with_cookie_secrets(["a cookie secret of more than thirty-two bytes"])
+        .add_public_path("/");
+        let router =
+            app::routes().layer(IdentityLayer::new(settings(config, &client).build().unwrap()));
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { url }
     }
@@ -107,7 +128,12 @@ impl App {
         let mut tab = browser.tab();
         tab.open(format!("{}/me", self.url)).await;
         sign_in(&mut tab, person).await;
-        assert_eq!((tab.page().status, tab.page().url.path()), (StatusCode::OK, "/me"), "{}", tab.page().body);
+        assert_eq!(
+            (tab.page().status, tab.page().url.path()),
+            (StatusCode::OK, "/me"),
+            "{}",
+            tab.page().body
+        );
         assert_eq!(tab.page().json()["sub"], person);
         tab
     }
@@ -150,13 +176,20 @@ async fn certified_signs_in_and_out() {
             let browser = Browser::new();
             let mut tab = app.signed_in(&browser, "ada").await;
             let me = tab.page().json();
-            assert_eq!((me["name"].as_str(), me["claims"]["email"].as_str()), (Some("Person ada"), Some("ada@example.com")));
+            assert_eq!(
+                (me["name"].as_str(), me["claims"]["email"].as_str()),
+                (Some("Person ada"), Some("ada@example.com"))
+            );
             assert!(browser.jar().refused.is_empty(), "{:?}", browser.jar().refused);
 
             app.sign_out(&mut tab).await;
             assert!(browser.cookies("localhost").is_empty());
             let asked = tab.open(format!("{}/me", app.url)).await;
-            assert!(asked.body.contains("password"), "the provider has forgotten the person: {}", asked.body);
+            assert!(
+                asked.body.contains("password"),
+                "the provider has forgotten the person: {}",
+                asked.body
+            );
         }
     }
 }
@@ -165,17 +198,20 @@ async fn certified_signs_in_and_out() {
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_signs_with_every_algorithm() {
-    for (name, algorithm) in
-        [("RS256", Algorithm::Rs256), ("PS256", Algorithm::Ps256), ("ES256", Algorithm::Es256), ("EdDSA", Algorithm::EdDsa)]
-    {
+    for (name, algorithm) in [
+        ("RS256", Algorithm::Rs256),
+        ("PS256", Algorithm::Ps256),
+        ("ES256", Algorithm::Es256),
+        ("EdDSA", Algorithm::EdDsa),
+    ] {
         let members = json!({ "id_token_signed_response_alg": name });
         let app = App::with(&members, |config| config.with_id_token_algorithms([algorithm])).await;
         app.signed_in(&Browser::new(), "ada").await;
     }
 }
 
-/// What a stranger's provider may be like. Nothing is set but what every application sets: authority,
-/// client id, secret, base URL.
+/// What a stranger's provider may be like. Nothing is set but what every application sets:
+/// authority, client id, secret, base URL.
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_in_other_shapes_is_met_with_the_defaults() {
@@ -186,7 +222,8 @@ async fn certified_in_other_shapes_is_met_with_the_defaults() {
         "grant_types_supported": null, "code_challenge_methods_supported": null, "userinfo_endpoint": null,
         "id_token_signing_alg_values_supported": ["RS256"], "subject_types_supported": null,
     } });
-    // The provider's shape, the members of the client, the person, whether there are refresh tokens.
+    // The provider's shape, the members of the client, the person, whether there are refresh
+    // tokens.
     let shapes = [
         (json!({ "algorithms": ["ES256"] }), json!({}), "ada", true),
         (json!({ "algorithms": ["ES384"] }), json!({}), "ada", true),
@@ -198,7 +235,12 @@ async fn certified_in_other_shapes_is_met_with_the_defaults() {
         (json!({ "auth_methods": ["client_secret_post", "none"] }), json!({}), "ada", true),
         (json!({ "rotation": false }), json!({}), "ada", true),
         (json!({ "refresh": false }), json!({ "access_token_seconds": 3600 }), "ada", false),
-        (json!({}), json!({ "grant_types": ["authorization_code"], "access_token_seconds": 3600 }), "ada", false),
+        (
+            json!({}),
+            json!({ "grant_types": ["authorization_code"], "access_token_seconds": 3600 }),
+            "ada",
+            false,
+        ),
         (no_iss, json!({}), "ada", true),
         (silent, json!({}), "ada", true),
         (json!({}), json!({}), long.as_str(), true),
@@ -217,13 +259,16 @@ async fn certified_in_other_shapes_is_met_with_the_defaults() {
             let browser = Browser::new();
             for _ in 0..2 {
                 let mut tab = app.signed_in(&browser, person).await;
-                for source in if refreshes { ["provider", "cache"] } else { ["sign_in", "sign_in"] } {
+                for source in if refreshes { ["provider", "cache"] } else { ["sign_in", "sign_in"] }
+                {
                     let token = app.token(&mut tab).await;
                     assert_eq!(token["source"], source, "{token}");
                     assert!(!token["token"].as_str().unwrap().contains('.'), "opaque: {token}");
                 }
                 app.sign_out(&mut tab).await;
-                assert!(browser.cookies("localhost").is_empty() && browser.jar().refused.is_empty());
+                assert!(
+                    browser.cookies("localhost").is_empty() && browser.jar().refused.is_empty()
+                );
             }
         }
     }
@@ -233,7 +278,8 @@ async fn certified_in_other_shapes_is_met_with_the_defaults() {
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_with_another_algorithm_than_agreed_is_refused() {
-    let app = App::with(&json!({}), |config| config.with_id_token_algorithms([Algorithm::Es256])).await;
+    let app =
+        App::with(&json!({}), |config| config.with_id_token_algorithms([Algorithm::Es256])).await;
     let mut tab = Browser::new().tab();
     tab.open(format!("{}/me", app.url)).await;
     sign_in(&mut tab, "ada").await;
@@ -244,7 +290,10 @@ async fn certified_with_another_algorithm_than_agreed_is_refused() {
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_rotates_refresh_tokens() {
-    let app = App::with(&json!({ "access_token_seconds": 2 }), |config| config.with_user_info(UserInfo::AtSignIn)).await;
+    let app = App::with(&json!({ "access_token_seconds": 2 }), |config| {
+        config.with_user_info(UserInfo::AtSignIn)
+    })
+    .await;
     let mut tab = app.signed_in(&Browser::new(), "ada").await;
     let mut seen = Vec::new();
     for _ in 0..3 {
@@ -279,7 +328,8 @@ async fn certified_sees_one_refresh_of_many_requests() {
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_tells_when_the_person_signed_in() {
-    let options = SignInOptions::new().with_max_age(Duration::from_secs(3600)).with_login_hint("ada");
+    let options =
+        SignInOptions::new().with_max_age(Duration::from_secs(3600)).with_login_hint("ada");
     let app = App::with(&json!({}), |config| config.with_sign_in(options)).await;
     let tab = app.signed_in(&Browser::new(), "ada").await;
     let claims = tab.page().json()["claims"].clone();
@@ -292,7 +342,10 @@ async fn certified_tells_when_the_person_signed_in() {
 async fn certified_rotates_its_keys() {
     let app = App::start().await;
     app.signed_in(&Browser::new(), "ada").await;
-    assert_eq!(PROVIDER.post("/test/rotate-keys", &json!({})).await.status(), StatusCode::NO_CONTENT);
+    assert_eq!(
+        PROVIDER.post("/test/rotate-keys", &json!({})).await.status(),
+        StatusCode::NO_CONTENT
+    );
     app.signed_in(&Browser::new(), "grace").await;
 }
 
@@ -312,22 +365,32 @@ async fn certified_signs_in_two_tabs_at_once() {
     assert_eq!(shows(second.reload().await), (StatusCode::OK, Some("tab=2".into())));
 }
 
-/// RFC 8628: the application has no redirect address at the provider; the code is entered in another browser.
+/// RFC 8628: the application has no redirect address at the provider; the code is entered in
+/// another browser.
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_signs_in_by_device_code() {
     let members = json!({
         "grant_types": ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"], "redirect_uris": [], "response_types": [],
     });
-    let app = App::with(&members, |config| config.with_sign_in_method(SignInMethod::DeviceCode)).await;
+    let app =
+        App::with(&members, |config| config.with_sign_in_method(SignInMethod::DeviceCode)).await;
     let mut tab = Browser::new().tab();
     let page = tab.open(format!("{}/me?by=code", app.url)).await;
     let links = html::links(&page.body);
-    let (address, _) = links.iter().find(|(address, _)| address.starts_with(&PROVIDER.issuer)).expect("no link to the provider");
+    let (address, _) = links
+        .iter()
+        .find(|(address, _)| address.starts_with(&PROVIDER.issuer))
+        .expect("no link to the provider");
     let shown = agrees(address).await;
     tokio::time::sleep(Duration::from_millis(5100)).await;
     let page = tab.click("Continue").await;
-    assert_eq!((page.status, page.url.query()), (StatusCode::OK, Some("by=code")), "{}: {shown}", page.body);
+    assert_eq!(
+        (page.status, page.url.query()),
+        (StatusCode::OK, Some("by=code")),
+        "{}: {shown}",
+        page.body
+    );
     assert_eq!(page.json()["sub"], "ada");
     assert!(app.token(&mut tab).await["token"].is_string());
 }

@@ -1,4 +1,5 @@
-//! A provider that wants to see the person before the next token, and says with which claims: at any provider, not only Microsoft's.
+//! A provider that wants to see the person before the next token, and says with which claims: at
+//! any provider, not only Microsoft's.
 
 use axum::{Json, Router, http::StatusCode, routing::get};
 use serde_json::{Value, json};
@@ -29,32 +30,50 @@ async fn app() -> App {
 #[tokio::test]
 async fn a_challenged_refresh_becomes_a_sign_in_with_the_claims() {
     for entra in [false, true] {
-        let app = if entra { app_with_routes(DevTenant::CONTOSO.id(), |config| config, routes).await } else { app().await };
+        let app = if entra {
+            app_with_routes(DevTenant::CONTOSO.id(), |config| config, routes).await
+        } else {
+            app().await
+        };
         let mut tab = app.signed_in().await;
         app.provider.challenge_next_refresh(STRONGER);
         let page = tab.open(app.at("/files?folder=1")).await;
-        assert_eq!((page.status, page.url.query()), (StatusCode::OK, Some("folder=1")), "{}", page.body);
+        assert_eq!(
+            (page.status, page.url.query()),
+            (StatusCode::OK, Some("folder=1")),
+            "{}",
+            page.body
+        );
         let asked = app.provider.last_request(Endpoint::Authorization).unwrap();
         let claims: Value = serde_json::from_str(asked.parameter("claims").unwrap()).unwrap();
         assert_eq!(claims["access_token"]["acrs"]["value"], "c1", "{claims}");
     }
 }
 
-/// D8: to agree to a scope and to sign in more strongly for it are two causes, however soon one follows the other. The same challenge again is a circle.
+/// D8: to agree to a scope and to sign in more strongly for it are two causes, however soon one
+/// follows the other. The same challenge again is a circle.
 #[tokio::test]
 async fn a_stronger_sign_in_may_follow_a_consent_at_once() {
     let app = app().await;
     let mut tab = app.signed_in().await;
     assert_eq!(tab.open(app.at("/files")).await.status, StatusCode::OK, "agreed");
-    for (context, status) in [("c1", StatusCode::OK), ("c2", StatusCode::OK), ("c2", StatusCode::FORBIDDEN)] {
+    for (context, status) in
+        [("c1", StatusCode::OK), ("c2", StatusCode::OK), ("c2", StatusCode::FORBIDDEN)]
+    {
         app.provider.challenge_next_refresh(STRONGER.replace("c1", context));
         assert_eq!(tab.open(app.at("/files")).await.status, status, "{context}");
     }
     app.turn(601);
-    app.provider.challenge_next_refresh(r#"{"access_token":{"nbf":{"essential":true,"value":"1"}}}"#);
+    app.provider
+        .challenge_next_refresh(r#"{"access_token":{"nbf":{"essential":true,"value":"1"}}}"#);
     assert_eq!(tab.open(app.at("/files")).await.status, StatusCode::OK);
-    app.provider.challenge_next_refresh(r#"{"access_token":{"nbf":{"essential":true,"value":"2"}}}"#);
-    assert_eq!(tab.open(app.at("/files")).await.status, StatusCode::FORBIDDEN, "a time is another one each time");
+    app.provider
+        .challenge_next_refresh(r#"{"access_token":{"nbf":{"essential":true,"value":"2"}}}"#);
+    assert_eq!(
+        tab.open(app.at("/files")).await.status,
+        StatusCode::FORBIDDEN,
+        "a time is another one each time"
+    );
 }
 
 #[tokio::test]
@@ -81,7 +100,10 @@ async fn the_providers_page_challenges_the_next_refresh() {
     assert!(provider.submit(form).await.body.contains("The next refresh is refused"));
     // Not from another site.
     provider.open(app.at("/public/page")).await;
-    assert_eq!(provider.submit(Form::post(app.provider.issuer())).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(
+        provider.submit(Form::post(app.provider.issuer())).await.status,
+        StatusCode::FORBIDDEN
+    );
     let before = app.provider.requests(Endpoint::Authorization);
     assert_eq!(tab.open(app.at("/files")).await.status, StatusCode::OK);
     assert_eq!(app.provider.requests(Endpoint::Authorization), before + 1);

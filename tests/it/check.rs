@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use tower_identity::{
     CheckReport, ClientCredential, Clock, ManualClock, ReqwestClient, Severity,
-    dev::{Accounts, DevClient, DevProvider, DevTenant, Endpoint, Failure, SpoilDiscovery, SpoilKeys, Verdict},
+    dev::{
+        Accounts, DevClient, DevProvider, DevTenant, Endpoint, Failure, SpoilDiscovery, SpoilKeys,
+        Verdict,
+    },
 };
 
 const BASE: &str = "http://localhost:3000";
@@ -22,11 +25,19 @@ async fn a_provider_that_is_set_up_right_has_no_problems() {
     let provider = DevProvider::start().await.unwrap();
     let report = check(&provider).await;
     assert!(report.is_ok(), "{report}");
-    for code in
-        ["provider_reachable", "clock_right", "issuer_right", "keys_usable", "redirect_uri_accepted", "credential_accepted"]
-    {
-        let finding =
-            report.findings().iter().find(|finding| finding.code() == code).unwrap_or_else(|| panic!("{code}: {report}"));
+    for code in [
+        "provider_reachable",
+        "clock_right",
+        "issuer_right",
+        "keys_usable",
+        "redirect_uri_accepted",
+        "credential_accepted",
+    ] {
+        let finding = report
+            .findings()
+            .iter()
+            .find(|finding| finding.code() == code)
+            .unwrap_or_else(|| panic!("{code}: {report}"));
         assert_eq!(finding.severity(), Severity::Passed, "{report}");
     }
     assert_eq!(provider.requests(Endpoint::Token), 1);
@@ -36,7 +47,10 @@ async fn a_provider_that_is_set_up_right_has_no_problems() {
 #[tokio::test]
 async fn what_is_wrong_with_the_application_is_found_before_anybody_signs_in() {
     let provider = DevProvider::builder()
-        .with_client(DevClient::confidential("strict", "a secret").with_redirect_uri("https://app.example.com/auth/callback"))
+        .with_client(
+            DevClient::confidential("strict", "a secret")
+                .with_redirect_uri("https://app.example.com/auth/callback"),
+        )
         .start()
         .await
         .unwrap();
@@ -49,13 +63,22 @@ async fn what_is_wrong_with_the_application_is_found_before_anybody_signs_in() {
     let authority = tower_identity::Authority::oidc(provider.issuer()).unwrap();
     let application = |id: &str| {
         let config = tower_identity::IdentityConfig::new(authority.clone(), id);
-        config.with_credential(ClientCredential::secret("a secret")).with_base_url(BASE).unwrap().build().unwrap()
+        config
+            .with_credential(ClientCredential::secret("a secret"))
+            .with_base_url(BASE)
+            .unwrap()
+            .build()
+            .unwrap()
     };
     let elsewhere = application("strict").check().await;
     assert_eq!(problems(&elsewhere), ["sign_in_request_refused"], "{elsewhere}");
     assert!(elsewhere.to_string().contains("http://localhost:3000/auth/callback"), "{elsewhere}");
     let unknown = application("nobody").check().await;
-    assert_eq!(problems(&unknown), ["sign_in_request_refused", "client_credential_refused"], "{unknown}");
+    assert_eq!(
+        problems(&unknown),
+        ["sign_in_request_refused", "client_credential_refused"],
+        "{unknown}"
+    );
 }
 
 /// C-225, C-226, MSAL-016
@@ -63,7 +86,12 @@ async fn what_is_wrong_with_the_application_is_found_before_anybody_signs_in() {
 async fn a_provider_that_is_down_is_a_finding_and_no_failure() {
     let provider = DevProvider::start().await.unwrap();
     let config = provider.config(BASE).unwrap().build().unwrap();
-    for failure in [Failure::Disconnect, Failure::Status(503), Failure::html(200, "<p>Welcome"), Failure::Redirect("/".into())] {
+    for failure in [
+        Failure::Disconnect,
+        Failure::Status(503),
+        Failure::html(200, "<p>Welcome"),
+        Failure::Redirect("/".into()),
+    ] {
         provider.fail_next(Endpoint::Discovery, 1, failure.clone());
         assert_eq!(config.check().await.problems().count(), 1, "{failure:?}");
     }
@@ -127,9 +155,16 @@ async fn every_authority_of_the_imitated_entra_passes() {
         }
         let report = config.build().unwrap().check().await;
         assert!(report.is_ok(), "{tenant}: {report}");
-        let passed =
-            |code| report.findings().iter().any(|finding| (finding.severity(), finding.code()) == (Severity::Passed, code));
-        assert!(passed("redirect_uri_accepted") && passed("keys_usable") && passed("issuer_right"), "{tenant}: {report}");
+        let passed = |code| {
+            report
+                .findings()
+                .iter()
+                .any(|finding| (finding.severity(), finding.code()) == (Severity::Passed, code))
+        };
+        assert!(
+            passed("redirect_uri_accepted") && passed("keys_usable") && passed("issuer_right"),
+            "{tenant}: {report}"
+        );
         assert_eq!(passed("policy_usable"), tenant == DevTenant::PROSEWARE.domain(), "{report}");
     }
 }
@@ -137,13 +172,21 @@ async fn every_authority_of_the_imitated_entra_passes() {
 /// The five mistakes of a first day with Entra, each told by its reason.
 #[tokio::test]
 async fn the_usual_mistakes_at_entra_are_told_by_their_reason() {
-    let strict = DevClient::confidential("strict", "a secret").with_redirect_uri("https://app.example.com/auth/callback");
+    let strict = DevClient::confidential("strict", "a secret")
+        .with_redirect_uri("https://app.example.com/auth/callback");
     let single = DevClient::confidential("single", "a secret").with_any_loopback_redirect();
     let single = single.with_accounts(Accounts::Tenant(DevTenant::CONTOSO));
-    let provider = DevProvider::builder().entra().with_client(strict).with_client(single).start().await.unwrap();
+    let provider = DevProvider::builder()
+        .entra()
+        .with_client(strict)
+        .with_client(single)
+        .start()
+        .await
+        .unwrap();
     let contoso = DevTenant::CONTOSO.domain();
     let application = |tenant: &str, id: &str, secret: &str| {
-        let config = tower_identity::IdentityConfig::new(provider.entra_authority(tenant).unwrap(), id);
+        let config =
+            tower_identity::IdentityConfig::new(provider.entra_authority(tenant).unwrap(), id);
         config.with_credential(ClientCredential::secret(secret)).with_base_url(BASE).unwrap()
     };
     let report = application(contoso, "strict", "a secret").build().unwrap().check().await;
@@ -151,13 +194,24 @@ async fn the_usual_mistakes_at_entra_are_told_by_their_reason() {
     let report = application(contoso, "single", "another secret").build().unwrap().check().await;
     assert_eq!(problems(&report), ["client_secret_wrong"], "{report}");
     let report = application(contoso, "nobody", "a secret").build().unwrap().check().await;
-    assert_eq!(report.problems().next().map(tower_identity::Finding::code), Some("application_not_found"), "{report}");
-    let report = application("common", "single", "a secret").with_any_tenant().build().unwrap().check().await;
+    assert_eq!(
+        report.problems().next().map(tower_identity::Finding::code),
+        Some("application_not_found"),
+        "{report}"
+    );
+    let report = application("common", "single", "a secret")
+        .with_any_tenant()
+        .build()
+        .unwrap()
+        .check()
+        .await;
     assert!(problems(&report).contains(&"application_not_multi_tenant"), "{report}");
     // A tenant that does not exist.
     let origin = provider.issuer().split('/').take(3).collect::<Vec<_>>().join("/");
-    let authority = tower_identity::Authority::entra_url(&format!("{origin}/kontoso.onmicrosoft.com")).unwrap();
-    let config = tower_identity::IdentityConfig::new(authority, "single").with_credential(ClientCredential::secret("a secret"));
+    let authority =
+        tower_identity::Authority::entra_url(&format!("{origin}/kontoso.onmicrosoft.com")).unwrap();
+    let config = tower_identity::IdentityConfig::new(authority, "single")
+        .with_credential(ClientCredential::secret("a secret"));
     let report = config.with_base_url(BASE).unwrap().build().unwrap().check().await;
     assert_eq!(problems(&report), ["tenant_not_found"], "{report}");
 }

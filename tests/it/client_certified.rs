@@ -1,4 +1,5 @@
-//! `client` against the certified provider: no application, no session, no browser but the person's.
+//! `client` against the certified provider: no application, no session, no browser but the
+//! person's.
 
 use std::time::Duration;
 
@@ -42,14 +43,22 @@ fn asks(scopes: &str) -> TokenRequest {
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_gives_an_application_its_token() {
-    for (name, method) in [("client_secret_basic", ClientAuthMethod::Basic), ("client_secret_post", ClientAuthMethod::Post)] {
+    for (name, method) in [
+        ("client_secret_basic", ClientAuthMethod::Basic),
+        ("client_secret_post", ClientAuthMethod::Post),
+    ] {
         let registered = registered(json!({"token_endpoint_auth_method": name})).await;
-        let secret = ClientCredential::secret(registered["client_secret"].as_str().unwrap()).with_method(method);
+        let secret = ClientCredential::secret(registered["client_secret"].as_str().unwrap())
+            .with_method(method);
         let client = client(&registered, secret);
         let token = client.for_app(&asks("api.read")).await.unwrap();
         assert_eq!(client.for_app(&asks("api.read")).await.unwrap().expose(), token.expose());
-        let refused = self::client(&registered, ClientCredential::secret("wrong").with_method(method));
-        assert_eq!(refused.for_app(&asks("api.read")).await.unwrap_err().kind(), ErrorKind::ClientRefused);
+        let refused =
+            self::client(&registered, ClientCredential::secret("wrong").with_method(method));
+        assert_eq!(
+            refused.for_app(&asks("api.read")).await.unwrap_err().kind(),
+            ErrorKind::ClientRefused
+        );
     }
 }
 
@@ -58,22 +67,32 @@ async fn certified_gives_an_application_its_token() {
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_takes_assertions_of_every_algorithm() {
     let jwks: Value = serde_json::from_str(include_str!("../keys/public.jwks.json")).unwrap();
-    for (algorithm, key, key_id) in [(Algorithm::Rs256, KEY, "rsa"), (Algorithm::Ps256, KEY, "rsa"), (Algorithm::Es256, EC, "ec")]
-    {
+    for (algorithm, key, key_id) in [
+        (Algorithm::Rs256, KEY, "rsa"),
+        (Algorithm::Ps256, KEY, "rsa"),
+        (Algorithm::Es256, EC, "ec"),
+    ] {
         let members = json!({
             "token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_signing_alg": algorithm.as_str(), "jwks": jwks,
         });
         let registered = registered(members).await;
-        let credential = ClientCredential::private_key_pem(key).with_key_id(key_id).with_algorithm(algorithm);
-        for credential in [credential.clone(), credential.with_assertion_audience(AssertionAudience::Issuer)] {
+        let credential =
+            ClientCredential::private_key_pem(key).with_key_id(key_id).with_algorithm(algorithm);
+        for credential in
+            [credential.clone(), credential.with_assertion_audience(AssertionAudience::Issuer)]
+        {
             let client = client(&registered, credential);
             // Each has its own `jti`: the provider takes none twice.
             let first = client.for_app(&asks("api.read")).await.unwrap();
             let second = client.for_app(&asks("api.read").forced()).await.unwrap();
             assert_ne!(first.expose(), second.expose());
         }
-        let unknown = ClientCredential::private_key_pem(key).with_key_id("unknown").with_algorithm(algorithm);
-        assert_eq!(client(&registered, unknown).for_app(&asks("api.read")).await.unwrap_err().kind(), ErrorKind::ClientRefused);
+        let unknown =
+            ClientCredential::private_key_pem(key).with_key_id("unknown").with_algorithm(algorithm);
+        assert_eq!(
+            client(&registered, unknown).for_app(&asks("api.read")).await.unwrap_err().kind(),
+            ErrorKind::ClientRefused
+        );
     }
 }
 
@@ -117,7 +136,9 @@ async fn certified_signs_in_on_another_device_and_rotates_refresh_tokens() {
 
     let mut seen = vec![acquired.token().unwrap().expose().to_owned()];
     for _ in 0..3 {
-        let Silent::Token(token) = client.acquire_silent(account, &asks("api.read").forced()).await.unwrap() else {
+        let Silent::Token(token) =
+            client.acquire_silent(account, &asks("api.read").forced()).await.unwrap()
+        else {
             panic!("refused")
         };
         assert!(!seen.contains(&token.expose().to_owned()));
@@ -125,23 +146,39 @@ async fn certified_signs_in_on_another_device_and_rotates_refresh_tokens() {
     }
     let asking = (0..30).map(|_| {
         let (client, account) = (client.clone(), account.clone());
-        tokio::spawn(async move { client.acquire_silent(&account, &asks("api.read").forced()).await.unwrap().token().is_some() })
+        tokio::spawn(async move {
+            client
+                .acquire_silent(&account, &asks("api.read").forced())
+                .await
+                .unwrap()
+                .token()
+                .is_some()
+        })
     });
     for asked in asking.collect::<Vec<_>>() {
         assert!(asked.await.unwrap(), "the reuse of a refresh token would have ended the grant");
     }
 }
 
-/// RFC 9700 section 4.14.2: a thief uses a refresh token after its owner did. The provider ends the grant, and the owner is told to sign in again.
+/// RFC 9700 section 4.14.2: a thief uses a refresh token after its owner did. The provider ends the
+/// grant, and the owner is told to sign in again.
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_detects_the_reuse_of_a_refresh_token() {
     const DEVICE: &str = "urn:ietf:params:oauth:grant-type:device_code";
-    let registered = registered(json!({ "token_endpoint_auth_method": "none", "grant_types": [DEVICE, "refresh_token"] })).await;
+    let registered = registered(
+        json!({ "token_endpoint_auth_method": "none", "grant_types": [DEVICE, "refresh_token"] }),
+    )
+    .await;
     let id = registered["client_id"].as_str().unwrap();
     let post = async |path: &str, form: &[(&str, &str)]| -> Value {
         let all = [form, &[("client_id", id)]].concat();
-        let answer = reqwest::Client::new().post(format!("{}{path}", PROVIDER.issuer)).form(&all).send().await.unwrap();
+        let answer = reqwest::Client::new()
+            .post(format!("{}{path}", PROVIDER.issuer))
+            .form(&all)
+            .send()
+            .await
+            .unwrap();
         answer.json().await.unwrap()
     };
     let device = post("/device/auth", &[("scope", "openid profile offline_access api.read")]).await;
@@ -158,10 +195,16 @@ async fn certified_detects_the_reuse_of_a_refresh_token() {
         .account()
         .unwrap()
         .clone();
-    assert!(matches!(client.acquire_silent(&account, &asks("api.read").forced()).await.unwrap(), Silent::Token(_)));
-    let stolen = post("/token", &[("grant_type", "refresh_token"), ("refresh_token", refresh_token)]).await;
+    assert!(matches!(
+        client.acquire_silent(&account, &asks("api.read").forced()).await.unwrap(),
+        Silent::Token(_)
+    ));
+    let stolen =
+        post("/token", &[("grant_type", "refresh_token"), ("refresh_token", refresh_token)]).await;
     assert_eq!(stolen["error"], "invalid_grant", "{stolen}");
-    let Silent::Refused(error) = client.acquire_silent(&account, &asks("api.read").forced()).await.unwrap() else {
+    let Silent::Refused(error) =
+        client.acquire_silent(&account, &asks("api.read").forced()).await.unwrap()
+    else {
         panic!("the grant is still good");
     };
     assert_eq!(error.kind(), ErrorKind::InvalidGrant);
@@ -171,7 +214,8 @@ async fn certified_detects_the_reuse_of_a_refresh_token() {
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_gives_a_token_for_the_resource_that_is_named() {
-    let registered = registered(json!({ "token_endpoint_auth_method": "client_secret_basic" })).await;
+    let registered =
+        registered(json!({ "token_endpoint_auth_method": "client_secret_basic" })).await;
     let secret = ClientCredential::secret(registered["client_secret"].as_str().unwrap());
     let client = client(&registered, secret);
     let mut seen = Vec::new();
@@ -180,9 +224,15 @@ async fn certified_gives_a_token_for_the_resource_that_is_named() {
         assert_eq!(claims(token.expose())["aud"], resource);
         seen.push(token.expose().to_owned());
     }
-    let again = client.for_app(&asks("api.read").with_resource("http://127.0.0.1/api")).await.unwrap();
-    assert_eq!((again.expose(), seen[0] == seen[1]), (seen[0].as_str(), false), "each is kept for its own resource");
-    let refused = client.for_app(&asks("api.read").with_resource("not an address")).await.unwrap_err();
+    let again =
+        client.for_app(&asks("api.read").with_resource("http://127.0.0.1/api")).await.unwrap();
+    assert_eq!(
+        (again.expose(), seen[0] == seen[1]),
+        (seen[0].as_str(), false),
+        "each is kept for its own resource"
+    );
+    let refused =
+        client.for_app(&asks("api.read").with_resource("not an address")).await.unwrap_err();
     assert_eq!(refused.provider().unwrap().error, "invalid_target");
 }
 
@@ -191,13 +241,17 @@ fn claims(token: &str) -> Value {
     serde_json::from_slice(&base64_simd::URL_SAFE_NO_PAD.decode_to_vec(payload).unwrap()).unwrap()
 }
 
-/// A custom grant: an API calls another one for whoever signed in to the application that called it. The sign-in named the first API (RFC 8707).
+/// A custom grant: an API calls another one for whoever signed in to the application that called
+/// it. The sign-in named the first API (RFC 8707).
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_lets_an_api_act_for_its_caller() {
     let (front, back) = ("http://127.0.0.1/front/opaque", "http://127.0.0.1/back");
     let options = SignInOptions::new().add_parameter("resource", front);
-    let app = App::with(&json!({}), |config| config.with_sign_in(options).with_scopes(["offline_access", "api.read"])).await;
+    let app = App::with(&json!({}), |config| {
+        config.with_sign_in(options).with_scopes(["offline_access", "api.read"])
+    })
+    .await;
     let mut tab = app.signed_in(&Browser::new(), "ada").await;
     let called = app.token(&mut tab).await["token"].as_str().unwrap().to_owned();
 
@@ -212,8 +266,15 @@ async fn certified_lets_an_api_act_for_its_caller() {
     let (api, id) = registered(front).await;
     let token = api.on_behalf_of(&called.as_str().into(), &request).await.unwrap();
     let given = claims(token.expose());
-    assert_eq!((&given["sub"], &given["aud"], &given["client_id"]), (&json!("ada"), &json!(back), &id), "{given}");
-    assert_eq!(api.on_behalf_of(&called.as_str().into(), &request).await.unwrap().expose(), token.expose());
+    assert_eq!(
+        (&given["sub"], &given["aud"], &given["client_id"]),
+        (&json!("ada"), &json!(back), &id),
+        "{given}"
+    );
+    assert_eq!(
+        api.on_behalf_of(&called.as_str().into(), &request).await.unwrap().expose(),
+        token.expose()
+    );
     let refused = api.on_behalf_of(&"made up".into(), &request).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::InvalidGrant);
     let (stranger, _) = registered("http://127.0.0.1/other").await;

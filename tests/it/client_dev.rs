@@ -21,7 +21,9 @@ async fn an_application_of_entra_gets_one_token_for_everybody_who_asks() {
     let client = Client::new(provider.config("http://localhost").unwrap()).unwrap();
     let asking = (0..50).map(|_| {
         let client = client.clone();
-        tokio::spawn(async move { client.for_app(&asks("api://tasks/.default")).await.unwrap().expose().to_owned() })
+        tokio::spawn(async move {
+            client.for_app(&asks("api://tasks/.default")).await.unwrap().expose().to_owned()
+        })
     });
     let mut tokens = Vec::new();
     for asked in asking.collect::<Vec<_>>() {
@@ -36,13 +38,18 @@ async fn an_application_of_entra_gets_one_token_for_everybody_who_asks() {
 #[tokio::test]
 async fn one_application_asks_in_several_tenants() {
     let provider = entra().await;
-    let config = provider.entra_config("organizations", "http://localhost").unwrap().with_any_tenant();
+    let config =
+        provider.entra_config("organizations", "http://localhost").unwrap().with_any_tenant();
     let client = Client::new(config).unwrap();
-    assert_eq!(client.for_app(&asks("api://tasks/.default")).await.unwrap_err().kind(), ErrorKind::NotConfigured);
+    assert_eq!(
+        client.for_app(&asks("api://tasks/.default")).await.unwrap_err().kind(),
+        ErrorKind::NotConfigured
+    );
     let mut tokens = Vec::new();
     for tenant in [DevTenant::CONTOSO, DevTenant::FABRIKAM] {
         let token = client.for_app(&asks("api://tasks/.default").with_tenant(tenant.id())).await;
-        tokens.push(token.map(|token| token.expose().to_owned()).map_err(|error| error.to_string()));
+        tokens
+            .push(token.map(|token| token.expose().to_owned()).map_err(|error| error.to_string()));
     }
     assert!(tokens[0].is_ok() && tokens[0] != tokens[1], "{tokens:?}");
 }
@@ -51,12 +58,17 @@ async fn one_application_asks_in_several_tenants() {
 async fn an_api_calls_on_for_its_caller_and_for_nobody_else() {
     const API: &str = "7a1f0c3e-4b5d-4e6f-8a90-b1c2d3e4f506";
     let provider = entra().await;
-    provider.add_client(DevClient::confidential(API, "the secret of the api").with_consent(Consent::Given));
+    provider.add_client(
+        DevClient::confidential(API, "the secret of the api").with_consent(Consent::Given),
+    );
     let config = IdentityConfig::new(Authority::parse(provider.issuer()).unwrap(), API)
         .with_credential(ClientCredential::secret("the secret of the api"));
     let client = Client::new(config).unwrap();
     let called = |person: &str| -> Secret {
-        provider.issue_tokens(person, provider.client_id(), &format!("openid api://{API}/access"), None).unwrap().access_token
+        provider
+            .issue_tokens(person, provider.client_id(), &format!("openid api://{API}/access"), None)
+            .unwrap()
+            .access_token
     };
     let (ada, katherine) = (called("ada"), called("katherine"));
     let request = asks("api://files/read");
@@ -74,43 +86,73 @@ async fn a_device_signs_in_and_goes_on_silently() {
     let client = Client::new(provider.config("http://localhost").unwrap()).unwrap();
     let mut flow = client.begin_device(&asks("User.Read")).await.unwrap();
     provider.answer_device(flow.user_code(), Some("ada")).unwrap();
-    let DevicePoll::Done(acquired) = client.poll_device(&mut flow).await.unwrap() else { panic!("not done") };
+    let DevicePoll::Done(acquired) = client.poll_device(&mut flow).await.unwrap() else {
+        panic!("not done")
+    };
     let account = acquired.account().unwrap();
     assert_eq!(account.tenant_id(), Some(DevTenant::CONTOSO.id()));
-    assert!(account.home_account_id().ends_with(DevTenant::CONTOSO.id()), "{}", account.home_account_id());
-    assert_eq!(client.accounts_named(&account.username().unwrap().to_uppercase()), std::slice::from_ref(account));
-    let Silent::Token(token) = client.acquire_silent(account, &asks("User.Read").forced()).await.unwrap() else {
+    assert!(
+        account.home_account_id().ends_with(DevTenant::CONTOSO.id()),
+        "{}",
+        account.home_account_id()
+    );
+    assert_eq!(
+        client.accounts_named(&account.username().unwrap().to_uppercase()),
+        std::slice::from_ref(account)
+    );
+    let Silent::Token(token) =
+        client.acquire_silent(account, &asks("User.Read").forced()).await.unwrap()
+    else {
         panic!("refused")
     };
     assert!(token.scopes().any(|scope| scope == "User.Read"));
 
     let elsewhere = Client::new(provider.config("http://localhost").unwrap()).unwrap();
     assert!(elsewhere.import_cache(&client.export_cache().unwrap()));
-    assert!(matches!(elsewhere.acquire_silent(account, &asks("User.Read")).await.unwrap(), Silent::Token(_)));
+    assert!(matches!(
+        elsewhere.acquire_silent(account, &asks("User.Read")).await.unwrap(),
+        Silent::Token(_)
+    ));
     assert!(elsewhere.remove_account(account));
-    assert!(matches!(elsewhere.acquire_silent(account, &asks("User.Read")).await.unwrap(), Silent::NothingCached));
+    assert!(matches!(
+        elsewhere.acquire_silent(account, &asks("User.Read")).await.unwrap(),
+        Silent::NothingCached
+    ));
 }
 
-/// One cache for each person: another process goes on where the first one was, with a refresh token that is taken once.
+/// One cache for each person: another process goes on where the first one was, with a refresh token
+/// that is taken once.
 #[tokio::test]
 async fn a_persons_cache_is_found_by_every_process() {
     let provider = entra().await;
-    provider.add_person(DevPerson::new("paul", "Paul Erdos").with_username("paul@contoso.example").with_password("a sentence"));
+    provider.add_person(
+        DevPerson::new("paul", "Paul Erdos")
+            .with_username("paul@contoso.example")
+            .with_password("a sentence"),
+    );
     let store = MemoryStore::default();
     let process = || {
-        let config = provider.config("http://localhost").unwrap().with_cookie_secrets(["a cookie secret of more than 32 bytes"]);
+        let config = provider
+            .config("http://localhost")
+            .unwrap()
+            .with_cookie_secrets(["a cookie secret of more than 32 bytes"]);
         StoredCaches::new(&Client::new(config).unwrap(), store.clone()).unwrap()
     };
     let (one, other) = (process(), process());
     let sign_in = |client: Client| async move {
-        let acquired = client.acquire_by_password("paul@contoso.example", &"a sentence".into(), &asks("openid")).await.unwrap();
+        let acquired = client
+            .acquire_by_password("paul@contoso.example", &"a sentence".into(), &asks("openid"))
+            .await
+            .unwrap();
         acquired.account().unwrap().clone()
     };
     let account = one.with("paul", sign_in).await;
     let silent = async |caches: &StoredCaches| {
         let account = account.clone();
         caches
-            .with("paul", |client| async move { client.acquire_silent(&account, &asks("openid").forced()).await.unwrap() })
+            .with("paul", |client| async move {
+                client.acquire_silent(&account, &asks("openid").forced()).await.unwrap()
+            })
             .await
     };
     for caches in [&other, &one, &one, &other, &process()] {

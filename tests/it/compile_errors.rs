@@ -17,15 +17,21 @@ struct Compiler {
 impl Compiler {
     fn new() -> Self {
         let folder = env::current_exe().unwrap().parent().unwrap().to_owned();
-        let scratch = env::temp_dir().join(format!("tower-identity-compile-{}", std::process::id()));
+        let scratch =
+            env::temp_dir().join(format!("tower-identity-compile-{}", std::process::id()));
         fs::create_dir_all(&scratch).unwrap();
         let is_ours = |path: &PathBuf| {
             let name = path.file_name().unwrap().to_string_lossy();
             name.starts_with("libtower_identity-") && name.ends_with(".rlib")
         };
-        let mut libraries: Vec<_> = fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).filter(is_ours).collect();
+        let mut libraries: Vec<_> = fs::read_dir(&folder)
+            .unwrap()
+            .map(|file| file.unwrap().path())
+            .filter(is_ours)
+            .collect();
         // Others were built with other features, or before a change.
-        libraries.sort_by_key(|path| std::cmp::Reverse(fs::metadata(path).unwrap().modified().unwrap()));
+        libraries
+            .sort_by_key(|path| std::cmp::Reverse(fs::metadata(path).unwrap().modified().unwrap()));
         let right = "fn main() { let _ = tower_identity::require_login().with_roles(\"Admin\").with_scopes([\"a\", \"b\"]); }";
         for library in libraries {
             let compiler = Self { folder: folder.clone(), library, scratch: scratch.clone() };

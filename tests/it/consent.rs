@@ -1,4 +1,5 @@
-//! A handler wants a token that cannot be had without the person: what it passes on with `?` becomes what the caller needs (D8).
+//! A handler wants a token that cannot be had without the person: what it passes on with `?`
+//! becomes what the caller needs (D8).
 
 use std::time::Duration;
 
@@ -10,7 +11,10 @@ use axum::{
 use serde_json::{Value, json};
 use tower_identity::{
     Error, IdentityConfig, Tokens, User,
-    dev::{Consent, DevClient, DevProviderBuilder, DevTenant, Endpoint, Failure, RefreshTokens, SpoilCallback},
+    dev::{
+        Consent, DevClient, DevProviderBuilder, DevTenant, Endpoint, Failure, RefreshTokens,
+        SpoilCallback,
+    },
 };
 
 use crate::{app::App, browser::html::Form, entra_app::app_with_routes, raw::Raw};
@@ -32,7 +36,9 @@ async fn app() -> App {
 }
 
 async fn app_with(provider: impl FnOnce(DevProviderBuilder) -> DevProviderBuilder) -> App {
-    let routes = |router: Router| router.route("/mail", get(mail).post(mail)).route("/public/calendar", get(calendar));
+    let routes = |router: Router| {
+        router.route("/mail", get(mail).post(mail)).route("/public/calendar", get(calendar))
+    };
     App::whole(provider, |config| config, |layer| layer, routes).await
 }
 
@@ -41,13 +47,26 @@ async fn a_person_agrees_to_more_and_comes_back_to_the_page() {
     let app = app().await;
     let mut tab = app.signed_in().await;
     let page = tab.open(app.at("/mail?folder=1")).await;
-    assert_eq!((page.status, page.url.path(), page.url.query()), (StatusCode::OK, "/mail", Some("folder=1")), "{}", page.body);
-    assert!(page.json()["scopes"].as_array().unwrap().contains(&json!("mail.read")), "{}", page.body);
+    assert_eq!(
+        (page.status, page.url.path(), page.url.query()),
+        (StatusCode::OK, "/mail", Some("folder=1")),
+        "{}",
+        page.body
+    );
+    assert!(
+        page.json()["scopes"].as_array().unwrap().contains(&json!("mail.read")),
+        "{}",
+        page.body
+    );
     let asked = app.provider.last_request(Endpoint::Authorization).unwrap();
     assert!(asked.parameter("scope").unwrap().contains("mail.read"));
     // What was agreed to before is still there after the next consent.
     let page = tab.open(app.at("/public/calendar")).await;
-    assert!(page.body.contains("calendar.read") && page.body.contains("mail.read"), "{}", page.body);
+    assert!(
+        page.body.contains("calendar.read") && page.body.contains("mail.read"),
+        "{}",
+        page.body
+    );
     let before = app.provider.requests(Endpoint::Authorization);
     assert_eq!(tab.open(app.at("/mail")).await.status, StatusCode::OK);
     assert_eq!(app.provider.requests(Endpoint::Authorization), before);
@@ -61,7 +80,11 @@ async fn a_script_is_told_what_is_missing_and_where_to_get_it() {
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     assert_eq!(answer.header("content-type"), "application/problem+json");
     let problem = answer.json();
-    assert_eq!((&problem["kind"], &problem["scopes"]), (&json!("interaction_required"), &json!(["mail.read"])), "{problem}");
+    assert_eq!(
+        (&problem["kind"], &problem["scopes"]),
+        (&json!("interaction_required"), &json!(["mail.read"])),
+        "{problem}"
+    );
     // The page follows the address, and comes back to where it was.
     let page = tab.follow(problem["sign_in"].as_str().unwrap()).await;
     assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/me"), "{}", page.body);
@@ -102,7 +125,11 @@ async fn a_provider_that_wants_the_person_again_at_once_ends_in_a_page() {
     let before = app.provider.requests(Endpoint::Authorization);
     app.turn(200);
     for dest in ["document", "empty"] {
-        app.provider.fail_next(Endpoint::Token, 1, Failure::OAuthError("interaction_required".into()));
+        app.provider.fail_next(
+            Endpoint::Token,
+            1,
+            Failure::OAuthError("interaction_required".into()),
+        );
         let page = match dest {
             "document" => tab.open(app.at("/mail")).await.clone(),
             _ => tab.fetch(Method::GET, "/mail").await,
@@ -118,14 +145,21 @@ async fn a_provider_that_wants_the_person_again_at_once_ends_in_a_page() {
 async fn tokens_that_are_gone_come_back_without_a_page() {
     let app = app().await;
     let client = DevClient::confidential(app.provider.client_id(), app.provider.client_secret());
-    app.provider
-        .add_client(client.with_any_loopback_redirect().with_consent(Consent::Given).with_refresh_tokens(RefreshTokens::Never));
+    app.provider.add_client(
+        client
+            .with_any_loopback_redirect()
+            .with_consent(Consent::Given)
+            .with_refresh_tokens(RefreshTokens::Never),
+    );
     let mut tab = app.signed_in().await;
     assert_eq!(tab.open(app.at("/mail")).await.status, StatusCode::OK);
     app.turn(3500);
     assert_eq!(tab.open(app.at("/mail")).await.status, StatusCode::OK);
     let asked = app.provider.last_request(Endpoint::Authorization).unwrap();
-    assert_eq!((asked.parameter("prompt"), asked.parameter("login_hint")), (Some("none"), Some("ada@example.com")));
+    assert_eq!(
+        (asked.parameter("prompt"), asked.parameter("login_hint")),
+        (Some("none"), Some("ada@example.com"))
+    );
 }
 
 /// Security rules 2 and 4: a link for one session does nothing in another.
@@ -145,7 +179,10 @@ async fn the_link_of_somebody_else_asks_for_nothing() {
     app.turn(601);
     tab.open(app.at(&link)).await;
     let asked = app.provider.last_request(Endpoint::Authorization).unwrap();
-    assert!(!asked.parameter("scope").unwrap().contains("mail.read"), "ten minutes later it is a link to sign in");
+    assert!(
+        !asked.parameter("scope").unwrap().contains("mail.read"),
+        "ten minutes later it is a link to sign in"
+    );
     assert_eq!(Raw::of(&app).open(&link, "").await.status, StatusCode::SEE_OTHER);
 }
 
@@ -153,25 +190,41 @@ async fn the_link_of_somebody_else_asks_for_nothing() {
 #[tokio::test]
 async fn at_entra_the_person_is_not_asked_again_who_they_are() {
     let tasks = async |tokens: Tokens| -> Result<String, Error> {
-        Ok(tokens.for_user(["api://tasks/Tasks.Read"]).await?.scopes().collect::<Vec<_>>().join(" "))
+        Ok(tokens
+            .for_user(["api://tasks/Tasks.Read"])
+            .await?
+            .scopes()
+            .collect::<Vec<_>>()
+            .join(" "))
     };
     for (tenant, person, hint, home) in [
         (DevTenant::CONTOSO.id(), "ada", "ada@contoso.onmicrosoft.com", "organizations"),
         ("common", "mary", "mary@outlook.example", "consumers"),
     ] {
-        let settings = |config: IdentityConfig| if tenant == "common" { config.with_any_tenant() } else { config };
-        let app = app_with_routes(tenant, settings, |router| router.route("/tasks", get(tasks))).await;
+        let settings = |config: IdentityConfig| {
+            if tenant == "common" { config.with_any_tenant() } else { config }
+        };
+        let app =
+            app_with_routes(tenant, settings, |router| router.route("/tasks", get(tasks))).await;
         app.provider.sign_in_as(person).unwrap();
         let mut tab = app.browser().tab();
         tab.open(app.at("/me")).await;
         let page = tab.open(app.at("/tasks?list=1")).await;
-        assert_eq!((page.status, page.url.query()), (StatusCode::OK, Some("list=1")), "{}", page.body);
+        assert_eq!(
+            (page.status, page.url.query()),
+            (StatusCode::OK, Some("list=1")),
+            "{}",
+            page.body
+        );
         assert!(page.body.contains("Tasks.Read"), "{}", page.body);
         let asked = app.provider.last_request(Endpoint::Authorization).unwrap();
         let scopes: Vec<_> = asked.parameter("scope").unwrap().split(' ').collect();
         for scope in ["openid", "profile", "offline_access", "api://tasks/Tasks.Read"] {
             assert!(scopes.contains(&scope), "{scopes:?}");
         }
-        assert_eq!((asked.parameter("login_hint"), asked.parameter("domain_hint")), (Some(hint), Some(home)));
+        assert_eq!(
+            (asked.parameter("login_hint"), asked.parameter("domain_hint")),
+            (Some(hint), Some(home))
+        );
     }
 }

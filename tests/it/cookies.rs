@@ -24,18 +24,30 @@ async fn over_https_every_cookie_is_of_this_host_alone() {
     let mut tab = browser.tab();
     let page = tab.open(format!("{origin}/me")).await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.body);
-    let set: Vec<_> =
-        tab.hops.iter().filter(|hop| hop.url.as_str().starts_with(origin)).flat_map(|hop| hop.set_cookies()).collect();
+    let set: Vec<_> = tab
+        .hops
+        .iter()
+        .filter(|hop| hop.url.as_str().starts_with(origin))
+        .flat_map(|hop| hop.set_cookies())
+        .collect();
     assert_eq!(set.len(), 4, "an attempt, its removal, a session, the count of sign-ins: {set:?}");
     for cookie in set {
         assert!(cookie.starts_with("__Host-identity-") && cookie.contains("; Path=/;"), "{cookie}");
-        assert!(cookie.ends_with("; HttpOnly; Secure; SameSite=Lax") && !cookie.contains("Domain"), "{cookie}");
+        assert!(
+            cookie.ends_with("; HttpOnly; Secure; SameSite=Lax") && !cookie.contains("Domain"),
+            "{cookie}"
+        );
     }
-    let (kept, counts): (Vec<_>, Vec<_>) = browser.cookies("localhost").into_iter().partition(|cookie| is_session(&cookie.name));
-    assert_eq!((kept.len(), counts.len(), browser.jar().refused.as_slice()), (1, 1, &[] as &[String]));
+    let (kept, counts): (Vec<_>, Vec<_>) =
+        browser.cookies("localhost").into_iter().partition(|cookie| is_session(&cookie.name));
+    assert_eq!(
+        (kept.len(), counts.len(), browser.jar().refused.as_slice()),
+        (1, 1, &[] as &[String])
+    );
     assert!(kept[0].expires.is_none() && kept[0].host_only && kept[0].http_only);
 
-    // And they go, too: a browser refuses removals of `__Host-` cookies that are not made like them.
+    // And they go, too: a browser refuses removals of `__Host-` cookies that are not made like
+    // them.
     let form = tab.open(format!("{origin}/auth/logout")).await.form();
     tab.submit(form).await;
     assert!(browser.cookies("localhost").is_empty());
@@ -55,7 +67,10 @@ async fn the_cookie_does_not_grow_with_the_claims() {
         let mut cookies = browser.cookies("localhost");
         cookies.retain(|cookie| is_session(&cookie.name));
         assert_eq!(cookies.len(), 1);
-        sizes.push((cookies[0].value.len(), page["claims"]["groups"].as_array().map_or(0, Vec::len)));
+        sizes.push((
+            cookies[0].value.len(),
+            page["claims"]["groups"].as_array().map_or(0, Vec::len),
+        ));
     }
     assert_eq!((sizes[0].0, sizes[1].1), (sizes[1].0, 250));
     assert!(sizes[0].0 < 200, "{} bytes", sizes[0].0);
@@ -69,20 +84,36 @@ async fn two_cookies_of_one_name_are_both_tried() {
     let raw = Raw::of(&app);
     let session = raw.sign_in().await;
     let (name, value) = session.split_once('=').unwrap();
-    let planted = [format!("{name}=planted"), format!("{name}={}", "A".repeat(value.len())), format!("{name}=")];
+    let planted = [
+        format!("{name}=planted"),
+        format!("{name}={}", "A".repeat(value.len())),
+        format!("{name}="),
+    ];
     for other in &planted {
-        for cookies in [format!("{other}; {session}"), format!("{session}; {other}"), format!("a=b; {other};{session}; c=d")] {
+        for cookies in [
+            format!("{other}; {session}"),
+            format!("{session}; {other}"),
+            format!("a=b; {other};{session}; c=d"),
+        ] {
             assert_eq!(raw.who(&cookies).await, "hello Ada Lovelace", "{cookies}");
         }
     }
     let begun = raw.begin("/other", "").await;
     let callback = raw.answer(&begun).await;
     let attempt = begun.attempt.split('=').next().unwrap();
-    assert_eq!(raw.open(&callback, &format!("{attempt}=planted; {}", begun.attempt)).await.location(), "/other");
+    assert_eq!(
+        raw.open(&callback, &format!("{attempt}=planted; {}", begun.attempt)).await.location(),
+        "/other"
+    );
     // Nobody's, and a flood of them costs nothing.
     let flood = format!("{name}={}; ", "A".repeat(value.len())).repeat(200);
     assert_eq!(raw.who(&flood).await, "nobody");
-    for strange in [format!("x{session}"), session.to_uppercase(), session.replacen('=', " =", 1), format!("{session}x")] {
+    for strange in [
+        format!("x{session}"),
+        session.to_uppercase(),
+        session.replacen('=', " =", 1),
+        format!("{session}x"),
+    ] {
         assert_eq!(raw.who(&strange).await, "nobody", "{strange}");
     }
 }
@@ -96,13 +127,30 @@ async fn a_broken_cookie_is_anonymous_on_public_pages_and_signs_in_on_others() {
     let session = raw.sign_in().await;
     let (name, value) = session.split_once('=').unwrap();
     let swapped: String = value.chars().rev().collect();
-    for broken in ["", "a", "%00", &value[1..], &swapped, &"A".repeat(20_000), &format!("{value}A"), "\"quoted\""] {
+    for broken in [
+        "",
+        "a",
+        "%00",
+        &value[1..],
+        &swapped,
+        &"A".repeat(20_000),
+        &format!("{value}A"),
+        "\"quoted\"",
+    ] {
         let cookies = format!("{name}={broken}");
         let public = raw.open("/", &cookies).await;
-        assert_eq!((public.status, public.body.as_str(), public.set_cookies().len()), (StatusCode::OK, "nobody", 0));
+        assert_eq!(
+            (public.status, public.body.as_str(), public.set_cookies().len()),
+            (StatusCode::OK, "nobody", 0)
+        );
         let answer = raw.open("/me", &cookies).await;
         assert!(answer.location().starts_with(app.provider.issuer()));
-        assert!(answer.set_cookies().iter().any(|cookie| cookie.starts_with(&format!("{name}=; Path=/; Max-Age=0"))));
+        assert!(
+            answer
+                .set_cookies()
+                .iter()
+                .any(|cookie| cookie.starts_with(&format!("{name}=; Path=/; Max-Age=0")))
+        );
     }
     // Every bit counts.
     for at in (0..value.len()).step_by(7) {
@@ -138,7 +186,9 @@ async fn no_token_reaches_the_browser() {
     let seen = Arc::clone(&tokens);
     app.provider.change_next_token_answer(move |answer| {
         let names = ["access_token", "refresh_token", "id_token"];
-        seen.lock().unwrap().extend(names.iter().map(|name| answer[*name].as_str().unwrap().to_owned()));
+        seen.lock()
+            .unwrap()
+            .extend(names.iter().map(|name| answer[*name].as_str().unwrap().to_owned()));
     });
     let browser = app.browser();
     let mut tab = browser.tab();
@@ -182,7 +232,8 @@ async fn a_planted_session_does_not_become_the_victim_s() {
     });
     let page = tab.open(app.at("/auth/login?return_to=/me")).await;
     assert_eq!(page.json()["name"], "Ada Lovelace");
-    let own = browser.cookies("localhost").into_iter().find(|cookie| is_session(&cookie.name)).unwrap();
+    let own =
+        browser.cookies("localhost").into_iter().find(|cookie| is_session(&cookie.name)).unwrap();
     assert_ne!(own.value, value);
     assert_eq!(raw.who(&planted).await, "nobody", "the attacker is not signed in as anybody");
 }
@@ -208,7 +259,10 @@ async fn where_it_is_set_the_session_cookie_outlives_the_browser_and_never_the_s
 
     let (idle, absolute) = (Duration::from_secs(2 * 3600), Duration::from_secs(5 * 3600));
     let settings = |config: tower_identity::IdentityConfig| {
-        config.with_cookie_lifetime(CookieLifetime::Session).with_idle_timeout(idle).with_absolute_timeout(absolute)
+        config
+            .with_cookie_lifetime(CookieLifetime::Session)
+            .with_idle_timeout(idle)
+            .with_absolute_timeout(absolute)
     };
     let app = App::with(settings).await;
     app.provider.sign_in_as("ada").unwrap();
@@ -217,12 +271,21 @@ async fn where_it_is_set_the_session_cookie_outlives_the_browser_and_never_the_s
     let callback = raw.answer(&begun).await;
     let answer = raw.open(&callback, &begun.attempt).await;
     let max_age = |answer: &crate::raw::Answer| {
-        let cookie = answer.set_cookies().into_iter().find(|cookie| is_session(cookie)).map(str::to_owned)?;
-        cookie.split("; Max-Age=").nth(1).map(|rest| rest.split(';').next().unwrap().parse::<u64>().unwrap())
+        let cookie = answer
+            .set_cookies()
+            .into_iter()
+            .find(|cookie| is_session(cookie))
+            .map(str::to_owned)?;
+        cookie
+            .split("; Max-Age=")
+            .nth(1)
+            .map(|rest| rest.split(';').next().unwrap().parse::<u64>().unwrap())
     };
     assert_eq!(max_age(&answer), Some(2 * 3600), "as long as nobody comes");
     let mut session = answer.session().unwrap();
-    for (turn, left) in [(3600, 2 * 3600), (3600, 2 * 3600), (3600, 2 * 3600), (3600, 3600), (3000, 600)] {
+    for (turn, left) in
+        [(3600, 2 * 3600), (3600, 2 * 3600), (3600, 2 * 3600), (3600, 3600), (3000, 600)]
+    {
         app.turn(turn);
         let answer = raw.open("/other", &session).await;
         assert_eq!((answer.status, max_age(&answer)), (StatusCode::OK, Some(left)));

@@ -54,7 +54,8 @@ impl Deployment {
         provider.sign_in_as("ada").unwrap();
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
-        let config = settings(provider.config(&format!("{url}{base_path}")).unwrap()).build().unwrap();
+        let config =
+            settings(provider.config(&format!("{url}{base_path}")).unwrap()).build().unwrap();
         let layer = layer(IdentityLayer::new(config).with_clock(clock.clone()));
         let service = MapRequest::new(router(layer), move |mut request: Request| {
             let path = rewrite(request.uri().path());
@@ -62,7 +63,9 @@ impl Deployment {
             *request.uri_mut() = format!("{path}{query}").parse::<Uri>().unwrap();
             request
         });
-        let server = tokio::spawn(async move { axum::serve(listener, service.into_make_service()).await.unwrap() });
+        let server = tokio::spawn(async move {
+            axum::serve(listener, service.into_make_service()).await.unwrap()
+        });
         Self { url, provider, clock, server }
     }
 
@@ -92,7 +95,12 @@ pub fn stripped(prefix: &'static str) -> Rewrite {
 /// Ordinary routes and no fallback.
 pub fn ordinary() -> Router {
     Router::new()
-        .route("/", get(|user: Option<User>| async move { user.map_or("nobody".into(), |user| user.display_name().to_owned()) }))
+        .route(
+            "/",
+            get(|user: Option<User>| async move {
+                user.map_or("nobody".into(), |user| user.display_name().to_owned())
+            }),
+        )
         .route("/me", get(|user: User| async move { user.display_name().to_owned() }))
         .route("/app/me", get(|user: User| async move { user.display_name().to_owned() }))
 }
@@ -107,10 +115,17 @@ async fn is_told(deployment: &Deployment, path: &str, remedy: &str) -> Page {
     let mut tab = deployment.browser().tab();
     let page = tab.open(deployment.at(path)).await.clone();
     assert_eq!(page.status, StatusCode::INTERNAL_SERVER_ERROR, "{:#?}\n{}", tab.hops, page.body);
-    assert!(page.body.contains("not_configured") && page.body.contains(remedy), "{remedy}: {}", page.body);
+    assert!(
+        page.body.contains("not_configured") && page.body.contains(remedy),
+        "{remedy}: {}",
+        page.body
+    );
     assert!(tab.hops.len() <= 5, "{:#?}", tab.hops);
     let log = log.text();
-    let error = log.lines().find(|line| line.contains("ERROR")).unwrap_or_else(|| panic!("no error in {log}"));
+    let error = log
+        .lines()
+        .find(|line| line.contains("ERROR"))
+        .unwrap_or_else(|| panic!("no error in {log}"));
     assert!(error.contains(remedy), "{error}");
     page
 }
@@ -122,7 +137,10 @@ async fn a_path_of_the_base_url_that_nobody_strips_ends_on_a_page_that_names_the
         |config: IdentityConfig| config.with_response_mode(ResponseMode::FormPost),
         |config: IdentityConfig| config.with_sign_in_method(SignInMethod::DeviceCode),
     ] {
-        let form_post = format!("{:?}", settings(IdentityConfig::new(tower_identity::Authority::entra("common").unwrap(), "x")));
+        let form_post = format!(
+            "{:?}",
+            settings(IdentityConfig::new(tower_identity::Authority::entra("common").unwrap(), "x"))
+        );
         let deployment = Deployment::start("/app", settings, |layer| layer, around, kept()).await;
         if form_post.contains("FormPost") {
             // The provider's page posts it: no browser is sent round, and nobody waits for a page.
@@ -143,12 +161,15 @@ async fn a_path_of_the_base_url_that_nobody_strips_ends_on_a_page_that_names_the
 }
 
 #[tokio::test]
-async fn a_path_of_the_base_url_that_is_stripped_unexpectedly_ends_on_a_page_that_names_the_setting() {
+async fn a_path_of_the_base_url_that_is_stripped_unexpectedly_ends_on_a_page_that_names_the_setting()
+ {
     let kept_prefix = |config: IdentityConfig| config.with_path_prefix(PathPrefix::Kept);
-    let deployment = Deployment::start("/app", kept_prefix, |layer| layer, around, stripped("/app")).await;
+    let deployment =
+        Deployment::start("/app", kept_prefix, |layer| layer, around, stripped("/app")).await;
     let page = is_told(&deployment, "/app/me", "PathPrefix::Stripped").await;
     assert!(page.body.contains("IDENTITY_PATH_PREFIX=stripped"), "{}", page.body);
-    let deployment = Deployment::start("/app", |config| config, |layer| layer, around, stripped("/app")).await;
+    let deployment =
+        Deployment::start("/app", |config| config, |layer| layer, around, stripped("/app")).await;
     let page = deployment.browser().tab().open(deployment.at("/app/me")).await.clone();
     assert_eq!((page.status, page.body.as_str()), (StatusCode::OK, "Ada Lovelace"));
 }
@@ -168,23 +189,37 @@ async fn a_callback_whose_path_is_changed_on_its_way_ends_on_a_page() {
         ("/a/b", "/a/b/a/b/auth/callback"),
         ("/A", "/a/auth/callback"),
     ] {
-        let rewrite = move |path: &str| if path.ends_with("/auth/callback") { came.to_owned() } else { path.to_owned() };
-        let deployment = Deployment::start(base_path, |config| config, |layer| layer, around, Arc::new(rewrite)).await;
+        let rewrite = move |path: &str| {
+            if path.ends_with("/auth/callback") { came.to_owned() } else { path.to_owned() }
+        };
+        let deployment =
+            Deployment::start(base_path, |config| config, |layer| layer, around, Arc::new(rewrite))
+                .await;
         is_told(&deployment, "/me", "IDENTITY_").await;
     }
 }
 
 #[tokio::test]
 async fn a_page_of_the_application_that_ends_like_the_sign_in_path_is_protected_like_any_other() {
-    let router = |layer| ordinary().route("/admin/auth/login", get(|_: User| async { "for administrators" })).layer(layer);
+    let router = |layer| {
+        ordinary()
+            .route("/admin/auth/login", get(|_: User| async { "for administrators" }))
+            .layer(layer)
+    };
     let deployment = Deployment::start("", |config| config, |layer| layer, router, kept()).await;
     let mut tab = deployment.browser().tab();
-    assert_eq!(tab.open(deployment.at("/admin/auth/login?state=open&code=1")).await.body, "for administrators");
+    assert_eq!(
+        tab.open(deployment.at("/admin/auth/login?state=open&code=1")).await.body,
+        "for administrators"
+    );
 }
 
 async fn signs_in(deployment: &Deployment, tab: &mut Tab) {
     let page = tab.open(deployment.at("/app/me")).await;
-    assert_eq!((page.status, page.url.path(), page.body.as_str()), (StatusCode::OK, "/app/me", "Ada Lovelace"));
+    assert_eq!(
+        (page.status, page.url.path(), page.body.as_str()),
+        (StatusCode::OK, "/app/me", "Ada Lovelace")
+    );
 }
 
 #[tokio::test]
@@ -200,7 +235,12 @@ async fn ordinary_routes_under_nest_service_sign_in_and_out_and_the_log_has_noth
     signs_in(&deployment, &mut tab).await;
     assert_eq!(tab.open(deployment.at("/app/")).await.body, "Ada Lovelace");
     let page = tab.submit(crate::browser::html::Form::post("/app/auth/logout")).await;
-    assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/app/auth/signed-out"), "{}", page.body);
+    assert_eq!(
+        (page.status, page.url.path()),
+        (StatusCode::OK, "/app/auth/signed-out"),
+        "{}",
+        page.body
+    );
     assert_eq!(tab.click("Home page").await.body, "nobody");
     drop(listening);
     assert!(!log.text().contains("nest"), "{}", log.text());
@@ -210,8 +250,11 @@ async fn ordinary_routes_under_nest_service_sign_in_and_out_and_the_log_has_noth
 async fn a_layer_around_the_outer_router_sees_what_is_nested_inside() {
     let router = |layer| Router::new().nest("/app", ordinary()).layer(layer);
     for (base_path, settings) in [("", None), ("/app", Some(PathPrefix::Kept))] {
-        let settings = |config: IdentityConfig| settings.map_or(config.clone(), |prefix| config.with_path_prefix(prefix));
-        let deployment = Deployment::start(base_path, settings, |layer| layer, router, kept()).await;
+        let settings = |config: IdentityConfig| {
+            settings.map_or(config.clone(), |prefix| config.with_path_prefix(prefix))
+        };
+        let deployment =
+            Deployment::start(base_path, settings, |layer| layer, router, kept()).await;
         signs_in(&deployment, &mut deployment.browser().tab()).await;
     }
 }
@@ -221,7 +264,8 @@ async fn a_layer_around_the_outer_router_sees_what_is_nested_inside() {
 async fn a_layer_on_the_routes_of_a_nested_router_says_in_the_log_that_the_callback_cannot_come() {
     let (log, listening) = Log::listen();
     let router = |layer| Router::new().nest("/app", ordinary().layer(layer));
-    let deployment = Deployment::start("/app", |config| config, |layer| layer, router, kept()).await;
+    let deployment =
+        Deployment::start("/app", |config| config, |layer| layer, router, kept()).await;
     let mut tab = deployment.browser().tab();
     let page = tab.open(deployment.at("/app/me")).await;
     assert_eq!((page.status, page.url.path()), (StatusCode::NOT_FOUND, "/app/auth/callback"));
@@ -235,16 +279,22 @@ async fn a_layer_on_the_routes_of_a_nested_router_says_in_the_log_that_the_callb
 
 #[tokio::test]
 async fn a_nest_that_the_base_url_does_not_name_is_an_error_in_the_log() {
-    for (base_path, prefix, word) in
-        [("", PathPrefix::Stripped, "IDENTITY_BASE_URL"), ("/app", PathPrefix::Kept, "IDENTITY_PATH_PREFIX")]
-    {
+    for (base_path, prefix, word) in [
+        ("", PathPrefix::Stripped, "IDENTITY_BASE_URL"),
+        ("/app", PathPrefix::Kept, "IDENTITY_PATH_PREFIX"),
+    ] {
         let (log, listening) = Log::listen();
-        let router = |layer: IdentityLayer| Router::new().nest_service("/app", layer.layer(ordinary()));
+        let router =
+            |layer: IdentityLayer| Router::new().nest_service("/app", layer.layer(ordinary()));
         let settings = |config: IdentityConfig| config.with_path_prefix(prefix);
-        let deployment = Deployment::start(base_path, settings, |layer| layer, router, kept()).await;
+        let deployment =
+            Deployment::start(base_path, settings, |layer| layer, router, kept()).await;
         deployment.browser().tab().open(deployment.at("/app/me")).await;
         drop(listening);
         let log = log.text();
-        assert!(log.lines().any(|line| line.contains("ERROR") && line.contains(word)), "{word}: {log}");
+        assert!(
+            log.lines().any(|line| line.contains("ERROR") && line.contains(word)),
+            "{word}: {log}"
+        );
     }
 }

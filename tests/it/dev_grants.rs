@@ -1,4 +1,5 @@
-//! What the development provider gives without a browser: to applications, to devices, for passwords, on behalf of people.
+//! What the development provider gives without a browser: to applications, to devices, for
+//! passwords, on behalf of people.
 
 use std::time::Duration;
 
@@ -52,13 +53,24 @@ async fn an_application_gets_tokens_of_its_own() {
     let provider = entra().await;
     let form = |scope: &'static str| [("grant_type", "client_credentials"), ("scope", scope)];
     let (status, answer) = post(&provider, &contoso(), &form("api://tasks/.default")).await;
-    assert_eq!((status, answer.get("refresh_token"), answer.get("id_token")), (StatusCode::OK, None, None), "{answer}");
+    assert_eq!(
+        (status, answer.get("refresh_token"), answer.get("id_token")),
+        (StatusCode::OK, None, None),
+        "{answer}"
+    );
     let token = claims(&answer["access_token"]);
-    assert_eq!((&token["idtyp"], &token["azp"], token.get("scp")), (&json!("app"), &json!(provider.client_id()), None));
+    assert_eq!(
+        (&token["idtyp"], &token["azp"], token.get("scp")),
+        (&json!("app"), &json!(provider.client_id()), None)
+    );
     assert_eq!(token["tid"], DevTenant::CONTOSO.id());
     let (_, refused) = post(&provider, &contoso(), &form("User.Read")).await;
-    assert_eq!((&refused["error"], &refused["error_codes"]), (&json!("invalid_scope"), &json!([1_002_012])));
-    let (status, _) = post(&provider, "/common/oauth2/v2.0/token", &form("api://tasks/.default")).await;
+    assert_eq!(
+        (&refused["error"], &refused["error_codes"]),
+        (&json!("invalid_scope"), &json!([1_002_012]))
+    );
+    let (status, _) =
+        post(&provider, "/common/oauth2/v2.0/token", &form("api://tasks/.default")).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
 
     let generic = DevProvider::start().await.unwrap();
@@ -71,19 +83,35 @@ async fn an_application_gets_tokens_of_its_own() {
 #[tokio::test]
 async fn only_people_with_a_password_sign_in_by_it() {
     let provider = entra().await;
-    provider.add_person(DevPerson::new("paul", "Paul Erdos").with_username("paul@contoso.example").with_password("a sentence"));
+    provider.add_person(
+        DevPerson::new("paul", "Paul Erdos")
+            .with_username("paul@contoso.example")
+            .with_password("a sentence"),
+    );
     let form = |name: &'static str, password: &'static str, scope: &'static str| {
         [("grant_type", "password"), ("username", name), ("password", password), ("scope", scope)]
     };
-    let (status, answer) = post(&provider, &contoso(), &form("paul@contoso.example", "a sentence", "openid profile")).await;
-    assert_eq!((status, &claims(&answer["id_token"])["name"]), (StatusCode::OK, &json!("Paul Erdos")), "{answer}");
-    for (name, password) in
-        [("paul@contoso.example", "wrong"), ("ada@contoso.onmicrosoft.com", "a sentence"), ("nobody", "a sentence")]
-    {
+    let (status, answer) =
+        post(&provider, &contoso(), &form("paul@contoso.example", "a sentence", "openid profile"))
+            .await;
+    assert_eq!(
+        (status, &claims(&answer["id_token"])["name"]),
+        (StatusCode::OK, &json!("Paul Erdos")),
+        "{answer}"
+    );
+    for (name, password) in [
+        ("paul@contoso.example", "wrong"),
+        ("ada@contoso.onmicrosoft.com", "a sentence"),
+        ("nobody", "a sentence"),
+    ] {
         let (_, refused) = post(&provider, &contoso(), &form(name, password, "openid")).await;
-        assert_eq!((&refused["error"], &refused["error_codes"]), (&json!("invalid_grant"), &json!([50_126])));
+        assert_eq!(
+            (&refused["error"], &refused["error_codes"]),
+            (&json!("invalid_grant"), &json!([50_126]))
+        );
     }
-    let (_, consent) = post(&provider, &contoso(), &form("paul@contoso.example", "a sentence", "Mail.Read")).await;
+    let (_, consent) =
+        post(&provider, &contoso(), &form("paul@contoso.example", "a sentence", "Mail.Read")).await;
     assert_eq!(consent["suberror"], "consent_required");
 }
 
@@ -91,21 +119,37 @@ async fn only_people_with_a_password_sign_in_by_it() {
 async fn a_device_waits_until_somebody_agrees() {
     let clock = ManualClock::at_system_time();
     let generic = DevProvider::builder().with_clock(clock.clone()).start().await.unwrap();
-    let (status, start) = post(&generic, "/device-authorization", &[("scope", "openid profile offline_access")]).await;
+    let (status, start) =
+        post(&generic, "/device-authorization", &[("scope", "openid profile offline_access")])
+            .await;
     assert_eq!(status, StatusCode::OK, "{start}");
-    let (code, user_code) = (start["device_code"].as_str().unwrap(), start["user_code"].as_str().unwrap());
+    let (code, user_code) =
+        (start["device_code"].as_str().unwrap(), start["user_code"].as_str().unwrap());
     let poll = [("grant_type", DEVICE), ("device_code", code)];
     assert_eq!(post(&generic, "/token", &poll).await.1["error"], "authorization_pending");
     assert_eq!(post(&generic, "/token", &poll).await.1["error"], "slow_down");
     clock.advance(Duration::from_secs(5));
-    assert_eq!(post(&generic, "/token", &poll).await.1["error"], "slow_down", "five seconds more than before");
+    assert_eq!(
+        post(&generic, "/token", &poll).await.1["error"],
+        "slow_down",
+        "five seconds more than before"
+    );
     clock.advance(Duration::from_secs(15));
     assert_eq!(post(&generic, "/token", &poll).await.1["error"], "authorization_pending");
 
     let http = Client::builder().no_proxy().build().unwrap();
-    let page = http.get(start["verification_uri_complete"].as_str().unwrap()).send().await.unwrap().text().await.unwrap();
+    let page = http
+        .get(start["verification_uri_complete"].as_str().unwrap())
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
     assert!(page.contains(user_code) && page.contains("Ada Lovelace"));
-    let answer = http.post(start["verification_uri"].as_str().unwrap()).form(&[("user_code", user_code), ("person", "ada")]);
+    let answer = http
+        .post(start["verification_uri"].as_str().unwrap())
+        .form(&[("user_code", user_code), ("person", "ada")]);
     assert_eq!(answer.send().await.unwrap().status(), StatusCode::OK);
     let (_, tokens) = post(&generic, "/token", &poll).await;
     assert!(tokens["access_token"].is_string() && tokens["refresh_token"].is_string(), "{tokens}");
@@ -119,10 +163,22 @@ async fn a_device_is_told_who_declined_and_what_came_too_late() {
     let provider = DevProvider::builder().entra().with_clock(clock.clone()).start().await.unwrap();
     let start = async || {
         let path = format!("/{}/oauth2/v2.0/devicecode", DevTenant::CONTOSO.id());
-        post(&provider, &path, &[("scope", "openid profile User.Read"), ("client_id", provider.client_id())]).await.1
+        post(
+            &provider,
+            &path,
+            &[("scope", "openid profile User.Read"), ("client_id", provider.client_id())],
+        )
+        .await
+        .1
     };
     let poll = async |start: &Value| {
-        post(&provider, &contoso(), &[("grant_type", DEVICE), ("device_code", start["device_code"].as_str().unwrap())]).await.1
+        post(
+            &provider,
+            &contoso(),
+            &[("grant_type", DEVICE), ("device_code", start["device_code"].as_str().unwrap())],
+        )
+        .await
+        .1
     };
     let first = start().await;
     assert!(
@@ -132,7 +188,10 @@ async fn a_device_is_told_who_declined_and_what_came_too_late() {
     provider.answer_device(first["user_code"].as_str().unwrap(), None).unwrap();
     assert_eq!(poll(&first).await["error"], "authorization_declined");
     let second = start().await;
-    assert!(provider.answer_device(second["user_code"].as_str().unwrap(), Some("dorothy")).is_err(), "of another tenant");
+    assert!(
+        provider.answer_device(second["user_code"].as_str().unwrap(), Some("dorothy")).is_err(),
+        "of another tenant"
+    );
     provider.answer_device(second["user_code"].as_str().unwrap(), Some("katherine")).unwrap();
     assert_eq!(claims(&poll(&second).await["id_token"])["acct"], 1);
     let third = start().await;
@@ -145,7 +204,9 @@ async fn an_api_acts_for_the_person_who_called_it() {
     let provider = entra().await;
     let api = DevClient::confidential(API, "the secret of the api").with_consent(Consent::Given);
     provider.add_client(api.clone());
-    let token = |scopes: &str| provider.issue_tokens("ada", provider.client_id(), scopes, None).unwrap().access_token;
+    let token = |scopes: &str| {
+        provider.issue_tokens("ada", provider.client_id(), scopes, None).unwrap().access_token
+    };
     let called = token(&format!("openid api://{API}/access"));
     let form = |assertion: &'static str, scope: &'static str| {
         [
@@ -158,15 +219,28 @@ async fn an_api_acts_for_the_person_who_called_it() {
         ]
     };
     let called = called.expose().to_owned().leak();
-    let (status, answer) = post(&provider, &contoso(), &form(called, "api://files/read offline_access")).await;
+    let (status, answer) =
+        post(&provider, &contoso(), &form(called, "api://files/read offline_access")).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
     let given = claims(&answer["access_token"]);
-    assert_eq!((&given["azp"], &given["oid"]), (&json!(API), &json!(provider.object_id("ada", DevTenant::CONTOSO).unwrap())));
+    assert_eq!(
+        (&given["azp"], &given["oid"]),
+        (&json!(API), &json!(provider.object_id("ada", DevTenant::CONTOSO).unwrap()))
+    );
     let other = token("openid api://another/access").expose().to_owned().leak();
-    assert_eq!(post(&provider, &contoso(), &form(other, "User.Read")).await.1["error_codes"], json!([500_131]));
-    assert_eq!(post(&provider, &contoso(), &form("made up", "User.Read")).await.1["error_codes"], json!([500_133]));
+    assert_eq!(
+        post(&provider, &contoso(), &form(other, "User.Read")).await.1["error_codes"],
+        json!([500_131])
+    );
+    assert_eq!(
+        post(&provider, &contoso(), &form("made up", "User.Read")).await.1["error_codes"],
+        json!([500_133])
+    );
     provider.add_client(api.with_consent(Consent::Asked));
-    assert_eq!(post(&provider, &contoso(), &form(called, "Mail.Read")).await.1["suberror"], "consent_required");
+    assert_eq!(
+        post(&provider, &contoso(), &form(called, "Mail.Read")).await.1["suberror"],
+        "consent_required"
+    );
 }
 
 /// A client assertion with these claims changed; null leaves one out.
@@ -188,7 +262,8 @@ async fn an_assertion_is_checked_whole_and_used_once() {
     let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
     let (x, y) = key.public_key().as_ref()[1..].split_at(32);
     let encoded = |bytes: &[u8]| Value::from(URL_SAFE_NO_PAD.encode_to_string(bytes));
-    let jwk = json!({ "kty": "EC", "crv": "P-256", "x": encoded(x), "y": encoded(y), "kid": "one" });
+    let jwk =
+        json!({ "kty": "EC", "crv": "P-256", "x": encoded(x), "y": encoded(y), "kid": "one" });
     let members: Map<String, Value> = jwk.as_object().unwrap().clone();
     provider.add_client(DevClient::public("prover").with_key(members));
     let here = format!("{}/token", origin(&provider));
@@ -217,10 +292,19 @@ async fn an_assertion_is_checked_whole_and_used_once() {
         "a.b.c".to_owned(),
     ] {
         let (status, answer) = send(&wrong).await;
-        assert_eq!((status, &answer["error"]), (StatusCode::UNAUTHORIZED, &json!("invalid_client")), "{wrong}");
+        assert_eq!(
+            (status, &answer["error"]),
+            (StatusCode::UNAUTHORIZED, &json!("invalid_client")),
+            "{wrong}"
+        );
     }
-    let none = [("grant_type", "client_credentials"), ("scope", "tasks.read"), ("client_id", "prover")];
-    assert_eq!(post(&provider, "/token", &none).await.0, StatusCode::UNAUTHORIZED, "a client with a key has to use it");
+    let none =
+        [("grant_type", "client_credentials"), ("scope", "tasks.read"), ("client_id", "prover")];
+    assert_eq!(
+        post(&provider, "/token", &none).await.0,
+        StatusCode::UNAUTHORIZED,
+        "a client with a key has to use it"
+    );
 }
 
 /// A refresh token of Ada's at a generic provider.
@@ -232,7 +316,11 @@ fn refresh_token(provider: &DevProvider, scopes: &str) -> String {
 /// RFC 8707
 #[tokio::test]
 async fn a_token_is_for_the_resource_that_was_named() {
-    let provider = DevProvider::builder().with_access_token_format(AccessTokenFormat::Jwt).start().await.unwrap();
+    let provider = DevProvider::builder()
+        .with_access_token_format(AccessTokenFormat::Jwt)
+        .start()
+        .await
+        .unwrap();
     let ask = async |resources: &[&str]| {
         let mut form = vec![("grant_type", "client_credentials"), ("scope", "tasks.read")];
         form.extend(resources.iter().map(|resource| ("resource", *resource)));
@@ -242,29 +330,53 @@ async fn a_token_is_for_the_resource_that_was_named() {
     for (resources, audience) in [
         (vec![], own),
         (vec!["https://tasks.example"], json!("https://tasks.example")),
-        (vec!["https://tasks.example/a", "urn:tasks"], json!(["https://tasks.example/a", "urn:tasks"])),
+        (
+            vec!["https://tasks.example/a", "urn:tasks"],
+            json!(["https://tasks.example/a", "urn:tasks"]),
+        ),
     ] {
         assert_eq!(claims(&ask(&resources).await.1["access_token"])["aud"], audience);
     }
     for wrong in ["tasks", "/tasks", "https://tasks.example/#part"] {
         let (status, answer) = ask(&[wrong]).await;
-        assert_eq!((status, &answer["error"]), (StatusCode::BAD_REQUEST, &json!("invalid_target")), "{wrong}");
+        assert_eq!(
+            (status, &answer["error"]),
+            (StatusCode::BAD_REQUEST, &json!("invalid_target")),
+            "{wrong}"
+        );
     }
     // It is for that resource, so not for UserInfo; and the resource may ask about it.
-    let api = DevClient::confidential("tasks", "the secret of the api").with_resource("https://tasks.example");
+    let api = DevClient::confidential("tasks", "the secret of the api")
+        .with_resource("https://tasks.example");
     provider.add_client(api);
     let first = refresh_token(&provider, "openid offline_access tasks.read");
-    let form = [("grant_type", "refresh_token"), ("refresh_token", &first), ("resource", "https://tasks.example")];
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", &first),
+        ("resource", "https://tasks.example"),
+    ];
     let (_, answer) = post(&provider, "/token", &form).await;
     let token = answer["access_token"].as_str().unwrap();
     let http = Client::builder().no_proxy().build().unwrap();
-    let refused = http.get(format!("{}/userinfo", origin(&provider))).bearer_auth(token).send().await.unwrap();
+    let refused = http
+        .get(format!("{}/userinfo", origin(&provider)))
+        .bearer_auth(token)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
-    for (id, secret, active) in [("tasks", "the secret of the api", true), ("other", "another secret", false)] {
+    for (id, secret, active) in
+        [("tasks", "the secret of the api", true), ("other", "another secret", false)]
+    {
         if !active {
             provider.add_client(DevClient::confidential(id, secret));
         }
-        let (_, told) = post(&provider, "/introspect", &[("token", token), ("client_id", id), ("client_secret", secret)]).await;
+        let (_, told) = post(
+            &provider,
+            "/introspect",
+            &[("token", token), ("client_id", id), ("client_secret", secret)],
+        )
+        .await;
         assert_eq!(told["active"], json!(active), "{told}");
     }
 }
@@ -272,29 +384,46 @@ async fn a_token_is_for_the_resource_that_was_named() {
 #[tokio::test]
 async fn an_api_of_any_provider_acts_for_the_person_who_called_it() {
     for format in [AccessTokenFormat::Opaque, AccessTokenFormat::Jwt] {
-        let provider = DevProvider::builder().with_access_token_format(format).start().await.unwrap();
-        let api = DevClient::confidential("tasks", "the secret of the api").with_resource("https://tasks.example");
+        let provider =
+            DevProvider::builder().with_access_token_format(format).start().await.unwrap();
+        let api = DevClient::confidential("tasks", "the secret of the api")
+            .with_resource("https://tasks.example");
         provider.add_client(api.clone().with_consent(Consent::Given));
         let called = async |resource: &str| {
             let first = refresh_token(&provider, "openid offline_access tasks.read");
-            let form = [("grant_type", "refresh_token"), ("refresh_token", &first), ("resource", resource)];
+            let form = [
+                ("grant_type", "refresh_token"),
+                ("refresh_token", &first),
+                ("resource", resource),
+            ];
             post(&provider, "/token", &form).await.1["access_token"].as_str().unwrap().to_owned()
         };
-        let config = tower_identity::IdentityConfig::new(tower_identity::Authority::oidc(provider.issuer()).unwrap(), "tasks")
-            .with_credential(tower_identity::ClientCredential::secret("the secret of the api"));
+        let config = tower_identity::IdentityConfig::new(
+            tower_identity::Authority::oidc(provider.issuer()).unwrap(),
+            "tasks",
+        )
+        .with_credential(tower_identity::ClientCredential::secret("the secret of the api"));
         let client = tower_identity::client::Client::new(config).unwrap();
-        let asks =
-            |scopes: &str| tower_identity::client::TokenRequest::new([scopes]).unwrap().with_resource("https://files.example");
+        let asks = |scopes: &str| {
+            tower_identity::client::TokenRequest::new([scopes])
+                .unwrap()
+                .with_resource("https://files.example")
+        };
         let caller = called("https://tasks.example").await;
-        let given = client.on_behalf_of(&caller.as_str().into(), &asks("files.read")).await.unwrap();
+        let given =
+            client.on_behalf_of(&caller.as_str().into(), &asks("files.read")).await.unwrap();
         assert!(given.scopes().eq(["files.read"]));
         if format == AccessTokenFormat::Jwt {
             let given = claims(&json!(given.expose()));
-            assert_eq!((&given["aud"], &given["client_id"]), (&json!("https://files.example"), &json!("tasks")));
+            assert_eq!(
+                (&given["aud"], &given["client_id"]),
+                (&json!("https://files.example"), &json!("tasks"))
+            );
             assert_eq!(given["sub"], json!(provider.person("ada").unwrap().subject()));
         }
         let refused = async |assertion: String, error: &str| {
-            let refused = client.on_behalf_of(&assertion.into(), &asks("mail.read")).await.unwrap_err();
+            let refused =
+                client.on_behalf_of(&assertion.into(), &asks("mail.read")).await.unwrap_err();
             assert_eq!(refused.provider().unwrap().error, error, "{refused}");
         };
         refused(called("https://another.example").await, "invalid_grant").await;
@@ -324,10 +453,17 @@ async fn a_refresh_is_challenged_on_demand() {
     let wanted = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
     provider.challenge_next_refresh(wanted);
     let (status, answer) = refresh(&[]).await;
-    assert_eq!((status, &answer["error"]), (StatusCode::BAD_REQUEST, &json!("interaction_required")));
+    assert_eq!(
+        (status, &answer["error"]),
+        (StatusCode::BAD_REQUEST, &json!("interaction_required"))
+    );
     assert_eq!(answer["claims"], wanted);
     let (_, answer) = refresh(&[("claims", wanted)]).await;
-    assert_eq!((&answer["error"], &answer["claims"]), (&json!("interaction_required"), &json!(wanted)), "an API wants it");
+    assert_eq!(
+        (&answer["error"], &answer["claims"]),
+        (&json!("interaction_required"), &json!(wanted)),
+        "an API wants it"
+    );
     provider.require_authentication_context("tasks.read", "c2");
     let (_, answer) = refresh(&[("scope", "openid tasks.read")]).await;
     assert!(answer["claims"].as_str().unwrap().contains("c2"), "{answer}");

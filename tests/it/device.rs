@@ -1,4 +1,5 @@
-//! Signing in by device code: no redirect address, a page with a code, and as few questions to the provider as it allows.
+//! Signing in by device code: no redirect address, a page with a code, and as few questions to the
+//! provider as it allows.
 
 use std::time::Duration;
 
@@ -38,8 +39,11 @@ async fn app() -> App {
 /// The code that a page shows.
 fn code(page: &Page) -> String {
     let tags = html::tags(&page.body);
-    let code = tags.iter().find(|tag| tag.attributes.get("class").is_some_and(|class| class == "code"));
-    code.unwrap_or_else(|| panic!("no code on {}: {} {}", page.url, page.status, page.body)).text.clone()
+    let code =
+        tags.iter().find(|tag| tag.attributes.get("class").is_some_and(|class| class == "code"));
+    code.unwrap_or_else(|| panic!("no code on {}: {} {}", page.url, page.status, page.body))
+        .text
+        .clone()
 }
 
 /// Opens a protected page; the code that is shown instead.
@@ -51,7 +55,12 @@ async fn begin(app: &App, tab: &mut Tab, path: &str) -> String {
 async fn poll(tab: &mut Tab) -> Value {
     let address = tab.page().url.to_string();
     let answer = tab.fetch_with(Method::GET, &address, &[("accept", "application/json")]).await;
-    assert_eq!((answer.status, answer.header("cache-control")), (StatusCode::OK, "private, no-store"), "{}", answer.body);
+    assert_eq!(
+        (answer.status, answer.header("cache-control")),
+        (StatusCode::OK, "private, no-store"),
+        "{}",
+        answer.body
+    );
     answer.json()
 }
 
@@ -64,7 +73,11 @@ fn questions(app: &App) -> u64 {
 }
 
 fn reason(page: &Page) -> &str {
-    page.body.split("Reason</dt><dd>").nth(1).and_then(|rest| rest.split('<').next()).unwrap_or("none")
+    page.body
+        .split("Reason</dt><dd>")
+        .nth(1)
+        .and_then(|rest| rest.split('<').next())
+        .unwrap_or("none")
 }
 
 /// A tab in which a person has signed in by code and looks at a page.
@@ -89,26 +102,54 @@ async fn without_a_script_the_link_leads_on_when_the_person_is_done() {
     let page = tab.page();
     assert_eq!((page.status, page.header("cache-control")), (StatusCode::OK, "private, no-store"));
     let asked = app.provider.last_request(Endpoint::DeviceAuthorization).unwrap();
-    assert_eq!((asked.parameter("scope"), asked.parameter("redirect_uri")), (Some("openid profile email offline_access"), None));
+    assert_eq!(
+        (asked.parameter("scope"), asked.parameter("redirect_uri")),
+        (Some("openid profile email offline_access"), None)
+    );
     let complete = format!("/device?user_code={code}");
     let links = html::links(&page.body);
-    assert!(links.iter().any(|(address, text)| address.ends_with(&complete) && text.ends_with("/device")), "{links:?}");
-    assert!(page.body.contains("<svg") && page.body.contains("15 minutes") && page.body.contains("give it to nobody"));
+    assert!(
+        links
+            .iter()
+            .any(|(address, text)| address.ends_with(&complete) && text.ends_with("/device")),
+        "{links:?}"
+    );
+    assert!(
+        page.body.contains("<svg")
+            && page.body.contains("15 minutes")
+            && page.body.contains("give it to nobody")
+    );
 
     let page = tab.click("Continue").await;
-    assert!(page.body.contains("You are not signed in yet") && self::code(page) == code, "{}", page.body);
+    assert!(
+        page.body.contains("You are not signed in yet") && self::code(page) == code,
+        "{}",
+        page.body
+    );
     assert_eq!(questions(&app), 0, "five seconds have not passed");
     app.turn(5);
     let page = tab.click("Continue").await;
-    assert!(page.body.contains("You are not signed in yet") && self::code(page) == code, "{}", page.body);
+    assert!(
+        page.body.contains("You are not signed in yet") && self::code(page) == code,
+        "{}",
+        page.body
+    );
     assert_eq!(questions(&app), 1);
     app.provider.answer_device(&code, Some("ada")).unwrap();
     app.turn(5);
     let page = tab.click("Continue").await;
-    assert_eq!((page.status, page.url.as_str()), (StatusCode::OK, app.at("/other?q=1").as_str()), "{}", page.body);
+    assert_eq!(
+        (page.status, page.url.as_str()),
+        (StatusCode::OK, app.at("/other?q=1").as_str()),
+        "{}",
+        page.body
+    );
     assert_eq!(page.json()["name"], "Ada Lovelace");
     assert_eq!((questions(&app), app.provider.requests(Endpoint::Authorization)), (2, 0));
-    assert!(!browser.cookies("localhost").iter().any(|cookie| is_attempt(&cookie.name)), "the attempt is gone");
+    assert!(
+        !browser.cookies("localhost").iter().any(|cookie| is_attempt(&cookie.name)),
+        "the attempt is gone"
+    );
     // The page before this one is the sign-in's, and leads here.
     let page = tab.back().await;
     assert_eq!(page.url.as_str(), app.at("/other?q=1"));
@@ -121,7 +162,9 @@ async fn a_script_hears_when_the_person_is_done_and_polls_cost_nothing() {
     let browser = app.browser();
     let mut tab = browser.tab();
     let code = begin(&app, &mut tab, "/other?q=1").await;
-    for (later, wait, asked) in [(0, 5, 0), (4, 1, 0), (1, 5, 1), (0, 5, 1), (4, 1, 1), (1, 5, 2), (2, 3, 2)] {
+    for (later, wait, asked) in
+        [(0, 5, 0), (4, 1, 0), (1, 5, 1), (0, 5, 1), (4, 1, 1), (1, 5, 2), (2, 3, 2)]
+    {
         app.turn(later);
         assert_eq!((poll(&mut tab).await, questions(&app)), (pending(wait), asked));
     }
@@ -151,19 +194,34 @@ async fn whoever_is_no_person_at_a_page_gets_no_code() {
         &[("sec-fetch-dest", "empty")],
     ] {
         let answer = raw.send(Method::GET, login, "", headers, "").await;
-        assert!(answer.status == StatusCode::UNAUTHORIZED && answer.attempt().is_none(), "{headers:?}: {}", answer.status);
+        assert!(
+            answer.status == StatusCode::UNAUTHORIZED && answer.attempt().is_none(),
+            "{headers:?}: {}",
+            answer.status
+        );
     }
     let mut tab = app.browser().tab();
     tab.open(app.at("/")).await;
     let answer = tab.fetch(Method::GET, "/me").await;
-    assert_eq!((answer.status, &answer.json()["sign_in"]), (StatusCode::UNAUTHORIZED, &json!("/auth/login?return_to=%2F")));
+    assert_eq!(
+        (answer.status, &answer.json()["sign_in"]),
+        (StatusCode::UNAUTHORIZED, &json!("/auth/login?return_to=%2F"))
+    );
     assert_eq!(app.provider.requests(Endpoint::DeviceAuthorization), 0);
     begin(&app, &mut tab, "/me").await;
     let state = tab.page().url.as_str().to_owned();
     let attempt = tab.hops.last().unwrap().cookies.clone().unwrap();
     app.turn(60);
     let head = raw.send(Method::HEAD, &state, &attempt, NAVIGATION, "").await;
-    let fetched = raw.send(Method::GET, &state, &attempt, &[NAVIGATION, &[("sec-purpose", "prefetch")]].concat(), "").await;
+    let fetched = raw
+        .send(
+            Method::GET,
+            &state,
+            &attempt,
+            &[NAVIGATION, &[("sec-purpose", "prefetch")]].concat(),
+            "",
+        )
+        .await;
     let posted = raw.send(Method::POST, &state, &attempt, NAVIGATION, "").await;
     assert!(![&head, &fetched, &posted].iter().any(|answer| answer.status.is_success()));
     assert_eq!(questions(&app), 0);
@@ -192,7 +250,11 @@ async fn the_provider_is_left_alone_for_as_long_as_it_wants() {
         assert_eq!(questions(&app), before, "sooner than after {wait} s");
         app.provider.fail_next(Endpoint::Token, 1, failure.clone());
         app.turn(1);
-        assert_eq!((poll(&mut tab).await, questions(&app)), (pending(next), before + 1), "{failure:?}");
+        assert_eq!(
+            (poll(&mut tab).await, questions(&app)),
+            (pending(next), before + 1),
+            "{failure:?}"
+        );
         wait = next;
     }
 }
@@ -208,7 +270,12 @@ async fn a_code_that_nobody_used_ends_and_nothing_more_is_asked() {
     app.turn(1);
     assert_eq!(poll(&mut tab).await, json!({"status": "ended"}));
     let page = tab.click("Continue").await;
-    assert_eq!((page.status, reason(page)), (StatusCode::BAD_REQUEST, "code_expired"), "{}", page.body);
+    assert_eq!(
+        (page.status, reason(page)),
+        (StatusCode::BAD_REQUEST, "code_expired"),
+        "{}",
+        page.body
+    );
     assert_eq!((questions(&app), app.provider.requests(Endpoint::DeviceAuthorization)), (1, 1));
     let another = self::code(tab.click("Start again").await);
     assert_ne!(another, code);
@@ -222,7 +289,11 @@ async fn a_code_that_nobody_used_ends_and_nothing_more_is_asked() {
     let third = self::code(tab.click("Start again").await);
     app.provider.answer_device(&third, Some("ada")).unwrap();
     app.turn(5);
-    assert_eq!(tab.click("Continue").await.url.as_str(), app.at("/other"), "it is still known where to go");
+    assert_eq!(
+        tab.click("Continue").await.url.as_str(),
+        app.at("/other"),
+        "it is still known where to go"
+    );
 }
 
 #[tokio::test]
@@ -233,7 +304,10 @@ async fn a_page_that_was_left_open_asks_for_no_code_by_itself() {
     app.turn(24 * 3600);
     let address = tab.page().url.to_string();
     let answer = tab.fetch(Method::GET, &address).await;
-    assert_eq!((answer.status, app.provider.requests(Endpoint::DeviceAuthorization)), (StatusCode::UNAUTHORIZED, 1));
+    assert_eq!(
+        (answer.status, app.provider.requests(Endpoint::DeviceAuthorization)),
+        (StatusCode::UNAUTHORIZED, 1)
+    );
     // Its reader reloads it.
     self::code(tab.reload().await);
 }
@@ -248,7 +322,12 @@ async fn who_declines_reads_so_and_can_start_again() {
     assert_eq!(poll(&mut tab).await, json!({"status": "ended"}));
     assert_eq!(poll(&mut tab).await, json!({"status": "ended"}));
     let page = tab.reload().await;
-    assert_eq!((page.status, reason(page)), (StatusCode::FORBIDDEN, "access_denied"), "{}", page.body);
+    assert_eq!(
+        (page.status, reason(page)),
+        (StatusCode::FORBIDDEN, "access_denied"),
+        "{}",
+        page.body
+    );
     assert_eq!(questions(&app), 1);
     assert_ne!(self::code(tab.click("Try again").await), code);
 }
@@ -330,7 +409,8 @@ async fn another_process_goes_on_at_the_same_pace() {
     let store = Watched::default();
     let kept = store.clone();
     let settings = |config: IdentityConfig| by_code(config).with_cookie_secrets([SECRET]);
-    let app = App::build(|provider| provider, settings, |layer| layer.with_store(kept).unwrap()).await;
+    let app =
+        App::build(|provider| provider, settings, |layer| layer.with_store(kept).unwrap()).await;
     let node = Node::beside(&app, settings, |layer| layer.with_store(store.clone()).unwrap()).await;
     let here = app.browser();
     let there = node.browser(&app, &here);
@@ -350,25 +430,43 @@ async fn another_process_goes_on_at_the_same_pace() {
     app.turn(10);
     assert_eq!(poll(tab.moved_to(there)).await["status"], "done");
     let page = tab.moved_to(here).click("Continue").await;
-    assert_eq!((page.url.as_str(), &page.json()["name"]), (app.at("/other").as_str(), &json!("Ada Lovelace")));
+    assert_eq!(
+        (page.url.as_str(), &page.json()["name"]),
+        (app.at("/other").as_str(), &json!("Ada Lovelace"))
+    );
     assert_eq!(questions(&app), 3);
 }
 
 #[tokio::test]
 async fn a_provider_without_device_codes_is_told_in_words() {
     let app = app().await;
-    app.provider.change_next_discovery(|document| drop(document.remove("device_authorization_endpoint")));
+    app.provider
+        .change_next_discovery(|document| drop(document.remove("device_authorization_endpoint")));
     let mut tab = app.browser().tab();
     let page = tab.open(app.at("/me")).await;
-    assert_eq!((page.status, reason(page)), (StatusCode::INTERNAL_SERVER_ERROR, "sign_in_not_offered"), "{}", page.body);
-    assert!(page.body.contains("does not offer") && page.body.contains("device_authorization_endpoint"), "{}", page.body);
+    assert_eq!(
+        (page.status, reason(page)),
+        (StatusCode::INTERNAL_SERVER_ERROR, "sign_in_not_offered"),
+        "{}",
+        page.body
+    );
+    assert!(
+        page.body.contains("does not offer") && page.body.contains("device_authorization_endpoint"),
+        "{}",
+        page.body
+    );
     assert_eq!(app.provider.requests(Endpoint::DeviceAuthorization), 0);
 
     app.provider.fail_next(Endpoint::DeviceAuthorization, 1, Failure::Disconnect);
     let other = self::app().await;
     other.provider.fail_next(Endpoint::DeviceAuthorization, 1, Failure::Status(503));
     let page = tab.open(other.at("/me")).await;
-    assert_eq!((page.status, reason(page)), (StatusCode::SERVICE_UNAVAILABLE, "provider_unreachable"), "{}", page.body);
+    assert_eq!(
+        (page.status, reason(page)),
+        (StatusCode::SERVICE_UNAVAILABLE, "provider_unreachable"),
+        "{}",
+        page.body
+    );
 }
 
 /// C-364: an ID token without a nonce, and otherwise held to all that others are
@@ -390,7 +488,8 @@ async fn every_wrong_id_token_is_refused() {
         let before = questions(&app);
         let page = tab.click("Continue").await.clone();
         let who = tab.open(app.at("/")).await.body.clone();
-        // An answer that is broken off may have been lost on its way: that is told when the provider was asked again.
+        // An answer that is broken off may have been lost on its way: that is told when the
+        // provider was asked again.
         let told = page.status.is_success() != refused || *spoil == Spoil::Oversized;
         if (who == "nobody") != refused || !told {
             wrong.push(format!("{spoil:?}: {} {who}", page.status));
@@ -421,14 +520,23 @@ async fn the_codes_are_in_no_log_and_the_device_code_on_no_page() {
     let page = tab.page().body.clone();
     app.turn(5);
     poll(&mut tab).await;
-    let device_code = app.provider.last_request(Endpoint::Token).unwrap().parameter("device_code").unwrap().to_owned();
+    let device_code = app
+        .provider
+        .last_request(Endpoint::Token)
+        .unwrap()
+        .parameter("device_code")
+        .unwrap()
+        .to_owned();
     app.provider.answer_device(&user_code, None).unwrap();
     app.turn(5);
     let failed = tab.click("Continue").await.body.clone();
     let attempt = tab.hops.iter().find_map(|hop| hop.cookies.clone()).unwrap();
     let text = log.text();
     assert!(text.contains("identity.device_code") && text.contains("access_denied"), "{text}");
-    assert!(device_code.len() > 20 && ![&page, &failed, &text, &attempt].iter().any(|text| text.contains(&device_code)));
+    assert!(
+        device_code.len() > 20
+            && ![&page, &failed, &text, &attempt].iter().any(|text| text.contains(&device_code))
+    );
     assert!(!text.contains(&user_code) && !failed.contains(&user_code));
 }
 
@@ -439,7 +547,13 @@ async fn mail(tokens: Tokens) -> Result<Json<Value>, Error> {
 
 #[tokio::test]
 async fn a_person_agrees_to_more_by_another_code() {
-    let app = App::whole(|provider| provider, by_code, |layer| layer, |router| router.route("/mail", get(mail))).await;
+    let app = App::whole(
+        |provider| provider,
+        by_code,
+        |layer| layer,
+        |router| router.route("/mail", get(mail)),
+    )
+    .await;
     let mut tab = signed_in(&app, "/me", "ada").await;
     let code = begin(&app, &mut tab, "/mail?folder=1").await;
     let asked = app.provider.last_request(Endpoint::DeviceAuthorization).unwrap();
@@ -447,28 +561,48 @@ async fn a_person_agrees_to_more_by_another_code() {
     app.provider.answer_device(&code, Some("ada")).unwrap();
     app.turn(5);
     let page = tab.click("Continue").await;
-    assert_eq!((page.status, page.url.query()), (StatusCode::OK, Some("folder=1")), "{}", page.body);
-    assert!(page.json()["scopes"].as_array().unwrap().contains(&json!("mail.read")), "{}", page.body);
+    assert_eq!(
+        (page.status, page.url.query()),
+        (StatusCode::OK, Some("folder=1")),
+        "{}",
+        page.body
+    );
+    assert!(
+        page.json()["scopes"].as_array().unwrap().contains(&json!("mail.read")),
+        "{}",
+        page.body
+    );
     // Somebody else at the code: their own session, and nothing of the page.
     let mut tab = signed_in(&app, "/me", "ada").await;
     let code = begin(&app, &mut tab, "/mail").await;
     app.provider.answer_device(&code, Some("alan")).unwrap();
     app.turn(5);
     let page = tab.click("Continue").await;
-    assert_eq!((page.url.as_str(), page.body.as_str()), (app.at("/").as_str(), "hello Alan Turing"));
+    assert_eq!(
+        (page.url.as_str(), page.body.as_str()),
+        (app.at("/").as_str(), "hello Alan Turing")
+    );
 }
 
 #[tokio::test]
 async fn what_a_code_cannot_ask_for_is_told_and_not_tried() {
     let recent = require_login().with_max_age(Duration::from_secs(60));
-    let routes =
-        |router: axum::Router| router.merge(axum::Router::new().route("/recent", get(|| async { "recent" })).route_layer(recent));
+    let routes = |router: axum::Router| {
+        router.merge(
+            axum::Router::new().route("/recent", get(|| async { "recent" })).route_layer(recent),
+        )
+    };
     let app = App::whole(|provider| provider, by_code, |layer| layer, routes).await;
     let mut tab = signed_in(&app, "/me", "ada").await;
     app.turn(300);
     let before = app.provider.requests(Endpoint::DeviceAuthorization);
     let page = tab.open(app.at("/recent")).await;
-    assert_eq!((page.status, reason(page)), (StatusCode::INTERNAL_SERVER_ERROR, "sign_in_not_offered"), "{}", page.body);
+    assert_eq!(
+        (page.status, reason(page)),
+        (StatusCode::INTERNAL_SERVER_ERROR, "sign_in_not_offered"),
+        "{}",
+        page.body
+    );
     assert!(page.body.contains("`max_age`"), "{}", page.body);
     assert_eq!(app.provider.requests(Endpoint::DeviceAuthorization), before);
     assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::OK);
@@ -520,7 +654,12 @@ async fn an_answer_that_cannot_be_verified_is_not_asked_for_twice() {
     app.provider.fail_next(Endpoint::Keys, 5, Failure::Status(500));
     assert_eq!(poll(&mut tab).await, json!({"status": "ended"}));
     let page = tab.click("Continue").await;
-    assert_eq!((page.status, reason(page)), (StatusCode::SERVICE_UNAVAILABLE, "provider_unreachable"), "{}", page.body);
+    assert_eq!(
+        (page.status, reason(page)),
+        (StatusCode::SERVICE_UNAVAILABLE, "provider_unreachable"),
+        "{}",
+        page.body
+    );
     assert_eq!(questions(&app), 1);
 }
 
@@ -545,7 +684,12 @@ async fn entra_signs_in_by_code_too() {
     app.provider.answer_device(&code, Some("ada")).unwrap();
     app.turn(5);
     let page = tab.click("Continue").await;
-    assert!(page.status == StatusCode::OK && page.body.contains("Mail.Read"), "{} {}", page.status, page.body);
+    assert!(
+        page.status == StatusCode::OK && page.body.contains("Mail.Read"),
+        "{} {}",
+        page.status,
+        page.body
+    );
     let own = tab.open(app.at("/token")).await.json();
     assert_ne!(own["source"], "sign_in", "the code's token was for mail alone: {own}");
 }

@@ -8,7 +8,8 @@ use tower_identity::{
 
 use crate::{app::App, browser::Page};
 
-/// An application whose people come from `tenant`: a GUID, a domain name, `common` or one of its siblings.
+/// An application whose people come from `tenant`: a GUID, a domain name, `common` or one of its
+/// siblings.
 pub async fn app_at(tenant: &str) -> App {
     app_with(tenant, |provider| provider, |config| config).await
 }
@@ -30,7 +31,9 @@ pub async fn app_with_routes(
     settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
     more: impl FnOnce(Router) -> Router,
 ) -> App {
-    let first = |provider: &DevProvider, url: &str| App::common_settings(provider.entra_config(tenant, url).unwrap());
+    let first = |provider: &DevProvider, url: &str| {
+        App::common_settings(provider.entra_config(tenant, url).unwrap())
+    };
     App::starting_from(first, DevProviderBuilder::entra, settings, |layer| layer, more).await
 }
 

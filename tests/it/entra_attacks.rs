@@ -7,8 +7,9 @@ use tower_identity::{
 
 use crate::entra_app::{app_at, app_with, me, refused};
 
-/// What each is refused for at `common` with a list of tenants. The key is looked at first: one with the template signs for every tenant whose
-/// `tid` and `iss` agree, that of personal accounts for these alone.
+/// What each is refused for at `common` with a list of tenants. The key is looked at first: one
+/// with the template signs for every tenant whose `tid` and `iss` agree, that of personal accounts
+/// for these alone.
 fn reason(spoil: SpoilEntra, personal: bool) -> Option<ErrorKind> {
     Some(match spoil {
         SpoilEntra::TenantForeign if !personal => ErrorKind::TenantNotAllowed,
@@ -24,7 +25,8 @@ fn reason(spoil: SpoilEntra, personal: bool) -> Option<ErrorKind> {
 #[tokio::test]
 async fn every_token_from_the_wrong_place_is_refused_with_its_reason() {
     let list = [DevTenant::CONTOSO.id(), DevTenant::PERSONAL.id()];
-    let app = app_with("common", |provider| provider, |config| config.with_tenants(list).unwrap()).await;
+    let app =
+        app_with("common", |provider| provider, |config| config.with_tenants(list).unwrap()).await;
     for person in ["ada", "mary"] {
         for spoil in SpoilEntra::ALL {
             app.provider.spoil_next_entra_token(*spoil);
@@ -44,7 +46,9 @@ async fn a_single_tenant_refuses_them_as_well() {
         let kind = match spoil {
             SpoilEntra::TenantForeign => ErrorKind::TokenIssuer,
             // Its key set has only the keys that are for it.
-            SpoilEntra::KeyOfOtherCloud | SpoilEntra::KeyOfPersonalAccounts => ErrorKind::TokenKeyUnknown,
+            SpoilEntra::KeyOfOtherCloud | SpoilEntra::KeyOfPersonalAccounts => {
+                ErrorKind::TokenKeyUnknown
+            }
             _ => reason(*spoil, false).unwrap(),
         };
         refused(&app, "ada", kind).await;
@@ -53,13 +57,15 @@ async fn a_single_tenant_refuses_them_as_well() {
     }
 }
 
-/// Security rule 10 (nOAuth): an address that somebody else has had, or claims to have, makes nobody that person.
+/// Security rule 10 (nOAuth): an address that somebody else has had, or claims to have, makes
+/// nobody that person.
 #[tokio::test]
 async fn the_same_address_is_not_the_same_person() {
     let app = app_at(DevTenant::CONTOSO.id()).await;
     let ada = me(&app, "ada").await;
-    let again =
-        DevPerson::new("eve", "Eve").with_username("ada@contoso.onmicrosoft.com").with_email("ada@contoso.onmicrosoft.com");
+    let again = DevPerson::new("eve", "Eve")
+        .with_username("ada@contoso.onmicrosoft.com")
+        .with_email("ada@contoso.onmicrosoft.com");
     app.provider.add_person(again);
     let eve = me(&app, "eve").await;
     assert_eq!(eve["claims"]["preferred_username"], ada["claims"]["preferred_username"]);

@@ -22,8 +22,9 @@ async fn entra() -> DevProvider {
 }
 
 fn client(provider: &DevProvider, tenant: &str) -> Client {
-    let config = IdentityConfig::new(provider.entra_authority(tenant).unwrap(), provider.client_id())
-        .with_credential(ClientCredential::secret(provider.client_secret()));
+    let config =
+        IdentityConfig::new(provider.entra_authority(tenant).unwrap(), provider.client_id())
+            .with_credential(ClientCredential::secret(provider.client_secret()));
     Client::new(if tenant == "common" { config.with_any_tenant() } else { config }).unwrap()
 }
 
@@ -32,10 +33,22 @@ fn asks(scopes: &str) -> TokenRequest {
 }
 
 /// Signs `person` in by the code flow.
-async fn signed_in(provider: &DevProvider, client: &Client, person: &str, scopes: &[&str]) -> Account {
+async fn signed_in(
+    provider: &DevProvider,
+    client: &Client,
+    person: &str,
+    scopes: &[&str],
+) -> Account {
     provider.sign_in_as(person).unwrap();
-    let flow = client.initiate(REDIRECT, &SignInOptions::new().with_scopes(scopes.iter().copied())).await.unwrap();
-    let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let flow = client
+        .initiate(REDIRECT, &SignInOptions::new().with_scopes(scopes.iter().copied()))
+        .await
+        .unwrap();
+    let http = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
     let answer = http.get(flow.address()).send().await.unwrap();
     let back = Url::parse(answer.headers()["location"].to_str().unwrap()).unwrap();
     client.complete(&flow, back.query().unwrap()).await.unwrap().account().unwrap().clone()
@@ -45,11 +58,18 @@ async fn signed_in(provider: &DevProvider, client: &Client, person: &str, scopes
 #[tokio::test]
 async fn an_account_is_the_one_at_home() {
     let provider = entra().await;
-    for (tenant, person) in
-        [("common", "ada"), (DevTenant::CONTOSO.id(), "katherine"), ("consumers", "mary"), (DevTenant::WOODGROVE.id(), "emmy")]
-    {
+    for (tenant, person) in [
+        ("common", "ada"),
+        (DevTenant::CONTOSO.id(), "katherine"),
+        ("consumers", "mary"),
+        (DevTenant::WOODGROVE.id(), "emmy"),
+    ] {
         let account = signed_in(&provider, &client(&provider, tenant), person, &[]).await;
-        assert_eq!(account.home_account_id(), provider.home_account_id(person).unwrap(), "{tenant}");
+        assert_eq!(
+            account.home_account_id(),
+            provider.home_account_id(person).unwrap(),
+            "{tenant}"
+        );
     }
 }
 
@@ -57,18 +77,29 @@ async fn an_account_is_the_one_at_home() {
 async fn other_resources_come_silently_once_somebody_has_agreed() {
     let provider = entra().await;
     let client = client(&provider, "common");
-    let account = signed_in(&provider, &client, "ada", &["User.Read", "api://tasks/Tasks.Read"]).await;
-    let Silent::Token(token) = client.acquire_silent(&account, &asks("api://tasks/Tasks.Read")).await.unwrap() else {
+    let account =
+        signed_in(&provider, &client, "ada", &["User.Read", "api://tasks/Tasks.Read"]).await;
+    let Silent::Token(token) =
+        client.acquire_silent(&account, &asks("api://tasks/Tasks.Read")).await.unwrap()
+    else {
         panic!("no token");
     };
-    assert_eq!((token.scopes().collect::<Vec<_>>(), token.expose().split('.').count()), (vec!["api://tasks/Tasks.Read"], 3));
+    assert_eq!(
+        (token.scopes().collect::<Vec<_>>(), token.expose().split('.').count()),
+        (vec!["api://tasks/Tasks.Read"], 3)
+    );
     let refused = client.acquire_silent(&account, &asks("Mail.Read")).await.unwrap();
     assert_eq!(refused.classification(), Some("consent_required"));
     provider.require_authentication_context("User.Read", "c1");
     let request = asks("User.Read").forced();
-    let Silent::Refused(error) = client.acquire_silent(&account, &request).await.unwrap() else { panic!("not refused") };
+    let Silent::Refused(error) = client.acquire_silent(&account, &request).await.unwrap() else {
+        panic!("not refused")
+    };
     assert_eq!(error.kind(), ErrorKind::InteractionRequired);
-    assert!(error.provider().unwrap().claims.as_ref().is_some_and(|claims| claims.contains("c1")), "{error:?}");
+    assert!(
+        error.provider().unwrap().claims.as_ref().is_some_and(|claims| claims.contains("c1")),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -93,14 +124,25 @@ async fn an_application_proves_itself_by_its_certificate() {
     let provider = entra().await;
     let der: String = CERTIFICATE.lines().filter(|line| !line.starts_with('-')).collect();
     let thumbprint = digest(&SHA256, &STANDARD.decode_to_vec(der).unwrap());
-    let registered = |thumbprint: &[u8]| {
-        let mut key = jwk("rsa");
-        key.remove("kid");
-        key.insert("x5t#S256".into(), URL_SAFE_NO_PAD.encode_to_string(thumbprint).into());
-        provider.add_client(DevClient::public(API).with_key(key).with_accounts(Accounts::Tenant(DevTenant::CONTOSO)));
-        let config = IdentityConfig::new(provider.entra_authority(DevTenant::CONTOSO.domain()).unwrap(), API);
-        Client::new(config.with_credential(ClientCredential::certificate_pem(format!("{KEY}\n{CERTIFICATE}")))).unwrap()
-    };
+    let registered =
+        |thumbprint: &[u8]| {
+            let mut key = jwk("rsa");
+            key.remove("kid");
+            key.insert("x5t#S256".into(), URL_SAFE_NO_PAD.encode_to_string(thumbprint).into());
+            provider.add_client(
+                DevClient::public(API)
+                    .with_key(key)
+                    .with_accounts(Accounts::Tenant(DevTenant::CONTOSO)),
+            );
+            let config = IdentityConfig::new(
+                provider.entra_authority(DevTenant::CONTOSO.domain()).unwrap(),
+                API,
+            );
+            Client::new(config.with_credential(ClientCredential::certificate_pem(format!(
+                "{KEY}\n{CERTIFICATE}"
+            ))))
+            .unwrap()
+        };
     registered(thumbprint.as_ref()).for_app(&asks("api://tasks/.default")).await.unwrap();
     let refused = registered(&[0; 32]).for_app(&asks("api://tasks/.default")).await.unwrap_err();
     assert_eq!(refused.provider().unwrap().codes, [700_027], "{refused}");
@@ -110,9 +152,14 @@ async fn an_application_proves_itself_by_its_certificate() {
 async fn an_application_proves_itself_by_its_key_elsewhere() {
     let provider = DevProvider::start().await.unwrap();
     provider.add_client(DevClient::public("prover").with_key(jwk("rsa")).with_key(jwk("ec")));
-    for (algorithm, key, kid) in [(Algorithm::Rs256, KEY, "rsa"), (Algorithm::Ps256, KEY, "rsa"), (Algorithm::Es256, EC, "ec")] {
+    for (algorithm, key, kid) in [
+        (Algorithm::Rs256, KEY, "rsa"),
+        (Algorithm::Ps256, KEY, "rsa"),
+        (Algorithm::Es256, EC, "ec"),
+    ] {
         let with = |kid: &str| {
-            let credential = ClientCredential::private_key_pem(key).with_key_id(kid).with_algorithm(algorithm);
+            let credential =
+                ClientCredential::private_key_pem(key).with_key_id(kid).with_algorithm(algorithm);
             let config = IdentityConfig::new(Authority::oidc(provider.issuer()).unwrap(), "prover");
             Client::new(config.with_credential(credential)).unwrap()
         };
@@ -130,40 +177,67 @@ async fn a_device_signs_a_guest_in() {
     assert!(flow.message().contains(flow.user_code()));
     assert!(matches!(client.poll_device(&mut flow).await.unwrap(), DevicePoll::Pending));
     provider.answer_device(flow.user_code(), Some("katherine")).unwrap();
-    let DevicePoll::Done(acquired) = client.poll_device(&mut flow).await.unwrap() else { panic!("not done") };
+    let DevicePoll::Done(acquired) = client.poll_device(&mut flow).await.unwrap() else {
+        panic!("not done")
+    };
     let account = acquired.account().unwrap();
     assert_eq!(account.home_account_id(), provider.home_account_id("katherine").unwrap());
     assert_eq!(account.object_id(), provider.object_id("katherine", DevTenant::CONTOSO).as_deref());
     let mut declined = client.begin_device(&asks("User.Read")).await.unwrap();
     provider.answer_device(declined.user_code(), None).unwrap();
-    assert_eq!(client.poll_device(&mut declined).await.unwrap_err().kind(), ErrorKind::AccessDenied);
+    assert_eq!(
+        client.poll_device(&mut declined).await.unwrap_err().kind(),
+        ErrorKind::AccessDenied
+    );
 }
 
 #[tokio::test]
 async fn a_password_is_enough_where_somebody_has_one() {
     let provider = entra().await;
-    provider.add_person(DevPerson::new("paul", "Paul Erdos").with_username("paul@contoso.example").with_password("a sentence"));
+    provider.add_person(
+        DevPerson::new("paul", "Paul Erdos")
+            .with_username("paul@contoso.example")
+            .with_password("a sentence"),
+    );
     let client = client(&provider, DevTenant::CONTOSO.id());
-    let acquired = client.acquire_by_password("paul@contoso.example", &"a sentence".into(), &asks("openid")).await.unwrap();
-    assert_eq!(acquired.account().unwrap().home_account_id(), provider.home_account_id("paul").unwrap());
-    assert!(client.acquire_by_password("paul@contoso.example", &"wrong".into(), &asks("openid")).await.is_err());
+    let acquired = client
+        .acquire_by_password("paul@contoso.example", &"a sentence".into(), &asks("openid"))
+        .await
+        .unwrap();
+    assert_eq!(
+        acquired.account().unwrap().home_account_id(),
+        provider.home_account_id("paul").unwrap()
+    );
+    assert!(
+        client
+            .acquire_by_password("paul@contoso.example", &"wrong".into(), &asks("openid"))
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]
 async fn an_api_acts_for_whoever_called_it() {
     let provider = entra().await;
     let consent = tower_identity::dev::Consent::Given;
-    provider.add_client(DevClient::confidential(API, "the secret of the api").with_consent(consent));
+    provider
+        .add_client(DevClient::confidential(API, "the secret of the api").with_consent(consent));
     let front = client(&provider, DevTenant::CONTOSO.id());
     let scope = format!("api://{API}/access");
     let account = signed_in(&provider, &front, "ada", &[&scope]).await;
     let token = front.acquire_silent(&account, &asks(&scope)).await.unwrap().token().unwrap();
     let authority = provider.entra_authority(DevTenant::CONTOSO.id()).unwrap();
-    let api = IdentityConfig::new(authority, API).with_credential(ClientCredential::secret("the secret of the api"));
+    let api = IdentityConfig::new(authority, API)
+        .with_credential(ClientCredential::secret("the secret of the api"));
     let api = Client::new(api).unwrap();
     let given = api.on_behalf_of(&token.expose().into(), &asks("User.Read")).await.unwrap();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let me = http.get(format!("{}/v1.0/me", provider.graph_url())).bearer_auth(given.expose()).send().await.unwrap();
+    let me = http
+        .get(format!("{}/v1.0/me", provider.graph_url()))
+        .bearer_auth(given.expose())
+        .send()
+        .await
+        .unwrap();
     let me: Value = me.json().await.unwrap();
     assert_eq!(me["id"], json!(provider.object_id("ada", DevTenant::CONTOSO).unwrap()));
 }

@@ -38,21 +38,35 @@ async fn more_groups_than_fit_are_named_but_not_listed() {
 async fn graph_lists_them_page_by_page() {
     let provider = provider().await;
     let token = token(&provider, "grace", "openid User.Read");
-    let mut next = Some(format!("{}/v1.0/me/transitiveMemberOf/microsoft.graph.group?$select=id&$top=99", provider.graph_url()));
+    let mut next = Some(format!(
+        "{}/v1.0/me/transitiveMemberOf/microsoft.graph.group?$select=id&$top=99",
+        provider.graph_url()
+    ));
     let (mut ids, mut pages) = (Vec::new(), 0);
     while let Some(url) = next {
         let page = json(get(&url, &token).await).await;
-        ids.extend(page["value"].as_array().unwrap().iter().map(|group| group["id"].as_str().unwrap().to_owned()));
+        ids.extend(
+            page["value"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|group| group["id"].as_str().unwrap().to_owned()),
+        );
         next = page["@odata.nextLink"].as_str().map(str::to_owned);
-        assert!(next.iter().all(|next| next.starts_with(&provider.graph_url()) && next.contains("select=id")));
+        assert!(
+            next.iter()
+                .all(|next| next.starts_with(&provider.graph_url()) && next.contains("select=id"))
+        );
         pages += 1;
     }
     assert_eq!((ids.len(), pages), (250, 3));
     ids.dedup();
     assert_eq!(ids.len(), 250);
     let all = Client::builder().no_proxy().build().unwrap();
-    let call = all.post(format!("{}/v1.0/me/getMemberObjects", provider.graph_url())).bearer_auth(&token);
-    let answer = json(call.json(&json!({ "securityEnabledOnly": true })).send().await.unwrap()).await;
+    let call =
+        all.post(format!("{}/v1.0/me/getMemberObjects", provider.graph_url())).bearer_auth(&token);
+    let answer =
+        json(call.json(&json!({ "securityEnabledOnly": true })).send().await.unwrap()).await;
     assert_eq!(answer["value"].as_array().unwrap().len(), 250);
 }
 
@@ -63,22 +77,32 @@ async fn graph_wants_a_token_of_its_own() {
     for (token, status) in [
         (token(&provider, "ada", "openid User.Read"), StatusCode::OK),
         (token(&provider, "ada", "openid https://graph.microsoft.com/User.Read"), StatusCode::OK),
-        (token(&provider, "ada", &format!("openid {}/User.Read", provider.graph_url())), StatusCode::OK),
+        (
+            token(&provider, "ada", &format!("openid {}/User.Read", provider.graph_url())),
+            StatusCode::OK,
+        ),
         (token(&provider, "ada", "openid profile"), StatusCode::FORBIDDEN),
         (token(&provider, "ada", "openid api://tasks/Tasks.Read"), StatusCode::UNAUTHORIZED),
         ("made up".to_owned(), StatusCode::UNAUTHORIZED),
     ] {
         assert_eq!(get(&groups, &token).await.status(), status, "{token}");
     }
-    let me = json(get(&format!("{}/v1.0/me", provider.graph_url()), &token(&provider, "ada", "User.Read")).await).await;
+    let me = json(
+        get(&format!("{}/v1.0/me", provider.graph_url()), &token(&provider, "ada", "User.Read"))
+            .await,
+    )
+    .await;
     assert_eq!(me["id"], provider.object_id("ada", DevTenant::CONTOSO).unwrap());
 }
 
 #[tokio::test]
 async fn user_info_is_a_part_of_graph() {
     let provider = provider().await;
-    let tokens = provider.issue_tokens("katherine", provider.client_id(), "openid profile email", None).unwrap();
-    let answer = get(&format!("{}/oidc/userinfo", provider.graph_url()), tokens.access_token.expose()).await;
+    let tokens = provider
+        .issue_tokens("katherine", provider.client_id(), "openid profile email", None)
+        .unwrap();
+    let answer =
+        get(&format!("{}/oidc/userinfo", provider.graph_url()), tokens.access_token.expose()).await;
     assert_eq!(json(answer).await["email"], "katherine@fabrikam.onmicrosoft.com");
     let api = token(&provider, "ada", "openid api://tasks/Tasks.Read");
     let refused = get(&format!("{}/oidc/userinfo", provider.graph_url()), &api).await;

@@ -12,7 +12,9 @@ use crate::{
 /// Presses a button of the page, in whichever form it is.
 async fn press(tab: &mut Tab, text: &str) {
     let forms = html::forms(&tab.page().body);
-    let form = forms.into_iter().find(|form| form.buttons.iter().any(|(_, value, own)| own == text || value == text));
+    let form = forms
+        .into_iter()
+        .find(|form| form.buttons.iter().any(|(_, value, own)| own == text || value == text));
     let form = form.unwrap_or_else(|| panic!("no button {text:?}: {}", tab.page().body));
     tab.submit(form.press(text)).await;
 }
@@ -45,7 +47,8 @@ async fn whoever_declines_is_told_back_with_the_number() {
     press(&mut tab, "Decline").await;
     let back = tab.hops.iter().find(|hop| hop.url.path() == "/auth/callback").unwrap().url.clone();
     let query: Vec<_> = back.query_pairs().into_owned().collect();
-    let value = |name: &str| query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let value =
+        |name: &str| query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
     assert_eq!((value("error"), value("error_subcode")), (Some("access_denied"), Some("cancel")));
     assert!(value("error_description").unwrap().starts_with("AADSTS65004: "));
     assert_eq!(app.provider.requests(Endpoint::Token), 0);
@@ -53,9 +56,15 @@ async fn whoever_declines_is_told_back_with_the_number() {
 
 #[tokio::test]
 async fn an_administrator_consents_for_everybody() {
-    let app = app_with(DevTenant::CONTOSO.id(), |provider| provider, |config| config.with_scopes(["Directory.Read.All"])).await;
+    let app = app_with(
+        DevTenant::CONTOSO.id(),
+        |provider| provider,
+        |config| config.with_scopes(["Directory.Read.All"]),
+    )
+    .await;
     let client = DevClient::confidential(app.provider.client_id(), app.provider.client_secret());
-    app.provider.add_client(client.with_any_loopback_redirect().with_admin_scopes(["Directory.Read.All"]));
+    app.provider
+        .add_client(client.with_any_loopback_redirect().with_admin_scopes(["Directory.Read.All"]));
     let mut tab = at_provider(&app).await;
     press(&mut tab, "alan").await;
     assert!(tab.page().body.contains("AADSTS90094"), "{}", tab.page().body);
@@ -77,12 +86,28 @@ async fn what_cannot_be_sent_back_is_a_page() {
     let mut tab = app.browser().tab();
     let client = app.provider.client_id();
     for (tenant, query, number) in [
-        ("contoso.onmicrosoft.com", format!("client_id={client}&redirect_uri=https://elsewhere.example/"), "AADSTS50011"),
-        ("contoso.onmicrosoft.com", "client_id=unknown&redirect_uri=http://localhost/".to_owned(), "AADSTS700016"),
-        ("nowhere.onmicrosoft.com", format!("client_id={client}&redirect_uri=http://localhost/"), "AADSTS90002"),
+        (
+            "contoso.onmicrosoft.com",
+            format!("client_id={client}&redirect_uri=https://elsewhere.example/"),
+            "AADSTS50011",
+        ),
+        (
+            "contoso.onmicrosoft.com",
+            "client_id=unknown&redirect_uri=http://localhost/".to_owned(),
+            "AADSTS700016",
+        ),
+        (
+            "nowhere.onmicrosoft.com",
+            format!("client_id={client}&redirect_uri=http://localhost/"),
+            "AADSTS90002",
+        ),
     ] {
         let page = tab.open(format!("{origin}/{tenant}/oauth2/v2.0/authorize?{query}")).await;
-        assert!(page.status == StatusCode::BAD_REQUEST && page.body.contains(number), "{number}: {}", page.body);
+        assert!(
+            page.status == StatusCode::BAD_REQUEST && page.body.contains(number),
+            "{number}: {}",
+            page.body
+        );
     }
 }
 
@@ -93,7 +118,8 @@ async fn nobody_signed_in_and_no_page_allowed_is_login_required() {
     let mut silent = tab.page().url.clone();
     silent.query_pairs_mut().append_pair("prompt", "none");
     tab.open(silent.as_str()).await;
-    let back = tab.hops.iter().find(|hop| hop.url.path() == "/auth/callback").unwrap().url.to_string();
+    let back =
+        tab.hops.iter().find(|hop| hop.url.path() == "/auth/callback").unwrap().url.to_string();
     assert!(back.contains("error=login_required") && back.contains("AADSTS50058"), "{back}");
 }
 
@@ -101,15 +127,24 @@ async fn nobody_signed_in_and_no_page_allowed_is_login_required() {
 async fn b2c_has_ways_to_sign_up_and_to_say_that_the_password_is_forgotten() {
     let app = app_at(DevTenant::PROSEWARE.domain()).await;
     let mut tab = at_provider(&app).await;
-    assert!(tab.page().body.contains("Rosalind") && !tab.page().body.contains("Ada"), "{}", tab.page().body);
+    assert!(
+        tab.page().body.contains("Rosalind") && !tab.page().body.contains("Ada"),
+        "{}",
+        tab.page().body
+    );
     let forms = html::forms(&tab.page().body);
-    let sign_up = forms.into_iter().find(|form| form.fields.iter().any(|(name, _)| name == "name")).unwrap();
+    let sign_up =
+        forms.into_iter().find(|form| form.fields.iter().any(|(name, _)| name == "name")).unwrap();
     tab.submit(sign_up.with("name", "Lise Meitner")).await;
     let me = tab.page().json();
     assert_eq!((&me["name"], &me["claims"]["newUser"]), (&"Lise Meitner".into(), &true.into()));
     for (button, number) in [("forgot", "AADB2C90118"), ("decline", "AADB2C90091")] {
         let mut tab = at_provider(&app).await;
         press(&mut tab, button).await;
-        assert!(tab.hops.iter().any(|hop| hop.url.as_str().contains(number)), "{number}: {:#?}", tab.hops);
+        assert!(
+            tab.hops.iter().any(|hop| hop.url.as_str().contains(number)),
+            "{number}: {:#?}",
+            tab.hops
+        );
     }
 }

@@ -26,9 +26,15 @@ async fn a_single_tenant_signs_in_its_people_and_its_guests() {
         for person in PEOPLE_OF_CONTOSO {
             let me = me(&app, person).await;
             assert_eq!(me["claims"]["tid"], DevTenant::CONTOSO.id());
-            assert_eq!(me["claims"]["oid"], app.provider.object_id(person, DevTenant::CONTOSO).unwrap());
+            assert_eq!(
+                me["claims"]["oid"],
+                app.provider.object_id(person, DevTenant::CONTOSO).unwrap()
+            );
             assert_eq!(me["claims"]["ver"], "2.0");
-            assert_eq!(me["claims"]["preferred_username"].as_str().unwrap().split('@').next(), Some(person));
+            assert_eq!(
+                me["claims"]["preferred_username"].as_str().unwrap().split('@').next(),
+                Some(person)
+            );
         }
     }
 }
@@ -39,7 +45,11 @@ async fn somebody_of_another_tenant_stays_at_microsoft() {
     for person in ["dorothy", "mary"] {
         let page = signed_in(&app, person).await;
         assert_eq!(page.status, StatusCode::BAD_REQUEST);
-        assert!(page.body.contains("AADSTS50020") && page.url.host_str() == Some("127.0.0.1"), "{}", page.body);
+        assert!(
+            page.body.contains("AADSTS50020") && page.url.host_str() == Some("127.0.0.1"),
+            "{}",
+            page.body
+        );
     }
 }
 
@@ -47,10 +57,15 @@ async fn somebody_of_another_tenant_stays_at_microsoft() {
 #[tokio::test]
 async fn common_takes_the_tenants_on_the_list_and_no_other() {
     let app = common_for(&[DevTenant::CONTOSO, DevTenant::PERSONAL]).await;
-    for (person, tenant) in [("ada", DevTenant::CONTOSO), ("alan", DevTenant::CONTOSO), ("mary", DevTenant::PERSONAL)] {
+    for (person, tenant) in
+        [("ada", DevTenant::CONTOSO), ("alan", DevTenant::CONTOSO), ("mary", DevTenant::PERSONAL)]
+    {
         let me = me(&app, person).await;
         assert_eq!(me["claims"]["tid"], tenant.id());
-        assert_eq!(me["iss"], format!("{}/{}/v2.0", app.provider.graph_url().trim_end_matches("/graph"), tenant.id()));
+        assert_eq!(
+            me["iss"],
+            format!("{}/{}/v2.0", app.provider.graph_url().trim_end_matches("/graph"), tenant.id())
+        );
     }
     for person in ["dorothy", "katherine"] {
         refused(&app, person, ErrorKind::TenantNotAllowed).await;
@@ -67,7 +82,8 @@ async fn every_tenant_may_be_meant_but_has_to_be_said() {
 
 #[tokio::test]
 async fn organizations_and_consumers_are_what_they_are_called() {
-    let app = app_with("organizations", |provider| provider, |config| config.with_any_tenant()).await;
+    let app =
+        app_with("organizations", |provider| provider, |config| config.with_any_tenant()).await;
     me(&app, "ada").await;
     assert!(signed_in(&app, "mary").await.body.contains("AADSTS50020"));
     let app = app_at("consumers").await;
@@ -78,21 +94,33 @@ async fn organizations_and_consumers_are_what_they_are_called() {
 /// The same person is somebody else in every tenant, and the same account at home.
 #[tokio::test]
 async fn a_guest_has_another_object_id_and_one_home() {
-    let (abroad, at_home) = (app_at(DevTenant::CONTOSO.id()).await, app_at(DevTenant::FABRIKAM.id()).await);
+    let (abroad, at_home) =
+        (app_at(DevTenant::CONTOSO.id()).await, app_at(DevTenant::FABRIKAM.id()).await);
     let (guest, member) = (me(&abroad, "katherine").await, me(&at_home, "katherine").await);
     assert_ne!(guest["claims"]["oid"], member["claims"]["oid"]);
-    assert_eq!((&guest["claims"]["acct"], &member["claims"]["acct"]), (&1.into(), &serde_json::Value::Null));
+    assert_eq!(
+        (&guest["claims"]["acct"], &member["claims"]["acct"]),
+        (&1.into(), &serde_json::Value::Null)
+    );
     let home = format!("https://sts.windows.net/{}/", DevTenant::FABRIKAM.id());
-    assert_eq!((&guest["claims"]["idp"], &member["claims"]["idp"]), (&home.into(), &serde_json::Value::Null));
+    assert_eq!(
+        (&guest["claims"]["idp"], &member["claims"]["idp"]),
+        (&home.into(), &serde_json::Value::Null)
+    );
     let account = abroad.provider.home_account_id("katherine").unwrap();
-    assert!(account.ends_with(DevTenant::FABRIKAM.id()) && account.starts_with(member["claims"]["oid"].as_str().unwrap()));
+    assert!(
+        account.ends_with(DevTenant::FABRIKAM.id())
+            && account.starts_with(member["claims"]["oid"].as_str().unwrap())
+    );
 }
 
 #[tokio::test]
 async fn an_application_of_one_tenant_is_refused_at_common() {
     let single = |provider: &tower_identity::dev::DevProvider| {
         let known = DevClient::confidential(provider.client_id(), provider.client_secret());
-        provider.add_client(known.with_any_loopback_redirect().with_accounts(Accounts::Tenant(DevTenant::CONTOSO)));
+        provider.add_client(
+            known.with_any_loopback_redirect().with_accounts(Accounts::Tenant(DevTenant::CONTOSO)),
+        );
     };
     let app = common_for(&[DevTenant::CONTOSO]).await;
     single(&app.provider);
@@ -109,8 +137,13 @@ async fn an_application_of_one_tenant_is_refused_at_common() {
 async fn b2c_signs_in_without_an_access_token() {
     let app = app_at(DevTenant::PROSEWARE.domain()).await;
     let me = me(&app, "rosalind").await;
-    assert_eq!((&me["claims"]["tfp"], &me["name"]), (&"B2C_1_susi".into(), &"Rosalind Franklin".into()));
-    assert!(me["iss"].as_str().unwrap().ends_with(&format!("/{}/v2.0/", DevTenant::PROSEWARE.id())));
+    assert_eq!(
+        (&me["claims"]["tfp"], &me["name"]),
+        (&"B2C_1_susi".into(), &"Rosalind Franklin".into())
+    );
+    assert!(
+        me["iss"].as_str().unwrap().ends_with(&format!("/{}/v2.0/", DevTenant::PROSEWARE.id()))
+    );
     assert_eq!(app.provider.requests(Endpoint::UserInfo), 0);
 }
 
@@ -120,7 +153,11 @@ async fn external_id_has_the_tenants_guid_in_the_issuers_host() {
         let app = app_at(tenant).await;
         let me = me(&app, "emmy").await;
         let (iss, guid) = (me["iss"].as_str().unwrap(), DevTenant::WOODGROVE.id());
-        assert!(iss.starts_with(&format!("http://{guid}.localhost:")) && iss.ends_with(&format!("/{guid}/v2.0")), "{iss}");
+        assert!(
+            iss.starts_with(&format!("http://{guid}.localhost:"))
+                && iss.ends_with(&format!("/{guid}/v2.0")),
+            "{iss}"
+        );
     }
 }
 
@@ -141,11 +178,19 @@ async fn sessions_are_renewed_at_every_kind_of_authority() {
         let after = tab.open(app.at("/me")).await.json();
         assert!(after["claims"]["exp"].as_i64() > before["claims"]["exp"].as_i64(), "{person}");
         assert_eq!(after["sub"], before["sub"]);
-        assert_eq!((app.provider.requests(Endpoint::Authorization), app.provider.requests(Endpoint::Token)), (1, 2), "{person}");
+        assert_eq!(
+            (
+                app.provider.requests(Endpoint::Authorization),
+                app.provider.requests(Endpoint::Token)
+            ),
+            (1, 2),
+            "{person}"
+        );
     }
 }
 
-/// The token of an API does not carry the scopes of OpenID Connect, and its answer does not name them: a renewal asks for them all the same.
+/// The token of an API does not carry the scopes of OpenID Connect, and its answer does not name
+/// them: a renewal asks for them all the same.
 #[tokio::test]
 async fn a_session_for_an_api_is_renewed_with_its_claims() {
     let tenant = DevTenant::CONTOSO.id();
@@ -157,7 +202,10 @@ async fn a_session_for_an_api_is_renewed_with_its_claims() {
     app.turn(3600 + 300);
     let after = tab.open(app.at("/me")).await.json();
     assert!(after["claims"]["exp"].as_i64() > before["claims"]["exp"].as_i64(), "{after}");
-    assert_eq!((app.provider.requests(Endpoint::Authorization), app.provider.requests(Endpoint::Token)), (1, 2));
+    assert_eq!(
+        (app.provider.requests(Endpoint::Authorization), app.provider.requests(Endpoint::Token)),
+        (1, 2)
+    );
 }
 
 #[tokio::test]

@@ -32,7 +32,12 @@ async fn post(provider: &DevProvider, tenant: &str, form: &[(&str, &str)]) -> (S
         all.push((name, value));
     }
     all.retain(|(_, value)| !value.is_empty());
-    let answer = http().post(format!("{origin}/{tenant}/oauth2/v2.0/token")).form(&all).send().await.unwrap();
+    let answer = http()
+        .post(format!("{origin}/{tenant}/oauth2/v2.0/token"))
+        .form(&all)
+        .send()
+        .await
+        .unwrap();
     (answer.status(), answer.json().await.unwrap())
 }
 
@@ -50,14 +55,25 @@ async fn errors_have_what_support_asks_for() {
         (contoso.as_str(), ("code", "unknown"), 400, "invalid_grant", 70_000),
         (&contoso, ("client_secret", "wrong"), 401, "invalid_client", 7_000_215),
         (&contoso, ("client_secret", ""), 401, "invalid_client", 7_000_218),
-        (&contoso, ("client_id", "00000000-1111-4222-8333-444444444444"), 400, "unauthorized_client", 700_016),
+        (
+            &contoso,
+            ("client_id", "00000000-1111-4222-8333-444444444444"),
+            400,
+            "unauthorized_client",
+            700_016,
+        ),
         (&contoso, ("grant_type", "magic"), 400, "unsupported_grant_type", 70_003),
         (&contoso, ("code", ""), 400, "invalid_request", 900_144),
         ("nowhere.onmicrosoft.com", ("code", "unknown"), 400, "invalid_tenant", 90_002),
     ] {
-        let form: Vec<_> = code.iter().filter(|(name, _)| *name != changed.0).copied().chain([changed]).collect();
+        let form: Vec<_> =
+            code.iter().filter(|(name, _)| *name != changed.0).copied().chain([changed]).collect();
         let (got, body) = post(&provider, tenant, &form).await;
-        assert_eq!((got.as_u16(), &body["error"], &body["error_codes"]), (status, &json!(error), &json!([number])), "{body}");
+        assert_eq!(
+            (got.as_u16(), &body["error"], &body["error_codes"]),
+            (status, &json!(error), &json!([number])),
+            "{body}"
+        );
         let description = body["error_description"].as_str().unwrap();
         assert!(description.starts_with(&format!("AADSTS{number}: ")), "{description}");
         for part in ["trace_id", "correlation_id", "timestamp"] {
@@ -66,30 +82,54 @@ async fn errors_have_what_support_asks_for() {
     }
 }
 
-/// In an organization one refresh token serves every resource, and every tenant that knows the person.
+/// In an organization one refresh token serves every resource, and every tenant that knows the
+/// person.
 #[tokio::test]
 async fn a_refresh_token_serves_resources_and_tenants() {
     let provider = provider().await;
-    let token = refresh_token(&provider, "katherine", "openid profile offline_access User.Read api://tasks/Tasks.Read");
-    let refresh = |scope: &'static str| [("grant_type", "refresh_token"), ("refresh_token", token.as_str()), ("scope", scope)];
+    let token = refresh_token(
+        &provider,
+        "katherine",
+        "openid profile offline_access User.Read api://tasks/Tasks.Read",
+    );
+    let refresh = |scope: &'static str| {
+        [("grant_type", "refresh_token"), ("refresh_token", token.as_str()), ("scope", scope)]
+    };
     let fabrikam = DevTenant::FABRIKAM.id();
-    let (status, answer) = post(&provider, fabrikam, &refresh("openid offline_access User.Read")).await;
-    assert_eq!((status, &answer["scope"]), (StatusCode::OK, &json!("openid User.Read")), "{answer}");
+    let (status, answer) =
+        post(&provider, fabrikam, &refresh("openid offline_access User.Read")).await;
+    assert_eq!(
+        (status, &answer["scope"]),
+        (StatusCode::OK, &json!("openid User.Read")),
+        "{answer}"
+    );
     let (_, answer) = post(&provider, "common", &refresh("api://tasks/Tasks.Read")).await;
     assert_eq!(
         (&answer["scope"], answer["access_token"].as_str().unwrap().split('.').count()),
         (&json!("api://tasks/Tasks.Read"), 3)
     );
-    let (status, guest) = post(&provider, DevTenant::CONTOSO.id(), &refresh("openid User.Read")).await;
+    let (status, guest) =
+        post(&provider, DevTenant::CONTOSO.id(), &refresh("openid User.Read")).await;
     assert_eq!(status, StatusCode::OK, "{guest}");
     let (_, nobody) = post(&provider, "consumers", &refresh("openid User.Read")).await;
     assert_eq!(nobody["error_codes"], json!([50_020]));
-    let (_, none) = post(&provider, fabrikam, &[("grant_type", "refresh_token"), ("refresh_token", token.as_str())]).await;
-    assert_eq!((&none["error"], &none["error_codes"]), (&json!("invalid_request"), &json!([900_144])));
+    let (_, none) = post(
+        &provider,
+        fabrikam,
+        &[("grant_type", "refresh_token"), ("refresh_token", token.as_str())],
+    )
+    .await;
+    assert_eq!(
+        (&none["error"], &none["error_codes"]),
+        (&json!("invalid_request"), &json!([900_144]))
+    );
     let (_, two) = post(&provider, fabrikam, &refresh("User.Read api://tasks/Tasks.Read")).await;
     assert_eq!(two["error_codes"], json!([28_000]));
     let (_, consent) = post(&provider, fabrikam, &refresh("Mail.Read")).await;
-    assert_eq!((&consent["error"], &consent["suberror"]), (&json!("invalid_grant"), &json!("consent_required")));
+    assert_eq!(
+        (&consent["error"], &consent["suberror"]),
+        (&json!("invalid_grant"), &json!("consent_required"))
+    );
 }
 
 #[tokio::test]
@@ -97,7 +137,11 @@ async fn a_stronger_sign_in_is_demanded_with_the_claims_to_ask_for() {
     let provider = provider().await;
     let token = refresh_token(&provider, "ada", "openid offline_access Files.Read");
     provider.require_authentication_context("Files.Read", "c1");
-    let form = [("grant_type", "refresh_token"), ("refresh_token", token.as_str()), ("scope", "Files.Read")];
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", token.as_str()),
+        ("scope", "Files.Read"),
+    ];
     let (status, answer) = post(&provider, DevTenant::CONTOSO.id(), &form).await;
     assert_eq!(
         (status, &answer["error"], &answer["error_codes"]),
@@ -117,13 +161,19 @@ async fn b2c_answers_in_its_own_way() {
     let (status, answer) = post(&provider, &at("b2c_1_susi"), &refresh).await;
     assert_eq!((status, answer.get("access_token")), (StatusCode::OK, None), "{answer}");
     assert!(answer["id_token"].is_string() && answer["refresh_token"].is_string());
-    let (_, own) =
-        post(&provider, &format!("tfp/{}", at("B2C_1_SUSI")), &[&refresh[..], &[("scope", provider.client_id())]].concat()).await;
+    let (_, own) = post(
+        &provider,
+        &format!("tfp/{}", at("B2C_1_SUSI")),
+        &[&refresh[..], &[("scope", provider.client_id())]].concat(),
+    )
+    .await;
     assert!(own["access_token"].is_string(), "{own}");
     let (status, other) = post(&provider, &at("b2c_1_reset"), &refresh).await;
     assert_eq!((status, other.get("error_codes")), (StatusCode::BAD_REQUEST, None));
     assert!(other["error_description"].as_str().unwrap().starts_with("AADB2C90088: "), "{other}");
-    let (_, wrong) = post(&provider, &at("b2c_1_susi"), &[&refresh[..], &[("client_secret", "wrong")]].concat()).await;
+    let (_, wrong) =
+        post(&provider, &at("b2c_1_susi"), &[&refresh[..], &[("client_secret", "wrong")]].concat())
+            .await;
     assert!(wrong["error_description"].as_str().unwrap().contains("AADB2C90081"), "{wrong}");
 }
 
@@ -131,8 +181,11 @@ async fn b2c_answers_in_its_own_way() {
 async fn documents_and_keys_are_as_microsofts() {
     let provider = provider().await;
     let origin = provider.graph_url().trim_end_matches("/graph").to_owned();
-    let get = async |path: String| -> Value { http().get(format!("{origin}{path}")).send().await.unwrap().json().await.unwrap() };
-    let document = async |tenant: &str| get(format!("/{tenant}/v2.0/.well-known/openid-configuration")).await;
+    let get = async |path: String| -> Value {
+        http().get(format!("{origin}{path}")).send().await.unwrap().json().await.unwrap()
+    };
+    let document =
+        async |tenant: &str| get(format!("/{tenant}/v2.0/.well-known/openid-configuration")).await;
     let template = format!("{origin}/{{tenantid}}/v2.0");
     let own = |tenant: &DevTenant| format!("{origin}/{}/v2.0", tenant.id());
     for (tenant, issuer) in [
@@ -149,11 +202,18 @@ async fn documents_and_keys_are_as_microsofts() {
         );
     }
     let b2c = document(&format!("{}/B2C_1_SuSi", DevTenant::PROSEWARE.domain())).await;
-    assert_eq!((&b2c["issuer"], b2c.get("userinfo_endpoint")), (&json!(format!("{}/", own(&DevTenant::PROSEWARE))), None));
+    assert_eq!(
+        (&b2c["issuer"], b2c.get("userinfo_endpoint")),
+        (&json!(format!("{}/", own(&DevTenant::PROSEWARE))), None)
+    );
     assert_eq!(document("nowhere.onmicrosoft.com").await["error_codes"], json!([90_002]));
     let keys = get("/common/discovery/v2.0/keys".into()).await;
-    let issuers: Vec<_> =
-        keys["keys"].as_array().unwrap().iter().map(|key| (&key["issuer"], &key["cloud_instance_name"])).collect();
+    let issuers: Vec<_> = keys["keys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|key| (&key["issuer"], &key["cloud_instance_name"]))
+        .collect();
     assert_eq!(issuers[0], (&json!(template), &json!("127.0.0.1")));
     assert_eq!(issuers[1].0, &json!(own(&DevTenant::PERSONAL)));
     assert_eq!(issuers[2].0, &json!(template));
@@ -161,7 +221,12 @@ async fn documents_and_keys_are_as_microsofts() {
 }
 
 /// The code of a sign-in of `person`, and what comes with it.
-async fn code(provider: &DevProvider, tenant: &str, person: &str, scope: &str) -> Vec<(String, String)> {
+async fn code(
+    provider: &DevProvider,
+    tenant: &str,
+    person: &str,
+    scope: &str,
+) -> Vec<(String, String)> {
     provider.sign_in_as(person).unwrap();
     let challenge = URL_SAFE_NO_PAD.encode_to_string(digest(&SHA256, VERIFIER.as_bytes()));
     let parameters = [
@@ -175,7 +240,8 @@ async fn code(provider: &DevProvider, tenant: &str, person: &str, scope: &str) -
         ("code_challenge_method", "S256"),
     ];
     let url = format!("http://{}/{tenant}/oauth2/v2.0/authorize", provider.address());
-    let answer = http().get(Url::parse_with_params(&url, parameters).unwrap()).send().await.unwrap();
+    let answer =
+        http().get(Url::parse_with_params(&url, parameters).unwrap()).send().await.unwrap();
     let back = Url::parse(answer.headers()["location"].to_str().unwrap()).unwrap();
     back.query_pairs().into_owned().collect()
 }
@@ -184,9 +250,18 @@ fn value<'a>(parameters: &'a [(String, String)], name: &str) -> &'a str {
     parameters.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
 }
 
-async fn redeem(provider: &DevProvider, tenant: &str, code: &str, changed: &[(&str, &str)]) -> (StatusCode, Value) {
-    let mut form =
-        vec![("grant_type", "authorization_code"), ("code", code), ("redirect_uri", REDIRECT), ("code_verifier", VERIFIER)];
+async fn redeem(
+    provider: &DevProvider,
+    tenant: &str,
+    code: &str,
+    changed: &[(&str, &str)],
+) -> (StatusCode, Value) {
+    let mut form = vec![
+        ("grant_type", "authorization_code"),
+        ("code", code),
+        ("redirect_uri", REDIRECT),
+        ("code_verifier", VERIFIER),
+    ];
     form.retain(|(name, _)| !changed.iter().any(|(other, _)| other == name));
     form.extend(changed);
     post(provider, tenant, &form).await
@@ -198,16 +273,27 @@ async fn a_guest_is_told_with_the_account_at_home() {
     let provider = provider().await;
     let back = code(&provider, DevTenant::CONTOSO.id(), "katherine", "openid profile").await;
     assert!(value(&back, "iss").is_empty() && !value(&back, "session_state").is_empty());
-    let (status, answer) = redeem(&provider, DevTenant::CONTOSO.id(), value(&back, "code"), &[]).await;
-    assert_eq!((status, answer["client_info"].as_str()), (StatusCode::OK, Some(value(&back, "client_info"))), "{answer}");
-    let info: Value =
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode_to_vec(answer["client_info"].as_str().unwrap()).unwrap()).unwrap();
+    let (status, answer) =
+        redeem(&provider, DevTenant::CONTOSO.id(), value(&back, "code"), &[]).await;
+    assert_eq!(
+        (status, answer["client_info"].as_str()),
+        (StatusCode::OK, Some(value(&back, "client_info"))),
+        "{answer}"
+    );
+    let info: Value = serde_json::from_slice(
+        &URL_SAFE_NO_PAD.decode_to_vec(answer["client_info"].as_str().unwrap()).unwrap(),
+    )
+    .unwrap();
     assert_eq!(info["utid"], DevTenant::FABRIKAM.id());
     assert_eq!(info["uid"], provider.object_id("katherine", DevTenant::FABRIKAM).unwrap());
-    assert_eq!(answer["scope"], "openid profile", "offline_access and what was not asked for are not in it");
+    assert_eq!(
+        answer["scope"], "openid profile",
+        "offline_access and what was not asked for are not in it"
+    );
 }
 
-/// Several resources can be agreed to at once; the code brings the first, the refresh token the others.
+/// Several resources can be agreed to at once; the code brings the first, the refresh token the
+/// others.
 #[tokio::test]
 async fn a_code_brings_the_first_resource_and_the_refresh_token_the_others() {
     let provider = provider().await;
@@ -230,10 +316,19 @@ async fn what_is_wrong_with_a_code_has_its_number() {
     let numbers = |answer: (StatusCode, Value)| answer.1["error_codes"].clone();
     let fresh = async || value(&code(&provider, contoso, "ada", "openid").await, "code").to_owned();
     let wrong = "another-verifier-of-at-least-43-characters-012345";
-    assert_eq!(numbers(redeem(&provider, contoso, &fresh().await, &[("code_verifier", wrong)]).await), json!([501_481]));
+    assert_eq!(
+        numbers(redeem(&provider, contoso, &fresh().await, &[("code_verifier", wrong)]).await),
+        json!([501_481])
+    );
     let elsewhere = [("redirect_uri", "http://localhost:3000/elsewhere")];
-    assert_eq!(numbers(redeem(&provider, contoso, &fresh().await, &elsewhere).await), json!([500_112]));
-    assert_eq!(numbers(redeem(&provider, DevTenant::FABRIKAM.id(), &fresh().await, &[]).await), json!([50_020]));
+    assert_eq!(
+        numbers(redeem(&provider, contoso, &fresh().await, &elsewhere).await),
+        json!([500_112])
+    );
+    assert_eq!(
+        numbers(redeem(&provider, DevTenant::FABRIKAM.id(), &fresh().await, &[]).await),
+        json!([50_020])
+    );
     let used = fresh().await;
     assert_eq!(redeem(&provider, contoso, &used, &[]).await.0, StatusCode::OK);
     assert_eq!(numbers(redeem(&provider, contoso, &used, &[]).await), json!([54_005]));
@@ -242,7 +337,8 @@ async fn what_is_wrong_with_a_code_has_its_number() {
     assert_eq!(numbers(redeem(&provider, contoso, &old, &[]).await), json!([70_008]));
     let refresh = refresh_token(&provider, "ada", "openid offline_access");
     clock.advance(Duration::from_secs(15 * 24 * 3600));
-    let form = [("grant_type", "refresh_token"), ("refresh_token", refresh.as_str()), ("scope", "openid")];
+    let form =
+        [("grant_type", "refresh_token"), ("refresh_token", refresh.as_str()), ("scope", "openid")];
     assert_eq!(numbers(post(&provider, contoso, &form).await), json!([700_082]));
     provider.revoke_refresh_tokens("ada");
     assert_eq!(numbers(post(&provider, contoso, &form).await), json!([50_173]));

@@ -1,4 +1,5 @@
-//! The errors that people meet: the same reason, code and references on the page, in the log and in the span, and nobody's name in the latter two.
+//! The errors that people meet: the same reason, code and references on the page, in the log and in
+//! the span, and nobody's name in the latter two.
 
 use std::sync::{Arc, Mutex};
 
@@ -30,17 +31,65 @@ async fn an_error_of_the_token_endpoint_says_what_to_do() {
     let app = App::start().await;
     app.provider.sign_in_as("ada").unwrap();
     for (error, number, status, reason, words) in [
-        ("invalid_client", 7_000_215, 502, "client_secret_wrong", "does not accept this application&#39;s secret"),
-        ("invalid_client", 7_000_222, 502, "client_secret_expired", "secret at the sign-in service has expired"),
-        ("invalid_client", 700_024, 502, "client_assertion_clock_skew", "clock of this application"),
-        ("unauthorized_client", 700_016, 502, "application_not_found", "does not know this application"),
-        ("invalid_request", 50_011, 502, "redirect_uri_not_registered", "address is not registered"),
-        ("invalid_request", 9_002_327, 502, "redirect_uri_wrong_platform", "registered in a wrong way"),
+        (
+            "invalid_client",
+            7_000_215,
+            502,
+            "client_secret_wrong",
+            "does not accept this application&#39;s secret",
+        ),
+        (
+            "invalid_client",
+            7_000_222,
+            502,
+            "client_secret_expired",
+            "secret at the sign-in service has expired",
+        ),
+        (
+            "invalid_client",
+            700_024,
+            502,
+            "client_assertion_clock_skew",
+            "clock of this application",
+        ),
+        (
+            "unauthorized_client",
+            700_016,
+            502,
+            "application_not_found",
+            "does not know this application",
+        ),
+        (
+            "invalid_request",
+            50_011,
+            502,
+            "redirect_uri_not_registered",
+            "address is not registered",
+        ),
+        (
+            "invalid_request",
+            9_002_327,
+            502,
+            "redirect_uri_wrong_platform",
+            "registered in a wrong way",
+        ),
         ("invalid_grant", 54_005, 401, "code_redeemed", "already used"),
         ("invalid_grant", 65_001, 401, "consent_required", "not yet agreed"),
         ("interaction_required", 50_076, 401, "mfa_required", "second step"),
-        ("interaction_required", 53_003, 403, "conditional_access_blocked", "rule of your organisation"),
-        ("invalid_resource", 500_011, 502, "resource_not_found", "not available in your organisation"),
+        (
+            "interaction_required",
+            53_003,
+            403,
+            "conditional_access_blocked",
+            "rule of your organisation",
+        ),
+        (
+            "invalid_resource",
+            500_011,
+            502,
+            "resource_not_found",
+            "not available in your organisation",
+        ),
         ("temporarily_unavailable", 90_033, 503, "service_unavailable", "in a little while"),
         ("invalid_request", 90_055, 503, "throttled", "busy"),
     ] {
@@ -58,7 +107,11 @@ async fn an_error_of_the_token_endpoint_says_what_to_do() {
         ] {
             assert!(page.body.contains(fact.as_str()), "{fact} is not on the page: {}", page.body);
         }
-        assert!(page.body.replace('\'', "&#39;").contains(words), "{number}: {words:?} is not on the page: {}", page.body);
+        assert!(
+            page.body.replace('\'', "&#39;").contains(words),
+            "{number}: {words:?} is not on the page: {}",
+            page.body
+        );
         assert!(page.body.contains("<time datetime="), "{}", page.body);
         assert_eq!(tab.click("Try again").await.status, StatusCode::OK, "{number}");
     }
@@ -86,17 +139,24 @@ async fn an_error_of_the_callback_says_what_to_do() {
         let page = app.browser().tab().open(app.at("/other")).await.clone();
         assert_eq!(page.status.as_u16(), status, "{error} {description}: {}", page.body);
         for fact in [code, reason] {
-            assert!(page.body.contains(&format!("<dd>{fact}</dd>")), "{error} {description}: {fact} is not in {}", page.body);
+            assert!(
+                page.body.contains(&format!("<dd>{fact}</dd>")),
+                "{error} {description}: {fact} is not in {}",
+                page.body
+            );
         }
     }
 }
 
-/// A person who changed their mind at LinkedIn or Apple is told what one at every other provider is.
+/// A person who changed their mind at LinkedIn or Apple is told what one at every other provider
+/// is.
 #[tokio::test]
 async fn a_sign_in_that_the_person_cancelled_is_403_whatever_the_provider_calls_it() {
     let app = App::start().await;
     app.provider.sign_in_as("ada").unwrap();
-    for error in ["access_denied", "user_cancelled_login", "user_cancelled_authorize", "user_denied"] {
+    for error in
+        ["access_denied", "user_cancelled_login", "user_cancelled_authorize", "user_denied"]
+    {
         app.provider.refuse_next_sign_in(error, "");
         let page = app.browser().tab().open(app.at("/other")).await.clone();
         assert_eq!(page.status, StatusCode::FORBIDDEN, "{error}: {}", page.body);
@@ -112,7 +172,11 @@ async fn an_error_of_the_callback_is_no_outage() {
     for error in ["server_error", "temporarily_unavailable"] {
         app.provider.refuse_next_sign_in(error, "down for maintenance");
         let page = app.browser().tab().open(app.at("/other")).await.clone();
-        assert!(!page.body.contains("cannot be reached") && page.body.contains("provider_unavailable"), "{error}: {}", page.body);
+        assert!(
+            !page.body.contains("cannot be reached") && page.body.contains("provider_unavailable"),
+            "{error}: {}",
+            page.body
+        );
     }
 }
 
@@ -121,7 +185,8 @@ async fn an_error_of_the_callback_is_no_outage() {
 async fn a_sign_in_that_expired_at_the_provider_is_begun_again_once() {
     let app = App::start().await;
     app.provider.sign_in_as("ada").unwrap();
-    let expired = || app.provider.refuse_next_sign_in("temporarily_unavailable", "authentication_expired");
+    let expired =
+        || app.provider.refuse_next_sign_in("temporarily_unavailable", "authentication_expired");
     expired();
     let mut tab = app.browser().tab();
     let page = tab.open(app.at("/other")).await;
@@ -140,26 +205,45 @@ async fn an_answer_that_is_too_large_has_words_of_its_own() {
     app.provider.fail_next(Endpoint::Token, 1, Failure::Endless(3_000_000));
     let page = app.browser().tab().open(app.at("/other")).await.clone();
     assert_eq!(page.status, StatusCode::BAD_GATEWAY, "{}", page.body);
-    assert!(page.body.contains("answer_too_large") && !page.body.contains("cannot be reached"), "{}", page.body);
+    assert!(
+        page.body.contains("answer_too_large") && !page.body.contains("cannot be reached"),
+        "{}",
+        page.body
+    );
 }
 
-/// Security rule 19: Microsoft's sentences name accounts, applications and tenants; of them only the codes and the references are logged.
+/// Security rule 19: Microsoft's sentences name accounts, applications and tenants; of them only
+/// the codes and the references are logged.
 #[tokio::test]
 async fn log_span_and_page_carry_the_same_reason_and_the_log_nobody() {
     let (log, _listening) = Log::listen();
     let app = App::start().await;
     app.provider.sign_in_as("ada").unwrap();
-    app.provider.fail_next(Endpoint::Token, 1, Failure::json(401, body("invalid_client", 7_000_222)));
+    app.provider.fail_next(
+        Endpoint::Token,
+        1,
+        Failure::json(401, body("invalid_client", 7_000_222)),
+    );
     let page = app.browser().tab().open(app.at("/other")).await.body.clone();
     let log = log.text();
     let reference = page.split_once("<dt>Reference</dt><dd>").unwrap().1.split_once('<').unwrap().0;
     let line = log.lines().find(|line| line.contains("request refused")).unwrap();
-    for part in ["client_secret_expired", "AADSTS7000222", CORRELATION, TRACE, reference, "Certificates & secrets"] {
+    for part in [
+        "client_secret_expired",
+        "AADSTS7000222",
+        CORRELATION,
+        TRACE,
+        reference,
+        "Certificates & secrets",
+    ] {
         assert!(line.contains(part), "{part} is not in {line}");
     }
     let spans = ["identity.callback", "identity.redeem_code"];
     for span in spans {
-        let closed = log.lines().find(|line| line.contains(span) && line.contains("close") && line.contains("reason=")).unwrap();
+        let closed = log
+            .lines()
+            .find(|line| line.contains(span) && line.contains("close") && line.contains("reason="))
+            .unwrap();
         assert!(closed.contains("client_secret_expired"), "{closed}");
     }
     for name in ["Contoso", "ada@contoso"] {
@@ -182,9 +266,14 @@ impl PageRenderer for Seen {
 async fn pages_of_ones_own_get_code_advice_references_and_time() {
     let seen = Seen::default();
     let pages = seen.clone();
-    let app = App::build(|provider| provider, |config| config, |layer| layer.with_pages(pages)).await;
+    let app =
+        App::build(|provider| provider, |config| config, |layer| layer.with_pages(pages)).await;
     app.provider.sign_in_as("ada").unwrap();
-    app.provider.fail_next(Endpoint::Token, 1, Failure::json(401, body("invalid_client", 7_000_222)));
+    app.provider.fail_next(
+        Endpoint::Token,
+        1,
+        Failure::json(401, body("invalid_client", 7_000_222)),
+    );
     app.browser().tab().open(app.at("/other")).await;
     let page = seen.0.lock().unwrap().take().unwrap();
     let advice = page.advice.unwrap();
@@ -193,12 +282,16 @@ async fn pages_of_ones_own_get_code_advice_references_and_time() {
         (Some("AADSTS7000222"), Some("client_secret_expired"), "AADSTS7000222")
     );
     assert_eq!(page.message, advice.for_person);
-    assert_eq!((page.provider_correlation_id.as_deref(), page.provider_trace_id.as_deref()), (Some(CORRELATION), Some(TRACE)));
+    assert_eq!(
+        (page.provider_correlation_id.as_deref(), page.provider_trace_id.as_deref()),
+        (Some(CORRELATION), Some(TRACE))
+    );
     assert_eq!(page.time, Some(app.clock.now()));
     assert!(page.correlation_id.is_some_and(|reference| reference.len() == 8));
 }
 
-/// Who was turned away has to be able to come as somebody else: the provider would take the same account again without a question.
+/// Who was turned away has to be able to come as somebody else: the provider would take the same
+/// account again without a question.
 #[tokio::test]
 async fn who_was_turned_away_can_use_another_account() {
     let app = App::start().await;
@@ -207,10 +300,20 @@ async fn who_was_turned_away_can_use_another_account() {
     let mut tab = app.browser().tab();
     assert_eq!(tab.open(app.at("/other?page=2")).await.status, StatusCode::FORBIDDEN);
     let page = tab.click("Use another account").await.clone();
-    assert_eq!((page.status, page.url.as_str()), (StatusCode::OK, app.at("/other?page=2").as_str()));
-    assert_eq!(app.provider.last_request(Endpoint::Authorization).unwrap().parameter("prompt"), Some("select_account"));
+    assert_eq!(
+        (page.status, page.url.as_str()),
+        (StatusCode::OK, app.at("/other?page=2").as_str())
+    );
+    assert_eq!(
+        app.provider.last_request(Endpoint::Authorization).unwrap().parameter("prompt"),
+        Some("select_account")
+    );
     // Where it would not help it is not offered.
     app.provider.refuse_next_sign_in("invalid_scope", "x");
     let page = app.browser().tab().open(app.at("/other")).await.clone();
-    assert!(page.body.contains("Try again") && !page.body.contains("another account"), "{}", page.body);
+    assert!(
+        page.body.contains("Try again") && !page.body.contains("another account"),
+        "{}",
+        page.body
+    );
 }

@@ -35,11 +35,15 @@ impl Example {
     fn run_as(name: &str, variables: &[(&str, &str)]) -> Child {
         static BUILD: Once = Once::new();
         BUILD.call_once(|| {
-            let built = Command::new(env!("CARGO")).args(["build", "--quiet", "--examples"]).status().unwrap();
+            let built = Command::new(env!("CARGO"))
+                .args(["build", "--quiet", "--examples"])
+                .status()
+                .unwrap();
             assert!(built.success(), "the examples do not build");
         });
         // This test is `target/debug/deps/it-…`, the examples are in `target/debug/examples`.
-        let directory: PathBuf = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples");
+        let directory: PathBuf =
+            std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples");
         let variables = [("LISTEN", "127.0.0.1:0")].into_iter().chain(variables.iter().copied());
         Command::new(directory.join(name)).envs(variables).stdout(Stdio::piped()).spawn().unwrap()
     }
@@ -57,7 +61,8 @@ impl Example {
         while url.is_none() {
             let line = lines.next().expect("the example prints no address").unwrap();
             url = line.find("http://localhost:").map(|start| {
-                let port: String = line[start + 17..].chars().take_while(char::is_ascii_digit).collect();
+                let port: String =
+                    line[start + 17..].chars().take_while(char::is_ascii_digit).collect();
                 format!("http://localhost:{port}")
             });
             before += &line;
@@ -86,7 +91,12 @@ impl Example {
 async fn hyper_greets_whoever_signed_in() {
     let example = Example::start("hyper");
     let tab = example.sign_in(&Browser::new(), "/anything").await;
-    assert_eq!((tab.page().status, tab.page().body.as_str()), (StatusCode::OK, "Hello Ada Lovelace\n"), "{}", tab.page().url);
+    assert_eq!(
+        (tab.page().status, tab.page().body.as_str()),
+        (StatusCode::OK, "Hello Ada Lovelace\n"),
+        "{}",
+        tab.page().url
+    );
 }
 
 #[tokio::test]
@@ -119,7 +129,11 @@ async fn tonic_answers_those_who_are_signed_in() {
         name: String,
     }
     async fn who_am_i(url: &str, cookie: &str) -> Result<String, tonic::Status> {
-        let channel = tonic::transport::Endpoint::from_shared(url.to_owned()).unwrap().connect().await.unwrap();
+        let channel = tonic::transport::Endpoint::from_shared(url.to_owned())
+            .unwrap()
+            .connect()
+            .await
+            .unwrap();
         let mut client = tonic::client::Grpc::new(channel);
         client.ready().await.unwrap();
         let mut request = tonic::Request::new(Nothing {});
@@ -133,13 +147,19 @@ async fn tonic_answers_those_who_are_signed_in() {
 
     let example = Example::start("tonic");
     let refused = who_am_i(&example.url, "").await.unwrap_err();
-    assert_eq!((refused.code(), refused.message()), (tonic::Code::Unauthenticated, "sign_in_required"));
+    assert_eq!(
+        (refused.code(), refused.message()),
+        (tonic::Code::Unauthenticated, "sign_in_required")
+    );
 
     let browser = Browser::new();
     let mut tab = example.sign_in(&browser, "/auth/login").await;
     assert_eq!(tab.fetch(Method::GET, "/nothing").await.status, StatusCode::OK);
-    let cookies: Vec<String> =
-        browser.cookies("localhost").iter().map(|cookie| format!("{}={}", cookie.name, cookie.value)).collect();
+    let cookies: Vec<String> = browser
+        .cookies("localhost")
+        .iter()
+        .map(|cookie| format!("{}={}", cookie.name, cookie.value))
+        .collect();
     assert_eq!(who_am_i(&example.url, &cookies.join("; ")).await.unwrap(), "Ada Lovelace");
 }
 
@@ -158,17 +178,29 @@ async fn the_quickstart_needs_no_configuration() {
         (&me["name"], &me["username"], &me["email"]),
         (&me["claims"]["name"], &"ada@example.com".into(), &"ada@example.com".into())
     );
-    assert!(me["sub"].is_string() && me["iss"].as_str().is_some_and(|iss| iss.starts_with("http://127.0.0.1:")));
+    assert!(
+        me["sub"].is_string()
+            && me["iss"].as_str().is_some_and(|iss| iss.starts_with("http://127.0.0.1:"))
+    );
     assert!(tab.open(at("/")).await.body.contains("Hello Ada Lovelace"));
     assert_eq!(tab.open(at("/admin")).await.status, StatusCode::OK);
 
     let first = tab.open(at("/token")).await.json();
-    assert_eq!((&first["source"], first["token_sha256"].as_str().unwrap().len()), (&"sign_in".into(), 64));
-    assert!(first["scopes"].as_array().unwrap().contains(&"email".into()) && first["expires_in"].as_u64().unwrap() > 3000);
+    assert_eq!(
+        (&first["source"], first["token_sha256"].as_str().unwrap().len()),
+        (&"sign_in".into(), 64)
+    );
+    assert!(
+        first["scopes"].as_array().unwrap().contains(&"email".into())
+            && first["expires_in"].as_u64().unwrap() > 3000
+    );
     let again = tab.open(at("/token")).await.json();
     assert_eq!(again["token_sha256"], first["token_sha256"], "the token of the sign-in is kept");
     let refused = tab.fetch(Method::GET, "/token?scope=notes.read").await;
-    assert_eq!((refused.status, &refused.json()["scopes"]), (StatusCode::UNAUTHORIZED, &serde_json::json!(["notes.read"])));
+    assert_eq!(
+        (refused.status, &refused.json()["scopes"]),
+        (StatusCode::UNAUTHORIZED, &serde_json::json!(["notes.read"]))
+    );
     // A person agrees to it and is back.
     tab.open(at("/token?scope=notes.read")).await;
     let consent = tab.page().form().press("Allow");
@@ -183,30 +215,44 @@ async fn answer(tab: &mut Tab, person: &str) {
             return;
         }
         let form = tab.page().form();
-        let choices: Vec<&String> = form.buttons.iter().flat_map(|(_, value, text)| [value, text]).collect();
+        let choices: Vec<&String> =
+            form.buttons.iter().flat_map(|(_, value, text)| [value, text]).collect();
         let choice = if choices.iter().any(|choice| *choice == person) { person } else { "Allow" };
         tab.submit(form.press(choice)).await;
     }
     panic!("the provider asks and asks: {}", tab.page().body);
 }
 
-/// The whole round in every mode: an API that is called with the person's token, one that wants a stronger sign-in, a provider that wants to see the person.
+/// The whole round in every mode: an API that is called with the person's token, one that wants a
+/// stronger sign-in, a provider that wants to see the person.
 #[tokio::test]
 async fn the_quickstart_calls_an_api_and_answers_challenges() {
-    for (mode, person) in [("", "ada"), ("entra", "alan"), ("entra-common", "mary"), ("b2c", "rosalind"), ("external-id", "emmy")]
-    {
+    for (mode, person) in [
+        ("", "ada"),
+        ("entra", "alan"),
+        ("entra-common", "mary"),
+        ("b2c", "rosalind"),
+        ("external-id", "emmy"),
+    ] {
         let example = Example::start_as("quickstart", &[("IDENTITY_DEV", mode)]);
         let at = |path: &str| format!("{}{path}", example.url);
         let mut tab = Browser::new().tab();
         tab.open(at("/me")).await;
         answer(&mut tab, person).await;
         let home = tab.open(at("/")).await;
-        let (read, private, challenge) =
-            (home.body.find("Read notes"), home.body.find("Read private notes"), home.body.find("Challenge"));
+        let (read, private, challenge) = (
+            home.body.find("Read notes"),
+            home.body.find("Read private notes"),
+            home.body.find("Challenge"),
+        );
         assert!(read < private && private < challenge && read.is_some(), "{mode}: {}", home.body);
 
         tab.open(at("/notes")).await;
-        assert_eq!(tab.page().url.host_str() == Some("127.0.0.1"), mode != "b2c", "{mode}: an administrator has agreed there");
+        assert_eq!(
+            tab.page().url.host_str() == Some("127.0.0.1"),
+            mode != "b2c",
+            "{mode}: an administrator has agreed there"
+        );
         answer(&mut tab, person).await;
         assert!(
             tab.page().body.contains("200 OK") && tab.page().body.contains("Water the plants"),
@@ -214,9 +260,17 @@ async fn the_quickstart_calls_an_api_and_answers_challenges() {
             tab.page().body
         );
         tab.open(at("/notes/private")).await;
-        assert_eq!(tab.page().url.host_str(), Some("127.0.0.1"), "{mode}: the account has to be chosen again");
+        assert_eq!(
+            tab.page().url.host_str(),
+            Some("127.0.0.1"),
+            "{mode}: the account has to be chosen again"
+        );
         answer(&mut tab, person).await;
-        assert!(tab.page().body.contains("200 OK") && tab.page().body.contains("Learn to fly"), "{mode}: {}", tab.page().body);
+        assert!(
+            tab.page().body.contains("200 OK") && tab.page().body.contains("Learn to fly"),
+            "{mode}: {}",
+            tab.page().body
+        );
         assert_eq!(tab.reload().await.url.path(), "/notes/private", "once");
 
         let home = tab.open(at("/")).await;
@@ -232,13 +286,19 @@ async fn the_quickstart_calls_an_api_and_answers_challenges() {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let call = async |token: Option<&str>| {
             let request = http.get(format!("{api}/notes"));
-            let request = if let Some(token) = token { request.bearer_auth(token) } else { request };
+            let request =
+                if let Some(token) = token { request.bearer_auth(token) } else { request };
             let answer = request.send().await.unwrap();
             (answer.status(), answer.headers()["www-authenticate"].to_str().unwrap().to_owned())
         };
         assert_eq!(call(None).await, (StatusCode::UNAUTHORIZED, "Bearer".into()));
-        for token in ["x", "eyJhbGciOiJub25lIn0.e30.", "eyJhbGciOiJSUzI1NiIsImtpZCI6IngifQ.e30.AAAA"] {
-            assert_eq!(call(Some(token)).await, (StatusCode::UNAUTHORIZED, r#"Bearer error="invalid_token""#.into()));
+        for token in
+            ["x", "eyJhbGciOiJub25lIn0.e30.", "eyJhbGciOiJSUzI1NiIsImtpZCI6IngifQ.e30.AAAA"]
+        {
+            assert_eq!(
+                call(Some(token)).await,
+                (StatusCode::UNAUTHORIZED, r#"Bearer error="invalid_token""#.into())
+            );
         }
     }
 }
@@ -249,7 +309,12 @@ fn the_daemon_needs_neither_people_nor_configuration() {
     let printed = String::from_utf8(finished.stdout).unwrap();
     assert!(finished.status.success(), "{printed}");
     let lines: Vec<&str> = printed.lines().collect();
-    assert!(lines.len() == 2 && lines[0].contains("from the provider") && lines[1].contains("from the cache"), "{printed}");
+    assert!(
+        lines.len() == 2
+            && lines[0].contains("from the provider")
+            && lines[1].contains("from the cache"),
+        "{printed}"
+    );
 }
 
 #[tokio::test]
@@ -257,13 +322,18 @@ async fn a_device_signs_in_with_a_code_that_is_entered_elsewhere() {
     let mut process = Example::run("device");
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
     let message = lines.next().unwrap().unwrap();
-    let word = |start: &str| message.split_once(start).unwrap().1.split([' ', '.']).next().unwrap().to_owned();
-    let (address, code) =
-        (message.split(' ').find(|word| word.starts_with("http://127.0.0.1:")).unwrap().to_owned(), word("the code "));
+    let word = |start: &str| {
+        message.split_once(start).unwrap().1.split([' ', '.']).next().unwrap().to_owned()
+    };
+    let (address, code) = (
+        message.split(' ').find(|word| word.starts_with("http://127.0.0.1:")).unwrap().to_owned(),
+        word("the code "),
+    );
     let mut tab = Browser::new().tab();
     let form = tab.open(format!("{address}?user_code={code}")).await.form().press("ada");
     assert!(tab.submit(form).await.body.contains("signed in on your device"));
-    let rest: Vec<String> = tokio::task::spawn_blocking(move || lines.map(Result::unwrap).collect()).await.unwrap();
+    let rest: Vec<String> =
+        tokio::task::spawn_blocking(move || lines.map(Result::unwrap).collect()).await.unwrap();
     assert!(process.wait().unwrap().success(), "{rest:?}");
     assert!(rest[0].starts_with("hello ") && rest[1].starts_with("a token until "), "{rest:?}");
 }

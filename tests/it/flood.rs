@@ -88,9 +88,11 @@ async fn strangers_with_codes_that_are_none_take_a_bounded_number_of_connections
     for _ in 0..STRANGERS {
         let begun = raw.begin("/me", "").await;
         let answer = [("code", "none"), ("state", &begun.state()), ("iss", app.provider.issuer())];
-        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(answer).finish();
+        let query =
+            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(answer).finish();
         let mut request = Request::get(format!("/auth/callback?{query}"));
-        for (name, value) in NAVIGATION.iter().copied().chain([("cookie", begun.attempt.as_str())]) {
+        for (name, value) in NAVIGATION.iter().copied().chain([("cookie", begun.attempt.as_str())])
+        {
             request = request.header(name, value);
         }
         let request: Request<Body> = request.body(Body::empty()).unwrap();
@@ -129,7 +131,10 @@ async fn strangers_on_the_sign_in_page_get_device_codes_within_a_budget() {
     }
     assert_eq!(app.provider.requests(Endpoint::DeviceAuthorization), 120);
     let refused = refused.unwrap();
-    assert_eq!((refused.status, refused.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "5"));
+    assert_eq!(
+        (refused.status, refused.header("retry-after")),
+        (StatusCode::SERVICE_UNAVAILABLE, "5")
+    );
     assert!(refused.body.contains("busy") && refused.attempt().is_none(), "{}", refused.body);
     app.turn(5);
     assert!(raw.open("/auth/login", "").await.status.is_redirection());

@@ -1,4 +1,5 @@
-//! What clients that others wrote need of the development provider: TLS, Entra's own rules, applications in the browser.
+//! What clients that others wrote need of the development provider: TLS, Entra's own rules,
+//! applications in the browser.
 
 use std::{
     sync::{Arc, Mutex},
@@ -66,7 +67,8 @@ impl Prover {
         }))
         .unwrap();
         claims.extend(changes.as_object().unwrap().clone());
-        let header = json!({ "alg": "ES256", "typ": "JWT", "x5t#S256": URL_SAFE.encode_to_string([7; 32]) });
+        let header =
+            json!({ "alg": "ES256", "typ": "JWT", "x5t#S256": URL_SAFE.encode_to_string([7; 32]) });
         let text = |value: String| URL_SAFE_NO_PAD.encode_to_string(value);
         let message = format!("{}.{}", text(header.to_string()), text(json!(claims).to_string()));
         let signature = self.0.sign(&SystemRandom::new(), message.as_bytes()).unwrap();
@@ -74,7 +76,8 @@ impl Prover {
     }
 }
 
-const ASSERTION: (&str, &str) = ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+const ASSERTION: (&str, &str) =
+    ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
 
 /// A whole sign-in over TLS, with the certificate handed to the layer and to the browser.
 async fn over_tls(person: &str, authority: Option<DevTenant>) {
@@ -89,9 +92,15 @@ async fn over_tls(person: &str, authority: Option<DevTenant>) {
             };
             App::common_settings(config.unwrap())
         },
-        |provider| if authority.is_some() { provider.entra().with_tls() } else { provider.with_tls() },
+        |provider| {
+            if authority.is_some() { provider.entra().with_tls() } else { provider.with_tls() }
+        },
         |config| config,
-        |layer| layer.with_http_client(ReqwestClient::with_root_certificates(&root.lock().unwrap()).unwrap()),
+        |layer| {
+            layer.with_http_client(
+                ReqwestClient::with_root_certificates(&root.lock().unwrap()).unwrap(),
+            )
+        },
         |router| router,
     )
     .await;
@@ -116,14 +125,17 @@ async fn without_that_certificate_nobody_connects() {
     let other = DevProvider::builder().with_tls().start().await.unwrap();
     let document = format!("{}/.well-known/openid-configuration", provider.issuer());
     let trusting = |provider: &DevProvider| {
-        let root = reqwest::Certificate::from_pem(provider.root_certificate().unwrap().as_bytes()).unwrap();
+        let root = reqwest::Certificate::from_pem(provider.root_certificate().unwrap().as_bytes())
+            .unwrap();
         Client::builder().no_proxy().tls_certs_only([root]).build().unwrap()
     };
     assert!(http().get(&document).send().await.is_err());
     assert!(trusting(&other).get(&document).send().await.is_err());
     assert_eq!(trusting(&provider).get(&document).send().await.unwrap().status(), StatusCode::OK);
     assert!(DevProvider::start().await.unwrap().root_certificate().is_none());
-    for wrong in ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+    for wrong in
+        ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
+    {
         assert!(ReqwestClient::with_root_certificates(wrong).is_err(), "{wrong}");
     }
 }
@@ -139,20 +151,33 @@ async fn behind_a_proxy_everything_is_named_by_the_base_url() {
         .await
         .unwrap();
     let path = contoso("v2.0/.well-known/openid-configuration");
-    let asked_for = |host: &'static str| http().get(at(&provider, &path)).header("host", host).send();
+    let asked_for =
+        |host: &'static str| http().get(at(&provider, &path)).header("host", host).send();
     let document: Value = asked_for("login.example.com").await.unwrap().json().await.unwrap();
     for name in ["issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"] {
-        assert!(document[name].as_str().unwrap().starts_with("https://login.example.com/"), "{document}");
+        assert!(
+            document[name].as_str().unwrap().starts_with("https://login.example.com/"),
+            "{document}"
+        );
     }
     for host in ["login.example.com.evil.example", "evil-login.example.com", "example.com"] {
-        assert_eq!(asked_for(host).await.unwrap().status(), StatusCode::MISDIRECTED_REQUEST, "{host}");
+        assert_eq!(
+            asked_for(host).await.unwrap().status(),
+            StatusCode::MISDIRECTED_REQUEST,
+            "{host}"
+        );
     }
     // Assertions are for the address that clients know, or for the one that was called.
     let token = contoso("oauth2/v2.0/token");
-    for audience in [document["token_endpoint"].as_str().unwrap().to_owned(), at(&provider, &token)] {
+    for audience in [document["token_endpoint"].as_str().unwrap().to_owned(), at(&provider, &token)]
+    {
         let assertion = prover.assertion(&audience, &json!({}));
-        let form =
-            [("grant_type", "client_credentials"), ("scope", "api://x/.default"), ASSERTION, ("client_assertion", &assertion)];
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("scope", "api://x/.default"),
+            ASSERTION,
+            ("client_assertion", &assertion),
+        ];
         let answer = post(&provider, &token, &form).await;
         assert!(answer["access_token"].is_string(), "{audience}: {answer}");
     }
@@ -162,18 +187,24 @@ async fn behind_a_proxy_everything_is_named_by_the_base_url() {
     }
 }
 
-/// RFC 7519 section 2; RFC 7523 section 3 point 7. MSAL pads thumbprints, and sends one assertion for ten minutes.
+/// RFC 7519 section 2; RFC 7523 section 3 point 7. MSAL pads thumbprints, and sends one assertion
+/// for ten minutes.
 #[tokio::test]
 async fn entra_takes_an_assertion_as_msal_writes_it_and_others_take_it_once() {
     let prover = Prover::new();
     let now = SystemClock.now().as_seconds();
     let after = |seconds: i64| (now + seconds) as f64 + 0.5;
-    let provider = DevProvider::builder().entra().with_client(prover.registered()).start().await.unwrap();
+    let provider =
+        DevProvider::builder().entra().with_client(prover.registered()).start().await.unwrap();
     let token = contoso("oauth2/v2.0/token");
     let tried = async |changes: Value| {
         let assertion = prover.assertion(&at(&provider, &token), &changes);
-        let form =
-            [("grant_type", "client_credentials"), ("scope", "api://x/.default"), ASSERTION, ("client_assertion", &assertion)];
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("scope", "api://x/.default"),
+            ASSERTION,
+            ("client_assertion", &assertion),
+        ];
         post(&provider, &token, &form).await
     };
     for _ in 0..3 {
@@ -200,7 +231,11 @@ async fn entra_takes_an_assertion_as_msal_writes_it_and_others_take_it_once() {
     let plain = DevProvider::builder().with_client(prover.registered()).start().await.unwrap();
     let assertion = prover.assertion(&at(&plain, "/token"), &json!({}));
     let form = [("grant_type", "client_credentials"), ASSERTION, ("client_assertion", &*assertion)];
-    assert_eq!(post(&plain, "/token", &form).await["error"], "invalid_client", "the padding is no base64url");
+    assert_eq!(
+        post(&plain, "/token", &form).await["error"],
+        "invalid_client",
+        "the padding is no base64url"
+    );
 }
 
 #[tokio::test]
@@ -219,7 +254,12 @@ async fn a_user_code_is_known_without_its_hyphen_and_in_lower_case() {
         let code = started["device_code"].as_str().unwrap();
         // MSAL Node uses the name of Entra's first version.
         let grant = if entra { "device_code" } else { DEVICE };
-        let answer = post(&provider, &token, &[("client_id", "tv"), ("grant_type", grant), ("device_code", code)]).await;
+        let answer = post(
+            &provider,
+            &token,
+            &[("client_id", "tv"), ("grant_type", grant), ("device_code", code)],
+        )
+        .await;
         assert!(answer["access_token"].is_string(), "{answer}");
     }
 }
@@ -231,11 +271,17 @@ fn claims(token: &Value) -> Value {
 
 /// One person is one account in MSAL, by whatever grant.
 #[tokio::test]
-async fn client_info_comes_with_every_grant_that_asks_for_it_and_a_token_says_how_the_client_proved_itself() {
-    let mary = DevPerson::new("mary", "Mary").with_username("mary@contoso.onmicrosoft.com").with_password("a password");
+async fn client_info_comes_with_every_grant_that_asks_for_it_and_a_token_says_how_the_client_proved_itself()
+ {
+    let mary = DevPerson::new("mary", "Mary")
+        .with_username("mary@contoso.onmicrosoft.com")
+        .with_password("a password");
     let builder = DevProvider::builder().entra().with_people([mary]);
-    let builder = builder.with_client(DevClient::public("cli").with_consent(tower_identity::dev::Consent::Given));
-    let builder = builder.with_client(DevClient::confidential("api", "s").with_consent(tower_identity::dev::Consent::Given));
+    let builder = builder
+        .with_client(DevClient::public("cli").with_consent(tower_identity::dev::Consent::Given));
+    let builder = builder.with_client(
+        DevClient::confidential("api", "s").with_consent(tower_identity::dev::Consent::Given),
+    );
     let provider = builder.start().await.unwrap();
     let token = contoso("oauth2/v2.0/token");
     let name = "mary@contoso.onmicrosoft.com";
@@ -272,36 +318,75 @@ async fn client_info_comes_with_every_grant_that_asks_for_it_and_a_token_says_ho
     assert_eq!(claims(&on_behalf["access_token"])["azpacr"], "1");
     provider.revoke_refresh_tokens("mary");
     let refresh = by_password["refresh_token"].as_str().unwrap();
-    let form = [("grant_type", "refresh_token"), ("client_id", "cli"), ("refresh_token", refresh), ("scope", "openid")];
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("client_id", "cli"),
+        ("refresh_token", refresh),
+        ("scope", "openid"),
+    ];
     let refused = post(&provider, &token, &form).await;
-    assert_eq!((&refused["error_codes"], &refused["suberror"]), (&json!([50_173]), &json!("bad_token")), "{refused}");
-    let form =
-        [("grant_type", "client_credentials"), ("client_id", "api"), ("client_secret", "s"), ("scope", "api://x/.default")];
-    assert_eq!(post(&provider, "/common/oauth2/v2.0/token", &form).await["error_codes"], json!([50_059]));
+    assert_eq!(
+        (&refused["error_codes"], &refused["suberror"]),
+        (&json!([50_173]), &json!("bad_token")),
+        "{refused}"
+    );
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", "api"),
+        ("client_secret", "s"),
+        ("scope", "api://x/.default"),
+    ];
+    assert_eq!(
+        post(&provider, "/common/oauth2/v2.0/token", &form).await["error_codes"],
+        json!([50_059])
+    );
 }
 
 #[tokio::test]
 async fn the_old_document_leads_to_the_end_of_the_session() {
     let provider = entra().await;
-    let fetched = async |path: &str| -> Response { http().get(at(&provider, path)).send().await.unwrap() };
-    let document: Value = fetched(&contoso(".well-known/openid-configuration")).await.json().await.unwrap();
+    let fetched =
+        async |path: &str| -> Response { http().get(at(&provider, path)).send().await.unwrap() };
+    let document: Value =
+        fetched(&contoso(".well-known/openid-configuration")).await.json().await.unwrap();
     let relative = |name: &str| document[name].as_str().unwrap().replace(&at(&provider, ""), "");
     assert_eq!(fetched(&relative("end_session_endpoint")).await.status(), StatusCode::OK);
     let keys: Value = fetched(&relative("jwks_uri")).await.json().await.unwrap();
     assert!(!keys["keys"].as_array().unwrap().is_empty());
     assert_eq!(relative("issuer"), contoso(""));
-    for (name, kind) in
-        [("ada@contoso.onmicrosoft.com", "Managed"), ("ada%40contoso.onmicrosoft.com", "Managed"), ("x@y.z", "Unknown")]
-    {
-        let realm: Value = fetched(&format!("/common/userrealm/{name}?api-version=1.0")).await.json().await.unwrap();
+    for (name, kind) in [
+        ("ada@contoso.onmicrosoft.com", "Managed"),
+        ("ada%40contoso.onmicrosoft.com", "Managed"),
+        ("x@y.z", "Unknown"),
+    ] {
+        let realm: Value = fetched(&format!("/common/userrealm/{name}?api-version=1.0"))
+            .await
+            .json()
+            .await
+            .unwrap();
         assert_eq!(realm["account_type"], kind, "{name}");
     }
     let asked = format!("{}/common/oauth2/v2.0/authorize", at(&provider, ""));
-    let known: Value = fetched(&format!("/common/discovery/instance?authorization_endpoint={asked}")).await.json().await.unwrap();
-    assert!(known["tenant_discovery_endpoint"].as_str().unwrap().ends_with("/common/v2.0/.well-known/openid-configuration"));
+    let known: Value =
+        fetched(&format!("/common/discovery/instance?authorization_endpoint={asked}"))
+            .await
+            .json()
+            .await
+            .unwrap();
+    assert!(
+        known["tenant_discovery_endpoint"]
+            .as_str()
+            .unwrap()
+            .ends_with("/common/v2.0/.well-known/openid-configuration")
+    );
     let error: Value = fetched("/nowhere/oauth2/v2.0/token").await.json().await.unwrap_or_default();
     assert_eq!(error, Value::Null, "GET is not for the token endpoint");
-    let refused = post(&provider, &contoso("oauth2/v2.0/token"), &[("client_id", "nobody"), ("grant_type", "password")]).await;
+    let refused = post(
+        &provider,
+        &contoso("oauth2/v2.0/token"),
+        &[("client_id", "nobody"), ("grant_type", "password")],
+    )
+    .await;
     let page = http().get(refused["error_uri"].as_str().unwrap()).send().await.unwrap();
     assert_eq!(page.status(), StatusCode::OK);
     assert!(page.text().await.unwrap().contains("AADSTS700016"));
@@ -316,18 +401,27 @@ async fn the_issuer_of_external_id_can_be_reached() {
     let answer = http().get(at(&provider, &path)).header("host", &host).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     let document: Value = answer.json().await.unwrap();
-    assert!(document["issuer"].as_str().unwrap().starts_with(&format!("http://{host}/")), "{document}");
+    assert!(
+        document["issuer"].as_str().unwrap().starts_with(&format!("http://{host}/")),
+        "{document}"
+    );
 }
 
-/// The Fetch standard: a page of another origin reads documents, keys and tokens, and gets its code in the fragment.
+/// The Fetch standard: a page of another origin reads documents, keys and tokens, and gets its code
+/// in the fragment.
 #[tokio::test]
 async fn an_application_in_the_browser_can_sign_in() {
-    let provider =
-        DevProvider::builder().entra().with_client(DevClient::public("spa").with_any_loopback_redirect()).start().await.unwrap();
+    let provider = DevProvider::builder()
+        .entra()
+        .with_client(DevClient::public("spa").with_any_loopback_redirect())
+        .start()
+        .await
+        .unwrap();
     provider.sign_in_as("ada").unwrap();
     let origin = "http://localhost:3000";
     let document = contoso("v2.0/.well-known/openid-configuration");
-    let answer = http().get(at(&provider, &document)).header("origin", origin).send().await.unwrap();
+    let answer =
+        http().get(at(&provider, &document)).header("origin", origin).send().await.unwrap();
     assert_eq!(answer.headers()["access-control-allow-origin"], "*");
     let told: Value = answer.json().await.unwrap();
     assert_eq!(
@@ -346,7 +440,13 @@ async fn an_application_in_the_browser_can_sign_in() {
     assert!(preflight.status().is_success());
     assert_eq!(preflight.headers()["access-control-allow-origin"], "*");
     assert_eq!(preflight.headers()["access-control-allow-headers"], "x-client-sku");
-    let refused = http().post(at(&provider, &token)).header("origin", origin).form(&[("a", "b")]).send().await.unwrap();
+    let refused = http()
+        .post(at(&provider, &token))
+        .header("origin", origin)
+        .form(&[("a", "b")])
+        .send()
+        .await
+        .unwrap();
     assert_eq!(refused.headers()["access-control-allow-origin"], "*", "errors can be read, too");
     let query = [
         ("client_id", "spa"),
@@ -358,7 +458,8 @@ async fn an_application_in_the_browser_can_sign_in() {
         ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
         ("code_challenge_method", "S256"),
     ];
-    let url = url::Url::parse_with_params(&at(&provider, &contoso("oauth2/v2.0/authorize")), query).unwrap();
+    let url = url::Url::parse_with_params(&at(&provider, &contoso("oauth2/v2.0/authorize")), query)
+        .unwrap();
     let sent = http().get(url).header("origin", origin).send().await.unwrap();
     let location = sent.headers()["location"].to_str().unwrap().to_owned();
     assert!(location.starts_with("http://localhost:3000/#code="), "{location}");
@@ -375,11 +476,16 @@ async fn head_is_get_without_a_body_and_a_wrong_method_is_told_the_right_ones() 
         assert_eq!(answer.status(), StatusCode::OK, "{path}");
         assert!(answer.bytes().await.unwrap().is_empty());
     }
-    for (path, allow) in
-        [("/keys", "GET, HEAD, OPTIONS"), ("/token", "POST, OPTIONS"), ("/authorize", "GET, POST, HEAD, OPTIONS")]
-    {
+    for (path, allow) in [
+        ("/keys", "GET, HEAD, OPTIONS"),
+        ("/token", "POST, OPTIONS"),
+        ("/authorize", "GET, POST, HEAD, OPTIONS"),
+    ] {
         let answer = http().delete(at(&provider, path)).send().await.unwrap();
-        assert_eq!((answer.status(), answer.headers()["allow"].to_str().unwrap()), (StatusCode::METHOD_NOT_ALLOWED, allow));
+        assert_eq!(
+            (answer.status(), answer.headers()["allow"].to_str().unwrap()),
+            (StatusCode::METHOD_NOT_ALLOWED, allow)
+        );
     }
     tokio::time::timeout(Duration::from_secs(60), provider.shutdown()).await.unwrap();
 }

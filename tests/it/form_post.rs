@@ -1,4 +1,5 @@
-//! Response mode `form_post`: the answer is a POST from the provider's site, which carries no `Lax` cookie.
+//! Response mode `form_post`: the answer is a POST from the provider's site, which carries no `Lax`
+//! cookie.
 
 use axum::http::{Method, StatusCode};
 use tower_identity::{
@@ -29,11 +30,19 @@ async fn the_answer_comes_by_post_and_leads_on_by_get() {
     assert_eq!((page.status, page.url.as_str()), (StatusCode::OK, app.at("/other?q=1").as_str()));
     let [start, .., post, _] = &tab.hops[..] else { panic!("{:#?}", tab.hops) };
     let attempt = start.set_cookies()[0];
-    assert!(attempt.ends_with("; Path=/; Max-Age=600; HttpOnly; Secure; SameSite=None"), "{attempt}");
-    assert_eq!((&post.method, post.status, post.location()), (&Method::POST, StatusCode::SEE_OTHER, Some("/other?q=1")));
-    let removal = post.set_cookies().into_iter().find(|cookie| cookie.contains("Max-Age=0")).unwrap();
+    assert!(
+        attempt.ends_with("; Path=/; Max-Age=600; HttpOnly; Secure; SameSite=None"),
+        "{attempt}"
+    );
+    assert_eq!(
+        (&post.method, post.status, post.location()),
+        (&Method::POST, StatusCode::SEE_OTHER, Some("/other?q=1"))
+    );
+    let removal =
+        post.set_cookies().into_iter().find(|cookie| cookie.contains("Max-Age=0")).unwrap();
     assert!(removal.ends_with("; Secure; SameSite=None"), "{removal}");
-    let session = post.set_cookies().into_iter().find(|cookie| !cookie.contains("Max-Age")).unwrap();
+    let session =
+        post.set_cookies().into_iter().find(|cookie| !cookie.contains("Max-Age")).unwrap();
     assert!(session.ends_with("; Path=/; HttpOnly; SameSite=Lax"), "{session}");
 }
 
@@ -53,11 +62,14 @@ async fn a_new_sign_in_ends_the_old_session() {
     assert_eq!(Raw::of(&app).who(&format!("{}={}", old.name, old.value)).await, "nobody");
 }
 
-/// The same where the provider was asked to show nothing first: the second attempt begins in a POST that has no session cookie either.
+/// The same where the provider was asked to show nothing first: the second attempt begins in a POST
+/// that has no session cookie either.
 #[tokio::test]
 async fn a_sign_in_that_was_silent_first_ends_the_old_session() {
     let silent = SignInOptions::new().with_prompt(Prompt::None);
-    let app = App::with(|config| config.with_response_mode(ResponseMode::FormPost).with_sign_in(silent)).await;
+    let app =
+        App::with(|config| config.with_response_mode(ResponseMode::FormPost).with_sign_in(silent))
+            .await;
     app.provider.sign_in_as("ada").unwrap();
     let browser = app.browser();
     let mut tab = browser.tab();
@@ -85,7 +97,11 @@ async fn a_repeated_post_leads_to_the_page_again() {
     // Its attempt is gone, and its session cookie is not sent with a POST from another site.
     let again = raw.send(Method::POST, &path, "", &headers, &form).await;
     assert_eq!(again.status, StatusCode::SEE_OTHER);
-    assert!(!again.location().contains("code="), "the code stays out of addresses: {}", again.location());
+    assert!(
+        !again.location().contains("code="),
+        "the code stays out of addresses: {}",
+        again.location()
+    );
     assert_eq!(raw.open(again.location(), &session).await.location(), "/other");
     assert_eq!(app.provider.requests(Endpoint::Token), 1);
 }
@@ -133,8 +149,15 @@ async fn without_cookies_it_ends_on_a_page() {
     let mut tab = app.browser().without_cookies().tab();
     let page = tab.open(app.at("/me")).await;
     assert_eq!(page.status, StatusCode::BAD_REQUEST);
-    assert!(page.body.contains("attempt_missing") && page.body.contains("allow cookies"), "{}", page.body);
-    assert_eq!((app.provider.requests(Endpoint::Authorization), app.provider.requests(Endpoint::Token)), (2, 0));
+    assert!(
+        page.body.contains("attempt_missing") && page.body.contains("allow cookies"),
+        "{}",
+        page.body
+    );
+    assert_eq!(
+        (app.provider.requests(Endpoint::Authorization), app.provider.requests(Endpoint::Token)),
+        (2, 0)
+    );
 }
 
 /// C-439
@@ -157,5 +180,7 @@ async fn only_a_small_form_is_read() {
     assert_eq!(app.provider.requests(Endpoint::Token), 0);
     // Nothing is used up by that.
     let headers = [("content-type", "Application/X-WWW-Form-Urlencoded; charset=UTF-8")];
-    assert!(raw.send(Method::POST, &path, &begun.attempt, &headers, &form).await.session().is_some());
+    assert!(
+        raw.send(Method::POST, &path, &begun.attempt, &headers, &form).await.session().is_some()
+    );
 }

@@ -15,12 +15,20 @@ use crate::{app::App, browser::Tab};
 /// A tab in which somebody has signed in at an application that asks for `asked`; the provider
 /// calls it `granted`.
 async fn signed_in(asked: &str, granted: &str, refresh_tokens: RefreshTokens) -> (App, Tab) {
-    let app = App::with(|config| config.with_scopes(["offline_access"].into_iter().chain(asked.split(' ')))).await;
+    let app = App::with(|config| {
+        config.with_scopes(["offline_access"].into_iter().chain(asked.split(' ')))
+    })
+    .await;
     let client = DevClient::confidential(app.provider.client_id(), app.provider.client_secret());
-    let client = client.with_any_loopback_redirect().with_consent(Consent::Given).with_refresh_tokens(refresh_tokens);
+    let client = client
+        .with_any_loopback_redirect()
+        .with_consent(Consent::Given)
+        .with_refresh_tokens(refresh_tokens);
     app.provider.add_client(client);
     let granted = granted.to_owned();
-    app.provider.change_next_token_answer(move |answer| drop(answer.insert("scope".into(), granted.into())));
+    app.provider.change_next_token_answer(move |answer| {
+        drop(answer.insert("scope".into(), granted.into()))
+    });
     let tab = app.signed_in().await;
     (app, tab)
 }
@@ -32,7 +40,10 @@ async fn the_token_of_the_sign_in_serves_by_whatever_name_it_was_granted() {
         ("User.Read", "openid,User.Read"),
         ("https://graph.microsoft.com/User.Read", "User.Read profile"),
         ("api://6731de76-14a6-49ae-97bc-6eba6914391e/read", "read"),
-        ("6731de76-14a6-49ae-97bc-6eba6914391e/read", "api://6731de76-14a6-49ae-97bc-6eba6914391e/read"),
+        (
+            "6731de76-14a6-49ae-97bc-6eba6914391e/read",
+            "api://6731de76-14a6-49ae-97bc-6eba6914391e/read",
+        ),
         ("read", "urn:something-else"),
     ] {
         for refresh_tokens in [RefreshTokens::Always, RefreshTokens::Never] {
@@ -41,7 +52,12 @@ async fn the_token_of_the_sign_in_serves_by_whatever_name_it_was_granted() {
             for path in ["/token".to_owned(), format!("/token?scope={asked}")] {
                 for _ in 0..5 {
                     let answer = tab.fetch(Method::GET, &path).await;
-                    assert_eq!(answer.status, StatusCode::OK, "{asked} as {granted} at {path}: {}", answer.body);
+                    assert_eq!(
+                        answer.status,
+                        StatusCode::OK,
+                        "{asked} as {granted} at {path}: {}",
+                        answer.body
+                    );
                 }
             }
             // What has another name altogether may be asked for once.
@@ -63,13 +79,21 @@ async fn what_is_not_granted_is_asked_for_once_and_then_told() {
     let mut tab = app.signed_in().await;
     (0..9).for_each(|_| app.provider.spoil_next_token_answer(SpoilTokenAnswer::ScopeNarrower));
     let page = tab.open(app.at("/guarded")).await;
-    assert!(page.status == StatusCode::FORBIDDEN && page.body.contains("scope_not_granted"), "{}", page.body);
-    let asked = (app.provider.requests(Endpoint::Authorization), app.provider.requests(Endpoint::Token));
+    assert!(
+        page.status == StatusCode::FORBIDDEN && page.body.contains("scope_not_granted"),
+        "{}",
+        page.body
+    );
+    let asked =
+        (app.provider.requests(Endpoint::Authorization), app.provider.requests(Endpoint::Token));
     assert_eq!(asked.0, 2);
     for _ in 0..5 {
         assert_eq!(tab.open(app.at("/guarded")).await.status, StatusCode::FORBIDDEN);
         assert_eq!(tab.fetch(Method::GET, "/guarded").await.json()["reason"], "scope_not_granted");
     }
-    assert_eq!((app.provider.requests(Endpoint::Authorization), app.provider.requests(Endpoint::Token)), asked);
+    assert_eq!(
+        (app.provider.requests(Endpoint::Authorization), app.provider.requests(Endpoint::Token)),
+        asked
+    );
     assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::OK);
 }

@@ -1,4 +1,5 @@
-//! `require_login` with conditions: who lacks a right gets 403, what another sign-in can bring is asked for once.
+//! `require_login` with conditions: who lacks a right gets 403, what another sign-in can bring is
+//! asked for once.
 
 use std::time::Duration;
 
@@ -10,7 +11,10 @@ use axum::{
 use serde_json::json;
 use tower_identity::{
     RequireLogin, User,
-    dev::{Consent, DevClient, DevPerson, DevTenant, Endpoint, Failure, Spoil, SpoilCallback, SpoilTokenAnswer},
+    dev::{
+        Consent, DevClient, DevPerson, DevTenant, Endpoint, Failure, Spoil, SpoilCallback,
+        SpoilTokenAnswer,
+    },
     require_login,
 };
 
@@ -25,7 +29,10 @@ use crate::{
 /// `/guarded` behind this guard, and the same on a public path.
 fn guarded(router: Router, guard: RequireLogin) -> Router {
     let page = |user: User| async move { format!("as {}", user.display_name()) };
-    let inside = Router::new().route("/guarded", get(page)).route("/public/guarded", get(page)).route_layer(guard);
+    let inside = Router::new()
+        .route("/guarded", get(page))
+        .route("/public/guarded", get(page))
+        .route_layer(guard);
     router.merge(inside)
 }
 
@@ -35,9 +42,16 @@ async fn app(guard: RequireLogin) -> App {
 
 /// Ada with these claims beside her own.
 async fn app_with(guard: RequireLogin, claims: &[(&str, serde_json::Value)]) -> App {
-    let ada =
-        claims.iter().fold(DevPerson::new("ada", "Ada Lovelace"), |ada, (name, value)| ada.with_claim(*name, value.clone()));
-    App::whole(|provider| provider.with_people([ada]), |config| config, |layer| layer, |router| guarded(router, guard)).await
+    let ada = claims.iter().fold(DevPerson::new("ada", "Ada Lovelace"), |ada, (name, value)| {
+        ada.with_claim(*name, value.clone())
+    });
+    App::whole(
+        |provider| provider.with_people([ada]),
+        |config| config,
+        |layer| layer,
+        |router| guarded(router, guard),
+    )
+    .await
 }
 
 async fn status(guard: RequireLogin, claims: &[(&str, serde_json::Value)]) -> StatusCode {
@@ -56,14 +70,22 @@ async fn groups_are_asked_for_by_their_ids() {
     assert_eq!(status(guard(), &[("groups", json!("g1"))]).await, StatusCode::OK);
     assert_eq!(status(guard(), &[("groups", json!(["G1", "g"]))]).await, StatusCode::FORBIDDEN);
     assert_eq!(status(guard(), &[]).await, StatusCode::FORBIDDEN);
-    assert_eq!(status(require_login().with_groups([""; 0]), &[("groups", json!(["g1"]))]).await, StatusCode::FORBIDDEN);
+    assert_eq!(
+        status(require_login().with_groups([""; 0]), &[("groups", json!(["g1"]))]).await,
+        StatusCode::FORBIDDEN
+    );
 }
 
 /// C-396, C-398: what is not known is not allowed.
 #[tokio::test]
 async fn somebody_with_too_many_groups_is_not_let_through_by_mistake() {
-    for (claim, value) in [("_claim_names", json!({"groups": "src1"})), ("hasgroups", json!(true))] {
-        assert_eq!(status(require_login().with_groups(["g1"]), &[(claim, value)]).await, StatusCode::FORBIDDEN, "{claim}");
+    for (claim, value) in [("_claim_names", json!({"groups": "src1"})), ("hasgroups", json!(true))]
+    {
+        assert_eq!(
+            status(require_login().with_groups(["g1"]), &[(claim, value)]).await,
+            StatusCode::FORBIDDEN,
+            "{claim}"
+        );
     }
 }
 
@@ -71,7 +93,10 @@ async fn somebody_with_too_many_groups_is_not_let_through_by_mistake() {
 #[tokio::test]
 async fn nobody_is_of_a_tenant_where_there_are_none() {
     const TENANT: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
-    assert_eq!(status(require_login().with_tenants([TENANT]), &[("tid", json!(TENANT))]).await, StatusCode::FORBIDDEN);
+    assert_eq!(
+        status(require_login().with_tenants([TENANT]), &[("tid", json!(TENANT))]).await,
+        StatusCode::FORBIDDEN
+    );
 }
 
 /// C-424: a stronger sign-in is asked for, and the answer is held to it.
@@ -80,7 +105,10 @@ async fn an_authentication_context_is_asked_for_and_then_there() {
     let app = app(require_login().with_auth_context("gold")).await;
     let mut tab = app.signed_in().await;
     let page = tab.open(app.at("/guarded?q=1")).await;
-    assert_eq!((page.status, page.body.as_str(), page.url.query()), (StatusCode::OK, "as Ada Lovelace", Some("q=1")));
+    assert_eq!(
+        (page.status, page.body.as_str(), page.url.query()),
+        (StatusCode::OK, "as Ada Lovelace", Some("q=1"))
+    );
     let asked = app.provider.last_request(Endpoint::Authorization).unwrap();
     assert_eq!((asked.parameter("acr_values"), asked.parameter("claims")), (Some("gold"), None));
     assert_eq!(tab.reload().await.status, StatusCode::OK);
@@ -115,7 +143,10 @@ async fn who_proved_themselves_too_long_ago_does_it_again_as_often_as_it_takes()
         app.turn(181);
         assert_eq!(tab.reload().await.status, StatusCode::OK);
         assert_eq!(app.provider.requests(Endpoint::Authorization), round);
-        assert_eq!(app.provider.last_request(Endpoint::Authorization).unwrap().parameter("max_age"), Some("120"));
+        assert_eq!(
+            app.provider.last_request(Endpoint::Authorization).unwrap().parameter("max_age"),
+            Some("120")
+        );
     }
 }
 
@@ -126,7 +157,11 @@ async fn a_provider_that_does_not_tell_when_is_a_page() {
     (0..9).for_each(|_| app.provider.spoil_next_id_token(Spoil::AuthTimeMissing));
     app.provider.sign_in_as("ada").unwrap();
     let page = app.browser().tab().open(app.at("/guarded")).await.clone();
-    assert!(page.status == StatusCode::FORBIDDEN && page.body.contains("token_auth_time"), "{}", page.body);
+    assert!(
+        page.status == StatusCode::FORBIDDEN && page.body.contains("token_auth_time"),
+        "{}",
+        page.body
+    );
     assert_eq!(app.provider.requests(Endpoint::Authorization), 2);
 }
 
@@ -136,11 +171,20 @@ async fn consent_to_scopes_is_asked_for_once() {
     let mut tab = app.signed_in().await;
     let page = tab.open(app.at("/guarded")).await;
     assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/guarded"), "{}", page.body);
-    let asked = app.provider.last_request(Endpoint::Authorization).unwrap().parameter("scope").unwrap().to_owned();
+    let asked = app
+        .provider
+        .last_request(Endpoint::Authorization)
+        .unwrap()
+        .parameter("scope")
+        .unwrap()
+        .to_owned();
     assert!(asked.split(' ').any(|scope| scope == "reports"), "{asked}");
     let tokens = app.provider.requests(Endpoint::Token);
     assert_eq!(tab.reload().await.status, StatusCode::OK);
-    assert_eq!((app.provider.requests(Endpoint::Authorization), app.provider.requests(Endpoint::Token)), (2, tokens));
+    assert_eq!(
+        (app.provider.requests(Endpoint::Authorization), app.provider.requests(Endpoint::Token)),
+        (2, tokens)
+    );
     let answer = tab.fetch(Method::GET, "/token?scope=reports").await;
     assert_eq!(answer.json()["source"], "sign_in");
 }
@@ -152,7 +196,11 @@ async fn who_declines_or_gets_less_is_not_sent_round() {
     let mut tab = app.signed_in().await;
     app.provider.spoil_next_callback(SpoilCallback::AccessDenied);
     let page = tab.open(app.at("/guarded")).await;
-    assert!(page.status == StatusCode::FORBIDDEN && page.body.contains("access_denied"), "{}", page.body);
+    assert!(
+        page.status == StatusCode::FORBIDDEN && page.body.contains("access_denied"),
+        "{}",
+        page.body
+    );
     assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::OK);
     assert_eq!(app.provider.requests(Endpoint::Authorization), 2);
 
@@ -167,13 +215,20 @@ async fn who_declines_or_gets_less_is_not_sent_round() {
 async fn guards_that_undo_each_other_end_on_a_page() {
     let app = App::with_routes(|router| {
         let page = Router::new().route("/guarded", get(|| async { "both" }));
-        let (inner, outer) = (require_login().with_auth_context("gold"), require_login().with_auth_context("silver"));
+        let (inner, outer) = (
+            require_login().with_auth_context("gold"),
+            require_login().with_auth_context("silver"),
+        );
         router.merge(page.route_layer(inner).route_layer(outer))
     })
     .await;
     let mut tab = app.signed_in().await;
     let page = tab.open(app.at("/guarded")).await;
-    assert!(page.status == StatusCode::FORBIDDEN && page.body.contains("forbidden"), "{}", page.body);
+    assert!(
+        page.status == StatusCode::FORBIDDEN && page.body.contains("forbidden"),
+        "{}",
+        page.body
+    );
     assert_eq!(app.provider.requests(Endpoint::Authorization), 3);
 }
 
@@ -182,7 +237,9 @@ async fn guards_that_undo_each_other_end_on_a_page() {
 async fn pages_with_guards_of_their_own_do_not_get_in_each_others_way() {
     let app = App::with_routes(|router| {
         let page = |path: &str, context: &str| {
-            Router::new().route(path, get(|| async { "in" })).route_layer(require_login().with_auth_context(context))
+            Router::new()
+                .route(path, get(|| async { "in" }))
+                .route_layer(require_login().with_auth_context(context))
         };
         router.merge(page("/gold", "gold")).merge(page("/silver", "silver"))
     })
@@ -197,7 +254,8 @@ async fn public_page(app: &App, tab: &mut Tab) -> StatusCode {
     tab.open(app.at("/public/guarded")).await.status
 }
 
-/// The session asks for a sign-in because its renewal needs one: that is no circle, however soon it comes.
+/// The session asks for a sign-in because its renewal needs one: that is no circle, however soon it
+/// comes.
 #[tokio::test]
 async fn a_guard_on_a_public_path_signs_in_again_when_the_renewal_wants_it() {
     let app = App::whole(
@@ -235,22 +293,33 @@ async fn a_store_that_is_down_makes_a_step_up_unavailable() {
     for loads in [1, 2] {
         store.fail_after(Operation::Load, loads);
         let page = tab.open(app.at("/guarded")).await;
-        assert!(page.status == StatusCode::SERVICE_UNAVAILABLE && page.body.contains("store_unavailable"), "{}", page.body);
+        assert!(
+            page.status == StatusCode::SERVICE_UNAVAILABLE
+                && page.body.contains("store_unavailable"),
+            "{}",
+            page.body
+        );
         store.recover();
     }
     assert_eq!(app.provider.requests(Endpoint::Authorization), 1);
 }
 
-/// C-424: at Entra it is a context of Conditional Access, asked for by the `claims` parameter and looked for in `acrs`.
+/// C-424: at Entra it is a context of Conditional Access, asked for by the `claims` parameter and
+/// looked for in `acrs`.
 #[tokio::test]
 async fn at_entra_the_context_is_one_of_conditional_access() {
-    let guard = require_login().with_auth_context("c1").with_tenants([DevTenant::CONTOSO.id().to_uppercase()]);
-    let app = app_with_routes(DevTenant::CONTOSO.id(), |config| config, |router| guarded(router, guard)).await;
+    let guard = require_login()
+        .with_auth_context("c1")
+        .with_tenants([DevTenant::CONTOSO.id().to_uppercase()]);
+    let app =
+        app_with_routes(DevTenant::CONTOSO.id(), |config| config, |router| guarded(router, guard))
+            .await;
     let mut tab = app.signed_in().await;
     let page = tab.open(app.at("/guarded")).await;
     assert_eq!((page.status, page.body.as_str()), (StatusCode::OK, "as Ada Lovelace"));
     let asked = app.provider.last_request(Endpoint::Authorization).unwrap();
-    let claims: serde_json::Value = serde_json::from_str(asked.parameter("claims").unwrap()).unwrap();
+    let claims: serde_json::Value =
+        serde_json::from_str(asked.parameter("claims").unwrap()).unwrap();
     assert_eq!(claims, json!({"id_token": {"acrs": {"essential": true, "value": "c1"}}}));
     // Nobody is asked again who they are.
     assert_eq!(asked.parameter("login_hint"), Some("ada@contoso.onmicrosoft.com"));
@@ -261,7 +330,11 @@ async fn at_entra_the_context_is_one_of_conditional_access() {
     let mut tab = app.signed_in().await;
     app.provider.change_next_id_token(|claims| drop(claims.insert("acrs".into(), json!(["c2"]))));
     let page = tab.open(app.at("/guarded")).await;
-    assert!(page.status == StatusCode::FORBIDDEN && page.body.contains("auth_context_missing"), "{}", page.body);
+    assert!(
+        page.status == StatusCode::FORBIDDEN && page.body.contains("auth_context_missing"),
+        "{}",
+        page.body
+    );
     assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::OK);
 }
 
@@ -269,15 +342,23 @@ async fn at_entra_the_context_is_one_of_conditional_access() {
 #[tokio::test]
 async fn a_scope_that_needs_a_stronger_sign_in_is_asked_for_with_the_providers_claims() {
     let guard = require_login().with_scopes(["Files.Read"]);
-    let app =
-        app_with_routes(DevTenant::CONTOSO.id(), |config| config.with_scopes(["User.Read"]), |router| guarded(router, guard))
-            .await;
+    let app = app_with_routes(
+        DevTenant::CONTOSO.id(),
+        |config| config.with_scopes(["User.Read"]),
+        |router| guarded(router, guard),
+    )
+    .await;
     let client = DevClient::confidential(app.provider.client_id(), app.provider.client_secret());
     app.provider.add_client(client.with_any_loopback_redirect().with_consent(Consent::Given));
     app.provider.require_authentication_context("Files.Read", "c7");
     let mut tab = app.signed_in().await;
     let page = tab.open(app.at("/guarded")).await;
-    assert_eq!((page.status, page.body.as_str()), (StatusCode::OK, "as Ada Lovelace"), "{}", page.body);
+    assert_eq!(
+        (page.status, page.body.as_str()),
+        (StatusCode::OK, "as Ada Lovelace"),
+        "{}",
+        page.body
+    );
     let asked = app.provider.last_request(Endpoint::Authorization).unwrap();
     assert!(asked.parameter("claims").is_some_and(|claims| claims.contains("c7")), "{asked:?}");
 }
@@ -286,7 +367,12 @@ async fn a_scope_that_needs_a_stronger_sign_in_is_asked_for_with_the_providers_c
 #[tokio::test]
 async fn a_guard_lets_the_people_of_its_tenants_through() {
     let guard = require_login().with_tenants([DevTenant::FABRIKAM.id()]);
-    let app = app_with_routes("common", |config| config.with_any_tenant(), |router| guarded(router, guard)).await;
+    let app = app_with_routes(
+        "common",
+        |config| config.with_any_tenant(),
+        |router| guarded(router, guard),
+    )
+    .await;
     for (person, status) in [("dorothy", StatusCode::OK), ("ada", StatusCode::FORBIDDEN)] {
         app.provider.sign_in_as(person).unwrap();
         assert_eq!(app.browser().tab().open(app.at("/guarded")).await.status, status, "{person}");

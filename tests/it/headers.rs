@@ -51,12 +51,19 @@ fn are_clean(headers: &HeaderMap, what: &str) {
         assert!(!is_edge(bytes.first()) && !is_edge(bytes.last()), "{what}: {name}: {value:?}");
         assert!(!bytes.is_empty(), "{what}: {name} is empty");
     }
-    assert_eq!(headers.get("x-content-type-options").map(|value| value.as_bytes()), Some(&b"nosniff"[..]), "{what}");
+    assert_eq!(
+        headers.get("x-content-type-options").map(|value| value.as_bytes()),
+        Some(&b"nosniff"[..]),
+        "{what}"
+    );
     assert_eq!(headers["cache-control"], "private, no-store", "{what}");
 }
 
 /// Asks a fresh layer for everything that it answers by itself without anybody signed in.
-async fn all_answers(settings: impl Fn(IdentityConfig) -> IdentityConfig, pages: impl PageRenderer) -> Vec<StatusCode> {
+async fn all_answers(
+    settings: impl Fn(IdentityConfig) -> IdentityConfig,
+    pages: impl PageRenderer,
+) -> Vec<StatusCode> {
     let provider = DevProvider::start().await.unwrap();
     let config = settings(provider.config("http://localhost:3000").unwrap()).build().unwrap();
     let router: Router = Router::new().layer(IdentityLayer::new(config).with_pages(pages));
@@ -84,9 +91,13 @@ async fn all_answers(settings: impl Fn(IdentityConfig) -> IdentityConfig, pages:
         (Method::PUT, "/auth/callback", document),
         (Method::GET, "//auth/callback?error=x", document),
     ] {
-        let request =
-            headers.iter().fold(Request::builder().method(&method).uri(path), |all, (name, value)| all.header(*name, *value));
-        let answer: Response = router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let request = headers
+            .iter()
+            .fold(Request::builder().method(&method).uri(path), |all, (name, value)| {
+                all.header(*name, *value)
+            });
+        let answer: Response =
+            router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         are_clean(answer.headers(), &format!("{method} {path} {headers:?}"));
         seen.push(answer.status());
     }
@@ -99,7 +110,10 @@ async fn no_header_of_any_answer_begins_or_ends_in_white_space() {
     for settings in [|config: IdentityConfig| config, by_code] {
         let seen = all_answers(settings, DefaultPages).await;
         for status in [200, 303, 400, 401, 403, 500] {
-            assert!(seen.iter().any(|seen| seen.as_u16() == status), "no answer had {status}: {seen:?}");
+            assert!(
+                seen.iter().any(|seen| seen.as_u16() == status),
+                "no answer had {status}: {seen:?}"
+            );
         }
         all_answers(settings, LongPolicy).await;
         all_answers(settings, NoPolicy).await;
@@ -140,18 +154,33 @@ async fn only_a_caller_that_takes_html_gets_an_attempt_or_a_device_code() {
         let raw = Raw::of(&app);
         let stale = "/auth/callback?code=a&state=r0.0.0123456789012345678901";
         for path in ["/auth/login", "/auth/login?return_to=/me&account=other", stale] {
-            for accept in [None, Some("*/*"), Some("image/avif,image/webp,*/*;q=0.8"), Some("application/json"), Some("text/*")] {
+            for accept in [
+                None,
+                Some("*/*"),
+                Some("image/avif,image/webp,*/*;q=0.8"),
+                Some("application/json"),
+                Some("text/*"),
+            ] {
                 let headers: Vec<_> = accept.map(|accept| ("accept", accept)).into_iter().collect();
                 let answer = raw.send(Method::GET, path, "", &headers, "").await;
                 assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path} {accept:?}");
                 assert!(answer.set_cookies().is_empty(), "{path} {accept:?}");
-                assert!(answer.header("www-authenticate").contains("/auth/login?return_to="), "{path} {accept:?}");
+                assert!(
+                    answer.header("www-authenticate").contains("/auth/login?return_to="),
+                    "{path} {accept:?}"
+                );
             }
             // Safari before 16.4 sends no `Sec-Fetch-Dest`; a person with curl can say what they
             // take.
-            for accept in ["text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "TEXT/HTML"] {
+            for accept in
+                ["text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "TEXT/HTML"]
+            {
                 let answer = raw.send(Method::GET, path, "", &[("accept", accept)], "").await;
-                assert!(answer.attempt().is_some() || method == SignInMethod::DeviceCode && path == stale, "{path} {accept}");
+                assert!(
+                    answer.attempt().is_some()
+                        || method == SignInMethod::DeviceCode && path == stale,
+                    "{path} {accept}"
+                );
             }
         }
         let asked = app.provider.requests(Endpoint::DeviceAuthorization);
@@ -169,7 +198,9 @@ async fn reports(tokens: Option<Tokens>) -> Result<String, Error> {
 #[tokio::test]
 async fn a_token_error_behind_a_guard_on_a_public_path_leads_to_consent_and_back() {
     let app = App::with_routes(|router| {
-        let inside = Router::new().route("/public/reports", get(reports)).route_layer(tower_identity::require_login());
+        let inside = Router::new()
+            .route("/public/reports", get(reports))
+            .route_layer(tower_identity::require_login());
         router.merge(inside).route("/public/open", get(reports))
     })
     .await;
@@ -183,7 +214,12 @@ async fn a_token_error_behind_a_guard_on_a_public_path_leads_to_consent_and_back
             "{path}"
         );
         let page = tab.open(app.at(path)).await;
-        assert_eq!((page.status, page.url.as_str()), (StatusCode::OK, app.at(path).as_str()), "{}", page.body);
+        assert_eq!(
+            (page.status, page.url.as_str()),
+            (StatusCode::OK, app.at(path).as_str()),
+            "{}",
+            page.body
+        );
         assert!(page.body.contains("reports"), "{}", page.body);
         assert_eq!(app.provider.requests(Endpoint::Authorization), before + 1);
     }
@@ -208,7 +244,12 @@ async fn a_form_of_our_own_signs_out_also_where_its_origin_is_hidden() {
         let session = raw.sign_in().await;
         let headers = [&NAVIGATION[..2], headers].concat();
         let answer = raw.send(Method::POST, "/auth/logout", &session, &headers, "").await;
-        assert_eq!(answer.status, if own { StatusCode::SEE_OTHER } else { StatusCode::OK }, "{headers:?}: {}", answer.body);
+        assert_eq!(
+            answer.status,
+            if own { StatusCode::SEE_OTHER } else { StatusCode::OK },
+            "{headers:?}: {}",
+            answer.body
+        );
         assert_eq!(raw.who(&session).await == "nobody", own, "{headers:?}");
     }
 }
@@ -218,12 +259,18 @@ async fn a_form_of_our_own_signs_out_also_where_its_origin_is_hidden() {
 async fn a_public_page_that_takes_the_user_for_granted_is_explained_in_the_log() {
     let (log, listening) = Log::listen();
     let app = App::with_routes(|router| {
-        router.route("/public/extension", get(|user: axum::Extension<User>| async move { user.0.display_name().to_owned() }))
+        router.route(
+            "/public/extension",
+            get(|user: axum::Extension<User>| async move { user.0.display_name().to_owned() }),
+        )
     })
     .await;
     let mut tab = app.signed_in().await;
     for _ in 0..2 {
-        assert_eq!(tab.open(app.at("/public/extension")).await.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(
+            tab.open(app.at("/public/extension")).await.status,
+            StatusCode::INTERNAL_SERVER_ERROR
+        );
     }
     drop(listening);
     assert_eq!(log.text().matches("Extension<User>").count(), 1, "{}", log.text());

@@ -19,7 +19,10 @@ use crate::app::App;
 type Request = axum::http::Request<axum::body::Body>;
 
 /// An application that is asked without a network: what it answers before anybody signs in.
-async fn answer(settings: impl FnOnce(IdentityConfig) -> IdentityConfig, request: Request) -> Response {
+async fn answer(
+    settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
+    request: Request,
+) -> Response {
     let provider = DevProvider::start().await.unwrap();
     let config = settings(provider.config("http://localhost:3000").unwrap()).build().unwrap();
     let router = Router::new().fallback(|| async { "inside" }).layer(IdentityLayer::new(config));
@@ -28,7 +31,11 @@ async fn answer(settings: impl FnOnce(IdentityConfig) -> IdentityConfig, request
 
 fn request(method: Method, path: &str, headers: &[(&str, &str)]) -> Request {
     let request = axum::http::Request::builder().method(method).uri(path);
-    headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).body(axum::body::Body::empty()).unwrap()
+    headers
+        .iter()
+        .fold(request, |request, (name, value)| request.header(*name, *value))
+        .body(axum::body::Body::empty())
+        .unwrap()
 }
 
 fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
@@ -53,7 +60,11 @@ async fn a_person_is_redirected_with_303_and_nothing_is_cached() {
 /// C-346
 #[tokio::test]
 async fn a_form_that_is_posted_gets_a_page_and_is_not_replayed() {
-    let headers = [NAVIGATION, ("referer", "http://localhost:3000/form?step=2#end"), ("origin", "http://localhost:3000")];
+    let headers = [
+        NAVIGATION,
+        ("referer", "http://localhost:3000/form?step=2#end"),
+        ("origin", "http://localhost:3000"),
+    ];
     let answer = answer(|config| config, request(Method::POST, "/save", &headers)).await;
     assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     assert!(answer.headers().get("set-cookie").is_none());
@@ -70,14 +81,22 @@ async fn a_referer_of_another_site_is_no_page_to_come_back_to() {
         "http://localhost:3000@evil.example/",
         "https://evil.example/",
     ] {
-        let answer = answer(|config| config, request(Method::POST, "/save", &[NAVIGATION, ("referer", referer)])).await;
+        let answer = answer(
+            |config| config,
+            request(Method::POST, "/save", &[NAVIGATION, ("referer", referer)]),
+        )
+        .await;
         assert!(text(answer).await.contains(r#"href="/auth/login?return_to=%2F""#), "{referer}");
     }
 }
 
 #[tokio::test]
 async fn htmx_is_told_to_redirect() {
-    let headers = [("hx-request", "true"), ("hx-current-url", "http://localhost:3000/list"), ("sec-fetch-dest", "empty")];
+    let headers = [
+        ("hx-request", "true"),
+        ("hx-current-url", "http://localhost:3000/list"),
+        ("sec-fetch-dest", "empty"),
+    ];
     let answer = answer(|config| config, request(Method::GET, "/rows", &headers)).await;
     assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(header(&answer, "hx-redirect"), "/auth/login?return_to=%2Flist");
@@ -85,8 +104,11 @@ async fn htmx_is_told_to_redirect() {
 
 #[tokio::test]
 async fn grpc_gets_its_own_status() {
-    let answer =
-        answer(|config| config, request(Method::POST, "/example.People/WhoAmI", &[("content-type", "application/grpc")])).await;
+    let answer = answer(
+        |config| config,
+        request(Method::POST, "/example.People/WhoAmI", &[("content-type", "application/grpc")]),
+    )
+    .await;
     assert_eq!((answer.status(), header(&answer, "grpc-status")), (StatusCode::OK, "16"));
     assert_eq!(header(&answer, "content-type"), "application/grpc");
 }
@@ -94,16 +116,25 @@ async fn grpc_gets_its_own_status() {
 /// C-417
 #[tokio::test]
 async fn programs_get_401_and_where_to_sign_in() {
-    for headers in
-        [&[][..], &[("sec-fetch-dest", "empty")], &[NAVIGATION, ("sec-purpose", "prefetch")], &[("accept", "text/event-stream")]]
-    {
+    for headers in [
+        &[][..],
+        &[("sec-fetch-dest", "empty")],
+        &[NAVIGATION, ("sec-purpose", "prefetch")],
+        &[("accept", "text/event-stream")],
+    ] {
         let answer = answer(|config| config, request(Method::GET, "/data", headers)).await;
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
-        assert_eq!(header(&answer, "www-authenticate"), r#"Cookie realm="sign-in", form-action="/auth/login?return_to=%2F""#);
+        assert_eq!(
+            header(&answer, "www-authenticate"),
+            r#"Cookie realm="sign-in", form-action="/auth/login?return_to=%2F""#
+        );
         assert_eq!(header(&answer, "content-type"), "application/problem+json");
         assert!(answer.headers().get("set-cookie").is_none());
         let problem: serde_json::Value = serde_json::from_str(&text(answer).await).unwrap();
-        assert_eq!((&problem["status"], &problem["reason"]), (&401.into(), &"sign_in_required".into()));
+        assert_eq!(
+            (&problem["status"], &problem["reason"]),
+            (&401.into(), &"sign_in_required".into())
+        );
     }
 }
 
@@ -113,19 +144,33 @@ async fn a_preflight_is_never_redirected_and_passes_where_configured() {
     let headers = [("origin", "https://other.example"), ("access-control-request-method", "PUT")];
     let refused = answer(|config| config, request(Method::OPTIONS, "/data", &headers)).await;
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
-    let passed = answer(|config| config.with_preflight(Preflight::Pass), request(Method::OPTIONS, "/data", &headers)).await;
+    let passed = answer(
+        |config| config.with_preflight(Preflight::Pass),
+        request(Method::OPTIONS, "/data", &headers),
+    )
+    .await;
     assert_eq!(passed.status(), StatusCode::OK);
-    let not_one = answer(|config| config.with_preflight(Preflight::Pass), request(Method::OPTIONS, "/data", &headers[..1])).await;
+    let not_one = answer(
+        |config| config.with_preflight(Preflight::Pass),
+        request(Method::OPTIONS, "/data", &headers[..1]),
+    )
+    .await;
     assert_eq!(not_one.status(), StatusCode::UNAUTHORIZED);
 }
 
-/// An image of another site would otherwise use up the attempts of somebody who signs in, where their cookies are `SameSite=None`.
+/// An image of another site would otherwise use up the attempts of somebody who signs in, where
+/// their cookies are `SameSite=None`.
 #[tokio::test]
 async fn a_callback_that_nobody_looks_at_starts_nothing() {
     let stale = "/auth/callback?state=r0.0.0123456789012345678901";
-    for header in [("sec-fetch-dest", "image"), ("sec-fetch-dest", "iframe"), ("sec-purpose", "prefetch")] {
-        let answer =
-            answer(|config| config.with_response_mode(ResponseMode::FormPost), request(Method::GET, stale, &[header])).await;
+    for header in
+        [("sec-fetch-dest", "image"), ("sec-fetch-dest", "iframe"), ("sec-purpose", "prefetch")]
+    {
+        let answer = answer(
+            |config| config.with_response_mode(ResponseMode::FormPost),
+            request(Method::GET, stale, &[header]),
+        )
+        .await;
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{header:?}");
         assert!(answer.headers().get("set-cookie").is_none(), "{header:?}");
     }
@@ -136,7 +181,8 @@ async fn a_callback_that_nobody_looks_at_starts_nothing() {
 /// C-451: security rule 9
 #[tokio::test]
 async fn ambiguous_paths_are_protected() {
-    let public = |config: IdentityConfig| config.add_public_path("/open").add_public_prefix("/public/");
+    let public =
+        |config: IdentityConfig| config.add_public_path("/open").add_public_prefix("/public/");
     for path in [
         "/public/../private",
         "/public/%2e%2e/private",
@@ -171,7 +217,10 @@ async fn headers_are_neither_identity_nor_address() {
     ];
     let answer = answer(|config| config, request(Method::GET, "/", &headers)).await;
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);
-    assert!(header(&answer, "location").contains("redirect_uri=http%3A%2F%2Flocalhost%3A3000%2Fauth%2Fcallback"));
+    assert!(
+        header(&answer, "location")
+            .contains("redirect_uri=http%3A%2F%2Flocalhost%3A3000%2Fauth%2Fcallback")
+    );
 }
 
 #[tokio::test]
@@ -181,18 +230,23 @@ async fn under_nest_the_whole_address_is_come_back_to() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
     let config = provider.config(&format!("{url}/app")).unwrap().build().unwrap();
-    let inner = Router::new().route("/me", get(|user: User| async move { user.display_name().to_owned() }));
+    let inner =
+        Router::new().route("/me", get(|user: User| async move { user.display_name().to_owned() }));
     let router = Router::new().nest_service("/app", IdentityLayer::new(config).layer(inner));
     let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     let mut tab = crate::browser::Browser::new().tab();
     let page = tab.open(format!("{url}/app/me?x=1")).await;
-    assert_eq!((page.url.as_str(), page.body.as_str()), (format!("{url}/app/me?x=1").as_str(), "Ada Lovelace"));
+    assert_eq!(
+        (page.url.as_str(), page.body.as_str()),
+        (format!("{url}/app/me?x=1").as_str(), "Ada Lovelace")
+    );
     server.abort();
 }
 
 #[tokio::test]
 async fn a_guard_without_a_layer_lets_nobody_through() {
-    let router: Router = Router::new().route("/", get(|| async { "inside" })).route_layer(require_login());
+    let router: Router =
+        Router::new().route("/", get(|| async { "inside" })).route_layer(require_login());
     let answer = router.oneshot(request(Method::GET, "/", &[])).await.unwrap();
     assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
 }
@@ -204,7 +258,10 @@ async fn an_extractor_without_a_layer_fails_and_an_optional_one_is_nobody() {
         .route("/option", get(|user: Option<User>| async move { user.is_some().to_string() }));
     let answer = router.clone().oneshot(request(Method::GET, "/user", &[])).await.unwrap();
     assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
-    assert_eq!(text(router.oneshot(request(Method::GET, "/option", &[])).await.unwrap()).await, "false");
+    assert_eq!(
+        text(router.oneshot(request(Method::GET, "/option", &[])).await.unwrap()).await,
+        "false"
+    );
 }
 
 #[tokio::test]
@@ -221,14 +278,19 @@ async fn a_guard_refuses_people_without_the_role() {
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert!(refused.body.contains("forbidden"), "{}", refused.body);
     let script = tab.fetch(Method::GET, "/admin").await;
-    assert_eq!((script.status, &script.json()["reason"]), (StatusCode::FORBIDDEN, &"forbidden".into()));
+    assert_eq!(
+        (script.status, &script.json()["reason"]),
+        (StatusCode::FORBIDDEN, &"forbidden".into())
+    );
 }
 
 /// D8, C-428: asked once per cause
 #[tokio::test]
 async fn a_handler_asks_for_a_stronger_sign_in_once() {
     async fn strict(request: axum::extract::Request) -> Response {
-        Challenge::sign_in(&request).with_options(SignInOptions::new().with_prompt(Prompt::Login)).into_response()
+        Challenge::sign_in(&request)
+            .with_options(SignInOptions::new().with_prompt(Prompt::Login))
+            .into_response()
     }
     let app = App::with_routes(|router| router.route("/strict", get(strict))).await;
     let mut tab = app.signed_in().await;
@@ -237,13 +299,18 @@ async fn a_handler_asks_for_a_stronger_sign_in_once() {
     assert_eq!(app.provider.requests(tower_identity::dev::Endpoint::Authorization), 2);
 }
 
-/// A provider that is down or set up wrongly is no set-up mistake of the application: it starts, and the sign-in page says what is wrong.
+/// A provider that is down or set up wrongly is no set-up mistake of the application: it starts,
+/// and the sign-in page says what is wrong.
 #[tokio::test]
 async fn the_sign_in_page_says_what_is_wrong_with_the_provider() {
     let config = |issuer: &str| {
         let authority = tower_identity::Authority::oidc(issuer).unwrap();
-        let credential = tower_identity::ClientCredential::secret("a secret of thirty-two characters");
-        IdentityConfig::new(authority, "client").with_credential(credential).with_base_url("http://localhost:3000").unwrap()
+        let credential =
+            tower_identity::ClientCredential::secret("a secret of thirty-two characters");
+        IdentityConfig::new(authority, "client")
+            .with_credential(credential)
+            .with_base_url("http://localhost:3000")
+            .unwrap()
     };
     let ask = async |config: IdentityConfig, path: &str| {
         let layer = IdentityLayer::new(config.add_public_path("/").build().unwrap());
@@ -255,11 +322,19 @@ async fn the_sign_in_page_says_what_is_wrong_with_the_provider() {
     let page = ask(config("http://127.0.0.1:9"), "/auth/login").await;
     assert_eq!(page.status(), StatusCode::SERVICE_UNAVAILABLE);
     let page = text(page).await;
-    assert!(page.contains("cannot be reached") && page.contains("provider_unreachable") && page.contains("Try again"), "{page}");
+    assert!(
+        page.contains("cannot be reached")
+            && page.contains("provider_unreachable")
+            && page.contains("Try again"),
+        "{page}"
+    );
 
     let provider = DevProvider::start().await.unwrap();
     let page = ask(config(&format!("{}/elsewhere", provider.issuer())), "/me").await;
     assert_eq!(page.status(), StatusCode::SERVICE_UNAVAILABLE);
     let page = text(page).await;
-    assert!(page.contains("provider_misconfigured") && page.contains("the status is 404"), "{page}");
+    assert!(
+        page.contains("provider_misconfigured") && page.contains("the status is 404"),
+        "{page}"
+    );
 }

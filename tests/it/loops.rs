@@ -1,4 +1,5 @@
-//! Nothing here may go in circles: the browser of the tests gives up after twenty redirects, as real ones do.
+//! Nothing here may go in circles: the browser of the tests gives up after twenty redirects, as
+//! real ones do.
 
 use axum::http::{Method, StatusCode};
 use tower_identity::{
@@ -15,8 +16,15 @@ async fn blocked_cookies_end_on_a_page_after_one_more_try() {
     let mut tab = app.browser().without_cookies().tab();
     let page = tab.open(app.at("/me")).await;
     assert_eq!(page.status, StatusCode::BAD_REQUEST);
-    assert!(page.body.contains("attempt_missing") && page.body.contains("allow cookies"), "{}", page.body);
-    assert_eq!((app.provider.requests(Endpoint::Authorization), app.provider.requests(Endpoint::Token)), (2, 0));
+    assert!(
+        page.body.contains("attempt_missing") && page.body.contains("allow cookies"),
+        "{}",
+        page.body
+    );
+    assert_eq!(
+        (app.provider.requests(Endpoint::Authorization), app.provider.requests(Endpoint::Token)),
+        (2, 0)
+    );
     // Again and again, if the person wants.
     let page = tab.click("Try again").await;
     assert!(page.body.contains("attempt_missing"));
@@ -33,7 +41,11 @@ async fn a_session_cookie_that_never_comes_back_ends_on_a_page() {
     let mut tab = browser.tab();
     let page = tab.open(app.at("/me")).await;
     assert_eq!(page.status, StatusCode::BAD_REQUEST, "{}", page.body);
-    assert!(page.body.contains("attempt_missing") && page.body.contains("allow cookies"), "{}", page.body);
+    assert!(
+        page.body.contains("attempt_missing") && page.body.contains("allow cookies"),
+        "{}",
+        page.body
+    );
     assert_eq!(app.provider.requests(Endpoint::Authorization), 2);
     // As often as the person likes, and they get in when the cookie is kept.
     assert!(tab.click("Try again").await.body.contains("attempt_missing"));
@@ -55,13 +67,15 @@ async fn signing_out_and_in_again_is_not_counted() {
     }
 }
 
-/// A store that takes what it is given and forgets it at once: the browser is sent round once, and then told.
+/// A store that takes what it is given and forgets it at once: the browser is sent round once, and
+/// then told.
 #[tokio::test]
 async fn sessions_that_are_not_kept_end_on_a_page() {
     let app = App::start().await;
     app.provider.sign_in_as("ada").unwrap();
     let store = Watched::default();
-    let node = Node::beside(&app, |config| config, |layer| layer.with_store(store.clone()).unwrap()).await;
+    let node =
+        Node::beside(&app, |config| config, |layer| layer.with_store(store.clone()).unwrap()).await;
     let browser = node.browser(&app, &app.browser());
     let mut tab = browser.tab();
     store.forget_everything();
@@ -78,13 +92,15 @@ async fn sessions_that_are_not_kept_end_on_a_page() {
     assert_eq!(tab.reload().await.status, StatusCode::OK);
 }
 
-/// A session that ends early is not a lost one: signing in again is what the person gets, every time.
+/// A session that ends early is not a lost one: signing in again is what the person gets, every
+/// time.
 #[tokio::test]
 async fn sessions_that_end_now_and_then_are_begun_again() {
     let app = App::start().await;
     let store = Watched::default();
     app.provider.sign_in_as("ada").unwrap();
-    let node = Node::beside(&app, |config| config, |layer| layer.with_store(store.clone()).unwrap()).await;
+    let node =
+        Node::beside(&app, |config| config, |layer| layer.with_store(store.clone()).unwrap()).await;
     let mut tab = node.browser(&app, &app.browser()).tab();
     for _ in 0..5 {
         assert_eq!(tab.open(app.at("/other")).await.status, StatusCode::OK);
@@ -135,7 +151,8 @@ async fn a_sign_in_that_is_never_recent_enough_ends_on_a_page() {
     assert_eq!(app.provider.requests(Endpoint::Token), 1);
 }
 
-/// Two processes behind one name that do not share their sessions: to be sent to and fro is a fault of the set-up, and said to be one.
+/// Two processes behind one name that do not share their sessions: to be sent to and fro is a fault
+/// of the set-up, and said to be one.
 #[tokio::test]
 async fn nodes_that_share_no_sessions_do_not_send_the_browser_round() {
     let app = App::start().await;
@@ -146,7 +163,11 @@ async fn nodes_that_share_no_sessions_do_not_send_the_browser_round() {
     assert_eq!(here.open(app.at("/other")).await.status, StatusCode::OK);
     assert_eq!(there.open(app.at("/other")).await.status, StatusCode::OK);
     let page = here.open(app.at("/other")).await;
-    assert!(page.status == StatusCode::SERVICE_UNAVAILABLE && page.body.contains("store_unavailable"), "{}", page.body);
+    assert!(
+        page.status == StatusCode::SERVICE_UNAVAILABLE && page.body.contains("store_unavailable"),
+        "{}",
+        page.body
+    );
     assert_eq!(here.click("Try again").await.status, StatusCode::OK);
     app.turn(60);
     assert_eq!(there.open(app.at("/other")).await.status, StatusCode::OK);
@@ -157,13 +178,23 @@ async fn nodes_that_share_no_sessions_do_not_send_the_browser_round() {
 async fn signing_in_does_not_return_to_the_sign_in_path() {
     let app = App::start().await;
     app.provider.sign_in_as("ada").unwrap();
-    for own in
-        ["/auth/login", "/auth/login?return_to=%2Fauth%2Flogin", "/auth/callback?code=a", "/auth/logout", "/auth/signed-out"]
-    {
+    for own in [
+        "/auth/login",
+        "/auth/login?return_to=%2Fauth%2Flogin",
+        "/auth/callback?code=a",
+        "/auth/logout",
+        "/auth/signed-out",
+    ] {
         let mut tab = app.browser().tab();
-        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", own).finish();
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("return_to", own)
+            .finish();
         let page = tab.open(app.at(&format!("/auth/login?{query}"))).await;
-        assert_eq!((page.url.as_str(), page.body.as_str()), (app.at("/").as_str(), "hello Ada Lovelace"), "{own}");
+        assert_eq!(
+            (page.url.as_str(), page.body.as_str()),
+            (app.at("/").as_str(), "hello Ada Lovelace"),
+            "{own}"
+        );
     }
 }
 
@@ -180,7 +211,13 @@ async fn only_a_person_starts_a_sign_in() {
             let answer = tab.fetch(method.clone(), path).await;
             assert!(answer.status.is_client_error(), "{method} {path}: {}", answer.status);
         }
-        let answer = tab.fetch_with(Method::GET, path, &[("sec-purpose", "prefetch;prerender"), ("accept", "text/html")]).await;
+        let answer = tab
+            .fetch_with(
+                Method::GET,
+                path,
+                &[("sec-purpose", "prefetch;prerender"), ("accept", "text/html")],
+            )
+            .await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     }
     assert_eq!(app.provider.requests(Endpoint::Authorization), 0);

@@ -1,4 +1,5 @@
-//! Integration tests: an app under the layer, a provider on loopback, and a client that behaves as a browser does.
+//! Integration tests: an app under the layer, a provider on loopback, and a client that behaves as
+//! a browser does.
 
 #![allow(
     clippy::unwrap_used,

@@ -36,7 +36,8 @@ fn certified() -> (Map<String, Value>, Digest) {
 }
 
 async fn provider(key: Map<String, Value>) -> DevProvider {
-    let given = |client: DevClient| client.with_any_loopback_redirect().with_consent(Consent::Given);
+    let given =
+        |client: DevClient| client.with_any_loopback_redirect().with_consent(Consent::Given);
     let provider = DevProvider::builder()
         .entra()
         .with_tls()
@@ -47,7 +48,8 @@ async fn provider(key: Map<String, Value>) -> DevProvider {
         .start()
         .await
         .unwrap();
-    let sophie = DevPerson::new("sophie", "Sophie Germain").with_username("sophie@contoso.onmicrosoft.com");
+    let sophie =
+        DevPerson::new("sophie", "Sophie Germain").with_username("sophie@contoso.onmicrosoft.com");
     provider.add_person(sophie.with_password("the password of Sophie"));
     provider
 }
@@ -76,17 +78,25 @@ async fn control(provider: Arc<DevProvider>) -> String {
             )
             .route(
                 "/answer_device/{person}",
-                post(move |State(provider): Handle, Segment(person): Segment<String>, code: String| async move {
-                    done(provider.answer_device(&code, Some(&person)))
-                }),
+                post(
+                    move |State(provider): Handle,
+                          Segment(person): Segment<String>,
+                          code: String| async move {
+                        done(provider.answer_device(&code, Some(&person)))
+                    },
+                ),
             )
             .route(
                 "/decline_device",
-                post(move |State(provider): Handle, code: String| async move { done(provider.answer_device(&code, None)) }),
+                post(move |State(provider): Handle, code: String| async move {
+                    done(provider.answer_device(&code, None))
+                }),
             )
             .route(
                 "/challenge",
-                post(|State(provider): Handle, claims: String| async move { provider.challenge_next_refresh(claims) }),
+                post(|State(provider): Handle, claims: String| async move {
+                    provider.challenge_next_refresh(claims)
+                }),
             )
             .with_state(provider);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -98,16 +108,18 @@ async fn control(provider: Arc<DevProvider>) -> String {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs MSAL Python: tests/run msal"]
 async fn msal_python_signs_in_at_the_imitated_entra() {
-    let python = std::env::var("MSAL_PYTHON").expect("MSAL_PYTHON is the interpreter that has MSAL: tests/run msal sets it");
+    let python = std::env::var("MSAL_PYTHON")
+        .expect("MSAL_PYTHON is the interpreter that has MSAL: tests/run msal sets it");
     let (key, sha1) = certified();
     let provider = Arc::new(provider(key).await);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let root = folder.join("msal-root.pem");
     std::fs::write(&root, provider.root_certificate().unwrap()).unwrap();
-    let home: Map<String, Value> = ["ada", "alan", "grace", "katherine", "mary", "emmy", "rosalind", "sophie"]
-        .iter()
-        .map(|person| ((*person).to_owned(), provider.home_account_id(person).into()))
-        .collect();
+    let home: Map<String, Value> =
+        ["ada", "alan", "grace", "katherine", "mary", "emmy", "rosalind", "sophie"]
+            .iter()
+            .map(|person| ((*person).to_owned(), provider.home_account_id(person).into()))
+            .collect();
     let settings = json!({
         "origin": format!("https://{}", provider.address()),
         "root_certificate": root,

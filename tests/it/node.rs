@@ -1,4 +1,5 @@
-//! A second process of the same application, or the same one after a restart: same address, same provider, another layer.
+//! A second process of the same application, or the same one after a restart: same address, same
+//! provider, another layer.
 
 use std::net::SocketAddr;
 

@@ -25,8 +25,11 @@ fn secrets(list: &'static [&'static str]) -> impl Fn(IdentityConfig) -> Identity
 async fn pair() -> (App, Node, Watched) {
     let store = Watched::default();
     let kept = store.clone();
-    let app = App::build(|provider| provider, secrets(&[OLD]), |layer| layer.with_store(kept).unwrap()).await;
-    let node = Node::beside(&app, secrets(&[OLD]), |layer| layer.with_store(store.clone()).unwrap()).await;
+    let app =
+        App::build(|provider| provider, secrets(&[OLD]), |layer| layer.with_store(kept).unwrap())
+            .await;
+    let node =
+        Node::beside(&app, secrets(&[OLD]), |layer| layer.with_store(store.clone()).unwrap()).await;
     app.provider.sign_in_as("ada").unwrap();
     (app, node, store)
 }
@@ -94,7 +97,9 @@ async fn a_restart_between_request_and_answer_is_not_noticed() {
     let restarted = Node::beside(&app, |config| config, |layer| layer).await;
     let answer = restarted.raw().open(&callback, &begun.attempt).await;
     assert_eq!(answer.location(), "/other");
-    assert!(restarted.raw().open("/me", &answer.session().unwrap()).await.body.contains("Ada Lovelace"));
+    assert!(
+        restarted.raw().open("/me", &answer.session().unwrap()).await.body.contains("Ada Lovelace")
+    );
 }
 
 /// C-446: the secret was lost, and the sessions with it
@@ -111,7 +116,9 @@ async fn under_another_secret_everybody_signs_in_again() {
     form.fields.push(("person".into(), "ada".into()));
     let restarted = Node::beside(&app, secrets(&[NEW]), |layer| layer).await;
     assert_eq!(restarted.raw().who(&session).await, "nobody");
-    assert!(restarted.raw().open("/me", &session).await.location().starts_with(app.provider.issuer()));
+    assert!(
+        restarted.raw().open("/me", &session).await.location().starts_with(app.provider.issuer())
+    );
     // The answer that was under way finds no attempt: once more, and in.
     app.provider.sign_in_as("ada").unwrap();
     let page = tab.moved_to(restarted.browser(&app, &browser)).submit(form).await.clone();
@@ -123,7 +130,9 @@ async fn under_another_secret_everybody_signs_in_again() {
 async fn a_cookie_secret_is_rotated_without_signing_anybody_out() {
     let (app, _, store) = pair().await;
     let session = Raw::of(&app).sign_in().await;
-    let rotated = Node::beside(&app, secrets(&[NEW, OLD]), |layer| layer.with_store(store.clone()).unwrap()).await;
+    let rotated =
+        Node::beside(&app, secrets(&[NEW, OLD]), |layer| layer.with_store(store.clone()).unwrap())
+            .await;
     let answer = rotated.raw().open("/me", &session).await;
     assert!(answer.body.contains("Ada Lovelace"), "{}", answer.body);
     let reissued = answer.session().expect("sealed under the new secret");
@@ -136,10 +145,13 @@ async fn a_cookie_secret_is_rotated_without_signing_anybody_out() {
     let callback = Raw::of(&app).answer(&begun).await;
     assert_eq!(rotated.raw().open(&callback, &begun.attempt).await.location(), "/other");
     // Once the old secret is gone, so is what it sealed, without any fault.
-    let finished = Node::beside(&app, secrets(&[NEW]), |layer| layer.with_store(store.clone()).unwrap()).await;
+    let finished =
+        Node::beside(&app, secrets(&[NEW]), |layer| layer.with_store(store.clone()).unwrap()).await;
     for cookie in [&session, &reissued] {
         assert_eq!(finished.raw().who(cookie).await, "nobody");
-        assert!(finished.raw().open("/me", cookie).await.location().starts_with(app.provider.issuer()));
+        assert!(
+            finished.raw().open("/me", cookie).await.location().starts_with(app.provider.issuer())
+        );
     }
 }
 
@@ -148,11 +160,24 @@ async fn a_cookie_secret_is_rotated_without_signing_anybody_out() {
 async fn another_application_on_the_same_store_opens_nothing() {
     let (app, _, store) = pair().await;
     let session = Raw::of(&app).sign_in().await;
-    app.provider.add_client(DevClient::confidential("another", "a-secret-of-another-application").with_any_loopback_redirect());
-    let config = IdentityConfig::new(tower_identity::Authority::oidc(app.provider.issuer()).unwrap(), "another");
-    let config = config.with_credential(tower_identity::ClientCredential::secret("a-secret-of-another-application"));
+    app.provider.add_client(
+        DevClient::confidential("another", "a-secret-of-another-application")
+            .with_any_loopback_redirect(),
+    );
+    let config = IdentityConfig::new(
+        tower_identity::Authority::oidc(app.provider.issuer()).unwrap(),
+        "another",
+    );
+    let config = config.with_credential(tower_identity::ClientCredential::secret(
+        "a-secret-of-another-application",
+    ));
     let config = config.with_base_url(&app.url).unwrap().add_public_path("/");
-    let other = Node::beside(&app, |_| secrets(&[OLD])(config), |layer| layer.with_store(store.clone()).unwrap()).await;
+    let other = Node::beside(
+        &app,
+        |_| secrets(&[OLD])(config),
+        |layer| layer.with_store(store.clone()).unwrap(),
+    )
+    .await;
     let own = other.raw().sign_in().await;
     let (name, _) = own.split_once('=').unwrap();
     let (foreign, value) = session.split_once('=').unwrap();
@@ -169,8 +194,12 @@ async fn a_session_that_ends_because_two_processes_refreshed_is_a_warning_that_n
     let (app, node, _) = pair().await;
     let (here, there) = (Raw::of(&app), node.raw());
     let session = here.sign_in().await;
-    let warnings =
-        |log: &Log| log.text().lines().filter(|line| line.contains(" WARN ") && line.contains("with_refresh_lock")).count();
+    let warnings = |log: &Log| {
+        log.text()
+            .lines()
+            .filter(|line| line.contains(" WARN ") && line.contains("with_refresh_lock"))
+            .count()
+    };
     assert_eq!(warnings(&log), 2, "each process says once that there is no lock: {}", log.text());
     // Both see the session before either of them has renewed it, and the slower one is refused.
     app.turn(3600 + 300);
@@ -197,14 +226,16 @@ async fn one_process_with_a_store_is_not_warned() {
     assert!(!log.text().contains("with_refresh_lock"), "{}", log.text());
 }
 
-/// Two deployments of one application: same client id, authority, secret and store, another base URL.
+/// Two deployments of one application: same client id, authority, secret and store, another base
+/// URL.
 #[tokio::test]
 async fn a_session_of_one_base_url_opens_nothing_under_another() {
     let (app, _, store) = pair().await;
     let session = Raw::of(&app).sign_in().await;
     for base in ["http://localhost:1", "http://127.0.0.1:1", &format!("{}/app", app.url)] {
         let config = secrets(&[OLD])(App::settings(&app.provider, base));
-        let other = Node::beside(&app, |_| config, |layer| layer.with_store(store.clone()).unwrap()).await;
+        let other =
+            Node::beside(&app, |_| config, |layer| layer.with_store(store.clone()).unwrap()).await;
         let raw = other.raw();
         let attempt = raw.open("/me", "").await.attempt().unwrap();
         let (name, _) = attempt.split_once('=').unwrap();
@@ -212,24 +243,36 @@ async fn a_session_of_one_base_url_opens_nothing_under_another() {
         let (foreign, value) = session.split_once('=').unwrap();
         assert_ne!(name, foreign, "the cookies do not collide");
         assert_eq!(raw.who(&format!("{name}={value}")).await, "nobody", "{base}");
-        assert!(raw.open("/me", &format!("{name}={value}")).await.location().starts_with(app.provider.issuer()));
+        assert!(
+            raw.open("/me", &format!("{name}={value}"))
+                .await
+                .location()
+                .starts_with(app.provider.issuer())
+        );
     }
 }
 
-/// A list that is made shorter, a class that is required from now on: for who is signed in as for who signs in.
+/// A list that is made shorter, a class that is required from now on: for who is signed in as for
+/// who signs in.
 #[tokio::test]
 async fn a_session_that_the_settings_of_now_would_refuse_is_signed_out() {
     let (app, _, store) = pair().await;
     let session = Raw::of(&app).sign_in().await;
     let with = |settings: fn(IdentityConfig) -> IdentityConfig| {
         let store = store.clone();
-        Node::beside(&app, move |config| settings(secrets(&[OLD])(config)), move |layer| layer.with_store(store).unwrap())
+        Node::beside(
+            &app,
+            move |config| settings(secrets(&[OLD])(config)),
+            move |layer| layer.with_store(store).unwrap(),
+        )
     };
     assert_eq!(with(|config| config).await.raw().who(&session).await, "hello Ada Lovelace");
     let strict = with(|config| config.with_required_acr(["gold", "platinum"])).await;
     for _ in 0..2 {
         assert_eq!(strict.raw().who(&session).await, "nobody");
-        assert!(strict.raw().open("/me", &session).await.location().starts_with(app.provider.issuer()));
+        assert!(
+            strict.raw().open("/me", &session).await.location().starts_with(app.provider.issuer())
+        );
     }
     // Who signs in under them stays signed in, on other nodes as well.
     let begun = strict.raw().begin("/other", &session).await;
@@ -239,6 +282,9 @@ async fn a_session_that_the_settings_of_now_would_refuse_is_signed_out() {
     for node in [&strict, &another] {
         assert_eq!(node.raw().who(&own).await, "hello Ada Lovelace");
     }
-    let context = with(|config| config.with_sign_in(tower_identity::SignInOptions::new().with_auth_context("c1"))).await;
+    let context = with(|config| {
+        config.with_sign_in(tower_identity::SignInOptions::new().with_auth_context("c1"))
+    })
+    .await;
     assert_eq!(context.raw().who(&session).await, "nobody");
 }

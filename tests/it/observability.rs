@@ -30,8 +30,9 @@ impl io::Write for Log {
 impl Log {
     /// Listens on this thread, where the test's runtime runs everything.
     ///
-    /// The second dispatcher hears nothing. As long as there is only one, `tracing` asks the thread that comes to a span first whether anybody listens, and
-    /// believes it for all threads: a test beside this one would silence the span.
+    /// The second dispatcher hears nothing. As long as there is only one, `tracing` asks the thread
+    /// that comes to a span first whether anybody listens, and believes it for all threads: a test
+    /// beside this one would silence the span.
     pub fn listen() -> (Self, (tracing::subscriber::DefaultGuard, tracing::Dispatch)) {
         let log = Self::default();
         let writer = log.clone();
@@ -53,8 +54,14 @@ impl Log {
 /// Everything secret that was seen on the way of the last navigation.
 fn secrets_of(tab: &Tab, secrets: &mut BTreeSet<String>) {
     for hop in &tab.hops {
-        let cookies = hop.set_cookies().into_iter().filter_map(|cookie| cookie.split(';').next()).collect::<Vec<_>>();
-        for cookie in cookies.into_iter().chain(hop.cookies.as_deref().unwrap_or_default().split("; ")) {
+        let cookies = hop
+            .set_cookies()
+            .into_iter()
+            .filter_map(|cookie| cookie.split(';').next())
+            .collect::<Vec<_>>();
+        for cookie in
+            cookies.into_iter().chain(hop.cookies.as_deref().unwrap_or_default().split("; "))
+        {
             secrets.extend(cookie.split_once('=').map(|(_, value)| value.to_owned()));
         }
         for (name, value) in hop.url.query_pairs() {
@@ -70,7 +77,12 @@ fn secrets_of_the_token_endpoint(app: &App, secrets: &mut BTreeSet<String>) {
     for name in ["code", "code_verifier", "refresh_token", "client_secret"] {
         secrets.extend(request.parameter(name).map(str::to_owned));
     }
-    secrets.extend(request.header("authorization").and_then(|value| value.strip_prefix("Basic ")).map(str::to_owned));
+    secrets.extend(
+        request
+            .header("authorization")
+            .and_then(|value| value.strip_prefix("Basic "))
+            .map(str::to_owned),
+    );
 }
 
 #[tokio::test]
@@ -107,7 +119,9 @@ async fn a_full_trace_holds_no_secret_and_nothing_about_the_person() {
     );
     assert_eq!(other.open(app.at("/me")).await.status, StatusCode::UNAUTHORIZED);
     secrets_of(&other, &mut secrets);
-    other.open(app.at("/auth/callback?code=stolen-code-1234&state=r0.0.aaaaaaaaaaaaaaaaaaaaaa")).await;
+    other
+        .open(app.at("/auth/callback?code=stolen-code-1234&state=r0.0.aaaaaaaaaaaaaaaaaaaaaa"))
+        .await;
     secrets.insert("stolen-code-1234".into());
     tab.fetch(Method::GET, "/auth/logout").await;
 
@@ -116,9 +130,13 @@ async fn a_full_trace_holds_no_secret_and_nothing_about_the_person() {
     secrets_of(&tab, &mut secrets);
 
     let text = log.text();
-    for step in
-        ["identity.discovery", "identity.redeem_code", "identity.verify_id_token", "identity.callback", "identity.sign_out"]
-    {
+    for step in [
+        "identity.discovery",
+        "identity.redeem_code",
+        "identity.verify_id_token",
+        "identity.callback",
+        "identity.sign_out",
+    ] {
         assert!(text.contains(step), "{step} has no span");
     }
     for reason in ["token_signature", "invalid_grant", "outcome=\"ok\""] {

@@ -1,4 +1,5 @@
-//! Token answers that are odd but not wrong, and some that are: what becomes of a whole sign-in with them.
+//! Token answers that are odd but not wrong, and some that are: what becomes of a whole sign-in
+//! with them.
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -6,7 +7,8 @@ use tower_identity::dev::{Endpoint, Failure};
 
 use crate::app::App;
 
-/// C-145, C-146: a lifetime that nobody can live, that nobody told, or that is none, ends no sign-in.
+/// C-145, C-146: a lifetime that nobody can live, that nobody told, or that is none, ends no
+/// sign-in.
 #[tokio::test]
 async fn lifetimes_of_every_kind_are_borne() {
     let app = App::start().await;
@@ -28,14 +30,16 @@ async fn lifetimes_of_every_kind_are_borne() {
     ] {
         for name in ["expires_in", "refresh_in"] {
             let change = value.clone();
-            app.provider.change_next_token_answer(move |answer| drop(answer.insert(name.into(), change)));
+            app.provider
+                .change_next_token_answer(move |answer| drop(answer.insert(name.into(), change)));
             let page = app.sign_in().await;
             assert!(page.status.is_success(), "{name}: {value}: {} {}", page.status, page.body);
         }
     }
 }
 
-/// What providers write into members that they need not send: at a sign-in, and at a refresh, whose access token is the one that counts.
+/// What providers write into members that they need not send: at a sign-in, and at a refresh, whose
+/// access token is the one that counts.
 #[tokio::test]
 async fn an_optional_member_of_no_use_loses_no_access_token() {
     for (name, value) in [
@@ -51,7 +55,8 @@ async fn an_optional_member_of_no_use_loses_no_access_token() {
     ] {
         let app = App::start().await;
         let change = value.clone();
-        app.provider.change_next_token_answer(move |answer| drop(answer.insert(name.into(), change)));
+        app.provider
+            .change_next_token_answer(move |answer| drop(answer.insert(name.into(), change)));
         let mut tab = app.signed_in().await;
         let page = tab.open(app.at("/token")).await;
         assert_eq!(page.status, StatusCode::OK, "{name} {value}: {}", page.body);
@@ -68,7 +73,8 @@ async fn an_optional_member_of_no_use_loses_no_access_token() {
         let mut tab = app.signed_in().await;
         app.turn(3600 + 300);
         let (change, before) = (value.clone(), app.provider.requests(Endpoint::Token));
-        app.provider.change_next_token_answer(move |answer| drop(answer.insert(name.into(), change)));
+        app.provider
+            .change_next_token_answer(move |answer| drop(answer.insert(name.into(), change)));
         let page = tab.open(app.at("/token")).await;
         assert_eq!(page.status, StatusCode::OK, "{name} {value}: {}", page.body);
         assert!(app.provider.requests(Endpoint::Token) > before, "{name} {value}");
@@ -117,7 +123,8 @@ async fn a_document_with_odd_members_that_nobody_needs_signs_in() {
     ] {
         let app = App::start().await;
         let change = value.clone();
-        app.provider.change_next_discovery(move |document| drop(document.insert(name.into(), change)));
+        app.provider
+            .change_next_discovery(move |document| drop(document.insert(name.into(), change)));
         let page = app.sign_in().await;
         assert!(page.status.is_success(), "{name}: {value}: {} {}", page.status, page.body);
     }
@@ -129,7 +136,8 @@ async fn a_token_without_a_life_is_fetched_anew() {
     for life in [json!(0), json!(1e300)] {
         let app = App::start().await;
         let ends = life == json!(0);
-        app.provider.change_next_token_answer(move |answer| drop(answer.insert("expires_in".into(), life)));
+        app.provider
+            .change_next_token_answer(move |answer| drop(answer.insert("expires_in".into(), life)));
         let mut tab = app.signed_in().await;
         let before = app.provider.requests(Endpoint::Token);
         assert_eq!(tab.open(app.at("/token")).await.status, StatusCode::OK);
@@ -160,7 +168,12 @@ async fn a_key_set_that_can_be_read_signs_in() {
     for (how, change) in changes {
         let app = App::start().await;
         app.provider.change_next_keys(move |set| {
-            set["keys"].as_array_mut().unwrap().iter_mut().filter_map(Value::as_object_mut).for_each(change);
+            set["keys"]
+                .as_array_mut()
+                .unwrap()
+                .iter_mut()
+                .filter_map(Value::as_object_mut)
+                .for_each(change);
         });
         let page = app.sign_in().await;
         assert!(page.status.is_success(), "{how}: {} {}", page.status, page.body);
@@ -179,10 +192,12 @@ async fn the_same_audience_twice_is_one_audience() {
     assert!(page.status.is_success(), "{}", page.body);
 }
 
-/// An `auth_time` that is no number is a fault of the token, and nothing that the person could mend by signing in again.
+/// An `auth_time` that is no number is a fault of the token, and nothing that the person could mend
+/// by signing in again.
 #[tokio::test]
 async fn an_auth_time_as_text_is_told_as_a_malformed_claim() {
-    let options = tower_identity::SignInOptions::new().with_max_age(std::time::Duration::from_secs(600));
+    let options =
+        tower_identity::SignInOptions::new().with_max_age(std::time::Duration::from_secs(600));
     let app = App::with(|config| config.with_sign_in(options)).await;
     let as_text = |claims: &mut serde_json::Map<String, Value>| {
         let text = claims["auth_time"].to_string();
@@ -190,7 +205,11 @@ async fn an_auth_time_as_text_is_told_as_a_malformed_claim() {
     };
     app.provider.change_next_id_token(as_text);
     let page = app.sign_in().await;
-    assert!(page.body.contains("token_malformed") && !page.body.contains("as recently as needed"), "{}", page.body);
+    assert!(
+        page.body.contains("token_malformed") && !page.body.contains("as recently as needed"),
+        "{}",
+        page.body
+    );
     let app = App::start().await;
     app.provider.change_next_id_token(as_text);
     assert!(app.sign_in().await.status.is_success(), "nobody asked for it");
@@ -212,15 +231,25 @@ async fn bodies_that_are_no_answer_sign_nobody_in() {
         ("application/json", format!("{{{good}")),
         ("application/json", format!("[{{{good}}}]")),
         ("application/json", nested),
-        ("application/json", r#"{"access_token":"a\u0000t","token_type":"Bearer","id_token":"a.b.c"}"#.into()),
-        ("application/json", r#"{"access_token":"at","token_type":"DPoP","id_token":"a.b.c"}"#.into()),
-        ("application/x-www-form-urlencoded", "access_token=at&token_type=bearer&id_token=a.b.c".into()),
+        (
+            "application/json",
+            r#"{"access_token":"a\u0000t","token_type":"Bearer","id_token":"a.b.c"}"#.into(),
+        ),
+        (
+            "application/json",
+            r#"{"access_token":"at","token_type":"DPoP","id_token":"a.b.c"}"#.into(),
+        ),
+        (
+            "application/x-www-form-urlencoded",
+            "access_token=at&token_type=bearer&id_token=a.b.c".into(),
+        ),
         ("text/html", "<html><script>alert(1)</script></html>".into()),
         ("application/jwt", "a.b.c".into()),
     ];
     for (content_type, body) in bodies {
         let app = App::start().await;
-        let failure = Failure::Body { status: 200, content_type: content_type.into(), body: body.clone() };
+        let failure =
+            Failure::Body { status: 200, content_type: content_type.into(), body: body.clone() };
         app.provider.fail_next(Endpoint::Token, 1, failure);
         let page = app.sign_in().await;
         assert_eq!(page.status, StatusCode::BAD_GATEWAY, "{content_type} {body}");
@@ -228,7 +257,8 @@ async fn bodies_that_are_no_answer_sign_nobody_in() {
     }
 }
 
-/// A provider that has not asked for more is not a session that ends: after a refresh whose answer cannot be used, the next one is tried.
+/// A provider that has not asked for more is not a session that ends: after a refresh whose answer
+/// cannot be used, the next one is tried.
 #[tokio::test]
 async fn a_refresh_with_an_odd_answer_signs_nobody_out() {
     let app = App::start().await;
@@ -254,7 +284,12 @@ async fn a_refresh_with_an_odd_answer_signs_nobody_out() {
         app.provider.stop_failing(Endpoint::Token);
         app.turn(3700);
         let page = tab.open(app.at("/token")).await;
-        assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/token"), "{status} {body}: {}", page.body);
+        assert_eq!(
+            (page.status, page.url.path()),
+            (StatusCode::OK, "/token"),
+            "{status} {body}: {}",
+            page.body
+        );
     }
     let me: Value = tab.open(app.at("/me")).await.json();
     assert_eq!(me["name"], "Ada Lovelace");

@@ -1,5 +1,5 @@
-//! Providers with habits of their own: with each of them an application with default settings signs people in, gives it tokens,
-//! renews them and signs people out.
+//! Providers with habits of their own: with each of them an application with default settings signs
+//! people in, gives it tokens, renews them and signs people out.
 
 use axum::http::StatusCode;
 use serde_json::Value;
@@ -9,15 +9,20 @@ use crate::{app::App, browser::html::Form};
 
 /// What a page of the layer tells about a failure, or the page.
 fn words(body: &str) -> &str {
-    let detail = body.split_once("<dt>Detail</dt><dd>").and_then(|(_, rest)| rest.split_once("</dd>"));
+    let detail =
+        body.split_once("<dt>Detail</dt><dd>").and_then(|(_, rest)| rest.split_once("</dd>"));
     detail.map_or(body, |(detail, _)| detail)
 }
 
-/// Signs Ada in and looks at her, fetches a token, lets it be renewed, signs her out, and says what went wrong.
+/// Signs Ada in and looks at her, fetches a token, lets it be renewed, signs her out, and says what
+/// went wrong.
 async fn whole_story(quirk: Quirk) -> Result<(), String> {
-    let app =
-        App::build(|provider| provider.with_quirks([quirk]), |config| config.with_scopes(["email", "notes.read"]), |layer| layer)
-            .await;
+    let app = App::build(
+        |provider| provider.with_quirks([quirk]),
+        |config| config.with_scopes(["email", "notes.read"]),
+        |layer| layer,
+    )
+    .await;
     app.provider.sign_in_as("ada").unwrap();
     let mut tab = app.browser().tab();
     let page = tab.open(app.at("/me")).await;
@@ -45,9 +50,14 @@ async fn whole_story(quirk: Quirk) -> Result<(), String> {
     }
     let page = tab.open(app.at("/token")).await;
     let ends = ![Quirk::EmptyLife, Quirk::NoLife].contains(&quirk);
-    // Without one only the person can bring a new token, which this page of the application does not ask for.
+    // Without one only the person can bring a new token, which this page of the application does
+    // not ask for.
     let lost = quirk == Quirk::NoRefreshTokens && page.body == "no_refresh_token";
-    if !lost && (page.status != StatusCode::OK || page.url.path() != "/token" || ends && page.json()["token"] == first["token"]) {
+    if !lost
+        && (page.status != StatusCode::OK
+            || page.url.path() != "/token"
+            || ends && page.json()["token"] == first["token"])
+    {
         return Err(format!("renewed token: {} {} {}", page.status, page.url, words(&page.body)));
     }
     tab.open(app.at("/")).await;
@@ -71,7 +81,8 @@ async fn with_every_quirk_of_a_provider_a_whole_sign_in_works_by_default() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A key that takes the place of another under the same identifier is fetched once, and nobody is sent away.
+/// A key that takes the place of another under the same identifier is fetched once, and nobody is
+/// sent away.
 #[tokio::test]
 async fn a_new_key_under_an_old_identifier_is_fetched() {
     let app = App::start().await;

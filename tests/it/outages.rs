@@ -1,4 +1,5 @@
-//! The provider is down, or comes later: the application runs, its public pages work, and the sign-in page says what is wrong.
+//! The provider is down, or comes later: the application runs, its public pages work, and the
+//! sign-in page says what is wrong.
 
 use axum::http::StatusCode;
 use tower_identity::dev::{Endpoint, Failure};
@@ -10,7 +11,8 @@ use crate::{app::App, node::Node, raw::Raw};
 async fn a_provider_that_is_down_at_the_start_is_found_when_it_is_there() {
     let app = App::start().await;
     app.provider.sign_in_as("ada").unwrap();
-    for failure in [Failure::Disconnect, Failure::Status(503), Failure::html(502, "<p>Bad gateway")] {
+    for failure in [Failure::Disconnect, Failure::Status(503), Failure::html(502, "<p>Bad gateway")]
+    {
         let node = Node::beside(&app, |config| config, |layer| layer).await;
         let browser = app.browser();
         let mut tab = node.browser(&app, &browser).tab();
@@ -24,7 +26,12 @@ async fn a_provider_that_is_down_at_the_start_is_found_when_it_is_there() {
         app.turn(10);
         tab.back().await;
         let page = tab.page();
-        assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/other"), "{failure:?}: {}", page.body);
+        assert_eq!(
+            (page.status, page.url.path()),
+            (StatusCode::OK, "/other"),
+            "{failure:?}: {}",
+            page.body
+        );
     }
 }
 
@@ -32,9 +39,12 @@ async fn a_provider_that_is_down_at_the_start_is_found_when_it_is_there() {
 #[tokio::test]
 async fn a_provider_that_is_set_up_wrongly_is_told_apart_from_one_that_is_down() {
     let app = App::start().await;
-    for failure in
-        [Failure::Status(404), Failure::json(200, "{}"), Failure::html(200, "<p>Welcome"), Failure::Redirect("/".into())]
-    {
+    for failure in [
+        Failure::Status(404),
+        Failure::json(200, "{}"),
+        Failure::html(200, "<p>Welcome"),
+        Failure::Redirect("/".into()),
+    ] {
         let node = Node::beside(&app, |config| config, |layer| layer).await;
         app.provider.fail_next(Endpoint::Discovery, 1, failure.clone());
         let answer = node.raw().open("/me", "").await;
@@ -83,7 +93,8 @@ async fn without_keys_nobody_is_signed_in() {
 async fn a_session_does_not_need_the_provider() {
     let app = App::start().await;
     let mut tab = app.signed_in().await;
-    for endpoint in [Endpoint::Discovery, Endpoint::Keys, Endpoint::Token, Endpoint::Authorization] {
+    for endpoint in [Endpoint::Discovery, Endpoint::Keys, Endpoint::Token, Endpoint::Authorization]
+    {
         app.provider.fail_next(endpoint, 1000, Failure::Disconnect);
     }
     for _ in 0..11 {
@@ -99,7 +110,8 @@ async fn first_requests_at_the_same_time_read_the_document_once() {
     let raw = Raw::of(&app);
     let mut gate = app.provider.hold_next(Endpoint::Discovery);
     let open = async || raw.open("/me", "").await.location().starts_with(app.provider.issuer());
-    let all = async { tokio::join!(open(), open(), open(), open(), open(), open(), open(), open()) };
+    let all =
+        async { tokio::join!(open(), open(), open(), open(), open(), open(), open(), open()) };
     tokio::pin!(all);
     tokio::select! {
         _ = &mut all => panic!("answered before the provider did"),

@@ -1,4 +1,5 @@
-//! Calls to an API from inside the application: who gets the token, and what becomes of the API's challenge.
+//! Calls to an API from inside the application: who gets the token, and what becomes of the API's
+//! challenge.
 
 use std::{
     net::SocketAddr,
@@ -39,16 +40,20 @@ impl Notes {
 }
 
 async fn api(State(notes): State<Notes>, uri: Uri, headers: HeaderMap) -> Response {
-    let authorization = headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
+    let authorization =
+        headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
     let (calls, is_first) = {
         let mut notes = notes.0.lock().unwrap();
         notes.push(authorization.clone());
         (notes.len(), notes[0] == authorization)
     };
     let insufficient = |wanted: &str| {
-        let header = format!(r#"Bearer error="insufficient_user_authentication", error_description="müde, \"alt\"", {wanted}"#);
+        let header = format!(
+            r#"Bearer error="insufficient_user_authentication", error_description="müde, \"alt\"", {wanted}"#
+        );
         let header = HeaderValue::from_bytes(header.as_bytes()).unwrap();
-        let several = [HeaderValue::from_static("Negotiate"), header].map(|header| ("www-authenticate", header));
+        let several = [HeaderValue::from_static("Negotiate"), header]
+            .map(|header| ("www-authenticate", header));
         (StatusCode::UNAUTHORIZED, AppendHeaders(several)).into_response()
     };
     let challenge = |claims: &str| {
@@ -59,11 +64,14 @@ async fn api(State(notes): State<Notes>, uri: Uri, headers: HeaderMap) -> Respon
         "/stronger" if calls == 1 => challenge(&base64_simd::STANDARD.encode_to_string(CLAIMS)),
         "/never" => challenge(&base64_simd::STANDARD.encode_to_string(CLAIMS)),
         "/broken" => challenge("not base64"),
-        // As a resource server of RFC 9470: it does not take the first token that it sees, and then those of another sign-in.
+        // As a resource server of RFC 9470: it does not take the first token that it sees, and then
+        // those of another sign-in.
         "/strong" if is_first => insufficient(r#"acr_values="phr phrh", max_age="60""#),
         "/weak" => insufficient(r#"acr_values="phr phrh", max_age="soon""#),
         "/plain" => StatusCode::UNAUTHORIZED.into_response(),
-        "/elsewhere" => (StatusCode::FOUND, [("location", format!("http://127.0.0.2:{}/x", 9))]).into_response(),
+        "/elsewhere" => {
+            (StatusCode::FOUND, [("location", format!("http://127.0.0.2:{}/x", 9))]).into_response()
+        }
         _ => authorization.unwrap_or_default().into_response(),
     }
 }
@@ -119,11 +127,18 @@ async fn a_claims_challenge_is_answered_with_another_token_once() {
     let [Some(first), Some(second)] = &served.notes.authorizations()[..] else { panic!() };
     assert_ne!(first, second);
     let asked = app.provider.last_request(Endpoint::Token).unwrap();
-    assert_eq!((asked.parameter("grant_type"), asked.parameter("claims")), (Some("refresh_token"), Some(CLAIMS)));
+    assert_eq!(
+        (asked.parameter("grant_type"), asked.parameter("claims")),
+        (Some("refresh_token"), Some(CLAIMS))
+    );
 
     let calls = served.notes.authorizations().len();
     assert_eq!(tab.fetch(Method::GET, "/call/never").await.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(served.notes.authorizations().len(), calls + 2, "sent twice, and then it is the caller's");
+    assert_eq!(
+        served.notes.authorizations().len(),
+        calls + 2,
+        "sent twice, and then it is the caller's"
+    );
 }
 
 /// C-432, C-433
@@ -135,7 +150,10 @@ async fn a_401_without_readable_claims_is_passed_on() {
     for path in ["/call/plain", "/call/broken"] {
         assert_eq!(tab.fetch(Method::GET, path).await.status, StatusCode::UNAUTHORIZED);
     }
-    assert_eq!((served.notes.authorizations().len(), app.provider.requests(Endpoint::Token)), (2, 1));
+    assert_eq!(
+        (served.notes.authorizations().len(), app.provider.requests(Endpoint::Token)),
+        (2, 1)
+    );
 }
 
 /// The provider wants to see the person before it gives such a token: the page is there afterwards.
@@ -160,13 +178,28 @@ async fn an_api_that_wants_a_stronger_sign_in_gets_one() {
     let problem = tab.fetch(Method::GET, "/call/strong?x=1").await.clone();
     assert_eq!(problem.status, StatusCode::UNAUTHORIZED);
     let problem = problem.json();
-    assert_eq!((&problem["kind"], &problem["max_age"]), (&"insufficient_user_authentication".into(), &60.into()), "{problem}");
+    assert_eq!(
+        (&problem["kind"], &problem["max_age"]),
+        (&"insufficient_user_authentication".into(), &60.into()),
+        "{problem}"
+    );
     assert_eq!(problem["acr_values"], serde_json::json!(["phr", "phrh"]));
     let page = tab.open(app.at("/call/strong?x=1")).await;
-    assert_eq!((page.status, page.url.path(), page.url.query()), (StatusCode::OK, "/call/strong", Some("x=1")), "{}", page.body);
+    assert_eq!(
+        (page.status, page.url.path(), page.url.query()),
+        (StatusCode::OK, "/call/strong", Some("x=1")),
+        "{}",
+        page.body
+    );
     let asked = app.provider.last_request(Endpoint::Authorization).unwrap();
-    assert_eq!((asked.parameter("acr_values"), asked.parameter("max_age")), (Some("phr phrh"), Some("60")));
-    assert_eq!((app.provider.requests(Endpoint::Authorization), served.notes.authorizations().len()), (2, 3));
+    assert_eq!(
+        (asked.parameter("acr_values"), asked.parameter("max_age")),
+        (Some("phr phrh"), Some("60"))
+    );
+    assert_eq!(
+        (app.provider.requests(Endpoint::Authorization), served.notes.authorizations().len()),
+        (2, 3)
+    );
 }
 
 /// C-428: once, and then 403, for people and for scripts; the session stays.
@@ -176,9 +209,17 @@ async fn an_api_that_still_wants_more_ends_in_403() {
     let app = app(&served).await;
     let mut tab = app.signed_in().await;
     let page = tab.open(app.at("/call/weak")).await;
-    assert_eq!((page.status, page.url.path()), (StatusCode::FORBIDDEN, "/call/weak"), "{}", page.body);
+    assert_eq!(
+        (page.status, page.url.path()),
+        (StatusCode::FORBIDDEN, "/call/weak"),
+        "{}",
+        page.body
+    );
     let asked = app.provider.last_request(Endpoint::Authorization).unwrap();
-    assert_eq!((asked.parameter("acr_values"), asked.parameter("max_age")), (Some("phr phrh"), None));
+    assert_eq!(
+        (asked.parameter("acr_values"), asked.parameter("max_age")),
+        (Some("phr phrh"), None)
+    );
     tab.open(app.at("/call/weak")).await;
     assert_eq!(app.provider.requests(Endpoint::Authorization), 2);
     assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::OK);
@@ -187,7 +228,12 @@ async fn an_api_that_still_wants_more_ends_in_403() {
     app.provider.spoil_next_id_token(Spoil::AuthTimeOld);
     served.notes.forget();
     let page = tab.open(app.at("/call/strong")).await;
-    assert_eq!((page.status, page.url.path()), (StatusCode::FORBIDDEN, "/auth/callback"), "{}", page.body);
+    assert_eq!(
+        (page.status, page.url.path()),
+        (StatusCode::FORBIDDEN, "/auth/callback"),
+        "{}",
+        page.body
+    );
     assert!(page.body.contains("token_auth_time"), "{}", page.body);
     // And one that the provider says it cannot do.
     app.turn(61);
@@ -221,7 +267,12 @@ async fn the_applications_own_token_is_as_strong_as_it_is() {
     let app = App::with_routes(|router| router.route("/app-calls", get(call))).await;
     let mut tab = app.signed_in().await;
     let page = tab.open(app.at("/app-calls")).await;
-    assert_eq!((page.status, page.url.path()), (StatusCode::UNAUTHORIZED, "/app-calls"), "{}", page.body);
+    assert_eq!(
+        (page.status, page.url.path()),
+        (StatusCode::UNAUTHORIZED, "/app-calls"),
+        "{}",
+        page.body
+    );
     assert_eq!(app.provider.requests(Endpoint::Authorization), 1);
 }
 
@@ -231,7 +282,11 @@ async fn a_token_goes_to_no_other_origin() {
     let (served, other) = (serve().await, serve().await);
     let app = app(&served).await;
     let mut tab = app.signed_in().await;
-    assert_eq!(tab.fetch(Method::GET, "/call/elsewhere").await.status, StatusCode::FOUND, "not followed");
+    assert_eq!(
+        tab.fetch(Method::GET, "/call/elsewhere").await.status,
+        StatusCode::FOUND,
+        "not followed"
+    );
 
     // The layer lets requests for others pass, as they are.
     let tokens = Arc::new(Mutex::new(None));
@@ -254,20 +309,28 @@ async fn a_token_goes_to_no_other_origin() {
         let answer = service.ready().await.unwrap().call(request).await.unwrap();
         assert_eq!(answer.body().starts_with(b"Bearer "), authorized, "{origin}");
     }
-    let request = http::Request::get(format!("{}/x", other.origin)).body(bytes::Bytes::new()).unwrap();
+    let request =
+        http::Request::get(format!("{}/x", other.origin)).body(bytes::Bytes::new()).unwrap();
     let error = ApiClient::new(api.clone()).send(&tokens, request).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::RequestInvalid);
     assert_eq!(other.notes.authorizations(), [None]);
 
     // The layer answers a challenge, too, and says when there is no token.
-    let request = |path: &str| http::Request::get(format!("{}{path}", served.origin)).body(bytes::Bytes::new()).unwrap();
+    let request = |path: &str| {
+        http::Request::get(format!("{}{path}", served.origin)).body(bytes::Bytes::new()).unwrap()
+    };
     let calls = served.notes.authorizations().len();
-    assert_eq!(service.ready().await.unwrap().call(request("/never")).await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        service.ready().await.unwrap().call(request("/never")).await.unwrap().status(),
+        StatusCode::UNAUTHORIZED
+    );
     assert_eq!(served.notes.authorizations().len(), calls + 2);
     app.turn(3600 + 300);
     app.provider.fail_next(Endpoint::Token, 9, Failure::OAuthError("interaction_required".into()));
     let refused = service.ready().await.unwrap().call(request("/x")).await;
-    assert!(matches!(refused, Err(AuthorizeError::Token(error)) if error.kind() == ErrorKind::InteractionRequired));
+    assert!(
+        matches!(refused, Err(AuthorizeError::Token(error)) if error.kind() == ErrorKind::InteractionRequired)
+    );
 }
 
 #[tokio::test]
@@ -276,9 +339,15 @@ async fn an_api_that_is_down_is_an_error_of_its_own() {
     let app = app(&served).await;
     let mut tab = app.signed_in().await;
     served.server.abort();
-    while tokio::net::TcpStream::connect(served.origin.strip_prefix("http://").unwrap()).await.is_ok() {
+    while tokio::net::TcpStream::connect(served.origin.strip_prefix("http://").unwrap())
+        .await
+        .is_ok()
+    {
         tokio::task::yield_now().await;
     }
     let answer = tab.fetch(Method::GET, "/call/me").await;
-    assert_eq!((answer.status, &answer.json()["reason"]), (StatusCode::SERVICE_UNAVAILABLE, &"api_unreachable".into()));
+    assert_eq!(
+        (answer.status, &answer.json()["reason"]),
+        (StatusCode::SERVICE_UNAVAILABLE, &"api_unreachable".into())
+    );
 }

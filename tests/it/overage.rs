@@ -23,14 +23,22 @@ async fn groups(tokens: Tokens) -> Response {
         Groups::TooMany => json!("too many"),
     };
     match tokens.groups().await {
-        Ok(groups) => Json(json!({ "claims": in_claims, "all": groups.len(), "last": groups.last() })).into_response(),
+        Ok(groups) => {
+            Json(json!({ "claims": in_claims, "all": groups.len(), "last": groups.last() }))
+                .into_response()
+        }
         Err(error) => (StatusCode::BAD_GATEWAY, error.reason()).into_response(),
     }
 }
 
 async fn app(settings: impl FnOnce(IdentityConfig) -> IdentityConfig, last: &'static str) -> App {
-    let guarded = Router::new().route("/guarded", get(|| async { "in" })).route_layer(require_login().with_groups([last]));
-    app_with_routes(DevTenant::CONTOSO.id(), settings, |router| router.route("/groups", get(groups)).merge(guarded)).await
+    let guarded = Router::new()
+        .route("/guarded", get(|| async { "in" }))
+        .route_layer(require_login().with_groups([last]));
+    app_with_routes(DevTenant::CONTOSO.id(), settings, |router| {
+        router.route("/groups", get(groups)).merge(guarded)
+    })
+    .await
 }
 
 async fn signed_in(app: &App, person: &str) -> Tab {
@@ -72,7 +80,10 @@ async fn a_handler_gets_all_groups_when_it_asks() {
 async fn the_sign_in_reads_all_groups_where_it_is_wanted() {
     let last = last_group().await;
     let without = app(|config| config.with_scopes(["User.Read"]), last).await;
-    assert_eq!(signed_in(&without, "grace").await.open(without.at("/guarded")).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(
+        signed_in(&without, "grace").await.open(without.at("/guarded")).await.status,
+        StatusCode::FORBIDDEN
+    );
 
     // With a token of the sign-in that is for Graph, and with one that has to be got first.
     for scopes in [&["User.Read"][..], &["api://tasks/Tasks.Read", "User.Read"]] {
@@ -80,11 +91,21 @@ async fn the_sign_in_reads_all_groups_where_it_is_wanted() {
         let mut tab = signed_in(&app, "grace").await;
         assert_eq!(tab.open(app.at("/guarded")).await.body, "in", "{scopes:?}");
         assert_eq!(tab.open(app.at("/groups")).await.json()["claims"], 250);
-        assert_eq!(tab.open(app.at("/me")).await.json()["claims"]["groups"].as_array().unwrap().len(), 250);
+        assert_eq!(
+            tab.open(app.at("/me")).await.json()["claims"]["groups"].as_array().unwrap().len(),
+            250
+        );
         app.turn(3600 + 300);
         assert_eq!(tab.open(app.at("/guarded")).await.body, "in", "after a renewal, {scopes:?}");
-        assert_eq!(tab.open(app.at("/token?scope=User.Read")).await.status, StatusCode::OK, "the refresh token is the right one");
-        assert_eq!(signed_in(&app, "ada").await.open(app.at("/guarded")).await.status, StatusCode::FORBIDDEN);
+        assert_eq!(
+            tab.open(app.at("/token?scope=User.Read")).await.status,
+            StatusCode::OK,
+            "the refresh token is the right one"
+        );
+        assert_eq!(
+            signed_in(&app, "ada").await.open(app.at("/guarded")).await.status,
+            StatusCode::FORBIDDEN
+        );
     }
 }
 
@@ -130,7 +151,11 @@ async fn groups_that_could_not_be_read_for_a_moment_are_read_soon() {
 #[tokio::test]
 async fn elsewhere_there_is_nobody_to_ask() {
     let app = App::whole(
-        |provider| provider.with_people([tower_identity::dev::DevPerson::new("ada", "Ada").with_claim("hasgroups", true)]),
+        |provider| {
+            provider.with_people([
+                tower_identity::dev::DevPerson::new("ada", "Ada").with_claim("hasgroups", true)
+            ])
+        },
         |config| config,
         |layer| layer,
         |router| router.route("/groups", get(groups)),

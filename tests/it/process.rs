@@ -29,7 +29,8 @@ impl Drop for NodeProcess {
 }
 
 impl NodeProcess {
-    /// A node of this application on the Redis at a port, with the time that it is for the application.
+    /// A node of this application on the Redis at a port, with the time that it is for the
+    /// application.
     pub fn beside(app: &App, cookie_secret: &str, redis: u16) -> Self {
         let mut process = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "process::serves_until_nobody_needs_it", "--ignored", "--nocapture"])
@@ -45,7 +46,8 @@ impl NodeProcess {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let mut lines =
+            BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
         let address = lines.find_map(|line| Some(line.split_once("listening on ")?.1.to_owned()));
         // Nobody reads on; the node must not stop because of that.
         std::thread::spawn(move || lines.for_each(drop));
@@ -57,12 +59,14 @@ impl NodeProcess {
     }
 }
 
-/// Not a test: what [`NodeProcess`] starts. It ends when its input does, so that none is left if the test is killed.
+/// Not a test: what [`NodeProcess`] starts. It ends when its input does, so that none is left if
+/// the test is killed.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "it is started by the tests with several processes"]
 async fn serves_until_nobody_needs_it() {
     let variable = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is missing"));
-    let (redis, time) = (variable("NODE_REDIS").parse().unwrap(), variable("NODE_TIME").parse().unwrap());
+    let (redis, time) =
+        (variable("NODE_REDIS").parse().unwrap(), variable("NODE_TIME").parse().unwrap());
     let lock = RedisLock::connect(&format!("redis://127.0.0.1:{redis}")).await.unwrap();
     let config = IdentityConfig::from_env().unwrap().add_public_path("/").build().unwrap();
     let layer = IdentityLayer::new(config)
@@ -73,6 +77,9 @@ async fn serves_until_nobody_needs_it() {
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     println!("listening on http://{}", listener.local_addr().unwrap());
     let server = tokio::spawn(async move { axum::serve(listener, routes().layer(layer)).await });
-    tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await.unwrap().unwrap();
+    tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()))
+        .await
+        .unwrap()
+        .unwrap();
     server.abort();
 }

@@ -1,5 +1,6 @@
-//! Providers that others wrote, and the example `quickstart` with the four variables that a new user
-//! sets: `tests/providers`, started by these tests. `tests/run providers` installs what they need.
+//! Providers that others wrote, and the example `quickstart` with the four variables that a new
+//! user sets: `tests/providers`, started by these tests. `tests/run providers` installs what they
+//! need.
 
 use std::{
     collections::BTreeSet,
@@ -17,7 +18,8 @@ use crate::{
     examples::Example,
 };
 
-/// A provider in a process of its own. It ends with the test, because its standard input closes then.
+/// A provider in a process of its own. It ends with the test, because its standard input closes
+/// then.
 struct Provider {
     issuer: String,
     client_id: String,
@@ -29,15 +31,24 @@ impl Provider {
     /// Starts the script of this name, with a client for the application at `application`.
     fn start(script: &str, application: &str) -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/providers").join(script);
-        let mut command = if script.ends_with(".py") { Command::new(python()) } else { Command::new("node") };
-        let starting = command.arg(path).arg(application).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-        let mut process = starting.expect("run `tests/run providers`, which installs Node.js and Python's packages");
+        let mut command =
+            if script.ends_with(".py") { Command::new(python()) } else { Command::new("node") };
+        let starting =
+            command.arg(path).arg(application).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut process = starting
+            .expect("run `tests/run providers`, which installs Node.js and Python's packages");
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready: Value = serde_json::from_str(&line)
-            .expect("the provider did not start, and says above why: `tests/run providers` installs it");
+        let ready: Value = serde_json::from_str(&line).expect(
+            "the provider did not start, and says above why: `tests/run providers` installs it",
+        );
         let text = |name: &str| ready[name].as_str().unwrap().to_owned();
-        Self { issuer: text("issuer"), client_id: text("client_id"), client_secret: text("client_secret"), _process: process }
+        Self {
+            issuer: text("issuer"),
+            client_id: text("client_id"),
+            client_secret: text("client_secret"),
+            _process: process,
+        }
     }
 }
 
@@ -87,10 +98,20 @@ async fn goes_round<P: Person>() {
     let mut subjects = BTreeSet::new();
     for _ in 0..2 {
         tab.open(at("/me?from=here")).await;
-        assert_ne!(tab.page().url.host_str(), Some("localhost"), "the provider has to ask: {}", tab.page().body);
+        assert_ne!(
+            tab.page().url.host_str(),
+            Some("localhost"),
+            "the provider has to ask: {}",
+            tab.page().body
+        );
         P::answer_all(&mut tab).await;
         let page = tab.page();
-        assert_eq!((page.status, page.url.path(), page.url.query()), (StatusCode::OK, "/me", Some("from=here")), "{}", page.body);
+        assert_eq!(
+            (page.status, page.url.path(), page.url.query()),
+            (StatusCode::OK, "/me", Some("from=here")),
+            "{}",
+            page.body
+        );
         assert_eq!(page.json()["iss"], provider.issuer);
         subjects.insert(page.json()["sub"].as_str().unwrap().to_owned());
         assert!(browser.jar().refused.is_empty(), "{:?}", browser.jar().refused);
@@ -139,9 +160,16 @@ impl Person for AtGlewlwyd {
         let alice = json!({ "username": "alice", "password": "alice-password" });
         assert_eq!(tab.fetch_json(Method::POST, "/api/auth/", &alice).await.status, StatusCode::OK);
         let grant = format!("/api/auth/grant/{}", parameter("client_id"));
-        let offered = tab.fetch(Method::GET, &format!("{grant}/{}", parameter("scope"))).await.json();
-        let names: Vec<_> = offered["scope"].as_array().unwrap().iter().map(|scope| scope["name"].as_str().unwrap()).collect();
-        let granted = tab.fetch_json(Method::PUT, &grant, &json!({ "scope": names.join(" ") })).await;
+        let offered =
+            tab.fetch(Method::GET, &format!("{grant}/{}", parameter("scope"))).await.json();
+        let names: Vec<_> = offered["scope"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|scope| scope["name"].as_str().unwrap())
+            .collect();
+        let granted =
+            tab.fetch_json(Method::PUT, &grant, &json!({ "scope": names.join(" ") })).await;
         assert_eq!(granted.status, StatusCode::OK, "{}", granted.body);
         tab.follow(&format!("{}&g_continue", parameter("callback_url"))).await;
     }
@@ -156,7 +184,12 @@ impl Person for AtLemonldap {
     async fn answer(tab: &mut Tab) {
         let form = tab.page().form();
         let is_sign_in = form.fields.iter().any(|(name, _)| name == "password");
-        tab.submit(if is_sign_in { form.with("user", "dwho").with("password", "dwho") } else { form }).await;
+        tab.submit(if is_sign_in {
+            form.with("user", "dwho").with("password", "dwho")
+        } else {
+            form
+        })
+        .await;
     }
 }
 
@@ -170,8 +203,13 @@ impl Person for AtDjangoOauthToolkit {
         let form = tab.page().form();
         let is_sign_in = form.fields.iter().any(|(name, _)| name == "password");
         let alice = |form: Form| form.with("username", "alice").with("password", "alice-password");
-        let allow =
-            |form: Form| if tab.page().url.path() == "/o/logout/" { form.press("Logout") } else { form.press("Authorize") };
+        let allow = |form: Form| {
+            if tab.page().url.path() == "/o/logout/" {
+                form.press("Logout")
+            } else {
+                form.press("Authorize")
+            }
+        };
         let form = if is_sign_in { alice(form) } else { allow(form) };
         tab.submit(form).await;
     }

@@ -1,4 +1,5 @@
-//! Requests one by one, with exactly the cookies that a test wants: for what no browser does by itself.
+//! Requests one by one, with exactly the cookies that a test wants: for what no browser does by
+//! itself.
 
 use axum::http::{HeaderMap, Method, StatusCode};
 
@@ -46,15 +47,21 @@ impl Answer {
 
     /// The pairs of the cookies that a browser would keep.
     fn pairs(&self) -> impl Iterator<Item = String> {
-        let pairs = self.set_cookies().into_iter().map(|cookie| cookie.split(';').next().unwrap().to_owned());
+        let pairs = self
+            .set_cookies()
+            .into_iter()
+            .map(|cookie| cookie.split(';').next().unwrap().to_owned());
         pairs.filter(|pair| !pair.ends_with('=')).collect::<Vec<_>>().into_iter()
     }
 }
 
-/// Whether a cookie (its name, or name and value) is that of an attempt: its name ends in the number of a slot.
+/// Whether a cookie (its name, or name and value) is that of an attempt: its name ends in the
+/// number of a slot.
 pub fn is_attempt(cookie: &str) -> bool {
     let name = cookie.split('=').next().unwrap();
-    name.contains("identity-") && name.contains('.') && name.ends_with(|last: char| last.is_ascii_digit())
+    name.contains("identity-")
+        && name.contains('.')
+        && name.ends_with(|last: char| last.is_ascii_digit())
 }
 
 /// Whether a cookie is that of a session.
@@ -86,7 +93,11 @@ impl Raw {
 
     /// For the application at another address.
     pub fn at(base: &str) -> Self {
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .unwrap();
         Self { base: base.to_owned(), http }
     }
 
@@ -95,8 +106,16 @@ impl Raw {
         self.send(Method::GET, path, cookies, NAVIGATION, "").await
     }
 
-    pub async fn send(&self, method: Method, path: &str, cookies: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let address = if path.starts_with('/') { format!("{}{path}", self.base) } else { path.to_owned() };
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        cookies: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let address =
+            if path.starts_with('/') { format!("{}{path}", self.base) } else { path.to_owned() };
         let mut request = self.http.request(method, address).body(body.to_owned());
         if !cookies.is_empty() {
             request = request.header("cookie", cookies);
@@ -112,10 +131,14 @@ impl Raw {
     /// Opens a protected page without a session.
     pub async fn begin(&self, path: &str, cookies: &str) -> Begun {
         let answer = self.open(path, cookies).await;
-        Begun { attempt: answer.attempt().expect("no attempt began"), provider: answer.location().to_owned() }
+        Begun {
+            attempt: answer.attempt().expect("no attempt began"),
+            provider: answer.location().to_owned(),
+        }
     }
 
-    /// The provider's answer to it for whoever stands in for people: path and query of the callback.
+    /// The provider's answer to it for whoever stands in for people: path and query of the
+    /// callback.
     pub async fn answer(&self, begun: &Begun) -> String {
         let answer = self.open(&begun.provider, "").await;
         let url = url::Url::parse(answer.location()).unwrap();
@@ -127,7 +150,12 @@ impl Raw {
         let page = self.open(&begun.provider, "").await;
         let form = html::forms(&page.body).remove(0);
         let path = url::Url::parse(&form.action).unwrap().path().to_owned();
-        (path, url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&form.fields).finish())
+        (
+            path,
+            url::form_urlencoded::Serializer::new(String::new())
+                .extend_pairs(&form.fields)
+                .finish(),
+        )
     }
 
     /// A whole sign-in; the session cookie.

@@ -1,4 +1,5 @@
-//! Sessions in a real Redis, through the store that is published for it. `tests/run servers` installs what these tests need.
+//! Sessions in a real Redis, through the store that is published for it. `tests/run servers`
+//! installs what these tests need.
 
 use std::{
     collections::BTreeMap,
@@ -45,10 +46,20 @@ impl Redis {
     async fn start() -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let starting = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .args([
+                "--port",
+                &port.to_string(),
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+            ])
             .stdout(Stdio::null())
             .spawn();
-        let process = starting.expect("redis-server is missing: run `tests/run servers`, which installs it");
+        let process =
+            starting.expect("redis-server is missing: run `tests/run servers`, which installs it");
         let redis = Self { process, port };
         for _ in 0..100 {
             if TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
@@ -66,14 +77,19 @@ impl Redis {
         let mut answer = Vec::new();
         connection.read_to_end(&mut answer).await.unwrap();
         let answer = String::from_utf8_lossy(&answer).into_owned();
-        let lines = answer.split("\r\n").filter(|line| !line.is_empty() && !line.starts_with(['*', '$']) && *line != "+OK");
+        let lines = answer
+            .split("\r\n")
+            .filter(|line| !line.is_empty() && !line.starts_with(['*', '$']) && *line != "+OK");
         lines.map(str::to_owned).collect()
     }
 
     /// Carries nothing out for so long; what comes meanwhile is done then.
     async fn pause(&self, milliseconds: u32) {
         let mut connection = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
-        connection.write_all(format!("CLIENT PAUSE {milliseconds} ALL\r\n").as_bytes()).await.unwrap();
+        connection
+            .write_all(format!("CLIENT PAUSE {milliseconds} ALL\r\n").as_bytes())
+            .await
+            .unwrap();
         let mut answer = [0; 5];
         connection.read_exact(&mut answer).await.unwrap();
         assert_eq!(&answer, b"+OK\r\n");
@@ -91,17 +107,25 @@ impl Redis {
 
     async fn app(&self) -> App {
         let store = store_at(self.port).await;
-        App::build(|provider| provider, |config| config.with_cookie_secrets([SECRET]), |layer| layer.with_store(store).unwrap())
-            .await
+        App::build(
+            |provider| provider,
+            |config| config.with_cookie_secrets([SECRET]),
+            |layer| layer.with_store(store).unwrap(),
+        )
+        .await
     }
 }
 
 /// The published store on the Redis at a port.
 pub async fn store_at(port: u16) -> RedisStore<Pool> {
     let config = Config::from_url(&format!("redis://127.0.0.1:{port}")).unwrap();
-    let performance = PerformanceConfig { default_command_timeout: Duration::from_secs(2), ..PerformanceConfig::default() };
+    let performance = PerformanceConfig {
+        default_command_timeout: Duration::from_secs(2),
+        ..PerformanceConfig::default()
+    };
     let pool = Pool::new(config, Some(performance), None, None, 2).unwrap();
-    // Not `connect` and then `wait_for_connect`: that waits for ever if the connection is there before it begins to wait.
+    // Not `connect` and then `wait_for_connect`: that waits for ever if the connection is there
+    // before it begins to wait.
     pool.init().await.unwrap();
     RedisStore::new(pool)
 }
@@ -154,7 +178,9 @@ async fn redis_that_forgets_a_grant_during_a_refresh_gets_it_again() {
     assert_eq!(tab.fetch(Method::GET, "/token").await.json()["source"], "provider");
     let after = redis.rows().await;
     let changed: Vec<_> = after.iter().filter(|(key, row)| before.get(*key) != Some(row)).collect();
-    let [(grant, _)] = changed[..] else { panic!("a refresh writes the grant's record only: {changed:?}") };
+    let [(grant, _)] = changed[..] else {
+        panic!("a refresh writes the grant's record only: {changed:?}")
+    };
 
     app.turn(3400);
     let mut hold = app.provider.hold_next(Endpoint::Token);
@@ -211,22 +237,29 @@ async fn redis_lets_one_of_two_processes_refresh() {
 #[ignore = "needs redis-server: run `tests/run servers`"]
 async fn redis_lock_that_cannot_be_asked_refreshes_nothing() {
     let lock = RedisLock::connect("redis://127.0.0.1:1").await.unwrap();
-    let app = App::build(|provider| provider, |config| config, |layer| layer.with_refresh_lock(lock)).await;
+    let app =
+        App::build(|provider| provider, |config| config, |layer| layer.with_refresh_lock(lock))
+            .await;
     let mut tab = app.signed_in().await;
     assert_eq!(tab.fetch(Method::GET, "/token").await.json()["source"], "sign_in");
     app.turn(3600 + 300);
     assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(app.provider.requests(Endpoint::Token), 1);
-    assert!(RedisLock::connect("not an address").await.unwrap_err().to_string().contains("redis://"));
+    assert!(
+        RedisLock::connect("not an address").await.unwrap_err().to_string().contains("redis://")
+    );
 }
 
-/// A command that came too late for its answer may have been carried out all the same: the lock is freed, not left to its lease of a minute.
+/// A command that came too late for its answer may have been carried out all the same: the lock is
+/// freed, not left to its lease of a minute.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server: run `tests/run servers`"]
 async fn redis_lock_whose_answer_is_lost_is_freed() {
     let redis = Redis::start().await;
     let lock = RedisLock::connect(&format!("redis://127.0.0.1:{}", redis.port)).await.unwrap();
-    let app = App::build(|provider| provider, |config| config, |layer| layer.with_refresh_lock(lock)).await;
+    let app =
+        App::build(|provider| provider, |config| config, |layer| layer.with_refresh_lock(lock))
+            .await;
     let mut tab = app.signed_in().await;
     app.turn(3600 + 300);
     // Longer than a command may take.
@@ -260,7 +293,10 @@ async fn redis_lock_is_freed_by_its_owner_alone() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     lock.unlock("grant", "first").await.unwrap();
-    assert!(!lock.try_lock("grant", "first", lease).await.unwrap(), "the lease was over, and the lock another's");
+    assert!(
+        !lock.try_lock("grant", "first", lease).await.unwrap(),
+        "the lease was over, and the lock another's"
+    );
     lock.unlock("grant", "second").await.unwrap();
     assert!(lock.try_lock("grant", "first", lease).await.unwrap());
 }

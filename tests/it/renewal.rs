@@ -1,4 +1,5 @@
-//! When the ID token expires the session goes on by the refresh token: in the background, once for all, and not if the provider refuses.
+//! When the ID token expires the session goes on by the refresh token: in the background, once for
+//! all, and not if the provider refuses.
 
 use axum::http::{Method, StatusCode};
 use tower_identity::{
@@ -20,10 +21,15 @@ fn ask_people(app: &App) {
 
 async fn name(app: &App, tab: &mut Tab) -> String {
     let page = tab.open(app.at("/me")).await;
-    if page.body.contains("Choose an account") { "signed out".into() } else { page.json()["name"].as_str().unwrap().to_owned() }
+    if page.body.contains("Choose an account") {
+        "signed out".into()
+    } else {
+        page.json()["name"].as_str().unwrap().to_owned()
+    }
 }
 
-/// C-055. Providers refuse scopes that they did not grant, `offline_access` among them (RFC 6749 section 6).
+/// C-055. Providers refuse scopes that they did not grant, `offline_access` among them (RFC 6749
+/// section 6).
 #[tokio::test]
 async fn a_renewal_asks_for_what_was_granted_not_for_what_was_asked() {
     let app = App::start().await;
@@ -38,14 +44,20 @@ async fn a_renewal_asks_for_what_was_granted_not_for_what_was_asked() {
 #[tokio::test]
 async fn claims_of_user_info_are_renewed_with_those_of_the_id_token() {
     let app = App::with(|config| config.with_user_info(UserInfo::AtSignIn)).await;
-    app.provider.change_next_user_info(|claims| drop(claims.insert("nickname".into(), "Countess".into())));
+    app.provider
+        .change_next_user_info(|claims| drop(claims.insert("nickname".into(), "Countess".into())));
     let mut tab = app.signed_in().await;
     assert_eq!(tab.page().json()["claims"]["nickname"], "Countess");
     app.turn(3600 + 300);
-    app.provider.change_next_user_info(|claims| drop(claims.insert("nickname".into(), "Enchantress".into())));
+    app.provider.change_next_user_info(|claims| {
+        drop(claims.insert("nickname".into(), "Enchantress".into()))
+    });
     let page = tab.open(app.at("/me")).await;
     assert_eq!(page.json()["claims"]["nickname"], "Enchantress");
-    assert_eq!((app.provider.requests(Endpoint::UserInfo), app.provider.requests(Endpoint::Authorization)), (2, 1));
+    assert_eq!(
+        (app.provider.requests(Endpoint::UserInfo), app.provider.requests(Endpoint::Authorization)),
+        (2, 1)
+    );
 }
 
 /// C-055, C-241: D6
@@ -113,7 +125,10 @@ async fn a_refusal_ends_the_session() {
     app.provider.revoke_refresh_tokens("ada");
     app.turn(HOUR + 300);
     let script = tab.fetch(Method::GET, "/me").await;
-    assert_eq!((script.status, &script.json()["reason"]), (StatusCode::UNAUTHORIZED, &"sign_in_required".into()));
+    assert_eq!(
+        (script.status, &script.json()["reason"]),
+        (StatusCode::UNAUTHORIZED, &"sign_in_required".into())
+    );
     assert_eq!(name(&app, &mut tab).await, "signed out");
     assert_eq!(app.provider.requests(Endpoint::Token), 2, "asked once");
 }
@@ -121,14 +136,21 @@ async fn a_refusal_ends_the_session() {
 /// C-057, C-234, C-238: what proves nothing changes nothing
 #[tokio::test]
 async fn a_wrong_id_token_renews_nothing() {
-    for spoil in [Spoil::AudienceOther, Spoil::SignatureWrong, Spoil::AlgorithmNone, Spoil::IssuerOther, Spoil::ExpiryPast] {
+    for spoil in [
+        Spoil::AudienceOther,
+        Spoil::SignatureWrong,
+        Spoil::AlgorithmNone,
+        Spoil::IssuerOther,
+        Spoil::ExpiryPast,
+    ] {
         let app = App::start().await;
         let mut tab = app.signed_in().await;
         app.provider.add_person(DevPerson::new("ada", "Ada King"));
         app.turn(HOUR + 300);
         app.provider.spoil_next_id_token(spoil);
         assert_eq!(name(&app, &mut tab).await, "Ada Lovelace", "{spoil:?}");
-        // What the answer brought besides was kept: the provider would not take the old refresh token again.
+        // What the answer brought besides was kept: the provider would not take the old refresh
+        // token again.
         app.turn(LATER);
         assert_eq!(name(&app, &mut tab).await, "Ada King", "{spoil:?}");
     }
@@ -148,7 +170,12 @@ async fn an_id_token_about_somebody_else_ends_the_session() {
 /// C-237, C-240
 #[tokio::test]
 async fn answers_without_id_token_or_refresh_token_are_enough() {
-    let app = App::build(|provider| provider.with_refresh_rotation(RefreshRotation::Keep), |config| config, |layer| layer).await;
+    let app = App::build(
+        |provider| provider.with_refresh_rotation(RefreshRotation::Keep),
+        |config| config,
+        |layer| layer,
+    )
+    .await;
     let mut tab = app.signed_in().await;
     let sid = tab.page().json()["claims"]["sid"].clone();
     for round in 2..5 {
@@ -208,7 +235,10 @@ async fn passing_faults_do_not_end_the_session() {
         app.turn(LATER);
         assert_eq!(name(&app, &mut tab).await, "Ada Lovelace", "{failure:?}");
         assert_eq!(
-            (app.provider.requests(Endpoint::Token), app.provider.requests(Endpoint::Authorization)),
+            (
+                app.provider.requests(Endpoint::Token),
+                app.provider.requests(Endpoint::Authorization)
+            ),
             (3, 1),
             "{failure:?}"
         );
@@ -220,7 +250,9 @@ async fn passing_faults_do_not_end_the_session() {
 async fn a_renewal_that_lands_after_the_sign_out_brings_nothing_back() {
     let store = crate::stores::Watched::default();
     let kept = store.clone();
-    let app = App::build(|provider| provider, |config| config, |layer| layer.with_store(kept).unwrap()).await;
+    let app =
+        App::build(|provider| provider, |config| config, |layer| layer.with_store(kept).unwrap())
+            .await;
     app.provider.sign_in_as("ada").unwrap();
     let raw = Raw::of(&app);
     let session = raw.sign_in().await;
@@ -239,7 +271,11 @@ async fn a_renewal_that_lands_after_the_sign_out_brings_nothing_back() {
     let late = request.await;
     assert!(late.location().starts_with(app.provider.issuer()), "{} {}", late.status, late.body);
     assert_eq!(store.rows().await, 0);
-    assert_eq!(store.writes(), 2 + 2 + 2, "what the late answer brought was written once, found ownerless and deleted");
+    assert_eq!(
+        store.writes(),
+        2 + 2 + 2,
+        "what the late answer brought was written once, found ownerless and deleted"
+    );
     assert_eq!(raw.who(&session).await, "nobody");
 }
 
@@ -257,7 +293,9 @@ impl<F: Future<Output = T> + Unpin, T> InFlight<F> {
         }
         std::future::poll_fn(|context| {
             for at in 0..self.0.len() {
-                if let std::task::Poll::Ready(done) = std::pin::Pin::new(&mut self.0[at]).poll(context) {
+                if let std::task::Poll::Ready(done) =
+                    std::pin::Pin::new(&mut self.0[at]).poll(context)
+                {
                     drop(self.0.swap_remove(at));
                     return std::task::Poll::Ready(Some(done));
                 }

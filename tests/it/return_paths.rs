@@ -11,13 +11,19 @@ use crate::{
 /// Signs in with this `return_to` and says where that led, path and query.
 async fn led_to(app: &App, return_to: &str) -> String {
     let mut tab = app.browser().tab();
-    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", return_to).finish();
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("return_to", return_to)
+        .finish();
     let page = tab.open(app.at(&format!("/auth/login?{query}"))).await.clone();
     assert!(page.url.as_str().starts_with(&app.url), "{return_to:?} led to {}", page.url);
     let callback = tab.hops.iter().find(|hop| hop.url.path() == "/auth/callback");
-    let callback = callback.unwrap_or_else(|| panic!("{return_to}: {} {} {}", page.status, page.url, page.body));
+    let callback = callback
+        .unwrap_or_else(|| panic!("{return_to}: {} {} {}", page.status, page.url, page.body));
     let location = callback.location().unwrap();
-    assert!(location.starts_with('/') && !location.starts_with("//") && !location.starts_with("/\\"), "{location}");
+    assert!(
+        location.starts_with('/') && !location.starts_with("//") && !location.starts_with("/\\"),
+        "{location}"
+    );
     page.url[url::Position::BeforePath..].to_owned()
 }
 
@@ -26,7 +32,14 @@ async fn led_to(app: &App, return_to: &str) -> String {
 async fn pages_of_this_site_are_returned_to() {
     let app = App::start().await;
     app.provider.sign_in_as("ada").unwrap();
-    for path in ["/other", "/other?a=1&b=%2F%2F", "/me", "/?q=a+b", "/public/page?x=http://evil.example/", "/unknown/page"] {
+    for path in [
+        "/other",
+        "/other?a=1&b=%2F%2F",
+        "/me",
+        "/?q=a+b",
+        "/public/page?x=http://evil.example/",
+        "/unknown/page",
+    ] {
         assert_eq!(led_to(&app, path).await, path);
     }
 }
@@ -78,7 +91,10 @@ async fn a_long_page_comes_back_and_what_does_not_fit_becomes_home() {
         assert_eq!(led_to(&app, &page_of(length)).await, page_of(length));
         let mut tab = app.browser().tab();
         let page = tab.open(app.at(&page_of(length))).await;
-        assert_eq!((page.status, page.url.as_str()), (StatusCode::OK, app.at(&page_of(length)).as_str()));
+        assert_eq!(
+            (page.status, page.url.as_str()),
+            (StatusCode::OK, app.at(&page_of(length)).as_str())
+        );
     }
     for length in [2_001, 10_000] {
         assert_eq!(led_to(&app, &page_of(length)).await, "/");
@@ -96,7 +112,11 @@ async fn a_page_or_a_sign_in_that_cannot_be_kept_is_told_in_the_log() {
     let long = |length: usize| format!("/other?q={}", "a".repeat(length));
     let (log, _listening) = crate::observability::Log::listen();
     let first = raw.begin(&long(1_900), "").await;
-    assert!(!log.text().contains("makes room") && !log.text().contains("ends at home"), "{}", log.text());
+    assert!(
+        !log.text().contains("makes room") && !log.text().contains("ends at home"),
+        "{}",
+        log.text()
+    );
     raw.begin(&long(1_900), &first.attempt).await;
     assert!(log.text().contains("the oldest sign-in under way makes room"), "{}", log.text());
     raw.begin(&long(2_500), "").await;
@@ -104,7 +124,8 @@ async fn a_page_or_a_sign_in_that_cannot_be_kept_is_told_in_the_log() {
     assert!(!log.text().contains("aaaaaaaaaa"), "and not which");
 }
 
-/// Ten minutes at the provider, a link that was opened in another browser: a new sign-in leads to the page all the same.
+/// Ten minutes at the provider, a link that was opened in another browser: a new sign-in leads to
+/// the page all the same.
 #[tokio::test]
 async fn an_answer_whose_attempt_is_gone_leads_to_its_page_by_a_new_sign_in() {
     let app = App::start().await;
@@ -115,7 +136,10 @@ async fn an_answer_whose_attempt_is_gone_leads_to_its_page_by_a_new_sign_in() {
     let callback = raw.answer(&begun).await;
     let again = raw.open(&callback, "").await;
     assert_eq!(app.provider.requests(Endpoint::Token), 0, "the answer itself is not acted on");
-    let second = crate::raw::Begun { attempt: again.attempt().unwrap(), provider: again.location().to_owned() };
+    let second = crate::raw::Begun {
+        attempt: again.attempt().unwrap(),
+        provider: again.location().to_owned(),
+    };
     assert_ne!(second.attempt, begun.attempt);
     let answer = raw.answer(&second).await;
     let done = raw.open(&answer, &second.attempt).await;
@@ -130,10 +154,21 @@ async fn an_answer_whose_attempt_is_gone_leads_to_its_page_by_a_new_sign_in() {
     assert!(blocked.body.contains("return_to=%2Fother%3Fopen%3D7"), "{}", blocked.body);
 
     // A state that was touched is worth no page, and one of another application neither.
-    let (handle, page) = begun.state().rsplit_once('.').map(|(handle, page)| (handle.to_owned(), page.to_owned())).unwrap();
-    for state in [format!("{handle}.B{}", &page[1..]), format!("{handle}.{}", &page[..page.len() - 2]), handle] {
+    let (handle, page) = begun
+        .state()
+        .rsplit_once('.')
+        .map(|(handle, page)| (handle.to_owned(), page.to_owned()))
+        .unwrap();
+    for state in [
+        format!("{handle}.B{}", &page[1..]),
+        format!("{handle}.{}", &page[..page.len() - 2]),
+        handle,
+    ] {
         let again = raw.open(&format!("/auth/callback?code=a&state={state}"), "").await;
-        let begun = crate::raw::Begun { attempt: again.attempt().unwrap(), provider: again.location().to_owned() };
+        let begun = crate::raw::Begun {
+            attempt: again.attempt().unwrap(),
+            provider: again.location().to_owned(),
+        };
         let answer = raw.answer(&begun).await;
         assert_eq!(raw.open(&answer, &begun.attempt).await.location(), "/", "{state}");
     }
@@ -164,7 +199,9 @@ async fn a_page_may_ask_for_thirteen_scopes_by_their_long_names_and_comes_back()
         names.iter().map(|name| format!("https://graph.microsoft.com/{name}")).collect()
     }
     let more = |request: Request| async move {
-        Challenge::sign_in(&request).with_options(SignInOptions::new().with_scopes(scopes())).into_response()
+        Challenge::sign_in(&request)
+            .with_options(SignInOptions::new().with_scopes(scopes()))
+            .into_response()
     };
     let app = App::with_routes(|router| router.route("/more", get(more))).await;
     app.provider.sign_in_as("ada").unwrap();
@@ -188,11 +225,17 @@ async fn a_sign_in_that_starts_elsewhere_takes_nothing_from_there() {
     let mut tab = app.browser().tab();
     tab.open(app.provider.issuer()).await;
     let page = tab.follow(&app.at(&format!("/auth/login?{query}"))).await;
-    assert_eq!((page.url.as_str(), page.body.as_str()), (app.at("/").as_str(), "hello Ada Lovelace"));
+    assert_eq!(
+        (page.url.as_str(), page.body.as_str()),
+        (app.at("/").as_str(), "hello Ada Lovelace")
+    );
     let request = app.provider.last_request(Endpoint::Authorization).unwrap();
     assert_eq!(request.parameter("redirect_uri"), Some(app.at("/auth/callback").as_str()));
     assert_eq!(request.parameter("scope"), Some("openid profile email offline_access"));
-    let other = request.parameters().iter().find(|(_, value)| value.contains("evil.example") || value == "grace");
+    let other = request
+        .parameters()
+        .iter()
+        .find(|(_, value)| value.contains("evil.example") || value == "grace");
     assert_eq!(other, None);
     for name in ["login_hint", "prompt", "claims", "target_link_uri", "iss"] {
         assert_eq!(request.parameter(name), None, "{name}");
@@ -210,7 +253,10 @@ async fn a_form_that_met_the_sign_in_is_not_sent_again() {
     assert_eq!(page.status, StatusCode::UNAUTHORIZED);
     app.provider.sign_in_as("ada").unwrap();
     let page = tab.click("Sign in").await;
-    assert_eq!((page.url.as_str(), page.body.as_str()), (app.at("/public/page?step=2").as_str(), "hello Ada Lovelace"));
+    assert_eq!(
+        (page.url.as_str(), page.body.as_str()),
+        (app.at("/public/page?step=2").as_str(), "hello Ada Lovelace")
+    );
     assert!(tab.hops.iter().all(|hop| hop.method == Method::GET));
 }
 
@@ -233,7 +279,9 @@ async fn forwarded_headers_do_not_move_the_callback() {
     ]
     .concat();
     let answer = raw.send(Method::GET, "/other", "", &headers, "").await;
-    assert!(answer.location().starts_with(app.provider.issuer()) && !answer.location().contains("evil"));
+    assert!(
+        answer.location().starts_with(app.provider.issuer()) && !answer.location().contains("evil")
+    );
     let callback = raw.open(answer.location(), "").await;
     assert!(callback.location().starts_with(&app.at("/auth/callback?")));
     let path = callback.location().strip_prefix(&app.url).unwrap();

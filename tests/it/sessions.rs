@@ -25,7 +25,11 @@ const DAY: u64 = 24 * HOUR;
 
 /// The pair of the session cookie that a browser has.
 fn session_of(browser: &Browser) -> String {
-    let cookie = browser.cookies("localhost").into_iter().find(|cookie| is_session(&cookie.name)).expect("no session cookie");
+    let cookie = browser
+        .cookies("localhost")
+        .into_iter()
+        .find(|cookie| is_session(&cookie.name))
+        .expect("no session cookie");
     format!("{}={}", cookie.name, cookie.value)
 }
 
@@ -61,7 +65,11 @@ async fn a_session_in_use_ends_after_seven_days() {
     app.provider.sign_everybody_out();
     let page = tab.open(app.at("/me")).await;
     assert!(page.body.contains("Choose an account"), "{}", page.body);
-    let removal = tab.hops[0].set_cookies().into_iter().find(|cookie| cookie.contains("Max-Age=0")).expect("no removal");
+    let removal = tab.hops[0]
+        .set_cookies()
+        .into_iter()
+        .find(|cookie| cookie.contains("Max-Age=0"))
+        .expect("no removal");
     assert!(removal.contains("=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"), "{removal}");
 }
 
@@ -114,7 +122,12 @@ async fn requests_at_the_same_time_roll_the_cookie_once() {
 async fn a_sign_in_over_a_session_has_a_new_cookie_and_ends_the_old_one() {
     let app = App::start().await;
     let store = Watched::default();
-    let node = crate::node::Node::beside(&app, |config| config, |layer| layer.with_store(store.clone()).unwrap()).await;
+    let node = crate::node::Node::beside(
+        &app,
+        |config| config,
+        |layer| layer.with_store(store.clone()).unwrap(),
+    )
+    .await;
     app.provider.sign_in_as("ada").unwrap();
     let browser = node.browser(&app, &app.browser());
     let mut tab = browser.tab();
@@ -201,9 +214,14 @@ async fn a_clock_that_is_set_back_changes_nothing_for_sessions() {
 #[tokio::test]
 async fn without_a_refresh_token_the_session_has_its_own_limits_or_ends_with_the_id_token() {
     for end in [SessionEnd::OwnLimits, SessionEnd::IdTokenExpiry] {
-        let app = App::build(|provider| provider, |config| config.with_session_end(end), |layer| layer).await;
-        let client = DevClient::confidential(app.provider.client_id(), app.provider.client_secret());
-        app.provider.add_client(client.with_any_loopback_redirect().with_refresh_tokens(RefreshTokens::Never));
+        let app =
+            App::build(|provider| provider, |config| config.with_session_end(end), |layer| layer)
+                .await;
+        let client =
+            DevClient::confidential(app.provider.client_id(), app.provider.client_secret());
+        app.provider.add_client(
+            client.with_any_loopback_redirect().with_refresh_tokens(RefreshTokens::Never),
+        );
         let mut tab = app.signed_in().await;
         app.turn(HOUR - 1);
         assert_eq!(tab.open(app.at("/")).await.body, "hello Ada Lovelace");
@@ -212,7 +230,10 @@ async fn without_a_refresh_token_the_session_has_its_own_limits_or_ends_with_the
         assert_eq!(tab.open(app.at("/")).await.body, expected);
         if end == SessionEnd::OwnLimits {
             let refused = tab.fetch(axum::http::Method::GET, "/token").await;
-            assert_eq!((refused.status, refused.body.as_str()), (StatusCode::BAD_GATEWAY, "no_refresh_token"));
+            assert_eq!(
+                (refused.status, refused.body.as_str()),
+                (StatusCode::BAD_GATEWAY, "no_refresh_token")
+            );
             app.turn(DAY);
             assert_eq!(tab.open(app.at("/")).await.body, "nobody");
         }
@@ -226,7 +247,9 @@ async fn two_people_with_one_address_are_two_people() {
     let app = App::start().await;
     let mut subjects = Vec::new();
     for id in ["one", "two"] {
-        app.provider.add_person(tower_identity::dev::DevPerson::new(id, "The Same").with_email("same@example.com"));
+        app.provider.add_person(
+            tower_identity::dev::DevPerson::new(id, "The Same").with_email("same@example.com"),
+        );
         app.provider.sign_in_as(id).unwrap();
         subjects.push(app.browser().tab().open(app.at("/me")).await.json()["sub"].clone());
     }

@@ -59,7 +59,10 @@ async fn a_token_for_an_unknown_scope_asks_for_interaction() {
     let app = App::start().await;
     let mut tab = app.signed_in().await;
     let refused = tab.open(app.at("/token?scope=mail.send")).await;
-    assert_eq!((refused.status, refused.body.as_str()), (StatusCode::BAD_GATEWAY, "interaction_required"));
+    assert_eq!(
+        (refused.status, refused.body.as_str()),
+        (StatusCode::BAD_GATEWAY, "interaction_required")
+    );
     assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::OK);
     assert_eq!(tab.open(app.at("/token")).await.json()["source"], "sign_in");
 }

@@ -27,7 +27,10 @@ async fn the_provider_is_told_who_signs_out_of_what() {
     assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/auth/signed-out"));
     let request = app.provider.last_request(Endpoint::EndSession).unwrap();
     assert_eq!(request.parameter("client_id"), Some(app.provider.client_id()));
-    assert_eq!(request.parameter("post_logout_redirect_uri"), Some(app.at("/auth/signed-out").as_str()));
+    assert_eq!(
+        request.parameter("post_logout_redirect_uri"),
+        Some(app.at("/auth/signed-out").as_str())
+    );
     assert!(request.parameter("state").is_some_and(|state| state.len() >= 22));
     let hint = request.parameter("id_token_hint").unwrap();
     assert_eq!(hint.split('.').count(), 3);
@@ -42,12 +45,21 @@ async fn the_provider_is_told_who_signs_out_of_what() {
 async fn what_comes_back_from_the_provider_signs_nobody_in() {
     let app = App::start().await;
     let mut tab = app.browser().tab();
-    for query in ["", "?state=other", "?code=a&state=r0.1.AAAAAAAAAAAAAAAAAAAAAA", "?error=access_denied", "?id_token=a.b.c"] {
+    for query in [
+        "",
+        "?state=other",
+        "?code=a&state=r0.1.AAAAAAAAAAAAAAAAAAAAAA",
+        "?error=access_denied",
+        "?id_token=a.b.c",
+    ] {
         let page = tab.open(app.at(&format!("/auth/signed-out{query}"))).await;
         assert_eq!(page.status, StatusCode::OK, "{query}");
         assert!(page.body.contains("You are signed out") && tab.hops.len() == 1);
     }
-    assert_eq!((app.provider.requests(Endpoint::Token), app.provider.requests(Endpoint::Authorization)), (0, 0));
+    assert_eq!(
+        (app.provider.requests(Endpoint::Token), app.provider.requests(Endpoint::Authorization)),
+        (0, 0)
+    );
     // Nor does it sign anybody out.
     let mut tab = app.signed_in().await;
     tab.open(app.at("/auth/signed-out?state=other")).await;
@@ -75,7 +87,9 @@ async fn without_an_end_session_endpoint_it_ends_at_home() {
 async fn where_home_is_protected_it_ends_on_the_signed_out_page() {
     let app = App::start().await;
     app.provider.sign_in_as("ada").unwrap();
-    let private = |app: &App| app.provider.config(&app.url).unwrap().with_provider_session(ProviderSession::Keep);
+    let private = |app: &App| {
+        app.provider.config(&app.url).unwrap().with_provider_session(ProviderSession::Keep)
+    };
     let config = private(&app);
     let node = Node::beside(&app, |_| config, |layer| layer).await;
     let mut tab = node.browser(&app, &app.browser()).tab();
@@ -91,8 +105,14 @@ async fn nobody_can_say_where_it_leads() {
     let app = App::start().await;
     for query in ["return_to", "returnUrl", "post_logout_redirect_uri", "redirect_uri", "next"] {
         let mut tab = app.signed_in().await;
-        let page = tab.submit(Form::post(&format!("/auth/logout?{query}=https%3A%2F%2Fevil.example%2F"))).await;
-        assert_eq!(page.url.as_str().split('?').next(), Some(app.at("/auth/signed-out").as_str()), "{query}");
+        let page = tab
+            .submit(Form::post(&format!("/auth/logout?{query}=https%3A%2F%2Fevil.example%2F")))
+            .await;
+        assert_eq!(
+            page.url.as_str().split('?').next(),
+            Some(app.at("/auth/signed-out").as_str()),
+            "{query}"
+        );
         assert!(tab.hops.iter().all(|hop| hop.url.host_str() != Some("evil.example")));
     }
 }
@@ -101,12 +121,17 @@ async fn nobody_can_say_where_it_leads() {
 #[tokio::test]
 async fn an_id_token_that_is_too_long_for_an_address_is_left_out() {
     let app = App::start().await;
-    app.provider.add_person(DevPerson::new("ada", "Ada Lovelace").with_claim("biography", "a".repeat(12_000)));
+    app.provider.add_person(
+        DevPerson::new("ada", "Ada Lovelace").with_claim("biography", "a".repeat(12_000)),
+    );
     let mut tab = app.signed_in().await;
     let page = tab.submit(Form::post("/auth/logout")).await;
     assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/auth/signed-out"));
     let request = app.provider.last_request(Endpoint::EndSession).unwrap();
-    assert_eq!((request.parameter("id_token_hint"), request.parameter("client_id")), (None, Some(app.provider.client_id())));
+    assert_eq!(
+        (request.parameter("id_token_hint"), request.parameter("client_id")),
+        (None, Some(app.provider.client_id()))
+    );
 }
 
 /// C-302
@@ -133,13 +158,24 @@ async fn another_site_signs_nobody_out() {
 
     tab.open(&elsewhere).await;
     let page = tab.follow(&logout).await;
-    assert!(page.status == StatusCode::OK && page.body.contains("Sign out?"), "a link: {}", page.body);
+    assert!(
+        page.status == StatusCode::OK && page.body.contains("Sign out?"),
+        "a link: {}",
+        page.body
+    );
     tab.open(&elsewhere).await;
     let page = tab.submit(Form::post(&logout)).await;
-    assert!(page.status == StatusCode::OK && page.body.contains("Sign out?"), "a form: {}", page.body);
+    assert!(
+        page.status == StatusCode::OK && page.body.contains("Sign out?"),
+        "a form: {}",
+        page.body
+    );
     tab.open(&elsewhere).await;
     let frame = tab.frame(&logout).await;
-    assert!(frame.body.contains("Sign out?") && frame.header("content-security-policy").contains("frame-ancestors 'none'"));
+    assert!(
+        frame.body.contains("Sign out?")
+            && frame.header("content-security-policy").contains("frame-ancestors 'none'")
+    );
     for method in [Method::GET, Method::POST] {
         assert_eq!(tab.fetch(method, &logout).await.status, StatusCode::FORBIDDEN, "a script");
     }
@@ -177,14 +213,19 @@ async fn another_site_signs_nobody_out() {
         ("same-origin", "iframe", ""),
         ("same-origin", "document", "prefetch"),
     ] {
-        let headers = [("sec-fetch-site", site), ("sec-fetch-dest", dest), ("sec-purpose", purpose)];
+        let headers =
+            [("sec-fetch-site", site), ("sec-fetch-dest", dest), ("sec-purpose", purpose)];
         for method in [Method::GET, Method::HEAD] {
             let answer = raw.send(method, "/auth/logout", &session, &headers, "").await;
-            assert!(answer.set_cookies().is_empty() && !answer.status.is_redirection(), "{headers:?}");
+            assert!(
+                answer.set_cookies().is_empty() && !answer.status.is_redirection(),
+                "{headers:?}"
+            );
         }
     }
     for method in [Method::PUT, Method::DELETE, Method::OPTIONS] {
-        let answer = raw.send(method, "/auth/logout", &session, &[("origin", app.url.as_str())], "").await;
+        let answer =
+            raw.send(method, "/auth/logout", &session, &[("origin", app.url.as_str())], "").await;
         assert_eq!(answer.set_cookies().len(), 0);
     }
     assert_eq!(raw.who(&session).await, "hello Ada Lovelace");
@@ -216,7 +257,12 @@ async fn a_cookie_from_before_the_sign_out_opens_nothing() {
     let rolled = raw.open("/me", &first).await.session().expect("rolled");
     let headers = [NAVIGATION, &[("origin", app.url.as_str())]].concat();
     let answer = raw.send(Method::POST, "/auth/logout", &rolled, &headers, "").await;
-    assert!(answer.set_cookies().iter().any(|cookie| cookie.ends_with("=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax")));
+    assert!(
+        answer
+            .set_cookies()
+            .iter()
+            .any(|cookie| cookie.ends_with("=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"))
+    );
     for cookie in [&first, &rolled] {
         assert_eq!(raw.who(cookie).await, "nobody");
         let script = raw.send(Method::GET, "/token", cookie, &[], "").await;
@@ -230,10 +276,12 @@ async fn a_provider_that_is_down_does_not_keep_anybody_signed_in() {
     let app = App::start().await;
     let store = Watched::default();
     app.provider.sign_in_as("ada").unwrap();
-    let node = Node::beside(&app, |config| config, |layer| layer.with_store(store.clone()).unwrap()).await;
+    let node =
+        Node::beside(&app, |config| config, |layer| layer.with_store(store.clone()).unwrap()).await;
     let session = node.raw().sign_in().await;
     // Another node, which has yet to read the provider's document.
-    let fresh = Node::beside(&app, |config| config, |layer| layer.with_store(store.clone()).unwrap()).await;
+    let fresh =
+        Node::beside(&app, |config| config, |layer| layer.with_store(store.clone()).unwrap()).await;
     app.provider.fail_next(Endpoint::Discovery, 10, Failure::Status(503));
     let headers = [NAVIGATION, &[("origin", app.url.as_str())]].concat();
     let answer = fresh.raw().send(Method::POST, "/auth/logout", &session, &headers, "").await;

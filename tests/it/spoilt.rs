@@ -1,11 +1,13 @@
-//! Every way in which a provider's answer can be wrong, through the public door: what has to be refused signs nobody in, what is merely odd does.
+//! Every way in which a provider's answer can be wrong, through the public door: what has to be
+//! refused signs nobody in, what is merely odd does.
 
 use axum::http::StatusCode;
 use tower_identity::{
     SignInOptions,
     config::{Algorithm, UserInfo},
     dev::{
-        DevProvider, Endpoint, OldKeys, Spoil, SpoilCallback, SpoilDiscovery, SpoilKeys, SpoilTokenAnswer, SpoilUserInfo, Verdict,
+        DevProvider, Endpoint, OldKeys, Spoil, SpoilCallback, SpoilDiscovery, SpoilKeys,
+        SpoilTokenAnswer, SpoilUserInfo, Verdict,
     },
 };
 
@@ -31,11 +33,19 @@ async fn outcome(app: &App, order: impl FnOnce(&DevProvider)) -> Result<(), Stri
 struct Disagreements(Vec<String>);
 
 impl Disagreements {
-    fn judge(&mut self, name: &dyn std::fmt::Debug, refuse: Option<bool>, outcome: &Result<(), String>) {
+    fn judge(
+        &mut self,
+        name: &dyn std::fmt::Debug,
+        refuse: Option<bool>,
+        outcome: &Result<(), String>,
+    ) {
         if let Some(refuse) = refuse
             && refuse != outcome.is_err()
         {
-            self.0.push(format!("{name:?} has to be {}: {outcome:?}", if refuse { "refused" } else { "accepted" }));
+            self.0.push(format!(
+                "{name:?} has to be {}: {outcome:?}",
+                if refuse { "refused" } else { "accepted" }
+            ));
         }
     }
 
@@ -52,8 +62,9 @@ fn always(verdict: Verdict) -> Option<bool> {
     }
 }
 
-/// C-011, C-014, C-019, C-021, C-023, C-025, C-079, C-080, C-081, C-083, C-089, C-149, C-159, C-162, C-164, C-169, C-170, C-171, C-172, C-181, C-183,
-/// C-187: refused means no session, no UserInfo request, and a page that says so.
+/// C-011, C-014, C-019, C-021, C-023, C-025, C-079, C-080, C-081, C-083, C-089, C-149, C-159,
+/// C-162, C-164, C-169, C-170, C-171, C-172, C-181, C-183, C-187: refused means no session, no
+/// UserInfo request, and a page that says so.
 #[tokio::test]
 async fn every_wrong_id_token_is_refused() {
     let app = App::with(|config| config.with_user_info(UserInfo::AtSignIn)).await;
@@ -62,9 +73,14 @@ async fn every_wrong_id_token_is_refused() {
         let before = app.provider.requests(Endpoint::UserInfo);
         let outcome = outcome(&app, |provider| provider.spoil_next_id_token(*spoil)).await;
         // UserInfo knows the person.
-        let refuse = if spoil.verdict() == Verdict::RefuseForKnownPerson { Some(true) } else { always(spoil.verdict()) };
+        let refuse = if spoil.verdict() == Verdict::RefuseForKnownPerson {
+            Some(true)
+        } else {
+            always(spoil.verdict())
+        };
         disagreements.judge(spoil, refuse, &outcome);
-        if spoil.verdict() == Verdict::Refuse && app.provider.requests(Endpoint::UserInfo) != before {
+        if spoil.verdict() == Verdict::Refuse && app.provider.requests(Endpoint::UserInfo) != before
+        {
             disagreements.0.push(format!("{spoil:?} led to UserInfo"));
         }
     }
@@ -116,7 +132,11 @@ async fn a_wrong_acr_is_refused_if_one_is_required() {
     let mut disagreements = Disagreements::default();
     disagreements.judge(&"honest", Some(false), &outcome(&app, |_| ()).await);
     for spoil in [Spoil::AcrOther, Spoil::AcrMissing] {
-        disagreements.judge(&spoil, Some(true), &outcome(&app, |provider| provider.spoil_next_id_token(spoil)).await);
+        disagreements.judge(
+            &spoil,
+            Some(true),
+            &outcome(&app, |provider| provider.spoil_next_id_token(spoil)).await,
+        );
     }
     disagreements.none();
 }
@@ -138,7 +158,11 @@ async fn a_renewal_with_a_wrong_id_token_never_changes_the_person() {
         if spoil.verdict() == Verdict::RefuseForKnownPerson {
             assert!(after.body.contains("Choose an account"), "{spoil:?}: {}", after.body);
         } else if after.status == StatusCode::OK && after.body.starts_with('{') {
-            assert_eq!((&after.json()["sub"], &after.json()["name"]), (&before["sub"], &before["name"]), "{spoil:?}");
+            assert_eq!(
+                (&after.json()["sub"], &after.json()["name"]),
+                (&before["sub"], &before["name"]),
+                "{spoil:?}"
+            );
         }
     }
 }
@@ -159,8 +183,11 @@ async fn every_wrong_authorization_response_is_refused() {
         .await;
         disagreements.judge(spoil, always(spoil.verdict()), &outcome);
         let redeemed = app.provider.requests(Endpoint::Token) - before;
-        if spoil.verdict() == Verdict::Refuse && *spoil != SpoilCallback::CodeOther && redeemed > 0 {
-            disagreements.0.push(format!("{spoil:?} was refused only after {redeemed} token requests"));
+        if spoil.verdict() == Verdict::Refuse && *spoil != SpoilCallback::CodeOther && redeemed > 0
+        {
+            disagreements
+                .0
+                .push(format!("{spoil:?} was refused only after {redeemed} token requests"));
         }
         if let Err(body) = &outcome {
             assert!(!body.contains("<script>alert"), "{spoil:?}: {body}");
@@ -177,7 +204,11 @@ async fn every_wrong_token_answer_is_refused() {
     let mut disagreements = Disagreements::default();
     for spoil in SpoilTokenAnswer::ALL {
         let outcome = outcome(&app, |provider| provider.spoil_next_token_answer(*spoil)).await;
-        let refuse = if *spoil == SpoilTokenAnswer::IdTokenMissing { Some(true) } else { always(spoil.verdict()) };
+        let refuse = if *spoil == SpoilTokenAnswer::IdTokenMissing {
+            Some(true)
+        } else {
+            always(spoil.verdict())
+        };
         disagreements.judge(spoil, refuse, &outcome);
     }
     disagreements.none();
@@ -209,7 +240,10 @@ async fn every_wrong_discovery_document_is_refused_and_read_again() {
         disagreements.judge(spoil, always(spoil.verdict()), &outcome);
         // What the document says about algorithms counts only once there is a token.
         let late = *spoil == SpoilDiscovery::AlgorithmNone;
-        if spoil.verdict() == Verdict::Refuse && !late && app.provider.requests(Endpoint::Authorization) > 0 {
+        if spoil.verdict() == Verdict::Refuse
+            && !late
+            && app.provider.requests(Endpoint::Authorization) > 0
+        {
             disagreements.0.push(format!("{spoil:?} was followed"));
         }
     }
@@ -237,7 +271,12 @@ async fn every_wrong_key_set_is_refused() {
 #[tokio::test]
 async fn every_algorithm_that_the_provider_lists_signs_in_by_default() {
     for algorithm in Algorithm::ALL {
-        let app = App::build(|provider| provider.with_algorithm(*algorithm), |config| config, |layer| layer).await;
+        let app = App::build(
+            |provider| provider.with_algorithm(*algorithm),
+            |config| config,
+            |layer| layer,
+        )
+        .await;
         assert_eq!(outcome(&app, |_| ()).await, Ok(()), "{algorithm}");
         app.turn(3600 + 300);
         assert_eq!(outcome(&app, |_| ()).await, Ok(()), "{algorithm}");
@@ -250,7 +289,8 @@ async fn only_configured_algorithms_are_accepted() {
     let mut disagreements = Disagreements::default();
     for algorithm in Algorithm::ALL {
         for configured in [true, false] {
-            let allowed = Algorithm::ALL.iter().copied().filter(|other| (other == algorithm) == configured);
+            let allowed =
+                Algorithm::ALL.iter().copied().filter(|other| (other == algorithm) == configured);
             let app = App::build(
                 |provider| provider.with_algorithm(*algorithm),
                 |config| config.with_id_token_algorithms(allowed),
@@ -270,7 +310,10 @@ async fn new_keys_are_fetched_once_when_they_are_met() {
     let app = App::start().await;
     assert_eq!(outcome(&app, |_| ()).await, Ok(()));
     app.turn(120);
-    assert_eq!(outcome(&app, |provider| provider.rotate_keys(OldKeys::Dropped).unwrap()).await, Ok(()));
+    assert_eq!(
+        outcome(&app, |provider| provider.rotate_keys(OldKeys::Dropped).unwrap()).await,
+        Ok(())
+    );
     assert_eq!(app.provider.requests(Endpoint::Keys), 2);
     assert_eq!(outcome(&app, |_| ()).await, Ok(()));
     assert_eq!(app.provider.requests(Endpoint::Keys), 2);

@@ -31,7 +31,10 @@ async fn five_minutes_later() -> (App, Tab) {
     let clock = ManualClock::at_system_time();
     let handlers = clock.clone();
     let app = App::with_routes(move |router| {
-        router.route("/recent", get(move |user: User, request: Request| recent(handlers, user, request)))
+        router.route(
+            "/recent",
+            get(move |user: User, request: Request| recent(handlers, user, request)),
+        )
     })
     .await;
     clock.set(app.clock.now());
@@ -54,7 +57,10 @@ async fn a_sign_in_that_is_too_old_is_done_again_and_leads_back() {
     let (app, mut tab) = five_minutes_later().await;
     let page = tab.open(app.at("/recent?q=1")).await;
     assert_eq!((page.body.as_str(), page.url.query()), ("as Ada Lovelace", Some("q=1")));
-    assert_eq!(app.provider.last_request(Endpoint::Authorization).unwrap().parameter("max_age"), Some("60"));
+    assert_eq!(
+        app.provider.last_request(Endpoint::Authorization).unwrap().parameter("max_age"),
+        Some("60")
+    );
     assert_eq!(Raw::of(&app).who(&session_of(&app, &tab)).await, "nobody", "it is a new session");
 }
 

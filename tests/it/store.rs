@@ -15,7 +15,9 @@ use crate::{
 async fn app() -> (App, Watched) {
     let store = Watched::default();
     let kept = store.clone();
-    let app = App::build(|provider| provider, |config| config, |layer| layer.with_store(kept).unwrap()).await;
+    let app =
+        App::build(|provider| provider, |config| config, |layer| layer.with_store(kept).unwrap())
+            .await;
     app.provider.sign_in_as("ada").unwrap();
     (app, store)
 }
@@ -30,10 +32,17 @@ async fn while_the_store_is_down_public_pages_work_and_protected_ones_say_so() {
     store.fail(&Operation::ALL);
     let page = tab.open(app.at("/me")).await;
     assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert!(page.body.contains("store_unavailable") && !page.body.contains("secret"), "{}", page.body);
+    assert!(
+        page.body.contains("store_unavailable") && !page.body.contains("secret"),
+        "{}",
+        page.body
+    );
     assert!(tab.hops[0].set_cookies().is_empty(), "it may well be a session");
     let script = tab.fetch(Method::GET, "/me").await;
-    assert_eq!((script.status, &script.json()["reason"]), (StatusCode::SERVICE_UNAVAILABLE, &"store_unavailable".into()));
+    assert_eq!(
+        (script.status, &script.json()["reason"]),
+        (StatusCode::SERVICE_UNAVAILABLE, &"store_unavailable".into())
+    );
     for path in ["/", "/public/page"] {
         let page = tab.open(app.at(path)).await;
         assert_eq!((page.status, page.body.as_str()), (StatusCode::OK, "nobody"));
@@ -62,7 +71,10 @@ async fn a_store_that_never_answers_is_one_that_is_down_and_back_at_once() {
         store.hang();
         assert_eq!(raw.who(&session).await, "nobody", "a public page");
         let page = raw.open("/me", &session).await;
-        assert_eq!((page.status, page.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "5"));
+        assert_eq!(
+            (page.status, page.header("retry-after")),
+            (StatusCode::SERVICE_UNAVAILABLE, "5")
+        );
         assert!(page.body.contains("store_unavailable"), "{}", page.body);
         let answer = raw.send(Method::POST, "/auth/logout", &session, &sign_out, "").await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "no false goodbye");
@@ -85,7 +97,11 @@ async fn a_store_that_never_answers_is_one_that_is_down_and_back_at_once() {
     assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{}", page.body);
     store.answer();
     assert_eq!(raw.open("/me", &session).await.status, StatusCode::OK);
-    assert_eq!(app.provider.requests(Endpoint::Token), 4, "two sign-ins that failed, one that did not, one refresh");
+    assert_eq!(
+        app.provider.requests(Endpoint::Token),
+        4,
+        "two sign-ins that failed, one that did not, one refresh"
+    );
 }
 
 /// A lock that never answers.
@@ -94,11 +110,20 @@ struct Hanging;
 
 #[async_trait::async_trait]
 impl RefreshLock for Hanging {
-    async fn try_lock(&self, _: &str, _: &str, _: Duration) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+    async fn try_lock(
+        &self,
+        _: &str,
+        _: &str,
+        _: Duration,
+    ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
         std::future::pending().await
     }
 
-    async fn unlock(&self, _: &str, _: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    async fn unlock(
+        &self,
+        _: &str,
+        _: &str,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         std::future::pending().await
     }
 }
@@ -106,7 +131,8 @@ impl RefreshLock for Hanging {
 #[tokio::test]
 async fn a_refresh_lock_that_never_answers_refreshes_nothing_and_holds_nobody_up() {
     let hasty = |config: IdentityConfig| config.with_store_timeout(Duration::from_millis(30));
-    let app = App::build(|provider| provider, hasty, |layer| layer.with_refresh_lock(Hanging)).await;
+    let app =
+        App::build(|provider| provider, hasty, |layer| layer.with_refresh_lock(Hanging)).await;
     let mut tab = app.signed_in().await;
     app.turn(3600 + 300);
     assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::SERVICE_UNAVAILABLE);
@@ -124,7 +150,11 @@ async fn a_sign_out_that_the_store_does_not_take_is_no_sign_out() {
         let headers = [NAVIGATION, &[("origin", app.url.as_str())]].concat();
         let answer = raw.send(Method::POST, "/auth/logout", &session, &headers, "").await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
-        assert!(answer.body.contains("store_unavailable") && answer.set_cookies().is_empty(), "{}", answer.body);
+        assert!(
+            answer.body.contains("store_unavailable") && answer.set_cookies().is_empty(),
+            "{}",
+            answer.body
+        );
         store.recover();
         assert_eq!(raw.who(&session).await, "hello Ada Lovelace");
         let answer = raw.send(Method::POST, "/auth/logout", &session, &headers, "").await;
@@ -153,7 +183,8 @@ async fn a_sign_in_that_the_store_does_not_take_leaves_no_half_session() {
     }
 }
 
-/// The session from before cannot be deleted: its cookie is replaced all the same, and its row ends by itself.
+/// The session from before cannot be deleted: its cookie is replaced all the same, and its row ends
+/// by itself.
 #[tokio::test]
 async fn a_sign_in_over_a_session_that_cannot_be_deleted_works() {
     let (app, store) = app().await;
@@ -164,7 +195,8 @@ async fn a_sign_in_over_a_session_that_cannot_be_deleted_works() {
     assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/other"));
 }
 
-/// Security rules 12 and 23: whatever a row has become, it is nobody's session and no fault of the server.
+/// Security rules 12 and 23: whatever a row has become, it is nobody's session and no fault of the
+/// server.
 #[tokio::test]
 async fn a_row_that_is_damaged_lost_or_foreign_is_nobody_s() {
     let change: [fn(String) -> String; 6] = [
@@ -183,7 +215,10 @@ async fn a_row_that_is_damaged_lost_or_foreign_is_nobody_s() {
         assert_eq!(raw.who(&session).await, "nobody");
         let answer = raw.open("/me", &session).await;
         assert!(answer.location().starts_with(app.provider.issuer()));
-        assert!(answer.set_cookies().iter().any(|cookie| cookie.contains("=; Path=/; Max-Age=0")), "the cookie is of no use");
+        assert!(
+            answer.set_cookies().iter().any(|cookie| cookie.contains("=; Path=/; Max-Age=0")),
+            "the cookie is of no use"
+        );
     }
     let (app, store) = app().await;
     let raw = Raw::of(&app);
@@ -200,7 +235,11 @@ async fn nothing_is_stored_before_somebody_signs_in() {
     let mut states = std::collections::HashSet::new();
     for _ in 0..50 {
         for path in ["/me", "/auth/login?return_to=/me"] {
-            let headers = [NAVIGATION, &[("referer", "https://other.example/"), ("sec-fetch-site", "cross-site")]].concat();
+            let headers = [
+                NAVIGATION,
+                &[("referer", "https://other.example/"), ("sec-fetch-site", "cross-site")],
+            ]
+            .concat();
             let answer = raw.send(Method::GET, path, "", &headers, "").await;
             assert!(answer.session().is_none());
             assert!(states.insert(answer.location().to_owned()));

@@ -77,7 +77,8 @@ impl Watched {
 
     /// These operations fail from now on.
     pub fn fail(&self, operations: &[Operation]) {
-        *self.0.failing.lock().unwrap() = operations.iter().map(|operation| (*operation, 0)).collect();
+        *self.0.failing.lock().unwrap() =
+            operations.iter().map(|operation| (*operation, 0)).collect();
     }
 
     /// This operation works so many times and then fails.

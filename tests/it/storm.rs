@@ -1,6 +1,8 @@
-//! Many requests at once, and requests that come to nothing: one call of the provider, nobody signed out, nobody gets what is another's.
+//! Many requests at once, and requests that come to nothing: one call of the provider, nobody
+//! signed out, nobody gets what is another's.
 //!
-//! The provider rotates refresh tokens, and revokes what it gave when one is used twice: whoever is still served afterwards has lost nothing.
+//! The provider rotates refresh tokens, and revokes what it gave when one is used twice: whoever is
+//! still served afterwards has lost nothing.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -30,10 +32,12 @@ const SCOPES: [&str; 10] = ["s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8"
 const TOKEN_IS_OVER: u64 = 3400;
 /// Both are.
 const BOTH_ARE_OVER: u64 = 3600 + 300;
-/// Requests at the same time that have answers from the provider to wait for: it has a socket for each.
+/// Requests at the same time that have answers from the provider to wait for: it has a socket for
+/// each.
 const AT_ONCE: usize = 200;
 
-/// The application, also as a service that is called in this process: a thousand requests at once need no thousand connections.
+/// The application, also as a service that is called in this process: a thousand requests at once
+/// need no thousand connections.
 struct Crowd {
     app: App,
     service: Router,
@@ -43,10 +47,17 @@ impl Crowd {
     async fn new(store: impl FnOnce(IdentityLayer) -> IdentityLayer) -> Self {
         let mut kept = None;
         let layer = |layer: IdentityLayer| kept.insert(store(layer)).clone();
-        let provider =
-            |provider: tower_identity::dev::DevProviderBuilder| provider.with_access_token_format(AccessTokenFormat::Jwt);
+        let provider = |provider: tower_identity::dev::DevProviderBuilder| {
+            provider.with_access_token_format(AccessTokenFormat::Jwt)
+        };
         let scopes = ["offline_access"].into_iter().chain(SCOPES);
-        let app = App::whole(provider, |config| config.with_scopes(scopes), layer, |router| router.merge(careless())).await;
+        let app = App::whole(
+            provider,
+            |config| config.with_scopes(scopes),
+            layer,
+            |router| router.merge(careless()),
+        )
+        .await;
         let service = routes().merge(careless()).layer(kept.unwrap());
         Self { app, service }
     }
@@ -56,7 +67,11 @@ impl Crowd {
         Raw::of(&self.app).sign_in().await
     }
 
-    fn request(&self, path: &str, session: &str) -> impl Future<Output = (StatusCode, String)> + Send + use<> {
+    fn request(
+        &self,
+        path: &str,
+        session: &str,
+    ) -> impl Future<Output = (StatusCode, String)> + Send + use<> {
         let request = Request::get(path).header(COOKIE, session).body(Body::empty()).unwrap();
         let service = self.service.clone();
         async move {
@@ -82,8 +97,18 @@ impl Crowd {
 /// Handlers that get a token and then come to grief.
 fn careless() -> Router {
     Router::new()
-        .route("/panics", get(async |tokens: Tokens| -> StatusCode { panic!("{:?}", tokens.for_user(["s1"]).await.is_ok()) }))
-        .route("/fails", get(async |tokens: Tokens| tokens.for_user(["s1"]).await.map(|_| StatusCode::INTERNAL_SERVER_ERROR)))
+        .route(
+            "/panics",
+            get(async |tokens: Tokens| -> StatusCode {
+                panic!("{:?}", tokens.for_user(["s1"]).await.is_ok())
+            }),
+        )
+        .route(
+            "/fails",
+            get(async |tokens: Tokens| {
+                tokens.for_user(["s1"]).await.map(|_| StatusCode::INTERNAL_SERVER_ERROR)
+            }),
+        )
 }
 
 fn in_process(layer: IdentityLayer) -> IdentityLayer {
@@ -105,7 +130,8 @@ async fn a_thousand_requests_with_one_expired_token_are_one_request_at_the_provi
             crowd.app.turn(later);
             let mut requests = JoinSet::new();
             for number in 0..1000 {
-                requests.spawn(crowd.request(if number % 2 == 0 { "/token" } else { "/me" }, &session));
+                requests
+                    .spawn(crowd.request(if number % 2 == 0 { "/token" } else { "/me" }, &session));
             }
             let mut tokens = std::collections::HashSet::new();
             for (status, body) in requests.join_all().await {
@@ -135,9 +161,17 @@ async fn different_scopes_of_one_session_wait_and_use_the_successor() {
     for (status, body) in requests.join_all().await {
         assert_eq!(status, StatusCode::OK, "{body}");
     }
-    assert_eq!(crowd.token_requests(), 1 + 45, "more than may wait for their turn at the same time");
+    assert_eq!(
+        crowd.token_requests(),
+        1 + 45,
+        "more than may wait for their turn at the same time"
+    );
     crowd.app.turn(BOTH_ARE_OVER);
-    assert_eq!(crowd.request("/me", &session).await.0, StatusCode::OK, "the refresh token was never used twice");
+    assert_eq!(
+        crowd.request("/me", &session).await.0,
+        StatusCode::OK,
+        "the refresh token was never used twice"
+    );
 }
 
 /// C-443: a caller that goes away
@@ -169,7 +203,9 @@ async fn what_a_handler_that_failed_obtained_is_kept() {
             let session = crowd.sign_in("ada").await;
             crowd.app.turn(TOKEN_IS_OVER);
             match tokio::spawn(crowd.request(path, &session)).await {
-                Ok((status, _)) => assert_eq!((status, path), (StatusCode::INTERNAL_SERVER_ERROR, "/fails")),
+                Ok((status, _)) => {
+                    assert_eq!((status, path), (StatusCode::INTERNAL_SERVER_ERROR, "/fails"))
+                }
                 Err(error) => assert!(error.is_panic() && path == "/panics"),
             }
             assert_eq!(crowd.token_requests(), 2);
@@ -186,8 +222,10 @@ async fn what_a_closed_connection_waited_for_is_kept() {
     let session = crowd.sign_in("ada").await;
     crowd.app.turn(TOKEN_IS_OVER);
     let mut hold = crowd.app.provider.hold_next(Endpoint::Token);
-    let mut connection = TcpStream::connect(crowd.app.url.trim_start_matches("http://")).await.unwrap();
-    let request = format!("GET /token?scope=s1 HTTP/1.1\r\nhost: localhost\r\ncookie: {session}\r\n\r\n");
+    let mut connection =
+        TcpStream::connect(crowd.app.url.trim_start_matches("http://")).await.unwrap();
+    let request =
+        format!("GET /token?scope=s1 HTTP/1.1\r\nhost: localhost\r\ncookie: {session}\r\n\r\n");
     connection.write_all(request.as_bytes()).await.unwrap();
     hold.arrived().await;
     drop(connection);
@@ -215,7 +253,12 @@ async fn who_signs_out_during_a_refresh_stays_signed_out() {
         hold.arrived().await;
         let raw = Raw::of(&crowd.app);
         let headers = [("origin", crowd.app.url.as_str())];
-        assert!(raw.send(Method::POST, "/auth/logout", &session, &headers, "").await.status.is_redirection());
+        assert!(
+            raw.send(Method::POST, "/auth/logout", &session, &headers, "")
+                .await
+                .status
+                .is_redirection()
+        );
         hold.release();
         let (status, body) = caller.await.unwrap();
         assert_ne!(status, StatusCode::OK, "{body}");
@@ -227,25 +270,28 @@ async fn who_signs_out_during_a_refresh_stays_signed_out() {
     }
 }
 
-/// Security rule 13 (CVE-2024-51987, CVE-2025-67490): many people at once, each of whom asks for tokens of their own, all mixed.
+/// Security rule 13 (CVE-2024-51987, CVE-2025-67490): many people at once, each of whom asks for
+/// tokens of their own, all mixed.
 async fn no_token_crosses(store: fn(IdentityLayer) -> IdentityLayer, people: usize) {
     /// Each asks for two sets of scopes, both twice.
     const EACH: usize = 4;
     let crowd = Crowd::new(store).await;
     let mut sessions = Vec::new();
     for number in 0..people {
-        let person =
-            DevPerson::new(format!("person{number}"), format!("Person {number}")).with_subject(format!("subject-{number}"));
+        let person = DevPerson::new(format!("person{number}"), format!("Person {number}"))
+            .with_subject(format!("subject-{number}"));
         crowd.app.provider.add_person(person);
         sessions.push(crowd.sign_in(&format!("person{number}")).await);
     }
     crowd.app.turn(TOKEN_IS_OVER);
     let (places, mut requests) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());
     for index in 0..people * EACH {
-        // 7,919 is prime: this visits every pair of a person and a request once, in an order that has nothing to do with either.
+        // 7,919 is prime: this visits every pair of a person and a request once, in an order that
+        // has nothing to do with either.
         let (person, which) = (index * 7919 % (people * EACH) / EACH, index * 7919 % EACH % 2);
         let scopes = [person % 10, (person / 10 + which) % 10].map(|number| SCOPES[number]);
-        let request = crowd.request(&format!("/token?scope={}", scopes.join("+")), &sessions[person]);
+        let request =
+            crowd.request(&format!("/token?scope={}", scopes.join("+")), &sessions[person]);
         let places = places.clone();
         requests.spawn(async move {
             let _place = places.acquire().await.unwrap();
@@ -257,7 +303,8 @@ async fn no_token_crosses(store: fn(IdentityLayer) -> IdentityLayer, people: usi
         assert_eq!(status, StatusCode::OK, "{body}");
         let answer: Value = serde_json::from_str(&body).unwrap();
         let token = answer["token"].as_str().unwrap();
-        let payload = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(token.split('.').nth(1).unwrap()).unwrap();
+        let payload =
+            base64_simd::URL_SAFE_NO_PAD.decode_to_vec(token.split('.').nth(1).unwrap()).unwrap();
         let claims: Value = serde_json::from_slice(&payload).unwrap();
         assert_eq!(claims["sub"], format!("subject-{person}"), "somebody else's token");
         let granted: Vec<&str> = claims["scope"].as_str().unwrap().split(' ').collect();
@@ -265,7 +312,10 @@ async fn no_token_crosses(store: fn(IdentityLayer) -> IdentityLayer, people: usi
         assert_eq!(*whose.entry(token.to_owned()).or_insert(person), person);
     }
     let tokens_of_each = |person: usize| whose.values().filter(|owner| **owner == person).count();
-    assert!((0..people).step_by(17).all(|person| (1..=2).contains(&tokens_of_each(person))), "each request is asked once");
+    assert!(
+        (0..people).step_by(17).all(|person| (1..=2).contains(&tokens_of_each(person))),
+        "each request is asked once"
+    );
     let asked = crowd.token_requests();
     assert!(asked <= (3 * people) as u64, "{asked}");
 }

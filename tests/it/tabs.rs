@@ -45,9 +45,15 @@ async fn eight_tabs_sign_in_at_the_same_time() {
         }
         for (number, tab) in &mut tabs {
             let page = choose(tab, "ada").await;
-            assert_eq!((page.status, page.url.as_str()), (StatusCode::OK, app.at(&format!("/other?tab={number}")).as_str()));
+            assert_eq!(
+                (page.status, page.url.as_str()),
+                (StatusCode::OK, app.at(&format!("/other?tab={number}")).as_str())
+            );
         }
-        assert!(!browser.cookies("localhost").iter().any(|cookie| is_attempt(&cookie.name)), "the attempts are gone");
+        assert!(
+            !browser.cookies("localhost").iter().any(|cookie| is_attempt(&cookie.name)),
+            "the attempts are gone"
+        );
         for (_, tab) in &mut tabs {
             assert_eq!(tab.reload().await.status, StatusCode::OK);
         }
@@ -65,7 +71,8 @@ async fn a_ninth_tab_takes_the_place_of_the_oldest() {
     tabs.append(&mut waiting(&app, &browser, 8).await);
     let attempts = browser.cookies("localhost");
     assert_eq!(attempts.len(), 8);
-    let size: usize = attempts.iter().map(|cookie| cookie.name.len() + cookie.value.len() + 3).sum();
+    let size: usize =
+        attempts.iter().map(|cookie| cookie.name.len() + cookie.value.len() + 3).sum();
     assert!(size < 5_000, "{size} bytes of cookies");
     for (number, tab) in tabs.iter_mut().enumerate().skip(1) {
         let page = choose(tab, "ada").await;
@@ -77,7 +84,8 @@ async fn a_ninth_tab_takes_the_place_of_the_oldest() {
     assert_eq!(app.provider.requests(Endpoint::Token), 8);
 }
 
-/// C-121: the oldest of nine, answered first, starts again, gets in, and takes the place of the oldest then
+/// C-121: the oldest of nine, answered first, starts again, gets in, and takes the place of the
+/// oldest then
 #[tokio::test]
 async fn the_tab_that_lost_its_place_signs_in_at_the_second_try() {
     let app = App::start().await;
@@ -92,7 +100,11 @@ async fn the_tab_that_lost_its_place_signs_in_at_the_second_try() {
     for (number, tab) in tabs.iter_mut().skip(2).enumerate() {
         assert_eq!(choose(tab, "ada").await.url.as_str(), app.at(&format!("/other?tab={number}")));
     }
-    assert_eq!(choose(&mut tabs[1], "ada").await.url.as_str(), app.at("/other?tab=0"), "by what the `state` knows");
+    assert_eq!(
+        choose(&mut tabs[1], "ada").await.url.as_str(),
+        app.at("/other?tab=0"),
+        "by what the `state` knows"
+    );
 }
 
 /// C-122
@@ -106,7 +118,8 @@ async fn attempts_that_are_of_no_use_are_cleared_away() {
     // As the browser of somebody who slept over eight attempts would, if its clock stood still.
     for slot in 0..8 {
         let value = if slot % 2 == 0 { first.value.clone() } else { "nonsense".into() };
-        let mut cookie = crate::browser::jar::Stored { name: format!("{stem}{slot}"), value, ..first.clone() };
+        let mut cookie =
+            crate::browser::jar::Stored { name: format!("{stem}{slot}"), value, ..first.clone() };
         cookie.expires = None;
         browser.jar().cookies.retain(|other| other.name != cookie.name);
         browser.jar().cookies.push(cookie);
@@ -117,7 +130,8 @@ async fn attempts_that_are_of_no_use_are_cleared_away() {
     assert_eq!(choose(&mut tab, "ada").await.url.query(), Some("tab=0"));
 }
 
-/// Where the provider was asked to show nothing first, each tab has a second attempt: the ninth's is made in the place of its own first one.
+/// Where the provider was asked to show nothing first, each tab has a second attempt: the ninth's
+/// is made in the place of its own first one.
 #[tokio::test]
 async fn nine_tabs_that_first_try_silently_lose_one_attempt_and_no_more() {
     let silent = SignInOptions::new().with_prompt(Prompt::None);
@@ -132,7 +146,8 @@ async fn nine_tabs_that_first_try_silently_lose_one_attempt_and_no_more() {
     assert_eq!(app.provider.requests(Endpoint::Token), 8, "one answer had no attempt any more");
 }
 
-/// Two tabs that start before either has a cookie: chance gives them different slots as a rule, and both end signed in in any case.
+/// Two tabs that start before either has a cookie: chance gives them different slots as a rule, and
+/// both end signed in in any case.
 #[tokio::test]
 async fn two_tabs_that_start_at_the_same_moment_both_end_signed_in() {
     let app = App::start().await;
@@ -140,7 +155,8 @@ async fn two_tabs_that_start_at_the_same_moment_both_end_signed_in() {
     for _ in 0..8 {
         let browser = app.browser();
         let (mut one, mut two) = (browser.tab(), browser.tab());
-        let (first, second) = tokio::join!(one.open(app.at("/other?tab=1")), two.open(app.at("/other?tab=2")));
+        let (first, second) =
+            tokio::join!(one.open(app.at("/other?tab=1")), two.open(app.at("/other?tab=2")));
         for page in [first, second] {
             assert_eq!(page.status, StatusCode::OK, "{}", page.body);
         }
@@ -148,14 +164,16 @@ async fn two_tabs_that_start_at_the_same_moment_both_end_signed_in() {
     }
 }
 
-/// C-316, security rule 2: whoever signs in last is signed in, and the session before is over, however the tabs were opened.
+/// C-316, security rule 2: whoever signs in last is signed in, and the session before is over,
+/// however the tabs were opened.
 #[tokio::test]
 async fn a_sign_in_in_a_second_tab_ends_the_session_of_the_first() {
     let app = App::start().await;
     let browser = app.browser();
     let mut tabs = waiting(&app, &browser, 2).await;
     choose(&mut tabs[0], "ada").await;
-    let old = browser.cookies("localhost").into_iter().find(|cookie| is_session(&cookie.name)).unwrap();
+    let old =
+        browser.cookies("localhost").into_iter().find(|cookie| is_session(&cookie.name)).unwrap();
     let page = choose(&mut tabs[1], "alan").await;
     assert_eq!(page.json()["name"], "Alan Turing");
     let raw = Raw::of(&app);
@@ -172,8 +190,11 @@ async fn sessions_of_tabs_that_come_back_at_once_end_together_at_sign_out() {
     for number in 0..4 {
         let begun = raw.begin(&format!("/other?tab={number}"), &cookies).await;
         callbacks.push(raw.answer(&begun).await);
-        cookies =
-            [cookies.as_str(), begun.attempt.as_str()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
+        cookies = [cookies.as_str(), begun.attempt.as_str()]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join("; ");
     }
     let somebody_else = raw.sign_in().await;
     let mut sessions = Vec::new();
@@ -188,5 +209,9 @@ async fn sessions_of_tabs_that_come_back_at_once_end_together_at_sign_out() {
     for session in &sessions {
         assert_eq!(raw.who(session).await, "nobody");
     }
-    assert_eq!(raw.who(&somebody_else).await, "hello Ada Lovelace", "another browser of the same person");
+    assert_eq!(
+        raw.who(&somebody_else).await,
+        "hello Ada Lovelace",
+        "another browser of the same person"
+    );
 }

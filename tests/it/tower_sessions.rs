@@ -1,5 +1,5 @@
-//! The application's own session, kept by the layer of `tower-sessions`, beside ours: in either order
-//! and in one store, neither disturbs the other.
+//! The application's own session, kept by the layer of `tower-sessions`, beside ours: in either
+//! order and in one store, neither disturbs the other.
 
 use axum::{
     Router,
@@ -29,7 +29,8 @@ const ORDERS: [Outside; 2] = [Outside::Identity, Outside::Sessions];
 
 async fn start(outside: Outside) -> App {
     let store = MemoryStore::default();
-    // Browsers send cookies that are `Secure` to `http://localhost`, but not every one of them does.
+    // Browsers send cookies that are `Secure` to `http://localhost`, but not every one of them
+    // does.
     let sessions = SessionManagerLayer::new(store.clone()).with_secure(false);
     let arrange = |router: Router, identity: tower_identity::IdentityLayer| {
         let identity = identity.with_store(store).unwrap();
@@ -38,13 +39,24 @@ async fn start(outside: Outside) -> App {
             Outside::Sessions => own_routes(router).layer(identity).layer(sessions),
         }
     };
-    App::arranged(App::settings, |provider| provider, |config| config.with_cookie_secrets([SECRET]), arrange).await
+    App::arranged(
+        App::settings,
+        |provider| provider,
+        |config| config.with_cookie_secrets([SECRET]),
+        arrange,
+    )
+    .await
 }
 
 fn own_routes(router: Router) -> Router {
     router
         .route("/public/count", get(async |session: Session| count(&session).await.to_string()))
-        .route("/count", get(async |user: User, session: Session| format!("{} {}", user.display_name(), count(&session).await)))
+        .route(
+            "/count",
+            get(async |user: User, session: Session| {
+                format!("{} {}", user.display_name(), count(&session).await)
+            }),
+        )
         .route("/public/new-id", post(async |session: Session| session.cycle_id().await.unwrap()))
         .route("/public/forget", post(async |session: Session| session.flush().await.unwrap()))
         .route("/broken", get(broken))
@@ -66,8 +78,12 @@ async fn broken(tokens: Tokens, session: Session) -> StatusCode {
 
 /// The value of the application's own cookie, and those of all others.
 fn cookies(browser: &Browser) -> (Option<String>, Vec<(String, String)>) {
-    let (own, ours): (Vec<_>, Vec<_>) = browser.cookies("localhost").into_iter().partition(|cookie| cookie.name == OWN);
-    (own.into_iter().next().map(|cookie| cookie.value), ours.into_iter().map(|cookie| (cookie.name, cookie.value)).collect())
+    let (own, ours): (Vec<_>, Vec<_>) =
+        browser.cookies("localhost").into_iter().partition(|cookie| cookie.name == OWN);
+    (
+        own.into_iter().next().map(|cookie| cookie.value),
+        ours.into_iter().map(|cookie| (cookie.name, cookie.value)).collect(),
+    )
 }
 
 async fn shows(tab: &mut Tab, app: &App, path: &str) -> String {
@@ -89,7 +105,10 @@ async fn a_session_of_the_application_outlives_sign_in_and_sign_out() {
             let after_sign_in = shows(&mut tab, &app, "/me").await;
             assert!(after_sign_in.contains("Ada Lovelace"), "{outside:?}: {after_sign_in}");
             assert_eq!(shows(&mut tab, &app, "/public/count").await, expected.to_string());
-            assert_eq!(shows(&mut tab, &app, "/count").await, format!("Ada Lovelace {}", expected + 1));
+            assert_eq!(
+                shows(&mut tab, &app, "/count").await,
+                format!("Ada Lovelace {}", expected + 1)
+            );
             let (still, ours) = cookies(&browser);
             assert!(still == own && !ours.is_empty(), "{outside:?}: {own:?} {still:?} {ours:?}");
 
@@ -133,7 +152,11 @@ async fn a_handler_that_fails_loses_what_it_wrote_but_no_refresh_token() {
         assert_eq!(shows(&mut tab, &app, "/count").await, "Ada Lovelace 2", "{outside:?}");
         app.turn(3600 + 300);
         assert_eq!(tab.open(app.at("/token")).await.status, StatusCode::OK, "{outside:?}");
-        assert_eq!(app.provider.requests(Endpoint::Token), 5, "renewed with the last refresh token");
+        assert_eq!(
+            app.provider.requests(Endpoint::Token),
+            5,
+            "renewed with the last refresh token"
+        );
         assert_eq!(shows(&mut tab, &app, "/count").await, "Ada Lovelace 3", "{outside:?}");
     }
 }

@@ -34,7 +34,8 @@ async fn told_about(person: DevPerson) -> (App, Value) {
     (app, told)
 }
 
-/// C-394, C-395, MSAL-043: outside of Microsoft's authorities a person is issuer and subject, whatever else is claimed.
+/// C-394, C-395, MSAL-043: outside of Microsoft's authorities a person is issuer and subject,
+/// whatever else is claimed.
 #[tokio::test]
 async fn elsewhere_a_person_is_issuer_and_subject() {
     let ada = DevPerson::new("ada", "Ada")
@@ -47,20 +48,31 @@ async fn elsewhere_a_person_is_issuer_and_subject() {
     let issuer = app.provider.issuer();
     assert_eq!((&told["realm"], &told["id"]), (&json!(issuer), &json!("ada-1")));
     assert_eq!(told["key"], format!("{issuer} ada-1"));
-    assert_eq!((&told["object_id"], &told["tenant_id"], &told["is_guest"]), (&Value::Null, &Value::Null, &json!(false)));
+    assert_eq!(
+        (&told["object_id"], &told["tenant_id"], &told["is_guest"]),
+        (&Value::Null, &Value::Null, &json!(false))
+    );
     assert_eq!(told["home_account_id"], "ada-1");
 }
 
-/// `client_info` is Microsoft's: from another provider it means nothing, and nobody else is asked for it.
+/// `client_info` is Microsoft's: from another provider it means nothing, and nobody else is asked
+/// for it.
 #[tokio::test]
 async fn another_providers_client_info_means_nothing() {
     let app = App::with_routes(|router| router.route("/told", get(told))).await;
     app.provider.sign_in_as("ada").unwrap();
-    app.provider
-        .change_next_token_answer(|answer| drop(answer.insert("client_info".into(), "eyJ1aWQiOiJ1IiwidXRpZCI6InQifQ".into())));
+    app.provider.change_next_token_answer(|answer| {
+        drop(answer.insert("client_info".into(), "eyJ1aWQiOiJ1IiwidXRpZCI6InQifQ".into()))
+    });
     let told = app.browser().tab().open(app.at("/told")).await.json();
     assert_eq!(told["home_account_id"], app.provider.person("ada").unwrap().subject());
-    assert_eq!(app.provider.last_request(tower_identity::dev::Endpoint::Token).unwrap().parameter("client_info"), None);
+    assert_eq!(
+        app.provider
+            .last_request(tower_identity::dev::Endpoint::Token)
+            .unwrap()
+            .parameter("client_info"),
+        None
+    );
 }
 
 #[tokio::test]
@@ -68,12 +80,14 @@ async fn the_user_name_is_what_people_sign_in_with() {
     let upn = |person: DevPerson| person.with_claim("upn", "ada@contoso.example");
     let (_, told) = told_about(upn(DevPerson::new("ada", "Ada"))).await;
     assert_eq!(told["username"], "ada@example.com");
-    let (_, told) = told_about(upn(DevPerson::new("ada", "Ada")).with_claim("preferred_username", "")).await;
+    let (_, told) =
+        told_about(upn(DevPerson::new("ada", "Ada")).with_claim("preferred_username", "")).await;
     assert_eq!(told["username"], "ada@contoso.example");
 }
 
 async fn told_at(tenant: &str, person: &str) -> (App, Value) {
-    let app = app_with_routes(tenant, |config| config, |router| router.route("/told", get(told))).await;
+    let app =
+        app_with_routes(tenant, |config| config, |router| router.route("/told", get(told))).await;
     app.provider.sign_in_as(person).unwrap();
     let told = app.browser().tab().open(app.at("/told")).await.json();
     (app, told)
@@ -84,7 +98,10 @@ async fn told_at(tenant: &str, person: &str) -> (App, Value) {
 async fn at_entra_a_person_is_tenant_and_object_id() {
     let (app, told) = told_at(DevTenant::CONTOSO.id(), "ada").await;
     let id = app.provider.object_id("ada", DevTenant::CONTOSO).unwrap();
-    assert_eq!((&told["tenant_id"], &told["object_id"]), (&json!(DevTenant::CONTOSO.id()), &json!(id)));
+    assert_eq!(
+        (&told["tenant_id"], &told["object_id"]),
+        (&json!(DevTenant::CONTOSO.id()), &json!(id))
+    );
     assert_eq!(told["key"], format!("{} {id}", DevTenant::CONTOSO.id()));
     assert_eq!(told["home_account_id"], json!(app.provider.home_account_id("ada")));
     assert_eq!(told["is_guest"], false);
@@ -101,13 +118,21 @@ async fn a_guest_is_one_in_the_tenant_that_they_visit() {
     assert_ne!(abroad["key"], at_home["key"]);
 }
 
-/// Also where the application does not ask for `acct`, and where nothing but the account's home tells.
+/// Also where the application does not ask for `acct`, and where nothing but the account's home
+/// tells.
 #[tokio::test]
 async fn a_guest_is_known_without_optional_claims() {
     for left_out in [&["acct"][..], &["acct", "idp"]] {
-        let app = app_with_routes(DevTenant::CONTOSO.id(), |config| config, |router| router.route("/told", get(told))).await;
+        let app = app_with_routes(
+            DevTenant::CONTOSO.id(),
+            |config| config,
+            |router| router.route("/told", get(told)),
+        )
+        .await;
         app.provider.sign_in_as("katherine").unwrap();
-        app.provider.change_next_id_token(|claims| left_out.iter().for_each(|name| drop(claims.remove(*name))));
+        app.provider.change_next_id_token(|claims| {
+            left_out.iter().for_each(|name| drop(claims.remove(*name)))
+        });
         let told = app.browser().tab().open(app.at("/told")).await.json();
         assert_eq!(told["is_guest"], true, "{left_out:?}");
     }
@@ -117,20 +142,36 @@ async fn a_guest_is_known_without_optional_claims() {
 #[tokio::test]
 async fn an_address_at_entra_is_verified_only_if_entra_says_so() {
     for (claim, verified) in [("email_verified", false), ("xms_edov", true)] {
-        let app = app_with_routes(DevTenant::CONTOSO.id(), |config| config, |router| router.route("/told", get(told))).await;
+        let app = app_with_routes(
+            DevTenant::CONTOSO.id(),
+            |config| config,
+            |router| router.route("/told", get(told)),
+        )
+        .await;
         app.provider.sign_in_as("ada").unwrap();
-        app.provider.change_next_id_token(move |claims| drop(claims.insert(claim.into(), true.into())));
-        assert_eq!(app.browser().tab().open(app.at("/told")).await.json()["is_email_verified"], verified, "{claim}");
+        app.provider
+            .change_next_id_token(move |claims| drop(claims.insert(claim.into(), true.into())));
+        assert_eq!(
+            app.browser().tab().open(app.at("/told")).await.json()["is_email_verified"],
+            verified,
+            "{claim}"
+        );
     }
 }
 
 /// `client_info` comes from the token endpoint; what stands in an address is anybody's.
 #[tokio::test]
 async fn client_info_of_the_callback_means_nothing() {
-    let app = app_with_routes(DevTenant::CONTOSO.id(), |config| config, |router| router.route("/told", get(told))).await;
+    let app = app_with_routes(
+        DevTenant::CONTOSO.id(),
+        |config| config,
+        |router| router.route("/told", get(told)),
+    )
+    .await;
     app.provider.sign_in_as("ada").unwrap();
-    app.provider
-        .change_next_callback(|parameters| parameters.push(("client_info".into(), "eyJ1aWQiOiJ1IiwidXRpZCI6InQifQ".into())));
+    app.provider.change_next_callback(|parameters| {
+        parameters.push(("client_info".into(), "eyJ1aWQiOiJ1IiwidXRpZCI6InQifQ".into()))
+    });
     let told = app.browser().tab().open(app.at("/told")).await.json();
     assert_eq!(told["home_account_id"], json!(app.provider.home_account_id("ada")));
 }

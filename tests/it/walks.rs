@@ -115,7 +115,13 @@ fn walk() -> impl Strategy<Value = Walk> {
     let deployment = (
         prop::sample::select(vec!["", "/app", "/a/b"]),
         prop::sample::select(vec![PathPrefix::Stripped, PathPrefix::Kept]),
-        prop::sample::select(vec![Way::Keeps, Way::Strips, Way::AddsSlash, Way::Raises, Way::Moves]),
+        prop::sample::select(vec![
+            Way::Keeps,
+            Way::Strips,
+            Way::AddsSlash,
+            Way::Raises,
+            Way::Moves,
+        ]),
         any::<bool>(),
     );
     let faults = (
@@ -144,7 +150,12 @@ fn walk() -> impl Strategy<Value = Walk> {
             ProviderFault::RefusesTokens,
             ProviderFault::IsDown,
         ]),
-        prop::sample::select(vec![Method::Query, Method::Query, Method::FormPost, Method::DeviceCode]),
+        prop::sample::select(vec![
+            Method::Query,
+            Method::Query,
+            Method::FormPost,
+            Method::DeviceCode,
+        ]),
     );
     (deployment, faults, prop::collection::vec(steps, 2..7)).prop_map(
         |((base_path, prefix, way, nested), (cookies, store, provider, method), steps)| Walk {
@@ -166,16 +177,19 @@ async fn reports(tokens: Tokens) -> Result<&'static str, Error> {
 }
 
 fn routes() -> Router {
-    let strict = Router::new()
-        .route("/strict", get(|| async { "strict" }))
-        .route_layer(require_login().with_auth_context("gold").with_max_age(Duration::from_secs(3_000)));
-    let page = |user: Option<User>| async move { if user.is_some() { "somebody" } else { "nobody" } };
+    let strict = Router::new().route("/strict", get(|| async { "strict" })).route_layer(
+        require_login().with_auth_context("gold").with_max_age(Duration::from_secs(3_000)),
+    );
+    let page =
+        |user: Option<User>| async move { if user.is_some() { "somebody" } else { "nobody" } };
     Router::new()
         .route("/", get(page))
         .route("/me", get(|_: User| async { "me" }))
         .route("/reports", get(reports))
         .merge(strict)
-        .fallback(|request: Request| async move { (StatusCode::NOT_FOUND, request.uri().path().to_owned()) })
+        .fallback(|request: Request| async move {
+            (StatusCode::NOT_FOUND, request.uri().path().to_owned())
+        })
 }
 
 impl Walk {
@@ -183,7 +197,9 @@ impl Walk {
         match self.way {
             Way::Keeps => kept(),
             Way::Strips => stripped(self.base_path),
-            Way::AddsSlash => Arc::new(|path| if path.ends_with('/') { path.into() } else { format!("{path}/") }),
+            Way::AddsSlash => {
+                Arc::new(|path| if path.ends_with('/') { path.into() } else { format!("{path}/") })
+            }
             Way::Raises => Arc::new(str::to_uppercase),
             Way::Moves => Arc::new(|path| format!("/service{path}")),
         }
@@ -192,7 +208,8 @@ impl Walk {
     fn settings(&self, config: IdentityConfig) -> IdentityConfig {
         // Short, so that the walk is.
         let limit = Duration::from_millis(20);
-        let config = config.with_path_prefix(self.prefix).add_public_path("/").with_store_timeout(limit);
+        let config =
+            config.with_path_prefix(self.prefix).add_public_path("/").with_store_timeout(limit);
         match self.method {
             Method::Query => config,
             Method::FormPost => config.with_response_mode(ResponseMode::FormPost),
@@ -202,7 +219,9 @@ impl Walk {
 
     fn router(&self, layer: IdentityLayer) -> Router {
         match self.base_path {
-            path if self.nested && !path.is_empty() => Router::new().nest_service(path, layer.layer(routes())),
+            path if self.nested && !path.is_empty() => {
+                Router::new().nest_service(path, layer.layer(routes()))
+            }
             _ => routes().layer(layer),
         }
     }
@@ -230,16 +249,27 @@ impl Walk {
         match self.provider {
             ProviderFault::None => {}
             ProviderFault::WantsInteraction => {
-                (0..99).for_each(|_| provider.spoil_next_callback(SpoilCallback::InteractionRequired));
+                (0..99)
+                    .for_each(|_| provider.spoil_next_callback(SpoilCallback::InteractionRequired));
             }
-            ProviderFault::Denies => (0..99).for_each(|_| provider.spoil_next_callback(SpoilCallback::AccessDenied)),
+            ProviderFault::Denies => {
+                (0..99).for_each(|_| provider.spoil_next_callback(SpoilCallback::AccessDenied))
+            }
             ProviderFault::IsBusy => {
-                (0..99).for_each(|_| provider.spoil_next_callback(SpoilCallback::TemporarilyUnavailable));
+                (0..99).for_each(|_| {
+                    provider.spoil_next_callback(SpoilCallback::TemporarilyUnavailable)
+                });
             }
             ProviderFault::RefusesTokens => {
-                provider.fail_next(Endpoint::Token, 99, Failure::OAuthError("invalid_grant".into()));
+                provider.fail_next(
+                    Endpoint::Token,
+                    99,
+                    Failure::OAuthError("invalid_grant".into()),
+                );
             }
-            ProviderFault::IsDown => provider.fail_next(Endpoint::Token, 99, Failure::json(503, "{}")),
+            ProviderFault::IsDown => {
+                provider.fail_next(Endpoint::Token, 99, Failure::json(503, "{}"))
+            }
         }
     }
 
@@ -259,21 +289,34 @@ impl Walk {
         let start = deployment.at(&format!("{}/", self.base_path));
         tab.open(&start).await;
         for step in &self.steps {
-            let done = tokio::time::timeout(HANGS, self.step(*step, &mut deployment, &store, &mut tab)).await;
+            let done =
+                tokio::time::timeout(HANGS, self.step(*step, &mut deployment, &store, &mut tab))
+                    .await;
             prop_assert!(done.is_ok(), "{step:?} hangs");
             let redirects = tab.hops.iter().filter(|hop| hop.status.is_redirection()).count();
-            prop_assert!(redirects <= MOST_REDIRECTS, "{redirects} redirects by {step:?}:\n{:#?}", tab.hops);
+            prop_assert!(
+                redirects <= MOST_REDIRECTS,
+                "{redirects} redirects by {step:?}:\n{:#?}",
+                tab.hops
+            );
             let page = tab.page();
             // A fault is always told, never shown as a broken answer.
             let is_outside = page.status == StatusCode::NOT_FOUND;
-            prop_assert!(is_outside || !page.body.is_empty(), "{step:?} ends on an empty page: {} {}", page.status, page.url);
+            prop_assert!(
+                is_outside || !page.body.is_empty(),
+                "{step:?} ends on an empty page: {} {}",
+                page.status,
+                page.url
+            );
         }
         Ok(())
     }
 
     async fn step(&self, step: Step, deployment: &mut Deployment, store: &Watched, tab: &mut Tab) {
         match step {
-            Step::Open(path) => drop(tab.open(deployment.at(&format!("{}{path}", self.base_path))).await.clone()),
+            Step::Open(path) => {
+                drop(tab.open(deployment.at(&format!("{}{path}", self.base_path))).await.clone())
+            }
             Step::Click(text) => {
                 if html::links(&tab.page().body).iter().any(|(_, own)| own == text) {
                     tab.click(text).await;
@@ -281,7 +324,11 @@ impl Walk {
             }
             Step::Reload => drop(tab.reload().await.clone()),
             Step::SignOut => {
-                drop(tab.submit(html::Form::post(&format!("{}/auth/logout", self.base_path))).await.clone());
+                drop(
+                    tab.submit(html::Form::post(&format!("{}/auth/logout", self.base_path)))
+                        .await
+                        .clone(),
+                );
             }
             Step::Wait(seconds) => deployment.clock.advance(Duration::from_secs(seconds)),
             Step::ProviderHeals => deployment.provider.stop_failing(Endpoint::Token),

@@ -6,7 +6,10 @@ use reqwest::{Client, header::LOCATION, redirect::Policy};
 use tower_identity::{
     ConfigError, ErrorKind, IdentityConfig, ManualClock, SignInOptions, WebAuth, WebSession,
     config::SignInMethod,
-    dev::{Consent, DevClient, DevProvider, DevProviderBuilder, Endpoint, Failure, Hold, RefreshTokens, SpoilCallback},
+    dev::{
+        Consent, DevClient, DevProvider, DevProviderBuilder, Endpoint, Failure, Hold,
+        RefreshTokens, SpoilCallback,
+    },
 };
 
 const HOME: &str = "http://localhost:8080";
@@ -28,9 +31,11 @@ impl Site {
         settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
     ) -> Self {
         let clock = ManualClock::at_system_time();
-        let provider = provider(DevProvider::builder().with_clock(clock.clone())).start().await.unwrap();
+        let provider =
+            provider(DevProvider::builder().with_clock(clock.clone())).start().await.unwrap();
         let config = provider.config(HOME).unwrap().with_scopes(["offline_access"]);
-        let auth = WebAuth::new(settings(config).build().unwrap()).unwrap().with_clock(clock.clone());
+        let auth =
+            WebAuth::new(settings(config).build().unwrap()).unwrap().with_clock(clock.clone());
         provider.sign_in_as("ada").unwrap();
         Self { provider, clock, auth }
     }
@@ -45,17 +50,30 @@ impl Site {
     async fn answer(&self, address: &str) -> String {
         let http = Client::builder().redirect(Policy::none()).build().unwrap();
         let answer = http.get(address).send().await.unwrap();
-        let location = answer.headers().get(LOCATION).unwrap_or_else(|| panic!("{}", answer.status())).to_str().unwrap();
+        let location = answer
+            .headers()
+            .get(LOCATION)
+            .unwrap_or_else(|| panic!("{}", answer.status()))
+            .to_str()
+            .unwrap();
         assert!(location.starts_with("http://localhost:8080/auth/callback?"), "{location}");
         location.split_once('?').unwrap().1.to_owned()
     }
 
     async fn signed_in(&self) -> WebSession {
         let mut session = WebSession::new();
-        let address = self.auth.log_in(&mut session, "/orders?open=1", &SignInOptions::new()).await.unwrap().address;
+        let address = self
+            .auth
+            .log_in(&mut session, "/orders?open=1", &SignInOptions::new())
+            .await
+            .unwrap()
+            .address;
         let answer = self.answer(&address).await;
         let done = self.auth.complete_log_in(&mut session, &answer).await.unwrap();
-        assert_eq!((done.user.subject(), done.next.as_str()), (self.provider.person("ada").unwrap().subject(), "/orders?open=1"));
+        assert_eq!(
+            (done.user.subject(), done.next.as_str()),
+            (self.provider.person("ada").unwrap().subject(), "/orders?open=1")
+        );
         session
     }
 
@@ -69,7 +87,9 @@ impl Site {
 }
 
 /// At the same time.
-async fn join_all<T: Send + 'static>(work: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>) -> Vec<T> {
+async fn join_all<T: Send + 'static>(
+    work: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
+) -> Vec<T> {
     let running: Vec<_> = work.into_iter().map(tokio::spawn).collect();
     let mut done = Vec::new();
     for task in running {
@@ -92,14 +112,23 @@ async fn a_person_signs_in_gets_a_token_and_signs_out() {
     let mut session = stored(&site.signed_in().await);
     assert!(site.who(&mut session).await.is_some());
     let token = site.auth.token_for_user(&mut session, ["openid"]).await.unwrap();
-    assert!(!token.expose().is_empty() && !format!("{session:?}{}", session.as_str()).contains(token.expose()));
+    assert!(
+        !token.expose().is_empty()
+            && !format!("{session:?}{}", session.as_str()).contains(token.expose())
+    );
 
     let address = site.auth.log_out(&mut session).address().await;
-    assert!(address.starts_with(site.provider.issuer()) && address.contains("id_token_hint="), "{address}");
+    assert!(
+        address.starts_with(site.provider.issuer()) && address.contains("id_token_hint="),
+        "{address}"
+    );
     assert!(session.is_empty());
     let error = site.auth.token_for_user(&mut session, ["openid"]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::SignInRequired);
-    assert_eq!(site.auth.log_out(&mut session).address().await, "http://localhost:8080/auth/signed-out");
+    assert_eq!(
+        site.auth.log_out(&mut session).address().await,
+        "http://localhost:8080/auth/signed-out"
+    );
 }
 
 /// What is kept is all that is needed.
@@ -112,10 +141,16 @@ async fn a_session_outlives_the_process() {
     let (first, mut second) = (stored(&session), WebSession::new());
     let begun = site.auth.log_in(&mut second, "/", &SignInOptions::new()).await.unwrap();
     let answer = site.answer(&begun.address).await;
-    assert!(after.complete_log_in(&mut second, &answer).await.is_ok(), "begun here, completed there");
+    assert!(
+        after.complete_log_in(&mut second, &answer).await.is_ok(),
+        "begun here, completed there"
+    );
     site.turn(4000);
     let mut session = first;
-    assert!(after.user(&mut session).await.unwrap().is_some(), "renewed by the refresh token in the value");
+    assert!(
+        after.user(&mut session).await.unwrap().is_some(),
+        "renewed by the refresh token in the value"
+    );
     assert!(after.token_for_user(&mut session, ["openid"]).await.is_ok());
 }
 
@@ -133,12 +168,21 @@ async fn a_value_that_was_touched_or_is_somebody_elses_is_nobody() {
             String::from_utf8(text).unwrap()
         })
         .collect();
-    broken.extend([whole[..whole.len() - 1].to_owned(), format!("{whole}A"), "{}".into(), "é".into(), "A".repeat(2 << 20)]);
+    broken.extend([
+        whole[..whole.len() - 1].to_owned(),
+        format!("{whole}A"),
+        "{}".into(),
+        "é".into(),
+        "A".repeat(2 << 20),
+    ]);
     for text in broken {
         assert_eq!(site.who(&mut WebSession::from(text)).await, None);
     }
-    let other =
-        Site::with(|provider| provider, |config| config.with_cookie_secrets(["another secret of thirty-two characters"])).await;
+    let other = Site::with(
+        |provider| provider,
+        |config| config.with_cookie_secrets(["another secret of thirty-two characters"]),
+    )
+    .await;
     assert_eq!(other.who(&mut session.clone()).await, None);
 }
 
@@ -153,13 +197,20 @@ async fn an_answer_counts_only_in_the_browser_that_asked() {
     let error = site.auth.complete_log_in(&mut victim, &answer).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AttemptMissing);
     site.auth.log_in(&mut victim, "/", &SignInOptions::new()).await.unwrap();
-    assert_eq!(site.auth.complete_log_in(&mut victim, &answer).await.unwrap_err().kind(), ErrorKind::AttemptMissing);
+    assert_eq!(
+        site.auth.complete_log_in(&mut victim, &answer).await.unwrap_err().kind(),
+        ErrorKind::AttemptMissing
+    );
     for (wrong, kind) in [
         ("", ErrorKind::CallbackInvalid),
         ("code=foo", ErrorKind::CallbackInvalid),
         ("state=2&code=foo", ErrorKind::AttemptMissing),
     ] {
-        assert_eq!(site.auth.complete_log_in(&mut attacker, wrong).await.unwrap_err().kind(), kind, "{wrong}");
+        assert_eq!(
+            site.auth.complete_log_in(&mut attacker, wrong).await.unwrap_err().kind(),
+            kind,
+            "{wrong}"
+        );
     }
     assert_eq!(site.provider.requests(Endpoint::Token), before, "no code was sent");
     assert_eq!(site.who(&mut victim).await, None);
@@ -172,19 +223,26 @@ async fn an_answer_that_comes_twice_signs_in_once() {
     let mut session = WebSession::new();
     let asked = site.auth.log_in(&mut session, "/orders", &SignInOptions::new()).await.unwrap();
     let answer = site.answer(&asked.address).await;
-    // Two requests of the browser at the same time, each with the value as it was, and one afterwards.
-    let copies = join_all((0..2).map(|_| {
-        let (auth, mut session, answer) = (site.auth.clone(), session.clone(), answer.clone());
-        async move { auth.complete_log_in(&mut session, &answer).await.map(|done| (session, done.next)) }
-    }))
-    .await;
+    // Two requests of the browser at the same time, each with the value as it was, and one
+    // afterwards.
+    let copies =
+        join_all((0..2).map(|_| {
+            let (auth, mut session, answer) = (site.auth.clone(), session.clone(), answer.clone());
+            async move {
+                auth.complete_log_in(&mut session, &answer).await.map(|done| (session, done.next))
+            }
+        }))
+        .await;
     for copy in copies {
         let (mut copy, next) = copy.unwrap();
         assert_eq!(next.as_str(), "/orders");
         assert!(site.who(&mut copy).await.is_some());
         session = copy;
     }
-    assert_eq!(site.auth.complete_log_in(&mut session, &answer).await.unwrap().next.as_str(), "/orders");
+    assert_eq!(
+        site.auth.complete_log_in(&mut session, &answer).await.unwrap().next.as_str(),
+        "/orders"
+    );
     assert_eq!(site.provider.requests(Endpoint::Token), 1);
 }
 
@@ -195,19 +253,33 @@ async fn a_sign_in_that_fails_leaves_everything_as_it_was() {
     site.provider.spoil_next_callback(SpoilCallback::AccessDenied);
     let asked = site.auth.log_in(&mut session, "/", &SignInOptions::new()).await.unwrap();
     let answer = site.answer(&asked.address).await;
-    assert_eq!(site.auth.complete_log_in(&mut session, &answer).await.unwrap_err().kind(), ErrorKind::AccessDenied);
+    assert_eq!(
+        site.auth.complete_log_in(&mut session, &answer).await.unwrap_err().kind(),
+        ErrorKind::AccessDenied
+    );
     assert!(site.who(&mut session).await.is_some());
-    assert_eq!(site.auth.complete_log_in(&mut session, &answer).await.unwrap_err().kind(), ErrorKind::AttemptMissing);
+    assert_eq!(
+        site.auth.complete_log_in(&mut session, &answer).await.unwrap_err().kind(),
+        ErrorKind::AttemptMissing
+    );
 
     let asked = site.auth.log_in(&mut session, "/", &SignInOptions::new()).await.unwrap();
     let answer = site.answer(&asked.address).await;
     site.turn(600);
-    assert_eq!(site.auth.complete_log_in(&mut session, &answer).await.unwrap_err().kind(), ErrorKind::AttemptExpired);
-    for wrong in ["//evil.example", "https://evil.example", "/auth/callback", "javascript:alert(1)"] {
+    assert_eq!(
+        site.auth.complete_log_in(&mut session, &answer).await.unwrap_err().kind(),
+        ErrorKind::AttemptExpired
+    );
+    for wrong in ["//evil.example", "https://evil.example", "/auth/callback", "javascript:alert(1)"]
+    {
         let mut session = WebSession::new();
         let asked = site.auth.log_in(&mut session, wrong, &SignInOptions::new()).await.unwrap();
         let answer = site.answer(&asked.address).await;
-        assert_eq!(site.auth.complete_log_in(&mut session, &answer).await.unwrap().next.as_str(), "/", "{wrong}");
+        assert_eq!(
+            site.auth.complete_log_in(&mut session, &answer).await.unwrap().next.as_str(),
+            "/",
+            "{wrong}"
+        );
     }
 }
 
@@ -230,7 +302,8 @@ async fn copies_of_a_value_refresh_once() {
     }))
     .await;
     assert_eq!(site.provider.requests(Endpoint::Token), before + 1);
-    // The copy that was stored first, which knows nothing of the refresh, goes on with what this process knows; so do all others.
+    // The copy that was stored first, which knows nothing of the refresh, goes on with what this
+    // process knows; so do all others.
     site.turn(4000);
     for mut copy in [session].into_iter().chain(copies) {
         assert!(site.auth.token_for_user(&mut copy, [""; 0]).await.is_ok());
@@ -283,10 +356,16 @@ async fn a_late_sign_in_page_brings_nothing_old_back() {
     site.auth.complete_log_in(&mut late, &answer).await.unwrap();
     let mut signed_out = late.clone();
     let _ = site.auth.log_out(&mut signed_out);
-    assert_eq!(site.auth.complete_log_in(&mut copy, &answer).await.unwrap_err().kind(), ErrorKind::SessionEnded);
+    assert_eq!(
+        site.auth.complete_log_in(&mut copy, &answer).await.unwrap_err().kind(),
+        ErrorKind::SessionEnded
+    );
     assert_eq!(copy, unchanged);
     site.auth.log_in(&mut late, "/", &SignInOptions::new()).await.unwrap();
-    assert!(site.another_process().user(&mut late).await.unwrap().is_none(), "nobody comes back after a restart");
+    assert!(
+        site.another_process().user(&mut late).await.unwrap().is_none(),
+        "nobody comes back after a restart"
+    );
 }
 
 /// Nobody is sent without a page who could not be sent a second time.
@@ -294,7 +373,10 @@ async fn a_late_sign_in_page_brings_nothing_old_back() {
 async fn tokens_that_are_gone_come_back_by_a_sign_in_with_pages() {
     let site = Site::start().await;
     let client = DevClient::confidential(site.provider.client_id(), site.provider.client_secret());
-    let client = client.with_any_loopback_redirect().with_consent(Consent::Given).with_refresh_tokens(RefreshTokens::Never);
+    let client = client
+        .with_any_loopback_redirect()
+        .with_consent(Consent::Given)
+        .with_refresh_tokens(RefreshTokens::Never);
     site.provider.add_client(client);
     let mut session = site.signed_in().await;
     site.turn(4000);
@@ -312,7 +394,10 @@ async fn what_is_refreshed_is_in_the_value() {
     site.turn(3610);
     assert!(site.who(&mut session).await.is_some());
     site.turn(4000);
-    assert!(site.another_process().user(&mut session).await.unwrap().is_some(), "the refresh token in it is the last one");
+    assert!(
+        site.another_process().user(&mut session).await.unwrap().is_some(),
+        "the refresh token in it is the last one"
+    );
 }
 
 #[tokio::test]
@@ -325,7 +410,10 @@ async fn somebody_else_gets_a_session_of_their_own() {
     let asked = site.auth.log_in(&mut session, "/orders", &more).await.unwrap();
     let answer = site.answer(&asked.address).await;
     let done = site.auth.complete_log_in(&mut session, &answer).await.unwrap();
-    assert_eq!((done.user.subject(), done.next.as_str()), (site.provider.person("alan").unwrap().subject(), "/"));
+    assert_eq!(
+        (done.user.subject(), done.next.as_str()),
+        (site.provider.person("alan").unwrap().subject(), "/")
+    );
     assert_eq!(site.who(&mut copy).await, None, "the session before is over");
 }
 
@@ -335,8 +423,12 @@ async fn what_a_token_lacks_is_asked_for_and_comes_back_to_the_page() {
     let site = Site::start().await;
     let mut session = site.signed_in().await;
     let error = site.auth.token_for_user(&mut session, ["mail.read"]).await.unwrap_err();
-    assert_eq!((error.kind(), error.scopes()), (ErrorKind::InteractionRequired, &["mail.read".to_owned()][..]));
-    let begun = site.auth.log_in_for(&mut session, "/mail?folder=1", &error).await.unwrap().unwrap();
+    assert_eq!(
+        (error.kind(), error.scopes()),
+        (ErrorKind::InteractionRequired, &["mail.read".to_owned()][..])
+    );
+    let begun =
+        site.auth.log_in_for(&mut session, "/mail?folder=1", &error).await.unwrap().unwrap();
     let answer = site.answer(&begun.address).await;
     let done = site.auth.complete_log_in(&mut session, &answer).await.unwrap();
     assert_eq!(done.next.as_str(), "/mail?folder=1");
@@ -355,7 +447,11 @@ async fn what_a_token_lacks_is_asked_for_and_comes_back_to_the_page() {
     let _ = site.auth.log_out(&mut session);
     let error = site.auth.token_for_user(&mut session, ["mail.read"]).await.unwrap_err();
     let begun = site.auth.log_in_for(&mut session, "/mail", &error).await.unwrap().unwrap();
-    assert!(begun.address.contains("mail.read") && !format!("{begun:?}").contains("state"), "{}", &begun.address);
+    assert!(
+        begun.address.contains("mail.read") && !format!("{begun:?}").contains("state"),
+        "{}",
+        &begun.address
+    );
 }
 
 #[tokio::test]
@@ -370,9 +466,12 @@ async fn the_application_has_tokens_of_its_own() {
 #[tokio::test]
 async fn a_secret_that_dies_with_the_process_is_a_set_up_mistake() {
     let provider = DevProvider::start().await.unwrap();
-    provider.add_client(DevClient::public("short").with_any_loopback_redirect().with_consent(Consent::Given));
+    provider.add_client(
+        DevClient::public("short").with_any_loopback_redirect().with_consent(Consent::Given),
+    );
     let authority = tower_identity::Authority::oidc(provider.issuer()).unwrap();
-    let config = IdentityConfig::new(authority, "short").with_credential(tower_identity::ClientCredential::none());
+    let config = IdentityConfig::new(authority, "short")
+        .with_credential(tower_identity::ClientCredential::none());
     let built = WebAuth::new(config.with_base_url(HOME).unwrap().build().unwrap());
     let error: ConfigError = built.map(drop).unwrap_err();
     assert!(error.to_string().contains("with_cookie_secrets"), "{error}");
@@ -381,9 +480,16 @@ async fn a_secret_that_dies_with_the_process_is_a_set_up_mistake() {
 /// Sign-in without a redirect address, as `identity` does it. C-352, C-353
 #[tokio::test]
 async fn a_person_signs_in_by_device_code() {
-    let site = Site::with(|provider| provider, |config| config.with_sign_in_method(SignInMethod::DeviceCode)).await;
+    let site = Site::with(
+        |provider| provider,
+        |config| config.with_sign_in_method(SignInMethod::DeviceCode),
+    )
+    .await;
     let mut session = WebSession::new();
-    assert_eq!(site.auth.complete_device_log_in(&mut session).await.unwrap_err().kind(), ErrorKind::AttemptMissing);
+    assert_eq!(
+        site.auth.complete_device_log_in(&mut session).await.unwrap_err().kind(),
+        ErrorKind::AttemptMissing
+    );
     let begun = site.auth.log_in(&mut session, "/orders", &SignInOptions::new()).await.unwrap();
     let code = begun.code.clone().unwrap();
     assert!(begun.address.starts_with(site.provider.issuer()), "{}", begun.address);
@@ -391,7 +497,10 @@ async fn a_person_signs_in_by_device_code() {
     let mut session = stored(&session);
     let before = site.provider.requests(Endpoint::Token);
     for _ in 0..5 {
-        assert!(site.auth.complete_device_log_in(&mut session).await.unwrap().is_none(), "too soon");
+        assert!(
+            site.auth.complete_device_log_in(&mut session).await.unwrap().is_none(),
+            "too soon"
+        );
     }
     assert_eq!(site.provider.requests(Endpoint::Token), before);
     site.clock.advance(code.interval);
@@ -400,10 +509,19 @@ async fn a_person_signs_in_by_device_code() {
     site.provider.answer_device(&code.text, Some("ada")).unwrap();
     site.clock.advance(code.interval);
     let mut elsewhere = stored(&session);
-    assert!(site.auth.complete_device_log_in(&mut WebSession::new()).await.is_err(), "in no other browser");
+    assert!(
+        site.auth.complete_device_log_in(&mut WebSession::new()).await.is_err(),
+        "in no other browser"
+    );
     let done = site.auth.complete_device_log_in(&mut session).await.unwrap().unwrap();
-    assert_eq!((done.user.subject(), done.next.as_str()), (site.provider.person("ada").unwrap().subject(), "/orders"));
-    assert!(site.auth.complete_device_log_in(&mut elsewhere).await.unwrap().is_some(), "another tab, with the value as it was");
+    assert_eq!(
+        (done.user.subject(), done.next.as_str()),
+        (site.provider.person("ada").unwrap().subject(), "/orders")
+    );
+    assert!(
+        site.auth.complete_device_log_in(&mut elsewhere).await.unwrap().is_some(),
+        "another tab, with the value as it was"
+    );
     assert_eq!(site.provider.requests(Endpoint::Token), before + 2, "a code is redeemed once");
     assert!(site.who(&mut session).await.is_some());
     assert!(site.auth.token_for_user(&mut session, [""; 0]).await.is_ok());
@@ -412,18 +530,30 @@ async fn a_person_signs_in_by_device_code() {
 /// C-356
 #[tokio::test]
 async fn a_device_code_that_is_declined_or_over_leads_nowhere() {
-    let site = Site::with(|provider| provider, |config| config.with_sign_in_method(SignInMethod::DeviceCode)).await;
+    let site = Site::with(
+        |provider| provider,
+        |config| config.with_sign_in_method(SignInMethod::DeviceCode),
+    )
+    .await;
     let mut session = WebSession::new();
-    let code = site.auth.log_in(&mut session, "/", &SignInOptions::new()).await.unwrap().code.unwrap();
+    let code =
+        site.auth.log_in(&mut session, "/", &SignInOptions::new()).await.unwrap().code.unwrap();
     site.provider.answer_device(&code.text, None).unwrap();
     site.clock.advance(code.interval);
-    assert_eq!(site.auth.complete_device_log_in(&mut session).await.unwrap_err().kind(), ErrorKind::AccessDenied);
+    assert_eq!(
+        site.auth.complete_device_log_in(&mut session).await.unwrap_err().kind(),
+        ErrorKind::AccessDenied
+    );
     assert!(session.is_empty(), "there is nothing to go on with");
-    let code = site.auth.log_in(&mut session, "/", &SignInOptions::new()).await.unwrap().code.unwrap();
+    let code =
+        site.auth.log_in(&mut session, "/", &SignInOptions::new()).await.unwrap().code.unwrap();
     site.clock.set(code.expires_at);
     let before = site.provider.requests(Endpoint::Token);
     let ended = site.auth.complete_device_log_in(&mut session).await.unwrap_err();
-    assert_eq!((ended.kind(), site.provider.requests(Endpoint::Token)), (ErrorKind::CodeExpired, before));
+    assert_eq!(
+        (ended.kind(), site.provider.requests(Endpoint::Token)),
+        (ErrorKind::CodeExpired, before)
+    );
     assert!(session.is_empty());
 }
 
@@ -436,8 +566,20 @@ async fn a_session_that_the_settings_of_now_would_refuse_is_nobody() {
         WebAuth::new(config.build().unwrap()).unwrap().with_clock(site.clock.clone())
     };
     let copy = stored(&session);
-    assert!(with(HOME, |config| config.with_required_acr(["gold"])).user(&mut stored(&copy)).await.unwrap().is_none());
+    assert!(
+        with(HOME, |config| config.with_required_acr(["gold"]))
+            .user(&mut stored(&copy))
+            .await
+            .unwrap()
+            .is_none()
+    );
     // The cookie secret of these is derived from the client secret, which is the same.
-    assert!(with("http://localhost:8081", |config| config).user(&mut stored(&copy)).await.unwrap().is_none());
+    assert!(
+        with("http://localhost:8081", |config| config)
+            .user(&mut stored(&copy))
+            .await
+            .unwrap()
+            .is_none()
+    );
     assert_eq!(site.who(&mut session).await.as_deref(), Some("Ada Lovelace"));
 }

@@ -1,4 +1,5 @@
-//! The application that every subject puts something around, and how requests are driven through it.
+//! The application that every subject puts something around, and how requests are driven through
+//! it.
 
 use std::{cell::Cell, error::Error, fmt::Debug, future::Future, pin::Pin, rc::Rc};
 
@@ -48,9 +49,11 @@ impl Runner {
         B: HttpBody<Data = Bytes> + 'static,
         B::Error: Debug,
     {
-        let (uri, cookies, next) = (Uri::from_static(PATH), Rc::new(cookies), Rc::new(Cell::new(0)));
+        let (uri, cookies, next) =
+            (Uri::from_static(PATH), Rc::new(cookies), Rc::new(Cell::new(0)));
         Self(Box::new(move |count| {
-            let (service, uri, cookies, next) = (service.clone(), uri.clone(), Rc::clone(&cookies), Rc::clone(&next));
+            let (service, uri, cookies, next) =
+                (service.clone(), uri.clone(), Rc::clone(&cookies), Rc::clone(&next));
             Box::pin(async move {
                 for _ in 0..count {
                     let cookie = cookies.get(next.get());
@@ -67,7 +70,8 @@ impl Runner {
     }
 }
 
-/// One request, as hyper's adapter sends it: to a clone of the service, until the end of the answer's body.
+/// One request, as hyper's adapter sends it: to a clone of the service, until the end of the
+/// answer's body.
 ///
 /// The answer is looked at every time: a subject that has stopped working must not win.
 async fn once<S, B>(service: S, uri: &Uri, cookie: Option<&HeaderValue>)

@@ -14,7 +14,8 @@ use url::Url;
 
 use crate::{app::Fallible, provider::BASE_URL};
 
-/// Visits `path` of the application and goes wherever that leads, until the application shows a page; returns the `Cookie` header from then on.
+/// Visits `path` of the application and goes wherever that leads, until the application shows a
+/// page; returns the `Cookie` header from then on.
 pub async fn sign_in<S, B>(application: &S, path: &str) -> Fallible<HeaderValue>
 where
     S: Service<Request<Body>, Response = Response<B>> + Clone,
@@ -27,7 +28,8 @@ where
     for _ in 0..10 {
         let (status, headers) = if url.origin() == own.origin() {
             let request = visit(&url, cookies.header()?)?;
-            let answer = application.clone().oneshot(request).await.map_err(|error| format!("{error:?}"))?;
+            let answer =
+                application.clone().oneshot(request).await.map_err(|error| format!("{error:?}"))?;
             cookies.keep(answer.headers());
             (answer.status(), answer.headers().clone())
         } else {
@@ -68,7 +70,9 @@ impl Cookies {
         for set in headers.get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok()) {
             let (cookie, attributes) = set.split_once(';').unwrap_or((set, ""));
             let (name, value) = cookie.split_once('=').unwrap_or((cookie, ""));
-            let removed = attributes.split(';').any(|attribute| attribute.trim().eq_ignore_ascii_case("max-age=0"));
+            let removed = attributes
+                .split(';')
+                .any(|attribute| attribute.trim().eq_ignore_ascii_case("max-age=0"));
             if removed {
                 self.0.remove(name);
             } else {

@@ -1,7 +1,8 @@
 //! Instructions per request, counted by callgrind.
 //!
-//! Counted is only what happens while requests are sent. A process sends few of them, another one many: the difference is what requests alone cost.
-//! Hash seeds and addresses differ from run to run and shift a count by a little, hence the median of several pairs.
+//! Counted is only what happens while requests are sent. A process sends few of them, another one
+//! many: the difference is what requests alone cost. Hash seeds and addresses differ from run to
+//! run and shift a count by a little, hence the median of several pairs.
 
 use std::{
     env, fs,
@@ -33,7 +34,13 @@ pub fn measure(subjects: &[&'static Subject]) -> Fallible<bool> {
         eprintln!("counting {}", subject.name);
         counts.push((*subject, per_request(subject)?));
     }
-    let of = |name: &str| counts.iter().find(|(subject, _)| subject.name == name).map(|&(_, count)| count).ok_or("no base");
+    let of = |name: &str| {
+        counts
+            .iter()
+            .find(|(subject, _)| subject.name == name)
+            .map(|&(_, count)| count)
+            .ok_or("no base")
+    };
     let mut all_within = true;
     println!("\nInstructions of one request: medians of differences");
     for base in BASES {
@@ -60,7 +67,14 @@ fn row(subject: &Subject, count: i64, added: i64) -> Vec<String> {
         (None, _) => "",
     };
     let limit = |limit: Option<i64>| limit.map_or_else(String::new, number);
-    vec![subject.about.to_owned(), number(count), number(added), limit(subject.goal), limit(subject.bar), verdict.to_owned()]
+    vec![
+        subject.about.to_owned(),
+        number(count),
+        number(added),
+        limit(subject.goal),
+        limit(subject.bar),
+        verdict.to_owned(),
+    ]
 }
 
 fn per_request(subject: &Subject) -> Fallible<i64> {
@@ -91,6 +105,9 @@ fn callgrind(subject: &Subject, requests: u64) -> Fallible<i64> {
         return Err(format!("{}: {}", subject.name, String::from_utf8_lossy(&output.stderr)).into());
     }
     let text = fs::read_to_string(&profile)?;
-    let total = text.lines().find_map(|line| line.strip_prefix("totals: ")).ok_or("callgrind wrote no total")?;
+    let total = text
+        .lines()
+        .find_map(|line| line.strip_prefix("totals: "))
+        .ok_or("callgrind wrote no total")?;
     Ok(total.trim().parse()?)
 }

@@ -1,4 +1,5 @@
-//! What a signed-in request costs: tower-identity beside bare axum and the crates that would be used otherwise. `benches/run` is the way in.
+//! What a signed-in request costs: tower-identity beside bare axum and the crates that would be
+//! used otherwise. `benches/run` is the way in.
 
 pub mod app;
 pub mod browser;

@@ -1,4 +1,5 @@
-//! What a signed-in request costs: tower-identity beside bare axum and the crates that would be used otherwise. `benches/run` is the way in.
+//! What a signed-in request costs: tower-identity beside bare axum and the crates that would be
+//! used otherwise. `benches/run` is the way in.
 
 use std::{env, process::ExitCode};
 
@@ -33,7 +34,10 @@ fn command(arguments: &[String]) -> Fallible<ExitCode> {
     let (command, rest) = arguments.split_first().ok_or(USAGE)?;
     match command.as_str() {
         "list" => {
-            let rows = SUBJECTS.iter().map(|subject| vec![subject.name.into(), subject.about.into()]).collect();
+            let rows = SUBJECTS
+                .iter()
+                .map(|subject| vec![subject.name.into(), subject.about.into()])
+                .collect();
             table::print(&["subject", "what is measured"], rows);
         }
         "time" => time::measure(&subject::chosen(rest)?)?,

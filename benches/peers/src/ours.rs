@@ -1,4 +1,5 @@
-//! Ours, through the public door only: one sign-in at the development provider, then requests with the cookie that it gave.
+//! Ours, through the public door only: one sign-in at the development provider, then requests with
+//! the cookie that it gave.
 
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use axum::{
 };
 use tower::{Layer, ServiceExt};
 use tower_identity::{
-    Authority, ClientCredential, Clock, IdentityConfig, IdentityLayer, ManualClock, TokenSource, User, client::TokenRequest,
+    Authority, ClientCredential, Clock, IdentityConfig, IdentityLayer, ManualClock, TokenSource,
+    User, client::TokenRequest,
 };
 use tower_sessions::MemoryStore;
 
@@ -44,7 +46,8 @@ pub async fn signed_in(issuer: &str) -> Fallible<Runner> {
     routed(layer(config(issuer)?)?).await
 }
 
-/// With the default store, on every route; the cookie stands in front of 16 KiB of something else, as large as servers accept headers.
+/// With the default store, on every route; the cookie stands in front of 16 KiB of something else,
+/// as large as servers accept headers.
 pub async fn flooded(issuer: &str, filling: &str) -> Fallible<Runner> {
     let layer = layer(config(issuer)?)?;
     let cookie = sign_in(&layer).await?;
@@ -66,7 +69,8 @@ pub async fn memory_store(issuer: &str) -> Fallible<Runner> {
 
 /// With the default store, on every route; no ticket has been seen lately.
 ///
-/// One person's ticket is rolled so often that the layer has long forgotten those that are then used, each of them once: `requests` of them.
+/// One person's ticket is rolled so often that the layer has long forgotten those that are then
+/// used, each of them once: `requests` of them.
 pub async fn not_cached(issuer: &str, requests: u64) -> Fallible<Runner> {
     let clock = ManualClock::at_system_time();
     let start = clock.now();
@@ -90,7 +94,12 @@ pub async fn not_cached(issuer: &str, requests: u64) -> Fallible<Runner> {
 }
 
 /// On every route, with so many tokens in the cache of which each request asks for one.
-pub async fn with_token(issuer: &str, store: Store, wanted: Wanted, cached: usize) -> Fallible<Runner> {
+pub async fn with_token(
+    issuer: &str,
+    store: Store,
+    wanted: Wanted,
+    cached: usize,
+) -> Fallible<Runner> {
     let layer = layer(config(issuer)?.with_scopes(["offline_access", OF_SIGN_IN, FETCHED]))?;
     let layer = match store {
         Store::Default => layer,
@@ -111,17 +120,25 @@ pub async fn with_token(issuer: &str, store: Store, wanted: Wanted, cached: usiz
     Ok(Runner::new(Router::new().route(PATH, get(answer)).layer(layer), Some(cookie)))
 }
 
-/// Fetches tokens until there are so many, that of the sign-in among them, and last the one that is asked for.
+/// Fetches tokens until there are so many, that of the sign-in among them, and last the one that is
+/// asked for.
 async fn fill(layer: &IdentityLayer, cookie: &HeaderValue, cached: usize) -> Fallible<()> {
     let fetch = move |Extension(user): Extension<User>| async move {
         for number in (0..cached - 1).rev() {
             let request = TokenRequest::new([FETCHED])?.forced();
-            let request = if number == 0 { request } else { request.with_resource(&format!("https://{number}.example")) };
+            let request = if number == 0 {
+                request
+            } else {
+                request.with_resource(&format!("https://{number}.example"))
+            };
             user.tokens().acquire(&request).await?;
         }
         Ok::<_, tower_identity::Error>(NAME)
     };
-    let runner = Runner::new(Router::new().route(PATH, get(fetch)).layer(layer.clone()), Some(cookie.clone()));
+    let runner = Runner::new(
+        Router::new().route(PATH, get(fetch)).layer(layer.clone()),
+        Some(cookie.clone()),
+    );
     runner.batch(1).await;
     Ok(())
 }
@@ -137,7 +154,10 @@ pub fn public_wrapped(issuer: &str) -> Fallible<Runner> {
 }
 
 fn router() -> Router {
-    Router::new().route(PATH, get(|Extension(user): Extension<User>| async move { user.display_name().to_owned() }))
+    Router::new().route(
+        PATH,
+        get(|Extension(user): Extension<User>| async move { user.display_name().to_owned() }),
+    )
 }
 
 fn public_router() -> Router {
@@ -160,9 +180,11 @@ pub fn layer(config: IdentityConfig) -> Fallible<IdentityLayer> {
     Ok(IdentityLayer::new(config.build()?))
 }
 
-/// Signs in and looks at what that gave. Everything that a layer's clones wrap shares its sessions, so the measured application knows the cookie.
+/// Signs in and looks at what that gave. Everything that a layer's clones wrap shares its sessions,
+/// so the measured application knows the cookie.
 pub async fn sign_in(layer: &IdentityLayer) -> Fallible<HeaderValue> {
-    let claims = |Extension(user): Extension<User>| async move { user.all_claims().len().to_string() };
+    let claims =
+        |Extension(user): Extension<User>| async move { user.all_claims().len().to_string() };
     let application = Router::new().route(PATH, get(claims)).layer(layer.clone());
     let cookie = browser::sign_in(&application, PATH).await?;
     let request = Request::get(PATH).header(COOKIE, &cookie).body(Body::empty())?;

@@ -1,10 +1,11 @@
-//! The crates that would be used otherwise, each as its own documentation shows it, with sessions in memory.
+//! The crates that would be used otherwise, each as its own documentation shows it, with sessions
+//! in memory.
 
 use std::{collections::HashMap, convert::Infallible, sync::Arc};
 
 use axum::{
-    Router, error_handling::HandleErrorLayer, extract::FromRequestParts, http::request::Parts, response::IntoResponse,
-    routing::get,
+    Router, error_handling::HandleErrorLayer, extract::FromRequestParts, http::request::Parts,
+    response::IntoResponse, routing::get,
 };
 use axum_login::{AuthManagerLayerBuilder, AuthSession, AuthUser, AuthnBackend, UserId};
 use axum_oidc::{
@@ -30,8 +31,14 @@ const USER: &str = "user";
 /// tower-sessions: the person is read from the session, once.
 pub async fn tower_sessions() -> Fallible<Runner> {
     let sessions = SessionManagerLayer::new(MemoryStore::default());
-    let sign_in = |session: Session| async move { session.insert(USER, Person::ada()).await.expect("a store") };
-    let cookie = browser::sign_in(&Router::new().route(SIGN_IN, get(sign_in)).layer(sessions.clone()), SIGN_IN).await?;
+    let sign_in = |session: Session| async move {
+        session.insert(USER, Person::ada()).await.expect("a store")
+    };
+    let cookie = browser::sign_in(
+        &Router::new().route(SIGN_IN, get(sign_in)).layer(sessions.clone()),
+        SIGN_IN,
+    )
+    .await?;
     let me = |session: Session| async move {
         let person: Option<Person> = session.get(USER).await.expect("a store");
         person.expect("somebody is signed in").name
@@ -43,10 +50,18 @@ pub async fn tower_sessions() -> Fallible<Runner> {
 pub async fn axum_login() -> Fallible<Runner> {
     let account = Account(Arc::new(Person::ada()));
     let accounts = Accounts(Arc::new(HashMap::from([(account.id(), account.clone())])));
-    let layer = AuthManagerLayerBuilder::new(accounts, SessionManagerLayer::new(MemoryStore::default())).build();
-    let sign_in = |mut session: AuthSession<Accounts>| async move { session.login(&account).await.expect("a store") };
-    let cookie = browser::sign_in(&Router::new().route(SIGN_IN, get(sign_in)).layer(layer.clone()), SIGN_IN).await?;
-    let me = |session: AuthSession<Accounts>| async move { session.user.expect("somebody is signed in").0.name.clone() };
+    let layer =
+        AuthManagerLayerBuilder::new(accounts, SessionManagerLayer::new(MemoryStore::default()))
+            .build();
+    let sign_in = |mut session: AuthSession<Accounts>| async move {
+        session.login(&account).await.expect("a store")
+    };
+    let cookie =
+        browser::sign_in(&Router::new().route(SIGN_IN, get(sign_in)).layer(layer.clone()), SIGN_IN)
+            .await?;
+    let me = |session: AuthSession<Accounts>| async move {
+        session.user.expect("somebody is signed in").0.name.clone()
+    };
     Ok(Runner::new(Router::new().route(PATH, get(me)).layer(layer), Some(cookie)))
 }
 
@@ -83,7 +98,8 @@ impl AuthnBackend for Accounts {
     }
 }
 
-/// axum-oidc: signed in at the provider; the claims come from the ID token, which it verifies with each request.
+/// axum-oidc: signed in at the provider; the claims come from the ID token, which it verifies with
+/// each request.
 pub async fn axum_oidc(issuer: &str) -> Fallible<Runner> {
     let client = OidcClient::<Extra>::builder()
         .with_default_http_client()
@@ -95,11 +111,18 @@ pub async fn axum_oidc(issuer: &str) -> Fallible<Runner> {
         .discover(IssuerUrl::new(issuer.to_owned())?)
         .await?
         .build();
-    let refused = || HandleErrorLayer::new(|error: MiddlewareError| async move { error.into_response() });
-    let login = ServiceBuilder::new().layer(refused()).layer(OidcLoginLayer::<Extra, Stored>::new());
-    let auth = ServiceBuilder::new().layer(refused()).layer(OidcAuthLayer::<Extra, Stored>::new(client));
+    let refused =
+        || HandleErrorLayer::new(|error: MiddlewareError| async move { error.into_response() });
+    let login =
+        ServiceBuilder::new().layer(refused()).layer(OidcLoginLayer::<Extra, Stored>::new());
+    let auth =
+        ServiceBuilder::new().layer(refused()).layer(OidcAuthLayer::<Extra, Stored>::new(client));
     let me = |claims: OidcClaims<Extra>| async move {
-        claims.name().and_then(|name| name.get(None)).map(|name| name.as_str().to_owned()).unwrap_or_default()
+        claims
+            .name()
+            .and_then(|name| name.get(None))
+            .map(|name| name.as_str().to_owned())
+            .unwrap_or_default()
     };
     let application = Router::new()
         .route(PATH, get(me))
@@ -107,7 +130,10 @@ pub async fn axum_oidc(issuer: &str) -> Fallible<Runner> {
         .route(OIDC_CALLBACK, get(handle_oidc_redirect::<Extra, Stored>))
         .layer(auth)
         // The redirect from the provider's site has to carry the cookie.
-        .layer(SessionManagerLayer::new(MemoryStore::default()).with_same_site(tower_sessions::cookie::SameSite::Lax));
+        .layer(
+            SessionManagerLayer::new(MemoryStore::default())
+                .with_same_site(tower_sessions::cookie::SameSite::Lax),
+        );
     let cookie = browser::sign_in(&application, PATH).await?;
     Ok(Runner::new(application, Some(cookie)))
 }
@@ -134,7 +160,10 @@ impl<AC: AdditionalClaims> axum_oidc::Session<AC> for Stored {
         Ok(self.0.get(USER).await?.unwrap_or_default())
     }
 
-    async fn set(&mut self, value: axum_oidc::OidcSession<AC, CoreGenderClaim>) -> Result<(), session::Error> {
+    async fn set(
+        &mut self,
+        value: axum_oidc::OidcSession<AC, CoreGenderClaim>,
+    ) -> Result<(), session::Error> {
         self.0.insert(USER, value).await
     }
 }

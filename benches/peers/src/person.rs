@@ -1,4 +1,5 @@
-//! Who is signed in, with sixteen claims: as many as the development provider puts into the ID token of one of its people.
+//! Who is signed in, with sixteen claims: as many as the development provider puts into the ID
+//! token of one of its people.
 
 use serde::{Deserialize, Serialize};
 

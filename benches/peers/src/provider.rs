@@ -1,7 +1,7 @@
 //! The provider that people sign in with: our development provider, in a process of its own.
 //!
-//! Of its own, so that a profiler of this process sees nothing of it: making its RSA key alone costs more instructions than all requests, and never the
-//! same number twice.
+//! Of its own, so that a profiler of this process sees nothing of it: making its RSA key alone
+//! costs more instructions than all requests, and never the same number twice.
 
 use std::{
     env,
@@ -16,7 +16,8 @@ use crate::app::{self, Fallible};
 
 pub const CLIENT_ID: &str = "bench";
 pub const CLIENT_SECRET: &str = "a secret of the benchmark, 32 characters and more";
-/// Where the application says that it is. Nobody listens there: the browser of this program hands requests for it to the application itself.
+/// Where the application says that it is. Nobody listens there: the browser of this program hands
+/// requests for it to the application itself.
 pub const BASE_URL: &str = "https://app.example.com";
 /// Where axum-oidc expects the code.
 pub const OIDC_CALLBACK: &str = "/oidc";
@@ -31,7 +32,11 @@ pub struct Provider {
 
 impl Provider {
     pub fn start() -> Fallible<Self> {
-        let mut child = Command::new(env::current_exe()?).arg("provider").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut child = Command::new(env::current_exe()?)
+            .arg("provider")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
         let mut issuer = String::new();
         BufReader::new(child.stdout.take().ok_or("no standard output")?).read_line(&mut issuer)?;
         match issuer.trim() {
@@ -60,7 +65,11 @@ pub fn serve() -> Fallible<()> {
             .with_redirect_uri(format!("{BASE_URL}/auth/callback"))
             .with_redirect_uri(format!("{BASE_URL}{OIDC_CALLBACK}"))
             .with_consent(Consent::Given);
-        let provider = DevProvider::builder().with_client(client).with_id_token_life(TOKEN_LIFE).start().await?;
+        let provider = DevProvider::builder()
+            .with_client(client)
+            .with_id_token_life(TOKEN_LIFE)
+            .start()
+            .await?;
         provider.sign_in_as("ada")?;
         println!("{}", provider.issuer());
         tokio::task::spawn_blocking(|| io::stdin().read_to_end(&mut Vec::new())).await??;

@@ -1,5 +1,5 @@
-//! A storm: a thousand requests at once of somebody whose access token has just expired, at a provider that rotates refresh tokens and revokes them when
-//! one is used twice.
+//! A storm: a thousand requests at once of somebody whose access token has just expired, at a
+//! provider that rotates refresh tokens and revokes them when one is used twice.
 
 use std::{
     sync::{
@@ -36,9 +36,11 @@ pub fn measure() -> Fallible<()> {
     app::runtime()?.block_on(async {
         let provider = Provider::start()?;
         let (clock, http) = (ManualClock::at_system_time(), Arc::new(Counting::default()));
-        let config = ours::config(provider.issuer())?.with_scopes(["offline_access", ours::OF_SIGN_IN]);
+        let config =
+            ours::config(provider.issuer())?.with_scopes(["offline_access", ours::OF_SIGN_IN]);
         let config = config.with_idle_timeout(TOKEN_LIFE).with_absolute_timeout(TOKEN_LIFE);
-        let layer = ours::layer(config)?.with_clock(clock.clone()).with_http_client(Arc::clone(&http));
+        let layer =
+            ours::layer(config)?.with_clock(clock.clone()).with_http_client(Arc::clone(&http));
         let cookie = ours::sign_in(&layer).await?;
         let application = application(layer);
         let (mut calm, mut storm, mut calls) = (Vec::new(), Vec::new(), Vec::new());
@@ -50,15 +52,29 @@ pub fn measure() -> Fallible<()> {
             calls.push(http.calls() - before);
         }
         let row = |about: &str, times: &[f64], calls: u64| {
-            vec![about.to_owned(), number((REQUESTS as f64 / median(times)) as i64), number(calls.cast_signed())]
+            vec![
+                about.to_owned(),
+                number((REQUESTS as f64 / median(times)) as i64),
+                number(calls.cast_signed()),
+            ]
         };
-        println!("\n{} requests at once on one thread, median of {STORMS}\n", number(REQUESTS as i64));
+        println!(
+            "\n{} requests at once on one thread, median of {STORMS}\n",
+            number(REQUESTS as i64)
+        );
         let most = calls.iter().copied().max().unwrap_or_default();
         table::print(
             &["", "requests per second", "calls of the provider"],
-            vec![row("their token lasts", &calm, 0), row("their token has just expired", &storm, most)],
+            vec![
+                row("their token lasts", &calm, 0),
+                row("their token has just expired", &storm, most),
+            ],
         );
-        if calls.iter().all(|&calls| calls == 1) { Ok(()) } else { Err("a storm is to be one call of the provider".into()) }
+        if calls.iter().all(|&calls| calls == 1) {
+            Ok(())
+        } else {
+            Err("a storm is to be one call of the provider".into())
+        }
     })
 }
 

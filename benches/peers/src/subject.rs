@@ -72,26 +72,59 @@ pub const OURS: &str = "signed-in";
 pub const MEMORY_STORE: &str = "memory-store";
 
 const fn subject(name: &'static str, about: &'static str, kind: Kind) -> Subject {
-    Subject { name, about, base: BARE, goal: None, bar: None, requests: (200, 2_200), pairs: 3, kind }
+    Subject {
+        name,
+        about,
+        base: BARE,
+        goal: None,
+        bar: None,
+        requests: (200, 2_200),
+        pairs: 3,
+        kind,
+    }
 }
 
-const fn ours(name: &'static str, about: &'static str, kind: Kind, goal: i64, bar: Option<i64>) -> Subject {
+const fn ours(
+    name: &'static str,
+    about: &'static str,
+    kind: Kind,
+    goal: i64,
+    bar: Option<i64>,
+) -> Subject {
     Subject { goal: Some(goal), bar, ..subject(name, about, kind) }
 }
 
-const fn token(name: &'static str, about: &'static str, store: Store, wanted: Wanted, cached: usize) -> Subject {
+const fn token(
+    name: &'static str,
+    about: &'static str,
+    store: Store,
+    wanted: Wanted,
+    cached: usize,
+) -> Subject {
     let (base, goal, bar) = match store {
         Store::Default => (OURS, 2_500, Some(3_200)),
         Store::Memory => (MEMORY_STORE, 7_500, Some(7_500)),
     };
     // To fetch a thousand tokens takes minutes.
     let pairs = if cached < 1_000 { 3 } else { 1 };
-    Subject { base, goal: Some(goal), bar, pairs, ..subject(name, about, Kind::Token(store, wanted, cached)) }
+    Subject {
+        base,
+        goal: Some(goal),
+        bar,
+        pairs,
+        ..subject(name, about, Kind::Token(store, wanted, cached))
+    }
 }
 
-/// Somebody signed in, with a long `Cookie` header: in all at most four times what the request costs with one cookie, which is some 11,600.
+/// Somebody signed in, with a long `Cookie` header: in all at most four times what the request
+/// costs with one cookie, which is some 11,600.
 const fn flood(name: &'static str, about: &'static str, filling: &'static str) -> Subject {
-    Subject { base: OURS, goal: Some(10_000), bar: Some(34_000), ..subject(name, about, Kind::Flooded(filling)) }
+    Subject {
+        base: OURS,
+        goal: Some(10_000),
+        bar: Some(34_000),
+        ..subject(name, about, Kind::Flooded(filling))
+    }
 }
 
 pub const SUBJECTS: &[Subject] = &[
@@ -100,16 +133,50 @@ pub const SUBJECTS: &[Subject] = &[
     subject("nothing", "a layer that does nothing, through Router::layer", Kind::NothingRouted),
     subject("nothing-wrapped", "the same, once around the router", Kind::NothingWrapped),
     ours(OURS, "ours: default store, Router::layer", Kind::SignedIn, 5_000, Some(6_000)),
-    subject("signed-in-wrapped", "ours: default store, once around the router", Kind::SignedInWrapped),
-    ours(MEMORY_STORE, "ours: tower-sessions' MemoryStore, Router::layer", Kind::MemoryStore, 9_000, None),
+    subject(
+        "signed-in-wrapped",
+        "ours: default store, once around the router",
+        Kind::SignedInWrapped,
+    ),
+    ours(
+        MEMORY_STORE,
+        "ours: tower-sessions' MemoryStore, Router::layer",
+        Kind::MemoryStore,
+        9_000,
+        None,
+    ),
     flood("flood-separators", "beside 16 KiB of `;` in the cookie header", ";"),
     flood("flood-pairs", "beside 16 KiB of other pairs in the cookie header", "a=b; "),
     flood("flood-spaces", "beside 16 KiB of separators and spaces in the cookie header", "; ;\t"),
-    ours("not-cached", "ours: default store, not in the decoded cache", Kind::NotCached, 25_000, Some(35_000)),
+    ours(
+        "not-cached",
+        "ours: default store, not in the decoded cache",
+        Kind::NotCached,
+        25_000,
+        Some(35_000),
+    ),
     ours("public", "ours: public path, Router::layer", Kind::Public, 2_500, None),
-    ours("public-wrapped", "ours: public path, once around the router", Kind::PublicWrapped, 1_300, None),
-    token("token-1", "default store: the token of the sign-in, which is the only one", Store::Default, Wanted::OfSignIn, 1),
-    token("token-1000-sign-in", "default store: the token of the sign-in, of 1,000", Store::Default, Wanted::OfSignIn, 1_000),
+    ours(
+        "public-wrapped",
+        "ours: public path, once around the router",
+        Kind::PublicWrapped,
+        1_300,
+        None,
+    ),
+    token(
+        "token-1",
+        "default store: the token of the sign-in, which is the only one",
+        Store::Default,
+        Wanted::OfSignIn,
+        1,
+    ),
+    token(
+        "token-1000-sign-in",
+        "default store: the token of the sign-in, of 1,000",
+        Store::Default,
+        Wanted::OfSignIn,
+        1_000,
+    ),
     token("token-2", "default store: one of 2", Store::Default, Wanted::Fetched, 2),
     token("token-10", "default store: one of 10", Store::Default, Wanted::Fetched, 10),
     token("token-100", "default store: one of 100", Store::Default, Wanted::Fetched, 100),
@@ -121,25 +188,57 @@ pub const SUBJECTS: &[Subject] = &[
         Wanted::OfSignIn,
         1,
     ),
-    token("memory-token-2", "tower-sessions' MemoryStore: one of 2", Store::Memory, Wanted::Fetched, 2),
-    token("memory-token-10", "tower-sessions' MemoryStore: one of 10", Store::Memory, Wanted::Fetched, 10),
-    token("memory-token-100", "tower-sessions' MemoryStore: one of 100", Store::Memory, Wanted::Fetched, 100),
-    token("memory-token-1000", "tower-sessions' MemoryStore: one of 1,000", Store::Memory, Wanted::Fetched, 1_000),
+    token(
+        "memory-token-2",
+        "tower-sessions' MemoryStore: one of 2",
+        Store::Memory,
+        Wanted::Fetched,
+        2,
+    ),
+    token(
+        "memory-token-10",
+        "tower-sessions' MemoryStore: one of 10",
+        Store::Memory,
+        Wanted::Fetched,
+        10,
+    ),
+    token(
+        "memory-token-100",
+        "tower-sessions' MemoryStore: one of 100",
+        Store::Memory,
+        Wanted::Fetched,
+        100,
+    ),
+    token(
+        "memory-token-1000",
+        "tower-sessions' MemoryStore: one of 1,000",
+        Store::Memory,
+        Wanted::Fetched,
+        1_000,
+    ),
     subject(PEER, "tower-sessions 0.14, one get of the user", Kind::TowerSessions),
     subject("axum-login", "axum-login 0.18", Kind::AxumLogin),
-    Subject { requests: (20, 120), ..subject("axum-oidc", "axum-oidc 1.0.0-dev-2", Kind::AxumOidc) },
+    Subject {
+        requests: (20, 120),
+        ..subject("axum-oidc", "axum-oidc 1.0.0-dev-2", Kind::AxumOidc)
+    },
 ];
 
 impl Subject {
     pub fn named(name: &str) -> Fallible<&'static Self> {
-        SUBJECTS.iter().find(|subject| subject.name == name).ok_or_else(|| format!("no subject {name:?}: see peers list").into())
+        SUBJECTS
+            .iter()
+            .find(|subject| subject.name == name)
+            .ok_or_else(|| format!("no subject {name:?}: see peers list").into())
     }
 
     /// Signs in, if that is needed, and is ready for `requests`.
     pub async fn prepare(&self, stage: &Stage, requests: u64) -> Fallible<Runner> {
         match self.kind {
             Kind::Bare => Ok(controls::bare()),
-            Kind::BareWithCookie => Ok(controls::with_cookie(ours::cookie(stage.issuer().await?).await?)),
+            Kind::BareWithCookie => {
+                Ok(controls::with_cookie(ours::cookie(stage.issuer().await?).await?))
+            }
             Kind::NothingRouted => Ok(controls::nothing_routed()),
             Kind::NothingWrapped => Ok(controls::nothing_wrapped()),
             Kind::SignedIn => ours::signed_in(stage.issuer().await?).await,
@@ -149,7 +248,9 @@ impl Subject {
             Kind::NotCached => ours::not_cached(stage.issuer().await?, requests).await,
             Kind::Public => ours::public(stage.issuer().await?),
             Kind::PublicWrapped => ours::public_wrapped(stage.issuer().await?),
-            Kind::Token(store, wanted, cached) => ours::with_token(stage.issuer().await?, store, wanted, cached).await,
+            Kind::Token(store, wanted, cached) => {
+                ours::with_token(stage.issuer().await?, store, wanted, cached).await
+            }
             Kind::TowerSessions => peers::tower_sessions().await,
             Kind::AxumLogin => peers::axum_login().await,
             Kind::AxumOidc => peers::axum_oidc(stage.issuer().await?).await,
@@ -162,9 +263,14 @@ pub fn chosen(names: &[String]) -> Fallible<Vec<&'static Subject>> {
     for name in names {
         Subject::named(name)?;
     }
-    let named = |subject: &Subject| names.is_empty() || names.iter().any(|name| name == subject.name);
-    let is_base = |subject: &Subject| SUBJECTS.iter().any(|other| named(other) && other.base == subject.name);
-    Ok(SUBJECTS.iter().filter(|subject| subject.name == BARE || named(subject) || is_base(subject)).collect())
+    let named =
+        |subject: &Subject| names.is_empty() || names.iter().any(|name| name == subject.name);
+    let is_base =
+        |subject: &Subject| SUBJECTS.iter().any(|other| named(other) && other.base == subject.name);
+    Ok(SUBJECTS
+        .iter()
+        .filter(|subject| subject.name == BARE || named(subject) || is_base(subject))
+        .collect())
 }
 
 /// What the subjects share: the provider, started when the first one signs in.

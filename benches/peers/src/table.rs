@@ -10,8 +10,9 @@ pub fn print(head: &[&str], rows: Vec<Vec<String>>) {
     let widths: Vec<usize> = (0..head.len()).map(width).collect();
     let line = |row: &[String]| {
         let cells = row.iter().zip(&widths).enumerate();
-        let cells =
-            cells.map(|(column, (cell, &width))| if column == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") });
+        let cells = cells.map(|(column, (cell, &width))| {
+            if column == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+        });
         println!("| {} |", cells.collect::<Vec<_>>().join(" | "));
     };
     line(&head);

@@ -1,6 +1,7 @@
 //! Nanoseconds per request: medians of many short batches.
 //!
-//! The batches of all subjects take turns in one run, so that whatever else the machine does meets all of them alike.
+//! The batches of all subjects take turns in one run, so that whatever else the machine does meets
+//! all of them alike.
 
 use std::time::{Duration, Instant};
 
@@ -13,9 +14,11 @@ use crate::{
 };
 
 const ROUNDS: usize = 401;
-/// How long a batch takes, about: long against the clock's resolution, short against the scheduler's time slices.
+/// How long a batch takes, about: long against the clock's resolution, short against the
+/// scheduler's time slices.
 const BATCH: Duration = Duration::from_millis(1);
-/// More requests than any subject but the controls gets, of which no two are alike then where that matters.
+/// More requests than any subject but the controls gets, of which no two are alike then where that
+/// matters.
 const MOST: u64 = 100_000;
 
 struct Racer {
@@ -55,7 +58,12 @@ fn run(runtime: &Runtime, runner: &Runner, count: u64) -> Duration {
 }
 
 fn print(racers: &[Racer]) {
-    let of = |name: &str| racers.iter().find(|racer| racer.subject.name == name).map(|racer| median(&racer.nanoseconds));
+    let of = |name: &str| {
+        racers
+            .iter()
+            .find(|racer| racer.subject.name == name)
+            .map(|racer| median(&racer.nanoseconds))
+    };
     let bare = of(BARE).unwrap_or_default();
     let peer = of(PEER);
     let row = |racer: &Racer| {
@@ -69,9 +77,14 @@ fn print(racers: &[Racer]) {
         ]
     };
     println!("\nTime of one request: median of {ROUNDS} batches that take turns\n");
-    table::print(&["", "ns", "added to bare", "times bare", "times tower-sessions"], racers.iter().map(row).collect());
+    table::print(
+        &["", "ns", "added to bare", "times bare", "times tower-sessions"],
+        racers.iter().map(row).collect(),
+    );
     if let (Some(ours), Some(peer)) = (of(OURS), peer) {
         let share = (ours - bare) / (peer - bare) * 100.0;
-        println!("\nA signed-in request adds {share:.1} % of what tower-sessions alone adds (goal: at most 20 %).");
+        println!(
+            "\nA signed-in request adds {share:.1} % of what tower-sessions alone adds (goal: at most 20 %)."
+        );
     }
 }

@@ -40,11 +40,13 @@ impl Form {
         self
     }
 
-    /// Presses the button with this text (or value, where the text is in markup of its own), so that its name and value are sent too.
+    /// Presses the button with this text (or value, where the text is in markup of its own), so
+    /// that its name and value are sent too.
     #[must_use]
     pub fn press(mut self, text: &str) -> Self {
         let button = self.buttons.iter().find(|(_, value, own)| own == text || value == text);
-        let (name, value, _) = button.unwrap_or_else(|| panic!("no button {text:?} in {:?}", self.buttons)).clone();
+        let (name, value, _) =
+            button.unwrap_or_else(|| panic!("no button {text:?} in {:?}", self.buttons)).clone();
         self.fields.push((name, value));
         self
     }
@@ -121,7 +123,8 @@ fn attributes(mut rest: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     loop {
         rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == '/');
-        let end = rest.find(|c: char| c.is_whitespace() || c == '=' || c == '/').unwrap_or(rest.len());
+        let end =
+            rest.find(|c: char| c.is_whitespace() || c == '=' || c == '/').unwrap_or(rest.len());
         if end == 0 {
             return found;
         }
@@ -131,7 +134,9 @@ fn attributes(mut rest: &str) -> BTreeMap<String, String> {
         if let Some(after) = rest.strip_prefix('=') {
             let after = after.trim_start();
             (value, rest) = match after.chars().next() {
-                Some(quote @ ('"' | '\'')) => after[1..].split_once(quote).unwrap_or((&after[1..], "")),
+                Some(quote @ ('"' | '\'')) => {
+                    after[1..].split_once(quote).unwrap_or((&after[1..], ""))
+                }
                 _ => after.split_at(after.find(char::is_whitespace).unwrap_or(after.len())),
             };
         }
@@ -141,9 +146,15 @@ fn attributes(mut rest: &str) -> BTreeMap<String, String> {
 
 fn unescape(text: &str) -> String {
     let mut plain = text.to_owned();
-    for (entity, character) in
-        [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&#x27;", "'"), ("&#x2F;", "/"), ("&amp;", "&")]
-    {
+    for (entity, character) in [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#39;", "'"),
+        ("&#x27;", "'"),
+        ("&#x2F;", "/"),
+        ("&amp;", "&"),
+    ] {
         plain = plain.replace(entity, character);
     }
     plain
@@ -159,7 +170,8 @@ fn forms_are_read_as_a_browser_reads_them() {
     assert_eq!(other.clone().press("Elsewhere").fields, [("elsewhere".to_owned(), String::new())]);
     assert_eq!((form.method.as_str(), form.action.as_str()), ("POST", "/a?b=1&c=\">\""));
     let form = form.clone().with("y", "2").press("Go on");
-    let expected = [("x", "\"1\""), ("y", "2"), ("ok", "1")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let expected = [("x", "\"1\""), ("y", "2"), ("ok", "1")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(form.fields, expected);
     assert_eq!(links(html), [("/next?a=1&b=2".to_owned(), "Next".to_owned())]);
 }

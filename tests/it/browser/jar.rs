@@ -1,4 +1,5 @@
-//! A browser's cookies: what it takes, keeps and sends (RFC 6265bis, and Chromium where that leaves a choice).
+//! A browser's cookies: what it takes, keeps and sends (RFC 6265bis, and Chromium where that leaves
+//! a choice).
 
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use super::site;
 /// What matters about a request for its cookies.
 #[derive(Clone, Copy, Debug)]
 pub struct Context {
-    /// Whether the one who caused the request, and every address that it was redirected through, are of the target's site.
+    /// Whether the one who caused the request, and every address that it was redirected through,
+    /// are of the target's site.
     pub same_site: bool,
     /// Whether it changes what the address bar shows.
     pub top_level: bool,
@@ -35,7 +37,8 @@ pub struct Stored {
 impl Stored {
     fn is_sent_to(&self, url: &Url, context: Context) -> bool {
         let host = url.host_str().unwrap_or_default();
-        let of_host = host == self.domain || (!self.host_only && host.ends_with(&format!(".{}", self.domain)));
+        let of_host = host == self.domain
+            || (!self.host_only && host.ends_with(&format!(".{}", self.domain)));
         let of_path = url.path() == self.path
             || (url.path().starts_with(&self.path)
                 && (self.path.ends_with('/') || url.path()[self.path.len()..].starts_with('/')));
@@ -66,7 +69,13 @@ impl Jar {
         }
     }
 
-    fn try_store(&mut self, url: &Url, header: &str, context: Context, now: UnixTime) -> Result<(), &'static str> {
+    fn try_store(
+        &mut self,
+        url: &Url,
+        header: &str,
+        context: Context,
+        now: UnixTime,
+    ) -> Result<(), &'static str> {
         if self.blocked {
             return Ok(());
         }
@@ -77,11 +86,14 @@ impl Jar {
         let host = url.host_str().ok_or("no host")?;
         let (domain, host_only) = match cookie.domain() {
             None => (host, true),
-            Some(domain) if host == domain || host.ends_with(&format!(".{domain}")) => (domain, false),
+            Some(domain) if host == domain || host.ends_with(&format!(".{domain}")) => {
+                (domain, false)
+            }
             Some(_) => return Err("the domain is not the host's"),
         };
         let secure = cookie.secure().unwrap_or(false);
-        let path = cookie.path().filter(|path| path.starts_with('/')).unwrap_or_else(|| default_path(url));
+        let path =
+            cookie.path().filter(|path| path.starts_with('/')).unwrap_or_else(|| default_path(url));
         let same_site = cookie.same_site().unwrap_or(SameSite::Lax);
         if cookie.name().len() + cookie.value().len() > 4096 {
             return Err("longer than 4096 bytes");
@@ -95,18 +107,24 @@ impl Jar {
         if cookie.name().starts_with("__Secure-") && !secure {
             return Err("__Secure- without Secure");
         }
-        if cookie.name().starts_with("__Host-") && !(secure && cookie.path() == Some("/") && cookie.domain().is_none()) {
+        if cookie.name().starts_with("__Host-")
+            && !(secure && cookie.path() == Some("/") && cookie.domain().is_none())
+        {
             return Err("__Host- needs Secure, Path=/ and no Domain");
         }
         if same_site != SameSite::None && !context.same_site && !context.top_level {
             return Err("not SameSite=None, set from another site");
         }
-        let is_same = |other: &Stored| other.name == cookie.name() && other.domain == domain && other.path == path;
+        let is_same = |other: &Stored| {
+            other.name == cookie.name() && other.domain == domain && other.path == path
+        };
         if !is_secure(url) && self.cookies.iter().any(|other| is_same(other) && other.secure) {
             return Err("overwrites a Secure cookie from an insecure origin");
         }
         let expires = match (cookie.max_age(), cookie.expires_datetime()) {
-            (Some(age), _) => Some(now + Duration::from_secs(u64::try_from(age.whole_seconds()).unwrap_or(0))),
+            (Some(age), _) => {
+                Some(now + Duration::from_secs(u64::try_from(age.whole_seconds()).unwrap_or(0)))
+            }
             (None, Some(time)) => Some(UnixTime::from_seconds(time.unix_timestamp())),
             (None, None) => None,
         };
@@ -130,9 +148,11 @@ impl Jar {
     /// The `Cookie` header of a request.
     pub fn header(&mut self, url: &Url, context: Context, now: UnixTime) -> Option<String> {
         self.expire(now);
-        let mut sent: Vec<_> = self.cookies.iter().filter(|cookie| cookie.is_sent_to(url, context)).collect();
+        let mut sent: Vec<_> =
+            self.cookies.iter().filter(|cookie| cookie.is_sent_to(url, context)).collect();
         sent.sort_by_key(|cookie| std::cmp::Reverse(cookie.path.len()));
-        let pairs: Vec<_> = sent.iter().map(|cookie| format!("{}={}", cookie.name, cookie.value)).collect();
+        let pairs: Vec<_> =
+            sent.iter().map(|cookie| format!("{}={}", cookie.name, cookie.value)).collect();
         (!pairs.is_empty()).then(|| pairs.join("; "))
     }
 
@@ -176,7 +196,9 @@ mod tests {
     #[test]
     fn same_site_decides_who_sees_a_cookie() {
         let sent = |attribute: &str, context| {
-            jar("http://localhost", &format!("a=1; {attribute}")).header(&url("http://localhost/x"), context, NOW).is_some()
+            jar("http://localhost", &format!("a=1; {attribute}"))
+                .header(&url("http://localhost/x"), context, NOW)
+                .is_some()
         };
         for (attribute, expected) in [
             ("SameSite=Lax", [true, true, false, false]),
@@ -184,8 +206,8 @@ mod tests {
             ("SameSite=Strict", [true, false, false, false]),
             ("SameSite=None; Secure", [true, true, true, true]),
         ] {
-            let seen =
-                [TYPED, LINK_FROM_ELSEWHERE, POST_FROM_ELSEWHERE, FRAME_FROM_ELSEWHERE].map(|context| sent(attribute, context));
+            let seen = [TYPED, LINK_FROM_ELSEWHERE, POST_FROM_ELSEWHERE, FRAME_FROM_ELSEWHERE]
+                .map(|context| sent(attribute, context));
             assert_eq!(seen, expected, "{attribute}");
         }
     }
@@ -227,10 +249,17 @@ mod tests {
     #[test]
     fn cookies_expire_and_are_removed_by_their_own_path_only() {
         let mut jar = jar("http://localhost/", "a=1; Path=/; Max-Age=10");
-        assert!(jar.header(&url("http://localhost/"), TYPED, NOW + Duration::from_secs(9)).is_some());
+        assert!(
+            jar.header(&url("http://localhost/"), TYPED, NOW + Duration::from_secs(9)).is_some()
+        );
         jar.store(&url("http://localhost/"), "a=; Path=/auth; Max-Age=0", TYPED, NOW);
         assert_eq!(jar.cookies.len(), 1);
-        jar.store(&url("http://localhost/"), "a=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT", TYPED, NOW);
+        jar.store(
+            &url("http://localhost/"),
+            "a=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+            TYPED,
+            NOW,
+        );
         assert_eq!(jar.cookies.len(), 0);
     }
 }

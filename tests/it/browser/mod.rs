@@ -1,7 +1,9 @@
-//! A client that behaves as a browser does where sign-in depends on it: cookies, sites, redirects, forms, `Sec-Fetch-*`, `Referer` and `Origin`,
-//! history. It speaks real HTTP on loopback; `localhost` and `127.0.0.1` are different sites.
+//! A client that behaves as a browser does where sign-in depends on it: cookies, sites, redirects,
+//! forms, `Sec-Fetch-*`, `Referer` and `Origin`, history. It speaks real HTTP on loopback;
+//! `localhost` and `127.0.0.1` are different sites.
 //!
-//! What it does not do is run scripts, except that a page which submits its form is followed, as with `response_mode=form_post`.
+//! What it does not do is run scripts, except that a page which submits its form is followed, as
+//! with `response_mode=form_post`.
 
 pub mod html;
 pub mod jar;
@@ -40,18 +42,24 @@ impl Browser {
 
     /// A browser whose cookies expire by this clock.
     pub fn with_clock(clock: impl Clock) -> Self {
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .unwrap();
         Self { jar: Arc::default(), http, clock: Arc::new(clock), proxied: HashMap::new() }
     }
 
     /// A browser that trusts this certificate, too.
     pub fn trusting(root: &str) -> Self {
         let root = reqwest::Certificate::from_pem(root.as_bytes()).unwrap();
-        let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+        let builder =
+            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
         Self { http: builder.tls_certs_merge([root]).build().unwrap(), ..Self::new() }
     }
 
-    /// Requests for `origin`, such as `https://app.example.com`, go in plain http to `address`, as through a proxy that ends TLS.
+    /// Requests for `origin`, such as `https://app.example.com`, go in plain http to `address`, as
+    /// through a proxy that ends TLS.
     #[must_use]
     pub fn with_proxy(mut self, origin: &str, address: SocketAddr) -> Self {
         self.proxied.insert(origin.to_owned(), address);
@@ -81,7 +89,11 @@ impl Browser {
     /// Sends one request and follows nothing.
     async fn send(&self, request: &Outgoing, context: Context) -> (Hop, Page) {
         let mut headers = request.headers.clone();
-        let cookies = if request.credentials { self.jar().header(&request.url, context, self.clock.now()) } else { None };
+        let cookies = if request.credentials {
+            self.jar().header(&request.url, context, self.clock.now())
+        } else {
+            None
+        };
         if let Some(cookies) = &cookies {
             headers.insert(header::COOKIE, HeaderValue::from_str(cookies).unwrap());
         }
@@ -90,10 +102,20 @@ impl Browser {
             address.set_scheme("http").unwrap();
             address.set_ip_host(proxied.ip()).unwrap();
             address.set_port(Some(proxied.port())).unwrap();
-            headers.insert(header::HOST, HeaderValue::from_str(request.url.host_str().unwrap()).unwrap());
+            headers.insert(
+                header::HOST,
+                HeaderValue::from_str(request.url.host_str().unwrap()).unwrap(),
+            );
         }
-        let sending = self.http.request(request.method.clone(), address).headers(headers).body(request.body.clone()).send();
-        let answer = sending.await.unwrap_or_else(|error| panic!("{} {}: {error:?}", request.method, request.url));
+        let sending = self
+            .http
+            .request(request.method.clone(), address)
+            .headers(headers)
+            .body(request.body.clone())
+            .send();
+        let answer = sending
+            .await
+            .unwrap_or_else(|error| panic!("{} {}: {error:?}", request.method, request.url));
         let (status, headers) = (answer.status(), answer.headers().clone());
         let body = answer.text().await.unwrap();
         if request.credentials {
@@ -101,8 +123,23 @@ impl Browser {
                 self.jar().store(&request.url, cookie.to_str().unwrap(), context, self.clock.now());
             }
         }
-        let hop = Hop { method: request.method.clone(), url: request.url.clone(), cookies, status, headers: headers.clone() };
-        (hop, Page { url: request.url.clone(), status, headers, body, was_post: request.method == Method::POST })
+        let hop = Hop {
+            method: request.method.clone(),
+            url: request.url.clone(),
+            cookies,
+            status,
+            headers: headers.clone(),
+        };
+        (
+            hop,
+            Page {
+                url: request.url.clone(),
+                status,
+                headers,
+                body,
+                was_post: request.method == Method::POST,
+            },
+        )
     }
 }
 
@@ -123,7 +160,11 @@ impl Hop {
     }
 
     pub fn set_cookies(&self) -> Vec<&str> {
-        self.headers.get_all(header::SET_COOKIE).iter().map(|value| value.to_str().unwrap()).collect()
+        self.headers
+            .get_all(header::SET_COOKIE)
+            .iter()
+            .map(|value| value.to_str().unwrap())
+            .collect()
     }
 }
 
@@ -154,11 +195,16 @@ impl Page {
 
     /// The only form of the page, or the first.
     pub fn form(&self) -> Form {
-        html::forms(&self.body).into_iter().next().unwrap_or_else(|| panic!("no form in {}: {}", self.url, self.body))
+        html::forms(&self.body)
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| panic!("no form in {}: {}", self.url, self.body))
     }
 
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {} {}: {}", self.status, self.url, self.body))
+        serde_json::from_str(&self.body).unwrap_or_else(|error| {
+            panic!("{error} in {} {}: {}", self.status, self.url, self.body)
+        })
     }
 
     fn is_kept(&self) -> bool {
@@ -210,7 +256,11 @@ impl Tab {
 
     /// Another tab that shows the same page.
     pub fn again(&self) -> Self {
-        Self { browser: self.browser.clone(), history: self.history.last().cloned().into_iter().collect(), hops: Vec::new() }
+        Self {
+            browser: self.browser.clone(),
+            history: self.history.last().cloned().into_iter().collect(),
+            hops: Vec::new(),
+        }
     }
 
     /// Types an address, or opens a bookmark.
@@ -219,7 +269,8 @@ impl Tab {
         self.navigate(Method::GET, url, String::new(), None).await
     }
 
-    /// Follows a link of the page, or one that the page could have: relative to it, and caused by it.
+    /// Follows a link of the page, or one that the page could have: relative to it, and caused by
+    /// it.
     pub async fn follow(&mut self, address: &str) -> &Page {
         let page = self.page().clone();
         let url = page.url.join(address).unwrap();
@@ -229,7 +280,10 @@ impl Tab {
     /// Clicks the link with this text.
     pub async fn click(&mut self, text: &str) -> &Page {
         let links = html::links(&self.page().body);
-        let link = links.iter().find(|(_, own)| own == text).unwrap_or_else(|| panic!("no link {text:?} in {links:?}"));
+        let link = links
+            .iter()
+            .find(|(_, own)| own == text)
+            .unwrap_or_else(|| panic!("no link {text:?} in {links:?}"));
         let address = link.0.clone();
         self.follow(&address).await
     }
@@ -238,7 +292,9 @@ impl Tab {
     pub async fn submit(&mut self, form: Form) -> &Page {
         let page = self.page().clone();
         let mut url = page.url.join(&form.action).unwrap();
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&form.fields).finish();
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(&form.fields)
+            .finish();
         if form.method == "POST" {
             return self.navigate(Method::POST, url, body, Some(page)).await;
         }
@@ -246,7 +302,8 @@ impl Tab {
         self.navigate(Method::GET, url, String::new(), Some(page)).await
     }
 
-    /// Shows the page before this one: the kept one, or if it may not be stored, the server's answer now.
+    /// Shows the page before this one: the kept one, or if it may not be stored, the server's
+    /// answer now.
     pub async fn back(&mut self) -> &Page {
         self.history.pop();
         let before = self.history.pop().expect("there is no page before this one");
@@ -263,29 +320,45 @@ impl Tab {
         self.navigate(Method::GET, page.url, String::new(), None).await
     }
 
-    /// What a script of the page gets from `fetch`: redirects are followed, cookies go to the own origin only.
+    /// What a script of the page gets from `fetch`: redirects are followed, cookies go to the own
+    /// origin only.
     pub async fn fetch(&mut self, method: Method, address: &str) -> Page {
         self.fetch_with(method, address, &[]).await
     }
 
     /// [`fetch`](Self::fetch) with headers.
-    pub async fn fetch_with(&mut self, method: Method, address: &str, headers: &[(&str, &str)]) -> Page {
+    pub async fn fetch_with(
+        &mut self,
+        method: Method,
+        address: &str,
+        headers: &[(&str, &str)],
+    ) -> Page {
         let page = self.page().clone();
         let url = page.url.join(address).unwrap();
         let cause = Cause { page: Some(page), mode: "cors", destination: "empty" };
         let extra = headers
             .iter()
-            .map(|(name, value)| (HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap()))
+            .map(|(name, value)| {
+                (HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap())
+            })
             .collect();
         self.run(method, url, String::new(), cause, extra).await
     }
 
     /// What a script of the page gets when it sends JSON.
-    pub async fn fetch_json(&mut self, method: Method, address: &str, body: &serde_json::Value) -> Page {
+    pub async fn fetch_json(
+        &mut self,
+        method: Method,
+        address: &str,
+        body: &serde_json::Value,
+    ) -> Page {
         let page = self.page().clone();
         let url = page.url.join(address).unwrap();
         let cause = Cause { page: Some(page), mode: "cors", destination: "empty" };
-        let json = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+        let json = HeaderMap::from_iter([(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        )]);
         self.run(method, url, body.to_string(), cause, json).await
     }
 
@@ -297,7 +370,13 @@ impl Tab {
         self.run(Method::GET, url, String::new(), cause, HeaderMap::new()).await
     }
 
-    async fn navigate(&mut self, method: Method, url: Url, body: String, page: Option<Page>) -> &Page {
+    async fn navigate(
+        &mut self,
+        method: Method,
+        url: Url,
+        body: String,
+        page: Option<Page>,
+    ) -> &Page {
         self.hops.clear();
         let mut cause = Cause { page, mode: "navigate", destination: "document" };
         let mut page = self.run(method, url, body, cause.clone(), HeaderMap::new()).await;
@@ -305,7 +384,9 @@ impl Tab {
             let form = page.form();
             assert_eq!(form.method, "POST", "only POST forms are followed by themselves");
             let url = page.url.join(&form.action).unwrap();
-            let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&form.fields).finish();
+            let body = url::form_urlencoded::Serializer::new(String::new())
+                .extend_pairs(&form.fields)
+                .finish();
             cause.page = Some(page);
             page = self.run(Method::POST, url, body, cause.clone(), HeaderMap::new()).await;
         }
@@ -314,7 +395,14 @@ impl Tab {
     }
 
     /// Sends a request and follows its redirects; every hop is added to the trace.
-    async fn run(&mut self, mut method: Method, mut url: Url, mut body: String, cause: Cause, extra: HeaderMap) -> Page {
+    async fn run(
+        &mut self,
+        mut method: Method,
+        mut url: Url,
+        mut body: String,
+        cause: Cause,
+        extra: HeaderMap,
+    ) -> Page {
         let mut via = Vec::new();
         loop {
             assert!(via.len() < MAX_HOPS, "redirected in a circle:\n{:#?}", self.hops);
@@ -327,9 +415,13 @@ impl Tab {
             };
             let (hop, page) = self.browser.send(&request, context).await;
             self.hops.push(hop.clone());
-            let Some(location) = hop.location().filter(|_| hop.status.is_redirection()) else { return page };
-            let keeps_method =
-                matches!(hop.status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT) || method == Method::HEAD;
+            let Some(location) = hop.location().filter(|_| hop.status.is_redirection()) else {
+                return page;
+            };
+            let keeps_method = matches!(
+                hop.status,
+                StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
+            ) || method == Method::HEAD;
             if !keeps_method && (method == Method::POST || hop.status == StatusCode::SEE_OTHER) {
                 method = Method::GET;
                 body.clear();
@@ -345,15 +437,26 @@ impl Tab {
 
 impl Cause {
     /// The request with the headers that Chromium would send, after redirects through `via`.
-    fn request(&self, method: &Method, url: &Url, via: &[Url], body: &str, mut headers: HeaderMap) -> Outgoing {
+    fn request(
+        &self,
+        method: &Method,
+        url: &Url,
+        via: &[Url],
+        body: &str,
+        mut headers: HeaderMap,
+    ) -> Outgoing {
         let is_json = headers.contains_key(header::CONTENT_TYPE);
-        let mut set = |name: &'static str, value: &str| headers.insert(name, HeaderValue::from_str(value).unwrap());
+        let mut set = |name: &'static str, value: &str| {
+            headers.insert(name, HeaderValue::from_str(value).unwrap())
+        };
         let page = self.page.as_ref().map(|page| &page.url);
         let relations = page.into_iter().chain(via).map(|from| site::relation(from, url));
         let relation = match self.page {
             None => "none",
             Some(_) => relations
-                .max_by_key(|name| ["same-origin", "same-site", "cross-site"].iter().position(|own| own == name))
+                .max_by_key(|name| {
+                    ["same-origin", "same-site", "cross-site"].iter().position(|own| own == name)
+                })
                 .unwrap(),
         };
         set("sec-fetch-site", relation);
@@ -377,18 +480,38 @@ impl Cause {
                 let whole = same_origin && policy != "origin" && policy != "strict-origin";
                 set(
                     "referer",
-                    &if whole { referrer(&page.url) } else { format!("{}/", page.url.origin().ascii_serialization()) },
+                    &if whole {
+                        referrer(&page.url)
+                    } else {
+                        format!("{}/", page.url.origin().ascii_serialization())
+                    },
                 );
             }
             let unsafe_method = method != Method::GET && method != Method::HEAD;
             if unsafe_method || (self.mode == "cors" && !same_origin) {
-                // A redirect to another origin makes the origin opaque, and so does a policy of silence for a navigation.
-                let opaque = (silent && self.mode != "cors") || via.iter().any(|passed| passed.origin() != page.url.origin());
-                set("origin", &if opaque { "null".to_owned() } else { page.url.origin().ascii_serialization() });
+                // A redirect to another origin makes the origin opaque, and so does a policy of
+                // silence for a navigation.
+                let opaque = (silent && self.mode != "cors")
+                    || via.iter().any(|passed| passed.origin() != page.url.origin());
+                set(
+                    "origin",
+                    &if opaque {
+                        "null".to_owned()
+                    } else {
+                        page.url.origin().ascii_serialization()
+                    },
+                );
             }
         }
-        let credentials = self.mode == "navigate" || page.is_none_or(|page| page.origin() == url.origin());
-        Outgoing { method: method.clone(), url: url.clone(), headers, body: body.to_owned(), credentials }
+        let credentials =
+            self.mode == "navigate" || page.is_none_or(|page| page.origin() == url.origin());
+        Outgoing {
+            method: method.clone(),
+            url: url.clone(),
+            headers,
+            body: body.to_owned(),
+            credentials,
+        }
     }
 }
 

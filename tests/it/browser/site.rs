@@ -2,13 +2,19 @@
 
 use url::{Host, Url};
 
-/// Scheme and registrable domain. `localhost` and `127.0.0.1` are two sites, two ports of one host are one.
+/// Scheme and registrable domain. `localhost` and `127.0.0.1` are two sites, two ports of one host
+/// are one.
 pub fn site(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     let domain = match url.host() {
-        Some(Host::Domain(name)) => {
-            name.rsplitn(3, '.').take(2).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join(".")
-        }
+        Some(Host::Domain(name)) => name
+            .rsplitn(3, '.')
+            .take(2)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+            .collect::<Vec<_>>()
+            .join("."),
         _ => host.to_owned(),
     };
     format!("{}://{domain}", url.scheme())
@@ -36,7 +42,8 @@ pub fn relation(from: &Url, to: &Url) -> &'static str {
 
 #[test]
 fn loopback_names_are_different_sites_and_ports_are_not() {
-    let relation = |from: &str, to: &str| relation(&Url::parse(from).unwrap(), &Url::parse(to).unwrap());
+    let relation =
+        |from: &str, to: &str| relation(&Url::parse(from).unwrap(), &Url::parse(to).unwrap());
     assert_eq!(relation("http://localhost:1/a", "http://localhost:1/b"), "same-origin");
     assert_eq!(relation("http://localhost:1", "http://localhost:2"), "same-site");
     assert_eq!(relation("http://localhost:1", "http://127.0.0.1:1"), "cross-site");

@@ -12,7 +12,9 @@ use super::*;
 /// The server under its two names, which are two sites.
 async fn server() -> (String, String) {
     async fn echo(request: Request) -> Response {
-        let show = |name: &str| request.headers().get(name).map_or("-", |value| value.to_str().unwrap()).to_owned();
+        let show = |name: &str| {
+            request.headers().get(name).map_or("-", |value| value.to_str().unwrap()).to_owned()
+        };
         let names = ["cookie", "origin", "referer", "sec-fetch-site", "sec-fetch-dest"];
         let seen: Vec<_> = names.iter().map(|name| format!("{name}={}", show(name))).collect();
         format!("{} {}", request.method(), seen.join(" ")).into_response()
@@ -70,7 +72,11 @@ async fn cookies_go_where_chromium_sends_them() {
     // By a form that the other site submits.
     let page = tab.open(format!("{other}/post?{app}/x")).await;
     assert_eq!(seen(page), ["none"]);
-    assert!(page.body.starts_with("POST") && page.body.contains("sec-fetch-site=cross-site"), "{}", page.body);
+    assert!(
+        page.body.starts_with("POST") && page.body.contains("sec-fetch-site=cross-site"),
+        "{}",
+        page.body
+    );
     assert_eq!(tab.hops.len(), 2);
 }
 
@@ -78,16 +84,30 @@ async fn cookies_go_where_chromium_sends_them() {
 async fn origin_and_referer_follow_the_rules() {
     let (app, other) = server().await;
     let mut tab = tab(&app).await;
-    let form = |action: String| html::forms(&format!("<form method=post action='{action}'><input name=a></form>")).remove(0);
+    let form = |action: String| {
+        html::forms(&format!("<form method=post action='{action}'><input name=a></form>")).remove(0)
+    };
     tab.open(format!("{app}/a?b")).await;
     let page = tab.submit(form(format!("{app}/x"))).await;
-    assert!(page.body.contains(&format!("origin={app} referer={app}/a?b sec-fetch-site=same-origin")), "{}", page.body);
+    assert!(
+        page.body.contains(&format!("origin={app} referer={app}/a?b sec-fetch-site=same-origin")),
+        "{}",
+        page.body
+    );
     tab.open(format!("{app}/a?b")).await;
     let page = tab.submit(form(format!("{other}/x"))).await;
-    assert!(page.body.contains(&format!("origin={app} referer={app}/ sec-fetch-site=cross-site")), "{}", page.body);
+    assert!(
+        page.body.contains(&format!("origin={app} referer={app}/ sec-fetch-site=cross-site")),
+        "{}",
+        page.body
+    );
     tab.open(format!("{app}/silent")).await;
     let page = tab.submit(form(format!("{app}/x"))).await;
-    assert!(page.body.contains("origin=null referer=- sec-fetch-site=same-origin"), "{}", page.body);
+    assert!(
+        page.body.contains("origin=null referer=- sec-fetch-site=same-origin"),
+        "{}",
+        page.body
+    );
     tab.open(format!("{app}/a")).await;
     let page = tab.submit(form(format!("{other}/keep?{app}/x"))).await;
     assert!(page.body.starts_with("POST") && page.body.contains("origin=null"), "{}", page.body);
@@ -103,13 +123,18 @@ async fn back_shows_what_may_be_kept_and_asks_for_the_rest() {
     assert_eq!((tab.page().body.as_str(), tab.hops.len()), ("secret", 1));
     assert_eq!(tab.hops[0].url.path(), "/secret");
     tab.back().await;
-    assert_eq!((tab.page().body.as_str(), tab.hops[0].url.path()), ("set", "/secret"), "from the cache, without a request");
+    assert_eq!(
+        (tab.page().body.as_str(), tab.hops[0].url.path()),
+        ("set", "/secret"),
+        "from the cache, without a request"
+    );
 }
 
 #[tokio::test]
 async fn a_proxied_origin_is_https_for_the_browser() {
     let (app, _) = server().await;
-    let address = format!("127.0.0.1:{}", Url::parse(&app).unwrap().port().unwrap()).parse().unwrap();
+    let address =
+        format!("127.0.0.1:{}", Url::parse(&app).unwrap().port().unwrap()).parse().unwrap();
     let mut tab = Browser::new().with_proxy("https://app.example.com", address).tab();
     tab.open("https://app.example.com/set").await;
     assert_eq!(seen(tab.follow("/x").await), ["lax", "strict", "none"]);
@@ -121,7 +146,11 @@ async fn a_script_sends_cookies_to_its_own_origin_only() {
     let (app, other) = server().await;
     let mut tab = tab(&app).await;
     let page = tab.fetch(Method::GET, "/x").await;
-    assert!(page.body.contains("lax=1") && page.body.contains("sec-fetch-dest=empty"), "{}", page.body);
+    assert!(
+        page.body.contains("lax=1") && page.body.contains("sec-fetch-dest=empty"),
+        "{}",
+        page.body
+    );
     tab.open(&other).await;
     let page = tab.fetch(Method::POST, &format!("{app}/x")).await;
     assert!(page.body.contains(&format!("cookie=- origin={other}")), "{}", page.body);

@@ -4,12 +4,12 @@
 use std::{sync::LazyLock, time::Duration};
 
 use openidconnect::{
-    AccessTokenHash, AuthorizationCode, ClientId, ClientSecret, CsrfToken, DeviceAuthorizationUrl, HttpRequest, HttpResponse,
-    IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier, ProviderMetadataWithLogout, RedirectUrl,
-    Scope, TokenResponse as _,
+    AccessTokenHash, AuthorizationCode, ClientId, ClientSecret, CsrfToken, DeviceAuthorizationUrl,
+    HttpRequest, HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge,
+    PkceCodeVerifier, ProviderMetadataWithLogout, RedirectUrl, Scope, TokenResponse as _,
     core::{
-        CoreAuthenticationFlow, CoreClient, CoreDeviceAuthorizationResponse, CoreIdTokenClaims, CoreProviderMetadata,
-        CoreTokenResponse, CoreUserInfoClaims,
+        CoreAuthenticationFlow, CoreClient, CoreDeviceAuthorizationResponse, CoreIdTokenClaims,
+        CoreProviderMetadata, CoreTokenResponse, CoreUserInfoClaims,
     },
 };
 use serde_json::Value;
@@ -22,8 +22,13 @@ use url::Url;
 pub const REDIRECT: &str = "http://localhost:3000/auth/callback";
 pub const SCOPES: [&str; 3] = ["profile", "email", "offline_access"];
 
-static HTTP: LazyLock<reqwest::Client> =
-    LazyLock::new(|| reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap());
+static HTTP: LazyLock<reqwest::Client> = LazyLock::new(|| {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .build()
+        .unwrap()
+});
 
 /// How the judge sends its requests.
 pub async fn send(request: HttpRequest) -> Result<HttpResponse, reqwest::Error> {
@@ -55,7 +60,11 @@ pub struct SignedIn {
 }
 
 /// A sign-in as the documentation of `openidconnect` has it, with every check that it names.
-pub async fn sign_in(provider: &DevProvider, id: &str, secret: Option<&str>) -> Result<SignedIn, String> {
+pub async fn sign_in(
+    provider: &DevProvider,
+    id: &str,
+    secret: Option<&str>,
+) -> Result<SignedIn, String> {
     let issuer = IssuerUrl::new(provider.issuer().to_owned()).unwrap();
     let metadata = CoreProviderMetadata::discover_async(issuer, &send).await.map_err(debug)?;
     let secret = secret.map(|secret| ClientSecret::new(secret.to_owned()));
@@ -63,7 +72,11 @@ pub async fn sign_in(provider: &DevProvider, id: &str, secret: Option<&str>) -> 
         .set_redirect_uri(RedirectUrl::new(REDIRECT.to_owned()).unwrap());
     let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
     let (address, state, nonce) = client
-        .authorize_url(CoreAuthenticationFlow::AuthorizationCode, CsrfToken::new_random, Nonce::new_random)
+        .authorize_url(
+            CoreAuthenticationFlow::AuthorizationCode,
+            CsrfToken::new_random,
+            Nonce::new_random,
+        )
         .add_scopes(SCOPES.map(|scope| Scope::new(scope.to_owned())))
         .set_pkce_challenge(challenge)
         .url();
@@ -80,7 +93,8 @@ pub async fn sign_in(provider: &DevProvider, id: &str, secret: Option<&str>) -> 
     if let Some(expected) = claims.access_token_hash() {
         let algorithm = id_token.signing_alg().map_err(debug)?;
         let key = id_token.signing_key(&checks).map_err(debug)?;
-        let actual = AccessTokenHash::from_token(tokens.access_token(), algorithm, key).map_err(debug)?;
+        let actual =
+            AccessTokenHash::from_token(tokens.access_token(), algorithm, key).map_err(debug)?;
         if actual != *expected {
             return Err("at_hash is that of another access token".to_owned());
         }
@@ -94,7 +108,10 @@ fn debug(error: impl std::fmt::Debug) -> String {
 
 async fn provider() -> DevProvider {
     let provider = DevProvider::builder()
-        .with_client(DevClient::confidential("web", "a-secret of+the/web:application").with_redirect_uri(REDIRECT))
+        .with_client(
+            DevClient::confidential("web", "a-secret of+the/web:application")
+                .with_redirect_uri(REDIRECT),
+        )
         .with_client(DevClient::public("cli").with_redirect_uri(REDIRECT))
         .start()
         .await
@@ -107,14 +124,27 @@ async fn provider() -> DevProvider {
 async fn it_signs_in_with_a_secret_and_without_one() {
     let provider = provider().await;
     let secret = provider.client_secret();
-    let clients =
-        [(provider.client_id(), Some(secret.expose())), ("web", Some("a-secret of+the/web:application")), ("cli", None)];
+    let clients = [
+        (provider.client_id(), Some(secret.expose())),
+        ("web", Some("a-secret of+the/web:application")),
+        ("cli", None),
+    ];
     for (id, secret) in clients {
-        let signed_in = sign_in(&provider, id, secret).await.unwrap_or_else(|error| panic!("{id}: {error}"));
-        let name = signed_in.claims.name().and_then(|name| name.get(None)).map(|name| name.as_str());
+        let signed_in =
+            sign_in(&provider, id, secret).await.unwrap_or_else(|error| panic!("{id}: {error}"));
+        let name =
+            signed_in.claims.name().and_then(|name| name.get(None)).map(|name| name.as_str());
         assert_eq!(name, Some("Ada Lovelace"), "{id}");
-        assert_eq!(signed_in.claims.email().map(|email| email.as_str()), Some("ada@example.com"), "{id}");
-        assert!(signed_in.tokens.refresh_token().is_some() && signed_in.tokens.expires_in() > Some(Duration::ZERO), "{id}");
+        assert_eq!(
+            signed_in.claims.email().map(|email| email.as_str()),
+            Some("ada@example.com"),
+            "{id}"
+        );
+        assert!(
+            signed_in.tokens.refresh_token().is_some()
+                && signed_in.tokens.expires_in() > Some(Duration::ZERO),
+            "{id}"
+        );
     }
     let refused = sign_in(&provider, "web", Some("another secret")).await.err().unwrap();
     assert!(refused.contains("invalid_client"), "{refused}");
@@ -136,34 +166,51 @@ async fn it_verifies_every_algorithm() {
 #[tokio::test]
 async fn it_reads_user_info_refreshes_and_signs_out() {
     for rotation in [RefreshRotation::Rotate, RefreshRotation::Keep] {
-        let provider = DevProvider::builder().with_refresh_rotation(rotation).start().await.unwrap();
+        let provider =
+            DevProvider::builder().with_refresh_rotation(rotation).start().await.unwrap();
         provider.sign_in_as("ada").unwrap();
         let (id, secret) = (provider.client_id().to_owned(), provider.client_secret());
-        let SignedIn { tokens, claims } = sign_in(&provider, &id, Some(secret.expose())).await.unwrap();
+        let SignedIn { tokens, claims } =
+            sign_in(&provider, &id, Some(secret.expose())).await.unwrap();
 
         let issuer = IssuerUrl::new(provider.issuer().to_owned()).unwrap();
         let metadata = ProviderMetadataWithLogout::discover_async(issuer, &send).await.unwrap();
         let end_session = metadata.additional_metadata().end_session_endpoint.clone().unwrap();
         let secret = Some(ClientSecret::new(secret.expose().to_owned()));
-        let client = CoreClient::from_provider_metadata(metadata, ClientId::new(id.clone()), secret);
+        let client =
+            CoreClient::from_provider_metadata(metadata, ClientId::new(id.clone()), secret);
 
         let subject = claims.subject().clone();
-        let asking = client.user_info(tokens.access_token().clone(), Some(subject.clone())).unwrap();
+        let asking =
+            client.user_info(tokens.access_token().clone(), Some(subject.clone())).unwrap();
         let about: CoreUserInfoClaims = asking.request_async(&send).await.unwrap();
         assert_eq!(about.email().map(|email| email.as_str()), Some("ada@example.com"));
 
         let mut refresh_token = tokens.refresh_token().unwrap().clone();
         for _ in 0..3 {
-            let renewed = client.exchange_refresh_token(&refresh_token).unwrap().request_async(&send).await.unwrap();
+            let renewed = client
+                .exchange_refresh_token(&refresh_token)
+                .unwrap()
+                .request_async(&send)
+                .await
+                .unwrap();
             let id_token = renewed.id_token().unwrap();
             // A refreshed ID token need not have a nonce (Core section 12.2).
-            let again = id_token.claims(&client.id_token_verifier(), |_: Option<&Nonce>| Ok(())).unwrap();
+            let again =
+                id_token.claims(&client.id_token_verifier(), |_: Option<&Nonce>| Ok(())).unwrap();
             assert_eq!(again.subject(), &subject);
             refresh_token = renewed.refresh_token().cloned().unwrap_or(refresh_token);
         }
         // It revokes over https only; the provider does it here.
         provider.revoke_refresh_tokens("ada");
-        assert!(client.exchange_refresh_token(&refresh_token).unwrap().request_async(&send).await.is_err());
+        assert!(
+            client
+                .exchange_refresh_token(&refresh_token)
+                .unwrap()
+                .request_async(&send)
+                .await
+                .is_err()
+        );
 
         let signing_out = openidconnect::LogoutRequest::from(end_session)
             .set_id_token_hint(tokens.id_token().unwrap())
@@ -179,27 +226,41 @@ async fn it_gets_tokens_for_itself_and_for_a_device() {
     let secret = provider.client_secret();
     let issuer = IssuerUrl::new(provider.issuer().to_owned()).unwrap();
     let metadata = CoreProviderMetadata::discover_async(issuer, &send).await.unwrap();
-    let devices = document(&provider).await["device_authorization_endpoint"].as_str().unwrap().to_owned();
+    let devices =
+        document(&provider).await["device_authorization_endpoint"].as_str().unwrap().to_owned();
     let id = ClientId::new(provider.client_id().to_owned());
-    let client = CoreClient::from_provider_metadata(metadata, id, Some(ClientSecret::new(secret.expose().to_owned())))
-        .set_device_authorization_url(DeviceAuthorizationUrl::new(devices).unwrap());
+    let client = CoreClient::from_provider_metadata(
+        metadata,
+        id,
+        Some(ClientSecret::new(secret.expose().to_owned())),
+    )
+    .set_device_authorization_url(DeviceAuthorizationUrl::new(devices).unwrap());
 
-    let asking = client.exchange_client_credentials().unwrap().add_scope(Scope::new("notes.read".to_owned()));
+    let asking = client
+        .exchange_client_credentials()
+        .unwrap()
+        .add_scope(Scope::new("notes.read".to_owned()));
     let token = asking.request_async(&send).await.unwrap();
     assert!(token.refresh_token().is_none() && !token.access_token().secret().is_empty());
 
-    let device: CoreDeviceAuthorizationResponse =
-        client.exchange_device_code().add_scope(Scope::new("email".to_owned())).request_async(&send).await.unwrap();
+    let device: CoreDeviceAuthorizationResponse = client
+        .exchange_device_code()
+        .add_scope(Scope::new("email".to_owned()))
+        .request_async(&send)
+        .await
+        .unwrap();
     provider.answer_device(device.user_code().secret(), Some("ada")).unwrap();
     let polling = client.exchange_device_access_token(&device).unwrap();
     let sleep = |_| async {};
-    let tokens: CoreTokenResponse = polling.request_async(&send, sleep, Some(Duration::from_secs(5))).await.unwrap();
+    let tokens: CoreTokenResponse =
+        polling.request_async(&send, sleep, Some(Duration::from_secs(5))).await.unwrap();
     let checks = client.id_token_verifier();
     let claims = tokens.id_token().unwrap().claims(&checks, |_: Option<&Nonce>| Ok(())).unwrap();
     assert_eq!(claims.email().map(|email| email.as_str()), Some("ada@example.com"));
 }
 
 async fn document(provider: &DevProvider) -> Value {
-    let address = format!("{}/.well-known/openid-configuration", provider.issuer().trim_end_matches('/'));
+    let address =
+        format!("{}/.well-known/openid-configuration", provider.issuer().trim_end_matches('/'));
     serde_json::from_str(&HTTP.get(address).send().await.unwrap().text().await.unwrap()).unwrap()
 }

@@ -1,6 +1,8 @@
-//! Bytes of memory per signed-in user and per token, by an allocator that counts. `benches/run memory` is the way in.
+//! Bytes of memory per signed-in user and per token, by an allocator that counts.
+//! `benches/run memory` is the way in.
 //!
-//! A program of its own, because counting costs instructions. What is counted is what was asked for: an allocator's own overhead is not in it.
+//! A program of its own, because counting costs instructions. What is counted is what was asked
+//! for: an allocator's own overhead is not in it.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -24,7 +26,9 @@ use peers::{
     table::{self, number},
 };
 use tower::ServiceExt;
-use tower_identity::{HttpClient, HttpFuture, IdentityLayer, ReqwestClient, User, client::TokenRequest};
+use tower_identity::{
+    HttpClient, HttpFuture, IdentityLayer, ReqwestClient, User, client::TokenRequest,
+};
 
 /// More than the layer remembers opened: beyond, a session is in the store and nowhere else.
 const REMEMBERED: usize = 10_000;
@@ -114,23 +118,31 @@ async fn sign_in(layer: &IdentityLayer, users: usize) -> Fallible<()> {
 }
 
 async fn claims(layer: &IdentityLayer, cookie: &HeaderValue) -> Fallible<i64> {
-    let claims = |Extension(user): Extension<User>| async move { axum::Json(user.all_claims().clone()) };
+    let claims =
+        |Extension(user): Extension<User>| async move { axum::Json(user.all_claims().clone()) };
     let request = Request::get(PATH).header(COOKIE, cookie).body(Body::empty())?;
-    let answer = Router::new().route(PATH, get(claims)).layer(layer.clone()).oneshot(request).await?;
+    let answer =
+        Router::new().route(PATH, get(claims)).layer(layer.clone()).oneshot(request).await?;
     Ok(axum::body::to_bytes(answer.into_body(), 1 << 20).await?.len() as i64)
 }
 
 /// Fetches tokens for so many resources.
-async fn fetch(layer: &IdentityLayer, cookie: &HeaderValue, numbers: std::ops::Range<usize>) -> Fallible<()> {
+async fn fetch(
+    layer: &IdentityLayer,
+    cookie: &HeaderValue,
+    numbers: std::ops::Range<usize>,
+) -> Fallible<()> {
     let fetch = move |Extension(user): Extension<User>| async move {
         for number in numbers {
-            let request = TokenRequest::new([ours::OF_SIGN_IN])?.with_resource(&format!("https://{number:03}.example"));
+            let request = TokenRequest::new([ours::OF_SIGN_IN])?
+                .with_resource(&format!("https://{number:03}.example"));
             user.tokens().acquire(&request).await?;
         }
         Ok::<_, tower_identity::Error>("")
     };
     let request = Request::get(PATH).header(COOKIE, cookie).body(Body::empty())?;
-    let answer = Router::new().route(PATH, get(fetch)).layer(layer.clone()).oneshot(request).await?;
+    let answer =
+        Router::new().route(PATH, get(fetch)).layer(layer.clone()).oneshot(request).await?;
     if answer.status().is_success() { Ok(()) } else { Err("no token".into()) }
 }
 
@@ -152,7 +164,9 @@ impl HttpClient for Listening {
                 let value = text.split_once(&format!("\"{name}\":\""))?.1;
                 value.split_once('"').map(|(token, _)| token.len())
             };
-            if let (Some(access), Some(refresh), Some(id)) = (token("access_token"), token("refresh_token"), token("id_token")) {
+            if let (Some(access), Some(refresh), Some(id)) =
+                (token("access_token"), token("refresh_token"), token("id_token"))
+            {
                 self.access_token.store(access, Relaxed);
                 self.tokens.store(access + refresh + id, Relaxed);
             }
