@@ -72,25 +72,24 @@ async fn page(
     let query = request.uri().query().unwrap_or_default();
     // A form of another site must sign nobody out.
     let origin = request.headers().get(ORIGIN).and_then(|origin| origin.to_str().ok());
-    let is_ours = origin.is_some_and(|origin| {
-        auth.config().redirect_address() == format!("{origin}/auth/callback")
-    });
+    let is_ours = origin
+        .is_some_and(|origin| auth.config().redirect_uri() == format!("{origin}/auth/callback"));
     Ok(match (request.method(), request.uri().path()) {
         (&Method::GET, "/login") => {
-            Page::SeeOther(auth.log_in(session, "/", &SignInOptions::new()).await?.address)
+            Page::SeeOther(auth.sign_in(session, "/", &SignInOptions::new()).await?.address)
         }
         (&Method::GET, "/auth/callback") => {
-            Page::SeeOther(auth.complete_log_in(session, query).await?.next.to_string())
+            Page::SeeOther(auth.complete_sign_in(session, query).await?.next.to_string())
         }
         (&Method::POST, "/logout") if is_ours => {
-            Page::SeeOther(auth.log_out(session).address().await)
+            Page::SeeOther(auth.sign_out(session).address().await)
         }
-        (&Method::GET, "/mail") => match auth.token_for_user(session, ["mail.read"]).await {
+        (&Method::GET, "/mail") => match auth.for_user(session, ["mail.read"]).await {
             Ok(token) => {
                 Page::Text(format!("A token for {:?}.", token.scopes().collect::<Vec<_>>()))
             }
-            Err(error) => match auth.log_in_for(session, "/mail", &error).await? {
-                Some(log_in) => Page::SeeOther(log_in.address),
+            Err(error) => match auth.sign_in_for(session, "/mail", &error).await? {
+                Some(sign_in) => Page::SeeOther(sign_in.address),
                 None => return Err(error),
             },
         },

@@ -12,7 +12,7 @@ use crate::{
     challenge::{Challenge, Wanted},
     error::Error,
     handle::Tokens,
-    identity::Identity,
+    lazy_user::LazyUser,
     origin,
     user::User,
 };
@@ -48,7 +48,7 @@ async fn look(parts: &Parts) -> Option<Result<Option<User>, Error>> {
     if let Some(user) = parts.extensions.get::<User>() {
         return Some(Ok(Some(user.clone())));
     }
-    let identity = parts.extensions.get::<Identity>()?.clone();
+    let identity = parts.extensions.get::<LazyUser>()?.clone();
     Some(identity.user(&parts.headers).await)
 }
 

@@ -20,7 +20,7 @@ use crate::{
     caller::Head,
     challenge::{Challenge, Raised},
     error::Error,
-    identity::Identity,
+    lazy_user::LazyUser,
     service::Shared,
     session::{Opened, Roll},
     user::User,
@@ -51,7 +51,7 @@ pin_project! {
 #[derive(Debug)]
 pub(crate) enum After {
     /// The user may have been read through the handle.
-    Public(Identity),
+    Public(LazyUser),
     /// The user was there.
     Protected(Admitted),
 }

@@ -1,4 +1,4 @@
-//! Guards for parts of an application: [`require_login`].
+//! Guards for parts of an application: [`require_sign_in`].
 
 use std::{
     fmt,
@@ -19,7 +19,7 @@ use crate::{
     challenge::Challenge,
     config::SignInOptions,
     error::{Error, ErrorKind},
-    identity::Identity,
+    lazy_user::LazyUser,
     origin,
     strings::StringList,
     user::{Groups, User},
@@ -35,18 +35,18 @@ use crate::{
 /// # #[cfg(feature = "axum")]
 /// # fn routes() -> axum::Router {
 /// use axum::{Router, routing::get};
-/// use tower_identity::require_login;
+/// use tower_identity::require_sign_in;
 ///
 /// Router::new()
 ///     .route("/admin", get(|| async { "for administrators" }))
-///     .route_layer(require_login().with_roles(["Admin"]))
+///     .route_layer(require_sign_in().with_roles(["Admin"]))
 /// # }
 /// ```
-pub fn require_login() -> RequireLogin {
-    RequireLogin { terms: Arc::default() }
+pub fn require_sign_in() -> RequireSignIn {
+    RequireSignIn { terms: Arc::default() }
 }
 
-/// The layer that [`require_login`] makes. Every condition that is set has to hold; without any it
+/// The layer that [`require_sign_in`] makes. Every condition that is set has to hold; without any it
 /// is enough to be signed in.
 ///
 /// - Roles, groups and tenants are as they are: who has none of those gets 403.
@@ -55,7 +55,7 @@ pub fn require_login() -> RequireLogin {
 ///   gets 401. Who comes back with less gets 403: nobody is sent round.
 #[derive(Clone, Debug)]
 #[must_use = "a guard does nothing until it is put around routes"]
-pub struct RequireLogin {
+pub struct RequireSignIn {
     terms: Arc<Terms>,
 }
 
@@ -79,7 +79,7 @@ enum Verdict {
     Refuse(Error),
 }
 
-impl RequireLogin {
+impl RequireSignIn {
     /// Asks for one of these roles ([`User::roles`]); people without one get 403. The default is to
     /// ask for none; an empty list lets nobody through.
     pub fn with_roles<Kind>(self, roles: impl StringList<Kind>) -> Self {
@@ -209,22 +209,22 @@ impl Terms {
     }
 }
 
-impl<S> Layer<S> for RequireLogin {
-    type Service = RequireLoginService<S>;
+impl<S> Layer<S> for RequireSignIn {
+    type Service = RequireSignInService<S>;
 
-    fn layer(&self, inner: S) -> RequireLoginService<S> {
-        RequireLoginService { inner, guard: self.clone() }
+    fn layer(&self, inner: S) -> RequireSignInService<S> {
+        RequireSignInService { inner, guard: self.clone() }
     }
 }
 
-/// The service that [`RequireLogin`] makes.
+/// The service that [`RequireSignIn`] makes.
 #[derive(Clone, Debug)]
-pub struct RequireLoginService<S> {
+pub struct RequireSignInService<S> {
     inner: S,
-    guard: RequireLogin,
+    guard: RequireSignIn,
 }
 
-impl<S, B, R> Service<Request<B>> for RequireLoginService<S>
+impl<S, B, R> Service<Request<B>> for RequireSignInService<S>
 where
     S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send + 'static,
@@ -264,7 +264,7 @@ async fn who<B>(request: &mut Request<B>) -> Option<Result<Option<User>, Error>>
     if let Some(user) = request.extensions().get::<User>() {
         return Some(Ok(Some(user.clone())));
     }
-    let identity = request.extensions().get::<Identity>()?.clone();
+    let identity = request.extensions().get::<LazyUser>()?.clone();
     // The body need not be `Sync`: nothing of the request but a copy of its cookies is held while
     // waiting.
     let cookies: HeaderMap = request
@@ -294,7 +294,7 @@ fn no_layer<R: Default>() -> Response<R> {
     response
 }
 
-/// The future of [`RequireLoginService`].
+/// The future of [`RequireSignInService`].
 pub struct GuardFuture<R, E>(Pin<Box<dyn Future<Output = Result<Response<R>, E>> + Send>>);
 
 impl<R, E> Future for GuardFuture<R, E> {

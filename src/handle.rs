@@ -52,7 +52,7 @@ impl Tokens {
     ///
     /// What the provider gave for these scopes answers the same request until it is due, also if it
     /// granted less: [`AccessToken::missing_scopes`] tells. A guard with
-    /// [`with_scopes`](crate::RequireLogin::with_scopes) lets nobody through without them.
+    /// [`with_scopes`](crate::RequireSignIn::with_scopes) lets nobody through without them.
     ///
     /// # Errors
     ///

@@ -8,7 +8,7 @@
 //! - [`IdentityLayer`] goes around the finished application. Everything under it needs a signed-in
 //!   person unless it is declared public.
 //! - [`User`] is who is signed in, [`Tokens`] gets access tokens for them.
-//! - [`require_login`] guards a part of an application, also by role; [`Challenge`] asks for
+//! - [`require_sign_in`] guards a part of an application, also by role; [`Challenge`] asks for
 //!   another sign-in from inside a handler.
 //! - [`WebAuth`] signs people in where there is no Tower, over a value that the application stores.
 //! - [`client`] gets tokens without any web application: for daemons, devices, command lines.
@@ -74,8 +74,8 @@ pub mod fuzzing;
 mod guard;
 pub mod guide;
 mod handle;
-mod identity;
 mod layer;
+mod lazy_user;
 mod origin;
 pub mod outgoing;
 pub mod pages;
@@ -103,12 +103,12 @@ pub use config::{
 pub use error::{Advice, ConfigError, Error, ErrorKind, ProviderError};
 #[cfg(feature = "axum")]
 pub use extract::UserRejection;
-pub use flow::{LogIn, LogOut, LoggedIn, UserCode, WebAuth};
+pub use flow::{SignIn, SignOut, SignedIn, UserCode, WebAuth};
 pub use future::ResponseFuture;
-pub use guard::{GuardFuture, RequireLogin, RequireLoginService, require_login};
+pub use guard::{GuardFuture, RequireSignIn, RequireSignInService, require_sign_in};
 pub use handle::Tokens;
-pub use identity::Identity;
 pub use layer::IdentityLayer;
+pub use lazy_user::LazyUser;
 pub use protocol::{CheckReport, HttpClient, HttpError, HttpFuture, ReqwestClient};
 pub use secret::Secret;
 pub use service::IdentityService;

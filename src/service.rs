@@ -24,7 +24,7 @@ use crate::{
     error::{Error, ErrorKind},
     flow::{Admission, Asked, Decision, Flow, Reply, Route},
     future::{Admitted, After, Left, ResponseFuture},
-    identity::Identity,
+    lazy_user::LazyUser,
     origin,
 };
 
@@ -97,7 +97,7 @@ where
         match decision {
             Decision::Public => {
                 let uri = origin::uri(request.uri(), request.extensions());
-                let identity = Identity::new(Arc::clone(flow), request.method(), uri);
+                let identity = LazyUser::new(Arc::clone(flow), request.method(), uri);
                 request.extensions_mut().insert(identity.clone());
                 ResponseFuture::calling(
                     self.inner.call(request),

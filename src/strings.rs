@@ -10,10 +10,10 @@ use std::iter::{self, Once};
 /// parameter tells the two apart and is never written.
 ///
 /// ```
-/// use tower_identity::require_login;
+/// use tower_identity::require_sign_in;
 ///
-/// let one = require_login().with_roles("Admin");
-/// let several = require_login().with_roles(["Admin", "Auditor"]);
+/// let one = require_sign_in().with_roles("Admin");
+/// let several = require_sign_in().with_roles(["Admin", "Auditor"]);
 /// # let _ = (one, several);
 /// ```
 #[diagnostic::on_unimplemented(

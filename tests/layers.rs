@@ -42,7 +42,7 @@ const LAYERS: &[(&[&str], &[&str])] = &[
             "extract",
             "future",
             "guard",
-            "identity",
+            "lazy_user",
             "layer",
             "origin",
             "outgoing",

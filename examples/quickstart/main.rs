@@ -62,7 +62,7 @@ use tower_identity::{
     Clock, Error, IdentityConfig, IdentityLayer, SystemClock, Tokens, User, ValidConfig,
     client::TokenRequest,
     dev::{AccessTokenFormat, DevProvider, DevTenant, Quirk},
-    require_login,
+    require_sign_in,
 };
 
 #[tokio::main]
@@ -184,7 +184,7 @@ fn app(config: ValidConfig, playground: Option<Playground>) -> Router {
     let has_playground = playground.is_some();
     let admin = Router::new()
         .route("/admin", get(admin))
-        .route_layer(require_login().with_roles(["Admin"]));
+        .route_layer(require_sign_in().with_roles(["Admin"]));
     Router::new()
         .route("/", get(move |user: Option<User>| index(user, has_playground)))
         .route("/health", get(|| async { "ok" }))

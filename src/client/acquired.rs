@@ -10,7 +10,7 @@ use crate::{
     error::{Error, ErrorKind},
     protocol::{ClientInfo, IdTokenExpectation, Nonce, TokenAnswer},
     secret::Secret,
-    tokens::{AccessToken, CacheLimits, GrantRecord, Identity, Issued, Person},
+    tokens::{AccessToken, CacheLimits, GrantRecord, Issued, Person, VerifiedClaims},
 };
 
 /// Tokens of a person, verified and kept.
@@ -146,8 +146,12 @@ impl Client {
             oid: token.oid().map(str::to_owned),
         };
         let text: Box<str> = claims.get().into();
-        let identity =
-            Identity { id_token: token.raw().into(), claims, person, expires_at: token.exp() };
+        let identity = VerifiedClaims {
+            id_token: token.raw().into(),
+            claims,
+            person,
+            expires_at: token.exp(),
+        };
         let limits = CacheLimits::default();
         let (record, access_token) =
             GrantRecord::of_sign_in(request, &identity, issued(answer), limits, now);

@@ -81,7 +81,7 @@ impl ValidConfig {
             .collect();
         found.extend(self.notices().iter().cloned());
         let mut add = |severity, code, text: String| found.push(Finding::new(severity, code, text));
-        let (address, microsoft) = (self.redirect_uri(), self.authority().is_microsoft());
+        let (address, microsoft) = (self.redirect_url(), self.authority().is_microsoft());
         let real = microsoft && !self.authority().is_loopback();
         let redirects = self.sign_in_method() == SignInMethod::Redirect;
         if !self.secure() && redirects {

@@ -54,7 +54,7 @@ impl IdentityConfig {
     /// | `IDENTITY_SIGN_OUT_RETURN_PARAMETER`, `IDENTITY_END_SESSION_ENDPOINT` | [`with_sign_out_return_parameter`](Self::with_sign_out_return_parameter), [`with_end_session_endpoint`](Self::with_end_session_endpoint) |
     /// | `IDENTITY_PROVIDER_SESSION` | `end` or `keep`: [`with_provider_session`](Self::with_provider_session) |
     /// | `IDENTITY_PATH_PREFIX` | `stripped` or `kept`: [`with_path_prefix`](Self::with_path_prefix) |
-    /// | `IDENTITY_CALLBACK_PATH`, `IDENTITY_LOGIN_PATH`, `IDENTITY_LOGOUT_PATH`, `IDENTITY_SIGNED_OUT_PATH`, `IDENTITY_EDIT_PROFILE_PATH`, `IDENTITY_RESET_PASSWORD_PATH` | the crate's own paths: [`with_callback_path`](Self::with_callback_path) and so on |
+    /// | `IDENTITY_CALLBACK_PATH`, `IDENTITY_SIGN_IN_PATH`, `IDENTITY_SIGN_OUT_PATH`, `IDENTITY_SIGNED_OUT_PATH`, `IDENTITY_EDIT_PROFILE_PATH`, `IDENTITY_RESET_PASSWORD_PATH` | the crate's own paths: [`with_callback_path`](Self::with_callback_path) and so on |
     /// | `IDENTITY_IDLE_TIMEOUT`, `IDENTITY_ABSOLUTE_TIMEOUT` | [`with_idle_timeout`](Self::with_idle_timeout), [`with_absolute_timeout`](Self::with_absolute_timeout) |
     /// | `IDENTITY_STORE_TIMEOUT` | [`with_store_timeout`](Self::with_store_timeout) |
     /// | `IDENTITY_SESSION_END` | `own_limits` or `id_token_expiry`: [`with_session_end`](Self::with_session_end) |
@@ -300,7 +300,7 @@ mod tests {
     #[test]
     fn three_variables_are_enough_for_the_quickstart() {
         let valid = config(BASIC).build().unwrap();
-        assert_eq!(valid.redirect_uri().as_str(), "http://localhost:3000/auth/callback");
+        assert_eq!(valid.redirect_uri(), "http://localhost:3000/auth/callback");
         assert_eq!(
             (valid.authority().to_string().as_str(), valid.client_id()),
             ("https://op.example.com", "client-id")
@@ -325,7 +325,7 @@ mod tests {
             ("LISTEN", "not looked at"),
         ]);
         let valid = config.build().unwrap();
-        assert_eq!(valid.redirect_uri().as_str(), "https://app.example.com/cb");
+        assert_eq!(valid.redirect_uri(), "https://app.example.com/cb");
         assert_eq!(
             valid.scopes(valid.sign_in()).join(" "),
             "openid profile email offline_access User.Read Mail.Read"
@@ -364,9 +364,9 @@ mod tests {
         ("with_base_url", &["IDENTITY_BASE_URL"]),
         ("with_redirect_uri", &["IDENTITY_REDIRECT_URI"]),
         ("with_path_prefix", &["IDENTITY_PATH_PREFIX"]),
-        ("with_login_path", &["IDENTITY_LOGIN_PATH"]),
+        ("with_sign_in_path", &["IDENTITY_SIGN_IN_PATH"]),
         ("with_callback_path", &["IDENTITY_CALLBACK_PATH"]),
-        ("with_logout_path", &["IDENTITY_LOGOUT_PATH"]),
+        ("with_sign_out_path", &["IDENTITY_SIGN_OUT_PATH"]),
         ("with_signed_out_path", &["IDENTITY_SIGNED_OUT_PATH"]),
         ("with_edit_profile_path", &["IDENTITY_EDIT_PROFILE_PATH"]),
         ("with_reset_password_path", &["IDENTITY_RESET_PASSWORD_PATH"]),
@@ -550,8 +550,8 @@ mod tests {
             }),
             ("IDENTITY_PATH_PREFIX", "kept", |config| config.with_path_prefix(PathPrefix::Kept)),
             ("IDENTITY_CALLBACK_PATH", "/cb", |config| config.with_callback_path("/cb")),
-            ("IDENTITY_LOGIN_PATH", "/in", |config| config.with_login_path("/in")),
-            ("IDENTITY_LOGOUT_PATH", "/out", |config| config.with_logout_path("/out")),
+            ("IDENTITY_SIGN_IN_PATH", "/in", |config| config.with_sign_in_path("/in")),
+            ("IDENTITY_SIGN_OUT_PATH", "/out", |config| config.with_sign_out_path("/out")),
             ("IDENTITY_SIGNED_OUT_PATH", "/bye", |config| config.with_signed_out_path("/bye")),
             ("IDENTITY_EDIT_PROFILE_PATH", "/edit", |config| {
                 config.with_edit_profile_path("/edit")
@@ -778,10 +778,7 @@ mod tests {
             ("CLIENT_SECRET", "s"),
             ("REDIRECT_URI", "http://localhost:5000/redirect"),
         ]);
-        assert_eq!(
-            identity.build().unwrap().redirect_uri().as_str(),
-            "http://localhost:5000/redirect"
-        );
+        assert_eq!(identity.build().unwrap().redirect_uri(), "http://localhost:5000/redirect");
     }
 
     #[test]
@@ -890,7 +887,7 @@ mod tests {
             ("AzureAd__ClientCredentials__0__ClientSecret", "s"),
         ];
         let valid = config(&section).build().unwrap();
-        assert_eq!(valid.redirect_uri().as_str(), "http://localhost:3000/signin-oidc");
+        assert_eq!(valid.redirect_uri(), "http://localhost:3000/signin-oidc");
         let moved = config(
             &[&section[..], &[("IDENTITY_REDIRECT_URI", "http://localhost:3000/cb")]].concat(),
         );

@@ -38,9 +38,9 @@ fn paths(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConf
     }
     type Setter = fn(IdentityConfig, String) -> IdentityConfig;
     let setters: [(&str, Setter); 6] = [
-        ("IDENTITY_LOGIN_PATH", IdentityConfig::with_login_path),
+        ("IDENTITY_SIGN_IN_PATH", IdentityConfig::with_sign_in_path),
         ("IDENTITY_CALLBACK_PATH", IdentityConfig::with_callback_path),
-        ("IDENTITY_LOGOUT_PATH", IdentityConfig::with_logout_path),
+        ("IDENTITY_SIGN_OUT_PATH", IdentityConfig::with_sign_out_path),
         ("IDENTITY_SIGNED_OUT_PATH", IdentityConfig::with_signed_out_path),
         ("IDENTITY_EDIT_PROFILE_PATH", IdentityConfig::with_edit_profile_path),
         ("IDENTITY_RESET_PASSWORD_PATH", IdentityConfig::with_reset_password_path),

@@ -220,7 +220,7 @@ impl IdentityConfig {
 
     /// Where sign-in starts, relative to the base URL. The default is `/auth/login`.
     #[must_use]
-    pub fn with_login_path(mut self, path: impl Into<String>) -> Self {
+    pub fn with_sign_in_path(mut self, path: impl Into<String>) -> Self {
         self.login_path = path.into();
         self
     }
@@ -235,7 +235,7 @@ impl IdentityConfig {
 
     /// Where sign-out starts, relative to the base URL. The default is `/auth/logout`.
     #[must_use]
-    pub fn with_logout_path(mut self, path: impl Into<String>) -> Self {
+    pub fn with_sign_out_path(mut self, path: impl Into<String>) -> Self {
         self.logout_path = path.into();
         self
     }
@@ -269,7 +269,7 @@ impl IdentityConfig {
     ///
     /// On a public page the [`User`](crate::User) is not in the request's extensions, signed in or
     /// not, since nobody is looked up before somebody asks: take `Option<User>` in axum,
-    /// [`Identity`](crate::Identity) elsewhere. `Extension<User>` there is axum's own answer 500.
+    /// [`LazyUser`](crate::LazyUser) elsewhere. `Extension<User>` there is axum's own answer 500.
     #[must_use]
     pub fn add_public_path(mut self, path: impl Into<String>) -> Self {
         self.public_paths.push(PublicPath::Exact(path.into()));

@@ -34,8 +34,8 @@ fn refuses(config: IdentityConfig, setting: &str, hint: &str) {
 fn the_defaults_are_those_that_the_documentation_states() {
     let valid = built(|config| config);
     assert_eq!(valid.scopes(valid.sign_in()), ["openid", "profile", "email", "offline_access"]);
-    assert_eq!(valid.redirect_uri().as_str(), "https://app.example.com/auth/callback");
-    assert_eq!(valid.signed_out_url().as_str(), "https://app.example.com/auth/signed-out");
+    assert_eq!(valid.redirect_uri(), "https://app.example.com/auth/callback");
+    assert_eq!(valid.signed_out_url(), "https://app.example.com/auth/signed-out");
     assert_eq!(
         (valid.origin(), valid.external_prefix(), valid.home().as_str()),
         ("https://app.example.com", "", "/")
@@ -278,10 +278,10 @@ fn the_crates_own_paths_are_plain_and_apart() {
     for path in
         ["", "/", "auth", "/auth/", "/a//b", "/a/../b", "/a?b", "/a%20b", "/a;b", "/ä", "//a"]
     {
-        refuses(config().with_login_path(path), "login_path", "plain path");
+        refuses(config().with_sign_in_path(path), "login_path", "plain path");
         refuses(config().with_callback_path(path), "callback_path", "plain path");
     }
-    refuses(config().with_logout_path("/auth/login"), "logout_path", "login_path already");
+    refuses(config().with_sign_out_path("/auth/login"), "logout_path", "login_path already");
     refuses(
         config().with_signed_out_path("/auth/callback"),
         "signed_out_path",
@@ -316,7 +316,7 @@ fn a_prefix_is_where_the_proxy_leaves_it() {
     };
     let (stripped, kept) = (with(PathPrefix::Stripped), with(PathPrefix::Kept));
     for valid in [&stripped, &kept] {
-        assert_eq!(valid.redirect_uri().as_str(), "https://app.example.com/app/auth/callback");
+        assert_eq!(valid.redirect_uri(), "https://app.example.com/app/auth/callback");
         assert_eq!((valid.external_prefix(), valid.home().as_str()), ("/app", "/app/"));
         assert_eq!(valid.external_path(&valid.paths().login), "/app/auth/login");
         assert_eq!(valid.return_path("/app/auth/login?return_to=x").as_str(), "/app/");

@@ -150,9 +150,7 @@ impl ValidConfig {
         /// Whose people may sign in.
         fn tenants -> &Tenants = tenants;
         /// Where the provider sends people back to.
-        fn redirect_uri -> &Url = redirect_uri;
-        /// Where the provider sends people after sign-out.
-        fn signed_out_url -> &Url = signed_out_url;
+        fn redirect_url -> &Url = redirect_uri;
         /// Where browsers find the application, without a slash at the end.
         fn base_url -> &str = base_url;
         /// Scheme, host and port of the application, as browsers write it in `Origin`.
@@ -221,15 +219,15 @@ impl ValidConfig {
 
     /// The address that the provider sends people back to, and that is to be registered there.
     #[must_use]
-    pub fn redirect_address(&self) -> &str {
-        self.redirect_uri().as_str()
+    pub fn redirect_uri(&self) -> &str {
+        self.0.redirect_uri.as_str()
     }
 
     /// The address that the provider sends people to after they signed out, and that is to be
     /// registered there, too.
     #[must_use]
-    pub fn signed_out_address(&self) -> &str {
-        self.signed_out_url().as_str()
+    pub fn signed_out_url(&self) -> &str {
+        self.0.signed_out_url.as_str()
     }
 
     /// What browsers call a path of a request: with the prefix that a proxy took off.

@@ -16,8 +16,8 @@ use crate::{
         ClientInfo, Code, IdTokenExpectation, Nonce, Provider, TokenAnswer, VerifiedIdToken,
     },
     secret::Secret,
-    session::{Attempt, AttemptPurpose, Cause, Landing, SignedIn},
-    tokens::{CacheLimits, GrantRecord, Identity, Issued, Person, Scopes},
+    session::{Attempt, AttemptPurpose, Cause, Landing, NewSession},
+    tokens::{CacheLimits, GrantRecord, Issued, Person, Scopes, VerifiedClaims},
 };
 
 /// An answer whose ID token was verified.
@@ -39,7 +39,7 @@ impl Verified {
 /// A sign-in that is done, before it is kept anywhere.
 #[derive(Debug)]
 pub(super) struct Completed {
-    pub(super) signed_in: SignedIn,
+    pub(super) signed_in: NewSession,
     pub(super) grant: GrantRecord,
     /// Where the person goes now.
     pub(super) return_path: ReturnPath,
@@ -55,7 +55,7 @@ impl WebAuth {
     pub(super) async fn redeem(&self, attempt: &Attempt, code: &Code) -> Result<Verified, Error> {
         let verifier = Secret::from(attempt.derive(VERIFIER)?);
         let provider = self.provider_of(attempt)?;
-        let redirect_uri = self.config().redirect_uri().as_str();
+        let redirect_uri = self.config().redirect_uri();
         let answer = match attempt.policy {
             // An errand asked for no more than to learn whose it was.
             Some(_) => provider.redeem_code_for_identity(code, &verifier, redirect_uri).await?,
@@ -106,7 +106,7 @@ impl WebAuth {
     }
 
     /// Signs somebody in: reads the claims, and decides where they go. `state` names the answer.
-    pub(super) async fn sign_in(
+    pub(super) async fn record(
         &self,
         attempt: &Attempt,
         verified: Verified,
@@ -138,7 +138,7 @@ impl WebAuth {
         let ends = (!renewable && config.session_end() == SessionEnd::IdTokenExpiry)
             .then(|| token.exp() + config.clock_leeway());
         let grant = self.grant(&token, &claims, renew_at, &person, attempt, answer)?;
-        let signed_in = SignedIn {
+        let signed_in = NewSession {
             person,
             claims: claims.get().into(),
             home_account_id,
@@ -177,7 +177,7 @@ impl WebAuth {
             Some(scopes) if !config.authority().is_microsoft() => Scopes::asked(scopes.split(' '))?,
             _ => Scopes::asked(config.scopes(config.sign_in()))?,
         };
-        let identity = Identity {
+        let identity = VerifiedClaims {
             id_token: token.raw().into(),
             claims: claims.to_owned(),
             person: person.clone(),

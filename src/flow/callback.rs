@@ -55,7 +55,7 @@ impl Flow {
     ) -> Reply {
         match self.answer(asked, form).await {
             Ok(reply) => reply,
-            Err(error) => Reply::failed(error, Some(self.sign_in_address(self.config.home()))),
+            Err(error) => Reply::failed(error, Some(self.sign_in_url(self.config.home()))),
         }
     }
 
@@ -92,7 +92,7 @@ impl Flow {
                 let error =
                     Error::new(ErrorKind::AttemptExpired, "the attempt is older than ten minutes");
                 let reply =
-                    Reply::failed(error, Some(self.sign_in_address(&self.return_path(&attempt))));
+                    Reply::failed(error, Some(self.sign_in_url(&self.return_path(&attempt))));
                 return Ok(reply.with_cookies([self.attempts.remove(state.slot)]));
             }
         };
@@ -161,7 +161,7 @@ impl Flow {
             let query = url::form_urlencoded::Serializer::new(String::new())
                 .append_pair("state", text)
                 .finish();
-            return Reply::redirect(format!("{}?{query}", self.config.redirect_uri().path()));
+            return Reply::redirect(format!("{}?{query}", self.config.redirect_url().path()));
         }
         let now = self.clock.now();
         let page = self
@@ -169,7 +169,7 @@ impl Flow {
             .page(state, now)
             .map_or_else(|| self.config.home().clone(), |path| self.config.return_path(&path));
         match self.sessions.load(asked.cookies, now).await {
-            Err(error) => Reply::failed(error, Some(self.sign_in_address(&page))),
+            Err(error) => Reply::failed(error, Some(self.sign_in_url(&page))),
             Ok(Some(session)) => {
                 let landing = session.beginning().landing(&answer_of(state.handle()));
                 Reply::redirect(landing.unwrap_or_else(|| page.as_str()))
@@ -179,10 +179,10 @@ impl Flow {
                     ErrorKind::AttemptMissing,
                     "the browser sent no attempt, the second time too: are cookies blocked?",
                 );
-                Reply::failed(error, Some(self.sign_in_address(&page)))
+                Reply::failed(error, Some(self.sign_in_url(&page)))
             }
             Ok(None) if !Caller::may_start(asked.method, asked.headers) => {
-                Reply::new(Answer::SignInNeeded { sign_in: self.sign_in_address(&page), why: None })
+                Reply::new(Answer::SignInNeeded { sign_in: self.sign_in_url(&page), why: None })
             }
             Ok(None) => {
                 let mut start = Start::fresh(page);
@@ -232,7 +232,7 @@ impl Flow {
         browser: &InBrowser,
     ) -> Result<Done, Error> {
         let Completed { signed_in, grant, return_path } =
-            self.auth.sign_in(attempt, verified, state).await?;
+            self.auth.record(attempt, verified, state).await?;
         if attempt.purpose == AttemptPurpose::ReadAgain && !self.is_still_there(attempt).await? {
             return Err(Error::new(
                 ErrorKind::SessionEnded,

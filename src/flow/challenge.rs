@@ -40,11 +40,11 @@ impl Flow {
         match Caller::of(asked.method, asked.headers) {
             // Whoever only looks at protected pages gets no code.
             Caller::Navigation if self.auth.by_code() && start.causes.is_empty() => {
-                Reply::redirect(self.sign_in_address(&start.return_path))
+                Reply::redirect(self.sign_in_url(&start.return_path))
             }
             Caller::Navigation => self.start(asked, start).await,
             _ => Reply::new(Answer::SignInNeeded {
-                sign_in: self.sign_in_address(&start.return_path),
+                sign_in: self.sign_in_url(&start.return_path),
                 why: None,
             }),
         }

@@ -73,7 +73,7 @@ impl Flow {
 
     /// The page with the code; for its script, whether the person is done.
     pub(super) async fn device_code(self: &Arc<Self>, asked: Asked<'_>) -> Reply {
-        let again = || self.sign_in_address(self.config.home());
+        let again = || self.sign_in_url(self.config.home());
         if *asked.method != Method::GET {
             return Reply::failed(
                 Error::new(ErrorKind::RequestInvalid, "the page with the code takes GET"),
@@ -135,7 +135,7 @@ impl Flow {
             Lookup::Expired(_) if !is_page => Reply::new(Answer::Polled(Polled::Ended)),
             Lookup::Expired(attempt) => {
                 let error = Error::new(ErrorKind::CodeExpired, "the code was not used in time");
-                let again = self.sign_in_address(&self.return_path(&attempt));
+                let again = self.sign_in_url(&self.return_path(&attempt));
                 Reply::failed(error, Some(again)).with_cookies([self.attempts.remove(state.slot)])
             }
             Lookup::Missing if is_page => self.without_attempt(asked, state, &text).await,
@@ -152,7 +152,7 @@ impl Flow {
         is_page: bool,
         not_yet: bool,
     ) -> Reply {
-        let again = self.sign_in_address(&self.return_path(&attempt));
+        let again = self.sign_in_url(&self.return_path(&attempt));
         let (interval, next) = match self.heard(state.handle(), &attempt, browser).await {
             Heard::NotYet { interval, next } => (interval, next),
             Heard::Over(Ok(Done::Page { return_path, cookie })) => {

@@ -243,7 +243,7 @@ impl Flow {
             }
             _ => {
                 let again = Errand::of(&attempt).map_or_else(
-                    || self.sign_in_address(&return_path),
+                    || self.sign_in_url(&return_path),
                     |errand| self.errand_address(errand, &return_path),
                 );
                 Reply::failed(error, Some(again))

@@ -25,8 +25,8 @@ pub(super) struct Kept {
     pub(super) values: Arc<Values>,
     pub(super) grants: Grants,
     pub(super) application: Arc<Application>,
-    pub(super) exchanges: Exchanges<Arc<SignIn>>,
-    pub(super) waiting: Waiting<Arc<SignIn>>,
+    pub(super) exchanges: Exchanges<Arc<CompletedSignIn>>,
+    pub(super) waiting: Waiting<Arc<CompletedSignIn>>,
 }
 
 impl Kept {
@@ -48,7 +48,7 @@ impl Kept {
             CacheLimits::default(),
         );
         Self {
-            bound_to: Contents::bound_to(&[config.redirect_uri().as_str().as_bytes()]),
+            bound_to: Contents::bound_to(&[config.redirect_uri().as_bytes()]),
             application: Arc::new(Application::new(
                 config,
                 grants.clone(),
@@ -64,7 +64,7 @@ impl Kept {
 }
 
 /// A sign-in as it was completed.
-pub(super) struct SignIn {
+pub(super) struct CompletedSignIn {
     pub(super) held: Arc<Held>,
     pub(super) next: ReturnPath,
 }

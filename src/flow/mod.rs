@@ -12,11 +12,11 @@ mod device;
 mod errands;
 mod exchanges;
 mod kept;
-mod log_in;
 mod once;
 mod outcomes;
 mod request;
 mod routes;
+mod sign_in;
 mod sign_out;
 mod start;
 mod steps;
@@ -27,7 +27,7 @@ mod wish;
 
 pub(crate) use admit::{Admission, Decision};
 pub(crate) use device::{CodePage, Polled};
-pub use outcomes::{LogIn, LogOut, LoggedIn, UserCode};
+pub use outcomes::{SignIn, SignOut, SignedIn, UserCode};
 pub(crate) use routes::Route;
 pub(crate) use told::Nest;
 pub use web_auth::WebAuth;
@@ -200,8 +200,7 @@ impl Flow {
             _ => config.response_mode().as_str(),
         };
         let [client, authority, _] = ours;
-        let bound_to =
-            [client, authority, config.redirect_uri().as_str().as_bytes(), mode.as_bytes()];
+        let bound_to = [client, authority, config.redirect_uri().as_bytes(), mode.as_bytes()];
         Ok(Self {
             attempts: Attempts::new(keys, Arc::clone(&cookies), &bound_to),
             sessions: Sessions::new(
@@ -277,7 +276,7 @@ impl Flow {
     }
 
     /// The address that starts a sign-in and comes back to `return_path`.
-    pub(crate) fn sign_in_address(&self, return_path: &ReturnPath) -> String {
+    pub(crate) fn sign_in_url(&self, return_path: &ReturnPath) -> String {
         self.address(&self.config.paths().login, return_path)
     }
 

@@ -8,7 +8,7 @@ use crate::{clock::UnixTime, config::ReturnPath, secret::Secret, user::User};
 /// A sign-in that has begun.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct LogIn {
+pub struct SignIn {
     /// Where the person goes, by a redirect (303) or a link; by a device code a link that they open
     /// here or on another device.
     pub address: String,
@@ -31,7 +31,7 @@ pub struct UserCode {
     pub address_with_code: Option<String>,
     /// When the code ends, by this server's clock.
     pub expires_at: UnixTime,
-    /// How long to wait before [`WebAuth::complete_device_log_in`], each time. Sooner is not asked
+    /// How long to wait before [`WebAuth::complete_device_sign_in`], each time. Sooner is not asked
     /// either.
     pub interval: Duration,
 }
@@ -45,25 +45,25 @@ impl fmt::Debug for UserCode {
     }
 }
 
-impl fmt::Debug for LogIn {
+impl fmt::Debug for SignIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The address has the `state` in it.
-        f.debug_struct("LogIn").finish_non_exhaustive()
+        f.debug_struct("SignIn").finish_non_exhaustive()
     }
 }
 
 /// A sign-out: here it is done, at the provider it follows.
 #[must_use = "the person is still signed in at the provider"]
-pub struct LogOut {
+pub struct SignOut {
     pub(super) auth: WebAuth,
     pub(super) was_in: bool,
     pub(super) id_token: Option<Secret>,
     pub(super) hint: Option<String>,
 }
 
-impl LogOut {
+impl SignOut {
     /// Where the person signs out at the provider (OpenID Connect RP-Initiated Logout 1.0), to come
-    /// back to [`ValidConfig::signed_out_address`](crate::ValidConfig::signed_out_address). It is
+    /// back to [`ValidConfig::signed_out_url`](crate::ValidConfig::signed_out_url). It is
     /// that one at once where the provider has no such address, cannot be reached, or is not to be
     /// signed out of.
     pub async fn address(&self) -> String {
@@ -73,20 +73,20 @@ impl LogOut {
             }
             false => None,
         };
-        at_provider.unwrap_or_else(|| self.auth.config().signed_out_address().to_owned())
+        at_provider.unwrap_or_else(|| self.auth.config().signed_out_url().to_owned())
     }
 }
 
-impl fmt::Debug for LogOut {
+impl fmt::Debug for SignOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LogOut").field("was_in", &self.was_in).finish_non_exhaustive()
+        f.debug_struct("SignOut").field("was_in", &self.was_in).finish_non_exhaustive()
     }
 }
 
 /// A sign-in that is done.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct LoggedIn {
+pub struct SignedIn {
     /// Who has signed in.
     pub user: User,
     /// Where they wanted to go: a path of this application, safe to redirect to.

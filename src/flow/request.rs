@@ -163,7 +163,7 @@ impl Request<'_> {
         let verifier = attempt.derive(VERIFIER)?;
         let url = AuthorizationRequest {
             client_id: self.config.client_id(),
-            redirect_uri: self.config.redirect_uri().as_str(),
+            redirect_uri: self.config.redirect_uri(),
             response_mode: self.config.response_mode(),
             scopes: &self.scopes(),
             state,

@@ -91,7 +91,7 @@ impl Flow {
     pub(super) fn signed_out(&self) -> Reply {
         Reply::new(Answer::SignedOut {
             home: self.config.home().as_str().to_owned(),
-            sign_in: self.sign_in_address(self.config.home()),
+            sign_in: self.sign_in_url(self.config.home()),
         })
     }
 }

@@ -77,11 +77,11 @@ impl Flow {
         let return_path = self.asked_return_path(asked);
         if asked.method != http::Method::GET {
             let error = Error::new(ErrorKind::RequestInvalid, "the sign-in path takes GET");
-            return Reply::failed(error, Some(self.sign_in_address(&return_path)));
+            return Reply::failed(error, Some(self.sign_in_url(&return_path)));
         }
         if !Caller::may_start(asked.method, asked.headers) {
             return Reply::new(Answer::SignInNeeded {
-                sign_in: self.sign_in_address(&return_path),
+                sign_in: self.sign_in_url(&return_path),
                 why: None,
             });
         }
@@ -107,7 +107,7 @@ impl Flow {
 
     /// Sends the person to the provider.
     pub(crate) async fn start(&self, asked: Asked<'_>, start: Start) -> Reply {
-        let again = self.sign_in_address(&start.return_path);
+        let again = self.sign_in_url(&start.return_path);
         match self.begin(asked, start).await {
             Ok(reply) => reply,
             Err(error) => Reply::failed(error, Some(again)),
@@ -138,7 +138,7 @@ impl Flow {
                 ErrorKind::StoreUnavailable,
                 "sessions are gone from the store as soon as they begin: does it keep what it is given, and do all nodes share it?",
             );
-            let again = self.sign_in_address(&start.return_path);
+            let again = self.sign_in_url(&start.return_path);
             let removals = [self.cookies.remove_session(), self.cookies.forget_sign_ins()];
             return Ok(Reply::failed(error, Some(again)).with_cookies(removals));
         }
@@ -150,7 +150,7 @@ impl Flow {
                 ErrorKind::AttemptMissing,
                 "the browser was given a session cookie twice within a minute and sends none: is it blocked, or dropped by a proxy?",
             );
-            let again = self.sign_in_address(&start.return_path);
+            let again = self.sign_in_url(&start.return_path);
             return Ok(
                 Reply::failed(error, Some(again)).with_cookies([self.cookies.forget_sign_ins()])
             );

@@ -51,7 +51,7 @@ impl WebAuth {
         let state = secret::random::<16>().map(|bytes| secret::base64url(&bytes)).ok()?;
         EndSession {
             client_id: self.config().client_id(),
-            post_logout_redirect_uri: Some(self.config().signed_out_url().as_str()),
+            post_logout_redirect_uri: Some(self.config().signed_out_url()),
             state: Some(&state),
             id_token_hint: id_token.map(Secret::expose),
             logout_hint: hint,

@@ -43,7 +43,7 @@ impl Flow {
             return;
         }
         let Some(Nest { prefix, behind_routes }) = nest else { return };
-        let callback = self.config.redirect_uri().path();
+        let callback = self.config.redirect_url().path();
         if self.config.path_prefix() == PathPrefix::Kept {
             tracing::error!(
                 "the layer is nested under {prefix:?}, which is stripped from its requests, but the path of the base URL is set to be kept: leave with_path_prefix(PathPrefix::Kept) (IDENTITY_PATH_PREFIX) out"
@@ -65,7 +65,7 @@ impl Flow {
     pub(crate) fn failed_unasked(&self) {
         if !self.told.unasked.swap(true, Ordering::Relaxed) {
             tracing::debug!(
-                "a public page answered 500 and nobody had asked who is signed in: `Extension<User>` is there on protected pages only, on public ones take `Option<User>` or `Identity`"
+                "a public page answered 500 and nobody had asked who is signed in: `Extension<User>` is there on protected pages only, on public ones take `Option<User>` or `LazyUser`"
             );
         }
     }

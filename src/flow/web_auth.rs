@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use super::{errands::Policies, kept::Kept, outcomes::LogOut};
+use super::{errands::Policies, kept::Kept, outcomes::SignOut};
 use crate::{
     client::Client,
     clock::{Clock, SystemClock},
@@ -26,18 +26,18 @@ use crate::{
 /// or hyper use [`IdentityLayer`](crate::IdentityLayer), which is built on this and keeps the
 /// session, too.
 ///
-/// - [`log_in`](Self::log_in) gives the address to send the person to;
+/// - [`sign_in`](Self::sign_in) gives the address to send the person to;
 /// - your page at the redirect address gives what it was called with to
-///   [`complete_log_in`](Self::complete_log_in);
+///   [`complete_sign_in`](Self::complete_sign_in);
 /// - where people sign in [by device code](crate::config::SignInMethod::DeviceCode) there is no
-///   such page: show the code, and ask [`complete_device_log_in`](Self::complete_device_log_in);
-/// - [`user`](Self::user) says who is signed in, [`token_for_user`](Self::token_for_user) and
-///   [`token_for_client`](Self::token_for_client) get tokens;
-/// - [`log_out`](Self::log_out) forgets the person and gives the address at which the provider
+///   such page: show the code, and ask [`complete_device_sign_in`](Self::complete_device_sign_in);
+/// - [`user`](Self::user) says who is signed in, [`for_user`](Self::for_user) and
+///   [`for_app`](Self::for_app) get tokens;
+/// - [`sign_out`](Self::sign_out) forgets the person and gives the address at which the provider
 ///   does.
 ///
 /// Clones share everything, and one is enough for all browsers. Of the configuration the redirect
-/// address ([`ValidConfig::redirect_address`]) is that of your own page; public paths and idle time
+/// address ([`ValidConfig::redirect_uri`]) is that of your own page; public paths and idle time
 /// have no meaning here.
 ///
 /// ```no_run
@@ -52,15 +52,15 @@ use crate::{
 ///
 /// // The page that asks to sign in. `session` is kept with the browser's own session, before the answer goes out.
 /// let mut session = WebSession::new();
-/// let address = auth.log_in(&mut session, "/orders", &SignInOptions::new()).await?.address;
+/// let address = auth.sign_in(&mut session, "/orders", &SignInOptions::new()).await?.address;
 ///
 /// // The page at the redirect address, called with this query (or form).
-/// let done = auth.complete_log_in(&mut session, "code=…&state=…").await?;
+/// let done = auth.complete_sign_in(&mut session, "code=…&state=…").await?;
 /// println!("Hello {}, back to {}", done.user.display_name(), done.next);
 ///
 /// // Any other page.
 /// if let Some(user) = auth.user(&mut session).await? {
-///     let token = auth.token_for_user(&mut session, ["User.Read"]).await?;
+///     let token = auth.for_user(&mut session, ["User.Read"]).await?;
 ///     println!("{} has a token for {:?}", user.display_name(), token.scopes().collect::<Vec<_>>());
 /// }
 /// # Ok(())
@@ -80,7 +80,7 @@ use crate::{
 ///   answer.
 /// - A sign-in takes the place of whatever was there. Take a new id for your own session when it is
 ///   completed, against session fixation.
-/// - [`complete_log_in`](Self::complete_log_in) accepts an answer only in the browser that asked
+/// - [`complete_sign_in`](Self::complete_sign_in) accepts an answer only in the browser that asked
 ///   (`state`, `nonce` and PKCE are in its value).
 #[derive(Clone)]
 pub struct WebAuth(Arc<Inner>);
@@ -183,7 +183,7 @@ impl WebAuth {
     /// ([`SessionEnd`](crate::config::SessionEnd)).
     ///
     /// What [`User::tokens`] refreshes is known in this process at once, and to the value with the
-    /// next call here: prefer [`token_for_user`](Self::token_for_user).
+    /// next call here: prefer [`for_user`](Self::for_user).
     ///
     /// # Errors
     ///
@@ -197,13 +197,13 @@ impl WebAuth {
     /// # Errors
     ///
     /// As [`Tokens::for_user`](crate::Tokens::for_user); `SignInRequired` if nobody is signed in.
-    /// What a sign-in mends, [`log_in_for`](Self::log_in_for) begins.
-    pub async fn token_for_user<Kind>(
+    /// What a sign-in mends, [`sign_in_for`](Self::sign_in_for) begins.
+    pub async fn for_user<Kind>(
         &self,
         session: &mut WebSession,
         scopes: impl StringList<Kind>,
     ) -> Result<AccessToken, Error> {
-        self.acquire_for_user(session, &TokenRequest::new(scopes)?).await
+        self.acquire(session, &TokenRequest::new(scopes)?).await
     }
 
     /// An access token of the person that answers this request: for another tenant or resource,
@@ -211,8 +211,8 @@ impl WebAuth {
     ///
     /// # Errors
     ///
-    /// As [`token_for_user`](Self::token_for_user).
-    pub async fn acquire_for_user(
+    /// As [`for_user`](Self::for_user).
+    pub async fn acquire(
         &self,
         session: &mut WebSession,
         request: &TokenRequest,
@@ -232,21 +232,18 @@ impl WebAuth {
     /// # Errors
     ///
     /// As [`Client::for_app`](crate::client::Client::for_app).
-    pub async fn token_for_client<Kind>(
-        &self,
-        scopes: impl StringList<Kind>,
-    ) -> Result<AccessToken, Error> {
+    pub async fn for_app<Kind>(&self, scopes: impl StringList<Kind>) -> Result<AccessToken, Error> {
         self.0.client.for_app(&TokenRequest::new(scopes)?).await
     }
 
     /// Forgets who is signed in. Store the value, which is empty now, before you send the person to
-    /// [`LogOut::address`].
+    /// [`SignOut::address`].
     ///
     /// # Security
     ///
     /// Call it for a POST of your own page (its `Origin` is yours), or any site can sign your
     /// people out.
-    pub fn log_out(&self, session: &mut WebSession) -> LogOut {
+    pub fn sign_out(&self, session: &mut WebSession) -> SignOut {
         let contents = self.open(session);
         *session = WebSession::new();
         let known = self.known(&contents);
@@ -260,7 +257,7 @@ impl WebAuth {
             .and_then(|known| known.user.claim("login_hint")?.as_str().map(str::to_owned));
         let id_token =
             known.as_ref().and_then(|known| known.held.grant.id_token().cloned()).or(id_token);
-        LogOut { auth: self.clone(), was_in: contents.held.is_some(), id_token, hint }
+        SignOut { auth: self.clone(), was_in: contents.held.is_some(), id_token, hint }
     }
 
     /// The configuration, for the paths at which your pages are.

@@ -49,7 +49,7 @@ impl Flow {
         let wish = match Mend::of(&error, self.config.sign_in(), self.clock.now()) {
             Mend::More(wish) => wish,
             Mend::SignIn => {
-                return self.sent(head, self.sign_in_address(&self.page_behind(head)), error);
+                return self.sent(head, self.sign_in_url(&self.page_behind(head)), error);
             }
             Mend::Nothing => return Reply::failed(error, None),
         };
@@ -93,7 +93,7 @@ impl Flow {
         let plain = serde_json::to_vec(wish)
             .map_err(|_| Error::new(ErrorKind::Internal, "a wish cannot be written as JSON"))?;
         let sealed = self.sessions.seal_wish(session, &plain)?;
-        Ok(format!("{}&{PARAMETER}={sealed}", self.sign_in_address(return_path)))
+        Ok(format!("{}&{PARAMETER}={sealed}", self.sign_in_url(return_path)))
     }
 
     /// What the link of a request to the sign-in path asks for, if it is one of this session.

@@ -35,7 +35,7 @@ pub(super) async fn sign_in(
     metadata: &Metadata,
 ) -> Finding {
     let answer = async {
-        let mut request = empty_request(Method::GET, &sign_in_address(config, metadata)?)?;
+        let mut request = empty_request(Method::GET, &sign_in_url(config, metadata)?)?;
         request
             .headers_mut()
             .insert(ACCEPT, HeaderValue::from_static("text/html,application/json;q=0.5"));
@@ -43,19 +43,19 @@ pub(super) async fn sign_in(
     };
     match answer.await {
         Ok(answer) => {
-            sign_in_finding(&answer, &metadata.authorization_endpoint, config.redirect_uri())
+            sign_in_finding(&answer, &metadata.authorization_endpoint, config.redirect_url())
         }
         Err(error) => finding_of(Severity::Problem, &error, "The sign-in page cannot be reached"),
     }
 }
 
-fn sign_in_address(config: &ValidConfig, metadata: &Metadata) -> Result<Url, Error> {
+fn sign_in_url(config: &ValidConfig, metadata: &Metadata) -> Result<Url, Error> {
     let random = || secret::random::<32>().map(|bytes| secret::base64url(&bytes));
     let mut options = config.sign_in().clone();
     options.prompt = vec![Prompt::None];
     AuthorizationRequest {
         client_id: config.client_id(),
-        redirect_uri: config.redirect_uri().as_str(),
+        redirect_uri: config.redirect_uri(),
         response_mode: config.response_mode(),
         scopes: &metadata.scopes_of(config, config.sign_in()),
         state: &random()?,
@@ -286,7 +286,7 @@ async fn shown(
         _ => vec![
             ("grant_type", "authorization_code".into()),
             ("code", code),
-            ("redirect_uri", config.redirect_uri().as_str().into()),
+            ("redirect_uri", config.redirect_uri().into()),
             ("code_verifier", verifier),
         ],
     };

@@ -132,8 +132,8 @@ pub(super) fn memory() -> Store {
     Store::shared(Arc::new(tower_sessions_memory_store::MemoryStore::default()), PATIENCE)
 }
 
-pub(super) fn signed_in(name: &str) -> SignedIn {
-    SignedIn {
+pub(super) fn signed_in(name: &str) -> NewSession {
+    NewSession {
         person: person(name),
         claims: format!(r#"{{"sub":"{name}","groups":["a","b"]}}"#),
         home_account_id: None,

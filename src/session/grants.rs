@@ -233,13 +233,13 @@ mod tests {
         secret::Secret,
         session::{Created, fixture::*},
         tokens::{
-            CacheLimits, Grants, Identity, Issued, RefreshRequest, Refreshed, Refresher, Renewal,
-            Scopes,
+            CacheLimits, Grants, Issued, RefreshRequest, Refreshed, Refresher, Renewal, Scopes,
+            VerifiedClaims,
         },
     };
 
     fn record(refresh_token: &str) -> GrantRecord {
-        let identity = Identity {
+        let identity = VerifiedClaims {
             id_token: Secret::from("the proof of who it is"),
             claims: RawValue::from_string("{}".into()).unwrap(),
             person: person("ada"),

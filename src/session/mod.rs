@@ -52,7 +52,7 @@ pub(crate) use {
     records::{RecordId, Records},
     request_cookies::RequestCookies,
     seal::{Context, KeyRing},
-    sessions::{Lifetimes, Peek, Roll, Sessions, SignedIn},
+    sessions::{Lifetimes, NewSession, Peek, Roll, Sessions},
     siblings::Key as SiblingKey,
     store::Store,
     value::{Contents, Held},

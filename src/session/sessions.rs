@@ -38,7 +38,7 @@ pub(crate) struct Lifetimes {
 }
 
 /// Who just signed in.
-pub(crate) struct SignedIn {
+pub(crate) struct NewSession {
     pub(crate) person: Person,
     /// The claims as JSON.
     pub(crate) claims: String,
@@ -57,7 +57,7 @@ pub(crate) struct SignedIn {
     pub(crate) lost: u8,
 }
 
-impl SignedIn {
+impl NewSession {
     /// The record of a session that begins now.
     pub(crate) fn record(self, now: UnixTime, absolute: Duration) -> SessionRecord {
         let end = now + absolute;
@@ -75,10 +75,10 @@ impl SignedIn {
     }
 }
 
-impl fmt::Debug for SignedIn {
+impl fmt::Debug for NewSession {
     /// Says when, not who.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignedIn")
+        f.debug_struct("NewSession")
             .field("renew_at", &self.renew_at)
             .field("ends", &self.ends)
             .finish_non_exhaustive()
@@ -281,7 +281,7 @@ impl<V: Clone> Sessions<V> {
     /// then.
     pub(crate) async fn create(
         &self,
-        signed_in: SignedIn,
+        signed_in: NewSession,
         grant: Option<GrantRecord>,
         now: UnixTime,
     ) -> Result<Created<V>, Error> {

@@ -94,7 +94,7 @@ async fn a_session_may_end_before_its_time() {
         let ends = Some(node.now() + MINUTE);
         let created = node
             .sessions
-            .create(SignedIn { ends, ..signed_in("ada") }, None, node.now())
+            .create(NewSession { ends, ..signed_in("ada") }, None, node.now())
             .await
             .unwrap();
         let headers = browser(&created.set_cookie);
@@ -353,7 +353,7 @@ async fn claims_that_are_due_are_asked_for_and_renewed_ones_remembered() {
         let renew_at = Some(node.now() + 60 * MINUTE);
         let created = node
             .sessions
-            .create(SignedIn { renew_at, ..signed_in("ada") }, None, node.now())
+            .create(NewSession { renew_at, ..signed_in("ada") }, None, node.now())
             .await
             .unwrap();
         let headers = browser(&created.set_cookie);
@@ -388,7 +388,7 @@ async fn a_session_remembers_where_its_own_answer_led() {
     let landing = Some(Landing { answer, path: "/deep?x=1".into() });
     let created = node
         .sessions
-        .create(SignedIn { landing, ..signed_in("ada") }, None, node.now())
+        .create(NewSession { landing, ..signed_in("ada") }, None, node.now())
         .await
         .unwrap();
     let elsewhere = Node::with(node.records.store.clone(), key_ring(&[SECRET]), node.clock.clone());
@@ -411,7 +411,7 @@ async fn a_session_remembers_its_causes_for_ten_minutes() {
         ["User.Read", "Mail.Read"].map(|scope| Cause::new(&["consent", "graph", scope]));
     let created = node
         .sessions
-        .create(SignedIn { causes: vec![cause], ..signed_in("ada") }, None, node.now())
+        .create(NewSession { causes: vec![cause], ..signed_in("ada") }, None, node.now())
         .await
         .unwrap();
     assert!(created.opened.beginning().started_for(&cause, 60 * MINUTE, node.now()));
@@ -450,7 +450,7 @@ async fn the_cookie_has_one_size_however_much_the_record_holds() {
         let claims = format!(r#"{{"groups":"{}"}}"#, "x".repeat(100_000));
         let created = node
             .sessions
-            .create(SignedIn { claims, ..signed_in("ada") }, None, node.now())
+            .create(NewSession { claims, ..signed_in("ada") }, None, node.now())
             .await
             .unwrap();
         let large = browser(&created.set_cookie);

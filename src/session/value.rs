@@ -258,7 +258,7 @@ mod tests {
     use super::{super::fixture::*, *};
     use crate::{
         session::{AttemptPurpose, Values},
-        tokens::{CacheLimits, GrantStore as _, Identity, Issued, Person},
+        tokens::{CacheLimits, GrantStore as _, Issued, Person, VerifiedClaims},
     };
 
     const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
@@ -268,8 +268,12 @@ mod tests {
         let person =
             Person { iss: "https://id.example".into(), sub: name.into(), tid: None, oid: None };
         let claims = serde_json::value::to_raw_value(&serde_json::json!({ "sub": name })).unwrap();
-        let identity =
-            Identity { id_token: "a.b.c".into(), claims: claims.clone(), person, expires_at: NOW };
+        let identity = VerifiedClaims {
+            id_token: "a.b.c".into(),
+            claims: claims.clone(),
+            person,
+            expires_at: NOW,
+        };
         let issued = Issued {
             refresh_token: Some(format!("refresh token of {name}").into()),
             ..Issued::default()

@@ -113,7 +113,7 @@ impl AccessToken {
     /// what there is for that request, until it is due: the provider is not asked again each time.
     /// A name in another letter case, or with and without its resource in front, is the same scope;
     /// a provider that renames scopes altogether lets them look as if they were missing, so that
-    /// the API's answer counts. A guard with [`with_scopes`](crate::RequireLogin::with_scopes) asks
+    /// the API's answer counts. A guard with [`with_scopes`](crate::RequireSignIn::with_scopes) asks
     /// the person once, and then refuses.
     pub fn missing_scopes(&self) -> impl Iterator<Item = &str> {
         self.missing.iter().flat_map(Scopes::iter)

@@ -5,7 +5,7 @@ use super::{
     cache::CacheLimits,
     key::{Scopes, TokenRequest},
     record::GrantRecord,
-    seams::{Identity, Issued},
+    seams::{Issued, VerifiedClaims},
 };
 use crate::clock::UnixTime;
 
@@ -50,7 +50,7 @@ impl GrantRecord {
     /// scopes.
     pub(crate) fn of_sign_in(
         request: &TokenRequest,
-        identity: &Identity,
+        identity: &VerifiedClaims,
         issued: Issued,
         limits: CacheLimits,
         now: UnixTime,

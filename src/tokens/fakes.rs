@@ -257,9 +257,9 @@ pub(super) fn ada() -> Person {
     }
 }
 
-pub(super) fn identity(person: Person, name: &str, expires_at: UnixTime) -> Identity {
+pub(super) fn identity(person: Person, name: &str, expires_at: UnixTime) -> VerifiedClaims {
     let claims = RawValue::from_string(format!(r#"{{"name":"{name}"}}"#)).unwrap();
-    Identity { id_token: name.into(), claims, person, expires_at }
+    VerifiedClaims { id_token: name.into(), claims, person, expires_at }
 }
 
 pub(super) fn provider_error(error: &str) -> ProviderError {

@@ -55,6 +55,6 @@ pub(crate) use {
     record::{GrantRecord, Person},
     refresher::refresh_with,
     seams::{
-        GrantId, GrantRef, GrantStore, Identity, Issued, RefreshRequest, Refreshed, Refresher,
+        GrantId, GrantRef, GrantStore, Issued, RefreshRequest, Refreshed, Refresher, VerifiedClaims,
     },
 };

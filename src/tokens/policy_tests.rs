@@ -56,7 +56,7 @@ async fn claims_are_replaced_whole() {
     world.provider.next(|mut answer| {
         let claims = serde_json::value::RawValue::from_string(r#"{"roles":[]}"#.into()).unwrap();
         answer.identity =
-            Some(Ok(Identity { claims, ..identity(ada(), "id", START + seconds(9000)) }));
+            Some(Ok(VerifiedClaims { claims, ..identity(ada(), "id", START + seconds(9000)) }));
         Ok(answer)
     });
     assert_eq!(world.live().await.as_deref(), Some(r#"{"roles":[]}"#));

@@ -15,7 +15,7 @@ use super::{
     cache::{CacheLimits, CachedToken, TokenCache},
     granted,
     key::{Scopes, TokenKey},
-    seams::{Identity, Issued},
+    seams::{Issued, VerifiedClaims},
 };
 use crate::{
     clock::UnixTime,
@@ -125,7 +125,7 @@ impl GrantRecord {
     /// The record of a new sign-in with these scopes. The session's record holds the claims; they
     /// are renewed when the ID token expires.
     pub(crate) fn at_sign_in(
-        identity: &Identity,
+        identity: &VerifiedClaims,
         scopes: Scopes,
         issued: Issued,
         limits: CacheLimits,
@@ -312,7 +312,7 @@ impl GrantRecord {
         &self,
         key: TokenKey,
         issued: Issued,
-        renewed_by: Option<Option<&Identity>>,
+        renewed_by: Option<Option<&VerifiedClaims>>,
         limits: CacheLimits,
         now: UnixTime,
     ) -> (Self, Option<AccessToken>) {
@@ -430,7 +430,7 @@ mod tests {
     #[test]
     fn an_id_token_over_four_kilobytes_is_not_kept() {
         let record = record(|_| {});
-        let by = Identity {
+        let by = VerifiedClaims {
             id_token: "i".repeat(MAX_ID_TOKEN_BYTES + 1).into(),
             ..identity(ada(), "renewed", START)
         };

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::{
     key::Scopes,
     record::Person,
-    seams::{Identity, Issued, RefreshRequest, Refreshed, Refresher},
+    seams::{Issued, RefreshRequest, Refreshed, Refresher, VerifiedClaims},
 };
 use crate::{
     error::{Error, ErrorKind, ProviderError},
@@ -104,7 +104,7 @@ async fn identity(
     id_token: &Secret,
     access_token: Option<&Secret>,
     as_granted: bool,
-) -> Result<Identity, Error> {
+) -> Result<VerifiedClaims, Error> {
     let expectation = IdTokenExpectation {
         nonce: Nonce::Renewal(None),
         max_age: None,
@@ -121,5 +121,5 @@ async fn identity(
         tid: token.tid().map(str::to_owned),
         oid: token.oid().map(str::to_owned),
     };
-    Ok(Identity { id_token: token.raw().into(), claims, person, expires_at: token.exp() })
+    Ok(VerifiedClaims { id_token: token.raw().into(), claims, person, expires_at: token.exp() })
 }

@@ -231,12 +231,12 @@ pub(crate) struct Refreshed {
     pub(crate) issued: Issued,
     /// Who the answer's ID token is about, or why it was not accepted; `None` if the answer had
     /// none.
-    pub(crate) identity: Option<Result<Identity, Error>>,
+    pub(crate) identity: Option<Result<VerifiedClaims, Error>>,
 }
 
 /// What a verified ID token says.
 #[derive(Clone, Debug)]
-pub(crate) struct Identity {
+pub(crate) struct VerifiedClaims {
     pub(crate) id_token: Secret,
     /// The whole payload, as JSON.
     pub(crate) claims: Box<RawValue>,

@@ -9,7 +9,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tower_identity::{
     Clock, IdentityConfig, IdentityLayer, ManualClock, Tokens, User,
     dev::{DevProvider, DevProviderBuilder},
-    require_login,
+    require_sign_in,
 };
 
 use crate::browser::{Browser, Page, Tab};
@@ -153,7 +153,7 @@ impl App {
 pub fn routes() -> Router {
     let admin = Router::new()
         .route("/admin", get(|| async { "for administrators" }))
-        .route_layer(require_login().with_roles(["Admin"]));
+        .route_layer(require_sign_in().with_roles(["Admin"]));
     Router::new()
         .route("/", get(home))
         .route("/me", get(me).post(me))

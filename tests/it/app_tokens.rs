@@ -8,7 +8,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tower_identity::{
-    ClientCredential, Error, Identity, Secret, Tokens,
+    ClientCredential, Error, LazyUser, Secret, Tokens,
     client::TokenRequest,
     dev::{Consent, DevClient, DevProviderBuilder, DevTenant, Endpoint, Failure, RefreshTokens},
 };
@@ -22,7 +22,7 @@ async fn for_app(tokens: Tokens) -> Result<String, Error> {
 }
 
 /// On a public path, where nobody is looked for.
-async fn for_nobody(Extension(identity): Extension<Identity>) -> Result<String, Error> {
+async fn for_nobody(Extension(identity): Extension<LazyUser>) -> Result<String, Error> {
     Ok(identity.app_tokens().acquire(&TokenRequest::new([SCOPE])?).await?.expose().to_owned())
 }
 
@@ -38,7 +38,7 @@ async fn on_behalf(tokens: Tokens, headers: HeaderMap) -> Result<Json<Value>, Er
 }
 
 async fn on_behalf_for_nobody(
-    Extension(identity): Extension<Identity>,
+    Extension(identity): Extension<LazyUser>,
     headers: HeaderMap,
 ) -> Result<String, Error> {
     let request = TokenRequest::new(["api://files/read"])?;

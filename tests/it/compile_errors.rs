@@ -32,7 +32,7 @@ impl Compiler {
         // Others were built with other features, or before a change.
         libraries
             .sort_by_key(|path| std::cmp::Reverse(fs::metadata(path).unwrap().modified().unwrap()));
-        let right = "fn main() { let _ = tower_identity::require_login().with_roles(\"Admin\").with_scopes([\"a\", \"b\"]); }";
+        let right = "fn main() { let _ = tower_identity::require_sign_in().with_roles(\"Admin\").with_scopes([\"a\", \"b\"]); }";
         for library in libraries {
             let compiler = Self { folder: folder.clone(), library, scratch: scratch.clone() };
             if compiler.run(right).status.success() {
@@ -115,7 +115,7 @@ const MISTAKES: &[(&str, &str, &[&str])] = &[
         "roles that are no texts",
         "enum Role { Admin }
         fn main() {
-            let _ = tower_identity::require_login().with_roles([Role::Admin]);
+            let _ = tower_identity::require_sign_in().with_roles([Role::Admin]);
         }",
         &["is neither a text nor a list of texts"],
     ),

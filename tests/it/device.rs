@@ -13,7 +13,7 @@ use tower_identity::{
     Error, IdentityConfig, Tokens,
     config::{ProviderSession, SignInMethod, UserInfo},
     dev::{DevTenant, Endpoint, Failure, Spoil, Verdict},
-    require_login,
+    require_sign_in,
 };
 
 use crate::{
@@ -586,7 +586,7 @@ async fn a_person_agrees_to_more_by_another_code() {
 
 #[tokio::test]
 async fn what_a_code_cannot_ask_for_is_told_and_not_tried() {
-    let recent = require_login().with_max_age(Duration::from_secs(60));
+    let recent = require_sign_in().with_max_age(Duration::from_secs(60));
     let routes = |router: axum::Router| {
         router.merge(
             axum::Router::new().route("/recent", get(|| async { "recent" })).route_layer(recent),

@@ -7,7 +7,7 @@ use axum::{
 };
 use tower_identity::{
     dev::{Consent, DevClient, Endpoint, RefreshTokens, SpoilTokenAnswer},
-    require_login,
+    require_sign_in,
 };
 
 use crate::{app::App, browser::Tab};
@@ -73,7 +73,7 @@ async fn the_token_of_the_sign_in_serves_by_whatever_name_it_was_granted() {
 async fn what_is_not_granted_is_asked_for_once_and_then_told() {
     let app = App::with_routes(|router: Router| {
         let page = Router::new().route("/guarded", get(|| async { "in" }));
-        router.merge(page.route_layer(require_login().with_scopes(["reports"])))
+        router.merge(page.route_layer(require_sign_in().with_scopes(["reports"])))
     })
     .await;
     let mut tab = app.signed_in().await;

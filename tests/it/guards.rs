@@ -1,4 +1,4 @@
-//! `require_login` with conditions: who lacks a right gets 403, what another sign-in can bring is
+//! `require_sign_in` with conditions: who lacks a right gets 403, what another sign-in can bring is
 //! asked for once.
 
 use std::time::Duration;
@@ -10,12 +10,12 @@ use axum::{
 };
 use serde_json::json;
 use tower_identity::{
-    RequireLogin, User,
+    RequireSignIn, User,
     dev::{
         Consent, DevClient, DevPerson, DevTenant, Endpoint, Failure, Spoil, SpoilCallback,
         SpoilTokenAnswer,
     },
-    require_login,
+    require_sign_in,
 };
 
 use crate::{
@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// `/guarded` behind this guard, and the same on a public path.
-fn guarded(router: Router, guard: RequireLogin) -> Router {
+fn guarded(router: Router, guard: RequireSignIn) -> Router {
     let page = |user: User| async move { format!("as {}", user.display_name()) };
     let inside = Router::new()
         .route("/guarded", get(page))
@@ -36,12 +36,12 @@ fn guarded(router: Router, guard: RequireLogin) -> Router {
     router.merge(inside)
 }
 
-async fn app(guard: RequireLogin) -> App {
+async fn app(guard: RequireSignIn) -> App {
     App::with_routes(|router| guarded(router, guard)).await
 }
 
 /// Ada with these claims beside her own.
-async fn app_with(guard: RequireLogin, claims: &[(&str, serde_json::Value)]) -> App {
+async fn app_with(guard: RequireSignIn, claims: &[(&str, serde_json::Value)]) -> App {
     let ada = claims.iter().fold(DevPerson::new("ada", "Ada Lovelace"), |ada, (name, value)| {
         ada.with_claim(*name, value.clone())
     });
@@ -54,7 +54,7 @@ async fn app_with(guard: RequireLogin, claims: &[(&str, serde_json::Value)]) -> 
     .await
 }
 
-async fn status(guard: RequireLogin, claims: &[(&str, serde_json::Value)]) -> StatusCode {
+async fn status(guard: RequireSignIn, claims: &[(&str, serde_json::Value)]) -> StatusCode {
     let app = app_with(guard, claims).await;
     let mut tab = app.signed_in().await;
     let page = tab.open(app.at("/guarded")).await;
@@ -65,13 +65,13 @@ async fn status(guard: RequireLogin, claims: &[(&str, serde_json::Value)]) -> St
 
 #[tokio::test]
 async fn groups_are_asked_for_by_their_ids() {
-    let guard = || require_login().with_groups(["g1", "g2"]);
+    let guard = || require_sign_in().with_groups(["g1", "g2"]);
     assert_eq!(status(guard(), &[("groups", json!(["g0", "g2"]))]).await, StatusCode::OK);
     assert_eq!(status(guard(), &[("groups", json!("g1"))]).await, StatusCode::OK);
     assert_eq!(status(guard(), &[("groups", json!(["G1", "g"]))]).await, StatusCode::FORBIDDEN);
     assert_eq!(status(guard(), &[]).await, StatusCode::FORBIDDEN);
     assert_eq!(
-        status(require_login().with_groups([""; 0]), &[("groups", json!(["g1"]))]).await,
+        status(require_sign_in().with_groups([""; 0]), &[("groups", json!(["g1"]))]).await,
         StatusCode::FORBIDDEN
     );
 }
@@ -82,7 +82,7 @@ async fn somebody_with_too_many_groups_is_not_let_through_by_mistake() {
     for (claim, value) in [("_claim_names", json!({"groups": "src1"})), ("hasgroups", json!(true))]
     {
         assert_eq!(
-            status(require_login().with_groups(["g1"]), &[(claim, value)]).await,
+            status(require_sign_in().with_groups(["g1"]), &[(claim, value)]).await,
             StatusCode::FORBIDDEN,
             "{claim}"
         );
@@ -94,7 +94,7 @@ async fn somebody_with_too_many_groups_is_not_let_through_by_mistake() {
 async fn nobody_is_of_a_tenant_where_there_are_none() {
     const TENANT: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
     assert_eq!(
-        status(require_login().with_tenants([TENANT]), &[("tid", json!(TENANT))]).await,
+        status(require_sign_in().with_tenants([TENANT]), &[("tid", json!(TENANT))]).await,
         StatusCode::FORBIDDEN
     );
 }
@@ -102,7 +102,7 @@ async fn nobody_is_of_a_tenant_where_there_are_none() {
 /// C-424: a stronger sign-in is asked for, and the answer is held to it.
 #[tokio::test]
 async fn an_authentication_context_is_asked_for_and_then_there() {
-    let app = app(require_login().with_auth_context("gold")).await;
+    let app = app(require_sign_in().with_auth_context("gold")).await;
     let mut tab = app.signed_in().await;
     let page = tab.open(app.at("/guarded?q=1")).await;
     assert_eq!(
@@ -118,7 +118,7 @@ async fn an_authentication_context_is_asked_for_and_then_there() {
 /// C-428: asked for and not given is a page, and the session stays.
 #[tokio::test]
 async fn a_context_that_is_not_given_is_a_page_and_no_circle() {
-    let app = app(require_login().with_auth_context("gold")).await;
+    let app = app(require_sign_in().with_auth_context("gold")).await;
     let mut tab = app.signed_in().await;
     for spoil in [Spoil::AcrOther, Spoil::AcrMissing] {
         let before = app.provider.requests(Endpoint::Authorization);
@@ -133,7 +133,7 @@ async fn a_context_that_is_not_given_is_a_page_and_no_circle() {
 
 #[tokio::test]
 async fn who_proved_themselves_too_long_ago_does_it_again_as_often_as_it_takes() {
-    let app = app(require_login().with_max_age(Duration::from_secs(120))).await;
+    let app = app(require_sign_in().with_max_age(Duration::from_secs(120))).await;
     let mut tab = app.signed_in().await;
     assert_eq!(tab.open(app.at("/guarded")).await.status, StatusCode::OK);
     app.turn(180);
@@ -153,7 +153,7 @@ async fn who_proved_themselves_too_long_ago_does_it_again_as_often_as_it_takes()
 /// A provider that never tells `auth_time` cannot satisfy the guard: the callback says so.
 #[tokio::test]
 async fn a_provider_that_does_not_tell_when_is_a_page() {
-    let app = app(require_login().with_max_age(Duration::from_secs(120))).await;
+    let app = app(require_sign_in().with_max_age(Duration::from_secs(120))).await;
     (0..9).for_each(|_| app.provider.spoil_next_id_token(Spoil::AuthTimeMissing));
     app.provider.sign_in_as("ada").unwrap();
     let page = app.browser().tab().open(app.at("/guarded")).await.clone();
@@ -167,7 +167,7 @@ async fn a_provider_that_does_not_tell_when_is_a_page() {
 
 #[tokio::test]
 async fn consent_to_scopes_is_asked_for_once() {
-    let app = app(require_login().with_scopes(["reports", "email"])).await;
+    let app = app(require_sign_in().with_scopes(["reports", "email"])).await;
     let mut tab = app.signed_in().await;
     let page = tab.open(app.at("/guarded")).await;
     assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/guarded"), "{}", page.body);
@@ -192,7 +192,7 @@ async fn consent_to_scopes_is_asked_for_once() {
 /// D8: declined is a page at the callback, and so is less than was asked for.
 #[tokio::test]
 async fn who_declines_or_gets_less_is_not_sent_round() {
-    let app = app(require_login().with_scopes(["reports"])).await;
+    let app = app(require_sign_in().with_scopes(["reports"])).await;
     let mut tab = app.signed_in().await;
     app.provider.spoil_next_callback(SpoilCallback::AccessDenied);
     let page = tab.open(app.at("/guarded")).await;
@@ -216,8 +216,8 @@ async fn guards_that_undo_each_other_end_on_a_page() {
     let app = App::with_routes(|router| {
         let page = Router::new().route("/guarded", get(|| async { "both" }));
         let (inner, outer) = (
-            require_login().with_auth_context("gold"),
-            require_login().with_auth_context("silver"),
+            require_sign_in().with_auth_context("gold"),
+            require_sign_in().with_auth_context("silver"),
         );
         router.merge(page.route_layer(inner).route_layer(outer))
     })
@@ -239,7 +239,7 @@ async fn pages_with_guards_of_their_own_do_not_get_in_each_others_way() {
         let page = |path: &str, context: &str| {
             Router::new()
                 .route(path, get(|| async { "in" }))
-                .route_layer(require_login().with_auth_context(context))
+                .route_layer(require_sign_in().with_auth_context(context))
         };
         router.merge(page("/gold", "gold")).merge(page("/silver", "silver"))
     })
@@ -262,7 +262,7 @@ async fn a_guard_on_a_public_path_signs_in_again_when_the_renewal_wants_it() {
         |provider| provider.with_id_token_life(Duration::from_secs(60)),
         |config| config,
         |layer| layer,
-        |router| guarded(router, require_login()),
+        |router| guarded(router, require_sign_in()),
     )
     .await;
     app.provider.sign_in_as("ada").unwrap();
@@ -277,13 +277,13 @@ async fn a_guard_on_a_public_path_signs_in_again_when_the_renewal_wants_it() {
 /// Without the store nobody knows whether the same was asked for just now.
 #[tokio::test]
 async fn a_store_that_is_down_makes_a_step_up_unavailable() {
-    let app = app(require_login()).await;
+    let app = app(require_sign_in()).await;
     let store = Watched::default();
     let node = Node::with_routes(
         &app,
         |config| config,
         |layer| layer.with_store(store.clone()).unwrap(),
-        |router| guarded(router, require_login().with_auth_context("gold")),
+        |router| guarded(router, require_sign_in().with_auth_context("gold")),
     )
     .await;
     app.provider.sign_in_as("ada").unwrap();
@@ -308,7 +308,7 @@ async fn a_store_that_is_down_makes_a_step_up_unavailable() {
 /// looked for in `acrs`.
 #[tokio::test]
 async fn at_entra_the_context_is_one_of_conditional_access() {
-    let guard = require_login()
+    let guard = require_sign_in()
         .with_auth_context("c1")
         .with_tenants([DevTenant::CONTOSO.id().to_uppercase()]);
     let app =
@@ -341,7 +341,7 @@ async fn at_entra_the_context_is_one_of_conditional_access() {
 /// An API's scope that needs a stronger sign-in is had by one: the provider's `claims` go along.
 #[tokio::test]
 async fn a_scope_that_needs_a_stronger_sign_in_is_asked_for_with_the_providers_claims() {
-    let guard = require_login().with_scopes(["Files.Read"]);
+    let guard = require_sign_in().with_scopes(["Files.Read"]);
     let app = app_with_routes(
         DevTenant::CONTOSO.id(),
         |config| config.with_scopes(["User.Read"]),
@@ -366,7 +366,7 @@ async fn a_scope_that_needs_a_stronger_sign_in_is_asked_for_with_the_providers_c
 /// People of other tenants are let in by the sign-in, and not by the guard.
 #[tokio::test]
 async fn a_guard_lets_the_people_of_its_tenants_through() {
-    let guard = require_login().with_tenants([DevTenant::FABRIKAM.id()]);
+    let guard = require_sign_in().with_tenants([DevTenant::FABRIKAM.id()]);
     let app = app_with_routes(
         "common",
         |config| config.with_any_tenant(),

@@ -200,7 +200,7 @@ async fn a_token_error_behind_a_guard_on_a_public_path_leads_to_consent_and_back
     let app = App::with_routes(|router| {
         let inside = Router::new()
             .route("/public/reports", get(reports))
-            .route_layer(tower_identity::require_login());
+            .route_layer(tower_identity::require_sign_in());
         router.merge(inside).route("/public/open", get(reports))
     })
     .await;

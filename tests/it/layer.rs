@@ -11,7 +11,7 @@ use tower_identity::{
     Challenge, IdentityConfig, IdentityLayer, Prompt, SignInOptions, User,
     config::{Preflight, ResponseMode},
     dev::DevProvider,
-    require_login,
+    require_sign_in,
 };
 
 use crate::app::App;
@@ -246,7 +246,7 @@ async fn under_nest_the_whole_address_is_come_back_to() {
 #[tokio::test]
 async fn a_guard_without_a_layer_lets_nobody_through() {
     let router: Router =
-        Router::new().route("/", get(|| async { "inside" })).route_layer(require_login());
+        Router::new().route("/", get(|| async { "inside" })).route_layer(require_sign_in());
     let answer = router.oneshot(request(Method::GET, "/", &[])).await.unwrap();
     assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
 }

@@ -11,7 +11,7 @@ use tower_identity::{
     Groups, IdentityConfig, Tokens,
     config::GroupsFrom,
     dev::{DevTenant, Endpoint, Failure},
-    require_login,
+    require_sign_in,
 };
 
 use crate::{app::App, browser::Tab, entra_app::app_with_routes};
@@ -34,7 +34,7 @@ async fn groups(tokens: Tokens) -> Response {
 async fn app(settings: impl FnOnce(IdentityConfig) -> IdentityConfig, last: &'static str) -> App {
     let guarded = Router::new()
         .route("/guarded", get(|| async { "in" }))
-        .route_layer(require_login().with_groups([last]));
+        .route_layer(require_sign_in().with_groups([last]));
     app_with_routes(DevTenant::CONTOSO.id(), settings, |router| {
         router.route("/groups", get(groups)).merge(guarded)
     })

@@ -10,7 +10,7 @@ use tower_identity::{
     Error, IdentityConfig, IdentityLayer, Tokens, User,
     config::{PathPrefix, ResponseMode, SignInMethod},
     dev::{Endpoint, Failure, SpoilCallback},
-    require_login,
+    require_sign_in,
 };
 
 use crate::{
@@ -178,7 +178,7 @@ async fn reports(tokens: Tokens) -> Result<&'static str, Error> {
 
 fn routes() -> Router {
     let strict = Router::new().route("/strict", get(|| async { "strict" })).route_layer(
-        require_login().with_auth_context("gold").with_max_age(Duration::from_secs(3_000)),
+        require_sign_in().with_auth_context("gold").with_max_age(Duration::from_secs(3_000)),
     );
     let page =
         |user: Option<User>| async move { if user.is_some() { "somebody" } else { "nobody" } };

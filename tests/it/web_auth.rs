@@ -64,12 +64,12 @@ impl Site {
         let mut session = WebSession::new();
         let address = self
             .auth
-            .log_in(&mut session, "/orders?open=1", &SignInOptions::new())
+            .sign_in(&mut session, "/orders?open=1", &SignInOptions::new())
             .await
             .unwrap()
             .address;
         let answer = self.answer(&address).await;
-        let done = self.auth.complete_log_in(&mut session, &answer).await.unwrap();
+        let done = self.auth.complete_sign_in(&mut session, &answer).await.unwrap();
         assert_eq!(
             (done.user.subject(), done.next.as_str()),
             (self.provider.person("ada").unwrap().subject(), "/orders?open=1")
@@ -111,22 +111,22 @@ async fn a_person_signs_in_gets_a_token_and_signs_out() {
     assert!(session.is_empty(), "nobody costs nothing");
     let mut session = stored(&site.signed_in().await);
     assert!(site.who(&mut session).await.is_some());
-    let token = site.auth.token_for_user(&mut session, ["openid"]).await.unwrap();
+    let token = site.auth.for_user(&mut session, ["openid"]).await.unwrap();
     assert!(
         !token.expose().is_empty()
             && !format!("{session:?}{}", session.as_str()).contains(token.expose())
     );
 
-    let address = site.auth.log_out(&mut session).address().await;
+    let address = site.auth.sign_out(&mut session).address().await;
     assert!(
         address.starts_with(site.provider.issuer()) && address.contains("id_token_hint="),
         "{address}"
     );
     assert!(session.is_empty());
-    let error = site.auth.token_for_user(&mut session, ["openid"]).await.unwrap_err();
+    let error = site.auth.for_user(&mut session, ["openid"]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::SignInRequired);
     assert_eq!(
-        site.auth.log_out(&mut session).address().await,
+        site.auth.sign_out(&mut session).address().await,
         "http://localhost:8080/auth/signed-out"
     );
 }
@@ -139,10 +139,10 @@ async fn a_session_outlives_the_process() {
     let after = site.another_process();
     assert!(after.user(&mut session).await.unwrap().is_some());
     let (first, mut second) = (stored(&session), WebSession::new());
-    let begun = site.auth.log_in(&mut second, "/", &SignInOptions::new()).await.unwrap();
+    let begun = site.auth.sign_in(&mut second, "/", &SignInOptions::new()).await.unwrap();
     let answer = site.answer(&begun.address).await;
     assert!(
-        after.complete_log_in(&mut second, &answer).await.is_ok(),
+        after.complete_sign_in(&mut second, &answer).await.is_ok(),
         "begun here, completed there"
     );
     site.turn(4000);
@@ -151,7 +151,7 @@ async fn a_session_outlives_the_process() {
         after.user(&mut session).await.unwrap().is_some(),
         "renewed by the refresh token in the value"
     );
-    assert!(after.token_for_user(&mut session, ["openid"]).await.is_ok());
+    assert!(after.for_user(&mut session, ["openid"]).await.is_ok());
 }
 
 /// Security rule: whatever does not open is nobody.
@@ -191,14 +191,14 @@ async fn a_value_that_was_touched_or_is_somebody_elses_is_nobody() {
 async fn an_answer_counts_only_in_the_browser_that_asked() {
     let site = Site::start().await;
     let (mut victim, mut attacker) = (WebSession::new(), WebSession::new());
-    let asked = site.auth.log_in(&mut attacker, "/", &SignInOptions::new()).await.unwrap();
+    let asked = site.auth.sign_in(&mut attacker, "/", &SignInOptions::new()).await.unwrap();
     let answer = site.answer(&asked.address).await;
     let before = site.provider.requests(Endpoint::Token);
-    let error = site.auth.complete_log_in(&mut victim, &answer).await.unwrap_err();
+    let error = site.auth.complete_sign_in(&mut victim, &answer).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AttemptMissing);
-    site.auth.log_in(&mut victim, "/", &SignInOptions::new()).await.unwrap();
+    site.auth.sign_in(&mut victim, "/", &SignInOptions::new()).await.unwrap();
     assert_eq!(
-        site.auth.complete_log_in(&mut victim, &answer).await.unwrap_err().kind(),
+        site.auth.complete_sign_in(&mut victim, &answer).await.unwrap_err().kind(),
         ErrorKind::AttemptMissing
     );
     for (wrong, kind) in [
@@ -207,32 +207,31 @@ async fn an_answer_counts_only_in_the_browser_that_asked() {
         ("state=2&code=foo", ErrorKind::AttemptMissing),
     ] {
         assert_eq!(
-            site.auth.complete_log_in(&mut attacker, wrong).await.unwrap_err().kind(),
+            site.auth.complete_sign_in(&mut attacker, wrong).await.unwrap_err().kind(),
             kind,
             "{wrong}"
         );
     }
     assert_eq!(site.provider.requests(Endpoint::Token), before, "no code was sent");
     assert_eq!(site.who(&mut victim).await, None);
-    assert!(site.auth.complete_log_in(&mut attacker, &format!("?{answer}")).await.is_ok());
+    assert!(site.auth.complete_sign_in(&mut attacker, &format!("?{answer}")).await.is_ok());
 }
 
 #[tokio::test]
 async fn an_answer_that_comes_twice_signs_in_once() {
     let site = Site::start().await;
     let mut session = WebSession::new();
-    let asked = site.auth.log_in(&mut session, "/orders", &SignInOptions::new()).await.unwrap();
+    let asked = site.auth.sign_in(&mut session, "/orders", &SignInOptions::new()).await.unwrap();
     let answer = site.answer(&asked.address).await;
     // Two requests of the browser at the same time, each with the value as it was, and one
     // afterwards.
-    let copies =
-        join_all((0..2).map(|_| {
-            let (auth, mut session, answer) = (site.auth.clone(), session.clone(), answer.clone());
-            async move {
-                auth.complete_log_in(&mut session, &answer).await.map(|done| (session, done.next))
-            }
-        }))
-        .await;
+    let copies = join_all((0..2).map(|_| {
+        let (auth, mut session, answer) = (site.auth.clone(), session.clone(), answer.clone());
+        async move {
+            auth.complete_sign_in(&mut session, &answer).await.map(|done| (session, done.next))
+        }
+    }))
+    .await;
     for copy in copies {
         let (mut copy, next) = copy.unwrap();
         assert_eq!(next.as_str(), "/orders");
@@ -240,7 +239,7 @@ async fn an_answer_that_comes_twice_signs_in_once() {
         session = copy;
     }
     assert_eq!(
-        site.auth.complete_log_in(&mut session, &answer).await.unwrap().next.as_str(),
+        site.auth.complete_sign_in(&mut session, &answer).await.unwrap().next.as_str(),
         "/orders"
     );
     assert_eq!(site.provider.requests(Endpoint::Token), 1);
@@ -251,32 +250,32 @@ async fn a_sign_in_that_fails_leaves_everything_as_it_was() {
     let site = Site::start().await;
     let mut session = site.signed_in().await;
     site.provider.spoil_next_callback(SpoilCallback::AccessDenied);
-    let asked = site.auth.log_in(&mut session, "/", &SignInOptions::new()).await.unwrap();
+    let asked = site.auth.sign_in(&mut session, "/", &SignInOptions::new()).await.unwrap();
     let answer = site.answer(&asked.address).await;
     assert_eq!(
-        site.auth.complete_log_in(&mut session, &answer).await.unwrap_err().kind(),
+        site.auth.complete_sign_in(&mut session, &answer).await.unwrap_err().kind(),
         ErrorKind::AccessDenied
     );
     assert!(site.who(&mut session).await.is_some());
     assert_eq!(
-        site.auth.complete_log_in(&mut session, &answer).await.unwrap_err().kind(),
+        site.auth.complete_sign_in(&mut session, &answer).await.unwrap_err().kind(),
         ErrorKind::AttemptMissing
     );
 
-    let asked = site.auth.log_in(&mut session, "/", &SignInOptions::new()).await.unwrap();
+    let asked = site.auth.sign_in(&mut session, "/", &SignInOptions::new()).await.unwrap();
     let answer = site.answer(&asked.address).await;
     site.turn(600);
     assert_eq!(
-        site.auth.complete_log_in(&mut session, &answer).await.unwrap_err().kind(),
+        site.auth.complete_sign_in(&mut session, &answer).await.unwrap_err().kind(),
         ErrorKind::AttemptExpired
     );
     for wrong in ["//evil.example", "https://evil.example", "/auth/callback", "javascript:alert(1)"]
     {
         let mut session = WebSession::new();
-        let asked = site.auth.log_in(&mut session, wrong, &SignInOptions::new()).await.unwrap();
+        let asked = site.auth.sign_in(&mut session, wrong, &SignInOptions::new()).await.unwrap();
         let answer = site.answer(&asked.address).await;
         assert_eq!(
-            site.auth.complete_log_in(&mut session, &answer).await.unwrap().next.as_str(),
+            site.auth.complete_sign_in(&mut session, &answer).await.unwrap().next.as_str(),
             "/",
             "{wrong}"
         );
@@ -295,7 +294,7 @@ async fn copies_of_a_value_refresh_once() {
         async move {
             match number % 2 {
                 0 => assert!(auth.user(&mut session).await.unwrap().is_some()),
-                _ => assert!(auth.token_for_user(&mut session, [""; 0]).await.is_ok()),
+                _ => assert!(auth.for_user(&mut session, [""; 0]).await.is_ok()),
             }
             session
         }
@@ -306,7 +305,7 @@ async fn copies_of_a_value_refresh_once() {
     // process knows; so do all others.
     site.turn(4000);
     for mut copy in [session].into_iter().chain(copies) {
-        assert!(site.auth.token_for_user(&mut copy, [""; 0]).await.is_ok());
+        assert!(site.auth.for_user(&mut copy, [""; 0]).await.is_ok());
     }
     assert_eq!(site.provider.requests(Endpoint::Token), before + 2);
 }
@@ -324,7 +323,7 @@ async fn who_has_signed_out_stays_signed_out() {
         async move { (auth.user(&mut session).await, session) }
     });
     held.arrived().await;
-    let _ = site.auth.log_out(&mut session);
+    let _ = site.auth.sign_out(&mut session);
     held.release();
     let (user, mut late) = refreshing.await.unwrap();
     assert!(!matches!(user, Ok(Some(_))), "{user:?}");
@@ -332,7 +331,7 @@ async fn who_has_signed_out_stays_signed_out() {
         let was = value.clone();
         assert_eq!(site.who(value).await, None);
         assert_eq!(*value, was, "what another request has stored must not be replaced");
-        assert!(site.auth.token_for_user(value, ["openid"]).await.is_err());
+        assert!(site.auth.for_user(value, ["openid"]).await.is_err());
     }
 }
 
@@ -344,24 +343,24 @@ async fn a_late_sign_in_page_brings_nothing_old_back() {
     site.turn(4000);
     let (mut refreshed, mut late) = (session.clone(), session.clone());
     assert!(site.who(&mut refreshed).await.is_some());
-    site.auth.log_in(&mut late, "/", &SignInOptions::new()).await.unwrap();
+    site.auth.sign_in(&mut late, "/", &SignInOptions::new()).await.unwrap();
     assert!(
-        site.another_process().token_for_user(&mut late, [""; 0]).await.is_ok(),
+        site.another_process().for_user(&mut late, [""; 0]).await.is_ok(),
         "the successor of the refresh token is in it"
     );
 
-    let asked = site.auth.log_in(&mut late, "/", &SignInOptions::new()).await.unwrap();
+    let asked = site.auth.sign_in(&mut late, "/", &SignInOptions::new()).await.unwrap();
     let answer = site.answer(&asked.address).await;
     let (mut copy, unchanged) = (late.clone(), late.clone());
-    site.auth.complete_log_in(&mut late, &answer).await.unwrap();
+    site.auth.complete_sign_in(&mut late, &answer).await.unwrap();
     let mut signed_out = late.clone();
-    let _ = site.auth.log_out(&mut signed_out);
+    let _ = site.auth.sign_out(&mut signed_out);
     assert_eq!(
-        site.auth.complete_log_in(&mut copy, &answer).await.unwrap_err().kind(),
+        site.auth.complete_sign_in(&mut copy, &answer).await.unwrap_err().kind(),
         ErrorKind::SessionEnded
     );
     assert_eq!(copy, unchanged);
-    site.auth.log_in(&mut late, "/", &SignInOptions::new()).await.unwrap();
+    site.auth.sign_in(&mut late, "/", &SignInOptions::new()).await.unwrap();
     assert!(
         site.another_process().user(&mut late).await.unwrap().is_none(),
         "nobody comes back after a restart"
@@ -380,9 +379,9 @@ async fn tokens_that_are_gone_come_back_by_a_sign_in_with_pages() {
     site.provider.add_client(client);
     let mut session = site.signed_in().await;
     site.turn(4000);
-    let error = site.auth.token_for_user(&mut session, [""; 0]).await.unwrap_err();
+    let error = site.auth.for_user(&mut session, [""; 0]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoRefreshToken);
-    let begun = site.auth.log_in_for(&mut session, "/orders", &error).await.unwrap().unwrap();
+    let begun = site.auth.sign_in_for(&mut session, "/orders", &error).await.unwrap().unwrap();
     assert!(!begun.address.contains("prompt=none"), "{}", begun.address);
 }
 
@@ -407,9 +406,9 @@ async fn somebody_else_gets_a_session_of_their_own() {
     let mut copy = session.clone();
     site.provider.sign_in_as("alan").unwrap();
     let more = SignInOptions::new().with_scopes(["mail.read"]);
-    let asked = site.auth.log_in(&mut session, "/orders", &more).await.unwrap();
+    let asked = site.auth.sign_in(&mut session, "/orders", &more).await.unwrap();
     let answer = site.answer(&asked.address).await;
-    let done = site.auth.complete_log_in(&mut session, &answer).await.unwrap();
+    let done = site.auth.complete_sign_in(&mut session, &answer).await.unwrap();
     assert_eq!(
         (done.user.subject(), done.next.as_str()),
         (site.provider.person("alan").unwrap().subject(), "/")
@@ -422,31 +421,31 @@ async fn somebody_else_gets_a_session_of_their_own() {
 async fn what_a_token_lacks_is_asked_for_and_comes_back_to_the_page() {
     let site = Site::start().await;
     let mut session = site.signed_in().await;
-    let error = site.auth.token_for_user(&mut session, ["mail.read"]).await.unwrap_err();
+    let error = site.auth.for_user(&mut session, ["mail.read"]).await.unwrap_err();
     assert_eq!(
         (error.kind(), error.scopes()),
         (ErrorKind::InteractionRequired, &["mail.read".to_owned()][..])
     );
     let begun =
-        site.auth.log_in_for(&mut session, "/mail?folder=1", &error).await.unwrap().unwrap();
+        site.auth.sign_in_for(&mut session, "/mail?folder=1", &error).await.unwrap().unwrap();
     let answer = site.answer(&begun.address).await;
-    let done = site.auth.complete_log_in(&mut session, &answer).await.unwrap();
+    let done = site.auth.complete_sign_in(&mut session, &answer).await.unwrap();
     assert_eq!(done.next.as_str(), "/mail?folder=1");
-    let token = site.auth.token_for_user(&mut session, ["mail.read"]).await.unwrap();
+    let token = site.auth.for_user(&mut session, ["mail.read"]).await.unwrap();
     assert!(token.scopes().any(|scope| scope == "mail.read"));
 
     // Asked for and given a moment ago: whoever still wants it would go round.
-    let again = site.auth.log_in_for(&mut session, "/mail?folder=1", &error).await.unwrap_err();
+    let again = site.auth.sign_in_for(&mut session, "/mail?folder=1", &error).await.unwrap_err();
     assert_eq!(again.kind(), ErrorKind::ScopeNotGranted);
     // Nothing that a sign-in mends.
     site.provider.fail_next(Endpoint::Token, 9, Failure::Status(503));
-    let error = site.auth.token_for_user(&mut session, ["calendar.read"]).await.unwrap_err();
-    assert!(site.auth.log_in_for(&mut session, "/", &error).await.unwrap().is_none(), "{error}");
+    let error = site.auth.for_user(&mut session, ["calendar.read"]).await.unwrap_err();
+    assert!(site.auth.sign_in_for(&mut session, "/", &error).await.unwrap().is_none(), "{error}");
     site.provider.stop_failing(Endpoint::Token);
     // Nobody is signed in any more: a sign-in that asks for it at once.
-    let _ = site.auth.log_out(&mut session);
-    let error = site.auth.token_for_user(&mut session, ["mail.read"]).await.unwrap_err();
-    let begun = site.auth.log_in_for(&mut session, "/mail", &error).await.unwrap().unwrap();
+    let _ = site.auth.sign_out(&mut session);
+    let error = site.auth.for_user(&mut session, ["mail.read"]).await.unwrap_err();
+    let begun = site.auth.sign_in_for(&mut session, "/mail", &error).await.unwrap().unwrap();
     assert!(
         begun.address.contains("mail.read") && !format!("{begun:?}").contains("state"),
         "{}",
@@ -457,8 +456,8 @@ async fn what_a_token_lacks_is_asked_for_and_comes_back_to_the_page() {
 #[tokio::test]
 async fn the_application_has_tokens_of_its_own() {
     let site = Site::start().await;
-    let first = site.auth.token_for_client(["api://tasks/.default"]).await.unwrap();
-    let second = site.auth.token_for_client(["api://tasks/.default"]).await.unwrap();
+    let first = site.auth.for_app(["api://tasks/.default"]).await.unwrap();
+    let second = site.auth.for_app(["api://tasks/.default"]).await.unwrap();
     assert_eq!(first.expose(), second.expose());
     assert_eq!(site.provider.requests(Endpoint::Token), 1);
 }
@@ -487,10 +486,10 @@ async fn a_person_signs_in_by_device_code() {
     .await;
     let mut session = WebSession::new();
     assert_eq!(
-        site.auth.complete_device_log_in(&mut session).await.unwrap_err().kind(),
+        site.auth.complete_device_sign_in(&mut session).await.unwrap_err().kind(),
         ErrorKind::AttemptMissing
     );
-    let begun = site.auth.log_in(&mut session, "/orders", &SignInOptions::new()).await.unwrap();
+    let begun = site.auth.sign_in(&mut session, "/orders", &SignInOptions::new()).await.unwrap();
     let code = begun.code.clone().unwrap();
     assert!(begun.address.starts_with(site.provider.issuer()), "{}", begun.address);
     assert!(!format!("{begun:?} {code:?}").contains(&code.text));
@@ -498,33 +497,33 @@ async fn a_person_signs_in_by_device_code() {
     let before = site.provider.requests(Endpoint::Token);
     for _ in 0..5 {
         assert!(
-            site.auth.complete_device_log_in(&mut session).await.unwrap().is_none(),
+            site.auth.complete_device_sign_in(&mut session).await.unwrap().is_none(),
             "too soon"
         );
     }
     assert_eq!(site.provider.requests(Endpoint::Token), before);
     site.clock.advance(code.interval);
-    assert!(site.auth.complete_device_log_in(&mut session).await.unwrap().is_none());
+    assert!(site.auth.complete_device_sign_in(&mut session).await.unwrap().is_none());
     assert_eq!(site.provider.requests(Endpoint::Token), before + 1);
     site.provider.answer_device(&code.text, Some("ada")).unwrap();
     site.clock.advance(code.interval);
     let mut elsewhere = stored(&session);
     assert!(
-        site.auth.complete_device_log_in(&mut WebSession::new()).await.is_err(),
+        site.auth.complete_device_sign_in(&mut WebSession::new()).await.is_err(),
         "in no other browser"
     );
-    let done = site.auth.complete_device_log_in(&mut session).await.unwrap().unwrap();
+    let done = site.auth.complete_device_sign_in(&mut session).await.unwrap().unwrap();
     assert_eq!(
         (done.user.subject(), done.next.as_str()),
         (site.provider.person("ada").unwrap().subject(), "/orders")
     );
     assert!(
-        site.auth.complete_device_log_in(&mut elsewhere).await.unwrap().is_some(),
+        site.auth.complete_device_sign_in(&mut elsewhere).await.unwrap().is_some(),
         "another tab, with the value as it was"
     );
     assert_eq!(site.provider.requests(Endpoint::Token), before + 2, "a code is redeemed once");
     assert!(site.who(&mut session).await.is_some());
-    assert!(site.auth.token_for_user(&mut session, [""; 0]).await.is_ok());
+    assert!(site.auth.for_user(&mut session, [""; 0]).await.is_ok());
 }
 
 /// C-356
@@ -537,19 +536,19 @@ async fn a_device_code_that_is_declined_or_over_leads_nowhere() {
     .await;
     let mut session = WebSession::new();
     let code =
-        site.auth.log_in(&mut session, "/", &SignInOptions::new()).await.unwrap().code.unwrap();
+        site.auth.sign_in(&mut session, "/", &SignInOptions::new()).await.unwrap().code.unwrap();
     site.provider.answer_device(&code.text, None).unwrap();
     site.clock.advance(code.interval);
     assert_eq!(
-        site.auth.complete_device_log_in(&mut session).await.unwrap_err().kind(),
+        site.auth.complete_device_sign_in(&mut session).await.unwrap_err().kind(),
         ErrorKind::AccessDenied
     );
     assert!(session.is_empty(), "there is nothing to go on with");
     let code =
-        site.auth.log_in(&mut session, "/", &SignInOptions::new()).await.unwrap().code.unwrap();
+        site.auth.sign_in(&mut session, "/", &SignInOptions::new()).await.unwrap().code.unwrap();
     site.clock.set(code.expires_at);
     let before = site.provider.requests(Endpoint::Token);
-    let ended = site.auth.complete_device_log_in(&mut session).await.unwrap_err();
+    let ended = site.auth.complete_device_sign_in(&mut session).await.unwrap_err();
     assert_eq!(
         (ended.kind(), site.provider.requests(Endpoint::Token)),
         (ErrorKind::CodeExpired, before)

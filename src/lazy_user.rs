@@ -1,4 +1,4 @@
-//! [`Identity`]: the lazy handle on public paths.
+//! [`LazyUser`]: the lazy handle on public paths.
 
 use std::{
     fmt,
@@ -23,10 +23,10 @@ use crate::{
 ///
 /// ```
 /// use http::Request;
-/// use tower_identity::{Error, Identity, User};
+/// use tower_identity::{Error, LazyUser, User};
 ///
 /// async fn greeting<B>(request: &Request<B>) -> Result<String, Error> {
-///     let Some(identity) = request.extensions().get::<Identity>().cloned() else { return Ok("Hello".into()) };
+///     let Some(identity) = request.extensions().get::<LazyUser>().cloned() else { return Ok("Hello".into()) };
 ///     let user = identity.user(request.headers()).await?;
 ///     Ok(user.map_or("Hello".into(), |user| format!("Hello {}", user.display_name())))
 /// }
@@ -34,7 +34,7 @@ use crate::{
 ///
 /// Once asked, the response gets `Cache-Control: private, no-store` unless the handler set another.
 #[derive(Clone)]
-pub struct Identity(Arc<Lazy>);
+pub struct LazyUser(Arc<Lazy>);
 
 struct Lazy {
     flow: Arc<Flow>,
@@ -51,7 +51,7 @@ pub(crate) struct Seen {
     pub(crate) head: Head,
 }
 
-impl Identity {
+impl LazyUser {
     /// Most requests to public paths end without a question, so it keeps what a question needs and
     /// nothing else.
     pub(crate) fn new(flow: Arc<Flow>, method: &Method, uri: &Uri) -> Self {
@@ -117,8 +117,8 @@ impl Identity {
     }
 }
 
-impl fmt::Debug for Identity {
+impl fmt::Debug for LazyUser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Identity").finish_non_exhaustive()
+        f.debug_struct("LazyUser").finish_non_exhaustive()
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{
     answer::{Completed, Verified, answer_of},
-    kept::{Known, SignIn},
-    outcomes::{LogIn, LoggedIn, UserCode},
+    kept::{CompletedSignIn, Known},
+    outcomes::{SignIn, SignedIn, UserCode},
     request::Step,
     waiting::{Heard, no_code},
     web_auth::WebAuth,
@@ -40,12 +40,12 @@ impl WebAuth {
     /// (for nothing but scopes `ScopeNotGranted`): the person who is signed in was asked for the
     /// same more less than ten minutes ago, and asking again would go round. The value is unchanged
     /// then.
-    pub async fn log_in(
+    pub async fn sign_in(
         &self,
         session: &mut WebSession,
         next: &str,
         options: &SignInOptions,
-    ) -> Result<LogIn, Error> {
+    ) -> Result<SignIn, Error> {
         let contents = self.open(session);
         let known = if options.asks_for_more() { self.known(&contents) } else { None };
         let next = self.config().return_path(next);
@@ -62,13 +62,13 @@ impl WebAuth {
     ///
     /// # Errors
     ///
-    /// As [`log_in`](Self::log_in).
-    pub async fn log_in_for(
+    /// As [`sign_in`](Self::sign_in).
+    pub async fn sign_in_for(
         &self,
         session: &mut WebSession,
         next: &str,
         error: &Error,
-    ) -> Result<Option<LogIn>, Error> {
+    ) -> Result<Option<SignIn>, Error> {
         let contents = self.open(session);
         let known = self.known(&contents);
         let next = self.config().return_path(next);
@@ -95,7 +95,7 @@ impl WebAuth {
         mut options: SignInOptions,
         next: ReturnPath,
         causes: Vec<Cause>,
-    ) -> Result<LogIn, Error> {
+    ) -> Result<SignIn, Error> {
         if let Some(known) = &known {
             self.add_granted(
                 &mut options,
@@ -111,7 +111,7 @@ impl WebAuth {
         let mut attempt = request.attempt(purpose, next.as_str(), self.clock().now())?;
         attempt.expected = user.map(|user| PersonKey::of(user.person()));
         attempt.causes = causes;
-        let log_in = if self.by_code() {
+        let sign_in = if self.by_code() {
             let code = self.new_code(&request).await?;
             let shown = UserCode {
                 text: code.user_code.clone(),
@@ -122,14 +122,14 @@ impl WebAuth {
             let address = code.verification_uri.clone();
             attempt.device = Some(Box::new(code));
             contents.begin(attempt)?;
-            LogIn { address, code: Some(shown) }
+            SignIn { address, code: Some(shown) }
         } else {
             let state = contents.begin(attempt.clone())?;
-            LogIn { address: request.url(&attempt, &state)?, code: None }
+            SignIn { address: request.url(&attempt, &state)?, code: None }
         };
         self.keep(session, &mut contents)?;
         tracing::debug!("sign-in started");
-        Ok(log_in)
+        Ok(sign_in)
     }
 
     /// Completes a sign-in with what the page at the redirect address was called with: its query,
@@ -145,11 +145,11 @@ impl WebAuth {
     /// answers; the kinds that begin with `Token`: what it answered does not stand the test (OpenID
     /// Connect Core section 3.1.3.7). Who was signed in before still is. Show
     /// [`Error::user_message`] with a link to try again.
-    pub async fn complete_log_in(
+    pub async fn complete_sign_in(
         &self,
         session: &mut WebSession,
         response: &str,
-    ) -> Result<LoggedIn, Error> {
+    ) -> Result<SignedIn, Error> {
         let mut contents = self.open(session);
         let parameters =
             CallbackParameters::parse(response.strip_prefix('?').unwrap_or(response).as_bytes())?;
@@ -194,7 +194,7 @@ impl WebAuth {
         self.finish(session, contents, &signed_in)
     }
 
-    /// Asks whether the person has signed in by the code of [`log_in`](Self::log_in). `None`: not
+    /// Asks whether the person has signed in by the code of [`sign_in`](Self::sign_in). `None`: not
     /// yet, ask again after [`UserCode::interval`]. The provider is never asked sooner than it
     /// wants to be, however often this is called.
     ///
@@ -202,11 +202,11 @@ impl WebAuth {
     ///
     /// By [`kind`](Error::kind): `AttemptMissing`: this browser was shown no code, or is done;
     /// `CodeExpired`; `AccessDenied`: the person declined; those of a token's checks. Then another
-    /// code is to be had by [`log_in`](Self::log_in). Who was signed in before still is.
-    pub async fn complete_device_log_in(
+    /// code is to be had by [`sign_in`](Self::sign_in). Who was signed in before still is.
+    pub async fn complete_device_sign_in(
         &self,
         session: &mut WebSession,
-    ) -> Result<Option<LoggedIn>, Error> {
+    ) -> Result<Option<SignedIn>, Error> {
         let mut contents = self.open(session);
         let Some((state, mut attempt)) = contents.take_device() else {
             return Err(Error::new(
@@ -255,7 +255,7 @@ impl WebAuth {
         attempt: &Attempt,
         tokens: TokenAnswer,
         answer: &str,
-    ) -> Result<Arc<SignIn>, Error> {
+    ) -> Result<Arc<CompletedSignIn>, Error> {
         let verified = self.verify(self.provider(), attempt, tokens, Nonce::NotSent).await?;
         self.signed_in(attempt, verified, answer).await
     }
@@ -266,11 +266,14 @@ impl WebAuth {
         attempt: &Attempt,
         verified: Verified,
         answer: &str,
-    ) -> Result<Arc<SignIn>, Error> {
+    ) -> Result<Arc<CompletedSignIn>, Error> {
         let Completed { signed_in, grant, return_path } =
-            self.sign_in(attempt, verified, answer).await?;
+            self.record(attempt, verified, answer).await?;
         let record = signed_in.record(self.clock().now(), self.config().absolute_timeout());
-        Ok(Arc::new(SignIn { held: Arc::new(Held::new(record, grant)?), next: return_path }))
+        Ok(Arc::new(CompletedSignIn {
+            held: Arc::new(Held::new(record, grant)?),
+            next: return_path,
+        }))
     }
 
     /// Keeps a sign-in in the place of what was there.
@@ -278,8 +281,8 @@ impl WebAuth {
         &self,
         session: &mut WebSession,
         mut contents: Contents,
-        signed_in: &SignIn,
-    ) -> Result<LoggedIn, Error> {
+        signed_in: &CompletedSignIn,
+    ) -> Result<SignedIn, Error> {
         let before = contents.held.replace(Arc::clone(&signed_in.held));
         let Some(known) = self.known(&contents) else {
             return Err(Error::new(
@@ -292,14 +295,14 @@ impl WebAuth {
             self.kept().values.end(before.id);
         }
         tracing::info!("signed in");
-        Ok(LoggedIn { user: known.user, next: signed_in.next.clone() })
+        Ok(SignedIn { user: known.user, next: signed_in.next.clone() })
     }
 
     /// The answer that somebody is signed in by already, delivered again.
-    fn completed_before(&self, contents: &Contents, state: &str) -> Result<LoggedIn, Error> {
+    fn completed_before(&self, contents: &Contents, state: &str) -> Result<SignedIn, Error> {
         let same = contents.held.as_ref().and_then(|held| {
             let next = held.record.beginning().landing(&answer_of(state))?;
-            Some(LoggedIn {
+            Some(SignedIn {
                 user: self.known(contents)?.user,
                 next: self.config().return_path(next),
             })
