@@ -230,8 +230,8 @@ impl IdentityConfig {
     fn check_base_url(&self, site: &Site) -> Result<(), ConfigError> {
         let own = [
             ("callback", site.callback_path.as_str()),
-            ("sign-in", self.login_path.as_str()),
-            ("sign-out", self.logout_path.as_str()),
+            ("sign-in", self.sign_in_path.as_str()),
+            ("sign-out", self.sign_out_path.as_str()),
             ("signed-out", self.signed_out_path.as_str()),
         ];
         let ends = |path: &str| path.len() > 1 && site.prefix.strip_suffix(path).is_some();
@@ -306,9 +306,9 @@ impl IdentityConfig {
         );
         let paths = Paths::new(
             [
-                at(&self.login_path),
+                at(&self.sign_in_path),
                 at(&site.callback_path),
-                at(&self.logout_path),
+                at(&self.sign_out_path),
                 at(&self.signed_out_path),
             ],
             [

@@ -46,9 +46,9 @@ pub struct IdentityConfig {
     pub(super) base_url: Option<Url>,
     pub(super) redirect_uri: Option<Url>,
     pub(super) path_prefix: PathPrefix,
-    pub(super) login_path: String,
+    pub(super) sign_in_path: String,
     pub(super) callback_path: Option<String>,
-    pub(super) logout_path: String,
+    pub(super) sign_out_path: String,
     pub(super) signed_out_path: String,
     pub(super) edit_profile_path: Option<String>,
     pub(super) reset_password_path: Option<String>,
@@ -107,9 +107,9 @@ impl IdentityConfig {
             base_url: None,
             redirect_uri: None,
             path_prefix: PathPrefix::default(),
-            login_path: "/auth/login".into(),
+            sign_in_path: "/auth/login".into(),
             callback_path: None,
-            logout_path: "/auth/logout".into(),
+            sign_out_path: "/auth/logout".into(),
             signed_out_path: "/auth/signed-out".into(),
             edit_profile_path: None,
             reset_password_path: None,
@@ -221,7 +221,7 @@ impl IdentityConfig {
     /// Where sign-in starts, relative to the base URL. The default is `/auth/login`.
     #[must_use]
     pub fn with_sign_in_path(mut self, path: impl Into<String>) -> Self {
-        self.login_path = path.into();
+        self.sign_in_path = path.into();
         self
     }
 
@@ -236,7 +236,7 @@ impl IdentityConfig {
     /// Where sign-out starts, relative to the base URL. The default is `/auth/logout`.
     #[must_use]
     pub fn with_sign_out_path(mut self, path: impl Into<String>) -> Self {
-        self.logout_path = path.into();
+        self.sign_out_path = path.into();
         self
     }
 

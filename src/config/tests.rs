@@ -278,10 +278,10 @@ fn the_crates_own_paths_are_plain_and_apart() {
     for path in
         ["", "/", "auth", "/auth/", "/a//b", "/a/../b", "/a?b", "/a%20b", "/a;b", "/ä", "//a"]
     {
-        refuses(config().with_sign_in_path(path), "login_path", "plain path");
+        refuses(config().with_sign_in_path(path), "sign_in_path", "plain path");
         refuses(config().with_callback_path(path), "callback_path", "plain path");
     }
-    refuses(config().with_sign_out_path("/auth/login"), "logout_path", "login_path already");
+    refuses(config().with_sign_out_path("/auth/login"), "sign_out_path", "sign_in_path already");
     refuses(
         config().with_signed_out_path("/auth/callback"),
         "signed_out_path",
@@ -291,7 +291,7 @@ fn the_crates_own_paths_are_plain_and_apart() {
 
 #[test]
 fn public_paths_leave_the_crates_own_alone() {
-    refuses(config().add_public_path("/auth/login"), "public_paths", "login_path");
+    refuses(config().add_public_path("/auth/login"), "public_paths", "sign_in_path");
     refuses(config().add_public_prefix("/auth/"), "public_paths", "covers");
     refuses(config().add_public_prefix("/"), "public_paths", "everything public");
     let valid = built(|config| config.add_public_path("/").add_public_prefix("/authors/"));

@@ -104,9 +104,9 @@ impl Paths {
             ("reset_password_path", &self.reset_password),
         ];
         [
-            ("login_path", &self.login),
+            ("sign_in_path", &self.login),
             ("callback_path", &self.callback),
-            ("logout_path", &self.logout),
+            ("sign_out_path", &self.logout),
             ("signed_out_path", &self.signed_out),
         ]
         .into_iter()
