@@ -79,7 +79,7 @@ async fn page(
             Page::SeeOther(auth.sign_in(session, "/", &SignInOptions::new()).await?.address)
         }
         (&Method::GET, "/auth/callback") => {
-            Page::SeeOther(auth.complete_sign_in(session, query).await?.next.to_string())
+            Page::SeeOther(auth.complete_sign_in(session, query).await?.address().to_owned())
         }
         (&Method::POST, "/logout") if is_ours => {
             Page::SeeOther(auth.sign_out(session).address().await)

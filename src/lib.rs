@@ -103,7 +103,7 @@ pub use config::{
 pub use error::{Advice, ConfigError, Error, ErrorKind, ProviderError};
 #[cfg(feature = "axum")]
 pub use extract::UserRejection;
-pub use flow::{SignIn, SignOut, SignedIn, UserCode, WebAuth};
+pub use flow::{SignIn, SignInOutcome, SignOut, SignedIn, UserCode, WebAuth};
 pub use future::ResponseFuture;
 pub use guard::{GuardFuture, RequireSignIn, RequireSignInService, require_sign_in};
 pub use handle::Tokens;

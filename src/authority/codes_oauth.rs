@@ -32,7 +32,7 @@ rows! {
     "invalid_request" = RequestMalformed, "The provider misses a parameter or does not take one: its own log says which; check scopes, response mode and options of the sign-in.", AUTHORIZATION_ENDPOINT;
     "invalid_client" = ClientCredentialRefused, "The provider does not accept the client id or its credential: check both, whether the secret has expired, and how it is sent (`ClientCredential::with_method`).", TOKEN_ENDPOINT;
     "unauthorized_client" = ClientNotAuthorized, "The application may not use the authorization code flow, or this redirect address: allow both in its registration.", AUTHORIZATION_ENDPOINT;
-    "invalid_scope" = ScopeInvalid, "The provider does not know a scope or does not allow it to this application: check `with_scopes`, and leave `offline_access` out if it is not offered (`with_openid_scopes`).", AUTHORIZATION_ENDPOINT;
+    "invalid_scope" = ScopeInvalid, "The provider does not know a scope or does not allow it to this application: check `with_scopes`, and name the scopes of OpenID Connect that it may have (`with_openid_scopes`, IDENTITY_OPENID_SCOPES).", AUTHORIZATION_ENDPOINT;
     "unsupported_response_type" = ResponseTypeUnsupported, "The provider does not allow the authorization code flow to this application: allow it in its registration.", AUTHORIZATION_ENDPOINT;
     "unsupported_grant_type" = GrantTypeUnsupported, "The provider does not offer this grant: allow it in the application's registration.", TOKEN_ENDPOINT;
     "invalid_target" = ResourceNotFound, "The provider does not know the resource, or does not allow it to this application.", "https://www.rfc-editor.org/rfc/rfc8707#section-2";

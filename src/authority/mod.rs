@@ -149,6 +149,11 @@ impl Authority {
         self.route = Route { danger_http, back_channel: back_channel.cloned() };
     }
 
+    /// Puts the discovery document elsewhere than the issuer says.
+    pub(crate) fn set_metadata_url(&mut self, address: &Url) {
+        self.metadata_url = address.clone();
+    }
+
     /// Where it is asked instead of at its own origin.
     pub(crate) fn back_channel(&self) -> Option<&Url> {
         self.route.back_channel.as_ref()

@@ -46,7 +46,7 @@ impl Authority {
         Err(Error::new(
             ErrorKind::ProviderMisconfigured,
             format!(
-                "the discovery document's issuer {:?} does not belong to the authority {:?}: set the one that is meant, to the letter",
+                "the discovery document's issuer {:?} does not belong to the authority {:?}: set the one that is meant, to the letter; a document that is not below its issuer has a setting of its own (`with_discovery_url`, IDENTITY_DISCOVERY_URL)",
                 cut(issuer),
                 self.address
             ),
@@ -104,7 +104,7 @@ impl Authority {
             Err(Error::new(ErrorKind::TokenIssuer, detail))
         };
         let Some((_, tenant)) = self.microsoft() else {
-            return if token.iss == metadata_issuer {
+            return if self.canonical_issuer(token.iss, metadata_issuer) == metadata_issuer {
                 Ok(())
             } else {
                 foreign("iss is not the provider's issuer")
@@ -142,6 +142,13 @@ impl Authority {
             _ if !tenants.allow(tid) => refused("the token's tenant is not on the list"),
             _ => Ok(()),
         }
+    }
+
+    /// The issuer that a token's `iss` stands for: Google's older name for itself, without the
+    /// scheme, is its issuer (<https://developers.google.com/identity/openid-connect/openid-connect>
+    /// has both). One name has to be kept, or one person would be two.
+    pub(crate) fn canonical_issuer<'i>(&self, iss: &'i str, metadata_issuer: &'i str) -> &'i str {
+        if self.is_google() && iss == "accounts.google.com" { metadata_issuer } else { iss }
     }
 
     /// The tenant's GUID in the issuer of a token, if issuers here name tenants.
@@ -342,6 +349,25 @@ mod tests {
                 Some(ErrorKind::TokenIssuer),
                 "{tid:?}"
             );
+        }
+    }
+
+    #[test]
+    fn googles_older_name_for_itself_is_its_issuer_and_no_other_providers() {
+        let google = "https://accounts.google.com";
+        for (authority, iss, outcome) in [
+            (google, "https://accounts.google.com", None),
+            (google, "accounts.google.com", None),
+            (google, "http://accounts.google.com", Some(ErrorKind::TokenIssuer)),
+            (google, "accounts.google.com/", Some(ErrorKind::TokenIssuer)),
+            ("https://id.example.com", "accounts.google.com", Some(ErrorKind::TokenIssuer)),
+            ("https://id.example.com", "id.example.com", Some(ErrorKind::TokenIssuer)),
+        ] {
+            let at = Authority::oidc(authority).unwrap();
+            let token = TokenIssuer { iss, tid: None };
+            let told = at.check_token_issuer(&Tenants::any(), authority, &token);
+            assert_eq!(kind(told), outcome, "{authority} {iss}");
+            assert_eq!(at.canonical_issuer(iss, authority) == authority, outcome.is_none());
         }
     }
 

@@ -138,7 +138,8 @@ impl Client {
         };
         let token = provider.verify_id_token(id_token.expose(), &expectation).await?;
         let account = Account::of(&token, client_info.as_ref());
-        let claims = provider.claims(&token, answer.access_token.as_ref()).await?;
+        let claims =
+            provider.claims(&token, answer.access_token.as_ref(), answer.scope.as_deref()).await?;
         let person = Person {
             iss: token.iss().to_owned(),
             sub: token.sub().to_owned(),

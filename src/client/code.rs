@@ -304,7 +304,7 @@ impl Client {
             client_id: config.client_id(),
             redirect_uri,
             response_mode: ResponseMode::default(),
-            scopes: &metadata.scopes_of(config, &options),
+            scopes: &provider.scopes_of(&metadata, &options),
             state,
             nonce,
             code_challenge: &code_challenge(verifier.expose()),

@@ -170,11 +170,19 @@ impl FromStr for CookieLifetime {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UserInfo {
-    /// The ID token's claims are all there is. The default.
-    #[default]
+    /// It is not: the ID token's claims are all there is.
     Never,
+    /// Where the ID token has neither a name nor an e-mail address, although the scopes `profile`
+    /// or `email` were asked for and granted (LemonLDAP::NG, Django OAuth Toolkit). The default.
+    ///
+    /// It is asked as with [`AtSignIn`](Self::AtSignIn), but nothing fails because of it: without
+    /// an answer of use the ID token's claims are all there is. Microsoft's providers are not
+    /// asked: their ID tokens have the names.
+    #[default]
+    IfMissing,
     /// Right after sign-in, and again whenever the claims are renewed; its `sub` must be the ID
-    /// token's (OpenID Connect Core section 5.3.2), its claims are added.
+    /// token's (OpenID Connect Core section 5.3.2), its claims are added. A sign-in fails without
+    /// them.
     AtSignIn,
 }
 

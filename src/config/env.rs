@@ -45,7 +45,7 @@ impl IdentityConfig {
     /// | `IDENTITY_TRUSTED_AUDIENCES` | [`add_trusted_audience`](Self::add_trusted_audience) for each |
     /// | `IDENTITY_REQUIRED_ACR` | [`with_required_acr`](Self::with_required_acr) |
     /// | `IDENTITY_CLOCK_LEEWAY`, `IDENTITY_MAX_TOKEN_AGE` | [`with_clock_leeway`](Self::with_clock_leeway), [`with_max_token_age`](Self::with_max_token_age) |
-    /// | `IDENTITY_USER_INFO` | `never` or `at_sign_in`: [`with_user_info`](Self::with_user_info) |
+    /// | `IDENTITY_USER_INFO` | `never`, `if_missing` (the default) or `at_sign_in`: [`with_user_info`](Self::with_user_info) |
     /// | `IDENTITY_GROUPS` | `token` or `graph`: [`with_groups`](Self::with_groups) |
     /// | `IDENTITY_CLIENT_CAPABILITIES` | [`with_client_capabilities`](Self::with_client_capabilities) |
     /// | `IDENTITY_PROMPT`, `IDENTITY_LOGIN_HINT`, `IDENTITY_DOMAIN_HINT`, `IDENTITY_MAX_AGE`, `IDENTITY_ACR_VALUES`, `IDENTITY_AUTH_CONTEXT`, `IDENTITY_CLAIMS`, `IDENTITY_UI_LOCALES` | the options of every sign-in: [`SignInOptions`](super::SignInOptions) |
@@ -58,6 +58,7 @@ impl IdentityConfig {
     /// | `IDENTITY_IDLE_TIMEOUT`, `IDENTITY_ABSOLUTE_TIMEOUT` | [`with_idle_timeout`](Self::with_idle_timeout), [`with_absolute_timeout`](Self::with_absolute_timeout) |
     /// | `IDENTITY_STORE_TIMEOUT` | [`with_store_timeout`](Self::with_store_timeout) |
     /// | `IDENTITY_SESSION_END` | `own_limits` or `id_token_expiry`: [`with_session_end`](Self::with_session_end) |
+    /// | `IDENTITY_DISCOVERY_URL` | [`with_discovery_url`](Self::with_discovery_url): where the provider's document is, if not below its issuer |
     /// | `IDENTITY_BACK_CHANNEL` | [`with_back_channel`](Self::with_back_channel): where the application itself reaches the provider |
     /// | `IDENTITY_DANGER_ALLOW_HTTP` | `true`: [`danger_allow_http`](Self::danger_allow_http) |
     ///
@@ -415,6 +416,7 @@ mod tests {
         ("add_sign_out_parameter", &["IDENTITY_SIGN_OUT_PARAMETERS"]),
         ("with_sign_out_return_parameter", &["IDENTITY_SIGN_OUT_RETURN_PARAMETER"]),
         ("with_end_session_endpoint", &["IDENTITY_END_SESSION_ENDPOINT"]),
+        ("with_discovery_url", &["IDENTITY_DISCOVERY_URL"]),
         ("with_back_channel", &["IDENTITY_BACK_CHANNEL"]),
         ("danger_allow_http", &["IDENTITY_DANGER_ALLOW_HTTP"]),
     ];
@@ -571,6 +573,9 @@ mod tests {
             ("IDENTITY_SESSION_END", "id_token_expiry", |config| {
                 config.with_session_end(SessionEnd::IdTokenExpiry)
             }),
+            ("IDENTITY_DISCOVERY_URL", "https://id.example.com/tenant/document", |config| {
+                config.with_discovery_url("https://id.example.com/tenant/document").unwrap()
+            }),
             ("IDENTITY_BACK_CHANNEL", "https://inside.example:8443", |config| {
                 config.with_back_channel("https://inside.example:8443").unwrap()
             }),
@@ -586,6 +591,7 @@ mod tests {
             ("IDENTITY_USER_INFO", "yes"),
             ("IDENTITY_ID_TOKEN_ALGORITHMS", "HS256"),
             ("IDENTITY_BACK_CHANNEL", "keycloak:8080"),
+            ("IDENTITY_DISCOVERY_URL", "http://id.example.com/document"),
             ("IDENTITY_DANGER_ALLOW_HTTP", "maybe"),
             ("IDENTITY_OPENID_SCOPES", "openid,email"),
         ] {

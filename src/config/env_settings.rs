@@ -18,6 +18,10 @@ pub(super) fn settings(
     config = sign_in(all, config)?;
     config = tokens(all, config)?;
     config = sessions(all, config)?;
+    if let Some(address) = all.text("IDENTITY_DISCOVERY_URL")? {
+        config =
+            config.with_discovery_url(&address.value).map_err(|error| error.named(address.name))?;
+    }
     if let Some(address) = all.text("IDENTITY_BACK_CHANNEL")? {
         config =
             config.with_back_channel(&address.value).map_err(|error| error.named(address.name))?;
@@ -112,7 +116,11 @@ fn tokens(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityCon
     if let Some(asked) = choice(
         all,
         "IDENTITY_USER_INFO",
-        &[("never", UserInfo::Never), ("at_sign_in", UserInfo::AtSignIn)],
+        &[
+            ("never", UserInfo::Never),
+            ("if_missing", UserInfo::IfMissing),
+            ("at_sign_in", UserInfo::AtSignIn),
+        ],
     )? {
         config = config.with_user_info(asked);
     }

@@ -73,6 +73,11 @@ fn every_mistake_names_setting_value_and_remedy() {
             &["http://keycloak:8080", "danger_allow_http", "IDENTITY_DANGER_ALLOW_HTTP"],
         ),
         (
+            entra().with_discovery_url("https://id.example/document").unwrap().build(),
+            "discovery_url",
+            &["leave it out"],
+        ),
+        (
             entra().with_back_channel("https://inside.example").unwrap().build(),
             "back_channel",
             &["leave the back channel out"],

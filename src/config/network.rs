@@ -27,6 +27,25 @@ impl IdentityConfig {
         Ok(self)
     }
 
+    /// Where the provider's discovery document is, if not below its issuer (OpenID Connect Discovery
+    /// section 4.1): FusionAuth, WSO2 Identity Server. The default is the issuer's address with
+    /// `/.well-known/openid-configuration` behind it.
+    ///
+    /// The authority stays the issuer: the document and tokens have to name it, character by
+    /// character.
+    ///
+    /// # Security
+    ///
+    /// The document there says by which keys people are signed in.
+    ///
+    /// # Errors
+    ///
+    /// It is not an `https` address (`http` on this machine), or has credentials or a fragment.
+    pub fn with_discovery_url(mut self, address: &str) -> Result<Self, ConfigError> {
+        self.discovery_url = Some(super::address::endpoint("discovery_url", address)?);
+        Ok(self)
+    }
+
     /// The provider (or its [back channel](Self::with_back_channel)) may be at an `http://` address
     /// on another machine. The default is that it must not: `http://` is for this machine, by
     /// `localhost`, `127.0.0.1` or `[::1]`.
@@ -47,6 +66,15 @@ impl IdentityConfig {
     pub(super) fn route(&mut self) -> Result<(), ConfigError> {
         let wrong =
             |setting: &'static str, problem: String| Err(ConfigError::new(setting, problem));
+        if let Some(address) = &self.discovery_url {
+            if self.authority.is_microsoft() {
+                return wrong(
+                    "discovery_url",
+                    format!("{} has its document at a known address: leave it out", self.authority),
+                );
+            }
+            self.authority.set_metadata_url(address);
+        }
         let remedy = "secrets and tokens can be read on the way (http:// is for localhost, 127.0.0.1 and [::1]). Only where nobody \
                       else is in the network between, such as that of containers on one machine: `danger_allow_http` \
                       (IDENTITY_DANGER_ALLOW_HTTP=true)";

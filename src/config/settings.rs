@@ -79,6 +79,7 @@ pub struct IdentityConfig {
     pub(super) provider_session: Option<ProviderSession>,
     pub(super) sign_out: super::SignOutRequest,
     pub(super) back_channel: Option<Url>,
+    pub(super) discovery_url: Option<Url>,
     pub(super) danger_http: bool,
     /// An application without pages has no redirect address that anybody is sent to.
     pub(super) without_pages: bool,
@@ -137,6 +138,7 @@ impl IdentityConfig {
             provider_session: None,
             sign_out: super::SignOutRequest::default(),
             back_channel: None,
+            discovery_url: None,
             danger_http: false,
             without_pages: false,
             notices: Vec::new(),
@@ -354,7 +356,7 @@ impl IdentityConfig {
         self
     }
 
-    /// Whether the UserInfo endpoint is asked. The default is [`UserInfo::Never`].
+    /// Whether the UserInfo endpoint is asked. The default is [`UserInfo::IfMissing`].
     #[must_use]
     pub fn with_user_info(mut self, user_info: UserInfo) -> Self {
         self.user_info = user_info;

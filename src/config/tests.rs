@@ -49,7 +49,7 @@ fn the_defaults_are_those_that_the_documentation_states() {
     assert_eq!(valid.idle_timeout(), Duration::from_secs(24 * 3600));
     assert_eq!(valid.absolute_timeout(), Duration::from_secs(7 * 24 * 3600));
     assert_eq!(valid.cookie_key_source(), CookieKeySource::Random);
-    assert_eq!((valid.user_info(), valid.preflight()), (UserInfo::Never, Preflight::Challenge));
+    assert_eq!((valid.user_info(), valid.preflight()), (UserInfo::IfMissing, Preflight::Challenge));
     assert_eq!(
         (valid.session_end(), valid.provider_session()),
         (SessionEnd::OwnLimits, ProviderSession::End)

@@ -159,6 +159,9 @@ quirks! {
         AudienceRepeated = "audience-repeated",
         /// Times have fractions (RFC 7519 section 2).
         FractionalTimes = "fractional-times",
+        /// Name and e-mail address are at UserInfo alone (LemonLDAP::NG, Django OAuth Toolkit;
+        /// OpenID Connect Core section 5.4).
+        NamesAtUserInfo = "names-at-user-info",
         /// The header has no `typ`.
         NoTokenType = "no-token-type",
         /// The signature's algorithm is right, but the document does not list algorithms at all.

@@ -159,6 +159,18 @@ impl Quirks {
     /// The claims of an ID token.
     pub(super) fn claims(&self, claims: &mut Map<String, Value>) {
         let audience = claims.get("aud").cloned().unwrap_or_default();
+        if self.has(Quirk::NamesAtUserInfo) {
+            for name in [
+                "name",
+                "given_name",
+                "family_name",
+                "preferred_username",
+                "email",
+                "email_verified",
+            ] {
+                remove(claims, name);
+            }
+        }
         if self.has(Quirk::AudienceList) {
             set(claims, "aud", json!([audience]));
         }

@@ -114,7 +114,8 @@ impl WebAuth {
     ) -> Result<Completed, Error> {
         let Verified { mut answer, token, person, home_account_id } = verified;
         let provider = self.provider_of(attempt)?;
-        let claims = provider.claims(&token, answer.access_token.as_ref()).await?;
+        let claims =
+            provider.claims(&token, answer.access_token.as_ref(), answer.scope.as_deref()).await?;
         let claims = provider.with_groups(claims, &mut answer, None).await;
         let renew_at = claims.renew_at(token.exp(), self.clock().now());
         let claims = claims.claims;

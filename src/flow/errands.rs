@@ -115,6 +115,31 @@ impl WebAuth {
             )
         })
     }
+
+    /// How a sign-in with this answer is begun again by itself, where the next one may not fail in
+    /// the same way: once, so that the second such answer is told.
+    pub(super) fn step_again(&self, attempt: &Attempt, error: &Error) -> Option<Step> {
+        if attempt.retry > 0
+            || Errand::of(attempt).is_some()
+            || attempt.purpose == AttemptPurpose::ReadAgain
+        {
+            return None;
+        }
+        if asks_to_begin_again(error) {
+            tracing::info!(reason = error.reason(), "the provider asks for another try");
+            return Some(Step::SignIn);
+        }
+        if self.provider().may_refuse_default_scopes(error) {
+            tracing::warn!(
+                reason = error.reason(),
+                "the provider does not allow this application a scope that it lists, so each sign-in takes a second request, \
+                 without the scopes that no setting names: allow `profile`, `email` and `offline_access` to the application \
+                 there, or name the scopes that it may have (`with_openid_scopes`, IDENTITY_OPENID_SCOPES)"
+            );
+            return Some(Step::WithNamedScopes);
+        }
+        None
+    }
 }
 
 impl Flow {
@@ -198,6 +223,10 @@ impl Flow {
         return_path: ReturnPath,
     ) -> Reply {
         let silent = error.kind() == ErrorKind::InteractionRequired && attempt.silent;
+        if let Some(step) = self.auth.step_again(&attempt, &error) {
+            let start = Start { step, retry: 1, ..Start::following(attempt, slot, return_path) };
+            return self.start(asked, start).await;
+        }
         match self.b2c_code(&error) {
             // The session goes on as it was; only a page that shows somebody's data must not be
             // given to another.
@@ -213,18 +242,6 @@ impl Flow {
                 let start =
                     Start { step: Step::WithPages, ..Start::following(attempt, slot, return_path) };
                 self.start(asked, start).await
-            }
-            // What the provider asks for, once: the second such answer is told.
-            _ if asks_to_begin_again(&error)
-                && attempt.retry == 0
-                && Errand::of(&attempt).is_none() =>
-            {
-                tracing::info!(reason = error.reason(), "the provider asks for another try");
-                self.start(
-                    asked,
-                    Start { retry: 1, ..Start::following(attempt, slot, return_path) },
-                )
-                .await
             }
             Some(FORGOTTEN) if self.leads_to_reset(&attempt) => {
                 let start = Start {

@@ -27,7 +27,7 @@ mod wish;
 
 pub(crate) use admit::{Admission, Decision};
 pub(crate) use device::{CodePage, Polled};
-pub use outcomes::{SignIn, SignOut, SignedIn, UserCode};
+pub use outcomes::{SignIn, SignInOutcome, SignOut, SignedIn, UserCode};
 pub(crate) use routes::Route;
 pub(crate) use told::Nest;
 pub use web_auth::WebAuth;

@@ -92,3 +92,34 @@ pub struct SignedIn {
     /// Where they wanted to go: a path of this application, safe to redirect to.
     pub next: ReturnPath,
 }
+
+/// What an answer of the provider led to.
+#[derive(Clone, Debug)]
+#[must_use]
+pub enum SignInOutcome {
+    /// The person is signed in.
+    SignedIn(SignedIn),
+    /// The sign-in has to be begun once more, which it is: store the value, and send the person to
+    /// the address. It happens at most once in a row.
+    Again(SignIn),
+}
+
+impl SignInOutcome {
+    /// Where the person goes now, by a redirect (303): the page that they wanted, or the provider.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        match self {
+            Self::SignedIn(signed_in) => signed_in.next.as_str(),
+            Self::Again(sign_in) => &sign_in.address,
+        }
+    }
+
+    /// Who has signed in.
+    #[must_use]
+    pub fn signed_in(self) -> Option<SignedIn> {
+        match self {
+            Self::SignedIn(signed_in) => Some(signed_in),
+            Self::Again(_) => None,
+        }
+    }
+}

@@ -29,6 +29,9 @@ pub(crate) enum Step {
     SignIn,
     /// To sign in with pages, whatever the configured `prompt` says: a silent sign-in was declined.
     WithPages,
+    /// To sign in with no scopes but those that the configuration or a page names: the provider has
+    /// refused the request that had the default ones, too.
+    WithNamedScopes,
     /// Through another policy of the B2C tenant.
     Errand(Errand),
     /// Through the sign-in policy without a page, to read the claims again.
@@ -40,6 +43,13 @@ impl Step {
     fn options(self, own: &SignInOptions, config: &SignInOptions) -> SignInOptions {
         match self {
             Self::SignIn => own.over(config),
+            // With pages: a request that was refused silently would otherwise be followed by one with
+            // pages and all scopes, and that by this step again, in a circle.
+            Self::WithNamedScopes => {
+                let mut options = own.over(config);
+                options.prompt.retain(|prompt| *prompt != Prompt::None);
+                options
+            }
             Self::WithPages => SignInOptions { prompt: Vec::new(), ..own.over(config) },
             // Of what a sign-in asks, only how its pages look means something to other policies.
             Self::Errand(_) => SignInOptions {
@@ -101,11 +111,15 @@ impl Request<'_> {
     }
 
     fn scopes(&self) -> Vec<&str> {
-        // Nothing of an errand's answer is kept.
-        if self.is_errand() {
-            vec!["openid"]
-        } else {
-            self.metadata.scopes_of(self.config, &self.options)
+        match self.step {
+            // Nothing of an errand's answer is kept.
+            Step::Errand(_) => vec!["openid"],
+            Step::WithNamedScopes => {
+                let mut scopes = self.provider.scopes_of(&self.metadata, &self.options);
+                scopes.retain(|scope| !self.config.is_default_scope(scope));
+                scopes
+            }
+            _ => self.provider.scopes_of(&self.metadata, &self.options),
         }
     }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::{
     answer::{Completed, Verified, answer_of},
     kept::{CompletedSignIn, Known},
-    outcomes::{SignIn, SignedIn, UserCode},
+    outcomes::{SignIn, SignInOutcome, SignedIn, UserCode},
     request::Step,
+    start::options_of,
     waiting::{Heard, no_code},
     web_auth::WebAuth,
     wish::Mend,
@@ -23,6 +24,22 @@ use crate::{
 /// How long the scopes of an incremental consent may be in all to ask for the earlier ones again:
 /// they have to fit into an address.
 const MOST_SCOPE_BYTES: usize = 2000;
+
+/// What a sign-in is begun with.
+struct Beginning {
+    options: SignInOptions,
+    next: ReturnPath,
+    causes: Vec<Cause>,
+    step: Step,
+    /// How often it was tried before.
+    retry: u8,
+}
+
+impl Beginning {
+    fn first(options: SignInOptions, next: ReturnPath, causes: Vec<Cause>) -> Self {
+        Self { options, next, causes, step: Step::SignIn, retry: 0 }
+    }
+}
 
 impl WebAuth {
     /// Begins a sign-in: remembers it in the value, and says where to send the person. `next` is
@@ -53,7 +70,8 @@ impl WebAuth {
             Some(known) => self.causes(Some(known.held.record.beginning()), options, &next)?,
             None => Vec::new(),
         };
-        self.begin(session, contents, known, options.clone(), next, causes).await
+        let beginning = Beginning::first(options.clone(), next, causes);
+        self.begin(session, contents, known, beginning).await
     }
 
     /// Begins the sign-in that mends a failed token (consent, a stronger sign-in, tokens that are
@@ -84,7 +102,8 @@ impl WebAuth {
                 (None, SignInOptions::new().with_scopes(error.scopes()), Vec::new())
             }
         };
-        self.begin(session, contents, known, options, next, causes).await.map(Some)
+        let beginning = Beginning::first(options, next, causes);
+        self.begin(session, contents, known, beginning).await.map(Some)
     }
 
     async fn begin(
@@ -92,10 +111,9 @@ impl WebAuth {
         session: &mut WebSession,
         mut contents: Contents,
         known: Option<Known>,
-        mut options: SignInOptions,
-        next: ReturnPath,
-        causes: Vec<Cause>,
+        beginning: Beginning,
     ) -> Result<SignIn, Error> {
+        let Beginning { mut options, next, causes, step, retry } = beginning;
         if let Some(known) = &known {
             self.add_granted(
                 &mut options,
@@ -106,11 +124,12 @@ impl WebAuth {
             .await;
         }
         let user = known.as_ref().map(|known| &known.user);
-        let request = self.request(Step::SignIn, options, user).await?;
+        let request = self.request(step, options, user).await?;
         let purpose = if user.is_some() { AttemptPurpose::StepUp } else { AttemptPurpose::SignIn };
         let mut attempt = request.attempt(purpose, next.as_str(), self.clock().now())?;
         attempt.expected = user.map(|user| PersonKey::of(user.person()));
         attempt.causes = causes;
+        attempt.retry = retry;
         let sign_in = if self.by_code() {
             let code = self.new_code(&request).await?;
             let shown = UserCode {
@@ -135,7 +154,9 @@ impl WebAuth {
     /// Completes a sign-in with what the page at the redirect address was called with: its query,
     /// or for `response_mode=form_post` its body.
     ///
-    /// An answer is looked at once; the same one again leads to the same session and page.
+    /// An answer is looked at once; the same one again leads to the same session and page. Where
+    /// the provider wants the sign-in to be begun once more, or refuses a scope that no setting
+    /// names, the person is to be sent there again: [`SignInOutcome::Again`].
     ///
     /// # Errors
     ///
@@ -149,7 +170,7 @@ impl WebAuth {
         &self,
         session: &mut WebSession,
         response: &str,
-    ) -> Result<SignedIn, Error> {
+    ) -> Result<SignInOutcome, Error> {
         let mut contents = self.open(session);
         let parameters =
             CallbackParameters::parse(response.strip_prefix('?').unwrap_or(response).as_bytes())?;
@@ -159,7 +180,9 @@ impl WebAuth {
             .ok_or_else(|| Error::new(ErrorKind::CallbackInvalid, "the answer has no `state`"))?;
         let attempt = match contents.take(&state, self.clock().now()) {
             Lookup::Found(attempt) => *attempt,
-            Lookup::Missing => return self.completed_before(&contents, &state),
+            Lookup::Missing => {
+                return self.completed_before(&contents, &state).map(SignInOutcome::SignedIn);
+            }
             Lookup::Expired(_) => {
                 self.keep(session, &mut contents)?;
                 return Err(Error::new(
@@ -173,12 +196,9 @@ impl WebAuth {
         let metadata = self.provider().metadata().await?;
         let code = match parameters.check(&state, &metadata, self.provider().authority()) {
             Ok(code) => code,
-            Err(error) => {
-                self.keep(session, &mut contents)?;
-                return Err(error);
-            }
+            Err(error) => return self.begin_again(session, contents, &attempt, error).await,
         };
-        let (auth, answer) = (self.clone(), state.clone());
+        let (auth, answer, begun) = (self.clone(), state.clone(), attempt.clone());
         let work = async move {
             let verified = auth.redeem(&attempt, &code).await?;
             auth.signed_in(&attempt, verified, &answer).await
@@ -186,12 +206,34 @@ impl WebAuth {
         let signed_in =
             match self.kept().exchanges.once(&state, self.provider().permit(), work).await {
                 Ok(signed_in) => signed_in,
-                Err(error) => {
-                    self.keep(session, &mut contents)?;
-                    return Err(error);
-                }
+                Err(error) => return self.begin_again(session, contents, &begun, error).await,
             };
-        self.finish(session, contents, &signed_in)
+        self.finish(session, contents, &signed_in).map(SignInOutcome::SignedIn)
+    }
+
+    /// A sign-in that the provider has refused, begun once more where the next one may not be
+    /// refused alike; the error of any other.
+    async fn begin_again(
+        &self,
+        session: &mut WebSession,
+        mut contents: Contents,
+        attempt: &Attempt,
+        error: Error,
+    ) -> Result<SignInOutcome, Error> {
+        let Some(step) = self.step_again(attempt, &error) else {
+            self.keep(session, &mut contents)?;
+            return Err(error);
+        };
+        let beginning = Beginning {
+            options: options_of(attempt),
+            next: self.config().return_path(&attempt.return_path),
+            causes: attempt.causes.clone(),
+            step,
+            retry: 1,
+        };
+        let steps_up = attempt.purpose == AttemptPurpose::StepUp;
+        let known = if steps_up { self.known(&contents) } else { None };
+        self.begin(session, contents, known, beginning).await.map(SignInOutcome::Again)
     }
 
     /// Asks whether the person has signed in by the code of [`sign_in`](Self::sign_in). `None`: not

@@ -51,21 +51,26 @@ impl Start {
     /// Goes on from an attempt: for what that was started for, and asking for no less. Otherwise
     /// the page that wants it would ask again.
     pub(crate) fn following(before: Attempt, slot: Slot, return_path: ReturnPath) -> Self {
-        let words = |text: &Option<String>| {
-            text.iter().flat_map(|text| text.split(' ')).map(str::to_owned).collect::<Vec<_>>()
-        };
-        let mut options = SignInOptions::new()
-            .with_scopes(words(&before.scopes))
-            .with_acr_values(words(&before.acr));
-        options.auth_context.clone_from(&before.auth_context);
-        options.max_age = before.max_age.map(|seconds| Duration::from_secs(seconds.into()));
         Self {
-            options,
+            options: options_of(&before),
             causes: before.causes.clone(),
             after: Some((slot, before)),
             ..Self::fresh(return_path)
         }
     }
+}
+
+/// The options that an attempt was begun with.
+pub(super) fn options_of(attempt: &Attempt) -> SignInOptions {
+    let words = |text: &Option<String>| {
+        text.iter().flat_map(|text| text.split(' ')).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let mut options = SignInOptions::new()
+        .with_scopes(words(&attempt.scopes))
+        .with_acr_values(words(&attempt.acr));
+    options.auth_context.clone_from(&attempt.auth_context);
+    options.max_age = attempt.max_age.map(|seconds| Duration::from_secs(seconds.into()));
+    options
 }
 
 impl Flow {
@@ -122,7 +127,10 @@ impl Flow {
             // the callback.
             Err(_)
                 if start.causes.is_empty()
-                    && matches!(start.step, Step::SignIn | Step::WithPages) =>
+                    && matches!(
+                        start.step,
+                        Step::SignIn | Step::WithPages | Step::WithNamedScopes
+                    ) =>
             {
                 None
             }

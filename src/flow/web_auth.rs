@@ -55,8 +55,8 @@ use crate::{
 /// let address = auth.sign_in(&mut session, "/orders", &SignInOptions::new()).await?.address;
 ///
 /// // The page at the redirect address, called with this query (or form).
-/// let done = auth.complete_sign_in(&mut session, "code=…&state=…").await?;
-/// println!("Hello {}, back to {}", done.user.display_name(), done.next);
+/// let outcome = auth.complete_sign_in(&mut session, "code=…&state=…").await?;
+/// println!("Redirect to {}", outcome.address());
 ///
 /// // Any other page.
 /// if let Some(user) = auth.user(&mut session).await? {

@@ -348,6 +348,24 @@ mod back_channel_tests {
         );
     }
 
+    /// FusionAuth, WSO2: the issuer is a name, and its document is at another address.
+    #[tokio::test]
+    async fn a_document_elsewhere_is_read_there_and_held_to_the_issuer() {
+        let elsewhere = || config().with_discovery_url("https://login.example/x/document").unwrap();
+        let http = FakeHttp::new(|request| match request.uri().path() {
+            "/x/document" => Ok(answer(200, document())),
+            _ => Ok(answer(404, "")),
+        });
+        let metadata = http.provider(elsewhere()).0.metadata().await.unwrap();
+        assert_eq!(metadata.issuer, "https://id.example");
+        assert_eq!(http.last().uri().to_string(), "https://login.example/x/document");
+        let mut other = document();
+        other["issuer"] = json!("https://login.example");
+        let http = FakeHttp::new(move |_| Ok(answer(200, &other)));
+        let error = http.provider(elsewhere()).0.metadata().await.unwrap_err().to_string();
+        assert!(error.contains("https://login.example"), "{error}");
+    }
+
     #[tokio::test]
     async fn without_a_back_channel_nothing_is_changed() {
         let http = FakeHttp::publishing(document(), key_set());

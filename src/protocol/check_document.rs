@@ -329,11 +329,13 @@ impl Look<'_> {
             }
             None if !takes(ClientAuthMethod::Basic) && !takes(ClientAuthMethod::Post) => {
                 add(
-                    Severity::Problem,
+                    Severity::Warning,
                     "auth_method_not_offered",
                     format!(
-                        "The provider takes no client secret, but {}: give the credential that it takes (`with_credential`; a key by \
-                         IDENTITY_CLIENT_CERTIFICATE_FILE), or name the method for the secret all the same (IDENTITY_CLIENT_AUTH_METHOD).",
+                        "The provider does not list a way to send a client secret, but {}; it is sent by client_secret_basic. If it is \
+                         refused, give the credential that the provider takes (`with_credential`: a key by \
+                         IDENTITY_CLIENT_CERTIFICATE_FILE), or name the method (`ClientCredential::with_method`, \
+                         IDENTITY_CLIENT_AUTH_METHOD).",
                         offered.join(", ")
                     ),
                 );

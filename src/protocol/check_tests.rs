@@ -187,7 +187,7 @@ async fn every_fault_of_a_document_has_its_code() {
         (
             "token_endpoint_auth_methods_supported",
             json!(["private_key_jwt"]),
-            (Problem, "auth_method_not_offered"),
+            (Warning, "auth_method_not_offered"),
         ),
         (
             "id_token_signing_alg_values_supported",

@@ -57,7 +57,7 @@ impl Client<'_> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ProviderMisconfigured`]: the provider takes none of the methods that a client secret can be sent by.
+    /// [`ErrorKind::Internal`]: no header can be made.
     pub(crate) fn authenticate(
         &self,
         metadata: &Metadata,
@@ -76,7 +76,7 @@ impl Client<'_> {
                 return Ok(None);
             }
         };
-        match method(chosen, metadata, self.id, secret)? {
+        match method(chosen, metadata, self.id, secret) {
             ClientAuthMethod::Basic => basic(self.id, secret).map(Some),
             ClientAuthMethod::Post => {
                 form.push(("client_id", self.id.into()));
@@ -94,31 +94,24 @@ fn method(
     metadata: &Metadata,
     id: &str,
     secret: &Secret,
-) -> Result<ClientAuthMethod, Error> {
+) -> ClientAuthMethod {
     // The registration of this client decides, not the list of all that the provider can do.
     if let Some(method) = chosen {
-        return Ok(method);
+        return method;
     }
     let Some(supported) = &metadata.token_endpoint_auth_methods else {
-        return Ok(ClientAuthMethod::Basic);
+        return ClientAuthMethod::Basic;
     };
     let takes = |name: &str| supported.iter().any(|supported| supported == name);
     let is_plain = || form_encoded(id) == id && form_encoded(secret.expose()) == secret.expose();
     match (takes(BASIC), takes(POST)) {
         // A form has one encoding, which every server decodes.
-        (true, true) if !is_plain() => Ok(ClientAuthMethod::Post),
-        (true, _) => Ok(ClientAuthMethod::Basic),
-        (false, true) => Ok(ClientAuthMethod::Post),
-        (false, false) => Err(Error::new(
-            ErrorKind::ProviderMisconfigured,
-            format!(
-                "the token endpoint takes no client secret: `token_endpoint_auth_methods_supported` has neither {BASIC} nor \
-                 {POST}, but {supported:?}; give the credential that it takes (`with_credential`: a key by \
-                 IDENTITY_CLIENT_CERTIFICATE_FILE for private_key_jwt, `none` by IDENTITY_CLIENT_AUTH_METHOD for a public \
-                 client), or name the method for the secret all the same (`ClientCredential::with_method`, \
-                 IDENTITY_CLIENT_AUTH_METHOD)"
-            ),
-        )),
+        (true, true) if !is_plain() => ClientAuthMethod::Post,
+        (true, _) => ClientAuthMethod::Basic,
+        (false, true) => ClientAuthMethod::Post,
+        // A secret is of use for nothing else, and the document may leave out what the provider
+        // takes (oauth2-mock-server lists `none` alone). The check of the document warns of it.
+        (false, false) => ClientAuthMethod::Basic,
     }
 }
 
@@ -126,13 +119,16 @@ fn method(
 /// (`None` if it says not).
 pub(super) fn other_method(client: Client<'_>, metadata: &Metadata) -> Option<ClientAuthMethod> {
     let Proof::Secret(secret, chosen) = client.proof else { return None };
-    let (other, name) = match method(*chosen, metadata, client.id, secret).ok()? {
+    let (other, name) = match method(*chosen, metadata, client.id, secret) {
         ClientAuthMethod::Basic => (ClientAuthMethod::Post, POST),
         ClientAuthMethod::Post => (ClientAuthMethod::Basic, BASIC),
     };
     let listed = metadata.token_endpoint_auth_methods.as_ref();
+    let takes = |supported: &[String], name: &str| supported.iter().any(|own| own == name);
     listed
-        .is_none_or(|supported| supported.iter().any(|supported| supported == name))
+        .is_none_or(|supported| {
+            takes(supported, name) || (!takes(supported, BASIC) && !takes(supported, POST))
+        })
         .then_some(other)
 }
 
@@ -264,21 +260,19 @@ mod tests {
 
     /// C-008
     #[test]
-    fn methods_that_a_secret_cannot_be_sent_by_are_named() {
-        for advertised in
-            [json!(["client_secret_jwt"]), json!(["private_key_jwt", "none"]), json!([])]
-        {
-            let error = sent("id", &secret("s"), advertised).unwrap_err();
-            assert!(
-                error.kind() == ErrorKind::ProviderMisconfigured
-                    && error.to_string().contains("client_secret_basic"),
-                "{error}"
-            );
-            let text = error.to_string();
-            assert!(
-                text.contains("with_credential") && text.contains("IDENTITY_CLIENT_AUTH_METHOD"),
-                "{text}"
-            );
+    fn a_list_that_names_no_way_to_send_a_secret_is_no_reason_to_keep_it_back() {
+        for advertised in [
+            json!(["none"]),
+            json!(["client_secret_jwt"]),
+            json!(["private_key_jwt", "none"]),
+            json!([]),
+        ] {
+            let (header, form) = sent("id", &secret("s"), advertised.clone()).unwrap();
+            assert_eq!((decoded(header.as_deref()).as_str(), form.len()), ("id:s", 0));
+            let metadata =
+                metadata(|document| document["token_endpoint_auth_methods_supported"] = advertised);
+            let client = Client { id: "id", proof: &secret("s") };
+            assert_eq!(other_method(client, &metadata), Some(ClientAuthMethod::Post));
         }
     }
 

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode, header::WWW_AUTHENTICATE};
 use serde_json::Value;
 
 use super::json::{self, Object};
@@ -52,6 +52,65 @@ pub(crate) fn asks_to_begin_again(error: &Error) -> bool {
     })
 }
 
+/// Whether the error may be about a scope: `invalid_scope` (RFC 6749 sections 4.1.2.1 and 5.2), or
+/// `invalid_request` with a description that speaks of one. OpenIddict answers: "The client
+/// application is not allowed to use the 'offline_access' scope."
+pub(crate) fn may_be_about_a_scope(error: &Error) -> bool {
+    error.provider().is_some_and(|said| match said.error.as_str() {
+        "invalid_scope" => true,
+        "invalid_request" => said
+            .description
+            .as_deref()
+            .is_some_and(|description| description.to_ascii_lowercase().contains("scope")),
+        _ => false,
+    })
+}
+
+/// The error of an answer to a refresh: a refresh token that the provider does not take any more is
+/// [`ErrorKind::InvalidGrant`], by whatever name the provider says so. `sent_alone`: the refresh
+/// token is all that was sent beside the client's credential.
+///
+/// RFC 6749 section 5.2 has `invalid_grant`. Others in use:
+///
+/// - `invalid_request` (Ory Fosite up to 0.42, league/oauth2-server up to 7, Authlib, better-auth):
+///   a request that is the same as the last one but for the token cannot be malformed otherwise;
+/// - `invalid_token`, `expired_token`, `invalid_refresh_token` and the like (iRacing, CloudBase), or
+///   `invalid_grant: …` with a text behind it (EVE Online);
+/// - 401 without a code (FerrisKey). A refused client is `invalid_client`, or a challenge for it
+///   ([`http_error`]).
+///
+/// What remains is an outage, a limit, or a mistake in the set-up that refuses every refresh alike
+/// (`invalid_client`, `unauthorized_client`, `unsupported_grant_type`, an HTML page): the token may
+/// be good, so the session goes on as long as it can.
+pub(crate) fn of_refresh(error: Error, sent_alone: bool) -> Error {
+    let Some(said) = error.provider() else { return error };
+    let is_refused = matches!(error.kind(), ErrorKind::ProviderError | ErrorKind::ClientRefused)
+        && matches!(said.status, Some(400 | 401 | 403));
+    let code = said.error.to_ascii_lowercase();
+    let names_the_token = || {
+        let speaks_of = |words: &[&str]| words.iter().any(|word| code.contains(word));
+        speaks_of(&["token", "grant", "session"])
+            && speaks_of(&["invalid", "expired", "revoked", "inactive", "not_found", "unknown"])
+    };
+    let describes_the_token = || {
+        let description = said.description.as_deref().unwrap_or_default().to_ascii_lowercase();
+        description.replace(['_', '-'], " ").contains("refresh token")
+    };
+    let is_dead = match code.as_str() {
+        _ if !is_refused => false,
+        "" => said.status == Some(401),
+        "invalid_request" => sent_alone || describes_the_token(),
+        _ => names_the_token(),
+    };
+    match is_dead {
+        true => Error::from_provider(
+            ErrorKind::InvalidGrant,
+            ProviderError { advice: None, ..said.clone() },
+        ),
+        false => error,
+    }
+}
+
 /// Whether the person did not want to go on: `access_denied` (RFC 6749 section 4.1.2.1), and what
 /// providers write instead, such as `user_cancelled_login` (LinkedIn), `user_cancelled_authorize`
 /// (LinkedIn, Apple) and `user_denied` (Facebook).
@@ -87,6 +146,10 @@ pub(crate) fn http_error(answer: &Response<Bytes>) -> Error {
     let mut provider = from_body(&body);
     provider.status = Some(status.as_u16());
     provider.retry_after = retry_after(answer);
+    // A refused client is asked for its credential (RFC 6749 section 5.2, RFC 9110 section 15.5.2).
+    if status == StatusCode::UNAUTHORIZED && provider.error.is_empty() {
+        provider.error = challenged(answer).to_owned();
+    }
     let effect = advise(&mut provider);
     let asks_for_interaction = effect == Effect::Interaction
         || provider.claims.is_some()
@@ -106,6 +169,19 @@ pub(crate) fn http_error(answer: &Response<Bytes>) -> Error {
         (_, error) => kind(error, effect),
     };
     Error::from_provider(kind, provider)
+}
+
+/// What a 401 without a body says by its challenge.
+fn challenged(answer: &Response<Bytes>) -> &'static str {
+    let is_basic = |challenge: &HeaderValue| {
+        let scheme = challenge.as_bytes().split(|byte| *byte == b' ').next();
+        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"Basic"))
+    };
+    if answer.headers().get_all(WWW_AUTHENTICATE).iter().any(is_basic) {
+        "invalid_client"
+    } else {
+        ""
+    }
 }
 
 /// What an `error` means; where it is a general one, what its code means.
@@ -371,6 +447,81 @@ mod tests {
             !asks("server_error", Some("authentication_expired"))
                 && !asks("access_denied", Some("authentication_expired"))
         );
+    }
+
+    /// The answer to a refresh, of the refresh token alone.
+    fn refreshed(status: u16, body: impl std::fmt::Display) -> ErrorKind {
+        of_refresh(http_error(&answer(status, body)), true).kind()
+    }
+
+    #[test]
+    fn a_dead_refresh_token_is_one_by_whatever_name() {
+        for (status, error, description) in [
+            (400, "invalid_grant", ""),
+            (400, "invalid_request", ""),
+            (401, "invalid_request", "The refresh token is invalid."),
+            (400, "invalid_grant: Token is expired or invalid.", ""),
+            (400, "invalid_token", ""),
+            (401, "invalid_token", ""),
+            (401, "token_expired", ""),
+            (400, "expired_token", ""),
+            (400, "invalid_refresh_token", ""),
+            (403, "INVALID_REFRESH_TOKEN", ""),
+            (400, "token_revoked", ""),
+            (401, "session_expired", ""),
+            (401, "", ""),
+        ] {
+            let body = json!({"error": error, "error_description": description});
+            assert_eq!(refreshed(status, body), ErrorKind::InvalidGrant, "{status} {error}");
+        }
+        for body in ["", "Invalid token", r#"{"message":"Invalid token"}"#] {
+            assert_eq!(refreshed(401, body), ErrorKind::InvalidGrant, "{body}");
+        }
+    }
+
+    #[test]
+    fn outages_limits_and_mistakes_in_the_set_up_leave_the_refresh_token_alive() {
+        for (status, error) in [
+            (401, "invalid_client"),
+            (400, "invalid_client"),
+            (400, "unauthorized_client"),
+            (400, "unsupported_grant_type"),
+            (400, "invalid_scope"),
+            (400, "invalid_target"),
+            (400, "use_dpop_nonce"),
+            (400, "slow_down"),
+            (400, ""),
+            (403, ""),
+            (404, ""),
+            (404, "invalid_request"),
+            (408, "invalid_request"),
+            (429, "invalid_request"),
+            (500, "invalid_grant"),
+            (503, "invalid_token"),
+            (400, "temporarily_unavailable"),
+        ] {
+            let kind = refreshed(status, json!({"error": error}));
+            assert_ne!(kind, ErrorKind::InvalidGrant, "{status} {error}");
+        }
+        let mut refused = answer(401, "");
+        refused.headers_mut().insert(WWW_AUTHENTICATE, "basic realm=\"x\"".parse().unwrap());
+        let error = of_refresh(http_error(&refused), true);
+        assert_eq!(
+            (error.kind(), error.reason()),
+            (ErrorKind::ClientRefused, "client_credential_refused")
+        );
+    }
+
+    /// What was asked for beside it may be at fault.
+    #[test]
+    fn a_malformed_refresh_for_more_is_about_the_token_only_where_the_provider_says_so() {
+        let kind = |description: &str| {
+            let body = json!({"error": "invalid_request", "error_description": description});
+            of_refresh(http_error(&answer(400, body)), false).kind()
+        };
+        assert_eq!(kind(""), ErrorKind::ProviderError);
+        assert_eq!(kind("The scope is not known."), ErrorKind::ProviderError);
+        assert_eq!(kind("Invalid \"refresh_token\" in request."), ErrorKind::InvalidGrant);
     }
 
     /// MSAL-058, MSAL-059

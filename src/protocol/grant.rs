@@ -47,6 +47,14 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Asked<'_> {
+    /// Whether nothing is asked for by name: then it is what was granted.
+    pub(super) fn is_empty(&self) -> bool {
+        self.scopes.is_empty()
+            && self.resource.is_none()
+            && self.client_claims.is_none()
+            && self.challenge.is_none()
+    }
+
     /// The `claims` parameter of every request for tokens or codes, with what the client can do.
     ///
     /// # Errors

@@ -323,12 +323,16 @@ fn check_auth_time(
 
 /// Step 12 of section 3.1.3.7.
 pub(super) fn check_acr(claims: &Object, required: &[String]) -> Result<(), Error> {
-    let acr = json::text(claims, "acr");
-    if required.is_empty() || acr.is_some_and(|acr| required.iter().any(|required| required == acr))
+    // One text; a list of them, from providers that name every class that was met.
+    let met: Vec<&str> = match claims.get("acr") {
+        Some(Value::Array(met)) => met.iter().filter_map(Value::as_str).collect(),
+        acr => acr.and_then(Value::as_str).into_iter().collect(),
+    };
+    if required.is_empty() || met.iter().any(|acr| required.iter().any(|required| required == acr))
     {
         return Ok(());
     }
-    let told = acr.map_or_else(|| "missing".into(), shown);
+    let told = if met.is_empty() { "missing".into() } else { shown(&met.join(", ")) };
     let wanted: Vec<String> = required.iter().map(|acr| shown(acr)).collect();
     Err(Error::new(
         ErrorKind::TokenAcr,
@@ -345,12 +349,12 @@ pub(super) fn check_auth_context(
 ) -> Result<(), Error> {
     let Some(asked) = asked else { return Ok(()) };
     let is_asked = |met: &Value| met.as_str() == Some(asked);
-    let in_acrs = match claims.get("acrs") {
+    let is_in = |name: &str| match claims.get(name) {
         Some(Value::Array(met)) => met.iter().any(is_asked),
         Some(met) => is_asked(met),
         None => false,
     };
-    if in_acrs || (!is_microsoft && claims.get("acr").is_some_and(is_asked)) {
+    if is_in("acrs") || (!is_microsoft && is_in("acr")) {
         return Ok(());
     }
     Err(Error::new(
@@ -677,6 +681,7 @@ mod tests {
         accepts(&asked, |claims| claims["acrs"] = json!(["c2", "c1"]));
         accepts(&asked, |claims| claims["acrs"] = json!("c1"));
         accepts(&asked, |claims| claims["acr"] = json!("c1"));
+        accepts(&asked, |claims| claims["acr"] = json!(["c2", "c1"]));
         for other in [
             json!(null),
             json!([]),
@@ -754,13 +759,17 @@ mod tests {
             json!("bronze"),
             json!(""),
             json!("GOLD"),
-            json!(["gold"]),
+            json!(["bronze", "GOLD"]),
+            json!([]),
+            json!([["gold"]]),
             json!(null),
             json!("silver gold"),
         ] {
             rejects(&required, |claims| claims["acr"] = value, ErrorKind::TokenAcr);
         }
         accepts(&required, |claims| claims["acr"] = json!("gold"));
+        accepts(&required, |claims| claims["acr"] = json!(["gold"]));
+        accepts(&required, |claims| claims["acr"] = json!(["bronze", 1, "silver"]));
         accepts(&SENT, |claims| claims["acr"] = json!("anything"));
     }
 

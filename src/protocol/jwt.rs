@@ -149,7 +149,7 @@ impl<'a> Unverified<'a> {
             payload: self.payload.clone(),
             claims: self.claims.clone(),
             algorithm,
-            iss: issuer.iss.to_owned(),
+            iss: rules.authority.canonical_issuer(issuer.iss, rules.metadata_issuer).to_owned(),
             exp,
         })
     }

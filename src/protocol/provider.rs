@@ -4,7 +4,13 @@
 //! Every span is called after its step and says how it ended (`outcome`, and the error's `reason`);
 //! none holds a secret or anything about a person.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use bytes::Bytes;
 use http::Request;
@@ -19,10 +25,11 @@ use super::{
     credential::Credentials,
     device::{self, DeviceAnswer},
     discovery::Discovery,
+    error_answer::{may_be_about_a_scope, of_refresh},
     grant::{Asked, Grant, grant_request, of_first_resource},
     http::HttpClient,
     id_token::{self, IdTokenExpectation, VerifiedIdToken},
-    json::Object,
+    json::{self, Object},
     jwks::Keys,
     jwt::{Kind, Rules, Unverified},
     metadata::Metadata,
@@ -33,7 +40,7 @@ use super::{
 use crate::{
     authority::Authority,
     clock::{Clock, UnixTime},
-    config::{Algorithm, GroupsFrom, UserInfo, ValidConfig},
+    config::{Algorithm, GroupsFrom, SignInOptions, UserInfo, ValidConfig},
     error::{Error, ErrorKind},
     secret::Secret,
 };
@@ -51,6 +58,10 @@ pub(crate) struct Provider {
     permits: Arc<Permits>,
     /// The documents of other tenants.
     tenants: Arc<Cache<String, Discovery>>,
+    /// Whether the device authorization endpoint has refused the default scopes and taken the
+    /// others. The authorization endpoint's refusals are not remembered: they come by the browser,
+    /// so one person could take the scopes from everybody.
+    refuses_default_scopes: Arc<AtomicBool>,
 }
 
 /// Tenants whose documents are kept, beside the authority's own.
@@ -77,7 +88,17 @@ impl Provider {
             Arc::new(Credentials::new(config.credential(), config.client_id(), authority.clone()));
         let (permits, tenants) =
             (Arc::new(Permits::new(clock.now())), Arc::new(Cache::new(MAX_TENANTS)));
-        Self { config, authority, clock, channel, discovery, credentials, permits, tenants }
+        Self {
+            config,
+            authority,
+            clock,
+            channel,
+            discovery,
+            credentials,
+            permits,
+            tenants,
+            refuses_default_scopes: Arc::default(),
+        }
     }
 
     /// The same application at another policy of the B2C tenant, which has documents of its own;
@@ -219,30 +240,72 @@ impl Provider {
     /// [`ErrorKind::ProviderMisconfigured`]: the provider has no device flow; [`ErrorKind::TokenResponseInvalid`], [`ErrorKind::ProviderUnreachable`] and what the provider answers.
     pub(crate) async fn device_codes(&self, asked: &Asked<'_>) -> Result<DeviceAnswer, Error> {
         let exchange = async {
-            let metadata = self.metadata().await?;
-            // Entra asks no proof here.
-            let proof = match self.authority.is_microsoft() {
-                true => Proof::Nothing,
-                false => self.credentials.proof(&metadata, self.clock.now()).await?.proof,
-            };
-            let client = Client { id: self.config.client_id(), proof: &proof };
-            let scopes = metadata.offered(&self.config, asked.scopes.split(' '), &[]);
-            // Google gives every device a refresh token, and knows no scope for it.
-            let scopes: Vec<&str> = scopes
-                .into_iter()
-                .filter(|scope| !metadata.offline_by_parameter || *scope != "offline_access")
-                .collect();
-            let asked = &Asked { scopes: &scopes.join(" "), ..*asked };
-            let request = device::device_request(
-                &metadata,
-                client,
-                asked,
-                self.config.client_capabilities(),
-            )?;
-            let answer = self.channel.send("the device authorization endpoint", request).await?;
-            device::read_answer(&answer, &metadata)
+            let named_alone = self.refuses_default_scopes.load(Ordering::Relaxed);
+            match self.device_codes_for(asked, named_alone).await {
+                Err(error) if !named_alone && self.may_refuse_default_scopes(&error) => {
+                    let answer = self.device_codes_for(asked, true).await?;
+                    tracing::warn!(
+                        reason = error.reason(),
+                        "the provider does not allow this application a scope that it lists, so the scopes that no setting names \
+                         are left out from now on: allow `profile`, `email` and `offline_access` to the application there, or \
+                         name the scopes that it may have (`with_openid_scopes`, IDENTITY_OPENID_SCOPES)"
+                    );
+                    self.refuses_default_scopes.store(true, Ordering::Relaxed);
+                    Ok(answer)
+                }
+                outcome => outcome,
+            }
         };
         observed(step!("identity.device", self), exchange).await
+    }
+
+    /// One request for device codes; `named_alone`: without the default scopes.
+    async fn device_codes_for(
+        &self,
+        asked: &Asked<'_>,
+        named_alone: bool,
+    ) -> Result<DeviceAnswer, Error> {
+        let metadata = self.metadata().await?;
+        // Entra asks no proof here.
+        let proof = match self.authority.is_microsoft() {
+            true => Proof::Nothing,
+            false => self.credentials.proof(&metadata, self.clock.now()).await?.proof,
+        };
+        let client = Client { id: self.config.client_id(), proof: &proof };
+        let mut scopes = metadata.offered(&self.config, asked.scopes.split(' '), &[]);
+        // Google gives every device a refresh token, and knows no scope for it.
+        scopes.retain(|scope| !metadata.offline_by_parameter || *scope != "offline_access");
+        scopes.retain(|scope| !named_alone || !self.config.is_default_scope(scope));
+        let asked = &Asked { scopes: &scopes.join(" "), ..*asked };
+        let capabilities = self.config.client_capabilities();
+        let request = device::device_request(&metadata, client, asked, capabilities)?;
+        let answer = self.channel.send("the device authorization endpoint", request).await?;
+        device::read_answer(&answer, &metadata)
+    }
+
+    /// The scopes of a sign-in with these options.
+    pub(crate) fn scopes_of<'s>(
+        &'s self,
+        metadata: &Metadata,
+        options: &'s SignInOptions,
+    ) -> Vec<&'s str> {
+        let mut scopes = metadata.scopes_of(&self.config, options);
+        if self.refuses_default_scopes.load(Ordering::Relaxed) {
+            let is_named = |scope: &str| options.scopes.iter().any(|named| named == scope);
+            scopes.retain(|scope| !self.config.is_default_scope(scope) || is_named(scope));
+        }
+        scopes
+    }
+
+    /// Whether an answer may refuse one of the scopes that are asked for although no setting names
+    /// them: what a provider lists is not always allowed to each of its clients.
+    pub(crate) fn may_refuse_default_scopes(&self, error: &Error) -> bool {
+        let config = &self.config;
+        let has_defaults =
+            config.openid_scopes().iter().any(|scope| config.is_default_scope(scope));
+        // Microsoft allows its defaults to every application, and says by codes what is wrong with
+        // other scopes.
+        has_defaults && !self.authority.is_microsoft() && may_be_about_a_scope(error)
     }
 
     /// The same application at another tenant of the same cloud.
@@ -343,28 +406,66 @@ impl Provider {
         observed(step!("identity.user_info", self), exchange).await
     }
 
-    /// The ID token's claims, and where it is configured those that UserInfo adds: what the ID
-    /// token says is never replaced.
+    /// The ID token's claims, and those that UserInfo adds where it is to be asked: what the ID
+    /// token says is never replaced. `granted` is the `scope` of the token answer, if it had one.
     ///
     /// # Errors
     ///
-    /// Those of [`user_info`](Self::user_info).
+    /// Those of [`user_info`](Self::user_info), where UserInfo is configured.
     pub(crate) async fn claims(
         &self,
         token: &VerifiedIdToken,
         access_token: Option<&Secret>,
+        granted: Option<&str>,
     ) -> Result<Box<RawValue>, Error> {
         let unreadable =
             |_| Error::new(ErrorKind::TokenMalformed, "the claims cannot be written as JSON");
-        let (UserInfo::AtSignIn, Some(access_token)) = (self.config.user_info(), access_token)
+        let alone = || RawValue::from_string(token.claims().to_owned()).map_err(unreadable);
+        let configured = self.config.user_info();
+        let (Some(access_token), UserInfo::IfMissing | UserInfo::AtSignIn) =
+            (access_token, configured)
         else {
-            return RawValue::from_string(token.claims().to_owned()).map_err(unreadable);
+            return alone();
         };
-        let mut claims = self.user_info(access_token, token.sub()).await?;
         let signed: Object = serde_json::from_str(token.claims()).map_err(unreadable)?;
+        if configured == UserInfo::IfMissing && !self.lacks_names(&signed, granted).await? {
+            return alone();
+        }
+        let mut claims = match self.user_info(access_token, token.sub()).await {
+            Ok(claims) => claims,
+            // No setting says that it is needed.
+            Err(error) if configured == UserInfo::IfMissing => {
+                tracing::warn!(
+                    %error,
+                    "the ID token has no name and no e-mail address, and UserInfo could not be read: `User` is without them \
+                     (`with_user_info`, IDENTITY_USER_INFO=never)"
+                );
+                return alone();
+            }
+            Err(error) => return Err(error),
+        };
         // `null` is no claim, so it takes the place of none.
         claims.extend(signed.into_iter().filter(|(_, value)| !value.is_null()));
         serde_json::value::to_raw_value(&claims).map_err(unreadable)
+    }
+
+    /// Whether claims are without everything that `profile` and `email` were granted for (OpenID
+    /// Connect Core section 5.4), and UserInfo is there to be asked.
+    async fn lacks_names(&self, claims: &Object, granted: Option<&str>) -> Result<bool, Error> {
+        const NAMES: [&str; 6] =
+            ["name", "given_name", "family_name", "nickname", "preferred_username", "email"];
+        if self.authority.is_microsoft()
+            || NAMES.iter().any(|name| json::present(claims, name).is_some())
+        {
+            return Ok(false);
+        }
+        let metadata = self.metadata().await?;
+        let scopes = match granted {
+            Some(granted) => granted.split(' ').collect(),
+            None => self.scopes_of(&metadata, self.config.sign_in()),
+        };
+        let is_granted = scopes.iter().any(|scope| matches!(*scope, "profile" | "email"));
+        Ok(is_granted && metadata.userinfo_endpoint.is_some())
     }
 
     /// The provider's document, and by it and the configuration the algorithms that a token may
@@ -437,10 +538,18 @@ impl Provider {
             _ => Some(self.permits.session().await?),
         };
         let metadata = self.metadata().await?;
-        self.ask_for_tokens(&metadata, |client| {
-            grant_request(&metadata, client, grant, asked, self.config.client_capabilities())
-        })
-        .await
+        let outcome = self
+            .ask_for_tokens(&metadata, |client| {
+                grant_request(&metadata, client, grant, asked, self.config.client_capabilities())
+            })
+            .await;
+        match grant {
+            // Microsoft's codes say what became of a refresh token.
+            Grant::RefreshToken(_) if !self.authority.is_microsoft() => {
+                outcome.map_err(|error| of_refresh(error, asked.is_empty()))
+            }
+            _ => outcome,
+        }
     }
 
     /// Sends a request for tokens, and once more if the provider has refused a credential that has

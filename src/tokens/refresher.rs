@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, ProviderError},
-    protocol::{IdTokenExpectation, Nonce, Provider},
+    protocol::{IdTokenExpectation, Nonce, Provider, TokenAnswer},
     secret::Secret,
 };
 
@@ -55,10 +55,9 @@ pub(crate) async fn refresh_with(
     let mut answer = answer.map_err(ask_for_consent)?;
     let mut identity = match &answer.id_token {
         // Another tenant's ID token is about the same person under other names.
-        Some(id_token) if !request.is_elsewhere() => Some(
-            identity(provider, id_token, answer.access_token.as_ref(), request.is_as_granted())
-                .await,
-        ),
+        Some(id_token) if !request.is_elsewhere() => {
+            Some(identity(provider, id_token, &answer, request.is_as_granted()).await)
+        }
         _ => None,
     };
     if let Some(Ok(identity)) =
@@ -102,9 +101,10 @@ fn ask_for_consent(error: Error) -> Error {
 async fn identity(
     provider: &Provider,
     id_token: &Secret,
-    access_token: Option<&Secret>,
+    answer: &TokenAnswer,
     as_granted: bool,
 ) -> Result<VerifiedClaims, Error> {
+    let access_token = answer.access_token.as_ref();
     let expectation = IdTokenExpectation {
         nonce: Nonce::Renewal(None),
         max_age: None,
@@ -114,7 +114,9 @@ async fn identity(
         client_info: None,
     };
     let token = provider.verify_id_token(id_token.expose(), &expectation).await?;
-    let claims = provider.claims(&token, access_token.filter(|_| as_granted)).await?;
+    let claims = provider
+        .claims(&token, access_token.filter(|_| as_granted), answer.scope.as_deref())
+        .await?;
     let person = Person {
         iss: token.iss().to_owned(),
         sub: token.sub().to_owned(),

@@ -35,7 +35,7 @@ pub(super) struct Rights {
     pub(super) groups: Vec<String>,
     /// The token says that there are more groups than it holds.
     pub(super) overage: bool,
-    pub(super) acr: Option<String>,
+    pub(super) acr: Vec<String>,
     pub(super) acrs: Vec<String>,
     pub(super) auth_time: Option<UnixTime>,
     /// `acct`: whether the account is a guest of the tenant, where the token says so.
@@ -53,7 +53,7 @@ struct RawRights {
     hasgroups: Flag,
     #[serde(rename = "_claim_names")]
     claim_names: Value,
-    acr: Text,
+    acr: Texts,
     acrs: Words,
     auth_time: Value,
     acct: Value,
@@ -131,6 +131,21 @@ impl From<Value> for Text {
             Value::String(text) if !text.is_empty() => Self(Some(text)),
             _ => Self(None),
         }
+    }
+}
+
+/// One text or a list of them, each as it is.
+#[derive(Default, Deserialize)]
+#[serde(from = "Value")]
+struct Texts(Vec<String>);
+
+impl From<Value> for Texts {
+    fn from(value: Value) -> Self {
+        let values = match value {
+            Value::Array(values) => values,
+            value => vec![value],
+        };
+        Self(values.into_iter().filter_map(|value| Text::from(value).0).collect())
     }
 }
 
@@ -274,7 +289,7 @@ mod tests {
         );
         assert_eq!(
             (odd.acr, odd.acrs, odd.auth_time, odd.is_guest),
-            (None, vec!["c1".to_owned()], None, None)
+            (vec![], vec!["c1".to_owned()], None, None)
         );
         assert_eq!(rights(json!({"auth_time": 7.5})).auth_time, Some(UnixTime::from_seconds(7)));
         assert_eq!(rights(json!({"auth_time": -1})).auth_time, None);

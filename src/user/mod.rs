@@ -192,16 +192,16 @@ impl User {
     /// `None` where the provider does not tell it: the scope `email` was not asked for (at
     /// Microsoft's providers it is not by default:
     /// [`with_openid_scopes`](crate::IdentityConfig::with_openid_scopes),
-    /// `IDENTITY_OPENID_SCOPES`), not granted, or its claims are at the UserInfo endpoint alone
-    /// ([`with_user_info`](crate::IdentityConfig::with_user_info), `IDENTITY_USER_INFO`). A debug
-    /// event says so.
+    /// `IDENTITY_OPENID_SCOPES`), not granted, or the ID token has a name and the address is
+    /// at the UserInfo endpoint alone ([`with_user_info`](crate::IdentityConfig::with_user_info),
+    /// `IDENTITY_USER_INFO=at_sign_in`). A debug event says so.
     #[must_use]
     pub fn email(&self) -> Option<&str> {
         let email = self.names().email.0.as_deref();
         if email.is_none() {
             tracing::debug!(
                 "there is no `email` claim: the scope `email` was not asked for (`with_openid_scopes`, IDENTITY_OPENID_SCOPES) or \
-                 not granted, or it is at the UserInfo endpoint alone (`with_user_info`, IDENTITY_USER_INFO)"
+                 not granted, or it is at the UserInfo endpoint alone (`with_user_info`, IDENTITY_USER_INFO=at_sign_in)"
             );
         }
         email
@@ -270,7 +270,7 @@ impl User {
     pub fn has_auth_context(&self, context: &str) -> bool {
         let rights = self.rights();
         rights.acrs.iter().any(|met| met == context)
-            || (!self.0.application.is_microsoft && rights.acr.as_deref() == Some(context))
+            || (!self.0.application.is_microsoft && rights.acr.iter().any(|met| met == context))
     }
 
     /// Whether the person proved who they are within `max_age`, give or take what clocks may

@@ -41,6 +41,47 @@ async fn a_renewal_asks_for_what_was_granted_not_for_what_was_asked() {
     assert_eq!(refresh.parameter("scope"), None);
 }
 
+/// Ory Fosite, Authlib, league/oauth2-server and others do not call it `invalid_grant`.
+#[tokio::test]
+async fn a_refresh_token_that_the_provider_takes_no_more_leads_to_a_sign_in_by_whatever_name() {
+    for (status, body) in [
+        (400, r#"{"error":"invalid_grant"}"#),
+        (400, r#"{"error":"invalid_request"}"#),
+        (400, r#"{"error":"invalid_token"}"#),
+        (401, r#"{"error":"token_expired"}"#),
+        (401, "Invalid token"),
+    ] {
+        let app = App::start().await;
+        let mut tab = app.signed_in().await;
+        app.turn(3600 + 300);
+        // Without a code it may be the way in which the secret was sent: the other is tried, too.
+        let answers = if body.starts_with('{') { 1 } else { 2 };
+        app.provider.fail_next(Endpoint::Token, answers, Failure::json(status, body));
+        let page = tab.open(app.at("/me")).await;
+        assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/me"), "{status} {body}");
+        assert_eq!(app.provider.requests(Endpoint::Authorization), 2, "{status} {body}");
+    }
+}
+
+#[tokio::test]
+async fn an_outage_or_a_mistake_in_the_set_up_signs_nobody_out_at_a_renewal() {
+    for (status, body) in [
+        (401, r#"{"error":"invalid_client"}"#),
+        (400, r#"{"error":"unauthorized_client"}"#),
+        (403, "<html>blocked</html>"),
+        (404, ""),
+        (503, r#"{"error":"invalid_grant"}"#),
+    ] {
+        let app = App::start().await;
+        let mut tab = app.signed_in().await;
+        app.turn(3600 + 300);
+        app.provider.fail_next(Endpoint::Token, 2, Failure::json(status, body));
+        let page = tab.open(app.at("/me")).await;
+        assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/me"), "{status} {body}");
+        assert_eq!(app.provider.requests(Endpoint::Authorization), 1, "{status} {body}");
+    }
+}
+
 #[tokio::test]
 async fn claims_of_user_info_are_renewed_with_those_of_the_id_token() {
     let app = App::with(|config| config.with_user_info(UserInfo::AtSignIn)).await;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use reqwest::{Client, header::LOCATION, redirect::Policy};
 use tower_identity::{
-    ConfigError, ErrorKind, IdentityConfig, ManualClock, SignInOptions, WebAuth, WebSession,
+    ConfigError, ErrorKind, IdentityConfig, ManualClock, SignInOptions, SignInOutcome, WebAuth,
+    WebSession,
     config::SignInMethod,
     dev::{
         Consent, DevClient, DevProvider, DevProviderBuilder, Endpoint, Failure, Hold,
@@ -69,7 +70,8 @@ impl Site {
             .unwrap()
             .address;
         let answer = self.answer(&address).await;
-        let done = self.auth.complete_sign_in(&mut session, &answer).await.unwrap();
+        let done =
+            self.auth.complete_sign_in(&mut session, &answer).await.unwrap().signed_in().unwrap();
         assert_eq!(
             (done.user.subject(), done.next.as_str()),
             (self.provider.person("ada").unwrap().subject(), "/orders?open=1")
@@ -228,7 +230,9 @@ async fn an_answer_that_comes_twice_signs_in_once() {
     let copies = join_all((0..2).map(|_| {
         let (auth, mut session, answer) = (site.auth.clone(), session.clone(), answer.clone());
         async move {
-            auth.complete_sign_in(&mut session, &answer).await.map(|done| (session, done.next))
+            auth.complete_sign_in(&mut session, &answer)
+                .await
+                .map(|done| (session, done.signed_in().unwrap().next))
         }
     }))
     .await;
@@ -239,7 +243,7 @@ async fn an_answer_that_comes_twice_signs_in_once() {
         session = copy;
     }
     assert_eq!(
-        site.auth.complete_sign_in(&mut session, &answer).await.unwrap().next.as_str(),
+        site.auth.complete_sign_in(&mut session, &answer).await.unwrap().address(),
         "/orders"
     );
     assert_eq!(site.provider.requests(Endpoint::Token), 1);
@@ -275,7 +279,7 @@ async fn a_sign_in_that_fails_leaves_everything_as_it_was() {
         let asked = site.auth.sign_in(&mut session, wrong, &SignInOptions::new()).await.unwrap();
         let answer = site.answer(&asked.address).await;
         assert_eq!(
-            site.auth.complete_sign_in(&mut session, &answer).await.unwrap().next.as_str(),
+            site.auth.complete_sign_in(&mut session, &answer).await.unwrap().address(),
             "/",
             "{wrong}"
         );
@@ -352,7 +356,7 @@ async fn a_late_sign_in_page_brings_nothing_old_back() {
     let asked = site.auth.sign_in(&mut late, "/", &SignInOptions::new()).await.unwrap();
     let answer = site.answer(&asked.address).await;
     let (mut copy, unchanged) = (late.clone(), late.clone());
-    site.auth.complete_sign_in(&mut late, &answer).await.unwrap();
+    let _ = site.auth.complete_sign_in(&mut late, &answer).await.unwrap();
     let mut signed_out = late.clone();
     let _ = site.auth.sign_out(&mut signed_out);
     assert_eq!(
@@ -408,7 +412,8 @@ async fn somebody_else_gets_a_session_of_their_own() {
     let more = SignInOptions::new().with_scopes(["mail.read"]);
     let asked = site.auth.sign_in(&mut session, "/orders", &more).await.unwrap();
     let answer = site.answer(&asked.address).await;
-    let done = site.auth.complete_sign_in(&mut session, &answer).await.unwrap();
+    let done =
+        site.auth.complete_sign_in(&mut session, &answer).await.unwrap().signed_in().unwrap();
     assert_eq!(
         (done.user.subject(), done.next.as_str()),
         (site.provider.person("alan").unwrap().subject(), "/")
@@ -429,7 +434,8 @@ async fn what_a_token_lacks_is_asked_for_and_comes_back_to_the_page() {
     let begun =
         site.auth.sign_in_for(&mut session, "/mail?folder=1", &error).await.unwrap().unwrap();
     let answer = site.answer(&begun.address).await;
-    let done = site.auth.complete_sign_in(&mut session, &answer).await.unwrap();
+    let done =
+        site.auth.complete_sign_in(&mut session, &answer).await.unwrap().signed_in().unwrap();
     assert_eq!(done.next.as_str(), "/mail?folder=1");
     let token = site.auth.for_user(&mut session, ["mail.read"]).await.unwrap();
     assert!(token.scopes().any(|scope| scope == "mail.read"));
@@ -581,4 +587,37 @@ async fn a_session_that_the_settings_of_now_would_refuse_is_nobody() {
             .is_none()
     );
     assert_eq!(site.who(&mut session).await.as_deref(), Some("Ada Lovelace"));
+}
+
+/// Keycloak: the login page was left open for too long. The layer begins again by itself, too.
+#[tokio::test]
+async fn a_sign_in_that_expired_at_the_provider_is_begun_again_once_and_comes_back_to_its_page() {
+    let site = Site::start().await;
+    let expired = ("temporarily_unavailable", "authentication_expired");
+    let refused = ("invalid_scope", "");
+    for (error, description) in [expired, refused] {
+        let mut session = WebSession::new();
+        let next = "/orders?open=1";
+        let asked = site.auth.sign_in(&mut session, next, &SignInOptions::new()).await.unwrap();
+        site.provider.refuse_next_sign_in(error, description);
+        let answer = site.answer(&asked.address).await;
+        let mut session = stored(&session);
+        let outcome = site.auth.complete_sign_in(&mut session, &answer).await.unwrap();
+        let SignInOutcome::Again(again) = outcome else { panic!("{outcome:?}") };
+        let all = asked.address.contains("profile");
+        assert_eq!(again.address.contains("profile"), all && error == expired.0);
+        let answer = site.answer(&again.address).await;
+        let done = site.auth.complete_sign_in(&mut session, &answer).await.unwrap();
+        assert_eq!(done.address(), next);
+        assert!(site.auth.user(&mut session).await.unwrap().is_some());
+
+        let mut session = WebSession::new();
+        let asked = site.auth.sign_in(&mut session, next, &SignInOptions::new()).await.unwrap();
+        (0..2).for_each(|_| site.provider.refuse_next_sign_in(error, description));
+        let answer = site.answer(&asked.address).await;
+        let again = site.auth.complete_sign_in(&mut session, &answer).await.unwrap();
+        let answer = site.answer(again.address()).await;
+        let told = site.auth.complete_sign_in(&mut session, &answer).await.unwrap_err();
+        assert_eq!(told.provider().unwrap().error, error, "the second time it is told");
+    }
 }

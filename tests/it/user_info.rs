@@ -1,0 +1,69 @@
+//! When UserInfo is asked without a setting for it, and what becomes of its answers.
+
+use axum::http::StatusCode;
+use tower_identity::{
+    config::{IdentityConfig, UserInfo},
+    dev::{Endpoint, Failure, Quirk, SpoilUserInfo},
+};
+
+use crate::app::App;
+
+/// An application at a provider whose ID tokens have no names.
+async fn without_names(settings: impl FnOnce(IdentityConfig) -> IdentityConfig) -> App {
+    App::build(|provider| provider.with_quirks([Quirk::NamesAtUserInfo]), settings, |layer| layer)
+        .await
+}
+
+#[tokio::test]
+async fn names_that_only_user_info_tells_are_there_by_default_and_stay_when_claims_are_renewed() {
+    let app = without_names(|config| config).await;
+    let mut tab = app.signed_in().await;
+    assert_eq!(tab.page().json()["name"], "Ada Lovelace");
+    assert_eq!(app.provider.requests(Endpoint::UserInfo), 1);
+    tab.reload().await;
+    assert_eq!(app.provider.requests(Endpoint::UserInfo), 1, "with a sign-in, not with a page");
+    app.turn(3600 + 300);
+    assert_eq!(tab.reload().await.json()["name"], "Ada Lovelace");
+    assert_eq!(app.provider.requests(Endpoint::Authorization), 1);
+}
+
+#[tokio::test]
+async fn a_sign_in_never_fails_because_of_a_user_info_that_no_setting_asks_for() {
+    let app = without_names(|config| config).await;
+    for failure in [Failure::Status(500), Failure::Status(401), Failure::json(200, "[]")] {
+        app.provider.fail_next(Endpoint::UserInfo, 1, failure);
+        let page = app.sign_in().await;
+        assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+        assert!(page.json()["name"].is_null(), "{}", page.body);
+    }
+    for spoil in SpoilUserInfo::ALL {
+        app.provider.spoil_next_user_info(*spoil);
+        assert_eq!(app.sign_in().await.status, StatusCode::OK, "{spoil:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_info_about_somebody_else_is_not_used() {
+    let app = without_names(|config| config).await;
+    app.provider.change_next_user_info(|claims| drop(claims.insert("sub".into(), "eve".into())));
+    let page = app.sign_in().await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+    assert!(page.json()["name"].is_null() && !page.body.contains("Lovelace"), "{}", page.body);
+}
+
+#[tokio::test]
+async fn user_info_is_not_asked_where_names_are_there_or_were_not_granted_or_a_setting_forbids_it()
+{
+    let openid = |config: IdentityConfig| config.with_openid_scopes(["openid"]);
+    let never = |config: IdentityConfig| config.with_user_info(UserInfo::Never);
+    for app in [App::start().await, without_names(openid).await, without_names(never).await] {
+        assert_eq!(app.sign_in().await.status, StatusCode::OK);
+        assert_eq!(app.provider.requests(Endpoint::UserInfo), 0);
+    }
+    // What the answer says was granted counts, not what was asked for.
+    let app = without_names(|config| config).await;
+    app.provider
+        .change_next_token_answer(|body| drop(body.insert("scope".into(), "openid".into())));
+    assert_eq!(app.sign_in().await.status, StatusCode::OK);
+    assert_eq!(app.provider.requests(Endpoint::UserInfo), 0);
+}
