@@ -36,7 +36,9 @@ const DEFAULT_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 /// one cache per name: one for each person of a web application, one for the application itself.
 ///
 /// - What is stored is sealed under the configured cookie secrets: the store sees neither a token
-///   nor whose it is, and a forged row opens nothing. Secrets rotate as those of cookies do.
+///   nor whose it is, and a forged row opens nothing. Secrets rotate as those of cookies do. The
+///   keys depend on client id, authority and base URL as well: processes that share caches have the
+///   same.
 /// - The store is asked at every [use](Self::with); a cache that it holds unchanged is not opened
 ///   again. Uses of one name at the same time share one client in this process, with its flights: a
 ///   refresh token is sent once.
@@ -120,7 +122,13 @@ impl StoredCaches {
                 "caches in a store outlive this process, but the cookie secret does not: set one with IdentityConfig::with_cookie_secrets (or IDENTITY_COOKIE_SECRET), 32 random characters or more",
             ));
         }
-        let binding = [config.client_id().as_bytes(), config.authority().name().as_bytes()];
+        // As those of sessions: another application that shares secret, store and client id opens
+        // nothing. One without pages needs no base URL, and has the same placeholder everywhere.
+        let binding = [
+            config.client_id().as_bytes(),
+            config.authority().name().as_bytes(),
+            config.base_url().as_bytes(),
+        ];
         let keys = KeyRing::new(config.cookie_keys(), &binding)
             .map(Arc::new)
             .map_err(|error| ConfigError::new("StoredCaches::new", error.to_string()))?;

@@ -36,6 +36,15 @@ impl HttpClient for Http {
 }
 
 fn process_with(store: Arc<dyn SessionStore>, secrets: &[&str], client_id: &str) -> Process {
+    process_at(store, secrets, client_id, "https://app.example")
+}
+
+fn process_at(
+    store: Arc<dyn SessionStore>,
+    secrets: &[&str],
+    client_id: &str,
+    base_url: &str,
+) -> Process {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let http = FakeHttp::new(|request| {
         if request.uri().path() != "/token" {
@@ -49,6 +58,8 @@ fn process_with(store: Arc<dyn SessionStore>, secrets: &[&str], client_id: &str)
     });
     let config = IdentityConfig::new(authority(), client_id)
         .with_credential(ClientCredential::secret("s3cr3t"))
+        .with_base_url(base_url)
+        .unwrap()
         .with_cookie_secrets(secrets.iter().copied());
     let clock = ManualClock::at_system_time();
     let client = Client::new(config)
@@ -168,6 +179,9 @@ async fn a_foreign_row_is_none() {
         process_with(store.clone(), &[SECRET], "another-client").token("app").await.source(),
         TokenSource::Provider
     );
+    let elsewhere = process_at(store.clone(), &[SECRET], CLIENT_ID, "https://other.example");
+    assert_eq!(elsewhere.token("app").await.source(), TokenSource::Provider);
+    assert_eq!(process(&store).token("app").await.expose(), token.expose());
     let row = store.rows.lock().unwrap().values().next().unwrap().clone();
     process(&store).token("ada").await;
     for other in store.rows.lock().unwrap().values_mut() {
