@@ -50,7 +50,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let app = Router::new().route("/", get(home)).route("/me", get(me)).layer(layer);
 
     let listener = TcpListener::bind(listen).await?;
-    println!("http://{}", listener.local_addr()?);
+    println!("http://localhost:{}", listener.local_addr()?.port());
     axum::serve(listener, app).await?;
     Ok(())
 }

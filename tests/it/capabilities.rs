@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 use tower_identity::{
-    IdentityConfig,
+    Authority, ClientCredential, IdentityConfig,
+    client::{Client, TokenRequest},
     config::SignInMethod,
-    dev::{DevTenant, Endpoint, RecordedRequest},
+    dev::{DevClient, DevProvider, DevTenant, Endpoint, RecordedRequest},
 };
 
 use crate::{app::App, entra_app::app_with};
@@ -60,6 +61,25 @@ async fn what_the_client_can_do_is_said_when_a_device_code_is_asked_for_and_aske
         capabilities(app.provider.last_request(Endpoint::Token)),
         serde_json::json!(["cp1"])
     );
+}
+
+#[tokio::test]
+async fn what_the_client_can_do_is_said_on_behalf_of_a_caller() {
+    const API: &str = "7a1f0c3e-4b5d-4e6f-8a90-b1c2d3e4f506";
+    let provider = DevProvider::builder().entra().start().await.unwrap();
+    provider.add_client(DevClient::confidential(API, "the secret of the api"));
+    let config = IdentityConfig::new(Authority::parse(provider.issuer()).unwrap(), API)
+        .with_credential(ClientCredential::secret("the secret of the api"));
+    let client = Client::new(capable(config)).unwrap();
+    let scopes = format!("openid api://{API}/access");
+    let called = provider.issue_tokens("ada", provider.client_id(), &scopes, None).unwrap();
+    let request = TokenRequest::new(["api://files/read"]).unwrap();
+    // Whatever becomes of it.
+    let _ = client.on_behalf_of(&called.access_token, &request).await;
+    let asked = provider.last_request(Endpoint::Token);
+    let grant = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+    assert_eq!(asked.as_ref().unwrap().parameter("grant_type"), Some(grant));
+    assert_eq!(capabilities(asked), serde_json::json!(["cp1"]));
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ impl Example {
     }
 
     /// Opens a page and picks Ada at the development provider.
-    async fn sign_in(&self, browser: &Browser, path: &str) -> Tab {
+    pub async fn sign_in(&self, browser: &Browser, path: &str) -> Tab {
         let mut tab = browser.tab();
         let picker = tab.open(format!("{}{path}", self.url)).await;
         assert_eq!(picker.url.host_str(), Some("127.0.0.1"), "{}", picker.body);

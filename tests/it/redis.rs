@@ -15,7 +15,10 @@ use tokio::{
     net::TcpStream,
     task::JoinSet,
 };
-use tower_identity::{RedisLock, dev::Endpoint};
+use tower_identity::{
+    RedisLock,
+    dev::{DevProvider, Endpoint},
+};
 use tower_sessions_redis_store::{
     RedisStore,
     fred::{
@@ -25,7 +28,7 @@ use tower_sessions_redis_store::{
     },
 };
 
-use crate::{app::App, process::NodeProcess, raw::Raw};
+use crate::{app::App, browser::Browser, examples::Example, process::NodeProcess, raw::Raw};
 
 const SECRET: &str = "a cookie secret of more than thirty-two bytes";
 
@@ -154,6 +157,34 @@ async fn redis_holds_a_session_from_sign_in_to_sign_out() {
     let form = tab.page().form();
     assert_eq!(tab.submit(form).await.url.path(), "/auth/signed-out");
     assert!(redis.rows().await.is_empty());
+}
+
+/// The program that the documentation shows: what a process has begun, the next one goes on with.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server: run `tests/run servers`"]
+async fn redis_example_goes_on_with_the_sessions_of_the_process_before() {
+    let redis = Redis::start().await;
+    let provider = DevProvider::builder().start().await.unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (listen, url) = (format!("127.0.0.1:{port}"), format!("http://localhost:{port}"));
+    let (address, secret) = (format!("redis://127.0.0.1:{}", redis.port), provider.client_secret());
+    let variables = [
+        ("LISTEN", listen.as_str()),
+        ("REDIS_URL", &address),
+        ("IDENTITY_OIDC_AUTHORITY", provider.issuer()),
+        ("IDENTITY_CLIENT_ID", provider.client_id()),
+        ("IDENTITY_CLIENT_SECRET", secret.expose()),
+        ("IDENTITY_BASE_URL", &url),
+        ("IDENTITY_COOKIE_SECRET", SECRET),
+    ];
+    let first = Example::start_as("redis", &variables);
+    let mut tab = first.sign_in(&Browser::new(), "/me").await;
+    assert_eq!(tab.page().body, "Hello Ada Lovelace", "{}", tab.page().url);
+    assert_eq!(redis.rows().await.len(), 2, "the session's record and the grant's");
+    drop(first);
+    let _second = Example::start_as("redis", &variables);
+    assert_eq!(tab.open(&url).await.body, "Hello Ada Lovelace");
+    assert_eq!(provider.requests(Endpoint::Authorization), 1);
 }
 
 #[tokio::test]

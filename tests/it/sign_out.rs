@@ -3,7 +3,7 @@
 use axum::http::{Method, StatusCode};
 use tower_identity::{
     config::ProviderSession,
-    dev::{DevPerson, Endpoint, Failure, SpoilDiscovery},
+    dev::{DevPerson, Endpoint, Failure, Quirk, SpoilDiscovery},
 };
 
 use crate::{
@@ -41,6 +41,36 @@ async fn the_provider_is_told_who_signs_out_of_what() {
 }
 
 /// C-069, C-298: nothing of that request is trusted
+/// Amazon Cognito knows `logout_uri` and `client_id` alone.
+#[tokio::test]
+async fn a_provider_with_a_return_parameter_of_its_own_ends_its_session_and_leads_back() {
+    for (parameter, leads_back) in [(Some("logout_uri"), true), (None, false)] {
+        let app = App::build(
+            |provider| provider.with_quirks([Quirk::LogoutUri]),
+            |config| match parameter {
+                Some(name) => config.with_sign_out_return_parameter(name),
+                None => config,
+            },
+            |layer| layer,
+        )
+        .await;
+        let mut tab = app.signed_in().await;
+        let page = tab.submit(Form::post("/auth/logout")).await;
+        let is_back = (page.status, page.url.path()) == (StatusCode::OK, "/auth/signed-out");
+        assert_eq!(is_back, leads_back, "{parameter:?}: {} {}", page.status, page.url);
+        let request = app.provider.last_request(Endpoint::EndSession).unwrap();
+        assert_eq!(request.parameter("client_id"), Some(app.provider.client_id()));
+        let (named, usual) =
+            (request.parameter("logout_uri"), request.parameter("post_logout_redirect_uri"));
+        assert_eq!((named.is_some(), usual.is_some()), (leads_back, !leads_back));
+        // Here it is done, whatever the provider says.
+        assert!(!is_signed_in(&app, &mut tab).await);
+        app.provider.show_pages();
+        let asks = tab.open(app.at("/me")).await.body.contains("Choose an account");
+        assert_eq!(asks, leads_back, "the provider's own session");
+    }
+}
+
 #[tokio::test]
 async fn what_comes_back_from_the_provider_signs_nobody_in() {
     let app = App::start().await;
