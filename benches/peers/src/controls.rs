@@ -10,7 +10,8 @@ use crate::{
     person::NAME,
 };
 
-fn router() -> Router {
+/// The application without anything around it.
+pub fn router() -> Router {
     Router::new().route(PATH, get(|| async { NAME.to_owned() }))
 }
 

@@ -5,6 +5,7 @@ pub mod app;
 pub mod browser;
 pub mod controls;
 pub mod count;
+pub mod http;
 pub mod ours;
 pub mod peers;
 pub mod person;

@@ -165,8 +165,14 @@ fn public_router() -> Router {
 }
 
 async fn routed(layer: IdentityLayer) -> Fallible<Runner> {
+    let (application, cookie) = application(layer).await?;
+    Ok(Runner::new(application, Some(cookie)))
+}
+
+/// The application under the layer, and the `Cookie` header of a signed-in person.
+pub async fn application(layer: IdentityLayer) -> Fallible<(Router, HeaderValue)> {
     let cookie = sign_in(&layer).await?;
-    Ok(Runner::new(router().layer(layer), Some(cookie)))
+    Ok((router().layer(layer), cookie))
 }
 
 pub fn config(issuer: &str) -> Fallible<IdentityConfig> {

@@ -1,0 +1,211 @@
+//! Requests per second over HTTP on the loopback interface: `wrk` asks servers that differ in
+//! nothing but what stands around the route.
+//!
+//! Each server is a process with one thread on one core; `wrk`, and Redis where it is used, have
+//! the other core. The servers take turns in one run, so that other load on the machine meets all
+//! of them alike. A figure is worth something only as a ratio to bare axum in the same run, which
+//! is asked with the same cookie.
+
+use std::{
+    env,
+    io::{self, BufRead, BufReader, Read},
+    net::TcpListener as StdListener,
+    process::{Child, Command, Stdio},
+};
+
+use axum::{Router, http::HeaderValue, routing::get};
+use tokio::net::TcpListener;
+use tower_sessions::{Session, SessionManagerLayer};
+use tower_sessions_redis_store::{
+    RedisStore,
+    fred::{clients::Pool, interfaces::ClientLike as _, types::config::Config},
+};
+
+use crate::{
+    app::{self, Fallible, PATH},
+    browser, controls, ours,
+    person::Person,
+    provider::Provider,
+    table::{self, median, number},
+};
+
+const ROUNDS: usize = 9;
+/// How long `wrk` asks one server in a round.
+const TIME: &str = "2s";
+const CONNECTIONS: &str = "32";
+const SERVER_CORE: &str = "0";
+const LOAD_CORE: &str = "1";
+/// Connections to Redis; each takes many commands at a time.
+const POOL: usize = 4;
+const USER: &str = "user";
+const SIGN_IN: &str = "/sign-in";
+
+/// What is served.
+struct Subject {
+    name: &'static str,
+    about: &'static str,
+    /// The part of bare axum's requests per second that we aim at.
+    goal: Option<f64>,
+}
+
+/// The first is what the others are compared with.
+const SUBJECTS: &[Subject] = &[
+    Subject { name: "bare", about: "axum alone, asked with our cookie", goal: None },
+    Subject { name: "default", about: "ours: default store", goal: Some(0.92) },
+    Subject { name: "redis", about: "ours: Redis", goal: Some(0.5) },
+    Subject {
+        name: "tower-sessions-redis",
+        about: "tower-sessions 0.14: Redis, one get of the user",
+        goal: None,
+    },
+];
+
+/// Measures and prints.
+pub fn measure() -> Fallible<()> {
+    let redis = Redis::start()?;
+    let servers: Vec<_> = SUBJECTS
+        .iter()
+        .map(|subject| Server::start(subject.name, &redis.url))
+        .collect::<Result<_, _>>()?;
+    let mut rates = vec![Vec::new(); servers.len()];
+    for round in 0..=ROUNDS {
+        for (server, rates) in servers.iter().zip(&mut rates) {
+            let rate = server.load()?;
+            // The first round fills caches.
+            if round > 0 {
+                rates.push(rate);
+            }
+        }
+    }
+    println!("\n{CONNECTIONS} connections, {ROUNDS} rounds of {TIME} each, medians\n");
+    let rows = SUBJECTS.iter().zip(&rates).map(|(subject, own)| {
+        let ratios: Vec<f64> = own.iter().zip(&rates[0]).map(|(own, bare)| own / bare).collect();
+        vec![
+            subject.about.to_owned(),
+            number(median(own) as i64),
+            format!("{:.3}", median(&ratios)),
+            subject.goal.map(|goal| format!("{goal}")).unwrap_or_default(),
+        ]
+    });
+    table::print(&["", "requests per second", "of bare axum", "goal"], rows.collect());
+    Ok(())
+}
+
+/// A server in a process of its own; it ends with the handle.
+struct Server {
+    address: String,
+    cookie: String,
+    child: Child,
+}
+
+impl Server {
+    fn start(name: &str, redis: &str) -> Fallible<Self> {
+        let mut child = Command::new("taskset")
+            .args(["--cpu-list", SERVER_CORE])
+            .arg(env::current_exe()?)
+            .args(["serve", name, redis])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut lines = BufReader::new(child.stdout.take().ok_or("no standard output")?).lines();
+        let mut line = || lines.next().ok_or_else(|| format!("{name} did not start"));
+        Ok(Self { address: line()??, cookie: line()??, child })
+    }
+
+    /// Requests per second of one round.
+    fn load(&self) -> Fallible<f64> {
+        let output = Command::new("taskset")
+            .args(["--cpu-list", LOAD_CORE, "wrk", "-t", "1", "-c", CONNECTIONS, "-d", TIME])
+            .args(["-H", &format!("Cookie: {}", self.cookie)])
+            .arg(format!("http://{}{PATH}", self.address))
+            .output()?;
+        let text = String::from_utf8(output.stdout)?;
+        if !output.status.success() || text.contains("Non-2xx") || text.contains("Socket errors") {
+            return Err(format!("requests failed:\n{text}").into());
+        }
+        let rate = text.lines().find_map(|line| line.strip_prefix("Requests/sec:"));
+        Ok(rate.ok_or("no rate from wrk")?.trim().parse()?)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// A Redis that keeps nothing on disk; it ends with the handle.
+struct Redis {
+    url: String,
+    child: Child,
+}
+
+impl Redis {
+    fn start() -> Fallible<Self> {
+        let port = StdListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let child = Command::new("taskset")
+            .args(["--cpu-list", LOAD_CORE, "redis-server", "--bind", "127.0.0.1"])
+            .args(["--port", &port.to_string(), "--save", "", "--appendonly", "no"])
+            .stdout(Stdio::null())
+            .spawn()?;
+        Ok(Self { url: format!("redis://127.0.0.1:{port}"), child })
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Serves one subject, says where and with which cookie it is to be asked, and ends when nobody
+/// listens any more.
+pub fn serve(name: &str, redis: &str) -> Fallible<()> {
+    app::runtime()?.block_on(async {
+        let provider = Provider::start()?;
+        let (router, cookie) = match name {
+            "bare" => (controls::router(), ours::cookie(provider.issuer()).await?),
+            "default" => ours::application(ours::layer(ours::config(provider.issuer())?)?).await?,
+            "redis" => {
+                let layer = ours::layer(ours::config(provider.issuer())?)?;
+                ours::application(layer.with_store(store(redis).await?)?).await?
+            }
+            "tower-sessions-redis" => tower_sessions(store(redis).await?).await?,
+            _ => return Err(format!("no server {name:?}").into()),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        println!("{}\n{}", listener.local_addr()?, cookie.to_str()?);
+        let end = tokio::task::spawn_blocking(|| io::stdin().read_to_end(&mut Vec::new()));
+        tokio::select! {
+            served = axum::serve(listener, router) => served?,
+            end = end => { end??; }
+        }
+        Ok(())
+    })
+}
+
+async fn store(redis: &str) -> Fallible<RedisStore<Pool>> {
+    let mut config = Config::from_url(redis)?;
+    config.fail_fast = false;
+    let pool = Pool::new(config, None, None, None, POOL)?;
+    pool.connect();
+    pool.wait_for_connect().await?;
+    Ok(RedisStore::new(pool))
+}
+
+/// tower-sessions: the person is read from the session, once.
+async fn tower_sessions(store: RedisStore<Pool>) -> Fallible<(Router, HeaderValue)> {
+    let sessions = SessionManagerLayer::new(store);
+    let sign_in = |session: Session| async move {
+        session.insert(USER, Person::ada()).await.expect("a store")
+    };
+    let me = |session: Session| async move {
+        let person: Option<Person> = session.get(USER).await.expect("a store");
+        person.expect("a session").name
+    };
+    let router = Router::new().route(SIGN_IN, get(sign_in)).route(PATH, get(me)).layer(sessions);
+    let cookie = browser::sign_in(&router, SIGN_IN).await?;
+    Ok((router, cookie))
+}
