@@ -42,6 +42,10 @@ const OTHERWISE: &[(&str, &str)] = &[
         "ISS-221",
         "the separate rule that the row asks for: organizations excludes personal accounts",
     ),
+    (
+        "ISS-070",
+        "Google's older name for itself is its issuer, at Google alone, as the row's `expected` says",
+    ),
 ];
 const V1: &str =
     "ID tokens come from the v2.0 endpoints only, so a v1.0 or v1.1 document is refused";
