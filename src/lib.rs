@@ -53,39 +53,28 @@
 //! either way. Cookies are `HttpOnly`, `SameSite=Lax` and, over https, `Secure` with a `__Host-`
 //! name. What it defends against, and how, is in the README; the invariants are in ARCHITECTURE.md.
 
-mod answers;
 pub mod authority;
-mod body;
-mod caller;
-mod challenge;
 pub mod client;
 mod clock;
 pub mod config;
 #[cfg(feature = "dev-provider")]
 pub mod dev;
 mod error;
-#[cfg(feature = "axum")]
-mod extract;
-mod flow;
-mod future;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
-mod guard;
 pub mod guide;
-mod handle;
-mod layer;
-mod lazy_user;
-mod origin;
+mod middleware;
 pub mod outgoing;
 pub mod pages;
 mod protocol;
 mod secret;
-mod service;
 mod session;
+mod sign_in;
 mod strings;
 mod tokens;
 mod user;
+mod web_auth;
 
 /// The README's examples are compiled with the documentation tests.
 #[cfg(all(doctest, feature = "axum"))]
@@ -93,8 +82,6 @@ mod user;
 struct Readme;
 
 pub use authority::Authority;
-pub use body::IdentityBody;
-pub use challenge::Challenge;
 pub use clock::{Clock, ManualClock, SystemClock, UnixTime};
 pub use config::{
     ClientCredential, Finding, IdentityConfig, IntoValidConfig, Prompt, ReturnPath, Severity,
@@ -102,19 +89,17 @@ pub use config::{
 };
 pub use error::{Advice, ConfigError, Error, ErrorKind, ProviderError};
 #[cfg(feature = "axum")]
-pub use extract::UserRejection;
-pub use flow::{SignIn, SignInOutcome, SignOut, SignedIn, UserCode, WebAuth};
-pub use future::ResponseFuture;
-pub use guard::{GuardFuture, RequireSignIn, RequireSignInService, require_sign_in};
-pub use handle::Tokens;
-pub use layer::IdentityLayer;
-pub use lazy_user::LazyUser;
+pub use middleware::UserRejection;
+pub use middleware::{
+    Challenge, GuardFuture, IdentityBody, IdentityLayer, IdentityService, LazyUser, RequireSignIn,
+    RequireSignInService, ResponseFuture, require_sign_in,
+};
 pub use protocol::{CheckReport, HttpClient, HttpError, HttpFuture, ReqwestClient};
 pub use secret::Secret;
-pub use service::IdentityService;
 pub use session::{IntoSessionStore, StoredCaches, WebSession};
 pub use strings::StringList;
 #[cfg(feature = "redis")]
 pub use tokens::RedisLock;
 pub use tokens::{AccessToken, RefreshLock, TokenSource};
-pub use user::{Groups, User, UserKey};
+pub use user::{Groups, Tokens, User, UserKey};
+pub use web_auth::{SignIn, SignInOutcome, SignOut, SignedIn, UserCode, WebAuth};

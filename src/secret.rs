@@ -2,7 +2,12 @@
 
 use std::fmt;
 
-use aws_lc_rs::{constant_time, rand};
+use aws_lc_rs::{
+    constant_time,
+    digest::{Context, SHA256},
+    hkdf::{KeyType, Prk},
+    rand,
+};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind};
@@ -100,6 +105,38 @@ pub(crate) fn base64url(bytes: &[u8]) -> String {
 /// The bytes of a base64url string without padding.
 pub(crate) fn from_base64url(text: &str) -> Option<Vec<u8>> {
     base64_simd::URL_SAFE_NO_PAD.decode_to_vec(text).ok()
+}
+
+/// SHA-256 of a label and parts that each say their length, cut to 128 bits.
+pub(crate) fn fingerprint<'a>(
+    label: &'a str,
+    parts: impl IntoIterator<Item = &'a [u8]>,
+) -> [u8; 16] {
+    let mut context = Context::new(&SHA256);
+    for part in std::iter::once(label.as_bytes()).chain(parts) {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    let digest = context.finish();
+    let mut short = [0; 16];
+    short.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
+    short
+}
+
+/// The length of what HKDF is to give.
+struct Length(usize);
+
+impl KeyType for Length {
+    fn len(&self) -> usize {
+        self.0
+    }
+}
+
+/// HKDF-Expand of the parts one after the other: they are of fixed length or say their length.
+pub(crate) fn expand<const N: usize>(key: &Prk, parts: &[&[u8]]) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    key.expand(parts, Length(N)).ok()?.fill(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 #[cfg(test)]

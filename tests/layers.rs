@@ -17,6 +17,7 @@ const LAYERS: &[(&[&str], &[&str])] = &[
     (&["config"], &["reqwest", "tokio", "tower_sessions"]),
     (&["protocol"], &["tower", "axum", "cookie", "cookies", "session_store"]),
     (&["tokens"], &["tower", "axum", "status_code", "cookie", "cookies"]),
+    (&["sign_in"], &["cookie", "cookies", "session_store", "status_code", "header_value"]),
     (&["client"], &["session", "sessions", "cookie", "cookies"]),
     (
         &["session"],
@@ -31,26 +32,11 @@ const LAYERS: &[(&[&str], &[&str])] = &[
             "openid",
         ],
     ),
-    (&["caller", "user", "handle"], &["body", "http_body"]),
-    (&["flow"], &["http_body", "tower_service"]),
-    (
-        &[
-            "answers",
-            "bearer",
-            "body",
-            "challenge",
-            "extract",
-            "future",
-            "guard",
-            "lazy_user",
-            "layer",
-            "origin",
-            "outgoing",
-            "pages",
-            "service",
-        ],
-        &["nonce", "kid", "key_ring"],
-    ),
+    (&["user"], &["body", "http_body"]),
+    (&["pages"], &["nonce", "kid", "key_ring"]),
+    (&["web_auth"], &["http_body", "tower_service", "cookies"]),
+    (&["middleware"], &["kid", "web_auth"]),
+    (&["outgoing"], &["nonce", "kid", "key_ring"]),
 ];
 
 /// Modules that nothing above imports, and that may import everything; `guide` is documentation

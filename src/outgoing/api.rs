@@ -11,9 +11,9 @@ use crate::{
     authority::is_loopback,
     client::{AppTokens, TokenRequest},
     error::{ConfigError, Error, ErrorKind},
-    handle::Tokens,
     strings::StringList,
     tokens::AccessToken,
+    user::Tokens,
 };
 
 /// Where access tokens come from.

@@ -13,7 +13,6 @@ use http::HeaderValue;
 use zeroize::Zeroizing;
 
 use super::{
-    attempt::{Attempt, fingerprint},
     cookies::Cookies,
     request_cookies::RequestCookies,
     seal::{Context, CookiePurpose, KeyRing, OVERHEAD},
@@ -22,7 +21,8 @@ use super::{
 use crate::{
     clock::UnixTime,
     error::{Error, ErrorKind},
-    secret::{base64url, random, same},
+    secret::{base64url, fingerprint, random, same},
+    sign_in::Attempt,
 };
 
 /// Longest `name=value` of an attempt, in bytes. Browsers keep 4,096 with the attributes (RFC 6265

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use proptest::prelude::*;
 
 use super::{super::fixture::*, *};
-use crate::session::{AttemptPurpose, Cause, PersonKey, RecordId};
+use crate::sign_in::{AttemptPurpose, Cause, DeviceCode, PersonKey, RecordId};
 
 const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
 const BINDING: &[&[u8]] =
@@ -436,7 +436,7 @@ fn a_state_stays_short_whatever_the_page() {
 }
 
 fn with_device_code(length: usize, created: UnixTime) -> Attempt {
-    let device = crate::session::DeviceCode {
+    let device = DeviceCode {
         device_code: "c".repeat(length).into(),
         user_code: "WDJB-MJHT".into(),
         verification_uri: "https://id.example/device".into(),

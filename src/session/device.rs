@@ -1,30 +1,9 @@
-//! What a sign-in by device code has to remember beside the rest of its attempt.
-//!
-//! All of it is in the browser's cookie, so that any process can go on with it. The pace is there
-//! as well, as a lower bound: whoever asks next knows when the last question was.
+//! How the device code of an attempt is written.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use super::codec;
-use crate::{clock::UnixTime, secret::Secret};
-
-/// The codes that the provider gave, and what may be done with them.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct DeviceCode {
-    /// For the provider alone: whoever has it gets the person's tokens.
-    pub(crate) device_code: Secret,
-    /// For the person.
-    pub(crate) user_code: String,
-    pub(crate) verification_uri: String,
-    pub(crate) verification_uri_complete: Option<String>,
-    /// What the tokens are asked for beside scopes, as JSON.
-    pub(crate) claims: Option<String>,
-    pub(crate) expires_at: UnixTime,
-    /// Between two questions to the provider.
-    pub(crate) interval: Duration,
-    /// When the next question may be asked.
-    pub(crate) next: UnixTime,
-}
+use crate::{clock::UnixTime, sign_in::DeviceCode};
 
 const DEVICE_CODE: u8 = 1;
 const USER_CODE: u8 = 2;
@@ -91,17 +70,6 @@ impl DeviceCode {
             interval: interval?,
             next: next?,
         })
-    }
-}
-
-impl fmt::Debug for DeviceCode {
-    /// Shows no code.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeviceCode")
-            .field("expires_at", &self.expires_at)
-            .field("interval", &self.interval)
-            .field("next", &self.next)
-            .finish_non_exhaustive()
     }
 }
 

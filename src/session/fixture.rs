@@ -22,6 +22,7 @@ use super::*;
 use crate::{
     clock::{Clock, ManualClock, UnixTime},
     secret::Secret,
+    sign_in::{NewSession, RecordId},
     tokens::{GrantRef, Person},
 };
 

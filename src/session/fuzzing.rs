@@ -9,14 +9,13 @@
 use http::{HeaderMap, HeaderValue, header::COOKIE};
 
 use super::{
-    attempt::Attempt,
     attempts::{Slot, State},
     cookies::Cookies,
     record::SessionRecord,
     seal::{KeyRing, RowPurpose},
     ticket::{COOKIE_LENGTH, Ticket},
 };
-use crate::{fuzzing::Parser, secret::Secret};
+use crate::{fuzzing::Parser, secret::Secret, sign_in::Attempt};
 
 pub(crate) const PARSERS: &[Parser] = &[
     ("attempt", attempt),

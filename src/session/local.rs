@@ -12,8 +12,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{attempt::fingerprint, records::RecordId};
-use crate::{clock::UnixTime, tokens::Person};
+use super::records::RecordId;
+use crate::{clock::UnixTime, secret::fingerprint, tokens::Person};
 
 /// Number of rows that expire along with one that is written: more than one, so that they leave
 /// faster than they come.

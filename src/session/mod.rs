@@ -42,17 +42,15 @@ pub(crate) use fuzzing::PARSERS;
 pub use into_store::IntoSessionStore;
 pub use value::WebSession;
 pub(crate) use {
-    attempt::{Attempt, AttemptPurpose, Cause, PersonKey},
     attempts::{Attempts, Lookup, Slot, State},
     cookies::Cookies,
-    device::DeviceCode,
     local::LocalStore,
     opened::Opened,
-    record::{Beginning, Landing, SessionRecord},
-    records::{RecordId, Records},
+    record::SessionRecord,
+    records::Records,
     request_cookies::RequestCookies,
     seal::{Context, KeyRing},
-    sessions::{Lifetimes, NewSession, Peek, Roll, Sessions},
+    sessions::{Lifetimes, Peek, Roll, Sessions},
     siblings::Key as SiblingKey,
     store::Store,
     value::{Contents, Held},

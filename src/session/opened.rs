@@ -13,15 +13,13 @@ use std::{
 use quick_cache::{Equivalent, sync::Cache};
 
 use super::{
-    attempt::Cause,
-    local::LocalStore,
-    record::{Beginning, Landing},
-    records::RecordId,
-    seal::KeyAge,
-    store::Sealed,
-    ticket::CookieValue,
+    local::LocalStore, records::RecordId, seal::KeyAge, store::Sealed, ticket::CookieValue,
 };
-use crate::{clock::UnixTime, tokens::GrantRef};
+use crate::{
+    clock::UnixTime,
+    sign_in::{Beginning, Cause, Landing},
+    tokens::GrantRef,
+};
 
 /// For how long nobody else rolls a ticket that was just rolled, in seconds: parallel requests of
 /// one page need one new cookie.

@@ -1,9 +1,12 @@
 //! The session record: who signed in, and until when.
 
-use std::time::Duration;
-
-use super::{attempt::Cause, codec};
-use crate::{clock::UnixTime, tokens::Person};
+use super::codec;
+use crate::{
+    clock::UnixTime,
+    protocol::PastSignIn,
+    sign_in::{Beginning, Cause, Landing},
+    tokens::Person,
+};
 
 /// What the store keeps, sealed, about somebody who is signed in. Created once, never saved again.
 #[derive(Clone, PartialEq, Eq)]
@@ -28,44 +31,6 @@ pub(crate) struct SessionRecord {
     pub(crate) landing: Option<Landing>,
 }
 
-/// Where a sign-in led.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Landing {
-    /// The fingerprint of the answer.
-    pub(crate) answer: Cause,
-    pub(crate) path: Box<str>,
-}
-
-/// For how long a session remembers what it was started for, at most.
-const CAUSES_KEPT: Duration = Duration::from_secs(600);
-
-/// How a session began.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Beginning<'a> {
-    pub(super) created: UnixTime,
-    pub(super) causes: &'a [Cause],
-    pub(super) landing: Option<&'a Landing>,
-}
-
-impl<'a> Beginning<'a> {
-    /// Whether the session was started for this cause less than `within` ago, and less than ten
-    /// minutes: asking again would loop.
-    pub(crate) fn started_for(&self, cause: &Cause, within: Duration, now: UnixTime) -> bool {
-        now.since(self.created) < within.min(CAUSES_KEPT) && self.causes.contains(cause)
-    }
-
-    /// What the session was started for less than ten minutes ago, if that was for this page.
-    pub(crate) fn causes_of(&self, page: &str, now: UnixTime) -> &'a [Cause] {
-        let for_the_page = self.landing.is_some_and(|landing| &*landing.path == page);
-        if for_the_page && now.since(self.created) < CAUSES_KEPT { self.causes } else { &[] }
-    }
-
-    /// Where the sign-in by this very answer led.
-    pub(crate) fn landing(&self, answer: &Cause) -> Option<&'a str> {
-        self.landing.filter(|landing| landing.answer == *answer).map(|landing| &*landing.path)
-    }
-}
-
 const ISS: u8 = 1;
 const SUB: u8 = 2;
 const TID: u8 = 3;
@@ -83,6 +48,16 @@ const AUTH_CONTEXT: u8 = 13;
 impl SessionRecord {
     pub(crate) fn beginning(&self) -> Beginning<'_> {
         Beginning { created: self.created, causes: &self.causes, landing: self.landing.as_ref() }
+    }
+
+    /// The sign-in that the session began with, to be held to the settings of now.
+    pub(crate) fn sign_in(&self) -> PastSignIn<'_> {
+        PastSignIn {
+            claims: &self.claims,
+            tid: self.person.tid.as_deref(),
+            auth_context: self.auth_context.as_deref(),
+            asked_by_a_page: !self.causes.is_empty(),
+        }
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -147,12 +122,6 @@ impl SessionRecord {
             causes,
             landing: answer.zip(path).map(|(answer, path)| Landing { answer, path }),
         })
-    }
-}
-
-impl std::fmt::Debug for Landing {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Landing(…)")
     }
 }
 

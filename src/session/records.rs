@@ -1,6 +1,6 @@
 //! The rows of the store, sealed: session records, and which grant belongs to which.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -10,16 +10,13 @@ use super::{
     seal::{KeyRing, RowPurpose},
     store::{Sealed, Store},
 };
+pub(super) use crate::sign_in::RecordId;
 use crate::{
     clock::{Clock, UnixTime},
     error::Error,
     secret::random,
     tokens::{GrantId, GrantRef},
 };
-
-/// The id of a session record. Worth nothing without the key in the ticket.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct RecordId(pub(super) i128);
 
 impl RecordId {
     pub(super) fn from_bytes(bytes: [u8; 16]) -> Self {
@@ -40,12 +37,6 @@ impl RecordId {
     /// The grant, with what opens it.
     pub(super) fn grant(self, key: Zeroizing<[u8; 32]>, expires: UnixTime) -> GrantRef {
         GrantRef::new(GrantId(self.grant_id().0), self.0, key, expires)
-    }
-}
-
-impl fmt::Debug for RecordId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RecordId(…)")
     }
 }
 

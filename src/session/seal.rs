@@ -17,14 +17,14 @@ use std::fmt;
 
 use aws_lc_rs::{
     aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey},
-    hkdf::{HKDF_SHA256, KeyType, Prk, Salt},
+    hkdf::{HKDF_SHA256, Prk, Salt},
     hmac::{self, HMAC_SHA256},
 };
 use zeroize::Zeroizing;
 
 use crate::{
     error::{Error, ErrorKind},
-    secret::{Secret, random},
+    secret::{Secret, expand, random},
 };
 
 /// The version of everything sealed. An unknown one does not open.
@@ -332,22 +332,6 @@ fn associated_data(
 
 fn aead_key(bytes: &[u8]) -> Option<LessSafeKey> {
     UnboundKey::new(&AES_256_GCM_SIV, bytes).ok().map(LessSafeKey::new)
-}
-
-/// The length of what HKDF is to give.
-struct Length(usize);
-
-impl KeyType for Length {
-    fn len(&self) -> usize {
-        self.0
-    }
-}
-
-/// HKDF-Expand of the parts one after the other: they are of fixed length or say their length.
-pub(super) fn expand<const N: usize>(key: &Prk, parts: &[&[u8]]) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    key.expand(parts, Length(N)).ok()?.fill(&mut bytes).ok()?;
-    Some(bytes)
 }
 
 fn no_key() -> Error {

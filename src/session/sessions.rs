@@ -10,11 +10,10 @@ use http::{HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
 
 use super::{
-    attempt::Cause,
     cookies::Cookies,
     local::Owner,
     opened::{Opened, OpenedCache},
-    record::{Landing, SessionRecord},
+    record::SessionRecord,
     records::{RecordId, Records},
     request_cookies::RequestCookies,
     seal::KeyAge,
@@ -25,7 +24,8 @@ use super::{
 use crate::{
     clock::UnixTime,
     error::Error,
-    tokens::{GrantRecord, GrantRef, Person},
+    sign_in::NewSession,
+    tokens::{GrantRecord, GrantRef},
 };
 
 /// How long sessions last.
@@ -35,26 +35,6 @@ pub(crate) struct Lifetimes {
     pub(crate) idle: Duration,
     /// In all.
     pub(crate) absolute: Duration,
-}
-
-/// Who just signed in.
-pub(crate) struct NewSession {
-    pub(crate) person: Person,
-    /// The claims as JSON.
-    pub(crate) claims: String,
-    /// The account in its home tenant, where Microsoft told it.
-    pub(crate) home_account_id: Option<String>,
-    pub(crate) renew_at: Option<UnixTime>,
-    /// An end before the absolute one.
-    pub(crate) ends: Option<UnixTime>,
-    /// The authentication context that the sign-in was held to.
-    pub(crate) auth_context: Option<String>,
-    /// For what the application itself started the sign-in.
-    pub(crate) causes: Vec<Cause>,
-    /// The answer that led here, and where to go now.
-    pub(crate) landing: Option<Landing>,
-    /// What [`Sessions::lost`] counted when the sign-in began.
-    pub(crate) lost: u8,
 }
 
 impl NewSession {
@@ -72,16 +52,6 @@ impl NewSession {
             causes: self.causes,
             landing: self.landing,
         }
-    }
-}
-
-impl fmt::Debug for NewSession {
-    /// Says when, not who.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NewSession")
-            .field("renew_at", &self.renew_at)
-            .field("ends", &self.ends)
-            .finish_non_exhaustive()
     }
 }
 

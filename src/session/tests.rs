@@ -6,7 +6,11 @@ use serde_json::json;
 use tower_sessions_core::session::Id;
 
 use super::{fixture::*, *};
-use crate::{clock::ManualClock, error::ErrorKind};
+use crate::{
+    clock::ManualClock,
+    error::ErrorKind,
+    sign_in::{Cause, Landing, NewSession, RecordId},
+};
 
 /// C-445
 #[tokio::test]

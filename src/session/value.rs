@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{
-    attempt::{Attempt, fingerprint},
     attempts::{self, Lookup, Slot},
     codec,
     record::SessionRecord,
@@ -16,7 +15,8 @@ use super::{
 use crate::{
     clock::UnixTime,
     error::{Error, ErrorKind},
-    secret::{base64url, random, same},
+    secret::{base64url, fingerprint, random, same},
+    sign_in::Attempt,
     tokens::{GrantId, GrantRecord},
 };
 
@@ -257,7 +257,8 @@ mod tests {
 
     use super::{super::fixture::*, *};
     use crate::{
-        session::{AttemptPurpose, Values},
+        session::Values,
+        sign_in::AttemptPurpose,
         tokens::{CacheLimits, GrantStore as _, Issued, Person, VerifiedClaims},
     };
 

@@ -2,14 +2,13 @@
 //! for can use.
 
 use super::{
-    attempt::fingerprint,
     opened::Opened,
     seal::{Context, CookiePurpose},
     sessions::Sessions,
 };
 use crate::{
     error::{Error, ErrorKind},
-    secret::base64url,
+    secret::{base64url, fingerprint},
 };
 
 /// The longest link part that is looked at, in bytes.

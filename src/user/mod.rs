@@ -1,9 +1,11 @@
 //! Who is signed in.
 
+mod account_hint;
 mod application;
 mod claims;
 mod groups;
 mod key;
+mod tokens;
 
 use std::{
     fmt,
@@ -15,14 +17,13 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 
+pub(crate) use self::application::Application;
 use self::claims::{Names, Rights};
-pub(crate) use self::{application::Application, claims::PERSONAL as PERSONAL_TENANT};
-pub use self::{groups::Groups, key::UserKey};
+pub use self::{groups::Groups, key::UserKey, tokens::Tokens};
 use crate::{
     client::AppTokens,
     clock::UnixTime,
     error::Error,
-    handle::Tokens,
     session::SessionRecord,
     tokens::{GrantRef, Grants, Person},
 };

@@ -1,0 +1,104 @@
+//! Whether a request may pass: at once where the session is at hand, otherwise after asking the
+//! store or the provider.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Method};
+
+use super::{
+    flow::Flow,
+    routes::{Route, route},
+};
+use crate::{
+    error::Error,
+    session::{Opened, Peek, RequestCookies, Roll},
+    sign_in::renewed,
+    user::User,
+};
+
+/// What to do with a request, decided without waiting.
+#[derive(Debug)]
+pub(crate) enum Decision {
+    /// Call the service; nobody needs to be signed in.
+    Public,
+    /// Call the service with this session's user; their ticket may have been rolled.
+    Admitted(Arc<Opened<User>>, Option<Arc<Roll<User>>>),
+    /// It takes longer.
+    Ask(Route),
+}
+
+/// Who is signed in.
+#[derive(Debug)]
+pub(crate) enum Admission {
+    In(Arc<Opened<User>>, Option<Arc<Roll<User>>>),
+    Out,
+}
+
+impl Flow {
+    /// Decides from what is in memory.
+    pub(crate) fn decide(&self, method: &Method, path: &str, headers: &HeaderMap) -> Decision {
+        match route(&self.config, method, path, headers) {
+            None => Decision::Public,
+            Some(Route::Protected) => {
+                let now = self.clock.now();
+                match self.sessions.peek(headers, now) {
+                    Peek::Live(opened) => {
+                        let roll = self.sessions.roll(&opened, now);
+                        Decision::Admitted(opened, roll)
+                    }
+                    Peek::None | Peek::Ask => Decision::Ask(Route::Protected),
+                }
+            }
+            Some(route) => Decision::Ask(route),
+        }
+    }
+
+    /// Who is signed in, after asking whoever has to be asked.
+    ///
+    /// # Errors
+    ///
+    /// The store is unavailable, or the session could not be renewed for a passing reason: it is
+    /// not known who is signed in.
+    pub(crate) async fn admit(&self, cookies: &RequestCookies<'_>) -> Result<Admission, Error> {
+        let now = self.clock.now();
+        let Some(opened) = self.present(cookies).await? else { return Ok(Admission::Out) };
+        let roll = self.sessions.roll(&opened, now);
+        Ok(Admission::In(opened, roll))
+    }
+
+    /// The cookie of a rolled ticket, at the moment when the response goes out.
+    pub(crate) async fn confirm(&self, roll: &Roll<User>) -> Option<HeaderValue> {
+        self.sessions.confirm(roll, self.clock.now()).await
+    }
+
+    /// The session of whoever is signed in, with the claims of now.
+    ///
+    /// # Errors
+    ///
+    /// As [`admit`](Self::admit).
+    pub(super) async fn present(
+        &self,
+        cookies: &RequestCookies<'_>,
+    ) -> Result<Option<Arc<Opened<User>>>, Error> {
+        let now = self.clock.now();
+        match self.sessions.load(cookies, now).await? {
+            // In a box, so that those whose claims are fresh do not carry a renewal with them.
+            Some(opened) if opened.renewal_due(now) => Box::pin(self.renew(opened)).await,
+            opened => Ok(opened),
+        }
+    }
+
+    /// The session with the claims of now (D6); `None` if it is over, or goes on only after a
+    /// sign-in.
+    async fn renew(&self, opened: Arc<Opened<User>>) -> Result<Option<Arc<Opened<User>>>, Error> {
+        let Some(renewed) = renewed(&self.grants, opened.grant()).await? else {
+            self.sessions.forget_opened(&opened);
+            return Ok(None);
+        };
+        let user = match renewed.claims() {
+            Some(claims) => opened.value.with_claims(claims.get().into()),
+            None => opened.value.clone(),
+        };
+        Ok(Some(self.sessions.renewed(&opened, user, renewed.renew_at())))
+    }
+}

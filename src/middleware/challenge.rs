@@ -1,0 +1,172 @@
+//! [`Challenge`]: a handler's or guard's answer that the layer turns into what the caller needs.
+
+use http::{
+    HeaderMap, Method, Request, Response, StatusCode, Uri,
+    header::{COOKIE, WWW_AUTHENTICATE},
+};
+
+use super::{
+    flow::Asked,
+    origin,
+    request_head::{Caller, TELLING},
+    respond,
+};
+use crate::{
+    config::{ReturnPath, SignInOptions},
+    error::Error,
+    session::RequestCookies,
+};
+
+/// Asks for a sign-in, or refuses, from inside the application.
+///
+/// Return it from an axum handler (feature `axum`), or put it into the extensions of any response
+/// with [`into_response_with`](Self::into_response_with). The layer replaces that response: a
+/// person opening a page is sent to the provider and comes back to it; a script gets 401 and where
+/// to sign in; gRPC gets its status.
+///
+/// A page that still asks for the same after the sign-in answers 403: it cannot loop.
+///
+/// ```
+/// use tower_identity::{Challenge, Prompt, SignInOptions};
+///
+/// /// Asks for the password again before something serious.
+/// fn confirm<B>(request: &http::Request<B>) -> Challenge {
+///     Challenge::sign_in(request).with_options(SignInOptions::new().with_prompt(Prompt::Login))
+/// }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a challenge does nothing until it is returned or put into a response"]
+pub struct Challenge(Box<Inner>);
+
+#[derive(Clone, Debug)]
+struct Inner {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    wanted: Wanted,
+}
+
+/// What the caller is to be given.
+#[derive(Clone, Debug)]
+pub(crate) enum Wanted {
+    SignIn { options: Box<SignInOptions>, return_path: Option<ReturnPath> },
+    Refusal(Error),
+}
+
+impl Challenge {
+    /// Asks for a sign-in with the configured options, and to come back to the page of this
+    /// request.
+    pub fn sign_in<B>(request: &Request<B>) -> Self {
+        let uri = origin::uri(request.uri(), request.extensions());
+        let wanted = Wanted::SignIn { options: Box::default(), return_path: None };
+        Self::new(request.method(), uri, request.headers(), wanted)
+    }
+
+    /// Refuses with an error, in the shape that the caller understands.
+    pub(crate) fn refusal<B>(request: &Request<B>, error: Error) -> Self {
+        let uri = origin::uri(request.uri(), request.extensions());
+        Self::new(request.method(), uri, request.headers(), Wanted::Refusal(error))
+    }
+
+    pub(crate) fn new(method: &Method, uri: &Uri, headers: &HeaderMap, wanted: Wanted) -> Self {
+        // What chooses the answer's shape, and the cookies of attempts.
+        let mut remembered = HeaderMap::new();
+        for name in [COOKIE].into_iter().chain(TELLING) {
+            for value in headers.get_all(&name) {
+                remembered.append(name.clone(), value.clone());
+            }
+        }
+        Self(Box::new(Inner {
+            method: method.clone(),
+            uri: uri.clone(),
+            headers: remembered,
+            wanted,
+        }))
+    }
+
+    /// Signs in with these options, over the configured ones.
+    pub fn with_options(mut self, wanted: SignInOptions) -> Self {
+        if let Wanted::SignIn { options, .. } = &mut self.0.wanted {
+            **options = wanted;
+        }
+        self
+    }
+
+    /// Comes back to this page. The default is the page that was asked for.
+    pub fn with_return_path(mut self, wanted: ReturnPath) -> Self {
+        if let Wanted::SignIn { return_path, .. } = &mut self.0.wanted {
+            *return_path = Some(wanted);
+        }
+        self
+    }
+
+    /// A response that carries the challenge to the layer, for services that are not axum's.
+    /// Without the layer outside it stays a 401.
+    #[must_use]
+    pub fn into_response_with<B>(self, body: B) -> Response<B> {
+        let mut response = Response::new(body);
+        *response.status_mut() = StatusCode::UNAUTHORIZED;
+        response.extensions_mut().insert(self);
+        response
+    }
+
+    /// The request that it answers; `cookies` are those of its [`headers`](Self::headers).
+    pub(crate) fn asked<'a>(&'a self, cookies: &'a RequestCookies<'a>) -> Asked<'a> {
+        Asked { method: &self.0.method, uri: &self.0.uri, headers: &self.0.headers, cookies }
+    }
+
+    /// How the caller is to be answered.
+    pub(crate) fn caller(&self) -> Caller {
+        Caller::of(&self.0.method, &self.0.headers)
+    }
+
+    /// The headers that are remembered.
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.0.headers
+    }
+
+    pub(crate) fn wanted(&self) -> &Wanted {
+        &self.0.wanted
+    }
+}
+
+#[cfg(feature = "axum")]
+impl axum::response::IntoResponse for Challenge {
+    fn into_response(self) -> axum::response::Response {
+        self.into_response_with(axum::body::Body::empty())
+    }
+}
+
+/// A failure on its way from a handler to the layer.
+#[derive(Clone, Debug)]
+pub(crate) struct Raised(pub(crate) Error);
+
+impl Error {
+    /// A response that carries the failure to the layer, for services that are not axum's; with
+    /// feature `axum` the error is a response itself, so that `?` does it.
+    ///
+    /// What a sign-in can mend becomes one: a person who opens a page is sent to the provider,
+    /// agrees there to the [`scopes`](Self::scopes) of the token and comes back to the same page; a
+    /// script gets 401 and the address for it. Asked for the same again within ten minutes the
+    /// answer is 403, so it cannot loop. Everything else becomes the layer's page or problem
+    /// document; what only a caller with an access token can mend has a `WWW-Authenticate: Bearer`
+    /// with the provider's claims. Without the layer outside the response stays as it is, with the
+    /// status of the failure.
+    #[must_use]
+    pub fn into_response_with<B>(self, body: B) -> Response<B> {
+        let mut response = Response::new(body);
+        *response.status_mut() = respond::status(self.kind());
+        let challenge = respond::caller_challenge(&self);
+        response.headers_mut().extend(challenge.map(|challenge| (WWW_AUTHENTICATE, challenge)));
+        response.extensions_mut().insert(Raised(self));
+        response
+    }
+}
+
+#[cfg(feature = "axum")]
+impl axum::response::IntoResponse for Error {
+    fn into_response(self) -> axum::response::Response {
+        let message = self.user_message();
+        self.into_response_with(axum::body::Body::from(message))
+    }
+}

@@ -1,0 +1,247 @@
+//! Signing in by device code (RFC 8628): a page with a code, in the place of a redirect.
+//!
+//! - The sign-in path gets a code and leads to its page, which is at the callback path, under the
+//!   `state` of the attempt. The attempt is this browser's cookie: nobody else sees the page, or is
+//!   signed in by it.
+//! - Codes, addresses, end and pace are in the sealed attempt, so that any process goes on with it.
+//!   Memory holds who is asking at the moment, how long the provider wants to be left alone, and
+//!   what came of it.
+//! - One question at a time, in a task of its own, and never sooner than the provider allows,
+//!   whatever browsers do; in between the answer is "not yet". A code is redeemed once.
+
+use std::{sync::Arc, time::Duration};
+
+use http::Method;
+
+use super::{
+    callback::{Done, InBrowser},
+    flow::{Answer, Asked, Flow, Reply},
+    request_head::{Caller, is_prefetch},
+};
+use crate::{
+    error::{Error, ErrorKind},
+    protocol::{Nonce, TokenAnswer},
+    session::{Lookup, State},
+    sign_in::{Attempt, Heard, answer_of, no_code},
+};
+
+/// What the page with the code shows.
+#[derive(Debug)]
+pub(crate) struct CodePage {
+    pub(crate) user_code: String,
+    pub(crate) verification_uri: String,
+    pub(crate) verification_uri_complete: Option<String>,
+    /// How long the code still works.
+    pub(crate) expires_in: Duration,
+    /// When asking again makes sense.
+    pub(crate) wait: Duration,
+    /// The person asked to go on, and was not done.
+    pub(crate) not_yet: bool,
+    pub(crate) poll_address: String,
+    pub(crate) continue_address: String,
+    /// Where a new code is to be had.
+    pub(crate) again: String,
+}
+
+/// What the page's script hears.
+#[derive(Debug)]
+pub(crate) enum Polled {
+    /// To ask again after this time.
+    Pending { wait: Duration },
+    /// The person is signed in.
+    Done { location: String },
+    /// It failed: the page says why.
+    Ended,
+}
+
+impl Polled {
+    pub(super) fn as_str(&self) -> &'static str {
+        match self {
+            Self::Pending { .. } => "pending",
+            Self::Done { .. } => "done",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+impl Flow {
+    /// Where the page of a sign-in is.
+    pub(super) fn code_address(&self, state: &str) -> String {
+        format!("{}?state={state}", self.config.external_path(&self.config.paths().callback))
+    }
+
+    /// The page with the code; for its script, whether the person is done.
+    pub(super) async fn device_code(self: &Arc<Self>, asked: Asked<'_>) -> Reply {
+        let again = || self.sign_in_url(self.config.home());
+        if *asked.method != Method::GET {
+            return Reply::failed(
+                Error::new(ErrorKind::RequestInvalid, "the page with the code takes GET"),
+                Some(again()),
+            );
+        }
+        if is_prefetch(asked.headers) {
+            return Reply::new(Answer::SignInNeeded { sign_in: again(), why: None });
+        }
+        let query = asked.uri.query().unwrap_or_default().as_bytes();
+        let parameter =
+            |wanted: &str| url::form_urlencoded::parse(query).find(|(name, _)| name == wanted);
+        let Some((_, text)) = parameter("state") else {
+            return Reply::failed(
+                Error::new(ErrorKind::CallbackInvalid, "the address has no `state`"),
+                Some(again()),
+            );
+        };
+        let Some(state) = State::parse(&text) else {
+            return Reply::failed(
+                Error::new(ErrorKind::StateMismatch, "the `state` was not made here"),
+                Some(again()),
+            );
+        };
+        let is_page = matches!(
+            Caller::of(asked.method, asked.headers),
+            Caller::Navigation | Caller::Document
+        );
+        let sessions = match self.sessions.load_all(asked.cookies, self.clock.now()).await {
+            Ok(sessions) => sessions,
+            // Nobody could be signed in: the code is kept for later.
+            Err(_) if !is_page => {
+                return Reply::new(Answer::Polled(Polled::Pending { wait: WHILE_DOWN }));
+            }
+            Err(error) => return Reply::failed(error, Some(self.code_address(&text))),
+        };
+        // Another tab, or an answer that was lost on its way: whoever is signed in by this code is
+        // there already.
+        if let Some(page) = sessions
+            .first()
+            .and_then(|session| session.beginning().landing(&answer_of(state.handle())))
+        {
+            let reply = if is_page { Reply::redirect(page) } else { Reply::new(done(page)) };
+            return reply.with_cookies([self.attempts.remove(state.slot)]);
+        }
+        match self.attempts.find(asked.cookies, state, self.clock.now()) {
+            Lookup::Found(attempt) => {
+                let browser = InBrowser::of(&sessions, self.attempts.ids(asked.cookies));
+                self.waits(
+                    &text,
+                    state,
+                    *attempt,
+                    browser,
+                    is_page,
+                    parameter("continue").is_some(),
+                )
+                .await
+            }
+            Lookup::Expired(_) if !is_page => Reply::new(Answer::Polled(Polled::Ended)),
+            Lookup::Expired(attempt) => {
+                let error = Error::new(ErrorKind::CodeExpired, "the code was not used in time");
+                let again = self.sign_in_url(&self.return_path(&attempt));
+                Reply::failed(error, Some(again)).with_cookies([self.attempts.remove(state.slot)])
+            }
+            Lookup::Missing if is_page => self.without_attempt(asked, state, &text).await,
+            Lookup::Missing => Reply::new(Answer::SignInNeeded { sign_in: again(), why: None }),
+        }
+    }
+
+    async fn waits(
+        self: &Arc<Self>,
+        text: &str,
+        state: State<'_>,
+        mut attempt: Attempt,
+        browser: InBrowser,
+        is_page: bool,
+        not_yet: bool,
+    ) -> Reply {
+        let again = self.sign_in_url(&self.return_path(&attempt));
+        let (interval, next) = match self.heard(state.handle(), &attempt, browser).await {
+            Heard::NotYet { interval, next } => (interval, next),
+            Heard::Over(Ok(Done::Page { return_path, cookie })) => {
+                let reply = match is_page {
+                    true => Reply::redirect(return_path.as_str()),
+                    false => Reply::new(done(return_path.as_str())),
+                };
+                return reply.with_cookies([self.attempts.remove(state.slot)]).with_cookies(cookie);
+            }
+            Heard::Over(_) if !is_page => return Reply::new(Answer::Polled(Polled::Ended)),
+            // No device code is for an errand of B2C.
+            Heard::Over(Ok(_)) => {
+                return Reply::failed(
+                    Error::new(ErrorKind::Internal, "a code of another kind"),
+                    Some(again),
+                );
+            }
+            Heard::Over(Err(error)) => {
+                return Reply::failed(error, Some(again))
+                    .with_cookies([self.attempts.remove(state.slot)]);
+            }
+        };
+        let now = self.clock.now();
+        let Some(code) = &mut attempt.device else { return Reply::failed(no_code(), Some(again)) };
+        let changed = (code.interval, code.next) != (interval, next);
+        (code.interval, code.next) = (interval, next);
+        let wait = next.since(now).max(Duration::from_secs(1));
+        let reply = if is_page {
+            let address = self.code_address(text);
+            Reply::new(Answer::Code(Box::new(CodePage {
+                user_code: code.user_code.clone(),
+                verification_uri: code.verification_uri.clone(),
+                verification_uri_complete: code.verification_uri_complete.clone(),
+                expires_in: code.expires_at.since(now),
+                wait,
+                not_yet,
+                continue_address: format!("{address}&continue"),
+                poll_address: address,
+                again,
+            })))
+        } else {
+            Reply::new(Answer::Polled(Polled::Pending { wait }))
+        };
+        // Whichever process is asked next keeps to the same pace.
+        let kept = if changed { self.attempts.keep(state.slot, &attempt, now).ok() } else { None };
+        reply.with_cookies(kept)
+    }
+
+    /// What is known of a sign-in, after asking the provider if it is time.
+    async fn heard(
+        self: &Arc<Self>,
+        state: &str,
+        attempt: &Attempt,
+        browser: InBrowser,
+    ) -> Heard<Done> {
+        let Some(code) = &attempt.device else { return Heard::Over(Err(no_code())) };
+        let (flow, attempt, name, asked) =
+            (Arc::clone(self), attempt.clone(), state.to_owned(), code.clone());
+        let question = move |interval| async move {
+            match flow.relying_party.ask(&asked, interval).await {
+                Heard::NotYet { interval, next } => Heard::NotYet { interval, next },
+                Heard::Over(Ok(answer)) => {
+                    Heard::Over(flow.signed_in_by_code(&name, &attempt, answer, &browser).await)
+                }
+                Heard::Over(Err(error)) => Heard::Over(Err(error)),
+            }
+        };
+        self.waiting
+            .heard(state, code, self.clock.now(), self.relying_party.provider().permit(), question)
+            .await
+    }
+
+    async fn signed_in_by_code(
+        &self,
+        state: &str,
+        attempt: &Attempt,
+        answer: TokenAnswer,
+        browser: &InBrowser,
+    ) -> Result<Done, Error> {
+        let verified = self
+            .relying_party
+            .verify(self.relying_party.provider(), attempt, answer, Nonce::NotSent)
+            .await?;
+        self.establish(state, attempt, verified, browser).await
+    }
+}
+
+/// How long a script waits while sessions cannot be stored.
+const WHILE_DOWN: Duration = Duration::from_secs(10);
+
+fn done(location: &str) -> Answer {
+    Answer::Polled(Polled::Done { location: location.to_owned() })
+}

@@ -1,0 +1,107 @@
+//! Extractors for axum: [`User`], [`Tokens`], and both as `Option`.
+
+use std::convert::Infallible;
+
+use axum::{
+    extract::{FromRequestParts, OptionalFromRequestParts},
+    response::{IntoResponse, Response},
+};
+use http::{StatusCode, request::Parts};
+
+use super::{
+    challenge::{Challenge, Wanted},
+    lazy_user::LazyUser,
+    origin,
+};
+use crate::{
+    error::Error,
+    user::{Tokens, User},
+};
+
+/// Why there is no user to extract. As a response it becomes the layer's own answer: a sign-in for
+/// a person, 401 for a script.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum UserRejection {
+    /// Nobody is signed in, or it cannot be known at the moment.
+    Challenge(Challenge),
+    /// No [`IdentityLayer`](crate::IdentityLayer) is around this route.
+    NoLayer,
+}
+
+impl IntoResponse for UserRejection {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Challenge(challenge) => challenge.into_response(),
+            Self::NoLayer => {
+                tracing::error!(
+                    "a handler wants the user, but no IdentityLayer is around it: put one around the finished router"
+                );
+                (StatusCode::INTERNAL_SERVER_ERROR, "This application is not set up correctly.")
+                    .into_response()
+            }
+        }
+    }
+}
+
+/// Who is signed in; `None` without a layer.
+async fn look(parts: &Parts) -> Option<Result<Option<User>, Error>> {
+    if let Some(user) = parts.extensions.get::<User>() {
+        return Some(Ok(Some(user.clone())));
+    }
+    let identity = parts.extensions.get::<LazyUser>()?.clone();
+    Some(identity.user(&parts.headers).await)
+}
+
+impl<S: Sync> FromRequestParts<S> for User {
+    type Rejection = UserRejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, UserRejection> {
+        let wanted = match look(parts).await {
+            None => return Err(UserRejection::NoLayer),
+            Some(Ok(Some(user))) => return Ok(user),
+            Some(Ok(None)) => Wanted::SignIn { options: Box::default(), return_path: None },
+            Some(Err(error)) => Wanted::Refusal(error),
+        };
+        let uri = origin::uri(&parts.uri, &parts.extensions);
+        Err(UserRejection::Challenge(Challenge::new(&parts.method, uri, &parts.headers, wanted)))
+    }
+}
+
+/// `None` if nobody is signed in, if it cannot be known at the moment, and where no layer is: pages
+/// for everybody stay up.
+impl<S: Sync> OptionalFromRequestParts<S> for User {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(match look(parts).await {
+            Some(Ok(user)) => user,
+            Some(Err(error)) => {
+                tracing::warn!(reason = error.reason(), %error, "who is signed in is not known: treated as nobody");
+                None
+            }
+            None => None,
+        })
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Tokens {
+    type Rejection = UserRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, UserRejection> {
+        <User as FromRequestParts<S>>::from_request_parts(parts, state)
+            .await
+            .map(|user| user.tokens())
+    }
+}
+
+/// As [`Option<User>`](User): `None` if nobody is signed in, if it cannot be known at the moment,
+/// and where no layer is.
+impl<S: Sync> OptionalFromRequestParts<S> for Tokens {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Infallible> {
+        let user = <User as OptionalFromRequestParts<S>>::from_request_parts(parts, state).await?;
+        Ok(user.map(|user| user.tokens()))
+    }
+}

@@ -1,0 +1,227 @@
+//! The named response future.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{CACHE_CONTROL, Entry},
+};
+use pin_project_lite::pin_project;
+
+use super::{
+    body::IdentityBody,
+    challenge::{Challenge, Raised},
+    lazy_user::LazyUser,
+    request_head::Head,
+    respond::NOT_STORED,
+    service::Shared,
+};
+use crate::{
+    error::Error,
+    session::{Opened, Roll},
+    user::User,
+};
+
+type Boxed<R, E> = Pin<Box<dyn Future<Output = Result<Response<IdentityBody<R>>, E>> + Send>>;
+
+pin_project! {
+    /// The future of [`IdentityService`](crate::IdentityService).
+    ///
+    /// Where the decision needs no waiting it is the inner service's own future, without a box
+    /// around it.
+    pub struct ResponseFuture<F, R, E> {
+        #[pin]
+        state: State<F, R, E>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<F, R, E> {
+        Calling { #[pin] inner: F, shared: Arc<Shared>, after: After },
+        Deciding { future: Boxed<R, E> },
+    }
+}
+
+/// What is known of a request when the inner service has answered it.
+#[derive(Debug)]
+pub(crate) enum After {
+    /// The user may have been read through the handle.
+    Public(LazyUser),
+    /// The user was there.
+    Protected(Admitted),
+}
+
+/// A request that was let through.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) session: Arc<Opened<User>>,
+    /// The ticket may have been rolled.
+    pub(crate) roll: Option<Arc<Roll<User>>>,
+    pub(crate) head: Head,
+}
+
+/// What is left to do then, and takes longer.
+pub(crate) enum Left {
+    /// A handler or guard wants another answer.
+    Challenge(Challenge),
+    /// A failure of the tokens that a handler passed on.
+    Raised { error: Error, session: Arc<Opened<User>>, head: Head },
+    /// A rolled ticket, if it still holds.
+    Roll(Arc<Roll<User>>),
+}
+
+impl<F, R, E> ResponseFuture<F, R, E> {
+    pub(crate) fn calling(inner: F, shared: Arc<Shared>, after: After) -> Self {
+        Self { state: State::Calling { inner, shared, after } }
+    }
+
+    pub(crate) fn deciding(
+        future: impl Future<Output = Result<Response<IdentityBody<R>>, E>> + Send + 'static,
+    ) -> Self {
+        Self { state: State::Deciding { future: Box::pin(future) } }
+    }
+}
+
+impl<F, R, E> Future for ResponseFuture<F, R, E>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+    R: Send + 'static,
+    E: 'static,
+{
+    type Output = Result<Response<IdentityBody<R>>, E>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            let next = match self.as_mut().project().state.project() {
+                StateProjection::Deciding { future } => return future.as_mut().poll(context),
+                StateProjection::Calling { inner, shared, after } => {
+                    let mut response = ready!(inner.poll(context))?;
+                    let Some(left) = after.left(&mut response) else {
+                        return Poll::Ready(Ok(response.map(IdentityBody::inner)));
+                    };
+                    let shared = Arc::clone(shared);
+                    Box::pin(async move { Ok(shared.finish(response, left).await) })
+                }
+            };
+            self.set(Self { state: State::Deciding { future: next } });
+        }
+    }
+}
+
+impl After {
+    /// Keeps what was made for one person out of shared caches, and says what else there is to do.
+    pub(crate) fn left<R>(&self, response: &mut Response<R>) -> Option<Left> {
+        if !response.extensions().is_empty() {
+            let extensions = response.extensions_mut();
+            if let Some(challenge) = extensions.remove() {
+                return Some(Left::Challenge(challenge));
+            }
+            if let Some(Raised(error)) = extensions.remove()
+                && let Some((session, head)) = self.who()
+            {
+                return Some(Left::Raised { error, session, head });
+            }
+        }
+        let roll = match self {
+            Self::Protected(admitted) => admitted.roll.clone(),
+            Self::Public(identity) => match identity.seen() {
+                Some(seen) => seen.roll.clone(),
+                None => {
+                    if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
+                        identity.failed_unasked();
+                    }
+                    return None;
+                }
+            },
+        };
+        let headers = response.headers_mut();
+        let shareable = match headers.entry(CACHE_CONTROL) {
+            Entry::Vacant(entry) => {
+                entry.insert(NOT_STORED);
+                false
+            }
+            Entry::Occupied(chosen) => !chosen.iter().any(forbids_sharing),
+        };
+        // A handler may let caches share its answer; a cookie must not be in it then. The ticket is
+        // rolled with the next answer.
+        roll.filter(|_| !shareable).map(Left::Roll)
+    }
+
+    fn who(&self) -> Option<(Arc<Opened<User>>, Head)> {
+        match self {
+            Self::Protected(admitted) => {
+                Some((Arc::clone(&admitted.session), admitted.head.clone()))
+            }
+            Self::Public(identity) => {
+                let seen = identity.seen()?;
+                Some((Arc::clone(seen.session.as_ref()?), seen.head.clone()))
+            }
+        }
+    }
+}
+
+/// Whether a `Cache-Control` keeps the whole answer out of shared caches (RFC 9111 section 5.2.2):
+/// `no-store` or `private`, and not `private="x"`, which is about the field `x` alone (section
+/// 5.2.2.7).
+fn forbids_sharing(value: &HeaderValue) -> bool {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    let ends_directive = |c: char| {
+        let was_escaped = is_escaped;
+        is_escaped = is_quoted && !was_escaped && c == '\\';
+        if c == '"' && !was_escaped {
+            is_quoted = !is_quoted;
+        }
+        c == ',' && !is_quoted
+    };
+    let Ok(text) = value.to_str() else { return false };
+    text.split(ends_directive).map(str::trim).any(|directive| {
+        directive.eq_ignore_ascii_case("private") || directive.eq_ignore_ascii_case("no-store")
+    })
+}
+
+impl<F, R, E> fmt::Debug for ResponseFuture<F, R, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_directive_about_the_whole_answer_keeps_it_out_of_shared_caches() {
+        let forbids = |value: &'static str| forbids_sharing(&HeaderValue::from_static(value));
+        for value in [
+            "private",
+            "no-store",
+            "max-age=0, Private",
+            "x=\"a,b\", NO-STORE",
+            "private , max-age=1",
+            "x=\"\\\"\",private",
+        ] {
+            assert!(forbids(value), "{value}");
+        }
+        for value in [
+            "",
+            "public, max-age=60",
+            "private=\"x\"",
+            "private=\"set-cookie, x\"",
+            "x=\"private\"",
+            "x=\"a, private, b\"",
+            "x=\"\\\", no-store, \"",
+            "no-storey",
+            "s-maxage=1, x-private",
+            "no-cache",
+        ] {
+            assert!(!forbids(value), "{value}");
+        }
+    }
+}

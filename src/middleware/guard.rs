@@ -1,0 +1,309 @@
+//! Guards for parts of an application: [`require_sign_in`].
+
+use std::{
+    fmt,
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{HeaderMap, Request, Response, StatusCode};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{challenge::Challenge, lazy_user::LazyUser, origin, request_head::Head};
+use crate::{
+    config::SignInOptions,
+    error::{Error, ErrorKind},
+    strings::StringList,
+    user::{Groups, User},
+};
+
+/// A guard that lets only signed-in people through to the routes under it, also where the layer
+/// outside declares them public.
+///
+/// It needs an [`IdentityLayer`](crate::IdentityLayer) outside: without one every request gets 500
+/// and the log says why.
+///
+/// ```
+/// # #[cfg(feature = "axum")]
+/// # fn routes() -> axum::Router {
+/// use axum::{Router, routing::get};
+/// use tower_identity::require_sign_in;
+///
+/// Router::new()
+///     .route("/admin", get(|| async { "for administrators" }))
+///     .route_layer(require_sign_in().with_roles(["Admin"]))
+/// # }
+/// ```
+pub fn require_sign_in() -> RequireSignIn {
+    RequireSignIn { terms: Arc::default() }
+}
+
+/// The layer that [`require_sign_in`] makes. Every condition that is set has to hold; without any it
+/// is enough to be signed in.
+///
+/// - Roles, groups and tenants are as they are: who has none of those gets 403.
+/// - Scopes, authentication context and `max_age` can be had by another sign-in: a person is sent
+///   to the provider, once and for all that the guard asks, and comes back to the page; a script
+///   gets 401. Who comes back with less gets 403: nobody is sent round.
+#[derive(Clone, Debug)]
+#[must_use = "a guard does nothing until it is put around routes"]
+pub struct RequireSignIn {
+    terms: Arc<Terms>,
+}
+
+/// What a guard asks for.
+#[derive(Clone, Debug, Default)]
+struct Terms {
+    roles: Option<Vec<String>>,
+    groups: Option<Vec<String>>,
+    tenants: Option<Vec<String>>,
+    scopes: Vec<String>,
+    auth_context: Option<String>,
+    max_age: Option<Duration>,
+}
+
+/// What is to become of a request.
+#[derive(Debug)]
+enum Verdict {
+    Pass,
+    /// Another sign-in may help.
+    StepUp(Box<SignInOptions>),
+    Refuse(Error),
+}
+
+impl RequireSignIn {
+    /// Asks for one of these roles ([`User::roles`]); people without one get 403. The default is to
+    /// ask for none; an empty list lets nobody through.
+    pub fn with_roles<Kind>(self, roles: impl StringList<Kind>) -> Self {
+        self.with(|terms| terms.roles = Some(roles.into_strings()))
+    }
+
+    /// Asks for one of these groups ([`User::groups`]), at Entra ID by object id; people without
+    /// one get 403. The default is to ask for none; an empty list lets nobody through.
+    ///
+    /// Somebody with more groups than a token holds gets 403 too, unless the sign-in reads them
+    /// from Microsoft Graph.
+    pub fn with_groups<Kind>(self, groups: impl StringList<Kind>) -> Self {
+        self.with(|terms| terms.groups = Some(groups.into_strings()))
+    }
+
+    /// Asks for one of these tenants ([`User::tenant_id`]), by GUID; people of others get 403. The
+    /// default is to ask for none; an empty list lets nobody through, and neither does a provider
+    /// without tenants.
+    pub fn with_tenants<Kind>(self, tenants: impl StringList<Kind>) -> Self {
+        self.with(|terms| {
+            terms.tenants =
+                Some(tenants.items().map(|tenant| tenant.as_ref().to_ascii_lowercase()).collect())
+        })
+    }
+
+    /// Asks for an access token with all of these scopes, so that the routes inside can get it
+    /// without asking anybody. People are asked for their consent where it is missing. The default
+    /// is to ask for none.
+    pub fn with_scopes<Kind>(self, scopes: impl StringList<Kind>) -> Self {
+        self.with(|terms| terms.scopes = scopes.into_strings())
+    }
+
+    /// Asks for an authentication context, see [`SignInOptions::with_auth_context`]. The default is
+    /// none.
+    pub fn with_auth_context(self, auth_context: impl Into<String>) -> Self {
+        self.with(|terms| terms.auth_context = Some(auth_context.into()))
+    }
+
+    /// Asks for a person who proved who they are within this time (`auth_time`), give or take the
+    /// [clock leeway](crate::IdentityConfig::with_clock_leeway). The default is no limit.
+    ///
+    /// At Entra ID `auth_time` is an optional claim, to be added in the application's registration.
+    pub fn with_max_age(self, max_age: Duration) -> Self {
+        self.with(|terms| terms.max_age = Some(max_age))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Terms)) -> Self {
+        change(Arc::make_mut(&mut self.terms));
+        self
+    }
+}
+
+impl Terms {
+    /// Whether this person may pass, as far as their claims tell: pure.
+    fn verify(&self, user: &User) -> Verdict {
+        let forbidden =
+            |detail: &'static str| Verdict::Refuse(Error::new(ErrorKind::Forbidden, detail));
+        if let Some(tenants) = &self.tenants
+            && !user.tenant_id().is_some_and(|own| tenants.iter().any(|tenant| tenant == own))
+        {
+            return Verdict::Refuse(Error::new(
+                ErrorKind::TenantNotAllowed,
+                "the person's tenant is none of those that the guard lets in",
+            ));
+        }
+        if let Some(roles) = &self.roles
+            && !roles.iter().any(|role| user.has_role(role))
+        {
+            return forbidden("none of the required roles");
+        }
+        match (&self.groups, user.groups()) {
+            (None, _) => {}
+            (Some(_), Groups::TooMany) => {
+                return forbidden(
+                    "the person is in more groups than the token holds, so that nobody knows whether one of them is required",
+                );
+            }
+            (Some(groups), own) if !groups.iter().any(|group| own.contains(group)) => {
+                return forbidden("in none of the required groups");
+            }
+            (Some(_), Groups::Listed(_)) => {}
+        }
+        let met = self.auth_context.as_deref().is_none_or(|context| user.has_auth_context(context));
+        let recent = self.max_age.is_none_or(|max_age| user.is_recent(max_age));
+        if met && recent { Verdict::Pass } else { Verdict::StepUp(Box::new(self.options(None))) }
+    }
+
+    async fn check(&self, user: &User) -> Verdict {
+        match self.verify(user) {
+            Verdict::Pass => self.verify_scopes(user).await,
+            other => other,
+        }
+    }
+
+    /// Whether a token with the scopes can be had.
+    async fn verify_scopes(&self, user: &User) -> Verdict {
+        if self.scopes.is_empty() {
+            return Verdict::Pass;
+        }
+        match user.tokens().for_user(&self.scopes).await {
+            Ok(token) if token.missing_scopes().next().is_none() => Verdict::Pass,
+            // The person may not have been asked for it yet. Where they were, and it was not
+            // granted, the sign-in is refused as one that goes round.
+            Ok(_) => Verdict::StepUp(Box::new(self.options(None))),
+            Err(error) => match error.kind() {
+                ErrorKind::InteractionRequired
+                | ErrorKind::NoRefreshToken
+                | ErrorKind::InvalidGrant => Verdict::StepUp(Box::new(
+                    self.options(error.provider().and_then(|said| said.claims.clone())),
+                )),
+                ErrorKind::SessionEnded | ErrorKind::PersonChanged => {
+                    Verdict::StepUp(Box::default())
+                }
+                _ => Verdict::Refuse(error),
+            },
+        }
+    }
+
+    /// A sign-in after which everything holds that one can bring: two that each bring a part would
+    /// undo each other.
+    fn options(&self, claims: Option<String>) -> SignInOptions {
+        let mut options = SignInOptions::new().with_scopes(&self.scopes);
+        options.auth_context.clone_from(&self.auth_context);
+        options.max_age = self.max_age;
+        options.claims = claims;
+        options
+    }
+}
+
+impl<S> Layer<S> for RequireSignIn {
+    type Service = RequireSignInService<S>;
+
+    fn layer(&self, inner: S) -> RequireSignInService<S> {
+        RequireSignInService { inner, guard: self.clone() }
+    }
+}
+
+/// The service that [`RequireSignIn`] makes.
+#[derive(Clone, Debug)]
+pub struct RequireSignInService<S> {
+    inner: S,
+    guard: RequireSignIn,
+}
+
+impl<S, B, R> Service<Request<B>> for RequireSignInService<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: Send + 'static,
+    R: Default + 'static,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = GuardFuture<R, S::Error>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let inner = self.inner.clone();
+        let mut inner = mem::replace(&mut self.inner, inner);
+        let guard = self.guard.clone();
+        GuardFuture(Box::pin(async move {
+            let challenge = match who(&mut request).await {
+                None => return Ok(no_layer()),
+                Some(Ok(Some(user))) => match guard.terms.check(&user).await {
+                    Verdict::Pass => return inner.call(request).await,
+                    Verdict::StepUp(options) => Challenge::sign_in(&request).with_options(*options),
+                    Verdict::Refuse(error) => Challenge::refusal(&request, error),
+                },
+                Some(Ok(None)) => Challenge::sign_in(&request),
+                Some(Err(error)) => Challenge::refusal(&request, error),
+            };
+            Ok(challenge.into_response_with(R::default()))
+        }))
+    }
+}
+
+/// Who is signed in, left in the extensions for the handler; `None` without a layer.
+async fn who<B>(request: &mut Request<B>) -> Option<Result<Option<User>, Error>> {
+    if let Some(user) = request.extensions().get::<User>() {
+        return Some(Ok(Some(user.clone())));
+    }
+    let identity = request.extensions().get::<LazyUser>()?.clone();
+    // The body need not be `Sync`: nothing of the request but a copy of its cookies is held while
+    // waiting.
+    let cookies: HeaderMap = request
+        .headers()
+        .get_all(http::header::COOKIE)
+        .iter()
+        .map(|value| (http::header::COOKIE, value.clone()))
+        .collect();
+    let head = Head::of(
+        request.method(),
+        origin::uri(request.uri(), request.extensions()),
+        request.headers(),
+    );
+    let found = identity.look(head, &cookies).await;
+    if let Ok(Some(user)) = &found {
+        request.extensions_mut().insert(user.clone());
+    }
+    Some(found)
+}
+
+fn no_layer<R: Default>() -> Response<R> {
+    tracing::error!(
+        "a guard without an IdentityLayer outside lets nobody through: put one around the finished application"
+    );
+    let mut response = Response::new(R::default());
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response
+}
+
+/// The future of [`RequireSignInService`].
+pub struct GuardFuture<R, E>(Pin<Box<dyn Future<Output = Result<Response<R>, E>> + Send>>);
+
+impl<R, E> Future for GuardFuture<R, E> {
+    type Output = Result<Response<R>, E>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(context)
+    }
+}
+
+impl<R, E> fmt::Debug for GuardFuture<R, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuardFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,239 @@
+//! [`IdentityLayer`]: the layer around a finished application.
+
+use std::sync::{Arc, OnceLock};
+
+use tower_layer::Layer;
+use tower_sessions_core::SessionStore;
+
+use super::{
+    flow::Flow,
+    respond::Answers,
+    service::{IdentityService, Shared},
+};
+use crate::{
+    clock::{Clock, SystemClock},
+    config::{CookieKeySource, IntoValidConfig, ValidConfig},
+    error::ConfigError,
+    pages::{DefaultPages, PageRenderer},
+    protocol::{HttpClient, ReqwestClient},
+    session::{IntoSessionStore, LocalStore, Store},
+    tokens::{RefreshLock, TimedLock},
+};
+
+/// Puts sign-in around a Tower service (axum, tonic, hyper).
+///
+/// It answers the sign-in, callback and sign-out paths itself, lets only signed-in people through
+/// to everything that is not declared public, and puts the [`User`](crate::User) into the request's
+/// extensions. The error type of the inner service stays as it is: failures of the layer are
+/// responses.
+///
+/// - Put **one** layer around the **finished** application: in axum, routes that are added after
+///   `.layer(…)` are open, and `route_layer` does not see
+///   the layer's own paths.
+/// - A part of an application under a path of its own: put the layer around that part and nest the
+///   **service**, and let the base URL end in that path. `nest` with the layer on the routes is no
+///   way: axum leads only those routes to the layer, and `/auth/callback` is none of them.
+///
+///   ```
+///   # #[cfg(feature = "axum")]
+///   # fn nested(app: axum::Router, identity: tower_identity::IdentityLayer) -> axum::Router {
+///   use axum::Router;
+///   use tower_layer::Layer;
+///
+///   // With the base URL `https://example.com/app`.
+///   Router::new().nest_service("/app", identity.layer(app))
+///   # }
+///   ```
+///
+///   The layer says in the log when it finds itself in a place where sign-in cannot work.
+/// - Put CORS, compression and tracing outside of it.
+/// - Clones share everything: sessions, keys, connections.
+///
+/// ```
+/// use tower_identity::{Authority, ClientCredential, IdentityConfig, IdentityLayer};
+///
+/// # fn main() -> Result<(), tower_identity::ConfigError> {
+/// let config = IdentityConfig::new(Authority::oidc("https://login.example.com")?, "client-id")
+///     .with_credential(ClientCredential::secret("a-secret-of-at-least-thirty-two-characters"))
+///     .with_base_url("https://app.example.com")?
+///     .add_public_path("/")
+///     .build()?;
+/// let layer = IdentityLayer::new(config);
+/// # let _ = layer;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a layer does nothing until it is put around a service"]
+pub struct IdentityLayer(Arc<Inner>);
+
+/// Behind one pointer: where axum has not resolved its routes it clones the layer with each
+/// request.
+#[derive(Debug)]
+struct Inner {
+    setup: Setup,
+    /// Made when the first service is: axum asks for one service per route, and all of them share
+    /// it.
+    shared: OnceLock<Arc<Shared>>,
+}
+
+/// Said once, when the first service is made.
+const NO_LOCK: &str = "the session store outlives this process, and there is no refresh lock: with one process that is right. If several share the store, a \
+    provider that takes a refresh token once signs people out at the second renewal: give all of them a lock by `IdentityLayer::with_refresh_lock`; if \
+    there is only one, say so by `with_single_process`";
+
+impl IdentityLayer {
+    /// A layer with the default collaborators: sessions in this process's memory, the system's
+    /// clock, its own connections to the provider, its own pages.
+    pub fn new(config: impl IntoValidConfig) -> Self {
+        let setup = Setup {
+            config: config.into_valid_config(),
+            store: None,
+            local_sessions: LocalStore::DEFAULT_SESSIONS,
+            local_bytes: LocalStore::DEFAULT_BYTES,
+            http: Arc::new(ReqwestClient::new()),
+            clock: Arc::new(SystemClock),
+            lock: None,
+            single_process: false,
+            pages: Arc::new(DefaultPages),
+        };
+        Self::of(setup)
+    }
+
+    fn of(setup: Setup) -> Self {
+        Self(Arc::new(Inner { setup, shared: OnceLock::new() }))
+    }
+
+    /// Keeps the sessions in a store of the `tower-sessions` family (Redis, SQL, moka, …), made for
+    /// version 0.14 of `tower-sessions-core`: see [`IntoSessionStore`]. The default is this
+    /// process's memory.
+    ///
+    /// Records are sealed: the store never sees who is signed in, nor a token.
+    ///
+    /// A store that does not answer within
+    /// [`with_store_timeout`](crate::IdentityConfig::with_store_timeout) (3 s) counts as one that
+    /// is down: public pages see nobody, protected ones answer 503, and the next request asks it
+    /// again. Where several processes share it, give them a [refresh lock](Self::with_refresh_lock)
+    /// as well.
+    ///
+    /// Sign-out ends the session of the browser on every node. Where several tabs came back from
+    /// the provider at the same moment, each has begun a session of which the browser keeps one;
+    /// the others end with it only if one process answered them all, otherwise by their own times.
+    ///
+    /// # Errors
+    ///
+    /// The cookie secret is neither configured nor derived from a client secret: sessions in a
+    /// store that outlives the process could not be opened after a restart, nor by another node.
+    pub fn with_store<Kind>(self, store: impl IntoSessionStore<Kind>) -> Result<Self, ConfigError> {
+        if self.0.setup.config.cookie_key_source() == CookieKeySource::Random {
+            return Err(ConfigError::new(
+                "with_store",
+                "sessions in a store outlive this process, but the cookie secret does not: set one with IdentityConfig::with_cookie_secrets (or IDENTITY_COOKIE_SECRET), 32 random characters or more",
+            ));
+        }
+        Ok(self.with(|setup| setup.store = Some(store.into_store())))
+    }
+
+    /// How many sessions the memory of this process holds. The default is 100,000; without effect
+    /// [`with_store`](Self::with_store).
+    ///
+    /// When it is full, the oldest sessions of a person who has many are forgotten, otherwise those
+    /// that would end first.
+    pub fn with_local_sessions(self, limit: usize) -> Self {
+        self.with(|setup| setup.local_sessions = limit)
+    }
+
+    /// How many bytes the sessions in the memory of this process take, with their claims and
+    /// tokens. The default is 256 MiB; without effect [`with_store`](Self::with_store). When it is
+    /// full, sessions are forgotten as with [`with_local_sessions`](Self::with_local_sessions).
+    pub fn with_local_session_bytes(self, limit: usize) -> Self {
+        self.with(|setup| setup.local_bytes = limit)
+    }
+
+    /// Calls the provider through another HTTP client. The default is [`ReqwestClient`].
+    pub fn with_http_client(self, http: impl HttpClient + 'static) -> Self {
+        self.with(|setup| setup.http = Arc::new(http))
+    }
+
+    /// Takes the time from another clock. The default is [`SystemClock`]; tests turn a
+    /// [`ManualClock`](crate::ManualClock).
+    pub fn with_clock(self, clock: impl Clock) -> Self {
+        self.with(|setup| setup.clock = Arc::new(clock))
+    }
+
+    /// Makes several processes refresh one after the other. The default is none: right for one
+    /// process, or for providers that tolerate a refresh token that is used twice. With feature
+    /// `redis` there is `RedisLock`; [`RefreshLock`] shows one in PostgreSQL.
+    ///
+    /// A lock that does not answer within
+    /// [`with_store_timeout`](crate::IdentityConfig::with_store_timeout) counts as one that cannot
+    /// be asked.
+    pub fn with_refresh_lock(self, lock: impl RefreshLock + 'static) -> Self {
+        self.with(|setup| setup.lock = Some(Arc::new(lock)))
+    }
+
+    /// Says that no other process works with the sessions in the store, so that no [refresh
+    /// lock](Self::with_refresh_lock) is needed. The default is that a store without a lock is
+    /// warned of when the application starts.
+    pub fn with_single_process(self) -> Self {
+        self.with(|setup| setup.single_process = true)
+    }
+
+    /// Shows pages of your own. The default is [`DefaultPages`].
+    pub fn with_pages(self, pages: impl PageRenderer) -> Self {
+        self.with(|setup| setup.pages = Arc::new(pages))
+    }
+
+    fn with(self, change: impl FnOnce(&mut Setup)) -> Self {
+        let mut setup = self.0.setup.clone();
+        change(&mut setup);
+        Self::of(setup)
+    }
+
+    fn shared(&self) -> Arc<Shared> {
+        Arc::clone(self.0.shared.get_or_init(|| {
+            let setup = self.0.setup.clone();
+            let timeout = setup.config.store_timeout();
+            let lock = setup
+                .lock
+                .map(|lock| Arc::new(TimedLock::new(lock, timeout)) as Arc<dyn RefreshLock>);
+            let store = match setup.store {
+                Some(store) => {
+                    if lock.is_none() && !setup.single_process {
+                        tracing::warn!(NO_LOCK);
+                    }
+                    Store::shared(store, timeout)
+                }
+                None => {
+                    Store::Local(Arc::new(LocalStore::new(setup.local_sessions, setup.local_bytes)))
+                }
+            };
+            let answers =
+                Answers::new(setup.pages, Arc::clone(&setup.clock), !setup.config.secure());
+            let flow = Flow::new(setup.config, store, setup.http, setup.clock, lock).map(Arc::new);
+            Arc::new(Shared::new(flow, answers))
+        }))
+    }
+}
+
+impl<S> Layer<S> for IdentityLayer {
+    type Service = IdentityService<S>;
+
+    fn layer(&self, inner: S) -> IdentityService<S> {
+        IdentityService::new(inner, self.shared())
+    }
+}
+
+/// What the layer works with.
+#[derive(Clone, Debug)]
+struct Setup {
+    config: ValidConfig,
+    store: Option<Arc<dyn SessionStore>>,
+    local_sessions: usize,
+    local_bytes: usize,
+    http: Arc<dyn HttpClient>,
+    clock: Arc<dyn Clock>,
+    lock: Option<Arc<dyn RefreshLock>>,
+    single_process: bool,
+    pages: Arc<dyn PageRenderer>,
+}

@@ -1,0 +1,123 @@
+//! [`LazyUser`]: the lazy handle on public paths.
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use http::{HeaderMap, Method, Uri, uri::PathAndQuery};
+
+use super::{admit::Admission, flow::Flow, request_head::Head};
+use crate::{
+    client::AppTokens,
+    error::Error,
+    session::{Opened, Roll},
+    user::User,
+};
+
+/// Finds out who is signed in, when asked: the layer puts it into the extensions of requests to
+/// public paths, where nothing is looked up otherwise.
+///
+/// With feature `axum` the extractor `Option<User>` uses it. Elsewhere:
+///
+/// ```
+/// use http::Request;
+/// use tower_identity::{Error, LazyUser, User};
+///
+/// async fn greeting<B>(request: &Request<B>) -> Result<String, Error> {
+///     let Some(identity) = request.extensions().get::<LazyUser>().cloned() else { return Ok("Hello".into()) };
+///     let user = identity.user(request.headers()).await?;
+///     Ok(user.map_or("Hello".into(), |user| format!("Hello {}", user.display_name())))
+/// }
+/// ```
+///
+/// Once asked, the response gets `Cache-Control: private, no-store` unless the handler set another.
+#[derive(Clone)]
+pub struct LazyUser(Arc<Lazy>);
+
+struct Lazy {
+    flow: Arc<Flow>,
+    method: Method,
+    page: Option<PathAndQuery>,
+    seen: OnceLock<Seen>,
+}
+
+/// What was found when somebody asked.
+#[derive(Clone)]
+pub(crate) struct Seen {
+    pub(crate) session: Option<Arc<Opened<User>>>,
+    pub(crate) roll: Option<Arc<Roll<User>>>,
+    pub(crate) head: Head,
+}
+
+impl LazyUser {
+    /// Most requests to public paths end without a question, so it keeps what a question needs and
+    /// nothing else.
+    pub(crate) fn new(flow: Arc<Flow>, method: &Method, uri: &Uri) -> Self {
+        let page = uri.path_and_query().cloned();
+        Self(Arc::new(Lazy { flow, method: method.clone(), page, seen: OnceLock::new() }))
+    }
+
+    /// Who is signed in, by the session cookie of the request that this handle came with. Looks
+    /// only once.
+    ///
+    /// `headers` are all of that request: beside the cookie they say what its sender understands,
+    /// should an [`Error`] of this person's tokens become the answer.
+    ///
+    /// # Errors
+    ///
+    /// `StoreUnavailable` or `RenewalFailed`: it cannot be known at the moment. On a public page
+    /// that is best treated as nobody.
+    pub async fn user(&self, headers: &HeaderMap) -> Result<Option<User>, Error> {
+        self.look(Head::of_page(&self.0.method, self.0.page.as_ref(), headers), headers).await
+    }
+
+    /// The same for a guard that has a copy of the cookies alone: `head` is that of the whole
+    /// request, since the answer to an error of this person's tokens depends on it.
+    pub(crate) async fn look(
+        &self,
+        head: Head,
+        cookies: &HeaderMap,
+    ) -> Result<Option<User>, Error> {
+        let Lazy { flow, seen, .. } = &*self.0;
+        let seen = match seen.get() {
+            Some(seen) => seen,
+            None => {
+                let found = match flow.admit(&flow.cookies(cookies)).await? {
+                    Admission::In(session, roll) => Seen { session: Some(session), roll, head },
+                    Admission::Out => Seen { session: None, roll: None, head },
+                };
+                // Of two that ask at the same time the first one's answer counts.
+                seen.get_or_init(|| found)
+            }
+        };
+        Ok(seen.session.as_ref().map(|session| session.value.clone()))
+    }
+
+    /// The application itself as a source of tokens, whoever asks: it shares what is kept with
+    /// [`Tokens::for_app`](crate::Tokens::for_app).
+    ///
+    /// Outside of requests, [`client::Client`](crate::client::Client) does the same with a cache of
+    /// its own.
+    #[must_use]
+    pub fn app_tokens(&self) -> AppTokens {
+        self.0.flow.app_tokens()
+    }
+
+    /// The page failed although nobody asked.
+    #[cold]
+    pub(crate) fn failed_unasked(&self) {
+        self.0.flow.failed_unasked();
+    }
+
+    /// `None` if nobody asked.
+    pub(crate) fn seen(&self) -> Option<&Seen> {
+        self.0.seen.get()
+    }
+}
+
+impl fmt::Debug for LazyUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LazyUser").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,478 @@
+//! Replies as responses, each in the shape that its caller understands: one `match` from kind to
+//! status, one from caller to shape.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{
+    HeaderMap, HeaderValue, Response, StatusCode,
+    header::{
+        CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY,
+        SET_COOKIE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    },
+};
+use serde_json::json;
+
+use super::{
+    body::IdentityBody,
+    device_code::{CodePage, Polled},
+    flow::{Answer, Reply},
+    request_head::Caller,
+};
+use crate::{
+    authority::codes,
+    clock::Clock,
+    error::{Error, ErrorKind, Whose},
+    pages::{Action, DeviceSignIn, Page, PageKind, PageRenderer},
+    secret,
+};
+
+/// On every answer that sets a cookie or whose user was read (security rule 14).
+pub(crate) const NOT_STORED: HeaderValue = HeaderValue::from_static("private, no-store");
+
+/// A store that was restarted, or a flood of sign-ins, is over by then.
+const SOON: Duration = Duration::from_secs(5);
+
+/// Makes responses of replies.
+#[derive(Debug)]
+pub(crate) struct Answers {
+    pages: Arc<dyn PageRenderer>,
+    clock: Arc<dyn Clock>,
+    /// The application runs on its developer's machine: pages show the line that the log has.
+    development: bool,
+}
+
+impl Answers {
+    pub(crate) fn new(
+        pages: Arc<dyn PageRenderer>,
+        clock: Arc<dyn Clock>,
+        development: bool,
+    ) -> Self {
+        Self { pages, clock, development }
+    }
+
+    pub(crate) fn response<R>(&self, caller: Caller, reply: Reply) -> Response<IdentityBody<R>> {
+        let mut response = match reply.answer {
+            Answer::Redirect(to) => redirect(&to),
+            Answer::SignInNeeded { sign_in, why } => self.sign_in_needed(caller, sign_in, why),
+            Answer::Failed { error, again } => self.failed(caller, error, again),
+            Answer::Code(code) => self.page(StatusCode::OK, &code_page(*code)),
+            Answer::Polled(polled) => json_answer(&match polled {
+                Polled::Pending { wait } => json!({ "status": "pending", "wait": wait.as_secs() }),
+                Polled::Done { location } => json!({ "status": "done", "location": location }),
+                Polled::Ended => json!({ "status": "ended" }),
+            }),
+            Answer::SignedOut { home, sign_in } => self.page(
+                StatusCode::OK,
+                &Page::new(
+                    PageKind::SignedOut,
+                    "You are signed out",
+                    "To use this application again, sign in again.",
+                )
+                .with_action(Action::link("Sign in", sign_in))
+                .with_action(Action::link("Home page", home)),
+            ),
+            Answer::ConfirmSignOut { sign_out, home, provider } => {
+                let mut page = Page::new(
+                    PageKind::ConfirmSignOut,
+                    "Sign out?",
+                    "You will be signed out of this application.",
+                )
+                .with_action(Action::post("Sign out", sign_out))
+                .with_action(Action::link("Stay signed in", home));
+                page.form_target = provider;
+                self.page(StatusCode::OK, &page)
+            }
+        };
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, NOT_STORED);
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        for cookie in reply.cookies {
+            headers.append(SET_COOKIE, cookie);
+        }
+        response
+    }
+
+    fn sign_in_needed<R>(
+        &self,
+        caller: Caller,
+        sign_in: String,
+        why: Option<Error>,
+    ) -> Response<IdentityBody<R>> {
+        let text = if why.is_some() {
+            "This page needs something more from your sign-in."
+        } else {
+            "This page is for people who are signed in."
+        };
+        let error =
+            why.unwrap_or_else(|| Error::new(ErrorKind::SignInRequired, "nobody is signed in"));
+        let challenge =
+            HeaderValue::try_from(format!(r#"Cookie realm="sign-in", form-action="{sign_in}""#));
+        let mut response = match caller {
+            Caller::Grpc => return grpc(error.kind(), error.reason()),
+            Caller::Navigation | Caller::Document => {
+                let mut page = Page::new(PageKind::SignIn, "Please sign in", text)
+                    .with_action(Action::link("Sign in", sign_in));
+                page.reason = Some(error.reason());
+                self.page(StatusCode::UNAUTHORIZED, &page)
+            }
+            Caller::Htmx => {
+                let target = HeaderValue::try_from(&sign_in);
+                let mut response = problem(&error, None, Some(sign_in));
+                response.headers_mut().extend(
+                    target.map(|target| (http::HeaderName::from_static("hx-redirect"), target)),
+                );
+                response
+            }
+            Caller::Program => problem(&error, None, Some(sign_in)),
+        };
+        response.headers_mut().extend(challenge.map(|challenge| (WWW_AUTHENTICATE, challenge)));
+        response
+    }
+
+    fn failed<R>(
+        &self,
+        caller: Caller,
+        error: Error,
+        again: Option<String>,
+    ) -> Response<IdentityBody<R>> {
+        let reference =
+            secret::random::<6>().map(|bytes| secret::base64url(&bytes)).unwrap_or_default();
+        tracing::warn!(reason = error.reason(), correlation_id = %reference, %error, "request refused");
+        let mut response = match caller {
+            Caller::Grpc => grpc(error.kind(), error.reason()),
+            Caller::Program | Caller::Htmx => problem(&error, Some(reference), again),
+            Caller::Navigation | Caller::Document => {
+                // `interaction_required` of somebody whom no interaction helps.
+                let turned_away = error.advice().is_some_and(codes::turns_away);
+                let status = match status(error.kind()) {
+                    StatusCode::UNAUTHORIZED if turned_away => StatusCode::FORBIDDEN,
+                    status => status,
+                };
+                let (kind, title) = match status {
+                    StatusCode::FORBIDDEN => (PageKind::Forbidden, "No access"),
+                    StatusCode::UNAUTHORIZED => (PageKind::SignIn, "Please sign in"),
+                    StatusCode::SERVICE_UNAVAILABLE => {
+                        (PageKind::Error, "Sign-in is not available")
+                    }
+                    _ => (PageKind::Error, "Sign-in failed"),
+                };
+                let mut page = Page::new(kind, title, error.user_message());
+                page.reason = Some(error.reason());
+                page.advice = error.advice();
+                if let Some(said) = error.provider() {
+                    page.code = said
+                        .code
+                        .clone()
+                        .or_else(|| (!said.error.is_empty()).then(|| said.error.clone()));
+                    page.provider = said
+                        .description
+                        .clone()
+                        .filter(|_| self.development || said.advice.is_none());
+                    page.provider_correlation_id.clone_from(&said.correlation_id);
+                    page.provider_trace_id.clone_from(&said.trace_id);
+                }
+                // A set-up that cannot work is nobody's secret, and the page is the first that is
+                // looked at.
+                let is_shown = self.development || error.kind() == ErrorKind::NotConfigured;
+                page.detail = is_shown.then(|| error.to_string());
+                page.correlation_id = Some(reference);
+                page.time = Some(self.clock.now());
+                if let Some(again) = again {
+                    if is_about_the_account(&error) && again.contains("?return_to=") {
+                        page = page.with_action(Action::link(
+                            "Use another account",
+                            format!("{again}&account=other"),
+                        ));
+                    }
+                    let label = if error.kind() == ErrorKind::CodeExpired {
+                        "Start again"
+                    } else {
+                        "Try again"
+                    };
+                    page = page.with_action(Action::link(label, again));
+                }
+                self.page(status, &page)
+            }
+        };
+        if let Some(wait) = wait_before_next(&error) {
+            response
+                .headers_mut()
+                .insert(http::header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+        }
+        response
+            .headers_mut()
+            .extend(caller_challenge(&error).map(|challenge| (WWW_AUTHENTICATE, challenge)));
+        response.extensions_mut().insert(error);
+        response
+    }
+
+    fn page<R>(&self, status: StatusCode, page: &Page) -> Response<IdentityBody<R>> {
+        let rendered = self.pages.render(page);
+        let mut response = Response::new(IdentityBody::own(rendered.html));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        // Not `no-referrer`: it would turn the Origin of our own sign-out form into `null`.
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+        headers.insert(CONTENT_SECURITY_POLICY, policy(&rendered.content_security_policy));
+        response
+    }
+}
+
+/// The policy of a page, which a renderer may have written over several lines. A header that begins
+/// or ends in white space makes strict clients drop the answer (RFC 9113 section 8.2.1).
+fn policy(text: &str) -> HeaderValue {
+    let line = text.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+    match HeaderValue::try_from(line) {
+        Ok(policy) if !policy.is_empty() => policy,
+        // No page of ours may be framed.
+        Ok(_) => HeaderValue::from_static("frame-ancestors 'none'"),
+        Err(_) => HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    }
+}
+
+/// The page of a sign-in by device code.
+fn code_page(code: CodePage) -> Page {
+    let mut page = Page::new(
+        PageKind::DeviceSignIn,
+        "Sign in with a code",
+        "You sign in at the sign-in service of this application, on this device or on another one, such as your phone.",
+    )
+    .with_action(Action::link("Continue", &code.continue_address))
+    .with_action(Action::link("Start again", code.again));
+    page.device = Some(DeviceSignIn {
+        user_code: code.user_code,
+        verification_uri: code.verification_uri,
+        verification_uri_complete: code.verification_uri_complete,
+        expires_in: code.expires_in,
+        wait: code.wait,
+        not_yet: code.not_yet,
+        poll_address: code.poll_address,
+        continue_address: code.continue_address,
+    });
+    page
+}
+
+/// What a script of a page of ours reads.
+fn json_answer<R>(document: &serde_json::Value) -> Response<IdentityBody<R>> {
+    let mut response = Response::new(IdentityBody::own(document.to_string()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Whether the same account would be turned away again.
+fn is_about_the_account(error: &Error) -> bool {
+    let denied = matches!(
+        error.kind(),
+        ErrorKind::TenantNotAllowed | ErrorKind::AccessDenied | ErrorKind::PersonChanged
+    );
+    denied || error.advice().is_some_and(codes::turns_away)
+}
+
+/// What a caller is told who came with an access token on whose behalf none could be had (RFC 6750
+/// section 3, Entra's claims challenge). Claims go as Base64, so nothing of the provider's text
+/// reaches the header.
+pub(crate) fn caller_challenge(error: &Error) -> Option<HeaderValue> {
+    if error.whose() != Whose::Caller {
+        return None;
+    }
+    let claims = error.provider().and_then(|said| said.claims.as_deref());
+    let challenge = match (error.kind(), claims) {
+        (ErrorKind::InteractionRequired, Some(claims)) => {
+            format!(
+                r#"Bearer error="insufficient_claims", claims="{}""#,
+                base64_simd::STANDARD.encode_to_string(claims)
+            )
+        }
+        (ErrorKind::InteractionRequired, None) => {
+            r#"Bearer error="interaction_required""#.to_owned()
+        }
+        (ErrorKind::InvalidGrant, _) => r#"Bearer error="invalid_token""#.to_owned(),
+        _ => return None,
+    };
+    HeaderValue::try_from(challenge).ok()
+}
+
+/// 303: the browser follows with GET, also after the POST of a `form_post` answer.
+fn redirect<R>(to: &str) -> Response<IdentityBody<R>> {
+    let mut response = Response::new(IdentityBody::own(""));
+    match HeaderValue::try_from(to) {
+        Ok(to) => {
+            *response.status_mut() = StatusCode::SEE_OTHER;
+            response.headers_mut().insert(LOCATION, to);
+        }
+        // Addresses are made of percent-encoded parts; one that is not is a fault of ours.
+        Err(_) => *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR,
+    }
+    response
+}
+
+/// A problem document (RFC 9457) with the reason code and the address to sign in at. `kind` is for
+/// programs that decide by it: the reason may be finer.
+fn problem<R>(
+    error: &Error,
+    reference: Option<String>,
+    sign_in: Option<String>,
+) -> Response<IdentityBody<R>> {
+    let status = status(error.kind());
+    let mut document = json!({
+        "type": "about:blank",
+        "title": status.canonical_reason(),
+        "status": status.as_u16(),
+        "detail": error.user_message(),
+        "reason": error.reason(),
+        "kind": error.kind().reason(),
+    });
+    let code = error.provider().and_then(|said| said.code.clone());
+    if let Some(members) = document.as_object_mut() {
+        members.extend(code.map(|value| ("code".to_owned(), value.into())));
+        if !error.scopes().is_empty() {
+            members.insert("scopes".to_owned(), error.scopes().into());
+        }
+        if !error.acr_values().is_empty() {
+            members.insert("acr_values".to_owned(), error.acr_values().into());
+        }
+        members.extend(error.max_age().map(|age| ("max_age".to_owned(), age.as_secs().into())));
+        members.extend(reference.map(|value| ("correlation_id".to_owned(), value.into())));
+        members.extend(sign_in.map(|value| ("sign_in".to_owned(), value.into())));
+    }
+    let mut response = Response::new(IdentityBody::own(document.to_string()));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response
+}
+
+/// A gRPC answer without messages: status in the headers, which is how the protocol spells
+/// "trailers only".
+fn grpc<R>(kind: ErrorKind, reason: &'static str) -> Response<IdentityBody<R>> {
+    let code = match status(kind) {
+        StatusCode::UNAUTHORIZED => 16,
+        StatusCode::FORBIDDEN => 7,
+        StatusCode::SERVICE_UNAVAILABLE => 14,
+        StatusCode::BAD_REQUEST => 3,
+        _ => 13,
+    };
+    let mut response = Response::new(IdentityBody::own(""));
+    let headers: &mut HeaderMap = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert("grpc-status", HeaderValue::from(code));
+    headers.insert("grpc-message", HeaderValue::from_static(reason));
+    response
+}
+
+/// When to try again: what the provider asks for, or what is soon enough for a fault of ours that
+/// passes.
+fn wait_before_next(error: &Error) -> Option<Duration> {
+    let own = matches!(
+        error.kind(),
+        ErrorKind::Busy | ErrorKind::StoreUnavailable | ErrorKind::RenewalFailed
+    );
+    error.provider().and_then(|said| said.retry_after).or(own.then_some(SOON))
+}
+
+/// The status of each kind of failure, for every caller but gRPC.
+pub(crate) fn status(kind: ErrorKind) -> StatusCode {
+    use ErrorKind as Kind;
+    match kind {
+        Kind::SignInRequired
+        | Kind::SessionEnded
+        | Kind::NoRefreshToken
+        | Kind::InteractionRequired
+        | Kind::StrongerSignInNeeded
+        | Kind::InvalidGrant => StatusCode::UNAUTHORIZED,
+        Kind::Forbidden
+        | Kind::AccessDenied
+        | Kind::TenantNotAllowed
+        | Kind::PersonChanged
+        | Kind::ScopeNotGranted
+        | Kind::AuthContextMissing
+        | Kind::TokenAcr
+        | Kind::TokenAuthTime
+        | Kind::CrossSite => StatusCode::FORBIDDEN,
+        Kind::ApiUnreachable
+        | Kind::Busy
+        | Kind::ProviderUnreachable
+        | Kind::ProviderUnavailable
+        | Kind::ProviderMisconfigured
+        | Kind::StoreUnavailable
+        | Kind::RenewalFailed => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::ClientRefused
+        | Kind::ProviderError
+        | Kind::TokenResponseInvalid
+        | Kind::AnswerTooLarge
+        | Kind::UserInfoFailed
+        | Kind::GroupsUnavailable => StatusCode::BAD_GATEWAY,
+        Kind::NotConfigured | Kind::SignInNotOffered | Kind::Internal => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+    use crate::{
+        clock::{ManualClock, UnixTime},
+        error::ProviderError,
+        pages::DefaultPages,
+    };
+
+    const SAID: &str = "AADSTS50105: Ada of Contoso is not assigned";
+
+    async fn answered(caller: Caller, development: bool) -> (Response<()>, String) {
+        let clock = ManualClock::at(UnixTime::from_seconds(1_700_000_000));
+        let answers = Answers::new(Arc::new(DefaultPages), Arc::new(clock), development);
+        let advice = crate::authority::error_codes().find(|advice| advice.code == "AADSTS50105");
+        let said = ProviderError {
+            error: "interaction_required".into(),
+            description: Some(SAID.into()),
+            code: Some("AADSTS50105".into()),
+            advice,
+            ..ProviderError::default()
+        };
+        let reply = Reply::failed(Error::from_provider(ErrorKind::AccessDenied, said), None);
+        let (parts, body) =
+            answers.response::<http_body_util::Empty<bytes::Bytes>>(caller, reply).into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (Response::from_parts(parts, ()), String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_program_gets_the_reason_the_kind_and_the_code() {
+        let (response, body) = answered(Caller::Program, false).await;
+        let document: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(response.status(), StatusCode::FORBIDDEN);
+        assert_eq!(
+            (&document["reason"], &document["kind"], &document["code"]),
+            (&json!("user_not_assigned"), &json!("access_denied"), &json!("AADSTS50105"))
+        );
+        assert!(
+            document["detail"].as_str().unwrap().contains("access to this application")
+                && !body.contains("Contoso"),
+            "{body}"
+        );
+        let (response, _) = answered(Caller::Grpc, false).await;
+        assert_eq!(
+            (&response.headers()["grpc-status"], &response.headers()["grpc-message"]),
+            (&"7".parse().unwrap(), &"user_not_assigned".parse().unwrap())
+        );
+    }
+
+    /// What the provider wrote about a known code is for its developer alone.
+    #[tokio::test]
+    async fn names_of_accounts_and_tenants_stay_off_the_page() {
+        let (_, page) = answered(Caller::Navigation, false).await;
+        assert!(
+            page.contains("<dd>AADSTS50105</dd>") && page.contains("<dd>user_not_assigned</dd>"),
+            "{page}"
+        );
+        assert!(!page.contains("Contoso") && !page.contains("Users and groups"), "{page}");
+        let (_, page) = answered(Caller::Navigation, true).await;
+        assert!(page.contains(SAID) && page.contains("Users and groups"), "{page}");
+    }
+}

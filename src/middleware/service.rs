@@ -1,0 +1,280 @@
+//! [`IdentityService`]: decides, then acts.
+
+use std::{
+    fmt, mem,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{
+    Extensions, HeaderMap, Method, Request, Response, Uri,
+    header::{CONTENT_TYPE, SET_COOKIE},
+};
+use http_body::Body;
+use http_body_util::{BodyExt, Limited};
+use tower_service::Service;
+
+use super::{
+    admit::{Admission, Decision},
+    body::IdentityBody,
+    challenge::{Challenge, Wanted},
+    flow::{Asked, Flow, Reply},
+    future::{Admitted, After, Left, ResponseFuture},
+    lazy_user::LazyUser,
+    origin,
+    request_head::{Caller, Head},
+    respond::Answers,
+    routes::Route,
+};
+use crate::error::{Error, ErrorKind};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The largest body of a `form_post` answer: a code, a state and an ID token fit a dozen times.
+const FORM_LIMIT: usize = 64 * 1024;
+/// How long the browser may take to send it.
+const FORM_TIME: Duration = Duration::from_secs(10);
+
+/// The service that [`IdentityLayer`](crate::IdentityLayer) makes.
+#[derive(Clone, Debug)]
+pub struct IdentityService<S> {
+    inner: S,
+    shared: Arc<Shared>,
+}
+
+/// What every service of one layer shares.
+pub(crate) struct Shared {
+    /// An error only on a machine that cannot derive keys: then nothing is let through.
+    flow: Result<Arc<Flow>, Error>,
+    answers: Answers,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+impl<S> IdentityService<S> {
+    pub(crate) fn new(inner: S, shared: Arc<Shared>) -> Self {
+        Self { inner, shared }
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for IdentityService<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+    R: Send + 'static,
+{
+    type Response = Response<IdentityBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, R, S::Error>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let flow = match &self.shared.flow {
+            Ok(flow) => flow,
+            Err(error) => {
+                let (shared, error) = (Arc::clone(&self.shared), error.clone());
+                let caller = Caller::of(request.method(), request.headers());
+                return ResponseFuture::deciding(async move {
+                    Ok(shared.answers.response(caller, Reply::failed(error, None)))
+                });
+            }
+        };
+        let decision = flow.decide(request.method(), request.uri().path(), request.headers());
+        if flow.is_place_unknown() {
+            place(flow, &decision, request.uri(), request.extensions());
+        }
+        match decision {
+            Decision::Public => {
+                let uri = origin::uri(request.uri(), request.extensions());
+                let identity = LazyUser::new(Arc::clone(flow), request.method(), uri);
+                request.extensions_mut().insert(identity.clone());
+                ResponseFuture::calling(
+                    self.inner.call(request),
+                    Arc::clone(&self.shared),
+                    After::Public(identity),
+                )
+            }
+            Decision::Admitted(session, roll) => {
+                let head = Head::of(
+                    request.method(),
+                    origin::uri(request.uri(), request.extensions()),
+                    request.headers(),
+                );
+                request.extensions_mut().insert(session.value.clone());
+                let after = After::Protected(Admitted { session, roll, head });
+                ResponseFuture::calling(self.inner.call(request), Arc::clone(&self.shared), after)
+            }
+            Decision::Ask(route) => {
+                // The clone takes the place of the service that was polled ready, which moves into
+                // the future.
+                let inner = self.inner.clone();
+                let inner = mem::replace(&mut self.inner, inner);
+                ResponseFuture::deciding(decide(
+                    inner,
+                    Arc::clone(&self.shared),
+                    Arc::clone(flow),
+                    route,
+                    request,
+                ))
+            }
+        }
+    }
+}
+
+/// Where the layer is, by the first request that tells.
+#[cold]
+fn place(flow: &Flow, decision: &Decision, uri: &Uri, extensions: &Extensions) {
+    let is_own_path = matches!(decision, Decision::Ask(route) if *route != Route::Protected);
+    if let Ok(nest) = origin::nest(uri, extensions) {
+        flow.placed(nest, is_own_path);
+    }
+}
+
+/// Answers a request that needs more than a look: the layer's own paths, and protected ones without
+/// an opened session.
+///
+/// What takes long is in a box of its own: this future is moved as a whole for everybody whose
+/// session is in a store.
+async fn decide<S, B, R>(
+    mut inner: S,
+    shared: Arc<Shared>,
+    flow: Arc<Flow>,
+    route: Route,
+    request: Request<B>,
+) -> Result<Response<IdentityBody<R>>, S::Error>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    let (mut parts, body) = request.into_parts();
+    let uri = origin::uri(&parts.uri, &parts.extensions).clone();
+    if route == Route::Protected {
+        let cookies = flow.cookies(&parts.headers);
+        match flow.admit(&cookies).await {
+            Ok(Admission::In(session, roll)) => {
+                let head = Head::of(&parts.method, &uri, &parts.headers);
+                parts.extensions.insert(session.value.clone());
+                let mut response = inner.call(Request::from_parts(parts, body)).await?;
+                return Ok(
+                    match After::Protected(Admitted { session, roll, head }).left(&mut response) {
+                        Some(left) => Box::pin(shared.finish(response, left)).await,
+                        None => response.map(IdentityBody::inner),
+                    },
+                );
+            }
+            Ok(Admission::Out) => {
+                let asked = Asked {
+                    method: &parts.method,
+                    uri: &uri,
+                    headers: &parts.headers,
+                    cookies: &cookies,
+                };
+                return Ok(
+                    shared.respond(asked.caller(), Box::pin(flow.require_sign_in(asked)).await)
+                );
+            }
+            Err(error) => {
+                return Ok(shared.respond(
+                    Caller::of(&parts.method, &parts.headers),
+                    Reply::failed(error, None),
+                ));
+            }
+        }
+    }
+    let form = if route == Route::Callback && parts.method == Method::POST {
+        form(&parts.headers, body).await
+    } else {
+        Ok(Bytes::new())
+    };
+    let cookies = flow.cookies(&parts.headers);
+    let asked =
+        Asked { method: &parts.method, uri: &uri, headers: &parts.headers, cookies: &cookies };
+    Ok(shared.respond(asked.caller(), Box::pin(flow.reply(route, asked, form)).await))
+}
+
+/// The body of a `form_post` answer.
+async fn form<B>(headers: &HeaderMap, body: B) -> Result<Bytes, Error>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    let refused = |detail| Err(Error::new(ErrorKind::RequestInvalid, detail));
+    let is_form =
+        headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).is_some_and(|kind| {
+            kind.split(';').next().is_some_and(|kind| {
+                kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
+            })
+        });
+    if !is_form {
+        return refused("the body of the callback is not a form");
+    }
+    match tokio::time::timeout(FORM_TIME, Limited::new(body, FORM_LIMIT).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(_)) => refused("the body of the callback is broken or too large"),
+        Err(_) => refused("the body of the callback did not arrive in time"),
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(flow: Result<Arc<Flow>, Error>, answers: Answers) -> Self {
+        Self { flow, answers }
+    }
+
+    fn respond<R>(&self, caller: Caller, reply: Reply) -> Response<IdentityBody<R>> {
+        self.answers.response(caller, reply)
+    }
+
+    /// The answer of a service with which something is left to do.
+    pub(crate) async fn finish<R>(
+        &self,
+        mut response: Response<R>,
+        left: Left,
+    ) -> Response<IdentityBody<R>> {
+        match (left, &self.flow) {
+            (Left::Challenge(challenge), _) => return self.challenged(challenge).await,
+            (Left::Raised { error, session, head }, Ok(flow)) => {
+                return self.answers.response(head.caller, flow.raised(&head, &session, error));
+            }
+            (Left::Roll(roll), Ok(flow)) => {
+                if let Some(cookie) = flow.confirm(&roll).await {
+                    response.headers_mut().append(SET_COOKIE, cookie);
+                }
+            }
+            // Without a flow nobody was let through.
+            (Left::Raised { .. } | Left::Roll(_), Err(_)) => {}
+        }
+        response.map(IdentityBody::inner)
+    }
+
+    /// What a handler or guard asked for instead of answering.
+    async fn challenged<R>(&self, challenge: Challenge) -> Response<IdentityBody<R>> {
+        let caller = challenge.caller();
+        let flow = match &self.flow {
+            Ok(flow) => flow,
+            Err(error) => return self.respond(caller, Reply::failed(error.clone(), None)),
+        };
+        let cookies = flow.cookies(challenge.headers());
+        let asked = challenge.asked(&cookies);
+        let reply = match challenge.wanted() {
+            Wanted::SignIn { options, return_path } => {
+                flow.step_up(asked, options, return_path.as_ref()).await
+            }
+            Wanted::Refusal(error) => Reply::failed(error.clone(), None),
+        };
+        self.respond(caller, reply)
+    }
+}

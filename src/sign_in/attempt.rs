@@ -1,0 +1,264 @@
+//! The attempt: what a sign-in under way has to remember until the provider's answer comes.
+
+use std::{fmt, time::Duration};
+
+use aws_lc_rs::hkdf::{HKDF_SHA256, Prk};
+use zeroize::Zeroizing;
+
+use super::device_code::DeviceCode;
+use crate::{
+    clock::UnixTime,
+    config::SignInOptions,
+    error::{Error, ErrorKind},
+    secret::{base64url, expand, fingerprint, random},
+    tokens::Person,
+};
+
+/// Why somebody is sent to the provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AttemptPurpose {
+    /// A fresh sign-in: anybody may come back.
+    SignIn,
+    /// To agree to more scopes.
+    Consent,
+    /// To sign in more strongly or more recently.
+    StepUp,
+    /// To get lost tokens of a live session again.
+    Recovery,
+    /// To edit the profile at B2C. Signs nobody in.
+    EditProfile,
+    /// To choose a new password at B2C. Signs nobody in.
+    ResetPassword,
+    /// To read the claims of who is signed in again, without asking anything.
+    ReadAgain,
+}
+
+/// The id of a session record. Worth nothing without the key in the ticket.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct RecordId(pub(crate) i128);
+
+impl fmt::Debug for RecordId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RecordId(…)")
+    }
+}
+
+/// For what the application itself started a sign-in, as a fingerprint: to notice that it asks for
+/// the same again.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Cause(pub(crate) [u8; 16]);
+
+impl Cause {
+    /// The fingerprint of kind, resource, scopes, policy and whatever else tells causes apart. No
+    /// claim values: they change.
+    pub(crate) fn new(parts: &[&str]) -> Self {
+        Self(fingerprint("cause", parts.iter().map(|part| part.as_bytes())))
+    }
+}
+
+/// Who is expected to come back, as fingerprints of `iss` and `sub`, and of `tid` and `oid` (else
+/// `sub`) where people belong to tenants.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PersonKey {
+    pub(crate) subject: [u8; 16],
+    pub(crate) object: Option<[u8; 8]>,
+}
+
+impl PersonKey {
+    /// The fingerprint of somebody.
+    pub(crate) fn of(person: &Person) -> Self {
+        // Where a tenant's policy does not tell the object id, its subject is the person's only
+        // name there.
+        let id = person.oid.as_ref().or_else(|| person.tid.as_ref().map(|_| &person.sub));
+        let object = id.map(|oid| {
+            let tid = person.tid.as_deref().unwrap_or_default();
+            let [a, b, c, d, e, f, g, h, ..] =
+                fingerprint("object", [tid.as_bytes(), oid.as_bytes()]);
+            [a, b, c, d, e, f, g, h]
+        });
+        Self {
+            subject: fingerprint("subject", [person.iss.as_bytes(), person.sub.as_bytes()]),
+            object,
+        }
+    }
+
+    /// Whether `person` is the same person of the same tenant, whichever of its policies tells of
+    /// them.
+    pub(crate) fn is_object(&self, person: &Person) -> bool {
+        self.object.is_some() && self.object == Self::of(person).object
+    }
+
+    /// Whether `person` is who was expected: `iss` and `sub` agree, the directory's ids do not
+    /// contradict.
+    pub(crate) fn is(&self, person: &Person) -> bool {
+        let other = Self::of(person);
+        self.subject == other.subject
+            && (self.object.is_none() || other.object.is_none() || self.object == other.object)
+    }
+}
+
+/// What a sign-in under way remembers. Kept by the browser, sealed; authority, client, redirect
+/// address and response mode are bound by the seal.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Attempt {
+    pub(crate) purpose: AttemptPurpose,
+    /// Whether the provider was asked to show nothing.
+    pub(crate) silent: bool,
+    /// How often it was tried before: part of the address, so that blocked cookies cannot loop.
+    pub(crate) retry: u8,
+    pub(crate) created: UnixTime,
+    /// Where to go afterwards. Becomes home if it does not fit.
+    pub(crate) return_path: String,
+    /// The scopes asked for, separated by spaces; `None` for those of the configuration.
+    pub(crate) scopes: Option<String>,
+    /// The B2C policy, if it is not that of the configuration.
+    pub(crate) policy: Option<String>,
+    /// How recent the sign-in must be, in seconds.
+    pub(crate) max_age: Option<u32>,
+    /// The authentication context classes asked for, separated by spaces.
+    pub(crate) acr: Option<String>,
+    /// The authentication context that the answer has to meet.
+    pub(crate) auth_context: Option<String>,
+    /// For what the application itself started it, and before that others for the same page.
+    pub(crate) causes: Vec<Cause>,
+    /// The session from which it was started: deleted when another takes its place.
+    pub(crate) started_from: Option<RecordId>,
+    pub(crate) expected: Option<PersonKey>,
+    /// How many sessions in a row were lost as soon as they began.
+    pub(crate) lost: u8,
+    /// How often this sign-in led to a new password.
+    pub(crate) resets: u8,
+    /// The codes, if the person signs in by one.
+    pub(crate) device: Option<Box<DeviceCode>>,
+    pub(crate) seed: Zeroizing<[u8; 32]>,
+}
+
+impl Attempt {
+    /// A new attempt with a seed of its own.
+    ///
+    /// # Errors
+    ///
+    /// The operating system gives no random bytes.
+    pub(crate) fn new(
+        purpose: AttemptPurpose,
+        return_path: impl Into<String>,
+        now: UnixTime,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            purpose,
+            silent: false,
+            retry: 0,
+            created: now,
+            return_path: return_path.into(),
+            scopes: None,
+            policy: None,
+            max_age: None,
+            acr: None,
+            auth_context: None,
+            causes: Vec::new(),
+            started_from: None,
+            expected: None,
+            lost: 0,
+            resets: 0,
+            device: None,
+            seed: Zeroizing::new(random()?),
+        })
+    }
+
+    /// The options that it was begun with.
+    pub(crate) fn options(&self) -> SignInOptions {
+        let words = |text: &Option<String>| {
+            text.iter().flat_map(|text| text.split(' ')).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let mut options =
+            SignInOptions::new().with_scopes(words(&self.scopes)).with_acr_values(words(&self.acr));
+        options.auth_context.clone_from(&self.auth_context);
+        options.max_age = self.max_age.map(|seconds| Duration::from_secs(seconds.into()));
+        options
+    }
+
+    /// A value of 43 base64url characters (256 bits) that only this attempt has; another for every
+    /// label.
+    ///
+    /// # Errors
+    ///
+    /// The derivation fails, which it does not.
+    pub(crate) fn derive(&self, label: &str) -> Result<String, Error> {
+        let key = Prk::new_less_safe(HKDF_SHA256, &self.seed[..]);
+        let bytes: Zeroizing<[u8; 32]> = Zeroizing::new(
+            expand(&key, &[b"attempt ", label.as_bytes()])
+                .ok_or_else(|| Error::new(ErrorKind::Internal, "a value could not be derived"))?,
+        );
+        Ok(base64url(&bytes[..]))
+    }
+}
+
+impl fmt::Debug for Attempt {
+    /// Shows neither seed nor where somebody wants to go.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempt")
+            .field("purpose", &self.purpose)
+            .field("silent", &self.silent)
+            .field("retry", &self.retry)
+            .field("created", &self.created)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cause(…)")
+    }
+}
+
+impl fmt::Debug for PersonKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PersonKey(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person(iss: &str, sub: &str, tid: Option<&str>, oid: Option<&str>) -> Person {
+        Person {
+            iss: iss.into(),
+            sub: sub.into(),
+            tid: tid.map(Into::into),
+            oid: oid.map(Into::into),
+        }
+    }
+
+    #[test]
+    fn the_expected_person_is_known_by_issuer_and_subject_and_no_contradiction() {
+        let ada = person("i", "ada", Some("t"), Some("o"));
+        let expected = PersonKey::of(&ada);
+        assert!(expected.is(&ada));
+        assert!(expected.is(&person("i", "ada", None, None)));
+        assert!(PersonKey::of(&person("i", "ada", None, None)).is(&ada));
+        for other in [
+            person("i", "bob", Some("t"), Some("o")),
+            person("j", "ada", Some("t"), Some("o")),
+            person("i", "ada", Some("t"), Some("p")),
+            person("i", "ada", Some("u"), Some("o")),
+            person("ia", "da", Some("t"), Some("o")),
+        ] {
+            assert!(!expected.is(&other), "{} {}", other.iss, other.sub);
+        }
+    }
+
+    #[test]
+    fn causes_differ_by_every_part() {
+        let cause = Cause::new(&["consent", "graph", "User.Read"]);
+        assert_eq!(cause, Cause::new(&["consent", "graph", "User.Read"]));
+        for other in [
+            &["step-up", "graph", "User.Read"][..],
+            &["consent", "graphUser", ".Read"],
+            &["consent", "graph"],
+            &[],
+        ] {
+            assert!(cause != Cause::new(other));
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Causes (D8): why an application asks for a sign-in, so that nothing goes round.
+
+use std::{fmt, time::Duration};
+
+use super::{
+    attempt::{Attempt, AttemptPurpose, Cause},
+    b2c::Errand,
+    begin::Step,
+    relying_party::RelyingParty,
+};
+use crate::{
+    clock::UnixTime,
+    config::{Prompt, ReturnPath, SignInOptions},
+    error::{Error, ErrorKind},
+    protocol::asks_to_begin_again,
+};
+
+/// Where a sign-in led.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Landing {
+    /// The fingerprint of the answer.
+    pub(crate) answer: Cause,
+    pub(crate) path: Box<str>,
+}
+
+/// For how long a session remembers what it was started for, at most.
+const CAUSES_KEPT: Duration = Duration::from_secs(600);
+
+/// How a session began.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Beginning<'a> {
+    pub(crate) created: UnixTime,
+    pub(crate) causes: &'a [Cause],
+    pub(crate) landing: Option<&'a Landing>,
+}
+
+impl<'a> Beginning<'a> {
+    /// Whether the session was started for this cause less than `within` ago, and less than ten
+    /// minutes: asking again would loop.
+    pub(crate) fn started_for(&self, cause: &Cause, within: Duration, now: UnixTime) -> bool {
+        now.since(self.created) < within.min(CAUSES_KEPT) && self.causes.contains(cause)
+    }
+
+    /// What the session was started for less than ten minutes ago, if that was for this page.
+    pub(crate) fn causes_of(&self, page: &str, now: UnixTime) -> &'a [Cause] {
+        let for_the_page = self.landing.is_some_and(|landing| &*landing.path == page);
+        if for_the_page && now.since(self.created) < CAUSES_KEPT { self.causes } else { &[] }
+    }
+
+    /// Where the sign-in by this very answer led.
+    pub(crate) fn landing(&self, answer: &Cause) -> Option<&'a str> {
+        self.landing.filter(|landing| landing.answer == *answer).map(|landing| &*landing.path)
+    }
+}
+
+impl fmt::Debug for Landing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Landing(…)")
+    }
+}
+
+impl RelyingParty {
+    /// What a sign-in with these options is started for.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Forbidden`]: the same was asked for and answered just now, so that it would go
+    /// round; [`ErrorKind::ScopeNotGranted`] if that was nothing but scopes.
+    pub(crate) fn causes(
+        &self,
+        session: Option<Beginning<'_>>,
+        options: &SignInOptions,
+        return_path: &ReturnPath,
+    ) -> Result<Vec<Cause>, Error> {
+        let now = self.clock().now();
+        let cause = cause_of(options);
+        let mut causes = vec![cause];
+        // Nobody, or somebody whose session goes on only after a sign-in: whatever that was started
+        // for, this is another one.
+        let Some(session) = session else { return Ok(causes) };
+        causes.extend(
+            session.causes_of(return_path.as_str(), now).iter().filter(|other| **other != cause),
+        );
+        if session.started_for(&cause, asked_again_within(options), now)
+            || causes.len() > MOST_CAUSES
+        {
+            return Err(done_just_now(options));
+        }
+        Ok(causes)
+    }
+
+    /// How a sign-in with this answer is begun again by itself, where the next one may not fail in
+    /// the same way: once, so that the second such answer is told.
+    pub(crate) fn step_again(&self, attempt: &Attempt, error: &Error) -> Option<Step> {
+        if attempt.retry > 0
+            || Errand::of(attempt).is_some()
+            || attempt.purpose == AttemptPurpose::ReadAgain
+        {
+            return None;
+        }
+        if asks_to_begin_again(error) {
+            tracing::info!(reason = error.reason(), "the provider asks for another try");
+            return Some(Step::SignIn);
+        }
+        if self.provider().may_refuse_default_scopes(error) {
+            tracing::warn!(
+                reason = error.reason(),
+                "the provider does not allow this application a scope that it lists, so each sign-in takes a second request, \
+                 without the scopes that no setting names: allow `profile`, `email` and `offline_access` to the application \
+                 there, or name the scopes that it may have (`with_openid_scopes`, IDENTITY_OPENID_SCOPES)"
+            );
+            return Some(Step::WithNamedScopes);
+        }
+        None
+    }
+}
+
+fn done_just_now(options: &SignInOptions) -> Error {
+    let only_scopes = SignInOptions::new().with_scopes(&options.scopes);
+    if options.scopes.is_empty() || *options != only_scopes {
+        return Error::new(
+            ErrorKind::Forbidden,
+            "the sign-in that this page asks for was done just now, and the page still asks for it",
+        );
+    }
+    let scopes = options.scopes.join(" ");
+    Error::new(
+        ErrorKind::ScopeNotGranted,
+        format!(
+            "the person was asked for these scopes just now, and a token with all of them could not be had: {scopes}"
+        ),
+    )
+}
+
+/// For so many reasons one page may ask for a sign-in within ten minutes: two guards that undo each
+/// other's sign-in would never stop.
+const MOST_CAUSES: usize = 8;
+
+/// How soon the same wish counts as a circle. A sign-in that has to be recent ages while its owner
+/// works, and tokens without a refresh token run out, so only at once.
+fn asked_again_within(options: &SignInOptions) -> Duration {
+    if options.max_age.is_some() || options.prompt.contains(&Prompt::None) {
+        Duration::from_secs(60)
+    } else {
+        Duration::MAX
+    }
+}
+
+/// What makes two sign-ins of an application the same one. Its parts are those that change what the
+/// provider does.
+fn cause_of(options: &SignInOptions) -> Cause {
+    let prompt: Vec<&str> = options.prompt.iter().map(|prompt| prompt.as_str()).collect();
+    let mut scopes = options.scopes.clone();
+    scopes.sort_unstable();
+    let max_age = options.max_age.map(|age| age.as_secs().to_string()).unwrap_or_default();
+    let context = options.auth_context.as_deref().unwrap_or_default();
+    let claims = options.claims.as_deref().map(kind_of_claims).unwrap_or_default();
+    Cause::new(&[
+        "sign-in",
+        &scopes.join(" "),
+        &prompt.join(" "),
+        &options.acr_values.join(" "),
+        &max_age,
+        context,
+        &claims,
+    ])
+}
+
+/// What a challenge of the provider or of an API is about: the names of its claims. A value may be
+/// another one each time (the time of the challenge, for one), except that of an authentication
+/// context.
+fn kind_of_claims(claims: &str) -> String {
+    let challenge: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(claims).unwrap_or_default();
+    let mut kind = String::from("claims");
+    for (part, wanted) in &challenge {
+        for (name, value) in wanted.as_object().into_iter().flatten() {
+            kind += &format!(" {part}.{name}");
+            if matches!(name.as_str(), "acr" | "acrs") {
+                kind += &format!("={value}");
+            }
+        }
+    }
+    kind
+}

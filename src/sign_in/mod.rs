@@ -1,0 +1,25 @@
+//! What a sign-in is, for everything that signs people in: the layer, `WebAuth`, `Client` and the
+//! refresh of a session. It knows no cookies and no server.
+
+mod attempt;
+mod b2c;
+mod begin;
+mod complete;
+mod device_code;
+mod exchanges;
+mod loop_guard;
+mod once;
+mod relying_party;
+mod step_up;
+
+pub(crate) use {
+    attempt::{Attempt, AttemptPurpose, Cause, PersonKey, RecordId},
+    b2c::{Errand, policy_of},
+    begin::{AccountHint, Step},
+    complete::{Completed, NewSession, Verified, answer_of},
+    device_code::{DeviceCode, Heard, Waiting, no_code},
+    exchanges::Exchanges,
+    loop_guard::{Beginning, Landing},
+    relying_party::{RelyingParty, key_binding, renewed},
+    step_up::{Remedy, StepUp},
+};

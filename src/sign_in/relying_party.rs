@@ -1,0 +1,136 @@
+//! [`RelyingParty`]: this application at its provider.
+
+use std::sync::Arc;
+
+use super::b2c::Policies;
+use crate::{
+    clock::Clock,
+    config::{ProviderSession, SignInOptions, ValidConfig},
+    error::{Error, ErrorKind},
+    protocol::{EndSession, HttpClient, Provider},
+    secret::{self, Secret},
+    tokens::{GrantRef, Grants, Renewal, Renewed},
+};
+
+/// This application at its provider: what every step of a sign-in works with.
+#[derive(Clone, Debug)]
+pub(crate) struct RelyingParty {
+    provider: Provider,
+    policies: Policies,
+    clock: Arc<dyn Clock>,
+}
+
+impl RelyingParty {
+    pub(crate) fn new(
+        config: ValidConfig,
+        http: Arc<dyn HttpClient>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let provider = Provider::new(config, http, Arc::clone(&clock));
+        let policies = Policies::new(&provider);
+        Self { provider, policies, clock }
+    }
+
+    pub(crate) fn config(&self) -> &ValidConfig {
+        self.provider.config()
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    pub(crate) fn provider(&self) -> &Provider {
+        &self.provider
+    }
+
+    pub(crate) fn policies(&self) -> &Policies {
+        &self.policies
+    }
+
+    /// Asks for what was granted before as well, so that one consent does not undo another.
+    /// Microsoft's providers remember it themselves, and redeem a code for one resource only.
+    /// `most`: how long all scopes may be to ask for the earlier ones again.
+    pub(crate) async fn add_granted(
+        &self,
+        options: &mut SignInOptions,
+        grants: &Grants,
+        grant: &GrantRef,
+        most: usize,
+    ) {
+        if options.scopes.is_empty() || self.config().authority().is_microsoft() {
+            return;
+        }
+        let granted = grants.scopes(grant).await;
+        let asked: usize = options.scopes.iter().map(String::len).sum();
+        let more: Vec<_> = granted
+            .into_iter()
+            .filter(|scope| {
+                !options.scopes.contains(scope) && !self.config().is_default_scope(scope)
+            })
+            .collect();
+        if asked + more.iter().map(String::len).sum::<usize>() <= most {
+            options.scopes.extend(more);
+        }
+    }
+
+    /// The provider's end of session (OpenID Connect RP-Initiated Logout 1.0), if it is wanted and
+    /// there is one.
+    pub(crate) async fn end_session_address(
+        &self,
+        id_token: Option<&Secret>,
+        hint: Option<&str>,
+    ) -> Option<String> {
+        if self.config().provider_session() == ProviderSession::Keep {
+            return None;
+        }
+        let metadata = self.provider().metadata().await.ok()?;
+        let state = secret::random::<16>().map(|bytes| secret::base64url(&bytes)).ok()?;
+        EndSession {
+            client_id: self.config().client_id(),
+            post_logout_redirect_uri: Some(self.config().signed_out_url()),
+            state: Some(&state),
+            id_token_hint: id_token.map(Secret::expose),
+            logout_hint: hint,
+            settings: Some(self.config().sign_out()),
+        }
+        .url(&metadata)
+        .map(String::from)
+    }
+}
+
+/// The present claims of a session whose renewal is due (D6); `None` if it is over, or goes on only
+/// after a sign-in.
+///
+/// # Errors
+///
+/// It could not be renewed for a passing reason.
+pub(crate) async fn renewed(grants: &Grants, grant: &GrantRef) -> Result<Option<Renewed>, Error> {
+    match grants.renew(grant).await {
+        Ok(Renewal::Live(renewed)) => Ok(Some(renewed)),
+        Ok(Renewal::SessionMustEnd(error)) => {
+            tracing::info!(reason = error.reason(), "session ended at its renewal");
+            Ok(None)
+        }
+        // The records stay: whoever signs in again replaces them.
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::InteractionRequired | ErrorKind::NoRefreshToken
+            ) =>
+        {
+            tracing::info!(reason = error.reason(), "session needs a new sign-in");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What the keys belong to: the same secret opens nothing in another application, at another
+/// authority or under another base URL.
+pub(crate) fn key_binding(config: &ValidConfig) -> [&[u8]; 3] {
+    [
+        config.client_id().as_bytes(),
+        config.authority().name().as_bytes(),
+        config.base_url().as_bytes(),
+    ]
+}

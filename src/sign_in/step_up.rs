@@ -1,0 +1,99 @@
+//! What a page needs another sign-in for: more scopes, the provider's claims, what an API asks for,
+//! tokens that are gone.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::UnixTime,
+    config::{Prompt, SignInOptions},
+    error::{Error, ErrorKind, Whose},
+};
+
+/// What is to be asked for.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct StepUp {
+    pub(crate) made: UnixTime,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    scopes: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    claims: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    acr_values: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    max_age: Option<Duration>,
+    /// Without a page, if the provider can.
+    #[serde(default)]
+    silent: bool,
+}
+
+/// What mends a failure.
+pub(crate) enum Remedy {
+    /// A sign-in that asks for more.
+    StepUp(StepUp),
+    /// A sign-in.
+    SignIn,
+    /// No sign-in does.
+    Nothing,
+}
+
+impl Remedy {
+    /// What mends the failure of a token, at an application whose sign-ins ask for `configured`.
+    pub(crate) fn of(error: &Error, configured: &SignInOptions, now: UnixTime) -> Self {
+        if error.whose() != Whose::SignedIn {
+            return Self::Nothing;
+        }
+        match error.kind() {
+            ErrorKind::InteractionRequired
+            | ErrorKind::InvalidGrant
+            | ErrorKind::StrongerSignInNeeded => Self::StepUp(StepUp {
+                claims: error
+                    .provider()
+                    .and_then(|said| said.claims.clone())
+                    .filter(|claims| is_object(claims)),
+                acr_values: error.acr_values().to_vec(),
+                max_age: error.max_age(),
+                ..StepUp::new(now, error)
+            }),
+            // The session lives, its tokens are gone: most providers give others without a page.
+            ErrorKind::NoRefreshToken => Self::StepUp(StepUp {
+                silent: !configured.asks_every_time(),
+                ..StepUp::new(now, error)
+            }),
+            ErrorKind::SessionEnded | ErrorKind::PersonChanged | ErrorKind::SignInRequired => {
+                Self::SignIn
+            }
+            _ => Self::Nothing,
+        }
+    }
+}
+
+/// What a provider wants to be asked for and cannot be read is not asked for.
+fn is_object(text: &str) -> bool {
+    serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok()
+}
+
+impl StepUp {
+    fn new(made: UnixTime, error: &Error) -> Self {
+        let scopes = error.scopes().to_vec();
+        Self { made, scopes, claims: None, acr_values: Vec::new(), max_age: None, silent: false }
+    }
+
+    /// The same for somebody who cannot be sent a second time: at once with pages.
+    pub(crate) fn with_pages(self) -> Self {
+        Self { silent: false, ..self }
+    }
+
+    pub(crate) fn options(&self, username: Option<&str>) -> SignInOptions {
+        let mut options = SignInOptions::new().with_scopes(&self.scopes);
+        options.claims.clone_from(&self.claims);
+        options.acr_values.clone_from(&self.acr_values);
+        options.max_age = self.max_age;
+        if self.silent {
+            options.prompt = vec![Prompt::None];
+            options.login_hint = username.map(str::to_owned);
+        }
+        options
+    }
+}
