@@ -163,6 +163,15 @@ kinds! {
     AuthContextMissing = "auth_context_missing", "The sign-in was not as strong as this page needs.";
     /// `client_info`, `tfp` or another member that must agree does not.
     TokenMismatch = "token_mismatch", "The sign-in could not be verified.";
+    /// The request has no access token, and the API needs one.
+    TokenMissing = "token_missing", "This needs an access token.";
+    /// It is a token of another kind than an access token for a bearer, or one that allows nothing.
+    TokenKind = "token_kind", "This is not an access token that can be used here.";
+    /// The provider says that the token does not hold, or not any more (RFC 7662).
+    TokenInactive = "token_inactive", "The access token does not hold any more.";
+    /// The access token lacks a scope or an app role that the operation needs
+    /// ([`Error::scopes`]).
+    InsufficientScope = "insufficient_scope", "The access token does not allow this.";
     /// UserInfo failed.
     UserInfoFailed = "userinfo_failed", "The sign-in service did not tell who you are.";
     /// UserInfo is about somebody else than the ID token.

@@ -53,6 +53,7 @@
 //! either way. Cookies are `HttpOnly`, `SameSite=Lax` and, over https, `Secure` with a `__Host-`
 //! name. What it defends against, and how, is in the README; the invariants are in ARCHITECTURE.md.
 
+pub mod api;
 pub mod authority;
 pub mod client;
 mod clock;
@@ -81,11 +82,15 @@ mod web_auth;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+pub use api::{
+    ApiCaller, ApiLayer, CallerKind, RequireAccess, require_app_roles, require_caller,
+    require_scopes,
+};
 pub use authority::Authority;
 pub use clock::{Clock, ManualClock, SystemClock, UnixTime};
 pub use config::{
-    ClientCredential, Finding, IdentityConfig, IntoValidConfig, Prompt, ReturnPath, Severity,
-    SignInOptions, ValidConfig,
+    ApiConfig, ClientCredential, Finding, IdentityConfig, IntoValidApiConfig, IntoValidConfig,
+    Prompt, ReturnPath, Severity, SignInOptions, ValidApiConfig, ValidConfig,
 };
 pub use error::{Advice, ConfigError, Error, ErrorKind, ProviderError};
 #[cfg(feature = "axum")]

@@ -35,7 +35,7 @@ const LAYERS: &[(&[&str], &[&str])] = &[
     (&["user"], &["body", "http_body"]),
     (&["pages"], &["nonce", "kid", "key_ring"]),
     (&["web_auth"], &["http_body", "tower_service", "cookies"]),
-    (&["middleware"], &["kid", "web_auth"]),
+    (&["api", "middleware"], &["kid", "web_auth"]),
     (&["outgoing"], &["nonce", "kid", "key_ring"]),
 ];
 

@@ -12,6 +12,8 @@ pub(super) struct Cloud {
     pub(super) name: &'static str,
     /// The login hosts, first the one that issues v2.0 tokens.
     login_hosts: &'static [&'static str],
+    /// Who issues tokens of version 1.0, before the tenant.
+    pub(super) v1_issuer: Option<&'static str>,
     /// Parents of the hosts of B2C and External ID tenants.
     tenant_domains: &'static [&'static str],
     /// Microsoft Graph, first the usual one.
@@ -23,6 +25,7 @@ pub(super) struct Cloud {
 const CLOUDS: &[Cloud] = &[
     Cloud {
         name: "the public cloud",
+        v1_issuer: Some("https://sts.windows.net"),
         login_hosts: &[
             "login.microsoftonline.com",
             "login.microsoft.com",
@@ -35,6 +38,7 @@ const CLOUDS: &[Cloud] = &[
     },
     Cloud {
         name: "the US government cloud",
+        v1_issuer: Some("https://sts.windows.net"),
         login_hosts: &["login.microsoftonline.us", "login.usgovcloudapi.net"],
         tenant_domains: &["b2clogin.us"],
         graph_hosts: &["graph.microsoft.us", "dod-graph.microsoft.us"],
@@ -43,6 +47,7 @@ const CLOUDS: &[Cloud] = &[
     // MSAL lists this older host of the US government as an environment of its own.
     Cloud {
         name: "the older US government host",
+        v1_issuer: Some("https://sts.windows.net"),
         login_hosts: &["login-us.microsoftonline.com"],
         tenant_domains: &[],
         graph_hosts: &["graph.microsoft.us"],
@@ -50,6 +55,7 @@ const CLOUDS: &[Cloud] = &[
     },
     Cloud {
         name: "the cloud in China",
+        v1_issuer: Some("https://sts.chinacloudapi.cn"),
         login_hosts: &["login.partner.microsoftonline.cn", "login.chinacloudapi.cn"],
         tenant_domains: &["b2clogin.cn"],
         graph_hosts: &["microsoftgraph.chinacloudapi.cn"],
@@ -57,6 +63,7 @@ const CLOUDS: &[Cloud] = &[
     },
     Cloud {
         name: "the legacy cloud in Germany",
+        v1_issuer: Some("https://sts.microsoftonline.de"),
         login_hosts: &["login.microsoftonline.de"],
         tenant_domains: &["b2clogin.de"],
         graph_hosts: &["graph.microsoft.de"],
@@ -64,6 +71,7 @@ const CLOUDS: &[Cloud] = &[
     },
     Cloud {
         name: "the sovereign cloud in France",
+        v1_issuer: None,
         login_hosts: &["login.sovcloud-identity.fr"],
         tenant_domains: &[],
         graph_hosts: &["graph.svc.sovcloud.fr"],
@@ -71,6 +79,7 @@ const CLOUDS: &[Cloud] = &[
     },
     Cloud {
         name: "the sovereign cloud in Germany",
+        v1_issuer: None,
         login_hosts: &["login.sovcloud-identity.de"],
         tenant_domains: &[],
         graph_hosts: &["graph.svc.sovcloud.de"],
@@ -78,6 +87,7 @@ const CLOUDS: &[Cloud] = &[
     },
     Cloud {
         name: "the sovereign cloud in Singapore",
+        v1_issuer: None,
         login_hosts: &["login.sovcloud-identity.sg"],
         tenant_domains: &[],
         graph_hosts: &["graph.svc.sovcloud.sg"],

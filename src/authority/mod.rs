@@ -20,6 +20,7 @@
 //! # Ok::<_, tower_identity::ConfigError>(())
 //! ```
 
+mod access;
 mod b2c;
 #[cfg(test)]
 mod cases;

@@ -40,6 +40,16 @@ pub(super) fn endpoint(setting: &'static str, text: &str) -> Result<Url, ConfigE
     Ok(url)
 }
 
+/// The URL of an API (RFC 9728 section 1.2); a query would not be wrong there, and nobody could tell
+/// clients which one is meant.
+pub(super) fn resource(text: &str) -> Result<Url, ConfigError> {
+    let url = endpoint("resource", text)?;
+    if url.query().is_some() {
+        return Err(ConfigError::new("resource", "it must come without a query"));
+    }
+    Ok(url)
+}
+
 /// Scheme, host and port alone.
 pub(super) fn origin(setting: &'static str, text: &str) -> Result<Url, ConfigError> {
     let (url, shown) = absolute(setting, text)?;

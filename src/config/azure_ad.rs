@@ -5,7 +5,7 @@ use serde::{
     de::{DeserializeSeed, IntoDeserializer, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{ClientCredential, IdentityConfig};
+use super::{ApiConfig, ClientCredential, IdentityConfig};
 use crate::{
     authority::{Authority, B2cPolicies},
     error::ConfigError,
@@ -65,6 +65,8 @@ pub struct AzureAdSection {
     pub(super) edit_profile_policy_id: Option<String>,
     #[serde(rename = "signinmethod")]
     pub(super) sign_in_method: Option<String>,
+    pub(super) audience: Option<String>,
+    pub(super) audiences: Vec<String>,
 }
 
 /// An item of `ClientCredentials`.
@@ -293,6 +295,18 @@ impl AzureAdSection {
         config
             .with_callback_path(or(&self.callback_path, "/signin-oidc"))
             .with_signed_out_path(or(&self.signed_out_callback_path, "/signout-callback-oidc"))
+    }
+}
+
+impl TryFrom<AzureAdSection> for ApiConfig {
+    type Error = ConfigError;
+
+    /// Tokens may be for `Audience` and `Audiences`, and for the client id.
+    fn try_from(section: AzureAdSection) -> Result<Self, ConfigError> {
+        let audiences: Vec<String> =
+            section.audience.iter().chain(&section.audiences).cloned().collect();
+        let config = Self::of(IdentityConfig::try_from(section)?);
+        Ok(audiences.into_iter().fold(config, Self::add_audience))
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod address;
 mod algorithm;
+mod api;
+mod api_valid;
 mod assertion;
 mod azure_ad;
 mod build;
@@ -35,6 +37,9 @@ mod valid;
 mod variables;
 
 pub use algorithm::Algorithm;
+pub use api::{AccessTokenType, ApiConfig, Introspection};
+pub(crate) use api_valid::{AccessTokenRules, WELL_KNOWN};
+pub use api_valid::{IntoValidApiConfig, ValidApiConfig};
 pub use assertion::{AssertionAudience, AssertionRequest};
 pub use azure_ad::AzureAdSection;
 pub use check::{Finding, Severity};

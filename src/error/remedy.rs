@@ -121,6 +121,17 @@ impl ErrorKind {
             Self::AuthContextMissing => {
                 "check that the provider knows the authentication context (`SignInOptions::with_auth_context`, IDENTITY_AUTH_CONTEXT)"
             }
+            Self::TokenMissing => {
+                "send the access token in the header: `Authorization: Bearer` and the token"
+            }
+            Self::TokenKind => {
+                "have the client send an access token for this API (its audiences: `add_audience`, IDENTITY_AUDIENCE), not an ID token or a \
+                 token bound to a key"
+            }
+            Self::TokenInactive => "have the client get a new access token",
+            Self::InsufficientScope => {
+                "have the client ask for the scopes that the line names, or have an administrator assign the app role"
+            }
             Self::UserInfoFailed => {
                 "check the UserInfo endpoint, or do without (`with_user_info`, IDENTITY_USER_INFO=never)"
             }

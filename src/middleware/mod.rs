@@ -35,3 +35,7 @@ pub use {
     lazy_user::LazyUser,
     service::IdentityService,
 };
+pub(crate) use {
+    challenge::Raised,
+    respond::{NOT_STORED, grpc, status, wait_before_next},
+};

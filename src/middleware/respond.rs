@@ -108,7 +108,7 @@ impl Answers {
         let challenge =
             HeaderValue::try_from(format!(r#"Cookie realm="sign-in", form-action="{sign_in}""#));
         let mut response = match caller {
-            Caller::Grpc => return grpc(error.kind(), error.reason()),
+            Caller::Grpc => return grpc(status(error.kind()), error.reason()),
             Caller::Navigation | Caller::Document => {
                 let mut page = Page::new(PageKind::SignIn, "Please sign in", text)
                     .with_action(Action::link("Sign in", sign_in));
@@ -139,7 +139,7 @@ impl Answers {
             secret::random::<6>().map(|bytes| secret::base64url(&bytes)).unwrap_or_default();
         tracing::warn!(reason = error.reason(), correlation_id = %reference, %error, "request refused");
         let mut response = match caller {
-            Caller::Grpc => grpc(error.kind(), error.reason()),
+            Caller::Grpc => grpc(status(error.kind()), error.reason()),
             Caller::Program | Caller::Htmx => problem(&error, Some(reference), again),
             Caller::Navigation | Caller::Document => {
                 // `interaction_required` of somebody whom no interaction helps.
@@ -346,8 +346,8 @@ fn problem<R>(
 
 /// A gRPC answer without messages: status in the headers, which is how the protocol spells
 /// "trailers only".
-fn grpc<R>(kind: ErrorKind, reason: &'static str) -> Response<IdentityBody<R>> {
-    let code = match status(kind) {
+pub(crate) fn grpc<R>(status: StatusCode, reason: &'static str) -> Response<IdentityBody<R>> {
+    let code = match status {
         StatusCode::UNAUTHORIZED => 16,
         StatusCode::FORBIDDEN => 7,
         StatusCode::SERVICE_UNAVAILABLE => 14,
@@ -364,7 +364,7 @@ fn grpc<R>(kind: ErrorKind, reason: &'static str) -> Response<IdentityBody<R>> {
 
 /// When to try again: what the provider asks for, or what is soon enough for a fault of ours that
 /// passes.
-fn wait_before_next(error: &Error) -> Option<Duration> {
+pub(crate) fn wait_before_next(error: &Error) -> Option<Duration> {
     let own = matches!(
         error.kind(),
         ErrorKind::Busy | ErrorKind::StoreUnavailable | ErrorKind::RenewalFailed
@@ -377,6 +377,9 @@ pub(crate) fn status(kind: ErrorKind) -> StatusCode {
     use ErrorKind as Kind;
     match kind {
         Kind::SignInRequired
+        | Kind::TokenMissing
+        | Kind::TokenKind
+        | Kind::TokenInactive
         | Kind::SessionEnded
         | Kind::NoRefreshToken
         | Kind::InteractionRequired
@@ -387,6 +390,7 @@ pub(crate) fn status(kind: ErrorKind) -> StatusCode {
         | Kind::TenantNotAllowed
         | Kind::PersonChanged
         | Kind::ScopeNotGranted
+        | Kind::InsufficientScope
         | Kind::AuthContextMissing
         | Kind::TokenAcr
         | Kind::TokenAuthTime

@@ -46,18 +46,34 @@ const ANY_AUDIENCE: &str = "*";
 
 /// What a token is for; decides what its `typ` may say and which claims it must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum Kind<'a> {
     /// An ID token: `iss`, `aud`, `exp` and `iat` are required.
     IdToken,
     /// A signed UserInfo answer: the claims are checked where they are there (OpenID Connect Core
     /// section 5.3.2).
     UserInfo,
+    /// An access token for this application as an API: `iss`, `aud` and `exp` are required, and
+    /// `aud` is looked at before anything else.
+    AccessToken(ForApi<'a>),
+    /// A signed introspection answer (RFC 9701 section 5): `iss`, `aud` and `iat` are required.
+    Introspection,
+}
+
+/// What the access tokens of an API are held to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ForApi<'a> {
+    /// The names of the API, of which `aud` has one.
+    pub(crate) audiences: &'a [String],
+    /// Whether the header has to say `at+jwt` (RFC 9068 section 4).
+    pub(crate) type_required: bool,
+    /// The issuer of access tokens, where the document tells one of its own (AD FS).
+    pub(crate) issuer: Option<&'a str>,
 }
 
 /// What every token is held to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules<'a> {
-    pub(crate) kind: Kind,
+    pub(crate) kind: Kind<'a>,
     pub(crate) algorithms: &'a [Algorithm],
     pub(crate) authority: &'a Authority,
     pub(crate) tenants: &'a Tenants,
@@ -140,26 +156,45 @@ impl<'a> Unverified<'a> {
     pub(crate) fn verify(&self, rules: &Rules<'_>, keys: &Keys) -> Result<Verified, Error> {
         let algorithm = self.algorithm(rules)?;
         self.check_letter_case(rules)?;
-        let issuer = self.issuer(rules)?;
+        let told = self.issuer(rules)?;
+        let mut as_id_token = None;
+        if let Kind::AccessToken(api) = rules.kind {
+            // First, whatever else holds: a token for another API is none of ours.
+            self.check_api_audience(api.audiences)?;
+            as_id_token =
+                rules.authority.issuer_as_in_id_tokens(rules.metadata_issuer, api.issuer, &told);
+        }
+        let issuer = TokenIssuer { iss: as_id_token.as_deref().unwrap_or(told.iss), ..told };
         self.check_signature(algorithm, &issuer, rules, keys)?;
         rules.authority.check_token_issuer(rules.tenants, rules.metadata_issuer, &issuer)?;
-        self.check_audience(rules)?;
+        if !matches!(rules.kind, Kind::AccessToken(_)) {
+            self.check_audience(rules)?;
+        }
         let exp = self.check_times(rules)?;
         Ok(Verified {
             payload: self.payload.clone(),
             claims: self.claims.clone(),
             algorithm,
-            iss: rules.authority.canonical_issuer(issuer.iss, rules.metadata_issuer).to_owned(),
+            iss: rules.authority.canonical_issuer(told.iss, rules.metadata_issuer).to_owned(),
             exp,
         })
+    }
+
+    /// Whether the header says `at+jwt` (RFC 9068 section 2.1).
+    pub(crate) fn is_typed_access_token(&self) -> bool {
+        json::text(&self.header, "typ").is_some_and(|typ| media_type(typ) == "at+jwt")
     }
 
     /// Microsoft's own libraries have read claims in any letter case: a token with `TID` beside
     /// `tid` could be of one tenant here and of another there.
     fn check_letter_case(&self, rules: &Rules<'_>) -> Result<(), Error> {
         const DECISIVE: [&str; 8] = ["iss", "sub", "aud", "tid", "oid", "tfp", "acr", "nonce"];
+        const RIGHTS: [&str; 8] =
+            ["scp", "roles", "azp", "appid", "idtyp", "acrs", "cnf", "xms_sub_fct"];
+        let rights: &[&str] =
+            if matches!(rules.kind, Kind::AccessToken(_)) { &RIGHTS } else { &[] };
         let is_twin = |name: &String| {
-            DECISIVE.iter().any(|own| name.eq_ignore_ascii_case(own) && name != own)
+            DECISIVE.iter().chain(rights).any(|own| name.eq_ignore_ascii_case(own) && name != own)
         };
         match self.claims.keys().find(|name| is_twin(name)) {
             Some(_) if rules.authority.is_microsoft() => {
@@ -181,10 +216,26 @@ impl<'a> Unverified<'a> {
                 ));
             }
         }
-        let types_match = match json::present(&self.header, "typ") {
-            None => true,
-            Some(Value::String(typ)) => names_no_other_kind(typ),
+        let typ = match json::present(&self.header, "typ") {
+            None => None,
+            Some(Value::String(typ)) => Some(typ.as_str()),
             Some(_) => return Err(malformed("the header's `typ` is not text")),
+        };
+        let types_match = match rules.kind {
+            Kind::IdToken | Kind::UserInfo => typ.is_none_or(names_no_other_kind),
+            Kind::Introspection => {
+                typ.is_some_and(|typ| media_type(typ) == "token-introspection+jwt")
+            }
+            Kind::AccessToken(api) => match typ.map(media_type).as_deref() {
+                Some("at+jwt") => true,
+                None | Some("jwt") if api.type_required => {
+                    return Err(refused(
+                        "the header's `typ` is not `at+jwt`, which is required (`with_token_type`, IDENTITY_ACCESS_TOKEN_TYPE)",
+                    ));
+                }
+                None | Some("jwt") => true,
+                Some(_) => false,
+            },
         };
         if !types_match {
             return Err(refused("the header's `typ` is that of another kind of token"));
@@ -311,9 +362,19 @@ impl<'a> Unverified<'a> {
         }
     }
 
+    /// Whether one of the API's names is in `aud` (RFC 9068 section 4, RFC 7519 section 4.1.3).
+    fn check_api_audience(&self, own: &[String]) -> Result<(), Error> {
+        super::access_token::check_audience(self.claims.get("aud"), own)
+    }
+
     /// Steps 9 and 10 of OpenID Connect Core section 3.1.3.7, RFC 7519 sections 4.1.4 to 4.1.6.
     fn check_times(&self, rules: &Rules<'_>) -> Result<Option<UnixTime>, Error> {
-        let required = rules.kind == Kind::IdToken;
+        let (exp_required, iat_required) = match rules.kind {
+            Kind::IdToken => (true, true),
+            Kind::AccessToken(_) => (true, false),
+            Kind::Introspection => (false, true),
+            Kind::UserInfo => (false, false),
+        };
         let now = rules.now;
         let leeway = rules.leeway.as_secs();
         let refused = |kind: ErrorKind, detail: String| Err(Error::new(kind, detail));
@@ -324,8 +385,11 @@ impl<'a> Unverified<'a> {
                 format!("`{name}` lies {ahead} s in the future, and {leeway} s are tolerated"),
             )
         };
-        let (exp, nbf, iat) =
-            (self.time("exp", required)?, self.time("nbf", false)?, self.time("iat", required)?);
+        let (exp, nbf, iat) = (
+            self.time("exp", exp_required)?,
+            self.time("nbf", false)?,
+            self.time("iat", iat_required)?,
+        );
         if let Some(exp) = exp.filter(|exp| *exp + rules.leeway <= now) {
             let ago = now.since(exp).as_secs();
             return refused(
@@ -370,6 +434,13 @@ pub(crate) fn numeric_date(value: &Value) -> Option<UnixTime> {
     let seconds =
         value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds.floor() as i64))?;
     Some(UnixTime::from_seconds(seconds.clamp(-LAST_MOMENT, LAST_MOMENT)))
+}
+
+/// A `typ` in one spelling: the letter case says nothing, and `application/` may be left out (RFC
+/// 7515 section 4.1.9).
+fn media_type(typ: &str) -> String {
+    let typ = typ.to_ascii_lowercase();
+    typ.strip_prefix("application/").map_or(typ.clone(), str::to_owned)
 }
 
 /// Whether a `typ` leaves it open what kind of token it is: `JWT` or something unknown, but no

@@ -36,6 +36,11 @@ pub(crate) struct Metadata {
     /// What the end session endpoint calls the return address, if not `post_logout_redirect_uri`.
     pub(crate) sign_out_return_parameter: Option<&'static str>,
     pub(crate) revocation_endpoint: Option<Url>,
+    pub(crate) introspection_endpoint: Option<Url>,
+    /// Whether introspection answers are to be had signed (RFC 9701 section 7).
+    pub(crate) signs_introspection: bool,
+    /// The issuer of access tokens, where it is another one than that of ID tokens (AD FS).
+    pub(crate) access_token_issuer: Option<String>,
     pub(crate) device_authorization_endpoint: Option<Url>,
     /// By which names the document lists what ID tokens are signed with; `None` if it does not say.
     pub(crate) id_token_algorithms: Option<Vec<String>>,
@@ -99,6 +104,13 @@ impl Metadata {
             end_session_endpoint,
             sign_out_return_parameter,
             revocation_endpoint: members.optional("revocation_endpoint")?,
+            introspection_endpoint: members.optional("introspection_endpoint")?,
+            signs_introspection: members
+                .list("introspection_signing_alg_values_supported")
+                .is_some_and(|algorithms| !algorithms.is_empty()),
+            access_token_issuer: json::text(&object, "access_token_issuer")
+                .filter(|issuer| authority.is_adfs() && !issuer.is_empty())
+                .map(str::to_owned),
             device_authorization_endpoint: members.optional("device_authorization_endpoint")?,
             id_token_algorithms: members.list("id_token_signing_alg_values_supported"),
             userinfo_algorithms: members.list("userinfo_signing_alg_values_supported"),

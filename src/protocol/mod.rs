@@ -1,6 +1,8 @@
 //! OpenID Connect and OAuth 2.0 as a relying party speaks them. Functions build requests and read
 //! answers; only [`provider`] sends, through the [`HttpClient`] of [`http`].
 
+mod access_kind;
+mod access_token;
 mod assertion;
 mod authorize;
 mod cache;
@@ -34,6 +36,7 @@ mod metadata;
 mod pace;
 mod permits;
 mod provider;
+mod provider_access;
 mod provider_groups;
 #[cfg(test)]
 mod provider_groups_tests;
@@ -45,7 +48,13 @@ mod user_info;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::fuzzing::PARSERS;
+pub use self::{
+    access_kind::{CallerKind, ClientProof},
+    check::CheckReport,
+    http::{HttpClient, HttpError, HttpFuture, ReqwestClient},
+};
 pub(crate) use self::{
+    access_token::{AccessFacts, VerifiedAccessToken},
     authorize::{AuthorizationRequest, code_challenge},
     callback::{CallbackParameters, Code},
     claims_request::claims_of,
@@ -63,8 +72,4 @@ pub(crate) use self::{
     provider::Provider,
     session_rules::PastSignIn,
     token::TokenAnswer,
-};
-pub use self::{
-    check::CheckReport,
-    http::{HttpClient, HttpError, HttpFuture, ReqwestClient},
 };

@@ -491,7 +491,7 @@ impl Provider {
 
     /// Verifies with the keys we have, and once more with newer ones if the token may be signed
     /// with one of those.
-    async fn with_keys<V>(
+    pub(super) async fn with_keys<V>(
         &self,
         metadata: &Arc<Metadata>,
         verify: impl Fn(&Keys) -> Result<V, Error>,
@@ -511,9 +511,9 @@ impl Provider {
         if Arc::ptr_eq(&newer, &keys) { outcome } else { verify(&newer) }
     }
 
-    fn rules<'a>(
+    pub(super) fn rules<'a>(
         &'a self,
-        kind: Kind,
+        kind: Kind<'a>,
         metadata: &'a Metadata,
         algorithms: &'a [Algorithm],
     ) -> Rules<'a> {

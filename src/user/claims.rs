@@ -28,20 +28,20 @@ impl Names {
 }
 
 /// The claims that decide what somebody may do.
-#[derive(Default, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default, from = "RawRights")]
-pub(super) struct Rights {
-    pub(super) roles: Vec<String>,
-    pub(super) groups: Vec<String>,
+pub(crate) struct Rights {
+    pub(crate) roles: Vec<String>,
+    pub(crate) groups: Vec<String>,
     /// The token says that there are more groups than it holds.
-    pub(super) overage: bool,
-    pub(super) acr: Vec<String>,
-    pub(super) acrs: Vec<String>,
-    pub(super) auth_time: Option<UnixTime>,
+    pub(crate) overage: bool,
+    pub(crate) acr: Vec<String>,
+    pub(crate) acrs: Vec<String>,
+    pub(crate) auth_time: Option<UnixTime>,
     /// `acct`: whether the account is a guest of the tenant, where the token says so.
-    pub(super) is_guest: Option<bool>,
+    pub(crate) is_guest: Option<bool>,
     /// `idp`: who signed the person in, if not the tenant itself.
-    pub(super) idp: Option<String>,
+    pub(crate) idp: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -93,14 +93,14 @@ impl From<RawRights> for Rights {
 impl Rights {
     /// Those of claims that cannot be read. Which groups there are is not known, and an empty list
     /// would let a rule of the kind "not in group x" pass.
-    pub(super) fn unreadable() -> Self {
+    pub(crate) fn unreadable() -> Self {
         Self { overage: true, ..Self::default() }
     }
 
     /// Whether the account is somebody else's, and a guest of the tenant. `home` is the account's
     /// own tenant, where it is known: people who are let in by their e-mail address alone have
     /// none, so `idp` counts too.
-    pub(super) fn is_guest(&self, tid: &str, home: Option<&str>) -> bool {
+    pub(crate) fn is_guest(&self, tid: &str, home: Option<&str>) -> bool {
         let elsewhere = |tenant: &str| !tenant.eq_ignore_ascii_case(tid);
         // An issuer has its tenant in the path; `live.com`, `mail` and the like are nobody's but
         // those of personal accounts.

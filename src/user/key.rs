@@ -32,7 +32,7 @@ pub struct UserKey {
 }
 
 impl UserKey {
-    pub(super) fn new(realm: &str, id: &str) -> Self {
+    pub(crate) fn new(realm: &str, id: &str) -> Self {
         Self { realm: realm.into(), id: id.into() }
     }
 

@@ -17,8 +17,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 
-pub(crate) use self::application::Application;
-use self::claims::{Names, Rights};
+use self::claims::Names;
+pub(crate) use self::{application::Application, claims::Rights};
 pub use self::{groups::Groups, key::UserKey, tokens::Tokens};
 use crate::{
     client::AppTokens,

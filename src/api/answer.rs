@@ -1,0 +1,185 @@
+//! The answers of an API to what it refuses: one function from the failure to status and challenge,
+//! for HTTP and gRPC alike (RFC 6750 section 3, RFC 9470 section 3, RFC 9728 section 5.1; Entra's
+//! claims challenge).
+
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS},
+};
+use serde_json::json;
+
+use crate::{
+    config::ValidApiConfig,
+    error::{Error, ErrorKind},
+    middleware::{self, IdentityBody},
+};
+
+/// What a failure means to the caller: a status, and what the challenge says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Meaning {
+    status: StatusCode,
+    /// `None`: there is no challenge, because no other token would help.
+    challenge: Option<Said>,
+    sentence: &'static str,
+}
+
+/// `error` of a challenge; a request without a token is told none (RFC 6750 section 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    Nothing,
+    Code(&'static str),
+}
+
+fn meaning(error: &Error) -> Meaning {
+    use ErrorKind as Kind;
+    let with =
+        |status, code, sentence| Meaning { status, challenge: Some(Said::Code(code)), sentence };
+    let own = |status| Meaning { status, challenge: None, sentence: error.user_message() };
+    match error.kind() {
+        Kind::TokenMissing => Meaning {
+            status: StatusCode::UNAUTHORIZED,
+            challenge: Some(Said::Nothing),
+            sentence: error.user_message(),
+        },
+        Kind::RequestInvalid => with(
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            "The Authorization header is not one access token.",
+        ),
+        Kind::InsufficientScope => {
+            with(StatusCode::FORBIDDEN, "insufficient_scope", error.user_message())
+        }
+        Kind::StrongerSignInNeeded => with(
+            StatusCode::UNAUTHORIZED,
+            "insufficient_user_authentication",
+            "A stronger or more recent sign-in is needed.",
+        ),
+        Kind::InteractionRequired if claims(error).is_some() => with(
+            StatusCode::UNAUTHORIZED,
+            "insufficient_claims",
+            "The access token lacks claims: get another one with those that are asked for.",
+        ),
+        Kind::InteractionRequired => with(
+            StatusCode::UNAUTHORIZED,
+            "interaction_required",
+            "The person has to sign in, or to agree, before this can be done for them.",
+        ),
+        Kind::TokenMalformed
+        | Kind::TokenAlgorithm
+        | Kind::TokenKeyUnknown
+        | Kind::TokenKeyIssuer
+        | Kind::TokenSignature
+        | Kind::TokenIssuer
+        | Kind::TenantNotAllowed
+        | Kind::TokenAudience
+        | Kind::TokenSubject
+        | Kind::TokenExpired
+        | Kind::TokenNotYetValid
+        | Kind::TokenTooOld
+        | Kind::TokenMismatch
+        | Kind::TokenKind
+        | Kind::TokenInactive
+        | Kind::InvalidGrant => {
+            with(StatusCode::UNAUTHORIZED, "invalid_token", "The access token cannot be used here.")
+        }
+        kind => own(middleware::status(kind)),
+    }
+}
+
+/// The claims that the provider asks for.
+fn claims(error: &Error) -> Option<&str> {
+    error.provider()?.claims.as_deref()
+}
+
+/// The challenge of a failure; `None` if no other token would help.
+fn challenge(error: &Error, meaning: Meaning, config: &ValidApiConfig) -> Option<HeaderValue> {
+    let said = meaning.challenge?;
+    let mut parameters: Vec<(&str, String)> = Vec::new();
+    if let Said::Code(code) = said {
+        parameters.push(("error", code.to_owned()));
+        parameters.push(("error_description", meaning.sentence.to_owned()));
+    }
+    let scopes = match error.scopes() {
+        _ if error.kind() == ErrorKind::InteractionRequired => &[],
+        [] if said == Said::Nothing => config.scopes(),
+        needed => needed,
+    };
+    if !scopes.is_empty() {
+        let scopes: Vec<String> =
+            scopes.iter().map(|scope| config.scope(scope).asked_for()).collect();
+        parameters.push(("scope", scopes.join(" ")));
+    }
+    if !error.acr_values().is_empty() {
+        parameters.push(("acr_values", error.acr_values().join(" ")));
+    }
+    parameters.extend(error.max_age().map(|age| ("max_age", age.as_secs().to_string())));
+    parameters.extend(
+        claims(error).map(|claims| ("claims", crate::secret::base64url(claims.as_bytes()))),
+    );
+    parameters
+        .extend(config.resource().map(|resource| ("resource_metadata", resource.metadata_url())));
+    if parameters.is_empty() {
+        // RFC 6750 section 3: one parameter at least.
+        parameters.push(("realm", config.identity().client_id().to_owned()));
+    }
+    let parameters: Vec<String> =
+        parameters.iter().map(|(name, value)| format!("{name}=\"{}\"", quotable(value))).collect();
+    HeaderValue::try_from(format!("Bearer {}", parameters.join(", "))).ok()
+}
+
+/// What may stand in each of the parameters (RFC 6750 section 3).
+fn quotable(text: &str) -> String {
+    text.chars().filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\')).collect()
+}
+
+/// The answer to a request that is refused.
+pub(super) fn refused<R>(
+    error: Error,
+    is_grpc: bool,
+    config: &ValidApiConfig,
+) -> Response<IdentityBody<R>> {
+    let meaning = meaning(&error);
+    tracing::info!(reason = error.reason(), status = meaning.status.as_u16(), %error, "request refused");
+    let mut response = match is_grpc {
+        true => middleware::grpc(meaning.status, error.reason()),
+        false => problem(&error, meaning),
+    };
+    let headers = response.headers_mut();
+    if let Some(challenge) = challenge(&error, meaning, config) {
+        headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    if let Some(wait) = middleware::wait_before_next(&error) {
+        headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+    }
+    headers.insert(CACHE_CONTROL, middleware::NOT_STORED);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response.extensions_mut().insert(error);
+    response
+}
+
+/// A problem document (RFC 9457) with the reason code.
+fn problem<R>(error: &Error, meaning: Meaning) -> Response<IdentityBody<R>> {
+    let mut document = json!({
+        "type": "about:blank",
+        "title": meaning.status.canonical_reason(),
+        "status": meaning.status.as_u16(),
+        "detail": meaning.sentence,
+        "reason": error.reason(),
+        "kind": error.kind().reason(),
+    });
+    if let Some(members) = document.as_object_mut() {
+        if !error.scopes().is_empty() {
+            members.insert("scopes".to_owned(), error.scopes().into());
+        }
+        if !error.acr_values().is_empty() {
+            members.insert("acr_values".to_owned(), error.acr_values().into());
+        }
+        members.extend(error.max_age().map(|age| ("max_age".to_owned(), age.as_secs().into())));
+    }
+    let mut response = Response::new(IdentityBody::own(document.to_string()));
+    *response.status_mut() = meaning.status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response
+}

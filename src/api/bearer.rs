@@ -1,0 +1,83 @@
+//! The one way in which an access token comes: `Authorization: Bearer` (RFC 6750 section 2.1). What
+//! is in the query or in a form is not looked at.
+
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+
+use crate::error::{Error, ErrorKind};
+
+/// The longest token that is looked at, in bytes. Entra's have 2 to 4 KB with two hundred groups.
+const LONGEST: usize = 16 * 1024;
+
+/// What a request has in the place of an access token.
+#[derive(Debug)]
+pub(crate) enum Presented<'a> {
+    /// Nothing, or a scheme that is not for access tokens.
+    Nothing,
+    /// A token in one piece, of the right characters.
+    Token(&'a str),
+    /// Something that no client means to send, and that two readers would read in two ways.
+    Malformed(&'static str),
+}
+
+/// What the request has.
+pub(crate) fn presented(headers: &HeaderMap) -> Presented<'_> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Presented::Nothing };
+    if values.next().is_some() {
+        return Presented::Malformed("there are several `Authorization` headers");
+    }
+    let bytes = value.as_bytes();
+    if !is_bearer(bytes) {
+        return match bytes.trim_ascii().is_empty() {
+            true => Presented::Malformed("the `Authorization` header is empty"),
+            false => Presented::Nothing,
+        };
+    }
+    let token = bytes.get(SCHEME.len()..).unwrap_or_default().trim_ascii();
+    if token.is_empty() {
+        return Presented::Malformed("there is no token after `Bearer`");
+    }
+    if token.len() > LONGEST {
+        return Presented::Malformed("the token is longer than 16 KiB");
+    }
+    match std::str::from_utf8(token) {
+        Ok(token) if is_token(token) => Presented::Token(token),
+        _ => Presented::Malformed("what comes after `Bearer` is not one token"),
+    }
+}
+
+/// Whether any `Authorization` header is for an access token, so that the request is an API's.
+pub(crate) fn is_presented(headers: &HeaderMap) -> bool {
+    headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes).any(is_bearer)
+}
+
+const SCHEME: &[u8] = b"bearer";
+
+/// The scheme, in any letter case, with a space or nothing after it (RFC 9110 section 11.1).
+fn is_bearer(value: &[u8]) -> bool {
+    match value.split_at_checked(SCHEME.len()) {
+        Some((scheme, rest)) => {
+            scheme.eq_ignore_ascii_case(SCHEME) && matches!(rest.first(), None | Some(b' '))
+        }
+        None => false,
+    }
+}
+
+/// `b64token` of RFC 6750 section 2.1.
+fn is_token(token: &str) -> bool {
+    let body = token.trim_end_matches('=');
+    !body.is_empty()
+        && body.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
+        })
+}
+
+/// The refusal of a request without a token.
+pub(crate) fn missing() -> Error {
+    Error::new(ErrorKind::TokenMissing, "the request has no access token")
+}
+
+/// The refusal of a request whose header cannot be understood.
+pub(crate) fn malformed(detail: &'static str) -> Error {
+    Error::new(ErrorKind::RequestInvalid, detail)
+}

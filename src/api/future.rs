@@ -1,0 +1,108 @@
+//! The named future of an API's responses.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use http::{HeaderMap, Response, header::CONTENT_TYPE};
+use pin_project_lite::pin_project;
+
+use super::service::Shared;
+use crate::middleware::{IdentityBody, Raised};
+
+type Boxed<R, E> = Pin<Box<dyn Future<Output = Result<Response<IdentityBody<R>>, E>> + Send>>;
+
+pin_project! {
+    /// The future of [`ApiService`](crate::api::ApiService).
+    ///
+    /// With a token that was verified before it is the inner service's own future, without a box
+    /// around it.
+    pub struct ApiFuture<F, R, E> {
+        #[pin]
+        state: State<F, R, E>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<F, R, E> {
+        Calling { #[pin] inner: F, shared: Arc<Shared>, shape: Shape },
+        Answering { response: Option<Response<IdentityBody<R>>> },
+        Verifying { future: Boxed<R, E> },
+    }
+}
+
+/// The shape of an answer that the caller reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    Http,
+    Grpc,
+}
+
+impl Shape {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let is_grpc = headers
+            .get(CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+        if is_grpc { Self::Grpc } else { Self::Http }
+    }
+}
+
+impl<F, R, E> ApiFuture<F, R, E> {
+    pub(super) fn calling(inner: F, shared: Arc<Shared>, shape: Shape) -> Self {
+        Self { state: State::Calling { inner, shared, shape } }
+    }
+
+    pub(super) fn answering(response: Response<IdentityBody<R>>) -> Self {
+        Self { state: State::Answering { response: Some(response) } }
+    }
+
+    pub(super) fn verifying(
+        future: impl Future<Output = Result<Response<IdentityBody<R>>, E>> + Send + 'static,
+    ) -> Self {
+        Self { state: State::Verifying { future: Box::pin(future) } }
+    }
+}
+
+impl<F, R, E> Future for ApiFuture<F, R, E>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+{
+    type Output = Result<Response<IdentityBody<R>>, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().state.project() {
+            StateProjection::Verifying { future } => future.as_mut().poll(context),
+            StateProjection::Answering { response } => match response.take() {
+                Some(response) => Poll::Ready(Ok(response)),
+                // As other futures of this kind that are polled after they were ready.
+                None => Poll::Pending,
+            },
+            StateProjection::Calling { inner, shared, shape } => {
+                let mut response = ready!(inner.poll(context))?;
+                // What a guard refused, or a handler could not get on behalf of its caller.
+                Poll::Ready(Ok(match raised(&mut response) {
+                    Some(error) => shared.refused(error, *shape),
+                    None => response.map(IdentityBody::inner),
+                }))
+            }
+        }
+    }
+}
+
+fn raised<R>(response: &mut Response<R>) -> Option<crate::error::Error> {
+    if response.extensions().is_empty() {
+        return None;
+    }
+    response.extensions_mut().remove::<Raised>().map(|Raised(error)| error)
+}
+
+impl<F, R, E> fmt::Debug for ApiFuture<F, R, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,298 @@
+//! Guards of an API: what a caller has to be allowed.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{bearer, caller::ApiCaller};
+use crate::{
+    error::{Error, ErrorKind, Whose},
+    protocol::CallerKind,
+    strings::StringList,
+};
+
+/// A guard that lets people through whose token has **all** of these scopes, in any spelling
+/// ([`Scope`](crate::api::Scope)).
+///
+/// Scopes count for people, and app roles for applications by themselves
+/// ([`or_app_roles`](RequireAccess::or_app_roles)), never the other way round. At providers other
+/// than Microsoft's, which have no app roles, the scopes that an application got for itself count
+/// for it.
+///
+/// ```
+/// # #[cfg(feature = "axum")]
+/// # fn routes() -> axum::Router {
+/// use axum::{Router, routing::get};
+/// use tower_identity::require_scopes;
+///
+/// Router::new()
+///     .route("/notes", get(|| async { "notes" }))
+///     .route_layer(require_scopes(["Notes.Read"]).or_app_roles(["Notes.Read.All"]))
+/// # }
+/// ```
+pub fn require_scopes<Kind>(scopes: impl StringList<Kind>) -> RequireAccess {
+    require_caller().or_scopes(scopes)
+}
+
+/// A guard that lets applications by themselves through that have **one** of these app roles.
+pub fn require_app_roles<Kind>(roles: impl StringList<Kind>) -> RequireAccess {
+    require_caller().or_app_roles(roles)
+}
+
+/// A guard that lets every caller with a token through, as far as its conditions hold.
+pub fn require_caller() -> RequireAccess {
+    RequireAccess { terms: Arc::default() }
+}
+
+/// The guard that [`require_scopes`], [`require_app_roles`] and [`require_caller`] make. It is a
+/// layer for routes, routers and services, and [`check`](Self::check) is the same as a function,
+/// for tools that are called by name inside one request.
+///
+/// It needs an [`ApiLayer`](crate::ApiLayer) outside, which answers for it: without a token it is a
+/// 401.
+#[derive(Clone, Debug)]
+#[must_use = "a guard does nothing until it is put around routes"]
+pub struct RequireAccess {
+    terms: Arc<Terms>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Terms {
+    /// Lists of scopes, each of which is enough; the first is what is asked for.
+    scopes: Vec<Vec<String>>,
+    /// App roles, each of which is enough.
+    roles: Option<Vec<String>>,
+    tenants: Option<Vec<String>>,
+    applications: Option<Vec<String>>,
+    kinds: Option<Vec<CallerKind>>,
+    auth_context: Option<String>,
+    max_age: Option<Duration>,
+}
+
+impl RequireAccess {
+    /// Lets people through, too, whose token has all of these scopes: `require_scopes("Notes.Read")
+    /// .or_scopes("Notes.ReadWrite")`. An empty list lets nobody through.
+    pub fn or_scopes<Kind>(self, scopes: impl StringList<Kind>) -> Self {
+        self.with(|terms| terms.scopes.push(scopes.into_strings()))
+    }
+
+    /// Lets applications by themselves through, too, that have one of these app roles. An empty list
+    /// lets none through.
+    pub fn or_app_roles<Kind>(self, roles: impl StringList<Kind>) -> Self {
+        self.with(|terms| terms.roles.get_or_insert_default().extend(roles.into_strings()))
+    }
+
+    /// Asks for one of these tenants, by GUID; callers of others get 403.
+    pub fn with_tenants<Kind>(self, tenants: impl StringList<Kind>) -> Self {
+        self.with(|terms| {
+            terms.tenants =
+                Some(tenants.items().map(|tenant| tenant.as_ref().to_ascii_lowercase()).collect())
+        })
+    }
+
+    /// Asks for one of these applications, by client id; calls through others get 403.
+    pub fn with_applications<Kind>(self, applications: impl StringList<Kind>) -> Self {
+        self.with(|terms| terms.applications = Some(applications.into_strings()))
+    }
+
+    /// Asks for one of these kinds of callers, such as people without an agent between; others get
+    /// 403.
+    pub fn with_kinds(self, kinds: impl IntoIterator<Item = CallerKind>) -> Self {
+        self.with(|terms| terms.kinds = Some(kinds.into_iter().collect()))
+    }
+
+    /// Asks for an authentication context. A person whose sign-in did not meet it gets 401 with what
+    /// it takes: claims at Microsoft's authorities, `acr_values` elsewhere (RFC 9470).
+    pub fn with_auth_context(self, auth_context: impl Into<String>) -> Self {
+        self.with(|terms| terms.auth_context = Some(auth_context.into()))
+    }
+
+    /// Asks for a person who proved who they are within this time (`auth_time`), give or take the
+    /// clock leeway; otherwise it is 401 with `max_age` (RFC 9470). At Entra ID `auth_time` is an
+    /// optional claim, to be added in the API's registration.
+    pub fn with_max_age(self, max_age: Duration) -> Self {
+        self.with(|terms| terms.max_age = Some(max_age))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Terms)) -> Self {
+        change(Arc::make_mut(&mut self.terms));
+        self
+    }
+
+    /// Whether the caller may pass.
+    ///
+    /// # Errors
+    ///
+    /// - `Forbidden`: no other token of this caller would help;
+    /// - `InsufficientScope`, with all scopes that it takes;
+    /// - `StrongerSignInNeeded`, with what the sign-in has to be.
+    ///
+    /// As the answer of a handler each of them becomes the challenge of the layer.
+    pub fn check(&self, caller: &ApiCaller) -> Result<(), Error> {
+        self.terms.check_caller(caller)?;
+        self.terms.check_rights(caller)?;
+        self.terms.check_sign_in(caller)
+    }
+
+    fn admit<B>(&self, request: &Request<B>) -> Result<(), Error> {
+        match request.extensions().get::<ApiCaller>() {
+            Some(caller) => self.check(caller),
+            None => Err(bearer::missing()),
+        }
+    }
+}
+
+impl Terms {
+    fn check_caller(&self, caller: &ApiCaller) -> Result<(), Error> {
+        let listed = |list: &Option<Vec<String>>, own: Option<&str>| {
+            list.as_ref()
+                .is_none_or(|list| own.is_some_and(|own| list.iter().any(|one| one == own)))
+        };
+        let forbidden = |detail: &'static str| Err(Error::new(ErrorKind::Forbidden, detail));
+        if !listed(&self.tenants, caller.tenant_id()) {
+            return forbidden("the caller's tenant is none of those that the guard lets in");
+        }
+        if !listed(&self.applications, caller.application_id()) {
+            return forbidden("the application is none of those that the guard lets in");
+        }
+        if self.kinds.as_ref().is_some_and(|kinds| !kinds.contains(&caller.kind())) {
+            return forbidden("the caller is of a kind that the guard does not let in");
+        }
+        Ok(())
+    }
+
+    fn check_rights(&self, caller: &ApiCaller) -> Result<(), Error> {
+        if self.scopes.is_empty() && self.roles.is_none() {
+            return Ok(());
+        }
+        let is_person = caller.kind().is_person();
+        let scopes_count = is_person || !caller.is_of_microsoft();
+        let has_all =
+            |list: &Vec<String>| !list.is_empty() && list.iter().all(|one| caller.has_scope(one));
+        if scopes_count && self.scopes.iter().any(has_all) {
+            return Ok(());
+        }
+        let roles = self.roles.as_deref().unwrap_or_default();
+        if !is_person && roles.iter().any(|role| caller.has_role(role)) {
+            return Ok(());
+        }
+        let Some(needed) = self.scopes.first().filter(|needed| !needed.is_empty()) else {
+            return Err(Error::new(
+                ErrorKind::Forbidden,
+                "only an application by itself with an app role may do this",
+            ));
+        };
+        let detail = format!(
+            "the caller is of the kind `{}`: people need the scopes {}, applications one of the app roles {roles:?}",
+            caller.kind(),
+            needed.join(" ")
+        );
+        Err(Error::new(ErrorKind::InsufficientScope, detail)
+            .for_token(Whose::Caller, needed.iter().map(String::as_str)))
+    }
+
+    fn check_sign_in(&self, caller: &ApiCaller) -> Result<(), Error> {
+        let met = self.auth_context.as_ref().is_none_or(|context| caller.has_auth_context(context));
+        let recent = self.max_age.is_none_or(|max_age| caller.is_recent(max_age));
+        if met && recent {
+            return Ok(());
+        }
+        if !caller.kind().is_person() {
+            return Err(Error::new(
+                ErrorKind::Forbidden,
+                "it needs a person's sign-in, and no person is behind the call",
+            ));
+        }
+        // Both at once: two sign-ins that each bring a part would undo each other.
+        Err(Error::new(
+            ErrorKind::StrongerSignInNeeded,
+            "the sign-in behind the token is not as strong or as recent as the guard asks",
+        )
+        .wanting(self.auth_context.iter().cloned().collect(), self.max_age))
+    }
+}
+
+impl<S> Layer<S> for RequireAccess {
+    type Service = RequireAccessService<S>;
+
+    fn layer(&self, inner: S) -> RequireAccessService<S> {
+        RequireAccessService { inner, guard: self.clone() }
+    }
+}
+
+/// The service that [`RequireAccess`] makes.
+#[derive(Clone, Debug)]
+pub struct RequireAccessService<S> {
+    inner: S,
+    guard: RequireAccess,
+}
+
+impl<S, B, R> Service<Request<B>> for RequireAccessService<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    R: Default,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = RequireAccessFuture<S::Future, R>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let state = match self.guard.admit(&request) {
+            Ok(()) => State::Calling { inner: self.inner.call(request) },
+            Err(error) => State::Refused { response: Some(error.into_response_with(R::default())) },
+        };
+        RequireAccessFuture { state }
+    }
+}
+
+pin_project! {
+    /// The future of [`RequireAccessService`].
+    pub struct RequireAccessFuture<F, R> {
+        #[pin]
+        state: State<F, R>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<F, R> {
+        Calling { #[pin] inner: F },
+        Refused { response: Option<Response<R>> },
+    }
+}
+
+impl<F, R, E> Future for RequireAccessFuture<F, R>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+{
+    type Output = Result<Response<R>, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().state.project() {
+            StateProjection::Calling { inner } => inner.poll(context),
+            StateProjection::Refused { response } => {
+                response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)))
+            }
+        }
+    }
+}
+
+impl<F, R> fmt::Debug for RequireAccessFuture<F, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequireAccessFuture").finish_non_exhaustive()
+    }
+}

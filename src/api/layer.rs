@@ -1,0 +1,116 @@
+//! [`ApiLayer`]: the layer around an API.
+
+use std::sync::{Arc, OnceLock};
+
+use tower_layer::Layer;
+
+use super::{
+    memory::DEFAULT_BYTES,
+    service::{ApiService, Shared},
+};
+use crate::{
+    clock::{Clock, SystemClock},
+    config::{IntoValidApiConfig, ValidApiConfig},
+    protocol::{HttpClient, ReqwestClient},
+};
+
+/// Holds every request to a Tower service (axum, tonic, hyper) to an access token.
+///
+/// A request that is not on a public path is let through with a verified token, and has an
+/// [`ApiCaller`](crate::ApiCaller) in its extensions; every other one is answered as RFC 6750 says,
+/// and gRPC as its protocol says. The error type of the inner service stays as it is. What the
+/// callers may do is asked by [`require_scopes`](crate::require_scopes).
+///
+/// - Put one layer around the finished application; clones share everything.
+/// - With a [resource](crate::ApiConfig::with_resource) it answers
+///   `/.well-known/oauth-protected-resource` itself (RFC 9728).
+/// - An application with pages *and* an API on one router has
+///   [`IdentityLayer::with_api`](crate::IdentityLayer::with_api).
+///
+/// ```
+/// # #[cfg(feature = "axum")]
+/// # fn app() -> Result<axum::Router, tower_identity::ConfigError> {
+/// use axum::{Router, routing::get};
+/// use tower_identity::{ApiCaller, ApiConfig, ApiLayer, Authority, require_scopes};
+///
+/// let config = ApiConfig::new(Authority::entra("contoso.onmicrosoft.com")?, "client-id").build()?;
+///
+/// let notes = Router::new()
+///     .route("/notes", get(|caller: ApiCaller| async move { format!("{}", caller.kind()) }))
+///     .route_layer(require_scopes(["Notes.Read"]).or_app_roles(["Notes.Read.All"]));
+/// let app = notes.layer(ApiLayer::new(config));
+/// # Ok(app)
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a layer does nothing until it is put around a service"]
+pub struct ApiLayer(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    setup: Setup,
+    shared: OnceLock<Arc<Shared>>,
+}
+
+#[derive(Clone, Debug)]
+struct Setup {
+    config: ValidApiConfig,
+    http: Arc<dyn HttpClient>,
+    clock: Arc<dyn Clock>,
+    remembered_bytes: usize,
+}
+
+impl ApiLayer {
+    /// A layer with the default collaborators: the system's clock, its own connections to the
+    /// provider.
+    pub fn new(config: impl IntoValidApiConfig) -> Self {
+        Self::of(Setup {
+            config: config.into_valid_api_config(),
+            http: Arc::new(ReqwestClient::new()),
+            clock: Arc::new(SystemClock),
+            remembered_bytes: DEFAULT_BYTES,
+        })
+    }
+
+    fn of(setup: Setup) -> Self {
+        Self(Arc::new(Inner { setup, shared: OnceLock::new() }))
+    }
+
+    /// Calls the provider through another HTTP client. The default is [`ReqwestClient`].
+    pub fn with_http_client(self, http: impl HttpClient + 'static) -> Self {
+        self.with(|setup| setup.http = Arc::new(http))
+    }
+
+    /// Takes the time from another clock. The default is [`SystemClock`]; tests turn a
+    /// [`ManualClock`](crate::ManualClock).
+    pub fn with_clock(self, clock: impl Clock) -> Self {
+        self.with(|setup| setup.clock = Arc::new(clock))
+    }
+
+    /// How many bytes are used to remember verified tokens, so that each is verified once. The
+    /// default is 256 MiB, which is about 100,000 tokens; what is used least makes room.
+    pub fn with_remembered_bytes(self, bytes: usize) -> Self {
+        self.with(|setup| setup.remembered_bytes = bytes)
+    }
+
+    fn with(self, change: impl FnOnce(&mut Setup)) -> Self {
+        let mut setup = self.0.setup.clone();
+        change(&mut setup);
+        Self::of(setup)
+    }
+
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(self.0.shared.get_or_init(|| {
+            let Setup { config, http, clock, remembered_bytes } = self.0.setup.clone();
+            Arc::new(Shared::new(config, http, clock, remembered_bytes))
+        }))
+    }
+}
+
+impl<S> Layer<S> for ApiLayer {
+    type Service = ApiService<S>;
+
+    fn layer(&self, inner: S) -> ApiService<S> {
+        ApiService::new(inner, self.shared())
+    }
+}

@@ -1,0 +1,217 @@
+//! [`ApiService`]: decides by the head of a request, then acts.
+
+use std::{
+    fmt, mem,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response, header::AUTHORIZATION};
+use tower_service::Service;
+
+use super::{
+    answer,
+    bearer::{self, Presented},
+    caller::ApiCaller,
+    future::{ApiFuture, Shape},
+    memory::{Known, Memory},
+    metadata::{self, Documents},
+};
+use crate::{
+    clock::{Clock, UnixTime},
+    config::{Introspection, ValidApiConfig},
+    error::{Error, ErrorKind},
+    middleware::IdentityBody,
+    protocol::{HttpClient, Provider},
+};
+
+/// The service that [`ApiLayer`](crate::ApiLayer) makes.
+#[derive(Clone, Debug)]
+pub struct ApiService<S> {
+    inner: S,
+    shared: Arc<Shared>,
+}
+
+/// What every service of one layer shares.
+pub(crate) struct Shared {
+    pub(super) config: ValidApiConfig,
+    provider: Provider,
+    clock: Arc<dyn Clock>,
+    /// An error only on a machine without random bytes: then nothing is let through.
+    memory: Result<Memory, Error>,
+    documents: Documents,
+}
+
+impl<S> ApiService<S> {
+    pub(super) fn new(inner: S, shared: Arc<Shared>) -> Self {
+        Self { inner, shared }
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for ApiService<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: Send + 'static,
+    R: Send + 'static,
+{
+    type Response = Response<IdentityBody<R>>;
+    type Error = S::Error;
+    type Future = ApiFuture<S::Future, R, S::Error>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        call(&mut self.inner, &self.shared, request)
+    }
+}
+
+/// What becomes of a request, as far as its head and the memory tell.
+enum Decision {
+    Public,
+    Document(Bytes),
+    Known(ApiCaller),
+    Unknown,
+    Refused(Error),
+}
+
+/// Answers a request, or lets the ready inner service do so.
+pub(crate) fn call<S, B, R>(
+    inner: &mut S,
+    shared: &Arc<Shared>,
+    mut request: Request<B>,
+) -> ApiFuture<S::Future, R, S::Error>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: Send + 'static,
+    R: Send + 'static,
+{
+    let shape = Shape::of(request.headers());
+    match shared.decide(&request) {
+        Decision::Public => ApiFuture::calling(inner.call(request), Arc::clone(shared), shape),
+        Decision::Known(caller) => {
+            request.extensions_mut().insert(caller);
+            ApiFuture::calling(inner.call(request), Arc::clone(shared), shape)
+        }
+        Decision::Document(document) => {
+            ApiFuture::answering(metadata::answer(&document, request.method()))
+        }
+        Decision::Refused(error) => ApiFuture::answering(shared.refused(error, shape)),
+        Decision::Unknown => {
+            // The clone takes the place of the service that was polled ready, which moves into the
+            // future.
+            let ready = inner.clone();
+            let mut ready = mem::replace(inner, ready);
+            let shared = Arc::clone(shared);
+            let (mut head, body) = request.into_parts();
+            ApiFuture::verifying(async move {
+                match shared.verify(&head.headers).await {
+                    Ok(caller) => {
+                        head.extensions.insert(caller);
+                        let answer = ready.call(Request::from_parts(head, body));
+                        ApiFuture::calling(answer, shared, shape).await
+                    }
+                    Err(error) => Ok(shared.refused(error, shape)),
+                }
+            })
+        }
+    }
+}
+
+impl Shared {
+    pub(super) fn new(
+        config: ValidApiConfig,
+        http: Arc<dyn HttpClient>,
+        clock: Arc<dyn Clock>,
+        remembered_bytes: usize,
+    ) -> Self {
+        let provider = Provider::new(config.identity().clone(), http, Arc::clone(&clock));
+        let documents = Documents::of(&config);
+        Self { provider, clock, memory: Memory::new(remembered_bytes), documents, config }
+    }
+
+    pub(super) fn now(&self) -> UnixTime {
+        self.clock.now()
+    }
+
+    fn decide<B>(self: &Arc<Self>, request: &Request<B>) -> Decision {
+        let path = request.uri().path();
+        if let Some(document) = self.documents.at(path) {
+            return Decision::Document(document.clone());
+        }
+        if self.config.public_paths().is_public(path) {
+            return Decision::Public;
+        }
+        let token = match bearer::presented(request.headers()) {
+            Presented::Token(token) => token,
+            Presented::Nothing => return Decision::Refused(bearer::missing()),
+            Presented::Malformed(detail) => return Decision::Refused(bearer::malformed(detail)),
+        };
+        match &self.memory {
+            Err(error) => Decision::Refused(error.clone()),
+            Ok(memory) => match memory.get(token, self.now()) {
+                Some(known) => Decision::Known(self.caller(known, request.headers())),
+                None => Decision::Unknown,
+            },
+        }
+    }
+
+    fn caller(self: &Arc<Self>, known: Arc<Known>, headers: &HeaderMap) -> ApiCaller {
+        // Only an API with a credential gets tokens on behalf of its callers.
+        let header: Option<HeaderValue> =
+            match self.config.identity().credential().is_confidential() {
+                true => headers.get(AUTHORIZATION).cloned(),
+                false => None,
+            };
+        ApiCaller::new(known, Arc::clone(self), header)
+    }
+
+    /// Verifies a token that is not known, and remembers what it says.
+    async fn verify(self: &Arc<Self>, headers: &HeaderMap) -> Result<ApiCaller, Error> {
+        let Presented::Token(token) = bearer::presented(headers) else {
+            return Err(bearer::missing());
+        };
+        let rules = self.config.rules();
+        let leeway = self.config.identity().clock_leeway();
+        let (verified, until) = if token.split('.').count() == 3 {
+            let verified = self.provider.verify_access_token(token, rules).await?;
+            let until = verified.exp + leeway;
+            (verified, until)
+        } else {
+            match self.config.introspection() {
+                Introspection::Never => {
+                    return Err(Error::new(
+                        ErrorKind::TokenMalformed,
+                        "it has not the three parts of a signed token, and the provider is not asked about others (`with_introspection`, IDENTITY_INTROSPECTION)",
+                    ));
+                }
+                Introspection::Opaque => {
+                    return Err(Error::new(ErrorKind::TokenInactive, "not yet"));
+                }
+            }
+        };
+        let known = Arc::new(Known::new(verified, until));
+        if let Ok(memory) = &self.memory {
+            memory.insert(token, Arc::clone(&known));
+        }
+        Ok(self.caller(known, headers))
+    }
+
+    /// The answer to a request that is refused.
+    pub(super) fn refused<R>(&self, error: Error, shape: Shape) -> Response<IdentityBody<R>> {
+        answer::refused(error, shape == Shape::Grpc, &self.config)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("config", &self.config)
+            .field("memory", &self.memory)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,140 @@
+//! What is special to access tokens: their issuers, and the names of an API in them.
+
+use super::{Authority, Kind, TokenIssuer, tenants::is_guid};
+
+impl Authority {
+    /// The issuer that an ID token from the same place would have, where access tokens call it by
+    /// another name; `None` if they do not.
+    ///
+    /// - Entra ID issues tokens of version 1.0 for APIs that are registered so, whichever endpoint
+    ///   was asked: `https://sts.windows.net/{tid}/` in the public cloud. Keys and documents of
+    ///   version 2.0 speak for them, too, so that the same checks hold after the translation.
+    /// - AD FS names the issuer of its access tokens in its document.
+    pub(crate) fn issuer_as_in_id_tokens(
+        &self,
+        metadata_issuer: &str,
+        access_token_issuer: Option<&str>,
+        token: &TokenIssuer<'_>,
+    ) -> Option<String> {
+        match &self.kind {
+            Kind::Adfs => {
+                (access_token_issuer == Some(token.iss)).then(|| metadata_issuer.to_owned())
+            }
+            Kind::Entra { instance, .. } => {
+                let tid = token.tid.filter(|tid| is_guid(tid))?;
+                // A development provider is a cloud of its own.
+                let issuer = match instance.cloud {
+                    Some(cloud) => cloud.v1_issuer?,
+                    None => instance.origin.as_str(),
+                };
+                let rest = token.iss.strip_prefix(issuer)?.strip_prefix('/')?;
+                (rest.strip_suffix('/') == Some(tid))
+                    .then(|| metadata_issuer.replace(super::tenants::TEMPLATE, tid))
+            }
+            Kind::Oidc | Kind::ExternalId { .. } | Kind::B2c { .. } => None,
+        }
+    }
+
+    /// The names that `aud` may have for an API of which this is one.
+    ///
+    /// - Microsoft's tokens of version 1.0 have the Application ID URI with or without a slash at
+    ///   its end, as it was asked for.
+    /// - AD FS puts a name of its own before each.
+    pub(crate) fn spellings_of_audience(&self, audience: &str) -> Vec<String> {
+        let mut spellings = vec![audience.to_owned()];
+        if self.is_microsoft() && audience.contains("://") {
+            spellings.push(match audience.strip_suffix('/') {
+                Some(without) => without.to_owned(),
+                None => format!("{audience}/"),
+            });
+        }
+        if self.is_adfs() && !audience.starts_with(ADFS) {
+            spellings.push(format!("{ADFS}{audience}"));
+        }
+        spellings
+    }
+}
+
+/// What AD FS puts before the identifier of an API.
+const ADFS: &str = "microsoft:identityserver:";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TID: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
+    const OTHER: &str = "775527ff-9a37-4307-8b3d-cc311f58d925";
+
+    fn translated(host: &str, tenant: &str, iss: &str, tid: Option<&str>) -> Option<String> {
+        let authority = Authority::parse(&format!("https://{host}/{tenant}")).unwrap();
+        let document = format!("https://{host}/{{tenantid}}/v2.0");
+        authority.issuer_as_in_id_tokens(&document, None, &TokenIssuer { iss, tid })
+    }
+
+    #[test]
+    fn version_1_issuers_of_each_cloud_become_those_of_version_2() {
+        for (host, issuer) in [
+            ("login.microsoftonline.com", "https://sts.windows.net"),
+            ("login.microsoftonline.us", "https://sts.windows.net"),
+            ("login.partner.microsoftonline.cn", "https://sts.chinacloudapi.cn"),
+        ] {
+            assert_eq!(
+                translated(host, "common", &format!("{issuer}/{TID}/"), Some(TID)),
+                Some(format!("https://{host}/{TID}/v2.0"))
+            );
+            for foreign in [
+                format!("{issuer}/{TID}"),
+                format!("{issuer}/{OTHER}/"),
+                format!("{issuer}.evil.example/{TID}/"),
+                format!("{issuer}//{TID}/"),
+                format!("{issuer}/{TID}/v2.0"),
+            ] {
+                assert_eq!(translated(host, "common", &foreign, Some(TID)), None, "{foreign}");
+            }
+            assert_eq!(translated(host, "common", &format!("{issuer}/{TID}/"), None), None);
+            assert_eq!(translated(host, "common", &format!("{issuer}/x/"), Some("x")), None);
+        }
+        assert_eq!(
+            translated(
+                "login.partner.microsoftonline.cn",
+                "common",
+                &format!("https://sts.windows.net/{TID}/"),
+                Some(TID)
+            ),
+            None,
+            "another cloud's"
+        );
+    }
+
+    #[test]
+    fn ad_fs_tells_the_issuer_of_access_tokens_in_its_document() {
+        let adfs = Authority::parse("https://fs.example.com/adfs").unwrap();
+        let iss = "http://fs.example.com/adfs/services/trust";
+        let told = |told| {
+            let token = TokenIssuer { iss, tid: None };
+            adfs.issuer_as_in_id_tokens("https://fs.example.com/adfs", told, &token)
+        };
+        assert_eq!(told(Some(iss)).as_deref(), Some("https://fs.example.com/adfs"));
+        assert_eq!(told(None), None);
+        assert_eq!(told(Some("http://other.example/adfs/services/trust")), None);
+    }
+
+    #[test]
+    fn an_application_id_uri_may_end_in_a_slash_at_microsoft() {
+        let spellings = |authority: &str, audience: &str| {
+            Authority::parse(authority).unwrap().spellings_of_audience(audience)
+        };
+        let entra = "https://login.microsoftonline.com/common";
+        assert_eq!(spellings(entra, "api://x"), ["api://x", "api://x/"]);
+        assert_eq!(
+            spellings(entra, "https://a.example/"),
+            ["https://a.example/", "https://a.example"]
+        );
+        assert_eq!(spellings(entra, TID), [TID]);
+        assert_eq!(spellings("https://id.example", "https://a.example"), ["https://a.example"]);
+        assert_eq!(
+            spellings("https://fs.example.com/adfs", "id"),
+            ["id", "microsoft:identityserver:id"]
+        );
+    }
+}

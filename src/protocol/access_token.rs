@@ -1,0 +1,294 @@
+//! Access tokens for this application as an API (RFC 9068, RFC 7662; Microsoft's access token
+//! claims), on top of what every token is held to ([`jwt`](super::jwt)).
+//!
+//! - `aud` is looked at first; there is no way to switch that off.
+//! - A claim that decides and is there is understood or refused, also where it is `null`.
+//! - No other kind of token stands in for an access token: ID tokens, logout tokens, DPoP proofs,
+//!   and what is bound to a key (`cnf`), which a plain bearer cannot prove to have.
+//! - At Microsoft's authorities a token names its client and has a scope or an app role; elsewhere
+//!   something in it says that it is an access token.
+
+use serde_json::Value;
+
+use super::{
+    access_kind::{self, CallerKind, ClientProof},
+    json::Object,
+    jwks::Keys,
+    jwt::{Rules, Unverified, malformed, numeric_date},
+};
+use crate::{
+    authority::Authority,
+    clock::UnixTime,
+    error::{Error, ErrorKind, shown},
+};
+
+/// An access token that passed every check: only the verifier makes one.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct VerifiedAccessToken {
+    /// The claims: the JSON object that was signed, or the provider's answer about the token.
+    pub(crate) claims: String,
+    pub(crate) iss: String,
+    /// Until when it may be used.
+    pub(crate) exp: UnixTime,
+    pub(crate) facts: AccessFacts,
+}
+
+impl std::fmt::Debug for VerifiedAccessToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VerifiedAccessToken")
+            .field("iss", &self.iss)
+            .field("exp", &self.exp)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What of an access token decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AccessFacts {
+    pub(crate) kind: CallerKind,
+    pub(crate) sub: Option<String>,
+    /// Tenant and object id, at Microsoft's authorities.
+    pub(crate) tid: Option<String>,
+    pub(crate) oid: Option<String>,
+    /// The application that calls.
+    pub(crate) application: Option<String>,
+    pub(crate) proof: ClientProof,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) roles: Vec<String>,
+    pub(crate) acr: Option<String>,
+    pub(crate) acrs: Vec<String>,
+    pub(crate) auth_time: Option<UnixTime>,
+    /// `xms_idrel`, where it tells one of the two.
+    pub(crate) is_guest: Option<bool>,
+}
+
+/// Verifies an access token completely.
+///
+/// # Errors
+///
+/// The kind of the first check that fails.
+pub(super) fn verify(
+    token: &Unverified<'_>,
+    rules: &Rules<'_>,
+    keys: &Keys,
+) -> Result<VerifiedAccessToken, Error> {
+    let verified = token.verify(rules, keys)?;
+    let exp = verified.exp.ok_or_else(|| malformed("the token has no `exp`"))?;
+    let is_typed = token.is_typed_access_token();
+    let facts = facts(&verified.claims, is_typed, &verified.iss, rules.authority)?;
+    Ok(VerifiedAccessToken { claims: verified.payload, iss: verified.iss, exp, facts })
+}
+
+/// Whether one of the API's names is in `aud`; others may be beside it.
+pub(super) fn check_audience(aud: Option<&Value>, own: &[String]) -> Result<(), Error> {
+    let refused = |detail: String| Err(Error::new(ErrorKind::TokenAudience, detail));
+    let listed = || own.iter().map(|own| shown(own)).collect::<Vec<_>>().join(", ");
+    let audiences = match aud {
+        Some(one @ Value::String(_)) => std::slice::from_ref(one),
+        Some(Value::Array(several)) => several.as_slice(),
+        None => {
+            return refused(format!("the access token has no `aud`; this API is {}", listed()));
+        }
+        Some(_) => return refused("`aud` is neither text nor a list".into()),
+    };
+    if !audiences.iter().all(Value::is_string) {
+        return refused("`aud` has a member that is not text".into());
+    }
+    let is_own = |audience: &Value| own.iter().any(|own| audience.as_str() == Some(own));
+    if audiences.iter().any(is_own) {
+        return Ok(());
+    }
+    let came = audiences
+        .iter()
+        .filter_map(Value::as_str)
+        .take(4)
+        .map(shown)
+        .collect::<Vec<_>>()
+        .join(", ");
+    refused(format!("the access token's `aud` is {came}; this API is {}", listed()))
+}
+
+/// Claims that decide: one that is there is understood or refused, and `null` is not understood.
+const DECISIVE: [&str; 25] = [
+    "iss",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "sub",
+    "tid",
+    "oid",
+    "scp",
+    "scope",
+    "roles",
+    "role",
+    "azp",
+    "appid",
+    "client_id",
+    "cid",
+    "azpacr",
+    "appidacr",
+    "idtyp",
+    "cnf",
+    "acr",
+    "acrs",
+    "auth_time",
+    "xms_act_fct",
+    "xms_sub_fct",
+];
+
+/// What the claims say, under a signature or in the provider's own answer.
+///
+/// # Errors
+///
+/// [`ErrorKind::TokenMalformed`]; [`ErrorKind::TokenKind`]: it is no access token for a bearer.
+pub(super) fn facts(
+    claims: &Object,
+    is_typed: bool,
+    iss: &str,
+    authority: &Authority,
+) -> Result<AccessFacts, Error> {
+    if let Some(name) = DECISIVE.iter().find(|name| claims.get(**name) == Some(&Value::Null)) {
+        return Err(malformed(format!("`{name}` is null")));
+    }
+    access_kind::check_no_other_kind(claims, is_typed)?;
+    let is_microsoft = authority.is_microsoft();
+    let scopes = scopes(claims, is_microsoft)?;
+    let mut roles = words(claims, "roles")?;
+    roles.extend(words(claims, "role")?.into_iter().filter(|role| !role.is_empty()));
+    roles.dedup();
+    let application = application(claims, is_microsoft)?;
+    let sub = text(claims, "sub")?;
+    let directory = |name: &'static str| if is_microsoft { text(claims, name) } else { Ok(None) };
+    let (tid, oid) = (directory("tid")?, directory("oid")?);
+    let proof = access_kind::proof(claims, is_microsoft)?;
+    let kind = if is_microsoft {
+        check_version(claims, iss, authority)?;
+        if application.is_none() {
+            return Err(other_kind(
+                "it names no client (`azp`, `appid`), as ID tokens do: the client has to send the access token",
+            ));
+        }
+        access_kind::at_microsoft(claims, &scopes, &roles)?
+    } else {
+        access_kind::elsewhere(claims, is_typed, &scopes, sub.as_deref(), application.as_deref())?
+    };
+    if authority.b2c_policies().is_some() && kind.is_person() {
+        authority.check_policy(text(claims, "tfp")?.as_deref(), text(claims, "acr")?.as_deref())?;
+    }
+    let auth_time = match claims.get("auth_time") {
+        None => None,
+        Some(value) => Some(
+            number(value)
+                .ok_or_else(|| malformed("`auth_time` is not a number of seconds since 1970"))?,
+        ),
+    };
+    let relation = access_kind::numbers(claims, "xms_idrel")?;
+    let is_guest = match (relation.contains(&5), relation.contains(&1)) {
+        (true, _) => Some(true),
+        (false, true) => Some(false),
+        (false, false) => None,
+    };
+    let acr = text(claims, "acr")?;
+    let (acrs, tid) =
+        (words(claims, "acrs")?, tid.or_else(|| authority.tenant_in(iss).map(str::to_owned)));
+    Ok(AccessFacts {
+        kind,
+        sub,
+        tid,
+        oid,
+        application,
+        proof,
+        scopes,
+        roles,
+        acr,
+        acrs,
+        auth_time,
+        is_guest,
+    })
+}
+
+/// The version has to be that of the issuer: rules of the other one are not checked here.
+fn check_version(claims: &Object, iss: &str, authority: &Authority) -> Result<(), Error> {
+    let is_first = !iss.trim_end_matches('/').ends_with("/v2.0");
+    match (text(claims, "ver")?.as_deref(), is_first) {
+        (Some("1.0"), true) | (Some("2.0"), false) | (None, _) => Ok(()),
+        _ if !authority.is_entra() => Ok(()),
+        _ => Err(Error::new(
+            ErrorKind::TokenMismatch,
+            "`ver` is another version than that of the issuer",
+        )),
+    }
+}
+
+/// The scopes, without the `/` that Entra writes where there are none.
+fn scopes(claims: &Object, is_microsoft: bool) -> Result<Vec<String>, Error> {
+    let names: &[&str] = if is_microsoft { &["scp"] } else { &["scope", "scp"] };
+    let mut scopes: Vec<String> = Vec::new();
+    for name in names {
+        for scope in words(claims, name)? {
+            if scope != "/" && !scopes.contains(&scope) {
+                scopes.push(scope);
+            }
+        }
+    }
+    Ok(scopes)
+}
+
+/// The client that calls: `azp` in version 2.0, `appid` in 1.0, `client_id` in RFC 9068.
+fn application(claims: &Object, is_microsoft: bool) -> Result<Option<String>, Error> {
+    let names: &[&str] =
+        if is_microsoft { &["azp", "appid"] } else { &["client_id", "azp", "cid", "appid"] };
+    let mut found: Option<String> = None;
+    for name in names {
+        match (text(claims, name)?, &found) {
+            (Some(empty), _) if empty.is_empty() => {
+                return Err(malformed(format!("`{name}` is empty")));
+            }
+            (Some(other), Some(first)) if is_microsoft && *first != other => {
+                return Err(malformed("`azp` and `appid` are two applications"));
+            }
+            (Some(own), None) => found = Some(own),
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+/// A claim that is text where it is there.
+pub(super) fn text(claims: &Object, name: &str) -> Result<Option<String>, Error> {
+    match claims.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(malformed(format!("`{name}` is not text"))),
+    }
+}
+
+/// A claim that is a list of texts, or one text with spaces between its words.
+pub(super) fn words(claims: &Object, name: &str) -> Result<Vec<String>, Error> {
+    match claims.get(name) {
+        None => Ok(Vec::new()),
+        // A role may have spaces in it; a scope may not (RFC 6749 section 3.3).
+        Some(Value::String(text)) if matches!(name, "roles" | "role") => Ok(vec![text.clone()]),
+        Some(Value::String(text)) => Ok(text.split_ascii_whitespace().map(str::to_owned).collect()),
+        Some(Value::Array(items)) => items
+            .iter()
+            .map(|item| item.as_str().map(str::to_owned))
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| malformed(format!("`{name}` has a member that is not text"))),
+        Some(_) => Err(malformed(format!("`{name}` is neither text nor a list of texts"))),
+    }
+}
+
+/// A time that is not before 1970; version 1.0 of Entra writes some as text.
+fn number(value: &Value) -> Option<UnixTime> {
+    let time = match value {
+        Value::String(text) => UnixTime::from_seconds(text.parse().ok()?),
+        other => numeric_date(other)?,
+    };
+    Some(time).filter(|time| time.as_seconds() >= 0)
+}
+
+pub(super) fn other_kind(detail: &'static str) -> Error {
+    Error::new(ErrorKind::TokenKind, detail)
+}
