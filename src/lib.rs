@@ -1,22 +1,8 @@
 //! Sign-in with Microsoft Entra ID and every other OpenID Connect provider, for any Tower service.
 //!
-//! - [`IdentityConfig`] says who signs people in and what is public;
-//!   [`build`](IdentityConfig::build) finds every mistake in it.
-//! - [`ValidConfig::check`] asks the provider whether that can work, before anybody signs in.
-//! - [`SignInMethod`](config::SignInMethod) lets people sign in without a redirect address, by a
-//!   code that they type at the provider.
-//! - [`IdentityLayer`] goes around the finished application. Everything under it needs a signed-in
-//!   person unless it is declared public.
-//! - [`User`] is who is signed in, [`Tokens`] gets access tokens for them.
-//! - [`require_sign_in`] guards a part of an application, also by role; [`Challenge`] asks for
-//!   another sign-in from inside a handler.
-//! - [`WebAuth`] signs people in where there is no Tower, over a value that the application stores.
-//! - [`client`] gets tokens without any web application: for daemons, devices, command lines.
-//! - [`StoredCaches`] keeps what a client obtains in any store of the `tower-sessions` family.
-//! - [`outgoing`] calls APIs with the token that is for them.
-//! - [`guide`] has recipes per provider.
-//! - [`Error`] has a stable reason code, one message for the person and one for the log; passed on
-//!   from a handler it becomes the sign-in that mends it.
+//! One layer goes around the finished application. It answers the sign-in, callback and sign-out
+//! paths, lets only signed-in users through to everything that is not declared public, and gives
+//! handlers a verified [`User`] and fresh access tokens.
 //!
 //! ```
 //! # #[cfg(feature = "axum")]
@@ -24,34 +10,66 @@
 //! use axum::{Router, routing::get};
 //! use tower_identity::{Authority, ClientCredential, IdentityConfig, IdentityLayer, User};
 //!
-//! let config = IdentityConfig::new(Authority::oidc("https://login.example.com")?, "client-id")
-//!     .with_credential(ClientCredential::secret("a secret of this application at the provider"))
-//!     .with_base_url("https://app.example.com")?
-//!     .add_public_path("/")
-//!     .build()?;
+//! async fn me(user: User) -> String {
+//!     format!("Hello {}", user.display_name())
+//! }
 //!
-//! let app = Router::new()
-//!     .route("/", get(|user: Option<User>| async move { user.map_or("Hello".into(), |user| format!("Hello {}", user.display_name())) }))
-//!     .route("/me", get(|user: User| async move { user.display_name().to_owned() }))
-//!     .layer(IdentityLayer::new(config));
+//! let authority = Authority::entra("contoso.onmicrosoft.com")?;
+//! let config = IdentityConfig::new(authority, "6731de76-14a6-49ae-97bc-6eba6914391e")
+//!     .with_credential(ClientCredential::secret("the client secret of the registration"))
+//!     .with_base_url("https://app.example.com")?
+//!     .build()?;
+//! let app = Router::new().route("/me", get(me)).layer(IdentityLayer::new(config));
 //! # Ok(app)
 //! # }
 //! ```
 //!
+//! New to OpenID Connect or to Entra? [`guide::getting_started`] begins with the words and the
+//! registration; `cargo run --example quickstart` needs no account anywhere.
+//!
+//! # I want to …
+//!
+//! | | |
+//! |---|---|
+//! | protect an application | [`IdentityConfig`] and [`IdentityLayer`]; make pages public with [`add_public_path`](IdentityConfig::add_public_path) |
+//! | configure it from the environment | [`IdentityConfig::from_env`]; [`ValidConfig::check`] asks the provider whether the settings can work |
+//! | know which settings my provider needs | [`guide::providers`] |
+//! | read the user | [`User`], on public pages `Option<User>` or [`LazyUser`]; store [`User::key`] to recognise a user |
+//! | call an API for the user | [`Tokens`] for the token, [`outgoing`] for the whole call |
+//! | call an API as the application | [`Tokens::app_tokens`], without any web part [`client`] |
+//! | guard a route by role, group, scope or a recent sign-in | [`require_sign_in`] |
+//! | ask for another sign-in from a handler | `?` on the [`Error`] of a token, or [`Challenge`] |
+//! | sign out | a form that posts to `/auth/logout` ([`with_sign_out_path`](IdentityConfig::with_sign_out_path)) |
+//! | sign in without a redirect URL | [`SignInMethod::DeviceCode`](config::SignInMethod::DeviceCode) |
+//! | use it without Tower | [`WebAuth`] |
+//! | use it without a web application | [`client`]; [`StoredCaches`] keeps its tokens in a session store |
+//! | run several processes | [`IdentityLayer::with_store`] and [`RefreshLock`]; [`guide::deployments`] |
+//! | test my application | the module `dev` (feature `dev-provider`), [`ManualClock`]; [`guide::testing`] |
+//! | show pages of my own | [`pages`]; [`guide::own_pages`] |
+//! | come from another library | [`guide::migrating`] |
+//!
 //! # Features
 //!
-//! - `axum` (default): [`User`], [`Tokens`] and both as `Option` are extractors, [`Challenge`] is a
-//!   response, and addresses survive `nest`.
-//! - `redis`: [`RedisLock`], so that of several processes one at a time refreshes a session.
-//! - `dev-provider`: the module [`dev`], an OpenID Connect provider in this process, on loopback
-//!   only, to try things out and to test applications with.
-//! - `pfx`: client certificates in PFX (PKCS #12) files.
+//! - `axum` (default): [`User`], [`Tokens`] and both as `Option` are extractors, [`Challenge`] and
+//!   [`Error`] are responses, and return paths survive `nest`.
+//! - `redis`: `RedisLock`, a [`RefreshLock`] in Redis.
+//! - `dev-provider`: the module `dev`, an OpenID Connect provider in this process, on loopback
+//!   only. For `dev-dependencies`: it signs anybody in as anybody.
+//! - `pfx`: client certificates in PFX (PKCS #12) files. PEM files need no feature.
 //!
 //! # Security
 //!
-//! The layer keeps sessions in this process's memory unless it is given a store; records are sealed
-//! either way. Cookies are `HttpOnly`, `SameSite=Lax` and, over https, `Secure` with a `__Host-`
-//! name. What it defends against, and how, is in the README; the invariants are in ARCHITECTURE.md.
+//! - Everything under the layer needs a signed-in user unless it is declared public.
+//! - `Host`, `Forwarded` and `X-Forwarded-*` are never read: URLs come from the base URL.
+//! - Cookies are `HttpOnly`, `SameSite=Lax` and, over https, `Secure` with a `__Host-` name. The
+//!   session cookie holds a sealed ticket; the sealed records stay in this process's memory or in
+//!   the store that the layer is given, and neither the cookie nor the store is enough to open them.
+//! - Secrets, tokens and codes are in no error, log line, span or page, and [`Secret`] redacts
+//!   itself.
+//! - The crate contains no `unsafe` code. What it defends against is listed in the README, how to
+//!   report a vulnerability in SECURITY.md; both are in the package.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod api;
 pub mod authority;
@@ -64,6 +82,11 @@ mod error;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+// The examples of the guide use every feature.
+#[cfg(any(
+    not(doctest),
+    all(feature = "axum", feature = "dev-provider", feature = "redis", feature = "pfx")
+))]
 pub mod guide;
 mod middleware;
 pub mod outgoing;

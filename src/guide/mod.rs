@@ -1,7 +1,38 @@
-//! The long-form guide: pages to read from top to bottom, with examples that are compiled.
+//! The long-form guide: pages to read from top to bottom. Their examples are compiled, and run
+//! where they need no provider on the internet.
 //!
-//! - [`providers`]: what to register at a provider, and which settings it needs beyond the
+//! - [`getting_started`]: the words, the registration at Entra, a first application, roles, a first
+//!   call to an API.
+//! - [`providers`]: what to register at each provider, and which settings it needs beyond the
 //!   defaults.
+//! - [`deployments`]: proxies, path prefixes, several processes, Redis with time limits, rotation
+//!   of secrets.
+//! - [`postgresql`]: sessions and the refresh lock in PostgreSQL.
+//! - [`testing`]: tests of an application against the development provider.
+//! - [`own_pages`]: sign-in, sign-out and error pages in the design of the application.
+//! - [`migrating`]: from Python's `identity`, MSAL Python, Microsoft.Identity.Web, axum-login and
+//!   axum-oidc, name by name.
+
+#[doc = include_str!("getting_started.md")]
+pub mod getting_started {}
 
 #[doc = include_str!("providers.md")]
 pub mod providers {}
+
+#[doc = include_str!("deployments.md")]
+pub mod deployments {}
+
+#[doc = include_str!("postgresql.md")]
+#[doc = "\n```rust,ignore"]
+#[doc = include_str!("postgresql.rs")]
+#[doc = "```"]
+pub mod postgresql {}
+
+#[doc = include_str!("testing.md")]
+pub mod testing {}
+
+#[doc = include_str!("own_pages.md")]
+pub mod own_pages {}
+
+#[doc = include_str!("migrating.md")]
+pub mod migrating {}
