@@ -266,6 +266,8 @@ mod tests {
             "/assets/%2E./me",
             "/assets/.%2e",
             "/assets/%252e%252e/me",
+            "/assets/.%252e/%C3%A9",
+            "/assets/../%20",
             "/assets/..%2fme",
             "/assets/a%2Fb",
             "/assets/..%5cme",

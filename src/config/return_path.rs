@@ -217,6 +217,8 @@ mod tests {
             "/%2fsome.example",
             "/%5Csome.example",
             "/%5csome.example",
+            "/%5c",
+            "/%2F",
             "/%2f%2fsome.example",
             "/%2F%5Csome.example",
             "/%252Fsome.example",

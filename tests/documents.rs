@@ -1,0 +1,148 @@
+//! What the documents say and what the tree holds: numbered decisions and rules, tests that are
+//! named, links that work wherever the documents are shown.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+/// The text of every Rust file and browser test under `src` and `tests`, but for this one.
+fn sources() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("src"), root.join("tests"), root.join("examples")];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                let is_ours = name != "node_modules" && name != "target";
+                folders.extend(is_ours.then_some(path));
+            } else if (name.ends_with(".rs") && name != "documents.rs") || name.ends_with(".mjs") {
+                found.push((path.clone(), fs::read_to_string(path).unwrap()));
+            }
+        }
+    }
+    found
+}
+
+/// The numbers that follow `word` in a text: of `rules 2 and 4` both.
+fn numbers_after(text: &str, word: &str) -> BTreeSet<usize> {
+    let mut numbers = BTreeSet::new();
+    for (at, _) in text.match_indices(word) {
+        let rest = text[at + word.len()..].trim_start_matches('s');
+        let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>();
+        let first = digits(rest.trim_start());
+        numbers.extend(first.parse::<usize>());
+        if let Some(second) = rest.trim_start().strip_prefix(&format!("{first} and ")) {
+            numbers.extend(digits(second).parse::<usize>());
+        }
+    }
+    numbers
+}
+
+/// `D1` and so on, where it stands as a word.
+fn decisions_in(text: &str) -> BTreeSet<usize> {
+    let words = text.split(|letter: char| !letter.is_ascii_alphanumeric());
+    words
+        .filter_map(|word| word.strip_prefix('D'))
+        .filter(|digits| digits.len() <= 2 && digits.bytes().all(|byte| byte.is_ascii_digit()))
+        .filter_map(|digits| digits.parse().ok())
+        .collect()
+}
+
+/// Comments alone, so that a test's data is no reference.
+fn comments(text: &str) -> String {
+    text.lines()
+        .filter_map(|line| line.trim_start().strip_prefix("//"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn every_decision_and_rule_that_a_comment_names_is_in_the_architecture() {
+    let architecture = read("ARCHITECTURE.md");
+    let decisions: BTreeSet<usize> =
+        (1..=99).filter(|number| architecture.contains(&format!("\n**D{number}. "))).collect();
+    let (_, rules) = architecture.split_once("\n## Security rules\n").unwrap();
+    let rules: BTreeSet<usize> =
+        (1..=99).filter(|number| rules.contains(&format!("\n{number}. **"))).collect();
+    assert_eq!(decisions, (1..=decisions.len()).collect());
+    assert_eq!(rules, (1..=rules.len()).collect());
+    for (path, text) in sources() {
+        let comments = comments(&text).replace("Security rule", "security rule");
+        for number in decisions_in(&comments).difference(&decisions) {
+            panic!("{}: D{number} is no decision of ARCHITECTURE.md", path.display());
+        }
+        for number in numbers_after(&comments, "security rule").difference(&rules) {
+            panic!("{}: security rule {number} is not in ARCHITECTURE.md", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_test_that_a_security_rule_names_exists() {
+    let architecture = read("ARCHITECTURE.md");
+    let (_, rules) = architecture.split_once("\n## Security rules\n").unwrap();
+    let (rules, _) = rules.split_once("\n## ").unwrap();
+    let sources = sources();
+    let mut named = 0;
+    for rule in rules.split("**").skip(2).step_by(2) {
+        let (_, tests) = rule.split_once("Tests:").expect("a rule without tests");
+        for test in tests.split('`').skip(1).step_by(2) {
+            let function = format!("fn {test}(");
+            let exists = sources.iter().any(|(_, text)| text.contains(&function));
+            assert!(exists, "ARCHITECTURE.md names the test {test}, which does not exist");
+            named += 1;
+        }
+    }
+    assert!(named >= 23, "{named}");
+}
+
+/// The picture alone needs a repository that shows it.
+#[test]
+fn links_of_the_readme_work_on_the_page_of_a_registry() {
+    let readme = read("README.md");
+    for (at, _) in readme.match_indices("](") {
+        let target = readme[at + 2..].split(')').next().unwrap();
+        let is_absolute = target.starts_with("https://") || target.starts_with('#');
+        assert!(is_absolute || target == "examples/quickstart.png", "{target}");
+    }
+    assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/quickstart.png").exists());
+}
+
+#[test]
+fn the_readme_names_the_minimum_rust_version_and_ten_lines_are_ten() {
+    let (readme, manifest) = (read("README.md"), read("Cargo.toml"));
+    let version = manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap();
+    assert!(readme.contains(&format!("{} or later", version.trim_matches('"'))));
+    let (_, code) = readme.split_once("```rust,no_run\n").unwrap();
+    let (code, _) = code.split_once("```").unwrap();
+    assert_eq!(code.lines().filter(|line| !line.is_empty()).count(), 10);
+}
+
+/// Tables, code and lines with a link cannot be wrapped.
+#[test]
+fn prose_is_at_most_a_hundred_columns_wide() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guide = fs::read_dir(root.join("src/guide")).unwrap().map(|file| file.unwrap().path());
+    let top =
+        ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "SECURITY.md", "benches/README.md"];
+    for path in top.iter().map(|name| root.join(name)).chain(guide) {
+        let mut is_code = false;
+        for (number, line) in fs::read_to_string(&path).unwrap().lines().enumerate() {
+            is_code ^= line.starts_with("```");
+            let is_free = is_code || line.starts_with('|') || line.contains("](");
+            let is_free = is_free || line.contains("]: ") || line.contains("https://");
+            let columns = line.chars().count();
+            assert!(is_free || columns <= 100, "{}:{}: {columns}", path.display(), number + 1);
+        }
+    }
+}
