@@ -29,9 +29,14 @@ mod tests {
 
     use super::*;
 
-    /// What the fuzzer starts from: tests/fuzz/corpus/<parser>/*.
+    /// What the fuzzer starts from: tests/fuzz/corpus/<parser>/*. The published package has no
+    /// corpus.
     fn seeds(parser: &str) -> Vec<Vec<u8>> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(parser);
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus");
+        if !corpus.exists() {
+            return vec![Vec::new()];
+        }
+        let folder = corpus.join(parser);
         let files = fs::read_dir(&folder)
             .unwrap_or_else(|_| panic!("put an example for the fuzzer into {}", folder.display()));
         files.map(|file| fs::read(file.unwrap().path()).unwrap()).collect()

@@ -1,4 +1,4 @@
-//! The rows of `tests/cases/issuers.json`, each against the rules here.
+//! The rows of `issuers.json`, each against the rules here.
 
 use serde::Deserialize;
 use url::Url;
@@ -196,8 +196,7 @@ fn token(row: &Row) -> TokenIssuer<'_> {
 /// Every ISS- row.
 #[test]
 fn every_issuer_case_has_its_verdict() {
-    let cases: Cases =
-        serde_json::from_str(include_str!("../../tests/cases/issuers.json")).unwrap();
+    let cases: Cases = serde_json::from_str(include_str!("issuers.json")).unwrap();
     assert!(cases.cases.len() > 100);
     let mut wrong = Vec::new();
     for row in &cases.cases {
@@ -237,8 +236,7 @@ fn a_v1_document_is_refused_and_not_only_its_tokens() {
 #[test]
 fn a_generic_provider_is_compared_to_the_letter_but_for_a_slash_at_the_end() {
     let without_slash = |text: &str| text.strip_suffix('/').unwrap_or(text).to_owned();
-    let cases: Cases =
-        serde_json::from_str(include_str!("../../tests/cases/issuers.json")).unwrap();
+    let cases: Cases = serde_json::from_str(include_str!("issuers.json")).unwrap();
     let rows = cases.cases.iter().filter(|row| row.kind == "metadata_issuer");
     for row in rows {
         let (authority, issuer) =

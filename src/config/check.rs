@@ -157,13 +157,11 @@ fn is_guid(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::test_keys;
 
     #[test]
     fn a_certificate_that_ends_is_told_in_time() {
-        let (key, certificate) = (
-            include_str!("../../tests/keys/rsa.key.pem"),
-            include_str!("../../tests/keys/rsa.cert.pem"),
-        );
+        let (key, certificate) = (test_keys::rsa(), test_keys::certificate());
         let credential = ClientCredential::private_key_pem(key).with_certificate(certificate);
         let CredentialKind::Key(source) = credential.kind() else { panic!() };
         let until = credential.load_key(source).unwrap().validity().unwrap().until;

@@ -207,12 +207,18 @@ fn wrong<T>(problem: &'static str) -> Result<T, ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Algorithm, AssertionAudience, ClientAuthMethod};
+    use crate::config::{
+        Algorithm, AssertionAudience, ClientAuthMethod,
+        test_keys::{certificate, ec, rsa},
+    };
 
-    const KEY: &str = include_str!("../../tests/keys/rsa.key.pem");
-    const CERTIFICATE: &str = include_str!("../../tests/keys/rsa.cert.pem");
-    const EC: &str = include_str!("../../tests/keys/ec.key.pem");
-    const KEY_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/keys/rsa.key.pem");
+    /// A file with the key, for one test.
+    fn key_file(test: &str) -> std::path::PathBuf {
+        let name = format!("tower-identity-{test}-{}.pem", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, rsa()).unwrap();
+        path
+    }
 
     fn oidc() -> Authority {
         Authority::oidc("https://id.example").unwrap()
@@ -246,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_certificate_that_is_over_is_found_at_set_up() {
-        let credential = ClientCredential::private_key_pem(KEY).with_certificate(CERTIFICATE);
+        let credential = ClientCredential::private_key_pem(rsa()).with_certificate(certificate());
         let CredentialKind::Key(source) = &credential.kind else { panic!() };
         let key = credential.load_key(source).unwrap();
         let validity = key.validity().unwrap();
@@ -270,12 +276,14 @@ mod tests {
             .check_dates(&key, &oidc(), after(0))
             .unwrap_err();
         assert!(problem.to_string().contains("expired"), "{problem}");
+        let file = key_file("dates");
         assert_eq!(
-            ClientCredential::certificate_file(KEY_FILE)
-                .with_certificate(CERTIFICATE)
+            ClientCredential::certificate_file(&file)
+                .with_certificate(certificate())
                 .check(&entra()),
             Ok(())
         );
+        std::fs::remove_file(file).unwrap();
     }
 
     /// What waits for a writer, or has no end, is no file.
@@ -302,12 +310,12 @@ mod tests {
     /// MSAL-116
     #[test]
     fn the_provider_has_to_know_the_key() {
-        let key = ClientCredential::private_key_pem(KEY);
+        let key = ClientCredential::private_key_pem(rsa());
         refused(&key, &entra(), "with_certificate");
         let (sha1, sha256) =
             ("25:9F:8F:C9:14:A2:95:52:3E:2F:66:55:E2:0E:84:59:DC:C3:EA:78", "ab".repeat(32));
         for known in [
-            key.clone().with_certificate(CERTIFICATE),
+            key.clone().with_certificate(certificate()),
             key.clone().add_thumbprint(sha1),
             key.clone().add_thumbprint(&sha256),
         ] {
@@ -321,7 +329,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_loaded_or_has_no_effect_is_a_mistake() {
-        let key = ClientCredential::private_key_pem(KEY).with_certificate(CERTIFICATE);
+        let key = ClientCredential::private_key_pem(rsa()).with_certificate(certificate());
         refused(&ClientCredential::certificate_pem("x"), &oidc(), "no private key");
         refused(
             &ClientCredential::certificate_file("/nowhere"),
@@ -344,12 +352,12 @@ mod tests {
             "RS256",
         );
         refused(
-            &ClientCredential::private_key_pem(KEY).with_certificate_chain(),
+            &ClientCredential::private_key_pem(rsa()).with_certificate_chain(),
             &oidc(),
             "with_certificate_chain",
         );
         refused(
-            &ClientCredential::private_key_pem(EC).add_thumbprint(&"ab".repeat(20)),
+            &ClientCredential::private_key_pem(ec()).add_thumbprint(&"ab".repeat(20)),
             &entra(),
             "RSA",
         );
@@ -375,11 +383,12 @@ mod tests {
             list(vec![missing.clone(), ClientCredential::secret("s")]).check(&oidc()),
             Ok(())
         );
+        let file = key_file("list");
         assert_eq!(
-            list(vec![missing.clone(), ClientCredential::private_key_file(KEY_FILE)])
-                .check(&oidc()),
+            list(vec![missing.clone(), ClientCredential::private_key_file(&file)]).check(&oidc()),
             Ok(())
         );
+        std::fs::remove_file(file).unwrap();
         refused(&list(vec![missing]), &oidc(), "/nowhere");
         refused(&list(vec![]), &oidc(), "first_of");
         refused(&list(vec![ClientCredential::none()]), &oidc(), "first_of");
@@ -406,7 +415,7 @@ mod tests {
             assert!(!text.contains("hush") && !text.contains("aHVzaC"), "{text}");
         }
         // A key that was put where the certificate belongs is not shown either.
-        let misplaced = ClientCredential::private_key_pem(KEY).with_certificate(KEY);
-        assert!(!format!("{misplaced:?}").contains("PRIVATE KEY"));
+        let misplaced = ClientCredential::private_key_pem(rsa()).with_certificate(rsa());
+        assert!(!format!("{misplaced:?}").contains("PRIVATE rsa()"));
     }
 }

@@ -32,6 +32,8 @@ mod sign_in;
 mod sign_out;
 mod signing_key;
 #[cfg(test)]
+pub(crate) mod test_keys;
+#[cfg(test)]
 mod tests;
 mod valid;
 mod variables;

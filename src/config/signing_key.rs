@@ -289,11 +289,10 @@ fn encoding(algorithm: Algorithm) -> Option<&'static dyn RsaEncoding> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use aws_lc_rs::digest;
 
-    const KEY: &str = include_str!("../../tests/keys/rsa.key.pem");
-    const CERTIFICATE: &str = include_str!("../../tests/keys/rsa.cert.pem");
-    const OTHER: &str = include_str!("../../tests/keys/other.cert.pem");
+    use super::*;
+    use crate::config::test_keys::{self, certificate, other_certificate, rsa};
 
     fn problem(text: &str, certificates: Option<&str>) -> Problem {
         SigningKey::from_pem(text, certificates).unwrap_err()
@@ -307,54 +306,41 @@ mod tests {
     /// MSAL-117: every certificate, in order, with that of the key in front.
     #[test]
     fn certificates_are_read_with_and_without_their_frames() {
+        let (key, own, other) = (rsa(), certificate(), other_certificate());
         for (text, certificates, count) in [
-            (format!("{KEY}{CERTIFICATE}"), None, 1),
-            (format!("{CERTIFICATE}{OTHER}{KEY}"), None, 2),
-            (format!("Bag Attributes\n{OTHER}{CERTIFICATE}{KEY}"), None, 2),
-            (KEY.to_owned(), Some(CERTIFICATE.to_owned()), 1),
-            (KEY.to_owned(), Some(format!("{CERTIFICATE}\n{OTHER}")), 2),
-            (KEY.to_owned(), Some(bare(CERTIFICATE)), 1),
-            (KEY.to_owned(), None, 0),
+            (format!("{key}{own}"), None, 1),
+            (format!("{own}{other}{key}"), None, 2),
+            (format!("Bag Attributes\n{other}{own}{key}"), None, 2),
+            (key.to_owned(), Some(own.to_owned()), 1),
+            (key.to_owned(), Some(format!("{own}\n{other}")), 2),
+            (key.to_owned(), Some(bare(own)), 1),
+            (key.to_owned(), None, 0),
         ] {
             let key = SigningKey::from_pem(&text, certificates.as_deref()).unwrap();
             assert_eq!(key.chain().len(), count);
-            // What `openssl x509 -dates` says.
             let validity = Validity {
-                from: UnixTime::from_seconds(1_795_306_356),
-                until: UnixTime::from_seconds(4_948_906_356),
+                from: UnixTime::from_seconds(1_577_836_800),
+                until: UnixTime::from_seconds(4_922_899_200),
             };
             assert_eq!(key.validity(), (count > 0).then_some(validity));
-            // What `openssl x509 -fingerprint` says.
-            let hex = |text: Option<String>| {
-                text.map(|text| {
-                    crate::secret::from_base64url(&text)
-                        .unwrap()
-                        .iter()
-                        .map(|byte| format!("{byte:02X}"))
-                        .collect::<String>()
-                })
+            let bytes = |text: Option<String>| {
+                text.map(|text| crate::secret::from_base64url(&text).unwrap())
             };
-            assert_eq!(
-                hex(key.sha1_thumbprint()).as_deref(),
-                (count > 0).then_some("259F8FC914A295523E2F6655E20E8459DCC3EA78")
-            );
-            assert_eq!(
-                hex(key.sha256_thumbprint()).as_deref(),
-                (count > 0)
-                    .then_some("CB4FA6754897246797AFB9FECF0EA758F0D05E42FF7F991A40D2C41E0E66EBC9")
-            );
+            let thumbprint = |algorithm| (count > 0).then(|| test_keys::thumbprint(algorithm));
+            assert_eq!(bytes(key.sha1_thumbprint()), thumbprint(&digest::SHA1_FOR_LEGACY_USE_ONLY));
+            assert_eq!(bytes(key.sha256_thumbprint()), thumbprint(&digest::SHA256));
         }
     }
 
     #[test]
     fn keys_of_every_kind_sign_with_what_they_can() {
         for (pem, can, cannot) in [
-            (KEY, Algorithm::Ps256, Algorithm::Es256),
-            (include_str!("../../tests/keys/rsa.pkcs1.pem"), Algorithm::Rs256, Algorithm::EdDsa),
-            (include_str!("../../tests/keys/ec.key.pem"), Algorithm::Es256, Algorithm::Es384),
-            (include_str!("../../tests/keys/ec.sec1.pem"), Algorithm::Es256, Algorithm::Rs256),
+            (rsa().to_owned(), Algorithm::Ps256, Algorithm::Es256),
+            (test_keys::rsa_pkcs1(), Algorithm::Rs256, Algorithm::EdDsa),
+            (test_keys::ec().to_owned(), Algorithm::Es256, Algorithm::Es384),
+            (test_keys::ec_sec1(), Algorithm::Es256, Algorithm::Rs256),
         ] {
-            let key = SigningKey::from_pem(pem, None).unwrap();
+            let key = SigningKey::from_pem(&pem, None).unwrap();
             assert!(key.can(can) && !key.can(cannot));
             assert!(!key.sign(can, b"message").unwrap().is_empty());
             assert!(key.sign(cannot, b"message").is_err());
@@ -365,32 +351,15 @@ mod tests {
     fn what_cannot_be_used_says_so() {
         for (text, certificates, hint) in [
             ("", None, "no private key"),
-            (CERTIFICATE, None, "no private key"),
-            (include_str!("../../tests/keys/rsa.encrypted.pem"), None, "encrypted"),
-            (&KEY.replace("MII", "MIJ"), None, "cannot sign"),
-            (KEY, Some(KEY), "where the certificate belongs"),
-            (KEY, Some(OTHER), "belongs to the private key"),
-            (KEY, Some("!"), "neither PEM nor base64"),
+            (certificate(), None, "no private key"),
+            (&rsa().replace("PRIVATE", "ENCRYPTED PRIVATE"), None, "encrypted"),
+            (&rsa().replace("MII", "MIJ"), None, "cannot sign"),
+            (rsa(), Some(rsa()), "where the certificate belongs"),
+            (rsa(), Some(other_certificate()), "belongs to the private key"),
+            (rsa(), Some("!"), "neither PEM nor base64"),
         ] {
             let problem = problem(text, certificates);
             assert!(problem.contains(hint), "{problem}");
         }
-    }
-
-    #[cfg(feature = "pfx")]
-    #[test]
-    fn pfx_files_of_today_and_of_old_are_read() {
-        let rsa = SigningKey::from_pem(KEY, Some(CERTIFICATE)).unwrap();
-        for (file, password, count) in [
-            (&include_bytes!("../../tests/keys/rsa.pfx")[..], "hush", 2),
-            (include_bytes!("../../tests/keys/rsa.legacy.pfx"), "hush", 1),
-            (include_bytes!("../../tests/keys/rsa.nopassword.pfx"), "", 1),
-        ] {
-            let key = SigningKey::from_pfx(file, &password.into()).unwrap();
-            assert_eq!((key.chain().len(), key.identity()), (count, rsa.identity()));
-            assert_eq!(key.sha256_thumbprint(), rsa.sha256_thumbprint());
-            assert!(SigningKey::from_pfx(file, &"wrong".into()).unwrap_err().contains("password"));
-        }
-        assert!(SigningKey::from_pfx(b"", &"".into()).is_err());
     }
 }

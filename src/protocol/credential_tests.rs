@@ -2,15 +2,18 @@
 
 use std::{collections::HashMap, sync::Mutex};
 
-use aws_lc_rs::signature::{
-    RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey,
+use aws_lc_rs::{
+    digest,
+    signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey},
 };
 use serde_json::{Value, json};
 
 use super::*;
 use crate::{
     clock::ManualClock,
-    config::{Algorithm, AssertionAudience, ClientAuthMethod, ClientCredential, IdentityConfig},
+    config::{
+        Algorithm, AssertionAudience, ClientAuthMethod, ClientCredential, IdentityConfig, test_keys,
+    },
     protocol::{
         grant::Asked,
         provider::Provider,
@@ -19,11 +22,19 @@ use crate::{
     secret::from_base64url,
 };
 
-const KEY: &str = include_str!("../../tests/keys/rsa.key.pem");
-const CERTIFICATE: &str = include_str!("../../tests/keys/rsa.cert.pem");
-const EC: &str = include_str!("../../tests/keys/ec.key.pem");
-const SHA1: &str = "JZ-PyRSilVI-L2ZV4g6EWdzD6ng";
-const SHA256_THUMBPRINT: &str = "y0-mdUiXJGeXr7n-zw6nWPDQXkL_f5kaQNLEHg5m68k";
+/// The thumbprints of the certificate, as a header has them.
+fn thumbprints() -> (String, String) {
+    let encoded = |bytes: Vec<u8>| base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes);
+    (
+        encoded(test_keys::thumbprint(&digest::SHA1_FOR_LEGACY_USE_ONLY)),
+        encoded(test_keys::thumbprint(&digest::SHA256)),
+    )
+}
+
+/// A thumbprint as people copy it.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
+}
 
 /// A provider with a clock and a token endpoint that answers each request with the next of these,
 /// then with tokens.
@@ -125,11 +136,16 @@ impl World {
 }
 
 fn key() -> ClientCredential {
-    ClientCredential::private_key_pem(KEY)
+    ClientCredential::private_key_pem(test_keys::rsa())
 }
 
 fn certificate() -> ClientCredential {
-    key().with_certificate(CERTIFICATE)
+    key().with_certificate(test_keys::certificate())
+}
+
+/// Key and certificate in one text.
+fn both() -> String {
+    [test_keys::rsa(), test_keys::certificate()].concat()
 }
 
 fn refusal(code: u64) -> (u16, Value) {
@@ -142,14 +158,15 @@ fn refusal(code: u64) -> (u16, Value) {
 /// MSAL-113, MSAL-114: Entra.
 #[tokio::test]
 async fn entra_is_told_the_key_by_sha256_and_by_sha1_only_where_nothing_else_is_known() {
-    let sha1 = "259F8FC914A295523E2F6655E20E8459DCC3EA78";
-    let sha256 = "CB4FA6754897246797AFB9FECF0EA758F0D05E42FF7F991A40D2C41E0E66EBC9";
+    let sha1 = &hex(&test_keys::thumbprint(&digest::SHA1_FOR_LEGACY_USE_ONLY));
+    let sha256 = &hex(&test_keys::thumbprint(&digest::SHA256));
+    let (x5t, x5t_s256) = thumbprints();
     for (credential, expected) in [
-        (certificate(), json!({"typ": "JWT", "alg": "PS256", "x5t#S256": SHA256_THUMBPRINT})),
-        (key().add_thumbprint(sha1), json!({"typ": "JWT", "alg": "RS256", "x5t": SHA1})),
+        (certificate(), json!({"typ": "JWT", "alg": "PS256", "x5t#S256": x5t_s256})),
+        (key().add_thumbprint(sha1), json!({"typ": "JWT", "alg": "RS256", "x5t": x5t})),
         (
             key().add_thumbprint(sha1).add_thumbprint(sha256),
-            json!({"typ": "JWT", "alg": "PS256", "x5t#S256": SHA256_THUMBPRINT}),
+            json!({"typ": "JWT", "alg": "PS256", "x5t#S256": x5t_s256}),
         ),
     ] {
         let world = World::entra(credential, vec![]);
@@ -178,14 +195,14 @@ async fn ad_fs_gets_rs256_and_others_what_their_metadata_names() {
         vec![],
     );
     world.ask().await.unwrap();
-    assert_eq!(world.last().0, json!({"typ": "JWT", "alg": "RS256", "x5t": SHA1}));
+    assert_eq!(world.last().0, json!({"typ": "JWT", "alg": "RS256", "x5t": thumbprints().0}));
 
     for (named, credential, algorithm) in [
         (json!(null), key(), "RS256"),
         (json!(["RS256", "ES256"]), key(), "RS256"),
         (json!(["RS256", "PS256"]), key(), "PS256"),
         (json!(["RS256", "PS256"]), key().with_algorithm(Algorithm::Rs512), "RS512"),
-        (json!(["RS256"]), ClientCredential::private_key_pem(EC), "ES256"),
+        (json!(["RS256"]), ClientCredential::private_key_pem(test_keys::ec()), "ES256"),
     ] {
         let change = |document: &mut Value| {
             document["token_endpoint_auth_signing_alg_values_supported"] = named
@@ -199,13 +216,15 @@ async fn ad_fs_gets_rs256_and_others_what_their_metadata_names() {
 /// MSAL-117
 #[tokio::test]
 async fn certificates_are_sent_along_only_when_asked_for() {
-    let other = include_str!("../../tests/keys/other.cert.pem");
-    let chain = key().with_certificate(format!("{CERTIFICATE}{other}")).with_certificate_chain();
+    let other = test_keys::other_certificate();
+    let chain = key()
+        .with_certificate(format!("{}{other}", test_keys::certificate()))
+        .with_certificate_chain();
     let world = World::entra(chain, vec![]);
     world.ask().await.unwrap();
     let bare =
         |pem: &str| pem.lines().filter(|line| !line.starts_with("-----")).collect::<String>();
-    assert_eq!(world.last().0["x5c"], json!([bare(CERTIFICATE), bare(other)]));
+    assert_eq!(world.last().0["x5c"], json!([bare(test_keys::certificate()), bare(other)]));
 }
 
 /// C-100, C-370, MSAL-119
@@ -244,7 +263,7 @@ async fn every_assertion_is_new_short_lived_and_says_whom_it_is_for() {
 #[tokio::test]
 async fn the_signature_is_the_keys() {
     let pair = aws_lc_rs::signature::RsaKeyPair::from_pkcs8(
-        rustls_pki_types::pem::PemObject::from_pem_slice(KEY.as_bytes())
+        rustls_pki_types::pem::PemObject::from_pem_slice(test_keys::rsa().as_bytes())
             .map(|der: rustls_pki_types::PrivatePkcs8KeyDer<'_>| der.secret_pkcs8_der().to_vec())
             .unwrap()
             .as_slice(),
@@ -369,10 +388,10 @@ async fn files_are_read_again_and_what_is_broken_for_a_moment_is_bridged() {
     file.write("");
     assert_eq!(world.ask().await.unwrap_err().kind(), ErrorKind::CredentialUnavailable);
 
-    file.write(&format!("{KEY}{CERTIFICATE}"));
+    file.write(&both());
     let world = World::new(ClientCredential::certificate_file(&file.0));
     world.ask().await.unwrap();
-    for content in ["", "half a file", EC] {
+    for content in ["", "half a file", test_keys::ec()] {
         file.write(content);
         world.ask().await.unwrap();
     }
@@ -501,11 +520,10 @@ async fn a_generic_provider_needs_no_codes_to_be_understood() {
 #[test]
 fn a_key_is_taken_apart_once() {
     let file = std::env::temp_dir().join(format!("tower-identity-key-{}.pem", std::process::id()));
-    std::fs::write(&file, format!("{KEY}{CERTIFICATE}")).unwrap();
+    std::fs::write(&file, both()).unwrap();
     let authority = Authority::oidc("https://id.example").unwrap();
     let in_file = ClientCredential::certificate_file(&file);
-    for credential in [&in_file, &ClientCredential::certificate_pem(format!("{KEY}{CERTIFICATE}"))]
-    {
+    for credential in [&in_file, &ClientCredential::certificate_pem(both())] {
         let credentials = Credentials::new(credential, CLIENT_ID, authority.clone());
         let member = &credentials.members[0];
         let CredentialKind::Key(source) = credential.kind() else { panic!() };
@@ -513,7 +531,7 @@ fn a_key_is_taken_apart_once() {
         let (first, second) = (load(), load());
         assert!(Arc::ptr_eq(&first, &second));
         if credential == &in_file {
-            std::fs::write(&file, EC).unwrap();
+            std::fs::write(&file, test_keys::ec()).unwrap();
             let replaced = load();
             assert!(!Arc::ptr_eq(&first, &replaced) && !replaced.is_rsa());
             std::fs::write(&file, "being replaced").unwrap();

@@ -106,6 +106,28 @@ async fn an_assertion_bears_a_clock_that_is_ahead() {
     }
 }
 
+/// With the encryption of today, with that of old, and without a password.
+#[tokio::test]
+async fn a_pfx_file_proves_the_application_as_its_key_and_certificate_do() {
+    let provider = DevProvider::builder().entra().start().await.unwrap();
+    let (_, thumbprint) = with_certificate(&provider);
+    let authority = || provider.entra_authority(DevTenant::CONTOSO.id()).unwrap();
+    let client = |file: &str, password: &str| {
+        let path = format!("{}/tests/keys/{file}", env!("CARGO_MANIFEST_DIR"));
+        let credential = ClientCredential::certificate_file(path).with_password(password);
+        Client::new(IdentityConfig::new(authority(), API).with_credential(credential))
+    };
+    for (file, password) in
+        [("rsa.pfx", "hush"), ("rsa.legacy.pfx", "hush"), ("rsa.nopassword.pfx", "")]
+    {
+        let right = client(file, password).unwrap();
+        right.for_app(&asks("api://tasks/.default")).await.unwrap();
+        assert_eq!(sent(&provider).0["x5t#S256"], thumbprint, "{file}");
+        let problem = client(file, "wrong").err().unwrap().to_string();
+        assert!(problem.contains("password"), "{file}: {problem}");
+    }
+}
+
 /// C-372: what cannot sign is a mistake of the set-up.
 #[test]
 fn a_key_that_is_none_is_found_at_set_up() {
