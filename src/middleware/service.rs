@@ -2,7 +2,7 @@
 
 use std::{
     fmt, mem,
-    sync::Arc,
+    sync::{Arc, LazyLock},
     task::{Context, Poll},
     time::Duration,
 };
@@ -100,7 +100,7 @@ where
             Decision::Public => {
                 let uri = origin::uri(request.uri(), request.extensions());
                 let identity = LazyUser::new(Arc::clone(flow), request.method(), uri);
-                request.extensions_mut().insert(identity.clone());
+                insert(request.extensions_mut(), identity.clone());
                 ResponseFuture::calling(
                     self.inner.call(request),
                     Arc::clone(&self.shared),
@@ -113,7 +113,7 @@ where
                     origin::uri(request.uri(), request.extensions()),
                     request.headers(),
                 );
-                request.extensions_mut().insert(session.value.clone());
+                insert(request.extensions_mut(), session.value.clone());
                 let after = After::Protected(Admitted { session, roll, head });
                 ResponseFuture::calling(self.inner.call(request), Arc::clone(&self.shared), after)
             }
@@ -132,6 +132,26 @@ where
             }
         }
     }
+}
+
+/// Puts a value into the extensions of a request.
+///
+/// `http` begins with room for three entries, and axum adds three of its own, so the map would be
+/// moved to a larger one within each request. A copy of an empty map with more room costs less.
+fn insert<T: Clone + Send + Sync + 'static>(extensions: &mut Extensions, value: T) {
+    static ROOMY: LazyLock<Extensions> = LazyLock::new(|| {
+        let mut extensions = Extensions::new();
+        extensions.insert(0_u8);
+        extensions.insert(0_u16);
+        extensions.insert(0_u32);
+        extensions.insert(0_u64);
+        extensions.clear();
+        extensions
+    });
+    if extensions.is_empty() {
+        extensions.clone_from(&ROOMY);
+    }
+    extensions.insert(value);
 }
 
 /// Where the layer is, by the first request that tells.
