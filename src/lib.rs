@@ -76,6 +76,7 @@ pub mod api;
 pub mod authority;
 pub mod client;
 mod clock;
+mod codec;
 pub mod config;
 #[cfg(feature = "dev-provider")]
 pub mod dev;
@@ -96,6 +97,7 @@ mod protocol;
 mod secret;
 mod session;
 mod sign_in;
+mod single_flight;
 mod strings;
 mod tokens;
 mod user;

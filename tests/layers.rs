@@ -12,13 +12,14 @@ use std::{
 /// The modules of each line, and the words that their code must not mention (a word is a part of an
 /// identifier or of a text).
 const LAYERS: &[(&[&str], &[&str])] = &[
-    (&["error", "secret", "clock", "strings"], &[]),
+    (&["error", "secret", "clock", "strings", "codec", "single_flight"], &[]),
     (&["authority"], &["reqwest", "tokio"]),
     (&["config"], &["reqwest", "tokio", "tower_sessions"]),
     (&["protocol"], &["tower", "axum", "cookie", "cookies", "session_store"]),
     (&["tokens"], &["tower", "axum", "status_code", "cookie", "cookies"]),
     (&["sign_in"], &["cookie", "cookies", "session_store", "status_code", "header_value"]),
     (&["client"], &["session", "sessions", "cookie", "cookies"]),
+    (&["user"], &["body", "http_body"]),
     (
         &["session"],
         &[
@@ -32,7 +33,6 @@ const LAYERS: &[(&[&str], &[&str])] = &[
             "openid",
         ],
     ),
-    (&["user"], &["body", "http_body"]),
     (&["pages"], &["nonce", "kid", "key_ring"]),
     (&["web_auth"], &["http_body", "tower_service", "cookies"]),
     (&["api", "middleware"], &["kid", "web_auth"]),

@@ -32,7 +32,7 @@ async fn refused_assertions_leave_nothing_behind() {
         world.next_is(400, json!({"error": "invalid_grant"}));
         let error = world.client.on_behalf_of(&assertion(number), &asks("x")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidGrant);
-        assert!(world.client.export_cache().unwrap().expose().len() < 1000, "{number}");
+        assert!(world.client.export_cache().expose().len() < 1000, "{number}");
     }
     assert_eq!(world.calls(), 200);
     assert_eq!(
@@ -46,15 +46,15 @@ async fn refused_assertions_leave_nothing_behind() {
         world.client.on_behalf_of(&assertion(7), &asks("x")).await.unwrap().source()
             == TokenSource::Cache
     );
-    let exported = world.client.export_cache().unwrap();
+    let exported = world.client.export_cache();
     assert!(
-        (60_000..70_000).contains(&exported.expose().len()),
+        (80_000..90_000).contains(&exported.expose().len()),
         "what something was obtained for is kept"
     );
     // No longer than a day, whatever it says.
     world.clock.advance(seconds(24 * 3600));
     assert!(world.client.import_cache(&exported));
-    assert!(!world.client.export_cache().unwrap().expose().contains("xxxx"));
+    assert!(!world.client.keeps("xxxx"));
 }
 
 #[tokio::test]

@@ -83,7 +83,7 @@ impl fmt::Debug for AuthorizationFlow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthorizationFlow")
             .field("redirect_uri", &self.redirect_uri)
-            .field("scopes", self.request.scopes())
+            .field("scopes", &self.request.scopes())
             .field("expires_at", &self.expires_at)
             .finish_non_exhaustive()
     }

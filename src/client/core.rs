@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use tracing::Instrument as _;
+use zeroize::Zeroizing;
 
 use super::{
     Account,
@@ -14,8 +15,9 @@ use crate::{
     config::{IdentityConfig, ValidConfig},
     error::{ConfigError, Error, ErrorKind},
     protocol::{Asked, HttpClient, Provider, ReqwestClient},
-    secret::Secret,
-    tokens::{CacheLimits, CacheOwner, Grants, Partitions, Scopes, Tasks, TokenRequest, Tokio},
+    secret::{Secret, base64url, from_base64url},
+    single_flight::{SingleFlight, Tasks, Tokio, to_the_end},
+    tokens::{CacheLimits, CacheOwner, Grants, Partitions, Scopes, TokenRequest},
 };
 
 /// How the names of partitions begin: those of accounts, of the application in one tenant, of one
@@ -27,7 +29,7 @@ pub(super) const IMPORTS: &str = "i:";
 
 /// One application at one provider. Cloning it is cheap; clones share everything.
 #[derive(Clone)]
-pub struct Client(Arc<Shared>);
+pub struct Client(Arc<ClientParts>);
 
 /// What is sent for a sign-in, and to whom.
 #[derive(Clone)]
@@ -64,7 +66,7 @@ pub(crate) enum CacheEnd {
 const FAR: UnixTime = UnixTime::from_seconds(i64::MAX / 2);
 
 /// What the parts of the client work with.
-pub(super) struct Shared {
+pub(super) struct ClientParts {
     pub(super) provider: Provider,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) partitions: Arc<Partitions>,
@@ -72,8 +74,7 @@ pub(super) struct Shared {
     pub(super) apps: Grants,
     pub(super) assertions: Grants,
     pub(super) tasks: Arc<dyn Tasks>,
-    /// Imports that are under way, each with what the first of them brought.
-    pub(super) imports: Imports,
+    pub(super) imports: Arc<Imports>,
 }
 
 impl Client {
@@ -111,14 +112,14 @@ impl Client {
         let users = grants(Arc::new(ForUser(provider.clone())));
         let apps = grants(Arc::new(ForApp(provider.clone())));
         let assertions = grants(Arc::new(OnBehalf(provider.clone())));
-        Self(Arc::new(Shared {
+        Self(Arc::new(ClientParts {
             provider,
             clock,
             users,
             apps,
             assertions,
+            imports: SingleFlight::new(Arc::clone(&tasks)),
             tasks,
-            imports: Imports::default(),
             partitions,
         }))
     }
@@ -154,7 +155,7 @@ impl Client {
         Self::of(provider, clock, tasks)
     }
 
-    pub(super) fn shared(&self) -> &Shared {
+    pub(super) fn shared(&self) -> &ClientParts {
         &self.0
     }
 
@@ -164,15 +165,7 @@ impl Client {
         &self,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
-        let (done, outcome) = tokio::sync::oneshot::channel();
-        let task = async move {
-            // The caller may be gone: what was obtained is kept by then.
-            let _ = done.send(work.await);
-        };
-        self.0.tasks.spawn(Box::pin(task.in_current_span()))?;
-        outcome.await.map_err(|_| {
-            Error::new(ErrorKind::Internal, "the task of an exchange was broken off")
-        })?
+        to_the_end(&*self.0.tasks, work.in_current_span()).await?
     }
 
     /// Whether access tokens can be bound to a key of the client (proof of possession): no, tokens
@@ -180,6 +173,12 @@ impl Client {
     #[must_use]
     pub fn pop_supported(&self) -> bool {
         false
+    }
+
+    /// Whether this text is anywhere in what is kept.
+    #[cfg(test)]
+    pub(crate) fn keeps(&self, text: &str) -> bool {
+        self.exported().windows(text.len()).any(|part| part == text.as_bytes())
     }
 
     /// Everybody whose tokens are kept, by user name.
@@ -231,21 +230,18 @@ impl Client {
     /// use tower_identity::client::Client;
     ///
     /// /// Keeps the cache in a file that nobody else may read, encrypted as the application does that.
-    /// fn keep(client: &Client, file: &std::path::Path, encrypt: fn(&str) -> Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
-    ///     std::fs::write(file, encrypt(client.export_cache()?.expose()))?;
+    /// fn keep(client: &Client, file: &std::path::Path, encrypt: fn(&str) -> Vec<u8>) -> std::io::Result<()> {
+    ///     std::fs::write(file, encrypt(client.export_cache().expose()))?;
     ///     Ok(())
     /// }
     /// ```
     ///
-    /// # Errors
-    ///
-    /// `internal`: it cannot be written.
-    ///
     /// # Security
     ///
-    /// It holds refresh tokens in plain text. Encrypt it wherever it rests.
-    pub fn export_cache(&self) -> Result<Secret, Error> {
-        self.0.partitions.export(&self.owner())
+    /// It holds refresh tokens, encoded and not encrypted. Encrypt it wherever it rests.
+    #[must_use]
+    pub fn export_cache(&self) -> Secret {
+        base64url(&self.exported()).into()
     }
 
     /// Replaces everything that is kept by what was exported, and says whether it could be read. If
@@ -253,7 +249,19 @@ impl Client {
     /// ID or authority, what is kept stays: then people sign in again, and nothing else is lost.
     #[must_use]
     pub fn import_cache(&self, exported: &Secret) -> bool {
-        self.0.partitions.import(&self.owner(), exported.expose())
+        from_base64url(exported.expose())
+            .map(Zeroizing::new)
+            .is_some_and(|exported| self.imported(&exported))
+    }
+
+    /// Everything that is kept, as one record, for a seal.
+    pub(crate) fn exported(&self) -> Zeroizing<Vec<u8>> {
+        self.0.partitions.export(self.owner())
+    }
+
+    /// As [`import_cache`](Self::import_cache), of what was [exported](Self::exported).
+    pub(crate) fn imported(&self, exported: &[u8]) -> bool {
+        self.0.partitions.import(&self.owner(), exported)
     }
 
     fn owner(&self) -> CacheOwner {
@@ -330,8 +338,8 @@ impl Client {
 
     /// Takes over from what was exported what is newer than what is kept, or missing from it; says
     /// whether it could be read.
-    pub(crate) fn merge_cache(&self, exported: &Secret) -> bool {
-        self.0.partitions.merge(&self.owner(), exported.expose())
+    pub(crate) fn merged(&self, exported: &[u8]) -> bool {
+        self.0.partitions.merge(&self.owner(), exported)
     }
 
     /// Removes everything that is kept.

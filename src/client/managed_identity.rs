@@ -13,9 +13,10 @@ use crate::{
     error::{ConfigError, Error, ErrorKind},
     protocol::{HttpClient, ReqwestClient, managed_identity_token},
     secret::Secret,
+    single_flight::Tokio,
     tokens::{
         AccessToken, CacheLimits, GrantRecord, Grants, Partitions, Person, RefreshRequest,
-        Refreshed, Refresher, TokenRequest, Tokio,
+        Refreshed, Refresher, TokenRequest,
     },
 };
 

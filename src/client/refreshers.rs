@@ -7,7 +7,8 @@ use crate::{
     error::Error,
     protocol::{Grant, Provider},
     secret::Secret,
-    tokens::{Order, RefreshRequest, Refreshed, Refresher, refresh_with},
+    single_flight::Order,
+    tokens::{RefreshRequest, Refreshed, Refresher, refresh_with},
 };
 
 /// By the refresh token of an account.

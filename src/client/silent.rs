@@ -1,10 +1,8 @@
 //! Tokens without anybody being asked.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
-    time::Duration,
-};
+use std::time::Duration;
+
+use tracing::Instrument as _;
 
 use super::{
     Account, Acquired,
@@ -13,8 +11,9 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind},
-    protocol::{Grant, IdTokenExpectation, Nonce},
+    protocol::{Grant, IdTokenExpectation, Nonce, interaction_suberror},
     secret::Secret,
+    single_flight::{Order, SingleFlight},
     tokens::{AccessToken, GrantRecord, TokenRequest, is_passing},
 };
 
@@ -53,7 +52,7 @@ impl Silent {
     #[must_use]
     pub fn classification(&self) -> Option<&str> {
         match self {
-            Self::Refused(error) => Some(crate::tokens::classification(error).unwrap_or_default()),
+            Self::Refused(error) => Some(interaction_suberror(error).unwrap_or_default()),
             Self::Token(_) | Self::NothingCached => None,
         }
     }
@@ -120,32 +119,42 @@ impl Client {
         request: &TokenRequest,
     ) -> Result<Acquired, Error> {
         let signing_in = self.signing_in(request)?;
-        let (client, refresh_token, request) =
-            (self.clone(), refresh_token.clone(), request.clone());
-        self.to_the_end(async move {
-            let name = fingerprint(&refresh_token);
-            let turn = client.shared().imports.turn(&name);
-            let mut first = turn.lock().await;
-            if let Some(first) = &*first {
-                return client.again(first, &request).await;
-            }
-            let partition = format!("{IMPORTS}{name}");
-            let outcome = client.import(refresh_token, &name, &partition, &signing_in).await;
-            let is_settled = match &outcome {
-                Ok(acquired) => acquired.account().is_some(),
-                Err(error) => !is_passing(error),
-            };
-            if is_settled {
-                client.shared().partitions.remove_of(&partition, |_| true);
-            }
-            *first = outcome.as_ref().ok().filter(|_| is_settled).cloned();
-            outcome
-        })
-        .await
+        let name = fingerprint(refresh_token);
+        let mut is_first = false;
+        let outcome = self.shared().imports.run(&name, (), Order::AtOnce, || {
+            is_first = true;
+            let (client, refresh_token) = (self.clone(), refresh_token.clone());
+            let (name, signing_in) = (name.clone(), signing_in);
+            async move { client.imported_once(refresh_token, &name, &signing_in).await }
+                .in_current_span()
+        });
+        match outcome.await? {
+            // The refresh token is spent, and its account is there.
+            Ok(first) if !is_first => self.again(&first, request).await,
+            outcome => outcome,
+        }
     }
 
-    /// For who brought the same refresh token while it was sent: it is spent, and its account is
-    /// there.
+    /// Imports a refresh token, and forgets what took its place once that is of no more use.
+    async fn imported_once(
+        &self,
+        refresh_token: Secret,
+        name: &str,
+        signing_in: &SigningIn,
+    ) -> Result<Acquired, Error> {
+        let partition = format!("{IMPORTS}{name}");
+        let outcome = self.import(refresh_token, name, &partition, signing_in).await;
+        let is_settled = match &outcome {
+            Ok(acquired) => acquired.account().is_some(),
+            Err(error) => !is_passing(error),
+        };
+        if is_settled {
+            self.shared().partitions.remove_of(&partition, |_| true);
+        }
+        outcome
+    }
+
+    /// The token of an import that was joined while it was under way.
     async fn again(&self, first: &Acquired, request: &TokenRequest) -> Result<Acquired, Error> {
         let Some(account) = first.account() else { return Ok(first.clone()) };
         match self.acquire_silent(account, request).await? {
@@ -224,23 +233,5 @@ impl Client {
     }
 }
 
-/// Who imports which refresh token, by its fingerprint: one after the other, because most providers
-/// take it once.
-#[derive(Default)]
-pub(super) struct Imports(Mutex<HashMap<String, Weak<Turn>>>);
-
-/// What the first brought who had a turn.
-type Turn = tokio::sync::Mutex<Option<Acquired>>;
-
-impl Imports {
-    fn turn(&self, name: &str) -> Arc<Turn> {
-        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(turn) = turns.get(name).and_then(Weak::upgrade) {
-            return turn;
-        }
-        turns.retain(|_, turn| turn.strong_count() > 0);
-        let turn = Arc::new(Turn::default());
-        turns.insert(name.to_owned(), Arc::downgrade(&turn));
-        turn
-    }
-}
+/// Imports that are under way, by the fingerprint of the refresh token: most providers take it once.
+pub(super) type Imports = SingleFlight<String, (), Result<Acquired, Error>>;

@@ -8,7 +8,7 @@ use crate::tokens::{Scopes, TokenRequest};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct StoredRequest {
     #[serde(rename = "c")]
-    scopes: Scopes,
+    scopes: String,
     #[serde(rename = "ti", default, skip_serializing_if = "Option::is_none")]
     tenant: Option<String>,
     #[serde(rename = "re", default, skip_serializing_if = "Option::is_none")]
@@ -23,7 +23,7 @@ impl StoredRequest {
     pub(super) fn of(request: &TokenRequest) -> Self {
         let owned = |text: Option<&str>| text.map(str::to_owned);
         Self {
-            scopes: Scopes::granted(request.key_scopes()),
+            scopes: request.key_scopes().to_owned(),
             tenant: owned(request.tenant()),
             resource: owned(request.resource()),
             claims: owned(request.client_claims()),
@@ -31,12 +31,12 @@ impl StoredRequest {
         }
     }
 
-    pub(super) fn scopes(&self) -> &Scopes {
-        &self.scopes
+    pub(super) fn scopes(&self) -> Scopes {
+        Scopes::granted(&self.scopes)
     }
 
     pub(super) fn request(&self) -> TokenRequest {
-        let mut request = TokenRequest::of_scopes(self.scopes.clone());
+        let mut request = TokenRequest::of_scopes(self.scopes());
         if let Some(tenant) = &self.tenant {
             request = request.with_tenant(tenant);
         }

@@ -24,7 +24,8 @@ use crate::{
         settle,
     },
     secret::{Secret, base64url},
-    tokens::{Task, Tasks, TokenSource},
+    single_flight::{Task, Tasks, Tokio},
+    tokens::TokenSource,
 };
 
 const TENANT: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
@@ -50,7 +51,7 @@ struct Pauses(ManualClock, Mutex<Vec<u64>>);
 
 impl Tasks for Pauses {
     fn spawn(&self, task: Task) -> Result<(), Error> {
-        crate::tokens::Tokio.spawn(task)
+        Tokio.spawn(task)
     }
 
     fn pause(&self, duration: Duration) -> Task {
@@ -120,7 +121,7 @@ impl World {
             .unwrap()
             .with_clock(clock.clone())
             .with_tasks(Arc::clone(&pauses) as _);
-        let client = client.with_http_client(Shared(Arc::clone(&http)));
+        let client = client.with_http_client(ClientParts(Arc::clone(&http)));
         Self { client, clock, http, seen, answers, pauses }
     }
 
@@ -162,9 +163,9 @@ impl World {
 
 /// The shared HTTP client as one of its own.
 #[derive(Debug)]
-struct Shared(Arc<FakeHttp>);
+struct ClientParts(Arc<FakeHttp>);
 
-impl crate::protocol::HttpClient for Shared {
+impl crate::protocol::HttpClient for ClientParts {
     fn send(&self, request: Request<Bytes>) -> crate::protocol::HttpFuture<'_> {
         self.0.send(request)
     }

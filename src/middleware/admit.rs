@@ -11,9 +11,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    session::{Opened, Peek, RequestCookies, Roll},
-    sign_in::renewed,
-    user::User,
+    session::{Peek, RequestCookies, Roll, Session},
 };
 
 /// What to do with a request, decided without waiting.
@@ -22,7 +20,7 @@ pub(crate) enum Decision {
     /// Call the service; nobody needs to be signed in.
     Public,
     /// Call the service with this session's user; their ticket may have been rolled.
-    Admitted(Arc<Opened<User>>, Option<Arc<Roll<User>>>),
+    Admitted(Arc<Session>, Option<Arc<Roll>>),
     /// It takes longer.
     Ask(Route),
 }
@@ -30,7 +28,7 @@ pub(crate) enum Decision {
 /// Who is signed in.
 #[derive(Debug)]
 pub(crate) enum Admission {
-    In(Arc<Opened<User>>, Option<Arc<Roll<User>>>),
+    In(Arc<Session>, Option<Arc<Roll>>),
     Out,
 }
 
@@ -67,7 +65,7 @@ impl Flow {
     }
 
     /// The cookie of a rolled ticket, at the moment when the response goes out.
-    pub(crate) async fn confirm(&self, roll: &Roll<User>) -> Option<HeaderValue> {
+    pub(crate) async fn confirm(&self, roll: &Roll) -> Option<HeaderValue> {
         self.sessions.confirm(roll, self.clock.now()).await
     }
 
@@ -79,26 +77,30 @@ impl Flow {
     pub(super) async fn present(
         &self,
         cookies: &RequestCookies<'_>,
-    ) -> Result<Option<Arc<Opened<User>>>, Error> {
+    ) -> Result<Option<Arc<Session>>, Error> {
         let now = self.clock.now();
         match self.sessions.load(cookies, now).await? {
             // In a box, so that those whose claims are fresh do not carry a renewal with them.
-            Some(opened) if opened.renewal_due(now) => Box::pin(self.renew(opened)).await,
+            Some(opened) if opened.renewal_due(now) => Box::pin(self.renew(cookies, opened)).await,
             opened => Ok(opened),
         }
     }
 
     /// The session with the claims of now (D6); `None` if it is over, or goes on only after a
     /// sign-in.
-    async fn renew(&self, opened: Arc<Opened<User>>) -> Result<Option<Arc<Opened<User>>>, Error> {
-        let Some(renewed) = renewed(&self.grants, opened.grant()).await? else {
-            self.sessions.forget_opened(&opened);
+    async fn renew(
+        &self,
+        cookies: &RequestCookies<'_>,
+        due: Arc<Session>,
+    ) -> Result<Option<Arc<Session>>, Error> {
+        let Some(renewed) = self.grants.renewed(due.grant()).await? else {
+            self.sessions.forget(cookies, &due);
             return Ok(None);
         };
         let user = match renewed.claims() {
-            Some(claims) => opened.value.with_claims(claims.get().into()),
-            None => opened.value.clone(),
+            Some(claims) => due.user.with_claims(claims.get().into()),
+            None => due.user.clone(),
         };
-        Ok(Some(self.sessions.renewed(&opened, user, renewed.renew_at())))
+        Ok(Some(self.sessions.renewed(cookies, &due, user, renewed.renew_at())))
     }
 }

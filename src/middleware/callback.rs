@@ -14,9 +14,8 @@ use crate::{
     config::{ResponseMode, ReturnPath},
     error::{Error, ErrorKind},
     protocol::{CallbackParameters, Code},
-    session::{Lookup, Opened, SiblingKey, State},
+    session::{Lookup, Session, SiblingKey, State},
     sign_in::{Attempt, AttemptPurpose, Completed, RecordId, Step, Verified, answer_of},
-    user::User,
 };
 
 /// What an answer led to.
@@ -40,8 +39,8 @@ pub(super) struct InBrowser {
 }
 
 impl InBrowser {
-    pub(super) fn of(sessions: &[Arc<Opened<User>>], attempts: Vec<SiblingKey>) -> Self {
-        Self { sessions: sessions.iter().map(|session| session.session()).collect(), attempts }
+    pub(super) fn of(sessions: &[Arc<Session>], attempts: Vec<SiblingKey>) -> Self {
+        Self { sessions: sessions.iter().map(|session| session.id()).collect(), attempts }
     }
 }
 
@@ -170,8 +169,8 @@ impl Flow {
         match self.sessions.load(asked.cookies, now).await {
             Err(error) => Reply::failed(error, Some(self.sign_in_url(&page))),
             Ok(Some(session)) => {
-                let landing = session.beginning().landing(&answer_of(state.handle()));
-                Reply::redirect(landing.unwrap_or_else(|| page.as_str()))
+                let page_then = session.origin().returned_to(&answer_of(state.handle()));
+                Reply::redirect(page_then.unwrap_or_else(|| page.as_str()))
             }
             Ok(None) if state.retry > 0 => {
                 let error = Error::new(
@@ -247,7 +246,7 @@ impl Flow {
         let before: Vec<_> = attempt.started_from.into_iter().chain(present).collect();
         // Answers that come at the same time do not know of each other's sessions, and the browser
         // keeps one of them.
-        self.sessions.link(created.session, &browser.attempts, &before);
+        self.sessions.link(created.session.id(), &browser.attempts, &before);
         for old in before {
             if let Err(error) = self.sessions.end_by_id(old).await {
                 // The browser has the new ticket; the old row is out of reach and ends by itself.

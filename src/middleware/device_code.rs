@@ -113,7 +113,7 @@ impl Flow {
         // there already.
         if let Some(page) = sessions
             .first()
-            .and_then(|session| session.beginning().landing(&answer_of(state.handle())))
+            .and_then(|session| session.origin().returned_to(&answer_of(state.handle())))
         {
             let reply = if is_page { Reply::redirect(page) } else { Reply::new(done(page)) };
             return reply.with_cookies([self.attempts.remove(state.slot)]);

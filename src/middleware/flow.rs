@@ -22,13 +22,10 @@ use crate::{
     config::{ResponseMode, ReturnPath, SignInMethod, ValidConfig},
     error::Error,
     protocol::HttpClient,
-    session::{
-        Attempts, Cookies, KeyRing, Lifetimes, Records, RequestCookies, SessionRecord, Sessions,
-        Store,
-    },
+    session::{Attempts, Cookies, KeyRing, Records, RequestCookies, Sessions, Store},
     sign_in::{Errand, Exchanges, RelyingParty, Waiting, key_binding},
-    tokens::{CacheLimits, GrantRef, Grants, RefreshLock},
-    user::{Application, User},
+    tokens::{CacheLimits, Grants, RefreshLock},
+    user::Application,
 };
 
 /// The head of a request, its address as the browser wrote it.
@@ -116,7 +113,7 @@ pub(crate) struct Flow {
     pub(super) relying_party: RelyingParty,
     pub(super) client: Client,
     pub(super) cookies: Arc<Cookies>,
-    pub(super) sessions: Sessions<User>,
+    pub(super) sessions: Sessions,
     pub(super) attempts: Attempts,
     pub(super) grants: Grants,
     pub(super) exchanges: Exchanges<Done>,
@@ -153,15 +150,8 @@ impl Flow {
             config.session_end(),
             CacheLimits::default(),
         );
-        let lifetimes =
-            Lifetimes { idle: config.idle_timeout(), absolute: config.absolute_timeout() };
         let application =
             Arc::new(Application::new(&config, grants.clone(), client.clone(), Arc::clone(&clock)));
-        let held_to = config.clone();
-        let check = move |record: &SessionRecord| record.sign_in().check(&held_to);
-        let user = move |record: SessionRecord, grant: &GrantRef| {
-            User::new(record, grant.clone(), Arc::clone(&application))
-        };
         // How the answer comes: an attempt is good for nothing else.
         let mode = match config.sign_in_method() {
             SignInMethod::DeviceCode => SignInMethod::DeviceCode.as_str(),
@@ -172,12 +162,11 @@ impl Flow {
         Ok(Self {
             attempts: Attempts::new(keys, Arc::clone(&cookies), &bound_to),
             sessions: Sessions::new(
+                config.clone(),
                 records,
                 Arc::clone(&cookies),
-                lifetimes,
-                Sessions::<User>::DEFAULT_OPENED,
-                check,
-                user,
+                application,
+                Sessions::DEFAULT_OPENED,
             ),
             exchanges: Exchanges::new(),
             waiting: Waiting::new(),

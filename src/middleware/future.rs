@@ -24,8 +24,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    session::{Opened, Roll},
-    user::User,
+    session::{Roll, Session},
 };
 
 type Boxed<R, E> = Pin<Box<dyn Future<Output = Result<Response<IdentityBody<R>>, E>> + Send>>;
@@ -61,9 +60,9 @@ pub(crate) enum After {
 /// A request that was let through.
 #[derive(Debug)]
 pub(crate) struct Admitted {
-    pub(crate) session: Arc<Opened<User>>,
+    pub(crate) session: Arc<Session>,
     /// The ticket may have been rolled.
-    pub(crate) roll: Option<Arc<Roll<User>>>,
+    pub(crate) roll: Option<Arc<Roll>>,
     pub(crate) head: Head,
 }
 
@@ -72,9 +71,9 @@ pub(crate) enum Left {
     /// A handler or guard wants another answer.
     Challenge(Challenge),
     /// A failure of the tokens that a handler passed on.
-    Raised { error: Error, session: Arc<Opened<User>>, head: Head },
+    Raised { error: Error, session: Arc<Session>, head: Head },
     /// A rolled ticket, if it still holds.
-    Roll(Arc<Roll<User>>),
+    Roll(Arc<Roll>),
 }
 
 impl<F, R, E> ResponseFuture<F, R, E> {
@@ -154,7 +153,7 @@ impl After {
         roll.filter(|_| !shareable).map(Left::Roll)
     }
 
-    fn who(&self) -> Option<(Arc<Opened<User>>, Head)> {
+    fn who(&self) -> Option<(Arc<Session>, Head)> {
         match self {
             Self::Protected(admitted) => {
                 Some((Arc::clone(&admitted.session), admitted.head.clone()))

@@ -11,7 +11,7 @@ use super::{admit::Admission, flow::Flow, request_head::Head};
 use crate::{
     client::AppTokens,
     error::Error,
-    session::{Opened, Roll},
+    session::{Roll, Session},
     user::User,
 };
 
@@ -45,8 +45,8 @@ struct Lazy {
 /// What was found when somebody asked.
 #[derive(Clone)]
 pub(crate) struct Seen {
-    pub(crate) session: Option<Arc<Opened<User>>>,
-    pub(crate) roll: Option<Arc<Roll<User>>>,
+    pub(crate) session: Option<Arc<Session>>,
+    pub(crate) roll: Option<Arc<Roll>>,
     pub(crate) head: Head,
 }
 
@@ -91,7 +91,7 @@ impl LazyUser {
                 seen.get_or_init(|| found)
             }
         };
-        Ok(seen.session.as_ref().map(|session| session.value.clone()))
+        Ok(seen.session.as_ref().map(|session| session.user.clone()))
     }
 
     /// The application itself as a source of tokens, whoever asks: it shares what is kept with

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     config::{Prompt, ReturnPath, SignInOptions},
     error::{Error, ErrorKind},
-    session::{Opened, Slot},
+    session::{Session, Slot},
     sign_in::{Attempt, AttemptPurpose, Cause, PersonKey, Step},
 };
 
@@ -127,7 +127,7 @@ impl Flow {
         let account = session
             .as_ref()
             .filter(|_| !start.causes.is_empty())
-            .and_then(|session| session.value.account_hint());
+            .and_then(|session| session.user.account_hint());
         let request =
             self.relying_party.request(start.step, start.options, account.as_ref()).await?;
 
@@ -160,7 +160,7 @@ impl Flow {
         let (started_from, awaited) =
             before.as_ref().map_or((None, None), |before| (before.started_from, before.expected));
         let person =
-            session.as_ref().map(|session| PersonKey::of(session.value.person())).or(awaited);
+            session.as_ref().map(|session| PersonKey::of(session.user.person())).or(awaited);
         let purpose = match start.step {
             Step::Errand(errand) => errand.purpose(),
             Step::ReadAgain => AttemptPurpose::ReadAgain,
@@ -173,7 +173,7 @@ impl Flow {
         let is_errand = matches!(start.step, Step::Errand(_));
         attempt.resets = before.map_or(0, |before| before.resets.saturating_add(is_errand.into()));
         attempt.causes = start.causes;
-        attempt.started_from = session.map(|session| session.session()).or(started_from);
+        attempt.started_from = session.map(|session| session.id()).or(started_from);
         attempt.expected = person.filter(|_| purpose != AttemptPurpose::SignIn);
 
         if self.relying_party.by_code() {
@@ -206,7 +206,7 @@ impl Flow {
             Ok(session) => session,
         };
         let causes = match self.relying_party.causes(
-            session.as_deref().map(Opened::beginning),
+            session.as_deref().map(Session::origin),
             options,
             &return_path,
         ) {

@@ -58,7 +58,7 @@ impl Flow {
                     self.sessions.end(session).await?;
                 }
                 tracing::info!("signed out");
-                let hint = opened.value.claim("login_hint").and_then(|hint| hint.as_str());
+                let hint = opened.user.claim("login_hint").and_then(|hint| hint.as_str());
                 self.relying_party.end_session_address(id_token.as_ref(), hint).await
             }
             None => None,

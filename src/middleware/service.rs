@@ -113,7 +113,7 @@ where
                     origin::uri(request.uri(), request.extensions()),
                     request.headers(),
                 );
-                insert(request.extensions_mut(), session.value.clone());
+                insert(request.extensions_mut(), session.user.clone());
                 let after = After::Protected(Admitted { session, roll, head });
                 ResponseFuture::calling(self.inner.call(request), Arc::clone(&self.shared), after)
             }
@@ -187,7 +187,7 @@ where
         match flow.admit(&cookies).await {
             Ok(Admission::In(session, roll)) => {
                 let head = Head::of(&parts.method, &uri, &parts.headers);
-                parts.extensions.insert(session.value.clone());
+                parts.extensions.insert(session.user.clone());
                 let mut response = inner.call(Request::from_parts(parts, body)).await?;
                 return Ok(
                     match After::Protected(Admitted { session, roll, head }).left(&mut response) {

@@ -14,10 +14,9 @@ use super::{
 };
 use crate::{
     config::{ReturnPath, SignInOptions},
-    error::{Error, ErrorKind},
-    session::Opened,
+    error::Error,
+    session::Session,
     sign_in::{Remedy, StepUp},
-    user::User,
 };
 
 /// How long such a link works; then it is a link to sign in.
@@ -29,7 +28,7 @@ const PARAMETER: &str = "wish";
 impl Flow {
     /// What a failure that the application raised becomes: a sign-in that mends it where there is
     /// one, otherwise its own page.
-    pub(crate) fn raised(&self, head: &Head, session: &Opened<User>, error: Error) -> Reply {
+    pub(crate) fn raised(&self, head: &Head, session: &Session, error: Error) -> Reply {
         let wish = match Remedy::of(&error, self.config.sign_in(), self.clock.now()) {
             Remedy::StepUp(wish) => wish,
             Remedy::SignIn => {
@@ -39,8 +38,8 @@ impl Flow {
         };
         let return_path = self.page_behind(head);
         if let Err(error) = self.relying_party.causes(
-            Some(session.beginning()),
-            &wish.options(session.value.username()),
+            Some(session.origin()),
+            &wish.options(session.user.username()),
             &return_path,
         ) {
             return Reply::failed(error, None);
@@ -72,13 +71,11 @@ impl Flow {
 
     fn wish_address(
         &self,
-        session: &Opened<User>,
+        session: &Session,
         return_path: &ReturnPath,
         wish: &StepUp,
     ) -> Result<String, Error> {
-        let plain = serde_json::to_vec(wish)
-            .map_err(|_| Error::new(ErrorKind::Internal, "a wish cannot be written as JSON"))?;
-        let sealed = self.sessions.seal_wish(session, &plain)?;
+        let sealed = self.sessions.seal_step_up(session, wish)?;
         Ok(format!("{}&{PARAMETER}={sealed}", self.sign_in_url(return_path)))
     }
 
@@ -88,10 +85,9 @@ impl Flow {
         let (_, sealed) =
             url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == PARAMETER)?;
         let session = self.present(asked.cookies).await.ok().flatten()?;
-        let wish: StepUp =
-            serde_json::from_slice(&self.sessions.open_wish(&session, &sealed)?).ok()?;
+        let wish = self.sessions.open_step_up(&session, &sealed)?;
         let now = self.clock.now();
         let is_fresh = now.since(wish.made) < LIFETIME && wish.made.since(now) < LIFETIME;
-        is_fresh.then(|| wish.options(session.value.username()))
+        is_fresh.then(|| wish.options(session.user.username()))
     }
 }

@@ -15,11 +15,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::watch;
-
 use crate::{
     clock::{Clock, UnixTime},
     error::{Error, ErrorKind},
+    single_flight::{Flight, Order, SingleFlight, Tokio},
 };
 
 /// How long a document is fresh if the provider says nothing, and at most.
@@ -43,24 +42,23 @@ pub(super) struct Fetched<T> {
 /// A document and what is known about fetching it.
 pub(super) struct Cached<T> {
     clock: Arc<dyn Clock>,
-    state: Mutex<State<T>>,
+    state: Mutex<DocumentState<T>>,
+    fetches: Arc<SingleFlight<(), (), DocumentResult<T>>>,
 }
 
-struct State<T> {
-    entry: Option<Entry<T>>,
+struct DocumentState<T> {
+    entry: Option<Document<T>>,
     failure: Option<(UnixTime, Error)>,
     demanded: Option<UnixTime>,
-    flight: Option<Flight<T>>,
 }
 
-struct Entry<T> {
+struct Document<T> {
     value: Arc<T>,
     fetched: UnixTime,
     fresh_until: UnixTime,
 }
 
-type Outcome<T> = Result<Arc<T>, Error>;
-type Flight<T> = watch::Receiver<Option<Outcome<T>>>;
+type DocumentResult<T> = Result<Arc<T>, Error>;
 
 /// What to do for somebody who needs the document.
 enum Decision<T> {
@@ -71,7 +69,7 @@ enum Decision<T> {
     Fail(Error),
 }
 
-impl<T> State<T> {
+impl<T> DocumentState<T> {
     fn decide(&self, now: UnixTime) -> Decision<T> {
         let failed_within =
             |pause| self.failure.as_ref().is_some_and(|(at, _)| within(*at, now, pause));
@@ -92,11 +90,6 @@ impl<T> State<T> {
             (None, _) => Decision::Wait(None),
         }
     }
-
-    /// The fetch that is under way; one whose task is gone is none.
-    fn flight(&self) -> Option<Flight<T>> {
-        self.flight.clone().filter(|flight| flight.has_changed().is_ok())
-    }
 }
 
 /// Whether `now` is within the pause after `at`. A clock that was turned back ends every pause.
@@ -108,7 +101,8 @@ impl<T: Send + Sync + 'static> Cached<T> {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
         Arc::new(Self {
             clock,
-            state: Mutex::new(State { entry: None, failure: None, demanded: None, flight: None }),
+            state: Mutex::new(DocumentState { entry: None, failure: None, demanded: None }),
+            fetches: SingleFlight::new(Arc::new(Tokio)),
         })
     }
 
@@ -117,7 +111,7 @@ impl<T: Send + Sync + 'static> Cached<T> {
     pub(super) async fn get<F>(
         self: &Arc<Self>,
         fetch: impl FnOnce(Option<Arc<T>>) -> F + Send,
-    ) -> Outcome<T>
+    ) -> DocumentResult<T>
     where
         F: Future<Output = Result<Fetched<T>, Error>> + Send + 'static,
     {
@@ -127,7 +121,7 @@ impl<T: Send + Sync + 'static> Cached<T> {
                 Decision::Serve(value) => return Ok(value),
                 Decision::Fail(error) => return Err(error),
                 Decision::ServeAndRenew(value) => {
-                    self.join(&mut state, fetch);
+                    let _ = self.join(&mut state, fetch);
                     return Ok(value);
                 }
                 Decision::Wait(old) => (old, self.join(&mut state, fetch)),
@@ -142,7 +136,7 @@ impl<T: Send + Sync + 'static> Cached<T> {
         self: &Arc<Self>,
         seen: &Arc<T>,
         fetch: impl FnOnce(Option<Arc<T>>) -> F + Send,
-    ) -> Outcome<T>
+    ) -> DocumentResult<T>
     where
         F: Future<Output = Result<Fetched<T>, Error>> + Send + 'static,
     {
@@ -154,8 +148,8 @@ impl<T: Send + Sync + 'static> Cached<T> {
                 return Ok(Arc::clone(&entry.value));
             }
             let now = self.clock.now();
-            match state.flight() {
-                Some(flight) => flight,
+            match self.fetches.under_way(&()).pop() {
+                Some(flight) => Ok(Some(flight)),
                 None if state.demanded.is_some_and(|at| within(at, now, PAUSE_BETWEEN_DEMANDS)) => {
                     return Ok(Arc::clone(seen));
                 }
@@ -179,35 +173,27 @@ impl<T: Send + Sync + 'static> Cached<T> {
 
     fn join<F>(
         self: &Arc<Self>,
-        state: &mut State<T>,
+        state: &mut DocumentState<T>,
         fetch: impl FnOnce(Option<Arc<T>>) -> F,
-    ) -> Flight<T>
+    ) -> Result<Option<Flight<DocumentResult<T>>>, Error>
     where
         F: Future<Output = Result<Fetched<T>, Error>> + Send + 'static,
     {
-        if let Some(flight) = state.flight() {
-            return flight;
-        }
-        let (sender, flight) = watch::channel(None);
-        state.flight = Some(flight.clone());
-        let fetching = fetch(state.entry.as_ref().map(|entry| Arc::clone(&entry.value)));
-        let this = Arc::clone(self);
-        tokio::spawn(async move {
-            let fetched = fetching.await;
-            sender.send_replace(Some(this.land(fetched)));
-        });
-        flight
+        self.fetches.join(&(), (), Order::AtOnce, || {
+            let fetching = fetch(state.entry.as_ref().map(|entry| Arc::clone(&entry.value)));
+            let this = Arc::clone(self);
+            async move { this.land(fetching.await) }
+        })
     }
 
-    fn land(&self, fetched: Result<Fetched<T>, Error>) -> Outcome<T> {
+    fn land(&self, fetched: Result<Fetched<T>, Error>) -> DocumentResult<T> {
         let now = self.clock.now();
         let mut state = self.lock();
-        state.flight = None;
         match fetched {
             Ok(Fetched { value, max_age }) => {
                 let value = Arc::new(value);
                 let life = max_age.unwrap_or(LONGEST_LIFE).clamp(SHORTEST_LIFE, LONGEST_LIFE);
-                state.entry = Some(Entry {
+                state.entry = Some(Document {
                     value: Arc::clone(&value),
                     fetched: now,
                     fresh_until: now + life,
@@ -222,15 +208,16 @@ impl<T: Send + Sync + 'static> Cached<T> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
+    fn lock(&self) -> MutexGuard<'_, DocumentState<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn landed<T>(mut flight: Flight<T>) -> Outcome<T> {
-    let broken = || Error::new(ErrorKind::Internal, "a fetch ended without an outcome");
-    let outcome = flight.wait_for(Option::is_some).await.map_err(|_| broken())?;
-    outcome.clone().unwrap_or_else(|| Err(broken()))
+async fn landed<T: Send + Sync>(
+    flight: Result<Option<Flight<DocumentResult<T>>>, Error>,
+) -> DocumentResult<T> {
+    let full = || Error::new(ErrorKind::Internal, "there is no room for a fetch");
+    flight?.ok_or_else(full)?.landed().await?
 }
 
 impl<T> fmt::Debug for Cached<T> {
@@ -283,11 +270,11 @@ mod tests {
             Ok(Fetched { value: count, max_age: *self.max_age.lock().unwrap() })
         }
 
-        async fn get(self: &Arc<Self>) -> Outcome<usize> {
+        async fn get(self: &Arc<Self>) -> DocumentResult<usize> {
             self.cached.get(|_| Arc::clone(self).fetch()).await
         }
 
-        async fn newer_than(self: &Arc<Self>, seen: &Arc<usize>) -> Outcome<usize> {
+        async fn newer_than(self: &Arc<Self>, seen: &Arc<usize>) -> DocumentResult<usize> {
             self.cached.newer_than(seen, |_| Arc::clone(self).fetch()).await
         }
 

@@ -229,6 +229,12 @@ fn advise(provider: &mut ProviderError) -> Effect {
     row.map_or(Effect::AsSaid, |row| row.effect)
 }
 
+/// The `suberror` of a refusal, if a person can do something about it.
+pub(crate) fn interaction_suberror(error: &Error) -> Option<&str> {
+    let suberror = error.provider()?.suberror.as_deref();
+    suberror.filter(|suberror| suberror_asks_for_interaction(suberror))
+}
+
 /// Entra's reasons that a person can do something about. The others (`bad_token`, `token_expired`,
 /// `client_mismatch`, …) leave the grant as dead as it is.
 fn suberror_asks_for_interaction(suberror: &str) -> bool {

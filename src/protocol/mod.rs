@@ -60,7 +60,7 @@ pub(crate) use self::{
     claims_request::claims_of,
     client_info::ClientInfo,
     device::DeviceAnswer,
-    error_answer::asks_to_begin_again,
+    error_answer::{asks_to_begin_again, interaction_suberror},
     grant::{Asked, Grant, of_first_resource},
     graph::is_overage,
     id_token::{IdTokenExpectation, Nonce, VerifiedIdToken},

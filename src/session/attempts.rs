@@ -16,10 +16,11 @@ use super::{
     cookies::Cookies,
     request_cookies::RequestCookies,
     seal::{Context, CookiePurpose, KeyRing, OVERHEAD},
-    siblings::Key as SiblingKey,
+    siblings::SiblingKey,
 };
 use crate::{
     clock::UnixTime,
+    codec::{self, Value as _},
     error::{Error, ErrorKind},
     secret::{base64url, fingerprint, random, same},
     sign_in::Attempt,
@@ -212,7 +213,7 @@ impl Attempts {
     /// As [`begin`](Self::begin).
     pub(crate) fn begin_in(&self, slot: Slot, mut attempt: Attempt) -> Result<Begun, Error> {
         let longest = self.longest(slot);
-        let mut plain = attempt.encode();
+        let mut plain = codec::encode(&attempt);
         if plain.len() > longest {
             tracing::debug!(
                 bytes = plain.len(),
@@ -220,7 +221,7 @@ impl Attempts {
                 "the return path does not fit into the cookie of the sign-in, which will end on the home page"
             );
             "/".clone_into(&mut attempt.return_path);
-            plain = attempt.encode();
+            plain = codec::encode(&attempt);
         }
         if plain.len() > longest
             && let Some(device) = &mut attempt.device
@@ -230,7 +231,7 @@ impl Attempts {
                 "the address with the code in it does not fit into the cookie of the sign-in"
             );
             device.verification_uri_complete = None;
-            plain = attempt.encode();
+            plain = codec::encode(&attempt);
         }
         if plain.len() > longest {
             return Err(match attempt.device {
@@ -307,7 +308,7 @@ impl Attempts {
         attempt: &Attempt,
         now: UnixTime,
     ) -> Result<HeaderValue, Error> {
-        self.sealed(slot, attempt, &attempt.encode(), now)
+        self.sealed(slot, attempt, &codec::encode(attempt), now)
     }
 
     fn sealed(
@@ -410,7 +411,7 @@ impl Attempts {
         let sealed = base64_simd::URL_SAFE_NO_PAD.decode_inplace(&mut sealed).ok()?;
         let (plain, _) =
             self.keys.open_cookie(CookiePurpose::Attempt, &self.context(slot), sealed)?;
-        Attempt::decode(plain)
+        Attempt::read(plain)
     }
 
     fn is_foreign(&self, value: &[u8]) -> bool {

@@ -551,6 +551,6 @@ proptest! {
 
     #[test]
     fn any_sealed_bytes_are_an_attempt_or_none(bytes: Vec<u8>) {
-        let _ = Attempt::decode(&bytes);
+        let _ = Attempt::read(&bytes);
     }
 }

@@ -12,6 +12,7 @@ use std::{
 };
 
 use tokio::sync;
+use zeroize::Zeroizing;
 
 use super::{
     into_store::IntoSessionStore,
@@ -24,8 +25,7 @@ use crate::{
     clock::UnixTime,
     config::CookieKeySource,
     error::{ConfigError, Error, ErrorKind},
-    secret::Secret,
-    tokens::{Task, Tasks, Tokio},
+    single_flight::{Task, Tasks, Tokio, to_the_end},
 };
 
 /// So many caches stay in memory although nobody uses them.
@@ -69,10 +69,10 @@ const DEFAULT_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 /// ```
 #[derive(Clone)]
 pub struct StoredCaches {
-    shared: Arc<Shared>,
+    shared: Arc<CacheParts>,
 }
 
-struct Shared {
+struct CacheParts {
     client: Client,
     keys: Arc<KeyRing>,
     store: Store,
@@ -133,7 +133,7 @@ impl StoredCaches {
             .map(Arc::new)
             .map_err(|error| ConfigError::new("StoredCaches::new", error.to_string()))?;
         let client = client.clone();
-        Ok(Self::of(Shared {
+        Ok(Self::of(CacheParts {
             client,
             keys,
             store,
@@ -158,16 +158,17 @@ impl StoredCaches {
         self.rebuilt(|shared| shared.waits = false)
     }
 
-    fn rebuilt(self, change: impl FnOnce(&mut Shared)) -> Self {
-        let Shared { client, store, lifetime, waits, .. } = &*self.shared;
+    fn rebuilt(self, change: impl FnOnce(&mut CacheParts)) -> Self {
+        let CacheParts { client, store, lifetime, waits, .. } = &*self.shared;
         let (client, store, keys, live) =
             (client.clone(), store.clone(), Arc::clone(&self.shared.keys), Mutex::default());
-        let mut shared = Shared { client, keys, store, lifetime: *lifetime, waits: *waits, live };
+        let mut shared =
+            CacheParts { client, keys, store, lifetime: *lifetime, waits: *waits, live };
         change(&mut shared);
         Self::of(shared)
     }
 
-    fn of(shared: Shared) -> Self {
+    fn of(shared: CacheParts) -> Self {
         Self { shared: Arc::new(shared) }
     }
 
@@ -225,15 +226,8 @@ impl StoredCaches {
 
     /// To the end, also if the caller goes away.
     async fn written(&self, live: &Arc<Live>) {
-        let (done, written) = sync::oneshot::channel();
         let (shared, own) = (Arc::clone(&self.shared), Arc::clone(live));
-        let writing = async move {
-            shared.warn(shared.keep(&own).await);
-            let _ = done.send(());
-        };
-        if Tokio.spawn(Box::pin(writing)).is_ok() {
-            let _ = written.await;
-        }
+        let _ = to_the_end(&Tokio, async move { shared.warn(shared.keep(&own).await) }).await;
     }
 
     fn write_behind(&self, live: &Arc<Live>) {
@@ -265,7 +259,7 @@ impl StoredCaches {
     }
 }
 
-impl Shared {
+impl CacheParts {
     fn live(&self) -> MutexGuard<'_, HashMap<Box<str>, Arc<Live>>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -288,8 +282,8 @@ impl Shared {
         let unwritten = live.changes_since(synced);
         match &row {
             Some(sealed) => match self.open(live, sealed) {
-                Some(text) if unwritten && live.client.merge_cache(&text) => synced.changes = None,
-                Some(text) if !unwritten && live.client.import_cache(&text) => {
+                Some(plain) if unwritten && live.client.merged(&plain) => synced.changes = None,
+                Some(plain) if !unwritten && live.client.imported(&plain) => {
                     synced.changes = is_current.then(|| live.client.cache_changes());
                 }
                 _ => {
@@ -326,11 +320,11 @@ impl Shared {
         Ok((None, true))
     }
 
-    fn open(&self, live: &Live, sealed: &Sealed) -> Option<Secret> {
+    fn open(&self, live: &Live, sealed: &Sealed) -> Option<Zeroizing<Vec<u8>>> {
         let bytes = sealed.bytes()?;
         let open =
             |row: &NamedRow| self.keys.open_row(RowPurpose::Cache, &row.id, &row.key, &bytes);
-        String::from_utf8(live.rows.iter().find_map(open)?).ok().map(Secret::from)
+        live.rows.iter().find_map(open).map(Zeroizing::new)
     }
 
     /// Writes the cache if it is not what the store has. Those who come meanwhile wait for the same
@@ -366,9 +360,8 @@ impl Shared {
             CacheEnd::At(end) => end.min(now + self.lifetime),
             CacheEnd::Open => now + self.lifetime,
         };
-        let text = live.client.export_cache()?;
-        let sealed =
-            self.keys.seal_row(RowPurpose::Cache, &row.id, &row.key, text.expose().as_bytes())?;
+        let plain = live.client.exported();
+        let sealed = self.keys.seal_row(RowPurpose::Cache, &row.id, &row.key, &plain)?;
         let over = match &synced.row {
             Some(_) => self.store.save(id, sealed.clone(), expires, now).await.ok(),
             None => None,
@@ -445,7 +438,7 @@ impl Drop for Using<'_> {
 /// for it any more.
 struct Writing {
     live: Weak<Live>,
-    shared: Weak<Shared>,
+    shared: Weak<CacheParts>,
 }
 
 impl Tasks for Writing {

@@ -20,10 +20,15 @@ use tower_sessions_core::{
 
 use super::*;
 use crate::{
+    authority::Authority,
+    client::Client,
     clock::{Clock, ManualClock, UnixTime},
+    config::{ClientCredential, IdentityConfig},
+    protocol::{Provider, testing::FakeHttp},
     secret::Secret,
     sign_in::{NewSession, RecordId},
-    tokens::{GrantRef, Person},
+    tokens::{CacheLimits, Grants, Person},
+    user::Application,
 };
 
 pub(super) const SECRET: &str = "a cookie secret of more than 32 bytes";
@@ -33,17 +38,9 @@ pub(super) const MINUTE: Duration = Duration::from_secs(60);
 /// Every store of these tests answers at once.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What a handler would get.
-#[derive(Clone, Debug)]
-pub(super) struct Seen {
-    pub(super) name: String,
-    pub(super) claims: String,
-    pub(super) grant: GrantRef,
-}
-
 /// One process of the application.
 pub(super) struct Node {
-    pub(super) sessions: Sessions<Arc<Seen>>,
+    pub(super) sessions: Sessions,
     pub(super) records: Arc<Records>,
     pub(super) clock: ManualClock,
 }
@@ -64,31 +61,40 @@ impl Node {
     }
 
     pub(super) fn with(store: Store, keys: Arc<KeyRing>, clock: ManualClock) -> Self {
-        Self::lasting(Lifetimes { idle: DAY, absolute: 7 * DAY }, store, keys, clock)
+        Self::lasting(DAY, 7 * DAY, store, keys, clock)
     }
 
     pub(super) fn lasting(
-        lifetimes: Lifetimes,
+        idle: Duration,
+        absolute: Duration,
         store: Store,
         keys: Arc<KeyRing>,
         clock: ManualClock,
     ) -> Self {
-        let records = Arc::new(Records::new(keys, store, Arc::new(clock.clone())));
+        let config = IdentityConfig::new(Authority::parse("https://id.example").unwrap(), "client")
+            .with_credential(ClientCredential::secret(SECRET))
+            .with_base_url("https://app.example")
+            .unwrap()
+            .with_idle_timeout(idle)
+            .with_absolute_timeout(absolute)
+            .build()
+            .unwrap();
+        let shared_clock: Arc<dyn Clock> = Arc::new(clock.clone());
+        let records = Arc::new(Records::new(keys, store, Arc::clone(&shared_clock)));
         let cookies = Arc::new(Cookies::new("AbCdEfGh", true, false));
-        let sessions = Sessions::new(
-            records.clone(),
-            cookies,
-            lifetimes,
-            100,
-            |_| Ok(()),
-            |record, grant| {
-                Arc::new(Seen {
-                    name: record.person.sub,
-                    claims: record.claims.into(),
-                    grant: grant.clone(),
-                })
-            },
+        let http = FakeHttp::new(|_| unreachable!("no test here asks the provider"));
+        let provider = Provider::new(config.clone(), http, Arc::clone(&shared_clock));
+        let grants = Grants::new(
+            Arc::clone(&records) as _,
+            Arc::new(provider.clone()),
+            Arc::clone(&shared_clock),
+            None,
+            config.session_end(),
+            CacheLimits::default(),
         );
+        let client = Client::over(provider, Arc::clone(&shared_clock));
+        let application = Arc::new(Application::new(&config, grants, client, shared_clock));
+        let sessions = Sessions::new(config, Arc::clone(&records), cookies, application, 100);
         Self { sessions, records, clock }
     }
 
@@ -97,8 +103,8 @@ impl Node {
     }
 
     /// The cookie of a rolled ticket, if it is time for one.
-    pub(super) async fn rolled(&self, opened: &Opened<Arc<Seen>>) -> Option<HeaderValue> {
-        let roll = self.sessions.roll(opened, self.now())?;
+    pub(super) async fn rolled(&self, session: &Session) -> Option<HeaderValue> {
+        let roll = self.sessions.roll(session, self.now())?;
         self.sessions.confirm(&roll, self.now()).await
     }
 
@@ -115,10 +121,10 @@ impl Node {
             .load(&sent(headers), self.now())
             .await
             .unwrap()
-            .map(|opened| opened.value.name.clone());
+            .map(|session| session.user.subject().to_owned());
         match peeked {
             Peek::None => assert_eq!(loaded, None),
-            Peek::Live(opened) => assert_eq!(loaded.as_ref(), Some(&opened.value.name)),
+            Peek::Live(session) => assert_eq!(loaded.as_deref(), Some(session.user.subject())),
             Peek::Ask => {}
         }
         loaded
@@ -142,7 +148,7 @@ pub(super) fn signed_in(name: &str) -> NewSession {
         ends: None,
         auth_context: None,
         causes: Vec::new(),
-        landing: None,
+        returned_to: None,
         lost: 0,
     }
 }

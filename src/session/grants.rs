@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     clock::UnixTime,
+    codec::{self, Value as _},
     error::{Error, ErrorKind},
     tokens::{GrantRecord, GrantRef, GrantStore},
 };
@@ -100,7 +101,7 @@ impl Records {
             RowPurpose::Grant,
             &grant.id().0.to_le_bytes(),
             grant.key(),
-            &record.to_json()?,
+            &codec::encode(record),
         )
     }
 
@@ -152,10 +153,8 @@ impl GrantStore for Records {
         let plain = row.bytes().and_then(|sealed| {
             self.keys.open_row(RowPurpose::Grant, &id.bytes(), grant.key(), &sealed)
         });
-        let record = plain
-            .map(Zeroizing::new)
-            .and_then(|plain| GrantRecord::from_json(&plain))
-            .map(Arc::new);
+        let record =
+            plain.map(Zeroizing::new).and_then(|plain| GrantRecord::read(&plain)).map(Arc::new);
         if let Some(record) = &record {
             self.decoded.keep(id, row, record, now);
         }
@@ -256,7 +255,7 @@ mod tests {
         )
     }
 
-    async fn sign_in(node: &Node) -> Created<Arc<Seen>> {
+    async fn sign_in(node: &Node) -> Created {
         node.sessions.create(signed_in("ada"), Some(record("first")), node.now()).await.unwrap()
     }
 
@@ -271,7 +270,7 @@ mod tests {
         for (store, number_of_rows) in [(local(), 0), (memory(), 0), (store, 2)] {
             let (a, b) = (Node::new(store.clone()), Node::new(store));
             let created = sign_in(&a).await;
-            let grant = created.opened.grant();
+            let grant = created.session.grant();
             assert_eq!(refresh_token(&a, grant).await.as_deref(), Some("first"));
             let elsewhere = b
                 .sessions
@@ -279,7 +278,7 @@ mod tests {
                 .await
                 .unwrap()
                 .unwrap();
-            assert_eq!(refresh_token(&b, &elsewhere.value.grant).await.as_deref(), Some("first"));
+            assert_eq!(refresh_token(&b, elsewhere.grant()).await.as_deref(), Some("first"));
             b.records.save(elsewhere.grant(), &Arc::new(record("second"))).await.unwrap();
             assert_eq!(
                 refresh_token(&a, grant).await.as_deref(),
@@ -300,21 +299,21 @@ mod tests {
         let node = Node::new(store);
         let created = sign_in(&node).await;
         open.take_log();
-        node.sessions.end(&created.opened).await.unwrap();
+        node.sessions.end(&created.session).await.unwrap();
         assert_eq!(open.take_log(), ["delete", "delete"]);
         assert_eq!(open.len(), 0);
-        assert_eq!(refresh_token(&node, created.opened.grant()).await, None);
+        assert_eq!(refresh_token(&node, created.session.grant()).await, None);
 
         let created = sign_in(&node).await;
-        let grant = open.row(created.opened.session().grant_id()).unwrap();
+        let grant = open.row(created.session.id().grant_id()).unwrap();
         open.set(|store| &store.cannot_delete_grants);
-        node.sessions.end(&created.opened).await.unwrap();
+        node.sessions.end(&created.session).await.unwrap();
         assert_eq!(
             node.who(&browser(&created.set_cookie)).await,
             None,
             "signed out: the grant is out of reach"
         );
-        assert_eq!(open.row(created.opened.session().grant_id()), Some(grant));
+        assert_eq!(open.row(created.session.id().grant_id()), Some(grant));
     }
 
     /// A provider that answers after the person has signed out.
@@ -339,8 +338,8 @@ mod tests {
         for store in [watched, memory(), local()] {
             let node = Node::new(store);
             let created = sign_in(&node).await;
-            let grant = created.opened.grant();
-            let slow = Arc::new(Slow(node.records.clone(), created.opened.session()));
+            let grant = created.session.grant();
+            let slow = Arc::new(Slow(node.records.clone(), created.session.id()));
             let clock = Arc::new(node.clock.clone());
             let grants = Grants::new(
                 node.records.clone(),
@@ -368,8 +367,8 @@ mod tests {
         open.set(|store| &store.saves_only_over);
         let node = Node::new(store);
         let created = sign_in(&node).await;
-        let grant = created.opened.grant();
-        open.evict(created.opened.session().grant_id());
+        let grant = created.session.grant();
+        open.evict(created.session.id().grant_id());
         assert_eq!(refresh_token(&node, grant).await, None, "evicted");
         node.records.save(grant, &Arc::new(record("second"))).await.unwrap();
         assert_eq!(refresh_token(&node, grant).await.as_deref(), Some("second"));
@@ -383,7 +382,7 @@ mod tests {
         let created = sign_in(&node).await;
         assert_eq!(open.len(), 2);
         assert_eq!(
-            refresh_token(&Node::new(store), created.opened.grant()).await.as_deref(),
+            refresh_token(&Node::new(store), created.session.grant()).await.as_deref(),
             Some("first")
         );
         // One that in addition refuses to save under an id of ours can hold no grant: no half
@@ -402,14 +401,14 @@ mod tests {
         let (open, store) = OpenStore::new();
         let node = Node::new(store.clone());
         let [ada, mallory] = [sign_in(&node).await, sign_in(&node).await];
-        let data = open.row(mallory.opened.session().grant_id()).unwrap().data;
-        let session = open.row(ada.opened.session()).unwrap().data;
+        let data = open.row(mallory.session.id().grant_id()).unwrap().data;
+        let session = open.row(ada.session.id()).unwrap().data;
         for forged in [data, session] {
-            let mut row = open.row(ada.opened.session().grant_id()).unwrap();
+            let mut row = open.row(ada.session.id().grant_id()).unwrap();
             row.data = forged;
             open.rows.lock().unwrap().insert(row.id, row);
-            assert_eq!(refresh_token(&node, ada.opened.grant()).await, None);
-            assert_eq!(refresh_token(&Node::new(store.clone()), ada.opened.grant()).await, None);
+            assert_eq!(refresh_token(&node, ada.session.grant()).await, None);
+            assert_eq!(refresh_token(&Node::new(store.clone()), ada.session.grant()).await, None);
         }
     }
 
@@ -419,9 +418,9 @@ mod tests {
         let before = Node::new(store.clone());
         let created = sign_in(&before).await;
         let after = Node::with(store, key_ring(&[OTHER_SECRET, SECRET]), before.clock.clone());
-        assert_eq!(refresh_token(&after, created.opened.grant()).await.as_deref(), Some("first"));
-        after.records.save(created.opened.grant(), &Arc::new(record("second"))).await.unwrap();
-        assert_eq!(refresh_token(&after, created.opened.grant()).await.as_deref(), Some("second"));
-        assert!(after.records.session_exists(created.opened.grant()).await.unwrap());
+        assert_eq!(refresh_token(&after, created.session.grant()).await.as_deref(), Some("first"));
+        after.records.save(created.session.grant(), &Arc::new(record("second"))).await.unwrap();
+        assert_eq!(refresh_token(&after, created.session.grant()).await.as_deref(), Some("second"));
+        assert!(after.records.session_exists(created.session.grant()).await.unwrap());
     }
 }

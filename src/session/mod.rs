@@ -12,29 +12,26 @@
 //!
 //! Whatever does not open is "signed out": never an error, never a panic.
 
-mod attempt;
 mod attempts;
 mod caches;
-mod codec;
 mod cookies;
-mod device;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
 mod grants;
 mod into_store;
 mod local;
-mod opened;
 mod record;
 mod records;
 mod request_cookies;
 mod seal;
+mod session_cache;
 mod sessions;
 mod siblings;
+mod step_up;
 mod store;
 mod ticket;
 mod value;
 mod values;
-mod wishes;
 
 pub use caches::StoredCaches;
 #[cfg(any(test, fuzzing))]
@@ -45,16 +42,15 @@ pub(crate) use {
     attempts::{Attempts, Lookup, Slot, State},
     cookies::Cookies,
     local::LocalStore,
-    opened::Opened,
-    record::SessionRecord,
     records::Records,
     request_cookies::RequestCookies,
     seal::{Context, KeyRing},
-    sessions::{Lifetimes, Peek, Roll, Sessions},
-    siblings::Key as SiblingKey,
+    session_cache::Session,
+    sessions::{Peek, Roll, Sessions},
+    siblings::SiblingKey,
     store::Store,
-    value::{Contents, Held},
-    values::{Entered, Values},
+    value::{SessionValue, StoredLogin},
+    values::{LoginInUse, Values},
 };
 #[cfg(test)]
 mod fixture;

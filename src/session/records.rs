@@ -19,14 +19,6 @@ use crate::{
 };
 
 impl RecordId {
-    pub(super) fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(i128::from_le_bytes(bytes))
-    }
-
-    pub(super) fn bytes(self) -> [u8; 16] {
-        self.0.to_le_bytes()
-    }
-
     /// The id of the session's grant, derived so that whoever can delete the one can delete the
     /// other: its complement. Ids are random, and what tells the two rows apart is the purpose in
     /// their keys.

@@ -8,11 +8,11 @@
 //!   to nothing. Compressed by HPACK, a header of that size costs its sender a few bytes.
 //! - Nothing is allocated unless a sign-in is under way.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::{HeaderMap, header::COOKIE};
 
-use super::{attempts::Slot, cookies::Cookies, ticket::CookieValue};
+use super::{attempts::Slot, cookies::Cookies, session_cache::Session, ticket::CookieValue};
 
 /// Number of cookies of one name that are looked at (C-327): a browser sends one.
 pub(super) const TRIED: usize = 4;
@@ -22,6 +22,9 @@ const MOST_PAIRS: usize = 200;
 /// KiB.
 const MOST_BYTES: usize = 32 * 1024;
 
+/// A ticket and its session, if it has one.
+type TicketLookup<'a> = (&'a CookieValue, Option<Arc<Session>>);
+
 /// What a request brought of this application's cookies. Nothing of it has been opened yet.
 #[derive(Debug, Default)]
 pub(crate) struct RequestCookies<'a> {
@@ -30,8 +33,8 @@ pub(crate) struct RequestCookies<'a> {
     has_session: bool,
     sign_ins: u8,
     attempts: Vec<(Slot, &'a [u8])>,
-    /// Whether the store was asked about the tickets, and none of them was good.
-    nobody: AtomicBool,
+    /// What the store said of the tickets that it was asked about.
+    loaded: Mutex<Vec<TicketLookup<'a>>>,
 }
 
 impl<'a> RequestCookies<'a> {
@@ -116,14 +119,22 @@ impl<'a> RequestCookies<'a> {
         self.attempts.iter().filter(move |(of, _)| *of == slot).map(|(_, value)| *value)
     }
 
-    /// Whether it is known that none of the tickets is good: the store is asked once per request.
-    pub(super) fn is_nobody(&self) -> bool {
-        self.nobody.load(Relaxed)
+    /// The session of a ticket, if the store was asked about it in this request.
+    pub(super) fn loaded(&self, ticket: &CookieValue) -> Option<Option<Arc<Session>>> {
+        let all = self.all_loaded();
+        all.iter().find(|(of, _)| *of == ticket).map(|(_, session)| session.clone())
     }
 
-    /// Remembers that none of the tickets is good.
-    pub(super) fn set_nobody(&self) {
-        self.nobody.store(true, Relaxed);
+    /// Hands the session of a ticket on to the rest of this request.
+    pub(super) fn set_loaded(&self, ticket: &CookieValue, session: Option<Arc<Session>>) {
+        let Some(ticket) = self.tickets().find(|own| *own == ticket) else { return };
+        let mut all = self.all_loaded();
+        all.retain(|(of, _)| *of != ticket);
+        all.push((ticket, session));
+    }
+
+    fn all_loaded(&self) -> MutexGuard<'_, Vec<TicketLookup<'a>>> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -12,30 +12,24 @@ use zeroize::Zeroizing;
 use super::{
     cookies::Cookies,
     local::Owner,
-    opened::{Opened, OpenedCache},
     record::SessionRecord,
     records::{RecordId, Records},
     request_cookies::RequestCookies,
     seal::KeyAge,
-    siblings::{Key, Siblings},
+    session_cache::{Session, SessionCache},
+    siblings::{SiblingKey, Siblings},
     store::{Sealed, Store},
     ticket::{CookieValue, Ticket},
 };
 use crate::{
     clock::UnixTime,
+    codec::{self, Value as _},
+    config::ValidConfig,
     error::Error,
     sign_in::NewSession,
     tokens::{GrantRecord, GrantRef},
+    user::{Application, User},
 };
-
-/// How long sessions last.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Lifetimes {
-    /// Without a request.
-    pub(crate) idle: Duration,
-    /// In all.
-    pub(crate) absolute: Duration,
-}
 
 impl NewSession {
     /// The record of a session that begins now.
@@ -50,29 +44,26 @@ impl NewSession {
             renew_at: self.renew_at,
             auth_context: self.auth_context.map(Into::into),
             causes: self.causes,
-            landing: self.landing,
+            returned_to: self.returned_to,
         }
     }
 }
 
 /// A session just created.
 #[derive(Debug)]
-pub(crate) struct Created<V> {
-    /// The id of its record.
-    pub(crate) session: RecordId,
-    #[allow(dead_code, reason = "tests look at it; the browser comes back with the cookie")]
-    pub(crate) opened: Arc<Opened<V>>,
+pub(crate) struct Created {
+    pub(crate) session: Arc<Session>,
     pub(crate) set_cookie: HeaderValue,
 }
 
 /// A ticket of now for a session that is still the browser's when the response goes out, see
 /// [`Sessions::confirm`].
-pub(crate) struct Roll<V> {
-    opened: Arc<Opened<V>>,
+pub(crate) struct Roll {
+    session: Arc<Session>,
     set_cookie: HeaderValue,
 }
 
-impl<V> fmt::Debug for Roll<V> {
+impl fmt::Debug for Roll {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Roll").finish_non_exhaustive()
     }
@@ -80,30 +71,25 @@ impl<V> fmt::Debug for Roll<V> {
 
 /// What can be said about a request without waiting.
 #[derive(Debug)]
-pub(crate) enum Peek<V> {
+pub(crate) enum Peek {
     /// Nobody is signed in.
     None,
     /// Somebody is, and nothing is due.
-    Live(Arc<Opened<V>>),
+    Live(Arc<Session>),
     /// [`Sessions::load`] has to be asked: the store answers later, or the claims are due for
     /// renewal.
     Ask,
 }
 
-/// Whether a session may go on under the settings of now.
-type Check = Box<dyn Fn(&SessionRecord) -> Result<(), Error> + Send + Sync>;
-type Make<V> = Box<dyn Fn(SessionRecord, &GrantRef) -> V + Send + Sync>;
-
-/// The sessions of one application. `V` is what handlers get of a record, made once per opening.
-pub(crate) struct Sessions<V> {
+/// The sessions of one application.
+pub(crate) struct Sessions {
     pub(super) records: Arc<Records>,
     cookies: Arc<Cookies>,
-    lifetimes: Lifetimes,
     roll_every: Duration,
-    opened: OpenedCache<V>,
+    cache: SessionCache,
     siblings: Siblings,
-    check: Check,
-    make: Make<V>,
+    config: ValidConfig,
+    application: Arc<Application>,
 }
 
 /// A ticket is rolled at most this often.
@@ -111,46 +97,45 @@ const ROLL_EVERY: Duration = Duration::from_secs(300);
 /// A session that is gone this soon after it began was lost rather than ended.
 const JUST_BEGUN: Duration = Duration::from_secs(60);
 
-impl<V: Clone> Sessions<V> {
+impl Sessions {
     /// How many opened sessions are remembered by default.
     pub(crate) const DEFAULT_OPENED: usize = 10_000;
 
-    /// `opened`: how many opened sessions to remember. `check` says whether a session that was
-    /// begun some time ago, or by another node, would be let in today: it is asked once per cookie
-    /// and process. `make` gets the record without its causes and landing.
+    /// Sessions of the users of `application`, of which `opened` are remembered.
     pub(crate) fn new(
+        config: ValidConfig,
         records: Arc<Records>,
         cookies: Arc<Cookies>,
-        lifetimes: Lifetimes,
+        application: Arc<Application>,
         opened: usize,
-        check: impl Fn(&SessionRecord) -> Result<(), Error> + Send + Sync + 'static,
-        make: impl Fn(SessionRecord, &GrantRef) -> V + Send + Sync + 'static,
     ) -> Self {
         // A tenth of the idle time, so that a short one is still counted from about the last
         // request.
-        let roll_every = ROLL_EVERY.min(lifetimes.idle / 10).max(Duration::from_secs(1));
+        let roll_every = ROLL_EVERY.min(config.idle_timeout() / 10).max(Duration::from_secs(1));
         Self {
             records,
             cookies,
-            lifetimes,
             roll_every,
-            opened: OpenedCache::new(opened),
+            cache: SessionCache::new(opened),
             siblings: Siblings::new(),
-            check: Box::new(check),
-            make: Box::new(make),
+            config,
+            application,
         }
     }
 
     /// Who is signed in, without waiting. With the local store this decides, unless the claims are
     /// due for renewal.
-    pub(crate) fn peek(&self, headers: &HeaderMap, now: UnixTime) -> Peek<V> {
+    pub(crate) fn peek(&self, headers: &HeaderMap, now: UnixTime) -> Peek {
         let Store::Local(local) = &self.records.store else { return Peek::Ask };
         for cookie in self.cookies.read(headers).tickets() {
-            let opened = match self.opened.find(cookie) {
+            let opened = match self.cache.get(cookie) {
                 Some(opened) if opened.is_held_by(local, now) => {
                     Some(opened).filter(|opened| now < opened.ends)
                 }
-                Some(_) => self.forget(cookie),
+                Some(_) => {
+                    self.cache.forget(cookie);
+                    None
+                }
                 None => Ticket::open(&self.records.keys, cookie).and_then(|(ticket, age)| {
                     local
                         .load(ticket.id, now)
@@ -166,7 +151,8 @@ impl<V: Clone> Sessions<V> {
         Peek::None
     }
 
-    /// Who is signed in. The store is always asked, so a sign-out elsewhere is seen at once.
+    /// Who is signed in. The store is asked in every request, so a sign-out elsewhere is seen at
+    /// once, and once per request: what it said is handed on with the cookies.
     ///
     /// # Errors
     ///
@@ -175,16 +161,12 @@ impl<V: Clone> Sessions<V> {
         &self,
         sent: &RequestCookies<'_>,
         now: UnixTime,
-    ) -> Result<Option<Arc<Opened<V>>>, Error> {
-        if sent.is_nobody() {
-            return Ok(None);
-        }
+    ) -> Result<Option<Arc<Session>>, Error> {
         for cookie in sent.tickets() {
-            if let Some(opened) = self.load_one(cookie, now).await? {
-                return Ok(Some(opened));
+            if let Some(session) = self.of_ticket(sent, cookie, now).await? {
+                return Ok(Some(session));
             }
         }
-        sent.set_nobody();
         Ok(None)
     }
 
@@ -198,36 +180,46 @@ impl<V: Clone> Sessions<V> {
         &self,
         sent: &RequestCookies<'_>,
         now: UnixTime,
-    ) -> Result<Vec<Arc<Opened<V>>>, Error> {
+    ) -> Result<Vec<Arc<Session>>, Error> {
         let mut all = Vec::new();
-        if sent.is_nobody() {
-            return Ok(all);
-        }
         for cookie in sent.tickets() {
-            all.extend(self.load_one(cookie, now).await?);
-        }
-        if all.is_empty() {
-            sent.set_nobody();
+            all.extend(self.of_ticket(sent, cookie, now).await?);
         }
         Ok(all)
+    }
+
+    /// The session of a ticket: the store is asked about it once per request.
+    async fn of_ticket(
+        &self,
+        sent: &RequestCookies<'_>,
+        cookie: &CookieValue,
+        now: UnixTime,
+    ) -> Result<Option<Arc<Session>>, Error> {
+        if let Some(loaded) = sent.loaded(cookie) {
+            return Ok(loaded);
+        }
+        let session = self.load_one(cookie, now).await?;
+        sent.set_loaded(cookie, session.clone());
+        Ok(session)
     }
 
     async fn load_one(
         &self,
         cookie: &CookieValue,
         now: UnixTime,
-    ) -> Result<Option<Arc<Opened<V>>>, Error> {
-        if let Some(opened) = self.opened.find(cookie) {
+    ) -> Result<Option<Arc<Session>>, Error> {
+        if let Some(opened) = self.cache.get(cookie) {
             if self
                 .records
                 .store
-                .load(opened.session(), now)
+                .load(opened.id(), now)
                 .await?
                 .is_some_and(|row| row == opened.sealed)
             {
                 return Ok(Some(opened).filter(|opened| now < opened.ends));
             }
-            return Ok(self.forget(cookie));
+            self.cache.forget(cookie);
+            return Ok(None);
         }
         let Some((ticket, age)) = Ticket::open(&self.records.keys, cookie) else { return Ok(None) };
         let row = self.records.store.load(ticket.id, now).await?;
@@ -254,82 +246,85 @@ impl<V: Clone> Sessions<V> {
         signed_in: NewSession,
         grant: Option<GrantRecord>,
         now: UnixTime,
-    ) -> Result<Created<V>, Error> {
+    ) -> Result<Created, Error> {
         let lost = signed_in.lost;
-        let record = signed_in.record(now, self.lifetimes.absolute);
+        let record = signed_in.record(now, self.config.absolute_timeout());
         let (reference, sealed) = self
             .records
-            .create_session(&record.encode(), record.expires, Owner::of(&record.person))
+            .create_session(&codec::encode(&record), record.expires, Owner::of(&record.person))
             .await?;
-        let session = RecordId(reference.session());
+        let id = RecordId(reference.session());
         if let Some(grant) = grant
             && let Err(error) = self.records.create_grant(&reference, grant).await
         {
             // Without its cookie the session is out of reach already; this only tidies up.
-            let _ = self.records.end(session).await;
+            let _ = self.records.end(id).await;
             return Err(error);
         }
-        let ticket =
-            Ticket { id: session, key: Zeroizing::new(*reference.key()), rolled_at: now, lost };
+        let ticket = Ticket { id, key: Zeroizing::new(*reference.key()), rolled_at: now, lost };
         let cookie = ticket.seal(&self.records.keys)?;
-        let opened =
+        let session =
             Arc::new(self.decoded(cookie, reference, now, KeyAge::Current, sealed, record));
-        let set_cookie = self.cookies.set_session(&cookie, opened.ends.since(now))?;
-        self.opened.keep(&opened);
-        Ok(Created { session, opened, set_cookie })
+        let set_cookie = self.cookies.set_session(&cookie, session.ends.since(now))?;
+        self.cache.keep(&session);
+        Ok(Created { session, set_cookie })
     }
 
     /// A ticket of now, if the present one is old enough or sealed under an older secret. Writes
     /// nothing to the store.
-    pub(crate) fn roll(&self, opened: &Opened<V>, now: UnixTime) -> Option<Arc<Roll<V>>> {
+    pub(crate) fn roll(&self, opened: &Session, now: UnixTime) -> Option<Arc<Roll>> {
         if !opened.takes_roll(now) {
             return None;
         }
         let ticket = Ticket {
-            id: opened.session(),
-            key: Zeroizing::new(*opened.grant.key()),
+            id: opened.id(),
+            key: Zeroizing::new(*opened.grant().key()),
             rolled_at: now,
             lost: 0,
         };
         let cookie = ticket.seal(&self.records.keys).ok()?;
-        let rolled = Opened {
+        let rolled = Session {
             cookie,
             ends: self.ends(opened.expires, now),
             roll_at: now + self.roll_every,
             rolled: AtomicI64::new(i64::MIN),
             age: KeyAge::Current,
-            ..opened.again(opened.value.clone(), opened.renew_at)
+            ..opened.with_user(opened.user.clone(), opened.renew_at)
         };
         let set_cookie = self.cookies.set_session(&cookie, rolled.ends.since(now)).ok()?;
-        let opened = Arc::new(rolled);
-        self.opened.keep(&opened);
-        Some(Arc::new(Roll { opened, set_cookie }))
+        let session = Arc::new(rolled);
+        self.cache.keep(&session);
+        Some(Arc::new(Roll { session, set_cookie }))
     }
 
     /// `Set-Cookie` with the rolled ticket, if its session still is one. The response may have
     /// taken its time, and the browser may have signed in again or out meanwhile: a ticket of the
     /// session before would take the new one's place.
-    pub(crate) async fn confirm(&self, roll: &Roll<V>, now: UnixTime) -> Option<HeaderValue> {
-        let row = self.records.store.load(roll.opened.session(), now).await.ok()?;
-        row.is_some_and(|row| row == roll.opened.sealed).then(|| roll.set_cookie.clone())
+    pub(crate) async fn confirm(&self, roll: &Roll, now: UnixTime) -> Option<HeaderValue> {
+        let row = self.records.store.load(roll.session.id(), now).await.ok()?;
+        row.is_some_and(|row| row == roll.session.sealed).then(|| roll.set_cookie.clone())
     }
 
     /// Remembers a session with renewed claims, until they are due again. Nothing is written: the
     /// grant's record has them.
     pub(crate) fn renewed(
         &self,
-        opened: &Opened<V>,
-        value: V,
+        sent: &RequestCookies<'_>,
+        due: &Session,
+        user: User,
         renew_at: Option<UnixTime>,
-    ) -> Arc<Opened<V>> {
-        let renewed = Arc::new(opened.again(value, renew_at.unwrap_or(NEVER)));
-        self.opened.keep(&renewed);
+    ) -> Arc<Session> {
+        let renewed = Arc::new(due.with_user(user, renew_at.unwrap_or(NEVER)));
+        self.cache.keep(&renewed);
+        sent.set_loaded(&due.cookie, Some(Arc::clone(&renewed)));
         renewed
     }
 
-    /// Forgets what was decoded of a session whose records are gone.
-    pub(crate) fn forget_opened(&self, opened: &Opened<V>) {
-        self.opened.forget(&opened.cookie);
+    /// Forgets what was decoded of a session whose records are gone, or that takes a new sign-in to
+    /// go on.
+    pub(crate) fn forget(&self, sent: &RequestCookies<'_>, session: &Session) {
+        self.cache.forget(&session.cookie);
+        sent.set_loaded(&session.cookie, None);
     }
 
     /// Whether a session has not ended, by its id alone.
@@ -343,8 +338,8 @@ impl<V: Clone> Sessions<V> {
 
     /// Remembers what else began in the browser of a new session: by these attempts, and the
     /// sessions before it.
-    pub(crate) fn link(&self, session: RecordId, attempts: &[Key], before: &[RecordId]) {
-        let keys: Vec<Key> =
+    pub(crate) fn link(&self, session: RecordId, attempts: &[SiblingKey], before: &[RecordId]) {
+        let keys: Vec<SiblingKey> =
             attempts.iter().copied().chain(before.iter().map(|session| session.bytes())).collect();
         self.siblings.join(session, &keys);
     }
@@ -355,8 +350,8 @@ impl<V: Clone> Sessions<V> {
     ///
     /// [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable): somebody may still be
     /// signed in.
-    pub(crate) async fn end(&self, opened: &Opened<V>) -> Result<(), Error> {
-        let session = opened.session();
+    pub(crate) async fn end(&self, opened: &Session) -> Result<(), Error> {
+        let session = opened.id();
         // The session itself goes last: while it is there, a sign-out that failed can be tried
         // again.
         for other in self.siblings.of(session) {
@@ -372,19 +367,14 @@ impl<V: Clone> Sessions<V> {
     /// [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable): it may live on.
     pub(crate) async fn end_by_id(&self, session: RecordId) -> Result<(), Error> {
         // Under whichever ticket it was opened: nothing of it stays in memory.
-        self.opened.forget_session(session);
+        self.cache.forget_session(session);
         self.records.end(session).await?;
         self.siblings.forget(session);
         Ok(())
     }
 
-    fn forget(&self, cookie: &CookieValue) -> Option<Arc<Opened<V>>> {
-        self.opened.forget(cookie);
-        None
-    }
-
     fn ends(&self, expires: UnixTime, rolled_at: UnixTime) -> UnixTime {
-        expires.min(rolled_at + self.lifetimes.idle)
+        expires.min(rolled_at + self.config.idle_timeout())
     }
 
     /// Opens a row with its ticket and remembers it, if it is live.
@@ -395,20 +385,20 @@ impl<V: Clone> Sessions<V> {
         age: KeyAge,
         row: Sealed,
         now: UnixTime,
-    ) -> Option<Arc<Opened<V>>> {
+    ) -> Option<Arc<Session>> {
         let plain = self.records.open_session(ticket.id, &ticket.key, &row)?;
-        let mut record = SessionRecord::decode(&plain)?;
-        record.expires = record.expires.min(record.created + self.lifetimes.absolute);
+        let mut record = SessionRecord::read(&plain)?;
+        record.expires = record.expires.min(record.created + self.config.absolute_timeout());
         if now >= self.ends(record.expires, ticket.rolled_at) {
             return None;
         }
-        if let Err(error) = (self.check)(&record) {
+        if let Err(error) = record.check(&self.config) {
             tracing::info!(reason = error.reason(), %error, "a session is not accepted under the settings of now: signed out");
             return None;
         }
         let reference = ticket.id.grant(ticket.key, record.expires);
         let opened = Arc::new(self.decoded(*cookie, reference, ticket.rolled_at, age, row, record));
-        self.opened.keep(&opened);
+        self.cache.keep(&opened);
         Some(opened)
     }
 
@@ -420,36 +410,34 @@ impl<V: Clone> Sessions<V> {
         age: KeyAge,
         sealed: Sealed,
         mut record: SessionRecord,
-    ) -> Opened<V> {
-        let (causes, landing) =
-            (std::mem::take(&mut record.causes), record.landing.take().map(Arc::new));
-        Opened {
+    ) -> Session {
+        let (causes, returned_to) =
+            (std::mem::take(&mut record.causes), record.returned_to.take().map(Arc::new));
+        Session {
             cookie,
             sealed,
             created: record.created,
-            expires: grant.expires_at(),
-            ends: self.ends(grant.expires_at(), rolled_at),
+            expires: record.expires,
+            ends: self.ends(record.expires, rolled_at),
             renew_at: record.renew_at.unwrap_or(NEVER),
             roll_at: rolled_at + self.roll_every,
             roll_every: i64::try_from(self.roll_every.as_secs()).unwrap_or(i64::MAX),
             rolled: AtomicI64::new(i64::MIN),
             age,
             causes,
-            landing,
-            value: (self.make)(record, &grant),
-            grant,
+            returned_to,
+            user: record.user(grant, Arc::clone(&self.application)),
         }
     }
 }
 
 const NEVER: UnixTime = UnixTime::from_seconds(i64::MAX);
 
-impl<V> fmt::Debug for Sessions<V> {
+impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sessions")
             .field("records", &self.records)
-            .field("lifetimes", &self.lifetimes)
-            .field("opened", &self.opened)
+            .field("cache", &self.cache)
             .finish()
     }
 }

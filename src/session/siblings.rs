@@ -24,10 +24,10 @@ const REMEMBERED: usize = 20_000;
 const MOST: usize = 32;
 
 /// The name of an attempt or of a session.
-pub(crate) type Key = [u8; 16];
+pub(crate) type SiblingKey = [u8; 16];
 
 /// Which sessions began in one browser.
-pub(super) struct Siblings(Mutex<Cache<Key, Arc<[RecordId]>>>);
+pub(super) struct Siblings(Mutex<Cache<SiblingKey, Arc<[RecordId]>>>);
 
 impl Siblings {
     pub(super) fn new() -> Self {
@@ -35,7 +35,7 @@ impl Siblings {
     }
 
     /// Adds a session to those that began by these attempts, or before in the same browser.
-    pub(super) fn join(&self, session: RecordId, of: &[Key]) {
+    pub(super) fn join(&self, session: RecordId, of: &[SiblingKey]) {
         let mut known = self.known();
         let mut group = vec![session];
         for key in of {
@@ -79,7 +79,7 @@ impl Siblings {
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, Cache<Key, Arc<[RecordId]>>> {
+    fn known(&self) -> MutexGuard<'_, Cache<SiblingKey, Arc<[RecordId]>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

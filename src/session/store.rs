@@ -29,12 +29,12 @@ pub(crate) enum Store {
     /// In this process: answers at once.
     Local(Arc<LocalStore>),
     /// Anything that implements `SessionStore`.
-    Dyn(Shared),
+    Dyn(RemoteStore),
 }
 
 /// A store that is asked over a network as a rule, and for so long at most.
 #[derive(Clone)]
-pub(crate) struct Shared {
+pub(crate) struct RemoteStore {
     store: Arc<dyn SessionStore>,
     timeout: Duration,
 }
@@ -77,7 +77,7 @@ impl PartialEq for Sealed {
     }
 }
 
-impl Shared {
+impl RemoteStore {
     /// An operation under the time limit: some pools wait for a server that does not answer for
     /// ever, and a request with them.
     ///
@@ -110,7 +110,7 @@ impl Shared {
 impl Store {
     /// A store that several processes may share, which answers within `timeout`.
     pub(crate) fn shared(store: Arc<dyn SessionStore>, timeout: Duration) -> Self {
-        Self::Dyn(Shared { store, timeout })
+        Self::Dyn(RemoteStore { store, timeout })
     }
 
     /// The row of `id`. A row that the store itself cannot decode is none.

@@ -9,7 +9,7 @@ use super::{fixture::*, *};
 use crate::{
     clock::ManualClock,
     error::ErrorKind,
-    sign_in::{Cause, Landing, NewSession, RecordId},
+    sign_in::{Cause, NewSession, RecordId, ReturnedTo},
 };
 
 /// C-445
@@ -43,9 +43,9 @@ async fn every_sign_in_has_a_new_id_and_a_new_key() {
         let planted = node.sign_in("mallory").await;
         let created = node.sessions.create(signed_in("ada"), None, node.now()).await.unwrap();
         let old = node.sessions.load(&sent(&planted), node.now()).await.unwrap().unwrap();
-        assert_ne!(old.session(), created.opened.session());
-        assert_ne!(old.grant().key(), created.opened.grant().key());
-        assert_ne!(old.grant().id(), created.opened.grant().id());
+        assert_ne!(old.id(), created.session.id());
+        assert_ne!(old.grant().key(), created.session.grant().key());
+        assert_ne!(old.grant().id(), created.session.grant().id());
     }
 }
 
@@ -55,7 +55,7 @@ async fn the_session_that_a_sign_in_started_from_is_ended_by_its_id() {
     for store in [local(), memory()] {
         let node = Node::new(store);
         let before = node.sign_in("mallory").await;
-        let id = node.sessions.load(&sent(&before), node.now()).await.unwrap().unwrap().session();
+        let id = node.sessions.load(&sent(&before), node.now()).await.unwrap().unwrap().id();
         let after = node.sign_in("ada").await;
         node.sessions.end_by_id(id).await.unwrap();
         assert_eq!(node.who(&before).await, None);
@@ -115,12 +115,13 @@ async fn lifetimes_that_were_shortened_hold_for_sessions_that_are_there() {
         let headers = node.sign_in("ada").await;
         node.clock.advance(2 * 60 * MINUTE);
         assert_eq!(node.who(&headers).await.as_deref(), Some("ada"));
-        for lifetimes in [
-            Lifetimes { idle: 60 * MINUTE, absolute: 7 * DAY },
-            Lifetimes { idle: DAY, absolute: 60 * MINUTE },
-        ] {
-            let node =
-                Node::lasting(lifetimes, store.clone(), key_ring(&[SECRET]), node.clock.clone());
+        let session = node.sessions.load(&sent(&headers), node.now()).await.unwrap().unwrap();
+        let rolled = browser(&node.rolled(&session).await.unwrap());
+        for (idle, absolute, headers) in
+            [(60 * MINUTE, 7 * DAY, headers), (60 * MINUTE, 60 * MINUTE, rolled)]
+        {
+            let (keys, clock) = (key_ring(&[SECRET]), node.clock.clone());
+            let node = Node::lasting(idle, absolute, store.clone(), keys, clock);
             assert_eq!(node.who(&headers).await, None);
         }
     }
@@ -128,12 +129,11 @@ async fn lifetimes_that_were_shortened_hold_for_sessions_that_are_there() {
 
 #[tokio::test]
 async fn a_short_idle_time_rolls_the_ticket_more_often() {
-    let lifetimes = Lifetimes { idle: 10 * MINUTE, absolute: DAY };
-    let node =
-        Node::lasting(lifetimes, local(), key_ring(&[SECRET]), ManualClock::at_system_time());
+    let (keys, clock) = (key_ring(&[SECRET]), ManualClock::at_system_time());
+    let node = Node::lasting(10 * MINUTE, DAY, local(), keys, clock);
     let created = node.sessions.create(signed_in("ada"), None, node.now()).await.unwrap();
     node.clock.advance(MINUTE);
-    assert!(node.rolled(&created.opened).await.is_some());
+    assert!(node.rolled(&created.session).await.is_some());
 }
 
 /// C-444
@@ -159,30 +159,30 @@ async fn a_ticket_is_rolled_every_five_minutes_and_never_written() {
     let (open, store) = OpenStore::new();
     let node = Node::new(store);
     let created = node.sessions.create(signed_in("ada"), None, node.now()).await.unwrap();
-    let row = open.row(created.opened.session());
+    let row = open.row(created.session.id());
     assert_eq!(open.take_log(), ["create"]);
 
     node.clock.advance(5 * MINUTE - std::time::Duration::from_secs(1));
-    assert_eq!(node.rolled(&created.opened).await, None);
+    assert_eq!(node.rolled(&created.session).await, None);
     node.clock.advance(MINUTE);
-    let rolled = node.rolled(&created.opened).await.unwrap();
-    assert_eq!(node.rolled(&created.opened).await, None, "once for requests that come together");
+    let rolled = node.rolled(&created.session).await.unwrap();
+    assert_eq!(node.rolled(&created.session).await, None, "once for requests that come together");
 
     let headers = browser(&rolled);
     assert_ne!(headers, browser(&created.set_cookie));
     let opened = node.sessions.load(&sent(&headers), node.now()).await.unwrap().unwrap();
-    assert!(Arc::ptr_eq(&opened.value, &created.opened.value), "decoded once");
+    assert!(std::ptr::eq(opened.user.subject(), created.session.user.subject()), "decoded once");
     assert_eq!(node.rolled(&opened).await, None);
     assert_eq!(
         open.take_log(),
         ["load", "load"],
         "once before the cookie went out, once when it came back"
     );
-    assert_eq!(open.row(opened.session()), row, "a session record is never saved again");
+    assert_eq!(open.row(opened.id()), row, "a session record is never saved again");
 
     node.clock.advance(MINUTE);
     assert!(
-        node.rolled(&created.opened).await.is_some(),
+        node.rolled(&created.session).await.is_some(),
         "the answer with the new cookie may have been lost"
     );
 }
@@ -195,9 +195,9 @@ async fn a_ticket_rolled_for_a_session_that_ended_meanwhile_is_not_sent() {
         let node = Node::new(store);
         let created = node.sessions.create(signed_in("ada"), None, node.now()).await.unwrap();
         node.clock.advance(6 * MINUTE);
-        let roll = node.sessions.roll(&created.opened, node.now()).unwrap();
+        let roll = node.sessions.roll(&created.session, node.now()).unwrap();
         assert!(node.sessions.confirm(&roll, node.now()).await.is_some());
-        node.sessions.end(&created.opened).await.unwrap();
+        node.sessions.end(&created.session).await.unwrap();
         assert!(node.sessions.confirm(&roll, node.now()).await.is_none());
     }
 }
@@ -263,7 +263,7 @@ async fn a_store_that_is_down_is_an_error_and_nobody_is_signed_in_or_out() {
     open.set(|store| &store.down);
     let error = node.sessions.load(&sent(&headers), node.now()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::StoreUnavailable);
-    assert!(!format!("{error} {error:?}").contains(&Id(opened.session().0).to_string()));
+    assert!(!format!("{error} {error:?}").contains(&Id(opened.id().0).to_string()));
     open.clear(|store| &store.down);
     open.set(|store| &store.cannot_delete);
     assert_eq!(
@@ -279,10 +279,10 @@ async fn corrupted_and_forged_rows_are_signed_out() {
     let (open, store) = OpenStore::new();
     let node = Node::new(store.clone());
     let headers = node.sign_in("ada").await;
-    let id = node.sessions.load(&sent(&headers), node.now()).await.unwrap().unwrap().session();
+    let id = node.sessions.load(&sent(&headers), node.now()).await.unwrap().unwrap().id();
     let other = node.sign_in("mallory").await;
     let mallory = open
-        .row(node.sessions.load(&sent(&other), node.now()).await.unwrap().unwrap().session())
+        .row(node.sessions.load(&sent(&other), node.now()).await.unwrap().unwrap().id())
         .unwrap();
     let row = open.row(id).unwrap();
     let sealed = row.data["tower-identity"].as_str().unwrap().to_owned();
@@ -366,19 +366,16 @@ async fn claims_that_are_due_are_asked_for_and_renewed_ones_remembered() {
         let due = node.sessions.load(&sent(&headers), node.now()).await.unwrap().unwrap();
         assert!(due.renewal_due(node.now()));
 
-        let value = Arc::new(Seen { claims: "renewed".into(), ..(*due.value).clone() });
-        node.sessions.renewed(&due, value, Some(node.now() + 60 * MINUTE));
+        let user = due.user.with_claims("renewed".into());
+        node.sessions.renewed(&sent(&headers), &due, user, Some(node.now() + 60 * MINUTE));
         let renewed = node.sessions.load(&sent(&headers), node.now()).await.unwrap().unwrap();
         assert_eq!(
-            (renewed.value.claims.as_str(), renewed.renewal_due(node.now())),
+            (renewed.user.raw_claims(), renewed.renewal_due(node.now())),
             ("renewed", false)
         );
         let rolled = browser(&node.rolled(&renewed).await.unwrap());
         let rolled = node.sessions.load(&sent(&rolled), node.now()).await.unwrap().unwrap();
-        assert_eq!(
-            (rolled.value.claims.as_str(), rolled.renewal_due(node.now())),
-            ("renewed", false)
-        );
+        assert_eq!((rolled.user.raw_claims(), rolled.renewal_due(node.now())), ("renewed", false));
         node.sessions.end(&renewed).await.unwrap();
         assert_eq!(node.who(&headers).await, None, "claims are remembered, being signed in is not");
     }
@@ -389,10 +386,10 @@ async fn claims_that_are_due_are_asked_for_and_renewed_ones_remembered() {
 async fn a_session_remembers_where_its_own_answer_led() {
     let node = Node::new(local());
     let [answer, other] = ["one", "two"].map(|answer| Cause::new(&[answer]));
-    let landing = Some(Landing { answer, path: "/deep?x=1".into() });
+    let returned_to = Some(ReturnedTo { answer, path: "/deep?x=1".into() });
     let created = node
         .sessions
-        .create(NewSession { landing, ..signed_in("ada") }, None, node.now())
+        .create(NewSession { returned_to, ..signed_in("ada") }, None, node.now())
         .await
         .unwrap();
     let elsewhere = Node::with(node.records.store.clone(), key_ring(&[SECRET]), node.clock.clone());
@@ -403,7 +400,7 @@ async fn a_session_remembers_where_its_own_answer_led() {
         .unwrap()
         .unwrap();
     assert_eq!(
-        (opened.beginning().landing(&answer), opened.beginning().landing(&other)),
+        (opened.origin().returned_to(&answer), opened.origin().returned_to(&other)),
         (Some("/deep?x=1"), None)
     );
 }
@@ -418,9 +415,9 @@ async fn a_session_remembers_its_causes_for_ten_minutes() {
         .create(NewSession { causes: vec![cause], ..signed_in("ada") }, None, node.now())
         .await
         .unwrap();
-    assert!(created.opened.beginning().started_for(&cause, 60 * MINUTE, node.now()));
-    assert!(!created.opened.beginning().started_for(&other, 60 * MINUTE, node.now()));
-    assert!(!created.opened.beginning().started_for(&cause, 60 * MINUTE, node.now() + 10 * MINUTE));
+    assert!(created.session.origin().started_for(&cause, 60 * MINUTE, node.now()));
+    assert!(!created.session.origin().started_for(&other, 60 * MINUTE, node.now()));
+    assert!(!created.session.origin().started_for(&cause, 60 * MINUTE, node.now() + 10 * MINUTE));
     let elsewhere = Node::with(node.records.store.clone(), key_ring(&[SECRET]), node.clock.clone());
     let opened = elsewhere
         .sessions
@@ -428,7 +425,7 @@ async fn a_session_remembers_its_causes_for_ten_minutes() {
         .await
         .unwrap()
         .unwrap();
-    assert!(opened.beginning().started_for(&cause, 60 * MINUTE, node.now()));
+    assert!(opened.origin().started_for(&cause, 60 * MINUTE, node.now()));
 }
 
 /// C-327
@@ -460,7 +457,7 @@ async fn the_cookie_has_one_size_however_much_the_record_holds() {
         let large = browser(&created.set_cookie);
         assert_eq!(value_of(&small).len(), value_of(&large).len());
         let opened = node.sessions.load(&sent(&large), node.now()).await.unwrap().unwrap();
-        assert_eq!(opened.value.claims.len(), 100_013);
+        assert_eq!(opened.user.raw_claims().len(), 100_013);
     }
 }
 
@@ -482,10 +479,10 @@ async fn nothing_here_prints_ids_keys_or_people() {
         node.sessions,
         node.records,
         signed_in("ada"),
-        created.opened
+        created.session
     );
     let cookie = value_of(&browser(&created.set_cookie));
-    for hidden in ["ada", SECRET, &cookie, &Id(created.opened.session().0).to_string()] {
+    for hidden in ["ada", SECRET, &cookie, &Id(created.session.id().0).to_string()] {
         assert!(!printed.contains(hidden), "{hidden} in {printed}");
     }
 }
@@ -560,7 +557,7 @@ proptest! {
             let headers = HeaderMap::from_iter([(http::header::COOKIE, header)]);
             let seen = match node.sessions.peek(&headers, node.now()) {
                 Peek::None => None,
-                Peek::Live(opened) => Some(opened.value.name.clone()),
+                Peek::Live(session) => Some(session.user.subject().to_owned()),
                 Peek::Ask => panic!("the local store never asks"),
             };
             // What follows a semicolon is another cookie.
@@ -580,7 +577,7 @@ async fn the_store_is_asked_once_in_a_request_about_a_ticket_that_is_dead() {
     for _ in 0..4 {
         let created = node.sessions.create(signed_in("ada"), None, node.now()).await.unwrap();
         pairs.push(value_of(&browser(&created.set_cookie)));
-        node.sessions.end(&created.opened).await.unwrap();
+        node.sessions.end(&created.session).await.unwrap();
     }
     let line = pairs
         .iter()
@@ -598,13 +595,29 @@ async fn the_store_is_asked_once_in_a_request_about_a_ticket_that_is_dead() {
 }
 
 #[tokio::test]
+async fn the_store_is_asked_once_in_a_request_about_a_session() {
+    let (open, store) = OpenStore::new();
+    let node = Node::new(store);
+    let headers = node.sign_in("ada").await;
+    for _ in 0..2 {
+        open.take_log();
+        let request = sent(&headers);
+        for _ in 0..3 {
+            assert!(node.sessions.load(&request, node.now()).await.unwrap().is_some());
+        }
+        assert_eq!(node.sessions.load_all(&request, node.now()).await.unwrap().len(), 1);
+        assert_eq!(open.take_log(), ["load"], "and the next request asks again");
+    }
+}
+
+#[tokio::test]
 async fn nothing_of_a_session_that_has_ended_stays_opened_under_an_older_ticket() {
     let node = Node::new(local());
     let created = node.sessions.create(signed_in("ada"), None, node.now()).await.unwrap();
-    let value = Arc::downgrade(&created.opened.value);
+    let session = Arc::downgrade(&created.session);
     node.clock.advance(6 * MINUTE);
-    node.rolled(&created.opened).await.unwrap();
-    node.sessions.end(&created.opened).await.unwrap();
+    node.rolled(&created.session).await.unwrap();
+    node.sessions.end(&created.session).await.unwrap();
     drop(created);
-    assert!(value.upgrade().is_none());
+    assert!(session.upgrade().is_none());
 }

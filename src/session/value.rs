@@ -8,12 +8,12 @@ use zeroize::Zeroizing;
 
 use super::{
     attempts::{self, Lookup, Slot},
-    codec,
     record::SessionRecord,
     seal::{Context, CookiePurpose, KeyAge, KeyRing},
 };
 use crate::{
     clock::UnixTime,
+    codec::{self, Value as _},
     error::{Error, ErrorKind},
     secret::{base64url, fingerprint, random, same},
     sign_in::Attempt,
@@ -84,14 +84,14 @@ impl fmt::Debug for WebSession {
 }
 
 /// Somebody who is signed in, with everything that is known about them.
-pub(crate) struct Held {
+pub(crate) struct StoredLogin {
     /// Names this sign-in and no other.
     pub(crate) id: GrantId,
     pub(crate) record: SessionRecord,
     pub(crate) grant: Arc<GrantRecord>,
 }
 
-impl Held {
+impl StoredLogin {
     /// # Errors
     ///
     /// The operating system gives no random bytes.
@@ -100,9 +100,9 @@ impl Held {
     }
 }
 
-impl fmt::Debug for Held {
+impl fmt::Debug for StoredLogin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Held").field("record", &self.record).finish_non_exhaustive()
+        f.debug_struct("StoredLogin").field("record", &self.record).finish_non_exhaustive()
     }
 }
 
@@ -111,21 +111,20 @@ const MOST_ATTEMPTS: usize = 8;
 /// Longer than anything that is sealed here.
 const LONGEST: usize = 1024 * 1024;
 
-const ATTEMPT: u8 = 1;
-const ID: u8 = 2;
-const RECORD: u8 = 3;
-const GRANT: u8 = 4;
+codec::record!(StoredLogin { 1 id, 2 record, 3 grant });
 
 /// What is in a [`WebSession`].
 #[derive(Debug, Default)]
-pub(crate) struct Contents {
+pub(crate) struct SessionValue {
     attempts: Vec<Attempt>,
-    pub(crate) held: Option<Arc<Held>>,
+    pub(crate) held: Option<Arc<StoredLogin>>,
     /// Whether it is to be sealed anew: its secret is one that was replaced.
     pub(crate) is_under_older_secret: bool,
 }
 
-impl Contents {
+codec::record!(SessionValue { 1 attempts, 2 held; is_under_older_secret });
+
+impl SessionValue {
     /// What ties values to one application, beside its keys.
     pub(crate) fn bound_to(parts: &[&[u8]]) -> Context {
         fingerprint("value", parts.iter().copied())
@@ -142,7 +141,7 @@ impl Contents {
         }
         let mut sealed = Zeroizing::new(base64_simd::URL_SAFE_NO_PAD.decode_to_vec(text).ok()?);
         let (plain, age) = keys.open_cookie(CookiePurpose::Value, bound_to, &mut sealed)?;
-        let contents = Self::decode(plain)?;
+        let contents = Self::read(plain)?;
         Some(Self { is_under_older_secret: age == KeyAge::Older, ..contents })
     }
 
@@ -150,7 +149,7 @@ impl Contents {
     ///
     /// # Errors
     ///
-    /// A record cannot be written; the operating system gives no random bytes.
+    /// The tokens are too long to be kept; the operating system gives no random bytes.
     pub(crate) fn seal(
         &mut self,
         keys: &KeyRing,
@@ -161,7 +160,7 @@ impl Contents {
         if self.attempts.is_empty() && self.held.is_none() {
             return Ok(WebSession::new());
         }
-        let plain = Zeroizing::new(self.encode()?);
+        let plain = codec::encode(self);
         let text = base64url(&keys.seal_cookie(CookiePurpose::Value, bound_to, &plain)?);
         if text.len() > LONGEST {
             return Err(Error::new(
@@ -215,38 +214,6 @@ impl Contents {
             }
         }
     }
-
-    fn encode(&self) -> Result<Vec<u8>, Error> {
-        let mut fields = codec::Writer::with_capacity(4096);
-        for attempt in &self.attempts {
-            fields.bytes(ATTEMPT, &attempt.encode());
-        }
-        if let Some(held) = &self.held {
-            fields.bytes(ID, &held.id.0.to_le_bytes());
-            fields.bytes(RECORD, &held.record.encode());
-            fields.bytes(GRANT, &held.grant.to_json()?);
-        }
-        Ok(fields.finish())
-    }
-
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let (mut attempts, mut id, mut record, mut grant) = (Vec::new(), None, None, None);
-        let mut fields = codec::Reader::new(bytes);
-        while let Some((tag, value)) = fields.next().ok()? {
-            match tag {
-                ATTEMPT => attempts.extend(Attempt::decode(value)),
-                ID => id = Some(GrantId(i128::from_le_bytes(codec::array(value).ok()?))),
-                RECORD => record = SessionRecord::decode(value),
-                GRANT => grant = GrantRecord::from_json(value).map(Arc::new),
-                _ => {}
-            }
-        }
-        let held = match (id, record, grant) {
-            (Some(id), Some(record), Some(grant)) => Some(Arc::new(Held { id, record, grant })),
-            _ => None,
-        };
-        Some(Self { attempts, held, is_under_older_secret: false })
-    }
 }
 
 #[cfg(test)]
@@ -265,7 +232,7 @@ mod tests {
     const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
     const APP: Context = [7; 16];
 
-    fn held(name: &str) -> Arc<Held> {
+    fn held(name: &str) -> Arc<StoredLogin> {
         let person =
             Person { iss: "https://id.example".into(), sub: name.into(), tid: None, oid: None };
         let claims = serde_json::value::to_raw_value(&serde_json::json!({ "sub": name })).unwrap();
@@ -287,11 +254,11 @@ mod tests {
             NOW,
         );
         let record = signed_in(name).record(NOW, DAY);
-        Arc::new(Held::new(record, grant).unwrap())
+        Arc::new(StoredLogin::new(record, grant).unwrap())
     }
 
-    fn contents(attempts: usize, held: Option<Arc<Held>>) -> Contents {
-        let mut contents = Contents { held, ..Contents::default() };
+    fn contents(attempts: usize, held: Option<Arc<StoredLogin>>) -> SessionValue {
+        let mut contents = SessionValue { held, ..SessionValue::default() };
         for number in 0..attempts {
             contents
                 .begin(Attempt::new(AttemptPurpose::SignIn, format!("/{number}"), NOW).unwrap())
@@ -307,7 +274,7 @@ mod tests {
         assert!(
             !sealed.as_str().contains("ada") && !format!("{sealed:?}").contains(sealed.as_str())
         );
-        let opened = Contents::open(&keys, &APP, &sealed);
+        let opened = SessionValue::open(&keys, &APP, &sealed);
         let again = opened.held.unwrap();
         assert!(again.id == ada.id && again.record == ada.record && opened.attempts.len() == 2);
         assert_eq!(again.grant.refresh_token().unwrap().expose(), "refresh token of ada");
@@ -316,20 +283,20 @@ mod tests {
             (app_keys(&[SECRET], "another client"), APP),
             (keys, [8; 16]),
         ] {
-            assert!(Contents::open(&keys, &app, &sealed).held.is_none());
+            assert!(SessionValue::open(&keys, &app, &sealed).held.is_none());
         }
         let rotated = key_ring(&[OTHER_SECRET, SECRET]);
-        let mut opened = Contents::open(&rotated, &APP, &sealed);
+        let mut opened = SessionValue::open(&rotated, &APP, &sealed);
         assert!(opened.held.is_some() && opened.is_under_older_secret, "a secret can be replaced");
         let again = opened.seal(&rotated, &APP, NOW).unwrap();
         assert!(
-            Contents::open(&key_ring(&[OTHER_SECRET]), &APP, &again).held.is_some(),
+            SessionValue::open(&key_ring(&[OTHER_SECRET]), &APP, &again).held.is_some(),
             "and taken away later"
         );
         let ticket =
-            rotated.seal_cookie(CookiePurpose::Attempt, &APP, &opened.encode().unwrap()).unwrap();
+            rotated.seal_cookie(CookiePurpose::Attempt, &APP, &codec::encode(&opened)).unwrap();
         assert!(
-            Contents::open(&rotated, &APP, &WebSession(base64url(&ticket))).held.is_none(),
+            SessionValue::open(&rotated, &APP, &WebSession(base64url(&ticket))).held.is_none(),
             "what was sealed for something else"
         );
     }
@@ -371,7 +338,8 @@ mod tests {
             Arc::ptr_eq(&values.enter(&old).unwrap().record().unwrap(), &newer),
             "an older copy"
         );
-        let newest = Held { id: old.id, record: old.record.clone(), grant: Arc::new(newer.next()) };
+        let newest =
+            StoredLogin { id: old.id, record: old.record.clone(), grant: Arc::new(newer.next()) };
         assert!(
             Arc::ptr_eq(&values.enter(&newest).unwrap().record().unwrap(), &newest.grant),
             "another process refreshed"
@@ -385,12 +353,12 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_contents_or_none(bytes: Vec<u8>) {
-            let _ = Contents::decode(&bytes);
+            let _ = SessionValue::read(&bytes);
         }
 
         #[test]
         fn any_text_is_nobody(text: String) {
-            prop_assert!(Contents::open(&key_ring(&[SECRET]), &APP, &WebSession(text)).held.is_none());
+            prop_assert!(SessionValue::open(&key_ring(&[SECRET]), &APP, &WebSession(text)).held.is_none());
         }
     }
 }

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter, sync::Cache};
 use zeroize::Zeroizing;
 
-use super::value::Held;
+use super::value::StoredLogin;
 use crate::{
     error::Error,
     tokens::{GrantId, GrantRecord, GrantRef, GrantStore},
@@ -27,34 +27,34 @@ const REMEMBERED: usize = 10_000;
 const ENDED: usize = 100_000;
 
 /// What this process knows of one session; `None` if it has ended.
-type Known = Arc<Mutex<Option<Arc<GrantRecord>>>>;
+type SharedGrant = Arc<Mutex<Option<Arc<GrantRecord>>>>;
 
 /// Keeps what somebody works with, however many others come meanwhile.
 #[derive(Clone, Debug, Default)]
 struct AtWork;
 
-impl Lifecycle<i128, Known> for AtWork {
+impl Lifecycle<i128, SharedGrant> for AtWork {
     type RequestState = ();
 
-    fn is_pinned(&self, _id: &i128, known: &Known) -> bool {
+    fn is_pinned(&self, _id: &i128, known: &SharedGrant) -> bool {
         Arc::strong_count(known) > 1
     }
 }
 
 /// The sessions that this process has seen.
 pub(crate) struct Values {
-    live: Cache<i128, Known, UnitWeighter, DefaultHashBuilder, AtWork>,
+    live: Cache<i128, SharedGrant, UnitWeighter, DefaultHashBuilder, AtWork>,
     /// No copy of their values brings them back.
     ended: Cache<i128, ()>,
 }
 
 /// A session while somebody works with it.
-pub(crate) struct Entered {
-    known: Known,
+pub(crate) struct LoginInUse {
+    known: SharedGrant,
     pub(crate) grant: GrantRef,
 }
 
-impl Entered {
+impl LoginInUse {
     /// What is known now; `None` if the session has ended.
     pub(crate) fn record(&self) -> Option<Arc<GrantRecord>> {
         lock(&self.known).clone()
@@ -75,7 +75,7 @@ impl Values {
 
     /// Begins to work with a session: with the value at hand, or what is known here if that is
     /// newer. `None` if it has ended here.
-    pub(crate) fn enter(&self, held: &Held) -> Option<Entered> {
+    pub(crate) fn enter(&self, held: &StoredLogin) -> Option<LoginInUse> {
         if self.has_ended(held.id) {
             return None;
         }
@@ -93,7 +93,7 @@ impl Values {
             }
         }
         let grant = GrantRef::new(held.id, held.id.0, Zeroizing::new([0; 32]), held.record.expires);
-        Some(Entered { known, grant })
+        Some(LoginInUse { known, grant })
     }
 
     /// Ends a session: every copy of its value is nobody's in this process.
@@ -109,7 +109,7 @@ impl Values {
         self.ended.get(&id.0).is_some()
     }
 
-    fn known(&self, id: GrantId, record: &Arc<GrantRecord>) -> Known {
+    fn known(&self, id: GrantId, record: &Arc<GrantRecord>) -> SharedGrant {
         let new = || Arc::new(Mutex::new(Some(Arc::clone(record))));
         match self.live.get_or_insert_with(&id.0, || Ok::<_, Infallible>(new())) {
             Ok(known) => known,
@@ -118,7 +118,7 @@ impl Values {
     }
 }
 
-fn lock(known: &Known) -> MutexGuard<'_, Option<Arc<GrantRecord>>> {
+fn lock(known: &SharedGrant) -> MutexGuard<'_, Option<Arc<GrantRecord>>> {
     known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::device_code::DeviceCode;
 use crate::{
     clock::UnixTime,
+    codec,
     config::SignInOptions,
     error::{Error, ErrorKind},
     secret::{base64url, expand, fingerprint, random},
@@ -33,9 +34,41 @@ pub(crate) enum AttemptPurpose {
     ReadAgain,
 }
 
+impl AttemptPurpose {
+    const ALL: [Self; 7] = [
+        Self::SignIn,
+        Self::Consent,
+        Self::StepUp,
+        Self::Recovery,
+        Self::EditProfile,
+        Self::ResetPassword,
+        Self::ReadAgain,
+    ];
+}
+
 /// The id of a session record. Worth nothing without the key in the ticket.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RecordId(pub(crate) i128);
+
+impl RecordId {
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(i128::from_le_bytes(bytes))
+    }
+
+    pub(crate) fn bytes(self) -> [u8; 16] {
+        self.0.to_le_bytes()
+    }
+}
+
+impl codec::Value for RecordId {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.bytes().write(out);
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        codec::Value::read(bytes).map(Self::from_bytes)
+    }
+}
 
 impl fmt::Debug for RecordId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,7 +79,7 @@ impl fmt::Debug for RecordId {
 /// For what the application itself started a sign-in, as a fingerprint: to notice that it asks for
 /// the same again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Cause(pub(crate) [u8; 16]);
+pub(crate) struct Cause([u8; 16]);
 
 impl Cause {
     /// The fingerprint of kind, resource, scopes, policy and whatever else tells causes apart. No
@@ -60,8 +93,8 @@ impl Cause {
 /// `sub`) where people belong to tenants.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PersonKey {
-    pub(crate) subject: [u8; 16],
-    pub(crate) object: Option<[u8; 8]>,
+    subject: [u8; 16],
+    object: Option<[u8; 8]>,
 }
 
 impl PersonKey {
@@ -133,6 +166,48 @@ pub(crate) struct Attempt {
     pub(crate) seed: Zeroizing<[u8; 32]>,
 }
 
+codec::record!(Attempt {
+    1 purpose,
+    2 silent,
+    3 retry,
+    4 created,
+    5 return_path,
+    6 scopes,
+    7 policy,
+    8 max_age,
+    9 acr,
+    10 auth_context,
+    11 causes,
+    12 started_from,
+    13 expected,
+    14 lost,
+    15 resets,
+    16 device,
+    17 seed,
+});
+
+codec::record!(PersonKey { 1 subject, 2 object });
+
+impl codec::Value for AttemptPurpose {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(*self as u8);
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|purpose| bytes == [*purpose as u8])
+    }
+}
+
+impl codec::Value for Cause {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.write(out);
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        codec::Value::read(bytes).map(Self)
+    }
+}
+
 impl Attempt {
     /// A new attempt with a seed of its own.
     ///
@@ -163,6 +238,11 @@ impl Attempt {
             device: None,
             seed: Zeroizing::new(random()?),
         })
+    }
+
+    /// Names this attempt and no other.
+    pub(crate) fn id(&self) -> [u8; 16] {
+        fingerprint("attempt id", [&self.seed[..]])
     }
 
     /// The options that it was begun with.

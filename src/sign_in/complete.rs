@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::{
     attempt::{Attempt, AttemptPurpose, Cause},
     begin::{NONCE, VERIFIER},
-    loop_guard::Landing,
+    loop_guard::ReturnedTo,
     relying_party::RelyingParty,
 };
 use crate::{
@@ -52,7 +52,7 @@ pub(crate) struct NewSession {
     /// For what the application itself started the sign-in.
     pub(crate) causes: Vec<Cause>,
     /// The answer that led here, and where to go now.
-    pub(crate) landing: Option<Landing>,
+    pub(crate) returned_to: Option<ReturnedTo>,
     /// What [`Sessions::lost`] counted when the sign-in began.
     pub(crate) lost: u8,
 }
@@ -178,7 +178,10 @@ impl RelyingParty {
             ends,
             auth_context: attempt.auth_context.clone(),
             causes: if someone_else { Vec::new() } else { attempt.causes.clone() },
-            landing: Some(Landing { answer: answer_of(state), path: return_path.as_str().into() }),
+            returned_to: Some(ReturnedTo {
+                answer: answer_of(state),
+                path: return_path.as_str().into(),
+            }),
             lost: attempt.lost,
         };
         Ok(Completed { signed_in, grant, return_path })

@@ -1,22 +1,19 @@
 //! Sign-ins by device code that wait for their person (RFC 8628 section 3.4): who may ask the
 //! provider when, whoever keeps the rest.
 
-use std::{
-    convert::Infallible,
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
-use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter, sync::Cache};
+use quick_cache::sync::Cache;
 
-use super::{begin::Request, once::Once, relying_party::RelyingParty};
+use super::{begin::Request, relying_party::RelyingParty};
 use crate::{
     clock::UnixTime,
+    codec,
     config::SignInMethod,
     error::{Error, ErrorKind},
     protocol::{Asked, Grant, Pace, Permit, TokenAnswer},
     secret::Secret,
+    single_flight::{Order, SingleFlight, Tokio},
 };
 
 /// The codes that the provider gave, and what may be done with them.
@@ -37,6 +34,17 @@ pub(crate) struct DeviceCode {
     pub(crate) next: UnixTime,
 }
 
+codec::record!(DeviceCode {
+    1 device_code,
+    2 user_code,
+    3 verification_uri,
+    4 verification_uri_complete,
+    5 claims,
+    6 expires_at,
+    7 interval,
+    8 next,
+});
+
 impl fmt::Debug for DeviceCode {
     /// Shows no code.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,35 +61,11 @@ impl fmt::Debug for DeviceCode {
 const WAITING: usize = 4096;
 
 /// The sign-ins that wait for their person, by their `state`.
-pub(crate) struct Waiting<T>(
-    Cache<String, Arc<Mutex<Stage<T>>>, UnitWeighter, DefaultHashBuilder, InUse>,
-);
-
-/// Keeps what somebody works with, however many others come meanwhile.
-#[derive(Clone, Debug, Default)]
-struct InUse;
-
-impl<T> Lifecycle<String, Arc<Mutex<Stage<T>>>> for InUse {
-    type RequestState = ();
-
-    fn is_pinned(&self, _state: &String, stage: &Arc<Mutex<Stage<T>>>) -> bool {
-        Arc::strong_count(stage) > 1
-    }
+pub(crate) struct Waiting<T> {
+    heard: Arc<Cache<String, Heard<T>>>,
+    /// One question at a time, for everybody who asks meanwhile.
+    questions: Arc<SingleFlight<String, (), Heard<T>>>,
 }
-
-/// How far a sign-in is.
-#[derive(Debug)]
-enum Stage<T> {
-    /// The provider is left alone.
-    Resting { interval: Duration, next: UnixTime },
-    /// It is being asked.
-    Asking { question: Question<T>, interval: Duration },
-    /// Nothing more is to be asked.
-    Over(Result<T, Error>),
-}
-
-/// One question, for everybody who asks meanwhile.
-type Question<T> = Once<Heard<T>>;
 
 /// What is known.
 #[derive(Clone, Debug)]
@@ -90,54 +74,17 @@ pub(crate) enum Heard<T> {
     Over(Result<T, Error>),
 }
 
-/// Whose turn it is.
+/// What a caller does who asks about a sign-in.
 enum Turn<T> {
-    /// Nobody's: this is known.
+    /// Nothing: this is known.
     Known(Heard<T>),
-    /// To ask the provider, or to wait for who is asking it.
-    Ask(Question<T>, Duration),
-}
-
-impl<T: Clone> Stage<T> {
-    /// What somebody does who comes at `now` with this code: pure. What the code says of the pace
-    /// may be newer than what is known here, if another process asked.
-    fn turn(&mut self, code: &DeviceCode, now: UnixTime) -> Turn<T> {
-        match self {
-            Self::Over(outcome) => Turn::Known(Heard::Over(outcome.clone())),
-            Self::Asking { question, interval } => Turn::Ask(question.clone(), *interval),
-            Self::Resting { interval, next } => {
-                *interval = code.interval.max(*interval);
-                *next = code.next.max(*next);
-                let (interval, next) = (*interval, *next);
-                if now < next {
-                    return Turn::Known(Heard::NotYet { interval, next });
-                }
-                let question = Question::default();
-                *self = Self::Asking { question: question.clone(), interval };
-                Turn::Ask(question, interval)
-            }
-        }
-    }
-}
-
-impl<T: Clone> From<&Heard<T>> for Stage<T> {
-    fn from(heard: &Heard<T>) -> Self {
-        match heard {
-            Heard::NotYet { interval, next } => Self::Resting { interval: *interval, next: *next },
-            Heard::Over(outcome) => Self::Over(outcome.clone()),
-        }
-    }
+    /// To ask the provider, which wants this long between two questions.
+    Ask(Duration),
 }
 
 impl<T: Clone + Send + Sync + 'static> Waiting<T> {
     pub(crate) fn new() -> Self {
-        Self(Cache::with(
-            WAITING,
-            WAITING as u64,
-            UnitWeighter,
-            DefaultHashBuilder::default(),
-            InUse,
-        ))
+        Self { heard: Arc::new(Cache::new(WAITING)), questions: SingleFlight::new(Arc::new(Tokio)) }
     }
 
     /// What is known of a sign-in at `now`, after asking the provider by `question` if it is time
@@ -153,40 +100,60 @@ impl<T: Clone + Send + Sync + 'static> Waiting<T> {
     where
         W: Future<Output = Heard<T>> + Send + 'static,
     {
-        let stage = self.of(state, code);
-        let turn = lock(&stage).turn(code, now);
-        let (shared, interval) = match turn {
+        let state = state.to_owned();
+        if let Some(flight) = self.questions.under_way(&state).pop() {
+            return flight.landed().await.unwrap_or_else(|error| Heard::Over(Err(error)));
+        }
+        let interval = match turn(&self.heard, &state, code, now) {
             Turn::Known(heard) => return heard,
-            Turn::Ask(shared, interval) => (shared, interval),
+            Turn::Ask(interval) => interval,
         };
-        let work = question(interval);
-        let asking = async move {
-            let heard = work.await;
-            *lock(&stage) = Stage::from(&heard);
-            heard
-        };
-        match shared.outcome(permit, asking).await {
-            Ok(heard) => heard,
-            // Nobody was asked: whoever comes next tries again.
+        // Before there is a task: a caller that goes away without a permit has cost nothing.
+        let permit = match permit.await {
+            Ok(permit) => permit,
+            // Nobody was asked: the next caller tries again.
             Err(error) if error.kind() == ErrorKind::Busy => {
-                Heard::NotYet { interval, next: now + interval }
+                return Heard::NotYet { interval, next: now + interval };
             }
-            Err(error) => Heard::Over(Err(error)),
-        }
-    }
-
-    fn of(&self, state: &str, code: &DeviceCode) -> Arc<Mutex<Stage<T>>> {
-        let fresh =
-            || Arc::new(Mutex::new(Stage::Resting { interval: code.interval, next: code.next }));
-        match self.0.get_or_insert_with(state, || Ok::<_, Infallible>(fresh())) {
-            Ok(stage) => stage,
-            Err(never) => match never {},
-        }
+            Err(error) => return Heard::Over(Err(error)),
+        };
+        let work = || {
+            let (all, state, code) = (Arc::clone(&self.heard), state.clone(), code.clone());
+            let asking = question(interval);
+            async move {
+                // Another caller may have asked while this one waited for its permit.
+                if let Turn::Known(heard) = turn(&all, &state, &code, now) {
+                    return heard;
+                }
+                let heard = asking.await;
+                all.insert(state, heard.clone());
+                drop(permit);
+                heard
+            }
+        };
+        let heard = self.questions.run(&state, (), Order::AtOnce, work).await;
+        heard.unwrap_or_else(|error| Heard::Over(Err(error)))
     }
 }
 
-fn lock<T>(stage: &Mutex<Stage<T>>) -> MutexGuard<'_, Stage<T>> {
-    stage.lock().unwrap_or_else(PoisonError::into_inner)
+/// What a caller does who comes at `now` with this code. What the code says of the pace may be newer
+/// than what is known here, if another process asked.
+fn turn<T: Clone>(
+    heard: &Cache<String, Heard<T>>,
+    state: &str,
+    code: &DeviceCode,
+    now: UnixTime,
+) -> Turn<T> {
+    let (interval, next) = match heard.get(state) {
+        Some(Heard::Over(outcome)) => return Turn::Known(Heard::Over(outcome)),
+        Some(Heard::NotYet { interval, next }) => {
+            (code.interval.max(interval), code.next.max(next))
+        }
+        None => (code.interval, code.next),
+    };
+    let not_yet = Heard::NotYet { interval, next };
+    heard.insert(state.to_owned(), not_yet.clone());
+    if now < next { Turn::Known(not_yet) } else { Turn::Ask(interval) }
 }
 
 impl RelyingParty {
@@ -258,56 +225,81 @@ mod tests {
         NOW + Duration::from_secs(seconds)
     }
 
-    fn is_asked(stage: &Mutex<Stage<()>>, code: &DeviceCode, seconds: u64) -> bool {
-        matches!(lock(stage).turn(code, after(seconds)), Turn::Ask(..))
+    fn is_asked(waiting: &Waiting<()>, code: &DeviceCode, seconds: u64) -> bool {
+        matches!(turn(&waiting.heard, "state", code, after(seconds)), Turn::Ask(_))
     }
 
-    fn not_yet(interval: u64, next: u64) -> Stage<()> {
-        Stage::from(&Heard::<()>::NotYet {
-            interval: Duration::from_secs(interval),
-            next: after(next),
-        })
+    fn not_yet(interval: u64, next: u64) -> Heard<()> {
+        Heard::NotYet { interval: Duration::from_secs(interval), next: after(next) }
     }
 
-    #[test]
-    fn nobody_asks_before_it_is_time_and_one_question_is_everybodys() {
+    async fn permit() -> Result<Permit, Error> {
+        Arc::new(tokio::sync::Semaphore::new(1))
+            .acquire_owned()
+            .await
+            .map_err(|_| Error::new(ErrorKind::Busy, "closed"))
+    }
+
+    #[tokio::test]
+    async fn nobody_asks_before_it_is_time_and_one_question_is_everybodys() {
         let waiting = Waiting::<()>::new();
-        let stage = waiting.of("state", &code(5, 5));
-        assert!(!is_asked(&stage, &code(5, 5), 0) && !is_asked(&stage, &code(5, 5), 4));
-        let Turn::Ask(one, _) = lock(&stage).turn(&code(5, 5), after(5)) else { panic!() };
-        let Turn::Ask(other, _) =
-            lock(&waiting.of("state", &code(5, 5))).turn(&code(5, 5), after(6))
-        else {
-            panic!()
-        };
-        assert!(one.is(&other));
-        *lock(&stage) = not_yet(10, 15);
-        assert!(!is_asked(&stage, &code(5, 5), 14), "an old cookie makes nobody faster");
-        assert!(is_asked(&stage, &code(5, 5), 15));
+        assert!(!is_asked(&waiting, &code(5, 5), 0) && !is_asked(&waiting, &code(5, 5), 4));
+        let gate = Arc::new(tokio::sync::Semaphore::new(0));
+        let code = code(5, 5);
+        let first = waiting.heard("state", &code, after(5), permit(), |_| {
+            let gate = Arc::clone(&gate);
+            async move {
+                gate.acquire().await.unwrap().forget();
+                not_yet(10, 15)
+            }
+        });
+        let second = waiting.heard("state", &code, after(6), permit(), |_| async {
+            unreachable!("the question is under way")
+        });
+        let (first, second, ()) = tokio::join!(first, second, async { gate.add_permits(1) });
+        for heard in [first, second] {
+            assert!(matches!(heard, Heard::NotYet { next, .. } if next == after(15)));
+        }
+        assert!(!is_asked(&waiting, &code, 14), "an old cookie makes nobody faster");
+        assert!(is_asked(&waiting, &code, 15));
     }
 
     #[test]
     fn what_another_process_heard_counts_here() {
-        let stage = Waiting::<()>::new().of("state", &code(5, 5));
-        assert!(!is_asked(&stage, &code(10, 60), 30));
-        let Turn::Ask(_, interval) = lock(&stage).turn(&code(5, 5), after(60)) else { panic!() };
-        assert_eq!(interval.as_secs(), 10, "for good");
+        let waiting = Waiting::<()>::new();
+        assert!(!is_asked(&waiting, &code(10, 60), 30));
+        let turn = turn(&waiting.heard, "state", &code(5, 5), after(60));
+        assert!(matches!(turn, Turn::Ask(interval) if interval.as_secs() == 10), "for good");
+    }
+
+    #[test]
+    fn a_code_is_read_as_it_was_written() {
+        let complete = Some("https://id.example/device?user_code=WDJB-MJHT".to_owned());
+        let code = DeviceCode { verification_uri_complete: complete, ..code(5, 5) };
+        assert!(codec::Value::read(&codec::encode(&code)) == Some(code));
+    }
+
+    /// C-363
+    #[test]
+    fn no_code_is_printed() {
+        let printed = format!("{:?}", code(5, 5));
+        assert!(!printed.contains("d3v1c3") && !printed.contains("WDJB"), "{printed}");
     }
 
     #[test]
     fn what_is_over_stays_over() {
-        let stage = Mutex::new(Stage::from(&Heard::<()>::Over(Err(no_code()))));
-        assert!(!is_asked(&stage, &code(5, 5), 800));
+        let waiting = Waiting::<()>::new();
+        waiting.heard.insert("state".into(), Heard::Over(Err(no_code())));
+        assert!(!is_asked(&waiting, &code(5, 5), 800));
     }
 
-    #[test]
-    fn whoever_is_asking_is_not_forgotten_however_many_others_there_are() {
-        let waiting = Waiting::<()>::new();
-        let asking = waiting.of("asking", &code(5, 5));
-        for number in 0..3 * WAITING {
-            waiting.of(&number.to_string(), &code(5, 5));
-        }
-        assert!(Arc::ptr_eq(&asking, &waiting.of("asking", &code(5, 5))));
-        assert!(waiting.0.len() <= WAITING + 1);
+    #[tokio::test]
+    async fn a_caller_without_a_permit_is_told_to_come_back() {
+        let busy = async { Err(Error::new(ErrorKind::Busy, "too many sign-ins")) };
+        let (waiting, code) = (Waiting::<()>::new(), code(5, 5));
+        let heard = waiting.heard("state", &code, after(5), busy, |_| async {
+            unreachable!("without a permit nothing is asked")
+        });
+        assert!(matches!(heard.await, Heard::NotYet { next, .. } if next == after(10)));
     }
 }

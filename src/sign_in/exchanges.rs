@@ -1,42 +1,28 @@
 //! Answers that are dealt with once, however often a browser delivers them.
 
-use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter, sync::Cache};
+use std::sync::Arc;
 
-use super::once::Once;
-use crate::{error::Error, protocol::Permit};
+use quick_cache::sync::Cache;
+use tracing::{Instrument as _, info_span};
 
-/// How many answers may be dealt with at one time, and are remembered for a browser that sends one
-/// twice.
+use crate::{
+    error::Error,
+    protocol::Permit,
+    single_flight::{Order, SingleFlight, Tokio},
+};
+
+/// How many outcomes are remembered for browsers that send an answer twice.
 const EXCHANGES: usize = 1024;
 
-/// Answers that were dealt with, or are at this moment, by their `state`.
-pub(crate) struct Exchanges<T>(
-    Cache<String, Exchange<T>, UnitWeighter, DefaultHashBuilder, Running>,
-);
-
-type Exchange<T> = Once<Result<T, Error>>;
-
-/// Keeps exchanges that run, however many others come meanwhile.
-#[derive(Clone, Debug, Default)]
-struct Running;
-
-impl<T> Lifecycle<String, Exchange<T>> for Running {
-    type RequestState = ();
-
-    fn is_pinned(&self, _state: &String, exchange: &Exchange<T>) -> bool {
-        !exchange.is_unused()
-    }
+/// Answers that are dealt with at this moment, or were a while ago, by their `state`.
+pub(crate) struct Exchanges<T> {
+    running: Arc<SingleFlight<String, (), Result<T, Error>>>,
+    done: Arc<Cache<String, Result<T, Error>>>,
 }
 
 impl<T: Clone + Send + Sync + 'static> Exchanges<T> {
     pub(crate) fn new() -> Self {
-        Self(Cache::with(
-            EXCHANGES,
-            EXCHANGES as u64,
-            UnitWeighter,
-            DefaultHashBuilder::default(),
-            Running,
-        ))
+        Self { running: SingleFlight::new(Arc::new(Tokio)), done: Arc::new(Cache::new(EXCHANGES)) }
     }
 
     /// Deals with the answer, once, in a task of its own: a browser that goes away leaves no half
@@ -51,31 +37,119 @@ impl<T: Clone + Send + Sync + 'static> Exchanges<T> {
         permit: impl Future<Output = Result<Permit, Error>>,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
-        self.of(state).outcome(permit, work).await?
-    }
-
-    fn of(&self, state: &str) -> Exchange<T> {
-        let made =
-            self.0.get_or_insert_with(state, || Ok::<_, std::convert::Infallible>(Once::default()));
-        match made {
-            Ok(cell) => cell,
-            Err(never) => match never {},
+        if let Some(outcome) = self.done.get(state) {
+            return outcome;
         }
+        let state = state.to_owned();
+        if let Some(flight) = self.running.under_way(&state).pop() {
+            return flight.landed().await?;
+        }
+        // Before there is a task: a caller that goes away without a permit has cost nothing.
+        let permit = permit.await?;
+        let start = || {
+            let (all, state) = (Arc::clone(&self.done), state.clone());
+            let once = async move {
+                // Another caller may have been given a permit first, and be done.
+                if let Some(outcome) = all.get(&state) {
+                    return outcome;
+                }
+                let outcome = work.await;
+                all.insert(state, outcome.clone());
+                drop(permit);
+                outcome
+            };
+            once.instrument(info_span!("complete_sign_in"))
+        };
+        self.running.run(&state, (), Order::AtOnce, start).await?
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-    #[test]
-    fn an_exchange_that_runs_is_not_forgotten_however_many_others_there_are() {
-        let exchanges = Exchanges::<()>::new();
-        let running = exchanges.of("running");
-        for number in 0..4 * EXCHANGES {
-            exchanges.of(&number.to_string());
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::error::ErrorKind;
+
+    async fn of(permits: Arc<Semaphore>) -> Result<Permit, Error> {
+        permits.acquire_owned().await.map_err(|_| Error::new(ErrorKind::Busy, "closed"))
+    }
+
+    /// Exchanges, the permits for them, and what they wait for.
+    #[derive(Clone)]
+    struct World {
+        exchanges: Arc<Exchanges<usize>>,
+        permits: Arc<Semaphore>,
+        gate: Arc<Semaphore>,
+        worked: Arc<AtomicUsize>,
+    }
+
+    impl World {
+        fn new(permits: usize, gate: usize) -> Self {
+            Self {
+                exchanges: Arc::new(Exchanges::new()),
+                permits: Arc::new(Semaphore::new(permits)),
+                gate: Arc::new(Semaphore::new(gate)),
+                worked: Arc::default(),
+            }
         }
-        assert!(running.is(&exchanges.of("running")));
-        assert!(exchanges.0.len() <= EXCHANGES + 1);
+
+        async fn once(&self, state: &str) -> Result<usize, Error> {
+            let Self { gate, worked, .. } = self.clone();
+            let work = async move {
+                gate.acquire().await.unwrap().forget();
+                Ok(worked.fetch_add(1, SeqCst))
+            };
+            self.exchanges.once(state, of(Arc::clone(&self.permits)), work).await
+        }
+
+        fn ask(&self) -> tokio::task::JoinHandle<Result<usize, Error>> {
+            let world = self.clone();
+            tokio::spawn(async move { world.once("state").await })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_goes_away_before_its_permit_costs_nothing() {
+        let world = World::new(0, 1);
+        let gone = world.ask();
+        tokio::task::yield_now().await;
+        gone.abort();
+        assert!(gone.await.unwrap_err().is_cancelled() && world.worked.load(SeqCst) == 0);
+        world.permits.add_permits(1);
+        for caller in [world.ask(), world.ask(), world.ask()] {
+            assert_eq!(caller.await.unwrap().unwrap(), 0);
+        }
+        assert_eq!((world.worked.load(SeqCst), world.permits.available_permits()), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn an_exchange_ends_without_its_caller_and_keeps_its_permit_until_then() {
+        let world = World::new(1, 0);
+        let (gone, other) = (world.ask(), world.ask());
+        while world.permits.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        gone.abort();
+        world.gate.add_permits(1);
+        assert_eq!(other.await.unwrap().unwrap(), 0, "the same exchange");
+        assert_eq!(world.permits.available_permits(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_exchange_that_runs_is_not_forgotten_however_many_others_there_are() {
+        let world = World::new(4, 0);
+        let running = world.ask();
+        while world.permits.available_permits() == 4 {
+            tokio::task::yield_now().await;
+        }
+        for number in 0..2 * EXCHANGES {
+            world.exchanges.done.insert(number.to_string(), Ok(7));
+        }
+        world.gate.add_permits(1);
+        assert_eq!(world.ask().await.unwrap().unwrap(), running.await.unwrap().unwrap());
+        assert_eq!(world.worked.load(SeqCst), 1);
     }
 }

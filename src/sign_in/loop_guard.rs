@@ -10,14 +10,15 @@ use super::{
 };
 use crate::{
     clock::UnixTime,
+    codec,
     config::{Prompt, ReturnPath, SignInOptions},
     error::{Error, ErrorKind},
     protocol::asks_to_begin_again,
 };
 
-/// Where a sign-in led.
+/// The page that a sign-in returned to.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Landing {
+pub(crate) struct ReturnedTo {
     /// The fingerprint of the answer.
     pub(crate) answer: Cause,
     pub(crate) path: Box<str>,
@@ -26,15 +27,15 @@ pub(crate) struct Landing {
 /// For how long a session remembers what it was started for, at most.
 const CAUSES_KEPT: Duration = Duration::from_secs(600);
 
-/// How a session began.
+/// What a session was started for, and where its sign-in returned to.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Beginning<'a> {
+pub(crate) struct SessionOrigin<'a> {
     pub(crate) created: UnixTime,
     pub(crate) causes: &'a [Cause],
-    pub(crate) landing: Option<&'a Landing>,
+    pub(crate) returned_to: Option<&'a ReturnedTo>,
 }
 
-impl<'a> Beginning<'a> {
+impl<'a> SessionOrigin<'a> {
     /// Whether the session was started for this cause less than `within` ago, and less than ten
     /// minutes: asking again would loop.
     pub(crate) fn started_for(&self, cause: &Cause, within: Duration, now: UnixTime) -> bool {
@@ -43,19 +44,23 @@ impl<'a> Beginning<'a> {
 
     /// What the session was started for less than ten minutes ago, if that was for this page.
     pub(crate) fn causes_of(&self, page: &str, now: UnixTime) -> &'a [Cause] {
-        let for_the_page = self.landing.is_some_and(|landing| &*landing.path == page);
+        let for_the_page = self.returned_to.is_some_and(|returned_to| &*returned_to.path == page);
         if for_the_page && now.since(self.created) < CAUSES_KEPT { self.causes } else { &[] }
     }
 
-    /// Where the sign-in by this very answer led.
-    pub(crate) fn landing(&self, answer: &Cause) -> Option<&'a str> {
-        self.landing.filter(|landing| landing.answer == *answer).map(|landing| &*landing.path)
+    /// Where the sign-in by this very answer returned to.
+    pub(crate) fn returned_to(&self, answer: &Cause) -> Option<&'a str> {
+        self.returned_to
+            .filter(|returned_to| returned_to.answer == *answer)
+            .map(|returned_to| &*returned_to.path)
     }
 }
 
-impl fmt::Debug for Landing {
+codec::record!(ReturnedTo { 1 answer, 2 path });
+
+impl fmt::Debug for ReturnedTo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Landing(…)")
+        f.write_str("ReturnedTo(…)")
     }
 }
 
@@ -68,7 +73,7 @@ impl RelyingParty {
     /// round; [`ErrorKind::ScopeNotGranted`] if that was nothing but scopes.
     pub(crate) fn causes(
         &self,
-        session: Option<Beginning<'_>>,
+        session: Option<SessionOrigin<'_>>,
         options: &SignInOptions,
         return_path: &ReturnPath,
     ) -> Result<Vec<Cause>, Error> {

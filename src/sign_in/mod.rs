@@ -8,7 +8,6 @@ mod complete;
 mod device_code;
 mod exchanges;
 mod loop_guard;
-mod once;
 mod relying_party;
 mod step_up;
 
@@ -19,7 +18,7 @@ pub(crate) use {
     complete::{Completed, NewSession, Verified, answer_of},
     device_code::{DeviceCode, Heard, Waiting, no_code},
     exchanges::Exchanges,
-    loop_guard::{Beginning, Landing},
-    relying_party::{RelyingParty, key_binding, renewed},
+    loop_guard::{ReturnedTo, SessionOrigin},
+    relying_party::{RelyingParty, key_binding},
     step_up::{Remedy, StepUp},
 };

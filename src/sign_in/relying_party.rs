@@ -6,10 +6,9 @@ use super::b2c::Policies;
 use crate::{
     clock::Clock,
     config::{ProviderSession, SignInOptions, ValidConfig},
-    error::{Error, ErrorKind},
     protocol::{EndSession, HttpClient, Provider},
     secret::{self, Secret},
-    tokens::{GrantRef, Grants, Renewal, Renewed},
+    tokens::{GrantRef, Grants},
 };
 
 /// This application at its provider: what every step of a sign-in works with.
@@ -95,33 +94,6 @@ impl RelyingParty {
         }
         .url(&metadata)
         .map(String::from)
-    }
-}
-
-/// The present claims of a session whose renewal is due (D6); `None` if it is over, or goes on only
-/// after a sign-in.
-///
-/// # Errors
-///
-/// It could not be renewed for a passing reason.
-pub(crate) async fn renewed(grants: &Grants, grant: &GrantRef) -> Result<Option<Renewed>, Error> {
-    match grants.renew(grant).await {
-        Ok(Renewal::Live(renewed)) => Ok(Some(renewed)),
-        Ok(Renewal::SessionMustEnd(error)) => {
-            tracing::info!(reason = error.reason(), "session ended at its renewal");
-            Ok(None)
-        }
-        // The records stay: whoever signs in again replaces them.
-        Err(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::InteractionRequired | ErrorKind::NoRefreshToken
-            ) =>
-        {
-            tracing::info!(reason = error.reason(), "session needs a new sign-in");
-            Ok(None)
-        }
-        Err(error) => Err(error),
     }
 }
 

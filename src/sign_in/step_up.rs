@@ -3,30 +3,25 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
     clock::UnixTime,
+    codec,
     config::{Prompt, SignInOptions},
     error::{Error, ErrorKind, Whose},
 };
 
 /// What is to be asked for.
-#[derive(Serialize, Deserialize)]
 pub(crate) struct StepUp {
     pub(crate) made: UnixTime,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     scopes: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     claims: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     acr_values: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     max_age: Option<Duration>,
     /// Without a page, if the provider can.
-    #[serde(default)]
     silent: bool,
 }
+
+codec::record!(StepUp { 1 made, 2 scopes, 3 claims, 4 acr_values, 5 max_age, 6 silent });
 
 /// What mends a failure.
 pub(crate) enum Remedy {

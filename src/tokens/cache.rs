@@ -11,39 +11,38 @@ use std::{
 };
 
 use quick_cache::DefaultHashBuilder as Seeded;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
     granted,
     key::{Scopes, TokenKey},
 };
-use crate::{
-    clock::UnixTime,
-    secret::{self, Secret},
-};
+use crate::{clock::UnixTime, codec, secret::Secret};
 
 /// One access token and what it answers.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone)]
 pub(crate) struct CachedToken {
-    #[serde(rename = "k")]
     pub(super) key: TokenKey,
-    #[serde(rename = "g")]
     pub(super) granted: Scopes,
-    #[serde(rename = "a", serialize_with = "secret::exposed")]
     pub(super) secret: Secret,
-    #[serde(rename = "i")]
     pub(super) issued_at: UnixTime,
-    #[serde(rename = "e")]
     pub(super) expires_at: UnixTime,
     /// When the provider would like to be asked again (`refresh_in`).
-    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub(super) refresh_at: Option<UnixTime>,
-    #[serde(rename = "s", default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) from_sign_in: bool,
     /// Whether everything that was asked for was granted, worked out once.
-    #[serde(skip)]
     pub(super) complete: OnceLock<bool>,
 }
+
+codec::record!(CachedToken {
+    1 key,
+    2 granted,
+    3 secret,
+    4 issued_at,
+    5 expires_at,
+    6 refresh_at,
+    7 from_sign_in;
+    complete
+});
 
 impl CachedToken {
     /// Whether it has everything that was asked for when it was issued.
@@ -107,10 +106,10 @@ impl Default for CacheLimits {
 /// The access tokens of one grant.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TokenCache {
-    tokens: HashSet<Entry, Seeded>,
+    tokens: HashSet<CacheEntry, Seeded>,
     /// Tokens by each right that they carry, so that a superset is found without looking at all of
     /// them: those with the fewest scopes first, of these those that last longest.
-    by_right: HashMap<Box<str>, Vec<Entry>, Seeded>,
+    by_right: HashMap<Box<str>, Vec<CacheEntry>, Seeded>,
 }
 
 impl TokenCache {
@@ -211,14 +210,14 @@ impl FromIterator<Arc<CachedToken>> for TokenCache {
     fn from_iter<I: IntoIterator<Item = Arc<CachedToken>>>(tokens: I) -> Self {
         let mut cache = Self::default();
         for token in tokens {
-            let entry = Entry { is_complete: token.is_complete(), token };
+            let entry = CacheEntry { is_complete: token.is_complete(), token };
             for right in entry.token.rights() {
                 cache.by_right.entry(right.into()).or_default().push(entry.clone());
             }
             cache.tokens.insert(entry);
         }
         for carriers in cache.by_right.values_mut() {
-            carriers.sort_by_cached_key(|Entry { token, .. }| {
+            carriers.sort_by_cached_key(|CacheEntry { token, .. }| {
                 (token.granted.iter().count(), Reverse(token.expires_at))
             });
         }
@@ -226,48 +225,52 @@ impl FromIterator<Arc<CachedToken>> for TokenCache {
     }
 }
 
-impl Serialize for TokenCache {
-    /// In the order of the keys: equal records are equal bytes.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut tokens: Vec<&CachedToken> = self.iter().map(|token| &**token).collect();
-        tokens.sort_by(|one, other| one.key.cmp(&other.key));
-        serializer.collect_seq(tokens)
-    }
-}
+/// One field per token, in the order of the keys: equal records are equal bytes.
+impl codec::Field for TokenCache {
+    type Read = Vec<Arc<CachedToken>>;
 
-impl<'de> Deserialize<'de> for TokenCache {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Vec::<CachedToken>::deserialize(deserializer)?.into_iter().map(Arc::new).collect())
+    fn write_fields(&self, number: u8, out: &mut Vec<u8>) {
+        let mut tokens: Vec<_> = self.iter().cloned().collect();
+        tokens.sort_by(|one, other| one.key.cmp(&other.key));
+        tokens.write_fields(number, out);
+    }
+
+    fn take(read: &mut Self::Read, bytes: &[u8]) -> Option<()> {
+        <Self::Read as codec::Field>::take(read, bytes)
+    }
+
+    fn finish(read: Self::Read) -> Option<Self> {
+        Some(read.into_iter().collect())
     }
 }
 
 /// A token in a set that is asked by key.
 #[derive(Clone, Debug)]
-struct Entry {
+struct CacheEntry {
     token: Arc<CachedToken>,
     /// Asked at every look-up, so it is worked out once.
     is_complete: bool,
 }
 
-impl Borrow<TokenKey> for Entry {
+impl Borrow<TokenKey> for CacheEntry {
     fn borrow(&self) -> &TokenKey {
         &self.token.key
     }
 }
 
-impl Hash for Entry {
+impl Hash for CacheEntry {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.token.key.hash(state);
     }
 }
 
-impl PartialEq for Entry {
+impl PartialEq for CacheEntry {
     fn eq(&self, other: &Self) -> bool {
         self.token.key == other.token.key
     }
 }
 
-impl Eq for Entry {}
+impl Eq for CacheEntry {}
 
 #[cfg(test)]
 #[path = "cache_tests.rs"]

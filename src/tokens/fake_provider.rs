@@ -22,6 +22,7 @@ use crate::{
     clock::{Clock, ManualClock},
     error::{Error, ErrorKind, ProviderError},
     secret::Secret,
+    single_flight::Order,
 };
 
 /// Changes an answer, or refuses.

@@ -8,14 +8,13 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize as _;
-
 use super::{
-    partitions::{CacheOwner, Partitions},
+    partitions::{self, Partitions},
     record::GrantRecord,
 };
 use crate::{
     clock::{ManualClock, UnixTime},
+    codec::{self, Value as _},
     fuzzing::Parser,
 };
 
@@ -24,25 +23,22 @@ pub(crate) const PARSERS: &[Parser] =
 
 /// What is imported is exported the same again.
 fn exported_cache(bytes: &[u8]) {
-    let Ok(text) = std::str::from_utf8(bytes) else { return };
     let cache =
         || Partitions::new(Arc::new(ManualClock::at(UnixTime::from_seconds(1_700_000_000))));
     let (first, second) = (cache(), cache());
-    // Whoever the text says that it is of.
-    let Ok(read) = serde_json::from_str::<serde_json::Value>(text) else { return };
-    let of = read.get("o").and_then(|of| CacheOwner::deserialize(of).ok());
-    let Some(of) = of else { return };
-    if first.import(&of, text) {
-        let exported = first.export(&of).unwrap();
-        assert!(second.import(&of, exported.expose()));
-        assert_eq!(second.export(&of).unwrap(), exported);
+    // Whoever the record says that it is of.
+    let Some(owner) = partitions::owner_of(bytes) else { return };
+    if first.import(&owner, bytes) {
+        let exported = first.export(owner.clone());
+        assert!(second.import(&owner, &exported));
+        assert_eq!(second.export(owner), exported);
     }
 }
 
 /// What is read is written the same again.
 fn grant_record(bytes: &[u8]) {
-    if let Some(record) = GrantRecord::from_json(bytes) {
-        let written = record.to_json().unwrap();
-        assert_eq!(GrantRecord::from_json(&written).unwrap().to_json().unwrap(), written);
+    if let Some(record) = GrantRecord::read(bytes) {
+        let written = codec::encode(&record);
+        assert_eq!(codec::encode(&GrantRecord::read(&written).unwrap()), written);
     }
 }

@@ -8,23 +8,21 @@ use tokio::sync::Mutex as AsyncMutex;
 use super::{
     access::AccessToken,
     cache::CacheLimits,
-    flight::{Errand, Flights, Tasks, Tokio},
-    key::TokenRequest,
+    key::{RefreshKind, TokenRequest},
     lock::RefreshLock,
+    memory::{Successors, Throttle, Unsaved},
     partitions::Partitions,
     policy::{self, Refusal, RenewalStep, TokenStep},
     record::GrantRecord,
-    refresh::{Landed, Shared, Trouble, renewal_failed},
+    refresh::{RefreshContext, RefreshError, StoredGrant, renewal_failed},
     seams::{GrantRef, GrantStore, Refresher},
-    successors::Successors,
-    throttle::Throttle,
-    unsaved::Unsaved,
 };
 use crate::{
     clock::{Clock, UnixTime},
     config::SessionEnd,
     error::{Error, ErrorKind, Whose},
     secret::Secret,
+    single_flight::{SingleFlight, Tasks, Tokio},
 };
 
 /// Whether the session goes on.
@@ -38,10 +36,10 @@ pub(crate) enum Renewal {
 }
 
 impl Renewal {
-    fn of(trouble: Trouble) -> Result<Self, Error> {
-        match trouble {
-            Trouble::SessionMustEnd(error) => Ok(Self::SessionMustEnd(error)),
-            Trouble::Failed(error) => Err(error),
+    fn of(error: RefreshError) -> Result<Self, Error> {
+        match error {
+            RefreshError::SessionMustEnd(error) => Ok(Self::SessionMustEnd(error)),
+            RefreshError::Failed(error) => Err(error),
         }
     }
 }
@@ -68,7 +66,7 @@ impl Renewed {
 
 /// Everything that is done with grants. Clones share their flights.
 #[derive(Clone, Debug)]
-pub(crate) struct Grants(Arc<Shared>);
+pub(crate) struct Grants(Arc<RefreshContext>);
 
 impl Grants {
     /// Grants in `store`, refreshed by `provider`, with `lock` between processes.
@@ -103,15 +101,15 @@ impl Grants {
         session_end: SessionEnd,
         limits: CacheLimits,
     ) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(RefreshContext {
             store,
             provider,
             clock,
             lock,
+            flights: SingleFlight::new(Arc::clone(&tasks)),
             tasks,
             session_end,
             limits,
-            flights: Flights::new(),
             throttle: Throttle::default(),
             successors: Successors::default(),
             unsaved: Unsaved::default(),
@@ -134,10 +132,10 @@ impl Grants {
         let shared = &self.0;
         let record = match shared.record(grant).await {
             Ok(record) => record,
-            Err(trouble) => return Renewal::of(trouble),
+            Err(error) => return Renewal::of(error),
         };
         let now = shared.clock.now();
-        let failed_before = || shared.throttle.check(grant.id(), &Errand::Renewal, now);
+        let failed_before = || shared.throttle.check(grant.id(), &RefreshKind::Renewal, now);
         let step = policy::renewal_step(&record, shared.session_end, now);
         if matches!(step, RenewalStep::LiveAndRenew | RenewalStep::Renew)
             && let Some(error) =
@@ -153,17 +151,17 @@ impl Grants {
             RenewalStep::LiveAndRenew => {
                 if failed_before().is_none() {
                     // Whoever comes next sees what becomes of it.
-                    let _ = shared.fly(grant, &Errand::Renewal);
+                    shared.begin(grant, &RefreshKind::Renewal);
                 }
                 Ok(Renewal::Live(Renewed { renew_at: record.renew_at(), record }))
             }
             RenewalStep::Renew => match failed_before() {
                 Some(error) => Err(error),
-                None => match shared.flown(grant, &Errand::Renewal).await? {
-                    Ok(Landed { record, .. }) => {
+                None => match shared.run(grant, &RefreshKind::Renewal).await {
+                    Ok(StoredGrant { record, .. }) => {
                         Ok(Renewal::Live(Renewed { renew_at: record.renew_at(), record }))
                     }
-                    Err(trouble) => Renewal::of(trouble),
+                    Err(error) => Renewal::of(error),
                 },
             },
             RenewalStep::Pause => Err(renewal_failed()),
@@ -174,6 +172,33 @@ impl Grants {
                     "the ID token has expired and there is no refresh token",
                 )))
             }
+        }
+    }
+
+    /// The present claims of a session whose renewal is due; `None` if it is over, or goes on only
+    /// after a new sign-in.
+    ///
+    /// # Errors
+    ///
+    /// It could not be renewed for a passing reason.
+    pub(crate) async fn renewed(&self, grant: &GrantRef) -> Result<Option<Renewed>, Error> {
+        match self.renew(grant).await {
+            Ok(Renewal::Live(renewed)) => Ok(Some(renewed)),
+            Ok(Renewal::SessionMustEnd(error)) => {
+                tracing::info!(reason = error.reason(), "session ended at its renewal");
+                Ok(None)
+            }
+            // The records stay: a new sign-in replaces them.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::InteractionRequired | ErrorKind::NoRefreshToken
+                ) =>
+            {
+                tracing::info!(reason = error.reason(), "session needs a new sign-in");
+                Ok(None)
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -214,17 +239,17 @@ impl Grants {
         {
             return Ok(token);
         }
-        let record = shared.record(grant).await.map_err(Trouble::into_error)?;
+        let record = shared.record(grant).await.map_err(RefreshError::into_error)?;
         let request = request.of(record.scopes(), record.person().tid.as_deref());
         let now = shared.clock.now();
         match policy::token_step(&record, &request, now) {
             TokenStep::Serve(token) => Ok(AccessToken::kept(token, &request.key)),
             TokenStep::ServeAndRefresh(token) => {
                 let kept = AccessToken::kept(token, &request.key);
-                let errand = Errand::Token(request.into_owned());
-                if shared.throttle.check(grant.id(), &errand, now).is_none() {
+                let kind = RefreshKind::Token(request.into_owned());
+                if shared.throttle.check(grant.id(), &kind, now).is_none() {
                     // The token in hand does; the next caller gets the newer one.
-                    let _ = shared.fly(grant, &errand);
+                    shared.begin(grant, &kind);
                 }
                 Ok(kept)
             }
@@ -260,7 +285,7 @@ impl Grants {
 
     /// Waits for what goes on in the background.
     pub(crate) async fn settled(&self, grant: &GrantRef) {
-        for flight in self.0.flights.under_way(grant.id()) {
+        for flight in self.0.flights.under_way(&grant.id()) {
             // What came of it is in the record.
             let _ = flight.landed().await;
         }
@@ -275,7 +300,7 @@ impl Grants {
     /// Whether anything goes on, or waits for the store.
     #[cfg(test)]
     pub(super) fn is_busy(&self) -> bool {
-        self.0.flights.grants_under_way() > 0 || self.0.unsaved.len() > 0
+        self.0.flights.groups_under_way() > 0 || self.0.unsaved.len() > 0
     }
 
     /// The last ID token, as the hint at sign-out.

@@ -5,7 +5,7 @@
 //! is one. What flights share lies behind mutexes that are never held over an await, and the board
 //! of flights is changed under one of them at a time, so the orders of steps are the orders that
 //! matter. Steps themselves are not cut: that several threads take them at the same time is left to
-//! the tests of `flight`. Time passes only when nobody else can move, and the lease of a lock never
+//! the tests of `single_flight`. Time passes only when nobody else can move, and the lease of a lock never
 //! ends.
 //!
 //! Scenes with two actors are played in every order. Those with three, and with actors that go away
@@ -23,15 +23,12 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    fakes::*,
-    flight::{Task, Tasks},
-    *,
-};
+use super::{fakes::*, *};
 use crate::{
     clock::ManualClock,
     config::SessionEnd,
     error::{Error, ErrorKind},
+    single_flight::{Task, Tasks},
 };
 
 /// More steps than any of the scenarios needs: a schedule that takes more never ends.

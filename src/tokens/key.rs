@@ -6,9 +6,8 @@ use std::{
     hash::{Hash, Hasher},
 };
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
+    codec,
     error::{Error, ErrorKind},
     strings::StringList,
 };
@@ -33,8 +32,7 @@ const MAX_SCOPE_BYTES: usize = 4096;
 /// A set of scopes in canonical form: sorted, each once, one space between them.
 ///
 /// A scope holds no space, so two sets have the same text only if they are the same set.
-#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Scopes(Box<str>);
 
 impl Scopes {
@@ -124,15 +122,13 @@ impl fmt::Debug for Scopes {
     }
 }
 
-impl From<String> for Scopes {
-    fn from(scope: String) -> Self {
-        Self::granted(&scope)
+impl codec::Value for Scopes {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.write(out);
     }
-}
 
-impl From<Scopes> for String {
-    fn from(scopes: Scopes) -> Self {
-        scopes.0.into()
+    fn read(bytes: &[u8]) -> Option<Self> {
+        std::str::from_utf8(bytes).ok().map(Self::granted)
     }
 }
 
@@ -141,29 +137,24 @@ impl From<Scopes> for String {
 ///
 /// A new parameter that changes an answer belongs in here: the cache, the flights and the throttle
 /// compare nothing else.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TokenKey {
     /// Every scope asked for.
-    #[serde(rename = "s")]
     scopes: Scopes,
     /// Another tenant than that of the sign-in.
-    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     tenant: Option<Box<str>>,
     /// The resource indicator (RFC 8707).
-    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     resource: Option<Box<str>>,
     /// The claims that the client itself always asks for, as they are sent: other text is another
     /// request.
-    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     claims: Option<Box<str>>,
     /// How the token is presented.
-    #[serde(rename = "p", default, skip_serializing_if = "Scheme::is_bearer")]
     scheme: Scheme,
 }
 
 /// The authentication scheme of a token (RFC 9110 section 11.1). A record that knows another one is
 /// not read: its tokens must not be sent as bearer tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Scheme {
     /// RFC 6750.
     #[default]
@@ -176,11 +167,19 @@ impl Scheme {
             Self::Bearer => "Bearer",
         }
     }
+}
 
-    fn is_bearer(&self) -> bool {
-        *self == Self::Bearer
+impl codec::Value for Scheme {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.as_str().as_bytes());
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        (bytes == Self::Bearer.as_str().as_bytes()).then_some(Self::Bearer)
     }
 }
+
+codec::record!(TokenKey { 1 scopes, 2 tenant, 3 resource, 4 claims, 5 scheme });
 
 impl Hash for TokenKey {
     /// Few writes: the scopes, and what else there is, each behind a byte that no text has. That
@@ -369,6 +368,34 @@ impl TokenRequest {
         match &self.past_cache {
             PastCache::Challenge(claims) => Some(claims),
             PastCache::No | PastCache::Forced => None,
+        }
+    }
+}
+
+/// What a refresh is for. Refreshes of one grant that are for the same are one flight.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum RefreshKind {
+    /// New claims.
+    Renewal,
+    /// An access token.
+    Token(TokenRequest),
+}
+
+impl RefreshKind {
+    /// The same without what the provider does not see.
+    pub(super) fn as_sent(&self) -> Self {
+        match self {
+            Self::Token(request) if request.past_cache == PastCache::Forced => {
+                Self::Token(TokenRequest { past_cache: PastCache::No, ..request.clone() })
+            }
+            kind => kind.clone(),
+        }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Renewal => "renewal",
+            Self::Token(_) => "access_token",
         }
     }
 }

@@ -4,10 +4,11 @@ use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use super::{flight::Tasks, seams::GrantId};
+use super::seams::GrantId;
 use crate::{
     error::{Error, ErrorKind},
     secret,
+    single_flight::Tasks,
 };
 
 /// Lets one process at a time refresh a grant, where several share a session store.

@@ -11,10 +11,11 @@ mod access;
 mod cache;
 mod client_parts;
 #[cfg(test)]
+mod concurrency_tests;
+#[cfg(test)]
 mod fake_provider;
 #[cfg(test)]
 mod fakes;
-mod flight;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
 mod granted;
@@ -23,6 +24,7 @@ mod grants;
 mod interleavings;
 mod key;
 mod lock;
+mod memory;
 mod partitions;
 mod policy;
 mod record;
@@ -31,15 +33,14 @@ mod redis;
 mod refresh;
 mod refresher;
 mod seams;
-mod successors;
 #[cfg(test)]
 mod tests;
-mod throttle;
-mod unsaved;
 
 pub use access::{AccessToken, TokenSource};
 #[cfg(any(test, fuzzing))]
 pub(crate) use fuzzing::PARSERS;
+#[cfg(test)]
+pub(crate) use grants::Renewal;
 pub use key::TokenRequest;
 pub use lock::RefreshLock;
 pub(crate) use lock::TimedLock;
@@ -47,11 +48,10 @@ pub(crate) use lock::TimedLock;
 pub use redis::RedisLock;
 pub(crate) use {
     cache::CacheLimits,
-    flight::{Order, Task, Tasks, Tokio},
-    grants::{Grants, Renewal, Renewed},
+    grants::Grants,
     key::Scopes,
     partitions::{CacheOwner, Partitions},
-    policy::{classification, is_passing, is_without_grant},
+    policy::{is_passing, is_without_grant},
     record::{GrantRecord, Person},
     refresher::refresh_with,
     seams::{

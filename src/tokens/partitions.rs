@@ -1,4 +1,4 @@
-//! [`Partitions`]: grants in memory, each under the name of whom it belongs to; exported and imported as one text.
+//! [`Partitions`]: grants in memory, each under the name of whom it belongs to; exported and imported as one record.
 //!
 //! - What belongs to one account, to the application in one tenant, or to one assertion is a
 //!   partition: its tokens are found in no other.
@@ -16,7 +16,6 @@ use std::{
 };
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
@@ -26,8 +25,9 @@ use super::{
 };
 use crate::{
     clock::{Clock, UnixTime},
-    error::{Error, ErrorKind},
-    secret::{self, Secret},
+    codec::{self, Value as _},
+    error::Error,
+    secret,
 };
 
 /// Partitions of one kind in one process; a few kilobytes each.
@@ -38,22 +38,22 @@ const FOR_EVER: UnixTime = UnixTime::from_seconds(i64::MAX);
 
 /// The partitions of one cache.
 pub(crate) struct Partitions {
-    state: Mutex<State>,
+    state: Mutex<PartitionTable>,
     clock: Arc<dyn Clock>,
     most: usize,
 }
 
 #[derive(Default)]
-struct State {
+struct PartitionTable {
     by_name: HashMap<Box<str>, GrantId>,
-    entries: HashMap<GrantId, Entry>,
+    entries: HashMap<GrantId, Partition>,
     /// How many there are of each kind.
     kinds: HashMap<Box<str>, usize>,
     uses: u64,
     changes: u64,
 }
 
-struct Entry {
+struct Partition {
     name: Box<str>,
     about: Option<Box<RawValue>>,
     record: Arc<GrantRecord>,
@@ -96,31 +96,36 @@ impl fmt::Debug for InUse {
 
 /// Whose tokens they are: those of one application at one provider are no use to another, and would
 /// be sent where they do not belong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CacheOwner {
-    #[serde(rename = "c")]
     pub(crate) client_id: Box<str>,
-    #[serde(rename = "a")]
     pub(crate) authority: Box<str>,
 }
 
-/// The text that a cache is exported as.
-#[derive(Serialize, Deserialize)]
-struct Exported<R> {
-    v: u32,
-    #[serde(rename = "o")]
-    of: CacheOwner,
-    #[serde(default = "Vec::new")]
-    p: Vec<ExportedPartition<R>>,
+codec::record!(CacheOwner { 1 client_id, 2 authority });
+
+/// A cache as it is exported. It may rest outside of a seal, so it says its version itself.
+struct Exported {
+    version: u32,
+    owner: CacheOwner,
+    partitions: Vec<StoredPartition>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct ExportedPartition<R> {
-    n: Box<str>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    a: Option<Box<RawValue>>,
-    e: UnixTime,
-    r: R,
+codec::record!(Exported { 1 version, 2 owner, 3 partitions });
+
+struct StoredPartition {
+    name: Box<str>,
+    about: Option<Box<RawValue>>,
+    ends: UnixTime,
+    record: Arc<GrantRecord>,
+}
+
+codec::record!(StoredPartition { 1 name, 2 about, 3 ends, 4 record });
+
+/// The owner that an exported cache names, for the fuzzer.
+#[cfg(any(test, fuzzing))]
+pub(super) fn owner_of(exported: &[u8]) -> Option<CacheOwner> {
+    Exported::read(exported).map(|read| read.owner)
 }
 
 impl Partitions {
@@ -168,7 +173,7 @@ impl Partitions {
         if let Some(found) = state.find(name, now) {
             return Ok(found);
         }
-        Ok(state.insert(id, Entry::new(name, None, ends, record), self.most, now))
+        Ok(state.insert(id, Partition::new(name, None, ends, record), self.most, now))
     }
 
     /// The partition of that name until `ends`, which stays only if a token comes into it. It has
@@ -185,7 +190,7 @@ impl Partitions {
         let grant = match state.find(name, now) {
             Some(found) => found,
             None => {
-                let entry = Entry::new(name, None, Some(ends), Arc::new(record()));
+                let entry = Partition::new(name, None, Some(ends), Arc::new(record()));
                 state.insert(GrantId(i128::from_le_bytes(id)), entry, self.most, now)
             }
         };
@@ -211,7 +216,7 @@ impl Partitions {
         let (id, now) = (GrantId(i128::from_le_bytes(secret::random()?)), self.clock.now());
         self.state().insert(
             id,
-            Entry::new(name, Some(about), None, Arc::new(record)),
+            Partition::new(name, Some(about), None, Arc::new(record)),
             self.most,
             now,
         );
@@ -264,53 +269,37 @@ impl Partitions {
         self.state().changes
     }
 
-    /// Everything as one text, which says whose it is.
-    ///
-    /// # Errors
-    ///
-    /// `internal`: a record cannot be written.
-    pub(crate) fn export(&self, of: &CacheOwner) -> Result<Secret, Error> {
+    /// Everything as one record, which says whose it is.
+    pub(crate) fn export(&self, owner: CacheOwner) -> Zeroizing<Vec<u8>> {
         let state = self.state();
-        let mut entries: Vec<&Entry> = state.entries.values().collect();
-        entries.sort_by(|one, other| one.name.cmp(&other.name));
-        let partitions = entries.iter().map(|entry| ExportedPartition {
-            n: entry.name.clone(),
-            a: entry.about.clone(),
-            e: entry.ends,
-            r: &*entry.record,
-        });
-        serde_json::to_string(&Exported { v: VERSION, of: of.clone(), p: partitions.collect() })
-            .map(Secret::from)
-            .map_err(|_| Error::new(ErrorKind::Internal, "the cache cannot be written as JSON"))
+        let exported = |entry: &Partition| StoredPartition {
+            name: entry.name.clone(),
+            about: entry.about.clone(),
+            ends: entry.ends,
+            record: Arc::clone(&entry.record),
+        };
+        let mut partitions: Vec<_> = state.entries.values().map(exported).collect();
+        partitions.sort_by(|one, other| one.name.cmp(&other.name));
+        codec::encode(&Exported { version: VERSION, owner, partitions })
     }
 
-    /// Replaces everything by what was exported. A text that is broken, of another version or
-    /// somebody else's changes nothing, and the answer is no.
-    pub(crate) fn import(&self, of: &CacheOwner, text: &str) -> bool {
-        let Ok(read) = serde_json::from_str::<Exported<Box<RawValue>>>(text) else { return false };
-        if read.v != VERSION || read.of != *of {
+    /// Replaces everything by what was exported. What is broken, of another version or of another
+    /// owner changes nothing, and the answer is no.
+    pub(crate) fn import(&self, owner: &CacheOwner, exported: &[u8]) -> bool {
+        let Some(read) = Exported::read(exported) else { return false };
+        if read.version != VERSION || read.owner != *owner {
             return false;
         }
         let now = self.clock.now();
-        let mut next = State { changes: self.changes() + 1, ..State::default() };
-        for partition in read.p.into_iter().filter(|partition| now < partition.e) {
-            if next.count(kind(&partition.n)) >= self.most {
+        let mut next = PartitionTable { changes: self.changes() + 1, ..PartitionTable::default() };
+        for partition in read.partitions.into_iter().filter(|partition| now < partition.ends) {
+            if next.count(kind(&partition.name)) >= self.most {
                 continue;
             }
-            let (Some(record), Ok(id)) =
-                (GrantRecord::from_json(partition.r.get().as_bytes()), secret::random())
-            else {
-                continue;
-            };
-            next.remove(&partition.n);
-            let entry = Entry {
-                name: partition.n,
-                about: partition.a,
-                record: Arc::new(record),
-                ends: partition.e,
-                used: 0,
-                users: 0,
-            };
+            let Ok(id) = secret::random() else { continue };
+            let StoredPartition { name, about, ends, record } = partition;
+            next.remove(&name);
+            let entry = Partition { name, about, record, ends, used: 0, users: 0 };
             next.add(GrantId(i128::from_le_bytes(id)), entry);
         }
         *self.state() = next;
@@ -318,12 +307,12 @@ impl Partitions {
     }
 
     /// Adds of what was exported what is not there, or has been written to more often than what is.
-    /// A text that is broken, of another version or somebody else's changes nothing, and the answer
-    /// is no.
-    pub(crate) fn merge(&self, of: &CacheOwner, text: &str) -> bool {
+    /// What is broken, of another version or of another owner changes nothing, and the answer is
+    /// no.
+    pub(crate) fn merge(&self, owner: &CacheOwner, exported: &[u8]) -> bool {
         let other =
             Self { state: Mutex::default(), clock: Arc::clone(&self.clock), most: self.most };
-        if !other.import(of, text) {
+        if !other.import(owner, exported) {
             return false;
         }
         let read = std::mem::take(&mut *other.state());
@@ -337,12 +326,12 @@ impl Partitions {
         true
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, PartitionTable> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Entry {
+impl Partition {
     fn new(
         name: &str,
         about: Option<Box<RawValue>>,
@@ -353,7 +342,7 @@ impl Entry {
     }
 }
 
-impl State {
+impl PartitionTable {
     fn find(&mut self, name: &str, now: UnixTime) -> Option<GrantRef> {
         self.uses += 1;
         let id = *self.by_name.get(name)?;
@@ -363,7 +352,7 @@ impl State {
     }
 
     /// In place of the one of the same name.
-    fn insert(&mut self, id: GrantId, entry: Entry, most: usize, now: UnixTime) -> GrantRef {
+    fn insert(&mut self, id: GrantId, entry: Partition, most: usize, now: UnixTime) -> GrantRef {
         let ends = entry.ends;
         self.remove(&entry.name);
         self.make_room(kind(&entry.name), most, now);
@@ -376,12 +365,12 @@ impl State {
         entry.is_some_and(|entry| owns(entry.record.person()))
     }
 
-    fn add(&mut self, id: GrantId, entry: Entry) {
+    fn add(&mut self, id: GrantId, entry: Partition) {
         self.uses += 1;
         self.changes += 1;
         *self.kinds.entry(kind(&entry.name).into()).or_default() += 1;
         self.by_name.insert(entry.name.clone(), id);
-        self.entries.insert(id, Entry { used: self.uses, ..entry });
+        self.entries.insert(id, Partition { used: self.uses, ..entry });
     }
 
     fn remove(&mut self, name: &str) -> bool {
@@ -401,10 +390,10 @@ impl State {
         if self.count(of) < most {
             return;
         }
-        let mut by_use: Vec<&Entry> =
+        let mut by_use: Vec<&Partition> =
             self.entries.values().filter(|entry| kind(&entry.name) == of).collect();
         by_use.sort_unstable_by_key(|entry| entry.used);
-        let is_over = |entry: &&Entry| entry.ends <= now;
+        let is_over = |entry: &&Partition| entry.ends <= now;
         let leaving = match by_use.iter().any(is_over) {
             true => by_use
                 .into_iter()

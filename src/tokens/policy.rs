@@ -27,16 +27,6 @@ const PAUSE_AFTER_REFUSAL: Duration = Duration::from_secs(60);
 /// The pause after any other failure, and the longest after several in a row: each is twice the one
 /// before.
 const PAUSES_AFTER_FAULT: (Duration, Duration) = (Duration::from_secs(5), PAUSE_AFTER_REFUSAL);
-/// Entra's suberrors that a person can do something about. The others (`bad_token`,
-/// `token_expired`, …) say why the grant is over.
-const INTERACTIVE: [&str; 5] = [
-    "additional_action",
-    "basic_action",
-    "consent_required",
-    "message_only",
-    "user_password_expired",
-];
-
 /// How to answer a request for an access token.
 #[derive(Clone, Debug)]
 pub(super) enum TokenStep {
@@ -130,7 +120,6 @@ pub(super) enum Refusal {
 pub(super) fn refusal(error: &Error) -> Refusal {
     match error.kind() {
         ErrorKind::InteractionRequired => Refusal::Interaction,
-        ErrorKind::InvalidGrant if classification(error).is_some() => Refusal::Interaction,
         ErrorKind::InvalidGrant | ErrorKind::PersonChanged | ErrorKind::TenantNotAllowed => {
             Refusal::EndsSession
         }
@@ -141,25 +130,6 @@ pub(super) fn refusal(error: &Error) -> Refusal {
 /// Whether the failure is that there is nothing (any more) to ask the provider with.
 pub(crate) fn is_without_grant(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::NoRefreshToken | ErrorKind::SessionEnded)
-}
-
-/// The suberror, if it tells what the person can do.
-pub(crate) fn classification(error: &Error) -> Option<&str> {
-    error.provider()?.suberror.as_deref().filter(|suberror| INTERACTIVE.contains(suberror))
-}
-
-/// The error as callers get it: a refusal that asks for interaction has that kind, however the
-/// provider wrote it.
-pub(super) fn as_seen(error: Error) -> Error {
-    match error.provider() {
-        Some(provider)
-            if refusal(&error) == Refusal::Interaction
-                && error.kind() != ErrorKind::InteractionRequired =>
-        {
-            Error::from_provider(ErrorKind::InteractionRequired, provider.clone())
-        }
-        _ => error,
-    }
 }
 
 /// Whether a token that is still valid may be served after this failure to get a newer one.

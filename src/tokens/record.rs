@@ -6,9 +6,7 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use zeroize::Zeroizing;
 
 use super::{
     access::AccessToken,
@@ -17,14 +15,7 @@ use super::{
     key::{Scopes, TokenKey},
     seams::{Issued, VerifiedClaims},
 };
-use crate::{
-    clock::UnixTime,
-    error::{Error, ErrorKind},
-    secret::{self, Secret},
-};
-
-/// The layout that is written, and the only one that is read.
-const VERSION: u8 = 1;
+use crate::{clock::UnixTime, codec, secret::Secret};
 
 /// An ID token above this is not kept: it only serves as a hint at sign-out.
 const MAX_ID_TOKEN_BYTES: usize = 4096;
@@ -42,15 +33,15 @@ pub(super) const MIN_RENEWAL_STEP: Duration = Duration::from_secs(5 * 60);
 const MIN_REFRESH_STEP: Duration = Duration::from_secs(60);
 
 /// Who signed in: for an application `(iss, sub)`, for Entra over all applications `(tid, oid)`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Person {
     pub(crate) iss: String,
     pub(crate) sub: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) tid: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) oid: Option<String>,
 }
+
+codec::record!(Person { 1 iss, 2 sub, 3 tid, 4 oid });
 
 impl Person {
     /// Whether an ID token about `other` may stand for this person (OpenID Connect Core section
@@ -76,50 +67,41 @@ impl fmt::Debug for Person {
 }
 
 /// What one sign-in gave and what was obtained with it since. It is sealed wherever it is kept.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone)]
 pub(crate) struct GrantRecord {
-    #[serde(rename = "v")]
-    version: u8,
     /// Counts the writes, so that the older of two copies is known.
-    #[serde(rename = "n")]
     generation: u64,
-    #[serde(rename = "p")]
     person: Person,
     /// The scopes of the sign-in, and so of every renewal.
-    #[serde(rename = "s")]
     scopes: Scopes,
-    #[serde(
-        rename = "rt",
-        default,
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "exposed_option"
-    )]
     refresh_token: Option<Secret>,
-    #[serde(
-        rename = "it",
-        default,
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "exposed_option"
-    )]
     id_token: Option<Secret>,
-    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     claims: Option<Box<RawValue>>,
-    #[serde(rename = "ra", default, skip_serializing_if = "Option::is_none")]
     renew_at: Option<UnixTime>,
-    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
     failing: Option<Failing>,
-    #[serde(rename = "at", default)]
     tokens: TokenCache,
 }
 
 /// Renewals that failed for a passing reason, since the last one that did not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Failing {
-    #[serde(rename = "s")]
     pub(super) since: UnixTime,
-    #[serde(rename = "n")]
     pub(super) attempts: u32,
 }
+
+codec::record!(GrantRecord {
+    1 generation,
+    2 person,
+    3 scopes,
+    4 refresh_token,
+    5 id_token,
+    6 claims,
+    7 renew_at,
+    8 failing,
+    9 tokens,
+});
+
+codec::record!(Failing { 1 since, 2 attempts });
 
 impl GrantRecord {
     /// The record of a new sign-in with these scopes. The session's record holds the claims; they
@@ -132,7 +114,6 @@ impl GrantRecord {
         now: UnixTime,
     ) -> Self {
         let mut record = Self {
-            version: VERSION,
             generation: 1,
             person: identity.person.clone(),
             scopes,
@@ -153,7 +134,6 @@ impl GrantRecord {
     /// the place of a refresh token.
     pub(crate) fn without_sign_in(person: Person, standing: Secret) -> Self {
         Self {
-            version: VERSION,
             generation: 1,
             person,
             scopes: Scopes::default(),
@@ -190,19 +170,6 @@ impl GrantRecord {
     /// The access token of the sign-in, whatever it lacks.
     pub(crate) fn sign_in_token(&self) -> Option<AccessToken> {
         self.tokens.exact(&self.sign_in_key()).map(|token| AccessToken::of_sign_in(token.clone()))
-    }
-
-    /// Reads a record; `None` if it is of another version or broken, which means that there is
-    /// none.
-    pub(crate) fn from_json(json: &[u8]) -> Option<Self> {
-        serde_json::from_slice(json).ok().filter(|record: &Self| record.version == VERSION)
-    }
-
-    /// The record as JSON, for sealing.
-    pub(crate) fn to_json(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
-        serde_json::to_vec(self).map(Zeroizing::new).map_err(|_| {
-            Error::new(ErrorKind::Internal, "a grant's record cannot be written as JSON")
-        })
     }
 
     pub(crate) fn person(&self) -> &Person {
@@ -275,16 +242,6 @@ pub(super) fn token_of(
         from_sign_in,
         complete: OnceLock::new(),
     })
-}
-
-fn exposed_option<S: serde::Serializer>(
-    secret: &Option<Secret>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match secret {
-        Some(value) => secret::exposed(value, serializer),
-        None => serializer.serialize_none(),
-    }
 }
 
 impl fmt::Debug for GrantRecord {
@@ -371,6 +328,7 @@ impl GrantRecord {
 mod tests {
     use super::super::fakes::*;
     use super::*;
+    use crate::codec::Value as _;
 
     fn record(change: impl FnOnce(&mut Issued)) -> GrantRecord {
         let provider = FakeProvider::new(crate::clock::ManualClock::at(START));
@@ -398,8 +356,7 @@ mod tests {
         );
         let (failing, renew_at) = (Failing { since: START, attempts: 3 }, START + seconds(9));
         let record = record.failed(failing, renew_at);
-        let json = record.to_json().unwrap();
-        let read = GrantRecord::from_json(&json).unwrap();
+        let read = GrantRecord::read(&codec::encode(&record)).unwrap();
         assert_eq!(read.person(), record.person());
         assert_eq!(
             (read.scopes(), read.refresh_token(), read.id_token()),
@@ -419,11 +376,10 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_another_version_is_none() {
-        let json = String::from_utf8(record(|_| {}).to_json().unwrap().to_vec()).unwrap();
-        assert!(GrantRecord::from_json(json.replace(r#""v":1"#, r#""v":2"#).as_bytes()).is_none());
-        for broken in ["", "{}", "null", &json[..json.len() - 1]] {
-            assert!(GrantRecord::from_json(broken.as_bytes()).is_none(), "{broken}");
+    fn a_record_that_is_broken_is_none() {
+        let written = codec::encode(&record(|_| {}));
+        for broken in [&b""[..], b"{}", &written[1..], &written[..written.len() - 1]] {
+            assert!(GrantRecord::read(broken).is_none(), "{broken:?}");
         }
     }
 
@@ -449,7 +405,7 @@ mod tests {
     fn what_a_sign_in_takes_beside_its_tokens_is_little() {
         let record = record(|_| {});
         let tokens = "access-0refresh-0-1id-0".len();
-        let bytes = record.to_json().unwrap().len() - tokens;
-        assert!(bytes < 300, "{bytes}");
+        let bytes = codec::encode(&record).len() - tokens;
+        assert!(bytes < 150, "{bytes}");
     }
 }

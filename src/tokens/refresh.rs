@@ -9,21 +9,19 @@ use tracing::{Instrument, Span, field::Empty, info_span};
 use super::{
     access::AccessToken,
     cache::CacheLimits,
-    flight::{Boarding, Errand, Flights, Order, Tasks},
-    key::TokenRequest,
+    key::{RefreshKind, TokenRequest},
     lock::{Lease, RefreshLock},
+    memory::{Successors, Throttle, Unsaved},
     policy::{self, Refusal, RenewalStep, TokenStep},
     record::GrantRecord,
-    seams::{GrantRef, GrantStore, RefreshRequest, Refreshed, Refresher},
-    successors::Successors,
-    throttle::Throttle,
-    unsaved::Unsaved,
+    seams::{GrantId, GrantRef, GrantStore, RefreshRequest, Refreshed, Refresher},
 };
 use crate::{
     clock::{Clock, UnixTime},
     config::SessionEnd,
     error::{Error, ErrorKind},
     secret::Secret,
+    single_flight::{Order, SingleFlight, Tasks},
 };
 
 /// The waits before the first attempts to store an answer. Then those who wait are told, and the
@@ -40,7 +38,7 @@ const MOST_TRIES: usize = 3;
 
 /// What flights of this process share.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct RefreshContext {
     pub(super) store: Arc<dyn GrantStore>,
     pub(super) provider: Arc<dyn Refresher>,
     pub(super) clock: Arc<dyn Clock>,
@@ -48,7 +46,7 @@ pub(super) struct Shared {
     pub(super) tasks: Arc<dyn Tasks>,
     pub(super) session_end: SessionEnd,
     pub(super) limits: CacheLimits,
-    pub(super) flights: Arc<Flights<Outcome>>,
+    pub(super) flights: Arc<SingleFlight<GrantId, RefreshKind, RefreshResult>>,
     pub(super) throttle: Throttle,
     pub(super) successors: Successors,
     pub(super) unsaved: Unsaved,
@@ -57,33 +55,41 @@ pub(super) struct Shared {
 }
 
 /// How a flight ends.
-pub(super) type Outcome = Result<Landed, Trouble>;
+pub(super) type RefreshResult = Result<StoredGrant, RefreshError>;
 
 /// The stored record, with the access token that a flight for one has obtained.
 #[derive(Clone, Debug)]
-pub(super) struct Landed {
+pub(super) struct StoredGrant {
     pub(super) record: Arc<GrantRecord>,
     pub(super) token: Option<AccessToken>,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Trouble {
+pub(super) enum RefreshError {
     /// The session is over, and its records are deleted.
     SessionMustEnd(Error),
     /// The session goes on.
     Failed(Error),
 }
 
-impl From<Error> for Trouble {
+impl From<Error> for RefreshError {
     fn from(error: Error) -> Self {
         Self::Failed(error)
     }
 }
 
-impl Trouble {
+impl RefreshError {
     pub(super) fn into_error(self) -> Error {
         match self {
             Self::SessionMustEnd(error) | Self::Failed(error) => error,
+        }
+    }
+
+    /// One word for the span.
+    fn outcome(&self) -> &'static str {
+        match self {
+            Self::SessionMustEnd(_) => "session_ended",
+            Self::Failed(_) => "failed",
         }
     }
 
@@ -95,57 +101,44 @@ impl Trouble {
 }
 
 /// Starting, and the frame of a flight.
-impl Shared {
-    /// Joins the flight of this errand, or starts it if there is room.
-    pub(super) fn fly(
-        self: &Arc<Self>,
-        grant: &GrantRef,
-        errand: &Errand,
-    ) -> Result<Boarding<Outcome>, Error> {
-        let work = || {
-            let (shared, grant, errand) = (self.clone(), grant.clone(), errand.clone());
-            let span = info_span!(
-                "identity.grant",
-                errand = errand.name(),
-                outcome = Empty,
-                reason = Empty
-            );
-            async move {
-                let outcome = shared.alone(&grant, &errand).await;
-                let span = Span::current();
-                match &outcome {
-                    Ok(_) => span.record("outcome", "ok"),
-                    Err(trouble) => span
-                        .record(
-                            "outcome",
-                            if matches!(trouble, Trouble::Failed(_)) {
-                                "failed"
-                            } else {
-                                "session_ended"
-                            },
-                        )
-                        .record("reason", trouble.reason()),
-                };
-                outcome
-            }
-            .instrument(span)
-        };
-        self.flights.join(&*self.tasks, grant.id(), errand.clone(), self.provider.order(), work)
+impl RefreshContext {
+    /// Refreshes in the background, if there is room for it and it is not under way.
+    pub(super) fn begin(self: &Arc<Self>, grant: &GrantRef, kind: &RefreshKind) {
+        let order = self.provider.order();
+        // What comes of it is in the record, or meets the next caller.
+        let _ = self.flights.join(&grant.id(), kind.clone(), order, || self.flight(grant, kind));
     }
 
-    /// What comes of the flight of this errand, after waiting for room if that has to be.
-    pub(super) async fn flown(
+    /// Refreshes, or waits for the refresh that is under way.
+    pub(super) async fn run(
         self: &Arc<Self>,
         grant: &GrantRef,
-        errand: &Errand,
-    ) -> Result<Outcome, Error> {
-        loop {
-            match self.fly(grant, errand)? {
-                Boarding::Aboard(flight) => return flight.landed().await,
-                // However it ends, it makes room.
-                Boarding::Full(other) => drop(other.landed().await),
-            }
+        kind: &RefreshKind,
+    ) -> RefreshResult {
+        let order = self.provider.order();
+        self.flights.run(&grant.id(), kind.clone(), order, || self.flight(grant, kind)).await?
+    }
+
+    fn flight(
+        self: &Arc<Self>,
+        grant: &GrantRef,
+        kind: &RefreshKind,
+    ) -> impl Future<Output = RefreshResult> + Send + use<> {
+        let (shared, grant, kind) = (Arc::clone(self), grant.clone(), kind.clone());
+        let span =
+            info_span!("identity.grant", errand = kind.name(), outcome = Empty, reason = Empty);
+        async move {
+            let outcome = shared.alone(&grant, &kind).await;
+            let span = Span::current();
+            match &outcome {
+                Ok(_) => span.record("outcome", "ok"),
+                Err(error) => {
+                    span.record("outcome", error.outcome()).record("reason", error.reason())
+                }
+            };
+            outcome
         }
+        .instrument(span)
     }
 
     /// A token for which the provider has to be asked.
@@ -154,18 +147,18 @@ impl Shared {
         grant: &GrantRef,
         request: TokenRequest,
     ) -> Result<AccessToken, Error> {
-        let errand = Errand::Token(request);
-        if let Some(error) = self.throttle.check(grant.id(), &errand, self.clock.now()) {
+        let kind = RefreshKind::Token(request);
+        if let Some(error) = self.throttle.check(grant.id(), &kind, self.clock.now()) {
             return Err(error);
         }
-        let landed = self.flown(grant, &errand).await?.map_err(Trouble::into_error)?;
-        landed.token.ok_or_else(|| {
+        let stored = self.run(grant, &kind).await.map_err(RefreshError::into_error)?;
+        stored.token.ok_or_else(|| {
             Error::new(ErrorKind::Internal, "a flight for an access token landed without one")
         })
     }
 
     /// No other process refreshes the grant meanwhile, if there is a lock.
-    async fn alone(self: &Arc<Self>, grant: &GrantRef, errand: &Errand) -> Outcome {
+    async fn alone(self: &Arc<Self>, grant: &GrantRef, kind: &RefreshKind) -> RefreshResult {
         self.settle(grant).await?;
         if self.unsaved.is_full() {
             return Err(Error::new(
@@ -178,7 +171,7 @@ impl Shared {
             Some(lock) => Some(Lease::acquire(lock, grant.id(), &*self.tasks).await?),
             None => None,
         };
-        let outcome = self.refresh(grant, errand).await;
+        let outcome = self.refresh(grant, kind).await;
         if let Some(lease) = lease.and_then(|lease| self.unsaved.hold(grant.id(), lease)) {
             lease.release().await;
         }
@@ -186,7 +179,7 @@ impl Shared {
     }
 
     /// The record as the store has it now.
-    pub(super) async fn record(&self, grant: &GrantRef) -> Result<Arc<GrantRecord>, Trouble> {
+    pub(super) async fn record(&self, grant: &GrantRef) -> Result<Arc<GrantRecord>, RefreshError> {
         match self.store.load(grant).await? {
             Some(record) => Ok(record),
             None if self.store.session_exists(grant).await? => {
@@ -198,15 +191,15 @@ impl Shared {
 }
 
 /// Asking the provider.
-impl Shared {
-    async fn refresh(self: &Arc<Self>, grant: &GrantRef, errand: &Errand) -> Outcome {
+impl RefreshContext {
+    async fn refresh(self: &Arc<Self>, grant: &GrantRef, kind: &RefreshKind) -> RefreshResult {
         let mut record = self.record(grant).await?;
         for _ in 0..MOST_TRIES {
             let now = self.clock.now();
-            if let Some(outcome) = self.finished(&record, errand, now) {
+            if let Some(outcome) = self.finished(&record, kind, now) {
                 return outcome;
             }
-            if let Some(error) = self.throttle.check(grant.id(), errand, now) {
+            if let Some(error) = self.throttle.check(grant.id(), kind, now) {
                 return Err(error.into());
             }
             let Some(token) = record.refresh_token() else {
@@ -217,24 +210,24 @@ impl Shared {
                 .into());
             };
             let token = self.successors.latest(token, now);
-            let error = match self.provider.refresh(&token, &request_of(&record, errand)).await {
-                Ok(answer) => return self.take(grant, errand, &record, &token, answer).await,
-                Err(error) => policy::as_seen(error),
+            let error = match self.provider.refresh(&token, &request_of(&record, kind)).await {
+                Ok(answer) => return self.take(grant, kind, &record, &token, answer).await,
+                Err(error) => error,
             };
             if self.provider.order() == Order::AtOnce {
-                return self.refused(grant, errand, &record, error).await;
+                return self.refused(grant, kind, &record, error).await;
             }
             let tried_with = record.generation();
             record = self.record(grant).await?;
             if record.generation() == tried_with {
-                return self.refused(grant, errand, &record, error).await;
+                return self.refused(grant, kind, &record, error).await;
             }
             // Another process was faster. Its result counts, and a refusal of the old refresh token
             // means nothing.
             if policy::refusal(&error) == Refusal::Passing
-                && self.finished(&record, errand, self.clock.now()).is_none()
+                && self.finished(&record, kind, self.clock.now()).is_none()
             {
-                return self.refused(grant, errand, &record, error).await;
+                return self.refused(grant, kind, &record, error).await;
             }
         }
         Err(Error::new(ErrorKind::RenewalFailed, "other processes keep refreshing the same grant")
@@ -245,16 +238,16 @@ impl Shared {
     fn finished(
         &self,
         record: &Arc<GrantRecord>,
-        errand: &Errand,
+        kind: &RefreshKind,
         now: UnixTime,
-    ) -> Option<Outcome> {
-        let landed = |token| Some(Ok(Landed { record: record.clone(), token }));
-        match errand {
-            Errand::Token(request) => match policy::token_step(record, request, now) {
+    ) -> Option<RefreshResult> {
+        let landed = |token| Some(Ok(StoredGrant { record: record.clone(), token }));
+        match kind {
+            RefreshKind::Token(request) => match policy::token_step(record, request, now) {
                 TokenStep::Serve(token) => landed(Some(AccessToken::kept(token, &request.key))),
                 TokenStep::ServeAndRefresh(_) | TokenStep::Refresh { .. } => None,
             },
-            Errand::Renewal => match policy::renewal_step(record, self.session_end, now) {
+            RefreshKind::Renewal => match policy::renewal_step(record, self.session_end, now) {
                 RenewalStep::Live | RenewalStep::LiveForGood => landed(None),
                 RenewalStep::Pause => Some(Err(renewal_failed().into())),
                 RenewalStep::LiveAndRenew | RenewalStep::Renew | RenewalStep::End => None,
@@ -266,11 +259,11 @@ impl Shared {
     async fn take(
         self: &Arc<Self>,
         grant: &GrantRef,
-        errand: &Errand,
+        kind: &RefreshKind,
         record: &Arc<GrantRecord>,
         sent: &Secret,
         answer: Refreshed,
-    ) -> Outcome {
+    ) -> RefreshResult {
         let now = self.clock.now();
         // What flights at the same time have written in the meantime stays.
         let (record, _merging) = match self.provider.order() {
@@ -287,70 +280,69 @@ impl Shared {
             .filter(|token| !token.is_empty())
             .unwrap_or_else(|| sent.clone());
         self.successors.remember(sent, &refresh_token, now);
-        let identity = match identity.filter(|_| !asks_elsewhere(errand)).transpose() {
+        let identity = match identity.filter(|_| !asks_elsewhere(kind)).transpose() {
             Ok(identity) => identity,
             Err(error) => {
                 let next = Arc::new(record.rotated(refresh_token));
                 self.keep(grant, &next).await?;
-                return self.refused(grant, errand, &next, error).await;
+                return self.refused(grant, kind, &next, error).await;
             }
         };
         if identity.as_ref().is_some_and(|identity| !record.person().is_same(&identity.person)) {
             self.end_session(grant).await;
-            return Err(Trouble::SessionMustEnd(Error::new(
+            return Err(RefreshError::SessionMustEnd(Error::new(
                 ErrorKind::PersonChanged,
                 "a refresh brought an ID token about somebody else",
             )));
         }
         issued.refresh_token = Some(refresh_token);
-        let (key, renewed_by) = match errand {
-            Errand::Token(request) if request.key == record.sign_in_key() => {
+        let (key, renewed_by) = match kind {
+            RefreshKind::Token(request) if request.key == record.sign_in_key() => {
                 (request.key.clone(), identity.as_ref().map(Some))
             }
-            Errand::Token(request) => (request.key.clone(), None),
-            Errand::Renewal => (record.sign_in_key(), Some(identity.as_ref())),
+            RefreshKind::Token(request) => (request.key.clone(), None),
+            RefreshKind::Renewal => (record.sign_in_key(), Some(identity.as_ref())),
         };
         let (next, token) = record.refreshed(key, issued, renewed_by, self.limits, now);
         let next = Arc::new(next);
         self.keep(grant, &next).await?;
-        if token.is_none() && matches!(errand, Errand::Token(_)) {
+        if token.is_none() && matches!(kind, RefreshKind::Token(_)) {
             let error = Error::new(
                 ErrorKind::TokenResponseInvalid,
                 "the answer to a refresh has no access token",
             );
-            return self.refused(grant, errand, &next, error).await;
+            return self.refused(grant, kind, &next, error).await;
         }
-        self.throttle.forget(grant.id(), errand);
-        Ok(Landed { record: next, token })
+        self.throttle.forget(grant.id(), kind);
+        Ok(StoredGrant { record: next, token })
     }
 
     /// The provider has refused, or could not be asked.
     async fn refused(
         &self,
         grant: &GrantRef,
-        errand: &Errand,
+        kind: &RefreshKind,
         record: &Arc<GrantRecord>,
         error: Error,
-    ) -> Outcome {
+    ) -> RefreshResult {
         let now = self.clock.now();
         let refusal = policy::refusal(&error);
-        if let Some(pause) = policy::pause(&error, self.throttle.failures(grant.id(), errand, now))
-        {
-            self.throttle.remember(grant.id(), errand, error.clone(), pause, now);
+        if let Some(pause) = policy::pause(&error, self.throttle.failures(grant.id(), kind, now)) {
+            self.throttle.remember(grant.id(), kind, error.clone(), pause, now);
         }
-        if *errand == Errand::Renewal && refusal == Refusal::EndsSession {
+        if *kind == RefreshKind::Renewal && refusal == Refusal::EndsSession {
             self.tell_of_the_end(&error);
             self.end_session(grant).await;
-            return Err(Trouble::SessionMustEnd(error));
+            return Err(RefreshError::SessionMustEnd(error));
         }
-        if *errand == Errand::Renewal && refusal == Refusal::Passing {
+        if *kind == RefreshKind::Renewal && refusal == Refusal::Passing {
             let (failing, renew_at) = policy::after_failure(record, &error, now);
             let next = Arc::new(record.failed(failing, renew_at));
             tracing::warn!(%error, attempts = failing.attempts, "a session could not be renewed");
             self.store(grant, &next).await?;
             return match policy::renewal_step(&next, self.session_end, now) {
                 RenewalStep::Pause => Err(renewal_failed().into()),
-                _ => Ok(Landed { record: next, token: None }),
+                _ => Ok(StoredGrant { record: next, token: None }),
             };
         }
         Err(error.into())
@@ -381,10 +373,10 @@ impl Shared {
 }
 
 /// Storing.
-impl Shared {
+impl RefreshContext {
     /// Writes the record. If the session has been signed out meanwhile, what was written is deleted
     /// again: the session's record is the one that decides.
-    async fn store(&self, grant: &GrantRef, record: &Arc<GrantRecord>) -> Result<(), Trouble> {
+    async fn store(&self, grant: &GrantRef, record: &Arc<GrantRecord>) -> Result<(), RefreshError> {
         self.store.save(grant, record).await?;
         if self.store.session_exists(grant).await? {
             return Ok(());
@@ -399,14 +391,14 @@ impl Shared {
         self: &Arc<Self>,
         grant: &GrantRef,
         record: &Arc<GrantRecord>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), RefreshError> {
         let mut outcome = Ok(());
         for wait in STORE_WAITS {
             if !wait.is_zero() {
                 self.tasks.pause(wait).await;
             }
             outcome = self.store(grant, record).await;
-            if !matches!(outcome, Err(Trouble::Failed(_))) {
+            if !matches!(outcome, Err(RefreshError::Failed(_))) {
                 return outcome;
             }
         }
@@ -425,20 +417,20 @@ impl Shared {
             wait = (wait * 2).min(longest);
             // Every flight stores first what is left from an earlier one. What came of it is seen
             // in the next round.
-            let _ = self.flown(&grant, &Errand::Renewal).await;
+            let _ = self.run(&grant, &RefreshKind::Renewal).await;
         }
         self.forget_unsaved(&grant).await;
     }
 
     /// Stores what an earlier flight could not. Only then another one may ask the provider.
-    async fn settle(&self, grant: &GrantRef) -> Result<(), Trouble> {
+    async fn settle(&self, grant: &GrantRef) -> Result<(), RefreshError> {
         let Some(unsaved) = self.unsaved.record(grant.id()) else { return Ok(()) };
         let outcome = match self.store.load(grant).await? {
             // Another process has got further, with a provider that tolerates it.
             Some(stored) if stored.generation() > unsaved.generation() => Ok(()),
             _ => self.store(grant, &unsaved).await,
         };
-        if !matches!(outcome, Err(Trouble::Failed(_))) {
+        if !matches!(outcome, Err(RefreshError::Failed(_))) {
             self.forget_unsaved(grant).await;
         }
         outcome
@@ -451,26 +443,29 @@ impl Shared {
     }
 }
 
-fn request_of(record: &GrantRecord, errand: &Errand) -> RefreshRequest {
-    let request = match errand {
-        Errand::Token(request) => request.clone(),
-        Errand::Renewal => TokenRequest::from(record.sign_in_key()),
+fn request_of(record: &GrantRecord, kind: &RefreshKind) -> RefreshRequest {
+    let request = match kind {
+        RefreshKind::Token(request) => request.clone(),
+        RefreshKind::Renewal => TokenRequest::from(record.sign_in_key()),
     };
     RefreshRequest {
         is_as_granted: request.key == record.sign_in_key(),
         request,
         home: record.person().tid.clone(),
-        is_renewal: *errand == Errand::Renewal,
+        is_renewal: *kind == RefreshKind::Renewal,
     }
 }
 
 /// In another tenant the same person has other identifiers.
-fn asks_elsewhere(errand: &Errand) -> bool {
-    matches!(errand, Errand::Token(request) if request.key.tenant().is_some())
+fn asks_elsewhere(kind: &RefreshKind) -> bool {
+    matches!(kind, RefreshKind::Token(request) if request.key.tenant().is_some())
 }
 
-fn session_ended() -> Trouble {
-    Trouble::SessionMustEnd(Error::new(ErrorKind::SessionEnded, "the session's record is gone"))
+fn session_ended() -> RefreshError {
+    RefreshError::SessionMustEnd(Error::new(
+        ErrorKind::SessionEnded,
+        "the session's record is gone",
+    ))
 }
 
 pub(super) fn renewal_failed() -> Error {

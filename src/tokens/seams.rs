@@ -8,28 +8,39 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::{
-    flight::Order,
     key::{Scopes, TokenRequest},
     record::{GrantRecord, Person},
 };
 use crate::{
     clock::UnixTime,
+    codec,
     error::{Error, ErrorKind},
     protocol::Asked,
     secret::Secret,
+    single_flight::Order,
 };
 
 /// The id of a grant's record: random, and never used for another grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct GrantId(pub(crate) i128);
 
+impl codec::Value for GrantId {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.to_le_bytes().write(out);
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        codec::Value::read(bytes).map(i128::from_le_bytes).map(Self)
+    }
+}
+
 /// Names a grant and holds what opens its record. Whoever has it may use the grant.
 ///
 /// A clone is one more reference to the same allocation; the key in it is wiped with the last one.
 #[derive(Clone)]
-pub(crate) struct GrantRef(Arc<Inner>);
+pub(crate) struct GrantRef(Arc<GrantParts>);
 
-struct Inner {
+struct GrantParts {
     id: GrantId,
     session: i128,
     key: Zeroizing<[u8; 32]>,
@@ -45,7 +56,7 @@ impl GrantRef {
         key: Zeroizing<[u8; 32]>,
         expires_at: UnixTime,
     ) -> Self {
-        Self(Arc::new(Inner { id, session, key, expires_at }))
+        Self(Arc::new(GrantParts { id, session, key, expires_at }))
     }
 
     pub(crate) fn id(&self) -> GrantId {

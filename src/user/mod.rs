@@ -24,7 +24,6 @@ use crate::{
     client::AppTokens,
     clock::UnixTime,
     error::Error,
-    session::SessionRecord,
     tokens::{GrantRef, Grants, Person},
 };
 
@@ -50,9 +49,9 @@ use crate::{
 /// authorities, [`issuer`](Self::issuer) and [`subject`](Self::subject) elsewhere. Never the e-mail
 /// address or the user name: both can change, and in other tenants anybody can claim them.
 #[derive(Clone)]
-pub struct User(Arc<Inner>);
+pub struct User(Arc<UserParts>);
 
-struct Inner {
+struct UserParts {
     person: Person,
     claims: Box<str>,
     home_account_id: Option<Box<str>>,
@@ -60,20 +59,21 @@ struct Inner {
     rights: OnceLock<Rights>,
     parsed: OnceLock<Map<String, Value>>,
     all_groups: OnceCell<Vec<String>>,
-    expires: UnixTime,
     grant: GrantRef,
     application: Arc<Application>,
 }
 
 impl User {
-    /// Nothing is read of the claims, which are a JSON object, before somebody asks.
+    /// The user of a grant. Nothing is read of the claims, which are a JSON object, before they are
+    /// asked for.
     pub(crate) fn new(
-        record: SessionRecord,
+        person: Person,
+        claims: Box<str>,
+        home_account_id: Option<Box<str>>,
         grant: GrantRef,
         application: Arc<Application>,
     ) -> Self {
-        let SessionRecord { person, claims, home_account_id, expires, .. } = record;
-        Self(Arc::new(Inner {
+        Self(Arc::new(UserParts {
             person,
             claims,
             home_account_id,
@@ -81,7 +81,6 @@ impl User {
             rights: OnceLock::new(),
             parsed: OnceLock::new(),
             all_groups: OnceCell::new(),
-            expires,
             grant,
             application,
         }))
@@ -89,19 +88,9 @@ impl User {
 
     /// The same person with the claims of a renewal.
     pub(crate) fn with_claims(&self, claims: Box<str>) -> Self {
-        let inner = &*self.0;
-        Self(Arc::new(Inner {
-            person: inner.person.clone(),
-            claims,
-            home_account_id: inner.home_account_id.clone(),
-            names: OnceLock::new(),
-            rights: OnceLock::new(),
-            parsed: OnceLock::new(),
-            all_groups: OnceCell::new(),
-            expires: inner.expires,
-            grant: inner.grant.clone(),
-            application: Arc::clone(&inner.application),
-        }))
+        let UserParts { person, home_account_id, grant, application, .. } = &*self.0;
+        let (person, home_account_id) = (person.clone(), home_account_id.clone());
+        Self::new(person, claims, home_account_id, grant.clone(), Arc::clone(application))
     }
 
     /// The provider that says who this is (`iss`).
@@ -338,7 +327,7 @@ impl User {
     /// clock).
     #[must_use]
     pub fn session_expires(&self) -> UnixTime {
-        self.0.expires
+        self.0.grant.expires_at()
     }
 
     /// The handle that gets access tokens for this person.
@@ -367,6 +356,12 @@ impl User {
 
     pub(crate) fn person(&self) -> &Person {
         &self.0.person
+    }
+
+    /// The claims as they came.
+    #[cfg(test)]
+    pub(crate) fn raw_claims(&self) -> &str {
+        &self.0.claims
     }
 
     fn names(&self) -> &Names {

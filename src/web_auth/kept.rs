@@ -8,8 +8,8 @@ use crate::{
     clock::Clock,
     config::ReturnPath,
     error::Error,
-    session::{Contents, Context, Entered, Held, Values, WebSession},
-    sign_in::{Exchanges, RelyingParty, Waiting, renewed},
+    session::{Context, LoginInUse, SessionValue, StoredLogin, Values, WebSession},
+    sign_in::{Exchanges, RelyingParty, Waiting},
     tokens::{CacheLimits, GrantRef, Grants},
     user::{Application, User},
 };
@@ -43,7 +43,7 @@ impl Kept {
             CacheLimits::default(),
         );
         Self {
-            bound_to: Contents::bound_to(&[config.redirect_uri().as_bytes()]),
+            bound_to: SessionValue::bound_to(&[config.redirect_uri().as_bytes()]),
             application: Arc::new(Application::new(
                 config,
                 grants.clone(),
@@ -60,39 +60,40 @@ impl Kept {
 
 /// A sign-in as it was completed.
 pub(super) struct CompletedSignIn {
-    pub(super) held: Arc<Held>,
+    pub(super) held: Arc<StoredLogin>,
     pub(super) next: ReturnPath,
 }
 
 /// Somebody who is signed in, while a call works with them.
 pub(super) struct Known {
-    pub(super) held: Arc<Held>,
-    pub(super) entered: Entered,
+    pub(super) held: Arc<StoredLogin>,
+    pub(super) entered: LoginInUse,
     pub(super) user: User,
 }
 
 impl WebAuth {
     /// Who is signed in, as far as is known here, without asking whether they still are at the
     /// provider.
-    pub(super) fn known(&self, contents: &Contents) -> Option<Known> {
+    pub(super) fn known(&self, contents: &SessionValue) -> Option<Known> {
         let mut held = contents.held.clone()?;
         let entered = self.kept().values.enter(&held)?;
         let record = entered.record()?;
         if record.generation() != held.grant.generation() {
-            held = Arc::new(Held { id: held.id, record: held.record.clone(), grant: record });
+            held =
+                Arc::new(StoredLogin { id: held.id, record: held.record.clone(), grant: record });
         }
         let user = self.user_of(&held, &entered.grant);
         Some(Known { held, entered, user })
     }
 
-    pub(super) fn open(&self, session: &WebSession) -> Contents {
-        let mut contents = Contents::open(self.keys(), &self.kept().bound_to, session);
+    pub(super) fn open(&self, session: &WebSession) -> SessionValue {
+        let mut contents = SessionValue::open(self.keys(), &self.kept().bound_to, session);
         let now = self.clock().now();
         let most = self.config().absolute_timeout();
         contents.held =
             contents.held.filter(|held| now < held.record.expires.min(held.record.created + most));
         if let Some(held) = &contents.held
-            && let Err(error) = held.record.sign_in().check(self.config())
+            && let Err(error) = held.record.check(self.config())
         {
             tracing::info!(reason = error.reason(), %error, "a session is not accepted under the settings of now: signed out");
             contents.held = None;
@@ -105,7 +106,7 @@ impl WebAuth {
     pub(super) fn keep(
         &self,
         session: &mut WebSession,
-        contents: &mut Contents,
+        contents: &mut SessionValue,
     ) -> Result<(), Error> {
         contents.held = self.known(contents).map(|known| known.held);
         *session = contents.seal(self.keys(), &self.kept().bound_to, self.clock().now())?;
@@ -120,9 +121,7 @@ impl WebAuth {
         let renews = known.held.record.renew_at.is_some();
         let due = renews && known.held.grant.renew_at().is_some_and(|at| at <= self.clock().now());
         let goes_on = if due {
-            renewed(&self.kept().grants, &known.entered.grant)
-                .await
-                .map(|renewed| renewed.is_some())
+            self.kept().grants.renewed(&known.entered.grant).await.map(|renewed| renewed.is_some())
         } else {
             Ok(true)
         };
@@ -140,7 +139,7 @@ impl WebAuth {
     pub(super) async fn update(
         &self,
         session: &mut WebSession,
-        mut contents: Contents,
+        mut contents: SessionValue,
     ) -> Result<Option<User>, Error> {
         if let Some(known) = self.known(&contents) {
             self.kept().grants.settled(&known.entered.grant).await;
@@ -154,11 +153,11 @@ impl WebAuth {
     }
 
     /// The person with the claims of now.
-    pub(super) fn user_of(&self, held: &Held, grant: &GrantRef) -> User {
+    pub(super) fn user_of(&self, held: &StoredLogin, grant: &GrantRef) -> User {
         let mut record = held.record.clone();
         if let Some(renewed) = held.grant.claims() {
             record.claims = renewed.get().into();
         }
-        User::new(record, grant.clone(), Arc::clone(&self.kept().application))
+        record.user(grant.clone(), Arc::clone(&self.kept().application))
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     config::{ReturnPath, SignInOptions},
     error::{Error, ErrorKind},
     protocol::{CallbackParameters, Nonce, TokenAnswer},
-    session::{Contents, Held, Lookup, WebSession},
+    session::{Lookup, SessionValue, StoredLogin, WebSession},
     sign_in::{
         Attempt, AttemptPurpose, Cause, Completed, DeviceCode, Heard, PersonKey, Remedy, Step,
         Verified, answer_of, no_code,
@@ -66,7 +66,7 @@ impl WebAuth {
         let next = self.config().return_path(next);
         let causes = match &known {
             Some(known) => {
-                self.relying_party().causes(Some(known.held.record.beginning()), options, &next)?
+                self.relying_party().causes(Some(known.held.record.origin()), options, &next)?
             }
             None => Vec::new(),
         };
@@ -96,7 +96,7 @@ impl WebAuth {
             (Remedy::StepUp(wish), Some(known)) => {
                 let options = wish.with_pages().options(known.user.username());
                 let causes = self.relying_party().causes(
-                    Some(known.held.record.beginning()),
+                    Some(known.held.record.origin()),
                     &options,
                     &next,
                 )?;
@@ -113,7 +113,7 @@ impl WebAuth {
     async fn begin(
         &self,
         session: &mut WebSession,
-        mut contents: Contents,
+        mut contents: SessionValue,
         known: Option<Known>,
         beginning: Beginning,
     ) -> Result<SignIn, Error> {
@@ -226,7 +226,7 @@ impl WebAuth {
     async fn begin_again(
         &self,
         session: &mut WebSession,
-        mut contents: Contents,
+        mut contents: SessionValue,
         attempt: &Attempt,
         error: Error,
     ) -> Result<SignInOutcome, Error> {
@@ -329,7 +329,7 @@ impl WebAuth {
             self.relying_party().record(attempt, verified, answer).await?;
         let record = signed_in.record(self.clock().now(), self.config().absolute_timeout());
         Ok(Arc::new(CompletedSignIn {
-            held: Arc::new(Held::new(record, grant)?),
+            held: Arc::new(StoredLogin::new(record, grant)?),
             next: return_path,
         }))
     }
@@ -338,7 +338,7 @@ impl WebAuth {
     fn finish(
         &self,
         session: &mut WebSession,
-        mut contents: Contents,
+        mut contents: SessionValue,
         signed_in: &CompletedSignIn,
     ) -> Result<SignedIn, Error> {
         let before = contents.held.replace(Arc::clone(&signed_in.held));
@@ -357,9 +357,9 @@ impl WebAuth {
     }
 
     /// The answer that somebody is signed in by already, delivered again.
-    fn completed_before(&self, contents: &Contents, state: &str) -> Result<SignedIn, Error> {
+    fn completed_before(&self, contents: &SessionValue, state: &str) -> Result<SignedIn, Error> {
         let same = contents.held.as_ref().and_then(|held| {
-            let next = held.record.beginning().landing(&answer_of(state))?;
+            let next = held.record.origin().returned_to(&answer_of(state))?;
             Some(SignedIn {
                 user: self.known(contents)?.user,
                 next: self.config().return_path(next),

@@ -227,7 +227,7 @@ async fn a_planted_session_does_not_become_the_victim_s() {
         path: "/".into(),
         secure: false,
         http_only: false,
-        same_site: cookie::SameSite::Lax,
+        same_site: tower_sessions::cookie::SameSite::Lax,
         expires: None,
     });
     let page = tab.open(app.at("/auth/login?return_to=/me")).await;

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use cookie::{Cookie, SameSite};
 use tower_identity::UnixTime;
+use tower_sessions::cookie::{Cookie, SameSite};
 use url::Url;
 
 use super::site;

@@ -1,14 +1,12 @@
-use std::sync::atomic::Ordering::SeqCst;
+//! Callers at the same time, and callers that go away.
 
-use tokio::sync::oneshot;
+use std::sync::{Arc, atomic::Ordering::SeqCst};
 
-use super::super::fakes::*;
-use super::*;
-use crate::secret::Secret;
+use super::fakes::*;
+use crate::{error::ErrorKind, secret::Secret};
 
-fn errand(number: usize) -> Errand {
-    Errand::Token(request(&format!("scope{number}")))
-}
+/// More requests than may be under way for one grant.
+const MANY: usize = 32;
 
 /// Waits until the provider works on this many requests.
 async fn provider_asked(world: &World, calls: usize) {
@@ -149,76 +147,9 @@ async fn a_panic_fails_those_who_wait_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn equal_errands_share_a_flight_and_others_wait_for_their_turn() {
-    let flights = Flights::new();
-    let (first, second) = (GrantId(1), GrantId(2));
-    let (land, landed) = oneshot::channel::<u8>();
-    let one = aboard(
-        flights.join(&Tokio, first, errand(1), Order::InTurn, || async { landed.await.unwrap() }),
-    );
-    let same = aboard(flights.join(&Tokio, first, errand(1), Order::InTurn, || async {
-        unreachable!("it is the same")
-    }));
-    let other = aboard(flights.join(&Tokio, first, errand(2), Order::InTurn, || async { 2 }));
-    let elsewhere = aboard(flights.join(&Tokio, second, errand(1), Order::InTurn, || async { 3 }));
-    assert_eq!(elsewhere.landed().await.unwrap(), 3);
-    assert_eq!(flights.grants_under_way(), 1);
-    let waiting = tokio::spawn(other.landed());
-    tokio::task::yield_now().await;
-    assert!(!waiting.is_finished());
-    land.send(1).unwrap();
-    assert_eq!(
-        (
-            one.landed().await.unwrap(),
-            same.landed().await.unwrap(),
-            waiting.await.unwrap().unwrap()
-        ),
-        (1, 1, 2)
-    );
-    assert_eq!(flights.grants_under_way(), 0);
-}
-
-/// The flight, where there is room.
-fn aboard<T: std::fmt::Debug>(boarding: Result<Boarding<T>, Error>) -> Joined<T> {
-    match boarding.unwrap() {
-        Boarding::Aboard(flight) => flight,
-        Boarding::Full(_) => panic!("there is no room"),
-    }
-}
-
-#[tokio::test]
-async fn the_number_of_flights_is_bounded_and_who_finds_too_many_waits() {
-    for order in [Order::InTurn, Order::AtOnce] {
-        let flights = Flights::<()>::new();
-        let land = Arc::new(tokio::sync::Semaphore::new(0));
-        let start = |grant, number| {
-            let land = land.clone();
-            flights.join(&Tokio, GrantId(grant), errand(number), order, || async move {
-                land.acquire().await.unwrap().forget()
-            })
-        };
-        let is_full = |grant, number| matches!(start(grant, number).unwrap(), Boarding::Full(_));
-        for number in 0..MAX_PER_GRANT {
-            drop(aboard(start(0, number)));
-        }
-        assert!(is_full(0, MAX_PER_GRANT) && !is_full(0, 0), "one may still join");
-        for grant in 1..MAX_GRANTS {
-            drop(aboard(start(i128::try_from(grant).unwrap(), 0)));
-        }
-        assert!(is_full(-1, 0) && !is_full(1, 1));
-        let Boarding::Full(other) = start(0, MAX_PER_GRANT).unwrap() else {
-            panic!("there is room")
-        };
-        land.add_permits(MAX_GRANTS * 2);
-        other.landed().await.unwrap();
-        assert!(!is_full(0, MAX_PER_GRANT), "one has landed");
-    }
-}
-
-#[tokio::test]
 async fn nobody_fails_because_others_ask_for_other_things() {
     let world = Arc::new(World::new());
-    let callers: Vec<_> = (0..MAX_PER_GRANT * 4)
+    let callers: Vec<_> = (0..MANY * 4)
         .map(|number| {
             let world = world.clone();
             tokio::spawn(async move { world.token(&format!("scope{number}")).await.unwrap() })
@@ -227,10 +158,7 @@ async fn nobody_fails_because_others_ask_for_other_things() {
     for caller in callers {
         caller.await.unwrap();
     }
-    assert_eq!(
-        (world.provider.calls(), world.provider.most_inside.load(SeqCst)),
-        (MAX_PER_GRANT * 4, 1)
-    );
+    assert_eq!((world.provider.calls(), world.provider.most_inside.load(SeqCst)), (MANY * 4, 1));
     assert!(!world.grants.is_busy());
 }
 
@@ -240,23 +168,20 @@ async fn requests_that_need_no_turn_go_at_the_same_time() {
     let world = Arc::new(World::gated());
     world.provider.at_once.store(true, SeqCst);
     world.provider.rotates.store(false, SeqCst);
-    let callers: Vec<_> = (0..MAX_PER_GRANT * 2)
+    let callers: Vec<_> = (0..MANY * 2)
         .map(|number| {
             let world = world.clone();
             // Each twice: the same request is one flight as ever.
             tokio::spawn(async move { world.token(&format!("scope{}", number / 2)).await.unwrap() })
         })
         .collect();
-    provider_asked(&world, MAX_PER_GRANT).await;
-    open(&world, MAX_PER_GRANT);
+    provider_asked(&world, MANY).await;
+    open(&world, MANY);
     for caller in callers {
         caller.await.unwrap();
     }
-    assert_eq!(
-        (world.provider.calls(), world.provider.most_inside.load(SeqCst)),
-        (MAX_PER_GRANT, MAX_PER_GRANT)
-    );
-    assert_eq!(world.record().tokens().len(), 1 + MAX_PER_GRANT);
+    assert_eq!((world.provider.calls(), world.provider.most_inside.load(SeqCst)), (MANY, MANY));
+    assert_eq!(world.record().tokens().len(), 1 + MANY);
     world.provider.next_fails(ErrorKind::ProviderUnreachable, provider_error(""));
     open(&world, 2);
     let (one, other) = tokio::join!(world.token("one"), world.token("other"));
@@ -264,31 +189,4 @@ async fn requests_that_need_no_turn_go_at_the_same_time() {
         one.is_ok() != other.is_ok(),
         "what one of them wrote meanwhile is no reason to ask again for the other"
     );
-}
-
-#[test]
-fn without_a_runtime_there_is_an_error_and_nothing_left() {
-    let flights = Flights::<()>::new();
-    assert_eq!(
-        flights
-            .join(&Tokio, GrantId(1), errand(1), Order::InTurn, std::future::pending)
-            .unwrap_err()
-            .kind(),
-        ErrorKind::Internal
-    );
-    assert_eq!(flights.grants_under_way(), 0);
-}
-
-#[test]
-fn a_runtime_that_ends_fails_those_who_wait_and_leaves_nothing() {
-    let flights = Flights::<()>::new();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let joined = {
-        let _inside = runtime.enter();
-        aboard(flights.join(&Tokio, GrantId(1), errand(1), Order::InTurn, std::future::pending))
-    };
-    drop(runtime);
-    assert_eq!(flights.grants_under_way(), 0);
-    let other = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    assert_eq!(other.block_on(joined.landed()).unwrap_err().kind(), ErrorKind::Internal);
 }

@@ -1,9 +1,8 @@
-//! What a session cookie opened to, and the bounded cache that remembers it.
+//! [`Session`]: what a session cookie opened to, and the bounded cache of them.
 
 use std::{
     fmt,
     hash::{Hash, Hasher},
-    hint::black_box,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -17,19 +16,19 @@ use super::{
 };
 use crate::{
     clock::UnixTime,
-    sign_in::{Beginning, Cause, Landing},
+    secret::same_array,
+    sign_in::{Cause, ReturnedTo, SessionOrigin},
     tokens::GrantRef,
+    user::User,
 };
 
 /// For how long nobody else rolls a ticket that was just rolled, in seconds: parallel requests of
 /// one page need one new cookie.
 const ROLLED_ONCE_IN: i64 = 10;
 
-/// A session that is open: its decoded value and its deadlines.
-pub(crate) struct Opened<V> {
-    /// What was made of the record.
-    pub(crate) value: V,
-    pub(super) grant: GrantRef,
+/// A session that is signed in: its user and its deadlines, decoded once per ticket and process.
+pub(crate) struct Session {
+    pub(crate) user: User,
     pub(super) cookie: CookieValue,
     pub(super) sealed: Sealed,
     pub(super) created: UnixTime,
@@ -44,18 +43,18 @@ pub(crate) struct Opened<V> {
     pub(super) rolled: AtomicI64,
     pub(super) age: KeyAge,
     pub(super) causes: Vec<Cause>,
-    pub(super) landing: Option<Arc<Landing>>,
+    pub(super) returned_to: Option<Arc<ReturnedTo>>,
 }
 
-impl<V> Opened<V> {
+impl Session {
     /// The grant of the session.
     pub(crate) fn grant(&self) -> &GrantRef {
-        &self.grant
+        self.user.grant()
     }
 
-    /// The id of the session record, to delete it by.
-    pub(crate) fn session(&self) -> RecordId {
-        RecordId(self.grant.session())
+    /// The id of the session record.
+    pub(crate) fn id(&self) -> RecordId {
+        RecordId(self.grant().session())
     }
 
     /// Whether the claims are to be renewed.
@@ -63,27 +62,30 @@ impl<V> Opened<V> {
         now >= self.renew_at
     }
 
-    /// How the session began.
-    pub(crate) fn beginning(&self) -> Beginning<'_> {
-        Beginning { created: self.created, causes: &self.causes, landing: self.landing.as_deref() }
+    /// What the session was started for.
+    pub(crate) fn origin(&self) -> SessionOrigin<'_> {
+        SessionOrigin {
+            created: self.created,
+            causes: &self.causes,
+            returned_to: self.returned_to.as_deref(),
+        }
     }
 
     /// Whether the local store still has the record that this was made of.
     pub(super) fn is_held_by(&self, local: &LocalStore, now: UnixTime) -> bool {
-        matches!(&self.sealed, Sealed::Local(sealed) if local.holds(self.session(), sealed, now))
+        matches!(&self.sealed, Sealed::Local(sealed) if local.holds(self.id(), sealed, now))
     }
 
-    /// The same session with another value.
-    pub(super) fn again(&self, value: V, renew_at: UnixTime) -> Self {
+    /// The same session with claims that hold until `renew_at`.
+    pub(super) fn with_user(&self, user: User, renew_at: UnixTime) -> Self {
         Self {
-            value,
+            user,
             renew_at,
-            grant: self.grant.clone(),
             cookie: self.cookie,
             sealed: self.sealed.clone(),
             rolled: AtomicI64::new(self.rolled.load(Ordering::Relaxed)),
             causes: self.causes.clone(),
-            landing: self.landing.clone(),
+            returned_to: self.returned_to.clone(),
             ..*self
         }
     }
@@ -100,30 +102,30 @@ impl<V> Opened<V> {
     }
 }
 
-impl<V> fmt::Debug for Opened<V> {
+impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Opened")
+        f.debug_struct("Session")
             .field("ends", &self.ends)
             .field("renew_at", &self.renew_at)
             .finish_non_exhaustive()
     }
 }
 
-/// Opened sessions by the whole value of their cookie. Only cookies that opened get in, so nobody
+/// Sessions by the whole value of their cookie. Only cookies that opened get in, so nobody
 /// fills it without signing in.
-pub(super) struct OpenedCache<V>(Cache<Key, Arc<Opened<V>>>);
+pub(super) struct SessionCache(Cache<CacheKey, Arc<Session>>);
 
-impl<V> OpenedCache<V> {
+impl SessionCache {
     pub(super) fn new(capacity: usize) -> Self {
         Self(Cache::new(capacity))
     }
 
-    pub(super) fn find(&self, cookie: &CookieValue) -> Option<Arc<Opened<V>>> {
+    pub(super) fn get(&self, cookie: &CookieValue) -> Option<Arc<Session>> {
         self.0.get(&Presented(cookie))
     }
 
-    pub(super) fn keep(&self, opened: &Arc<Opened<V>>) {
-        self.0.insert(Key(opened.cookie), Arc::clone(opened));
+    pub(super) fn keep(&self, session: &Arc<Session>) {
+        self.0.insert(CacheKey(session.cookie), Arc::clone(session));
     }
 
     pub(super) fn forget(&self, cookie: &CookieValue) {
@@ -132,21 +134,21 @@ impl<V> OpenedCache<V> {
 
     /// Forgets a session under every ticket that it was opened by.
     pub(super) fn forget_session(&self, session: RecordId) {
-        self.0.retain(|_, opened| opened.session() != session);
+        self.0.retain(|_, other| other.id() != session);
     }
 }
 
-impl<V> fmt::Debug for OpenedCache<V> {
+impl fmt::Debug for SessionCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("OpenedCache").field(&self.0.capacity()).finish()
+        f.debug_tuple("SessionCache").field(&self.0.capacity()).finish()
     }
 }
 
-/// A key of the cache: the value that the cookie had when it opened.
+/// A key of the cache: the value that the cookie had when it session.
 #[derive(PartialEq, Eq)]
-struct Key(CookieValue);
+struct CacheKey(CookieValue);
 
-impl Hash for Key {
+impl Hash for CacheKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         Presented(&self.0).hash(state);
     }
@@ -164,12 +166,8 @@ impl Hash for Presented<'_> {
     }
 }
 
-impl Equivalent<Key> for Presented<'_> {
-    fn equivalent(&self, key: &Key) -> bool {
-        // Looks at every byte, whatever they are. The length is fixed, so this is a few vector
-        // instructions where the crypto library's loop takes 600.
-        let difference =
-            self.0.iter().zip(&key.0).fold(0, |difference, (a, b)| difference | (a ^ b));
-        black_box(difference) == 0
+impl Equivalent<CacheKey> for Presented<'_> {
+    fn equivalent(&self, key: &CacheKey) -> bool {
+        same_array(self.0, &key.0)
     }
 }
