@@ -22,6 +22,9 @@ pub(super) struct AskedClaims {
     /// Classes of authentication (OpenID Connect Core section 5.5.1.1):
     /// `{"id_token":{"acr":{"essential":true,"value":"…"}}}`.
     pub(super) classes: Vec<String>,
+    /// What the client can handle, such as claims challenges:
+    /// `{"access_token":{"xms_cc":{"values":["cp1"]}}}`.
+    pub(super) capabilities: Vec<String>,
     id_token: Vec<String>,
     user_info: Vec<String>,
 }
@@ -54,6 +57,7 @@ impl AskedClaims {
         Some(Self {
             contexts: values("acrs"),
             classes: values("acr"),
+            capabilities: values("xms_cc"),
             id_token: names("id_token"),
             user_info: names("userinfo"),
         })

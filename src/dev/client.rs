@@ -35,6 +35,10 @@ pub struct DevClient {
     pub(super) admin_scopes: Vec<String>,
     /// The resources that it is, as an API.
     pub(super) resources: Vec<String>,
+    /// Whether the API's tokens are of version 1.0, in Entra.
+    pub(super) is_version_1: bool,
+    /// The app roles that an administrator gave it, in Entra.
+    pub(super) app_roles: Vec<String>,
     /// Public keys, as the members of a JWK.
     pub(super) keys: Vec<Map<String, Value>>,
     /// How it has proven itself in the request at hand.
@@ -108,6 +112,8 @@ impl DevClient {
             accounts: Accounts::default(),
             admin_scopes: Vec::new(),
             resources: Vec::new(),
+            is_version_1: false,
+            app_roles: Vec::new(),
             keys: Vec::new(),
             proof: Proof::default(),
         }
@@ -191,6 +197,31 @@ impl DevClient {
     pub fn with_resource(mut self, resource: impl Into<String>) -> Self {
         self.resources.push(resource.into());
         self
+    }
+
+    /// Registers the application as an API whose access tokens are of version 1.0, where the provider
+    /// imitates Entra (`requestedAccessTokenVersion` 1 or `null` in the manifest): `aud` is the
+    /// resource as it was asked for, and the issuer is another one. The default is version 2.0.
+    #[must_use]
+    pub fn with_version_1_tokens(mut self) -> Self {
+        self.is_version_1 = true;
+        self
+    }
+
+    /// Gives the application app roles, where the provider imitates Entra: `roles` in the tokens
+    /// that it gets for itself. There are none by default, and an API refuses such a token.
+    #[must_use]
+    pub fn with_app_roles<T: Into<String>>(mut self, roles: impl IntoIterator<Item = T>) -> Self {
+        self.app_roles = roles.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Whether the application is the API that a token for this audience is for.
+    pub(super) fn is_api(&self, audience: &str) -> bool {
+        let audience = audience.trim_end_matches('/');
+        self.id == audience
+            || audience.strip_prefix("api://") == Some(&self.id)
+            || self.resources.iter().any(|own| own.trim_end_matches('/') == audience)
     }
 
     /// Sets whose accounts can sign in, where the provider imitates Entra. The default is

@@ -3,12 +3,14 @@
 use serde_json::{Map, Value, json};
 
 use super::{
+    entra_access,
     fault::Fault,
-    issue, jwt,
+    issue,
     metadata::members,
     person::DevPerson,
     realm::{Realm, token_issuer},
     server::Server,
+    spoil_access_token,
     state::{AccessTokenEntry, Grant, State, unguessable},
     tenant::{DevTenant, TenantKind, World, guid_of, object_id, subject},
 };
@@ -177,31 +179,14 @@ fn access_token(
     let token = match &wanted.resource {
         Resource::Graph => unguessable()?,
         Resource::Api(audience) => {
-            let person = state.person(&grant.person);
-            let application = guid_of(&["application", &grant.client, tenant.id]);
             let scopes: Vec<&str> = granted
                 .iter()
                 .filter_map(|scope| resource(server, scope))
                 .map(|(_, name)| name)
                 .collect();
-            let mut claims = members(json!({
-                "iss": token_issuer(server, tenant), "aud": audience.strip_prefix("api://").unwrap_or(audience), "ver": "2.0",
-                "iat": now, "nbf": now, "exp": expires, "azp": grant.client, "azpacr": grant.proof.class(), "scp": scopes.join(" "), "tid": tenant.id,
-                "sub": person.map_or_else(|| application.clone(), |person| subject(person, tenant, audience)),
-                "oid": person.map_or_else(|| application.clone(), |person| object_id(person, tenant)),
-                "name": person.map(|person| person.name.clone()), "uti": uti()?, "sid": grant.signed_in.sid,
-            }));
-            match person {
-                Some(person) => list(&mut claims, "roles", &person.roles),
-                // The token of an application is about nobody.
-                None => {
-                    claims.retain(|name, _| !["scp", "name", "sid"].contains(&name.as_str()));
-                    claims.insert("idtyp".into(), "app".into());
-                }
-            }
-            list(&mut claims, "acrs", &grant.signed_in.contexts);
-            let key = state.keys_of(Some(tenant)).current()?;
-            jwt::sign(key, "JWT", &claims)?
+            let claims = entra_access::claims(server, state, grant, tenant, audience, &scopes)?;
+            let key = state.keys_of(Some(tenant)).current()?.clone();
+            spoil_access_token::write(state, key, "JWT", claims, None, now)?
         }
     };
     let entry = AccessTokenEntry {
@@ -219,11 +204,11 @@ fn access_token(
 }
 
 /// The identifier of one token.
-fn uti() -> Result<String, Error> {
+pub(super) fn uti() -> Result<String, Error> {
     Ok(base64url(&crate::secret::random::<16>()?))
 }
 
-fn list(claims: &mut Map<String, Value>, name: &str, values: &[String]) {
+pub(super) fn list(claims: &mut Map<String, Value>, name: &str, values: &[String]) {
     if !values.is_empty() {
         claims.insert(name.to_owned(), values.to_vec().into());
     }
@@ -277,14 +262,31 @@ fn id_token_claims(
     if let Some(email) = person.email.as_ref().filter(|_| granted("email")) {
         claims.insert("email".into(), email.clone().into());
     }
+    home(server, &mut claims, person, tenant);
+    list(&mut claims, "roles", &person.roles);
+    list(&mut claims, "acrs", &grant.signed_in.contexts);
+    groups(&mut claims, person, tenant);
+    claims.extend(person.claims.clone());
+    claims
+}
+
+/// The tenant of a guest's own account.
+pub(super) fn home(
+    server: &Server,
+    claims: &mut Map<String, Value>,
+    person: &DevPerson,
+    tenant: &DevTenant,
+) {
     if let Some(home) =
         server.world.as_ref().map(|world| world.home(person)).filter(|home| *home != tenant)
     {
         claims.insert("idp".into(), format!("https://sts.windows.net/{}/", home.id).into());
         claims.insert("acct".into(), 1.into());
     }
-    list(&mut claims, "roles", &person.roles);
-    list(&mut claims, "acrs", &grant.signed_in.contexts);
+}
+
+/// The groups of a person, or where to ask for them where they are too many.
+pub(super) fn groups(claims: &mut Map<String, Value>, person: &DevPerson, tenant: &DevTenant) {
     if person.groups.len() > GROUPS_IN_TOKEN {
         // Entra still writes addresses of a service that is gone: they are a sign, and not to be
         // called.
@@ -296,10 +298,8 @@ fn id_token_claims(
         claims.insert("_claim_names".into(), json!({ "groups": "src1" }));
         claims.insert("_claim_sources".into(), json!({ "src1": { "endpoint": endpoint } }));
     } else {
-        list(&mut claims, "groups", &person.groups);
+        list(claims, "groups", &person.groups);
     }
-    claims.extend(person.claims.clone());
-    claims
 }
 
 /// The account at home, whatever tenant was signed in to: `uid` and `utid`, in base64url.

@@ -8,7 +8,7 @@ use super::{
     metadata::members,
     quirk::Quirk,
     server::Server,
-    spoil_entra, spoil_id_token,
+    spoil_access_token, spoil_entra, spoil_id_token,
     state::{
         AccessTokenEntry, AccessTokenFormat, Grant, RefreshTokenEntry, SignedIn, State, unguessable,
     },
@@ -49,24 +49,9 @@ fn access_token(
     let token = match state.access_token_format {
         AccessTokenFormat::Opaque => unguessable()?,
         AccessTokenFormat::Jwt => {
-            // The client's own tokens are about itself (RFC 9068 section 2.2).
-            let subject = state
-                .person(&grant.person)
-                .map_or_else(|| grant.client.clone(), |person| person.subject.clone());
-            let audience = match part.resources {
-                [] => json!(grant.client),
-                [one] => json!(one),
-                several => json!(several),
-            };
-            let mut claims = members(json!({
-                "iss": server.issuer, "sub": subject, "aud": audience, "client_id": grant.client,
-                "scope": part.scopes.join(" "), "iat": now, "exp": expires, "jti": unguessable()?,
-            }));
-            if !grant.person.is_empty() {
-                claims.insert("auth_time".into(), grant.signed_in.auth_time.as_seconds().into());
-                claims.extend(strength(&grant.signed_in));
-            }
-            jwt::sign(state.keys.current()?, "at+jwt", &claims)?
+            let claims = access_claims(server, state, grant, part)?;
+            let key = state.keys.current()?.clone();
+            spoil_access_token::write(state, key, "at+jwt", claims, None, now)?
         }
     };
     let entry = AccessTokenEntry {
@@ -81,6 +66,37 @@ fn access_token(
     };
     state.access_tokens.put(token.clone(), entry);
     Ok(token)
+}
+
+/// The claims of an access token (RFC 9068 section 2.2).
+pub(super) fn access_claims(
+    server: &Server,
+    state: &State,
+    grant: &Grant,
+    part: Part<'_>,
+) -> Result<Map<String, Value>, Error> {
+    let now = server.now();
+    // The client's own tokens are about itself.
+    let person = state.person(&grant.person);
+    let subject = person.map_or_else(|| grant.client.clone(), |person| person.subject.clone());
+    let audience = match part.resources {
+        [] => json!(grant.client),
+        [one] => json!(one),
+        several => json!(several),
+    };
+    let mut claims = members(json!({
+        "iss": server.issuer, "sub": subject, "aud": audience, "client_id": grant.client,
+        "scope": part.scopes.join(" "), "iat": now, "exp": now + state.lives.access_token,
+        "jti": unguessable()?,
+    }));
+    if !grant.person.is_empty() {
+        claims.insert("auth_time".into(), grant.signed_in.auth_time.as_seconds().into());
+        claims.extend(strength(&grant.signed_in));
+    }
+    if let Some(person) = person.filter(|person| !person.roles.is_empty()) {
+        claims.insert("roles".into(), person.roles.clone().into());
+    }
+    Ok(claims)
 }
 
 /// How strongly somebody signed in.

@@ -41,6 +41,7 @@ fn document(server: &Server) -> Map<String, Value> {
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
         "token_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256"],
         "scopes_supported": ["openid", "profile", "email", "offline_access"],
+        "introspection_signing_alg_values_supported": [algorithm],
         "claims_supported": [
             "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "acrs", "at_hash", "sid", "name", "given_name", "family_name",
             "preferred_username", "email", "email_verified", "roles", "groups",

@@ -51,8 +51,18 @@
 //! It asks for PKCE, which Entra leaves to the application, and has no second factor: an
 //! authentication context is satisfied by choosing the account again. Passwords are for the grant
 //! of that name alone, and only people who were [given one](DevPerson::with_password) have one;
-//! pages ask for none. Tokens of version 1.0 and the implicit flow are missing; the discovery
-//! document of version 1.0 is there, and names the endpoints of version 2.0.
+//! pages ask for none. Access tokens are of version 1.0 for an API that is
+//! [registered so](DevClient::with_version_1_tokens); their issuer is on the host of version 2.0,
+//! as this is a cloud of its own. The implicit flow is missing; the discovery document of version
+//! 1.0 is there, and names the endpoints of version 2.0.
+//!
+//! # Access tokens for the tests of an API
+//!
+//! [`access_token`](DevProvider::access_token) issues one without a browser, and
+//! [`DevAccessToken`] describes every other: of an application, an agent, a guest, of version 1.0,
+//! an opaque one. [`SpoilAccessToken`] lists what can be wrong with them; the introspection
+//! endpoint (RFC 7662, signed answers by RFC 9701) and
+//! [`revoke_access_token`](DevProvider::revoke_access_token) are for opaque ones.
 //!
 //! # Other people's clients
 //!
@@ -72,6 +82,7 @@
 //! It signs anybody in as anybody. Its keys and secrets exist only while it runs. Never build it
 //! into what you deploy: keep the feature in `dev-dependencies`, or behind a feature of your own.
 
+mod access_token;
 mod asked_claims;
 mod assertion;
 mod authorize;
@@ -81,7 +92,9 @@ mod certificate;
 mod client;
 mod client_auth;
 mod device;
+mod draft;
 mod end_session;
+mod entra_access;
 mod entra_issue;
 mod entra_metadata;
 mod entra_pages;
@@ -108,6 +121,7 @@ mod request;
 mod resource;
 mod server;
 mod spoil;
+mod spoil_access_token;
 mod spoil_answers;
 mod spoil_callback;
 mod spoil_documents;
@@ -122,6 +136,8 @@ mod user_info;
 mod wire;
 
 #[cfg(test)]
+mod access_token_tests;
+#[cfg(test)]
 mod server_tests;
 #[cfg(test)]
 mod spoil_tests;
@@ -132,6 +148,7 @@ mod tests;
 #[cfg(test)]
 mod token_tests;
 
+pub use access_token::DevAccessToken;
 pub use builder::DevProviderBuilder;
 pub use client::{Consent, DevClient, RefreshTokens};
 pub use issue::IssuedTokens;
@@ -140,6 +157,7 @@ pub use person::DevPerson;
 pub use provider::DevProvider;
 pub use quirk::Quirk;
 pub use spoil::{Spoil, Verdict};
+pub use spoil_access_token::SpoilAccessToken;
 pub use spoil_answers::{SpoilTokenAnswer, SpoilUserInfo};
 pub use spoil_callback::SpoilCallback;
 pub use spoil_documents::{SpoilDiscovery, SpoilKeys};

@@ -70,7 +70,8 @@ fn called_with(
     let is_meant = match &entry.tenant {
         Some(_) => {
             let claims = jwt::own_claims(state, assertion).unwrap_or_default();
-            claims.get("aud").and_then(|audience| audience.as_str()) == Some(&client.id)
+            let audience = claims.get("aud").and_then(|audience| audience.as_str());
+            audience.is_some_and(|audience| client.is_api(audience))
         }
         None => resource::is_meant(client, &entry.audiences),
     };

@@ -36,5 +36,5 @@ pub(super) fn of_token(parameters: &Parameters, grant: &Grant) -> Result<Vec<Str
 
 /// Whether a token for these audiences is one that `client` was called with.
 pub(super) fn is_meant(client: &DevClient, audiences: &[String]) -> bool {
-    audiences.iter().any(|audience| client.resources.contains(audience))
+    audiences.iter().any(|audience| client.is_api(audience))
 }

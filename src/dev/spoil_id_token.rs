@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::hmac;
 use base64_simd::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::{
+    draft::{Draft, signed},
     jwt,
     keys::SigningKey,
     spoil::{Order, Spoil},
@@ -18,57 +18,6 @@ const HOUR: Duration = Duration::from_secs(3600);
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 const OTHER_CLIENT: &str = "another-client";
 
-/// An ID token before it is signed.
-struct Draft {
-    header: Map<String, Value>,
-    claims: Map<String, Value>,
-    /// A claim that is written a second time.
-    twice: Option<(&'static str, Value)>,
-    key: SigningKey,
-}
-
-impl Draft {
-    fn set(&mut self, claim: &str, value: impl Into<Value>) {
-        self.claims.insert(claim.to_owned(), value.into());
-    }
-
-    fn text(&self, claim: &str) -> String {
-        self.claims.get(claim).and_then(Value::as_str).unwrap_or_default().to_owned()
-    }
-
-    fn number(&self, claim: &str) -> i64 {
-        self.claims.get(claim).and_then(Value::as_i64).unwrap_or_default()
-    }
-
-    fn payload(&self) -> String {
-        let mut json = Value::Object(self.claims.clone()).to_string();
-        if let Some((name, value)) = &self.twice {
-            json.pop();
-            json.push_str(&format!(",{}:{value}}}", json!(name)));
-        }
-        json
-    }
-
-    fn message(&self) -> String {
-        jwt::message(&Value::Object(self.header.clone()).to_string(), &self.payload())
-    }
-
-    fn signed(&self) -> Result<String, Error> {
-        signed(&self.key, &self.message())
-    }
-
-    fn hmac(&mut self, secret: &[u8]) -> String {
-        self.header.insert("alg".into(), "HS256".into());
-        let message = self.message();
-        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), message.as_bytes());
-        format!("{message}.{}", base64url(tag.as_ref()))
-    }
-}
-
-fn signed(key: &SigningKey, message: &str) -> Result<String, Error> {
-    Ok(format!("{message}.{}", base64url(&key.sign(message.as_bytes())?)))
-}
-
 /// The ID token of these claims, as the order for it says.
 pub(super) fn write(
     state: &State,
@@ -77,7 +26,7 @@ pub(super) fn write(
     order: Option<Order<Spoil, Map<String, Value>>>,
     now: UnixTime,
 ) -> Result<String, Error> {
-    let mut draft = Draft { header: jwt::header(&key, "JWT"), claims, twice: None, key };
+    let mut draft = Draft::new(key, "JWT", claims);
     state.quirks.header(&mut draft.header);
     match order {
         None => draft.signed(),
@@ -85,12 +34,20 @@ pub(super) fn write(
             change(&mut draft.claims);
             draft.signed()
         }
-        Some(Order::Spoil(spoil)) => {
-            spoil_claims(&mut draft, spoil, now);
-            spoil_header(state, &mut draft, spoil)?;
-            spoil_shape(state, draft, spoil)
-        }
+        Some(Order::Spoil(spoil)) => carry_out(state, draft, spoil, now),
     }
+}
+
+/// Writes the token with this fault.
+pub(super) fn carry_out(
+    state: &State,
+    mut draft: Draft,
+    spoil: Spoil,
+    now: UnixTime,
+) -> Result<String, Error> {
+    spoil_claims(&mut draft, spoil, now);
+    spoil_header(state, &mut draft, spoil)?;
+    spoil_shape(state, draft, spoil)
 }
 
 fn spoil_claims(draft: &mut Draft, spoil: Spoil, now: UnixTime) {
@@ -219,7 +176,7 @@ fn spoil_header(state: &State, draft: &mut Draft, spoil: Spoil) -> Result<(), Er
 /// Signs, or does what there is instead of signing.
 fn spoil_shape(state: &State, mut draft: Draft, spoil: Spoil) -> Result<String, Error> {
     use Spoil as S;
-    let header = Value::Object(draft.header.clone()).to_string();
+    let header = draft.header_text();
     Ok(match spoil {
         S::AlgorithmNone | S::AlgorithmNoneMixedCase | S::SignatureEmpty => {
             format!("{}.", draft.message())

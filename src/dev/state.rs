@@ -18,6 +18,7 @@ use super::{
     quirk::Quirks,
     realm::Realm,
     spoil::{Orders, Spoil},
+    spoil_access_token::SpoilAccessToken,
     spoil_answers::{SpoilTokenAnswer, SpoilUserInfo},
     spoil_callback::{self, SpoilCallback},
     spoil_documents::{SpoilDiscovery, SpoilKeys},
@@ -225,6 +226,7 @@ pub enum AccessTokenFormat {
 pub(super) struct Spoils {
     pub(super) id_tokens: Orders<Spoil, Map<String, Value>>,
     pub(super) entra_tokens: VecDeque<SpoilEntra>,
+    pub(super) access_tokens: VecDeque<SpoilAccessToken>,
     pub(super) callbacks: Orders<SpoilCallback, spoil_callback::Parameters>,
     pub(super) token_answers: Orders<SpoilTokenAnswer, Map<String, Value>>,
     pub(super) user_infos: Orders<SpoilUserInfo, Map<String, Value>>,

@@ -1,10 +1,19 @@
 //! Revocation (RFC 7009) and introspection (RFC 7662).
 
 use axum::response::Response;
-use http::StatusCode;
-use serde_json::json;
+use http::{StatusCode, header};
+use serde_json::{Value, json};
 
-use super::{client_auth, reply, request::Incoming, resource, server::Server, state::Grant};
+use super::{
+    client::DevClient,
+    client_auth, jwt,
+    metadata::members,
+    reply,
+    request::Incoming,
+    resource,
+    server::Server,
+    state::{Grant, State},
+};
 use crate::error::Error;
 
 /// Revokes a token: a refresh token with everything that came from the same sign-in, an access
@@ -53,6 +62,26 @@ pub(super) fn introspect(server: &Server, incoming: &Incoming) -> Result<Respons
         Err(response) => return Ok(*response),
     };
     let token = incoming.form.first("token").unwrap_or_default();
+    let body = status(server, state, &client, token).unwrap_or(json!({ "active": false }));
+    let accepts = incoming.header(header::ACCEPT).unwrap_or_default();
+    if !accepts.split(',').any(|kind| kind.trim().starts_with(SIGNED_ANSWER)) {
+        return Ok(reply::private_json(StatusCode::OK, &body));
+    }
+    // RFC 9701 section 5: the answer is for this client, and is no access token.
+    let claims = members(json!({
+        "iss": server.issuer, "aud": client.id, "iat": server.now(), "token_introspection": body,
+    }));
+    let signed = jwt::sign(state.keys.current()?, "token-introspection+jwt", &claims)?;
+    let mut response = reply::text(StatusCode::OK, SIGNED_ANSWER, signed);
+    reply::set(&mut response, header::CACHE_CONTROL, "no-store");
+    Ok(response)
+}
+
+/// The media type of a signed answer (RFC 9701 section 5).
+const SIGNED_ANSWER: &str = "application/token-introspection+jwt";
+
+/// What the client may know about an active token (RFC 7662 section 2.2); nothing about another.
+fn status(server: &Server, state: &State, client: &DevClient, token: &str) -> Option<Value> {
     let now = server.now();
     let access = state.access_tokens.find(token).filter(|entry| !entry.revoked);
     let refresh = state.refresh_tokens.find(token).filter(|entry| !entry.used);
@@ -63,25 +92,22 @@ pub(super) fn introspect(server: &Server, incoming: &Incoming) -> Result<Respons
                 (&entry.grant, Vec::new(), entry.issued, entry.expires, "refresh_token")
             })
         });
+    let (grant_id, scopes, issued, expires, kind) = found.filter(|found| now < found.3)?;
     let audiences = access.map(|entry| entry.audiences.clone()).unwrap_or_default();
-    let Some((grant_id, scopes, issued, expires, kind)) = found.filter(|found| now < found.3)
-    else {
-        return Ok(reply::private_json(StatusCode::OK, &json!({ "active": false })));
-    };
     // The API that a token is for may ask, too.
     let may_know =
-        |grant: &Grant| grant.client == client.id || resource::is_meant(&client, &audiences);
-    let grant = state.grants.find(grant_id).filter(|grant| !grant.revoked && may_know(grant));
-    let body = grant.map_or_else(
-        || json!({ "active": false }),
-        |grant| {
-            let scopes = if scopes.is_empty() { &grant.scopes } else { &scopes };
-            json!({
-                "active": true, "client_id": grant.client, "scope": scopes.join(" "), "iss": server.issuer,
-                "sub": state.person(&grant.person).map(|person| person.subject.clone()),
-                "iat": issued, "exp": expires, "token_type": kind, "aud": if audiences.is_empty() { json!(grant.client) } else { json!(audiences) },
-            })
-        },
-    );
-    Ok(reply::private_json(StatusCode::OK, &body))
+        |grant: &Grant| grant.client == client.id || resource::is_meant(client, &audiences);
+    let grant = state.grants.find(grant_id).filter(|grant| !grant.revoked && may_know(grant))?;
+    let scopes = if scopes.is_empty() { &grant.scopes } else { &scopes };
+    let mut status = json!({
+        "active": true, "client_id": grant.client, "scope": scopes.join(" "), "iss": server.issuer,
+        "sub": state.person(&grant.person).map_or(&grant.client, |person| &person.subject),
+        "iat": issued, "exp": expires, "token_type": kind,
+        "aud": if audiences.is_empty() { json!(grant.client) } else { json!(audiences) },
+    });
+    if let (Some(person), Some(members)) = (state.person(&grant.person), status.as_object_mut()) {
+        members.insert("username".to_owned(), person.username.clone().into());
+        members.insert("auth_time".to_owned(), json!(grant.signed_in.auth_time));
+    }
+    Some(status)
 }

@@ -1,0 +1,396 @@
+//! Access tokens without a browser, for the tests of an API.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    client::DevClient,
+    entra_access,
+    entra_issue::Resource,
+    grants,
+    issue::{self, Part},
+    provider::DevProvider,
+    realm::{self, Realm},
+    server::Server,
+    spoil_access_token::{self, SpoilAccessToken},
+    state::{AccessTokenEntry, Grant, State, unguessable},
+    tenant::{DevTenant, guid_of},
+};
+use crate::{
+    error::{ConfigError, Error},
+    secret::Secret,
+};
+
+/// An access token to be issued, for the tests of an API: whose it is, for which API, with which
+/// rights.
+///
+/// A generic provider issues it as RFC 9068 says. Imitating Entra it has the claims of Microsoft's
+/// tokens, in the version that the API is registered for.
+///
+/// ```
+/// use tower_identity::dev::{DevAccessToken, DevProvider, SpoilAccessToken};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tower_identity::ConfigError> {
+/// let provider = DevProvider::builder().entra().start().await?;
+///
+/// let ada = provider.access_token("ada", "api://notes", "Notes.Read")?;
+/// let daemon = DevAccessToken::application("api://notes").with_roles(["Notes.Read.All"]);
+/// let daemon = provider.issue_access_token(&daemon)?;
+/// let stale = DevAccessToken::person("ada", "api://notes")
+///     .with_scopes("Notes.Read")
+///     .spoilt(SpoilAccessToken::ExpiryPast);
+/// let stale = provider.issue_access_token(&stale)?;
+/// // … send each as `Authorization: Bearer …` …
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[must_use = "no token is issued until `DevProvider::issue_access_token`"]
+pub struct DevAccessToken {
+    caller: Caller,
+    /// The person, or the account of an agent.
+    person: String,
+    audience: String,
+    scopes: Vec<String>,
+    roles: Option<Vec<String>>,
+    client: Option<String>,
+    tenant: Option<DevTenant>,
+    is_version_1: bool,
+    is_opaque: bool,
+    contexts: Vec<String>,
+    capabilities: Vec<String>,
+    sign_in_age: Option<Duration>,
+    /// Claims that are set, and those that are taken away (`None`).
+    changes: Vec<(String, Option<Value>)>,
+    spoil: Option<SpoilAccessToken>,
+}
+
+/// The six callers of Entra; elsewhere there are a person and an application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Caller {
+    Person,
+    PersonThroughAgent,
+    AgentUser,
+    Agent,
+    Application,
+    ManagedIdentity,
+}
+
+impl DevAccessToken {
+    fn of(caller: Caller, person: impl Into<String>, audience: impl Into<String>) -> Self {
+        Self {
+            caller,
+            person: person.into(),
+            audience: audience.into(),
+            scopes: Vec::new(),
+            roles: None,
+            client: None,
+            tenant: None,
+            is_version_1: false,
+            is_opaque: false,
+            contexts: Vec::new(),
+            capabilities: Vec::new(),
+            sign_in_age: None,
+            changes: Vec::new(),
+            spoil: None,
+        }
+    }
+
+    /// A person's, through the client `quickstart` or
+    /// [another application](Self::with_client).
+    pub fn person(id: impl Into<String>, audience: impl Into<String>) -> Self {
+        Self::of(Caller::Person, id, audience)
+    }
+
+    /// A person's, through an agent identity of Entra.
+    pub fn person_through_agent(id: impl Into<String>, audience: impl Into<String>) -> Self {
+        Self::of(Caller::PersonThroughAgent, id, audience)
+    }
+
+    /// That of the user account of an agent of Entra: `id` is the person who stands for that
+    /// account.
+    pub fn agent_user(id: impl Into<String>, audience: impl Into<String>) -> Self {
+        Self::of(Caller::AgentUser, id, audience)
+    }
+
+    /// That of an agent identity of Entra, by itself.
+    pub fn agent(audience: impl Into<String>) -> Self {
+        Self::of(Caller::Agent, "", audience)
+    }
+
+    /// An application's, by itself.
+    pub fn application(audience: impl Into<String>) -> Self {
+        Self::of(Caller::Application, "", audience)
+    }
+
+    /// That of a managed identity of Azure.
+    pub fn managed_identity(audience: impl Into<String>) -> Self {
+        Self::of(Caller::ManagedIdentity, "", audience)
+    }
+
+    /// Sets the scopes, separated by spaces, as they stand in the token. There are none by default.
+    pub fn with_scopes(mut self, scopes: &str) -> Self {
+        self.scopes = scopes.split_whitespace().map(ToOwned::to_owned).collect();
+        self
+    }
+
+    /// Sets the app roles. The default are those of the person, or those of the application.
+    pub fn with_roles<T: Into<String>>(mut self, roles: impl IntoIterator<Item = T>) -> Self {
+        self.roles = Some(roles.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Sets the application that calls, by client id. It need not be registered.
+    pub fn with_client(mut self, id: impl Into<String>) -> Self {
+        self.client = Some(id.into());
+        self
+    }
+
+    /// Sets the tenant that the token is of, where the provider imitates Entra: that of an
+    /// application, or one in which the person is a guest. The default is the person's own, or the
+    /// first.
+    pub fn with_tenant(mut self, tenant: DevTenant) -> Self {
+        self.tenant = Some(tenant);
+        self
+    }
+
+    /// Issues it in version 1.0, whatever the API is registered for, where the provider imitates
+    /// Entra.
+    pub fn version_1(mut self) -> Self {
+        self.is_version_1 = true;
+        self
+    }
+
+    /// Issues random characters instead of a JWT, about which an API has to ask the provider (RFC
+    /// 7662).
+    pub fn opaque(mut self) -> Self {
+        self.is_opaque = true;
+        self
+    }
+
+    /// Sets the authentication contexts that the sign-in satisfied (`acrs`).
+    pub fn with_auth_contexts<T: Into<String>>(
+        mut self,
+        contexts: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.contexts = contexts.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets what the client can handle (`xms_cc`), such as `cp1` for claims challenges, where the
+    /// provider imitates Entra.
+    pub fn with_client_capabilities<T: Into<String>>(
+        mut self,
+        capabilities: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.capabilities = capabilities.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets how long ago the person signed in, and has the token tell so (`auth_time`). In Entra
+    /// that claim is an optional one, and not there by default.
+    pub fn with_sign_in_age(mut self, age: Duration) -> Self {
+        self.sign_in_age = Some(age);
+        self
+    }
+
+    /// Sets any claim, at last.
+    pub fn with_claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.changes.push((name.into(), Some(value.into())));
+        self
+    }
+
+    /// Takes a claim away, at last.
+    pub fn without_claim(mut self, name: impl Into<String>) -> Self {
+        self.changes.push((name.into(), None));
+        self
+    }
+
+    /// Makes it wrong in a named way.
+    pub fn spoilt(mut self, spoil: SpoilAccessToken) -> Self {
+        self.spoil = Some(spoil);
+        self
+    }
+
+    fn is_agent(&self) -> bool {
+        matches!(self.caller, Caller::PersonThroughAgent | Caller::AgentUser | Caller::Agent)
+    }
+
+    /// What of it differs from the token that a client of this provider would get over the wire.
+    fn change(&self, client: &str, claims: &mut Map<String, Value>) {
+        let mut set = |name: &str, value: Value| drop(claims.insert(name.to_owned(), value));
+        let (agent, account) = ("11", "13");
+        match self.caller {
+            Caller::PersonThroughAgent => set("xms_act_fct", agent.into()),
+            Caller::AgentUser => {
+                set("xms_act_fct", agent.into());
+                set("xms_sub_fct", account.into());
+            }
+            Caller::Agent => {
+                set("xms_act_fct", agent.into());
+                set("xms_sub_fct", agent.into());
+            }
+            Caller::ManagedIdentity => {
+                let kind = "Microsoft.ManagedIdentity/userAssignedIdentities";
+                let path = format!("/subscriptions/1/resourcegroups/notes/providers/{kind}/notes");
+                set("xms_mirid", path.into());
+            }
+            Caller::Person | Caller::Application => {}
+        }
+        if self.is_agent() {
+            set("xms_par_app_azp", client.into());
+        }
+        if let Some(roles) = &self.roles {
+            set("roles", json!(roles));
+        }
+        if !self.capabilities.is_empty() {
+            set("xms_cc", json!(self.capabilities));
+        }
+    }
+}
+
+/// Access tokens without a browser, for the tests of an API.
+impl DevProvider {
+    /// An access token of `person` for the API that `audience` names, with these scopes (separated
+    /// by spaces, as they stand in the token): a JWT, whatever the format of the provider's tokens.
+    /// [`issue_access_token`](Self::issue_access_token) is for every other one.
+    ///
+    /// # Errors
+    ///
+    /// The person is unknown, or signing failed.
+    pub fn access_token(
+        &self,
+        person: &str,
+        audience: &str,
+        scopes: &str,
+    ) -> Result<Secret, ConfigError> {
+        self.issue_access_token(&DevAccessToken::person(person, audience).with_scopes(scopes))
+    }
+
+    /// Issues an access token.
+    ///
+    /// # Errors
+    ///
+    /// The person is unknown, or not in the tenant, or signing failed.
+    pub fn issue_access_token(&self, wanted: &DevAccessToken) -> Result<Secret, ConfigError> {
+        let mut state = self.server.state();
+        let (grant, client) = grant_of(&self.server, &state, wanted, self.client_id())?;
+        issued(&self.server, &mut state, wanted, &grant, &client)
+            .map(Secret::from)
+            .map_err(|error| ConfigError::new("issue_access_token", error.to_string()))
+    }
+
+    /// Revokes an access token before its end: introspection calls it inactive from now on. A JWT
+    /// that an API verifies by itself stays valid until then. Returns whether the token is one of
+    /// this provider.
+    pub fn revoke_access_token(&self, token: &str) -> bool {
+        let mut state = self.server.state();
+        let entry = state.access_tokens.find_mut(token);
+        entry.map(|entry| entry.revoked = true).is_some()
+    }
+
+    /// Makes the next access token wrong in a named way. Each call orders one token; orders queue
+    /// up. Opaque tokens have nothing to be spoilt.
+    pub fn spoil_next_access_token(&self, spoil: SpoilAccessToken) {
+        self.server.state().spoils.access_tokens.push_back(spoil);
+    }
+}
+
+/// The grant that the token comes from, and the client that got it: an agent acts in the place of
+/// its blueprint.
+fn grant_of(
+    server: &Server,
+    state: &State,
+    wanted: &DevAccessToken,
+    first_client: &str,
+) -> Result<(Grant, String), ConfigError> {
+    let wrong = |problem: String| ConfigError::new("issue_access_token", problem);
+    let person = match wanted.person.as_str() {
+        "" => None,
+        id => Some(
+            state
+                .person(id)
+                .ok_or_else(|| wrong(format!("there is no person with the id {id:?}")))?,
+        ),
+    };
+    let tenant = server.world.as_ref().map(|world| {
+        wanted.tenant.unwrap_or_else(|| match person {
+            Some(person) => *world.home(person),
+            None => world.tenants.first().copied().unwrap_or(DevTenant::CONTOSO),
+        })
+    });
+    if let (Some(world), Some(person), Some(tenant)) = (&server.world, person, &tenant)
+        && !world.knows(person, tenant)
+    {
+        return Err(wrong(format!("{:?} is not known in {}", person.id(), tenant.domain())));
+    }
+    let client = wanted.client.clone().unwrap_or_else(|| first_client.to_owned());
+    let actor = if wanted.is_agent() { guid_of(&["agent", &client]) } else { client.clone() };
+    let proof = state.client(&client).map(DevClient::registered_proof).unwrap_or_default();
+    let actor = DevClient::public(actor).proven_by(proof);
+    let realm = tenant.as_ref().map_or(Realm::Plain, realm::at_home);
+    let mut grant =
+        grants::grant(server, &actor, &wanted.person, &realm, tenant, wanted.scopes.clone())
+            .map_err(|error| wrong(error.to_string()))?;
+    grant.resources = vec![wanted.audience.clone()];
+    grant.signed_in.contexts.clone_from(&wanted.contexts);
+    grant.signed_in.auth_time = server.now() - wanted.sign_in_age.unwrap_or_default();
+    Ok((grant, client))
+}
+
+/// The token of this grant.
+fn issued(
+    server: &Server,
+    state: &mut State,
+    wanted: &DevAccessToken,
+    grant: &Grant,
+    client: &str,
+) -> Result<String, Error> {
+    let (now, audience) = (server.now(), &wanted.audience);
+    let (typ, mut claims) = match &grant.tenant {
+        None => {
+            let part = Part { scopes: &grant.scopes, resources: &grant.resources };
+            ("at+jwt", issue::access_claims(server, state, grant, part)?)
+        }
+        Some(tenant) => {
+            let scopes: Vec<&str> = grant.scopes.iter().map(String::as_str).collect();
+            let mut claims = entra_access::claims(server, state, grant, tenant, audience, &scopes)?;
+            if wanted.is_version_1 {
+                claims = entra_access::to_version_1(server, tenant, audience, claims);
+            }
+            if wanted.sign_in_age.is_some() {
+                claims.insert("auth_time".into(), json!(grant.signed_in.auth_time));
+            }
+            ("JWT", claims)
+        }
+    };
+    wanted.change(client, &mut claims);
+    for (name, value) in &wanted.changes {
+        match value {
+            Some(value) => claims.insert(name.clone(), value.clone()),
+            None => claims.remove(name),
+        };
+    }
+    let token = if wanted.is_opaque {
+        unguessable()?
+    } else {
+        let key = state.keys_of(grant.tenant.as_ref()).current()?.clone();
+        spoil_access_token::write(state, key, typ, claims, wanted.spoil, now)?
+    };
+    let id = unguessable()?;
+    let entry = AccessTokenEntry {
+        grant: id.clone(),
+        tenant: grant.tenant,
+        resource: grant.tenant.is_some().then(|| Resource::Api(audience.clone())),
+        audiences: grant.resources.clone(),
+        scopes: grant.scopes.clone(),
+        issued: now,
+        expires: now + state.lives.access_token,
+        revoked: false,
+    };
+    state.grants.put(id, grant.clone());
+    state.access_tokens.put(token.clone(), entry);
+    Ok(token)
+}

@@ -1,0 +1,76 @@
+//! A JWT on its way to being written, so that every part of it can still be spoilt.
+
+use aws_lc_rs::hmac;
+use serde_json::{Map, Value, json};
+
+use super::{jwt, keys::SigningKey};
+use crate::{error::Error, secret::base64url};
+
+/// A JWT before it is signed.
+pub(super) struct Draft {
+    pub(super) header: Map<String, Value>,
+    pub(super) claims: Map<String, Value>,
+    /// A claim that is written a second time.
+    pub(super) twice: Option<(&'static str, Value)>,
+    /// A member of the header that is written a second time.
+    pub(super) header_twice: Option<(&'static str, Value)>,
+    pub(super) key: SigningKey,
+}
+
+impl Draft {
+    /// A token of this `typ`, to be signed with `key`.
+    pub(super) fn new(key: SigningKey, typ: &str, claims: Map<String, Value>) -> Self {
+        let header = jwt::header(&key, typ);
+        Self { header, claims, twice: None, header_twice: None, key }
+    }
+
+    pub(super) fn set(&mut self, claim: &str, value: impl Into<Value>) {
+        self.claims.insert(claim.to_owned(), value.into());
+    }
+
+    pub(super) fn text(&self, claim: &str) -> String {
+        self.claims.get(claim).and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+
+    pub(super) fn number(&self, claim: &str) -> i64 {
+        self.claims.get(claim).and_then(Value::as_i64).unwrap_or_default()
+    }
+
+    pub(super) fn header_text(&self) -> String {
+        object(&self.header, self.header_twice.as_ref())
+    }
+
+    pub(super) fn payload(&self) -> String {
+        object(&self.claims, self.twice.as_ref())
+    }
+
+    pub(super) fn message(&self) -> String {
+        jwt::message(&self.header_text(), &self.payload())
+    }
+
+    pub(super) fn signed(&self) -> Result<String, Error> {
+        signed(&self.key, &self.message())
+    }
+
+    pub(super) fn hmac(&mut self, secret: &[u8]) -> String {
+        self.header.insert("alg".into(), "HS256".into());
+        let message = self.message();
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), message.as_bytes());
+        format!("{message}.{}", base64url(tag.as_ref()))
+    }
+}
+
+/// A JSON object, with one member written a second time.
+fn object(members: &Map<String, Value>, twice: Option<&(&'static str, Value)>) -> String {
+    let mut json = Value::Object(members.clone()).to_string();
+    if let Some((name, value)) = twice {
+        json.pop();
+        json.push_str(&format!(",{}:{value}}}", json!(name)));
+    }
+    json
+}
+
+/// `message` with its signature.
+pub(super) fn signed(key: &SigningKey, message: &str) -> Result<String, Error> {
+    Ok(format!("{message}.{}", base64url(&key.sign(message.as_bytes())?)))
+}
