@@ -23,13 +23,13 @@ struct Set {
 const SETS: &[Set] = &[
     // Response types, ID token, UserInfo, discovery, authorization request and response, token
     // response, refresh, keys, cookies and transaction state, redirect targets, device codes, the
-    // application's own credentials and tokens, Microsoft's claims, step-up.
+    // application's own credentials and tokens, Microsoft's claims, guards, step-up.
     Set {
         file: "relying-party.json",
         prefix: "C-",
         complete: &[
             "A1", "A2", "A3", "A4", "B", "C", "D", "E", "F", "G", "H", "I", "J", "M", "N", "O",
-            "P", "Q", "S",
+            "P", "Q", "R", "S",
         ],
     },
     // What the tests of MSAL, Microsoft.Identity.Web and identity show.

@@ -1,0 +1,527 @@
+//! What becomes of an access token, good, spoilt or of another kind: one table for every form of
+//! token, through the layer and the guard of an API.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{
+    body::Body,
+    http::{Request, Response, StatusCode, header},
+};
+use serde_json::{Value, json};
+use tower::{Layer as _, ServiceExt as _};
+use tower_identity::{
+    ApiCaller, ApiConfig, ApiLayer, Authority, ManualClock,
+    api::CallerKind,
+    dev::{
+        DevAccessToken, DevClient, DevPerson, DevProvider, DevTenant, Endpoint, SpoilAccessToken,
+        Verdict,
+    },
+    require_scopes,
+};
+
+/// The API's client id where it is one of Entra's, and its other name everywhere.
+const API_ID: &str = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
+pub const API: &str = "api://notes";
+
+/// An API behind the layer: it answers with the kind of the caller.
+pub struct Api {
+    pub provider: DevProvider,
+    layer: ApiLayer,
+}
+
+/// What a request got: the kind of the caller, or status and reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    Passed(String),
+    Refused(u16, String),
+}
+
+impl Told {
+    pub fn passed(&self) -> bool {
+        matches!(self, Self::Passed(_))
+    }
+}
+
+impl Api {
+    pub async fn generic(people: Vec<DevPerson>) -> Self {
+        let mut builder = DevProvider::builder();
+        if !people.is_empty() {
+            builder = builder.with_people(people);
+        }
+        let provider = builder.start().await.unwrap();
+        let config = ApiConfig::new(Authority::oidc(provider.issuer()).unwrap(), API_ID);
+        Self::over(provider, config)
+    }
+
+    async fn entra() -> Self {
+        let api = DevClient::confidential(API_ID, "a secret of the API").with_resource(API);
+        let provider = DevProvider::builder().entra().with_client(api).start().await.unwrap();
+        let authority = provider.entra_authority(DevTenant::CONTOSO.id()).unwrap();
+        Self::over(provider, ApiConfig::new(authority, API_ID))
+    }
+
+    fn over(provider: DevProvider, config: ApiConfig) -> Self {
+        let config = config.add_audience(API);
+        Self { provider, layer: ApiLayer::new(config.build().unwrap()) }
+    }
+
+    async fn answer(&self, request: Request<Body>) -> (Told, Response<String>) {
+        let inner = tower::service_fn(|request: Request<Body>| async move {
+            let caller = request.extensions().get::<ApiCaller>();
+            let told = caller.map_or_else(String::new, |caller| {
+                format!("{} {}", caller.kind(), caller.subject().unwrap_or_default())
+            });
+            Ok::<_, Infallible>(Response::new(Body::from(told)))
+        });
+        let guard = require_scopes(["Notes.Read"]).or_app_roles(["Notes.Read.All"]);
+        let service = self.layer.layer(guard.layer(inner));
+        let (head, body) = service.oneshot(request).await.unwrap().into_parts();
+        let body = axum::body::to_bytes(Body::new(body), 1 << 20).await.unwrap();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        let told = if head.status == StatusCode::OK {
+            Told::Passed(body.split(' ').next().unwrap_or_default().to_owned())
+        } else {
+            let document: Value = serde_json::from_str(&body).unwrap();
+            Told::Refused(head.status.as_u16(), document["reason"].as_str().unwrap().to_owned())
+        };
+        (told, Response::from_parts(head, body))
+    }
+
+    pub async fn ask(&self, token: &str) -> (Told, Response<String>) {
+        let request = Request::get("/notes")
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .body(Body::empty())
+            .unwrap();
+        self.answer(request).await
+    }
+
+    async fn told(&self, token: &DevAccessToken) -> Told {
+        self.ask(self.provider.issue_access_token(token).unwrap().expose()).await.0
+    }
+}
+
+/// The forms in which tokens come, each with a good token that can be spoilt.
+fn forms() -> [(&'static str, bool, DevAccessToken); 4] {
+    let person = || DevAccessToken::person("ada", API).with_scopes("Notes.Read");
+    let daemon = DevAccessToken::application(API).with_roles(["Notes.Read.All"]);
+    [
+        ("RFC 9068", false, person()),
+        ("Entra 2.0", true, person()),
+        ("Entra 1.0", true, person().version_1()),
+        ("Entra 2.0, application", true, daemon),
+    ]
+}
+
+/// What is left open by the specifications, and what this crate does.
+fn open(spoil: SpoilAccessToken, is_entra: bool) -> bool {
+    use SpoilAccessToken as S;
+    match spoil {
+        // Where there are no tenants the claim means nothing.
+        S::TenantOther => !is_entra,
+        S::IssuedAtFuture | S::CriticalEmpty => false,
+        // The scope that the guard asks for is not there.
+        S::NoRights => false,
+        S::ScopeList | S::KeyIdMissing | S::KeyBeside => true,
+        other => panic!("{other:?} is not in the list"),
+    }
+}
+
+#[tokio::test]
+async fn every_spoilt_access_token_in_every_form_gets_the_verdict_of_the_specifications() {
+    let (generic, entra) = (Api::generic(Vec::new()).await, Api::entra().await);
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for (form, is_entra, good) in forms() {
+        let api = if is_entra { &entra } else { &generic };
+        assert!(api.told(&good).await.passed(), "{form}");
+        for spoil in SpoilAccessToken::ALL {
+            let passes = match spoil.verdict() {
+                Verdict::Refuse => false,
+                Verdict::Accept => true,
+                // An application has no scopes that could be a list.
+                Verdict::Either => open(*spoil, is_entra),
+                other => panic!("{spoil:?}: {other:?}"),
+            };
+            // An application's token has no scope, so that one that is spoilt is one that is added.
+            let token = good.clone().spoilt(*spoil);
+            let token = api.provider.issue_access_token(&token).unwrap();
+            let (told, answer) = api.ask(token.expose()).await;
+            count += 1;
+            let is_right = match &told {
+                Told::Passed(_) => passes,
+                // What no header may hold, or is not spelled as a token, is a malformed request
+                // (RFC 6750 sections 2.1 and 3.1); every other one is `invalid_token`, or lacks the
+                // scope.
+                Told::Refused(400, _) => {
+                    !passes
+                        && matches!(spoil, SpoilAccessToken::Oversized | SpoilAccessToken::Padded)
+                }
+                Told::Refused(401, _) => {
+                    let challenge = answer.headers()[header::WWW_AUTHENTICATE].to_str().unwrap();
+                    !passes && challenge.contains(r#"error="invalid_token""#)
+                }
+                Told::Refused(403, _) => !passes && *spoil == SpoilAccessToken::NoRights,
+                Told::Refused(..) => false,
+            };
+            if !is_right {
+                wrong.push(format!("{form}: {spoil:?} should pass: {passes}; {told:?}"));
+            }
+            let said = format!("{:?}{}", answer.headers(), answer.body());
+            let is_shown = token.expose().len() > 20 && said.contains(token.expose());
+            assert!(!is_shown, "{form}: {spoil:?} shows the token");
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(count >= 150, "{count}");
+}
+
+/// A row: what it is, the token, what becomes of it.
+type Row = (&'static str, DevAccessToken, Result<CallerKind, (u16, &'static str)>);
+
+fn rows() -> Vec<Row> {
+    use CallerKind as K;
+    let person = || DevAccessToken::person("ada", API).with_scopes("Notes.Read");
+    let daemon = || DevAccessToken::application(API).with_roles(["Notes.Read.All"]);
+    let kind = |reason| Err((401, reason));
+    vec![
+        // The six callers, and what tells them apart.
+        ("a person", person(), Ok(K::Person)),
+        ("a person, with `idtyp`", person().with_claim("idtyp", "user"), Ok(K::Person)),
+        (
+            "a person through an agent",
+            DevAccessToken::person_through_agent("ada", API).with_scopes("Notes.Read"),
+            Ok(K::PersonThroughAgent),
+        ),
+        (
+            "an agent's user account",
+            DevAccessToken::agent_user("alan", API).with_scopes("Notes.Read"),
+            Ok(K::AgentUser),
+        ),
+        ("an agent", DevAccessToken::agent(API).with_roles(["Notes.Read.All"]), Ok(K::Agent)),
+        ("an application", daemon(), Ok(K::Application)),
+        ("an application without `idtyp`", daemon().without_claim("idtyp"), Ok(K::Application)),
+        (
+            "a managed identity",
+            DevAccessToken::managed_identity(API).with_roles(["Notes.Read.All"]),
+            Ok(K::ManagedIdentity),
+        ),
+        (
+            "facets in any order, with others that nobody knows",
+            person().with_claim("xms_act_fct", "3 11 99").with_claim("xms_sub_fct", "99 13"),
+            Ok(K::AgentUser),
+        ),
+        ("facets that nobody knows", person().with_claim("xms_act_fct", "9"), Ok(K::Person)),
+        ("the blueprint alone", person().with_claim("xms_par_app_azp", API_ID), Ok(K::Person)),
+        // Audiences.
+        ("the URI as the audience", person().with_claim("aud", API), Ok(K::Person)),
+        ("the URI with a slash", person().with_claim("aud", "api://notes/"), Ok(K::Person)),
+        (
+            "the URI by client id",
+            person().with_claim("aud", format!("api://{API_ID}")),
+            Ok(K::Person),
+        ),
+        ("version 1 with the GUID", person().version_1().with_claim("aud", API_ID), Ok(K::Person)),
+        (
+            "the URI in other letters",
+            person().with_claim("aud", "api://Notes"),
+            kind("token_audience"),
+        ),
+        ("a longer URI", person().with_claim("aud", "api://notes.evil"), kind("token_audience")),
+        (
+            "Graph's audience",
+            person().with_claim("aud", "https://graph.microsoft.com"),
+            kind("token_audience"),
+        ),
+        ("an empty audience", person().with_claim("aud", ""), kind("token_audience")),
+        (
+            "two audiences, one a number",
+            person().with_claim("aud", json!([API_ID, 1])),
+            kind("token_audience"),
+        ),
+        // Tenants and issuers.
+        (
+            "a guest",
+            DevAccessToken::person("katherine", API)
+                .with_tenant(DevTenant::CONTOSO)
+                .with_scopes("Notes.Read"),
+            Ok(K::Person),
+        ),
+        (
+            "another tenant",
+            DevAccessToken::person("dorothy", API).with_scopes("Notes.Read"),
+            kind("token_issuer"),
+        ),
+        (
+            "another tenant's application",
+            daemon().with_tenant(DevTenant::FABRIKAM),
+            kind("token_issuer"),
+        ),
+        ("no tenant", person().without_claim("tid"), kind("token_key_issuer")),
+        (
+            "a tenant by its domain",
+            person().with_claim("tid", "contoso.onmicrosoft.com"),
+            kind("token_key_issuer"),
+        ),
+        (
+            "the issuer's template",
+            person().with_claim("iss", "http://127.0.0.1/{tenantid}/v2.0"),
+            kind("token_key_issuer"),
+        ),
+        // Rights: scopes count for people, roles for applications, never crosswise.
+        ("several scopes", person().with_scopes("User.Read Notes.Read Mail"), Ok(K::Person)),
+        ("another scope", person().with_scopes("Notes.Write"), Err((403, "insufficient_scope"))),
+        (
+            "a scope that begins so",
+            person().with_scopes("Notes.Read.All"),
+            Err((403, "insufficient_scope")),
+        ),
+        (
+            "a scope in other letters",
+            person().with_scopes("notes.read"),
+            Err((403, "insufficient_scope")),
+        ),
+        (
+            "a person with the application's role",
+            DevAccessToken::person("ada", API).with_scopes("Other").with_roles(["Notes.Read.All"]),
+            Err((403, "insufficient_scope")),
+        ),
+        (
+            "an application with the scope as a role",
+            daemon().with_roles(["Notes.Read"]),
+            Err((403, "insufficient_scope")),
+        ),
+        (
+            "an application with `scp` of a slash",
+            daemon().with_claim("scp", "/"),
+            Ok(K::Application),
+        ),
+        ("an application with an empty `scp`", daemon().with_claim("scp", ""), Ok(K::Application)),
+        ("an application with no role", daemon().without_claim("roles"), kind("token_kind")),
+        (
+            "an application with an empty list of roles",
+            daemon().with_claim("roles", json!([])),
+            kind("token_kind"),
+        ),
+        ("a role as text", daemon().with_claim("roles", "Notes.Read.All"), Ok(K::Application)),
+        ("a person with no scope", DevAccessToken::person("alan", API), kind("token_kind")),
+        (
+            "a person with a role alone, who counts as an application with that role",
+            person().without_claim("scp"),
+            Err((403, "insufficient_scope")),
+        ),
+        (
+            "a scope of a slash for a person",
+            person().with_claim("scp", "/").with_claim("roles", json!([])),
+            kind("token_kind"),
+        ),
+        ("scopes of an unknown kind", person().with_claim("scp", true), kind("token_malformed")),
+        (
+            "a list of scopes with a number",
+            person().with_claim("scp", json!(["Notes.Read", 1])),
+            kind("token_malformed"),
+        ),
+        ("an unknown `idtyp`", person().with_claim("idtyp", "thing"), kind("token_malformed")),
+        (
+            "`idtyp` of a person without scope",
+            daemon().with_claim("idtyp", "user"),
+            kind("token_kind"),
+        ),
+        ("`idtyp` as a number", person().with_claim("idtyp", 1), kind("token_malformed")),
+        // The client.
+        ("no client", person().without_claim("azp"), kind("token_kind")),
+        ("an empty client", person().with_claim("azp", ""), kind("token_malformed")),
+        ("a client that is a number", person().with_claim("azp", 1), kind("token_malformed")),
+        ("two clients", person().with_claim("appid", "another"), kind("token_malformed")),
+        ("a client's proof that nobody knows", person().with_claim("azpacr", "7"), Ok(K::Person)),
+        // What the sign-in satisfied, and more than a token holds.
+        ("authentication contexts", person().with_auth_contexts(["c1", "c2"]), Ok(K::Person)),
+        (
+            "a client that handles challenges",
+            person().with_client_capabilities(["cp1"]),
+            Ok(K::Person),
+        ),
+        (
+            "250 groups",
+            DevAccessToken::person("grace", API).with_scopes("Notes.Read"),
+            Ok(K::Person),
+        ),
+        (
+            "a sign-in of yesterday",
+            person().with_sign_in_age(Duration::from_secs(86_400)),
+            Ok(K::Person),
+        ),
+        (
+            "a time of sign-in that is a list",
+            person().with_claim("auth_time", json!([1])),
+            kind("token_malformed"),
+        ),
+        ("contexts that are a number", person().with_claim("acrs", 1), kind("token_malformed")),
+        // Versions.
+        ("version 1", person().version_1(), Ok(K::Person)),
+        ("version 1 of an application", daemon().version_1(), Ok(K::Application)),
+        (
+            "version 1 that says it is 2.0",
+            person().version_1().with_claim("ver", "2.0"),
+            kind("token_mismatch"),
+        ),
+        (
+            "version 2 that says it is 1.0",
+            person().with_claim("ver", "1.0"),
+            kind("token_mismatch"),
+        ),
+        ("no version", person().without_claim("ver"), Ok(K::Person)),
+        // Other tokens.
+        ("an opaque token", person().opaque(), kind("token_malformed")),
+        ("a nonce", person().with_claim("nonce", "n"), kind("token_kind")),
+        ("a hash of another token", person().with_claim("at_hash", "h"), kind("token_kind")),
+        ("bound to a key", person().with_claim("cnf", json!({ "jkt": "x" })), kind("token_kind")),
+        ("`token_use` of an ID token", person().with_claim("token_use", "id"), kind("token_kind")),
+    ]
+}
+
+#[tokio::test]
+async fn entras_tokens_are_taken_for_what_they_are() {
+    let api = Api::entra().await;
+    let mut wrong = Vec::new();
+    for (name, token, expected) in rows() {
+        let expected = match expected {
+            Ok(kind) => Told::Passed(kind.to_string()),
+            Err((status, reason)) => Told::Refused(status, reason.to_owned()),
+        };
+        let told = api.told(&token).await;
+        if told != expected {
+            wrong.push(format!("{name}: {told:?} instead of {expected:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Tokens that the provider really issues, and that are no access tokens for this API.
+#[tokio::test]
+async fn what_a_sign_in_gives_beside_the_access_token_opens_no_api() {
+    let (generic, entra) = (Api::generic(Vec::new()).await, Api::entra().await);
+    entra.provider.add_client(DevClient::confidential(API_ID, "x").with_resource(API));
+    generic.provider.add_client(DevClient::confidential(API_ID, "x"));
+    for api in [generic, entra] {
+        let issued = api
+            .provider
+            .issue_tokens("ada", API_ID, "openid profile offline_access", Some("nonce"))
+            .unwrap();
+        for (name, token) in [
+            ("the ID token for this very client", issued.id_token),
+            ("the refresh token", issued.refresh_token),
+            ("an opaque access token", Some(issued.access_token)),
+        ] {
+            let told = api.ask(token.unwrap().expose()).await.0;
+            assert!(matches!(told, Told::Refused(401, _)), "{name}: {told:?}");
+        }
+    }
+}
+
+/// A thousand callers at once, each with a token of their own, again and again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_callers_at_once_are_never_taken_for_each_other() {
+    const CALLERS: usize = 1000;
+    let people = (0..CALLERS).map(|number| DevPerson::new(format!("p{number}"), "Anybody"));
+    let api = Arc::new(Api::generic(people.collect()).await);
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..CALLERS {
+        let api = Arc::clone(&api);
+        tasks.spawn(async move {
+            let id = format!("p{number}");
+            let token = api.provider.access_token(&id, API, "Notes.Read").unwrap();
+            let subject = api.provider.person(&id).unwrap().subject().to_owned();
+            for _ in 0..3 {
+                let (_, answer) = api.ask(token.expose()).await;
+                assert_eq!(answer.body(), &format!("person {subject}"));
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    while let Some(task) = tasks.join_next().await {
+        task.unwrap();
+    }
+    assert_eq!(api.provider.requests(Endpoint::Keys), 1, "the keys are asked for once");
+    assert!(format!("{:?}", api.layer).contains(&format!("tokens: {CALLERS}")));
+}
+
+/// Strangers choose what they send: none of it is kept, and the provider is not asked for each.
+#[tokio::test]
+async fn unknown_keys_and_garbage_change_neither_the_memory_nor_the_calls_to_the_provider() {
+    let api = Api::generic(Vec::new()).await;
+    let good = api.provider.access_token("ada", API, "Notes.Read").unwrap();
+    assert!(api.ask(good.expose()).await.0.passed());
+    let calls = |api: &Api| {
+        (api.provider.requests(Endpoint::Discovery), api.provider.requests(Endpoint::Keys))
+    };
+    let before = calls(&api);
+    let (head, rest) = good.expose().split_once('.').unwrap();
+    let (claims, signature) = rest.split_once('.').unwrap();
+    let base64 = |text: &str| base64_simd::URL_SAFE_NO_PAD.encode_to_string(text);
+    for number in 0..2000 {
+        let unknown = base64(&format!(r#"{{"alg":"RS256","kid":"k{number}","typ":"at+jwt"}}"#));
+        for token in [
+            format!("{unknown}.{claims}.{signature}"),
+            format!("{head}.{claims}.{}", base64(&format!("signature {number}"))),
+            format!("garbage{number}"),
+            format!("{number}.{number}.{number}"),
+        ] {
+            assert!(matches!(api.ask(&token).await.0, Told::Refused(401, _)), "{token}");
+        }
+    }
+    let after = calls(&api);
+    assert!(
+        after.0 <= before.0 + 1 && after.1 <= before.1 + 1,
+        "one look at the keys serves all of them: {before:?} {after:?}"
+    );
+    assert!(format!("{:?}", api.layer).contains("tokens: 1"), "{:?}", api.layer);
+    assert!(api.ask(good.expose()).await.0.passed(), "the good one still serves");
+}
+
+/// C-417 no authenticated user => 401; C-419 one of several accepted scopes in `scp` or `scope`,
+/// separated by spaces => 200; C-422 an application's token with a role, a person's with a scope =>
+/// either, as configured.
+#[tokio::test]
+async fn people_need_one_of_the_accepted_scopes_and_applications_a_role() {
+    let (generic, entra) = (Api::generic(Vec::new()).await, Api::entra().await);
+    let nobody = Request::get("/notes").body(Body::empty()).unwrap();
+    let (told, answer) = entra.answer(nobody).await;
+    assert_eq!(told, Told::Refused(401, "token_missing".to_owned()));
+    let challenge = answer.headers()[header::WWW_AUTHENTICATE].to_str().unwrap();
+    assert!(challenge.starts_with("Bearer ") && !challenge.contains("error"), "{challenge}");
+
+    let person = DevAccessToken::person("ada", API).with_scopes("Mail.Read Notes.Read");
+    for api in [&generic, &entra] {
+        assert_eq!(api.told(&person).await, Told::Passed("person".to_owned()));
+    }
+    let daemon = DevAccessToken::application(API).with_roles(["Notes.Read.All"]);
+    assert_eq!(entra.told(&daemon).await, Told::Passed("application".to_owned()));
+}
+
+/// C-423 roles as a list, one text, or the claim `role` => all read.
+#[tokio::test]
+async fn roles_are_read_in_each_of_their_shapes() {
+    let api = Api::entra().await;
+    let daemon = || DevAccessToken::application(API);
+    for token in [
+        daemon().with_roles(["Other", "Notes.Read.All"]),
+        daemon().with_claim("roles", "Notes.Read.All"),
+        daemon().with_claim("role", "Notes.Read.All"),
+        daemon().with_claim("role", json!(["Notes.Read.All"])),
+    ] {
+        assert_eq!(api.told(&token).await, Told::Passed("application".to_owned()), "{token:?}");
+    }
+}
+
+/// A token that was revoked, or has ended, is not taken because it once was.
+#[tokio::test]
+async fn what_is_remembered_ends_with_the_token() {
+    let clock = ManualClock::at_system_time();
+    let provider = DevProvider::builder().with_clock(clock.clone()).start().await.unwrap();
+    let config = ApiConfig::new(Authority::oidc(provider.issuer()).unwrap(), API_ID);
+    let api = Api::over(provider, config);
+    let api = Api { layer: api.layer.with_clock(clock.clone()), ..api };
+    let token = api.provider.access_token("ada", API, "Notes.Read").unwrap();
+    assert!(api.ask(token.expose()).await.0.passed());
+    clock.advance(Duration::from_secs(3600 + 61));
+    assert_eq!(api.ask(token.expose()).await.0, Told::Refused(401, "token_expired".to_owned()));
+}
