@@ -47,6 +47,7 @@ mod examples;
 mod first_contact;
 mod flood;
 mod foreign_clients;
+mod foreign_verifier;
 mod form_post;
 mod granted;
 mod guards;
