@@ -175,7 +175,11 @@ where
         loop {
             match self.place(group, key.clone(), order) {
                 Place::Free(departure) => return self.start(departure, work())?.landed().await,
-                Place::Shared(flight) => return flight.landed().await,
+                Place::Shared(flight) => {
+                    // What it holds, such as a permit, is not held while another's work is done.
+                    drop(work);
+                    return flight.landed().await;
+                }
                 // However it ends, it makes room.
                 Place::Full(other) => drop(other.landed().await),
             }

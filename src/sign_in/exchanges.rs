@@ -139,6 +139,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_caller_that_joins_an_exchange_gives_its_permit_back() {
+        let world = World::new(0, 0);
+        let (one, other) = (world.ask(), world.ask());
+        tokio::task::yield_now().await;
+        world.permits.add_permits(2);
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(world.permits.available_permits(), 1);
+        world.gate.add_permits(1);
+        assert_eq!((one.await.unwrap().unwrap(), other.await.unwrap().unwrap()), (0, 0));
+    }
+
+    #[tokio::test]
     async fn an_exchange_that_runs_is_not_forgotten_however_many_others_there_are() {
         let world = World::new(4, 0);
         let running = world.ask();
