@@ -1,0 +1,562 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::{
+    protocol::testing::{
+        self, CLIENT_ID, ISSUER, NOW, Signer, authority, claims, header, id_token, key_set, keys,
+    },
+    secret::base64url,
+};
+
+const RS256: &[Algorithm] = &[Algorithm::Rs256];
+
+/// Checks a token under rules with one thing changed.
+fn check_with(
+    token: &str,
+    set: &Value,
+    change: impl FnOnce(&mut Rules<'_>),
+) -> Result<Verified, Error> {
+    let (authority, tenants) = (authority(), Tenants::any());
+    let mut rules = Rules {
+        kind: Kind::IdToken,
+        algorithms: RS256,
+        authority: &authority,
+        tenants: &tenants,
+        metadata_issuer: ISSUER,
+        audience: CLIENT_ID,
+        trusted_audiences: &[],
+        now: NOW,
+        leeway: Duration::from_secs(60),
+        max_age: None,
+    };
+    change(&mut rules);
+    Unverified::parse(token)?.verify(&rules, &keys(set))
+}
+
+fn check(token: &str) -> Result<Verified, Error> {
+    check_with(token, &key_set(), |_| ())
+}
+
+fn rejects(change: impl FnOnce(&mut Value), kind: ErrorKind) {
+    let token = id_token(change);
+    assert_eq!(check(&token).err().map(|error| error.kind()), Some(kind), "{}", payload(&token));
+}
+
+fn accepts(change: impl FnOnce(&mut Value)) {
+    let token = id_token(change);
+    assert_eq!(check(&token).err().map(|error| error.to_string()), None, "{}", payload(&token));
+}
+
+fn rejects_header(header: &Value, kind: ErrorKind) {
+    let token = Signer::shared().sign(header, &claims());
+    assert_eq!(check(&token).err().map(|error| error.kind()), Some(kind), "{header}");
+}
+
+fn payload(token: &str) -> String {
+    String::from_utf8(from_base64url(token.split('.').nth(1).unwrap()).unwrap()).unwrap()
+}
+
+fn now(plus: i64) -> Value {
+    json!(NOW.as_seconds() + plus)
+}
+
+/// C-011
+#[test]
+fn a_good_token_passes_and_keeps_its_text() {
+    let text = format!(
+        r#" {{ "iss":{ISSUER:?}, "aud":{CLIENT_ID:?}, "exp":{}, "iat":{}, "sub":"s" }} "#,
+        now(9),
+        now(0)
+    );
+    let verified = check(&Signer::shared().sign_text(&header().to_string(), &text)).unwrap();
+    assert_eq!(
+        (verified.payload.as_str(), verified.algorithm, verified.iss.as_str()),
+        (text.as_str(), Algorithm::Rs256, ISSUER)
+    );
+}
+
+/// What came, what is accepted, and where that is set.
+#[test]
+fn a_refused_algorithm_is_named_with_those_accepted_and_the_setting() {
+    for (alg, shown) in [("HS256", "HS256"), ("none", "none"), ("ES384", "ES384"), ("x\n\"y", "xy")]
+    {
+        let token = Signer::shared().sign(&json!({"alg": alg, "kid": "k1"}), &claims());
+        let error = check_with(&token, &key_set(), |rules| {
+            rules.algorithms = &[Algorithm::Rs256, Algorithm::Es256]
+        })
+        .err()
+        .unwrap();
+        for part in
+            [shown, "RS256, ES256", "with_id_token_algorithms", "IDENTITY_ID_TOKEN_ALGORITHMS"]
+        {
+            assert!(error.to_string().contains(part), "{part} is not in {error}");
+        }
+    }
+}
+
+#[test]
+fn a_key_that_was_left_out_is_named_where_one_is_missing() {
+    let mut encryption = Signer::new(Algorithm::Es256).jwk("e1");
+    encryption["use"] = json!("enc");
+    let token = Signer::shared().sign(&json!({"alg": "RS256", "kid": "k9"}), &claims());
+    let error = check_with(&token, &json!({"keys": [encryption]}), |_| ()).err().unwrap();
+    for part in ["\"k9\"", "RS256", "0 usable keys", "key \"e1\": `use` says"] {
+        assert!(error.to_string().contains(part), "{part} is not in {error}");
+    }
+}
+
+/// C-012
+#[test]
+fn a_configured_algorithm_passes_and_another_does_not() {
+    let signer = Signer::new(Algorithm::Es256);
+    let token = signer.sign(&json!({"alg": "ES256", "kid": "e"}), &claims());
+    let set = json!({"keys": [signer.jwk("e")]});
+    assert!(check_with(&token, &set, |rules| rules.algorithms = &[Algorithm::Es256]).is_ok());
+    assert_eq!(check_with(&token, &set, |_| ()).err().unwrap().kind(), ErrorKind::TokenAlgorithm);
+    let signer = Signer::new(Algorithm::EdDsa);
+    for name in ["EdDSA", "Ed25519"] {
+        let token = signer.sign(&json!({"alg": name, "kid": "e"}), &claims());
+        assert!(
+            check_with(&token, &json!({"keys": [signer.jwk("e")]}), |rules| rules.algorithms =
+                &[Algorithm::EdDsa])
+            .is_ok()
+        );
+    }
+}
+
+/// C-082
+#[test]
+fn the_default_algorithm_is_refused_where_another_was_agreed() {
+    for agreed in [&[Algorithm::Ps256][..], &[Algorithm::Es256]] {
+        let outcome = check_with(&id_token(|_| ()), &key_set(), |rules| rules.algorithms = agreed);
+        assert_eq!(outcome.err().unwrap().kind(), ErrorKind::TokenAlgorithm);
+    }
+}
+
+/// C-014, C-081: there is no list that `none` could be on.
+#[test]
+fn an_unsigned_token_is_refused() {
+    for alg in ["none", "None", "NONE", "nOnE", "", " none"] {
+        let parts = [json!({"alg": alg}), claims()]
+            .map(|part| base64url(part.to_string().as_bytes()))
+            .join(".");
+        for token in [format!("{parts}."), format!("{parts}.c2ln")] {
+            let outcome = check_with(&token, &key_set(), |rules| rules.algorithms = Algorithm::ALL);
+            assert_eq!(outcome.err().unwrap().kind(), ErrorKind::TokenAlgorithm, "{alg}");
+        }
+    }
+    for alg in [json!(null), json!(1), json!(["RS256"]), json!({})] {
+        rejects_header(&json!({"alg": alg, "kid": "k1"}), ErrorKind::TokenMalformed);
+    }
+    rejects_header(&json!({"kid": "k1"}), ErrorKind::TokenMalformed);
+}
+
+/// C-013, C-018: HS256 cannot be configured: whoever knows the client secret could write ID
+/// tokens, and a public key is no secret at all.
+#[test]
+fn a_symmetric_algorithm_is_refused_whatever_it_is_keyed_with() {
+    for alg in ["HS256", "HS384", "HS512", "rs256", "RS1", "RS256 "] {
+        let token = Signer::shared().sign(&json!({"alg": alg, "kid": "k1"}), &claims());
+        let outcome = check_with(&token, &key_set(), |rules| rules.algorithms = Algorithm::ALL);
+        assert_eq!(outcome.err().unwrap().kind(), ErrorKind::TokenAlgorithm, "{alg}");
+    }
+}
+
+/// C-017, C-164
+#[test]
+fn a_wrong_or_missing_signature_is_refused() {
+    let good = id_token(|_| ());
+    let (message, signature) = good.rsplit_once('.').unwrap();
+    let mut bytes = from_base64url(signature).unwrap();
+    bytes[100] ^= 1;
+    let other = Signer::new(Algorithm::Rs256).sign(&header(), &claims());
+    for token in [
+        format!("{message}."),
+        format!("{message}.{}", base64url(&bytes)),
+        format!("{message}.AAAA"),
+        other,
+    ] {
+        assert_eq!(check(&token).err().unwrap().kind(), ErrorKind::TokenSignature);
+    }
+    let signer = Signer::new(Algorithm::Es256);
+    let mut token = signer.sign(&json!({"alg": "ES256", "kid": "e"}), &claims());
+    let last = if token.pop() == Some('A') { 'Q' } else { 'A' };
+    token.push(last);
+    let outcome = check_with(&token, &json!({"keys": [signer.jwk("e")]}), |rules| {
+        rules.algorithms = &[Algorithm::Es256]
+    });
+    assert_eq!(outcome.err().unwrap().kind(), ErrorKind::TokenSignature);
+}
+
+#[test]
+fn changed_claims_do_not_pass_under_the_old_signature() {
+    let good = id_token(|_| ());
+    let parts: Vec<&str> = good.split('.').collect();
+    let changed = base64url(claims().to_string().replace("subject-1", "admin").as_bytes());
+    assert_eq!(
+        check(&format!("{}.{changed}.{}", parts[0], parts[2])).err().unwrap().kind(),
+        ErrorKind::TokenSignature
+    );
+}
+
+/// C-149
+#[test]
+fn what_is_no_jwt_is_refused() {
+    let good = id_token(|_| ());
+    let parts: Vec<&str> = good.split('.').collect();
+    let mut bad =
+        ["", "foo", "a.b", "a.b.c", "..", ".", "a.b.c.d", "a.b.c.d.e.f", "{}.{}.{}", "é.é.é"]
+            .map(str::to_owned)
+            .to_vec();
+    bad.push(format!("{}=.{}.{}", parts[0], parts[1], parts[2]));
+    bad.push(format!(" {good}"));
+    bad.push(format!("{good}\n"));
+    bad.push(format!("{}.{}.{}", parts[0], base64url(b"[]"), parts[2]));
+    bad.push(format!("{}.{}.{}", base64url(b"null"), parts[1], parts[2]));
+    bad.push(format!("{}.{}.{}", parts[0], base64url(b"{\"a\":\"\xff\"}"), parts[2]));
+    bad.push("a".repeat(LARGEST_TOKEN + 1));
+    for token in bad {
+        assert_eq!(check(&token).err().unwrap().kind(), ErrorKind::TokenMalformed, "{token:.40}");
+    }
+}
+
+/// C-015, C-090: five parts are an encrypted token, whatever is in them.
+#[test]
+fn an_encrypted_token_is_refused_as_such() {
+    for token in ["a.b.c.d.e", "eyJhbGciOiJSU0ExXzUiLCJlbmMiOiJBMTI4R0NNIn0.QQ.QQ.QQ.QQ"] {
+        let error = check(token).err().unwrap();
+        assert!(
+            error.kind() == ErrorKind::TokenMalformed && error.to_string().contains("JWE"),
+            "{error}"
+        );
+    }
+}
+
+/// C-162
+#[test]
+fn a_header_that_asks_for_what_we_do_not_know_is_refused() {
+    for (member, value) in [
+        ("crit", json!(["exp"])),
+        ("crit", json!([])),
+        ("crit", json!(null)),
+        ("b64", json!(false)),
+        ("zip", json!("DEF")),
+    ] {
+        let mut header = header();
+        header[member] = value;
+        rejects_header(&header, ErrorKind::TokenAlgorithm);
+    }
+    let mut unknown = header();
+    unknown["x-anything"] = json!([1]);
+    assert!(check(&Signer::shared().sign(&unknown, &claims())).is_ok());
+}
+
+#[test]
+fn a_key_in_the_header_is_not_read() {
+    let attacker = Signer::new(Algorithm::Rs256);
+    for header in [
+        json!({"alg": "RS256", "jwk": attacker.jwk("k1")}),
+        json!({"alg": "RS256", "kid": "k1", "jku": "https://evil.example/keys", "jwk": attacker.jwk("k1")}),
+    ] {
+        assert_eq!(
+            check(&attacker.sign(&header, &claims())).err().unwrap().kind(),
+            ErrorKind::TokenSignature
+        );
+    }
+}
+
+/// C-181
+#[test]
+fn a_token_of_another_kind_is_refused() {
+    for typ in [
+        "at+jwt",
+        "AT+JWT",
+        "application/at+jwt",
+        "logout+jwt",
+        "application/logout+jwt",
+        "dpop+jwt",
+        "secevent+jwt",
+        "token-introspection+jwt",
+    ] {
+        rejects_header(
+            &json!({"alg": "RS256", "kid": "k1", "typ": typ}),
+            ErrorKind::TokenAlgorithm,
+        );
+    }
+    for typ in [json!(1), json!(["JWT"])] {
+        rejects_header(
+            &json!({"alg": "RS256", "kid": "k1", "typ": typ}),
+            ErrorKind::TokenMalformed,
+        );
+    }
+    for typ in
+        [json!("JWT"), json!("jwt"), json!("application/jwt"), json!("id_token+jwt"), json!(null)]
+    {
+        assert!(
+            check(
+                &Signer::shared()
+                    .sign(&json!({"alg": "RS256", "kid": "k1", "typ": typ}), &claims())
+            )
+            .is_ok(),
+            "{typ}"
+        );
+    }
+}
+
+#[test]
+fn the_key_is_found_by_its_name_or_tried_where_there_is_none() {
+    let outcome = |header: Value, set: &Value| {
+        check_with(&Signer::shared().sign(&header, &claims()), set, |_| ())
+            .err()
+            .map(|error| error.kind())
+    };
+    let two =
+        json!({"keys": [Signer::new(Algorithm::Rs256).jwk("k0"), Signer::shared().jwk("k1")]});
+    assert_eq!(outcome(json!({"alg": "RS256"}), &two), None);
+    assert_eq!(outcome(json!({"alg": "RS256", "kid": "k1"}), &two), None);
+    assert_eq!(
+        outcome(json!({"alg": "RS256", "kid": "k0"}), &two),
+        Some(ErrorKind::TokenSignature)
+    );
+    assert_eq!(
+        outcome(json!({"alg": "RS256", "kid": "k2"}), &two),
+        Some(ErrorKind::TokenKeyUnknown)
+    );
+    for odd in [json!(["k1"]), json!({}), json!(true)] {
+        assert_eq!(
+            outcome(json!({"alg": "RS256", "kid": odd}), &two),
+            Some(ErrorKind::TokenMalformed)
+        );
+    }
+    assert_eq!(outcome(json!({"alg": "RS256", "kid": null}), &two), None);
+    let mut numbered = key_set();
+    numbered["keys"][0]["kid"] = json!(20_260_101);
+    assert_eq!(
+        outcome(json!({"alg": "RS256", "kid": 20_260_101}), &numbered),
+        None,
+        "a number here as there"
+    );
+    assert_eq!(outcome(json!({"alg": "RS256", "kid": "20260101"}), &numbered), None);
+    assert_eq!(
+        outcome(json!({"alg": "RS256"}), &json!({"keys": []})),
+        Some(ErrorKind::TokenKeyUnknown)
+    );
+}
+
+/// C-019, C-079
+#[test]
+fn another_issuer_is_refused() {
+    for iss in [
+        json!("https://id.example1"),
+        json!("https://id.example/"),
+        json!("https://ID.example"),
+        json!(""),
+        json!(null),
+        json!([ISSUER]),
+        json!(1),
+    ] {
+        rejects(|claims| claims["iss"] = iss, ErrorKind::TokenIssuer);
+    }
+    rejects(|claims| drop(claims.as_object_mut().unwrap().remove("iss")), ErrorKind::TokenIssuer);
+}
+
+/// C-021, C-083
+#[test]
+fn a_token_for_somebody_else_is_refused() {
+    for aud in [
+        json!("client-2"),
+        json!("CLIENT-1"),
+        json!(""),
+        json!([]),
+        json!(null),
+        json!(1),
+        json!({}),
+        json!(["client-2"]),
+        json!([[CLIENT_ID]]),
+    ] {
+        rejects(|claims| claims["aud"] = aud, ErrorKind::TokenAudience);
+    }
+    for aud in [json!([CLIENT_ID, "client-11"]), json!([CLIENT_ID, 1]), json!([CLIENT_ID, null])] {
+        rejects(|claims| claims["aud"] = aud.clone(), ErrorKind::TokenAudience);
+        let with_azp =
+            |claims: &mut Value| (claims["aud"], claims["azp"]) = (aud, json!(CLIENT_ID));
+        rejects(with_azp, ErrorKind::TokenAudience);
+    }
+    rejects(|claims| drop(claims.as_object_mut().unwrap().remove("aud")), ErrorKind::TokenAudience);
+    accepts(|claims| claims["aud"] = json!([CLIENT_ID]));
+}
+
+#[test]
+fn azp_is_this_client_wherever_it_is_and_has_to_be_there_with_several_audiences() {
+    for azp in [json!("client-2"), json!(""), json!([CLIENT_ID])] {
+        rejects(|claims| claims["azp"] = azp, ErrorKind::TokenAudience);
+    }
+    for azp in [json!(CLIENT_ID), json!(null)] {
+        accepts(|claims| claims["azp"] = azp);
+    }
+    accepts(|claims| claims["aud"] = json!([CLIENT_ID, CLIENT_ID]));
+    accepts(|claims| {
+        (claims["aud"], claims["azp"]) = (json!([CLIENT_ID, CLIENT_ID]), json!(CLIENT_ID))
+    });
+    let trusted: &'static [String] = vec!["api".to_owned()].leak();
+    let outcome = |azp: Option<&str>| {
+        let token = id_token(|claims| {
+            claims["aud"] = json!(["api", CLIENT_ID]);
+            if let Some(azp) = azp {
+                claims["azp"] = json!(azp);
+            }
+        });
+        check_with(&token, &key_set(), |rules| rules.trusted_audiences = trusted).is_ok()
+    };
+    assert!(outcome(Some(CLIENT_ID)));
+    assert!(!outcome(None));
+    assert!(!outcome(Some("api")));
+    let token = id_token(|claims| claims["aud"] = json!("api"));
+    assert!(
+        check_with(&token, &key_set(), |rules| rules.trusted_audiences = trusted).is_err(),
+        "a trusted audience is not us"
+    );
+}
+
+/// Zitadel's tokens are also for every other application of the project, those of tomorrow
+/// included.
+#[test]
+fn every_other_audience_is_trusted_by_a_star_where_azp_is_this_client() {
+    let trusted: &'static [String] = vec!["*".to_owned()].leak();
+    let outcome = |aud: Value, azp: Value| {
+        let token = id_token(|claims| (claims["aud"], claims["azp"]) = (aud, azp));
+        check_with(&token, &key_set(), |rules| rules.trusted_audiences = trusted).is_ok()
+    };
+    assert!(outcome(json!([CLIENT_ID, "app-2", "project"]), json!(CLIENT_ID)));
+    for azp in [json!(null), json!("app-2"), json!("*")] {
+        assert!(!outcome(json!([CLIENT_ID, "app-2"]), azp));
+    }
+    for aud in [
+        json!(["app-2", "project"]),
+        json!("app-2"),
+        json!(["*"]),
+        json!([]),
+        json!([CLIENT_ID, 1]),
+    ] {
+        assert!(!outcome(aud, json!(CLIENT_ID)));
+    }
+}
+
+/// C-169
+#[test]
+fn times_are_numbers() {
+    for name in ["exp", "iat", "nbf"] {
+        for value in [json!(""), json!("1800000000"), json!(true), json!([now(0)]), json!({})] {
+            rejects(|claims| claims[name] = value, ErrorKind::TokenMalformed);
+        }
+    }
+    for name in ["exp", "iat"] {
+        rejects(|claims| claims[name] = json!(null), ErrorKind::TokenMalformed);
+    }
+    accepts(|claims| claims["nbf"] = json!(null));
+    for name in ["exp", "iat"] {
+        rejects(
+            |claims| drop(claims.as_object_mut().unwrap().remove(name)),
+            ErrorKind::TokenMalformed,
+        );
+    }
+}
+
+/// C-170
+#[test]
+fn times_may_be_floats_and_huge_ones_do_not_overflow() {
+    accepts(|claims| {
+        (claims["exp"], claims["iat"], claims["nbf"]) =
+            (json!(1.8e9 + 30.5), json!(1.8e9 - 0.5), json!(0.0))
+    });
+    accepts(|claims| claims["exp"] = json!(1e300));
+    accepts(|claims| claims["exp"] = json!(u64::MAX));
+    for exp in [json!(-1e300), json!(-2), json!(i64::MIN), json!(0), json!(1.7e9)] {
+        rejects(|claims| claims["exp"] = exp, ErrorKind::TokenExpired);
+    }
+    for name in ["iat", "nbf"] {
+        rejects(|claims| claims[name] = json!(1e300), ErrorKind::TokenNotYetValid);
+    }
+    let token = id_token(|claims| claims["exp"] = json!(1e300));
+    assert_eq!(
+        check(&token).unwrap().exp,
+        Some(UnixTime::from_seconds(LAST_MOMENT)),
+        "a moment that every calendar knows"
+    );
+}
+
+/// MSAL-036: also where a wrong clock is the reason
+#[test]
+fn an_expired_token_is_refused_beyond_the_leeway() {
+    accepts(|claims| claims["exp"] = now(-59));
+    rejects(|claims| claims["exp"] = now(-60), ErrorKind::TokenExpired);
+}
+
+/// C-171
+#[test]
+fn a_token_that_is_not_valid_yet_is_refused_beyond_the_leeway() {
+    accepts(|claims| claims["nbf"] = now(60));
+    rejects(|claims| claims["nbf"] = now(61), ErrorKind::TokenNotYetValid);
+}
+
+/// C-172
+#[test]
+fn a_token_issued_in_the_future_is_refused_beyond_the_leeway() {
+    accepts(|claims| claims["iat"] = now(60));
+    rejects(|claims| claims["iat"] = now(61), ErrorKind::TokenNotYetValid);
+}
+
+/// C-088, C-173
+#[test]
+fn an_old_token_is_refused_only_if_a_greatest_age_is_configured() {
+    let week = id_token(|claims| claims["iat"] = now(-7 * 24 * 3600));
+    assert!(check(&week).is_ok());
+    let outcome =
+        check_with(&week, &key_set(), |rules| rules.max_age = Some(Duration::from_secs(3600)));
+    assert_eq!(outcome.err().unwrap().kind(), ErrorKind::TokenTooOld);
+    assert!(
+        check_with(&id_token(|_| ()), &key_set(), |rules| rules.max_age = Some(Duration::ZERO))
+            .is_ok()
+    );
+}
+
+/// C-187
+#[test]
+fn a_member_given_twice_is_refused_in_header_and_claims() {
+    let (header, claims) = (header().to_string(), claims().to_string());
+    for (header, claims) in [
+        (header.clone(), claims.replacen('{', r#"{"aud":"client-1","#, 1)),
+        (header.clone(), claims.replacen('{', r#"{"iss":"https://evil.example","#, 1)),
+        (header.clone(), claims.replacen('{', r#"{"address":{"a":1,"a":2},"#, 1)),
+        (header.replacen('{', r#"{"alg":"none","#, 1), claims.clone()),
+        (header.replacen('{', r#"{"kid":"k1","#, 1), claims),
+    ] {
+        let outcome = check(&Signer::shared().sign_text(&header, &claims));
+        assert_eq!(outcome.err().unwrap().kind(), ErrorKind::TokenMalformed, "{header} {claims}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_text_never_panics(token in r"[A-Za-z0-9_.\-=é]{0,200}") {
+        let _ = check(&token);
+    }
+
+    #[test]
+    fn arbitrary_claims_under_a_good_signature_never_panic(
+        name in "iss|aud|exp|nbf|iat|azp|tid|sub", text in any::<String>(), number in any::<f64>(), whole in any::<i64>(), kind in 0..6,
+    ) {
+        let value = match kind { 0 => json!(text), 1 => json!(number), 2 => json!(whole), 3 => json!([text, number]), 4 => json!({text: whole}), _ => json!(null) };
+        let _ = check(&id_token(|claims| claims[name] = value));
+    }
+
+    #[test]
+    fn a_token_with_one_byte_changed_never_passes(at in any::<prop::sample::Index>(), byte in prop::sample::select(b"ABCDwxyz0189-_.".to_vec())) {
+        let mut token = testing::id_token(|_| ()).into_bytes();
+        let at = at.index(token.len());
+        prop_assume!(token[at] != byte);
+        token[at] = byte;
+        prop_assert!(check(std::str::from_utf8(&token).unwrap()).is_err());
+    }
+}
