@@ -1,4 +1,4 @@
-//! [`Api`]: whom a token is for.
+//! [`Api`]: the origin of an API and the token for it. [`AcquireToken`]: the source of tokens.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use http::{HeaderValue, Request, Uri, header::AUTHORIZATION};
 use url::Url;
 
-use super::challenge::SignIn;
+use super::challenge::RequiredSignIn;
 use crate::{
     authority::is_loopback,
     client::{AppTokens, TokenRequest},
@@ -16,19 +16,21 @@ use crate::{
     user::Tokens,
 };
 
-/// Where access tokens come from.
+/// A source of access tokens.
 #[async_trait]
 pub trait AcquireToken: fmt::Debug + Send + Sync {
-    /// A token that answers the request, kept or fresh.
+    /// An access token for the request, from the cache or from the provider.
     ///
     /// # Errors
     ///
-    /// There is none; see [`Tokens::acquire`].
+    /// No token could be acquired; see [`Tokens::acquire`].
     async fn acquire(&self, request: &TokenRequest) -> Result<AccessToken, Error>;
 
-    /// Whether an error reaches somebody who can sign in again. Then an API that wants a stronger
-    /// or more recent sign-in (RFC 9470) is an error of the kind `StrongerSignInNeeded`; otherwise
-    /// its 401 is passed on. The default is no.
+    /// Whether the tokens belong to a user who can sign in again.
+    ///
+    /// If so, the challenge of an API for a stronger or more recent sign-in (RFC 9470) becomes an
+    /// error of the kind `StrongerSignInNeeded`; otherwise its 401 is returned. The default is
+    /// `false`.
     fn can_sign_in_again(&self) -> bool {
         false
     }
@@ -52,10 +54,10 @@ impl AcquireToken for AppTokens {
     }
 }
 
-/// One origin, and the token that it takes.
+/// An API: its origin, and the request for the access token that it accepts.
 ///
-/// A token is a password for as long as it lives, so it goes to this scheme, host and port and
-/// nowhere else, whatever a request or a redirect says.
+/// A bearer token is valid for anyone who has it, so it is sent to this scheme, host and port only
+/// (RFC 6750 section 5.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Api {
     origin: Url,
@@ -63,30 +65,27 @@ pub struct Api {
 }
 
 impl Api {
-    /// The API at an origin such as `https://graph.microsoft.com`, with tokens that have these
-    /// scopes; without any, the token of the sign-in.
+    /// The API at an origin such as `https://graph.microsoft.com`, which accepts tokens with these
+    /// scopes. Without scopes the access token of the sign-in is used.
     ///
     /// # Errors
     ///
-    /// The address is not that of an origin, or it is plain http on a host that is not this
-    /// machine; or a scope is not one.
+    /// The URL is not an origin, or is plain http and not loopback; or a scope is invalid.
     pub fn at<Kind>(origin: &str, scopes: impl StringList<Kind>) -> Result<Self, ConfigError> {
         let request = TokenRequest::new(scopes)
             .map_err(|error| ConfigError::new("Api::at", error.to_string()))?;
         Self::with_request(origin, request)
     }
 
-    /// The same, with a token that answers this request.
+    /// The API at an origin, which accepts tokens for this request.
     ///
     /// # Errors
     ///
-    /// As [`at`](Self::at).
+    /// Those of [`at`](Self::at).
     pub fn with_request(origin: &str, request: TokenRequest) -> Result<Self, ConfigError> {
         let wrong = |problem| Err(ConfigError::new("Api::at", problem));
         let Ok(origin) = Url::parse(origin) else {
-            return wrong(
-                "the address is not one: give an origin such as https://graph.microsoft.com",
-            );
+            return wrong("not a URL: expected an origin such as https://graph.microsoft.com");
         };
         let bare = origin.path() == "/"
             && origin.query().is_none()
@@ -94,7 +93,8 @@ impl Api {
             && origin.username().is_empty();
         if origin.host().is_none() || !bare || origin.password().is_some() {
             return wrong(
-                "give the origin alone, such as https://graph.microsoft.com: paths belong to the requests",
+                "expected an origin alone, such as https://graph.microsoft.com: the path belongs \
+                 to each request",
             );
         }
         match origin.scheme() {
@@ -102,35 +102,38 @@ impl Api {
             "http" if is_loopback(&origin) => {}
             _ => {
                 return wrong(
-                    "a token must not go over plain http: use https (http is for this machine only)",
+                    "a token must not be sent over plain http: use https (http is accepted for \
+                     loopback only)",
                 );
             }
         }
         Ok(Self { origin, request })
     }
 
-    /// The address of a path of the API.
+    /// The URL of a path of the API.
     pub(super) fn address(&self, path: &str) -> Result<Uri, Error> {
         let refused = |problem| Error::new(ErrorKind::RequestInvalid, problem);
+        // `//host` and `/\host` are URLs of another host.
         let rest = path.strip_prefix('/').filter(|rest| !rest.starts_with(['/', '\\']));
-        let rest = rest.ok_or_else(|| refused("the path of an API call starts with one slash"))?;
+        let rest = rest.ok_or_else(|| refused("the path of an API call must begin with one slash"))?;
         format!("{}{rest}", self.origin)
             .parse()
-            .map_err(|_| refused("the path of an API call has characters that no path has"))
+            .map_err(|_| refused("the path of an API call has characters that a URL cannot have"))
     }
 
-    /// The failure of a call that takes another sign-in.
-    pub(super) fn needs(&self, sign_in: SignIn) -> Error {
-        sign_in.error(self.request.scopes())
+    /// The error of a call after which the user must sign in again as required.
+    pub(super) fn sign_in_error(&self, required: RequiredSignIn) -> Error {
+        required.error(self.request.scopes())
     }
 
-    /// Whether this address is one of the API.
+    /// Whether this URL has the origin of the API.
     pub(super) fn has(&self, address: &Uri) -> bool {
         Url::parse(&address.to_string())
             .is_ok_and(|address| address.origin() == self.origin.origin())
     }
 
-    /// Puts a token into a request, asked for with the claims that the API wants, if it wants any.
+    /// Adds the access token to a request. `claims` is the claims challenge of the API, which
+    /// requires a new token.
     pub(super) async fn authorize<B>(
         &self,
         tokens: &dyn AcquireToken,
@@ -145,7 +148,7 @@ impl Api {
             HeaderValue::try_from(format!("Bearer {}", token.expose())).map_err(|_| {
                 Error::new(
                     ErrorKind::TokenResponseInvalid,
-                    "an access token has characters that no header takes",
+                    "an access token has characters that a header cannot have",
                 )
             })?;
         value.set_sensitive(true);

@@ -1,4 +1,5 @@
-//! What an API's 401 asks for.
+//! The challenge in an API's 401 response (RFC 6750 section 3, RFC 9470, Entra's claims
+//! challenges).
 
 use std::time::Duration;
 
@@ -11,43 +12,44 @@ use serde_json::Map;
 
 use crate::error::{Error, ErrorKind, Whose};
 
-/// The longest header that is looked at, in bytes.
-const LONGEST: usize = 8 * 1024;
-/// How many headers are looked at.
-const MOST_HEADERS: usize = 8;
-/// How long a list of `acr_values` may be in all: it has to fit into the cookie of an attempt.
-const LONGEST_ACR_VALUES: usize = 200;
+/// The longest header that is parsed, in bytes.
+const MAX_HEADER_BYTES: usize = 8 * 1024;
+/// The greatest number of headers that are parsed.
+const MAX_HEADERS: usize = 8;
+/// The greatest length of `acr_values`, in bytes: they must fit into the cookie of an attempt.
+const MAX_ACR_VALUES_BYTES: usize = 200;
 
-/// What would make the API answer.
+/// The requirement for another token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum ApiChallenge {
     /// A token with these claims (JSON): Entra's claims challenge.
     Claims(String),
     /// A token of a stronger or more recent sign-in (RFC 9470 section 3).
-    SignIn(SignIn),
+    SignIn(RequiredSignIn),
 }
 
-/// How the person has to sign in: at least one of the two is there.
+/// The sign-in that the API requires. At least one of the two is present.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SignIn {
+pub(super) struct RequiredSignIn {
     acr_values: Vec<String>,
     max_age: Option<Duration>,
 }
 
-impl SignIn {
-    /// The failure that asks for it, of a token with these scopes.
+impl RequiredSignIn {
+    /// The error that leads to this sign-in, for a token with these scopes.
     pub(super) fn error<'a>(self, scopes: impl Iterator<Item = &'a str>) -> Error {
         Error::new(
             ErrorKind::StrongerSignInNeeded,
-            "an API wants a token of a stronger or more recent sign-in (RFC 9470)",
+            "an API requires a token of a stronger or more recent sign-in (RFC 9470)",
         )
         .for_token(Whose::SignedIn, scopes)
         .wanting(self.acr_values, self.max_age)
     }
 }
 
-/// What an answer asks for; `None` if it is not a 401 that asks for something which could be had.
-pub(super) fn wanted<B>(answer: &Response<B>) -> Option<Wanted> {
+/// The challenge in a response; `None` if it is not a 401, or has no challenge that another token
+/// can satisfy.
+pub(super) fn api_challenge<B>(answer: &Response<B>) -> Option<ApiChallenge> {
     if answer.status() != StatusCode::UNAUTHORIZED {
         return None;
     }
@@ -55,32 +57,33 @@ pub(super) fn wanted<B>(answer: &Response<B>) -> Option<Wanted> {
         .headers()
         .get_all(WWW_AUTHENTICATE)
         .iter()
-        .take(MOST_HEADERS)
+        .take(MAX_HEADERS)
         .filter_map(text_of)
         .collect();
     let bearer: Vec<ChallengeRef<'_>> = texts
         .iter()
-        // What comes before something broken is still read.
+        // The challenges before a malformed one are used.
         .flat_map(|text| ChallengeParser::new(text).map_while(Result::ok))
         .filter(|challenge| challenge.scheme.eq_ignore_ascii_case("bearer"))
         .collect();
     bearer
         .iter()
         .find_map(claims)
-        .map(Wanted::Claims)
-        .or_else(|| bearer.iter().find_map(sign_in).map(Wanted::SignIn))
+        .map(ApiChallenge::Claims)
+        .or_else(|| bearer.iter().find_map(sign_in).map(ApiChallenge::SignIn))
 }
 
-/// A header as ASCII, which the parser wants; whatever else is in it is in a text for people.
+/// A header as ASCII, which the parser requires. Other bytes occur in `error_description` only and
+/// become `?`.
 fn text_of(value: &HeaderValue) -> Option<String> {
     let bytes = value.as_bytes();
-    (bytes.len() <= LONGEST).then(|| {
+    (bytes.len() <= MAX_HEADER_BYTES).then(|| {
         bytes.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' }).collect()
     })
 }
 
-/// A parameter of a challenge (RFC 9110 section 11.6.1). One that is there twice may not be there,
-/// and which one is meant nobody knows.
+/// A parameter of a challenge. One that occurs twice is ignored: its name must be unique (RFC 9110
+/// section 11.2), and either value could be the wrong one.
 fn parameter(challenge: &ChallengeRef<'_>, name: &str) -> Option<String> {
     let mut values = challenge
         .params
@@ -91,40 +94,43 @@ fn parameter(challenge: &ChallengeRef<'_>, name: &str) -> Option<String> {
     if values.next().is_some() {
         tracing::warn!(
             parameter = name,
-            "an API's challenge has a parameter twice: it is not looked at"
+            "the challenge of an API has a parameter twice, which is ignored"
         );
         return None;
     }
     Some(value.to_unescaped())
 }
 
+/// The JSON object in `claims`, which is sent in Base64.
 fn claims(challenge: &ChallengeRef<'_>) -> Option<String> {
     let encoded = parameter(challenge, "claims")?;
     let claims = decoded(&encoded)
         .filter(|claims| serde_json::from_str::<Map<String, serde_json::Value>>(claims).is_ok());
     if claims.is_none() {
         tracing::warn!(
-            "an API asks for claims that are not a JSON object in Base64: its answer is passed on"
+            "`claims` of an API's challenge is not a JSON object in Base64: the response is \
+             returned to the caller"
         );
     }
     claims
 }
 
-fn sign_in(challenge: &ChallengeRef<'_>) -> Option<SignIn> {
+/// The sign-in that a challenge of RFC 9470 requires.
+fn sign_in(challenge: &ChallengeRef<'_>) -> Option<RequiredSignIn> {
     if parameter(challenge, "error")? != "insufficient_user_authentication" {
         return None;
     }
     let acr_values = parameter(challenge, "acr_values").unwrap_or_default();
-    let acr_values = if acr_values.len() <= LONGEST_ACR_VALUES {
+    let acr_values = if acr_values.len() <= MAX_ACR_VALUES_BYTES {
         acr_values.split_ascii_whitespace().map(str::to_owned).collect()
     } else {
         tracing::warn!(
-            "an API asks for more `acr_values` than a sign-in can ask for: they are not looked at"
+            "`acr_values` of an API's challenge is longer than 200 bytes and is ignored"
         );
         Vec::new()
     };
     let max_age = parameter(challenge, "max_age").and_then(|text| {
-        // Digits alone: `parse` would take a sign, too.
+        // Digits only: `parse` would accept a sign.
         let seconds = text
             .bytes()
             .all(|byte| byte.is_ascii_digit())
@@ -132,21 +138,22 @@ fn sign_in(challenge: &ChallengeRef<'_>) -> Option<SignIn> {
             .flatten();
         if seconds.is_none() {
             tracing::warn!(
-                "an API asks for a `max_age` that is not a number of seconds: it is not looked at"
+                "`max_age` of an API's challenge is not a number of seconds and is ignored"
             );
         }
         seconds.map(|seconds| Duration::from_secs(seconds.into()))
     });
     if acr_values.is_empty() && max_age.is_none() {
         tracing::warn!(
-            "an API wants another sign-in and does not say which: its answer is passed on"
+            "an API requires another sign-in without usable `acr_values` or `max_age`: the \
+             response is returned to the caller"
         );
         return None;
     }
-    Some(SignIn { acr_values, max_age })
+    Some(RequiredSignIn { acr_values, max_age })
 }
 
-/// APIs write either alphabet, with or without padding.
+/// The text in Base64, in either alphabet, with or without padding: APIs use all of them.
 fn decoded(text: &str) -> Option<String> {
     let text = text.trim_end_matches('=');
     let bytes = [base64_simd::URL_SAFE_NO_PAD, base64_simd::STANDARD_NO_PAD]
@@ -159,26 +166,26 @@ fn decoded(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn of(status: u16, headers: &[&str]) -> Option<Wanted> {
+    fn of(status: u16, headers: &[&str]) -> Option<ApiChallenge> {
         let mut answer = Response::builder().status(status).body(()).unwrap();
         for header in headers {
             answer
                 .headers_mut()
                 .append(WWW_AUTHENTICATE, HeaderValue::from_bytes(header.as_bytes()).unwrap());
         }
-        wanted(&answer)
+        api_challenge(&answer)
     }
 
     fn claims_of(header: &str) -> Option<String> {
         match of(401, &[header])? {
-            Wanted::Claims(claims) => Some(claims),
-            Wanted::SignIn(_) => None,
+            ApiChallenge::Claims(claims) => Some(claims),
+            ApiChallenge::SignIn(_) => None,
         }
     }
 
-    fn stronger(acr_values: &[&str], max_age: Option<u64>) -> Option<Wanted> {
+    fn stronger(acr_values: &[&str], max_age: Option<u64>) -> Option<ApiChallenge> {
         let acr_values = acr_values.iter().map(|&value| value.to_owned()).collect();
-        Some(Wanted::SignIn(SignIn { acr_values, max_age: max_age.map(Duration::from_secs) }))
+        Some(ApiChallenge::SignIn(RequiredSignIn { acr_values, max_age: max_age.map(Duration::from_secs) }))
     }
 
     #[test]
@@ -271,7 +278,7 @@ mod tests {
     #[test]
     fn claims_are_tried_before_the_person_is_asked() {
         let stronger = r#"Bearer error="insufficient_user_authentication", max_age=5"#;
-        let claims = Some(Wanted::Claims("{}".into()));
+        let claims = Some(ApiChallenge::Claims("{}".into()));
         assert_eq!(
             of(401, &[stronger, r#"Bearer error="insufficient_claims", claims="e30=""#]),
             claims

@@ -1,4 +1,4 @@
-//! [`ApiClient`]: requests with the right token.
+//! [`ApiClient`]: an HTTP client for one API.
 
 use std::sync::Arc;
 
@@ -7,17 +7,18 @@ use http::{Request, Response};
 
 use super::{
     api::{AcquireToken, Api},
-    challenge::{Wanted, wanted},
+    challenge::{ApiChallenge, api_challenge},
 };
 use crate::{
     error::{Error, ErrorKind},
     protocol::{HttpClient, ReqwestClient},
 };
 
-/// Calls one [`Api`] with the token of whoever the call is for.
+/// An HTTP client for one [`Api`]. Each call takes the source of its token, so that one client
+/// serves all users.
 ///
-/// It follows no redirects: what an API answers is what the caller gets, whatever its status.
-/// Connections are kept, so make one client per API and share it.
+/// It follows no redirects, and returns the response of the API whatever its status. It keeps
+/// connections open, so create one client per API and share it.
 #[derive(Clone, Debug)]
 pub struct ApiClient {
     api: Api,
@@ -25,24 +26,24 @@ pub struct ApiClient {
 }
 
 impl ApiClient {
-    /// A client with [`ReqwestClient`] and its limits: 10 seconds, 1 MiB.
+    /// A client on [`ReqwestClient`] with its limits: 10 seconds, and responses of up to 1 MiB.
     #[must_use]
     pub fn new(api: Api) -> Self {
         Self { api, http: Arc::new(ReqwestClient::new()) }
     }
 
-    /// Sends through another client.
+    /// Sets the HTTP client that sends the requests. The default is [`ReqwestClient`].
     #[must_use]
     pub fn with_http_client(mut self, http: impl HttpClient) -> Self {
         self.http = Arc::new(http);
         self
     }
 
-    /// GET a path of the API, such as `/v1.0/me?$select=id`.
+    /// Sends a GET request for a path of the API, such as `/v1.0/me?$select=id`.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send); `RequestInvalid` if it is not a path.
+    /// Those of [`send`](Self::send); `RequestInvalid` if `path` does not begin with one slash.
     pub async fn get(
         &self,
         tokens: &dyn AcquireToken,
@@ -53,17 +54,17 @@ impl ApiClient {
         self.send(tokens, request).await
     }
 
-    /// Sends a request to the API, with its whole address. If the API asks for claims, it is sent
-    /// once more with a token that has them.
+    /// Sends a request with an absolute URL of the API. After a claims challenge it is sent once
+    /// more with a token that has the claims.
     ///
     /// # Errors
     ///
-    /// - `RequestInvalid`: the address is not one of the API; nothing is sent;
-    /// - those of [`AcquireToken::acquire`]: `InteractionRequired` where the provider wants to see
-    ///   the person, also for the claims that the API asked for;
-    /// - `StrongerSignInNeeded`: the API wants a token of a stronger or more recent sign-in (RFC
-    ///   9470), of somebody who can sign in again;
-    /// - `ApiUnreachable`: there is no answer.
+    /// - `RequestInvalid`: the URL has another origin than the API. Nothing is sent.
+    /// - Those of [`AcquireToken::acquire`]; among them `InteractionRequired` if the provider
+    ///   requires the user to act, also for the claims of a challenge.
+    /// - `StrongerSignInNeeded`: the API requires a stronger or more recent sign-in (RFC 9470), and
+    ///   the token is that of a user.
+    /// - `ApiUnreachable`: there is no response.
     pub async fn send(
         &self,
         tokens: &dyn AcquireToken,
@@ -72,23 +73,24 @@ impl ApiClient {
         if !self.api.has(request.uri()) {
             return Err(Error::new(
                 ErrorKind::RequestInvalid,
-                "the address of an API call is not one of the API: no token is sent there",
+                "the URL of the request has another origin than the API: no token is sent there",
             ));
         }
         self.api.authorize(tokens, &mut request, None).await?;
         let answer = self.exchange(request.clone()).await?;
-        let (answer, wanted) = match wanted(&answer) {
-            Some(Wanted::Claims(claims)) => {
+        // One retry: an API that is still not satisfied would only repeat its challenge.
+        let (answer, challenge) = match api_challenge(&answer) {
+            Some(ApiChallenge::Claims(claims)) => {
                 self.api.authorize(tokens, &mut request, Some(&claims)).await?;
                 let answer = self.exchange(request).await?;
-                let wanted = wanted(&answer);
-                (answer, wanted)
+                let challenge = api_challenge(&answer);
+                (answer, challenge)
             }
             other => (answer, other),
         };
-        match wanted {
-            Some(Wanted::SignIn(sign_in)) if tokens.can_sign_in_again() => {
-                Err(self.api.needs(sign_in))
+        match challenge {
+            Some(ApiChallenge::SignIn(required)) if tokens.can_sign_in_again() => {
+                Err(self.api.sign_in_error(required))
             }
             _ => Ok(answer),
         }
@@ -96,7 +98,7 @@ impl ApiClient {
 
     async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
         self.http.send(request).await.map_err(|error| {
-            Error::new(ErrorKind::ApiUnreachable, format!("no answer from an API: {error}"))
+            Error::new(ErrorKind::ApiUnreachable, format!("no response from an API: {error}"))
         })
     }
 }

@@ -1,4 +1,4 @@
-//! [`AuthorizeLayer`]: the right token around any HTTP client that is a Tower service.
+//! [`AuthorizeLayer`]: adds the token of an API around any HTTP client that is a Tower service.
 
 use std::{
     fmt,
@@ -15,14 +15,16 @@ use tower_service::Service;
 
 use super::{
     api::{AcquireToken, Api},
-    challenge::{Wanted, wanted},
+    challenge::{ApiChallenge, api_challenge},
 };
 use crate::error::Error;
 
-/// Attaches the token of one person, or of the application, to requests for one [`Api`].
+/// A layer that adds the access token of one user, or of the application, to requests for one
+/// [`Api`]. Requests for other origins pass without a token.
 ///
-/// A request for another origin passes without a token, so that a client that follows redirects by
-/// itself, inside of this layer, is the one thing to avoid.
+/// # Security
+///
+/// The inner client must not follow redirects by itself: it could send the token to another origin.
 ///
 /// ```
 /// use tower_identity::{Tokens, outgoing::{Api, AuthorizeLayer}};
@@ -34,18 +36,19 @@ use crate::error::Error;
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a layer does nothing until it is put around a service"]
-pub struct AuthorizeLayer(Arc<Inner>);
+pub struct AuthorizeLayer(Arc<ApiTokens>);
 
+/// An API with the source of its tokens.
 #[derive(Debug)]
-struct Inner {
+struct ApiTokens {
     api: Api,
     tokens: Box<dyn AcquireToken>,
 }
 
 impl AuthorizeLayer {
-    /// Tokens for this API.
+    /// A layer that adds tokens from `tokens` to requests for `api`.
     pub fn new(api: Api, tokens: impl AcquireToken + 'static) -> Self {
-        Self(Arc::new(Inner { api, tokens: Box::new(tokens) }))
+        Self(Arc::new(ApiTokens { api, tokens: Box::new(tokens) }))
     }
 }
 
@@ -57,20 +60,20 @@ impl<S> Layer<S> for AuthorizeLayer {
     }
 }
 
-/// The service that [`AuthorizeLayer`] makes. The body of a request is cloned, since it may have to
-/// be sent a second time.
+/// The service of [`AuthorizeLayer`]. It clones each request, since a claims challenge may require
+/// to send it twice.
 #[derive(Clone, Debug)]
 pub struct AuthorizeService<S> {
     inner: S,
-    shared: Arc<Inner>,
+    shared: Arc<ApiTokens>,
 }
 
-/// Why there is no answer.
+/// The error of a request through [`AuthorizeService`].
 #[derive(Clone, Debug)]
 pub enum AuthorizeError<E> {
-    /// There is no token that the API takes.
+    /// No token could be acquired, or the API requires another sign-in.
     Token(Error),
-    /// The service below failed.
+    /// The inner service failed.
     Service(E),
 }
 
@@ -109,8 +112,9 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let again = self.inner.clone();
-        let mut ready = mem::replace(&mut self.inner, again);
+        // `poll_ready` was called on this instance, so it must be the one to call; the clone stays.
+        let clone = self.inner.clone();
+        let mut ready = mem::replace(&mut self.inner, clone);
         let shared = Arc::clone(&self.shared);
         AuthorizeFuture(Box::pin(async move {
             if !shared.api.has(request.uri()) {
@@ -123,8 +127,8 @@ where
                 .map_err(AuthorizeError::Token)?;
             let mut second = request.clone();
             let answer = ready.call(request).await.map_err(AuthorizeError::Service)?;
-            let (answer, wanted) = match wanted(&answer) {
-                Some(Wanted::Claims(claims)) => {
+            let (answer, challenge) = match api_challenge(&answer) {
+                Some(ApiChallenge::Claims(claims)) => {
                     shared
                         .api
                         .authorize(&*shared.tokens, &mut second, Some(&claims))
@@ -134,14 +138,14 @@ where
                         .await
                         .map_err(AuthorizeError::Service)?;
                     let answer = ready.call(second).await.map_err(AuthorizeError::Service)?;
-                    let wanted = wanted(&answer);
-                    (answer, wanted)
+                    let challenge = api_challenge(&answer);
+                    (answer, challenge)
                 }
                 other => (answer, other),
             };
-            match wanted {
-                Some(Wanted::SignIn(sign_in)) if shared.tokens.can_sign_in_again() => {
-                    Err(AuthorizeError::Token(shared.api.needs(sign_in)))
+            match challenge {
+                Some(ApiChallenge::SignIn(required)) if shared.tokens.can_sign_in_again() => {
+                    Err(AuthorizeError::Token(shared.api.sign_in_error(required)))
                 }
                 _ => Ok(answer),
             }

@@ -1,23 +1,23 @@
-//! Calls to APIs: the access token is attached where it belongs and nowhere else, and what an API
-//! asks for in a 401 is answered once.
+//! Requests to APIs with an access token, which is sent to the API's origin only.
 //!
-//! - [`Api`] is the one origin that a token is for, with the scopes to ask for. Nothing is sent to
-//!   another one, nor over plain http.
-//! - [`ApiClient`] calls it; it follows no redirects.
-//! - [`AuthorizeLayer`] does the same around any HTTP client that is a Tower service.
-//! - [`AcquireToken`] is where tokens come from: [`Tokens`](crate::Tokens) for the person who is
-//!   signed in, [`AppTokens`](crate::client::AppTokens) for the application itself.
+//! - [`Api`] names the origin of an API and the scopes of the token for it. No token is sent to
+//!   another origin, or over plain http.
+//! - [`ApiClient`] is an HTTP client for one API. It follows no redirects.
+//! - [`AuthorizeLayer`] adds the token around any HTTP client that is a Tower service.
+//! - [`AcquireToken`] is the source of tokens: [`Tokens`](crate::Tokens) for the signed-in user,
+//!   [`AppTokens`](crate::client::AppTokens) for the application itself.
 //!
-//! An API that wants a stronger or newer token answers 401 with
-//! `WWW-Authenticate: Bearer …, claims="…"` (OpenID CAEP, Entra's Conditional Access). Then the
-//! provider is asked past the cache with these claims and the request is sent once more. If the
-//! provider wants to see the person first, that is the error; passed on with `?` in a handler it
-//! becomes a sign-in that comes back to the page.
+//! Two challenges of an API (a response with the status 401 and `WWW-Authenticate: Bearer`) are
+//! handled:
 //!
-//! One that answers 401 with `error="insufficient_user_authentication"` and `acr_values` or
-//! `max_age` (RFC 9470) wants the person to sign in more strongly or again. That is an error of the
-//! kind `StrongerSignInNeeded`, and with `?` such a sign-in, once; if the API still wants it, the
-//! page is 403. The application's own token stays what it is, so its caller gets the 401.
+//! - **Claims challenge** (`claims="…"`, Entra's Conditional Access): a new token with these claims
+//!   is requested from the provider, past the cache, and the request is sent once more. If the
+//!   provider requires the user to act first, the call fails with `InteractionRequired`. Returned
+//!   from a handler with `?`, that error becomes a sign-in that comes back to the page.
+//! - **Step-up** (`error="insufficient_user_authentication"` with `acr_values` or `max_age`, RFC
+//!   9470): the call fails with `StrongerSignInNeeded`. Returned with `?` it becomes such a sign-in;
+//!   if the API still refuses the token after it, the page is 403. With a token of the application
+//!   itself there is no user to sign in, so the caller gets the 401.
 //!
 //! ```no_run
 //! use tower_identity::{Error, Tokens, outgoing::{Api, ApiClient}};

@@ -13,8 +13,8 @@ use serde_json::Value;
 use super::{
     access_kind::{self, CallerKind, ClientProof},
     json::Object,
-    jwks::Keys,
-    jwt::{Rules, Unverified, malformed, numeric_date},
+    jwks::JwkSet,
+    jwt::{TokenRules, UnverifiedJwt, malformed, numeric_date},
 };
 use crate::{
     authority::Authority,
@@ -68,9 +68,9 @@ pub(crate) struct AccessFacts {
 ///
 /// The kind of the first check that fails.
 pub(super) fn verify(
-    token: &Unverified<'_>,
-    rules: &Rules<'_>,
-    keys: &Keys,
+    token: &UnverifiedJwt<'_>,
+    rules: &TokenRules<'_>,
+    keys: &JwkSet,
 ) -> Result<VerifiedAccessToken, Error> {
     let verified = token.verify(rules, keys)?;
     let exp = verified.exp.ok_or_else(|| malformed("the token has no `exp`"))?;

@@ -1,18 +1,18 @@
-//! Assertions by which the application proves who it is (RFC 7523 section 3, OpenID Connect Core
-//! section 9).
+//! Client assertions: JWTs with which the application authenticates at the token endpoint
+//! (`private_key_jwt`; RFC 7523 sections 2.2 and 3, OpenID Connect Core section 9).
 //!
-//! Each is made for one request, lives ten minutes and has a random `jti`. Which algorithm and
-//! which name of the key it has depends on the provider:
+//! Each is made for one request, is valid for ten minutes and has a random `jti`. The provider
+//! decides the algorithm and the header that identifies the key:
 //!
-//! | provider | algorithm | key named by |
+//! | provider | algorithm | key identified by |
 //! |---|---|---|
 //! | Entra ID, External ID, B2C | PS256, or RS256 if only a SHA-1 thumbprint is known | `x5t#S256`, or `x5t` |
 //! | AD FS | RS256 | `x5t` |
 //! | others, RSA key | PS256 if the metadata names it, else RS256 | `kid`, and `x5t#S256` with a certificate |
 //! | others, EC or Ed25519 key | the key's own | the same |
 //!
-//! `jsonwebtoken` is not used for this: it takes RSA keys as PKCS #1 only and reads the key again
-//! for every signature.
+//! `jsonwebtoken` is not used for signing: it takes RSA keys as PKCS #1 only and parses the key
+//! again for every signature.
 
 use std::time::Duration;
 
@@ -27,10 +27,11 @@ use crate::{
     secret::{Secret, base64url, random},
 };
 
-/// Longer is refused by some; shorter would not bear a clock that is a few minutes wrong.
-const LIFE: Duration = Duration::from_secs(600);
+/// The time from `iat` to `exp`. Some providers refuse longer ones; with shorter ones a clock that
+/// is a few minutes slow would break sign-in.
+const LIFETIME: Duration = Duration::from_secs(600);
 
-/// What an assertion is made of.
+/// The contents of an assertion.
 #[derive(Clone, Copy)]
 pub(super) struct Assertion<'a> {
     pub(super) client_id: &'a str,
@@ -46,7 +47,7 @@ impl Assertion<'_> {
     ///
     /// # Errors
     ///
-    /// `internal`: no randomness, or the key does not sign.
+    /// [`ErrorKind::Internal`]: no random numbers, or the key does not sign.
     pub(super) fn sign(&self, metadata: &Metadata) -> Result<Secret, Error> {
         let (algorithm, header) = self.header(metadata);
         let mut claims: Map<String, Value> = self.options.claims.clone();
@@ -55,9 +56,10 @@ impl Assertion<'_> {
             "sub": self.client_id,
             "aud": self.audience,
             "iat": self.now.as_seconds(),
-            "exp": (self.now + LIFE).as_seconds(),
+            "exp": (self.now + LIFETIME).as_seconds(),
             "jti": guid()?,
         });
+        // After the configured claims, so that these cannot replace `iss`, `aud` or `exp`.
         if let Value::Object(own) = own {
             claims.extend(own);
         }
@@ -67,6 +69,7 @@ impl Assertion<'_> {
         Ok(format!("{message}.{}", base64url(&signature)).into())
     }
 
+    /// The algorithm and the header, by the table in the module's documentation.
     fn header(&self, metadata: &Metadata) -> (Algorithm, Map<String, Value>) {
         let Self { key, options, authority, .. } = self;
         let thumbprint = |digits: usize| {
@@ -110,7 +113,7 @@ impl Assertion<'_> {
     }
 }
 
-/// The audience of an assertion of that choice.
+/// The audience of the assertion as configured: the token endpoint, or the issuer.
 pub(super) fn audience<'m>(options: &AssertionOptions, metadata: &'m Metadata) -> &'m str {
     match options.audience.unwrap_or_default() {
         crate::config::AssertionAudience::TokenEndpoint => metadata.token_endpoint.as_str(),
@@ -118,16 +121,15 @@ pub(super) fn audience<'m>(options: &AssertionOptions, metadata: &'m Metadata) -
     }
 }
 
-/// Until when an assertion that somebody else made can be used again: a minute before its `exp`.
-/// Nothing in it is checked, the provider does that.
+/// The time until which an assertion from outside (a file or a callback) is used again: a minute
+/// before its `exp`. Nothing else is checked; the provider verifies it.
 pub(super) fn usable_until(jwt: &Secret) -> Option<UnixTime> {
     let claims = crate::secret::from_base64url(jwt.expose().split('.').nth(1)?)?;
     let exp = serde_json::from_slice::<Value>(&claims).ok()?.get("exp")?.as_i64()?;
     Some(UnixTime::from_seconds(exp) - Duration::from_secs(60))
 }
 
-/// A random GUID (RFC 9562 section 5.4): Microsoft asks for one, and elsewhere it is as good as any
-/// other text.
+/// A random GUID (UUID version 4, RFC 9562 section 5.4), which Microsoft requires as `jti`.
 fn guid() -> Result<String, Error> {
     let mut bits = u128::from_be_bytes(random::<16>()?);
     bits = bits & !(0xf << 76) | 4 << 76;
@@ -142,7 +144,7 @@ fn encoded(value: &Value) -> String {
     base64url(value.to_string().as_bytes())
 }
 
-/// The bytes of hexadecimal digits, which were checked at set-up.
+/// The bytes of a hexadecimal text. Its digits were checked by `build()`.
 fn from_hexadecimal(text: &str) -> Vec<u8> {
     let digit = |digit: &u8| {
         char::from(*digit)
@@ -158,7 +160,7 @@ fn from_hexadecimal(text: &str) -> Vec<u8> {
         .collect()
 }
 
-/// An error of a credential that cannot be had; `problem` names files, never what is in them.
+/// The error of a credential that cannot be loaded. `problem` names files, never their contents.
 pub(super) fn unavailable(problem: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::CredentialUnavailable, format!("the application's credential: {problem}"))
 }

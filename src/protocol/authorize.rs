@@ -1,12 +1,12 @@
-//! The authorization request (OpenID Connect Core section 3.1.2.1, RFC 6749 section 4.1.1, RFC
-//! 7636, Form Post Response Mode).
+//! The authorization request: the URL that the browser is redirected to (OpenID Connect Core
+//! section 3.1.2.1, RFC 6749 section 4.1.1, RFC 7636, Form Post Response Mode).
 //!
-//! - The response type is `code`, always with PKCE and `S256`: there is no way to ask for less (RFC
-//!   9700 section 2.1.1).
+//! - The response type is always `code`, always with PKCE and the method `S256` (RFC 9700 section
+//!   2.1.1). There is no setting for less.
 //! - `state` and `nonce` are always sent.
-//! - `offline_access` is said as `access_type=offline` where the provider has no such scope
-//!   (Google).
-//! - Every parameter occurs once, also where the endpoint's address already has a query.
+//! - The scope `offline_access` becomes `access_type=offline` at a provider that does not have the
+//!   scope (Google).
+//! - Every parameter occurs once (RFC 6749 section 3.1), even if the endpoint's URL has a query.
 
 use std::collections::HashSet;
 
@@ -20,54 +20,60 @@ use crate::{
     secret::base64url,
 };
 
-/// What an authorization request says. `options` are the configuration's and the sign-in's
-/// together; their `scopes` are not read, `scopes` are.
+/// The values of an authorization request.
 #[derive(Clone, Copy)]
 pub(crate) struct AuthorizationRequest<'a> {
     pub(crate) client_id: &'a str,
     pub(crate) redirect_uri: &'a str,
     pub(crate) response_mode: ResponseMode,
-    /// Every scope, `openid` included.
+    /// All scopes, including `openid`. The scopes in `options` are not read.
     pub(crate) scopes: &'a [&'a str],
     pub(crate) state: &'a str,
     pub(crate) nonce: &'a str,
     pub(crate) code_challenge: &'a str,
+    /// The options of the configuration, merged with those of this sign-in.
     pub(crate) options: &'a SignInOptions,
-    /// The claims (JSON) that the sign-in has to fulfil.
+    /// The requested claims, a JSON object.
     pub(crate) claims: Option<&'a str>,
-    /// What the client can do, which is said in the `claims` parameter, too (section 5.5).
+    /// The client capabilities (Entra), which go into the `claims` parameter as well.
     pub(crate) capabilities: &'a [String],
-    /// An ID token of the person who is expected.
+    /// An earlier ID token of the user that is expected to sign in.
     pub(crate) id_token_hint: Option<&'a str>,
 }
 
 impl AuthorizationRequest<'_> {
-    /// The address to send the browser to.
+    /// The URL to redirect the browser to.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Internal`]: `state`, `nonce` or the challenge have characters or a length that
-    /// not every provider takes; [`ErrorKind::RequestInvalid`]: the claims are not a JSON object.
+    /// - [`ErrorKind::Internal`]: `state`, `nonce` or the code challenge has a length or characters
+    ///   that not every provider accepts.
+    /// - [`ErrorKind::RequestInvalid`]: the claims are not a JSON object.
     pub(crate) fn url(&self, metadata: &Metadata) -> Result<Url, Error> {
+        // 22 characters of base64url are 128 bits, the entropy that RFC 6749 section 10.10 asks
+        // for. A challenge with `S256` has 43 (RFC 7636 section 4.2).
         for (value, lengths) in
             [(self.state, 22..=128), (self.nonce, 22..=128), (self.code_challenge, 43..=43)]
         {
             if !lengths.contains(&value.len()) || !value.bytes().all(is_unreserved) {
                 return Err(Error::new(
                     ErrorKind::Internal,
-                    "`state`, `nonce` or the code challenge is not as it has to be",
+                    "`state`, `nonce` or the code challenge has a wrong length or characters \
+                     other than A-Z a-z 0-9 - . _ ~",
                 ));
             }
         }
         let ours = self.parameters(metadata.offline_by_parameter)?;
         let mut names: HashSet<&str> = ours.iter().map(|(name, _)| *name).collect();
         let parameters = &self.options.parameters;
+        // Parameters of the configuration cannot replace ours, such as `state` or `redirect_uri`.
+        // `resource` alone may be repeated (RFC 8707 section 2).
         let extra: Vec<_> = parameters
             .iter()
             .filter(|(name, _)| name == "resource" || names.insert(name.as_str()))
             .collect();
-        // What the endpoint's address brings along (B2C: `?p=policy`) stays, unless it would be
-        // there twice.
+        // RFC 6749 section 3.1: the query of the endpoint (B2C: `?p=policy`) is retained, except
+        // for parameters that would then occur twice.
         let endpoint = &metadata.authorization_endpoint;
         let kept: Vec<_> = endpoint
             .query_pairs()
@@ -79,13 +85,15 @@ impl AuthorizationRequest<'_> {
         Ok(url)
     }
 
+    /// The parameters, without those of the configuration and of the endpoint's query.
     fn parameters(&self, offline_by_parameter: bool) -> Result<Vec<(&'static str, String)>, Error> {
         let options = self.options;
+        // Google refuses the scope `offline_access` and has a parameter for it.
         let is_offline = |scope: &&str| offline_by_parameter && *scope == "offline_access";
         let scopes: Vec<&str> =
             self.scopes.iter().copied().filter(|scope| !is_offline(scope)).collect();
-        let named = options.parameters.iter().any(|(name, _)| name == "access_type");
-        let offline = self.scopes.iter().any(is_offline) && !named;
+        let is_configured = options.parameters.iter().any(|(name, _)| name == "access_type");
+        let offline = self.scopes.iter().any(is_offline) && !is_configured;
         let words = |words: &[String]| (!words.is_empty()).then(|| words.join(" "));
         let prompt: Vec<&str> = options.prompt.iter().copied().map(Prompt::as_str).collect();
         let form_post = self.response_mode == ResponseMode::FormPost;
@@ -116,12 +124,14 @@ impl AuthorizationRequest<'_> {
     }
 }
 
-/// Letters, digits, `-`, `.`, `_` and `~` (RFC 3986 section 2.3).
+/// Whether a byte is an unreserved character of URLs: a letter, a digit, `-`, `.`, `_` or `~` (RFC
+/// 3986 section 2.3).
 fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
-/// `S256`: BASE64URL(SHA256(ASCII(code_verifier))) (RFC 7636 section 4.2).
+/// The code challenge by the method `S256`: BASE64URL(SHA256(ASCII(code_verifier))) (RFC 7636
+/// section 4.2).
 pub(crate) fn code_challenge(verifier: &str) -> String {
     base64url(digest::digest(&SHA256, verifier.as_bytes()).as_ref())
 }

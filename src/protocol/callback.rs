@@ -1,18 +1,20 @@
-//! The authorization response (OpenID Connect Core section 3.1.2.5, RFC 6749 sections 4.1.2 and
-//! 4.1.2.1, RFC 9207).
+//! The authorization response: its parameters and the checks before its code is redeemed (OpenID
+//! Connect Core sections 3.1.2.5 to 3.1.2.7, RFC 6749 sections 4.1.2 and 4.1.2.1, RFC 9207).
 //!
-//! Whatever comes to the callback was written by whoever sent the browser there. So:
+//! Any page can send the browser to the callback with any parameters. Therefore:
 //!
-//! - the whole is bounded, every parameter too; no name may occur twice, also not one that we do
-//!   not know; without a value means absent (RFC 6749 section 3.1);
-//! - `state` belongs to an attempt of this browser, else nothing of the answer is acted on, errors
-//!   included;
-//! - `iss`, where it is there or announced, is the provider's, compared as text (RFC 9207 section
-//!   2.4);
-//! - an answer of a flow that was never asked for (`response` of JARM, tokens of the implicit and
-//!   hybrid flows) is refused;
-//! - an error wins over a code. What else a provider adds (`session_state`, `client_info`,
-//!   `admin_consent`) is ignored.
+//! 1. The response and each parameter are bounded in size. No name may occur twice, known or not; a
+//!    parameter without a value counts as absent (RFC 6749 section 3.1).
+//! 2. `state` must belong to a sign-in attempt of this browser. Otherwise nothing of the response
+//!    is used, not even an error.
+//! 3. `iss`, if it is present or the provider announces it, must be the provider's issuer (RFC 9207
+//!    section 2.4).
+//! 4. An error takes precedence over a code.
+//! 5. A response of another flow (tokens of the implicit and hybrid flows, `response` of JARM) is
+//!    refused.
+//!
+//! Other parameters (`session_state`, `client_info`, …) are ignored, as RFC 6749 section 4.1.2
+//! requires.
 
 use std::{collections::HashSet, fmt};
 
@@ -23,14 +25,14 @@ use crate::{
     secret::{Secret, same},
 };
 
-/// The largest query or form: more than any provider sends, less than what is worth an attack.
-const LARGEST_CALLBACK: usize = 32 * 1024;
-const MOST_PARAMETERS: usize = 64;
-const LONGEST_STATE: usize = 512;
-const LONGEST_CODE: usize = 16 * 1024;
-const LONGEST_ISSUER: usize = 2048;
+/// The largest accepted query or form, in bytes. No provider sends as much.
+const MAX_CALLBACK_BYTES: usize = 32 * 1024;
+const MAX_PARAMETERS: usize = 64;
+const MAX_STATE_BYTES: usize = 512;
+const MAX_CODE_BYTES: usize = 16 * 1024;
+const MAX_ISSUER_BYTES: usize = 2048;
 
-/// The parameters of an authorization response, of which nothing is checked yet.
+/// The parameters of an authorization response. Nothing is checked yet.
 #[derive(Default)]
 pub(crate) struct CallbackParameters {
     state: Option<String>,
@@ -38,11 +40,12 @@ pub(crate) struct CallbackParameters {
     iss: Option<String>,
     error: Option<String>,
     error_description: Option<String>,
-    foreign: bool,
+    /// Whether there is a parameter of the implicit or hybrid flow, or of JARM.
+    has_other_flow: bool,
     admin_consent: bool,
 }
 
-/// An authorization code whose answer passed the checks.
+/// An authorization code from a response that passed the checks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Code(Secret);
 
@@ -58,70 +61,76 @@ impl Code {
 }
 
 impl CallbackParameters {
-    /// Reads a query or an `application/x-www-form-urlencoded` body.
+    /// Parses a query or an `application/x-www-form-urlencoded` body (Form Post Response Mode).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::CallbackInvalid`]: too large, or a parameter is there twice, is too long or has characters that it cannot have.
+    /// [`ErrorKind::CallbackInvalid`]: too large, or a parameter is repeated, too long, or has
+    /// characters that it cannot have.
     pub(crate) fn parse(form: &[u8]) -> Result<Self, Error> {
-        if form.len() > LARGEST_CALLBACK {
-            return Err(invalid("the authorization response is too large"));
+        if form.len() > MAX_CALLBACK_BYTES {
+            return Err(invalid("the authorization response is larger than 32 KiB"));
         }
         let mut this = Self::default();
         let mut names = HashSet::new();
         for (name, value) in url::form_urlencoded::parse(form) {
-            if names.len() >= MOST_PARAMETERS {
-                return Err(invalid("the authorization response has too many parameters"));
+            if names.len() >= MAX_PARAMETERS {
+                return Err(invalid("the authorization response has more than 64 parameters"));
             }
-            this.take(&name, &value)?;
+            this.set(&name, &value)?;
+            // RFC 6749 section 3.1. An attacker could otherwise append parameters to a response and
+            // have another one read than a proxy in front has checked.
             if !names.insert(name) {
-                return Err(invalid("a parameter of the authorization response is there twice"));
+                return Err(invalid("a parameter of the authorization response is repeated"));
             }
         }
         Ok(this)
     }
 
-    fn take(&mut self, name: &str, value: &str) -> Result<(), Error> {
-        let text = |longest: usize| {
+    fn set(&mut self, name: &str, value: &str) -> Result<(), Error> {
+        // RFC 6749 appendix A: these values are printable ASCII.
+        let text = |max_bytes: usize| {
             let fits =
-                value.len() <= longest && value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+                value.len() <= max_bytes && value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
             let problem = || {
                 invalid(
-                    "a parameter of the authorization response is too long or has characters that it cannot have",
+                    "a parameter of the authorization response is too long or has characters \
+                     other than printable ASCII",
                 )
             };
             if fits { Ok(value.to_owned()) } else { Err(problem()) }
         };
         match name {
             _ if value.is_empty() => {}
-            "state" => self.state = Some(text(LONGEST_STATE)?),
-            "code" => self.code = Some(text(LONGEST_CODE)?.into()),
-            "iss" => self.iss = Some(text(LONGEST_ISSUER)?),
+            "state" => self.state = Some(text(MAX_STATE_BYTES)?),
+            "code" => self.code = Some(text(MAX_CODE_BYTES)?.into()),
+            "iss" => self.iss = Some(text(MAX_ISSUER_BYTES)?),
             "error" => self.error = Some(value.to_owned()),
             "error_description" => self.error_description = Some(value.to_owned()),
-            "response" | "id_token" | "access_token" | "token" => self.foreign = true,
+            "response" | "id_token" | "access_token" | "token" => self.has_other_flow = true,
             "admin_consent" => self.admin_consent = true,
             _ => {}
         }
         Ok(())
     }
 
-    /// The `state`, by which the attempt is found. It proves nothing.
+    /// `state`, by which the attempt is looked up. It is checked in [`check`](Self::check).
     pub(crate) fn state(&self) -> Option<&str> {
         self.state.as_deref()
     }
 
-    /// Whether there is anything that a provider would answer with: a code or an error.
+    /// Whether this is an authorization response at all: it has a code or an error.
     pub(crate) fn is_answer(&self) -> bool {
         self.code.is_some() || self.error.is_some()
     }
 
-    /// The code, if this is the answer to the attempt with that `state`.
+    /// Checks that this is the response to the attempt with that `state`, from this provider, and
+    /// returns its code.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::StateMismatch`], [`ErrorKind::ResponseIssuerMismatch`],
-    /// [`ErrorKind::CallbackInvalid`]; or what the provider's error means, with
+    /// [`ErrorKind::CallbackInvalid`]; for an error response the kind of the provider's error, with
     /// [`Error::provider`].
     pub(crate) fn check(
         self,
@@ -129,6 +138,8 @@ impl CallbackParameters {
         metadata: &Metadata,
         authority: &Authority,
     ) -> Result<Code, Error> {
+        // First, because it protects against forged responses (RFC 6749 section 10.12, RFC 9700
+        // section 4.7): even an error may be acted on only if this browser asked for a sign-in.
         if !self
             .state
             .as_deref()
@@ -136,9 +147,10 @@ impl CallbackParameters {
         {
             return Err(Error::new(
                 ErrorKind::StateMismatch,
-                "`state` is missing or not the attempt's",
+                "`state` is missing or not that of the sign-in attempt",
             ));
         }
+        // Error responses carry `iss`, too (RFC 9207 section 2), so it is checked before them.
         self.check_issuer(metadata, authority)?;
         if let Some(error) = &self.error {
             return Err(error_answer::authorization_error(
@@ -146,30 +158,36 @@ impl CallbackParameters {
                 self.error_description.as_deref(),
             ));
         }
-        if self.foreign {
+        // Tokens from the front channel are never used (RFC 9700 section 2.1.2).
+        if self.has_other_flow {
             return Err(invalid(
-                "the answer is of a flow that was not asked for (implicit, hybrid or JARM)",
+                "the response belongs to a flow that was not requested (implicit, hybrid or JARM)",
             ));
         }
         match self.code {
             Some(code) => Ok(Code(code)),
+            // Entra's admin consent endpoint returns to a redirect URI of the application without a
+            // code: nobody has signed in.
             None if self.admin_consent => {
-                Err(invalid("the answer to an administrator's consent is not a sign-in"))
+                Err(invalid("the response to an administrator's consent is not a sign-in"))
             }
-            None => Err(invalid("there is neither `code` nor `error`")),
+            None => Err(invalid("the authorization response has neither `code` nor `error`")),
         }
     }
 
-    /// RFC 9207 section 2.4; what the provider did not announce is checked all the same.
+    /// RFC 9207 section 2.4, against mix-up attacks (RFC 9700 section 4.4): a code of another
+    /// provider must not be sent to this one. An `iss` that the provider did not announce is
+    /// checked as well.
     fn check_issuer(&self, metadata: &Metadata, authority: &Authority) -> Result<(), Error> {
         let refused =
             |detail: &'static str| Err(Error::new(ErrorKind::ResponseIssuerMismatch, detail));
         match &self.iss {
-            None if metadata.authorization_response_iss => {
-                refused("`iss` is missing although the provider announced it")
-            }
+            None if metadata.authorization_response_iss => refused(
+                "the authorization response has no `iss`, although the discovery document \
+                     announces it (`authorization_response_iss_parameter_supported`)",
+            ),
             Some(iss) if !is_issuer(iss, &metadata.issuer, authority) => {
-                refused("`iss` is not the provider's")
+                refused("`iss` of the authorization response is not the provider's issuer")
             }
             _ => Ok(()),
         }
@@ -186,8 +204,10 @@ impl fmt::Debug for CallbackParameters {
     }
 }
 
-/// Whether an answer may call itself so: simple string comparison. Where the metadata's issuer
-/// stands for many tenants, each of them may answer; which one it was is decided by the ID token.
+/// Whether `iss` is the issuer of the metadata, by simple string comparison (RFC 9207 section 2.4).
+///
+/// Entra's multi-tenant documents have a template with `{tenantid}` as their issuer. Any tenant
+/// matches here; whether that tenant may sign in is decided with the verified ID token.
 fn is_issuer(iss: &str, metadata_issuer: &str, authority: &Authority) -> bool {
     let tenant = metadata_issuer
         .split_once("{tenantid}")

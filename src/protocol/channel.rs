@@ -1,5 +1,5 @@
-//! The way to the provider: every request goes through a [`Channel`], every step is watched by a
-//! span ([`observed`]).
+//! [`Channel`] sends every request to the provider: with a time limit, a size limit, and through the
+//! back channel if one is configured. [`observed`] records the outcome of a step in its span.
 
 use std::{borrow::Cow, future::Future, sync::Arc, time::Duration};
 
@@ -20,25 +20,26 @@ use crate::{
     error::{Error, ErrorKind},
 };
 
-/// Sends requests and turns what is no answer into an error that names the endpoint.
+/// Sends requests through an [`HttpClient`] and turns its failures into errors that name the
+/// endpoint.
 #[derive(Clone, Debug)]
 pub(super) struct Channel {
     http: Arc<dyn HttpClient>,
-    patience: Duration,
-    /// From the provider's public address to that of its back channel.
+    timeout: Duration,
+    /// The public URL of the provider, and the URL by which this machine reaches it.
     route: Option<Arc<(Url, Url)>>,
 }
 
-/// Longer than the default client takes at most, for clients of the user's own that never give up:
-/// everybody who needs the answer would wait with them.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The time limit of one request, for HTTP clients without one: all requests that wait for the same
+/// response would hang with it. The default client gives up earlier.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Channel {
     pub(super) fn new(http: Arc<dyn HttpClient>) -> Self {
-        Self { http, patience: PATIENCE, route: None }
+        Self { http, timeout: TIMEOUT, route: None }
     }
 
-    /// The way to this authority.
+    /// The channel to this authority, through its back channel if it has one.
     pub(super) fn to(http: Arc<dyn HttpClient>, authority: &Authority) -> Self {
         let route = authority
             .back_channel()
@@ -46,11 +47,12 @@ impl Channel {
         Self { route, ..Self::new(http) }
     }
 
-    /// The request as it goes through the back channel. `Host` stays the public one: many providers
-    /// derive their issuer from it.
+    /// The request with its URL moved to the back channel. `Host` stays the public one, because many
+    /// providers derive their issuer from it.
     fn routed(&self, request: Request<Bytes>) -> Request<Bytes> {
         let Some((public, back)) = self.route.as_deref() else { return request };
         let Ok(url) = Url::parse(&request.uri().to_string()) else { return request };
+        // Endpoints at another origin (UserInfo at Graph, for example) have no back channel.
         if url.origin() != public.origin() {
             return request;
         }
@@ -63,6 +65,8 @@ impl Channel {
         let (mut head, body) = request.into_parts();
         head.uri = moved;
         head.headers.insert(HOST, host);
+        // The back channel may be http. Providers behind a proxy derive the scheme of their issuer
+        // from this header.
         if public.scheme() == "https" {
             head.headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
         }
@@ -74,15 +78,15 @@ impl Channel {
     }
 
     #[cfg(test)]
-    pub(super) fn with_patience(self, patience: Duration) -> Self {
-        Self { patience, ..self }
+    pub(super) fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
     }
 
-    /// A document by GET: 200 or an error.
+    /// Fetches a document by GET; any status but 200 is an error.
     ///
-    /// A web server in front of the provider may answer the well-known address with a redirect to
-    /// where the provider really is (Nextcloud's does). Such a request carries no secret, so it is
-    /// followed, within the origin and a few times; what is posted never is.
+    /// A web server in front of the provider may redirect from the well-known URL to that of the
+    /// provider (Nextcloud does). The request carries no secret, so up to [`MAX_REDIRECTS`]
+    /// redirects within the origin are followed. A POST is never redirected.
     pub(super) async fn document(
         &self,
         what: &'static str,
@@ -93,17 +97,19 @@ impl Channel {
         loop {
             let answer = self.send(what, empty_request(Method::GET, &url)?).await?;
             let Some(next) = redirected(&answer, &url) else { return document_of(what, answer) };
-            if next.origin() != url.origin() || redirects == MOST_REDIRECTS {
+            // Another origin could publish the keys of another party for this issuer.
+            if next.origin() != url.origin() || redirects == MAX_REDIRECTS {
                 let status = answer.status().as_u16();
-                let problem = if redirects == MOST_REDIRECTS {
-                    "once too often"
+                let problem = if redirects == MAX_REDIRECTS {
+                    "the fourth redirect"
                 } else {
-                    "to another origin"
+                    "a redirect to another origin"
                 };
                 let detail = format!(
-                    "{what}: the status is {status}, a redirect {problem}, to {:?}: give the authority that the document is \
-                     published for, to which nothing is redirected (IDENTITY_OIDC_AUTHORITY)",
-                    place(&next)
+                    "{what}: the status is {status}, {problem}, to {:?}: configure the authority \
+                     at whose URL the document is published without redirects \
+                     (IDENTITY_OIDC_AUTHORITY)",
+                    without_query(&next)
                 );
                 return Err(Error::new(ErrorKind::ProviderMisconfigured, detail));
             }
@@ -112,14 +118,20 @@ impl Channel {
         }
     }
 
+    /// Sends a request once and returns the response, whatever its status. `what` names the
+    /// endpoint in errors.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ProviderUnreachable`], [`ErrorKind::AnswerTooLarge`].
     pub(super) async fn send(
         &self,
         what: &'static str,
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Error> {
-        let sending = tokio::time::timeout(self.patience, self.http.send(self.routed(request)));
+        let sending = tokio::time::timeout(self.timeout, self.http.send(self.routed(request)));
         let answer = match sending.await.unwrap_or_else(|_| Err(HttpError::new("too slow"))) {
-            // A client of the user's own may have read more.
+            // The application's own HTTP client may not limit the size.
             Ok(answer) if answer.body().len() > LARGEST_ANSWER => Err(HttpError::too_large()),
             answer => answer,
         };
@@ -134,11 +146,11 @@ impl Channel {
     }
 }
 
-/// How often a document is looked for somewhere else.
-const MOST_REDIRECTS: u8 = 3;
+/// The greatest number of redirects that are followed for a document.
+const MAX_REDIRECTS: u8 = 3;
 
-/// Where an answer leads to (RFC 9110 section 15.4), if it is a redirect to an address that can be
-/// asked.
+/// The target of a redirect (RFC 9110 section 15.4); `None` if the response is none or its target
+/// cannot be requested.
 fn redirected(answer: &Response<Bytes>, from: &Url) -> Option<Url> {
     let leads_on = matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308);
     let location = answer.headers().get(LOCATION).filter(|_| leads_on)?.to_str().ok()?;
@@ -147,12 +159,12 @@ fn redirected(answer: &Response<Bytes>, from: &Url) -> Option<Url> {
     (next.has_host() && next.username().is_empty() && next.password().is_none()).then_some(next)
 }
 
-/// An address without its query, which is somebody else's text.
-fn place(url: &Url) -> String {
+/// A URL without its query, shortened for a message.
+fn without_query(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path().get(..200).unwrap_or(url.path()))
 }
 
-/// The answer, if it is a document.
+/// The response, if its status is 200.
 fn document_of(what: &'static str, answer: Response<Bytes>) -> Result<Response<Bytes>, Error> {
     match answer.status() {
         StatusCode::OK => Ok(answer),
@@ -160,19 +172,19 @@ fn document_of(what: &'static str, answer: Response<Bytes>) -> Result<Response<B
             Err(error_answer::http_error(&answer))
         }
         status => match error_answer::http_error(&answer).provider() {
-            // Entra says that there is no such tenant.
+            // Entra answers so for a tenant that does not exist.
             Some(said) if said.code.is_some() => {
                 Err(Error::from_provider(ErrorKind::ProviderMisconfigured, said.clone()))
             }
             _ => Err(Error::new(
                 ErrorKind::ProviderMisconfigured,
-                format!("{what}: the status is {}", status.as_u16()),
+                format!("{what}: the status is {}, expected 200", status.as_u16()),
             )),
         },
     }
 }
 
-/// Runs a step inside its span and writes down how it ended.
+/// Runs a step inside its span and records its outcome there (`outcome`, and `reason` of an error).
 pub(super) fn observed<T>(
     span: Span,
     step: impl Future<Output = Result<T, Error>>,
@@ -192,7 +204,11 @@ pub(super) fn observed<T>(
     .instrument(inner)
 }
 
-/// A request without a body that asks for JSON.
+/// A request without a body that accepts JSON.
+///
+/// # Errors
+///
+/// [`ErrorKind::ProviderMisconfigured`]: the URL is not a valid request target.
 pub(super) fn empty_request(method: Method, url: &Url) -> Result<Request<Bytes>, Error> {
     let request = Request::builder()
         .method(method)
@@ -202,7 +218,7 @@ pub(super) fn empty_request(method: Method, url: &Url) -> Result<Request<Bytes>,
     request.map_err(|_| {
         Error::new(
             ErrorKind::ProviderMisconfigured,
-            "an endpoint's address cannot be used in a request",
+            "the URL of an endpoint is not a valid request target",
         )
     })
 }

@@ -18,7 +18,7 @@ use super::{
     check_document, check_requests,
     error_answer::{http_date, http_error},
     http::{HttpClient, ReqwestClient},
-    jwks::Keys,
+    jwks::JwkSet,
     metadata::Metadata,
 };
 use crate::{
@@ -261,7 +261,7 @@ impl Check<'_> {
         let mut problem =
             |code, text: String| found.push(Finding::new(Severity::Problem, code, text));
         let keys = match self.channel.document("the key set", &metadata.jwks_uri).await {
-            Ok(answer) => Keys::parse(answer.body()),
+            Ok(answer) => JwkSet::parse(answer.body()),
             Err(error) => {
                 return problem(
                     "keys_unreachable",
@@ -319,7 +319,7 @@ impl Check<'_> {
                     "None of the {} usable keys at {} can verify a token of an algorithm that is accepted ({accepted}){}.",
                     keys.len(),
                     metadata.jwks_uri,
-                    keys.why_left_out()
+                    keys.unusable_summary()
                 ),
             ),
             _ => problem(
@@ -328,11 +328,11 @@ impl Check<'_> {
             ),
         }
         // Keys for encryption are in many key sets, so this alone is no reason to worry.
-        for left_out in keys.left_out().iter().filter(|_| fit > 0) {
+        for unusable in keys.unusable().iter().filter(|_| fit > 0) {
             found.push(Finding::new(
                 Severity::Note,
                 "key_left_out",
-                format!("Left out of the key set: {left_out}."),
+                format!("Left out of the key set: {unusable}."),
             ));
         }
     }

@@ -21,7 +21,7 @@ pub(super) fn examine(
     found: &mut Vec<Finding>,
 ) -> Option<Metadata> {
     let before = found.len();
-    if json::without_mark(document).len() < document.len() {
+    if json::without_byte_order_mark(document).len() < document.len() {
         let text = "A byte order mark stands in front of the discovery document; it is left out.";
         found.push(Finding::new(Severity::Note, "discovery_byte_order_mark", text));
     }

@@ -1,27 +1,30 @@
-//! The `claims` parameter of a request for tokens (OpenID Connect Core section 5.5): what an API's
-//! challenge asks for, what the client itself asks for, and what the client says that it can do
-//! (`xms_cc`, Entra).
+//! The `claims` parameter of authorization and token requests (OpenID Connect Core section 5.5).
+//!
+//! It is merged from three sources: the claims challenge of an API, the claims that the client
+//! itself requests, and the client capabilities (`xms_cc`, Entra), which tell Entra that this
+//! client can handle claims challenges.
 
 use serde_json::{Map, Value, json};
 
 use super::json::{self, Object};
 use crate::error::{Error, ErrorKind};
 
-/// The parameter, or `None` if nobody asks for anything. A single text is sent as it came.
+/// The value of the parameter as JSON; `None` if there is nothing to request. If there is only one
+/// source, its text is sent unchanged.
 ///
 /// # Errors
 ///
-/// `request_invalid`: one of the texts is not a JSON object without repeated members.
+/// [`ErrorKind::RequestInvalid`]: one of the texts is not a JSON object, or has a member twice.
 pub(crate) fn merged(
     capabilities: &[String],
     client: Option<&str>,
     challenge: Option<&str>,
 ) -> Result<Option<String>, Error> {
     let read = |text: &str| {
-        json::object(text.as_bytes()).map_err(|refused| {
+        json::object(text.as_bytes()).map_err(|error| {
             Error::new(
                 ErrorKind::RequestInvalid,
-                format!("the claims to ask for: {}", refused.as_str()),
+                format!("the requested claims: {}", error.as_str()),
             )
         })
     };
@@ -48,7 +51,7 @@ pub(crate) fn merged(
     Ok((!all.is_empty()).then(|| Value::Object(all).to_string()))
 }
 
-/// Adds members; objects are added to objects, everything else is replaced by what comes later.
+/// Merges members: objects are merged, any other value is replaced by the later one.
 fn add(to: &mut Object, from: Object) {
     for (name, value) in from {
         match (to.get_mut(&name), value) {

@@ -1,12 +1,14 @@
-//! The `claims` parameter (OpenID Connect Core section 5.5): what a sign-in has to fulfil.
+//! The claims that the options of a sign-in request (OpenID Connect Core section 5.5).
 
 use serde_json::{Value, json};
 
 use super::json::{self, Object};
 use crate::config::SignInOptions;
 
-/// What the options of a sign-in ask for in claims. An authentication context is one of Microsoft's
-/// claims; elsewhere it is a class of the sign-in (`acr_values`), and put there.
+/// The claims request for the options of a sign-in; `None` if there is nothing to request.
+///
+/// Microsoft's authorities take an authentication context as the claim `acrs`. Other providers
+/// have `acr_values` for it, so there it replaces `acr_values` of the options.
 pub(crate) fn claims_of(options: &mut SignInOptions, is_microsoft: bool) -> Option<String> {
     let in_claims = options.auth_context.as_deref().filter(|_| is_microsoft);
     let claims = claims_request(options.claims.as_deref(), in_claims);
@@ -16,15 +18,16 @@ pub(crate) fn claims_of(options: &mut SignInOptions, is_microsoft: bool) -> Opti
     claims
 }
 
-/// What the provider wants to be asked for (its claims challenge, a JSON object), together with an
-/// authentication context of Conditional Access.
+/// A claims challenge (a JSON object) with an authentication context of Conditional Access added
+/// as the essential claim `acrs`.
 ///
-/// A challenge that cannot be read is left out. `None` if there is nothing to ask for.
+/// A challenge that is not a JSON object is ignored. `None` if nothing is left to request.
 fn claims_request(challenge: Option<&str>, auth_context: Option<&str>) -> Option<String> {
     let mut request =
         challenge.and_then(|challenge| json::object(challenge.as_bytes()).ok()).unwrap_or_default();
     if let Some(context) = auth_context {
         let id_token = request.entry("id_token").or_insert_with(|| Value::Object(Object::new()));
+        // `null` means that the member is requested without details (section 5.5.1).
         if !id_token.is_object() {
             *id_token = Value::Object(Object::new());
         }

@@ -1,15 +1,16 @@
-//! How the application proves to the token endpoint who it is (RFC 6749 section 2.3.1, OpenID
-//! Connect Core section 9, RFC 7521 section 4.2).
+//! Client authentication: adds the client's credential to a request to the token endpoint (RFC 6749
+//! section 2.3.1, OpenID Connect Core section 9, RFC 7521 section 4.2).
 //!
-//! What is sent was obtained before ([`credential`](super::credential)); here it is put into a
-//! request.
+//! [`credential`](super::credential) obtains the credential; this module only writes it into the
+//! request, never into a URL.
 //!
-//! `client_secret_basic` form-encodes id and secret before it joins them (RFC 6749 appendix B): a
-//! secret with a `:` or `%` in it would otherwise be another one. Many servers compare without
-//! decoding, though, and nearly every client id has a `-` or `_` in it. So the bytes that every
-//! decoder reads alike, raw or escaped, are sent raw; and where others are left, the secret goes
-//! into the form (`client_secret_post`) of a provider that takes both. Credentials never go into an
-//! address.
+//! `client_secret_basic` form-encodes id and secret before it joins them with `:` (RFC 6749 section
+//! 2.3.1 and appendix B), so that a `:` or `%` in them keeps its meaning. Many servers compare
+//! without decoding, though, and nearly every client id has a `-` or `_`. Therefore:
+//!
+//! - Characters that a decoder reads alike, raw or escaped, are sent raw.
+//! - If other special characters are left and the provider supports both methods, the secret is
+//!   sent in the form (`client_secret_post`), whose encoding every server decodes.
 
 use http::HeaderValue;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -21,43 +22,42 @@ use crate::{
     secret::Secret,
 };
 
-/// What the methods are called in metadata.
+/// The names of the methods in `token_endpoint_auth_methods_supported`.
 const BASIC: &str = "client_secret_basic";
 const POST: &str = "client_secret_post";
 
 /// The bytes that are escaped: all but letters, digits, the unreserved marks of RFC 3986 section
-/// 2.3, and `*`, which the form encoding of HTML leaves as it is. `+` and `%` mean something else
-/// unescaped, and `:` ends the id.
+/// 2.3, and `*`, which the form encoding of HTML leaves raw.
 const ESCAPED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'*');
 
-/// What `client_assertion_type` says of a JWT (RFC 7523 section 2.2).
+/// The `client_assertion_type` of a JWT (RFC 7523 section 2.2).
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// Who asks, and how they prove it.
+/// The client of a request with its means of authentication.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Client<'a> {
     pub(crate) id: &'a str,
     pub(crate) proof: &'a Proof,
 }
 
-/// What one request proves it with.
+/// The means by which one request authenticates the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Proof {
-    /// A public client.
+    /// A public client: nothing but the client id.
     Nothing,
-    /// The secret, and how the user wants it to be sent.
+    /// A client secret, and the configured method.
     Secret(Secret, Option<ClientAuthMethod>),
-    /// A JWT.
+    /// A signed JWT (`private_key_jwt`).
     Assertion(Secret),
 }
 
 impl Client<'_> {
-    /// Adds the proof to a request's form, or returns the `Authorization` header that carries it.
+    /// Adds the authentication to the form, or returns the `Authorization` header that carries it.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Internal`]: no header can be made.
+    /// [`ErrorKind::Internal`]: the header cannot be made.
     pub(crate) fn authenticate(
         &self,
         metadata: &Metadata,
@@ -87,36 +87,37 @@ impl Client<'_> {
     }
 }
 
-/// How a secret is sent: by the chosen method, or by one that the provider takes. Metadata that
-/// says nothing means `client_secret_basic` (Discovery 1.0 section 3).
+/// The method by which the secret is sent: the configured one, or one that the provider supports.
 fn method(
     chosen: Option<ClientAuthMethod>,
     metadata: &Metadata,
     id: &str,
     secret: &Secret,
 ) -> ClientAuthMethod {
-    // The registration of this client decides, not the list of all that the provider can do.
+    // The provider's list says what it can do; the registration of this client may allow less. The
+    // configuration knows the registration.
     if let Some(method) = chosen {
         return method;
     }
+    // OpenID Connect Discovery section 3: without the list the method is `client_secret_basic`.
     let Some(supported) = &metadata.token_endpoint_auth_methods else {
         return ClientAuthMethod::Basic;
     };
     let takes = |name: &str| supported.iter().any(|supported| supported == name);
     let is_plain = || form_encoded(id) == id && form_encoded(secret.expose()) == secret.expose();
     match (takes(BASIC), takes(POST)) {
-        // A form has one encoding, which every server decodes.
+        // With special characters Basic depends on whether the server decodes; a form does not.
         (true, true) if !is_plain() => ClientAuthMethod::Post,
         (true, _) => ClientAuthMethod::Basic,
         (false, true) => ClientAuthMethod::Post,
-        // A secret is of use for nothing else, and the document may leave out what the provider
-        // takes (oauth2-mock-server lists `none` alone). The check of the document warns of it.
+        // The list may be incomplete (oauth2-mock-server lists only `none`), and a configured
+        // secret has no other use. `ValidConfig::check` warns of it.
         (false, false) => ClientAuthMethod::Basic,
     }
 }
 
-/// The other way to send a secret to a provider that has refused the first one, if it may take that
-/// (`None` if it says not).
+/// The other method for the secret, to be tried once after the provider refused the client; `None`
+/// if the provider's list excludes it or there is no secret.
 pub(super) fn other_method(client: Client<'_>, metadata: &Metadata) -> Option<ClientAuthMethod> {
     let Proof::Secret(secret, chosen) = client.proof else { return None };
     let (other, name) = match method(*chosen, metadata, client.id, secret) {
@@ -140,13 +141,13 @@ fn basic(id: &str, secret: &Secret) -> Result<HeaderValue, Error> {
         base64_simd::STANDARD.encode_to_string(credentials.expose())
     ));
     let mut header = HeaderValue::from_str(header.expose())
-        .map_err(|_| Error::new(ErrorKind::Internal, "no header can be made"))?;
+        .map_err(|_| Error::new(ErrorKind::Internal, "the Authorization header is invalid"))?;
     header.set_sensitive(true);
     Ok(header)
 }
 
-/// `application/x-www-form-urlencoded` (RFC 6749 appendix B): a space is `+`, and what is
-/// [`ESCAPED`] is escaped.
+/// The text in `application/x-www-form-urlencoded` (RFC 6749 appendix B): a space becomes `+`, the
+/// bytes of [`ESCAPED`] are escaped.
 fn form_encoded(text: &str) -> String {
     utf8_percent_encode(text, ESCAPED).to_string().replace("%20", "+")
 }

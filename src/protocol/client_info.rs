@@ -1,16 +1,16 @@
-//! `client_info`: what Microsoft's token endpoint tells beside the tokens about the account, if
-//! `client_info=1` asks for it.
+//! `client_info`: the account and its home tenant, which Microsoft's token endpoint returns beside
+//! the tokens if the request has `client_info=1`.
 //!
-//! It is not signed, so it is believed only where it came straight from the token endpoint, and
-//! never against the ID token.
+//! It is not signed. It is read from token responses only, never from the front channel, and it
+//! does not override the ID token.
 
 use super::json;
 use crate::secret::from_base64url;
 
-/// More than two GUIDs and the name of a policy need.
-const LONGEST_ID: usize = 255;
+/// The greatest length of an id: two GUIDs and the name of a B2C policy are shorter.
+const MAX_ID_BYTES: usize = 255;
 
-/// An account and its home tenant.
+/// An account in its home tenant, as `client_info` names it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct ClientInfo {
     uid: Option<String>,
@@ -18,30 +18,30 @@ pub(crate) struct ClientInfo {
 }
 
 impl ClientInfo {
-    /// Reads the base64url of a JSON object; what cannot be read says nothing.
+    /// Parses a JSON object in base64url. `None` if it is neither: the member is optional.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let object = json::object(&from_base64url(text.trim_end_matches('='))?).ok()?;
         let id = |name: &str| {
             let id = json::text(&object, name)?;
             (!id.is_empty()
-                && id.len() <= LONGEST_ID
+                && id.len() <= MAX_ID_BYTES
                 && id.bytes().all(|byte| byte.is_ascii_graphic()))
             .then(|| id.to_owned())
         };
         Some(Self { uid: id("uid"), utid: id("utid") })
     }
 
-    /// The account in its home tenant. For B2C the name of the policy follows.
+    /// The object id of the account in its home tenant. B2C appends the name of the policy.
     pub(crate) fn uid(&self) -> Option<&str> {
         self.uid.as_deref()
     }
 
-    /// The home tenant.
+    /// The id of the home tenant.
     pub(crate) fn utid(&self) -> Option<&str> {
         self.utid.as_deref()
     }
 
-    /// The account as MSAL's caches call it: `{uid}.{utid}`, if both are told.
+    /// The account's id in the caches of MSAL: `{uid}.{utid}`; `None` if either is missing.
     pub(crate) fn home_account_id(&self) -> Option<String> {
         Some(format!("{}.{}", self.uid()?, self.utid()?))
     }

@@ -1,17 +1,17 @@
-//! [`Credentials`]: obtains what the next request proves itself with.
+//! [`Credentials`] obtain the client authentication for the next token request.
 //!
-//! - A file is read for each request, so that one that was replaced counts at once; its key is
-//!   taken apart only if it has changed. One that cannot be read or used any more, because it is
-//!   just being replaced, leaves the key that was there before in use.
-//! - What a function made is remembered until a minute before its `exp`; callers that come
-//!   meanwhile wait for the same call.
-//! - Of several, the first that can be had is used.
-//! - Where the provider refuses a credential as outdated it is loaded anew, and then the others of
-//!   the list are tried. Only another one is worth another request.
-//! - A secret that is refused is sent once more by the other method, where the provider may take
-//!   that and the application has named none: a document lists what the provider can do, and each
-//!   client is registered for one of them. The method that is taken is used from then on; where
-//!   both are refused nothing is tried for a minute.
+//! - Files are read for each request, so that a replaced file is used at once. The key is parsed
+//!   only if the file has changed. While a file cannot be read or parsed, because it is being
+//!   replaced, the previous key stays in use.
+//! - An assertion from a function of the application is reused until a minute before its `exp`.
+//!   Concurrent requests wait for the same call.
+//! - Of several configured credentials the first available one is used.
+//! - If the provider refuses an assertion as outdated, the credential is loaded again, then the
+//!   others of the list are tried. A second request is sent only with another key or assertion.
+//! - If the provider refuses a secret and no method is configured, the secret is sent once by the
+//!   other method: the document lists what the provider supports, while each client is registered
+//!   for one method. The accepted method is used from then on. If both are refused, the second one
+//!   is not tried again for a minute.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -36,57 +36,58 @@ use crate::{
     secret::Secret,
 };
 
-/// How long the application's own function may take to make an assertion: requests for tokens wait
-/// for it, one after the other.
-const FUNCTION_TIME: std::time::Duration = std::time::Duration::from_secs(10);
+/// The time limit of the application's function that makes assertions. Token requests wait for it.
+const FUNCTION_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// For how many seconds no other method is tried with a secret that was refused by both.
-const TRY_AGAIN: i64 = 60;
+/// The seconds after a trial of the other method during which it is not tried again.
+const METHOD_RETRY_SECONDS: i64 = 60;
 
-/// Entra's refusals that another certificate or assertion can mend: unknown or expired key, revoked
-/// certificate, wrong signature, assertion outside its life. What is wrong with the application
-/// itself (unknown, secret wrong or expired, address not registered) is not among them.
+/// Entra's error codes (AADSTS) after which another certificate or assertion can succeed: unknown or
+/// expired key, revoked certificate, wrong signature, assertion outside its validity. Errors of the
+/// registration (unknown client, wrong or expired secret, unregistered redirect URI) are not here.
 const OUTDATED: [u64; 6] = [700_024, 700_027, 1_000_502, 7_000_214, 7_000_274, 7_000_277];
 
-/// The credential of one application, and what was obtained with it.
+/// The credentials of one application, with the keys and assertions obtained from them.
 #[derive(Debug)]
 pub(super) struct Credentials {
     members: Vec<Member>,
-    /// The member to try first: the last one that was another than a refused one.
+    /// The index of the member to try first: the one that last replaced a refused one.
     first: AtomicUsize,
-    /// How a secret is sent, where the provider has refused the first way and taken this one.
+    /// The method for a secret that the provider accepted after it had refused the other.
     method: Mutex<Option<ClientAuthMethod>>,
-    /// When another way may be tried again, in seconds since 1970.
+    /// The earliest time to try the other method again, in seconds of Unix time.
     next_try: AtomicI64,
     client_id: String,
     authority: Authority,
 }
 
-/// What a request was proved with, and what it was made of.
+/// The client authentication of one request, and the identity of the credential behind it.
 #[derive(Debug)]
 pub(super) struct Sent {
     pub(super) proof: Proof,
-    /// The public half of the key that signed, or a digest of what was sent as it is.
+    /// The public half of the signing key, or a digest of an assertion from outside. Empty for
+    /// others. Two values differ if the credential was replaced between them.
     origin: Vec<u8>,
 }
 
+/// One configured credential with what was obtained from it.
 #[derive(Debug)]
 struct Member {
     credential: ClientCredential,
-    key: Mutex<Option<Loaded>>,
-    made: tokio::sync::Mutex<Option<Made>>,
+    key: Mutex<Option<LoadedKey>>,
+    assertion: tokio::sync::Mutex<Option<CachedAssertion>>,
 }
 
-/// A key, and what it was read from.
+/// A parsed key, and the fingerprint of the file that it was read from.
 #[derive(Clone, Debug)]
-struct Loaded {
+struct LoadedKey {
     key: Arc<SigningKey>,
     from: Fingerprint,
 }
 
-/// An assertion that a function made.
+/// An assertion from the application's function.
 #[derive(Debug)]
-struct Made {
+struct CachedAssertion {
     audience: String,
     jwt: Secret,
     until: UnixTime,
@@ -101,20 +102,21 @@ impl Credentials {
         let member = |credential: &ClientCredential| Member {
             credential: credential.clone(),
             key: Mutex::default(),
-            made: tokio::sync::Mutex::default(),
+            assertion: tokio::sync::Mutex::default(),
         };
         let members = credential.members().iter().map(member).collect();
         let (first, method, next_try) = (AtomicUsize::new(0), Mutex::default(), AtomicI64::new(0));
         Self { members, first, method, next_try, client_id: client_id.to_owned(), authority }
     }
 
-    /// The proof for a request to the token endpoint.
+    /// The client authentication for a token request.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::CredentialUnavailable`]: a file cannot be read or used, or the function that makes assertions failed.
+    /// [`ErrorKind::CredentialUnavailable`]: a file cannot be read or parsed, or the application's
+    /// function failed.
     pub(super) async fn proof(&self, metadata: &Metadata, now: UnixTime) -> Result<Sent, Error> {
-        let mut outcome = Err(unavailable("there is none"));
+        let mut outcome = Err(unavailable("none is configured"));
         for (_, member) in self.in_order() {
             outcome = self.prove(member, metadata, now, false).await;
             match &outcome {
@@ -125,27 +127,27 @@ impl Credentials {
         outcome
     }
 
-    /// Whether the provider has refused the application for a reason that another credential of it
-    /// can mend.
+    /// Whether the provider refused the client for a reason that another credential, or another
+    /// method, may remedy.
     pub(super) fn is_outdated(&self, error: &Error, refused: &Proof) -> bool {
-        let Some(said) = error.provider() else { return false };
-        // What Microsoft's numbers say of a secret, another way to send it does not mend.
-        if matches!(refused, Proof::Secret(..)) && !said.codes.is_empty() {
+        let Some(answer) = error.provider() else { return false };
+        // Microsoft's code says what is wrong with the secret; the method does not matter there.
+        if matches!(refused, Proof::Secret(..)) && !answer.codes.is_empty() {
             return false;
         }
-        // A 401 says the same where a provider writes no code (RFC 9110 section 15.5.2).
-        let is_about_the_client =
-            said.error == "invalid_client" || (said.error.is_empty() && said.status == Some(401));
+        // RFC 6749 section 5.2. Some providers send the status 401 without an error code.
+        let is_about_the_client = answer.error == "invalid_client"
+            || (answer.error.is_empty() && answer.status == Some(401));
         if !is_about_the_client || error.kind() != ErrorKind::ClientRefused {
             return false;
         }
-        if self.authority.is_microsoft() || !said.codes.is_empty() {
-            return said.codes.iter().any(|code| OUTDATED.contains(code));
+        if self.authority.is_microsoft() || !answer.codes.is_empty() {
+            return answer.codes.iter().any(|code| OUTDATED.contains(code));
         }
         true
     }
 
-    /// Another proof than the one that was refused, if there is one now.
+    /// Client authentication other than the refused one; `None` if there is no other now.
     pub(super) async fn another(
         &self,
         metadata: &Metadata,
@@ -164,14 +166,18 @@ impl Credentials {
                 && sent.origin != refused.origin
             {
                 self.first.store(index, Ordering::Relaxed);
-                tracing::info!(credential = %member.credential, "the provider refused a credential; another one is used from now on");
+                tracing::info!(
+                    credential = %member.credential,
+                    "the provider refused a credential; this one is used from now on"
+                );
                 return Some(sent);
             }
         }
         None
     }
 
-    /// The same secret, sent by the other method. Secrets are data: there is no newer one to load.
+    /// The same secret with the other method. A newer secret cannot be loaded: it is part of the
+    /// configuration.
     fn by_the_other_method(
         &self,
         metadata: &Metadata,
@@ -183,37 +189,39 @@ impl Credentials {
             member.credential.client_secret() == Some(secret)
                 && member.credential.method().is_some()
         };
-        // Microsoft's providers take both alike.
+        // Microsoft's providers accept both methods for every client.
         if self.authority.is_microsoft() || self.members.iter().any(named) {
             return None;
         }
         let method = other_method(Client { id: &self.client_id, proof: &refused.proof }, metadata)?;
         let seconds = now.as_seconds();
-        // A secret that is wrong is not shown twice for every request: some providers lock a client
-        // that fails too often.
-        let is_time = |next: i64| (next <= seconds).then(|| seconds.saturating_add(TRY_AGAIN));
+        // A wrong secret must not double the failures: some providers lock a client after too many.
+        let is_time =
+            |next: i64| (next <= seconds).then(|| seconds.saturating_add(METHOD_RETRY_SECONDS));
         self.next_try.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_time).ok()?;
         Some(Sent { proof: Proof::Secret(secret.clone(), Some(method)), origin: Vec::new() })
     }
 
-    /// Remembers the method by which the provider took a secret, after it had refused the other.
+    /// Remembers the method by which the provider accepted a secret after it had refused the other.
     pub(super) fn remember(&self, taken: &Sent) {
         let Proof::Secret(_, Some(method)) = taken.proof else { return };
         *self.method.lock().unwrap_or_else(PoisonError::into_inner) = Some(method);
         self.next_try.store(0, Ordering::Relaxed);
         tracing::info!(
             method = method.as_str(),
-            "the provider takes the client secret by this method alone, and it is used from now on: name it with \
-             `ClientCredential::with_method` (IDENTITY_CLIENT_AUTH_METHOD)"
+            "the provider accepts the client secret by this method only, which is used from now \
+             on: configure it (`ClientCredential::with_method`, IDENTITY_CLIENT_AUTH_METHOD)"
         );
     }
 
+    /// All members with their indices, from [`first`](Self::first) on.
     fn in_order(&self) -> impl Iterator<Item = (usize, &Member)> {
         let first = self.first.load(Ordering::Relaxed);
         let count = self.members.len();
         self.members.iter().enumerate().cycle().skip(first).take(count)
     }
 
+    /// The client authentication from one member; `anew`: not from a cached assertion.
     async fn prove(
         &self,
         member: &Member,
@@ -222,7 +230,7 @@ impl Credentials {
         anew: bool,
     ) -> Result<Sent, Error> {
         let credential = &member.credential;
-        let as_it_is = |jwt: Secret| {
+        let from_outside = |jwt: Secret| {
             let origin = digest::digest(&SHA256, jwt.expose().as_bytes()).as_ref().to_vec();
             Sent { proof: Proof::Assertion(jwt), origin }
         };
@@ -237,30 +245,35 @@ impl Credentials {
                     origin: Vec::new(),
                 })
             }
-            CredentialKind::Assertion(jwt) => Ok(as_it_is(jwt.clone())),
+            CredentialKind::Assertion(jwt) => Ok(from_outside(jwt.clone())),
             CredentialKind::AssertionFile(path) => {
-                load_assertion(path).map(as_it_is).map_err(unavailable)
+                load_assertion(path).map(from_outside).map_err(unavailable)
             }
             CredentialKind::AssertionFunction(function) => {
                 let audience = audience(credential.options(), metadata);
-                let mut made = member.made.lock().await;
-                let known = made
+                // Held during the call, so that concurrent requests share its result.
+                let mut cached = member.assertion.lock().await;
+                let usable = cached
                     .as_ref()
-                    .filter(|made| !anew && made.audience == audience && now < made.until);
-                if let Some(known) = known {
-                    return Ok(as_it_is(known.jwt.clone()));
+                    .filter(|cached| !anew && cached.audience == audience && now < cached.until);
+                if let Some(usable) = usable {
+                    return Ok(from_outside(usable.jwt.clone()));
                 }
                 let request = AssertionRequest::new(&self.client_id, audience);
-                let made_now = tokio::time::timeout(FUNCTION_TIME, function.call(request)).await;
-                let jwt = made_now
-                    .map_err(|_| unavailable("the function has not answered in time".to_owned()))?
-                    .map_err(|error| unavailable(format!("the function failed: {error}")))?;
-                *made = usable_until(&jwt).map(|until| Made {
+                let outcome = tokio::time::timeout(FUNCTION_TIMEOUT, function.call(request)).await;
+                let jwt = outcome
+                    .map_err(|_| {
+                        unavailable("the function that makes assertions took more than 10 s")
+                    })?
+                    .map_err(|error| {
+                        unavailable(format!("the function that makes assertions failed: {error}"))
+                    })?;
+                *cached = usable_until(&jwt).map(|until| CachedAssertion {
                     audience: audience.to_owned(),
                     jwt: jwt.clone(),
                     until,
                 });
-                Ok(as_it_is(jwt))
+                Ok(from_outside(jwt))
             }
             CredentialKind::Key(source) => {
                 let key = member.load(|known| credential.load_key_unless(source, known))?;
@@ -283,7 +296,8 @@ impl Credentials {
 }
 
 impl Member {
-    /// The key as it is now, or else as it was last. Nobody waits for somebody else's reading.
+    /// The current key, or the last one if it cannot be loaded now. Reading the file holds no lock,
+    /// so that requests do not wait for each other.
     fn load(
         &self,
         load: impl FnOnce(Option<&Fingerprint>) -> Result<Option<(SigningKey, Fingerprint)>, String>,
@@ -293,22 +307,22 @@ impl Member {
             (Ok(None), Some(known)) => Ok(known.key),
             (Ok(Some((key, from))), _) => {
                 let key = Arc::new(key);
-                *self.known() = Some(Loaded { key: Arc::clone(&key), from });
+                *self.known() = Some(LoadedKey { key: Arc::clone(&key), from });
                 Ok(key)
             }
             (Err(problem), Some(before)) => {
                 tracing::warn!(
                     problem,
-                    "the certificate cannot be loaded any more; the one from before is used"
+                    "the certificate cannot be loaded again; the previous one stays in use"
                 );
                 Ok(before.key)
             }
             (Err(problem), None) => Err(unavailable(problem)),
-            (Ok(None), None) => Err(unavailable("there is no key")),
+            (Ok(None), None) => Err(unavailable("no key was loaded")),
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, Option<Loaded>> {
+    fn known(&self) -> MutexGuard<'_, Option<LoadedKey>> {
         self.key.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,7 +1,7 @@
-//! The device authorization request and its answer (RFC 8628 sections 3.1 and 3.2).
+//! The device authorization request and its response (RFC 8628 sections 3.1 and 3.2).
 //!
-//! The address that a person is to open comes from the provider: it has to be `https`, or on this
-//! machine where the provider is.
+//! The verification URI that the user opens comes from the provider. It must be `https`; `http` is
+//! accepted on loopback, or at a provider for which it was explicitly allowed.
 
 use std::time::Duration;
 
@@ -23,33 +23,38 @@ use crate::{
     secret::Secret,
 };
 
-/// What section 3.2 says where the answer does not.
-const INTERVAL: Duration = Duration::from_secs(5);
-/// Nobody waits longer for somebody with a code in hand.
-const LONGEST_LIFE: Duration = Duration::from_secs(24 * 3600);
-/// A person has to read and type it.
-const LONGEST_USER_CODE: usize = 64;
-const LONGEST_MESSAGE: usize = 1000;
+/// The polling interval if the response has none (RFC 8628 section 3.2).
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
+/// The longest lifetime of a device code that is believed.
+const MAX_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+/// The longest user code, in bytes. The user reads and types it.
+const MAX_USER_CODE_BYTES: usize = 64;
+/// The longest message for the user, in characters.
+const MAX_MESSAGE_CHARS: usize = 1000;
 
-/// A code for the device, and one for the person.
+/// A device authorization response: a code for the device and one for the user.
 #[derive(Clone, Debug)]
 pub(crate) struct DeviceAnswer {
     pub(crate) device_code: Secret,
     pub(crate) user_code: String,
     pub(crate) verification_uri: String,
-    /// With the code in it.
+    /// The verification URI with the user code in it.
     pub(crate) verification_uri_complete: Option<String>,
-    /// Entra's sentence for the person.
+    /// Entra's instruction for the user, in one sentence.
     pub(crate) message: Option<String>,
+    /// The lifetime of both codes from now on.
     pub(crate) expires_in: Duration,
+    /// The least time between two token requests.
     pub(crate) interval: Duration,
 }
 
-/// Asks for codes, for a client with these capabilities.
+/// The device authorization request of a client with these capabilities.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::ProviderMisconfigured`]: the provider has no endpoint for that; or the client cannot prove who it is to this provider.
+/// - [`ErrorKind::ProviderMisconfigured`]: the provider has no device authorization endpoint.
+/// - [`ErrorKind::RequestInvalid`]: the claims are not a JSON object.
+/// - Those of [`Client::authenticate`].
 pub(crate) fn device_request(
     metadata: &Metadata,
     client: Client<'_>,
@@ -71,17 +76,21 @@ pub(crate) fn device_request(
     form_request(endpoint, metadata, client, form)
 }
 
-/// Reads the codes.
+/// Parses a device authorization response.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::TokenResponseInvalid`]: a success that is none; otherwise what the provider's error means.
+/// [`ErrorKind::TokenResponseInvalid`]: the response claims success and is malformed; otherwise the
+/// kind of the provider's error.
 pub(crate) fn read_answer(
     answer: &Response<Bytes>,
     metadata: &Metadata,
 ) -> Result<DeviceAnswer, Error> {
     let invalid = |detail: &'static str| {
-        Error::new(ErrorKind::TokenResponseInvalid, format!("the device answer: {detail}"))
+        Error::new(
+            ErrorKind::TokenResponseInvalid,
+            format!("the device authorization response: {detail}"),
+        )
     };
     if answer.status() != StatusCode::OK {
         return Err(error_answer::http_error(answer));
@@ -92,50 +101,49 @@ pub(crate) fn read_answer(
     let visible = |text: &&str| text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     let device_code = text("device_code")
         .filter(visible)
-        .ok_or_else(|| invalid("`device_code` is missing or no code"))?;
+        .ok_or_else(|| invalid("`device_code` is missing or not printable ASCII"))?;
     let user_code =
-        text("user_code").filter(|code| code.len() <= LONGEST_USER_CODE && visible(code));
-    let address = |name: &str| match text(name).map(Url::parse) {
+        text("user_code").filter(|code| code.len() <= MAX_USER_CODE_BYTES && visible(code));
+    let token_endpoint = &metadata.token_endpoint;
+    // The user opens the URI and signs in there, so it is held to the rules of an endpoint.
+    let is_safe = |url: &Url| {
+        url.scheme() == "https"
+            || (url.scheme() == "http" && is_loopback(url) && is_loopback(token_endpoint))
+            // The token endpoint is http only if that was configured (`danger_allow_http`).
+            || (token_endpoint.scheme() == "http" && url.origin() == token_endpoint.origin())
+    };
+    let uri = |name: &'static str| match text(name).map(Url::parse) {
         None => Ok(None),
-        Some(Ok(url))
-            if url.scheme() == "https"
-                || (url.scheme() == "http" && is_loopback(&url) && is_loopback(&metadata.token_endpoint))
-                // A provider without TLS was allowed by name (`danger_allow_http`).
-                || (metadata.token_endpoint.scheme() == "http" && url.origin() == metadata.token_endpoint.origin()) =>
-        {
-            Ok(Some(url.to_string()))
-        }
-        Some(_) => Err(invalid("the address for the person is not https")),
+        Some(Ok(url)) if is_safe(&url) => Ok(Some(url.to_string())),
+        Some(_) => Err(invalid("the verification URI is not an https URL")),
     };
-    let verification_uri = match address("verification_uri")? {
-        Some(address) => address,
-        // What the draft called it, and some providers still do.
-        None => {
-            address("verification_url")?.ok_or_else(|| invalid("`verification_uri` is missing"))?
-        }
+    let verification_uri = match uri("verification_uri")? {
+        Some(uri) => uri,
+        // The name in the drafts of RFC 8628, which Google still uses.
+        None => uri("verification_url")?.ok_or_else(|| invalid("`verification_uri` is missing"))?,
     };
-    // Required (RFC 8628 section 3.2): a page shows until when the code counts.
-    let life = members.seconds("expires_in").filter(|life| !life.is_zero());
-    let life = life.ok_or_else(|| invalid("`expires_in` is not a number of seconds"))?;
-    // Optional: without a useful one the specification's pace counts. A provider that wants a
-    // slower one says `slow_down` (section 3.5).
+    // Required (RFC 8628 section 3.2): polling ends when it is over.
+    let lifetime = members.seconds("expires_in").filter(|lifetime| !lifetime.is_zero());
+    let lifetime = lifetime.ok_or_else(|| invalid("`expires_in` is not a number of seconds"))?;
+    // Optional. A provider that wants a slower pace answers `slow_down` (section 3.5).
     let interval = members
         .read("interval", |value| json::seconds(value).filter(|interval| !interval.is_zero()))
-        .unwrap_or(INTERVAL);
+        .unwrap_or(DEFAULT_INTERVAL);
+    // Shown in terminals, too, where control characters could rewrite the screen.
     let message = text("message").map(|text| {
-        text.chars().filter(|letter| !letter.is_control()).take(LONGEST_MESSAGE).collect()
+        text.chars().filter(|letter| !letter.is_control()).take(MAX_MESSAGE_CHARS).collect()
     });
     Ok(DeviceAnswer {
         device_code: device_code.into(),
         user_code: user_code
-            .ok_or_else(|| invalid("`user_code` is missing or no code"))?
+            .ok_or_else(|| invalid("`user_code` is missing, too long or not printable ASCII"))?
             .to_owned(),
         verification_uri,
-        // A convenience: the person types the code where this address is of no use.
-        verification_uri_complete: address("verification_uri_complete").unwrap_or_default(),
+        // Optional: without it the user types the code.
+        verification_uri_complete: uri("verification_uri_complete").unwrap_or_default(),
         message,
-        expires_in: life.min(LONGEST_LIFE),
-        interval: interval.clamp(Duration::from_secs(1), LONGEST_LIFE),
+        expires_in: lifetime.min(MAX_LIFETIME),
+        interval: interval.clamp(Duration::from_secs(1), MAX_LIFETIME),
     })
 }
 
@@ -247,7 +255,7 @@ mod tests {
         );
         assert_eq!(
             with(json!(u64::MAX)).unwrap(),
-            LONGEST_LIFE.as_secs(),
+            MAX_LIFETIME.as_secs(),
             "and nobody waits for longer than a code can live"
         );
     }

@@ -1,15 +1,14 @@
-//! What the provider publishes about itself: its metadata and its keys (OpenID Connect Discovery
-//! 1.0 section 4, OpenID Connect Core section 10.1.1).
+//! The provider's published documents: its metadata and its key set (OpenID Connect Discovery
+//! section 4, OpenID Connect Core section 10.1.1).
 //!
-//! Both are fetched when first needed and kept as [`cache`](super::cache) says. Beyond that:
+//! Both are fetched when they are first needed and cached ([`cache`](super::cache)). Beyond that:
 //!
-//! - the metadata's `issuer` may not change while the process runs: the new document is refused and
-//!   the old one stays;
-//! - the metadata is kept for a day; the keys as long as their answer's `Cache-Control` says, from
-//!   five minutes to a day;
-//! - the keys come from the metadata's `jwks_uri`; where that changes, the next one to need them
-//!   waits for the new ones;
-//! - both are a GET, answered with 200, maybe after a redirect within the origin.
+//! - Metadata is kept for a day. Keys are kept as long as `Cache-Control` of their response says,
+//!   between five minutes and a day.
+//! - `issuer` must not change while the process runs: a document with another one is refused and
+//!   the old document stays in use.
+//! - Keys come from `jwks_uri` of the metadata. If it changes, the cached keys expire.
+//! - Both are fetched by GET and need status 200, possibly after redirects within the origin.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -20,13 +19,13 @@ use tracing::{field::Empty, info_span};
 use super::{
     cache::{Cached, Fetched},
     channel::{Channel, observed},
-    jwks::Keys,
+    jwks::JwkSet,
     metadata::Metadata,
 };
 use crate::{
     authority::Authority,
     clock::Clock,
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, shown},
 };
 
 /// The published documents of one authority. Clones share them.
@@ -35,7 +34,7 @@ pub(super) struct Discovery {
     authority: Authority,
     channel: Channel,
     metadata: Arc<Cached<Metadata>>,
-    keys: Arc<Cached<Keys>>,
+    keys: Arc<Cached<JwkSet>>,
 }
 
 impl Discovery {
@@ -54,8 +53,7 @@ impl Discovery {
             .await
     }
 
-    /// A newer document than `known`, which does not list an algorithm that a token has; `known`
-    /// itself if it is too early to ask again.
+    /// A newer document than `known`; `known` itself if it is too early to fetch again.
     pub(super) async fn newer_metadata(
         &self,
         known: &Arc<Metadata>,
@@ -68,18 +66,17 @@ impl Discovery {
             .await
     }
 
-    /// The keys.
-    pub(super) async fn keys(&self, metadata: &Arc<Metadata>) -> Result<Arc<Keys>, Error> {
+    /// The key set.
+    pub(super) async fn keys(&self, metadata: &Arc<Metadata>) -> Result<Arc<JwkSet>, Error> {
         self.keys.get(|_| self.fetch_keys(metadata)).await
     }
 
-    /// Newer keys than `known`, which lack the one that made a signature, by its name or under its
-    /// name; `known` itself if it is too early to ask again.
+    /// A newer key set than `known`; `known` itself if it is too early to fetch again.
     pub(super) async fn newer_keys(
         &self,
         metadata: &Arc<Metadata>,
-        known: &Arc<Keys>,
-    ) -> Result<Arc<Keys>, Error> {
+        known: &Arc<JwkSet>,
+    ) -> Result<Arc<JwkSet>, Error> {
         self.keys.newer_than(known, |_| self.fetch_keys(metadata)).await
     }
 
@@ -91,10 +88,17 @@ impl Discovery {
             self.channel.document("the discovery document", self.authority.metadata_url()).await?;
         let metadata = Metadata::parse(answer.body(), &self.authority)?;
         if let Some(known) = known {
+            // Sessions and caches are bound to the issuer. A document with another one is a mistake
+            // or an attack on the provider's web server.
             if known.issuer != metadata.issuer {
                 return Err(Error::new(
                     ErrorKind::ProviderMisconfigured,
-                    "the discovery document: `issuer` has changed",
+                    format!(
+                        "the discovery document: `issuer` has changed from {} to {}; restart the \
+                         application if that is intended",
+                        shown(&known.issuer),
+                        shown(&metadata.issuer)
+                    ),
                 ));
             }
             if known.jwks_uri != metadata.jwks_uri {
@@ -107,22 +111,23 @@ impl Discovery {
     fn fetch_keys(
         &self,
         metadata: &Arc<Metadata>,
-    ) -> impl Future<Output = Result<Fetched<Keys>, Error>> + Send + 'static {
+    ) -> impl Future<Output = Result<Fetched<JwkSet>, Error>> + Send + 'static {
         let span = info_span!("identity.keys", authority = %self.authority.name(), outcome = Empty, reason = Empty);
         let (channel, metadata) = (self.channel.clone(), Arc::clone(metadata));
         observed(span, async move {
             let answer = channel.document("the key set", &metadata.jwks_uri).await?;
-            let keys = Keys::parse(answer.body())?;
-            for left_out in keys.left_out() {
-                tracing::debug!(usable = keys.len(), "left out of the key set: {left_out}");
+            let keys = JwkSet::parse(answer.body())?;
+            for unusable in keys.unusable() {
+                tracing::debug!(usable = keys.len(), "left out of the key set: {unusable}");
             }
             Ok(Fetched { value: keys, max_age: max_age(&answer) })
         })
     }
 }
 
-/// How long the answer may be kept, as its `Cache-Control` says (RFC 9111 section 5.2.2): what must
-/// not be stored lives as short as possible.
+/// How long `Cache-Control` lets a response be kept (RFC 9111 section 5.2.2); the shortest of
+/// several directives. `no-store` and `no-cache` count as zero, which the cache raises to its
+/// minimum: fetching keys for every token would let tokens flood the provider.
 fn max_age(answer: &Response<Bytes>) -> Option<Duration> {
     let lines =
         answer.headers().get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
@@ -261,7 +266,7 @@ mod tests {
         let http = FakeHttp::publishing(document(), key_set());
         http.hold();
         let (mut discovery, _) = discovery(&http);
-        discovery.channel = discovery.channel.with_patience(Duration::from_millis(1));
+        discovery.channel = discovery.channel.with_timeout(Duration::from_millis(1));
         assert_eq!(discovery.metadata().await.unwrap_err().kind(), ErrorKind::ProviderUnreachable);
     }
 

@@ -1,9 +1,12 @@
-//! What a provider's error means (RFC 6749 sections 4.1.2.1 and 5.2, OpenID Connect Core section
-//! 3.1.2.6, RFC 9470, Entra's extensions).
+//! Error responses of the provider, mapped to an [`ErrorKind`] (RFC 6749 sections 4.1.2.1 and 5.2,
+//! OpenID Connect Core section 3.1.2.6, RFC 9470, Entra's extensions).
 //!
-//! Its texts were written by somebody else: they are cut, and control characters are taken out,
-//! before they are kept. Only the `error` code, the status and Entra's `suberror` and `claims`
-//! decide anything, and the one description with which Keycloak asks to be asked again.
+//! The kind follows from the `error` code, the status, and Entra's `suberror`, `claims` and
+//! `error_codes`. Descriptions decide only where a provider has no other way to say it (Keycloak's
+//! request to start again, refused scopes and refresh tokens).
+//!
+//! Texts of the provider are untrusted: they are shortened and stripped of control characters
+//! before they are kept.
 
 use std::time::Duration;
 
@@ -18,20 +21,20 @@ use crate::{
     error::{Error, ErrorKind, ProviderError},
 };
 
-const LONGEST_CODE: usize = 100;
-const LONGEST_DESCRIPTION: usize = 1000;
-const LONGEST_CLAIMS: usize = 8 * 1024;
-const MOST_CODES: usize = 20;
-/// Nobody is kept waiting longer, whatever the provider says.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
+const MAX_CODE_CHARS: usize = 100;
+const MAX_DESCRIPTION_CHARS: usize = 1000;
+const MAX_CLAIMS_BYTES: usize = 8 * 1024;
+const MAX_CODES: usize = 20;
+/// The longest `Retry-After` that is respected.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
-/// An error in the authorization response.
+/// The error of an authorization response (RFC 6749 section 4.1.2.1).
 pub(crate) fn authorization_error(error: &str, description: Option<&str>) -> Error {
     let mut provider = ProviderError { error: code(error), ..ProviderError::default() };
     describe(&mut provider, description);
     let effect = advise(&mut provider);
     let kind = match (provider.error.as_str(), kind(&provider.error, effect)) {
-        // It has answered, so nobody is told that it cannot be reached.
+        // The provider has answered, so "unreachable" would be a wrong message.
         ("server_error" | "temporarily_unavailable", ErrorKind::ProviderError)
         | (_, ErrorKind::ProviderUnreachable) => ErrorKind::ProviderUnavailable,
         (_, kind) => kind,
@@ -39,11 +42,10 @@ pub(crate) fn authorization_error(error: &str, description: Option<&str>) -> Err
     Error::from_provider(kind, provider)
 }
 
-/// Whether a provider's documentation says that the application is to begin the sign-in once more.
+/// Whether the error asks the application to start the sign-in again.
 ///
-/// Keycloak answers so where the login of one tab has expired and the person has signed in in
-/// another (<https://www.keycloak.org/securing-apps/oidc-layers#_oidc-errors>). What it calls the
-/// same elsewhere (`already_logged_in`) is taken alike.
+/// Keycloak answers so if the login in one tab has expired and the user has signed in in another
+/// (<https://www.keycloak.org/securing-apps/oidc-layers#_oidc-errors>).
 pub(crate) fn asks_to_begin_again(error: &Error) -> bool {
     error.provider().is_some_and(|said| {
         let description = said.description.as_deref().unwrap_or_default();
@@ -53,8 +55,8 @@ pub(crate) fn asks_to_begin_again(error: &Error) -> bool {
 }
 
 /// Whether the error may be about a scope: `invalid_scope` (RFC 6749 sections 4.1.2.1 and 5.2), or
-/// `invalid_request` with a description that speaks of one. OpenIddict answers: "The client
-/// application is not allowed to use the 'offline_access' scope."
+/// `invalid_request` with "scope" in its description, as from OpenIddict: "The client application is
+/// not allowed to use the 'offline_access' scope."
 pub(crate) fn may_be_about_a_scope(error: &Error) -> bool {
     error.provider().is_some_and(|said| match said.error.as_str() {
         "invalid_scope" => true,
@@ -66,43 +68,43 @@ pub(crate) fn may_be_about_a_scope(error: &Error) -> bool {
     })
 }
 
-/// The error of an answer to a refresh: a refresh token that the provider does not take any more is
-/// [`ErrorKind::InvalidGrant`], by whatever name the provider says so. `sent_alone`: the refresh
-/// token is all that was sent beside the client's credential.
+/// The error of a refresh, with [`ErrorKind::InvalidGrant`] for every way in which providers say
+/// that the refresh token is not valid any more. `sent_alone`: the request had no parameters but the
+/// refresh token and the client authentication.
 ///
-/// RFC 6749 section 5.2 has `invalid_grant`. Others in use:
+/// RFC 6749 section 5.2 specifies `invalid_grant`. Others in use:
 ///
-/// - `invalid_request` (Ory Fosite up to 0.42, league/oauth2-server up to 7, Authlib, better-auth):
-///   a request that is the same as the last one but for the token cannot be malformed otherwise;
-/// - `invalid_token`, `expired_token`, `invalid_refresh_token` and the like (iRacing, CloudBase), or
-///   `invalid_grant: …` with a text behind it (EVE Online);
-/// - 401 without a code (FerrisKey). A refused client is `invalid_client`, or a challenge for it
+/// - `invalid_request` (Ory Fosite up to 0.42, league/oauth2-server up to 7, Authlib, better-auth).
+///   If only the token differs from earlier requests, it is the cause.
+/// - `invalid_token`, `expired_token`, `invalid_refresh_token` and similar codes (iRacing,
+///   CloudBase), or `invalid_grant: …` followed by a text (EVE Online).
+/// - 401 without a code (FerrisKey). A refused client is `invalid_client`, or has a challenge
 ///   ([`http_error`]).
 ///
-/// What remains is an outage, a limit, or a mistake in the set-up that refuses every refresh alike
-/// (`invalid_client`, `unauthorized_client`, `unsupported_grant_type`, an HTML page): the token may
-/// be good, so the session goes on as long as it can.
+/// Other errors are an outage, a rate limit, or a mistake of the configuration that concerns every
+/// refresh (`invalid_client`, `unauthorized_client`, `unsupported_grant_type`, an HTML page). The
+/// refresh token may still be valid then, so the session does not end.
 pub(crate) fn of_refresh(error: Error, sent_alone: bool) -> Error {
     let Some(said) = error.provider() else { return error };
     let is_refused = matches!(error.kind(), ErrorKind::ProviderError | ErrorKind::ClientRefused)
         && matches!(said.status, Some(400 | 401 | 403));
     let code = said.error.to_ascii_lowercase();
     let names_the_token = || {
-        let speaks_of = |words: &[&str]| words.iter().any(|word| code.contains(word));
-        speaks_of(&["token", "grant", "session"])
-            && speaks_of(&["invalid", "expired", "revoked", "inactive", "not_found", "unknown"])
+        let has_one_of = |words: &[&str]| words.iter().any(|word| code.contains(word));
+        has_one_of(&["token", "grant", "session"])
+            && has_one_of(&["invalid", "expired", "revoked", "inactive", "not_found", "unknown"])
     };
     let describes_the_token = || {
         let description = said.description.as_deref().unwrap_or_default().to_ascii_lowercase();
         description.replace(['_', '-'], " ").contains("refresh token")
     };
-    let is_dead = match code.as_str() {
+    let is_invalid = match code.as_str() {
         _ if !is_refused => false,
         "" => said.status == Some(401),
         "invalid_request" => sent_alone || describes_the_token(),
         _ => names_the_token(),
     };
-    match is_dead {
+    match is_invalid {
         true => Error::from_provider(
             ErrorKind::InvalidGrant,
             ProviderError { advice: None, ..said.clone() },
@@ -111,12 +113,12 @@ pub(crate) fn of_refresh(error: Error, sent_alone: bool) -> Error {
     }
 }
 
-/// Whether the person did not want to go on: `access_denied` (RFC 6749 section 4.1.2.1), and what
-/// providers write instead, such as `user_cancelled_login` (LinkedIn), `user_cancelled_authorize`
-/// (LinkedIn, Apple) and `user_denied` (Facebook).
+/// Whether the user declined: `access_denied` (RFC 6749 section 4.1.2.1), or a code that providers
+/// use instead, such as `user_cancelled_login` (LinkedIn), `user_cancelled_authorize` (LinkedIn,
+/// Apple) and `user_denied` (Facebook).
 fn is_declined(error: &str) -> bool {
     let error = error.to_ascii_lowercase().replace(['-', ' '], "_");
-    let by_the_person = [
+    let prefixes = [
         "user_cancel",
         "user_denied",
         "user_declined",
@@ -125,7 +127,7 @@ fn is_declined(error: &str) -> bool {
         "user_reject",
         "usercancel",
     ];
-    by_the_person.iter().any(|beginning| error.starts_with(beginning))
+    prefixes.iter().any(|prefix| error.starts_with(prefix))
         || matches!(
             error.as_str(),
             "access_denied"
@@ -139,14 +141,15 @@ fn is_declined(error: &str) -> bool {
         )
 }
 
-/// An answer that is no success, of the token endpoint or one like it; its body may be anything.
+/// The error of an unsuccessful response of the token endpoint or a similar one (RFC 6749 section
+/// 5.2). The body may be anything, such as the HTML page of a proxy.
 pub(crate) fn http_error(answer: &Response<Bytes>) -> Error {
     let status = answer.status();
     let body = json::document(answer.body()).unwrap_or_default();
     let mut provider = from_body(&body);
     provider.status = Some(status.as_u16());
     provider.retry_after = retry_after(answer);
-    // A refused client is asked for its credential (RFC 6749 section 5.2, RFC 9110 section 15.5.2).
+    // RFC 6749 section 5.2: a 401 for a client that authenticated by Basic has a challenge for it.
     if status == StatusCode::UNAUTHORIZED && provider.error.is_empty() {
         provider.error = challenged(answer).to_owned();
     }
@@ -155,14 +158,14 @@ pub(crate) fn http_error(answer: &Response<Bytes>) -> Error {
         || provider.claims.is_some()
         || provider.suberror.as_deref().is_some_and(suberror_asks_for_interaction);
     let kind = match (status, provider.error.as_str()) {
-        // A fault of the provider or too many requests: whatever the body says, the grant is not at
-        // fault.
+        // An outage or a rate limit, whatever the body says. These must not end a session.
         (StatusCode::TOO_MANY_REQUESTS, _) | (_, "server_error" | "temporarily_unavailable") => {
             ErrorKind::ProviderUnreachable
         }
         (status, _) if status.is_server_error() || effect == Effect::Passing => {
             ErrorKind::ProviderUnreachable
         }
+        // Entra: the grant is refused only until the user has acted (consent, MFA, new password).
         (_, "invalid_grant") if asks_for_interaction => ErrorKind::InteractionRequired,
         (_, "invalid_grant") => ErrorKind::InvalidGrant,
         (StatusCode::UNAUTHORIZED, "") => ErrorKind::ClientRefused,
@@ -171,7 +174,7 @@ pub(crate) fn http_error(answer: &Response<Bytes>) -> Error {
     Error::from_provider(kind, provider)
 }
 
-/// What a 401 without a body says by its challenge.
+/// The `error` code for a 401 without one: `invalid_client` if the challenge asks for Basic.
 fn challenged(answer: &Response<Bytes>) -> &'static str {
     let is_basic = |challenge: &HeaderValue| {
         let scheme = challenge.as_bytes().split(|byte| *byte == b' ').next();
@@ -184,7 +187,7 @@ fn challenged(answer: &Response<Bytes>) -> &'static str {
     }
 }
 
-/// What an `error` means; where it is a general one, what its code means.
+/// The kind of an `error`; for a general one, the kind of the provider's own code (`effect`).
 fn kind(error: &str, effect: Effect) -> ErrorKind {
     match error {
         _ if effect == Effect::Passing => ErrorKind::ProviderUnreachable,
@@ -195,7 +198,8 @@ fn kind(error: &str, effect: Effect) -> ErrorKind {
         | "consent_required"
         | "account_selection_required"
         | "insufficient_user_authentication" => ErrorKind::InteractionRequired,
-        // Asking again would not help.
+        // RFC 9470 registers it for providers that cannot meet the requirements: another sign-in
+        // would not help.
         "unmet_authentication_requirements" => ErrorKind::AuthContextMissing,
         _ => match effect {
             Effect::Interaction => ErrorKind::InteractionRequired,
@@ -206,13 +210,14 @@ fn kind(error: &str, effect: Effect) -> ErrorKind {
     }
 }
 
-/// Looks the codes up: the advice goes into the error, what it says about the request is returned.
+/// Looks up the provider's codes. Writes the advice into the error, and returns what the code means
+/// for the request.
 fn advise(provider: &mut ProviderError) -> Effect {
     let description = provider.description.as_deref().unwrap_or_default();
     let (family, row_of): (_, fn(u64) -> Option<&'static Row>) =
         match description.starts_with("AADB2C") {
             true => ("AADB2C", codes::b2c),
-            // `error_codes` of somebody who is not Microsoft may be any numbers.
+            // Without the prefix, `error_codes` are numbers of another provider.
             false if description.is_empty() || description.starts_with("AADSTS") => {
                 ("AADSTS", codes::entra)
             }
@@ -229,14 +234,14 @@ fn advise(provider: &mut ProviderError) -> Effect {
     row.map_or(Effect::AsSaid, |row| row.effect)
 }
 
-/// The `suberror` of a refusal, if a person can do something about it.
+/// The `suberror` of a refused grant, if it names something that the user can remedy.
 pub(crate) fn interaction_suberror(error: &Error) -> Option<&str> {
     let suberror = error.provider()?.suberror.as_deref();
     suberror.filter(|suberror| suberror_asks_for_interaction(suberror))
 }
 
-/// Entra's reasons that a person can do something about. The others (`bad_token`, `token_expired`,
-/// `client_mismatch`, …) leave the grant as dead as it is.
+/// Whether Entra's `suberror` names something that the user can remedy. After the others
+/// (`bad_token`, `token_expired`, `client_mismatch`, …) the grant stays invalid.
 fn suberror_asks_for_interaction(suberror: &str) -> bool {
     matches!(
         suberror,
@@ -248,6 +253,7 @@ fn suberror_asks_for_interaction(suberror: &str) -> bool {
     )
 }
 
+/// The members of an error response (RFC 6749 section 5.2, and Entra's extensions).
 fn from_body(body: &Object) -> ProviderError {
     let mut provider = ProviderError {
         error: json::text(body, "error").map(code).unwrap_or_default(),
@@ -256,7 +262,7 @@ fn from_body(body: &Object) -> ProviderError {
     };
     describe(&mut provider, json::text(body, "error_description"));
     if let Some(Value::Array(codes)) = body.get("error_codes") {
-        provider.codes = codes.iter().filter_map(Value::as_u64).take(MOST_CODES).collect();
+        provider.codes = codes.iter().filter_map(Value::as_u64).take(MAX_CODES).collect();
     }
     for (name, place) in
         [("correlation_id", &mut provider.correlation_id), ("trace_id", &mut provider.trace_id)]
@@ -267,16 +273,16 @@ fn from_body(body: &Object) -> ProviderError {
             .or_else(|| place.take());
     }
     provider.claims = json::text(body, "claims")
-        .filter(|claims| claims.len() <= LONGEST_CLAIMS && json::object(claims.as_bytes()).is_ok())
+        .filter(|claims| claims.len() <= MAX_CLAIMS_BYTES && json::object(claims.as_bytes()).is_ok())
         .map(str::to_owned);
     provider
 }
 
-/// The description, and what Entra and B2C write into it:
-/// `AADSTS50105: … Trace ID: … Correlation ID: …`.
+/// Sets the description, and the codes and ids that Entra and B2C write into it: `AADSTS50105: …
+/// Trace ID: … Correlation ID: …`.
 fn describe(provider: &mut ProviderError, description: Option<&str>) {
     let Some(description) = description
-        .map(|text| sanitised(text, LONGEST_DESCRIPTION))
+        .map(|text| sanitised(text, MAX_DESCRIPTION_CHARS))
         .filter(|text| !text.is_empty())
     else {
         return;
@@ -302,25 +308,27 @@ fn describe(provider: &mut ProviderError, description: Option<&str>) {
     provider.description = Some(description);
 }
 
-/// The characters that an error code may have (RFC 6749 section 5.2), and not too many of them.
+/// The text reduced to the characters of an error code (RFC 6749 section 5.2), and shortened.
 pub(super) fn code(text: &str) -> String {
     text.chars()
         .filter(|letter| matches!(letter, ' '..='~') && !matches!(letter, '"' | '\\'))
-        .take(LONGEST_CODE)
+        .take(MAX_CODE_CHARS)
         .collect()
 }
 
-fn sanitised(text: &str, longest: usize) -> String {
+/// The text with spaces for control characters, and shortened.
+fn sanitised(text: &str, max_chars: usize) -> String {
     text.chars()
         .map(|letter| if letter.is_control() { ' ' } else { letter })
-        .take(longest)
+        .take(max_chars)
         .collect::<String>()
         .trim()
         .to_owned()
 }
 
-/// `Retry-After` (RFC 9110 section 10.2.3): seconds, or a date, which is read against the answer's
-/// own `Date`. Nonsense is ignored.
+/// The wait that `Retry-After` asks for (RFC 9110 section 10.2.3): a number of seconds, or a date,
+/// which is compared with `Date` of the same response, not with this machine's clock. An invalid
+/// value is ignored.
 pub(crate) fn retry_after(answer: &Response<Bytes>) -> Option<Duration> {
     let header = |name: http::HeaderName| answer.headers().get(name)?.to_str().ok().map(str::trim);
     let value = header(http::header::RETRY_AFTER)?;
@@ -328,10 +336,10 @@ pub(crate) fn retry_after(answer: &Response<Bytes>) -> Option<Duration> {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => http_date(value)?.since(http_date(header(http::header::DATE)?)?),
     };
-    Some(wait.min(LONGEST_RETRY_AFTER))
+    Some(wait.min(MAX_RETRY_AFTER))
 }
 
-/// `Sun, 06 Nov 1994 08:49:37 GMT`, the only form that is still written.
+/// An HTTP date in the preferred form: `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7).
 pub(super) fn http_date(text: &str) -> Option<UnixTime> {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

@@ -14,8 +14,8 @@ use super::{
     claims,
     client_info::ClientInfo,
     device, error_answer, graph, id_token, json,
-    jwks::Keys,
-    jwt::{Kind, Rules, Unverified},
+    jwks::JwkSet,
+    jwt::{TokenKind, TokenRules, UnverifiedJwt},
     managed_identity,
     metadata::Metadata,
     token::{self, AccessTokenRule},
@@ -33,7 +33,7 @@ pub(crate) const PARSERS: &[Parser] = &[
     ("device", device_answer),
     ("graph", graph_page),
     ("json", json_value),
-    ("jwks", |bytes| drop(Keys::parse(bytes))),
+    ("jwks", |bytes| drop(JwkSet::parse(bytes))),
     ("jwt", jwt),
     ("metadata", |bytes| drop(metadata(bytes))),
     ("token_answer", token_answer),
@@ -98,9 +98,9 @@ fn json_value(bytes: &[u8]) {
 /// No token is believed without a key.
 fn jwt(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let Ok(token) = Unverified::parse(text) else { return };
-    let rules = Rules {
-        kind: Kind::IdToken,
+    let Ok(token) = UnverifiedJwt::parse(text) else { return };
+    let rules = TokenRules {
+        kind: TokenKind::IdToken,
         algorithms: &[Algorithm::Rs256, Algorithm::Es256],
         authority: &authority(),
         tenants: &Tenants::any(),
@@ -111,7 +111,7 @@ fn jwt(bytes: &[u8]) {
         leeway: std::time::Duration::from_secs(60),
         max_age: None,
     };
-    assert!(token.verify(&rules, &Keys::default()).is_err());
+    assert!(token.verify(&rules, &JwkSet::default()).is_err());
 }
 
 /// The first byte chooses status and headers.

@@ -1,4 +1,4 @@
-//! What can be exchanged for tokens, and the request for it.
+//! Authorization grants, and the token requests for them (RFC 6749 section 1.3).
 
 use bytes::Bytes;
 use http::Request;
@@ -14,40 +14,40 @@ use crate::{
     secret::Secret,
 };
 
-/// Something that the provider gives tokens for.
+/// An authorization grant: the credential that a token request exchanges for tokens.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Grant<'a> {
-    /// An authorization code; the verifier is missing only where the code was asked for elsewhere,
-    /// without PKCE (RFC 6749 section 4.1.3, RFC 7636 section 4.5).
+    /// An authorization code (RFC 6749 section 4.1.3) with its PKCE verifier (RFC 7636 section
+    /// 4.5). The verifier is absent only for a code that was requested elsewhere without PKCE.
     Code { code: &'a Secret, verifier: Option<&'a Secret>, redirect_uri: &'a str },
-    /// RFC 6749 section 6.
+    /// A refresh token (RFC 6749 section 6).
     RefreshToken(&'a Secret),
-    /// The application itself (RFC 6749 section 4.4).
+    /// The client's own credentials: a token for the application itself (RFC 6749 section 4.4).
     ClientCredentials,
-    /// RFC 6749 section 4.3.
+    /// The user's password (RFC 6749 section 4.3).
     Password { username: &'a str, password: &'a Secret },
-    /// RFC 8628 section 3.4.
+    /// A device code (RFC 8628 section 3.4).
     DeviceCode(&'a Secret),
-    /// An access token that this API was called with, for one of another API (RFC 7523 section 2.1,
-    /// with Entra's word for it).
+    /// An access token with which this API was called, in exchange for one for another API (RFC
+    /// 7523 section 2.1, with Entra's parameter `requested_token_use`).
     OnBehalfOf(&'a Secret),
 }
 
-/// What the tokens are to be for.
+/// The parameters of a token or device authorization request that say what the tokens are for.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Asked<'a> {
-    /// With spaces between them; without any the provider decides.
+    /// The scopes, separated by spaces. Empty: the parameter is not sent, and the provider decides.
     pub(crate) scopes: &'a str,
     /// The resource indicator (RFC 8707).
     pub(crate) resource: Option<&'a str>,
-    /// The claims (JSON) that the application itself asks for.
+    /// The claims (JSON) that the application itself requests.
     pub(crate) client_claims: Option<&'a str>,
-    /// The claims (JSON) of an API's or the provider's challenge.
+    /// The claims challenge (JSON) of an API or of the provider.
     pub(crate) challenge: Option<&'a str>,
 }
 
 impl Asked<'_> {
-    /// Whether nothing is asked for by name: then it is what was granted.
+    /// Whether no parameter is sent: the provider then issues what was granted before.
     pub(super) fn is_empty(&self) -> bool {
         self.scopes.is_empty()
             && self.resource.is_none()
@@ -55,7 +55,7 @@ impl Asked<'_> {
             && self.challenge.is_none()
     }
 
-    /// The `claims` parameter of every request for tokens or codes, with what the client can do.
+    /// The `claims` parameter, with the client capabilities merged in.
     ///
     /// # Errors
     ///
@@ -65,12 +65,13 @@ impl Asked<'_> {
     }
 }
 
-/// The request for tokens, of a client with these capabilities.
+/// The token request for a grant, from a client with these capabilities.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::NoRefreshToken`]: the refresh token is empty; [`ErrorKind::RequestInvalid`]: the
-/// claims are not a JSON object; or the client cannot prove who it is to this provider.
+/// - [`ErrorKind::NoRefreshToken`]: the refresh token is empty.
+/// - [`ErrorKind::RequestInvalid`]: the claims are not a JSON object.
+/// - Those of [`Client::authenticate`].
 pub(crate) fn grant_request(
     metadata: &Metadata,
     client: Client<'_>,
@@ -122,12 +123,15 @@ pub(crate) fn grant_request(
     request(metadata, client, form)
 }
 
-/// The scopes of the first resource that is named, and those of OpenID Connect: an access token of
-/// Microsoft's is for one resource.
+/// The scopes of the first resource, together with those of OpenID Connect.
+///
+/// An access token of Microsoft's is for one resource, so a token request may name only one
+/// (AADSTS28000), even if the user consented to several.
 pub(crate) fn of_first_resource<'s>(scopes: &[&'s str]) -> Vec<&'s str> {
     let is_openid =
         |scope: &str| matches!(scope, "openid" | "profile" | "email" | "offline_access");
-    // `https://api.example/read`, `api://id/read`; a scope without a resource before it is Graph's.
+    // `https://api.example/read` and `api://id/read` name their resource. A scope without one
+    // belongs to Microsoft Graph.
     let resource = |scope: &'s str| scope.rsplit_once('/').map(|(resource, _)| resource);
     let first = scopes.iter().copied().find(|scope| !is_openid(scope)).map(resource);
     scopes

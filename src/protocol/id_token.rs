@@ -1,16 +1,20 @@
-//! ID tokens (OpenID Connect Core sections 2, 3.1.3.7, 3.1.3.8 and 12.2), on top of what every
-//! token is held to ([`jwt`](super::jwt)):
+//! The verifier of ID tokens (OpenID Connect Core sections 2, 3.1.3.7, 3.1.3.8 and 12.2).
 //!
-//! - B2C: made by the policy that was asked; Entra ID: of version 2.0;
-//! - `sub`: 1 to 255 ASCII characters, none of them a control character;
-//! - `nonce`: exactly the one that was sent, none if none was sent;
-//! - `at_hash`, where present, is that of the access token that came with it;
-//! - `auth_time`, where `max_age` was asked: present, a number, and recent enough;
-//! - `acr`, where some are required, is one of them;
-//! - the authentication context that was asked for in particular is among those met.
+//! [`verify`] first checks what every token is checked for ([`jwt`](super::jwt): signature, issuer,
+//! audience, times), then in this order:
 //!
-//! An optional claim of no use is as if it were not there, in the one way of [`OptionalMembers`]:
-//! some providers write every claim that they know, and `null` for those that they have not.
+//! 1. B2C: the token was issued by the policy (user flow) of the request.
+//! 2. `sub`: 1 to 255 printable ASCII characters.
+//! 3. Microsoft: `client_info` of the token response is about the same account; Entra ID: the token
+//!    has version 2.0.
+//! 4. `nonce`: the one of the authorization request, or none if none was sent.
+//! 5. `at_hash`, if present: the hash of the access token of the same response.
+//! 6. `auth_time`, if `max_age` was requested: present and recent enough.
+//! 7. `acr`, if classes are required: one of them.
+//! 8. The authentication context of Conditional Access, if one was requested: among those met.
+//!
+//! Optional claims without a usable value count as absent ([`OptionalMembers`]): some providers
+//! write every claim that they know, with `null` for those without a value.
 
 use std::{fmt, time::Duration};
 
@@ -20,8 +24,8 @@ use serde_json::Value;
 use super::{
     client_info::ClientInfo,
     json::{self, Object, OptionalMembers},
-    jwks::Keys,
-    jwt::{Kind, Rules, Unverified, malformed, numeric_date},
+    jwks::JwkSet,
+    jwt::{TokenKind, TokenRules, UnverifiedJwt, malformed, numeric_date},
 };
 use crate::{
     clock::UnixTime,
@@ -30,32 +34,32 @@ use crate::{
     secret::{base64url, same},
 };
 
-/// What this ID token in particular is held to.
+/// The values of one sign-in or refresh that its ID token is compared with.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct IdTokenExpectation<'a> {
     pub(crate) nonce: Nonce<'a>,
-    /// The `max_age` of the authorization request.
+    /// `max_age` of the authorization request.
     pub(crate) max_age: Option<Duration>,
-    /// Authentication context classes of which the token must have one; none means any.
+    /// Required authentication context classes, of which `acr` must be one. Empty: any.
     pub(crate) acr: &'a [String],
-    /// The authentication context that was asked for in particular.
+    /// The authentication context (Entra's Conditional Access) that was requested.
     pub(crate) auth_context: Option<&'a str>,
-    /// The access token of the same answer.
+    /// The access token of the same token response.
     pub(crate) access_token: Option<&'a str>,
-    /// `client_info` of the same answer (Entra).
+    /// `client_info` of the same token response (Microsoft).
     pub(crate) client_info: Option<&'a ClientInfo>,
 }
 
-/// What `nonce` has to be.
+/// The expected `nonce`.
 #[derive(Clone, Copy, Default)]
 pub(crate) enum Nonce<'a> {
-    /// None was sent, so none may come back.
+    /// The request had none (device code), so the token must have none.
     #[default]
     NotSent,
-    /// This one was sent.
+    /// `nonce` of the authorization request.
     Sent(&'a str),
-    /// A refresh: none is needed, but one that comes is the sign-in's, if that is still known
-    /// (section 12.2).
+    /// A refresh: the token needs none; one that is present must be that of the sign-in, if it is
+    /// still known (OpenID Connect Core section 12.2).
     Renewal(Option<&'a str>),
 }
 
@@ -69,7 +73,7 @@ impl fmt::Debug for Nonce<'_> {
     }
 }
 
-/// An ID token that passed every check: only the verifier makes one.
+/// An ID token that passed every check. Only [`verify`] makes one.
 #[derive(Clone)]
 pub(crate) struct VerifiedIdToken {
     raw: String,
@@ -82,7 +86,7 @@ pub(crate) struct VerifiedIdToken {
 }
 
 impl VerifiedIdToken {
-    /// The token as it came, to be sent as `id_token_hint`.
+    /// The serialized token, for `id_token_hint`.
     pub(crate) fn raw(&self) -> &str {
         &self.raw
     }
@@ -100,13 +104,13 @@ impl VerifiedIdToken {
         &self.sub
     }
 
-    /// The tenant, at Microsoft's authorities; where the token does not name it (B2C), that of its
-    /// issuer.
+    /// The tenant, at Microsoft's authorities: `tid`, or for tokens without it (B2C) the tenant in
+    /// the issuer.
     pub(crate) fn tid(&self) -> Option<&str> {
         self.tid.as_deref()
     }
 
-    /// The person within the tenant, at Microsoft's authorities.
+    /// The object id of the user within the tenant, at Microsoft's authorities.
     pub(crate) fn oid(&self) -> Option<&str> {
         self.oid.as_deref()
     }
@@ -125,24 +129,28 @@ impl fmt::Debug for VerifiedIdToken {
     }
 }
 
-/// Verifies an ID token completely.
+/// Verifies an ID token, in the order of the module's documentation.
+///
+/// `raw` is the serialized form of `token`.
 ///
 /// # Errors
 ///
 /// The kind of the first check that fails.
 pub(crate) fn verify(
     raw: &str,
-    token: &Unverified<'_>,
+    token: &UnverifiedJwt<'_>,
     expectation: &IdTokenExpectation<'_>,
-    rules: &Rules<'_>,
-    keys: &Keys,
+    rules: &TokenRules<'_>,
+    keys: &JwkSet,
 ) -> Result<VerifiedIdToken, Error> {
-    debug_assert_eq!(rules.kind, Kind::IdToken);
+    debug_assert_eq!(rules.kind, TokenKind::IdToken);
+    let is_microsoft = rules.authority.is_microsoft();
+    // Signature, issuer, audience, times: steps 1 to 10 of OpenID Connect Core section 3.1.3.7.
     let verified = token.verify(rules, keys)?;
     let claims = &verified.claims;
     rules.authority.check_policy(json::text(claims, "tfp"), json::text(claims, "acr"))?;
     let sub = check_subject(claims)?;
-    if rules.authority.is_microsoft() {
+    if is_microsoft {
         check_client_info(claims, expectation.client_info)?;
     }
     check_version(claims, rules.authority.is_entra())?;
@@ -150,15 +158,16 @@ pub(crate) fn verify(
     check_access_token_hash(claims, verified.algorithm, expectation.access_token)?;
     check_auth_time(claims, expectation.max_age, rules)?;
     check_acr(claims, expectation.acr)?;
-    check_auth_context(claims, expectation.auth_context, rules.authority.is_microsoft())?;
-    // Elsewhere claims of these names mean whatever the provider likes.
-    let directory =
-        |name: &str| json::text(claims, name).filter(|_| rules.authority.is_microsoft());
-    let tid =
-        directory("tid").or_else(|| rules.authority.tenant_in(&verified.iss)).map(str::to_owned);
-    let oid = directory("oid").filter(|oid| !oid.is_empty()).map(str::to_owned);
-    if rules.authority.is_microsoft() {
-        check_told_apart(&sub, oid.as_deref())?;
+    check_auth_context(claims, expectation.auth_context, is_microsoft)?;
+    // `tid` and `oid` are Microsoft's claims. Another provider may use the names for values that
+    // its users choose, so they identify nobody there.
+    let directory_claim = |name: &str| json::text(claims, name).filter(|_| is_microsoft);
+    let tid = directory_claim("tid")
+        .or_else(|| rules.authority.tenant_in(&verified.iss))
+        .map(str::to_owned);
+    let oid = directory_claim("oid").filter(|oid| !oid.is_empty()).map(str::to_owned);
+    if is_microsoft {
+        check_identifiable(&sub, oid.as_deref())?;
     }
     let exp = verified.exp.ok_or_else(|| malformed("the token has no `exp`"))?;
     Ok(VerifiedIdToken {
@@ -172,12 +181,14 @@ pub(crate) fn verify(
     })
 }
 
-/// B2C writes `Not supported currently. Use oid claim.` for everybody, where the user flow's
-/// compatibility settings say so.
+/// The beginning of `sub` in B2C tokens without a subject: `Not supported currently. Use oid claim.`
+/// B2C writes it for every user if the compatibility settings of the user flow say so.
 const NO_SUBJECT: &str = "Not supported";
 
-/// OpenID Connect Core section 2: at most 255 ASCII characters, case sensitive. A control character
-/// is no part of a name, and would end up in the application's records and logs.
+/// Checks `sub` and returns it (OpenID Connect Core section 2: at most 255 ASCII characters, case
+/// sensitive).
+///
+/// Control characters are refused as well: the value goes into the application's records and logs.
 fn check_subject(claims: &Object) -> Result<String, Error> {
     let refused =
         |problem: &str| Err(Error::new(ErrorKind::TokenSubject, format!("`sub` {problem}")));
@@ -189,66 +200,72 @@ fn check_subject(claims: &Object) -> Result<String, Error> {
             refused("has characters that are not ASCII, or control characters")
         }
         Some(Value::String(sub)) => Ok(sub.clone()),
-        Some(_) => refused("is not text"),
+        Some(_) => refused("is not a string"),
     }
 }
 
-/// Somebody without a subject of their own has an object id.
-fn check_told_apart(sub: &str, oid: Option<&str>) -> Result<(), Error> {
+/// Refuses a token that identifies no user: [`NO_SUBJECT`] without an `oid`. All users with such
+/// tokens would share one session and one token cache.
+fn check_identifiable(sub: &str, oid: Option<&str>) -> Result<(), Error> {
     if oid.is_none() && sub.starts_with(NO_SUBJECT) {
         return Err(Error::new(
             ErrorKind::TokenSubject,
-            "`sub` says that there is none, and there is no `oid`: nothing tells people apart",
+            "`sub` is a placeholder and there is no `oid`: the token identifies no user",
         ));
     }
     Ok(())
 }
 
-/// Entra tells beside the token in which account and home tenant the person is. For guests and in
-/// B2C these are not `oid` and `tid`, so only the token's own `uid` and `utid` have to agree, where
-/// it has them.
+/// Compares the account in `client_info` with `uid` and `utid` of the ID token, if it has them.
+///
+/// `client_info` names the user's account in its home tenant. For guests and in B2C that differs
+/// from `oid` and `tid`, so these are not compared.
 fn check_client_info(claims: &Object, client_info: Option<&ClientInfo>) -> Result<(), Error> {
-    let agrees = |told: Option<&str>, name: &str| match (told, json::text(claims, name)) {
-        (Some(told), Some(claimed)) => told.eq_ignore_ascii_case(claimed),
+    let agrees = |sent: Option<&str>, name: &str| match (sent, json::text(claims, name)) {
+        (Some(sent), Some(claimed)) => sent.eq_ignore_ascii_case(claimed),
         _ => true,
     };
-    if client_info.is_none_or(|told| agrees(told.uid(), "uid") && agrees(told.utid(), "utid")) {
+    if client_info.is_none_or(|info| agrees(info.uid(), "uid") && agrees(info.utid(), "utid")) {
         return Ok(());
     }
     Err(Error::new(
         ErrorKind::TokenMismatch,
-        "`client_info` is about another account than the ID token",
+        "`client_info` names another account than `uid` and `utid` of the ID token",
     ))
 }
 
-/// The endpoints of version 2.0 give tokens of version 2.0. What says otherwise is another kind of
-/// token, under rules that are not checked here; B2C counts in its own way.
+/// Entra's endpoints of version 2.0 issue tokens of version 2.0. Tokens of version 1.0 have other
+/// claims and issuers, for which there are no rules here. B2C numbers its versions differently.
 fn check_version(claims: &Object, is_entra: bool) -> Result<(), Error> {
     match json::present(claims, "ver") {
         Some(version) if is_entra && version != "2.0" => {
-            Err(Error::new(ErrorKind::TokenMismatch, "`ver` is not 2.0"))
+            Err(Error::new(ErrorKind::TokenMismatch, "`ver` is not \"2.0\""))
         }
         _ => Ok(()),
     }
 }
 
-/// Step 11 of section 3.1.3.7. An attempt has one nonce; a token with a nonce that nobody sent was
-/// made for another request.
+/// Step 11 of OpenID Connect Core section 3.1.3.7. The nonce ties the token to the authorization
+/// request of this browser, which prevents the injection of another user's code (RFC 9700 section
+/// 4.5).
 fn check_nonce(claims: &Object, expected: Nonce<'_>) -> Result<(), Error> {
     let refused = |detail: &'static str| Err(Error::new(ErrorKind::TokenNonce, detail));
-    // Where one was sent it decides, so anything but that very text is refused.
+    // Compared only if no nonce was sent. If one was sent, the claim decides and a value of
+    // another type is not taken for an absent one.
     let optional = OptionalMembers::of(claims, "ID token").text("nonce");
     match (json::present(claims, "nonce"), expected) {
-        (None, Nonce::Sent(_)) => refused("the token has no `nonce`"),
+        (None, Nonce::Sent(_)) => refused("the token has no `nonce`, although one was sent"),
         (Some(Value::String(nonce)), Nonce::Sent(sent))
             if same(nonce.as_bytes(), sent.as_bytes()) =>
         {
             Ok(())
         }
         (Some(_), Nonce::Sent(_)) => refused("`nonce` is not the one that was sent"),
+        // A token with a nonce was issued for another request.
         (_, Nonce::NotSent) if optional.is_some() => {
             refused("the token has a `nonce` although none was sent")
         }
+        // OpenID Connect Core section 12.2: a `nonce` in a refreshed token is that of the sign-in.
         (_, Nonce::Renewal(Some(sent)))
             if optional.is_some_and(|nonce| !same(nonce.as_bytes(), sent.as_bytes())) =>
         {
@@ -258,7 +275,8 @@ fn check_nonce(claims: &Object, expected: Nonce<'_>) -> Result<(), Error> {
     }
 }
 
-/// Section 3.1.3.8.
+/// OpenID Connect Core section 3.1.3.8: `at_hash` is optional in the code flow, and checked if it
+/// is present.
 fn check_access_token_hash(
     claims: &Object,
     algorithm: Algorithm,
@@ -266,20 +284,21 @@ fn check_access_token_hash(
 ) -> Result<(), Error> {
     let hash = OptionalMembers::of(claims, "ID token").text("at_hash");
     let (Some(hash), Some(token)) = (hash, access_token) else { return Ok(()) };
-    if half_hashes(algorithm)
+    if hash_algorithms(algorithm)
         .iter()
         .any(|digest| same(hash.as_bytes(), half_hash(digest, token).as_bytes()))
     {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::TokenAtHash, "`at_hash` is not that of the access token"))
+    Err(Error::new(ErrorKind::TokenAtHash, "`at_hash` is not the hash of the access token"))
 }
 
-/// The hash algorithms by which an `at_hash` may be made: that of the signature (section 3.1.3.6).
+/// The hash algorithms that `at_hash` may use: that of the signature (OpenID Connect Core section
+/// 3.1.3.6).
 ///
-/// For `EdDSA` no specification says which one that is. Most providers take SHA-512, which Ed25519
-/// has inside, some SHA-256; each ties the ID token to its access token.
-fn half_hashes(algorithm: Algorithm) -> &'static [&'static digest::Algorithm] {
+/// No specification names one for `EdDSA`. Most providers take SHA-512, which Ed25519 uses inside,
+/// some SHA-256; either ties the ID token to its access token.
+fn hash_algorithms(algorithm: Algorithm) -> &'static [&'static digest::Algorithm] {
     match algorithm {
         Algorithm::Rs256 | Algorithm::Ps256 | Algorithm::Es256 => &[&SHA256],
         Algorithm::Rs384 | Algorithm::Ps384 | Algorithm::Es384 => &[&SHA384],
@@ -288,42 +307,54 @@ fn half_hashes(algorithm: Algorithm) -> &'static [&'static digest::Algorithm] {
     }
 }
 
-/// The left half of the text's hash.
+/// The left half of the hash of the text, as base64url (OpenID Connect Core section 3.1.3.6).
 pub(super) fn half_hash(digest: &'static digest::Algorithm, text: &str) -> String {
     let whole = digest::digest(digest, text.as_bytes());
     let whole = whole.as_ref();
     base64url(whole.get(..whole.len() / 2).unwrap_or_default())
 }
 
-/// Step 13 of section 3.1.3.7. Where nobody asked how long ago it was, an `auth_time` of no use is
-/// as if it were not there: [`User::auth_time`](crate::User::auth_time) does not tell it either.
+/// Step 13 of OpenID Connect Core section 3.1.3.7.
+///
+/// Without `max_age` the claim is optional and its value does not refuse the token;
+/// [`User::auth_time`](crate::User::auth_time) then leaves out a value that is no date.
 fn check_auth_time(
     claims: &Object,
     max_age: Option<Duration>,
-    rules: &Rules<'_>,
+    rules: &TokenRules<'_>,
 ) -> Result<(), Error> {
-    let refused = |detail: &'static str| Err(Error::new(ErrorKind::TokenAuthTime, detail));
+    let refused = |detail: String| Err(Error::new(ErrorKind::TokenAuthTime, detail));
     let Some(max_age) = max_age else { return Ok(()) };
+    // Section 2: the claim is REQUIRED if `max_age` was requested. Without it, a provider that
+    // ignores `max_age` could pass an old sign-in for a recent one.
     let Some(value) = json::present(claims, "auth_time") else {
-        return refused("the token has no `auth_time` although `max_age` was asked");
+        return refused("the token has no `auth_time` although `max_age` was requested".into());
     };
     let Some(time) = numeric_date(value).filter(|time| time.as_seconds() >= 0) else {
         return Err(malformed(
-            "`auth_time` is not a date in seconds (a number that is not negative), and `max_age` was asked",
+            "`auth_time` is not a number of seconds from 0 on, and `max_age` was requested",
         ));
     };
     match time {
-        time if time + max_age + rules.leeway < rules.now => {
-            refused("`auth_time` is longer ago than `max_age`")
-        }
-        time if time > rules.now + rules.leeway => refused("`auth_time` lies in the future"),
+        time if time + max_age + rules.leeway < rules.now => refused(format!(
+            "`auth_time` is {} s ago; `max_age` is {} s",
+            rules.now.since(time).as_secs(),
+            max_age.as_secs()
+        )),
+        time if time > rules.now + rules.leeway => refused(format!(
+            "`auth_time` lies {} s in the future; {} s are tolerated",
+            time.since(rules.now).as_secs(),
+            rules.leeway.as_secs()
+        )),
         _ => Ok(()),
     }
 }
 
-/// Step 12 of section 3.1.3.7.
+/// Step 12 of OpenID Connect Core section 3.1.3.7. `acr_values` in a request is only a preference
+/// of the client (section 3.1.2.1), so required classes are checked in the token.
 pub(super) fn check_acr(claims: &Object, required: &[String]) -> Result<(), Error> {
-    // One text; a list of them, from providers that name every class that was met.
+    // OpenID Connect Core section 2 makes `acr` a string. Some providers send an array of all
+    // classes that were met.
     let met: Vec<&str> = match claims.get("acr") {
         Some(Value::Array(met)) => met.iter().filter_map(Value::as_str).collect(),
         acr => acr.and_then(Value::as_str).into_iter().collect(),
@@ -332,34 +363,38 @@ pub(super) fn check_acr(claims: &Object, required: &[String]) -> Result<(), Erro
     {
         return Ok(());
     }
-    let told = if met.is_empty() { "missing".into() } else { shown(&met.join(", ")) };
-    let wanted: Vec<String> = required.iter().map(|acr| shown(acr)).collect();
+    let came = if met.is_empty() { "missing".into() } else { shown(&met.join(", ")) };
+    let required: Vec<String> = required.iter().map(|acr| shown(acr)).collect();
     Err(Error::new(
         ErrorKind::TokenAcr,
-        format!("`acr` is {told}, not one of those required: {}", wanted.join(", ")),
+        format!("`acr` is {came}, not one of those required: {}", required.join(", ")),
     ))
 }
 
-/// Conditional Access writes the contexts that were met into `acrs`; other providers write the one
-/// that they chose into `acr`.
+/// Checks that the requested authentication context was met. Entra's Conditional Access lists the
+/// contexts that were met in `acrs`; other providers write the class that they chose into `acr`.
 pub(super) fn check_auth_context(
     claims: &Object,
-    asked: Option<&str>,
+    requested: Option<&str>,
     is_microsoft: bool,
 ) -> Result<(), Error> {
-    let Some(asked) = asked else { return Ok(()) };
-    let is_asked = |met: &Value| met.as_str() == Some(asked);
-    let is_in = |name: &str| match claims.get(name) {
-        Some(Value::Array(met)) => met.iter().any(is_asked),
-        Some(met) => is_asked(met),
+    let Some(requested) = requested else { return Ok(()) };
+    let is_requested = |met: &Value| met.as_str() == Some(requested);
+    let is_met = |claim: &str| match claims.get(claim) {
+        Some(Value::Array(met)) => met.iter().any(is_requested),
+        Some(met) => is_requested(met),
         None => false,
     };
-    if is_in("acrs") || (!is_microsoft && is_in("acr")) {
+    // At Microsoft's authorities `acr` has another meaning (B2C: the policy), so it is not read.
+    if is_met("acrs") || (!is_microsoft && is_met("acr")) {
         return Ok(());
     }
     Err(Error::new(
         ErrorKind::AuthContextMissing,
-        "the token does not name the authentication context that was asked for",
+        format!(
+            "the token does not have the requested authentication context {}",
+            shown(requested)
+        ),
     ))
 }
 

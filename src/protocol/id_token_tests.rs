@@ -25,8 +25,8 @@ fn check_by(
     expectation: &IdTokenExpectation<'_>,
 ) -> Result<VerifiedIdToken, Error> {
     let (authority, tenants, algorithms) = (authority(), Tenants::any(), [algorithm]);
-    let rules = Rules {
-        kind: Kind::IdToken,
+    let rules = TokenRules {
+        kind: TokenKind::IdToken,
         algorithms: &algorithms,
         authority: &authority,
         tenants: &tenants,
@@ -37,7 +37,7 @@ fn check_by(
         leeway: Duration::from_secs(60),
         max_age: None,
     };
-    verify(token, &Unverified::parse(token)?, expectation, &rules, &keys(set))
+    verify(token, &UnverifiedJwt::parse(token)?, expectation, &rules, &keys(set))
 }
 
 fn check(token: &str, expectation: &IdTokenExpectation<'_>) -> Result<VerifiedIdToken, Error> {
@@ -71,8 +71,8 @@ fn accepts(expectation: &IdTokenExpectation<'_>, change: impl FnOnce(&mut Value)
 #[test]
 fn who_has_no_subject_of_their_own_has_an_object_id() {
     let note = "Not supported currently. Use oid claim.";
-    assert!(check_told_apart(note, Some("a")).is_ok() && check_told_apart("a", None).is_ok());
-    assert_eq!(check_told_apart(note, None).unwrap_err().kind(), ErrorKind::TokenSubject);
+    assert!(check_identifiable(note, Some("a")).is_ok() && check_identifiable("a", None).is_ok());
+    assert_eq!(check_identifiable(note, None).unwrap_err().kind(), ErrorKind::TokenSubject);
 }
 
 /// C-414
@@ -255,7 +255,7 @@ fn the_hash_is_the_algorithms() {
         };
         let signer = Signer::new(algorithm);
         let mut claims = claims();
-        let digest = half_hashes(algorithm)[0];
+        let digest = hash_algorithms(algorithm)[0];
         claims["at_hash"] = json!(half_hash(digest, token));
         let raw = signer.sign(&json!({"alg": algorithm.as_str(), "kid": "k"}), &claims);
         let expectation = IdTokenExpectation { access_token: Some(token), ..SENT };

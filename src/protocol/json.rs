@@ -1,14 +1,13 @@
-//! JSON that somebody else wrote, read so that it has one meaning only (RFC 8259 section 4, RFC
-//! 7519 section 4).
+//! The parser for JSON from outside: tokens, responses, key sets (RFC 8259, RFC 7519 section 4).
 //!
-//! - A member that occurs twice in one object is an error, at every level: two readers of the
-//!   document could otherwise see two different tokens.
-//! - Nesting is bounded (`serde_json` stops at 128 levels), and so is the size, by whoever received
-//!   the bytes.
-//! - Nothing of the document appears in an error: it may be a token.
+//! - A repeated member name is an error at every level of the document. RFC 8259 section 4 leaves
+//!   its meaning open, so two parsers could read two different tokens from the same signed text.
+//! - Nesting is bounded: `serde_json` stops at 128 levels. The size is bounded before the bytes
+//!   come here.
+//! - An error holds nothing of the document, which may be a token.
 //!
-//! What is optional is read by [`OptionalMembers`] alone, so that one rule holds for every claim
-//! and every member of every document.
+//! Optional members are read through [`OptionalMembers`] only, so that one rule holds for every
+//! optional claim and every optional member of a document.
 
 use std::{fmt, time::Duration};
 
@@ -18,70 +17,72 @@ use serde_json::{Map, Number, Value};
 /// The members of a JSON object.
 pub(crate) type Object = Map<String, Value>;
 
-/// Why a document was refused; never what was in it.
+/// Why a document was refused. Holds nothing of its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
-    /// Not JSON, nested too deeply, not UTF-8, or with a member twice.
+pub(crate) enum JsonError {
+    /// Not JSON, nested too deeply, not UTF-8, or with a repeated member.
     Malformed,
     /// JSON, but not an object.
     NotAnObject,
 }
 
-impl Refused {
+impl JsonError {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
-            Self::Malformed => "it is not JSON without repeated members",
-            Self::NotAnObject => "it is not a JSON object",
+            Self::Malformed => "not valid JSON, or an object has the same member twice",
+            Self::NotAnObject => "not a JSON object",
         }
     }
 }
 
-/// Reads one JSON object and nothing after it.
-pub(crate) fn object(bytes: &[u8]) -> Result<Object, Refused> {
+/// Parses one JSON object with nothing after it.
+pub(crate) fn object(bytes: &[u8]) -> Result<Object, JsonError> {
     match value(bytes)? {
         Value::Object(members) => Ok(members),
-        _ => Err(Refused::NotAnObject),
+        _ => Err(JsonError::NotAnObject),
     }
 }
 
-/// Reads the one JSON object of an HTTP answer. A byte order mark in front of it, which some
-/// editors and frameworks write, is left out (RFC 8259 section 8.1 allows that). A token has none.
-pub(crate) fn document(bytes: &[u8]) -> Result<Object, Refused> {
-    object(without_mark(bytes))
+/// Parses the JSON object of an HTTP response. A byte order mark before it, which some frameworks
+/// write, is skipped, as RFC 8259 section 8.1 allows.
+pub(crate) fn document(bytes: &[u8]) -> Result<Object, JsonError> {
+    object(without_byte_order_mark(bytes))
 }
 
-/// The text without the byte order mark that may stand in front of it.
-pub(crate) fn without_mark(bytes: &[u8]) -> &[u8] {
+/// The text without a byte order mark at its beginning.
+pub(crate) fn without_byte_order_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
-/// Reads one JSON value and nothing after it.
-pub(crate) fn value(bytes: &[u8]) -> Result<Value, Refused> {
+/// Parses one JSON value with nothing after it.
+pub(crate) fn value(bytes: &[u8]) -> Result<Value, JsonError> {
     let mut source = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict.deserialize(&mut source).map_err(|_| Refused::Malformed)?;
-    source.end().map_err(|_| Refused::Malformed)?;
+    let value = ValueSeed.deserialize(&mut source).map_err(|_| JsonError::Malformed)?;
+    source.end().map_err(|_| JsonError::Malformed)?;
     Ok(value)
 }
 
-/// The member as text, if it is there and is text.
+/// The member, if it is present and a string.
 pub(crate) fn text<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
     object.get(name).and_then(Value::as_str)
 }
 
-/// The member, unless it is absent or `null`: providers write `null` for what they have not.
+/// The member, unless it is absent or `null`. Providers write `null` for a value that they do not
+/// have.
 pub(crate) fn present<'a>(object: &'a Object, name: &str) -> Option<&'a Value> {
     object.get(name).filter(|value| !value.is_null())
 }
 
-/// The optional members of an object that somebody else wrote.
+/// The optional members of an object from outside.
 ///
-/// - `null` is absent.
-/// - A member whose value is of no use is absent, too, and a trace event names it: what nobody
-///   needs must not void what is needed. The value is not in the event, because it may be a token.
-/// - A number may be written as text, a truth value too, and one text may stand for a list.
+/// - `null` counts as absent.
+/// - A value of the wrong type counts as absent, too: a member that is not needed must not refuse
+///   the document. A trace event names the member; its value is not logged, since it may be a
+///   token.
+/// - A number or a boolean may be written as a string, and a string may stand for an array.
 ///
-/// A member that decides (`iss`, `aud`, `exp`, `iat`, a nonce that was sent, …) is not read by
-/// this.
+/// Members that decide about security (`iss`, `aud`, `exp`, `iat`, a nonce that was sent, …) are
+/// read strictly instead: present with the wrong type refuses the document.
 #[derive(Clone, Copy)]
 pub(crate) struct OptionalMembers<'a> {
     object: &'a Object,
@@ -89,12 +90,12 @@ pub(crate) struct OptionalMembers<'a> {
 }
 
 impl<'a> OptionalMembers<'a> {
-    /// Those of an object; `document` is its name in the event.
+    /// The optional members of `object`; `document` names it in trace events.
     pub(crate) fn of(object: &'a Object, document: &'static str) -> Self {
         Self { object, document }
     }
 
-    /// The member as `parse` understands it; `None` where it is absent or of no use.
+    /// The member as `parse` reads it; `None` if it is absent or `parse` returns `None`.
     pub(crate) fn read<T>(
         &self,
         name: &str,
@@ -105,29 +106,31 @@ impl<'a> OptionalMembers<'a> {
             tracing::trace!(
                 document = self.document,
                 member = name,
-                "an optional member is left out: its value is of no use"
+                "an optional member is ignored: its value has the wrong type or form"
             );
         }
         usable
     }
 
-    /// A text that is not empty.
+    /// A string that is not empty.
     pub(crate) fn text(&self, name: &str) -> Option<&'a str> {
         self.read(name, |value| value.as_str().filter(|text| !text.is_empty()))
     }
 
-    /// A list of words, as [`words`] reads it.
+    /// A list of strings, as [`words`] reads it.
     pub(crate) fn words(&self, name: &str) -> Option<Vec<&'a str>> {
         self.read(name, words)
     }
 
-    /// A lifetime, as [`seconds`] reads it.
+    /// A duration, as [`seconds`] reads it.
     pub(crate) fn seconds(&self, name: &str) -> Option<Duration> {
         self.read(name, seconds)
     }
 }
 
-/// The texts of a list, or the words of one text with spaces or commas between them.
+/// A list of strings: the strings of an array, or one string split at white space and commas.
+///
+/// `None` for other types, and for an array that has elements but no usable string.
 pub(crate) fn words(value: &Value) -> Option<Vec<&str>> {
     match value {
         Value::Array(items) => {
@@ -142,8 +145,7 @@ pub(crate) fn words(value: &Value) -> Option<Vec<&str>> {
     }
 }
 
-/// A lifetime in seconds: a number that is not negative, or the same as text. Fractions are cut
-/// off.
+/// A duration in seconds: a number from 0 on, or the same as a string. Fractions are cut off.
 pub(crate) fn seconds(value: &Value) -> Option<Duration> {
     let of_float = |seconds: f64| (seconds.is_finite() && seconds >= 0.0).then_some(seconds as u64);
     let whole = match value {
@@ -160,7 +162,7 @@ pub(crate) fn seconds(value: &Value) -> Option<Duration> {
     whole.map(Duration::from_secs)
 }
 
-/// A truth value, also as text or number.
+/// A boolean: also `"true"` and `"false"` in any letter case, and 1 and 0.
 pub(crate) fn flag(value: &Value) -> Option<bool> {
     match value {
         Value::Bool(flag) => Some(*flag),
@@ -173,16 +175,16 @@ pub(crate) fn flag(value: &Value) -> Option<bool> {
     }
 }
 
-/// What `serde_json` calls a number when some crate of the build has asked it for arbitrary
-/// precision.
+/// The member in which `serde_json` passes a number to a visitor if any crate of the build has
+/// enabled its feature `arbitrary_precision`.
 const NUMBER_MEMBER: &str = "$serde_json::private::Number";
-/// What `serde_json` would read as a document inside the document.
+/// The member by which `serde_json` recognises a `RawValue`: a document inside the document.
 const RAW_MEMBER: &str = "$serde_json::private::RawValue";
 
-/// Builds a [`Value`], refusing what `serde_json` lets pass.
-struct Strict;
+/// Deserializes a [`Value`] and refuses repeated members, which `serde_json` would overwrite.
+struct ValueSeed;
 
-impl<'de> DeserializeSeed<'de> for Strict {
+impl<'de> DeserializeSeed<'de> for ValueSeed {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -190,7 +192,7 @@ impl<'de> DeserializeSeed<'de> for Strict {
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for ValueSeed {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -237,11 +239,13 @@ impl<'de> Visitor<'de> for Strict {
         let mut object = Map::new();
         while let Some(name) = members.next_key::<String>()? {
             let value = members.next_value_seed(Self)?;
+            // With `arbitrary_precision` every number comes as an object with this member.
             if name == NUMBER_MEMBER
                 && let Some(digits) = value.as_str()
             {
                 return number(digits).ok_or_else(|| A::Error::custom("not a number"));
             }
+            // `RAW_MEMBER` written by a provider must not turn a string into JSON.
             if name == RAW_MEMBER || object.insert(name, value).is_some() {
                 return Err(A::Error::custom("a repeated or reserved member"));
             }
@@ -250,7 +254,7 @@ impl<'de> Visitor<'de> for Strict {
     }
 }
 
-/// The number as it would have been read without arbitrary precision.
+/// The number as `serde_json` reads it without `arbitrary_precision`.
 fn number(digits: &str) -> Option<Value> {
     let number = digits
         .parse::<u64>()

@@ -13,7 +13,7 @@ fn a_member_given_twice_is_refused_at_every_level() {
         r#"{"a":[{"b":[{"c":null,"c":null}]}]}"#,
         r#"[{"a":1,"a":1}]"#,
     ] {
-        assert_eq!(value(document.as_bytes()), Err(Refused::Malformed), "{document}");
+        assert_eq!(value(document.as_bytes()), Err(JsonError::Malformed), "{document}");
     }
     assert!(object(br#"{"a":{"a":{"a":1}},"b":[{"a":1},{"a":2}]}"#).is_ok());
 }
@@ -21,7 +21,7 @@ fn a_member_given_twice_is_refused_at_every_level() {
 #[test]
 fn what_is_not_one_object_is_refused() {
     for document in ["null", "[]", "\"{}\"", "1", "true"] {
-        assert_eq!(object(document.as_bytes()), Err(Refused::NotAnObject), "{document}");
+        assert_eq!(object(document.as_bytes()), Err(JsonError::NotAnObject), "{document}");
     }
     for document in [
         "",
@@ -35,17 +35,17 @@ fn what_is_not_one_object_is_refused() {
         "{\"a\":1e400}",
         "{\"a\":NaN}",
     ] {
-        assert_eq!(object(document.as_bytes()), Err(Refused::Malformed), "{document}");
+        assert_eq!(object(document.as_bytes()), Err(JsonError::Malformed), "{document}");
     }
-    assert_eq!(object(b"{\"a\":\"\xff\"}"), Err(Refused::Malformed), "not UTF-8");
-    assert_eq!(object(&b"[".repeat(100_000)), Err(Refused::Malformed), "nested too deeply");
+    assert_eq!(object(b"{\"a\":\"\xff\"}"), Err(JsonError::Malformed), "not UTF-8");
+    assert_eq!(object(&b"[".repeat(100_000)), Err(JsonError::Malformed), "nested too deeply");
 }
 
 #[test]
 fn a_byte_order_mark_in_front_of_an_answer_is_left_out() {
     assert_eq!(document(b"\xef\xbb\xbf{\"a\":1}").unwrap(), object(b"{\"a\":1}").unwrap());
-    assert_eq!(document(b"\xef\xbb\xbf\xef\xbb\xbf{}"), Err(Refused::Malformed));
-    assert_eq!(document(b"\xfe\xff{}"), Err(Refused::Malformed), "UTF-8 alone");
+    assert_eq!(document(b"\xef\xbb\xbf\xef\xbb\xbf{}"), Err(JsonError::Malformed));
+    assert_eq!(document(b"\xfe\xff{}"), Err(JsonError::Malformed), "UTF-8 alone");
 }
 
 #[test]
@@ -113,11 +113,11 @@ fn numbers_and_truth_values_may_be_text() {
 fn the_private_members_of_serde_json_mean_nothing_special() {
     assert_eq!(
         value(br#"{"a":{"$serde_json::private::RawValue":"{\"admin\":true}"}}"#),
-        Err(Refused::Malformed)
+        Err(JsonError::Malformed)
     );
     assert_eq!(value(br#"{"$serde_json::private::Number":"17"}"#), Ok(json!(17)));
     assert_eq!(value(br#"{"$serde_json::private::Number":"1.5e3"}"#), Ok(json!(1500.0)));
-    assert_eq!(value(br#"{"$serde_json::private::Number":"NaN"}"#), Err(Refused::Malformed));
+    assert_eq!(value(br#"{"$serde_json::private::Number":"NaN"}"#), Err(JsonError::Malformed));
 }
 
 proptest! {

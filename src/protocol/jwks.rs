@@ -1,18 +1,20 @@
-//! The provider's keys (RFC 7517, RFC 7518 section 6, RFC 8037; OpenID Connect Core section 10.1).
+//! The provider's key set and its public keys (RFC 7517, RFC 7518 section 6, RFC 8037; OpenID
+//! Connect Core section 10.1).
 //!
-//! A key set is somebody else's list, so every entry is judged alone; what cannot be used is left
-//! out, with a reason, and the rest still counts:
+//! Each entry of the set is parsed on its own. One that cannot be used is left out, with a reason
+//! for the log, and the others stay usable (RFC 7517 section 5):
 //!
-//! - `kty` and `crv` are those of an asymmetric algorithm we know; `oct` keys never count, so that
-//!   no token is verified with a secret;
-//! - `use` is not `enc`, `key_ops` is absent, empty or has `verify` or `sign`, `alg` is absent or
-//!   an algorithm of the key's kind;
-//! - an RSA modulus has 2048 to 8192 bits; a key whose private part is published proves nothing;
-//! - Entra's members `issuer` and `cloud_instance_name` are kept: a key may speak only for its own
-//!   issuer.
+//! - `kty` and `crv` are those of an asymmetric algorithm that this crate verifies. `oct` keys are
+//!   never used, so no token is verified with a shared secret.
+//! - `use` is not `enc`; `key_ops`, if present, has `verify` or `sign`; `alg`, if present, belongs
+//!   to the type of the key.
+//! - An RSA modulus has 2048 to 8192 bits (RFC 7518 section 3.3).
+//! - The entry does not publish its private half.
+//! - Entra's members `issuer` and `cloud_instance_name` are kept: such a key may sign for that
+//!   issuer only.
 //!
-//! What can be read is read: base64url with padding or in the other alphabet, a `kid` that is a
-//! number, coordinates without their leading zeros.
+//! Deviations of known encoders are accepted where they cannot change the key: base64 with padding
+//! or in the standard alphabet, a `kid` that is a number, leading zeros missing or in excess.
 
 use std::fmt;
 
@@ -31,29 +33,31 @@ use crate::{
     secret::from_base64url,
 };
 
-/// As many keys are tried for one token at most.
-const MOST_CANDIDATES: usize = 16;
+/// The greatest number of keys that are tried for one token. It bounds the work that a token
+/// without `kid` causes.
+const MAX_CANDIDATES: usize = 16;
 
-/// As many of the keys that are left out are named in a message at most.
-const MOST_NAMED: usize = 4;
-/// The longest `kid` that is shown.
-const LONGEST_SHOWN: usize = 40;
+/// The greatest number of unusable keys that one message names.
+const MAX_NAMED: usize = 4;
+/// The greatest number of characters of a `kid` in a message.
+const MAX_SHOWN_KID: usize = 40;
 
-/// The usable keys of a key set, and why the others are not.
+/// The usable keys of a JWK set, and the reason why each other entry is unusable.
 #[derive(Debug, Default)]
-pub(crate) struct Keys {
-    keys: Vec<Key>,
-    left_out: Vec<String>,
+pub(crate) struct JwkSet {
+    keys: Vec<Jwk>,
+    unusable: Vec<String>,
 }
 
-impl Keys {
-    /// Reads a key set. One without any usable key is still a key set: it says that nothing is to
-    /// be believed.
+impl JwkSet {
+    /// Parses a JWK set (RFC 7517 section 5). A set without usable keys is no error here: it
+    /// verifies no token.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::ProviderMisconfigured`]: not a JSON object with an array `keys`.
     pub(crate) fn parse(document: &[u8]) -> Result<Self, Error> {
+        // The entries stay raw here, so that a broken one does not refuse the whole set.
         #[derive(Deserialize)]
         struct Document<'a> {
             #[serde(borrow)]
@@ -61,7 +65,7 @@ impl Keys {
         }
 
         let document: Document<'_> =
-            serde_json::from_slice(json::without_mark(document)).map_err(|_| {
+            serde_json::from_slice(json::without_byte_order_mark(document)).map_err(|_| {
                 Error::new(
                     ErrorKind::ProviderMisconfigured,
                     "the key set is not a JSON object with an array `keys`",
@@ -70,139 +74,138 @@ impl Keys {
         let mut this = Self::default();
         for (number, entry) in (1..).zip(document.keys) {
             let object = json::object(entry.get().as_bytes());
-            match object.as_ref().map_err(|refused| refused.as_str()).and_then(Key::parse) {
+            match object.as_ref().map_err(|error| error.as_str()).and_then(Jwk::parse) {
                 Ok(key) => this.keys.push(key),
                 Err(reason) => {
                     let name = match object.as_ref().ok().and_then(kid) {
                         Some(kid) => format!("{:?}", shown(&kid)),
                         None => format!("number {number}"),
                     };
-                    this.left_out.push(format!("key {name}: {reason}"));
+                    this.unusable.push(format!("key {name}: {reason}"));
                 }
             }
         }
         Ok(this)
     }
 
-    /// Each key that cannot be used, by its name or its place in the set, with the reason.
-    pub(crate) fn left_out(&self) -> &[String] {
-        &self.left_out
+    /// One text per unusable entry: its `kid` or its place in the set, and the reason.
+    pub(crate) fn unusable(&self) -> &[String] {
+        &self.unusable
     }
 
-    /// The same as the end of a sentence, of a few keys; empty if there are none.
-    pub(crate) fn why_left_out(&self) -> String {
-        let named = self
-            .left_out
-            .iter()
-            .take(MOST_NAMED)
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join("; ");
-        match self.left_out.len() {
+    /// The first few of [`unusable`](Self::unusable) as the end of a sentence; empty if every entry
+    /// is usable.
+    pub(crate) fn unusable_summary(&self) -> String {
+        let named =
+            self.unusable.iter().take(MAX_NAMED).map(String::as_str).collect::<Vec<_>>().join("; ");
+        match self.unusable.len() {
             0 => String::new(),
-            count if count > MOST_NAMED => {
-                format!("; left out: {named}; and {} more", count - MOST_NAMED)
+            count if count > MAX_NAMED => {
+                format!("; left out: {named}; and {} more", count - MAX_NAMED)
             }
             _ => format!("; left out: {named}"),
         }
     }
 
     /// The keys that a token with this `alg` and `kid` may be verified with.
-    ///
-    /// With a `kid` these are the keys of that name; a provider that names none of its keys is
-    /// taken by its word that the `kid` says nothing. Without one, each key of the right kind may
-    /// be it (OpenID Connect Core section 10.1).
-    pub(crate) fn candidates(&self, algorithm: Algorithm, kid: Option<&str>) -> Vec<&Key> {
-        let fits = |key: &&Key| key.fits(algorithm);
-        let named = kid.is_some_and(|kid| self.has(kid));
+    pub(crate) fn candidates(&self, algorithm: Algorithm, kid: Option<&str>) -> Vec<&Jwk> {
+        let is_listed = kid.is_some_and(|kid| self.has(kid));
         let possible = self.keys.iter().filter(|key| match kid {
+            // OpenID Connect Core section 10.1 requires a `kid` in the token if the set has several
+            // keys. Providers leave it out, so each key of the right type is tried.
             None => true,
-            Some(kid) if named => key.kid.as_deref() == Some(kid),
+            Some(kid) if is_listed => key.kid.as_deref() == Some(kid),
+            // The `kid` is unknown: only keys without a `kid` of their own may be meant.
             Some(_) => key.kid.is_none(),
         });
-        possible.filter(fits).take(MOST_CANDIDATES).collect()
+        possible.filter(|key| key.is_for(algorithm)).take(MAX_CANDIDATES).collect()
     }
 
-    /// Whether a usable key has that name.
+    /// Whether a usable key has this `kid`.
     pub(crate) fn has(&self, kid: &str) -> bool {
         self.keys.iter().any(|key| key.kid.as_deref() == Some(kid))
     }
 
-    /// How many keys are usable.
+    /// The number of usable keys.
     pub(crate) fn len(&self) -> usize {
         self.keys.len()
     }
 }
 
-/// One public key.
-pub(crate) struct Key {
+/// A public key for verifying signatures.
+pub(crate) struct Jwk {
     kid: Option<String>,
-    kind: Kind,
+    key_type: KeyType,
     algorithm: Option<Algorithm>,
     issuer: Option<String>,
     cloud_instance_name: Option<String>,
     public: PublicKey,
 }
 
+/// The key in the form that the library which verifies with it takes.
 enum PublicKey {
     Jose(DecodingKey),
-    /// A point on P-521, which `jsonwebtoken` does not have.
+    /// A point on P-521, which `jsonwebtoken` does not support.
     P521(Vec<u8>),
 }
 
-impl Key {
-    /// The key of one entry, or why it cannot verify signatures of ours.
+impl Jwk {
+    /// Parses one entry, or says why it cannot be used.
     fn parse(entry: &Object) -> Result<Self, &'static str> {
         let optional = OptionalMembers::of(entry, "key set");
-        // RFC 7517 section 4.2: other values than `sig` and `enc` may be used, and mean nothing to
-        // us.
+        // RFC 7517 section 4.2 allows values other than `sig` and `enc`. They do not forbid
+        // verifying signatures.
         if optional.text("use").is_some_and(|purpose| purpose.eq_ignore_ascii_case("enc")) {
-            return Err("`use` says that it is for encryption");
+            return Err("`use` is `enc`: the key is for encryption");
         }
-        // Section 4.3. Some providers publish the operations of the private half.
+        // RFC 7517 section 4.3 asks for `verify`. Some providers publish `sign`, the operation of
+        // the private half.
         let operations = optional.words("key_ops").filter(|operations| !operations.is_empty());
         if operations.is_some_and(|operations| {
             !operations.iter().any(|operation| matches!(*operation, "verify" | "sign"))
         }) {
             return Err("`key_ops` does not have `verify`");
         }
+        // A key whose private half is public proves nothing: anyone can sign with it.
         if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
             .iter()
             .any(|member| json::present(entry, member).is_some())
         {
             return Err("it holds a secret or the private half of a key");
         }
-        let (kind, public) = public_key(entry)?;
+        let (key_type, public) = public_key(entry)?;
         let algorithm = match optional.text("alg") {
             None => None,
             Some(name) => {
-                let algorithm = Algorithm::named(name)
-                    .ok_or("`alg` is not an algorithm that is verified here")?;
-                Some(
-                    Some(algorithm)
-                        .filter(|algorithm| Kind::of(*algorithm) == kind)
-                        .ok_or("`alg` is of another kind of key")?,
-                )
+                let algorithm =
+                    Algorithm::named(name).ok_or("`alg` is not a supported signature algorithm")?;
+                if KeyType::of(algorithm) != key_type {
+                    return Err("`alg` belongs to another type of key");
+                }
+                Some(algorithm)
             }
         };
-        // These decide what the key may sign, so one that cannot be read is not taken for none.
-        let decisive = |name: &str| match json::present(entry, name) {
+        // These two members restrict what the key may sign. One that is not a string must not be
+        // taken for an absent one, which would lift the restriction.
+        let restriction = |name: &str| match json::present(entry, name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(_) => Err("`issuer` or `cloud_instance_name` is not text"),
+            Some(_) => Err("`issuer` or `cloud_instance_name` is not a string"),
         };
         Ok(Self {
             kid: kid(entry),
-            kind,
+            key_type,
             algorithm,
-            issuer: decisive("issuer")?,
-            cloud_instance_name: decisive("cloud_instance_name")?,
+            issuer: restriction("issuer")?,
+            cloud_instance_name: restriction("cloud_instance_name")?,
             public,
         })
     }
 
-    fn fits(&self, algorithm: Algorithm) -> bool {
-        self.kind == Kind::of(algorithm) && self.algorithm.is_none_or(|own| own == algorithm)
+    /// Whether signatures of this algorithm can be by this key. A key that names its `alg` is used
+    /// with no other (RFC 8725 section 3.1).
+    fn is_for(&self, algorithm: Algorithm) -> bool {
+        self.key_type == KeyType::of(algorithm) && self.algorithm.is_none_or(|own| own == algorithm)
     }
 
     /// Whether this key made the signature.
@@ -213,8 +216,8 @@ impl Key {
         signature: &Vec<u8>,
     ) -> bool {
         match (&self.public, jose(algorithm)) {
-            // The provider is named, not asked from the process: its default is missing where
-            // another crate of the build switches on a second one.
+            // The crypto provider is named here because the process-wide default is undefined if
+            // another crate of the build enables a second one.
             (PublicKey::Jose(key), Some(algorithm)) => {
                 (aws_lc::DEFAULT_PROVIDER.verifier_factory)(&algorithm, key)
                     .is_ok_and(|verifier| verifier.verify(message, signature).is_ok())
@@ -228,29 +231,29 @@ impl Key {
         }
     }
 
-    /// The issuer for which alone the key speaks (Entra).
+    /// The only issuer that the key may sign for (Entra's member `issuer`).
     pub(crate) fn issuer(&self) -> Option<&str> {
         self.issuer.as_deref()
     }
 
-    /// The cloud for which alone the key speaks (Entra).
+    /// The only cloud that the key may sign for (Entra's member `cloud_instance_name`).
     pub(crate) fn cloud_instance_name(&self) -> Option<&str> {
         self.cloud_instance_name.as_deref()
     }
 }
 
-impl fmt::Debug for Key {
+impl fmt::Debug for Jwk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Key")
+        f.debug_struct("Jwk")
             .field("kid", &self.kid)
-            .field("kind", &self.kind)
+            .field("key_type", &self.key_type)
             .finish_non_exhaustive()
     }
 }
 
-/// What a key is made for.
+/// `kty` and `crv` of a key together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum KeyType {
     Rsa,
     P256,
     P384,
@@ -258,7 +261,9 @@ enum Kind {
     Ed25519,
 }
 
-impl Kind {
+impl KeyType {
+    /// The type of the keys that an algorithm signs with (RFC 7518 section 3.1, RFC 8037 section
+    /// 3.1).
     const fn of(algorithm: Algorithm) -> Self {
         match algorithm {
             Algorithm::Rs256
@@ -275,7 +280,7 @@ impl Kind {
     }
 }
 
-/// By what name the library knows it, if it does.
+/// The same algorithm in `jsonwebtoken`; `None` if it does not support it.
 const fn jose(algorithm: Algorithm) -> Option<jsonwebtoken::Algorithm> {
     Some(match algorithm {
         Algorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
@@ -291,8 +296,8 @@ const fn jose(algorithm: Algorithm) -> Option<jsonwebtoken::Algorithm> {
     })
 }
 
-/// A `kid`, in a key as in a token's header: text, or a number, which some providers write (RFC
-/// 7517 section 4.5 asks for text).
+/// The `kid` of a key or of a token's header. RFC 7517 section 4.5 makes it a string; some
+/// providers write a number.
 pub(super) fn kid(object: &Object) -> Option<String> {
     OptionalMembers::of(object, "key or header").read("kid", |value| match value {
         Value::String(kid) => Some(kid.clone()),
@@ -301,12 +306,12 @@ pub(super) fn kid(object: &Object) -> Option<String> {
     })
 }
 
-/// A `kid` as a message may show it.
+/// A `kid` shortened for a message.
 fn shown(kid: &str) -> String {
-    error_answer::code(kid).chars().take(LONGEST_SHOWN).collect()
+    error_answer::code(kid).chars().take(MAX_SHOWN_KID).collect()
 }
 
-/// Bytes as a key set has them: base64url, also with padding, also in the alphabet of plain base64.
+/// A binary member: base64url (RFC 7518 section 6), also with padding or in the standard alphabet.
 fn bytes(entry: &Object, name: &str) -> Option<Vec<u8>> {
     let text = json::text(entry, name)?.trim_end_matches('=');
     match text.contains(['+', '/']) {
@@ -315,53 +320,58 @@ fn bytes(entry: &Object, name: &str) -> Option<Vec<u8>> {
     }
 }
 
-fn public_key(entry: &Object) -> Result<(Kind, PublicKey), &'static str> {
+/// The public key of an entry (RFC 7518 sections 6.2.1 and 6.3.1, RFC 8037 section 2).
+fn public_key(entry: &Object) -> Result<(KeyType, PublicKey), &'static str> {
     let bytes = |name: &str| bytes(entry, name);
-    let ec = |kind: Kind, length: usize| {
+    let ec = |key_type: KeyType, length: usize| {
         let point = bytes("x").zip(bytes("y")).and_then(|(x, y)| point(&x, &y, length));
         let point = point
-            .ok_or("`x` or `y` is missing, not base64url or of another length than the curve's")?;
-        let key = if kind == Kind::P521 {
+            .ok_or("`x` or `y` is missing, not base64url, or not as long as the curve's numbers")?;
+        let key = if key_type == KeyType::P521 {
             PublicKey::P521(point)
         } else {
             PublicKey::Jose(DecodingKey::from_ec_der(&point))
         };
-        Ok((kind, key))
+        Ok((key_type, key))
     };
     match (json::text(entry, "kty"), json::text(entry, "crv")) {
         (Some("RSA"), _) => {
             let (modulus, exponent) =
                 bytes("n").zip(bytes("e")).ok_or("`n` or `e` is missing or not base64url")?;
             let key = rsa(&modulus, &exponent)
-                .ok_or("its modulus has not 2048 to 8192 bits, or its exponent is none")?;
-            Ok((Kind::Rsa, PublicKey::Jose(key)))
+                .ok_or("the modulus does not have 2048 to 8192 bits, or the exponent is invalid")?;
+            Ok((KeyType::Rsa, PublicKey::Jose(key)))
         }
-        (Some("EC"), Some("P-256")) => ec(Kind::P256, 32),
-        (Some("EC"), Some("P-384")) => ec(Kind::P384, 48),
-        (Some("EC"), Some("P-521")) => ec(Kind::P521, 66),
+        (Some("EC"), Some("P-256")) => ec(KeyType::P256, 32),
+        (Some("EC"), Some("P-384")) => ec(KeyType::P384, 48),
+        (Some("EC"), Some("P-521")) => ec(KeyType::P521, 66),
         (Some("OKP"), Some("Ed25519")) => {
             let x = bytes("x")
                 .filter(|x| x.len() == 32)
-                .ok_or("`x` is missing, not base64url or has not 32 bytes")?;
-            Ok((Kind::Ed25519, PublicKey::Jose(DecodingKey::from_ed_der(&x))))
+                .ok_or("`x` is missing, not base64url, or does not have 32 bytes")?;
+            Ok((KeyType::Ed25519, PublicKey::Jose(DecodingKey::from_ed_der(&x))))
         }
         (Some("EC" | "OKP"), _) => Err("`crv` is not P-256, P-384, P-521 or Ed25519"),
         (Some("oct"), _) => Err("it is a secret key (`oct`)"),
         (Some(_), _) => Err("`kty` is not RSA, EC or OKP"),
-        (None, _) => Err("`kty` is missing or not text"),
+        (None, _) => Err("`kty` is missing or not a string"),
     }
 }
 
-/// An RSA key of a decent size. Leading zero bytes, which some encoders leave, are taken off: they
-/// would make a short modulus look long.
+/// An RSA key of 2048 to 8192 bits with an odd exponent of at most four bytes.
+///
+/// Leading zero bytes are removed before the bits are counted, or a short modulus would look long.
+/// RFC 7518 section 6.3.1.1 forbids them; some encoders leave one.
 fn rsa(modulus: &[u8], exponent: &[u8]) -> Option<DecodingKey> {
     let modulus = without_leading_zeros(modulus);
     let exponent = without_leading_zeros(exponent);
     let bits =
         modulus.len().saturating_mul(8).saturating_sub(modulus.first()?.leading_zeros() as usize);
-    let odd = exponent.last().is_some_and(|last| last & 1 == 1);
-    let decent = (2048..=8192).contains(&bits) && odd && exponent.len() <= 4 && exponent != [1];
-    decent.then(|| DecodingKey::from_rsa_raw_components(modulus, exponent))
+    let is_odd = exponent.last().is_some_and(|last| last & 1 == 1);
+    // With the exponent 1 the signature would be the message itself.
+    let is_sound =
+        (2048..=8192).contains(&bits) && is_odd && exponent.len() <= 4 && exponent != [1];
+    is_sound.then(|| DecodingKey::from_rsa_raw_components(modulus, exponent))
 }
 
 fn without_leading_zeros(number: &[u8]) -> &[u8] {
@@ -369,17 +379,19 @@ fn without_leading_zeros(number: &[u8]) -> &[u8] {
     number.get(zeros..).unwrap_or_default()
 }
 
-/// An uncompressed point. Coordinates have exactly the length of the field (RFC 7518 section
-/// 6.2.1.2); some encoders drop leading zeros of them, or add one as they do to signed numbers.
+/// An uncompressed point of an elliptic curve: `4`, then both coordinates in their full length.
+///
+/// RFC 7518 section 6.2.1.2 gives a coordinate exactly the length of the field. Some encoders drop
+/// its leading zeros, or prepend one as for signed numbers; both are accepted.
 fn point(x: &[u8], y: &[u8], length: usize) -> Option<Vec<u8>> {
-    /// Of 65,536 keys one has a coordinate with more zeros; a much shorter number is none of the
-    /// curve's.
-    const MOST_ZEROS: usize = 2;
+    /// A coordinate with more leading zero bytes is rarer than one in 2¹⁶; a number that is much
+    /// shorter belongs to another curve.
+    const MAX_ZEROS: usize = 2;
     let mut point = vec![4];
     for coordinate in [x, y] {
         let digits = without_leading_zeros(coordinate);
         let zeros = length.checked_sub(digits.len())?;
-        if coordinate.len() > length + 1 || (coordinate.len() < length && zeros > MOST_ZEROS) {
+        if coordinate.len() > length + 1 || (coordinate.len() < length && zeros > MAX_ZEROS) {
             return None;
         }
         point.extend(std::iter::repeat_n(0, zeros));

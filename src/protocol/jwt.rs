@@ -1,21 +1,27 @@
-//! The one verifier of JSON Web Tokens, whatever their kind (RFC 7515, RFC 7519, RFC 8725; OpenID
-//! Connect Core section 3.1.3.7).
+//! The verifier of JSON Web Tokens: one for every kind of token (RFC 7515 section 5.2, RFC 7519
+//! section 7.2, RFC 8725; OpenID Connect Core section 3.1.3.7).
 //!
-//! In this order, and nothing of a token is used before all of it holds:
+//! [`UnverifiedJwt::parse`] decodes a token, [`UnverifiedJwt::verify`] checks it. The checks, in
+//! this order; no claim is used before the signature has been verified, except to choose the key:
 //!
-//! 1. three base64url parts, the first two JSON objects without repeated members; encrypted tokens
-//!    are refused as such;
-//! 2. `alg` on an explicit list, which has no way to name `none` or a symmetric algorithm; no
-//!    `crit`; a `typ` that names no other kind of token;
-//! 3. a key of the provider's key set, chosen by `kid`; what the header says about keys (`jwk`,
-//!    `jku`, `x5u`, `x5c`) is not read;
-//! 4. the key may speak for this issuer and cloud, and made the signature;
-//! 5. `iss` and tenant; 6. `aud` and `azp`; 7. `exp`, `nbf`, `iat` with leeway, and the greatest
-//!    age.
+//! 1. Serialization: three base64url parts, of which the first two are JSON objects without
+//!    repeated members. Encrypted tokens (five parts) are refused.
+//! 2. Header: `alg` is on an explicit list, which cannot name `none` or an HMAC; there is no
+//!    `crit`; `typ` does not name another kind of token.
+//! 3. Key: from the provider's key set, chosen by `kid`. Keys and addresses of keys in the header
+//!    (`jwk`, `jku`, `x5u`, `x5c`) are never read.
+//! 4. Signature, and whether that key may sign for this issuer and cloud.
+//! 5. Issuer: `iss`, and the tenant at Microsoft's authorities.
+//! 6. Audience: `aud` and `azp`. For an access token `aud` comes first of all.
+//! 7. Time: `exp`, `nbf`, `iat` with the configured leeway, and the maximum age.
 //!
-//! What is special to a kind comes on top, in the module of that kind. `null` is absent, for every
-//! claim and header, as everywhere ([`OptionalMembers`](super::json::OptionalMembers)); a claim
-//! that decides and is there is understood or refused.
+//! Claims that only one kind of token has (`sub`, `nonce`, `at_hash`, …) are checked in the module
+//! of that kind: [`id_token`](super::id_token), [`user_info`](super::user_info),
+//! [`access_token`](super::access_token).
+//!
+//! A claim that decides is strict: if it is present, it has the type of the specification or the
+//! token is refused. `null` counts as absent, as in every document
+//! ([`OptionalMembers`](super::json::OptionalMembers)).
 
 use std::time::Duration;
 
@@ -24,7 +30,7 @@ use serde_json::Value;
 use super::{
     error_answer,
     json::{self, Object},
-    jwks::{self, Keys},
+    jwks::{self, JwkSet},
     metadata::ALGORITHMS_SETTING,
 };
 use crate::{
@@ -35,58 +41,65 @@ use crate::{
     secret::from_base64url,
 };
 
-/// The largest token that is looked at. ID tokens with hundreds of claims stay below 20 KB.
-const LARGEST_TOKEN: usize = 64 * 1024;
-/// The last moment that a date can show: 9999-12-31T23:59:59Z.
-const LAST_MOMENT: i64 = 253_402_300_799;
+/// The largest token that is parsed, in bytes. ID tokens with hundreds of claims stay below 20 KB.
+const MAX_TOKEN_BYTES: usize = 64 * 1024;
+/// The latest date that can be represented: 9999-12-31T23:59:59Z, in seconds of Unix time.
+const MAX_DATE: i64 = 253_402_300_799;
 
-/// In the place of a trusted audience: every one, as long as `azp` says that the token was made for
-/// this client.
+/// An entry of the trusted audiences that stands for every audience. `azp` must then name this
+/// client.
 const ANY_AUDIENCE: &str = "*";
 
-/// What a token is for; decides what its `typ` may say and which claims it must have.
+/// The kind of a token, which decides the claims that it must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind<'a> {
-    /// An ID token: `iss`, `aud`, `exp` and `iat` are required.
+pub(crate) enum TokenKind<'a> {
+    /// An ID token: `iss`, `aud`, `exp` and `iat` are required (OpenID Connect Core section 2).
     IdToken,
-    /// A signed UserInfo answer: the claims are checked where they are there (OpenID Connect Core
-    /// section 5.3.2).
+    /// A signed UserInfo response: `iss`, `aud` and the times are optional, and checked if present
+    /// (OpenID Connect Core section 5.3.2).
     UserInfo,
-    /// An access token for this application as an API: `iss`, `aud` and `exp` are required, and
-    /// `aud` is looked at before anything else.
-    AccessToken(ForApi<'a>),
-    /// A signed introspection answer (RFC 9701 section 5): `iss`, `aud` and `iat` are required.
+    /// An access token for this application as an API: `iss`, `aud` and `exp` are required (RFC
+    /// 9068 section 2.2). `aud` is checked before anything else.
+    AccessToken(ApiTokenRules<'a>),
+    /// A signed introspection response: `iss`, `aud` and `iat` are required (RFC 9701 section 5).
     Introspection,
 }
 
-/// What the access tokens of an API are held to.
+/// The values that access tokens for an API are compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ForApi<'a> {
-    /// The names of the API, of which `aud` has one.
+pub(crate) struct ApiTokenRules<'a> {
+    /// The names of the API, of which `aud` must have one.
     pub(crate) audiences: &'a [String],
-    /// Whether the header has to say `at+jwt` (RFC 9068 section 4).
+    /// Whether `typ` must be `at+jwt` (RFC 9068 section 4).
     pub(crate) type_required: bool,
-    /// The issuer of access tokens, where the document tells one of its own (AD FS).
+    /// The issuer of access tokens, if the document has one for them alone (AD FS).
     pub(crate) issuer: Option<&'a str>,
 }
 
-/// What every token is held to.
+/// The values that the header and the claims of every token are compared with.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rules<'a> {
-    pub(crate) kind: Kind<'a>,
+pub(crate) struct TokenRules<'a> {
+    pub(crate) kind: TokenKind<'a>,
+    /// The algorithms that are accepted.
     pub(crate) algorithms: &'a [Algorithm],
     pub(crate) authority: &'a Authority,
+    /// The tenants that may sign in, at Microsoft's multi-tenant authorities.
     pub(crate) tenants: &'a Tenants,
+    /// `issuer` of the discovery document; may be a template with `{tenantid}`.
     pub(crate) metadata_issuer: &'a str,
+    /// The client id.
     pub(crate) audience: &'a str,
+    /// Audiences that may stand in `aud` beside the client id.
     pub(crate) trusted_audiences: &'a [String],
     pub(crate) now: UnixTime,
+    /// The tolerated difference between the clock of the provider and `now`.
     pub(crate) leeway: Duration,
+    /// The greatest time since `iat`.
     pub(crate) max_age: Option<Duration>,
 }
 
-/// A token that has been taken apart; nothing in it is to be believed.
-pub(crate) struct Unverified<'a> {
+/// A decoded token of which nothing is verified yet.
+pub(crate) struct UnverifiedJwt<'a> {
     header: Object,
     claims: Object,
     payload: String,
@@ -94,192 +107,210 @@ pub(crate) struct Unverified<'a> {
     signature: Vec<u8>,
 }
 
-/// The claims of a token that passed every check of [`Rules`].
-pub(crate) struct Verified {
-    /// The claims as they were signed.
+/// The claims of a token that passed every check of [`TokenRules`].
+pub(crate) struct VerifiedJwt {
+    /// The claims as the JSON text that was signed.
     pub(crate) payload: String,
     pub(crate) claims: Object,
     pub(crate) algorithm: Algorithm,
     pub(crate) iss: String,
-    /// Always there in an ID token.
+    /// Always present in an ID token.
     pub(crate) exp: Option<UnixTime>,
 }
 
-impl<'a> Unverified<'a> {
-    /// Takes a token apart.
+impl<'a> UnverifiedJwt<'a> {
+    /// Decodes a token in the JWS compact serialization (RFC 7515 section 7.1).
     ///
     /// # Errors
     ///
     /// [`ErrorKind::TokenMalformed`].
     pub(crate) fn parse(token: &'a str) -> Result<Self, Error> {
-        if token.len() > LARGEST_TOKEN {
-            return Err(malformed("it is larger than 64 KiB"));
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(malformed(format!(
+                "the token has {} bytes; at most {MAX_TOKEN_BYTES} are accepted",
+                token.len()
+            )));
         }
         let parts: Vec<&str> = token.split('.').take(6).collect();
         let (header, claims, signature) = match parts.as_slice() {
             [header, claims, signature] => (*header, *claims, *signature),
+            // RFC 7516 section 9: five parts are a JWE. Decrypting would need a private key at the
+            // client, which no supported provider asks for.
             [_, _, _, _, _] => {
                 return Err(malformed(
-                    "it is encrypted (JWE), which is not supported: have the provider send signed tokens",
+                    "the token is encrypted (JWE), which is not supported: \
+                     register the client at the provider for signed tokens only",
                 ));
             }
-            _ => return Err(malformed("it has not the three parts of a signed token")),
+            _ => return Err(malformed("not a signed JWT: expected three dot-separated parts")),
         };
         let signing_input = token.get(..header.len() + 1 + claims.len()).unwrap_or_default();
-        let decode =
-            |part: &str| from_base64url(part).ok_or_else(|| malformed("a part is not base64url"));
-        let object =
-            |text: &[u8]| json::object(text).map_err(|refused| malformed(refused.as_str()));
-        let header = object(&decode(header)?)?;
+        let decode = |part: &str| {
+            from_base64url(part).ok_or_else(|| malformed("a part of the JWT is not base64url"))
+        };
+        // RFC 7515 section 4, RFC 7519 section 4: member names are unique. With a repeated member
+        // two parsers could read two different tokens from the same signed text.
+        let object = |name: &str, text: &[u8]| {
+            json::object(text)
+                .map_err(|error| malformed(format!("the {name} of the JWT: {}", error.as_str())))
+        };
+        let header = object("header", &decode(header)?)?;
         let payload = String::from_utf8(decode(claims)?)
-            .map_err(|_| malformed("the claims are not UTF-8"))?;
+            .map_err(|_| malformed("the claims of the JWT are not UTF-8"))?;
         Ok(Self {
             header,
-            claims: object(payload.as_bytes())?,
+            claims: object("claims", payload.as_bytes())?,
             payload,
             signing_input,
             signature: decode(signature)?,
         })
     }
 
-    /// The algorithm of the header, if it is one that can be verified here at all.
+    /// The algorithm of the header; `None` if it is not one that can be verified at all.
     pub(crate) fn asymmetric_algorithm(&self) -> Option<Algorithm> {
         Algorithm::named(json::text(&self.header, "alg")?)
     }
 
-    /// Does all the checks, in the order above.
+    /// Checks everything that [`TokenRules`] say, in the order of the module's documentation.
     ///
     /// # Errors
     ///
-    /// The kind of the first check that fails. [`ErrorKind::TokenKeyUnknown`] may mean that the
-    /// keys are too old.
-    pub(crate) fn verify(&self, rules: &Rules<'_>, keys: &Keys) -> Result<Verified, Error> {
-        let algorithm = self.algorithm(rules)?;
+    /// The kind of the first check that fails. After [`ErrorKind::TokenKeyUnknown`] and
+    /// [`ErrorKind::TokenSignature`] a newer key set may help.
+    pub(crate) fn verify(
+        &self,
+        rules: &TokenRules<'_>,
+        keys: &JwkSet,
+    ) -> Result<VerifiedJwt, Error> {
+        let algorithm = self.check_header(rules)?;
         self.check_letter_case(rules)?;
-        let told = self.issuer(rules)?;
-        let mut as_id_token = None;
-        if let Kind::AccessToken(api) = rules.kind {
-            // First, whatever else holds: a token for another API is none of ours.
-            self.check_api_audience(api.audiences)?;
-            as_id_token =
-                rules.authority.issuer_as_in_id_tokens(rules.metadata_issuer, api.issuer, &told);
+        let claimed = self.claimed_issuer(rules)?;
+        let mut as_in_id_tokens = None;
+        if let TokenKind::AccessToken(api) = rules.kind {
+            // RFC 9068 section 4: a token for another API must be refused. It comes first so that
+            // no other check can be reached with such a token.
+            super::access_token::check_audience(self.claims.get("aud"), api.audiences)?;
+            as_in_id_tokens =
+                rules.authority.issuer_as_in_id_tokens(rules.metadata_issuer, api.issuer, &claimed);
         }
-        let issuer = TokenIssuer { iss: as_id_token.as_deref().unwrap_or(told.iss), ..told };
+        let issuer = TokenIssuer { iss: as_in_id_tokens.as_deref().unwrap_or(claimed.iss), ..claimed };
         self.check_signature(algorithm, &issuer, rules, keys)?;
         rules.authority.check_token_issuer(rules.tenants, rules.metadata_issuer, &issuer)?;
-        if !matches!(rules.kind, Kind::AccessToken(_)) {
+        if !matches!(rules.kind, TokenKind::AccessToken(_)) {
             self.check_audience(rules)?;
         }
         let exp = self.check_times(rules)?;
-        Ok(Verified {
+        Ok(VerifiedJwt {
             payload: self.payload.clone(),
             claims: self.claims.clone(),
             algorithm,
-            iss: rules.authority.canonical_issuer(told.iss, rules.metadata_issuer).to_owned(),
+            iss: rules.authority.canonical_issuer(claimed.iss, rules.metadata_issuer).to_owned(),
             exp,
         })
     }
 
-    /// Whether the header says `at+jwt` (RFC 9068 section 2.1).
+    /// Whether the header's `typ` is `at+jwt` (RFC 9068 section 2.1).
     pub(crate) fn is_typed_access_token(&self) -> bool {
         json::text(&self.header, "typ").is_some_and(|typ| media_type(typ) == "at+jwt")
     }
 
-    /// Microsoft's own libraries have read claims in any letter case: a token with `TID` beside
-    /// `tid` could be of one tenant here and of another there.
-    fn check_letter_case(&self, rules: &Rules<'_>) -> Result<(), Error> {
-        const DECISIVE: [&str; 8] = ["iss", "sub", "aud", "tid", "oid", "tfp", "acr", "nonce"];
-        const RIGHTS: [&str; 8] =
-            ["scp", "roles", "azp", "appid", "idtyp", "acrs", "cnf", "xms_sub_fct"];
-        let rights: &[&str] =
-            if matches!(rules.kind, Kind::AccessToken(_)) { &RIGHTS } else { &[] };
-        let is_twin = |name: &String| {
-            DECISIVE.iter().chain(rights).any(|own| name.eq_ignore_ascii_case(own) && name != own)
-        };
-        match self.claims.keys().find(|name| is_twin(name)) {
-            Some(_) if rules.authority.is_microsoft() => {
-                Err(malformed("a claim that decides who signs in is written in other letter case"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The header's algorithm, if the header asks for nothing that is not allowed (RFC 7515 section
-    /// 4.1, RFC 8725 sections 3.1 and 3.11).
-    fn algorithm(&self, rules: &Rules<'_>) -> Result<Algorithm, Error> {
-        let refused = |detail: &'static str| Error::new(ErrorKind::TokenAlgorithm, detail);
+    /// Checks the header and returns its algorithm (RFC 7515 section 4.1, RFC 8725 sections 3.1
+    /// and 3.11).
+    fn check_header(&self, rules: &TokenRules<'_>) -> Result<Algorithm, Error> {
+        let refused = |detail: String| Error::new(ErrorKind::TokenAlgorithm, detail);
+        // RFC 7515 section 4.1.11: a `crit` whose extensions are not understood refuses the token,
+        // and no extension is. `b64` (RFC 7797) changes what is signed, `zip` and `enc` are of JWE.
         for member in ["crit", "b64", "zip", "enc"] {
             if self.header.contains_key(member) {
-                return Err(Error::new(
-                    ErrorKind::TokenAlgorithm,
-                    format!("the header's `{member}` is not supported"),
-                ));
+                return Err(refused(format!("the header has `{member}`, which is not supported")));
             }
         }
         let typ = match json::present(&self.header, "typ") {
             None => None,
             Some(Value::String(typ)) => Some(typ.as_str()),
-            Some(_) => return Err(malformed("the header's `typ` is not text")),
+            Some(_) => return Err(malformed("the header's `typ` is not a string")),
         };
-        let types_match = match rules.kind {
-            Kind::IdToken | Kind::UserInfo => typ.is_none_or(names_no_other_kind),
-            Kind::Introspection => {
-                typ.is_some_and(|typ| media_type(typ) == "token-introspection+jwt")
-            }
-            Kind::AccessToken(api) => match typ.map(media_type).as_deref() {
-                Some("at+jwt") => true,
-                None | Some("jwt") if api.type_required => {
-                    return Err(refused(
-                        "the header's `typ` is not `at+jwt`, which is required (`with_token_type`, IDENTITY_ACCESS_TOKEN_TYPE)",
-                    ));
-                }
-                None | Some("jwt") => true,
-                Some(_) => false,
-            },
-        };
-        if !types_match {
-            return Err(refused("the header's `typ` is that of another kind of token"));
-        }
-        let name =
+        check_type(typ, rules.kind)?;
+        let alg =
             json::text(&self.header, "alg").ok_or_else(|| malformed("the header has no `alg`"))?;
-        Algorithm::named(name).filter(|algorithm| rules.algorithms.contains(algorithm)).ok_or_else(
+        // RFC 8725 section 3.1: the list comes from the configuration and the provider's document,
+        // never from the token. `Algorithm` has no value for `none` or an HMAC, so a token cannot
+        // be verified with the public key as a shared secret.
+        Algorithm::named(alg).filter(|algorithm| rules.algorithms.contains(algorithm)).ok_or_else(
             || {
-                let (came, accepted) =
-                    (error_answer::code(name), Algorithm::list(rules.algorithms));
-                Error::new(
-                    ErrorKind::TokenAlgorithm,
-                    format!(
-                        "the token's algorithm is {came:?}, accepted are: {accepted} \
+                let (alg, accepted) = (error_answer::code(alg), Algorithm::list(rules.algorithms));
+                refused(format!(
+                    "the token's algorithm is {alg:?}, accepted are: {accepted} \
                      (those that the provider's document lists, narrowed by {ALGORITHMS_SETTING})"
-                    ),
-                )
+                ))
             },
         )
     }
 
-    fn kid(&self) -> Result<Option<String>, Error> {
-        match (json::present(&self.header, "kid"), jwks::kid(&self.header)) {
-            (Some(_), None) => Err(malformed("the header's `kid` is neither text nor a number")),
-            (_, kid) => Ok(kid),
+    /// Refuses, at Microsoft's authorities, a claim such as `TID` beside or instead of `tid`.
+    ///
+    /// Microsoft's own libraries have compared claim names without regard to letter case, so such
+    /// a token could belong to one tenant here and to another there. Names of claims are case
+    /// sensitive (RFC 7519 section 10.1.1).
+    fn check_letter_case(&self, rules: &TokenRules<'_>) -> Result<(), Error> {
+        const DECISIVE: [&str; 8] = ["iss", "sub", "aud", "tid", "oid", "tfp", "acr", "nonce"];
+        /// Claims that decide in an access token only.
+        const RIGHTS: [&str; 8] =
+            ["scp", "roles", "azp", "appid", "idtyp", "acrs", "cnf", "xms_sub_fct"];
+        if !rules.authority.is_microsoft() {
+            return Ok(());
+        }
+        let rights: &[&str] =
+            if matches!(rules.kind, TokenKind::AccessToken(_)) { &RIGHTS } else { &[] };
+        let differs_in_case = |name: &String| {
+            let mut decisive = DECISIVE.iter().chain(rights);
+            decisive.any(|claim| name.eq_ignore_ascii_case(claim) && name != claim)
+        };
+        match self.claims.keys().find(|name| differs_in_case(name)) {
+            Some(name) => Err(malformed(format!(
+                "the claim `{name}` is written in another letter case than specified"
+            ))),
+            None => Ok(()),
         }
     }
 
-    /// `iss` and `tid` as the token claims them.
-    fn issuer<'t>(&'t self, rules: &Rules<'t>) -> Result<TokenIssuer<'t>, Error> {
+    /// `iss` and `tid` as the token claims them. They choose the key and are checked afterwards.
+    fn claimed_issuer<'t>(&'t self, rules: &TokenRules<'t>) -> Result<TokenIssuer<'t>, Error> {
         let iss = match (self.claims.get("iss"), rules.kind) {
             (Some(Value::String(iss)), _) => iss,
-            (None, Kind::UserInfo) => rules.metadata_issuer,
-            _ => return Err(Error::new(ErrorKind::TokenIssuer, "the token has no `iss`")),
+            // OpenID Connect Core section 5.3.2: a signed UserInfo response *should* have `iss`.
+            (None, TokenKind::UserInfo) => rules.metadata_issuer,
+            (None | Some(Value::Null), _) => {
+                return Err(Error::new(ErrorKind::TokenIssuer, "the token has no `iss`"));
+            }
+            (Some(_), _) => {
+                return Err(Error::new(ErrorKind::TokenIssuer, "`iss` is not a string"));
+            }
         };
         Ok(TokenIssuer { iss, tid: json::text(&self.claims, "tid") })
     }
 
+    /// `kid` of the header.
+    fn kid(&self) -> Result<Option<String>, Error> {
+        match (json::present(&self.header, "kid"), jwks::kid(&self.header)) {
+            (Some(_), None) => {
+                Err(malformed("the header's `kid` is neither a string nor a number"))
+            }
+            (_, kid) => Ok(kid),
+        }
+    }
+
+    /// Verifies the signature with the keys that `kid` and `alg` choose (RFC 7515 section 5.2), and
+    /// checks that the key that made it may sign for the issuer.
+    ///
+    /// OpenID Connect Core section 3.1.3.7, step 6, allows TLS to stand for the signature of a
+    /// token from the token endpoint. This crate never does without the signature.
     fn check_signature(
         &self,
         algorithm: Algorithm,
         issuer: &TokenIssuer<'_>,
-        rules: &Rules<'_>,
-        keys: &Keys,
+        rules: &TokenRules<'_>,
+        keys: &JwkSet,
     ) -> Result<(), Error> {
         let kid = self.kid()?;
         let candidates = keys.candidates(algorithm, kid.as_deref());
@@ -288,19 +319,22 @@ impl<'a> Unverified<'a> {
                 || "no `kid`".to_owned(),
                 |kid| format!("the `kid` {:?}", error_answer::code(&kid)),
             );
-            let (count, left_out) = (keys.len(), keys.why_left_out());
+            let (count, unusable) = (keys.len(), keys.unusable_summary());
             return Err(Error::new(
                 ErrorKind::TokenKeyUnknown,
                 format!(
-                    "the token has {kid} and is signed with {algorithm}: none of the provider's {count} usable keys fits{left_out}"
+                    "the token has {kid} and is signed with {algorithm}: \
+                     none of the provider's {count} usable keys fits{unusable}"
                 ),
             ));
         }
+        let message = self.signing_input.as_bytes();
         let mut outcome = Err(Error::new(ErrorKind::TokenSignature, "the signature is wrong"));
-        for key in candidates
-            .iter()
-            .filter(|key| key.verifies(algorithm, self.signing_input.as_bytes(), &self.signature))
+        for key in candidates.iter().filter(|key| key.verifies(algorithm, message, &self.signature))
         {
+            // Entra publishes one key set for all tenants and clouds: without this check the key of
+            // one issuer could sign for every other. A set may list the same key once per issuer,
+            // so the next entry may be the right one.
             let key_issuer =
                 KeyIssuer { issuer: key.issuer(), cloud_instance_name: key.cloud_instance_name() };
             outcome = rules.authority.check_key(rules.metadata_issuer, &key_issuer, issuer);
@@ -312,68 +346,69 @@ impl<'a> Unverified<'a> {
     }
 
     /// Steps 3 to 5 of OpenID Connect Core section 3.1.3.7.
-    fn check_audience(&self, rules: &Rules<'_>) -> Result<(), Error> {
+    fn check_audience(&self, rules: &TokenRules<'_>) -> Result<(), Error> {
         let refused = |detail: String| Err(Error::new(ErrorKind::TokenAudience, detail));
-        let us = shown(rules.audience);
+        let client_id = shown(rules.audience);
         let audiences = match json::present(&self.claims, "aud") {
+            // RFC 7519 section 4.1.3: one audience may be written without an array.
             Some(one @ Value::String(_)) => std::slice::from_ref(one),
             Some(Value::Array(several)) => several.as_slice(),
-            None if rules.kind == Kind::UserInfo => return Ok(()),
+            None if rules.kind == TokenKind::UserInfo => return Ok(()),
             None => {
                 return refused(format!(
-                    "the token has no `aud`, which has to be the client id {us}"
+                    "the token has no `aud`; expected the client id {client_id}"
                 ));
             }
-            Some(_) => return refused("`aud` is neither text nor a list".into()),
+            Some(_) => return refused("`aud` is neither a string nor an array".into()),
         };
-        let (mut ours, mut others) = (false, false);
+        let is_trusted = |audience: &str| {
+            rules
+                .trusted_audiences
+                .iter()
+                .any(|trusted| trusted == ANY_AUDIENCE || trusted == audience)
+        };
+        let (mut has_client, mut has_others) = (false, false);
         for audience in audiences {
             match audience.as_str() {
-                Some(audience) if audience == rules.audience => ours = true,
-                Some(audience)
-                    if rules
-                        .trusted_audiences
-                        .iter()
-                        .any(|trusted| trusted == ANY_AUDIENCE || trusted == audience) =>
-                {
-                    others = true
-                }
+                Some(audience) if audience == rules.audience => has_client = true,
+                Some(audience) if is_trusted(audience) => has_others = true,
+                // Step 3: an audience that is not trusted refuses the token, since its holder could
+                // present the same token here.
                 Some(audience) => {
                     let other = shown(audience);
                     return refused(format!(
-                        "the token's `aud` has {other}, which is neither the client id {us} nor trusted"
+                        "the token's `aud` has {other}, which is neither the client id {client_id} \
+                         nor trusted"
                     ));
                 }
-                None => return refused("`aud` has a member that is not text".into()),
+                None => return refused("`aud` has an element that is not a string".into()),
             }
         }
-        if !ours {
-            return refused(format!("the token's `aud` does not have the client id {us}"));
+        if !has_client {
+            return refused(format!("the token's `aud` does not have the client id {client_id}"));
         }
         match json::present(&self.claims, "azp") {
+            // Step 5: `azp` is the client that the token was issued to.
             Some(Value::String(azp)) if azp == rules.audience => Ok(()),
             Some(azp) => refused(format!(
-                "`azp` is {}, not the client id {us}",
+                "`azp` is {}; expected the client id {client_id}",
                 shown(azp.as_str().unwrap_or_default())
             )),
-            // The same audience twice is one audience.
-            None if others => refused("the token has several audiences and no `azp`".into()),
+            // Step 4. The client id written twice is still one audience.
+            None if has_others => refused("the token has several audiences and no `azp`".into()),
             None => Ok(()),
         }
     }
 
-    /// Whether one of the API's names is in `aud` (RFC 9068 section 4, RFC 7519 section 4.1.3).
-    fn check_api_audience(&self, own: &[String]) -> Result<(), Error> {
-        super::access_token::check_audience(self.claims.get("aud"), own)
-    }
-
-    /// Steps 9 and 10 of OpenID Connect Core section 3.1.3.7, RFC 7519 sections 4.1.4 to 4.1.6.
-    fn check_times(&self, rules: &Rules<'_>) -> Result<Option<UnixTime>, Error> {
+    /// Checks `exp`, `nbf` and `iat`, and returns `exp` (steps 9 and 10 of OpenID Connect Core
+    /// section 3.1.3.7, RFC 7519 sections 4.1.4 to 4.1.6).
+    fn check_times(&self, rules: &TokenRules<'_>) -> Result<Option<UnixTime>, Error> {
         let (exp_required, iat_required) = match rules.kind {
-            Kind::IdToken => (true, true),
-            Kind::AccessToken(_) => (true, false),
-            Kind::Introspection => (false, true),
-            Kind::UserInfo => (false, false),
+            TokenKind::IdToken => (true, true),
+            // RFC 9068 section 2.2 requires `iat` as well; older providers leave it out.
+            TokenKind::AccessToken(_) => (true, false),
+            TokenKind::Introspection => (false, true),
+            TokenKind::UserInfo => (false, false),
         };
         let now = rules.now;
         let leeway = rules.leeway.as_secs();
@@ -382,7 +417,7 @@ impl<'a> Unverified<'a> {
             let ahead = time.since(now).as_secs();
             refused(
                 ErrorKind::TokenNotYetValid,
-                format!("`{name}` lies {ahead} s in the future, and {leeway} s are tolerated"),
+                format!("`{name}` lies {ahead} s in the future; {leeway} s are tolerated"),
             )
         };
         let (exp, nbf, iat) = (
@@ -390,26 +425,30 @@ impl<'a> Unverified<'a> {
             self.time("nbf", false)?,
             self.time("iat", iat_required)?,
         );
+        // RFC 7519 section 4.1.4: the token is not accepted *on* or after `exp`, hence `<=`.
         if let Some(exp) = exp.filter(|exp| *exp + rules.leeway <= now) {
             let ago = now.since(exp).as_secs();
             return refused(
                 ErrorKind::TokenExpired,
-                format!("`exp` passed {ago} s ago, and {leeway} s are tolerated"),
+                format!("`exp` passed {ago} s ago; {leeway} s are tolerated"),
             );
         }
         if let Some(nbf) = nbf.filter(|nbf| *nbf > now + rules.leeway) {
             return future("nbf", nbf);
         }
+        // No specification forbids an `iat` in the future. It means that a clock is wrong, and such
+        // a token would pass the check of the age below for too long.
         if let Some(iat) = iat.filter(|iat| *iat > now + rules.leeway) {
             return future("iat", iat);
         }
+        // Step 10: "the acceptable range is Client specific".
         if let (Some(iat), Some(max_age)) = (iat, rules.max_age)
             && iat + max_age + rules.leeway < now
         {
             let (ago, most) = (now.since(iat).as_secs(), max_age.as_secs());
             return refused(
                 ErrorKind::TokenTooOld,
-                format!("`iat` is {ago} s ago, more than {most} s"),
+                format!("`iat` is {ago} s ago; at most {most} s are accepted"),
             );
         }
         Ok(exp)
@@ -426,26 +465,60 @@ impl<'a> Unverified<'a> {
     }
 }
 
-/// A `NumericDate` (RFC 7519 section 2): any number, also with a fraction. What lies beyond the
-/// calendar is its end.
+/// A `NumericDate`: seconds of Unix time, possibly with a fraction (RFC 7519 section 2). Dates
+/// beyond the year 9999 become its last second.
 pub(crate) fn numeric_date(value: &Value) -> Option<UnixTime> {
-    // The cast saturates, and a JSON number is never NaN.
-    #[allow(clippy::cast_possible_truncation, reason = "saturation is what is wanted")]
+    #[allow(clippy::cast_possible_truncation, reason = "saturates; a JSON number is never NaN")]
     let seconds =
         value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds.floor() as i64))?;
-    Some(UnixTime::from_seconds(seconds.clamp(-LAST_MOMENT, LAST_MOMENT)))
+    Some(UnixTime::from_seconds(seconds.clamp(-MAX_DATE, MAX_DATE)))
 }
 
-/// A `typ` in one spelling: the letter case says nothing, and `application/` may be left out (RFC
-/// 7515 section 4.1.9).
+/// Checks the header's `typ` (RFC 8725 section 3.11): a token of another kind must not pass for one
+/// of this kind, even though the same key signed it.
+fn check_type(typ: Option<&str>, kind: TokenKind<'_>) -> Result<(), Error> {
+    let refused = |detail: String| Err(Error::new(ErrorKind::TokenAlgorithm, detail));
+    let is_allowed = match kind {
+        TokenKind::IdToken | TokenKind::UserInfo => typ.is_none_or(is_general_type),
+        // RFC 9701 section 5.
+        TokenKind::Introspection => {
+            typ.is_some_and(|typ| media_type(typ) == "token-introspection+jwt")
+        }
+        TokenKind::AccessToken(api) => match typ.map(media_type).as_deref() {
+            Some("at+jwt") => true,
+            // RFC 9068 section 4 requires `at+jwt`. Many providers, Entra among them, write `JWT`.
+            None | Some("jwt") if api.type_required => {
+                return refused(
+                    "the header's `typ` is not `at+jwt`, which is required (`with_token_type`, \
+                     IDENTITY_ACCESS_TOKEN_TYPE)"
+                        .to_owned(),
+                );
+            }
+            None | Some("jwt") => true,
+            Some(_) => false,
+        },
+    };
+    match typ {
+        _ if is_allowed => Ok(()),
+        Some(typ) => refused(format!(
+            "the header's `typ` is {:?}, that of another kind of token",
+            error_answer::code(typ)
+        )),
+        None => refused("the header has no `typ`, which this kind of token must have".to_owned()),
+    }
+}
+
+/// A media type in its short form and lower case: `application/` may be left out (RFC 7515 section
+/// 4.1.9).
 fn media_type(typ: &str) -> String {
     let typ = typ.to_ascii_lowercase();
     typ.strip_prefix("application/").map_or(typ.clone(), str::to_owned)
 }
 
-/// Whether a `typ` leaves it open what kind of token it is: `JWT` or something unknown, but no
-/// `…+jwt` (RFC 8725 section 3.11).
-fn names_no_other_kind(typ: &str) -> bool {
+/// Whether a `typ` names no kind of token in particular (`JWT`, or a value that is not registered)
+/// or names an ID token. Values of the form `…+jwt` are explicit types of other tokens, such as
+/// `at+jwt` or `logout+jwt` (RFC 8725 section 3.11).
+fn is_general_type(typ: &str) -> bool {
     let typ = typ.to_ascii_lowercase();
     !typ.ends_with("+jwt") || matches!(typ.as_str(), "id_token+jwt" | "application/id_token+jwt")
 }

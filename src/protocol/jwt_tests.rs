@@ -15,11 +15,11 @@ const RS256: &[Algorithm] = &[Algorithm::Rs256];
 fn check_with(
     token: &str,
     set: &Value,
-    change: impl FnOnce(&mut Rules<'_>),
-) -> Result<Verified, Error> {
+    change: impl FnOnce(&mut TokenRules<'_>),
+) -> Result<VerifiedJwt, Error> {
     let (authority, tenants) = (authority(), Tenants::any());
-    let mut rules = Rules {
-        kind: Kind::IdToken,
+    let mut rules = TokenRules {
+        kind: TokenKind::IdToken,
         algorithms: RS256,
         authority: &authority,
         tenants: &tenants,
@@ -31,10 +31,10 @@ fn check_with(
         max_age: None,
     };
     change(&mut rules);
-    Unverified::parse(token)?.verify(&rules, &keys(set))
+    UnverifiedJwt::parse(token)?.verify(&rules, &keys(set))
 }
 
-fn check(token: &str) -> Result<Verified, Error> {
+fn check(token: &str) -> Result<VerifiedJwt, Error> {
     check_with(token, &key_set(), |_| ())
 }
 
@@ -215,7 +215,7 @@ fn what_is_no_jwt_is_refused() {
     bad.push(format!("{}.{}.{}", parts[0], base64url(b"[]"), parts[2]));
     bad.push(format!("{}.{}.{}", base64url(b"null"), parts[1], parts[2]));
     bad.push(format!("{}.{}.{}", parts[0], base64url(b"{\"a\":\"\xff\"}"), parts[2]));
-    bad.push("a".repeat(LARGEST_TOKEN + 1));
+    bad.push("a".repeat(MAX_TOKEN_BYTES + 1));
     for token in bad {
         assert_eq!(check(&token).err().unwrap().kind(), ErrorKind::TokenMalformed, "{token:.40}");
     }
@@ -481,7 +481,7 @@ fn times_may_be_floats_and_huge_ones_do_not_overflow() {
     let token = id_token(|claims| claims["exp"] = json!(1e300));
     assert_eq!(
         check(&token).unwrap().exp,
-        Some(UnixTime::from_seconds(LAST_MOMENT)),
+        Some(UnixTime::from_seconds(MAX_DATE)),
         "a moment that every calendar knows"
     );
 }

@@ -1,56 +1,57 @@
-//! Sign-out at the provider (OpenID Connect RP-Initiated Logout 1.0 section 2).
+//! The logout request: the URL that signs the user out at the provider (OpenID Connect
+//! RP-Initiated Logout section 2).
 //!
-//! `id_token_hint` tells the provider whom to sign out, so that it need not ask. An address has its
-//! limits, though: a hint that would make it too long is left out, and the provider asks the person
-//! instead of answering 414.
+//! With `id_token_hint` the provider knows the session and need not ask the user. A hint that would
+//! make the URL too long is left out: the provider then asks the user, instead of answering 414.
 
 use url::Url;
 
 use super::metadata::Metadata;
 use crate::config::SignOutRequest;
 
-/// What servers and proxies take as a rule, with room for the rest of the request line.
-const LONGEST_ADDRESS: usize = 7 * 1024;
+/// The longest URL, in bytes. Most servers and proxies accept a request line of 8 KiB.
+const MAX_URL_BYTES: usize = 7 * 1024;
 
-/// A request to end the provider's session.
+/// The values of a logout request.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct EndSession<'a> {
     pub(crate) client_id: &'a str,
-    /// The ID token as it came.
+    /// The serialized ID token of the session.
     pub(crate) id_token_hint: Option<&'a str>,
-    /// Entra's `login_hint` claim: it spares people the choice of the account to sign out.
+    /// Entra's claim `login_hint`, with which the user need not choose the account to sign out.
     pub(crate) logout_hint: Option<&'a str>,
     pub(crate) post_logout_redirect_uri: Option<&'a str>,
     pub(crate) state: Option<&'a str>,
-    /// What the configuration says about it.
+    /// The configured endpoint, parameters and name of the return parameter.
     pub(crate) settings: Option<&'a SignOutRequest>,
 }
 
 impl EndSession<'_> {
-    /// The address to send the browser to; `None` if the provider has none.
+    /// The URL to redirect the browser to; `None` if the provider has no such endpoint.
     pub(crate) fn url(&self, metadata: &Metadata) -> Option<Url> {
-        let set = self.settings.and_then(|settings| settings.endpoint.as_ref());
-        let endpoint = set.or(metadata.end_session_endpoint.as_ref())?;
-        let without = Self { id_token_hint: None, ..*self };
-        // Where the endpoint is set by hand, what the document's is known to want says nothing.
-        let known = if set.is_some() { None } else { metadata.sign_out_return_parameter };
+        let configured = self.settings.and_then(|settings| settings.endpoint.as_ref());
+        let endpoint = configured.or(metadata.end_session_endpoint.as_ref())?;
+        // Some providers have another name for the return parameter. That is known for the endpoint
+        // of the document, not for a configured one.
+        let known = if configured.is_some() { None } else { metadata.sign_out_return_parameter };
         let named = self.settings.and_then(|settings| settings.return_parameter.as_deref());
-        let returns_by = named.or(known).unwrap_or("post_logout_redirect_uri");
-        let url = self.appended(endpoint, returns_by);
-        Some(if url.as_str().len() <= LONGEST_ADDRESS {
+        let return_parameter = named.or(known).unwrap_or("post_logout_redirect_uri");
+        let url = self.appended(endpoint, return_parameter);
+        Some(if url.as_str().len() <= MAX_URL_BYTES {
             url
         } else {
-            without.appended(endpoint, returns_by)
+            Self { id_token_hint: None, ..*self }.appended(endpoint, return_parameter)
         })
     }
 
-    fn appended(&self, endpoint: &Url, returns_by: &str) -> Url {
+    /// The endpoint's URL with the parameters appended.
+    fn appended(&self, endpoint: &Url, return_parameter: &str) -> Url {
         let extra =
             self.settings.map(|settings| settings.parameters.as_slice()).unwrap_or_default();
         let parameters = [
             ("id_token_hint", self.id_token_hint),
             ("client_id", Some(self.client_id)),
-            (returns_by, self.post_logout_redirect_uri),
+            (return_parameter, self.post_logout_redirect_uri),
             ("state", self.state),
             ("logout_hint", self.logout_hint),
         ];
@@ -58,8 +59,8 @@ impl EndSession<'_> {
             !parameters.iter().any(|(ours, value)| ours == name && value.is_some())
         });
         let mut url = endpoint.clone();
-        // What the endpoint's address brings along (B2C: `?p=policy`) stays, unless it would be
-        // there twice.
+        // The query of the endpoint (B2C: `?p=policy`) is retained, except for parameters that
+        // would then occur twice.
         let kept: Vec<_> = endpoint.query_pairs().into_owned().collect();
         let kept = kept.iter().filter(|(name, _)| {
             !parameters.iter().any(|(ours, value)| ours == name && value.is_some())

@@ -1,8 +1,8 @@
-//! Tokens of a managed identity: what Azure's machines and services answer on an address that only
-//! they can reach.
+//! Access tokens of an Azure managed identity, from the endpoint that only the machine or service
+//! itself can reach.
 //!
-//! The answers look like a token endpoint's, but the times are texts, `expires_on` is a moment, and
-//! errors have shapes of their own.
+//! The response resembles a token response, with these differences: times are strings, `expires_on`
+//! is a point in Unix time, and errors have other members.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,16 +22,18 @@ use crate::{
     error::{Error, ErrorKind},
 };
 
-/// How errors call it.
-const ENDPOINT: &str = "the managed identity's endpoint";
+/// The name of the endpoint in errors.
+const ENDPOINT: &str = "the managed identity endpoint";
 
-/// Sends a request for a token, once more with the proof if the answer asks for one, and reads the
-/// answer.
+/// Sends a token request and parses the response.
+///
+/// Azure Arc answers the first request with a challenge. `proven` makes the second request from it,
+/// or returns `None` if the response is no challenge.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::ProviderUnreachable`], [`ErrorKind::CredentialUnavailable`] if the proof cannot be
-/// given, and those of [`read_answer`].
+/// [`ErrorKind::ProviderUnreachable`]; [`ErrorKind::CredentialUnavailable`] if the challenge cannot
+/// be answered; those of [`read_answer`].
 pub(crate) async fn token(
     http: Arc<dyn HttpClient>,
     request: Request<Bytes>,
@@ -54,16 +56,17 @@ pub(crate) async fn token(
         .await
 }
 
-/// Reads a token.
+/// Parses the response of the endpoint.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::TokenResponseInvalid`]: a success that is none; otherwise what the error means.
+/// [`ErrorKind::TokenResponseInvalid`]: the response claims success and is malformed; otherwise the
+/// kind of the error in it.
 pub(super) fn read_answer(answer: &Response<Bytes>, now: UnixTime) -> Result<TokenAnswer, Error> {
     let invalid = |detail: &str| {
         Error::new(
             ErrorKind::TokenResponseInvalid,
-            format!("the managed identity's answer: {detail}"),
+            format!("the response of {ENDPOINT}: {detail}"),
         )
     };
     if answer.status() != StatusCode::OK {
@@ -72,27 +75,31 @@ pub(super) fn read_answer(answer: &Response<Bytes>, now: UnixTime) -> Result<Tok
     let object = json::document(answer.body()).map_err(|refused| invalid(refused.as_str()))?;
     let token = json::text(&object, "access_token")
         .filter(|token| !token.is_empty() && token.bytes().all(|byte| matches!(byte, b' '..=b'~')))
-        .ok_or_else(|| invalid("`access_token` is missing or no token"))?;
+        .ok_or_else(|| invalid("`access_token` is missing or not printable ASCII"))?;
     if json::text(&object, "token_type").is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
         return Err(invalid("`token_type` is not Bearer"));
     }
     let members = OptionalMembers::of(&object, "managed identity's answer");
-    let moment = members.seconds("expires_on").map(|since| UnixTime::from_seconds(0) + since);
-    let life = members.seconds("expires_in").or_else(|| moment.map(|moment| moment.since(now)));
-    let life = life.ok_or_else(|| invalid("neither `expires_in` nor `expires_on` is a time"))?;
-    let refresh_in = members.seconds("refresh_in").or_else(|| half_of_a_long_life(life));
+    let expires_on = members.seconds("expires_on").map(|since| UnixTime::from_seconds(0) + since);
+    let lifetime =
+        members.seconds("expires_in").or_else(|| expires_on.map(|moment| moment.since(now)));
+    let lifetime =
+        lifetime.ok_or_else(|| invalid("neither `expires_in` nor `expires_on` is a time"))?;
+    let refresh_in = members.seconds("refresh_in").or_else(|| half_of_long_lifetime(lifetime));
     Ok(TokenAnswer {
         access_token: Some(token.into()),
-        expires_in: Some(life),
+        expires_in: Some(lifetime),
         refresh_in,
         ..TokenAnswer::default()
     })
 }
 
-/// Tokens of managed identities live a day: renewing them half-way leaves room for an endpoint that
-/// is out of order.
-fn half_of_a_long_life(life: Duration) -> Option<Duration> {
-    (life >= Duration::from_secs(2 * 3600)).then_some(life / 2)
+/// When to refresh a token that is valid for two hours or more: after half of its lifetime.
+///
+/// Tokens of managed identities are usually valid for a day, so an outage of the endpoint of several
+/// hours goes unnoticed.
+fn half_of_long_lifetime(lifetime: Duration) -> Option<Duration> {
+    (lifetime >= Duration::from_secs(2 * 3600)).then_some(lifetime / 2)
 }
 
 #[cfg(test)]

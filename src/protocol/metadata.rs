@@ -1,15 +1,17 @@
-//! The provider's metadata (OpenID Connect Discovery 1.0 sections 3 and 4, RFC 8414, RFC 9207
-//! section 3).
+//! The provider's metadata: the discovery document, parsed and checked (OpenID Connect Discovery
+//! sections 3 and 4, RFC 8414, RFC 9207 section 3).
 //!
-//! - The document's `issuer` must be one that may speak for the authority (section 4.3).
-//! - Nothing is sent to an endpoint to which the authority lets nothing be sent (RFC 9700 section
-//!   2.6). One that no sign-in can do without refuses the document; any other is as if it were not
-//!   there, and so is every other optional member of no use: an odd `revocation_endpoint` is no
-//!   reason to sign nobody in. [`Metadata::left_out`] says which, and a check warns of them.
-//! - Microsoft's endpoints are those of its cloud: a document of Microsoft's that names a host of
-//!   somebody else is refused, whatever the endpoint.
-//! - Members that we do not know are ignored; `null` and an empty text mean that the provider has
-//!   no such thing.
+//! - `issuer` must be the issuer of the configured authority (Discovery section 4.3).
+//! - A URL is used only if the authority allows it: https, except on loopback or if http was
+//!   explicitly allowed. A required endpoint with an unsafe URL refuses the document. An optional
+//!   one counts as absent: a wrong `revocation_endpoint` must not prevent sign-in.
+//! - At Microsoft's authorities every endpoint must be on a host of the authority's cloud.
+//!   Otherwise the document is refused, even for an optional endpoint.
+//! - Unknown members are ignored. `null` and an empty string count as absent, and so does an
+//!   optional member of the wrong type.
+//!
+//! [`Metadata::left_out`] lists the members that count as absent although they have a value;
+//! [`ValidConfig::check`] reports them.
 
 use serde_json::Value;
 use url::Url;
@@ -24,7 +26,7 @@ use crate::{
     error::{Error, ErrorKind},
 };
 
-/// A checked discovery document: what of it is used.
+/// The members of a checked discovery document that this crate uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Metadata {
     pub(crate) issuer: String,
@@ -33,7 +35,8 @@ pub(crate) struct Metadata {
     pub(crate) jwks_uri: Url,
     pub(crate) userinfo_endpoint: Option<Url>,
     pub(crate) end_session_endpoint: Option<Url>,
-    /// What the end session endpoint calls the return address, if not `post_logout_redirect_uri`.
+    /// The name of the return parameter of the end session endpoint, if it is not
+    /// `post_logout_redirect_uri`.
     pub(crate) sign_out_return_parameter: Option<&'static str>,
     pub(crate) revocation_endpoint: Option<Url>,
     pub(crate) introspection_endpoint: Option<Url>,
@@ -42,43 +45,42 @@ pub(crate) struct Metadata {
     /// The issuer of access tokens, where it is another one than that of ID tokens (AD FS).
     pub(crate) access_token_issuer: Option<String>,
     pub(crate) device_authorization_endpoint: Option<Url>,
-    /// By which names the document lists what ID tokens are signed with; `None` if it does not say.
+    /// `id_token_signing_alg_values_supported`; `None` if absent.
     pub(crate) id_token_algorithms: Option<Vec<String>>,
-    /// The same for UserInfo.
+    /// `userinfo_signing_alg_values_supported`; `None` if absent.
     pub(crate) userinfo_algorithms: Option<Vec<String>>,
     /// `token_endpoint_auth_methods_supported`; `None` means `client_secret_basic`.
     pub(crate) token_endpoint_auth_methods: Option<Vec<String>>,
-    /// `token_endpoint_auth_signing_alg_values_supported`, as far as we know them; `None` if the
-    /// document does not say.
+    /// `token_endpoint_auth_signing_alg_values_supported` without unknown algorithms; `None` if
+    /// absent.
     pub(crate) token_endpoint_auth_algorithms: Option<Vec<Algorithm>>,
-    /// `scopes_supported`; `None` if the document does not say.
+    /// `scopes_supported`; `None` if absent.
     pub(crate) scopes: Option<Vec<String>>,
-    /// Whether a refresh token is asked for by `access_type=offline` instead of a scope.
+    /// Whether a refresh token is requested by `access_type=offline` instead of a scope (Google).
     pub(crate) offline_by_parameter: bool,
-    /// Whether authorization responses carry `iss`.
+    /// `authorization_response_iss_parameter_supported` (RFC 9207 section 3).
     pub(crate) authorization_response_iss: bool,
-    /// Whether token answers tell about the account if they are asked to (`client_info`):
-    /// Microsoft's do.
-    pub(crate) tells_client_info: bool,
-    /// Microsoft's word for where Graph is.
+    /// Whether the token endpoint takes `client_info=1` (Microsoft).
+    pub(crate) has_client_info: bool,
+    /// The host of Microsoft Graph (Microsoft).
     pub(crate) msgraph_host: Option<String>,
-    /// Optional members that count as absent because their values are of no use.
-    pub(crate) left_out: Vec<LeftOut>,
+    /// The optional members that count as absent because their values cannot be used.
+    pub(crate) left_out: Vec<UnusableMember>,
 }
 
-/// A member of the document that counts as absent, and why.
+/// A member of the document that counts as absent, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LeftOut {
+pub(crate) struct UnusableMember {
     pub(crate) member: &'static str,
     pub(crate) problem: String,
 }
 
 impl Metadata {
-    /// Reads and checks a document.
+    /// Parses and checks a discovery document.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ProviderMisconfigured`], naming the member.
+    /// [`ErrorKind::ProviderMisconfigured`], with the name of the member.
     pub(crate) fn parse(document: &[u8], authority: &Authority) -> Result<Self, Error> {
         let object = json::document(document).map_err(|refused| {
             Error::new(
@@ -88,7 +90,9 @@ impl Metadata {
         })?;
         let mut members = Members::of(&object, authority);
         let issuer = json::text(&object, "issuer")
-            .ok_or_else(|| wrong("issuer", "is missing or not text"))?;
+            .ok_or_else(|| wrong("issuer", "is missing or not a string"))?;
+        // Discovery section 4.3. Otherwise a document could speak for another provider, whose
+        // tokens it would let through with its own keys (RFC 9700 section 4.4).
         authority.check_metadata_issuer(issuer)?;
         authority.check_metadata_cloud(json::text(&object, "cloud_instance_name"))?;
         let auth_algorithms = members.list("token_endpoint_auth_signing_alg_values_supported");
@@ -117,21 +121,22 @@ impl Metadata {
             token_endpoint_auth_methods: members.list("token_endpoint_auth_methods_supported"),
             token_endpoint_auth_algorithms: auth_algorithms
                 .map(|names| names.iter().filter_map(|name| Algorithm::named(name)).collect()),
-            // B2C lists `openid` alone and takes the others, and the other documents of Microsoft's
-            // list the defaults.
+            // B2C lists only `openid` and accepts the others, so Microsoft's lists are not used.
             scopes: members.list("scopes_supported").filter(|_| !authority.is_microsoft()),
             offline_by_parameter: authority.is_google(),
             authorization_response_iss: members
                 .flag("authorization_response_iss_parameter_supported"),
-            tells_client_info: authority.is_microsoft(),
+            has_client_info: authority.is_microsoft(),
             msgraph_host: json::text(&object, "msgraph_host").map(str::to_owned),
             left_out: members.left_out,
         })
     }
 
-    /// Of these scopes those to ask for: what nobody named and the provider does not offer is left
-    /// out, because some refuse the whole request for it (OpenID Connect Core section 3.1.2.1 says
-    /// to ignore it).
+    /// The scopes of `scopes` to request: default scopes that the provider does not list are left
+    /// out, unless `named` has them.
+    ///
+    /// OpenID Connect Core section 3.1.2.1 tells providers to ignore unknown scopes; some refuse the
+    /// request instead.
     pub(crate) fn offered<'s>(
         &self,
         config: &ValidConfig,
@@ -160,7 +165,8 @@ impl Metadata {
         self.offered(config, config.scopes(options), &options.scopes)
     }
 
-    /// Why an optional member that something needs is not there.
+    /// The text of an error about an absent optional member: it is missing, or the reason why it
+    /// was left out.
     pub(crate) fn missing(&self, member: &'static str) -> String {
         let problem = self
             .left_out
@@ -170,12 +176,13 @@ impl Metadata {
         format!("the discovery document: `{member}` {problem}")
     }
 
-    /// The algorithms that an ID token may have: those that the provider lists, RS256 where it
-    /// lists none, and of these the configured ones where some are configured.
+    /// The accepted signature algorithms of ID tokens: those that the provider lists and that are
+    /// configured. Without a list, the configured ones or RS256; without a configuration, all that
+    /// are listed.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ProviderMisconfigured`]: there is none.
+    /// [`ErrorKind::ProviderMisconfigured`]: none is left.
     pub(crate) fn allowed_algorithms(
         &self,
         configured: Option<&[Algorithm]>,
@@ -187,12 +194,12 @@ impl Metadata {
         )
     }
 
-    /// The same for a signed UserInfo answer. A document that does not say it means those of ID
-    /// tokens.
+    /// The accepted signature algorithms of UserInfo responses; those of ID tokens if the document
+    /// has no list for UserInfo.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ProviderMisconfigured`]: there is none.
+    /// [`ErrorKind::ProviderMisconfigured`]: none is left.
     pub(crate) fn allowed_user_info_algorithms(
         &self,
         configured: Option<&[Algorithm]>,
@@ -204,19 +211,20 @@ impl Metadata {
     }
 }
 
-/// The setting that narrows the algorithms, for messages.
+/// The setting that narrows the algorithms, as messages name it.
 pub(super) const ALGORITHMS_SETTING: &str =
     "`with_id_token_algorithms`, IDENTITY_ID_TOKEN_ALGORITHMS";
 
-/// What is listed and configured. `none` and the symmetric algorithms are no [`Algorithm`], so that
-/// no list and no setting lets them in.
+/// The algorithms that are both listed and configured. [`Algorithm`] has no value for `none` and
+/// HMAC algorithms, so neither a document nor a setting can allow them.
 fn allowed(
     configured: Option<&[Algorithm]>,
     listed: Option<&[String]>,
     member: &'static str,
 ) -> Result<Vec<Algorithm>, Error> {
     let Some(listed) = listed.filter(|listed| !listed.is_empty()) else {
-        // OpenID Connect Core section 2, Dynamic Registration section 2: the default is RS256.
+        // The default of `id_token_signed_response_alg` is RS256 (OpenID Connect Dynamic Client
+        // Registration section 2).
         return Ok(configured.unwrap_or(&[Algorithm::Rs256]).to_vec());
     };
     let mut allowed: Vec<Algorithm> = Vec::new();
@@ -233,11 +241,13 @@ fn allowed(
             Some(configured) => {
                 let configured = Algorithm::list(configured);
                 format!(
-                    "lists {listed}, and none of the configured algorithms ({configured}; {ALGORITHMS_SETTING})"
+                    "lists {listed}, and none of the configured algorithms ({configured}; \
+                     {ALGORITHMS_SETTING})"
                 )
             }
             None => format!(
-                "lists {listed}, of which none can be verified with a public key: have the provider sign with one of {}",
+                "lists {listed}, of which none can be verified with a public key: register the \
+                 client at the provider for one of {}",
                 Algorithm::list(Algorithm::ALL)
             ),
         };
@@ -246,12 +256,12 @@ fn allowed(
     Ok(allowed)
 }
 
-/// The members of a document, read with the authority's eyes.
+/// The reader of the members of a document. URLs are checked by the rules of the authority.
 pub(super) struct Members<'a> {
     object: &'a Object,
     authority: &'a Authority,
-    /// What was left out so far.
-    pub(super) left_out: Vec<LeftOut>,
+    /// The members that were left out so far.
+    pub(super) left_out: Vec<UnusableMember>,
 }
 
 impl<'a> Members<'a> {
@@ -259,18 +269,18 @@ impl<'a> Members<'a> {
         Self { object, authority, left_out: Vec::new() }
     }
 
-    /// An endpoint that no sign-in can do without.
+    /// An endpoint that every sign-in needs.
     fn required(&self, name: &'static str) -> Result<Url, Error> {
         self.endpoint(name)?.ok_or_else(|| wrong(name, "is missing"))
     }
 
-    /// An endpoint that is as if it were not there where nothing may be sent to it.
+    /// An endpoint that counts as absent if its URL cannot be used.
     fn optional(&mut self, name: &'static str) -> Result<Option<Url>, Error> {
         match self.address(name) {
             Ok(Some(address)) => match self.authority.check_endpoint(name, &address) {
                 Ok(()) => Ok(Some(address)),
-                // The host of another cloud, or of somebody else: not a document of this
-                // authority's.
+                // A host outside the cloud of the authority: the document is not Microsoft's, or not
+                // of this cloud.
                 Err(error) if self.authority.is_microsoft() => Err(error),
                 Err(error) => {
                     self.leave_out(name, format!("is not safe to use ({})", error.detail()));
@@ -285,7 +295,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// The endpoint, to which something may be sent.
+    /// The URL of an endpoint, if it is present and the authority allows it.
     pub(super) fn endpoint(&self, name: &'static str) -> Result<Option<Url>, Error> {
         let address = self.address(name).map_err(|problem| wrong(name, problem))?;
         if let Some(address) = &address {
@@ -294,6 +304,7 @@ impl<'a> Members<'a> {
         Ok(address)
     }
 
+    /// The URL of an endpoint, whatever its host.
     fn address(&self, name: &'static str) -> Result<Option<Url>, &'static str> {
         let address = match json::present(self.object, name) {
             None => return Ok(None),
@@ -301,7 +312,7 @@ impl<'a> Members<'a> {
             Some(Value::String(address)) => {
                 Url::parse(address).map_err(|_| "is not an absolute URL")?
             }
-            Some(_) => return Err("is not text"),
+            Some(_) => return Err("is not a string"),
         };
         if !address.username().is_empty()
             || address.password().is_some()
@@ -312,17 +323,17 @@ impl<'a> Members<'a> {
         Ok(Some(address))
     }
 
-    /// A list of texts, for which one text may stand.
+    /// An array of strings; a single string counts as an array.
     pub(super) fn list(&mut self, name: &'static str) -> Option<Vec<String>> {
         let value = json::present(self.object, name)?;
         let texts = json::words(value).map(|texts| texts.into_iter().map(str::to_owned).collect());
         if texts.is_none() {
-            self.leave_out(name, "is not a list of texts".to_owned());
+            self.leave_out(name, "is not an array of strings".to_owned());
         }
         texts
     }
 
-    /// A truth value; `false` where it is absent or of no use.
+    /// A boolean; `false` if it is absent or of another type.
     fn flag(&mut self, name: &'static str) -> bool {
         let Some(value) = json::present(self.object, name) else { return false };
         json::flag(value).unwrap_or_else(|| {
@@ -336,9 +347,9 @@ impl<'a> Members<'a> {
             document = "discovery document",
             member,
             problem,
-            "an optional member is left out: its value is of no use"
+            "an optional member is ignored: its value cannot be used"
         );
-        self.left_out.push(LeftOut { member, problem });
+        self.left_out.push(UnusableMember { member, problem });
     }
 }
 

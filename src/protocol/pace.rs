@@ -1,64 +1,63 @@
-//! How often the provider may be asked whether the person is done (RFC 8628 section 3.5): pure, for
-//! whoever asks.
+//! The pace of polling the token endpoint with a device code (RFC 8628 section 3.5).
 
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind};
 
-/// By how much longer is waited after `slow_down`, for good.
-const SLOWER: Duration = Duration::from_secs(5);
-/// The longest wait between two questions, however often the provider could not be reached.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// By how much `slow_down` lengthens the interval of this and all later requests (RFC 8628 section
+/// 3.5).
+const SLOW_DOWN_STEP: Duration = Duration::from_secs(5);
+/// The longest interval that an unreachable provider leads to.
+const MAX_BACKOFF: Duration = Duration::from_secs(60);
 
-/// The pace of the questions about one device code.
+/// The time between the token requests for one device code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pace {
-    /// Between two questions. It only grows.
+    /// The least time between two requests. It never shrinks.
     pub(crate) interval: Duration,
-    /// What the last answer asked for, once.
+    /// `Retry-After` of the last response, for the next request only.
     pub(crate) retry_after: Duration,
 }
 
 impl Pace {
-    /// As the provider said when it gave the code.
+    /// Starts with the `interval` of the device authorization response.
     pub(crate) fn new(interval: Duration) -> Self {
         Self { interval, retry_after: Duration::ZERO }
     }
 
-    /// How long to wait before the next question.
+    /// The time to wait before the next request.
     pub(crate) fn wait(&self) -> Duration {
         self.interval.max(self.retry_after)
     }
 
-    /// Takes a refused question for what it means: to ask again after [`wait`](Self::wait), or the
-    /// end.
+    /// Adjusts the pace to an error response. `Ok` means: poll again after [`wait`](Self::wait).
     ///
-    /// The body decides, not the status. A provider that cannot be reached means not yet: with the
-    /// wait that it asks for, or with twice the interval, up to a minute.
+    /// The `error` in the body decides, not the status. If the provider cannot be reached, the next
+    /// request waits for `Retry-After`, or the interval doubles, up to a minute (RFC 8628 section
+    /// 3.5 asks for an exponential backoff).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::CodeExpired`], [`ErrorKind::AccessDenied`], or the error itself: there is no
-    /// use in asking again.
+    /// Polling ends: [`ErrorKind::CodeExpired`], [`ErrorKind::AccessDenied`], or the given error.
     pub(crate) fn refused(&mut self, error: Error) -> Result<(), Error> {
-        let said = error.provider().map(|said| said.error.as_str()).unwrap_or_default();
-        let asked_to_wait = error.provider().and_then(|said| said.retry_after);
+        let code = error.provider().map(|answer| answer.error.as_str()).unwrap_or_default();
+        let retry_after = error.provider().and_then(|answer| answer.retry_after);
         let ended =
             |kind| Err(Error::from_provider(kind, error.provider().cloned().unwrap_or_default()));
-        match said {
+        match code {
             "authorization_pending" => {}
-            "slow_down" => self.interval = self.interval.saturating_add(SLOWER),
-            // The second word is Entra's.
+            "slow_down" => self.interval = self.interval.saturating_add(SLOW_DOWN_STEP),
+            // Entra's documentation calls it `code_expired`.
             "expired_token" | "code_expired" => return ended(ErrorKind::CodeExpired),
-            // Entra's word for `access_denied`.
+            // Entra's code for `access_denied`.
             "authorization_declined" => return ended(ErrorKind::AccessDenied),
             _ if error.kind() != ErrorKind::ProviderUnreachable => return Err(error),
-            _ if asked_to_wait.is_some() => {}
+            _ if retry_after.is_some() => {}
             _ => {
-                self.interval = self.interval.saturating_mul(2).min(LONGEST_WAIT.max(self.interval))
+                self.interval = self.interval.saturating_mul(2).min(MAX_BACKOFF.max(self.interval))
             }
         }
-        self.retry_after = asked_to_wait.unwrap_or_default();
+        self.retry_after = retry_after.unwrap_or_default();
         Ok(())
     }
 }

@@ -1,9 +1,8 @@
-//! [`Permits`]: how many requests to the provider are under way at one time, and how many device
-//! codes it is asked for.
+//! [`Permits`] limit the concurrent requests to the provider and the rate of device codes.
 //!
-//! Anybody can start a sign-in and deliver a code that is none. Without a limit a provider that
-//! answers slowly collects a connection for each of them. Sign-ins and sessions have permits of
-//! their own, so that strangers do not keep those who are signed in from their tokens.
+//! Anyone can start a sign-in and send a forged code to the callback. Without a limit each of them
+//! would hold a connection to a provider that answers slowly. Sign-ins and sessions have separate
+//! limits, so that anonymous requests cannot keep signed-in users from their tokens.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -17,16 +16,16 @@ use crate::{
     error::{Error, ErrorKind},
 };
 
-/// Codes that are redeemed, device codes that are begun or asked about, at one time.
+/// The greatest number of concurrent steps of sign-ins: redeeming a code, requesting a device code,
+/// polling for one.
 const SIGN_INS: usize = 64;
-/// Refreshes and other requests for tokens by people who are signed in, or by the application, at
-/// one time.
+/// The greatest number of concurrent token requests of sessions and of the application itself.
 const SESSIONS: usize = 128;
-/// How long somebody waits for a permit.
-const SIGN_IN_WAITS: Duration = Duration::from_secs(5);
-/// Longer, for nobody sees a page that could be loaded again.
-const SESSION_WAITS: Duration = Duration::from_secs(15);
-/// Device codes that may be begun at once, and each second from then on.
+/// How long a sign-in waits for a permit. The user can reload the page.
+const SIGN_IN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a session waits for a permit. Longer, because its refresh may run in the background.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(15);
+/// The rate limit of device codes, a token bucket: its size, and how many are added each second.
 const DEVICE_CODES: (u64, u64) = (120, 2);
 
 /// The permits of one provider.
@@ -34,29 +33,30 @@ const DEVICE_CODES: (u64, u64) = (120, 2);
 pub(super) struct Permits {
     sign_ins: Arc<Semaphore>,
     sessions: Arc<Semaphore>,
-    device_codes: Mutex<Budget>,
+    device_codes: Mutex<TokenBucket>,
 }
 
-/// A place among the requests that are under way, until it is dropped.
+/// The right to have one request under way, until it is dropped.
 pub(crate) type Permit = OwnedSemaphorePermit;
 
-/// What is left of the device codes, and since when it was counted.
+/// The token bucket for device codes.
 #[derive(Debug)]
-struct Budget {
-    left: u64,
-    at: UnixTime,
+struct TokenBucket {
+    tokens: u64,
+    filled_at: UnixTime,
 }
 
-impl Budget {
+impl TokenBucket {
+    /// Takes one token; `false` if the bucket is empty.
     fn take(&mut self, now: UnixTime) -> bool {
-        let (most, each_second) = DEVICE_CODES;
-        let gained = now.since(self.at).as_secs().saturating_mul(each_second);
-        // A clock that was set back begins anew.
-        if gained > 0 || now < self.at {
-            self.left = self.left.saturating_add(gained).min(most);
-            self.at = now;
+        let (size, per_second) = DEVICE_CODES;
+        let gained = now.since(self.filled_at).as_secs().saturating_mul(per_second);
+        // If the clock was set back, time counts from there; nothing is gained.
+        if gained > 0 || now < self.filled_at {
+            self.tokens = self.tokens.saturating_add(gained).min(size);
+            self.filled_at = now;
         }
-        self.left.checked_sub(1).map(|left| self.left = left).is_some()
+        self.tokens.checked_sub(1).map(|tokens| self.tokens = tokens).is_some()
     }
 }
 
@@ -65,42 +65,43 @@ impl Permits {
         Self {
             sign_ins: Arc::new(Semaphore::new(SIGN_INS)),
             sessions: Arc::new(Semaphore::new(SESSIONS)),
-            device_codes: Mutex::new(Budget { left: DEVICE_CODES.0, at: now }),
+            device_codes: Mutex::new(TokenBucket { tokens: DEVICE_CODES.0, filled_at: now }),
         }
     }
 
-    /// A permit for a step of a sign-in. It is waited for by the caller, who leaves nothing behind
-    /// when they go away.
+    /// A permit for a step of a sign-in. Await it in the request's own future, not in a task: a
+    /// client that disconnects then gives up its place in the queue.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Busy`]: there was none within five seconds.
+    /// [`ErrorKind::Busy`]: none became free within five seconds.
     pub(super) async fn sign_in(&self) -> Result<Permit, Error> {
-        permit(&self.sign_ins, SIGN_IN_WAITS, "sign-ins").await
+        permit(&self.sign_ins, SIGN_IN_TIMEOUT, "sign-ins").await
     }
 
-    /// A permit for a request that anybody's session, or the application, makes.
+    /// A permit for a token request of a session or of the application itself.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Busy`]: there was none within fifteen seconds.
+    /// [`ErrorKind::Busy`]: none became free within fifteen seconds.
     pub(super) async fn session(&self) -> Result<Permit, Error> {
-        permit(&self.sessions, SESSION_WAITS, "requests for tokens").await
+        permit(&self.sessions, SESSION_TIMEOUT, "token requests").await
     }
 
-    /// Whether one more device code may be asked for.
+    /// Counts a request for a device code.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Busy`]: there have been too many.
+    /// [`ErrorKind::Busy`]: the rate limit is exceeded, and the request must not be sent.
     pub(super) fn device_code(&self, now: UnixTime) -> Result<(), Error> {
-        let (most, each_second) = DEVICE_CODES;
+        let (size, per_second) = DEVICE_CODES;
         match self.device_codes.lock().unwrap_or_else(PoisonError::into_inner).take(now) {
             true => Ok(()),
             false => Err(Error::new(
                 ErrorKind::Busy,
                 format!(
-                    "more device codes were asked for than {most} at once and {each_second} each second: the provider is not asked"
+                    "the limit of {size} device codes at once and {per_second} per second is \
+                     exceeded: the request was not sent to the provider"
                 ),
             )),
         }
@@ -109,19 +110,20 @@ impl Permits {
 
 async fn permit(
     permits: &Arc<Semaphore>,
-    longest: Duration,
+    timeout: Duration,
     what: &'static str,
 ) -> Result<Permit, Error> {
     if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
         return Ok(permit);
     }
-    match tokio::time::timeout(longest, Arc::clone(permits).acquire_owned()).await {
+    match tokio::time::timeout(timeout, Arc::clone(permits).acquire_owned()).await {
         Ok(Ok(permit)) => Ok(permit),
         _ => Err(Error::new(
             ErrorKind::Busy,
             format!(
-                "{what}: as many as may be are under way, and none ended within {} s: does the provider answer?",
-                longest.as_secs()
+                "the limit of concurrent {what} is reached and none ended within {} s: check \
+                 whether the provider answers",
+                timeout.as_secs()
             ),
         )),
     }

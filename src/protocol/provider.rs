@@ -1,8 +1,11 @@
-//! [`Provider`]: the steps of the protocol, each sent through the [`HttpClient`] and watched by a span.
+//! [`Provider`]: one method per step of the protocol, each of which sends its request and has a
+//! tracing span.
 //!
-//! It keeps what the provider publishes ([`discovery`](super::discovery)) and has no other state.
-//! Every span is called after its step and says how it ended (`outcome`, and the error's `reason`);
-//! none holds a secret or anything about a person.
+//! The steps of verification are in [`provider_verify`](super::provider_verify), those for groups in
+//! [`provider_groups`](super::provider_groups).
+//!
+//! A span has the name of its step and records its end (`outcome`, and `reason` of an error). Spans
+//! hold no secrets and no personal data.
 
 use std::{
     fmt,
@@ -30,8 +33,8 @@ use super::{
     http::HttpClient,
     id_token::{self, IdTokenExpectation, VerifiedIdToken},
     json::{self, Object},
-    jwks::Keys,
-    jwt::{Kind, Rules, Unverified},
+    jwks::JwkSet,
+    jwt::{TokenKind, TokenRules, UnverifiedJwt},
     metadata::Metadata,
     permits::{Permit, Permits},
     token::{self, AccessTokenRule, TokenAnswer},
@@ -45,26 +48,27 @@ use crate::{
     secret::Secret,
 };
 
-/// A provider as one application sees it. Cloning it is cheap; clones share what is cached.
+/// The provider of one application: its configuration with the cached documents, credentials and
+/// limits. Clones are cheap and share them.
 #[derive(Clone)]
 pub(crate) struct Provider {
     config: ValidConfig,
-    /// That of the configuration, or another policy of the same B2C tenant.
+    /// The authority of the configuration, or another policy or tenant derived from it.
     authority: Authority,
     clock: Arc<dyn Clock>,
     channel: Channel,
     discovery: Discovery,
     credentials: Arc<Credentials>,
     permits: Arc<Permits>,
-    /// The documents of other tenants.
+    /// The documents of other tenants of the same cloud, by tenant id.
     tenants: Arc<Cache<String, Discovery>>,
-    /// Whether the device authorization endpoint has refused the default scopes and taken the
-    /// others. The authorization endpoint's refusals are not remembered: they come by the browser,
-    /// so one person could take the scopes from everybody.
+    /// Whether the device authorization endpoint has refused the default scopes and accepted the
+    /// others. Refusals of the authorization endpoint are not remembered: they come through the
+    /// browser, so a forged one would take the scopes from all users.
     refuses_default_scopes: Arc<AtomicBool>,
 }
 
-/// Tenants whose documents are kept, beside the authority's own.
+/// The greatest number of other tenants whose documents are cached.
 const MAX_TENANTS: usize = 256;
 
 /// Makes the span of a step.
@@ -75,7 +79,7 @@ macro_rules! step {
 }
 
 impl Provider {
-    /// Nothing is fetched before it is needed.
+    /// A provider without cached documents. Nothing is fetched before it is needed.
     pub(crate) fn new(
         config: ValidConfig,
         http: Arc<dyn HttpClient>,
@@ -101,15 +105,15 @@ impl Provider {
         }
     }
 
-    /// The same application at another policy of the B2C tenant, which has documents of its own;
-    /// `None` if the provider is not B2C.
+    /// The provider for another policy of the B2C tenant, with documents of its own; `None` if the
+    /// provider is not B2C.
     pub(crate) fn for_policy(&self, policy: &str) -> Option<Self> {
         let authority = self.authority.for_policy(policy)?;
         let discovery = Discovery::new(authority.clone(), self.channel.clone(), &self.clock);
         Some(Self { authority, discovery, ..self.clone() })
     }
 
-    /// Who signs people in: for B2C, by which policy.
+    /// The authority, with its B2C policy.
     pub(crate) fn authority(&self) -> &Authority {
         &self.authority
     }
@@ -122,7 +126,7 @@ impl Provider {
         &self.channel
     }
 
-    /// What requests are sent by.
+    /// The HTTP client that sends the requests.
     pub(crate) fn http(&self) -> Arc<dyn HttpClient> {
         self.channel.http()
     }
@@ -131,8 +135,8 @@ impl Provider {
         self.config.groups()
     }
 
-    /// A permit for what a sign-in asks of the provider: to be had while the caller is there, and
-    /// held until the provider has answered.
+    /// A permit for a step of a sign-in. Acquire it before the step gets a task of its own, and hold
+    /// it until the provider has answered.
     ///
     /// # Errors
     ///
@@ -141,8 +145,8 @@ impl Provider {
         self.permits.sign_in().await
     }
 
-    /// The same for a device code of a sign-in that begins. Each is a row at the provider, so they
-    /// have a budget, too.
+    /// A permit to request a device code. Each code is stored at the provider, so their rate is
+    /// limited as well.
     ///
     /// # Errors
     ///
@@ -161,12 +165,13 @@ impl Provider {
         self.discovery.metadata().await
     }
 
-    /// Exchanges a code for tokens. It is sent once: a code that may have arrived must not be sent
-    /// again.
+    /// Redeems an authorization code for tokens. The request is never repeated: if the first one
+    /// arrived, a second would be a replay, after which the provider should revoke the tokens (RFC
+    /// 6749 section 4.1.2).
     ///
     /// # Errors
     ///
-    /// As [`token::read_answer`] says; [`ErrorKind::ProviderUnreachable`].
+    /// Those of [`token::read_answer`]; [`ErrorKind::ProviderUnreachable`].
     pub(crate) async fn redeem_code(
         &self,
         code: &Code,
@@ -174,7 +179,7 @@ impl Provider {
         redirect_uri: &str,
     ) -> Result<TokenAnswer, Error> {
         let grant = Grant::Code { code: code.secret(), verifier: Some(verifier), redirect_uri };
-        // A code of Microsoft's may be for several resources, of which one is redeemed
+        // A code of Microsoft's may cover several resources, but a token request only one
         // (AADSTS28000): that of the configured sign-in.
         let own = if self.authority.is_microsoft() {
             of_first_resource(&self.config.scopes(self.config.sign_in())).join(" ")
@@ -185,7 +190,7 @@ impl Provider {
         observed(step!("identity.redeem_code", self), self.exchange(grant, &asked)).await
     }
 
-    /// The same for a code that was asked for to learn who it was, and no more.
+    /// Redeems a code for an ID token only, without scopes of an API.
     ///
     /// # Errors
     ///
@@ -201,11 +206,11 @@ impl Provider {
         observed(step!("identity.redeem_code", self), self.exchange(grant, &asked)).await
     }
 
-    /// Gets fresh tokens for a refresh token.
+    /// Redeems a refresh token (RFC 6749 section 6).
     ///
     /// # Errors
     ///
-    /// As [`token::read_answer`] says; [`ErrorKind::NoRefreshToken`],
+    /// Those of [`token::read_answer`]; [`ErrorKind::NoRefreshToken`],
     /// [`ErrorKind::ProviderUnreachable`].
     pub(crate) async fn refresh(
         &self,
@@ -219,11 +224,11 @@ impl Provider {
         .await
     }
 
-    /// Exchanges a grant for tokens. It is sent once, whatever it is.
+    /// Redeems any grant for tokens. The request is never repeated.
     ///
     /// # Errors
     ///
-    /// As [`token::read_answer`] says; [`ErrorKind::NoRefreshToken`],
+    /// Those of [`token::read_answer`]; [`ErrorKind::NoRefreshToken`],
     /// [`ErrorKind::ProviderUnreachable`], [`ErrorKind::CredentialUnavailable`].
     pub(crate) async fn tokens(
         &self,
@@ -233,11 +238,13 @@ impl Provider {
         observed(step!("identity.tokens", self), self.exchange(grant, asked)).await
     }
 
-    /// Asks for a code for a device and one for the person.
+    /// Requests a device code and its user code (RFC 8628 section 3.1).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ProviderMisconfigured`]: the provider has no device flow; [`ErrorKind::TokenResponseInvalid`], [`ErrorKind::ProviderUnreachable`] and what the provider answers.
+    /// [`ErrorKind::ProviderMisconfigured`]: the provider has no device authorization endpoint;
+    /// [`ErrorKind::TokenResponseInvalid`], [`ErrorKind::ProviderUnreachable`]; the kind of the
+    /// provider's error.
     pub(crate) async fn device_codes(&self, asked: &Asked<'_>) -> Result<DeviceAnswer, Error> {
         let exchange = async {
             let named_alone = self.refuses_default_scopes.load(Ordering::Relaxed);
@@ -246,9 +253,10 @@ impl Provider {
                     let answer = self.device_codes_for(asked, true).await?;
                     tracing::warn!(
                         reason = error.reason(),
-                        "the provider does not allow this application a scope that it lists, so the scopes that no setting names \
-                         are left out from now on: allow `profile`, `email` and `offline_access` to the application there, or \
-                         name the scopes that it may have (`with_openid_scopes`, IDENTITY_OPENID_SCOPES)"
+                        "the provider refuses this application a default scope that it lists, so \
+                         the default scopes are left out from now on: allow `profile`, `email` \
+                         and `offline_access` to the application there, or configure the scopes \
+                         that it may have (`with_openid_scopes`, IDENTITY_OPENID_SCOPES)"
                     );
                     self.refuses_default_scopes.store(true, Ordering::Relaxed);
                     Ok(answer)
@@ -259,21 +267,21 @@ impl Provider {
         observed(step!("identity.device", self), exchange).await
     }
 
-    /// One request for device codes; `named_alone`: without the default scopes.
+    /// One device authorization request; `named_alone`: without the default scopes.
     async fn device_codes_for(
         &self,
         asked: &Asked<'_>,
         named_alone: bool,
     ) -> Result<DeviceAnswer, Error> {
         let metadata = self.metadata().await?;
-        // Entra asks no proof here.
+        // Entra takes no client authentication at this endpoint.
         let proof = match self.authority.is_microsoft() {
             true => Proof::Nothing,
             false => self.credentials.proof(&metadata, self.clock.now()).await?.proof,
         };
         let client = Client { id: self.config.client_id(), proof: &proof };
         let mut scopes = metadata.offered(&self.config, asked.scopes.split(' '), &[]);
-        // Google gives every device a refresh token, and knows no scope for it.
+        // Google issues a refresh token to every device, and refuses the scope.
         scopes.retain(|scope| !metadata.offline_by_parameter || *scope != "offline_access");
         scopes.retain(|scope| !named_alone || !self.config.is_default_scope(scope));
         let asked = &Asked { scopes: &scopes.join(" "), ..*asked };
@@ -297,22 +305,23 @@ impl Provider {
         scopes
     }
 
-    /// Whether an answer may refuse one of the scopes that are asked for although no setting names
-    /// them: what a provider lists is not always allowed to each of its clients.
+    /// Whether the error may be the refusal of a default scope. A provider may list a scope and
+    /// still not allow it to every client.
     pub(crate) fn may_refuse_default_scopes(&self, error: &Error) -> bool {
         let config = &self.config;
         let has_defaults =
             config.openid_scopes().iter().any(|scope| config.is_default_scope(scope));
-        // Microsoft allows its defaults to every application, and says by codes what is wrong with
+        // Microsoft allows the default scopes to every application, and has codes of its own for
         // other scopes.
         has_defaults && !self.authority.is_microsoft() && may_be_about_a_scope(error)
     }
 
-    /// The same application at another tenant of the same cloud.
+    /// The provider for another tenant of the same cloud, by its GUID.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::RequestInvalid`]: the authority has no tenants to choose from, or it is not a tenant's GUID; [`ErrorKind::TenantNotAllowed`].
+    /// [`ErrorKind::RequestInvalid`]: the authority is not one of Entra ID, or `tenant` is not a
+    /// GUID; [`ErrorKind::TenantNotAllowed`].
     pub(crate) fn in_tenant(&self, tenant: &str) -> Result<Self, Error> {
         if self.authority.is_tenant(tenant) {
             return Ok(self.clone());
@@ -320,13 +329,13 @@ impl Provider {
         let authority = self.authority.for_tenant(tenant).ok_or_else(|| {
             Error::new(
                 ErrorKind::RequestInvalid,
-                "another tenant is asked for by its GUID, at an authority of Entra ID",
+                "another tenant can only be requested by its GUID, at an authority of Entra ID",
             )
         })?;
         if !self.config.tenants().allow(Some(tenant)) {
             return Err(Error::new(
                 ErrorKind::TenantNotAllowed,
-                "the tenant is not on the list of allowed tenants",
+                "the requested tenant is not on the list of allowed tenants",
             ));
         }
         let name = tenant.to_ascii_lowercase();
@@ -338,19 +347,22 @@ impl Provider {
         Ok(Self { authority, discovery, ..self.clone() })
     }
 
-    /// The configuration.
+    /// The application's configuration.
     pub(crate) fn config(&self) -> &ValidConfig {
         &self.config
     }
 
-    /// Whether a refresh has to name its scopes even if they are those of the sign-in.
+    /// Whether a refresh must name its scopes even if they are those of the sign-in. Entra would
+    /// otherwise issue an access token for another resource.
     pub(crate) fn refresh_needs_scopes(&self) -> bool {
         self.authority.is_microsoft()
     }
 
-    /// Verifies an ID token completely. A key that is unknown, or that has not made the signature,
-    /// makes it look for new keys, and an algorithm that the document does not list for a newer
-    /// document, each once a minute at most.
+    /// Verifies an ID token ([`id_token::verify`]).
+    ///
+    /// An unknown key or a wrong signature fetches newer keys, and an algorithm that the document
+    /// does not list a newer document (OpenID Connect Core section 10.1.1), each at most once a
+    /// minute.
     ///
     /// # Errors
     ///
@@ -362,10 +374,10 @@ impl Provider {
         expectation: &IdTokenExpectation<'_>,
     ) -> Result<VerifiedIdToken, Error> {
         let verification = async {
-            let token = Unverified::parse(raw)?;
+            let token = UnverifiedJwt::parse(raw)?;
             let (metadata, algorithms) =
                 self.algorithms_for(&token, Metadata::allowed_algorithms).await?;
-            let rules = self.rules(Kind::IdToken, &metadata, &algorithms);
+            let rules = self.rules(TokenKind::IdToken, &metadata, &algorithms);
             self.with_keys(&metadata, |keys| {
                 id_token::verify(raw, &token, expectation, &rules, keys)
             })
@@ -374,12 +386,12 @@ impl Provider {
         observed(step!("identity.verify_id_token", self), verification).await
     }
 
-    /// The claims of the UserInfo endpoint about the person with that `sub`.
+    /// The claims of the UserInfo endpoint about the user with that `sub`.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::UserInfoFailed`], [`ErrorKind::UserInfoSubject`],
-    /// [`ErrorKind::ProviderUnreachable`]; for a signed answer also the kinds of a token's checks.
+    /// [`ErrorKind::ProviderUnreachable`]; for a signed response also those of the verification.
     pub(crate) async fn user_info(
         &self,
         access_token: &Secret,
@@ -394,10 +406,10 @@ impl Provider {
             let claims = match user_info::read_answer(&answer)? {
                 UserInfoAnswer::Plain(claims) => claims,
                 UserInfoAnswer::Signed(raw) => {
-                    let token = Unverified::parse(&raw)?;
+                    let token = UnverifiedJwt::parse(&raw)?;
                     let (metadata, algorithms) =
                         self.algorithms_for(&token, Metadata::allowed_user_info_algorithms).await?;
-                    let rules = self.rules(Kind::UserInfo, &metadata, &algorithms);
+                    let rules = self.rules(TokenKind::UserInfo, &metadata, &algorithms);
                     self.with_keys(&metadata, |keys| token.verify(&rules, keys)).await?.claims
                 }
             };
@@ -406,12 +418,13 @@ impl Provider {
         observed(step!("identity.user_info", self), exchange).await
     }
 
-    /// The ID token's claims, and those that UserInfo adds where it is to be asked: what the ID
-    /// token says is never replaced. `granted` is the `scope` of the token answer, if it had one.
+    /// The claims of the ID token, with those of UserInfo added if it is configured. Claims of the
+    /// ID token are never replaced, because they are signed. `granted` is `scope` of the token
+    /// response, if it had one.
     ///
     /// # Errors
     ///
-    /// Those of [`user_info`](Self::user_info), where UserInfo is configured.
+    /// Those of [`user_info`](Self::user_info), with [`UserInfo::AtSignIn`].
     pub(crate) async fn claims(
         &self,
         token: &VerifiedIdToken,
@@ -433,24 +446,24 @@ impl Provider {
         }
         let mut claims = match self.user_info(access_token, token.sub()).await {
             Ok(claims) => claims,
-            // No setting says that it is needed.
+            // UserInfo was requested on our own account, so its failure does not end the sign-in.
             Err(error) if configured == UserInfo::IfMissing => {
                 tracing::warn!(
                     %error,
-                    "the ID token has no name and no e-mail address, and UserInfo could not be read: `User` is without them \
-                     (`with_user_info`, IDENTITY_USER_INFO=never)"
+                    "the ID token has neither name nor e-mail address, and UserInfo failed, so \
+                     `User` lacks them (`with_user_info`, IDENTITY_USER_INFO=never)"
                 );
                 return alone();
             }
             Err(error) => return Err(error),
         };
-        // `null` is no claim, so it takes the place of none.
+        // A claim that is `null` in the ID token counts as absent, so UserInfo may have it.
         claims.extend(signed.into_iter().filter(|(_, value)| !value.is_null()));
         serde_json::value::to_raw_value(&claims).map_err(unreadable)
     }
 
-    /// Whether claims are without everything that `profile` and `email` were granted for (OpenID
-    /// Connect Core section 5.4), and UserInfo is there to be asked.
+    /// Whether the claims lack every name and e-mail address although `profile` or `email` was
+    /// granted (OpenID Connect Core section 5.4), and there is a UserInfo endpoint.
     async fn lacks_names(&self, claims: &Object, granted: Option<&str>) -> Result<bool, Error> {
         const NAMES: [&str; 6] =
             ["name", "given_name", "family_name", "nickname", "preferred_username", "email"];
@@ -468,11 +481,11 @@ impl Provider {
         Ok(is_granted && metadata.userinfo_endpoint.is_some())
     }
 
-    /// The provider's document, and by it and the configuration the algorithms that a token may
-    /// have. A document that leaves the token's out may be older than a change of the provider's.
+    /// The metadata, and the algorithms that it and the configuration allow. If the token's
+    /// algorithm is not among them, a newer document is fetched: the provider may have changed it.
     async fn algorithms_for(
         &self,
-        token: &Unverified<'_>,
+        token: &UnverifiedJwt<'_>,
         allowed: impl Fn(&Metadata, Option<&[Algorithm]>) -> Result<Vec<Algorithm>, Error>,
     ) -> Result<(Arc<Metadata>, Vec<Algorithm>), Error> {
         let configured = self.config.id_token_algorithms().as_deref();
@@ -489,18 +502,17 @@ impl Provider {
         Ok((metadata, algorithms?))
     }
 
-    /// Verifies with the keys we have, and once more with newer ones if the token may be signed
-    /// with one of those.
+    /// Verifies with the cached keys, and once more with newer ones if the failure may be due to a
+    /// key rotation (OpenID Connect Core section 10.1.1).
     pub(super) async fn with_keys<V>(
         &self,
         metadata: &Arc<Metadata>,
-        verify: impl Fn(&Keys) -> Result<V, Error>,
+        verify: impl Fn(&JwkSet) -> Result<V, Error>,
     ) -> Result<V, Error> {
         let keys = self.discovery.keys(metadata).await?;
         let outcome = verify(&keys);
-        // A provider may give a new key the name of the old one (its `kid` is a constant, say), so
-        // a wrong signature is a reason as good as an unknown name. A flood of wrong tokens is one
-        // request a minute all the same.
+        // Some providers give a new key the `kid` of the old one, so a wrong signature is a reason
+        // as well. The cache limits fetches to one a minute, so forged tokens cannot cause more.
         let may_be_of_newer = |error: &Error| {
             matches!(error.kind(), ErrorKind::TokenKeyUnknown | ErrorKind::TokenSignature)
         };
@@ -513,11 +525,11 @@ impl Provider {
 
     pub(super) fn rules<'a>(
         &'a self,
-        kind: Kind<'a>,
+        kind: TokenKind<'a>,
         metadata: &'a Metadata,
         algorithms: &'a [Algorithm],
-    ) -> Rules<'a> {
-        Rules {
+    ) -> TokenRules<'a> {
+        TokenRules {
             kind,
             algorithms,
             authority: &self.authority,
@@ -533,7 +545,7 @@ impl Provider {
 
     async fn exchange(&self, grant: Grant<'_>, asked: &Asked<'_>) -> Result<TokenAnswer, Error> {
         let _permit = match grant {
-            // The flow that began the sign-in has one.
+            // The sign-in that this belongs to has acquired one before.
             Grant::Code { .. } | Grant::DeviceCode(_) => None,
             _ => Some(self.permits.session().await?),
         };
@@ -544,7 +556,7 @@ impl Provider {
             })
             .await;
         match grant {
-            // Microsoft's codes say what became of a refresh token.
+            // Microsoft's error codes say what is wrong with a refresh token.
             Grant::RefreshToken(_) if !self.authority.is_microsoft() => {
                 outcome.map_err(|error| of_refresh(error, asked.is_empty()))
             }
@@ -552,8 +564,8 @@ impl Provider {
         }
     }
 
-    /// Sends a request for tokens, and once more if the provider has refused a credential that has
-    /// been replaced meanwhile: then it has not looked at the rest.
+    /// Sends a token request, and once more with another credential if the provider refused the
+    /// client. It has not looked at the grant then, so this is no replay of a code.
     async fn ask_for_tokens(
         &self,
         metadata: &Metadata,
@@ -568,7 +580,8 @@ impl Provider {
         match self.credentials.another(metadata, &sent, self.clock.now()).await {
             Some(newer) => {
                 let outcome = self.answer_to(build(Client { id, proof: &newer.proof })?).await;
-                // Another refusal, such as that of the code, comes after the credential was taken.
+                // Any error but a refused client, such as a refused code, means that the credential
+                // was accepted.
                 if !outcome.as_ref().is_err_and(|error| {
                     error.provider().is_none() || self.credentials.is_outdated(error, &newer.proof)
                 }) {
@@ -581,7 +594,7 @@ impl Provider {
     }
 
     async fn answer_to(&self, request: Request<Bytes>) -> Result<TokenAnswer, Error> {
-        // B2C gives an access token only for the scope of an API.
+        // B2C issues an access token only for a scope of an API.
         let rule = if self.authority.is_microsoft() {
             AccessTokenRule::OrIdToken
         } else {

@@ -1,5 +1,5 @@
-//! The settings of now, applied to somebody who signed in under those of another day, or on another
-//! node.
+//! The check of an existing session against the current configuration, which may have changed since
+//! the user signed in, or may differ on the node where the user did.
 
 use super::{
     id_token::{check_acr, check_auth_context},
@@ -10,35 +10,36 @@ use crate::{
     error::{Error, ErrorKind},
 };
 
-/// What is known of a sign-in that is over.
+/// A sign-in of the past, as its session record describes it.
 #[derive(Clone, Copy)]
 pub(crate) struct PastSignIn<'a> {
-    /// The claims as JSON.
+    /// The claims of the ID token as JSON.
     pub(crate) claims: &'a str,
-    /// The tenant of the person, where people belong to tenants.
+    /// The tenant of the user, at Microsoft's authorities.
     pub(crate) tid: Option<&'a str>,
-    /// The authentication context that the sign-in was held to.
+    /// The authentication context that the sign-in was checked for.
     pub(crate) auth_context: Option<&'a str>,
-    /// Whether a page asked for the sign-in, with options of its own.
+    /// Whether a page of the application requested the sign-in with options of its own.
     pub(crate) asked_by_a_page: bool,
 }
 
 impl PastSignIn<'_> {
-    /// Whether a sign-in with these claims would be accepted today: tenants, required `acr`,
-    /// authentication context.
+    /// Checks that a sign-in with these claims would be accepted under the current configuration:
+    /// allowed tenants, required `acr`, authentication context.
     ///
-    /// What every sign-in is held to, and nothing else: a session that was begun under the same
-    /// settings always passes, or its person would be sent to sign in for ever. Signature, issuer
-    /// and audience are bound by the seal.
+    /// These are the checks of every sign-in and no others, so that a session that began under the
+    /// same settings always passes. A stricter check here would send the user to sign in again and
+    /// again. Signature, issuer and audience need no check: the record is sealed for this
+    /// application and authority.
     ///
     /// # Errors
     ///
-    /// As a sign-in would be refused today.
+    /// The error with which the sign-in would be refused now.
     pub(crate) fn check(&self, config: &ValidConfig) -> Result<(), Error> {
         if !config.tenants().allow(self.tid) {
             return Err(Error::new(
                 ErrorKind::TenantNotAllowed,
-                "the session's tenant is not on the list (any more)",
+                "the tenant of the session is not (or no longer) on the list of allowed tenants",
             ));
         }
         let asked = config.sign_in().auth_context.as_deref();
@@ -52,8 +53,8 @@ impl PastSignIn<'_> {
             )
         })?;
         check_acr(&claims, config.required_acr())?;
-        // A page may ask for another context than the configuration, and then its is the one that
-        // counts.
+        // A page may request another context than the configured one. The sign-in was checked for
+        // that one then, and the configured one was not requested.
         let is_of_a_page = self.asked_by_a_page && self.auth_context.is_some();
         check_auth_context(
             &claims,

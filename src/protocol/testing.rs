@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     http::{HttpClient, HttpError, HttpFuture},
-    jwks::Keys,
+    jwks::JwkSet,
     metadata::Metadata,
     provider::Provider,
 };
@@ -141,8 +141,8 @@ pub(crate) fn key_set() -> Value {
     json!({"keys": [Signer::shared().jwk("k1")]})
 }
 
-pub(crate) fn keys(set: &Value) -> Keys {
-    Keys::parse(set.to_string().as_bytes()).unwrap()
+pub(crate) fn keys(set: &Value) -> JwkSet {
+    JwkSet::parse(set.to_string().as_bytes()).unwrap()
 }
 
 pub(crate) fn authority() -> Authority {
@@ -337,7 +337,7 @@ mod tests {
         fn valid_input_with_faults_never_panics(input in mutated()) {
             let _ = CallbackParameters::parse(&input);
             let _ = Metadata::parse(&input, &authority());
-            let _ = Keys::parse(&input);
+            let _ = JwkSet::parse(&input);
             let _ = json::value(&input);
             for status in [200, 400, 503] {
                 let mut answer = Response::new(Bytes::from(input.clone()));

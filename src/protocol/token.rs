@@ -1,10 +1,12 @@
-//! The token endpoint: requests and answers (RFC 6749 sections 4.1.3, 4.1.4, 5 and 6; OpenID
+//! The token endpoint: requests and responses (RFC 6749 sections 4.1.3, 4.1.4, 5 and 6; OpenID
 //! Connect Core sections 3.1.3 and 12).
 //!
-//! - Success is 200 with a JSON object; every other status is an error, redirects and 204 included.
-//! - Members that we do not know are ignored; an optional one of no use is absent
-//!   ([`OptionalMembers`]): a good access token is not lost because of what stands beside it.
-//! - `scope` absent means "as asked", empty means "nothing": both are kept apart. It may be a list.
+//! - Success is 200 with a JSON object. Every other status is an error, including redirects and
+//!   204.
+//! - Unknown members are ignored (RFC 6749 section 5.1). An optional member of the wrong type counts
+//!   as absent ([`OptionalMembers`]), so that it does not cost a good access token.
+//! - `scope` absent means that the requested scopes were granted (section 5.1), empty that none
+//!   was. The two are kept apart. Some providers send an array.
 
 use std::{fmt, time::Duration};
 
@@ -28,23 +30,23 @@ use crate::{
     secret::Secret,
 };
 
-/// The form of a request; values may be secrets.
+/// The parameters of a form-encoded request. Any value may be a secret.
 pub(super) type Form = Vec<(&'static str, Secret)>;
 
-/// A request to the token endpoint, with the client's proof. What is in the form is the grant's
-/// business ([`grant`](super::grant)).
+/// A request to the token endpoint: the parameters of a grant ([`grant`](super::grant)) with the
+/// authentication of the client added.
 pub(super) fn request(
     metadata: &Metadata,
     client: Client<'_>,
     mut form: Form,
 ) -> Result<Request<Bytes>, Error> {
-    if metadata.tells_client_info {
+    if metadata.has_client_info {
         form.push(("client_info", "1".into()));
     }
     form_request(&metadata.token_endpoint, metadata, client, form)
 }
 
-/// A form to an endpoint to which clients prove themselves as they do to the token endpoint.
+/// A form-encoded request to an endpoint at which clients authenticate as at the token endpoint.
 pub(super) fn form_request(
     endpoint: &Url,
     metadata: &Metadata,
@@ -67,17 +69,20 @@ pub(super) fn form_request(
     Ok(request)
 }
 
-/// What a token answer holds. None of it is verified.
+/// The members of a successful token response (RFC 6749 section 5.1). None of the tokens is
+/// verified.
 #[derive(Clone, Default)]
 pub(crate) struct TokenAnswer {
-    /// Missing only where the provider gives none (B2C, if no API's scope was asked).
+    /// Absent only at B2C, if no scope of an API was requested.
     pub(crate) access_token: Option<Secret>,
-    /// As the provider wrote it; always `Bearer` in some case if there is an access token.
+    /// As the provider wrote it. If present beside an access token: `Bearer` in any letter case.
     pub(crate) token_type: Option<String>,
+    /// The lifetime of the access token from now on.
     pub(crate) expires_in: Option<Duration>,
+    /// The time from now on after which Entra recommends to refresh the access token.
     pub(crate) refresh_in: Option<Duration>,
     pub(crate) refresh_token: Option<Secret>,
-    /// `None`: as asked. Empty: nothing.
+    /// The granted scopes, separated by spaces. `None`: those that were requested. Empty: none.
     pub(crate) scope: Option<String>,
     pub(crate) id_token: Option<Secret>,
     pub(crate) client_info: Option<String>,
@@ -94,20 +99,22 @@ impl fmt::Debug for TokenAnswer {
     }
 }
 
-/// Whether an answer must have an access token.
+/// Whether a token response must have an access token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AccessTokenRule {
-    /// As RFC 6749 section 5.1 asks.
+    /// Required (RFC 6749 section 5.1).
     Required,
     /// An ID token alone is enough.
     OrIdToken,
 }
 
-/// Reads the token endpoint's answer.
+/// Parses a token response.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::TokenResponseInvalid`]: a success that is none; otherwise what the provider's error means, with [`Error::provider`].
+/// - [`ErrorKind::TokenResponseInvalid`]: the response claims success and is malformed.
+/// - For an error response (RFC 6749 section 5.2) the kind of the provider's error, with
+///   [`Error::provider`].
 pub(crate) fn read_answer(
     answer: &Response<Bytes>,
     rule: AccessTokenRule,
@@ -115,12 +122,13 @@ pub(crate) fn read_answer(
     match answer.status() {
         StatusCode::OK => {}
         status if status.is_success() || status.is_redirection() || status.is_informational() => {
-            return Err(invalid(format!("the status is {} instead of 200", status.as_u16())));
+            return Err(invalid(format!("the status is {}, expected 200", status.as_u16())));
         }
         _ => return Err(error_answer::http_error(answer)),
     }
     let object = json::document(answer.body()).map_err(|refused| invalid(refused.as_str()))?;
     let members = OptionalMembers::of(&object, "token answer");
+    // Some providers send error responses with the status 200.
     if members.text("error").is_some() {
         return Err(error_answer::http_error(answer));
     }
@@ -137,22 +145,21 @@ pub(crate) fn read_answer(
     match (&tokens.access_token, &tokens.token_type) {
         (Some(_), Some(token_type)) if token_type.eq_ignore_ascii_case("bearer") => Ok(tokens),
         (Some(_), Some(token_type)) => Err(invalid(format!(
-            "`token_type` is {:?} instead of Bearer",
+            "`token_type` is {:?}, expected \"Bearer\"",
             error_answer::code(token_type)
         ))),
-        // Some leave it out (LinkedIn, older Rancher). A token that is of no use as a bearer's is
-        // called otherwise.
+        // RFC 6749 section 5.1 requires `token_type`. LinkedIn and older versions of Rancher leave
+        // it out, and a token of another type (such as DPoP) is always labelled.
         (Some(_), None) => Ok(tokens),
         (None, _) if rule == AccessTokenRule::OrIdToken && tokens.id_token.is_some() => Ok(tokens),
         (None, _) if json::present(&object, "access_token").is_some() => Err(invalid(
-            "`access_token` is empty, not text, or has characters that a token cannot have",
+            "`access_token` is empty, not a string, or has characters other than printable ASCII",
         )),
         (None, _) => Err(invalid("`access_token` is missing")),
     }
 }
 
-/// A token: text of visible ASCII characters (RFC 6749 appendix A), which also means that it can be
-/// sent in a header.
+/// A token: a string of printable ASCII (RFC 6749 appendix A), which can be sent in a header.
 fn token(value: &Value) -> Option<Secret> {
     let token = value.as_str().filter(|token| {
         !token.is_empty() && token.bytes().all(|byte| matches!(byte, b' '..=b'~'))

@@ -1,11 +1,12 @@
-//! The UserInfo endpoint (OpenID Connect Core section 5.3, RFC 6750 sections 2.1 and 3).
+//! UserInfo requests and responses (OpenID Connect Core section 5.3, RFC 6750 sections 2.1 and 3).
 //!
-//! - The access token goes into the header and nowhere else.
-//! - Success is 200 with a JSON object, or with a signed one (`application/jwt`), which the one
-//!   verifier checks; encrypted answers are refused.
-//! - `sub` is exactly the ID token's, else nothing of the answer is used (section 5.3.2).
-//! - Claims that somebody else vouches for (`_claim_names`, `_claim_sources`) stay as they are:
-//!   nobody is called because of them.
+//! - The access token is sent in the `Authorization` header only (RFC 6750 section 2.1).
+//! - Success is 200 with a JSON object, or with a signed one (`application/jwt`), which the verifier
+//!   of [`jwt`](super::jwt) checks. Encrypted responses are refused.
+//! - `sub` must equal that of the ID token; otherwise nothing of the response is used (OpenID
+//!   Connect Core section 5.3.2).
+//! - Aggregated and distributed claims (`_claim_names`, `_claim_sources`, section 5.6.2) are kept
+//!   and not resolved: no request goes to a URL in them.
 
 use bytes::Bytes;
 use http::{
@@ -24,11 +25,12 @@ use crate::{
     secret::Secret,
 };
 
-/// Asks for the claims of the person who stands behind the access token.
+/// The request for the claims about the user of the access token.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::UserInfoFailed`]: the provider has no UserInfo endpoint, or the access token does not fit into a header.
+/// [`ErrorKind::UserInfoFailed`]: the provider has no UserInfo endpoint, or the access token has
+/// characters that are not allowed in a header.
 pub(crate) fn request(metadata: &Metadata, access_token: &Secret) -> Result<Request<Bytes>, Error> {
     let endpoint = metadata
         .userinfo_endpoint
@@ -42,14 +44,15 @@ pub(crate) fn request(metadata: &Metadata, access_token: &Secret) -> Result<Requ
     Ok(request)
 }
 
-/// An answer, before `sub` is compared.
+/// A UserInfo response whose `sub` is not checked yet.
 pub(crate) enum UserInfoAnswer {
+    /// The claims, as JSON from the provider over TLS.
     Plain(Object),
-    /// A JWT that has to be verified first.
+    /// A JWT that must be verified first.
     Signed(String),
 }
 
-/// Reads the answer.
+/// Parses a UserInfo response.
 ///
 /// # Errors
 ///
@@ -67,15 +70,18 @@ pub(crate) fn read_answer(answer: &Response<Bytes>) -> Result<UserInfoAnswer, Er
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     if media_type.eq_ignore_ascii_case("application/jwt") {
         let token =
-            std::str::from_utf8(answer.body()).map_err(|_| failed("the answer is not a JWT"))?;
+            std::str::from_utf8(answer.body()).map_err(|_| failed("the response is not a JWT"))?;
         return Ok(UserInfoAnswer::Signed(token.trim().to_owned()));
     }
     json::document(answer.body())
         .map(UserInfoAnswer::Plain)
-        .map_err(|refused| failed(format!("the answer: {}", refused.as_str())))
+        .map_err(|error| failed(format!("the response: {}", error.as_str())))
 }
 
-/// The claims, if they are about the expected person.
+/// The claims, if they are about the user of the ID token.
+///
+/// Without this check the provider, or a token that was swapped, could add the claims of another
+/// user (OpenID Connect Core section 5.3.2: "token substitution attacks").
 ///
 /// # Errors
 ///
@@ -84,10 +90,10 @@ pub(crate) fn check_subject(claims: Object, expected: &str) -> Result<Object, Er
     if json::text(&claims, "sub").is_some_and(|sub| !sub.is_empty() && sub == expected) {
         return Ok(claims);
     }
-    Err(Error::new(ErrorKind::UserInfoSubject, "`sub` is missing or not the ID token's"))
+    Err(Error::new(ErrorKind::UserInfoSubject, "`sub` is missing or not that of the ID token"))
 }
 
-/// What is wrong, from the status and the challenge (RFC 6750 section 3.1).
+/// The error from the status and the `WWW-Authenticate` challenge (RFC 6750 section 3.1).
 fn refusal(answer: &Response<Bytes>) -> Error {
     let status = answer.status();
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
@@ -101,7 +107,7 @@ fn refusal(answer: &Response<Bytes>) -> Error {
     Error::from_provider(ErrorKind::UserInfoFailed, provider)
 }
 
-/// The value of `name="value"` in a challenge (RFC 9110 section 11.2).
+/// The value of the parameter `name="value"` in a challenge (RFC 9110 section 11.2).
 fn parameter(challenge: &str, name: &str) -> Option<String> {
     let (mut quoted, mut escaped) = (false, false);
     let mut parameters = challenge.split(|letter| {
