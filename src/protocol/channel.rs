@@ -13,7 +13,7 @@ use url::Url;
 
 use super::{
     error_answer,
-    http::{HttpClient, HttpError, LARGEST_ANSWER},
+    http::{HttpClient, HttpError, MAX_RESPONSE_BYTES},
 };
 use crate::{
     authority::{Authority, at_origin_of},
@@ -132,7 +132,7 @@ impl Channel {
         let sending = tokio::time::timeout(self.timeout, self.http.send(self.routed(request)));
         let answer = match sending.await.unwrap_or_else(|_| Err(HttpError::new("too slow"))) {
             // The application's own HTTP client may not limit the size.
-            Ok(answer) if answer.body().len() > LARGEST_ANSWER => Err(HttpError::too_large()),
+            Ok(answer) if answer.body().len() > MAX_RESPONSE_BYTES => Err(HttpError::too_large()),
             answer => answer,
         };
         answer.map_err(|error| {
@@ -307,7 +307,7 @@ mod back_channel_tests {
     use crate::{
         config::IdentityConfig,
         protocol::{
-            grant::Asked,
+            grant::TokenParams,
             testing::{FakeHttp, answer, config, document, key_set, published},
         },
     };
@@ -330,7 +330,7 @@ mod back_channel_tests {
             let inside =
                 config().with_back_channel("http://keycloak:8080").unwrap().danger_allow_http();
             let (provider, _) = http.provider(inside);
-            provider.refresh(&"rt".into(), &Asked::default()).await.unwrap();
+            provider.refresh(&"rt".into(), &TokenParams::default()).await.unwrap();
             for path in ["/.well-known/openid-configuration", "/token"] {
                 let request = http.find(path);
                 assert_eq!(request.uri().authority().unwrap().as_str(), token_host, "{path}");

@@ -1,12 +1,11 @@
-//! Asking the provider whether a configuration can work, before anybody signs in:
-//! [`ValidConfig::check`].
+//! [`ValidConfig::check`]: tests a configuration against the provider before the first sign-in.
 //!
-//! - What is wrong with the document is listed completely, where a sign-in stops at the first
-//!   fault. What a sign-in refuses is always a problem here.
-//! - Nothing is left behind at the provider: the sign-in that is begun is not gone on with, and the
-//!   code that is redeemed does not exist.
-//! - Findings hold this crate's own words, addresses and the provider's error codes: no secret, and
-//!   nothing about a person.
+//! - It lists all faults of the discovery document, where a sign-in stops at the first one. A
+//!   document that a sign-in refuses is always a problem here.
+//! - It leaves no state at the provider: the authorization request is not continued, and the code
+//!   that it tries to redeem does not exist.
+//! - Findings hold texts of this crate, URLs and error codes of the provider; no secrets and no
+//!   personal data.
 
 use std::{fmt, sync::Arc};
 
@@ -28,8 +27,7 @@ use crate::{
     error::{Error, ProviderError},
 };
 
-/// What [`ValidConfig::check`] found. `Display` shows it to a person, a line for each finding and a
-/// last one that sums up.
+/// The findings of [`ValidConfig::check`]. `Display` shows one line for each finding and a summary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckReport {
     authority: String,
@@ -38,19 +36,20 @@ pub struct CheckReport {
 }
 
 impl CheckReport {
-    /// Whether people can sign in, as far as that can be known without one: there is no problem.
+    /// Whether no problem was found, so that sign-in works as far as that can be tested without a
+    /// user.
     #[must_use]
     pub fn is_ok(&self) -> bool {
         self.problems().next().is_none()
     }
 
-    /// Everything that was looked at, in that order.
+    /// All findings, in the order of the checks.
     #[must_use]
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
 
-    /// What keeps people from signing in.
+    /// The findings that prevent sign-in.
     pub fn problems(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.severity() == Severity::Problem)
     }
@@ -79,26 +78,31 @@ impl fmt::Display for CheckReport {
             plural(count(Severity::Warning), "warning"),
         );
         match (self.is_ok(), count(Severity::Warning)) {
-            (true, 0) => write!(f, "All is well: people can sign in."),
-            (true, _) => write!(f, "People can sign in; {warnings}."),
-            (false, _) => write!(f, "People cannot sign in yet: {problems}, {warnings}."),
+            (true, 0) => write!(f, "No problems: users can sign in."),
+            (true, _) => write!(f, "Users can sign in; {warnings}."),
+            (false, _) => write!(f, "Users cannot sign in yet: {problems}, {warnings}."),
         }
     }
 }
 
 impl ValidConfig {
-    /// Asks the provider whether this configuration can work, and lists what is wrong, each with
-    /// what to do about it.
+    /// Tests this configuration against the provider, and lists each fault with its remedy.
     ///
-    /// It looks at: whether the provider can be reached and is the one that is meant (tenant,
-    /// issuer, cloud); this machine's clock; the endpoints and the keys; what the provider offers
-    /// of what is configured (response mode, PKCE, scopes, signature algorithms, authentication of
-    /// the application); whether the provider knows the application and its redirect address (with
-    /// [`SignInMethod::DeviceCode`]: whether it gives device codes); and whether it accepts the
-    /// credential. It makes a handful of requests, signs nobody in and changes nothing.
+    /// The checks:
     ///
-    /// It never fails: a provider that is down is a finding. An application that checks itself at
-    /// its start goes on all the same, because providers come back.
+    /// - the provider can be reached and is the configured one (tenant, issuer, cloud);
+    /// - the clock of this machine agrees with the provider's;
+    /// - the endpoints and keys are usable;
+    /// - the provider supports the configured response mode, PKCE, scopes, signature algorithms and
+    ///   client authentication;
+    /// - it knows the application and its redirect URI (with [`SignInMethod::DeviceCode`]: it issues
+    ///   device codes);
+    /// - it accepts the credential.
+    ///
+    /// The check makes a few requests. No user signs in, and nothing changes at the provider.
+    ///
+    /// It never fails: an unreachable provider is a finding. An application that calls it at start
+    /// should continue after a problem, since an outage of the provider passes.
     ///
     /// ```no_run
     /// # async fn check() -> Result<(), Box<dyn std::error::Error>> {
@@ -114,13 +118,13 @@ impl ValidConfig {
     ///
     /// # Security
     ///
-    /// The credential is sent once or twice, to the token endpoint, and only if the provider's
-    /// document passed every check that a sign-in makes.
+    /// The credential is sent once or twice, only to the token endpoint, and only if the discovery
+    /// document passed every check of a sign-in.
     pub async fn check(&self) -> CheckReport {
         self.check_with(ReqwestClient::new(), SystemClock).await
     }
 
-    /// The same through another HTTP client and with another clock: those that the layer is given.
+    /// [`check`](Self::check) with another HTTP client and clock. Pass those of the layer.
     pub async fn check_with(&self, http: impl HttpClient, clock: impl Clock) -> CheckReport {
         let check = Check {
             config: self,
@@ -137,7 +141,7 @@ impl ValidConfig {
     }
 }
 
-/// A check under way.
+/// The configuration under check, and the means to reach the provider.
 struct Check<'a> {
     config: &'a ValidConfig,
     channel: Channel,
@@ -145,6 +149,7 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
+    /// Runs the checks that need the provider. Each stage needs the one before.
     async fn provider(&self, found: &mut Vec<Finding>) {
         let Some(document) = self.document(found).await else { return };
         let Some(metadata) = check_document::examine(document.body(), self.config, found) else {
@@ -153,7 +158,7 @@ impl Check<'_> {
         self.keys(&metadata, found).await;
         self.policies(found).await;
         found.extend(match self.config.sign_in_method() {
-            // That there is none was found in the document.
+            // The missing endpoint was reported with the document.
             SignInMethod::DeviceCode if metadata.device_authorization_endpoint.is_none() => None,
             SignInMethod::DeviceCode => Some(
                 check_requests::device_code(
@@ -174,7 +179,7 @@ impl Check<'_> {
         );
     }
 
-    /// The discovery document, and by the way the time.
+    /// Fetches the discovery document, and compares the clocks by its `Date` header.
     async fn document(&self, found: &mut Vec<Finding>) -> Option<Response<Bytes>> {
         let address = self.config.authority().metadata_url();
         let before = self.clock.now();
@@ -186,7 +191,8 @@ impl Check<'_> {
             Ok(answer) => answer,
             Err(error) => {
                 let text = format!(
-                    "{address} cannot be reached ({}): check the address, the network, the proxy and its certificates.",
+                    "{address} cannot be reached ({}): check the URL, the network, the proxy and \
+                     its certificates.",
                     error.detail()
                 );
                 found.push(Finding::new(Severity::Problem, "provider_unreachable", text));
@@ -223,7 +229,7 @@ impl Check<'_> {
         None
     }
 
-    /// The B2C policies beside the one that signs in: people are sent to them later.
+    /// Checks the B2C policies for editing the profile and resetting the password.
     async fn policies(&self, found: &mut Vec<Finding>) {
         let authority = self.config.authority();
         let Some((policies, _)) = authority.b2c_policies() else { return };
@@ -245,18 +251,19 @@ impl Check<'_> {
                     Ok(_) => Finding::new(
                         Severity::Passed,
                         "policy_usable",
-                        format!("The policy {policy:?} to {what} is there."),
+                        format!("The policy {policy:?} to {what} exists."),
                     ),
                     Err(error) => finding_of(
                         Severity::Warning,
                         &error,
-                        &format!("People cannot {what}: the policy {policy:?} cannot be used"),
+                        &format!("Users cannot {what}: the policy {policy:?} cannot be used"),
                     ),
                 },
             );
         }
     }
 
+    /// Checks that the key set has a key for the accepted algorithms, and for this issuer.
     async fn keys(&self, metadata: &Metadata, found: &mut Vec<Finding>) {
         let mut problem =
             |code, text: String| found.push(Finding::new(Severity::Problem, code, text));
@@ -266,7 +273,7 @@ impl Check<'_> {
                 return problem(
                     "keys_unreachable",
                     format!(
-                        "The keys at {} cannot be had ({}).",
+                        "The key set at {} cannot be fetched ({}).",
                         metadata.jwks_uri,
                         error.detail()
                     ),
@@ -279,7 +286,7 @@ impl Check<'_> {
                 return problem(
                     "keys_malformed",
                     format!(
-                        "The keys at {} cannot be read ({}).",
+                        "The key set at {} cannot be parsed ({}).",
                         metadata.jwks_uri,
                         error.detail()
                     ),
@@ -316,7 +323,8 @@ impl Check<'_> {
             (0, _) => problem(
                 "keys_unusable",
                 format!(
-                    "None of the {} usable keys at {} can verify a token of an algorithm that is accepted ({accepted}){}.",
+                    "None of the {} usable keys at {} can verify a token with an accepted \
+                     algorithm ({accepted}){}.",
                     keys.len(),
                     metadata.jwks_uri,
                     keys.unusable_summary()
@@ -327,7 +335,7 @@ impl Check<'_> {
                 format!("The keys at {} may sign for other issuers only.", metadata.jwks_uri),
             ),
         }
-        // Keys for encryption are in many key sets, so this alone is no reason to worry.
+        // Many key sets have keys for encryption, so an unusable key is only worth a note.
         for unusable in keys.unusable().iter().filter(|_| fit > 0) {
             found.push(Finding::new(
                 Severity::Note,
@@ -338,7 +346,7 @@ impl Check<'_> {
     }
 }
 
-/// How far this machine's clock is from the provider's, whose answer was made between `before` and
+/// Compares this machine's clock with the `Date` of a response that was made between `before` and
 /// `after`.
 fn clock_finding(
     answer: &Response<Bytes>,
@@ -351,16 +359,17 @@ fn clock_finding(
         return Finding::new(
             Severity::Note,
             "clock_unknown",
-            "The provider does not tell the time, so this machine's clock was not compared.",
+            "The response has no `Date`, so this machine's clock was not compared.",
         );
     };
-    // A cache between us and the provider keeps the date of when the answer was made.
+    // A response from a cache keeps its original `Date` (RFC 9111 section 5.1).
     let age: u64 = header(header::AGE).and_then(|age| age.parse().ok()).unwrap_or_default();
     let date = date + std::time::Duration::from_secs(age);
     let (ahead, behind) = (before.since(date).as_secs(), date.since(after).as_secs());
     let (seconds, side) = if ahead > behind { (ahead, "ahead of") } else { (behind, "behind") };
     let text = format!(
-        "This machine's clock is {seconds} s {side} the provider's: set it right (NTP). Tokens are judged by it, {leeway} s are tolerated."
+        "This machine's clock is {seconds} s {side} the provider's: correct it (NTP). Tokens are \
+         checked against it, and {leeway} s are tolerated."
     );
     match seconds {
         _ if seconds > leeway => Finding::new(Severity::Problem, "clock_skew", text),
@@ -373,10 +382,11 @@ fn clock_finding(
     }
 }
 
-/// Dates are whole seconds, and answers take a moment.
+/// The difference of the clocks, in seconds, from which on it is reported. Smaller ones are due to
+/// rounding and the time of the exchange.
 const NOTICEABLE: u64 = 10;
 
-/// What the provider's error says: its reason, what to do, and its codes.
+/// A finding from an error: its reason, the provider's codes, and the advice for it.
 pub(super) fn finding_of(severity: Severity, error: &Error, what: &str) -> Finding {
     let advice =
         error.advice().map_or_else(String::new, |advice| format!(" {}", advice.for_operator));

@@ -1,5 +1,5 @@
-//! What a [check](super::check) says about the discovery document: everything at once, where a
-//! sign-in stops at the first fault.
+//! The part of [`ValidConfig::check`] for the discovery document. It reports all faults, where a
+//! sign-in stops at the first one.
 
 use super::{
     json::{self, Object},
@@ -14,7 +14,7 @@ use crate::{
     error::ErrorKind,
 };
 
-/// Judges the document; its metadata, if a sign-in would take it.
+/// Checks the document, and returns its metadata if a sign-in would accept it.
 pub(super) fn examine(
     document: &[u8],
     config: &ValidConfig,
@@ -22,14 +22,14 @@ pub(super) fn examine(
 ) -> Option<Metadata> {
     let before = found.len();
     if json::without_byte_order_mark(document).len() < document.len() {
-        let text = "A byte order mark stands in front of the discovery document; it is left out.";
+        let text = "The discovery document begins with a byte order mark, which is ignored.";
         found.push(Finding::new(Severity::Note, "discovery_byte_order_mark", text));
     }
     let object = match json::document(document) {
         Ok(object) => object,
         Err(refused) => {
             let text = format!(
-                "What the provider answers is no discovery document ({}): check the authority.",
+                "The response is not a discovery document ({}): check the authority.",
                 refused.as_str()
             );
             found.push(Finding::new(Severity::Problem, "discovery_malformed", text));
@@ -46,13 +46,13 @@ pub(super) fn examine(
             look.algorithms(&metadata, found);
             Some(metadata)
         }
-        // Whatever was looked at above: what a sign-in refuses is never in order.
+        // A document that a sign-in refuses is a problem even if no check above explains it.
         Err(error) => {
             if !found.iter().skip(before).any(|finding| finding.severity() == Severity::Problem) {
                 found.push(Finding::new(
                     Severity::Problem,
                     "discovery_refused",
-                    format!("A sign-in refuses {}.", error.detail()),
+                    format!("Sign-in will fail: {}.", error.detail()),
                 ));
             }
             None
@@ -60,28 +60,27 @@ pub(super) fn examine(
     }
 }
 
+/// The document, and the configuration that it is compared with.
 struct Look<'a> {
     object: &'a Object,
     config: &'a ValidConfig,
 }
 
 impl Look<'_> {
-    /// Whether it is the provider that is meant, and one whose people may sign in.
+    /// Checks that the document belongs to the configured provider, tenant and cloud, and that the
+    /// users of that tenant may sign in.
     fn issuer(&self, found: &mut Vec<Finding>) {
         let authority = self.config.authority();
         let mut problem =
             |code, text: String| found.push(Finding::new(Severity::Problem, code, text));
         let Some(issuer) = json::text(self.object, "issuer").filter(|issuer| !issuer.is_empty())
         else {
-            return problem(
-                "issuer_missing",
-                "The discovery document does not say whose it is: `issuer` is missing.".into(),
-            );
+            return problem("issuer_missing", "The discovery document has no `issuer`.".into());
         };
         if let Err(error) = authority.check_metadata_issuer(issuer) {
             return problem(
                 "issuer_mismatch",
-                format!("It is another provider or tenant: {}.", error.detail()),
+                format!("The document is of another provider or tenant: {}.", error.detail()),
             );
         }
         if let Err(error) =
@@ -89,7 +88,7 @@ impl Look<'_> {
         {
             return problem(
                 "tenant_in_other_cloud",
-                format!("It is another cloud: {}.", error.detail()),
+                format!("The document is of another cloud: {}.", error.detail()),
             );
         }
         let (iss, tid) = authority.promised_issuer(self.config.tenants(), issuer);
@@ -101,35 +100,38 @@ impl Look<'_> {
                 problem(
                     "tenant_not_allowed",
                     format!(
-                        "The authority is the tenant {tenant}, which is not on the list of tenants ({tenants}): nobody could sign in (`with_tenants`, IDENTITY_TENANTS)."
+                        "The authority is the tenant {tenant}, which is not on the list of \
+                         allowed tenants ({tenants}), so no user could sign in (`with_tenants`, \
+                         IDENTITY_TENANTS)."
                     ),
                 );
             }
             _ => found.push(Finding::new(
                 Severity::Passed,
                 "issuer_right",
-                format!("The provider is the one that is meant: {issuer}."),
+                format!("The provider is the configured one: {issuer}."),
             )),
         }
     }
 
-    /// Whether the endpoints that are needed are there, and where they may be.
+    /// Checks that the needed endpoints are present, and that their URLs may be used.
     fn endpoints(&self, found: &mut Vec<Finding>) {
         let members = Members::of(self.object, self.config.authority());
         let before = found.len();
         for (name, what) in [
-            ("authorization_endpoint", "people cannot be sent to sign in"),
-            ("token_endpoint", "nobody can be signed in"),
+            ("authorization_endpoint", "users cannot be redirected to sign in"),
+            ("token_endpoint", "codes cannot be redeemed"),
             ("jwks_uri", "ID tokens cannot be verified"),
-            ("userinfo_endpoint", "UserInfo cannot be asked, which is configured"),
+            ("userinfo_endpoint", "UserInfo, which is configured, cannot be requested"),
             (
                 "end_session_endpoint",
-                "sign-out ends the session here and not at the provider (`with_end_session_endpoint`, IDENTITY_END_SESSION_ENDPOINT, if it has one)",
+                "sign-out ends the session here and not at the provider \
+                 (`with_end_session_endpoint`, IDENTITY_END_SESSION_ENDPOINT, if it has one)",
             ),
             ("revocation_endpoint", ""),
             (
                 "device_authorization_endpoint",
-                "nobody can sign in by device code, which is configured (`with_sign_in_method`)",
+                "users cannot sign in by device code, which is configured (`with_sign_in_method`)",
             ),
         ] {
             let needed = match name {
@@ -146,13 +148,14 @@ impl Look<'_> {
                     found.push(Finding::new(
                         severity,
                         "endpoint_missing",
-                        format!("The provider names no `{name}`: {what}."),
+                        format!("The discovery document has no `{name}`: {what}."),
                     ));
                 }
-                // What nobody needs is as if it were not there.
+                // An unsafe URL that is never requested does no harm; sign-in ignores it, too.
                 (Err(_), None) => {}
                 (Err(error), Some(severity)) => {
-                    let text = format!("An address cannot be used: {}, so {what}.", error.detail());
+                    let text =
+                        format!("An endpoint cannot be used: {}, so {what}.", error.detail());
                     found.push(Finding::new(severity, "endpoint_refused", text));
                 }
             }
@@ -161,19 +164,20 @@ impl Look<'_> {
             found.push(Finding::new(
                 Severity::Passed,
                 "endpoints_complete",
-                "Every address that is needed is there and belongs to the provider.",
+                "Every needed endpoint is present, and its URL belongs to the provider.",
             ));
         }
     }
 
-    /// Whether the provider offers what is configured. A list that is missing says nothing.
+    /// Compares what the provider supports with the configuration. A missing list means nothing:
+    /// most lists are optional (OpenID Connect Discovery section 3).
     fn offers(&self, found: &mut Vec<Finding>) {
         let before = found.len();
         let config = self.config;
         let mut add = |severity, code, text: String| found.push(Finding::new(severity, code, text));
         if self.by_code() {
             if self.lacks("grant_types_supported", "urn:ietf:params:oauth:grant-type:device_code") {
-                let text = "The provider does not list the device code grant, by which people sign in here.";
+                let text = "The provider does not list the device code grant, which is configured.";
                 add(Severity::Warning, "device_code_not_offered", text.into());
             }
         } else {
@@ -192,15 +196,16 @@ impl Look<'_> {
             };
             if config.is_default_scope(scope) && !config.authority().is_microsoft() {
                 let without = match *scope {
-                    // By `access_type=offline`.
+                    // Google has the parameter `access_type=offline` instead.
                     "offline_access" if config.authority().is_google() => continue,
                     "offline_access" => "sessions may not be renewed",
                     "email" => "`User::email` may be empty",
                     _ => "names may be missing",
                 };
                 let text = format!(
-                    "The provider does not list the scope {scope:?}, so it is not asked for and {without}: name it if the provider \
-                     takes it all the same (`with_openid_scopes`, IDENTITY_OPENID_SCOPES)."
+                    "The provider does not list the scope {scope:?}, so it is not requested and \
+                     {without}: configure it if the provider accepts it anyway \
+                     (`with_openid_scopes`, IDENTITY_OPENID_SCOPES)."
                 );
                 add(Severity::Note, "scope_not_sent", text);
                 continue;
@@ -209,7 +214,8 @@ impl Look<'_> {
                 Severity::Warning,
                 "scope_not_offered",
                 format!(
-                    "The provider does not list the scope {scope:?}{effect}; leave it out if it is refused."
+                    "The provider does not list the scope {scope:?}{effect}; remove it if the \
+                     provider refuses it."
                 ),
             );
         }
@@ -218,7 +224,7 @@ impl Look<'_> {
             add(
                 Severity::Warning,
                 "refresh_not_offered",
-                "The provider gives no refresh tokens: sessions cannot be renewed.".into(),
+                "The provider issues no refresh tokens: sessions cannot be renewed.".into(),
             );
         }
         for acr in
@@ -228,7 +234,8 @@ impl Look<'_> {
                 Severity::Warning,
                 "acr_not_offered",
                 format!(
-                    "The provider does not list the authentication context {acr:?}, which is required."
+                    "The provider does not list the authentication context {acr:?}, which is \
+                     required."
                 ),
             );
         }
@@ -237,19 +244,19 @@ impl Look<'_> {
             found.push(Finding::new(
                 Severity::Passed,
                 "offers_what_is_configured",
-                "The provider offers what is configured.",
+                "The provider supports what is configured.",
             ));
         }
     }
 
-    /// Whether people can be redirected to the provider and back.
+    /// Checks the support for the authorization code flow with PKCE.
     fn code_flow(&self, add: &mut impl FnMut(Severity, &'static str, String)) {
         let config = self.config;
         if self.lacks("response_types_supported", "code") {
             add(
                 Severity::Problem,
                 "code_flow_not_offered",
-                "The provider does not offer the authorization code flow.".into(),
+                "The provider does not support the authorization code flow.".into(),
             );
         }
         if self.lacks("grant_types_supported", "authorization_code") {
@@ -270,43 +277,44 @@ impl Look<'_> {
                 Severity::Problem,
                 "response_mode_not_offered",
                 format!(
-                    "The provider does not answer by {mode}: configure {other} (`with_response_mode`, IDENTITY_RESPONSE_MODE={other})."
+                    "The provider does not support the response mode {mode}: configure {other} \
+                     (`with_response_mode`, IDENTITY_RESPONSE_MODE={other})."
                 ),
             );
         }
-        // Microsoft's documents have no such list, and its providers do PKCE.
+        // Microsoft's documents have no such list although its providers support PKCE.
         match self.list("code_challenge_methods_supported") {
             Some(methods) if !methods.iter().any(|method| method == "S256") => {
                 add(
                     Severity::Problem,
                     "pkce_not_offered",
-                    "The provider does not do PKCE with S256, without which there is no sign-in here.".into(),
+                    "The provider does not support PKCE with S256, which sign-in requires.".into(),
                 );
             }
             None if !config.authority().is_microsoft() => {
                 add(
                     Severity::Note,
                     "pkce_not_announced",
-                    "The provider does not say that it does PKCE; it is used all the same.".into(),
+                    "The provider does not announce PKCE; it is used anyway.".into(),
                 );
             }
             _ => {}
         }
     }
 
-    /// Whether sign-out at the provider depends on the document.
+    /// Whether sign-out at the provider needs an endpoint from the document.
     fn needs_end_session(&self) -> bool {
         self.config.provider_session() == ProviderSession::End
             && self.config.sign_out().endpoint.is_none()
             && self.config.authority().sign_out_endpoint(None).0.is_none()
     }
 
-    /// Whether people sign in by device code.
+    /// Whether users sign in by device code.
     fn by_code(&self) -> bool {
         self.config.sign_in_method() == SignInMethod::DeviceCode
     }
 
-    /// Whether the application can prove itself in a way that the provider takes.
+    /// Checks that the provider supports a method for the configured client secret.
     fn authentication(&self, add: &mut impl FnMut(Severity, &'static str, String)) {
         const LIST: &str = "token_endpoint_auth_methods_supported";
         let (Some(offered), Some(_)) = (self.list(LIST), self.config.credential().client_secret())
@@ -321,7 +329,8 @@ impl Look<'_> {
                     Severity::Warning,
                     "auth_method_not_offered",
                     format!(
-                        "The provider does not list {}, by which the secret is sent (IDENTITY_CLIENT_AUTH_METHOD); it lists {}.",
+                        "The provider does not list {}, the configured method for the client \
+                         secret (IDENTITY_CLIENT_AUTH_METHOD); it lists {}.",
                         method.as_str(),
                         offered.join(", ")
                     ),
@@ -344,7 +353,7 @@ impl Look<'_> {
         }
     }
 
-    /// Members that are as if they were not there, beyond those that were found above.
+    /// Reports the members that a sign-in ignores, except those that were reported before.
     fn left_out(&self, metadata: &Metadata, found: &mut Vec<Finding>) {
         for left_out in &metadata.left_out {
             let name = format!("`{}`", left_out.member);
@@ -352,7 +361,7 @@ impl Look<'_> {
                 finding.code() == "endpoint_refused" && finding.to_string().contains(&name)
             }) {
                 let text = format!(
-                    "The discovery document's {name} {}: it is as if it were not there.",
+                    "The discovery document's {name} {}, so it is ignored.",
                     left_out.problem
                 );
                 found.push(Finding::new(Severity::Warning, "member_left_out", text));
@@ -360,12 +369,13 @@ impl Look<'_> {
         }
     }
 
+    /// Checks that the provider signs ID tokens with an accepted algorithm.
     fn algorithms(&self, metadata: &Metadata, found: &mut Vec<Finding>) {
         if let Err(error) =
             metadata.allowed_algorithms(self.config.id_token_algorithms().as_deref())
         {
             let text =
-                format!("ID tokens are signed in a way that is not accepted: {}.", error.detail());
+                format!("No accepted signature algorithm for ID tokens: {}.", error.detail());
             found.push(Finding::new(Severity::Problem, "algorithm_not_offered", text));
         }
     }
@@ -374,6 +384,7 @@ impl Look<'_> {
         Members::of(self.object, self.config.authority()).list(name)
     }
 
+    /// Whether the document has this list and the list does not have the value.
     fn lacks(&self, list: &'static str, value: &str) -> bool {
         self.list(list).is_some_and(|values| !values.iter().any(|offered| offered == value))
     }

@@ -1,13 +1,13 @@
-//! The requests by which a [check](super::check) finds out what only the provider knows: whether it
-//! knows the application and its redirect address, and whether it takes the credential. Both are
-//! made to lead nowhere.
+//! The requests of [`ValidConfig::check`] for facts that only the provider knows: whether the
+//! application and its redirect URI are registered, and whether the credential is accepted. Neither
+//! signs in a user.
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Method, Request, Response, StatusCode,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION},
+    HeaderValue, Method, Response, StatusCode,
+    header::{ACCEPT, LOCATION},
 };
-use url::{Url, form_urlencoded};
+use url::Url;
 
 use super::{
     authorize::{AuthorizationRequest, code_challenge},
@@ -17,8 +17,9 @@ use super::{
     credential::Credentials,
     device::{device_request, read_answer},
     error_answer::{authorization_error, http_error},
-    grant::Asked,
+    grant::TokenParams,
     metadata::Metadata,
+    token::{Form, form_request},
 };
 use crate::{
     clock::UnixTime,
@@ -27,8 +28,9 @@ use crate::{
     secret::{self, Secret},
 };
 
-/// Asks for a sign-in without pages (`prompt=none`), of which nobody will see the answer: a
-/// provider that knows the redirect address sends its "nobody is signed in" there.
+/// Sends an authorization request without interaction (`prompt=none`) and without a user. A
+/// provider that knows the redirect URI redirects there with `login_required` (OpenID Connect Core
+/// section 3.1.2.6); one that does not must not redirect (RFC 6749 section 4.1.2.1).
 pub(super) async fn sign_in(
     config: &ValidConfig,
     channel: &Channel,
@@ -69,8 +71,8 @@ fn sign_in_url(config: &ValidConfig, metadata: &Metadata) -> Result<Url, Error> 
     .url(metadata)
 }
 
-/// Asks for a device code, which nobody will use: a provider gives one only to an application that
-/// it knows.
+/// Requests a device code, which no user will enter. A provider issues one only to an application
+/// that it knows.
 pub(super) async fn device_code(
     config: &ValidConfig,
     channel: &Channel,
@@ -80,7 +82,7 @@ pub(super) async fn device_code(
     let answer = async {
         let credentials =
             Credentials::new(config.credential(), config.client_id(), config.authority().clone());
-        // Entra asks no proof here.
+        // Entra takes no client authentication at this endpoint.
         let proof = match config.authority().is_microsoft() {
             true => Proof::Nothing,
             false => credentials.proof(metadata, now).await?.proof,
@@ -90,7 +92,7 @@ pub(super) async fn device_code(
         let request = device_request(
             metadata,
             client,
-            &Asked { scopes: &scopes, ..Asked::default() },
+            &TokenParams { scopes: &scopes, ..TokenParams::default() },
             config.client_capabilities(),
         )?;
         read_answer(&channel.send("the device authorization endpoint", request).await?, metadata)
@@ -100,34 +102,35 @@ pub(super) async fn device_code(
             Severity::Passed,
             "device_code_given",
             format!(
-                "The provider gives device codes; people enter them at {}.",
+                "The provider issues device codes; users enter them at {}.",
                 codes.verification_uri
             ),
         ),
         Err(error) if error.kind() == ErrorKind::ProviderUnreachable => {
-            finding_of(Severity::Warning, &error, "The provider gives no device code at the moment")
+            finding_of(Severity::Warning, &error, "The provider issues no device code at present")
         }
-        Err(error) => finding_of(Severity::Problem, &error, "The provider gives no device code"),
+        Err(error) => finding_of(Severity::Problem, &error, "The provider issues no device code"),
     }
 }
 
-/// What the answer to that says about the application.
+/// The finding from the response to the authorization request.
 fn sign_in_finding(answer: &Response<Bytes>, endpoint: &Url, redirect_uri: &Url) -> Finding {
     let accepted = || {
         Finding::new(
             Severity::Passed,
             "redirect_uri_accepted",
-            format!("The provider knows the application and its redirect address {redirect_uri}."),
+            format!("The provider knows the application and its redirect URI {redirect_uri}."),
         )
     };
     let unclear = |why: &str| {
         let text = format!(
-            "Whether the provider knows the redirect address {redirect_uri} could not be told ({why}): register it there, to the letter."
+            "Whether the provider knows the redirect URI {redirect_uri} could not be determined \
+             ({why}): register exactly this URI there."
         );
         Finding::new(Severity::Note, "redirect_uri_not_checked", text)
     };
     let refused = |error: &Error| {
-        finding_of(Severity::Problem, error, "The provider refuses to begin a sign-in")
+        finding_of(Severity::Problem, error, "The provider refuses the authorization request")
     };
     let body = std::str::from_utf8(answer.body()).unwrap_or_default();
     let status = answer.status();
@@ -161,7 +164,7 @@ fn sign_in_finding(answer: &Response<Bytes>, endpoint: &Url, redirect_uri: &Url)
             }
         };
     }
-    // Microsoft shows what is wrong on a page.
+    // Microsoft's endpoints answer 200 with an error page that has the code in its text.
     if let Some(code) = code_in(body) {
         let error = authorization_error("", Some(code));
         return if error.kind() == ErrorKind::InteractionRequired {
@@ -179,24 +182,25 @@ fn sign_in_finding(answer: &Response<Bytes>, endpoint: &Url, redirect_uri: &Url)
     }
     if status.is_client_error() {
         let text = format!(
-            "The provider refuses to begin a sign-in (status {}): as a rule it does not know the client id, or the redirect address {redirect_uri} is not registered, to the letter.",
+            "The provider refuses the authorization request (status {}): usually it does not know \
+             the client id, or the redirect URI {redirect_uri} is not registered exactly so.",
             status.as_u16()
         );
         return Finding::new(Severity::Problem, "sign_in_request_refused", text);
     }
-    // The form of `form_post`.
+    // With `form_post` the response is a form with the error in a hidden field.
     if ["login_required", "interaction_required"].iter().any(|error| body.contains(error)) {
         return accepted();
     }
     unclear("it answers with a page")
 }
 
-/// Whether it is the same address, whatever the query.
-fn is_at(address: &Url, redirect_uri: &Url) -> bool {
-    address.origin() == redirect_uri.origin() && address.path() == redirect_uri.path()
+/// Whether a URL is the redirect URI, apart from its query.
+fn is_at(url: &Url, redirect_uri: &Url) -> bool {
+    url.origin() == redirect_uri.origin() && url.path() == redirect_uri.path()
 }
 
-/// The first of Microsoft's codes in a text, with what follows.
+/// The text from its first Microsoft error code on (`AADSTS…`, `AADB2C…`).
 fn code_in(text: &str) -> Option<&str> {
     let starts = |family: &str| {
         text.match_indices(family).filter_map(|(at, _)| text.get(at..)).find(|rest| {
@@ -207,9 +211,10 @@ fn code_in(text: &str) -> Option<&str> {
     starts("AADSTS").or_else(|| starts("AADB2C"))
 }
 
-/// Shows the credential to the token endpoint, for a code that does not exist. Entra looks at the
-/// code before it looks at the credential, so there the application first asks for a token for
-/// itself, which is thrown away.
+/// Sends the credential to the token endpoint with a code that does not exist.
+///
+/// Entra checks the code before the credential. There a client credentials request comes first,
+/// whose token is dropped.
 pub(super) async fn credential(
     config: &ValidConfig,
     channel: &Channel,
@@ -228,18 +233,19 @@ pub(super) async fn credential(
             );
         }
     };
-    let finding = shown(config, channel, metadata, &sent.proof).await;
+    let finding = try_proof(config, channel, metadata, &sent.proof).await;
     if finding.severity() != Severity::Problem || !matches!(sent.proof, Proof::Secret(..)) {
         return finding;
     }
-    // The same second try that a sign-in makes.
+    // A sign-in tries the other method once as well.
     let Some(other) = credentials.another(metadata, &sent, now).await else { return finding };
-    match (shown(config, channel, metadata, &other.proof).await.severity(), &other.proof) {
+    match (try_proof(config, channel, metadata, &other.proof).await.severity(), &other.proof) {
         (Severity::Passed, Proof::Secret(_, Some(method))) => {
             let method = method.as_str();
             let text = format!(
-                "The provider takes the client secret by {method} alone, which every process finds out after one refusal: \
-                 name it with `ClientCredential::with_method` (IDENTITY_CLIENT_AUTH_METHOD={method})."
+                "The provider accepts the client secret by {method} only, which every process \
+                 learns by one refused request: configure it with `ClientCredential::with_method` \
+                 (IDENTITY_CLIENT_AUTH_METHOD={method})."
             );
             Finding::new(Severity::Warning, "auth_method_refused", text)
         }
@@ -247,8 +253,8 @@ pub(super) async fn credential(
     }
 }
 
-/// What the provider makes of one way to prove who the application is.
-async fn shown(
+/// The finding from token requests with this client authentication.
+async fn try_proof(
     config: &ValidConfig,
     channel: &Channel,
     metadata: &Metadata,
@@ -262,7 +268,7 @@ async fn shown(
     if single_tenant && *proof != Proof::Nothing {
         let scope = format!("{}/.default", config.client_id());
         let form = vec![("grant_type", "client_credentials".into()), ("scope", scope.into())];
-        if let Ok(answer) = ask(channel, metadata, client, form).await
+        if let Ok(answer) = send(channel, metadata, client, form).await
             && let Some(finding) = credential_finding(&answer, true)
         {
             return finding;
@@ -273,7 +279,7 @@ async fn shown(
         return Finding::new(
             Severity::Note,
             "credential_not_checked",
-            "This machine has no random numbers.",
+            "The operating system returned no random numbers.",
         );
     };
     let form = match config.sign_in_method() {
@@ -290,37 +296,26 @@ async fn shown(
             ("code_verifier", verifier),
         ],
     };
-    let unclear = "Whether the provider accepts the application's credential could not be told without a sign-in.";
-    match ask(channel, metadata, client, form).await {
+    let unclear = "Whether the provider accepts the application's credential could not be \
+                   determined without a sign-in.";
+    match send(channel, metadata, client, form).await {
         Ok(answer) => credential_finding(&answer, microsoft)
             .unwrap_or_else(|| Finding::new(Severity::Note, "credential_not_checked", unclear)),
-        Err(error) => finding_of(Severity::Problem, &error, "The token endpoint cannot be asked"),
+        Err(error) => finding_of(Severity::Problem, &error, "The token endpoint cannot be reached"),
     }
 }
 
-async fn ask(
+async fn send(
     channel: &Channel,
     metadata: &Metadata,
     client: Client<'_>,
-    mut form: Vec<(&'static str, Secret)>,
+    form: Form,
 ) -> Result<Response<Bytes>, Error> {
-    let authorization = client.authenticate(metadata, &mut form)?;
-    let mut body = form_urlencoded::Serializer::new(String::new());
-    for (name, value) in &form {
-        body.append_pair(name, value.expose());
-    }
-    let mut request: Request<Bytes> = empty_request(Method::POST, &metadata.token_endpoint)?;
-    request
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-    if let Some(authorization) = authorization {
-        request.headers_mut().insert(AUTHORIZATION, authorization);
-    }
-    *request.body_mut() = body.finish().into();
+    let request = form_request(&metadata.token_endpoint, metadata, client, form)?;
     channel.send("the token endpoint", request).await
 }
 
-/// What the token endpoint's answer says about the credential; `None` if nothing.
+/// The finding about the credential from a token response; `None` if it says nothing about it.
 fn credential_finding(answer: &Response<Bytes>, microsoft: bool) -> Option<Finding> {
     let accepted = || {
         Some(Finding::new(
@@ -342,15 +337,16 @@ fn credential_finding(answer: &Response<Bytes>, microsoft: bool) -> Option<Findi
         ErrorKind::ProviderUnreachable => Some(finding_of(
             Severity::Warning,
             &error,
-            "The token endpoint does not work at the moment",
+            "The token endpoint does not work at present",
         )),
-        // Who got as far as the code got past the credential.
+        // The client is authenticated before the grant is checked (RFC 6749 section 4.1.3), so a
+        // refused code means that the credential was accepted. Entra has another order.
         ErrorKind::InvalidGrant if !microsoft => accepted(),
         _ => None,
     }
 }
 
-/// Whether it is what these unusual requests ask for that is refused, and not the application.
+/// Whether the error is about the unusual requests of this check, and not about the application.
 fn is_about_the_request(error: &Error) -> bool {
     error.advice().is_some_and(|advice| {
         matches!(

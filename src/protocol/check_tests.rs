@@ -115,7 +115,7 @@ async fn a_provider_that_fits_passes_and_the_report_says_so() {
         shown.starts_with(&format!("{ISSUER} for the application {CLIENT_ID}\nok ")),
         "{shown}"
     );
-    assert!(shown.ends_with("All is well: people can sign in."), "{shown}");
+    assert!(shown.ends_with("No problems: users can sign in."), "{shown}");
     assert_eq!((http.count("/authorize"), http.count("/token"), http.count("/keys")), (1, 1, 1));
 }
 
@@ -158,7 +158,7 @@ async fn everything_that_is_wrong_with_a_document_is_listed_at_once() {
             && text(&report, "endpoint_refused").contains("not https")
     );
     assert!(
-        report.to_string().ends_with("People cannot sign in yet: 3 problems, 0 warnings."),
+        report.to_string().ends_with("Users cannot sign in yet: 3 problems, 0 warnings."),
         "{report}"
     );
     assert_eq!(

@@ -15,7 +15,7 @@ use crate::{
         Algorithm, AssertionAudience, ClientAuthMethod, ClientCredential, IdentityConfig, test_keys,
     },
     protocol::{
-        grant::Asked,
+        grant::TokenParams,
         provider::Provider,
         testing::{CLIENT_ID, FakeHttp, NOW, answer, document, key_set, published},
     },
@@ -112,7 +112,7 @@ impl World {
     }
 
     async fn ask(&self) -> Result<(), Error> {
-        self.provider.refresh(&"rt".into(), &Asked::default()).await.map(|_| ())
+        self.provider.refresh(&"rt".into(), &TokenParams::default()).await.map(|_| ())
     }
 
     fn forms(&self) -> Vec<HashMap<String, String>> {

@@ -12,7 +12,7 @@ use url::Url;
 use super::{
     client_auth::Client,
     error_answer,
-    grant::Asked,
+    grant::TokenParams,
     json::{self, OptionalMembers},
     metadata::Metadata,
     token::{Form, form_request},
@@ -58,7 +58,7 @@ pub(crate) struct DeviceAnswer {
 pub(crate) fn device_request(
     metadata: &Metadata,
     client: Client<'_>,
-    asked: &Asked<'_>,
+    asked: &TokenParams<'_>,
     capabilities: &[String],
 ) -> Result<Request<Bytes>, Error> {
     let endpoint = metadata.device_authorization_endpoint.as_ref().ok_or_else(|| {
@@ -267,7 +267,7 @@ mod tests {
         let error = device_request(
             &metadata(|_| ()),
             client,
-            &Asked { scopes: "openid", ..Asked::default() },
+            &TokenParams { scopes: "openid", ..TokenParams::default() },
             &[],
         )
         .unwrap_err();
@@ -279,7 +279,8 @@ mod tests {
             document["device_authorization_endpoint"] =
                 json!("https://id.example/device_authorization")
         });
-        let asked = Asked { scopes: "openid a", challenge: Some("{}"), ..Asked::default() };
+        let asked =
+            TokenParams { scopes: "openid a", challenge: Some("{}"), ..TokenParams::default() };
         let request = device_request(&metadata, client, &asked, &[]).unwrap();
         assert_eq!(request.uri().path(), "/device_authorization");
         assert_eq!(request.body().as_ref(), b"scope=openid+a&claims=%7B%7D&client_id=id");

@@ -254,7 +254,7 @@ mod tests {
         let error = discovery(&http).0.metadata().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AnswerTooLarge);
         assert!(
-            error.to_string().contains("the discovery document: the answer is larger than 1 MiB"),
+            error.to_string().contains("the discovery document: the response is larger than 1 MiB"),
             "{error}"
         );
         assert!(!error.user_message().contains("cannot be reached"));

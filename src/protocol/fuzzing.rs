@@ -1,9 +1,10 @@
-//! The parsers of what providers and browsers send, for the fuzzer.
+//! Fuzz targets: the parsers of data from providers and browsers, each with the properties that
+//! must hold for any input.
 
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a target may panic: that is how it reports"
+    reason = "a fuzz target reports a failure by a panic"
 )]
 
 use bytes::Bytes;
@@ -52,7 +53,7 @@ const DOCUMENT: &[u8] =
     br#"{"issuer":"https://op.example.com","authorization_endpoint":"https://op.example.com/a",
     "token_endpoint":"https://op.example.com/t","jwks_uri":"https://op.example.com/k"}"#;
 
-/// A code comes only out of an answer whose `state` was the expected one.
+/// Only a response with the expected `state` yields a code.
 fn callback(bytes: &[u8]) {
     let Ok(parameters) = CallbackParameters::parse(bytes) else { return };
     let state = parameters.state().map(str::to_owned);
@@ -61,8 +62,8 @@ fn callback(bytes: &[u8]) {
     }
 }
 
-/// People are sent to https only; whatever claims can be merged are one object; a machine's tokens
-/// are tokens.
+/// A verification URI is https; merged claims are one JSON object; the response of a managed
+/// identity does not panic.
 fn device_answer(bytes: &[u8]) {
     if let Some(text) = std::str::from_utf8(bytes).ok()
         && let Ok(Some(merged)) = claims::merged(&["cp1".to_owned()], None, Some(text))
@@ -76,7 +77,7 @@ fn device_answer(bytes: &[u8]) {
     let _ = managed_identity::read_answer(&answer, UnixTime::from_seconds(1_700_000_000));
 }
 
-/// A page leads on to its own origin or nowhere.
+/// The next page has the origin of the page.
 fn graph_page(bytes: &[u8]) {
     let page = graph::first_page("https://graph.example.com").unwrap();
     let answer = Response::new(Bytes::copy_from_slice(bytes));
@@ -95,7 +96,7 @@ fn json_value(bytes: &[u8]) {
     }
 }
 
-/// No token is believed without a key.
+/// No token is verified without a key.
 fn jwt(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let Ok(token) = UnverifiedJwt::parse(text) else { return };
@@ -114,7 +115,7 @@ fn jwt(bytes: &[u8]) {
     assert!(token.verify(&rules, &JwkSet::default()).is_err());
 }
 
-/// The first byte chooses status and headers.
+/// An HTTP response from bytes, of which the first chooses status and headers.
 fn answer(bytes: &[u8]) -> Option<Response<Bytes>> {
     let (choice, body) = bytes.split_first()?;
     let mut answer = Response::new(Bytes::copy_from_slice(body));

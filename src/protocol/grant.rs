@@ -35,7 +35,7 @@ pub(crate) enum Grant<'a> {
 
 /// The parameters of a token or device authorization request that say what the tokens are for.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct TokenParams<'a> {
     /// The scopes, separated by spaces. Empty: the parameter is not sent, and the provider decides.
     pub(crate) scopes: &'a str,
     /// The resource indicator (RFC 8707).
@@ -46,7 +46,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) challenge: Option<&'a str>,
 }
 
-impl Asked<'_> {
+impl TokenParams<'_> {
     /// Whether no parameter is sent: the provider then issues what was granted before.
     pub(super) fn is_empty(&self) -> bool {
         self.scopes.is_empty()
@@ -76,7 +76,7 @@ pub(crate) fn grant_request(
     metadata: &Metadata,
     client: Client<'_>,
     grant: Grant<'_>,
-    asked: &Asked<'_>,
+    asked: &TokenParams<'_>,
     capabilities: &[String],
 ) -> Result<Request<Bytes>, Error> {
     let mut form: Form = Vec::new();
@@ -127,7 +127,7 @@ pub(crate) fn grant_request(
 ///
 /// An access token of Microsoft's is for one resource, so a token request may name only one
 /// (AADSTS28000), even if the user consented to several.
-pub(crate) fn of_first_resource<'s>(scopes: &[&'s str]) -> Vec<&'s str> {
+pub(crate) fn first_resource_scopes<'s>(scopes: &[&'s str]) -> Vec<&'s str> {
     let is_openid =
         |scope: &str| matches!(scope, "openid" | "profile" | "email" | "offline_access");
     // `https://api.example/read` and `api://id/read` name their resource. A scope without one
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use crate::protocol::{client_auth::Proof, testing::metadata};
 
-    fn form(grant: Grant<'_>, asked: &Asked<'_>) -> BTreeMap<String, String> {
+    fn form(grant: Grant<'_>, asked: &TokenParams<'_>) -> BTreeMap<String, String> {
         let client = Client { id: "id", proof: &Proof::Nothing };
         let request = grant_request(&metadata(|_| ()), client, grant, asked, &[]).unwrap();
         let pairs: Vec<(String, String)> =
@@ -195,7 +195,7 @@ mod tests {
                 vec!["assertion", "requested_token_use"],
             ),
         ] {
-            let form = form(grant, &Asked::default());
+            let form = form(grant, &TokenParams::default());
             assert_eq!(form["grant_type"], name);
             let others: Vec<&str> = form
                 .keys()
@@ -210,11 +210,11 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_said_and_nothing_else() {
-        let asked = Asked {
+        let asked = TokenParams {
             scopes: "b a",
             resource: Some("https://api"),
             challenge: Some("{}"),
-            ..Asked::default()
+            ..TokenParams::default()
         };
         let form = form(Grant::ClientCredentials, &asked);
         assert_eq!(
@@ -235,7 +235,7 @@ mod tests {
             &metadata,
             Client { id: "id", proof: &proof },
             grant,
-            &Asked::default(),
+            &TokenParams::default(),
             &[],
         )
         .unwrap();
@@ -255,8 +255,8 @@ mod tests {
     #[test]
     fn a_refresh_asks_for_no_more_than_it_is_told() {
         let token = Secret::from("rt");
-        assert!(!form(Grant::RefreshToken(&token), &Asked::default()).contains_key("scope"));
-        let asked = Asked { scopes: "openid a", ..Asked::default() };
+        assert!(!form(Grant::RefreshToken(&token), &TokenParams::default()).contains_key("scope"));
+        let asked = TokenParams { scopes: "openid a", ..TokenParams::default() };
         assert_eq!(form(Grant::RefreshToken(&token), &asked)["scope"], "openid a");
     }
 
@@ -289,7 +289,7 @@ mod tests {
             &metadata(|_| ()),
             client,
             Grant::RefreshToken(&Secret::default()),
-            &Asked::default(),
+            &TokenParams::default(),
             &[],
         );
         assert_eq!(outcome.unwrap_err().kind(), ErrorKind::NoRefreshToken);
@@ -307,13 +307,13 @@ mod tests {
             "offline_access",
         ];
         assert_eq!(
-            of_first_resource(&scopes),
+            first_resource_scopes(&scopes),
             ["openid", "api://tasks/read", "api://tasks/write", "offline_access"]
         );
         assert_eq!(
-            of_first_resource(&["openid", "User.Read", "api://tasks/read", "Mail.Read"]),
+            first_resource_scopes(&["openid", "User.Read", "api://tasks/read", "Mail.Read"]),
             ["openid", "User.Read", "Mail.Read"]
         );
-        assert_eq!(of_first_resource(&["openid", "profile"]), ["openid", "profile"]);
+        assert_eq!(first_resource_scopes(&["openid", "profile"]), ["openid", "profile"]);
     }
 }

@@ -1,11 +1,11 @@
-//! The groups of somebody who is in more than a token holds, from Microsoft Graph
-//! (`/me/transitiveMemberOf`).
+//! The groups of a user from Microsoft Graph (`/me/transitiveMemberOf`), for users in more groups
+//! than a token holds ("groups overage").
 //!
-//! - Where Graph is follows from the authority's cloud. The addresses in `_claim_sources` are never
-//!   called: the token would go wherever somebody wrote.
-//! - A list comes in pages; a page leads on (`@odata.nextLink`) to the same origin only, and not
-//!   for ever.
-//! - Nothing of an answer but the ids is kept, and nothing of it is logged.
+//! - The host of Graph follows from the cloud of the authority. The URLs in `_claim_sources` are
+//!   never requested: the access token would be sent to a host that the token names.
+//! - The list comes in pages. `@odata.nextLink` is followed within the same origin and for a limited
+//!   number of pages.
+//! - Only the ids are kept, and nothing of a response is logged.
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header::AUTHORIZATION};
@@ -22,17 +22,17 @@ use crate::{
     secret::Secret,
 };
 
-/// Pages that are read at most: Graph puts up to 999 on one, and fewer as it likes.
-pub(super) const MOST_PAGES: usize = 20;
-/// Groups that are taken at most.
-pub(super) const MOST_GROUPS: usize = 10_000;
-/// Groups that a session holds at most: as many as still fit a store with rows of 64 KiB.
-pub(super) const MOST_IN_A_SESSION: usize = 1_000;
+/// The greatest number of pages. Graph puts up to 999 groups on a page, and may put fewer.
+pub(super) const MAX_PAGES: usize = 20;
+/// The greatest number of groups that are read.
+pub(super) const MAX_GROUPS: usize = 10_000;
+/// The greatest number of groups in a session: as many as fit a store with rows of 64 KiB.
+pub(super) const MAX_SESSION_GROUPS: usize = 1_000;
 
-const LONGEST_ID: usize = 255;
-const LONGEST_LINK: usize = 8 * 1024;
+const MAX_ID_BYTES: usize = 255;
+const MAX_LINK_BYTES: usize = 8 * 1024;
 
-/// Any of them lets somebody's own groups be read.
+/// The permissions of which each allows to read the user's own groups.
 const PERMISSIONS: [&str; 6] = [
     "User.Read",
     "User.Read.All",
@@ -42,20 +42,21 @@ const PERMISSIONS: [&str; 6] = [
     "Directory.ReadWrite.All",
 ];
 
-/// Whether claims say that there are more groups than they hold: `_claim_names` of the code flow,
-/// `hasgroups` of others. Some that are there after all are not all.
+/// Whether the claims announce more groups than they hold: by `_claim_names` (OpenID Connect Core
+/// section 5.6.2) in the code flow, by `hasgroups` in others. A `groups` claim beside them is
+/// incomplete.
 pub(crate) fn is_overage(hasgroups: bool, claim_names: Option<&Value>) -> bool {
     hasgroups || claim_names.is_some_and(|names| names.get("groups").is_some())
 }
 
-/// The same for a whole set of claims.
+/// [`is_overage`] for a set of claims.
 pub(super) fn lacks_groups(claims: &Object) -> bool {
     let hasgroups =
         claims.get("hasgroups").is_some_and(|value| *value == Value::Bool(true) || value == "true");
     is_overage(hasgroups, claims.get("_claim_names"))
 }
 
-/// Puts the whole list into claims, which say nothing of missing ones any more.
+/// Replaces `groups` by the complete list and removes the announcement that groups are missing.
 pub(super) fn complete(claims: &mut Object, groups: Vec<String>) {
     claims.remove("hasgroups");
     if let Some(Value::Object(names)) = claims.get_mut("_claim_names") {
@@ -64,13 +65,13 @@ pub(super) fn complete(claims: &mut Object, groups: Vec<String>) {
     claims.insert("groups".to_owned(), groups.into_iter().map(Value::String).collect());
 }
 
-/// The scope to ask an access token for, where Graph is at `graph`.
+/// The scope to request for an access token for the Graph at the base URL `graph`.
 pub(super) fn scope(graph: &str) -> String {
     format!("{graph}/User.Read")
 }
 
-/// Whether an access token with these scopes is one for the Graph at `graph` that lets groups be
-/// read. A scope without a resource before it is Graph's.
+/// Whether an access token with these scopes is for the Graph at `graph` and allows to read groups.
+/// A scope without a resource belongs to Graph.
 pub(super) fn suffices(graph: &str, scopes: &str) -> bool {
     scopes.split_ascii_whitespace().any(|scope| {
         let own =
@@ -79,13 +80,13 @@ pub(super) fn suffices(graph: &str, scopes: &str) -> bool {
     })
 }
 
-/// The address of the first page.
+/// The URL of the first page.
 pub(super) fn first_page(graph: &str) -> Result<Url, Error> {
     Url::parse(&format!("{graph}/v1.0/me/transitiveMemberOf?$select=id&$top=999"))
-        .map_err(|_| failed("the address of Microsoft Graph is none"))
+        .map_err(|_| failed("the base URL of Microsoft Graph is invalid"))
 }
 
-/// Asks for a page.
+/// The request for a page.
 pub(super) fn request(page: &Url, access_token: &Secret) -> Result<Request<Bytes>, Error> {
     let mut authorization = HeaderValue::from_str(&format!("Bearer {}", access_token.expose()))
         .map_err(|_| failed("the access token has characters that a header cannot hold"))?;
@@ -95,11 +96,11 @@ pub(super) fn request(page: &Url, access_token: &Secret) -> Result<Request<Bytes
     Ok(request)
 }
 
-/// Adds the groups of a page to `groups` and tells where the next one is.
+/// Adds the groups of a page to `groups`, and returns the URL of the next page.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::GroupsUnavailable`], with [`Error::provider`] if Graph refused;
+/// [`ErrorKind::GroupsUnavailable`], with [`Error::provider`] if Graph refused the request;
 /// [`ErrorKind::ProviderUnreachable`].
 pub(super) fn read_page(
     answer: &Response<Bytes>,
@@ -129,20 +130,22 @@ pub(super) fn read_page(
         let id = entry
             .get("id")
             .and_then(Value::as_str)
-            .filter(|id| !id.is_empty() && id.len() <= LONGEST_ID);
+            .filter(|id| !id.is_empty() && id.len() <= MAX_ID_BYTES);
         match (is_group, id) {
+            // Directory roles and administrative units.
             (false, _) => {}
-            (true, Some(_)) if groups.len() >= MOST_GROUPS => {
-                return Err(failed("there are more groups than are taken"));
+            (true, Some(_)) if groups.len() >= MAX_GROUPS => {
+                return Err(failed("the user is in more than 10,000 groups"));
             }
             (true, Some(id)) => groups.push(id.to_owned()),
-            // A list with holes would let a rule of the kind "not in group x" pass.
-            (true, None) => return Err(failed("a group has no `id`")),
+            // An incomplete list would satisfy a rule such as "not in group x".
+            (true, None) => return Err(failed("a group on the page has no `id`")),
         }
     }
     match json::present(&object, "@odata.nextLink") {
         None => Ok(None),
-        Some(Value::String(link)) if link.len() <= LONGEST_LINK => match Url::parse(link) {
+        // The next request carries the access token, so it must go to the same origin.
+        Some(Value::String(link)) if link.len() <= MAX_LINK_BYTES => match Url::parse(link) {
             Ok(next)
                 if next.origin() == page.origin()
                     && next.username().is_empty()
@@ -150,9 +153,9 @@ pub(super) fn read_page(
             {
                 Ok(Some(next))
             }
-            _ => Err(failed("the next page is on another host")),
+            _ => Err(failed("`@odata.nextLink` is not a URL of the same origin")),
         },
-        Some(_) => Err(failed("the link to the next page is none")),
+        Some(_) => Err(failed("`@odata.nextLink` is not a string of at most 8 KiB")),
     }
 }
 
@@ -216,7 +219,7 @@ mod tests {
             "//evil.example/",
             "/v1.0/me",
             "",
-            &format!("https://graph.microsoft.com/{}", "x".repeat(LONGEST_LINK)),
+            &format!("https://graph.microsoft.com/{}", "x".repeat(MAX_LINK_BYTES)),
         ] {
             refused(&json!({"value": [], "@odata.nextLink": link}));
         }
@@ -236,8 +239,8 @@ mod tests {
         ] {
             refused(&json!({"value": value}));
         }
-        refused(&json!({"value": [{"id": "g".repeat(LONGEST_ID + 1)}]}));
-        refused(&json!({"value": vec![json!({"id": "g"}); MOST_GROUPS + 1]}));
+        refused(&json!({"value": [{"id": "g".repeat(MAX_ID_BYTES + 1)}]}));
+        refused(&json!({"value": vec![json!({"id": "g"}); MAX_GROUPS + 1]}));
         refused(&json!([]));
     }
 

@@ -1,13 +1,15 @@
-//! The one way out: [`HttpClient`] sends a request to the provider, [`ReqwestClient`] is the one
-//! that is used by default.
+//! The interface to the network: [`HttpClient`] sends a request to the provider, [`ReqwestClient`]
+//! is the default implementation.
 //!
-//! The protocol code builds requests and reads answers; only what implements [`HttpClient`] does
-//! any I/O. Whatever implements it keeps to these rules (RFC 9700 sections 2.6 and 4.12):
+//! The rest of the protocol code builds requests and parses responses without any I/O. An
+//! implementation follows these rules:
 //!
-//! - redirects are not followed: a request may carry credentials, a code or a token;
-//! - a request is sent once; a code must not be posted twice behind the caller's back;
-//! - the answer is bounded in size and time;
-//! - certificates are verified.
+//! - Redirects are not followed: a request may carry credentials, a code or a token (RFC 9700
+//!   section 4.12 describes the leak).
+//! - A request is sent once. A retried code or refresh token may be taken for a replay, and the
+//!   provider then revokes its tokens (RFC 6749 section 4.1.2, RFC 9700 section 4.14.2).
+//! - The response is bounded in size and time.
+//! - Certificates are verified.
 
 use std::{borrow::Cow, fmt, future::Future, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
@@ -16,19 +18,23 @@ use http::{Request, Response};
 
 use crate::error::ConfigError;
 
-/// What [`HttpClient::send`] returns.
+/// The future that [`HttpClient::send`] returns.
 pub type HttpFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Response<Bytes>, HttpError>> + Send + 'a>>;
 
-/// Sends requests to the provider.
+/// An HTTP client that sends requests to the provider.
 ///
-/// Implement it to go through a proxy, to trust a private certificate authority, or to answer in a
-/// test.
+/// Implement it to use another HTTP library, to go through a proxy of your own, or to answer
+/// requests in a test. For a private certificate authority
+/// [`ReqwestClient::with_root_certificates`] is enough.
 ///
 /// # Security
 ///
-/// An implementation does not follow redirects, does not repeat a request, verifies certificates,
-/// gives up after some seconds, and reads no more than it is ready to keep in memory.
+/// An implementation must verify certificates. It must not follow redirects and must not send a
+/// request twice: requests carry codes, tokens and credentials. It should limit the time of a
+/// request and the size of a response.
+///
+/// # Example
 ///
 /// ```
 /// use bytes::Bytes;
@@ -46,48 +52,50 @@ pub type HttpFuture<'a> =
 /// }
 /// ```
 pub trait HttpClient: fmt::Debug + Send + Sync + 'static {
-    /// Sends the request and reads the whole answer, whatever its status.
+    /// Sends the request and reads the whole response, whatever its status.
     ///
     /// # Errors
     ///
-    /// There is no answer: no connection, no trust in the certificate, too slow, too large.
+    /// There is no complete response: no connection, an untrusted certificate, a timeout, or a body
+    /// that is too large. An error status is no error here.
     fn send(&self, request: Request<Bytes>) -> HttpFuture<'_>;
 }
 
-/// A client that several share, for example the layer and a
-/// [check](crate::ValidConfig::check_with).
+/// A client that is shared, for example by the layer and
+/// [`ValidConfig::check_with`](crate::ValidConfig::check_with).
 impl<C: HttpClient + ?Sized> HttpClient for Arc<C> {
     fn send(&self, request: Request<Bytes>) -> HttpFuture<'_> {
         (**self).send(request)
     }
 }
 
-/// There is no answer to a request.
+/// The error of a request without a complete response.
 ///
-/// Its text goes to the log: it tells the fault and holds neither the request nor the answer.
+/// Its text goes to the log. It names the cause and holds nothing of the request or the response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HttpError {
-    fault: Cow<'static, str>,
+    cause: Cow<'static, str>,
     too_large: bool,
 }
 
 impl HttpError {
-    /// An error with what to write to the log. Leave out addresses with a query, headers and
+    /// An error with its cause, as text for the log. Leave out URLs with a query, headers and
     /// bodies: they may hold secrets.
     #[must_use]
-    pub fn new(fault: impl Into<Cow<'static, str>>) -> Self {
-        Self { fault: fault.into(), too_large: false }
+    pub fn new(cause: impl Into<Cow<'static, str>>) -> Self {
+        Self { cause: cause.into(), too_large: false }
     }
 
-    /// The error of an answer that came but is larger than what is read, so that nobody is told
-    /// that the provider cannot be reached.
+    /// The error of a response that exceeds the size limit. It is reported as
+    /// [`ErrorKind::AnswerTooLarge`](crate::ErrorKind::AnswerTooLarge), other errors as
+    /// [`ErrorKind::ProviderUnreachable`](crate::ErrorKind::ProviderUnreachable).
     #[must_use]
     pub fn too_large() -> Self {
-        Self { fault: Cow::Borrowed("the answer is larger than 1 MiB"), too_large: true }
+        Self { cause: Cow::Borrowed("the response is larger than 1 MiB"), too_large: true }
     }
 
-    /// Whether the fault is an answer that is larger than what is read.
+    /// Whether the response exceeded the size limit.
     #[must_use]
     pub fn is_too_large(&self) -> bool {
         self.too_large
@@ -96,27 +104,29 @@ impl HttpError {
 
 impl fmt::Display for HttpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.fault)
+        f.write_str(&self.cause)
     }
 }
 
 impl std::error::Error for HttpError {}
 
-/// The largest answer that is read: 1 MiB.
-pub(crate) const LARGEST_ANSWER: usize = 1024 * 1024;
+/// The largest response body that is read, in bytes.
+pub(crate) const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The time limit of a whole exchange, connecting included.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections to one host that are kept open for the next request, and for how long.
+/// The greatest number of idle connections to one host, and how long each stays open.
 const IDLE_CONNECTIONS: (usize, Duration) = (16, Duration::from_secs(60));
 
-/// The default [`HttpClient`]: reqwest with rustls and the operating system's certificates.
+/// The default [`HttpClient`]: reqwest with rustls and the certificates of the operating system.
 ///
-/// - 5 s to connect, 10 s for everything; 1 MiB for the answer, which is never asked for
-///   compressed;
-/// - no redirects, no repetitions;
-/// - at most 16 connections to a host are kept open when they are not used, for a minute;
-/// - the proxy of the environment (`HTTPS_PROXY`, `NO_PROXY`), but never for a loopback or
-///   link-local host, such as Azure's metadata service.
+/// - Timeouts: 5 s to connect, 10 s for the whole exchange.
+/// - Size: responses of up to 1 MiB. Compression is not requested, so that a small response cannot
+///   expand to a large one.
+/// - Redirects are not followed, and requests are not retried.
+/// - Up to 16 idle connections to a host stay open for one minute.
+/// - The proxy of the environment (`HTTPS_PROXY`, `NO_PROXY`) is used, except for loopback and
+///   link-local hosts such as Azure's metadata service.
 #[derive(Clone, Debug)]
 pub struct ReqwestClient {
     clients: Result<Clients, HttpError>,
@@ -129,32 +139,32 @@ struct Clients {
 }
 
 impl ReqwestClient {
-    /// The client with the limits above.
+    /// A client with the limits above.
     ///
-    /// Where the machine's certificates cannot be loaded it is made all the same, and every request
-    /// fails with the reason: the application starts, and the sign-in page says what is wrong.
+    /// This never fails. If the certificates of the operating system cannot be loaded, every request
+    /// fails with that cause, so that the application starts and its log says what is wrong.
     #[must_use]
     pub fn new() -> Self {
-        Self { clients: Clients::build(&[]).map_err(|error| HttpError::new(fault(&error))) }
+        Self { clients: Clients::build(&[]).map_err(|error| HttpError::new(cause(&error))) }
     }
 
-    /// The client with the limits above that trusts these certificates, too: one or more in PEM,
-    /// for example of a company's own certificate authority.
+    /// A client with the limits above that also trusts the given certificates: one or more in PEM,
+    /// for example that of a company's certificate authority.
     ///
     /// # Errors
     ///
-    /// The text holds no certificate, or one that cannot be read.
+    /// The text holds no certificate, or one that cannot be parsed.
     pub fn with_root_certificates(pem: &str) -> Result<Self, ConfigError> {
         let wrong = |problem: String| ConfigError::new("with_root_certificates", problem);
         let roots = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
-            .map_err(|error| wrong(fault(&error)))?;
+            .map_err(|error| wrong(cause(&error)))?;
         if roots.is_empty() {
             return Err(wrong(
-                "there is no certificate in it; expected PEM, `-----BEGIN CERTIFICATE-----`"
+                "the text has no certificate; expected PEM, `-----BEGIN CERTIFICATE-----`"
                     .to_owned(),
             ));
         }
-        Ok(Self { clients: Ok(Clients::build(&roots).map_err(|error| wrong(fault(&error)))?) })
+        Ok(Self { clients: Ok(Clients::build(&roots).map_err(|error| wrong(cause(&error)))?) })
     }
 }
 
@@ -200,13 +210,13 @@ async fn exchange(
     client: &reqwest::Client,
     request: Request<Bytes>,
 ) -> Result<Response<Bytes>, HttpError> {
-    let request =
-        reqwest::Request::try_from(request).map_err(|error| HttpError::new(fault(&error)))?;
-    let mut answer =
-        client.execute(request).await.map_err(|error| HttpError::new(fault(&error)))?;
+    let failed = |error: reqwest::Error| HttpError::new(cause(&error));
+    let request = reqwest::Request::try_from(request).map_err(failed)?;
+    let mut answer = client.execute(request).await.map_err(failed)?;
     let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|error| HttpError::new(fault(&error)))? {
-        if body.len().saturating_add(chunk.len()) > LARGEST_ANSWER {
+    // `Content-Length` is not relied on: it may be absent or wrong.
+    while let Some(chunk) = answer.chunk().await.map_err(failed)? {
+        if body.len().saturating_add(chunk.len()) > MAX_RESPONSE_BYTES {
             return Err(HttpError::too_large());
         }
         body.extend_from_slice(&chunk);
@@ -217,7 +227,7 @@ async fn exchange(
     Ok(response)
 }
 
-/// Whether the host is this machine or on its own link, to which no proxy leads.
+/// Whether the host is loopback or link-local. A proxy would resolve it to itself.
 fn is_direct(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let is_local = |address: IpAddr| {
@@ -226,20 +236,20 @@ fn is_direct(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_local)
 }
 
-/// The error and its causes in one line, without the address: its query may hold more than it
-/// should.
-fn fault(error: &reqwest::Error) -> String {
+/// The error and its sources in one line. The URL, which `Display` of the error has, is left out:
+/// its query may hold secrets.
+fn cause(error: &reqwest::Error) -> String {
     let mut text = match error {
         error if error.is_timeout() => "too slow".to_owned(),
         error if error.is_connect() => "no connection".to_owned(),
         error if error.is_builder() => "the request or the client cannot be built".to_owned(),
         _ => "the exchange failed".to_owned(),
     };
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
         text.push_str(": ");
         text.push_str(&error.to_string());
-        cause = error.source();
+        source = error.source();
     }
     text
 }
@@ -292,7 +302,7 @@ mod tests {
     #[tokio::test]
     async fn an_endless_answer_is_cut_off() {
         let mut answer = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
-        answer.resize(LARGEST_ANSWER + 4096, b' ');
+        answer.resize(MAX_RESPONSE_BYTES + 4096, b' ');
         let (uri, _requests) = server(answer).await;
         assert_eq!(post(uri).await.unwrap_err(), HttpError::too_large());
     }

@@ -4,8 +4,7 @@ use super::*;
 use crate::{
     authority::Tenants,
     protocol::testing::{
-        CLIENT_ID, ISSUER, NONCE, NOW, Signer, authority, claims, header, id_token, key_set,
-        keys,
+        CLIENT_ID, ISSUER, NONCE, NOW, Signer, authority, claims, header, id_token, key_set, keys,
     },
 };
 
@@ -44,28 +43,17 @@ fn check(token: &str, expectation: &IdTokenExpectation<'_>) -> Result<VerifiedId
     check_by(Algorithm::Rs256, &key_set(), token, expectation)
 }
 
-fn rejects(
-    expectation: &IdTokenExpectation<'_>,
-    change: impl FnOnce(&mut Value),
-    kind: ErrorKind,
-) {
+fn rejects(expectation: &IdTokenExpectation<'_>, change: impl FnOnce(&mut Value), kind: ErrorKind) {
     let mut shown = Value::Null;
     let token = id_token(|claims| {
         change(claims);
         shown = claims.clone();
     });
-    assert_eq!(
-        check(&token, expectation).err().map(|error| error.kind()),
-        Some(kind),
-        "{shown}"
-    );
+    assert_eq!(check(&token, expectation).err().map(|error| error.kind()), Some(kind), "{shown}");
 }
 
 fn accepts(expectation: &IdTokenExpectation<'_>, change: impl FnOnce(&mut Value)) {
-    assert_eq!(
-        check(&id_token(change), expectation).err().map(|error| error.to_string()),
-        None
-    );
+    assert_eq!(check(&id_token(change), expectation).err().map(|error| error.to_string()), None);
 }
 
 #[test]
@@ -88,11 +76,7 @@ fn a_token_of_entra_is_of_version_2() {
     );
     for odd in [json!("1.0"), json!("3.0"), json!(""), json!(2.0), json!(["2.0"])] {
         assert_eq!(checked(odd.clone(), true), Err(ErrorKind::TokenMismatch), "{odd}");
-        assert_eq!(
-            checked(odd, false),
-            Ok(()),
-            "elsewhere it means whatever the provider likes"
-        );
+        assert_eq!(checked(odd, false), Ok(()), "elsewhere it means whatever the provider likes");
     }
     assert_eq!(checked(json!(null), true), Ok(()), "null is absent");
 }
@@ -120,10 +104,7 @@ fn a_verified_token_tells_what_it_says() {
     );
     assert_eq!(token.exp(), NOW + Duration::from_secs(3600));
     assert_eq!(serde_json::from_str::<Value>(token.claims()).unwrap()["nonce"], NONCE);
-    assert!(
-        !format!("{token:?}").contains("subject-1"),
-        "no personal data where it is printed"
-    );
+    assert!(!format!("{token:?}").contains("subject-1"), "no personal data where it is printed");
 }
 
 /// C-023
@@ -233,9 +214,7 @@ fn at_hash_is_that_of_the_access_token_where_it_is_there() {
     }
     accepts(&with, |claims| claims["at_hash"] = hash("access-token-1"));
     accepts(&SENT, |claims| claims["at_hash"] = hash("access-token-1"));
-    for wrong in
-        [hash("access-token-2"), json!("x"), json!(half_hash(&SHA512, "access-token-1"))]
-    {
+    for wrong in [hash("access-token-2"), json!("x"), json!(half_hash(&SHA512, "access-token-1"))] {
         rejects(&with, |claims| claims["at_hash"] = wrong, ErrorKind::TokenAtHash);
     }
 }
@@ -273,8 +252,7 @@ fn the_hash_is_the_algorithms() {
         claims["at_hash"] = json!(hash);
         let raw = signer.sign(&json!({"alg": "Ed25519", "kid": "k"}), &claims);
         let expectation = IdTokenExpectation { access_token: Some(token), ..SENT };
-        check_by(Algorithm::EdDsa, &json!({"keys": [signer.jwk("k")]}), &raw, &expectation)
-            .is_ok()
+        check_by(Algorithm::EdDsa, &json!({"keys": [signer.jwk("k")]}), &raw, &expectation).is_ok()
     };
     assert!(
         with_hash(half_hash(&SHA256, token))
@@ -300,10 +278,7 @@ fn client_info_may_not_contradict_the_tokens_own_account() {
         check(told.clone(), json!({"uid": "a2"})).unwrap_err().kind(),
         ErrorKind::TokenMismatch
     );
-    assert_eq!(
-        check(told, json!({"utid": "b3"})).unwrap_err().kind(),
-        ErrorKind::TokenMismatch
-    );
+    assert_eq!(check(told, json!({"utid": "b3"})).unwrap_err().kind(), ErrorKind::TokenMismatch);
     assert!(check(json!([]), json!({"uid": "a1"})).is_ok(), "what cannot be read says nothing");
     assert!(check_client_info(&Object::new(), None).is_ok());
 }

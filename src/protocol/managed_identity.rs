@@ -64,10 +64,7 @@ pub(crate) async fn token(
 /// kind of the error in it.
 pub(super) fn read_answer(answer: &Response<Bytes>, now: UnixTime) -> Result<TokenAnswer, Error> {
     let invalid = |detail: &str| {
-        Error::new(
-            ErrorKind::TokenResponseInvalid,
-            format!("the response of {ENDPOINT}: {detail}"),
-        )
+        Error::new(ErrorKind::TokenResponseInvalid, format!("the response of {ENDPOINT}: {detail}"))
     };
     if answer.status() != StatusCode::OK {
         return Err(error_answer::http_error(answer));

@@ -61,7 +61,7 @@ pub(crate) use self::{
     client_info::ClientInfo,
     device::DeviceAnswer,
     error_answer::{asks_to_begin_again, interaction_suberror},
-    grant::{Asked, Grant, of_first_resource},
+    grant::{Grant, TokenParams, first_resource_scopes},
     graph::is_overage,
     id_token::{IdTokenExpectation, Nonce, VerifiedIdToken},
     logout::EndSession,

@@ -29,7 +29,7 @@ use super::{
     device::{self, DeviceAnswer},
     discovery::Discovery,
     error_answer::{may_be_about_a_scope, of_refresh},
-    grant::{Asked, Grant, grant_request, of_first_resource},
+    grant::{Grant, TokenParams, first_resource_scopes, grant_request},
     http::HttpClient,
     id_token::{self, IdTokenExpectation, VerifiedIdToken},
     json::{self, Object},
@@ -182,11 +182,11 @@ impl Provider {
         // A code of Microsoft's may cover several resources, but a token request only one
         // (AADSTS28000): that of the configured sign-in.
         let own = if self.authority.is_microsoft() {
-            of_first_resource(&self.config.scopes(self.config.sign_in())).join(" ")
+            first_resource_scopes(&self.config.scopes(self.config.sign_in())).join(" ")
         } else {
             String::new()
         };
-        let asked = Asked { scopes: &own, ..Asked::default() };
+        let asked = TokenParams { scopes: &own, ..TokenParams::default() };
         observed(step!("identity.redeem_code", self), self.exchange(grant, &asked)).await
     }
 
@@ -202,7 +202,7 @@ impl Provider {
         redirect_uri: &str,
     ) -> Result<TokenAnswer, Error> {
         let grant = Grant::Code { code: code.secret(), verifier: Some(verifier), redirect_uri };
-        let asked = Asked { scopes: "openid", ..Asked::default() };
+        let asked = TokenParams { scopes: "openid", ..TokenParams::default() };
         observed(step!("identity.redeem_code", self), self.exchange(grant, &asked)).await
     }
 
@@ -215,7 +215,7 @@ impl Provider {
     pub(crate) async fn refresh(
         &self,
         refresh_token: &Secret,
-        asked: &Asked<'_>,
+        asked: &TokenParams<'_>,
     ) -> Result<TokenAnswer, Error> {
         observed(
             step!("identity.refresh", self),
@@ -233,7 +233,7 @@ impl Provider {
     pub(crate) async fn tokens(
         &self,
         grant: Grant<'_>,
-        asked: &Asked<'_>,
+        asked: &TokenParams<'_>,
     ) -> Result<TokenAnswer, Error> {
         observed(step!("identity.tokens", self), self.exchange(grant, asked)).await
     }
@@ -245,7 +245,10 @@ impl Provider {
     /// [`ErrorKind::ProviderMisconfigured`]: the provider has no device authorization endpoint;
     /// [`ErrorKind::TokenResponseInvalid`], [`ErrorKind::ProviderUnreachable`]; the kind of the
     /// provider's error.
-    pub(crate) async fn device_codes(&self, asked: &Asked<'_>) -> Result<DeviceAnswer, Error> {
+    pub(crate) async fn device_codes(
+        &self,
+        asked: &TokenParams<'_>,
+    ) -> Result<DeviceAnswer, Error> {
         let exchange = async {
             let named_alone = self.refuses_default_scopes.load(Ordering::Relaxed);
             match self.device_codes_for(asked, named_alone).await {
@@ -270,7 +273,7 @@ impl Provider {
     /// One device authorization request; `named_alone`: without the default scopes.
     async fn device_codes_for(
         &self,
-        asked: &Asked<'_>,
+        asked: &TokenParams<'_>,
         named_alone: bool,
     ) -> Result<DeviceAnswer, Error> {
         let metadata = self.metadata().await?;
@@ -284,7 +287,7 @@ impl Provider {
         // Google issues a refresh token to every device, and refuses the scope.
         scopes.retain(|scope| !metadata.offline_by_parameter || *scope != "offline_access");
         scopes.retain(|scope| !named_alone || !self.config.is_default_scope(scope));
-        let asked = &Asked { scopes: &scopes.join(" "), ..*asked };
+        let asked = &TokenParams { scopes: &scopes.join(" "), ..*asked };
         let capabilities = self.config.client_capabilities();
         let request = device::device_request(&metadata, client, asked, capabilities)?;
         let answer = self.channel.send("the device authorization endpoint", request).await?;
@@ -543,7 +546,11 @@ impl Provider {
         }
     }
 
-    async fn exchange(&self, grant: Grant<'_>, asked: &Asked<'_>) -> Result<TokenAnswer, Error> {
+    async fn exchange(
+        &self,
+        grant: Grant<'_>,
+        asked: &TokenParams<'_>,
+    ) -> Result<TokenAnswer, Error> {
         let _permit = match grant {
             // The sign-in that this belongs to has acquired one before.
             Grant::Code { .. } | Grant::DeviceCode(_) => None,
@@ -753,7 +760,7 @@ mod tests {
         let http = FakeHttp::publishing(wrong, key_set());
         let (provider, _) = http.provider(config());
         assert_eq!(
-            provider.refresh(&"rt".into(), &Asked::default()).await.unwrap_err().kind(),
+            provider.refresh(&"rt".into(), &TokenParams::default()).await.unwrap_err().kind(),
             ErrorKind::ProviderMisconfigured
         );
         assert_eq!(http.count("/token"), 0);
@@ -1154,7 +1161,7 @@ mod tests {
         for _ in 0..2 {
             let _ =
                 provider.redeem_code(&code(), &"ver1fier".into(), "https://app.example/cb").await;
-            let _ = provider.refresh(&"refre5h".into(), &Asked::default()).await;
+            let _ = provider.refresh(&"refre5h".into(), &TokenParams::default()).await;
             let _ = provider.user_info(&"acce55".into(), SUBJECT).await;
             let _ = verify(&provider, &id_token(|_| ())).await;
             let _ = verify(&provider, &id_token(|claims| claims["nonce"] = json!("another-n0nce")))

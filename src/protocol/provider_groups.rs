@@ -1,4 +1,4 @@
-//! The [`Provider`]'s steps for groups that a token has no room for.
+//! The steps of [`Provider`] that read the groups of a user from Microsoft Graph.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use tracing::{field::Empty, info_span};
 
 use super::{
     channel::observed,
-    grant::Asked,
-    graph::{self, MOST_IN_A_SESSION, MOST_PAGES},
+    grant::TokenParams,
+    graph::{self, MAX_PAGES, MAX_SESSION_GROUPS},
     json::Object,
     provider::Provider,
     token::TokenAnswer,
@@ -20,39 +20,40 @@ use crate::{
     secret::Secret,
 };
 
-/// A sign-in or renewal waits no longer for groups.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The time limit for all pages together; a sign-in or renewal waits for them.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How soon claims are renewed whose groups could not be read for a passing reason: nobody is to be
-/// locked out for the life of an ID token.
-const SOON: Duration = Duration::from_secs(300);
+/// The time until the next renewal of claims whose groups could not be read because Graph was
+/// unreachable. Without it the user would lack the groups for the lifetime of the ID token.
+const RETRY_AFTER: Duration = Duration::from_secs(300);
 
-/// Claims, as complete as they could be made.
+/// Claims with the groups from Graph added, if that was necessary and possible.
 #[derive(Debug)]
-pub(crate) struct WithGroups {
+pub(crate) struct GroupClaims {
     pub(crate) claims: Box<RawValue>,
-    /// Groups are missing for a passing reason.
+    /// Whether groups are missing because Graph was unreachable.
     try_again: bool,
 }
 
-impl WithGroups {
-    /// When to renew the claims, if otherwise that is `at`.
+impl GroupClaims {
+    /// The time to renew the claims; `at` is the time if no groups are missing.
     pub(crate) fn renew_at(&self, at: UnixTime, now: UnixTime) -> UnixTime {
-        if self.try_again { at.min(now + SOON) } else { at }
+        if self.try_again { at.min(now + RETRY_AFTER) } else { at }
     }
 }
 
 impl Provider {
-    /// The scope of an access token with which groups can be read.
+    /// The scope of an access token that allows to read groups.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotConfigured`]: the authority has no Graph; those of [`metadata`](Self::metadata).
+    /// [`ErrorKind::NotConfigured`]: the authority has no Microsoft Graph; those of
+    /// [`metadata`](Self::metadata).
     pub(crate) async fn groups_scope(&self) -> Result<String, Error> {
         Ok(graph::scope(&self.graph().await?))
     }
 
-    /// The ids of all groups that the owner of the access token is in, directly or through others.
+    /// The ids of all groups of the user of the access token, including nested memberships.
     ///
     /// # Errors
     ///
@@ -61,7 +62,7 @@ impl Provider {
     pub(crate) async fn groups(&self, access_token: &Secret) -> Result<Vec<String>, Error> {
         let reading = async {
             let (mut next, mut groups) = (graph::first_page(&self.graph().await?)?, Vec::new());
-            for _ in 0..MOST_PAGES {
+            for _ in 0..MAX_PAGES {
                 let answer = self
                     .channel()
                     .send("Microsoft Graph", graph::request(&next, access_token)?)
@@ -71,11 +72,12 @@ impl Provider {
                     None => return Ok(groups),
                 }
             }
-            Err(graph::failed("there are more pages than are read"))
+            Err(graph::failed("the list of groups has more than 20 pages"))
         };
         let span = info_span!("identity.groups", authority = %self.authority().name(), outcome = Empty, reason = Empty);
-        // Of the pages together; a refresh before them is never given up half way.
-        let reading = tokio::time::timeout(PATIENCE, reading);
+        // The limit covers the pages only. A refresh must never be cancelled: its refresh token may
+        // already be replaced at the provider.
+        let reading = tokio::time::timeout(TIMEOUT, reading);
         let reading = async {
             reading.await.unwrap_or_else(|_| {
                 Err(Error::new(ErrorKind::ProviderUnreachable, "Microsoft Graph: too slow"))
@@ -84,54 +86,57 @@ impl Provider {
         observed(span, reading).await
     }
 
-    /// The claims, with the groups of somebody who is in too many for a token, where that is
-    /// configured. If they cannot be read, the claims stay as they are and go on saying that groups
-    /// are missing.
+    /// The claims with the groups from Graph, if the token announces an overage and
+    /// [`GroupsFrom::Graph`] is configured. If the groups cannot be read, the claims stay unchanged
+    /// and still announce that groups are missing.
     ///
-    /// A refresh token that is used for it is replaced in `answer` if the provider gives another;
-    /// `before` is the one that the answer may have left as it was.
+    /// The access token for Graph may need a refresh. A new refresh token from it replaces the one
+    /// in `answer`; `before` is the refresh token to use if `answer` has none.
     pub(crate) async fn with_groups(
         &self,
         claims: Box<RawValue>,
         answer: &mut TokenAnswer,
         before: Option<&Secret>,
-    ) -> WithGroups {
-        let as_they_are = |claims| WithGroups { claims, try_again: false };
+    ) -> GroupClaims {
+        let done = |claims| GroupClaims { claims, try_again: false };
         if self.groups_from() != GroupsFrom::Graph {
-            return as_they_are(claims);
+            return done(claims);
         }
         let Ok(mut members) = serde_json::from_str::<Object>(claims.get()) else {
-            return as_they_are(claims);
+            return done(claims);
         };
         if !graph::lacks_groups(&members) {
-            return as_they_are(claims);
+            return done(claims);
         }
         match self.groups_of(answer, before).await {
-            Ok(groups) if groups.len() <= MOST_IN_A_SESSION => {
+            Ok(groups) if groups.len() <= MAX_SESSION_GROUPS => {
                 graph::complete(&mut members, groups);
-                as_they_are(serde_json::value::to_raw_value(&members).unwrap_or(claims))
+                done(serde_json::value::to_raw_value(&members).unwrap_or(claims))
             }
+            // Not cut off: an incomplete list would satisfy a rule such as "not in group x".
             Ok(groups) => {
                 tracing::warn!(
                     groups = groups.len(),
-                    limit = MOST_IN_A_SESSION,
-                    "more groups than a session holds"
+                    limit = MAX_SESSION_GROUPS,
+                    "the user is in more groups than a session holds"
                 );
-                as_they_are(claims)
+                done(claims)
             }
             Err(error) => {
                 tracing::warn!(reason = error.reason(), %error, "the groups could not be read");
-                WithGroups { claims, try_again: error.kind() == ErrorKind::ProviderUnreachable }
+                GroupClaims { claims, try_again: error.kind() == ErrorKind::ProviderUnreachable }
             }
         }
     }
 
+    /// The groups of the user that the tokens in `answer` belong to.
     async fn groups_of(
         &self,
         answer: &mut TokenAnswer,
         before: Option<&Secret>,
     ) -> Result<Vec<String>, Error> {
         let graph = self.graph().await?;
+        // The access token of the sign-in may already be for Graph.
         if let (Some(token), Some(scopes)) = (&answer.access_token, &answer.scope)
             && graph::suffices(&graph, scopes)
         {
@@ -140,22 +145,24 @@ impl Provider {
         let Some(refresh_token) = answer.refresh_token.as_ref().or(before) else {
             return Err(Error::new(
                 ErrorKind::NoRefreshToken,
-                "there is nothing to get an access token for Graph with",
+                "an access token for Microsoft Graph needs a refresh token: request the scope \
+                 `offline_access`",
             ));
         };
         let scope = graph::scope(&graph);
-        let for_graph =
-            self.refresh(refresh_token, &Asked { scopes: &scope, ..Asked::default() }).await?;
+        let for_graph = self
+            .refresh(refresh_token, &TokenParams { scopes: &scope, ..TokenParams::default() })
+            .await?;
         if for_graph.refresh_token.is_some() {
             answer.refresh_token = for_graph.refresh_token;
         }
         let token = for_graph
             .access_token
-            .ok_or_else(|| graph::failed("there is no access token for Graph"))?;
+            .ok_or_else(|| graph::failed("the provider issued no access token for Graph"))?;
         self.groups(&token).await
     }
 
-    /// Where Microsoft Graph is for the people of this authority.
+    /// The base URL of Microsoft Graph in the cloud of this authority.
     async fn graph(&self) -> Result<String, Error> {
         let metadata = self.metadata().await?;
         self.authority().graph(metadata.msgraph_host.as_deref()).ok_or_else(|| {

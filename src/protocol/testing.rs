@@ -1,4 +1,4 @@
-//! What tests of this and higher layers need: keys that sign, a provider's documents, an HTTP
+//! Test support for this and higher layers: signing keys, a provider's documents, and an HTTP
 //! client that answers from memory.
 
 use std::{
@@ -36,7 +36,7 @@ pub(crate) const SUBJECT: &str = "subject-1";
 pub(crate) const NONCE: &str = "nonce-0123456789-0123456789";
 pub(crate) const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 
-/// A key pair that signs as one algorithm.
+/// A key pair for one signature algorithm.
 pub(crate) enum Signer {
     Rsa(RsaKeyPair, &'static dyn signature::RsaEncoding),
     Ec(EcdsaKeyPair, &'static str),
@@ -71,7 +71,7 @@ impl Signer {
         }
     }
 
-    /// One RS256 key for all tests: making one takes a moment.
+    /// An RS256 key that all tests share, because generating one is slow.
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<Signer> = OnceLock::new();
         SHARED.get_or_init(|| Self::new(Algorithm::Rs256))
@@ -89,7 +89,7 @@ impl Signer {
         }
     }
 
-    /// The public key as an entry of a key set.
+    /// The public key as an entry of a JWK set.
     pub(crate) fn jwk(&self, kid: &str) -> Value {
         match self {
             Self::Rsa(key, _) => {
@@ -107,7 +107,7 @@ impl Signer {
         }
     }
 
-    /// A token with these two parts, signed.
+    /// A signed token with these two parts.
     pub(crate) fn sign_text(&self, header: &str, claims: &str) -> String {
         let message = format!("{}.{}", base64url(header.as_bytes()), base64url(claims.as_bytes()));
         format!("{message}.{}", base64url(&self.signature(message.as_bytes())))
@@ -118,25 +118,25 @@ impl Signer {
     }
 }
 
-/// The header of a token that passes.
+/// The header of a valid token.
 pub(crate) fn header() -> Value {
     json!({"alg": "RS256", "kid": "k1", "typ": "JWT"})
 }
 
-/// The claims of an ID token that passes.
+/// The claims of a valid ID token.
 pub(crate) fn claims() -> Value {
     let now = NOW.as_seconds();
     json!({"iss": ISSUER, "sub": SUBJECT, "aud": CLIENT_ID, "exp": now + 3600, "iat": now, "nonce": NONCE})
 }
 
-/// An ID token with one thing changed.
+/// A valid ID token after a change to its claims.
 pub(crate) fn id_token(change: impl FnOnce(&mut Value)) -> String {
     let mut claims = claims();
     change(&mut claims);
     Signer::shared().sign(&header(), &claims)
 }
 
-/// The shared key as `k1`.
+/// A JWK set with the shared key as `k1`.
 pub(crate) fn key_set() -> Value {
     json!({"keys": [Signer::shared().jwk("k1")]})
 }
@@ -149,7 +149,7 @@ pub(crate) fn authority() -> Authority {
     Authority::oidc(ISSUER).unwrap()
 }
 
-/// A discovery document that passes.
+/// A valid discovery document.
 pub(crate) fn document() -> Value {
     json!({
         "issuer": ISSUER,
@@ -161,7 +161,7 @@ pub(crate) fn document() -> Value {
     })
 }
 
-/// The metadata of a document with one thing changed.
+/// The metadata of a valid document after a change to it.
 pub(crate) fn metadata(change: impl FnOnce(&mut Value)) -> Metadata {
     let mut document = document();
     change(&mut document);
@@ -183,7 +183,7 @@ pub(crate) fn config() -> IdentityConfig {
 
 type Answer = Box<dyn FnMut(&Request<Bytes>) -> Result<Response<Bytes>, HttpError> + Send>;
 
-/// Answers from memory and remembers what was asked. While it is held, requests wait.
+/// An HTTP client that answers from memory and records the requests.
 pub(crate) struct FakeHttp {
     answer: Mutex<Answer>,
     requests: Mutex<Vec<Request<Bytes>>>,
@@ -198,12 +198,12 @@ impl FakeHttp {
         Arc::new(Self { answer: Mutex::new(Box::new(answer)), requests: Mutex::default(), gate })
     }
 
-    /// A provider that publishes these documents and knows nothing else.
+    /// A client for a provider with these two documents and no other endpoint.
     pub(crate) fn publishing(document: Value, key_set: Value) -> Arc<Self> {
         Self::new(move |request| Ok(published(request, &document, &key_set)))
     }
 
-    /// From now on answers so.
+    /// Replaces the function that answers requests.
     pub(crate) fn answer_with(
         &self,
         answer: impl FnMut(&Request<Bytes>) -> Result<Response<Bytes>, HttpError> + Send + 'static,
@@ -211,7 +211,7 @@ impl FakeHttp {
         *self.answer.lock().unwrap() = Box::new(answer);
     }
 
-    /// Lets requests wait until [`release`](Self::release).
+    /// Makes requests wait until [`release`](Self::release).
     pub(crate) fn hold(&self) {
         self.gate.forget_permits(Semaphore::MAX_PERMITS);
     }
@@ -220,7 +220,7 @@ impl FakeHttp {
         self.gate.add_permits(Semaphore::MAX_PERMITS / 2);
     }
 
-    /// How many requests went to the path.
+    /// The number of requests to the path.
     pub(crate) fn count(&self, path: &str) -> usize {
         self.requests.lock().unwrap().iter().filter(|request| request.uri().path() == path).count()
     }
@@ -241,7 +241,7 @@ impl FakeHttp {
         self.requests.lock().unwrap().last().unwrap().clone()
     }
 
-    /// A provider at [`ISSUER`] behind this client, with a clock that stands at [`NOW`].
+    /// The provider at [`ISSUER`] behind this client, with a clock that stands at [`NOW`].
     pub(crate) fn provider(self: &Arc<Self>, config: IdentityConfig) -> (Provider, ManualClock) {
         let clock = ManualClock::at(NOW);
         (
@@ -251,7 +251,7 @@ impl FakeHttp {
     }
 }
 
-/// The answer to a request for one of the documents; 404 to every other.
+/// The response to a request for one of the documents; 404 for every other path.
 pub(crate) fn published(
     request: &Request<Bytes>,
     document: &Value,
@@ -280,14 +280,15 @@ impl fmt::Debug for FakeHttp {
     }
 }
 
-/// Lets tasks in the background run until nothing changes.
+/// Lets background tasks run until they wait.
 pub(crate) async fn settle() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
 }
 
-/// Long enough for every pause of the caches to be over, short enough for nothing to be stale.
+/// Longer than every pause between fetches of the caches, shorter than the time until their entries
+/// are stale.
 pub(crate) const A_WHILE: Duration = Duration::from_secs(120);
 
 mod tests {
@@ -301,7 +302,7 @@ mod tests {
         user_info,
     };
 
-    /// Some valid input with some bytes replaced, and cut somewhere.
+    /// A valid input with some bytes replaced, possibly cut off.
     fn mutated() -> impl Strategy<Value = Vec<u8>> {
         let callback =
             format!("code=c0de&state=s&iss={ISSUER}&session_state=x&error_description=%41%42");
