@@ -15,7 +15,7 @@ use crate::{
     error::{Error, ErrorKind},
     protocol::{
         AuthorizationRequest, CallbackParameters, Grant, IdTokenExpectation, Nonce, claims_of,
-        code_challenge, of_first_resource,
+        code_challenge, first_resource_scopes,
     },
     secret::{self, Secret, base64url, random},
     strings::StringList,
@@ -363,7 +363,7 @@ impl Client {
     ) -> Result<Acquired, Error> {
         let provider = &signing_in.provider;
         let again = if provider.authority().is_microsoft() {
-            of_first_resource(&signing_in.request.scopes().collect::<Vec<_>>()).join(" ")
+            first_resource_scopes(&signing_in.request.scopes().collect::<Vec<_>>()).join(" ")
         } else {
             String::new()
         };

@@ -14,7 +14,7 @@ use crate::{
     clock::{Clock, SystemClock, UnixTime},
     config::{IdentityConfig, ValidConfig},
     error::{ConfigError, Error, ErrorKind},
-    protocol::{Asked, HttpClient, Provider, ReqwestClient},
+    protocol::{HttpClient, Provider, ReqwestClient, TokenParams},
     secret::{Secret, base64url, from_base64url},
     single_flight::{SingleFlight, Tasks, Tokio, to_the_end},
     tokens::{CacheLimits, CacheOwner, Grants, Partitions, Scopes, TokenRequest},
@@ -41,8 +41,8 @@ pub(super) struct SigningIn {
 
 impl SigningIn {
     /// What is asked for, with these scopes.
-    pub(super) fn asked<'a>(&'a self, scopes: &'a str) -> Asked<'a> {
-        Asked {
+    pub(super) fn asked<'a>(&'a self, scopes: &'a str) -> TokenParams<'a> {
+        TokenParams {
             scopes,
             resource: self.request.resource(),
             client_claims: self.request.client_claims(),

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     config::{ResponseMode, ReturnPath},
     error::{Error, ErrorKind},
-    protocol::{CallbackParameters, Code},
+    protocol::{AuthorizationCode, CallbackParameters},
     session::{Lookup, Session, SiblingKey, State},
     sign_in::{Attempt, AttemptPurpose, Completed, RecordId, Step, Verified, answer_of},
 };
@@ -199,7 +199,7 @@ impl Flow {
         self: &Arc<Self>,
         state: &str,
         attempt: Attempt,
-        code: Code,
+        code: AuthorizationCode,
         browser: InBrowser,
     ) -> Result<Done, Error> {
         let (flow, answer) = (Arc::clone(self), state.to_owned());
@@ -211,7 +211,7 @@ impl Flow {
         &self,
         state: &str,
         attempt: &Attempt,
-        code: &Code,
+        code: &AuthorizationCode,
         browser: &InBrowser,
     ) -> Result<Done, Error> {
         let verified = self.relying_party.redeem(attempt, code).await?;

@@ -47,9 +47,9 @@ pub(crate) struct CallbackParameters {
 
 /// An authorization code from a response that passed the checks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Code(Secret);
+pub(crate) struct AuthorizationCode(Secret);
 
-impl Code {
+impl AuthorizationCode {
     pub(crate) fn secret(&self) -> &Secret {
         &self.0
     }
@@ -137,7 +137,7 @@ impl CallbackParameters {
         expected_state: &str,
         metadata: &Metadata,
         authority: &Authority,
-    ) -> Result<Code, Error> {
+    ) -> Result<AuthorizationCode, Error> {
         // First, because it protects against forged responses (RFC 6749 section 10.12, RFC 9700
         // section 4.7): even an error may be acted on only if this browser asked for a sign-in.
         if !self
@@ -165,7 +165,7 @@ impl CallbackParameters {
             ));
         }
         match self.code {
-            Some(code) => Ok(Code(code)),
+            Some(code) => Ok(AuthorizationCode(code)),
             // Entra's admin consent endpoint returns to a redirect URI of the application without a
             // code: nobody has signed in.
             None if self.admin_consent => {

@@ -6,14 +6,14 @@ use crate::protocol::testing::{ISSUER, authority, metadata};
 
 const STATE: &str = "r0.3.0123456789";
 
-fn check_with(form: &str, announced: bool) -> Result<Code, Error> {
+fn check_with(form: &str, announced: bool) -> Result<AuthorizationCode, Error> {
     let metadata = metadata(|document| {
         document["authorization_response_iss_parameter_supported"] = json!(announced)
     });
     CallbackParameters::parse(form.as_bytes())?.check(STATE, &metadata, &authority())
 }
 
-fn check(form: &str) -> Result<Code, Error> {
+fn check(form: &str) -> Result<AuthorizationCode, Error> {
     check_with(form, false)
 }
 

@@ -56,7 +56,7 @@ pub use self::{
 pub(crate) use self::{
     access_token::{AccessFacts, VerifiedAccessToken},
     authorize::{AuthorizationRequest, code_challenge},
-    callback::{CallbackParameters, Code},
+    callback::{AuthorizationCode, CallbackParameters},
     claims_request::claims_of,
     client_info::ClientInfo,
     device::DeviceAnswer,

@@ -22,7 +22,7 @@ use serde_json::value::RawValue;
 use tracing::{field::Empty, info_span};
 
 use super::{
-    callback::Code,
+    callback::AuthorizationCode,
     channel::{Channel, observed},
     client_auth::{Client, Proof},
     credential::Credentials,
@@ -174,7 +174,7 @@ impl Provider {
     /// Those of [`token::read_answer`]; [`ErrorKind::ProviderUnreachable`].
     pub(crate) async fn redeem_code(
         &self,
-        code: &Code,
+        code: &AuthorizationCode,
         verifier: &Secret,
         redirect_uri: &str,
     ) -> Result<TokenAnswer, Error> {
@@ -197,7 +197,7 @@ impl Provider {
     /// As [`redeem_code`](Self::redeem_code).
     pub(crate) async fn redeem_code_for_identity(
         &self,
-        code: &Code,
+        code: &AuthorizationCode,
         verifier: &Secret,
         redirect_uri: &str,
     ) -> Result<TokenAnswer, Error> {
@@ -652,7 +652,7 @@ mod tests {
         client_info: None,
     };
 
-    fn code() -> Code {
+    fn code() -> AuthorizationCode {
         CallbackParameters::parse(b"code=c0de&state=s")
             .unwrap()
             .check("s", &metadata(|_| ()), &authority())

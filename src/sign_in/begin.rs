@@ -13,8 +13,8 @@ use crate::{
     config::{Prompt, SignInMethod, SignInOptions, ValidConfig},
     error::{Error, ErrorKind},
     protocol::{
-        Asked, AuthorizationRequest, DeviceAnswer, Metadata, Provider, claims_of, code_challenge,
-        of_first_resource,
+        AuthorizationRequest, DeviceAnswer, Metadata, Provider, TokenParams, claims_of,
+        code_challenge, first_resource_scopes,
     },
 };
 
@@ -157,14 +157,14 @@ impl Request<'_> {
         // Microsoft's tokens are for one resource: that of the scopes that a page asks for,
         // otherwise that of the sign-in.
         let scopes = match self.config.authority().is_microsoft() {
-            true if self.own.scopes.is_empty() => of_first_resource(&self.scopes()),
-            true => of_first_resource(&self.config.scopes(&self.own)),
+            true if self.own.scopes.is_empty() => first_resource_scopes(&self.scopes()),
+            true => first_resource_scopes(&self.config.scopes(&self.own)),
             false => self.scopes(),
         };
-        let asked = Asked {
+        let asked = TokenParams {
             scopes: &scopes.join(" "),
             challenge: self.claims.as_deref(),
-            ..Asked::default()
+            ..TokenParams::default()
         };
         let codes = self.provider.device_codes(&asked).await?;
         Ok((codes, self.claims.clone()))

@@ -15,7 +15,8 @@ use crate::{
     config::{ReturnPath, SessionEnd},
     error::{Error, ErrorKind},
     protocol::{
-        ClientInfo, Code, IdTokenExpectation, Nonce, Provider, TokenAnswer, VerifiedIdToken,
+        AuthorizationCode, ClientInfo, IdTokenExpectation, Nonce, Provider, TokenAnswer,
+        VerifiedIdToken,
     },
     secret::Secret,
     tokens::{CacheLimits, GrantRecord, Issued, Person, Scopes, VerifiedClaims},
@@ -83,7 +84,11 @@ pub(crate) fn answer_of(state: &str) -> Cause {
 
 impl RelyingParty {
     /// Redeems the code of an attempt.
-    pub(crate) async fn redeem(&self, attempt: &Attempt, code: &Code) -> Result<Verified, Error> {
+    pub(crate) async fn redeem(
+        &self,
+        attempt: &Attempt,
+        code: &AuthorizationCode,
+    ) -> Result<Verified, Error> {
         let verifier = Secret::from(attempt.derive(VERIFIER)?);
         let provider = self.provider_of(attempt)?;
         let redirect_uri = self.config().redirect_uri();

@@ -11,7 +11,7 @@ use crate::{
     codec,
     config::SignInMethod,
     error::{Error, ErrorKind},
-    protocol::{Asked, Grant, Pace, Permit, TokenAnswer},
+    protocol::{Grant, Pace, Permit, TokenAnswer, TokenParams},
     secret::Secret,
     single_flight::{Order, SingleFlight, Tokio},
 };
@@ -181,7 +181,7 @@ impl RelyingParty {
 
     /// Asks the provider once whether the person is done.
     pub(crate) async fn ask(&self, code: &DeviceCode, interval: Duration) -> Heard<TokenAnswer> {
-        let asked = Asked { challenge: code.claims.as_deref(), ..Asked::default() };
+        let asked = TokenParams { challenge: code.claims.as_deref(), ..TokenParams::default() };
         let refused =
             match self.provider().tokens(Grant::DeviceCode(&code.device_code), &asked).await {
                 Ok(answer) => return Heard::Over(Ok(answer)),

@@ -15,7 +15,7 @@ use crate::{
     clock::UnixTime,
     codec,
     error::{Error, ErrorKind},
-    protocol::Asked,
+    protocol::TokenParams,
     secret::Secret,
     single_flight::Order,
 };
@@ -196,9 +196,9 @@ impl RefreshRequest {
     }
 
     /// What to ask the provider for, with these scopes.
-    pub(crate) fn asked<'a>(&'a self, scopes: &'a str) -> Asked<'a> {
+    pub(crate) fn asked<'a>(&'a self, scopes: &'a str) -> TokenParams<'a> {
         let TokenRequest { key, .. } = &self.request;
-        Asked {
+        TokenParams {
             scopes,
             resource: key.resource(),
             client_claims: key.claims(),
