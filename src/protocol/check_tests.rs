@@ -322,7 +322,7 @@ async fn a_provider_that_cannot_be_had_is_a_finding() {
         (Ok((404, "")), "discovery_not_found", "status 404"),
         (Ok((301, "")), "discovery_not_found", "status 301"),
         (Ok((503, "<html>")), "discovery_not_found", "status 503"),
-        (Ok((200, "<html>Welcome")), "discovery_malformed", "no discovery document"),
+        (Ok((200, "<html>Welcome")), "discovery_malformed", "not a discovery document"),
         (Ok((200, "[]")), "discovery_malformed", "not a JSON object"),
         (
             Ok((
@@ -469,7 +469,7 @@ async fn keys_that_cannot_verify_anything_are_a_problem() {
     let report = answering("/keys", move || Ok(answer(200, &mixed))).await;
     assert_eq!(codes(&report), [(Severity::Note, "key_left_out")]);
     assert!(
-        text(&report, "key_left_out").contains("\"enc-1\": `use` says that it is for encryption"),
+        text(&report, "key_left_out").contains("\"enc-1\": `use` is `enc`"),
         "{report}"
     );
 }

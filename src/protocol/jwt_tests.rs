@@ -101,7 +101,7 @@ fn a_key_that_was_left_out_is_named_where_one_is_missing() {
     encryption["use"] = json!("enc");
     let token = Signer::shared().sign(&json!({"alg": "RS256", "kid": "k9"}), &claims());
     let error = check_with(&token, &json!({"keys": [encryption]}), |_| ()).err().unwrap();
-    for part in ["\"k9\"", "RS256", "0 usable keys", "key \"e1\": `use` says"] {
+    for part in ["\"k9\"", "RS256", "0 usable keys", "key \"e1\": `use` is `enc`"] {
         assert!(error.to_string().contains(part), "{part} is not in {error}");
     }
 }
