@@ -115,7 +115,8 @@ impl Api {
         let refused = |problem| Error::new(ErrorKind::RequestInvalid, problem);
         // `//host` and `/\host` are URLs of another host.
         let rest = path.strip_prefix('/').filter(|rest| !rest.starts_with(['/', '\\']));
-        let rest = rest.ok_or_else(|| refused("the path of an API call must begin with one slash"))?;
+        let rest =
+            rest.ok_or_else(|| refused("the path of an API call must begin with one slash"))?;
         format!("{}{rest}", self.origin)
             .parse()
             .map_err(|_| refused("the path of an API call has characters that a URL cannot have"))

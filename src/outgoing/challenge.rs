@@ -185,7 +185,10 @@ mod tests {
 
     fn stronger(acr_values: &[&str], max_age: Option<u64>) -> Option<ApiChallenge> {
         let acr_values = acr_values.iter().map(|&value| value.to_owned()).collect();
-        Some(ApiChallenge::SignIn(RequiredSignIn { acr_values, max_age: max_age.map(Duration::from_secs) }))
+        Some(ApiChallenge::SignIn(RequiredSignIn {
+            acr_values,
+            max_age: max_age.map(Duration::from_secs),
+        }))
     }
 
     #[test]

@@ -468,10 +468,7 @@ async fn keys_that_cannot_verify_anything_are_a_problem() {
     mixed["keys"].as_array_mut().unwrap().push(json!({"kty": "RSA", "kid": "enc-1", "use": "enc"}));
     let report = answering("/keys", move || Ok(answer(200, &mixed))).await;
     assert_eq!(codes(&report), [(Severity::Note, "key_left_out")]);
-    assert!(
-        text(&report, "key_left_out").contains("\"enc-1\": `use` is `enc`"),
-        "{report}"
-    );
+    assert!(text(&report, "key_left_out").contains("\"enc-1\": `use` is `enc`"), "{report}");
 }
 
 fn entra(tenant: &str, secret: &str) -> IdentityConfig {

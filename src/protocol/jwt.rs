@@ -193,7 +193,8 @@ impl<'a> UnverifiedJwt<'a> {
             as_in_id_tokens =
                 rules.authority.issuer_as_in_id_tokens(rules.metadata_issuer, api.issuer, &claimed);
         }
-        let issuer = TokenIssuer { iss: as_in_id_tokens.as_deref().unwrap_or(claimed.iss), ..claimed };
+        let issuer =
+            TokenIssuer { iss: as_in_id_tokens.as_deref().unwrap_or(claimed.iss), ..claimed };
         self.check_signature(algorithm, &issuer, rules, keys)?;
         rules.authority.check_token_issuer(rules.tenants, rules.metadata_issuer, &issuer)?;
         if !matches!(rules.kind, TokenKind::AccessToken(_)) {

@@ -40,6 +40,7 @@ mod provider_access;
 mod provider_groups;
 #[cfg(test)]
 mod provider_groups_tests;
+mod provider_verify;
 mod session_rules;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -1,0 +1,201 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    authority::Authority,
+    clock::ManualClock,
+    error::ErrorKind,
+    protocol::{
+        http::HttpError,
+        testing::{
+            A_WHILE, FakeHttp, ISSUER, NOW, answer, authority, document, key_set, published, settle,
+        },
+    },
+};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn discovery(http: &Arc<FakeHttp>) -> (Discovery, ManualClock) {
+    let clock = ManualClock::at(NOW);
+    let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+    (Discovery::new(authority(), Channel::new(Arc::clone(http) as _), &shared), clock)
+}
+
+const WELL_KNOWN: &str = "/.well-known/openid-configuration";
+
+/// C-221
+#[tokio::test]
+async fn the_well_known_address_hangs_off_the_issuers_path() {
+    let issuer = format!("{ISSUER}/tenant/1");
+    let mut document = document();
+    document["issuer"] = json!(issuer);
+    let http = FakeHttp::new(move |request| {
+        assert_eq!(request.uri().to_string(), format!("{ISSUER}/tenant/1{WELL_KNOWN}"));
+        Ok(answer(200, &document))
+    });
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(NOW));
+    let discovery = Discovery::new(Authority::oidc(&issuer).unwrap(), Channel::new(http), &clock);
+    assert_eq!(discovery.metadata().await.unwrap().issuer, issuer);
+}
+
+/// C-232
+#[tokio::test]
+async fn a_hundred_first_requests_are_one_of_each() {
+    let http = FakeHttp::publishing(document(), key_set());
+    let (discovery, _) = discovery(&http);
+    http.hold();
+    let asking: Vec<_> = (0..100)
+        .map(|_| {
+            let discovery = discovery.clone();
+            tokio::spawn(async move { discovery.keys(&discovery.metadata().await?).await })
+        })
+        .collect();
+    settle().await;
+    http.release();
+    for asked in asking {
+        assert_eq!(asked.await.unwrap().unwrap().len(), 1);
+    }
+    assert_eq!((http.count(WELL_KNOWN), http.count("/keys")), (1, 1));
+}
+
+/// C-226
+#[tokio::test]
+async fn a_provider_that_is_down_is_a_passing_error() {
+    let http = FakeHttp::new(|_| Err(HttpError::new("no connection")));
+    let (discovery, clock) = discovery(&http);
+    for _ in 0..100 {
+        assert_eq!(discovery.metadata().await.unwrap_err().kind(), ErrorKind::ProviderUnreachable);
+    }
+    assert_eq!(http.count(WELL_KNOWN), 1, "an outage is no reason for a flood");
+    http.answer_with(|request| Ok(published(request, &document(), &key_set())));
+    clock.advance(A_WHILE);
+    assert!(discovery.metadata().await.is_ok());
+}
+
+/// MSAL-016
+#[tokio::test]
+async fn the_status_tells_an_outage_from_a_mistake() {
+    for (status, kind) in [
+        (500, ErrorKind::ProviderUnreachable),
+        (503, ErrorKind::ProviderUnreachable),
+        (429, ErrorKind::ProviderUnreachable),
+        (404, ErrorKind::ProviderMisconfigured),
+        (401, ErrorKind::ProviderMisconfigured),
+        (302, ErrorKind::ProviderMisconfigured),
+        (204, ErrorKind::ProviderMisconfigured),
+    ] {
+        let http = FakeHttp::new(move |_| Ok(answer(status, document())));
+        assert_eq!(discovery(&http).0.metadata().await.unwrap_err().kind(), kind, "{status}");
+    }
+}
+
+/// C-153, C-230: also where a client of the user's own does not bound it.
+#[tokio::test]
+async fn an_answer_that_is_too_large_is_refused() {
+    let http = FakeHttp::new(|_| Ok(answer(200, format!("{}{}", document(), " ".repeat(1 << 20)))));
+    let error = discovery(&http).0.metadata().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AnswerTooLarge);
+    assert!(
+        error.to_string().contains("the discovery document: the response is larger than 1 MiB"),
+        "{error}"
+    );
+    assert!(!error.user_message().contains("cannot be reached"));
+}
+
+/// A client of the user's own that never answers must not hold everybody up for ever.
+#[tokio::test]
+async fn a_client_that_never_gives_up_is_given_up() {
+    let http = FakeHttp::publishing(document(), key_set());
+    http.hold();
+    let (mut discovery, _) = discovery(&http);
+    discovery.channel = discovery.channel.with_timeout(Duration::from_millis(1));
+    assert_eq!(discovery.metadata().await.unwrap_err().kind(), ErrorKind::ProviderUnreachable);
+}
+
+/// C-229
+#[tokio::test]
+async fn a_document_that_changes_its_issuer_is_refused_and_the_old_one_stays() {
+    let http = FakeHttp::publishing(document(), key_set());
+    let (discovery, clock) = discovery(&http);
+    let known = discovery.metadata().await.unwrap();
+    http.answer_with(|request| {
+        let mut changed = document();
+        changed["issuer"] = json!("https://evil.example");
+        changed["token_endpoint"] = json!("https://evil.example/token");
+        Ok(published(request, &changed, &key_set()))
+    });
+    for _ in 0..5 {
+        clock.advance(3 * DAY);
+        assert_eq!(discovery.metadata().await.unwrap(), known);
+        settle().await;
+    }
+    assert!(http.count(WELL_KNOWN) > 2);
+}
+
+/// C-193
+#[tokio::test]
+async fn a_broken_key_set_does_not_replace_a_good_one() {
+    let http = FakeHttp::publishing(document(), key_set());
+    let (discovery, clock) = discovery(&http);
+    let metadata = discovery.metadata().await.unwrap();
+    let known = discovery.keys(&metadata).await.unwrap();
+    for broken in [json!("<html>"), json!({}), json!({"keys": "x"})] {
+        http.answer_with(move |request| Ok(published(request, &document(), &broken)));
+        clock.advance(3 * DAY);
+        assert!(Arc::ptr_eq(&discovery.keys(&metadata).await.unwrap(), &known));
+    }
+    assert_eq!(http.count("/keys"), 4);
+    let http = FakeHttp::publishing(document(), json!({}));
+    let (discovery, _) = self::discovery(&http);
+    let metadata = discovery.metadata().await.unwrap();
+    assert_eq!(
+        discovery.keys(&metadata).await.unwrap_err().kind(),
+        ErrorKind::ProviderMisconfigured
+    );
+}
+
+#[tokio::test]
+async fn keys_follow_the_document_to_another_address() {
+    let http = FakeHttp::publishing(document(), json!({"keys": []}));
+    let (discovery, clock) = discovery(&http);
+    discovery.keys(&discovery.metadata().await.unwrap()).await.unwrap();
+    http.answer_with(|request| match request.uri().path() {
+        "/keys/2" => Ok(answer(200, key_set())),
+        _ => {
+            let mut moved = document();
+            moved["jwks_uri"] = json!(format!("{ISSUER}/keys/2"));
+            Ok(published(request, &moved, &Value::Null))
+        }
+    });
+    clock.advance(2 * DAY);
+    assert_eq!(discovery.keys(&discovery.metadata().await.unwrap()).await.unwrap().len(), 1);
+}
+
+/// C-205
+#[test]
+fn cache_control_is_read() {
+    let said = |values: &[&str]| {
+        let mut answer = answer(200, "");
+        for value in values {
+            answer.headers_mut().append(CACHE_CONTROL, value.parse().unwrap());
+        }
+        max_age(&answer).map(|age| age.as_secs())
+    };
+    assert_eq!(said(&["public, max-age=3600, must-revalidate"]), Some(3600));
+    assert_eq!(said(&["Max-Age=\"60\""]), Some(60));
+    assert_eq!(said(&["private", "max-age=60"]), Some(60));
+    assert_eq!(said(&["no-cache, max-age=60"]), Some(0));
+    assert_eq!(said(&["no-store"]), Some(0));
+    for nothing in [
+        "",
+        "public",
+        "max-age",
+        "max-age=",
+        "max-age=-1",
+        "max-age=1.5",
+        "s-maxage=60",
+        "max-age=99999999999999999999999",
+    ] {
+        assert_eq!(said(&[nothing]), None, "{nothing}");
+    }
+}

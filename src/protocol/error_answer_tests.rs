@@ -1,0 +1,652 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::protocol::testing::answer;
+
+fn kind_of(status: u16, body: impl std::fmt::Display) -> ErrorKind {
+    http_error(&answer(status, body)).kind()
+}
+
+#[test]
+fn the_code_decides_the_kind() {
+    for (error, kind) in [
+        ("invalid_grant", ErrorKind::InvalidGrant),
+        ("invalid_client", ErrorKind::ClientRefused),
+        ("unauthorized_client", ErrorKind::ClientRefused),
+        ("interaction_required", ErrorKind::InteractionRequired),
+        ("login_required", ErrorKind::InteractionRequired),
+        ("consent_required", ErrorKind::InteractionRequired),
+        ("temporarily_unavailable", ErrorKind::ProviderUnreachable),
+        ("invalid_request", ErrorKind::ProviderError),
+        ("invalid_scope", ErrorKind::ProviderError),
+        ("unsupported_grant_type", ErrorKind::ProviderError),
+        ("something_else", ErrorKind::ProviderError),
+    ] {
+        for status in [400, 401, 403] {
+            assert_eq!(kind_of(status, json!({"error": error})), kind, "{error}");
+        }
+    }
+}
+
+/// LinkedIn, Apple, Facebook and others have words of their own for what a person decided.
+#[test]
+fn a_persons_own_choice_is_access_denied_however_it_is_written() {
+    for error in [
+        "access_denied",
+        "ACCESS_DENIED",
+        "user_cancelled_login",
+        "user_cancelled_authorize",
+        "user_canceled",
+        "user_denied",
+        "user_aborted",
+        "userCancelled",
+        "consent_declined",
+        "cancelled",
+        "authorization_declined",
+    ] {
+        assert_eq!(authorization_error(error, None).kind(), ErrorKind::AccessDenied, "{error}");
+    }
+    for error in [
+        "user",
+        "users_cancelled",
+        "access_denied_by_proxy",
+        "",
+        "cancellation_failed",
+        "invalid_user",
+    ] {
+        assert_ne!(authorization_error(error, None).kind(), ErrorKind::AccessDenied, "{error}");
+    }
+}
+
+/// Who gives an answer can be reached.
+#[test]
+fn an_error_of_the_authorization_response_is_never_told_as_an_outage() {
+    for (error, description) in [
+        ("server_error", None),
+        ("temporarily_unavailable", None),
+        ("temporarily_unavailable", Some("authentication_expired")),
+        ("server_error", Some("AADSTS90033: x")),
+        ("temporarily_unavailable", Some("AADB2C90048: x")),
+        ("", None),
+        ("whatever", Some("x")),
+    ] {
+        let told = authorization_error(error, description);
+        assert!(
+            !told.user_message().contains("cannot be reached"),
+            "{error}: {}",
+            told.user_message()
+        );
+        assert!(told.to_string().contains("the provider answered with an error"), "{told}");
+    }
+}
+
+#[test]
+fn only_what_is_documented_asks_to_begin_again() {
+    let asks = |error, description| asks_to_begin_again(&authorization_error(error, description));
+    assert!(asks("temporarily_unavailable", Some("authentication_expired")));
+    assert!(asks("temporarily_unavailable", Some("already_logged_in")));
+    assert!(
+        !asks("temporarily_unavailable", None)
+            && !asks("temporarily_unavailable", Some("maintenance"))
+    );
+    assert!(
+        !asks("server_error", Some("authentication_expired"))
+            && !asks("access_denied", Some("authentication_expired"))
+    );
+}
+
+/// The answer to a refresh, of the refresh token alone.
+fn refreshed(status: u16, body: impl std::fmt::Display) -> ErrorKind {
+    of_refresh(http_error(&answer(status, body)), true).kind()
+}
+
+#[test]
+fn a_dead_refresh_token_is_one_by_whatever_name() {
+    for (status, error, description) in [
+        (400, "invalid_grant", ""),
+        (400, "invalid_request", ""),
+        (401, "invalid_request", "The refresh token is invalid."),
+        (400, "invalid_grant: Token is expired or invalid.", ""),
+        (400, "invalid_token", ""),
+        (401, "invalid_token", ""),
+        (401, "token_expired", ""),
+        (400, "expired_token", ""),
+        (400, "invalid_refresh_token", ""),
+        (403, "INVALID_REFRESH_TOKEN", ""),
+        (400, "token_revoked", ""),
+        (401, "session_expired", ""),
+        (401, "", ""),
+    ] {
+        let body = json!({"error": error, "error_description": description});
+        assert_eq!(refreshed(status, body), ErrorKind::InvalidGrant, "{status} {error}");
+    }
+    for body in ["", "Invalid token", r#"{"message":"Invalid token"}"#] {
+        assert_eq!(refreshed(401, body), ErrorKind::InvalidGrant, "{body}");
+    }
+}
+
+#[test]
+fn outages_limits_and_mistakes_in_the_set_up_leave_the_refresh_token_alive() {
+    for (status, error) in [
+        (401, "invalid_client"),
+        (400, "invalid_client"),
+        (400, "unauthorized_client"),
+        (400, "unsupported_grant_type"),
+        (400, "invalid_scope"),
+        (400, "invalid_target"),
+        (400, "use_dpop_nonce"),
+        (400, "slow_down"),
+        (400, ""),
+        (403, ""),
+        (404, ""),
+        (404, "invalid_request"),
+        (408, "invalid_request"),
+        (429, "invalid_request"),
+        (500, "invalid_grant"),
+        (503, "invalid_token"),
+        (400, "temporarily_unavailable"),
+    ] {
+        let kind = refreshed(status, json!({"error": error}));
+        assert_ne!(kind, ErrorKind::InvalidGrant, "{status} {error}");
+    }
+    let mut refused = answer(401, "");
+    refused.headers_mut().insert(WWW_AUTHENTICATE, "basic realm=\"x\"".parse().unwrap());
+    let error = of_refresh(http_error(&refused), true);
+    assert_eq!(
+        (error.kind(), error.reason()),
+        (ErrorKind::ClientRefused, "client_credential_refused")
+    );
+}
+
+/// What was asked for beside it may be at fault.
+#[test]
+fn a_malformed_refresh_for_more_is_about_the_token_only_where_the_provider_says_so() {
+    let kind = |description: &str| {
+        let body = json!({"error": "invalid_request", "error_description": description});
+        of_refresh(http_error(&answer(400, body)), false).kind()
+    };
+    assert_eq!(kind(""), ErrorKind::ProviderError);
+    assert_eq!(kind("The scope is not known."), ErrorKind::ProviderError);
+    assert_eq!(kind("Invalid \"refresh_token\" in request."), ErrorKind::InvalidGrant);
+}
+
+/// MSAL-058, MSAL-059
+#[test]
+fn a_refused_grant_with_a_reason_to_interact_is_not_lost() {
+    for suberror in [
+        "basic_action",
+        "additional_action",
+        "message_only",
+        "consent_required",
+        "user_password_expired",
+    ] {
+        assert_eq!(
+            kind_of(400, json!({"error": "invalid_grant", "suberror": suberror})),
+            ErrorKind::InteractionRequired,
+            "{suberror}"
+        );
+    }
+    for suberror in
+        ["bad_token", "token_expired", "client_mismatch", "device_authentication_failed", ""]
+    {
+        assert_eq!(
+            kind_of(400, json!({"error": "invalid_grant", "suberror": suberror})),
+            ErrorKind::InvalidGrant,
+            "{suberror}"
+        );
+    }
+    let claims = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
+    let error = http_error(&answer(400, json!({"error": "invalid_grant", "claims": claims})));
+    assert_eq!(
+        (error.kind(), error.provider().unwrap().claims.as_deref()),
+        (ErrorKind::InteractionRequired, Some(claims))
+    );
+    for claims in [
+        json!("not json"),
+        json!("[]"),
+        json!({"a": 1}),
+        json!(format!("{{\"a\":\"{}\"}}", "x".repeat(9000))),
+    ] {
+        let error = http_error(&answer(400, json!({"error": "invalid_grant", "claims": claims})));
+        assert_eq!(
+            (error.kind(), error.provider().unwrap().claims.as_deref()),
+            (ErrorKind::InvalidGrant, None)
+        );
+    }
+}
+
+/// A fault of the provider says nothing about the grant, so nobody is signed out because of it.
+#[test]
+fn a_fault_of_the_provider_is_not_the_grants() {
+    for status in [429, 500, 502, 503, 504, 599] {
+        for body in ["", "<html>", r#"{"error":"invalid_grant"}"#, r#"{"error":"server_error"}"#] {
+            assert_eq!(kind_of(status, body), ErrorKind::ProviderUnreachable, "{status} {body}");
+        }
+    }
+}
+
+#[test]
+fn an_answer_without_a_code_is_told_by_its_status() {
+    for body in
+        ["", "null", "[]", "<html>", "{", r#"{"error":null}"#, r#"{"error":1}"#, r#"{"error":{}}"#]
+    {
+        assert_eq!(kind_of(403, body), ErrorKind::ProviderError, "{body}");
+        assert_eq!(kind_of(400, body), ErrorKind::ProviderError, "{body}");
+        assert_eq!(kind_of(401, body), ErrorKind::ClientRefused, "{body}");
+    }
+    let error = http_error(&answer(403, ""));
+    assert_eq!(
+        (error.provider().unwrap().status, error.provider().unwrap().error.as_str()),
+        (Some(403), "")
+    );
+}
+
+/// C-410
+#[test]
+fn entras_details_are_kept() {
+    let error = http_error(&answer(
+        400,
+        json!({
+            "error": "invalid_grant", "error_description": "AADSTS65001: The user has not consented.\r\nTrace ID: 1\r\n", "suberror": "consent_required",
+            "error_codes": [65001, "x", -1, 7], "correlation_id": "8a4b-c", "trace_id": "f00", "timestamp": "2026-01-01 00:00:00Z",
+        }),
+    ));
+    let provider = error.provider().unwrap();
+    assert_eq!(
+        (provider.codes.as_slice(), provider.suberror.as_deref()),
+        (&[65001, 7][..], Some("consent_required"))
+    );
+    assert_eq!(
+        (provider.correlation_id.as_deref(), provider.trace_id.as_deref()),
+        (Some("8a4b-c"), Some("f00"))
+    );
+    assert_eq!(
+        provider.description.as_deref(),
+        Some("AADSTS65001: The user has not consented.  Trace ID: 1")
+    );
+    let description = "AADSTS50105: Your administrator … Trace ID: 0a0b-1 Correlation ID: 9c9d-2 Timestamp: 2026-01-01";
+    let error = authorization_error("access_denied", Some(description));
+    let provider = error.provider().unwrap();
+    assert_eq!(
+        (provider.codes.as_slice(), provider.trace_id.as_deref()),
+        (&[50105][..], Some("0a0b-1"))
+    );
+    assert_eq!(provider.correlation_id.as_deref(), Some("9c9d-2"));
+    assert_eq!(
+        authorization_error("access_denied", Some("AADB2C90118: The user has forgotten"))
+            .provider()
+            .unwrap()
+            .codes,
+        [90118]
+    );
+    assert_eq!(
+        authorization_error("x", Some("AADSTS99999999999999999999999: y"))
+            .provider()
+            .unwrap()
+            .codes,
+        [0_u64; 0]
+    );
+    assert!(!error.to_string().contains("administrator"), "{error}");
+}
+
+/// MSAL-102: what a code adds to an `error` that says little, and that it takes nothing away
+/// from one that says enough.
+#[test]
+fn a_code_says_more_than_its_error() {
+    use ErrorKind as Kind;
+    let code = |error: &str, code: &str| {
+        let description =
+            format!("{code}: Ada of contoso.com … Trace ID: 0a-1 Correlation ID: 9c-2");
+        let at_token = json!({"error": error, "error_description": description});
+        let from_token = http_error(&answer(400, at_token));
+        (
+            from_token.kind(),
+            authorization_error(error, Some(&description)).kind(),
+            from_token.reason(),
+        )
+    };
+    for (error, number, at_token, at_callback, reason) in [
+        // The person has to do something: the grant is not dead.
+        (
+            "invalid_grant",
+            "AADSTS65001",
+            Kind::InteractionRequired,
+            Kind::InteractionRequired,
+            "consent_required",
+        ),
+        (
+            "invalid_grant",
+            "AADSTS50076",
+            Kind::InteractionRequired,
+            Kind::InteractionRequired,
+            "mfa_required",
+        ),
+        (
+            "invalid_grant",
+            "AADSTS50079",
+            Kind::InteractionRequired,
+            Kind::InteractionRequired,
+            "mfa_registration_required",
+        ),
+        (
+            "invalid_grant",
+            "AADSTS50055",
+            Kind::InteractionRequired,
+            Kind::InteractionRequired,
+            "password_expired",
+        ),
+        (
+            "interaction_required",
+            "AADSTS53003",
+            Kind::InteractionRequired,
+            Kind::InteractionRequired,
+            "conditional_access_blocked",
+        ),
+        (
+            "login_required",
+            "AADSTS50058",
+            Kind::InteractionRequired,
+            Kind::InteractionRequired,
+            "sign_in_needed",
+        ),
+        // It is dead.
+        (
+            "invalid_grant",
+            "AADSTS700082",
+            Kind::InvalidGrant,
+            Kind::ProviderError,
+            "refresh_token_expired",
+        ),
+        (
+            "invalid_grant",
+            "AADSTS50173",
+            Kind::InvalidGrant,
+            Kind::ProviderError,
+            "refresh_token_revoked",
+        ),
+        ("invalid_grant", "AADSTS54005", Kind::InvalidGrant, Kind::ProviderError, "code_redeemed"),
+        (
+            "invalid_grant",
+            "AADSTS50057",
+            Kind::InvalidGrant,
+            Kind::AccessDenied,
+            "account_disabled",
+        ),
+        (
+            "invalid_grant",
+            "AADB2C90129",
+            Kind::InvalidGrant,
+            Kind::ProviderError,
+            "refresh_token_revoked",
+        ),
+        // Nothing is wrong with it, but this is not the time.
+        (
+            "invalid_grant",
+            "AADSTS50196",
+            Kind::ProviderUnreachable,
+            Kind::ProviderUnavailable,
+            "request_loop",
+        ),
+        (
+            "invalid_request",
+            "AADSTS90055",
+            Kind::ProviderUnreachable,
+            Kind::ProviderUnavailable,
+            "throttled",
+        ),
+        (
+            "invalid_grant",
+            "AADB2C90244",
+            Kind::ProviderUnreachable,
+            Kind::ProviderUnavailable,
+            "throttled",
+        ),
+        (
+            "invalid_request",
+            "AADSTS90033",
+            Kind::ProviderUnreachable,
+            Kind::ProviderUnavailable,
+            "service_unavailable",
+        ),
+        // The application.
+        (
+            "invalid_client",
+            "AADSTS7000222",
+            Kind::ClientRefused,
+            Kind::ClientRefused,
+            "client_secret_expired",
+        ),
+        (
+            "invalid_client",
+            "AADSTS7000215",
+            Kind::ClientRefused,
+            Kind::ClientRefused,
+            "client_secret_wrong",
+        ),
+        (
+            "invalid_client",
+            "AADSTS700024",
+            Kind::ClientRefused,
+            Kind::ClientRefused,
+            "client_assertion_clock_skew",
+        ),
+        (
+            "invalid_request",
+            "AADSTS50011",
+            Kind::ClientRefused,
+            Kind::ClientRefused,
+            "redirect_uri_not_registered",
+        ),
+        (
+            "invalid_request",
+            "AADSTS9002327",
+            Kind::ClientRefused,
+            Kind::ClientRefused,
+            "redirect_uri_wrong_platform",
+        ),
+        (
+            "unauthorized_client",
+            "AADSTS700016",
+            Kind::ClientRefused,
+            Kind::ClientRefused,
+            "application_not_found",
+        ),
+        (
+            "invalid_resource",
+            "AADSTS500011",
+            Kind::ClientRefused,
+            Kind::ClientRefused,
+            "resource_not_found",
+        ),
+        (
+            "invalid_request",
+            "AADB2C90006",
+            Kind::ClientRefused,
+            Kind::ClientRefused,
+            "redirect_uri_not_registered",
+        ),
+        // The person is not let in.
+        (
+            "invalid_request",
+            "AADSTS50105",
+            Kind::AccessDenied,
+            Kind::AccessDenied,
+            "user_not_assigned",
+        ),
+        (
+            "access_denied",
+            "AADSTS65004",
+            Kind::AccessDenied,
+            Kind::AccessDenied,
+            "consent_declined",
+        ),
+        (
+            "access_denied",
+            "AADSTS90094",
+            Kind::AccessDenied,
+            Kind::AccessDenied,
+            "admin_consent_required",
+        ),
+        (
+            "access_denied",
+            "AADB2C90118",
+            Kind::AccessDenied,
+            Kind::AccessDenied,
+            "password_forgotten",
+        ),
+        (
+            "access_denied",
+            "AADB2C90091",
+            Kind::AccessDenied,
+            Kind::AccessDenied,
+            "sign_in_cancelled",
+        ),
+    ] {
+        assert_eq!(code(error, number), (at_token, at_callback, reason), "{error} {number}");
+    }
+}
+
+#[test]
+fn an_unknown_code_passes_through_as_it_is() {
+    let body = json!({"error": "invalid_grant", "error_description": "AADSTS4711: whatever", "error_codes": [4711], "correlation_id": "c-1"});
+    let error = http_error(&answer(400, body));
+    let provider = error.provider().unwrap();
+    assert_eq!(
+        (error.kind(), error.reason(), error.advice()),
+        (ErrorKind::InvalidGrant, "invalid_grant", None)
+    );
+    assert_eq!(
+        (provider.code.as_deref(), provider.codes.as_slice()),
+        (Some("AADSTS4711"), &[4711][..])
+    );
+    assert_eq!(error.user_message(), ErrorKind::InvalidGrant.user_message());
+    assert_eq!(provider.description.as_deref(), Some("AADSTS4711: whatever"));
+    assert!(
+        error.to_string().contains("code=AADSTS4711") && !error.to_string().contains("whatever"),
+        "{error}"
+    );
+}
+
+/// A code of general failure comes before the one that says what it was.
+#[test]
+fn of_several_codes_the_one_that_tells_most_counts() {
+    let told = |codes: &[u64], description: &str| {
+        let error = http_error(&answer(
+            400,
+            json!({"error": "invalid_grant", "error_description": description, "error_codes": codes}),
+        ));
+        (error.provider().unwrap().code.clone().unwrap_or_default(), error.reason())
+    };
+    assert_eq!(
+        told(&[70002, 54005], "AADSTS70002: …"),
+        ("AADSTS54005".to_owned(), "code_redeemed")
+    );
+    assert_eq!(told(&[70000], "AADSTS70000: …"), ("AADSTS70000".to_owned(), "grant_not_accepted"));
+    assert_eq!(told(&[1, 70000], ""), ("AADSTS70000".to_owned(), "grant_not_accepted"));
+    assert_eq!(told(&[90006], "AADB2C90006: …").1, "redirect_uri_not_registered");
+    // Numbers of somebody who is not Microsoft.
+    assert_eq!(told(&[65001], "the code was used"), (String::new(), "invalid_grant"));
+}
+
+/// MSAL-053: what is logged is this crate's own words, the codes and the identifiers.
+#[test]
+fn the_log_names_the_code_its_remedy_and_the_providers_identifiers_and_nobody() {
+    let description = "AADSTS7000222: The secret of 'Contoso Sales' of ada@contoso.com has expired. Trace ID: 0a0b-1 Correlation ID: 9c9d-2";
+    let error = http_error(&answer(
+        401,
+        json!({"error": "invalid_client", "error_description": description, "error_codes": [7000222]}),
+    ));
+    let line = error.to_string();
+    let advice = error.advice().unwrap();
+    for part in [
+        "client_secret_expired",
+        "AADSTS7000222",
+        "9c9d-2",
+        "0a0b-1",
+        advice.for_operator,
+        "status=401",
+    ] {
+        assert!(line.contains(part), "{part} is not in {line}");
+    }
+    for part in ["Contoso", "ada@"] {
+        assert!(!format!("{line} {error:?}").contains(part), "{line}");
+    }
+    assert_eq!(error.user_message(), advice.for_person);
+}
+
+/// The providers that are not Microsoft: `error` alone.
+#[test]
+fn errors_of_the_specification_have_advice_and_keep_their_kind() {
+    for (error, kind, reason) in [
+        ("invalid_client", ErrorKind::ClientRefused, "client_credential_refused"),
+        ("unauthorized_client", ErrorKind::ClientRefused, "client_not_authorized"),
+        ("invalid_scope", ErrorKind::ProviderError, "scope_invalid"),
+        ("invalid_request", ErrorKind::ProviderError, "request_malformed"),
+        ("login_required", ErrorKind::InteractionRequired, "interaction_required"),
+        ("access_denied", ErrorKind::AccessDenied, "access_denied"),
+        ("invalid_grant", ErrorKind::InvalidGrant, "invalid_grant"),
+    ] {
+        let told = http_error(&answer(400, json!({"error": error, "error_description": "Ada"})));
+        assert_eq!((told.kind(), told.reason()), (kind, reason), "{error}");
+        assert_eq!(told.provider().unwrap().code, None);
+    }
+}
+
+#[test]
+fn texts_are_cut_and_cleaned() {
+    let long = "é".repeat(5000);
+    let error = http_error(&answer(
+        400,
+        json!({"error": format!("a\n\"b\\{long}{}", "c".repeat(500)), "error_description": format!("\u{0}\u{1b}[31m{long}")}),
+    ));
+    let provider = error.provider().unwrap();
+    assert_eq!(provider.error, format!("ab{}", "c".repeat(98)));
+    assert_eq!(provider.description.as_deref().unwrap().chars().count(), 998);
+    assert!(!provider.description.as_deref().unwrap().contains(char::is_control));
+}
+
+/// C-360, MSAL-130
+#[test]
+fn retry_after_is_seconds_or_a_date_and_has_a_limit() {
+    let wait = |value: &str, date: Option<&str>| {
+        let mut answer = answer(503, "");
+        answer.headers_mut().insert("retry-after", value.parse().unwrap());
+        if let Some(date) = date {
+            answer.headers_mut().insert("date", date.parse().unwrap());
+        }
+        http_error(&answer).provider().unwrap().retry_after.map(|wait| wait.as_secs())
+    };
+    let date = Some("Sun, 06 Nov 1994 08:49:37 GMT");
+    assert_eq!(wait("17", None), Some(17));
+    assert_eq!(wait(" 0 ", None), Some(0));
+    assert_eq!(wait("99999999", None), Some(3600));
+    assert_eq!(wait("Sun, 06 Nov 1994 08:50:07 GMT", date), Some(30));
+    assert_eq!(wait("Sun, 06 Nov 1994 08:00:00 GMT", date), Some(0));
+    assert_eq!(wait("Mon, 07 Nov 1994 08:50:07 GMT", date), Some(3600));
+    for nonsense in [
+        "",
+        "soon",
+        "-1",
+        "1.5",
+        "Sun, 06 Nov 1994",
+        "Sun, 99 Nov 1994 08:49:37 GMT",
+        "Sun, 06 Nov 1994 08:49:37 CET",
+        "99999999999999999999999",
+    ] {
+        assert_eq!(wait(nonsense, date), None, "{nonsense}");
+    }
+    assert_eq!(wait("Sun, 06 Nov 1994 08:50:07 GMT", None), None);
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_answers_never_panic(status in 100_u16..600, body in prop::collection::vec(any::<u8>(), 0..300), text in ".{0,60}", wait in "[ -~]{0,40}") {
+        let mut answer = Response::new(Bytes::from(body));
+        *answer.status_mut() = StatusCode::from_u16(status).unwrap();
+        answer.headers_mut().insert("retry-after", wait.parse().unwrap());
+        answer.headers_mut().insert("date", wait.parse().unwrap());
+        let _ = http_error(&answer);
+        let _ = authorization_error(&text, Some(&text));
+    }
+}

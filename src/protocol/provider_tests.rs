@@ -1,0 +1,567 @@
+use std::{io::Write, sync::Mutex, time::Duration};
+
+use http::Response;
+use serde_json::{Value, json};
+use tracing_subscriber::fmt::format::FmtSpan;
+
+use super::*;
+use crate::{
+    authority::B2cPolicies,
+    clock::ManualClock,
+    config::ClientCredential,
+    protocol::{
+        callback::CallbackParameters,
+        http::HttpError,
+        id_token::{IdTokenExpectation, Nonce},
+        testing::{
+            A_WHILE, CLIENT_ID, FakeHttp, NONCE, NOW, SUBJECT, Signer, answer, authority, claims,
+            config, document, header, id_token, key_set, metadata, published,
+        },
+    },
+};
+
+const SENT: IdTokenExpectation<'static> = IdTokenExpectation {
+    nonce: Nonce::Sent(NONCE),
+    max_age: None,
+    acr: &[],
+    auth_context: None,
+    access_token: None,
+    client_info: None,
+};
+
+fn code() -> AuthorizationCode {
+    CallbackParameters::parse(b"code=c0de&state=s")
+        .unwrap()
+        .check("s", &metadata(|_| ()), &authority())
+        .unwrap()
+}
+
+fn tokens() -> Value {
+    json!({"access_token": "acce55", "token_type": "Bearer", "expires_in": 60, "refresh_token": "refre5h", "id_token": id_token(|_| ())})
+}
+
+/// Publishes its documents and answers one path so.
+fn answering(
+    path: &'static str,
+    content_type: &'static str,
+    status: u16,
+    body: String,
+) -> Arc<FakeHttp> {
+    FakeHttp::new(move |request| {
+        if request.uri().path() != path {
+            return Ok(published(request, &document(), &key_set()));
+        }
+        let mut answer = answer(status, &body);
+        answer.headers_mut().insert("content-type", content_type.parse().unwrap());
+        Ok(answer)
+    })
+}
+
+const WELL_KNOWN: &str = "/.well-known/openid-configuration";
+
+async fn verify(provider: &Provider, token: &str) -> Result<VerifiedIdToken, ErrorKind> {
+    provider.verify_id_token(token, &SENT).await.map_err(|error| error.kind())
+}
+
+/// A key of its own name, and a token that it signed.
+fn another_key(kid: &str) -> (Value, String) {
+    let signer = Signer::new(Algorithm::Rs256);
+    let mut header = header();
+    header["kid"] = json!(kid);
+    (signer.jwk(kid), signer.sign(&header, &claims()))
+}
+
+/// C-001
+#[tokio::test]
+async fn a_code_becomes_tokens_a_verified_id_token_and_claims() {
+    let http = FakeHttp::new(|request| {
+        Ok(match request.uri().path() {
+            "/token" => answer(200, tokens()),
+            "/userinfo" => answer(200, json!({"sub": SUBJECT, "email": "ada@example.com"})),
+            _ => published(request, &document(), &key_set()),
+        })
+    });
+    let (provider, _) = http.provider(config());
+    let tokens = provider
+        .redeem_code(&code(), &"verifier".into(), "https://app.example/auth/callback")
+        .await
+        .unwrap();
+    let access_token = tokens.access_token.unwrap();
+    let token = provider.verify_id_token(tokens.id_token.unwrap().expose(), &SENT).await.unwrap();
+    let claims = provider.user_info(&access_token, token.sub()).await.unwrap();
+    assert_eq!((token.sub(), &claims["email"]), (SUBJECT, &json!("ada@example.com")));
+    assert_eq!(http.last().headers()["authorization"], "Bearer acce55");
+    assert!(!http.last().uri().to_string().contains("acce55"));
+}
+
+/// C-154, C-097
+#[tokio::test]
+async fn a_code_is_sent_once_whatever_comes_back() {
+    type Outcome = fn() -> Result<Response<Bytes>, HttpError>;
+    let outcomes: [Outcome; 5] = [
+        || Err(HttpError::new("too slow")),
+        || Ok(answer(500, "")),
+        || Ok(answer(302, "")),
+        || {
+            Ok(answer(
+                400,
+                r#"{"error":"invalid_request","error_description":"S256 is not supported"}"#,
+            ))
+        },
+        || Ok(answer(200, "{")),
+    ];
+    for outcome in outcomes {
+        let http = FakeHttp::new(move |request| match request.uri().path() {
+            "/token" => outcome(),
+            _ => Ok(published(request, &document(), &key_set())),
+        });
+        let (provider, _) = http.provider(config());
+        assert!(
+            provider
+                .redeem_code(&code(), &"verifier".into(), "https://app.example/cb")
+                .await
+                .is_err()
+        );
+        assert_eq!(http.count("/token"), 1);
+        assert!(
+            std::str::from_utf8(http.last().body()).unwrap().contains("code_verifier=verifier")
+        );
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_sent_before_the_document_is_believed() {
+    let mut wrong = document();
+    wrong["issuer"] = json!("https://evil.example");
+    let http = FakeHttp::publishing(wrong, key_set());
+    let (provider, _) = http.provider(config());
+    assert_eq!(
+        provider.refresh(&"rt".into(), &TokenParams::default()).await.unwrap_err().kind(),
+        ErrorKind::ProviderMisconfigured
+    );
+    assert_eq!(http.count("/token"), 0);
+}
+
+/// C-052, C-053
+#[tokio::test]
+async fn a_key_that_came_after_the_keys_were_read_is_looked_for_once() {
+    let http = FakeHttp::publishing(document(), key_set());
+    let (provider, _) = http.provider(config());
+    assert!(verify(&provider, &id_token(|_| ())).await.is_ok());
+    let (key, token) = another_key("k2");
+    http.answer_with(move |request| Ok(published(request, &document(), &json!({"keys": [key]}))));
+    assert!(verify(&provider, &token).await.is_ok());
+    assert_eq!(http.count("/keys"), 2);
+    assert_eq!(
+        verify(&provider, &id_token(|_| ())).await.unwrap_err(),
+        ErrorKind::TokenKeyUnknown,
+        "the old key is gone"
+    );
+}
+
+#[tokio::test]
+async fn a_named_key_is_looked_for_also_where_a_nameless_one_could_have_been_it() {
+    let mut nameless = another_key("x").0;
+    nameless.as_object_mut().unwrap().remove("kid");
+    let http = FakeHttp::publishing(document(), json!({"keys": [nameless]}));
+    let (provider, _) = http.provider(config());
+    assert_eq!(
+        verify(&provider, &another_key("k3").1).await.unwrap_err(),
+        ErrorKind::TokenSignature
+    );
+    let (provider, _) = http.provider(config());
+    let (key, token) = another_key("k2");
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    http.answer_with(move |request| {
+        let first = request.uri().path() == "/keys"
+            && asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+        let keys =
+            if first { json!({"keys": [nameless]}) } else { json!({"keys": [nameless, key]}) };
+        Ok(published(request, &document(), &keys))
+    });
+    assert!(verify(&provider, &token).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_nameless_key_that_was_replaced_is_looked_for_too() {
+    let (mut first, mut second) = (Signer::shared().jwk("x"), another_key("y").0);
+    for key in [&mut first, &mut second] {
+        key.as_object_mut().unwrap().remove("kid");
+    }
+    let http = FakeHttp::publishing(document(), json!({"keys": [second]}));
+    let (provider, _) = http.provider(config());
+    let nameless = Signer::shared().sign(&json!({"alg": "RS256"}), &claims());
+    assert_eq!(verify(&provider, &nameless).await.unwrap_err(), ErrorKind::TokenSignature);
+    assert_eq!(http.count("/keys"), 2);
+    let (provider, _) = http.provider(config());
+    provider.discovery.keys(&provider.metadata().await.unwrap()).await.unwrap();
+    http.answer_with(move |request| Ok(published(request, &document(), &json!({"keys": [first]}))));
+    assert!(verify(&provider, &nameless).await.is_ok());
+}
+
+/// C-200
+#[tokio::test]
+async fn a_flood_of_unknown_keys_is_one_request_a_minute() {
+    let http = FakeHttp::publishing(document(), key_set());
+    let (provider, clock) = http.provider(config());
+    let flood = |from: usize| {
+        let provider = provider.clone();
+        async move {
+            for at in from..from + 50 {
+                let token = Signer::shared()
+                    .sign(&json!({"alg": "RS256", "kid": format!("random-{at}")}), &claims());
+                assert_eq!(
+                    verify(&provider, &token).await.unwrap_err(),
+                    ErrorKind::TokenKeyUnknown
+                );
+            }
+        }
+    };
+    flood(0).await;
+    assert_eq!(http.count("/keys"), 2, "the first, and one that looked for a new key");
+    clock.advance(Duration::from_secs(59));
+    flood(100).await;
+    assert_eq!(http.count("/keys"), 2);
+    clock.advance(Duration::from_secs(1));
+    flood(200).await;
+    assert_eq!(http.count("/keys"), 3);
+    assert!(verify(&provider, &id_token(|_| ())).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_token_that_fails_otherwise_causes_no_request() {
+    let http = FakeHttp::publishing(document(), key_set());
+    let (provider, _) = http.provider(config());
+    verify(&provider, &id_token(|_| ())).await.ok();
+    for (token, kind) in [
+        ("foo".to_owned(), ErrorKind::TokenMalformed),
+        (Signer::shared().sign(&json!({"alg": "none"}), &claims()), ErrorKind::TokenAlgorithm),
+        (id_token(|claims| claims["iss"] = json!("https://evil.example")), ErrorKind::TokenIssuer),
+    ] {
+        assert_eq!(verify(&provider, &token).await.unwrap_err(), kind);
+    }
+    assert_eq!((http.count("/keys"), http.count(WELL_KNOWN)), (1, 1));
+}
+
+#[tokio::test]
+async fn a_new_key_under_the_old_name_is_looked_for() {
+    let http = FakeHttp::publishing(document(), key_set());
+    let (provider, _) = http.provider(config());
+    assert!(verify(&provider, &id_token(|_| ())).await.is_ok());
+    let (key, token) = another_key("k1");
+    http.answer_with(move |request| Ok(published(request, &document(), &json!({"keys": [key]}))));
+    assert!(verify(&provider, &token).await.is_ok());
+    assert_eq!(http.count("/keys"), 2);
+}
+
+#[tokio::test]
+async fn a_flood_of_wrong_signatures_is_one_request_a_minute() {
+    let http = FakeHttp::publishing(document(), key_set());
+    let (provider, clock) = http.provider(config());
+    verify(&provider, &id_token(|_| ())).await.unwrap();
+    let forged = another_key("k1").1;
+    for minute in 1..4 {
+        for _ in 0..50 {
+            assert_eq!(verify(&provider, &forged).await.unwrap_err(), ErrorKind::TokenSignature);
+        }
+        assert_eq!(http.count("/keys"), 1 + minute);
+        clock.advance(Duration::from_secs(60));
+    }
+    assert!(verify(&provider, &id_token(|_| ())).await.is_ok());
+}
+
+/// The document is kept for a day; a provider that goes over to other signatures must not lock
+/// everybody out for that long.
+#[tokio::test]
+async fn an_algorithm_that_came_after_the_document_was_read_is_looked_for() {
+    let listing = |algorithms: Value| {
+        let mut document = document();
+        document["id_token_signing_alg_values_supported"] = algorithms;
+        document
+    };
+    let signer = Signer::new(Algorithm::Es256);
+    let token = signer.sign(&json!({"alg": "ES256", "kid": "e1"}), &claims());
+    for first in [json!(["RS256"]), json!(["HS256"]), json!(null)] {
+        let http = FakeHttp::publishing(listing(first), key_set());
+        let (provider, clock) = http.provider(config());
+        assert!(verify(&provider, &token).await.is_err());
+        let (after, keys) =
+            (listing(json!(["RS256", "ES256"])), json!({"keys": [signer.jwk("e1")]}));
+        http.answer_with(move |request| Ok(published(request, &after, &keys)));
+        for _ in 0..50 {
+            assert!(verify(&provider, &token).await.is_err(), "not twice a minute");
+        }
+        assert_eq!(http.count(WELL_KNOWN), 2);
+        clock.advance(Duration::from_secs(60));
+        assert!(verify(&provider, &token).await.is_ok());
+        assert_eq!(http.count(WELL_KNOWN), 3);
+    }
+}
+
+#[tokio::test]
+async fn every_asymmetric_algorithm_that_the_document_lists_is_verified_by_default() {
+    for algorithm in Algorithm::ALL.iter().copied() {
+        let mut listing = document();
+        listing["id_token_signing_alg_values_supported"] =
+            json!(["HS256", "none", algorithm.as_str()]);
+        let signer = Signer::new(algorithm);
+        let http = FakeHttp::publishing(listing, json!({"keys": [signer.jwk("k")]}));
+        let (provider, _) = http.provider(config());
+        let token = |alg: &str| signer.sign(&json!({"alg": alg, "kid": "k"}), &claims());
+        assert!(verify(&provider, &token(algorithm.as_str())).await.is_ok(), "{algorithm}");
+        for other in Algorithm::ALL.iter().filter(|other| **other != algorithm) {
+            assert_eq!(
+                verify(&provider, &token(other.as_str())).await.err(),
+                Some(ErrorKind::TokenAlgorithm),
+                "{algorithm} as {other}"
+            );
+        }
+        for never in ["none", "HS256"] {
+            assert_eq!(
+                verify(&provider, &token(never)).await.err(),
+                Some(ErrorKind::TokenAlgorithm),
+                "{never}"
+            );
+        }
+    }
+}
+
+/// C-203, C-204
+#[tokio::test]
+async fn known_keys_go_on_working_while_the_provider_is_down() {
+    let http = FakeHttp::publishing(document(), key_set());
+    let (provider, clock) = http.provider(config());
+    verify(&provider, &id_token(|_| ())).await.unwrap();
+    http.answer_with(|_| Err(HttpError::new("no connection")));
+    for _ in 0..3 {
+        clock.advance(A_WHILE);
+        assert!(verify(&provider, &id_token(|_| ())).await.is_ok());
+    }
+    let (_, token) = another_key("k2");
+    assert_eq!(verify(&provider, &token).await.unwrap_err(), ErrorKind::ProviderUnreachable);
+    for _ in 0..100 {
+        assert_eq!(
+            verify(&provider, &token).await.unwrap_err(),
+            ErrorKind::TokenKeyUnknown,
+            "refused, and nobody is asked"
+        );
+    }
+    assert_eq!(http.count("/keys"), 2);
+}
+
+/// C-158, C-159
+#[tokio::test]
+async fn what_the_provider_says_it_signs_with_narrows_what_is_accepted() {
+    let mut only_es256 = document();
+    only_es256["id_token_signing_alg_values_supported"] = json!(["ES256"]);
+    let http = FakeHttp::publishing(only_es256, key_set());
+    let both = config().with_id_token_algorithms([Algorithm::Rs256, Algorithm::Es256]);
+    assert_eq!(
+        verify(&http.provider(both).0, &id_token(|_| ())).await.unwrap_err(),
+        ErrorKind::TokenAlgorithm
+    );
+    let only_rs256 = config().with_id_token_algorithms([Algorithm::Rs256]);
+    assert_eq!(
+        verify(&http.provider(only_rs256).0, &id_token(|_| ())).await.unwrap_err(),
+        ErrorKind::ProviderMisconfigured
+    );
+    assert_eq!(
+        verify(&http.provider(config()).0, &id_token(|_| ())).await.unwrap_err(),
+        ErrorKind::TokenAlgorithm
+    );
+}
+
+/// C-214
+#[tokio::test]
+async fn a_signed_user_info_answer_passes_the_one_verifier() {
+    let signed = |change: fn(&mut Value)| {
+        let mut claims = json!({"sub": SUBJECT, "email": "ada@example.com"});
+        change(&mut claims);
+        Signer::shared().sign(&header(), &claims)
+    };
+    let outcome = async |token: String| {
+        let http = answering("/userinfo", "application/jwt", 200, token);
+        http.provider(config())
+            .0
+            .user_info(&"at".into(), SUBJECT)
+            .await
+            .map_err(|error| error.kind())
+    };
+    assert_eq!(outcome(signed(|_| ())).await.unwrap()["email"], "ada@example.com");
+    assert!(
+        outcome(signed(|claims| (claims["iss"], claims["aud"]) =
+            (json!("https://id.example"), json!([CLIENT_ID]))))
+        .await
+        .is_ok()
+    );
+    assert_eq!(
+        outcome(signed(|claims| claims["iss"] = json!("https://evil.example"))).await.unwrap_err(),
+        ErrorKind::TokenIssuer
+    );
+    assert_eq!(
+        outcome(signed(|claims| claims["aud"] = json!("client-2"))).await.unwrap_err(),
+        ErrorKind::TokenAudience
+    );
+    assert_eq!(
+        outcome(signed(|claims| claims["exp"] = json!(1))).await.unwrap_err(),
+        ErrorKind::TokenExpired
+    );
+    assert_eq!(
+        outcome(signed(|claims| claims["sub"] = json!("other"))).await.unwrap_err(),
+        ErrorKind::UserInfoSubject
+    );
+    let forged = Signer::new(Algorithm::Rs256).sign(&header(), &json!({"sub": SUBJECT}));
+    assert_eq!(outcome(forged).await.unwrap_err(), ErrorKind::TokenSignature);
+    let es256 = Signer::new(Algorithm::Es256)
+        .sign(&json!({"alg": "ES256", "kid": "k1"}), &json!({"sub": SUBJECT}));
+    assert_eq!(outcome(es256).await.unwrap_err(), ErrorKind::TokenAlgorithm);
+    let unsigned = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJzdWJqZWN0LTEifQ.".to_owned();
+    assert_eq!(outcome(unsigned).await.unwrap_err(), ErrorKind::TokenAlgorithm);
+}
+
+/// C-036
+#[tokio::test]
+async fn an_encrypted_user_info_answer_is_refused() {
+    let http = answering("/userinfo", "application/jwt", 200, "a.b.c.d.e".into());
+    let error = http.provider(config()).0.user_info(&"at".into(), SUBJECT).await.unwrap_err();
+    assert!(
+        error.kind() == ErrorKind::TokenMalformed && error.to_string().contains("JWE"),
+        "{error}"
+    );
+}
+
+/// C-143: a B2C policy gives an ID token alone; it has to be of that policy.
+#[tokio::test]
+async fn b2c_signs_in_without_an_access_token_and_names_its_policy() {
+    const BASE: &str = "https://contoso.b2clogin.com/contoso.onmicrosoft.com/b2c_1_in";
+    const TENANT: &str = "775527ff-9a37-4307-8b3d-cc311f58d925";
+    let issuer = format!("https://contoso.b2clogin.com/{TENANT}/v2.0/");
+    let document = json!({
+        "issuer": issuer, "authorization_endpoint": format!("{BASE}/oauth2/v2.0/authorize"), "token_endpoint": format!("{BASE}/oauth2/v2.0/token"),
+        "jwks_uri": format!("{BASE}/discovery/v2.0/keys"), "id_token_signing_alg_values_supported": ["RS256"],
+        "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+    });
+    let http = FakeHttp::new(move |request| {
+        Ok(match request.uri().path() {
+            path if path.ends_with("/openid-configuration") => answer(200, &document),
+            path if path.ends_with("/keys") => answer(200, key_set()),
+            _ => answer(
+                200,
+                json!({"id_token": "a.b.c", "token_type": "Bearer", "not_before": 1, "expires_in": "3600"}),
+            ),
+        })
+    });
+    let authority = Authority::b2c("contoso", B2cPolicies::new("b2c_1_in")).unwrap();
+    let config = crate::config::IdentityConfig::new(authority, CLIENT_ID)
+        .with_credential(ClientCredential::secret("s"))
+        .with_base_url("https://app.example")
+        .unwrap();
+    let (provider, _) = http.provider(config);
+    let tokens =
+        provider.redeem_code(&code(), &"v".into(), "https://app.example/cb").await.unwrap();
+    assert!(tokens.access_token.is_none() && tokens.id_token.is_some());
+    let token = |policy: &str| {
+        let issuer = issuer.clone();
+        id_token(|claims| (claims["iss"], claims["tfp"]) = (json!(issuer), json!(policy)))
+    };
+    assert!(verify(&provider, &token("B2C_1_In")).await.is_ok());
+    assert_eq!(
+        verify(&provider, &token("B2C_1_reset")).await.unwrap_err(),
+        ErrorKind::TokenMismatch
+    );
+}
+
+/// A place to write to that can be read afterwards.
+#[derive(Clone, Default)]
+struct Output(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// C-437, C-438: every step at the most talkative level; how it ended is there, what it was
+/// about is not.
+#[tokio::test(flavor = "current_thread")]
+async fn spans_tell_outcome_and_reason_and_neither_secrets_nor_people() {
+    let output = Output::default();
+    let writer = output.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_span_events(FmtSpan::FULL)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    // With a second dispatcher `tracing` does not take the word of the thread that comes to a
+    // span first: a test beside this one may be that thread.
+    let _deaf = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
+
+    let broken = std::sync::atomic::AtomicBool::new(false);
+    let http = FakeHttp::new(move |request| {
+        let broken = broken.fetch_xor(true, std::sync::atomic::Ordering::SeqCst);
+        Ok(match request.uri().path() {
+            "/token" if broken => answer(
+                400,
+                json!({"error": "invalid_grant", "error_description": "ada@example.com is gone"}),
+            ),
+            "/token" => answer(200, tokens()),
+            "/userinfo" if broken => {
+                answer(200, json!({"sub": "somebody-else", "email": "ada@example.com"}))
+            }
+            "/userinfo" => answer(200, json!({"sub": SUBJECT, "email": "ada@example.com"})),
+            _ => published(request, &document(), &key_set()),
+        })
+    });
+    let (provider, _) = http.provider(config());
+    for _ in 0..2 {
+        let _ = provider.redeem_code(&code(), &"ver1fier".into(), "https://app.example/cb").await;
+        let _ = provider.refresh(&"refre5h".into(), &TokenParams::default()).await;
+        let _ = provider.user_info(&"acce55".into(), SUBJECT).await;
+        let _ = verify(&provider, &id_token(|_| ())).await;
+        let _ =
+            verify(&provider, &id_token(|claims| claims["nonce"] = json!("another-n0nce"))).await;
+    }
+    let log = String::from_utf8(output.0.lock().unwrap().clone()).unwrap();
+    for step in ["discovery", "keys", "redeem_code", "refresh", "verify_id_token", "user_info"] {
+        assert!(log.contains(&format!("identity.{step}{{")), "{step}: {log}");
+    }
+    for told in [
+        "outcome=\"ok\"",
+        "outcome=\"failed\" reason=\"invalid_grant\"",
+        "reason=\"token_nonce\"",
+        "reason=\"userinfo_subject\"",
+    ] {
+        assert!(log.contains(told), "{told}: {log}");
+    }
+    let raw = id_token(|_| ());
+    let secrets = [
+        "c0de",
+        "ver1fier",
+        "refre5h",
+        "acce55",
+        "a client secret",
+        NONCE,
+        "n0nce",
+        raw.as_str(),
+        "Basic ",
+        "Bearer ",
+    ];
+    for hidden in secrets.into_iter().chain(["ada@", SUBJECT, "somebody-else", "is gone"]) {
+        assert!(!log.contains(hidden), "{hidden} in {log}");
+    }
+}
+
+#[test]
+fn a_provider_prints_no_more_than_its_authority() {
+    let http = FakeHttp::publishing(document(), key_set());
+    let clock = ManualClock::at(NOW);
+    let provider = Provider::new(config().build().unwrap(), http, Arc::new(clock));
+    assert_eq!(format!("{provider:?}"), r#"Provider { authority: "https://id.example", .. }"#);
+}

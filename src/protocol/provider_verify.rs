@@ -1,0 +1,213 @@
+//! The steps of [`Provider`] that verify: ID tokens, UserInfo responses, and the claims from both.
+//!
+//! The checks themselves are in [`id_token`] and [`jwt`](super::jwt). Here the metadata and keys for
+//! them are fetched, and fetched again if the provider has changed them (OpenID Connect Core section
+//! 10.1.1).
+
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+use tracing::{field::Empty, info_span};
+
+use super::{
+    channel::observed,
+    id_token::{self, IdTokenExpectation, VerifiedIdToken},
+    json::{self, Object},
+    jwks::JwkSet,
+    jwt::{TokenKind, TokenRules, UnverifiedJwt},
+    metadata::Metadata,
+    provider::{Provider, step},
+    user_info::{self, UserInfoAnswer},
+};
+use crate::{
+    config::{Algorithm, UserInfo},
+    error::{Error, ErrorKind},
+    secret::Secret,
+};
+
+impl Provider {
+    /// Verifies an ID token ([`id_token::verify`]).
+    ///
+    /// An unknown key or a wrong signature fetches newer keys, and an algorithm that the document
+    /// does not list a newer document (OpenID Connect Core section 10.1.1), each at most once a
+    /// minute.
+    ///
+    /// # Errors
+    ///
+    /// The kind of the first check that fails; [`ErrorKind::ProviderUnreachable`],
+    /// [`ErrorKind::ProviderMisconfigured`].
+    pub(crate) async fn verify_id_token(
+        &self,
+        raw: &str,
+        expectation: &IdTokenExpectation<'_>,
+    ) -> Result<VerifiedIdToken, Error> {
+        let verification = async {
+            let token = UnverifiedJwt::parse(raw)?;
+            let (metadata, algorithms) =
+                self.algorithms_for(&token, Metadata::allowed_algorithms).await?;
+            let rules = self.rules(TokenKind::IdToken, &metadata, &algorithms);
+            self.with_keys(&metadata, |keys| {
+                id_token::verify(raw, &token, expectation, &rules, keys)
+            })
+            .await
+        };
+        observed(step!("identity.verify_id_token", self), verification).await
+    }
+
+    /// The claims of the UserInfo endpoint about the user with that `sub`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UserInfoFailed`], [`ErrorKind::UserInfoSubject`],
+    /// [`ErrorKind::ProviderUnreachable`]; for a signed response also those of the verification.
+    pub(crate) async fn user_info(
+        &self,
+        access_token: &Secret,
+        expected_sub: &str,
+    ) -> Result<Object, Error> {
+        let exchange = async {
+            let metadata = self.metadata().await?;
+            let answer = self
+                .channel
+                .send("the UserInfo endpoint", user_info::request(&metadata, access_token)?)
+                .await?;
+            let claims = match user_info::read_answer(&answer)? {
+                UserInfoAnswer::Plain(claims) => claims,
+                UserInfoAnswer::Signed(raw) => {
+                    let token = UnverifiedJwt::parse(&raw)?;
+                    let (metadata, algorithms) =
+                        self.algorithms_for(&token, Metadata::allowed_user_info_algorithms).await?;
+                    let rules = self.rules(TokenKind::UserInfo, &metadata, &algorithms);
+                    self.with_keys(&metadata, |keys| token.verify(&rules, keys)).await?.claims
+                }
+            };
+            user_info::check_subject(claims, expected_sub)
+        };
+        observed(step!("identity.user_info", self), exchange).await
+    }
+
+    /// The claims of the ID token, with those of UserInfo added if it is configured. Claims of the
+    /// ID token are never replaced, because they are signed. `granted` is `scope` of the token
+    /// response, if it had one.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`user_info`](Self::user_info), with [`UserInfo::AtSignIn`].
+    pub(crate) async fn claims(
+        &self,
+        token: &VerifiedIdToken,
+        access_token: Option<&Secret>,
+        granted: Option<&str>,
+    ) -> Result<Box<RawValue>, Error> {
+        let unreadable =
+            |_| Error::new(ErrorKind::TokenMalformed, "the claims cannot be written as JSON");
+        let alone = || RawValue::from_string(token.claims().to_owned()).map_err(unreadable);
+        let configured = self.config.user_info();
+        let (Some(access_token), UserInfo::IfMissing | UserInfo::AtSignIn) =
+            (access_token, configured)
+        else {
+            return alone();
+        };
+        let signed: Object = serde_json::from_str(token.claims()).map_err(unreadable)?;
+        if configured == UserInfo::IfMissing && !self.lacks_names(&signed, granted).await? {
+            return alone();
+        }
+        let mut claims = match self.user_info(access_token, token.sub()).await {
+            Ok(claims) => claims,
+            // UserInfo was requested on our own account, so its failure does not end the sign-in.
+            Err(error) if configured == UserInfo::IfMissing => {
+                tracing::warn!(
+                    %error,
+                    "the ID token has neither name nor e-mail address, and UserInfo failed, so \
+                     `User` lacks them (`with_user_info`, IDENTITY_USER_INFO=never)"
+                );
+                return alone();
+            }
+            Err(error) => return Err(error),
+        };
+        // A claim that is `null` in the ID token counts as absent, so UserInfo may have it.
+        claims.extend(signed.into_iter().filter(|(_, value)| !value.is_null()));
+        serde_json::value::to_raw_value(&claims).map_err(unreadable)
+    }
+
+    /// Whether the claims lack every name and e-mail address although `profile` or `email` was
+    /// granted (OpenID Connect Core section 5.4), and there is a UserInfo endpoint.
+    async fn lacks_names(&self, claims: &Object, granted: Option<&str>) -> Result<bool, Error> {
+        const NAMES: [&str; 6] =
+            ["name", "given_name", "family_name", "nickname", "preferred_username", "email"];
+        if self.authority.is_microsoft()
+            || NAMES.iter().any(|name| json::present(claims, name).is_some())
+        {
+            return Ok(false);
+        }
+        let metadata = self.metadata().await?;
+        let scopes = match granted {
+            Some(granted) => granted.split(' ').collect(),
+            None => self.scopes_of(&metadata, self.config.sign_in()),
+        };
+        let is_granted = scopes.iter().any(|scope| matches!(*scope, "profile" | "email"));
+        Ok(is_granted && metadata.userinfo_endpoint.is_some())
+    }
+
+    /// The metadata, and the algorithms that it and the configuration allow. If the token's
+    /// algorithm is not among them, a newer document is fetched: the provider may have changed it.
+    async fn algorithms_for(
+        &self,
+        token: &UnverifiedJwt<'_>,
+        allowed: impl Fn(&Metadata, Option<&[Algorithm]>) -> Result<Vec<Algorithm>, Error>,
+    ) -> Result<(Arc<Metadata>, Vec<Algorithm>), Error> {
+        let configured = self.config.id_token_algorithms().as_deref();
+        let metadata = self.metadata().await?;
+        let algorithms = allowed(&metadata, configured);
+        let newer_may_help = token.asymmetric_algorithm().is_some_and(|algorithm| {
+            configured.is_none_or(|configured| configured.contains(&algorithm))
+                && algorithms.as_ref().map_or(true, |allowed| !allowed.contains(&algorithm))
+        });
+        if newer_may_help && let Ok(newer) = self.discovery.newer_metadata(&metadata).await {
+            let algorithms = allowed(&newer, configured)?;
+            return Ok((newer, algorithms));
+        }
+        Ok((metadata, algorithms?))
+    }
+
+    /// Verifies with the cached keys, and once more with newer ones if the failure may be due to a
+    /// key rotation (OpenID Connect Core section 10.1.1).
+    pub(super) async fn with_keys<V>(
+        &self,
+        metadata: &Arc<Metadata>,
+        verify: impl Fn(&JwkSet) -> Result<V, Error>,
+    ) -> Result<V, Error> {
+        let keys = self.discovery.keys(metadata).await?;
+        let outcome = verify(&keys);
+        // Some providers give a new key the `kid` of the old one, so a wrong signature is a reason
+        // as well. The cache limits fetches to one a minute, so forged tokens cannot cause more.
+        let may_be_of_newer = |error: &Error| {
+            matches!(error.kind(), ErrorKind::TokenKeyUnknown | ErrorKind::TokenSignature)
+        };
+        if !outcome.as_ref().is_err_and(may_be_of_newer) {
+            return outcome;
+        }
+        let newer = self.discovery.newer_keys(metadata, &keys).await?;
+        if Arc::ptr_eq(&newer, &keys) { outcome } else { verify(&newer) }
+    }
+
+    pub(super) fn rules<'a>(
+        &'a self,
+        kind: TokenKind<'a>,
+        metadata: &'a Metadata,
+        algorithms: &'a [Algorithm],
+    ) -> TokenRules<'a> {
+        TokenRules {
+            kind,
+            algorithms,
+            authority: &self.authority,
+            tenants: self.config.tenants(),
+            metadata_issuer: &metadata.issuer,
+            audience: self.config.client_id(),
+            trusted_audiences: self.config.trusted_audiences(),
+            now: self.clock.now(),
+            leeway: self.config.clock_leeway(),
+            max_age: self.config.max_token_age(),
+        }
+    }
+}
