@@ -13,7 +13,7 @@ use super::{
     state::{Grant, State},
 };
 
-/// What an authorization request asks for by name.
+/// The claims that an authorization request asks for by name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AskedClaims {
     /// Authentication contexts, as Entra calls them:
@@ -63,12 +63,12 @@ impl AskedClaims {
         })
     }
 
-    /// The person's claims that the ID token was asked to have, whatever the scopes.
+    /// The requested claims of the ID token, whatever the scopes.
     pub(super) fn for_id_token(&self, person: &DevPerson) -> Map<String, Value> {
         named(&self.id_token, person)
     }
 
-    /// The same for UserInfo.
+    /// The requested claims of UserInfo, whatever the scopes.
     pub(super) fn for_user_info(&self, person: &DevPerson) -> Map<String, Value> {
         named(&self.user_info, person)
     }
@@ -115,7 +115,7 @@ pub(super) fn demanded(
     Some(fault.entra(50_076).suberror("basic_action").claims(claims))
 }
 
-/// Sign-ins that have to be stronger.
+/// Methods that require a stronger sign-in.
 impl DevProvider {
     /// Demands a stronger sign-in for access tokens of this scope from now on: without the
     /// authentication context (`c1`) a refresh is answered with `interaction_required` and the

@@ -11,12 +11,12 @@ use super::{client::DevClient, realm::Realm, request::Incoming, server::Server, 
 use crate::secret::from_base64url;
 
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// Entra takes nothing that lives longer, and neither does this provider.
+/// The longest lifetime of an assertion, as in Entra.
 const LONGEST_LIFE: f64 = 24.0 * 3600.0;
-/// How far clocks may be apart.
+/// The tolerated difference of the clocks.
 const LEEWAY: f64 = 300.0;
 
-/// The client that an assertion names, before anything about it is believed.
+/// The client that an assertion names. Nothing is verified yet.
 pub(super) fn named(assertion: &str) -> Option<String> {
     let payload = object(assertion.split('.').nth(1)?)?;
     payload.get("sub").and_then(Value::as_str).map(ToOwned::to_owned)
@@ -26,7 +26,7 @@ fn object(part: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&from_base64url(part)?).ok()
 }
 
-/// Why an assertion is refused: in words, and by Entra's number.
+/// The reason for refusing an assertion: a description, and Entra's number.
 type Refusal = (&'static str, u32);
 
 /// A point in time, which may have a fraction (RFC 7519 section 2).

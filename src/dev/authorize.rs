@@ -22,16 +22,16 @@ use super::{
 };
 use crate::{clock::UnixTime, error::Error, secret::from_base64url};
 
-/// How the answer travels to the client.
+/// The response mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ResponseMode {
     Query,
-    /// As applications that run in the browser ask for.
+    /// In the fragment, for applications that run in the browser.
     Fragment,
     FormPost,
 }
 
-/// A request that may be answered at its redirect address.
+/// An authorization request with a valid client and redirect URI.
 #[derive(Clone, Debug)]
 pub(super) struct AuthorizationRequest {
     pub(super) client: String,
@@ -44,7 +44,7 @@ pub(super) struct AuthorizationRequest {
     pub(super) prompt: Vec<String>,
     pub(super) max_age: Option<i64>,
     pub(super) login_hint: Option<String>,
-    /// The person of `id_token_hint`, by id; empty if there is no such person any more.
+    /// The id of the user in `id_token_hint`; empty if the user does not exist any more.
     pub(super) hinted: Option<String>,
     pub(super) acr_values: Vec<String>,
     pub(super) realm: Realm,
@@ -54,7 +54,7 @@ pub(super) struct AuthorizationRequest {
     pub(super) client_info: bool,
 }
 
-/// Where and how an error can be told.
+/// The redirect URI and response mode for an error response.
 #[derive(Clone, Debug)]
 pub(super) struct ReturnTo {
     pub(super) redirect_uri: String,
@@ -110,7 +110,7 @@ fn return_to(state: &State, realm: &Realm, parameters: &Parameters) -> Result<Re
     })
 }
 
-/// The person of a hint that was signed here.
+/// The user of an `id_token_hint` that this provider signed.
 pub(super) fn hinted(server: &Server, state: &State, hint: &str) -> Option<String> {
     let claims = jwt::own_claims(state, hint)?;
     let text = |name: &str| claims.get(name).and_then(|value| value.as_str());
@@ -144,7 +144,7 @@ fn challenge(parameters: &Parameters) -> Result<String, Fault> {
     Ok(challenge.to_owned())
 }
 
-/// The rest of the request.
+/// The parameters after client and redirect URI, whose errors go to the redirect URI.
 fn read(
     server: &Server,
     state: &State,
@@ -286,20 +286,20 @@ pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response
     Ok(response)
 }
 
-/// What has to happen before the client gets its code.
+/// The next step before the client gets its code.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Somebody has to sign in, or to choose.
+    /// The user must sign in or choose an account.
     SignIn,
-    /// These scopes have to be agreed to.
+    /// The user must consent to these scopes.
     Consent(Vec<String>),
-    /// Somebody has to look at their profile.
+    /// The user must edit the profile (B2C).
     Edit,
-    /// Nothing more.
+    /// The code can be issued.
     Finish,
 }
 
-/// Decides the next step: first who, then whether they agree.
+/// The next step: first the user, then the consent.
 pub(super) fn next_step(
     server: &Server,
     state: &State,
@@ -315,7 +315,7 @@ pub(super) fn next_step(
     };
     match request.realm.policy() {
         Some(Policy::EditProfile) if !pending.edited => return Step::Edit,
-        // In B2C an administrator has consented for everybody.
+        // In B2C an administrator has consented for all users.
         Some(_) => return Step::Finish,
         None if pending.consented => return Step::Finish,
         None => {}
@@ -342,7 +342,7 @@ pub(super) fn next_step(
     }
 }
 
-/// Whether a person who is already signed in may go on without being asked.
+/// Whether a user who is already signed in needs no page.
 fn suffices(
     server: &Server,
     state: &State,

@@ -1,4 +1,4 @@
-//! Setting the provider up.
+//! [`DevProviderBuilder`]: the configuration of a development provider.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -30,12 +30,12 @@ use crate::{
     error::ConfigError,
 };
 
-/// The client that every provider has.
+/// The id of the client that every provider has.
 pub(super) const QUICKSTART: &str = "quickstart";
-/// The same in Entra, where applications have GUIDs.
+/// The id of that client in Entra, where applications have GUIDs.
 pub(super) const QUICKSTART_IN_ENTRA: &str = "2f8c5a1e-7b4d-4e69-8c03-d5a9b1e6f742";
 
-/// How a [`DevProvider`] is set up; made by [`DevProvider::builder`].
+/// The configuration of a [`DevProvider`]; created by [`DevProvider::builder`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -95,16 +95,18 @@ impl Default for DevProviderBuilder {
 }
 
 impl DevProviderBuilder {
-    /// Sets the address to listen on. The default is `127.0.0.1` with a free port. Anything but a
-    /// loopback address is refused at the start.
+    /// Sets the address to listen on. The default is `127.0.0.1` with a free port.
+    /// [`start`](Self::start) refuses an address that is not loopback.
     pub fn bind(mut self, address: SocketAddr) -> Self {
         self.address = address;
         self
     }
 
-    /// Speaks TLS, as clients need that insist on https, with a certificate for the loopback names
-    /// that an authority of its own has signed. Both are made at the start; clients have to trust
-    /// [`root_certificate`](DevProvider::root_certificate). By default it speaks plain http.
+    /// Serves https, for clients that require it. The default is plain http.
+    ///
+    /// The certificate is for the loopback names and is signed by a certificate authority of this
+    /// provider. Both are generated at each start; clients must trust
+    /// [`root_certificate`](DevProvider::root_certificate).
     ///
     /// ```
     /// use tower_identity::{ReqwestClient, dev::DevProvider};
@@ -123,21 +125,19 @@ impl DevProviderBuilder {
         self
     }
 
-    /// Sets the address at which clients find the provider if a proxy stands before it, such as
-    /// `https://login.localhost:8443`: issuer and endpoints begin with it, and assertions have to
-    /// be for it. The default is the address that it listens on, which is a loopback address in any
-    /// case.
+    /// Sets the URL by which clients reach the provider through a proxy, such as
+    /// `https://login.localhost:8443`. Issuer and endpoints begin with it, and it is the audience of
+    /// assertions. The default is the address that the provider listens on.
     ///
     /// # Security
     ///
-    /// The provider signs anybody in as anybody. A proxy that others can reach makes it theirs,
-    /// too.
+    /// The provider signs in any user without a check, so the proxy must not be reachable by others.
     pub fn with_base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = Some(url.into());
         self
     }
 
-    /// Sets the clock that all lives follow. The default is the system's.
+    /// Sets the clock for all lifetimes. The default is the system clock.
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
@@ -146,7 +146,7 @@ impl DevProviderBuilder {
     /// Imitates Microsoft Entra: tenants, `common` and its siblings, B2C, External ID, a small
     /// Graph. By default the provider is a generic one.
     ///
-    /// What it does and what it does not is listed at [the module](super#microsoft-entra).
+    /// [The module](super#microsoft-entra) lists what it imitates.
     ///
     /// ```
     /// use tower_identity::dev::{DevProvider, DevTenant};
@@ -172,15 +172,15 @@ impl DevProviderBuilder {
         self
     }
 
-    /// Sets the people who can sign in, in the order of the account picker. The default is the four
-    /// of [`DevPerson`], and in Entra those that [`DevTenant`] names.
+    /// Sets the users, in the order of the account picker. The default is the four of [`DevPerson`],
+    /// and in Entra those that [`DevTenant`] names.
     pub fn with_people(mut self, people: impl IntoIterator<Item = DevPerson>) -> Self {
         self.people = Some(people.into_iter().collect());
         self
     }
 
-    /// Adds an application. The client `quickstart` (in Entra it has a GUID as id), with a new
-    /// secret at each start, is always there, unless one of that id is added.
+    /// Adds an application. The client `quickstart` (in Entra with a GUID as its id) always exists
+    /// and has a new secret at each start, unless a client with its id is added.
     pub fn with_client(mut self, client: DevClient) -> Self {
         self.clients.push(client);
         self
@@ -192,44 +192,45 @@ impl DevProviderBuilder {
         self
     }
 
-    /// Sets how long an access token lives. The default is an hour.
+    /// Sets the lifetime of access tokens. The default is one hour.
     pub fn with_access_token_life(mut self, life: Duration) -> Self {
         self.lives.access_token = life;
         self
     }
 
-    /// Sets how long an ID token lives. The default is an hour.
+    /// Sets the lifetime of ID tokens. The default is one hour.
     pub fn with_id_token_life(mut self, life: Duration) -> Self {
         self.lives.id_token = life;
         self
     }
 
-    /// Sets how long a refresh token lives. The default is 14 days.
+    /// Sets the lifetime of refresh tokens. The default is 14 days.
     pub fn with_refresh_token_life(mut self, life: Duration) -> Self {
         self.lives.refresh_token = life;
         self
     }
 
-    /// Sets how long an authorization code can be redeemed. The default is a minute.
+    /// Sets the lifetime of authorization codes. The default is one minute.
     pub fn with_code_life(mut self, life: Duration) -> Self {
         self.lives.code = life;
         self
     }
 
-    /// Sets what a refresh does to the refresh token. The default is [`RefreshRotation::Rotate`].
+    /// Sets whether a refresh replaces the refresh token. The default is
+    /// [`RefreshRotation::Rotate`].
     pub fn with_refresh_rotation(mut self, rotation: RefreshRotation) -> Self {
         self.rotation = rotation;
         self
     }
 
-    /// Sets what access tokens look like. The default is [`AccessTokenFormat::Opaque`].
+    /// Sets the format of access tokens. The default is [`AccessTokenFormat::Opaque`].
     pub fn with_access_token_format(mut self, format: AccessTokenFormat) -> Self {
         self.access_token_format = format;
         self
     }
 
-    /// Adds habits that real providers have and the specifications do not: `null` instead of
-    /// nothing, lists where a text belongs, no refresh tokens. There are none by default.
+    /// Adds deviations of real providers from the specifications: `null` for absent members, arrays
+    /// in place of strings, no refresh tokens. The default is none.
     ///
     /// ```
     /// use tower_identity::dev::{DevProvider, Quirk};
@@ -249,9 +250,9 @@ impl DevProviderBuilder {
     ///
     /// # Errors
     ///
-    /// The address is not a loopback address or cannot be bound, the base URL is not one, two
-    /// people or two clients have one id, a tenant cannot be or is set without
-    /// [`entra`](Self::entra), or no key could be made.
+    /// The address is not a loopback address or cannot be bound; the base URL is invalid; two users
+    /// or two clients have the same id; a tenant is invalid, or is set without
+    /// [`entra`](Self::entra); or no key could be generated.
     pub async fn start(mut self) -> Result<DevProvider, ConfigError> {
         if !self.address.ip().is_loopback() {
             return Err(ConfigError::new(
@@ -330,7 +331,7 @@ impl DevProviderBuilder {
         };
         let serve = axum::serve(door, router.into_make_service_with_connect_info::<Scissors>())
             .with_graceful_shutdown(async move {
-                // An error means that the handle is gone, which is the same wish.
+                // An error means that the handle was dropped, which stops the server as well.
                 let _ = stopped.await;
             });
         let task = tokio::spawn(async move {

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::error::{Error, ErrorKind};
 
-/// Issues the code.
+/// Sends the authorization response with a code.
 pub(super) fn success(
     server: &Server,
     state: &mut State,
@@ -81,12 +81,12 @@ pub(super) fn success(
     Ok(send(server, state, &request.return_to(), parameters))
 }
 
-/// Tells the client that there is no code.
+/// Sends an error response.
 pub(super) fn error(server: &Server, state: &mut State, to: &ReturnTo, fault: &Fault) -> Response {
     send(server, state, to, fault::parameters(server, &to.realm, fault))
 }
 
-/// Sends the browser back with `parameters`, `state` and `iss`, which Entra does not know.
+/// Returns the browser to the client with `parameters`, `state` and, except in Entra, `iss`.
 fn send(server: &Server, state: &mut State, to: &ReturnTo, mut parameters: Parameters) -> Response {
     if let Some(state) = &to.state {
         parameters.push(("state".into(), state.clone()));

@@ -22,10 +22,10 @@ use crate::clock::{Clock as _, SystemClock, UnixTime};
 const LIFE: Duration = Duration::from_secs(365 * 24 * 3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// What a listener needs for TLS, and what its clients have to trust.
+/// The TLS configuration of the listener, and the root certificate for its clients.
 pub(super) struct Tls {
     pub(super) acceptor: TlsAcceptor,
-    /// The certificate of the authority, in PEM.
+    /// The root certificate, in PEM.
     pub(super) root: String,
 }
 
@@ -52,7 +52,7 @@ pub(super) fn names(address: IpAddr, base_url: Option<&Url>, world: Option<&Worl
     names
 }
 
-/// Makes an authority, and a certificate of it for these names.
+/// Generates a certificate authority, and a certificate signed by it for these names.
 pub(super) fn make(names: &[String]) -> Result<Tls, Box<dyn std::error::Error + Send + Sync>> {
     let now = SystemClock.now();
     let root_key = KeyPair::generate()?;

@@ -1,4 +1,4 @@
-//! The applications that people sign in to.
+//! [`DevClient`]: the applications that are registered at the development provider.
 
 use serde_json::{Map, Value};
 use url::{Host, Url};
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{config::ClientAuthMethod, secret::Secret};
 
-/// An application known to the development provider (RFC 7591 calls it a client).
+/// An application that is registered at the development provider: a client.
 ///
 /// ```
 /// use tower_identity::dev::DevClient;
@@ -33,7 +33,7 @@ pub struct DevClient {
     pub(super) refresh_tokens: RefreshTokens,
     pub(super) accounts: Accounts,
     pub(super) admin_scopes: Vec<String>,
-    /// The resources that it is, as an API.
+    /// The resource indicators of the application as an API.
     pub(super) resources: Vec<String>,
     /// Whether the API's tokens are of version 1.0, in Entra.
     pub(super) is_version_1: bool,
@@ -41,17 +41,17 @@ pub struct DevClient {
     pub(super) app_roles: Vec<String>,
     /// Public keys, as the members of a JWK.
     pub(super) keys: Vec<Map<String, Value>>,
-    /// How it has proven itself in the request at hand.
+    /// Its authentication in the current request.
     pub(super) proof: Proof,
 }
 
-/// How a client has proven itself: Entra's access tokens say so (`azpacr`).
+/// The kind of client authentication, which Entra's access tokens state as `azpacr`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Proof {
     #[default]
     Nothing,
     Secret,
-    /// A client assertion, which a certificate's key signs as a rule.
+    /// A client assertion, usually signed with the key of a certificate.
     Key,
 }
 
@@ -66,18 +66,18 @@ impl Proof {
     }
 }
 
-/// Whether people are asked before an application gets something.
+/// Whether users are asked for consent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Consent {
-    /// Each scope is asked for once per person and client. The default.
+    /// Once per user, client and scope. The default.
     #[default]
     Asked,
-    /// Nothing is asked, as if an administrator had consented for everybody. `prompt=consent` still
-    /// shows the page.
+    /// Never, as if an administrator had consented for all users. `prompt=consent` still shows the
+    /// page.
     Given,
 }
 
-/// When a client gets a refresh token.
+/// The condition for a refresh token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RefreshTokens {
     /// With the scope `offline_access` (OpenID Connect Core section 11). The default.
@@ -90,14 +90,14 @@ pub enum RefreshTokens {
 }
 
 impl DevClient {
-    /// An application with a secret, which it may send by `client_secret_basic` or
+    /// A confidential client with a secret, accepted by `client_secret_basic` and
     /// `client_secret_post`.
     #[must_use]
     pub fn confidential(id: impl Into<String>, secret: impl Into<Secret>) -> Self {
         Self { secret: Some(secret.into()), ..Self::public(id) }
     }
 
-    /// An application without a secret, protected by PKCE alone.
+    /// A public client: it has no secret and is protected by PKCE only.
     #[must_use]
     pub fn public(id: impl Into<String>) -> Self {
         Self {
@@ -119,7 +119,8 @@ impl DevClient {
         }
     }
 
-    /// The proof that it would bring, for tokens that nobody asked for over the wire.
+    /// The authentication that the registration allows, for tokens that are issued without a
+    /// request.
     pub(super) fn registered_proof(&self) -> Proof {
         match (&self.secret, self.keys.is_empty()) {
             (Some(_), _) => Proof::Secret,
@@ -133,40 +134,39 @@ impl DevClient {
         self
     }
 
-    /// Registers an address to return to after sign-in. It is compared as a string, as the
-    /// specification asks for.
+    /// Registers a redirect URI for sign-in. It is compared as a string (RFC 9700 section 2.1).
     #[must_use]
     pub fn with_redirect_uri(mut self, uri: impl Into<String>) -> Self {
         self.redirect_uris.push(uri.into());
         self
     }
 
-    /// Registers an address to return to after sign-out. It is compared as a string.
+    /// Registers a redirect URI for sign-out. It is compared as a string.
     #[must_use]
     pub fn with_post_logout_redirect_uri(mut self, uri: impl Into<String>) -> Self {
         self.post_logout_redirect_uris.push(uri.into());
         self
     }
 
-    /// Accepts every `http` or `https` address on a loopback host (`localhost`, `127.0.0.0/8`,
-    /// `[::1]`) with any port and path, after sign-in and after sign-out.
+    /// Accepts every `http` or `https` URL on a loopback host (`localhost`, `127.0.0.0/8`, `[::1]`)
+    /// with any port and path as a redirect URI, for sign-in and sign-out.
     ///
     /// No real provider should do this. The client `quickstart` has it, so that an application on
-    /// any port works at once.
+    /// any port works without registration.
     #[must_use]
     pub fn with_any_loopback_redirect(mut self) -> Self {
         self.any_loopback = true;
         self
     }
 
-    /// Accepts the secret by this method only. The default is both.
+    /// Accepts the secret by this method only. The default is both methods.
     #[must_use]
     pub fn with_authentication(mut self, method: ClientAuthMethod) -> Self {
         self.method = Some(method);
         self
     }
 
-    /// Sets whether people are asked for their consent. The default is [`Consent::Asked`].
+    /// Sets whether users are asked for consent. The default is [`Consent::Asked`].
     #[must_use]
     pub fn with_consent(mut self, consent: Consent) -> Self {
         self.consent = consent;
@@ -180,19 +180,19 @@ impl DevClient {
         self
     }
 
-    /// Registers a public key, as the members of a JWK (RFC 7517), with which the application can
-    /// prove itself instead of by a secret (`private_key_jwt` with RS256, PS256 or ES256).
+    /// Registers a public key, as the members of a JWK (RFC 7517), for client assertions
+    /// (`private_key_jwt` with RS256, PS256 or ES256).
     ///
-    /// If the key has `kid`, `x5t#S256` or `x5t`, the header of an assertion has to have one of
-    /// them with the same value.
+    /// If the key has `kid`, `x5t#S256` or `x5t`, the header of an assertion must have one of them
+    /// with the same value.
     #[must_use]
     pub fn with_key(mut self, jwk: Map<String, Value>) -> Self {
         self.keys.push(jwk);
         self
     }
 
-    /// Registers the application as the API with this resource indicator (RFC 8707): with tokens
-    /// that were asked for it, it may act on behalf of people. In Entra the client id is enough.
+    /// Registers the application as the API with this resource indicator (RFC 8707). It may exchange
+    /// tokens for this resource on behalf of their users. In Entra the client id is enough.
     #[must_use]
     pub fn with_resource(mut self, resource: impl Into<String>) -> Self {
         self.resources.push(resource.into());
@@ -224,16 +224,15 @@ impl DevClient {
             || self.resources.iter().any(|own| own.trim_end_matches('/') == audience)
     }
 
-    /// Sets whose accounts can sign in, where the provider imitates Entra. The default is
-    /// [`Accounts::Everyone`].
+    /// Sets the kinds of accounts that can sign in (Entra). The default is [`Accounts::Everyone`].
     #[must_use]
     pub fn with_accounts(mut self, accounts: Accounts) -> Self {
         self.accounts = accounts;
         self
     }
 
-    /// Sets the scopes to which only an administrator can consent (AADSTS90094), where the provider
-    /// imitates Entra. There are none by default.
+    /// Sets the scopes to which only an administrator can consent (Entra, AADSTS90094). The default
+    /// is none.
     #[must_use]
     pub fn with_admin_scopes<T: Into<String>>(
         mut self,
@@ -243,7 +242,7 @@ impl DevClient {
         self
     }
 
-    /// Whether the application is there in a realm: that of one tenant is not in the others.
+    /// Whether the application exists in a realm. An application of one tenant exists only there.
     pub(super) fn is_known_in(&self, realm: &Realm) -> bool {
         match (&self.accounts, realm) {
             (
@@ -254,7 +253,7 @@ impl DevClient {
         }
     }
 
-    /// Whether this kind of authority serves the application.
+    /// Checks that the application may use this kind of authority.
     pub(super) fn check_accounts(&self, realm: &Realm) -> Result<(), Fault> {
         match (&self.accounts, realm) {
             (Accounts::Tenant(_), Realm::Entra(Audience::Everyone | Audience::Organizations)) => {
@@ -269,7 +268,7 @@ impl DevClient {
         }
     }
 
-    /// Whether people of this tenant can use the application.
+    /// Whether users of this tenant can sign in to the application.
     pub(super) fn serves(&self, tenant: &DevTenant) -> bool {
         match &self.accounts {
             Accounts::Everyone => true,
@@ -279,20 +278,20 @@ impl DevClient {
         }
     }
 
-    /// Whether a sign-in may return to `uri`.
+    /// Whether `uri` is accepted as the redirect URI of a sign-in.
     pub(super) fn may_redirect_to(&self, uri: &str) -> bool {
         self.redirect_uris.iter().any(|registered| registered == uri)
             || (self.any_loopback && is_on_loopback(uri))
     }
 
-    /// Whether a sign-out may return to `uri`.
+    /// Whether `uri` is accepted as the redirect URI of a sign-out.
     pub(super) fn may_sign_out_to(&self, uri: &str) -> bool {
         self.post_logout_redirect_uris.iter().any(|registered| registered == uri)
             || (self.any_loopback && is_on_loopback(uri))
     }
 }
 
-/// Whether `uri` is an absolute web address on this machine, without user name or fragment.
+/// Whether `uri` is an absolute http or https URL on a loopback host, without user name or fragment.
 fn is_on_loopback(uri: &str) -> bool {
     let Ok(url) = Url::parse(uri) else { return false };
     let host = match url.host() {

@@ -1,4 +1,4 @@
-//! Who calls the token endpoint (RFC 6749 section 2.3).
+//! Client authentication at the token endpoint (RFC 6749 section 2.3).
 
 use axum::response::Response;
 use base64_simd::STANDARD;
@@ -20,7 +20,7 @@ use crate::{
     secret::{Secret, same},
 };
 
-/// The client that sent the request, or the answer it gets instead.
+/// The authenticated client of a request, or the error response.
 pub(super) fn authenticate(
     server: &Server,
     state: &mut State,
@@ -58,7 +58,7 @@ pub(super) fn authenticate(
         let description = "the client is unknown";
         match incoming.realm {
             Realm::Plain => refused(description),
-            // Entra calls that an unauthorized client, with status 400.
+            // Entra answers `unauthorized_client` with status 400.
             _ => answered(&Fault::new("unauthorized_client", description)),
         }
     };
@@ -77,7 +77,7 @@ pub(super) fn authenticate(
         assertion::check(server, state, incoming, &client, assertion).map_err(failed)?;
         return Ok(client.proven_by(Proof::Key));
     }
-    // A provider that lists one method takes no other.
+    // A method that the discovery document does not list is refused.
     let only = match (
         state.quirks.has(Quirk::SecretByPostOnly),
         state.quirks.has(Quirk::SecretByBasicOnly),

@@ -29,7 +29,7 @@ const INTERVAL: u64 = 5;
 /// Letters that are hard to mistake for one another (RFC 8628 section 6.1).
 const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 
-/// What became of a device's request.
+/// The state of a device authorization request.
 #[derive(Clone, Debug)]
 pub(super) enum Outcome {
     Pending,
@@ -37,7 +37,7 @@ pub(super) enum Outcome {
     Agreed(SignedIn),
 }
 
-/// A device that waits.
+/// A device authorization request.
 #[derive(Clone, Debug)]
 pub(super) struct Device {
     pub(super) user_code: String,
@@ -51,11 +51,11 @@ pub(super) struct Device {
     pub(super) outcome: Outcome,
 }
 
-/// Answers a device that wants to be let in.
+/// Handles a device authorization request (RFC 8628 section 3.1).
 pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let mut guard = server.state();
     let state = &mut *guard;
-    // Entra asks for no secret here.
+    // Entra takes no client authentication at this endpoint.
     let named = incoming.form.first("client_id").filter(|_| incoming.realm != Realm::Plain);
     let client = match named
         .and_then(|id| state.client(id))
@@ -115,7 +115,7 @@ pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response
     Ok(reply::private_json(StatusCode::OK, &body))
 }
 
-/// Answers a device that asks how it stands (RFC 8628 section 3.5).
+/// Handles a token request with a device code (RFC 8628 sections 3.4 and 3.5).
 pub(super) fn redeem(
     server: &Server,
     state: &mut State,
@@ -193,7 +193,7 @@ pub(super) fn redeem(
     }
 }
 
-/// The page where people type the code, and the click on it.
+/// The page for the user code, and its form.
 pub(super) fn page(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let mut guard = server.state();
     let state = &mut *guard;
@@ -228,7 +228,7 @@ fn letters_of(user_code: &str) -> String {
         .collect()
 }
 
-/// Somebody agrees, or (without a person) declines.
+/// Stores the decision about a request: the user who consents, or `None` for a refusal.
 pub(super) fn decide(
     server: &Server,
     state: &mut State,

@@ -1,4 +1,4 @@
-//! The end of the session (OpenID Connect RP-Initiated Logout 1.0).
+//! The end session endpoint (OpenID Connect RP-Initiated Logout).
 
 use axum::response::Response;
 use http::{Method, StatusCode};
@@ -16,11 +16,11 @@ use super::{
 };
 use crate::error::Error;
 
-/// What a sign-out asks for, checked.
+/// A checked logout request.
 struct SignOut {
-    /// Who is meant, by id, if the request has a proof that the person was signed in.
+    /// The id of the user in `id_token_hint`.
     person: Option<String>,
-    /// Where the browser goes afterwards, `state` included.
+    /// The redirect URI with `state`.
     to: Option<String>,
 }
 
@@ -77,7 +77,7 @@ fn read(server: &Server, state: &State, parameters: &Parameters) -> Result<SignO
     Ok(SignOut { person, to })
 }
 
-/// The address to return to, with the request's `state`.
+/// The redirect URI with the request's `state`.
 fn with_state(uri: &str, parameters: &Parameters) -> Result<String, &'static str> {
     let mut url = Url::parse(uri).map_err(|_| "post_logout_redirect_uri is not a URL.")?;
     if let Some(state) = parameters.first("state") {

@@ -1,4 +1,4 @@
-//! The token answers of Entra and B2C: claims, scopes and resources, `client_info`.
+//! The token responses of Entra and B2C: claims, scopes and resources, `client_info`.
 
 use serde_json::{Map, Value, json};
 
@@ -16,15 +16,15 @@ use super::{
 };
 use crate::{error::Error, secret::base64url};
 
-/// How many groups fit into a token.
+/// The greatest number of groups in a token.
 const GROUPS_IN_TOKEN: usize = 200;
 
-/// What an access token is for.
+/// The resource of an access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Resource {
-    /// The small Graph here; UserInfo is a part of it.
+    /// The imitated Graph, which includes UserInfo.
     Graph,
-    /// Anything else, by the name before the scope: `api://…`, a GUID, an address.
+    /// Another API, by the name before the scope: `api://…`, a GUID, a URL.
     Api(String),
 }
 
@@ -54,7 +54,7 @@ pub(super) fn resource<'a>(server: &Server, scope: &'a str) -> Option<(Resource,
     })
 }
 
-/// The form in which a consent is remembered: one for all ways to write a scope of Graph.
+/// The form in which a consent is stored: one for all spellings of a scope of Graph.
 pub(super) fn consent_key(server: &Server, scope: &str) -> String {
     match resource(server, scope) {
         Some((Resource::Graph, name)) => name.to_owned(),
@@ -83,7 +83,7 @@ pub(super) fn one_resource(
     Ok(found.unwrap_or(Resource::Graph))
 }
 
-/// A token answer.
+/// The parameters of a token response.
 pub(super) struct Wanted<'a> {
     pub(super) grant_id: &'a str,
     pub(super) grant: &'a Grant,
@@ -96,7 +96,7 @@ pub(super) struct Wanted<'a> {
     pub(super) client_info: bool,
 }
 
-/// The members of a token answer (RFC 6749 section 5.1), as Entra and B2C write them.
+/// The members of a token response (RFC 6749 section 5.1), as Entra and B2C write them.
 pub(super) fn answer(
     server: &Server,
     state: &mut State,
@@ -166,7 +166,7 @@ fn granted(server: &Server, state: &State, wanted: &Wanted<'_>) -> Vec<String> {
     granted
 }
 
-/// An access token: for Graph something that nobody else reads, for an API a JWT.
+/// An access token: opaque for Graph, a JWT for an API.
 fn access_token(
     server: &Server,
     state: &mut State,
@@ -302,7 +302,7 @@ pub(super) fn groups(claims: &mut Map<String, Value>, person: &DevPerson, tenant
     }
 }
 
-/// The account at home, whatever tenant was signed in to: `uid` and `utid`, in base64url.
+/// `client_info`: the account in its home tenant (`uid` and `utid`), in base64url.
 pub(super) fn client_info(world: &World, person: &DevPerson, realm: &Realm) -> String {
     let (uid, utid) = home_account(world, person, realm);
     base64url(json!({ "uid": uid, "utid": utid }).to_string().as_bytes())

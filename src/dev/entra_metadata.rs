@@ -73,7 +73,7 @@ pub(super) fn old_document(server: &Server, algorithm: &str, realm: &Realm) -> M
     document
 }
 
-/// How somebody signs in: with a password that is kept here, if the domain is known.
+/// The realm discovery of MSAL: a managed account if the domain is known, otherwise an unknown one.
 pub(super) fn user_realm(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let name = incoming.path.rsplit('/').next().unwrap_or_default();
     let name = percent_decode_str(name).decode_utf8_lossy().into_owned();
@@ -90,7 +90,7 @@ pub(super) fn user_realm(server: &Server, incoming: &Incoming) -> Result<Respons
     Ok(reply::private_json(StatusCode::OK, &Value::Object(realm)))
 }
 
-/// Which hosts belong together: this one is a cloud of its own.
+/// The instance discovery of MSAL: this host is a cloud of its own.
 pub(super) fn instances(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let asked = incoming.query.first("authorization_endpoint").unwrap_or_default();
     let authority =
@@ -109,7 +109,7 @@ pub(super) fn instances(server: &Server, incoming: &Incoming) -> Result<Response
     Ok(reply::private_json(StatusCode::OK, &body))
 }
 
-/// The members of a key, and whom it signs for.
+/// The members of a key, with the issuer that it signs for.
 fn jwk(key: &SigningKey, issuer: Option<&str>, cloud: &str) -> Value {
     let mut jwk = key.jwk();
     if let (Some(members), Some(issuer)) = (jwk.as_object_mut(), issuer) {

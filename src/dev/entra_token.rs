@@ -80,7 +80,7 @@ pub(super) fn redeem(
     first(server, state, &code.grant, &grant, &tenant, resource, code.nonce.as_deref()).map(Ok)
 }
 
-/// The first answer of a grant that no code came from.
+/// The token response of a grant without a code.
 pub(super) fn first_answer(
     server: &Server,
     state: &mut State,

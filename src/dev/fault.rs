@@ -1,6 +1,6 @@
-//! What went wrong, in the words of OAuth, of Entra (`AADSTS…`) and of B2C (`AADB2C…`).
+//! Errors in the forms of OAuth, Entra (`AADSTS…`) and B2C (`AADB2C…`).
 //!
-//! The numbers are Microsoft's; the sentences are not: nobody should read them by machine.
+//! The numbers are Microsoft's. The descriptions are not, and clients should not parse them.
 
 use axum::response::Response;
 use http::{StatusCode, header};
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::clock::UnixTime;
 
-/// An error answer.
+/// An error response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) error: &'static str,
@@ -26,7 +26,7 @@ pub(super) struct Fault {
     b2c: u32,
     suberror: Option<&'static str>,
     claims: Option<String>,
-    /// Whether the person did it: Entra says so in `error_subcode`.
+    /// Whether the user cancelled, which Entra states in `error_subcode`.
     cancelled: bool,
 }
 
@@ -62,12 +62,12 @@ impl Fault {
         }
     }
 
-    /// With a number of Entra's (`AADSTS…`).
+    /// Sets Entra's number (`AADSTS…`).
     pub(super) fn entra(self, entra: u32) -> Self {
         Self { entra, ..self }
     }
 
-    /// With a number of B2C's (`AADB2C…`).
+    /// Sets B2C's number (`AADB2C…`).
     pub(super) fn b2c(self, b2c: u32) -> Self {
         Self { b2c, ..self }
     }
@@ -76,18 +76,18 @@ impl Fault {
         Self { suberror: Some(suberror), ..self }
     }
 
-    /// With the claims that a new sign-in has to bring (OpenID Connect Core section 5.5).
+    /// Sets the claims challenge for the next sign-in (OpenID Connect Core section 5.5).
     pub(super) fn claims(self, claims: String) -> Self {
         Self { claims: Some(claims), ..self }
     }
 
-    /// The person did not want to.
+    /// Marks that the user cancelled.
     pub(super) fn cancelled(self) -> Self {
         Self { cancelled: true, ..self }
     }
 }
 
-/// There is no tenant of this name.
+/// The error for an unknown tenant.
 pub(super) fn no_tenant(name: &str) -> Fault {
     let description =
         format!("tenant {:?} was not found here", name.chars().take(60).collect::<String>());
@@ -100,7 +100,7 @@ impl From<(&'static str, &'static str)> for Fault {
     }
 }
 
-/// What support asks for: when it was, and of which request.
+/// The time and ids of a request, for support.
 struct Trace {
     trace: String,
     correlation: String,
@@ -153,7 +153,7 @@ fn description(realm: &Realm, fault: &Fault, trace: &Trace) -> String {
     }
 }
 
-/// A sentence.
+/// The description as a sentence.
 fn capitalized(text: &str) -> String {
     let mut rest = text.chars();
     let first = rest.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();

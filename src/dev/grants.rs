@@ -1,4 +1,4 @@
-//! Grants without a browser: the client for itself, and passwords.
+//! Grants without a browser: client credentials and passwords.
 
 use serde_json::Map;
 
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{error::Error, secret::same};
 
-/// A grant that no page led to. Without a person it is the client's own.
+/// A grant without a page. Without a user it is the client's own.
 pub(super) fn grant(
     server: &Server,
     client: &DevClient,
@@ -166,7 +166,7 @@ pub(super) fn password(
     if let Err(fault) = entra_issue::one_resource(server, &grant.scopes, false) {
         return refused(fault);
     }
-    // Nobody can be asked here, so that consent has to be there already.
+    // There is no page here, so consent must have been given before.
     let bare = Grant { scopes: Vec::new(), ..grant.clone() };
     let asked: Vec<String> = grant
         .scopes
@@ -201,7 +201,7 @@ fn answer(
         client_info: false,
     };
     let mut members: Map<_, _> = entra_issue::answer(server, state, wanted)?;
-    // Entra does not tell an application its scope.
+    // Entra's response to an application has no `scope`.
     members.remove("scope");
     Ok(Ok(members))
 }

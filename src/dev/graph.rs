@@ -1,4 +1,4 @@
-//! A small Microsoft Graph: who is signed in, and in which groups.
+//! The imitated Microsoft Graph: the signed-in user and their groups.
 //!
 //! It takes access tokens that were issued for it. Lists come in pages; `@odata.nextLink` leads on.
 
@@ -16,10 +16,10 @@ use super::{
 };
 use crate::error::Error;
 
-/// How many groups are on a page, if the caller does not say.
+/// The number of groups on a page if the request has no `$top`.
 const PAGE: usize = 100;
 
-/// The permissions with which one's own groups can be read.
+/// The permissions of which each allows to read the user's own groups.
 const GROUP_SCOPES: [&str; 6] = [
     "User.Read",
     "User.Read.All",
@@ -29,7 +29,7 @@ const GROUP_SCOPES: [&str; 6] = [
     "Directory.ReadWrite.All",
 ];
 
-/// Whoever calls, by their access token.
+/// The user of the access token of a request.
 struct Caller {
     person: String,
     tenant: DevTenant,
@@ -60,7 +60,7 @@ fn refused(status: StatusCode, code: &str, message: &str) -> Response {
     response
 }
 
-/// Answers a call.
+/// Handles a request to Graph.
 pub(super) fn graph(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let state = server.state();
     let Some(caller) = caller(server, &state, incoming) else {

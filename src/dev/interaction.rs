@@ -1,4 +1,4 @@
-//! What happens between the request and the answer: pages, and the clicks on them.
+//! The pages between the authorization request and its response, and the forms on them.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ use super::{
 };
 use crate::{error::Error, secret::base64url};
 
-/// How long a page can be answered.
+/// The lifetime of a page.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
-/// Takes the next steps: shows a page, or answers the client.
+/// Takes the next steps: shows a page, or sends the authorization response.
 pub(super) fn proceed(
     server: &Server,
     state: &mut State,
@@ -96,7 +96,7 @@ pub(super) fn proceed(
     }
 }
 
-/// Why there is no answer without a page (OpenID Connect Core section 3.1.2.6).
+/// The error for `prompt=none` if a page is needed (OpenID Connect Core section 3.1.2.6).
 fn silent_fault(step: &Step, pending: &Interaction) -> Fault {
     let b2c = matches!(pending.request.realm, Realm::B2c { .. });
     match step {
@@ -117,13 +117,13 @@ fn silent_fault(step: &Step, pending: &Interaction) -> Fault {
     }
 }
 
-/// Who is signed in in the browser of a request.
+/// The user who is signed in in the browser of a request.
 fn person_of<'a>(state: &'a State, pending: &Interaction) -> Option<&'a DevPerson> {
     let who = pending.picked.as_ref().or_else(|| state.browsers.find(&pending.browser))?;
     state.person(&who.person)
 }
 
-/// Whether only an administrator can agree to a scope, and the person is none.
+/// Whether a scope needs the consent of an administrator, and the user is none.
 fn needs_administrator(
     server: &Server,
     state: &State,
@@ -194,7 +194,7 @@ fn sign_in(
     Ok(None)
 }
 
-/// Remembers that the person of this request agreed, or for everybody in the tenant.
+/// Stores the consent of the user of this request, or of an administrator for the whole tenant.
 fn consent(
     server: &Server,
     state: &mut State,
@@ -217,7 +217,7 @@ fn consent(
     pending.consented = true;
 }
 
-/// A click on one of the pages.
+/// Handles the form of a page.
 pub(super) fn answered(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let refused = |text| Ok(pages::problem(StatusCode::FORBIDDEN, text));
     if incoming.is_from_elsewhere(server) {
@@ -303,7 +303,7 @@ pub(super) fn answered(server: &Server, incoming: &Incoming) -> Result<Response,
     proceed(server, state, &id, pending)
 }
 
-/// What the application is told if somebody turns a page down, or has forgotten the password.
+/// The error response if the user declines on a page, or has forgotten the password.
 fn declined(
     server: &Server,
     state: &State,

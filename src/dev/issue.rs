@@ -1,4 +1,4 @@
-//! Making tokens.
+//! Issues the tokens of a generic provider.
 
 use serde_json::{Map, Value, json};
 
@@ -29,14 +29,14 @@ pub struct IssuedTokens {
     pub id_token: Option<Secret>,
 }
 
-/// The part of a grant that one token is for.
+/// The scopes and resources of one token, which are a part of the grant.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Part<'a> {
     pub(super) scopes: &'a [String],
     pub(super) resources: &'a [String],
 }
 
-/// An access token for a part of what the grant allows.
+/// Issues an access token for a part of the grant.
 fn access_token(
     server: &Server,
     state: &mut State,
@@ -111,7 +111,7 @@ fn strength(signed_in: &SignedIn) -> Map<String, Value> {
     claims
 }
 
-/// Whether the grant comes with a refresh token.
+/// Whether the client gets a refresh token for the grant.
 pub(super) fn refreshable(state: &State, grant: &Grant) -> bool {
     match state.client(&grant.client).map(|client| client.refresh_tokens) {
         _ if state.quirks.has(Quirk::NoRefreshTokens) => false,
@@ -124,7 +124,7 @@ pub(super) fn refreshable(state: &State, grant: &Grant) -> bool {
     }
 }
 
-/// A refresh token of the grant.
+/// Issues a refresh token for the grant.
 pub(super) fn refresh_token(
     server: &Server,
     state: &mut State,
@@ -175,7 +175,8 @@ fn id_token_claims(
     claims
 }
 
-/// An ID token of these claims, signed with the key of the tenant, as the orders say.
+/// An ID token with these claims, signed with the key of the tenant, with the ordered faults
+/// applied.
 pub(super) fn signed_id_token(
     server: &Server,
     state: &mut State,
@@ -194,7 +195,7 @@ pub(super) fn signed_id_token(
     spoil_id_token::write(state, key, claims, order, server.now())
 }
 
-/// The first token answer of a grant of a generic provider.
+/// The members of the first token response of a grant.
 pub(super) fn token_answer(
     server: &Server,
     state: &mut State,

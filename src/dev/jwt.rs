@@ -1,4 +1,4 @@
-//! Writing JWTs (RFC 7515, RFC 7519), and reading our own.
+//! Signs JWTs (RFC 7515, RFC 7519), and reads those that this provider signed.
 
 use aws_lc_rs::digest;
 use serde_json::{Map, Value, json};

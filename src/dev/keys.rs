@@ -1,4 +1,4 @@
-//! Signing keys: made at start and at every rotation, published as a JWK set (RFC 7517).
+//! Signing keys: generated at start and at every rotation, published as a JWK set (RFC 7517).
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +15,7 @@ use crate::{
     secret::{base64url, random},
 };
 
-/// The private half, of the kind that the algorithm needs.
+/// The private key, of the type that the algorithm needs.
 #[derive(Debug)]
 enum Private {
     Rsa(rsa::KeyPair),

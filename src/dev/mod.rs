@@ -1,19 +1,21 @@
-//! A development provider: OpenID Connect in this process, on loopback only, for demos and tests.
+//! A development provider: an OpenID Connect provider inside this process, on loopback only, for
+//! demos and tests (feature `dev-provider`).
 //!
-//! It signs in without an account anywhere: an account picker with a few people, a consent page,
-//! and every protocol step as the specifications have it. Feature `dev-provider`.
+//! It needs no account anywhere. It has an account picker with a few users, a consent page, and
+//! every protocol step as specified:
 //!
-//! - It listens on loopback addresses only, and answers requests only if their `Host` is a loopback
+//! - It listens on loopback addresses only, and answers a request only if its `Host` is a loopback
 //!   name.
-//! - For browsers the code flow only; without one device codes, client credentials and passwords;
-//!   PKCE with S256 is enforced; redirect addresses are compared character by character; codes work
-//!   once; refresh tokens rotate, and a reused one revokes all that came from the sign-in.
-//! - The client `quickstart` may use any redirect address on a loopback host. Others are added with
-//!   [`DevProvider::add_client`].
-//! - Each scope is asked for once per person, whatever its name. A token is for the resource that
-//!   was named (RFC 8707), and that API may act on behalf of its caller.
-//! - The handle commands it from a test: who signs in, what fails, what waits, how long things
-//!   live; and it counts requests.
+//! - Grants: authorization code for browsers; device code, client credentials and password without
+//!   one. PKCE with S256 is required, redirect URIs are compared character by character, a code
+//!   works once, and refresh tokens rotate. Reuse of a refresh token revokes all tokens of its
+//!   sign-in.
+//! - The client `quickstart` may use any redirect URI on a loopback host. Other clients are added
+//!   with [`DevProvider::add_client`].
+//! - Consent is requested once per user and scope. Any scope name is accepted. A token is for the
+//!   requested resource (RFC 8707), and that API may exchange it on behalf of its caller.
+//! - A test controls it through [`DevProvider`]: the user who signs in, failures, delays, lifetimes
+//!   of tokens. It counts and records requests.
 //!
 //! ```
 //! use tower_identity::dev::{DevProvider, Endpoint};
@@ -33,54 +35,56 @@
 //!
 //! # Microsoft Entra
 //!
-//! With [`entra`](DevProviderBuilder::entra) it imitates Entra instead, on one loopback host that
-//! is a cloud of its own, under the rules of the real ones:
+//! With [`entra`](DevProviderBuilder::entra) it imitates Entra instead. Its loopback host is a cloud
+//! of its own, with the rules of the real ones:
 //!
 //! - the tenants of [`DevTenant`] and your own; the authorities `/{tenant}`, `/common`,
 //!   `/organizations`, `/consumers` with the templated issuer and keys that name theirs; guests,
 //!   personal accounts, applications of one tenant ([`Accounts`]);
 //! - tokens of version 2.0 with `tid`, `oid`, a `sub` per application, `client_info`, roles, and
 //!   groups up to 200; a small Graph for more;
-//! - one refresh token for every resource and tenant of a person, consent by scope, by the person
-//!   or an administrator for everybody;
+//! - one refresh token for all resources and tenants of a user; consent by scope, from the user or
+//!   from an administrator for the whole tenant;
 //! - errors with `AADSTS` or `AADB2C` numbers: on pages, in redirects, in JSON;
 //! - B2C at `/{domain}/{policy}` and `/tfp/{domain}/{policy}`, with the policies `B2C_1_susi`,
 //!   `B2C_1_edit` and `B2C_1_reset`;
 //! - External ID, whose issuer has the tenant's GUID in its host.
 //!
-//! It asks for PKCE, which Entra leaves to the application, and has no second factor: an
-//! authentication context is satisfied by choosing the account again. Passwords are for the grant
-//! of that name alone, and only people who were [given one](DevPerson::with_password) have one;
-//! pages ask for none. Access tokens are of version 1.0 for an API that is
-//! [registered so](DevClient::with_version_1_tokens); their issuer is on the host of version 2.0,
-//! as this is a cloud of its own. The implicit flow is missing; the discovery document of version
-//! 1.0 is there, and names the endpoints of version 2.0.
+//! It differs from Entra in some points. PKCE is required, which Entra leaves to the application.
+//! There is no second factor: an authentication context is satisfied by choosing the account again.
+//! Passwords are for the password grant only, for users [with one](DevPerson::with_password); no
+//! page asks for a password. Access tokens have version 1.0 for an API that is [registered for
+//! them](DevClient::with_version_1_tokens); their issuer is on the host of version 2.0, since this
+//! is a cloud of its own. The implicit flow is missing. The discovery document of version 1.0
+//! exists and names the endpoints of version 2.0.
 //!
 //! # Access tokens for the tests of an API
 //!
-//! [`access_token`](DevProvider::access_token) issues one without a browser, and
-//! [`DevAccessToken`] describes every other: of an application, an agent, a guest, of version 1.0,
-//! an opaque one. [`SpoilAccessToken`] lists what can be wrong with them; the introspection
-//! endpoint (RFC 7662, signed answers by RFC 9701) and
-//! [`revoke_access_token`](DevProvider::revoke_access_token) are for opaque ones.
+//! [`access_token`](DevProvider::access_token) issues an access token without a browser.
+//! [`DevAccessToken`] describes other kinds: of an application, an agent or a guest, of version
+//! 1.0, or opaque. [`SpoilAccessToken`] lists their faults. The introspection endpoint (RFC 7662,
+//! signed responses by RFC 9701) and [`revoke_access_token`](DevProvider::revoke_access_token) are
+//! for opaque ones.
 //!
-//! # Other people's clients
+//! # Clients of other libraries
 //!
-//! Every MSAL insists on https: [`with_tls`](DevProviderBuilder::with_tls) is for them. Where it
-//! matters Entra's rules hold instead of the specifications': thumbprints may have padding, and an
-//! assertion serves as long as it lives. Applications in the browser can read documents, keys,
-//! tokens and UserInfo (CORS), and get their answers in the fragment.
+//! The MSAL libraries require https: start the provider
+//! [with TLS](DevProviderBuilder::with_tls). Where Entra is more lenient than the specifications,
+//! Entra's rules apply: thumbprints may have padding, and an assertion may be reused until it
+//! expires. Applications that run in the browser can read documents, keys, tokens and UserInfo
+//! (CORS), and receive authorization responses in the fragment.
 //!
-//! # Providers with habits of their own
+//! # Deviating providers
 //!
-//! [`Quirk`] lists what real providers do and the specifications do not: see with
-//! [`with_quirks`](DevProviderBuilder::with_quirks) how an application fares there. What one answer
-//! can have wrong is in [`Spoil`] and its siblings.
+//! A [`Quirk`] is a permanent deviation of a real provider from the specifications;
+//! [`with_quirks`](DevProviderBuilder::with_quirks) shows how an application works with it. A fault
+//! of one response is ordered with [`Spoil`] and similar types.
 //!
 //! # Security
 //!
-//! It signs anybody in as anybody. Its keys and secrets exist only while it runs. Never build it
-//! into what you deploy: keep the feature in `dev-dependencies`, or behind a feature of your own.
+//! It signs in any user without a check. Its keys and secrets exist only while it runs. Never build
+//! it into what you deploy: enable the feature in `dev-dependencies`, or behind a feature of your
+//! own.
 
 mod access_token;
 mod asked_claims;

@@ -16,7 +16,7 @@ use super::{
     token::Answer,
 };
 
-/// Answers an API that was called.
+/// Handles the token request of an API that was called.
 pub(super) fn on_behalf_of(
     server: &Server,
     state: &mut State,
@@ -119,7 +119,7 @@ fn elsewhere(
     let scopes = incoming.form.list("scope");
     let agreed = |scope: &String| state.has_consented(&grant.person, None, &client.id, scope);
     if client.consent == Consent::Asked && !scopes.iter().all(agreed) {
-        // Nobody can be asked here, so that consent has to be there already.
+        // There is no page here, so consent must have been given before.
         return Ok(Err(Fault::new(
             "consent_required",
             "the person has not agreed to what the API asks for",

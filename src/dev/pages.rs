@@ -28,7 +28,7 @@ fn source_hash(text: &str) -> String {
     format!("'sha256-{}'", STANDARD.encode_to_string(digest(&SHA256, text.as_bytes()).as_ref()))
 }
 
-/// What a policy calls the place of an address: its origin, or the scheme of an application's own.
+/// The source expression of a URL in a policy: its origin, or the scheme of a native application.
 fn source_of(address: &str) -> String {
     Url::parse(address).map_or_else(
         |_| String::new(),
@@ -86,12 +86,12 @@ const STEP_UP: &str = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}
 
 const NO_FRAMES: &str = "; frame-ancestors 'none'";
 
-/// Something is wrong, and the browser cannot be sent back with it.
+/// An error page, for errors that must not go to the redirect URI.
 pub(super) fn problem(status: StatusCode, text: &str) -> Response {
     page(status, "This did not work", "'none'", NO_FRAMES, &html! { p role="alert" { (text) } })
 }
 
-/// What this is, for somebody who opens the address.
+/// The home page: what this provider is.
 #[allow(clippy::unnecessary_wraps, reason = "the shape of every endpoint")]
 pub(super) fn home(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let mut state = server.state();
@@ -135,7 +135,7 @@ fn initials(name: &str) -> String {
     name.split_whitespace().filter_map(|word| word.chars().next()).take(2).collect()
 }
 
-/// Who is it? The person of `login_hint` comes first.
+/// The account picker. The user of `login_hint` comes first.
 pub(super) fn picker(
     server: &Server,
     state: &State,
@@ -170,7 +170,7 @@ pub(super) fn picker(
     asking(title, request, &content)
 }
 
-/// A button for each person.
+/// A button for each user.
 pub(super) fn people_form(id: &str, people: &[&DevPerson], first_in_focus: bool) -> Markup {
     html! {
         form method="post" action=(path::INTERACTION) {
@@ -193,12 +193,12 @@ pub(super) fn people_form(id: &str, people: &[&DevPerson], first_in_focus: bool)
     }
 }
 
-/// A button that turns the request down.
+/// A button that declines the request.
 pub(super) fn decline(id: &str, label: &str) -> Markup {
     decision(id, "decline", label)
 }
 
-/// A quiet button under the rest of a page.
+/// A less prominent button at the end of a page.
 pub(super) fn decision(id: &str, value: &str, label: &str) -> Markup {
     html! {
         form method="post" action=(path::INTERACTION) {
@@ -208,19 +208,19 @@ pub(super) fn decision(id: &str, value: &str, label: &str) -> Markup {
     }
 }
 
-/// A page that people answer, and from which the browser may go back to the application.
+/// A page with a form, from which the browser may return to the application.
 pub(super) fn asking(title: &str, request: &AuthorizationRequest, content: &Markup) -> Response {
     page(StatusCode::OK, title, &actions(&request.redirect_uri), NO_FRAMES, content)
 }
 
-/// The forms lead to the provider itself, and from there back to the application.
+/// The `form-action` of such a page: the provider itself, and the application after it.
 fn actions(redirect_uri: &str) -> String {
     format!("'self' {}", source_of(redirect_uri))
 }
 
-/// May the application have these scopes?
+/// The consent page.
 ///
-/// `for_all` is for administrators: they can agree for everybody in their tenant.
+/// `for_all` adds the button with which administrators consent for their whole tenant.
 pub(super) fn consent(
     id: &str,
     request: &AuthorizationRequest,
@@ -255,7 +255,7 @@ fn meaning(scope: &str) -> &str {
     }
 }
 
-/// Really sign out? The parameters travel along in the form.
+/// The page that confirms sign-out. The parameters of the request are in its form.
 pub(super) fn sign_out(
     action: &str,
     person: &DevPerson,
@@ -274,17 +274,17 @@ pub(super) fn sign_out(
     page(StatusCode::OK, "Sign out?", &actions(to.unwrap_or_default()), NO_FRAMES, &content)
 }
 
-/// The end, without an application to go back to.
+/// The page after sign-out without a redirect URI.
 pub(super) fn signed_out() -> Response {
     message("Signed out", "You can close this page.")
 }
 
-/// A page that only says something.
+/// A page with a message only.
 pub(super) fn message(title: &str, text: &str) -> Response {
     page(StatusCode::OK, title, "'none'", NO_FRAMES, &html! { p { (text) } })
 }
 
-/// Where people type the code that a device shows.
+/// The page for the user code of a device.
 pub(super) fn device(state: &State, typed: &str) -> Response {
     let asking = state.devices.values().find(|device| device.user_code == typed);
     let content = html! {

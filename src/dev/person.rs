@@ -1,20 +1,20 @@
-//! The people who can sign in.
+//! [`DevPerson`]: the users of the development provider.
 
 use serde_json::{Map, Value};
 
 use super::tenant::DevTenant;
 use crate::secret::{Secret, base64url};
 
-/// A person whom the development provider can sign in.
+/// A user of the development provider.
 ///
-/// Without people of your own there are four, one for each case that applications meet:
+/// The default users, one for each case that an application should handle:
 ///
-/// | id | who | special |
+/// | id | name | case |
 /// |---|---|---|
 /// | `ada` | Ada Lovelace | role `Admin` |
-/// | `alan` | Alan Turing | nothing |
+/// | `alan` | Alan Turing | no roles or groups |
 /// | `grace` | Grace Hopper | 250 groups |
-/// | `katherine` | Katherine Johnson | a guest: address of another organisation, not verified |
+/// | `katherine` | Katherine Johnson | a guest with an unverified e-mail address |
 ///
 /// ```
 /// use tower_identity::dev::DevPerson;
@@ -37,20 +37,20 @@ pub struct DevPerson {
     pub(super) roles: Vec<String>,
     pub(super) groups: Vec<String>,
     pub(super) claims: Map<String, Value>,
-    /// The GUID of the tenant of the account; the first tenant without.
+    /// The GUID of the home tenant; `None`: the first tenant.
     pub(super) home: Option<String>,
     pub(super) guest_in: Vec<String>,
     pub(super) administrator: bool,
     pub(super) password: Option<Secret>,
-    /// Whether the account was made at the provider and not used yet.
+    /// Whether the account was created at the provider and has not signed in since.
     pub(super) is_new: bool,
 }
 
 impl DevPerson {
-    /// A person with a name. `id` is what [`sign_in_as`](super::DevProvider::sign_in_as) and
-    /// `login_hint` call them.
+    /// A user with an id, which [`sign_in_as`](super::DevProvider::sign_in_as) and `login_hint`
+    /// take, and a name.
     ///
-    /// The `sub` claim is derived from the id and does not resemble it, as with real providers;
+    /// `sub` is derived from the id and does not resemble it, as with real providers.
     /// `preferred_username` and `email` are `{id}@example.com`.
     #[must_use]
     pub fn new(id: impl Into<String>, name: impl Into<String>) -> Self {
@@ -76,7 +76,7 @@ impl DevPerson {
         }
     }
 
-    /// What the handle and `login_hint` call this person.
+    /// The id, for [`DevProvider`](super::DevProvider) and `login_hint`.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
@@ -95,7 +95,7 @@ impl DevPerson {
         self
     }
 
-    /// Sets `preferred_username`; `login_hint` knows the person by it, too.
+    /// Sets `preferred_username`, which `login_hint` takes as well.
     #[must_use]
     pub fn with_username(mut self, username: impl Into<String>) -> Self {
         self.username = username.into();
@@ -118,75 +118,75 @@ impl DevPerson {
         self
     }
 
-    /// Takes the e-mail address away: neither `email` nor `email_verified` is sent.
+    /// Removes the e-mail address: neither `email` nor `email_verified` is sent.
     #[must_use]
     pub fn without_email(mut self) -> Self {
         self.email = None;
         self
     }
 
-    /// Sets the few words under the name in the account picker.
+    /// Sets the text under the name in the account picker.
     #[must_use]
     pub fn with_note(mut self, note: impl Into<String>) -> Self {
         self.note = note.into();
         self
     }
 
-    /// Sets the `roles` claim, which every ID token has then, whatever the scope.
+    /// Sets the claim `roles`. Every ID token has it, whatever the scope.
     #[must_use]
     pub fn with_roles<T: Into<String>>(mut self, roles: impl IntoIterator<Item = T>) -> Self {
         self.roles = roles.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets the `groups` claim, which every ID token has then, whatever the scope. All of them are
-    /// sent, however many.
+    /// Sets the claim `groups`. Every ID token has all of them, whatever the scope; in Entra at most
+    /// 200.
     #[must_use]
     pub fn with_groups<T: Into<String>>(mut self, groups: impl IntoIterator<Item = T>) -> Self {
         self.groups = groups.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets the tenant of the account, where the provider imitates Entra. The default is the first
-    /// one, [`DevTenant::CONTOSO`].
+    /// Sets the home tenant of the account (Entra). The default is the first one,
+    /// [`DevTenant::CONTOSO`].
     #[must_use]
     pub fn with_tenant(mut self, tenant: DevTenant) -> Self {
         self.home = Some(tenant.id().to_owned());
         self
     }
 
-    /// Makes the person a guest in a tenant, too, with another `oid` there.
+    /// Makes the user a guest in a tenant, with another `oid` there.
     #[must_use]
     pub fn add_guest_tenant(mut self, tenant: DevTenant) -> Self {
         self.guest_in.push(tenant.id().to_owned());
         self
     }
 
-    /// Sets a password, for applications that ask for it themselves (RFC 6749 section 4.3). Without
-    /// one nobody signs in so; no page ever asks for it.
+    /// Sets a password for the password grant (RFC 6749 section 4.3). Without one the grant is
+    /// refused. No page asks for it.
     #[must_use]
     pub fn with_password(mut self, password: impl Into<Secret>) -> Self {
         self.password = Some(password.into());
         self
     }
 
-    /// Makes the person an administrator of the tenant, who can consent for everybody there and to
-    /// what needs an administrator. Nobody is by default.
+    /// Makes the user an administrator of the tenant, who can consent for all of its users, and to
+    /// scopes that need an administrator. By default no user is one.
     #[must_use]
     pub fn as_administrator(mut self) -> Self {
         self.administrator = true;
         self
     }
 
-    /// Adds any other claim to the ID token and to UserInfo. It comes last: it also replaces one
-    /// that the provider would set.
+    /// Adds a claim to the ID token and to UserInfo. It replaces a claim of the same name that the
+    /// provider sets.
     #[must_use]
     pub fn with_claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.claims.insert(name.into(), value.into());
         self
     }
 
-    /// Whether `hint` (the id, the user name, the address or the subject) means this person.
+    /// Whether `hint` is the id, the user name, the e-mail address or the subject of this user.
     pub(super) fn is(&self, hint: &str) -> bool {
         let same = |ours: &str| ours.eq_ignore_ascii_case(hint);
         same(&self.id)
@@ -195,7 +195,7 @@ impl DevPerson {
             || self.subject == hint
     }
 
-    /// What the granted scopes say about the person (OpenID Connect Core section 5.4).
+    /// The claims for the granted scopes (OpenID Connect Core section 5.4).
     pub(super) fn claims_for(&self, scopes: &[String]) -> Map<String, Value> {
         let granted = |scope: &str| scopes.iter().any(|granted| granted == scope);
         let mut claims = Map::new();
@@ -220,7 +220,7 @@ impl DevPerson {
         claims
     }
 
-    /// The four people of a provider that was not given any.
+    /// The default users of a generic provider.
     pub(super) fn defaults() -> Vec<Self> {
         vec![
             Self::new("ada", "Ada Lovelace").with_roles(["Admin"]).with_note("Administrator"),
@@ -235,7 +235,7 @@ impl DevPerson {
         ]
     }
 
-    /// The people of an Entra that was not given any.
+    /// The default users of the imitated Entra.
     pub(super) fn entra_defaults() -> Vec<Self> {
         let at = |id: &str, name: &str, domain: &str| {
             Self::new(id, name)

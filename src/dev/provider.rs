@@ -1,4 +1,4 @@
-//! The running provider and its handle.
+//! [`DevProvider`]: the handle of a running development provider.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -20,11 +20,10 @@ use crate::{
     secret::Secret,
 };
 
-/// An OpenID Connect provider in this process, for development and tests; the handle that runs and
-/// commands it.
+/// The handle of an OpenID Connect provider in this process, for development and tests.
 ///
-/// It runs as tasks of the Tokio runtime that it was started on and stops when the handle is
-/// dropped. See the [module](super) for what it does.
+/// The provider runs as tasks of the Tokio runtime that it was started on, and stops when the handle
+/// is dropped. The [module](super) describes its behaviour.
 #[derive(Debug)]
 #[must_use = "the provider stops when its handle is dropped"]
 pub struct DevProvider {
@@ -46,12 +45,12 @@ impl DevProvider {
         Self::builder().start().await
     }
 
-    /// A provider to be set up.
+    /// A builder with the default configuration.
     pub fn builder() -> DevProviderBuilder {
         DevProviderBuilder::default()
     }
 
-    /// Stops the provider and waits until requests in flight are answered: open all gates of
+    /// Stops the provider and waits for the responses to pending requests. Open all gates of
     /// [`hold_next`](Self::hold_next) before. Dropping the handle stops it without waiting.
     pub async fn shutdown(self) {
         let Self { _stop, task, .. } = self;
@@ -65,35 +64,35 @@ impl DevProvider {
         &self.server.issuer
     }
 
-    /// What an application is configured with, here the issuer:
+    /// The URL of the authority for the configuration of an application, which is the issuer:
     /// `Authority::oidc(provider.authority_url())`.
     #[must_use]
     pub fn authority_url(&self) -> &str {
         &self.server.issuer
     }
 
-    /// Where it listens.
+    /// The address that the provider listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.server.address
     }
 
-    /// The certificate, in PEM, that clients have to trust where the provider speaks
-    /// [TLS](super::DevProviderBuilder::with_tls). It is another one at each start.
+    /// The root certificate in PEM that clients must trust, if the provider was started with
+    /// [TLS](super::DevProviderBuilder::with_tls). A new one is generated at each start.
     #[must_use]
     pub fn root_certificate(&self) -> Option<&str> {
         self.root_certificate.as_deref()
     }
 
-    /// A configuration of the application at `base_url` for this provider and its first client: add
-    /// what the application needs, then build it.
+    /// A configuration for the application at `base_url` with this provider and its first client.
+    /// Add what the application needs, then build it.
     ///
-    /// In Entra it is for people of the first tenant; [`entra_config`](Self::entra_config) has the
+    /// In Entra it is for users of the first tenant; [`entra_config`](Self::entra_config) has the
     /// other authorities.
     ///
     /// # Errors
     ///
-    /// `base_url` is not an address on a loopback host.
+    /// `base_url` is not a URL on a loopback host.
     pub fn config(&self, base_url: &str) -> Result<IdentityConfig, ConfigError> {
         let authority = if self.server.world.is_some() {
             Authority::parse(self.issuer())
@@ -115,7 +114,7 @@ impl DevProvider {
             .with_base_url(base_url)
     }
 
-    /// The id of the client that is always there: `quickstart`, or a GUID in Entra.
+    /// The id of the client that always exists: `quickstart`, or a GUID in Entra.
     #[must_use]
     pub fn client_id(&self) -> &str {
         if self.server.world.is_some() { QUICKSTART_IN_ENTRA } else { QUICKSTART }
@@ -132,7 +131,7 @@ impl DevProvider {
             .unwrap_or_default()
     }
 
-    /// A person as they are now, for example to compare with [`DevPerson::subject`].
+    /// The user with this id as currently defined.
     #[must_use]
     pub fn person(&self, id: &str) -> Option<DevPerson> {
         self.server.state().person(id).cloned()
@@ -145,7 +144,7 @@ impl DevProvider {
         state.clients.push(client);
     }
 
-    /// Adds a person, or replaces the one with the same id: the next token has the new claims.
+    /// Adds a user, or replaces the one with the same id. The next token has the new claims.
     pub fn add_person(&self, person: DevPerson) {
         let mut state = self.server.state();
         match state.people.iter_mut().find(|known| known.id == person.id) {
@@ -154,16 +153,15 @@ impl DevProvider {
         }
     }
 
-    /// From now on `person` answers every page at once: is chosen in the account picker, agrees to
-    /// every scope, confirms the sign-out.
+    /// Answers every page at once from now on, as this user: chooses the account, consents to every
+    /// scope, confirms sign-out.
     ///
-    /// A browser in which somebody else is signed in changes to this person. `prompt=none` is
-    /// answered as ever, from what the browser's session says: there is no page in it that could be
-    /// answered.
+    /// A browser in which another user is signed in changes to this user. Requests with
+    /// `prompt=none` show no page, so they still depend on the session of the browser.
     ///
     /// # Errors
     ///
-    /// Nobody has this id.
+    /// There is no user with this id.
     pub fn sign_in_as(&self, person: &str) -> Result<(), ConfigError> {
         let mut state = self.server.state();
         if state.person(person).is_none() {
@@ -181,12 +179,12 @@ impl DevProvider {
         self.server.state().stand_in = None;
     }
 
-    /// Answers a device's request (RFC 8628) in place of somebody at the page: `person` agrees, or
+    /// Answers a device authorization request (RFC 8628) in place of its page: `person` consents, or
     /// `None` declines.
     ///
     /// # Errors
     ///
-    /// No device waits with this code, or the person is not known there.
+    /// No pending request has this user code, or the user does not exist there.
     pub fn answer_device(&self, user_code: &str, person: Option<&str>) -> Result<(), ConfigError> {
         let wrong = |problem: String| ConfigError::new("answer_device", problem);
         let mut state = self.server.state();
@@ -195,18 +193,17 @@ impl DevProvider {
         decided.map(|_| ()).map_err(|problem| wrong(problem.to_owned()))
     }
 
-    /// Signs everybody out at the provider, in all browsers. Tokens stay valid.
+    /// Ends the sessions of all browsers at the provider. Tokens stay valid.
     pub fn sign_everybody_out(&self) {
         self.server.state().browsers.clear();
     }
 
-    /// Forgets what people have agreed to: they are asked again.
+    /// Deletes all consents, so that users are asked again.
     pub fn forget_consents(&self) {
         self.server.state().consents.clear();
     }
 
-    /// Ends all sign-ins of `person` at all clients: their refresh tokens and access tokens are
-    /// refused from now on.
+    /// Revokes the refresh tokens and access tokens of a user at all clients.
     pub fn revoke_refresh_tokens(&self, person: &str) {
         for grant in self.server.state().grants.values_mut() {
             if grant.person == person {
@@ -238,7 +235,7 @@ impl DevProvider {
         Ok(())
     }
 
-    /// How many requests an endpoint has received, the failed and the held ones included.
+    /// The number of requests that an endpoint has received, including failed and held ones.
     #[must_use]
     pub fn requests(&self, endpoint: Endpoint) -> u64 {
         self.server.state().switches.desk(endpoint).requests
@@ -250,48 +247,48 @@ impl DevProvider {
         self.server.state().switches.desk(endpoint).last.clone()
     }
 
-    /// The next `count` requests to an endpoint fail in this way. Failures queue up behind those
-    /// that were asked for before.
+    /// Makes the next `count` requests to an endpoint fail in this way, after the failures that
+    /// were ordered before.
     pub fn fail_next(&self, endpoint: Endpoint, count: usize, failure: Failure) {
         let mut state = self.server.state();
         state.switches.desk(endpoint).failures.extend(std::iter::repeat_n(failure, count));
     }
 
-    /// Forgets the failures that have not happened yet.
+    /// Cancels the ordered failures of an endpoint that have not happened yet.
     pub fn stop_failing(&self, endpoint: Endpoint) {
         self.server.state().switches.desk(endpoint).failures.clear();
     }
 
-    /// The next request to an endpoint waits until the gate is opened. Called twice, the next two
-    /// requests wait, each at its own gate.
+    /// Holds the next request to an endpoint until its gate is opened. Called twice, it holds the
+    /// next two requests, each with its own gate.
     pub fn hold_next(&self, endpoint: Endpoint) -> Hold {
         let (gate, hold) = Gate::with_hold();
         self.server.state().switches.desk(endpoint).gates.push_back(gate);
         hold
     }
 
-    /// Delays every answer of an endpoint, to see what a slow provider is like; zero ends it. Tests
-    /// use [`hold_next`](Self::hold_next).
+    /// Delays every response of an endpoint, to try a slow provider; zero ends it. For tests use
+    /// [`hold_next`](Self::hold_next).
     pub fn delay(&self, endpoint: Endpoint, by: Duration) {
         self.server.state().switches.desk(endpoint).delay = by;
     }
 
-    /// Sets how long the access tokens that are issued from now on live.
+    /// Sets the lifetime of access tokens that are issued from now on.
     pub fn set_access_token_life(&self, life: Duration) {
         self.server.state().lives.access_token = life;
     }
 
-    /// Sets how long the ID tokens that are issued from now on live.
+    /// Sets the lifetime of ID tokens that are issued from now on.
     pub fn set_id_token_life(&self, life: Duration) {
         self.server.state().lives.id_token = life;
     }
 
-    /// Sets how long the refresh tokens that are issued from now on live.
+    /// Sets the lifetime of refresh tokens that are issued from now on.
     pub fn set_refresh_token_life(&self, life: Duration) {
         self.server.state().lives.refresh_token = life;
     }
 
-    /// Sets how long the codes that are issued from now on live.
+    /// Sets the lifetime of authorization codes that are issued from now on.
     pub fn set_code_life(&self, life: Duration) {
         self.server.state().lives.code = life;
     }

@@ -1,4 +1,4 @@
-//! The part of the handle that speaks of the imitated Entra.
+//! The methods of [`DevProvider`] for the imitated Entra.
 
 use super::{
     entra_issue,
@@ -12,14 +12,13 @@ use crate::{
     error::ConfigError,
 };
 
-/// The imitated Entra. All of it is for a provider that was started with
-/// [`entra`](super::DevProviderBuilder::entra), and an error otherwise.
+/// Methods for a provider that was started with [`entra`](super::DevProviderBuilder::entra).
 impl DevProvider {
     /// The authority of a tenant (GUID or domain name), or `common`, `organizations`, `consumers`:
     /// `http://127.0.0.1:49152/common/v2.0`.
     ///
-    /// For a B2C tenant it is that of the policy for signing in, beside which the ones for profile
-    /// and password are named.
+    /// For a B2C tenant it is the authority of the sign-in policy, with the policies for editing the
+    /// profile and resetting the password configured.
     ///
     /// # Errors
     ///
@@ -54,13 +53,13 @@ impl DevProvider {
         }
     }
 
-    /// A configuration of the application at `base_url` for [an authority](Self::entra_authority)
-    /// and the first client: add what the application needs, then build it. `common` and
-    /// `organizations` need to be told whose people may sign in.
+    /// A configuration for the application at `base_url` with [an
+    /// authority](Self::entra_authority) and the first client. Add what the application needs, then
+    /// build it. `common` and `organizations` need a list of allowed tenants.
     ///
     /// # Errors
     ///
-    /// As [`entra_authority`](Self::entra_authority), or `base_url` is not an address on a loopback
+    /// Those of [`entra_authority`](Self::entra_authority); or `base_url` is not a URL on a loopback
     /// host.
     pub fn entra_config(
         &self,
@@ -70,14 +69,14 @@ impl DevProvider {
         self.config_at(self.entra_authority(tenant)?, base_url)
     }
 
-    /// Where the small Graph is: `http://127.0.0.1:49152/graph`, below it
-    /// `/v1.0/me/transitiveMemberOf/microsoft.graph.group` and a few others.
+    /// The base URL of the imitated Microsoft Graph, `http://127.0.0.1:49152/graph`. It has
+    /// `/v1.0/me/transitiveMemberOf/microsoft.graph.group` and a few other paths.
     #[must_use]
     pub fn graph_url(&self) -> String {
         self.server.url("/graph")
     }
 
-    /// The `oid` of a person in a tenant; `None` if they are not known there.
+    /// The `oid` of a user in a tenant; `None` if the user does not exist there.
     #[must_use]
     pub fn object_id(&self, person: &str, tenant: DevTenant) -> Option<String> {
         let world = self.server.world.as_ref()?;
@@ -88,8 +87,8 @@ impl DevProvider {
             .map(|person| tenant::object_id(person, &tenant))
     }
 
-    /// The account at home, as MSAL writes it: `{uid}.{utid}`. For guests it has nothing of the
-    /// tenant that they sign in to.
+    /// The account in its home tenant, in the form of MSAL: `{uid}.{utid}`. For a guest it names
+    /// the home tenant, not the one of the sign-in.
     #[must_use]
     pub fn home_account_id(&self, person: &str) -> Option<String> {
         let world = self.server.world.as_ref()?;

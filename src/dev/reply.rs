@@ -1,4 +1,4 @@
-//! Answers that are not pages: JSON, redirects, OAuth errors.
+//! Responses other than pages: JSON, redirects, OAuth errors.
 
 use axum::{body::Body, response::Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -12,7 +12,7 @@ pub(super) fn empty(status: StatusCode) -> Response {
     response
 }
 
-/// Sets a header; a value that no header can hold (never one of ours) is left out.
+/// Sets a header. An invalid value, which this provider never makes, is left out.
 pub(super) fn set(response: &mut Response, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().append(name, value);
@@ -26,7 +26,7 @@ pub(super) fn text(status: StatusCode, content_type: &str, body: String) -> Resp
     response
 }
 
-/// JSON that nobody may keep (RFC 6749 section 5.1).
+/// JSON that must not be cached (RFC 6749 section 5.1).
 pub(super) fn private_json(status: StatusCode, body: &Value) -> Response {
     let mut response = text(status, "application/json", body.to_string());
     set(&mut response, header::CACHE_CONTROL, "no-store");
@@ -34,12 +34,12 @@ pub(super) fn private_json(status: StatusCode, body: &Value) -> Response {
     response
 }
 
-/// An error answer of the token endpoint and its relatives (RFC 6749 section 5.2).
+/// The error response of the token endpoint and similar ones (RFC 6749 section 5.2).
 pub(super) fn oauth_error(status: StatusCode, error: &str, description: &str) -> Response {
     private_json(status, &json!({ "error": error, "error_description": description }))
 }
 
-/// 303: whatever the request was, the next one is a GET.
+/// A redirect with 303: the next request is a GET, whatever this one was.
 pub(super) fn redirect(to: &str) -> Response {
     let mut response = empty(StatusCode::SEE_OTHER);
     set(&mut response, header::LOCATION, to);
@@ -48,7 +48,7 @@ pub(super) fn redirect(to: &str) -> Response {
     response
 }
 
-/// An error answer of a protected resource (RFC 6750 section 3).
+/// The error response of a protected resource (RFC 6750 section 3).
 pub(super) fn bearer_error(status: StatusCode, error: Option<&str>) -> Response {
     let mut response = empty(status);
     let challenge =
@@ -57,7 +57,7 @@ pub(super) fn bearer_error(status: StatusCode, error: Option<&str>) -> Response 
     response
 }
 
-/// The answer of an endpoint that was told to fail.
+/// The response to a request for which a failure was ordered.
 pub(super) fn failure(failure: &Failure) -> Response {
     let status =
         |status: u16| StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -1,4 +1,4 @@
-//! A request, read: one shape for the query, the form and the headers.
+//! [`Request`]: the parameters and headers of a request to an endpoint.
 
 use axum::{
     body::{Body, to_bytes},
@@ -9,7 +9,7 @@ use url::form_urlencoded;
 
 use super::{realm::Realm, server::Server, switches::RecordedRequest};
 
-/// The largest form that is read.
+/// The largest form, in bytes.
 const BODY_LIMIT: usize = 256 * 1024;
 
 /// Parameters in the order of the request, decoded.
@@ -56,10 +56,10 @@ impl Parameters {
     }
 }
 
-/// What an endpoint is asked.
+/// A request to an endpoint.
 #[derive(Clone, Debug)]
 pub(super) struct Incoming {
-    /// The authority that the path names.
+    /// The authority in the path.
     pub(super) realm: Realm,
     /// GET for HEAD, too: the answer is the same, and its body is not sent (RFC 9110 section
     /// 9.3.2).

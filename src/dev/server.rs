@@ -1,4 +1,4 @@
-//! From a connection to an answer: host check, counting, waiting, failing, routing.
+//! The handling of a request: host check, counting, ordered delays and failures, routing.
 
 use std::{
     net::SocketAddr,
@@ -31,13 +31,13 @@ use crate::{
     error::Error,
 };
 
-/// One running provider.
+/// The shared state of a running provider.
 #[derive(Debug)]
 pub(super) struct Server {
     /// Scheme, host and port at which clients find it: those of the address that it listens on, or
     /// of a proxy before it.
     pub(super) origin: String,
-    /// `http` or `https`: what it speaks where it listens.
+    /// `http` or `https`, as served at the listening address.
     pub(super) scheme: &'static str,
     /// The issuer; in Entra that of the first tenant.
     pub(super) issuer: String,
@@ -48,7 +48,7 @@ pub(super) struct Server {
     state: Mutex<State>,
 }
 
-/// Where it listens and how it is reached.
+/// The listening address, and the URL by which clients reach it.
 #[derive(Debug)]
 pub(super) struct Site {
     pub(super) address: SocketAddr,
@@ -85,7 +85,7 @@ impl Server {
         self.clock.now()
     }
 
-    /// The absolute address of a path of ours.
+    /// The absolute URL of a path of this provider.
     pub(super) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.origin)
     }
@@ -153,7 +153,7 @@ pub(super) mod path {
     pub(in crate::dev) const INTROSPECT: &str = "/introspect";
 }
 
-/// Answers one request.
+/// Handles one request.
 pub(super) async fn answer(
     Shared(server): Shared<Arc<Server>>,
     ConnectInfo(scissors): ConnectInfo<Scissors>,
@@ -206,7 +206,7 @@ fn cross_origin(place: Place, incoming: &Incoming, mut response: Response) -> Re
     response
 }
 
-/// Answers the question whether a page of another origin may send a request.
+/// The response to a CORS preflight request.
 fn preflight(allow: &str, incoming: &Incoming) -> Response {
     let mut response = reply::empty(StatusCode::NO_CONTENT);
     reply::set(&mut response, header::ALLOW, allow);
@@ -217,7 +217,7 @@ fn preflight(allow: &str, incoming: &Incoming) -> Response {
     response
 }
 
-/// Counts the request, lets it wait where it has to, and tells how it is to fail.
+/// Counts the request, applies ordered holds and delays, and returns the ordered failure.
 async fn pass_desk(server: &Server, endpoint: Endpoint, incoming: &Incoming) -> Option<Failure> {
     let (gate, delay, failure) = {
         let mut state = server.state();
@@ -241,7 +241,7 @@ fn respond(server: &Server, place: Place, incoming: &Incoming) -> Response {
     })
 }
 
-/// What answers at one address.
+/// Routes a request to its endpoint.
 type Answer = fn(&Server, &Incoming) -> Result<Response, Error>;
 
 fn dispatch(server: &Server, place: Place, incoming: &Incoming) -> Result<Response, Error> {

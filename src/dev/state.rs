@@ -1,4 +1,4 @@
-//! What the provider remembers: people, clients, browsers, codes, grants, tokens.
+//! The state of the provider: users, clients, browsers, codes, grants, tokens.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -33,7 +33,7 @@ use crate::{
     secret::{base64url, random},
 };
 
-/// How many entries of one kind are kept; the oldest leave first.
+/// The greatest number of entries of one kind; the oldest are dropped first.
 const CAPACITY: usize = 100_000;
 
 /// A new unguessable identifier or token: 256 bits.
@@ -41,7 +41,7 @@ pub(super) fn unguessable() -> Result<String, Error> {
     Ok(base64url(&random::<32>()?))
 }
 
-/// A bounded map from identifiers to what they stand for.
+/// A bounded map from identifiers to entries.
 #[derive(Debug)]
 pub(super) struct Shelf<V> {
     entries: HashMap<String, V>,
@@ -94,30 +94,30 @@ impl<V> Shelf<V> {
     }
 }
 
-/// Who is signed in at the provider in one browser.
+/// The session of one browser at the provider.
 #[derive(Clone, Debug)]
 pub(super) struct SignedIn {
     pub(super) person: String,
     pub(super) auth_time: UnixTime,
     pub(super) acr: Option<String>,
     pub(super) sid: String,
-    /// The authentication contexts that were satisfied: `acrs`.
+    /// The authentication contexts that were met: `acrs`.
     pub(super) contexts: Vec<String>,
-    /// Whether the account was made in this sign-in.
+    /// Whether the account was created in this sign-in.
     pub(super) is_new: bool,
 }
 
-/// An authorization request that waits for somebody to click.
+/// An authorization request that waits for the form of a page.
 #[derive(Clone, Debug)]
 pub(super) struct Interaction {
     pub(super) request: AuthorizationRequest,
-    /// The browser that it was shown in: no other may answer it.
+    /// The browser that the page was shown in. Only it may send the form.
     pub(super) browser: String,
     pub(super) started: UnixTime,
-    /// Whoever was picked for this request.
+    /// The id of the user who was chosen for this request.
     pub(super) picked: Option<SignedIn>,
     pub(super) consented: bool,
-    /// Whether the profile was looked at, which one policy of B2C is for.
+    /// Whether the profile page was answered (B2C policy for editing the profile).
     pub(super) edited: bool,
 }
 
@@ -133,7 +133,7 @@ pub(super) struct Code {
     pub(super) used: bool,
 }
 
-/// What one sign-in gave to one client: the family that its tokens belong to and are revoked with.
+/// A grant of one sign-in to one client. Its tokens form a family and are revoked together.
 #[derive(Clone, Debug)]
 pub(super) struct Grant {
     pub(super) client: String,
@@ -144,14 +144,14 @@ pub(super) struct Grant {
     pub(super) claims: AskedClaims,
     pub(super) signed_in: SignedIn,
     pub(super) revoked: bool,
-    /// Where people signed in, and the tenant that they signed in to.
+    /// The authority and the tenant of the sign-in.
     pub(super) realm: Realm,
     pub(super) tenant: Option<DevTenant>,
-    /// Whether the ID token has `auth_time` in Entra, where it is asked for.
+    /// Whether the ID token has `auth_time`, which Entra writes only on request.
     pub(super) tells_auth_time: bool,
-    /// Whether the authorization request asked for `client_info`.
+    /// Whether the authorization request had `client_info=1`.
     pub(super) client_info: bool,
-    /// How the client has proven itself in the request at hand.
+    /// The client authentication of the current request.
     pub(super) proof: Proof,
 }
 
@@ -160,9 +160,9 @@ pub(super) struct Grant {
 pub(super) struct AccessTokenEntry {
     pub(super) grant: String,
     pub(super) tenant: Option<DevTenant>,
-    /// What it is for, in Entra.
+    /// The resource of the token, in Entra.
     pub(super) resource: Option<Resource>,
-    /// The resources that it was asked for with, elsewhere; without any it is the client's.
+    /// The requested resources, of a generic provider. Empty: the token is for the client.
     pub(super) audiences: Vec<String>,
     pub(super) scopes: Vec<String>,
     pub(super) issued: UnixTime,
@@ -179,7 +179,7 @@ pub(super) struct RefreshTokenEntry {
     pub(super) used: bool,
 }
 
-/// How long things live.
+/// The lifetimes of tokens and codes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lives {
     pub(super) code: Duration,
@@ -199,21 +199,21 @@ impl Default for Lives {
     }
 }
 
-/// What a refresh does to the refresh token.
+/// Whether a refresh replaces the refresh token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RefreshRotation {
     /// Each refresh gives a new one; the old one, used again, revokes the whole family (RFC 9700
     /// section 4.14.2). The default.
     #[default]
     Rotate,
-    /// The refresh token stays the same, and no new one is sent.
+    /// The refresh token stays valid, and the response has no new one.
     Keep,
 }
 
-/// What access tokens look like.
+/// The format of access tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AccessTokenFormat {
-    /// Random characters that only the provider understands. The default.
+    /// Random characters without a meaning to the client. The default.
     #[default]
     Opaque,
     /// A signed JWT (RFC 9068). `aud` is the resource that was asked for (RFC 8707), or the client
@@ -221,7 +221,7 @@ pub enum AccessTokenFormat {
     Jwt,
 }
 
-/// What a test has ordered for the coming answers.
+/// The faults that a test has ordered for coming responses.
 #[derive(Debug, Default)]
 pub(super) struct Spoils {
     pub(super) id_tokens: Orders<Spoil, Map<String, Value>>,
@@ -234,19 +234,19 @@ pub(super) struct Spoils {
     pub(super) key_sets: Orders<SpoilKeys, Map<String, Value>>,
 }
 
-/// Everything that changes while the provider runs.
+/// The mutable state of a running provider.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) people: Vec<DevPerson>,
     pub(super) clients: Vec<DevClient>,
     pub(super) keys: Keys,
-    /// The keys that only Entra has.
+    /// The keys of the imitated Entra.
     pub(super) entra_keys: Option<EntraKeys>,
     pub(super) algorithm: Algorithm,
     pub(super) lives: Lives,
     pub(super) rotation: RefreshRotation,
     pub(super) access_token_format: AccessTokenFormat,
-    /// Who answers the pages in place of a person.
+    /// The id of the user as whom pages are answered automatically.
     pub(super) stand_in: Option<String>,
     pub(super) switches: Switches,
     pub(super) spoils: Spoils,
@@ -257,14 +257,14 @@ pub(super) struct State {
     pub(super) grants: Shelf<Grant>,
     pub(super) access_tokens: Shelf<AccessTokenEntry>,
     pub(super) refresh_tokens: Shelf<RefreshTokenEntry>,
-    /// Person (or the tenant for everybody in it), client, scope.
+    /// Consents: user (or tenant, for all of its users), client, scope.
     pub(super) consents: HashSet<(String, String, String)>,
     pub(super) devices: Shelf<Device>,
-    /// Client and `jti` of the assertions that were used.
+    /// Client id and `jti` of used assertions.
     pub(super) used_assertions: HashSet<String>,
-    /// Scope, and the authentication context that it needs.
+    /// Scopes with the authentication contexts that they require.
     pub(super) required_contexts: Vec<(String, String)>,
-    /// The claims with which the next refreshes are refused.
+    /// The claims challenges with which the next refreshes are refused.
     pub(super) challenges: VecDeque<String>,
 }
 
@@ -277,7 +277,7 @@ impl State {
         self.clients.iter().find(|client| client.id == id)
     }
 
-    /// The keys that sign for a tenant: personal accounts have their own.
+    /// The keys that sign for a tenant. Personal accounts have keys of their own.
     pub(super) fn keys_of(&self, tenant: Option<&DevTenant>) -> &Keys {
         match (&self.entra_keys, tenant) {
             (Some(keys), Some(tenant)) if tenant.kind == TenantKind::Personal => &keys.personal,
@@ -285,7 +285,7 @@ impl State {
         }
     }
 
-    /// Whether somebody agreed: the person, or an administrator for everybody in the tenant.
+    /// Whether the user, or an administrator for the whole tenant, has consented.
     pub(super) fn has_consented(
         &self,
         person: &str,
@@ -299,7 +299,7 @@ impl State {
         agreed(person) || tenant.is_some_and(|tenant| agreed(tenant.id))
     }
 
-    /// Ends everything that came from one sign-in.
+    /// Revokes all tokens of one sign-in.
     pub(super) fn revoke_grant(&mut self, id: &str) {
         if let Some(grant) = self.grants.find_mut(id) {
             grant.revoked = true;

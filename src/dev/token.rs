@@ -37,7 +37,7 @@ fn refused(description: &str) -> Fault {
     Fault::new("invalid_grant", description)
 }
 
-/// Answers a token request.
+/// Handles a token request.
 pub(super) fn token(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let bad = |fault: &Fault| Ok(fault::json_answer(server, incoming, fault));
     if let Realm::Entra(Audience::Nobody(name)) = &incoming.realm {
@@ -88,7 +88,7 @@ pub(super) fn token(server: &Server, incoming: &Incoming) -> Result<Response, Er
     }
 }
 
-/// The outer fault is the provider's own.
+/// The outer error is an internal one of the provider.
 pub(super) type Answer = Result<Result<Map<String, Value>, Fault>, Error>;
 
 fn redeem(server: &Server, state: &mut State, client: &DevClient, incoming: &Incoming) -> Answer {
@@ -181,7 +181,8 @@ fn refresh(server: &Server, state: &mut State, client: &DevClient, incoming: &In
         return entra_token::refresh(server, state, incoming, &entry, &grant);
     }
     if entry.used {
-        // RFC 9700 section 4.14.2: one of the two that used it is a thief, so neither goes on.
+        // RFC 9700 section 4.14.2: it was used twice, so it has leaked; the whole family is
+        // revoked.
         state.revoke_grant(&entry.grant);
         return refused("the refresh token was used before; what it gave is revoked");
     }

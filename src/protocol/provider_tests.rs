@@ -8,11 +8,11 @@ use super::*;
 use crate::{
     authority::B2cPolicies,
     clock::ManualClock,
-    config::ClientCredential,
+    config::{Algorithm, ClientCredential, UserInfo},
     protocol::{
         callback::CallbackParameters,
         http::HttpError,
-        id_token::{IdTokenExpectation, Nonce},
+        id_token::{IdTokenExpectation, Nonce, VerifiedIdToken},
         testing::{
             A_WHILE, CLIENT_ID, FakeHttp, NONCE, NOW, SUBJECT, Signer, answer, authority, claims,
             config, document, header, id_token, key_set, metadata, published,
