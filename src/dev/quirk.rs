@@ -1,5 +1,4 @@
-//! The habits in which real providers differ from the specifications, or from one another: each is
-//! a switch that lasts.
+//! [`Quirk`]: permanent deviations of real providers from the specifications, or from one another.
 
 use std::{collections::HashSet, fmt, str::FromStr};
 
@@ -13,7 +12,7 @@ macro_rules! quirks {
         pub enum $name { $($(#[$variant_doc])* $variant,)* }
 
         impl $name {
-            /// Every one there is: a test can go through all of them.
+            /// All values, for tests of each.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// The name in text, for example `null-claims`; parsing reads it.
@@ -26,13 +25,13 @@ macro_rules! quirks {
 }
 
 quirks! {
-    /// A habit of real providers that applications have to live with: for
+    /// A permanent deviation of real providers, for
     /// [`DevProviderBuilder::with_quirks`](super::DevProviderBuilder::with_quirks).
     ///
-    /// A [`Spoil`](super::Spoil) and its siblings change one answer, mostly into one that has to be
-    /// refused. A quirk lasts as long as the provider runs, and with each of them alone an
-    /// application with default settings signs people in, renews their tokens and signs them out,
-    /// unless the quirk's own text says otherwise.
+    /// A [`Spoil`](super::Spoil) and similar types change one response, usually into one that must
+    /// be refused. A quirk lasts as long as the provider runs. With each quirk alone, sign-in,
+    /// renewal and sign-out of an application with default settings work, unless the quirk's own
+    /// documentation says otherwise.
     ///
     /// ```
     /// use tower_identity::dev::{DevProvider, Quirk};

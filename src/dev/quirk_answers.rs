@@ -1,4 +1,4 @@
-//! What the quirks make of documents, keys, token answers and claims.
+//! The effect of quirks on documents, keys, token responses and claims.
 
 use serde_json::{Map, Value, json};
 

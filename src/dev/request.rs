@@ -1,4 +1,4 @@
-//! [`Request`]: the parameters and headers of a request to an endpoint.
+//! The parameters and headers of a request to an endpoint.
 
 use axum::{
     body::{Body, to_bytes},

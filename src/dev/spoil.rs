@@ -1,8 +1,8 @@
-//! The ways in which an ID token can be wrong, one switch each.
+//! The faults of an ID token.
 
 use std::{collections::VecDeque, fmt};
 
-/// What a relying party has to do with a spoilt answer.
+/// The behaviour that the specifications require of a relying party for a faulty response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Verdict {
@@ -18,12 +18,12 @@ pub enum Verdict {
     RefuseForKnownPerson,
     /// Accept it: odd, but allowed.
     Accept,
-    /// Either: the specifications leave it open, or a setting decides. Where it is not plain, the
-    /// switch names the paragraph. This crate refuses what it is not told to accept.
+    /// Either: the specifications leave it open, or a setting decides. If it is not obvious, the
+    /// switch names the section. This crate refuses what no setting accepts.
     Either,
 }
 
-/// Declares an enum of spoilt answers with a verdict on each.
+/// Declares an enum of faults with a verdict on each.
 macro_rules! spoils {
     ($(#[$doc:meta])* pub enum $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $verdict:ident,)* }) => {
         $(#[$doc])*
@@ -32,10 +32,10 @@ macro_rules! spoils {
         pub enum $name { $($(#[$variant_doc])* $variant,)* }
 
         impl $name {
-            /// Every one there is: a test can go through all of them.
+            /// All values, for tests of each.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// What a relying party has to do with it.
+            /// The behaviour that the specifications require of a relying party.
             #[must_use]
             pub const fn verdict(self) -> $crate::dev::Verdict {
                 match self { $(Self::$variant => $crate::dev::Verdict::$verdict,)* }
@@ -46,7 +46,7 @@ macro_rules! spoils {
 pub(super) use spoils;
 
 spoils! {
-    /// A way in which the next ID token is wrong, or odd; for
+    /// A fault or oddity of the next ID token, for
     /// [`DevProvider::spoil_next_id_token`](super::DevProvider::spoil_next_id_token).
     ///
     /// Everything else about the token is right, its signature included, unless the switch is about
@@ -152,7 +152,7 @@ spoils! {
         /// Section 3.1.3.8: in the code flow a client may validate it.
         AccessTokenHashOther = Either,
         /// `at_hash` is a number.
-        /// The same.
+        /// As for the previous one.
         AccessTokenHashNumber = Either,
         /// No `at_hash`, which the code flow does not ask for.
         AccessTokenHashMissing = Accept,
@@ -215,11 +215,11 @@ spoils! {
         /// RFC 8725 section 3.11 is about tokens whose type was made explicit; ID tokens have none.
         TypeLogoutToken = Either,
         /// `typ` is `at+jwt`.
-        /// The same.
+        /// As for the previous one.
         TypeAccessToken = Either,
         /// No `typ`.
         TypeMissing = Accept,
-        /// A critical header that nobody knows (RFC 7515 section 4.1.11).
+        /// An unknown critical header (RFC 7515 section 4.1.11).
         CriticalHeader = Refuse,
 
         // Not even that.
@@ -243,7 +243,7 @@ spoils! {
     }
 }
 
-/// What a test has ordered for a coming answer `T`: a named fault, or any change.
+/// An order for a coming response: a named fault `T`, or a function that changes it.
 pub(super) enum Order<S, T> {
     Spoil(S),
     Change(Box<dyn FnOnce(&mut T) + Send>),
@@ -258,5 +258,5 @@ impl<S: fmt::Debug, T> fmt::Debug for Order<S, T> {
     }
 }
 
-/// The orders for one kind of answer, first come, first served.
+/// The orders for one kind of response, in their order.
 pub(super) type Orders<S, T> = VecDeque<Order<S, T>>;

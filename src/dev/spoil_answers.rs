@@ -1,4 +1,4 @@
-//! The ways in which the answers of the token endpoint and of UserInfo can be wrong.
+//! The faults of token and UserInfo responses.
 
 use axum::response::Response;
 use http::{StatusCode, header};
@@ -10,7 +10,7 @@ use super::{
 };
 
 spoils! {
-    /// A way in which the next successful token answer is wrong, or odd; for
+    /// A fault or oddity of the next successful token answer, for
     /// [`DevProvider::spoil_next_token_answer`](super::DevProvider::spoil_next_token_answer).
     pub enum SpoilTokenAnswer {
         /// No `access_token`. (Azure AD B2C does this at sign-in.)
@@ -21,7 +21,7 @@ spoils! {
         AccessTokenTwice = Refuse,
         /// No `token_type`, which RFC 6749 section 5.1 requires. This crate reads it as `Bearer`.
         TokenTypeMissing = Either,
-        /// `token_type` is one that nobody asked for.
+        /// `token_type` is another one than `Bearer`.
         TokenTypeOther = Refuse,
         /// `token_type` in lower case.
         TokenTypeLowerCase = Accept,
@@ -47,7 +47,7 @@ spoils! {
         IdTokenMissing = Either,
         /// No `refresh_token`.
         RefreshTokenMissing = Accept,
-        /// Members that nobody knows.
+        /// Unknown members.
         UnknownMembers = Accept,
         /// An error answer with status 200.
         ErrorWithStatus200 = Refuse,
@@ -57,7 +57,7 @@ spoils! {
         Status204 = Refuse,
         /// Status 403 and no body.
         Status403 = Refuse,
-        /// A page.
+        /// An HTML page.
         Html = Refuse,
         /// Cut off in the middle.
         CutOff = Refuse,
@@ -67,7 +67,7 @@ spoils! {
 }
 
 spoils! {
-    /// A way in which the next UserInfo answer is wrong, or odd; for
+    /// A fault or oddity of the next UserInfo answer, for
     /// [`DevProvider::spoil_next_user_info`](super::DevProvider::spoil_next_user_info).
     pub enum SpoilUserInfo {
         /// `sub` is another person's.
@@ -82,11 +82,11 @@ spoils! {
         List = Refuse,
         /// null.
         Null = Refuse,
-        /// Words.
+        /// Plain text.
         Text = Refuse,
-        /// A page.
+        /// An HTML page.
         Html = Refuse,
-        /// The media type of a signed answer, which nobody asked for.
+        /// The media type of a signed response, which was not requested.
         SignedType = Refuse,
         /// 401 with `WWW-Authenticate`.
         Unauthorized = Refuse,
@@ -100,7 +100,7 @@ pub(super) trait SpoilJson: Sized {
     fn spoil(self, body: &mut Map<String, Value>) -> Option<Response>;
 }
 
-/// Carries the order out and answers with what `send` makes of the body.
+/// Applies the order, and makes the response with `send`.
 pub(super) fn answer<S: SpoilJson>(
     order: Option<Order<S, Map<String, Value>>>,
     mut body: Map<String, Value>,

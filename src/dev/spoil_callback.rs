@@ -1,4 +1,4 @@
-//! The ways in which an authorization response can be wrong.
+//! The faults of an authorization response.
 
 use super::{
     authorize::ResponseMode,
@@ -9,7 +9,7 @@ use super::{
 pub(super) type Parameters = Vec<(String, String)>;
 
 spoils! {
-    /// A way in which the next authorization response is wrong, or odd; for
+    /// A fault or oddity of the next authorization response, for
     /// [`DevProvider::spoil_next_callback`](super::DevProvider::spoil_next_callback).
     pub enum SpoilCallback {
         /// `state` is another one.
@@ -89,7 +89,7 @@ fn error(parameters: &mut Parameters, error: &str) {
     set(parameters, "error", error);
 }
 
-/// Carries the order out.
+/// Applies the order.
 pub(super) fn carry_out(
     order: Order<SpoilCallback, Parameters>,
     parameters: &mut Parameters,

@@ -1,4 +1,4 @@
-//! The ways in which the discovery document and the key set can be wrong.
+//! The faults of the discovery document and the key set.
 
 use axum::response::Response;
 use http::StatusCode;
@@ -10,7 +10,7 @@ use super::{
 };
 
 spoils! {
-    /// A way in which the next discovery document is wrong, or odd; for
+    /// A fault or oddity of the next discovery document, for
     /// [`DevProvider::spoil_next_discovery`](super::DevProvider::spoil_next_discovery).
     pub enum SpoilDiscovery {
         /// `issuer` is another provider's (OpenID Connect Discovery section 4.3).
@@ -48,11 +48,11 @@ spoils! {
         EndSessionMissing = Accept,
         /// No `userinfo_endpoint`.
         UserInfoMissing = Accept,
-        /// A `check_session_iframe` and other members that nobody knows.
+        /// A `check_session_iframe` and other unknown members.
         UnknownMembers = Accept,
         /// A list with the document in it.
         List = Refuse,
-        /// A page.
+        /// An HTML page.
         Html = Refuse,
         /// Cut off in the middle.
         CutOff = Refuse,
@@ -60,7 +60,7 @@ spoils! {
 }
 
 spoils! {
-    /// A way in which the next key set is wrong, or odd; for
+    /// A fault or oddity of the next key set, for
     /// [`DevProvider::spoil_next_keys`](super::DevProvider::spoil_next_keys).
     pub enum SpoilKeys {
         /// No keys in it.
@@ -86,7 +86,7 @@ spoils! {
         /// Beside the keys: an unknown kind, a secret one, a broken one, and something that is no
         /// key.
         StrangersAdded = Accept,
-        /// A page.
+        /// An HTML page.
         Html = Refuse,
         /// Cut off in the middle.
         CutOff = Refuse,

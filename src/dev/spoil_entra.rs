@@ -1,4 +1,4 @@
-//! The ways in which an ID token of Entra can come from the wrong place.
+//! The faults of an ID token of the imitated Entra.
 
 use serde_json::{Map, Value};
 
@@ -13,13 +13,13 @@ use super::{
 use crate::error::Error;
 
 spoils! {
-    /// A way in which the next ID token of the imitated Entra is wrong, or odd; for
+    /// A fault or oddity of the next ID token of the imitated Entra, for
     /// [`DevProvider::spoil_next_entra_token`](super::DevProvider::spoil_next_entra_token).
     ///
     /// Unless the switch is about the key, the token is well signed. `Refuse` is for an authority
     /// of one tenant, or with a list of tenants.
     pub enum SpoilEntra {
-        /// `iss`, `tid` and `oid` are those of a tenant that nobody knows, well signed with the key
+        /// `iss`, `tid` and `oid` are those of an unknown tenant, correctly signed with the key
         /// that serves every tenant.
         TenantForeign = Refuse,
         /// `tid` is another tenant's.
@@ -36,17 +36,17 @@ spoils! {
         KeyOfOtherCloud = Refuse,
         /// Signed with the key that is for personal accounts alone. (Theirs are right, then.)
         KeyOfPersonalAccounts = Refuse,
-        /// `oid` is another person's: somebody else with the same e-mail address.
+        /// `oid` is that of another user with the same e-mail address.
         ObjectOther = RefuseForKnownPerson,
-        /// `email` and `preferred_username` are somebody else's: they mean nothing.
+        /// `email` and `preferred_username` are those of another user. They identify no user.
         EmailOther = Accept,
     }
 }
 
-/// A tenant that no provider has.
+/// The id of a tenant that does not exist.
 const FOREIGN: &str = "0f0e0d0c-0b0a-4908-8706-050403020100";
 
-/// Changes the claims, and says which key signs if it is not the right one.
+/// Changes the claims, and returns another key if the fault is about the key.
 pub(super) fn carry_out(
     spoil: SpoilEntra,
     server: &Server,

@@ -1,4 +1,4 @@
-//! Writing an ID token, spoilt or not.
+//! Writes ID tokens, with or without a fault.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 const OTHER_CLIENT: &str = "another-client";
 
-/// The ID token of these claims, as the order for it says.
+/// The ID token with these claims, with the ordered fault.
 pub(super) fn write(
     state: &State,
     key: SigningKey,
@@ -173,7 +173,7 @@ fn spoil_header(state: &State, draft: &mut Draft, spoil: Spoil) -> Result<(), Er
     Ok(())
 }
 
-/// Signs, or does what there is instead of signing.
+/// Signs the token, or applies a fault of the signature.
 fn spoil_shape(state: &State, mut draft: Draft, spoil: Spoil) -> Result<String, Error> {
     use Spoil as S;
     let header = draft.header_text();

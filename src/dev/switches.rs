@@ -1,4 +1,4 @@
-//! The switches that make endpoints count, fail and wait.
+//! The switches of endpoints: counting, failures, gates and delays.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -29,11 +29,11 @@ pub enum Endpoint {
     Introspection,
     /// Device authorization (RFC 8628 section 3.1).
     DeviceAuthorization,
-    /// Every call of the small Graph that belongs to the imitated Entra.
+    /// All paths of the imitated Microsoft Graph.
     Graph,
 }
 
-/// How an endpoint fails instead of answering.
+/// The failure of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Failure {
@@ -86,7 +86,7 @@ impl Failure {
 /// A gate in front of an endpoint: the next request waits at it until the test opens it. No
 /// sleeping, no guessing.
 ///
-/// Made by [`DevProvider::hold_next`](super::DevProvider::hold_next). Dropping it opens it, too.
+/// Created by [`DevProvider::hold_next`](super::DevProvider::hold_next). Dropping it opens it, too.
 #[derive(Debug)]
 #[must_use = "dropping the gate opens it"]
 pub struct Hold {
@@ -95,14 +95,14 @@ pub struct Hold {
 }
 
 impl Hold {
-    /// Waits until a request stands at the gate.
+    /// Waits until a request has arrived at the gate.
     pub async fn arrived(&mut self) {
         if !self.arrived.is_terminated() {
             let _ = (&mut self.arrived).await;
         }
     }
 
-    /// Opens the gate: the request is answered as if it had come now.
+    /// Opens the gate. The request is handled as if it had arrived now.
     pub fn release(self) {
         let _ = self.release.send(());
     }
@@ -169,7 +169,7 @@ impl RecordedRequest {
     }
 }
 
-/// What was asked of one endpoint, and what is to become of the next requests.
+/// The recorded requests of one endpoint, and the orders for the next ones.
 #[derive(Debug, Default)]
 pub(super) struct Desk {
     pub(super) requests: u64,

@@ -1,5 +1,21 @@
-//! OpenID Connect and OAuth 2.0 as a relying party speaks them. Functions build requests and read
-//! answers; only [`provider`] sends, through the [`HttpClient`] of [`http`].
+//! OpenID Connect and OAuth 2.0 on the side of the relying party.
+//!
+//! Functions build requests and parse responses without any I/O. [`provider`] and its siblings send
+//! them through [`channel`] and the [`HttpClient`] of [`http`]. The files in the order of a sign-in:
+//!
+//! | step | files |
+//! |---|---|
+//! | discovery document and key set | [`discovery`], [`metadata`], [`jwks`], [`cache`] |
+//! | authorization request | [`authorize`], [`claims`], [`claims_request`] |
+//! | authorization response | [`callback`] |
+//! | token request, client authentication | [`grant`], [`token`], [`client_auth`], [`credential`], [`assertion`] |
+//! | token response, errors | [`token`], [`error_answer`], [`client_info`] |
+//! | verification of the ID token | [`id_token`], on top of [`jwt`] and [`json`] |
+//! | UserInfo, groups | [`user_info`], [`graph`] |
+//! | device code | [`device`], [`pace`] |
+//! | sign-out | [`logout`] |
+//! | access tokens for an API | [`access_token`], [`access_kind`] |
+//! | test of a configuration | [`check`] |
 
 mod access_kind;
 mod access_token;
