@@ -22,8 +22,8 @@ use crate::{
 
 /// The handle of an OpenID Connect provider in this process, for development and tests.
 ///
-/// The provider runs as tasks of the Tokio runtime that it was started on, and stops when the handle
-/// is dropped. The [module](super) describes its behaviour.
+/// The provider runs as tasks of the Tokio runtime that it was started on, and stops when the
+/// handle is dropped. The [module](super) describes its behaviour.
 #[derive(Debug)]
 #[must_use = "the provider stops when its handle is dropped"]
 pub struct DevProvider {
@@ -179,8 +179,8 @@ impl DevProvider {
         self.server.state().stand_in = None;
     }
 
-    /// Answers a device authorization request (RFC 8628) in place of its page: `person` consents, or
-    /// `None` declines.
+    /// Answers a device authorization request (RFC 8628) in place of its page: `person` consents,
+    /// or `None` declines.
     ///
     /// # Errors
     ///

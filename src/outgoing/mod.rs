@@ -15,9 +15,9 @@
 //!   provider requires the user to act first, the call fails with `InteractionRequired`. Returned
 //!   from a handler with `?`, that error becomes a sign-in that comes back to the page.
 //! - **Step-up** (`error="insufficient_user_authentication"` with `acr_values` or `max_age`, RFC
-//!   9470): the call fails with `StrongerSignInNeeded`. Returned with `?` it becomes such a sign-in;
-//!   if the API still refuses the token after it, the page is 403. With a token of the application
-//!   itself there is no user to sign in, so the caller gets the 401.
+//!   9470): the call fails with `StrongerSignInNeeded`. Returned with `?` it becomes such a
+//!   sign-in; if the API still refuses the token after it, the page is 403. With a token of the
+//!   application itself there is no user to sign in, so the caller gets the 401.
 //!
 //! ```no_run
 //! use tower_identity::{Error, Tokens, outgoing::{Api, ApiClient}};

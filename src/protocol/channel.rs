@@ -1,5 +1,5 @@
-//! [`Channel`] sends every request to the provider: with a time limit, a size limit, and through the
-//! back channel if one is configured. [`observed`] records the outcome of a step in its span.
+//! [`Channel`] sends every request to the provider: with a time limit, a size limit, and through
+//! the back channel if one is configured. [`observed`] records the outcome of a step in its span.
 
 use std::{borrow::Cow, future::Future, sync::Arc, time::Duration};
 
@@ -47,8 +47,8 @@ impl Channel {
         Self { route, ..Self::new(http) }
     }
 
-    /// The request with its URL moved to the back channel. `Host` stays the public one, because many
-    /// providers derive their issuer from it.
+    /// The request with its URL moved to the back channel. `Host` stays the public one, because
+    /// many providers derive their issuer from it.
     fn routed(&self, request: Request<Bytes>) -> Request<Bytes> {
         let Some((public, back)) = self.route.as_deref() else { return request };
         let Ok(url) = Url::parse(&request.uri().to_string()) else { return request };

@@ -95,8 +95,8 @@ impl ValidConfig {
     /// - the endpoints and keys are usable;
     /// - the provider supports the configured response mode, PKCE, scopes, signature algorithms and
     ///   client authentication;
-    /// - it knows the application and its redirect URI (with [`SignInMethod::DeviceCode`]: it issues
-    ///   device codes);
+    /// - it knows the application and its redirect URI (with [`SignInMethod::DeviceCode`]: it
+    ///   issues device codes);
     /// - it accepts the credential.
     ///
     /// The check makes a few requests. No user signs in, and nothing changes at the provider.
@@ -217,11 +217,19 @@ impl Check<'_> {
             status => {
                 let error = http_error(&answer);
                 found.push(match error.provider().and_then(|said| said.code.as_ref()) {
-                    Some(_) => finding_of(Severity::Problem, &error, "The provider refuses its discovery document"),
+                    Some(_) => finding_of(
+                        Severity::Problem,
+                        &error,
+                        "The provider refuses its discovery document",
+                    ),
                     None => Finding::new(
                         Severity::Problem,
                         "discovery_not_found",
-                        format!("There is no discovery document at {address} (status {}): check the authority.", status.as_u16()),
+                        format!(
+                            "There is no discovery document at {address} (status {}): check the \
+                             authority.",
+                            status.as_u16()
+                        ),
                     ),
                 });
             }

@@ -341,10 +341,11 @@ impl Look<'_> {
                     Severity::Warning,
                     "auth_method_not_offered",
                     format!(
-                        "The provider does not list a way to send a client secret, but {}; it is sent by client_secret_basic. If it is \
-                         refused, give the credential that the provider takes (`with_credential`: a key by \
-                         IDENTITY_CLIENT_CERTIFICATE_FILE), or name the method (`ClientCredential::with_method`, \
-                         IDENTITY_CLIENT_AUTH_METHOD).",
+                        "The provider lists no method for a client secret, but {}; the secret is \
+                         sent by client_secret_basic. If it is refused, configure a credential \
+                         that the provider takes (`with_credential`: a key by \
+                         IDENTITY_CLIENT_CERTIFICATE_FILE), or the method \
+                         (`ClientCredential::with_method`, IDENTITY_CLIENT_AUTH_METHOD).",
                         offered.join(", ")
                     ),
                 );

@@ -42,9 +42,10 @@ const FUNCTION_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10)
 /// The seconds after a trial of the other method during which it is not tried again.
 const METHOD_RETRY_SECONDS: i64 = 60;
 
-/// Entra's error codes (AADSTS) after which another certificate or assertion can succeed: unknown or
-/// expired key, revoked certificate, wrong signature, assertion outside its validity. Errors of the
-/// registration (unknown client, wrong or expired secret, unregistered redirect URI) are not here.
+/// Entra's error codes (AADSTS) after which another certificate or assertion can succeed: unknown
+/// or expired key, revoked certificate, wrong signature, assertion outside its validity. Errors of
+/// the registration (unknown client, wrong or expired secret, unregistered redirect URI) are not
+/// here.
 const OUTDATED: [u64; 6] = [700_024, 700_027, 1_000_502, 7_000_214, 7_000_274, 7_000_277];
 
 /// The credentials of one application, with the keys and assertions obtained from them.

@@ -47,7 +47,12 @@ impl Discovery {
     pub(super) async fn metadata(&self) -> Result<Arc<Metadata>, Error> {
         self.metadata
             .get(|known| {
-                let span = info_span!("identity.discovery", authority = %self.authority.name(), outcome = Empty, reason = Empty);
+                let span = info_span!(
+                "identity.discovery",
+                authority = %self.authority.name(),
+                outcome = Empty,
+                reason = Empty
+                );
                 observed(span, self.clone().fetch_metadata(known))
             })
             .await
@@ -60,7 +65,12 @@ impl Discovery {
     ) -> Result<Arc<Metadata>, Error> {
         self.metadata
             .newer_than(known, |known| {
-                let span = info_span!("identity.discovery", authority = %self.authority.name(), outcome = Empty, reason = Empty);
+                let span = info_span!(
+                "identity.discovery",
+                authority = %self.authority.name(),
+                outcome = Empty,
+                reason = Empty
+                );
                 observed(span, self.clone().fetch_metadata(known))
             })
             .await
@@ -112,7 +122,12 @@ impl Discovery {
         &self,
         metadata: &Arc<Metadata>,
     ) -> impl Future<Output = Result<Fetched<JwkSet>, Error>> + Send + 'static {
-        let span = info_span!("identity.keys", authority = %self.authority.name(), outcome = Empty, reason = Empty);
+        let span = info_span!(
+        "identity.keys",
+        authority = %self.authority.name(),
+        outcome = Empty,
+        reason = Empty
+        );
         let (channel, metadata) = (self.channel.clone(), Arc::clone(metadata));
         observed(span, async move {
             let answer = channel.document("the key set", &metadata.jwks_uri).await?;

@@ -55,8 +55,8 @@ pub(crate) fn asks_to_begin_again(error: &Error) -> bool {
 }
 
 /// Whether the error may be about a scope: `invalid_scope` (RFC 6749 sections 4.1.2.1 and 5.2), or
-/// `invalid_request` with "scope" in its description, as from OpenIddict: "The client application is
-/// not allowed to use the 'offline_access' scope."
+/// `invalid_request` with "scope" in its description, as from OpenIddict: "The client application
+/// is not allowed to use the 'offline_access' scope."
 pub(crate) fn may_be_about_a_scope(error: &Error) -> bool {
     error.provider().is_some_and(|said| match said.error.as_str() {
         "invalid_scope" => true,
@@ -69,8 +69,8 @@ pub(crate) fn may_be_about_a_scope(error: &Error) -> bool {
 }
 
 /// The error of a refresh, with [`ErrorKind::InvalidGrant`] for every way in which providers say
-/// that the refresh token is not valid any more. `sent_alone`: the request had no parameters but the
-/// refresh token and the client authentication.
+/// that the refresh token is not valid any more. `sent_alone`: the request had no parameters but
+/// the refresh token and the client authentication.
 ///
 /// RFC 6749 section 5.2 specifies `invalid_grant`. Others in use:
 ///

@@ -3,8 +3,8 @@
 //!
 //! - The host of Graph follows from the cloud of the authority. The URLs in `_claim_sources` are
 //!   never requested: the access token would be sent to a host that the token names.
-//! - The list comes in pages. `@odata.nextLink` is followed within the same origin and for a limited
-//!   number of pages.
+//! - The list comes in pages. `@odata.nextLink` is followed within the same origin and for a
+//!   limited number of pages.
 //! - Only the ids are kept, and nothing of a response is logged.
 
 use bytes::Bytes;

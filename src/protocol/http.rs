@@ -141,8 +141,9 @@ struct Clients {
 impl ReqwestClient {
     /// A client with the limits above.
     ///
-    /// This never fails. If the certificates of the operating system cannot be loaded, every request
-    /// fails with that cause, so that the application starts and its log says what is wrong.
+    /// This never fails. If the certificates of the operating system cannot be loaded, every
+    /// request fails with that cause, so that the application starts and its log says what is
+    /// wrong.
     #[must_use]
     pub fn new() -> Self {
         Self { clients: Clients::build(&[]).map_err(|error| HttpError::new(cause(&error))) }

@@ -181,8 +181,8 @@ pub(crate) fn verify(
     })
 }
 
-/// The beginning of `sub` in B2C tokens without a subject: `Not supported currently. Use oid claim.`
-/// B2C writes it for every user if the compatibility settings of the user flow say so.
+/// The beginning of `sub` in B2C tokens without a subject: `Not supported currently. Use oid
+/// claim.` B2C writes it for every user if the compatibility settings of the user flow say so.
 const NO_SUBJECT: &str = "Not supported";
 
 /// Checks `sub` and returns it (OpenID Connect Core section 2: at most 255 ASCII characters, case

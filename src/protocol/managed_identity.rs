@@ -93,8 +93,8 @@ pub(super) fn read_answer(answer: &Response<Bytes>, now: UnixTime) -> Result<Tok
 
 /// When to refresh a token that is valid for two hours or more: after half of its lifetime.
 ///
-/// Tokens of managed identities are usually valid for a day, so an outage of the endpoint of several
-/// hours goes unnoticed.
+/// Tokens of managed identities are usually valid for a day, so an outage of the endpoint of
+/// several hours goes unnoticed.
 fn half_of_long_lifetime(lifetime: Duration) -> Option<Duration> {
     (lifetime >= Duration::from_secs(2 * 3600)).then_some(lifetime / 2)
 }

@@ -135,8 +135,8 @@ impl Metadata {
     /// The scopes of `scopes` to request: default scopes that the provider does not list are left
     /// out, unless `named` has them.
     ///
-    /// OpenID Connect Core section 3.1.2.1 tells providers to ignore unknown scopes; some refuse the
-    /// request instead.
+    /// OpenID Connect Core section 3.1.2.1 tells providers to ignore unknown scopes; some refuse
+    /// the request instead.
     pub(crate) fn offered<'s>(
         &self,
         config: &ValidConfig,
@@ -279,8 +279,8 @@ impl<'a> Members<'a> {
         match self.address(name) {
             Ok(Some(address)) => match self.authority.check_endpoint(name, &address) {
                 Ok(()) => Ok(Some(address)),
-                // A host outside the cloud of the authority: the document is not Microsoft's, or not
-                // of this cloud.
+                // A host outside the cloud of the authority: the document is not Microsoft's, or
+                // not of this cloud.
                 Err(error) if self.authority.is_microsoft() => Err(error),
                 Err(error) => {
                     self.leave_out(name, format!("is not safe to use ({})", error.detail()));

@@ -8,7 +8,8 @@
 //! | discovery document and key set | [`discovery`], [`metadata`], [`jwks`], [`cache`] |
 //! | authorization request | [`authorize`], [`claims`], [`claims_request`] |
 //! | authorization response | [`callback`] |
-//! | token request, client authentication | [`grant`], [`token`], [`client_auth`], [`credential`], [`assertion`] |
+//! | token request | [`grant`], [`token`] |
+//! | client authentication | [`client_auth`], [`credential`], [`assertion`] |
 //! | token response, errors | [`token`], [`error_answer`], [`client_info`] |
 //! | verification of the ID token | [`id_token`], on top of [`jwt`] and [`json`] |
 //! | UserInfo, groups | [`user_info`], [`graph`] |

@@ -1,8 +1,8 @@
 //! [`Provider`]: one method per step of the protocol, each of which sends its request and has a
 //! tracing span.
 //!
-//! The steps of verification are in [`provider_verify`](super::provider_verify), those for groups in
-//! [`provider_groups`](super::provider_groups).
+//! The steps of verification are in [`provider_verify`](super::provider_verify), those for groups
+//! in [`provider_groups`](super::provider_groups).
 //!
 //! A span has the name of its step and records its end (`outcome`, and `reason` of an error). Spans
 //! hold no secrets and no personal data.
@@ -130,8 +130,8 @@ impl Provider {
         self.config.groups()
     }
 
-    /// A permit for a step of a sign-in. Acquire it before the step gets a task of its own, and hold
-    /// it until the provider has answered.
+    /// A permit for a step of a sign-in. Acquire it before the step gets a task of its own, and
+    /// hold it until the provider has answered.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! The steps of [`Provider`] that verify: ID tokens, UserInfo responses, and the claims from both.
 //!
-//! The checks themselves are in [`id_token`] and [`jwt`](super::jwt). Here the metadata and keys for
-//! them are fetched, and fetched again if the provider has changed them (OpenID Connect Core section
-//! 10.1.1).
+//! The checks themselves are in [`id_token`] and [`jwt`](super::jwt). Here the metadata and keys
+//! for them are fetched, and fetched again if the provider has changed them (OpenID Connect Core
+//! section 10.1.1).
 
 use std::sync::Arc;
 

@@ -3,8 +3,8 @@
 //!
 //! - Success is 200 with a JSON object. Every other status is an error, including redirects and
 //!   204.
-//! - Unknown members are ignored (RFC 6749 section 5.1). An optional member of the wrong type counts
-//!   as absent ([`OptionalMembers`]), so that it does not cost a good access token.
+//! - Unknown members are ignored (RFC 6749 section 5.1). An optional member of the wrong type
+//!   counts as absent ([`OptionalMembers`]), so that it does not cost a good access token.
 //! - `scope` absent means that the requested scopes were granted (section 5.1), empty that none
 //!   was. The two are kept apart. Some providers send an array.
 

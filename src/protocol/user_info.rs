@@ -1,8 +1,8 @@
 //! UserInfo requests and responses (OpenID Connect Core section 5.3, RFC 6750 sections 2.1 and 3).
 //!
 //! - The access token is sent in the `Authorization` header only (RFC 6750 section 2.1).
-//! - Success is 200 with a JSON object, or with a signed one (`application/jwt`), which the verifier
-//!   of [`jwt`](super::jwt) checks. Encrypted responses are refused.
+//! - Success is 200 with a JSON object, or with a signed one (`application/jwt`), which the
+//!   verifier of [`jwt`](super::jwt) checks. Encrypted responses are refused.
 //! - `sub` must equal that of the ID token; otherwise nothing of the response is used (OpenID
 //!   Connect Core section 5.3.2).
 //! - Aggregated and distributed claims (`_claim_names`, `_claim_sources`, section 5.6.2) are kept
