@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     authority::B2cPolicies,
     clock::ManualClock,
-    config::{Algorithm, ClientCredential, UserInfo},
+    config::{Algorithm, ClientCredential},
     protocol::{
         callback::CallbackParameters,
         http::HttpError,
