@@ -133,4 +133,4 @@ pub use strings::StringList;
 pub use tokens::RedisLock;
 pub use tokens::{AccessToken, RefreshLock, TokenSource};
 pub use user::{Groups, Tokens, User, UserKey};
-pub use web_auth::{SignIn, SignInOutcome, SignOut, SignedIn, UserCode, WebAuth};
+pub use web_auth::{SignIn, SignInOutcome, SignOut, SignedIn, UserCode, WebAuth, WebAuthBuilder};

@@ -8,9 +8,10 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind},
-    protocol::{ClientInfo, IdTokenExpectation, Nonce, TokenAnswer},
+    protocol::{IdTokenExpectation, Nonce, TokenAnswer},
     secret::Secret,
-    tokens::{AccessToken, CacheLimits, GrantRecord, Issued, Person, VerifiedClaims},
+    sign_in::Verified,
+    tokens::{AccessToken, CacheLimits, GrantRecord, VerifiedClaims},
 };
 
 /// Tokens of a person, verified and kept.
@@ -75,17 +76,6 @@ impl fmt::Debug for Acquired {
     }
 }
 
-/// What came with a token answer, apart from the ID token.
-pub(super) fn issued(answer: &TokenAnswer) -> Issued {
-    Issued {
-        access_token: answer.access_token.clone(),
-        expires_in: answer.expires_in,
-        refresh_in: answer.refresh_in,
-        refresh_token: answer.refresh_token.clone(),
-        scope: answer.scope.clone(),
-    }
-}
-
 impl Client {
     /// What every ID token is held to, however it was obtained.
     pub(super) fn required(&self) -> IdTokenExpectation<'_> {
@@ -101,14 +91,14 @@ impl Client {
     /// the refresh token if the answer has none.
     pub(super) async fn take(
         &self,
-        answer: &TokenAnswer,
+        answer: TokenAnswer,
         signing_in: &SigningIn,
         expectation: IdTokenExpectation<'_>,
     ) -> Result<Acquired, Error> {
         let shared = self.shared();
         let SigningIn { provider, request, .. } = signing_in;
         let now = shared.clock.now();
-        let Some(id_token) = &answer.id_token else {
+        if answer.id_token.is_none() {
             // At a refresh there need not be one (OpenID Connect Core section 12.2).
             let is_refresh = matches!(expectation.nonce, Nonce::Renewal(_));
             let is_held_to_something = expectation.max_age.is_some()
@@ -120,42 +110,19 @@ impl Client {
                     "the token answer has no ID token, which would say how and when the person signed in",
                 ));
             }
-            let token = AccessToken::not_kept(request, issued(answer), now);
-            return Ok(Acquired {
-                account: None,
-                token,
-                claims: None,
-                refresh_token: answer.refresh_token.clone(),
-            });
-        };
-        let is_microsoft = provider.authority().is_microsoft();
-        let client_info =
-            answer.client_info.as_deref().filter(|_| is_microsoft).and_then(ClientInfo::parse);
-        let expectation = IdTokenExpectation {
-            access_token: answer.access_token.as_ref().map(Secret::expose),
-            client_info: client_info.as_ref(),
-            ..expectation
-        };
-        let token = provider.verify_id_token(id_token.expose(), &expectation).await?;
+            let refresh_token = answer.refresh_token.clone();
+            let token = AccessToken::not_kept(request, answer.into(), now);
+            return Ok(Acquired { account: None, token, claims: None, refresh_token });
+        }
+        let verified = Verified::verify(provider, answer, expectation).await?;
+        let claims = verified.claims(provider).await?;
+        let Verified { answer, token, client_info } = verified;
         let account = Account::of(&token, client_info.as_ref());
-        let claims =
-            provider.claims(&token, answer.access_token.as_ref(), answer.scope.as_deref()).await?;
-        let person = Person {
-            iss: token.iss().to_owned(),
-            sub: token.sub().to_owned(),
-            tid: token.tid().map(str::to_owned),
-            oid: token.oid().map(str::to_owned),
-        };
         let text: Box<str> = claims.get().into();
-        let identity = VerifiedClaims {
-            id_token: token.raw().into(),
-            claims,
-            person,
-            expires_at: token.exp(),
-        };
+        let identity = VerifiedClaims::of(&token, claims, token.exp());
         let limits = CacheLimits::default();
         let (record, access_token) =
-            GrantRecord::of_sign_in(request, &identity, issued(answer), limits, now);
+            GrantRecord::of_sign_in(request, &identity, answer.into(), limits, now);
         let partition = account.partition();
         let record = match shared.partitions.record(&partition) {
             Some(earlier) => record.after(&earlier, limits, now),

@@ -176,7 +176,6 @@ async fn what_cannot_be_asked_for_is_not_sent() {
         ErrorKind::NotConfigured
     );
     assert_eq!((world.calls(), public.calls()), (0, 0));
-    assert!(!world.client.pop_supported());
 }
 
 /// MSAL-083

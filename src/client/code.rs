@@ -11,13 +11,13 @@ use super::{
 };
 use crate::{
     clock::UnixTime,
-    config::{ResponseMode, SignInOptions},
+    config::SignInOptions,
     error::{Error, ErrorKind},
     protocol::{
-        AuthorizationRequest, CallbackParameters, Grant, IdTokenExpectation, Nonce, claims_of,
-        code_challenge, first_resource_scopes,
+        CallbackParameters, Grant, IdTokenExpectation, Nonce, claims_of, first_resource_scopes,
     },
     secret::{self, Secret, base64url, random},
+    sign_in::RequestBinding,
     strings::StringList,
     tokens::TokenRequest,
 };
@@ -300,21 +300,9 @@ impl Client {
         }
         let claims = claims_of(&mut options, config.authority().is_microsoft());
         let metadata = provider.metadata().await?;
-        let request = AuthorizationRequest {
-            client_id: config.client_id(),
-            redirect_uri,
-            response_mode: ResponseMode::default(),
-            scopes: &provider.scopes_of(&metadata, &options),
-            state,
-            nonce,
-            code_challenge: &code_challenge(verifier.expose()),
-            options: &options,
-            claims: claims.as_deref(),
-            capabilities: config.client_capabilities(),
-            id_token_hint: None,
-        };
-        let request = AuthorizationRequest { response_mode: config.response_mode(), ..request };
-        Ok(request.url(&metadata)?.into())
+        let scopes = provider.scopes_of(&metadata, &options);
+        let binding = RequestBinding { redirect_uri, state, nonce, verifier: verifier.expose() };
+        binding.url(&provider, &metadata, &scopes, &options, claims.as_deref())
     }
 
     /// Redeems a code whose sign-in was begun elsewhere, and keeps what it brings.
@@ -375,7 +363,7 @@ impl Client {
                 "the token answer has no ID token, although `openid` is asked for (OpenID Connect Core section 3.1.3.3)",
             ));
         }
-        self.take(&answer, signing_in, expectation).await
+        self.take(answer, signing_in, expectation).await
     }
 }
 

@@ -7,14 +7,15 @@ use zeroize::Zeroizing;
 
 use super::{
     Account,
+    builder::ClientBuilder,
     refreshers::{ForApp, ForUser, OnBehalf},
     silent::Imports,
 };
 use crate::{
-    clock::{Clock, SystemClock, UnixTime},
+    clock::{Clock, UnixTime},
     config::{IdentityConfig, ValidConfig},
     error::{ConfigError, Error, ErrorKind},
-    protocol::{HttpClient, Provider, ReqwestClient, TokenParams},
+    protocol::{Provider, TokenParams},
     secret::{Secret, base64url, from_base64url},
     single_flight::{SingleFlight, Tasks, Tokio, to_the_end},
     tokens::{CacheLimits, CacheOwner, Grants, Partitions, Scopes, TokenRequest},
@@ -86,11 +87,12 @@ impl Client {
     /// As [`IdentityConfig::build`]: something is missing, contradicts itself or has no effect; a
     /// certificate cannot be loaded.
     pub fn new(config: IdentityConfig) -> Result<Self, ConfigError> {
-        let config = config.without_pages()?;
-        let (http, clock): (Arc<dyn HttpClient>, Arc<dyn Clock>) =
-            (Arc::new(ReqwestClient::new()), Arc::new(SystemClock));
-        let provider = Provider::new(config, http, Arc::clone(&clock));
-        Ok(Self::of(provider, clock, Arc::new(Tokio)))
+        Self::builder(config).build()
+    }
+
+    /// The same with an HTTP client or a clock of your own.
+    pub fn builder(config: IdentityConfig) -> ClientBuilder {
+        ClientBuilder::new(config)
     }
 
     /// The application at a provider that is there already, with what that has fetched.
@@ -98,7 +100,7 @@ impl Client {
         Self::of(provider, clock, Arc::new(Tokio))
     }
 
-    fn of(provider: Provider, clock: Arc<dyn Clock>, tasks: Arc<dyn Tasks>) -> Self {
+    pub(super) fn of(provider: Provider, clock: Arc<dyn Clock>, tasks: Arc<dyn Tasks>) -> Self {
         let partitions = Arc::new(Partitions::new(Arc::clone(&clock)));
         let grants = |refresher| {
             Grants::in_memory(
@@ -124,37 +126,6 @@ impl Client {
         }))
     }
 
-    /// Sends requests by another client, for example through a proxy. The default is a
-    /// [`ReqwestClient`]. It belongs right after [`new`](Self::new): what was kept is gone.
-    #[must_use]
-    pub fn with_http_client(self, http: impl HttpClient) -> Self {
-        let http: Arc<dyn HttpClient> = Arc::new(http);
-        self.rebuilt(http, Arc::clone(&self.0.clock), Arc::clone(&self.0.tasks))
-    }
-
-    /// Takes the time from another clock, for tests. The default is [`SystemClock`]. It belongs
-    /// right after [`new`](Self::new): what was kept is gone.
-    #[must_use]
-    pub fn with_clock(self, clock: impl Clock) -> Self {
-        self.rebuilt(self.0.provider.http(), Arc::new(clock), Arc::clone(&self.0.tasks))
-    }
-
-    /// Waits in another way than by sleeping.
-    #[cfg(test)]
-    pub(super) fn with_tasks(self, tasks: Arc<dyn Tasks>) -> Self {
-        self.rebuilt(self.0.provider.http(), Arc::clone(&self.0.clock), tasks)
-    }
-
-    fn rebuilt(
-        &self,
-        http: Arc<dyn HttpClient>,
-        clock: Arc<dyn Clock>,
-        tasks: Arc<dyn Tasks>,
-    ) -> Self {
-        let provider = Provider::new(self.0.provider.config().clone(), http, Arc::clone(&clock));
-        Self::of(provider, clock, tasks)
-    }
-
     pub(super) fn shared(&self) -> &ClientParts {
         &self.0
     }
@@ -166,13 +137,6 @@ impl Client {
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
         to_the_end(&*self.0.tasks, work.in_current_span()).await?
-    }
-
-    /// Whether access tokens can be bound to a key of the client (proof of possession): no, tokens
-    /// are bearer tokens.
-    #[must_use]
-    pub fn pop_supported(&self) -> bool {
-        false
     }
 
     /// Whether this text is anywhere in what is kept.

@@ -187,7 +187,7 @@ impl Client {
                 .tokens(Grant::DeviceCode(&device_code), &signing_in.asked(""))
                 .await
             {
-                Ok(answer) => client.take(&answer, &signing_in, client.required()).await.map(Ok),
+                Ok(answer) => client.take(answer, &signing_in, client.required()).await.map(Ok),
                 Err(refused) => Ok(Err(refused)),
             }
         });

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use url::Url;
 
-use super::{acquired::issued, arc::AzureArc, core::APPS};
+use super::{arc::AzureArc, core::APPS};
 use crate::{
     clock::{Clock, SystemClock},
     error::{ConfigError, Error, ErrorKind},
@@ -321,7 +321,7 @@ impl Refresher for Source {
             |request, answer| self.endpoint.proven(request, answer),
         )
         .await?;
-        Ok(Refreshed { issued: issued(&answer), identity: None })
+        Ok(Refreshed { issued: answer.into(), identity: None })
     }
 }
 

@@ -30,7 +30,7 @@
 //! | `ClientApplication`, `PublicClientApplication`, `ConfidentialClientApplication` | [`Client`]; the credential makes the difference |
 //! | `…(client_id, authority=, client_credential=)` | [`IdentityConfig::new`](crate::IdentityConfig::new), [`with_credential`](crate::IdentityConfig::with_credential), [`ClientCredential`](crate::ClientCredential) |
 //! | `…(client_capabilities=)` | [`with_client_capabilities`](crate::IdentityConfig::with_client_capabilities) |
-//! | `…(http_client=, proxies=, verify=, timeout=)` | [`Client::with_http_client`] |
+//! | `…(http_client=, proxies=, verify=, timeout=)` | [`ClientBuilder::with_http_client`] |
 //! | `…(http_cache=)` | built in: documents for a day, failures as long as the provider asks |
 //! | `…(instance_discovery=, validate_authority=, known_authority_hosts=)` | no such call: the hosts of every cloud are compiled in, [`Authority`](crate::Authority) |
 //! | `…(azure_region=, exclude_scopes=)` | a regional host is not chosen; scopes: [`with_openid_scopes`](crate::IdentityConfig::with_openid_scopes) |
@@ -50,7 +50,7 @@
 //! | `acquire_token_by_user_federated_identity_credential` | not here |
 //! | `get_accounts` | [`Client::accounts`], [`Client::accounts_named`] |
 //! | `remove_account` | [`Client::remove_account`] |
-//! | `is_pop_supported` | [`Client::pop_supported`]: no |
+//! | `is_pop_supported` | not here: access tokens are bearer tokens |
 //! | `TokenCache`, `SerializableTokenCache` | [`Client::export_cache`], [`Client::import_cache`], [`Client::cache_changes`], in a store [`StoredCaches`](crate::StoredCaches); what MSAL's `search`, `find`, `add`, `modify` do is not for callers |
 //! | `ManagedIdentityClient` | [`ManagedIdentity`]: App Service and its like, virtual machines, Azure Arc; not Service Fabric |
 //! | `SystemAssignedManagedIdentity`, `UserAssignedManagedIdentity` | [`ManagedIdentityId`] |
@@ -74,6 +74,7 @@ mod account;
 mod acquired;
 mod app;
 mod arc;
+mod builder;
 mod code;
 mod core;
 mod device;
@@ -90,6 +91,7 @@ pub use self::{
     acquired::Acquired,
     app::AppTokens,
     arc::AzureArc,
+    builder::ClientBuilder,
     code::{AuthorizationFlow, BareCode},
     core::Client,
     device::{DeviceFlow, DevicePoll},

@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 
-use super::acquired::issued;
 use crate::{
     error::Error,
     protocol::{Grant, Provider},
     secret::Secret,
+    sign_in::refresh_with,
     single_flight::Order,
-    tokens::{RefreshRequest, Refreshed, Refresher, refresh_with},
+    tokens::{Issued, RefreshRequest, Refreshed, Refresher},
 };
 
 /// By the refresh token of an account.
@@ -80,7 +80,6 @@ async fn exchanged(
         Some(tenant) => provider.in_tenant(tenant)?.tokens(grant, &asked).await?,
         None => provider.tokens(grant, &asked).await?,
     };
-    let mut issued = issued(&answer);
-    issued.refresh_token = None;
+    let issued = Issued { refresh_token: None, ..answer.into() };
     Ok(Refreshed { issued, identity: None })
 }

@@ -194,7 +194,7 @@ impl Client {
             None => answer.refresh_token = Some(refresh_token),
         }
         self.take(
-            &answer,
+            answer,
             signing_in,
             IdTokenExpectation { nonce: Nonce::Renewal(None), ..self.required() },
         )
@@ -227,7 +227,7 @@ impl Client {
             let asked = signing_in.asked(signing_in.request.key_scopes());
             let grant = Grant::Password { username: &username, password: &password };
             let answer = signing_in.provider.tokens(grant, &asked).await?;
-            client.take(&answer, &signing_in, client.required()).await
+            client.take(answer, &signing_in, client.required()).await
         })
         .await
     }

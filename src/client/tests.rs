@@ -117,11 +117,12 @@ impl World {
         );
         let clock = ManualClock::at(NOW);
         let pauses = Arc::new(Pauses(clock.clone(), Mutex::default()));
-        let client = Client::new(config)
-            .unwrap()
+        let client = Client::builder(config)
             .with_clock(clock.clone())
-            .with_tasks(Arc::clone(&pauses) as _);
-        let client = client.with_http_client(ClientParts(Arc::clone(&http)));
+            .with_tasks(Arc::clone(&pauses) as _)
+            .with_http_client(ClientParts(Arc::clone(&http)))
+            .build()
+            .unwrap();
         Self { client, clock, http, seen, answers, pauses }
     }
 

@@ -7,16 +7,18 @@ use http::{HeaderMap, HeaderValue, Method};
 
 use super::{
     flow::Flow,
+    request_head::RequestHead,
     routes::{Route, route},
 };
 use crate::{
+    clock::UnixTime,
     error::Error,
     session::{Peek, RequestCookies, Roll, Session},
 };
 
 /// What to do with a request, decided without waiting.
 #[derive(Debug)]
-pub(crate) enum Decision {
+pub(super) enum Decision {
     /// Call the service; nobody needs to be signed in.
     Public,
     /// Call the service with this session's user; their ticket may have been rolled.
@@ -27,14 +29,14 @@ pub(crate) enum Decision {
 
 /// Who is signed in.
 #[derive(Debug)]
-pub(crate) enum Admission {
+pub(super) enum Admission {
     In(Arc<Session>, Option<Arc<Roll>>),
     Out,
 }
 
 impl Flow {
     /// Decides from what is in memory.
-    pub(crate) fn decide(&self, method: &Method, path: &str, headers: &HeaderMap) -> Decision {
+    pub(super) fn decide(&self, method: &Method, path: &str, headers: &HeaderMap) -> Decision {
         match route(&self.config, method, path, headers) {
             None => Decision::Public,
             Some(Route::Protected) => {
@@ -51,43 +53,81 @@ impl Flow {
         }
     }
 
-    /// Who is signed in, after asking whoever has to be asked.
+    /// The session of a request, after asking the store or the provider where that is needed.
     ///
     /// # Errors
     ///
     /// The store is unavailable, or the session could not be renewed for a passing reason: it is
     /// not known who is signed in.
-    pub(crate) async fn admit(&self, cookies: &RequestCookies<'_>) -> Result<Admission, Error> {
+    pub(super) async fn admit(&self, cookies: &RequestCookies<'_>) -> Result<Admission, Error> {
         let now = self.clock.now();
-        let Some(opened) = self.present(cookies).await? else { return Ok(Admission::Out) };
+        let loaded = self.sessions.load(cookies, now).await?;
+        let Some(opened) = self.with_present_claims(cookies, loaded, now).await? else {
+            return Ok(Admission::Out);
+        };
         let roll = self.sessions.roll(&opened, now);
         Ok(Admission::In(opened, roll))
     }
 
     /// The cookie of a rolled ticket, at the moment when the response goes out.
-    pub(crate) async fn confirm(&self, roll: &Roll) -> Option<HeaderValue> {
+    pub(super) async fn confirm(&self, roll: &Roll) -> Option<HeaderValue> {
         self.sessions.confirm(roll, self.clock.now()).await
     }
 
-    /// The session of whoever is signed in, with the claims of now.
+    /// The session of a request that a walk answers: loaded once, however often it is asked for.
+    pub(super) async fn session(
+        &self,
+        head: &RequestHead<'_>,
+    ) -> Result<Option<Arc<Session>>, Error> {
+        if let Some(loaded) = head.loaded.get() {
+            return Ok(loaded.clone());
+        }
+        let loaded = self.sessions.load(&head.cookies, self.clock.now()).await?;
+        Ok(head.loaded.get_or_init(|| loaded).clone())
+    }
+
+    /// Every session of a browser's cookies: a proxy or a parent domain may have given it several.
+    pub(super) async fn all_sessions(
+        &self,
+        head: &RequestHead<'_>,
+    ) -> Result<Vec<Arc<Session>>, Error> {
+        let all = self.sessions.load_all(&head.cookies, self.clock.now()).await?;
+        head.loaded.get_or_init(|| all.first().cloned());
+        Ok(all)
+    }
+
+    /// The session of a request that a walk answers, with the claims of now.
     ///
     /// # Errors
     ///
     /// As [`admit`](Self::admit).
     pub(super) async fn present(
         &self,
-        cookies: &RequestCookies<'_>,
+        head: &RequestHead<'_>,
     ) -> Result<Option<Arc<Session>>, Error> {
-        let now = self.clock.now();
-        match self.sessions.load(cookies, now).await? {
-            // In a box, so that those whose claims are fresh do not carry a renewal with them.
-            Some(opened) if opened.renewal_due(now) => Box::pin(self.renew(cookies, opened)).await,
-            opened => Ok(opened),
+        if let Some(present) = head.present.get() {
+            return Ok(present.clone());
+        }
+        let loaded = self.session(head).await?;
+        let present = self.with_present_claims(&head.cookies, loaded, self.clock.now()).await?;
+        Ok(head.present.get_or_init(|| present).clone())
+    }
+
+    /// The session with its claims renewed where that is due.
+    async fn with_present_claims(
+        &self,
+        cookies: &RequestCookies<'_>,
+        session: Option<Arc<Session>>,
+        now: UnixTime,
+    ) -> Result<Option<Arc<Session>>, Error> {
+        match session {
+            // Boxed so that a session with fresh claims does not pay for the size of a renewal.
+            Some(due) if due.renewal_due(now) => Box::pin(self.renew(cookies, due)).await,
+            session => Ok(session),
         }
     }
 
-    /// The session with the claims of now (D6); `None` if it is over, or goes on only after a
-    /// sign-in.
+    /// The session with the claims of now; `None` if it is over, or goes on only after a sign-in.
     async fn renew(
         &self,
         cookies: &RequestCookies<'_>,

@@ -1,57 +1,52 @@
-//! The second half of a sign-in: from the provider's answer to a session.
+//! The callback: from the provider's authorization response to the session cookie.
+//!
+//! 1. [`Flow::answer`] finds the attempt by `state`, and checks the response against it.
+//! 2. [`Flow::exchange`] redeems the code, once, verifies the ID token and creates the session.
+//! 3. [`Flow::refused`] answers a response that brought no session: by another request to the
+//!    provider where that can succeed, otherwise by an error page.
+//!
+//! A response without its attempt is never acted on: [`Flow::without_attempt`].
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method};
 
-use super::{
-    flow::{Answer, Asked, Flow, Reply},
-    login::Start,
-    request_head::Caller,
-};
+use super::{flow::Flow, login::Start, reply::Reply, request_head::RequestHead};
 use crate::{
     config::{ResponseMode, ReturnPath},
     error::{Error, ErrorKind},
     protocol::{AuthorizationCode, CallbackParameters},
-    session::{Lookup, Session, SiblingKey, State},
-    sign_in::{Attempt, AttemptPurpose, Completed, RecordId, Step, Verified, answer_of},
+    session::{Lookup, Session, SiblingKey, Slot, State},
+    sign_in::{Attempt, Completed, Fallback, Purpose, RecordId, Verified, answer_of},
 };
 
-/// What an answer led to.
+/// What the provider's tokens led to.
 #[derive(Clone, Debug)]
-pub(super) enum Done {
+pub(super) enum NextStep {
     /// To a page, as a rule with the cookie of a new session.
     Page { return_path: ReturnPath, cookie: Option<HeaderValue> },
-    /// The profile was edited: its claims are to be read again.
-    ReadAgain,
-    /// There is a new password: to sign in with it.
-    SignIn,
+    /// To the provider again.
+    Provider(Purpose),
 }
 
-/// What the browser had when an answer came.
+/// What the browser had when a response came.
 #[derive(Clone, Debug, Default)]
-pub(super) struct InBrowser {
+pub(super) struct BrowserState {
     /// Its sessions: another tab may have signed in since the attempt was made.
     sessions: Vec<RecordId>,
     /// The attempts of all its tabs.
     attempts: Vec<SiblingKey>,
 }
 
-impl InBrowser {
-    pub(super) fn of(sessions: &[Arc<Session>], attempts: Vec<SiblingKey>) -> Self {
-        Self { sessions: sessions.iter().map(|session| session.id()).collect(), attempts }
-    }
-}
-
 impl Flow {
-    /// The callback path. `form` is the body, where the request has one.
+    /// Answers the callback path. `form` is the body, where the request has one.
     pub(super) async fn callback(
         self: &Arc<Self>,
-        asked: Asked<'_>,
+        head: &RequestHead<'_>,
         form: Result<Bytes, Error>,
     ) -> Reply {
-        match self.answer(asked, form).await {
+        match self.answer(head, form).await {
             Ok(reply) => reply,
             Err(error) => Reply::failed(error, Some(self.sign_in_url(self.config.home()))),
         }
@@ -59,12 +54,12 @@ impl Flow {
 
     async fn answer(
         self: &Arc<Self>,
-        asked: Asked<'_>,
+        head: &RequestHead<'_>,
         form: Result<Bytes, Error>,
     ) -> Result<Reply, Error> {
-        let parameters = match *asked.method {
+        let parameters = match *head.method {
             Method::GET => {
-                CallbackParameters::parse(asked.uri.query().unwrap_or_default().as_bytes())?
+                CallbackParameters::parse(head.uri.query().unwrap_or_default().as_bytes())?
             }
             Method::POST => CallbackParameters::parse(&form?)?,
             _ => {
@@ -83,90 +78,180 @@ impl Flow {
                 "the answer's `state` was not made here",
             ));
         };
-        let attempt = match self.attempts.find(asked.cookies, state, self.clock.now()) {
+        let attempt = match self.attempts.find(&head.cookies, state, self.clock.now()) {
             Lookup::Found(attempt) => *attempt,
-            Lookup::Missing => return Ok(self.without_attempt(asked, state, &text).await),
+            Lookup::Missing => return Ok(self.without_attempt(head, state, &text).await),
             Lookup::Expired(attempt) => {
                 let error =
                     Error::new(ErrorKind::AttemptExpired, "the attempt is older than ten minutes");
-                let reply =
-                    Reply::failed(error, Some(self.sign_in_url(&self.return_path(&attempt))));
-                return Ok(reply.with_cookies([self.attempts.remove(state.slot)]));
+                let again = self.sign_in_url(&self.return_path(&attempt));
+                let removal = self.attempts.remove(state.slot);
+                return Ok(Reply::failed(error, Some(again)).with_cookies([removal]));
             }
         };
+        // A response that comes by another way than was asked for was not sent by the provider
+        // (OAuth 2.0 Form Post Response Mode).
+        let is_post = head.method == Method::POST;
         if parameters.is_answer()
-            && (asked.method == Method::POST)
-                != (self.config.response_mode() == ResponseMode::FormPost)
+            && is_post != (self.config.response_mode() == ResponseMode::FormPost)
         {
             return Err(Error::new(
                 ErrorKind::CallbackInvalid,
                 "the answer came by another response mode than was asked for",
             ));
         }
-        let return_path = self.return_path(&attempt);
-        // Until here nothing is used up: when the provider cannot be reached, the same address can
-        // be loaded again.
+        // Until here nothing is used up: when the provider cannot be reached, the same URL can be
+        // loaded again.
         let provider = self.relying_party.provider_of(&attempt)?;
         let metadata = provider.metadata().await?;
-        let finished = match parameters.check(&text, &metadata, provider.authority()) {
+        let next = match parameters.check(&text, &metadata, provider.authority()) {
             Ok(code) => {
                 // Where the store is down the new session cannot be created either.
-                let sessions = self
-                    .sessions
-                    .load_all(asked.cookies, self.clock.now())
-                    .await
-                    .unwrap_or_default();
-                let browser = InBrowser::of(&sessions, self.attempts.ids(asked.cookies));
+                let sessions = self.all_sessions(head).await.unwrap_or_default();
+                let browser = self.browser_state(head, &sessions);
                 self.exchange(state.handle(), attempt.clone(), code, browser).await
             }
             Err(error) => Err(error),
         };
-        let mut reply = match finished {
-            Ok(Done::Page { return_path, cookie }) => {
-                let counts = cookie.is_some() && !asked.cookies.has_session();
-                let count = counts.then(|| self.cookies.count_sign_in(asked.cookies));
+        let mut reply = match next {
+            Ok(NextStep::Page { return_path, cookie }) => {
+                let counts = cookie.is_some() && !head.cookies.has_session();
+                let count = counts.then(|| self.cookies.count_sign_in(&head.cookies));
                 Reply::redirect(return_path.as_str()).with_cookies(cookie).with_cookies(count)
             }
-            Ok(Done::ReadAgain) => {
-                let start = Start {
-                    step: Step::ReadAgain,
-                    ..Start::following(attempt, state.slot, return_path)
-                };
-                self.start(asked, start).await
+            Ok(NextStep::Provider(purpose)) => {
+                let start = self.following(attempt, state.slot);
+                self.start(head, Start { purpose, ..start }).await
             }
-            Ok(Done::SignIn) => {
-                self.start(asked, Start::following(attempt, state.slot, return_path)).await
-            }
-            Err(error) => self.unfinished(asked, error, attempt, state.slot, return_path).await,
+            Err(error) => self.refused(head, error, attempt, state.slot).await,
         };
-        // First of all: a sign-in that starts here is given the same slot.
+        // First of all cookies: a sign-in that starts here is given the same slot.
         reply.cookies.insert(0, self.attempts.remove(state.slot));
         Ok(reply)
     }
 
-    /// A stale or repeated answer, or one whose cookie the browser did not keep: ten minutes at the
-    /// provider, a link that was opened in another browser. It is not acted on; a new sign-in leads
-    /// to the page that the `state` still knows.
+    /// Redeems the code, once, in a task of its own: a browser that goes away leaves no half
+    /// session, one that sends the response twice gets the same session.
+    async fn exchange(
+        self: &Arc<Self>,
+        state: &str,
+        attempt: Attempt,
+        code: AuthorizationCode,
+        browser: BrowserState,
+    ) -> Result<NextStep, Error> {
+        let (flow, answer) = (Arc::clone(self), state.to_owned());
+        let work = async move {
+            let verified = flow.relying_party.redeem(&attempt, &code).await?;
+            if attempt.purpose.is_policy() {
+                return flow.policy_completed(&attempt, &verified.person());
+            }
+            flow.establish(&answer, &attempt, verified, &browser).await
+        };
+        self.exchanges.once(state, self.relying_party.provider().permit(), work).await
+    }
+
+    /// Creates a session for the person of a verified answer, in the place of those before it.
+    pub(super) async fn establish(
+        &self,
+        state: &str,
+        attempt: &Attempt,
+        verified: Verified,
+        browser: &BrowserState,
+    ) -> Result<NextStep, Error> {
+        let Completed { signed_in, grant, return_path } =
+            self.relying_party.record(attempt, verified, state).await?;
+        // Nobody is signed in again by an edited profile who has signed out meanwhile.
+        if attempt.purpose == Purpose::ReadClaims && !self.goes_on(attempt.started_from).await? {
+            return Err(Error::new(
+                ErrorKind::SessionEnded,
+                "the session whose claims were to be read again has ended meanwhile",
+            ));
+        }
+        let created = self.sessions.create(signed_in, Some(grant), self.clock.now()).await?;
+        let present =
+            browser.sessions.iter().copied().filter(|id| attempt.started_from != Some(*id));
+        let before: Vec<_> = attempt.started_from.into_iter().chain(present).collect();
+        // Answers that come at the same time do not know of each other's sessions, and the browser
+        // keeps one of them.
+        self.sessions.link(created.session.id(), &browser.attempts, &before);
+        for old in before {
+            if let Err(error) = self.sessions.end_by_id(old).await {
+                // The browser has the new ticket; the old row is out of reach and ends by itself.
+                let reason = error.reason();
+                tracing::warn!(reason, "the session before this one could not be deleted");
+            }
+        }
+        tracing::info!("signed in");
+        Ok(NextStep::Page { return_path, cookie: Some(created.set_cookie) })
+    }
+
+    async fn goes_on(&self, session: Option<RecordId>) -> Result<bool, Error> {
+        match session {
+            Some(session) => self.sessions.is_there(session, self.clock.now()).await,
+            None => Ok(false),
+        }
+    }
+
+    /// Answers a response that brought no session.
+    async fn refused(
+        &self,
+        head: &RequestHead<'_>,
+        error: Error,
+        attempt: Attempt,
+        slot: Slot,
+    ) -> Reply {
+        // Once: the second such answer is shown.
+        if let Some(fallback) = self.relying_party.fallback_after(&attempt, &error) {
+            let start = self.following(attempt, slot);
+            return self.start(head, Start { fallback, retry: 1, ..start }).await;
+        }
+        // The session goes on as it was; only a page that shows a person's data must not be given
+        // to another person.
+        if attempt.purpose == Purpose::ReadClaims && error.kind() != ErrorKind::PersonChanged {
+            tracing::info!(reason = error.reason(), "the claims could not be read again");
+            return Reply::redirect(self.return_path(&attempt).as_str());
+        }
+        // Nothing could be shown (OpenID Connect Core section 3.1.2.6), so something has to be:
+        // once, since an interactive attempt is not silent.
+        if error.kind() == ErrorKind::InteractionRequired && attempt.silent {
+            let start = self.following(attempt, slot);
+            return self.start(head, Start { fallback: Fallback::WithPages, ..start }).await;
+        }
+        match self.policy_refusal(&error, &attempt) {
+            Some(NextStep::Provider(purpose)) => {
+                let start = self.following(attempt, slot);
+                self.start(head, Start { purpose, ..start }).await
+            }
+            Some(NextStep::Page { return_path, .. }) => Reply::redirect(return_path.as_str()),
+            None => {
+                let again = self.url_for(attempt.purpose, &self.return_path(&attempt));
+                Reply::failed(error, Some(again))
+            }
+        }
+    }
+
+    /// Answers a stale or repeated response, or one whose cookie the browser did not keep: ten
+    /// minutes at the provider, a link that was opened in another browser. It is not acted on; a new
+    /// sign-in leads to the page that the `state` still knows.
     pub(super) async fn without_attempt(
         &self,
-        asked: Asked<'_>,
+        head: &RequestHead<'_>,
         state: State<'_>,
         text: &str,
     ) -> Reply {
-        if asked.method == Method::POST {
-            // The provider's site posted it, so the session cookie (`Lax`) is absent: ask again
-            // from here.
+        if head.method == Method::POST {
+            // The provider's site posted it, so the session cookie (`SameSite=Lax`) is absent: ask
+            // again from here.
             let query = url::form_urlencoded::Serializer::new(String::new())
                 .append_pair("state", text)
                 .finish();
             return Reply::redirect(format!("{}?{query}", self.config.redirect_url().path()));
         }
-        let now = self.clock.now();
         let page = self
             .attempts
-            .page(state, now)
+            .page(state, self.clock.now())
             .map_or_else(|| self.config.home().clone(), |path| self.config.return_path(&path));
-        match self.sessions.load(asked.cookies, now).await {
+        match self.session(head).await {
             Err(error) => Reply::failed(error, Some(self.sign_in_url(&page))),
             Ok(Some(session)) => {
                 let page_then = session.origin().returned_to(&answer_of(state.handle()));
@@ -179,93 +264,29 @@ impl Flow {
                 );
                 Reply::failed(error, Some(self.sign_in_url(&page)))
             }
-            Ok(None) if !Caller::may_start(asked.method, asked.headers) => {
-                Reply::new(Answer::SignInNeeded { sign_in: self.sign_in_url(&page), why: None })
-            }
+            Ok(None) if !head.may_start() => Reply::sign_in_needed(self.sign_in_url(&page)),
             Ok(None) => {
-                let mut start = Start::fresh(page);
-                start.retry = state.retry + 1;
-                self.start(asked, start).await
+                let start = Start { retry: state.retry + 1, ..Start::fresh(page) };
+                self.start(head, start).await
             }
         }
+    }
+
+    pub(super) fn browser_state(
+        &self,
+        head: &RequestHead<'_>,
+        sessions: &[Arc<Session>],
+    ) -> BrowserState {
+        let sessions = sessions.iter().map(|session| session.id()).collect();
+        BrowserState { sessions, attempts: self.attempts.ids(&head.cookies) }
+    }
+
+    fn following(&self, attempt: Attempt, slot: Slot) -> Start {
+        let return_path = self.return_path(&attempt);
+        Start::following(attempt, slot, return_path)
     }
 
     pub(super) fn return_path(&self, attempt: &Attempt) -> ReturnPath {
         self.config.return_path(&attempt.return_path)
-    }
-
-    /// Redeems the code, once.
-    async fn exchange(
-        self: &Arc<Self>,
-        state: &str,
-        attempt: Attempt,
-        code: AuthorizationCode,
-        browser: InBrowser,
-    ) -> Result<Done, Error> {
-        let (flow, answer) = (Arc::clone(self), state.to_owned());
-        let work = async move { flow.complete(&answer, &attempt, &code, &browser).await };
-        self.exchanges.once(state, self.relying_party.provider().permit(), work).await
-    }
-
-    async fn complete(
-        &self,
-        state: &str,
-        attempt: &Attempt,
-        code: &AuthorizationCode,
-        browser: &InBrowser,
-    ) -> Result<Done, Error> {
-        let verified = self.relying_party.redeem(attempt, code).await?;
-        if let Some(done) = self.errand_done(attempt, verified.person())? {
-            return Ok(done);
-        }
-        self.establish(state, attempt, verified, browser).await
-    }
-
-    /// A session for whoever a verified answer is about, in the place of those before it.
-    pub(super) async fn establish(
-        &self,
-        state: &str,
-        attempt: &Attempt,
-        verified: Verified,
-        browser: &InBrowser,
-    ) -> Result<Done, Error> {
-        let Completed { signed_in, grant, return_path } =
-            self.relying_party.record(attempt, verified, state).await?;
-        if attempt.purpose == AttemptPurpose::ReadAgain && !self.is_still_there(attempt).await? {
-            return Err(Error::new(
-                ErrorKind::SessionEnded,
-                "the session whose claims were to be read again has ended meanwhile",
-            ));
-        }
-        let created = self.sessions.create(signed_in, Some(grant), self.clock.now()).await?;
-        let present = browser
-            .sessions
-            .iter()
-            .copied()
-            .filter(|present| attempt.started_from != Some(*present));
-        let before: Vec<_> = attempt.started_from.into_iter().chain(present).collect();
-        // Answers that come at the same time do not know of each other's sessions, and the browser
-        // keeps one of them.
-        self.sessions.link(created.session.id(), &browser.attempts, &before);
-        for old in before {
-            if let Err(error) = self.sessions.end_by_id(old).await {
-                // The browser has the new ticket; the old row is out of reach and ends by itself.
-                tracing::warn!(
-                    reason = error.reason(),
-                    "the session before this one could not be deleted"
-                );
-            }
-        }
-        tracing::info!("signed in");
-        Ok(Done::Page { return_path, cookie: Some(created.set_cookie) })
-    }
-
-    /// Whether the session that an attempt started from goes on. An errand signs nobody in again
-    /// who has signed out meanwhile.
-    async fn is_still_there(&self, attempt: &Attempt) -> Result<bool, Error> {
-        match attempt.started_from {
-            Some(session) => self.sessions.is_there(session, self.clock.now()).await,
-            None => Ok(false),
-        }
     }
 }

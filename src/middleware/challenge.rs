@@ -6,9 +6,8 @@ use http::{
 };
 
 use super::{
-    flow::Asked,
-    origin,
-    request_head::{Caller, TELLING},
+    placement::original_uri,
+    request_head::{ClientKind, RequestHead, SHAPE_HEADERS},
     respond,
 };
 use crate::{
@@ -46,9 +45,9 @@ struct Inner {
     wanted: Wanted,
 }
 
-/// What the caller is to be given.
+/// What the client is to be answered with.
 #[derive(Clone, Debug)]
-pub(crate) enum Wanted {
+pub(super) enum Wanted {
     SignIn { options: Box<SignInOptions>, return_path: Option<ReturnPath> },
     Refusal(Error),
 }
@@ -57,21 +56,21 @@ impl Challenge {
     /// Asks for a sign-in with the configured options, and to come back to the page of this
     /// request.
     pub fn sign_in<B>(request: &Request<B>) -> Self {
-        let uri = origin::uri(request.uri(), request.extensions());
+        let uri = original_uri(request.uri(), request.extensions());
         let wanted = Wanted::SignIn { options: Box::default(), return_path: None };
         Self::new(request.method(), uri, request.headers(), wanted)
     }
 
     /// Refuses with an error, in the shape that the caller understands.
-    pub(crate) fn refusal<B>(request: &Request<B>, error: Error) -> Self {
-        let uri = origin::uri(request.uri(), request.extensions());
+    pub(super) fn refusal<B>(request: &Request<B>, error: Error) -> Self {
+        let uri = original_uri(request.uri(), request.extensions());
         Self::new(request.method(), uri, request.headers(), Wanted::Refusal(error))
     }
 
-    pub(crate) fn new(method: &Method, uri: &Uri, headers: &HeaderMap, wanted: Wanted) -> Self {
+    pub(super) fn new(method: &Method, uri: &Uri, headers: &HeaderMap, wanted: Wanted) -> Self {
         // What chooses the answer's shape, and the cookies of attempts.
         let mut remembered = HeaderMap::new();
-        for name in [COOKIE].into_iter().chain(TELLING) {
+        for name in [COOKIE].into_iter().chain(SHAPE_HEADERS) {
             for value in headers.get_all(&name) {
                 remembered.append(name.clone(), value.clone());
             }
@@ -111,21 +110,20 @@ impl Challenge {
     }
 
     /// The request that it answers; `cookies` are those of its [`headers`](Self::headers).
-    pub(crate) fn asked<'a>(&'a self, cookies: &'a RequestCookies<'a>) -> Asked<'a> {
-        Asked { method: &self.0.method, uri: &self.0.uri, headers: &self.0.headers, cookies }
+    pub(super) fn head<'a>(&'a self, cookies: RequestCookies<'a>) -> RequestHead<'a> {
+        RequestHead::new(&self.0.method, &self.0.uri, &self.0.headers, cookies)
     }
 
-    /// How the caller is to be answered.
-    pub(crate) fn caller(&self) -> Caller {
-        Caller::of(&self.0.method, &self.0.headers)
+    pub(super) fn client_kind(&self) -> ClientKind {
+        ClientKind::of(&self.0.method, &self.0.headers)
     }
 
     /// The headers that are remembered.
-    pub(crate) fn headers(&self) -> &HeaderMap {
+    pub(super) fn headers(&self) -> &HeaderMap {
         &self.0.headers
     }
 
-    pub(crate) fn wanted(&self) -> &Wanted {
+    pub(super) fn wanted(&self) -> &Wanted {
         &self.0.wanted
     }
 }
@@ -147,7 +145,7 @@ impl Error {
     ///
     /// What a sign-in can mend becomes one: a person who opens a page is sent to the provider,
     /// agrees there to the [`scopes`](Self::scopes) of the token and comes back to the same page; a
-    /// script gets 401 and the address for it. Asked for the same again within ten minutes the
+    /// script gets 401 and the address for it. RequestHead for the same again within ten minutes the
     /// answer is 403, so it cannot loop. Everything else becomes the layer's page or problem
     /// document; what only a caller with an access token can mend has a `WWW-Authenticate: Bearer`
     /// with the provider's claims. Without the layer outside the response stays as it is, with the

@@ -14,9 +14,10 @@ use std::{sync::Arc, time::Duration};
 use http::Method;
 
 use super::{
-    callback::{Done, InBrowser},
-    flow::{Answer, Asked, Flow, Reply},
-    request_head::{Caller, is_prefetch},
+    callback::{BrowserState, NextStep},
+    flow::Flow,
+    reply::{Outcome, Reply},
+    request_head::{ClientKind, RequestHead, is_prefetch},
 };
 use crate::{
     error::{Error, ErrorKind},
@@ -27,25 +28,25 @@ use crate::{
 
 /// What the page with the code shows.
 #[derive(Debug)]
-pub(crate) struct CodePage {
-    pub(crate) user_code: String,
-    pub(crate) verification_uri: String,
-    pub(crate) verification_uri_complete: Option<String>,
+pub(super) struct CodePage {
+    pub(super) user_code: String,
+    pub(super) verification_uri: String,
+    pub(super) verification_uri_complete: Option<String>,
     /// How long the code still works.
-    pub(crate) expires_in: Duration,
+    pub(super) expires_in: Duration,
     /// When asking again makes sense.
-    pub(crate) wait: Duration,
+    pub(super) wait: Duration,
     /// The person asked to go on, and was not done.
-    pub(crate) not_yet: bool,
-    pub(crate) poll_address: String,
-    pub(crate) continue_address: String,
+    pub(super) not_yet: bool,
+    pub(super) poll_address: String,
+    pub(super) continue_address: String,
     /// Where a new code is to be had.
-    pub(crate) again: String,
+    pub(super) again: String,
 }
 
 /// What the page's script hears.
 #[derive(Debug)]
-pub(crate) enum Polled {
+pub(super) enum Polled {
     /// To ask again after this time.
     Pending { wait: Duration },
     /// The person is signed in.
@@ -66,48 +67,34 @@ impl Polled {
 
 impl Flow {
     /// Where the page of a sign-in is.
-    pub(super) fn code_address(&self, state: &str) -> String {
+    pub(super) fn code_url(&self, state: &str) -> String {
         format!("{}?state={state}", self.config.external_path(&self.config.paths().callback))
     }
 
-    /// The page with the code; for its script, whether the person is done.
-    pub(super) async fn device_code(self: &Arc<Self>, asked: Asked<'_>) -> Reply {
+    /// Answers the page with the code; for its script, whether the person is done.
+    pub(super) async fn device_code(self: &Arc<Self>, head: &RequestHead<'_>) -> Reply {
         let again = || self.sign_in_url(self.config.home());
-        if *asked.method != Method::GET {
-            return Reply::failed(
-                Error::new(ErrorKind::RequestInvalid, "the page with the code takes GET"),
-                Some(again()),
-            );
+        let refused = |kind, detail| Reply::failed(Error::new(kind, detail), Some(again()));
+        if *head.method != Method::GET {
+            return refused(ErrorKind::RequestInvalid, "the page with the code takes GET");
         }
-        if is_prefetch(asked.headers) {
-            return Reply::new(Answer::SignInNeeded { sign_in: again(), why: None });
+        if is_prefetch(head.headers) {
+            return Reply::sign_in_needed(again());
         }
-        let query = asked.uri.query().unwrap_or_default().as_bytes();
-        let parameter =
-            |wanted: &str| url::form_urlencoded::parse(query).find(|(name, _)| name == wanted);
-        let Some((_, text)) = parameter("state") else {
-            return Reply::failed(
-                Error::new(ErrorKind::CallbackInvalid, "the address has no `state`"),
-                Some(again()),
-            );
+        let Some(text) = head.parameter("state") else {
+            return refused(ErrorKind::CallbackInvalid, "the address has no `state`");
         };
         let Some(state) = State::parse(&text) else {
-            return Reply::failed(
-                Error::new(ErrorKind::StateMismatch, "the `state` was not made here"),
-                Some(again()),
-            );
+            return refused(ErrorKind::StateMismatch, "the `state` was not made here");
         };
-        let is_page = matches!(
-            Caller::of(asked.method, asked.headers),
-            Caller::Navigation | Caller::Document
-        );
-        let sessions = match self.sessions.load_all(asked.cookies, self.clock.now()).await {
+        let is_page = matches!(head.client_kind(), ClientKind::Navigation | ClientKind::Document);
+        let sessions = match self.all_sessions(head).await {
             Ok(sessions) => sessions,
             // Nobody could be signed in: the code is kept for later.
             Err(_) if !is_page => {
-                return Reply::new(Answer::Polled(Polled::Pending { wait: WHILE_DOWN }));
+                return Reply::new(Outcome::Polled(Polled::Pending { wait: WHILE_DOWN }));
             }
-            Err(error) => return Reply::failed(error, Some(self.code_address(&text))),
+            Err(error) => return Reply::failed(error, Some(self.code_url(&text))),
         };
         // Another tab, or an answer that was lost on its way: whoever is signed in by this code is
         // there already.
@@ -118,27 +105,20 @@ impl Flow {
             let reply = if is_page { Reply::redirect(page) } else { Reply::new(done(page)) };
             return reply.with_cookies([self.attempts.remove(state.slot)]);
         }
-        match self.attempts.find(asked.cookies, state, self.clock.now()) {
+        match self.attempts.find(&head.cookies, state, self.clock.now()) {
             Lookup::Found(attempt) => {
-                let browser = InBrowser::of(&sessions, self.attempts.ids(asked.cookies));
-                self.waits(
-                    &text,
-                    state,
-                    *attempt,
-                    browser,
-                    is_page,
-                    parameter("continue").is_some(),
-                )
-                .await
+                let browser = self.browser_state(head, &sessions);
+                let is_asked_for = head.parameter("continue").is_some();
+                self.waits(&text, state, *attempt, browser, is_page, is_asked_for).await
             }
-            Lookup::Expired(_) if !is_page => Reply::new(Answer::Polled(Polled::Ended)),
+            Lookup::Expired(_) if !is_page => Reply::new(Outcome::Polled(Polled::Ended)),
             Lookup::Expired(attempt) => {
                 let error = Error::new(ErrorKind::CodeExpired, "the code was not used in time");
                 let again = self.sign_in_url(&self.return_path(&attempt));
                 Reply::failed(error, Some(again)).with_cookies([self.attempts.remove(state.slot)])
             }
-            Lookup::Missing if is_page => self.without_attempt(asked, state, &text).await,
-            Lookup::Missing => Reply::new(Answer::SignInNeeded { sign_in: again(), why: None }),
+            Lookup::Missing if is_page => self.without_attempt(head, state, &text).await,
+            Lookup::Missing => Reply::sign_in_needed(again()),
         }
     }
 
@@ -147,22 +127,22 @@ impl Flow {
         text: &str,
         state: State<'_>,
         mut attempt: Attempt,
-        browser: InBrowser,
+        browser: BrowserState,
         is_page: bool,
         not_yet: bool,
     ) -> Reply {
         let again = self.sign_in_url(&self.return_path(&attempt));
         let (interval, next) = match self.heard(state.handle(), &attempt, browser).await {
             Heard::NotYet { interval, next } => (interval, next),
-            Heard::Over(Ok(Done::Page { return_path, cookie })) => {
+            Heard::Over(Ok(NextStep::Page { return_path, cookie })) => {
                 let reply = match is_page {
                     true => Reply::redirect(return_path.as_str()),
                     false => Reply::new(done(return_path.as_str())),
                 };
                 return reply.with_cookies([self.attempts.remove(state.slot)]).with_cookies(cookie);
             }
-            Heard::Over(_) if !is_page => return Reply::new(Answer::Polled(Polled::Ended)),
-            // No device code is for an errand of B2C.
+            Heard::Over(_) if !is_page => return Reply::new(Outcome::Polled(Polled::Ended)),
+            // No device code is for another policy of B2C.
             Heard::Over(Ok(_)) => {
                 return Reply::failed(
                     Error::new(ErrorKind::Internal, "a code of another kind"),
@@ -180,8 +160,8 @@ impl Flow {
         (code.interval, code.next) = (interval, next);
         let wait = next.since(now).max(Duration::from_secs(1));
         let reply = if is_page {
-            let address = self.code_address(text);
-            Reply::new(Answer::Code(Box::new(CodePage {
+            let address = self.code_url(text);
+            Reply::new(Outcome::Code(Box::new(CodePage {
                 user_code: code.user_code.clone(),
                 verification_uri: code.verification_uri.clone(),
                 verification_uri_complete: code.verification_uri_complete.clone(),
@@ -193,7 +173,7 @@ impl Flow {
                 again,
             })))
         } else {
-            Reply::new(Answer::Polled(Polled::Pending { wait }))
+            Reply::new(Outcome::Polled(Polled::Pending { wait }))
         };
         // Whichever process is asked next keeps to the same pace.
         let kept = if changed { self.attempts.keep(state.slot, &attempt, now).ok() } else { None };
@@ -205,8 +185,8 @@ impl Flow {
         self: &Arc<Self>,
         state: &str,
         attempt: &Attempt,
-        browser: InBrowser,
-    ) -> Heard<Done> {
+        browser: BrowserState,
+    ) -> Heard<NextStep> {
         let Some(code) = &attempt.device else { return Heard::Over(Err(no_code())) };
         let (flow, attempt, name, asked) =
             (Arc::clone(self), attempt.clone(), state.to_owned(), code.clone());
@@ -229,8 +209,8 @@ impl Flow {
         state: &str,
         attempt: &Attempt,
         answer: TokenAnswer,
-        browser: &InBrowser,
-    ) -> Result<Done, Error> {
+        browser: &BrowserState,
+    ) -> Result<NextStep, Error> {
         let verified = self
             .relying_party
             .verify(self.relying_party.provider(), attempt, answer, Nonce::NotSent)
@@ -242,6 +222,6 @@ impl Flow {
 /// How long a script waits while sessions cannot be stored.
 const WHILE_DOWN: Duration = Duration::from_secs(10);
 
-fn done(location: &str) -> Answer {
-    Answer::Polled(Polled::Done { location: location.to_owned() })
+fn done(location: &str) -> Outcome {
+    Outcome::Polled(Polled::Done { location: location.to_owned() })
 }

@@ -11,7 +11,7 @@ use http::{StatusCode, request::Parts};
 use super::{
     challenge::{Challenge, Wanted},
     lazy_user::LazyUser,
-    origin,
+    placement::original_uri,
 };
 use crate::{
     error::Error,
@@ -63,7 +63,7 @@ impl<S: Sync> FromRequestParts<S> for User {
             Some(Ok(None)) => Wanted::SignIn { options: Box::default(), return_path: None },
             Some(Err(error)) => Wanted::Refusal(error),
         };
-        let uri = origin::uri(&parts.uri, &parts.extensions);
+        let uri = original_uri(&parts.uri, &parts.extensions);
         Err(UserRejection::Challenge(Challenge::new(&parts.method, uri, &parts.headers, wanted)))
     }
 }

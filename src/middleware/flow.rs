@@ -1,113 +1,35 @@
-//! Sign in, complete, admit, sign out: from a request's head to a reply without a body.
+//! [`Flow`]: from the head of a request to a [`Reply`] without a body.
 //!
-//! Nothing here knows a `Service` or a body type, and nothing reads `Host` or `X-Forwarded-*`:
-//! addresses come from the configured base URL.
+//! Nothing here knows a `Service` or a body type, and nothing reads `Host` or `X-Forwarded-*`: URLs
+//! come from the configured base URL.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Uri};
+use http::HeaderMap;
 use tracing::{Instrument as _, Span, field::Empty, info_span};
 
 use super::{
-    callback::Done,
-    device_code::{CodePage, Polled},
-    placement::Told,
-    request_head::Caller,
+    callback::NextStep,
+    placement::Logged,
+    reply::{Outcome, Reply},
+    request_head::RequestHead,
     routes::Route,
 };
 use crate::{
     client::{AppTokens, Client},
     clock::Clock,
-    config::{ResponseMode, ReturnPath, SignInMethod, ValidConfig},
+    config::{ResponseMode, SignInMethod, ValidConfig},
     error::Error,
     protocol::HttpClient,
     session::{Attempts, Cookies, KeyRing, Records, RequestCookies, Sessions, Store},
-    sign_in::{Errand, Exchanges, RelyingParty, Waiting, key_binding},
+    sign_in::{Exchanges, Purpose, RelyingParty, Waiting, key_binding},
     tokens::{CacheLimits, Grants, RefreshLock},
     user::Application,
 };
 
-/// The head of a request, its address as the browser wrote it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked<'a> {
-    pub(crate) method: &'a Method,
-    pub(crate) uri: &'a Uri,
-    pub(crate) headers: &'a HeaderMap,
-    /// What the headers hold of this application's cookies: read once per request, by
-    /// [`Flow::cookies`].
-    pub(crate) cookies: &'a RequestCookies<'a>,
-}
-
-impl Asked<'_> {
-    /// How the caller is to be answered.
-    pub(crate) fn caller(&self) -> Caller {
-        Caller::of(self.method, self.headers)
-    }
-}
-
-/// What to answer.
-#[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) answer: Answer,
-    /// `Set-Cookie` values.
-    pub(crate) cookies: Vec<HeaderValue>,
-}
-
-/// The answer itself; words, status and shape are chosen where pages are known.
-#[derive(Debug)]
-pub(crate) enum Answer {
-    /// 303 to an address of ours or the provider's.
-    Redirect(String),
-    /// A sign-in is needed, and the caller cannot be redirected: where to sign in, and what failed
-    /// for somebody who is signed in.
-    SignInNeeded { sign_in: String, why: Option<Error> },
-    /// A step failed. `again` is where a link to try again leads.
-    Failed { error: Error, again: Option<String> },
-    /// The page with the code of a sign-in that waits for its person.
-    Code(Box<CodePage>),
-    /// What that page's script hears.
-    Polled(Polled),
-    /// The page after signing out.
-    SignedOut { home: String, sign_in: String },
-    /// The question before signing out. `provider` is where the form may end up.
-    ConfirmSignOut { sign_out: String, home: String, provider: Option<String> },
-}
-
-impl Answer {
-    /// One word for the span of the step.
-    pub(super) fn outcome(&self) -> &'static str {
-        match self {
-            Self::Redirect(_) => "redirected",
-            Self::Failed { .. } => "failed",
-            Self::SignInNeeded { .. } => "sign_in_needed",
-            Self::Code(_) | Self::SignedOut { .. } | Self::ConfirmSignOut { .. } => "page",
-            Self::Polled(polled) => polled.as_str(),
-        }
-    }
-}
-
-impl Reply {
-    pub(crate) fn new(answer: Answer) -> Self {
-        Self { answer, cookies: Vec::new() }
-    }
-
-    pub(crate) fn redirect(to: impl Into<String>) -> Self {
-        Self::new(Answer::Redirect(to.into()))
-    }
-
-    pub(crate) fn failed(error: Error, again: Option<String>) -> Self {
-        Self::new(Answer::Failed { error, again })
-    }
-
-    pub(crate) fn with_cookies(mut self, cookies: impl IntoIterator<Item = HeaderValue>) -> Self {
-        self.cookies.extend(cookies);
-        self
-    }
-}
-
 /// Everything that sign-in works with, shared by all services of a layer.
-pub(crate) struct Flow {
+pub(super) struct Flow {
     pub(super) config: ValidConfig,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) relying_party: RelyingParty,
@@ -116,16 +38,16 @@ pub(crate) struct Flow {
     pub(super) sessions: Sessions,
     pub(super) attempts: Attempts,
     pub(super) grants: Grants,
-    pub(super) exchanges: Exchanges<Done>,
-    pub(super) waiting: Waiting<Done>,
-    pub(super) told: Told,
+    pub(super) exchanges: Exchanges<NextStep>,
+    pub(super) waiting: Waiting<NextStep>,
+    pub(super) logged: Logged,
 }
 
 impl Flow {
     /// # Errors
     ///
     /// The machine cannot derive keys, which does not happen.
-    pub(crate) fn new(
+    pub(super) fn new(
         config: ValidConfig,
         store: Store,
         http: Arc<dyn HttpClient>,
@@ -170,7 +92,7 @@ impl Flow {
             ),
             exchanges: Exchanges::new(),
             waiting: Waiting::new(),
-            told: Told::default(),
+            logged: Logged::default(),
             relying_party,
             client,
             config,
@@ -181,16 +103,16 @@ impl Flow {
     }
 
     /// The cookies of a request that are this application's.
-    pub(crate) fn cookies<'h>(&self, headers: &'h HeaderMap) -> RequestCookies<'h> {
+    pub(super) fn cookies<'h>(&self, headers: &'h HeaderMap) -> RequestCookies<'h> {
         self.cookies.read(headers)
     }
 
     /// Answers a request for one of the layer's own paths. `form` is its body, where the path takes
     /// one.
-    pub(crate) async fn reply(
+    pub(super) async fn reply(
         self: &Arc<Self>,
         route: Route,
-        asked: Asked<'_>,
+        head: &RequestHead<'_>,
         form: Result<Bytes, Error>,
     ) -> Reply {
         let span = match route {
@@ -210,38 +132,26 @@ impl Flow {
         };
         let reply = async {
             match route {
-                Route::SignIn => self.sign_in(asked).await,
-                Route::Callback if self.relying_party.by_code() => self.device_code(asked).await,
-                Route::Callback => self.callback(asked, form).await,
-                Route::SignOut => self.sign_out(asked).await,
+                Route::SignIn => self.sign_in(head).await,
+                Route::Callback if self.relying_party.by_code() => self.device_code(head).await,
+                Route::Callback => self.callback(head, form).await,
+                Route::SignOut => self.sign_out(head).await,
                 Route::SignedOut => self.signed_out(),
-                Route::EditProfile => self.errand(asked, Errand::EditProfile).await,
-                Route::ResetPassword => self.errand(asked, Errand::ResetPassword).await,
-                Route::Protected => self.require_sign_in(asked).await,
+                Route::EditProfile => self.policy(head, Purpose::EditProfile).await,
+                Route::ResetPassword => self.policy(head, Purpose::ResetPassword).await,
+                Route::Protected => self.require_sign_in(head).await,
             }
         };
         let reply = reply.instrument(span.clone()).await;
-        span.record("outcome", reply.answer.outcome());
-        if let Answer::Failed { error, .. } = &reply.answer {
+        span.record("outcome", reply.outcome.as_str());
+        if let Outcome::Failed { error, .. } = &reply.outcome {
             span.record("reason", error.reason());
         }
         reply
     }
 
     /// Where the application's own tokens come from.
-    pub(crate) fn app_tokens(&self) -> AppTokens {
+    pub(super) fn app_tokens(&self) -> AppTokens {
         self.client.app_tokens()
-    }
-
-    /// The address that starts a sign-in and comes back to `return_path`.
-    pub(crate) fn sign_in_url(&self, return_path: &ReturnPath) -> String {
-        self.address(&self.config.paths().login, return_path)
-    }
-
-    pub(super) fn address(&self, own: &str, return_path: &ReturnPath) -> String {
-        let query = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("return_to", return_path.as_str())
-            .finish();
-        format!("{}?{query}", self.config.external_path(own))
     }
 }

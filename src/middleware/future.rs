@@ -18,7 +18,7 @@ use super::{
     body::IdentityBody,
     challenge::{Challenge, Raised},
     lazy_user::LazyUser,
-    request_head::Head,
+    request_head::RequestSummary,
     respond::NOT_STORED,
     service::Shared,
 };
@@ -43,14 +43,14 @@ pin_project! {
 pin_project! {
     #[project = StateProjection]
     enum State<F, R, E> {
-        Calling { #[pin] inner: F, shared: Arc<Shared>, after: After },
+        Calling { #[pin] inner: F, shared: Arc<Shared>, pending: Pending },
         Deciding { future: Boxed<R, E> },
     }
 }
 
 /// What is known of a request when the inner service has answered it.
 #[derive(Debug)]
-pub(crate) enum After {
+pub(super) enum Pending {
     /// The user may have been read through the handle.
     Public(LazyUser),
     /// The user was there.
@@ -59,29 +59,29 @@ pub(crate) enum After {
 
 /// A request that was let through.
 #[derive(Debug)]
-pub(crate) struct Admitted {
-    pub(crate) session: Arc<Session>,
+pub(super) struct Admitted {
+    pub(super) session: Arc<Session>,
     /// The ticket may have been rolled.
-    pub(crate) roll: Option<Arc<Roll>>,
-    pub(crate) head: Head,
+    pub(super) roll: Option<Arc<Roll>>,
+    pub(super) summary: RequestSummary,
 }
 
-/// What is left to do then, and takes longer.
-pub(crate) enum Left {
-    /// A handler or guard wants another answer.
-    Challenge(Challenge),
+/// Async work to finish before the response is returned.
+pub(super) enum FollowUp {
+    /// A handler or guard asks for another answer; `session` is the one that was admitted.
+    Challenge { challenge: Challenge, session: Option<Arc<Session>> },
     /// A failure of the tokens that a handler passed on.
-    Raised { error: Error, session: Arc<Session>, head: Head },
+    Raised { error: Error, session: Arc<Session>, summary: RequestSummary },
     /// A rolled ticket, if it still holds.
     Roll(Arc<Roll>),
 }
 
 impl<F, R, E> ResponseFuture<F, R, E> {
-    pub(crate) fn calling(inner: F, shared: Arc<Shared>, after: After) -> Self {
-        Self { state: State::Calling { inner, shared, after } }
+    pub(super) fn calling(inner: F, shared: Arc<Shared>, pending: Pending) -> Self {
+        Self { state: State::Calling { inner, shared, pending } }
     }
 
-    pub(crate) fn deciding(
+    pub(super) fn deciding(
         future: impl Future<Output = Result<Response<IdentityBody<R>>, E>> + Send + 'static,
     ) -> Self {
         Self { state: State::Deciding { future: Box::pin(future) } }
@@ -100,13 +100,13 @@ where
         loop {
             let next = match self.as_mut().project().state.project() {
                 StateProjection::Deciding { future } => return future.as_mut().poll(context),
-                StateProjection::Calling { inner, shared, after } => {
+                StateProjection::Calling { inner, shared, pending } => {
                     let mut response = ready!(inner.poll(context))?;
-                    let Some(left) = after.left(&mut response) else {
+                    let Some(follow_up) = pending.follow_up(&mut response) else {
                         return Poll::Ready(Ok(response.map(IdentityBody::inner)));
                     };
                     let shared = Arc::clone(shared);
-                    Box::pin(async move { Ok(shared.finish(response, left).await) })
+                    Box::pin(async move { Ok(shared.finish(response, follow_up).await) })
                 }
             };
             self.set(Self { state: State::Deciding { future: next } });
@@ -114,27 +114,28 @@ where
     }
 }
 
-impl After {
-    /// Keeps what was made for one person out of shared caches, and says what else there is to do.
-    pub(crate) fn left<R>(&self, response: &mut Response<R>) -> Option<Left> {
+impl Pending {
+    /// Keeps what was made for one person out of shared caches, and returns the work that is left.
+    pub(super) fn follow_up<R>(&self, response: &mut Response<R>) -> Option<FollowUp> {
         if !response.extensions().is_empty() {
             let extensions = response.extensions_mut();
             if let Some(challenge) = extensions.remove() {
-                return Some(Left::Challenge(challenge));
+                return Some(FollowUp::Challenge { challenge, session: self.session() });
             }
             if let Some(Raised(error)) = extensions.remove()
-                && let Some((session, head)) = self.who()
+                && let Some(session) = self.session()
+                && let Some(summary) = self.summary()
             {
-                return Some(Left::Raised { error, session, head });
+                return Some(FollowUp::Raised { error, session, summary });
             }
         }
         let roll = match self {
             Self::Protected(admitted) => admitted.roll.clone(),
-            Self::Public(identity) => match identity.seen() {
+            Self::Public(user) => match user.seen() {
                 Some(seen) => seen.roll.clone(),
                 None => {
                     if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
-                        identity.failed_unasked();
+                        user.failed_unasked();
                     }
                     return None;
                 }
@@ -150,18 +151,21 @@ impl After {
         };
         // A handler may let caches share its answer; a cookie must not be in it then. The ticket is
         // rolled with the next answer.
-        roll.filter(|_| !shareable).map(Left::Roll)
+        roll.filter(|_| !shareable).map(FollowUp::Roll)
     }
 
-    fn who(&self) -> Option<(Arc<Session>, Head)> {
+    /// The session that was admitted or looked up.
+    fn session(&self) -> Option<Arc<Session>> {
         match self {
-            Self::Protected(admitted) => {
-                Some((Arc::clone(&admitted.session), admitted.head.clone()))
-            }
-            Self::Public(identity) => {
-                let seen = identity.seen()?;
-                Some((Arc::clone(seen.session.as_ref()?), seen.head.clone()))
-            }
+            Self::Protected(admitted) => Some(Arc::clone(&admitted.session)),
+            Self::Public(user) => user.seen()?.session.clone(),
+        }
+    }
+
+    fn summary(&self) -> Option<RequestSummary> {
+        match self {
+            Self::Protected(admitted) => Some(admitted.summary.clone()),
+            Self::Public(user) => Some(user.seen()?.summary.clone()),
         }
     }
 }

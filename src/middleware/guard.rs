@@ -14,7 +14,10 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{challenge::Challenge, lazy_user::LazyUser, origin, request_head::Head};
+use super::{
+    challenge::Challenge, lazy_user::LazyUser, placement::original_uri,
+    request_head::RequestSummary,
+};
 use crate::{
     config::SignInOptions,
     error::{Error, ErrorKind},
@@ -270,12 +273,12 @@ async fn who<B>(request: &mut Request<B>) -> Option<Result<Option<User>, Error>>
         .iter()
         .map(|value| (http::header::COOKIE, value.clone()))
         .collect();
-    let head = Head::of(
+    let summary = RequestSummary::of(
         request.method(),
-        origin::uri(request.uri(), request.extensions()),
+        original_uri(request.uri(), request.extensions()),
         request.headers(),
     );
-    let found = identity.look(head, &cookies).await;
+    let found = identity.look(summary, &cookies).await;
     if let Ok(Some(user)) = &found {
         request.extensions_mut().insert(user.clone());
     }

@@ -7,7 +7,7 @@ use tower_sessions_core::SessionStore;
 
 use super::{
     flow::Flow,
-    respond::Answers,
+    respond::Renderer,
     service::{IdentityService, Shared},
 };
 use crate::{
@@ -208,10 +208,10 @@ impl IdentityLayer {
                     Store::Local(Arc::new(LocalStore::new(setup.local_sessions, setup.local_bytes)))
                 }
             };
-            let answers =
-                Answers::new(setup.pages, Arc::clone(&setup.clock), !setup.config.secure());
+            let renderer =
+                Renderer::new(setup.pages, Arc::clone(&setup.clock), !setup.config.secure());
             let flow = Flow::new(setup.config, store, setup.http, setup.clock, lock).map(Arc::new);
-            Arc::new(Shared::new(flow, answers))
+            Arc::new(Shared::new(flow, renderer))
         }))
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use http::{HeaderMap, Method, Uri, uri::PathAndQuery};
 
-use super::{admit::Admission, flow::Flow, request_head::Head};
+use super::{admit::Admission, flow::Flow, request_head::RequestSummary};
 use crate::{
     client::AppTokens,
     error::Error,
@@ -44,16 +44,16 @@ struct Lazy {
 
 /// What was found when somebody asked.
 #[derive(Clone)]
-pub(crate) struct Seen {
-    pub(crate) session: Option<Arc<Session>>,
-    pub(crate) roll: Option<Arc<Roll>>,
-    pub(crate) head: Head,
+pub(super) struct Seen {
+    pub(super) session: Option<Arc<Session>>,
+    pub(super) roll: Option<Arc<Roll>>,
+    pub(super) summary: RequestSummary,
 }
 
 impl LazyUser {
     /// Most requests to public paths end without a question, so it keeps what a question needs and
     /// nothing else.
-    pub(crate) fn new(flow: Arc<Flow>, method: &Method, uri: &Uri) -> Self {
+    pub(super) fn new(flow: Arc<Flow>, method: &Method, uri: &Uri) -> Self {
         let page = uri.path_and_query().cloned();
         Self(Arc::new(Lazy { flow, method: method.clone(), page, seen: OnceLock::new() }))
     }
@@ -69,14 +69,15 @@ impl LazyUser {
     /// `StoreUnavailable` or `RenewalFailed`: it cannot be known at the moment. On a public page
     /// that is best treated as nobody.
     pub async fn user(&self, headers: &HeaderMap) -> Result<Option<User>, Error> {
-        self.look(Head::of_page(&self.0.method, self.0.page.as_ref(), headers), headers).await
+        self.look(RequestSummary::of_page(&self.0.method, self.0.page.as_ref(), headers), headers)
+            .await
     }
 
-    /// The same for a guard that has a copy of the cookies alone: `head` is that of the whole
+    /// The same for a guard that has a copy of the cookies alone: `summary` is that of the whole
     /// request, since the answer to an error of this person's tokens depends on it.
-    pub(crate) async fn look(
+    pub(super) async fn look(
         &self,
-        head: Head,
+        summary: RequestSummary,
         cookies: &HeaderMap,
     ) -> Result<Option<User>, Error> {
         let Lazy { flow, seen, .. } = &*self.0;
@@ -84,8 +85,8 @@ impl LazyUser {
             Some(seen) => seen,
             None => {
                 let found = match flow.admit(&flow.cookies(cookies)).await? {
-                    Admission::In(session, roll) => Seen { session: Some(session), roll, head },
-                    Admission::Out => Seen { session: None, roll: None, head },
+                    Admission::In(session, roll) => Seen { session: Some(session), roll, summary },
+                    Admission::Out => Seen { session: None, roll: None, summary },
                 };
                 // Of two that ask at the same time the first one's answer counts.
                 seen.get_or_init(|| found)
@@ -106,12 +107,12 @@ impl LazyUser {
 
     /// The page failed although nobody asked.
     #[cold]
-    pub(crate) fn failed_unasked(&self) {
+    pub(super) fn failed_unasked(&self) {
         self.0.flow.failed_unasked();
     }
 
     /// `None` if nobody asked.
-    pub(crate) fn seen(&self) -> Option<&Seen> {
+    pub(super) fn seen(&self) -> Option<&Seen> {
         self.0.seen.get()
     }
 }

@@ -1,57 +1,67 @@
-//! The first half of a sign-in: an attempt in a cookie, and the address at the provider.
+//! Signing in, from a navigation to the redirect (303) that leads to the provider.
+//!
+//! 1. A protected page without a session ([`Flow::require_sign_in`]), the sign-in path
+//!    ([`Flow::sign_in`]) and a step-up ([`Flow::step_up`]) each make a [`Start`].
+//! 2. [`Flow::begin`] builds the authorization request, seals the attempt into a cookie and answers
+//!    with the URL at the provider.
+//!
+//! The walk goes on in `callback`; by device code in `device_code`.
+
+use std::borrow::Cow;
+
+use http::{Method, header::REFERER};
 
 use super::{
-    flow::{Answer, Asked, Flow, Reply},
-    request_head::Caller,
+    flow::Flow,
+    reply::{Outcome, Reply},
+    request_head::{ClientKind, RequestHead, own_path},
+    routes::{astray, page_as_asked},
 };
 use crate::{
     config::{Prompt, ReturnPath, SignInOptions},
     error::{Error, ErrorKind},
-    session::{Session, Slot},
-    sign_in::{Attempt, AttemptPurpose, Cause, PersonKey, Step},
+    session::Slot,
+    sign_in::{Attempt, Cause, Fallback, PersonKey, Purpose},
 };
 
 /// What a sign-in is started with.
 #[derive(Debug)]
-pub(crate) struct Start {
-    pub(crate) return_path: ReturnPath,
+pub(super) struct Start {
+    pub(super) purpose: Purpose,
+    pub(super) fallback: Fallback,
+    pub(super) return_path: ReturnPath,
     /// Over the configured ones.
-    pub(crate) options: SignInOptions,
+    pub(super) options: SignInOptions,
     /// How often it was tried before.
-    pub(crate) retry: u8,
+    pub(super) retry: u8,
     /// What inside the application asked for it, if something did, and what asked before for the
     /// same page.
-    pub(crate) causes: Vec<Cause>,
+    pub(super) causes: Vec<Cause>,
     /// The attempt that it goes on from, and its slot, which it takes.
-    pub(crate) after: Option<(Slot, Attempt)>,
-    pub(crate) step: Step,
+    pub(super) after: Option<(Slot, Attempt)>,
 }
 
-/// Longest scopes of an incremental consent, in bytes, for which the earlier ones are asked for
-/// again: all of them have to fit into the cookie of the attempt, beside a long return path, and
-/// into the address at the provider.
-const MOST_SCOPE_BYTES: usize = 600;
-
-/// So many sessions in a row may be lost as soon as they began; then the person is told instead of
-/// sent round once more.
+/// Sessions in a row that may be lost as soon as they began; then an error page says so, instead of
+/// one more round.
 const MOST_LOST: u8 = 1;
 
 impl Start {
     /// A sign-in with the configured options.
-    pub(crate) fn fresh(return_path: ReturnPath) -> Self {
+    pub(super) fn fresh(return_path: ReturnPath) -> Self {
         Self {
+            purpose: Purpose::SignIn,
+            fallback: Fallback::None,
             return_path,
             options: SignInOptions::new(),
             retry: 0,
             causes: Vec::new(),
             after: None,
-            step: Step::SignIn,
         }
     }
 
-    /// Goes on from an attempt: for what that was started for, and asking for no less. Otherwise
-    /// the page that wants it would ask again.
-    pub(crate) fn following(before: Attempt, slot: Slot, return_path: ReturnPath) -> Self {
+    /// Goes on from an attempt: with its causes, and asking for no less. Otherwise the page that
+    /// needs it would ask again.
+    pub(super) fn following(before: Attempt, slot: Slot, return_path: ReturnPath) -> Self {
         Self {
             options: before.options(),
             causes: before.causes.clone(),
@@ -62,171 +72,194 @@ impl Start {
 }
 
 impl Flow {
-    /// The sign-in path. `?return_to=` is read (security rules 1 and 3), and `account=other`, which
-    /// asks for the provider's account picker: otherwise it would sign the person in with the
-    /// account again that was just turned away. A `wish` counts for the session that it was made
-    /// for.
-    pub(super) async fn sign_in(&self, asked: Asked<'_>) -> Reply {
-        let return_path = self.asked_return_path(asked);
-        if asked.method != http::Method::GET {
-            let error = Error::new(ErrorKind::RequestInvalid, "the sign-in path takes GET");
-            return Reply::failed(error, Some(self.sign_in_url(&return_path)));
+    /// Answers a protected page without a session.
+    pub(super) async fn require_sign_in(&self, head: &RequestHead<'_>) -> Reply {
+        if let Some(error) = astray(&self.config, head.uri) {
+            // Once: every such answer is in the log as a refusal, and strangers can have as many as
+            // they like.
+            if self.logged.is_first_astray() {
+                tracing::error!(%error, "sign-in cannot work: the addresses of this application are set up wrongly");
+            }
+            return Reply::failed(error, None);
         }
-        if !Caller::may_start(asked.method, asked.headers) {
-            return Reply::new(Answer::SignInNeeded {
-                sign_in: self.sign_in_url(&return_path),
-                why: None,
-            });
-        }
-        if let Some(options) = self.wished(asked).await {
-            return self.step_up(asked, &options, Some(&return_path)).await;
-        }
-        let mut start = Start::fresh(return_path);
-        let query = asked.uri.query().unwrap_or_default().as_bytes();
-        if url::form_urlencoded::parse(query)
-            .any(|(name, value)| (&*name, &*value) == ("account", "other"))
-        {
-            start.options.prompt = vec![Prompt::SelectAccount];
-        }
-        self.start(asked, start).await
+        let reply = self.challenge(head, Start::fresh(self.page_of(head))).await;
+        // The dead session cookie is removed only where a sign-in follows: elsewhere this answer
+        // could overtake that of a sign-in and take its new cookie away. By device code the sign-in
+        // has not begun yet.
+        let is_redirect = matches!(reply.outcome, Outcome::Redirect(_));
+        let removes = is_redirect && !self.relying_party.by_code() && head.cookies.has_session();
+        reply.with_cookies(removes.then(|| self.cookies.remove_session()))
     }
 
-    /// Where `?return_to=` wants to go.
-    pub(super) fn asked_return_path(&self, asked: Asked<'_>) -> ReturnPath {
-        url::form_urlencoded::parse(asked.uri.query().unwrap_or_default().as_bytes())
-            .find(|(name, _)| name == "return_to")
-            .map_or_else(|| self.config.home().clone(), |(_, path)| self.config.return_path(&path))
+    /// Answers the sign-in path. Three parameters are read: `return_to`; `account=other`, which asks
+    /// for the provider's account picker, or it would sign in the account again that was just turned
+    /// away; and a step-up, which only the session that it was made for can open.
+    pub(super) async fn sign_in(&self, head: &RequestHead<'_>) -> Reply {
+        let return_path = self.asked_return_path(head);
+        let again = || self.sign_in_url(&return_path);
+        if head.method != Method::GET {
+            let error = Error::new(ErrorKind::RequestInvalid, "the sign-in path takes GET");
+            return Reply::failed(error, Some(again()));
+        }
+        if !head.may_start() {
+            return Reply::sign_in_needed(again());
+        }
+        if let Some(options) = self.asked_step_up(head).await {
+            return self.step_up(head, &options, Some(&return_path)).await;
+        }
+        let mut start = Start::fresh(return_path);
+        if head.parameter("account").as_deref() == Some("other") {
+            start.options.prompt = vec![Prompt::SelectAccount];
+        }
+        self.start(head, start).await
+    }
+
+    /// The page to return to that `return_to` names; home without it.
+    pub(super) fn asked_return_path(&self, head: &RequestHead<'_>) -> ReturnPath {
+        match head.parameter("return_to") {
+            Some(path) => self.config.return_path(&path),
+            None => self.config.home().clone(),
+        }
+    }
+
+    /// Sends a navigation to the provider, and tells every other client where that would be. Only
+    /// the former leaves a cookie.
+    pub(super) async fn challenge(&self, head: &RequestHead<'_>, start: Start) -> Reply {
+        match head.client_kind() {
+            // Opening a protected page costs no device code: the sign-in path asks for one.
+            ClientKind::Navigation if self.relying_party.by_code() && start.causes.is_empty() => {
+                Reply::redirect(self.sign_in_url(&start.return_path))
+            }
+            ClientKind::Navigation => self.start(head, start).await,
+            _ => Reply::sign_in_needed(self.sign_in_url(&start.return_path)),
+        }
     }
 
     /// Sends the person to the provider.
-    pub(crate) async fn start(&self, asked: Asked<'_>, start: Start) -> Reply {
+    pub(super) async fn start(&self, head: &RequestHead<'_>, start: Start) -> Reply {
         let again = self.sign_in_url(&start.return_path);
-        match self.begin(asked, start).await {
+        match self.begin(head, start).await {
             Ok(reply) => reply,
             Err(error) => Reply::failed(error, Some(again)),
         }
     }
 
-    async fn begin(&self, asked: Asked<'_>, start: Start) -> Result<Reply, Error> {
+    async fn begin(&self, head: &RequestHead<'_>, start: Start) -> Result<Reply, Error> {
         let now = self.clock.now();
-        let session = match self.sessions.load(asked.cookies, now).await {
+        let session = match self.session(head).await {
             Ok(session) => session,
-            // A store that is down must not keep anybody from the sign-in page; it is found out at
+            // A store that is down must not keep people from the sign-in page; it is found out at
             // the callback.
-            Err(_)
-                if start.causes.is_empty()
-                    && matches!(
-                        start.step,
-                        Step::SignIn | Step::WithPages | Step::WithNamedScopes
-                    ) =>
-            {
-                None
-            }
+            Err(_) if start.causes.is_empty() && start.purpose == Purpose::SignIn => None,
             Err(error) => return Err(error),
         };
-        let account = session
-            .as_ref()
-            .filter(|_| !start.causes.is_empty())
-            .and_then(|session| session.user.account_hint());
-        let request =
-            self.relying_party.request(start.step, start.options, account.as_ref()).await?;
-
-        let lost = if session.is_some() { 0 } else { self.sessions.lost(asked.cookies, now) };
-        if lost > MOST_LOST {
-            let error = Error::new(
-                ErrorKind::StoreUnavailable,
-                "sessions are gone from the store as soon as they begin: does it keep what it is given, and do all nodes share it?",
-            );
-            let again = self.sign_in_url(&start.return_path);
-            let removals = [self.cookies.remove_session(), self.cookies.forget_sign_ins()];
-            return Ok(Reply::failed(error, Some(again)).with_cookies(removals));
-        }
-        // The count came back and the session's cookie did not. An answer that is posted from the
-        // provider's site comes without that cookie anyway.
-        let is_dropped = !asked.cookies.has_session() && asked.cookies.sign_ins() > MOST_LOST;
-        if is_dropped && *asked.method == http::Method::GET {
-            let error = Error::new(
-                ErrorKind::AttemptMissing,
-                "the browser was given a session cookie twice within a minute and sends none: is it blocked, or dropped by a proxy?",
-            );
-            let again = self.sign_in_url(&start.return_path);
-            return Ok(
-                Reply::failed(error, Some(again)).with_cookies([self.cookies.forget_sign_ins()])
-            );
+        let steps_up = !start.causes.is_empty();
+        let account = session.as_ref().filter(|_| steps_up).and_then(|s| s.user.account_hint());
+        let request = self
+            .relying_party
+            .request(start.purpose, start.fallback, start.options, account.as_ref())
+            .await?;
+        let lost = if session.is_some() { 0 } else { self.sessions.lost(&head.cookies, now) };
+        if let Some(refusal) = self.refuse_to_loop(head, lost, &start.return_path) {
+            return Ok(refusal);
         }
         // The answer to the attempt before may have been posted by the provider's site, without the
-        // session's cookie.
+        // session's cookie: then the attempt says which session it was.
         let (slot, before) = start.after.unzip();
-        let (started_from, awaited) =
+        let (started_from, expected) =
             before.as_ref().map_or((None, None), |before| (before.started_from, before.expected));
         let person =
-            session.as_ref().map(|session| PersonKey::of(session.user.person())).or(awaited);
-        let purpose = match start.step {
-            Step::Errand(errand) => errand.purpose(),
-            Step::ReadAgain => AttemptPurpose::ReadAgain,
-            _ if !start.causes.is_empty() && person.is_some() => AttemptPurpose::StepUp,
-            _ => AttemptPurpose::SignIn,
+            session.as_ref().map(|session| PersonKey::of(session.user.person())).or(expected);
+        let purpose = match start.purpose {
+            Purpose::SignIn if steps_up && person.is_some() => Purpose::StepUp,
+            purpose => purpose,
         };
         let mut attempt = request.attempt(purpose, start.return_path.as_str(), now)?;
         attempt.retry = start.retry;
         attempt.lost = lost;
-        let is_errand = matches!(start.step, Step::Errand(_));
-        attempt.resets = before.map_or(0, |before| before.resets.saturating_add(is_errand.into()));
+        attempt.resets =
+            before.map_or(0, |before| before.resets.saturating_add(purpose.is_policy().into()));
         attempt.causes = start.causes;
         attempt.started_from = session.map(|session| session.id()).or(started_from);
-        attempt.expected = person.filter(|_| purpose != AttemptPurpose::SignIn);
+        attempt.expected = person.filter(|_| purpose != Purpose::SignIn);
 
         if self.relying_party.by_code() {
             attempt.device = Some(Box::new(self.relying_party.new_code(&request).await?));
         }
         let begun = match slot {
             Some(slot) => self.attempts.begin_in(slot, attempt)?,
-            None => self.attempts.begin(asked.cookies, attempt, now)?,
+            None => self.attempts.begin(&head.cookies, attempt, now)?,
         };
         let url = match self.relying_party.by_code() {
-            true => self.code_address(&begun.state),
+            true => self.code_url(&begun.state),
             false => request.url(&begun.attempt, &begun.state)?,
         };
         tracing::debug!(retry = start.retry, "sign-in started");
         Ok(Reply::redirect(url).with_cookies(begun.set_cookies))
     }
 
-    /// Where a challenge of the application leads (D8): to the provider, or to 403 if the same was
-    /// asked for and answered just now.
-    pub(crate) async fn step_up(
+    /// The error page of a sign-in whose sessions do not last: one more would go round.
+    fn refuse_to_loop(
         &self,
-        asked: Asked<'_>,
-        options: &SignInOptions,
-        return_path: Option<&ReturnPath>,
-    ) -> Reply {
-        let return_path = return_path.cloned().unwrap_or_else(|| self.page_of(asked));
-        let session = match self.present(asked.cookies).await {
-            // Whether it would loop is not known.
-            Err(error) => return Reply::failed(error, None),
-            Ok(session) => session,
+        head: &RequestHead<'_>,
+        lost: u8,
+        return_path: &ReturnPath,
+    ) -> Option<Reply> {
+        let refused = |kind, detail| {
+            Reply::failed(Error::new(kind, detail), Some(self.sign_in_url(return_path)))
+                .with_cookies([self.cookies.forget_sign_ins()])
         };
-        let causes = match self.relying_party.causes(
-            session.as_deref().map(Session::origin),
-            options,
-            &return_path,
-        ) {
-            Err(error) => return Reply::failed(error, None),
-            // The same as opening a protected page.
-            Ok(_)
-                if self.relying_party.by_code()
-                    && session.is_none()
-                    && *options == SignInOptions::default() =>
-            {
-                Vec::new()
-            }
-            Ok(causes) => causes,
-        };
-        let mut options = options.clone();
-        if let Some(session) = session {
-            self.relying_party
-                .add_granted(&mut options, &self.grants, session.grant(), MOST_SCOPE_BYTES)
-                .await;
+        if lost > MOST_LOST {
+            let reply = refused(
+                ErrorKind::StoreUnavailable,
+                "sessions are gone from the store as soon as they begin: does it keep what it is given, and do all nodes share it?",
+            );
+            return Some(reply.with_cookies([self.cookies.remove_session()]));
         }
-        self.challenge(asked, Start { options, causes, ..Start::fresh(return_path) }).await
+        // The count came back and the session's cookie did not. An answer that is posted from the
+        // provider's site comes without that cookie anyway (`SameSite=Lax`).
+        let is_dropped = !head.cookies.has_session() && head.cookies.sign_ins() > MOST_LOST;
+        (is_dropped && head.method == Method::GET).then(|| {
+            refused(
+                ErrorKind::AttemptMissing,
+                "the browser was given a session cookie twice within a minute and sends none: is it blocked, or dropped by a proxy?",
+            )
+        })
+    }
+
+    /// The page to return to: the one that was opened; for everything else the page of this origin
+    /// that asked, since a form or call is never replayed.
+    pub(super) fn page_of(&self, head: &RequestHead<'_>) -> ReturnPath {
+        let page = match head.client_kind() {
+            ClientKind::Navigation => {
+                head.uri.path_and_query().map(|page| page_as_asked(&self.config, page.as_str()))
+            }
+            _ => self.own_page(head).map(Cow::Borrowed),
+        };
+        page.map_or_else(|| self.config.home().clone(), |page| self.config.return_path(&page))
+    }
+
+    /// The page that a script, frame or form ran on, if it is one of this origin.
+    fn own_page<'a>(&self, head: &RequestHead<'a>) -> Option<&'a str> {
+        let url = head.headers.get("hx-current-url").or_else(|| head.headers.get(REFERER))?;
+        self.own_path(url.to_str().ok()?)
+    }
+
+    /// Path and query of a URL, if it is one of this origin.
+    pub(super) fn own_path<'a>(&self, url: &'a str) -> Option<&'a str> {
+        own_path(url, self.config.origin())?.split('#').next()
+    }
+
+    /// The URL that starts a sign-in which returns to `return_path`.
+    pub(super) fn sign_in_url(&self, return_path: &ReturnPath) -> String {
+        self.url_of(&self.config.paths().login, return_path)
+    }
+
+    /// The URL of one of the layer's own paths, with the page to return to.
+    pub(super) fn url_of(&self, own: &str, return_path: &ReturnPath) -> String {
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("return_to", return_path.as_str())
+            .finish();
+        format!("{}?{query}", self.config.external_path(own))
     }
 }

@@ -1,45 +1,48 @@
-//! What the log is told once and not with every request.
+//! Where the layer is: the URL of a request as the client wrote it, and what the log is told once about
+//! a place in which sign-in cannot work.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use http::{Extensions, Uri};
 
 use super::flow::Flow;
 use crate::config::PathPrefix;
 
-/// What was said already.
+/// What the log has been told already.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct Logged {
     astray: AtomicBool,
     place: AtomicBool,
     unasked: AtomicBool,
 }
 
-impl Told {
-    /// Whether nobody has been told yet that requests come by other paths than was configured.
-    pub(super) fn astray(&self) -> bool {
+impl Logged {
+    /// Whether this is the first request that came by another path than was configured.
+    pub(super) fn is_first_astray(&self) -> bool {
         !self.astray.swap(true, Ordering::Relaxed)
     }
 }
 
 /// Where the layer is in a router that strips a part of the path for the routes inside it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Nest<'a> {
+pub(super) struct Nest<'a> {
     /// What was stripped.
-    pub(crate) prefix: &'a str,
+    pub(super) prefix: &'a str,
     /// The router came to a route first and then to the layer: what is no route may not come to it.
-    pub(crate) behind_routes: bool,
+    pub(super) behind_routes: bool,
 }
 
 impl Flow {
     /// Whether it is not known yet where the layer is.
     #[inline]
-    pub(crate) fn is_place_unknown(&self) -> bool {
-        !self.told.place.load(Ordering::Relaxed)
+    pub(super) fn is_place_unknown(&self) -> bool {
+        !self.logged.place.load(Ordering::Relaxed)
     }
 
     /// Says what cannot work about the place of the layer. `nest` is `None` if nothing was stripped
     /// from a request.
-    pub(crate) fn placed(&self, nest: Option<Nest<'_>>, is_own_path: bool) {
-        if self.told.place.swap(true, Ordering::Relaxed) {
+    pub(super) fn placed(&self, nest: Option<Nest<'_>>, is_own_path: bool) {
+        if self.logged.place.swap(true, Ordering::Relaxed) {
             return;
         }
         let Some(Nest { prefix, behind_routes }) = nest else { return };
@@ -62,11 +65,42 @@ impl Flow {
     }
 
     /// A public page failed without having asked who is signed in.
-    pub(crate) fn failed_unasked(&self) {
-        if !self.told.unasked.swap(true, Ordering::Relaxed) {
+    pub(super) fn failed_unasked(&self) {
+        if !self.logged.unasked.swap(true, Ordering::Relaxed) {
             tracing::debug!(
                 "a public page answered 500 and nobody had asked who is signed in: `Extension<User>` is there on protected pages only, on public ones take `Option<User>` or `LazyUser`"
             );
         }
     }
+}
+
+/// axum's `nest` takes a prefix off the path and leaves the whole address in the extensions.
+#[cfg(feature = "axum")]
+pub(super) fn original_uri<'a>(uri: &'a Uri, extensions: &'a Extensions) -> &'a Uri {
+    extensions.get::<axum::extract::OriginalUri>().map_or(uri, |original| &original.0)
+}
+
+/// Without axum nothing rewrites it.
+#[cfg(not(feature = "axum"))]
+pub(super) fn original_uri<'a>(uri: &'a Uri, _: &'a Extensions) -> &'a Uri {
+    uri
+}
+
+/// Inside which nest the layer is, as far as this request tells; an error if it tells nothing.
+#[cfg(feature = "axum")]
+pub(super) fn nest<'a>(uri: &Uri, extensions: &'a Extensions) -> Result<Option<Nest<'a>>, ()> {
+    let Some(original) = extensions.get::<axum::extract::OriginalUri>() else { return Ok(None) };
+    // `/app` itself becomes `/`, which is not its end, and `/app/` is a route of the outer router.
+    if uri.path() == "/" && original.0.path() != "/" {
+        return Err(());
+    }
+    let prefix = original.0.path().strip_suffix(uri.path()).ok_or(())?;
+    let behind_routes = extensions.get::<axum::extract::MatchedPath>().is_some();
+    Ok((!prefix.is_empty()).then_some(Nest { prefix, behind_routes }))
+}
+
+/// Without axum there is none.
+#[cfg(not(feature = "axum"))]
+pub(super) fn nest<'a>(_: &Uri, _: &'a Extensions) -> Result<Option<Nest<'a>>, ()> {
+    Ok(None)
 }

@@ -1,4 +1,10 @@
-//! Who is asking: headers choose the shape of an answer, never admission.
+//! The head of a request: what the walks read of it, and which kind of client sent it. Headers choose
+//! the shape of an answer, never admission.
+
+use std::{
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+};
 
 use http::{
     HeaderMap, HeaderValue, Method, Uri,
@@ -6,9 +12,11 @@ use http::{
     uri::PathAndQuery,
 };
 
-/// The headers by which [`Caller`] and [`Head`] are told: what a copy of a request's head has to
-/// keep.
-pub(crate) const TELLING: [HeaderName; 8] = [
+use crate::session::{RequestCookies, Session};
+
+/// The headers that decide [`ClientKind`] and [`RequestSummary`]: a copy of a request's head keeps
+/// them.
+pub(super) const SHAPE_HEADERS: [HeaderName; 8] = [
     header::ACCEPT,
     header::CONTENT_TYPE,
     header::REFERER,
@@ -19,9 +27,64 @@ pub(crate) const TELLING: [HeaderName; 8] = [
     HeaderName::from_static("hx-current-url"),
 ];
 
-/// How the caller of a request wants to be told that it must sign in.
+/// The head of a request that one of the walks answers.
+pub(super) struct RequestHead<'a> {
+    pub(super) method: &'a Method,
+    /// As the browser wrote it.
+    pub(super) uri: &'a Uri,
+    pub(super) headers: &'a HeaderMap,
+    /// What the headers hold of this application's cookies: read once per request, by
+    /// [`Flow::cookies`](super::flow::Flow::cookies).
+    pub(super) cookies: RequestCookies<'a>,
+    /// The sessions of the cookies, in their order, once they were loaded: see
+    /// [`Flow::session`](super::flow::Flow::session).
+    pub(super) loaded: OnceLock<Option<Arc<Session>>>,
+    /// The same with the claims of now: see [`Flow::present`](super::flow::Flow::present).
+    pub(super) present: OnceLock<Option<Arc<Session>>>,
+}
+
+impl<'a> RequestHead<'a> {
+    pub(super) fn new(
+        method: &'a Method,
+        uri: &'a Uri,
+        headers: &'a HeaderMap,
+        cookies: RequestCookies<'a>,
+    ) -> Self {
+        let (loaded, present) = (OnceLock::new(), OnceLock::new());
+        Self { method, uri, headers, cookies, loaded, present }
+    }
+
+    /// The same head, whose session was loaded before.
+    pub(super) fn with_session(self, session: Option<Arc<Session>>) -> Self {
+        if let Some(session) = session {
+            // The cells are empty: this is the first value.
+            let _ = self.loaded.set(Some(Arc::clone(&session)));
+            let _ = self.present.set(Some(session));
+        }
+        self
+    }
+
+    pub(super) fn client_kind(&self) -> ClientKind {
+        ClientKind::of(self.method, self.headers)
+    }
+
+    /// Whether a sign-in may be started. An image, a frame, a script or a prefetch cannot sign in
+    /// anybody, and must use up neither the attempts of a person in the same browser nor a device
+    /// code.
+    pub(super) fn may_start(&self) -> bool {
+        self.client_kind() == ClientKind::Navigation
+    }
+
+    /// The first parameter of this name in the query.
+    pub(super) fn parameter(&self, name: &str) -> Option<Cow<'a, str>> {
+        let query = self.uri.query().unwrap_or_default().as_bytes();
+        url::form_urlencoded::parse(query).find(|(own, _)| own == name).map(|(_, value)| value)
+    }
+}
+
+/// The kind of client that sent a request: how it can be told that it must sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Caller {
+pub(super) enum ClientKind {
     /// A person's browser opens a page: it can be sent to the provider.
     Navigation,
     /// A browser shows the answer, but must not be sent away: frames, submitted forms.
@@ -35,17 +98,10 @@ pub(crate) enum Caller {
     Program,
 }
 
-impl Caller {
+impl ClientKind {
     /// Decides by the Fetch Metadata headers where there are any, otherwise by `Accept`.
-    pub(crate) fn of(method: &Method, headers: &HeaderMap) -> Self {
-        Told::by(headers).caller(method, headers)
-    }
-
-    /// Whether a sign-in may be started. An image, a frame, a script or a prefetch cannot sign
-    /// anybody in, and must use up neither the attempts of a person in the same browser nor a
-    /// device code.
-    pub(crate) fn may_start(method: &Method, headers: &HeaderMap) -> bool {
-        Self::of(method, headers) == Self::Navigation
+    pub(super) fn of(method: &Method, headers: &HeaderMap) -> Self {
+        ShapeHeaders::of(headers).client_kind(method, headers)
     }
 }
 
@@ -58,7 +114,7 @@ impl Caller {
 ///   says nothing about the page.
 /// - Otherwise `Origin` decides, which browsers send with every POST.
 /// - `Referer` counts only for browsers that send neither.
-pub(crate) fn is_from_own_page(headers: &HeaderMap, origin: &str) -> bool {
+pub(super) fn is_from_own_page(headers: &HeaderMap, origin: &str) -> bool {
     match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
         Some(b"same-origin") => return true,
         Some(b"none") | None => {}
@@ -74,58 +130,59 @@ pub(crate) fn is_from_own_page(headers: &HeaderMap, origin: &str) -> bool {
 }
 
 /// Path, query and fragment of an address, if it is one of this origin.
-pub(crate) fn own_path<'a>(address: &'a str, origin: &str) -> Option<&'a str> {
+pub(super) fn own_path<'a>(address: &'a str, origin: &str) -> Option<&'a str> {
     address.strip_prefix(origin).filter(|path| path.starts_with('/'))
 }
 
 /// Whether the browser itself says that a person follows a link of a page of this origin.
-pub(crate) fn follows_own_link(headers: &HeaderMap) -> bool {
+pub(super) fn follows_own_link(headers: &HeaderMap) -> bool {
     let is = |name: &str, value: &str| headers.get(name).is_some_and(|header| header == value);
     is("sec-fetch-site", "same-origin") && is("sec-fetch-dest", "document") && !is_prefetch(headers)
 }
 
-/// What has to be known of a request when its answer turns out to be another than the service's:
-/// who asks, and what page to come back to.
+/// What the layer keeps of a request while the service answers it, in case that it has to answer in
+/// its place: the kind of client, and the page to return to.
 #[derive(Clone, Debug)]
-pub(crate) struct Head {
-    pub(crate) caller: Caller,
-    pub(crate) page: Option<AskedPage>,
+pub(super) struct RequestSummary {
+    pub(super) client: ClientKind,
+    pub(super) page: Option<PageInView>,
 }
 
 /// The page in front of the person.
 #[derive(Clone, Debug)]
-pub(crate) enum AskedPage {
+pub(super) enum PageInView {
     /// It was opened: path and query.
     Opened(PathAndQuery),
     /// It asked for something else: its address, which any site may have written.
     Behind(HeaderValue),
 }
 
-impl Head {
+impl RequestSummary {
     /// Copies nothing but references.
-    pub(crate) fn of(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
+    pub(super) fn of(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
         Self::of_page(method, uri.path_and_query(), headers)
     }
 
     /// The same, where only path and query are known of the address.
-    pub(crate) fn of_page(
+    pub(super) fn of_page(
         method: &Method,
         page: Option<&PathAndQuery>,
         headers: &HeaderMap,
     ) -> Self {
-        let told = Told::by(headers);
-        let caller = told.caller(method, headers);
-        let page = match caller {
-            Caller::Navigation => page.cloned().map(AskedPage::Opened),
-            _ => told.page.or(told.referer).cloned().map(AskedPage::Behind),
+        let shape = ShapeHeaders::of(headers);
+        let client = shape.client_kind(method, headers);
+        let page = match client {
+            ClientKind::Navigation => page.cloned().map(PageInView::Opened),
+            _ => shape.page.or(shape.referer).cloned().map(PageInView::Behind),
         };
-        Self { caller, page }
+        Self { client, page }
     }
 }
 
-/// The headers that tell who asks, found in one pass: that is cheaper than a look-up for each.
+/// The headers that decide the kind of client, found in one pass: that is cheaper than a look-up for
+/// each.
 #[derive(Default)]
-struct Told<'a> {
+struct ShapeHeaders<'a> {
     content_type: Option<&'a HeaderValue>,
     htmx: Option<&'a HeaderValue>,
     destination: Option<&'a HeaderValue>,
@@ -135,50 +192,54 @@ struct Told<'a> {
     says_what_it_accepts: bool,
 }
 
-impl<'a> Told<'a> {
-    fn by(headers: &'a HeaderMap) -> Self {
-        let mut told = Self::default();
+impl<'a> ShapeHeaders<'a> {
+    fn of(headers: &'a HeaderMap) -> Self {
+        let mut found = Self::default();
         for (name, value) in headers {
             match name.as_str() {
-                "accept" => told.says_what_it_accepts = true,
-                "content-type" => told.content_type = told.content_type.or(Some(value)),
-                "hx-request" => told.htmx = told.htmx.or(Some(value)),
-                "hx-current-url" => told.page = told.page.or(Some(value)),
-                "referer" => told.referer = told.referer.or(Some(value)),
-                "sec-fetch-dest" => told.destination = told.destination.or(Some(value)),
-                "sec-purpose" | "purpose" => told.is_prefetch |= says_prefetch(value),
+                "accept" => found.says_what_it_accepts = true,
+                "content-type" => found.content_type = found.content_type.or(Some(value)),
+                "hx-request" => found.htmx = found.htmx.or(Some(value)),
+                "hx-current-url" => found.page = found.page.or(Some(value)),
+                "referer" => found.referer = found.referer.or(Some(value)),
+                "sec-fetch-dest" => found.destination = found.destination.or(Some(value)),
+                "sec-purpose" | "purpose" => found.is_prefetch |= says_prefetch(value),
                 _ => {}
             }
         }
-        told
+        found
     }
 
-    fn caller(&self, method: &Method, headers: &HeaderMap) -> Caller {
+    fn client_kind(&self, method: &Method, headers: &HeaderMap) -> ClientKind {
         if self.content_type.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc")) {
-            return Caller::Grpc;
+            return ClientKind::Grpc;
         }
         if self.htmx.is_some_and(|htmx| htmx == "true") {
-            return Caller::Htmx;
+            return ClientKind::Htmx;
         }
         if self.is_prefetch || method == Method::HEAD {
-            return Caller::Program;
+            return ClientKind::Program;
         }
         let page = match self.destination.map(HeaderValue::as_bytes) {
             Some(b"document") => {
-                return if method == Method::GET { Caller::Navigation } else { Caller::Document };
+                return if method == Method::GET {
+                    ClientKind::Navigation
+                } else {
+                    ClientKind::Document
+                };
             }
             Some(b"iframe" | b"frame" | b"embed" | b"object" | b"fencedframe") => true,
             Some(_) => false,
             None if !(self.says_what_it_accepts && accepts_html(headers)) => false,
-            None if method == Method::GET => return Caller::Navigation,
+            None if method == Method::GET => return ClientKind::Navigation,
             None => true,
         };
-        if page { Caller::Document } else { Caller::Program }
+        if page { ClientKind::Document } else { ClientKind::Program }
     }
 }
 
 /// Whether the browser fetches ahead: nobody is looking, so nothing may be started.
-pub(crate) fn is_prefetch(headers: &HeaderMap) -> bool {
+pub(super) fn is_prefetch(headers: &HeaderMap) -> bool {
     ["sec-purpose", "purpose"].iter().any(|name| headers.get(*name).is_some_and(says_prefetch))
 }
 
@@ -208,8 +269,8 @@ mod tests {
             .collect()
     }
 
-    fn caller(method: &Method, headers: &[(&'static str, &'static str)]) -> Caller {
-        Caller::of(method, &map(headers))
+    fn client_kind(method: &Method, headers: &[(&'static str, &'static str)]) -> ClientKind {
+        ClientKind::of(method, &map(headers))
     }
 
     #[test]
@@ -247,7 +308,7 @@ mod tests {
     #[test]
     fn the_telling_headers_tell_all() {
         let ours = |method: &Method, headers: &HeaderMap| {
-            format!("{:?}", Head::of(method, &Uri::from_static("/a?b"), headers))
+            format!("{:?}", RequestSummary::of(method, &Uri::from_static("/a?b"), headers))
         };
         for headers in [
             &[("accept", "text/html"), ("host", "x"), ("origin", "null")][..],
@@ -264,7 +325,7 @@ mod tests {
             let all = map(headers);
             let copy = all
                 .iter()
-                .filter(|(name, _)| TELLING.contains(name))
+                .filter(|(name, _)| SHAPE_HEADERS.contains(name))
                 .map(|(name, value)| (name.clone(), value.clone()));
             let copy = copy.collect();
             for method in [Method::GET, Method::POST] {
@@ -275,44 +336,56 @@ mod tests {
 
     #[test]
     fn only_a_person_opening_a_page_is_redirected() {
-        assert_eq!(caller(&Method::GET, &[("sec-fetch-dest", "document")]), Caller::Navigation);
         assert_eq!(
-            caller(&Method::GET, &[("accept", "text/html,application/xhtml+xml")]),
-            Caller::Navigation
+            client_kind(&Method::GET, &[("sec-fetch-dest", "document")]),
+            ClientKind::Navigation
         );
         assert_eq!(
-            caller(
+            client_kind(&Method::GET, &[("accept", "text/html,application/xhtml+xml")]),
+            ClientKind::Navigation
+        );
+        assert_eq!(
+            client_kind(
                 &Method::GET,
                 &[("sec-fetch-dest", "document"), ("sec-purpose", "prefetch;prerender")]
             ),
-            Caller::Program
+            ClientKind::Program
         );
-        assert_eq!(caller(&Method::HEAD, &[("accept", "text/html")]), Caller::Program);
+        assert_eq!(client_kind(&Method::HEAD, &[("accept", "text/html")]), ClientKind::Program);
     }
 
     #[test]
     fn frames_and_submitted_forms_get_a_page() {
-        assert_eq!(caller(&Method::GET, &[("sec-fetch-dest", "iframe")]), Caller::Document);
-        assert_eq!(caller(&Method::POST, &[("sec-fetch-dest", "document")]), Caller::Document);
-        assert_eq!(caller(&Method::POST, &[("accept", "text/html")]), Caller::Document);
+        assert_eq!(
+            client_kind(&Method::GET, &[("sec-fetch-dest", "iframe")]),
+            ClientKind::Document
+        );
+        assert_eq!(
+            client_kind(&Method::POST, &[("sec-fetch-dest", "document")]),
+            ClientKind::Document
+        );
+        assert_eq!(client_kind(&Method::POST, &[("accept", "text/html")]), ClientKind::Document);
     }
 
     #[test]
     fn programs_get_a_status() {
-        assert_eq!(caller(&Method::GET, &[]), Caller::Program);
-        assert_eq!(caller(&Method::GET, &[("accept", "*/*")]), Caller::Program);
+        assert_eq!(client_kind(&Method::GET, &[]), ClientKind::Program);
+        assert_eq!(client_kind(&Method::GET, &[("accept", "*/*")]), ClientKind::Program);
         assert_eq!(
-            caller(&Method::GET, &[("sec-fetch-dest", "empty"), ("accept", "text/html")]),
-            Caller::Program
-        );
-        assert_eq!(caller(&Method::GET, &[("accept", "text/event-stream")]), Caller::Program);
-        assert_eq!(
-            caller(&Method::GET, &[("hx-request", "true"), ("sec-fetch-dest", "empty")]),
-            Caller::Htmx
+            client_kind(&Method::GET, &[("sec-fetch-dest", "empty"), ("accept", "text/html")]),
+            ClientKind::Program
         );
         assert_eq!(
-            caller(&Method::POST, &[("content-type", "application/grpc+proto")]),
-            Caller::Grpc
+            client_kind(&Method::GET, &[("accept", "text/event-stream")]),
+            ClientKind::Program
+        );
+        assert_eq!(
+            client_kind(&Method::GET, &[("hx-request", "true"), ("sec-fetch-dest", "empty")]),
+            ClientKind::Htmx
+        );
+        assert_eq!(
+            client_kind(&Method::POST, &[("content-type", "application/grpc+proto")]),
+            ClientKind::Grpc
         );
     }
 }

@@ -15,8 +15,8 @@ use serde_json::json;
 use super::{
     body::IdentityBody,
     device_code::{CodePage, Polled},
-    flow::{Answer, Reply},
-    request_head::Caller,
+    reply::{Outcome, Reply},
+    request_head::ClientKind,
 };
 use crate::{
     authority::codes,
@@ -32,17 +32,17 @@ pub(crate) const NOT_STORED: HeaderValue = HeaderValue::from_static("private, no
 /// A store that was restarted, or a flood of sign-ins, is over by then.
 const SOON: Duration = Duration::from_secs(5);
 
-/// Makes responses of replies.
+/// Turns replies into responses.
 #[derive(Debug)]
-pub(crate) struct Answers {
+pub(super) struct Renderer {
     pages: Arc<dyn PageRenderer>,
     clock: Arc<dyn Clock>,
     /// The application runs on its developer's machine: pages show the line that the log has.
     development: bool,
 }
 
-impl Answers {
-    pub(crate) fn new(
+impl Renderer {
+    pub(super) fn new(
         pages: Arc<dyn PageRenderer>,
         clock: Arc<dyn Clock>,
         development: bool,
@@ -50,18 +50,22 @@ impl Answers {
         Self { pages, clock, development }
     }
 
-    pub(crate) fn response<R>(&self, caller: Caller, reply: Reply) -> Response<IdentityBody<R>> {
-        let mut response = match reply.answer {
-            Answer::Redirect(to) => redirect(&to),
-            Answer::SignInNeeded { sign_in, why } => self.sign_in_needed(caller, sign_in, why),
-            Answer::Failed { error, again } => self.failed(caller, error, again),
-            Answer::Code(code) => self.page(StatusCode::OK, &code_page(*code)),
-            Answer::Polled(polled) => json_answer(&match polled {
+    pub(super) fn response<R>(
+        &self,
+        client: ClientKind,
+        reply: Reply,
+    ) -> Response<IdentityBody<R>> {
+        let mut response = match reply.outcome {
+            Outcome::Redirect(to) => redirect(&to),
+            Outcome::SignInNeeded { sign_in, why } => self.sign_in_needed(client, sign_in, why),
+            Outcome::Failed { error, again } => self.failed(client, error, again),
+            Outcome::Code(code) => self.page(StatusCode::OK, &code_page(*code)),
+            Outcome::Polled(polled) => json_answer(&match polled {
                 Polled::Pending { wait } => json!({ "status": "pending", "wait": wait.as_secs() }),
                 Polled::Done { location } => json!({ "status": "done", "location": location }),
                 Polled::Ended => json!({ "status": "ended" }),
             }),
-            Answer::SignedOut { home, sign_in } => self.page(
+            Outcome::SignedOut { home, sign_in } => self.page(
                 StatusCode::OK,
                 &Page::new(
                     PageKind::SignedOut,
@@ -71,7 +75,7 @@ impl Answers {
                 .with_action(Action::link("Sign in", sign_in))
                 .with_action(Action::link("Home page", home)),
             ),
-            Answer::ConfirmSignOut { sign_out, home, provider } => {
+            Outcome::ConfirmSignOut { sign_out, home, provider } => {
                 let mut page = Page::new(
                     PageKind::ConfirmSignOut,
                     "Sign out?",
@@ -94,7 +98,7 @@ impl Answers {
 
     fn sign_in_needed<R>(
         &self,
-        caller: Caller,
+        client: ClientKind,
         sign_in: String,
         why: Option<Error>,
     ) -> Response<IdentityBody<R>> {
@@ -107,15 +111,15 @@ impl Answers {
             why.unwrap_or_else(|| Error::new(ErrorKind::SignInRequired, "nobody is signed in"));
         let challenge =
             HeaderValue::try_from(format!(r#"Cookie realm="sign-in", form-action="{sign_in}""#));
-        let mut response = match caller {
-            Caller::Grpc => return grpc(status(error.kind()), error.reason()),
-            Caller::Navigation | Caller::Document => {
+        let mut response = match client {
+            ClientKind::Grpc => return grpc(status(error.kind()), error.reason()),
+            ClientKind::Navigation | ClientKind::Document => {
                 let mut page = Page::new(PageKind::SignIn, "Please sign in", text)
                     .with_action(Action::link("Sign in", sign_in));
                 page.reason = Some(error.reason());
                 self.page(StatusCode::UNAUTHORIZED, &page)
             }
-            Caller::Htmx => {
+            ClientKind::Htmx => {
                 let target = HeaderValue::try_from(&sign_in);
                 let mut response = problem(&error, None, Some(sign_in));
                 response.headers_mut().extend(
@@ -123,7 +127,7 @@ impl Answers {
                 );
                 response
             }
-            Caller::Program => problem(&error, None, Some(sign_in)),
+            ClientKind::Program => problem(&error, None, Some(sign_in)),
         };
         response.headers_mut().extend(challenge.map(|challenge| (WWW_AUTHENTICATE, challenge)));
         response
@@ -131,17 +135,17 @@ impl Answers {
 
     fn failed<R>(
         &self,
-        caller: Caller,
+        client: ClientKind,
         error: Error,
         again: Option<String>,
     ) -> Response<IdentityBody<R>> {
         let reference =
             secret::random::<6>().map(|bytes| secret::base64url(&bytes)).unwrap_or_default();
         tracing::warn!(reason = error.reason(), correlation_id = %reference, %error, "request refused");
-        let mut response = match caller {
-            Caller::Grpc => grpc(status(error.kind()), error.reason()),
-            Caller::Program | Caller::Htmx => problem(&error, Some(reference), again),
-            Caller::Navigation | Caller::Document => {
+        let mut response = match client {
+            ClientKind::Grpc => grpc(status(error.kind()), error.reason()),
+            ClientKind::Program | ClientKind::Htmx => problem(&error, Some(reference), again),
+            ClientKind::Navigation | ClientKind::Document => {
                 // `interaction_required` of somebody whom no interaction helps.
                 let turned_away = error.advice().is_some_and(codes::turns_away);
                 let status = match status(error.kind()) {
@@ -272,7 +276,7 @@ fn is_about_the_account(error: &Error) -> bool {
 /// What a caller is told who came with an access token on whose behalf none could be had (RFC 6750
 /// section 3, Entra's claims challenge). Claims go as Base64, so nothing of the provider's text
 /// reaches the header.
-pub(crate) fn caller_challenge(error: &Error) -> Option<HeaderValue> {
+pub(super) fn caller_challenge(error: &Error) -> Option<HeaderValue> {
     if error.whose() != Whose::Caller {
         return None;
     }
@@ -428,9 +432,9 @@ mod tests {
 
     const SAID: &str = "AADSTS50105: Ada of Contoso is not assigned";
 
-    async fn answered(caller: Caller, development: bool) -> (Response<()>, String) {
+    async fn answered(caller: ClientKind, development: bool) -> (Response<()>, String) {
         let clock = ManualClock::at(UnixTime::from_seconds(1_700_000_000));
-        let answers = Answers::new(Arc::new(DefaultPages), Arc::new(clock), development);
+        let answers = Renderer::new(Arc::new(DefaultPages), Arc::new(clock), development);
         let advice = crate::authority::error_codes().find(|advice| advice.code == "AADSTS50105");
         let said = ProviderError {
             error: "interaction_required".into(),
@@ -448,7 +452,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_gets_the_reason_the_kind_and_the_code() {
-        let (response, body) = answered(Caller::Program, false).await;
+        let (response, body) = answered(ClientKind::Program, false).await;
         let document: serde_json::Value = serde_json::from_str(&body).unwrap();
         assert_eq!(response.status(), StatusCode::FORBIDDEN);
         assert_eq!(
@@ -460,7 +464,7 @@ mod tests {
                 && !body.contains("Contoso"),
             "{body}"
         );
-        let (response, _) = answered(Caller::Grpc, false).await;
+        let (response, _) = answered(ClientKind::Grpc, false).await;
         assert_eq!(
             (&response.headers()["grpc-status"], &response.headers()["grpc-message"]),
             (&"7".parse().unwrap(), &"user_not_assigned".parse().unwrap())
@@ -470,13 +474,13 @@ mod tests {
     /// What the provider wrote about a known code is for its developer alone.
     #[tokio::test]
     async fn names_of_accounts_and_tenants_stay_off_the_page() {
-        let (_, page) = answered(Caller::Navigation, false).await;
+        let (_, page) = answered(ClientKind::Navigation, false).await;
         assert!(
             page.contains("<dd>AADSTS50105</dd>") && page.contains("<dd>user_not_assigned</dd>"),
             "{page}"
         );
         assert!(!page.contains("Contoso") && !page.contains("Users and groups"), "{page}");
-        let (_, page) = answered(Caller::Navigation, true).await;
+        let (_, page) = answered(ClientKind::Navigation, true).await;
         assert!(page.contains(SAID) && page.contains("Users and groups"), "{page}");
     }
 }

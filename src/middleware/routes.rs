@@ -13,7 +13,7 @@ use crate::{
 
 /// Where a request goes that is not public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Route {
+pub(super) enum Route {
     SignIn,
     Callback,
     SignOut,

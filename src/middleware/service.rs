@@ -20,15 +20,19 @@ use super::{
     admit::{Admission, Decision},
     body::IdentityBody,
     challenge::{Challenge, Wanted},
-    flow::{Asked, Flow, Reply},
-    future::{Admitted, After, Left, ResponseFuture},
+    flow::Flow,
+    future::{Admitted, FollowUp, Pending, ResponseFuture},
     lazy_user::LazyUser,
-    origin,
-    request_head::{Caller, Head},
-    respond::Answers,
+    placement::{nest, original_uri},
+    reply::Reply,
+    request_head::{ClientKind, RequestHead, RequestSummary},
+    respond::Renderer,
     routes::Route,
 };
-use crate::error::{Error, ErrorKind};
+use crate::{
+    error::{Error, ErrorKind},
+    session::Session,
+};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -45,10 +49,10 @@ pub struct IdentityService<S> {
 }
 
 /// What every service of one layer shares.
-pub(crate) struct Shared {
+pub(super) struct Shared {
     /// An error only on a machine that cannot derive keys: then nothing is let through.
     flow: Result<Arc<Flow>, Error>,
-    answers: Answers,
+    renderer: Renderer,
 }
 
 impl fmt::Debug for Shared {
@@ -58,7 +62,7 @@ impl fmt::Debug for Shared {
 }
 
 impl<S> IdentityService<S> {
-    pub(crate) fn new(inner: S, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(inner: S, shared: Arc<Shared>) -> Self {
         Self { inner, shared }
     }
 }
@@ -86,9 +90,9 @@ where
             Ok(flow) => flow,
             Err(error) => {
                 let (shared, error) = (Arc::clone(&self.shared), error.clone());
-                let caller = Caller::of(request.method(), request.headers());
+                let client = ClientKind::of(request.method(), request.headers());
                 return ResponseFuture::deciding(async move {
-                    Ok(shared.answers.response(caller, Reply::failed(error, None)))
+                    Ok(shared.renderer.response(client, Reply::failed(error, None)))
                 });
             }
         };
@@ -98,24 +102,24 @@ where
         }
         match decision {
             Decision::Public => {
-                let uri = origin::uri(request.uri(), request.extensions());
+                let uri = original_uri(request.uri(), request.extensions());
                 let identity = LazyUser::new(Arc::clone(flow), request.method(), uri);
                 insert(request.extensions_mut(), identity.clone());
                 ResponseFuture::calling(
                     self.inner.call(request),
                     Arc::clone(&self.shared),
-                    After::Public(identity),
+                    Pending::Public(identity),
                 )
             }
             Decision::Admitted(session, roll) => {
-                let head = Head::of(
+                let summary = RequestSummary::of(
                     request.method(),
-                    origin::uri(request.uri(), request.extensions()),
+                    original_uri(request.uri(), request.extensions()),
                     request.headers(),
                 );
                 insert(request.extensions_mut(), session.user.clone());
-                let after = After::Protected(Admitted { session, roll, head });
-                ResponseFuture::calling(self.inner.call(request), Arc::clone(&self.shared), after)
+                let pending = Pending::Protected(Admitted { session, roll, summary });
+                ResponseFuture::calling(self.inner.call(request), Arc::clone(&self.shared), pending)
             }
             Decision::Ask(route) => {
                 // The clone takes the place of the service that was polled ready, which moves into
@@ -158,12 +162,12 @@ fn insert<T: Clone + Send + Sync + 'static>(extensions: &mut Extensions, value: 
 #[cold]
 fn place(flow: &Flow, decision: &Decision, uri: &Uri, extensions: &Extensions) {
     let is_own_path = matches!(decision, Decision::Ask(route) if *route != Route::Protected);
-    if let Ok(nest) = origin::nest(uri, extensions) {
+    if let Ok(nest) = nest(uri, extensions) {
         flow.placed(nest, is_own_path);
     }
 }
 
-/// Answers a request that needs more than a look: the layer's own paths, and protected ones without
+/// Renderer a request that needs more than a look: the layer's own paths, and protected ones without
 /// an opened session.
 ///
 /// What takes long is in a box of its own: this future is moved as a whole for everybody whose
@@ -181,37 +185,28 @@ where
     B::Error: Into<BoxError>,
 {
     let (mut parts, body) = request.into_parts();
-    let uri = origin::uri(&parts.uri, &parts.extensions).clone();
+    let uri = original_uri(&parts.uri, &parts.extensions).clone();
     if route == Route::Protected {
         let cookies = flow.cookies(&parts.headers);
         match flow.admit(&cookies).await {
             Ok(Admission::In(session, roll)) => {
-                let head = Head::of(&parts.method, &uri, &parts.headers);
+                let summary = RequestSummary::of(&parts.method, &uri, &parts.headers);
                 parts.extensions.insert(session.user.clone());
                 let mut response = inner.call(Request::from_parts(parts, body)).await?;
-                return Ok(
-                    match After::Protected(Admitted { session, roll, head }).left(&mut response) {
-                        Some(left) => Box::pin(shared.finish(response, left)).await,
-                        None => response.map(IdentityBody::inner),
-                    },
-                );
+                let pending = Pending::Protected(Admitted { session, roll, summary });
+                return Ok(match pending.follow_up(&mut response) {
+                    Some(follow_up) => Box::pin(shared.finish(response, follow_up)).await,
+                    None => response.map(IdentityBody::inner),
+                });
             }
             Ok(Admission::Out) => {
-                let asked = Asked {
-                    method: &parts.method,
-                    uri: &uri,
-                    headers: &parts.headers,
-                    cookies: &cookies,
-                };
-                return Ok(
-                    shared.respond(asked.caller(), Box::pin(flow.require_sign_in(asked)).await)
-                );
+                let head = RequestHead::new(&parts.method, &uri, &parts.headers, cookies);
+                let reply = Box::pin(flow.require_sign_in(&head)).await;
+                return Ok(shared.respond(head.client_kind(), reply));
             }
             Err(error) => {
-                return Ok(shared.respond(
-                    Caller::of(&parts.method, &parts.headers),
-                    Reply::failed(error, None),
-                ));
+                let client = ClientKind::of(&parts.method, &parts.headers);
+                return Ok(shared.respond(client, Reply::failed(error, None)));
             }
         }
     }
@@ -221,9 +216,8 @@ where
         Ok(Bytes::new())
     };
     let cookies = flow.cookies(&parts.headers);
-    let asked =
-        Asked { method: &parts.method, uri: &uri, headers: &parts.headers, cookies: &cookies };
-    Ok(shared.respond(asked.caller(), Box::pin(flow.reply(route, asked, form)).await))
+    let head = RequestHead::new(&parts.method, &uri, &parts.headers, cookies);
+    Ok(shared.respond(head.client_kind(), Box::pin(flow.reply(route, &head, form)).await))
 }
 
 /// The body of a `form_post` answer.
@@ -250,51 +244,50 @@ where
 }
 
 impl Shared {
-    pub(crate) fn new(flow: Result<Arc<Flow>, Error>, answers: Answers) -> Self {
-        Self { flow, answers }
+    pub(super) fn new(flow: Result<Arc<Flow>, Error>, renderer: Renderer) -> Self {
+        Self { flow, renderer }
     }
 
-    fn respond<R>(&self, caller: Caller, reply: Reply) -> Response<IdentityBody<R>> {
-        self.answers.response(caller, reply)
+    fn respond<R>(&self, client: ClientKind, reply: Reply) -> Response<IdentityBody<R>> {
+        self.renderer.response(client, reply)
     }
 
-    /// The answer of a service with which something is left to do.
-    pub(crate) async fn finish<R>(
+    /// The response of a service after which the layer has async work to finish.
+    pub(super) async fn finish<R>(
         &self,
         mut response: Response<R>,
-        left: Left,
+        follow_up: FollowUp,
     ) -> Response<IdentityBody<R>> {
-        match (left, &self.flow) {
-            (Left::Challenge(challenge), _) => return self.challenged(challenge).await,
-            (Left::Raised { error, session, head }, Ok(flow)) => {
-                return self.answers.response(head.caller, flow.raised(&head, &session, error));
+        match (follow_up, &self.flow) {
+            (FollowUp::Challenge { challenge, session }, Ok(flow)) => {
+                let reply = challenged(flow, &challenge, session).await;
+                return self.respond(challenge.client_kind(), reply);
             }
-            (Left::Roll(roll), Ok(flow)) => {
+            (FollowUp::Challenge { challenge, .. }, Err(error)) => {
+                return self.respond(challenge.client_kind(), Reply::failed(error.clone(), None));
+            }
+            (FollowUp::Raised { error, session, summary }, Ok(flow)) => {
+                return self.respond(summary.client, flow.raised(&summary, &session, error));
+            }
+            (FollowUp::Roll(roll), Ok(flow)) => {
                 if let Some(cookie) = flow.confirm(&roll).await {
                     response.headers_mut().append(SET_COOKIE, cookie);
                 }
             }
             // Without a flow nobody was let through.
-            (Left::Raised { .. } | Left::Roll(_), Err(_)) => {}
+            (FollowUp::Raised { .. } | FollowUp::Roll(_), Err(_)) => {}
         }
         response.map(IdentityBody::inner)
     }
+}
 
-    /// What a handler or guard asked for instead of answering.
-    async fn challenged<R>(&self, challenge: Challenge) -> Response<IdentityBody<R>> {
-        let caller = challenge.caller();
-        let flow = match &self.flow {
-            Ok(flow) => flow,
-            Err(error) => return self.respond(caller, Reply::failed(error.clone(), None)),
-        };
-        let cookies = flow.cookies(challenge.headers());
-        let asked = challenge.asked(&cookies);
-        let reply = match challenge.wanted() {
-            Wanted::SignIn { options, return_path } => {
-                flow.step_up(asked, options, return_path.as_ref()).await
-            }
-            Wanted::Refusal(error) => Reply::failed(error.clone(), None),
-        };
-        self.respond(caller, reply)
+/// What a handler or guard asked for instead of answering.
+async fn challenged(flow: &Flow, challenge: &Challenge, session: Option<Arc<Session>>) -> Reply {
+    let head = challenge.head(flow.cookies(challenge.headers())).with_session(session);
+    match challenge.wanted() {
+        Wanted::SignIn { options, return_path } => {
+            flow.step_up(&head, options, return_path.as_ref()).await
+        }
+        Wanted::Refusal(error) => Reply::failed(error.clone(), None),
     }
 }

@@ -1,15 +1,19 @@
-//! Wishes: what a page needs a sign-in for (more scopes, the provider's claims, what an API asks
-//! for, tokens that are gone), as a link that starts it.
+//! Step-up: another sign-in that the application asks for, while a person is signed in.
 //!
-//! A failed request for a token knows neither cookies nor the provider. It becomes a link to the
-//! sign-in path that only the same session can use, for a person and for a script alike; there it
-//! is a challenge like any other (D8).
+//! - A [`Challenge`](crate::Challenge) names the options of the sign-in: [`Flow::step_up`].
+//! - A failed request for a token knows neither cookies nor the provider: [`Flow::raised`] makes a
+//!   link to the sign-in path of what would remedy it, for a navigation and for a script alike. Only
+//!   the same session can open the link; there it is a step-up like any other
+//!   ([`Flow::asked_step_up`]).
+//! - A step-up that was just done is refused: it would go round.
 
 use std::time::Duration;
 
 use super::{
-    flow::{Answer, Asked, Flow, Reply},
-    request_head::{AskedPage, Caller, Head},
+    flow::Flow,
+    login::Start,
+    reply::{Outcome, Reply},
+    request_head::{ClientKind, PageInView, RequestHead, RequestSummary},
     routes::page_as_asked,
 };
 use crate::{
@@ -19,75 +23,108 @@ use crate::{
     sign_in::{Remedy, StepUp},
 };
 
-/// How long such a link works; then it is a link to sign in.
+/// How long a link works as a step-up; then it is a link to sign in.
 const LIFETIME: Duration = Duration::from_secs(600);
 
 /// The parameter of the sign-in path.
-const PARAMETER: &str = "wish";
+const PARAMETER: &str = "step_up";
+
+/// Longest scopes of an incremental consent, in bytes, for which the earlier ones are asked for
+/// again: all of them have to fit into the cookie of the attempt, beside a long return path, and
+/// into the URL at the provider.
+const MOST_SCOPE_BYTES: usize = 600;
 
 impl Flow {
-    /// What a failure that the application raised becomes: a sign-in that mends it where there is
-    /// one, otherwise its own page.
-    pub(crate) fn raised(&self, head: &Head, session: &Session, error: Error) -> Reply {
-        let wish = match Remedy::of(&error, self.config.sign_in(), self.clock.now()) {
-            Remedy::StepUp(wish) => wish,
-            Remedy::SignIn => {
-                return self.sent(head, self.sign_in_url(&self.page_behind(head)), error);
-            }
-            Remedy::Nothing => return Reply::failed(error, None),
+    /// Leads a challenge of the application to the provider, or to 403 if the same was asked for and
+    /// answered just now. Without `return_path` the page of the request is returned to.
+    pub(super) async fn step_up(
+        &self,
+        head: &RequestHead<'_>,
+        options: &SignInOptions,
+        return_path: Option<&ReturnPath>,
+    ) -> Reply {
+        let return_path = return_path.cloned().unwrap_or_else(|| self.page_of(head));
+        let session = match self.present(head).await {
+            // Whether it would loop is not known.
+            Err(error) => return Reply::failed(error, None),
+            Ok(session) => session,
         };
-        let return_path = self.page_behind(head);
-        if let Err(error) = self.relying_party.causes(
-            Some(session.origin()),
-            &wish.options(session.user.username()),
-            &return_path,
-        ) {
-            return Reply::failed(error, None);
+        let origin = session.as_deref().map(Session::origin);
+        let mut causes = match self.relying_party.causes(origin, options, &return_path) {
+            Err(error) => return Reply::failed(error, None),
+            Ok(causes) => causes,
+        };
+        // The same as opening a protected page, which costs no device code.
+        let is_plain = session.is_none() && *options == SignInOptions::default();
+        if is_plain && self.relying_party.by_code() {
+            causes.clear();
         }
-        match self.wish_address(session, &return_path, &wish) {
-            Ok(address) => self.sent(head, address, error),
-            Err(error) => Reply::failed(error, None),
+        let mut options = options.clone();
+        if let Some(session) = session {
+            self.relying_party
+                .add_granted(&mut options, &self.grants, session.grant(), MOST_SCOPE_BYTES)
+                .await;
+        }
+        self.challenge(head, Start { options, causes, ..Start::fresh(return_path) }).await
+    }
+
+    /// The step-up that a request to the sign-in path carries, if it is one of this session.
+    pub(super) async fn asked_step_up(&self, head: &RequestHead<'_>) -> Option<SignInOptions> {
+        let sealed = head.parameter(PARAMETER)?;
+        let session = self.present(head).await.ok().flatten()?;
+        let step_up = self.sessions.open_step_up(&session, &sealed)?;
+        let now = self.clock.now();
+        let is_fresh = now.since(step_up.made) < LIFETIME && step_up.made.since(now) < LIFETIME;
+        is_fresh.then(|| step_up.options(session.user.username()))
+    }
+
+    /// Answers in the place of a handler that passed on an error of the person's tokens: with the
+    /// sign-in that remedies it where there is one, otherwise with the page of the error.
+    pub(super) fn raised(
+        &self,
+        summary: &RequestSummary,
+        session: &Session,
+        error: Error,
+    ) -> Reply {
+        let return_path = self.page_behind(summary);
+        let url = match Remedy::of(&error, self.config.sign_in(), self.clock.now()) {
+            Remedy::Nothing => return Reply::failed(error, None),
+            Remedy::SignIn => Ok(self.sign_in_url(&return_path)),
+            Remedy::StepUp(step_up) => self.step_up_url(session, &return_path, &step_up),
+        };
+        match (url, summary.client) {
+            (Err(refusal), _) => Reply::failed(refusal, None),
+            (Ok(url), ClientKind::Navigation) => Reply::redirect(url),
+            (Ok(url), _) => Reply::new(Outcome::SignInNeeded { sign_in: url, why: Some(error) }),
         }
     }
 
-    fn sent(&self, head: &Head, address: String, error: Error) -> Reply {
-        match head.caller {
-            Caller::Navigation => Reply::redirect(address),
-            _ => Reply::new(Answer::SignInNeeded { sign_in: address, why: Some(error) }),
-        }
+    /// The URL that starts a step-up of this session.
+    ///
+    /// # Errors
+    ///
+    /// It was done just now; it is too long for a link.
+    fn step_up_url(
+        &self,
+        session: &Session,
+        return_path: &ReturnPath,
+        step_up: &StepUp,
+    ) -> Result<String, Error> {
+        let options = step_up.options(session.user.username());
+        self.relying_party.causes(Some(session.origin()), &options, return_path)?;
+        let sealed = self.sessions.seal_step_up(session, step_up)?;
+        Ok(format!("{}&{PARAMETER}={sealed}", self.sign_in_url(return_path)))
     }
 
-    /// The page to come back to.
-    fn page_behind(&self, head: &Head) -> ReturnPath {
-        let page = match &head.page {
-            Some(AskedPage::Opened(page)) => Some(page_as_asked(&self.config, page.as_str())),
-            Some(AskedPage::Behind(address)) => {
-                address.to_str().ok().and_then(|address| self.own(address)).map(Into::into)
+    /// The page to return to.
+    fn page_behind(&self, summary: &RequestSummary) -> ReturnPath {
+        let page = match &summary.page {
+            Some(PageInView::Opened(page)) => Some(page_as_asked(&self.config, page.as_str())),
+            Some(PageInView::Behind(url)) => {
+                url.to_str().ok().and_then(|url| self.own_path(url)).map(Into::into)
             }
             None => None,
         };
         page.map_or_else(|| self.config.home().clone(), |page| self.config.return_path(&page))
-    }
-
-    fn wish_address(
-        &self,
-        session: &Session,
-        return_path: &ReturnPath,
-        wish: &StepUp,
-    ) -> Result<String, Error> {
-        let sealed = self.sessions.seal_step_up(session, wish)?;
-        Ok(format!("{}&{PARAMETER}={sealed}", self.sign_in_url(return_path)))
-    }
-
-    /// What the link of a request to the sign-in path asks for, if it is one of this session.
-    pub(super) async fn wished(&self, asked: Asked<'_>) -> Option<SignInOptions> {
-        let query = asked.uri.query().unwrap_or_default();
-        let (_, sealed) =
-            url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == PARAMETER)?;
-        let session = self.present(asked.cookies).await.ok().flatten()?;
-        let wish = self.sessions.open_step_up(&session, &sealed)?;
-        let now = self.clock.now();
-        let is_fresh = now.since(wish.made) < LIFETIME && wish.made.since(now) < LIFETIME;
-        is_fresh.then(|| wish.options(session.user.username()))
     }
 }

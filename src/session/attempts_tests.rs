@@ -4,7 +4,7 @@ use http::HeaderMap;
 use proptest::prelude::*;
 
 use super::{super::fixture::*, *};
-use crate::sign_in::{AttemptPurpose, Cause, DeviceCode, PersonKey, RecordId};
+use crate::sign_in::{Cause, DeviceCode, PersonKey, Purpose, RecordId};
 
 const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
 const BINDING: &[&[u8]] =
@@ -15,7 +15,7 @@ fn attempts() -> Attempts {
 }
 
 fn attempt(return_path: &str) -> Attempt {
-    Attempt::new(AttemptPurpose::SignIn, return_path, NOW).unwrap()
+    Attempt::new(Purpose::SignIn, return_path, NOW).unwrap()
 }
 
 fn begin(headers: &HeaderMap, return_path: &str) -> Begun {
@@ -304,8 +304,7 @@ fn full(return_path: usize, scopes: usize) -> Attempt {
             oid: Some("oid".into()),
             ..person("ada")
         })),
-        ..Attempt::new(AttemptPurpose::StepUp, format!("/{}", "p".repeat(return_path)), NOW)
-            .unwrap()
+        ..Attempt::new(Purpose::StepUp, format!("/{}", "p".repeat(return_path)), NOW).unwrap()
     }
 }
 

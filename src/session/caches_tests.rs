@@ -62,10 +62,11 @@ fn process_at(
         .unwrap()
         .with_cookie_secrets(secrets.iter().copied());
     let clock = ManualClock::at_system_time();
-    let client = Client::new(config)
-        .unwrap()
+    let client = Client::builder(config)
         .with_clock(clock.clone())
-        .with_http_client(Http(Arc::clone(&http)));
+        .with_http_client(Http(Arc::clone(&http)))
+        .build()
+        .unwrap();
     Process {
         caches: StoredCaches::over(
             &client,

@@ -225,7 +225,7 @@ mod tests {
     use super::{super::fixture::*, *};
     use crate::{
         session::Values,
-        sign_in::AttemptPurpose,
+        sign_in::Purpose,
         tokens::{CacheLimits, GrantStore as _, Issued, Person, VerifiedClaims},
     };
 
@@ -261,7 +261,7 @@ mod tests {
         let mut contents = SessionValue { held, ..SessionValue::default() };
         for number in 0..attempts {
             contents
-                .begin(Attempt::new(AttemptPurpose::SignIn, format!("/{number}"), NOW).unwrap())
+                .begin(Attempt::new(Purpose::SignIn, format!("/{number}"), NOW).unwrap())
                 .unwrap();
         }
         contents
@@ -318,8 +318,7 @@ mod tests {
     #[test]
     fn a_state_finds_its_attempt_once() {
         let mut contents = contents(3, None);
-        let state =
-            contents.begin(Attempt::new(AttemptPurpose::SignIn, "/mine", NOW).unwrap()).unwrap();
+        let state = contents.begin(Attempt::new(Purpose::SignIn, "/mine", NOW).unwrap()).unwrap();
         let other = format!("{}x", &state[..state.len() - 1]);
         assert!(matches!(contents.take(&other, NOW), Lookup::Missing));
         assert!(

@@ -15,35 +15,30 @@ use crate::{
     tokens::Person,
 };
 
-/// Why somebody is sent to the provider.
+/// Why a person is sent to the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AttemptPurpose {
-    /// A fresh sign-in: anybody may come back.
+pub(crate) enum Purpose {
+    /// To sign in, whoever it is.
     SignIn,
-    /// To agree to more scopes.
-    Consent,
-    /// To sign in more strongly or more recently.
+    /// The person who is signed in, for more: scopes, claims, a stronger or more recent sign-in,
+    /// tokens that are gone.
     StepUp,
-    /// To get lost tokens of a live session again.
-    Recovery,
     /// To edit the profile at B2C. Signs nobody in.
     EditProfile,
     /// To choose a new password at B2C. Signs nobody in.
     ResetPassword,
-    /// To read the claims of who is signed in again, without asking anything.
-    ReadAgain,
+    /// To read the claims of the person who is signed in again, without showing a page.
+    ReadClaims,
 }
 
-impl AttemptPurpose {
-    const ALL: [Self; 7] = [
-        Self::SignIn,
-        Self::Consent,
-        Self::StepUp,
-        Self::Recovery,
-        Self::EditProfile,
-        Self::ResetPassword,
-        Self::ReadAgain,
-    ];
+impl Purpose {
+    const ALL: [Self; 5] =
+        [Self::SignIn, Self::StepUp, Self::EditProfile, Self::ResetPassword, Self::ReadClaims];
+
+    /// Whether a policy of a B2C tenant other than the sign-in policy is asked: it signs nobody in.
+    pub(crate) fn is_policy(self) -> bool {
+        matches!(self, Self::EditProfile | Self::ResetPassword)
+    }
 }
 
 /// The id of a session record. Worth nothing without the key in the ticket.
@@ -134,7 +129,7 @@ impl PersonKey {
 /// address and response mode are bound by the seal.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Attempt {
-    pub(crate) purpose: AttemptPurpose,
+    pub(crate) purpose: Purpose,
     /// Whether the provider was asked to show nothing.
     pub(crate) silent: bool,
     /// How often it was tried before: part of the address, so that blocked cookies cannot loop.
@@ -188,7 +183,7 @@ codec::record!(Attempt {
 
 codec::record!(PersonKey { 1 subject, 2 object });
 
-impl codec::Value for AttemptPurpose {
+impl codec::Value for Purpose {
     fn write(&self, out: &mut Vec<u8>) {
         out.push(*self as u8);
     }
@@ -215,7 +210,7 @@ impl Attempt {
     ///
     /// The operating system gives no random bytes.
     pub(crate) fn new(
-        purpose: AttemptPurpose,
+        purpose: Purpose,
         return_path: impl Into<String>,
         now: UnixTime,
     ) -> Result<Self, Error> {

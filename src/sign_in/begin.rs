@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::{
-    attempt::{Attempt, AttemptPurpose},
-    b2c::{Errand, policy_of},
+    attempt::{Attempt, Purpose},
+    b2c::policy_of,
     relying_party::RelyingParty,
 };
 use crate::{
@@ -21,44 +21,43 @@ use crate::{
 pub(crate) const NONCE: &str = "nonce";
 pub(crate) const VERIFIER: &str = "code verifier";
 
-/// Which way a person is sent.
+/// What a request leaves out because the provider has refused the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// To sign in.
-    SignIn,
-    /// To sign in with pages, whatever the configured `prompt` says: a silent sign-in was declined.
+pub(crate) enum Fallback {
+    /// Nothing: it is the first request, or the same again.
+    None,
+    /// `prompt=none`, whatever the configuration says: a silent sign-in was declined.
     WithPages,
-    /// To sign in with no scopes but those that the configuration or a page names: the provider has
-    /// refused the request that had the default ones, too.
+    /// The scopes that neither the configuration nor a page names: the provider has refused the
+    /// request that had the default ones, too.
     WithNamedScopes,
-    /// Through another policy of the B2C tenant.
-    Errand(Errand),
-    /// Through the sign-in policy without a page, to read the claims again.
-    ReadAgain,
 }
 
-impl Step {
-    /// What to ask the provider for: `own` over the configured options.
-    fn options(self, own: &SignInOptions, config: &SignInOptions) -> SignInOptions {
-        match self {
-            Self::SignIn => own.over(config),
-            // With pages: a request that was refused silently would otherwise be followed by one with
-            // pages and all scopes, and that by this step again, in a circle.
-            Self::WithNamedScopes => {
-                let mut options = own.over(config);
-                options.prompt.retain(|prompt| *prompt != Prompt::None);
-                options
-            }
-            Self::WithPages => SignInOptions { prompt: Vec::new(), ..own.over(config) },
-            // Of what a sign-in asks, only how its pages look means something to other policies.
-            Self::Errand(_) => SignInOptions {
-                ui_locales: config.ui_locales.clone(),
-                parameters: config.parameters.clone(),
-                ..SignInOptions::new()
-            },
-            Self::ReadAgain => SignInOptions { prompt: vec![Prompt::None], ..own.over(config) },
-        }
+/// What to ask the provider for: `own` over the configured options.
+fn options_for(
+    purpose: Purpose,
+    fallback: Fallback,
+    own: &SignInOptions,
+    config: &SignInOptions,
+) -> SignInOptions {
+    // Of what a sign-in asks, only how its pages look means something to other policies.
+    if purpose.is_policy() {
+        return SignInOptions {
+            ui_locales: config.ui_locales.clone(),
+            parameters: config.parameters.clone(),
+            ..SignInOptions::new()
+        };
     }
+    let mut options = own.over(config);
+    match fallback {
+        Fallback::None if purpose == Purpose::ReadClaims => options.prompt = vec![Prompt::None],
+        Fallback::None => {}
+        Fallback::WithPages => options.prompt.clear(),
+        // With pages: a request that was refused silently would otherwise be followed by one with
+        // pages and all scopes, and that by this one again, in a circle.
+        Fallback::WithNamedScopes => options.prompt.retain(|prompt| *prompt != Prompt::None),
+    }
+    options
 }
 
 /// What one sign-in asks the provider for.
@@ -66,25 +65,27 @@ pub(crate) struct Request<'a> {
     config: &'a ValidConfig,
     provider: &'a Provider,
     metadata: Arc<Metadata>,
-    step: Step,
+    purpose: Purpose,
+    fallback: Fallback,
     own: SignInOptions,
     options: SignInOptions,
     claims: Option<String>,
 }
 
 impl RelyingParty {
-    /// What a step with these options of its own asks for. `known` is who is asked to do more than
-    /// to sign in.
+    /// The request for a purpose with these options of its own. `account` is that of the person who
+    /// is asked for more than to sign in.
     pub(crate) async fn request(
         &self,
-        step: Step,
+        purpose: Purpose,
+        fallback: Fallback,
         own: SignInOptions,
-        known: Option<&AccountHint>,
+        account: Option<&AccountHint>,
     ) -> Result<Request<'_>, Error> {
         let config = self.config();
-        let provider = self.provider_for(step)?;
-        let mut options = step.options(&own, config.sign_in());
-        if let Some(account) = known {
+        let provider = self.provider_for(purpose)?;
+        let mut options = options_for(purpose, fallback, &own, config.sign_in());
+        if let Some(account) = account {
             account.add_to(&mut options);
         }
         options.check().map_err(|error| Error::new(ErrorKind::NotConfigured, error.to_string()))?;
@@ -100,44 +101,41 @@ impl RelyingParty {
         }
         let claims = claims_of(&mut options, config.authority().is_microsoft());
         let metadata = provider.metadata().await?;
-        Ok(Request { config, provider, metadata, step, own, options, claims })
+        Ok(Request { config, provider, metadata, purpose, fallback, own, options, claims })
     }
 }
 
 impl Request<'_> {
-    fn is_errand(&self) -> bool {
-        matches!(self.step, Step::Errand(_))
-    }
-
     fn scopes(&self) -> Vec<&str> {
-        match self.step {
-            // Nothing of an errand's answer is kept.
-            Step::Errand(_) => vec!["openid"],
-            Step::WithNamedScopes => {
-                let mut scopes = self.provider.scopes_of(&self.metadata, &self.options);
-                scopes.retain(|scope| !self.config.is_default_scope(scope));
-                scopes
-            }
-            _ => self.provider.scopes_of(&self.metadata, &self.options),
+        // Nothing of another policy's answer is kept.
+        if self.purpose.is_policy() {
+            return vec!["openid"];
         }
+        let mut scopes = self.provider.scopes_of(&self.metadata, &self.options);
+        if self.fallback == Fallback::WithNamedScopes {
+            scopes.retain(|scope| !self.config.is_default_scope(scope));
+        }
+        scopes
     }
 
     /// The attempt that remembers what was asked for.
     pub(crate) fn attempt(
         &self,
-        purpose: AttemptPurpose,
+        purpose: Purpose,
         return_path: &str,
         now: UnixTime,
     ) -> Result<Attempt, Error> {
         let mut attempt = Attempt::new(purpose, return_path, now)?;
         attempt.silent = self.options.prompt.contains(&Prompt::None);
-        attempt.policy =
-            if self.is_errand() { policy_of(self.provider).map(str::to_owned) } else { None };
-        // What an errand leads back to is asked for then.
-        let (own, kept) = (&self.own, if self.is_errand() { &self.own } else { &self.options });
-        let all_scopes =
-            || if self.is_errand() { own.scopes.join(" ") } else { self.scopes().join(" ") };
-        attempt.scopes = (!own.scopes.is_empty()).then(all_scopes);
+        // Another policy asks for nothing itself: the sign-in that it leads back to does.
+        let own = &self.own;
+        let (kept, scopes) = if self.purpose.is_policy() {
+            attempt.policy = policy_of(self.provider).map(str::to_owned);
+            (own, own.scopes.join(" "))
+        } else {
+            (&self.options, self.scopes().join(" "))
+        };
+        attempt.scopes = (!own.scopes.is_empty()).then_some(scopes);
         attempt.max_age = kept.max_age.map(|age| u32::try_from(age.as_secs()).unwrap_or(u32::MAX));
         attempt.acr = (!own.acr_values.is_empty()).then(|| own.acr_values.join(" "));
         attempt.auth_context.clone_from(&kept.auth_context);
@@ -174,20 +172,51 @@ impl Request<'_> {
     pub(crate) fn url(&self, attempt: &Attempt, state: &str) -> Result<String, Error> {
         let nonce = attempt.derive(NONCE)?;
         let verifier = attempt.derive(VERIFIER)?;
-        let url = AuthorizationRequest {
-            client_id: self.config.client_id(),
+        let binding = RequestBinding {
             redirect_uri: self.config.redirect_uri(),
-            response_mode: self.config.response_mode(),
-            scopes: &self.scopes(),
             state,
             nonce: &nonce,
-            code_challenge: &code_challenge(&verifier),
-            options: &self.options,
-            claims: self.claims.as_deref(),
-            capabilities: self.config.client_capabilities(),
+            verifier: &verifier,
+        };
+        let claims = self.claims.as_deref();
+        binding.url(self.provider, &self.metadata, &self.scopes(), &self.options, claims)
+    }
+}
+
+/// What ties the answer to its request: sent along, and held against what comes back.
+pub(crate) struct RequestBinding<'a> {
+    pub(crate) redirect_uri: &'a str,
+    pub(crate) state: &'a str,
+    pub(crate) nonce: &'a str,
+    /// Of PKCE (RFC 7636): its hash is sent.
+    pub(crate) verifier: &'a str,
+}
+
+impl RequestBinding<'_> {
+    /// The URL of the authorization request (OpenID Connect Core section 3.1.2.1).
+    pub(crate) fn url(
+        &self,
+        provider: &Provider,
+        metadata: &Metadata,
+        scopes: &[&str],
+        options: &SignInOptions,
+        claims: Option<&str>,
+    ) -> Result<String, Error> {
+        let config = provider.config();
+        let url = AuthorizationRequest {
+            client_id: config.client_id(),
+            redirect_uri: self.redirect_uri,
+            response_mode: config.response_mode(),
+            scopes,
+            state: self.state,
+            nonce: self.nonce,
+            code_challenge: &code_challenge(self.verifier),
+            options,
+            claims,
+            capabilities: config.client_capabilities(),
             id_token_hint: None,
         }
-        .url(&self.metadata)?;
+        .url(metadata)?;
         Ok(url.into())
     }
 }

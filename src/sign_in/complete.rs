@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use serde_json::value::RawValue;
 
 use super::{
-    attempt::{Attempt, AttemptPurpose, Cause},
+    attempt::{Attempt, Cause, Purpose},
     begin::{NONCE, VERIFIER},
     loop_guard::ReturnedTo,
     relying_party::RelyingParty,
@@ -22,19 +22,82 @@ use crate::{
     tokens::{CacheLimits, GrantRecord, Issued, Person, Scopes, VerifiedClaims},
 };
 
-/// An answer whose ID token was verified.
+/// A token answer whose ID token was verified.
 #[derive(Debug)]
 pub(crate) struct Verified {
-    answer: TokenAnswer,
-    token: VerifiedIdToken,
-    person: Person,
-    home_account_id: Option<String>,
+    pub(crate) answer: TokenAnswer,
+    pub(crate) token: VerifiedIdToken,
+    /// The account, from Microsoft.
+    pub(crate) client_info: Option<ClientInfo>,
 }
 
 impl Verified {
-    /// Who it is about.
-    pub(crate) fn person(&self) -> &Person {
-        &self.person
+    /// Verifies the ID token of an answer (OpenID Connect Core section 3.1.3.7), together with what
+    /// came beside it: the access token (`at_hash`), and Microsoft's account.
+    ///
+    /// # Errors
+    ///
+    /// `TokenResponseInvalid`: there is none, although `openid` was asked for; those of the checks.
+    pub(crate) async fn verify(
+        provider: &Provider,
+        answer: TokenAnswer,
+        expectation: IdTokenExpectation<'_>,
+    ) -> Result<Self, Error> {
+        let id_token = answer.id_token.as_ref().ok_or_else(|| {
+            Error::new(ErrorKind::TokenResponseInvalid, "the token answer has no ID token")
+        })?;
+        // From another provider it would mean nothing.
+        let is_microsoft = provider.authority().is_microsoft();
+        let client_info =
+            answer.client_info.as_deref().filter(|_| is_microsoft).and_then(ClientInfo::parse);
+        let expectation = IdTokenExpectation {
+            access_token: answer.access_token.as_ref().map(Secret::expose),
+            client_info: client_info.as_ref(),
+            ..expectation
+        };
+        let token = provider.verify_id_token(id_token.expose(), &expectation).await?;
+        Ok(Self { answer, token, client_info })
+    }
+
+    /// The claims of the person, with those of UserInfo where it is asked.
+    pub(crate) async fn claims(&self, provider: &Provider) -> Result<Box<RawValue>, Error> {
+        let Self { answer, token, .. } = self;
+        provider.claims(token, answer.access_token.as_ref(), answer.scope.as_deref()).await
+    }
+
+    pub(crate) fn person(&self) -> Person {
+        Person::from(&self.token)
+    }
+}
+
+impl From<&VerifiedIdToken> for Person {
+    fn from(token: &VerifiedIdToken) -> Self {
+        Self {
+            iss: token.iss().to_owned(),
+            sub: token.sub().to_owned(),
+            tid: token.tid().map(str::to_owned),
+            oid: token.oid().map(str::to_owned),
+        }
+    }
+}
+
+impl VerifiedClaims {
+    /// What a verified ID token says, with the claims that were read beside it.
+    pub(crate) fn of(token: &VerifiedIdToken, claims: Box<RawValue>, expires_at: UnixTime) -> Self {
+        Self { id_token: token.raw().into(), claims, person: Person::from(token), expires_at }
+    }
+}
+
+impl From<TokenAnswer> for Issued {
+    /// What came with a token answer, apart from the ID token.
+    fn from(answer: TokenAnswer) -> Self {
+        Self {
+            access_token: answer.access_token,
+            expires_in: answer.expires_in,
+            refresh_in: answer.refresh_in,
+            refresh_token: answer.refresh_token,
+            scope: answer.scope,
+        }
     }
 }
 
@@ -109,36 +172,19 @@ impl RelyingParty {
         answer: TokenAnswer,
         nonce: Nonce<'_>,
     ) -> Result<Verified, Error> {
-        let id_token = answer.id_token.as_ref().ok_or_else(|| {
-            Error::new(ErrorKind::TokenResponseInvalid, "the token answer has no ID token")
-        })?;
-        let client_info = self.client_info(&answer);
         // How strong or recent a sign-in is means nothing at a policy that signs nobody in.
-        let signs_in = attempt.policy.is_none();
+        if attempt.purpose.is_policy() {
+            let expectation = IdTokenExpectation { nonce, ..IdTokenExpectation::default() };
+            return Verified::verify(provider, answer, expectation).await;
+        }
         let expectation = IdTokenExpectation {
             nonce,
-            max_age: attempt
-                .max_age
-                .filter(|_| signs_in)
-                .map(|seconds| Duration::from_secs(seconds.into())),
-            acr: if signs_in { self.config().required_acr() } else { &[] },
-            auth_context: attempt.auth_context.as_deref().filter(|_| signs_in),
-            access_token: answer.access_token.as_ref().map(Secret::expose),
-            client_info: client_info.as_ref(),
+            max_age: attempt.max_age.map(|seconds| Duration::from_secs(seconds.into())),
+            acr: self.config().required_acr(),
+            auth_context: attempt.auth_context.as_deref(),
+            ..IdTokenExpectation::default()
         };
-        let token = provider.verify_id_token(id_token.expose(), &expectation).await?;
-        let person = Person {
-            iss: token.iss().to_owned(),
-            sub: token.sub().to_owned(),
-            tid: token.tid().map(str::to_owned),
-            oid: token.oid().map(str::to_owned),
-        };
-        Ok(Verified {
-            home_account_id: client_info.and_then(|info| info.home_account_id()),
-            answer,
-            token,
-            person,
-        })
+        Verified::verify(provider, answer, expectation).await
     }
 
     /// Signs somebody in: reads the claims, and decides where they go. `state` names the answer.
@@ -148,10 +194,9 @@ impl RelyingParty {
         verified: Verified,
         state: &str,
     ) -> Result<Completed, Error> {
-        let Verified { mut answer, token, person, home_account_id } = verified;
         let provider = self.provider_of(attempt)?;
-        let claims =
-            provider.claims(&token, answer.access_token.as_ref(), answer.scope.as_deref()).await?;
+        let (claims, person) = (verified.claims(provider).await?, verified.person());
+        let Verified { mut answer, token, client_info } = verified;
         let claims = provider.with_groups(claims, &mut answer, None).await;
         let renew_at = claims.renew_at(token.exp(), self.clock().now());
         let claims = claims.claims;
@@ -159,7 +204,7 @@ impl RelyingParty {
         // other's, the page included.
         let someone_else = attempt.expected.is_some_and(|expected| !expected.is(&person));
         // Without a page nobody has chosen another account.
-        if someone_else && (attempt.purpose == AttemptPurpose::ReadAgain || attempt.silent) {
+        if someone_else && (attempt.purpose == Purpose::ReadClaims || attempt.silent) {
             return Err(Error::new(
                 ErrorKind::PersonChanged,
                 "somebody else is signed in at the provider than here",
@@ -174,11 +219,12 @@ impl RelyingParty {
         let renewable = answer.refresh_token.is_some();
         let ends = (!renewable && config.session_end() == SessionEnd::IdTokenExpiry)
             .then(|| token.exp() + config.clock_leeway());
-        let grant = self.grant(&token, &claims, renew_at, &person, attempt, answer)?;
+        let verified = VerifiedClaims::of(&token, claims.clone(), renew_at);
+        let grant = self.grant(&verified, attempt, answer)?;
         let signed_in = NewSession {
             person,
             claims: claims.get().into(),
-            home_account_id,
+            home_account_id: client_info.and_then(|info| info.home_account_id()),
             renew_at: renewable.then_some(renew_at),
             ends,
             auth_context: attempt.auth_context.clone(),
@@ -192,23 +238,11 @@ impl RelyingParty {
         Ok(Completed { signed_in, grant, return_path })
     }
 
-    /// What Microsoft told about the account. From anybody else it would mean nothing.
-    fn client_info(&self, answer: &TokenAnswer) -> Option<ClientInfo> {
-        answer
-            .client_info
-            .as_deref()
-            .filter(|_| self.config().authority().is_microsoft())
-            .and_then(ClientInfo::parse)
-    }
-
     fn grant(
         &self,
-        token: &VerifiedIdToken,
-        claims: &RawValue,
-        renew_at: UnixTime,
-        person: &Person,
+        verified: &VerifiedClaims,
         attempt: &Attempt,
-        answer: TokenAnswer,
+        mut answer: TokenAnswer,
     ) -> Result<GrantRecord, Error> {
         let config = self.config();
         let scopes = match &attempt.scopes {
@@ -217,30 +251,13 @@ impl RelyingParty {
             Some(scopes) if !config.authority().is_microsoft() => Scopes::asked(scopes.split(' '))?,
             _ => Scopes::asked(config.scopes(config.sign_in()))?,
         };
-        let identity = VerifiedClaims {
-            id_token: token.raw().into(),
-            claims: claims.to_owned(),
-            person: person.clone(),
-            expires_at: renew_at,
-        };
-        // By a device code Microsoft's is for the scopes that a page asked for, and not for those
-        // of the sign-in.
-        let of_sign_in = attempt.device.is_none()
-            || attempt.scopes.is_none()
-            || !config.authority().is_microsoft();
-        let issued = Issued {
-            access_token: answer.access_token.filter(|_| of_sign_in),
-            expires_in: answer.expires_in,
-            refresh_in: answer.refresh_in,
-            refresh_token: answer.refresh_token,
-            scope: answer.scope,
-        };
-        Ok(GrantRecord::at_sign_in(
-            &identity,
-            scopes,
-            issued,
-            CacheLimits::default(),
-            self.clock().now(),
-        ))
+        // By a device code Microsoft's access token is for the scopes that a page asked for, and not
+        // for those of the sign-in.
+        if attempt.device.is_some() && attempt.scopes.is_some() && config.authority().is_microsoft()
+        {
+            answer.access_token = None;
+        }
+        let (limits, now) = (CacheLimits::default(), self.clock().now());
+        Ok(GrantRecord::at_sign_in(verified, scopes, answer.into(), limits, now))
     }
 }

@@ -3,9 +3,8 @@
 use std::{fmt, time::Duration};
 
 use super::{
-    attempt::{Attempt, AttemptPurpose, Cause},
-    b2c::Errand,
-    begin::Step,
+    attempt::{Attempt, Cause, Purpose},
+    begin::Fallback,
     relying_party::RelyingParty,
 };
 use crate::{
@@ -94,18 +93,18 @@ impl RelyingParty {
         Ok(causes)
     }
 
-    /// How a sign-in with this answer is begun again by itself, where the next one may not fail in
-    /// the same way: once, so that the second such answer is told.
-    pub(crate) fn step_again(&self, attempt: &Attempt, error: &Error) -> Option<Step> {
+    /// How a sign-in with this error is begun again by itself, where the next request may not fail in
+    /// the same way: once, so that the second such error is shown.
+    pub(crate) fn fallback_after(&self, attempt: &Attempt, error: &Error) -> Option<Fallback> {
         if attempt.retry > 0
-            || Errand::of(attempt).is_some()
-            || attempt.purpose == AttemptPurpose::ReadAgain
+            || attempt.purpose.is_policy()
+            || attempt.purpose == Purpose::ReadClaims
         {
             return None;
         }
         if asks_to_begin_again(error) {
             tracing::info!(reason = error.reason(), "the provider asks for another try");
-            return Some(Step::SignIn);
+            return Some(Fallback::None);
         }
         if self.provider().may_refuse_default_scopes(error) {
             tracing::warn!(
@@ -114,7 +113,7 @@ impl RelyingParty {
                  without the scopes that no setting names: allow `profile`, `email` and `offline_access` to the application \
                  there, or name the scopes that it may have (`with_openid_scopes`, IDENTITY_OPENID_SCOPES)"
             );
-            return Some(Step::WithNamedScopes);
+            return Some(Fallback::WithNamedScopes);
         }
         None
     }

@@ -8,17 +8,19 @@ mod complete;
 mod device_code;
 mod exchanges;
 mod loop_guard;
+mod refresh;
 mod relying_party;
 mod step_up;
 
 pub(crate) use {
-    attempt::{Attempt, AttemptPurpose, Cause, PersonKey, RecordId},
-    b2c::{Errand, policy_of},
-    begin::{AccountHint, Step},
+    attempt::{Attempt, Cause, PersonKey, Purpose, RecordId},
+    b2c::policy_of,
+    begin::{AccountHint, Fallback, RequestBinding},
     complete::{Completed, NewSession, Verified, answer_of},
     device_code::{DeviceCode, Heard, Waiting, no_code},
     exchanges::Exchanges,
     loop_guard::{ReturnedTo, SessionOrigin},
+    refresh::refresh_with,
     relying_party::{RelyingParty, key_binding},
     step_up::{Remedy, StepUp},
 };

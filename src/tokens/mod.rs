@@ -31,7 +31,6 @@ mod record;
 #[cfg(feature = "redis")]
 mod redis;
 mod refresh;
-mod refresher;
 mod seams;
 #[cfg(test)]
 mod tests;
@@ -53,7 +52,6 @@ pub(crate) use {
     partitions::{CacheOwner, Partitions},
     policy::{is_passing, is_without_grant},
     record::{GrantRecord, Person},
-    refresher::refresh_with,
     seams::{
         GrantId, GrantRef, GrantStore, Issued, RefreshRequest, Refreshed, Refresher, VerifiedClaims,
     },

@@ -1,24 +1,22 @@
 //! [`WebAuth`]: signing in for applications that are not Tower services.
 
+mod builder;
 mod kept;
 mod outcomes;
 mod sign_in;
 
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-};
+use std::{fmt, sync::Arc};
 
+pub use self::builder::WebAuthBuilder;
 use self::kept::Kept;
 pub use self::outcomes::{SignIn, SignInOutcome, SignOut, SignedIn, UserCode};
 use crate::{
     client::Client,
-    clock::{Clock, SystemClock},
-    config::{CookieKeySource, IntoValidConfig, ValidConfig},
+    clock::Clock,
+    config::{IntoValidConfig, ValidConfig},
     error::{ConfigError, Error, ErrorKind, Whose},
-    protocol::{HttpClient, ReqwestClient},
     session::{KeyRing, WebSession},
-    sign_in::{RelyingParty, key_binding},
+    sign_in::RelyingParty,
     strings::StringList,
     tokens::{AccessToken, TokenRequest},
     user::User,
@@ -95,9 +93,8 @@ struct Inner {
     relying_party: RelyingParty,
     clock: Arc<dyn Clock>,
     client: Client,
-    keys: Arc<KeyRing>,
-    /// Made when the first value is opened: the layer keeps its sessions itself.
-    kept: OnceLock<Kept>,
+    keys: KeyRing,
+    kept: Kept,
 }
 
 impl fmt::Debug for WebAuth {
@@ -116,49 +113,20 @@ impl WebAuth {
     /// The cookie secret, which seals the values, is neither configured nor derived from a client
     /// secret: what you stored could not be opened after a restart.
     pub fn new(config: impl IntoValidConfig) -> Result<Self, ConfigError> {
-        let config = config.into_valid_config();
-        if config.cookie_key_source() == CookieKeySource::Random {
-            return Err(ConfigError::new(
-                "WebAuth::new",
-                "the sessions that you store outlive this process, but the cookie secret does not: set one with IdentityConfig::with_cookie_secrets (or IDENTITY_COOKIE_SECRET), 32 random characters or more",
-            ));
-        }
-        let no_keys = |error: Error| ConfigError::new("WebAuth::new", error.to_string());
-        let keys = KeyRing::new(config.cookie_keys(), &key_binding(&config)).map_err(no_keys)?;
-        Ok(Self::over(
-            config,
-            Arc::new(keys),
-            Arc::new(ReqwestClient::new()),
-            Arc::new(SystemClock),
-        ))
+        Self::builder(config).build()
     }
 
-    /// The same for somebody who keeps sessions in another way.
-    fn over(
-        config: ValidConfig,
-        keys: Arc<KeyRing>,
-        http: Arc<dyn HttpClient>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        let relying_party = RelyingParty::new(config, http, Arc::clone(&clock));
-        let client = Client::over(relying_party.provider().clone(), Arc::clone(&clock));
-        Self(Arc::new(Inner { relying_party, clock, client, keys, kept: OnceLock::new() }))
-    }
-
-    /// Calls the provider through another HTTP client. The default is [`ReqwestClient`]. It belongs
-    /// right after [`new`](Self::new).
-    #[must_use]
-    pub fn with_http_client(self, http: impl HttpClient + 'static) -> Self {
-        let Inner { clock, keys, .. } = &*self.0;
-        Self::over(self.config().clone(), Arc::clone(keys), Arc::new(http), Arc::clone(clock))
-    }
-
-    /// Takes the time from another clock, for tests. The default is [`SystemClock`]. It belongs
-    /// right after [`new`](Self::new).
-    #[must_use]
-    pub fn with_clock(self, clock: impl Clock) -> Self {
-        let http = self.0.relying_party.provider().http();
-        Self::over(self.config().clone(), Arc::clone(&self.0.keys), http, Arc::new(clock))
+    /// The same with an HTTP client or a clock of your own.
+    ///
+    /// ```
+    /// use tower_identity::{HttpClient, IdentityConfig, WebAuth};
+    ///
+    /// # fn made(config: IdentityConfig, http: impl HttpClient) -> Result<WebAuth, tower_identity::ConfigError> {
+    /// WebAuth::builder(config.build()?).with_http_client(http).build()
+    /// # }
+    /// ```
+    pub fn builder(config: impl IntoValidConfig) -> WebAuthBuilder {
+        WebAuthBuilder::new(config.into_valid_config())
     }
 
     /// Who is signed in. When the ID token has expired the claims are renewed by the refresh token,
@@ -255,8 +223,7 @@ impl WebAuth {
     }
 
     fn kept(&self) -> &Kept {
-        let Inner { relying_party, client, clock, kept, .. } = &*self.0;
-        kept.get_or_init(|| Kept::new(relying_party, client, clock))
+        &self.0.kept
     }
 
     fn keys(&self) -> &KeyRing {

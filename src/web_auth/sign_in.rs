@@ -13,7 +13,7 @@ use crate::{
     protocol::{CallbackParameters, Nonce, TokenAnswer},
     session::{Lookup, SessionValue, StoredLogin, WebSession},
     sign_in::{
-        Attempt, AttemptPurpose, Cause, Completed, DeviceCode, Heard, PersonKey, Remedy, Step,
+        Attempt, Cause, Completed, DeviceCode, Fallback, Heard, PersonKey, Purpose, Remedy,
         Verified, answer_of, no_code,
     },
     user::User,
@@ -28,14 +28,14 @@ struct Beginning {
     options: SignInOptions,
     next: ReturnPath,
     causes: Vec<Cause>,
-    step: Step,
+    fallback: Fallback,
     /// How often it was tried before.
     retry: u8,
 }
 
 impl Beginning {
     fn first(options: SignInOptions, next: ReturnPath, causes: Vec<Cause>) -> Self {
-        Self { options, next, causes, step: Step::SignIn, retry: 0 }
+        Self { options, next, causes, fallback: Fallback::None, retry: 0 }
     }
 }
 
@@ -117,7 +117,7 @@ impl WebAuth {
         known: Option<Known>,
         beginning: Beginning,
     ) -> Result<SignIn, Error> {
-        let Beginning { mut options, next, causes, step, retry } = beginning;
+        let Beginning { mut options, next, causes, fallback, retry } = beginning;
         if let Some(known) = &known {
             self.relying_party()
                 .add_granted(
@@ -130,8 +130,11 @@ impl WebAuth {
         }
         let user = known.as_ref().map(|known| &known.user);
         let account = user.and_then(User::account_hint);
-        let request = self.relying_party().request(step, options, account.as_ref()).await?;
-        let purpose = if user.is_some() { AttemptPurpose::StepUp } else { AttemptPurpose::SignIn };
+        let request = self
+            .relying_party()
+            .request(Purpose::SignIn, fallback, options, account.as_ref())
+            .await?;
+        let purpose = if user.is_some() { Purpose::StepUp } else { Purpose::SignIn };
         let mut attempt = request.attempt(purpose, next.as_str(), self.clock().now())?;
         attempt.expected = user.map(|user| PersonKey::of(user.person()));
         attempt.causes = causes;
@@ -230,7 +233,7 @@ impl WebAuth {
         attempt: &Attempt,
         error: Error,
     ) -> Result<SignInOutcome, Error> {
-        let Some(step) = self.relying_party().step_again(attempt, &error) else {
+        let Some(fallback) = self.relying_party().fallback_after(attempt, &error) else {
             self.keep(session, &mut contents)?;
             return Err(error);
         };
@@ -238,10 +241,10 @@ impl WebAuth {
             options: attempt.options(),
             next: self.config().return_path(&attempt.return_path),
             causes: attempt.causes.clone(),
-            step,
+            fallback,
             retry: 1,
         };
-        let steps_up = attempt.purpose == AttemptPurpose::StepUp;
+        let steps_up = attempt.purpose == Purpose::StepUp;
         let known = if steps_up { self.known(&contents) } else { None };
         self.begin(session, contents, known, beginning).await.map(SignInOutcome::Again)
     }

@@ -33,6 +33,7 @@ pub struct Watched(Arc<Inner>);
 struct Inner {
     rows: MemoryStore,
     ids: Mutex<Vec<Id>>,
+    loads: AtomicUsize,
     writes: AtomicUsize,
     failing: Mutex<Vec<(Operation, usize)>>,
     forgetful: AtomicBool,
@@ -40,6 +41,11 @@ struct Inner {
 }
 
 impl Watched {
+    /// How often a row was asked for.
+    pub fn loads(&self) -> usize {
+        self.0.loads.load(Ordering::SeqCst)
+    }
+
     /// How often something was written or deleted.
     pub fn writes(&self) -> usize {
         self.0.writes.load(Ordering::SeqCst)
@@ -112,9 +118,8 @@ impl Watched {
         if self.0.hanging.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
-        if operation != Operation::Load {
-            self.0.writes.fetch_add(1, Ordering::SeqCst);
-        }
+        let count = if operation == Operation::Load { &self.0.loads } else { &self.0.writes };
+        count.fetch_add(1, Ordering::SeqCst);
         match self.0.failing.lock().unwrap().iter_mut().find(|(failing, _)| *failing == operation) {
             Some((_, 0)) => Err(Error::Backend("connection refused: redis://:secret@store".into())),
             Some((_, times)) => {

@@ -35,8 +35,10 @@ impl Site {
         let provider =
             provider(DevProvider::builder().with_clock(clock.clone())).start().await.unwrap();
         let config = provider.config(HOME).unwrap().with_scopes(["offline_access"]);
-        let auth =
-            WebAuth::new(settings(config).build().unwrap()).unwrap().with_clock(clock.clone());
+        let auth = WebAuth::builder(settings(config).build().unwrap())
+            .with_clock(clock.clone())
+            .build()
+            .unwrap();
         provider.sign_in_as("ada").unwrap();
         Self { provider, clock, auth }
     }
@@ -44,7 +46,7 @@ impl Site {
     /// Another process of the same application, or the same after a restart.
     fn another_process(&self) -> WebAuth {
         let config = self.provider.config(HOME).unwrap().with_scopes(["offline_access"]);
-        WebAuth::new(config.build().unwrap()).unwrap().with_clock(self.clock.clone())
+        WebAuth::builder(config.build().unwrap()).with_clock(self.clock.clone()).build().unwrap()
     }
 
     /// What the provider sends the browser back with.
@@ -568,7 +570,7 @@ async fn a_session_that_the_settings_of_now_would_refuse_is_nobody() {
     let mut session = site.signed_in().await;
     let with = |base: &str, settings: fn(IdentityConfig) -> IdentityConfig| {
         let config = settings(site.provider.config(base).unwrap().with_scopes(["offline_access"]));
-        WebAuth::new(config.build().unwrap()).unwrap().with_clock(site.clock.clone())
+        WebAuth::builder(config.build().unwrap()).with_clock(site.clock.clone()).build().unwrap()
     };
     let copy = stored(&session);
     assert!(

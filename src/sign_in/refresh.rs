@@ -1,16 +1,12 @@
-//! The protocol's [`Provider`] as the [`Refresher`] of the tokens.
+//! The refresh of a session's tokens and claims: the [`Provider`] as a [`Refresher`].
 
 use async_trait::async_trait;
 
-use super::{
-    key::Scopes,
-    record::Person,
-    seams::{Issued, RefreshRequest, Refreshed, Refresher, VerifiedClaims},
-};
 use crate::{
     error::{Error, ErrorKind, ProviderError},
     protocol::{IdTokenExpectation, Nonce, Provider, TokenAnswer},
     secret::Secret,
+    tokens::{RefreshRequest, Refreshed, Refresher, Scopes, VerifiedClaims},
 };
 
 #[async_trait]
@@ -68,14 +64,7 @@ pub(crate) async fn refresh_with(
         identity.expires_at = found.renew_at(identity.expires_at, provider.now());
         identity.claims = found.claims;
     }
-    let issued = Issued {
-        access_token: answer.access_token,
-        expires_in: answer.expires_in,
-        refresh_in: answer.refresh_in,
-        refresh_token: answer.refresh_token,
-        scope: answer.scope,
-    };
-    Ok(Refreshed { issued, identity })
+    Ok(Refreshed { issued: answer.into(), identity })
 }
 
 /// A scope that the person was never asked for is refused as `invalid_scope` (RFC 6749 section
@@ -107,21 +96,13 @@ async fn identity(
     let access_token = answer.access_token.as_ref();
     let expectation = IdTokenExpectation {
         nonce: Nonce::Renewal(None),
-        max_age: None,
-        acr: &[],
-        auth_context: None,
         access_token: access_token.map(Secret::expose),
-        client_info: None,
+        ..IdTokenExpectation::default()
     };
     let token = provider.verify_id_token(id_token.expose(), &expectation).await?;
     let claims = provider
         .claims(&token, access_token.filter(|_| as_granted), answer.scope.as_deref())
         .await?;
-    let person = Person {
-        iss: token.iss().to_owned(),
-        sub: token.sub().to_owned(),
-        tid: token.tid().map(str::to_owned),
-        oid: token.oid().map(str::to_owned),
-    };
-    Ok(VerifiedClaims { id_token: token.raw().into(), claims, person, expires_at: token.exp() })
+    let expires_at = token.exp();
+    Ok(VerifiedClaims::of(&token, claims, expires_at))
 }

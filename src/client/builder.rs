@@ -1,0 +1,64 @@
+//! [`ClientBuilder`]: a client with other collaborators than the default ones.
+
+use std::sync::Arc;
+
+use super::core::Client;
+use crate::{
+    clock::{Clock, SystemClock},
+    config::IdentityConfig,
+    error::ConfigError,
+    protocol::{HttpClient, Provider, ReqwestClient},
+    single_flight::{Tasks, Tokio},
+};
+
+/// Makes a [`Client`] with an HTTP client or a clock of your own: [`Client::builder`].
+#[derive(Debug)]
+#[must_use = "a builder does nothing until it builds"]
+pub struct ClientBuilder {
+    config: IdentityConfig,
+    http: Arc<dyn HttpClient>,
+    clock: Arc<dyn Clock>,
+    tasks: Arc<dyn Tasks>,
+}
+
+impl ClientBuilder {
+    pub(super) fn new(config: IdentityConfig) -> Self {
+        Self {
+            config,
+            http: Arc::new(ReqwestClient::new()),
+            clock: Arc::new(SystemClock),
+            tasks: Arc::new(Tokio),
+        }
+    }
+
+    /// Sends requests by another HTTP client, for example through a proxy. The default is a
+    /// [`ReqwestClient`].
+    pub fn with_http_client(mut self, http: impl HttpClient) -> Self {
+        self.http = Arc::new(http);
+        self
+    }
+
+    /// Takes the time from another clock, for tests. The default is [`SystemClock`].
+    pub fn with_clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Waits in another way than by sleeping.
+    #[cfg(test)]
+    pub(super) fn with_tasks(mut self, tasks: Arc<dyn Tasks>) -> Self {
+        self.tasks = tasks;
+        self
+    }
+
+    /// The finished [`Client`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::new`].
+    pub fn build(self) -> Result<Client, ConfigError> {
+        let config = self.config.without_pages()?;
+        let provider = Provider::new(config, self.http, Arc::clone(&self.clock));
+        Ok(Client::of(provider, self.clock, self.tasks))
+    }
+}

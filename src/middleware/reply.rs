@@ -1,0 +1,70 @@
+//! [`Reply`]: what a walk answers with. Words, status and shape are chosen in `respond`.
+
+use http::HeaderValue;
+
+use super::device_code::{CodePage, Polled};
+use crate::error::Error;
+
+/// An answer of the layer, without a body.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) outcome: Outcome,
+    /// `Set-Cookie` values.
+    pub(super) cookies: Vec<HeaderValue>,
+}
+
+/// What a walk led to.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// 303 to a URL of this application or of the provider.
+    Redirect(String),
+    /// A sign-in is needed, and the client cannot be redirected: where to sign in, and what failed
+    /// for a person who is signed in.
+    SignInNeeded { sign_in: String, why: Option<Error> },
+    /// A step failed. `again` is where a link to try again leads.
+    Failed { error: Error, again: Option<String> },
+    /// The page with the code of a sign-in by device code.
+    Code(Box<CodePage>),
+    /// The answer to that page's script.
+    Polled(Polled),
+    /// The page after signing out.
+    SignedOut { home: String, sign_in: String },
+    /// The question before signing out. `provider` is where the form may end up.
+    ConfirmSignOut { sign_out: String, home: String, provider: Option<String> },
+}
+
+impl Outcome {
+    /// One word for the span of the step.
+    pub(super) fn as_str(&self) -> &'static str {
+        match self {
+            Self::Redirect(_) => "redirected",
+            Self::Failed { .. } => "failed",
+            Self::SignInNeeded { .. } => "sign_in_needed",
+            Self::Code(_) | Self::SignedOut { .. } | Self::ConfirmSignOut { .. } => "page",
+            Self::Polled(polled) => polled.as_str(),
+        }
+    }
+}
+
+impl Reply {
+    pub(super) fn new(outcome: Outcome) -> Self {
+        Self { outcome, cookies: Vec::new() }
+    }
+
+    pub(super) fn redirect(to: impl Into<String>) -> Self {
+        Self::new(Outcome::Redirect(to.into()))
+    }
+
+    pub(super) fn failed(error: Error, again: Option<String>) -> Self {
+        Self::new(Outcome::Failed { error, again })
+    }
+
+    pub(super) fn sign_in_needed(sign_in: String) -> Self {
+        Self::new(Outcome::SignInNeeded { sign_in, why: None })
+    }
+
+    pub(super) fn with_cookies(mut self, cookies: impl IntoIterator<Item = HeaderValue>) -> Self {
+        self.cookies.extend(cookies);
+        self
+    }
+}

@@ -1,0 +1,62 @@
+//! [`WebAuthBuilder`]: a `WebAuth` with other collaborators than the default ones.
+
+use std::sync::Arc;
+
+use super::{Inner, WebAuth, kept::Kept};
+use crate::{
+    client::Client,
+    clock::{Clock, SystemClock},
+    config::{CookieKeySource, ValidConfig},
+    error::{ConfigError, Error},
+    protocol::{HttpClient, ReqwestClient},
+    session::KeyRing,
+    sign_in::{RelyingParty, key_binding},
+};
+
+/// Makes a [`WebAuth`] with an HTTP client or a clock of your own: [`WebAuth::builder`].
+#[derive(Debug)]
+#[must_use = "a builder does nothing until it builds"]
+pub struct WebAuthBuilder {
+    config: ValidConfig,
+    http: Arc<dyn HttpClient>,
+    clock: Arc<dyn Clock>,
+}
+
+impl WebAuthBuilder {
+    pub(super) fn new(config: ValidConfig) -> Self {
+        Self { config, http: Arc::new(ReqwestClient::new()), clock: Arc::new(SystemClock) }
+    }
+
+    /// Calls the provider through another HTTP client. The default is [`ReqwestClient`].
+    pub fn with_http_client(mut self, http: impl HttpClient) -> Self {
+        self.http = Arc::new(http);
+        self
+    }
+
+    /// Takes the time from another clock, for tests. The default is [`SystemClock`].
+    pub fn with_clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// The finished [`WebAuth`].
+    ///
+    /// # Errors
+    ///
+    /// As [`WebAuth::new`].
+    pub fn build(self) -> Result<WebAuth, ConfigError> {
+        let Self { config, http, clock } = self;
+        if config.cookie_key_source() == CookieKeySource::Random {
+            return Err(ConfigError::new(
+                "WebAuth::new",
+                "the sessions that you store outlive this process, but the cookie secret does not: set one with IdentityConfig::with_cookie_secrets (or IDENTITY_COOKIE_SECRET), 32 random characters or more",
+            ));
+        }
+        let no_keys = |error: Error| ConfigError::new("WebAuth::new", error.to_string());
+        let keys = KeyRing::new(config.cookie_keys(), &key_binding(&config)).map_err(no_keys)?;
+        let relying_party = RelyingParty::new(config, http, Arc::clone(&clock));
+        let client = Client::over(relying_party.provider().clone(), Arc::clone(&clock));
+        let kept = Kept::new(&relying_party, &client, &clock);
+        Ok(WebAuth(Arc::new(Inner { relying_party, clock, client, keys, kept })))
+    }
+}
