@@ -7,11 +7,9 @@ use http::{HeaderMap, HeaderValue, Method};
 
 use super::{
     flow::Flow,
-    request_head::RequestHead,
     routes::{Route, route},
 };
 use crate::{
-    clock::UnixTime,
     error::Error,
     session::{Peek, RequestCookies, Roll, Session},
 };
@@ -61,12 +59,9 @@ impl Flow {
     /// not known who is signed in.
     pub(super) async fn admit(&self, cookies: &RequestCookies<'_>) -> Result<Admission, Error> {
         let now = self.clock.now();
-        let loaded = self.sessions.load(cookies, now).await?;
-        let Some(opened) = self.with_present_claims(cookies, loaded, now).await? else {
-            return Ok(Admission::Out);
-        };
-        let roll = self.sessions.roll(&opened, now);
-        Ok(Admission::In(opened, roll))
+        let Some(session) = self.present(cookies).await? else { return Ok(Admission::Out) };
+        let roll = self.sessions.roll(&session, now);
+        Ok(Admission::In(session, roll))
     }
 
     /// The cookie of a rolled ticket, at the moment when the response goes out.
@@ -74,53 +69,17 @@ impl Flow {
         self.sessions.confirm(roll, self.clock.now()).await
     }
 
-    /// The session of a request that a walk answers: loaded once, however often it is asked for.
-    pub(super) async fn session(
-        &self,
-        head: &RequestHead<'_>,
-    ) -> Result<Option<Arc<Session>>, Error> {
-        if let Some(loaded) = head.loaded.get() {
-            return Ok(loaded.clone());
-        }
-        let loaded = self.sessions.load(&head.cookies, self.clock.now()).await?;
-        Ok(head.loaded.get_or_init(|| loaded).clone())
-    }
-
-    /// Every session of a browser's cookies: a proxy or a parent domain may have given it several.
-    pub(super) async fn all_sessions(
-        &self,
-        head: &RequestHead<'_>,
-    ) -> Result<Vec<Arc<Session>>, Error> {
-        let all = self.sessions.load_all(&head.cookies, self.clock.now()).await?;
-        head.loaded.get_or_init(|| all.first().cloned());
-        Ok(all)
-    }
-
-    /// The session of a request that a walk answers, with the claims of now.
+    /// The session of a request, with the claims of now.
     ///
     /// # Errors
     ///
     /// As [`admit`](Self::admit).
     pub(super) async fn present(
         &self,
-        head: &RequestHead<'_>,
-    ) -> Result<Option<Arc<Session>>, Error> {
-        if let Some(present) = head.present.get() {
-            return Ok(present.clone());
-        }
-        let loaded = self.session(head).await?;
-        let present = self.with_present_claims(&head.cookies, loaded, self.clock.now()).await?;
-        Ok(head.present.get_or_init(|| present).clone())
-    }
-
-    /// The session with its claims renewed where that is due.
-    async fn with_present_claims(
-        &self,
         cookies: &RequestCookies<'_>,
-        session: Option<Arc<Session>>,
-        now: UnixTime,
     ) -> Result<Option<Arc<Session>>, Error> {
-        match session {
+        let now = self.clock.now();
+        match self.sessions.load(cookies, now).await? {
             // Boxed so that a session with fresh claims does not pay for the size of a renewal.
             Some(due) if due.renewal_due(now) => Box::pin(self.renew(cookies, due)).await,
             session => Ok(session),

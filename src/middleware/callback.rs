@@ -89,28 +89,32 @@ impl Flow {
                 return Ok(Reply::failed(error, Some(again)).with_cookies([removal]));
             }
         };
+        self.answer_attempt(head, parameters, &text, state, attempt).await
+    }
+
+    async fn answer_attempt(
+        self: &Arc<Self>,
+        head: &RequestHead<'_>,
+        parameters: CallbackParameters,
+        text: &str,
+        state: State<'_>,
+        attempt: Attempt,
+    ) -> Result<Reply, Error> {
         // A response that comes by another way than was asked for was not sent by the provider
         // (OAuth 2.0 Form Post Response Mode).
         let is_post = head.method == Method::POST;
         if parameters.is_answer()
             && is_post != (self.config.response_mode() == ResponseMode::FormPost)
         {
-            return Err(Error::new(
-                ErrorKind::CallbackInvalid,
-                "the answer came by another response mode than was asked for",
-            ));
+            let detail = "the answer came by another response mode than was asked for";
+            return Err(Error::new(ErrorKind::CallbackInvalid, detail));
         }
         // Until here nothing is used up: when the provider cannot be reached, the same URL can be
         // loaded again.
         let provider = self.relying_party.provider_of(&attempt)?;
         let metadata = provider.metadata().await?;
-        let next = match parameters.check(&text, &metadata, provider.authority()) {
-            Ok(code) => {
-                // Where the store is down the new session cannot be created either.
-                let sessions = self.all_sessions(head).await.unwrap_or_default();
-                let browser = self.browser_state(head, &sessions);
-                self.exchange(state.handle(), attempt.clone(), code, browser).await
-            }
+        let next = match parameters.check(text, &metadata, provider.authority()) {
+            Ok(code) => self.exchange(head, state.handle(), attempt.clone(), code).await,
             Err(error) => Err(error),
         };
         let mut reply = match next {
@@ -134,11 +138,14 @@ impl Flow {
     /// session, one that sends the response twice gets the same session.
     async fn exchange(
         self: &Arc<Self>,
+        head: &RequestHead<'_>,
         state: &str,
         attempt: Attempt,
         code: AuthorizationCode,
-        browser: BrowserState,
     ) -> Result<NextStep, Error> {
+        // Where the store is down the new session cannot be created either.
+        let sessions = self.sessions.load_all(&head.cookies, self.clock.now()).await;
+        let browser = self.browser_state(head, &sessions.unwrap_or_default());
         let (flow, answer) = (Arc::clone(self), state.to_owned());
         let work = async move {
             let verified = flow.relying_party.redeem(&attempt, &code).await?;
@@ -251,7 +258,7 @@ impl Flow {
             .attempts
             .page(state, self.clock.now())
             .map_or_else(|| self.config.home().clone(), |path| self.config.return_path(&path));
-        match self.session(head).await {
+        match self.sessions.load(&head.cookies, self.clock.now()).await {
             Err(error) => Reply::failed(error, Some(self.sign_in_url(&page))),
             Ok(Some(session)) => {
                 let page_then = session.origin().returned_to(&answer_of(state.handle()));

@@ -145,7 +145,7 @@ impl Error {
     ///
     /// What a sign-in can mend becomes one: a person who opens a page is sent to the provider,
     /// agrees there to the [`scopes`](Self::scopes) of the token and comes back to the same page; a
-    /// script gets 401 and the address for it. RequestHead for the same again within ten minutes the
+    /// script gets 401 and the address for it. Asked for the same again within ten minutes the
     /// answer is 403, so it cannot loop. Everything else becomes the layer's page or problem
     /// document; what only a caller with an access token can mend has a `WWW-Authenticate: Bearer`
     /// with the provider's claims. Without the layer outside the response stays as it is, with the

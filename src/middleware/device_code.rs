@@ -88,7 +88,7 @@ impl Flow {
             return refused(ErrorKind::StateMismatch, "the `state` was not made here");
         };
         let is_page = matches!(head.client_kind(), ClientKind::Navigation | ClientKind::Document);
-        let sessions = match self.all_sessions(head).await {
+        let sessions = match self.sessions.load_all(&head.cookies, self.clock.now()).await {
             Ok(sessions) => sessions,
             // Nobody could be signed in: the code is kept for later.
             Err(_) if !is_page => {

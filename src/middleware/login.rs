@@ -21,7 +21,7 @@ use crate::{
     config::{Prompt, ReturnPath, SignInOptions},
     error::{Error, ErrorKind},
     session::Slot,
-    sign_in::{Attempt, Cause, Fallback, PersonKey, Purpose},
+    sign_in::{Attempt, Cause, Fallback, PersonKey, Purpose, Request},
 };
 
 /// What a sign-in is started with.
@@ -146,7 +146,7 @@ impl Flow {
 
     async fn begin(&self, head: &RequestHead<'_>, start: Start) -> Result<Reply, Error> {
         let now = self.clock.now();
-        let session = match self.session(head).await {
+        let session = match self.sessions.load(&head.cookies, self.clock.now()).await {
             Ok(session) => session,
             // A store that is down must not keep people from the sign-in page; it is found out at
             // the callback.
@@ -183,18 +183,32 @@ impl Flow {
         attempt.started_from = session.map(|session| session.id()).or(started_from);
         attempt.expected = person.filter(|_| purpose != Purpose::SignIn);
 
-        if self.relying_party.by_code() {
-            attempt.device = Some(Box::new(self.relying_party.new_code(&request).await?));
+        self.redirect(head, &request, slot, attempt).await
+    }
+
+    /// Seals the attempt into a cookie, and redirects to the provider with its `state`; by device
+    /// code, to the page with the code.
+    async fn redirect(
+        &self,
+        head: &RequestHead<'_>,
+        request: &Request<'_>,
+        slot: Option<Slot>,
+        mut attempt: Attempt,
+    ) -> Result<Reply, Error> {
+        let by_code = self.relying_party.by_code();
+        if by_code {
+            attempt.device = Some(Box::new(self.relying_party.new_code(request).await?));
         }
+        let retry = attempt.retry;
         let begun = match slot {
             Some(slot) => self.attempts.begin_in(slot, attempt)?,
-            None => self.attempts.begin(&head.cookies, attempt, now)?,
+            None => self.attempts.begin(&head.cookies, attempt, self.clock.now())?,
         };
-        let url = match self.relying_party.by_code() {
+        let url = match by_code {
             true => self.code_url(&begun.state),
             false => request.url(&begun.attempt, &begun.state)?,
         };
-        tracing::debug!(retry = start.retry, "sign-in started");
+        tracing::debug!(retry, "sign-in started");
         Ok(Reply::redirect(url).with_cookies(begun.set_cookies))
     }
 

@@ -47,7 +47,7 @@ impl Flow {
     }
 
     async fn end(&self, head: &RequestHead<'_>) -> Result<Reply, Error> {
-        let all = self.all_sessions(head).await?;
+        let all = self.sessions.load_all(&head.cookies, self.clock.now()).await?;
         let at_provider = match all.first() {
             Some(session) => {
                 // Read before the records go; sign-out does not depend on it.

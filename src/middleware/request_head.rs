@@ -1,10 +1,7 @@
 //! The head of a request: what the walks read of it, and which kind of client sent it. Headers choose
 //! the shape of an answer, never admission.
 
-use std::{
-    borrow::Cow,
-    sync::{Arc, OnceLock},
-};
+use std::borrow::Cow;
 
 use http::{
     HeaderMap, HeaderValue, Method, Uri,
@@ -12,7 +9,7 @@ use http::{
     uri::PathAndQuery,
 };
 
-use crate::session::{RequestCookies, Session};
+use crate::session::RequestCookies;
 
 /// The headers that decide [`ClientKind`] and [`RequestSummary`]: a copy of a request's head keeps
 /// them.
@@ -34,13 +31,9 @@ pub(super) struct RequestHead<'a> {
     pub(super) uri: &'a Uri,
     pub(super) headers: &'a HeaderMap,
     /// What the headers hold of this application's cookies: read once per request, by
-    /// [`Flow::cookies`](super::flow::Flow::cookies).
+    /// [`Flow::cookies`](super::flow::Flow::cookies). The session that was loaded for them is in
+    /// them, so that every step of a walk can ask for it.
     pub(super) cookies: RequestCookies<'a>,
-    /// The sessions of the cookies, in their order, once they were loaded: see
-    /// [`Flow::session`](super::flow::Flow::session).
-    pub(super) loaded: OnceLock<Option<Arc<Session>>>,
-    /// The same with the claims of now: see [`Flow::present`](super::flow::Flow::present).
-    pub(super) present: OnceLock<Option<Arc<Session>>>,
 }
 
 impl<'a> RequestHead<'a> {
@@ -50,18 +43,7 @@ impl<'a> RequestHead<'a> {
         headers: &'a HeaderMap,
         cookies: RequestCookies<'a>,
     ) -> Self {
-        let (loaded, present) = (OnceLock::new(), OnceLock::new());
-        Self { method, uri, headers, cookies, loaded, present }
-    }
-
-    /// The same head, whose session was loaded before.
-    pub(super) fn with_session(self, session: Option<Arc<Session>>) -> Self {
-        if let Some(session) = session {
-            // The cells are empty: this is the first value.
-            let _ = self.loaded.set(Some(Arc::clone(&session)));
-            let _ = self.present.set(Some(session));
-        }
-        self
+        Self { method, uri, headers, cookies }
     }
 
     pub(super) fn client_kind(&self) -> ClientKind {

@@ -167,7 +167,7 @@ fn place(flow: &Flow, decision: &Decision, uri: &Uri, extensions: &Extensions) {
     }
 }
 
-/// Renderer a request that needs more than a look: the layer's own paths, and protected ones without
+/// Answers a request that needs more than a look: the layer's own paths, and protected ones without
 /// an opened session.
 ///
 /// What takes long is in a box of its own: this future is moved as a whole for everybody whose
@@ -283,7 +283,11 @@ impl Shared {
 
 /// What a handler or guard asked for instead of answering.
 async fn challenged(flow: &Flow, challenge: &Challenge, session: Option<Arc<Session>>) -> Reply {
-    let head = challenge.head(flow.cookies(challenge.headers())).with_session(session);
+    let cookies = flow.cookies(challenge.headers());
+    if let Some(session) = &session {
+        cookies.hand_on(session);
+    }
+    let head = challenge.head(cookies);
     match challenge.wanted() {
         Wanted::SignIn { options, return_path } => {
             flow.step_up(&head, options, return_path.as_ref()).await

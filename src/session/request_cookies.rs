@@ -125,6 +125,11 @@ impl<'a> RequestCookies<'a> {
         all.iter().find(|(of, _)| *of == ticket).map(|(_, session)| session.clone())
     }
 
+    /// Hands on a session that was loaded for another copy of these cookies.
+    pub(crate) fn hand_on(&self, session: &Arc<Session>) {
+        self.set_loaded(&session.cookie, Some(Arc::clone(session)));
+    }
+
     /// Hands the session of a ticket on to the rest of this request.
     pub(super) fn set_loaded(&self, ticket: &CookieValue, session: Option<Arc<Session>>) {
         let Some(ticket) = self.tickets().find(|own| *own == ticket) else { return };

@@ -156,7 +156,7 @@ impl RelyingParty {
         let provider = self.provider_of(attempt)?;
         let redirect_uri = self.config().redirect_uri();
         let answer = match attempt.policy {
-            // An errand asked for no more than to learn whose it was.
+            // Another policy was asked for no more than the identity of the person.
             Some(_) => provider.redeem_code_for_identity(code, &verifier, redirect_uri).await?,
             None => provider.redeem_code(code, &verifier, redirect_uri).await?,
         };

@@ -15,7 +15,7 @@ mod step_up;
 pub(crate) use {
     attempt::{Attempt, Cause, PersonKey, Purpose, RecordId},
     b2c::policy_of,
-    begin::{AccountHint, Fallback, RequestBinding},
+    begin::{AccountHint, Fallback, Request, RequestBinding},
     complete::{Completed, NewSession, Verified, answer_of},
     device_code::{DeviceCode, Heard, Waiting, no_code},
     exchanges::Exchanges,
