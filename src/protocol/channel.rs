@@ -73,10 +73,6 @@ impl Channel {
         Request::from_parts(head, body)
     }
 
-    pub(super) fn http(&self) -> Arc<dyn HttpClient> {
-        Arc::clone(&self.http)
-    }
-
     #[cfg(test)]
     pub(super) fn with_timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }

@@ -121,11 +121,6 @@ impl Provider {
         &self.channel
     }
 
-    /// The HTTP client that sends the requests.
-    pub(crate) fn http(&self) -> Arc<dyn HttpClient> {
-        self.channel.http()
-    }
-
     pub(super) fn groups_from(&self) -> GroupsFrom {
         self.config.groups()
     }

@@ -18,13 +18,7 @@ use tower_identity::{
     require_sign_in,
 };
 
-use crate::{
-    app::App,
-    browser::Tab,
-    entra_app::app_with_routes,
-    node::Node,
-    stores::{Operation, Watched},
-};
+use crate::{app::App, browser::Tab, entra_app::app_with_routes, node::Node, stores::Watched};
 
 /// `/guarded` behind this guard, and the same on a public path.
 fn guarded(router: Router, guard: RequireSignIn) -> Router {
