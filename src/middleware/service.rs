@@ -28,7 +28,10 @@ use super::{
     respond::Answers,
     routes::Route,
 };
-use crate::error::{Error, ErrorKind};
+use crate::{
+    api,
+    error::{Error, ErrorKind},
+};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -49,6 +52,8 @@ pub(crate) struct Shared {
     /// An error only on a machine that cannot derive keys: then nothing is let through.
     flow: Result<Arc<Flow>, Error>,
     answers: Answers,
+    /// Requests with an access token are its.
+    api: Option<Arc<api::Shared>>,
 }
 
 impl fmt::Debug for Shared {
@@ -82,6 +87,10 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        // The token decides, whatever cookies come with it.
+        if let Some(api) = self.shared.api.as_ref().filter(|api| api.is_called(&request)) {
+            return ResponseFuture::of_api(api::call(&mut self.inner, api, request));
+        }
         let flow = match &self.shared.flow {
             Ok(flow) => flow,
             Err(error) => {
@@ -250,8 +259,12 @@ where
 }
 
 impl Shared {
-    pub(crate) fn new(flow: Result<Arc<Flow>, Error>, answers: Answers) -> Self {
-        Self { flow, answers }
+    pub(crate) fn new(
+        flow: Result<Arc<Flow>, Error>,
+        answers: Answers,
+        api: Option<Arc<api::Shared>>,
+    ) -> Self {
+        Self { flow, answers, api }
     }
 
     fn respond<R>(&self, caller: Caller, reply: Reply) -> Response<IdentityBody<R>> {

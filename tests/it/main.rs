@@ -14,6 +14,7 @@
 
 mod answers;
 mod api_verdicts;
+mod api;
 mod app;
 mod app_tokens;
 mod assertions;
