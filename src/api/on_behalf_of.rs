@@ -48,7 +48,8 @@ impl ApiCaller {
         if !self.kind().is_person() {
             return Err(Error::new(
                 ErrorKind::Forbidden,
-                "an application called by itself, so that there is no person on whose behalf a token could be had",
+                "an application called by itself, so that there is no person on whose behalf a \
+                 token could be had",
             )
             .for_token(Whose::Caller, request.scopes()));
         }
@@ -57,7 +58,8 @@ impl ApiCaller {
         else {
             return Err(Error::new(
                 ErrorKind::NotConfigured,
-                "a token on behalf of a caller takes the API's own credential: `ApiConfig::with_credential` (IDENTITY_CLIENT_SECRET)",
+                "a token on behalf of a caller takes the API's own credential: \
+                 `ApiConfig::with_credential` (IDENTITY_CLIENT_SECRET)",
             ));
         };
         let is_multi_tenant = self.shared().config.identity().authority().is_multi_tenant();

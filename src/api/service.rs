@@ -200,7 +200,8 @@ impl Shared {
                 Introspection::Never => {
                     return Err(Error::new(
                         ErrorKind::TokenMalformed,
-                        "it has not the three parts of a signed token, and the provider is not asked about others (`with_introspection`, IDENTITY_INTROSPECTION)",
+                        "it has not the three parts of a signed token, and the provider is not \
+                         asked about others (`with_introspection`, IDENTITY_INTROSPECTION)",
                     ));
                 }
                 Introspection::Opaque => {

@@ -233,7 +233,7 @@ async fn version_1_and_version_2_of_entra_pass_one_configuration() {
     }
 }
 
-/// Rule 1: the audience is looked at first, whatever else is wrong, and never left out.
+/// The audience is looked at first, whatever else is wrong, and never left out.
 #[tokio::test]
 async fn the_audience_comes_first_and_without_a_name_there_is_no_configuration() {
     let api = Api::entra(|config| config);
@@ -257,7 +257,7 @@ async fn the_audience_comes_first_and_without_a_name_there_is_no_configuration()
     }
 }
 
-/// Rule 2: what a token says about keys is not read.
+/// What a token says about keys is not read.
 #[tokio::test]
 async fn no_key_and_no_algorithm_comes_from_the_token() {
     let api = Api::plain();
@@ -284,7 +284,7 @@ async fn no_key_and_no_algorithm_comes_from_the_token() {
     }
 }
 
-/// Rule 3: what is there and cannot be understood is refused.
+/// What is there and cannot be understood is refused.
 #[tokio::test]
 async fn what_decides_is_understood_or_refused() {
     for (name, odd) in [
@@ -318,7 +318,7 @@ async fn what_decides_is_understood_or_refused() {
     }
 }
 
-/// Rule 4: no other kind of token stands in for an access token.
+/// No other kind of token stands in for an access token.
 #[tokio::test]
 async fn id_tokens_logout_tokens_proofs_and_bound_tokens_are_no_access_tokens() {
     let plain = Api::plain();
@@ -551,7 +551,7 @@ async fn tenants_applications_and_kinds_are_as_they_are() {
     assert_eq!(people.with_token(&agent).await.status, StatusCode::FORBIDDEN);
 }
 
-/// Rule 5, RFC 9728: at both addresses, each with its own `resource`, whatever `Host` says.
+/// RFC 9728: at both addresses, each with its own `resource`, whatever `Host` says.
 #[tokio::test]
 async fn what_clients_are_told_comes_from_the_configuration() {
     let api = Api::with(|config| {
@@ -606,7 +606,7 @@ async fn grpc_is_told_the_same_in_its_own_way() {
     }
 }
 
-/// Rule 6, RFC 7662: only that a token holds is remembered, and for a minute.
+/// RFC 7662: only that a token holds is remembered, and for a minute.
 #[tokio::test]
 async fn an_opaque_token_is_asked_about_once_a_minute_and_a_refused_one_each_time() {
     let mut document = document();
@@ -665,7 +665,7 @@ async fn an_opaque_token_is_asked_about_once_a_minute_and_a_refused_one_each_tim
     Api::plain().refuses("opaque", "token_malformed").await;
 }
 
-/// Rule 9: the whole token finds what is remembered, and never a part of it.
+/// The whole token finds what is remembered, and never a part of it.
 #[tokio::test]
 async fn a_token_with_anything_changed_is_another_token() {
     let api = Api::plain();

@@ -166,7 +166,8 @@ pub(super) fn facts(
         check_version(claims, iss, authority)?;
         if application.is_none() {
             return Err(other_kind(
-                "it names no client (`azp`, `appid`), as ID tokens do: the client has to send the access token",
+                "it names no client (`azp`, `appid`), as ID tokens do: the client has to send the \
+                 access token",
             ));
         }
         access_kind::at_microsoft(claims, &scopes, &roles)?
