@@ -739,3 +739,71 @@ async fn b2c_and_ad_fs_have_their_own_ways() {
         changed(claims, |claims| claims["iss"] = json!("http://other.example/adfs/services/trust"));
     api.refuses(&signed("JWT", &foreign), "token_issuer").await;
 }
+
+/// What a handler could not get on behalf of its caller is the caller's to mend.
+#[tokio::test]
+async fn what_on_behalf_of_is_refused_for_becomes_the_callers_challenge() {
+    let secret = "a secret of the API that is long enough";
+    let api = Api::entra(|config| config.with_credential(ClientCredential::secret(secret)));
+    let base = format!("https://login.microsoftonline.com/{TID}");
+    let mut key = Signer::shared().jwk("k1");
+    key["issuer"] = json!("https://login.microsoftonline.com/{tenantid}/v2.0");
+    let outcome = |refused: Option<Value>| {
+        let (base, keys) = (base.clone(), json!({"keys": [key]}));
+        api.http.answer_with(move |request| {
+            let path = request.uri().path();
+            let issuer = if path.contains(TID) { TID } else { "{tenantid}" };
+            Ok(match path {
+                path if path.ends_with("/keys") => answer(200, &keys),
+                path if path.ends_with("/openid-configuration") => answer(
+                    200,
+                    json!({
+                        "issuer": format!("https://login.microsoftonline.com/{issuer}/v2.0"), "jwks_uri": format!("{base}/keys"),
+                        "token_endpoint": format!("{base}/token"), "authorization_endpoint": format!("{base}/authorize"),
+                    }),
+                ),
+                _ => match &refused {
+                    None => answer(200, json!({"access_token": "a", "token_type": "Bearer", "expires_in": 60})),
+                    Some(refused) => answer(400, refused),
+                },
+            })
+        });
+    };
+    let inner = || {
+        tower::service_fn(|request: Request<String>| async move {
+            let caller = request.extensions().get::<ApiCaller>().unwrap().clone();
+            Ok::<_, Infallible>(match caller.on_behalf_of(["User.Read"]).await {
+                Ok(token) => Response::new(token.expose().to_owned()),
+                Err(error) => error.into_response_with(String::new()),
+            })
+        })
+    };
+    let call = async |jti: &str, more: Value| {
+        let token = entra(v2(), |claims| {
+            claims["jti"] = json!(jti);
+            merge(claims, &more);
+        });
+        let request = Request::get("/").header("authorization", format!("Bearer {token}"));
+        api.layer.layer(inner()).oneshot(request.body(String::new()).unwrap()).await.unwrap()
+    };
+    let challenge = |answer: &Response<_>| {
+        answer
+            .headers()
+            .get("www-authenticate")
+            .map_or(String::new(), |value| value.to_str().unwrap().to_owned())
+    };
+    outcome(None);
+    assert_eq!(call("1", json!({})).await.status(), StatusCode::OK);
+    let wanted = r#"{"access_token":{"polids":{"essential":true,"values":["x"]}}}"#;
+    outcome(Some(json!({"error": "interaction_required", "claims": wanted})));
+    let refused = call("2", json!({})).await;
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    let said = challenge(&refused);
+    assert!(said.contains(r#"error="insufficient_claims""#), "{said}");
+    assert!(said.contains(&format!(r#"claims="{}""#, base64url(wanted.as_bytes()))), "{said}");
+    outcome(Some(json!({"error": "invalid_grant", "suberror": "consent_required"})));
+    let refused = call("3", json!({})).await;
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED, "{}", challenge(&refused));
+    let refused = call("4", json!({"scp": "/", "roles": ["A"]})).await;
+    assert_eq!((refused.status(), challenge(&refused)), (StatusCode::FORBIDDEN, String::new()));
+}
