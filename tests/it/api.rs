@@ -112,6 +112,7 @@ async fn what_needs_a_session_refuses_a_token_instead_of_failing() {
 async fn the_document_about_the_api_needs_neither_token_nor_session() {
     let app = app().await;
     let mut tab = app.browser().tab();
+    tab.open(app.at("/")).await;
     let page = tab.fetch(Method::GET, &app.at("/.well-known/oauth-protected-resource/mcp")).await;
     assert_eq!(page.json()["resource"], "http://localhost/mcp");
     assert_eq!(page.json()["authorization_servers"][0], app.provider.issuer());
