@@ -20,6 +20,8 @@
 mod answer;
 mod bearer;
 mod caller;
+#[cfg(test)]
+mod challenge_tests;
 #[cfg(feature = "axum")]
 mod extract;
 mod future;

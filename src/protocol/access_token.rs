@@ -177,19 +177,7 @@ pub(super) fn facts(
     if authority.b2c_policies().is_some() && kind.is_person() {
         authority.check_policy(text(claims, "tfp")?.as_deref(), text(claims, "acr")?.as_deref())?;
     }
-    let auth_time = match claims.get("auth_time") {
-        None => None,
-        Some(value) => Some(
-            number(value)
-                .ok_or_else(|| malformed("`auth_time` is not a number of seconds since 1970"))?,
-        ),
-    };
-    let relation = access_kind::numbers(claims, "xms_idrel")?;
-    let is_guest = match (relation.contains(&5), relation.contains(&1)) {
-        (true, _) => Some(true),
-        (false, true) => Some(false),
-        (false, false) => None,
-    };
+    let (auth_time, is_guest) = (auth_time(claims)?, is_guest(claims)?);
     let acr = text(claims, "acr")?;
     let (acrs, tid) =
         (words(claims, "acrs")?, tid.or_else(|| authority.tenant_in(iss).map(str::to_owned)));
@@ -206,6 +194,24 @@ pub(super) fn facts(
         acrs,
         auth_time,
         is_guest,
+    })
+}
+
+/// When the person proved who they are.
+fn auth_time(claims: &Object) -> Result<Option<UnixTime>, Error> {
+    let Some(value) = claims.get("auth_time") else { return Ok(None) };
+    number(value)
+        .map(Some)
+        .ok_or_else(|| malformed("`auth_time` is not a number of seconds since 1970"))
+}
+
+/// Whether the person is a guest of the tenant: 5 in `xms_idrel`, and 1 for a member.
+fn is_guest(claims: &Object) -> Result<Option<bool>, Error> {
+    let relation = access_kind::numbers(claims, "xms_idrel")?;
+    Ok(match (relation.contains(&5), relation.contains(&1)) {
+        (true, _) => Some(true),
+        (false, true) => Some(false),
+        (false, false) => None,
     })
 }
 
