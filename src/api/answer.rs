@@ -42,11 +42,9 @@ fn meaning(error: &Error, claims: Option<&str>) -> Meaning {
             challenge: Some(Said::Nothing),
             sentence: error.user_message(),
         },
-        Kind::RequestInvalid => with(
-            StatusCode::BAD_REQUEST,
-            "invalid_request",
-            "The Authorization header is not one access token.",
-        ),
+        Kind::AuthorizationInvalid => {
+            with(StatusCode::BAD_REQUEST, "invalid_request", error.user_message())
+        }
         Kind::InsufficientScope => {
             with(StatusCode::FORBIDDEN, "insufficient_scope", error.user_message())
         }
@@ -65,26 +63,35 @@ fn meaning(error: &Error, claims: Option<&str>) -> Meaning {
             "interaction_required",
             "The person has to sign in, or to agree, before this can be done for them.",
         ),
-        Kind::TokenMalformed
-        | Kind::TokenAlgorithm
-        | Kind::TokenKeyUnknown
-        | Kind::TokenKeyIssuer
-        | Kind::TokenSignature
-        | Kind::TokenIssuer
-        | Kind::TenantNotAllowed
-        | Kind::TokenAudience
-        | Kind::TokenSubject
-        | Kind::TokenExpired
-        | Kind::TokenNotYetValid
-        | Kind::TokenTooOld
-        | Kind::TokenMismatch
-        | Kind::TokenKind
-        | Kind::TokenInactive
-        | Kind::InvalidGrant => {
+        kind if is_about_token(kind) => {
             with(StatusCode::UNAUTHORIZED, "invalid_token", "The access token cannot be used here.")
         }
         kind => own(middleware::status(kind)),
     }
+}
+
+/// Whether the token itself is why.
+fn is_about_token(kind: ErrorKind) -> bool {
+    use ErrorKind as Kind;
+    matches!(
+        kind,
+        Kind::TokenMalformed
+            | Kind::TokenAlgorithm
+            | Kind::TokenKeyUnknown
+            | Kind::TokenKeyIssuer
+            | Kind::TokenSignature
+            | Kind::TokenIssuer
+            | Kind::TenantNotAllowed
+            | Kind::TokenAudience
+            | Kind::TokenSubject
+            | Kind::TokenExpired
+            | Kind::TokenNotYetValid
+            | Kind::TokenTooOld
+            | Kind::TokenMismatch
+            | Kind::TokenKind
+            | Kind::TokenInactive
+            | Kind::InvalidGrant
+    )
 }
 
 /// The claims that another token has to have: those that the provider has asked for, or at

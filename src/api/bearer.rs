@@ -84,5 +84,5 @@ pub(crate) fn missing() -> Error {
 
 /// The refusal of a request whose header cannot be understood.
 pub(crate) fn malformed(detail: &'static str) -> Error {
-    Error::new(ErrorKind::RequestInvalid, detail)
+    Error::new(ErrorKind::AuthorizationInvalid, detail)
 }

@@ -52,6 +52,7 @@ async fn a_header_that_is_not_one_token_is_a_bad_request() {
         let told = api.get("/notes", authorization).await;
         assert_eq!(told.status, StatusCode::BAD_REQUEST, "{authorization:?}");
         assert!(told.challenge().starts_with(r#"Bearer error="invalid_request""#), "{told:?}");
+        assert_eq!(told.reason(), "authorization_invalid");
     }
     for scheme in ["bearer", "BEARER", "Bearer "] {
         assert_eq!(api.get("/notes", &[&format!("{scheme} {token}")]).await.status, StatusCode::OK);

@@ -154,9 +154,7 @@ pub(super) fn facts(
     access_kind::check_no_other_kind(claims, is_typed)?;
     let is_microsoft = authority.is_microsoft();
     let scopes = scopes(claims, is_microsoft)?;
-    let mut roles = words(claims, "roles")?;
-    roles.extend(words(claims, "role")?.into_iter().filter(|role| !role.is_empty()));
-    roles.dedup();
+    let roles = roles(claims)?;
     let application = application(claims, is_microsoft)?;
     let sub = text(claims, "sub")?;
     let directory = |name: &'static str| if is_microsoft { text(claims, name) } else { Ok(None) };
@@ -240,6 +238,17 @@ fn scopes(claims: &Object, is_microsoft: bool) -> Result<Vec<String>, Error> {
         }
     }
     Ok(scopes)
+}
+
+/// The app roles, in either claim.
+fn roles(claims: &Object) -> Result<Vec<String>, Error> {
+    let mut roles: Vec<String> = Vec::new();
+    for role in words(claims, "roles")?.into_iter().chain(words(claims, "role")?) {
+        if !role.is_empty() && !roles.contains(&role) {
+            roles.push(role);
+        }
+    }
+    Ok(roles)
 }
 
 /// The client that calls: `azp` in version 2.0, `appid` in 1.0, `client_id` in RFC 9068.
