@@ -165,6 +165,9 @@ kinds! {
     TokenMismatch = "token_mismatch", "The sign-in could not be verified.";
     /// The request has no access token, and the API needs one.
     TokenMissing = "token_missing", "This needs an access token.";
+    /// The `Authorization` header is for an access token, and is not one: several headers, several
+    /// tokens, none, or one that is too long (RFC 6750 section 3.1).
+    AuthorizationInvalid = "authorization_invalid", "The Authorization header is not one access token.";
     /// It is a token of another kind than an access token for a bearer, or one that allows nothing.
     TokenKind = "token_kind", "This is not an access token that can be used here.";
     /// The provider says that the token does not hold, or not any more (RFC 7662).

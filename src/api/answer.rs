@@ -12,6 +12,7 @@ use crate::{
     config::ValidApiConfig,
     error::{Error, ErrorKind},
     middleware::{self, IdentityBody},
+    secret::base64url,
 };
 
 /// What a failure means to the caller: a status, and what the challenge says of it.
@@ -30,7 +31,7 @@ enum Said {
     Code(&'static str),
 }
 
-fn meaning(error: &Error) -> Meaning {
+fn meaning(error: &Error, claims: Option<&str>) -> Meaning {
     use ErrorKind as Kind;
     let with =
         |status, code, sentence| Meaning { status, challenge: Some(Said::Code(code)), sentence };
@@ -41,58 +42,78 @@ fn meaning(error: &Error) -> Meaning {
             challenge: Some(Said::Nothing),
             sentence: error.user_message(),
         },
-        Kind::RequestInvalid => with(
-            StatusCode::BAD_REQUEST,
-            "invalid_request",
-            "The Authorization header is not one access token.",
-        ),
+        Kind::AuthorizationInvalid => {
+            with(StatusCode::BAD_REQUEST, "invalid_request", error.user_message())
+        }
         Kind::InsufficientScope => {
             with(StatusCode::FORBIDDEN, "insufficient_scope", error.user_message())
         }
+        Kind::StrongerSignInNeeded | Kind::InteractionRequired if claims.is_some() => with(
+            StatusCode::UNAUTHORIZED,
+            "insufficient_claims",
+            "The access token lacks claims: get another one with those that are asked for.",
+        ),
         Kind::StrongerSignInNeeded => with(
             StatusCode::UNAUTHORIZED,
             "insufficient_user_authentication",
             "A stronger or more recent sign-in is needed.",
-        ),
-        Kind::InteractionRequired if claims(error).is_some() => with(
-            StatusCode::UNAUTHORIZED,
-            "insufficient_claims",
-            "The access token lacks claims: get another one with those that are asked for.",
         ),
         Kind::InteractionRequired => with(
             StatusCode::UNAUTHORIZED,
             "interaction_required",
             "The person has to sign in, or to agree, before this can be done for them.",
         ),
-        Kind::TokenMalformed
-        | Kind::TokenAlgorithm
-        | Kind::TokenKeyUnknown
-        | Kind::TokenKeyIssuer
-        | Kind::TokenSignature
-        | Kind::TokenIssuer
-        | Kind::TenantNotAllowed
-        | Kind::TokenAudience
-        | Kind::TokenSubject
-        | Kind::TokenExpired
-        | Kind::TokenNotYetValid
-        | Kind::TokenTooOld
-        | Kind::TokenMismatch
-        | Kind::TokenKind
-        | Kind::TokenInactive
-        | Kind::InvalidGrant => {
+        kind if is_about_token(kind) => {
             with(StatusCode::UNAUTHORIZED, "invalid_token", "The access token cannot be used here.")
         }
         kind => own(middleware::status(kind)),
     }
 }
 
-/// The claims that the provider asks for.
-fn claims(error: &Error) -> Option<&str> {
-    error.provider()?.claims.as_deref()
+/// Whether the token itself is why.
+fn is_about_token(kind: ErrorKind) -> bool {
+    use ErrorKind as Kind;
+    matches!(
+        kind,
+        Kind::TokenMalformed
+            | Kind::TokenAlgorithm
+            | Kind::TokenKeyUnknown
+            | Kind::TokenKeyIssuer
+            | Kind::TokenSignature
+            | Kind::TokenIssuer
+            | Kind::TenantNotAllowed
+            | Kind::TokenAudience
+            | Kind::TokenSubject
+            | Kind::TokenExpired
+            | Kind::TokenNotYetValid
+            | Kind::TokenTooOld
+            | Kind::TokenMismatch
+            | Kind::TokenKind
+            | Kind::TokenInactive
+            | Kind::InvalidGrant
+    )
+}
+
+/// The claims that another token has to have: those that the provider has asked for, or at
+/// Microsoft's authorities an authentication context, which clients get by no other name.
+fn claims(error: &Error, config: &ValidApiConfig) -> Option<String> {
+    if let Some(claims) = error.provider().and_then(|said| said.claims.clone()) {
+        return Some(claims);
+    }
+    let context = error.acr_values().first()?;
+    let is_microsoft = config.identity().authority().is_microsoft();
+    is_microsoft.then(|| {
+        json!({"access_token": {"acrs": {"essential": true, "value": context}}}).to_string()
+    })
 }
 
 /// The challenge of a failure; `None` if no other token would help.
-fn challenge(error: &Error, meaning: Meaning, config: &ValidApiConfig) -> Option<HeaderValue> {
+fn challenge(
+    error: &Error,
+    meaning: Meaning,
+    claims: Option<&str>,
+    config: &ValidApiConfig,
+) -> Option<HeaderValue> {
     let said = meaning.challenge?;
     let mut parameters: Vec<(&str, String)> = Vec::new();
     if let Said::Code(code) = said {
@@ -100,7 +121,10 @@ fn challenge(error: &Error, meaning: Meaning, config: &ValidApiConfig) -> Option
         parameters.push(("error_description", meaning.sentence.to_owned()));
     }
     let scopes = match error.scopes() {
-        _ if error.kind() == ErrorKind::InteractionRequired => &[],
+        // Those are of another API, on behalf of the caller.
+        _ if matches!(error.kind(), ErrorKind::InteractionRequired | ErrorKind::InvalidGrant) => {
+            &[]
+        }
         [] if said == Said::Nothing => config.scopes(),
         needed => needed,
     };
@@ -109,13 +133,11 @@ fn challenge(error: &Error, meaning: Meaning, config: &ValidApiConfig) -> Option
             scopes.iter().map(|scope| config.scope(scope).asked_for()).collect();
         parameters.push(("scope", scopes.join(" ")));
     }
-    if !error.acr_values().is_empty() {
+    if !error.acr_values().is_empty() && claims.is_none() {
         parameters.push(("acr_values", error.acr_values().join(" ")));
     }
     parameters.extend(error.max_age().map(|age| ("max_age", age.as_secs().to_string())));
-    parameters.extend(
-        claims(error).map(|claims| ("claims", crate::secret::base64url(claims.as_bytes()))),
-    );
+    parameters.extend(claims.map(|claims| ("claims", base64url(claims.as_bytes()))));
     parameters
         .extend(config.resource().map(|resource| ("resource_metadata", resource.metadata_url())));
     if parameters.is_empty() {
@@ -138,14 +160,15 @@ pub(super) fn refused<R>(
     is_grpc: bool,
     config: &ValidApiConfig,
 ) -> Response<IdentityBody<R>> {
-    let meaning = meaning(&error);
+    let claims = claims(&error, config);
+    let meaning = meaning(&error, claims.as_deref());
     tracing::info!(reason = error.reason(), status = meaning.status.as_u16(), %error, "request refused");
     let mut response = match is_grpc {
         true => middleware::grpc(meaning.status, error.reason()),
         false => problem(&error, meaning),
     };
     let headers = response.headers_mut();
-    if let Some(challenge) = challenge(&error, meaning, config) {
+    if let Some(challenge) = challenge(&error, meaning, claims.as_deref(), config) {
         headers.insert(WWW_AUTHENTICATE, challenge);
     }
     if let Some(wait) = middleware::wait_before_next(&error) {

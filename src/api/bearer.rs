@@ -46,6 +46,11 @@ pub(crate) fn presented(headers: &HeaderMap) -> Presented<'_> {
     }
 }
 
+/// The token in a header that [`presented`] has read.
+pub(crate) fn token_of(value: &HeaderValue) -> Option<&str> {
+    value.to_str().ok()?.get(SCHEME.len()..).map(str::trim)
+}
+
 /// Whether any `Authorization` header is for an access token, so that the request is an API's.
 pub(crate) fn is_presented(headers: &HeaderMap) -> bool {
     headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes).any(is_bearer)
@@ -79,5 +84,5 @@ pub(crate) fn missing() -> Error {
 
 /// The refusal of a request whose header cannot be understood.
 pub(crate) fn malformed(detail: &'static str) -> Error {
-    Error::new(ErrorKind::RequestInvalid, detail)
+    Error::new(ErrorKind::AuthorizationInvalid, detail)
 }

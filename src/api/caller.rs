@@ -86,8 +86,8 @@ impl ApiCaller {
         self.facts().tid.as_deref()
     }
 
-    /// The object id (`oid`) of the person or of the application's service principal, at Microsoft's
-    /// authorities.
+    /// The object id (`oid`) of the person or of the application's service principal, at
+    /// Microsoft's authorities.
     #[must_use]
     pub fn object_id(&self) -> Option<&str> {
         self.facts().oid.as_deref()
@@ -118,8 +118,8 @@ impl ApiCaller {
         self.scopes().iter().any(|own| own == name)
     }
 
-    /// The app roles: those of the application where none but it is behind the call, otherwise those
-    /// of the person.
+    /// The app roles: those of the application where none but it is behind the call, otherwise
+    /// those of the person.
     #[must_use]
     pub fn roles(&self) -> &[String] {
         &self.facts().roles

@@ -12,7 +12,7 @@ use http::{HeaderMap, Response, header::CONTENT_TYPE};
 use pin_project_lite::pin_project;
 
 use super::service::Shared;
-use crate::middleware::{IdentityBody, Raised};
+use crate::middleware::{Challenge, IdentityBody, Raised};
 
 type Boxed<R, E> = Pin<Box<dyn Future<Output = Result<Response<IdentityBody<R>>, E>> + Send>>;
 
@@ -98,7 +98,11 @@ fn raised<R>(response: &mut Response<R>) -> Option<crate::error::Error> {
     if response.extensions().is_empty() {
         return None;
     }
-    response.extensions_mut().remove::<Raised>().map(|Raised(error)| error)
+    let extensions = response.extensions_mut();
+    if let Some(Raised(error)) = extensions.remove() {
+        return Some(error);
+    }
+    extensions.remove::<Challenge>().map(Challenge::into_refusal)
 }
 
 impl<F, R, E> fmt::Debug for ApiFuture<F, R, E> {

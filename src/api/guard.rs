@@ -86,8 +86,8 @@ impl RequireAccess {
         self.with(|terms| terms.scopes.push(scopes.into_strings()))
     }
 
-    /// Lets applications by themselves through, too, that have one of these app roles. An empty list
-    /// lets none through.
+    /// Lets applications by themselves through, too, that have one of these app roles. An empty
+    /// list lets none through.
     pub fn or_app_roles<Kind>(self, roles: impl StringList<Kind>) -> Self {
         self.with(|terms| terms.roles.get_or_insert_default().extend(roles.into_strings()))
     }
@@ -111,8 +111,8 @@ impl RequireAccess {
         self.with(|terms| terms.kinds = Some(kinds.into_iter().collect()))
     }
 
-    /// Asks for an authentication context. A person whose sign-in did not meet it gets 401 with what
-    /// it takes: claims at Microsoft's authorities, `acr_values` elsewhere (RFC 9470).
+    /// Asks for an authentication context. A person whose sign-in did not meet it gets 401 with
+    /// what it takes: claims at Microsoft's authorities, `acr_values` elsewhere (RFC 9470).
     pub fn with_auth_context(self, auth_context: impl Into<String>) -> Self {
         self.with(|terms| terms.auth_context = Some(auth_context.into()))
     }
@@ -193,7 +193,8 @@ impl Terms {
             ));
         };
         let detail = format!(
-            "the caller is of the kind `{}`: people need the scopes {}, applications one of the app roles {roles:?}",
+            "the caller is of the kind `{}`: people need the scopes {}, applications one of the \
+             app roles {roles:?}",
             caller.kind(),
             needed.join(" ")
         );

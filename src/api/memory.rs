@@ -127,3 +127,51 @@ impl fmt::Debug for Memory {
         f.debug_struct("Memory").field("tokens", &self.known.len()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{AccessFacts, CallerKind, ClientProof};
+
+    const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
+
+    fn known(claims: &str, exp: UnixTime) -> Arc<Known> {
+        let facts = AccessFacts {
+            kind: CallerKind::Person,
+            sub: None,
+            tid: None,
+            oid: None,
+            application: None,
+            proof: ClientProof::Unknown,
+            scopes: Vec::new(),
+            roles: Vec::new(),
+            acr: None,
+            acrs: Vec::new(),
+            auth_time: None,
+            is_guest: None,
+        };
+        let token = VerifiedAccessToken { claims: claims.into(), iss: "i".into(), exp, facts };
+        Arc::new(Known::new(token, exp))
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_in_bytes_and_ends_with_the_token() {
+        let memory = Memory::new(100 * (ENTRY + 100)).unwrap();
+        let claims = "x".repeat(100);
+        for number in 0..10_000 {
+            memory.insert(&format!("token-{number}"), known(&claims, NOW));
+        }
+        assert!(memory.len() <= 100, "{}", memory.len());
+        memory.insert("last", known(&claims, NOW));
+        let before = UnixTime::from_seconds(NOW.as_seconds() - 1);
+        assert!(memory.get("last", before).is_some() && memory.get("las", before).is_none());
+        assert!(memory.get("last", NOW).is_none() && memory.get("last", before).is_none());
+    }
+
+    #[test]
+    fn two_memories_have_two_keys() {
+        let (one, other) = (Memory::new(4096).unwrap(), Memory::new(4096).unwrap());
+        assert_ne!(one.digest("token"), other.digest("token"));
+        assert_eq!(one.digest("token"), one.digest("token"));
+    }
+}

@@ -20,6 +20,8 @@
 mod answer;
 mod bearer;
 mod caller;
+#[cfg(test)]
+mod challenge_tests;
 #[cfg(feature = "axum")]
 mod extract;
 mod future;
@@ -27,11 +29,13 @@ mod guard;
 mod layer;
 mod memory;
 mod metadata;
+mod on_behalf_of;
 mod scope;
 mod service;
 #[cfg(test)]
 mod service_tests;
 
+pub(crate) use self::service::{Shared, call};
 pub use self::{
     caller::ApiCaller,
     future::ApiFuture,
@@ -43,4 +47,7 @@ pub use self::{
     scope::Scope,
     service::ApiService,
 };
-pub use crate::protocol::{CallerKind, ClientProof};
+pub use crate::{
+    config::{AccessTokenType, Introspection},
+    protocol::{CallerKind, ClientProof},
+};

@@ -19,11 +19,12 @@ use super::{
     metadata::{self, Documents},
 };
 use crate::{
+    client::Client,
     clock::{Clock, UnixTime},
     config::{Introspection, ValidApiConfig},
     error::{Error, ErrorKind},
     middleware::IdentityBody,
-    protocol::{HttpClient, Provider},
+    protocol::{HttpClient, INTROSPECTION_MEMORY, Provider},
 };
 
 /// The service that [`ApiLayer`](crate::ApiLayer) makes.
@@ -41,6 +42,8 @@ pub(crate) struct Shared {
     /// An error only on a machine without random bytes: then nothing is let through.
     memory: Result<Memory, Error>,
     documents: Documents,
+    /// Only of an API with a credential.
+    client: Option<Client>,
 }
 
 impl<S> ApiService<S> {
@@ -130,8 +133,22 @@ impl Shared {
         remembered_bytes: usize,
     ) -> Self {
         let provider = Provider::new(config.identity().clone(), http, Arc::clone(&clock));
-        let documents = Documents::of(&config);
-        Self { provider, clock, memory: Memory::new(remembered_bytes), documents, config }
+        let client = config
+            .identity()
+            .credential()
+            .is_confidential()
+            .then(|| Client::over(provider.clone(), Arc::clone(&clock)));
+        let (memory, documents) = (Memory::new(remembered_bytes), Documents::of(&config));
+        Self { provider, clock, memory, documents, client, config }
+    }
+
+    pub(super) fn client(&self) -> Option<&Client> {
+        self.client.as_ref()
+    }
+
+    /// Whether a request is the API's to answer, where pages and sessions are on the same router.
+    pub(crate) fn is_called<B>(&self, request: &Request<B>) -> bool {
+        bearer::is_presented(request.headers()) || self.documents.at(request.uri().path()).is_some()
     }
 
     pub(super) fn now(&self) -> UnixTime {
@@ -163,10 +180,7 @@ impl Shared {
     fn caller(self: &Arc<Self>, known: Arc<Known>, headers: &HeaderMap) -> ApiCaller {
         // Only an API with a credential gets tokens on behalf of its callers.
         let header: Option<HeaderValue> =
-            match self.config.identity().credential().is_confidential() {
-                true => headers.get(AUTHORIZATION).cloned(),
-                false => None,
-            };
+            self.client.as_ref().and_then(|_| headers.get(AUTHORIZATION).cloned());
         ApiCaller::new(known, Arc::clone(self), header)
     }
 
@@ -186,11 +200,14 @@ impl Shared {
                 Introspection::Never => {
                     return Err(Error::new(
                         ErrorKind::TokenMalformed,
-                        "it has not the three parts of a signed token, and the provider is not asked about others (`with_introspection`, IDENTITY_INTROSPECTION)",
+                        "it has not the three parts of a signed token, and the provider is not \
+                         asked about others (`with_introspection`, IDENTITY_INTROSPECTION)",
                     ));
                 }
                 Introspection::Opaque => {
-                    return Err(Error::new(ErrorKind::TokenInactive, "not yet"));
+                    let verified = self.provider.introspect(token, rules).await?;
+                    let until = (verified.exp + leeway).min(self.now() + INTROSPECTION_MEMORY);
+                    (verified, until)
                 }
             }
         };

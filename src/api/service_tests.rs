@@ -1,6 +1,6 @@
 //! The layer around a service: which tokens pass, and how the others are answered.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
@@ -8,47 +8,50 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use tower_layer::Layer as _;
 
-use super::{ApiCaller, ApiLayer, RequireAccess};
+use super::{AccessTokenType, ApiCaller, ApiLayer, Introspection, RequireAccess};
 use crate::{
     authority::Authority,
     clock::ManualClock,
-    config::ApiConfig,
-    protocol::testing::{CLIENT_ID, FakeHttp, ISSUER, NOW, Signer, answer, document, key_set},
+    config::{Algorithm, ApiConfig, ClientCredential},
+    protocol::{
+        HttpError,
+        testing::{CLIENT_ID, FakeHttp, ISSUER, NOW, Signer, answer, document, key_set},
+    },
 };
 
-const TID: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
-const OTHER_TID: &str = "775527ff-9a37-4307-8b3d-cc311f58d925";
-const APP: &str = "6731de76-14a6-49ae-97bc-6eba6914391e";
+pub(super) const TID: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
+pub(super) const OTHER_TID: &str = "775527ff-9a37-4307-8b3d-cc311f58d925";
+pub(super) const APP: &str = "6731de76-14a6-49ae-97bc-6eba6914391e";
 
 /// An API behind its layer, and the provider that it asks.
-struct Api {
-    layer: ApiLayer,
-    http: Arc<FakeHttp>,
-    clock: ManualClock,
-    guard: Option<RequireAccess>,
+pub(super) struct Api {
+    pub(super) layer: ApiLayer,
+    pub(super) http: Arc<FakeHttp>,
+    pub(super) clock: ManualClock,
+    pub(super) guard: Option<RequireAccess>,
 }
 
 /// An answer, taken apart.
 #[derive(Debug)]
-struct Told {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: String,
+pub(super) struct Told {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: String,
 }
 
 impl Told {
-    fn challenge(&self) -> &str {
+    pub(super) fn challenge(&self) -> &str {
         self.headers.get("www-authenticate").map_or("", |value| value.to_str().unwrap())
     }
 
-    fn reason(&self) -> String {
+    pub(super) fn reason(&self) -> String {
         let body: Value = serde_json::from_str(&self.body).unwrap();
         body["reason"].as_str().unwrap().to_owned()
     }
 }
 
 impl Api {
-    fn at(config: ApiConfig, document: Value, keys: Value) -> Self {
+    pub(super) fn at(config: ApiConfig, document: Value, keys: Value) -> Self {
         let http = FakeHttp::new(move |request| {
             Ok(match request.uri().path() {
                 path if path.ends_with("/keys") => answer(200, &keys),
@@ -64,17 +67,17 @@ impl Api {
     }
 
     /// At a provider like any other.
-    fn plain() -> Self {
+    pub(super) fn plain() -> Self {
         Self::with(|config| config)
     }
 
-    fn with(change: impl FnOnce(ApiConfig) -> ApiConfig) -> Self {
+    pub(super) fn with(change: impl FnOnce(ApiConfig) -> ApiConfig) -> Self {
         let config = ApiConfig::new(Authority::oidc(ISSUER).unwrap(), CLIENT_ID);
         Self::at(change(config), document(), key_set())
     }
 
     /// At Entra, for two tenants.
-    fn entra(change: impl FnOnce(ApiConfig) -> ApiConfig) -> Self {
+    pub(super) fn entra(change: impl FnOnce(ApiConfig) -> ApiConfig) -> Self {
         let config =
             ApiConfig::new(Authority::entra("common").unwrap(), APP).with_tenants([TID]).unwrap();
         let base = "https://login.microsoftonline.com/common";
@@ -89,12 +92,12 @@ impl Api {
         Self::at(change(config), document, json!({"keys": [key]}))
     }
 
-    fn guarded(mut self, guard: RequireAccess) -> Self {
+    pub(super) fn guarded(mut self, guard: RequireAccess) -> Self {
         self.guard = Some(guard);
         self
     }
 
-    async fn send(&self, request: Request<String>) -> Told {
+    pub(super) async fn send(&self, request: Request<String>) -> Told {
         let inner = tower::service_fn(|request: Request<String>| async move {
             let caller = request.extensions().get::<ApiCaller>();
             let told = caller.map_or("nobody".to_owned(), |caller| {
@@ -115,7 +118,7 @@ impl Api {
         }
     }
 
-    async fn get(&self, path: &str, authorization: &[&str]) -> Told {
+    pub(super) async fn get(&self, path: &str, authorization: &[&str]) -> Told {
         let mut request = Request::get(path);
         for value in authorization {
             request = request.header("authorization", *value);
@@ -123,19 +126,17 @@ impl Api {
         self.send(request.body(String::new()).unwrap()).await
     }
 
-    async fn with_token(&self, token: &str) -> Told {
+    pub(super) async fn with_token(&self, token: &str) -> Told {
         self.get("/notes", &[&format!("Bearer {token}")]).await
     }
 
-    #[track_caller]
-    async fn takes(&self, token: &str) -> String {
+    pub(super) async fn takes(&self, token: &str) -> String {
         let told = self.with_token(token).await;
         assert_eq!(told.status, StatusCode::OK, "{told:?}");
         told.body
     }
 
-    #[track_caller]
-    async fn refuses(&self, token: &str, reason: &str) {
+    pub(super) async fn refuses(&self, token: &str, reason: &str) {
         let told = self.with_token(token).await;
         assert_eq!(
             (told.status, told.reason().as_str()),
@@ -146,26 +147,33 @@ impl Api {
     }
 }
 
-fn signed(typ: &str, claims: &Value) -> String {
+pub(super) fn signed(typ: &str, claims: &Value) -> String {
     Signer::shared().sign(&json!({"alg": "RS256", "kid": "k1", "typ": typ}), claims)
 }
 
-fn changed(mut claims: Value, change: impl FnOnce(&mut Value)) -> Value {
+/// Puts these members into the claims.
+pub(super) fn merge(claims: &mut Value, more: &Value) {
+    for (name, value) in more.as_object().unwrap() {
+        claims[name] = value.clone();
+    }
+}
+
+pub(super) fn changed(mut claims: Value, change: impl FnOnce(&mut Value)) -> Value {
     change(&mut claims);
     claims
 }
 
 /// The claims of RFC 9068.
-fn claims() -> Value {
+pub(super) fn claims() -> Value {
     let now = NOW.as_seconds();
     json!({"iss": ISSUER, "sub": "ada", "aud": CLIENT_ID, "exp": now + 600, "iat": now, "client_id": "app", "jti": "1", "scope": "Notes.Read Notes.Write"})
 }
 
-fn token(change: impl FnOnce(&mut Value)) -> String {
+pub(super) fn token(change: impl FnOnce(&mut Value)) -> String {
     signed("at+jwt", &changed(claims(), change))
 }
 
-fn v2() -> Value {
+pub(super) fn v2() -> Value {
     let now = NOW.as_seconds();
     json!({
         "iss": format!("https://login.microsoftonline.com/{TID}/v2.0"), "aud": APP, "tid": TID, "oid": "o-1", "sub": "s-1", "ver": "2.0",
@@ -173,7 +181,7 @@ fn v2() -> Value {
     })
 }
 
-fn v1() -> Value {
+pub(super) fn v1() -> Value {
     let now = NOW.as_seconds();
     json!({
         "iss": format!("https://sts.windows.net/{TID}/"), "aud": format!("api://{APP}"), "tid": TID, "oid": "o-1", "sub": "s-1", "ver": "1.0",
@@ -181,7 +189,7 @@ fn v1() -> Value {
     })
 }
 
-fn entra(claims: Value, change: impl FnOnce(&mut Value)) -> String {
+pub(super) fn entra(claims: Value, change: impl FnOnce(&mut Value)) -> String {
     signed("JWT", &changed(claims, change))
 }
 
@@ -190,12 +198,11 @@ async fn a_token_of_rfc_9068_passes_once_verified_and_from_then_on_remembered() 
     let api = Api::plain();
     let token = token(|_| ());
     assert_eq!(api.takes(&token).await, "person Notes.Read,Notes.Write");
-    let calls = api.http.count("/keys");
     for _ in 0..10 {
         api.takes(&token).await;
     }
-    assert_eq!((calls, api.http.count("/keys")), (1, 1));
-    api.clock.advance(std::time::Duration::from_secs(700));
+    assert_eq!(api.http.count("/keys"), 1);
+    api.clock.advance(Duration::from_secs(700));
     api.refuses(&token, "token_expired").await;
 }
 
@@ -203,25 +210,320 @@ async fn a_token_of_rfc_9068_passes_once_verified_and_from_then_on_remembered() 
 async fn version_1_and_version_2_of_entra_pass_one_configuration() {
     let api = Api::entra(|config| config);
     assert_eq!(api.takes(&entra(v2(), |_| ())).await, "person Notes.Read");
-    assert_eq!(api.takes(&entra(v1(), |_| ())).await, "person Notes.Read");
-    assert_eq!(
-        api.takes(&entra(v1(), |claims| claims["aud"] = json!(format!("api://{APP}/")))).await,
-        "person Notes.Read"
-    );
-    assert_eq!(
-        api.takes(&entra(v1(), |claims| claims["aud"] = json!(APP))).await,
-        "person Notes.Read"
-    );
+    for audience in [format!("api://{APP}"), format!("api://{APP}/"), APP.to_owned()] {
+        let token = entra(v1(), |claims| claims["aud"] = json!(audience));
+        assert_eq!(api.takes(&token).await, "person Notes.Read");
+    }
+    for (change, reason) in [
+        (json!({"iss": format!("https://sts.windows.net/{OTHER_TID}/")}), "token_key_issuer"),
+        (json!({"iss": format!("https://sts.windows.net/{TID}")}), "token_key_issuer"),
+        (json!({"iss": format!("https://sts.chinacloudapi.cn/{TID}/")}), "token_key_issuer"),
+        (
+            json!({"iss": format!("https://sts.windows.net/{OTHER_TID}/"), "tid": OTHER_TID}),
+            "tenant_not_allowed",
+        ),
+        (json!({"ver": "2.0"}), "token_mismatch"),
+        (json!({"aud": "api://other"}), "token_audience"),
+    ] {
+        api.refuses(&entra(v1(), |claims| merge(claims, &change)), reason).await;
+    }
+}
+
+/// The audience is looked at first, whatever else is wrong, and never left out.
+#[tokio::test]
+async fn the_audience_comes_first_and_without_a_name_there_is_no_configuration() {
+    let api = Api::entra(|config| config);
+    let foreign = entra(v2(), |claims| {
+        merge(claims, &json!({"aud": "other", "tid": OTHER_TID, "iss": "x", "exp": 1}));
+    });
+    api.refuses(&foreign, "token_audience").await;
+    assert_eq!(api.http.count("/common/keys"), 1);
+    let plain = Api::plain();
+    for odd in [json!(null), json!(7), json!([]), json!([7]), json!({}), json!("CLIENT-1")] {
+        plain.refuses(&token(|claims| claims["aud"] = odd.clone()), "token_audience").await;
+    }
+    plain.takes(&token(|claims| claims["aud"] = json!(["other", CLIENT_ID]))).await;
+    let config = || ApiConfig::new(Authority::oidc(ISSUER).unwrap(), CLIENT_ID);
+    for none in [
+        config().with_audiences([""; 0]),
+        config().with_audiences([""]),
+        config().add_audience("*"),
+    ] {
+        assert_eq!(none.build().unwrap_err().setting(), "audiences");
+    }
+}
+
+/// What a token says about keys is not read.
+#[tokio::test]
+async fn no_key_and_no_algorithm_comes_from_the_token() {
+    let api = Api::plain();
+    let own = Signer::new(Algorithm::Rs256);
+    for (member, value) in [
+        ("jwk", own.jwk("k1")),
+        ("jku", json!("https://evil.example/keys")),
+        ("x5c", json!(["MIIB"])),
+    ] {
+        let mut header = json!({"alg": "RS256", "kid": "k1", "typ": "at+jwt"});
+        header[member] = value;
+        api.refuses(&own.sign(&header, &claims()), "token_signature").await;
+        assert_eq!(
+            api.takes(&Signer::shared().sign(&header, &claims())).await,
+            "person Notes.Read,Notes.Write"
+        );
+    }
+    for (header, reason) in [
+        (json!({"alg": "none", "typ": "at+jwt"}), "token_algorithm"),
+        (json!({"alg": "HS256", "kid": "k1", "typ": "at+jwt"}), "token_algorithm"),
+        (json!({"alg": "RS256", "kid": "k1", "typ": "at+jwt", "crit": ["x"]}), "token_algorithm"),
+    ] {
+        api.refuses(&Signer::shared().sign(&header, &claims()), reason).await;
+    }
+}
+
+/// What is there and cannot be understood is refused.
+#[tokio::test]
+async fn what_decides_is_understood_or_refused() {
+    for (name, odd) in [
+        ("scope", json!(7)),
+        ("scope", json!(null)),
+        ("scope", json!(["a", 1])),
+        ("scp", json!({})),
+        ("roles", json!(true)),
+        ("sub", json!(7)),
+        ("client_id", json!(7)),
+        ("client_id", json!("")),
+        ("exp", json!("tomorrow")),
+        ("exp", json!(null)),
+        ("nbf", json!(null)),
+        ("auth_time", json!("x")),
+        ("acr", json!(1)),
+        ("cnf", json!(null)),
+    ] {
+        Api::plain().refuses(&token(|claims| claims[name] = odd.clone()), "token_malformed").await;
+    }
+    let api = Api::entra(|config| config);
+    for (name, odd) in [
+        ("idtyp", json!("device")),
+        ("idtyp", json!(1)),
+        ("azpacr", json!([])),
+        ("xms_sub_fct", json!({})),
+        ("SCP", json!("Admin")),
+        ("oid", json!(1)),
+    ] {
+        api.refuses(&entra(v2(), |claims| claims[name] = odd.clone()), "token_malformed").await;
+    }
+}
+
+/// No other kind of token stands in for an access token.
+#[tokio::test]
+async fn id_tokens_logout_tokens_proofs_and_bound_tokens_are_no_access_tokens() {
+    let plain = Api::plain();
+    let now = NOW.as_seconds();
+    let id_token =
+        json!({"iss": ISSUER, "sub": "ada", "aud": CLIENT_ID, "exp": now + 60, "iat": now});
+    for more in [
+        json!({}),
+        json!({"nonce": "n"}),
+        json!({"azp": CLIENT_ID, "at_hash": "x"}),
+        json!({"nonce": "n", "scope": "Notes.Read"}),
+        json!({"at_hash": "x", "scope": "Notes.Read"}),
+        json!({"typ": "ID", "scope": "Notes.Read"}),
+        json!({"token_use": "id", "scope": "Notes.Read"}),
+        json!({"events": {}, "scope": "Notes.Read"}),
+        json!({"htm": "GET", "htu": "x", "scope": "Notes.Read"}),
+        json!({"cnf": {"jkt": "x"}, "scope": "Notes.Read"}),
+        json!({"typ": "Refresh", "scope": "Notes.Read"}),
+    ] {
+        let claims = changed(id_token.clone(), |claims| merge(claims, &more));
+        plain.refuses(&signed("JWT", &claims), "token_kind").await;
+    }
+    plain.refuses(&token(|claims| claims["cnf"] = json!({"x5t#S256": "x"})), "token_kind").await;
+    for typ in ["logout+jwt", "dpop+jwt", "client-authentication+jwt", "id_token+jwt", "JWS"] {
+        plain.refuses(&signed(typ, &claims()), "token_algorithm").await;
+    }
+    for typ in ["at+jwt", "AT+JWT", "application/at+jwt", "JWT"] {
+        plain.takes(&signed(typ, &claims())).await;
+    }
+    let strict = Api::with(|config| config.with_token_type(AccessTokenType::AtJwt));
+    strict.refuses(&signed("JWT", &claims()), "token_algorithm").await;
+    strict.takes(&signed("application/at+jwt", &claims())).await;
+    // At Entra an ID token names no client, whatever roles it has.
+    let entra_api = Api::entra(|config| config);
+    for more in
+        [json!({"azp": null, "azpacr": null, "scp": null}), json!({"roles": ["Notes.Read.All"]})]
+    {
+        let mut claims = v2();
+        for name in ["azp", "azpacr", "scp"] {
+            claims.as_object_mut().unwrap().remove(name);
+        }
+        let reason = if more.get("azp").is_some() { "token_malformed" } else { "token_kind" };
+        merge(&mut claims, &more);
+        entra_api.refuses(&signed("JWT", &claims), reason).await;
+    }
 }
 
 #[tokio::test]
-async fn a_request_without_a_token_is_told_no_error_code() {
-    let api = Api::with(|config| config.add_public_path("/health"));
-    for authorization in [&[][..], &["Basic YTpi"], &["DPoP abc"], &["Bearerabc x"]] {
-        let told = api.get("/notes", authorization).await;
-        assert_eq!(told.status, StatusCode::UNAUTHORIZED);
-        assert_eq!(told.challenge(), r#"Bearer realm="client-1""#);
-        assert_eq!(told.reason(), "token_missing");
+async fn at_entra_a_token_has_a_scope_or_an_app_role() {
+    let api = Api::entra(|config| config);
+    for (more, caller) in [
+        (json!({"idtyp": "user"}), Some("person Notes.Read")),
+        (json!({"scp": "", "roles": ["A"]}), Some("application ")),
+        (json!({"scp": "/", "roles": ["A"]}), Some("application ")),
+        (json!({"scp": "/", "roles": "A", "idtyp": "app"}), Some("application ")),
+        (
+            json!({"scp": "/", "roles": ["A"], "xms_mirid": "/subscriptions/x"}),
+            Some("managed_identity "),
+        ),
+        (
+            json!({"scp": "/", "roles": ["A"], "xms_act_fct": "9 11", "xms_sub_fct": "11 3"}),
+            Some("agent "),
+        ),
+        (json!({"xms_act_fct": "3 11 77"}), Some("person_through_agent Notes.Read")),
+        (json!({"xms_act_fct": "11", "xms_sub_fct": "99 13"}), Some("agent_user Notes.Read")),
+        (json!({"scp": ""}), None),
+        (json!({"scp": "/"}), None),
+        (json!({"scp": "/", "roles": []}), None),
+        (json!({"idtyp": "app"}), None),
+        (json!({"idtyp": "user", "scp": "/", "roles": ["A"]}), None),
+    ] {
+        let token = entra(v2(), |claims| merge(claims, &more));
+        match caller {
+            Some(caller) => assert_eq!(api.takes(&token).await, caller, "{more}"),
+            None => api.refuses(&token, "token_kind").await,
+        }
     }
-    assert_eq!(api.get("/health", &[]).await.body, "nobody");
+}
+
+/// RFC 7662: only that a token holds is remembered, and for a minute.
+#[tokio::test]
+async fn an_opaque_token_is_asked_about_once_a_minute_and_a_refused_one_each_time() {
+    let mut document = document();
+    document["introspection_endpoint"] = json!("https://id.example/introspect");
+    let api = Api::at(
+        ApiConfig::new(Authority::oidc(ISSUER).unwrap(), CLIENT_ID)
+            .with_credential(ClientCredential::secret("a secret of the API that is long enough"))
+            .with_introspection(Introspection::Opaque),
+        document.clone(),
+        key_set(),
+    );
+    let says = |answered: Value| {
+        let document = document.clone();
+        api.http.answer_with(move |request| {
+            Ok(match request.uri().path() {
+                "/introspect" => answer(200, &answered),
+                "/.well-known/openid-configuration" => answer(200, &document),
+                _ => answer(200, key_set()),
+            })
+        });
+    };
+    let good = json!({"active": true, "aud": CLIENT_ID, "client_id": "app", "sub": "ada", "scope": "Notes.Read", "exp": NOW.as_seconds() + 600, "token_type": "Bearer"});
+    let with = |more: Value| changed(good.clone(), |answer| merge(answer, &more));
+    for (answered, status, reason) in [
+        (json!({"active": false}), 401, "token_inactive"),
+        (json!({}), 502, "token_response_invalid"),
+        (with(json!({"active": "true"})), 502, "token_response_invalid"),
+        (with(json!({"aud": "other"})), 401, "token_audience"),
+        (with(json!({"iss": "https://evil.example"})), 401, "token_issuer"),
+        (with(json!({"exp": 1})), 401, "token_expired"),
+        (with(json!({"token_type": "DPoP"})), 401, "token_kind"),
+        (with(json!({"cnf": {"jkt": "x"}})), 401, "token_kind"),
+    ] {
+        says(answered.clone());
+        for _ in 0..2 {
+            let told = api.with_token("opaque").await;
+            assert_eq!(
+                (told.status.as_u16(), told.reason().as_str()),
+                (status, reason),
+                "{answered}"
+            );
+        }
+    }
+    let before = api.http.count("/introspect");
+    assert_eq!(before, 16);
+    says(good.clone());
+    for _ in 0..5 {
+        assert_eq!(api.takes("opaque").await, "person Notes.Read");
+    }
+    assert_eq!(api.http.count("/introspect"), before + 1);
+    let asked = api.http.find("/introspect");
+    assert_eq!(asked.body().as_ref(), b"token=opaque&token_type_hint=access_token");
+    api.clock.advance(Duration::from_secs(61));
+    says(json!({"active": false}));
+    api.refuses("opaque", "token_inactive").await;
+    Api::plain().refuses("opaque", "token_malformed").await;
+}
+
+/// The whole token finds what is remembered, and never a part of it.
+#[tokio::test]
+async fn a_token_with_anything_changed_is_another_token() {
+    let api = Api::plain();
+    let token = token(|_| ());
+    api.takes(&token).await;
+    let (head, signature) = token.rsplit_once('.').unwrap();
+    for other in [
+        format!("{head}.{}", signature.chars().rev().collect::<String>()),
+        format!("{head}."),
+        format!("{token}="),
+        format!("{token}."),
+        head.to_owned(),
+    ] {
+        assert_eq!(api.with_token(&other).await.status, StatusCode::UNAUTHORIZED, "{other}");
+    }
+    api.takes(&token).await;
+    assert_eq!(format!("{:?}", api.layer).matches("eyJ").count(), 0);
+}
+
+#[tokio::test]
+async fn unknown_keys_and_garbage_cause_no_calls_to_the_provider() {
+    let api = Api::plain();
+    api.takes(&token(|_| ())).await;
+    for number in 0..200 {
+        let header = json!({"alg": "RS256", "kid": format!("k-{number}"), "typ": "at+jwt"});
+        api.with_token(&Signer::shared().sign(&header, &claims())).await;
+        api.with_token(&format!("garbage-{number}")).await;
+        api.with_token(&format!("a.{number}.c")).await;
+    }
+    assert!(api.http.count("/keys") <= 2, "{}", api.http.count("/keys"));
+    assert_eq!(api.http.count("/.well-known/openid-configuration"), 1);
+}
+
+#[tokio::test]
+async fn an_outage_of_the_provider_is_no_refusal_of_the_token() {
+    let api = Api::plain();
+    api.http.answer_with(|_| Err(HttpError::new("no connection")));
+    let told = api.with_token(&token(|_| ())).await;
+    assert_eq!((told.status, told.challenge()), (StatusCode::SERVICE_UNAVAILABLE, ""));
+}
+
+#[tokio::test]
+async fn b2c_and_ad_fs_have_their_own_ways() {
+    let adfs = "https://fs.example.com/adfs";
+    let mut document = document();
+    for (name, value) in [
+        ("issuer", adfs),
+        ("access_token_issuer", "http://fs.example.com/adfs/services/trust"),
+        ("jwks_uri", "https://fs.example.com/adfs/keys"),
+        ("token_endpoint", "https://fs.example.com/adfs/token"),
+        ("authorization_endpoint", "https://fs.example.com/adfs/authorize"),
+    ] {
+        document[name] = json!(value);
+    }
+    for name in ["userinfo_endpoint", "end_session_endpoint"] {
+        document.as_object_mut().unwrap().remove(name);
+    }
+    let api = Api::at(
+        ApiConfig::new(Authority::parse(adfs).unwrap(), CLIENT_ID)
+            .add_audience("https://api.example"),
+        document,
+        key_set(),
+    );
+    let now = NOW.as_seconds();
+    let claims = json!({
+        "aud": "microsoft:identityserver:https://api.example", "iss": "http://fs.example.com/adfs/services/trust", "iat": now, "exp": now + 600,
+        "apptype": "Public", "appid": "client", "scp": "Notes.Read", "sub": "ada", "ver": "1.0",
+    });
+    assert_eq!(api.takes(&signed("JWT", &claims)).await, "person Notes.Read");
+    let foreign =
+        changed(claims, |claims| claims["iss"] = json!("http://other.example/adfs/services/trust"));
+    api.refuses(&signed("JWT", &foreign), "token_issuer").await;
 }

@@ -31,8 +31,8 @@ use crate::{authority::Authority, error::ConfigError, strings::StringList};
 ///   authorities also `api://{client id}`, the resource, and what
 ///   [`add_audience`](Self::add_audience) adds.
 /// - Its *resource* is the URL at which clients find it, and by which they look up which provider
-///   issues its tokens (RFC 9728). Entra's tokens of version 2.0 have the client id in `aud` all the
-///   same.
+///   issues its tokens (RFC 9728). Entra's tokens of version 2.0 have the client id in `aud` all
+///   the same.
 ///
 /// It can be read from any serde source that holds an [`AzureAd` section](AzureAdSection).
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -128,7 +128,8 @@ impl ApiConfig {
         Ok(self)
     }
 
-    /// The scopes of this API, by name (`Notes.Read`): published with the [resource](Self::with_resource).
+    /// The scopes of this API, by name (`Notes.Read`): published with the
+    /// [resource](Self::with_resource).
     #[must_use]
     pub fn with_scopes<Kind>(mut self, scopes: impl StringList<Kind>) -> Self {
         self.scopes = scopes.into_strings();
@@ -156,8 +157,8 @@ impl ApiConfig {
         self
     }
 
-    /// How the API proves who it is: for introspection, and for tokens on behalf of its callers. The
-    /// default is not at all.
+    /// How the API proves who it is: for introspection, and for tokens on behalf of its callers.
+    /// The default is not at all.
     #[must_use]
     pub fn with_credential(mut self, credential: ClientCredential) -> Self {
         self.identity = self.identity.with_credential(credential);

@@ -52,7 +52,8 @@ pub(crate) const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 /// A configuration of an API after its checks.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a checked configuration of an API",
-    label = "call `.build()?` on the `ApiConfig` first: it checks the settings and gives a `ValidApiConfig`"
+    label = "call `.build()?` on the `ApiConfig` first: it checks the settings and gives a \
+     `ValidApiConfig`"
 )]
 pub trait IntoValidApiConfig {
     /// The configuration.
@@ -84,7 +85,8 @@ impl ApiConfig {
         if self.introspection == Introspection::Opaque && !credential.is_confidential() {
             return Err(ConfigError::new(
                 "introspection",
-                "the provider answers only to an API that proves who it is: give its credential (`with_credential`, IDENTITY_CLIENT_SECRET)",
+                "the provider answers only to an API that proves who it is: give its credential \
+                 (`with_credential`, IDENTITY_CLIENT_SECRET)",
             ));
         }
         for scope in &self.scopes {
@@ -140,7 +142,8 @@ impl ApiConfig {
         if named.is_empty() {
             return Err(ConfigError::new(
                 "audiences",
-                "the list is empty, so that a token for any API would have to be taken or none: name this API (`add_audience`, IDENTITY_AUDIENCE)",
+                "the list is empty, so that a token for any API would have to be taken or none: \
+                 name this API (`add_audience`, IDENTITY_AUDIENCE)",
             ));
         }
         if let Some(odd) = named.iter().find(|name| {
@@ -151,7 +154,8 @@ impl ApiConfig {
             return Err(ConfigError::new(
                 "audiences",
                 format!(
-                    "{odd:?} is no audience: name the API as the provider writes it into `aud` (`add_audience`, IDENTITY_AUDIENCE)"
+                    "{odd:?} is no audience: name the API as the provider writes it into `aud` \
+                     (`add_audience`, IDENTITY_AUDIENCE)"
                 ),
             ));
         }

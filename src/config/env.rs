@@ -60,6 +60,7 @@ impl IdentityConfig {
     /// | `IDENTITY_SESSION_END` | `own_limits` or `id_token_expiry`: [`with_session_end`](Self::with_session_end) |
     /// | `IDENTITY_DISCOVERY_URL` | [`with_discovery_url`](Self::with_discovery_url): where the provider's document is, if not below its issuer |
     /// | `IDENTITY_BACK_CHANNEL` | [`with_back_channel`](Self::with_back_channel): where the application itself reaches the provider |
+    /// | `IDENTITY_AUDIENCE`, `IDENTITY_RESOURCE`, `IDENTITY_API_SCOPES`, `IDENTITY_ACCESS_TOKEN_TYPE`, `IDENTITY_INTROSPECTION` | of an API, read by [`ApiConfig::from_env`](super::ApiConfig::from_env) |
     /// | `IDENTITY_DANGER_ALLOW_HTTP` | `true`: [`danger_allow_http`](Self::danger_allow_http) |
     ///
     /// Another variable that begins with `IDENTITY_` is told in a warning with the name that may be
@@ -94,18 +95,25 @@ impl IdentityConfig {
     /// other; the error names them. The secret and the base URL are asked for by
     /// [`build`](Self::build), so that they can come from elsewhere.
     pub fn from_env() -> Result<Self, ConfigError> {
-        let names: Vec<String> =
-            env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
-        from_variables(&Variables {
-            get: &|name| env::var_os(name),
-            names: &names,
-            read: &|path| fs::read_to_string(path),
-        })
+        with_variables(from_variables)
     }
 }
 
+/// Reads the environment of this process.
+pub(super) fn with_variables<T>(
+    read: impl FnOnce(&Variables<'_>) -> Result<T, ConfigError>,
+) -> Result<T, ConfigError> {
+    let names: Vec<String> =
+        env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
+    read(&Variables {
+        get: &|name| env::var_os(name),
+        names: &names,
+        read: &|path| fs::read_to_string(path),
+    })
+}
+
 /// What the variables say together.
-fn from_variables(all: &Variables<'_>) -> Result<IdentityConfig, ConfigError> {
+pub(super) fn from_variables(all: &Variables<'_>) -> Result<IdentityConfig, ConfigError> {
     let section = AzureAdSection::from_variables(all)?;
     let named = all.one(&["IDENTITY_CLIENT_ID", "AzureAd__ClientId", "CLIENT_ID"])?;
     let azure = all.text("AZURE_CLIENT_ID")?;

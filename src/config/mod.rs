@@ -3,6 +3,9 @@
 mod address;
 mod algorithm;
 mod api;
+mod api_env;
+#[cfg(test)]
+mod api_tests;
 mod api_valid;
 mod assertion;
 mod azure_ad;

@@ -124,6 +124,10 @@ impl ErrorKind {
             Self::TokenMissing => {
                 "send the access token in the header: `Authorization: Bearer` and the token"
             }
+            Self::AuthorizationInvalid => {
+                "have the client send one header with one token of 16 KiB at most: `Authorization: \
+                 Bearer` and the token"
+            }
             Self::TokenKind => {
                 "have the client send an access token for this API (its audiences: `add_audience`, IDENTITY_AUDIENCE), not an ID token or a \
                  token bound to a key"

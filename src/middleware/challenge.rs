@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     config::{ReturnPath, SignInOptions},
-    error::Error,
+    error::{Error, ErrorKind},
     session::RequestCookies,
 };
 
@@ -118,6 +118,14 @@ impl Challenge {
         ClientKind::of(&self.0.method, &self.0.headers)
     }
 
+    /// The failure that it is to a caller with an access token, whom no sign-in helps here.
+    pub(crate) fn into_refusal(self) -> Error {
+        match self.0.wanted {
+            Wanted::Refusal(error) => error,
+            Wanted::SignIn { .. } => Error::for_sessions_alone(),
+        }
+    }
+
     /// The headers that are remembered.
     pub(super) fn headers(&self) -> &HeaderMap {
         &self.0.headers
@@ -140,6 +148,14 @@ impl axum::response::IntoResponse for Challenge {
 pub(crate) struct Raised(pub(crate) Error);
 
 impl Error {
+    /// The refusal of a caller with an access token where a session is needed.
+    pub(crate) fn for_sessions_alone() -> Self {
+        Self::new(
+            ErrorKind::Forbidden,
+            "the request has an access token, and this is for people who are signed in with a session",
+        )
+    }
+
     /// A response that carries the failure to the layer, for services that are not axum's; with
     /// feature `axum` the error is a response itself, so that `?` does it.
     ///

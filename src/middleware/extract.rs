@@ -14,6 +14,7 @@ use super::{
     placement::original_uri,
 };
 use crate::{
+    api::ApiCaller,
     error::Error,
     user::{Tokens, User},
 };
@@ -48,6 +49,9 @@ impl IntoResponse for UserRejection {
 async fn look(parts: &Parts) -> Option<Result<Option<User>, Error>> {
     if let Some(user) = parts.extensions.get::<User>() {
         return Some(Ok(Some(user.clone())));
+    }
+    if parts.extensions.get::<ApiCaller>().is_some() {
+        return Some(Err(Error::for_sessions_alone()));
     }
     let identity = parts.extensions.get::<LazyUser>()?.clone();
     Some(identity.user(&parts.headers).await)

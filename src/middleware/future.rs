@@ -23,6 +23,7 @@ use super::{
     service::Shared,
 };
 use crate::{
+    api::ApiFuture,
     error::Error,
     session::{Roll, Session},
 };
@@ -45,6 +46,7 @@ pin_project! {
     enum State<F, R, E> {
         Calling { #[pin] inner: F, shared: Arc<Shared>, pending: Pending },
         Deciding { future: Boxed<R, E> },
+        Api { #[pin] future: ApiFuture<F, R, E> },
     }
 }
 
@@ -81,6 +83,10 @@ impl<F, R, E> ResponseFuture<F, R, E> {
         Self { state: State::Calling { inner, shared, pending } }
     }
 
+    pub(super) fn of_api(future: ApiFuture<F, R, E>) -> Self {
+        Self { state: State::Api { future } }
+    }
+
     pub(super) fn deciding(
         future: impl Future<Output = Result<Response<IdentityBody<R>>, E>> + Send + 'static,
     ) -> Self {
@@ -100,6 +106,7 @@ where
         loop {
             let next = match self.as_mut().project().state.project() {
                 StateProjection::Deciding { future } => return future.as_mut().poll(context),
+                StateProjection::Api { future } => return future.poll(context),
                 StateProjection::Calling { inner, shared, pending } => {
                     let mut response = ready!(inner.poll(context))?;
                     let Some(follow_up) = pending.follow_up(&mut response) else {

@@ -19,6 +19,7 @@ use super::{
     request_head::RequestSummary,
 };
 use crate::{
+    api::ApiCaller,
     config::SignInOptions,
     error::{Error, ErrorKind},
     strings::StringList,
@@ -263,6 +264,9 @@ where
 async fn who<B>(request: &mut Request<B>) -> Option<Result<Option<User>, Error>> {
     if let Some(user) = request.extensions().get::<User>() {
         return Some(Ok(Some(user.clone())));
+    }
+    if request.extensions().get::<ApiCaller>().is_some() {
+        return Some(Err(Error::for_sessions_alone()));
     }
     let identity = request.extensions().get::<LazyUser>()?.clone();
     // The body need not be `Sync`: nothing of the request but a copy of its cookies is held while

@@ -11,6 +11,7 @@ use super::{
     service::{IdentityService, Shared},
 };
 use crate::{
+    api::ApiLayer,
     clock::{Clock, SystemClock},
     config::{CookieKeySource, IntoValidConfig, ValidConfig},
     error::ConfigError,
@@ -96,6 +97,7 @@ impl IdentityLayer {
             lock: None,
             single_process: false,
             pages: Arc::new(DefaultPages),
+            api: None,
         };
         Self::of(setup)
     }
@@ -179,6 +181,17 @@ impl IdentityLayer {
         self.with(|setup| setup.single_process = true)
     }
 
+    /// Takes access tokens beside sessions, on the same routes: a request with `Authorization:
+    /// Bearer` is held to the token alone and answered as an API, one without to the session. Where
+    /// both come, the token decides and the cookie is not looked at.
+    ///
+    /// With a token there is an [`ApiCaller`](crate::ApiCaller) in the extensions, with a session a
+    /// [`User`](crate::User): take both as `Option` where both may come. The default is sessions
+    /// alone.
+    pub fn with_api(self, api: ApiLayer) -> Self {
+        self.with(|setup| setup.api = Some(api))
+    }
+
     /// Shows pages of your own. The default is [`DefaultPages`].
     pub fn with_pages(self, pages: impl PageRenderer) -> Self {
         self.with(|setup| setup.pages = Arc::new(pages))
@@ -211,7 +224,8 @@ impl IdentityLayer {
             let renderer =
                 Renderer::new(setup.pages, Arc::clone(&setup.clock), !setup.config.secure());
             let flow = Flow::new(setup.config, store, setup.http, setup.clock, lock).map(Arc::new);
-            Arc::new(Shared::new(flow, renderer))
+            let api = setup.api.map(|api| api.shared());
+            Arc::new(Shared::new(flow, renderer, api))
         }))
     }
 }
@@ -236,4 +250,5 @@ struct Setup {
     lock: Option<Arc<dyn RefreshLock>>,
     single_process: bool,
     pages: Arc<dyn PageRenderer>,
+    api: Option<ApiLayer>,
 }

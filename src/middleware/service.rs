@@ -30,6 +30,7 @@ use super::{
     routes::Route,
 };
 use crate::{
+    api,
     error::{Error, ErrorKind},
     session::Session,
 };
@@ -53,6 +54,8 @@ pub(super) struct Shared {
     /// An error only on a machine that cannot derive keys: then nothing is let through.
     flow: Result<Arc<Flow>, Error>,
     renderer: Renderer,
+    /// Requests with an access token are its.
+    api: Option<Arc<api::Shared>>,
 }
 
 impl fmt::Debug for Shared {
@@ -86,6 +89,10 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        // The token decides, whatever cookies come with it.
+        if let Some(api) = self.shared.api.as_ref().filter(|api| api.is_called(&request)) {
+            return ResponseFuture::of_api(api::call(&mut self.inner, api, request));
+        }
         let flow = match &self.shared.flow {
             Ok(flow) => flow,
             Err(error) => {
@@ -244,8 +251,12 @@ where
 }
 
 impl Shared {
-    pub(super) fn new(flow: Result<Arc<Flow>, Error>, renderer: Renderer) -> Self {
-        Self { flow, renderer }
+    pub(super) fn new(
+        flow: Result<Arc<Flow>, Error>,
+        renderer: Renderer,
+        api: Option<Arc<api::Shared>>,
+    ) -> Self {
+        Self { flow, renderer, api }
     }
 
     fn respond<R>(&self, client: ClientKind, reply: Reply) -> Response<IdentityBody<R>> {

@@ -86,7 +86,8 @@ const AGENT_USER: u64 = 13;
 pub(super) fn check_no_other_kind(claims: &Object, is_typed: bool) -> Result<(), Error> {
     if claims.contains_key("cnf") {
         return Err(other_kind(
-            "it is bound to a key (`cnf`), so that it may not be sent as a plain bearer token (RFC 7800)",
+            "it is bound to a key (`cnf`), so that it may not be sent as a plain bearer token \
+             (RFC 7800)",
         ));
     }
     if claims.contains_key("events") {
@@ -130,7 +131,8 @@ pub(super) fn at_microsoft(
     };
     if (is_delegated && scopes.is_empty()) || (!is_delegated && roles.is_empty()) {
         return Err(other_kind(
-            "it has neither a scope (`scp`) of a person nor an app role (`roles`) of an application: expose a scope, or assign an app role, in the API's registration",
+            "it has neither a scope (`scp`) of a person nor an app role (`roles`) of an \
+             application: expose a scope, or assign an app role, in the API's registration",
         ));
     }
     let (actor, subject) = (numbers(claims, "xms_act_fct")?, numbers(claims, "xms_sub_fct")?);
@@ -168,7 +170,8 @@ pub(super) fn elsewhere(
         || text(claims, "token_use")?.as_deref() == Some("access");
     if !is_access_token {
         return Err(other_kind(
-            "nothing in it says that it is an access token: no `typ` of `at+jwt`, no scope, no `client_id` (RFC 9068 section 2)",
+            "nothing in it says that it is an access token: no `typ` of `at+jwt`, no scope, no \
+             `client_id` (RFC 9068 section 2)",
         ));
     }
     let is_itself = match (sub, application) {

@@ -154,9 +154,7 @@ pub(super) fn facts(
     access_kind::check_no_other_kind(claims, is_typed)?;
     let is_microsoft = authority.is_microsoft();
     let scopes = scopes(claims, is_microsoft)?;
-    let mut roles = words(claims, "roles")?;
-    roles.extend(words(claims, "role")?.into_iter().filter(|role| !role.is_empty()));
-    roles.dedup();
+    let roles = roles(claims)?;
     let application = application(claims, is_microsoft)?;
     let sub = text(claims, "sub")?;
     let directory = |name: &'static str| if is_microsoft { text(claims, name) } else { Ok(None) };
@@ -166,7 +164,8 @@ pub(super) fn facts(
         check_version(claims, iss, authority)?;
         if application.is_none() {
             return Err(other_kind(
-                "it names no client (`azp`, `appid`), as ID tokens do: the client has to send the access token",
+                "it names no client (`azp`, `appid`), as ID tokens do: the client has to send the \
+                 access token",
             ));
         }
         access_kind::at_microsoft(claims, &scopes, &roles)?
@@ -176,19 +175,7 @@ pub(super) fn facts(
     if authority.b2c_policies().is_some() && kind.is_person() {
         authority.check_policy(text(claims, "tfp")?.as_deref(), text(claims, "acr")?.as_deref())?;
     }
-    let auth_time = match claims.get("auth_time") {
-        None => None,
-        Some(value) => Some(
-            number(value)
-                .ok_or_else(|| malformed("`auth_time` is not a number of seconds since 1970"))?,
-        ),
-    };
-    let relation = access_kind::numbers(claims, "xms_idrel")?;
-    let is_guest = match (relation.contains(&5), relation.contains(&1)) {
-        (true, _) => Some(true),
-        (false, true) => Some(false),
-        (false, false) => None,
-    };
+    let (auth_time, is_guest) = (auth_time(claims)?, is_guest(claims)?);
     let acr = text(claims, "acr")?;
     let (acrs, tid) =
         (words(claims, "acrs")?, tid.or_else(|| authority.tenant_in(iss).map(str::to_owned)));
@@ -205,6 +192,24 @@ pub(super) fn facts(
         acrs,
         auth_time,
         is_guest,
+    })
+}
+
+/// When the person proved who they are.
+fn auth_time(claims: &Object) -> Result<Option<UnixTime>, Error> {
+    let Some(value) = claims.get("auth_time") else { return Ok(None) };
+    number(value)
+        .map(Some)
+        .ok_or_else(|| malformed("`auth_time` is not a number of seconds since 1970"))
+}
+
+/// Whether the person is a guest of the tenant: 5 in `xms_idrel`, and 1 for a member.
+fn is_guest(claims: &Object) -> Result<Option<bool>, Error> {
+    let relation = access_kind::numbers(claims, "xms_idrel")?;
+    Ok(match (relation.contains(&5), relation.contains(&1)) {
+        (true, _) => Some(true),
+        (false, true) => Some(false),
+        (false, false) => None,
     })
 }
 
@@ -233,6 +238,17 @@ fn scopes(claims: &Object, is_microsoft: bool) -> Result<Vec<String>, Error> {
         }
     }
     Ok(scopes)
+}
+
+/// The app roles, in either claim.
+fn roles(claims: &Object) -> Result<Vec<String>, Error> {
+    let mut roles: Vec<String> = Vec::new();
+    for role in words(claims, "roles")?.into_iter().chain(words(claims, "role")?) {
+        if !role.is_empty() && !roles.contains(&role) {
+            roles.push(role);
+        }
+    }
+    Ok(roles)
 }
 
 /// The client that calls: `azp` in version 2.0, `appid` in 1.0, `client_id` in RFC 9068.

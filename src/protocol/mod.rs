@@ -44,6 +44,7 @@ mod grant;
 mod graph;
 mod http;
 mod id_token;
+mod introspection;
 mod json;
 mod jwks;
 mod jwt;
@@ -82,6 +83,7 @@ pub(crate) use self::{
     grant::{Grant, TokenParams, first_resource_scopes},
     graph::is_overage,
     id_token::{IdTokenExpectation, Nonce, VerifiedIdToken},
+    introspection::MEMORY as INTROSPECTION_MEMORY,
     logout::EndSession,
     managed_identity::token as managed_identity_token,
     metadata::Metadata,

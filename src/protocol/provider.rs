@@ -117,6 +117,19 @@ impl Provider {
         self.clock.now()
     }
 
+    pub(super) fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// A permit for a request that is made for a caller who is there.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Busy`]
+    pub(super) async fn session_permit(&self) -> Result<Permit, Error> {
+        self.permits.session().await
+    }
+
     pub(super) fn channel(&self) -> &Channel {
         &self.channel
     }

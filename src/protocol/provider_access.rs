@@ -5,6 +5,8 @@ use tracing::{field::Empty, info_span};
 use super::{
     access_token::{self, VerifiedAccessToken},
     channel::observed,
+    client_auth::Client,
+    introspection::{self, IntrospectionAnswer, Moment},
     jwt::{ApiTokenRules, TokenKind, UnverifiedJwt},
     provider::Provider,
 };
@@ -41,5 +43,43 @@ impl Provider {
         };
         let span = info_span!("identity.verify_access_token", authority = %self.authority().name(), outcome = Empty, reason = Empty);
         observed(span, verification).await
+    }
+
+    /// Asks the provider about a token that only it can read.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TokenInactive`] and the kinds of the checks of a token;
+    /// [`ErrorKind::ClientRefused`], [`ErrorKind::TokenResponseInvalid`],
+    /// [`ErrorKind::ProviderUnreachable`], [`ErrorKind::ProviderMisconfigured`],
+    /// [`ErrorKind::Busy`].
+    pub(crate) async fn introspect(
+        &self,
+        raw: &str,
+        own: &AccessTokenRules,
+    ) -> Result<VerifiedAccessToken, Error> {
+        let asking = async {
+            // Anybody can send what no provider knows: only so many questions are under way.
+            let _permit = self.session_permit().await?;
+            let metadata = self.metadata().await?;
+            let sent = self.credentials().proof(&metadata, self.now()).await?;
+            let client = Client { id: self.config().client_id(), proof: &sent.proof };
+            let request = introspection::request(&metadata, client, raw)?;
+            let answer = self.channel().send("the introspection endpoint", request).await?;
+            let claims = match introspection::read_answer(&answer)? {
+                IntrospectionAnswer::Plain(claims) => claims,
+                IntrospectionAnswer::Signed(raw) => {
+                    let token = UnverifiedJwt::parse(&raw)?;
+                    let rules = self.rules(TokenKind::Introspection, &metadata, Algorithm::ALL);
+                    let verified =
+                        self.with_keys(&metadata, |keys| token.verify(&rules, keys)).await?;
+                    introspection::of_signed(verified.claims)?
+                }
+            };
+            let moment = Moment { now: self.now(), leeway: self.config().clock_leeway() };
+            introspection::check(claims, &own.audiences, &metadata, self.authority(), moment)
+        };
+        let span = info_span!("identity.introspect", authority = %self.authority().name(), outcome = Empty, reason = Empty);
+        observed(span, asking).await
     }
 }

@@ -13,6 +13,7 @@
 )]
 
 mod answers;
+mod api;
 mod api_verdicts;
 mod app;
 mod app_tokens;

@@ -1,0 +1,296 @@
+//! How an API answers what it refuses, what its guards ask, and what clients are told about it.
+
+use std::{convert::Infallible, time::Duration};
+
+use http::{Request, Response, StatusCode};
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+use tower_layer::Layer as _;
+
+use super::{
+    ApiCaller, CallerKind, require_app_roles, require_caller, require_scopes,
+    service_tests::{APP, Api, OTHER_TID, TID, entra, merge, token, v2},
+};
+use crate::{
+    authority::Authority,
+    config::{ApiConfig, ClientCredential},
+    protocol::testing::{ISSUER, NOW, Signer, answer},
+    secret::base64url,
+};
+
+#[tokio::test]
+async fn a_request_without_a_token_is_told_no_error_code() {
+    let api = Api::with(|config| config.add_public_path("/health"));
+    for authorization in [&[][..], &["Basic YTpi"], &["DPoP abc"], &["Bearerabc x"]] {
+        let told = api.get("/notes?access_token=x", authorization).await;
+        assert_eq!(told.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(told.challenge(), r#"Bearer realm="client-1""#);
+        assert_eq!(told.reason(), "token_missing");
+    }
+    assert_eq!(api.get("/health", &[]).await.body, "nobody");
+    assert_eq!(api.get("//health", &[]).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_header_that_is_not_one_token_is_a_bad_request() {
+    let api = Api::plain();
+    let (token, long) = (token(|_| ()), format!("Bearer {}", "a".repeat(20_000)));
+    let (good, listed) = (format!("Bearer {token}"), format!("Bearer {token}, Bearer {token}"));
+    for authorization in [
+        &["Bearer"][..],
+        &["Bearer "],
+        &["bearer a b"],
+        &["Bearer a,b"],
+        &["Bearer \"a\""],
+        &["Bearer ="],
+        &[""],
+        &[&long],
+        &[&listed],
+        &[&good, &good],
+        &[&good, "Basic YTpi"],
+    ] {
+        let told = api.get("/notes", authorization).await;
+        assert_eq!(told.status, StatusCode::BAD_REQUEST, "{authorization:?}");
+        assert!(told.challenge().starts_with(r#"Bearer error="invalid_request""#), "{told:?}");
+        assert_eq!(told.reason(), "authorization_invalid");
+    }
+    for scheme in ["bearer", "BEARER", "Bearer "] {
+        assert_eq!(api.get("/notes", &[&format!("{scheme} {token}")]).await.status, StatusCode::OK);
+    }
+}
+
+/// C-417, C-419, C-422: scopes count for people, roles for applications, never crosswise.
+#[tokio::test]
+async fn scopes_count_for_people_and_app_roles_for_applications() {
+    let guard = require_scopes(["Notes.Read"]).or_app_roles(["Notes.Read.All"]);
+    let api = Api::entra(|config| config).guarded(guard);
+    let person = |more: Value| entra(v2(), |claims| merge(claims, &more));
+    for (more, status) in [
+        (json!({"scp": "Notes.Read"}), 200),
+        (json!({"scp": "Other Notes.Read"}), 200),
+        (json!({"scp": "Other"}), 403),
+        (json!({"scp": "Notes.Read.All"}), 403),
+        (json!({"scp": "Other", "roles": ["Notes.Read.All", "Notes.Read"]}), 403),
+        (json!({"scp": "/", "roles": ["Notes.Read.All"]}), 200),
+        (json!({"scp": "/", "roles": ["Notes.Read"]}), 403),
+        (json!({"scp": "Notes.Read", "idtyp": "app", "roles": ["Other"]}), 403),
+    ] {
+        let told = api.with_token(&person(more.clone())).await;
+        assert_eq!(told.status.as_u16(), status, "{more}");
+        if status == 403 {
+            let wanted = format!(
+                r#"Bearer error="insufficient_scope", error_description="The access token does not allow this.", scope="api://{APP}/Notes.Read""#
+            );
+            assert_eq!(
+                (told.challenge(), told.reason().as_str()),
+                (wanted.as_str(), "insufficient_scope")
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_three_spellings_of_a_scope_are_one() {
+    let config = ApiConfig::new(Authority::entra(TID).unwrap(), APP)
+        .with_resource("https://api.example.com/mcp")
+        .unwrap()
+        .add_audience("api://notes")
+        .build()
+        .unwrap();
+    let url = config.scope("https://api.example.com/mcp/Notes.Read");
+    assert_eq!(url, config.scope("Notes.Read"));
+    assert_eq!(url, config.scope("api://notes/Notes.Read"));
+    assert_eq!(url, config.scope(&format!("api://{APP}/Notes.Read")));
+    assert_eq!(
+        (url.name(), url.asked_for().as_str()),
+        ("Notes.Read", "https://api.example.com/mcp/Notes.Read")
+    );
+    assert_ne!(url, config.scope("api://other/Notes.Read"));
+    assert_eq!(config.scope("api://other/Notes.Read").asked_for(), "api://other/Notes.Read");
+}
+
+#[tokio::test]
+async fn a_403_names_all_scopes_of_the_operation_at_once() {
+    let guard = require_scopes(["Notes.Read", "Notes.Share"]).or_scopes(["Notes.Admin"]);
+    let api = Api::plain().guarded(guard);
+    let told = api.with_token(&token(|_| ())).await;
+    assert_eq!(told.status, StatusCode::FORBIDDEN);
+    assert!(told.challenge().contains(r#"scope="Notes.Read Notes.Share""#), "{told:?}");
+    assert_eq!(
+        api.with_token(&token(|claims| claims["scope"] = json!("Notes.Admin"))).await.status,
+        StatusCode::OK
+    );
+}
+
+#[tokio::test]
+async fn a_stronger_or_more_recent_sign_in_is_asked_for_as_the_provider_understands_it() {
+    let minutes = Duration::from_secs(300);
+    let api =
+        Api::plain().guarded(require_caller().with_auth_context("gold").with_max_age(minutes));
+    let told = api.with_token(&token(|_| ())).await;
+    assert_eq!(told.status, StatusCode::UNAUTHORIZED);
+    for part in
+        [r#"error="insufficient_user_authentication""#, r#"acr_values="gold""#, r#"max_age="300""#]
+    {
+        assert!(told.challenge().contains(part), "{told:?}");
+    }
+    let now = NOW.as_seconds();
+    let good = token(|claims| merge(claims, &json!({"acr": "gold", "auth_time": now - 300})));
+    assert_eq!(api.with_token(&good).await.status, StatusCode::OK);
+    let old = token(|claims| merge(claims, &json!({"acr": "gold", "auth_time": now - 400})));
+    assert_eq!(api.with_token(&old).await.status, StatusCode::UNAUTHORIZED);
+    let entra_api = Api::entra(|config| config).guarded(require_caller().with_auth_context("c1"));
+    let told = entra_api.with_token(&entra(v2(), |_| ())).await;
+    let claims = base64url(br#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#);
+    assert!(told.challenge().contains(r#"error="insufficient_claims""#), "{told:?}");
+    assert!(told.challenge().contains(&format!(r#"claims="{claims}""#)), "{told:?}");
+    let met = entra(v2(), |claims| claims["acrs"] = json!(["c1"]));
+    assert_eq!(entra_api.with_token(&met).await.status, StatusCode::OK);
+    let app = entra(v2(), |claims| merge(claims, &json!({"scp": "/", "roles": ["A"]})));
+    assert_eq!(entra_api.with_token(&app).await.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn tenants_applications_and_kinds_are_as_they_are() {
+    let api = |guard| Api::entra(|config| config).guarded(guard);
+    let (person, agent) =
+        (entra(v2(), |_| ()), entra(v2(), |claims| claims["xms_act_fct"] = json!("11")));
+    for (guard, allowed) in [
+        (require_caller().with_tenants([TID]), true),
+        (require_caller().with_tenants([OTHER_TID]), false),
+        (require_caller().with_applications(["client"]), true),
+        (require_caller().with_applications(["other"]), false),
+        (require_caller().with_kinds([CallerKind::Person]), true),
+        (require_caller().with_kinds([CallerKind::Agent]), false),
+        (require_app_roles(["A"]), false),
+    ] {
+        let told = api(guard).with_token(&person).await;
+        assert_eq!(told.status.is_success(), allowed, "{told:?}");
+        assert_eq!(told.challenge(), "", "no other token would help");
+    }
+    let people = api(require_caller().with_kinds([CallerKind::Person]));
+    assert_eq!(people.with_token(&agent).await.status, StatusCode::FORBIDDEN);
+}
+
+/// RFC 9728: at both addresses, each with its own `resource`, whatever `Host` says.
+#[tokio::test]
+async fn what_clients_are_told_comes_from_the_configuration() {
+    let api = Api::with(|config| {
+        config.with_resource("https://api.example.com/mcp").unwrap().with_scopes(["Notes.Read"])
+    });
+    const ROOT: &str = "/.well-known/oauth-protected-resource";
+    for (path, resource) in [
+        ("/.well-known/oauth-protected-resource/mcp", "https://api.example.com/mcp"),
+        (ROOT, "https://api.example.com"),
+    ] {
+        let request =
+            Request::get(path).header("host", "evil.example").body(String::new()).unwrap();
+        let told = api.send(request).await;
+        let document: Value = serde_json::from_str(&told.body).unwrap();
+        assert_eq!(
+            document,
+            json!({"resource": resource, "authorization_servers": [ISSUER], "bearer_methods_supported": ["header"], "scopes_supported": ["Notes.Read"]})
+        );
+        assert_eq!(told.headers["access-control-allow-origin"], "*");
+    }
+    let told = api.get("/mcp", &[]).await;
+    assert_eq!(
+        told.challenge(),
+        r#"Bearer scope="Notes.Read", resource_metadata="https://api.example.com/.well-known/oauth-protected-resource/mcp""#
+    );
+    assert_eq!(Api::plain().get(ROOT, &[]).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn grpc_is_told_the_same_in_its_own_way() {
+    let api = Api::plain().guarded(require_scopes(["Notes.Share"]));
+    let call = |token: Option<String>| {
+        let mut request =
+            Request::post("/notes.Notes/List").header("content-type", "application/grpc");
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        request.body(String::new()).unwrap()
+    };
+    for (request, status, said) in [
+        (call(None), "16", "realm="),
+        (call(Some("a.b.c".into())), "16", r#"error="invalid_token""#),
+        (call(Some(token(|_| ()))), "7", r#"error="insufficient_scope""#),
+    ] {
+        let told = api.send(request).await;
+        assert_eq!(
+            (told.status, &told.headers["grpc-status"]),
+            (StatusCode::OK, &status.parse().unwrap())
+        );
+        assert!(told.challenge().contains(said) && told.body.is_empty(), "{told:?}");
+        assert_eq!(told.headers["content-type"], "application/grpc");
+    }
+}
+
+/// What a handler could not get on behalf of its caller is the caller's to mend.
+#[tokio::test]
+async fn what_on_behalf_of_is_refused_for_becomes_the_callers_challenge() {
+    let secret = "a secret of the API that is long enough";
+    let api = Api::entra(|config| config.with_credential(ClientCredential::secret(secret)));
+    let base = format!("https://login.microsoftonline.com/{TID}");
+    let mut key = Signer::shared().jwk("k1");
+    key["issuer"] = json!("https://login.microsoftonline.com/{tenantid}/v2.0");
+    let outcome = |refused: Option<Value>| {
+        let (base, keys) = (base.clone(), json!({"keys": [key]}));
+        api.http.answer_with(move |request| {
+            let path = request.uri().path();
+            let issuer = if path.contains(TID) { TID } else { "{tenantid}" };
+            Ok(match path {
+                path if path.ends_with("/keys") => answer(200, &keys),
+                path if path.ends_with("/openid-configuration") => answer(
+                    200,
+                    json!({
+                        "issuer": format!("https://login.microsoftonline.com/{issuer}/v2.0"), "jwks_uri": format!("{base}/keys"),
+                        "token_endpoint": format!("{base}/token"), "authorization_endpoint": format!("{base}/authorize"),
+                    }),
+                ),
+                _ => match &refused {
+                    None => answer(200, json!({"access_token": "a", "token_type": "Bearer", "expires_in": 60})),
+                    Some(refused) => answer(400, refused),
+                },
+            })
+        });
+    };
+    let inner = || {
+        tower::service_fn(|request: Request<String>| async move {
+            let caller = request.extensions().get::<ApiCaller>().unwrap().clone();
+            Ok::<_, Infallible>(match caller.on_behalf_of(["User.Read"]).await {
+                Ok(token) => Response::new(token.expose().to_owned()),
+                Err(error) => error.into_response_with(String::new()),
+            })
+        })
+    };
+    let call = async |jti: &str, more: Value| {
+        let token = entra(v2(), |claims| {
+            claims["jti"] = json!(jti);
+            merge(claims, &more);
+        });
+        let request = Request::get("/").header("authorization", format!("Bearer {token}"));
+        api.layer.layer(inner()).oneshot(request.body(String::new()).unwrap()).await.unwrap()
+    };
+    let challenge = |answer: &Response<_>| {
+        answer
+            .headers()
+            .get("www-authenticate")
+            .map_or(String::new(), |value| value.to_str().unwrap().to_owned())
+    };
+    outcome(None);
+    assert_eq!(call("1", json!({})).await.status(), StatusCode::OK);
+    let wanted = r#"{"access_token":{"polids":{"essential":true,"values":["x"]}}}"#;
+    outcome(Some(json!({"error": "interaction_required", "claims": wanted})));
+    let refused = call("2", json!({})).await;
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    let said = challenge(&refused);
+    assert!(said.contains(r#"error="insufficient_claims""#), "{said}");
+    assert!(said.contains(&format!(r#"claims="{}""#, base64url(wanted.as_bytes()))), "{said}");
+    outcome(Some(json!({"error": "invalid_grant", "suberror": "consent_required"})));
+    let refused = call("3", json!({})).await;
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED, "{}", challenge(&refused));
+    let refused = call("4", json!({"scp": "/", "roles": ["A"]})).await;
+    assert_eq!((refused.status(), challenge(&refused)), (StatusCode::FORBIDDEN, String::new()));
+}

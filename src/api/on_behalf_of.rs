@@ -1,0 +1,72 @@
+//! Tokens for other APIs, on behalf of the caller.
+
+use super::{bearer, caller::ApiCaller};
+use crate::{
+    error::{Error, ErrorKind, Whose},
+    secret::Secret,
+    strings::StringList,
+    tokens::{AccessToken, TokenRequest},
+};
+
+impl ApiCaller {
+    /// A token for another API with these scopes, on behalf of the person behind the call. It is
+    /// kept for this caller's token alone; callers that come at the same time share one request.
+    ///
+    /// As the answer of a handler an error becomes the challenge of the layer: what the provider
+    /// wants of the person (claims, consent) goes on to the client.
+    ///
+    /// ```
+    /// use tower_identity::{ApiCaller, Error};
+    ///
+    /// async fn mailbox(caller: ApiCaller) -> Result<String, Error> {
+    ///     let token = caller.on_behalf_of(["https://graph.microsoft.com/Mail.Read"]).await?;
+    ///     # let _ = token;
+    ///     Ok("call Graph with the token".into())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - `Forbidden`: no person is behind the call;
+    /// - `NotConfigured`: the API has no credential
+    ///   ([`ApiConfig::with_credential`](crate::ApiConfig::with_credential));
+    /// - those of [`Client::on_behalf_of`](crate::client::Client::on_behalf_of).
+    pub async fn on_behalf_of<Kind>(
+        &self,
+        scopes: impl StringList<Kind>,
+    ) -> Result<AccessToken, Error> {
+        let request = TokenRequest::new(scopes)?;
+        self.on_behalf_of_with(request).await
+    }
+
+    /// The same for a request with more than scopes.
+    ///
+    /// # Errors
+    ///
+    /// As [`on_behalf_of`](Self::on_behalf_of).
+    pub async fn on_behalf_of_with(&self, request: TokenRequest) -> Result<AccessToken, Error> {
+        if !self.kind().is_person() {
+            return Err(Error::new(
+                ErrorKind::Forbidden,
+                "an application called by itself, so that there is no person on whose behalf a \
+                 token could be had",
+            )
+            .for_token(Whose::Caller, request.scopes()));
+        }
+        let (Some(client), Some(token)) =
+            (self.shared().client(), self.header.as_ref().and_then(bearer::token_of))
+        else {
+            return Err(Error::new(
+                ErrorKind::NotConfigured,
+                "a token on behalf of a caller takes the API's own credential: \
+                 `ApiConfig::with_credential` (IDENTITY_CLIENT_SECRET)",
+            ));
+        };
+        let is_multi_tenant = self.shared().config.identity().authority().is_multi_tenant();
+        let request = match self.tenant_id().filter(|_| is_multi_tenant) {
+            Some(tenant) => request.with_tenant(tenant),
+            None => request,
+        };
+        client.on_behalf_of(&Secret::from(token), &request).await
+    }
+}

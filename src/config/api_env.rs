@@ -1,0 +1,72 @@
+//! The configuration of an API from environment variables.
+
+use super::{AccessTokenType, ApiConfig, AzureAdSection, Introspection, env, variables::Variables};
+use crate::error::ConfigError;
+
+impl ApiConfig {
+    /// The configuration that the environment describes.
+    ///
+    /// Provider, client id, tenants and credential are named as for
+    /// [`IdentityConfig::from_env`](super::IdentityConfig::from_env), and so are algorithms, leeway
+    /// and the way to the provider; what belongs to pages and sessions there has no effect. An API
+    /// has these besides:
+    ///
+    /// | variable | sets |
+    /// |---|---|
+    /// | `IDENTITY_AUDIENCE` | names of the API in `aud`, with spaces between them: [`add_audience`](Self::add_audience) for each |
+    /// | `IDENTITY_RESOURCE` | the URL at which clients find it: [`with_resource`](Self::with_resource) |
+    /// | `IDENTITY_API_SCOPES` | its scopes, with spaces between them: [`with_scopes`](Self::with_scopes) |
+    /// | `IDENTITY_ACCESS_TOKEN_TYPE` | `any` (the default) or `at+jwt`: [`with_token_type`](Self::with_token_type) |
+    /// | `IDENTITY_INTROSPECTION` | `never` (the default) or `opaque`: [`with_introspection`](Self::with_introspection) |
+    ///
+    /// `Audience` and `Audiences` of an [`AzureAd` section](AzureAdSection) are read, too.
+    ///
+    /// # Errors
+    ///
+    /// No provider or client id is named, a value cannot be read, or two variables contradict each
+    /// other; the error names them.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        env::with_variables(api_from_variables)
+    }
+}
+
+/// What the variables say together.
+pub(super) fn api_from_variables(all: &Variables<'_>) -> Result<ApiConfig, ConfigError> {
+    let mut identity = env::from_variables(all)?;
+    // It is about where browsers come back to.
+    identity.notices.retain(|notice| notice.code() != "base_url_not_set");
+    let section = AzureAdSection::from_variables(all)?;
+    let mut config = ApiConfig::of(identity);
+    for audience in section.audience.iter().chain(&section.audiences) {
+        config = config.add_audience(audience);
+    }
+    if let Some(audiences) = all.text("IDENTITY_AUDIENCE")? {
+        config = audiences.value.split_ascii_whitespace().fold(config, ApiConfig::add_audience);
+    }
+    if let Some(resource) = all.text("IDENTITY_RESOURCE")? {
+        config =
+            config.with_resource(&resource.value).map_err(|error| error.named(resource.name))?;
+    }
+    if let Some(scopes) = all.text("IDENTITY_API_SCOPES")? {
+        config = config.with_scopes(scopes.value.split_ascii_whitespace());
+    }
+    if let Some(kind) = all.text("IDENTITY_ACCESS_TOKEN_TYPE")? {
+        config = config.with_token_type(match kind.value.as_str() {
+            "any" => AccessTokenType::Any,
+            "at+jwt" => AccessTokenType::AtJwt,
+            other => return Err(odd(kind.name, other, "`any` nor `at+jwt`")),
+        });
+    }
+    if let Some(choice) = all.text("IDENTITY_INTROSPECTION")? {
+        config = config.with_introspection(match choice.value.as_str() {
+            "never" => Introspection::Never,
+            "opaque" => Introspection::Opaque,
+            other => return Err(odd(choice.name, other, "`never` nor `opaque`")),
+        });
+    }
+    Ok(config)
+}
+
+fn odd(name: String, value: &str, choices: &str) -> ConfigError {
+    ConfigError::new(name, format!("{value:?} is neither {choices}"))
+}

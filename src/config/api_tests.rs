@@ -1,0 +1,128 @@
+//! The configuration of an API: from code, from variables, from an `AzureAd` section.
+
+use std::{ffi::OsString, io};
+
+use serde_json::json;
+
+use super::{
+    AccessTokenType, ApiConfig, ClientCredential, Introspection, ValidApiConfig, api_env,
+    variables::Variables,
+};
+use crate::{authority::Authority, error::ConfigError};
+
+const TENANT: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
+const APP: &str = "6731de76-14a6-49ae-97bc-6eba6914391e";
+
+fn entra() -> ApiConfig {
+    ApiConfig::new(Authority::entra(TENANT).unwrap(), APP)
+}
+
+fn plain() -> ApiConfig {
+    ApiConfig::new(Authority::oidc("https://id.example.com").unwrap(), "api")
+}
+
+fn read(pairs: &[(&str, &str)]) -> Result<ApiConfig, ConfigError> {
+    let get = |name: &str| {
+        pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
+    };
+    let names: Vec<String> = pairs.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let read = |_: &std::path::Path| Err(io::Error::from(io::ErrorKind::NotFound));
+    api_env::api_from_variables(&Variables { get: &get, names: &names, read: &read })
+}
+
+fn audiences(config: ApiConfig) -> Vec<String> {
+    config.build().unwrap().audiences().to_vec()
+}
+
+#[test]
+fn neither_a_secret_nor_a_base_url_is_needed() {
+    assert_eq!(audiences(plain()), ["api"]);
+    let (bare, named) = (format!("api://{APP}"), format!("api://{APP}/"));
+    assert_eq!(audiences(entra()), [APP, &bare, &named]);
+    assert_eq!(
+        audiences(plain().with_resource("https://api.example.com/mcp").unwrap().add_audience("b")),
+        ["api", "b", "https://api.example.com/mcp"]
+    );
+    assert_eq!(audiences(plain().with_audiences(["urn:notes"])), ["urn:notes"]);
+}
+
+#[test]
+fn every_mistake_is_found_when_it_is_built() {
+    let problem = |config: ApiConfig| config.build().unwrap_err().setting().to_owned();
+    assert_eq!(problem(plain().with_audiences([""; 0])), "audiences");
+    assert_eq!(problem(plain().add_audience("a b")), "audiences");
+    assert_eq!(problem(plain().with_introspection(Introspection::Opaque)), "introspection");
+    assert_eq!(problem(plain().add_public_prefix("/")), "public_paths");
+    assert_eq!(problem(plain().with_tenants([TENANT]).unwrap()), "tenants");
+    assert_eq!(
+        problem(ApiConfig::new(Authority::entra("common").unwrap(), APP)),
+        "tenants",
+        "everyone in the world is never a default"
+    );
+    for resource in
+        ["api", "http://api.example.com", "https://a.example/#x", "https://a.example/?x"]
+    {
+        assert_eq!(plain().with_resource(resource).unwrap_err().setting(), "resource");
+    }
+    assert!(plain().add_public_prefix("/auth/").build().is_ok(), "no paths of its own are there");
+}
+
+#[test]
+fn variables_say_what_methods_do() {
+    let base =
+        [("IDENTITY_OIDC_AUTHORITY", "https://id.example.com"), ("IDENTITY_CLIENT_ID", "api")];
+    let with = |more: &[(&'static str, &'static str)]| read(&[&base[..], more].concat());
+    assert_eq!(with(&[]).unwrap().audiences, plain().audiences);
+    let config = with(&[
+        ("IDENTITY_AUDIENCE", "urn:a urn:b"),
+        ("IDENTITY_RESOURCE", "https://api.example.com"),
+        ("IDENTITY_API_SCOPES", "Notes.Read Notes.Write"),
+        ("IDENTITY_ACCESS_TOKEN_TYPE", "at+jwt"),
+        ("IDENTITY_INTROSPECTION", "opaque"),
+        ("IDENTITY_CLIENT_SECRET", "a secret of the API that is long enough"),
+        ("LISTEN", "0.0.0.0:3000"),
+    ])
+    .unwrap();
+    let wanted = plain()
+        .add_audience("urn:a")
+        .add_audience("urn:b")
+        .with_resource("https://api.example.com")
+        .unwrap()
+        .with_scopes(["Notes.Read", "Notes.Write"])
+        .with_token_type(AccessTokenType::AtJwt)
+        .with_introspection(Introspection::Opaque)
+        .with_credential(ClientCredential::secret("a secret of the API that is long enough"));
+    assert!(config.identity.notices.is_empty(), "{:?}", config.identity.notices);
+    let told = |config: ApiConfig| {
+        let valid = config.build().unwrap();
+        (format!("{valid:?}"), valid.scopes().to_vec(), valid.rules().clone())
+    };
+    assert_eq!(told(config), told(wanted));
+    for (name, value) in [
+        ("IDENTITY_RESOURCE", "api"),
+        ("IDENTITY_ACCESS_TOKEN_TYPE", "jwt"),
+        ("IDENTITY_INTROSPECTION", "always"),
+    ] {
+        assert_eq!(with(&[(name, value)]).unwrap_err().setting(), name);
+    }
+}
+
+#[test]
+fn an_azure_ad_section_names_audiences() {
+    let section = json!({
+        "Instance": "https://login.microsoftonline.com/", "TenantId": TENANT, "ClientId": APP,
+        "Audience": "api://notes", "Audiences": ["api://old"],
+    });
+    let config: ApiConfig = serde_json::from_value(section).unwrap();
+    let valid: ValidApiConfig = config.build().unwrap();
+    for name in [APP, "api://notes", "api://notes/", "api://old"] {
+        assert!(valid.audiences().iter().any(|own| own == name), "{name}");
+    }
+    let config = read(&[
+        ("AzureAd__TenantId", TENANT),
+        ("AzureAd__ClientId", APP),
+        ("AzureAd__Audience", "api://notes"),
+        ("AzureAd__Audiences__0", "api://old"),
+    ]);
+    assert!(audiences(config.unwrap()).iter().any(|own| own == "api://old"));
+}

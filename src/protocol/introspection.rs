@@ -1,0 +1,173 @@
+//! Asking the provider about a token that only it can read (RFC 7662), also where it signs its
+//! answer (RFC 9701).
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Request, Response, StatusCode,
+    header::{ACCEPT, CONTENT_TYPE},
+};
+use serde_json::Value;
+
+use super::{
+    access_token::{self, VerifiedAccessToken},
+    client_auth::Client,
+    error_answer,
+    json::{self, Object},
+    jwt::{malformed, numeric_date},
+    metadata::Metadata,
+    token::form_request,
+};
+use crate::{
+    authority::Authority,
+    clock::UnixTime,
+    error::{Error, ErrorKind},
+};
+
+/// The media type of a signed answer (RFC 9701 section 5).
+const SIGNED: &str = "application/token-introspection+jwt";
+
+/// The question about one token.
+///
+/// # Errors
+///
+/// [`ErrorKind::ProviderMisconfigured`]: the provider cannot be asked, or the API cannot prove who
+/// it is to it.
+pub(super) fn request(
+    metadata: &Metadata,
+    client: Client<'_>,
+    token: &str,
+) -> Result<Request<Bytes>, Error> {
+    let endpoint = metadata.introspection_endpoint.as_ref().ok_or_else(|| {
+        Error::new(ErrorKind::ProviderMisconfigured, metadata.missing("introspection_endpoint"))
+    })?;
+    let form = vec![("token", token.into()), ("token_type_hint", "access_token".into())];
+    let mut request = form_request(endpoint, metadata, client, form)?;
+    let accepted = match metadata.signs_introspection {
+        true => "application/token-introspection+jwt, application/json;q=0.9",
+        false => "application/json",
+    };
+    request.headers_mut().insert(ACCEPT, HeaderValue::from_static(accepted));
+    Ok(request)
+}
+
+/// An answer, as it came.
+#[derive(Debug)]
+pub(super) enum IntrospectionAnswer {
+    Plain(Object),
+    /// A JWT that has to be verified first.
+    Signed(String),
+}
+
+/// Reads an answer.
+///
+/// # Errors
+///
+/// [`ErrorKind::ClientRefused`]: the API's own credential was; [`ErrorKind::TokenResponseInvalid`],
+/// [`ErrorKind::ProviderUnreachable`].
+pub(super) fn read_answer(answer: &Response<Bytes>) -> Result<IntrospectionAnswer, Error> {
+    match answer.status() {
+        StatusCode::OK => {}
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            return Err(Error::new(
+                ErrorKind::ClientRefused,
+                "the introspection endpoint did not take the API's own credential",
+            ));
+        }
+        _ => return Err(error_answer::http_error(answer)),
+    }
+    let media_type = answer
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .unwrap_or_default()
+        .trim();
+    if media_type.eq_ignore_ascii_case(SIGNED) {
+        let token =
+            std::str::from_utf8(answer.body()).map_err(|_| invalid("the answer is not a JWT"))?;
+        return Ok(IntrospectionAnswer::Signed(token.trim().to_owned()));
+    }
+    json::document(answer.body())
+        .map(IntrospectionAnswer::Plain)
+        .map_err(|refused| invalid(refused.as_str()))
+}
+
+/// What a signed answer says about the token (RFC 9701 section 5).
+///
+/// # Errors
+///
+/// [`ErrorKind::TokenResponseInvalid`].
+pub(super) fn of_signed(mut claims: Object) -> Result<Object, Error> {
+    match claims.remove("token_introspection") {
+        Some(Value::Object(answer)) => Ok(answer),
+        _ => Err(invalid("the signed answer has no object `token_introspection`")),
+    }
+}
+
+/// The moment, and how far the provider's clock may be from it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    pub(super) now: UnixTime,
+    pub(super) leeway: std::time::Duration,
+}
+
+/// Holds what the provider says to the same rules as a signed token.
+///
+/// # Errors
+///
+/// [`ErrorKind::TokenInactive`]: the token does not hold; [`ErrorKind::TokenResponseInvalid`]: the
+/// answer does not say whether it does; otherwise the kind of the check that fails.
+pub(super) fn check(
+    mut answer: Object,
+    audiences: &[String],
+    metadata: &Metadata,
+    authority: &Authority,
+    moment: Moment,
+) -> Result<VerifiedAccessToken, Error> {
+    match answer.remove("active") {
+        Some(Value::Bool(true)) => {}
+        Some(Value::Bool(false)) => {
+            return Err(Error::new(
+                ErrorKind::TokenInactive,
+                "the provider says that it is not active",
+            ));
+        }
+        _ => return Err(invalid("`active` is neither true nor false")),
+    }
+    access_token::check_audience(answer.get("aud"), audiences)?;
+    if let Some(iss) = access_token::text(&answer, "iss")?
+        && authority.canonical_issuer(&iss, &metadata.issuer) != metadata.issuer
+    {
+        return Err(Error::new(ErrorKind::TokenIssuer, "`iss` is not the provider's"));
+    }
+    if access_token::text(&answer, "token_type")?.is_some_and(|kind| {
+        !matches!(kind.to_ascii_lowercase().as_str(), "bearer" | "access_token")
+    }) {
+        return Err(access_token::other_kind("`token_type` is not `Bearer`"));
+    }
+    let time = |name: &str| match answer.get(name) {
+        None => Ok(None),
+        Some(value) => numeric_date(value)
+            .map(Some)
+            .ok_or_else(|| malformed(format!("`{name}` is not a number"))),
+    };
+    // An answer without an end is remembered as shortly as any other.
+    let exp = time("exp")?.unwrap_or(moment.now + MEMORY);
+    if exp + moment.leeway <= moment.now {
+        return Err(Error::new(ErrorKind::TokenExpired, "`exp` has passed"));
+    }
+    if time("nbf")?.is_some_and(|nbf| nbf > moment.now + moment.leeway) {
+        return Err(Error::new(ErrorKind::TokenNotYetValid, "`nbf` lies in the future"));
+    }
+    let facts = access_token::facts(&answer, false, &metadata.issuer, authority)?;
+    let claims = serde_json::to_string(&answer)
+        .map_err(|_| invalid("the answer cannot be written as JSON"))?;
+    Ok(VerifiedAccessToken { claims, iss: metadata.issuer.clone(), exp, facts })
+}
+
+/// How long it is remembered at most that a token holds: a token that is revoked ends with it.
+pub(crate) const MEMORY: std::time::Duration = std::time::Duration::from_secs(60);
+
+fn invalid(problem: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::TokenResponseInvalid, format!("the introspection endpoint: {problem}"))
+}

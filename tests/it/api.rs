@@ -1,0 +1,119 @@
+//! Access tokens beside sessions, in one axum application.
+
+use std::cell::RefCell;
+
+use axum::{
+    Router,
+    http::{Method, StatusCode},
+    routing::get,
+};
+use tower_identity::{
+    ApiCaller, ApiConfig, ApiLayer, Authority, User, dev::AccessTokenFormat, require_scopes,
+    require_sign_in,
+};
+
+use crate::{
+    app::App,
+    browser::{Page, Tab},
+};
+
+/// Pages and an API on one router.
+async fn app() -> App {
+    let settings = RefCell::new(None);
+    let whoami = |user: Option<User>, caller: Option<ApiCaller>| async move {
+        let caller = caller.map_or("none".into(), |caller| caller.kind().to_string());
+        format!("session {}, caller {caller}", user.is_some())
+    };
+    let notes = Router::new()
+        .route("/notes", get(|caller: ApiCaller| async move { caller.scopes().join(" ") }))
+        .route_layer(require_scopes("offline_access"));
+    let secret = Router::new()
+        .route("/secret", get(|caller: ApiCaller| async move { caller.scopes().join(" ") }))
+        .route_layer(require_scopes("secret.read"));
+    let session = Router::new()
+        .route("/session", get(|| async { "for sessions" }))
+        .route_layer(require_sign_in());
+    App::arranged(
+        |provider, url| {
+            let authority = Authority::oidc(provider.authority_url()).unwrap();
+            let api = ApiConfig::new(authority, provider.client_id())
+                .with_resource("http://localhost/mcp")
+                .unwrap();
+            *settings.borrow_mut() = Some(api.build().unwrap());
+            App::settings(provider, url)
+        },
+        |provider| provider.with_access_token_format(AccessTokenFormat::Jwt),
+        |config| config,
+        |router, identity| {
+            let api = ApiLayer::new(settings.borrow_mut().take().unwrap());
+            let routes = router.route("/whoami", get(whoami)).merge(notes).merge(secret);
+            routes.merge(session).layer(identity.with_api(api))
+        },
+    )
+    .await
+}
+
+/// A signed-in tab, and an access token of its session.
+async fn signed_in(app: &App) -> (Tab, String) {
+    let mut tab = app.signed_in().await;
+    let token = tab.open(app.at("/token")).await.json()["token"].as_str().unwrap().to_owned();
+    (tab, token)
+}
+
+/// What the tab's script gets with this token.
+async fn with_token(tab: &mut Tab, address: &str, token: &str) -> Page {
+    let bearer = format!("Bearer {token}");
+    tab.fetch_with(Method::GET, address, &[("authorization", &bearer)]).await
+}
+
+#[tokio::test]
+async fn a_token_and_a_cookie_are_each_enough_on_one_route_and_the_token_decides() {
+    let app = app().await;
+    let (mut tab, token) = signed_in(&app).await;
+    assert_eq!(tab.open(app.at("/whoami")).await.body, "session true, caller none");
+    let page = with_token(&mut tab, &app.at("/whoami"), &token).await;
+    assert_eq!(page.body, "session false, caller person");
+    let mut stranger = app.browser().tab();
+    stranger.open(app.at("/")).await;
+    let page = with_token(&mut stranger, &app.at("/whoami"), &token).await;
+    assert_eq!(page.body, "session false, caller person");
+    let page = with_token(&mut tab, &app.at("/whoami"), "a.b.c").await;
+    assert_eq!(page.status, StatusCode::UNAUTHORIZED);
+    assert!(page.header("www-authenticate").contains(r#"error="invalid_token""#));
+    assert_eq!(page.json()["reason"], "token_malformed");
+}
+
+#[tokio::test]
+async fn a_guard_lets_through_what_the_token_allows() {
+    let app = app().await;
+    let (mut tab, token) = signed_in(&app).await;
+    let page = with_token(&mut tab, &app.at("/notes"), &token).await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+    let page = with_token(&mut tab, &app.at("/secret"), &token).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
+    assert!(page.header("www-authenticate").contains(r#"scope="secret.read""#));
+}
+
+#[tokio::test]
+async fn what_needs_a_session_refuses_a_token_instead_of_failing() {
+    let app = app().await;
+    let (mut tab, token) = signed_in(&app).await;
+    for path in ["/me", "/session"] {
+        let page = with_token(&mut tab, &app.at(path), &token).await;
+        assert_eq!(
+            (page.status, &page.json()["reason"]),
+            (StatusCode::FORBIDDEN, &"forbidden".into()),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_document_about_the_api_needs_neither_token_nor_session() {
+    let app = app().await;
+    let mut tab = app.browser().tab();
+    tab.open(app.at("/")).await;
+    let page = tab.fetch(Method::GET, &app.at("/.well-known/oauth-protected-resource/mcp")).await;
+    assert_eq!(page.json()["resource"], "http://localhost/mcp");
+    assert_eq!(page.json()["authorization_servers"][0], app.provider.issuer());
+}
