@@ -1,5 +1,5 @@
 //! Sign-in in front of a gRPC service: callers without a session get `UNAUTHENTICATED`, a person
-//! signs in with a browser on the same port.
+//! signs in with a browser on the same port, and programs come with an access token.
 //!
 //! `cargo run --example tonic`, then open the address that it prints. The service is written out by
 //! hand, so that the example needs no code generator.
@@ -27,7 +27,9 @@ use tonic::{
 };
 use tonic_prost::ProstCodec;
 use tower::Service;
-use tower_identity::{IdentityLayer, User, dev::DevProvider};
+use tower_identity::{
+    ApiCaller, ApiConfig, ApiLayer, Authority, IdentityLayer, User, dev::DevProvider,
+};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -50,11 +52,16 @@ impl UnaryService<WhoAmIRequest> for WhoAmI {
     type Future = BoxFuture<tonic::Response<WhoAmIReply>, Status>;
 
     fn call(&mut self, request: tonic::Request<WhoAmIRequest>) -> Self::Future {
-        // The layer outside lets nobody through who is not signed in.
+        // The layer outside lets only signed-in people and callers with a token through.
         let user = request.extensions().get::<User>().cloned();
+        let caller = request.extensions().get::<ApiCaller>().cloned();
         Box::pin(async move {
-            let user = user.ok_or_else(|| Status::unauthenticated("nobody is signed in"))?;
-            Ok(tonic::Response::new(WhoAmIReply { name: user.display_name().to_owned() }))
+            let name = match (user, caller) {
+                (Some(user), _) => user.display_name().to_owned(),
+                (None, Some(caller)) => format!("{} {}", caller.kind(), caller.key()),
+                (None, None) => return Err(Status::unauthenticated("nobody is signed in")),
+            };
+            Ok(tonic::Response::new(WhoAmIReply { name }))
         })
     }
 }
@@ -98,6 +105,12 @@ async fn main() -> Result<(), Failure> {
     // an `IdentityConfig` of its own.
     let provider = DevProvider::start().await?;
     let config = provider.config(&base_url)?.build()?;
+    let api = ApiConfig::new(Authority::oidc(provider.issuer())?, provider.client_id()).build()?;
+    let token = provider.access_token("ada", provider.client_id(), "people.read")?;
+    println!(
+        "A program sends the metadata `authorization: Bearer {}`, Ada's token.",
+        token.expose()
+    );
 
     println!(
         "Open {base_url}/auth/login and pick somebody to sign in as; the service is example.People/WhoAmI."
@@ -105,7 +118,7 @@ async fn main() -> Result<(), Failure> {
     Server::builder()
         // A browser speaks HTTP/1.1, a gRPC client HTTP/2: the port takes both.
         .accept_http1(true)
-        .layer(IdentityLayer::new(config))
+        .layer(IdentityLayer::new(config).with_api(ApiLayer::new(api)))
         .add_service(People)
         .serve_with_incoming(TcpListenerStream::new(listener))
         .await?;

@@ -59,7 +59,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tower_identity::{
-    Clock, Error, IdentityConfig, IdentityLayer, SystemClock, Tokens, User, ValidConfig,
+    ApiConfig, Authority, Clock, ConfigError, Error, IdentityConfig, IdentityLayer, SystemClock,
+    Tokens, User, ValidConfig,
     client::TokenRequest,
     dev::{AccessTokenFormat, DevProvider, DevTenant, Quirk},
     require_sign_in,
@@ -103,6 +104,9 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
+/// What the provider knows the API as.
+const API: &str = "notes";
+
 /// A provider in this process with the API beside it, and the configuration for the application at
 /// `home`.
 async fn development_provider(
@@ -118,35 +122,33 @@ async fn development_provider(
     }
     let Some(kind) = variable("IDENTITY_DEV") else {
         let provider = builder.start().await?;
-        let (config, issuer) =
-            (provider.config(home)?.with_scopes(["email"]), provider.issuer().to_owned());
-        return Ok((Playground::start(provider, vec![issuer], false).await?, config));
+        let api = ApiConfig::new(Authority::oidc(provider.issuer())?, API);
+        let config = provider.config(home)?.with_scopes(["email"]);
+        return Ok((Playground::start(provider, api, false).await?, config));
     };
     let provider = builder.entra().start().await?;
+    let api = |tenant| Ok::<_, ConfigError>(ApiConfig::new(provider.entra_authority(tenant)?, API));
     let mut scope = "email";
-    // The tenants whose people may sign in, by the paths of their authorities.
-    let (config, paths) = match kind.as_str() {
-        "entra" => (
-            provider.entra_config(DevTenant::CONTOSO.id(), home)?,
-            vec![DevTenant::CONTOSO.id().to_owned()],
-        ),
+    let (config, api) = match kind.as_str() {
+        "entra" => {
+            let id = DevTenant::CONTOSO.id();
+            (provider.entra_config(id, home)?, api(id)?)
+        }
         "entra-common" => {
             let allowed = [DevTenant::CONTOSO.id(), DevTenant::PERSONAL.id()];
-            (
-                provider.entra_config("common", home)?.with_tenants(allowed)?,
-                allowed.map(str::to_owned).to_vec(),
-            )
+            let config = provider.entra_config("common", home)?.with_tenants(allowed)?;
+            (config, api("common")?.with_tenants(allowed)?)
         }
         "b2c" => {
             let domain = DevTenant::PROSEWARE.domain();
             // Asked for itself, B2C gives an access token with the sign-in.
             scope = provider.client_id();
-            (provider.entra_config(domain, home)?, vec![format!("{domain}/B2C_1_susi")])
+            (provider.entra_config(domain, home)?, api(domain)?)
         }
-        "external-id" => (
-            provider.entra_config(DevTenant::WOODGROVE.id(), home)?,
-            vec![DevTenant::WOODGROVE.id().to_owned()],
-        ),
+        "external-id" => {
+            let id = DevTenant::WOODGROVE.id();
+            (provider.entra_config(id, home)?, api(id)?)
+        }
         other => {
             return Err(format!(
                 "IDENTITY_DEV is entra, entra-common, b2c or external-id, not {other:?}"
@@ -154,10 +156,8 @@ async fn development_provider(
             .into());
         }
     };
-    let authorities =
-        paths.iter().map(|path| format!("http://{}/{path}/v2.0", provider.address())).collect();
     let config = config.with_scopes([scope]);
-    Ok((Playground::start(provider, authorities, true).await?, config))
+    Ok((Playground::start(provider, api, true).await?, config))
 }
 
 /// A variable's value; an empty one is as good as none.

@@ -12,7 +12,7 @@ use axum::{
 use maud::{Markup, html};
 use tokio::net::TcpListener;
 use tower_identity::{
-    Error, Tokens,
+    ApiConfig, Error, Tokens,
     client::TokenRequest,
     dev::DevProvider,
     outgoing::{Api, ApiClient},
@@ -30,10 +30,10 @@ pub(crate) struct Playground {
 }
 
 impl Playground {
-    /// Starts the API beside `provider`, for people of these authorities.
+    /// Starts the API beside `provider`, for tokens of this authority.
     pub(crate) async fn start(
         provider: DevProvider,
-        authorities: Vec<String>,
+        config: ApiConfig,
         is_entra: bool,
     ) -> Result<Self, Box<dyn std::error::Error>> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -42,14 +42,11 @@ impl Playground {
         // 8707).
         let scope = if is_entra { "api://notes/notes.read" } else { "notes.read" };
         let request = TokenRequest::new([scope])?;
-        let (audience, request) = if is_entra {
-            ("notes".to_owned(), request)
-        } else {
-            (origin.clone(), request.with_resource(&origin))
-        };
-        let api = ApiClient::new(Api::with_request(&origin, request)?);
-        tokio::spawn(async move { notes::serve(listener, authorities, &audience).await });
-        Ok(Self { provider: Arc::new(provider), origin, scope, api })
+        let request = if is_entra { request } else { request.with_resource(&origin) };
+        let client = ApiClient::new(Api::with_request(&origin, request)?);
+        let api = notes::api(config.add_audience(&origin).build()?);
+        tokio::spawn(async move { axum::serve(listener, api).await });
+        Ok(Self { provider: Arc::new(provider), origin, scope, api: client })
     }
 
     pub(crate) fn routes(self) -> Router {

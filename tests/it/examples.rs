@@ -128,7 +128,7 @@ async fn tonic_answers_those_who_are_signed_in() {
         #[prost(string, tag = "1")]
         name: String,
     }
-    async fn who_am_i(url: &str, cookie: &str) -> Result<String, tonic::Status> {
+    async fn who_am_i(url: &str, name: &'static str, value: &str) -> Result<String, tonic::Status> {
         let channel = tonic::transport::Endpoint::from_shared(url.to_owned())
             .unwrap()
             .connect()
@@ -137,8 +137,8 @@ async fn tonic_answers_those_who_are_signed_in() {
         let mut client = tonic::client::Grpc::new(channel);
         client.ready().await.unwrap();
         let mut request = tonic::Request::new(Nothing {});
-        if !cookie.is_empty() {
-            request.metadata_mut().insert("cookie", cookie.parse().unwrap());
+        if !value.is_empty() {
+            request.metadata_mut().insert(name, value.parse().unwrap());
         }
         let codec = tonic_prost::ProstCodec::<Nothing, Name>::default();
         let path = axum::http::uri::PathAndQuery::from_static("/example.People/WhoAmI");
@@ -146,7 +146,7 @@ async fn tonic_answers_those_who_are_signed_in() {
     }
 
     let example = Example::start("tonic");
-    let refused = who_am_i(&example.url, "").await.unwrap_err();
+    let refused = who_am_i(&example.url, "cookie", "").await.unwrap_err();
     assert_eq!(
         (refused.code(), refused.message()),
         (tonic::Code::Unauthenticated, "sign_in_required")
@@ -160,7 +160,20 @@ async fn tonic_answers_those_who_are_signed_in() {
         .iter()
         .map(|cookie| format!("{}={}", cookie.name, cookie.value))
         .collect();
-    assert_eq!(who_am_i(&example.url, &cookies.join("; ")).await.unwrap(), "Ada Lovelace");
+    assert_eq!(
+        who_am_i(&example.url, "cookie", &cookies.join("; ")).await.unwrap(),
+        "Ada Lovelace"
+    );
+
+    // A program has a token instead.
+    let token = example.said.split("Bearer ").nth(1).unwrap().split('`').next().unwrap();
+    let name = who_am_i(&example.url, "authorization", &format!("Bearer {token}")).await.unwrap();
+    assert!(name.starts_with("person "), "{name}");
+    let (head, _) = token.rsplit_once('.').unwrap();
+    let spoilt = format!("Bearer {head}.AAAA");
+    let refused = who_am_i(&example.url, "authorization", &spoilt).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::Unauthenticated);
+    assert!(refused.message().starts_with("token_"), "{}", refused.message());
 }
 
 #[tokio::test]
@@ -291,16 +304,60 @@ async fn the_quickstart_calls_an_api_and_answers_challenges() {
             let answer = request.send().await.unwrap();
             (answer.status(), answer.headers()["www-authenticate"].to_str().unwrap().to_owned())
         };
-        assert_eq!(call(None).await, (StatusCode::UNAUTHORIZED, "Bearer".into()));
+        let (status, challenge) = call(None).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+        assert!(challenge.starts_with("Bearer ") && !challenge.contains("error"), "{challenge}");
         for token in
             ["x", "eyJhbGciOiJub25lIn0.e30.", "eyJhbGciOiJSUzI1NiIsImtpZCI6IngifQ.e30.AAAA"]
         {
-            assert_eq!(
-                call(Some(token)).await,
-                (StatusCode::UNAUTHORIZED, r#"Bearer error="invalid_token""#.into())
-            );
+            let (status, challenge) = call(Some(token)).await;
+            assert_eq!(status, StatusCode::UNAUTHORIZED);
+            assert!(challenge.starts_with(r#"Bearer error="invalid_token""#), "{challenge}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_api_takes_the_token_that_it_prints_and_says_what_it_needs() {
+    let example = Example::start("api");
+    let token = example.said.split("Bearer ").nth(1).unwrap().split('\'').next().unwrap();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let get = async |path: &str, token: Option<&str>| {
+        let request = http.get(format!("{}{path}", example.url));
+        let request = if let Some(token) = token { request.bearer_auth(token) } else { request };
+        let answer = request.send().await.unwrap();
+        let challenge = answer.headers().get("www-authenticate").cloned();
+        let challenge = challenge.map(|value| value.to_str().unwrap().to_owned());
+        (answer.status(), challenge.unwrap_or_default(), answer.text().await.unwrap())
+    };
+    let json = |body: &str| serde_json::from_str::<serde_json::Value>(body).unwrap();
+
+    let (status, _, body) = get("/health", None).await;
+    assert_eq!((status, body.as_str()), (StatusCode::OK, "ok"));
+    for path in ["/whoami", "/notes", "/fresh", "/nothing"] {
+        let (status, challenge, _) = get(path, None).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}");
+        assert!(challenge.starts_with("Bearer ") && !challenge.contains("error"), "{challenge}");
+        assert!(challenge.contains("/.well-known/oauth-protected-resource"), "{challenge}");
+        let (status, challenge, _) = get(path, Some("eyJhbGciOiJub25lIn0.e30.")).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}");
+        assert!(challenge.contains(r#"error="invalid_token""#), "{challenge}");
+    }
+
+    let (status, _, body) = get("/whoami", Some(token)).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let caller = json(&body);
+    let names: Vec<&str> = caller.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(names, ["app", "iss", "kind", "oid", "roles", "scopes", "sub", "tid"]);
+    assert_eq!(
+        (&caller["kind"], &caller["scopes"]),
+        (&"person".into(), &serde_json::json!(["Notes.Read"]))
+    );
+    for path in ["/notes", "/fresh"] {
+        assert_eq!(get(path, Some(token)).await.0, StatusCode::OK, "{path}");
+    }
+    let (status, _, body) = get("/.well-known/oauth-protected-resource", None).await;
+    assert_eq!((status, &json(&body)["resource"]), (StatusCode::OK, &example.url.clone().into()));
 }
 
 #[test]
