@@ -10,8 +10,9 @@ use axum::{
 use serde_json::{Value, json};
 use tower::{Layer as _, ServiceExt as _};
 use tower_identity::{
-    ApiCaller, ApiConfig, ApiLayer, Authority, ManualClock,
+    ApiCaller, ApiConfig, ApiLayer, Authority, ClientCredential, ManualClock,
     api::CallerKind,
+    config::Introspection,
     dev::{
         DevAccessToken, DevClient, DevPerson, DevProvider, DevTenant, Endpoint, SpoilAccessToken,
         Verdict,
@@ -524,4 +525,47 @@ async fn what_is_remembered_ends_with_the_token() {
     assert!(api.ask(token.expose()).await.0.passed());
     clock.advance(Duration::from_secs(3600 + 61));
     assert_eq!(api.ask(token.expose()).await.0, Told::Refused(401, "token_expired".to_owned()));
+}
+
+/// An opaque token is what the provider says of it: remembered for a minute, and no longer.
+#[tokio::test]
+async fn the_provider_is_asked_about_opaque_tokens_and_its_no_counts() {
+    let clock = ManualClock::at_system_time();
+    let secret = "a secret of the API";
+    let provider = DevProvider::builder()
+        .with_clock(clock.clone())
+        .with_client(DevClient::confidential(API_ID, secret).with_resource(API))
+        .start()
+        .await
+        .unwrap();
+    let config = ApiConfig::new(Authority::oidc(provider.issuer()).unwrap(), API_ID)
+        .with_credential(ClientCredential::secret(secret))
+        .with_introspection(Introspection::Opaque);
+    let api = Api::over(provider, config);
+    let api = Api { layer: api.layer.with_clock(clock.clone()), ..api };
+    let issue = |token: DevAccessToken| api.provider.issue_access_token(&token.opaque()).unwrap();
+    let asked = || api.provider.requests(Endpoint::Introspection);
+    let inactive = Told::Refused(401, "token_inactive".to_owned());
+
+    let token = issue(DevAccessToken::person("ada", API).with_scopes("Notes.Read"));
+    for _ in 0..3 {
+        assert_eq!(api.ask(token.expose()).await.0, Told::Passed("person".to_owned()));
+    }
+    assert_eq!(asked(), 1);
+    assert!(api.provider.revoke_access_token(token.expose()));
+    clock.advance(Duration::from_secs(61));
+    assert_eq!(api.ask(token.expose()).await.0, inactive);
+
+    assert_eq!(api.ask("garbage").await.0, inactive);
+    let other = issue(DevAccessToken::person("ada", "https://other.example").with_scopes("x"));
+    assert_eq!(api.ask(other.expose()).await.0, inactive, "the provider tells it to no other API");
+    let little = issue(DevAccessToken::person("ada", API).with_scopes("Other"));
+    assert_eq!(
+        api.ask(little.expose()).await.0,
+        Told::Refused(403, "insufficient_scope".to_owned())
+    );
+    let before = asked();
+    let signed = api.provider.access_token("ada", API, "Notes.Read").unwrap();
+    assert!(api.ask(signed.expose()).await.0.passed());
+    assert_eq!(asked(), before, "signed tokens are verified without asking");
 }
