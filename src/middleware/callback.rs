@@ -18,7 +18,7 @@ use crate::{
     error::{Error, ErrorKind},
     protocol::{AuthorizationCode, CallbackParameters},
     session::{Lookup, Session, SiblingKey, Slot, State},
-    sign_in::{Attempt, Completed, Fallback, Purpose, RecordId, Verified, answer_of},
+    sign_in::{Attempt, Completed, Fallback, Purpose, RecordId, Verified, answer_of, fingerprint},
 };
 
 /// What the provider's tokens led to.
@@ -146,6 +146,7 @@ impl Flow {
         // Where the store is down the new session cannot be created either.
         let sessions = self.sessions.load_all(&head.cookies, self.clock.now()).await;
         let browser = self.browser_state(head, &sessions.unwrap_or_default());
+        let key = fingerprint(state, &code);
         let (flow, answer) = (Arc::clone(self), state.to_owned());
         let work = async move {
             let verified = flow.relying_party.redeem(&attempt, &code).await?;
@@ -154,7 +155,7 @@ impl Flow {
             }
             flow.establish(&answer, &attempt, verified, &browser).await
         };
-        self.exchanges.once(state, self.relying_party.provider().permit(), work).await
+        self.exchanges.once(key, self.relying_party.provider().permit(), work).await
     }
 
     /// Creates a session for the person of a verified answer, in the place of those before it.

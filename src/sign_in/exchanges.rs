@@ -5,19 +5,28 @@ use std::sync::Arc;
 use quick_cache::sync::Cache;
 use tracing::{Instrument as _, info_span};
 
+use super::attempt::Cause;
 use crate::{
     error::Error,
-    protocol::Permit,
+    protocol::{AuthorizationCode, Permit},
     single_flight::{Order, SingleFlight, Tokio},
 };
 
 /// How many outcomes are remembered for browsers that send an answer twice.
 const EXCHANGES: usize = 1024;
 
-/// Answers that are dealt with at this moment, or were a while ago, by their `state`.
+/// Answers that are dealt with at this moment, or were a while ago, by their [`fingerprint`].
 pub(crate) struct Exchanges<T> {
-    running: Arc<SingleFlight<String, (), Result<T, Error>>>,
-    done: Arc<Cache<String, Result<T, Error>>>,
+    running: Arc<SingleFlight<Cause, (), Result<T, Error>>>,
+    done: Arc<Cache<Cause, Result<T, Error>>>,
+}
+
+/// The fingerprint of an answer, of its `state` and its code.
+///
+/// Both together, because the `state` alone is known before the person has signed in: with another
+/// code it is another answer, which gets nothing of this one's session.
+pub(crate) fn fingerprint(state: &str, code: &AuthorizationCode) -> Cause {
+    Cause::new(&["exchange", state, code.secret().expose()])
 }
 
 impl<T: Clone + Send + Sync + 'static> Exchanges<T> {
@@ -33,34 +42,33 @@ impl<T: Clone + Send + Sync + 'static> Exchanges<T> {
     /// Those of the work; `Busy`: there was no permit for it.
     pub(crate) async fn once(
         &self,
-        state: &str,
+        answer: Cause,
         permit: impl Future<Output = Result<Permit, Error>>,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
-        if let Some(outcome) = self.done.get(state) {
+        if let Some(outcome) = self.done.get(&answer) {
             return outcome;
         }
-        let state = state.to_owned();
-        if let Some(flight) = self.running.under_way(&state).pop() {
+        if let Some(flight) = self.running.under_way(&answer).pop() {
             return flight.landed().await?;
         }
         // Before there is a task: a caller that goes away without a permit has cost nothing.
         let permit = permit.await?;
         let start = || {
-            let (all, state) = (Arc::clone(&self.done), state.clone());
+            let all = Arc::clone(&self.done);
             let once = async move {
                 // Another caller may have been given a permit first, and be done.
-                if let Some(outcome) = all.get(&state) {
+                if let Some(outcome) = all.get(&answer) {
                     return outcome;
                 }
                 let outcome = work.await;
-                all.insert(state, outcome.clone());
+                all.insert(answer, outcome.clone());
                 drop(permit);
                 outcome
             };
             once.instrument(info_span!("complete_sign_in"))
         };
-        self.running.run(&state, (), Order::AtOnce, start).await?
+        self.running.run(&answer, (), Order::AtOnce, start).await?
     }
 }
 
@@ -102,7 +110,7 @@ mod tests {
                 gate.acquire().await.unwrap().forget();
                 Ok(worked.fetch_add(1, SeqCst))
             };
-            self.exchanges.once(state, of(Arc::clone(&self.permits)), work).await
+            self.exchanges.once(Cause::new(&[state]), of(Arc::clone(&self.permits)), work).await
         }
 
         fn ask(&self) -> tokio::task::JoinHandle<Result<usize, Error>> {
@@ -160,7 +168,7 @@ mod tests {
             tokio::task::yield_now().await;
         }
         for number in 0..2 * EXCHANGES {
-            world.exchanges.done.insert(number.to_string(), Ok(7));
+            world.exchanges.done.insert(Cause::new(&[&number.to_string()]), Ok(7));
         }
         world.gate.add_permits(1);
         assert_eq!(world.ask().await.unwrap().unwrap(), running.await.unwrap().unwrap());

@@ -18,7 +18,7 @@ pub(crate) use {
     begin::{AccountHint, Fallback, Request, RequestBinding},
     complete::{Completed, NewSession, Verified, answer_of},
     device_code::{DeviceCode, Heard, Waiting, no_code},
-    exchanges::Exchanges,
+    exchanges::{Exchanges, fingerprint},
     loop_guard::{ReturnedTo, SessionOrigin},
     refresh::refresh_with,
     relying_party::{RelyingParty, key_binding},

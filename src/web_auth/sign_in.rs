@@ -14,7 +14,7 @@ use crate::{
     session::{Lookup, SessionValue, StoredLogin, WebSession},
     sign_in::{
         Attempt, Cause, Completed, DeviceCode, Fallback, Heard, PersonKey, Purpose, Remedy,
-        Verified, answer_of, no_code,
+        Verified, answer_of, fingerprint, no_code,
     },
     user::User,
 };
@@ -212,15 +212,17 @@ impl WebAuth {
             Err(error) => return self.begin_again(session, contents, &attempt, error).await,
         };
         let (auth, answer, begun) = (self.clone(), state.clone(), attempt.clone());
+        let redeemed = code.clone();
         let work = async move {
-            let verified = auth.relying_party().redeem(&attempt, &code).await?;
+            let verified = auth.relying_party().redeem(&attempt, &redeemed).await?;
             auth.signed_in(&attempt, verified, &answer).await
         };
         let permit = self.relying_party().provider().permit();
-        let signed_in = match self.kept().exchanges.once(&state, permit, work).await {
-            Ok(signed_in) => signed_in,
-            Err(error) => return self.begin_again(session, contents, &begun, error).await,
-        };
+        let signed_in =
+            match self.kept().exchanges.once(fingerprint(&state, &code), permit, work).await {
+                Ok(signed_in) => signed_in,
+                Err(error) => return self.begin_again(session, contents, &begun, error).await,
+            };
         self.finish(session, contents, &signed_in).map(SignInOutcome::SignedIn)
     }
 

@@ -238,6 +238,30 @@ async fn a_planted_session_does_not_become_the_victim_s() {
     assert_eq!(raw.who(&planted).await, "nobody", "the attacker is not signed in as anybody");
 }
 
+/// An attempt that was planted in the victim's browser, or copied before the victim signed in: what
+/// a browser gets that delivers the same answer twice is not for one that does not have the code.
+#[tokio::test]
+async fn a_planted_attempt_brings_no_session_without_the_code_of_the_victim() {
+    let app = App::start().await;
+    let raw = Raw::of(&app);
+    app.provider.sign_in_as("ada").unwrap();
+    let planted = raw.begin("/me", "").await;
+    let callback = raw.answer(&planted).await;
+    assert!(raw.open(&callback, &planted.attempt).await.session().is_some());
+    let state = planted.state();
+    for forged in [
+        format!("/auth/callback?code=junk&state={state}"),
+        format!("/auth/callback?state={state}"),
+        format!("/auth/callback?error=access_denied&state={state}"),
+        format!("{callback}x").replace("code=", "code=x"),
+    ] {
+        let answer = raw.open(&forged, &planted.attempt).await;
+        assert_eq!(answer.session(), None, "{forged}: {}", answer.status);
+    }
+    // The browser of the victim may have sent it twice.
+    assert!(raw.open(&callback, &planted.attempt).await.session().is_some());
+}
+
 /// C-143, C-322: no half session
 #[tokio::test]
 async fn a_sign_in_that_fails_late_leaves_the_session_as_it_was() {

@@ -251,6 +251,22 @@ async fn an_answer_that_comes_twice_signs_in_once() {
     assert_eq!(site.provider.requests(Endpoint::Token), 1);
 }
 
+/// A copy of the value from before the sign-in is worth nothing without the code.
+#[tokio::test]
+async fn another_code_under_the_state_of_a_finished_sign_in_signs_nobody_in() {
+    let site = Site::start().await;
+    let mut session = WebSession::new();
+    let asked = site.auth.sign_in(&mut session, "/orders", &SignInOptions::new()).await.unwrap();
+    let mut copy = stored(&session);
+    let answer = site.answer(&asked.address).await;
+    assert!(site.auth.complete_sign_in(&mut session, &answer).await.is_ok());
+    let forged = answer.replace("code=", "code=x");
+    let error = site.auth.complete_sign_in(&mut copy, &forged).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidGrant);
+    assert_eq!(site.who(&mut copy).await, None);
+    assert!(site.who(&mut session).await.is_some());
+}
+
 #[tokio::test]
 async fn a_sign_in_that_fails_leaves_everything_as_it_was() {
     let site = Site::start().await;
