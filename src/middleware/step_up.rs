@@ -93,7 +93,11 @@ impl Flow {
             Remedy::StepUp(step_up) => self.step_up_url(session, &return_path, &step_up),
         };
         match (url, summary.client) {
-            (Err(refusal), _) => Reply::failed(refusal, None),
+            // What a new sign-in did not remedy is the cause to look into.
+            (Err(refusal), _) => {
+                let detail = format!("{}: {error}", refusal.detail());
+                Reply::failed(refusal.with_detail(detail), None)
+            }
             (Ok(url), ClientKind::Navigation) => Reply::redirect(url),
             (Ok(url), _) => Reply::new(Outcome::SignInNeeded { sign_in: url, why: Some(error) }),
         }

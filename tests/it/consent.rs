@@ -135,6 +135,10 @@ async fn a_provider_that_wants_the_person_again_at_once_ends_in_a_page() {
             _ => tab.fetch(Method::GET, "/mail").await,
         };
         assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.body);
+        if dest == "document" {
+            let cause = "error=&quot;interaction_required&quot;";
+            assert!(page.body.contains(cause), "the page names the cause: {}", page.body);
+        }
         app.turn(61);
     }
     assert_eq!(app.provider.requests(Endpoint::Authorization), before);
