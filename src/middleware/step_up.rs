@@ -96,7 +96,7 @@ impl Flow {
             // What a new sign-in did not remedy is the cause to look into.
             (Err(refusal), _) => {
                 let detail = format!("{}: {error}", refusal.detail());
-                Reply::failed(refusal.with_detail(detail), None)
+                Reply::failed(Error::new(refusal.kind(), detail), None)
             }
             (Ok(url), ClientKind::Navigation) => Reply::redirect(url),
             (Ok(url), _) => Reply::new(Outcome::SignInNeeded { sign_in: url, why: Some(error) }),
