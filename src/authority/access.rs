@@ -1,6 +1,6 @@
 //! What is special to access tokens: their issuers, and the names of an API in them.
 
-use super::{Authority, Kind, TokenIssuer, tenants::is_guid};
+use super::{Authority, AuthorityKind, TokenIssuer, tenants::is_guid};
 
 impl Authority {
     /// The issuer that an ID token from the same place would have, where access tokens call it by
@@ -17,10 +17,10 @@ impl Authority {
         token: &TokenIssuer<'_>,
     ) -> Option<String> {
         match &self.kind {
-            Kind::Adfs => {
+            AuthorityKind::Adfs => {
                 (access_token_issuer == Some(token.iss)).then(|| metadata_issuer.to_owned())
             }
-            Kind::Entra { instance, .. } => {
+            AuthorityKind::Entra { instance, .. } => {
                 let tid = token.tid.filter(|tid| is_guid(tid))?;
                 // A development provider is a cloud of its own.
                 let issuer = match instance.cloud {
@@ -31,7 +31,7 @@ impl Authority {
                 (rest.strip_suffix('/') == Some(tid))
                     .then(|| metadata_issuer.replace(super::tenants::TEMPLATE, tid))
             }
-            Kind::Oidc | Kind::ExternalId { .. } | Kind::B2c { .. } => None,
+            AuthorityKind::Oidc | AuthorityKind::ExternalId { .. } | AuthorityKind::B2c { .. } => None,
         }
     }
 

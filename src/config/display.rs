@@ -20,7 +20,7 @@ use super::{
 impl fmt::Display for IdentityConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "provider: {}", self.authority)?;
-        writeln!(f, "kind of provider: {}", self.authority.kind_in_words())?;
+        writeln!(f, "kind of provider: {}", self.authority.kind_label())?;
         if let Some((policies, _)) = self.authority.b2c_policies() {
             for (what, policy) in [
                 ("edit profile", &policies.edit_profile),

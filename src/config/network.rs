@@ -104,7 +104,7 @@ impl IdentityConfig {
                 );
             }
         }
-        self.authority.set_route(self.danger_http, self.back_channel.as_ref());
+        self.authority.set_connection(self.danger_http, self.back_channel.as_ref());
         Ok(())
     }
 

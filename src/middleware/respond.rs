@@ -143,7 +143,7 @@ impl Answers {
             Caller::Program | Caller::Htmx => problem(&error, Some(reference), again),
             Caller::Navigation | Caller::Document => {
                 // `interaction_required` of somebody whom no interaction helps.
-                let turned_away = error.advice().is_some_and(codes::turns_away);
+                let turned_away = error.advice().is_some_and(codes::denies_account);
                 let status = match status(error.kind()) {
                     StatusCode::UNAUTHORIZED if turned_away => StatusCode::FORBIDDEN,
                     status => status,
@@ -266,7 +266,7 @@ fn is_about_the_account(error: &Error) -> bool {
         error.kind(),
         ErrorKind::TenantNotAllowed | ErrorKind::AccessDenied | ErrorKind::PersonChanged
     );
-    denied || error.advice().is_some_and(codes::turns_away)
+    denied || error.advice().is_some_and(codes::denies_account)
 }
 
 /// What a caller is told who came with an access token on whose behalf none could be had (RFC 6750
