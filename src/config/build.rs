@@ -33,7 +33,7 @@ impl IdentityConfig {
         mut self,
         environment: Environment<'_>,
     ) -> Result<ValidConfig, ConfigError> {
-        self.route()?;
+        self.set_connection()?;
         self.check_client()?;
         self.check_tokens()?;
         self.check_times()?;
@@ -158,7 +158,7 @@ impl IdentityConfig {
                 ),
             );
         }
-        match self.sign_in.beyond_device_code(self.authority.is_microsoft()) {
+        match self.sign_in.unsupported_by_device_code(self.authority.is_microsoft()) {
             Some(option) => wrong(
                 "sign_in",
                 format!(

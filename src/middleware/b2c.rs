@@ -93,7 +93,7 @@ impl Flow {
         Ok(Some(match (errand, attempt.started_from) {
             // Without a page nobody can be asked for the password, so where each sign-in asks for
             // it the claims stay until the next one.
-            (Errand::EditProfile, Some(_)) if !self.config.sign_in().asks_every_time() => {
+            (Errand::EditProfile, Some(_)) if !self.config.sign_in().requires_authentication() => {
                 Done::ReadAgain
             }
             (Errand::ResetPassword, None) => Done::SignIn,

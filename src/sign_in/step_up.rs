@@ -53,7 +53,7 @@ impl Remedy {
             }),
             // The session lives, its tokens are gone: most providers give others without a page.
             ErrorKind::NoRefreshToken => Self::StepUp(StepUp {
-                silent: !configured.asks_every_time(),
+                silent: !configured.requires_authentication(),
                 ..StepUp::new(now, error)
             }),
             ErrorKind::SessionEnded | ErrorKind::PersonChanged | ErrorKind::SignInRequired => {
