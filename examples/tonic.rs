@@ -1,14 +1,10 @@
-//! Sign-in in front of a gRPC service: callers without a session get `UNAUTHENTICATED`, a person
-//! signs in with a browser on the same port.
+//! Sign-in in front of a gRPC service: clients without a session get `UNAUTHENTICATED`, and the
+//! user signs in with a browser on the same port.
 //!
-//! `cargo run --example tonic`, then open the address that it prints. The service is written out by
+//! `cargo run --example tonic`, then open the URL that it prints. The service is written by
 //! hand, so that the example needs no code generator.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "it talks to the person who started it"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the example reports on the console")]
 
 use std::{
     convert::Infallible,
@@ -50,7 +46,7 @@ impl UnaryService<WhoAmIRequest> for WhoAmI {
     type Future = BoxFuture<tonic::Response<WhoAmIReply>, Status>;
 
     fn call(&mut self, request: tonic::Request<WhoAmIRequest>) -> Self::Future {
-        // The layer outside lets nobody through who is not signed in.
+        // The layer passes only requests of signed-in users.
         let user = request.extensions().get::<User>().cloned();
         Box::pin(async move {
             let user = user.ok_or_else(|| Status::unauthenticated("nobody is signed in"))?;
@@ -94,16 +90,15 @@ async fn main() -> Result<(), Failure> {
     let listener = TcpListener::bind(listen.parse::<SocketAddr>()?).await?;
     let base_url = format!("http://localhost:{}", listener.local_addr()?.port());
 
-    // A provider in this process, so that the example needs no account: an application of yours has
-    // an `IdentityConfig` of its own.
+    // The development provider, so that the example needs no account. Your application has its own
+    // `IdentityConfig` in place of it.
     let provider = DevProvider::start().await?;
     let config = provider.config(&base_url)?.build()?;
 
-    println!(
-        "Open {base_url}/auth/login and pick somebody to sign in as; the service is example.People/WhoAmI."
-    );
+    println!("Open {base_url}/auth/login and choose an account to sign in with.");
+    println!("The service is example.People/WhoAmI.");
     Server::builder()
-        // A browser speaks HTTP/1.1, a gRPC client HTTP/2: the port takes both.
+        // The browser uses HTTP/1.1, gRPC clients use HTTP/2.
         .accept_http1(true)
         .layer(IdentityLayer::new(config))
         .add_service(People)

@@ -1,11 +1,10 @@
-//! A small protected API, on a port of its own. It stands for any API that an application calls: it
-//! knows the provider by its address only, takes a token from whoever brings one, and believes
-//! nothing that is not signed.
+//! A small protected API on a port of its own, as an example of an API that the application calls.
+//! It knows only the URL of the provider, and verifies every token itself.
 //!
 //! | | |
 //! |---|---|
 //! | `GET /notes` | needs the scope `notes.read` |
-//! | `GET /notes/private` | needs the authentication context `c1`, too; who has not signed in for it gets a claims challenge, as from Microsoft's APIs |
+//! | `GET /notes/private` | also needs the authentication context `c1`; without it the response is a claims challenge, as from Microsoft's APIs |
 
 use std::sync::Arc;
 
@@ -22,7 +21,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// Starts it, for tokens of these authorities and this audience; it ends with the program.
+/// Runs the API for tokens of these authorities and this audience.
 pub(crate) async fn serve(
     listener: TcpListener,
     authorities: Vec<String>,
@@ -43,7 +42,7 @@ struct Api {
     http: reqwest::Client,
 }
 
-/// What it reads of a token after it was verified.
+/// The claims of a verified token that the API uses.
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
@@ -54,7 +53,7 @@ struct Claims {
     acrs: Vec<String>,
 }
 
-/// The part of a discovery document that an API needs.
+/// The members of a discovery document that the API uses.
 #[derive(Deserialize)]
 struct Document {
     issuer: String,
@@ -83,8 +82,8 @@ async fn private_notes(
 }
 
 impl Api {
-    /// Who calls: the claims of a token that an authority signed for this API, that has not ended,
-    /// and that has the scope.
+    /// The claims of the caller's token: signed by an authority for this API, not expired, and with
+    /// the scope.
     async fn caller(&self, headers: &HeaderMap) -> Result<Claims, Response> {
         let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let Some(token) = header.and_then(|header| header.strip_prefix("Bearer ")) else {
@@ -100,8 +99,8 @@ impl Api {
         Ok(claims)
     }
 
-    /// An ID token is for the application, so the audience keeps it out, too. (A real API would
-    /// keep documents and keys for a while.)
+    /// The claims of a token if it is valid. The check of the audience also rejects ID tokens,
+    /// whose audience is the application. An API in production would cache documents and keys.
     async fn verified(&self, token: &str) -> Option<Claims> {
         let key_id = decode_header(token).ok()?.kid?;
         for authority in &self.authorities {

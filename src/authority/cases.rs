@@ -47,7 +47,8 @@ const OTHERWISE: &[(&str, &str)] = &[
     ),
     (
         "ISS-070",
-        "Google's older name for itself is its issuer, at Google alone, as the row's `expected` says",
+        "Google's older issuer stands for its issuer, for Google only, as the row's `expected` \
+         says",
     ),
 ];
 const V1: &str =

@@ -149,11 +149,17 @@ impl CredentialDescription {
             if send_x5c { credential.with_certificate_chain() } else { credential }
         };
         let source = self.source_type.as_deref().unwrap_or("ClientSecret");
-        match (source, &self.client_secret, &self.certificate_disk_path, &self.base64_encoded_value) {
+        let missing =
+            |member: &str| wrong(format!("an item of SourceType {source:?} needs {member}"));
+        let (path, base64) = (&self.certificate_disk_path, &self.base64_encoded_value);
+        match (source, &self.client_secret, path, base64) {
             ("ClientSecret", Some(secret), ..) => Ok(ClientCredential::secret(secret.clone())),
-            ("Path", _, Some(path), _) => Ok(of_certificate(ClientCredential::certificate_file(path))),
+            ("Path", _, Some(path), _) => {
+                Ok(of_certificate(ClientCredential::certificate_file(path)))
+            }
             ("Base64Encoded", .., Some(value)) => {
-                let Ok(pfx) = base64_simd::STANDARD.decode_to_vec(value.expose().trim()).map(zeroize::Zeroizing::new) else {
+                let pfx = base64_simd::STANDARD.decode_to_vec(value.expose().trim());
+                let Ok(pfx) = pfx.map(zeroize::Zeroizing::new) else {
                     return wrong("Base64EncodedValue is not base64".into());
                 };
                 let none = Secret::default();
@@ -163,11 +169,13 @@ impl CredentialDescription {
             }
             ("SignedAssertionFilePath", ..) => match &self.signed_assertion_file_disk_path {
                 Some(path) => Ok(ClientCredential::federated_token_file(path)),
-                None => wrong("an item of SourceType \"SignedAssertionFilePath\" needs SignedAssertionFileDiskPath, the path in AZURE_FEDERATED_TOKEN_FILE".into()),
+                None => {
+                    missing("SignedAssertionFileDiskPath, the path in AZURE_FEDERATED_TOKEN_FILE")
+                }
             },
-            ("ClientSecret", ..) => wrong("an item of SourceType \"ClientSecret\" needs ClientSecret".into()),
-            ("Path", ..) => wrong("an item of SourceType \"Path\" needs CertificateDiskPath".into()),
-            ("Base64Encoded", ..) => wrong("an item of SourceType \"Base64Encoded\" needs Base64EncodedValue".into()),
+            ("ClientSecret", ..) => missing("ClientSecret"),
+            ("Path", ..) => missing("CertificateDiskPath"),
+            ("Base64Encoded", ..) => missing("Base64EncodedValue"),
             (other, ..) => wrong(format!(
                 "SourceType {other:?} is not supported: use \"ClientSecret\", \"Path\", \
                  \"Base64Encoded\" or \"SignedAssertionFilePath\", or set \

@@ -186,7 +186,9 @@ impl ClientCredential {
     ///     let assertion = sign_in_the_vault(request.client_id(), request.audience()).await?;
     ///     Ok(assertion.into())
     /// });
-    /// # async fn sign_in_the_vault(_: &str, _: &str) -> Result<String, std::io::Error> { Ok(String::new()) }
+    /// # async fn sign_in_the_vault(_: &str, _: &str) -> Result<String, std::io::Error> {
+    /// #     Ok(String::new())
+    /// # }
     /// ```
     pub fn assertion_from<F, R>(make: F) -> Self
     where

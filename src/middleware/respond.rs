@@ -21,7 +21,7 @@ use super::{
 use crate::{
     authority::codes,
     clock::Clock,
-    error::{Error, ErrorKind, Whose},
+    error::{Error, ErrorKind, TokenOwner},
     pages::{Action, DeviceSignIn, Page, PageKind, PageRenderer},
     secret,
 };
@@ -273,7 +273,7 @@ fn is_about_the_account(error: &Error) -> bool {
 /// section 3, Entra's claims challenge). Claims go as Base64, so nothing of the provider's text
 /// reaches the header.
 pub(crate) fn caller_challenge(error: &Error) -> Option<HeaderValue> {
-    if error.whose() != Whose::Caller {
+    if error.token_owner() != TokenOwner::Caller {
         return None;
     }
     let claims = error.provider().and_then(|said| said.claims.as_deref());

@@ -7,7 +7,7 @@ use crate::{
     clock::UnixTime,
     codec,
     config::{Prompt, SignInOptions},
-    error::{Error, ErrorKind, Whose},
+    error::{Error, ErrorKind, TokenOwner},
 };
 
 /// What is to be asked for.
@@ -36,7 +36,7 @@ pub(crate) enum Remedy {
 impl Remedy {
     /// What mends the failure of a token, at an application whose sign-ins ask for `configured`.
     pub(crate) fn of(error: &Error, configured: &SignInOptions, now: UnixTime) -> Self {
-        if error.whose() != Whose::SignedIn {
+        if error.token_owner() != TokenOwner::User {
             return Self::Nothing;
         }
         match error.kind() {
