@@ -370,7 +370,7 @@ mod tests {
             refused("https://contoso.ciamlogin.com/custom/path").contains("ciamlogin.com/{tenant}")
         );
         assert!(refused("https://contoso.ciamlogin.com/common").contains("not one tenant"));
-        assert!(refused("https://user:secret@op.example.com").contains("no user name"));
+        assert!(refused("https://user:secret@op.example.com").contains("user name or password"));
         assert!(!refused("https://user:secret@op.example.com").contains("secret"));
         for text in [
             "",

@@ -485,7 +485,7 @@ mod tests {
             ),
             (
                 json!({"TenantId": TENANT, "Instance": "https://idp.contoso.com"}),
-                "not a host of Microsoft's",
+                "not a Microsoft host",
             ),
             (json!({"TenantId": "[Enter the tenant id]"}), "not a tenant"),
             (
@@ -506,7 +506,7 @@ mod tests {
             ),
             (
                 json!({"TenantId": TENANT, "ClientCredentials": [{"SourceType": "Path", "CertificateDiskPath": "/a"}]}),
-                "beside AzureAd:ClientSecret",
+                "in addition to AzureAd:ClientSecret",
             ),
         ] {
             let error = read(section.clone()).unwrap_err();

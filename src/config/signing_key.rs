@@ -354,7 +354,7 @@ mod tests {
             (certificate(), None, "no private key"),
             (&rsa().replace("PRIVATE", "ENCRYPTED PRIVATE"), None, "encrypted"),
             (&rsa().replace("MII", "MIJ"), None, "cannot sign"),
-            (rsa(), Some(rsa()), "where the certificate belongs"),
+            (rsa(), Some(rsa()), "contains a private key"),
             (rsa(), Some(other_certificate()), "belongs to the private key"),
             (rsa(), Some("!"), "neither PEM nor base64"),
         ] {

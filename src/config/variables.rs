@@ -181,7 +181,7 @@ mod tests {
         );
         let error =
             with(&[("A", "1"), ("B", "2")], |all| all.one(&["A", "B"]).unwrap_err().to_string());
-        assert_eq!(error, "B: 2 contradicts A, which is 1: leave one out");
+        assert_eq!(error, "B: 2 contradicts A, which is 1: remove one");
     }
 
     #[test]
