@@ -265,7 +265,7 @@ pub struct Advice {
     pub reason: &'static str,
     /// One sentence for the user.
     pub for_person: &'static str,
-    /// One sentence for the people who build and run the application.
+    /// One sentence for the developers and operators of the application.
     pub for_operator: &'static str,
     /// The URL of the documentation of the code.
     pub source: &'static str,

@@ -380,7 +380,8 @@ impl IdentityConfig {
         self
     }
 
-    /// Sets the client capabilities that Entra ID is told with every token request (`xms_cc`).
+    /// Sets the client capabilities, which are sent to Entra ID with every token request
+    /// (`xms_cc`).
     /// `cp1` declares that the application handles claims challenges. Access tokens then live
     /// longer, and APIs can reject them before they expire (continuous access evaluation). The
     /// default is none.

@@ -260,7 +260,7 @@ mod tests {
                 "{page}"
             );
         }
-        // What a setting can mend names it.
+        // A remedy that is a setting names it.
         for kind in [
             ErrorKind::ClientRefused,
             ErrorKind::TokenAlgorithm,

@@ -120,7 +120,11 @@ async fn a_page_or_a_sign_in_that_cannot_be_kept_is_told_in_the_log() {
     raw.begin(&long(1_900), &first.attempt).await;
     assert!(log.text().contains("the oldest sign-in under way makes room"), "{}", log.text());
     raw.begin(&long(2_500), "").await;
-    assert!(log.text().contains("the requested return path is not a path on this site"), "{}", log.text());
+    assert!(
+        log.text().contains("the requested return path is not a path on this site"),
+        "{}",
+        log.text()
+    );
     assert!(!log.text().contains("aaaaaaaaaa"), "and not which");
 }
 
