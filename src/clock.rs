@@ -81,6 +81,8 @@ impl Clock for SystemClock {
     fn now(&self) -> UnixTime {
         let seconds = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
+            // A clock before 1970 counts as the epoch: every token is then not yet valid, and
+            // nothing is accepted.
             .map_or(0, |elapsed| elapsed.as_secs());
         UnixTime(i64::try_from(seconds).unwrap_or(i64::MAX))
     }

@@ -430,6 +430,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Reason first, so that a log can be searched by it; the remedy ends the line.
         write!(f, "{}: {}", self.reason(), self.0.detail)?;
         if let Some(provider) = &self.0.provider {
             write!(f, " ({provider})")?;
@@ -489,6 +490,7 @@ pub struct ProviderError {
 
 impl fmt::Display for ProviderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `{:?}` escapes line breaks and control characters, which could forge lines in a log.
         write!(f, "error={:?}", self.error)?;
         if let Some(status) = self.status {
             write!(f, " status={status}")?;

@@ -55,6 +55,8 @@ pub(super) fn resource(text: &str) -> Result<Url, ConfigError> {
 /// A URL that is only scheme, host and port.
 pub(super) fn origin(setting: &'static str, text: &str) -> Result<Url, ConfigError> {
     let (url, shown) = absolute(setting, text)?;
+    // A path here would be ambiguous: it could be meant to replace or to precede that of the
+    // endpoint.
     let is_bare = url.username().is_empty()
         && url.password().is_none()
         && url.query().is_none()
@@ -96,6 +98,7 @@ fn web_url(setting: &'static str, text: &str) -> Result<Url, ConfigError> {
 pub(super) fn base_url(text: &str) -> Result<Url, ConfigError> {
     let url = web_url("base_url", text)?;
     let prefix = url.path().trim_end_matches('/');
+    // The prefix becomes part of cookie paths and return paths, which have to be unambiguous.
     if !prefix.is_empty() && !path::is_plain(prefix) {
         return Err(ConfigError::new(
             "base_url",
@@ -148,6 +151,7 @@ impl Site {
     ) -> Result<Self, ConfigError> {
         let url = match (base_url, redirect_uri) {
             (Some(base_url), _) => base_url.clone(),
+            // Without a base URL the application is assumed at the root of the origin.
             (None, Some(redirect_uri)) => {
                 let mut url = redirect_uri.clone();
                 url.set_path("");
@@ -186,6 +190,7 @@ fn callback_path_in(
     callback_path: Option<&str>,
 ) -> Result<String, ConfigError> {
     let wrong = |problem: String| Err(ConfigError::new("redirect_uri", problem));
+    // The cookie of the sign-in attempt is set for the origin of the base URL.
     if redirect_uri.origin().ascii_serialization() != origin {
         return wrong(format!(
             "{redirect_uri} is not at {origin}, the origin of the base URL: the cookie of the \

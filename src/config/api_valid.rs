@@ -83,6 +83,7 @@ impl ApiConfig {
     pub fn build(mut self) -> Result<ValidApiConfig, ConfigError> {
         let named = self.audiences()?;
         let credential = self.identity.credential.get_or_insert_with(ClientCredential::none);
+        // RFC 7662 section 2.1: the introspection endpoint must require authorization.
         if self.introspection == Introspection::Opaque && !credential.is_confidential() {
             return Err(ConfigError::new(
                 "introspection",
@@ -113,6 +114,7 @@ impl ApiConfig {
                 audiences.push(spelling);
             }
         }
+        // Only Microsoft's providers put the identifier of the API before the name of a scope.
         let scope_prefixes = match authority.is_microsoft() {
             true => scope_prefixes(self.resource.as_deref(), &named),
             false => Vec::new(),
@@ -147,6 +149,7 @@ impl ApiConfig {
                  (`add_audience`, IDENTITY_AUDIENCE)",
             ));
         }
+        // `*` would accept tokens for every other API of the provider (RFC 9068 section 4).
         if let Some(odd) = named.iter().find(|name| {
             name.is_empty()
                 || **name == "*"

@@ -73,6 +73,7 @@ impl Eq for AssertionFunction {}
 
 impl fmt::Debug for AssertionFunction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The closure may capture secrets, so nothing of it is written.
         f.write_str("AssertionFunction")
     }
 }

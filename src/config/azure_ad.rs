@@ -235,6 +235,7 @@ impl AzureAdSection {
             let mut policies = B2cPolicies::new(sign_in);
             policies.edit_profile.clone_from(&self.edit_profile_policy_id);
             policies.reset_password.clone_from(&self.reset_password_policy_id);
+            // `Domain` is the B2C tenant in Microsoft.Identity.Web; `TenantId` is optional there.
             return Authority::b2c_at_instance(instance, tenant, policies)
                 .map(Some)
                 .map_err(|error| error.named("AzureAd"));
@@ -269,6 +270,7 @@ impl AzureAdSection {
             let credential = description.credential(self.send_x5c)?;
             let secrets = || credentials.iter().filter_map(ClientCredential::client_secret);
             match credential.client_secret() {
+                // The same secret in both places is not a contradiction.
                 Some(secret) if secrets().any(|other| other == secret) => continue,
                 Some(_) if secrets().next().is_some() => {
                     return wrong(

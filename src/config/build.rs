@@ -71,6 +71,8 @@ impl IdentityConfig {
             &base_url,
         )?;
         let notices = self.surroundings(&site, environment);
+        // Logged here and reported by `check` as well: `build` is the only step that every
+        // application runs.
         for notice in &notices {
             tracing::warn!(code = notice.code(), "{notice}");
         }
@@ -89,6 +91,8 @@ impl IdentityConfig {
             tenants,
             paths,
             cookie_keys,
+            // A device code may have been entered in another browser, whose session at the provider
+            // this application must not end by default.
             provider_session: self.provider_session.unwrap_or(match self.sign_in_method {
                 SignInMethod::Redirect => ProviderSession::End,
                 SignInMethod::DeviceCode => ProviderSession::Keep,
@@ -119,6 +123,8 @@ impl IdentityConfig {
             ));
         }
         for audience in &self.trusted_audiences {
+            // OpenID Connect Core 1.0 section 3.1.3.7, rule 3: `aud` must contain the client id in
+            // any case.
             if audience.is_empty() || *audience == self.client_id {
                 return Err(ConfigError::new(
                     "trusted_audiences",
@@ -136,6 +142,8 @@ impl IdentityConfig {
         }
         let wrong =
             |setting: &'static str, problem: String| Err(ConfigError::new(setting, problem));
+        // Refused here, because the discovery document, which would show it, is not read by
+        // `build`.
         if self.authority.b2c_policies().is_some() {
             return wrong(
                 "sign_in_method",
@@ -182,6 +190,7 @@ impl IdentityConfig {
             check_scope(scope)?;
         }
         let has = |name: &str| self.openid_scopes.iter().any(|scope| scope == name);
+        // OpenID Connect Core 1.0 section 3.1.2.1: the scope `openid` is required.
         if !has("openid") {
             return wrong(
                 "openid_scopes",
@@ -189,6 +198,8 @@ impl IdentityConfig {
                  it",
             );
         }
+        // The user's key at Entra ID is `(tid, oid)`, and `oid` needs the scope `profile` (security
+        // rule 10).
         if self.authority.is_microsoft()
             && self.authority.b2c_policies().is_none()
             && !has("profile")
@@ -198,6 +209,7 @@ impl IdentityConfig {
                 "without `profile` Entra ID omits `oid`, which identifies the user: add it",
             );
         }
+        // An empty list must not be read as "any algorithm" (RFC 8725 section 3.1).
         if self.id_token_algorithms.as_ref().is_some_and(Vec::is_empty) {
             return wrong(
                 "id_token_algorithms",
@@ -278,6 +290,7 @@ impl IdentityConfig {
                 ));
             }
         }
+        // Fractions of a second are allowed here, so the check above does not apply.
         if self.store_timeout.is_zero() {
             return Err(ConfigError::new(
                 "store_timeout",
@@ -349,6 +362,7 @@ impl IdentityConfig {
                     ),
                 ));
             }
+            // Requests are matched by the path alone, so one of the two would never be reached.
             if let Some((other, _)) = paths.iter().take(index).find(|(_, other)| *other == own) {
                 return Err(ConfigError::new(
                     setting,
@@ -373,6 +387,7 @@ impl IdentityConfig {
             }
         }
         for (setting, path) in own.iter() {
+            // The layer answers its own paths first, so such a rule would have no effect there.
             if let Some(rule) = public_paths.matching_rule(path) {
                 return Err(ConfigError::new(
                     "public_paths",
@@ -416,5 +431,6 @@ fn cookie_id(parts: &[&str; 3]) -> String {
         context.update(&(part.len() as u64).to_be_bytes());
         context.update(part.as_bytes());
     }
+    // 64 bits are enough to avoid collisions by chance; the value is public and protects nothing.
     secret::base64url(context.finish().as_ref().get(..8).unwrap_or_default())
 }

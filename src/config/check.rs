@@ -84,6 +84,7 @@ impl ValidConfig {
         // A development provider on loopback imitates Microsoft with short ids.
         let real = microsoft && !self.authority().is_loopback();
         let redirects = self.sign_in_method() == SignInMethod::Redirect;
+        // RFC 8252 section 7.3 allows `http` for loopback redirect URIs only.
         if !self.secure() && redirects {
             add(
                 Severity::Note,
@@ -126,6 +127,8 @@ impl ValidConfig {
                         (IDENTITY_COOKIE_SECRET) to keep them.";
             add(Severity::Note, "cookie_secret_random", text.into());
         }
+        // Legitimate for a product that is open to all organisations, and a serious mistake
+        // otherwise.
         if self.authority().is_multi_tenant() && self.tenants().is_any() {
             let text = "Users of every tenant in the world may sign in: list the tenants unless \
                         this is intended (IDENTITY_TENANTS).";
@@ -137,6 +140,7 @@ impl ValidConfig {
 
 /// The finding about a certificate that has expired or will expire soon.
 fn certificate_finding(credential: &ClientCredential, now: UnixTime) -> Option<Finding> {
+    // The certificate is read again, because its file can have been replaced since `build`.
     let CredentialKind::Key(source) = credential.kind() else { return None };
     let until = credential.load_key(source).ok()?.validity()?.until;
     let days = until.since(now).as_secs() / (24 * 3600);

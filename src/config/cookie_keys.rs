@@ -44,6 +44,8 @@ impl CookieKeys {
         base_url: &str,
     ) -> Result<Self, ConfigError> {
         if !configured.is_empty() {
+            // HKDF does not add entropy: a short secret could be found by trying (RFC 5869 section
+            // 4).
             if let Some(short) = configured
                 .iter()
                 .map(|secret| secret.expose().len())
@@ -60,6 +62,8 @@ impl CookieKeys {
             return Ok(Self { secrets: configured.to_vec(), source: CookieKeySource::Configured });
         }
         let (bytes, source) = match client_secret {
+            // The secrets that providers generate have 32 characters or more; a shorter one was
+            // probably chosen by hand and can be guessed.
             Some(client_secret) if client_secret.expose().len() >= MIN_LENGTH => {
                 (derive(client_secret, client_id, base_url), CookieKeySource::Derived)
             }

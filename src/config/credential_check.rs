@@ -41,6 +41,7 @@ impl ClientCredential {
             );
         }
         members.iter().try_for_each(|member| member.check_settings(authority))?;
+        // One credential that loads is enough; if there is none, the error is that of the last.
         let mut outcome = Ok(());
         for member in members {
             outcome = member.check_loads(authority);
@@ -62,6 +63,8 @@ impl ClientCredential {
             audience,
             claims,
         } = &self.options;
+        // A setting without effect is an error, so that a typo cannot weaken the authentication
+        // silently (security rule 10).
         if self.method.is_some() && self.client_secret().is_none() {
             return wrong(
                 "`with_method` is for a client secret, but there is none: remove it, or set the \
@@ -90,6 +93,8 @@ impl ClientCredential {
                  remove it",
             );
         }
+        // RFC 7523 section 3 defines these claims; a wrong value would be a wrong audience or
+        // lifetime.
         if let Some(own) = OWN_CLAIMS.iter().find(|own| claims.contains_key(**own)) {
             return Err(ConfigError::new(
                 "credential",
@@ -111,6 +116,7 @@ impl ClientCredential {
     /// Checks that it can be loaded now.
     fn check_loads(&self, authority: &Authority) -> Result<(), ConfigError> {
         match &self.kind {
+            // A public client has to be chosen explicitly: an empty secret is a missing one.
             CredentialKind::Secret(secret) if secret.is_empty() => wrong(
                 "the client secret is empty: set the secret's value, or use \
                  `ClientCredential::none()` if the application has none",
@@ -175,6 +181,7 @@ impl ClientCredential {
                 format!("the private key cannot sign with {algorithm}: remove `with_algorithm`"),
             ));
         }
+        // `x5c` (RFC 7515 section 4.1.6) needs the certificate itself; a thumbprint is not enough.
         if options.chain && key.chain().len() == 0 {
             return wrong(
                 "`with_certificate_chain` needs the certificate: add it to the file of the \

@@ -33,6 +33,7 @@ impl IdentityConfig {
         let mut found: Vec<Finding> = self.notices.clone();
         let mut add = |code, text: String| found.push(Finding::new(Severity::Warning, code, text));
         let callback = site.url(&site.callback_path);
+        // App Service intercepts `/.auth/` before the application only if its authentication is on.
         if callback.path().starts_with("/.auth/")
             && get("WEBSITE_AUTH_ENABLED")
                 .is_some_and(|value| value.eq_ignore_ascii_case("true") || value == "1")
@@ -48,6 +49,7 @@ impl IdentityConfig {
             );
         }
         let platform = PLATFORMS.iter().find(|(variable, _)| get(variable).is_some());
+        // A warning, because an application on the platform can also be behind a port forward.
         if let Some((variable, platform)) = platform
             && self.sign_in_method == SignInMethod::Redirect
             && !self.without_pages

@@ -115,6 +115,7 @@ fn from_variables(all: &Variables<'_>) -> Result<IdentityConfig, ConfigError> {
         (Some(named), Some(azure)) => named.value == azure.value,
         _ => true,
     };
+    // An explicit client id has precedence over the one that the platform sets.
     let client_id = named.or(azure).ok_or_else(|| {
         ConfigError::new(
             "IDENTITY_CLIENT_ID",
@@ -130,6 +131,7 @@ fn from_variables(all: &Variables<'_>) -> Result<IdentityConfig, ConfigError> {
     }
     config.credential = super::env_credential::credential(all, &section, azure_applies)?;
     if let Some(tenants) = all.text("IDENTITY_TENANTS")? {
+        // `any` has to be written out: there is no default that accepts every tenant (D18).
         config = match tenants.value.as_str() {
             "any" => config.with_any_tenant(),
             list => config
@@ -190,6 +192,7 @@ fn addresses(
 ) -> Result<IdentityConfig, ConfigError> {
     let redirect_uri = all.one(&["IDENTITY_REDIRECT_URI", "REDIRECT_URI"])?;
     let base_url = match (all.text("IDENTITY_BASE_URL")?, &redirect_uri) {
+        // Both are missing: the application runs on this machine, for development.
         (None, None) => {
             config.notices.extend(forgotten_base_url(all)?);
             default_base_url(all)?

@@ -35,6 +35,7 @@ pub(super) fn authority(
         found.push(Named { name: "AzureAd__…".into(), value });
     }
     let flows = Flows::of(all)?;
+    // The form of Python's `identity`: tenant and user flows in variables of their own.
     if let Some(name) = all.one(&["IDENTITY_B2C_TENANT_NAME", "B2C_TENANT_NAME"])? {
         found.push(named(name.name, Authority::b2c(&name.value, flows.policies()?))?);
     } else if let Some(first) = found.first_mut() {
@@ -66,6 +67,7 @@ pub(super) fn authority(
              https://login.microsoftonline.com/contoso.onmicrosoft.com or https://id.example.com",
         )
     })?;
+    // Several variables may name the same authority, in different forms.
     match found.find(|other| other.value != first.value) {
         Some(other) => Err(contradiction((&first.name, &first.value), (&other.name, &other.value))),
         None => Ok(first.value),

@@ -39,6 +39,8 @@ pub(super) fn credential(
             (first, next) => first.or(next),
         };
     }
+    // The list `first_of` is available in code only: in variables, two credentials are probably a
+    // mistake.
     if let (Some(secret), Some(other)) = (&secret, &other) {
         return Err(contradiction((&secret.name, "a secret"), (&other.name, &other.value)));
     }
@@ -60,6 +62,7 @@ pub(super) fn credential(
         secret.map(|secret| ClientCredential::secret(secret.value).with_method(method))
     };
     match (method.value.as_str(), &secret, other) {
+        // A public client must not have a secret in its environment: one of the two is a mistake.
         ("none", Some(secret), _) => Err(ConfigError::new(
             method.name,
             format!("`none` contradicts {}, which has a secret: remove one", secret.name),

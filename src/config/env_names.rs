@@ -145,6 +145,7 @@ fn nearest(name: &str) -> Option<&'static str> {
     KNOWN
         .iter()
         .map(|known| (distance(wanted.as_bytes(), plain(known).as_bytes()), *known))
+        // More than three edits suggest names that only have the prefix in common.
         .filter(|(distance, _)| *distance <= 3)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| known)

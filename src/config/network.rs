@@ -73,12 +73,16 @@ impl IdentityConfig {
                     format!("the URL of the document of {} is known: remove it", self.authority),
                 );
             }
+            // Only the location of the document changes: its `issuer` is still compared with the
+            // authority.
             self.authority.set_metadata_url(url);
         }
         let remedy = "secrets and tokens can be read on the way (http:// is accepted for \
                       localhost, 127.0.0.1 and [::1]). In a network that no one else can reach, \
                       such as that of containers on one machine, allow it with \
                       `danger_allow_http` (IDENTITY_DANGER_ALLOW_HTTP=true)";
+        // OpenID Connect Core 1.0 section 16.17 requires TLS for all communication with the
+        // provider.
         if self.authority.is_remote_http() && !self.danger_http {
             return wrong(
                 "authority",

@@ -31,6 +31,7 @@ impl PublicPaths {
 
     /// Adds all paths below a directory.
     pub(super) fn add_prefix(&mut self, before: &str, prefix: &str) -> Result<(), ConfigError> {
+        // `/assets` as a prefix would also match `/assets-internal`.
         if !prefix.ends_with('/') {
             return Err(ConfigError::new(
                 "public_paths",
@@ -64,6 +65,8 @@ impl PublicPaths {
     /// every request, and allocates only for a percent sign below a public prefix.
     #[inline]
     pub(crate) fn is_public(&self, path: &str) -> bool {
+        // An exact rule needs no further check: rules are unambiguous, and the path is equal to
+        // one.
         self.exact.iter().any(|exact| **exact == *path)
             || self.prefixes.iter().any(|prefix| below(prefix, path).is_some_and(is_unambiguous))
     }
@@ -142,6 +145,7 @@ fn is_one_segment(raw: &str) -> bool {
         return false;
     }
     let Some(text) = decoded(raw) else { return false };
+    // Some servers also remove `...` and longer segments of dots.
     let is_dots = !text.is_empty() && text.bytes().all(|byte| byte == b'.');
     !is_dots && !text.contains(|read: char| read.is_control() || "/\\%;?#".contains(read))
 }
@@ -178,6 +182,7 @@ fn rule(before: &str, path: &str) -> Result<Box<str>, ConfigError> {
              directory with `add_public_prefix`",
         );
     }
+    // Rules are written unencoded, so that one rule has one form in a request.
     if path.contains(['%', '?', '#']) {
         return wrong("has to be an unencoded path without a query: it contains %, ? or #");
     }

@@ -41,10 +41,13 @@ impl ReturnPath {
         }
         let (before_fragment, fragment) = split(text, '#');
         let (path, query) = split(before_fragment, '?');
+        // Browsers treat a backslash in a path as a slash (WHATWG URL section 4.4).
         if path.contains('\\') {
             return None;
         }
         let mut encoded = encode(path);
+        // Only the path decides which site the browser goes to. Query and fragment are re-encoded
+        // below.
         if !is_here(encoded.as_bytes()) {
             return None;
         }
@@ -134,6 +137,7 @@ fn is_here(encoded: &[u8]) -> bool {
         if !here {
             return false;
         }
+        // A proxy or an application may decode once more, so every decoded form is checked as well.
         let decoded: Vec<u8> = percent_decode(&path).collect();
         if decoded == *path {
             return true;

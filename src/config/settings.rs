@@ -131,6 +131,8 @@ impl IdentityConfig {
             trusted_audiences: Vec::new(),
             required_acr: Vec::new(),
             max_token_age: None,
+            // RFC 7519 section 4.1.4 allows a leeway of no more than a few minutes; one is enough
+            // for clocks that are synchronised by NTP.
             clock_leeway: Duration::from_secs(60),
             cookie_secrets: Vec::new(),
             idle_timeout: Duration::from_secs(24 * 3600),

@@ -324,6 +324,7 @@ impl SignInOptions {
                     .into(),
             );
         }
+        // The provider could only answer `login_required`, so no sign-in would ever succeed.
         if self.prompt.contains(&Prompt::None) && self.requires_authentication() {
             return wrong(
                 "max_age",
@@ -355,6 +356,8 @@ impl SignInOptions {
             }
         }
         for (index, (name, value)) in self.parameters.iter().enumerate() {
+            // A second `state`, `nonce` or `redirect_uri` would override the checks of the crate
+            // (security rule 3).
             if RESERVED.contains(&name.as_str()) {
                 return wrong(
                     "parameters",
@@ -375,6 +378,8 @@ impl SignInOptions {
                     ),
                 );
             }
+            // RFC 6749 section 3.1 forbids repeated parameters; RFC 8707 section 2 allows it for
+            // `resource`.
             if name != "resource"
                 && self.parameters.iter().take(index).any(|(earlier, _)| earlier == name)
             {

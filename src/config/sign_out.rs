@@ -73,6 +73,8 @@ impl IdentityConfig {
         let returns_by = self.sign_out.return_parameter.as_deref();
         let parameters = &self.sign_out.parameters;
         for (index, (name, value)) in parameters.iter().enumerate() {
+            // A second value could redirect the user to another page after sign-out (security rule
+            // 1).
             if RESERVED.contains(&name.as_str()) || returns_by == Some(name) {
                 return wrong(
                     "sign_out_parameters",

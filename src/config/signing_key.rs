@@ -74,6 +74,7 @@ impl SigningKey {
                 .to_owned(),
             _ => "the private key is not PEM".to_owned(),
         })?;
+        // The private key and its certificates may be in one file, in any order.
         let mut chain = certificates_of(text)?;
         match certificates {
             Some(text) if text.contains("PRIVATE KEY-----") => {
@@ -100,6 +101,7 @@ impl SigningKey {
                 "the PFX file cannot be opened: the password is wrong, or the file is damaged"
                     .to_owned()
             })?;
+        // With several keys it would be a matter of chance which one signs.
         let [bag] = archive.keys.as_slice() else {
             return Err(format!(
                 "the PFX file has {} private keys, but exactly one is needed",
@@ -127,6 +129,7 @@ impl SigningKey {
                 .to_owned()
         })?;
         chain.dedup();
+        // RFC 7515 section 4.1.6: the certificate of the signing key must be the first in `x5c`.
         if !chain.is_empty() {
             let own = chain.iter().position(|certificate| pair.is_in(certificate));
             let own =
@@ -248,6 +251,7 @@ impl Pair {
             Some(Self::Ec(EcdsaKeyPair::from_private_key_der(curve, der).ok()?, algorithm))
         };
         rsa.map(Self::Rsa)
+            // Each parser accepts its own curve only, so they are tried in turn.
             .or_else(|| ec(Algorithm::Es256, &signature::ECDSA_P256_SHA256_FIXED_SIGNING))
             .or_else(|| ec(Algorithm::Es384, &signature::ECDSA_P384_SHA384_FIXED_SIGNING))
             .or_else(|| ec(Algorithm::Es512, &signature::ECDSA_P521_SHA512_FIXED_SIGNING))

@@ -256,8 +256,11 @@ impl ValidConfig {
     /// a safe path on this site, or is a path of the layer, which would start another sign-in or
     /// sign-out.
     pub(crate) fn return_path(&self, text: &str) -> ReturnPath {
+        // A return to the sign-in path would loop, and one to the sign-out path could end the
+        // session.
         let own = |path: &str| self.0.paths.iter().any(|(_, own)| self.external_path(own) == path);
         ReturnPath::parse(text).filter(|path| !own(path.path())).unwrap_or_else(|| {
+            // The value is not logged: it comes from the request and can contain anything.
             if !text.is_empty() {
                 tracing::debug!(
                     bytes = text.len(),

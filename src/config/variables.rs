@@ -62,6 +62,7 @@ impl Variables<'_> {
         let Some(value) = value.to_str() else {
             return Err(ConfigError::new(name.to_owned(), "its value is not UTF-8"));
         };
+        // Values in files and compose definitions often end with a line break.
         let value = value.trim();
         Ok((!value.is_empty()).then(|| Named { name: name.to_owned(), value: value.to_owned() }))
     }
@@ -85,6 +86,8 @@ impl Variables<'_> {
         for name in names {
             let Some(next) = self.text(name)? else { continue };
             match &first {
+                // A contradiction is an error: which variable has precedence could not be known
+                // when reading one of them.
                 Some(first) if first.value != next.value => {
                     return Err(contradiction(
                         (&first.name, &first.value),
@@ -130,6 +133,7 @@ impl Variables<'_> {
             ConfigError::new(name.to_owned(), format!("{:?} cannot be read: {error}", path.value))
         })?;
         let secret = Secret::from(content.trim_end_matches(['\r', '\n']));
+        // An empty file is probably a failed mount, which must not be taken for a missing setting.
         if secret.is_empty() {
             return Err(ConfigError::new(name.to_owned(), format!("{:?} is empty", path.value)));
         }
