@@ -324,7 +324,7 @@ impl Error {
             detail,
             provider,
             scopes,
-            token_owner: TokenOwner::Nobodys,
+            token_owner: TokenOwner::None,
             acr_values,
             max_age: None,
         }))
