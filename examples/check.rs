@@ -1,18 +1,14 @@
-//! Says what is wrong with a configuration before anybody signs in: prints what was understood of
-//! the environment and what the provider says to it.
+//! Checks a configuration before any user signs in: prints the settings from the environment, and
+//! the findings of a check against the provider.
 //!
 //! ```console
-//! $ IDENTITY_AUTHORITY=https://login.microsoftonline.com/contoso.com IDENTITY_CLIENT_ID=… IDENTITY_CLIENT_SECRET=… cargo run --example check
+//! $ IDENTITY_AUTHORITY=https://login.microsoftonline.com/contoso.com \
+//!     IDENTITY_CLIENT_ID=… IDENTITY_CLIENT_SECRET=… cargo run --example check
 //! ```
 //!
-//! The exit code is 0 if people can sign in, 1 if they cannot, 2 if the settings contradict
-//! themselves.
+//! The exit code is 0 if users can sign in, 1 if they cannot, and 2 if the settings are not valid.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "it talks to the person who started it"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the example reports on the console")]
 
 use std::process::ExitCode;
 

@@ -1,20 +1,18 @@
-//! A program without people: it gets a token of its own, and would call an API with it.
+//! A daemon without users: it gets a token for itself with the client credentials grant (RFC 6749
+//! section 4.4), and would call an API with it.
 //!
 //! ```console
 //! $ cargo run --example daemon
-//! $ IDENTITY_AUTHORITY=https://login.microsoftonline.com/contoso.onmicrosoft.com IDENTITY_CLIENT_ID=… IDENTITY_CLIENT_SECRET=… \
+//! $ IDENTITY_AUTHORITY=https://login.microsoftonline.com/contoso.onmicrosoft.com \
+//!     IDENTITY_CLIENT_ID=… IDENTITY_CLIENT_SECRET=… \
 //!     cargo run --example daemon -- https://graph.microsoft.com/.default
 //! ```
 //!
-//! Without configuration it brings a provider of its own. Instead of a secret it takes everything
-//! that [`IdentityConfig::from_env`] knows: `IDENTITY_CLIENT_CERTIFICATE_FILE`,
+//! Without configuration it starts the development provider. In place of a secret it accepts every
+//! credential of [`IdentityConfig::from_env`]: `IDENTITY_CLIENT_CERTIFICATE_FILE`,
 //! `AZURE_FEDERATED_TOKEN_FILE`, …
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program that talks to whoever started it"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the example reports on the console")]
 
 use std::process::ExitCode;
 
@@ -36,7 +34,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
-    // The handle lives as long as the program: dropping it stops the provider.
+    // Dropping the handle would stop the provider, so it is kept until the end.
     let provider = if is_configured() { None } else { Some(DevProvider::start().await?) };
     let config = match &provider {
         Some(provider) => provider.config("http://localhost")?,
@@ -46,7 +44,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let request =
         TokenRequest::new(if scopes.is_empty() { vec!["reports.read".into()] } else { scopes })?;
     let client = Client::new(config)?;
-    // The second one comes from the cache.
+    // The second token comes from the cache.
     for _ in 0..2 {
         let token = client.for_app(&request).await?;
         let scopes: Vec<&str> = token.scopes().collect();

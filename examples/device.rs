@@ -1,19 +1,16 @@
-//! Sign-in where there is no browser: the person opens an address on another device and enters a
-//! code.
+//! Sign-in without a browser on this machine (RFC 8628): the user opens a URL on another device and
+//! enters a code.
 //!
 //! ```console
 //! $ cargo run --example device
-//! $ IDENTITY_AUTHORITY=https://login.microsoftonline.com/contoso.onmicrosoft.com IDENTITY_CLIENT_ID=… IDENTITY_CLIENT_AUTH_METHOD=none \
+//! $ IDENTITY_AUTHORITY=https://login.microsoftonline.com/contoso.onmicrosoft.com \
+//!     IDENTITY_CLIENT_ID=… IDENTITY_CLIENT_AUTH_METHOD=none \
 //!     cargo run --example device -- User.Read
 //! ```
 //!
-//! Without configuration it brings a provider of its own, which signs in a few invented people.
+//! Without configuration it starts the development provider, which has a few test accounts.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program that talks to whoever started it"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the example reports on the console")]
 
 use std::process::ExitCode;
 
@@ -35,7 +32,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
-    // The handle lives as long as the program: dropping it stops the provider.
+    // Dropping the handle would stop the provider, so it is kept until the end.
     let provider = if is_configured() { None } else { Some(DevProvider::start().await?) };
     let config = match &provider {
         Some(provider) => provider.config("http://localhost")?,
@@ -50,7 +47,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let account = acquired.account().ok_or("the provider did not say who signed in")?;
     println!("hello {}", account.username().unwrap_or_else(|| account.subject()));
 
-    // From now on nobody has to be asked.
+    // Later tokens need no interaction with the user.
     match client.acquire_silent(account, &request).await? {
         Silent::Token(token) => println!("a token until {}", token.expires_at().as_seconds()),
         Silent::Refused(error) => println!("sign in again: {error}"),

@@ -1,12 +1,8 @@
-//! Sign-in on plain hyper: the layer around one function, no framework.
+//! Sign-in with plain hyper: the layer around one function, without a web framework.
 //!
-//! `cargo run --example hyper`, then open the address that it prints.
+//! `cargo run --example hyper`, then open the URL that it prints.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "it talks to the person who started it"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the example reports on the console")]
 
 use std::{convert::Infallible, net::SocketAddr};
 
@@ -32,12 +28,12 @@ async fn main() -> Result<(), Failure> {
     let listener = TcpListener::bind(listen.parse::<SocketAddr>()?).await?;
     let base_url = format!("http://localhost:{}", listener.local_addr()?.port());
 
-    // A provider in this process, so that the example needs no account: an application of yours has
-    // an `IdentityConfig` of its own.
+    // The development provider, so that the example needs no account. Your application has its own
+    // `IdentityConfig` in place of it.
     let provider = DevProvider::start().await?;
     let config = provider.config(&base_url)?.build()?;
 
-    println!("Open {base_url}/ and pick somebody to sign in as.");
+    println!("Open {base_url}/ and choose an account to sign in with.");
     let service = ServiceBuilder::new().layer(IdentityLayer::new(config)).service_fn(hello);
     loop {
         let (stream, _) = listener.accept().await?;

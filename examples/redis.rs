@@ -1,21 +1,22 @@
-//! An application of several processes: sessions in Redis, one refresh per session at a time, one
-//! cookie secret.
+//! An application in several processes: sessions in Redis, a lock for the refresh of each session,
+//! and one cookie secret.
 //!
 //! ```console
-//! $ IDENTITY_AUTHORITY=https://login.microsoftonline.com/contoso.onmicrosoft.com IDENTITY_CLIENT_ID=… IDENTITY_CLIENT_SECRET=… \
+//! $ IDENTITY_AUTHORITY=https://login.microsoftonline.com/contoso.onmicrosoft.com \
+//!     IDENTITY_CLIENT_ID=… IDENTITY_CLIENT_SECRET=… \
 //!     IDENTITY_BASE_URL=https://app.example.com IDENTITY_COOKIE_SECRET_FILE=/run/secrets/cookie \
 //!     REDIS_URL=redis://127.0.0.1:6379 LISTEN=127.0.0.1:3000 cargo run --example redis
 //! ```
 //!
-//! - Every process has the same cookie secret (`openssl rand -base64 32`); with another one it
-//!   opens no session of the others.
-//! - The pool tries to connect again for ever, and gives a command up after two seconds. Without
-//!   these two a Redis that is restarted or does not answer holds up every request; the layer's own
-//!   limit (`IDENTITY_STORE_TIMEOUT`, 3 s) is the last resort.
-//! - The lock lets one process at a time refresh a session. Without it a provider that takes each
-//!   refresh token once signs people out.
+//! - Every process needs the same cookie secret (`openssl rand -base64 32`): a process with another
+//!   secret cannot open the sessions of the others.
+//! - The pool reconnects without a limit, and aborts a command after two seconds. With the defaults
+//!   of the pool, a Redis that is restarted or does not respond would block every request up to the
+//!   limit of the layer (`IDENTITY_STORE_TIMEOUT`, 3 s).
+//! - With the lock only one process at a time refreshes a session. Without it, a provider that
+//!   rotates refresh tokens would refuse the second process and end the session.
 
-#![allow(clippy::print_stdout, reason = "a program that talks to whoever started it")]
+#![allow(clippy::print_stdout, reason = "the example reports on the console")]
 
 use std::time::Duration;
 
@@ -33,9 +34,10 @@ use tower_sessions_redis_store::{
     },
 };
 
-/// Connections to Redis: each takes many commands at a time.
+/// The number of connections to Redis; each is used for many commands concurrently.
 const CONNECTIONS: usize = 4;
-/// Shorter than the limit of the layer, so that the log has the reason in the words of the store.
+/// The time limit of a command: shorter than that of the layer, so that the log has the store's
+/// error.
 const COMMAND: Duration = Duration::from_secs(2);
 
 #[tokio::main]
@@ -55,26 +57,26 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Connects in the background: the application starts without Redis, and signs people in as soon as
-/// it is there.
+/// A pool that connects in the background: the application starts without Redis, and users can sign
+/// in as soon as it is available.
 fn pool(address: &str) -> Result<Pool, Box<dyn std::error::Error>> {
     let performance =
         PerformanceConfig { default_command_timeout: COMMAND, ..PerformanceConfig::default() };
     let connection = ConnectionConfig {
         connection_timeout: COMMAND,
         internal_command_timeout: COMMAND,
-        // A connection that says nothing for so long is given up: its server may be frozen, or gone
-        // without a word.
+        // Closes a connection that does not respond: TCP does not report a frozen server, or one
+        // that disappeared without closing the connection.
         unresponsive: UnresponsiveConfig {
             max_timeout: Some(2 * COMMAND),
             interval: Duration::from_secs(1),
         },
         ..ConnectionConfig::default()
     };
-    // For ever: after 100 ms, and then twice as long each time, 5 s at most.
+    // 0 attempts means no limit: after 100 ms, then twice as long each time, at most 5 s.
     let again = ReconnectPolicy::new_exponential(0, 100, 5_000, 2);
     let mut config = Config::from_url(address)?;
-    // The first connection is tried again like every other.
+    // Reconnect also if the first connection fails.
     config.fail_fast = false;
     let pool = Pool::new(config, Some(performance), Some(connection), Some(again), CONNECTIONS)?;
     pool.connect();
@@ -83,7 +85,7 @@ fn pool(address: &str) -> Result<Pool, Box<dyn std::error::Error>> {
 
 async fn home(user: Option<User>) -> String {
     user.map_or_else(
-        || "Nobody is signed in: /me".into(),
+        || "No user is signed in: /me".into(),
         |user| format!("Hello {}", user.display_name()),
     )
 }

@@ -1,14 +1,10 @@
 //! Sign-in in front of a gRPC service: callers without a session get `UNAUTHENTICATED`, a person
 //! signs in with a browser on the same port, and programs come with an access token.
 //!
-//! `cargo run --example tonic`, then open the address that it prints. The service is written out by
+//! `cargo run --example tonic`, then open the URL that it prints. The service is written by
 //! hand, so that the example needs no code generator.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "it talks to the person who started it"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the example reports on the console")]
 
 use std::{
     convert::Infallible,
@@ -101,8 +97,8 @@ async fn main() -> Result<(), Failure> {
     let listener = TcpListener::bind(listen.parse::<SocketAddr>()?).await?;
     let base_url = format!("http://localhost:{}", listener.local_addr()?.port());
 
-    // A provider in this process, so that the example needs no account: an application of yours has
-    // an `IdentityConfig` of its own.
+    // The development provider, so that the example needs no account. Your application has its own
+    // `IdentityConfig` in place of it.
     let provider = DevProvider::start().await?;
     let config = provider.config(&base_url)?.build()?;
     let api = ApiConfig::new(Authority::oidc(provider.issuer())?, provider.client_id()).build()?;
@@ -112,11 +108,10 @@ async fn main() -> Result<(), Failure> {
         token.expose()
     );
 
-    println!(
-        "Open {base_url}/auth/login and pick somebody to sign in as; the service is example.People/WhoAmI."
-    );
+    println!("Open {base_url}/auth/login and choose an account to sign in with.");
+    println!("The service is example.People/WhoAmI.");
     Server::builder()
-        // A browser speaks HTTP/1.1, a gRPC client HTTP/2: the port takes both.
+        // The browser uses HTTP/1.1, gRPC clients use HTTP/2.
         .accept_http1(true)
         .layer(IdentityLayer::new(config).with_api(ApiLayer::new(api)))
         .add_service(People)

@@ -1,12 +1,8 @@
-//! Sign-in without Tower: `WebAuth` over sessions that the application keeps itself.
+//! Sign-in without Tower: `WebAuth` with sessions that the application stores itself.
 //!
-//! `cargo run --example web_auth`, then open the address that it prints.
+//! `cargo run --example web_auth`, then open the URL that it prints.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "it talks to the person who started it"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the example reports on the console")]
 
 use std::{
     collections::HashMap,
@@ -27,8 +23,8 @@ use tower_sessions_core::session::Id;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Sessions by the id in the browser's cookie, each used by one request at a time. In a real
-/// application: your database.
+/// Sessions by the id in the browser's cookie, each locked by one request at a time. Your
+/// application would use its database.
 #[derive(Clone, Default)]
 struct Sessions(Arc<Mutex<HashMap<String, Browser>>>);
 
@@ -44,7 +40,7 @@ impl Sessions {
         (id.to_owned(), self.all().get(id).cloned().unwrap_or_default())
     }
 
-    /// Keeps a session under a new id.
+    /// Stores a session under a new id, and removes the old one.
     fn rename(&self, id: &str, browser: Browser) -> String {
         let new = Id::default().to_string();
         let mut all = self.all();
@@ -58,7 +54,7 @@ impl Sessions {
     }
 }
 
-/// What to show, or where to go.
+/// The outcome of a request: a page, or a redirect.
 enum Page {
     Text(String),
     SeeOther(String),
@@ -70,7 +66,7 @@ async fn page(
     request: &Request<Incoming>,
 ) -> Result<Page, Error> {
     let query = request.uri().query().unwrap_or_default();
-    // A form of another site must sign nobody out.
+    // Prevents cross-site request forgery: a form of another site must not sign the user out.
     let origin = request.headers().get(ORIGIN).and_then(|origin| origin.to_str().ok());
     let is_ours = origin
         .is_some_and(|origin| auth.config().redirect_uri() == format!("{origin}/auth/callback"));
@@ -98,7 +94,7 @@ async fn page(
                 "Hello {}. <a href=/mail>Mail</a> <form method=post action=/logout><button>Sign out</button></form>",
                 escaped(user.display_name())
             )),
-            None => Page::Text("Hello nobody. <a href=/login>Sign in</a>".to_owned()),
+            None => Page::Text("You are not signed in. <a href=/login>Sign in</a>".to_owned()),
         },
     })
 }
@@ -133,11 +129,11 @@ async fn answer(
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-    // Another id whenever somebody signs in or out, so that nobody waits in a session that they
-    // have prepared.
+    // A new id at every sign-in and sign-out prevents session fixation: an id that an attacker has
+    // planted never becomes that of a signed-in user.
     let is_new = before.is_empty() || matches!(request.uri().path(), "/auth/callback" | "/logout");
     if is_new && *session != before {
-        // `Secure` and a name that begins with `__Host-` as well, where browsers come over https.
+        // Over https, add `Secure` and begin the name with `__Host-`.
         let cookie = format!(
             "sid={}; Path=/; HttpOnly; SameSite=Lax",
             sessions.rename(&id, Arc::clone(&browser))
@@ -153,12 +149,12 @@ async fn main() -> Result<(), Failure> {
     let listener = TcpListener::bind(listen.parse::<SocketAddr>()?).await?;
     let base_url = format!("http://localhost:{}", listener.local_addr()?.port());
 
-    // A provider in this process, so that the example needs no account: an application of yours has
-    // an `IdentityConfig` of its own.
+    // The development provider, so that the example needs no account. Your application has its own
+    // `IdentityConfig` in place of it.
     let provider = DevProvider::start().await?;
     let auth = WebAuth::new(provider.config(&base_url)?.with_scopes(["offline_access"]).build()?)?;
 
-    println!("Open {base_url}/ and pick somebody to sign in as.");
+    println!("Open {base_url}/ and choose an account to sign in with.");
     let sessions = Sessions::default();
     loop {
         let (stream, _) = listener.accept().await?;

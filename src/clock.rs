@@ -1,4 +1,5 @@
-//! Time as a parameter: everything that depends on it asks a [`Clock`].
+//! Time as a parameter: all code that depends on the time takes a [`Clock`], so that tests control
+//! it and need no sleeping.
 
 use std::{
     fmt,
@@ -9,10 +10,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// A moment in whole seconds since the Unix epoch (UTC), the resolution of every lifetime in OpenID
-/// Connect.
+/// A point in time in whole seconds since the Unix epoch (UTC), the `NumericDate` of JWTs (RFC 7519
+/// section 2).
 ///
-/// Arithmetic saturates: a hostile or broken number never overflows.
+/// Arithmetic saturates, because the numbers in tokens come from outside and can have any value.
 ///
 /// ```
 /// use std::time::Duration;
@@ -28,7 +29,7 @@ use std::{
 pub struct UnixTime(i64);
 
 impl UnixTime {
-    /// The moment `seconds` after 1970-01-01T00:00:00Z (before it, if negative).
+    /// The time `seconds` after 1970-01-01T00:00:00Z, or before it if negative.
     #[must_use]
     pub const fn from_seconds(seconds: i64) -> Self {
         Self(seconds)
@@ -40,8 +41,8 @@ impl UnixTime {
         self.0
     }
 
-    /// How long after `earlier` this moment is; zero if it is not after it, so that a clock that
-    /// jumps back never yields a negative age.
+    /// The time that has passed since `earlier`; zero if `earlier` is later, so that a clock that
+    /// is set back gives no negative age.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         let seconds = self.0.saturating_sub(earlier.0);
@@ -65,9 +66,9 @@ impl std::ops::Sub<Duration> for UnixTime {
     }
 }
 
-/// Where the time comes from. The default is [`SystemClock`]; tests turn a [`ManualClock`].
+/// A source of the current time. The default is [`SystemClock`]; tests use a [`ManualClock`].
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// The present moment.
+    /// The current time.
     fn now(&self) -> UnixTime;
 }
 
@@ -80,13 +81,14 @@ impl Clock for SystemClock {
     fn now(&self) -> UnixTime {
         let seconds = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
+            // A clock before 1970 counts as the epoch: every token is then not yet valid, and
+            // nothing is accepted.
             .map_or(0, |elapsed| elapsed.as_secs());
         UnixTime(i64::try_from(seconds).unwrap_or(i64::MAX))
     }
 }
 
-/// A clock that stands still until it is turned: for tests of lifetimes, which then need no
-/// sleeping.
+/// A clock whose time changes only when it is set, for tests of lifetimes.
 ///
 /// Clones share one time.
 ///
@@ -102,24 +104,24 @@ impl Clock for SystemClock {
 pub struct ManualClock(Arc<AtomicI64>);
 
 impl ManualClock {
-    /// A clock that shows `time`.
+    /// A clock that is set to `time`.
     #[must_use]
     pub fn at(time: UnixTime) -> Self {
         Self(Arc::new(AtomicI64::new(time.0)))
     }
 
-    /// A clock that shows the system's present time and then stands still.
+    /// A clock that is set to the current time of the system.
     #[must_use]
     pub fn at_system_time() -> Self {
         Self::at(SystemClock.now())
     }
 
-    /// Turns the clock forward.
+    /// Sets the clock forward by a duration.
     pub fn advance(&self, by: Duration) {
         self.set(self.now() + by);
     }
 
-    /// Turns the clock to `time`, which may lie before the present one.
+    /// Sets the clock to `time`, which may be earlier than its current time.
     pub fn set(&self, time: UnixTime) {
         self.0.store(time.0, Ordering::SeqCst);
     }

@@ -1,10 +1,13 @@
-//! What can go wrong: [`ConfigError`] at set-up, [`Error`] at run time.
+//! The errors of the crate: [`ConfigError`] for the configuration, [`Error`] at run time.
+//!
+//! An [`Error`] has an [`ErrorKind`], which the code decides by, and separate messages for the user
+//! and for the log. Neither contains a secret, a token or a code (security rule 19).
 
 mod remedy;
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
-/// A mistake in the set-up, found before the first request. Its text says what to do.
+/// A mistake in the configuration, found before the first request. Its text says how to correct it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConfigError {
@@ -20,14 +23,14 @@ impl ConfigError {
         Self { setting: setting.into(), problem: problem.into() }
     }
 
-    /// The same mistake under the name by which the user set it.
+    /// The same mistake under the name that the setting has at its source, for example a variable.
     pub(crate) fn named(mut self, setting: impl Into<Cow<'static, str>>) -> Self {
         self.setting = setting.into();
         self
     }
 
-    /// The setting that is wrong, as the user wrote it: a method, a field or an environment
-    /// variable.
+    /// The setting that has to change, by the name at its source: a method, a field or an
+    /// environment variable.
     #[must_use]
     pub fn setting(&self) -> &str {
         &self.setting
@@ -42,29 +45,28 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Declares [`ErrorKind`]: per kind its stable reason code and the sentence that a person may read.
+/// Declares [`ErrorKind`]: for each kind its stable reason code and the sentence for the user.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident = $reason:literal, $message:literal;)*) => {
-        /// Why something failed: one variant per stable reason code.
+        /// The kind of a failure, with one variant for each stable reason code.
         ///
-        /// New kinds may be added; a reason code is never renamed or given another meaning.
+        /// Kinds may be added. A reason code is never renamed or given another meaning.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum ErrorKind { $($(#[$doc])* $kind,)* }
 
         impl ErrorKind {
-            /// Every kind there is, for tables and documentation.
+            /// Every kind, for tables and documentation.
             pub const ALL: &'static [Self] = &[$(Self::$kind,)*];
 
-            /// The stable reason code. [`Error::reason`] says more where the provider's code is
+            /// The stable reason code. [`Error::reason`] is more specific if the provider's code is
             /// known.
             #[must_use]
             pub const fn reason(self) -> &'static str {
                 match self { $(Self::$kind => $reason,)* }
             }
 
-            /// One sentence for the person in front of the browser. It holds no detail of the
-            /// failure.
+            /// One sentence for the user, without details of the failure.
             #[must_use]
             pub const fn user_message(self) -> &'static str {
                 match self { $(Self::$kind => $message,)* }
@@ -74,61 +76,79 @@ macro_rules! kinds {
 }
 
 kinds! {
-    // The provider as a whole.
+    // Requests to the provider.
     /// The provider could not be reached, did not answer in time, or answered 5xx or 429.
-    ProviderUnreachable = "provider_unreachable", "The sign-in service cannot be reached at the moment. Please try again in a little while.";
-    /// The provider answered the sign-in with `temporarily_unavailable`, `server_error`, or a code
-    /// that says the same: it can be reached, and cannot sign anybody in at the moment.
-    ProviderUnavailable = "provider_unavailable", "The sign-in service answered that it has a problem at the moment. Please try again in a little while.";
-    /// An answer of the provider is larger than 1 MiB, and was not read.
-    AnswerTooLarge = "answer_too_large", "The sign-in service gave an answer that is too large to be used. Please tell the people who run this application.";
-    /// The discovery document or the key set is not what the specification or the authority asks
-    /// for.
-    ProviderMisconfigured = "provider_misconfigured", "The sign-in service of this application is not set up correctly. Please tell the people who run it.";
-    /// The provider answered with an error that has no kind of its own; [`Error::provider`] has it.
+    ProviderUnreachable = "provider_unreachable",
+        "The sign-in service cannot be reached at the moment. Please try again in a little while.";
+    /// The provider answered the sign-in with `temporarily_unavailable`, `server_error` or an
+    /// equivalent code: it is reachable, but temporarily cannot sign users in.
+    ProviderUnavailable = "provider_unavailable",
+        "The sign-in service answered that it has a problem at the moment. Please try again in a \
+         little while.";
+    /// A response of the provider is larger than 1 MiB and was not read.
+    AnswerTooLarge = "answer_too_large",
+        "The response of the sign-in service is too large. Please tell the people who run this \
+         application.";
+    /// The discovery document or the key set violates the specification or the rules of the
+    /// authority.
+    ProviderMisconfigured = "provider_misconfigured",
+        "The sign-in service of this application is not set up correctly. Please tell the people \
+         who run it.";
+    /// The provider answered with an error that has no kind of its own, see [`Error::provider`].
     ProviderError = "provider_error", "The sign-in service reported a problem.";
-    /// The provider has no way of signing in as the configuration or a page wants it: no device
-    /// authorization endpoint, or something that a device code cannot ask for.
-    SignInNotOffered = "sign_in_not_offered", "This application wants a kind of sign-in that its sign-in service does not offer. Please tell the people who run it.";
-    /// The provider refused this application: unknown client, wrong or expired credential,
-    /// unregistered address.
-    ClientRefused = "client_refused", "The sign-in service does not accept this application. Please tell the people who run it.";
-    /// The person or the provider's policy declined the sign-in.
+    /// The provider does not support the sign-in that the configuration or a page requests: it has
+    /// no device authorization endpoint, or the option does not exist for device codes.
+    SignInNotOffered = "sign_in_not_offered",
+        "This application uses a kind of sign-in that its sign-in service does not support. \
+         Please tell the people who run it.";
+    /// The provider refused the application: unknown client, wrong or expired credential,
+    /// unregistered redirect URI.
+    ClientRefused = "client_refused",
+        "The sign-in service does not accept this application. Please tell the people who run it.";
+    /// The user or a policy of the provider declined the sign-in.
     AccessDenied = "access_denied", "The sign-in was cancelled or not permitted.";
 
-    /// As many requests to the provider are under way as may be at one time, or too many device
-    /// codes were asked for: the provider was not asked.
-    Busy = "busy", "Too many people are signing in at the moment. Please try again in a few seconds.";
+    /// The limit of concurrent requests to the provider, or of device codes, is reached: no request
+    /// was sent.
+    Busy = "busy",
+        "Too many people are signing in at the moment. Please try again in a few seconds.";
 
     // The authorization response.
-    /// A parameter is missing, repeated, too long, or of an answer that was never asked for.
-    CallbackInvalid = "callback_invalid", "The answer of the sign-in service was incomplete. Please sign in again.";
-    /// No attempt of this browser belongs to the answer, also after a second try.
-    AttemptMissing = "attempt_missing", "This browser did not keep the sign-in's cookie. Please allow cookies for this site and sign in again.";
-    /// The attempt is older than its ten minutes.
+    /// A parameter of the authorization response is missing, repeated, too long or unexpected.
+    CallbackInvalid = "callback_invalid",
+        "The response of the sign-in service was incomplete. Please sign in again.";
+    /// The browser sent no sign-in attempt for the response, even after a second sign-in.
+    AttemptMissing = "attempt_missing",
+        "This browser did not keep the sign-in's cookie. Please allow cookies for this site and \
+         sign in again.";
+    /// The sign-in attempt is older than ten minutes.
     AttemptExpired = "attempt_expired", "The sign-in took too long. Please sign in again.";
-    /// The answer's `state` is not the attempt's.
-    StateMismatch = "state_mismatch", "The answer does not belong to this sign-in. Please sign in again.";
-    /// The answer's `iss` is not the provider's (RFC 9207).
-    ResponseIssuerMismatch = "response_issuer_mismatch", "The answer does not come from this application's sign-in service.";
-    /// The provider asks for a sign-in with interaction (`login_required`, `interaction_required`,
-    /// …).
+    /// `state` is not that of the attempt.
+    StateMismatch = "state_mismatch",
+        "The response does not belong to this sign-in. Please sign in again.";
+    /// `iss` is not the provider's issuer (RFC 9207).
+    ResponseIssuerMismatch = "response_issuer_mismatch",
+        "The response does not come from this application's sign-in service.";
+    /// The provider requires an interaction with the user (`login_required`,
+    /// `interaction_required`, …).
     InteractionRequired = "interaction_required", "The sign-in service needs you to sign in again.";
 
     // The token response.
-    /// The token answer is malformed.
-    TokenResponseInvalid = "token_response_invalid", "The sign-in service gave an answer that cannot be used.";
-    /// The code of a sign-in on another device was not used in time.
+    /// The token response is malformed.
+    TokenResponseInvalid = "token_response_invalid",
+        "The response of the sign-in service is not valid.";
+    /// The device code has expired (RFC 8628 section 3.5).
     CodeExpired = "code_expired", "The code was not used in time. Please start again.";
-    /// The grant (code or refresh token) is not valid any more.
+    /// The grant (authorization code or refresh token) is no longer valid.
     InvalidGrant = "invalid_grant", "The sign-in is no longer valid. Please sign in again.";
-    /// The provider granted less than was asked for.
-    ScopeNotGranted = "scope_not_granted", "The sign-in service did not grant everything this page needs.";
+    /// The provider granted fewer scopes than requested.
+    ScopeNotGranted = "scope_not_granted",
+        "The sign-in service did not grant everything this page needs.";
 
     // JSON Web Tokens, in the order of the checks.
-    /// Not a JWT, or its JSON is broken, has a member twice or a member of the wrong type.
+    /// Not a JWT, or its JSON is malformed, has a duplicate member or a member of the wrong type.
     TokenMalformed = "token_malformed", "The sign-in could not be verified.";
-    /// An algorithm, type or critical header that is not allowed.
+    /// The algorithm, the type or a critical header parameter is not allowed.
     TokenAlgorithm = "token_algorithm", "The sign-in could not be verified.";
     /// No usable key with the token's `kid`.
     TokenKeyUnknown = "token_key_unknown", "The sign-in could not be verified.";
@@ -136,110 +156,126 @@ kinds! {
     TokenKeyIssuer = "token_key_issuer", "The sign-in could not be verified.";
     /// The signature is wrong.
     TokenSignature = "token_signature", "The sign-in could not be verified.";
-    /// `iss` is not the provider's.
+    /// `iss` is not the provider's issuer.
     TokenIssuer = "token_issuer", "The sign-in could not be verified.";
-    /// The token's tenant is not on the list of allowed tenants.
+    /// The token's tenant is not in the list of allowed tenants.
     TenantNotAllowed = "tenant_not_allowed", "Your organisation has no access to this application.";
     /// `aud` or `azp` is not this application.
     TokenAudience = "token_audience", "The sign-in could not be verified.";
     /// `sub` is missing, empty or longer than 255 characters.
     TokenSubject = "token_subject", "The sign-in could not be verified.";
     /// `exp` has passed.
-    TokenExpired = "token_expired", "The sign-in could not be verified, because it has expired. Is the clock right?";
-    /// `nbf` or `iat` lies in the future.
-    TokenNotYetValid = "token_not_yet_valid", "The sign-in could not be verified, because it is dated in the future. Is the clock right?";
+    TokenExpired = "token_expired",
+        "The sign-in could not be verified, because it has expired. Is the clock right?";
+    /// `nbf` or `iat` is in the future.
+    TokenNotYetValid = "token_not_yet_valid",
+        "The sign-in could not be verified, because it is dated in the future. Is the clock \
+         right?";
     /// `iat` is older than the configured maximum.
     TokenTooOld = "token_too_old", "The sign-in could not be verified, because it is too old.";
-    /// `nonce` is not the attempt's.
+    /// `nonce` is not that of the attempt.
     TokenNonce = "token_nonce", "The sign-in could not be verified.";
     /// `at_hash` is not that of the access token.
     TokenAtHash = "token_at_hash", "The sign-in could not be verified.";
-    /// `auth_time` is missing or too old for the asked `max_age`.
-    TokenAuthTime = "token_auth_time", "The sign-in service did not ask you to sign in as recently as needed.";
-    /// `acr` is not one of those required.
+    /// `auth_time` is missing, or too old for the requested `max_age`.
+    TokenAuthTime = "token_auth_time",
+        "The sign-in service did not ask you to sign in as recently as needed.";
+    /// `acr` is not one of the required values.
     TokenAcr = "token_acr", "The sign-in was not as strong as needed.";
-    /// The authentication context that a page or an API asked for was not met, or the provider says
-    /// that it cannot be (`unmet_authentication_requirements`).
-    AuthContextMissing = "auth_context_missing", "The sign-in was not as strong as this page needs.";
-    /// `client_info`, `tfp` or another member that must agree does not.
+    /// The sign-in did not meet the authentication context that a page or an API requires, or the
+    /// provider cannot meet it (`unmet_authentication_requirements`).
+    AuthContextMissing = "auth_context_missing",
+        "The sign-in was not as strong as this page needs.";
+    /// `client_info`, `tfp` or another value contradicts the sign-in.
     TokenMismatch = "token_mismatch", "The sign-in could not be verified.";
-    /// The request has no access token, and the API needs one.
+    /// The request to the API has no access token.
     TokenMissing = "token_missing", "This needs an access token.";
     /// The `Authorization` header is for an access token, and is not one: several headers, several
     /// tokens, none, or one that is too long (RFC 6750 section 3.1).
-    AuthorizationInvalid = "authorization_invalid", "The Authorization header is not one access token.";
-    /// It is a token of another kind than an access token for a bearer, or one that allows nothing.
+    AuthorizationInvalid = "authorization_invalid",
+        "The Authorization header is not one access token.";
+    /// The token is not a bearer access token, or it grants nothing.
     TokenKind = "token_kind", "This is not an access token that can be used here.";
-    /// The provider says that the token does not hold, or not any more (RFC 7662).
-    TokenInactive = "token_inactive", "The access token does not hold any more.";
-    /// The access token lacks a scope or an app role that the operation needs
+    /// The provider reports that the token is not active (RFC 7662 section 2.2).
+    TokenInactive = "token_inactive", "The access token is no longer valid.";
+    /// The access token lacks a scope or an app role that the operation requires
     /// ([`Error::scopes`]).
     InsufficientScope = "insufficient_scope", "The access token does not allow this.";
-    /// UserInfo failed.
-    UserInfoFailed = "userinfo_failed", "The sign-in service did not tell who you are.";
-    /// UserInfo is about somebody else than the ID token.
+    /// The UserInfo request failed.
+    UserInfoFailed = "userinfo_failed",
+        "The sign-in service did not provide your user information.";
+    /// The `sub` of the UserInfo response is not that of the ID token.
     UserInfoSubject = "userinfo_subject", "The sign-in could not be verified.";
-    /// The groups of somebody with too many for a token could not be read.
-    GroupsUnavailable = "groups_unavailable", "It cannot be told at the moment in which groups you are.";
-    /// Another person than expected signed in.
-    PersonChanged = "person_changed", "Somebody else signed in. Please start again.";
+    /// The groups of a user who is in more groups than a token lists could not be read.
+    GroupsUnavailable = "groups_unavailable",
+        "Your groups could not be looked up. Please try again in a few minutes.";
+    /// Another user than the expected one signed in.
+    PersonChanged = "person_changed", "Another account signed in. Please start again.";
 
-    /// An API that a token is for could not be reached, or did not answer in time.
-    ApiUnreachable = "api_unreachable", "Another service that this page needs cannot be reached at the moment. Please try again in a little while.";
-    /// An API wants a token of a stronger or more recent sign-in ([`Error::acr_values`],
+    /// The API that a token is for could not be reached, or did not answer in time.
+    ApiUnreachable = "api_unreachable",
+        "Another service that this page needs cannot be reached at the moment. Please try again \
+         in a little while.";
+    /// An API requires a token from a stronger or more recent sign-in ([`Error::acr_values`],
     /// [`Error::max_age`]; RFC 9470).
-    StrongerSignInNeeded = "insufficient_user_authentication", "This page needs a stronger or more recent sign-in.";
+    StrongerSignInNeeded = "insufficient_user_authentication",
+        "This page needs a stronger or more recent sign-in.";
 
     // The session and its tokens.
-    /// Nobody is signed in.
+    /// No user is signed in.
     SignInRequired = "sign_in_required", "Please sign in.";
     /// The session has ended.
     SessionEnded = "session_ended", "Your session has ended. Please sign in again.";
     /// The session store failed.
-    StoreUnavailable = "store_unavailable", "Sessions are not available at the moment. Please try again in a little while.";
-    /// The signed-in person lacks the right.
+    StoreUnavailable = "store_unavailable",
+        "Sessions are not available at the moment. Please try again in a little while.";
+    /// The signed-in user lacks a role, group or scope.
     Forbidden = "forbidden", "You are signed in, but you have no access to this page.";
-    /// The session has no refresh token to get the token with.
+    /// The session has no refresh token, which the token request needs.
     NoRefreshToken = "no_refresh_token", "Please sign in again.";
-    /// The session could not be renewed for a passing reason.
-    RenewalFailed = "renewal_failed", "Your session cannot be renewed at the moment. Please try again in a little while.";
-    /// A step that only this site's own pages may take was asked for by another.
+    /// The session could not be renewed for a temporary reason.
+    RenewalFailed = "renewal_failed",
+        "Your session cannot be renewed at the moment. Please try again in a little while.";
+    /// Another site sent a request that is accepted only from this site.
     CrossSite = "cross_site", "This can only be done from a page of this site.";
-    /// The request itself is malformed, too large or of the wrong method.
+    /// The request is malformed, too large or has the wrong method.
     RequestInvalid = "request_invalid", "This request cannot be answered.";
-    /// The application's own credential cannot be loaded or made.
-    CredentialUnavailable = "credential_unavailable", "This application cannot prove itself to the sign-in service. Please tell the people who run it.";
-    /// A layer or guard is set up wrongly.
-    NotConfigured = "not_configured", "This application is not set up correctly. Please tell the people who run it.";
-    /// A fault of the machine or of this crate.
+    /// The credential of the application cannot be loaded or made.
+    CredentialUnavailable = "credential_unavailable",
+        "This application cannot identify itself to the sign-in service. Please tell the people \
+         who run it.";
+    /// A layer or guard is configured incorrectly.
+    NotConfigured = "not_configured",
+        "This application is not set up correctly. Please tell the people who run it.";
+    /// A fault of the machine or a bug in this crate.
     Internal = "internal", "Something went wrong.";
 }
 
-/// What a code of a provider means, and what to do about it.
+/// The meaning of a provider's error code, and how to resolve the failure.
 ///
-/// Whoever shows pages or writes logs gets the same words for the same code;
-/// [`authority::error_codes`](crate::authority::error_codes) lists all that are known. A code that
-/// is not known has no advice and passes through as it is.
+/// [`authority::error_codes`](crate::authority::error_codes) lists all known codes. An unknown code
+/// has no advice.
 ///
-/// Every text is this crate's own: none holds anything that a provider sent.
+/// All texts are part of this crate; none contains data from a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Advice {
     /// The code as the provider writes it: `AADSTS50105`, `AADB2C90091`, or an `error` of OAuth 2.0
     /// such as `invalid_scope`.
     pub code: &'static str,
-    /// The stable reason code, finer than that of the [`ErrorKind`]: `redirect_uri_not_registered`,
+    /// The stable reason code, more specific than that of the [`ErrorKind`]:
+    /// `redirect_uri_not_registered`,
     /// `client_secret_expired`, …
     pub reason: &'static str,
-    /// One sentence for the person in front of the browser.
+    /// One sentence for the user.
     pub for_person: &'static str,
-    /// One sentence for the people who build and run the application.
+    /// One sentence for the developers and operators of the application.
     pub for_operator: &'static str,
-    /// Where the code is documented: an address.
+    /// The URL of the documentation of the code.
     pub source: &'static str,
 }
 
-/// Another party's text as a message shows it: quoted, and not too long.
+/// Text from outside for a message: quoted, escaped, and cut to 100 characters.
 pub(crate) fn shown(text: &str) -> String {
     const MOST: usize = 100;
     match text.char_indices().nth(MOST) {
@@ -250,10 +286,10 @@ pub(crate) fn shown(text: &str) -> String {
 
 /// A failure at run time.
 ///
-/// It has a [`kind`](Self::kind), a stable [reason code](Self::reason), one message for the person
-/// ([`user_message`](Self::user_message)) and one for the log (`Display`). Neither holds a secret,
-/// token or code. Clones share one allocation, because everyone who waited for the same call gets
-/// the same error.
+/// It has a [`kind`](Self::kind), a stable [reason code](Self::reason), one message for the user
+/// ([`user_message`](Self::user_message)) and one for the log (`Display`). Neither contains a
+/// secret, token or code. Clones share one allocation, because all requests that wait for one call
+/// get the same error.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
@@ -263,19 +299,20 @@ struct Inner {
     detail: Cow<'static, str>,
     provider: Option<ProviderError>,
     scopes: Vec<String>,
-    whose: Whose,
+    token_owner: TokenOwner,
     acr_values: Vec<String>,
     max_age: Option<Duration>,
 }
 
-/// Whose token could not be had: who can do something about it.
+/// The owner of the token that could not be acquired, which decides how the failure is resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Whose {
-    /// It is about no token, or nobody of this request's can do anything.
-    Nobodys,
-    /// The token of whoever is signed in here.
-    SignedIn,
-    /// One on behalf of whoever called this application with an access token.
+pub(crate) enum TokenOwner {
+    /// The failure is not about a token of a user.
+    None,
+    /// The user who is signed in at this application: a sign-in can resolve it.
+    User,
+    /// The client that called this application with an access token, on whose behalf the token was
+    /// requested: it has to get a challenge.
     Caller,
 }
 
@@ -291,7 +328,7 @@ impl Error {
             detail,
             provider,
             scopes,
-            whose: Whose::Nobodys,
+            token_owner: TokenOwner::None,
             acr_values,
             max_age: None,
         }))
@@ -301,86 +338,94 @@ impl Error {
         Self::of(kind, "the provider answered with an error".into(), Some(provider))
     }
 
-    /// The same failure, of a token with these scopes.
-    pub(crate) fn for_token<'a>(self, whose: Whose, scopes: impl Iterator<Item = &'a str>) -> Self {
+    /// The failure, as one to acquire a token with these scopes.
+    pub(crate) fn for_token<'a>(
+        self,
+        token_owner: TokenOwner,
+        scopes: impl Iterator<Item = &'a str>,
+    ) -> Self {
         Self(Arc::new(Inner {
             scopes: scopes.map(str::to_owned).collect(),
-            whose,
+            token_owner,
             ..Arc::unwrap_or_clone(self.0)
         }))
     }
 
-    /// The same failure as one of another kind.
+    /// The failure with another kind.
     pub(crate) fn with_kind(self, kind: ErrorKind) -> Self {
         Self(Arc::new(Inner { kind, ..Arc::unwrap_or_clone(self.0) }))
     }
 
-    /// The same failure, which a sign-in like this would mend.
-    pub(crate) fn wanting(self, acr_values: Vec<String>, max_age: Option<Duration>) -> Self {
+    /// The failure, resolved by a sign-in with one of these classes and this maximum age.
+    pub(crate) fn with_requirements(
+        self,
+        acr_values: Vec<String>,
+        max_age: Option<Duration>,
+    ) -> Self {
         Self(Arc::new(Inner { acr_values, max_age, ..Arc::unwrap_or_clone(self.0) }))
     }
 
-    pub(crate) fn whose(&self) -> Whose {
-        self.0.whose
+    pub(crate) fn token_owner(&self) -> TokenOwner {
+        self.0.token_owner
     }
 
-    /// The scopes of the token that could not be had; none for that of the sign-in, and for
-    /// failures of something else.
+    /// The scopes of the token that could not be acquired. Empty for the token of the sign-in and
+    /// for other failures.
     #[must_use]
     pub fn scopes(&self) -> &[String] {
         &self.0.scopes
     }
 
-    /// The authentication context classes that an API wants the person to sign in with, the
-    /// preferred first (RFC 9470); none for other failures.
+    /// The authentication context classes that an API requires, the preferred one first (RFC 9470).
+    /// Empty for other failures.
     #[must_use]
     pub fn acr_values(&self) -> &[String] {
         &self.0.acr_values
     }
 
-    /// How long ago the person may have signed in for an API, in whole seconds (RFC 9470); `None`
-    /// for other failures.
+    /// The maximum time since the user authenticated that an API accepts, in whole seconds (RFC
+    /// 9470). `None` for other failures.
     #[must_use]
     pub fn max_age(&self) -> Option<Duration> {
         self.0.max_age
     }
 
-    /// What kind of failure it is.
+    /// The kind of the failure.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
     /// The stable reason code, the same in the log, the span, the page and the problem document:
-    /// that of the [`Advice`] where the provider's code is known, for example
-    /// `client_secret_expired`, otherwise [`ErrorKind::reason`].
+    /// that of the [`Advice`] if the provider's code is known, for example `client_secret_expired`,
+    /// otherwise [`ErrorKind::reason`].
     ///
-    /// Decide by [`kind`](Self::kind): codes become known with newer versions, and then the reason
-    /// says more than before.
+    /// Let code decide by [`kind`](Self::kind): a newer version may know more codes, whose reasons
+    /// then become more specific.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         self.advice().map_or_else(|| self.0.kind.reason(), |advice| advice.reason)
     }
 
-    /// One sentence for the person in front of the browser: what to do about the provider's code
-    /// where it is known, otherwise [`ErrorKind::user_message`].
+    /// One sentence for the user: that of the [`Advice`] if the provider's code is known, otherwise
+    /// [`ErrorKind::user_message`].
     #[must_use]
     pub fn user_message(&self) -> &'static str {
         self.advice().map_or_else(|| self.0.kind.user_message(), |advice| advice.for_person)
     }
 
-    /// What the provider's code means, if it is a known one.
+    /// The meaning of the provider's code, if it is known.
     #[must_use]
     pub fn advice(&self) -> Option<&'static Advice> {
         self.provider()?.advice
     }
 
-    /// What happened, without reason and provider.
+    /// The description of the failure, without reason code and provider error.
     pub(crate) fn detail(&self) -> &str {
         &self.0.detail
     }
 
-    /// What the provider said, if the failure is its answer.
+    /// The error response of the provider, if that is the failure.
     #[must_use]
     pub fn provider(&self) -> Option<&ProviderError> {
         self.0.provider.as_ref()
@@ -389,6 +434,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Reason first, so that a log can be searched by it; the remedy ends the line.
         write!(f, "{}: {}", self.reason(), self.0.detail)?;
         if let Some(provider) = &self.0.provider {
             write!(f, " ({provider})")?;
@@ -412,43 +458,43 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {}
 
-/// An error answer of the provider, from the authorization response (RFC 6749 section 4.1.2.1) or
+/// An error response of the provider, from the authorization endpoint (RFC 6749 section 4.1.2.1) or
 /// the token endpoint (section 5.2).
 ///
-/// Every text in it but the [`advice`](Self::advice) was written by somebody else: it is for pages
-/// that escape it, never for markup or decisions other than by `error`. `Display` is the part of it
-/// for logs. The description is not in it: Microsoft writes account names, application names and
-/// tenants into it, and what it says follows from the code; who needs it looks the `correlation_id`
-/// up in the provider's sign-in log.
+/// All texts except the [`advice`](Self::advice) are the provider's: escape them in pages, and
+/// decide by `error` only. `Display` is the form for logs. It omits the description, in which
+/// Microsoft puts names of accounts, applications and tenants; look it up in the provider's sign-in
+/// log by the `correlation_id`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProviderError {
     /// The `error` code, for example `invalid_grant`.
     pub error: String,
-    /// `error_description`, cut to 1,000 characters and without control characters.
+    /// `error_description`, without control characters and cut to 1,000 characters.
     pub description: Option<String>,
     /// Entra's `suberror`, for example `consent_required`.
     pub suberror: Option<String>,
     /// The numbers behind `AADSTS` (Entra's `error_codes`) or `AADB2C`.
     pub codes: Vec<u64>,
-    /// The one that tells most, as Microsoft writes it: `AADSTS50105`, `AADB2C90118`.
+    /// The most specific code, as Microsoft writes it: `AADSTS50105`, `AADB2C90118`.
     pub code: Option<String>,
-    /// What that code, or else the `error`, means and what to do about it.
+    /// The advice for that code, or for `error` if the code is unknown.
     pub advice: Option<&'static Advice>,
-    /// The claims that a new sign-in has to ask for, as JSON.
+    /// The claims challenge, as JSON: the value of `claims` for a new sign-in.
     pub claims: Option<String>,
-    /// Entra's `correlation_id`, to quote to support.
+    /// Entra's `correlation_id`, which identifies the request in its sign-in log.
     pub correlation_id: Option<String>,
-    /// Entra's `trace_id`, to quote to support.
+    /// Entra's `trace_id`, for Microsoft's support.
     pub trace_id: Option<String>,
-    /// How long the provider asks to wait (`Retry-After`).
+    /// The time that the provider asks to wait before the next request (`Retry-After`).
     pub retry_after: Option<Duration>,
-    /// The HTTP status of the answer, if it was one.
+    /// The HTTP status, if it was an HTTP response to this application.
     pub status: Option<u16>,
 }
 
 impl fmt::Display for ProviderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `{:?}` escapes line breaks and control characters, which could forge lines in a log.
         write!(f, "error={:?}", self.error)?;
         if let Some(status) = self.status {
             write!(f, " status={status}")?;
@@ -502,7 +548,8 @@ mod tests {
         );
         assert_eq!(
             error.to_string(),
-            r#"provider_error: the provider answered with an error (error="access_denied"): look the provider's code up in its documentation or its sign-in log"#
+            "provider_error: the provider answered with an error (error=\"access_denied\"): look the \
+             provider's code up in its documentation or its sign-in log"
         );
     }
 }

@@ -1,4 +1,5 @@
-//! Values that must not be shown: a string that redacts itself, and random bytes.
+//! Secrets, and the cryptographic helpers that several modules share: constant-time comparison,
+//! random bytes, base64url, fingerprints and key derivation.
 
 use std::{fmt, hint::black_box};
 
@@ -12,11 +13,11 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind};
 
-/// A client secret, token or key: compared in constant time, wiped from memory when dropped, never
-/// printed.
+/// A client secret, token or key, which is compared in constant time and wiped from memory when it
+/// is dropped.
 ///
-/// `Debug` shows `[redacted]`; there is no `Display`. The value leaves only through
-/// [`Secret::expose`].
+/// `Debug` writes `[redacted]`, and there is no `Display`: the value is available only through
+/// [`Secret::expose`], so that it cannot get into a log by accident (security rule 19).
 ///
 /// ```
 /// use tower_identity::Secret;
@@ -29,13 +30,13 @@ use crate::error::{Error, ErrorKind};
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// The value itself. Whoever calls this takes care that it reaches no log, address or page.
+    /// The value. Keep it out of logs, URLs and pages.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether there is nothing in it.
+    /// Whether the value is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -50,6 +51,7 @@ impl fmt::Debug for Secret {
 
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
+        // The derived comparison would return at the first different byte, which can be measured.
         same(self.0.as_bytes(), other.0.as_bytes())
     }
 }
@@ -74,8 +76,8 @@ impl<'de> serde::Deserialize<'de> for Secret {
     }
 }
 
-/// `#[serde(serialize_with = "secret::exposed")]`: writes the value, for records that are sealed
-/// right afterwards.
+/// Serializes the value, for `#[serde(serialize_with = "secret::exposed")]` in records that are
+/// sealed immediately afterwards.
 pub(crate) fn exposed<S: serde::Serializer>(
     secret: &Secret,
     serializer: S,
@@ -83,40 +85,48 @@ pub(crate) fn exposed<S: serde::Serializer>(
     serializer.serialize_str(secret.expose())
 }
 
-/// Compares in a time that depends on the lengths only.
+/// Whether two byte strings are equal, in a time that depends on their lengths only.
 pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     constant_time::verify_slices_are_equal(a, b).is_ok()
 }
 
-/// Compares values of one length, looking at every byte whatever they are.
+/// Whether two arrays are equal, in a time that does not depend on their content.
 ///
-/// The length is known to the compiler, so this is a few vector instructions where the crypto
-/// library's loop takes 600 for a session cookie, which is compared with every request.
+/// With a length that is known at compile time this is a few vector instructions, where
+/// [`same`] takes 600 for a session cookie, which is compared for every request. `black_box`
+/// prevents the compiler from returning at the first difference.
 pub(crate) fn same_array<const N: usize>(a: &[u8; N], b: &[u8; N]) -> bool {
     let difference = a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b));
     black_box(difference) == 0
 }
 
-/// `N` bytes from the operating system's generator.
+/// `N` random bytes from the operating system.
+///
+/// # Errors
+///
+/// [`ErrorKind::Internal`]: the operating system provides none.
 pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
     rand::fill(&mut bytes).map_err(|_| {
-        Error::new(ErrorKind::Internal, "the operating system gave no random bytes")
+        Error::new(ErrorKind::Internal, "the operating system provided no random bytes")
     })?;
     Ok(bytes)
 }
 
-/// Bytes as base64url without padding, the alphabet of every token and identifier here.
+/// Encodes bytes as base64url without padding (RFC 4648 section 5), as in JWTs.
 pub(crate) fn base64url(bytes: &[u8]) -> String {
     base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes)
 }
 
-/// The bytes of a base64url string without padding.
+/// Decodes base64url without padding; `None` if it is malformed.
 pub(crate) fn from_base64url(text: &str) -> Option<Vec<u8>> {
     base64_simd::URL_SAFE_NO_PAD.decode_to_vec(text).ok()
 }
 
-/// SHA-256 of a label and parts that each say their length, cut to 128 bits.
+/// The first 128 bits of the SHA-256 hash of a label and parts.
+///
+/// The length is hashed before each part, so that different lists of parts never give the same
+/// input.
 pub(crate) fn fingerprint<'a>(
     label: &'a str,
     parts: impl IntoIterator<Item = &'a [u8]>,
@@ -132,7 +142,7 @@ pub(crate) fn fingerprint<'a>(
     short
 }
 
-/// The length of what HKDF is to give.
+/// The number of bytes to derive with HKDF.
 struct Length(usize);
 
 impl KeyType for Length {
@@ -141,7 +151,8 @@ impl KeyType for Length {
     }
 }
 
-/// HKDF-Expand of the parts one after the other: they are of fixed length or say their length.
+/// Derives a key with HKDF-Expand (RFC 5869 section 2.3). `parts` are concatenated to its info, so
+/// each must have a fixed length or be preceded by its length.
 pub(crate) fn expand<const N: usize>(key: &Prk, parts: &[&[u8]]) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     key.expand(parts, Length(N)).ok()?.fill(&mut bytes).ok()?;

@@ -1,13 +1,13 @@
-//! [`StringList`]: one text where a list of texts is taken.
+//! [`StringList`]: arguments that are one string or a list of strings.
 
 use std::iter::{self, Once};
 
-/// One text, or several: what settings, guards and requests for tokens take wherever they take a
-/// list (scopes, roles, groups, tenants, …).
+/// One string or several, for settings, guards and token requests that take a list (scopes, roles,
+/// groups, tenants, …).
 ///
-/// It is there for everything that is a `str` by reference (`&str`, `String`, …) and for everything
-/// that gives such texts one after the other (arrays, slices, vectors, sets, iterators). The
-/// parameter tells the two apart and is never written.
+/// It is implemented for every `AsRef<str>` (`&str`, `String`, …) and for every `IntoIterator` over
+/// them (arrays, slices, vectors, sets, iterators). The type parameter makes the two
+/// implementations distinct; it is always inferred.
 ///
 /// ```
 /// use tower_identity::require_sign_in;
@@ -17,20 +17,21 @@ use std::iter::{self, Once};
 /// # let _ = (one, several);
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is neither a text nor a list of texts",
-    label = "expected one text such as `\"User.Read\"`, or a list such as `[\"User.Read\", \"Mail.Read\"]`",
-    note = "anything that is `AsRef<str>` is one text; anything that is `IntoIterator` over such texts is a list"
+    message = "`{Self}` is neither a string nor a list of strings",
+    label = "expected one string such as `\"User.Read\"`, or a list such as `[\"User.Read\", \
+             \"Mail.Read\"]`",
+    note = "every `AsRef<str>` is one string; every `IntoIterator` over such strings is a list"
 )]
 pub trait StringList<Kind> {
-    /// One of the texts.
+    /// One string.
     type Item: AsRef<str>;
-    /// All of them.
+    /// An iterator over the strings.
     type Items: Iterator<Item = Self::Item>;
 
-    /// The texts, in their order.
+    /// The strings, in order.
     fn items(self) -> Self::Items;
 
-    /// The same as a vector.
+    /// The strings as a vector.
     fn into_strings(self) -> Vec<String>
     where
         Self: Sized,
@@ -39,11 +40,11 @@ pub trait StringList<Kind> {
     }
 }
 
-/// The kind of a single text.
+/// The kind of a single string.
 #[derive(Debug)]
 pub enum Single {}
 
-/// The kind of a list of them.
+/// The kind of a list of strings.
 #[derive(Debug)]
 pub enum Several {}
 

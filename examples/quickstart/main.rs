@@ -4,25 +4,25 @@
 //! $ cargo run --example quickstart
 //! ```
 //!
-//! Without configuration it brings a provider of its own, which signs in a few invented people.
-//! With `IDENTITY_DEV` that provider imitates Microsoft's:
+//! Without configuration it starts the development provider, which has a few test accounts. With
+//! `IDENTITY_DEV` that provider imitates one of Microsoft's:
 //!
 //! | `IDENTITY_DEV` | |
 //! |---|---|
-//! | `entra` | Entra ID, the tenant Contoso with its people and guests |
-//! | `entra-common` | Entra ID, `common`: people of Contoso and personal accounts may sign in, those of Fabrikam may not |
+//! | `entra` | Entra ID, the tenant Contoso with its members and guests |
+//! | `entra-common` | Entra ID, `common`: accounts of Contoso and personal accounts may sign in, those of Fabrikam may not |
 //! | `b2c` | Azure AD B2C, with policies for profile and password |
 //! | `external-id` | External ID |
 //!
-//! There the application also calls an API of its own (`notes.rs`) with a token, and shows what
-//! becomes of an API or a provider that wants another sign-in. With
-//! `IDENTITY_SIGN_IN_METHOD=device_code` people sign in by a code that they type at the provider,
-//! which needs no redirect address.
+//! With the development provider the application also calls an API of its own (`notes.rs`) with a
+//! token, and shows how it handles a claims challenge from the API or from the provider.
+//! With `IDENTITY_SIGN_IN_METHOD=device_code` the user signs in by entering a code at the provider,
+//! which needs no redirect URI.
 //!
-//! `IDENTITY_DEV_QUIRKS` gives that provider habits of real ones, for example
-//! `null-claims,scope-list`: `tower_identity::dev::Quirk` lists them.
+//! `IDENTITY_DEV_QUIRKS` enables deviations of real providers, for example
+//! `null-claims,scope-list`: `tower_identity::dev::Quirk` lists them. `IDENTITY_DEV_TOKEN_SECONDS`
+//! sets the lifetime of ID tokens, to watch the renewal of the session.
 //!
-//! `IDENTITY_DEV_TOKEN_SECONDS` is how long ID tokens live there, to see the session being renewed.
 //! With other `IDENTITY_*` variables it uses a real provider:
 //!
 //! | variable | |
@@ -30,21 +30,17 @@
 //! | `IDENTITY_AUTHORITY` | an Entra authority, for example `https://login.microsoftonline.com/contoso.onmicrosoft.com`, or |
 //! | `IDENTITY_OIDC_AUTHORITY` | the issuer of any other OpenID Connect provider |
 //! | `IDENTITY_CLIENT_ID`, `IDENTITY_CLIENT_SECRET` | as registered there |
-//! | `IDENTITY_BASE_URL` | where browsers find this application; the default is `http://localhost:<port>` |
+//! | `IDENTITY_BASE_URL` | the URL at which browsers reach this application; the default is `http://localhost:<port>` |
 //! | `IDENTITY_REDIRECT_URI` | the default is the base URL with `/auth/callback` |
-//! | `IDENTITY_SCOPE` | scopes beyond those of the sign-in itself |
-//! | `IDENTITY_COOKIE_SECRET` | 32 random characters or more, so that sessions can be opened by other processes, too |
+//! | `IDENTITY_SCOPE` | scopes beyond the OpenID Connect scopes |
+//! | `IDENTITY_COOKIE_SECRET` | 32 random characters or more, so that other processes can open the sessions |
 //! | `IDENTITY_RESPONSE_MODE` | `query` (the default) or `form_post` |
 //! | `LISTEN` | the default is `127.0.0.1:3000` |
 //!
-//! Each secret can also come from a file: `IDENTITY_CLIENT_SECRET_FILE`,
+//! Each secret can also be in a file: `IDENTITY_CLIENT_SECRET_FILE`,
 //! `IDENTITY_COOKIE_SECRET_FILE`.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program that talks to whoever started it"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the example reports on the console")]
 
 mod notes;
 mod playground;
@@ -96,7 +92,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let config = config.add_public_path("/").add_public_path("/health").build()?;
 
     match &playground {
-        Some(playground) => println!("Not configured, so here are {playground}"),
+        Some(playground) => println!("No provider is configured. Started {playground}"),
         None => println!("{config}"),
     }
     println!("\n  Open {} and sign in.\n", variable("IDENTITY_BASE_URL").unwrap_or(home));
@@ -141,7 +137,7 @@ async fn development_provider(
         }
         "b2c" => {
             let domain = DevTenant::PROSEWARE.domain();
-            // Asked for itself, B2C gives an access token with the sign-in.
+            // With its own client id as scope, B2C issues an access token at sign-in.
             scope = provider.client_id();
             (provider.entra_config(domain, home)?, api(domain)?)
         }
@@ -160,26 +156,26 @@ async fn development_provider(
     Ok((Playground::start(provider, api, true).await?, config))
 }
 
-/// A variable's value; an empty one is as good as none.
+/// The value of a variable. An empty one counts as missing.
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Whether any variable speaks of a provider, so that a mistake in one of them is told instead of
-/// being covered by the development provider.
+/// Whether any variable configures a provider. A mistake in one of them is then reported, instead
+/// of being hidden by the development provider.
 fn is_configured() -> bool {
-    let speaks = |name: &str| {
+    let configures = |name: &str| {
         ["IDENTITY_", "AUTHORITY", "OIDC_AUTHORITY", "AzureAd__"]
             .iter()
             .any(|start| name.starts_with(start))
             && !name.starts_with("IDENTITY_DEV")
             && name != "IDENTITY_SIGN_IN_METHOD"
     };
-    env::vars_os().any(|(name, value)| speaks(&name.to_string_lossy()) && !value.is_empty())
+    env::vars_os().any(|(name, value)| configures(&name.to_string_lossy()) && !value.is_empty())
 }
 
-/// The layer goes around the finished router: everything in it needs a signed-in person, except
-/// what the configuration declares public.
+/// The router with the layer around it: every route needs a signed-in user, except the public paths
+/// of the configuration. Routes that are added after `.layer` would not be protected.
 fn app(config: ValidConfig, playground: Option<Playground>) -> Router {
     let has_playground = playground.is_some();
     let admin = Router::new()
@@ -195,14 +191,14 @@ fn app(config: ValidConfig, playground: Option<Playground>) -> Router {
         .layer(IdentityLayer::new(config))
 }
 
-/// A public page: there may be a user or not.
+/// A public page, with or without a signed-in user.
 async fn index(user: Option<User>, has_playground: bool) -> Html<String> {
     let Some(user) = user else {
         return page(
             "Quickstart",
             &html! {
-                h1 { "Hello, whoever you are" }
-                p { "This page is for everybody. " a href="me" { "Another one" } " is for people who are signed in." }
+                h1 { "Hello" }
+                p { "This page is public. " a href="me" { "Another page" } " needs a sign-in." }
                 p { a.button href="auth/login" { "Sign in" } }
             },
         );
@@ -243,7 +239,7 @@ fn page(title: &str, content: &Markup) -> Html<String> {
     Html(page.into_string())
 }
 
-/// A protected page: there is a user, or the layer has answered already.
+/// A protected page: the layer passes only requests of signed-in users.
 async fn me(user: User) -> Json<Value> {
     Json(json!({
         "sub": user.subject(),
@@ -255,25 +251,25 @@ async fn me(user: User) -> Json<Value> {
     }))
 }
 
-/// Only people with the role come this far.
+/// A page for users with the role, which the guard checks.
 async fn admin(user: User) -> String {
     format!("Hello {}, you are an administrator.\n", user.display_name())
 }
 
 #[derive(Deserialize)]
 struct Wanted {
-    /// Separated by spaces; without any it is the token of the sign-in.
+    /// Scopes separated by spaces. Without any it is the token of the sign-in.
     #[serde(default)]
     scope: String,
-    /// With any value: not the one that is kept.
+    /// With any value, the cached token is not used.
     fresh: Option<String>,
 }
 
-/// What is known about an access token. The token itself stays here: it is for calling an API, not
-/// for browsers.
+/// The properties of an access token. The token itself is for calling an API and must not be sent
+/// to a browser.
 ///
-/// `?` is enough: where the person has to agree to the scopes first, the layer sends them to do
-/// that and back here.
+/// `?` is sufficient: if consent to the scopes is missing, the layer turns the error into a
+/// redirect to the provider and back to this page.
 async fn token(tokens: Tokens, Query(wanted): Query<Wanted>) -> Result<Json<Value>, Error> {
     let request = TokenRequest::new(wanted.scope.split_whitespace())?;
     let token =

@@ -1,5 +1,5 @@
-//! What can be tried at the development provider: calling an API with a token, an API that wants a
-//! stronger sign-in, a provider that wants to see the person again.
+//! Demonstrations with the development provider: calling an API with a token, an API that requires
+//! a stronger sign-in, and a provider that requires an interaction before the next refresh.
 
 use std::{fmt, sync::Arc};
 
@@ -20,7 +20,7 @@ use tower_identity::{
 
 use crate::{notes, page};
 
-/// The provider, and a client of the API that believes it.
+/// The development provider, and a client of the API that accepts its tokens.
 #[derive(Clone)]
 pub(crate) struct Playground {
     provider: Arc<DevProvider>,
@@ -38,8 +38,8 @@ impl Playground {
     ) -> Result<Self, Box<dyn std::error::Error>> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let origin = format!("http://{}", listener.local_addr()?);
-        // Microsoft's scopes name the API that they are for; elsewhere it is named beside them (RFC
-        // 8707).
+        // Microsoft's scopes contain the API that they are for; other providers take it as the
+        // parameter `resource` (RFC 8707).
         let scope = if is_entra { "api://notes/notes.read" } else { "notes.read" };
         let request = TokenRequest::new([scope])?;
         let request = if is_entra { request } else { request.with_resource(&origin) };
@@ -62,14 +62,14 @@ impl fmt::Display for Playground {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "a provider with invented people: http://{}\nand an API: {}",
+            "the development provider: http://{}\nand an API: {}",
             self.provider.address(),
             self.origin
         )
     }
 }
 
-/// The buttons on the first page.
+/// The buttons on the home page.
 pub(crate) fn buttons() -> Markup {
     html! {
         h2 { "Try it" }
@@ -94,8 +94,8 @@ async fn read_private_notes(
 }
 
 impl Playground {
-    /// Calls the API and shows its answer. `?` is enough: where the person has to agree or to sign
-    /// in again, the layer sees to that, and this page is there afterwards.
+    /// Calls the API and shows its response. `?` is sufficient: if consent or another sign-in is
+    /// needed, the layer redirects to the provider and back to this page.
     async fn call(&self, tokens: &Tokens, path: &str) -> Result<Html<String>, Error> {
         let answer = self.api.get(tokens, path).await?;
         let (status, body) = (answer.status(), String::from_utf8_lossy(answer.body()));
@@ -110,8 +110,8 @@ impl Playground {
     }
 }
 
-/// From now on the provider refuses the next refresh, as one whose policy has changed; then asks it
-/// for one.
+/// Makes the provider refuse the next refresh with a claims challenge, as after a change of its
+/// policy, and starts a refresh.
 async fn challenge(State(playground): State<Playground>, _: Tokens) -> Redirect {
     playground
         .provider

@@ -16,7 +16,7 @@ use tower_service::Service;
 
 use super::{bearer, caller::ApiCaller};
 use crate::{
-    error::{Error, ErrorKind, Whose},
+    error::{Error, ErrorKind, TokenOwner},
     protocol::CallerKind,
     strings::StringList,
 };
@@ -199,7 +199,7 @@ impl Terms {
             needed.join(" ")
         );
         Err(Error::new(ErrorKind::InsufficientScope, detail)
-            .for_token(Whose::Caller, needed.iter().map(String::as_str)))
+            .for_token(TokenOwner::Caller, needed.iter().map(String::as_str)))
     }
 
     fn check_sign_in(&self, caller: &ApiCaller) -> Result<(), Error> {
@@ -219,7 +219,7 @@ impl Terms {
             ErrorKind::StrongerSignInNeeded,
             "the sign-in behind the token is not as strong or as recent as the guard asks",
         )
-        .wanting(self.auth_context.iter().cloned().collect(), self.max_age))
+        .with_requirements(self.auth_context.iter().cloned().collect(), self.max_age))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{bearer, caller::ApiCaller};
 use crate::{
-    error::{Error, ErrorKind, Whose},
+    error::{Error, ErrorKind, TokenOwner},
     secret::Secret,
     strings::StringList,
     tokens::{AccessToken, TokenRequest},
@@ -51,7 +51,7 @@ impl ApiCaller {
                 "an application called by itself, so that there is no person on whose behalf a \
                  token could be had",
             )
-            .for_token(Whose::Caller, request.scopes()));
+            .for_token(TokenOwner::Caller, request.scopes()));
         }
         let (Some(client), Some(token)) =
             (self.shared().client(), self.header.as_ref().and_then(bearer::token_of))

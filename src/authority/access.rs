@@ -1,15 +1,15 @@
-//! What is special to access tokens: their issuers, and the names of an API in them.
+//! The rules that are special to access tokens: their issuers, and the names of an API in `aud`.
 
-use super::{Authority, Kind, TokenIssuer, tenants::is_guid};
+use super::{Authority, AuthorityKind, TokenIssuer, tenants::is_guid};
 
 impl Authority {
-    /// The issuer that an ID token from the same place would have, where access tokens call it by
-    /// another name; `None` if they do not.
+    /// The ID token issuer that corresponds to an access token whose `iss` differs from it; `None`
+    /// if the provider has no such issuer.
     ///
-    /// - Entra ID issues tokens of version 1.0 for APIs that are registered so, whichever endpoint
-    ///   was asked: `https://sts.windows.net/{tid}/` in the public cloud. Keys and documents of
-    ///   version 2.0 speak for them, too, so that the same checks hold after the translation.
-    /// - AD FS names the issuer of its access tokens in its document.
+    /// - Entra ID issues v1.0 access tokens for APIs that are registered for them, also from the
+    ///   v2.0 endpoints: `https://sts.windows.net/{tid}/` in the public cloud. The v2.0 document
+    ///   and keys are valid for them, so the usual checks apply to the corresponding issuer.
+    /// - AD FS has the issuer of its access tokens in its document (`access_token_issuer`).
     pub(crate) fn issuer_as_in_id_tokens(
         &self,
         metadata_issuer: &str,
@@ -17,12 +17,12 @@ impl Authority {
         token: &TokenIssuer<'_>,
     ) -> Option<String> {
         match &self.kind {
-            Kind::Adfs => {
+            AuthorityKind::Adfs => {
                 (access_token_issuer == Some(token.iss)).then(|| metadata_issuer.to_owned())
             }
-            Kind::Entra { instance, .. } => {
+            AuthorityKind::Entra { instance, .. } => {
                 let tid = token.tid.filter(|tid| is_guid(tid))?;
-                // A development provider is a cloud of its own.
+                // A loopback host is a cloud of its own, whose v1.0 issuer is its origin.
                 let issuer = match instance.cloud {
                     Some(cloud) => cloud.v1_issuer?,
                     None => instance.origin.as_str(),
@@ -31,15 +31,17 @@ impl Authority {
                 (rest.strip_suffix('/') == Some(tid))
                     .then(|| metadata_issuer.replace(super::tenants::TEMPLATE, tid))
             }
-            Kind::Oidc | Kind::ExternalId { .. } | Kind::B2c { .. } => None,
+            AuthorityKind::Oidc | AuthorityKind::ExternalId { .. } | AuthorityKind::B2c { .. } => {
+                None
+            }
         }
     }
 
-    /// The names that `aud` may have for an API of which this is one.
+    /// The values of `aud` that denote the API with this identifier.
     ///
-    /// - Microsoft's tokens of version 1.0 have the Application ID URI with or without a slash at
-    ///   its end, as it was asked for.
-    /// - AD FS puts a name of its own before each.
+    /// - Microsoft's v1.0 tokens have the Application ID URI with or without a slash at its end,
+    ///   depending on the requested scope.
+    /// - AD FS adds a prefix to each identifier.
     pub(crate) fn spellings_of_audience(&self, audience: &str) -> Vec<String> {
         let mut spellings = vec![audience.to_owned()];
         if self.is_microsoft() && audience.contains("://") {
@@ -55,7 +57,7 @@ impl Authority {
     }
 }
 
-/// What AD FS puts before the identifier of an API.
+/// The prefix of AD FS before the identifier of an API.
 const ADFS: &str = "microsoft:identityserver:";
 
 #[cfg(test)]

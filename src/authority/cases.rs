@@ -15,7 +15,8 @@ const OTHERWISE: &[(&str, &str)] = &[
     ("ISS-034", V1),
     (
         "ISS-036",
-        "an authority without a version is the v2.0 one here (ISS-200), so its v2.0 document and token are no change of version",
+        "an authority without a version means v2.0 here (ISS-200), so its v2.0 document and token \
+         are no change of version",
     ),
     ("ISS-038", V1),
     ("ISS-044", V1),
@@ -29,14 +30,16 @@ const OTHERWISE: &[(&str, &str)] = &[
     ("ISS-064", GUID),
     (
         "ISS-107",
-        "a slash at the end makes no difference to the address of the document (Discovery 4.1), at MSAL neither",
+        "a slash at the end does not change the URL of the document (Discovery section 4.1), and \
+         MSAL ignores it as well",
     ),
     ("ISS-133", "the authority is completed with /v2.0 (MSAL-009) and then equals the issuer"),
     ("ISS-154", B2C),
     ("ISS-155", B2C),
     (
         "ISS-210",
-        "one form for every authority: /v2.0 is appended here too, as the address of the document needs it (MSAL-009)",
+        "one form for every authority: /v2.0 is appended here too, because the URL of the document \
+         needs it (MSAL-009)",
     ),
     (
         "ISS-221",
@@ -44,14 +47,16 @@ const OTHERWISE: &[(&str, &str)] = &[
     ),
     (
         "ISS-070",
-        "Google's older name for itself is its issuer, at Google alone, as the row's `expected` says",
+        "Google's older issuer stands for its issuer, for Google only, as the row's `expected` \
+         says",
     ),
 ];
 const V1: &str =
     "ID tokens come from the v2.0 endpoints only, so a v1.0 or v1.1 document is refused";
 const GUID: &str =
     "only a GUID is put into the template: anything else could build another tenant's address";
-const B2C: &str = "an authority of B2C is an explicit choice, and its document never has the policy's address as issuer";
+const B2C: &str = "a B2C authority is an explicit choice, and its document never has the URL of the \
+                   policy as issuer";
 
 #[derive(Deserialize)]
 struct Cases {

@@ -1,24 +1,25 @@
 //! Microsoft's clouds: which hosts belong together.
 //!
-//! The table is compiled in: nothing is asked of a server that has yet to be trusted. It holds the
-//! hosts of MSAL's instance metadata (MSAL Python 1.39, `authority.py`; MSAL for Java,
+//! The table is compiled in, because instance discovery would ask a server that is not trusted yet.
+//! It holds the hosts of MSAL's instance metadata (MSAL Python 1.39, `authority.py`; MSAL for Java,
 //! `KnownMetadataProvider`).
 
 use url::Url;
 
-/// One of Microsoft's clouds. No token, key or endpoint crosses from one into another.
+/// One of Microsoft's clouds. A token, key or endpoint of one cloud is never accepted in another.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Cloud {
+    /// For error messages.
     pub(super) name: &'static str,
-    /// The login hosts, first the one that issues v2.0 tokens.
+    /// The login hosts. The first issues the v2.0 tokens; the others are aliases of it.
     login_hosts: &'static [&'static str],
-    /// Who issues tokens of version 1.0, before the tenant.
+    /// The issuer of v1.0 tokens, without the tenant.
     pub(super) v1_issuer: Option<&'static str>,
-    /// Parents of the hosts of B2C and External ID tenants.
+    /// The parent domains of the hosts of B2C and External ID tenants.
     tenant_domains: &'static [&'static str],
-    /// Microsoft Graph, first the usual one.
+    /// The hosts of Microsoft Graph; the first is the default.
     pub(super) graph_hosts: &'static [&'static str],
-    /// What keys and documents call the cloud in `cloud_instance_name`.
+    /// The values of `cloud_instance_name` in the keys and discovery documents of the cloud.
     pub(super) instance_names: &'static [&'static str],
 }
 
@@ -95,24 +96,25 @@ const CLOUDS: &[Cloud] = &[
     },
 ];
 
-/// What a host of Microsoft's is for.
+/// The purpose of a Microsoft host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HostKind<'a> {
-    /// Every tenant's login host, or a region of one.
+    /// A login host for every tenant, or its regional form.
     Login,
-    /// The host of one B2C tenant, by its name.
+    /// The host of one B2C tenant, with the tenant's name.
     B2c(&'a str),
-    /// The host of one External ID tenant, by its name or GUID.
+    /// The host of one External ID tenant, with the tenant's name or GUID.
     ExternalId(&'a str),
 }
 
 impl Cloud {
-    /// The public cloud, where custom domains are.
+    /// The public cloud, which is the only one with custom domains.
     pub(super) fn public() -> Option<&'static Self> {
         CLOUDS.first()
     }
 
-    /// The cloud that a host (in lower case) belongs to, and what the host is for.
+    /// The cloud of a host (in lower case) and the purpose of the host; `None` if it is not
+    /// Microsoft's.
     pub(super) fn of(host: &str) -> Option<(&'static Self, HostKind<'_>)> {
         CLOUDS.iter().find_map(|cloud| Some((cloud, cloud.kind_of(host)?)))
     }
@@ -132,7 +134,7 @@ impl Cloud {
         })
     }
 
-    /// Whether it is a login host, or one with a region before it: `westus2.login.microsoft.com`.
+    /// Whether it is a login host or its regional form, such as `westus2.login.microsoft.com`.
     pub(super) fn is_login_host(&self, host: &str) -> bool {
         self.login_hosts.contains(&host)
             || host
@@ -140,14 +142,15 @@ impl Cloud {
                 .is_some_and(|(region, rest)| self.login_hosts.contains(&rest) && is_region(region))
     }
 
-    /// The host that issues v2.0 tokens, whichever alias was asked.
+    /// The host in the issuer of v2.0 tokens, which does not depend on the alias that was
+    /// requested.
     pub(super) fn issuer_host(&self) -> &'static str {
         self.login_hosts.first().copied().unwrap_or_default()
     }
 }
 
-/// A region's name as one label of a host name: it begins with a letter and does not end with a
-/// hyphen.
+/// Whether it can be the name of a region: one label of a host name that begins with a letter and
+/// does not end with a hyphen.
 fn is_region(label: &str) -> bool {
     label.len() <= 63
         && label.starts_with(|first: char| first.is_ascii_lowercase())
@@ -157,23 +160,23 @@ fn is_region(label: &str) -> bool {
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
-/// Scheme, host and port of a provider, and the cloud that it is in.
+/// The origin of a Microsoft authority, and the cloud that it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Instance {
-    /// `https://host`, with the port if it is not the usual one.
+    /// `https://host`, with the port if it is not the default one.
     pub(super) origin: String,
-    /// The cloud; none for a host that is a cloud of its own: a loopback host, or one that the user
-    /// vouches for.
+    /// The cloud; `None` if the host is a cloud of its own: a loopback host, or a host that
+    /// [`entra_unlisted_cloud`](super::Authority::entra_unlisted_cloud) was called with.
     pub(super) cloud: Option<&'static Cloud>,
 }
 
 impl Instance {
-    /// The instance of a checked URL.
+    /// The instance at the origin of a URL.
     pub(super) fn of(url: &Url, cloud: Option<&'static Cloud>) -> Self {
         Self { origin: url.origin().ascii_serialization(), cloud }
     }
 
-    /// If it is a loopback host: `http://` or `https://`, and `:8080`, or nothing for the usual
+    /// For a loopback host: the scheme with `://`, and `:port` or an empty text for the default
     /// port.
     pub(super) fn loopback(&self) -> Option<(&str, &str)> {
         let url = Url::parse(&self.origin).ok().filter(super::is_loopback)?;
@@ -181,7 +184,7 @@ impl Instance {
         Some((scheme, rest.strip_prefix(url.host_str()?)?))
     }
 
-    /// The host without the port.
+    /// The host without its port.
     pub(super) fn host(&self) -> &str {
         let (_, authority) = self.origin.split_once("://").unwrap_or_default();
         match authority.rsplit_once(':') {

@@ -1,84 +1,90 @@
-//! What the error codes of Microsoft and of OAuth 2.0 mean: for each a stable reason, what it says
-//! about the request, and advice.
+//! The error codes of Microsoft and of OAuth 2.0: a stable reason for each, its effect on the
+//! classification of the error, and advice.
 //!
-//! - The tables are compiled in: [`codes_entra`](super::codes_entra),
-//!   [`codes_b2c`](super::codes_b2c), [`codes_oauth`](super::codes_oauth).
-//! - What a person reads belongs to the reason; what an operator reads belongs to the code, because
-//!   the same trouble is mended in different places.
-//! - Microsoft says that codes may change. So `error` decides, and a code only adds to it
-//!   ([`Effect`]); one that is not in the tables changes nothing.
+//! - The tables are compiled in: `codes_entra`, `codes_entra_user`, `codes_b2c`, `codes_oauth`.
+//! - The text for the user belongs to the reason; the text for the operator belongs to the code,
+//!   because the same reason can need different changes to the registration.
+//! - Microsoft documents that codes can change at any time. So the member `error` classifies a
+//!   failure, and a code only refines that ([`Effect`]). An unknown code changes nothing.
 
-use super::{codes_b2c, codes_entra, codes_oauth};
+use super::{codes_b2c, codes_entra, codes_entra_user, codes_oauth};
 use crate::error::Advice;
 
-/// What a code says about the request, beyond the `error` that it comes with.
+/// How a code refines the classification that the member `error` gives a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// Nothing: `error` says it all.
-    AsSaid,
-    /// The person can do something about it at the provider.
+    /// `error` alone decides.
+    Unchanged,
+    /// The user can resolve it in an interaction with the provider.
     Interaction,
-    /// It may go better later, and nothing of ours is at fault.
-    Passing,
-    /// The application or its registration has to be mended.
+    /// It is transient: a later attempt can succeed, and the application needs no change.
+    Transient,
+    /// The application or its registration has to change.
     Client,
-    /// The person is not let in.
+    /// The account has no access.
     Denied,
 }
 
-/// A known code.
+/// A known error code.
 #[derive(Debug)]
-pub(crate) struct Row {
+pub(crate) struct ErrorCode {
     pub(crate) number: u64,
     pub(crate) effect: Effect,
-    /// It only says that there is another code that says more.
+    /// Whether it accompanies a more specific code in the same response.
     pub(crate) wrapper: bool,
     pub(crate) advice: Advice,
 }
 
-/// Every error code that this crate knows, with its advice: Entra's, then B2C's, then those of
-/// OAuth 2.0.
+/// Advice for every error code that this crate knows: those of Entra ID, then of Azure AD B2C, then
+/// of OAuth 2.0.
 ///
-/// For documentation, and for pages in another language: what a person reads depends on
+/// Use it to generate documentation, or pages in another language: the text for the user depends on
 /// [`Advice::reason`] alone.
 ///
 /// ```
-/// let secret_expired = tower_identity::authority::error_codes().find(|advice| advice.code == "AADSTS7000222").unwrap();
-/// assert_eq!(secret_expired.reason, "client_secret_expired");
+/// use tower_identity::authority::error_codes;
+///
+/// let expired = error_codes().find(|advice| advice.code == "AADSTS7000222").unwrap();
+/// assert_eq!(expired.reason, "client_secret_expired");
 /// ```
 pub fn error_codes() -> impl Iterator<Item = &'static Advice> {
     rows().map(|row| &row.advice)
 }
 
-fn rows() -> impl Iterator<Item = &'static Row> {
-    [codes_entra::ROWS, codes_b2c::ROWS, codes_oauth::ROWS].into_iter().flatten()
+fn rows() -> impl Iterator<Item = &'static ErrorCode> {
+    entra_rows().chain(codes_b2c::ROWS).chain(codes_oauth::ROWS)
 }
 
-/// Whether it says that this account is not let in, so that signing in again would change nothing.
-pub(crate) fn turns_away(advice: &Advice) -> bool {
+fn entra_rows() -> impl Iterator<Item = &'static ErrorCode> {
+    codes_entra::ROWS.iter().chain(codes_entra_user::ROWS)
+}
+
+/// Whether the account has no access, so that signing in with it again cannot succeed.
+pub(crate) fn denies_account(advice: &Advice) -> bool {
     rows().any(|row| row.effect == Effect::Denied && row.advice.code == advice.code)
 }
 
-/// The row of `AADSTS` and this number.
-pub(crate) fn entra(number: u64) -> Option<&'static Row> {
-    codes_entra::ROWS.iter().find(|row| row.number == number)
+/// The code `AADSTS` with this number.
+pub(crate) fn entra(number: u64) -> Option<&'static ErrorCode> {
+    entra_rows().find(|row| row.number == number)
 }
 
-/// The row of `AADB2C` and this number.
-pub(crate) fn b2c(number: u64) -> Option<&'static Row> {
+/// The code `AADB2C` with this number.
+pub(crate) fn b2c(number: u64) -> Option<&'static ErrorCode> {
     codes_b2c::ROWS.iter().find(|row| row.number == number)
 }
 
-/// The row of an `error`.
-pub(crate) fn oauth(error: &str) -> Option<&'static Row> {
+/// The code of an OAuth 2.0 `error`.
+pub(crate) fn oauth(error: &str) -> Option<&'static ErrorCode> {
     codes_oauth::ROWS.iter().find(|row| row.advice.code == error)
 }
 
-/// Declares [`Reason`]: per reason its stable code, what it says about the request, and the
-/// sentence that a person may read.
+/// Declares [`Reason`]: for each reason its stable code, its [`Effect`], and the sentence for the
+/// user.
 macro_rules! reasons {
     ($($reason:ident = $code:literal, $effect:ident, $message:literal;)*) => {
-        /// Why a provider said no, finer than an [`ErrorKind`](crate::ErrorKind).
+        /// The reason for a provider's refusal, more specific than an
+        /// [`ErrorKind`](crate::ErrorKind).
         #[derive(Clone, Copy, Debug)]
         pub(super) enum Reason { $($reason,)* }
 
@@ -100,77 +106,169 @@ macro_rules! reasons {
 
 reasons! {
     // The application and its registration.
-    RedirectUriNotRegistered = "redirect_uri_not_registered", Client, "This application's address is not registered at the sign-in service. Please tell the people who run it.";
-    RedirectUriPlatform = "redirect_uri_wrong_platform", Client, "This application is registered in a wrong way at the sign-in service. Please tell the people who run it.";
-    ClientSecretWrong = "client_secret_wrong", Client, "The sign-in service does not accept this application's secret. Please tell the people who run it.";
-    ClientSecretExpired = "client_secret_expired", Client, "This application's secret at the sign-in service has expired. Please tell the people who run it.";
-    ClientCredentialMissing = "client_credential_missing", Client, "This application did not prove itself to the sign-in service. Please tell the people who run it.";
-    ClientCredentialUnexpected = "client_credential_unexpected", Client, "This application is registered in a wrong way at the sign-in service. Please tell the people who run it.";
-    ClientCredentialRefused = "client_credential_refused", Client, "The sign-in service does not accept this application. Please tell the people who run it.";
-    ClientAssertionRejected = "client_assertion_rejected", Client, "The sign-in service does not accept this application's certificate. Please tell the people who run it.";
-    ClientAssertionTime = "client_assertion_clock_skew", Client, "The clock of this application's server seems to be wrong. Please tell the people who run it.";
-    ClientNotAuthorized = "client_not_authorized", Client, "This application may not sign people in this way. Please tell the people who run it.";
-    ApplicationNotFound = "application_not_found", Client, "The sign-in service does not know this application. Please tell the people who run it.";
-    ApplicationDisabled = "application_disabled", Client, "This application is switched off at the sign-in service. Please ask your administrator.";
-    ApplicationNotMultiTenant = "application_not_multi_tenant", Client, "This application is not set up for accounts of other organisations. Please tell the people who run it.";
-    TenantNotFound = "tenant_not_found", Client, "The organisation that this application names does not exist at the sign-in service. Please tell the people who run it.";
-    TenantInOtherCloud = "tenant_in_other_cloud", Client, "Your organisation is in another cloud than this application expects. Please tell the people who run it.";
-    ScopeInvalid = "scope_invalid", Client, "This application asks for a permission that the sign-in service does not know. Please tell the people who run it.";
-    ScopeOfSeveralResources = "scope_of_several_resources", Client, "This application asks for too much at once. Please tell the people who run it.";
-    PermissionNotConfigured = "permission_not_configured", Client, "A permission is missing in this application's registration. Please tell the people who run it.";
-    ResourceNotFound = "resource_not_found", Client, "A service that this application needs is not available in your organisation. Please ask your administrator.";
-    RequestMalformed = "request_malformed", Client, "The sign-in service did not understand this application. Please tell the people who run it.";
-    ResponseTypeUnsupported = "response_type_unsupported", Client, "The sign-in service does not offer what this application asks for. Please tell the people who run it.";
-    GrantTypeUnsupported = "grant_type_unsupported", Client, "The sign-in service does not offer what this application asks for. Please tell the people who run it.";
+    RedirectUriNotRegistered = "redirect_uri_not_registered", Client,
+        "This application's address is not registered at the sign-in service. Please tell the \
+         people who run it.";
+    RedirectUriPlatform = "redirect_uri_wrong_platform", Client,
+        "This application is registered incorrectly at the sign-in service. Please tell the people \
+         who run it.";
+    ClientSecretWrong = "client_secret_wrong", Client,
+        "The sign-in service does not accept this application's secret. Please tell the people who \
+         run it.";
+    ClientSecretExpired = "client_secret_expired", Client,
+        "This application's secret at the sign-in service has expired. Please tell the people who \
+         run it.";
+    ClientCredentialMissing = "client_credential_missing", Client,
+        "This application did not identify itself to the sign-in service. Please tell the people \
+         who run it.";
+    ClientCredentialUnexpected = "client_credential_unexpected", Client,
+        "This application is registered incorrectly at the sign-in service. Please tell the people \
+         who run it.";
+    ClientCredentialRefused = "client_credential_refused", Client,
+        "The sign-in service does not accept this application. Please tell the people who run it.";
+    ClientAssertionRejected = "client_assertion_rejected", Client,
+        "The sign-in service does not accept this application's certificate. Please tell the \
+         people who run it.";
+    ClientAssertionTime = "client_assertion_clock_skew", Client,
+        "The clock of this application's server seems to be wrong. Please tell the people who run \
+         it.";
+    ClientNotAuthorized = "client_not_authorized", Client,
+        "This application may not sign people in this way. Please tell the people who run it.";
+    ApplicationNotFound = "application_not_found", Client,
+        "The sign-in service does not know this application. Please tell the people who run it.";
+    ApplicationDisabled = "application_disabled", Client,
+        "This application is switched off at the sign-in service. Please ask your administrator.";
+    ApplicationNotMultiTenant = "application_not_multi_tenant", Client,
+        "This application is not set up for accounts of other organisations. Please tell the \
+         people who run it.";
+    TenantNotFound = "tenant_not_found", Client,
+        "The organisation that this application names does not exist at the sign-in service. \
+         Please tell the people who run it.";
+    TenantInOtherCloud = "tenant_in_other_cloud", Client,
+        "Your organisation is in another cloud than this application expects. Please tell the \
+         people who run it.";
+    ScopeInvalid = "scope_invalid", Client,
+        "This application asks for a permission that the sign-in service does not know. Please \
+         tell the people who run it.";
+    ScopeOfSeveralResources = "scope_of_several_resources", Client,
+        "This application asks for too much at once. Please tell the people who run it.";
+    PermissionNotConfigured = "permission_not_configured", Client,
+        "A permission is missing in this application's registration. Please tell the people who \
+         run it.";
+    ResourceNotFound = "resource_not_found", Client,
+        "A service that this application needs is not available in your organisation. Please ask \
+         your administrator.";
+    RequestMalformed = "request_malformed", Client,
+        "The sign-in service did not understand this application. Please tell the people who run \
+         it.";
+    ResponseTypeUnsupported = "response_type_unsupported", Client,
+        "The sign-in service does not offer what this application asks for. Please tell the people \
+         who run it.";
+    GrantTypeUnsupported = "grant_type_unsupported", Client,
+        "The sign-in service does not offer what this application asks for. Please tell the people \
+         who run it.";
 
-    // Consent and who is let in.
-    ConsentRequired = "consent_required", Interaction, "You have not yet agreed to what this application may do. Sign in again and agree to it.";
-    AdminConsentRequired = "admin_consent_required", Interaction, "An administrator of your organisation has to approve this application first. Please ask them.";
-    ConsentDeclined = "consent_declined", Denied, "You did not agree to what this application may do, so it cannot sign you in. Try again if that was a mistake.";
-    AgeConsentRequired = "age_consent_required", Denied, "Your account needs the consent of a parent or guardian for this application.";
-    UserNotAssigned = "user_not_assigned", Denied, "Your account has not been given access to this application. Please ask your administrator.";
-    AccountNotInTenant = "account_not_in_tenant", Denied, "Your account does not belong to the organisation of this application. Use another account, or ask to be invited as a guest.";
-    GuestInvitationPending = "guest_invitation_pending", Denied, "You have not yet accepted your invitation. Open the invitation in your e-mail, or ask for a new one.";
-    GuestNotAllowed = "guest_not_allowed", Denied, "Guest accounts have no access to this application. Use an account of the organisation itself.";
-    PersonalAccountNotAllowed = "personal_account_not_allowed", Denied, "Personal accounts have no access to this application. Use your work or school account.";
-    WorkAccountNotAllowed = "work_account_not_allowed", Denied, "Work and school accounts have no access to this application. Use a personal account.";
-    TenantRestricted = "tenant_restricted", Denied, "Your organisation or your network does not allow sign-in to this application's organisation. Please ask your administrator.";
-    ConditionalAccess = "conditional_access_blocked", Denied, "A rule of your organisation does not allow this sign-in. Please ask your administrator.";
-    DeviceNotCompliant = "device_not_compliant", Denied, "Your organisation allows this only from a device that it manages. Use such a device, or ask your administrator.";
-    DeviceAuthentication = "device_authentication_required", Interaction, "Your device has to be recognised by your organisation. Sign in again from a device that it knows.";
-    AppNotApproved = "browser_not_approved", Denied, "Your organisation allows this only from an approved app or browser. Please ask your administrator.";
-    RiskBlocked = "sign_in_blocked_by_risk", Denied, "Your organisation has blocked this sign-in, because it looks unusual. Please ask your administrator.";
+    // Consent and access.
+    ConsentRequired = "consent_required", Interaction,
+        "You have not yet agreed to what this application may do. Sign in again and agree to it.";
+    AdminConsentRequired = "admin_consent_required", Interaction,
+        "An administrator of your organisation has to approve this application first. Please ask \
+         them.";
+    ConsentDeclined = "consent_declined", Denied,
+        "You did not agree to what this application may do, so it cannot sign you in. Try again if \
+         that was a mistake.";
+    AgeConsentRequired = "age_consent_required", Denied,
+        "Your account needs the consent of a parent or guardian for this application.";
+    UserNotAssigned = "user_not_assigned", Denied,
+        "Your account has not been given access to this application. Please ask your \
+         administrator.";
+    AccountNotInTenant = "account_not_in_tenant", Denied,
+        "Your account does not belong to the organisation of this application. Use another \
+         account, or ask to be invited as a guest.";
+    GuestInvitationPending = "guest_invitation_pending", Denied,
+        "You have not yet accepted your invitation. Open the invitation in your e-mail, or ask for \
+         a new one.";
+    GuestNotAllowed = "guest_not_allowed", Denied,
+        "Guest accounts have no access to this application. Use an account of the organisation \
+         itself.";
+    PersonalAccountNotAllowed = "personal_account_not_allowed", Denied,
+        "Personal accounts have no access to this application. Use your work or school account.";
+    WorkAccountNotAllowed = "work_account_not_allowed", Denied,
+        "Work and school accounts have no access to this application. Use a personal account.";
+    TenantRestricted = "tenant_restricted", Denied,
+        "Your organisation or your network does not allow sign-in to this application's \
+         organisation. Please ask your administrator.";
+    ConditionalAccess = "conditional_access_blocked", Denied,
+        "A rule of your organisation does not allow this sign-in. Please ask your administrator.";
+    DeviceNotCompliant = "device_not_compliant", Denied,
+        "Your organisation allows this only from a device that it manages. Use such a device, or \
+         ask your administrator.";
+    DeviceAuthentication = "device_authentication_required", Interaction,
+        "Your device has to be recognised by your organisation. Sign in again from a device that \
+         it knows.";
+    AppNotApproved = "browser_not_approved", Denied,
+        "Your organisation allows this only from an approved app or browser. Please ask your \
+         administrator.";
+    RiskBlocked = "sign_in_blocked_by_risk", Denied,
+        "Your organisation has blocked this sign-in, because it looks unusual. Please ask your \
+         administrator.";
     Cancelled = "sign_in_cancelled", Denied, "The sign-in was cancelled.";
 
-    // What the person has to do.
-    MfaRequired = "mfa_required", Interaction, "A second step is needed to sign you in. Sign in again and confirm it.";
-    MfaRegistration = "mfa_registration_required", Interaction, "Your account needs a second sign-in method. Sign in again and set it up.";
-    PasswordExpired = "password_expired", Interaction, "Your password has expired. Sign in again and choose a new one.";
-    PasswordChangeRequired = "password_change_required", Interaction, "You have to change your password. Sign in again and choose a new one.";
-    PasswordForgotten = "password_forgotten", AsSaid, "You asked to reset your password. Sign in again when it is reset.";
-    CredentialsWrong = "credentials_wrong", AsSaid, "The user name or the password is wrong. Please try again.";
-    AccountLocked = "account_locked", Denied, "Your account is locked after too many attempts. Wait a while, or ask your administrator.";
-    AccountDisabled = "account_disabled", Denied, "Your account is disabled. Please ask your administrator.";
-    AccountNotFound = "account_not_found", AsSaid, "There is no such account. Use another one.";
-    AccountSelection = "account_selection_required", Interaction, "Please sign in again and choose an account.";
-    SignInNeeded = "sign_in_needed", Interaction, "You are not signed in at the sign-in service any more. Please sign in again.";
+    // Interactions that the user has to complete.
+    MfaRequired = "mfa_required", Interaction,
+        "A second step is needed to sign you in. Sign in again and confirm it.";
+    MfaRegistration = "mfa_registration_required", Interaction,
+        "Your account needs a second sign-in method. Sign in again and set it up.";
+    PasswordExpired = "password_expired", Interaction,
+        "Your password has expired. Sign in again and choose a new one.";
+    PasswordChangeRequired = "password_change_required", Interaction,
+        "You have to change your password. Sign in again and choose a new one.";
+    PasswordForgotten = "password_forgotten", Unchanged,
+        "You asked to reset your password. Sign in again when it is reset.";
+    CredentialsWrong = "credentials_wrong", Unchanged,
+        "The user name or the password is wrong. Please try again.";
+    AccountLocked = "account_locked", Denied,
+        "Your account is locked after too many attempts. Wait a while, or ask your administrator.";
+    AccountDisabled = "account_disabled", Denied,
+        "Your account is disabled. Please ask your administrator.";
+    AccountNotFound = "account_not_found", Unchanged, "There is no such account. Use another one.";
+    AccountSelection = "account_selection_required", Interaction,
+        "Please sign in again and choose an account.";
+    SignInNeeded = "sign_in_needed", Interaction,
+        "You are not signed in at the sign-in service any more. Please sign in again.";
 
     // The grant.
-    CodeRedeemed = "code_redeemed", AsSaid, "This sign-in was already used. Please sign in again.";
-    CodeOfOtherTenant = "code_of_other_tenant", AsSaid, "The sign-in belongs to another organisation. Please sign in again.";
-    PkceFailed = "pkce_failed", AsSaid, "The sign-in could not be completed. Please sign in again.";
-    GrantExpired = "refresh_token_expired", AsSaid, "Your sign-in has expired. Please sign in again.";
-    GrantRevoked = "refresh_token_revoked", AsSaid, "Your sign-in has been revoked, for example because the password was changed. Please sign in again.";
-    GrantInvalid = "grant_not_accepted", AsSaid, "Your sign-in is no longer valid. Please sign in again.";
-    SignInFrequency = "sign_in_frequency", AsSaid, "Your organisation wants you to sign in again from time to time. Please sign in again.";
-    AssertionInvalid = "user_assertion_invalid", AsSaid, "Your sign-in is no longer valid. Please sign in again.";
+    CodeRedeemed = "code_redeemed", Unchanged,
+        "This sign-in was already used. Please sign in again.";
+    CodeOfOtherTenant = "code_of_other_tenant", Unchanged,
+        "The sign-in belongs to another organisation. Please sign in again.";
+    PkceFailed = "pkce_failed", Unchanged,
+        "The sign-in could not be completed. Please sign in again.";
+    GrantExpired = "refresh_token_expired", Unchanged,
+        "Your sign-in has expired. Please sign in again.";
+    GrantRevoked = "refresh_token_revoked", Unchanged,
+        "Your sign-in has been revoked, for example because the password was changed. Please sign \
+         in again.";
+    GrantInvalid = "grant_not_accepted", Unchanged,
+        "Your sign-in is no longer valid. Please sign in again.";
+    SignInFrequency = "sign_in_frequency", Unchanged,
+        "Your organisation requires you to sign in again from time to time. Please sign in again.";
+    AssertionInvalid = "user_assertion_invalid", Unchanged,
+        "Your sign-in is no longer valid. Please sign in again.";
 
     // The service.
-    Throttled = "throttled", Passing, "The sign-in service is busy. Please try again in a few minutes.";
-    LoopDetected = "request_loop", Passing, "There were too many sign-ins in a row. Close this tab, wait some minutes and try again.";
-    ServiceUnavailable = "service_unavailable", Passing, "The sign-in service has a problem at the moment. Please try again in a little while.";
-    ServiceFault = "service_fault", AsSaid, "The sign-in service has a problem. Please try again; if it stays, tell the people who run this application.";
-    IdentityProviderFailed = "identity_provider_failed", AsSaid, "Your organisation's own sign-in did not work. Please try again, or ask your administrator.";
+    Throttled = "throttled", Transient,
+        "The sign-in service is busy. Please try again in a few minutes.";
+    LoopDetected = "request_loop", Transient,
+        "There were too many sign-ins in a row. Close this tab, wait some minutes and try again.";
+    ServiceUnavailable = "service_unavailable", Transient,
+        "The sign-in service has a problem at the moment. Please try again in a little while.";
+    ServiceFault = "service_fault", Unchanged,
+        "The sign-in service has a problem. Please try again. If it happens again, tell the people \
+         who run this application.";
+    IdentityProviderFailed = "identity_provider_failed", Unchanged,
+        "Your organisation's own sign-in did not work. Please try again, or ask your \
+         administrator.";
 }
 
 #[cfg(test)]

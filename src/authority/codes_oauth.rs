@@ -1,21 +1,22 @@
-//! The `error` values of OAuth 2.0 that say more than their kind of failure.
+//! The `error` values of OAuth 2.0 that are more specific than the [`ErrorKind`](crate::ErrorKind)
+//! of their failure.
 //!
-//! Those of a person's sign-in (`login_required`, `access_denied`, …) and of a grant are kinds of
-//! their own and need no row.
+//! Those of a user's sign-in (`login_required`, `access_denied`, …) and `invalid_grant` are kinds
+//! of their own and need no entry.
 
-use super::codes::{Effect, Reason, Row};
+use super::codes::{Effect, ErrorCode, Reason};
 use crate::error::Advice;
 
 const TOKEN_ENDPOINT: &str = "https://www.rfc-editor.org/rfc/rfc6749#section-5.2";
 const AUTHORIZATION_ENDPOINT: &str = "https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2.1";
 
-/// Per `error`: the reason, what to do about it, and where it is documented. They are kinds
-/// already, so the code adds nothing to them.
+/// Declares `ROWS`: `error`, reason, advice for the operator, and the source of each code.
+/// `error` itself classifies the failure, so the effect is `Unchanged`.
 macro_rules! rows {
     ($($error:literal = $reason:ident, $operator:literal, $source:expr;)*) => {
-        pub(super) const ROWS: &[Row] = &[$(Row {
+        pub(super) const ROWS: &[ErrorCode] = &[$(ErrorCode {
             number: 0,
-            effect: Effect::AsSaid,
+            effect: Effect::Unchanged,
             wrapper: true,
             advice: Advice {
                 code: $error,
@@ -29,12 +30,34 @@ macro_rules! rows {
 }
 
 rows! {
-    "invalid_request" = RequestMalformed, "The provider misses a parameter or does not take one: its own log says which; check scopes, response mode and options of the sign-in.", AUTHORIZATION_ENDPOINT;
-    "invalid_client" = ClientCredentialRefused, "The provider does not accept the client id or its credential: check both, whether the secret has expired, and how it is sent (`ClientCredential::with_method`).", TOKEN_ENDPOINT;
-    "unauthorized_client" = ClientNotAuthorized, "The application may not use the authorization code flow, or this redirect address: allow both in its registration.", AUTHORIZATION_ENDPOINT;
-    "invalid_scope" = ScopeInvalid, "The provider does not know a scope or does not allow it to this application: check `with_scopes`, and name the scopes of OpenID Connect that it may have (`with_openid_scopes`, IDENTITY_OPENID_SCOPES).", AUTHORIZATION_ENDPOINT;
-    "unsupported_response_type" = ResponseTypeUnsupported, "The provider does not allow the authorization code flow to this application: allow it in its registration.", AUTHORIZATION_ENDPOINT;
-    "unsupported_grant_type" = GrantTypeUnsupported, "The provider does not offer this grant: allow it in the application's registration.", TOKEN_ENDPOINT;
-    "invalid_target" = ResourceNotFound, "The provider does not know the resource, or does not allow it to this application.", "https://www.rfc-editor.org/rfc/rfc8707#section-2";
-    "invalid_redirect_uri" = RedirectUriNotRegistered, "Register the redirect address of this configuration at the provider, to the letter.", AUTHORIZATION_ENDPOINT;
+    "invalid_request" = RequestMalformed,
+        "The provider rejects a parameter, or one is missing: its own log says which; check \
+         scopes, response mode and sign-in options.",
+        AUTHORIZATION_ENDPOINT;
+    "invalid_client" = ClientCredentialRefused,
+        "The provider does not accept the client id or its credential: check both, whether the \
+         secret has expired, and how it is sent (`ClientCredential::with_method`).",
+        TOKEN_ENDPOINT;
+    "unauthorized_client" = ClientNotAuthorized,
+        "The application may not use the authorization code flow, or this redirect URI: allow both \
+         in its registration.",
+        AUTHORIZATION_ENDPOINT;
+    "invalid_scope" = ScopeInvalid,
+        "The provider does not know a scope, or does not allow it to this application: check \
+         `with_scopes`, and set the OpenID Connect scopes that it supports \
+         (`with_openid_scopes`, IDENTITY_OPENID_SCOPES).",
+        AUTHORIZATION_ENDPOINT;
+    "unsupported_response_type" = ResponseTypeUnsupported,
+        "The provider does not allow the authorization code flow to this application: allow it in \
+         its registration.",
+        AUTHORIZATION_ENDPOINT;
+    "unsupported_grant_type" = GrantTypeUnsupported,
+        "The provider does not support this grant: allow it in the application's registration.",
+        TOKEN_ENDPOINT;
+    "invalid_target" = ResourceNotFound,
+        "The provider does not know the resource, or does not allow it to this application.",
+        "https://www.rfc-editor.org/rfc/rfc8707#section-2";
+    "invalid_redirect_uri" = RedirectUriNotRegistered,
+        "Register the redirect URI of this configuration at the provider, exactly as written.",
+        AUTHORIZATION_ENDPOINT;
 }

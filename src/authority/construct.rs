@@ -3,21 +3,21 @@
 use url::Url;
 
 use super::{
-    Authority, B2cPolicies, Kind, Route, Tenant,
+    Authority, AuthorityKind, B2cPolicies, Connection, Tenant,
     cloud::{Cloud, HostKind, Instance},
     is_loopback,
-    parse::{Address, wrong},
+    parse::{AuthorityUrl, invalid},
 };
 use crate::error::ConfigError;
 
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";
 
 impl Authority {
-    /// Microsoft Entra ID in the public cloud.
+    /// The authority of Microsoft Entra ID in the public cloud.
     ///
     /// `tenant` is a GUID, a domain name (`contoso.onmicrosoft.com`), `organizations` (work and
     /// school accounts of every tenant), `consumers` (personal accounts) or `common` (both). For
-    /// `organizations` and `common` the configuration has to say which tenants may sign in.
+    /// `organizations` and `common` the configuration has to state which tenants may sign in.
     ///
     /// # Errors
     ///
@@ -26,103 +26,113 @@ impl Authority {
         let tenant = tenant_named(tenant)?;
         let instance =
             Instance { origin: "https://login.microsoftonline.com".into(), cloud: Cloud::public() };
-        Self::at(Kind::Entra { instance, tenant }, None)
+        Self::at(AuthorityKind::Entra { instance, tenant }, None)
     }
 
-    /// Microsoft Entra ID by its address, in any cloud:
+    /// The authority of Microsoft Entra ID at a URL in any cloud, such as
     /// `https://login.microsoftonline.us/contoso.onmicrosoft.com`.
     ///
-    /// What follows the tenant (`/v2.0`, the path of an endpoint or document) changes nothing:
-    /// sign-in is always v2.0. A query is kept and sent with the request for the discovery
-    /// document. A loopback host is a cloud of its own, under the same rules.
+    /// Path segments after the tenant (`/v2.0`, an endpoint, the discovery document) are ignored:
+    /// sign-in always uses the v2.0 endpoints. A query is kept and sent with the request for the
+    /// discovery document. A loopback host is treated as a cloud of its own, under the same rules.
     ///
     /// # Errors
     ///
-    /// It is not such an address, or the host is in no cloud that the crate knows.
+    /// The URL does not have this form, or its host belongs to no cloud that the crate knows.
     pub fn entra_url(url: &str) -> Result<Self, ConfigError> {
-        let address = Address::parse(url)?;
+        let address = AuthorityUrl::parse(url)?;
         match Cloud::of(address.host()) {
             Some((cloud, HostKind::Login)) => Self::entra_at(&address, Some(cloud)),
             None if is_loopback(&address.url) => Self::entra_at(&address, None),
-            _ => wrong(format!(
-                "{url:?} is not on a login host of Microsoft's, such as login.microsoftonline.com: if it is one that this crate does not know, say `entra_unlisted_cloud`"
+            _ => invalid(format!(
+                "{url:?} is not on a login host of Microsoft, such as login.microsoftonline.com: \
+                 for a host that this crate does not know, use `entra_unlisted_cloud`"
             )),
         }
     }
 
-    /// Microsoft Entra ID on a host that the crate does not know: a private or new cloud.
+    /// The authority of Microsoft Entra ID on a host that the crate does not know: a private or new
+    /// cloud.
     ///
     /// # Security
     ///
-    /// You vouch for the host. It is a cloud of its own: endpoints on other hosts are refused, and
-    /// keys must not name another cloud.
+    /// The application vouches for the host. It is treated as a cloud of its own: endpoints on
+    /// other hosts are refused, and signing keys must not name another cloud.
     ///
     /// # Errors
     ///
-    /// It is not an address with a tenant, or it is in a cloud that the crate knows.
+    /// The URL has no tenant, or its host belongs to a cloud that the crate knows.
     pub fn entra_unlisted_cloud(url: &str) -> Result<Self, ConfigError> {
-        let address = Address::parse(url)?;
+        let address = AuthorityUrl::parse(url)?;
         if let Some((cloud, _)) = Cloud::of(address.host()) {
-            return wrong(format!("{url:?} is in {}: use `entra_url` or `parse`", cloud.name));
+            return invalid(format!("{url:?} is in {}: use `entra_url` or `parse`", cloud.name));
         }
         Self::entra_at(&address, None)
     }
 
-    /// Microsoft Entra External ID by the name before `.ciamlogin.com`; its tenant is
-    /// `{name}.onmicrosoft.com`.
+    /// The authority of Microsoft Entra External ID, by the name before `.ciamlogin.com`. The
+    /// tenant is `{name}.onmicrosoft.com`.
     ///
     /// # Errors
     ///
-    /// It is not such a name.
+    /// `name` cannot be the name of a host.
     pub fn external_id(name: &str) -> Result<Self, ConfigError> {
         if name.contains('.') || !super::tenants::is_name(name) {
-            return wrong(format!(
-                "{name:?} is not the name before .ciamlogin.com: give \"contoso\" for https://contoso.ciamlogin.com"
+            return invalid(format!(
+                "{name:?} is not a name before .ciamlogin.com: for https://contoso.ciamlogin.com \
+                 pass \"contoso\""
             ));
         }
         Self::parse(&format!("https://{name}.ciamlogin.com"))
     }
 
-    /// Microsoft Entra External ID under a domain of your own: `login.example.com`, and the tenant
-    /// by GUID or domain name.
+    /// The authority of Microsoft Entra External ID under a custom domain such as
+    /// `login.example.com`, with the tenant's GUID or domain name.
     ///
-    /// The issuer of its tokens is still `https://{tenant}.ciamlogin.com/{GUID}/v2.0`. With the
-    /// GUID, no other tenant's is taken.
+    /// The issuer of its tokens is still `https://{tenant}.ciamlogin.com/{GUID}/v2.0`. Prefer the
+    /// GUID: then only the issuer of that tenant is accepted.
     ///
     /// # Errors
     ///
-    /// It is not a host name (or `https` URL without a path), or not one tenant.
+    /// `domain` is not a host name (or an `https` URL without a path), or `tenant` is not one
+    /// tenant.
     pub fn external_id_custom_domain(domain: &str, tenant: &str) -> Result<Self, ConfigError> {
         let instance = custom_domain(domain)?;
         Self::at(
-            Kind::ExternalId { instance, tenant: one_tenant(tenant)?, custom_domain: true },
+            AuthorityKind::ExternalId {
+                instance,
+                tenant: one_tenant(tenant)?,
+                custom_domain: true,
+            },
             None,
         )
     }
 
-    /// Azure AD B2C by the name before `.b2clogin.com`; its tenant is `{name}.onmicrosoft.com`.
+    /// The authority of Azure AD B2C, by the name before `.b2clogin.com`. The tenant is
+    /// `{name}.onmicrosoft.com`.
     ///
     /// # Errors
     ///
-    /// It is not such a name, or a policy is not the name of one.
+    /// `name` cannot be the name of a host, or a policy name is not valid.
     pub fn b2c(name: &str, policies: B2cPolicies) -> Result<Self, ConfigError> {
         if name.contains('.') || !super::tenants::is_name(name) {
-            return wrong(format!(
-                "{name:?} is not the name before .b2clogin.com: give \"contoso\" for https://contoso.b2clogin.com"
+            return invalid(format!(
+                "{name:?} is not a name before .b2clogin.com: for https://contoso.b2clogin.com \
+                 pass \"contoso\""
             ));
         }
-        let address = Address::parse(&format!("https://{name}.b2clogin.com"))?;
+        let address = AuthorityUrl::parse(&format!("https://{name}.b2clogin.com"))?;
         let tenant = one_tenant(&format!("{name}.onmicrosoft.com"))?;
         Self::b2c_at(Instance::of(&address.url, Cloud::public()), tenant, policies, None)
     }
 
-    /// Azure AD B2C under a domain of your own: `login.example.com`, and the tenant by GUID or
-    /// domain name.
+    /// The authority of Azure AD B2C under a custom domain such as `login.example.com`, with the
+    /// tenant's GUID or domain name.
     ///
     /// # Errors
     ///
-    /// It is not a host name (or `https` URL without a path), not one tenant, or a policy is not
-    /// the name of one.
+    /// `domain` is not a host name (or an `https` URL without a path), `tenant` is not one tenant,
+    /// or a policy name is not valid.
     pub fn b2c_custom_domain(
         domain: &str,
         tenant: &str,
@@ -131,84 +141,94 @@ impl Authority {
         Self::b2c_at(custom_domain(domain)?, one_tenant(tenant)?, policies, None)
     }
 
-    /// Active Directory Federation Services on a host of yours: `adfs.example.com`.
+    /// The authority of Active Directory Federation Services on a host such as `adfs.example.com`.
     ///
     /// # Errors
     ///
-    /// It is not a host name (or `https` URL without a path).
+    /// `host` is not a host name (or an `https` URL without a path).
     pub fn adfs(host: &str) -> Result<Self, ConfigError> {
         let url = bare_host(host)?;
-        Self::exact(Kind::Adfs, format!("{}/adfs", url.origin().ascii_serialization()))
+        Self::exact(AuthorityKind::Adfs, format!("{}/adfs", url.origin().ascii_serialization()))
     }
 
-    /// Any OpenID Connect provider, by its issuer identifier.
+    /// The authority of any OpenID Connect provider, by its issuer identifier.
     ///
-    /// The identifier is compared with the one in the discovery document (OpenID Connect Discovery
-    /// section 4.3): letter case and port matter. A slash at the end does not, because both have
-    /// the same document; tokens are then held to the document's spelling, character by character.
-    /// The address of the document itself is fine too. An issuer on a host of Microsoft's is what
-    /// [`parse`](Self::parse) makes of it, with Microsoft's rules.
+    /// The identifier is compared with `issuer` in the discovery document (OpenID Connect Discovery
+    /// 1.0 section 4.3): letter case and port matter. A slash at the end does not, because both
+    /// spellings have the same document URL. The `iss` of tokens then has to equal the document's
+    /// spelling, character by character. The URL of the discovery document is accepted too. A URL
+    /// on a Microsoft host is passed to [`parse`](Self::parse), so that Microsoft's rules apply.
     ///
     /// # Errors
     ///
-    /// It is not an `https` URL, or has a query, a fragment or credentials. `http` is accepted for
-    /// loopback hosts; for others [`build`](crate::IdentityConfig::build) asks for
+    /// `issuer` is not an `https` URL, or has a query, a fragment or credentials. `http` is
+    /// accepted for loopback hosts; for others [`build`](crate::IdentityConfig::build) requires
     /// [`danger_allow_http`](crate::IdentityConfig::danger_allow_http).
     pub fn oidc(issuer: &str) -> Result<Self, ConfigError> {
-        let address = Address::parse_any(issuer)?;
-        if Cloud::of(address.host()).is_some() {
-            Address::parse(issuer)?;
-        }
+        let address = AuthorityUrl::parse_any(issuer)?;
+        // A Microsoft host always has Microsoft's rules, whichever constructor names it.
         if Cloud::of(address.host()).is_some() {
             return Self::parse(issuer);
         }
+        // OpenID Connect Discovery 1.0 section 3: an issuer has no query and no fragment.
         if issuer.contains(['?', '#']) {
-            return wrong(format!(
-                "{issuer:?} has a query or fragment, which an issuer identifier cannot have"
+            return invalid(format!(
+                "{issuer:?} has a query or a fragment, which an issuer identifier must not have"
             ));
         }
-        Self::exact(Kind::Oidc, issuer.strip_suffix(WELL_KNOWN).unwrap_or(issuer).to_owned())
+        Self::exact(
+            AuthorityKind::Oidc,
+            issuer.strip_suffix(WELL_KNOWN).unwrap_or(issuer).to_owned(),
+        )
     }
 
     /// A provider whose issuers are compared character by character.
-    fn exact(kind: Kind, issuer: String) -> Result<Self, ConfigError> {
-        // Discovery section 4.1: a slash at the end goes before the well-known path is appended.
+    fn exact(kind: AuthorityKind, issuer: String) -> Result<Self, ConfigError> {
+        // OpenID Connect Discovery 1.0 section 4.1: a terminating slash is removed before the
+        // well-known path is appended.
         let metadata = format!("{}{WELL_KNOWN}", issuer.strip_suffix('/').unwrap_or(&issuer));
         let metadata_url =
-            Url::parse(&metadata).or_else(|_| wrong(format!("{issuer:?} is not a URL")))?;
-        Ok(Self { kind, address: issuer, metadata_url, route: Route::default() })
+            Url::parse(&metadata).or_else(|_| invalid(format!("{issuer:?} is not a URL")))?;
+        Ok(Self { kind, address: issuer, metadata_url, connection: Connection::default() })
     }
 
-    /// Entra ID at an address, in a cloud.
+    /// Entra ID at a URL, in a cloud.
     pub(super) fn entra_at(
-        address: &Address,
+        address: &AuthorityUrl,
         cloud: Option<&'static Cloud>,
     ) -> Result<Self, ConfigError> {
         const FORM: &str = "https://login.microsoftonline.com/{tenant}";
         let url = address.url.as_str();
         let Some((name, rest)) = address.segments.split_first() else {
-            return wrong(format!("{url:?} names no tenant: the form is {FORM}"));
+            return invalid(format!("{url:?} names no tenant: expected {FORM}"));
         };
         if name.eq_ignore_ascii_case("tfp")
             || rest.first().is_some_and(|next| super::parse::is_b2c_policy(next))
         {
-            return wrong(format!(
-                "{url:?} looks like B2C on a login host that no longer serves it: the form is https://{{name}}.b2clogin.com/{{name}}.onmicrosoft.com/{{policy}}"
+            return invalid(format!(
+                "{url:?} looks like B2C on a login host that no longer serves it: expected \
+                 https://{{name}}.b2clogin.com/{{name}}.onmicrosoft.com/{{policy}}"
             ));
         }
         if let Some(version) = rest.iter().find(|next| is_version(next) && **next != "v2.0") {
-            return wrong(format!(
-                "{url:?} asks for {version}: sign-in is v2.0, the form is {FORM}/v2.0 or without a version"
+            return invalid(format!(
+                "{url:?} names version {version}, but sign-in uses v2.0: expected {FORM}/v2.0, or \
+                 no version"
             ));
         }
-        let tenant = Tenant::parse(name).map_or_else(|| wrong(format!("{name:?} in {url:?} is not a tenant: the form is {FORM}, with a GUID, a domain name, common, organizations or consumers")), Ok)?;
+        let Some(tenant) = Tenant::parse(name) else {
+            return invalid(format!(
+                "{name:?} in {url:?} is not a tenant: expected {FORM}, with a GUID, a domain \
+                 name, common, organizations or consumers"
+            ));
+        };
         Self::at(
-            Kind::Entra { instance: Instance::of(&address.url, cloud), tenant },
+            AuthorityKind::Entra { instance: Instance::of(&address.url, cloud), tenant },
             address.url.query(),
         )
     }
 
-    /// B2C on an instance.
+    /// B2C on an instance, for the sign-in policy.
     pub(super) fn b2c_at(
         instance: Instance,
         tenant: Tenant,
@@ -217,28 +237,31 @@ impl Authority {
     ) -> Result<Self, ConfigError> {
         policies.check()?;
         let policy = policies.sign_in.clone();
-        Self::at(Kind::B2c { instance, tenant, policies, policy }, query)
+        Self::at(AuthorityKind::B2c { instance, tenant, policies, policy }, query)
     }
 
-    /// The authority of a kind that is one of Microsoft's.
-    pub(super) fn at(kind: Kind, query: Option<&str>) -> Result<Self, ConfigError> {
+    /// The authority of one of Microsoft's kinds; `query` belongs to the discovery document's URL.
+    pub(super) fn at(kind: AuthorityKind, query: Option<&str>) -> Result<Self, ConfigError> {
         let address = match &kind {
-            Kind::Entra { instance, tenant } | Kind::ExternalId { instance, tenant, .. } => {
+            AuthorityKind::Entra { instance, tenant }
+            | AuthorityKind::ExternalId { instance, tenant, .. } => {
                 format!("{}/{}/v2.0", instance.origin, tenant.as_str())
             }
-            Kind::B2c { instance, tenant, policy, .. } => {
+            AuthorityKind::B2c { instance, tenant, policy, .. } => {
                 format!("{}/{}/{policy}/v2.0", instance.origin, tenant.as_str())
             }
-            Kind::Oidc | Kind::Adfs => return wrong("not one of Microsoft's".into()),
+            AuthorityKind::Oidc | AuthorityKind::Adfs => {
+                return invalid("not an authority of Microsoft".into());
+            }
         };
         let mut metadata_url = Url::parse(&format!("{address}{WELL_KNOWN}"))
-            .or_else(|_| wrong(format!("{address:?} is not a URL")))?;
+            .or_else(|_| invalid(format!("{address:?} is not a URL")))?;
         metadata_url.set_query(query);
-        Ok(Self { kind, address, metadata_url, route: Route::default() })
+        Ok(Self { kind, address, metadata_url, connection: Connection::default() })
     }
 }
 
-/// `v1.1`, `v2.0` and the like.
+/// Whether a path segment is a version, such as `v1.1` or `v2.0`.
 fn is_version(segment: &str) -> bool {
     segment.strip_prefix('v').is_some_and(|number| {
         !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
@@ -247,39 +270,44 @@ fn is_version(segment: &str) -> bool {
 
 fn tenant_named(text: &str) -> Result<Tenant, ConfigError> {
     Tenant::parse(text).map_or_else(
-        || wrong(format!("{text:?} is not a tenant: give its GUID, one of its domain names, common, organizations or consumers")),
+        || {
+            invalid(format!(
+                "{text:?} is not a tenant: expected a GUID, a domain name, common, \
+                 organizations or consumers"
+            ))
+        },
         Ok,
     )
 }
 
-/// A tenant, but none of the words for several or for personal accounts.
+/// A tenant that is named by GUID or domain name, not by one of the reserved words.
 pub(super) fn one_tenant(text: &str) -> Result<Tenant, ConfigError> {
     match tenant_named(text)? {
         tenant if tenant.is_single() => Ok(tenant),
-        _ => wrong(format!("{text:?} is not one tenant: give its GUID or one of its domain names")),
+        _ => invalid(format!("{text:?} is not one tenant: expected its GUID or a domain name")),
     }
 }
 
-/// A host of the user's own in front of a tenant in the public cloud; a loopback host is a cloud of
-/// its own.
+/// The instance of a custom domain, which stands for a tenant in the public cloud. A loopback host
+/// is a cloud of its own.
 fn custom_domain(domain: &str) -> Result<Instance, ConfigError> {
     let url = bare_host(domain)?;
     if Cloud::of(url.host_str().unwrap_or_default()).is_some() {
-        return wrong(format!("{domain:?} is a host of Microsoft's, not a domain of your own"));
+        return invalid(format!("{domain:?} is a Microsoft host, not a custom domain"));
     }
     Ok(Instance::of(&url, if is_loopback(&url) { None } else { Cloud::public() }))
 }
 
-/// The URL of a host that was given alone or with its scheme.
+/// The URL of a host that is given alone or as a URL without a path.
 fn bare_host(host: &str) -> Result<Url, ConfigError> {
     let address = if host.contains("://") {
-        Address::parse(host)
+        AuthorityUrl::parse(host)
     } else {
-        Address::parse(&format!("https://{host}"))
+        AuthorityUrl::parse(&format!("https://{host}"))
     }?;
     if !address.segments.is_empty() || address.url.query().is_some() {
-        return wrong(format!(
-            "{host:?} has more than a host and port: give \"login.example.com\""
+        return invalid(format!(
+            "{host:?} has more than a host and a port: expected the form \"login.example.com\""
         ));
     }
     Ok(address.url)

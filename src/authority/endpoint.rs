@@ -1,66 +1,78 @@
-//! Which hosts something may be sent to.
+//! The endpoints of an authority: which hosts they may be on, sign-out, Microsoft Graph.
 
 use url::Url;
 
 use super::{
-    Authority, Kind,
+    Authority, AuthorityKind,
     cloud::{Cloud, HostKind, Instance},
     is_loopback, tenants,
 };
 use crate::error::{Error, ErrorKind};
 
 impl Authority {
-    /// Whether something may be sent to this endpoint of the discovery document: codes, credentials
-    /// and tokens go there.
+    /// Checks that requests may be sent to an endpoint of the discovery document. They carry codes,
+    /// credentials and tokens.
     ///
-    /// `name` is the document's member, for example `token_endpoint`. For Microsoft's authorities
-    /// the host has to be the authority's own or of the same cloud, so that no document sends a
-    /// secret into another cloud or to a stranger; elsewhere `https` is enough.
+    /// `name` is the member of the document, for example `token_endpoint`. Every endpoint needs
+    /// `https`. Those of a Microsoft authority must also be on the authority's own host or on one
+    /// of the same cloud, so that no document can direct a secret to another cloud or to a foreign
+    /// host (D18).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ProviderMisconfigured`], with the endpoint's URL but without its query.
     pub(crate) fn check_endpoint(&self, name: &'static str, url: &Url) -> Result<(), Error> {
         let problem = if url.scheme() != "https"
-            && !(url.scheme() == "http" && self.may_be_http(url))
+            && !(url.scheme() == "http" && self.allows_http(url))
         {
-            "is not https (`danger_allow_http`, IDENTITY_DANGER_ALLOW_HTTP, where nobody else is in the network)"
+            "is not https (in a private network that you trust: `danger_allow_http`, \
+             IDENTITY_DANGER_ALLOW_HTTP)"
         } else if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some()
         {
-            "has credentials or a fragment in it"
-        } else if !self.is_home(name, url) {
+            "contains credentials or a fragment"
+        } else if !self.is_own_host(name, url) {
             "is on a host that does not belong to the authority"
         } else {
             return Ok(());
         };
-        // Without the query: it is somebody else's text.
-        let place = format!("{}{}", url.origin().ascii_serialization(), url.path());
+        // The query is left out: it is text of the provider and could hold a secret.
+        let location = format!("{}{}", url.origin().ascii_serialization(), url.path());
         Err(Error::new(
             ErrorKind::ProviderMisconfigured,
-            format!("{name} of {self} {problem}: {place:?}"),
+            format!("{name} of {self} {problem}: {location:?}"),
         ))
     }
 
-    /// Whether TLS may be missing on the way to the endpoint.
-    fn may_be_http(&self, url: &Url) -> bool {
+    /// Whether requests to the endpoint may go without TLS.
+    fn allows_http(&self, url: &Url) -> bool {
         let is_back = self.back_channel().is_some_and(|back| back.origin() == url.origin());
+        // A provider with TLS cannot downgrade its endpoints: `http` on loopback needs a loopback
+        // authority, `http` elsewhere needs the setting and an `http` authority. The configured
+        // back channel takes the place of the authority in both.
         (is_loopback(url) && (is_loopback(&self.metadata_url) || is_back))
-            || (self.route.danger_http && (self.is_remote_http() || is_back))
+            || (self.connection.danger_http && (self.is_remote_http() || is_back))
     }
 
-    /// Whether the endpoint is where this authority's endpoints are.
-    fn is_home(&self, name: &str, url: &Url) -> bool {
+    /// Whether the endpoint is on a host of this authority. `name` is the document's member.
+    fn is_own_host(&self, name: &str, url: &Url) -> bool {
+        // OpenID Connect Discovery does not tie the endpoints of a provider to its host.
         let Some((instance, _)) = self.microsoft() else { return true };
         let host = url.host_str().unwrap_or_default();
         if url.origin().ascii_serialization() == instance.origin {
             return true;
         }
         let Some(cloud) = instance.cloud else { return false };
-        // Names in the table mean the usual port.
+        // The hosts of the table are meant with the default port.
         if url.port().is_some() {
             return false;
         }
+        // Entra ID's UserInfo endpoint is on Microsoft Graph, the others are on login hosts.
         let graph = name == "userinfo_endpoint" && cloud.graph_hosts.contains(&host);
+        // The documents of External ID use `{GUID}.ciamlogin.com` whatever host was requested.
         let tenant_host = match Cloud::of(host) {
             Some((other, HostKind::ExternalId(name))) => {
                 other == cloud
-                    && matches!(self.kind, Kind::ExternalId { .. })
+                    && matches!(self.kind, AuthorityKind::ExternalId { .. })
                     && tenants::is_guid(name)
             }
             _ => false,
@@ -68,8 +80,11 @@ impl Authority {
         graph || tenant_host || cloud.is_login_host(host)
     }
 
-    /// Where the provider ends its session, and what it calls the address to return to if that is
-    /// not `post_logout_redirect_uri`, for the `end_session_endpoint` that its document names.
+    /// The endpoint that ends the session at the provider, and the name of its return parameter if
+    /// that is not `post_logout_redirect_uri`.
+    ///
+    /// `named` is the `end_session_endpoint` of the discovery document (RP-Initiated Logout 1.0
+    /// section 2.1).
     pub(crate) fn sign_out_endpoint(
         &self,
         named: Option<Url>,
@@ -78,10 +93,10 @@ impl Authority {
         let is_cognito = host.starts_with("cognito-idp.")
             && (host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn"));
         match named {
-            // Amazon Cognito answers 400 to the parameters of RP-Initiated Logout alone.
+            // Amazon Cognito answers 400 to `post_logout_redirect_uri`; its parameter is
+            // `logout_uri`.
             Some(named) => (Some(self.for_browsers(named)), is_cognito.then_some("logout_uri")),
-            // Older tenants of Auth0 do not name the endpoint of the specification, and have only
-            // their own.
+            // Older Auth0 tenants have no `end_session_endpoint`, only this proprietary one.
             None if host.ends_with(".auth0.com") => {
                 (self.metadata_url.join("/v2/logout").ok(), Some("returnTo"))
             }
@@ -89,14 +104,17 @@ impl Authority {
         }
     }
 
-    /// Where Microsoft Graph is for people of this authority, without a slash at the end; `None` if
-    /// there is none.
+    /// The origin of Microsoft Graph for users of this authority, without a slash at the end;
+    /// `None` if there is none.
     ///
-    /// `msgraph_host` is the discovery document's member: it chooses among the hosts of the cloud
-    /// (the US government has two), and cannot name another. On a loopback host it is below
-    /// `/graph`; where it is in a cloud that the crate does not know, nobody said.
+    /// `msgraph_host` is the member of the discovery document. It can choose among the hosts of the
+    /// cloud (the US government has two) and cannot name any other. For a loopback authority Graph
+    /// is at `/graph` below it. In a cloud that the crate does not know there is no trusted host
+    /// for it.
     pub(crate) fn graph(&self, msgraph_host: Option<&str>) -> Option<String> {
-        let (Kind::Entra { instance, .. } | Kind::ExternalId { instance, .. }) = &self.kind else {
+        let (AuthorityKind::Entra { instance, .. } | AuthorityKind::ExternalId { instance, .. }) =
+            &self.kind
+        else {
             return None;
         };
         let Instance { origin, cloud } = instance;
@@ -104,8 +122,8 @@ impl Authority {
             return Some(format!("{origin}/graph"));
         }
         let cloud = (*cloud)?;
-        let told = cloud.graph_hosts.iter().find(|host| Some(**host) == msgraph_host);
-        told.or(cloud.graph_hosts.first()).map(|host| format!("https://{host}"))
+        let named = cloud.graph_hosts.iter().find(|host| Some(**host) == msgraph_host);
+        named.or(cloud.graph_hosts.first()).map(|host| format!("https://{host}"))
     }
 }
 
@@ -256,12 +274,12 @@ mod tests {
         let mut authority = Authority::oidc("https://id.example.com/realms/x").unwrap();
         let inside = url("http://keycloak:8080/realms/x/token?a=b");
         assert!(authority.check_endpoint("token_endpoint", &inside).is_err());
-        authority.set_route(false, Some(&url("http://keycloak:8080")));
+        authority.set_connection(false, Some(&url("http://keycloak:8080")));
         assert!(
             authority.check_endpoint("token_endpoint", &inside).is_err(),
             "not without the word"
         );
-        authority.set_route(true, Some(&url("http://keycloak:8080")));
+        authority.set_connection(true, Some(&url("http://keycloak:8080")));
         assert!(authority.check_endpoint("token_endpoint", &inside).is_ok());
         assert_eq!(
             authority.for_browsers(inside.clone()).as_str(),
@@ -275,14 +293,14 @@ mod tests {
                 "{elsewhere}"
             );
         }
-        authority.set_route(true, None);
+        authority.set_connection(true, None);
         assert!(
             authority.check_endpoint("token_endpoint", &inside).is_err(),
             "a provider with TLS stays one"
         );
         let mut authority = Authority::oidc("http://keycloak:8080/realms/x").unwrap();
         assert!(authority.check_endpoint("token_endpoint", &inside).is_err());
-        authority.set_route(true, None);
+        authority.set_connection(true, None);
         assert!(authority.check_endpoint("token_endpoint", &inside).is_ok());
     }
 

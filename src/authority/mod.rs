@@ -1,22 +1,27 @@
-//! Who signs people in: the [`Authority`], its addresses and its issuer rules.
+//! The OpenID provider that an application signs users in with: the [`Authority`], its endpoints
+//! and its issuer rules.
 //!
 //! # What an authority decides
 //!
-//! - where its discovery document is;
-//! - which issuer the document may have, and which hosts its endpoints may be on, before anything
-//!   is sent to them;
-//! - which tokens may come from it, and which keys may sign them.
+//! - the URL of its discovery document;
+//! - which `issuer` that document may have, and which hosts its endpoints may be on. Both are
+//!   checked before any request is sent to them;
+//! - which issuers its tokens may have, and which keys may sign them.
 //!
-//! A generic provider is held to OpenID Connect Discovery: every issuer is compared character by
-//! character. Microsoft's authorities have rules of their own, because one document speaks for many
-//! tenants there; the hosts of each cloud are in a table, and no setting turns a rule off.
+//! A generic provider follows OpenID Connect Discovery 1.0: every issuer is compared character by
+//! character. The authorities of Microsoft have additional rules, because one discovery document
+//! serves many tenants there. The hosts of each Microsoft cloud are in a compiled-in table. No
+//! setting turns any of these rules off.
 //!
 //! ```
 //! use tower_identity::Authority;
 //!
 //! let authority = Authority::parse("https://login.microsoftonline.com/contoso.onmicrosoft.com")?;
 //! assert_eq!(authority, Authority::entra("contoso.onmicrosoft.com")?);
-//! assert_eq!(authority.to_string(), "https://login.microsoftonline.com/contoso.onmicrosoft.com/v2.0");
+//! assert_eq!(
+//!     authority.to_string(),
+//!     "https://login.microsoftonline.com/contoso.onmicrosoft.com/v2.0"
+//! );
 //! # Ok::<_, tower_identity::ConfigError>(())
 //! ```
 
@@ -28,6 +33,7 @@ mod cloud;
 pub(crate) mod codes;
 mod codes_b2c;
 mod codes_entra;
+mod codes_entra_user;
 mod codes_oauth;
 mod construct;
 mod endpoint;
@@ -47,30 +53,33 @@ use url::{Host, Url};
 
 use crate::error::ConfigError;
 
-/// The provider that signs people in.
+/// An OpenID provider, identified by its authority URL (for a generic provider: its issuer).
 ///
-/// `Display` shows its address in one form, however it was written.
+/// Values of the same provider are equal, and `Display` writes them the same way, whichever of the
+/// accepted URL forms they were made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority {
-    kind: Kind,
-    /// The address without query, as documents and logs write it; the issuer of a generic provider.
+    kind: AuthorityKind,
+    /// The authority URL without its query, in the canonical form; the issuer of a generic
+    /// provider.
     address: String,
     metadata_url: Url,
-    /// How it is reached, if not by TLS at its own address.
-    route: Route,
+    /// How it is reached, if not over TLS at its own URL.
+    connection: Connection,
 }
 
-/// The way to a provider.
+/// How requests reach a provider that is not reached over TLS at its own URL.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Route {
-    /// Whether `http` may go to another machine.
+struct Connection {
+    /// Whether plain `http` to a host that is not loopback is allowed.
     danger_http: bool,
-    /// Scheme, host and port to ask at, instead of those of the address.
+    /// The origin that requests are sent to in place of the authority's own.
     back_channel: Option<Url>,
 }
 
+/// The kinds of provider, which differ in their issuer and endpoint rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Kind {
+enum AuthorityKind {
     Oidc,
     Adfs,
     Entra { instance: Instance, tenant: Tenant },
@@ -79,88 +88,91 @@ enum Kind {
 }
 
 impl Authority {
-    /// Where the discovery document is, query included.
+    /// The URL of the discovery document, with the query that the authority URL had.
     pub(crate) fn metadata_url(&self) -> &Url {
         &self.metadata_url
     }
 
-    /// What logs call it: its address, which holds no secret.
+    /// The name for logs and errors: the authority URL without its query, which holds no secret.
     pub(crate) fn name(&self) -> &str {
         &self.address
     }
 
-    /// What it was understood as.
-    pub(crate) fn kind_in_words(&self) -> &'static str {
+    /// The kind of provider as a description for logs and `Display` of the configuration.
+    pub(crate) fn kind_label(&self) -> &'static str {
         match &self.kind {
-            Kind::Oidc => "OpenID Connect",
-            Kind::Adfs => "AD FS",
-            Kind::Entra { tenant: Tenant::Common, .. } => {
+            AuthorityKind::Oidc => "OpenID Connect",
+            AuthorityKind::Adfs => "AD FS",
+            AuthorityKind::Entra { tenant: Tenant::Common, .. } => {
                 "Microsoft Entra ID, work, school and personal accounts of every tenant"
             }
-            Kind::Entra { tenant: Tenant::Organizations, .. } => {
+            AuthorityKind::Entra { tenant: Tenant::Organizations, .. } => {
                 "Microsoft Entra ID, work and school accounts of every tenant"
             }
-            Kind::Entra { tenant: Tenant::Consumers, .. } => {
+            AuthorityKind::Entra { tenant: Tenant::Consumers, .. } => {
                 "Microsoft Entra ID, personal accounts"
             }
-            Kind::Entra { .. } => "Microsoft Entra ID, one tenant",
-            Kind::ExternalId { .. } => "Microsoft Entra External ID",
-            Kind::B2c { .. } => "Azure AD B2C",
+            AuthorityKind::Entra { .. } => "Microsoft Entra ID, one tenant",
+            AuthorityKind::ExternalId { .. } => "Microsoft Entra External ID",
+            AuthorityKind::B2c { .. } => "Azure AD B2C",
         }
     }
 
-    /// Whether it is Entra ID, External ID or B2C, where people belong to tenants.
+    /// Whether it is Entra ID, External ID or B2C, whose accounts belong to tenants.
     pub(crate) fn is_microsoft(&self) -> bool {
         self.microsoft().is_some()
     }
 
-    /// Whether it is Entra ID, whose tenants have guests.
+    /// Whether it is Entra ID, whose tenants can have guest accounts.
     pub(crate) fn is_entra(&self) -> bool {
-        matches!(self.kind, Kind::Entra { .. })
+        matches!(self.kind, AuthorityKind::Entra { .. })
     }
 
-    /// Whether people of several tenants sign in here, so that it stands for none of them.
+    /// Whether accounts of several tenants sign in here (`common`, `organizations`), so that tokens
+    /// for the application itself need the authority of one tenant.
     pub(crate) fn is_multi_tenant(&self) -> bool {
-        matches!(&self.kind, Kind::Entra { tenant, .. } if tenant.is_multi())
+        matches!(&self.kind, AuthorityKind::Entra { tenant, .. } if tenant.is_multi())
     }
 
-    /// Whether it is the authority of personal Microsoft accounts, where no application is at home:
-    /// an application gets no token for itself there.
+    /// Whether it is the authority of personal Microsoft accounts (`consumers`). No application is
+    /// registered in that tenant, so the client credentials grant is not available there.
     pub(crate) fn is_personal(&self) -> bool {
-        matches!(&self.kind, Kind::Entra { tenant: Tenant::Consumers, .. })
+        matches!(&self.kind, AuthorityKind::Entra { tenant: Tenant::Consumers, .. })
     }
 
-    /// Whether it is on this machine: a provider for development.
+    /// Whether its host is this machine: a development provider.
     pub(crate) fn is_loopback(&self) -> bool {
         is_loopback(&self.metadata_url)
     }
 
-    /// Whether it is Google, where `access_type=offline` says what `offline_access` says elsewhere.
+    /// Whether it is Google, which takes `access_type=offline` in place of the scope
+    /// `offline_access`.
     pub(crate) fn is_google(&self) -> bool {
         self.address.trim_end_matches('/') == "https://accounts.google.com"
     }
 
-    /// Whether it is on another machine and without TLS.
+    /// Whether it is on another machine and reached without TLS.
     pub(crate) fn is_remote_http(&self) -> bool {
         self.metadata_url.scheme() == "http" && !self.is_loopback()
     }
 
-    /// How it is reached; [`build`](crate::IdentityConfig::build) has checked that it may be so.
-    pub(crate) fn set_route(&mut self, danger_http: bool, back_channel: Option<&Url>) {
-        self.route = Route { danger_http, back_channel: back_channel.cloned() };
+    /// Sets how the provider is reached; [`build`](crate::IdentityConfig::build) has checked that
+    /// this is allowed.
+    pub(crate) fn set_connection(&mut self, danger_http: bool, back_channel: Option<&Url>) {
+        self.connection = Connection { danger_http, back_channel: back_channel.cloned() };
     }
 
-    /// Puts the discovery document elsewhere than the issuer says.
-    pub(crate) fn set_metadata_url(&mut self, address: &Url) {
-        self.metadata_url = address.clone();
+    /// Sets the URL of the discovery document, if it is not the one that the issuer implies.
+    pub(crate) fn set_metadata_url(&mut self, url: &Url) {
+        self.metadata_url = url.clone();
     }
 
-    /// Where it is asked instead of at its own origin.
+    /// The origin that requests of the application are sent to in place of the authority's own.
     pub(crate) fn back_channel(&self) -> Option<&Url> {
-        self.route.back_channel.as_ref()
+        self.connection.back_channel.as_ref()
     }
 
-    /// The address of an endpoint as browsers reach it: never in the back channel.
+    /// The URL of an endpoint as browsers reach it: at the public origin, never the back channel.
     pub(crate) fn for_browsers(&self, endpoint: Url) -> Url {
         match self.back_channel() {
             Some(back) if back.origin() == endpoint.origin() => {
@@ -172,22 +184,22 @@ impl Authority {
 
     /// Whether it is AD FS.
     pub(crate) fn is_adfs(&self) -> bool {
-        self.kind == Kind::Adfs
+        self.kind == AuthorityKind::Adfs
     }
 
-    /// The B2C policies, and the one that this value signs in with.
+    /// The B2C policies and, second, the policy that this value stands for.
     pub(crate) fn b2c_policies(&self) -> Option<(&B2cPolicies, &str)> {
         match &self.kind {
-            Kind::B2c { policies, policy, .. } => Some((policies, policy)),
+            AuthorityKind::B2c { policies, policy, .. } => Some((policies, policy)),
             _ => None,
         }
     }
 
-    /// The same B2C tenant with another of its policies; `None` if it is not B2C.
+    /// The same B2C tenant with another policy; `None` if it is not B2C.
     pub(crate) fn for_policy(&self, policy: &str) -> Option<Self> {
         match &self.kind {
-            Kind::B2c { instance, tenant, policies, .. } => Self::at(
-                Kind::B2c {
+            AuthorityKind::B2c { instance, tenant, policies, .. } => Self::at(
+                AuthorityKind::B2c {
                     instance: instance.clone(),
                     tenant: tenant.clone(),
                     policies: policies.clone(),
@@ -196,41 +208,44 @@ impl Authority {
                 self.metadata_url.query(),
             )
             .ok()
-            .map(|other| Self { route: self.route.clone(), ..other }),
+            .map(|other| Self { connection: self.connection.clone(), ..other }),
             _ => None,
         }
     }
 
-    /// The authority of one tenant in the same cloud, for what is asked in that tenant's name;
-    /// `None` if it is not Entra ID or `tid` not a GUID.
+    /// The authority of one tenant in the same cloud, for tokens of that tenant; `None` if this is
+    /// not Entra ID or `tid` is not a GUID.
     pub(crate) fn for_tenant(&self, tid: &str) -> Option<Self> {
         match &self.kind {
-            Kind::Entra { instance, .. } if tenants::is_guid(tid) => Self::at(
-                Kind::Entra { instance: instance.clone(), tenant: Tenant::Guid(tid.to_owned()) },
+            AuthorityKind::Entra { instance, .. } if tenants::is_guid(tid) => Self::at(
+                AuthorityKind::Entra {
+                    instance: instance.clone(),
+                    tenant: Tenant::Guid(tid.to_owned()),
+                },
                 self.metadata_url.query(),
             )
             .ok()
-            .map(|other| Self { route: self.route.clone(), ..other }),
+            .map(|other| Self { connection: self.connection.clone(), ..other }),
             _ => None,
         }
     }
 
-    /// Whether it is the authority of the tenant that `name` names; the GUID and the domain name of
-    /// a tenant are not known to be the same one.
+    /// Whether it is the authority of the tenant `name`. A GUID and a domain name never compare
+    /// equal, although they can denote the same tenant.
     pub(crate) fn is_tenant(&self, name: &str) -> bool {
         self.microsoft().is_some_and(|(_, tenant)| Tenant::parse(name).as_ref() == Some(tenant))
     }
 
-    /// Whether it is on the host of this address.
+    /// Whether its origin is that of the URL `instance`.
     pub(crate) fn is_at(&self, instance: &str) -> bool {
         Url::parse(instance).is_ok_and(|instance| instance.origin() == self.metadata_url.origin())
     }
 
-    /// The same B2C tenant with policies that were named apart from its address.
+    /// The same B2C tenant with policies that are configured apart from the authority URL.
     ///
     /// # Errors
     ///
-    /// It is not B2C, or its address has another policy for signing in.
+    /// The authority is not B2C, or its URL names another sign-in policy.
     pub(crate) fn with_b2c_policies(
         self,
         sign_in: Option<&str>,
@@ -238,11 +253,11 @@ impl Authority {
         reset_password: Option<&str>,
     ) -> Result<Self, ConfigError> {
         let Some(first) = sign_in.or(edit_profile).or(reset_password) else { return Ok(self) };
-        let Kind::B2c { instance, tenant, policies, policy } = self.kind else {
+        let AuthorityKind::B2c { instance, tenant, policies, policy } = self.kind else {
             return Err(ConfigError::new(
                 "authority",
                 format!(
-                    "{self} is not B2C, so that the policy {first:?} has no effect: leave it out"
+                    "{self} is not B2C, so the policy {first:?} would have no effect: remove it"
                 ),
             ));
         };
@@ -250,7 +265,7 @@ impl Authority {
             return Err(ConfigError::new(
                 "authority",
                 format!(
-                    "the policy {other:?} contradicts {:?}, which is in the address: leave one out",
+                    "the sign-in policy {other:?} contradicts the one in {:?}: remove one of them",
                     self.address
                 ),
             ));
@@ -265,40 +280,53 @@ impl Authority {
         Self::b2c_at(instance, tenant, policies, self.metadata_url.query())
     }
 
-    /// The tenants that may sign in, if what the user said about them fits the authority.
+    /// The tenants whose users may sign in, after a check that the setting fits the authority.
+    ///
+    /// An authority for several tenants has no default: accepting every organisation in the world
+    /// has to be an explicit choice (D18).
     ///
     /// # Errors
     ///
-    /// Several tenants sign in here and nothing was said; or something was said that has no effect.
+    /// The authority is for several tenants and none is configured; or the setting has no effect or
+    /// excludes every user.
     pub(crate) fn check_tenants(
         &self,
         configured: Option<&Tenants>,
     ) -> Result<Tenants, ConfigError> {
-        let wrong = |problem: String| Err(ConfigError::new("tenants", problem));
+        let invalid = |problem: String| Err(ConfigError::new("tenants", problem));
         let tenant = match &self.kind {
-            Kind::Entra { tenant, .. } | Kind::ExternalId { tenant, .. } => tenant,
-            Kind::Oidc | Kind::Adfs | Kind::B2c { .. } if configured.is_some() => {
-                return wrong(format!(
-                    "{self} has no tenants to choose from, so the setting would have no effect: leave it out"
+            AuthorityKind::Entra { tenant, .. } | AuthorityKind::ExternalId { tenant, .. } => {
+                tenant
+            }
+            AuthorityKind::Oidc | AuthorityKind::Adfs | AuthorityKind::B2c { .. }
+                if configured.is_some() =>
+            {
+                return invalid(format!(
+                    "{self} does not support a choice of tenants, so the setting would have no \
+                     effect: remove it"
                 ));
             }
-            Kind::Oidc | Kind::Adfs | Kind::B2c { .. } => return Ok(Tenants::any()),
+            AuthorityKind::Oidc | AuthorityKind::Adfs | AuthorityKind::B2c { .. } => {
+                return Ok(Tenants::any());
+            }
         };
         match (tenant, configured) {
-            (Tenant::Common | Tenant::Organizations, None) => wrong(format!(
-                "people of every tenant can sign in at {self}: list the tenants that may (`with_tenants`, IDENTITY_TENANTS), allow all of them (`with_any_tenant`, \
+            (Tenant::Common | Tenant::Organizations, None) => invalid(format!(
+                "users of every tenant can sign in at {self}: list the tenants that may sign in \
+                 (`with_tenants`, IDENTITY_TENANTS), allow all of them (`with_any_tenant`, \
                  IDENTITY_TENANTS=any), or name one tenant in the authority"
             )),
             (Tenant::Common | Tenant::Organizations, Some(tenants)) => Ok(tenants.clone()),
-            (_, Some(tenants)) if tenants.is_any() => wrong(format!(
-                "{self} is one tenant already, so \"any\" would have no effect: leave it out"
+            (_, Some(tenants)) if tenants.is_any() => invalid(format!(
+                "{self} is one tenant already, so \"any\" would have no effect: remove it"
             )),
-            (Tenant::Guid(guid), Some(tenants)) if !tenants.allow(Some(guid)) => wrong(format!(
-                "{self} is a tenant that is not on the list ({tenants}), so nobody could sign in"
+            (Tenant::Guid(guid), Some(tenants)) if !tenants.allow(Some(guid)) => invalid(format!(
+                "{self} is a tenant that is not in the list ({tenants}), so no user could sign in"
             )),
             (Tenant::Consumers, Some(tenants)) if !tenants.allow(Some(tenants::PERSONAL)) => {
-                wrong(format!(
-                    "{self} is for personal accounts, whose tenant {} is not on the list ({tenants}), so nobody could sign in",
+                invalid(format!(
+                    "{self} is for personal accounts, whose tenant {} is not in the list \
+                     ({tenants}), so no user could sign in",
                     tenants::PERSONAL
                 ))
             }
@@ -307,13 +335,13 @@ impl Authority {
         }
     }
 
-    /// Instance and tenant, if it is one of Microsoft's.
+    /// Instance and tenant, if it is an authority of Microsoft.
     fn microsoft(&self) -> Option<(&Instance, &Tenant)> {
         match &self.kind {
-            Kind::Entra { instance, tenant }
-            | Kind::ExternalId { instance, tenant, .. }
-            | Kind::B2c { instance, tenant, .. } => Some((instance, tenant)),
-            Kind::Oidc | Kind::Adfs => None,
+            AuthorityKind::Entra { instance, tenant }
+            | AuthorityKind::ExternalId { instance, tenant, .. }
+            | AuthorityKind::B2c { instance, tenant, .. } => Some((instance, tenant)),
+            AuthorityKind::Oidc | AuthorityKind::Adfs => None,
         }
     }
 }
@@ -324,7 +352,9 @@ impl fmt::Display for Authority {
     }
 }
 
-/// The same path and query at scheme, host and port of another address.
+/// `url` moved to the origin of `other`, with its path and query.
+///
+/// `None` if the path makes the URL leave that origin.
 pub(crate) fn at_origin_of(url: &Url, other: &Url) -> Option<Url> {
     let mut moved = other.clone();
     moved.set_path(url.path());
@@ -333,7 +363,10 @@ pub(crate) fn at_origin_of(url: &Url, other: &Url) -> Option<Url> {
     (moved.origin() == other.origin()).then_some(moved)
 }
 
-/// Whether a URL's host is this machine, whatever a name server says.
+/// Whether the host of a URL is this machine.
+///
+/// Only `localhost` and loopback addresses are. Other names are not resolved: name resolution is
+/// under the control of the network.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",

@@ -1,47 +1,49 @@
-//! [`Authority::parse`]: recognising the addresses that people have.
+//! [`Authority::parse`]: the authority URLs that documentation and configuration files contain.
 
 use url::Url;
 
 use super::{
-    Authority, B2cPolicies, Kind, Tenant,
+    Authority, AuthorityKind, B2cPolicies, Tenant,
     cloud::{Cloud, HostKind, Instance},
     construct::one_tenant,
     is_loopback, tenants,
 };
 use crate::error::ConfigError;
 
-/// An authority's URL, cut up.
-pub(super) struct Address {
-    /// Without fragment.
+/// An authority URL and the segments of its path.
+pub(super) struct AuthorityUrl {
+    /// The URL without its fragment.
     pub(super) url: Url,
-    /// The segments of the path; a slash at the end adds none.
+    /// The segments of the path. A slash at the end adds no segment.
     pub(super) segments: Vec<String>,
 }
 
-impl Address {
-    /// An address to which TLS leads, or that is on this machine.
+impl AuthorityUrl {
+    /// Parses a URL that is `https`, or `http` on a loopback host.
     pub(super) fn parse(text: &str) -> Result<Self, ConfigError> {
         let address = Self::parse_any(text)?;
         if address.url.scheme() == "http" && !is_loopback(&address.url) {
-            return wrong(format!(
-                "{text:?} has to begin with https:// (http:// is for localhost, 127.0.0.1 and [::1] only)"
+            return invalid(format!(
+                "{text:?} has to begin with https:// (http:// is accepted for localhost, 127.0.0.1 \
+                 and [::1] only)"
             ));
         }
         Ok(address)
     }
 
-    /// Any address; without TLS it may be used only if
-    /// [`danger_allow_http`](crate::IdentityConfig::danger_allow_http) says so.
+    /// Parses a URL that is `https` or `http`. Whether `http` is allowed is then decided by
+    /// [`danger_allow_http`](crate::IdentityConfig::danger_allow_http).
     pub(super) fn parse_any(text: &str) -> Result<Self, ConfigError> {
         let Ok(mut url) = Url::parse(text) else {
-            return wrong(format!("{text:?} is not a URL: it begins with https://"));
+            return invalid(format!("{text:?} is not a URL that begins with https://"));
         };
         if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
-            return wrong(format!("{text:?} has to begin with https://"));
+            return invalid(format!("{text:?} has to begin with https://"));
         }
+        // The URL is not repeated in the error, because it holds the password.
         if !url.username().is_empty() || url.password().is_some() {
-            return wrong(format!(
-                "the address of {} must hold no user name or password",
+            return invalid(format!(
+                "the authority URL of {} contains a user name or password: remove it",
                 url.host_str().unwrap_or_default()
             ));
         }
@@ -53,8 +55,9 @@ impl Address {
         let path = path.strip_suffix('/').unwrap_or(path);
         let segments: Vec<String> =
             if path.is_empty() { Vec::new() } else { path.split('/').map(str::to_owned).collect() };
+        // An empty segment in the middle would make the position of the tenant ambiguous.
         if segments.iter().any(String::is_empty) {
-            return wrong(format!("{text:?} has two slashes in a row"));
+            return invalid(format!("{text:?} has two slashes in a row in its path"));
         }
         Ok(Self { url, segments })
     }
@@ -69,28 +72,30 @@ impl Authority {
     /// The authority that a URL names, in the forms that Microsoft's libraries and configuration
     /// files use.
     ///
-    /// | URL | is |
+    /// | URL | authority |
     /// |---|---|
-    /// | `https://login.microsoftonline.com/{tenant}`, other clouds alike | Entra ID |
-    /// | `https://{name}.ciamlogin.com`, maybe `/{tenant}` | External ID |
-    /// | `https://{name}.b2clogin.com/{tenant}/{policy}`, maybe `/tfp` before | B2C |
+    /// | `https://login.microsoftonline.com/{tenant}`, also in other clouds | Entra ID |
+    /// | `https://{name}.ciamlogin.com`, optionally `/{tenant}` | External ID |
+    /// | `https://{name}.b2clogin.com/{tenant}/{policy}`, optionally after `/tfp` | B2C |
     /// | `https://{your domain}/{tenant}/B2C_1…` | B2C under a custom domain |
     /// | `https://{host}/adfs` | AD FS |
-    /// | `http://localhost:…` in one of these forms | the same, a cloud of its own |
+    /// | `http://localhost:…` in one of these forms | the same, in a cloud of its own |
     /// | any other | a generic provider: [`oidc`](Self::oidc) |
     ///
-    /// `/v2.0`, the path of the discovery document and a slash at the end make no difference for
-    /// Microsoft's authorities. A query is kept and sent with the request for the document.
-    /// External ID under a custom domain cannot be told from a generic provider: it has [a
+    /// For Microsoft's authorities `/v2.0`, the path of the discovery document and a slash at the
+    /// end make no difference. A query is kept and sent with the request for the discovery
+    /// document. External ID under a custom domain looks like a generic provider and has [a
     /// constructor of its own](Self::external_id_custom_domain).
     ///
     /// # Errors
     ///
-    /// It is none of these; the error says which form was expected.
+    /// The URL has none of these forms; the error states the form that was expected.
     pub fn parse(url: &str) -> Result<Self, ConfigError> {
-        let address = Address::parse_any(url)?;
+        let address = AuthorityUrl::parse_any(url)?;
+        // `http` beyond loopback is for generic providers only: the rules of Microsoft's
+        // authorities rest on the host, which only TLS proves.
         if Cloud::of(address.host()).is_some() || !matches!(shape(&address), Shape::Other) {
-            Address::parse(url)?;
+            AuthorityUrl::parse(url)?;
         }
         let (cloud, kind) = match Cloud::of(address.host()) {
             Some((cloud, kind)) => (Some(cloud), kind),
@@ -113,21 +118,28 @@ impl Authority {
         }
     }
 
-    /// The authority of a tenant that is named apart from its instance, as the `AzureAd` section
-    /// does.
+    /// The authority of a tenant that is configured apart from its instance, as in the `AzureAd`
+    /// section of ASP.NET Core's configuration.
+    ///
+    /// # Errors
+    ///
+    /// The instance has a path, is a B2C instance, or is on a host that is not Microsoft's.
     pub(crate) fn at_instance(instance: &str, tenant: &str) -> Result<Self, ConfigError> {
-        let address = Address::parse(instance)?;
+        let address = AuthorityUrl::parse(instance)?;
         if !address.segments.is_empty() {
-            return wrong(format!(
-                "the instance {instance:?} has a path: it is the part before the tenant, such as https://login.microsoftonline.com/"
+            return invalid(format!(
+                "the instance {instance:?} has a path: expected only the part before the tenant, \
+                 such as https://login.microsoftonline.com/"
             ));
         }
         match Cloud::of(address.host()) {
-            Some((_, HostKind::B2c(_))) => wrong(format!(
-                "the instance {instance:?} is B2C, which needs a policy beside the tenant {tenant:?}"
+            Some((_, HostKind::B2c(_))) => invalid(format!(
+                "the instance {instance:?} is B2C, which needs a policy besides the tenant \
+                 {tenant:?}"
             )),
-            None if !is_loopback(&address.url) => wrong(format!(
-                "the instance {instance:?} is not a host of Microsoft's: leave instance and tenant out and give the whole authority instead"
+            None if !is_loopback(&address.url) => invalid(format!(
+                "the instance {instance:?} is not a Microsoft host: configure the whole authority \
+                 in place of instance and tenant"
             )),
             Some((_, HostKind::ExternalId(_))) => {
                 Self::parse(&format!("{}/{tenant}", address.url.origin().ascii_serialization()))
@@ -138,26 +150,32 @@ impl Authority {
         }
     }
 
-    /// B2C on an instance that a configuration section names apart from the tenant and the
-    /// policies.
+    /// The B2C authority of a tenant and policies that are configured apart from their instance.
+    ///
+    /// # Errors
+    ///
+    /// The instance has a path other than `/tfp`, or is a Microsoft host that is not one of B2C; or
+    /// tenant or policies are not valid.
     pub(crate) fn b2c_at_instance(
         instance: &str,
         tenant: &str,
         policies: B2cPolicies,
     ) -> Result<Self, ConfigError> {
-        let address = Address::parse(instance)?;
+        let address = AuthorityUrl::parse(instance)?;
         if !matches!(address.segments.as_slice(), [] | [_])
             || address.segments.first().is_some_and(|first| !first.eq_ignore_ascii_case("tfp"))
         {
-            return wrong(format!(
-                "the instance {instance:?} has a path: it is the part before the tenant, such as https://{{name}}.b2clogin.com/"
+            return invalid(format!(
+                "the instance {instance:?} has a path: expected only the part before the tenant, \
+                 such as https://{{name}}.b2clogin.com/"
             ));
         }
         let cloud = match Cloud::of(address.host()) {
             Some((cloud, HostKind::B2c(_))) => Some(cloud),
             Some(_) => {
-                return wrong(format!(
-                    "the instance {instance:?} is not one of B2C, such as https://{{name}}.b2clogin.com/ or your own domain"
+                return invalid(format!(
+                    "the instance {instance:?} is not one of B2C: expected \
+                     https://{{name}}.b2clogin.com/ or a custom domain"
                 ));
             }
             None if is_loopback(&address.url) => None,
@@ -166,8 +184,11 @@ impl Authority {
         Self::b2c_at(Instance::of(&address.url, cloud), one_tenant(tenant)?, policies, None)
     }
 
-    /// `[/tfp]/{tenant}/{policy}[/v2.0…]`
-    fn parse_b2c(address: &Address, cloud: Option<&'static Cloud>) -> Result<Self, ConfigError> {
+    /// Parses the path `[/tfp]/{tenant}/{policy}[/v2.0…]` of a B2C authority.
+    fn parse_b2c(
+        address: &AuthorityUrl,
+        cloud: Option<&'static Cloud>,
+    ) -> Result<Self, ConfigError> {
         let segments: Vec<&str> = address.segments.iter().map(String::as_str).collect();
         let without_tfp = match segments.split_first() {
             Some((first, rest)) if first.eq_ignore_ascii_case("tfp") => rest,
@@ -180,16 +201,18 @@ impl Authority {
                 B2cPolicies::new(*policy),
                 address.url.query(),
             ),
-            _ => wrong(format!(
-                "{:?} is not an authority of B2C: the form is https://{{name}}.b2clogin.com/{{name}}.onmicrosoft.com/{{policy}}",
+            _ => invalid(format!(
+                "{:?} is not a B2C authority: expected \
+                 https://{{name}}.b2clogin.com/{{name}}.onmicrosoft.com/{{policy}}",
                 address.url.as_str()
             )),
         }
     }
 
-    /// `[/{tenant}][/v2.0…]`
+    /// Parses the path `[/{tenant}][/v2.0…]` of an External ID authority. Without a tenant the name
+    /// in the host determines it.
     fn parse_external_id(
-        address: &Address,
+        address: &AuthorityUrl,
         name: &str,
         cloud: Option<&'static Cloud>,
     ) -> Result<Self, ConfigError> {
@@ -199,18 +222,22 @@ impl Authority {
             rest if is_document(rest) => one_tenant(&format!("{name}.onmicrosoft.com"))?,
             [tenant, rest @ ..] if is_document(rest) => one_tenant(tenant)?,
             _ => {
-                return wrong(format!(
-                    "{:?} is not an authority of External ID: the form is https://{{name}}.ciamlogin.com or https://{{name}}.ciamlogin.com/{{tenant}}",
+                return invalid(format!(
+                    "{:?} is not an External ID authority: expected \
+                     https://{{name}}.ciamlogin.com or https://{{name}}.ciamlogin.com/{{tenant}}",
                     address.url.as_str()
                 ));
             }
         };
         let instance = Instance::of(&address.url, cloud);
-        Self::at(Kind::ExternalId { instance, tenant, custom_domain: false }, address.url.query())
+        Self::at(
+            AuthorityKind::ExternalId { instance, tenant, custom_domain: false },
+            address.url.query(),
+        )
     }
 }
 
-/// What a URL on a host that is not Microsoft's looks like.
+/// The form of a URL on a host that is not Microsoft's.
 enum Shape {
     Entra,
     B2c,
@@ -218,7 +245,7 @@ enum Shape {
     Other,
 }
 
-fn shape(address: &Address) -> Shape {
+fn shape(address: &AuthorityUrl) -> Shape {
     let segments: Vec<&str> = address.segments.iter().map(String::as_str).collect();
     match segments.as_slice() {
         [tfp, _, policy, ..] if tfp.eq_ignore_ascii_case("tfp") && is_b2c_policy(policy) => {
@@ -226,9 +253,12 @@ fn shape(address: &Address) -> Shape {
         }
         [_, policy, ..] if is_b2c_policy(policy) => Shape::B2c,
         [adfs, rest @ ..] if adfs.eq_ignore_ascii_case("adfs") && is_document(rest) => Shape::Adfs,
-        // Elsewhere such a path means nothing: only Microsoft's hosts may use the template issuer.
+        // Loopback hosts only: elsewhere such a path is that of a generic provider, since only
+        // Microsoft's hosts may have an issuer with a tenant placeholder.
         [tenant, rest @ ..] if is_loopback(&address.url) && is_document(rest) => {
             match Tenant::parse(tenant) {
+                // `http://localhost:8080/realms` is a generic provider; a domain name counts as a
+                // tenant only together with the version.
                 Some(Tenant::Domain(_)) if rest.first() != Some(&"v2.0") => Shape::Other,
                 Some(_) => Shape::Entra,
                 None => Shape::Other,
@@ -238,7 +268,7 @@ fn shape(address: &Address) -> Shape {
     }
 }
 
-/// What may follow the tenant or policy without changing what it means.
+/// Whether the segments after the tenant or policy are only a version and the well-known path.
 fn is_document(rest: &[&str]) -> bool {
     matches!(
         rest,
@@ -248,14 +278,15 @@ fn is_document(rest: &[&str]) -> bool {
     )
 }
 
-/// The name of a B2C policy, as the portal (`B2C_1_…`) and custom policies (`B2C_1A_…`) prefix it.
+/// Whether it is the name of a B2C policy, by the prefix of user flows (`B2C_1_…`) and custom
+/// policies (`B2C_1A_…`).
 pub(super) fn is_b2c_policy(segment: &str) -> bool {
     segment.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("b2c_"))
         && tenants::is_name(segment)
 }
 
-/// The error of every constructor.
-pub(super) fn wrong<T>(problem: String) -> Result<T, ConfigError> {
+/// The error of all constructors of [`Authority`].
+pub(super) fn invalid<T>(problem: String) -> Result<T, ConfigError> {
     Err(ConfigError::new("authority", problem))
 }
 
@@ -339,7 +370,7 @@ mod tests {
             refused("https://contoso.ciamlogin.com/custom/path").contains("ciamlogin.com/{tenant}")
         );
         assert!(refused("https://contoso.ciamlogin.com/common").contains("not one tenant"));
-        assert!(refused("https://user:secret@op.example.com").contains("no user name"));
+        assert!(refused("https://user:secret@op.example.com").contains("user name or password"));
         assert!(!refused("https://user:secret@op.example.com").contains("secret"));
         for text in [
             "",

@@ -1,12 +1,12 @@
-//! Which documents, tokens and keys an authority stands for.
+//! Which discovery documents, tokens and signing keys an authority accepts, by their issuers.
 
 use super::{
-    Authority, Instance, Kind, Tenant, Tenants,
+    Authority, AuthorityKind, Instance, Tenant, Tenants,
     tenants::{PERSONAL, TEMPLATE, is_guid},
 };
 use crate::error::{Error, ErrorKind, shown};
 
-/// What a token says about where it comes from.
+/// The claims of a token that name its issuer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TokenIssuer<'a> {
     /// The `iss` claim.
@@ -15,28 +15,33 @@ pub(crate) struct TokenIssuer<'a> {
     pub(crate) tid: Option<&'a str>,
 }
 
-/// What a JSON Web Key says about whom it signs for (Microsoft's members).
+/// The members of a JSON Web Key that limit the issuers it may sign for. They are Microsoft's
+/// extension of RFC 7517.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct KeyIssuer<'a> {
-    /// The `issuer` member, maybe with `{tenantid}` in it.
+    /// The `issuer` member, possibly with the placeholder `{tenantid}`.
     pub(crate) issuer: Option<&'a str>,
     /// The `cloud_instance_name` member.
     pub(crate) cloud_instance_name: Option<&'a str>,
 }
 
 impl Authority {
-    /// Whether a discovery document with this `issuer` may speak for the authority (OpenID Connect
-    /// Discovery section 4.3, and what Microsoft makes of it).
+    /// Checks the `issuer` of a discovery document (OpenID Connect Discovery 1.0 section 4.3, with
+    /// Microsoft's deviations).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ProviderMisconfigured`]: the issuer is not that of the authority.
     pub(crate) fn check_metadata_issuer(&self, issuer: &str) -> Result<(), Error> {
         let fits = match &self.kind {
-            Kind::Oidc | Kind::Adfs => {
+            AuthorityKind::Oidc | AuthorityKind::Adfs => {
                 without_last_slash(issuer) == without_last_slash(&self.address)
             }
-            Kind::Entra { instance, tenant } => entra_fits(instance, tenant, issuer),
-            Kind::ExternalId { instance, tenant, custom_domain } => {
+            AuthorityKind::Entra { instance, tenant } => entra_fits(instance, tenant, issuer),
+            AuthorityKind::ExternalId { instance, tenant, custom_domain } => {
                 external_id_fits(instance, tenant, *custom_domain, issuer)
             }
-            Kind::B2c { instance, tenant, policy, .. } => {
+            AuthorityKind::B2c { instance, tenant, policy, .. } => {
                 b2c_fits(instance, tenant, policy, issuer)
             }
         };
@@ -46,34 +51,45 @@ impl Authority {
         Err(Error::new(
             ErrorKind::ProviderMisconfigured,
             format!(
-                "the discovery document's issuer {:?} does not belong to the authority {:?}: set the one that is meant, to the letter; a document that is not below its issuer has a setting of its own (`with_discovery_url`, IDENTITY_DISCOVERY_URL)",
-                cut(issuer),
+                "the discovery document has the issuer {:?}, which does not belong to the \
+                 authority {:?}: configure the authority with the issuer exactly as the document \
+                 writes it; for a document that is not below its issuer set its URL \
+                 (`with_discovery_url`, IDENTITY_DISCOVERY_URL)",
+                truncated(issuer),
                 self.address
             ),
         ))
     }
 
-    /// Whether a discovery document that calls its cloud so (`cloud_instance_name`) may speak for
-    /// the authority: a tenant can be asked about in a cloud that it is not in.
+    /// Checks the `cloud_instance_name` of a discovery document. A login host answers also for
+    /// tenants of other clouds, and only this member shows it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ProviderMisconfigured`]: the tenant is in another cloud.
     pub(crate) fn check_metadata_cloud(
         &self,
         cloud_instance_name: Option<&str>,
     ) -> Result<(), Error> {
-        match (self.microsoft(), present(cloud_instance_name)) {
-            (Some((instance, _)), Some(cloud)) if !instance.is_called(cloud) => Err(Error::new(
-                ErrorKind::ProviderMisconfigured,
-                format!(
-                    "the discovery document of {self} says that the tenant is in another cloud, {:?}: use that cloud's login host",
-                    cut(cloud)
-                ),
-            )),
+        match (self.microsoft(), non_empty(cloud_instance_name)) {
+            (Some((instance, _)), Some(cloud)) if !instance.has_cloud_name(cloud) => {
+                Err(Error::new(
+                    ErrorKind::ProviderMisconfigured,
+                    format!(
+                        "the discovery document of {self} says that the tenant is in another \
+                     cloud, \
+                     {:?}: configure the authority with the login host of that cloud",
+                        truncated(cloud)
+                    ),
+                ))
+            }
             _ => Ok(()),
         }
     }
 
-    /// `iss` and `tid` of the tokens that a document with this `issuer` promises: for one tenant
-    /// its own, for several those of one that may sign in.
-    pub(crate) fn promised_issuer(
+    /// An `iss` and a `tid` that tokens of this authority can have, given the `issuer` of the
+    /// discovery document. For several tenants it is the first that may sign in.
+    pub(crate) fn example_token_issuer(
         &self,
         tenants: &Tenants,
         metadata_issuer: &str,
@@ -87,8 +103,17 @@ impl Authority {
         (metadata_issuer.replace(TEMPLATE, tid), Some(tid.to_owned()))
     }
 
-    /// Whether a token may come from where it says, given the issuer of the discovery document, and
-    /// whether its tenant may sign in.
+    /// Checks that the issuer of a token is one of this authority, given the `issuer` of the
+    /// discovery document, and that the token's tenant may sign in.
+    ///
+    /// For a generic provider `iss` must equal `metadata_issuer` (OpenID Connect Core 1.0 section
+    /// 3.1.3.7, rule 2). For Microsoft's authorities `{tenantid}` in `metadata_issuer` is first
+    /// replaced with the token's `tid` (D18).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TokenIssuer`]: another issuer. [`ErrorKind::TenantNotAllowed`]: the right
+    /// issuer, but its tenant may not sign in.
     pub(crate) fn check_token_issuer(
         &self,
         tenants: &Tenants,
@@ -98,7 +123,7 @@ impl Authority {
         let foreign = |detail: &'static str| {
             let (iss, tid) = (shown(token.iss), token.tid.map_or_else(|| "none".into(), shown));
             let detail = format!(
-                "{detail}: `iss` is {iss}, `tid` {tid}, and the document's issuer is {}",
+                "{detail}: `iss` is {iss}, `tid` is {tid}, and the document's issuer is {}",
                 shown(metadata_issuer)
             );
             Err(Error::new(ErrorKind::TokenIssuer, detail))
@@ -107,31 +132,33 @@ impl Authority {
             return if self.canonical_issuer(token.iss, metadata_issuer) == metadata_issuer {
                 Ok(())
             } else {
-                foreign("iss is not the provider's issuer")
+                foreign("`iss` is not the provider's issuer")
             };
         };
         let tid = match token.tid {
-            // Only a GUID can be put into an address without changing what it means.
-            Some(tid) if !is_guid(tid) => return foreign("tid is not a GUID"),
+            // Only a GUID can replace the placeholder without changing the structure of the URL.
+            Some(tid) if !is_guid(tid) => return foreign("`tid` is not a GUID"),
             Some(tid) => Some(tid),
             None if metadata_issuer.contains(TEMPLATE) => {
-                return foreign("tid is missing, so that the issuer cannot be known");
+                return foreign("`tid` is missing, so the expected issuer is not determined");
             }
             None => guid_in(metadata_issuer),
         };
         if guid_in(metadata_issuer).is_some_and(|guid| tid != Some(guid)) {
-            return foreign("tid is not the tenant of the issuer");
+            return foreign("`tid` is not the tenant in the document's issuer");
         }
         if token.iss != metadata_issuer.replace(TEMPLATE, tid.unwrap_or_default()) {
-            return foreign("iss is not the issuer of the token's tenant");
+            return foreign("`iss` is not the issuer of the token's tenant");
         }
         let refused = |detail: &'static str| {
             let tid = tid.map_or_else(|| "none".into(), shown);
             Err(Error::new(
                 ErrorKind::TenantNotAllowed,
-                format!("{detail}: the tenant is {tid}, and allowed are {tenants}"),
+                format!("{detail}: the tenant is {tid}, and the allowed tenants are {tenants}"),
             ))
         };
+        // The issuer of personal accounts fits the template of `organizations` as well, so the
+        // kind of account is checked apart from the issuer.
         match tenant {
             Tenant::Organizations if tid == Some(PERSONAL) => {
                 refused("a personal account at an authority for organizations")
@@ -139,27 +166,36 @@ impl Authority {
             Tenant::Consumers if tid != Some(PERSONAL) => {
                 refused("a work or school account at the authority for personal accounts")
             }
-            _ if !tenants.allow(tid) => refused("the token's tenant is not on the list"),
+            _ if !tenants.allow(tid) => refused("the token's tenant is not allowed"),
             _ => Ok(()),
         }
     }
 
-    /// The issuer that a token's `iss` stands for: Google's older name for itself, without the
-    /// scheme, is its issuer (<https://developers.google.com/identity/openid-connect/openid-connect>
-    /// has both). One name has to be kept, or one person would be two.
+    /// The issuer that the `iss` of a token stands for.
+    ///
+    /// Google documents two values: its issuer, and the same without the scheme
+    /// (<https://developers.google.com/identity/openid-connect/openid-connect>). They have to become
+    /// one, because the issuer is part of the user's key.
     pub(crate) fn canonical_issuer<'i>(&self, iss: &'i str, metadata_issuer: &'i str) -> &'i str {
         if self.is_google() && iss == "accounts.google.com" { metadata_issuer } else { iss }
     }
 
-    /// The tenant's GUID in the issuer of a token, if issuers here name tenants.
+    /// The tenant's GUID in the `iss` of a token; `None` if issuers of this provider name no
+    /// tenants.
     pub(crate) fn tenant_in<'i>(&self, iss: &'i str) -> Option<&'i str> {
         if self.is_microsoft() { guid_in(iss) } else { None }
     }
 
-    /// Whether a key may sign such a token, given the issuer of the discovery document.
+    /// Checks that a key may sign a token of this issuer, given the `issuer` of the discovery
+    /// document.
     ///
-    /// One key set of Microsoft's holds the keys of several tenants, of personal accounts and of
-    /// several clouds: a key's own `issuer` is what keeps them apart.
+    /// A key set of Microsoft contains keys of several tenants, of personal accounts and of several
+    /// clouds. Only the `issuer` of each key tells them apart: without this check a key of one
+    /// tenant could sign tokens of every other (security rule 11).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TokenKeyIssuer`]: the key is for other tokens.
     pub(crate) fn check_key(
         &self,
         metadata_issuer: &str,
@@ -168,14 +204,16 @@ impl Authority {
     ) -> Result<(), Error> {
         let refused = |detail: &'static str| Err(Error::new(ErrorKind::TokenKeyIssuer, detail));
         if let Some((instance, _)) = self.microsoft()
-            && let Some(cloud) = present(key.cloud_instance_name)
-            && !instance.is_called(cloud)
+            && let Some(cloud) = non_empty(key.cloud_instance_name)
+            && !instance.has_cloud_name(cloud)
         {
             return refused("the key belongs to another cloud");
         }
-        let Some(issuer) = present(key.issuer) else {
+        let Some(issuer) = non_empty(key.issuer) else {
+            // B2C, AD FS and generic providers have no `issuer` on their keys. It is mandatory
+            // where one key set serves several tenants.
             return if metadata_issuer.contains(TEMPLATE) {
-                refused("the key names no issuer, in a key set for several tenants")
+                refused("the key has no issuer, in a key set for several tenants")
             } else {
                 Ok(())
             };
@@ -183,29 +221,33 @@ impl Authority {
         let expected = match (issuer.contains(TEMPLATE), token.tid) {
             (false, _) => issuer.to_owned(),
             (true, Some(tid)) if is_guid(tid) => issuer.replace(TEMPLATE, tid),
-            (true, _) => return refused("the key is for any tenant, and the token names none"),
+            (true, _) => return refused("the key is for any tenant, and the token has none"),
         };
         if token.iss == expected { Ok(()) } else { refused("the key belongs to another issuer") }
     }
 
-    /// Whether a token was made by the B2C policy that this value signs in with: its `tfp`, or
-    /// `acr` in older custom policies.
+    /// Checks that a token was issued by the B2C policy of this value. The policy is in the claim
+    /// `tfp`, or in `acr` of older custom policies.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TokenMismatch`]: another policy issued it.
     pub(crate) fn check_policy(&self, tfp: Option<&str>, acr: Option<&str>) -> Result<(), Error> {
-        let Kind::B2c { policy, .. } = &self.kind else { return Ok(()) };
-        // Azure writes the name as it was made and takes it in any letter case.
-        if tfp.or(acr).is_some_and(|told| told.eq_ignore_ascii_case(policy)) {
+        let AuthorityKind::B2c { policy, .. } = &self.kind else { return Ok(()) };
+        // Policy names are case-insensitive: the claim has the spelling of the policy's creation.
+        if tfp.or(acr).is_some_and(|claim| claim.eq_ignore_ascii_case(policy)) {
             return Ok(());
         }
         Err(Error::new(
             ErrorKind::TokenMismatch,
-            "the token was made by another policy than the one that was asked",
+            "the token was issued by another B2C policy than the requested one",
         ))
     }
 }
 
 impl Instance {
-    /// Whether a document or key of this instance may call its cloud so.
-    fn is_called(&self, cloud_instance_name: &str) -> bool {
+    /// Whether a document or key of this instance may have this `cloud_instance_name`.
+    fn has_cloud_name(&self, cloud_instance_name: &str) -> bool {
         match self.cloud {
             Some(cloud) => cloud.instance_names.contains(&cloud_instance_name),
             None => cloud_instance_name == self.host(),
@@ -213,15 +255,17 @@ impl Instance {
     }
 }
 
-/// An issuer as far as the address of its document depends on it: a slash at the end is taken off
-/// before the well-known path is appended (Discovery section 4.1). So whoever publishes the one
-/// issuer's document publishes the other's too, and people leave the slash out or add it as they
-/// like. In everything that comes after, the document's spelling is the only one.
+/// An issuer without the slash at its end, which does not change the URL of the discovery document
+/// (OpenID Connect Discovery 1.0 section 4.1).
+///
+/// Ignoring it here is safe, because both spellings have the same document and thus the same
+/// publisher. Tokens are compared with the spelling in the document.
 fn without_last_slash(issuer: &str) -> &str {
     issuer.strip_suffix('/').unwrap_or(issuer)
 }
 
-/// `{origin}/{tenant}/v2.0`, where a cloud's aliases share the issuer of its first host.
+/// Whether an issuer is `{origin}/{tenant}/v2.0`. The aliases of a cloud have the issuer of its
+/// first login host.
 fn entra_fits(instance: &Instance, tenant: &Tenant, issuer: &str) -> bool {
     let canonical = instance.cloud.map(|cloud| format!("https://{}", cloud.issuer_host()));
     [Some(&instance.origin), canonical.as_ref()].into_iter().flatten().any(|origin| {
@@ -229,14 +273,14 @@ fn entra_fits(instance: &Instance, tenant: &Tenant, issuer: &str) -> bool {
             .strip_prefix(origin.as_str())
             .and_then(|rest| rest.strip_prefix('/'))
             .and_then(|rest| rest.strip_suffix("/v2.0"));
-        segment.is_some_and(|segment| tenant.fits(segment))
+        segment.is_some_and(|segment| tenant.accepts_issuer_segment(segment))
     })
 }
 
-/// `{origin}/{tenant}/v2.0`; or `https://{GUID or name}.ciamlogin.com/{GUID}/v2.0`, also under a
-/// custom domain.
+/// Whether an issuer is one of External ID: `{origin}/{tenant}/v2.0`, or `https://{GUID or
+/// name}.ciamlogin.com/{GUID}/v2.0`, which is also the form under a custom domain.
 ///
-/// On loopback the second form is `http://{GUID or name}.localhost:{port}/{GUID}/v2.0`.
+/// On a loopback host the second form is `http://{GUID or name}.localhost:{port}/{GUID}/v2.0`.
 fn external_id_fits(
     instance: &Instance,
     tenant: &Tenant,
@@ -246,8 +290,8 @@ fn external_id_fits(
     if entra_fits(&Instance { origin: instance.origin.clone(), cloud: None }, tenant, issuer) {
         return true;
     }
-    // A loopback host is a cloud of its own: what `{GUID}.ciamlogin.com` is elsewhere is
-    // `{GUID}.localhost` there, on the same port.
+    // A loopback host is a cloud of its own, in which `{GUID}.localhost` on the same port takes
+    // the place of `{GUID}.ciamlogin.com`.
     let (scheme, parent) = match instance.loopback() {
         Some((scheme, port)) => (scheme, format!(".localhost{port}/")),
         None => ("https://", ".ciamlogin.com/".to_owned()),
@@ -256,51 +300,56 @@ fn external_id_fits(
     else {
         return false;
     };
-    let Some(guid) = rest.strip_suffix("/v2.0").filter(|guid| is_guid(guid) && tenant.fits(guid))
+    let Some(guid) = rest
+        .strip_suffix("/v2.0")
+        .filter(|guid| is_guid(guid) && tenant.accepts_issuer_segment(guid))
     else {
         return false;
     };
     let known_name = match tenant {
-        // The tenant is certain, so the name before it can be what it likes.
+        // The GUID in the path identifies the tenant, so any name may precede it.
         Tenant::Guid(_) => custom_domain && is_label(name),
         _ => custom_domain && tenant.as_str().split('.').next() == Some(name),
     };
     name == guid || known_name
 }
 
-/// `{origin}/{GUID}/v2.0/`, or with the policy in it: `{origin}/tfp/{GUID}/{policy}/v2.0/`. Never
-/// the policy's own address.
+/// Whether an issuer is `{origin}/{GUID}/v2.0/` or `{origin}/tfp/{GUID}/{policy}/v2.0/`, the two
+/// formats that a B2C policy can be configured to issue. The URL of the policy itself is never an
+/// issuer.
 fn b2c_fits(instance: &Instance, tenant: &Tenant, policy: &str, issuer: &str) -> bool {
     let Some(path) = issuer.strip_prefix(instance.origin.as_str()) else { return false };
     let path = path.strip_suffix('/').unwrap_or(path);
     match path.split('/').collect::<Vec<_>>().as_slice() {
-        ["", guid, "v2.0"] => is_guid(guid) && tenant.fits(guid),
-        ["", "tfp", guid, told, "v2.0"] => {
-            is_guid(guid) && tenant.fits(guid) && told.eq_ignore_ascii_case(policy)
+        ["", guid, "v2.0"] => is_guid(guid) && tenant.accepts_issuer_segment(guid),
+        ["", "tfp", guid, issued_by, "v2.0"] => {
+            is_guid(guid)
+                && tenant.accepts_issuer_segment(guid)
+                && issued_by.eq_ignore_ascii_case(policy)
         }
         _ => false,
     }
 }
 
-/// The tenant that an issuer names.
+/// The first path segment of an issuer that is a GUID: its tenant.
 fn guid_in(issuer: &str) -> Option<&str> {
     issuer.split('/').find(|segment| is_guid(segment))
 }
 
-/// One label of a host name.
+/// Whether it is one label of a host name.
 fn is_label(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 63
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-/// A member that is there and says something.
-fn present(member: Option<&str>) -> Option<&str> {
+/// A member that is present and not blank.
+fn non_empty(member: Option<&str>) -> Option<&str> {
     member.filter(|text| !text.trim().is_empty())
 }
 
-/// As much of a stranger's text as a log line can take.
-fn cut(text: &str) -> &str {
+/// The first 200 characters of text from outside, so that an error stays readable.
+fn truncated(text: &str) -> &str {
     text.char_indices().nth(200).map_or(text, |(end, _)| text.get(..end).unwrap_or_default())
 }
 

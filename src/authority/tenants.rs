@@ -1,4 +1,4 @@
-//! Tenants: how an authority names one, and whose people may sign in.
+//! Tenants: how an authority names one, and the list of those whose users may sign in.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use crate::error::ConfigError;
 /// The tenant of personal Microsoft accounts.
 pub(super) const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 
-/// What stands for the tenant in the issuer of a document for several tenants.
+/// The placeholder for the tenant in the issuer of a discovery document for several tenants.
 pub(super) const TEMPLATE: &str = "{tenantid}";
 
-/// The tenant part of a Microsoft authority.
+/// The tenant segment of a Microsoft authority.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Tenant {
     /// Work, school and personal accounts.
@@ -26,7 +26,8 @@ pub(super) enum Tenant {
 }
 
 impl Tenant {
-    /// The tenant that `text` names, as in an authority's path.
+    /// The tenant that a path segment of an authority names; `None` if it is neither a GUID, a name
+    /// nor one of the three reserved words.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let lower = text.to_ascii_lowercase();
         Some(match lower.as_str() {
@@ -48,39 +49,46 @@ impl Tenant {
         }
     }
 
-    /// Whether people of several tenants sign in here.
+    /// Whether accounts of several tenants sign in here.
     pub(super) fn is_multi(&self) -> bool {
         matches!(self, Self::Common | Self::Organizations)
     }
 
-    /// Whether it is one tenant that is not that of personal accounts.
+    /// Whether it is one tenant, other than that of personal accounts.
     pub(super) fn is_single(&self) -> bool {
         matches!(self, Self::Guid(_) | Self::Domain(_))
     }
 
-    /// Whether the issuer of this authority's document may have `segment` in the tenant's place.
-    pub(super) fn fits(&self, segment: &str) -> bool {
+    /// Whether the issuer of this authority's discovery document may have `segment` as its tenant.
+    pub(super) fn accepts_issuer_segment(&self, segment: &str) -> bool {
         match self {
             Self::Common | Self::Organizations => segment == TEMPLATE,
             Self::Consumers => segment == PERSONAL || segment == TEMPLATE,
             Self::Guid(guid) => segment == guid,
-            // A name is answered with the GUID, which nobody knows before.
+            // The document of a domain name has the tenant's GUID, which the configuration does
+            // not know.
             Self::Domain(name) => is_guid(segment) || segment == name,
         }
     }
 }
 
-/// The tenants whose people may sign in: some, or explicitly every one.
+/// The tenants whose users may sign in: a list, or explicitly every tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tenants(Option<Vec<String>>);
 
 impl Tenants {
-    /// Every tenant there is.
+    /// Every tenant.
     pub(crate) const fn any() -> Self {
         Self(None)
     }
 
-    /// These tenants, by GUID.
+    /// The tenants with these GUIDs.
+    ///
+    /// Only GUIDs are accepted, because they are compared with the claim `tid`, which is one.
+    ///
+    /// # Errors
+    ///
+    /// A value is not a GUID, or the list is empty.
     pub(crate) fn only<S: AsRef<str>>(
         tenants: impl IntoIterator<Item = S>,
     ) -> Result<Self, ConfigError> {
@@ -91,7 +99,8 @@ impl Tenants {
                 return Err(ConfigError::new(
                     "tenants",
                     format!(
-                        "{tenant:?} is not a tenant's GUID, which the portal shows as \"Directory (tenant) ID\""
+                        "{tenant:?} is not the GUID of a tenant (the portal calls it \
+                         \"Directory (tenant) ID\")"
                     ),
                 ));
             }
@@ -102,23 +111,25 @@ impl Tenants {
         if only.is_empty() {
             return Err(ConfigError::new(
                 "tenants",
-                "the list is empty, so nobody could sign in: name the tenants, or allow any tenant",
+                "the list is empty, so no user could sign in: name the tenants, or allow \
+                 any tenant",
             ));
         }
         Ok(Self(Some(only)))
     }
 
-    /// Whether there is no list.
+    /// Whether every tenant is allowed.
     pub(crate) fn is_any(&self) -> bool {
         self.0.is_none()
     }
 
-    /// The first of the list.
+    /// The first tenant of the list; `None` if every tenant is allowed.
     pub(super) fn first(&self) -> Option<&str> {
         self.0.as_ref()?.first().map(String::as_str)
     }
 
-    /// Whether people of the tenant may sign in; one that is not told is none of those on a list.
+    /// Whether users of the tenant may sign in. A token without a tenant is refused if there is a
+    /// list.
     pub(crate) fn allow(&self, tid: Option<&str>) -> bool {
         self.0
             .as_ref()
@@ -135,7 +146,7 @@ impl fmt::Display for Tenants {
     }
 }
 
-/// Whether it is a GUID in lower case with hyphens, as tokens write it.
+/// Whether it is a GUID in lower case with hyphens, the form in tokens.
 pub(super) fn is_guid(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(at, byte)| match at {
@@ -144,8 +155,8 @@ pub(super) fn is_guid(text: &str) -> bool {
         })
 }
 
-/// Whether it can be a name in a path without changing the path: letters, digits, `.`, `-` and `_`,
-/// and neither `.` nor `..`.
+/// Whether it can be one path segment: at most 255 letters, digits, `.`, `-` and `_`, the first a
+/// letter or digit. This excludes `.` and `..`, which would change the path.
 pub(super) fn is_name(text: &str) -> bool {
     text.len() <= 255
         && text.starts_with(|first: char| first.is_ascii_alphanumeric())

@@ -24,7 +24,7 @@ pub struct Acquired {
 }
 
 impl Acquired {
-    /// Whose tokens they are: what [`Client::acquire_silent`] finds them by from now on. `None` if
+    /// TokenOwner tokens they are: what [`Client::acquire_silent`] finds them by from now on. `None` if
     /// the provider gave no ID token; then nothing is kept.
     #[must_use]
     pub fn account(&self) -> Option<&Account> {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::core::{APPS, ASSERTIONS, Client};
 use crate::{
     clock::UnixTime,
-    error::{Error, ErrorKind, Whose},
+    error::{Error, ErrorKind, TokenOwner},
     secret::{Secret, base64url, from_base64url},
     tokens::{AccessToken, GrantRecord, Person, TokenRequest},
 };
@@ -125,7 +125,7 @@ impl Client {
             ));
         }
         self.check_assertion(assertion)
-            .map_err(|error| error.for_token(Whose::Caller, request.scopes()))?;
+            .map_err(|error| error.for_token(TokenOwner::Caller, request.scopes()))?;
         let hash = digest::digest(&SHA256, assertion.expose().as_bytes());
         let (name, now) = (base64url(hash.as_ref()), shared.clock.now());
         let id = hash.as_ref().first_chunk().copied().unwrap_or_default();
@@ -134,7 +134,7 @@ impl Client {
             GrantRecord::without_sign_in(self.person(&name, None), assertion.clone())
         });
         let asked = shared.assertions.access_token(partition.grant(), request).await;
-        asked.map_err(|error| error.for_token(Whose::Caller, request.scopes()))
+        asked.map_err(|error| error.for_token(TokenOwner::Caller, request.scopes()))
     }
 
     /// Refuses what Entra would not take, as far as an assertion can be read; what it says is not
@@ -192,7 +192,7 @@ impl Client {
         Ok(())
     }
 
-    /// Whose record it is: nobody's who could sign in.
+    /// TokenOwner record it is: nobody's who could sign in.
     pub(super) fn person(&self, name: &str, tenant: Option<&str>) -> Person {
         let iss = self.shared().provider.config().authority().name().to_owned();
         Person { iss, sub: name.to_owned(), tid: tenant.map(str::to_owned), oid: None }

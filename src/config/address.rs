@@ -1,11 +1,12 @@
-//! Addresses: the base URL and the redirect address.
+//! The URLs in the configuration: base URL, redirect URI, and endpoints that are set by hand.
 
 use url::Url;
 
 use super::path;
 use crate::{authority::is_loopback, error::ConfigError};
 
-/// An absolute URL, and how it may be shown: without what may be secret in it.
+/// An absolute URL, and its form for errors: without query, fragment and credentials, which may be
+/// secret.
 fn absolute(setting: &'static str, text: &str) -> Result<(Url, String), ConfigError> {
     match Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "https" | "http") && url.has_host() => {
@@ -15,7 +16,7 @@ fn absolute(setting: &'static str, text: &str) -> Result<(Url, String), ConfigEr
         _ => {
             let end = text.find(['?', '#', '@']).unwrap_or(text.len());
             let shown: String = text.get(..end).unwrap_or_default().chars().take(200).collect();
-            // What is before an `@` may be a password.
+            // The text before an `@` may be a password.
             let shown = if text.contains('@') { String::new() } else { format!("{shown:?} is ") };
             Err(ConfigError::new(
                 setting,
@@ -25,34 +26,37 @@ fn absolute(setting: &'static str, text: &str) -> Result<(Url, String), ConfigEr
     }
 }
 
-/// An endpoint of the provider that is set by hand.
+/// An endpoint of the provider that is configured by hand.
 pub(super) fn endpoint(setting: &'static str, text: &str) -> Result<Url, ConfigError> {
     let (url, shown) = absolute(setting, text)?;
     let wrong = |problem: String| Err(ConfigError::new(setting, problem));
     if url.scheme() == "http" && !is_loopback(&url) {
         return wrong(format!(
-            "{shown:?} has to begin with https:// (http:// is for localhost, 127.0.0.1 and [::1] only)"
+            "{shown:?} has to begin with https:// (http:// is accepted for localhost, 127.0.0.1 \
+             and [::1] only)"
         ));
     }
     if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-        return wrong(format!("{shown:?} must come without user name, password and fragment"));
+        return wrong(format!("{shown:?} must not have a user name, password or fragment"));
     }
     Ok(url)
 }
 
-/// The URL of an API (RFC 9728 section 1.2); a query would not be wrong there, and nobody could tell
-/// clients which one is meant.
+/// The resource identifier of an API (RFC 9728 section 1.2). That section discourages a query, which
+/// is refused here.
 pub(super) fn resource(text: &str) -> Result<Url, ConfigError> {
     let url = endpoint("resource", text)?;
     if url.query().is_some() {
-        return Err(ConfigError::new("resource", "it must come without a query"));
+        return Err(ConfigError::new("resource", "must not have a query"));
     }
     Ok(url)
 }
 
-/// Scheme, host and port alone.
+/// A URL that is only scheme, host and port.
 pub(super) fn origin(setting: &'static str, text: &str) -> Result<Url, ConfigError> {
     let (url, shown) = absolute(setting, text)?;
+    // A path here would be ambiguous: it could be meant to replace or to precede that of the
+    // endpoint.
     let is_bare = url.username().is_empty()
         && url.password().is_none()
         && url.query().is_none()
@@ -61,20 +65,23 @@ pub(super) fn origin(setting: &'static str, text: &str) -> Result<Url, ConfigErr
         return Err(ConfigError::new(
             setting,
             format!(
-                "{shown:?} has to be scheme, host and port alone, such as http://keycloak:8080: paths stay those of the provider"
+                "{shown:?} has to be only scheme, host and port, such as http://keycloak:8080: \
+                 paths are those of the provider"
             ),
         ));
     }
     Ok(url)
 }
 
-/// An absolute URL that browsers are sent to.
+/// An absolute URL of the application, to which browsers are sent.
 fn web_url(setting: &'static str, text: &str) -> Result<Url, ConfigError> {
     let wrong = |problem: String| Err(ConfigError::new(setting, problem));
     let (url, shown) = absolute(setting, text)?;
+    // Session cookies and codes travel to this URL: without TLS they could be read.
     if url.scheme() == "http" && !is_loopback(&url) {
         return wrong(format!(
-            "{shown:?} has to begin with https:// (http:// is for localhost, 127.0.0.1 and [::1] only): sessions are lost to whoever listens"
+            "{shown:?} has to begin with https:// (http:// is accepted for localhost, 127.0.0.1 \
+             and [::1] only): without TLS session cookies can be read in the network"
         ));
     }
     if !url.username().is_empty()
@@ -82,56 +89,61 @@ fn web_url(setting: &'static str, text: &str) -> Result<Url, ConfigError> {
         || url.query().is_some()
         || url.fragment().is_some()
     {
-        return wrong(format!(
-            "{shown:?} must come without user name, password, query and fragment"
-        ));
+        return wrong(format!("{shown:?} must not have a user name, password, query or fragment"));
     }
     Ok(url)
 }
 
-/// The base URL.
+/// Parses the base URL. Its path is the external prefix of the application.
 pub(super) fn base_url(text: &str) -> Result<Url, ConfigError> {
     let url = web_url("base_url", text)?;
     let prefix = url.path().trim_end_matches('/');
+    // The prefix becomes part of cookie paths and return paths, which have to be unambiguous.
     if !prefix.is_empty() && !path::is_plain(prefix) {
         return Err(ConfigError::new(
             "base_url",
             format!(
-                "its path {prefix:?} has empty segments or special characters, which could be read in two ways"
+                "its path {prefix:?} has empty segments or special characters, which a proxy and \
+                 the application could read in different ways"
             ),
         ));
     }
     Ok(url)
 }
 
-/// The redirect address.
+/// Parses the redirect URI.
 pub(super) fn redirect_uri(text: &str) -> Result<Url, ConfigError> {
     let url = web_url("redirect_uri", text)?;
     if !path::is_plain(url.path()) {
         return Err(ConfigError::new(
             "redirect_uri",
             format!(
-                "{text:?} needs a plain path of its own without a slash at the end, such as /auth/callback, because the layer answers there instead of the application"
+                "{text:?} needs a plain path of its own without a slash at the end, such as \
+                 /auth/callback, because the layer answers at this path instead of the application"
             ),
         ));
     }
     Ok(url)
 }
 
-/// Where the application is, for browsers.
+/// The location of the application as browsers see it.
 pub(super) struct Site {
-    /// Scheme, host and port.
+    /// Scheme, host and port; the port only if it is not the default one.
     pub(super) origin: String,
-    /// The path of the base URL, without a slash at the end; often empty.
+    /// The path of the base URL without a slash at the end; empty for most applications.
     pub(super) prefix: String,
-    /// Relative to the base URL.
+    /// The callback path, relative to the base URL.
     pub(super) callback_path: String,
     url: Url,
 }
 
 impl Site {
-    /// What the base URL, redirect address and callback path say together; each but one of the
-    /// first two may be missing.
+    /// The location from the settings base URL, redirect URI and callback path. Base URL or
+    /// redirect URI is required; what is missing is derived from the others.
+    ///
+    /// # Errors
+    ///
+    /// Both are missing, or the settings contradict each other.
     pub(super) fn new(
         base_url: Option<&Url>,
         redirect_uri: Option<&Url>,
@@ -139,6 +151,7 @@ impl Site {
     ) -> Result<Self, ConfigError> {
         let url = match (base_url, redirect_uri) {
             (Some(base_url), _) => base_url.clone(),
+            // Without a base URL the application is assumed at the root of the origin.
             (None, Some(redirect_uri)) => {
                 let mut url = redirect_uri.clone();
                 url.set_path("");
@@ -147,7 +160,8 @@ impl Site {
             (None, None) => {
                 return Err(ConfigError::new(
                     "base_url",
-                    "missing: call `with_base_url` (IDENTITY_BASE_URL) with the address at which browsers find the application, such as https://app.example.com",
+                    "missing: call `with_base_url` (IDENTITY_BASE_URL) with the URL at which \
+                     browsers reach the application, such as https://app.example.com",
                 ));
             }
         };
@@ -155,12 +169,12 @@ impl Site {
         let prefix = url.path().trim_end_matches('/').to_owned();
         let callback_path = match redirect_uri {
             None => callback_path.unwrap_or("/auth/callback").to_owned(),
-            Some(redirect_uri) => below(&origin, &prefix, redirect_uri, callback_path)?,
+            Some(redirect_uri) => callback_path_in(&origin, &prefix, redirect_uri, callback_path)?,
         };
         Ok(Self { origin, prefix, callback_path, url })
     }
 
-    /// The address of a path that is relative to the base URL.
+    /// The absolute URL of a path that is relative to the base URL.
     pub(super) fn url(&self, path: &str) -> Url {
         let mut url = self.url.clone();
         url.set_path(&format!("{}{path}", self.prefix));
@@ -168,28 +182,32 @@ impl Site {
     }
 }
 
-/// The callback path that a redirect address names.
-fn below(
+/// The path of a redirect URI, relative to the base URL.
+fn callback_path_in(
     origin: &str,
     prefix: &str,
     redirect_uri: &Url,
     callback_path: Option<&str>,
 ) -> Result<String, ConfigError> {
     let wrong = |problem: String| Err(ConfigError::new("redirect_uri", problem));
+    // The cookie of the sign-in attempt is set for the origin of the base URL.
     if redirect_uri.origin().ascii_serialization() != origin {
         return wrong(format!(
-            "{redirect_uri} is not on {origin}, where the base URL is: the sign-in's cookie would not come along"
+            "{redirect_uri} is not at {origin}, the origin of the base URL: the cookie of the \
+             sign-in would not be sent to it"
         ));
     }
     let Some(path) = redirect_uri.path().strip_prefix(prefix).filter(|path| path.starts_with('/'))
     else {
         return wrong(format!(
-            "{redirect_uri} is not below the base URL {origin}{prefix}: the callback would not reach the layer"
+            "{redirect_uri} is not below the base URL {origin}{prefix}: the callback would not \
+             reach the layer"
         ));
     };
     match callback_path {
         Some(callback_path) if callback_path != path => wrong(format!(
-            "{redirect_uri} contradicts the callback path {callback_path:?}, which is {origin}{prefix}{callback_path}: leave one out"
+            "{redirect_uri} contradicts the callback path {callback_path:?}, which is \
+             {origin}{prefix}{callback_path}: remove one of the settings"
         )),
         _ => Ok(path.to_owned()),
     }

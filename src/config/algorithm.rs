@@ -1,4 +1,4 @@
-//! Signature algorithms that an ID token may have.
+//! The signature algorithms that an ID token may have.
 
 use std::{fmt, str::FromStr};
 
@@ -11,18 +11,18 @@ macro_rules! algorithms {
         ///
         /// # Security
         ///
-        /// `none` and the symmetric algorithms do not exist here, so that no setting can allow
-        /// them: an unsigned token proves nothing, and a client secret must not double as a key
-        /// with which whoever knows it writes ID tokens.
+        /// `none` and the symmetric algorithms have no value here, so that no setting can allow
+        /// them. An unsigned token proves nothing. With a symmetric algorithm the client secret
+        /// would be the key, and everyone who knows it could make ID tokens (RFC 8725 section 3.1).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Algorithm { $($(#[$doc])* $name,)* }
 
         impl Algorithm {
-            /// Every algorithm there is.
+            /// Every value.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
-            /// The value of a token's `alg`.
+            /// The value of the `alg` header.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $jose,)* }
@@ -32,8 +32,8 @@ macro_rules! algorithms {
 }
 
 algorithms! {
-    /// RSASSA-PKCS1-v1_5 with SHA-256: the default of OpenID Connect, where a provider lists
-    /// nothing.
+    /// RSASSA-PKCS1-v1_5 with SHA-256: the default of OpenID Connect, for a provider that lists no
+    /// algorithms.
     Rs256 = "RS256";
     /// RSASSA-PKCS1-v1_5 with SHA-384.
     Rs384 = "RS384";
@@ -51,19 +51,19 @@ algorithms! {
     Es384 = "ES384";
     /// ECDSA on P-521 with SHA-512.
     Es512 = "ES512";
-    /// Ed25519, under this name or its newer one, `Ed25519` (RFC 9864).
+    /// Ed25519, under this name or under its newer name `Ed25519` (RFC 9864).
     EdDsa = "EdDSA";
 }
 
 impl Algorithm {
-    /// The algorithm of a JOSE name, if it is one of these. `Ed25519` is the newer name of the only
-    /// curve that is taken with `EdDSA` (RFC 9864 section 2.2).
+    /// The algorithm with a JOSE name. `Ed25519` is the newer name for `EdDSA` with the only curve
+    /// that is supported here (RFC 9864 section 2.2).
     pub(crate) fn named(name: &str) -> Option<Self> {
         let name = if name == "Ed25519" { "EdDSA" } else { name };
         Self::ALL.iter().copied().find(|algorithm| algorithm.as_str() == name)
     }
 
-    /// Their names with commas between them, for messages.
+    /// The names, separated by commas, for messages.
     pub(crate) fn list(algorithms: &[Self]) -> String {
         algorithms.iter().map(|algorithm| algorithm.as_str()).collect::<Vec<_>>().join(", ")
     }

@@ -1,16 +1,17 @@
-//! [`ApiConfig`]: what an API sets, as data.
+//! [`ApiConfig`]: the settings of an API that accepts access tokens, as data.
 
 use std::time::Duration;
 
 use super::{Algorithm, AzureAdSection, ClientCredential, IdentityConfig, settings::PublicPath};
 use crate::{authority::Authority, error::ConfigError, strings::StringList};
 
-/// Which access tokens an API takes, as plain data: it can be cloned, compared and printed (secrets
-/// stay hidden).
+/// The settings that decide which access tokens an API accepts, as plain data that can be cloned,
+/// compared and printed (secrets are redacted).
 ///
-/// Two things are required, the provider and the client id of the API, here. There is no base URL
-/// and no secret: an API sends nobody anywhere, and checks signatures with public keys.
-/// [`build`](Self::build) checks all of it and says what to do about a mistake.
+/// Required are the provider and the client id of the API, the arguments of [`new`](Self::new). An
+/// API needs no base URL and no secret, because it redirects no browser and verifies signatures
+/// with public keys. [`build`](Self::build) checks the settings; its errors say how to correct
+/// them.
 ///
 /// ```
 /// use tower_identity::{ApiConfig, Authority};
@@ -34,13 +35,15 @@ use crate::{authority::Authority, error::ConfigError, strings::StringList};
 ///   issues its tokens (RFC 9728). Entra's tokens of version 2.0 have the client id in `aud` all
 ///   the same.
 ///
-/// It can be read from any serde source that holds an [`AzureAd` section](AzureAdSection).
+/// It can be deserialized from any serde source that contains an [`AzureAd`
+/// section](AzureAdSection).
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(try_from = "AzureAdSection")]
 pub struct ApiConfig {
-    /// Provider, client id, credential, tenants, leeway, algorithms, the way to the provider.
+    /// The settings that an API shares with an application: provider, client id, credential,
+    /// tenants, leeway, algorithms and connection.
     pub(super) identity: IdentityConfig,
-    /// Instead of the client id, where they are named.
+    /// The audiences that replace the client id, if configured.
     pub(super) audiences: Option<Vec<String>>,
     pub(super) more_audiences: Vec<String>,
     pub(super) resource: Option<String>,
@@ -50,32 +53,31 @@ pub struct ApiConfig {
     pub(super) introspection: Introspection,
 }
 
-/// What the header of an access token has to say in `typ`.
+/// The required `typ` header of access tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AccessTokenType {
-    /// `at+jwt`, `JWT`, or nothing: Entra and many others write `JWT`.
+    /// `at+jwt`, `JWT` or none, because Entra ID and many others issue `JWT`. The default.
     #[default]
     Any,
-    /// `at+jwt` (RFC 9068): every other token is refused, so that an ID token never comes near.
+    /// `at+jwt` (RFC 9068 section 2.1). Every other token is refused, ID tokens in particular.
     AtJwt,
 }
 
-/// Whether the provider is asked about tokens that only it can read.
+/// Whether tokens that only the provider can read are sent to it for introspection (RFC 7662).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Introspection {
-    /// Such tokens are refused.
+    /// No: such tokens are refused. The default.
     #[default]
     Never,
-    /// It is asked (RFC 7662), with the credential of the API. Signed tokens are verified here all
-    /// the same. What it says of a token that holds is remembered for a minute at most.
+    /// Opaque tokens are introspected with the credential of the API. Signed tokens are still
+    /// verified locally. An active result is cached for at most a minute.
     Opaque,
 }
 
 impl ApiConfig {
-    /// The API that the provider knows as `client_id`, and the provider whose access tokens it
-    /// takes.
+    /// Settings for the API that is registered as `client_id` at the provider `authority`.
     #[must_use]
     pub fn new(authority: Authority, client_id: impl Into<String>) -> Self {
         Self::of(IdentityConfig::new(authority, client_id))
@@ -95,33 +97,34 @@ impl ApiConfig {
         }
     }
 
-    /// Another name that `aud` may have: an Application ID URI such as `api://notes`, or what the
-    /// provider calls the API.
+    /// Adds a value of `aud` that denotes the API: an Application ID URI such as `api://notes`, or
+    /// the provider's identifier of the API.
     #[must_use]
     pub fn add_audience(mut self, audience: impl Into<String>) -> Self {
         self.more_audiences.push(audience.into());
         self
     }
 
-    /// The names that `aud` may have, instead of the client id: for providers at which an API has
-    /// an identifier and no client id. An empty list is a mistake.
+    /// Sets the values of `aud` in place of the client id, for a provider at which an API has an
+    /// identifier and no client id. An empty list is refused by [`build`](Self::build).
     #[must_use]
     pub fn with_audiences<Kind>(mut self, audiences: impl StringList<Kind>) -> Self {
         self.audiences = Some(audiences.into_strings());
         self
     }
 
-    /// The URL at which clients find the API, to the letter: `https://api.example.com` or
-    /// `https://example.com/mcp`. It is published with the provider's address (RFC 9728), so that
-    /// clients such as those of MCP find out where to get a token. It is an audience, too.
+    /// Sets the URL at which clients reach the API: `https://api.example.com` or
+    /// `https://example.com/mcp`. It is published exactly as given, together with the provider (RFC
+    /// 9728), so that clients such as those of MCP find out where to get a token. It is also an
+    /// audience.
     ///
-    /// At Entra ID it has to be the Application ID URI of the registration, to the letter, without
-    /// a slash at the end: otherwise clients are refused there (AADSTS9010010).
+    /// At Entra ID it has to equal the Application ID URI of the registration, without a slash at
+    /// the end; otherwise Entra ID refuses the clients (AADSTS9010010).
     ///
     /// # Errors
     ///
-    /// It is not an absolute `https` URL (`http` is accepted for loopback hosts), or has a query, a
-    /// fragment or credentials.
+    /// `resource` is not an absolute `https` URL (`http` is accepted for loopback hosts), or has a
+    /// query, a fragment or credentials.
     pub fn with_resource(mut self, resource: &str) -> Result<Self, ConfigError> {
         super::address::resource(resource)?;
         self.resource = Some(resource.to_owned());
@@ -136,12 +139,12 @@ impl ApiConfig {
         self
     }
 
-    /// The tenants whose tokens are taken, as GUIDs: see
+    /// Sets the tenants whose tokens are accepted, as GUIDs: see
     /// [`IdentityConfig::with_tenants`](IdentityConfig::with_tenants).
     ///
     /// # Errors
     ///
-    /// There is none, or one is not a GUID.
+    /// The list is empty, or a value is not a GUID.
     pub fn with_tenants<Kind>(
         mut self,
         tenants: impl StringList<Kind>,
@@ -150,7 +153,7 @@ impl ApiConfig {
         Ok(self)
     }
 
-    /// Tokens of every tenant in the world are taken: decide by the tenant then.
+    /// Accepts tokens of every tenant in the world. The API then has to decide by the tenant.
     #[must_use]
     pub fn with_any_tenant(mut self) -> Self {
         self.identity = self.identity.with_any_tenant();
@@ -165,7 +168,7 @@ impl ApiConfig {
         self
     }
 
-    /// Whether the provider is asked about tokens that only it can read. The default is
+    /// Sets whether tokens that only the provider can read are introspected. The default is
     /// [`Introspection::Never`].
     #[must_use]
     pub fn with_introspection(mut self, introspection: Introspection) -> Self {
@@ -173,61 +176,62 @@ impl ApiConfig {
         self
     }
 
-    /// What `typ` has to be. The default is [`AccessTokenType::Any`].
+    /// Sets the required `typ` header. The default is [`AccessTokenType::Any`].
     #[must_use]
     pub fn with_token_type(mut self, token_type: AccessTokenType) -> Self {
         self.token_type = token_type;
         self
     }
 
-    /// What access tokens may be signed with. The default is every algorithm with a public key that
-    /// the provider's keys are for.
+    /// Sets the algorithms that may sign an access token. The default is every asymmetric algorithm
+    /// that fits the provider's keys.
     #[must_use]
     pub fn with_algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.identity = self.identity.with_id_token_algorithms(algorithms);
         self
     }
 
-    /// How far the provider's clock may be from this one. The default is a minute.
+    /// Sets the accepted difference between this clock and the provider's. The default is 60
+    /// seconds.
     #[must_use]
     pub fn with_clock_leeway(mut self, leeway: Duration) -> Self {
         self.identity = self.identity.with_clock_leeway(leeway);
         self
     }
 
-    /// One path that needs no token, as it stands in a request. The default is none. A token that
-    /// comes with such a request is not looked at.
+    /// Adds a path that needs no token, in the form in which requests have it. By default there is
+    /// none. A token in a request to the path is ignored.
     #[must_use]
     pub fn add_public_path(mut self, path: impl Into<String>) -> Self {
         self.public_paths.push(PublicPath::Exact(path.into()));
         self
     }
 
-    /// Everything below a directory needs no token; it begins and ends with a slash. Paths that can
-    /// be read in two ways stay protected.
+    /// Adds a directory in which no path needs a token. The prefix begins and ends with a slash. A
+    /// path that can be read in two ways stays protected.
     #[must_use]
     pub fn add_public_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.public_paths.push(PublicPath::Prefix(prefix.into()));
         self
     }
 
-    /// Where this API itself reaches the provider: see
+    /// Sets the origin at which this API itself reaches the provider: see
     /// [`IdentityConfig::with_back_channel`](IdentityConfig::with_back_channel).
     ///
     /// # Errors
     ///
-    /// It is not scheme, host and port alone.
+    /// `address` is not an origin: scheme, host and port only.
     pub fn with_back_channel(mut self, address: &str) -> Result<Self, ConfigError> {
         self.identity = self.identity.with_back_channel(address)?;
         Ok(self)
     }
 
-    /// The provider may be at an `http://` address on another machine: see
+    /// Allows an `http://` URL on another machine for the provider: see
     /// [`IdentityConfig::danger_allow_http`](IdentityConfig::danger_allow_http).
     ///
     /// # Security
     ///
-    /// A stranger on that network can exchange the keys, and so call the API as anybody.
+    /// An attacker in that network can replace the signing keys, and so call the API as any user.
     #[must_use]
     pub fn danger_allow_http(mut self) -> Self {
         self.identity = self.identity.danger_allow_http();

@@ -1,4 +1,4 @@
-//! [`ValidApiConfig`]: the configuration of an API after every check.
+//! [`ValidApiConfig`]: the configuration of an API after all checks.
 
 use std::{fmt, sync::Arc};
 
@@ -19,44 +19,45 @@ struct Valid {
     rules: AccessTokenRules,
     resource: Option<Resource>,
     scopes: Vec<String>,
-    /// What may stand before the name of a scope of this API, each with a slash at its end; the
-    /// first is how clients ask for one.
+    /// The prefixes that a scope of this API can have in tokens and requests, each with a slash at
+    /// its end. Clients request scopes with the first.
     scope_prefixes: Vec<String>,
     public_paths: PublicPaths,
     introspection: Introspection,
 }
 
-/// What the access tokens of an API are held to, beyond what every token is.
+/// The rules for the access tokens of an API, in addition to those for every token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AccessTokenRules {
-    /// The names of the API, of which `aud` has one; never none.
+    /// The names of the API, of which `aud` must contain one; never empty.
     pub(crate) audiences: Vec<String>,
-    /// Whether the header has to say `at+jwt`.
+    /// Whether the `typ` header must be `at+jwt`.
     pub(crate) type_required: bool,
 }
 
-/// The URL of an API, and where the document about it is (RFC 9728 section 3.1).
+/// The URL of an API, and the location of its metadata document (RFC 9728 section 3.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Resource {
-    /// As it was given.
+    /// The URL as configured.
     pub(crate) url: String,
-    /// Scheme, host and port of it.
+    /// Its scheme, host and port.
     pub(crate) origin: String,
-    /// The path of the document: the well-known part comes before the path of the URL.
+    /// The path of the document: the well-known part is inserted before the path of the URL.
     pub(crate) metadata_path: String,
 }
 
-/// Where a document about an API is, before the path of its URL (RFC 9728 section 3).
+/// The well-known path of a metadata document, before the path of the API's URL (RFC 9728 section
+/// 3).
 pub(crate) const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
-/// A configuration of an API after its checks.
+/// Conversion into a checked configuration of an API, for the constructors that take one.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a checked configuration of an API",
     label = "call `.build()?` on the `ApiConfig` first: it checks the settings and gives a \
      `ValidApiConfig`"
 )]
 pub trait IntoValidApiConfig {
-    /// The configuration.
+    /// The checked configuration.
     fn into_valid_api_config(self) -> ValidApiConfig;
 }
 
@@ -73,15 +74,16 @@ impl IntoValidApiConfig for &ValidApiConfig {
 }
 
 impl ApiConfig {
-    /// Checks everything that can be checked without asking the provider.
+    /// Checks everything that can be checked without a request to the provider.
     ///
     /// # Errors
     ///
-    /// Something is missing, contradicts itself, has no effect or would be unsafe; the error names
-    /// the setting and says what to do.
+    /// A setting is missing, contradicts another, has no effect or would be unsafe. The error names
+    /// the setting and how to correct it.
     pub fn build(mut self) -> Result<ValidApiConfig, ConfigError> {
         let named = self.audiences()?;
         let credential = self.identity.credential.get_or_insert_with(ClientCredential::none);
+        // RFC 7662 section 2.1: the introspection endpoint must require authorization.
         if self.introspection == Introspection::Opaque && !credential.is_confidential() {
             return Err(ConfigError::new(
                 "introspection",
@@ -99,11 +101,11 @@ impl ApiConfig {
                 PublicPath::Prefix(prefix) => public_paths.add_prefix("", prefix)?,
             }
         }
-        // A token on behalf of a caller is got with a token for one of these.
+        // A caller's token, which is exchanged for one on its behalf, has one of these audiences.
         self.identity.trusted_audiences =
             named.iter().filter(|name| **name != self.identity.client_id).cloned().collect();
         let resource = self.resource.as_deref().map(Resource::at).transpose()?;
-        // Nobody is sent anywhere: what belongs to pages has no effect.
+        // An API redirects no browser, so the settings of pages have no effect.
         let identity = self.identity.without_pages()?;
         let authority = identity.authority();
         let mut audiences: Vec<String> = Vec::new();
@@ -112,6 +114,7 @@ impl ApiConfig {
                 audiences.push(spelling);
             }
         }
+        // Only Microsoft's providers put the identifier of the API before the name of a scope.
         let scope_prefixes = match authority.is_microsoft() {
             true => scope_prefixes(self.resource.as_deref(), &named),
             false => Vec::new(),
@@ -128,7 +131,7 @@ impl ApiConfig {
         })))
     }
 
-    /// The names of the API as they are written here, never none.
+    /// The configured names of the API; never empty.
     fn audiences(&self) -> Result<Vec<String>, ConfigError> {
         let client_id = &self.identity.client_id;
         let mut named = match &self.audiences {
@@ -146,6 +149,7 @@ impl ApiConfig {
                  name this API (`add_audience`, IDENTITY_AUDIENCE)",
             ));
         }
+        // `*` would accept tokens for every other API of the provider (RFC 9068 section 4).
         if let Some(odd) = named.iter().find(|name| {
             name.is_empty()
                 || **name == "*"
@@ -164,7 +168,7 @@ impl ApiConfig {
     }
 }
 
-/// The Application ID URIs, that of the resource first.
+/// The prefixes of scopes: the Application ID URIs, that of the resource first.
 fn scope_prefixes(resource: Option<&str>, named: &[String]) -> Vec<String> {
     let uris = named.iter().map(String::as_str).filter(|name| name.contains("://"));
     let mut prefixes: Vec<String> = Vec::new();
@@ -188,19 +192,19 @@ impl Resource {
         })
     }
 
-    /// Where clients find the document.
+    /// The URL of the metadata document.
     pub(crate) fn metadata_url(&self) -> String {
         format!("{}{}", self.origin, self.metadata_path)
     }
 }
 
 impl ValidApiConfig {
-    /// What belongs to every application at the provider.
+    /// The settings that an API shares with an application.
     pub(crate) fn identity(&self) -> &ValidConfig {
         &self.0.identity
     }
 
-    /// What access tokens are held to.
+    /// The rules for access tokens.
     pub(crate) fn rules(&self) -> &AccessTokenRules {
         &self.0.rules
     }
@@ -209,12 +213,12 @@ impl ValidApiConfig {
         self.0.resource.as_ref()
     }
 
-    /// The scopes that are published.
+    /// The published scopes.
     pub(crate) fn scopes(&self) -> &[String] {
         &self.0.scopes
     }
 
-    /// What may stand before the name of a scope.
+    /// The prefixes that a scope of this API can have, each with a slash at its end.
     pub(crate) fn scope_prefixes(&self) -> &[String] {
         &self.0.scope_prefixes
     }
@@ -227,7 +231,7 @@ impl ValidApiConfig {
         self.0.introspection
     }
 
-    /// The names that `aud` may have.
+    /// The values of `aud` that denote the API.
     #[must_use]
     pub fn audiences(&self) -> &[String] {
         &self.0.rules.audiences

@@ -1,22 +1,22 @@
-//! Assertions that somebody else makes, and whom an assertion is for.
+//! Client assertions that a function of the application makes, and the audience of assertions.
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use crate::secret::Secret;
 
-/// What an assertion says in `aud`.
+/// The `aud` of a client assertion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AssertionAudience {
-    /// The address of the token endpoint (OpenID Connect Core section 9). The default, because
-    /// every provider takes it.
+    /// The URL of the token endpoint (OpenID Connect Core 1.0 section 9). The default, because
+    /// every provider accepts it.
     #[default]
     TokenEndpoint,
-    /// The provider's issuer identifier, as the revision of RFC 7523 asks for.
+    /// The provider's issuer identifier, which the revision of RFC 7523 requires.
     Issuer,
 }
 
-/// What a function that makes assertions is asked for.
+/// The values for a client assertion that a function of the application is to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AssertionRequest {
     client_id: String,
@@ -28,26 +28,26 @@ impl AssertionRequest {
         Self { client_id: client_id.into(), audience: audience.into() }
     }
 
-    /// The application: what belongs into `iss` and `sub`, where the application itself is the
+    /// The client id. It belongs in `iss` and `sub`, unless the assertion is a token of another
     /// issuer.
     #[must_use]
     pub fn client_id(&self) -> &str {
         &self.client_id
     }
 
-    /// What belongs into `aud`, unless the provider was told to expect something else (Entra:
-    /// `api://AzureADTokenExchange` for federated credentials).
+    /// The `aud` that this provider expects, unless its registration says otherwise (Entra ID's
+    /// federated credentials: `api://AzureADTokenExchange`).
     #[must_use]
     pub fn audience(&self) -> &str {
         &self.audience
     }
 }
 
-/// What the function returns.
+/// The future of an [`AssertionFunction`]: the assertion.
 pub(crate) type AssertionFuture =
     Pin<Box<dyn Future<Output = Result<Secret, Box<dyn std::error::Error + Send + Sync>>> + Send>>;
 
-/// The function. Two are equal if they are the same one.
+/// A function that makes client assertions. Two are equal if they are the same instance.
 #[derive(Clone)]
 pub(crate) struct AssertionFunction(Arc<dyn Fn(AssertionRequest) -> AssertionFuture + Send + Sync>);
 
@@ -73,6 +73,7 @@ impl Eq for AssertionFunction {}
 
 impl fmt::Debug for AssertionFunction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The closure may capture secrets, so nothing of it is written.
         f.write_str("AssertionFunction")
     }
 }

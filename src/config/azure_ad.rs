@@ -1,4 +1,4 @@
-//! The `AzureAd` section of an `appsettings` file.
+//! The `AzureAd` section of an `appsettings.json` file.
 
 use serde::{
     Deserialize, Deserializer,
@@ -12,18 +12,17 @@ use crate::{
     secret::Secret,
 };
 
-/// The `AzureAd` (or `AzureAdB2C`) section that applications with Microsoft.Identity.Web have, from
-/// any serde source.
+/// The `AzureAd` (or `AzureAdB2C`) section of applications with Microsoft.Identity.Web, from any
+/// serde source.
 ///
-/// An [`IdentityConfig`] is made of it, by [`TryFrom`] or by reading an `IdentityConfig` right
-/// away. What the section leaves out is as in Microsoft.Identity.Web, so that the addresses
-/// registered for an application stay: `CallbackPath` is `/signin-oidc`, `SignedOutCallbackPath` is
-/// `/signout-callback-oidc`. One member is ours: `SignInMethod`, which is `redirect` or
-/// `device_code`. Members that it does not know are ignored, and so is the letter case of their
-/// names, as in .NET.
+/// It converts into an [`IdentityConfig`] by [`TryFrom`], and an `IdentityConfig` can be
+/// deserialized from it directly. The defaults are those of Microsoft.Identity.Web, so that
+/// registered URLs stay valid: `CallbackPath` is `/signin-oidc`, `SignedOutCallbackPath` is
+/// `/signout-callback-oidc`. `SignInMethod` (`redirect` or `device_code`) is an addition of this
+/// crate. Unknown members are ignored, and so is the letter case of names, as in .NET.
 ///
-/// The base URL is no part of a section, and neither are the tenants that may sign in where
-/// `TenantId` is `common` or `organizations`.
+/// The section has no base URL, and no list of tenants that may sign in for a `TenantId` of
+/// `common` or `organizations`: set both on the `IdentityConfig`.
 ///
 /// ```
 /// use tower_identity::IdentityConfig;
@@ -69,7 +68,7 @@ pub struct AzureAdSection {
     pub(super) audiences: Vec<String>,
 }
 
-/// An item of `ClientCredentials`.
+/// An item of `ClientCredentials`: the description of a credential.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, remote = "Self")]
 pub(super) struct CredentialDescription {
@@ -87,7 +86,7 @@ pub(super) struct CredentialDescription {
     pub(super) signed_assertion_file_disk_path: Option<String>,
 }
 
-/// The members of a map under their names in lower case.
+/// A map access that yields the names of members in lower case.
 struct AnyLetterCase<M>(M);
 
 impl<'de, M: MapAccess<'de>> MapAccess<'de> for AnyLetterCase<M> {
@@ -106,7 +105,7 @@ impl<'de, M: MapAccess<'de>> MapAccess<'de> for AnyLetterCase<M> {
     }
 }
 
-/// Reads a map whose members have names in any letter case.
+/// Implements `Deserialize` for a struct whose members are matched in any letter case.
 macro_rules! deserialize_in_any_letter_case {
     ($name:ident, $expected:literal) => {
         impl<'de> Deserialize<'de> for $name {
@@ -120,7 +119,7 @@ macro_rules! deserialize_in_any_letter_case {
                     }
 
                     fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<$name, M::Error> {
-                        // What the derive has made of `remote = "Self"`.
+                        // The inherent function that the derive makes for `remote = "Self"`.
                         <$name>::deserialize(MapAccessDeserializer::new(AnyLetterCase(map)))
                     }
                 }
@@ -134,12 +133,12 @@ deserialize_in_any_letter_case!(AzureAdSection, "an AzureAd section");
 deserialize_in_any_letter_case!(CredentialDescription, "an item of ClientCredentials");
 
 impl CredentialDescription {
-    /// Whether it says anything.
+    /// Whether no member is set.
     pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// What it describes, with or without the certificate sent along.
+    /// The described credential. `send_x5c` sends its certificates along.
     fn credential(&self, send_x5c: bool) -> Result<ClientCredential, ConfigError> {
         let wrong = |problem: String| Err(ConfigError::new("AzureAd:ClientCredentials", problem));
         let of_certificate = |credential: ClientCredential| {
@@ -150,11 +149,17 @@ impl CredentialDescription {
             if send_x5c { credential.with_certificate_chain() } else { credential }
         };
         let source = self.source_type.as_deref().unwrap_or("ClientSecret");
-        match (source, &self.client_secret, &self.certificate_disk_path, &self.base64_encoded_value) {
+        let missing =
+            |member: &str| wrong(format!("an item of SourceType {source:?} needs {member}"));
+        let (path, base64) = (&self.certificate_disk_path, &self.base64_encoded_value);
+        match (source, &self.client_secret, path, base64) {
             ("ClientSecret", Some(secret), ..) => Ok(ClientCredential::secret(secret.clone())),
-            ("Path", _, Some(path), _) => Ok(of_certificate(ClientCredential::certificate_file(path))),
+            ("Path", _, Some(path), _) => {
+                Ok(of_certificate(ClientCredential::certificate_file(path)))
+            }
             ("Base64Encoded", .., Some(value)) => {
-                let Ok(pfx) = base64_simd::STANDARD.decode_to_vec(value.expose().trim()).map(zeroize::Zeroizing::new) else {
+                let pfx = base64_simd::STANDARD.decode_to_vec(value.expose().trim());
+                let Ok(pfx) = pfx.map(zeroize::Zeroizing::new) else {
                     return wrong("Base64EncodedValue is not base64".into());
                 };
                 let none = Secret::default();
@@ -164,13 +169,16 @@ impl CredentialDescription {
             }
             ("SignedAssertionFilePath", ..) => match &self.signed_assertion_file_disk_path {
                 Some(path) => Ok(ClientCredential::federated_token_file(path)),
-                None => wrong("an item of SourceType \"SignedAssertionFilePath\" needs SignedAssertionFileDiskPath: it is what AZURE_FEDERATED_TOKEN_FILE names".into()),
+                None => {
+                    missing("SignedAssertionFileDiskPath, the path in AZURE_FEDERATED_TOKEN_FILE")
+                }
             },
-            ("ClientSecret", ..) => wrong("an item of SourceType \"ClientSecret\" needs ClientSecret".into()),
-            ("Path", ..) => wrong("an item of SourceType \"Path\" needs CertificateDiskPath".into()),
-            ("Base64Encoded", ..) => wrong("an item of SourceType \"Base64Encoded\" needs Base64EncodedValue".into()),
+            ("ClientSecret", ..) => missing("ClientSecret"),
+            ("Path", ..) => missing("CertificateDiskPath"),
+            ("Base64Encoded", ..) => missing("Base64EncodedValue"),
             (other, ..) => wrong(format!(
-                "an item of SourceType {other:?} cannot be used: \"ClientSecret\", \"Path\", \"Base64Encoded\" and \"SignedAssertionFilePath\" can; for others there is \
+                "SourceType {other:?} is not supported: use \"ClientSecret\", \"Path\", \
+                 \"Base64Encoded\" or \"SignedAssertionFilePath\", or set \
                  ClientCredential::assertion_from"
             )),
         }
@@ -178,7 +186,7 @@ impl CredentialDescription {
 }
 
 impl AzureAdSection {
-    /// The authority that the section names, if it names one.
+    /// The authority of the section; `None` if it has none.
     pub(super) fn authority(&self) -> Result<Option<Authority>, ConfigError> {
         let sign_in = self.sign_up_sign_in_policy_id.as_deref();
         let (edit, reset) =
@@ -188,9 +196,7 @@ impl AzureAdSection {
         let contradicts = |setting: &'static str, value: &str| {
             Err(ConfigError::new(
                 setting,
-                format!(
-                    "{value:?} contradicts AzureAd:Authority, which is {text:?}: leave one out"
-                ),
+                format!("{value:?} contradicts AzureAd:Authority, which is {text:?}: remove one"),
             ))
         };
         match (&self.tenant_id, &self.instance) {
@@ -207,7 +213,7 @@ impl AzureAdSection {
         }
     }
 
-    /// The authority of instance, tenant and policies.
+    /// The authority from instance, tenant and policies; `None` if they are all missing.
     fn assembled(&self) -> Result<Option<Authority>, ConfigError> {
         let missing =
             |setting: &'static str, problem: &'static str| Err(ConfigError::new(setting, problem));
@@ -216,18 +222,20 @@ impl AzureAdSection {
             let Some(instance) = instance else {
                 return missing(
                     "AzureAd:Instance",
-                    "missing beside a B2C policy: it is https://{name}.b2clogin.com/ or your own domain",
+                    "missing: a B2C policy needs it, https://{name}.b2clogin.com or your own \
+                     domain",
                 );
             };
             let Some(tenant) = self.domain.as_ref().or(self.tenant_id.as_ref()) else {
                 return missing(
                     "AzureAd:Domain",
-                    "missing beside a B2C policy: it is {name}.onmicrosoft.com",
+                    "missing: a B2C policy needs it, {name}.onmicrosoft.com",
                 );
             };
             let mut policies = B2cPolicies::new(sign_in);
             policies.edit_profile.clone_from(&self.edit_profile_policy_id);
             policies.reset_password.clone_from(&self.reset_password_policy_id);
+            // `Domain` is the B2C tenant in Microsoft.Identity.Web; `TenantId` is optional there.
             return Authority::b2c_at_instance(instance, tenant, policies)
                 .map(Some)
                 .map_err(|error| error.named("AzureAd"));
@@ -235,7 +243,7 @@ impl AzureAdSection {
         if self.edit_profile_policy_id.is_some() || self.reset_password_policy_id.is_some() {
             return missing(
                 "AzureAd:SignUpSignInPolicyId",
-                "missing beside the other policies, which have no effect without it",
+                "missing: the other policies have no effect without it",
             );
         }
         let authority = match (instance, self.tenant_id.as_deref().or(self.domain.as_deref())) {
@@ -244,13 +252,13 @@ impl AzureAdSection {
                 instance.unwrap_or("https://login.microsoftonline.com"),
                 tenant,
             ),
-            // External ID needs no more; anything else says what it misses.
+            // The host of External ID determines the tenant. Other hosts get the error of `parse`.
             (Some(instance), None) => Authority::parse(instance),
         };
         authority.map(Some).map_err(|error| error.named("AzureAd"))
     }
 
-    /// The credential that the section describes; of several the first that can be used.
+    /// The credential of the section; of several the first usable one.
     pub(super) fn credential(&self) -> Result<Option<ClientCredential>, ConfigError> {
         let wrong =
             |problem: &'static str| Err(ConfigError::new("AzureAd:ClientCredentials", problem));
@@ -262,15 +270,18 @@ impl AzureAdSection {
             let credential = description.credential(self.send_x5c)?;
             let secrets = || credentials.iter().filter_map(ClientCredential::client_secret);
             match credential.client_secret() {
+                // The same secret in both places is not a contradiction.
                 Some(secret) if secrets().any(|other| other == secret) => continue,
                 Some(_) if secrets().next().is_some() => {
                     return wrong(
-                        "holds another secret than AzureAd:ClientSecret or an item before it: leave one out",
+                        "has another secret than AzureAd:ClientSecret or an earlier item: remove \
+                         one",
                     );
                 }
                 None if self.client_secret.as_ref().is_some_and(|secret| !secret.is_empty()) => {
                     return wrong(
-                        "holds another credential beside AzureAd:ClientSecret: leave one out, or put the secret into the list",
+                        "has a credential in addition to AzureAd:ClientSecret: remove one, or \
+                         move the secret into the list",
                     );
                 }
                 _ => credentials.push(credential),
@@ -282,12 +293,12 @@ impl AzureAdSection {
         })
     }
 
-    /// Whether the section says anything.
+    /// Whether no member is set.
     pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Puts into the configuration what is in the section beside authority, client id and secret.
+    /// Sets the paths of the section on the configuration.
     pub(super) fn apply(&self, config: IdentityConfig) -> IdentityConfig {
         let or = |path: &Option<String>, default: &str| {
             path.clone().unwrap_or_else(|| default.to_owned())
@@ -317,13 +328,13 @@ impl TryFrom<AzureAdSection> for IdentityConfig {
         let authority = section.authority()?.ok_or_else(|| {
             ConfigError::new(
                 "AzureAd:TenantId",
-                "missing: it is a GUID, a domain name, common, organizations or consumers",
+                "missing: set a GUID, a domain name, common, organizations or consumers",
             )
         })?;
         let client_id = section
             .client_id
             .as_ref()
-            .ok_or_else(|| ConfigError::new("AzureAd:ClientId", "missing"))?;
+            .ok_or_else(|| ConfigError::new("AzureAd:ClientId", "missing: set the client id"))?;
         let mut config = section.apply(Self::new(authority, client_id));
         if let Some(method) = &section.sign_in_method {
             config = config.with_sign_in_method(
@@ -476,7 +487,7 @@ mod tests {
             ),
             (
                 json!({"TenantId": TENANT, "Instance": "https://idp.contoso.com"}),
-                "not a host of Microsoft's",
+                "not a Microsoft host",
             ),
             (json!({"TenantId": "[Enter the tenant id]"}), "not a tenant"),
             (
@@ -497,7 +508,7 @@ mod tests {
             ),
             (
                 json!({"TenantId": TENANT, "ClientCredentials": [{"SourceType": "Path", "CertificateDiskPath": "/a"}]}),
-                "beside AzureAd:ClientSecret",
+                "in addition to AzureAd:ClientSecret",
             ),
         ] {
             let error = read(section.clone()).unwrap_err();

@@ -1,4 +1,4 @@
-//! From settings to a checked configuration.
+//! [`IdentityConfig::build`]: the checks that make a [`ValidConfig`].
 
 use aws_lc_rs::digest;
 
@@ -14,32 +14,32 @@ use super::{
 };
 use crate::{error::ConfigError, secret};
 
-/// The most that clocks may differ: beyond that, a clock has to be mended and not believed.
+/// The maximum clock leeway, in seconds: a clock that differs more has to be corrected.
 const MAX_LEEWAY_SECONDS: u64 = 300;
 
 impl IdentityConfig {
-    /// Checks everything that can be checked without asking the provider.
+    /// Checks everything that can be checked without a request to the provider.
     ///
     /// # Errors
     ///
-    /// Something is missing, contradicts itself, has no effect or would be unsafe; the error names
-    /// the setting and says what to do.
+    /// A setting is missing, contradicts another, has no effect or would be unsafe. The error names
+    /// the setting and how to correct it.
     pub fn build(self) -> Result<ValidConfig, ConfigError> {
         self.build_in(&|name| std::env::var_os(name))
     }
 
-    /// The same in this environment.
+    /// [`build`](Self::build) with an environment as argument.
     pub(super) fn build_in(
         mut self,
         environment: Environment<'_>,
     ) -> Result<ValidConfig, ConfigError> {
-        self.route()?;
+        self.set_connection()?;
         self.check_client()?;
         self.check_tokens()?;
         self.check_times()?;
         let tenants = self.authority.check_tenants(self.tenants.as_ref())?;
         self.check_sign_in_method()?;
-        // A device code cannot be asked for them: the ID token is held to them all the same.
+        // A device authorization request cannot carry `acr_values`. The ID token is checked anyway.
         if self.sign_in.acr_values.is_empty() && self.sign_in_method == SignInMethod::Redirect {
             self.sign_in.acr_values.clone_from(&self.required_acr);
         }
@@ -49,7 +49,8 @@ impl IdentityConfig {
         let credential = self.credential.clone().ok_or_else(|| {
             ConfigError::new(
                 "credential",
-                "missing: give `ClientCredential::secret(…)` (IDENTITY_CLIENT_SECRET), or say `ClientCredential::none()` for a public client (IDENTITY_CLIENT_AUTH_METHOD=none)",
+                "missing: pass `ClientCredential::secret(…)` (IDENTITY_CLIENT_SECRET), or \
+                 `ClientCredential::none()` for a public client (IDENTITY_CLIENT_AUTH_METHOD=none)",
             )
         })?;
         credential.check(&self.authority)?;
@@ -70,6 +71,8 @@ impl IdentityConfig {
             &base_url,
         )?;
         let notices = self.surroundings(&site, environment);
+        // Logged here and reported by `check` as well: `build` is the only step that every
+        // application runs.
         for notice in &notices {
             tracing::warn!(code = notice.code(), "{notice}");
         }
@@ -88,6 +91,8 @@ impl IdentityConfig {
             tenants,
             paths,
             cookie_keys,
+            // A device code may have been entered in another browser, whose session at the provider
+            // this application must not end by default.
             provider_session: self.provider_session.unwrap_or(match self.sign_in_method {
                 SignInMethod::Redirect => ProviderSession::End,
                 SignInMethod::DeviceCode => ProviderSession::Keep,
@@ -96,7 +101,7 @@ impl IdentityConfig {
         }))
     }
 
-    /// The same for an application without pages, which needs no base URL.
+    /// [`build`](Self::build) for an application without pages, which needs no base URL.
     pub(crate) fn without_pages(mut self) -> Result<ValidConfig, ConfigError> {
         if self.base_url.is_none() && self.redirect_uri.is_none() {
             self = self.with_base_url("http://localhost")?;
@@ -106,46 +111,53 @@ impl IdentityConfig {
     }
 
     fn check_client(&self) -> Result<(), ConfigError> {
-        // `client_id` of RFC 6749 appendix A.1, without the space.
+        // `client-id` of RFC 6749 appendix A.1 is VSCHAR; the space is excluded here.
         if self.client_id.is_empty() || !self.client_id.bytes().all(|byte| byte.is_ascii_graphic())
         {
             return Err(ConfigError::new(
                 "client_id",
                 format!(
-                    "{:?} is empty or has characters that a client id cannot have",
+                    "{:?} is empty or has characters that a client id cannot contain",
                     self.client_id
                 ),
             ));
         }
         for audience in &self.trusted_audiences {
+            // OpenID Connect Core 1.0 section 3.1.3.7, rule 3: `aud` must contain the client id in
+            // any case.
             if audience.is_empty() || *audience == self.client_id {
                 return Err(ConfigError::new(
                     "trusted_audiences",
-                    format!("{audience:?} has no effect: the client id itself is always needed"),
+                    format!("{audience:?} has no effect: the client id itself is always required"),
                 ));
             }
         }
         Ok(())
     }
 
-    /// What a sign-in by device code cannot have.
+    /// Checks that the settings fit the sign-in method `device_code`.
     fn check_sign_in_method(&self) -> Result<(), ConfigError> {
         if self.sign_in_method == SignInMethod::Redirect {
             return Ok(());
         }
         let wrong =
             |setting: &'static str, problem: String| Err(ConfigError::new(setting, problem));
+        // Refused here, because the discovery document, which would show it, is not read by
+        // `build`.
         if self.authority.b2c_policies().is_some() {
             return wrong(
                 "sign_in_method",
-                "Azure AD B2C has no device authorization endpoint, so `device_code` cannot work there: leave it out and register the redirect address".into(),
+                "Azure AD B2C has no device authorization endpoint, which `device_code` needs: \
+                 remove it and register the redirect URI"
+                    .into(),
             );
         }
         if let Some(redirect_uri) = &self.redirect_uri {
             return wrong(
                 "redirect_uri",
                 format!(
-                    "{redirect_uri} has no effect beside the sign-in method `device_code`: give the base URL instead, or leave the method out"
+                    "{redirect_uri} has no effect with the sign-in method `device_code`: set the \
+                     base URL instead, or remove the method"
                 ),
             );
         }
@@ -153,16 +165,18 @@ impl IdentityConfig {
             return wrong(
                 "response_mode",
                 format!(
-                    "{} has no effect beside the sign-in method `device_code`, which has no authorization response: leave one out",
+                    "{} has no effect with the sign-in method `device_code`, which has no \
+                     authorization response: remove one of them",
                     self.response_mode
                 ),
             );
         }
-        match self.sign_in.beyond_device_code(self.authority.is_microsoft()) {
+        match self.sign_in.unsupported_by_device_code(self.authority.is_microsoft()) {
             Some(option) => wrong(
                 "sign_in",
                 format!(
-                    "{option} cannot be asked for with the sign-in method `device_code` (RFC 8628 section 3.1): leave one out"
+                    "{option} cannot be requested with the sign-in method `device_code` (RFC 8628 \
+                     section 3.1): remove one of them"
                 ),
             ),
             None => Ok(()),
@@ -175,39 +189,46 @@ impl IdentityConfig {
         for scope in &self.openid_scopes {
             check_scope(scope)?;
         }
-        let asks = |scope: &str| self.openid_scopes.iter().any(|asked| asked == scope);
-        if !asks("openid") {
+        let has = |name: &str| self.openid_scopes.iter().any(|scope| scope == name);
+        // OpenID Connect Core 1.0 section 3.1.2.1: the scope `openid` is required.
+        if !has("openid") {
             return wrong(
                 "openid_scopes",
-                "without `openid` it is not a sign-in and there is no ID token (OpenID Connect Core section 3.1.2.1): put it in",
+                "without `openid` there is no ID token (OpenID Connect Core section 3.1.2.1): add \
+                 it",
             );
         }
+        // The user's key at Entra ID is `(tid, oid)`, and `oid` needs the scope `profile` (security
+        // rule 10).
         if self.authority.is_microsoft()
             && self.authority.b2c_policies().is_none()
-            && !asks("profile")
+            && !has("profile")
         {
             return wrong(
                 "openid_scopes",
-                "without `profile` Entra does not tell `oid`, by which a person is known: put it in",
+                "without `profile` Entra ID omits `oid`, which identifies the user: add it",
             );
         }
+        // An empty list must not be read as "any algorithm" (RFC 8725 section 3.1).
         if self.id_token_algorithms.as_ref().is_some_and(Vec::is_empty) {
             return wrong(
                 "id_token_algorithms",
-                "the list is empty, so that no ID token could be accepted: leave it out for those that the provider lists",
+                "the list is empty, so no ID token could be accepted: remove the setting to allow \
+                 those that the provider lists",
             );
         }
         if self.groups == GroupsFrom::Graph && self.authority.graph(None).is_none() {
             return wrong(
                 "groups",
-                "this authority has no Microsoft Graph, so the setting would have no effect: leave it out",
+                "this authority has no Microsoft Graph, so the setting would have no effect: \
+                 remove it",
             );
         }
         check_words("required_acr", &self.required_acr)
     }
 
-    /// Entra's `.default` is every permission that was configured, and goes with no other of an API
-    /// (AADSTS70011).
+    /// Checks that `.default` is the only scope of its API. It stands for all configured
+    /// permissions, and Entra ID refuses it together with others (AADSTS70011).
     fn check_default_scope(&self) -> Result<(), ConfigError> {
         let is_default = |scope: &&str| *scope == ".default" || scope.ends_with("/.default");
         let Some(default) = self.api_scopes().find(is_default) else { return Ok(()) };
@@ -218,15 +239,17 @@ impl IdentityConfig {
             Some(other) => Err(ConfigError::new(
                 "scopes",
                 format!(
-                    "{default:?} stands for every permission of its API that the registration has, and Entra refuses it beside another \
-                     one of the same API, {other:?} (AADSTS70011): leave one out (`with_scopes`, IDENTITY_SCOPE)"
+                    "{default:?} stands for every permission of its API that the registration \
+                     has, and Entra ID refuses it together with another scope of the same API, \
+                     {other:?} (AADSTS70011): remove one (`with_scopes`, IDENTITY_SCOPE)"
                 ),
             )),
             None => Ok(()),
         }
     }
 
-    /// The redirect address, pasted as base URL, would put the callback below itself.
+    /// Checks that the base URL does not end in a path of the layer: a redirect URI pasted as base
+    /// URL would put the callback below itself.
     fn check_base_url(&self, site: &Site) -> Result<(), ConfigError> {
         let own = [
             ("callback", site.callback_path.as_str()),
@@ -236,15 +259,16 @@ impl IdentityConfig {
         ];
         let ends = |path: &str| path.len() > 1 && site.prefix.strip_suffix(path).is_some();
         match own.into_iter().find(|(_, path)| ends(path)) {
-            Some((what, path)) => {
+            Some((purpose, path)) => {
                 let base = site.base_url();
-                let meant = base.strip_suffix(path).unwrap_or(&base).to_owned();
+                let intended = base.strip_suffix(path).unwrap_or(&base).to_owned();
                 Err(ConfigError::new(
                     "base_url",
                     format!(
-                        "{base:?} ends in the {what} path {path:?}, which is appended to it: give the address at which browsers find the \
-                         application, {meant:?} (`with_base_url`, IDENTITY_BASE_URL), and the redirect address, if it is another one than \
-                         that with {:?} after it, by `with_redirect_uri` (IDENTITY_REDIRECT_URI)",
+                        "{base:?} ends in the {purpose} path {path:?}, which is appended to it: \
+                         set the URL at which browsers reach the application, {intended:?} \
+                         (`with_base_url`, IDENTITY_BASE_URL), and the redirect URI, if it is not \
+                         that URL followed by {:?}, by `with_redirect_uri` (IDENTITY_REDIRECT_URI)",
                         site.callback_path
                     ),
                 ))
@@ -262,30 +286,32 @@ impl IdentityConfig {
             if time.is_some_and(|time| time.as_secs() == 0) {
                 return Err(ConfigError::new(
                     setting,
-                    "shorter than a second: nothing would ever be valid",
+                    "shorter than a second: no session or token would ever be valid",
                 ));
             }
         }
+        // Fractions of a second are allowed here, so the check above does not apply.
         if self.store_timeout.is_zero() {
             return Err(ConfigError::new(
                 "store_timeout",
-                "zero: no store could ever answer in time; the default is 3 seconds",
+                "zero: no store could answer in time; the default is 3 seconds",
             ));
         }
         if self.clock_leeway.as_secs() > MAX_LEEWAY_SECONDS {
             return Err(ConfigError::new(
                 "clock_leeway",
                 format!(
-                    "more than {MAX_LEEWAY_SECONDS} seconds would accept tokens long expired: set the clock right instead"
+                    "more than {MAX_LEEWAY_SECONDS} seconds would accept tokens that have long \
+                     expired: correct the clock instead"
                 ),
             ));
         }
-        // A session never outlives its absolute limit, however active it is.
+        // A session never outlives its absolute timeout, however active it is.
         self.idle_timeout = self.idle_timeout.min(self.absolute_timeout);
         Ok(())
     }
 
-    /// The crate's own paths, as they stand in a request.
+    /// The paths of the layer, in the form in which requests have them.
     fn paths(&self, site: &Site) -> Result<Paths, ConfigError> {
         let at = |path: &str| format!("{}{path}", self.request_prefix(site));
         let policies = self.authority.b2c_policies().map(|(policies, _)| policies);
@@ -331,21 +357,23 @@ impl IdentityConfig {
                 return Err(ConfigError::new(
                     setting,
                     format!(
-                        "{own:?} has to be a plain path such as /auth/login: it begins with a slash, does not end with one, and has no query or special characters"
+                        "{own:?} has to be a plain path such as /auth/login: it begins with a \
+                         slash, does not end with one, and has no query or special characters"
                     ),
                 ));
             }
+            // Requests are matched by the path alone, so one of the two would never be reached.
             if let Some((other, _)) = paths.iter().take(index).find(|(_, other)| *other == own) {
                 return Err(ConfigError::new(
                     setting,
-                    format!("{own:?} is {other} already: each needs a path of its own"),
+                    format!("{own:?} is also the {other}: each needs a path of its own"),
                 ));
             }
         }
         Ok(paths)
     }
 
-    /// The public paths, as they stand in a request.
+    /// The public paths, in the form in which requests have them.
     fn public_paths(&self, site: &Site, own: &Paths) -> Result<PublicPaths, ConfigError> {
         let mut public_paths = PublicPaths::default();
         for path in &self.public_paths {
@@ -359,11 +387,13 @@ impl IdentityConfig {
             }
         }
         for (setting, path) in own.iter() {
-            if let Some(rule) = public_paths.covering(path) {
+            // The layer answers its own paths first, so such a rule would have no effect there.
+            if let Some(rule) = public_paths.matching_rule(path) {
                 return Err(ConfigError::new(
                     "public_paths",
                     format!(
-                        "{rule:?} covers the {setting} {path:?}, which the layer answers itself: choose another path for one of them"
+                        "{rule:?} covers the {setting} {path:?}, where the layer answers: choose \
+                         another path for one of them"
                     ),
                 ));
             }
@@ -371,7 +401,7 @@ impl IdentityConfig {
         Ok(public_paths)
     }
 
-    /// What requests have before the paths of this configuration.
+    /// The prefix that requests have before the configured paths.
     fn request_prefix<'s>(&self, site: &'s Site) -> &'s str {
         match self.path_prefix {
             PathPrefix::Stripped => "",
@@ -381,7 +411,7 @@ impl IdentityConfig {
 }
 
 impl Site {
-    /// Whether browsers come over `https`.
+    /// Whether browsers use `https`.
     fn is_secure(&self) -> bool {
         self.origin.starts_with("https:")
     }
@@ -392,14 +422,15 @@ impl Site {
     }
 }
 
-/// Eleven characters that differ between applications on one host.
+/// Eleven characters that distinguish the cookies of applications on one host.
 ///
-/// Each part says its length first, so that no two lists of parts are the same bytes.
+/// The length before each part makes the encoding unambiguous.
 fn cookie_id(parts: &[&str; 3]) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     for part in parts {
         context.update(&(part.len() as u64).to_be_bytes());
         context.update(part.as_bytes());
     }
+    // 64 bits are enough to avoid collisions by chance; the value is public and protects nothing.
     secret::base64url(context.finish().as_ref().get(..8).unwrap_or_default())
 }

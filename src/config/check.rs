@@ -1,29 +1,29 @@
-//! What a look at a configuration finds: [`Finding`], and those that need no provider.
+//! The findings of a check of the configuration: [`Finding`], and the checks that need no provider.
 
 use std::fmt;
 
 use super::{ClientCredential, CookieKeySource, CredentialKind, SignInMethod, ValidConfig};
 use crate::clock::UnixTime;
 
-/// In how many days a certificate ends soon.
+/// The number of days before its expiry at which a certificate is reported.
 const SOON: u64 = 30;
 
-/// How much a [`Finding`] matters.
+/// The importance of a [`Finding`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Severity {
-    /// It is as it should be.
+    /// The check passed.
     Passed,
-    /// Something to know.
+    /// Information.
     Note,
-    /// People can sign in, but something will not be as expected.
+    /// Users can sign in, but something will not work as expected.
     Warning,
-    /// People cannot sign in.
+    /// Users cannot sign in.
     Problem,
 }
 
 impl Severity {
-    /// One word: `ok`, `note`, `warning` or `problem`.
+    /// The name as one word: `ok`, `note`, `warning` or `problem`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -35,9 +35,7 @@ impl Severity {
     }
 }
 
-/// One thing that was looked at.
-///
-/// `Display` is its sentence.
+/// The result of one check. `Display` writes it as a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     severity: Severity,
@@ -50,13 +48,13 @@ impl Finding {
         Self { severity, code, text: text.into() }
     }
 
-    /// How much it matters.
+    /// The importance.
     #[must_use]
     pub fn severity(&self) -> Severity {
         self.severity
     }
 
-    /// Its stable code, for example `clock_skew`; where the provider gave a known error code, the
+    /// The stable code, for example `clock_skew`. For a known error code of the provider it is the
     /// reason of its [`Advice`](crate::Advice).
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -71,7 +69,8 @@ impl fmt::Display for Finding {
 }
 
 impl ValidConfig {
-    /// What can be seen without the provider, and is no mistake everywhere.
+    /// The findings that need no request to the provider: settings that are likely mistakes, but
+    /// not certainly.
     pub(crate) fn check_settings(&self, now: UnixTime) -> Vec<Finding> {
         let mut found: Vec<Finding> = self
             .credential()
@@ -82,14 +81,17 @@ impl ValidConfig {
         found.extend(self.notices().iter().cloned());
         let mut add = |severity, code, text: String| found.push(Finding::new(severity, code, text));
         let (address, microsoft) = (self.redirect_url(), self.authority().is_microsoft());
+        // A development provider on loopback imitates Microsoft with short ids.
         let real = microsoft && !self.authority().is_loopback();
         let redirects = self.sign_in_method() == SignInMethod::Redirect;
+        // RFC 8252 section 7.3 allows `http` for loopback redirect URIs only.
         if !self.secure() && redirects {
             add(
                 Severity::Note,
                 "redirect_uri_http",
                 format!(
-                    "The redirect address {address} is on this machine: that is for development; everywhere else it has to be https."
+                    "The redirect URI {address} is on this machine, which is for development \
+                     only: elsewhere it has to be https."
                 ),
             );
         }
@@ -101,7 +103,8 @@ impl ValidConfig {
                 Severity::Warning,
                 "redirect_uri_loopback_number",
                 format!(
-                    "The portal does not take {address} as a redirect address: use the name localhost in the base URL."
+                    "The portal does not accept {address} as a redirect URI: use the name \
+                     localhost in the base URL."
                 ),
             );
         }
@@ -115,39 +118,45 @@ impl ValidConfig {
         if microsoft
             && self.credential().client_secret().is_some_and(|secret| is_guid(secret.expose()))
         {
-            let text = "The client secret looks like the secret's ID: the portal shows its value only once, when it is made.";
+            let text = "The client secret looks like the secret's ID: the portal shows the value \
+                        only once, when the secret is created.";
             add(Severity::Warning, "client_secret_looks_like_its_id", text.into());
         }
         if self.cookie_key_source() == CookieKeySource::Random {
-            let text = "Sessions end when this process does: set a cookie secret (IDENTITY_COOKIE_SECRET) to keep them.";
+            let text = "Sessions end with this process: set a cookie secret \
+                        (IDENTITY_COOKIE_SECRET) to keep them.";
             add(Severity::Note, "cookie_secret_random", text.into());
         }
+        // Legitimate for a product that is open to all organisations, and a serious mistake
+        // otherwise.
         if self.authority().is_multi_tenant() && self.tenants().is_any() {
-            let text = "People of every tenant in the world may sign in: list the tenants unless that is meant (IDENTITY_TENANTS).";
+            let text = "Users of every tenant in the world may sign in: list the tenants unless \
+                        this is intended (IDENTITY_TENANTS).";
             add(Severity::Warning, "any_tenant", text.into());
         }
         found
     }
 }
 
-/// What there is to say about a certificate that is over, or soon will be.
+/// The finding about a certificate that has expired or will expire soon.
 fn certificate_finding(credential: &ClientCredential, now: UnixTime) -> Option<Finding> {
+    // The certificate is read again, because its file can have been replaced since `build`.
     let CredentialKind::Key(source) = credential.kind() else { return None };
     let until = credential.load_key(source).ok()?.validity()?.until;
     let days = until.since(now).as_secs() / (24 * 3600);
     if until <= now {
         let text = format!(
-            "The certificate of {credential} has expired: make another one, and tell the provider of it."
+            "The certificate of {credential} has expired: create another and register it at the \
+             provider."
         );
         return Some(Finding::new(Severity::Problem, "certificate_expired", text));
     }
-    let text = format!(
-        "The certificate of {credential} expires in {days} days: make another one in time."
-    );
+    let text =
+        format!("The certificate of {credential} expires in {days} days: create another in time.");
     (days < SOON).then(|| Finding::new(Severity::Warning, "certificate_expires_soon", text))
 }
 
-/// The five groups of hexadecimal digits that the portal shows as an ID.
+/// Whether it is a GUID, the form in which the portal shows ids.
 fn is_guid(text: &str) -> bool {
     let groups: Vec<&str> = text.split('-').collect();
     groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])

@@ -1,44 +1,44 @@
-//! Choices between a few ways: small enums instead of bare `true` and `false`.
+//! The settings that choose among a few values: enums in place of bare `true` and `false`.
 
 use std::{fmt, str::FromStr};
 
 use crate::error::ConfigError;
 
-/// How people get from a page of the application to the provider and back.
+/// How the user gets to the provider and back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SignInMethod {
     /// The browser is redirected to the provider, and from there to the callback: the authorization
-    /// code flow. The default.
+    /// code flow (RFC 6749 section 4.1). The default.
     #[default]
     Redirect,
-    /// The sign-in page shows a code that the person types at the provider, in another tab or on a
-    /// phone (RFC 8628). No redirect address is registered, so it also works where the provider
-    /// could not be told one: behind a changing host name, on a device in somebody's network,
-    /// before the application is registered for the web.
+    /// The sign-in page shows a code that the user enters at the provider, in another tab or on
+    /// another device (RFC 8628). No redirect URI is registered, so it works where none can be:
+    /// behind a changing host name, on a device in a private network, or before the application is
+    /// registered for the web.
     ///
     /// - The provider needs a device authorization endpoint:
     ///   [`build`](super::IdentityConfig::build) refuses Azure AD B2C, which has none. At Entra ID
     ///   the registration has to allow public client flows if the application has no credential.
-    /// - The base URL stays required, the callback path is where the page with the code is, and
-    ///   nothing but scopes (and at Microsoft's providers claims) can be asked of a sign-in:
-    ///   options such as [`max_age`](super::SignInOptions::with_max_age) or a
-    ///   [prompt](super::SignInOptions::with_prompt) are refused rather than left out silently.
-    /// - Sign-out ends the session here; that of the provider may be in another browser.
-    ///   [`ProviderSession::End`] has to be set for going there as well, since the page after it
-    ///   has to be registered.
+    /// - The base URL is still required, and the page with the code is at the callback path. RFC
+    ///   8628 defines no request parameters other than scopes (Microsoft's providers also accept
+    ///   claims), so options such as [`max_age`](super::SignInOptions::with_max_age) or a
+    ///   [prompt](super::SignInOptions::with_prompt) are refused rather than silently ignored.
+    /// - Sign-out ends the session of the application only, because that of the provider may be in
+    ///   another browser. Set [`ProviderSession::End`] to end that one too; the page after sign-out
+    ///   then has to be registered.
     ///
     /// # Security
     ///
-    /// Whoever gets a person to type a code signs their own browser in as that person (RFC 8628
-    /// section 5.4). The page says so, but a redirect does not have the problem at all: prefer it
-    /// where an address can be registered. Here the code counts only for the browser to which it
-    /// was shown.
+    /// An attacker who persuades a user to enter the attacker's code gets signed in as that user
+    /// (RFC 8628 section 5.4). The page warns of it, but a redirect does not have this problem:
+    /// prefer it where a redirect URI can be registered. The crate accepts the code only in the
+    /// browser that it was shown to.
     DeviceCode,
 }
 
 impl SignInMethod {
-    /// Its name in settings: `redirect` or `device_code`.
+    /// The name in settings: `redirect` or `device_code`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -69,17 +69,18 @@ impl FromStr for SignInMethod {
     }
 }
 
-/// How the provider hands the authorization response over (OAuth 2.0 Multiple Response Types, Form
-/// Post Response Mode).
+/// How the provider returns the authorization response (OAuth 2.0 Multiple Response Type Encoding
+/// Practices; OAuth 2.0 Form Post Response Mode).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ResponseMode {
-    /// As the query of a redirect to the callback. The default: its cookies can be `SameSite=Lax`.
+    /// In the query of a redirect to the callback. The default, because its cookies can be
+    /// `SameSite=Lax`.
     #[default]
     Query,
-    /// As a form that the browser posts to the callback. The code stays out of addresses and access
-    /// logs; the attempt's cookie has to be `SameSite=None; Secure`, because the post comes from
-    /// another site.
+    /// In a form that the browser posts to the callback. It keeps the code out of URLs and access
+    /// logs. The cookie of the attempt has to be `SameSite=None; Secure`, because the post comes
+    /// from another site.
     FormPost,
 }
 
@@ -119,23 +120,23 @@ impl FromStr for ResponseMode {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CookieLifetime {
-    /// Until the browser ends: the cookie has no `Max-Age`. The default, since a browser may be
-    /// shared.
+    /// Until the browser is closed: the cookie has no `Max-Age`. The default, because a browser may
+    /// be shared.
     ///
-    /// An application that was installed on a phone ends whenever the system needs its memory; many
+    /// An installed web application on a phone is closed whenever the system needs its memory. Many
     /// desktop browsers restore such cookies when they start again.
     #[default]
     Browser,
-    /// As long as the session could last by idle and absolute timeout (`Max-Age`), counted anew
-    /// with each rolled cookie.
+    /// For the remaining time of the session by idle and absolute timeout (`Max-Age`), which is
+    /// recalculated when the cookie is renewed.
     ///
-    /// The session itself ends no later: what counts is the time inside the seal. Sign-out removes
-    /// the cookie.
+    /// It does not extend the session: its end is inside the sealed cookie. Sign-out removes the
+    /// cookie.
     Session,
 }
 
 impl CookieLifetime {
-    /// Its name in settings: `browser` or `session`.
+    /// The name in settings: `browser` or `session`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -166,84 +167,84 @@ impl FromStr for CookieLifetime {
     }
 }
 
-/// Whether the UserInfo endpoint is asked.
+/// Whether claims are requested from the UserInfo endpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UserInfo {
-    /// It is not: the ID token's claims are all there is.
+    /// No: the claims are those of the ID token.
     Never,
-    /// Where the ID token has neither a name nor an e-mail address, although the scopes `profile`
-    /// or `email` were asked for and granted (LemonLDAP::NG, Django OAuth Toolkit). The default.
+    /// If the ID token has neither a name nor an e-mail address, although the scopes `profile` or
+    /// `email` were requested and granted (LemonLDAP::NG, Django OAuth Toolkit). The default.
     ///
-    /// It is asked as with [`AtSignIn`](Self::AtSignIn), but nothing fails because of it: without
-    /// an answer of use the ID token's claims are all there is. Microsoft's providers are not
-    /// asked: their ID tokens have the names.
+    /// The request is as with [`AtSignIn`](Self::AtSignIn), but its failure has no effect: the
+    /// claims are then those of the ID token. Microsoft's providers get no request, because their
+    /// ID tokens have the names.
     #[default]
     IfMissing,
-    /// Right after sign-in, and again whenever the claims are renewed; its `sub` must be the ID
-    /// token's (OpenID Connect Core section 5.3.2), its claims are added. A sign-in fails without
-    /// them.
+    /// After sign-in, and again whenever the claims are renewed. The `sub` of the response must
+    /// equal that of the ID token (OpenID Connect Core 1.0 section 5.3.2); its claims are added. If
+    /// the request fails, so does the sign-in.
     AtSignIn,
 }
 
-/// Where the groups of somebody come from who is in more than a token holds.
+/// The source of the user's groups, which matters for users in more groups than a token lists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GroupsFrom {
-    /// From the ID token alone: of too many it says only that there are too many. The default.
+    /// The ID token alone, which then says only that there are too many. The default.
     #[default]
     Token,
-    /// From Microsoft Graph, at sign-in and whenever the claims are renewed; up to 1,000 groups are
-    /// kept in the session.
+    /// Microsoft Graph, at sign-in and whenever the claims are renewed. The session keeps up to
+    /// 1,000 groups.
     ///
-    /// It needs the permission `User.Read` of Graph: among the scopes of the sign-in, or consented
-    /// to by an administrator. If the groups cannot be read the sign-in goes on, and they stay [too
-    /// many](crate::Groups::TooMany).
+    /// It needs Graph's permission `User.Read`: among the scopes of the sign-in, or with the
+    /// consent of an administrator. If the groups cannot be read the sign-in continues, and they
+    /// stay [too many](crate::Groups::TooMany).
     Graph,
 }
 
-/// What a CORS preflight (`OPTIONS`) to a protected path gets.
+/// The answer to a CORS preflight (`OPTIONS`) for a protected path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Preflight {
-    /// 401, as every other request without a session. The default: a CORS layer belongs outside and
-    /// answers before.
+    /// 401, as for every request without a session. The default: a CORS layer belongs outside the
+    /// identity layer and answers first.
     #[default]
     Challenge,
-    /// Handed to the inner service without a user.
+    /// The request is passed to the inner service, without a user.
     Pass,
 }
 
-/// What the proxy in front does with the path of the base URL.
+/// How the reverse proxy forwards the path of the base URL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PathPrefix {
-    /// The proxy takes it off: `https://example.com/app/me` arrives as `/me`. The default.
+    /// The proxy removes it: `https://example.com/app/me` arrives as `/me`. The default.
     #[default]
     Stripped,
-    /// It stays: `https://example.com/app/me` arrives as `/app/me`.
+    /// The proxy keeps it: `https://example.com/app/me` arrives as `/app/me`.
     Kept,
 }
 
-/// What becomes of the provider's own session at sign-out.
+/// The effect of sign-out on the session at the provider.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProviderSession {
-    /// The browser goes on to the provider's `end_session_endpoint`, if it has one. The default,
-    /// except with [`SignInMethod::DeviceCode`].
+    /// The browser is sent to the provider's `end_session_endpoint`, if it has one (OpenID Connect
+    /// RP-Initiated Logout 1.0). The default, except with [`SignInMethod::DeviceCode`].
     #[default]
     End,
-    /// Only this application's session ends: the next sign-in may need no password.
+    /// Only the session of this application ends: the next sign-in may need no password.
     Keep,
 }
 
-/// When a session ends that cannot be renewed, because the provider gave no refresh token.
+/// The end of a session that cannot be renewed, because the provider issued no refresh token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SessionEnd {
-    /// With the session's own limits. The default.
+    /// The session's own timeouts. The default.
     #[default]
     OwnLimits,
-    /// With the `exp` of the ID token, if that is earlier.
+    /// The `exp` of the ID token, if that is earlier.
     IdTokenExpiry,
 }

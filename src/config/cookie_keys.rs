@@ -1,4 +1,4 @@
-//! The secrets that cookies and records are sealed under.
+//! The secrets that the keys for cookies and stored records are derived from.
 
 use aws_lc_rs::hkdf;
 use zeroize::Zeroizing;
@@ -8,30 +8,35 @@ use crate::{
     secret::{self, Secret},
 };
 
-/// The least that a secret must hold, in bytes.
+/// The minimum length of a cookie secret and of a client secret that one is derived from, in bytes.
 const MIN_LENGTH: usize = 32;
 
-/// The cookie secrets: the first seals, all open.
+/// The cookie secrets. The first seals; all of them open, so that secrets can be rotated (D4).
 #[derive(Clone, Debug)]
 pub(crate) struct CookieKeys {
     pub(crate) secrets: Vec<Secret>,
     pub(crate) source: CookieKeySource,
 }
 
-/// Where the cookie secrets come from.
+/// The origin of the cookie secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CookieKeySource {
-    /// The user set them.
+    /// They are configured.
     Configured,
-    /// From the client secret: the same in every process with the same configuration.
+    /// Derived from the client secret: the same in every process with the same configuration.
     Derived,
-    /// Made for this process: it must not meet a store that outlives it.
+    /// Random, for this process. A store that outlives the process must not be used with it,
+    /// because the records could not be opened after a restart.
     Random,
 }
 
 impl CookieKeys {
-    /// The configured secrets; or one derived from a client secret that is long enough; or a random
-    /// one.
+    /// The configured secrets; else one derived from the client secret, if that is long enough;
+    /// else a random one.
+    ///
+    /// # Errors
+    ///
+    /// A configured secret is shorter than 32 bytes, or the system has no randomness.
     pub(super) fn choose(
         configured: &[Secret],
         client_secret: Option<&Secret>,
@@ -39,6 +44,8 @@ impl CookieKeys {
         base_url: &str,
     ) -> Result<Self, ConfigError> {
         if !configured.is_empty() {
+            // HKDF does not add entropy: a short secret could be found by trying (RFC 5869 section
+            // 4).
             if let Some(short) = configured
                 .iter()
                 .map(|secret| secret.expose().len())
@@ -47,27 +54,33 @@ impl CookieKeys {
                 return Err(ConfigError::new(
                     "cookie_secrets",
                     format!(
-                        "a secret of {short} bytes is too short, {MIN_LENGTH} are the least: make one with `openssl rand -base64 48`"
+                        "a secret has {short} bytes, but at least {MIN_LENGTH} are needed: make \
+                         one with `openssl rand -base64 48`"
                     ),
                 ));
             }
             return Ok(Self { secrets: configured.to_vec(), source: CookieKeySource::Configured });
         }
         let (bytes, source) = match client_secret {
+            // The secrets that providers generate have 32 characters or more; a shorter one was
+            // probably chosen by hand and can be guessed.
             Some(client_secret) if client_secret.expose().len() >= MIN_LENGTH => {
                 (derive(client_secret, client_id, base_url), CookieKeySource::Derived)
             }
             _ => (secret::random().map(Zeroizing::new), CookieKeySource::Random),
         };
         let bytes = bytes.map_err(|error| {
-            ConfigError::new("cookie_secrets", format!("no key could be made ({error}): set one"))
+            ConfigError::new(
+                "cookie_secrets",
+                format!("no key could be generated ({error}): set one (IDENTITY_COOKIE_SECRET)"),
+            )
         })?;
         Ok(Self { secrets: vec![Secret::from(secret::base64url(&*bytes))], source })
     }
 }
 
-/// HKDF-SHA256 (RFC 5869) over the client secret; client id and base URL separate applications that
-/// share a secret.
+/// Derives a secret from the client secret with HKDF-SHA256 (RFC 5869). Client id and base URL are
+/// in its info, so that applications with the same client secret get different keys.
 fn derive(
     client_secret: &Secret,
     client_id: &str,

@@ -1,4 +1,4 @@
-//! How the application proves to the token endpoint who it is.
+//! The credential with which the application authenticates at the provider.
 
 use std::{
     fmt,
@@ -11,34 +11,35 @@ use super::{
 };
 use crate::secret::Secret;
 
-/// The application's credential at the token endpoint (RFC 6749 section 2.3, RFC 7523 section 2.2,
-/// OpenID Connect Core section 9).
+/// The credential of the application at the token endpoint (RFC 6749 section 2.3, RFC 7523 section
+/// 2.2, OpenID Connect Core 1.0 section 9).
 ///
 /// - [`none`](Self::none): a public client;
-/// - [`secret`](Self::secret);
+/// - [`secret`](Self::secret): a client secret;
 /// - a certificate: [`certificate_file`](Self::certificate_file),
 ///   [`certificate_pem`](Self::certificate_pem), [`certificate_pfx`](Self::certificate_pfx). Each
-///   request to the provider then has an assertion of its own: a JWT that lives ten minutes and has
-///   a random `jti`. Entra gets PS256 with `x5t#S256`, AD FS RS256 with `x5t`, other providers the
-///   best that their metadata names;
+///   request to the provider then has a new assertion: a JWT that is valid for ten minutes and has
+///   a random `jti`. Entra ID gets PS256 with `x5t#S256`, AD FS RS256 with `x5t`, other providers
+///   the best algorithm in their metadata;
 /// - a private key without a certificate: [`private_key_file`](Self::private_key_file),
 ///   [`private_key_pem`](Self::private_key_pem) (`private_key_jwt`);
-/// - an assertion that somebody else makes: [`assertion`](Self::assertion),
+/// - an assertion that is made outside this crate: [`assertion`](Self::assertion),
 ///   [`assertion_from`](Self::assertion_from), [`federated_token_file`](Self::federated_token_file)
 ///   (workload identity);
-/// - several of these, of which the first that can be used is: [`first_of`](Self::first_of).
+/// - several of these, of which the first usable one is used: [`first_of`](Self::first_of).
 ///
-/// Files are read whenever the credential is needed, so that one that was replaced is used from
-/// then on; a key is taken apart once for each content. Files are regular ones of 1 MiB at most.
-/// Where the provider refuses a credential because it has expired or was rotated, it is loaded
-/// anew, and the request is sent once more if that brought another one.
+/// Files are read whenever the credential is needed, so a replaced file takes effect at once; a key
+/// is parsed once for each content. They have to be regular files of at most 1 MiB. If the provider
+/// refuses a credential because it has expired or was rotated, it is loaded again, and the request
+/// is repeated once if the credential has changed.
 ///
 /// ```
 /// use tower_identity::config::{ClientAuthMethod, ClientCredential};
 ///
 /// let secret = ClientCredential::secret("from a vault").with_method(ClientAuthMethod::Post);
 /// assert!(!format!("{secret:?}").contains("vault"));
-/// let certificate = ClientCredential::certificate_file("/run/secrets/app.pem").with_certificate_chain();
+/// let certificate =
+///     ClientCredential::certificate_file("/run/secrets/app.pem").with_certificate_chain();
 /// assert_eq!(certificate.to_string(), "the certificate in /run/secrets/app.pem");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +50,7 @@ pub struct ClientCredential {
     pub(super) options: AssertionOptions,
 }
 
-/// What the credential is.
+/// The kind of a credential, with its material.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CredentialKind {
     /// A public client.
@@ -58,28 +59,28 @@ pub(crate) enum CredentialKind {
     Secret(Secret),
     /// A private key that signs assertions.
     Key(KeySource),
-    /// A ready assertion.
+    /// An assertion that does not change.
     Assertion(Secret),
     /// A file whose content is an assertion.
     AssertionFile(PathBuf),
-    /// Whoever makes assertions.
+    /// A function that makes assertions.
     AssertionFunction(AssertionFunction),
-    /// The first that can be used.
+    /// Several credentials, of which the first usable one is used.
     FirstOf(Vec<ClientCredential>),
 }
 
-/// Where a private key and its certificates are.
+/// The source of a private key and its certificates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum KeySource {
-    /// A text with the private key, and maybe certificates.
+    /// A PEM text with the private key and optional certificates.
     Pem(Secret),
     /// A PFX file, in base64.
     Pfx(Secret),
-    /// A PEM or PFX file, told apart by what is in it.
+    /// A PEM or PFX file, which are distinguished by their content.
     File(PathBuf),
 }
 
-/// What assertions say beyond what they have to.
+/// The optional parts of assertions, and the names by which the provider knows the key.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct AssertionOptions {
     pub(crate) certificates: Option<String>,
@@ -93,7 +94,8 @@ pub(crate) struct AssertionOptions {
 }
 
 impl fmt::Debug for AssertionOptions {
-    /// Without the certificates: they are long, and somebody may have put the key in their place.
+    /// Omits the certificates: they are long, and the private key may have been put there by
+    /// mistake.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { certificates, key_id, thumbprints, chain, algorithm, audience, claims } = self;
         f.debug_struct("AssertionOptions")
@@ -108,7 +110,7 @@ impl fmt::Debug for AssertionOptions {
     }
 }
 
-/// How a client secret is sent.
+/// The way in which a client secret is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ClientAuthMethod {
@@ -123,8 +125,8 @@ impl ClientCredential {
         Self { kind, method: None, password: None, options: AssertionOptions::default() }
     }
 
-    /// A public client: no credential, PKCE alone. It has to be asked for; forgetting the secret is
-    /// a set-up error.
+    /// A public client, which has no credential and relies on PKCE. It has to be chosen explicitly,
+    /// so that a forgotten secret is an error.
     #[must_use]
     pub fn none() -> Self {
         Self::new(CredentialKind::None)
@@ -135,46 +137,47 @@ impl ClientCredential {
         Self::new(CredentialKind::Secret(secret.into()))
     }
 
-    /// A PEM text with a private key and its certificate, and maybe those that it was issued with.
+    /// A PEM text with a private key, its certificate, and optionally the certificates of its
+    /// issuers.
     pub fn certificate_pem(pem: impl Into<Secret>) -> Self {
         Self::new(CredentialKind::Key(KeySource::Pem(pem.into())))
     }
 
-    /// A PFX (PKCS #12) file's content with its password, which may be empty. It needs the feature
-    /// `pfx`.
+    /// The content of a PFX (PKCS #12) file, with its password, which may be empty. It needs the
+    /// feature `pfx`.
     pub fn certificate_pfx(pfx: impl AsRef<[u8]>, password: impl Into<Secret>) -> Self {
         let base64 = base64_simd::STANDARD.encode_to_string(pfx);
         Self::new(CredentialKind::Key(KeySource::Pfx(base64.into()))).with_password(password)
     }
 
-    /// A file with a private key and its certificate: PEM, or with the feature `pfx` PFX. It is
+    /// A file with a private key and its certificate: PEM, or PFX with the feature `pfx`. It is
     /// read whenever it is needed.
     pub fn certificate_file(path: impl Into<PathBuf>) -> Self {
         Self::new(CredentialKind::Key(KeySource::File(path.into())))
     }
 
-    /// A private key in PEM, whose public half the provider knows, by a [key id](Self::with_key_id)
-    /// or a [thumbprint](Self::add_thumbprint).
+    /// A private key in PEM, whose public key is registered at the provider under a [key
+    /// id](Self::with_key_id) or a [thumbprint](Self::add_thumbprint).
     pub fn private_key_pem(pem: impl Into<Secret>) -> Self {
         Self::certificate_pem(pem)
     }
 
-    /// The same in a file, which is read whenever it is needed.
+    /// A file with a private key in PEM, which is read whenever it is needed.
     pub fn private_key_file(path: impl Into<PathBuf>) -> Self {
         Self::certificate_file(path)
     }
 
-    /// An assertion (RFC 7523) that was made elsewhere. It is sent until it has expired and after:
-    /// nobody here can make another one.
+    /// An assertion (RFC 7523) that was made elsewhere. It is sent even after it has expired,
+    /// because the crate cannot make another.
     pub fn assertion(jwt: impl Into<Secret>) -> Self {
         Self::new(CredentialKind::Assertion(jwt.into()))
     }
 
     /// An async function that makes an assertion.
     ///
-    /// An assertion with an `exp` is remembered until a minute before that; another one is used
-    /// once. So for a provider that takes each assertion only once, sign with a key of your own
-    /// instead.
+    /// An assertion with an `exp` is cached until a minute before that time; one without is used
+    /// for a single request. So for a provider that accepts each assertion only once, use a private
+    /// key instead.
     ///
     /// ```
     /// use tower_identity::ClientCredential;
@@ -183,7 +186,9 @@ impl ClientCredential {
     ///     let assertion = sign_in_the_vault(request.client_id(), request.audience()).await?;
     ///     Ok(assertion.into())
     /// });
-    /// # async fn sign_in_the_vault(_: &str, _: &str) -> Result<String, std::io::Error> { Ok(String::new()) }
+    /// # async fn sign_in_the_vault(_: &str, _: &str) -> Result<String, std::io::Error> {
+    /// #     Ok(String::new())
+    /// # }
     /// ```
     pub fn assertion_from<F, R>(make: F) -> Self
     where
@@ -196,60 +201,60 @@ impl ClientCredential {
         Self::new(CredentialKind::AssertionFunction(AssertionFunction::new(make)))
     }
 
-    /// A file whose content is an assertion, as workload identity puts it into a container
-    /// (`AZURE_FEDERATED_TOKEN_FILE`). It is read for every request, because whoever writes it
-    /// renews it.
+    /// A file that contains an assertion, as workload identity mounts it in a container
+    /// (`AZURE_FEDERATED_TOKEN_FILE`). It is read for every request, because the platform replaces
+    /// it.
     pub fn federated_token_file(path: impl Into<PathBuf>) -> Self {
         Self::new(CredentialKind::AssertionFile(path.into()))
     }
 
-    /// Several credentials: the first that can be loaded is used. A file that is missing is a
-    /// set-up error only if there is nothing else.
+    /// Several credentials, of which the first that can be loaded is used. A missing file is an
+    /// error only if no other credential can be loaded.
     #[must_use]
     pub fn first_of(credentials: impl IntoIterator<Item = Self>) -> Self {
         Self::new(CredentialKind::FirstOf(credentials.into_iter().collect()))
     }
 
-    /// How the secret is sent. The default is what the discovery document allows,
-    /// `client_secret_basic` if it allows both or says nothing.
+    /// Sets how the secret is sent. The default is the method in the discovery document,
+    /// `client_secret_basic` if it has both or none.
     #[must_use]
     pub fn with_method(mut self, method: ClientAuthMethod) -> Self {
         self.method = Some(method);
         self
     }
 
-    /// The password of the PFX file. The default is none.
+    /// Sets the password of the PFX file. The default is none.
     #[must_use]
     pub fn with_password(mut self, password: impl Into<Secret>) -> Self {
         self.password = Some(password.into());
         self
     }
 
-    /// The certificate of a private key that stands elsewhere: PEM, also several, or base64 without
-    /// BEGIN and END lines.
+    /// Sets the certificate of a private key that is stored without it: one or several in PEM, or
+    /// base64 without BEGIN and END lines.
     #[must_use]
     pub fn with_certificate(mut self, certificate: impl Into<String>) -> Self {
         self.options.certificates = Some(certificate.into());
         self
     }
 
-    /// Sends the certificates along (`x5c`), so that the provider can trust whoever issued them
-    /// instead of each one. The default is not to.
+    /// Sends the certificates in the assertion (`x5c`), so that the provider can trust their issuer
+    /// instead of each certificate. By default they are not sent.
     #[must_use]
     pub fn with_certificate_chain(mut self) -> Self {
         self.options.chain = true;
         self
     }
 
-    /// By which name (`kid`) the provider knows the key. The default is none.
+    /// Sets the `kid` under which the key is registered at the provider. The default is none.
     #[must_use]
     pub fn with_key_id(mut self, key_id: impl Into<String>) -> Self {
         self.options.key_id = Some(key_id.into());
         self
     }
 
-    /// A thumbprint of the certificate in hexadecimal, SHA-256 (64 digits) or SHA-1 (40 digits),
-    /// where the certificate itself is not at hand. With a certificate it is computed.
+    /// Adds a thumbprint of the certificate in hexadecimal, SHA-256 (64 digits) or SHA-1 (40
+    /// digits), if the certificate itself is not available. With a certificate it is computed.
     #[must_use]
     pub fn add_thumbprint(mut self, thumbprint: &str) -> Self {
         let plain =
@@ -258,7 +263,7 @@ impl ClientCredential {
         self
     }
 
-    /// The algorithm of the assertions' signatures. The default is what the provider wants, see
+    /// Sets the signature algorithm of assertions. By default it depends on the provider, see
     /// [above](Self).
     #[must_use]
     pub fn with_algorithm(mut self, algorithm: Algorithm) -> Self {
@@ -266,15 +271,14 @@ impl ClientCredential {
         self
     }
 
-    /// What assertions say whom they are for. The default is [`AssertionAudience::TokenEndpoint`].
+    /// Sets the audience of assertions. The default is [`AssertionAudience::TokenEndpoint`].
     #[must_use]
     pub fn with_assertion_audience(mut self, audience: AssertionAudience) -> Self {
         self.options.audience = Some(audience);
         self
     }
 
-    /// A claim that assertions have beyond `iss`, `sub`, `aud`, `iat`, `exp` and `jti`, which it
-    /// cannot replace.
+    /// Adds a claim to assertions. `iss`, `sub`, `aud`, `iat`, `exp` and `jti` cannot be replaced.
     #[must_use]
     pub fn add_assertion_claim(
         mut self,
@@ -289,7 +293,7 @@ impl ClientCredential {
         &self.kind
     }
 
-    /// The client secret, if it is one.
+    /// The client secret, if the credential is one.
     pub(crate) fn client_secret(&self) -> Option<&Secret> {
         match &self.kind {
             CredentialKind::Secret(secret) => Some(secret),
@@ -297,12 +301,12 @@ impl ClientCredential {
         }
     }
 
-    /// How the user wants the secret to be sent, if they said so.
+    /// The configured way of sending the secret; `None` if the discovery document decides.
     pub(crate) fn method(&self) -> Option<ClientAuthMethod> {
         self.method
     }
 
-    /// Whether it is any credential at all.
+    /// Whether the client is confidential, that is, has a credential.
     pub(crate) fn is_confidential(&self) -> bool {
         self.kind != CredentialKind::None
     }
@@ -311,7 +315,7 @@ impl ClientCredential {
         &self.options
     }
 
-    /// Those to try, in order.
+    /// The credentials to try, in order.
     pub(crate) fn members(&self) -> &[Self] {
         match &self.kind {
             CredentialKind::FirstOf(members) => members,

@@ -1,4 +1,4 @@
-//! Whether a credential can be used, found at set-up.
+//! The checks of a credential by `build`: its settings, and whether it can be loaded.
 
 use super::{
     ClientCredential,
@@ -13,11 +13,11 @@ use crate::{
     secret::Secret,
 };
 
-/// The claims of an assertion that have one right value.
+/// The claims that the crate sets in an assertion.
 const OWN_CLAIMS: [&str; 6] = ["iss", "sub", "aud", "iat", "exp", "jti"];
 
 impl ClientCredential {
-    /// Whether the credential can be used at that authority.
+    /// Checks that the credential can be used at the authority.
     pub(super) fn check(&self, authority: &Authority) -> Result<(), ConfigError> {
         let CredentialKind::FirstOf(members) = &self.kind else {
             self.check_settings(authority)?;
@@ -29,7 +29,7 @@ impl ClientCredential {
             })
         {
             return wrong(
-                "`first_of` needs credentials to choose from, none of them `none()` or a list itself",
+                "`first_of` needs at least one credential, and neither `none()` nor another list",
             );
         }
         if self.method.is_some()
@@ -37,10 +37,11 @@ impl ClientCredential {
             || self.options != AssertionOptions::default()
         {
             return wrong(
-                "`first_of` has settings that have no effect: give them to the credentials in it",
+                "the settings of `first_of` itself have no effect: set them on its credentials",
             );
         }
         members.iter().try_for_each(|member| member.check_settings(authority))?;
+        // One credential that loads is enough; if there is none, the error is that of the last.
         let mut outcome = Ok(());
         for member in members {
             outcome = member.check_loads(authority);
@@ -51,7 +52,7 @@ impl ClientCredential {
         outcome
     }
 
-    /// Whether every setting has an effect.
+    /// Checks that every setting has an effect.
     fn check_settings(&self, authority: &Authority) -> Result<(), ConfigError> {
         let AssertionOptions {
             certificates,
@@ -62,9 +63,12 @@ impl ClientCredential {
             audience,
             claims,
         } = &self.options;
+        // A setting without effect is an error, so that a typo cannot weaken the authentication
+        // silently (security rule 10).
         if self.method.is_some() && self.client_secret().is_none() {
             return wrong(
-                "a method was chosen for a secret that is not there: leave `with_method` out, or give the secret",
+                "`with_method` is for a client secret, but there is none: remove it, or set the \
+                 secret",
             );
         }
         let is_key = matches!(self.kind, CredentialKind::Key(_));
@@ -76,7 +80,8 @@ impl ClientCredential {
             || !claims.is_empty();
         if !is_key && (of_a_key || self.password.is_some()) {
             return wrong(
-                "it has settings of a certificate or private key, which have no effect on it: leave them out",
+                "it has settings of a certificate or private key, which have no effect here: \
+                 remove them",
             );
         }
         if audience.is_some()
@@ -84,38 +89,45 @@ impl ClientCredential {
             && !matches!(self.kind, CredentialKind::AssertionFunction(_))
         {
             return wrong(
-                "`with_assertion_audience` has no effect, because the assertion is not made here: leave it out",
+                "`with_assertion_audience` has no effect on an assertion that is made elsewhere: \
+                 remove it",
             );
         }
+        // RFC 7523 section 3 defines these claims; a wrong value would be a wrong audience or
+        // lifetime.
         if let Some(own) = OWN_CLAIMS.iter().find(|own| claims.contains_key(**own)) {
             return Err(ConfigError::new(
                 "credential",
-                format!("the claim {own:?} of an assertion cannot be replaced: leave it out"),
+                format!("the claim {own:?} of an assertion cannot be replaced: remove it"),
             ));
         }
         let is_thumbprint = |text: &&String| {
             matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
         };
         if !thumbprints.iter().all(|text| is_thumbprint(&text)) {
-            return wrong("a thumbprint is 40 (SHA-1) or 64 (SHA-256) hexadecimal digits");
+            return wrong("a thumbprint has 40 (SHA-1) or 64 (SHA-256) hexadecimal digits");
         }
         if authority.is_adfs() && algorithm.is_some_and(|algorithm| algorithm.as_str() != "RS256") {
-            return wrong("AD FS takes RS256 only: leave `with_algorithm` out");
+            return wrong("AD FS accepts RS256 only: remove `with_algorithm`");
         }
         Ok(())
     }
 
-    /// Whether it can be loaded now.
+    /// Checks that it can be loaded now.
     fn check_loads(&self, authority: &Authority) -> Result<(), ConfigError> {
         match &self.kind {
+            // A public client has to be chosen explicitly: an empty secret is a missing one.
             CredentialKind::Secret(secret) if secret.is_empty() => wrong(
-                "the client secret is empty: give the secret's value, or say `ClientCredential::none()` if the application has none",
+                "the client secret is empty: set the secret's value, or use \
+                 `ClientCredential::none()` if the application has none",
             ),
             CredentialKind::Secret(secret) if !is_plain(secret) => wrong(
-                "the client secret has white space around it or control characters in it: copy it again",
+                "the client secret begins or ends with white space, or contains control \
+                 characters: copy it again",
             ),
             CredentialKind::Assertion(jwt) if jwt.is_empty() || !is_plain(jwt) => wrong(
-                "the assertion is empty, or has white space around it or control characters in it: copy it again",
+                "the assertion is empty, begins or ends with white space, or contains control \
+                 characters: copy it again",
             ),
             CredentialKind::Key(source) => {
                 let key = self
@@ -131,8 +143,9 @@ impl ClientCredential {
         }
     }
 
-    /// Whether the certificate holds. Microsoft's providers refuse one that is over, as does
-    /// whoever looks at the chain; elsewhere it is a name of the key.
+    /// Checks the validity period of the certificate. Microsoft's providers refuse an expired
+    /// certificate, and so does every provider that validates the chain. For other providers the
+    /// certificate is only a name for the key, and a warning is logged.
     fn check_dates(
         &self,
         key: &SigningKey,
@@ -142,7 +155,7 @@ impl ClientCredential {
         let Some(validity) = key.validity() else { return Ok(()) };
         if now < validity.from {
             tracing::warn!(
-                "the client certificate does not hold yet: is this machine's clock right?"
+                "the client certificate is not valid yet: check the clock of this machine"
             );
         }
         if now < validity.until {
@@ -150,14 +163,14 @@ impl ClientCredential {
         }
         if authority.is_microsoft() || authority.is_adfs() || self.options.chain {
             return wrong(
-                "the certificate has expired: make another one, and tell the provider of it",
+                "the certificate has expired: create another and register it at the provider",
             );
         }
         tracing::warn!("the client certificate has expired");
         Ok(())
     }
 
-    /// Whether the provider can know the key, and the key can sign what the provider takes.
+    /// Checks that the provider can identify the key, and accepts its signatures.
     fn check_key(&self, key: &SigningKey, authority: &Authority) -> Result<(), ConfigError> {
         let options = &self.options;
         if let Some(algorithm) = options.algorithm
@@ -165,37 +178,41 @@ impl ClientCredential {
         {
             return Err(ConfigError::new(
                 "credential",
-                format!("the private key cannot sign with {algorithm}: leave `with_algorithm` out"),
+                format!("the private key cannot sign with {algorithm}: remove `with_algorithm`"),
             ));
         }
+        // `x5c` (RFC 7515 section 4.1.6) needs the certificate itself; a thumbprint is not enough.
         if options.chain && key.chain().len() == 0 {
             return wrong(
-                "`with_certificate_chain` needs the certificate: add it to the private key's file, or give it by `with_certificate`",
+                "`with_certificate_chain` needs the certificate: add it to the file of the \
+                 private key, or set `with_certificate`",
             );
         }
         if !authority.is_microsoft() && !authority.is_adfs() {
             return Ok(());
         }
         if !key.is_rsa() {
-            return wrong("Microsoft's providers take RSA keys only: make another certificate");
+            return wrong("Microsoft's providers accept RSA keys only: create another certificate");
         }
         let has_sha1 =
             key.chain().len() > 0 || options.thumbprints.iter().any(|text| text.len() == 40);
         if authority.is_adfs() && !has_sha1 {
             return wrong(
-                "AD FS finds the key by the SHA-1 thumbprint of its certificate: give `with_certificate`, or `add_thumbprint` with 40 digits",
+                "AD FS identifies the key by the SHA-1 thumbprint of its certificate: set \
+                 `with_certificate`, or `add_thumbprint` with 40 digits",
             );
         }
         if key.chain().len() == 0 && options.thumbprints.is_empty() {
             return wrong(
-                "the provider finds the key by its certificate: give `with_certificate` or `add_thumbprint`",
+                "the provider identifies the key by its certificate: set `with_certificate` or \
+                 `add_thumbprint`",
             );
         }
         Ok(())
     }
 }
 
-/// Whether a text can be sent as it is.
+/// Whether a secret can be sent unchanged. White space around it is nearly always a copying error.
 pub(super) fn is_plain(secret: &Secret) -> bool {
     secret.expose().trim() == secret.expose() && !secret.expose().contains(char::is_control)
 }

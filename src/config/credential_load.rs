@@ -1,4 +1,4 @@
-//! Loading what a credential is made of, at set-up and later: keys, certificates, assertions.
+//! Loading of keys, certificates and assertions, by `build` and again while the process runs.
 
 use std::{fs, io::Read as _, path::Path};
 
@@ -10,14 +10,14 @@ use super::{
 };
 use crate::secret::Secret;
 
-/// Larger than any certificate chain.
+/// The maximum size of a file, in bytes: larger than any certificate chain.
 const LARGEST_FILE: u64 = 1024 * 1024;
 
-/// What tells one content of a file from another.
+/// The SHA-256 hash of a file, by which a changed content is recognised.
 pub(crate) type Fingerprint = [u8; 32];
 
 impl ClientCredential {
-    /// The key as it is there now.
+    /// Loads the key from its source.
     pub(crate) fn load_key(&self, source: &KeySource) -> Result<SigningKey, String> {
         match source {
             KeySource::Pem(text) => self.of_pem(text.expose()),
@@ -30,15 +30,15 @@ impl ClientCredential {
         }
     }
 
-    /// The same with what it was read from; `None` if that is what it was read from before: to read
-    /// a key takes longer than to sign with it.
+    /// Loads the key unless its file has the fingerprint `known`; `None` if it has. Parsing a key
+    /// takes longer than signing with it.
     pub(crate) fn load_key_unless(
         &self,
         source: &KeySource,
         known: Option<&Fingerprint>,
     ) -> Result<Option<(SigningKey, Fingerprint)>, String> {
         let KeySource::File(path) = source else {
-            // What is in the configuration stays as it is.
+            // A key in the configuration does not change.
             return match known {
                 Some(_) => Ok(None),
                 None => self.load_key(source).map(|key| Some((key, [0; 32]))),
@@ -63,7 +63,7 @@ impl ClientCredential {
     fn of_pem(&self, text: &str) -> Result<SigningKey, String> {
         match self.password {
             Some(_) => Err(
-                "a password was given for a PEM text, which has none: leave `with_password` out"
+                "a password is configured for a PEM key, which has none: remove `with_password`"
                     .to_owned(),
             ),
             None => SigningKey::from_pem(text, self.options.certificates.as_deref()),
@@ -76,7 +76,7 @@ impl ClientCredential {
     }
 }
 
-/// The assertion in a file.
+/// Loads a client assertion from a file.
 pub(crate) fn load_assertion(path: &Path) -> Result<Secret, String> {
     let bytes = read(path)?;
     let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
@@ -89,13 +89,13 @@ pub(crate) fn load_assertion(path: &Path) -> Result<Secret, String> {
 
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     let unreadable = |error: std::io::Error| format!("{} cannot be read: {error}", path.display());
-    // Looked at before it is opened: to open a pipe is to wait for somebody who writes into it.
+    // Checked before it is opened: opening a pipe blocks until another process writes to it.
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
         return Err(format!("{} is not a regular file", path.display()));
     }
     let file = fs::File::open(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len().min(LARGEST_FILE);
-    // All of it at once: a buffer that grows leaves copies behind.
+    // Read into one allocation: a growing buffer would leave copies of the secret in memory.
     let mut bytes =
         Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or_default() + 1));
     let read = file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;

@@ -1,14 +1,14 @@
-//! What the surroundings of the process say about the configuration: hints of a mistake that is
-//! none everywhere.
+//! Findings about the configuration in its environment: settings that are likely, but not
+//! certainly, a mistake where the process runs.
 
 use std::ffi::OsString;
 
 use super::{Finding, IdentityConfig, Severity, SignInMethod, address::Site};
 
-/// The environment, as a function so that tests need no process of their own.
+/// Reads an environment variable. It is a function so that tests do not change their process.
 pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
-/// Variables that a platform sets where it publishes an application, each with the platform's name.
+/// Variables that hosting platforms set, with the name of the platform.
 const PLATFORMS: &[(&str, &str)] = &[
     ("WEBSITE_HOSTNAME", "Azure App Service"),
     ("CONTAINER_APP_HOSTNAME", "Azure Container Apps"),
@@ -23,7 +23,7 @@ const PLATFORMS: &[(&str, &str)] = &[
 ];
 
 impl IdentityConfig {
-    /// What looks wrong here and may be right.
+    /// The findings of [`build`](Self::build): notices, and settings that are suspicious here.
     pub(super) fn surroundings(&self, site: &Site, environment: Environment<'_>) -> Vec<Finding> {
         let get = |name: &str| {
             environment(name)
@@ -33,6 +33,7 @@ impl IdentityConfig {
         let mut found: Vec<Finding> = self.notices.clone();
         let mut add = |code, text: String| found.push(Finding::new(Severity::Warning, code, text));
         let callback = site.url(&site.callback_path);
+        // App Service intercepts `/.auth/` before the application only if its authentication is on.
         if callback.path().starts_with("/.auth/")
             && get("WEBSITE_AUTH_ENABLED")
                 .is_some_and(|value| value.eq_ignore_ascii_case("true") || value == "1")
@@ -40,13 +41,15 @@ impl IdentityConfig {
             add(
                 "redirect_uri_taken_by_platform",
                 format!(
-                    "The redirect address {callback} is below /.auth/, which the built-in sign-in of Azure App Service answers itself \
-                     (WEBSITE_AUTH_ENABLED is set): choose another callback path (`with_callback_path`, IDENTITY_CALLBACK_PATH; \
-                     IDENTITY_REDIRECT_URI), or switch the built-in sign-in off."
+                    "The redirect URI {callback} is below /.auth/, where the built-in \
+                     authentication of Azure App Service answers (WEBSITE_AUTH_ENABLED is set): \
+                     choose another callback path (`with_callback_path`, IDENTITY_CALLBACK_PATH; \
+                     IDENTITY_REDIRECT_URI), or switch the built-in authentication off."
                 ),
             );
         }
         let platform = PLATFORMS.iter().find(|(variable, _)| get(variable).is_some());
+        // A warning, because an application on the platform can also be behind a port forward.
         if let Some((variable, platform)) = platform
             && self.sign_in_method == SignInMethod::Redirect
             && !self.without_pages
@@ -55,8 +58,9 @@ impl IdentityConfig {
             add(
                 "base_url_of_this_machine",
                 format!(
-                    "The redirect address is {callback}, on this machine, but the application seems to run on {platform} \
-                     ({variable} is set): set the address at which browsers find it (`with_base_url`, IDENTITY_BASE_URL)."
+                    "The redirect URI is {callback}, on this machine, but the application seems \
+                     to run on {platform} ({variable} is set): set the URL at which browsers \
+                     reach it (`with_base_url`, IDENTITY_BASE_URL)."
                 ),
             );
         }
@@ -64,9 +68,10 @@ impl IdentityConfig {
             add(
                 "scopes_of_two_resources",
                 format!(
-                    "The scopes {first:?} and {other:?} are for different APIs, and a token of {} is for one: the sign-in asks for \
-                     consent to both and brings a token for the first. Get the other with `Tokens::for_user`, each API by a call of its \
-                     own (`with_scopes`, IDENTITY_SCOPE).",
+                    "The scopes {first:?} and {other:?} are for different APIs, and a token of \
+                     {} is for one API: the sign-in requests consent to both and gets a token \
+                     for the first. Get the other with `Tokens::for_user`, in a call of its own \
+                     (`with_scopes`, IDENTITY_SCOPE).",
                     self.authority
                 ),
             );
@@ -75,14 +80,15 @@ impl IdentityConfig {
         found
     }
 
-    /// The first two scopes that no token of Microsoft's can have together.
+    /// Two scopes of different resources, which one access token of Microsoft cannot have together.
     fn two_resources(&self) -> Option<(&str, &str)> {
         let mut scopes = self.api_scopes();
         let first = scopes.next()?;
         Some((first, scopes.find(|scope| resource(scope) != resource(first))?))
     }
 
-    /// The scopes of APIs at a provider of Microsoft's; none elsewhere.
+    /// The scopes for APIs if the provider is Microsoft's; none for other providers, whose scopes
+    /// do not name a resource.
     pub(super) fn api_scopes(&self) -> impl Iterator<Item = &str> {
         let scopes = self.authority.is_microsoft().then_some(&self.sign_in.scopes);
         scopes.into_iter().flatten().map(String::as_str).filter(|scope| !is_openid(scope))
@@ -93,8 +99,8 @@ fn is_openid(scope: &str) -> bool {
     matches!(scope, "openid" | "profile" | "email" | "offline_access" | "address" | "phone")
 }
 
-/// What a scope of Microsoft's is for: `https://api.example/read`, `api://id/read`; without a
-/// resource before it, it is Graph's.
+/// The resource of a Microsoft scope: `https://api.example` of `https://api.example/read`. A scope
+/// without a resource is one of Microsoft Graph.
 pub(super) fn resource(scope: &str) -> &str {
     match scope.rsplit_once('/') {
         Some((resource, _)) => resource.trim_end_matches('/'),

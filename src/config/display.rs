@@ -1,4 +1,4 @@
-//! What a configuration says about itself, for the person who set it up.
+//! `Display` of the configuration: the settings in use, without secrets.
 
 use std::{fmt, time::Duration};
 
@@ -7,26 +7,29 @@ use super::{
     settings::PublicPath,
 };
 
-/// What was understood, one setting a line, secrets left out.
+/// The settings, one a line, without secrets.
 ///
 /// ```
 /// use tower_identity::{Authority, ClientCredential, IdentityConfig};
 ///
-/// let config = IdentityConfig::new(Authority::oidc("https://id.example.com")?, "client-id").with_credential(ClientCredential::secret("hush"));
+/// let config = IdentityConfig::new(Authority::oidc("https://id.example.com")?, "client-id")
+///     .with_credential(ClientCredential::secret("hush"));
 /// let text = config.to_string();
-/// assert!(text.contains("provider: https://id.example.com") && text.contains("base URL: not set") && !text.contains("hush"));
+/// assert!(text.contains("provider: https://id.example.com"));
+/// assert!(text.contains("base URL: not set"));
+/// assert!(!text.contains("hush"));
 /// # Ok::<_, tower_identity::ConfigError>(())
 /// ```
 impl fmt::Display for IdentityConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "provider: {}", self.authority)?;
-        writeln!(f, "kind of provider: {}", self.authority.kind_in_words())?;
+        writeln!(f, "kind of provider: {}", self.authority.kind_label())?;
         if let Some((policies, _)) = self.authority.b2c_policies() {
-            for (what, policy) in [
+            for (purpose, policy) in [
                 ("edit profile", &policies.edit_profile),
                 ("reset password", &policies.reset_password),
             ] {
-                writeln!(f, "policy to {what}: {}", policy.as_deref().unwrap_or("none"))?;
+                writeln!(f, "policy to {purpose}: {}", policy.as_deref().unwrap_or("none"))?;
             }
         }
         if let Some(tenants) = &self.tenants {
@@ -69,7 +72,7 @@ impl fmt::Display for IdentityConfig {
     }
 }
 
-/// The same, with what was worked out.
+/// The settings, and the values that [`build`](IdentityConfig::build) derived from them.
 impl fmt::Display for ValidConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.settings())?;
@@ -112,7 +115,7 @@ fn or_not_set(value: Option<&impl fmt::Display>) -> String {
     value.map_or_else(|| "not set".into(), ToString::to_string)
 }
 
-/// A duration in the largest unit that tells it without a remainder.
+/// A duration in the largest unit that divides it and fits at least twice.
 struct Span(Duration);
 
 impl fmt::Display for Span {

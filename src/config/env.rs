@@ -11,33 +11,33 @@ use super::{
 use crate::error::ConfigError;
 
 impl IdentityConfig {
-    /// The configuration that the environment describes.
+    /// The configuration from environment variables.
     ///
     /// | variable | sets |
     /// |---|---|
-    /// | `IDENTITY_AUTHORITY` | the provider, by any address that [`Authority::parse`](crate::Authority::parse) knows |
+    /// | `IDENTITY_AUTHORITY` | the provider, by a URL that [`Authority::parse`](crate::Authority::parse) accepts |
     /// | `IDENTITY_OIDC_AUTHORITY` | the provider, by its issuer: [`Authority::oidc`](crate::Authority::oidc) |
     /// | `IDENTITY_CLIENT_ID` | the client id |
     /// | `IDENTITY_CLIENT_SECRET` | the client secret |
     /// | `IDENTITY_CLIENT_AUTH_METHOD` | `client_secret_basic`, `client_secret_post`, `private_key_jwt`, or `none` for a public client |
     /// | `IDENTITY_CLIENT_CERTIFICATE_FILE` | instead of a secret: a file with private key and certificate, PEM or PFX |
     /// | `IDENTITY_CLIENT_CERTIFICATE_PASSWORD` | the password of that PFX file |
-    /// | `IDENTITY_CLIENT_SEND_CERTIFICATE_CHAIN` | `true`: the certificates are sent along (`x5c`) |
-    /// | `IDENTITY_CLIENT_KEY_ID` | by which name (`kid`) the provider knows the private key; then the file needs no certificate |
-    /// | `IDENTITY_CLIENT_ASSERTION_FILE` | instead of a secret: a file that somebody else keeps an assertion in |
-    /// | `IDENTITY_TENANTS` | the tenants that may sign in: GUIDs with commas or spaces between them, or `any` |
-    /// | `IDENTITY_BASE_URL` | where browsers find the application; the default is `http://localhost:` and the port of `LISTEN` (`127.0.0.1:3000`) |
-    /// | `IDENTITY_REDIRECT_URI` | the redirect address, if it is not the base URL and `/auth/callback` |
-    /// | `IDENTITY_SCOPE` | scopes beyond those of the sign-in itself, with spaces between them |
-    /// | `IDENTITY_ID_TOKEN_ALGORITHMS` | what ID tokens may be signed with, narrower than what the provider lists: `RS256`, `ES256`, `EdDSA`, …, with commas or spaces between them |
+    /// | `IDENTITY_CLIENT_SEND_CERTIFICATE_CHAIN` | `true`: send the certificates in assertions (`x5c`) |
+    /// | `IDENTITY_CLIENT_KEY_ID` | the `kid` of the private key at the provider; the file then needs no certificate |
+    /// | `IDENTITY_CLIENT_ASSERTION_FILE` | instead of a secret: a file with an assertion, which another program replaces |
+    /// | `IDENTITY_TENANTS` | the tenants that may sign in: GUIDs separated by commas or spaces, or `any` |
+    /// | `IDENTITY_BASE_URL` | the URL at which browsers reach the application; the default is `http://localhost:` and the port of `LISTEN` (`127.0.0.1:3000`) |
+    /// | `IDENTITY_REDIRECT_URI` | the redirect URI, if it is not the base URL and `/auth/callback` |
+    /// | `IDENTITY_SCOPE` | scopes beyond the OpenID Connect scopes, separated by spaces |
+    /// | `IDENTITY_ID_TOKEN_ALGORITHMS` | the signature algorithms of ID tokens, narrower than those of the provider: `RS256`, `ES256`, `EdDSA`, …, separated by commas or spaces |
     /// | `IDENTITY_COOKIE_SECRET` | cookie secrets of 32 bytes or more, one on each line, the newest first |
-    /// | `IDENTITY_COOKIE_LIFETIME` | how long browsers keep the session cookie: `browser` (the default: until they end) or `session` |
-    /// | `IDENTITY_SIGN_IN_METHOD` | `redirect` (the default) or `device_code`, which needs no redirect address |
+    /// | `IDENTITY_COOKIE_LIFETIME` | how long browsers keep the session cookie: `browser` (the default: until they are closed) or `session` |
+    /// | `IDENTITY_SIGN_IN_METHOD` | `redirect` (the default) or `device_code`, which needs no redirect URI |
     /// | `IDENTITY_RESPONSE_MODE` | `query` (the default) or `form_post` |
-    /// | `IDENTITY_STORE_TIMEOUT` | how long an operation of the session store may take, in seconds; the default is 3 |
+    /// | `IDENTITY_STORE_TIMEOUT` | the time limit of an operation of the session store, in seconds; the default is 3 |
     ///
-    /// What a provider or a deployment can make necessary; lists have spaces between their words,
-    /// times are whole seconds:
+    /// Settings that a provider or a deployment can require. Lists are separated by spaces, times
+    /// are whole seconds:
     ///
     /// | variable | is |
     /// |---|---|
@@ -49,12 +49,12 @@ impl IdentityConfig {
     /// | `IDENTITY_GROUPS` | `token` or `graph`: [`with_groups`](Self::with_groups) |
     /// | `IDENTITY_CLIENT_CAPABILITIES` | [`with_client_capabilities`](Self::with_client_capabilities) |
     /// | `IDENTITY_PROMPT`, `IDENTITY_LOGIN_HINT`, `IDENTITY_DOMAIN_HINT`, `IDENTITY_MAX_AGE`, `IDENTITY_ACR_VALUES`, `IDENTITY_AUTH_CONTEXT`, `IDENTITY_CLAIMS`, `IDENTITY_UI_LOCALES` | the options of every sign-in: [`SignInOptions`](super::SignInOptions) |
-    /// | `IDENTITY_SIGN_IN_PARAMETERS` | more parameters of the authorization request, as a query: `audience=https%3A%2F%2Fapi.example&organization=org_1` |
-    /// | `IDENTITY_SIGN_OUT_PARAMETERS` | more parameters of the sign-out request, likewise: [`add_sign_out_parameter`](Self::add_sign_out_parameter) |
+    /// | `IDENTITY_SIGN_IN_PARAMETERS` | additional parameters of the authorization request, as a query: `audience=https%3A%2F%2Fapi.example&organization=org_1` |
+    /// | `IDENTITY_SIGN_OUT_PARAMETERS` | additional parameters of the sign-out request, as a query: [`add_sign_out_parameter`](Self::add_sign_out_parameter) |
     /// | `IDENTITY_SIGN_OUT_RETURN_PARAMETER`, `IDENTITY_END_SESSION_ENDPOINT` | [`with_sign_out_return_parameter`](Self::with_sign_out_return_parameter), [`with_end_session_endpoint`](Self::with_end_session_endpoint) |
     /// | `IDENTITY_PROVIDER_SESSION` | `end` or `keep`: [`with_provider_session`](Self::with_provider_session) |
     /// | `IDENTITY_PATH_PREFIX` | `stripped` or `kept`: [`with_path_prefix`](Self::with_path_prefix) |
-    /// | `IDENTITY_CALLBACK_PATH`, `IDENTITY_SIGN_IN_PATH`, `IDENTITY_SIGN_OUT_PATH`, `IDENTITY_SIGNED_OUT_PATH`, `IDENTITY_EDIT_PROFILE_PATH`, `IDENTITY_RESET_PASSWORD_PATH` | the crate's own paths: [`with_callback_path`](Self::with_callback_path) and so on |
+    /// | `IDENTITY_CALLBACK_PATH`, `IDENTITY_SIGN_IN_PATH`, `IDENTITY_SIGN_OUT_PATH`, `IDENTITY_SIGNED_OUT_PATH`, `IDENTITY_EDIT_PROFILE_PATH`, `IDENTITY_RESET_PASSWORD_PATH` | the paths of the layer: [`with_callback_path`](Self::with_callback_path) and so on |
     /// | `IDENTITY_IDLE_TIMEOUT`, `IDENTITY_ABSOLUTE_TIMEOUT` | [`with_idle_timeout`](Self::with_idle_timeout), [`with_absolute_timeout`](Self::with_absolute_timeout) |
     /// | `IDENTITY_STORE_TIMEOUT` | [`with_store_timeout`](Self::with_store_timeout) |
     /// | `IDENTITY_SESSION_END` | `own_limits` or `id_token_expiry`: [`with_session_end`](Self::with_session_end) |
@@ -63,13 +63,14 @@ impl IdentityConfig {
     /// | `IDENTITY_AUDIENCE`, `IDENTITY_RESOURCE`, `IDENTITY_API_SCOPES`, `IDENTITY_ACCESS_TOKEN_TYPE`, `IDENTITY_INTROSPECTION` | of an API, read by [`ApiConfig::from_env`](super::ApiConfig::from_env) |
     /// | `IDENTITY_DANGER_ALLOW_HTTP` | `true`: [`danger_allow_http`](Self::danger_allow_http) |
     ///
-    /// Another variable that begins with `IDENTITY_` is told in a warning with the name that may be
-    /// meant, except those that Azure sets for managed identities.
+    /// [`build`](Self::build) logs a warning about any other variable that begins with `IDENTITY_`,
+    /// with the name that was probably intended. Variables that Azure sets for managed identities
+    /// are excepted.
     ///
-    /// Each secret can be in a file instead, whose path is in the variable with `_FILE` after its
-    /// name. An empty variable is as good as none.
+    /// Each secret can also be in a file: add `_FILE` to the name of the variable, and set it to
+    /// the path. An empty variable counts as missing.
     ///
-    /// Names that people have already are read too, and say the same as those above:
+    /// Variables of other libraries have the same meaning as those above:
     ///
     /// - those of Python's `identity`: `AUTHORITY`, `OIDC_AUTHORITY`, `CLIENT_ID`, `CLIENT_SECRET`,
     ///   `REDIRECT_URI`, and for B2C `B2C_TENANT_NAME`, `SIGNUPSIGNIN_USER_FLOW`,
@@ -77,10 +78,10 @@ impl IdentityConfig {
     /// - `AzureAd__Instance`, `AzureAd__TenantId` and the other members of the [`AzureAd`
     ///   section](AzureAdSection), with its defaults, also in capitals;
     /// - `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET` and `AZURE_AUTHORITY_HOST`,
-    ///   and where nothing else is a credential `AZURE_CLIENT_CERTIFICATE_PATH` (with
+    ///   and if there is no other credential `AZURE_CLIENT_CERTIFICATE_PATH` (with
     ///   `AZURE_CLIENT_CERTIFICATE_PASSWORD` and `AZURE_CLIENT_SEND_CERTIFICATE_CHAIN`) or
-    ///   `AZURE_FEDERATED_TOKEN_FILE`, unless `AZURE_CLIENT_ID` is another application than the one
-    ///   that is named elsewhere: Azure puts these into containers for its own purposes.
+    ///   `AZURE_FEDERATED_TOKEN_FILE`. They are ignored if `AZURE_CLIENT_ID` is not the configured
+    ///   client id, because Azure sets them in containers for its own purposes.
     ///
     /// ```no_run
     /// use tower_identity::{IdentityConfig, IdentityLayer};
@@ -91,9 +92,9 @@ impl IdentityConfig {
     ///
     /// # Errors
     ///
-    /// No provider or client id is named, a value cannot be read, or two variables contradict each
-    /// other; the error names them. The secret and the base URL are asked for by
-    /// [`build`](Self::build), so that they can come from elsewhere.
+    /// The provider or the client id is missing, a value cannot be parsed, or two variables
+    /// contradict each other; the error names them. A missing credential or base URL is reported by
+    /// [`build`](Self::build), because they can also be set in code.
     pub fn from_env() -> Result<Self, ConfigError> {
         with_variables(from_variables)
     }
@@ -117,25 +118,28 @@ pub(super) fn from_variables(all: &Variables<'_>) -> Result<IdentityConfig, Conf
     let section = AzureAdSection::from_variables(all)?;
     let named = all.one(&["IDENTITY_CLIENT_ID", "AzureAd__ClientId", "CLIENT_ID"])?;
     let azure = all.text("AZURE_CLIENT_ID")?;
-    let azure_is_us = match (&named, &azure) {
+    // A container on Azure can have the identity of another application in its `AZURE_*` variables.
+    let azure_applies = match (&named, &azure) {
         (Some(named), Some(azure)) => named.value == azure.value,
         _ => true,
     };
+    // An explicit client id has precedence over the one that the platform sets.
     let client_id = named.or(azure).ok_or_else(|| {
         ConfigError::new(
             "IDENTITY_CLIENT_ID",
-            "missing: it is the id under which the provider knows the application",
+            "missing: set the client id from the registration at the provider",
         )
     })?;
-    let azure_tenant = if azure_is_us { all.text("AZURE_TENANT_ID")? } else { None };
+    let azure_tenant = if azure_applies { all.text("AZURE_TENANT_ID")? } else { None };
     let authority = authority(all, &section, azure_tenant)?;
 
     let mut config = IdentityConfig::new(authority, client_id.value);
     if !section.is_empty() {
         config = section.apply(config);
     }
-    config.credential = super::env_credential::credential(all, &section, azure_is_us)?;
+    config.credential = super::env_credential::credential(all, &section, azure_applies)?;
     if let Some(tenants) = all.text("IDENTITY_TENANTS")? {
+        // `any` has to be written out: there is no default that accepts every tenant (D18).
         config = match tenants.value.as_str() {
             "any" => config.with_any_tenant(),
             list => config
@@ -189,13 +193,14 @@ pub(super) fn from_variables(all: &Variables<'_>) -> Result<IdentityConfig, Conf
     Ok(config)
 }
 
-/// Base URL and redirect address.
+/// Applies base URL and redirect URI.
 fn addresses(
     all: &Variables<'_>,
     mut config: IdentityConfig,
 ) -> Result<IdentityConfig, ConfigError> {
     let redirect_uri = all.one(&["IDENTITY_REDIRECT_URI", "REDIRECT_URI"])?;
     let base_url = match (all.text("IDENTITY_BASE_URL")?, &redirect_uri) {
+        // Both are missing: the application runs on this machine, for development.
         (None, None) => {
             config.notices.extend(forgotten_base_url(all)?);
             default_base_url(all)?
@@ -207,7 +212,7 @@ fn addresses(
             config.with_base_url(&base_url.value).map_err(|error| error.named(base_url.name))?;
     }
     if let Some(redirect_uri) = redirect_uri {
-        // The section's default is for an application that says nothing.
+        // The redirect URI has precedence over the default callback path of the `AzureAd` section.
         if all.text("AzureAd__CallbackPath")?.is_none() {
             config.callback_path = None;
         }
@@ -218,8 +223,7 @@ fn addresses(
     Ok(config)
 }
 
-/// A warning where an application that other machines reach goes by the default of one that they do
-/// not.
+/// A warning that the default base URL is in use although other machines can reach the application.
 fn forgotten_base_url(all: &Variables<'_>) -> Result<Option<Finding>, ConfigError> {
     let Some(listen) = all.text("LISTEN")? else { return Ok(None) };
     let Some(address) =
@@ -228,8 +232,9 @@ fn forgotten_base_url(all: &Variables<'_>) -> Result<Option<Finding>, ConfigErro
         return Ok(None);
     };
     let text = format!(
-        "The application listens on {} for other machines (LISTEN={}), but IDENTITY_BASE_URL is not set, so that people are sent back \
-         to http://localhost:{}: set it to the address at which browsers find the application.",
+        "The application listens on {} for other machines (LISTEN={}), but IDENTITY_BASE_URL is \
+         not set, so users are redirected to http://localhost:{}: set it to the URL at which \
+         browsers reach the application.",
         address.ip(),
         listen.value,
         address.port()
@@ -237,7 +242,8 @@ fn forgotten_base_url(all: &Variables<'_>) -> Result<Option<Finding>, ConfigErro
     Ok(Some(Finding::new(Severity::Warning, "base_url_not_set", text)))
 }
 
-/// `http://localhost:` and the port that the application listens on; none if the system chooses it.
+/// `http://localhost:` and the port that the application listens on; `None` if the system chooses
+/// it.
 fn default_base_url(all: &Variables<'_>) -> Result<Option<Named<String>>, ConfigError> {
     let listen = all
         .text("LISTEN")?

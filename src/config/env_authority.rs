@@ -1,4 +1,4 @@
-//! The authority that environment variables name, in one way or several.
+//! The authority from environment variables, of which several can name it.
 
 use super::{
     AzureAdSection,
@@ -10,7 +10,11 @@ use crate::{
     error::ConfigError,
 };
 
-/// The authority that every variable which names one agrees on.
+/// The authority that all variables agree on.
+///
+/// # Errors
+///
+/// No variable names an authority, a value is not valid, or two of them contradict each other.
 pub(super) fn authority(
     all: &Variables<'_>,
     section: &AzureAdSection,
@@ -31,6 +35,7 @@ pub(super) fn authority(
         found.push(Named { name: "AzureAd__…".into(), value });
     }
     let flows = Flows::of(all)?;
+    // The form of Python's `identity`: tenant and user flows in variables of their own.
     if let Some(name) = all.one(&["IDENTITY_B2C_TENANT_NAME", "B2C_TENANT_NAME"])? {
         found.push(named(name.name, Authority::b2c(&name.value, flows.policies()?))?);
     } else if let Some(first) = found.first_mut() {
@@ -56,15 +61,20 @@ pub(super) fn authority(
     }
     let mut found = found.into_iter();
     let first = found.next().ok_or_else(|| {
-        ConfigError::new("IDENTITY_AUTHORITY", "missing: it is the address of the provider, such as https://login.microsoftonline.com/contoso.onmicrosoft.com or https://id.example.com")
+        ConfigError::new(
+            "IDENTITY_AUTHORITY",
+            "missing: set the URL of the provider, such as \
+             https://login.microsoftonline.com/contoso.onmicrosoft.com or https://id.example.com",
+        )
     })?;
+    // Several variables may name the same authority, in different forms.
     match found.find(|other| other.value != first.value) {
         Some(other) => Err(contradiction((&first.name, &first.value), (&other.name, &other.value))),
         None => Ok(first.value),
     }
 }
 
-/// The B2C user flows that `identity` names.
+/// The B2C user flows in the variables of Python's `identity`.
 struct Flows {
     sign_in: Option<Named<String>>,
     edit_profile: Option<Named<String>>,
@@ -81,12 +91,12 @@ impl Flows {
         })
     }
 
-    /// The policies of a tenant that is named apart.
+    /// The policies of a tenant that `B2C_TENANT_NAME` names.
     fn policies(&self) -> Result<B2cPolicies, ConfigError> {
         let Some(sign_in) = &self.sign_in else {
             return Err(ConfigError::new(
                 "SIGNUPSIGNIN_USER_FLOW",
-                "missing beside B2C_TENANT_NAME: it is the user flow for signing up and in",
+                "missing: with B2C_TENANT_NAME set it to the user flow for signing up and in",
             ));
         };
         let mut policies = B2cPolicies::new(&sign_in.value);
@@ -95,7 +105,7 @@ impl Flows {
         Ok(policies)
     }
 
-    /// The authority with the flows that its address does not name.
+    /// The authority with the user flows that its URL does not contain.
     fn added_to(&self, authority: Authority) -> Result<Authority, ConfigError> {
         let value = |flow: &'_ Option<Named<String>>| flow.as_ref().map(|flow| flow.value.clone());
         let name = [&self.sign_in, &self.edit_profile, &self.reset_password]
@@ -116,7 +126,7 @@ impl Flows {
 }
 
 impl AzureAdSection {
-    /// The section as .NET reads it from variables.
+    /// The section from environment variables, in the form in which .NET reads it.
     pub(super) fn from_variables(all: &Variables<'_>) -> Result<Self, ConfigError> {
         let text = |member: &str| {
             Ok::<_, ConfigError>(all.text(&format!("AzureAd__{member}"))?.map(|named| named.value))

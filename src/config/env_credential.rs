@@ -6,11 +6,13 @@ use super::{
 };
 use crate::{error::ConfigError, secret::Secret};
 
-/// The credential that the variables agree on.
+/// The credential that all variables agree on; `None` if none is set.
+///
+/// `azure_applies`: whether the `AZURE_*` variables are about this application.
 pub(super) fn credential(
     all: &Variables<'_>,
     section: &AzureAdSection,
-    azure_is_us: bool,
+    azure_applies: bool,
 ) -> Result<Option<ClientCredential>, ConfigError> {
     let mut secret = all.secret(&["IDENTITY_CLIENT_SECRET", "CLIENT_SECRET"])?;
     let of_section = section.credential()?;
@@ -20,7 +22,7 @@ pub(super) fn credential(
             Named { name: "AzureAd__ClientSecret".into(), value: other.clone() },
         )?);
     }
-    if let Some(other) = if azure_is_us { all.secret(&["AZURE_CLIENT_SECRET"])? } else { None } {
+    if let Some(other) = if azure_applies { all.secret(&["AZURE_CLIENT_SECRET"])? } else { None } {
         secret = Some(agreed(secret, other)?);
     }
     let of_section = of_section.filter(|credential| credential.client_secret().is_none());
@@ -37,11 +39,14 @@ pub(super) fn credential(
             (first, next) => first.or(next),
         };
     }
+    // The list `first_of` is available in code only: in variables, two credentials are probably a
+    // mistake.
     if let (Some(secret), Some(other)) = (&secret, &other) {
         return Err(contradiction((&secret.name, "a secret"), (&other.name, &other.value)));
     }
-    if secret.is_none() && other.is_none() && azure_is_us && !is_public(all)? {
-        // Azure's own libraries look in this order, too.
+    // The platform sets these `AZURE_*` variables, so an explicit setting has precedence. The order
+    // is that of Azure's own libraries.
+    if secret.is_none() && other.is_none() && azure_applies && !is_public(all)? {
         other = certificate(all, "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_CLIENT")?;
         other = other.map_or_else(
             || assertion_file(all, "AZURE_FEDERATED_TOKEN_FILE"),
@@ -57,9 +62,10 @@ pub(super) fn credential(
         secret.map(|secret| ClientCredential::secret(secret.value).with_method(method))
     };
     match (method.value.as_str(), &secret, other) {
+        // A public client must not have a secret in its environment: one of the two is a mistake.
         ("none", Some(secret), _) => Err(ConfigError::new(
             method.name,
-            format!("`none` contradicts {}, which holds a secret: leave one out", secret.name),
+            format!("`none` contradicts {}, which has a secret: remove one", secret.name),
         )),
         ("private_key_jwt", None, other) => Ok(other.map(|other| other.value)),
         (_, _, Some(other)) => {
@@ -71,14 +77,15 @@ pub(super) fn credential(
         ("private_key_jwt", Some(secret), None) => Err(ConfigError::new(
             method.name,
             format!(
-                "`private_key_jwt` contradicts {}, which holds a secret: leave one out",
+                "`private_key_jwt` contradicts {}, which has a secret: remove one",
                 secret.name
             ),
         )),
         (other, ..) => Err(ConfigError::new(
             method.name,
             format!(
-                "{other:?} is none of `client_secret_basic`, `client_secret_post`, `private_key_jwt` and `none`"
+                "{other:?} is not one of `client_secret_basic`, `client_secret_post`, \
+                 `private_key_jwt` and `none`"
             ),
         )),
     }
@@ -88,7 +95,8 @@ fn is_public(all: &Variables<'_>) -> Result<bool, ConfigError> {
     Ok(all.text("IDENTITY_CLIENT_AUTH_METHOD")?.is_some_and(|method| method.value == "none"))
 }
 
-/// The certificate or private key in the file that `name` names; its settings begin with `prefix`.
+/// The certificate or private key in the file of the variable `name`. Its settings begin with
+/// `prefix`.
 fn certificate(
     all: &Variables<'_>,
     name: &str,
@@ -135,7 +143,7 @@ fn agreed(
     match first {
         Some(first) if first.value != other.value => Err(ConfigError::new(
             other.name,
-            format!("holds another secret than {}: leave one out", first.name),
+            format!("has another secret than {}: remove one", first.name),
         )),
         Some(first) => Ok(first),
         None => Ok(other),
@@ -148,7 +156,10 @@ mod tests {
 
     use super::*;
 
-    fn read(pairs: &[(&str, &str)], azure_is_us: bool) -> Result<Option<ClientCredential>, String> {
+    fn read(
+        pairs: &[(&str, &str)],
+        azure_applies: bool,
+    ) -> Result<Option<ClientCredential>, String> {
         let get = |name: &str| {
             pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
         };
@@ -156,7 +167,7 @@ mod tests {
         let names: Vec<String> = pairs.iter().map(|(name, _)| (*name).to_owned()).collect();
         let all = Variables { get: &get, names: &names, read: &read };
         let section = AzureAdSection::from_variables(&all).map_err(|error| error.to_string())?;
-        credential(&all, &section, azure_is_us).map_err(|error| error.to_string())
+        credential(&all, &section, azure_applies).map_err(|error| error.to_string())
     }
 
     fn file(path: &str) -> ClientCredential {

@@ -1,9 +1,8 @@
-//! The names of all variables that are read, and what somebody meant by another one.
+//! The names of the variables that are read, and warnings about similar ones.
 
 use super::{Finding, Severity};
 
-/// Every variable with the crate's own prefix, each also with `_FILE` after it where it is a
-/// secret.
+/// Every variable with the crate's prefix. Secrets can also have the suffix `_FILE`.
 pub(super) const KNOWN: &[&str] = &[
     "IDENTITY_ABSOLUTE_TIMEOUT",
     "IDENTITY_ACCESS_TOKEN_TYPE",
@@ -83,7 +82,7 @@ const OF_THE_PLATFORM: &[&str] = &[
     "IDENTITY_PRINCIPAL_ID",
 ];
 
-/// What is called otherwise elsewhere.
+/// Names that other software uses, with the variable of this crate.
 const MEANT: &[(&str, &str)] = &[
     ("IDENTITY_TENANT", "IDENTITY_AUTHORITY"),
     ("IDENTITY_TENANT_ID", "IDENTITY_AUTHORITY"),
@@ -108,8 +107,8 @@ const MEANT: &[(&str, &str)] = &[
     ("IDENTITY_LEEWAY", "IDENTITY_CLOCK_LEEWAY"),
 ];
 
-/// A warning for each variable with the crate's prefix that nothing reads. Another program may use
-/// the prefix, so that it is no error.
+/// A warning for each variable with the crate's prefix that is not read. It is not an error,
+/// because another program may use the prefix.
 pub(super) fn unknown<'n>(names: impl IntoIterator<Item = &'n str>) -> Vec<Finding> {
     let mut unknown: Vec<&str> = names
         .into_iter()
@@ -118,7 +117,7 @@ pub(super) fn unknown<'n>(names: impl IntoIterator<Item = &'n str>) -> Vec<Findi
                 && !KNOWN.contains(name)
                 && !OF_THE_PLATFORM.contains(name)
         })
-        // Those of the examples, for the development provider.
+        // The variables of the examples for the development provider.
         .filter(|name| !name.starts_with("IDENTITY_DEV"))
         .collect();
     unknown.sort_unstable();
@@ -131,15 +130,16 @@ pub(super) fn unknown<'n>(names: impl IntoIterator<Item = &'n str>) -> Vec<Findi
 fn sentence(name: &str) -> String {
     match nearest(name) {
         Some(meant) => format!(
-            "The variable {name} is not one of this crate's and has no effect: is {meant} meant?"
+            "The variable {name} is not one of this crate and has no effect: is {meant} meant?"
         ),
         None => format!(
-            "The variable {name} is not one of this crate's and has no effect: `IdentityConfig::from_env` lists those that are."
+            "The variable {name} is not one of this crate and has no effect: the documentation of \
+             `IdentityConfig::from_env` lists all variables."
         ),
     }
 }
 
-/// The known name that is the most like it, if one is enough so.
+/// The known name with the smallest edit distance, if that is at most 3.
 fn nearest(name: &str) -> Option<&'static str> {
     let upper = name.to_ascii_uppercase();
     if let Some((_, meant)) = MEANT.iter().find(|(other, _)| *other == upper) {
@@ -150,13 +150,13 @@ fn nearest(name: &str) -> Option<&'static str> {
     KNOWN
         .iter()
         .map(|known| (distance(wanted.as_bytes(), plain(known).as_bytes()), *known))
+        // More than three edits suggest names that only have the prefix in common.
         .filter(|(distance, _)| *distance <= 3)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| known)
 }
 
-/// How many bytes have to be changed, added or taken away to get from one to the other
-/// (Levenshtein).
+/// The Levenshtein distance: the number of bytes to change, insert or delete.
 fn distance(one: &[u8], other: &[u8]) -> usize {
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (at, byte) in one.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The variables of single settings: each sets what the method of the same name does.
+//! The variables of single settings, each with the effect of the method of the same name.
 
 use std::{str::FromStr, time::Duration};
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::error::ConfigError;
 
-/// The settings that are not about provider, client, credential and addresses.
+/// Applies the settings other than provider, client, credential and URLs.
 pub(super) fn settings(
     all: &Variables<'_>,
     mut config: IdentityConfig,
@@ -113,7 +113,7 @@ fn tokens(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityCon
     if let Some(leeway) = seconds(all, "IDENTITY_CLOCK_LEEWAY")? {
         config = config.with_clock_leeway(leeway);
     }
-    if let Some(asked) = choice(
+    if let Some(user_info) = choice(
         all,
         "IDENTITY_USER_INFO",
         &[
@@ -122,7 +122,7 @@ fn tokens(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityCon
             ("at_sign_in", UserInfo::AtSignIn),
         ],
     )? {
-        config = config.with_user_info(asked);
+        config = config.with_user_info(user_info);
     }
     if let Some(groups) = choice(
         all,
@@ -173,15 +173,15 @@ fn sessions(
     Ok(config)
 }
 
-/// The words of a list with spaces between them.
+/// The words of a list that is separated by spaces.
 fn words(all: &Variables<'_>, name: &str) -> Result<Option<Named<Vec<String>>>, ConfigError> {
     let Some(text) = all.text(name)? else { return Ok(None) };
     let value: Vec<String> = text.value.split_whitespace().map(str::to_owned).collect();
-    // A comma is a letter of the word to the provider, which then knows no such word.
+    // A comma would become part of a word that the provider does not know.
     match value.iter().find(|word| word.contains(',')) {
         Some(word) => Err(ConfigError::new(
             text.name,
-            format!("{word:?} has a comma in it: the words of this list are separated by spaces"),
+            format!("{word:?} contains a comma: separate the words of this list by spaces"),
         )),
         None => Ok(Some(Named { name: text.name, value })),
     }
@@ -209,7 +209,7 @@ fn seconds(all: &Variables<'_>, name: &str) -> Result<Option<Duration>, ConfigEr
     }
 }
 
-/// One of a few words.
+/// One of a few words, as a value.
 fn choice<T: Copy>(
     all: &Variables<'_>,
     name: &str,
@@ -226,7 +226,7 @@ fn choice<T: Copy>(
     })
 }
 
-/// Parameters as a query writes them: `audience=https%3A%2F%2Fapi.example&organization=org_1`.
+/// Parameters in the form of a query: `audience=https%3A%2F%2Fapi.example&organization=org_1`.
 fn pairs(all: &Variables<'_>, name: &str) -> Result<Vec<(String, String)>, ConfigError> {
     let Some(text) = all.text(name)? else { return Ok(Vec::new()) };
     let query = text.value.strip_prefix('?').unwrap_or(&text.value);

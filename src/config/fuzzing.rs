@@ -13,7 +13,7 @@ use crate::fuzzing::Parser;
 
 pub(crate) const PARSERS: &[Parser] = &[("public_path", public_path), ("return_path", return_path)];
 
-/// A return path leads to this site, whoever reads it, and reading it again changes nothing.
+/// A return path stays on this site for every reader, and parsing it again does not change it.
 fn return_path(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let Some(path) = ReturnPath::parse(text) else { return };
@@ -23,8 +23,7 @@ fn return_path(bytes: &[u8]) {
     assert_eq!(ReturnPath::parse(path.as_str()), Some(path));
 }
 
-/// A path that everybody may see is one under every reading: as written, normalised, and decoded
-/// once.
+/// A public path is public in every reading: as written, normalised, and decoded once.
 fn public_path(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let mut paths = PublicPaths::default();

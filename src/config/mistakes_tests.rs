@@ -75,12 +75,12 @@ fn every_mistake_names_setting_value_and_remedy() {
         (
             entra().with_discovery_url("https://id.example/document").unwrap().build(),
             "discovery_url",
-            &["leave it out"],
+            &["remove it"],
         ),
         (
             entra().with_back_channel("https://inside.example").unwrap().build(),
             "back_channel",
-            &["leave the back channel out"],
+            &["remove the back channel"],
         ),
         (
             oidc().with_base_url("https://app.example.com/auth/callback").unwrap().build(),

@@ -1,83 +1,88 @@
-//! How the application reaches the provider, where that is not simply the provider's `https`
-//! address.
+//! How the application reaches the provider, if not over `https` at the provider's own URL.
 
 use super::{Finding, IdentityConfig, Severity};
 use crate::error::ConfigError;
 
 impl IdentityConfig {
-    /// Where this application itself reaches the provider, if not at the address that browsers use
-    /// and tokens name: inside a network of containers `http://keycloak:8080`, for
-    /// `https://id.example.com` outside. The default is the provider's own address.
+    /// Sets the origin at which this application reaches the provider, if it is not the one that
+    /// browsers use and tokens name. In a network of containers it could be `http://keycloak:8080`,
+    /// for a provider that is `https://id.example.com` to browsers. The default is the provider's
+    /// own origin.
     ///
-    /// Scheme, host and port of every request from here to the provider's address are replaced: for
-    /// the document, keys, tokens and UserInfo. The `Host` header stays the public one, and so does
-    /// the issuer, which is compared to the letter as always. The document may name endpoints at
-    /// this address. Browsers are never sent to it.
+    /// It replaces the origin of every request from the application to the provider: for the
+    /// discovery document, keys, tokens and UserInfo. The `Host` header stays the public one, and
+    /// so does the issuer, which is compared exactly. The document may name endpoints at this
+    /// origin. Browsers are never sent to it.
     ///
     /// # Security
     ///
-    /// Whatever answers there is the provider. With `http://` it needs
-    /// [`danger_allow_http`](Self::danger_allow_http).
+    /// The server at this origin is trusted as the provider. An `http://` origin that is not
+    /// loopback needs [`danger_allow_http`](Self::danger_allow_http).
     ///
     /// # Errors
     ///
-    /// It is not scheme, host and port alone.
+    /// `address` is not an origin: scheme, host and port only.
     pub fn with_back_channel(mut self, address: &str) -> Result<Self, ConfigError> {
         self.back_channel = Some(super::address::origin("back_channel", address)?);
         Ok(self)
     }
 
-    /// Where the provider's discovery document is, if not below its issuer (OpenID Connect Discovery
-    /// section 4.1): FusionAuth, WSO2 Identity Server. The default is the issuer's address with
-    /// `/.well-known/openid-configuration` behind it.
+    /// Sets the URL of the discovery document, if it is not below the issuer (OpenID Connect
+    /// Discovery 1.0 section 4.1), as with FusionAuth and WSO2 Identity Server. The default is the
+    /// issuer followed by `/.well-known/openid-configuration`.
     ///
-    /// The authority stays the issuer: the document and tokens have to name it, character by
-    /// character.
+    /// The authority stays the issuer: the document and the tokens have to name it exactly.
     ///
     /// # Security
     ///
-    /// The document there says by which keys people are signed in.
+    /// The document names the keys that ID tokens are verified with.
     ///
     /// # Errors
     ///
-    /// It is not an `https` address (`http` on this machine), or has credentials or a fragment.
+    /// `address` is not an `https` URL (`http` is accepted for loopback hosts), or has credentials
+    /// or a fragment.
     pub fn with_discovery_url(mut self, address: &str) -> Result<Self, ConfigError> {
         self.discovery_url = Some(super::address::endpoint("discovery_url", address)?);
         Ok(self)
     }
 
-    /// The provider (or its [back channel](Self::with_back_channel)) may be at an `http://` address
-    /// on another machine. The default is that it must not: `http://` is for this machine, by
-    /// `localhost`, `127.0.0.1` or `[::1]`.
+    /// Allows an `http://` URL on another machine for the provider or its [back
+    /// channel](Self::with_back_channel). By default `http://` is allowed on this machine only:
+    /// `localhost`, `127.0.0.1` and `[::1]`.
     ///
     /// # Security
     ///
-    /// Secrets, codes and tokens can be read on the way, and keys exchanged, so that a stranger on
-    /// the network signs in as anybody. It is for networks that nobody else is in, such as that of
-    /// the containers of one machine. [`build`](Self::build) writes a warning to the log each time,
-    /// and [`check`](super::ValidConfig::check) has one, too.
+    /// Without TLS, anyone in the network between can read secrets, codes and tokens, and can
+    /// replace the signing keys and so sign in as any user. Use it only in a network that no one
+    /// else can reach, such as that of the containers on one machine. [`build`](Self::build) logs a
+    /// warning each time, and [`check`](super::ValidConfig::check) reports it.
     #[must_use]
     pub fn danger_allow_http(mut self) -> Self {
         self.danger_http = true;
         self
     }
 
-    /// Gives the authority the way to it.
-    pub(super) fn route(&mut self) -> Result<(), ConfigError> {
+    /// Checks how the provider may be reached, and passes it on to the authority.
+    pub(super) fn set_connection(&mut self) -> Result<(), ConfigError> {
         let wrong =
             |setting: &'static str, problem: String| Err(ConfigError::new(setting, problem));
-        if let Some(address) = &self.discovery_url {
+        if let Some(url) = &self.discovery_url {
             if self.authority.is_microsoft() {
                 return wrong(
                     "discovery_url",
-                    format!("{} has its document at a known address: leave it out", self.authority),
+                    format!("the URL of the document of {} is known: remove it", self.authority),
                 );
             }
-            self.authority.set_metadata_url(address);
+            // Only the location of the document changes: its `issuer` is still compared with the
+            // authority.
+            self.authority.set_metadata_url(url);
         }
-        let remedy = "secrets and tokens can be read on the way (http:// is for localhost, 127.0.0.1 and [::1]). Only where nobody \
-                      else is in the network between, such as that of containers on one machine: `danger_allow_http` \
-                      (IDENTITY_DANGER_ALLOW_HTTP=true)";
+        let remedy = "secrets and tokens can be read on the way (http:// is accepted for \
+                      localhost, 127.0.0.1 and [::1]). In a network that no one else can reach, \
+                      such as that of containers on one machine, allow it with \
+                      `danger_allow_http` (IDENTITY_DANGER_ALLOW_HTTP=true)";
+        // OpenID Connect Core 1.0 section 16.17 requires TLS for all communication with the
+        // provider.
         if self.authority.is_remote_http() && !self.danger_http {
             return wrong(
                 "authority",
@@ -85,11 +90,12 @@ impl IdentityConfig {
             );
         }
         if let Some(address) = &self.back_channel {
+            // The rules for Microsoft's endpoints rest on their hosts (D18).
             if self.authority.is_microsoft() {
                 return wrong(
                     "back_channel",
                     format!(
-                        "{} is reached at its own address alone: leave the back channel out",
+                        "{} can be reached at its own URL only: remove the back channel",
                         self.authority
                     ),
                 );
@@ -104,11 +110,11 @@ impl IdentityConfig {
                 );
             }
         }
-        self.authority.set_route(self.danger_http, self.back_channel.as_ref());
+        self.authority.set_connection(self.danger_http, self.back_channel.as_ref());
         Ok(())
     }
 
-    /// The warning about tokens that travel in the clear.
+    /// The warning that requests to the provider are not encrypted.
     pub(super) fn http_finding(&self) -> Option<Finding> {
         let back_channel = self.back_channel.as_ref().filter(|address| address.scheme() == "http");
         let address = match (self.authority.is_remote_http(), back_channel) {
@@ -117,8 +123,9 @@ impl IdentityConfig {
             _ => return None,
         };
         let text = format!(
-            "DANGER: the provider is asked at {address} without TLS (`danger_allow_http`, IDENTITY_DANGER_ALLOW_HTTP): a stranger in \
-             that network can read secrets and sign in as anybody. Use https://, or keep the network to yourself."
+            "DANGER: requests go to the provider at {address} without TLS (`danger_allow_http`, \
+             IDENTITY_DANGER_ALLOW_HTTP): anyone in that network can read secrets and sign in as \
+             any user. Use https://, or a network that no one else can reach."
         );
         Some(Finding::new(Severity::Warning, "danger_http", text))
     }

@@ -1,12 +1,12 @@
-//! Which paths everybody may see.
+//! The paths that need no sign-in.
 //!
 //! # Security
 //!
-//! Two programs that read one path differently are the oldest way around a guard: here the path is
-//! public, there it leads to something else. So nothing is normalised and then trusted. A path is
-//! public only if it is *written* as a rule is, and what follows a prefix has only one reading, for
-//! every reader: no empty or dot segments, no encoded slash, backslash, percent sign or control
-//! character, no `;`, nothing that is not UTF-8. All else is protected.
+//! Two programs that read a path differently are a classic way around access control: one sees a
+//! public path, the other serves a protected resource. So no path is normalised and then trusted
+//! (security rule 9). A path is public only if it is written as a rule is, and if the part after a
+//! prefix has only one reading: no empty or dot segments, no encoded slash, backslash, percent sign
+//! or control character, no `;`, and only UTF-8. Every other path is protected.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 
 use crate::error::ConfigError;
 
-/// The public paths, as they stand in a request.
+/// The public paths, in the form in which requests have them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PublicPaths {
     exact: Vec<Box<str>>,
@@ -23,26 +23,29 @@ pub(crate) struct PublicPaths {
 }
 
 impl PublicPaths {
-    /// Adds one page, given as people write it, below `before`, which is plain or empty.
+    /// Adds one path, unencoded, below `before`, which is a plain path or empty.
     pub(super) fn add_exact(&mut self, before: &str, path: &str) -> Result<(), ConfigError> {
         self.exact.push(rule(before, path)?);
         Ok(())
     }
 
-    /// Adds everything below a directory.
+    /// Adds all paths below a directory.
     pub(super) fn add_prefix(&mut self, before: &str, prefix: &str) -> Result<(), ConfigError> {
+        // `/assets` as a prefix would also match `/assets-internal`.
         if !prefix.ends_with('/') {
             return Err(ConfigError::new(
                 "public_paths",
                 format!(
-                    "the prefix {prefix:?} has to end with a slash, so that it covers a directory and not whatever begins alike"
+                    "the prefix {prefix:?} has to end with a slash, so that it is a directory and \
+                     does not match names that only begin alike"
                 ),
             ));
         }
         if prefix == "/" {
             return Err(ConfigError::new(
                 "public_paths",
-                "the prefix \"/\" would make everything public: put the layer around the protected part only",
+                "the prefix \"/\" would make every path public: put the layer around the \
+                 protected part only",
             ));
         }
         self.prefixes.push(rule(before, prefix)?);
@@ -50,7 +53,7 @@ impl PublicPaths {
     }
 
     /// The rule that makes a plain path public, if there is one.
-    pub(super) fn covering(&self, path: &str) -> Option<&str> {
+    pub(super) fn matching_rule(&self, path: &str) -> Option<&str> {
         self.exact
             .iter()
             .find(|exact| ***exact == *path)
@@ -58,31 +61,34 @@ impl PublicPaths {
             .map(|rule| &**rule)
     }
 
-    /// Whether everybody may see `path`, the raw path of a request without its query. On the way of
-    /// every request: it allocates only for a percent sign below a public prefix.
+    /// Whether `path`, the raw path of a request without its query, needs no sign-in. It runs for
+    /// every request, and allocates only for a percent sign below a public prefix.
     #[inline]
     pub(crate) fn is_public(&self, path: &str) -> bool {
+        // An exact rule needs no further check: rules are unambiguous, and the path is equal to
+        // one.
         self.exact.iter().any(|exact| **exact == *path)
-            || self.prefixes.iter().any(|prefix| below(prefix, path).is_some_and(has_one_reading))
+            || self.prefixes.iter().any(|prefix| below(prefix, path).is_some_and(is_unambiguous))
     }
 }
 
-/// What follows the prefix, if the path begins with it.
+/// The part of the path after the prefix, if the path begins with it.
 #[inline]
 fn below<'p>(prefix: &str, path: &'p str) -> Option<&'p str> {
-    // One look at the prefix's last slash spares most comparisons.
+    // Comparing the last slash of the prefix first decides most cases.
     let last = prefix.len().checked_sub(1)?;
     if path.as_bytes().get(last) != Some(&b'/') { None } else { path.strip_prefix(prefix) }
 }
 
-/// Reading what follows a slash, byte by byte: inside a segment…
+/// State of the scan over the part after a prefix: inside a segment.
 const INSIDE: u16 = 0;
-/// … right after a slash, where a segment may turn out empty or a dot segment…
+/// State after a slash, where the next segment can be empty or a dot segment.
 const AFTER_SLASH: u16 = 256;
-/// … and where only a closer look helps.
+/// State after a byte that needs the slow check.
 const UNSURE: u16 = 512;
 
-/// The next state, at state + byte; as long as a mask can reach, so that no look-up needs a check.
+/// The next state by state + byte. It has as many entries as the mask has values, so that a look-up
+/// needs no bounds check.
 const NEXT: [u16; 1024] = {
     let mut next = [UNSURE; 1024];
     let mut byte = 0;
@@ -101,8 +107,8 @@ const NEXT: [u16; 1024] = {
     next
 };
 
-/// No special meaning to anyone: unreserved and sub-delims of RFC 3986 without `.` and `;`, and `:`
-/// and `@`.
+/// Whether a byte has no special meaning to any reader: unreserved and sub-delims of RFC 3986
+/// section 2 without `.` and `;`, and `:` and `@`.
 const fn is_ordinary(byte: usize) -> bool {
     byte < 128
         && ((byte as u8).is_ascii_alphanumeric()
@@ -112,17 +118,17 @@ const fn is_ordinary(byte: usize) -> bool {
             ))
 }
 
-/// Whether what follows a slash can be read only one way.
-fn has_one_reading(rest: &str) -> bool {
+/// Whether the part after a slash has only one reading.
+fn is_unambiguous(rest: &str) -> bool {
     let step = |state: u16, byte: &u8| {
         NEXT.get(usize::from(state | u16::from(*byte)) & 1023).copied().unwrap_or(UNSURE)
     };
-    rest.as_bytes().iter().fold(AFTER_SLASH, step) != UNSURE || has_one_reading_after_all(rest)
+    rest.as_bytes().iter().fold(AFTER_SLASH, step) != UNSURE || is_unambiguous_slow(rest)
 }
 
-/// The same by looking closely: for dots after slashes and for escapes.
+/// The slow check of [`is_unambiguous`], for dots after slashes and for percent-encoding.
 #[cold]
-fn has_one_reading_after_all(rest: &str) -> bool {
+fn is_unambiguous_slow(rest: &str) -> bool {
     let mut segments = rest.split('/').peekable();
     while let Some(segment) = segments.next() {
         let last = segments.peek().is_none();
@@ -133,17 +139,19 @@ fn has_one_reading_after_all(rest: &str) -> bool {
     true
 }
 
-/// Whether a raw segment is one segment of plain text to every reader; the empty one is.
+/// Whether a raw segment is one segment of plain text to every reader. The empty segment is.
 fn is_one_segment(raw: &str) -> bool {
     if !raw.bytes().all(|byte| is_ordinary(byte.into()) || matches!(byte, b'.' | b'%')) {
         return false;
     }
     let Some(text) = decoded(raw) else { return false };
+    // Some servers also remove `...` and longer segments of dots.
     let is_dots = !text.is_empty() && text.bytes().all(|byte| byte == b'.');
     !is_dots && !text.contains(|read: char| read.is_control() || "/\\%;?#".contains(read))
 }
 
-/// The text of a percent-encoded segment; `None` if an escape is broken or the bytes are not UTF-8.
+/// The text of a percent-encoded segment; `None` if an escape is malformed or the bytes are not
+/// UTF-8.
 fn decoded(raw: &str) -> Option<Cow<'_, str>> {
     let broken = raw.split('%').skip(1).any(|after| {
         !after.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
@@ -151,7 +159,7 @@ fn decoded(raw: &str) -> Option<Cow<'_, str>> {
     if broken { None } else { percent_decode_str(raw).decode_utf8().ok() }
 }
 
-/// What is escaped in a rule, as browsers do it in a path.
+/// The characters that are escaped in a rule: those that browsers escape in a path.
 const IN_RULE: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -163,30 +171,33 @@ const IN_RULE: &AsciiSet = &CONTROLS
     .add(b'^')
     .add(b'|');
 
-/// A rule as it stands in a request.
+/// A rule in the form in which requests have it.
 fn rule(before: &str, path: &str) -> Result<Box<str>, ConfigError> {
     let wrong =
         |problem: &str| Err(ConfigError::new("public_paths", format!("{path:?} {problem}")));
     let Some(rest) = path.strip_prefix('/') else { return wrong("has to begin with a slash") };
     if path.contains(['*', '{', '}']) {
         return wrong(
-            "looks like a pattern: name one page with `add_public_path`, or everything below a directory with `add_public_prefix`",
+            "looks like a pattern: name one path with `add_public_path`, or all paths below a \
+             directory with `add_public_prefix`",
         );
     }
+    // Rules are written unencoded, so that one rule has one form in a request.
     if path.contains(['%', '?', '#']) {
-        return wrong("has to be a path without query, as people read it: without %, ? and #");
+        return wrong("has to be an unencoded path without a query: it contains %, ? or #");
     }
     let encoded = utf8_percent_encode(rest, IN_RULE).to_string();
-    if !has_one_reading(&encoded) {
+    if !is_unambiguous(&encoded) {
         return wrong(
-            "can be read in two ways (empty or dot segments, backslash, `;` or control characters), so that it would never match",
+            "can be read in two ways (empty or dot segments, backslash, `;` or control \
+             characters), so it would never match",
         );
     }
     Ok(format!("{before}/{encoded}").into())
 }
 
-/// Whether a path begins with a slash, does not end with one, and has only plain segments: what the
-/// crate's own paths and the path of the base URL are made of.
+/// Whether a path begins with a slash, does not end with one, and has only plain segments. The
+/// paths of the layer and the path of the base URL have to be plain.
 pub(super) fn is_plain(path: &str) -> bool {
     path.strip_prefix('/').is_some_and(|rest| {
         !rest.is_empty()
@@ -311,8 +322,8 @@ mod tests {
             ("assets", "begin with a slash"),
             ("/assets/*", "pattern"),
             ("/users/{id}", "pattern"),
-            ("/a%20b", "as people read it"),
-            ("/a?b", "as people read it"),
+            ("/a%20b", "unencoded path"),
+            ("/a?b", "unencoded path"),
             ("/a//b", "two ways"),
             ("/../a", "two ways"),
             ("/a/./b", "two ways"),

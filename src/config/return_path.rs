@@ -1,23 +1,25 @@
-//! Where a sign-in comes back to.
+//! The path that a sign-in or sign-out returns to: [`ReturnPath`].
 
 use std::{borrow::Cow, fmt};
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
 
-/// The longest return path, in bytes, as it is written back.
+/// The maximum length of a return path, in bytes of its encoded form.
 const MAX_LENGTH: usize = 2_000;
 
-/// How often a path may be encoded over: what still changes after that is refused.
+/// The number of times that a path may be percent-encoded. A path that still changes after it is
+/// refused.
 const MAX_DECODINGS: usize = 4;
 
-/// A path on this site, with its query and fragment: the only thing that a sign-in or sign-out can
-/// return to.
+/// A path on this site, with its query and fragment. It is the only type that a sign-in or sign-out
+/// can return to, so that there is no open redirect (security rule 1).
 ///
-/// - It begins with one slash, and is no other site to any reader: `//host`, `/\host`, `/%2Fhost`,
-///   `/%5Chost`, `https:host`, tabs and line breaks, encoded once or several times, cannot be one.
+///
+/// - It begins with one slash, and no reader takes it for another site: `//host`, `/\host`,
+///   `/%2Fhost`, `/%5Chost`, `https:host`, tabs and line breaks are refused, encoded once or
+///   several times.
 /// - It has no dot segments, no backslash in the path and no control characters.
-/// - It is written back re-encoded: only visible ASCII, without quotes and angle brackets, at most
-///   2,000 bytes.
+/// - It is re-encoded: only visible ASCII, without quotes and angle brackets, at most 2,000 bytes.
 ///
 /// ```
 /// use tower_identity::config::ReturnPath;
@@ -30,19 +32,22 @@ const MAX_DECODINGS: usize = 4;
 pub struct ReturnPath(String);
 
 impl ReturnPath {
-    /// The path in `text`; `None` if it is not one that is safe to send a browser to.
+    /// Parses a return path; `None` if it is not safe to send a browser to it.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        // Browsers strip tabs and line breaks out of an address before they read it.
+        // Browsers remove tabs and line breaks from a URL before they parse it.
         if text.len() > MAX_LENGTH || text.contains(char::is_control) {
             return None;
         }
         let (before_fragment, fragment) = split(text, '#');
         let (path, query) = split(before_fragment, '?');
+        // Browsers treat a backslash in a path as a slash (WHATWG URL section 4.4).
         if path.contains('\\') {
             return None;
         }
         let mut encoded = encode(path);
+        // Only the path decides which site the browser goes to. Query and fragment are re-encoded
+        // below.
         if !is_here(encoded.as_bytes()) {
             return None;
         }
@@ -55,19 +60,19 @@ impl ReturnPath {
         (encoded.len() <= MAX_LENGTH).then_some(Self(encoded))
     }
 
-    /// The home page, `/`.
+    /// The path `/`.
     #[must_use]
     pub fn home() -> Self {
         Self("/".into())
     }
 
-    /// The path with its query, percent-encoded: only visible ASCII.
+    /// The path with its query and fragment, percent-encoded: only visible ASCII.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The path alone.
+    /// The path without query and fragment.
     pub(crate) fn path(&self) -> &str {
         self.0.split(['?', '#']).next().unwrap_or_default()
     }
@@ -79,13 +84,13 @@ impl fmt::Display for ReturnPath {
     }
 }
 
-/// What comes before the first `mark`, and after it.
+/// The parts before and after the first `mark`.
 fn split(text: &str, mark: char) -> (&str, Option<&str>) {
     text.split_once(mark).map_or((text, None), |(before, after)| (before, Some(after)))
 }
 
-/// What is escaped when a part is written back: all that RFC 3986 does not allow in a query or
-/// fragment, and `'`, which ends an attribute.
+/// The characters that are escaped: those that RFC 3986 does not allow in a query or fragment, and
+/// `'`, which can end an HTML attribute.
 const ENCODED: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -102,7 +107,7 @@ const ENCODED: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// A part written back: escapes stay, a percent sign that begins none becomes one.
+/// Percent-encodes a part. Existing escapes stay, and a percent sign without two digits is escaped.
 fn encode(part: &str) -> String {
     let mut encoded = String::with_capacity(part.len());
     for (index, piece) in part.split('%').enumerate() {
@@ -118,8 +123,10 @@ fn encode(part: &str) -> String {
     encoded
 }
 
-/// Whether an encoded path is one on this site to everyone who reads it, however often they decode
-/// it.
+/// Whether an encoded path stays on this site, also for a reader that decodes it several times.
+///
+/// The second byte must not be a slash: `//host` is a network-path reference (RFC 3986 section
+/// 4.2), and browsers treat a backslash like a slash.
 fn is_here(encoded: &[u8]) -> bool {
     let mut path = Cow::Borrowed(encoded);
     for _ in 0..=MAX_DECODINGS {
@@ -130,6 +137,7 @@ fn is_here(encoded: &[u8]) -> bool {
         if !here {
             return false;
         }
+        // A proxy or an application may decode once more, so every decoded form is checked as well.
         let decoded: Vec<u8> = percent_decode(&path).collect();
         if decoded == *path {
             return true;

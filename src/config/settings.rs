@@ -1,4 +1,4 @@
-//! [`IdentityConfig`]: what a user sets, as data.
+//! [`IdentityConfig`]: the settings as data, before they are checked.
 
 use std::time::Duration;
 
@@ -15,16 +15,19 @@ use crate::{
     strings::StringList,
 };
 
-/// Everything that can be set about sign-in and sessions, as plain data: it can be cloned, compared
-/// and printed (secrets stay hidden).
+/// The settings for sign-in and sessions, as plain data that can be cloned, compared and printed
+/// (secrets are redacted).
 ///
-/// Three things are required: the provider and the client id, here; the credential, by
-/// [`with_credential`](Self::with_credential); the base URL, by
-/// [`with_base_url`](Self::with_base_url). [`build`](Self::build) checks all of it and says what to
-/// do about a mistake.
+/// Required are the provider and the client id (arguments of [`new`](Self::new)), the credential
+/// ([`with_credential`](Self::with_credential)) and the base URL
+/// ([`with_base_url`](Self::with_base_url)). [`build`](Self::build) checks the settings together;
+/// its errors say how to correct them.
 ///
 /// ```
-/// use tower_identity::{Authority, config::{ClientCredential, IdentityConfig}};
+/// use tower_identity::{
+///     Authority,
+///     config::{ClientCredential, IdentityConfig},
+/// };
 ///
 /// let config = IdentityConfig::new(Authority::oidc("https://id.example.com")?, "client-id")
 ///     .with_credential(ClientCredential::secret("from a vault"))
@@ -35,7 +38,8 @@ use crate::{
 /// # Ok::<_, tower_identity::ConfigError>(())
 /// ```
 ///
-/// It can be read from any serde source that holds an [`AzureAd` section](super::AzureAdSection).
+/// It can be deserialized from any serde source that contains an [`AzureAd`
+/// section](super::AzureAdSection).
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(try_from = "super::AzureAdSection")]
 pub struct IdentityConfig {
@@ -57,8 +61,7 @@ pub struct IdentityConfig {
     pub(super) sign_in_method: SignInMethod,
     pub(super) response_mode: ResponseMode,
     pub(super) openid_scopes: Vec<String>,
-    /// Whether the application named them; otherwise those that the provider does not offer are
-    /// left out.
+    /// Whether they are configured. Otherwise those that the provider does not support are removed.
     pub(super) openid_scopes_named: bool,
     pub(super) sign_in: SignInOptions,
     pub(super) user_info: UserInfo,
@@ -75,19 +78,19 @@ pub struct IdentityConfig {
     pub(super) absolute_timeout: Duration,
     pub(super) cookie_lifetime: CookieLifetime,
     pub(super) session_end: SessionEnd,
-    /// `None`: as the way of signing in suggests.
+    /// `None`: the default of the sign-in method.
     pub(super) provider_session: Option<ProviderSession>,
     pub(super) sign_out: super::SignOutRequest,
     pub(super) back_channel: Option<Url>,
     pub(super) discovery_url: Option<Url>,
     pub(super) danger_http: bool,
-    /// An application without pages has no redirect address that anybody is sent to.
+    /// Whether the application has no pages, and so no redirect URI that is used.
     pub(super) without_pages: bool,
-    /// What was odd where the settings came from.
+    /// Findings from where the settings were read.
     pub(super) notices: Vec<super::Finding>,
 }
 
-/// A path that everybody may see.
+/// A path without sign-in, as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PublicPath {
     Exact(String),
@@ -95,7 +98,7 @@ pub(super) enum PublicPath {
 }
 
 impl IdentityConfig {
-    /// Sign-in at `authority` as the application `client_id`.
+    /// Settings for sign-in at `authority` as the application `client_id`, with all defaults.
     #[must_use]
     pub fn new(authority: Authority, client_id: impl Into<String>) -> Self {
         let openid_scopes =
@@ -128,6 +131,8 @@ impl IdentityConfig {
             trusted_audiences: Vec::new(),
             required_acr: Vec::new(),
             max_token_age: None,
+            // RFC 7519 section 4.1.4 allows a leeway of no more than a few minutes; one is enough
+            // for clocks that are synchronised by NTP.
             clock_leeway: Duration::from_secs(60),
             cookie_secrets: Vec::new(),
             idle_timeout: Duration::from_secs(24 * 3600),
@@ -145,22 +150,22 @@ impl IdentityConfig {
         }
     }
 
-    /// How the application proves who it is. There is no default: a public client says
-    /// [`ClientCredential::none`].
+    /// Sets the credential with which the application authenticates at the provider. There is no
+    /// default: for a public client pass [`ClientCredential::none`].
     #[must_use]
     pub fn with_credential(mut self, credential: ClientCredential) -> Self {
         self.credential = Some(credential);
         self
     }
 
-    /// The tenants whose people may sign in, as GUIDs.
+    /// Sets the tenants whose users may sign in, as GUIDs.
     ///
     /// An authority for several tenants (`common`, `organizations`) needs either this or
     /// [`with_any_tenant`](Self::with_any_tenant).
     ///
     /// # Errors
     ///
-    /// There is none, or one is not a GUID.
+    /// The list is empty, or a value is not a GUID.
     pub fn with_tenants<Kind>(
         mut self,
         tenants: impl StringList<Kind>,
@@ -169,50 +174,50 @@ impl IdentityConfig {
         Ok(self)
     }
 
-    /// People of every tenant in the world may sign in.
+    /// Allows users of every tenant in the world to sign in.
     ///
     /// # Security
     ///
-    /// Whoever has an Entra tenant makes accounts in it, with names and e-mail addresses as they
-    /// like. Decide by [`tenants`](Self::with_tenants) or by what you know about `(tid, oid)`,
-    /// never by e-mail.
+    /// The owner of a tenant can create accounts in it with any name and e-mail address. Decide on
+    /// access by [`tenants`](Self::with_tenants) or by `(tid, oid)`, never by e-mail (security rule
+    /// 10).
     #[must_use]
     pub fn with_any_tenant(mut self) -> Self {
         self.tenants = Some(Tenants::any());
         self
     }
 
-    /// Where browsers find the application, for example `https://example.com` or
-    /// `https://example.com/app`. The callback, sign-out and return addresses hang off it; `Host`
-    /// and `X-Forwarded-*` are never read.
+    /// Sets the URL at which browsers reach the application, for example `https://example.com` or
+    /// `https://example.com/app`. The callback, sign-out and return URLs are below it. `Host` and
+    /// `X-Forwarded-*` are never read (security rule 8).
     ///
     /// `http` is accepted for loopback hosts only. A path is the prefix under which a proxy
     /// publishes the application, see [`with_path_prefix`](Self::with_path_prefix).
     ///
     /// # Errors
     ///
-    /// It is not such a URL, or has a query, a fragment or credentials.
+    /// `base_url` is not such a URL, or has a query, a fragment or credentials.
     pub fn with_base_url(mut self, base_url: &str) -> Result<Self, ConfigError> {
         self.base_url = Some(super::address::base_url(base_url)?);
         Ok(self)
     }
 
-    /// The redirect address, where it is not the base URL with the callback path after it. It must
-    /// lie under the base URL, because the layer has to see the callback.
+    /// Sets the redirect URI, if it is not the base URL followed by the callback path. It must be
+    /// below the base URL, because the layer has to receive the callback.
     ///
-    /// The default is base URL + callback path. Without a base URL, its origin becomes the base
-    /// URL.
+    /// The default is base URL + callback path. If no base URL is set, the origin of the redirect
+    /// URI is used.
     ///
     /// # Errors
     ///
-    /// It is not an absolute `https` URL (`http` is accepted for loopback hosts), has a fragment or
-    /// query, or its path is only `/`.
+    /// `redirect_uri` is not an absolute `https` URL (`http` is accepted for loopback hosts), has a
+    /// fragment or query, or its path is only `/`.
     pub fn with_redirect_uri(mut self, redirect_uri: &str) -> Result<Self, ConfigError> {
         self.redirect_uri = Some(super::address::redirect_uri(redirect_uri)?);
         Ok(self)
     }
 
-    /// What the proxy in front does with the path of the base URL. The default is
+    /// Sets how the reverse proxy forwards the path of the base URL. The default is
     /// [`PathPrefix::Stripped`].
     #[must_use]
     pub fn with_path_prefix(mut self, path_prefix: PathPrefix) -> Self {
@@ -220,87 +225,91 @@ impl IdentityConfig {
         self
     }
 
-    /// Where sign-in starts, relative to the base URL. The default is `/auth/login`.
+    /// Sets the path that starts a sign-in, relative to the base URL. The default is `/auth/login`.
     #[must_use]
     pub fn with_sign_in_path(mut self, path: impl Into<String>) -> Self {
         self.sign_in_path = path.into();
         self
     }
 
-    /// Where the provider sends people back to, relative to the base URL. The default is
-    /// `/auth/callback`, or what the redirect address says.
+    /// Sets the path of the callback from the provider, relative to the base URL. The default is
+    /// `/auth/callback`, or the path of the redirect URI.
     #[must_use]
     pub fn with_callback_path(mut self, path: impl Into<String>) -> Self {
         self.callback_path = Some(path.into());
         self
     }
 
-    /// Where sign-out starts, relative to the base URL. The default is `/auth/logout`.
+    /// Sets the path that starts a sign-out, relative to the base URL. The default is
+    /// `/auth/logout`.
     #[must_use]
     pub fn with_sign_out_path(mut self, path: impl Into<String>) -> Self {
         self.sign_out_path = path.into();
         self
     }
 
-    /// The page after sign-out, relative to the base URL. It is public: a protected one would sign
-    /// straight in again. The default is `/auth/signed-out`.
+    /// Sets the path of the page after sign-out, relative to the base URL. The page is public,
+    /// because a protected one would immediately start a sign-in. The default is
+    /// `/auth/signed-out`.
     #[must_use]
     pub fn with_signed_out_path(mut self, path: impl Into<String>) -> Self {
         self.signed_out_path = path.into();
         self
     }
 
-    /// Where a B2C profile is edited, relative to the base URL. The default is
-    /// `/auth/edit-profile`; it exists only if the authority has such a policy.
+    /// Sets the path that starts editing of a B2C profile, relative to the base URL. The default is
+    /// `/auth/edit-profile`. It exists only if the authority has a policy for it.
     #[must_use]
     pub fn with_edit_profile_path(mut self, path: impl Into<String>) -> Self {
         self.edit_profile_path = Some(path.into());
         self
     }
 
-    /// Where a B2C password is reset, relative to the base URL. The default is
-    /// `/auth/reset-password`; it exists only if the authority has such a policy.
+    /// Sets the path that starts the reset of a B2C password, relative to the base URL. The default
+    /// is `/auth/reset-password`. It exists only if the authority has a policy for it.
     #[must_use]
     pub fn with_reset_password_path(mut self, path: impl Into<String>) -> Self {
         self.reset_password_path = Some(path.into());
         self
     }
 
-    /// One page that everybody may see, relative to the base URL. The default is none: everything
-    /// needs a signed-in person.
+    /// Adds a path that needs no sign-in, relative to the base URL. By default there is none: every
+    /// path needs a signed-in user (D12).
     ///
-    /// On a public page the [`User`](crate::User) is not in the request's extensions, signed in or
-    /// not, since nobody is looked up before somebody asks: take `Option<User>` in axum,
-    /// [`LazyUser`](crate::LazyUser) elsewhere. `Extension<User>` there is axum's own answer 500.
+    /// On a public path the session is not loaded unless the application asks for the user, so the
+    /// [`User`](crate::User) is not among the request's extensions even if a user is signed in. Use
+    /// the extractor `Option<User>` in axum and [`LazyUser`](crate::LazyUser) elsewhere; axum's
+    /// `Extension<User>` responds with 500 there.
     #[must_use]
     pub fn add_public_path(mut self, path: impl Into<String>) -> Self {
         self.public_paths.push(PublicPath::Exact(path.into()));
         self
     }
 
-    /// Everything below a directory, relative to the base URL, for example `/assets/`. It begins
-    /// and ends with a slash. The user is to be had there as on a [public
-    /// page](Self::add_public_path).
+    /// Adds a directory in which no path needs a sign-in, relative to the base URL, for example
+    /// `/assets/`. The prefix begins and ends with a slash. The user is available as on a [public
+    /// path](Self::add_public_path).
     ///
     /// # Security
     ///
-    /// A request whose path could be read in two ways (`//`, `..`, `%2F`, `;`, …) stays protected,
-    /// also below a public prefix.
+    /// A request path that could be read in two ways (`//`, `..`, `%2F`, `;`, …) stays protected,
+    /// also below a public prefix (security rule 9).
     #[must_use]
     pub fn add_public_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.public_paths.push(PublicPath::Prefix(prefix.into()));
         self
     }
 
-    /// What a CORS preflight to a protected path gets. The default is [`Preflight::Challenge`].
+    /// Sets the answer to a CORS preflight for a protected path. The default is
+    /// [`Preflight::Challenge`].
     #[must_use]
     pub fn with_preflight(mut self, preflight: Preflight) -> Self {
         self.preflight = preflight;
         self
     }
 
-    /// How people get to the provider and back. The default is [`SignInMethod::Redirect`];
-    /// [`SignInMethod::DeviceCode`] needs no redirect address.
+    /// Sets how the user gets to the provider and back. The default is [`SignInMethod::Redirect`];
+    /// [`SignInMethod::DeviceCode`] needs no redirect URI.
     ///
     /// ```
     /// use tower_identity::{Authority, ClientCredential, IdentityConfig, config::SignInMethod};
@@ -318,7 +327,7 @@ impl IdentityConfig {
         self
     }
 
-    /// How the provider hands the authorization response over. The default is
+    /// Sets how the provider returns the authorization response. The default is
     /// [`ResponseMode::Query`].
     #[must_use]
     pub fn with_response_mode(mut self, response_mode: ResponseMode) -> Self {
@@ -326,14 +335,15 @@ impl IdentityConfig {
         self
     }
 
-    /// The scopes of the sign-in itself. The default is `openid`, `profile`, `email` (not at
-    /// Microsoft's providers, where it may take an administrator's consent) and `offline_access`,
-    /// which asks for a refresh token, with which sessions are renewed.
+    /// Sets the OpenID Connect scopes of the sign-in. The default is `openid`, `profile`, `email`
+    /// and `offline_access`. At Microsoft's providers it has no `email`, which may need the consent
+    /// of an administrator. `offline_access` requests a refresh token, with which sessions are
+    /// renewed.
     ///
-    /// Of the default, what the provider's document does not list (`scopes_supported`) is left out,
-    /// unless the document lists no scopes at all. Scopes that are named here, or by
-    /// [`with_scopes`](Self::with_scopes), are always sent. Google takes `access_type=offline` for
-    /// `offline_access`, and gets that. Nothing else is ever added.
+    /// A default scope is omitted if the discovery document has a list of scopes
+    /// (`scopes_supported`) without it. Scopes that are set here or by
+    /// [`with_scopes`](Self::with_scopes) are always sent. Google gets `access_type=offline` in
+    /// place of `offline_access`. No other scope is ever added.
     #[must_use]
     pub fn with_openid_scopes<Kind>(mut self, scopes: impl StringList<Kind>) -> Self {
         self.openid_scopes = scopes.into_strings();
@@ -341,14 +351,14 @@ impl IdentityConfig {
         self
     }
 
-    /// Options of every sign-in. The default is none.
+    /// Sets the options of every sign-in. The default is [`SignInOptions::new`].
     #[must_use]
     pub fn with_sign_in(mut self, options: SignInOptions) -> Self {
         self.sign_in = options;
         self
     }
 
-    /// Scopes beyond those of the sign-in itself, for example `User.Read`: the same as
+    /// Sets the scopes beyond the OpenID Connect scopes, for example `User.Read`: the same as
     /// [`SignInOptions::with_scopes`].
     #[must_use]
     pub fn with_scopes<Kind>(mut self, scopes: impl StringList<Kind>) -> Self {
@@ -356,36 +366,39 @@ impl IdentityConfig {
         self
     }
 
-    /// Whether the UserInfo endpoint is asked. The default is [`UserInfo::IfMissing`].
+    /// Sets whether claims are requested from the UserInfo endpoint. The default is
+    /// [`UserInfo::IfMissing`].
     #[must_use]
     pub fn with_user_info(mut self, user_info: UserInfo) -> Self {
         self.user_info = user_info;
         self
     }
 
-    /// Where the groups of somebody come from who is in more than a token holds. The default is
-    /// [`GroupsFrom::Token`].
+    /// Sets the source of the user's groups, which matters for users in more groups than a token
+    /// lists. The default is [`GroupsFrom::Token`].
     #[must_use]
     pub fn with_groups(mut self, groups: GroupsFrom) -> Self {
         self.groups = groups;
         self
     }
 
-    /// What the application can do, said to Entra with every request for a token (`xms_cc`). `cp1`
-    /// says that it understands claims challenges; then access tokens live longer and APIs may
-    /// refuse them before they expire (continuous access evaluation). The default is none.
+    /// Sets the client capabilities, which are sent to Entra ID with every token request
+    /// (`xms_cc`).
+    /// `cp1` declares that the application handles claims challenges. Access tokens then live
+    /// longer, and APIs can reject them before they expire (continuous access evaluation). The
+    /// default is none.
     #[must_use]
     pub fn with_client_capabilities<Kind>(mut self, capabilities: impl StringList<Kind>) -> Self {
         self.client_capabilities = capabilities.into_strings();
         self
     }
 
-    /// The algorithms that an ID token, or any other token of the provider's that is verified here,
-    /// may be signed with. The default is every [`Algorithm`] that the provider's document lists
-    /// (`id_token_signing_alg_values_supported`), and RS256 where it lists none.
+    /// Sets the algorithms that may sign an ID token, or any other token of the provider that is
+    /// verified here. The default is every [`Algorithm`] in the discovery document
+    /// (`id_token_signing_alg_values_supported`), and RS256 if it lists none.
     ///
-    /// The setting narrows that: of the algorithms named here those count that the document lists.
-    /// `IDENTITY_ID_TOKEN_ALGORITHMS` says the same.
+    /// The setting only narrows that list: an algorithm has to be both set here and in the
+    /// document. The variable is `IDENTITY_ID_TOKEN_ALGORITHMS`.
     #[must_use]
     pub fn with_id_token_algorithms(
         mut self,
@@ -395,51 +408,51 @@ impl IdentityConfig {
         self
     }
 
-    /// An audience that an ID token may have beside the client id. The default is none: a token
-    /// that is also for somebody else is refused (OpenID Connect Core section 3.1.3.7, step 3).
+    /// Adds an audience that an ID token may have besides the client id. By default there is none:
+    /// a token that is also for other audiences is refused (OpenID Connect Core 1.0 section
+    /// 3.1.3.7, rule 3).
     ///
-    /// `*` is every audience, for a provider whose tokens are also for applications that are not
-    /// known yet (Zitadel). Then, as with every token for several audiences, `azp` has to be the
-    /// client id.
+    /// `*` allows every audience, for a provider whose tokens are also for applications that are
+    /// not known in advance (Zitadel). As for every token with several audiences, `azp` then has to
+    /// be the client id.
     #[must_use]
     pub fn add_trusted_audience(mut self, audience: impl Into<String>) -> Self {
         self.trusted_audiences.push(audience.into());
         self
     }
 
-    /// Authentication context classes of which the ID token must have one. The default is none.
-    /// They are also asked for, unless [`SignInOptions::with_acr_values`] asks for others.
+    /// Sets the authentication context classes of which the ID token must have one. The default is
+    /// none. They are also requested, unless [`SignInOptions::with_acr_values`] requests others.
     #[must_use]
     pub fn with_required_acr<Kind>(mut self, acr: impl StringList<Kind>) -> Self {
         self.required_acr = acr.into_strings();
         self
     }
 
-    /// How long ago an ID token may have been issued (`iat`). The default is no limit beside its
-    /// `exp`.
+    /// Sets the maximum age of an ID token by its `iat`. By default only its `exp` limits it.
     #[must_use]
     pub fn with_max_token_age(mut self, max_age: Duration) -> Self {
         self.max_token_age = Some(max_age);
         self
     }
 
-    /// How far the provider's clock may be from ours. The default is 60 seconds, the most is 5
-    /// minutes.
+    /// Sets the accepted difference between this clock and the provider's. The default is 60
+    /// seconds, the maximum 5 minutes.
     #[must_use]
     pub fn with_clock_leeway(mut self, leeway: Duration) -> Self {
         self.clock_leeway = leeway;
         self
     }
 
-    /// The secrets that seal cookies and records, at least 32 bytes each: the first seals, all
-    /// open.
+    /// Sets the secrets under which cookies and stored records are sealed, at least 32 bytes each.
+    /// The first seals; all of them open.
     ///
-    /// To rotate, put a new one in front and drop the old one when its sessions have ended. Where
-    /// several processes share sessions, first add the new one at the end everywhere and then move
-    /// it to the front: a process that cannot open a ticket takes its owner for signed out.
+    /// To rotate, insert a new secret in front, and remove the old one when its sessions have
+    /// ended. If several processes share sessions, first append the new secret in every process and
+    /// then move it to the front: a process treats a cookie that it cannot open as signed out.
     ///
-    /// The default is a key derived from a client secret of at least 32 characters; without one it
-    /// is random, so that sessions end with the process.
+    /// The default is derived from a client secret of at least 32 characters. Without one it is
+    /// random, so that sessions end with the process (D4).
     #[must_use]
     pub fn with_cookie_secrets<S: Into<Secret>>(
         mut self,
@@ -449,39 +462,41 @@ impl IdentityConfig {
         self
     }
 
-    /// How long an operation of the session store, or of the refresh lock, may take before it
-    /// counts as failed. The default is 3 s. The store in this process's memory always answers at
-    /// once.
+    /// Sets the time limit for one operation of the session store or of the refresh lock. The
+    /// default is 3 seconds. The in-memory store answers immediately and needs no limit.
     #[must_use]
     pub fn with_store_timeout(mut self, timeout: Duration) -> Self {
         self.store_timeout = timeout;
         self
     }
 
-    /// How long a session lives without a request. The default is 24 hours.
+    /// Sets the time without a request after which a session ends. The default is 24 hours.
     #[must_use]
     pub fn with_idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
         self
     }
 
-    /// How long a session lives at all. The default is 7 days.
+    /// Sets the time after sign-in at which a session ends. The default is 7 days.
     #[must_use]
     pub fn with_absolute_timeout(mut self, timeout: Duration) -> Self {
         self.absolute_timeout = timeout;
         self
     }
 
-    /// How long the browser keeps the session cookie. The default is [`CookieLifetime::Browser`]:
-    /// until it ends.
+    /// Sets how long the browser keeps the session cookie. The default is
+    /// [`CookieLifetime::Browser`]: until it is closed.
     ///
     /// ```
     /// use tower_identity::config::{CookieLifetime, IdentityConfig};
     ///
-    /// /// People who installed the application on a phone stay signed in for a month.
+    /// /// For an application that users install on a phone, where they stay signed in for a month.
     /// fn on_phones(config: IdentityConfig) -> IdentityConfig {
     ///     let month = std::time::Duration::from_secs(30 * 24 * 3600);
-    ///     config.with_cookie_lifetime(CookieLifetime::Session).with_idle_timeout(month).with_absolute_timeout(month)
+    ///     config
+    ///         .with_cookie_lifetime(CookieLifetime::Session)
+    ///         .with_idle_timeout(month)
+    ///         .with_absolute_timeout(month)
     /// }
     /// ```
     #[must_use]
@@ -490,15 +505,15 @@ impl IdentityConfig {
         self
     }
 
-    /// When a session ends that cannot be renewed. The default is [`SessionEnd::OwnLimits`].
+    /// Sets when a session ends that cannot be renewed. The default is [`SessionEnd::OwnLimits`].
     #[must_use]
     pub fn with_session_end(mut self, session_end: SessionEnd) -> Self {
         self.session_end = session_end;
         self
     }
 
-    /// What becomes of the provider's session at sign-out. The default is [`ProviderSession::End`],
-    /// with [`SignInMethod::DeviceCode`] it is [`ProviderSession::Keep`].
+    /// Sets the effect of sign-out on the session at the provider. The default is
+    /// [`ProviderSession::End`], and [`ProviderSession::Keep`] with [`SignInMethod::DeviceCode`].
     #[must_use]
     pub fn with_provider_session(mut self, provider_session: ProviderSession) -> Self {
         self.provider_session = Some(provider_session);
@@ -506,11 +521,11 @@ impl IdentityConfig {
     }
 }
 
-/// The scopes of a sign-in where none are named.
+/// The OpenID Connect scopes of a sign-in if none are configured.
 fn default_scopes(authority: &Authority) -> &'static [&'static str] {
     match authority.is_microsoft() {
-        // `email` is a permission of its own there, for which a tenant may want an administrator's
-        // consent.
+        // Microsoft's `email` is a permission of its own, for which a tenant may require the
+        // consent of an administrator.
         true => &["openid", "profile", "offline_access"],
         false => &["openid", "profile", "email", "offline_access"],
     }

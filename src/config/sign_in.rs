@@ -1,10 +1,10 @@
-//! What a sign-in asks the provider for.
+//! The options of a sign-in: parameters of the authorization request.
 
 use std::{fmt, str::FromStr, time::Duration};
 
 use crate::{error::ConfigError, strings::StringList};
 
-/// Parameters of the authorization request that belong to the crate or have a setting of their own.
+/// Parameters of the authorization request that the crate sets itself or that have a setting.
 const RESERVED: &[&str] = &[
     "acr_values",
     "claims",
@@ -30,16 +30,20 @@ const RESERVED: &[&str] = &[
     "ui_locales",
 ];
 
-/// Options of a sign-in: in the configuration for every one, and for a single one where it starts.
+/// Options of a sign-in, for all sign-ins in the configuration or for a single one where it is
+/// started.
 ///
-/// What a single sign-in sets replaces the configuration's value; scopes and extra parameters are
-/// added to it.
+/// Options of a single sign-in replace those of the configuration, except scopes and extra
+/// parameters, which are added to them.
 ///
 /// ```
 /// use std::time::Duration;
 /// use tower_identity::config::{Prompt, SignInOptions};
 ///
-/// let options = SignInOptions::new().with_scopes(["User.Read"]).with_prompt(Prompt::SelectAccount).with_max_age(Duration::from_secs(3600));
+/// let options = SignInOptions::new()
+///     .with_scopes(["User.Read"])
+///     .with_prompt(Prompt::SelectAccount)
+///     .with_max_age(Duration::from_secs(3600));
 /// assert_eq!(options, options.clone());
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,32 +57,32 @@ pub struct SignInOptions {
     pub(crate) auth_context: Option<String>,
     /// A claims challenge, as JSON.
     pub(crate) claims: Option<String>,
-    /// Another tenant than the authority's, for [`Client`](crate::client::Client) alone.
+    /// The tenant of a sign-in of [`Client`](crate::client::Client), if not the authority's.
     pub(crate) tenant: Option<String>,
     pub(crate) ui_locales: Vec<String>,
     pub(crate) parameters: Vec<(String, String)>,
 }
 
-/// What the provider shows although it might not have to (OpenID Connect Core section 3.1.2.1,
-/// Initiating User Registration 1.0).
+/// A page that the provider has to show, although it might not be necessary (OpenID Connect Core
+/// 1.0 section 3.1.2.1; Initiating User Registration via OpenID Connect 1.0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Prompt {
-    /// Nothing: without a session at the provider the answer is an error. It goes with no other
-    /// prompt.
+    /// No page: without a session at the provider the response is an error. It cannot be combined
+    /// with other prompts.
     None,
-    /// The sign-in page, also for somebody who is signed in.
+    /// The sign-in page, also for a user who is signed in.
     Login,
     /// The consent page.
     Consent,
-    /// The choice of an account.
+    /// The selection of an account.
     SelectAccount,
-    /// The page for new accounts.
+    /// The page for creating an account.
     Create,
 }
 
 impl Prompt {
-    /// The word in the `prompt` parameter.
+    /// The value in the `prompt` parameter.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -110,86 +114,90 @@ impl fmt::Display for Prompt {
 }
 
 impl SignInOptions {
-    /// No options: the configuration's alone.
+    /// Empty options: those of the configuration apply.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Scopes beyond those of the sign-in itself, in the order in which they are sent. The default
-    /// is none.
+    /// Sets the scopes beyond the OpenID Connect scopes, in the order in which they are sent. The
+    /// default is none.
     #[must_use]
     pub fn with_scopes<Kind>(mut self, scopes: impl StringList<Kind>) -> Self {
         self.scopes = scopes.into_strings();
         self
     }
 
-    /// What the provider is to show. The default is what it finds right.
+    /// Sets the page that the provider has to show. By default the provider decides.
     #[must_use]
     pub fn with_prompt(mut self, prompt: Prompt) -> Self {
         self.prompt = vec![prompt];
         self
     }
 
-    /// Something more that the provider is to show.
+    /// Adds a page that the provider has to show.
     #[must_use]
     pub fn add_prompt(mut self, prompt: Prompt) -> Self {
         self.prompt.push(prompt);
         self
     }
 
-    /// Whom the provider is to offer first, for example an e-mail address.
+    /// Sets the account that the provider offers first, for example an e-mail address.
     #[must_use]
     pub fn with_login_hint(mut self, login_hint: impl Into<String>) -> Self {
         self.login_hint = Some(login_hint.into());
         self
     }
 
-    /// Which of several sign-in pages to go to, for example `organizations` or a domain (Entra).
+    /// Sets the sign-in page among several, for example `organizations` or a domain (Entra ID).
     #[must_use]
     pub fn with_domain_hint(mut self, domain_hint: impl Into<String>) -> Self {
         self.domain_hint = Some(domain_hint.into());
         self
     }
 
-    /// How long ago the person may have proved who they are, in whole seconds; the ID token's
-    /// `auth_time` is held to it. Zero asks for a proof now. The default is no limit.
+    /// Sets the maximum time since the user last authenticated, in whole seconds. The `auth_time`
+    /// of the ID token is checked against it. Zero requires authentication now. The default is no
+    /// limit.
     #[must_use]
     pub fn with_max_age(mut self, max_age: Duration) -> Self {
         self.max_age = Some(max_age);
         self
     }
 
-    /// Authentication context classes to ask for, the preferred first. This is a wish;
-    /// [`with_required_acr`](super::IdentityConfig::with_required_acr) holds the answer to it.
+    /// Sets the requested authentication context classes, the preferred one first. The provider may
+    /// ignore them (OpenID Connect Core 1.0 section 3.1.2.1);
+    /// [`with_required_acr`](super::IdentityConfig::with_required_acr) enforces them.
     #[must_use]
     pub fn with_acr_values<Kind>(mut self, acr_values: impl StringList<Kind>) -> Self {
         self.acr_values = acr_values.into_strings();
         self
     }
 
-    /// An authentication context that the sign-in has to meet: where it comes back without, the
-    /// person gets 403 and their session stays as it was.
+    /// Sets an authentication context that the sign-in must meet. If the ID token does not contain
+    /// it, the user gets 403 and an existing session stays unchanged.
     ///
-    /// At Microsoft's authorities it is one of Conditional Access, such as `c1`, asked for by the
-    /// `claims` parameter and looked for in `acrs`; elsewhere a class that is sent as `acr_values`,
-    /// in the place of others, and looked for in `acr`. The default is none.
+    /// At Microsoft's authorities it is an authentication context of Conditional Access, such as
+    /// `c1`: requested with the `claims` parameter and checked in the claim `acrs`. At other
+    /// providers it is a class that is sent as `acr_values`, in place of configured ones, and
+    /// checked in the claim `acr`. The default is none.
     #[must_use]
     pub fn with_auth_context(mut self, auth_context: impl Into<String>) -> Self {
         self.auth_context = Some(auth_context.into());
         self
     }
 
-    /// The `claims` parameter (OpenID Connect Core section 5.5), a JSON object: what an API's
-    /// claims challenge asks for, decoded, or what the application wants to be told. It is merged
-    /// with what the crate asks for itself. The default is none.
+    /// Sets the `claims` parameter (OpenID Connect Core 1.0 section 5.5), a JSON object: the
+    /// decoded claims challenge of an API, or claims that the application requests. It is merged
+    /// with the claims that the crate requests itself. The default is none.
     ///
-    /// Text that is no JSON object is refused: at `build()`, or where the sign-in starts.
+    /// Text that is not a JSON object is refused by `build()`, or where the sign-in is started.
     ///
     /// ```
     /// use tower_identity::SignInOptions;
     ///
-    /// let options = SignInOptions::new().with_claims(r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#);
+    /// let options = SignInOptions::new()
+    ///     .with_claims(r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#);
     /// # let _ = options;
     /// ```
     #[must_use]
@@ -198,38 +206,38 @@ impl SignInOptions {
         self
     }
 
-    /// In this tenant, by its GUID, where the authority stands for many: for
+    /// Sets the tenant, by GUID, for an authority of several tenants in
     /// [`Client::initiate`](crate::client::Client::initiate) and
-    /// [`Client::authorization_url`](crate::client::Client::authorization_url). The default is
-    /// whichever the person is in.
+    /// [`Client::authorization_url`](crate::client::Client::authorization_url). The default is the
+    /// tenant of the account that the user chooses.
     ///
-    /// A configuration names the tenant in its [`Authority`](crate::Authority), and so does that of
-    /// a layer: there it is refused.
+    /// It is refused in the configuration and with the layer, where the
+    /// [`Authority`](crate::Authority) names the tenant.
     #[must_use]
     pub fn with_tenant(mut self, tenant: impl Into<String>) -> Self {
         self.tenant = Some(tenant.into());
         self
     }
 
-    /// Languages of the provider's pages as BCP 47 tags, the preferred first.
+    /// Sets the languages of the provider's pages as BCP 47 tags, the preferred one first.
     #[must_use]
     pub fn with_ui_locales<Kind>(mut self, ui_locales: impl StringList<Kind>) -> Self {
         self.ui_locales = ui_locales.into_strings();
         self
     }
 
-    /// One more parameter of the authorization request.
+    /// Adds a parameter to the authorization request.
     ///
-    /// The parameters of the protocol and those with a setting of their own are refused, as is a
-    /// name given twice: at `build()`, or where the sign-in starts.
+    /// Parameters of the protocol, those that have a setting, and a name that is given twice are
+    /// refused by `build()`, or where the sign-in is started.
     #[must_use]
     pub fn add_parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.parameters.push((name.into(), value.into()));
         self
     }
 
-    /// Whether more is asked for than to sign in.
-    pub(crate) fn asks_for_more(&self) -> bool {
+    /// Whether the options request more than a sign-in, such as scopes or a step-up.
+    pub(crate) fn has_requirements(&self) -> bool {
         !self.scopes.is_empty()
             || !self.acr_values.is_empty()
             || self.claims.is_some()
@@ -237,17 +245,17 @@ impl SignInOptions {
             || self.max_age.is_some()
     }
 
-    /// Whether nobody passes without proving who they are, so that no sign-in can be silent.
-    pub(crate) fn asks_every_time(&self) -> bool {
+    /// Whether the user has to authenticate each time, so that a silent sign-in is not possible.
+    pub(crate) fn requires_authentication(&self) -> bool {
         self.max_age.is_some_and(|age| age.as_secs() == 0)
     }
 
-    /// The first of these options that cannot be asked for with a device code, and that something
-    /// may depend on. Hints are no such thing: they are left out.
+    /// The first of these options that a device authorization request cannot express (RFC 8628
+    /// section 3.1), and that must not be dropped silently.
     ///
-    /// Silence cannot be asked for either, but nobody depends on it. At Microsoft's providers an
-    /// authentication context travels in the claims.
-    pub(crate) fn beyond_device_code(&self, microsoft: bool) -> Option<&'static str> {
+    /// Hints and `prompt=none` are dropped, because no decision depends on them. At Microsoft's
+    /// providers an authentication context is sent in the claims.
+    pub(crate) fn unsupported_by_device_code(&self, microsoft: bool) -> Option<&'static str> {
         let prompts = self
             .prompt
             .iter()
@@ -263,7 +271,7 @@ impl SignInOptions {
         .find_map(|(option, is_set)| is_set.then_some(option))
     }
 
-    /// These options on top of the configuration's.
+    /// These options, completed with those of the configuration.
     pub(crate) fn over(&self, config: &Self) -> Self {
         let or = |ours: &[String], theirs: &[String]| {
             if ours.is_empty() { theirs.to_vec() } else { ours.to_vec() }
@@ -297,7 +305,11 @@ impl SignInOptions {
         }
     }
 
-    /// Whether a request can be made of the options.
+    /// Checks that an authorization request can be made of the options.
+    ///
+    /// # Errors
+    ///
+    /// An option is malformed, contradicts another, is set twice or is reserved.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let wrong =
             |setting: &'static str, problem: String| Err(ConfigError::new(setting, problem));
@@ -307,25 +319,28 @@ impl SignInOptions {
         if self.prompt.contains(&Prompt::None) && self.prompt.len() > 1 {
             return wrong(
                 "prompt",
-                "`none` goes with no other prompt (OpenID Connect Core section 3.1.2.1): leave one out".into(),
+                "`none` cannot be combined with another prompt (OpenID Connect Core section \
+                 3.1.2.1): remove one"
+                    .into(),
             );
         }
-        if self.prompt.contains(&Prompt::None) && self.asks_every_time() {
+        // The provider could only answer `login_required`, so no sign-in would ever succeed.
+        if self.prompt.contains(&Prompt::None) && self.requires_authentication() {
             return wrong(
                 "max_age",
-                "0 asks for a sign-in page and `prompt=none` forbids it: leave one out".into(),
+                "0 requires a sign-in page, which `prompt=none` forbids: remove one".into(),
             );
         }
         if self.tenant.is_some() {
-            return wrong("tenant", "it has an effect for a sign-in of `Client` alone: name the tenant in the authority".into());
+            return wrong(
+                "tenant",
+                "only a sign-in of `Client` can choose it: name the tenant in the authority".into(),
+            );
         }
         if self.claims.as_deref().is_some_and(|claims| {
             serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(claims).is_err()
         }) {
-            return wrong(
-                "claims",
-                "it has to be a JSON object (OpenID Connect Core section 5.5)".into(),
-            );
+            return wrong("claims", "not a JSON object (OpenID Connect Core section 5.5)".into());
         }
         check_words("acr_values", &self.acr_values)?;
         check_words("auth_context", self.auth_context.as_slice())?;
@@ -337,15 +352,18 @@ impl SignInOptions {
                 .as_deref()
                 .is_some_and(|hint| hint.is_empty() || hint.contains(char::is_control))
             {
-                return wrong(setting, "empty or with control characters: leave it out".into());
+                return wrong(setting, "empty, or has control characters: remove it".into());
             }
         }
         for (index, (name, value)) in self.parameters.iter().enumerate() {
+            // A second `state`, `nonce` or `redirect_uri` would override the checks of the crate
+            // (security rule 3).
             if RESERVED.contains(&name.as_str()) {
                 return wrong(
                     "parameters",
                     format!(
-                        "{name:?} is a parameter that this crate sets: use its own setting, if there is one, instead of `add_parameter`"
+                        "{name:?} is a parameter that this crate sets: use its setting, if there \
+                         is one, instead of `add_parameter`"
                     ),
                 );
             }
@@ -356,17 +374,20 @@ impl SignInOptions {
                 return wrong(
                     "parameters",
                     format!(
-                        "{name:?} has an empty or unusual name, or control characters in its value"
+                        "{name:?} has an empty or invalid name, or control characters in its value"
                     ),
                 );
             }
+            // RFC 6749 section 3.1 forbids repeated parameters; RFC 8707 section 2 allows it for
+            // `resource`.
             if name != "resource"
                 && self.parameters.iter().take(index).any(|(earlier, _)| earlier == name)
             {
                 return wrong(
                     "parameters",
                     format!(
-                        "{name:?} is there twice: all but `resource` (RFC 8707) may be sent once (RFC 6749 section 3.1)"
+                        "{name:?} is given twice: only `resource` (RFC 8707 section 2) may be \
+                         repeated (RFC 6749 section 3.1)"
                     ),
                 );
             }
@@ -375,17 +396,17 @@ impl SignInOptions {
     }
 }
 
-/// `scope-token` of RFC 6749 section 3.3.
+/// Checks that text is one `scope-token` (RFC 6749 section 3.3).
 pub(super) fn check_scope(scope: &str) -> Result<(), ConfigError> {
     let allowed = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-    // RFC 6749 allows a comma in a scope, and no provider of OpenID Connect has one with it: it is
-    // a list that was written wrongly.
+    // RFC 6749 allows a comma, but no OpenID Connect provider has scopes with one: the text is a
+    // list with the wrong separator.
     if scope.contains(',') {
         return Err(ConfigError::new(
             "scopes",
             format!(
-                "{scope:?} has a comma in it: give each scope as an item of its own (in IDENTITY_SCOPE and IDENTITY_OPENID_SCOPES with \
-                 spaces between them)"
+                "{scope:?} contains a comma: pass each scope as an item of its own (in \
+                 IDENTITY_SCOPE and IDENTITY_OPENID_SCOPES with spaces between them)"
             ),
         ));
     }
@@ -395,12 +416,13 @@ pub(super) fn check_scope(scope: &str) -> Result<(), ConfigError> {
     Err(ConfigError::new(
         "scopes",
         format!(
-            "{scope:?} is not one scope: give each as an item of its own, without spaces, quotes or backslashes"
+            "{scope:?} is not one scope: pass each as an item of its own, without spaces, quotes \
+             or backslashes"
         ),
     ))
 }
 
-/// Words of a list that is sent with spaces between them.
+/// Checks the words of a list that is sent with spaces between them.
 pub(super) fn check_words(setting: &'static str, words: &[String]) -> Result<(), ConfigError> {
     match words
         .iter()
@@ -409,7 +431,8 @@ pub(super) fn check_words(setting: &'static str, words: &[String]) -> Result<(),
         Some(word) => Err(ConfigError::new(
             setting,
             format!(
-                "{word:?} is empty, or has spaces or other characters that a list of words cannot hold"
+                "{word:?} is empty, or has spaces or other characters that a list of words cannot \
+                 contain"
             ),
         )),
         None => Ok(()),

@@ -1,11 +1,11 @@
-//! [`SigningKey`]: a private key with its certificates, read from PEM or PFX.
+//! [`SigningKey`]: a private key with its certificates, from PEM or PFX.
 //!
-//! - The private key is PKCS #8, PKCS #1 (RSA) or SEC 1 (EC), and not encrypted, unless it is in a
-//!   PFX file.
-//! - RSA of 2,048 bits and more, EC on P-256 and P-384, Ed25519.
-//! - The certificate that has the key's public half is the first; the others follow in the order in
-//!   which they were given. Certificates without that one are a mistake: a signature would be
-//!   looked for under another key.
+//! - The private key is PKCS #8, PKCS #1 (RSA) or SEC 1 (EC), and unencrypted unless it is in a PFX
+//!   file.
+//! - It is RSA with at least 2,048 bits, EC on P-256, P-384 or P-521, or Ed25519.
+//! - The certificate of the key comes first in the chain; the others keep their order. Certificates
+//!   without that one are an error, because the provider would verify the signature with the wrong
+//!   key.
 
 use std::fmt;
 
@@ -30,14 +30,14 @@ use crate::{
     secret::{Secret, base64url},
 };
 
-/// A key that signs, with what others know it by.
+/// A private key, and the certificates by which the provider identifies it.
 pub(crate) struct SigningKey {
     pair: Pair,
     chain: Vec<CertificateDer<'static>>,
     validity: Option<Validity>,
 }
 
-/// From when until when a certificate holds.
+/// The validity period of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Validity {
     pub(crate) from: UnixTime,
@@ -50,33 +50,35 @@ enum Pair {
     Ed(Ed25519KeyPair),
 }
 
-/// What is wrong with a key or certificate; a sentence without anything of its content.
+/// The text of an error about a key or certificate, without any of its content.
 pub(crate) type Problem = String;
 
 impl SigningKey {
-    /// The private key in this text, with every certificate in it.
+    /// The private key in a PEM text, with all certificates in it.
     ///
-    /// Certificates may also stand in `certificates`, there also as bare base64 without BEGIN and
-    /// END lines.
+    /// `certificates` are further certificates: PEM, or one as base64 without BEGIN and END lines.
     pub(super) fn from_pem(text: &str, certificates: Option<&str>) -> Result<Self, Problem> {
         if text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----")
             || text.contains("Proc-Type: 4,ENCRYPTED")
         {
             return Err(
-                "the private key is encrypted: decrypt it with `openssl pkey`, or keep it in a PFX file, which takes a password"
+                "the private key is encrypted: decrypt it with `openssl pkey`, or use a PFX file, \
+                 which can have a password"
                     .into(),
             );
         }
-        let key = PrivateKeyDer::from_pem_slice(text.as_bytes()).map(Zeroizing::new).map_err(|error| match error {
-            PemError::NoItemsFound => {
-                "there is no private key in it: it needs a block that begins with -----BEGIN PRIVATE KEY-----".into()
-            }
+        let key = PrivateKeyDer::from_pem_slice(text.as_bytes()).map(Zeroizing::new);
+        let key = key.map_err(|error| match error {
+            PemError::NoItemsFound => "it contains no private key: expected a block that begins \
+                                       with -----BEGIN PRIVATE KEY-----"
+                .to_owned(),
             _ => "the private key is not PEM".to_owned(),
         })?;
+        // The private key and its certificates may be in one file, in any order.
         let mut chain = certificates_of(text)?;
         match certificates {
             Some(text) if text.contains("PRIVATE KEY-----") => {
-                return Err("a private key stands where the certificate belongs".into());
+                return Err("the certificate setting contains a private key".into());
             }
             Some(text) if text.contains("-----BEGIN") => chain.extend(certificates_of(text)?),
             Some(bare) => {
@@ -91,17 +93,18 @@ impl SigningKey {
         Self::new(&key, chain)
     }
 
-    /// The private key in a PFX (PKCS #12) file, with every certificate in it.
+    /// The private key in a PFX (PKCS #12) file, with all certificates in it.
     #[cfg(feature = "pfx")]
     pub(super) fn from_pfx(bytes: &[u8], password: &Secret) -> Result<Self, Problem> {
         let archive =
             p12_keystore::Pkcs12Archive::from_pkcs12(bytes, password.expose()).map_err(|_| {
-                "the PFX file cannot be opened: its password is another, or it is damaged"
+                "the PFX file cannot be opened: the password is wrong, or the file is damaged"
                     .to_owned()
             })?;
+        // With several keys it would be a matter of chance which one signs.
         let [bag] = archive.keys.as_slice() else {
             return Err(format!(
-                "the PFX file has {} private keys where one is needed",
+                "the PFX file has {} private keys, but exactly one is needed",
                 archive.keys.len()
             ));
         };
@@ -111,7 +114,9 @@ impl SigningKey {
 
     #[cfg(not(feature = "pfx"))]
     pub(super) fn from_pfx(_: &[u8], _: &Secret) -> Result<Self, Problem> {
-        Err("PFX files are read with the feature `pfx` of this crate: switch it on, or make a PEM file with `openssl pkcs12 -nodes`".into())
+        Err("PFX files need the feature `pfx` of this crate: enable it, or convert the file to \
+             PEM with `openssl pkcs12 -nodes`"
+            .into())
     }
 
     fn new(
@@ -119,10 +124,12 @@ impl SigningKey {
         mut chain: Vec<CertificateDer<'static>>,
     ) -> Result<Self, Problem> {
         let pair = Pair::read(key).ok_or_else(|| {
-            "the private key is of a kind that cannot sign here: RSA with 2048 bits or more, EC on P-256, P-384 or P-521, or Ed25519"
+            "the private key is of a kind that cannot be used: expected RSA with at least 2048 \
+             bits, EC on P-256, P-384 or P-521, or Ed25519"
                 .to_owned()
         })?;
         chain.dedup();
+        // RFC 7515 section 4.1.6: the certificate of the signing key must be the first in `x5c`.
         if !chain.is_empty() {
             let own = chain.iter().position(|certificate| pair.is_in(certificate));
             let own =
@@ -139,7 +146,7 @@ impl SigningKey {
         matches!(self.pair, Pair::Rsa(_))
     }
 
-    /// Whether it can make signatures of that algorithm.
+    /// Whether it can sign with the algorithm.
     pub(crate) fn can(&self, algorithm: Algorithm) -> bool {
         match &self.pair {
             Pair::Rsa(_) => encoding(algorithm).is_some(),
@@ -148,7 +155,7 @@ impl SigningKey {
         }
     }
 
-    /// The only algorithm of a key that is not RSA.
+    /// The only algorithm of a key that is not RSA; `None` for an RSA key, which has several.
     pub(crate) fn own_algorithm(&self) -> Option<Algorithm> {
         match &self.pair {
             Pair::Rsa(_) => None,
@@ -157,17 +164,14 @@ impl SigningKey {
         }
     }
 
-    /// The signature of a message.
+    /// Signs a message.
     ///
     /// # Errors
     ///
-    /// `internal`: the key cannot make such a signature.
+    /// [`ErrorKind::Internal`]: the key cannot make such a signature.
     pub(crate) fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, Error> {
         let failed = || {
-            Error::new(
-                ErrorKind::Internal,
-                format!("the private key made no {algorithm} signature"),
-            )
+            Error::new(ErrorKind::Internal, format!("the private key cannot sign with {algorithm}"))
         };
         match &self.pair {
             Pair::Rsa(pair) => {
@@ -188,30 +192,30 @@ impl SigningKey {
         }
     }
 
-    /// The certificates, that of the key first.
+    /// The certificates in DER, the one of the key first.
     pub(crate) fn chain(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.chain.iter().map(|certificate| &**certificate)
     }
 
-    /// `x5t` (RFC 7515 section 4.1.7).
+    /// The thumbprint for `x5t` (RFC 7515 section 4.1.7).
     pub(crate) fn sha1_thumbprint(&self) -> Option<String> {
         self.chain
             .first()
             .map(|own| base64url(digest::digest(&SHA1_FOR_LEGACY_USE_ONLY, own).as_ref()))
     }
 
-    /// `x5t#S256` (RFC 7515 section 4.1.8).
+    /// The thumbprint for `x5t#S256` (RFC 7515 section 4.1.8).
     pub(crate) fn sha256_thumbprint(&self) -> Option<String> {
         self.chain.first().map(|own| base64url(digest::digest(&SHA256, own).as_ref()))
     }
 
-    /// From when until when its certificate holds; `None` without one, or if it does not say.
+    /// The validity period of its certificate; `None` without one, or if it cannot be read.
     pub(crate) fn validity(&self) -> Option<Validity> {
         self.validity
     }
 
-    /// What tells it from another: the public half, and the certificate, which may have been
-    /// renewed for the same key.
+    /// Bytes that differ between two keys: the public key and its certificate, which can be renewed
+    /// for the same key.
     pub(crate) fn identity(&self) -> Vec<u8> {
         [self.pair.public(), self.chain.first().map_or(&[][..], |own| own)].concat()
     }
@@ -247,6 +251,7 @@ impl Pair {
             Some(Self::Ec(EcdsaKeyPair::from_private_key_der(curve, der).ok()?, algorithm))
         };
         rsa.map(Self::Rsa)
+            // Each parser accepts its own curve only, so they are tried in turn.
             .or_else(|| ec(Algorithm::Es256, &signature::ECDSA_P256_SHA256_FIXED_SIGNING))
             .or_else(|| ec(Algorithm::Es384, &signature::ECDSA_P384_SHA384_FIXED_SIGNING))
             .or_else(|| ec(Algorithm::Es512, &signature::ECDSA_P521_SHA512_FIXED_SIGNING))
@@ -261,8 +266,7 @@ impl Pair {
         }
     }
 
-    /// Whether the certificate has the public half in it, byte by byte as it stands in its
-    /// `subjectPublicKey`.
+    /// Whether the certificate contains the public key, as the bytes of its `subjectPublicKey`.
     fn is_in(&self, certificate: &[u8]) -> bool {
         let public = self.public();
         memchr::memmem::find(certificate, public).is_some()
@@ -354,7 +358,7 @@ mod tests {
             (certificate(), None, "no private key"),
             (&rsa().replace("PRIVATE", "ENCRYPTED PRIVATE"), None, "encrypted"),
             (&rsa().replace("MII", "MIJ"), None, "cannot sign"),
-            (rsa(), Some(rsa()), "where the certificate belongs"),
+            (rsa(), Some(rsa()), "contains a private key"),
             (rsa(), Some(other_certificate()), "belongs to the private key"),
             (rsa(), Some("!"), "neither PEM nor base64"),
         ] {

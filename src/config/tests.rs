@@ -285,7 +285,7 @@ fn the_crates_own_paths_are_plain_and_apart() {
     refuses(
         config().with_signed_out_path("/auth/callback"),
         "signed_out_path",
-        "callback_path already",
+        "also the callback_path",
     );
 }
 
@@ -293,7 +293,7 @@ fn the_crates_own_paths_are_plain_and_apart() {
 fn public_paths_leave_the_crates_own_alone() {
     refuses(config().add_public_path("/auth/login"), "public_paths", "sign_in_path");
     refuses(config().add_public_prefix("/auth/"), "public_paths", "covers");
-    refuses(config().add_public_prefix("/"), "public_paths", "everything public");
+    refuses(config().add_public_prefix("/"), "public_paths", "every path public");
     let valid = built(|config| config.add_public_path("/").add_public_prefix("/authors/"));
     assert!(
         valid.public_paths().is_public("/")
@@ -388,7 +388,7 @@ fn what_tokens_must_have_can_be_met_and_is_asked_for() {
 
 #[test]
 fn cookie_secrets_are_long_enough_or_made() {
-    refuses(config().with_cookie_secrets(["short"]), "cookie_secrets", "32 are the least");
+    refuses(config().with_cookie_secrets(["short"]), "cookie_secrets", "at least 32");
     let configured =
         built(|config| config.with_cookie_secrets([format!("{LONG}-new"), format!("{LONG}-old")]));
     assert_eq!(
@@ -409,7 +409,7 @@ fn b2c_paths_are_there_with_their_policies_only() {
         (Some("/auth/reset-password"), None)
     );
     refuses(b2c().with_edit_profile_path("/edit"), "edit_profile_path", "no effect");
-    refuses(b2c().with_reset_password_path("/auth/login"), "reset_password_path", "already");
+    refuses(b2c().with_reset_password_path("/auth/login"), "reset_password_path", "also the");
     refuses(config().with_reset_password_path("/reset"), "reset_password_path", "no effect");
 }
 

@@ -1,4 +1,4 @@
-//! [`ValidConfig`]: the configuration after every check, with what follows from it.
+//! [`ValidConfig`]: the configuration after all checks, with the values derived from it.
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
@@ -18,14 +18,16 @@ use crate::{
 #[derive(Clone)]
 pub struct ValidConfig(Arc<Valid>);
 
-/// A configuration after its checks: what everything that works with one takes.
+/// Conversion into a checked configuration, for the constructors that take one.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a checked configuration",
-    label = "call `.build()?` on the `IdentityConfig` first: it checks the settings and gives a `ValidConfig`",
-    note = "`IdentityConfig::build` returns a `Result<ValidConfig, ConfigError>`: pass the error on with `?`"
+    label = "call `.build()?` on the `IdentityConfig` first: it checks the settings and returns a \
+             `ValidConfig`",
+    note = "`IdentityConfig::build` returns a `Result<ValidConfig, ConfigError>`: propagate the \
+            error with `?`"
 )]
 pub trait IntoValidConfig {
-    /// The configuration.
+    /// The checked configuration.
     fn into_valid_config(self) -> ValidConfig;
 }
 
@@ -41,7 +43,7 @@ impl IntoValidConfig for &ValidConfig {
     }
 }
 
-/// The settings, and what was computed from them.
+/// The settings, and the values derived from them.
 pub(super) struct Valid {
     pub(super) settings: IdentityConfig,
     pub(super) credential: ClientCredential,
@@ -61,18 +63,18 @@ pub(super) struct Valid {
     pub(super) notices: Vec<Finding>,
 }
 
-/// The crate's own paths, as they stand in a request.
+/// The paths of the layer, in the form in which requests have them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Paths {
     pub(crate) login: String,
     pub(crate) callback: String,
     pub(crate) logout: String,
     pub(crate) signed_out: String,
-    /// Only with an authority that has such a policy.
+    /// `None` if the authority has no such policy.
     pub(crate) edit_profile: Option<String>,
-    /// Only with an authority that has such a policy.
+    /// `None` if the authority has no such policy.
     pub(crate) reset_password: Option<String>,
-    /// One bit for each length that one of them has, the last for all above.
+    /// A set of the lengths of the paths, one bit each; the last bit is for all lengths from 63.
     lengths: u64,
 }
 
@@ -87,7 +89,8 @@ impl Paths {
         paths
     }
 
-    /// Whether one of them is as long: a glance that spares the comparisons for most requests.
+    /// Whether a path of the layer has this length. It rules out most requests without a comparison
+    /// of strings.
     #[inline]
     pub(crate) fn has_length(&self, length: usize) -> bool {
         self.lengths & Self::bit(length) != 0
@@ -97,7 +100,7 @@ impl Paths {
         1 << (if length < 63 { length } else { 63 })
     }
 
-    /// All of them, with the setting that each comes from.
+    /// All paths, each with the name of its setting.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let optional = [
             ("edit_profile_path", &self.edit_profile),
@@ -115,7 +118,7 @@ impl Paths {
     }
 }
 
-/// One accessor per line: doc, name, type, where it is.
+/// Declares accessors: doc, name, type, and the field that is returned.
 macro_rules! accessors {
     ($($(#[$doc:meta])* fn $name:ident -> $type:ty = $($place:ident).+ $(as $by:tt)?;)*) => {
         $(accessors!(@ $(#[$doc])* $name, $type, [$($place).+] $(, $by)?);)*
@@ -135,102 +138,102 @@ impl ValidConfig {
         Self(Arc::new(valid))
     }
 
-    /// The settings as they were checked.
+    /// The settings, with the changes of `build`.
     pub(super) fn settings(&self) -> &IdentityConfig {
         &self.0.settings
     }
 
     accessors! {
-        /// Who signs people in.
+        /// The provider.
         fn authority -> &Authority = settings.authority;
-        /// The application at the authority.
+        /// The client id at the provider.
         fn client_id -> &str = settings.client_id;
-        /// How it proves who it is.
+        /// The credential of the application.
         fn credential -> &ClientCredential = credential;
-        /// Whose people may sign in.
+        /// The tenants whose users may sign in.
         fn tenants -> &Tenants = tenants;
-        /// Where the provider sends people back to.
+        /// The redirect URI.
         fn redirect_url -> &Url = redirect_uri;
-        /// Where browsers find the application, without a slash at the end.
+        /// The URL at which browsers reach the application, without a slash at the end.
         fn base_url -> &str = base_url;
-        /// Scheme, host and port of the application, as browsers write it in `Origin`.
+        /// Scheme, host and port of the application, as in a browser's `Origin`.
         fn origin -> &str = origin;
-        /// The path of the base URL, without a slash at the end; often empty.
+        /// The path of the base URL, without a slash at the end; empty for most applications.
         fn external_prefix -> &str = external_prefix;
-        /// Whether requests arrive with it.
+        /// Whether requests have the external prefix.
         fn path_prefix -> PathPrefix = settings.path_prefix as copy;
-        /// Whether browsers come over `https`.
+        /// Whether browsers use `https`.
         fn secure -> bool = secure as copy;
-        /// The application's home page, as a browser sees it.
+        /// The home page of the application, as browsers see it.
         fn home -> &ReturnPath = home;
-        /// The crate's own paths, as they stand in a request.
+        /// The paths of the layer, in the form in which requests have them.
         fn paths -> &Paths = paths;
-        /// The paths that everybody may see, as they stand in a request.
+        /// The paths without sign-in, in the form in which requests have them.
         fn public_paths -> &PublicPaths = public_paths;
-        /// What a CORS preflight to a protected path gets.
+        /// The answer to a CORS preflight for a protected path.
         fn preflight -> Preflight = settings.preflight as copy;
-        /// How people get to the provider and back.
+        /// How the user gets to the provider and back.
         fn sign_in_method -> SignInMethod = settings.sign_in_method as copy;
-        /// How the authorization response arrives.
+        /// How the authorization response is returned.
         fn response_mode -> ResponseMode = settings.response_mode as copy;
-        /// The scopes of the sign-in itself, without those of `sign_in`.
+        /// The OpenID Connect scopes of a sign-in, without those of `sign_in`.
         fn openid_scopes -> &[String] = settings.openid_scopes;
-        /// The options of every sign-in; `acr_values` falls back to the required ones.
+        /// The options of every sign-in. `acr_values` defaults to the required classes.
         fn sign_in -> &SignInOptions = settings.sign_in;
-        /// What the application says that it can do.
+        /// The client capabilities for Entra ID.
         fn client_capabilities -> &[String] = settings.client_capabilities;
-        /// Whether UserInfo is asked.
+        /// Whether the UserInfo endpoint is used.
         fn user_info -> UserInfo = settings.user_info as copy;
-        /// Where groups come from that a token has no room for.
+        /// The source of the groups that do not fit into a token.
         fn groups -> GroupsFrom = settings.groups as copy;
-        /// What an ID token may be signed with, if that is configured; never an empty list.
+        /// The configured signature algorithms; never an empty list.
         fn id_token_algorithms -> &Option<Vec<Algorithm>> = settings.id_token_algorithms;
-        /// Audiences that an ID token may have beside the client id.
+        /// The audiences that an ID token may have besides the client id.
         fn trusted_audiences -> &[String] = settings.trusted_audiences;
-        /// The `acr` values of which an ID token must have one, if there are any.
+        /// The `acr` values of which an ID token must have one; empty if any is accepted.
         fn required_acr -> &[String] = settings.required_acr;
-        /// How long ago an ID token may have been issued.
+        /// The maximum age of an ID token by its `iat`.
         fn max_token_age -> Option<Duration> = settings.max_token_age as copy;
-        /// How far the provider's clock may be from ours.
+        /// The accepted difference between this clock and the provider's.
         fn clock_leeway -> Duration = settings.clock_leeway as copy;
-        /// Tells the cookies of applications on one host apart: ports share cookies.
+        /// Distinguishes the cookies of applications on one host, because ports share cookies.
         fn cookie_id -> &str = cookie_id;
-        /// The secrets of cookies and records, never none: the first seals, all open.
+        /// The secrets of cookies and records, at least one. The first seals; all of them open.
         fn cookie_keys -> &[Secret] = cookie_keys.secrets;
-        /// Where they come from.
+        /// The origin of the cookie secrets.
         fn cookie_key_source -> CookieKeySource = cookie_keys.source as copy;
-        /// How long a session lives without a request.
+        /// The time without a request after which a session ends.
         fn idle_timeout -> Duration = settings.idle_timeout as copy;
-        /// How long a session lives at all.
+        /// The time after sign-in at which a session ends.
         fn absolute_timeout -> Duration = settings.absolute_timeout as copy;
-        /// How long an operation of the session store, or of the refresh lock, may take.
+        /// The time limit for one operation of the session store or of the refresh lock.
         fn store_timeout -> Duration = settings.store_timeout as copy;
         /// How long the browser keeps the session cookie.
         fn cookie_lifetime -> CookieLifetime = settings.cookie_lifetime as copy;
         /// When a session ends that cannot be renewed.
         fn session_end -> SessionEnd = settings.session_end as copy;
-        /// What is said to the provider at sign-out beyond the usual.
+        /// The deviations of the sign-out request from the specification.
         fn sign_out -> &SignOutRequest = settings.sign_out;
-        /// What looked odd when the configuration was made.
+        /// The findings of `build`.
         fn notices -> &[Finding] = notices;
-        /// What becomes of the provider's session at sign-out.
+        /// The effect of sign-out on the session at the provider.
         fn provider_session -> ProviderSession = provider_session as copy;
     }
 
-    /// The address that the provider sends people back to, and that is to be registered there.
+    /// The redirect URI, which has to be registered at the provider.
     #[must_use]
     pub fn redirect_uri(&self) -> &str {
         self.0.redirect_uri.as_str()
     }
 
-    /// The address that the provider sends people to after they signed out, and that is to be
-    /// registered there, too.
+    /// The URL of the page after sign-out, which has to be registered at the provider as a
+    /// post-logout redirect URI.
     #[must_use]
     pub fn signed_out_url(&self) -> &str {
         self.0.signed_out_url.as_str()
     }
 
-    /// What browsers call a path of a request: with the prefix that a proxy took off.
+    /// The path of a request as browsers see it: with the prefix that a proxy has removed.
     pub(crate) fn external_path<'p>(&self, request_path: &'p str) -> Cow<'p, str> {
         match self.0.settings.path_prefix {
             PathPrefix::Stripped if !self.0.external_prefix.is_empty() => {
@@ -240,31 +243,36 @@ impl ValidConfig {
         }
     }
 
-    /// Whether everybody may see the home page.
+    /// Whether the home page needs no sign-in.
     pub(crate) fn is_home_public(&self) -> bool {
-        let as_it_arrives = match self.0.settings.path_prefix {
+        let request_path = match self.0.settings.path_prefix {
             PathPrefix::Stripped => "/",
             PathPrefix::Kept => self.0.home.as_str(),
         };
-        self.0.public_paths.is_public(as_it_arrives)
+        self.0.public_paths.is_public(request_path)
     }
 
-    /// Where a sign-in returns to that was asked to return to `text`, an address as browsers see
-    /// it: home if that is no page of this site, or one of the crate's own.
+    /// The return path for `text`, a path as browsers see it. It is the home page if `text` is not
+    /// a safe path on this site, or is a path of the layer, which would start another sign-in or
+    /// sign-out.
     pub(crate) fn return_path(&self, text: &str) -> ReturnPath {
+        // A return to the sign-in path would loop, and one to the sign-out path could end the
+        // session.
         let own = |path: &str| self.0.paths.iter().any(|(_, own)| self.external_path(own) == path);
         ReturnPath::parse(text).filter(|path| !own(path.path())).unwrap_or_else(|| {
+            // The value is not logged: it comes from the request and can contain anything.
             if !text.is_empty() {
                 tracing::debug!(
                     bytes = text.len(),
-                    "a sign-in cannot return to this address, which is no page of this site or longer than 2,000 bytes: it ends at home"
+                    "the requested return path is not a path on this site, or longer than 2,000 \
+                     bytes: the sign-in returns to the home page"
                 );
             }
             self.0.home.clone()
         })
     }
 
-    /// Whether it is one of the scopes that a provider is asked for without anybody having named
+    /// Whether it is a scope of the default, which may be omitted if the provider does not support
     /// it.
     pub(crate) fn is_default_scope(&self, scope: &str) -> bool {
         !self.settings().openid_scopes_named
@@ -273,8 +281,8 @@ impl ValidConfig {
             && !self.sign_in().scopes.iter().any(|named| named == scope)
     }
 
-    /// All scopes of a sign-in with these options (already [`over`](SignInOptions::over) the
-    /// configuration's): those of the sign-in itself first, none twice.
+    /// All scopes of a sign-in without duplicates, the OpenID Connect scopes first. `options` are
+    /// already [`over`](SignInOptions::over) those of the configuration.
     pub(crate) fn scopes<'a>(&'a self, options: &'a SignInOptions) -> Vec<&'a str> {
         let mut scopes: Vec<&str> = Vec::new();
         for scope in self.openid_scopes().iter().chain(&options.scopes) {

@@ -1,4 +1,4 @@
-//! Looking up environment variables, where several names may say the same thing.
+//! Access to environment variables, where several names can set the same value.
 
 use std::{
     ffi::OsString,
@@ -8,21 +8,20 @@ use std::{
 
 use crate::{error::ConfigError, secret::Secret};
 
-/// The environment as functions, so that tests need no process of their own.
+/// The environment as functions, so that tests do not change their process.
 pub(super) struct Variables<'a> {
     /// The value of a variable.
     pub(super) get: &'a dyn Fn(&str) -> Option<OsString>,
     /// The names of all variables.
     pub(super) names: &'a [String],
-    /// The content of a file, for the variables whose name ends in `_FILE`.
+    /// Reads a file, for the variables whose name ends in `_FILE`.
     pub(super) read: &'a dyn Fn(&Path) -> io::Result<String>,
 }
 
-/// Variables of this beginning are read in any letter case, as .NET does: compose files write them
-/// in capitals.
+/// The prefix of variables that are matched in any letter case, as .NET does.
 const ANY_LETTER_CASE: &str = "AzureAd__";
 
-/// A value and the variable that it comes from.
+/// A value and the variable that it was read from.
 #[derive(Clone, Debug)]
 pub(super) struct Named<T> {
     pub(super) name: String,
@@ -30,7 +29,8 @@ pub(super) struct Named<T> {
 }
 
 impl Variables<'_> {
-    /// One variable; an empty one is as good as none, because compose files write it so.
+    /// The value of a variable. An empty one counts as missing, because compose files cannot omit a
+    /// variable.
     pub(super) fn text(&self, name: &str) -> Result<Option<Named<String>>, ConfigError> {
         let mut first = self.exactly(name)?;
         if !name.starts_with(ANY_LETTER_CASE) {
@@ -45,7 +45,7 @@ impl Variables<'_> {
                     return Err(ConfigError::new(
                         other.name,
                         format!(
-                            "contradicts {}, which is the same variable to .NET: leave one out",
+                            "contradicts {}, which is the same variable to .NET: remove one",
                             one.name
                         ),
                     ));
@@ -62,11 +62,12 @@ impl Variables<'_> {
         let Some(value) = value.to_str() else {
             return Err(ConfigError::new(name.to_owned(), "its value is not UTF-8"));
         };
+        // Values in files and compose definitions often end with a line break.
         let value = value.trim();
         Ok((!value.is_empty()).then(|| Named { name: name.to_owned(), value: value.to_owned() }))
     }
 
-    /// Whether a variable says `true` (or `1`); without it, no.
+    /// Whether a variable is `true` or `1`; `false` if it is missing.
     pub(super) fn flag(&self, name: &str) -> Result<bool, ConfigError> {
         let Some(text) = self.text(name)? else { return Ok(false) };
         match text.value.to_ascii_lowercase().as_str() {
@@ -79,12 +80,14 @@ impl Variables<'_> {
         }
     }
 
-    /// The value that the names agree on.
+    /// The value of the first variable that is set. The others must have the same value.
     pub(super) fn one(&self, names: &[&str]) -> Result<Option<Named<String>>, ConfigError> {
         let mut first: Option<Named<String>> = None;
         for name in names {
             let Some(next) = self.text(name)? else { continue };
             match &first {
+                // A contradiction is an error: which variable has precedence could not be known
+                // when reading one of them.
                 Some(first) if first.value != next.value => {
                     return Err(contradiction(
                         (&first.name, &first.value),
@@ -98,7 +101,8 @@ impl Variables<'_> {
         Ok(first)
     }
 
-    /// The secret that the names agree on, each with `_FILE` after it for a file that holds it.
+    /// The secret of the first variable that is set, each also as `…_FILE` with the path of a file.
+    /// The others must have the same value.
     pub(super) fn secret(&self, names: &[&str]) -> Result<Option<Named<Secret>>, ConfigError> {
         let mut first: Option<Named<Secret>> = None;
         for name in names {
@@ -113,7 +117,7 @@ impl Variables<'_> {
                     (Some(first), Some(next)) => {
                         return Err(ConfigError::new(
                             next.name,
-                            format!("holds another secret than {}: leave one out", first.name),
+                            format!("has another secret than {}: remove one", first.name),
                         ));
                     }
                 }
@@ -122,13 +126,14 @@ impl Variables<'_> {
         Ok(first)
     }
 
-    /// A secret in a file; line breaks at its end are none of it.
+    /// The secret in a file, without line breaks at its end.
     fn file(&self, name: &str) -> Result<Option<Named<Secret>>, ConfigError> {
         let Some(path) = self.text(name)? else { return Ok(None) };
         let content = (self.read)(&PathBuf::from(&path.value)).map_err(|error| {
             ConfigError::new(name.to_owned(), format!("{:?} cannot be read: {error}", path.value))
         })?;
         let secret = Secret::from(content.trim_end_matches(['\r', '\n']));
+        // An empty file is probably a failed mount, which must not be taken for a missing setting.
         if secret.is_empty() {
             return Err(ConfigError::new(name.to_owned(), format!("{:?} is empty", path.value)));
         }
@@ -136,14 +141,14 @@ impl Variables<'_> {
     }
 }
 
-/// The error for two variables that cannot both be meant.
+/// The error for two variables whose values contradict each other.
 pub(super) fn contradiction<A: fmt::Display, B: fmt::Display>(
     (first, one): (&str, A),
     (second, other): (&str, B),
 ) -> ConfigError {
     ConfigError::new(
         second.to_owned(),
-        format!("{other} contradicts {first}, which is {one}: leave one out"),
+        format!("{other} contradicts {first}, which is {one}: remove one"),
     )
 }
 
@@ -180,7 +185,7 @@ mod tests {
         );
         let error =
             with(&[("A", "1"), ("B", "2")], |all| all.one(&["A", "B"]).unwrap_err().to_string());
-        assert_eq!(error, "B: 2 contradicts A, which is 1: leave one out");
+        assert_eq!(error, "B: 2 contradicts A, which is 1: remove one");
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub(super) fn b2c(
     let (title, text) = match policy {
         Policy::SignIn | Policy::EditProfile => ("Sign in", "with one of these accounts:"),
         Policy::ResetPassword => {
-            ("Reset your password", "Whose is it? The others would get a code by e-mail now.")
+            ("Reset your password", "TokenOwner is it? The others would get a code by e-mail now.")
         }
     };
     let content = html! {

@@ -26,7 +26,7 @@ pub(super) enum Realm {
     },
 }
 
-/// Whose people sign in at an Entra authority.
+/// TokenOwner people sign in at an Entra authority.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Audience {
     /// `common`

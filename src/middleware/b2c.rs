@@ -83,7 +83,7 @@ impl Flow {
         Ok(match (attempt.purpose, attempt.started_from) {
             // Without a page nobody can be asked for the password, so where each sign-in asks for
             // it the claims stay until the next one.
-            (Purpose::EditProfile, Some(_)) if !self.config.sign_in().asks_every_time() => {
+            (Purpose::EditProfile, Some(_)) if !self.config.sign_in().requires_authentication() => {
                 NextStep::Provider(Purpose::ReadClaims)
             }
             (Purpose::ResetPassword, None) => NextStep::Provider(Purpose::SignIn),

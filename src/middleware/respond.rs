@@ -21,7 +21,7 @@ use super::{
 use crate::{
     authority::codes,
     clock::Clock,
-    error::{Error, ErrorKind, Whose},
+    error::{Error, ErrorKind, TokenOwner},
     pages::{Action, DeviceSignIn, Page, PageKind, PageRenderer},
     secret,
 };
@@ -147,7 +147,7 @@ impl Renderer {
             ClientKind::Program | ClientKind::Htmx => problem(&error, Some(reference), again),
             ClientKind::Navigation | ClientKind::Document => {
                 // `interaction_required` of somebody whom no interaction helps.
-                let turned_away = error.advice().is_some_and(codes::turns_away);
+                let turned_away = error.advice().is_some_and(codes::denies_account);
                 let status = match status(error.kind()) {
                     StatusCode::UNAUTHORIZED if turned_away => StatusCode::FORBIDDEN,
                     status => status,
@@ -270,14 +270,14 @@ fn is_about_the_account(error: &Error) -> bool {
         error.kind(),
         ErrorKind::TenantNotAllowed | ErrorKind::AccessDenied | ErrorKind::PersonChanged
     );
-    denied || error.advice().is_some_and(codes::turns_away)
+    denied || error.advice().is_some_and(codes::denies_account)
 }
 
 /// What a caller is told who came with an access token on whose behalf none could be had (RFC 6750
 /// section 3, Entra's claims challenge). Claims go as Base64, so nothing of the provider's text
 /// reaches the header.
 pub(super) fn caller_challenge(error: &Error) -> Option<HeaderValue> {
-    if error.whose() != Whose::Caller {
+    if error.token_owner() != TokenOwner::Caller {
         return None;
     }
     let claims = error.provider().and_then(|said| said.claims.as_deref());

@@ -10,7 +10,7 @@ use http::{
 use http_auth::{ChallengeRef, parser::ChallengeParser};
 use serde_json::Map;
 
-use crate::error::{Error, ErrorKind, Whose};
+use crate::error::{Error, ErrorKind, TokenOwner};
 
 /// The longest header that is parsed, in bytes.
 const MAX_HEADER_BYTES: usize = 8 * 1024;
@@ -42,8 +42,8 @@ impl RequiredSignIn {
             ErrorKind::StrongerSignInNeeded,
             "an API requires a token of a stronger or more recent sign-in (RFC 9470)",
         )
-        .for_token(Whose::SignedIn, scopes)
-        .wanting(self.acr_values, self.max_age)
+        .for_token(TokenOwner::User, scopes)
+        .with_requirements(self.acr_values, self.max_age)
     }
 }
 

@@ -305,7 +305,7 @@ impl Check<'_> {
             .allowed_algorithms(self.config.id_token_algorithms().as_deref())
             .unwrap_or_default();
         let authority = self.config.authority();
-        let (iss, tid) = authority.promised_issuer(self.config.tenants(), &metadata.issuer);
+        let (iss, tid) = authority.example_token_issuer(self.config.tenants(), &metadata.issuer);
         let token = TokenIssuer { iss: &iss, tid: tid.as_deref() };
         let (mut fit, mut usable) = (0, 0);
         for algorithm in &algorithms {

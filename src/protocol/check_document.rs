@@ -91,7 +91,7 @@ impl Look<'_> {
                 format!("The document is of another cloud: {}.", error.detail()),
             );
         }
-        let (iss, tid) = authority.promised_issuer(self.config.tenants(), issuer);
+        let (iss, tid) = authority.example_token_issuer(self.config.tenants(), issuer);
         let token = TokenIssuer { iss: &iss, tid: tid.as_deref() };
         match authority.check_token_issuer(self.config.tenants(), issuer, &token) {
             Err(error) if error.kind() == ErrorKind::TenantNotAllowed => {

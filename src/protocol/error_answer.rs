@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::json::{self, Object};
 use crate::{
-    authority::codes::{self, Effect, Row},
+    authority::codes::{self, Effect, ErrorCode},
     clock::UnixTime,
     error::{Error, ErrorKind, ProviderError},
 };
@@ -162,7 +162,7 @@ pub(crate) fn http_error(answer: &Response<Bytes>) -> Error {
         (StatusCode::TOO_MANY_REQUESTS, _) | (_, "server_error" | "temporarily_unavailable") => {
             ErrorKind::ProviderUnreachable
         }
-        (status, _) if status.is_server_error() || effect == Effect::Passing => {
+        (status, _) if status.is_server_error() || effect == Effect::Transient => {
             ErrorKind::ProviderUnreachable
         }
         // Entra: the grant is refused only until the user has acted (consent, MFA, new password).
@@ -190,7 +190,7 @@ fn challenged(answer: &Response<Bytes>) -> &'static str {
 /// The kind of an `error`; for a general one, the kind of the provider's own code (`effect`).
 fn kind(error: &str, effect: Effect) -> ErrorKind {
     match error {
-        _ if effect == Effect::Passing => ErrorKind::ProviderUnreachable,
+        _ if effect == Effect::Transient => ErrorKind::ProviderUnreachable,
         error if is_declined(error) => ErrorKind::AccessDenied,
         "invalid_client" | "unauthorized_client" => ErrorKind::ClientRefused,
         "login_required"
@@ -205,7 +205,7 @@ fn kind(error: &str, effect: Effect) -> ErrorKind {
             Effect::Interaction => ErrorKind::InteractionRequired,
             Effect::Client => ErrorKind::ClientRefused,
             Effect::Denied => ErrorKind::AccessDenied,
-            Effect::AsSaid | Effect::Passing => ErrorKind::ProviderError,
+            Effect::Unchanged | Effect::Transient => ErrorKind::ProviderError,
         },
     }
 }
@@ -214,7 +214,7 @@ fn kind(error: &str, effect: Effect) -> ErrorKind {
 /// for the request.
 fn advise(provider: &mut ProviderError) -> Effect {
     let description = provider.description.as_deref().unwrap_or_default();
-    let (family, row_of): (_, fn(u64) -> Option<&'static Row>) =
+    let (family, row_of): (_, fn(u64) -> Option<&'static ErrorCode>) =
         match description.starts_with("AADB2C") {
             true => ("AADB2C", codes::b2c),
             // Without the prefix, `error_codes` are numbers of another provider.
@@ -231,7 +231,7 @@ fn advise(provider: &mut ProviderError) -> Effect {
         (None, _) => None,
     };
     provider.advice = row.or_else(|| codes::oauth(&provider.error)).map(|row| &row.advice);
-    row.map_or(Effect::AsSaid, |row| row.effect)
+    row.map_or(Effect::Unchanged, |row| row.effect)
 }
 
 /// The `suberror` of a refused grant, if it names something that the user can remedy.

@@ -55,7 +55,7 @@ fn context(session: &Session) -> Context {
 #[cfg(test)]
 mod tests {
     use super::{super::fixture::*, *};
-    use crate::{config::SignInOptions, error::Whose, sign_in::Remedy};
+    use crate::{config::SignInOptions, error::TokenOwner, sign_in::Remedy};
 
     /// Security rule 4
     #[tokio::test]
@@ -69,7 +69,7 @@ mod tests {
         }
         let wanted = |scope: &str| {
             let error = Error::new(ErrorKind::InteractionRequired, "more");
-            let error = error.for_token(Whose::SignedIn, [scope].into_iter());
+            let error = error.for_token(TokenOwner::User, [scope].into_iter());
             match Remedy::of(&error, &SignInOptions::new(), node.now()) {
                 Remedy::StepUp(step_up) => step_up,
                 _ => panic!("a sign-in mends it"),

@@ -90,7 +90,9 @@ impl RelyingParty {
         }
         options.check().map_err(|error| Error::new(ErrorKind::NotConfigured, error.to_string()))?;
         if config.sign_in_method() == SignInMethod::DeviceCode {
-            if let Some(option) = options.beyond_device_code(config.authority().is_microsoft()) {
+            if let Some(option) =
+                options.unsupported_by_device_code(config.authority().is_microsoft())
+            {
                 let detail = format!(
                     "{option} cannot be asked for with a device code (RFC 8628 section 3.1)"
                 );

@@ -7,7 +7,7 @@ use crate::{
     clock::UnixTime,
     codec,
     config::{Prompt, SignInOptions},
-    error::{Error, ErrorKind, Whose},
+    error::{Error, ErrorKind, TokenOwner},
 };
 
 /// What is to be asked for.
@@ -36,7 +36,7 @@ pub(crate) enum Remedy {
 impl Remedy {
     /// What mends the failure of a token, at an application whose sign-ins ask for `configured`.
     pub(crate) fn of(error: &Error, configured: &SignInOptions, now: UnixTime) -> Self {
-        if error.whose() != Whose::SignedIn {
+        if error.token_owner() != TokenOwner::User {
             return Self::Nothing;
         }
         match error.kind() {
@@ -53,7 +53,7 @@ impl Remedy {
             }),
             // The session lives, its tokens are gone: most providers give others without a page.
             ErrorKind::NoRefreshToken => Self::StepUp(StepUp {
-                silent: !configured.asks_every_time(),
+                silent: !configured.requires_authentication(),
                 ..StepUp::new(now, error)
             }),
             ErrorKind::SessionEnded | ErrorKind::PersonChanged | ErrorKind::SignInRequired => {

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     clock::{Clock, UnixTime},
     config::SessionEnd,
-    error::{Error, ErrorKind, Whose},
+    error::{Error, ErrorKind, TokenOwner},
     secret::Secret,
     single_flight::{SingleFlight, Tasks, Tokio},
 };
@@ -279,7 +279,7 @@ impl Grants {
         let token = self
             .access_token(grant, &request)
             .await
-            .map_err(|error| error.for_token(Whose::SignedIn, request.scopes()))?;
+            .map_err(|error| error.for_token(TokenOwner::User, request.scopes()))?;
         provider.groups(token.secret()).await
     }
 

@@ -94,7 +94,7 @@ impl fmt::Debug for InUse {
     }
 }
 
-/// Whose tokens they are: those of one application at one provider are no use to another, and would
+/// TokenOwner tokens they are: those of one application at one provider are no use to another, and would
 /// be sent where they do not belong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CacheOwner {

@@ -2,7 +2,7 @@
 
 use crate::{
     client::AppTokens,
-    error::{Error, Whose},
+    error::{Error, TokenOwner},
     secret::Secret,
     strings::StringList,
     tokens::{AccessToken, TokenRequest},
@@ -33,7 +33,7 @@ impl Tokens {
         Self(user)
     }
 
-    /// Whose tokens these are.
+    /// TokenOwner tokens these are.
     #[must_use]
     pub fn user(&self) -> &User {
         &self.0
@@ -74,7 +74,7 @@ impl Tokens {
     /// See [`for_user`](Self::for_user).
     pub async fn acquire(&self, request: &TokenRequest) -> Result<AccessToken, Error> {
         let asked = self.0.grants().access_token(self.0.grant(), request).await;
-        asked.map_err(|error| error.for_token(Whose::SignedIn, request.scopes()))
+        asked.map_err(|error| error.for_token(TokenOwner::User, request.scopes()))
     }
 
     /// A token of the application itself (client credentials), for one resource or its `/.default`.

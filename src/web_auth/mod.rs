@@ -14,7 +14,7 @@ use crate::{
     client::Client,
     clock::Clock,
     config::{IntoValidConfig, ValidConfig},
-    error::{ConfigError, Error, ErrorKind, Whose},
+    error::{ConfigError, Error, ErrorKind, TokenOwner},
     session::{KeyRing, WebSession},
     sign_in::RelyingParty,
     strings::StringList,
@@ -171,7 +171,7 @@ impl WebAuth {
     ) -> Result<AccessToken, Error> {
         let Some(user) = self.live(session).await? else {
             let error = Error::new(ErrorKind::SignInRequired, "nobody is signed in");
-            return Err(error.for_token(Whose::SignedIn, request.scopes()));
+            return Err(error.for_token(TokenOwner::User, request.scopes()));
         };
         let token = user.tokens().acquire(request).await;
         self.update(session, self.open(session)).await?;

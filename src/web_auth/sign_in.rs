@@ -62,7 +62,7 @@ impl WebAuth {
         options: &SignInOptions,
     ) -> Result<SignIn, Error> {
         let contents = self.open(session);
-        let known = if options.asks_for_more() { self.known(&contents) } else { None };
+        let known = if options.has_requirements() { self.known(&contents) } else { None };
         let next = self.config().return_path(next);
         let causes = match &known {
             Some(known) => {

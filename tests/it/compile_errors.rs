@@ -109,7 +109,7 @@ const MISTAKES: &[(&str, &str, &[&str])] = &[
             let _ = tokens.for_user(7).await;
         }
         fn main() {}",
-        &["is neither a text nor a list of texts", "User.Read"],
+        &["is neither a string nor a list of strings", "User.Read"],
     ),
     (
         "roles that are no texts",
@@ -117,7 +117,7 @@ const MISTAKES: &[(&str, &str, &[&str])] = &[
         fn main() {
             let _ = tower_identity::require_sign_in().with_roles([Role::Admin]);
         }",
-        &["is neither a text nor a list of texts"],
+        &["is neither a string nor a list of strings"],
     ),
 ];
 

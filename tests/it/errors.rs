@@ -71,7 +71,7 @@ async fn an_error_of_the_token_endpoint_says_what_to_do() {
             9_002_327,
             502,
             "redirect_uri_wrong_platform",
-            "registered in a wrong way",
+            "registered incorrectly",
         ),
         ("invalid_grant", 54_005, 401, "code_redeemed", "already used"),
         ("invalid_grant", 65_001, 401, "consent_required", "not yet agreed"),

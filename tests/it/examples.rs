@@ -116,7 +116,7 @@ async fn web_auth_greets_asks_for_consent_and_says_goodbye() {
     let sign_out = tab.page().form();
     tab.submit(sign_out).await;
     let page = tab.open(format!("{}/", example.url)).await;
-    assert!(page.body.starts_with("Hello nobody."), "{}", page.body);
+    assert!(page.body.starts_with("You are not signed in."), "{}", page.body);
 }
 
 #[tokio::test]
