@@ -356,6 +356,11 @@ impl Error {
         Self(Arc::new(Inner { kind, ..Arc::unwrap_or_clone(self.0) }))
     }
 
+    /// The same failure with another [`detail`](Self::detail).
+    pub(crate) fn with_detail(self, detail: String) -> Self {
+        Self(Arc::new(Inner { detail: detail.into(), ..Arc::unwrap_or_clone(self.0) }))
+    }
+
     /// The failure, resolved by a sign-in with one of these classes and this maximum age.
     pub(crate) fn with_requirements(
         self,
@@ -411,13 +416,22 @@ impl Error {
     /// [`ErrorKind::user_message`].
     #[must_use]
     pub fn user_message(&self) -> &'static str {
-        self.advice().map_or_else(|| self.0.kind.user_message(), |advice| advice.for_person)
+        self.advice().map_or_else(|| self.message_kind().user_message(), |advice| advice.for_person)
     }
 
     /// The meaning of the provider's code, if it is known.
     #[must_use]
     pub fn advice(&self) -> Option<&'static Advice> {
         self.provider()?.advice
+    }
+
+    /// The kind whose texts are shown. A provider that sent a response with an error status is
+    /// unavailable, not unreachable: "check the network" would be a wrong remedy.
+    fn message_kind(&self) -> ErrorKind {
+        match (self.0.kind, self.provider()) {
+            (ErrorKind::ProviderUnreachable, Some(_)) => ErrorKind::ProviderUnavailable,
+            (kind, _) => kind,
+        }
     }
 
     /// The description of the failure, without reason code and provider error.
@@ -441,7 +455,7 @@ impl fmt::Display for Error {
         }
         match self.advice() {
             Some(advice) => write!(f, ": {}", advice.for_operator),
-            None => write!(f, ": {}", self.0.kind.remedy()),
+            None => write!(f, ": {}", self.message_kind().remedy()),
         }
     }
 }
@@ -495,9 +509,11 @@ pub struct ProviderError {
 impl fmt::Display for ProviderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // `{:?}` escapes line breaks and control characters, which could forge lines in a log.
-        write!(f, "error={:?}", self.error)?;
-        if let Some(status) = self.status {
-            write!(f, " status={status}")?;
+        match (self.status, self.error.as_str()) {
+            // The response of a firewall or web server in front of the provider has no code.
+            (Some(status), "") => write!(f, "status={status}, no error code")?,
+            (Some(status), error) => write!(f, "error={error:?} status={status}")?,
+            (None, error) => write!(f, "error={error:?}")?,
         }
         if let Some(suberror) = &self.suberror {
             write!(f, " suberror={suberror:?}")?;
@@ -549,7 +565,8 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "provider_error: the provider answered with an error (error=\"access_denied\"): look the \
-             provider's code up in its documentation or its sign-in log"
+             provider's code up in its documentation or its sign-in log; a response without a code \
+             may come from a firewall or a web server in front of it"
         );
     }
 }

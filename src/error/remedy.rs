@@ -32,7 +32,8 @@ impl ErrorKind {
                  `ValidConfig::check` reports about its document"
             }
             Self::ProviderError => {
-                "look the provider's code up in its documentation or its sign-in log"
+                "look the provider's code up in its documentation or its sign-in log; \
+                 a response without a code may come from a firewall or a web server in front of it"
             }
             Self::SignInNotOffered => {
                 "choose a sign-in method that the provider supports (`with_sign_in_method`, \

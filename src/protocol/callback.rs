@@ -21,7 +21,7 @@ use std::{collections::HashSet, fmt};
 use super::{error_answer, metadata::Metadata};
 use crate::{
     authority::{Authority, Tenants, TokenIssuer},
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, shown},
     secret::{Secret, same},
 };
 
@@ -179,18 +179,20 @@ impl CallbackParameters {
     /// provider must not be sent to this one. An `iss` that the provider did not announce is
     /// checked as well.
     fn check_issuer(&self, metadata: &Metadata, authority: &Authority) -> Result<(), Error> {
-        let refused =
-            |detail: &'static str| Err(Error::new(ErrorKind::ResponseIssuerMismatch, detail));
-        match &self.iss {
-            None if metadata.authorization_response_iss => refused(
+        let problem = match &self.iss {
+            None if metadata.authorization_response_iss => {
                 "the authorization response has no `iss`, although the discovery document \
-                     announces it (`authorization_response_iss_parameter_supported`)",
-            ),
-            Some(iss) if !is_issuer(iss, &metadata.issuer, authority) => {
-                refused("`iss` of the authorization response is not the provider's issuer")
+                 announces it (`authorization_response_iss_parameter_supported`)"
+                    .to_owned()
             }
-            _ => Ok(()),
-        }
+            Some(iss) if !is_issuer(iss, &metadata.issuer, authority) => format!(
+                "`iss` of the authorization response is {}, expected the provider's issuer {}",
+                shown(iss),
+                shown(&metadata.issuer)
+            ),
+            _ => return Ok(()),
+        };
+        Err(Error::new(ErrorKind::ResponseIssuerMismatch, problem))
     }
 }
 

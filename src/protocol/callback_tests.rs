@@ -69,6 +69,16 @@ fn a_missing_state_is_refused_whatever_else_is_there() {
     }
 }
 
+#[test]
+fn the_error_of_another_issuer_names_both_issuers() {
+    let form = format!("code=c&state={STATE}&iss=https%3A%2F%2Fid.example%2F");
+    let text = check(&form).unwrap_err().to_string();
+    assert!(
+        text.contains("\"https://id.example/\"") && text.contains("\"https://id.example\""),
+        "{text}"
+    );
+}
+
 /// C-106
 #[test]
 fn a_parameter_given_twice_is_refused() {

@@ -12,7 +12,7 @@ use tracing::{Instrument as _, Span};
 use url::Url;
 
 use super::{
-    error_answer,
+    error_answer::{self, Endpoint},
     http::{HttpClient, HttpError, MAX_RESPONSE_BYTES},
 };
 use crate::{
@@ -92,7 +92,9 @@ impl Channel {
         let mut redirects = 0;
         loop {
             let answer = self.send(what, empty_request(Method::GET, &url)?).await?;
-            let Some(next) = redirected(&answer, &url) else { return document_of(what, answer) };
+            let Some(next) = redirected(&answer, &url) else {
+                return document_of(what, &url, answer);
+            };
             // Another origin could publish the keys of another party for this issuer.
             if next.origin() != url.origin() || redirects == MAX_REDIRECTS {
                 let status = answer.status().as_u16();
@@ -129,7 +131,11 @@ impl Channel {
         let answer = match sending.await.unwrap_or_else(|_| Err(HttpError::new("too slow"))) {
             // The application's own HTTP client may not limit the size.
             Ok(answer) if answer.body().len() > MAX_RESPONSE_BYTES => Err(HttpError::too_large()),
-            answer => answer,
+            Ok(mut answer) => {
+                answer.extensions_mut().insert(Endpoint(what));
+                Ok(answer)
+            }
+            Err(error) => Err(error),
         };
         answer.map_err(|error| {
             let kind = if error.is_too_large() {
@@ -161,23 +167,38 @@ fn without_query(url: &Url) -> String {
 }
 
 /// The response, if its status is 200.
-fn document_of(what: &'static str, answer: Response<Bytes>) -> Result<Response<Bytes>, Error> {
+fn document_of(
+    what: &'static str,
+    url: &Url,
+    answer: Response<Bytes>,
+) -> Result<Response<Bytes>, Error> {
     match answer.status() {
         StatusCode::OK => Ok(answer),
         status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
             Err(error_answer::http_error(&answer))
         }
-        status => match error_answer::http_error(&answer).provider() {
+        _ => match error_answer::http_error(&answer).provider() {
             // Entra answers so for a tenant that does not exist.
             Some(said) if said.code.is_some() => {
                 Err(Error::from_provider(ErrorKind::ProviderMisconfigured, said.clone()))
             }
             _ => Err(Error::new(
                 ErrorKind::ProviderMisconfigured,
-                format!("{what}: the status is {}, expected 200", status.as_u16()),
+                format!(
+                    "{what}: the status is {} at {:?}, expected 200",
+                    answer.status().as_u16(),
+                    without_query(url)
+                ),
             )),
         },
     }
+}
+
+/// The error of a document that cannot be used, with its URL and the declared format of its body.
+pub(super) fn document_error(error: Error, url: &Url, answer: &Response<Bytes>) -> Error {
+    let format = error_answer::body_format(answer);
+    let detail = format!("{} (from {:?}, {format})", error.detail(), without_query(url));
+    error.with_detail(detail)
 }
 
 /// Runs a step inside its span and records its outcome there (`outcome`, and `reason` of an error).
@@ -284,6 +305,32 @@ mod tests {
                 "{place}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn an_error_response_names_its_endpoint_and_is_not_reported_as_unreachable() {
+        for (status, body) in
+            [(502, "<html>Bad Gateway</html>"), (429, ""), (503, r#"{"error":"server_error"}"#)]
+        {
+            let http = FakeHttp::new(move |_| Ok(answer(status, body)));
+            let error = document(&Channel::new(http)).await.unwrap_err();
+            let text = error.to_string();
+            assert!(
+                text.contains("the discovery document: the provider answered")
+                    && text.contains(&format!("status={status}"))
+                    && !text.contains("error=\"\"")
+                    && !text.contains("check the network"),
+                "{text}"
+            );
+            assert!(!error.user_message().contains("cannot be reached"), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_error_of_a_missing_document_names_its_url() {
+        let http = FakeHttp::new(|_| Ok(answer(404, "")));
+        let text = document(&Channel::new(http)).await.unwrap_err().to_string();
+        assert!(text.contains("the status is 404 at \"https://id.example/0\""), "{text}");
     }
 
     #[tokio::test]

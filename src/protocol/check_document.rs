@@ -282,6 +282,7 @@ impl Look<'_> {
                 ),
             );
         }
+        self.request_kinds(add);
         // Microsoft's documents have no such list although its providers support PKCE.
         match self.list("code_challenge_methods_supported") {
             Some(methods) if !methods.iter().any(|method| method == "S256") => {
@@ -299,6 +300,27 @@ impl Look<'_> {
                 );
             }
             _ => {}
+        }
+    }
+
+    /// Whether the provider accepts authorization requests in the form in which this crate sends
+    /// them: as query parameters.
+    fn request_kinds(&self, add: &mut impl FnMut(Severity, &'static str, String)) {
+        for (member, form) in [
+            ("require_pushed_authorization_requests", "pushed (RFC 9126)"),
+            ("require_signed_request_object", "as signed request objects (RFC 9101)"),
+        ] {
+            if self.object.get(member).and_then(json::flag) == Some(true) {
+                add(
+                    Severity::Problem,
+                    "request_kind_not_supported",
+                    format!(
+                        "The provider accepts authorization requests only {form} (`{member}`), \
+                         which this crate does not support: configure the provider to accept \
+                         plain requests from this client."
+                    ),
+                );
+            }
         }
     }
 

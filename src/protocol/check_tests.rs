@@ -181,6 +181,12 @@ async fn every_fault_of_a_document_has_its_code() {
         ("response_modes_supported", json!(["form_post"]), (Problem, "response_mode_not_offered")),
         ("code_challenge_methods_supported", json!(["plain"]), (Problem, "pkce_not_offered")),
         ("code_challenge_methods_supported", json!(null), (Note, "pkce_not_announced")),
+        (
+            "require_pushed_authorization_requests",
+            json!(true),
+            (Problem, "request_kind_not_supported"),
+        ),
+        ("require_signed_request_object", json!("true"), (Problem, "request_kind_not_supported")),
         ("grant_types_supported", json!(["authorization_code"]), (Warning, "refresh_not_offered")),
         ("grant_types_supported", json!(["refresh_token"]), (Problem, "code_flow_not_offered")),
         ("scopes_supported", json!(["openid", "profile"]), (Note, "scope_not_sent")),

@@ -18,7 +18,7 @@ use tracing::{field::Empty, info_span};
 
 use super::{
     cache::{Cached, Fetched},
-    channel::{Channel, observed},
+    channel::{Channel, document_error, observed},
     jwks::JwkSet,
     metadata::Metadata,
 };
@@ -94,9 +94,10 @@ impl Discovery {
         self,
         known: Option<Arc<Metadata>>,
     ) -> Result<Fetched<Metadata>, Error> {
-        let answer =
-            self.channel.document("the discovery document", self.authority.metadata_url()).await?;
-        let metadata = Metadata::parse(answer.body(), &self.authority)?;
+        let url = self.authority.metadata_url();
+        let answer = self.channel.document("the discovery document", url).await?;
+        let metadata = Metadata::parse(answer.body(), &self.authority)
+            .map_err(|error| document_error(error, url, &answer))?;
         if let Some(known) = known {
             // Sessions and caches are bound to the issuer. A document with another one is a mistake
             // or an attack on the provider's web server.
@@ -131,7 +132,8 @@ impl Discovery {
         let (channel, metadata) = (self.channel.clone(), Arc::clone(metadata));
         observed(span, async move {
             let answer = channel.document("the key set", &metadata.jwks_uri).await?;
-            let keys = JwkSet::parse(answer.body())?;
+            let keys = JwkSet::parse(answer.body())
+                .map_err(|error| document_error(error, &metadata.jwks_uri, &answer))?;
             for unusable in keys.unusable() {
                 tracing::debug!(usable = keys.len(), "left out of the key set: {unusable}");
             }

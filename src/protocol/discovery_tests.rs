@@ -38,6 +38,30 @@ async fn the_well_known_address_hangs_off_the_issuers_path() {
     assert_eq!(discovery.metadata().await.unwrap().issuer, issuer);
 }
 
+/// The usual response of a wrong URL: the page of a web application.
+#[tokio::test]
+async fn the_error_of_a_page_instead_of_a_document_names_url_and_media_type() {
+    let http = FakeHttp::new(|request| {
+        let mut page = match request.uri().path() {
+            WELL_KNOWN => answer(200, document()),
+            _ => answer(200, "<!DOCTYPE html>"),
+        };
+        page.headers_mut().insert("content-type", "text/html".parse().unwrap());
+        Ok(page)
+    });
+    let (discovery, _) = discovery(&http);
+    let metadata = discovery.metadata().await.unwrap();
+    let keys = discovery.keys(&metadata).await.unwrap_err().to_string();
+    let http = FakeHttp::new(|_| Ok(answer(200, "")));
+    let (discovery, _) = self::discovery(&http);
+    let nothing = discovery.metadata().await.unwrap_err().to_string();
+    assert!(
+        keys.contains(metadata.jwks_uri.as_str()) && keys.contains("Content-Type \"text/html\""),
+        "{keys}"
+    );
+    assert!(nothing.contains(&format!("{ISSUER}{WELL_KNOWN}")), "{nothing}");
+}
+
 /// C-232
 #[tokio::test]
 async fn a_hundred_first_requests_are_one_of_each() {

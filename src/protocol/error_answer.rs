@@ -11,14 +11,17 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header::WWW_AUTHENTICATE};
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{CONTENT_ENCODING, CONTENT_TYPE, WWW_AUTHENTICATE},
+};
 use serde_json::Value;
 
 use super::json::{self, Object};
 use crate::{
     authority::codes::{self, Effect, ErrorCode},
     clock::UnixTime,
-    error::{Error, ErrorKind, ProviderError},
+    error::{Error, ErrorKind, ProviderError, shown},
 };
 
 const MAX_CODE_CHARS: usize = 100;
@@ -108,7 +111,8 @@ pub(crate) fn of_refresh(error: Error, sent_alone: bool) -> Error {
         true => Error::from_provider(
             ErrorKind::InvalidGrant,
             ProviderError { advice: None, ..said.clone() },
-        ),
+        )
+        .with_detail(error.detail().to_owned()),
         false => error,
     }
 }
@@ -141,6 +145,27 @@ fn is_declined(error: &str) -> bool {
         )
 }
 
+/// The endpoint that sent a response, in words for an error. [`Channel::send`] adds it to the
+/// extensions of every response.
+///
+/// [`Channel::send`]: super::channel::Channel::send
+#[derive(Clone, Copy)]
+pub(super) struct Endpoint(pub(super) &'static str);
+
+/// The format that a response declares for its body, for the error of one that cannot be parsed: it
+/// tells an HTML page, or an encoding that was not requested.
+pub(super) fn body_format(answer: &Response<Bytes>) -> String {
+    let header = |name: http::HeaderName| answer.headers().get(name)?.to_str().ok();
+    let media_type = header(CONTENT_TYPE).map_or_else(
+        || "no Content-Type".to_owned(),
+        |name| format!("Content-Type {}", shown(name)),
+    );
+    match header(CONTENT_ENCODING) {
+        Some(encoding) => format!("{media_type}, Content-Encoding {}", shown(encoding)),
+        None => media_type,
+    }
+}
+
 /// The error of an unsuccessful response of the token endpoint or a similar one (RFC 6749 section
 /// 5.2). The body may be anything, such as the HTML page of a proxy.
 pub(crate) fn http_error(answer: &Response<Bytes>) -> Error {
@@ -171,7 +196,23 @@ pub(crate) fn http_error(answer: &Response<Bytes>) -> Error {
         (StatusCode::UNAUTHORIZED, "") => ErrorKind::ClientRefused,
         (_, error) => kind(error, effect),
     };
-    Error::from_provider(kind, provider)
+    response_error(answer, kind, provider)
+}
+
+/// The error of a response, with the name of its [`Endpoint`].
+pub(super) fn response_error(
+    answer: &Response<Bytes>,
+    kind: ErrorKind,
+    said: ProviderError,
+) -> Error {
+    let error = Error::from_provider(kind, said);
+    match answer.extensions().get() {
+        Some(Endpoint(what)) => {
+            let detail = format!("{what}: {}", error.detail());
+            error.with_detail(detail)
+        }
+        None => error,
+    }
 }
 
 /// The `error` code for a 401 without one: `invalid_client` if the challenge asks for Basic.

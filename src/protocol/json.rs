@@ -29,7 +29,9 @@ pub(crate) enum JsonError {
 impl JsonError {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
-            Self::Malformed => "not valid JSON, or an object has the same member twice",
+            Self::Malformed => {
+                "not valid JSON, an object has the same member twice, or it is nested too deeply"
+            }
             Self::NotAnObject => "not a JSON object",
         }
     }

@@ -37,7 +37,7 @@ use crate::{
 /// without `kid` causes.
 const MAX_CANDIDATES: usize = 16;
 
-/// The greatest number of unusable keys that one message names.
+/// The greatest number of keys that one message names.
 const MAX_NAMED: usize = 4;
 /// The greatest number of characters of a `kid` in a message.
 const MAX_SHOWN_KID: usize = 40;
@@ -124,6 +124,25 @@ impl JwkSet {
     /// Whether a usable key has this `kid`.
     pub(crate) fn has(&self, kid: &str) -> bool {
         self.keys.iter().any(|key| key.kid.as_deref() == Some(kid))
+    }
+
+    /// The first few usable keys, each with `kid` and algorithm or type, as part of a sentence;
+    /// empty if there is none.
+    pub(crate) fn usable_summary(&self) -> String {
+        let name = |key: &Jwk| {
+            let kid =
+                key.kid.as_deref().map_or("no `kid`".to_owned(), |kid| format!("{:?}", shown(kid)));
+            match key.algorithm {
+                Some(algorithm) => format!("{kid} for {algorithm}"),
+                None => format!("{kid} of the type {:?}", key.key_type),
+            }
+        };
+        let named = self.keys.iter().take(MAX_NAMED).map(name).collect::<Vec<_>>().join(", ");
+        match self.keys.len() {
+            0 => String::new(),
+            count if count > MAX_NAMED => format!(" ({named}, and {} more)", count - MAX_NAMED),
+            _ => format!(" ({named})"),
+        }
     }
 
     /// The number of usable keys.

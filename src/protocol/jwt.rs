@@ -320,12 +320,13 @@ impl<'a> UnverifiedJwt<'a> {
                 || "no `kid`".to_owned(),
                 |kid| format!("the `kid` {:?}", error_answer::code(&kid)),
             );
-            let (count, unusable) = (keys.len(), keys.unusable_summary());
+            let (count, usable) = (keys.len(), keys.usable_summary());
+            let unusable = keys.unusable_summary();
             return Err(Error::new(
                 ErrorKind::TokenKeyUnknown,
                 format!(
                     "the token has {kid} and is signed with {algorithm}: \
-                     none of the provider's {count} usable keys fits{unusable}"
+                     none of the provider's {count} usable keys{usable} fits{unusable}"
                 ),
             ));
         }

@@ -96,6 +96,13 @@ fn a_refused_algorithm_is_named_with_those_accepted_and_the_setting() {
 }
 
 #[test]
+fn the_usable_keys_are_named_where_none_fits() {
+    let token = Signer::shared().sign(&json!({"alg": "RS256", "kid": "k9"}), &claims());
+    let error = check_with(&token, &key_set(), |_| ()).err().unwrap();
+    assert!(error.to_string().contains("usable keys (\"k1\""), "{error}");
+}
+
+#[test]
 fn a_key_that_was_left_out_is_named_where_one_is_missing() {
     let mut encryption = Signer::new(Algorithm::Es256).jwk("e1");
     encryption["use"] = json!("enc");

@@ -126,7 +126,9 @@ pub(crate) fn read_answer(
         }
         _ => return Err(error_answer::http_error(answer)),
     }
-    let object = json::document(answer.body()).map_err(|refused| invalid(refused.as_str()))?;
+    let object = json::document(answer.body()).map_err(|refused| {
+        invalid(format!("{} ({})", refused.as_str(), error_answer::body_format(answer)))
+    })?;
     let members = OptionalMembers::of(&object, "token answer");
     // Some providers send error responses with the status 200.
     if members.text("error").is_some() {

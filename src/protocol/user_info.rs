@@ -104,7 +104,7 @@ fn refusal(answer: &Response<Bytes>) -> Error {
     let error = challenge.filter_map(|value| parameter(value, "error")).next().unwrap_or_default();
     let mut provider = ProviderError { status: Some(status.as_u16()), ..ProviderError::default() };
     provider.error = error_answer::code(&error);
-    Error::from_provider(ErrorKind::UserInfoFailed, provider)
+    error_answer::response_error(answer, ErrorKind::UserInfoFailed, provider)
 }
 
 /// The value of the parameter `name="value"` in a challenge (RFC 9110 section 11.2).

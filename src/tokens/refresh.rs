@@ -289,11 +289,13 @@ impl RefreshContext {
             }
         };
         if identity.as_ref().is_some_and(|identity| !record.person().is_same(&identity.person)) {
-            self.end_session(grant).await;
-            return Err(RefreshError::SessionMustEnd(Error::new(
+            let error = Error::new(
                 ErrorKind::PersonChanged,
                 "a refresh brought an ID token about somebody else",
-            )));
+            );
+            self.tell_of_the_end(&error);
+            self.end_session(grant).await;
+            return Err(RefreshError::SessionMustEnd(error));
         }
         issued.refresh_token = Some(refresh_token);
         let (key, renewed_by) = match kind {
