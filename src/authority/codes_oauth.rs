@@ -39,8 +39,8 @@ rows! {
          secret has expired, and how it is sent (`ClientCredential::with_method`).",
         TOKEN_ENDPOINT;
     "unauthorized_client" = ClientNotAuthorized,
-        "The application may not use the authorization code flow, or this redirect URI: allow both \
-         in its registration.",
+        "The application may not use the authorization code flow (or the device authorization \
+         grant), or this redirect URI: allow both in its registration.",
         AUTHORIZATION_ENDPOINT;
     "invalid_scope" = ScopeInvalid,
         "The provider does not know a scope, or does not allow it to this application: check \

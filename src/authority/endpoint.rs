@@ -36,7 +36,13 @@ impl Authority {
             return Ok(());
         };
         // The query is left out: it is text of the provider and could hold a secret.
-        let location = format!("{}{}", url.origin().ascii_serialization(), url.path());
+        let origin = url.origin();
+        let start = match origin.is_tuple() {
+            true => origin.ascii_serialization(),
+            // The opaque origin of `javascript:` and the like is `null` (WHATWG URL section 4.7).
+            false => format!("{}:", url.scheme()),
+        };
+        let location = format!("{start}{}", url.path());
         Err(Error::new(
             ErrorKind::ProviderMisconfigured,
             format!("{name} of {self} {problem}: {location:?}"),
@@ -137,6 +143,15 @@ mod tests {
             .unwrap()
             .check_endpoint(name, &Url::parse(endpoint).unwrap())
             .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_address_that_is_refused_is_shown_with_its_scheme() {
+        for endpoint in ["javascript:alert(1)", "http://op.example.com/x", "custom://host/x"] {
+            let refused = check("https://op.example.com", "token_endpoint", endpoint).unwrap_err();
+            let scheme = endpoint.split_once(':').unwrap().0;
+            assert!(refused.contains(&format!("\"{scheme}:")), "{refused}");
+        }
     }
 
     /// MSAL-019, C-208

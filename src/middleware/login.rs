@@ -226,7 +226,7 @@ impl Flow {
         if lost > MOST_LOST {
             let reply = refused(
                 ErrorKind::StoreUnavailable,
-                "sessions are gone from the store as soon as they begin: does it keep what it is given, and do all nodes share it?",
+                "sessions are gone from the store as soon as they begin: does it keep what it is given, and do all nodes share it? Or was each ended at once, for the reason that an earlier warning names?",
             );
             return Some(reply.with_cookies([self.cookies.remove_session()]));
         }
