@@ -285,6 +285,7 @@ impl DevProvider {
     /// Revokes an access token before its end: introspection calls it inactive from now on. A JWT
     /// that an API verifies by itself stays valid until then. Returns whether the token is one of
     /// this provider.
+    #[must_use]
     pub fn revoke_access_token(&self, token: &str) -> bool {
         let mut state = self.server.state();
         let entry = state.access_tokens.find_mut(token);
