@@ -345,7 +345,7 @@ mod tests {
                 .add_prefix("", "/")
                 .unwrap_err()
                 .to_string()
-                .contains("everything")
+                .contains("every path")
         );
     }
 

@@ -357,7 +357,7 @@ mod tests {
             ("", None, "no private key"),
             (certificate(), None, "no private key"),
             (&rsa().replace("PRIVATE", "ENCRYPTED PRIVATE"), None, "encrypted"),
-            (&rsa().replace("MII", "MIJ"), None, "cannot sign"),
+            (&rsa().replace("MII", "MIJ"), None, "cannot be used"),
             (rsa(), Some(rsa()), "contains a private key"),
             (rsa(), Some(other_certificate()), "belongs to the private key"),
             (rsa(), Some("!"), "neither PEM nor base64"),

@@ -71,7 +71,7 @@ fn what_is_missing_is_named() {
         refuses(
             IdentityConfig { client_id: client_id.into(), ..config() },
             "client_id",
-            "cannot have",
+            "cannot contain",
         );
     }
 }
@@ -231,9 +231,9 @@ fn the_redirect_address_lies_under_the_base_url() {
     refuses(
         with("https://other.example.com/auth/callback").unwrap(),
         "redirect_uri",
-        "is not on https://app.example.com",
+        "is not at https://app.example.com",
     );
-    refuses(with("http://localhost:3000/auth/callback").unwrap(), "redirect_uri", "is not on");
+    refuses(with("http://localhost:3000/auth/callback").unwrap(), "redirect_uri", "is not at");
     refuses(
         with("https://app.example.com/a").unwrap().with_callback_path("/b"),
         "redirect_uri",
@@ -281,7 +281,7 @@ fn the_crates_own_paths_are_plain_and_apart() {
         refuses(config().with_sign_in_path(path), "sign_in_path", "plain path");
         refuses(config().with_callback_path(path), "callback_path", "plain path");
     }
-    refuses(config().with_sign_out_path("/auth/login"), "sign_out_path", "sign_in_path already");
+    refuses(config().with_sign_out_path("/auth/login"), "sign_out_path", "also the sign_in_path");
     refuses(
         config().with_signed_out_path("/auth/callback"),
         "signed_out_path",
@@ -364,7 +364,11 @@ fn times_are_limits_that_can_be_met() {
         "second",
     );
     refuses(config().with_max_token_age(Duration::ZERO), "max_token_age", "second");
-    refuses(config().with_clock_leeway(Duration::from_secs(301)), "clock_leeway", "clock right");
+    refuses(
+        config().with_clock_leeway(Duration::from_secs(301)),
+        "clock_leeway",
+        "correct the clock",
+    );
     assert_eq!(
         built(|config| config.with_absolute_timeout(Duration::from_secs(600))).idle_timeout(),
         Duration::from_secs(600)
