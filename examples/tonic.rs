@@ -1,5 +1,5 @@
-//! Sign-in in front of a gRPC service: callers without a session get `UNAUTHENTICATED`, a person
-//! signs in with a browser on the same port, and programs come with an access token.
+//! Sign-in in front of a gRPC service: clients without a session get `UNAUTHENTICATED`, the user
+//! signs in with a browser on the same port, and programs send an access token.
 //!
 //! `cargo run --example tonic`, then open the URL that it prints. The service is written by
 //! hand, so that the example needs no code generator.
@@ -48,7 +48,7 @@ impl UnaryService<WhoAmIRequest> for WhoAmI {
     type Future = BoxFuture<tonic::Response<WhoAmIReply>, Status>;
 
     fn call(&mut self, request: tonic::Request<WhoAmIRequest>) -> Self::Future {
-        // The layer outside lets only signed-in people and callers with a token through.
+        // The layer passes only requests of signed-in users and of clients with an access token.
         let user = request.extensions().get::<User>().cloned();
         let caller = request.extensions().get::<ApiCaller>().cloned();
         Box::pin(async move {

@@ -190,10 +190,10 @@ kinds! {
     TokenMismatch = "token_mismatch", "The sign-in could not be verified.";
     /// The request to the API has no access token.
     TokenMissing = "token_missing", "This needs an access token.";
-    /// The `Authorization` header is for an access token, and is not one: several headers, several
-    /// tokens, none, or one that is too long (RFC 6750 section 3.1).
+    /// The `Authorization` header does not contain exactly one access token: it is repeated, has
+    /// several tokens or none, or is too long (RFC 6750 section 3.1).
     AuthorizationInvalid = "authorization_invalid",
-        "The Authorization header is not one access token.";
+        "The Authorization header does not contain exactly one access token.";
     /// The token is not a bearer access token, or it grants nothing.
     TokenKind = "token_kind", "This is not an access token that can be used here.";
     /// The provider reports that the token is not active (RFC 7662 section 2.2).

@@ -100,11 +100,11 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// What the provider knows the API as.
+/// The name of the API at the provider.
 const API: &str = "notes";
 
-/// A provider in this process with the API beside it, and the configuration for the application at
-/// `home`.
+/// Starts the development provider and the API; also returns the configuration for the application
+/// at the URL `home`.
 async fn development_provider(
     home: &str,
 ) -> Result<(Playground, IdentityConfig), Box<dyn std::error::Error>> {

@@ -1,10 +1,10 @@
-//! A small API behind access tokens, on a port of its own. It stands for any API that an application
-//! calls: it knows the provider by its address only.
+//! A small API that accepts access tokens, on a port of its own, as an example of an API that the
+//! application calls. It knows only the URL of the provider.
 //!
 //! | | |
 //! |---|---|
 //! | `GET /notes` | needs the scope `notes.read` |
-//! | `GET /notes/private` | needs the authentication context `c1`, too; a caller who did not sign in for it gets a challenge, as from Microsoft's APIs |
+//! | `GET /notes/private` | also needs the authentication context `c1`; without it the response is a claims challenge, as from Microsoft's APIs |
 
 use axum::{Json, Router, routing::get};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use tower_identity::{
     ApiCaller, ApiLayer, api::require_caller, config::ValidApiConfig, require_scopes,
 };
 
-/// The API, for access tokens as the configuration has them.
+/// The API, for the access tokens that the configuration accepts.
 pub(crate) fn api(config: ValidApiConfig) -> Router {
     let private = Router::new()
         .route("/notes/private", get(private_notes))

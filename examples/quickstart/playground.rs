@@ -30,7 +30,7 @@ pub(crate) struct Playground {
 }
 
 impl Playground {
-    /// Starts the API beside `provider`, for tokens of this authority.
+    /// Starts the API, for the tokens of `provider` that `config` accepts.
     pub(crate) async fn start(
         provider: DevProvider,
         config: ApiConfig,

@@ -28,12 +28,11 @@ use crate::{authority::Authority, error::ConfigError, strings::StringList};
 ///
 /// # The two identities of an API
 ///
-/// - Its *audiences* are the names that a token may have in `aud`: the client id, at Microsoft's
-///   authorities also `api://{client id}`, the resource, and what
-///   [`add_audience`](Self::add_audience) adds.
-/// - Its *resource* is the URL at which clients find it, and by which they look up which provider
-///   issues its tokens (RFC 9728). Entra's tokens of version 2.0 have the client id in `aud` all
-///   the same.
+/// - Its *audiences* are the values of `aud` that denote it: the client id, at Microsoft's
+///   authorities also `api://{client id}`, the resource, and those of
+///   [`add_audience`](Self::add_audience).
+/// - Its *resource* is the URL at which clients reach it, and by which they find the provider that
+///   issues its tokens (RFC 9728). The `aud` of Entra ID's v2.0 tokens is the client id even then.
 ///
 /// It can be deserialized from any serde source that contains an [`AzureAd`
 /// section](AzureAdSection).
@@ -131,7 +130,7 @@ impl ApiConfig {
         Ok(self)
     }
 
-    /// The scopes of this API, by name (`Notes.Read`): published with the
+    /// Sets the names of the scopes of this API, such as `Notes.Read`, which are published with the
     /// [resource](Self::with_resource).
     #[must_use]
     pub fn with_scopes<Kind>(mut self, scopes: impl StringList<Kind>) -> Self {
@@ -160,8 +159,8 @@ impl ApiConfig {
         self
     }
 
-    /// How the API proves who it is: for introspection, and for tokens on behalf of its callers.
-    /// The default is not at all.
+    /// Sets the credential with which the API authenticates at the provider, for introspection and
+    /// for tokens on behalf of its callers. By default there is none.
     #[must_use]
     pub fn with_credential(mut self, credential: ClientCredential) -> Self {
         self.identity = self.identity.with_credential(credential);

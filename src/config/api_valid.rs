@@ -53,8 +53,8 @@ pub(crate) const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 /// Conversion into a checked configuration of an API, for the constructors that take one.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a checked configuration of an API",
-    label = "call `.build()?` on the `ApiConfig` first: it checks the settings and gives a \
-     `ValidApiConfig`"
+    label = "call `.build()?` on the `ApiConfig` first: it checks the settings and returns a \
+             `ValidApiConfig`"
 )]
 pub trait IntoValidApiConfig {
     /// The checked configuration.
@@ -87,8 +87,8 @@ impl ApiConfig {
         if self.introspection == Introspection::Opaque && !credential.is_confidential() {
             return Err(ConfigError::new(
                 "introspection",
-                "the provider answers only to an API that proves who it is: give its credential \
-                 (`with_credential`, IDENTITY_CLIENT_SECRET)",
+                "the provider requires authentication for introspection (RFC 7662 section 2.1): \
+                 set the credential of the API (`with_credential`, IDENTITY_CLIENT_SECRET)",
             ));
         }
         for scope in &self.scopes {
@@ -145,8 +145,8 @@ impl ApiConfig {
         if named.is_empty() {
             return Err(ConfigError::new(
                 "audiences",
-                "the list is empty, so that a token for any API would have to be taken or none: \
-                 name this API (`add_audience`, IDENTITY_AUDIENCE)",
+                "the list is empty, so no token could be accepted: name this API \
+                 (`add_audience`, IDENTITY_AUDIENCE)",
             ));
         }
         // `*` would accept tokens for every other API of the provider (RFC 9068 section 4).
@@ -158,7 +158,7 @@ impl ApiConfig {
             return Err(ConfigError::new(
                 "audiences",
                 format!(
-                    "{odd:?} is no audience: name the API as the provider writes it into `aud` \
+                    "{odd:?} is not an audience: name the API as the provider writes it in `aud` \
                      (`add_audience`, IDENTITY_AUDIENCE)"
                 ),
             ));

@@ -58,8 +58,8 @@ impl IdentityConfig {
     /// | `IDENTITY_IDLE_TIMEOUT`, `IDENTITY_ABSOLUTE_TIMEOUT` | [`with_idle_timeout`](Self::with_idle_timeout), [`with_absolute_timeout`](Self::with_absolute_timeout) |
     /// | `IDENTITY_STORE_TIMEOUT` | [`with_store_timeout`](Self::with_store_timeout) |
     /// | `IDENTITY_SESSION_END` | `own_limits` or `id_token_expiry`: [`with_session_end`](Self::with_session_end) |
-    /// | `IDENTITY_DISCOVERY_URL` | [`with_discovery_url`](Self::with_discovery_url): where the provider's document is, if not below its issuer |
-    /// | `IDENTITY_BACK_CHANNEL` | [`with_back_channel`](Self::with_back_channel): where the application itself reaches the provider |
+    /// | `IDENTITY_DISCOVERY_URL` | [`with_discovery_url`](Self::with_discovery_url): the URL of the discovery document, if it is not below the issuer |
+    /// | `IDENTITY_BACK_CHANNEL` | [`with_back_channel`](Self::with_back_channel): the origin at which the application itself reaches the provider |
     /// | `IDENTITY_AUDIENCE`, `IDENTITY_RESOURCE`, `IDENTITY_API_SCOPES`, `IDENTITY_ACCESS_TOKEN_TYPE`, `IDENTITY_INTROSPECTION` | of an API, read by [`ApiConfig::from_env`](super::ApiConfig::from_env) |
     /// | `IDENTITY_DANGER_ALLOW_HTTP` | `true`: [`danger_allow_http`](Self::danger_allow_http) |
     ///
@@ -100,7 +100,7 @@ impl IdentityConfig {
     }
 }
 
-/// Reads the environment of this process.
+/// Calls a reader with the variables of this process.
 pub(super) fn with_variables<T>(
     read: impl FnOnce(&Variables<'_>) -> Result<T, ConfigError>,
 ) -> Result<T, ConfigError> {
@@ -113,7 +113,7 @@ pub(super) fn with_variables<T>(
     })
 }
 
-/// What the variables say together.
+/// The configuration from all variables together.
 pub(super) fn from_variables(all: &Variables<'_>) -> Result<IdentityConfig, ConfigError> {
     let section = AzureAdSection::from_variables(all)?;
     let named = all.one(&["IDENTITY_CLIENT_ID", "AzureAd__ClientId", "CLIENT_ID"])?;
