@@ -1,12 +1,12 @@
-//! APIs behind access tokens: [`ApiLayer`](crate::ApiLayer) and what belongs to it.
+//! APIs behind access tokens: [`ApiLayer`] and what belongs to it.
 //!
 //! - [`ApiConfig`](crate::ApiConfig) says which tokens are taken;
 //!   [`build`](crate::ApiConfig::build) finds every mistake in it.
-//! - [`ApiLayer`](crate::ApiLayer) lets requests through that have one, and
+//! - [`ApiLayer`] lets requests through that have one, and
 //!   [`IdentityLayer::with_api`](crate::IdentityLayer::with_api) does so beside sessions.
-//! - [`ApiCaller`](crate::ApiCaller) is who calls: a person through an application, an agent, an
+//! - [`ApiCaller`] is who calls: a person through an application, an agent, an
 //!   application by itself.
-//! - [`require_scopes`](crate::require_scopes) guards routes, and tools by name.
+//! - [`require_scopes`] guards routes, and tools by name.
 //!
 //! # Security
 //!

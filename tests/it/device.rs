@@ -451,7 +451,8 @@ async fn a_provider_without_device_codes_is_told_in_words() {
         page.body
     );
     assert!(
-        page.body.contains("does not offer") && page.body.contains("device_authorization_endpoint"),
+        page.body.contains("does not support")
+            && page.body.contains("device_authorization_endpoint"),
         "{}",
         page.body
     );
