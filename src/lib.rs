@@ -37,7 +37,7 @@
 //! | read the user | [`User`], on public pages `Option<User>` or [`LazyUser`]; store [`User::key`] to recognise a user |
 //! | call an API for the user | [`Tokens`] for the token, [`outgoing`] for the whole call |
 //! | call an API as the application | [`Tokens::app_tokens`], without any web part [`client`] |
-//! | protect an API that is called with access tokens | [`ApiConfig`], [`ApiLayer`], [`ApiCaller`]; [`api`] |
+//! | protect an API that is called with access tokens | [`ApiConfig`], [`ApiLayer`], [`ApiCaller`]; [`guide::apis`] |
 //! | guard a route by role, group, scope or a recent sign-in | [`require_sign_in`], in an API [`require_scopes`] |
 //! | ask for another sign-in from a handler | `?` on the [`Error`] of a token, or [`Challenge`] |
 //! | sign out | a form that posts to `/auth/logout` ([`with_sign_out_path`](IdentityConfig::with_sign_out_path)) |

@@ -3,6 +3,7 @@
 //!
 //! - [`getting_started`]: the words, the registration at Entra, a first application, roles, a first
 //!   call to an API.
+//! - [`apis`]: an API behind access tokens, its registration at Entra, guards, calls to further APIs.
 //! - [`providers`]: what to register at each provider, and which settings it needs beyond the
 //!   defaults.
 //! - [`deployments`]: proxies, path prefixes, several processes, Redis with time limits, rotation
@@ -15,6 +16,9 @@
 
 #[doc = include_str!("getting_started.md")]
 pub mod getting_started {}
+
+#[doc = include_str!("apis.md")]
+pub mod apis {}
 
 #[doc = include_str!("providers.md")]
 pub mod providers {}
