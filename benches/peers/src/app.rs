@@ -5,7 +5,7 @@ use std::{cell::Cell, error::Error, fmt::Debug, future::Future, pin::Pin, rc::Rc
 
 use axum::{
     body::{Body, Bytes, HttpBody},
-    http::{HeaderValue, Request, Response, StatusCode, Uri, header::COOKIE},
+    http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header::COOKIE},
 };
 use http_body_util::BodyExt;
 use tokio::runtime::{Builder, Runtime};
@@ -49,16 +49,26 @@ impl Runner {
         B: HttpBody<Data = Bytes> + 'static,
         B::Error: Debug,
     {
-        let (uri, cookies, next) =
-            (Uri::from_static(PATH), Rc::new(cookies), Rc::new(Cell::new(0)));
+        Self::with_headers(service, COOKIE, cookies)
+    }
+
+    /// The requests take these values of one header in turn.
+    pub fn with_headers<S, B>(service: S, name: HeaderName, values: Vec<HeaderValue>) -> Self
+    where
+        S: Service<Request<Body>, Response = Response<B>> + Clone + 'static,
+        S::Error: Debug,
+        B: HttpBody<Data = Bytes> + 'static,
+        B::Error: Debug,
+    {
+        let (uri, values, next) = (Uri::from_static(PATH), Rc::new(values), Rc::new(Cell::new(0)));
         Self(Box::new(move |count| {
-            let (service, uri, cookies, next) =
-                (service.clone(), uri.clone(), Rc::clone(&cookies), Rc::clone(&next));
+            let (service, uri, name, values, next) =
+                (service.clone(), uri.clone(), name.clone(), Rc::clone(&values), Rc::clone(&next));
             Box::pin(async move {
                 for _ in 0..count {
-                    let cookie = cookies.get(next.get());
-                    next.set(if next.get() + 1 < cookies.len() { next.get() + 1 } else { 0 });
-                    once(service.clone(), &uri, cookie).await;
+                    let header = values.get(next.get()).map(|value| (&name, value));
+                    next.set(if next.get() + 1 < values.len() { next.get() + 1 } else { 0 });
+                    once(service.clone(), &uri, header).await;
                 }
             })
         }))
@@ -74,7 +84,7 @@ impl Runner {
 /// answer's body.
 ///
 /// The answer is looked at every time: a subject that has stopped working must not win.
-async fn once<S, B>(service: S, uri: &Uri, cookie: Option<&HeaderValue>)
+async fn once<S, B>(service: S, uri: &Uri, header: Option<(&HeaderName, &HeaderValue)>)
 where
     S: Service<Request<Body>, Response = Response<B>>,
     S::Error: Debug,
@@ -83,8 +93,8 @@ where
 {
     let mut request = Request::new(Body::empty());
     request.uri_mut().clone_from(uri);
-    if let Some(cookie) = cookie {
-        request.headers_mut().insert(COOKIE, cookie.clone());
+    if let Some((name, value)) = header {
+        request.headers_mut().insert(name.clone(), value.clone());
     }
     let response = service.oneshot(request).await.expect("an answer");
     assert_eq!(response.status(), StatusCode::OK);

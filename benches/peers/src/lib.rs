@@ -1,6 +1,7 @@
 //! What a signed-in request costs: tower-identity beside bare axum and the crates that would be
 //! used otherwise. `benches/run` is the way in.
 
+pub mod api;
 pub mod app;
 pub mod browser;
 pub mod controls;

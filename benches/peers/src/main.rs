@@ -19,7 +19,7 @@ peers storm                        requests per second and provider calls when m
 peers http                         requests per second over HTTP, beside bare axum
 peers serve NAME REDIS             a server that `http` starts; ends with its standard input
 peers run SUBJECT COUNT            send COUNT requests, for a profiler
-peers provider                     the provider that the others start; ends with its standard input";
+peers provider [TOKENS]            the provider that the others start; ends with its standard input";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -60,7 +60,10 @@ fn command(arguments: &[String]) -> Fallible<ExitCode> {
             let [name, redis] = rest else { return Err(USAGE.into()) };
             http::serve(name, redis)?;
         }
-        "provider" => provider::serve()?,
+        "provider" => {
+            let tokens = rest.first().map_or(Ok(0), |count| count.parse())?;
+            provider::serve(tokens)?;
+        }
         _ => return Err(USAGE.into()),
     }
     Ok(ExitCode::SUCCESS)

@@ -24,25 +24,38 @@ pub const OIDC_CALLBACK: &str = "/oidc";
 /// How long ID tokens live: years, so that a benchmark that turns its clock needs no new one.
 pub const TOKEN_LIFE: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
+/// The API that access tokens are for, and its scope.
+pub const API: &str = "https://api.example.com";
+pub const API_SCOPE: &str = "notes.read";
+
 /// A running provider; it ends with the handle.
 pub struct Provider {
     issuer: String,
+    /// Access tokens for the API, as many as were asked for.
+    tokens: Vec<String>,
     child: Child,
 }
 
 impl Provider {
     pub fn start() -> Fallible<Self> {
+        Self::with_tokens(0)
+    }
+
+    /// One that issues so many access tokens at once.
+    pub fn with_tokens(count: usize) -> Fallible<Self> {
         let mut child = Command::new(env::current_exe()?)
-            .arg("provider")
+            .args(["provider", &count.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        let mut issuer = String::new();
-        BufReader::new(child.stdout.take().ok_or("no standard output")?).read_line(&mut issuer)?;
-        match issuer.trim() {
-            "" => Err("the provider did not start".into()),
-            issuer => Ok(Self { issuer: issuer.to_owned(), child }),
-        }
+        let mut lines = BufReader::new(child.stdout.take().ok_or("no standard output")?).lines();
+        let issuer = lines.next().ok_or("the provider did not start")??;
+        let tokens: Vec<String> = lines.by_ref().take(count).collect::<Result<_, _>>()?;
+        Ok(Self { issuer, tokens, child })
+    }
+
+    pub fn tokens(&self) -> &[String] {
+        &self.tokens
     }
 
     pub fn issuer(&self) -> &str {
@@ -58,8 +71,9 @@ impl Drop for Provider {
     }
 }
 
-/// Runs the provider, says where, and ends when nobody listens any more.
-pub fn serve() -> Fallible<()> {
+/// Runs the provider, says where, issues so many access tokens, and ends when nobody listens any
+/// more.
+pub fn serve(tokens: usize) -> Fallible<()> {
     app::runtime()?.block_on(async {
         let client = DevClient::confidential(CLIENT_ID, CLIENT_SECRET)
             .with_redirect_uri(format!("{BASE_URL}/auth/callback"))
@@ -72,6 +86,9 @@ pub fn serve() -> Fallible<()> {
             .await?;
         provider.sign_in_as("ada")?;
         println!("{}", provider.issuer());
+        for _ in 0..tokens {
+            println!("{}", provider.access_token("ada", API, API_SCOPE)?.expose());
+        }
         tokio::task::spawn_blocking(|| io::stdin().read_to_end(&mut Vec::new())).await??;
         provider.shutdown().await;
         Ok(())

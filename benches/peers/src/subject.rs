@@ -1,8 +1,11 @@
 //! What is measured, and what it may cost.
 
+use std::{cell::RefCell, rc::Rc};
+
 use tokio::sync::OnceCell;
 
 use crate::{
+    api,
     app::{Fallible, Runner},
     controls, ours, peers,
     provider::Provider,
@@ -57,6 +60,10 @@ enum Kind {
     PublicWrapped,
     /// Somebody with so many tokens in the cache asks for one of them.
     Token(Store, Wanted, usize),
+    /// An API, whose callers have so many tokens that were verified before.
+    Api(usize),
+    /// An API that verifies the token with each request.
+    ApiNew,
     TowerSessions,
     AxumLogin,
     AxumOidc,
@@ -216,6 +223,16 @@ pub const SUBJECTS: &[Subject] = &[
         Wanted::Fetched,
         1_000,
     ),
+    ours("api", "an API: a token that was verified before", Kind::Api(1), 6_000, None),
+    Subject {
+        // The tokens take their time to be made.
+        pairs: 1,
+        ..ours("api-100000", "an API: one of 100,000 such tokens", Kind::Api(100_000), 6_000, None)
+    },
+    Subject {
+        requests: (20, 120),
+        ..subject("api-new", "an API: a new RS256 token", Kind::ApiNew)
+    },
     subject(PEER, "tower-sessions 0.14, one get of the user", Kind::TowerSessions),
     subject("axum-login", "axum-login 0.18", Kind::AxumLogin),
     Subject {
@@ -251,6 +268,8 @@ impl Subject {
             Kind::Token(store, wanted, cached) => {
                 ours::with_token(stage.issuer().await?, store, wanted, cached).await
             }
+            Kind::Api(tokens) => api::remembered(&*stage.with_tokens(tokens)?).await,
+            Kind::ApiNew => api::new(&*stage.with_tokens(1)?).await,
             Kind::TowerSessions => peers::tower_sessions().await,
             Kind::AxumLogin => peers::axum_login().await,
             Kind::AxumOidc => peers::axum_oidc(stage.issuer().await?).await,
@@ -277,9 +296,19 @@ pub fn chosen(names: &[String]) -> Fallible<Vec<&'static Subject>> {
 #[derive(Default)]
 pub struct Stage {
     provider: OnceCell<Provider>,
+    /// Providers that issued access tokens; each has to answer for its keys as long as its tokens
+    /// are used.
+    with_tokens: RefCell<Vec<Rc<Provider>>>,
 }
 
 impl Stage {
+    /// A provider of its own that issued so many access tokens.
+    fn with_tokens(&self, count: usize) -> Fallible<Rc<Provider>> {
+        let provider = Rc::new(Provider::with_tokens(count)?);
+        self.with_tokens.borrow_mut().push(Rc::clone(&provider));
+        Ok(provider)
+    }
+
     async fn issuer(&self) -> Fallible<&str> {
         Ok(self.provider.get_or_try_init(|| async { Provider::start() }).await?.issuer())
     }

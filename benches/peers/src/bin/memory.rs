@@ -61,7 +61,7 @@ fn live() -> i64 {
 
 fn main() -> Fallible<()> {
     if env::args().nth(1).as_deref() == Some("provider") {
-        return provider::serve();
+        return provider::serve(0);
     }
     app::runtime()?.block_on(measure())
 }
