@@ -13,8 +13,9 @@ const LONGEST: usize = 16 * 1024;
 pub(crate) enum Presented<'a> {
     /// Nothing, or a scheme that is not for access tokens.
     Nothing,
-    /// A token in one piece, of the right characters.
-    Token(&'a str),
+    /// The bytes after the scheme, not longer than a token may be. What they consist of is left to
+    /// [`token`]: looking at each byte costs more than finding a token that was verified before.
+    Token(&'a [u8]),
     /// Something that no client means to send, and that two readers would read in two ways.
     Malformed(&'static str),
 }
@@ -40,9 +41,22 @@ pub(crate) fn presented(headers: &HeaderMap) -> Presented<'_> {
     if token.len() > LONGEST {
         return Presented::Malformed("the token is longer than 16 KiB");
     }
-    match std::str::from_utf8(token) {
-        Ok(token) if is_token(token) => Presented::Token(token),
-        _ => Presented::Malformed("what comes after `Bearer` is not one token"),
+    Presented::Token(token)
+}
+
+/// The token that a request presents, for the verifier.
+///
+/// # Errors
+///
+/// `TokenMissing`; `AuthorizationInvalid`: the header holds something else than one token.
+pub(crate) fn token(headers: &HeaderMap) -> Result<&str, Error> {
+    match presented(headers) {
+        Presented::Nothing => Err(missing()),
+        Presented::Malformed(detail) => Err(malformed(detail)),
+        Presented::Token(token) => std::str::from_utf8(token)
+            .ok()
+            .filter(|token| is_token(token))
+            .ok_or_else(|| malformed("what comes after `Bearer` is not one token")),
     }
 }
 

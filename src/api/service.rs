@@ -186,9 +186,7 @@ impl Shared {
 
     /// Verifies a token that is not known, and remembers what it says.
     async fn verify(self: &Arc<Self>, headers: &HeaderMap) -> Result<ApiCaller, Error> {
-        let Presented::Token(token) = bearer::presented(headers) else {
-            return Err(bearer::missing());
-        };
+        let token = bearer::token(headers)?;
         let rules = self.config.rules();
         let leeway = self.config.identity().clock_leeway();
         let (verified, until) = if token.split('.').count() == 3 {
