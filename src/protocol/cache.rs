@@ -1,12 +1,12 @@
-//! A document of the provider that is kept: fetched when first needed, once at a time, and served
-//! while it is renewed.
+//! A cached document of the provider: fetched when it is first needed, by one request at a time, and
+//! served while it is renewed.
 //!
-//! - However many ask at once, there is one request; it goes on if those who asked go away.
-//! - A stale document is served and renewed in the background; one that has been stale for a day is
-//!   waited for. If a renewal fails, the old one is served on.
-//! - A failure is remembered for some seconds, so that an outage does not become a flood of
-//!   requests.
-//! - A renewal that a caller demands (a key is unknown) happens once a minute at most.
+//! - Concurrent callers share one request, which continues when they are dropped.
+//! - A stale document is served and renewed in the background. One that has been stale for a day is
+//!   renewed before it is served. If a renewal fails, the old document is served.
+//! - A failure is remembered for some seconds, so that an outage does not cause a request to the
+//!   provider for each caller.
+//! - A renewal that a caller demands (a key is unknown) happens at most once a minute.
 
 use std::{
     fmt,
@@ -21,25 +21,25 @@ use crate::{
     single_flight::{Flight, Order, SingleFlight, Tokio},
 };
 
-/// How long a document is fresh if the provider says nothing, and at most.
+/// Lifetime of a document without `Cache-Control`, and the longest one.
 pub(super) const LONGEST_LIFE: Duration = Duration::from_secs(24 * 3600);
-/// How long a document is fresh at least, whatever the provider says.
+/// Shortest lifetime of a document, whatever `Cache-Control` says.
 const SHORTEST_LIFE: Duration = Duration::from_secs(300);
-/// How long a failure answers for a document that we do not have.
+/// Time after a failure during which it is returned again, if there is no document.
 const PAUSE_WITHOUT: Duration = Duration::from_secs(5);
-/// How long after a failure the old document is served without another try.
+/// Time after a failure during which the old document is served without another request.
 const PAUSE_WITH: Duration = Duration::from_secs(60);
-/// The least time between two demanded renewals.
+/// Shortest time between two demanded renewals.
 pub(super) const PAUSE_BETWEEN_DEMANDS: Duration = Duration::from_secs(60);
 
-/// What a fetch brought.
+/// The result of a fetch.
 pub(super) struct Fetched<T> {
     pub(super) value: T,
-    /// What the answer's `Cache-Control` says.
+    /// `max-age` of the response's `Cache-Control`.
     pub(super) max_age: Option<Duration>,
 }
 
-/// A document and what is known about fetching it.
+/// A document, its age and the outcome of the last fetch.
 pub(super) struct Cached<T> {
     clock: Arc<dyn Clock>,
     state: Mutex<DocumentState<T>>,
@@ -60,11 +60,11 @@ struct Document<T> {
 
 type DocumentResult<T> = Result<Arc<T>, Error>;
 
-/// What to do for somebody who needs the document.
+/// How a caller who needs the document is served.
 enum Decision<T> {
     Serve(Arc<T>),
     ServeAndRenew(Arc<T>),
-    /// Wait for a fetch; if it fails, the old document will do.
+    /// After a fetch; if it fails, by the old document.
     Wait(Option<Arc<T>>),
     Fail(Error),
 }
@@ -106,8 +106,8 @@ impl<T: Send + Sync + 'static> Cached<T> {
         })
     }
 
-    /// The document; `fetch` is called if it has to be fetched and nobody does so already. It is
-    /// given the document as it was.
+    /// The document. `fetch` is called, with the old document, if no fetch is in flight and one is
+    /// needed.
     pub(super) async fn get<F>(
         self: &Arc<Self>,
         fetch: impl FnOnce(Option<Arc<T>>) -> F + Send,
@@ -131,7 +131,7 @@ impl<T: Send + Sync + 'static> Cached<T> {
         old.map_or(outcome.clone(), |old| Ok(outcome.unwrap_or(old)))
     }
 
-    /// A newer document than `seen`, or `seen` itself where it is too early to ask again.
+    /// A newer document than `seen`, or `seen` itself where another fetch would be too early.
     pub(super) async fn newer_than<F>(
         self: &Arc<Self>,
         seen: &Arc<T>,
@@ -162,7 +162,7 @@ impl<T: Send + Sync + 'static> Cached<T> {
         landed(flight).await
     }
 
-    /// Makes the next one who needs the document wait for a new one.
+    /// Makes the next [`get`](Self::get) wait for a new document.
     pub(super) fn expire(&self) {
         let mut state = self.lock();
         state.failure = None;
@@ -182,11 +182,11 @@ impl<T: Send + Sync + 'static> Cached<T> {
         self.fetches.join(&(), (), Order::AtOnce, || {
             let fetching = fetch(state.entry.as_ref().map(|entry| Arc::clone(&entry.value)));
             let this = Arc::clone(self);
-            async move { this.land(fetching.await) }
+            async move { this.store(fetching.await) }
         })
     }
 
-    fn land(&self, fetched: Result<Fetched<T>, Error>) -> DocumentResult<T> {
+    fn store(&self, fetched: Result<Fetched<T>, Error>) -> DocumentResult<T> {
         let now = self.clock.now();
         let mut state = self.lock();
         match fetched {

@@ -58,7 +58,7 @@ pub(crate) struct DeviceAnswer {
 pub(crate) fn device_request(
     metadata: &Metadata,
     client: Client<'_>,
-    asked: &TokenParams<'_>,
+    params: &TokenParams<'_>,
     capabilities: &[String],
 ) -> Result<Request<Bytes>, Error> {
     let endpoint = metadata.device_authorization_endpoint.as_ref().ok_or_else(|| {
@@ -68,9 +68,9 @@ pub(crate) fn device_request(
             format!("{missing}, so there is no device flow"),
         )
     })?;
-    let mut form: Form = vec![("scope", asked.scopes.into())];
-    let claims = asked.claims(capabilities)?;
-    for (name, value) in [("resource", asked.resource), ("claims", claims.as_deref())] {
+    let mut form: Form = vec![("scope", params.scopes.into())];
+    let claims = params.claims(capabilities)?;
+    for (name, value) in [("resource", params.resource), ("claims", claims.as_deref())] {
         form.extend(value.map(|value| (name, value.into())));
     }
     form_request(endpoint, metadata, client, form)
@@ -281,7 +281,7 @@ mod tests {
         });
         let asked =
             TokenParams { scopes: "openid a", challenge: Some("{}"), ..TokenParams::default() };
-        let request = device_request(&metadata, client, &asked, &[]).unwrap();
+        let request = device_request(&metadata, client, &params, &[]).unwrap();
         assert_eq!(request.uri().path(), "/device_authorization");
         assert_eq!(request.body().as_ref(), b"scope=openid+a&claims=%7B%7D&client_id=id");
     }

@@ -76,7 +76,7 @@ pub(crate) fn grant_request(
     metadata: &Metadata,
     client: Client<'_>,
     grant: Grant<'_>,
-    asked: &TokenParams<'_>,
+    params: &TokenParams<'_>,
     capabilities: &[String],
 ) -> Result<Request<Bytes>, Error> {
     let mut form: Form = Vec::new();
@@ -111,10 +111,10 @@ pub(crate) fn grant_request(
             put("requested_token_use", &"on_behalf_of".into());
         }
     }
-    let claims = asked.claims(capabilities)?;
+    let claims = params.claims(capabilities)?;
     let optional = [
-        ("scope", Some(asked.scopes).filter(|scopes| !scopes.is_empty())),
-        ("resource", asked.resource),
+        ("scope", Some(params.scopes).filter(|scopes| !scopes.is_empty())),
+        ("resource", params.resource),
         ("claims", claims.as_deref()),
     ];
     for (name, value) in optional {
@@ -148,9 +148,9 @@ mod tests {
     use super::*;
     use crate::protocol::{client_auth::Proof, testing::metadata};
 
-    fn form(grant: Grant<'_>, asked: &TokenParams<'_>) -> BTreeMap<String, String> {
+    fn form(grant: Grant<'_>, params: &TokenParams<'_>) -> BTreeMap<String, String> {
         let client = Client { id: "id", proof: &Proof::Nothing };
-        let request = grant_request(&metadata(|_| ()), client, grant, asked, &[]).unwrap();
+        let request = grant_request(&metadata(|_| ()), client, grant, params, &[]).unwrap();
         let pairs: Vec<(String, String)> =
             url::form_urlencoded::parse(request.body()).into_owned().collect();
         let form: BTreeMap<_, _> = pairs.iter().cloned().collect();
@@ -210,13 +210,13 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_said_and_nothing_else() {
-        let asked = TokenParams {
+        let params = TokenParams {
             scopes: "b a",
             resource: Some("https://api"),
             challenge: Some("{}"),
             ..TokenParams::default()
         };
-        let form = form(Grant::ClientCredentials, &asked);
+        let form = form(Grant::ClientCredentials, &params);
         assert_eq!(
             (form["scope"].as_str(), form["resource"].as_str(), form["claims"].as_str()),
             ("b a", "https://api", "{}")
@@ -256,8 +256,8 @@ mod tests {
     fn a_refresh_asks_for_no_more_than_it_is_told() {
         let token = Secret::from("rt");
         assert!(!form(Grant::RefreshToken(&token), &TokenParams::default()).contains_key("scope"));
-        let asked = TokenParams { scopes: "openid a", ..TokenParams::default() };
-        assert_eq!(form(Grant::RefreshToken(&token), &asked)["scope"], "openid a");
+        let params = TokenParams { scopes: "openid a", ..TokenParams::default() };
+        assert_eq!(form(Grant::RefreshToken(&token), &params)["scope"], "openid a");
     }
 
     /// C-104: nothing that signs people in to a site sends a password; whoever wants to do that

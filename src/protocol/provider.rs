@@ -189,8 +189,8 @@ impl Provider {
         } else {
             String::new()
         };
-        let asked = TokenParams { scopes: &own, ..TokenParams::default() };
-        observed(step!("identity.redeem_code", self), self.exchange(grant, &asked)).await
+        let params = TokenParams { scopes: &own, ..TokenParams::default() };
+        observed(step!("identity.redeem_code", self), self.exchange(grant, &params)).await
     }
 
     /// Redeems a code for an ID token only, without scopes of an API.
@@ -205,8 +205,8 @@ impl Provider {
         redirect_uri: &str,
     ) -> Result<TokenAnswer, Error> {
         let grant = Grant::Code { code: code.secret(), verifier: Some(verifier), redirect_uri };
-        let asked = TokenParams { scopes: "openid", ..TokenParams::default() };
-        observed(step!("identity.redeem_code", self), self.exchange(grant, &asked)).await
+        let params = TokenParams { scopes: "openid", ..TokenParams::default() };
+        observed(step!("identity.redeem_code", self), self.exchange(grant, &params)).await
     }
 
     /// Redeems a refresh token (RFC 6749 section 6).
@@ -218,11 +218,11 @@ impl Provider {
     pub(crate) async fn refresh(
         &self,
         refresh_token: &Secret,
-        asked: &TokenParams<'_>,
+        params: &TokenParams<'_>,
     ) -> Result<TokenAnswer, Error> {
         observed(
             step!("identity.refresh", self),
-            self.exchange(Grant::RefreshToken(refresh_token), asked),
+            self.exchange(Grant::RefreshToken(refresh_token), params),
         )
         .await
     }
@@ -236,9 +236,9 @@ impl Provider {
     pub(crate) async fn tokens(
         &self,
         grant: Grant<'_>,
-        asked: &TokenParams<'_>,
+        params: &TokenParams<'_>,
     ) -> Result<TokenAnswer, Error> {
-        observed(step!("identity.tokens", self), self.exchange(grant, asked)).await
+        observed(step!("identity.tokens", self), self.exchange(grant, params)).await
     }
 
     /// Requests a device code and its user code (RFC 8628 section 3.1).
@@ -250,13 +250,13 @@ impl Provider {
     /// provider's error.
     pub(crate) async fn device_codes(
         &self,
-        asked: &TokenParams<'_>,
+        params: &TokenParams<'_>,
     ) -> Result<DeviceAnswer, Error> {
         let exchange = async {
             let named_alone = self.refuses_default_scopes.load(Ordering::Relaxed);
-            match self.device_codes_for(asked, named_alone).await {
+            match self.device_codes_for(params, named_alone).await {
                 Err(error) if !named_alone && self.may_refuse_default_scopes(&error) => {
-                    let answer = self.device_codes_for(asked, true).await?;
+                    let answer = self.device_codes_for(params, true).await?;
                     tracing::warn!(
                         reason = error.reason(),
                         "the provider refuses this application a default scope that it lists, so \
@@ -276,7 +276,7 @@ impl Provider {
     /// One device authorization request; `named_alone`: without the default scopes.
     async fn device_codes_for(
         &self,
-        asked: &TokenParams<'_>,
+        params: &TokenParams<'_>,
         named_alone: bool,
     ) -> Result<DeviceAnswer, Error> {
         let metadata = self.metadata().await?;
@@ -286,13 +286,13 @@ impl Provider {
             false => self.credentials.proof(&metadata, self.clock.now()).await?.proof,
         };
         let client = Client { id: self.config.client_id(), proof: &proof };
-        let mut scopes = metadata.offered(&self.config, asked.scopes.split(' '), &[]);
+        let mut scopes = metadata.offered(&self.config, params.scopes.split(' '), &[]);
         // Google issues a refresh token to every device, and refuses the scope.
         scopes.retain(|scope| !metadata.offline_by_parameter || *scope != "offline_access");
         scopes.retain(|scope| !named_alone || !self.config.is_default_scope(scope));
-        let asked = &TokenParams { scopes: &scopes.join(" "), ..*asked };
+        let params = &TokenParams { scopes: &scopes.join(" "), ..*params };
         let capabilities = self.config.client_capabilities();
-        let request = device::device_request(&metadata, client, asked, capabilities)?;
+        let request = device::device_request(&metadata, client, params, capabilities)?;
         let answer = self.channel.send("the device authorization endpoint", request).await?;
         device::read_answer(&answer, &metadata)
     }
@@ -368,7 +368,7 @@ impl Provider {
     async fn exchange(
         &self,
         grant: Grant<'_>,
-        asked: &TokenParams<'_>,
+        params: &TokenParams<'_>,
     ) -> Result<TokenAnswer, Error> {
         let _permit = match grant {
             // The sign-in that this belongs to has acquired one before.
@@ -378,13 +378,13 @@ impl Provider {
         let metadata = self.metadata().await?;
         let outcome = self
             .ask_for_tokens(&metadata, |client| {
-                grant_request(&metadata, client, grant, asked, self.config.client_capabilities())
+                grant_request(&metadata, client, grant, params, self.config.client_capabilities())
             })
             .await;
         match grant {
             // Microsoft's error codes say what is wrong with a refresh token.
             Grant::RefreshToken(_) if !self.authority.is_microsoft() => {
-                outcome.map_err(|error| of_refresh(error, asked.is_empty()))
+                outcome.map_err(|error| of_refresh(error, params.is_empty()))
             }
             _ => outcome,
         }

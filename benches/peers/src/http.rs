@@ -187,11 +187,9 @@ pub fn serve(name: &str, redis: &str) -> Fallible<()> {
 }
 
 async fn store(redis: &str) -> Fallible<RedisStore<Pool>> {
-    let mut config = Config::from_url(redis)?;
-    config.fail_fast = false;
-    let pool = Pool::new(config, None, None, None, POOL)?;
-    pool.connect();
-    pool.wait_for_connect().await?;
+    let pool = Pool::new(Config::from_url(redis)?, None, None, None, POOL)?;
+    // `wait_for_connect` after `connect` can miss the signal and wait for ever.
+    pool.init().await?;
     Ok(RedisStore::new(pool))
 }
 

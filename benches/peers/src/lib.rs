@@ -6,6 +6,7 @@ pub mod app;
 pub mod browser;
 pub mod controls;
 pub mod count;
+pub mod flood;
 pub mod http;
 pub mod ours;
 pub mod peers;

@@ -7,7 +7,7 @@ use tokio::runtime::Runtime;
 
 use peers::{
     app::{self, Fallible, Runner},
-    count, http, provider, storm,
+    count, flood, http, provider, storm,
     subject::{self, SUBJECTS, Stage, Subject},
     table, time,
 };
@@ -16,6 +16,7 @@ const USAGE: &str = "peers list                         the subjects
 peers time [SUBJECT…]              nanoseconds per request
 peers count [--check] [SUBJECT…]   instructions per request; --check: fail if a bar is missed
 peers storm                        requests per second and provider calls when many find one token expired
+peers flood                        what callbacks by the thousand do at a provider that does not answer; fails above its bars
 peers http                         requests per second over HTTP, beside bare axum
 peers serve NAME REDIS             a server that `http` starts; ends with its standard input
 peers run SUBJECT COUNT            send COUNT requests, for a profiler
@@ -55,6 +56,11 @@ fn command(arguments: &[String]) -> Fallible<ExitCode> {
             run(Subject::named(name)?, count.parse()?)?;
         }
         "storm" => storm::measure()?,
+        "flood" => {
+            if !flood::measure()? {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
         "http" => http::measure()?,
         "serve" => {
             let [name, redis] = rest else { return Err(USAGE.into()) };
