@@ -1,4 +1,4 @@
-//! The named future of an API's responses.
+//! [`ApiFuture`]: the future of an API's responses.
 
 use std::{
     fmt,
@@ -19,8 +19,7 @@ type Boxed<R, E> = Pin<Box<dyn Future<Output = Result<Response<IdentityBody<R>>,
 pin_project! {
     /// The future of [`ApiService`](crate::api::ApiService).
     ///
-    /// With a token that was verified before it is the inner service's own future, without a box
-    /// around it.
+    /// For a token that was verified before it contains the inner service's future without a box.
     pub struct ApiFuture<F, R, E> {
         #[pin]
         state: State<F, R, E>,
@@ -36,7 +35,7 @@ pin_project! {
     }
 }
 
-/// The shape of an answer that the caller reads.
+/// The protocol of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     Http,
@@ -79,12 +78,13 @@ where
             StateProjection::Verifying { future } => future.as_mut().poll(context),
             StateProjection::Answering { response } => match response.take() {
                 Some(response) => Poll::Ready(Ok(response)),
-                // As other futures of this kind that are polled after they were ready.
+                // Polled after completion; the contract of `Future` allows any result.
                 None => Poll::Pending,
             },
             StateProjection::Calling { inner, shared, shape } => {
                 let mut response = ready!(inner.poll(context))?;
-                // What a guard refused, or a handler could not get on behalf of its caller.
+                // A guard refused the caller, or a handler returned an error of an on-behalf-of
+                // request.
                 Poll::Ready(Ok(match raised(&mut response) {
                     Some(error) => shared.refused(error, *shape),
                     None => response.map(IdentityBody::inner),
