@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::{
     config::ValidApiConfig,
     error::{Error, ErrorKind},
-    middleware::{self, IdentityBody},
+    http_message::{self, IdentityBody},
     secret::base64url,
 };
 
@@ -66,7 +66,7 @@ fn meaning(error: &Error, claims: Option<&str>) -> Meaning {
         kind if is_about_token(kind) => {
             with(StatusCode::UNAUTHORIZED, "invalid_token", "The access token cannot be used here.")
         }
-        kind => own(middleware::status(kind)),
+        kind => own(http_message::status(kind)),
     }
 }
 
@@ -164,17 +164,17 @@ pub(super) fn refused<R>(
     let meaning = meaning(&error, claims.as_deref());
     tracing::info!(reason = error.reason(), status = meaning.status.as_u16(), %error, "request refused");
     let mut response = match is_grpc {
-        true => middleware::grpc(meaning.status, error.reason()),
+        true => http_message::grpc(meaning.status, error.reason()),
         false => problem(&error, meaning),
     };
     let headers = response.headers_mut();
     if let Some(challenge) = challenge(&error, meaning, claims.as_deref(), config) {
         headers.insert(WWW_AUTHENTICATE, challenge);
     }
-    if let Some(wait) = middleware::wait_before_next(&error) {
+    if let Some(wait) = http_message::wait_before_next(&error) {
         headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
     }
-    headers.insert(CACHE_CONTROL, middleware::NOT_STORED);
+    headers.insert(CACHE_CONTROL, http_message::NOT_STORED);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response.extensions_mut().insert(error);
     response

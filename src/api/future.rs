@@ -12,7 +12,7 @@ use http::{HeaderMap, Response, header::CONTENT_TYPE};
 use pin_project_lite::pin_project;
 
 use super::service::Shared;
-use crate::middleware::{Challenge, IdentityBody, Raised};
+use crate::http_message::{Challenge, IdentityBody, Raised};
 
 type Boxed<R, E> = Pin<Box<dyn Future<Output = Result<Response<IdentityBody<R>>, E>> + Send>>;
 

@@ -23,7 +23,7 @@ use crate::{
     clock::{Clock, UnixTime},
     config::{Introspection, ValidApiConfig},
     error::{Error, ErrorKind},
-    middleware::IdentityBody,
+    http_message::IdentityBody,
     protocol::{HttpClient, INTROSPECTION_MEMORY, Provider},
 };
 

@@ -10,12 +10,11 @@
 
 use http::Method;
 
-use super::{
-    callback::NextStep, flow::Flow, login::Start, reply::Reply, request_head::RequestHead,
-};
+use super::{callback::NextStep, flow::Flow, login::Start, reply::Reply};
 use crate::{
     config::ReturnPath,
     error::{Error, ErrorKind},
+    http_message::RequestHead,
     sign_in::{Attempt, Purpose, policy_of},
     tokens::Person,
 };

@@ -12,10 +12,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Method};
 
-use super::{flow::Flow, login::Start, reply::Reply, request_head::RequestHead};
+use super::{flow::Flow, login::Start, reply::Reply};
 use crate::{
     config::{ResponseMode, ReturnPath},
     error::{Error, ErrorKind},
+    http_message::RequestHead,
     protocol::{AuthorizationCode, CallbackParameters},
     session::{Lookup, Session, SiblingKey, Slot, State},
     sign_in::{Attempt, Completed, Fallback, Purpose, RecordId, Verified, answer_of, fingerprint},

@@ -17,10 +17,10 @@ use super::{
     callback::{BrowserState, NextStep},
     flow::Flow,
     reply::{Outcome, Reply},
-    request_head::{ClientKind, RequestHead, is_prefetch},
 };
 use crate::{
     error::{Error, ErrorKind},
+    http_message::{ClientKind, RequestHead, is_prefetch},
     protocol::{Nonce, TokenAnswer},
     session::{Lookup, State},
     sign_in::{Attempt, Heard, answer_of, no_code},

@@ -8,14 +8,11 @@ use axum::{
 };
 use http::{StatusCode, request::Parts};
 
-use super::{
-    challenge::{Challenge, Wanted},
-    lazy_user::LazyUser,
-    placement::original_uri,
-};
+use super::lazy_user::LazyUser;
 use crate::{
     api::ApiCaller,
     error::Error,
+    http_message::{Challenge, Wanted, original_uri},
     user::{Tokens, User},
 };
 

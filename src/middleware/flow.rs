@@ -13,7 +13,6 @@ use super::{
     callback::NextStep,
     placement::Logged,
     reply::{Outcome, Reply},
-    request_head::RequestHead,
     routes::Route,
 };
 use crate::{
@@ -21,6 +20,7 @@ use crate::{
     clock::Clock,
     config::{ResponseMode, SignInMethod, ValidConfig},
     error::Error,
+    http_message::RequestHead,
     protocol::HttpClient,
     session::{Attempts, Cookies, KeyRing, Records, RequestCookies, Sessions, Store},
     sign_in::{Exchanges, Purpose, RelyingParty, Waiting, key_binding},

@@ -14,17 +14,11 @@ use http::{
 };
 use pin_project_lite::pin_project;
 
-use super::{
-    body::IdentityBody,
-    challenge::{Challenge, Raised},
-    lazy_user::LazyUser,
-    request_head::RequestSummary,
-    respond::NOT_STORED,
-    service::Shared,
-};
+use super::{lazy_user::LazyUser, service::Shared};
 use crate::{
     api::ApiFuture,
     error::Error,
+    http_message::{Challenge, IdentityBody, NOT_STORED, Raised, RequestSummary},
     session::{Roll, Session},
 };
 

@@ -14,14 +14,12 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{
-    challenge::Challenge, lazy_user::LazyUser, placement::original_uri,
-    request_head::RequestSummary,
-};
+use super::lazy_user::LazyUser;
 use crate::{
     api::ApiCaller,
     config::SignInOptions,
     error::{Error, ErrorKind},
+    http_message::{Challenge, RequestSummary, original_uri},
     strings::StringList,
     user::{Groups, User},
 };

@@ -7,10 +7,11 @@ use std::{
 
 use http::{HeaderMap, Method, Uri, uri::PathAndQuery};
 
-use super::{admit::Admission, flow::Flow, request_head::RequestSummary};
+use super::{admit::Admission, flow::Flow};
 use crate::{
     client::AppTokens,
     error::Error,
+    http_message::RequestSummary,
     session::{Roll, Session},
     user::User,
 };

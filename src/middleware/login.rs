@@ -14,12 +14,12 @@ use http::{Method, header::REFERER};
 use super::{
     flow::Flow,
     reply::{Outcome, Reply},
-    request_head::{ClientKind, RequestHead, own_path},
     routes::{astray, page_as_asked},
 };
 use crate::{
     config::{Prompt, ReturnPath, SignInOptions},
     error::{Error, ErrorKind},
+    http_message::{ClientKind, RequestHead, own_path},
     session::Slot,
     sign_in::{Attempt, Cause, Fallback, PersonKey, Purpose, Request},
 };

@@ -10,11 +10,11 @@ use http::Method;
 use super::{
     flow::Flow,
     reply::{Outcome, Reply},
-    request_head::{ClientKind, RequestHead, follows_own_link, is_from_own_page},
 };
 use crate::{
     config::ReturnPath,
     error::{Error, ErrorKind},
+    http_message::{ClientKind, RequestHead, follows_own_link, is_from_own_page},
 };
 
 impl Flow {

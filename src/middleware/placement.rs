@@ -74,18 +74,6 @@ impl Flow {
     }
 }
 
-/// axum's `nest` takes a prefix off the path and leaves the whole address in the extensions.
-#[cfg(feature = "axum")]
-pub(super) fn original_uri<'a>(uri: &'a Uri, extensions: &'a Extensions) -> &'a Uri {
-    extensions.get::<axum::extract::OriginalUri>().map_or(uri, |original| &original.0)
-}
-
-/// Without axum nothing rewrites it.
-#[cfg(not(feature = "axum"))]
-pub(super) fn original_uri<'a>(uri: &'a Uri, _: &'a Extensions) -> &'a Uri {
-    uri
-}
-
 /// Inside which nest the layer is, as far as this request tells; an error if it tells nothing.
 #[cfg(feature = "axum")]
 pub(super) fn nest<'a>(uri: &Uri, extensions: &'a Extensions) -> Result<Option<Nest<'a>>, ()> {

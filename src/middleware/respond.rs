@@ -1,10 +1,10 @@
 //! Replies as responses, each in the shape that its caller understands: one `match` from kind to
 //! status, one from caller to shape.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use http::{
-    HeaderMap, HeaderValue, Response, StatusCode,
+    HeaderValue, Response, StatusCode,
     header::{
         CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY,
         SET_COOKIE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
@@ -13,24 +13,19 @@ use http::{
 use serde_json::json;
 
 use super::{
-    body::IdentityBody,
     device_code::{CodePage, Polled},
     reply::{Outcome, Reply},
-    request_head::ClientKind,
 };
 use crate::{
     authority::codes,
     clock::Clock,
-    error::{Error, ErrorKind, TokenOwner},
+    error::{Error, ErrorKind},
+    http_message::{
+        ClientKind, IdentityBody, NOT_STORED, caller_challenge, grpc, status, wait_before_next,
+    },
     pages::{Action, DeviceSignIn, Page, PageKind, PageRenderer},
     secret,
 };
-
-/// On every answer that sets a cookie or whose user was read (security rule 14).
-pub(crate) const NOT_STORED: HeaderValue = HeaderValue::from_static("private, no-store");
-
-/// A store that was restarted, or a flood of sign-ins, is over by then.
-const SOON: Duration = Duration::from_secs(5);
 
 /// Turns replies into responses.
 #[derive(Debug)]
@@ -273,30 +268,6 @@ fn is_about_the_account(error: &Error) -> bool {
     denied || error.advice().is_some_and(codes::denies_account)
 }
 
-/// What a caller is told who came with an access token on whose behalf none could be had (RFC 6750
-/// section 3, Entra's claims challenge). Claims go as Base64, so nothing of the provider's text
-/// reaches the header.
-pub(super) fn caller_challenge(error: &Error) -> Option<HeaderValue> {
-    if error.token_owner() != TokenOwner::Caller {
-        return None;
-    }
-    let claims = error.provider().and_then(|said| said.claims.as_deref());
-    let challenge = match (error.kind(), claims) {
-        (ErrorKind::InteractionRequired, Some(claims)) => {
-            format!(
-                r#"Bearer error="insufficient_claims", claims="{}""#,
-                base64_simd::STANDARD.encode_to_string(claims)
-            )
-        }
-        (ErrorKind::InteractionRequired, None) => {
-            r#"Bearer error="interaction_required""#.to_owned()
-        }
-        (ErrorKind::InvalidGrant, _) => r#"Bearer error="invalid_token""#.to_owned(),
-        _ => return None,
-    };
-    HeaderValue::try_from(challenge).ok()
-}
-
 /// 303: the browser follows with GET, also after the POST of a `form_post` answer.
 fn redirect<R>(to: &str) -> Response<IdentityBody<R>> {
     let mut response = Response::new(IdentityBody::own(""));
@@ -346,77 +317,6 @@ fn problem<R>(
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     response
-}
-
-/// A gRPC answer without messages: status in the headers, which is how the protocol spells
-/// "trailers only".
-pub(crate) fn grpc<R>(status: StatusCode, reason: &'static str) -> Response<IdentityBody<R>> {
-    let code = match status {
-        StatusCode::UNAUTHORIZED => 16,
-        StatusCode::FORBIDDEN => 7,
-        StatusCode::SERVICE_UNAVAILABLE => 14,
-        StatusCode::BAD_REQUEST => 3,
-        _ => 13,
-    };
-    let mut response = Response::new(IdentityBody::own(""));
-    let headers: &mut HeaderMap = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    headers.insert("grpc-status", HeaderValue::from(code));
-    headers.insert("grpc-message", HeaderValue::from_static(reason));
-    response
-}
-
-/// When to try again: what the provider asks for, or what is soon enough for a fault of ours that
-/// passes.
-pub(crate) fn wait_before_next(error: &Error) -> Option<Duration> {
-    let own = matches!(
-        error.kind(),
-        ErrorKind::Busy | ErrorKind::StoreUnavailable | ErrorKind::RenewalFailed
-    );
-    error.provider().and_then(|said| said.retry_after).or(own.then_some(SOON))
-}
-
-/// The status of each kind of failure, for every caller but gRPC.
-pub(crate) fn status(kind: ErrorKind) -> StatusCode {
-    use ErrorKind as Kind;
-    match kind {
-        Kind::SignInRequired
-        | Kind::TokenMissing
-        | Kind::TokenKind
-        | Kind::TokenInactive
-        | Kind::SessionEnded
-        | Kind::NoRefreshToken
-        | Kind::InteractionRequired
-        | Kind::StrongerSignInNeeded
-        | Kind::InvalidGrant => StatusCode::UNAUTHORIZED,
-        Kind::Forbidden
-        | Kind::AccessDenied
-        | Kind::TenantNotAllowed
-        | Kind::PersonChanged
-        | Kind::ScopeNotGranted
-        | Kind::InsufficientScope
-        | Kind::AuthContextMissing
-        | Kind::TokenAcr
-        | Kind::TokenAuthTime
-        | Kind::CrossSite => StatusCode::FORBIDDEN,
-        Kind::ApiUnreachable
-        | Kind::Busy
-        | Kind::ProviderUnreachable
-        | Kind::ProviderUnavailable
-        | Kind::ProviderMisconfigured
-        | Kind::StoreUnavailable
-        | Kind::RenewalFailed => StatusCode::SERVICE_UNAVAILABLE,
-        Kind::ClientRefused
-        | Kind::ProviderError
-        | Kind::TokenResponseInvalid
-        | Kind::AnswerTooLarge
-        | Kind::UserInfoFailed
-        | Kind::GroupsUnavailable => StatusCode::BAD_GATEWAY,
-        Kind::NotConfigured | Kind::SignInNotOffered | Kind::Internal => {
-            StatusCode::INTERNAL_SERVER_ERROR
-        }
-        _ => StatusCode::BAD_REQUEST,
-    }
 }
 
 #[cfg(test)]

@@ -18,20 +18,20 @@ use tower_service::Service;
 
 use super::{
     admit::{Admission, Decision},
-    body::IdentityBody,
-    challenge::{Challenge, Wanted},
     flow::Flow,
     future::{Admitted, FollowUp, Pending, ResponseFuture},
     lazy_user::LazyUser,
-    placement::{nest, original_uri},
+    placement::nest,
     reply::Reply,
-    request_head::{ClientKind, RequestHead, RequestSummary},
     respond::Renderer,
     routes::Route,
 };
 use crate::{
     api,
     error::{Error, ErrorKind},
+    http_message::{
+        Challenge, ClientKind, IdentityBody, RequestHead, RequestSummary, Wanted, original_uri,
+    },
     session::Session,
 };
 

@@ -13,12 +13,12 @@ use super::{
     flow::Flow,
     login::Start,
     reply::{Outcome, Reply},
-    request_head::{ClientKind, PageInView, RequestHead, RequestSummary},
     routes::page_as_asked,
 };
 use crate::{
     config::{ReturnPath, SignInOptions},
     error::Error,
+    http_message::{ClientKind, PageInView, RequestHead, RequestSummary},
     session::Session,
     sign_in::{Remedy, StepUp},
 };

@@ -6,9 +6,8 @@ use http::{
 };
 
 use super::{
-    placement::original_uri,
-    request_head::{ClientKind, RequestHead, SHAPE_HEADERS},
-    respond,
+    failure,
+    request_head::{ClientKind, RequestHead, SHAPE_HEADERS, original_uri},
 };
 use crate::{
     config::{ReturnPath, SignInOptions},
@@ -47,7 +46,7 @@ struct Inner {
 
 /// What the client is to be answered with.
 #[derive(Clone, Debug)]
-pub(super) enum Wanted {
+pub(crate) enum Wanted {
     SignIn { options: Box<SignInOptions>, return_path: Option<ReturnPath> },
     Refusal(Error),
 }
@@ -62,12 +61,12 @@ impl Challenge {
     }
 
     /// Refuses with an error, in the shape that the caller understands.
-    pub(super) fn refusal<B>(request: &Request<B>, error: Error) -> Self {
+    pub(crate) fn refusal<B>(request: &Request<B>, error: Error) -> Self {
         let uri = original_uri(request.uri(), request.extensions());
         Self::new(request.method(), uri, request.headers(), Wanted::Refusal(error))
     }
 
-    pub(super) fn new(method: &Method, uri: &Uri, headers: &HeaderMap, wanted: Wanted) -> Self {
+    pub(crate) fn new(method: &Method, uri: &Uri, headers: &HeaderMap, wanted: Wanted) -> Self {
         // What chooses the answer's shape, and the cookies of attempts.
         let mut remembered = HeaderMap::new();
         for name in [COOKIE].into_iter().chain(SHAPE_HEADERS) {
@@ -110,11 +109,11 @@ impl Challenge {
     }
 
     /// The request that it answers; `cookies` are those of its [`headers`](Self::headers).
-    pub(super) fn head<'a>(&'a self, cookies: RequestCookies<'a>) -> RequestHead<'a> {
+    pub(crate) fn head<'a>(&'a self, cookies: RequestCookies<'a>) -> RequestHead<'a> {
         RequestHead::new(&self.0.method, &self.0.uri, &self.0.headers, cookies)
     }
 
-    pub(super) fn client_kind(&self) -> ClientKind {
+    pub(crate) fn client_kind(&self) -> ClientKind {
         ClientKind::of(&self.0.method, &self.0.headers)
     }
 
@@ -127,11 +126,11 @@ impl Challenge {
     }
 
     /// The headers that are remembered.
-    pub(super) fn headers(&self) -> &HeaderMap {
+    pub(crate) fn headers(&self) -> &HeaderMap {
         &self.0.headers
     }
 
-    pub(super) fn wanted(&self) -> &Wanted {
+    pub(crate) fn wanted(&self) -> &Wanted {
         &self.0.wanted
     }
 }
@@ -169,8 +168,8 @@ impl Error {
     #[must_use]
     pub fn into_response_with<B>(self, body: B) -> Response<B> {
         let mut response = Response::new(body);
-        *response.status_mut() = respond::status(self.kind());
-        let challenge = respond::caller_challenge(&self);
+        *response.status_mut() = failure::status(self.kind());
+        let challenge = failure::caller_challenge(&self);
         response.headers_mut().extend(challenge.map(|challenge| (WWW_AUTHENTICATE, challenge)));
         response.extensions_mut().insert(Raised(self));
         response

@@ -1,0 +1,109 @@
+//! What a failure is in HTTP and gRPC: its status, when to try again, its challenge.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+
+use super::body::IdentityBody;
+use crate::error::{Error, ErrorKind, TokenOwner};
+
+/// On every answer that sets a cookie or whose user was read (security rule 14).
+pub(crate) const NOT_STORED: HeaderValue = HeaderValue::from_static("private, no-store");
+
+/// A store that was restarted, or a flood of sign-ins, is over by then.
+const SOON: Duration = Duration::from_secs(5);
+
+/// What a caller is told who came with an access token on whose behalf none could be had (RFC 6750
+/// section 3, Entra's claims challenge). Claims go as Base64, so nothing of the provider's text
+/// reaches the header.
+pub(crate) fn caller_challenge(error: &Error) -> Option<HeaderValue> {
+    if error.token_owner() != TokenOwner::Caller {
+        return None;
+    }
+    let claims = error.provider().and_then(|said| said.claims.as_deref());
+    let challenge = match (error.kind(), claims) {
+        (ErrorKind::InteractionRequired, Some(claims)) => {
+            format!(
+                r#"Bearer error="insufficient_claims", claims="{}""#,
+                base64_simd::STANDARD.encode_to_string(claims)
+            )
+        }
+        (ErrorKind::InteractionRequired, None) => {
+            r#"Bearer error="interaction_required""#.to_owned()
+        }
+        (ErrorKind::InvalidGrant, _) => r#"Bearer error="invalid_token""#.to_owned(),
+        _ => return None,
+    };
+    HeaderValue::try_from(challenge).ok()
+}
+
+/// A gRPC answer without messages: status in the headers, which is how the protocol spells
+/// "trailers only".
+pub(crate) fn grpc<R>(status: StatusCode, reason: &'static str) -> Response<IdentityBody<R>> {
+    let code = match status {
+        StatusCode::UNAUTHORIZED => 16,
+        StatusCode::FORBIDDEN => 7,
+        StatusCode::SERVICE_UNAVAILABLE => 14,
+        StatusCode::BAD_REQUEST => 3,
+        _ => 13,
+    };
+    let mut response = Response::new(IdentityBody::own(""));
+    let headers: &mut HeaderMap = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert("grpc-status", HeaderValue::from(code));
+    headers.insert("grpc-message", HeaderValue::from_static(reason));
+    response
+}
+
+/// When to try again: what the provider asks for, or what is soon enough for a fault of ours that
+/// passes.
+pub(crate) fn wait_before_next(error: &Error) -> Option<Duration> {
+    let own = matches!(
+        error.kind(),
+        ErrorKind::Busy | ErrorKind::StoreUnavailable | ErrorKind::RenewalFailed
+    );
+    error.provider().and_then(|said| said.retry_after).or(own.then_some(SOON))
+}
+
+/// The status of each kind of failure, for every caller but gRPC.
+pub(crate) fn status(kind: ErrorKind) -> StatusCode {
+    use ErrorKind as Kind;
+    match kind {
+        Kind::SignInRequired
+        | Kind::TokenMissing
+        | Kind::TokenKind
+        | Kind::TokenInactive
+        | Kind::SessionEnded
+        | Kind::NoRefreshToken
+        | Kind::InteractionRequired
+        | Kind::StrongerSignInNeeded
+        | Kind::InvalidGrant => StatusCode::UNAUTHORIZED,
+        Kind::Forbidden
+        | Kind::AccessDenied
+        | Kind::TenantNotAllowed
+        | Kind::PersonChanged
+        | Kind::ScopeNotGranted
+        | Kind::InsufficientScope
+        | Kind::AuthContextMissing
+        | Kind::TokenAcr
+        | Kind::TokenAuthTime
+        | Kind::CrossSite => StatusCode::FORBIDDEN,
+        Kind::ApiUnreachable
+        | Kind::Busy
+        | Kind::ProviderUnreachable
+        | Kind::ProviderUnavailable
+        | Kind::ProviderMisconfigured
+        | Kind::StoreUnavailable
+        | Kind::RenewalFailed => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::ClientRefused
+        | Kind::ProviderError
+        | Kind::TokenResponseInvalid
+        | Kind::AnswerTooLarge
+        | Kind::UserInfoFailed
+        | Kind::GroupsUnavailable => StatusCode::BAD_GATEWAY,
+        Kind::NotConfigured | Kind::SignInNotOffered | Kind::Internal => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
