@@ -4,7 +4,7 @@
 
 use http::{
     HeaderValue, Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS},
+    header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS},
 };
 use serde_json::json;
 
@@ -165,7 +165,7 @@ pub(super) fn refused<R>(
     tracing::info!(reason = error.reason(), status = meaning.status.as_u16(), %error, "request refused");
     let mut response = match is_grpc {
         true => http_message::grpc(meaning.status, error.reason()),
-        false => problem(&error, meaning),
+        false => http_message::problem(&error, meaning.status, meaning.sentence, []),
     };
     let headers = response.headers_mut();
     if let Some(challenge) = challenge(&error, meaning, claims.as_deref(), config) {
@@ -177,32 +177,5 @@ pub(super) fn refused<R>(
     headers.insert(CACHE_CONTROL, http_message::NOT_STORED);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response.extensions_mut().insert(error);
-    response
-}
-
-/// A problem document (RFC 9457) with the reason code.
-fn problem<R>(error: &Error, meaning: Meaning) -> Response<IdentityBody<R>> {
-    let mut document = json!({
-        "type": "about:blank",
-        "title": meaning.status.canonical_reason(),
-        "status": meaning.status.as_u16(),
-        "detail": meaning.sentence,
-        "reason": error.reason(),
-        "kind": error.kind().reason(),
-    });
-    if let Some(members) = document.as_object_mut() {
-        if !error.scopes().is_empty() {
-            members.insert("scopes".to_owned(), error.scopes().into());
-        }
-        if !error.acr_values().is_empty() {
-            members.insert("acr_values".to_owned(), error.acr_values().into());
-        }
-        members.extend(error.max_age().map(|age| ("max_age".to_owned(), age.as_secs().into())));
-    }
-    let mut response = Response::new(IdentityBody::own(document.to_string()));
-    *response.status_mut() = meaning.status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     response
 }

@@ -12,9 +12,7 @@ use http::{HeaderMap, Response, header::CONTENT_TYPE};
 use pin_project_lite::pin_project;
 
 use super::service::Shared;
-use crate::http_message::{Challenge, IdentityBody, Raised};
-
-type Boxed<R, E> = Pin<Box<dyn Future<Output = Result<Response<IdentityBody<R>>, E>> + Send>>;
+use crate::http_message::{BoxedResponse, Challenge, IdentityBody, Raised, is_grpc};
 
 pin_project! {
     /// The future of [`ApiService`](crate::api::ApiService).
@@ -31,7 +29,7 @@ pin_project! {
     enum State<F, R, E> {
         Calling { #[pin] inner: F, shared: Arc<Shared>, shape: Shape },
         Answering { response: Option<Response<IdentityBody<R>>> },
-        Verifying { future: Boxed<R, E> },
+        Verifying { future: BoxedResponse<IdentityBody<R>, E> },
     }
 }
 
@@ -44,10 +42,10 @@ pub(super) enum Shape {
 
 impl Shape {
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let is_grpc = headers
-            .get(CONTENT_TYPE)
-            .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
-        if is_grpc { Self::Grpc } else { Self::Http }
+        match headers.get(CONTENT_TYPE) {
+            Some(kind) if is_grpc(kind) => Self::Grpc,
+            _ => Self::Http,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! [`ApiService`]: decides from the head of a request, then responds or calls the inner service.
 
 use std::{
-    fmt, mem,
+    fmt,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -23,7 +23,7 @@ use crate::{
     clock::{Clock, UnixTime},
     config::{Introspection, ValidApiConfig},
     error::{Error, ErrorKind},
-    http_message::IdentityBody,
+    http_message::{IdentityBody, take_ready},
     protocol::{HttpClient, INTROSPECTION_MEMORY, Provider},
 };
 
@@ -105,9 +105,7 @@ where
         }
         Decision::Refused(error) => ApiFuture::answering(shared.refused(error, shape)),
         Decision::Unknown => {
-            // `poll_ready` was called on this service, so the future gets it and the clone stays.
-            let ready = inner.clone();
-            let mut ready = mem::replace(inner, ready);
+            let mut ready = take_ready(inner);
             let shared = Arc::clone(shared);
             let (mut head, body) = request.into_parts();
             ApiFuture::verifying(async move {

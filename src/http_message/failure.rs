@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use serde_json::{Value, json};
 
 use super::body::IdentityBody;
 use crate::error::{Error, ErrorKind, TokenOwner};
@@ -35,6 +36,42 @@ pub(crate) fn caller_challenge(error: &Error) -> Option<HeaderValue> {
         _ => return None,
     };
     HeaderValue::try_from(challenge).ok()
+}
+
+/// A problem document (RFC 9457) with the reason code. `kind` is for programs that decide by it: the
+/// reason may be finer. `more` are members that only one kind of answer has.
+pub(crate) fn problem<R>(
+    error: &Error,
+    status: StatusCode,
+    detail: &str,
+    more: impl IntoIterator<Item = (&'static str, Value)>,
+) -> Response<IdentityBody<R>> {
+    let mut document = json!({
+        "type": "about:blank",
+        "title": status.canonical_reason(),
+        "status": status.as_u16(),
+        "detail": detail,
+        "reason": error.reason(),
+        "kind": error.kind().reason(),
+    });
+    if let Some(members) = document.as_object_mut() {
+        let lists = [("scopes", error.scopes()), ("acr_values", error.acr_values())];
+        let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
+        members.extend(lists.map(|(name, list)| (name.to_owned(), list.into())));
+        members.extend(error.max_age().map(|age| ("max_age".to_owned(), age.as_secs().into())));
+        members.extend(more.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    }
+    let mut response = Response::new(IdentityBody::own(document.to_string()));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response
+}
+
+/// Whether a `Content-Type` is that of a gRPC call.
+pub(crate) fn is_grpc(content_type: &HeaderValue) -> bool {
+    content_type.as_bytes().starts_with(b"application/grpc")
 }
 
 /// A gRPC answer without messages: status in the headers, which is how the protocol spells

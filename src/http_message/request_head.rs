@@ -9,6 +9,7 @@ use http::{
     uri::PathAndQuery,
 };
 
+use super::failure::is_grpc;
 use crate::session::RequestCookies;
 
 /// The headers that decide [`ClientKind`] and [`RequestSummary`]: a copy of a request's head keeps
@@ -204,7 +205,7 @@ impl<'a> ShapeHeaders<'a> {
     }
 
     fn client_kind(&self, method: &Method, headers: &HeaderMap) -> ClientKind {
-        if self.content_type.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc")) {
+        if self.content_type.is_some_and(is_grpc) {
             return ClientKind::Grpc;
         }
         if self.htmx.is_some_and(|htmx| htmx == "true") {

@@ -18,11 +18,9 @@ use super::{lazy_user::LazyUser, service::Shared};
 use crate::{
     api::ApiFuture,
     error::Error,
-    http_message::{Challenge, IdentityBody, NOT_STORED, Raised, RequestSummary},
+    http_message::{BoxedResponse, Challenge, IdentityBody, NOT_STORED, Raised, RequestSummary},
     session::{Roll, Session},
 };
-
-type Boxed<R, E> = Pin<Box<dyn Future<Output = Result<Response<IdentityBody<R>>, E>> + Send>>;
 
 pin_project! {
     /// The future of [`IdentityService`](crate::IdentityService).
@@ -39,7 +37,7 @@ pin_project! {
     #[project = StateProjection]
     enum State<F, R, E> {
         Calling { #[pin] inner: F, shared: Arc<Shared>, pending: Pending },
-        Deciding { future: Boxed<R, E> },
+        Deciding { future: BoxedResponse<IdentityBody<R>, E> },
         Api { #[pin] future: ApiFuture<F, R, E> },
     }
 }

@@ -3,7 +3,6 @@
 use std::{
     fmt,
     future::Future,
-    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -19,7 +18,7 @@ use crate::{
     api::ApiCaller,
     config::SignInOptions,
     error::{Error, ErrorKind},
-    http_message::{Challenge, RequestSummary, original_uri},
+    http_message::{BoxedResponse, Challenge, RequestSummary, original_uri, take_ready},
     strings::StringList,
     user::{Groups, User},
 };
@@ -239,8 +238,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let inner = self.inner.clone();
-        let mut inner = mem::replace(&mut self.inner, inner);
+        let mut inner = take_ready(&mut self.inner);
         let guard = self.guard.clone();
         GuardFuture(Box::pin(async move {
             let challenge = match who(&mut request).await {
@@ -297,7 +295,7 @@ fn no_layer<R: Default>() -> Response<R> {
 }
 
 /// The future of [`RequireSignInService`].
-pub struct GuardFuture<R, E>(Pin<Box<dyn Future<Output = Result<Response<R>, E>> + Send>>);
+pub struct GuardFuture<R, E>(BoxedResponse<R, E>);
 
 impl<R, E> Future for GuardFuture<R, E> {
     type Output = Result<Response<R>, E>;

@@ -21,7 +21,8 @@ use crate::{
     clock::Clock,
     error::{Error, ErrorKind},
     http_message::{
-        ClientKind, IdentityBody, NOT_STORED, caller_challenge, grpc, status, wait_before_next,
+        self, ClientKind, IdentityBody, NOT_STORED, caller_challenge, grpc, status,
+        wait_before_next,
     },
     pages::{Action, DeviceSignIn, Page, PageKind, PageRenderer},
     secret,
@@ -282,41 +283,16 @@ fn redirect<R>(to: &str) -> Response<IdentityBody<R>> {
     response
 }
 
-/// A problem document (RFC 9457) with the reason code and the address to sign in at. `kind` is for
-/// programs that decide by it: the reason may be finer.
+/// A problem document with the address to sign in at.
 fn problem<R>(
     error: &Error,
     reference: Option<String>,
     sign_in: Option<String>,
 ) -> Response<IdentityBody<R>> {
-    let status = status(error.kind());
-    let mut document = json!({
-        "type": "about:blank",
-        "title": status.canonical_reason(),
-        "status": status.as_u16(),
-        "detail": error.user_message(),
-        "reason": error.reason(),
-        "kind": error.kind().reason(),
-    });
     let code = error.provider().and_then(|said| said.code.clone());
-    if let Some(members) = document.as_object_mut() {
-        members.extend(code.map(|value| ("code".to_owned(), value.into())));
-        if !error.scopes().is_empty() {
-            members.insert("scopes".to_owned(), error.scopes().into());
-        }
-        if !error.acr_values().is_empty() {
-            members.insert("acr_values".to_owned(), error.acr_values().into());
-        }
-        members.extend(error.max_age().map(|age| ("max_age".to_owned(), age.as_secs().into())));
-        members.extend(reference.map(|value| ("correlation_id".to_owned(), value.into())));
-        members.extend(sign_in.map(|value| ("sign_in".to_owned(), value.into())));
-    }
-    let mut response = Response::new(IdentityBody::own(document.to_string()));
-    *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    response
+    let more = [("code", code), ("correlation_id", reference), ("sign_in", sign_in)];
+    let more = more.into_iter().filter_map(|(name, value)| Some((name, value?.into())));
+    http_message::problem(error, status(error.kind()), error.user_message(), more)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! [`IdentityService`]: decides, then acts.
 
 use std::{
-    fmt, mem,
+    fmt,
     sync::{Arc, LazyLock},
     task::{Context, Poll},
     time::Duration,
@@ -31,6 +31,7 @@ use crate::{
     error::{Error, ErrorKind},
     http_message::{
         Challenge, ClientKind, IdentityBody, RequestHead, RequestSummary, Wanted, original_uri,
+        take_ready,
     },
     session::Session,
 };
@@ -128,19 +129,13 @@ where
                 let pending = Pending::Protected(Admitted { session, roll, summary });
                 ResponseFuture::calling(self.inner.call(request), Arc::clone(&self.shared), pending)
             }
-            Decision::Ask(route) => {
-                // The clone takes the place of the service that was polled ready, which moves into
-                // the future.
-                let inner = self.inner.clone();
-                let inner = mem::replace(&mut self.inner, inner);
-                ResponseFuture::deciding(decide(
-                    inner,
-                    Arc::clone(&self.shared),
-                    Arc::clone(flow),
-                    route,
-                    request,
-                ))
-            }
+            Decision::Ask(route) => ResponseFuture::deciding(decide(
+                take_ready(&mut self.inner),
+                Arc::clone(&self.shared),
+                Arc::clone(flow),
+                route,
+                request,
+            )),
         }
     }
 }
