@@ -11,12 +11,12 @@ use crate::error::{Error, ErrorKind, TokenOwner};
 /// On every answer that sets a cookie or whose user was read (security rule 14).
 pub(crate) const NOT_STORED: HeaderValue = HeaderValue::from_static("private, no-store");
 
-/// A store that was restarted, or a flood of sign-ins, is over by then.
+/// By then a restarted store is back, and a flood of sign-ins is over.
 const SOON: Duration = Duration::from_secs(5);
 
-/// What a caller is told who came with an access token on whose behalf none could be had (RFC 6750
-/// section 3, Entra's claims challenge). Claims go as Base64, so nothing of the provider's text
-/// reaches the header.
+/// The challenge for a caller with an access token, on behalf of which no other token could be had
+/// (RFC 6750 section 3, Entra's claims challenge). Claims are sent as Base64, so nothing of the
+/// provider's text reaches the header.
 pub(crate) fn caller_challenge(error: &Error) -> Option<HeaderValue> {
     if error.token_owner() != TokenOwner::Caller {
         return None;
@@ -92,8 +92,7 @@ pub(crate) fn grpc<R>(status: StatusCode, reason: &'static str) -> Response<Iden
     response
 }
 
-/// When to try again: what the provider asks for, or what is soon enough for a fault of ours that
-/// passes.
+/// The wait before another try: the provider's, or a short one for a passing fault of this process.
 pub(crate) fn wait_before_next(error: &Error) -> Option<Duration> {
     let own = matches!(
         error.kind(),

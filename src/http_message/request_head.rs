@@ -1,5 +1,5 @@
-//! The head of a request: what the walks read of it, and which kind of client sent it. Headers choose
-//! the shape of an answer, never admission.
+//! The head of a request, and the kind of client that sent it. Headers choose the shape of a response,
+//! never admission.
 
 use std::borrow::Cow;
 
@@ -64,7 +64,8 @@ impl<'a> RequestHead<'a> {
     }
 }
 
-/// axum's `nest` takes a prefix off the path and leaves the whole address in the extensions.
+/// The URL as the client wrote it: axum's `nest` takes a prefix off the path and leaves the whole URL
+/// in the extensions.
 #[cfg(feature = "axum")]
 pub(crate) fn original_uri<'a>(uri: &'a Uri, extensions: &'a Extensions) -> &'a Uri {
     extensions.get::<axum::extract::OriginalUri>().map_or(uri, |original| &original.0)
@@ -103,8 +104,8 @@ impl ClientKind {
 /// neighbouring host.
 ///
 /// - `Sec-Fetch-Site` is written by the browser alone: `same-origin` is enough, also where a
-///   referrer policy made `Origin` the word `null`; `same-site` and `cross-site` are not ours,
-///   whatever else is said. `none` is a person's own doing, such as a form that is sent again, and
+///   referrer policy made `Origin` the word `null`; `same-site` and `cross-site` are other origins,
+///   whatever else is said. `none` is an action of the person, such as sending a form again, and
 ///   says nothing about the page.
 /// - Otherwise `Origin` decides, which browsers send with every POST.
 /// - `Referer` counts only for browsers that send neither.
@@ -134,8 +135,8 @@ pub(crate) fn follows_own_link(headers: &HeaderMap) -> bool {
     is("sec-fetch-site", "same-origin") && is("sec-fetch-dest", "document") && !is_prefetch(headers)
 }
 
-/// What the layer keeps of a request while the service answers it, in case that it has to answer in
-/// its place: the kind of client, and the page to return to.
+/// The part of a request that the layer keeps while the service answers it, in case that it has to
+/// answer instead: the kind of client, and the page to return to.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestSummary {
     pub(crate) client: ClientKind,
@@ -147,7 +148,7 @@ pub(crate) struct RequestSummary {
 pub(crate) enum PageInView {
     /// It was opened: path and query.
     Opened(PathAndQuery),
-    /// It asked for something else: its address, which any site may have written.
+    /// It asked for something else: its URL, which any site may have written.
     Behind(HeaderValue),
 }
 
@@ -173,7 +174,7 @@ impl RequestSummary {
     }
 }
 
-/// The headers that decide the kind of client, found in one pass: that is cheaper than a look-up for
+/// The headers that decide the kind of client, found in one pass, which is cheaper than a look-up for
 /// each.
 #[derive(Default)]
 struct ShapeHeaders<'a> {
@@ -232,7 +233,7 @@ impl<'a> ShapeHeaders<'a> {
     }
 }
 
-/// Whether the browser fetches ahead: nobody is looking, so nothing may be started.
+/// Whether the browser fetches ahead: no person has asked for it, so nothing may be started.
 pub(crate) fn is_prefetch(headers: &HeaderMap) -> bool {
     ["sec-purpose", "purpose"].iter().any(|name| headers.get(*name).is_some_and(says_prefetch))
 }

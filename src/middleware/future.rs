@@ -42,7 +42,7 @@ pin_project! {
     }
 }
 
-/// What is known of a request when the inner service has answered it.
+/// What is known of a request while the inner service answers it.
 #[derive(Debug)]
 pub(super) enum Pending {
     /// The user may have been read through the handle.
@@ -114,7 +114,7 @@ where
 }
 
 impl Pending {
-    /// Keeps what was made for one person out of shared caches, and returns the work that is left.
+    /// Keeps a user's response out of shared caches, and returns the work that is left.
     pub(super) fn follow_up<R>(&self, response: &mut Response<R>) -> Option<FollowUp> {
         if !response.extensions().is_empty() {
             let extensions = response.extensions_mut();

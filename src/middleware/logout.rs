@@ -1,4 +1,4 @@
-//! Signing out: here first, then at the provider; never because another site wants it.
+//! Signing out: here first, then at the provider; never for a request of another site.
 //!
 //! 1. [`Flow::sign_out`] acts on a form or link of this origin; everything else is asked first.
 //! 2. [`Flow::end`] deletes the records, removes the cookie and redirects to the provider's end of

@@ -13,7 +13,7 @@ use http::{
 use serde_json::json;
 
 use super::{
-    device_code::{CodePage, Polled},
+    device_code::{CodePage, PollAnswer},
     reply::{Outcome, Reply},
 };
 use crate::{
@@ -56,10 +56,12 @@ impl Renderer {
             Outcome::SignInNeeded { sign_in, why } => self.sign_in_needed(client, sign_in, why),
             Outcome::Failed { error, again } => self.failed(client, error, again),
             Outcome::Code(code) => self.page(StatusCode::OK, &code_page(*code)),
-            Outcome::Polled(polled) => json_answer(&match polled {
-                Polled::Pending { wait } => json!({ "status": "pending", "wait": wait.as_secs() }),
-                Polled::Done { location } => json!({ "status": "done", "location": location }),
-                Polled::Ended => json!({ "status": "ended" }),
+            Outcome::PollAnswer(polled) => json_answer(&match polled {
+                PollAnswer::Pending { wait } => {
+                    json!({ "status": "pending", "wait": wait.as_secs() })
+                }
+                PollAnswer::Done { location } => json!({ "status": "done", "location": location }),
+                PollAnswer::Ended => json!({ "status": "ended" }),
             }),
             Outcome::SignedOut { home, sign_in } => self.page(
                 StatusCode::OK,
@@ -137,12 +139,17 @@ impl Renderer {
     ) -> Response<IdentityBody<R>> {
         let reference =
             secret::random::<6>().map(|bytes| secret::base64url(&bytes)).unwrap_or_default();
-        tracing::warn!(reason = error.reason(), correlation_id = %reference, %error, "request refused");
+        tracing::warn!(
+            reason = error.reason(),
+            correlation_id = %reference,
+            %error,
+            "request refused"
+        );
         let mut response = match client {
             ClientKind::Grpc => grpc(status(error.kind()), error.reason()),
             ClientKind::Program | ClientKind::Htmx => problem(&error, Some(reference), again),
             ClientKind::Navigation | ClientKind::Document => {
-                // `interaction_required` of somebody whom no interaction helps.
+                // `interaction_required` of a person whom no interaction helps.
                 let turned_away = error.advice().is_some_and(codes::denies_account);
                 let status = match status(error.kind()) {
                     StatusCode::UNAUTHORIZED if turned_away => StatusCode::FORBIDDEN,
@@ -171,8 +178,7 @@ impl Renderer {
                     page.provider_correlation_id.clone_from(&said.correlation_id);
                     page.provider_trace_id.clone_from(&said.trace_id);
                 }
-                // A set-up that cannot work is nobody's secret, and the page is the first that is
-                // looked at.
+                // A set-up that cannot work is no secret, and its developer looks at the page first.
                 let is_shown = self.development || error.kind() == ErrorKind::NotConfigured;
                 page.detail = is_shown.then(|| error.to_string());
                 page.correlation_id = Some(reference);
@@ -236,7 +242,8 @@ fn code_page(code: CodePage) -> Page {
     let mut page = Page::new(
         PageKind::DeviceSignIn,
         "Sign in with a code",
-        "You sign in at the sign-in service of this application, on this device or on another one, such as your phone.",
+        "You sign in at the sign-in service of this application, on this device or on another one, \
+         such as your phone.",
     )
     .with_action(Action::link("Continue", &code.continue_address))
     .with_action(Action::link("Start again", code.again));
@@ -253,7 +260,7 @@ fn code_page(code: CodePage) -> Page {
     page
 }
 
-/// What a script of a page of ours reads.
+/// The answer to a script of the layer's own page.
 fn json_answer<R>(document: &serde_json::Value) -> Response<IdentityBody<R>> {
     let mut response = Response::new(IdentityBody::own(document.to_string()));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -277,7 +284,7 @@ fn redirect<R>(to: &str) -> Response<IdentityBody<R>> {
             *response.status_mut() = StatusCode::SEE_OTHER;
             response.headers_mut().insert(LOCATION, to);
         }
-        // Addresses are made of percent-encoded parts; one that is not is a fault of ours.
+        // URLs are made of percent-encoded parts; another one is a fault of this crate.
         Err(_) => *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR,
     }
     response

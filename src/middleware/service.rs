@@ -1,4 +1,4 @@
-//! [`IdentityService`]: decides, then acts.
+//! [`IdentityService`]: decides from the head of a request, then responds or calls the inner service.
 
 use std::{
     fmt,
@@ -172,8 +172,8 @@ fn place(flow: &Flow, decision: &Decision, uri: &Uri, extensions: &Extensions) {
 /// Answers a request that needs more than a look: the layer's own paths, and protected ones without
 /// an opened session.
 ///
-/// What takes long is in a box of its own: this future is moved as a whole for everybody whose
-/// session is in a store.
+/// The longer parts are boxed: this future is moved as a whole for every request whose session is in
+/// a store.
 async fn decide<S, B, R>(
     mut inner: S,
     shared: Arc<Shared>,
@@ -280,14 +280,14 @@ impl Shared {
                     response.headers_mut().append(SET_COOKIE, cookie);
                 }
             }
-            // Without a flow nobody was let through.
+            // Without a flow no request was let through.
             (FollowUp::Raised { .. } | FollowUp::Roll(_), Err(_)) => {}
         }
         response.map(IdentityBody::inner)
     }
 }
 
-/// What a handler or guard asked for instead of answering.
+/// The answer to the challenge of a handler or guard.
 async fn challenged(flow: &Flow, challenge: &Challenge, session: Option<Arc<Session>>) -> Reply {
     let cookies = flow.cookies(challenge.headers());
     if let Some(session) = &session {
