@@ -90,6 +90,7 @@ pub mod fuzzing;
     all(feature = "axum", feature = "dev-provider", feature = "redis", feature = "pfx")
 ))]
 pub mod guide;
+mod http_message;
 mod middleware;
 pub mod outgoing;
 pub mod pages;
@@ -119,11 +120,12 @@ pub use config::{
     Prompt, ReturnPath, Severity, SignInOptions, ValidApiConfig, ValidConfig,
 };
 pub use error::{Advice, ConfigError, Error, ErrorKind, ProviderError};
+pub use http_message::{Challenge, IdentityBody};
 #[cfg(feature = "axum")]
 pub use middleware::UserRejection;
 pub use middleware::{
-    Challenge, GuardFuture, IdentityBody, IdentityLayer, IdentityService, LazyUser, RequireSignIn,
-    RequireSignInService, ResponseFuture, require_sign_in,
+    GuardFuture, IdentityLayer, IdentityService, LazyUser, RequireSignIn, RequireSignInService,
+    ResponseFuture, require_sign_in,
 };
 pub use protocol::{CheckReport, HttpClient, HttpError, HttpFuture, ReqwestClient};
 pub use secret::Secret;

@@ -35,7 +35,9 @@ const LAYERS: &[(&[&str], &[&str])] = &[
     ),
     (&["pages"], &["nonce", "kid", "key_ring"]),
     (&["web_auth"], &["http_body", "tower_service", "cookies"]),
-    (&["api", "middleware"], &["kid", "web_auth"]),
+    (&["http_message"], &["kid", "web_auth"]),
+    (&["api"], &["kid", "web_auth"]),
+    (&["middleware"], &["kid", "web_auth"]),
     (&["outgoing"], &["nonce", "kid", "key_ring"]),
 ];
 

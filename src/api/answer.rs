@@ -4,14 +4,14 @@
 
 use http::{
     HeaderValue, Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS},
+    header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS},
 };
 use serde_json::json;
 
 use crate::{
     config::ValidApiConfig,
     error::{Error, ErrorKind},
-    middleware::{self, IdentityBody},
+    http_message::{self, IdentityBody},
     secret::base64url,
 };
 
@@ -66,7 +66,7 @@ fn meaning(error: &Error, claims: Option<&str>) -> Meaning {
         kind if is_about_token(kind) => {
             with(StatusCode::UNAUTHORIZED, "invalid_token", "The access token cannot be used here.")
         }
-        kind => own(middleware::status(kind)),
+        kind => own(http_message::status(kind)),
     }
 }
 
@@ -164,45 +164,18 @@ pub(super) fn refused<R>(
     let meaning = meaning(&error, claims.as_deref());
     tracing::info!(reason = error.reason(), status = meaning.status.as_u16(), %error, "request refused");
     let mut response = match is_grpc {
-        true => middleware::grpc(meaning.status, error.reason()),
-        false => problem(&error, meaning),
+        true => http_message::grpc(meaning.status, error.reason()),
+        false => http_message::problem(&error, meaning.status, meaning.sentence, []),
     };
     let headers = response.headers_mut();
     if let Some(challenge) = challenge(&error, meaning, claims.as_deref(), config) {
         headers.insert(WWW_AUTHENTICATE, challenge);
     }
-    if let Some(wait) = middleware::wait_before_next(&error) {
+    if let Some(wait) = http_message::wait_before_next(&error) {
         headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
     }
-    headers.insert(CACHE_CONTROL, middleware::NOT_STORED);
+    headers.insert(CACHE_CONTROL, http_message::NOT_STORED);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response.extensions_mut().insert(error);
-    response
-}
-
-/// A problem document (RFC 9457) with the reason code.
-fn problem<R>(error: &Error, meaning: Meaning) -> Response<IdentityBody<R>> {
-    let mut document = json!({
-        "type": "about:blank",
-        "title": meaning.status.canonical_reason(),
-        "status": meaning.status.as_u16(),
-        "detail": meaning.sentence,
-        "reason": error.reason(),
-        "kind": error.kind().reason(),
-    });
-    if let Some(members) = document.as_object_mut() {
-        if !error.scopes().is_empty() {
-            members.insert("scopes".to_owned(), error.scopes().into());
-        }
-        if !error.acr_values().is_empty() {
-            members.insert("acr_values".to_owned(), error.acr_values().into());
-        }
-        members.extend(error.max_age().map(|age| ("max_age".to_owned(), age.as_secs().into())));
-    }
-    let mut response = Response::new(IdentityBody::own(document.to_string()));
-    *response.status_mut() = meaning.status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     response
 }

@@ -1,26 +1,26 @@
-//! The one way in which an access token comes: `Authorization: Bearer` (RFC 6750 section 2.1). What
-//! is in the query or in a form is not looked at.
+//! The access token of a request: `Authorization: Bearer` (RFC 6750 section 2.1). Tokens in the query
+//! or in a form are ignored.
 
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
 use crate::error::{Error, ErrorKind};
 
-/// The longest token that is looked at, in bytes. Entra's have 2 to 4 KB with two hundred groups.
+/// The length limit of a token, in bytes. Tokens of Entra with two hundred groups have 2 to 4 KB.
 const LONGEST: usize = 16 * 1024;
 
-/// What a request has in the place of an access token.
+/// The content of the `Authorization` header.
 #[derive(Debug)]
 pub(crate) enum Presented<'a> {
-    /// Nothing, or a scheme that is not for access tokens.
+    /// No header, or a scheme other than `Bearer`.
     Nothing,
-    /// The bytes after the scheme, not longer than a token may be. What they consist of is left to
-    /// [`token`]: looking at each byte costs more than finding a token that was verified before.
+    /// The bytes after the scheme, within the length limit. Their syntax is left to [`token`]: a test
+    /// of each byte costs more than finding a token that was verified before.
     Token(&'a [u8]),
-    /// Something that no client means to send, and that two readers would read in two ways.
+    /// A malformed header, which two parsers could read differently.
     Malformed(&'static str),
 }
 
-/// What the request has.
+/// Reads the `Authorization` header.
 pub(crate) fn presented(headers: &HeaderMap) -> Presented<'_> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Presented::Nothing };
@@ -44,7 +44,7 @@ pub(crate) fn presented(headers: &HeaderMap) -> Presented<'_> {
     Presented::Token(token)
 }
 
-/// The token that a request presents, for the verifier.
+/// The token that a request presents, in the syntax of RFC 6750 section 2.1.
 ///
 /// # Errors
 ///
@@ -56,16 +56,16 @@ pub(crate) fn token(headers: &HeaderMap) -> Result<&str, Error> {
         Presented::Token(token) => std::str::from_utf8(token)
             .ok()
             .filter(|token| is_token(token))
-            .ok_or_else(|| malformed("what comes after `Bearer` is not one token")),
+            .ok_or_else(|| malformed("the value after `Bearer` is not one token")),
     }
 }
 
-/// The token in a header that [`presented`] has read.
+/// The token in a header that [`presented`] has accepted.
 pub(crate) fn token_of(value: &HeaderValue) -> Option<&str> {
     value.to_str().ok()?.get(SCHEME.len()..).map(str::trim)
 }
 
-/// Whether any `Authorization` header is for an access token, so that the request is an API's.
+/// Whether any `Authorization` header has the scheme `Bearer`, so that the API handles the request.
 pub(crate) fn is_presented(headers: &HeaderMap) -> bool {
     headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes).any(is_bearer)
 }
@@ -91,12 +91,12 @@ fn is_token(token: &str) -> bool {
         })
 }
 
-/// The refusal of a request without a token.
+/// The error for a request without a token.
 pub(crate) fn missing() -> Error {
     Error::new(ErrorKind::TokenMissing, "the request has no access token")
 }
 
-/// The refusal of a request whose header cannot be understood.
+/// The error for a request with a malformed `Authorization` header.
 pub(crate) fn malformed(detail: &'static str) -> Error {
     Error::new(ErrorKind::AuthorizationInvalid, detail)
 }

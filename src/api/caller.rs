@@ -1,4 +1,4 @@
-//! [`ApiCaller`]: the caller of an API, as the access token tells.
+//! [`ApiCaller`]: the caller of an API, as its access token describes it.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -12,10 +12,10 @@ use crate::{
     user::{Groups, UserKey},
 };
 
-/// The caller of an API: what its verified access token says.
+/// The caller of an API, as its verified access token describes it.
 ///
-/// [`ApiLayer`](crate::ApiLayer) puts it into the extensions of every request that it lets through
-/// with a token; with feature `axum` it is an extractor, too. Cloning it is cheap.
+/// [`ApiLayer`](crate::ApiLayer) inserts it into the extensions of every request that has a valid
+/// token; with feature `axum` it is also an extractor. Cloning it is cheap.
 ///
 /// ```
 /// use tower_identity::ApiCaller;
@@ -28,7 +28,7 @@ use crate::{
 pub struct ApiCaller {
     known: Arc<Known>,
     shared: Arc<Shared>,
-    /// The header that the token came in: what a token on behalf of the caller is got with.
+    /// The header with the token, for on-behalf-of requests; present if the API has a credential.
     pub(super) header: Option<http::HeaderValue>,
 }
 
@@ -49,14 +49,13 @@ impl ApiCaller {
         &self.shared
     }
 
-    /// What kind of caller it is.
+    /// The kind of caller.
     #[must_use]
     pub fn kind(&self) -> CallerKind {
         self.facts().kind
     }
 
-    /// By what the caller is recognised again: the person, or the application where none is behind
-    /// the call.
+    /// A stable key of the caller: of the person, or of the application if it calls by itself.
     #[must_use]
     pub fn key(&self) -> UserKey {
         let facts = self.facts();
@@ -68,13 +67,13 @@ impl ApiCaller {
         }
     }
 
-    /// The issuer of the token, as it stands there.
+    /// The issuer of the token (`iss`).
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.known.token.iss
     }
 
-    /// `sub`: at Entra ID another one for each API.
+    /// The subject (`sub`). At Entra ID it differs from API to API for the same person.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.facts().sub.as_deref()
@@ -99,13 +98,13 @@ impl ApiCaller {
         self.facts().application.as_deref()
     }
 
-    /// How that application proved itself when it got the token.
+    /// How that application authenticated when it got the token.
     #[must_use]
     pub fn client_proof(&self) -> ClientProof {
         self.facts().proof
     }
 
-    /// The scopes, as they are in the token.
+    /// The scopes, as spelled in the token.
     #[must_use]
     pub fn scopes(&self) -> &[String] {
         &self.facts().scopes
@@ -118,27 +117,27 @@ impl ApiCaller {
         self.scopes().iter().any(|own| own == name)
     }
 
-    /// The app roles: those of the application where none but it is behind the call, otherwise
-    /// those of the person.
+    /// The app roles: of the application if it calls by itself, otherwise of the person.
     #[must_use]
     pub fn roles(&self) -> &[String] {
         &self.facts().roles
     }
 
-    /// Whether the token has the app role. A guard counts roles for applications alone.
+    /// Whether the token has the app role. Guards consider roles only for applications that call by
+    /// themselves.
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {
         self.roles().iter().any(|own| own == role)
     }
 
-    /// The groups of the person, or that they are more than a token holds.
+    /// The groups of the person, or the information that they are too many for a token.
     #[must_use]
     pub fn groups(&self) -> Groups<'_> {
         let rights = self.known.rights();
         if rights.overage { Groups::TooMany } else { Groups::Listed(&rights.groups) }
     }
 
-    /// Whether the person is a guest of the tenant; `None` where the token does not tell.
+    /// Whether the person is a guest of the tenant; `None` if the token has no claim about it.
     #[must_use]
     pub fn is_guest(&self) -> Option<bool> {
         let facts = self.facts();
@@ -146,19 +145,19 @@ impl ApiCaller {
             return None;
         }
         let rights = self.known.rights();
-        let told = rights.is_guest.is_some() || rights.idp.is_some();
-        facts
-            .is_guest
-            .or_else(|| facts.tid.as_deref().filter(|_| told).map(|tid| rights.is_guest(tid, None)))
+        let has_claim = rights.is_guest.is_some() || rights.idp.is_some();
+        facts.is_guest.or_else(|| {
+            facts.tid.as_deref().filter(|_| has_claim).map(|tid| rights.is_guest(tid, None))
+        })
     }
 
-    /// `acr`: how strongly the person signed in, in the provider's words.
+    /// The authentication context class (`acr`) of the sign-in; its values are the provider's.
     #[must_use]
     pub fn acr(&self) -> Option<&str> {
         self.facts().acr.as_deref()
     }
 
-    /// Whether the sign-in met the authentication context (Entra's `acrs`; elsewhere `acr`).
+    /// Whether the sign-in satisfied the authentication context (`acrs` at Entra, `acr` elsewhere).
     #[must_use]
     pub fn has_auth_context(&self, context: &str) -> bool {
         let facts = self.facts();
@@ -166,48 +165,49 @@ impl ApiCaller {
             || (!self.is_of_microsoft() && facts.acr.as_deref() == Some(context))
     }
 
-    /// Whether the token is one of Microsoft's, where applications by themselves have app roles.
+    /// Whether Microsoft issued the token: applications then have app roles, not scopes.
     pub(super) fn is_of_microsoft(&self) -> bool {
         self.shared.config.identity().authority().is_microsoft()
     }
 
-    /// When the person proved who they are, where the token tells (`auth_time`).
+    /// The time of the sign-in (`auth_time`), if the token has it.
     #[must_use]
     pub fn auth_time(&self) -> Option<UnixTime> {
         self.facts().auth_time
     }
 
-    /// Whether the person proved who they are within this time, give or take the clock leeway.
+    /// Whether the sign-in is at most this long ago, with the clock leeway; `false` if the token has
+    /// no `auth_time`.
     #[must_use]
     pub fn is_recent(&self, max_age: Duration) -> bool {
         let (now, leeway) = (self.shared.now(), self.shared.config.identity().clock_leeway());
         self.auth_time().is_some_and(|time| time + max_age + leeway >= now && time <= now + leeway)
     }
 
-    /// When the token ends.
+    /// The expiry of the token (`exp`).
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
         self.known.token.exp
     }
 
-    /// A claim.
+    /// The claim with this name.
     #[must_use]
     pub fn claim(&self, name: &str) -> Option<&Value> {
         self.known.claims().get(name)
     }
 
-    /// All claims, read into a type of the application's own.
+    /// All claims, deserialized into a type of the application.
     ///
     /// # Errors
     ///
-    /// They do not fit into it.
+    /// The claims do not fit the type.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_str(&self.known.token.claims)
     }
 }
 
 impl fmt::Debug for ApiCaller {
-    /// Says what kind of caller it is, not who.
+    /// Shows the kind and the application, and nothing about the person.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ApiCaller")
             .field("kind", &self.kind())

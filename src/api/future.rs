@@ -1,4 +1,4 @@
-//! The named future of an API's responses.
+//! [`ApiFuture`]: the future of an API's responses.
 
 use std::{
     fmt,
@@ -12,15 +12,12 @@ use http::{HeaderMap, Response, header::CONTENT_TYPE};
 use pin_project_lite::pin_project;
 
 use super::service::Shared;
-use crate::middleware::{Challenge, IdentityBody, Raised};
-
-type Boxed<R, E> = Pin<Box<dyn Future<Output = Result<Response<IdentityBody<R>>, E>> + Send>>;
+use crate::http_message::{BoxedResponse, Challenge, IdentityBody, Raised, is_grpc};
 
 pin_project! {
     /// The future of [`ApiService`](crate::api::ApiService).
     ///
-    /// With a token that was verified before it is the inner service's own future, without a box
-    /// around it.
+    /// For a token that was verified before it contains the inner service's future without a box.
     pub struct ApiFuture<F, R, E> {
         #[pin]
         state: State<F, R, E>,
@@ -32,11 +29,11 @@ pin_project! {
     enum State<F, R, E> {
         Calling { #[pin] inner: F, shared: Arc<Shared>, shape: Shape },
         Answering { response: Option<Response<IdentityBody<R>>> },
-        Verifying { future: Boxed<R, E> },
+        Verifying { future: BoxedResponse<IdentityBody<R>, E> },
     }
 }
 
-/// The shape of an answer that the caller reads.
+/// The protocol of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     Http,
@@ -45,10 +42,10 @@ pub(super) enum Shape {
 
 impl Shape {
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let is_grpc = headers
-            .get(CONTENT_TYPE)
-            .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
-        if is_grpc { Self::Grpc } else { Self::Http }
+        match headers.get(CONTENT_TYPE) {
+            Some(kind) if is_grpc(kind) => Self::Grpc,
+            _ => Self::Http,
+        }
     }
 }
 
@@ -79,12 +76,13 @@ where
             StateProjection::Verifying { future } => future.as_mut().poll(context),
             StateProjection::Answering { response } => match response.take() {
                 Some(response) => Poll::Ready(Ok(response)),
-                // As other futures of this kind that are polled after they were ready.
+                // Polled after completion; the contract of `Future` allows any result.
                 None => Poll::Pending,
             },
             StateProjection::Calling { inner, shared, shape } => {
                 let mut response = ready!(inner.poll(context))?;
-                // What a guard refused, or a handler could not get on behalf of its caller.
+                // A guard refused the caller, or a handler returned an error of an on-behalf-of
+                // request.
                 Poll::Ready(Ok(match raised(&mut response) {
                     Some(error) => shared.refused(error, *shape),
                     None => response.map(IdentityBody::inner),

@@ -14,17 +14,18 @@ use crate::{
     protocol::{HttpClient, ReqwestClient},
 };
 
-/// Holds every request to a Tower service (axum, tonic, hyper) to an access token.
+/// Requires an access token of every request to a Tower service (axum, tonic, hyper).
 ///
-/// A request that is not on a public path is let through with a verified token, and has an
-/// [`ApiCaller`](crate::ApiCaller) in its extensions; every other one is answered as RFC 6750 says,
-/// and gRPC as its protocol says. The error type of the inner service stays as it is. What the
-/// callers may do is asked by [`require_scopes`](crate::require_scopes).
+/// A request with a valid token reaches the inner service with an
+/// [`ApiCaller`](crate::ApiCaller) in its extensions; a request to a public path reaches it without.
+/// Every other request gets a challenge of RFC 6750, in gRPC with the status of that protocol. The
+/// error type of the inner service does not change. Guards such as
+/// [`require_scopes`](crate::require_scopes) check what a caller may do.
 ///
-/// - Put one layer around the finished application; clones share everything.
-/// - With a [resource](crate::ApiConfig::with_resource) it answers
-///   `/.well-known/oauth-protected-resource` itself (RFC 9728).
-/// - An application with pages *and* an API on one router has
+/// - Put one layer around the finished application; its clones share all state.
+/// - With a [resource](crate::ApiConfig::with_resource) the layer serves
+///   `/.well-known/oauth-protected-resource` (RFC 9728).
+/// - For an application with pages *and* an API on one router, see
 ///   [`IdentityLayer::with_api`](crate::IdentityLayer::with_api).
 ///
 /// ```
@@ -76,19 +77,19 @@ impl ApiLayer {
         Self(Arc::new(Inner { setup, shared: OnceLock::new() }))
     }
 
-    /// Calls the provider through another HTTP client. The default is [`ReqwestClient`].
+    /// Sets the HTTP client for calls to the provider. The default is [`ReqwestClient`].
     pub fn with_http_client(self, http: impl HttpClient + 'static) -> Self {
         self.with(|setup| setup.http = Arc::new(http))
     }
 
-    /// Takes the time from another clock. The default is [`SystemClock`]; tests turn a
+    /// Sets the clock. The default is [`SystemClock`]; tests use a
     /// [`ManualClock`](crate::ManualClock).
     pub fn with_clock(self, clock: impl Clock) -> Self {
         self.with(|setup| setup.clock = Arc::new(clock))
     }
 
-    /// How many bytes are used to remember verified tokens, so that each is verified once. The
-    /// default is 256 MiB, which is about 100,000 tokens; what is used least makes room.
+    /// Sets the size in bytes of the cache of verified tokens, so that each token is verified once.
+    /// The default is 256 MiB, enough for about 100,000 tokens; rarely used ones are evicted first.
     pub fn with_remembered_bytes(self, bytes: usize) -> Self {
         self.with(|setup| setup.remembered_bytes = bytes)
     }

@@ -1,8 +1,8 @@
-//! What is remembered of tokens that were verified.
+//! The cache of verified access tokens.
 //!
-//! An entry is found by a keyed hash of the whole token. The key is random, of this process and of
-//! one layer, so that an entry belongs to that layer's audiences and issuer, and tokens cannot be
-//! made to collide by anybody who does not know it. The tokens themselves are not kept.
+//! The key of an entry is a keyed hash of the whole token. The hash key is random and belongs to one
+//! layer in one process, so an entry holds for that layer's audiences and issuer only, and tokens that
+//! collide cannot be constructed without it. The tokens themselves are not kept.
 
 use std::{
     fmt,
@@ -21,16 +21,16 @@ use crate::{
     user::Rights,
 };
 
-/// How much is remembered by default, in bytes: about 100,000 tokens of usual size.
+/// The default size in bytes: about 100,000 tokens of usual size.
 pub(super) const DEFAULT_BYTES: usize = 256 * 1024 * 1024;
-/// What an entry takes beside the claims.
+/// The size of an entry in bytes, without the claims.
 const ENTRY: usize = 768;
 
-/// A token that was verified.
+/// A verified token, and how long the verification holds.
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) token: VerifiedAccessToken,
-    /// Until when this is taken for true.
+    /// The end of the entry: the token's `exp` with the clock leeway, or earlier if introspected.
     pub(super) until: UnixTime,
     rights: OnceLock<Rights>,
     claims: OnceLock<Map<String, Value>>,
@@ -41,14 +41,14 @@ impl Known {
         Self { token, until, rights: OnceLock::new(), claims: OnceLock::new() }
     }
 
-    /// Groups and the like, read when they are asked for.
+    /// Groups and similar claims, decoded on first use.
     pub(super) fn rights(&self) -> &Rights {
         self.rights.get_or_init(|| {
             serde_json::from_str(&self.token.claims).unwrap_or_else(|_| Rights::unreadable())
         })
     }
 
-    /// All claims, read when they are asked for.
+    /// All claims, decoded on first use.
     pub(super) fn claims(&self) -> &Map<String, Value> {
         self.claims.get_or_init(|| serde_json::from_str(&self.token.claims).unwrap_or_default())
     }
@@ -56,7 +56,7 @@ impl Known {
 
 type Digest = [u8; 16];
 
-/// The tokens that were verified, as many as there is room for.
+/// The verified tokens, limited in bytes.
 pub(super) struct Memory {
     key: LessSafeKey,
     known: Cache<Digest, Arc<Known>, Weight>,
@@ -72,14 +72,15 @@ impl Weighter<Digest, Arc<Known>> for Weight {
 }
 
 impl Memory {
-    /// Room for as many bytes.
+    /// A cache of at most `bytes` bytes.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Internal`]: the operating system gives no random bytes.
+    /// [`ErrorKind::Internal`]: the operating system has no random bytes.
     pub(super) fn new(bytes: usize) -> Result<Self, Error> {
-        let key = UnboundKey::new(&AES_256_GCM, &secret::random::<32>()?)
-            .map_err(|_| Error::new(ErrorKind::Internal, "no key for the memory of tokens"))?;
+        let key = UnboundKey::new(&AES_256_GCM, &secret::random::<32>()?).map_err(|_| {
+            Error::new(ErrorKind::Internal, "no key for the cache of verified tokens")
+        })?;
         let entries = (bytes / (2 * ENTRY)).max(1);
         Ok(Self {
             key: LessSafeKey::new(key),
@@ -87,7 +88,7 @@ impl Memory {
         })
     }
 
-    /// What is known of a token, if that holds now.
+    /// The entry of a token, unless it has ended at `now`.
     pub(super) fn get(&self, token: &[u8], now: UnixTime) -> Option<Arc<Known>> {
         let digest = self.digest(token)?;
         let known = self.known.get(&digest)?;
@@ -109,9 +110,9 @@ impl Memory {
         self.known.len()
     }
 
-    /// The authentication code of AES-GCM over the token, always with the same nonce: a universal
-    /// hash under a key that nobody knows, and whose values leave this module no more than the key
-    /// does. It costs a tenth of HMAC-SHA-256.
+    /// The AES-GCM authentication tag over the token, always with the same nonce: a universal hash
+    /// under a secret key. The fixed nonce is safe because neither the key nor a tag leaves this
+    /// module. It costs a tenth of HMAC-SHA-256.
     fn digest(&self, token: &[u8]) -> Option<Digest> {
         let nonce = Nonce::assume_unique_for_key([0; 12]);
         let code = self.key.seal_in_place_separate_tag(nonce, Aad::from(token), &mut []).ok()?;

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::{
     config::{ValidApiConfig, WELL_KNOWN},
-    middleware::IdentityBody,
+    http_message::IdentityBody,
 };
 
 /// The documents of one API, made once.

@@ -1,21 +1,21 @@
-//! APIs behind access tokens: [`ApiLayer`] and what belongs to it.
+//! APIs behind access tokens: [`ApiLayer`], its configuration, guards and the caller.
 //!
-//! - [`ApiConfig`](crate::ApiConfig) says which tokens are taken;
-//!   [`build`](crate::ApiConfig::build) finds every mistake in it.
-//! - [`ApiLayer`] lets requests through that have one, and
-//!   [`IdentityLayer::with_api`](crate::IdentityLayer::with_api) does so beside sessions.
-//! - [`ApiCaller`] is who calls: a person through an application, an agent, an
-//!   application by itself.
-//! - [`require_scopes`] guards routes, and tools by name.
+//! - [`ApiConfig`](crate::ApiConfig) defines the accepted tokens;
+//!   [`build`](crate::ApiConfig::build) checks the settings.
+//! - [`ApiLayer`] requires an access token of every request;
+//!   [`IdentityLayer::with_api`](crate::IdentityLayer::with_api) accepts one beside sessions.
+//! - [`ApiCaller`] is the caller: a person through an application, an agent, or an application by
+//!   itself.
+//! - [`require_scopes`] guards routes, and with [`check`](RequireAccess::check) single operations.
 //!
 //! # Security
 //!
-//! - A token comes in one `Authorization` header and nowhere else.
-//! - The audience is looked at before anything else; there is always one.
-//! - What a token says about keys (`jwk`, `jku`, `x5c`) is not read; the issuer of a key is checked
-//!   as for ID tokens, by the same code.
-//! - ID tokens, logout tokens, DPoP proofs and tokens that are bound to a key are no access tokens.
-//! - What clients are told about the API comes from the configuration, never from `Host`.
+//! - A token is read from one `Authorization` header and nowhere else.
+//! - The audience is checked first, and always.
+//! - Keys in the header of a token (`jwk`, `jku`, `x5c`) are ignored; the issuer of a key is checked
+//!   by the same code as for ID tokens.
+//! - ID tokens, logout tokens, DPoP proofs and tokens that are bound to a key are refused.
+//! - Metadata and challenges are made from the configuration, never from the `Host` header.
 
 mod answer;
 mod bearer;

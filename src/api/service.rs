@@ -1,7 +1,7 @@
-//! [`ApiService`]: decides by the head of a request, then acts.
+//! [`ApiService`]: decides from the head of a request, then responds or calls the inner service.
 
 use std::{
-    fmt, mem,
+    fmt,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -23,26 +23,26 @@ use crate::{
     clock::{Clock, UnixTime},
     config::{Introspection, ValidApiConfig},
     error::{Error, ErrorKind},
-    middleware::IdentityBody,
+    http_message::{IdentityBody, take_ready},
     protocol::{HttpClient, INTROSPECTION_MEMORY, Provider},
 };
 
-/// The service that [`ApiLayer`](crate::ApiLayer) makes.
+/// The service that [`ApiLayer`](crate::ApiLayer) wraps around the inner one.
 #[derive(Clone, Debug)]
 pub struct ApiService<S> {
     inner: S,
     shared: Arc<Shared>,
 }
 
-/// What every service of one layer shares.
+/// The state that all services of one layer share.
 pub(crate) struct Shared {
     pub(super) config: ValidApiConfig,
     provider: Provider,
     clock: Arc<dyn Clock>,
-    /// An error only on a machine without random bytes: then nothing is let through.
+    /// An error only if the operating system has no random bytes; then every token is refused.
     memory: Result<Memory, Error>,
     documents: Documents,
-    /// Only of an API with a credential.
+    /// Present if the API has a credential.
     client: Option<Client>,
 }
 
@@ -72,7 +72,7 @@ where
     }
 }
 
-/// What becomes of a request, as far as its head and the memory tell.
+/// The decision on a request, made from its head and the memory of verified tokens.
 enum Decision {
     Public,
     Document(Bytes),
@@ -81,7 +81,7 @@ enum Decision {
     Refused(Error),
 }
 
-/// Answers a request, or lets the ready inner service do so.
+/// Responds to a request, or passes it to the inner service, which must be ready.
 pub(crate) fn call<S, B, R>(
     inner: &mut S,
     shared: &Arc<Shared>,
@@ -105,10 +105,7 @@ where
         }
         Decision::Refused(error) => ApiFuture::answering(shared.refused(error, shape)),
         Decision::Unknown => {
-            // The clone takes the place of the service that was polled ready, which moves into the
-            // future.
-            let ready = inner.clone();
-            let mut ready = mem::replace(inner, ready);
+            let mut ready = take_ready(inner);
             let shared = Arc::clone(shared);
             let (mut head, body) = request.into_parts();
             ApiFuture::verifying(async move {
@@ -146,7 +143,7 @@ impl Shared {
         self.client.as_ref()
     }
 
-    /// Whether a request is the API's to answer, where pages and sessions are on the same router.
+    /// Whether the API handles a request on a router that also has pages and sessions.
     pub(crate) fn is_called<B>(&self, request: &Request<B>) -> bool {
         bearer::is_presented(request.headers()) || self.documents.at(request.uri().path()).is_some()
     }
@@ -178,13 +175,13 @@ impl Shared {
     }
 
     fn caller(self: &Arc<Self>, known: Arc<Known>, headers: &HeaderMap) -> ApiCaller {
-        // Only an API with a credential gets tokens on behalf of its callers.
+        // The header is needed for on-behalf-of requests only, which take a credential.
         let header: Option<HeaderValue> =
             self.client.as_ref().and_then(|_| headers.get(AUTHORIZATION).cloned());
         ApiCaller::new(known, Arc::clone(self), header)
     }
 
-    /// Verifies a token that is not known, and remembers what it says.
+    /// Verifies a token that is not in the memory, and remembers the result.
     async fn verify(self: &Arc<Self>, headers: &HeaderMap) -> Result<ApiCaller, Error> {
         let token = bearer::token(headers)?;
         let rules = self.config.rules();
@@ -198,8 +195,8 @@ impl Shared {
                 Introspection::Never => {
                     return Err(Error::new(
                         ErrorKind::TokenMalformed,
-                        "it has not the three parts of a signed token, and the provider is not \
-                         asked about others (`with_introspection`, IDENTITY_INTROSPECTION)",
+                        "not a signed JWT (expected three dot-separated parts), and opaque tokens \
+                         are not introspected (`with_introspection`, IDENTITY_INTROSPECTION)",
                     ));
                 }
                 Introspection::Opaque => {
@@ -216,7 +213,7 @@ impl Shared {
         Ok(self.caller(known, headers))
     }
 
-    /// The answer to a request that is refused.
+    /// The response to a refused request.
     pub(super) fn refused<R>(&self, error: Error, shape: Shape) -> Response<IdentityBody<R>> {
         answer::refused(error, shape == Shape::Grpc, &self.config)
     }

@@ -1,29 +1,29 @@
-//! [`Acquired`]: what a grant in which a person took part has brought.
+//! [`AcquiredTokens`]: what a grant in which a person took part has brought.
 
 use std::fmt;
 
 use super::{
     Account,
-    core::{Client, SigningIn},
+    core::{Client, SignInRequest},
 };
 use crate::{
     error::{Error, ErrorKind},
     protocol::{IdTokenExpectation, Nonce, TokenAnswer},
     secret::Secret,
-    sign_in::Verified,
+    sign_in::VerifiedAnswer,
     tokens::{AccessToken, CacheLimits, GrantRecord, VerifiedClaims},
 };
 
 /// Tokens of a person, verified and kept.
 #[derive(Clone)]
-pub struct Acquired {
+pub struct AcquiredTokens {
     account: Option<Box<Account>>,
     token: Option<AccessToken>,
     claims: Option<Box<str>>,
     refresh_token: Option<Secret>,
 }
 
-impl Acquired {
+impl AcquiredTokens {
     /// TokenOwner tokens they are: what [`Client::acquire_silent`] finds them by from now on. `None` if
     /// the provider gave no ID token; then nothing is kept.
     #[must_use]
@@ -67,9 +67,9 @@ impl Acquired {
     }
 }
 
-impl fmt::Debug for Acquired {
+impl fmt::Debug for AcquiredTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Acquired")
+        f.debug_struct("AcquiredTokens")
             .field("account", &self.account)
             .field("token", &self.token)
             .finish_non_exhaustive()
@@ -92,11 +92,11 @@ impl Client {
     pub(super) async fn take(
         &self,
         answer: TokenAnswer,
-        signing_in: &SigningIn,
+        signing_in: &SignInRequest,
         expectation: IdTokenExpectation<'_>,
-    ) -> Result<Acquired, Error> {
+    ) -> Result<AcquiredTokens, Error> {
         let shared = self.shared();
-        let SigningIn { provider, request, .. } = signing_in;
+        let SignInRequest { provider, request, .. } = signing_in;
         let now = shared.clock.now();
         if answer.id_token.is_none() {
             // At a refresh there need not be one (OpenID Connect Core section 12.2).
@@ -112,11 +112,11 @@ impl Client {
             }
             let refresh_token = answer.refresh_token.clone();
             let token = AccessToken::not_kept(request, answer.into(), now);
-            return Ok(Acquired { account: None, token, claims: None, refresh_token });
+            return Ok(AcquiredTokens { account: None, token, claims: None, refresh_token });
         }
-        let verified = Verified::verify(provider, answer, expectation).await?;
+        let verified = VerifiedAnswer::verify(provider, answer, expectation).await?;
         let claims = verified.claims(provider).await?;
-        let Verified { answer, token, client_info } = verified;
+        let VerifiedAnswer { answer, token, client_info } = verified;
         let account = Account::of(&token, client_info.as_ref());
         let text: Box<str> = claims.get().into();
         let identity = VerifiedClaims::of(&token, claims, token.exp());
@@ -129,7 +129,7 @@ impl Client {
             None => record,
         };
         shared.partitions.put(&partition, account.to_raw()?, record)?;
-        Ok(Acquired {
+        Ok(AcquiredTokens {
             account: Some(Box::new(account)),
             token: access_token,
             claims: Some(text),

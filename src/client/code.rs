@@ -5,8 +5,8 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Acquired,
-    core::{Client, SigningIn},
+    AcquiredTokens,
+    core::{Client, SignInRequest},
     stored_request::StoredRequest,
 };
 use crate::{
@@ -229,7 +229,7 @@ impl Client {
         &self,
         flow: &AuthorizationFlow,
         answer: &str,
-    ) -> Result<Acquired, Error> {
+    ) -> Result<AcquiredTokens, Error> {
         let provider = &self.shared().provider;
         let parameters = CallbackParameters::parse(answer.trim_start_matches('?').as_bytes())?;
         if flow.state.is_empty() {
@@ -316,7 +316,7 @@ impl Client {
     ///
     /// Nobody has checked here whose browser brought the code. Use [`complete`](Self::complete)
     /// where the sign-in began here.
-    pub async fn redeem_code(&self, code: &BareCode) -> Result<Acquired, Error> {
+    pub async fn redeem_code(&self, code: &BareCode) -> Result<AcquiredTokens, Error> {
         let mut request = TokenRequest::new(&code.scopes)?;
         if let Some(tenant) = &code.tenant {
             request = request.with_tenant(tenant);
@@ -346,9 +346,9 @@ impl Client {
     async fn redeem(
         &self,
         grant: Grant<'_>,
-        signing_in: &SigningIn,
+        signing_in: &SignInRequest,
         expectation: IdTokenExpectation<'_>,
-    ) -> Result<Acquired, Error> {
+    ) -> Result<AcquiredTokens, Error> {
         let provider = &signing_in.provider;
         let again = if provider.authority().is_microsoft() {
             first_resource_scopes(&signing_in.request.scopes().collect::<Vec<_>>()).join(" ")

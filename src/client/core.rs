@@ -34,13 +34,13 @@ pub struct Client(Arc<ClientParts>);
 
 /// What is sent for a sign-in, and to whom.
 #[derive(Clone)]
-pub(super) struct SigningIn {
+pub(super) struct SignInRequest {
     pub(super) provider: Provider,
     /// With the scopes of the sign-in itself.
     pub(super) request: TokenRequest,
 }
 
-impl SigningIn {
+impl SignInRequest {
     /// What is asked for, with these scopes.
     pub(super) fn asked<'a>(&'a self, scopes: &'a str) -> TokenParams<'a> {
         TokenParams {
@@ -257,9 +257,9 @@ impl Client {
     }
 
     /// What a sign-in asks for that was asked to bring this.
-    pub(super) fn signing_in(&self, request: &TokenRequest) -> Result<SigningIn, Error> {
+    pub(super) fn signing_in(&self, request: &TokenRequest) -> Result<SignInRequest, Error> {
         let scopes = self.with_openid_scopes(&Scopes::asked(request.scopes())?)?;
-        Ok(SigningIn {
+        Ok(SignInRequest {
             provider: self.provider_in(request.tenant())?,
             request: request.signing_in_with(scopes),
         })

@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Acquired, core::Client, stored_request::StoredRequest};
+use super::{AcquiredTokens, core::Client, stored_request::StoredRequest};
 use crate::{
     clock::UnixTime,
     error::{Error, ErrorKind, ProviderError},
@@ -54,7 +54,7 @@ pub enum DevicePoll {
     /// Not yet: ask again after [`DeviceFlow::interval`].
     Pending,
     /// The person has signed in.
-    Done(Acquired),
+    Done(AcquiredTokens),
 }
 
 impl DeviceFlow {
@@ -210,7 +210,7 @@ impl Client {
     /// # Errors
     ///
     /// As [`poll_device`](Self::poll_device).
-    pub async fn complete_device(&self, mut flow: DeviceFlow) -> Result<Acquired, Error> {
+    pub async fn complete_device(&self, mut flow: DeviceFlow) -> Result<AcquiredTokens, Error> {
         loop {
             self.shared().tasks.pause(flow.interval()).await;
             if let DevicePoll::Done(acquired) = self.poll_device(&mut flow).await? {
@@ -222,10 +222,10 @@ impl Client {
     /// The same until `cancelled` is ready: then it is given up, and the answer is `None`.
     ///
     /// ```
-    /// use tower_identity::{Error, client::{Acquired, Client, DeviceFlow}};
+    /// use tower_identity::{Error, client::{AcquiredTokens, Client, DeviceFlow}};
     ///
     /// /// Waits until somebody presses Ctrl+C.
-    /// async fn wait(client: &Client, flow: DeviceFlow, pressed: impl Future<Output = ()>) -> Result<Option<Acquired>, Error> {
+    /// async fn wait(client: &Client, flow: DeviceFlow, pressed: impl Future<Output = ()>) -> Result<Option<AcquiredTokens>, Error> {
     ///     client.complete_device_until(flow, pressed).await
     /// }
     /// ```
@@ -237,7 +237,7 @@ impl Client {
         &self,
         flow: DeviceFlow,
         cancelled: impl Future<Output = ()>,
-    ) -> Result<Option<Acquired>, Error> {
+    ) -> Result<Option<AcquiredTokens>, Error> {
         let (mut completed, mut cancelled) = (pin!(self.complete_device(flow)), pin!(cancelled));
         poll_fn(|context| match completed.as_mut().poll(context) {
             Poll::Ready(outcome) => Poll::Ready(outcome.map(Some)),

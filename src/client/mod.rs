@@ -88,7 +88,7 @@ mod tests;
 pub(crate) use self::core::CacheEnd;
 pub use self::{
     account::Account,
-    acquired::Acquired,
+    acquired::AcquiredTokens,
     app::AppTokens,
     arc::AzureArc,
     builder::ClientBuilder,

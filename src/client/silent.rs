@@ -5,9 +5,9 @@ use std::time::Duration;
 use tracing::Instrument as _;
 
 use super::{
-    Account, Acquired,
+    Account, AcquiredTokens,
     app::fingerprint,
-    core::{Client, IMPORTS, SigningIn},
+    core::{Client, IMPORTS, SignInRequest},
 };
 use crate::{
     error::{Error, ErrorKind},
@@ -101,7 +101,7 @@ impl Client {
     ///
     /// A provider that rotates refresh tokens gives another one, and takes this one no more:
     ///
-    /// - if it gave no ID token, there is no account to keep it with: [`Acquired::refresh_token`]
+    /// - if it gave no ID token, there is no account to keep it with: [`AcquiredTokens::refresh_token`]
     ///   has it. Store it in the place of the old one;
     /// - if this fails for a passing reason after the exchange, call it again with the same refresh
     ///   token: the new one is remembered for a day, and sent.
@@ -117,7 +117,7 @@ impl Client {
         &self,
         refresh_token: &Secret,
         request: &TokenRequest,
-    ) -> Result<Acquired, Error> {
+    ) -> Result<AcquiredTokens, Error> {
         let signing_in = self.signing_in(request)?;
         let name = fingerprint(refresh_token);
         let mut is_first = false;
@@ -140,8 +140,8 @@ impl Client {
         &self,
         refresh_token: Secret,
         name: &str,
-        signing_in: &SigningIn,
-    ) -> Result<Acquired, Error> {
+        signing_in: &SignInRequest,
+    ) -> Result<AcquiredTokens, Error> {
         let partition = format!("{IMPORTS}{name}");
         let outcome = self.import(refresh_token, name, &partition, signing_in).await;
         let is_settled = match &outcome {
@@ -155,7 +155,11 @@ impl Client {
     }
 
     /// The token of an import that was joined while it was under way.
-    async fn again(&self, first: &Acquired, request: &TokenRequest) -> Result<Acquired, Error> {
+    async fn again(
+        &self,
+        first: &AcquiredTokens,
+        request: &TokenRequest,
+    ) -> Result<AcquiredTokens, Error> {
         let Some(account) = first.account() else { return Ok(first.clone()) };
         match self.acquire_silent(account, request).await? {
             Silent::Token(token) => Ok(first.with_token(token)),
@@ -174,8 +178,8 @@ impl Client {
         refresh_token: Secret,
         name: &str,
         partition: &str,
-        signing_in: &SigningIn,
-    ) -> Result<Acquired, Error> {
+        signing_in: &SignInRequest,
+    ) -> Result<AcquiredTokens, Error> {
         let shared = self.shared();
         let earlier = shared.partitions.record(partition);
         let refresh_token =
@@ -220,7 +224,7 @@ impl Client {
         username: &str,
         password: &Secret,
         request: &TokenRequest,
-    ) -> Result<Acquired, Error> {
+    ) -> Result<AcquiredTokens, Error> {
         let signing_in = self.signing_in(request)?;
         let (client, username, password) = (self.clone(), username.to_owned(), password.clone());
         self.to_the_end(async move {
@@ -234,4 +238,4 @@ impl Client {
 }
 
 /// Imports that are under way, by the fingerprint of the refresh token: most providers take it once.
-pub(super) type Imports = SingleFlight<String, (), Result<Acquired, Error>>;
+pub(super) type Imports = SingleFlight<String, (), Result<AcquiredTokens, Error>>;

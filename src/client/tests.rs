@@ -147,7 +147,7 @@ impl World {
     }
 
     /// Signs a person in, by a device.
-    async fn sign_in(&self, name: &str, scopes: &[&str]) -> Acquired {
+    async fn sign_in(&self, name: &str, scopes: &[&str]) -> AcquiredTokens {
         let flow = self
             .client
             .initiate(

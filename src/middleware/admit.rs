@@ -1,5 +1,5 @@
-//! Whether a request may pass: at once where the session is at hand, otherwise after asking the
-//! store or the provider.
+//! Whether a request may pass: decided at once where the session is in memory, otherwise after asking
+//! the store or the provider.
 
 use std::sync::Arc;
 
@@ -17,15 +17,15 @@ use crate::{
 /// What to do with a request, decided without waiting.
 #[derive(Debug)]
 pub(super) enum Decision {
-    /// Call the service; nobody needs to be signed in.
+    /// Call the service; no sign-in is needed.
     Public,
     /// Call the service with this session's user; their ticket may have been rolled.
     Admitted(Arc<Session>, Option<Arc<Roll>>),
-    /// It takes longer.
+    /// The store or the provider has to be asked.
     Ask(Route),
 }
 
-/// Who is signed in.
+/// Whether a user is signed in.
 #[derive(Debug)]
 pub(super) enum Admission {
     In(Arc<Session>, Option<Arc<Roll>>),
@@ -56,7 +56,7 @@ impl Flow {
     /// # Errors
     ///
     /// The store is unavailable, or the session could not be renewed for a passing reason: it is
-    /// not known who is signed in.
+    /// not known whether a user is signed in.
     pub(super) async fn admit(&self, cookies: &RequestCookies<'_>) -> Result<Admission, Error> {
         let now = self.clock.now();
         let Some(session) = self.present(cookies).await? else { return Ok(Admission::Out) };
@@ -64,7 +64,7 @@ impl Flow {
         Ok(Admission::In(session, roll))
     }
 
-    /// The cookie of a rolled ticket, at the moment when the response goes out.
+    /// The cookie of a rolled ticket, made when the response goes out.
     pub(super) async fn confirm(&self, roll: &Roll) -> Option<HeaderValue> {
         self.sessions.confirm(roll, self.clock.now()).await
     }

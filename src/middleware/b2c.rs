@@ -1,7 +1,7 @@
 //! The other policies of an Azure AD B2C tenant: editing the profile, choosing a new password.
 //!
-//! - A policy signs nobody in and changes no grant: its tokens are verified, which names the person,
-//!   and dropped.
+//! - A policy signs nobody in and changes no grant: its tokens are verified, which identifies the
+//!   person, and dropped.
 //! - A policy that another person completed changes nothing here.
 //! - After a profile was edited the claims are read again, by a sign-in that shows nothing; if that
 //!   is not possible, the session goes on with the old ones.
@@ -10,12 +10,11 @@
 
 use http::Method;
 
-use super::{
-    callback::NextStep, flow::Flow, login::Start, reply::Reply, request_head::RequestHead,
-};
+use super::{callback::NextStep, flow::Flow, login::Start, reply::Reply};
 use crate::{
     config::ReturnPath,
     error::{Error, ErrorKind},
+    http_message::RequestHead,
     sign_in::{Attempt, Purpose, policy_of},
     tokens::Person,
 };
@@ -26,13 +25,13 @@ const FORGOTTEN: &str = "AADB2C90118";
 /// `AADB2C90091`: the person has cancelled.
 const CANCELLED: &str = "AADB2C90091";
 
-/// New passwords that one sign-in leads to: a provider that never stops saying that the password was
-/// forgotten would go in circles.
+/// How many new passwords one sign-in can lead to: a provider that always answers that the password
+/// was forgotten would loop.
 const MOST_RESETS: u8 = 3;
 
 impl Flow {
-    /// Answers the path of a policy: `return_to` is the one parameter that is read. Only a signed-in
-    /// person has a profile.
+    /// Answers the path of a policy: `return_to` is the only parameter that is read. To edit a profile
+    /// the person has to be signed in.
     pub(super) async fn policy(&self, head: &RequestHead<'_>, purpose: Purpose) -> Reply {
         let return_path = self.asked_return_path(head);
         let own = self.url_for(purpose, &return_path);
@@ -62,7 +61,7 @@ impl Flow {
         self.url_of(own.unwrap_or(&paths.login), return_path)
     }
 
-    /// What follows a policy whose answer was verified. Nothing of the answer is kept.
+    /// The step after a policy whose response was verified. Nothing of the response is kept.
     ///
     /// # Errors
     ///
@@ -76,13 +75,13 @@ impl Flow {
         if attempt.expected.is_some_and(|expected| !expected.is_object(person)) {
             return Err(Error::new(
                 ErrorKind::PersonChanged,
-                "somebody else than who is signed in used the policy",
+                "another person than the one who is signed in completed the policy",
             ));
         }
         tracing::info!(policy = attempt.policy.as_deref(), "policy completed");
         Ok(match (attempt.purpose, attempt.started_from) {
-            // Without a page nobody can be asked for the password, so where each sign-in asks for
-            // it the claims stay until the next one.
+            // Without a page the password cannot be asked for, so where each sign-in asks for it
+            // the claims stay until the next one.
             (Purpose::EditProfile, Some(_)) if !self.config.sign_in().requires_authentication() => {
                 NextStep::Provider(Purpose::ReadClaims)
             }
@@ -91,7 +90,7 @@ impl Flow {
         })
     }
 
-    /// What follows an error that B2C alone answers with; `None` for every other error.
+    /// The step after an error that only B2C answers with; `None` for every other error.
     pub(super) fn policy_refusal(&self, error: &Error, attempt: &Attempt) -> Option<NextStep> {
         policy_of(self.relying_party.provider())?;
         let is_policy = attempt.purpose.is_policy();

@@ -12,16 +12,19 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Method};
 
-use super::{flow::Flow, login::Start, reply::Reply, request_head::RequestHead};
+use super::{flow::Flow, login::Start, reply::Reply};
 use crate::{
     config::{ResponseMode, ReturnPath},
     error::{Error, ErrorKind},
+    http_message::RequestHead,
     protocol::{AuthorizationCode, CallbackParameters},
     session::{Lookup, Session, SiblingKey, Slot, State},
-    sign_in::{Attempt, Completed, Fallback, Purpose, RecordId, Verified, answer_of, fingerprint},
+    sign_in::{
+        Attempt, Fallback, Purpose, RecordId, SignInRecords, VerifiedAnswer, answer_of, fingerprint,
+    },
 };
 
-/// What the provider's tokens led to.
+/// The step after the provider's tokens.
 #[derive(Clone, Debug)]
 pub(super) enum NextStep {
     /// To a page, as a rule with the cookie of a new session.
@@ -30,7 +33,7 @@ pub(super) enum NextStep {
     Provider(Purpose),
 }
 
-/// What the browser had when a response came.
+/// The sessions and attempts of the browser when a response came.
 #[derive(Clone, Debug, Default)]
 pub(super) struct BrowserState {
     /// Its sessions: another tab may have signed in since the attempt was made.
@@ -163,19 +166,19 @@ impl Flow {
         &self,
         state: &str,
         attempt: &Attempt,
-        verified: Verified,
+        verified: VerifiedAnswer,
         browser: &BrowserState,
     ) -> Result<NextStep, Error> {
-        let Completed { signed_in, grant, return_path } =
+        let SignInRecords { session, grant, return_path } =
             self.relying_party.record(attempt, verified, state).await?;
-        // Nobody is signed in again by an edited profile who has signed out meanwhile.
+        // A person who has signed out meanwhile is not signed in again by an edited profile.
         if attempt.purpose == Purpose::ReadClaims && !self.goes_on(attempt.started_from).await? {
             return Err(Error::new(
                 ErrorKind::SessionEnded,
                 "the session whose claims were to be read again has ended meanwhile",
             ));
         }
-        let created = self.sessions.create(signed_in, Some(grant), self.clock.now()).await?;
+        let created = self.sessions.create(session, Some(grant), self.clock.now()).await?;
         let present =
             browser.sessions.iter().copied().filter(|id| attempt.started_from != Some(*id));
         let before: Vec<_> = attempt.started_from.into_iter().chain(present).collect();
@@ -238,9 +241,9 @@ impl Flow {
         }
     }
 
-    /// Answers a stale or repeated response, or one whose cookie the browser did not keep: ten
-    /// minutes at the provider, a link that was opened in another browser. It is not acted on; a new
-    /// sign-in leads to the page that the `state` still knows.
+    /// Answers a stale or repeated response, or one whose cookie the browser did not keep: after ten
+    /// minutes at the provider, or from a link that was opened in another browser. It is not acted
+    /// on; a new sign-in leads to the page that the `state` still holds.
     pub(super) async fn without_attempt(
         &self,
         head: &RequestHead<'_>,

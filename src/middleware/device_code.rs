@@ -1,13 +1,13 @@
 //! Signing in by device code (RFC 8628): a page with a code, in the place of a redirect.
 //!
 //! - The sign-in path gets a code and leads to its page, which is at the callback path, under the
-//!   `state` of the attempt. The attempt is this browser's cookie: nobody else sees the page, or is
-//!   signed in by it.
-//! - Codes, addresses, end and pace are in the sealed attempt, so that any process goes on with it.
-//!   Memory holds who is asking at the moment, how long the provider wants to be left alone, and
-//!   what came of it.
-//! - One question at a time, in a task of its own, and never sooner than the provider allows,
-//!   whatever browsers do; in between the answer is "not yet". A code is redeemed once.
+//!   `state` of the attempt. The attempt is a cookie of this browser: no other one sees the page or
+//!   is signed in by it.
+//! - Codes, addresses, end and pace are in the sealed attempt, so that any process can go on with
+//!   it. Memory holds the questions that are under way, the latest interval, and the outcome.
+//! - The provider is asked one question at a time, in a task of its own, and never sooner than it
+//!   allows, however often browsers ask; in between the answer is "not yet". A code is redeemed
+//!   once.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,13 +17,13 @@ use super::{
     callback::{BrowserState, NextStep},
     flow::Flow,
     reply::{Outcome, Reply},
-    request_head::{ClientKind, RequestHead, is_prefetch},
 };
 use crate::{
     error::{Error, ErrorKind},
+    http_message::{ClientKind, RequestHead, is_prefetch},
     protocol::{Nonce, TokenAnswer},
     session::{Lookup, State},
-    sign_in::{Attempt, Heard, answer_of, no_code},
+    sign_in::{Attempt, PollState, answer_of, no_code},
 };
 
 /// What the page with the code shows.
@@ -44,9 +44,9 @@ pub(super) struct CodePage {
     pub(super) again: String,
 }
 
-/// What the page's script hears.
+/// The answer to the page's script.
 #[derive(Debug)]
-pub(super) enum Polled {
+pub(super) enum PollAnswer {
     /// To ask again after this time.
     Pending { wait: Duration },
     /// The person is signed in.
@@ -55,7 +55,7 @@ pub(super) enum Polled {
     Ended,
 }
 
-impl Polled {
+impl PollAnswer {
     pub(super) fn as_str(&self) -> &'static str {
         match self {
             Self::Pending { .. } => "pending",
@@ -90,14 +90,14 @@ impl Flow {
         let is_page = matches!(head.client_kind(), ClientKind::Navigation | ClientKind::Document);
         let sessions = match self.sessions.load_all(&head.cookies, self.clock.now()).await {
             Ok(sessions) => sessions,
-            // Nobody could be signed in: the code is kept for later.
+            // A session could not be stored: the code is kept for later.
             Err(_) if !is_page => {
-                return Reply::new(Outcome::Polled(Polled::Pending { wait: WHILE_DOWN }));
+                return Reply::new(Outcome::PollAnswer(PollAnswer::Pending { wait: WHILE_DOWN }));
             }
             Err(error) => return Reply::failed(error, Some(self.code_url(&text))),
         };
-        // Another tab, or an answer that was lost on its way: whoever is signed in by this code is
-        // there already.
+        // Another tab, or an answer that was lost on its way: the session of this code is there
+        // already.
         if let Some(page) = sessions
             .first()
             .and_then(|session| session.origin().returned_to(&answer_of(state.handle())))
@@ -111,7 +111,7 @@ impl Flow {
                 let is_asked_for = head.parameter("continue").is_some();
                 self.waits(&text, state, *attempt, browser, is_page, is_asked_for).await
             }
-            Lookup::Expired(_) if !is_page => Reply::new(Outcome::Polled(Polled::Ended)),
+            Lookup::Expired(_) if !is_page => Reply::new(Outcome::PollAnswer(PollAnswer::Ended)),
             Lookup::Expired(attempt) => {
                 let error = Error::new(ErrorKind::CodeExpired, "the code was not used in time");
                 let again = self.sign_in_url(&self.return_path(&attempt));
@@ -132,24 +132,26 @@ impl Flow {
         not_yet: bool,
     ) -> Reply {
         let again = self.sign_in_url(&self.return_path(&attempt));
-        let (interval, next) = match self.heard(state.handle(), &attempt, browser).await {
-            Heard::NotYet { interval, next } => (interval, next),
-            Heard::Over(Ok(NextStep::Page { return_path, cookie })) => {
+        let (interval, next) = match self.poll(state.handle(), &attempt, browser).await {
+            PollState::NotYet { interval, next } => (interval, next),
+            PollState::Over(Ok(NextStep::Page { return_path, cookie })) => {
                 let reply = match is_page {
                     true => Reply::redirect(return_path.as_str()),
                     false => Reply::new(done(return_path.as_str())),
                 };
                 return reply.with_cookies([self.attempts.remove(state.slot)]).with_cookies(cookie);
             }
-            Heard::Over(_) if !is_page => return Reply::new(Outcome::Polled(Polled::Ended)),
+            PollState::Over(_) if !is_page => {
+                return Reply::new(Outcome::PollAnswer(PollAnswer::Ended));
+            }
             // No device code is for another policy of B2C.
-            Heard::Over(Ok(_)) => {
+            PollState::Over(Ok(_)) => {
                 return Reply::failed(
                     Error::new(ErrorKind::Internal, "a code of another kind"),
                     Some(again),
                 );
             }
-            Heard::Over(Err(error)) => {
+            PollState::Over(Err(error)) => {
                 return Reply::failed(error, Some(again))
                     .with_cookies([self.attempts.remove(state.slot)]);
             }
@@ -173,34 +175,34 @@ impl Flow {
                 again,
             })))
         } else {
-            Reply::new(Outcome::Polled(Polled::Pending { wait }))
+            Reply::new(Outcome::PollAnswer(PollAnswer::Pending { wait }))
         };
-        // Whichever process is asked next keeps to the same pace.
+        // The process that is asked next keeps to the same pace.
         let kept = if changed { self.attempts.keep(state.slot, &attempt, now).ok() } else { None };
         reply.with_cookies(kept)
     }
 
-    /// What is known of a sign-in, after asking the provider if it is time.
-    async fn heard(
+    /// The state of a sign-in, after asking the provider if it is time.
+    async fn poll(
         self: &Arc<Self>,
         state: &str,
         attempt: &Attempt,
         browser: BrowserState,
-    ) -> Heard<NextStep> {
-        let Some(code) = &attempt.device else { return Heard::Over(Err(no_code())) };
+    ) -> PollState<NextStep> {
+        let Some(code) = &attempt.device else { return PollState::Over(Err(no_code())) };
         let (flow, attempt, name, asked) =
             (Arc::clone(self), attempt.clone(), state.to_owned(), code.clone());
         let question = move |interval| async move {
             match flow.relying_party.ask(&asked, interval).await {
-                Heard::NotYet { interval, next } => Heard::NotYet { interval, next },
-                Heard::Over(Ok(answer)) => {
-                    Heard::Over(flow.signed_in_by_code(&name, &attempt, answer, &browser).await)
+                PollState::NotYet { interval, next } => PollState::NotYet { interval, next },
+                PollState::Over(Ok(answer)) => {
+                    PollState::Over(flow.signed_in_by_code(&name, &attempt, answer, &browser).await)
                 }
-                Heard::Over(Err(error)) => Heard::Over(Err(error)),
+                PollState::Over(Err(error)) => PollState::Over(Err(error)),
             }
         };
-        self.waiting
-            .heard(state, code, self.clock.now(), self.relying_party.provider().permit(), question)
+        self.device_polls
+            .poll(state, code, self.clock.now(), self.relying_party.provider().permit(), question)
             .await
     }
 
@@ -223,5 +225,5 @@ impl Flow {
 const WHILE_DOWN: Duration = Duration::from_secs(10);
 
 fn done(location: &str) -> Outcome {
-    Outcome::Polled(Polled::Done { location: location.to_owned() })
+    Outcome::PollAnswer(PollAnswer::Done { location: location.to_owned() })
 }

@@ -8,14 +8,11 @@ use axum::{
 };
 use http::{StatusCode, request::Parts};
 
-use super::{
-    challenge::{Challenge, Wanted},
-    lazy_user::LazyUser,
-    placement::original_uri,
-};
+use super::lazy_user::LazyUser;
 use crate::{
     api::ApiCaller,
     error::Error,
+    http_message::{Challenge, Wanted, original_uri},
     user::{Tokens, User},
 };
 
@@ -24,7 +21,7 @@ use crate::{
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum UserRejection {
-    /// Nobody is signed in, or it cannot be known at the moment.
+    /// No user is signed in, or it cannot be known at the moment.
     Challenge(Challenge),
     /// No [`IdentityLayer`](crate::IdentityLayer) is around this route.
     NoLayer,
@@ -36,7 +33,8 @@ impl IntoResponse for UserRejection {
             Self::Challenge(challenge) => challenge.into_response(),
             Self::NoLayer => {
                 tracing::error!(
-                    "a handler wants the user, but no IdentityLayer is around it: put one around the finished router"
+                    "a handler takes the user, but no IdentityLayer is around it: put one around the \
+                     finished router"
                 );
                 (StatusCode::INTERNAL_SERVER_ERROR, "This application is not set up correctly.")
                     .into_response()
@@ -45,7 +43,7 @@ impl IntoResponse for UserRejection {
     }
 }
 
-/// Who is signed in; `None` without a layer.
+/// The signed-in user; `None` without a layer.
 async fn look(parts: &Parts) -> Option<Result<Option<User>, Error>> {
     if let Some(user) = parts.extensions.get::<User>() {
         return Some(Ok(Some(user.clone())));
@@ -72,8 +70,8 @@ impl<S: Sync> FromRequestParts<S> for User {
     }
 }
 
-/// `None` if nobody is signed in, if it cannot be known at the moment, and where no layer is: pages
-/// for everybody stay up.
+/// `None` if no user is signed in, if that cannot be known at the moment, and without a layer: public
+/// pages stay up.
 impl<S: Sync> OptionalFromRequestParts<S> for User {
     type Rejection = Infallible;
 
@@ -81,7 +79,11 @@ impl<S: Sync> OptionalFromRequestParts<S> for User {
         Ok(match look(parts).await {
             Some(Ok(user)) => user,
             Some(Err(error)) => {
-                tracing::warn!(reason = error.reason(), %error, "who is signed in is not known: treated as nobody");
+                tracing::warn!(
+                    reason = error.reason(),
+                    %error,
+                    "it is not known whether a person is signed in: treated as signed out"
+                );
                 None
             }
             None => None,
@@ -99,8 +101,8 @@ impl<S: Sync> FromRequestParts<S> for Tokens {
     }
 }
 
-/// As [`Option<User>`](User): `None` if nobody is signed in, if it cannot be known at the moment,
-/// and where no layer is.
+/// As [`Option<User>`](User): `None` if no user is signed in, if that cannot be known at the moment,
+/// and without a layer.
 impl<S: Sync> OptionalFromRequestParts<S> for Tokens {
     type Rejection = Infallible;
 

@@ -13,7 +13,6 @@ use super::{
     callback::NextStep,
     placement::Logged,
     reply::{Outcome, Reply},
-    request_head::RequestHead,
     routes::Route,
 };
 use crate::{
@@ -21,9 +20,10 @@ use crate::{
     clock::Clock,
     config::{ResponseMode, SignInMethod, ValidConfig},
     error::Error,
+    http_message::RequestHead,
     protocol::HttpClient,
     session::{Attempts, Cookies, KeyRing, Records, RequestCookies, Sessions, Store},
-    sign_in::{Exchanges, Purpose, RelyingParty, Waiting, key_binding},
+    sign_in::{DevicePolls, Exchanges, Purpose, RelyingParty, key_binding},
     tokens::{CacheLimits, Grants, RefreshLock},
     user::Application,
 };
@@ -39,14 +39,14 @@ pub(super) struct Flow {
     pub(super) attempts: Attempts,
     pub(super) grants: Grants,
     pub(super) exchanges: Exchanges<NextStep>,
-    pub(super) waiting: Waiting<NextStep>,
+    pub(super) device_polls: DevicePolls<NextStep>,
     pub(super) logged: Logged,
 }
 
 impl Flow {
     /// # Errors
     ///
-    /// The machine cannot derive keys, which does not happen.
+    /// Keys could not be derived, which does not happen on a sound machine.
     pub(super) fn new(
         config: ValidConfig,
         store: Store,
@@ -74,7 +74,7 @@ impl Flow {
         );
         let application =
             Arc::new(Application::new(&config, grants.clone(), client.clone(), Arc::clone(&clock)));
-        // How the answer comes: an attempt is good for nothing else.
+        // An attempt is bound to the way in which its response comes.
         let mode = match config.sign_in_method() {
             SignInMethod::DeviceCode => SignInMethod::DeviceCode.as_str(),
             _ => config.response_mode().as_str(),
@@ -91,7 +91,7 @@ impl Flow {
                 Sessions::DEFAULT_OPENED,
             ),
             exchanges: Exchanges::new(),
-            waiting: Waiting::new(),
+            device_polls: DevicePolls::new(),
             logged: Logged::default(),
             relying_party,
             client,
@@ -150,7 +150,7 @@ impl Flow {
         reply
     }
 
-    /// Where the application's own tokens come from.
+    /// The source of the application's own tokens.
     pub(super) fn app_tokens(&self) -> AppTokens {
         self.client.app_tokens()
     }

@@ -14,21 +14,13 @@ use http::{
 };
 use pin_project_lite::pin_project;
 
-use super::{
-    body::IdentityBody,
-    challenge::{Challenge, Raised},
-    lazy_user::LazyUser,
-    request_head::RequestSummary,
-    respond::NOT_STORED,
-    service::Shared,
-};
+use super::{lazy_user::LazyUser, service::Shared};
 use crate::{
     api::ApiFuture,
     error::Error,
+    http_message::{BoxedResponse, Challenge, IdentityBody, NOT_STORED, Raised, RequestSummary},
     session::{Roll, Session},
 };
-
-type Boxed<R, E> = Pin<Box<dyn Future<Output = Result<Response<IdentityBody<R>>, E>> + Send>>;
 
 pin_project! {
     /// The future of [`IdentityService`](crate::IdentityService).
@@ -45,12 +37,12 @@ pin_project! {
     #[project = StateProjection]
     enum State<F, R, E> {
         Calling { #[pin] inner: F, shared: Arc<Shared>, pending: Pending },
-        Deciding { future: Boxed<R, E> },
+        Deciding { future: BoxedResponse<IdentityBody<R>, E> },
         Api { #[pin] future: ApiFuture<F, R, E> },
     }
 }
 
-/// What is known of a request when the inner service has answered it.
+/// What is known of a request while the inner service answers it.
 #[derive(Debug)]
 pub(super) enum Pending {
     /// The user may have been read through the handle.
@@ -122,7 +114,7 @@ where
 }
 
 impl Pending {
-    /// Keeps what was made for one person out of shared caches, and returns the work that is left.
+    /// Keeps a user's response out of shared caches, and returns the work that is left.
     pub(super) fn follow_up<R>(&self, response: &mut Response<R>) -> Option<FollowUp> {
         if !response.extensions().is_empty() {
             let extensions = response.extensions_mut();

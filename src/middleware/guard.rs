@@ -3,7 +3,6 @@
 use std::{
     fmt,
     future::Future,
-    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -14,14 +13,12 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{
-    challenge::Challenge, lazy_user::LazyUser, placement::original_uri,
-    request_head::RequestSummary,
-};
+use super::lazy_user::LazyUser;
 use crate::{
     api::ApiCaller,
     config::SignInOptions,
     error::{Error, ErrorKind},
+    http_message::{BoxedResponse, Challenge, RequestSummary, original_uri, take_ready},
     strings::StringList,
     user::{Groups, User},
 };
@@ -47,20 +44,20 @@ pub fn require_sign_in() -> RequireSignIn {
     RequireSignIn { terms: Arc::default() }
 }
 
-/// The layer that [`require_sign_in`] makes. Every condition that is set has to hold; without any it
-/// is enough to be signed in.
+/// The layer that [`require_sign_in`] makes. Every condition that is set has to hold; without any,
+/// being signed in is enough.
 ///
-/// - Roles, groups and tenants are as they are: who has none of those gets 403.
+/// - Roles, groups and tenants cannot be changed by a sign-in: people without one of those get 403.
 /// - Scopes, authentication context and `max_age` can be had by another sign-in: a person is sent
-///   to the provider, once and for all that the guard asks, and comes back to the page; a script
-///   gets 401. Who comes back with less gets 403: nobody is sent round.
+///   to the provider, once for all that the guard asks, and comes back to the page; a script gets
+///   401. A person who comes back with less gets 403, so it cannot loop.
 #[derive(Clone, Debug)]
 #[must_use = "a guard does nothing until it is put around routes"]
 pub struct RequireSignIn {
     terms: Arc<Terms>,
 }
 
-/// What a guard asks for.
+/// The conditions of a guard.
 #[derive(Clone, Debug, Default)]
 struct Terms {
     roles: Option<Vec<String>>,
@@ -71,7 +68,7 @@ struct Terms {
     max_age: Option<Duration>,
 }
 
-/// What is to become of a request.
+/// What a guard does with a request.
 #[derive(Debug)]
 enum Verdict {
     Pass,
@@ -90,7 +87,7 @@ impl RequireSignIn {
     /// Asks for one of these groups ([`User::groups`]), at Entra ID by object id; people without
     /// one get 403. The default is to ask for none; an empty list lets nobody through.
     ///
-    /// Somebody with more groups than a token holds gets 403 too, unless the sign-in reads them
+    /// A person with more groups than a token holds gets 403 too, unless the sign-in reads them
     /// from Microsoft Graph.
     pub fn with_groups<Kind>(self, groups: impl StringList<Kind>) -> Self {
         self.with(|terms| terms.groups = Some(groups.into_strings()))
@@ -107,7 +104,7 @@ impl RequireSignIn {
     }
 
     /// Asks for an access token with all of these scopes, so that the routes inside can get it
-    /// without asking anybody. People are asked for their consent where it is missing. The default
+    /// without a further sign-in. People are asked for their consent where it is missing. The default
     /// is to ask for none.
     pub fn with_scopes<Kind>(self, scopes: impl StringList<Kind>) -> Self {
         self.with(|terms| terms.scopes = scopes.into_strings())
@@ -155,7 +152,8 @@ impl Terms {
             (None, _) => {}
             (Some(_), Groups::TooMany) => {
                 return forbidden(
-                    "the person is in more groups than the token holds, so that nobody knows whether one of them is required",
+                    "the person is in more groups than the token holds, so it is not known whether \
+                     one of them is required",
                 );
             }
             (Some(groups), own) if !groups.iter().any(|group| own.contains(group)) => {
@@ -183,7 +181,7 @@ impl Terms {
         match user.tokens().for_user(&self.scopes).await {
             Ok(token) if token.missing_scopes().next().is_none() => Verdict::Pass,
             // The person may not have been asked for it yet. Where they were, and it was not
-            // granted, the sign-in is refused as one that goes round.
+            // granted, the sign-in is refused as a redirect loop.
             Ok(_) => Verdict::StepUp(Box::new(self.options(None))),
             Err(error) => match error.kind() {
                 ErrorKind::InteractionRequired
@@ -199,8 +197,7 @@ impl Terms {
         }
     }
 
-    /// A sign-in after which everything holds that one can bring: two that each bring a part would
-    /// undo each other.
+    /// A sign-in for all conditions at once: two that each meet a part would undo each other.
     fn options(&self, claims: Option<String>) -> SignInOptions {
         let mut options = SignInOptions::new().with_scopes(&self.scopes);
         options.auth_context.clone_from(&self.auth_context);
@@ -241,11 +238,10 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let inner = self.inner.clone();
-        let mut inner = mem::replace(&mut self.inner, inner);
+        let mut inner = take_ready(&mut self.inner);
         let guard = self.guard.clone();
         GuardFuture(Box::pin(async move {
-            let challenge = match who(&mut request).await {
+            let challenge = match signed_in_user(&mut request).await {
                 None => return Ok(no_layer()),
                 Some(Ok(Some(user))) => match guard.terms.check(&user).await {
                     Verdict::Pass => return inner.call(request).await,
@@ -260,15 +256,15 @@ where
     }
 }
 
-/// Who is signed in, left in the extensions for the handler; `None` without a layer.
-async fn who<B>(request: &mut Request<B>) -> Option<Result<Option<User>, Error>> {
+/// The signed-in user, left in the extensions for the handler; `None` without a layer.
+async fn signed_in_user<B>(request: &mut Request<B>) -> Option<Result<Option<User>, Error>> {
     if let Some(user) = request.extensions().get::<User>() {
         return Some(Ok(Some(user.clone())));
     }
     if request.extensions().get::<ApiCaller>().is_some() {
         return Some(Err(Error::for_sessions_alone()));
     }
-    let identity = request.extensions().get::<LazyUser>()?.clone();
+    let lazy = request.extensions().get::<LazyUser>()?.clone();
     // The body need not be `Sync`: nothing of the request but a copy of its cookies is held while
     // waiting.
     let cookies: HeaderMap = request
@@ -282,7 +278,7 @@ async fn who<B>(request: &mut Request<B>) -> Option<Result<Option<User>, Error>>
         original_uri(request.uri(), request.extensions()),
         request.headers(),
     );
-    let found = identity.look(summary, &cookies).await;
+    let found = lazy.look(summary, &cookies).await;
     if let Ok(Some(user)) = &found {
         request.extensions_mut().insert(user.clone());
     }
@@ -291,7 +287,8 @@ async fn who<B>(request: &mut Request<B>) -> Option<Result<Option<User>, Error>>
 
 fn no_layer<R: Default>() -> Response<R> {
     tracing::error!(
-        "a guard without an IdentityLayer outside lets nobody through: put one around the finished application"
+        "a guard without an IdentityLayer outside lets nobody through: put one around the finished \
+         application"
     );
     let mut response = Response::new(R::default());
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
@@ -299,7 +296,7 @@ fn no_layer<R: Default>() -> Response<R> {
 }
 
 /// The future of [`RequireSignInService`].
-pub struct GuardFuture<R, E>(Pin<Box<dyn Future<Output = Result<Response<R>, E>> + Send>>);
+pub struct GuardFuture<R, E>(BoxedResponse<R, E>);
 
 impl<R, E> Future for GuardFuture<R, E> {
     type Output = Result<Response<R>, E>;

@@ -29,11 +29,10 @@ use crate::{
 /// responses.
 ///
 /// - Put **one** layer around the **finished** application: in axum, routes that are added after
-///   `.layer(…)` are open, and `route_layer` does not see
-///   the layer's own paths.
+///   `.layer(…)` are open, and `route_layer` does not see the layer's own paths.
 /// - A part of an application under a path of its own: put the layer around that part and nest the
 ///   **service**, and let the base URL end in that path. `nest` with the layer on the routes is no
-///   way: axum leads only those routes to the layer, and `/auth/callback` is none of them.
+///   way: axum passes only those routes to the layer, and `/auth/callback` is none of them.
 ///
 ///   ```
 ///   # #[cfg(feature = "axum")]
@@ -78,10 +77,11 @@ struct Inner {
     shared: OnceLock<Arc<Shared>>,
 }
 
-/// Said once, when the first service is made.
-const NO_LOCK: &str = "the session store outlives this process, and there is no refresh lock: with one process that is right. If several share the store, a \
-    provider that takes a refresh token once signs people out at the second renewal: give all of them a lock by `IdentityLayer::with_refresh_lock`; if \
-    there is only one, say so by `with_single_process`";
+/// Logged once, when the first service is made.
+const NO_LOCK: &str = "the session store outlives this process, and there is no refresh lock: with \
+    one process that is right. If several share the store, a provider that takes a refresh token \
+    once signs people out at the second renewal: give all of them a lock by \
+    `IdentityLayer::with_refresh_lock`; if there is only one, say so by `with_single_process`";
 
 impl IdentityLayer {
     /// A layer with the default collaborators: sessions in this process's memory, the system's
@@ -114,8 +114,8 @@ impl IdentityLayer {
     ///
     /// A store that does not answer within
     /// [`with_store_timeout`](crate::IdentityConfig::with_store_timeout) (3 s) counts as one that
-    /// is down: public pages see nobody, protected ones answer 503, and the next request asks it
-    /// again. Where several processes share it, give them a [refresh lock](Self::with_refresh_lock)
+    /// is down: public pages are served without a user, protected ones answer 503, and the next
+    /// request asks it again. Where several processes share it, give them a [refresh lock](Self::with_refresh_lock)
     /// as well.
     ///
     /// Sign-out ends the session of the browser on every node. Where several tabs came back from
@@ -130,7 +130,9 @@ impl IdentityLayer {
         if self.0.setup.config.cookie_key_source() == CookieKeySource::Random {
             return Err(ConfigError::new(
                 "with_store",
-                "sessions in a store outlive this process, but the cookie secret does not: set one with IdentityConfig::with_cookie_secrets (or IDENTITY_COOKIE_SECRET), 32 random characters or more",
+                "sessions in a store outlive this process, but the cookie secret does not: set one \
+                 with IdentityConfig::with_cookie_secrets (or IDENTITY_COOKIE_SECRET), 32 random \
+                 characters or more",
             ));
         }
         Ok(self.with(|setup| setup.store = Some(store.into_store())))
@@ -238,7 +240,7 @@ impl<S> Layer<S> for IdentityLayer {
     }
 }
 
-/// What the layer works with.
+/// The settings and collaborators of a layer.
 #[derive(Clone, Debug)]
 struct Setup {
     config: ValidConfig,

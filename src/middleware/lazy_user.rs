@@ -7,16 +7,17 @@ use std::{
 
 use http::{HeaderMap, Method, Uri, uri::PathAndQuery};
 
-use super::{admit::Admission, flow::Flow, request_head::RequestSummary};
+use super::{admit::Admission, flow::Flow};
 use crate::{
     client::AppTokens,
     error::Error,
+    http_message::RequestSummary,
     session::{Roll, Session},
     user::User,
 };
 
-/// Finds out who is signed in, when asked: the layer puts it into the extensions of requests to
-/// public paths, where nothing is looked up otherwise.
+/// A handle that looks the signed-in user up when it is asked: the layer puts it into the extensions
+/// of requests to public paths, where nothing is looked up otherwise.
 ///
 /// With feature `axum` the extractor `Option<User>` uses it. Elsewhere:
 ///
@@ -25,8 +26,10 @@ use crate::{
 /// use tower_identity::{Error, LazyUser, User};
 ///
 /// async fn greeting<B>(request: &Request<B>) -> Result<String, Error> {
-///     let Some(identity) = request.extensions().get::<LazyUser>().cloned() else { return Ok("Hello".into()) };
-///     let user = identity.user(request.headers()).await?;
+///     let Some(lazy) = request.extensions().get::<LazyUser>().cloned() else {
+///         return Ok("Hello".into());
+///     };
+///     let user = lazy.user(request.headers()).await?;
 ///     Ok(user.map_or("Hello".into(), |user| format!("Hello {}", user.display_name())))
 /// }
 /// ```
@@ -42,7 +45,7 @@ struct Lazy {
     seen: OnceLock<Seen>,
 }
 
-/// What was found when somebody asked.
+/// The outcome of the first look-up.
 #[derive(Clone)]
 pub(super) struct Seen {
     pub(super) session: Option<Arc<Session>>,
@@ -58,7 +61,7 @@ impl LazyUser {
         Self(Arc::new(Lazy { flow, method: method.clone(), page, seen: OnceLock::new() }))
     }
 
-    /// Who is signed in, by the session cookie of the request that this handle came with. Looks
+    /// The signed-in user, by the session cookie of the request that this handle came with. Looks
     /// only once.
     ///
     /// `headers` are all of that request: beside the cookie they say what its sender understands,
@@ -67,7 +70,7 @@ impl LazyUser {
     /// # Errors
     ///
     /// `StoreUnavailable` or `RenewalFailed`: it cannot be known at the moment. On a public page
-    /// that is best treated as nobody.
+    /// that is best treated as signed out.
     pub async fn user(&self, headers: &HeaderMap) -> Result<Option<User>, Error> {
         self.look(RequestSummary::of_page(&self.0.method, self.0.page.as_ref(), headers), headers)
             .await
@@ -95,7 +98,7 @@ impl LazyUser {
         Ok(seen.session.as_ref().map(|session| session.user.clone()))
     }
 
-    /// The application itself as a source of tokens, whoever asks: it shares what is kept with
+    /// The application itself as a source of tokens, without regard to the user: it shares its cache with
     /// [`Tokens::for_app`](crate::Tokens::for_app).
     ///
     /// Outside of requests, [`client::Client`](crate::client::Client) does the same with a cache of
@@ -105,13 +108,13 @@ impl LazyUser {
         self.0.flow.app_tokens()
     }
 
-    /// The page failed although nobody asked.
+    /// The page failed, and its handler had not asked.
     #[cold]
     pub(super) fn failed_unasked(&self) {
         self.0.flow.failed_unasked();
     }
 
-    /// `None` if nobody asked.
+    /// The outcome of the look-up; `None` if there was none.
     pub(super) fn seen(&self) -> Option<&Seen> {
         self.0.seen.get()
     }

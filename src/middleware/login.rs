@@ -14,17 +14,17 @@ use http::{Method, header::REFERER};
 use super::{
     flow::Flow,
     reply::{Outcome, Reply},
-    request_head::{ClientKind, RequestHead, own_path},
     routes::{astray, page_as_asked},
 };
 use crate::{
     config::{Prompt, ReturnPath, SignInOptions},
     error::{Error, ErrorKind},
+    http_message::{ClientKind, RequestHead, own_path},
     session::Slot,
-    sign_in::{Attempt, Cause, Fallback, PersonKey, Purpose, Request},
+    sign_in::{Attempt, Fallback, Fingerprint, PersonKey, Purpose, Request},
 };
 
-/// What a sign-in is started with.
+/// The parameters of a sign-in that starts.
 #[derive(Debug)]
 pub(super) struct Start {
     pub(super) purpose: Purpose,
@@ -34,10 +34,9 @@ pub(super) struct Start {
     pub(super) options: SignInOptions,
     /// How often it was tried before.
     pub(super) retry: u8,
-    /// What inside the application asked for it, if something did, and what asked before for the
-    /// same page.
-    pub(super) causes: Vec<Cause>,
-    /// The attempt that it goes on from, and its slot, which it takes.
+    /// The step-up that the application asked for, and earlier ones for the same page.
+    pub(super) causes: Vec<Fingerprint>,
+    /// The attempt that it continues, and the slot of that, which it takes.
     pub(super) after: Option<(Slot, Attempt)>,
 }
 
@@ -59,8 +58,8 @@ impl Start {
         }
     }
 
-    /// Goes on from an attempt: with its causes, and asking for no less. Otherwise the page that
-    /// needs it would ask again.
+    /// Continues an attempt: with its causes, and asking for no less. Otherwise the page that needs
+    /// it would ask again.
     pub(super) fn following(before: Attempt, slot: Slot, return_path: ReturnPath) -> Self {
         Self {
             options: before.options(),
@@ -78,7 +77,10 @@ impl Flow {
             // Once: every such answer is in the log as a refusal, and strangers can have as many as
             // they like.
             if self.logged.is_first_astray() {
-                tracing::error!(%error, "sign-in cannot work: the addresses of this application are set up wrongly");
+                tracing::error!(
+                    %error,
+                    "sign-in cannot work: the addresses of this application are set up wrongly"
+                );
             }
             return Reply::failed(error, None);
         }
@@ -212,7 +214,7 @@ impl Flow {
         Ok(Reply::redirect(url).with_cookies(begun.set_cookies))
     }
 
-    /// The error page of a sign-in whose sessions do not last: one more would go round.
+    /// The error page of a sign-in whose sessions do not last: one more would loop.
     fn refuse_to_loop(
         &self,
         head: &RequestHead<'_>,
@@ -226,7 +228,9 @@ impl Flow {
         if lost > MOST_LOST {
             let reply = refused(
                 ErrorKind::StoreUnavailable,
-                "sessions are gone from the store as soon as they begin: does it keep what it is given, and do all nodes share it? Or was each ended at once, for the reason that an earlier warning names?",
+                "sessions are gone from the store as soon as they begin: does it keep what it is \
+                 given, and do all nodes share it? Or was each ended at once, for the reason that \
+                 an earlier warning names?",
             );
             return Some(reply.with_cookies([self.cookies.remove_session()]));
         }
@@ -236,7 +240,8 @@ impl Flow {
         (is_dropped && head.method == Method::GET).then(|| {
             refused(
                 ErrorKind::AttemptMissing,
-                "the browser was given a session cookie twice within a minute and sends none: is it blocked, or dropped by a proxy?",
+                "the browser was given a session cookie twice within a minute and sends none: is \
+                 it blocked, or dropped by a proxy?",
             )
         })
     }

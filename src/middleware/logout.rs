@@ -1,4 +1,4 @@
-//! Signing out: here first, then at the provider; never because another site wants it.
+//! Signing out: here first, then at the provider; never for a request of another site.
 //!
 //! 1. [`Flow::sign_out`] acts on a form or link of this origin; everything else is asked first.
 //! 2. [`Flow::end`] deletes the records, removes the cookie and redirects to the provider's end of
@@ -10,11 +10,11 @@ use http::Method;
 use super::{
     flow::Flow,
     reply::{Outcome, Reply},
-    request_head::{ClientKind, RequestHead, follows_own_link, is_from_own_page},
 };
 use crate::{
     config::ReturnPath,
     error::{Error, ErrorKind},
+    http_message::{ClientKind, RequestHead, follows_own_link, is_from_own_page},
 };
 
 impl Flow {

@@ -1,5 +1,4 @@
-//! Where the layer is: the URL of a request as the client wrote it, and what the log is told once about
-//! a place in which sign-in cannot work.
+//! Where the layer is: warnings, once each, about a place in which sign-in cannot work.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,7 +7,7 @@ use http::{Extensions, Uri};
 use super::flow::Flow;
 use crate::config::PathPrefix;
 
-/// What the log has been told already.
+/// Which warnings the log has already.
 #[derive(Debug, Default)]
 pub(super) struct Logged {
     astray: AtomicBool,
@@ -28,7 +27,7 @@ impl Logged {
 pub(super) struct Nest<'a> {
     /// What was stripped.
     pub(super) prefix: &'a str,
-    /// The router came to a route first and then to the layer: what is no route may not come to it.
+    /// The router matched a route before the layer: a path without a route may not reach the layer.
     pub(super) behind_routes: bool,
 }
 
@@ -39,7 +38,7 @@ impl Flow {
         !self.logged.place.load(Ordering::Relaxed)
     }
 
-    /// Says what cannot work about the place of the layer. `nest` is `None` if nothing was stripped
+    /// Logs what cannot work about the place of the layer. `nest` is `None` if nothing was stripped
     /// from a request.
     pub(super) fn placed(&self, nest: Option<Nest<'_>>, is_own_path: bool) {
         if self.logged.place.swap(true, Ordering::Relaxed) {
@@ -49,44 +48,41 @@ impl Flow {
         let callback = self.config.redirect_url().path();
         if self.config.path_prefix() == PathPrefix::Kept {
             tracing::error!(
-                "the layer is nested under {prefix:?}, which is stripped from its requests, but the path of the base URL is set to be kept: leave with_path_prefix(PathPrefix::Kept) (IDENTITY_PATH_PREFIX) out"
+                "the layer is nested under {prefix:?}, which is stripped from its requests, but the \
+                 path of the base URL is set to be kept: leave with_path_prefix(PathPrefix::Kept) \
+                 (IDENTITY_PATH_PREFIX) out"
             );
         } else if !self.config.external_prefix().ends_with(prefix) {
             tracing::error!(
-                "the layer is nested under {prefix:?}, but the base URL does not end in that, so the provider sends people to {callback:?}, outside of the nest: set with_base_url (IDENTITY_BASE_URL) to {origin:?} and register the new redirect address",
+                "the layer is nested under {prefix:?}, but the base URL does not end in that, so \
+                 the provider sends people to {callback:?}, outside of the nest: set with_base_url \
+                 (IDENTITY_BASE_URL) to {origin:?} and register the new redirect address",
                 origin =
                     format!("{}{}{prefix}", self.config.origin(), self.config.external_prefix()),
             );
         } else if behind_routes && !is_own_path {
             tracing::warn!(
-                "the layer is on the routes of a router nested under {prefix:?}: with axum's `nest` only these routes come to it, and {callback:?} is answered with 404 unless that router has a `fallback` of its own. Use `.nest_service({prefix:?}, identity.layer(app))`, or put the layer around the outer router"
+                "the layer is on the routes of a router nested under {prefix:?}: with axum's \
+                 `nest` only these routes come to it, and {callback:?} is answered with 404 unless \
+                 that router has a `fallback` of its own. Use \
+                 `.nest_service({prefix:?}, identity.layer(app))`, or put the layer around the \
+                 outer router"
             );
         }
     }
 
-    /// A public page failed without having asked who is signed in.
+    /// A public page failed, and its handler had not asked for the user.
     pub(super) fn failed_unasked(&self) {
         if !self.logged.unasked.swap(true, Ordering::Relaxed) {
             tracing::debug!(
-                "a public page answered 500 and nobody had asked who is signed in: `Extension<User>` is there on protected pages only, on public ones take `Option<User>` or `LazyUser`"
+                "a public page answered 500 without having asked for the user: `Extension<User>` is \
+                 there on protected pages only, on public ones take `Option<User>` or `LazyUser`"
             );
         }
     }
 }
 
-/// axum's `nest` takes a prefix off the path and leaves the whole address in the extensions.
-#[cfg(feature = "axum")]
-pub(super) fn original_uri<'a>(uri: &'a Uri, extensions: &'a Extensions) -> &'a Uri {
-    extensions.get::<axum::extract::OriginalUri>().map_or(uri, |original| &original.0)
-}
-
-/// Without axum nothing rewrites it.
-#[cfg(not(feature = "axum"))]
-pub(super) fn original_uri<'a>(uri: &'a Uri, _: &'a Extensions) -> &'a Uri {
-    uri
-}
-
-/// Inside which nest the layer is, as far as this request tells; an error if it tells nothing.
+/// The nest that the layer is in, as far as this request tells; an error if it tells nothing.
 #[cfg(feature = "axum")]
 pub(super) fn nest<'a>(uri: &Uri, extensions: &'a Extensions) -> Result<Option<Nest<'a>>, ()> {
     let Some(original) = extensions.get::<axum::extract::OriginalUri>() else { return Ok(None) };

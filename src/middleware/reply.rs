@@ -2,7 +2,7 @@
 
 use http::HeaderValue;
 
-use super::device_code::{CodePage, Polled};
+use super::device_code::{CodePage, PollAnswer};
 use crate::error::Error;
 
 /// An answer of the layer, without a body.
@@ -13,7 +13,7 @@ pub(super) struct Reply {
     pub(super) cookies: Vec<HeaderValue>,
 }
 
-/// What a walk led to.
+/// The outcome of a walk.
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// 303 to a URL of this application or of the provider.
@@ -26,7 +26,7 @@ pub(super) enum Outcome {
     /// The page with the code of a sign-in by device code.
     Code(Box<CodePage>),
     /// The answer to that page's script.
-    Polled(Polled),
+    PollAnswer(PollAnswer),
     /// The page after signing out.
     SignedOut { home: String, sign_in: String },
     /// The question before signing out. `provider` is where the form may end up.
@@ -41,7 +41,7 @@ impl Outcome {
             Self::Failed { .. } => "failed",
             Self::SignInNeeded { .. } => "sign_in_needed",
             Self::Code(_) | Self::SignedOut { .. } | Self::ConfirmSignOut { .. } => "page",
-            Self::Polled(polled) => polled.as_str(),
+            Self::PollAnswer(polled) => polled.as_str(),
         }
     }
 }

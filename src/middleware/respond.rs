@@ -1,10 +1,10 @@
 //! Replies as responses, each in the shape that its caller understands: one `match` from kind to
 //! status, one from caller to shape.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use http::{
-    HeaderMap, HeaderValue, Response, StatusCode,
+    HeaderValue, Response, StatusCode,
     header::{
         CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY,
         SET_COOKIE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
@@ -13,24 +13,20 @@ use http::{
 use serde_json::json;
 
 use super::{
-    body::IdentityBody,
-    device_code::{CodePage, Polled},
+    device_code::{CodePage, PollAnswer},
     reply::{Outcome, Reply},
-    request_head::ClientKind,
 };
 use crate::{
     authority::codes,
     clock::Clock,
-    error::{Error, ErrorKind, TokenOwner},
+    error::{Error, ErrorKind},
+    http_message::{
+        self, ClientKind, IdentityBody, NOT_STORED, caller_challenge, grpc, status,
+        wait_before_next,
+    },
     pages::{Action, DeviceSignIn, Page, PageKind, PageRenderer},
     secret,
 };
-
-/// On every answer that sets a cookie or whose user was read (security rule 14).
-pub(crate) const NOT_STORED: HeaderValue = HeaderValue::from_static("private, no-store");
-
-/// A store that was restarted, or a flood of sign-ins, is over by then.
-const SOON: Duration = Duration::from_secs(5);
 
 /// Turns replies into responses.
 #[derive(Debug)]
@@ -60,10 +56,12 @@ impl Renderer {
             Outcome::SignInNeeded { sign_in, why } => self.sign_in_needed(client, sign_in, why),
             Outcome::Failed { error, again } => self.failed(client, error, again),
             Outcome::Code(code) => self.page(StatusCode::OK, &code_page(*code)),
-            Outcome::Polled(polled) => json_answer(&match polled {
-                Polled::Pending { wait } => json!({ "status": "pending", "wait": wait.as_secs() }),
-                Polled::Done { location } => json!({ "status": "done", "location": location }),
-                Polled::Ended => json!({ "status": "ended" }),
+            Outcome::PollAnswer(polled) => json_answer(&match polled {
+                PollAnswer::Pending { wait } => {
+                    json!({ "status": "pending", "wait": wait.as_secs() })
+                }
+                PollAnswer::Done { location } => json!({ "status": "done", "location": location }),
+                PollAnswer::Ended => json!({ "status": "ended" }),
             }),
             Outcome::SignedOut { home, sign_in } => self.page(
                 StatusCode::OK,
@@ -141,12 +139,17 @@ impl Renderer {
     ) -> Response<IdentityBody<R>> {
         let reference =
             secret::random::<6>().map(|bytes| secret::base64url(&bytes)).unwrap_or_default();
-        tracing::warn!(reason = error.reason(), correlation_id = %reference, %error, "request refused");
+        tracing::warn!(
+            reason = error.reason(),
+            correlation_id = %reference,
+            %error,
+            "request refused"
+        );
         let mut response = match client {
             ClientKind::Grpc => grpc(status(error.kind()), error.reason()),
             ClientKind::Program | ClientKind::Htmx => problem(&error, Some(reference), again),
             ClientKind::Navigation | ClientKind::Document => {
-                // `interaction_required` of somebody whom no interaction helps.
+                // `interaction_required` of a person whom no interaction helps.
                 let turned_away = error.advice().is_some_and(codes::denies_account);
                 let status = match status(error.kind()) {
                     StatusCode::UNAUTHORIZED if turned_away => StatusCode::FORBIDDEN,
@@ -175,8 +178,7 @@ impl Renderer {
                     page.provider_correlation_id.clone_from(&said.correlation_id);
                     page.provider_trace_id.clone_from(&said.trace_id);
                 }
-                // A set-up that cannot work is nobody's secret, and the page is the first that is
-                // looked at.
+                // A set-up that cannot work is no secret, and its developer looks at the page first.
                 let is_shown = self.development || error.kind() == ErrorKind::NotConfigured;
                 page.detail = is_shown.then(|| error.to_string());
                 page.correlation_id = Some(reference);
@@ -240,7 +242,8 @@ fn code_page(code: CodePage) -> Page {
     let mut page = Page::new(
         PageKind::DeviceSignIn,
         "Sign in with a code",
-        "You sign in at the sign-in service of this application, on this device or on another one, such as your phone.",
+        "You sign in at the sign-in service of this application, on this device or on another one, \
+         such as your phone.",
     )
     .with_action(Action::link("Continue", &code.continue_address))
     .with_action(Action::link("Start again", code.again));
@@ -257,7 +260,7 @@ fn code_page(code: CodePage) -> Page {
     page
 }
 
-/// What a script of a page of ours reads.
+/// The answer to a script of the layer's own page.
 fn json_answer<R>(document: &serde_json::Value) -> Response<IdentityBody<R>> {
     let mut response = Response::new(IdentityBody::own(document.to_string()));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -273,30 +276,6 @@ fn is_about_the_account(error: &Error) -> bool {
     denied || error.advice().is_some_and(codes::denies_account)
 }
 
-/// What a caller is told who came with an access token on whose behalf none could be had (RFC 6750
-/// section 3, Entra's claims challenge). Claims go as Base64, so nothing of the provider's text
-/// reaches the header.
-pub(super) fn caller_challenge(error: &Error) -> Option<HeaderValue> {
-    if error.token_owner() != TokenOwner::Caller {
-        return None;
-    }
-    let claims = error.provider().and_then(|said| said.claims.as_deref());
-    let challenge = match (error.kind(), claims) {
-        (ErrorKind::InteractionRequired, Some(claims)) => {
-            format!(
-                r#"Bearer error="insufficient_claims", claims="{}""#,
-                base64_simd::STANDARD.encode_to_string(claims)
-            )
-        }
-        (ErrorKind::InteractionRequired, None) => {
-            r#"Bearer error="interaction_required""#.to_owned()
-        }
-        (ErrorKind::InvalidGrant, _) => r#"Bearer error="invalid_token""#.to_owned(),
-        _ => return None,
-    };
-    HeaderValue::try_from(challenge).ok()
-}
-
 /// 303: the browser follows with GET, also after the POST of a `form_post` answer.
 fn redirect<R>(to: &str) -> Response<IdentityBody<R>> {
     let mut response = Response::new(IdentityBody::own(""));
@@ -305,118 +284,22 @@ fn redirect<R>(to: &str) -> Response<IdentityBody<R>> {
             *response.status_mut() = StatusCode::SEE_OTHER;
             response.headers_mut().insert(LOCATION, to);
         }
-        // Addresses are made of percent-encoded parts; one that is not is a fault of ours.
+        // URLs are made of percent-encoded parts; another one is a fault of this crate.
         Err(_) => *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR,
     }
     response
 }
 
-/// A problem document (RFC 9457) with the reason code and the address to sign in at. `kind` is for
-/// programs that decide by it: the reason may be finer.
+/// A problem document with the address to sign in at.
 fn problem<R>(
     error: &Error,
     reference: Option<String>,
     sign_in: Option<String>,
 ) -> Response<IdentityBody<R>> {
-    let status = status(error.kind());
-    let mut document = json!({
-        "type": "about:blank",
-        "title": status.canonical_reason(),
-        "status": status.as_u16(),
-        "detail": error.user_message(),
-        "reason": error.reason(),
-        "kind": error.kind().reason(),
-    });
     let code = error.provider().and_then(|said| said.code.clone());
-    if let Some(members) = document.as_object_mut() {
-        members.extend(code.map(|value| ("code".to_owned(), value.into())));
-        if !error.scopes().is_empty() {
-            members.insert("scopes".to_owned(), error.scopes().into());
-        }
-        if !error.acr_values().is_empty() {
-            members.insert("acr_values".to_owned(), error.acr_values().into());
-        }
-        members.extend(error.max_age().map(|age| ("max_age".to_owned(), age.as_secs().into())));
-        members.extend(reference.map(|value| ("correlation_id".to_owned(), value.into())));
-        members.extend(sign_in.map(|value| ("sign_in".to_owned(), value.into())));
-    }
-    let mut response = Response::new(IdentityBody::own(document.to_string()));
-    *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    response
-}
-
-/// A gRPC answer without messages: status in the headers, which is how the protocol spells
-/// "trailers only".
-pub(crate) fn grpc<R>(status: StatusCode, reason: &'static str) -> Response<IdentityBody<R>> {
-    let code = match status {
-        StatusCode::UNAUTHORIZED => 16,
-        StatusCode::FORBIDDEN => 7,
-        StatusCode::SERVICE_UNAVAILABLE => 14,
-        StatusCode::BAD_REQUEST => 3,
-        _ => 13,
-    };
-    let mut response = Response::new(IdentityBody::own(""));
-    let headers: &mut HeaderMap = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    headers.insert("grpc-status", HeaderValue::from(code));
-    headers.insert("grpc-message", HeaderValue::from_static(reason));
-    response
-}
-
-/// When to try again: what the provider asks for, or what is soon enough for a fault of ours that
-/// passes.
-pub(crate) fn wait_before_next(error: &Error) -> Option<Duration> {
-    let own = matches!(
-        error.kind(),
-        ErrorKind::Busy | ErrorKind::StoreUnavailable | ErrorKind::RenewalFailed
-    );
-    error.provider().and_then(|said| said.retry_after).or(own.then_some(SOON))
-}
-
-/// The status of each kind of failure, for every caller but gRPC.
-pub(crate) fn status(kind: ErrorKind) -> StatusCode {
-    use ErrorKind as Kind;
-    match kind {
-        Kind::SignInRequired
-        | Kind::TokenMissing
-        | Kind::TokenKind
-        | Kind::TokenInactive
-        | Kind::SessionEnded
-        | Kind::NoRefreshToken
-        | Kind::InteractionRequired
-        | Kind::StrongerSignInNeeded
-        | Kind::InvalidGrant => StatusCode::UNAUTHORIZED,
-        Kind::Forbidden
-        | Kind::AccessDenied
-        | Kind::TenantNotAllowed
-        | Kind::PersonChanged
-        | Kind::ScopeNotGranted
-        | Kind::InsufficientScope
-        | Kind::AuthContextMissing
-        | Kind::TokenAcr
-        | Kind::TokenAuthTime
-        | Kind::CrossSite => StatusCode::FORBIDDEN,
-        Kind::ApiUnreachable
-        | Kind::Busy
-        | Kind::ProviderUnreachable
-        | Kind::ProviderUnavailable
-        | Kind::ProviderMisconfigured
-        | Kind::StoreUnavailable
-        | Kind::RenewalFailed => StatusCode::SERVICE_UNAVAILABLE,
-        Kind::ClientRefused
-        | Kind::ProviderError
-        | Kind::TokenResponseInvalid
-        | Kind::AnswerTooLarge
-        | Kind::UserInfoFailed
-        | Kind::GroupsUnavailable => StatusCode::BAD_GATEWAY,
-        Kind::NotConfigured | Kind::SignInNotOffered | Kind::Internal => {
-            StatusCode::INTERNAL_SERVER_ERROR
-        }
-        _ => StatusCode::BAD_REQUEST,
-    }
+    let more = [("code", code), ("correlation_id", reference), ("sign_in", sign_in)];
+    let more = more.into_iter().filter_map(|(name, value)| Some((name, value?.into())));
+    http_message::problem(error, status(error.kind()), error.user_message(), more)
 }
 
 #[cfg(test)]

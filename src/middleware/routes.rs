@@ -1,4 +1,5 @@
-//! Which of the layer's own paths, a public one, or one that needs a signed-in user: pure, no I/O.
+//! The route of a request: one of the layer's own paths, a public one, or one that needs a signed-in
+//! user. Pure, no I/O.
 
 use std::borrow::Cow;
 
@@ -11,7 +12,7 @@ use crate::{
     session::State,
 };
 
-/// Where a request goes that is not public.
+/// The destination of a request that is not public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     SignIn,
@@ -23,7 +24,7 @@ pub(super) enum Route {
     Protected,
 }
 
-/// `None` is a public path. Deny by default: whatever is not one of these exactly is protected.
+/// `None` is a public path. Deny by default: every other path is protected.
 pub(super) fn route(
     config: &ValidConfig,
     method: &Method,
@@ -79,12 +80,12 @@ pub(super) fn page_as_asked<'p>(config: &ValidConfig, page: &'p str) -> Cow<'p, 
     }
 }
 
-/// The longest piece of an address that came which an error repeats.
+/// How much of a request's path an error repeats, in bytes.
 const SHOWN: usize = 120;
 
-/// Why a request that looks like one for the layer's own paths is none: something on its way
-/// changed its path otherwise than the configuration says. Answered like any other protected page
-/// it would be sent to the provider, whose answer would come back to the same place, for ever.
+/// The error of a request that looks like one for the layer's own paths and is not: something on its
+/// way changed its path in another way than the configuration says. Answered like any other protected
+/// page it would be sent to the provider, whose response would come back to the same path, for ever.
 ///
 /// `uri` is that of the browser as far as it is known. Only requests of people who are not signed
 /// in come here.
@@ -98,8 +99,8 @@ pub(super) fn astray(config: &ValidConfig, uri: &Uri) -> Option<Error> {
     let (kept, stripped) = (|own: &str| format!("{prefix}{own}"), plain(came));
     let is_callback =
         answers_us(uri) || stripped == plain(&callback) || stripped == plain(&kept(&callback));
-    // By device code a protected page leads to the sign-in path first, on this side: its own link
-    // may not come round to it, or come back inside another.
+    // By device code a protected page redirects to the sign-in path of this application first: that
+    // link may miss its path, or come back inside another.
     let is_sign_in = config.sign_in_method() == SignInMethod::DeviceCode
         && return_to(uri).is_some_and(|to| {
             stripped.ends_with(&plain(&bare(&config.paths().login))) || to.contains("return_to=")
@@ -116,19 +117,26 @@ pub(super) fn astray(config: &ValidConfig, uri: &Uri) -> Option<Error> {
     let has_prefix = came.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
     let why = match config.path_prefix() {
         PathPrefix::Stripped if !prefix.is_empty() && has_prefix => format!(
-            "{came:?} arrived with {prefix:?}, the path of the base URL, which was expected to be stripped on the way: set with_path_prefix(PathPrefix::Kept) (IDENTITY_PATH_PREFIX=kept), or let the proxy strip it"
+            "{came:?} arrived with {prefix:?}, the path of the base URL, which was expected to be \
+             stripped on the way: set with_path_prefix(PathPrefix::Kept) \
+             (IDENTITY_PATH_PREFIX=kept), or let the proxy strip it"
         ),
         PathPrefix::Kept if !has_prefix => format!(
-            "{came:?} arrived without {prefix:?}, the path of the base URL, which was expected to be kept: set with_path_prefix(PathPrefix::Stripped) (IDENTITY_PATH_PREFIX=stripped), or let the proxy keep it"
+            "{came:?} arrived without {prefix:?}, the path of the base URL, which was expected to \
+             be kept: set with_path_prefix(PathPrefix::Stripped) \
+             (IDENTITY_PATH_PREFIX=stripped), or let the proxy keep it"
         ),
         _ => format!(
-            "a request that was expected at {expected:?} came at {came:?}: something between browser and application changes the path. Have it arrive as it is, or correct the base URL (IDENTITY_BASE_URL); PathPrefix says whether its path is kept or stripped on the way"
+            "a request that was expected at {expected:?} came at {came:?}: something between \
+             browser and application changes the path. Have it arrive as it is, or correct the \
+             base URL (IDENTITY_BASE_URL); PathPrefix says whether its path is kept or stripped on \
+             the way"
         ),
     };
     Some(Error::new(ErrorKind::NotConfigured, why))
 }
 
-/// Whether the query is an authorization response to a request of ours, wherever it came.
+/// Whether the query is an authorization response to a request of this application, at any path.
 fn answers_us(uri: &Uri) -> bool {
     let Some(query) = uri.query().filter(|query| query.contains("state=")) else { return false };
     let has = |wanted: &[&str]| {
@@ -141,7 +149,7 @@ fn answers_us(uri: &Uri) -> bool {
         && url::form_urlencoded::parse(query.as_bytes()).any(is_ours)
 }
 
-/// Where a link of ours to the sign-in path wants to go.
+/// The return path in a link of this application to the sign-in path.
 fn return_to(uri: &Uri) -> Option<String> {
     let mut query = url::form_urlencoded::parse(uri.query()?.as_bytes());
     query.find(|(name, _)| name == "return_to").map(|(_, to)| to.into_owned())

@@ -1,7 +1,7 @@
-//! [`IdentityService`]: decides, then acts.
+//! [`IdentityService`]: decides from the head of a request, then responds or calls the inner service.
 
 use std::{
-    fmt, mem,
+    fmt,
     sync::{Arc, LazyLock},
     task::{Context, Poll},
     time::Duration,
@@ -18,20 +18,21 @@ use tower_service::Service;
 
 use super::{
     admit::{Admission, Decision},
-    body::IdentityBody,
-    challenge::{Challenge, Wanted},
     flow::Flow,
     future::{Admitted, FollowUp, Pending, ResponseFuture},
     lazy_user::LazyUser,
-    placement::{nest, original_uri},
+    placement::nest,
     reply::Reply,
-    request_head::{ClientKind, RequestHead, RequestSummary},
     respond::Renderer,
     routes::Route,
 };
 use crate::{
     api,
     error::{Error, ErrorKind},
+    http_message::{
+        Challenge, ClientKind, IdentityBody, RequestHead, RequestSummary, Wanted, original_uri,
+        take_ready,
+    },
     session::Session,
 };
 
@@ -128,19 +129,13 @@ where
                 let pending = Pending::Protected(Admitted { session, roll, summary });
                 ResponseFuture::calling(self.inner.call(request), Arc::clone(&self.shared), pending)
             }
-            Decision::Ask(route) => {
-                // The clone takes the place of the service that was polled ready, which moves into
-                // the future.
-                let inner = self.inner.clone();
-                let inner = mem::replace(&mut self.inner, inner);
-                ResponseFuture::deciding(decide(
-                    inner,
-                    Arc::clone(&self.shared),
-                    Arc::clone(flow),
-                    route,
-                    request,
-                ))
-            }
+            Decision::Ask(route) => ResponseFuture::deciding(decide(
+                take_ready(&mut self.inner),
+                Arc::clone(&self.shared),
+                Arc::clone(flow),
+                route,
+                request,
+            )),
         }
     }
 }
@@ -177,8 +172,8 @@ fn place(flow: &Flow, decision: &Decision, uri: &Uri, extensions: &Extensions) {
 /// Answers a request that needs more than a look: the layer's own paths, and protected ones without
 /// an opened session.
 ///
-/// What takes long is in a box of its own: this future is moved as a whole for everybody whose
-/// session is in a store.
+/// The longer parts are boxed: this future is moved as a whole for every request whose session is in
+/// a store.
 async fn decide<S, B, R>(
     mut inner: S,
     shared: Arc<Shared>,
@@ -285,14 +280,14 @@ impl Shared {
                     response.headers_mut().append(SET_COOKIE, cookie);
                 }
             }
-            // Without a flow nobody was let through.
+            // Without a flow no request was let through.
             (FollowUp::Raised { .. } | FollowUp::Roll(_), Err(_)) => {}
         }
         response.map(IdentityBody::inner)
     }
 }
 
-/// What a handler or guard asked for instead of answering.
+/// The answer to the challenge of a handler or guard.
 async fn challenged(flow: &Flow, challenge: &Challenge, session: Option<Arc<Session>>) -> Reply {
     let cookies = flow.cookies(challenge.headers());
     if let Some(session) = &session {

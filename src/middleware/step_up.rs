@@ -5,7 +5,7 @@
 //!   link to the sign-in path of what would remedy it, for a navigation and for a script alike. Only
 //!   the same session can open the link; there it is a step-up like any other
 //!   ([`Flow::asked_step_up`]).
-//! - A step-up that was just done is refused: it would go round.
+//! - A step-up that was completed just now is refused: it would loop.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use super::{
     flow::Flow,
     login::Start,
     reply::{Outcome, Reply},
-    request_head::{ClientKind, PageInView, RequestHead, RequestSummary},
     routes::page_as_asked,
 };
 use crate::{
     config::{ReturnPath, SignInOptions},
     error::Error,
+    http_message::{ClientKind, PageInView, RequestHead, RequestSummary},
     session::Session,
     sign_in::{Remedy, StepUp},
 };
@@ -35,8 +35,8 @@ const PARAMETER: &str = "step_up";
 const MOST_SCOPE_BYTES: usize = 600;
 
 impl Flow {
-    /// Leads a challenge of the application to the provider, or to 403 if the same was asked for and
-    /// answered just now. Without `return_path` the page of the request is returned to.
+    /// Answers a challenge of the application: with a redirect to the provider, or with 403 if the
+    /// same step-up was completed just now. Without `return_path` the page of the request is returned to.
     pub(super) async fn step_up(
         &self,
         head: &RequestHead<'_>,
@@ -93,7 +93,7 @@ impl Flow {
             Remedy::StepUp(step_up) => self.step_up_url(session, &return_path, &step_up),
         };
         match (url, summary.client) {
-            // What a new sign-in did not remedy is the cause to look into.
+            // A new sign-in did not remedy this error, so it belongs into the message.
             (Err(refusal), _) => {
                 let detail = format!("{}: {error}", refusal.detail());
                 Reply::failed(Error::new(refusal.kind(), detail), None)
@@ -107,7 +107,7 @@ impl Flow {
     ///
     /// # Errors
     ///
-    /// It was done just now; it is too long for a link.
+    /// It was completed just now; it is too long for a link.
     fn step_up_url(
         &self,
         session: &Session,

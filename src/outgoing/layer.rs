@@ -3,7 +3,6 @@
 use std::{
     fmt,
     future::Future,
-    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -17,7 +16,7 @@ use super::{
     api::{AcquireToken, Api},
     challenge::{ApiChallenge, api_challenge},
 };
-use crate::error::Error;
+use crate::{error::Error, http_message::take_ready};
 
 /// A layer that adds the access token of one user, or of the application, to requests for one
 /// [`Api`]. Requests for other origins pass without a token.
@@ -112,9 +111,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        // `poll_ready` was called on this instance, so it must be the one to call; the clone stays.
-        let clone = self.inner.clone();
-        let mut ready = mem::replace(&mut self.inner, clone);
+        let mut ready = take_ready(&mut self.inner);
         let shared = Arc::clone(&self.shared);
         AuthorizeFuture(Box::pin(async move {
             if !shared.api.has(request.uri()) {

@@ -83,10 +83,10 @@ impl DeviceSignIn {
     }
 }
 
-/// So many codes are remembered: a page is shown again each time its person comes back to it, and a
-/// code is costly to work out.
+/// How many codes are remembered: a page is shown again each time its person comes back to it, and a
+/// code is costly to draw.
 const REMEMBERED: usize = 64;
-/// The same for addresses, which a provider may make long.
+/// The longest address that is drawn, in bytes: a provider may make it long.
 const LONGEST_ADDRESS: usize = 1024;
 
 /// The latest QR codes, by their addresses.
@@ -107,7 +107,8 @@ fn drawn(address: &str) -> Option<Markup> {
     let size = width + 2 * QUIET_ZONE;
     Some(html! {
         // Dark on light in every colour scheme: many readers know it no other way.
-        svg.qr role="img" aria-label="QR code of the address" viewBox=(format!("0 0 {size} {size}")) shape-rendering="crispEdges" {
+        svg.qr role="img" aria-label="QR code of the address" viewBox=(format!("0 0 {size} {size}"))
+            shape-rendering="crispEdges" {
             path fill="#fff" d=(format!("M0 0h{size}v{size}H0z")) {}
             path fill="#000" d=(path) {}
         }
@@ -124,32 +125,49 @@ impl fmt::Debug for DeviceSignIn {
     }
 }
 
-/// What the policy allows beside the style sheet.
+/// The sources that the policy allows beside the style sheet.
 pub(super) fn policy() -> String {
     format!("; script-src {}; connect-src 'self'", *SCRIPT_SOURCE)
 }
 
-/// What is between the heading's sentence and the links.
+/// The part between the sentence and the links.
 pub(super) fn content(device: &DeviceSignIn) -> Markup {
     html! {
         @if device.not_yet {
-            p.notice role="status" { strong { "You are not signed in yet." } " Enter the code and confirm it there first, wait " (span(device.wait)) ", and then continue." }
+            p.notice role="status" {
+                strong { "You are not signed in yet." }
+                " Enter the code and confirm it there first, wait " (span(device.wait))
+                ", and then continue."
+            }
         }
-        div #device data-poll=(device.poll_address) data-wait=(device.wait.as_secs()) data-left=(device.expires_in.as_secs()) {
+        div #device data-poll=(device.poll_address) data-wait=(device.wait.as_secs())
+            data-left=(device.expires_in.as_secs()) {
             ol {
                 li {
-                    "Open " a href=(device.address()) target="_blank" rel="noopener noreferrer" { (device.verification_uri) }
+                    "Open "
+                    a href=(device.address()) target="_blank" rel="noopener noreferrer" {
+                        (device.verification_uri)
+                    }
                     " here or on another device"
-                    @if let Some(svg) = device.svg() { ", for example with this QR code:" (svg) } @else { "." }
+                    @if let Some(svg) = device.svg() {
+                        ", for example with this QR code:" (svg)
+                    } @else {
+                        "."
+                    }
                 }
                 li { "Enter this code there: " strong.code { (device.user_code) } }
             }
-            // RFC 8628 section 5.4: whoever makes somebody else type a code signs in as them.
-            p { "Enter the code only if you have opened this page yourself, and give it to nobody: whoever passes a code on to you wants to sign in with your account." }
+            // RFC 8628 section 5.4: an attacker who makes a person type a code signs in as them.
+            p {
+                "Enter the code only if you have opened this page yourself, and give it to nobody: \
+                 a person who sends you a code may want to sign in with your account."
+            }
             p.soft { "The code works for " span #left { (span(device.expires_in)) } "." }
         }
         p #waiting role="status" hidden { "This page continues by itself when you are done." }
-        p #over role="status" hidden { "The code has expired, or this sign-in was replaced by another one. Please start again." }
+        p #over role="status" hidden {
+            "The code has expired, or this sign-in was replaced by another one. Please start again."
+        }
     }
 }
 

@@ -1,11 +1,11 @@
-//! The pages that a person may meet: errors, a code to sign in with, signed out, the question
+//! The layer's own pages: errors, a code to sign in with, signed out, the question
 //! before signing out.
 //!
 //! - Everything is escaped by construction; text of the provider is only ever text.
 //! - No image, no font, and only on the page of a [sign-in by device code](DeviceSignIn) a script:
 //!   the policy sent along allows what is on the page and nothing else.
-//! - One heading, one sentence, what to do next, and below it the details that help whoever is
-//!   asked for help. Light and dark follow the system.
+//! - One heading, one sentence, what to do next, and below it the details for support. Light and dark
+//!   follow the system.
 //! - Replace them by giving [`IdentityLayer::with_pages`](crate::IdentityLayer::with_pages) a
 //!   [`PageRenderer`].
 
@@ -72,7 +72,7 @@ impl Action {
     }
 }
 
-/// What a page says.
+/// The content of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Page {
@@ -173,8 +173,7 @@ pub struct RenderedPage {
 ///
 /// # Security
 ///
-/// [`Page::provider`], [`Page::code`] and the provider's identifiers were written by somebody else:
-/// escape them.
+/// [`Page::provider`], [`Page::code`] and the provider's identifiers are untrusted text: escape them.
 pub trait PageRenderer: fmt::Debug + Send + Sync + 'static {
     /// The page as HTML.
     fn render(&self, page: &Page) -> RenderedPage;
@@ -192,7 +191,8 @@ impl PageRenderer for DefaultPages {
         RenderedPage {
             html: document(page).into_string(),
             content_security_policy: format!(
-                "default-src 'none'; style-src {}; base-uri 'none'; frame-ancestors 'none'; form-action 'self'{target}{more}",
+                "default-src 'none'; style-src {}; base-uri 'none'; frame-ancestors 'none'; \
+                 form-action 'self'{target}{more}",
                 *STYLE_SOURCE
             ),
         }
@@ -218,7 +218,9 @@ fn document(page: &Page) -> Markup {
                     @if let Some(device) = &page.device { (device::content(device)) }
                     @if !page.actions.is_empty() {
                         div.actions {
-                            @for (position, action) in page.actions.iter().enumerate() { (button(action, position > 0)) }
+                            @for (position, action) in page.actions.iter().enumerate() {
+                                (button(action, position > 0))
+                            }
                         }
                     }
                     (facts(page))
@@ -232,7 +234,9 @@ fn document(page: &Page) -> Markup {
 fn button(action: &Action, quiet: bool) -> Markup {
     html! {
         @if action.post {
-            form method="post" action=(action.address) { button.act.quiet[quiet] type="submit" { (action.label) } }
+            form method="post" action=(action.address) {
+                button.act.quiet[quiet] type="submit" { (action.label) }
+            }
         } @else {
             // Out of a frame: the sign-in page refuses to be framed.
             a.act.quiet[quiet] href=(action.address) target="_top" { (action.label) }
@@ -254,12 +258,15 @@ fn facts(page: &Page) -> Markup {
     html! {
         @if time.is_some() || facts.iter().any(|(_, value)| value.is_some()) {
             section aria-labelledby="details" {
-                h2 #details { "Details for whoever helps you" }
+                h2 #details { "Details for support" }
                 dl {
                     @for (name, value) in &facts {
                         @if let Some(value) = value { dt { (name) } dd { (value) } }
                     }
-                    @if let Some((machine, words)) = &time { dt { "Time" } dd { time datetime=(machine) { (words) } } }
+                    @if let Some((machine, words)) = &time {
+                        dt { "Time" }
+                        dd { time datetime=(machine) { (words) } }
+                    }
                 }
             }
         }

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use proptest::prelude::*;
 
 use super::{super::fixture::*, *};
-use crate::sign_in::{Cause, DeviceCode, PersonKey, Purpose, RecordId};
+use crate::sign_in::{DeviceCode, Fingerprint, PersonKey, Purpose, RecordId};
 
 const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
 const BINDING: &[&[u8]] =
@@ -298,7 +298,7 @@ fn full(return_path: usize, scopes: usize) -> Attempt {
         max_age: Some(u32::MAX),
         acr: Some("urn:mace:incommon:iap:silver".into()),
         auth_context: Some("c1".into()),
-        causes: ["consent", "step-up"].map(|kind| Cause::new(&[kind])).to_vec(),
+        causes: ["consent", "step-up"].map(|kind| Fingerprint::new(&[kind])).to_vec(),
         started_from: Some(RecordId(7)),
         expected: Some(PersonKey::of(&crate::tokens::Person {
             oid: Some("oid".into()),

@@ -8,7 +8,7 @@ use crate::{
     config::ValidConfig,
     error::Error,
     protocol::PastSignIn,
-    sign_in::{Cause, ReturnedTo, SessionOrigin},
+    sign_in::{Fingerprint, ReturnedTo, SessionOrigin},
     tokens::{GrantRef, Person},
     user::{Application, User},
 };
@@ -30,7 +30,7 @@ pub(crate) struct SessionRecord {
     pub(crate) auth_context: Option<Box<str>>,
     /// For what the sign-in was started by the application itself: asked for again within ten
     /// minutes, it would loop.
-    pub(crate) causes: Vec<Cause>,
+    pub(crate) causes: Vec<Fingerprint>,
     /// The answer that it was made from, and where that led: a browser that goes back to it is sent
     /// there again.
     pub(crate) returned_to: Option<ReturnedTo>,
@@ -103,8 +103,11 @@ mod tests {
             expires: UnixTime::from_seconds(i64::MAX),
             renew_at: Some(UnixTime::from_seconds(-1)),
             auth_context: Some("c1".into()),
-            causes: vec![Cause::new(&["a"]), Cause::new(&["b"])],
-            returned_to: Some(ReturnedTo { answer: Cause::new(&["answer"]), path: "/ada".into() }),
+            causes: vec![Fingerprint::new(&["a"]), Fingerprint::new(&["b"])],
+            returned_to: Some(ReturnedTo {
+                answer: Fingerprint::new(&["answer"]),
+                path: "/ada".into(),
+            }),
         }
     }
 

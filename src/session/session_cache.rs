@@ -17,7 +17,7 @@ use super::{
 use crate::{
     clock::UnixTime,
     secret::same_array,
-    sign_in::{Cause, ReturnedTo, SessionOrigin},
+    sign_in::{Fingerprint, ReturnedTo, SessionOrigin},
     tokens::GrantRef,
     user::User,
 };
@@ -42,7 +42,7 @@ pub(crate) struct Session {
     /// When a new cookie was sent last, in Unix seconds.
     pub(super) rolled: AtomicI64,
     pub(super) age: KeyAge,
-    pub(super) causes: Vec<Cause>,
+    pub(super) causes: Vec<Fingerprint>,
     pub(super) returned_to: Option<Arc<ReturnedTo>>,
 }
 

@@ -9,7 +9,7 @@ use super::{fixture::*, *};
 use crate::{
     clock::ManualClock,
     error::ErrorKind,
-    sign_in::{Cause, NewSession, RecordId, ReturnedTo},
+    sign_in::{Fingerprint, NewSession, RecordId, ReturnedTo},
 };
 
 /// C-445
@@ -385,7 +385,7 @@ async fn claims_that_are_due_are_asked_for_and_renewed_ones_remembered() {
 #[tokio::test]
 async fn a_session_remembers_where_its_own_answer_led() {
     let node = Node::new(local());
-    let [answer, other] = ["one", "two"].map(|answer| Cause::new(&[answer]));
+    let [answer, other] = ["one", "two"].map(|answer| Fingerprint::new(&[answer]));
     let returned_to = Some(ReturnedTo { answer, path: "/deep?x=1".into() });
     let created = node
         .sessions
@@ -409,7 +409,7 @@ async fn a_session_remembers_where_its_own_answer_led() {
 async fn a_session_remembers_its_causes_for_ten_minutes() {
     let node = Node::new(local());
     let [cause, other] =
-        ["User.Read", "Mail.Read"].map(|scope| Cause::new(&["consent", "graph", scope]));
+        ["User.Read", "Mail.Read"].map(|scope| Fingerprint::new(&["consent", "graph", scope]));
     let created = node
         .sessions
         .create(NewSession { causes: vec![cause], ..signed_in("ada") }, None, node.now())

@@ -1,4 +1,4 @@
-//! The attempt: what a sign-in under way has to remember until the provider's answer comes.
+//! [`Attempt`]: what a sign-in under way has to remember until the provider's response comes.
 
 use std::{fmt, time::Duration};
 
@@ -18,10 +18,10 @@ use crate::{
 /// Why a person is sent to the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// To sign in, whoever it is.
+    /// To sign in, as anybody.
     SignIn,
-    /// The person who is signed in, for more: scopes, claims, a stronger or more recent sign-in,
-    /// tokens that are gone.
+    /// To give the person who is signed in more: scopes, claims, a stronger or more recent sign-in,
+    /// or new tokens in the place of lost ones.
     StepUp,
     /// To edit the profile at B2C. Signs nobody in.
     EditProfile,
@@ -71,21 +71,20 @@ impl fmt::Debug for RecordId {
     }
 }
 
-/// For what the application itself started a sign-in, as a fingerprint: to notice that it asks for
-/// the same again.
+/// A fingerprint of texts: recognises a step-up that is asked for again, or an authorization
+/// response that arrives again, without holding either.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Cause([u8; 16]);
+pub(crate) struct Fingerprint([u8; 16]);
 
-impl Cause {
-    /// The fingerprint of kind, resource, scopes, policy and whatever else tells causes apart. No
-    /// claim values: they change.
+impl Fingerprint {
+    /// The fingerprint of these texts, in this order.
     pub(crate) fn new(parts: &[&str]) -> Self {
         Self(fingerprint("cause", parts.iter().map(|part| part.as_bytes())))
     }
 }
 
-/// Who is expected to come back, as fingerprints of `iss` and `sub`, and of `tid` and `oid` (else
-/// `sub`) where people belong to tenants.
+/// The person that a response is expected to be about, as fingerprints of `iss` and `sub`, and of
+/// `tid` and `oid` (else `sub`) where people belong to tenants.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PersonKey {
     subject: [u8; 16],
@@ -93,10 +92,10 @@ pub(crate) struct PersonKey {
 }
 
 impl PersonKey {
-    /// The fingerprint of somebody.
+    /// The fingerprints of a person.
     pub(crate) fn of(person: &Person) -> Self {
-        // Where a tenant's policy does not tell the object id, its subject is the person's only
-        // name there.
+        // Where a tenant's policy leaves the object id out, `sub` is the only identifier of the
+        // person there.
         let id = person.oid.as_ref().or_else(|| person.tid.as_ref().map(|_| &person.sub));
         let object = id.map(|oid| {
             let tid = person.tid.as_deref().unwrap_or_default();
@@ -110,13 +109,12 @@ impl PersonKey {
         }
     }
 
-    /// Whether `person` is the same person of the same tenant, whichever of its policies tells of
-    /// them.
+    /// Whether `person` is the same person of the same tenant, under any of its policies.
     pub(crate) fn is_object(&self, person: &Person) -> bool {
         self.object.is_some() && self.object == Self::of(person).object
     }
 
-    /// Whether `person` is who was expected: `iss` and `sub` agree, the directory's ids do not
+    /// Whether `person` is the expected one: `iss` and `sub` agree, the directory's ids do not
     /// contradict.
     pub(crate) fn is(&self, person: &Person) -> bool {
         let other = Self::of(person);
@@ -125,7 +123,7 @@ impl PersonKey {
     }
 }
 
-/// What a sign-in under way remembers. Kept by the browser, sealed; authority, client, redirect
+/// A sign-in under way. The browser keeps it, sealed; authority, client, redirect
 /// address and response mode are bound by the seal.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Attempt {
@@ -147,8 +145,8 @@ pub(crate) struct Attempt {
     pub(crate) acr: Option<String>,
     /// The authentication context that the answer has to meet.
     pub(crate) auth_context: Option<String>,
-    /// For what the application itself started it, and before that others for the same page.
-    pub(crate) causes: Vec<Cause>,
+    /// The step-up that the application asked for, and earlier ones for the same page.
+    pub(crate) causes: Vec<Fingerprint>,
     /// The session from which it was started: deleted when another takes its place.
     pub(crate) started_from: Option<RecordId>,
     pub(crate) expected: Option<PersonKey>,
@@ -156,7 +154,7 @@ pub(crate) struct Attempt {
     pub(crate) lost: u8,
     /// How often this sign-in led to a new password.
     pub(crate) resets: u8,
-    /// The codes, if the person signs in by one.
+    /// The codes, in a sign-in by device code.
     pub(crate) device: Option<Box<DeviceCode>>,
     pub(crate) seed: Zeroizing<[u8; 32]>,
 }
@@ -193,7 +191,7 @@ impl codec::Value for Purpose {
     }
 }
 
-impl codec::Value for Cause {
+impl codec::Value for Fingerprint {
     fn write(&self, out: &mut Vec<u8>) {
         self.0.write(out);
     }
@@ -235,7 +233,7 @@ impl Attempt {
         })
     }
 
-    /// Names this attempt and no other.
+    /// Identifies this attempt.
     pub(crate) fn id(&self) -> [u8; 16] {
         fingerprint("attempt id", [&self.seed[..]])
     }
@@ -269,7 +267,7 @@ impl Attempt {
 }
 
 impl fmt::Debug for Attempt {
-    /// Shows neither seed nor where somebody wants to go.
+    /// Leaves the seed and the return path out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Attempt")
             .field("purpose", &self.purpose)
@@ -280,9 +278,9 @@ impl fmt::Debug for Attempt {
     }
 }
 
-impl fmt::Debug for Cause {
+impl fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Cause(…)")
+        f.write_str("Fingerprint(…)")
     }
 }
 
@@ -324,16 +322,16 @@ mod tests {
     }
 
     #[test]
-    fn causes_differ_by_every_part() {
-        let cause = Cause::new(&["consent", "graph", "User.Read"]);
-        assert_eq!(cause, Cause::new(&["consent", "graph", "User.Read"]));
+    fn fingerprints_differ_by_every_part() {
+        let cause = Fingerprint::new(&["consent", "graph", "User.Read"]);
+        assert_eq!(cause, Fingerprint::new(&["consent", "graph", "User.Read"]));
         for other in [
             &["step-up", "graph", "User.Read"][..],
             &["consent", "graphUser", ".Read"],
             &["consent", "graph"],
             &[],
         ] {
-            assert!(cause != Cause::new(other));
+            assert!(cause != Fingerprint::new(other));
         }
     }
 }

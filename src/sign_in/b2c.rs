@@ -17,7 +17,7 @@ pub(crate) struct Policies {
 }
 
 impl Policies {
-    /// Those that the authority has; no documents are fetched before a person is sent there.
+    /// Those of the authority. Their documents are fetched when a person is sent there.
     pub(crate) fn new(provider: &Provider) -> Self {
         let policies = provider.authority().b2c_policies().map(|(policies, _)| policies);
         let at = |policy: Option<&String>| policy.and_then(|policy| provider.for_policy(policy));
@@ -46,8 +46,8 @@ impl RelyingParty {
         })
     }
 
-    /// The provider that answers an attempt. The attempt says by which policy: after a change of the
-    /// configuration that may be none any more.
+    /// The provider that answers an attempt. The attempt names its policy, which a change of the
+    /// configuration may have removed.
     pub(crate) fn provider_of(&self, attempt: &Attempt) -> Result<&Provider, Error> {
         let policy = |provider| policy_of(provider).filter(|_| attempt.purpose.is_policy());
         self.provider_for(attempt.purpose)

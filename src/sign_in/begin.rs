@@ -1,5 +1,4 @@
-//! The first half of a sign-in without cookies: what the provider is asked for, and at which
-//! address.
+//! The first half of a sign-in, without cookies: the authorization request.
 
 use std::sync::Arc;
 
@@ -29,7 +28,7 @@ pub(crate) enum Fallback {
     /// `prompt=none`, whatever the configuration says: a silent sign-in was declined.
     WithPages,
     /// The scopes that neither the configuration nor a page names: the provider has refused the
-    /// request that had the default ones, too.
+    /// request with the default ones.
     WithNamedScopes,
 }
 
@@ -40,7 +39,7 @@ fn options_for(
     own: &SignInOptions,
     config: &SignInOptions,
 ) -> SignInOptions {
-    // Of what a sign-in asks, only how its pages look means something to other policies.
+    // Of the options of a sign-in, only those about its pages mean something to other policies.
     if purpose.is_policy() {
         return SignInOptions {
             ui_locales: config.ui_locales.clone(),
@@ -60,7 +59,7 @@ fn options_for(
     options
 }
 
-/// What one sign-in asks the provider for.
+/// The authorization request of one sign-in, before it has an attempt.
 pub(crate) struct Request<'a> {
     config: &'a ValidConfig,
     provider: &'a Provider,
@@ -98,7 +97,7 @@ impl RelyingParty {
                 );
                 return Err(Error::new(ErrorKind::SignInNotOffered, detail));
             }
-            // There is always a page, where anybody can choose an account.
+            // The provider always shows a page there, with the choice of an account.
             options.prompt.clear();
         }
         let claims = claims_of(&mut options, config.authority().is_microsoft());
@@ -129,7 +128,7 @@ impl Request<'_> {
     ) -> Result<Attempt, Error> {
         let mut attempt = Attempt::new(purpose, return_path, now)?;
         attempt.silent = self.options.prompt.contains(&Prompt::None);
-        // Another policy asks for nothing itself: the sign-in that it leads back to does.
+        // Another policy is asked for nothing itself: the options are for the sign-in after it.
         let own = &self.own;
         let (kept, scopes) = if self.purpose.is_policy() {
             attempt.policy = policy_of(self.provider).map(str::to_owned);
@@ -144,14 +143,14 @@ impl Request<'_> {
         Ok(attempt)
     }
 
-    /// Asks for a code that the person types at the provider; the second value is what claims were
-    /// asked for.
+    /// Asks for a code that the person types at the provider; the second value is the claims that
+    /// were asked for.
     pub(crate) async fn device_code(&self) -> Result<(DeviceAnswer, Option<String>), Error> {
         if self.metadata.device_authorization_endpoint.is_none() {
             let missing = self.metadata.missing("device_authorization_endpoint");
             return Err(Error::new(
                 ErrorKind::SignInNotOffered,
-                format!("{missing}, so nobody can sign in by device code"),
+                format!("{missing}, so sign-in by device code is not possible"),
             ));
         }
         // Microsoft's tokens are for one resource: that of the scopes that a page asks for,
@@ -170,7 +169,7 @@ impl Request<'_> {
         Ok((codes, self.claims.clone()))
     }
 
-    /// The address at the provider for an attempt that has begun under `state`.
+    /// The URL at the provider for an attempt that has begun under `state`.
     pub(crate) fn url(&self, attempt: &Attempt, state: &str) -> Result<String, Error> {
         let nonce = attempt.derive(NONCE)?;
         let verifier = attempt.derive(VERIFIER)?;
@@ -223,7 +222,7 @@ impl RequestBinding<'_> {
     }
 }
 
-/// What tells Entra which account a step-up is for.
+/// The account that a step-up at Entra is for.
 #[derive(Debug)]
 pub(crate) struct AccountHint {
     pub(crate) login: Option<String>,
@@ -231,8 +230,7 @@ pub(crate) struct AccountHint {
 }
 
 impl AccountHint {
-    /// Who steps up at Entra is not asked again who they are: the account is named, and where it is
-    /// at home.
+    /// Names the account and its kind of tenant, so that Entra does not ask for the account again.
     fn add_to(&self, options: &mut SignInOptions) {
         let chooses = options.prompt.contains(&Prompt::SelectAccount)
             || options.prompt.contains(&Prompt::Create);

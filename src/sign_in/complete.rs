@@ -1,11 +1,11 @@
-//! The second half of a sign-in without cookies: from a code to somebody who is signed in.
+//! The second half of a sign-in, without cookies: from a code to the records of a session.
 
 use std::{fmt, time::Duration};
 
 use serde_json::value::RawValue;
 
 use super::{
-    attempt::{Attempt, Cause, Purpose},
+    attempt::{Attempt, Fingerprint, Purpose},
     begin::{NONCE, VERIFIER},
     loop_guard::ReturnedTo,
     relying_party::RelyingParty,
@@ -24,14 +24,14 @@ use crate::{
 
 /// A token answer whose ID token was verified.
 #[derive(Debug)]
-pub(crate) struct Verified {
+pub(crate) struct VerifiedAnswer {
     pub(crate) answer: TokenAnswer,
     pub(crate) token: VerifiedIdToken,
     /// The account, from Microsoft.
     pub(crate) client_info: Option<ClientInfo>,
 }
 
-impl Verified {
+impl VerifiedAnswer {
     /// Verifies the ID token of an answer (OpenID Connect Core section 3.1.3.7), together with what
     /// came beside it: the access token (`at_hash`), and Microsoft's account.
     ///
@@ -46,7 +46,7 @@ impl Verified {
         let id_token = answer.id_token.as_ref().ok_or_else(|| {
             Error::new(ErrorKind::TokenResponseInvalid, "the token answer has no ID token")
         })?;
-        // From another provider it would mean nothing.
+        // `client_info` is Microsoft's; another provider's would mean nothing.
         let is_microsoft = provider.authority().is_microsoft();
         let client_info =
             answer.client_info.as_deref().filter(|_| is_microsoft).and_then(ClientInfo::parse);
@@ -82,7 +82,7 @@ impl From<&VerifiedIdToken> for Person {
 }
 
 impl VerifiedClaims {
-    /// What a verified ID token says, with the claims that were read beside it.
+    /// The claims of a verified ID token, with those that were read beside it.
     pub(crate) fn of(token: &VerifiedIdToken, claims: Box<RawValue>, expires_at: UnixTime) -> Self {
         Self { id_token: token.raw().into(), claims, person: Person::from(token), expires_at }
     }
@@ -101,28 +101,28 @@ impl From<TokenAnswer> for Issued {
     }
 }
 
-/// Who just signed in.
+/// A session to be stored, of a person who has just signed in.
 pub(crate) struct NewSession {
     pub(crate) person: Person,
     /// The claims as JSON.
     pub(crate) claims: String,
-    /// The account in its home tenant, where Microsoft told it.
+    /// The account in its home tenant, from Microsoft's `client_info`.
     pub(crate) home_account_id: Option<String>,
     pub(crate) renew_at: Option<UnixTime>,
     /// An end before the absolute one.
     pub(crate) ends: Option<UnixTime>,
     /// The authentication context that the sign-in was held to.
     pub(crate) auth_context: Option<String>,
-    /// For what the application itself started the sign-in.
-    pub(crate) causes: Vec<Cause>,
-    /// The answer that led here, and where to go now.
+    /// The step-ups that the sign-in was started for.
+    pub(crate) causes: Vec<Fingerprint>,
+    /// The response that created it, and the page that it returned to.
     pub(crate) returned_to: Option<ReturnedTo>,
-    /// What [`Sessions::lost`] counted when the sign-in began.
+    /// How many sessions in a row were lost as soon as they began, before this sign-in.
     pub(crate) lost: u8,
 }
 
 impl fmt::Debug for NewSession {
-    /// Says when, not who.
+    /// Leaves everything about the person out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewSession")
             .field("renew_at", &self.renew_at)
@@ -131,18 +131,18 @@ impl fmt::Debug for NewSession {
     }
 }
 
-/// A sign-in that is done, before it is kept anywhere.
+/// The session and the grant of a completed sign-in, before they are stored.
 #[derive(Debug)]
-pub(crate) struct Completed {
-    pub(crate) signed_in: NewSession,
+pub(crate) struct SignInRecords {
+    pub(crate) session: NewSession,
     pub(crate) grant: GrantRecord,
     /// Where the person goes now.
     pub(crate) return_path: ReturnPath,
 }
 
-/// An answer, for recognising it again.
-pub(crate) fn answer_of(state: &str) -> Cause {
-    Cause::new(&["answer", state])
+/// The fingerprint of the response to the request with this `state`.
+pub(crate) fn answer_of(state: &str) -> Fingerprint {
+    Fingerprint::new(&["answer", state])
 }
 
 impl RelyingParty {
@@ -151,7 +151,7 @@ impl RelyingParty {
         &self,
         attempt: &Attempt,
         code: &AuthorizationCode,
-    ) -> Result<Verified, Error> {
+    ) -> Result<VerifiedAnswer, Error> {
         let verifier = Secret::from(attempt.derive(VERIFIER)?);
         let provider = self.provider_of(attempt)?;
         let redirect_uri = self.config().redirect_uri();
@@ -164,18 +164,18 @@ impl RelyingParty {
         self.verify(provider, attempt, answer, Nonce::Sent(&nonce)).await
     }
 
-    /// Verifies what an attempt was answered with.
+    /// Verifies the token response to an attempt.
     pub(crate) async fn verify(
         &self,
         provider: &Provider,
         attempt: &Attempt,
         answer: TokenAnswer,
         nonce: Nonce<'_>,
-    ) -> Result<Verified, Error> {
+    ) -> Result<VerifiedAnswer, Error> {
         // How strong or recent a sign-in is means nothing at a policy that signs nobody in.
         if attempt.purpose.is_policy() {
             let expectation = IdTokenExpectation { nonce, ..IdTokenExpectation::default() };
-            return Verified::verify(provider, answer, expectation).await;
+            return VerifiedAnswer::verify(provider, answer, expectation).await;
         }
         let expectation = IdTokenExpectation {
             nonce,
@@ -184,30 +184,30 @@ impl RelyingParty {
             auth_context: attempt.auth_context.as_deref(),
             ..IdTokenExpectation::default()
         };
-        Verified::verify(provider, answer, expectation).await
+        VerifiedAnswer::verify(provider, answer, expectation).await
     }
 
-    /// Signs somebody in: reads the claims, and decides where they go. `state` names the answer.
+    /// Reads the claims, and makes the records of the session. `state` names the response.
     pub(crate) async fn record(
         &self,
         attempt: &Attempt,
-        verified: Verified,
+        verified: VerifiedAnswer,
         state: &str,
-    ) -> Result<Completed, Error> {
+    ) -> Result<SignInRecords, Error> {
         let provider = self.provider_of(attempt)?;
         let (claims, person) = (verified.claims(provider).await?, verified.person());
-        let Verified { mut answer, token, client_info } = verified;
+        let VerifiedAnswer { mut answer, token, client_info } = verified;
         let claims = provider.with_groups(claims, &mut answer, None).await;
         let renew_at = claims.renew_at(token.exp(), self.clock().now());
         let claims = claims.claims;
-        // Somebody else than the attempt was for: a session of their own, and nothing of the
-        // other's, the page included.
+        // Another person than the attempt was for gets a session of their own and nothing of the
+        // expected person's, the page included.
         let someone_else = attempt.expected.is_some_and(|expected| !expected.is(&person));
-        // Without a page nobody has chosen another account.
+        // Without a page the person cannot have chosen another account.
         if someone_else && (attempt.purpose == Purpose::ReadClaims || attempt.silent) {
             return Err(Error::new(
                 ErrorKind::PersonChanged,
-                "somebody else is signed in at the provider than here",
+                "another person is signed in at the provider than here",
             ));
         }
         let config = self.config();
@@ -221,7 +221,7 @@ impl RelyingParty {
             .then(|| token.exp() + config.clock_leeway());
         let verified = VerifiedClaims::of(&token, claims.clone(), renew_at);
         let grant = self.grant(&verified, attempt, answer)?;
-        let signed_in = NewSession {
+        let session = NewSession {
             person,
             claims: claims.get().into(),
             home_account_id: client_info.and_then(|info| info.home_account_id()),
@@ -235,7 +235,7 @@ impl RelyingParty {
             }),
             lost: attempt.lost,
         };
-        Ok(Completed { signed_in, grant, return_path })
+        Ok(SignInRecords { session, grant, return_path })
     }
 
     fn grant(
@@ -246,13 +246,13 @@ impl RelyingParty {
     ) -> Result<GrantRecord, Error> {
         let config = self.config();
         let scopes = match &attempt.scopes {
-            // Microsoft redeems a code for the scopes of the sign-in; others that were agreed to
-            // come by refresh.
+            // Microsoft redeems a code for the scopes of the sign-in; tokens for others that were
+            // consented to come by refresh.
             Some(scopes) if !config.authority().is_microsoft() => Scopes::asked(scopes.split(' '))?,
             _ => Scopes::asked(config.scopes(config.sign_in()))?,
         };
-        // By a device code Microsoft's access token is for the scopes that a page asked for, and not
-        // for those of the sign-in.
+        // By a device code Microsoft's access token is for the scopes that a page asked for, and
+        // not for those of the sign-in.
         if attempt.device.is_some() && attempt.scopes.is_some() && config.authority().is_microsoft()
         {
             answer.access_token = None;

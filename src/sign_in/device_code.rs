@@ -1,5 +1,5 @@
-//! Sign-ins by device code that wait for their person (RFC 8628 section 3.4): who may ask the
-//! provider when, whoever keeps the rest.
+//! Sign-ins by device code that are under way (RFC 8628 section 3.4): when the provider is polled
+//! for each of them.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -19,9 +19,9 @@ use crate::{
 /// The codes that the provider gave, and what may be done with them.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct DeviceCode {
-    /// For the provider alone: whoever has it gets the person's tokens.
+    /// Sent to the provider alone: it is enough to get the person's tokens.
     pub(crate) device_code: Secret,
-    /// For the person.
+    /// The code that the person types.
     pub(crate) user_code: String,
     pub(crate) verification_uri: String,
     pub(crate) verification_uri_complete: Option<String>,
@@ -56,103 +56,103 @@ impl fmt::Debug for DeviceCode {
     }
 }
 
-/// How many sign-ins are remembered that wait, or that ended a while ago. What is forgotten costs a
-/// question that is asked too soon, at most.
+/// How many sign-ins are remembered, those that ended a while ago included. A sign-in that is
+/// forgotten costs one question that is sent too soon, at most.
 const WAITING: usize = 4096;
 
-/// The sign-ins that wait for their person, by their `state`.
-pub(crate) struct Waiting<T> {
-    heard: Arc<Cache<String, Heard<T>>>,
-    /// One question at a time, for everybody who asks meanwhile.
-    questions: Arc<SingleFlight<String, (), Heard<T>>>,
+/// The sign-ins by device code that are under way, by their `state`.
+pub(crate) struct DevicePolls<T> {
+    known: Arc<Cache<String, PollState<T>>>,
+    /// One question at a time; callers that come meanwhile share it.
+    questions: Arc<SingleFlight<String, (), PollState<T>>>,
 }
 
-/// What is known.
+/// What is known of a sign-in by device code.
 #[derive(Clone, Debug)]
-pub(crate) enum Heard<T> {
+pub(crate) enum PollState<T> {
     NotYet { interval: Duration, next: UnixTime },
     Over(Result<T, Error>),
 }
 
-/// What a caller does who asks about a sign-in.
+/// What a caller that asks about a sign-in does.
 enum Turn<T> {
     /// Nothing: this is known.
-    Known(Heard<T>),
-    /// To ask the provider, which wants this long between two questions.
+    Known(PollState<T>),
+    /// Asks the provider, with this interval between two questions.
     Ask(Duration),
 }
 
-impl<T: Clone + Send + Sync + 'static> Waiting<T> {
+impl<T: Clone + Send + Sync + 'static> DevicePolls<T> {
     pub(crate) fn new() -> Self {
-        Self { heard: Arc::new(Cache::new(WAITING)), questions: SingleFlight::new(Arc::new(Tokio)) }
+        Self { known: Arc::new(Cache::new(WAITING)), questions: SingleFlight::new(Arc::new(Tokio)) }
     }
 
     /// What is known of a sign-in at `now`, after asking the provider by `question` if it is time
-    /// and there is a permit. That runs to its end, whatever becomes of the caller.
-    pub(crate) async fn heard<W>(
+    /// and there is a permit. The question runs to its end, also if the caller goes away.
+    pub(crate) async fn poll<W>(
         &self,
         state: &str,
         code: &DeviceCode,
         now: UnixTime,
         permit: impl Future<Output = Result<Permit, Error>>,
         question: impl FnOnce(Duration) -> W,
-    ) -> Heard<T>
+    ) -> PollState<T>
     where
-        W: Future<Output = Heard<T>> + Send + 'static,
+        W: Future<Output = PollState<T>> + Send + 'static,
     {
         let state = state.to_owned();
         if let Some(flight) = self.questions.under_way(&state).pop() {
-            return flight.landed().await.unwrap_or_else(|error| Heard::Over(Err(error)));
+            return flight.landed().await.unwrap_or_else(|error| PollState::Over(Err(error)));
         }
-        let interval = match turn(&self.heard, &state, code, now) {
-            Turn::Known(heard) => return heard,
+        let interval = match turn(&self.known, &state, code, now) {
+            Turn::Known(known) => return known,
             Turn::Ask(interval) => interval,
         };
         // Before there is a task: a caller that goes away without a permit has cost nothing.
         let permit = match permit.await {
             Ok(permit) => permit,
-            // Nobody was asked: the next caller tries again.
+            // The provider was not asked: the next caller tries again.
             Err(error) if error.kind() == ErrorKind::Busy => {
-                return Heard::NotYet { interval, next: now + interval };
+                return PollState::NotYet { interval, next: now + interval };
             }
-            Err(error) => return Heard::Over(Err(error)),
+            Err(error) => return PollState::Over(Err(error)),
         };
         let work = || {
-            let (all, state, code) = (Arc::clone(&self.heard), state.clone(), code.clone());
+            let (all, state, code) = (Arc::clone(&self.known), state.clone(), code.clone());
             let asking = question(interval);
             async move {
                 // Another caller may have asked while this one waited for its permit.
-                if let Turn::Known(heard) = turn(&all, &state, &code, now) {
-                    return heard;
+                if let Turn::Known(known) = turn(&all, &state, &code, now) {
+                    return known;
                 }
-                let heard = asking.await;
-                all.insert(state, heard.clone());
+                let outcome = asking.await;
+                all.insert(state, outcome.clone());
                 drop(permit);
-                heard
+                outcome
             }
         };
-        let heard = self.questions.run(&state, (), Order::AtOnce, work).await;
-        heard.unwrap_or_else(|error| Heard::Over(Err(error)))
+        let outcome = self.questions.run(&state, (), Order::AtOnce, work).await;
+        outcome.unwrap_or_else(|error| PollState::Over(Err(error)))
     }
 }
 
-/// What a caller does who comes at `now` with this code. What the code says of the pace may be newer
-/// than what is known here, if another process asked.
+/// What a caller that comes at `now` with this code does. The pace in the code may be newer than the
+/// one that is known here, if another process asked.
 fn turn<T: Clone>(
-    heard: &Cache<String, Heard<T>>,
+    known: &Cache<String, PollState<T>>,
     state: &str,
     code: &DeviceCode,
     now: UnixTime,
 ) -> Turn<T> {
-    let (interval, next) = match heard.get(state) {
-        Some(Heard::Over(outcome)) => return Turn::Known(Heard::Over(outcome)),
-        Some(Heard::NotYet { interval, next }) => {
+    let (interval, next) = match known.get(state) {
+        Some(PollState::Over(outcome)) => return Turn::Known(PollState::Over(outcome)),
+        Some(PollState::NotYet { interval, next }) => {
             (code.interval.max(interval), code.next.max(next))
         }
         None => (code.interval, code.next),
     };
-    let not_yet = Heard::NotYet { interval, next };
-    heard.insert(state.to_owned(), not_yet.clone());
+    let not_yet = PollState::NotYet { interval, next };
+    known.insert(state.to_owned(), not_yet.clone());
     if now < next { Turn::Known(not_yet) } else { Turn::Ask(interval) }
 }
 
@@ -180,19 +180,24 @@ impl RelyingParty {
     }
 
     /// Asks the provider once whether the person is done.
-    pub(crate) async fn ask(&self, code: &DeviceCode, interval: Duration) -> Heard<TokenAnswer> {
+    pub(crate) async fn ask(
+        &self,
+        code: &DeviceCode,
+        interval: Duration,
+    ) -> PollState<TokenAnswer> {
         let asked = TokenParams { challenge: code.claims.as_deref(), ..TokenParams::default() };
         let refused =
             match self.provider().tokens(Grant::DeviceCode(&code.device_code), &asked).await {
-                Ok(answer) => return Heard::Over(Ok(answer)),
+                Ok(answer) => return PollState::Over(Ok(answer)),
                 Err(refused) => refused,
             };
         let mut pace = Pace::new(interval);
         match pace.refused(refused) {
-            Ok(()) => {
-                Heard::NotYet { interval: pace.interval, next: self.clock().now() + pace.wait() }
-            }
-            Err(error) => Heard::Over(Err(error)),
+            Ok(()) => PollState::NotYet {
+                interval: pace.interval,
+                next: self.clock().now() + pace.wait(),
+            },
+            Err(error) => PollState::Over(Err(error)),
         }
     }
 }
@@ -225,12 +230,12 @@ mod tests {
         NOW + Duration::from_secs(seconds)
     }
 
-    fn is_asked(waiting: &Waiting<()>, code: &DeviceCode, seconds: u64) -> bool {
-        matches!(turn(&waiting.heard, "state", code, after(seconds)), Turn::Ask(_))
+    fn is_asked(polls: &DevicePolls<()>, code: &DeviceCode, seconds: u64) -> bool {
+        matches!(turn(&polls.known, "state", code, after(seconds)), Turn::Ask(_))
     }
 
-    fn not_yet(interval: u64, next: u64) -> Heard<()> {
-        Heard::NotYet { interval: Duration::from_secs(interval), next: after(next) }
+    fn not_yet(interval: u64, next: u64) -> PollState<()> {
+        PollState::NotYet { interval: Duration::from_secs(interval), next: after(next) }
     }
 
     async fn permit() -> Result<Permit, Error> {
@@ -242,33 +247,33 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_asks_before_it_is_time_and_one_question_is_everybodys() {
-        let waiting = Waiting::<()>::new();
-        assert!(!is_asked(&waiting, &code(5, 5), 0) && !is_asked(&waiting, &code(5, 5), 4));
+        let polls = DevicePolls::<()>::new();
+        assert!(!is_asked(&polls, &code(5, 5), 0) && !is_asked(&polls, &code(5, 5), 4));
         let gate = Arc::new(tokio::sync::Semaphore::new(0));
         let code = code(5, 5);
-        let first = waiting.heard("state", &code, after(5), permit(), |_| {
+        let first = polls.poll("state", &code, after(5), permit(), |_| {
             let gate = Arc::clone(&gate);
             async move {
                 gate.acquire().await.unwrap().forget();
                 not_yet(10, 15)
             }
         });
-        let second = waiting.heard("state", &code, after(6), permit(), |_| async {
+        let second = polls.poll("state", &code, after(6), permit(), |_| async {
             unreachable!("the question is under way")
         });
         let (first, second, ()) = tokio::join!(first, second, async { gate.add_permits(1) });
-        for heard in [first, second] {
-            assert!(matches!(heard, Heard::NotYet { next, .. } if next == after(15)));
+        for state in [first, second] {
+            assert!(matches!(state, PollState::NotYet { next, .. } if next == after(15)));
         }
-        assert!(!is_asked(&waiting, &code, 14), "an old cookie makes nobody faster");
-        assert!(is_asked(&waiting, &code, 15));
+        assert!(!is_asked(&polls, &code, 14), "an old cookie makes nobody faster");
+        assert!(is_asked(&polls, &code, 15));
     }
 
     #[test]
     fn what_another_process_heard_counts_here() {
-        let waiting = Waiting::<()>::new();
-        assert!(!is_asked(&waiting, &code(10, 60), 30));
-        let turn = turn(&waiting.heard, "state", &code(5, 5), after(60));
+        let polls = DevicePolls::<()>::new();
+        assert!(!is_asked(&polls, &code(10, 60), 30));
+        let turn = turn(&polls.known, "state", &code(5, 5), after(60));
         assert!(matches!(turn, Turn::Ask(interval) if interval.as_secs() == 10), "for good");
     }
 
@@ -288,18 +293,18 @@ mod tests {
 
     #[test]
     fn what_is_over_stays_over() {
-        let waiting = Waiting::<()>::new();
-        waiting.heard.insert("state".into(), Heard::Over(Err(no_code())));
-        assert!(!is_asked(&waiting, &code(5, 5), 800));
+        let polls = DevicePolls::<()>::new();
+        polls.known.insert("state".into(), PollState::Over(Err(no_code())));
+        assert!(!is_asked(&polls, &code(5, 5), 800));
     }
 
     #[tokio::test]
     async fn a_caller_without_a_permit_is_told_to_come_back() {
         let busy = async { Err(Error::new(ErrorKind::Busy, "too many sign-ins")) };
-        let (waiting, code) = (Waiting::<()>::new(), code(5, 5));
-        let heard = waiting.heard("state", &code, after(5), busy, |_| async {
+        let (polls, code) = (DevicePolls::<()>::new(), code(5, 5));
+        let state = polls.poll("state", &code, after(5), busy, |_| async {
             unreachable!("without a permit nothing is asked")
         });
-        assert!(matches!(heard.await, Heard::NotYet { next, .. } if next == after(10)));
+        assert!(matches!(state.await, PollState::NotYet { next, .. } if next == after(10)));
     }
 }

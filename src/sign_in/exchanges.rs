@@ -1,32 +1,32 @@
-//! Answers that are dealt with once, however often a browser delivers them.
+//! [`Exchanges`]: authorization responses are redeemed once, however often a browser delivers them.
 
 use std::sync::Arc;
 
 use quick_cache::sync::Cache;
 use tracing::{Instrument as _, info_span};
 
-use super::attempt::Cause;
+use super::attempt::Fingerprint;
 use crate::{
     error::Error,
     protocol::{AuthorizationCode, Permit},
     single_flight::{Order, SingleFlight, Tokio},
 };
 
-/// How many outcomes are remembered for browsers that send an answer twice.
+/// How many outcomes are remembered for browsers that send a response twice.
 const EXCHANGES: usize = 1024;
 
-/// Answers that are dealt with at this moment, or were a while ago, by their [`fingerprint`].
+/// Responses that are being redeemed, or were a while ago, by their [`fingerprint`].
 pub(crate) struct Exchanges<T> {
-    running: Arc<SingleFlight<Cause, (), Result<T, Error>>>,
-    done: Arc<Cache<Cause, Result<T, Error>>>,
+    running: Arc<SingleFlight<Fingerprint, (), Result<T, Error>>>,
+    done: Arc<Cache<Fingerprint, Result<T, Error>>>,
 }
 
-/// The fingerprint of an answer, of its `state` and its code.
+/// The fingerprint of a response: of its `state` and its code.
 ///
 /// Both together, because the `state` alone is known before the person has signed in: with another
-/// code it is another answer, which gets nothing of this one's session.
-pub(crate) fn fingerprint(state: &str, code: &AuthorizationCode) -> Cause {
-    Cause::new(&["exchange", state, code.secret().expose()])
+/// code it is another response, which gets nothing of this one's session.
+pub(crate) fn fingerprint(state: &str, code: &AuthorizationCode) -> Fingerprint {
+    Fingerprint::new(&["exchange", state, code.secret().expose()])
 }
 
 impl<T: Clone + Send + Sync + 'static> Exchanges<T> {
@@ -34,7 +34,7 @@ impl<T: Clone + Send + Sync + 'static> Exchanges<T> {
         Self { running: SingleFlight::new(Arc::new(Tokio)), done: Arc::new(Cache::new(EXCHANGES)) }
     }
 
-    /// Deals with the answer, once, in a task of its own: a browser that goes away leaves no half
+    /// Redeems a response once, in a task of its own: a browser that goes away leaves no half
     /// session, one that asks twice gets the same session.
     ///
     /// # Errors
@@ -42,7 +42,7 @@ impl<T: Clone + Send + Sync + 'static> Exchanges<T> {
     /// Those of the work; `Busy`: there was no permit for it.
     pub(crate) async fn once(
         &self,
-        answer: Cause,
+        answer: Fingerprint,
         permit: impl Future<Output = Result<Permit, Error>>,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
@@ -110,7 +110,9 @@ mod tests {
                 gate.acquire().await.unwrap().forget();
                 Ok(worked.fetch_add(1, SeqCst))
             };
-            self.exchanges.once(Cause::new(&[state]), of(Arc::clone(&self.permits)), work).await
+            self.exchanges
+                .once(Fingerprint::new(&[state]), of(Arc::clone(&self.permits)), work)
+                .await
         }
 
         fn ask(&self) -> tokio::task::JoinHandle<Result<usize, Error>> {
@@ -168,7 +170,7 @@ mod tests {
             tokio::task::yield_now().await;
         }
         for number in 0..2 * EXCHANGES {
-            world.exchanges.done.insert(Cause::new(&[&number.to_string()]), Ok(7));
+            world.exchanges.done.insert(Fingerprint::new(&[&number.to_string()]), Ok(7));
         }
         world.gate.add_permits(1);
         assert_eq!(world.ask().await.unwrap().unwrap(), running.await.unwrap().unwrap());

@@ -1,9 +1,9 @@
-//! Causes (D8): why an application asks for a sign-in, so that nothing goes round.
+//! Redirect loops (D8): an application that asks for the same step-up again is refused.
 
 use std::{fmt, time::Duration};
 
 use super::{
-    attempt::{Attempt, Cause, Purpose},
+    attempt::{Attempt, Fingerprint, Purpose},
     begin::Fallback,
     relying_party::RelyingParty,
 };
@@ -18,37 +18,37 @@ use crate::{
 /// The page that a sign-in returned to.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct ReturnedTo {
-    /// The fingerprint of the answer.
-    pub(crate) answer: Cause,
+    /// The fingerprint of the authorization response.
+    pub(crate) answer: Fingerprint,
     pub(crate) path: Box<str>,
 }
 
-/// For how long a session remembers what it was started for, at most.
+/// How long a step-up is remembered, at most.
 const CAUSES_KEPT: Duration = Duration::from_secs(600);
 
-/// What a session was started for, and where its sign-in returned to.
+/// The step-ups that a session was started for, and the page that its sign-in returned to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SessionOrigin<'a> {
     pub(crate) created: UnixTime,
-    pub(crate) causes: &'a [Cause],
+    pub(crate) causes: &'a [Fingerprint],
     pub(crate) returned_to: Option<&'a ReturnedTo>,
 }
 
 impl<'a> SessionOrigin<'a> {
-    /// Whether the session was started for this cause less than `within` ago, and less than ten
+    /// Whether the session was started for this step-up less than `within` ago, and less than ten
     /// minutes: asking again would loop.
-    pub(crate) fn started_for(&self, cause: &Cause, within: Duration, now: UnixTime) -> bool {
+    pub(crate) fn started_for(&self, cause: &Fingerprint, within: Duration, now: UnixTime) -> bool {
         now.since(self.created) < within.min(CAUSES_KEPT) && self.causes.contains(cause)
     }
 
-    /// What the session was started for less than ten minutes ago, if that was for this page.
-    pub(crate) fn causes_of(&self, page: &str, now: UnixTime) -> &'a [Cause] {
+    /// The step-ups that the session was started for less than ten minutes ago, for this page.
+    pub(crate) fn causes_of(&self, page: &str, now: UnixTime) -> &'a [Fingerprint] {
         let for_the_page = self.returned_to.is_some_and(|returned_to| &*returned_to.path == page);
         if for_the_page && now.since(self.created) < CAUSES_KEPT { self.causes } else { &[] }
     }
 
-    /// Where the sign-in by this very answer returned to.
-    pub(crate) fn returned_to(&self, answer: &Cause) -> Option<&'a str> {
+    /// The page that the sign-in by this response returned to.
+    pub(crate) fn returned_to(&self, answer: &Fingerprint) -> Option<&'a str> {
         self.returned_to
             .filter(|returned_to| returned_to.answer == *answer)
             .map(|returned_to| &*returned_to.path)
@@ -64,23 +64,23 @@ impl fmt::Debug for ReturnedTo {
 }
 
 impl RelyingParty {
-    /// What a sign-in with these options is started for.
+    /// The fingerprint of a sign-in with these options, and those of earlier ones for the same page.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Forbidden`]: the same was asked for and answered just now, so that it would go
-    /// round; [`ErrorKind::ScopeNotGranted`] if that was nothing but scopes.
+    /// [`ErrorKind::Forbidden`]: the same sign-in was completed just now, so that it would loop;
+    /// [`ErrorKind::ScopeNotGranted`] if only scopes were asked for.
     pub(crate) fn causes(
         &self,
         session: Option<SessionOrigin<'_>>,
         options: &SignInOptions,
         return_path: &ReturnPath,
-    ) -> Result<Vec<Cause>, Error> {
+    ) -> Result<Vec<Fingerprint>, Error> {
         let now = self.clock().now();
         let cause = cause_of(options);
         let mut causes = vec![cause];
-        // Nobody, or somebody whose session goes on only after a sign-in: whatever that was started
-        // for, this is another one.
+        // Without a session, or with one that goes on only after a sign-in, there is nothing to
+        // compare with.
         let Some(session) = session else { return Ok(causes) };
         causes.extend(
             session.causes_of(return_path.as_str(), now).iter().filter(|other| **other != cause),
@@ -93,8 +93,8 @@ impl RelyingParty {
         Ok(causes)
     }
 
-    /// How a sign-in with this error is begun again by itself, where the next request may not fail in
-    /// the same way: once, so that the second such error is shown.
+    /// How a sign-in that failed with this error is begun again, where the next request may not fail
+    /// in the same way: once, so that the second such error is shown.
     pub(crate) fn fallback_after(&self, attempt: &Attempt, error: &Error) -> Option<Fallback> {
         if attempt.retry > 0
             || attempt.purpose.is_policy()
@@ -109,9 +109,10 @@ impl RelyingParty {
         if self.provider().may_refuse_default_scopes(error) {
             tracing::warn!(
                 reason = error.reason(),
-                "the provider does not allow this application a scope that it lists, so each sign-in takes a second request, \
-                 without the scopes that no setting names: allow `profile`, `email` and `offline_access` to the application \
-                 there, or name the scopes that it may have (`with_openid_scopes`, IDENTITY_OPENID_SCOPES)"
+                "the provider does not allow this application a scope that it lists, so each \
+                 sign-in takes a second request, without the scopes that no setting names: allow \
+                 `profile`, `email` and `offline_access` to the application there, or name the \
+                 scopes that it may have (`with_openid_scopes`, IDENTITY_OPENID_SCOPES)"
             );
             return Some(Fallback::WithNamedScopes);
         }
@@ -131,17 +132,18 @@ fn done_just_now(options: &SignInOptions) -> Error {
     Error::new(
         ErrorKind::ScopeNotGranted,
         format!(
-            "the person was asked for these scopes just now, and a token with all of them could not be had: {scopes}"
+            "the person was asked for these scopes just now, and a token with all of them could \
+             not be had: {scopes}"
         ),
     )
 }
 
-/// For so many reasons one page may ask for a sign-in within ten minutes: two guards that undo each
+/// How many different sign-ins one page may ask for within ten minutes: two guards that undo each
 /// other's sign-in would never stop.
 const MOST_CAUSES: usize = 8;
 
-/// How soon the same wish counts as a circle. A sign-in that has to be recent ages while its owner
-/// works, and tokens without a refresh token run out, so only at once.
+/// Window in which an identical step-up counts as a redirect loop. It is short where a sign-in has
+/// to be recent, which ages while the person works, and where tokens without a refresh token expire.
 fn asked_again_within(options: &SignInOptions) -> Duration {
     if options.max_age.is_some() || options.prompt.contains(&Prompt::None) {
         Duration::from_secs(60)
@@ -150,16 +152,16 @@ fn asked_again_within(options: &SignInOptions) -> Duration {
     }
 }
 
-/// What makes two sign-ins of an application the same one. Its parts are those that change what the
-/// provider does.
-fn cause_of(options: &SignInOptions) -> Cause {
+/// The fingerprint of a sign-in: of the options that change what the provider does. Claim values are
+/// not part of it, since they change.
+fn cause_of(options: &SignInOptions) -> Fingerprint {
     let prompt: Vec<&str> = options.prompt.iter().map(|prompt| prompt.as_str()).collect();
     let mut scopes = options.scopes.clone();
     scopes.sort_unstable();
     let max_age = options.max_age.map(|age| age.as_secs().to_string()).unwrap_or_default();
     let context = options.auth_context.as_deref().unwrap_or_default();
     let claims = options.claims.as_deref().map(kind_of_claims).unwrap_or_default();
-    Cause::new(&[
+    Fingerprint::new(&[
         "sign-in",
         &scopes.join(" "),
         &prompt.join(" "),
@@ -170,9 +172,8 @@ fn cause_of(options: &SignInOptions) -> Cause {
     ])
 }
 
-/// What a challenge of the provider or of an API is about: the names of its claims. A value may be
-/// another one each time (the time of the challenge, for one), except that of an authentication
-/// context.
+/// The names of the claims in a challenge of the provider or of an API. A value may be another one
+/// each time (the time of the challenge, for example), except that of an authentication context.
 fn kind_of_claims(claims: &str) -> String {
     let challenge: serde_json::Map<String, serde_json::Value> =
         serde_json::from_str(claims).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What a sign-in is, for everything that signs people in: the layer, `WebAuth`, `Client` and the
+//! A sign-in, for everything that signs people in: the layer, `WebAuth`, `Client` and the
 //! refresh of a session. It knows no cookies and no server.
 
 mod attempt;
@@ -13,11 +13,11 @@ mod relying_party;
 mod step_up;
 
 pub(crate) use {
-    attempt::{Attempt, Cause, PersonKey, Purpose, RecordId},
+    attempt::{Attempt, Fingerprint, PersonKey, Purpose, RecordId},
     b2c::policy_of,
     begin::{AccountHint, Fallback, Request, RequestBinding},
-    complete::{Completed, NewSession, Verified, answer_of},
-    device_code::{DeviceCode, Heard, Waiting, no_code},
+    complete::{NewSession, SignInRecords, VerifiedAnswer, answer_of},
+    device_code::{DeviceCode, DevicePolls, PollState, no_code},
     exchanges::{Exchanges, fingerprint},
     loop_guard::{ReturnedTo, SessionOrigin},
     refresh::refresh_with,

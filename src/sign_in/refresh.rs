@@ -72,7 +72,7 @@ pub(crate) async fn refresh_with(
 fn ask_for_consent(error: Error) -> Error {
     match error.provider() {
         Some(said) if said.error == "invalid_scope" => {
-            // The advice is for an application that asks for what nobody knows.
+            // The advice of that code is about scopes that do not exist.
             Error::from_provider(
                 ErrorKind::InteractionRequired,
                 ProviderError { advice: None, ..said.clone() },
@@ -85,8 +85,8 @@ fn ask_for_consent(error: Error) -> Error {
 /// Verifies the ID token of a refresh: completely, but for the nonce, which need not be in it
 /// (OpenID Connect Core section 12.2).
 ///
-/// Its claims take the place of those before. `as_granted`: with all that the sign-in's have;
-/// another access token could not ask UserInfo.
+/// Its claims replace the earlier ones. `as_granted`: the access token has the scopes of the sign-in,
+/// so that UserInfo can be asked; another one could not.
 async fn identity(
     provider: &Provider,
     id_token: &Secret,

@@ -72,8 +72,8 @@ impl RelyingParty {
         }
     }
 
-    /// The provider's end of session (OpenID Connect RP-Initiated Logout 1.0), if it is wanted and
-    /// there is one.
+    /// The URL of the provider's end of session (OpenID Connect RP-Initiated Logout 1.0), if it is
+    /// configured and the provider has one.
     pub(crate) async fn end_session_address(
         &self,
         id_token: Option<&Secret>,
@@ -97,7 +97,7 @@ impl RelyingParty {
     }
 }
 
-/// What the keys belong to: the same secret opens nothing in another application, at another
+/// The application that keys belong to: the same secret opens nothing in another application, at another
 /// authority or under another base URL.
 pub(crate) fn key_binding(config: &ValidConfig) -> [&[u8]; 3] {
     [

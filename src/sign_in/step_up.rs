@@ -1,4 +1,4 @@
-//! What a page needs another sign-in for: more scopes, the provider's claims, what an API asks for,
+//! [`StepUp`]: another sign-in for more scopes, the provider's claims, the requirements of an API, or
 //! tokens that are gone.
 
 use std::time::Duration;
@@ -10,31 +10,31 @@ use crate::{
     error::{Error, ErrorKind, TokenOwner},
 };
 
-/// What is to be asked for.
+/// What the next sign-in asks for.
 pub(crate) struct StepUp {
     pub(crate) made: UnixTime,
     scopes: Vec<String>,
     claims: Option<String>,
     acr_values: Vec<String>,
     max_age: Option<Duration>,
-    /// Without a page, if the provider can.
+    /// Without a page, if the provider can do that.
     silent: bool,
 }
 
 codec::record!(StepUp { 1 made, 2 scopes, 3 claims, 4 acr_values, 5 max_age, 6 silent });
 
-/// What mends a failure.
+/// The sign-in that remedies a failure.
 pub(crate) enum Remedy {
     /// A sign-in that asks for more.
     StepUp(StepUp),
     /// A sign-in.
     SignIn,
-    /// No sign-in does.
+    /// No sign-in helps.
     Nothing,
 }
 
 impl Remedy {
-    /// What mends the failure of a token, at an application whose sign-ins ask for `configured`.
+    /// The remedy for the failure of a token, at an application whose sign-ins ask for `configured`.
     pub(crate) fn of(error: &Error, configured: &SignInOptions, now: UnixTime) -> Self {
         if error.token_owner() != TokenOwner::User {
             return Self::Nothing;
@@ -64,7 +64,7 @@ impl Remedy {
     }
 }
 
-/// What a provider wants to be asked for and cannot be read is not asked for.
+/// Whether claims that a provider asks for can be read; others are not sent back to it.
 fn is_object(text: &str) -> bool {
     serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok()
 }
@@ -75,7 +75,7 @@ impl StepUp {
         Self { made, scopes, claims: None, acr_values: Vec::new(), max_age: None, silent: false }
     }
 
-    /// The same for somebody who cannot be sent a second time: at once with pages.
+    /// The same with pages, for callers that cannot start a second sign-in after a silent one failed.
     pub(crate) fn with_pages(self) -> Self {
         Self { silent: false, ..self }
     }

@@ -126,7 +126,7 @@ impl RefreshContext {
     ) -> impl Future<Output = RefreshResult> + Send + use<> {
         let (shared, grant, kind) = (Arc::clone(self), grant.clone(), kind.clone());
         let span =
-            info_span!("identity.grant", errand = kind.name(), outcome = Empty, reason = Empty);
+            info_span!("identity.grant", kind = kind.name(), outcome = Empty, reason = Empty);
         async move {
             let outcome = shared.alone(&grant, &kind).await;
             let span = Span::current();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Inner, WebAuth, kept::Kept};
+use super::{Inner, WebAuth, value_sessions::ValueSessions};
 use crate::{
     client::Client,
     clock::{Clock, SystemClock},
@@ -56,7 +56,7 @@ impl WebAuthBuilder {
         let keys = KeyRing::new(config.cookie_keys(), &key_binding(&config)).map_err(no_keys)?;
         let relying_party = RelyingParty::new(config, http, Arc::clone(&clock));
         let client = Client::over(relying_party.provider().clone(), Arc::clone(&clock));
-        let kept = Kept::new(&relying_party, &client, &clock);
-        Ok(WebAuth(Arc::new(Inner { relying_party, clock, client, keys, kept })))
+        let sessions = ValueSessions::new(&relying_party, &client, &clock);
+        Ok(WebAuth(Arc::new(Inner { relying_party, clock, client, keys, sessions })))
     }
 }

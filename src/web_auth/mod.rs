@@ -1,15 +1,15 @@
 //! [`WebAuth`]: signing in for applications that are not Tower services.
 
 mod builder;
-mod kept;
 mod outcomes;
 mod sign_in;
+mod value_sessions;
 
 use std::{fmt, sync::Arc};
 
 pub use self::builder::WebAuthBuilder;
-use self::kept::Kept;
 pub use self::outcomes::{SignIn, SignInOutcome, SignOut, SignedIn, UserCode};
+use self::value_sessions::ValueSessions;
 use crate::{
     client::Client,
     clock::Clock,
@@ -94,7 +94,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     client: Client,
     keys: KeyRing,
-    kept: Kept,
+    sessions: ValueSessions,
 }
 
 impl fmt::Debug for WebAuth {
@@ -200,7 +200,7 @@ impl WebAuth {
         *session = WebSession::new();
         let known = self.known(&contents);
         if let Some(held) = &contents.held {
-            self.kept().values.end(held.id);
+            self.sessions().values.end(held.id);
             tracing::info!("signed out");
         }
         let id_token = contents.held.as_ref().and_then(|held| held.grant.id_token().cloned());
@@ -222,8 +222,8 @@ impl WebAuth {
         &self.0.relying_party
     }
 
-    fn kept(&self) -> &Kept {
-        &self.0.kept
+    fn sessions(&self) -> &ValueSessions {
+        &self.0.sessions
     }
 
     fn keys(&self) -> &KeyRing {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{
     WebAuth,
-    kept::{CompletedSignIn, Known},
     outcomes::{SignIn, SignInOutcome, SignedIn, UserCode},
+    value_sessions::{CompletedSignIn, CurrentLogin},
 };
 use crate::{
     config::{ReturnPath, SignInOptions},
@@ -13,8 +13,8 @@ use crate::{
     protocol::{CallbackParameters, Nonce, TokenAnswer},
     session::{Lookup, SessionValue, StoredLogin, WebSession},
     sign_in::{
-        Attempt, Cause, Completed, DeviceCode, Fallback, Heard, PersonKey, Purpose, Remedy,
-        Verified, answer_of, fingerprint, no_code,
+        Attempt, DeviceCode, Fallback, Fingerprint, PersonKey, PollState, Purpose, Remedy,
+        SignInRecords, VerifiedAnswer, answer_of, fingerprint, no_code,
     },
     user::User,
 };
@@ -24,17 +24,17 @@ use crate::{
 const MOST_SCOPE_BYTES: usize = 2000;
 
 /// What a sign-in is begun with.
-struct Beginning {
+struct Start {
     options: SignInOptions,
     next: ReturnPath,
-    causes: Vec<Cause>,
+    causes: Vec<Fingerprint>,
     fallback: Fallback,
     /// How often it was tried before.
     retry: u8,
 }
 
-impl Beginning {
-    fn first(options: SignInOptions, next: ReturnPath, causes: Vec<Cause>) -> Self {
+impl Start {
+    fn first(options: SignInOptions, next: ReturnPath, causes: Vec<Fingerprint>) -> Self {
         Self { options, next, causes, fallback: Fallback::None, retry: 0 }
     }
 }
@@ -70,8 +70,8 @@ impl WebAuth {
             }
             None => Vec::new(),
         };
-        let beginning = Beginning::first(options.clone(), next, causes);
-        self.begin(session, contents, known, beginning).await
+        let start = Start::first(options.clone(), next, causes);
+        self.begin(session, contents, known, start).await
     }
 
     /// Begins the sign-in that mends a failed token (consent, a stronger sign-in, tokens that are
@@ -90,11 +90,11 @@ impl WebAuth {
         let contents = self.open(session);
         let known = self.known(&contents);
         let next = self.config().return_path(next);
-        let mend = Remedy::of(error, self.config().sign_in(), self.clock().now());
-        let (known, options, causes) = match (mend, known) {
+        let remedy = Remedy::of(error, self.config().sign_in(), self.clock().now());
+        let (known, options, causes) = match (remedy, known) {
             (Remedy::Nothing, _) => return Ok(None),
-            (Remedy::StepUp(wish), Some(known)) => {
-                let options = wish.with_pages().options(known.user.username());
+            (Remedy::StepUp(step_up), Some(known)) => {
+                let options = step_up.with_pages().options(known.user.username());
                 let causes = self.relying_party().causes(
                     Some(known.held.record.origin()),
                     &options,
@@ -106,23 +106,23 @@ impl WebAuth {
                 (None, SignInOptions::new().with_scopes(error.scopes()), Vec::new())
             }
         };
-        let beginning = Beginning::first(options, next, causes);
-        self.begin(session, contents, known, beginning).await.map(Some)
+        let start = Start::first(options, next, causes);
+        self.begin(session, contents, known, start).await.map(Some)
     }
 
     async fn begin(
         &self,
         session: &mut WebSession,
         mut contents: SessionValue,
-        known: Option<Known>,
-        beginning: Beginning,
+        known: Option<CurrentLogin>,
+        start: Start,
     ) -> Result<SignIn, Error> {
-        let Beginning { mut options, next, causes, fallback, retry } = beginning;
+        let Start { mut options, next, causes, fallback, retry } = start;
         if let Some(known) = &known {
             self.relying_party()
                 .add_granted(
                     &mut options,
-                    &self.kept().grants,
+                    &self.sessions().grants,
                     &known.entered.grant,
                     MOST_SCOPE_BYTES,
                 )
@@ -219,7 +219,7 @@ impl WebAuth {
         };
         let permit = self.relying_party().provider().permit();
         let signed_in =
-            match self.kept().exchanges.once(fingerprint(&state, &code), permit, work).await {
+            match self.sessions().exchanges.once(fingerprint(&state, &code), permit, work).await {
                 Ok(signed_in) => signed_in,
                 Err(error) => return self.begin_again(session, contents, &begun, error).await,
             };
@@ -239,7 +239,7 @@ impl WebAuth {
             self.keep(session, &mut contents)?;
             return Err(error);
         };
-        let beginning = Beginning {
+        let start = Start {
             options: attempt.options(),
             next: self.config().return_path(&attempt.return_path),
             causes: attempt.causes.clone(),
@@ -248,7 +248,7 @@ impl WebAuth {
         };
         let steps_up = attempt.purpose == Purpose::StepUp;
         let known = if steps_up { self.known(&contents) } else { None };
-        self.begin(session, contents, known, beginning).await.map(SignInOutcome::Again)
+        self.begin(session, contents, known, start).await.map(SignInOutcome::Again)
     }
 
     /// Asks whether the person has signed in by the code of [`sign_in`](Self::sign_in). `None`: not
@@ -273,32 +273,35 @@ impl WebAuth {
         };
         let code = attempt.device.as_deref().cloned().ok_or_else(no_code)?;
         let now = self.clock().now();
-        let heard = if code.expires_at <= now {
-            Heard::Over(Err(Error::new(ErrorKind::CodeExpired, "the code was not used in time")))
+        let state_now = if code.expires_at <= now {
+            PollState::Over(Err(Error::new(
+                ErrorKind::CodeExpired,
+                "the code was not used in time",
+            )))
         } else {
             let (auth, attempt, answer, asked) =
                 (self.clone(), attempt.clone(), state.clone(), code.clone());
             let question = move |interval| async move {
                 match auth.relying_party().ask(&asked, interval).await {
-                    Heard::NotYet { interval, next } => Heard::NotYet { interval, next },
-                    Heard::Over(Ok(tokens)) => {
-                        Heard::Over(auth.signed_in_by_code(&attempt, tokens, &answer).await)
+                    PollState::NotYet { interval, next } => PollState::NotYet { interval, next },
+                    PollState::Over(Ok(tokens)) => {
+                        PollState::Over(auth.signed_in_by_code(&attempt, tokens, &answer).await)
                     }
-                    Heard::Over(Err(error)) => Heard::Over(Err(error)),
+                    PollState::Over(Err(error)) => PollState::Over(Err(error)),
                 }
             };
-            self.kept()
-                .waiting
-                .heard(&state, &code, now, self.relying_party().provider().permit(), question)
+            self.sessions()
+                .device_polls
+                .poll(&state, &code, now, self.relying_party().provider().permit(), question)
                 .await
         };
-        match heard {
-            Heard::Over(Ok(signed_in)) => self.finish(session, contents, &signed_in).map(Some),
-            Heard::Over(Err(error)) => {
+        match state_now {
+            PollState::Over(Ok(signed_in)) => self.finish(session, contents, &signed_in).map(Some),
+            PollState::Over(Err(error)) => {
                 self.keep(session, &mut contents)?;
                 Err(error)
             }
-            Heard::NotYet { interval, next } => {
+            PollState::NotYet { interval, next } => {
                 if (code.interval, code.next) != (interval, next) {
                     // Whichever process is asked next keeps to the same pace.
                     attempt.device = Some(Box::new(DeviceCode { interval, next, ..code }));
@@ -327,12 +330,12 @@ impl WebAuth {
     async fn signed_in(
         &self,
         attempt: &Attempt,
-        verified: Verified,
+        verified: VerifiedAnswer,
         answer: &str,
     ) -> Result<Arc<CompletedSignIn>, Error> {
-        let Completed { signed_in, grant, return_path } =
+        let SignInRecords { session, grant, return_path } =
             self.relying_party().record(attempt, verified, answer).await?;
-        let record = signed_in.record(self.clock().now(), self.config().absolute_timeout());
+        let record = session.record(self.clock().now(), self.config().absolute_timeout());
         Ok(Arc::new(CompletedSignIn {
             held: Arc::new(StoredLogin::new(record, grant)?),
             next: return_path,
@@ -355,7 +358,7 @@ impl WebAuth {
         };
         self.keep(session, &mut contents)?;
         if let Some(before) = before.filter(|before| before.id != signed_in.held.id) {
-            self.kept().values.end(before.id);
+            self.sessions().values.end(before.id);
         }
         tracing::info!("signed in");
         Ok(SignedIn { user: known.user, next: signed_in.next.clone() })

@@ -9,22 +9,22 @@ use crate::{
     config::ReturnPath,
     error::Error,
     session::{Context, LoginInUse, SessionValue, StoredLogin, Values, WebSession},
-    sign_in::{Exchanges, RelyingParty, Waiting},
+    sign_in::{DevicePolls, Exchanges, RelyingParty},
     tokens::{CacheLimits, GrantRef, Grants},
     user::{Application, User},
 };
 
 /// What belongs to sessions that are kept as values.
-pub(super) struct Kept {
+pub(super) struct ValueSessions {
     pub(super) bound_to: Context,
     pub(super) values: Arc<Values>,
     pub(super) grants: Grants,
     pub(super) application: Arc<Application>,
     pub(super) exchanges: Exchanges<Arc<CompletedSignIn>>,
-    pub(super) waiting: Waiting<Arc<CompletedSignIn>>,
+    pub(super) device_polls: DevicePolls<Arc<CompletedSignIn>>,
 }
 
-impl Kept {
+impl ValueSessions {
     pub(super) fn new(
         relying_party: &RelyingParty,
         client: &Client,
@@ -51,7 +51,7 @@ impl Kept {
                 Arc::clone(clock),
             )),
             exchanges: Exchanges::new(),
-            waiting: Waiting::new(),
+            device_polls: DevicePolls::new(),
             values,
             grants,
         }
@@ -65,7 +65,7 @@ pub(super) struct CompletedSignIn {
 }
 
 /// Somebody who is signed in, while a call works with them.
-pub(super) struct Known {
+pub(super) struct CurrentLogin {
     pub(super) held: Arc<StoredLogin>,
     pub(super) entered: LoginInUse,
     pub(super) user: User,
@@ -74,20 +74,20 @@ pub(super) struct Known {
 impl WebAuth {
     /// Who is signed in, as far as is known here, without asking whether they still are at the
     /// provider.
-    pub(super) fn known(&self, contents: &SessionValue) -> Option<Known> {
+    pub(super) fn known(&self, contents: &SessionValue) -> Option<CurrentLogin> {
         let mut held = contents.held.clone()?;
-        let entered = self.kept().values.enter(&held)?;
+        let entered = self.sessions().values.enter(&held)?;
         let record = entered.record()?;
         if record.generation() != held.grant.generation() {
             held =
                 Arc::new(StoredLogin { id: held.id, record: held.record.clone(), grant: record });
         }
         let user = self.user_of(&held, &entered.grant);
-        Some(Known { held, entered, user })
+        Some(CurrentLogin { held, entered, user })
     }
 
     pub(super) fn open(&self, session: &WebSession) -> SessionValue {
-        let mut contents = SessionValue::open(self.keys(), &self.kept().bound_to, session);
+        let mut contents = SessionValue::open(self.keys(), &self.sessions().bound_to, session);
         let now = self.clock().now();
         let most = self.config().absolute_timeout();
         contents.held =
@@ -109,7 +109,7 @@ impl WebAuth {
         contents: &mut SessionValue,
     ) -> Result<(), Error> {
         contents.held = self.known(contents).map(|known| known.held);
-        *session = contents.seal(self.keys(), &self.kept().bound_to, self.clock().now())?;
+        *session = contents.seal(self.keys(), &self.sessions().bound_to, self.clock().now())?;
         Ok(())
     }
 
@@ -121,7 +121,11 @@ impl WebAuth {
         let renews = known.held.record.renew_at.is_some();
         let due = renews && known.held.grant.renew_at().is_some_and(|at| at <= self.clock().now());
         let goes_on = if due {
-            self.kept().grants.renewed(&known.entered.grant).await.map(|renewed| renewed.is_some())
+            self.sessions()
+                .grants
+                .renewed(&known.entered.grant)
+                .await
+                .map(|renewed| renewed.is_some())
         } else {
             Ok(true)
         };
@@ -142,7 +146,7 @@ impl WebAuth {
         mut contents: SessionValue,
     ) -> Result<Option<User>, Error> {
         if let Some(known) = self.known(&contents) {
-            self.kept().grants.settled(&known.entered.grant).await;
+            self.sessions().grants.settled(&known.entered.grant).await;
         }
         let opened = contents.held.as_ref().map(|held| held.grant.generation());
         let Some(known) = self.known(&contents) else { return Ok(None) };
@@ -158,6 +162,6 @@ impl WebAuth {
         if let Some(renewed) = held.grant.claims() {
             record.claims = renewed.get().into();
         }
-        record.user(grant.clone(), Arc::clone(&self.kept().application))
+        record.user(grant.clone(), Arc::clone(&self.sessions().application))
     }
 }

@@ -1,19 +1,20 @@
-//! The head of a request: what the walks read of it, and which kind of client sent it. Headers choose
-//! the shape of an answer, never admission.
+//! The head of a request, and the kind of client that sent it. Headers choose the shape of a response,
+//! never admission.
 
 use std::borrow::Cow;
 
 use http::{
-    HeaderMap, HeaderValue, Method, Uri,
+    Extensions, HeaderMap, HeaderValue, Method, Uri,
     header::{self, HeaderName},
     uri::PathAndQuery,
 };
 
+use super::failure::is_grpc;
 use crate::session::RequestCookies;
 
 /// The headers that decide [`ClientKind`] and [`RequestSummary`]: a copy of a request's head keeps
 /// them.
-pub(super) const SHAPE_HEADERS: [HeaderName; 8] = [
+pub(crate) const SHAPE_HEADERS: [HeaderName; 8] = [
     header::ACCEPT,
     header::CONTENT_TYPE,
     header::REFERER,
@@ -25,19 +26,18 @@ pub(super) const SHAPE_HEADERS: [HeaderName; 8] = [
 ];
 
 /// The head of a request that one of the walks answers.
-pub(super) struct RequestHead<'a> {
-    pub(super) method: &'a Method,
+pub(crate) struct RequestHead<'a> {
+    pub(crate) method: &'a Method,
     /// As the browser wrote it.
-    pub(super) uri: &'a Uri,
-    pub(super) headers: &'a HeaderMap,
-    /// What the headers hold of this application's cookies: read once per request, by
-    /// [`Flow::cookies`](super::flow::Flow::cookies). The session that was loaded for them is in
-    /// them, so that every step of a walk can ask for it.
-    pub(super) cookies: RequestCookies<'a>,
+    pub(crate) uri: &'a Uri,
+    pub(crate) headers: &'a HeaderMap,
+    /// What the headers hold of this application's cookies: read once per request. The session that
+    /// was loaded for them is in them, so that every step of a walk can ask for it.
+    pub(crate) cookies: RequestCookies<'a>,
 }
 
 impl<'a> RequestHead<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         method: &'a Method,
         uri: &'a Uri,
         headers: &'a HeaderMap,
@@ -46,27 +46,40 @@ impl<'a> RequestHead<'a> {
         Self { method, uri, headers, cookies }
     }
 
-    pub(super) fn client_kind(&self) -> ClientKind {
+    pub(crate) fn client_kind(&self) -> ClientKind {
         ClientKind::of(self.method, self.headers)
     }
 
     /// Whether a sign-in may be started. An image, a frame, a script or a prefetch cannot sign in
     /// anybody, and must use up neither the attempts of a person in the same browser nor a device
     /// code.
-    pub(super) fn may_start(&self) -> bool {
+    pub(crate) fn may_start(&self) -> bool {
         self.client_kind() == ClientKind::Navigation
     }
 
     /// The first parameter of this name in the query.
-    pub(super) fn parameter(&self, name: &str) -> Option<Cow<'a, str>> {
+    pub(crate) fn parameter(&self, name: &str) -> Option<Cow<'a, str>> {
         let query = self.uri.query().unwrap_or_default().as_bytes();
         url::form_urlencoded::parse(query).find(|(own, _)| own == name).map(|(_, value)| value)
     }
 }
 
+/// The URL as the client wrote it: axum's `nest` takes a prefix off the path and leaves the whole URL
+/// in the extensions.
+#[cfg(feature = "axum")]
+pub(crate) fn original_uri<'a>(uri: &'a Uri, extensions: &'a Extensions) -> &'a Uri {
+    extensions.get::<axum::extract::OriginalUri>().map_or(uri, |original| &original.0)
+}
+
+/// Without axum nothing rewrites it.
+#[cfg(not(feature = "axum"))]
+pub(crate) fn original_uri<'a>(uri: &'a Uri, _: &'a Extensions) -> &'a Uri {
+    uri
+}
+
 /// The kind of client that sent a request: how it can be told that it must sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ClientKind {
+pub(crate) enum ClientKind {
     /// A person's browser opens a page: it can be sent to the provider.
     Navigation,
     /// A browser shows the answer, but must not be sent away: frames, submitted forms.
@@ -82,7 +95,7 @@ pub(super) enum ClientKind {
 
 impl ClientKind {
     /// Decides by the Fetch Metadata headers where there are any, otherwise by `Accept`.
-    pub(super) fn of(method: &Method, headers: &HeaderMap) -> Self {
+    pub(crate) fn of(method: &Method, headers: &HeaderMap) -> Self {
         ShapeHeaders::of(headers).client_kind(method, headers)
     }
 }
@@ -91,12 +104,12 @@ impl ClientKind {
 /// neighbouring host.
 ///
 /// - `Sec-Fetch-Site` is written by the browser alone: `same-origin` is enough, also where a
-///   referrer policy made `Origin` the word `null`; `same-site` and `cross-site` are not ours,
-///   whatever else is said. `none` is a person's own doing, such as a form that is sent again, and
+///   referrer policy made `Origin` the word `null`; `same-site` and `cross-site` are other origins,
+///   whatever else is said. `none` is an action of the person, such as sending a form again, and
 ///   says nothing about the page.
 /// - Otherwise `Origin` decides, which browsers send with every POST.
 /// - `Referer` counts only for browsers that send neither.
-pub(super) fn is_from_own_page(headers: &HeaderMap, origin: &str) -> bool {
+pub(crate) fn is_from_own_page(headers: &HeaderMap, origin: &str) -> bool {
     match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
         Some(b"same-origin") => return true,
         Some(b"none") | None => {}
@@ -112,41 +125,41 @@ pub(super) fn is_from_own_page(headers: &HeaderMap, origin: &str) -> bool {
 }
 
 /// Path, query and fragment of an address, if it is one of this origin.
-pub(super) fn own_path<'a>(address: &'a str, origin: &str) -> Option<&'a str> {
+pub(crate) fn own_path<'a>(address: &'a str, origin: &str) -> Option<&'a str> {
     address.strip_prefix(origin).filter(|path| path.starts_with('/'))
 }
 
 /// Whether the browser itself says that a person follows a link of a page of this origin.
-pub(super) fn follows_own_link(headers: &HeaderMap) -> bool {
+pub(crate) fn follows_own_link(headers: &HeaderMap) -> bool {
     let is = |name: &str, value: &str| headers.get(name).is_some_and(|header| header == value);
     is("sec-fetch-site", "same-origin") && is("sec-fetch-dest", "document") && !is_prefetch(headers)
 }
 
-/// What the layer keeps of a request while the service answers it, in case that it has to answer in
-/// its place: the kind of client, and the page to return to.
+/// The part of a request that the layer keeps while the service answers it, in case that it has to
+/// answer instead: the kind of client, and the page to return to.
 #[derive(Clone, Debug)]
-pub(super) struct RequestSummary {
-    pub(super) client: ClientKind,
-    pub(super) page: Option<PageInView>,
+pub(crate) struct RequestSummary {
+    pub(crate) client: ClientKind,
+    pub(crate) page: Option<PageInView>,
 }
 
 /// The page in front of the person.
 #[derive(Clone, Debug)]
-pub(super) enum PageInView {
+pub(crate) enum PageInView {
     /// It was opened: path and query.
     Opened(PathAndQuery),
-    /// It asked for something else: its address, which any site may have written.
+    /// It asked for something else: its URL, which any site may have written.
     Behind(HeaderValue),
 }
 
 impl RequestSummary {
     /// Copies nothing but references.
-    pub(super) fn of(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
+    pub(crate) fn of(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
         Self::of_page(method, uri.path_and_query(), headers)
     }
 
     /// The same, where only path and query are known of the address.
-    pub(super) fn of_page(
+    pub(crate) fn of_page(
         method: &Method,
         page: Option<&PathAndQuery>,
         headers: &HeaderMap,
@@ -161,7 +174,7 @@ impl RequestSummary {
     }
 }
 
-/// The headers that decide the kind of client, found in one pass: that is cheaper than a look-up for
+/// The headers that decide the kind of client, found in one pass, which is cheaper than a look-up for
 /// each.
 #[derive(Default)]
 struct ShapeHeaders<'a> {
@@ -193,7 +206,7 @@ impl<'a> ShapeHeaders<'a> {
     }
 
     fn client_kind(&self, method: &Method, headers: &HeaderMap) -> ClientKind {
-        if self.content_type.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc")) {
+        if self.content_type.is_some_and(is_grpc) {
             return ClientKind::Grpc;
         }
         if self.htmx.is_some_and(|htmx| htmx == "true") {
@@ -220,8 +233,8 @@ impl<'a> ShapeHeaders<'a> {
     }
 }
 
-/// Whether the browser fetches ahead: nobody is looking, so nothing may be started.
-pub(super) fn is_prefetch(headers: &HeaderMap) -> bool {
+/// Whether the browser fetches ahead: no person has asked for it, so nothing may be started.
+pub(crate) fn is_prefetch(headers: &HeaderMap) -> bool {
     ["sec-purpose", "purpose"].iter().any(|name| headers.get(*name).is_some_and(says_prefetch))
 }
 

@@ -6,9 +6,8 @@ use http::{
 };
 
 use super::{
-    placement::original_uri,
-    request_head::{ClientKind, RequestHead, SHAPE_HEADERS},
-    respond,
+    failure,
+    request_head::{ClientKind, RequestHead, SHAPE_HEADERS, original_uri},
 };
 use crate::{
     config::{ReturnPath, SignInOptions},
@@ -45,9 +44,9 @@ struct Inner {
     wanted: Wanted,
 }
 
-/// What the client is to be answered with.
+/// The answer that a challenge asks for.
 #[derive(Clone, Debug)]
-pub(super) enum Wanted {
+pub(crate) enum Wanted {
     SignIn { options: Box<SignInOptions>, return_path: Option<ReturnPath> },
     Refusal(Error),
 }
@@ -62,13 +61,13 @@ impl Challenge {
     }
 
     /// Refuses with an error, in the shape that the caller understands.
-    pub(super) fn refusal<B>(request: &Request<B>, error: Error) -> Self {
+    pub(crate) fn refusal<B>(request: &Request<B>, error: Error) -> Self {
         let uri = original_uri(request.uri(), request.extensions());
         Self::new(request.method(), uri, request.headers(), Wanted::Refusal(error))
     }
 
-    pub(super) fn new(method: &Method, uri: &Uri, headers: &HeaderMap, wanted: Wanted) -> Self {
-        // What chooses the answer's shape, and the cookies of attempts.
+    pub(crate) fn new(method: &Method, uri: &Uri, headers: &HeaderMap, wanted: Wanted) -> Self {
+        // The headers that choose the shape of the answer, and the cookies of attempts.
         let mut remembered = HeaderMap::new();
         for name in [COOKIE].into_iter().chain(SHAPE_HEADERS) {
             for value in headers.get_all(&name) {
@@ -110,15 +109,15 @@ impl Challenge {
     }
 
     /// The request that it answers; `cookies` are those of its [`headers`](Self::headers).
-    pub(super) fn head<'a>(&'a self, cookies: RequestCookies<'a>) -> RequestHead<'a> {
+    pub(crate) fn head<'a>(&'a self, cookies: RequestCookies<'a>) -> RequestHead<'a> {
         RequestHead::new(&self.0.method, &self.0.uri, &self.0.headers, cookies)
     }
 
-    pub(super) fn client_kind(&self) -> ClientKind {
+    pub(crate) fn client_kind(&self) -> ClientKind {
         ClientKind::of(&self.0.method, &self.0.headers)
     }
 
-    /// The failure that it is to a caller with an access token, whom no sign-in helps here.
+    /// The failure for a caller with an access token, which a sign-in here does not help.
     pub(crate) fn into_refusal(self) -> Error {
         match self.0.wanted {
             Wanted::Refusal(error) => error,
@@ -127,11 +126,11 @@ impl Challenge {
     }
 
     /// The headers that are remembered.
-    pub(super) fn headers(&self) -> &HeaderMap {
+    pub(crate) fn headers(&self) -> &HeaderMap {
         &self.0.headers
     }
 
-    pub(super) fn wanted(&self) -> &Wanted {
+    pub(crate) fn wanted(&self) -> &Wanted {
         &self.0.wanted
     }
 }
@@ -152,25 +151,26 @@ impl Error {
     pub(crate) fn for_sessions_alone() -> Self {
         Self::new(
             ErrorKind::Forbidden,
-            "the request has an access token, and this is for people who are signed in with a session",
+            "the request has an access token, and this is for people who are signed in with a \
+             session",
         )
     }
 
     /// A response that carries the failure to the layer, for services that are not axum's; with
     /// feature `axum` the error is a response itself, so that `?` does it.
     ///
-    /// What a sign-in can mend becomes one: a person who opens a page is sent to the provider,
-    /// agrees there to the [`scopes`](Self::scopes) of the token and comes back to the same page; a
-    /// script gets 401 and the address for it. Asked for the same again within ten minutes the
-    /// answer is 403, so it cannot loop. Everything else becomes the layer's page or problem
-    /// document; what only a caller with an access token can mend has a `WWW-Authenticate: Bearer`
-    /// with the provider's claims. Without the layer outside the response stays as it is, with the
+    /// A failure that a sign-in can remedy starts one: a person who opens a page is sent to the
+    /// provider, consents there to the [`scopes`](Self::scopes) of the token and comes back to the
+    /// same page; a script gets 401 and the URL for it. Asked for the same again within ten minutes
+    /// the answer is 403, so it cannot loop. Every other failure becomes the layer's page or problem
+    /// document; one that only a caller with an access token can remedy has a
+    /// `WWW-Authenticate: Bearer` with the provider's claims. Without the layer outside the response stays as it is, with the
     /// status of the failure.
     #[must_use]
     pub fn into_response_with<B>(self, body: B) -> Response<B> {
         let mut response = Response::new(body);
-        *response.status_mut() = respond::status(self.kind());
-        let challenge = respond::caller_challenge(&self);
+        *response.status_mut() = failure::status(self.kind());
+        let challenge = failure::caller_challenge(&self);
         response.headers_mut().extend(challenge.map(|challenge| (WWW_AUTHENTICATE, challenge)));
         response.extensions_mut().insert(Raised(self));
         response

@@ -1,0 +1,145 @@
+//! What a failure is in HTTP and gRPC: its status, when to try again, its challenge.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use serde_json::{Value, json};
+
+use super::body::IdentityBody;
+use crate::error::{Error, ErrorKind, TokenOwner};
+
+/// On every answer that sets a cookie or whose user was read (security rule 14).
+pub(crate) const NOT_STORED: HeaderValue = HeaderValue::from_static("private, no-store");
+
+/// By then a restarted store is back, and a flood of sign-ins is over.
+const SOON: Duration = Duration::from_secs(5);
+
+/// The challenge for a caller with an access token, on behalf of which no other token could be had
+/// (RFC 6750 section 3, Entra's claims challenge). Claims are sent as Base64, so nothing of the
+/// provider's text reaches the header.
+pub(crate) fn caller_challenge(error: &Error) -> Option<HeaderValue> {
+    if error.token_owner() != TokenOwner::Caller {
+        return None;
+    }
+    let claims = error.provider().and_then(|said| said.claims.as_deref());
+    let challenge = match (error.kind(), claims) {
+        (ErrorKind::InteractionRequired, Some(claims)) => {
+            format!(
+                r#"Bearer error="insufficient_claims", claims="{}""#,
+                base64_simd::STANDARD.encode_to_string(claims)
+            )
+        }
+        (ErrorKind::InteractionRequired, None) => {
+            r#"Bearer error="interaction_required""#.to_owned()
+        }
+        (ErrorKind::InvalidGrant, _) => r#"Bearer error="invalid_token""#.to_owned(),
+        _ => return None,
+    };
+    HeaderValue::try_from(challenge).ok()
+}
+
+/// A problem document (RFC 9457) with the reason code. `kind` is for programs that decide by it: the
+/// reason may be finer. `more` are members that only one kind of answer has.
+pub(crate) fn problem<R>(
+    error: &Error,
+    status: StatusCode,
+    detail: &str,
+    more: impl IntoIterator<Item = (&'static str, Value)>,
+) -> Response<IdentityBody<R>> {
+    let mut document = json!({
+        "type": "about:blank",
+        "title": status.canonical_reason(),
+        "status": status.as_u16(),
+        "detail": detail,
+        "reason": error.reason(),
+        "kind": error.kind().reason(),
+    });
+    if let Some(members) = document.as_object_mut() {
+        let lists = [("scopes", error.scopes()), ("acr_values", error.acr_values())];
+        let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
+        members.extend(lists.map(|(name, list)| (name.to_owned(), list.into())));
+        members.extend(error.max_age().map(|age| ("max_age".to_owned(), age.as_secs().into())));
+        members.extend(more.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    }
+    let mut response = Response::new(IdentityBody::own(document.to_string()));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response
+}
+
+/// Whether a `Content-Type` is that of a gRPC call.
+pub(crate) fn is_grpc(content_type: &HeaderValue) -> bool {
+    content_type.as_bytes().starts_with(b"application/grpc")
+}
+
+/// A gRPC answer without messages: status in the headers, which is how the protocol spells
+/// "trailers only".
+pub(crate) fn grpc<R>(status: StatusCode, reason: &'static str) -> Response<IdentityBody<R>> {
+    let code = match status {
+        StatusCode::UNAUTHORIZED => 16,
+        StatusCode::FORBIDDEN => 7,
+        StatusCode::SERVICE_UNAVAILABLE => 14,
+        StatusCode::BAD_REQUEST => 3,
+        _ => 13,
+    };
+    let mut response = Response::new(IdentityBody::own(""));
+    let headers: &mut HeaderMap = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert("grpc-status", HeaderValue::from(code));
+    headers.insert("grpc-message", HeaderValue::from_static(reason));
+    response
+}
+
+/// The wait before another try: the provider's, or a short one for a passing fault of this process.
+pub(crate) fn wait_before_next(error: &Error) -> Option<Duration> {
+    let own = matches!(
+        error.kind(),
+        ErrorKind::Busy | ErrorKind::StoreUnavailable | ErrorKind::RenewalFailed
+    );
+    error.provider().and_then(|said| said.retry_after).or(own.then_some(SOON))
+}
+
+/// The status of each kind of failure, for every caller but gRPC.
+pub(crate) fn status(kind: ErrorKind) -> StatusCode {
+    use ErrorKind as Kind;
+    match kind {
+        Kind::SignInRequired
+        | Kind::TokenMissing
+        | Kind::TokenKind
+        | Kind::TokenInactive
+        | Kind::SessionEnded
+        | Kind::NoRefreshToken
+        | Kind::InteractionRequired
+        | Kind::StrongerSignInNeeded
+        | Kind::InvalidGrant => StatusCode::UNAUTHORIZED,
+        Kind::Forbidden
+        | Kind::AccessDenied
+        | Kind::TenantNotAllowed
+        | Kind::PersonChanged
+        | Kind::ScopeNotGranted
+        | Kind::InsufficientScope
+        | Kind::AuthContextMissing
+        | Kind::TokenAcr
+        | Kind::TokenAuthTime
+        | Kind::CrossSite => StatusCode::FORBIDDEN,
+        Kind::ApiUnreachable
+        | Kind::Busy
+        | Kind::ProviderUnreachable
+        | Kind::ProviderUnavailable
+        | Kind::ProviderMisconfigured
+        | Kind::StoreUnavailable
+        | Kind::RenewalFailed => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::ClientRefused
+        | Kind::ProviderError
+        | Kind::TokenResponseInvalid
+        | Kind::AnswerTooLarge
+        | Kind::UserInfoFailed
+        | Kind::GroupsUnavailable => StatusCode::BAD_GATEWAY,
+        Kind::NotConfigured | Kind::SignInNotOffered | Kind::Internal => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+        _ => StatusCode::BAD_REQUEST,
+    }
+}

@@ -1,0 +1,31 @@
+//! Requests and responses as `middleware` and `api` share them: the head of a request, the body of a
+//! response, and a failure on its way from a handler to the client.
+
+mod body;
+mod challenge;
+mod failure;
+mod request_head;
+
+use std::{mem, pin::Pin};
+
+use http::Response;
+
+pub use self::{body::IdentityBody, challenge::Challenge};
+pub(crate) use self::{
+    challenge::{Raised, Wanted},
+    failure::{NOT_STORED, caller_challenge, grpc, is_grpc, problem, status, wait_before_next},
+    request_head::{
+        ClientKind, PageInView, RequestHead, RequestSummary, follows_own_link, is_from_own_page,
+        is_prefetch, original_uri, own_path,
+    },
+};
+
+/// A response that has to be waited for.
+pub(crate) type BoxedResponse<B, E> = Pin<Box<dyn Future<Output = Result<Response<B>, E>> + Send>>;
+
+/// The service on which `poll_ready` was called, to be called from a future; its clone takes its
+/// place.
+pub(crate) fn take_ready<S: Clone>(service: &mut S) -> S {
+    let clone = service.clone();
+    mem::replace(service, clone)
+}
