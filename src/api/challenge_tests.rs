@@ -181,6 +181,7 @@ async fn what_clients_are_told_comes_from_the_configuration() {
     const ROOT: &str = "/.well-known/oauth-protected-resource";
     for (path, resource) in [
         ("/.well-known/oauth-protected-resource/mcp", "https://api.example.com/mcp"),
+        ("/.well-known/oauth-protected-resource/mcp/", "https://api.example.com/mcp"),
         (ROOT, "https://api.example.com"),
     ] {
         let request =

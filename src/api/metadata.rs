@@ -40,6 +40,8 @@ impl Documents {
         if !path.starts_with("/.well-known/") {
             return None;
         }
+        // RFC 9728 section 3.1 drops the slash after a host only; clients drop every last one, too.
+        let path = path.strip_suffix('/').unwrap_or(path);
         self.documents.iter().find(|(own, _)| own == path).map(|(_, document)| document)
     }
 }

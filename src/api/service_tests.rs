@@ -10,7 +10,7 @@ use tower_layer::Layer as _;
 
 use super::{AccessTokenType, ApiCaller, ApiLayer, Introspection, RequireAccess};
 use crate::{
-    authority::Authority,
+    authority::{Authority, B2cPolicies},
     clock::ManualClock,
     config::{Algorithm, ApiConfig, ClientCredential},
     protocol::{
@@ -309,9 +309,13 @@ async fn what_decides_is_understood_or_refused() {
         ("xms_sub_fct", json!({})),
         ("SCP", json!("Admin")),
         ("oid", json!(1)),
+        ("ver", json!(2)),
     ] {
         api.refuses(&entra(v2(), |claims| claims[name] = odd.clone()), "token_malformed").await;
     }
+    // The resource of a managed identity decides for applications alone.
+    let unclear = json!({"scp": "/", "roles": ["A"], "xms_mirid": 1});
+    api.refuses(&entra(v2(), |claims| merge(claims, &unclear)), "token_malformed").await;
 }
 
 /// No other kind of token stands in for an access token.
@@ -447,6 +451,11 @@ async fn an_opaque_token_is_asked_about_once_a_minute_and_a_refused_one_each_tim
     assert_eq!(api.http.count("/introspect"), before + 1);
     let asked = api.http.find("/introspect");
     assert_eq!(asked.body().as_ref(), b"token=opaque&token_type_hint=access_token");
+    // Ory Hydra names the kind of the token.
+    says(with(json!({"token_use": "access_token"})));
+    assert_eq!(api.takes("opaque-of-hydra").await, "person Notes.Read");
+    says(with(json!({"token_use": "refresh_token"})));
+    api.refuses("refresh-token-of-hydra", "token_kind").await;
     api.clock.advance(Duration::from_secs(61));
     says(json!({"active": false}));
     api.refuses("opaque", "token_inactive").await;
@@ -495,8 +504,39 @@ async fn an_outage_of_the_provider_is_no_refusal_of_the_token() {
     assert_eq!((told.status, told.challenge()), (StatusCode::SERVICE_UNAVAILABLE, ""));
 }
 
+/// Microsoft's example of an access token of Azure AD B2C, which repeats the `nonce` of the request,
+/// and the ID token beside it, which names neither client nor scope.
 #[tokio::test]
-async fn b2c_and_ad_fs_have_their_own_ways() {
+async fn an_access_token_of_b2c_may_have_a_nonce_and_an_id_token_of_b2c_is_refused() {
+    let base = "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_in";
+    let issuer = format!("https://contoso.b2clogin.com/{TID}/v2.0/");
+    let document = json!({
+        "issuer": issuer,
+        "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
+        "token_endpoint": format!("{base}/oauth2/v2.0/token"),
+        "jwks_uri": format!("{base}/discovery/v2.0/keys"),
+    });
+    let authority = Authority::b2c("contoso", B2cPolicies::new("B2C_1_in")).unwrap();
+    let api = Api::at(ApiConfig::new(authority, APP), document, key_set());
+    let now = NOW.as_seconds();
+    let claims = json!({
+        "iss": issuer, "exp": now + 600, "nbf": now, "iat": now, "aud": APP, "oid": "o-1",
+        "sub": "o-1", "name": "David", "tfp": "B2C_1_in", "nonce": "anyRandomValue", "scp": "read",
+        "azp": "38307aee-303c-4fff-8087-d8d2", "ver": "1.0",
+    });
+    assert_eq!(api.takes(&signed("JWT", &claims)).await, "person read");
+    let other_policy = changed(claims.clone(), |claims| claims["tfp"] = json!("B2C_1_edit"));
+    api.refuses(&signed("JWT", &other_policy), "token_mismatch").await;
+    for missing in [&["scp"][..], &["azp"], &["scp", "azp"]] {
+        let id_token = changed(claims.clone(), |claims| {
+            claims.as_object_mut().unwrap().retain(|name, _| !missing.contains(&name.as_str()));
+        });
+        api.refuses(&signed("JWT", &id_token), "token_kind").await;
+    }
+}
+
+#[tokio::test]
+async fn ad_fs_has_an_issuer_of_access_tokens_and_its_own_spelling_of_audiences() {
     let adfs = "https://fs.example.com/adfs";
     let mut document = document();
     for (name, value) in [

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Algorithm, AzureAdSection, ClientCredential, IdentityConfig, settings::PublicPath};
+use super::{Algorithm, AzureAdSection, ClientCredential, IdentityConfig};
 use crate::{authority::Authority, error::ConfigError, strings::StringList};
 
 /// The settings that decide which access tokens an API accepts, as plain data that can be cloned,
@@ -40,14 +40,13 @@ use crate::{authority::Authority, error::ConfigError, strings::StringList};
 #[serde(try_from = "AzureAdSection")]
 pub struct ApiConfig {
     /// The settings that an API shares with an application: provider, client id, credential,
-    /// tenants, leeway, algorithms and connection.
+    /// tenants, leeway, algorithms, connection and public paths.
     pub(super) identity: IdentityConfig,
     /// The audiences that replace the client id, if configured.
     pub(super) audiences: Option<Vec<String>>,
     pub(super) more_audiences: Vec<String>,
     pub(super) resource: Option<String>,
     pub(super) scopes: Vec<String>,
-    pub(super) public_paths: Vec<PublicPath>,
     pub(super) token_type: AccessTokenType,
     pub(super) introspection: Introspection,
 }
@@ -82,15 +81,13 @@ impl ApiConfig {
         Self::of(IdentityConfig::new(authority, client_id))
     }
 
-    pub(super) fn of(mut identity: IdentityConfig) -> Self {
-        let public_paths = std::mem::take(&mut identity.public_paths);
+    pub(super) fn of(identity: IdentityConfig) -> Self {
         Self {
             identity,
             audiences: None,
             more_audiences: Vec::new(),
             resource: None,
             scopes: Vec::new(),
-            public_paths,
             token_type: AccessTokenType::default(),
             introspection: Introspection::default(),
         }
@@ -202,7 +199,7 @@ impl ApiConfig {
     /// none. A token in a request to the path is ignored.
     #[must_use]
     pub fn add_public_path(mut self, path: impl Into<String>) -> Self {
-        self.public_paths.push(PublicPath::Exact(path.into()));
+        self.identity = self.identity.add_public_path(path);
         self
     }
 
@@ -210,7 +207,7 @@ impl ApiConfig {
     /// path that can be read in two ways stays protected.
     #[must_use]
     pub fn add_public_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.public_paths.push(PublicPath::Prefix(prefix.into()));
+        self.identity = self.identity.add_public_prefix(prefix);
         self
     }
 

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{
     AccessTokenType, ApiConfig, ClientCredential, Introspection, PublicPaths, ValidConfig,
-    settings::PublicPath, sign_in::check_scope,
+    sign_in::check_scope,
 };
 use crate::error::ConfigError;
 
@@ -94,13 +94,8 @@ impl ApiConfig {
         for scope in &self.scopes {
             check_scope(scope)?;
         }
-        let mut public_paths = PublicPaths::default();
-        for path in &self.public_paths {
-            match path {
-                PublicPath::Exact(path) => public_paths.add_exact("", path)?,
-                PublicPath::Prefix(prefix) => public_paths.add_prefix("", prefix)?,
-            }
-        }
+        // Taken out, because an API has neither a path prefix nor paths of its own to collide with.
+        let public_paths = PublicPaths::new("", &std::mem::take(&mut self.identity.public_paths))?;
         // A caller's token, which is exchanged for one on its behalf, has one of these audiences.
         self.identity.trusted_audiences =
             named.iter().filter(|name| **name != self.identity.client_id).cloned().collect();

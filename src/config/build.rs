@@ -8,7 +8,6 @@ use super::{
     address::Site,
     deployment::{Environment, resource},
     path,
-    settings::PublicPath,
     sign_in::{check_scope, check_words},
     valid::Valid,
 };
@@ -375,17 +374,7 @@ impl IdentityConfig {
 
     /// The public paths, in the form in which requests have them.
     fn public_paths(&self, site: &Site, own: &Paths) -> Result<PublicPaths, ConfigError> {
-        let mut public_paths = PublicPaths::default();
-        for path in &self.public_paths {
-            match path {
-                PublicPath::Exact(path) => {
-                    public_paths.add_exact(self.request_prefix(site), path)?
-                }
-                PublicPath::Prefix(prefix) => {
-                    public_paths.add_prefix(self.request_prefix(site), prefix)?
-                }
-            }
-        }
+        let public_paths = PublicPaths::new(self.request_prefix(site), &self.public_paths)?;
         for (setting, path) in own.iter() {
             // The layer answers its own paths first, so such a rule would have no effect there.
             if let Some(rule) = public_paths.matching_rule(path) {

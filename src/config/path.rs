@@ -12,6 +12,7 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
+use super::settings::PublicPath;
 use crate::error::ConfigError;
 
 /// The public paths, in the form in which requests have them.
@@ -23,6 +24,22 @@ pub(crate) struct PublicPaths {
 }
 
 impl PublicPaths {
+    /// These paths below `before`, which is a plain path or empty.
+    ///
+    /// # Errors
+    ///
+    /// A path is not plain, or a prefix is not a directory or is the root.
+    pub(super) fn new(before: &str, paths: &[PublicPath]) -> Result<Self, ConfigError> {
+        let mut public_paths = Self::default();
+        for path in paths {
+            match path {
+                PublicPath::Exact(path) => public_paths.add_exact(before, path)?,
+                PublicPath::Prefix(prefix) => public_paths.add_prefix(before, prefix)?,
+            }
+        }
+        Ok(public_paths)
+    }
+
     /// Adds one path, unencoded, below `before`, which is a plain path or empty.
     pub(super) fn add_exact(&mut self, before: &str, path: &str) -> Result<(), ConfigError> {
         self.exact.push(rule(before, path)?);

@@ -83,7 +83,11 @@ const AGENT: u64 = 11;
 const AGENT_USER: u64 = 13;
 
 /// Refuses what is a token of another kind, and what is bound to a key.
-pub(super) fn check_no_other_kind(claims: &Object, is_typed: bool) -> Result<(), Error> {
+pub(super) fn check_no_other_kind(
+    claims: &Object,
+    is_typed: bool,
+    is_b2c: bool,
+) -> Result<(), Error> {
     if claims.contains_key("cnf") {
         return Err(other_kind(
             "it is bound to a key (`cnf`), so that it may not be sent as a plain bearer token \
@@ -99,19 +103,36 @@ pub(super) fn check_no_other_kind(claims: &Object, is_typed: bool) -> Result<(),
     if ["at_hash", "c_hash", "s_hash"].iter().any(|name| claims.contains_key(*name)) {
         return Err(other_kind("it is an ID token: the client has to send the access token"));
     }
-    // Keycloak names the kind in the claims, Cognito by `token_use`.
-    let named = match (text(claims, "typ")?.as_deref(), text(claims, "token_use")?.as_deref()) {
-        (Some("Bearer" | "at+jwt"), None | Some("access")) | (None, Some("access")) => true,
-        (None | Some("JWT"), None) => false,
-        _ => return Err(other_kind("`typ` or `token_use` among the claims names another kind")),
-    };
-    // Older versions of Keycloak put the nonce into access tokens, too.
-    if claims.contains_key("nonce") && !named && !is_typed {
+    let is_named = is_named_access_token(claims)?;
+    // Older versions of Keycloak put the nonce into access tokens, and so does Azure AD B2C, where
+    // no ID token has a scope.
+    let may_have_nonce = is_named || is_typed || (is_b2c && claims.contains_key("scp"));
+    if claims.contains_key("nonce") && !may_have_nonce {
         return Err(other_kind(
             "it has a `nonce`, as ID tokens do: the client has to send the access token",
         ));
     }
     Ok(())
+}
+
+/// Whether a claim names the kind `access token`: `typ` in Keycloak's tokens, `token_use` in those of
+/// Cognito and in what Ory Hydra says of a token.
+///
+/// # Errors
+///
+/// [`ErrorKind::TokenKind`](crate::ErrorKind::TokenKind): another kind is named.
+fn is_named_access_token(claims: &Object) -> Result<bool, Error> {
+    let by_type = match text(claims, "typ")?.as_deref() {
+        Some("Bearer" | "at+jwt") => true,
+        None | Some("JWT") => false,
+        Some(_) => return Err(other_kind("the claim `typ` names another kind of token")),
+    };
+    let by_use = match text(claims, "token_use")?.as_deref() {
+        Some("access" | "access_token") => true,
+        None => false,
+        Some(_) => return Err(other_kind("the claim `token_use` names another kind of token")),
+    };
+    Ok(by_type || by_use)
 }
 
 /// The caller by the claims of Microsoft's tokens.
@@ -146,9 +167,7 @@ pub(super) fn at_microsoft(
         (true, false, false) if acts => CallerKind::PersonThroughAgent,
         (true, false, false) => CallerKind::Person,
         (false, _, is_itself) if is_itself || acts => CallerKind::Agent,
-        (false, ..) if claims.get("xms_mirid").is_some_and(Value::is_string) => {
-            CallerKind::ManagedIdentity
-        }
+        (false, ..) if text(claims, "xms_mirid")?.is_some() => CallerKind::ManagedIdentity,
         (false, ..) => CallerKind::Application,
     })
 }
@@ -166,8 +185,7 @@ pub(super) fn elsewhere(
     let is_access_token = is_typed
         || !scopes.is_empty()
         || ["client_id", "cid", "gty", "appid"].iter().any(|name| claims.contains_key(*name))
-        || text(claims, "typ")?.as_deref() == Some("Bearer")
-        || text(claims, "token_use")?.as_deref() == Some("access");
+        || is_named_access_token(claims)?;
     if !is_access_token {
         return Err(other_kind(
             "nothing in it says that it is an access token: no `typ` of `at+jwt`, no scope, no \

@@ -151,7 +151,8 @@ pub(super) fn facts(
     if let Some(name) = DECISIVE.iter().find(|name| claims.get(**name) == Some(&Value::Null)) {
         return Err(malformed(format!("`{name}` is null")));
     }
-    access_kind::check_no_other_kind(claims, is_typed)?;
+    let is_b2c = authority.b2c_policies().is_some();
+    access_kind::check_no_other_kind(claims, is_typed, is_b2c)?;
     let is_microsoft = authority.is_microsoft();
     let scopes = scopes(claims, is_microsoft)?;
     let roles = roles(claims)?;
@@ -172,7 +173,7 @@ pub(super) fn facts(
     } else {
         access_kind::elsewhere(claims, is_typed, &scopes, sub.as_deref(), application.as_deref())?
     };
-    if authority.b2c_policies().is_some() && kind.is_person() {
+    if is_b2c && kind.is_person() {
         authority.check_policy(text(claims, "tfp")?.as_deref(), text(claims, "acr")?.as_deref())?;
     }
     let (auth_time, is_guest) = (auth_time(claims)?, is_guest(claims)?);
