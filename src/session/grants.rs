@@ -232,8 +232,7 @@ mod tests {
         secret::Secret,
         session::{Created, fixture::*},
         tokens::{
-            CacheLimits, Grants, Issued, RefreshRequest, Refreshed, Refresher, Renewal, Scopes,
-            VerifiedClaims,
+            Grants, Issued, RefreshRequest, Refreshed, Refresher, Renewal, Scopes, VerifiedClaims,
         },
     };
 
@@ -250,7 +249,6 @@ mod tests {
             &identity,
             Scopes::granted("profile"),
             issued,
-            CacheLimits::default(),
             UnixTime::from_seconds(0),
         )
     }
@@ -341,14 +339,8 @@ mod tests {
             let grant = created.session.grant();
             let slow = Arc::new(Slow(node.records.clone(), created.session.id()));
             let clock = Arc::new(node.clock.clone());
-            let grants = Grants::new(
-                node.records.clone(),
-                slow,
-                clock,
-                None,
-                SessionEnd::OwnLimits,
-                CacheLimits::default(),
-            );
+            let grants =
+                Grants::new(node.records.clone(), slow, clock, None, SessionEnd::OwnLimits);
             let renewal = grants.renew(grant).await.unwrap();
             assert!(
                 matches!(renewal, Renewal::SessionMustEnd(error) if error.kind() == ErrorKind::SessionEnded)

@@ -226,7 +226,7 @@ mod tests {
     use crate::{
         session::Values,
         sign_in::Purpose,
-        tokens::{CacheLimits, GrantStore as _, Issued, Person, VerifiedClaims},
+        tokens::{GrantStore as _, Issued, Person, VerifiedClaims},
     };
 
     const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
@@ -246,13 +246,7 @@ mod tests {
             refresh_token: Some(format!("refresh token of {name}").into()),
             ..Issued::default()
         };
-        let grant = GrantRecord::at_sign_in(
-            &identity,
-            Default::default(),
-            issued,
-            CacheLimits::default(),
-            NOW,
-        );
+        let grant = GrantRecord::at_sign_in(&identity, Default::default(), issued, NOW);
         let record = signed_in(name).record(NOW, DAY);
         Arc::new(StoredLogin::new(record, grant).unwrap())
     }

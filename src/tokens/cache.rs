@@ -89,11 +89,11 @@ impl fmt::Debug for CachedToken {
 
 /// How much one grant may keep. What is over leaves, that with the nearest end first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct CacheLimits {
+pub(super) struct CacheLimits {
     /// How many tokens.
-    pub(crate) tokens: usize,
+    pub(super) tokens: usize,
     /// Bytes of their text together: tokens, scopes, resources and claims.
-    pub(crate) bytes: usize,
+    pub(super) bytes: usize,
 }
 
 impl Default for CacheLimits {
@@ -180,7 +180,7 @@ impl TokenCache {
     /// Puts a token in, in place of the one of the same request. Expired ones leave, and then those
     /// with the nearest end until the limits are kept; a token that is over the limits on its own
     /// is not kept.
-    pub(crate) fn insert(&mut self, token: &Arc<CachedToken>, limits: CacheLimits, now: UnixTime) {
+    pub(super) fn insert(&mut self, token: &Arc<CachedToken>, limits: CacheLimits, now: UnixTime) {
         let mut others: Vec<Arc<CachedToken>> = self
             .tokens
             .drain()

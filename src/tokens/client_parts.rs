@@ -2,7 +2,6 @@
 
 use super::{
     access::AccessToken,
-    cache::CacheLimits,
     key::{Scopes, TokenRequest},
     record::GrantRecord,
     seams::{Issued, VerifiedClaims},
@@ -52,7 +51,6 @@ impl GrantRecord {
         request: &TokenRequest,
         identity: &VerifiedClaims,
         issued: Issued,
-        limits: CacheLimits,
         now: UnixTime,
     ) -> (Self, Option<AccessToken>) {
         let scopes = request.key.scopes().clone();
@@ -65,19 +63,14 @@ impl GrantRecord {
             own = own.with_client_claims(claims);
         }
         if own == TokenRequest::of_scopes(scopes.clone()) {
-            let record = Self::at_sign_in(identity, scopes, issued, limits, now);
+            let record = Self::at_sign_in(identity, scopes, issued, now);
             let token = record.sign_in_token();
             return (record, token);
         }
         let of_token = Issued { refresh_token: None, ..issued.clone() };
-        let record = Self::at_sign_in(
-            identity,
-            scopes,
-            Issued { access_token: None, ..issued },
-            limits,
-            now,
-        );
-        record.refreshed(own.key, of_token, None, limits, now)
+        let record =
+            Self::at_sign_in(identity, scopes, Issued { access_token: None, ..issued }, now);
+        record.refreshed(own.key, of_token, None, now)
     }
 
     /// When the last of its access tokens ends.

@@ -311,7 +311,6 @@ impl World {
             Arc::new(clock.clone()),
             lock,
             session_end,
-            CacheLimits::default(),
         );
         let world = Self { clock, store, provider, tasks, grants, grant: grant(1) };
         world.sign_in(&world.grant, |_| {});
@@ -375,7 +374,6 @@ pub(super) fn sign_in(
             &identity(ada(), "id-0", now + seconds(3600)),
             scopes,
             issued,
-            CacheLimits::default(),
             now,
         ),
     );

@@ -7,7 +7,6 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use super::{
     access::AccessToken,
-    cache::CacheLimits,
     key::{RefreshKind, TokenRequest},
     lock::RefreshLock,
     memory::{Successors, Throttle, Unsaved},
@@ -76,9 +75,8 @@ impl Grants {
         clock: Arc<dyn Clock>,
         lock: Option<Arc<dyn RefreshLock>>,
         session_end: SessionEnd,
-        limits: CacheLimits,
     ) -> Self {
-        Self::on(Arc::new(Tokio), store, provider, clock, lock, session_end, limits)
+        Self::on(Arc::new(Tokio), store, provider, clock, lock, session_end)
     }
 
     /// Grants in memory.
@@ -87,9 +85,8 @@ impl Grants {
         partitions: Arc<Partitions>,
         refresher: Arc<dyn Refresher>,
         clock: Arc<dyn Clock>,
-        limits: CacheLimits,
     ) -> Self {
-        Self::on(tasks, partitions, refresher, clock, None, SessionEnd::OwnLimits, limits)
+        Self::on(tasks, partitions, refresher, clock, None, SessionEnd::OwnLimits)
     }
 
     pub(super) fn on(
@@ -99,7 +96,6 @@ impl Grants {
         clock: Arc<dyn Clock>,
         lock: Option<Arc<dyn RefreshLock>>,
         session_end: SessionEnd,
-        limits: CacheLimits,
     ) -> Self {
         Self(Arc::new(RefreshContext {
             store,
@@ -109,7 +105,6 @@ impl Grants {
             flights: SingleFlight::new(Arc::clone(&tasks)),
             tasks,
             session_end,
-            limits,
             throttle: Throttle::default(),
             successors: Successors::default(),
             unsaved: Unsaved::default(),

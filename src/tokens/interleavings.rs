@@ -210,7 +210,6 @@ impl Scene {
                 clock,
                 lock,
                 SessionEnd::OwnLimits,
-                CacheLimits::default(),
             )
         };
         let processes = (0..processes).map(process).collect();

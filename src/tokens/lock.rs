@@ -281,7 +281,6 @@ mod tests {
             record.sign_in_key(),
             Issued::default(),
             Some(Some(&by)),
-            CacheLimits::default(),
             world.clock.now(),
         );
         world.store.put(&world.grant, &record);
@@ -395,13 +394,7 @@ mod tests {
             refresh_token: Some("their-refresh".into()),
             ..Issued::default()
         };
-        let (theirs, _) = record.refreshed(
-            record.sign_in_key(),
-            theirs,
-            None,
-            CacheLimits::default(),
-            world.clock.now(),
-        );
+        let (theirs, _) = record.refreshed(record.sign_in_key(), theirs, None, world.clock.now());
         world.store.put(&world.grant, &theirs);
         world.provider.gate.as_ref().unwrap().add_permits(1);
         let token = caller.await.unwrap().unwrap();

@@ -46,7 +46,6 @@ pub(crate) use lock::TimedLock;
 #[cfg(feature = "redis")]
 pub use redis::RedisLock;
 pub(crate) use {
-    cache::CacheLimits,
     grants::Grants,
     key::Scopes,
     partitions::{CacheOwner, Partitions},

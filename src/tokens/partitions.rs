@@ -7,7 +7,7 @@
 //! - Of each kind (accounts, assertions, …, by what their names begin with) there are at most
 //!   [`MOST_PARTITIONS`]; when there are more those leave whose time has come, and then an eighth
 //!   of that kind, those that were used longest ago. A flood of assertions throws out no account.
-//!   Each holds what [`CacheLimits`](super::CacheLimits) allow.
+//!   Each holds what [`CacheLimits`](super::cache::CacheLimits) allow.
 
 use std::{
     collections::HashMap,

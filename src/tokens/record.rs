@@ -110,7 +110,6 @@ impl GrantRecord {
         identity: &VerifiedClaims,
         scopes: Scopes,
         issued: Issued,
-        limits: CacheLimits,
         now: UnixTime,
     ) -> Self {
         let mut record = Self {
@@ -126,7 +125,7 @@ impl GrantRecord {
         };
         record.keep_id_token(&identity.id_token);
         let key = record.sign_in_key();
-        record.take_issued(key, issued, true, limits, now);
+        record.take_issued(key, issued, true, now);
         record
     }
 
@@ -149,7 +148,7 @@ impl GrantRecord {
     /// This sign-in after an earlier one of the same person: what that brought is kept, as far as
     /// this one has brought nothing in its place. A token that lacks something is not: the person
     /// may have agreed to it now.
-    pub(crate) fn after(mut self, earlier: &Self, limits: CacheLimits, now: UnixTime) -> Self {
+    pub(crate) fn after(mut self, earlier: &Self, now: UnixTime) -> Self {
         if !self.person.is_same(&earlier.person) {
             return self;
         }
@@ -160,7 +159,7 @@ impl GrantRecord {
             {
                 let token =
                     Arc::new(CachedToken { from_sign_in: false, ..CachedToken::clone(token) });
-                self.tokens.insert(&token, limits, now);
+                self.tokens.insert(&token, CacheLimits::default(), now);
             }
         }
         self.refresh_token = self.refresh_token.or_else(|| earlier.refresh_token.clone());
@@ -270,7 +269,6 @@ impl GrantRecord {
         key: TokenKey,
         issued: Issued,
         renewed_by: Option<Option<&VerifiedClaims>>,
-        limits: CacheLimits,
         now: UnixTime,
     ) -> (Self, Option<AccessToken>) {
         let mut next = self.next();
@@ -284,7 +282,7 @@ impl GrantRecord {
                 next.keep_id_token(&identity.id_token);
             }
         }
-        let token = next.take_issued(key, issued, false, limits, now);
+        let token = next.take_issued(key, issued, false, now);
         (next, token.map(AccessToken::issued))
     }
 
@@ -310,7 +308,6 @@ impl GrantRecord {
         key: TokenKey,
         issued: Issued,
         from_sign_in: bool,
-        limits: CacheLimits,
         now: UnixTime,
     ) -> Option<Arc<CachedToken>> {
         self.refresh_token = issued
@@ -319,7 +316,7 @@ impl GrantRecord {
             .or(self.refresh_token.take())
             .filter(|token| !token.is_empty());
         let token = Arc::new(token_of(key, issued, from_sign_in, now)?);
-        self.tokens.insert(&token, limits, now);
+        self.tokens.insert(&token, CacheLimits::default(), now);
         Some(token)
     }
 }
@@ -347,13 +344,8 @@ mod tests {
             ..Issued::default()
         };
         let record = record(|_| {});
-        let (record, _) = record.refreshed(
-            TokenKey::new(Scopes::granted("b")),
-            issued,
-            Some(Some(&by)),
-            CacheLimits::default(),
-            START,
-        );
+        let (record, _) =
+            record.refreshed(TokenKey::new(Scopes::granted("b")), issued, Some(Some(&by)), START);
         let (failing, renew_at) = (Failing { since: START, attempts: 3 }, START + seconds(9));
         let record = record.failed(failing, renew_at);
         let read = GrantRecord::read(&codec::encode(&record)).unwrap();
@@ -390,13 +382,8 @@ mod tests {
             id_token: "i".repeat(MAX_ID_TOKEN_BYTES + 1).into(),
             ..identity(ada(), "renewed", START)
         };
-        let (next, _) = record.refreshed(
-            record.sign_in_key(),
-            Issued::default(),
-            Some(Some(&by)),
-            CacheLimits::default(),
-            START,
-        );
+        let (next, _) =
+            record.refreshed(record.sign_in_key(), Issued::default(), Some(Some(&by)), START);
         assert_eq!(next.id_token(), record.id_token());
         assert!(next.claims().is_some());
     }

@@ -8,7 +8,6 @@ use tracing::{Instrument, Span, field::Empty, info_span};
 
 use super::{
     access::AccessToken,
-    cache::CacheLimits,
     key::{RefreshKind, TokenRequest},
     lock::{Lease, RefreshLock},
     memory::{Successors, Throttle, Unsaved},
@@ -45,7 +44,6 @@ pub(super) struct RefreshContext {
     pub(super) lock: Option<Arc<dyn RefreshLock>>,
     pub(super) tasks: Arc<dyn Tasks>,
     pub(super) session_end: SessionEnd,
-    pub(super) limits: CacheLimits,
     pub(super) flights: Arc<SingleFlight<GrantId, RefreshKind, RefreshResult>>,
     pub(super) throttle: Throttle,
     pub(super) successors: Successors,
@@ -305,7 +303,7 @@ impl RefreshContext {
             RefreshKind::Token(request) => (request.key.clone(), None),
             RefreshKind::Renewal => (record.sign_in_key(), Some(identity.as_ref())),
         };
-        let (next, token) = record.refreshed(key, issued, renewed_by, self.limits, now);
+        let (next, token) = record.refreshed(key, issued, renewed_by, now);
         let next = Arc::new(next);
         self.keep(grant, &next).await?;
         if token.is_none() && matches!(kind, RefreshKind::Token(_)) {
