@@ -392,6 +392,12 @@ impl RefreshKind {
         }
     }
 
+    /// Whether it asks in another tenant than that of the sign-in, where the same person has other
+    /// identifiers.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        matches!(self, Self::Token(request) if request.tenant().is_some())
+    }
+
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Renewal => "renewal",

@@ -208,10 +208,11 @@ impl RefreshContext {
                 .into());
             };
             let token = self.successors.latest(token, now);
-            let error = match self.provider.refresh(&token, &request_of(&record, kind)).await {
-                Ok(answer) => return self.take(grant, kind, &record, &token, answer).await,
-                Err(error) => error,
-            };
+            let error =
+                match self.provider.refresh(&token, &RefreshRequest::new(&record, kind)).await {
+                    Ok(answer) => return self.take(grant, kind, &record, &token, answer).await,
+                    Err(error) => error,
+                };
             if self.provider.order() == Order::AtOnce {
                 return self.refused(grant, kind, &record, error).await;
             }
@@ -278,7 +279,7 @@ impl RefreshContext {
             .filter(|token| !token.is_empty())
             .unwrap_or_else(|| sent.clone());
         self.successors.remember(sent, &refresh_token, now);
-        let identity = match identity.filter(|_| !asks_elsewhere(kind)).transpose() {
+        let identity = match identity.filter(|_| !kind.is_elsewhere()).transpose() {
             Ok(identity) => identity,
             Err(error) => {
                 let next = Arc::new(record.rotated(refresh_token));
@@ -441,24 +442,6 @@ impl RefreshContext {
             lease.release().await;
         }
     }
-}
-
-fn request_of(record: &GrantRecord, kind: &RefreshKind) -> RefreshRequest {
-    let request = match kind {
-        RefreshKind::Token(request) => request.clone(),
-        RefreshKind::Renewal => TokenRequest::from(record.sign_in_key()),
-    };
-    RefreshRequest {
-        is_as_granted: request.key == record.sign_in_key(),
-        request,
-        home: record.person().tid.clone(),
-        is_renewal: *kind == RefreshKind::Renewal,
-    }
-}
-
-/// In another tenant the same person has other identifiers.
-fn asks_elsewhere(kind: &RefreshKind) -> bool {
-    matches!(kind, RefreshKind::Token(request) if request.key.tenant().is_some())
 }
 
 fn session_ended() -> RefreshError {

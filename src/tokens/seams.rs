@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::{
-    key::{Scopes, TokenRequest},
+    key::{RefreshKind, Scopes, TokenRequest},
     record::{GrantRecord, Person},
 };
 use crate::{
@@ -153,19 +153,17 @@ pub(crate) trait Refresher: fmt::Debug + Send + Sync + 'static {
 
     /// The scope of an access token for [`groups`](Self::groups).
     async fn groups_scope(&self) -> Result<String, Error> {
-        Err(Error::new(
-            ErrorKind::NotConfigured,
-            "this provider has no directory to read groups from",
-        ))
+        Err(no_directory())
     }
 
     /// The groups that the owner of an access token is in.
     async fn groups(&self, _access_token: &Secret) -> Result<Vec<String>, Error> {
-        Err(Error::new(
-            ErrorKind::NotConfigured,
-            "this provider has no directory to read groups from",
-        ))
+        Err(no_directory())
     }
+}
+
+fn no_directory() -> Error {
+    Error::new(ErrorKind::NotConfigured, "this provider has no directory to read groups from")
 }
 
 /// What to refresh with.
@@ -178,6 +176,19 @@ pub(crate) struct RefreshRequest {
 }
 
 impl RefreshRequest {
+    pub(super) fn new(record: &GrantRecord, kind: &RefreshKind) -> Self {
+        let request = match kind {
+            RefreshKind::Token(request) => request.clone(),
+            RefreshKind::Renewal => TokenRequest::from(record.sign_in_key()),
+        };
+        Self {
+            is_as_granted: request.key == record.sign_in_key(),
+            request,
+            home: record.person().tid.clone(),
+            is_renewal: *kind == RefreshKind::Renewal,
+        }
+    }
+
     /// The scopes to ask for; at a renewal those of the sign-in.
     pub(crate) fn scopes(&self) -> &Scopes {
         self.request.key.scopes()
