@@ -7,10 +7,12 @@ use std::{
     time::Duration,
 };
 
-use aws_lc_rs::digest;
-
 use super::{key::RefreshKind, lock::Lease, record::GrantRecord, seams::GrantId};
-use crate::{clock::UnixTime, error::Error, secret::Secret};
+use crate::{
+    clock::UnixTime,
+    error::Error,
+    secret::{Secret, fingerprint},
+};
 
 /// Failures remembered at most, about a kilobyte each. When there are more, that with the nearest
 /// end is forgotten.
@@ -114,9 +116,9 @@ pub(super) struct Successors(Mutex<SuccessorList>);
 
 #[derive(Debug, Default)]
 struct SuccessorList {
-    by_old: HashMap<[u8; 32], Secret>,
+    by_old: HashMap<[u8; 16], Secret>,
     /// In the order of their ends.
-    ends: VecDeque<(UnixTime, [u8; 32])>,
+    ends: VecDeque<(UnixTime, [u8; 16])>,
 }
 
 impl Successors {
@@ -159,13 +161,8 @@ impl SuccessorList {
     }
 }
 
-fn digest(token: &Secret) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    bytes
-        .iter_mut()
-        .zip(digest::digest(&digest::SHA256, token.expose().as_bytes()).as_ref())
-        .for_each(|(to, from)| *to = *from);
-    bytes
+fn digest(token: &Secret) -> [u8; 16] {
+    fingerprint("refresh token", [token.expose().as_bytes()])
 }
 
 /// When so many records wait for the store nothing more is refreshed: what the provider gave could
