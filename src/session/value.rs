@@ -15,7 +15,7 @@ use crate::{
     clock::UnixTime,
     codec::{self, Value as _},
     error::{Error, ErrorKind},
-    secret::{base64url, fingerprint, random, same},
+    secret::{base64url, fingerprint, from_base64url, random, same},
     sign_in::Attempt,
     tokens::{GrantId, GrantRecord},
 };
@@ -139,7 +139,7 @@ impl SessionValue {
         if text.is_empty() || text.len() > LONGEST {
             return None;
         }
-        let mut sealed = Zeroizing::new(base64_simd::URL_SAFE_NO_PAD.decode_to_vec(text).ok()?);
+        let mut sealed = Zeroizing::new(from_base64url(text)?);
         let (plain, age) = keys.open_cookie(CookiePurpose::Value, bound_to, &mut sealed)?;
         let contents = Self::read(plain)?;
         Some(Self { is_under_older_secret: age == KeyAge::Older, ..contents })
