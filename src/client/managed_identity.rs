@@ -333,7 +333,7 @@ mod tests {
     use super::*;
     use crate::{
         clock::ManualClock,
-        protocol::testing::{FakeHttp, NOW, answer},
+        protocol::test_support::{FakeHttp, NOW, answer},
         tokens::TokenSource,
     };
 

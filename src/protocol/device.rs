@@ -155,7 +155,7 @@ mod tests {
     use super::*;
     use crate::protocol::{
         client_auth::Proof,
-        testing::{answer, metadata},
+        test_support::{answer, metadata},
     };
 
     fn good() -> Value {

@@ -195,7 +195,7 @@ mod tests {
         config::SessionEnd,
         error::ErrorKind,
         secret::Secret,
-        session::{Created, fixture::*},
+        session::{Created, test_support::*},
         tokens::{
             Grants, Issued, RefreshRequest, Refreshed, Refresher, Renewal, Scopes, VerifiedClaims,
         },

@@ -351,7 +351,7 @@ fn no_key() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::fixture::*, *};
+    use super::{super::test_support::*, *};
     use crate::secret::from_base64url;
 
     const CONTEXT: Context = [7; 16];

@@ -54,7 +54,7 @@ fn context(session: &Session) -> Context {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::fixture::*, *};
+    use super::{super::test_support::*, *};
     use crate::{config::SignInOptions, error::TokenOwner, sign_in::Remedy};
 
     /// Security rule 4

@@ -222,7 +222,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{super::fixture::*, *};
+    use super::{super::test_support::*, *};
     use crate::{
         session::Values,
         sign_in::Purpose,

@@ -23,7 +23,7 @@ use std::{
     time::Duration,
 };
 
-use super::{fakes::*, *};
+use super::{test_support::*, *};
 use crate::{
     clock::ManualClock,
     config::SessionEnd,

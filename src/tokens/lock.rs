@@ -236,7 +236,7 @@ impl Lease {
 mod tests {
     use std::sync::atomic::Ordering::SeqCst;
 
-    use super::super::{fakes::*, *};
+    use super::super::{test_support::*, *};
     use super::*;
     use crate::{clock::Clock, config::SessionEnd};
 

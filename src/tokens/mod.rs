@@ -12,10 +12,6 @@ mod cache;
 mod client_parts;
 #[cfg(test)]
 mod concurrency_tests;
-#[cfg(test)]
-mod fake_provider;
-#[cfg(test)]
-mod fakes;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
 mod granted;
@@ -32,6 +28,10 @@ mod record;
 mod redis;
 mod refresh;
 mod seams;
+#[cfg(test)]
+mod test_provider;
+#[cfg(test)]
+mod test_support;
 #[cfg(test)]
 mod tests;
 

@@ -323,7 +323,7 @@ impl GrantRecord {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fakes::*;
+    use super::super::test_support::*;
     use super::*;
     use crate::codec::Value as _;
 

@@ -24,7 +24,7 @@ use crate::{
     client::Client,
     clock::{Clock, ManualClock, UnixTime},
     config::{ClientCredential, IdentityConfig},
-    protocol::{Provider, testing::FakeHttp},
+    protocol::{Provider, test_support::FakeHttp},
     secret::Secret,
     sign_in::{NewSession, RecordId},
     tokens::{Grants, Person},

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
 use super::{
-    fakes::{Step, ada, identity, provider_error},
+    test_support::{Step, ada, identity, provider_error},
     *,
 };
 use crate::{

@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
-pub(super) use super::fake_provider::FakeProvider;
+pub(super) use super::test_provider::FakeProvider;
 use super::*;
 use crate::{
     clock::{Clock, ManualClock, UnixTime},
