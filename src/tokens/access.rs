@@ -6,7 +6,7 @@ use super::{
     cache::CachedToken,
     key::{Scopes, TokenKey, TokenRequest},
     record,
-    seams::Issued,
+    refresher::Issued,
 };
 use crate::{clock::UnixTime, secret::Secret};
 

@@ -4,7 +4,7 @@ use super::{
     access::AccessToken,
     key::{Scopes, TokenRequest},
     record::GrantRecord,
-    seams::{Issued, VerifiedClaims},
+    refresher::{Issued, VerifiedClaims},
 };
 use crate::clock::UnixTime;
 

@@ -7,6 +7,7 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use super::{
     access::AccessToken,
+    grant_store::{GrantRef, GrantStore},
     key::{RefreshKind, TokenRequest},
     lock::RefreshLock,
     memory::{Successors, Throttle, Unsaved},
@@ -14,7 +15,7 @@ use super::{
     policy::{self, Refusal, RenewalStep, TokenStep},
     record::GrantRecord,
     refresh::{RefreshContext, RefreshError, StoredGrant, renewal_failed},
-    seams::{GrantRef, GrantStore, Refresher},
+    refresher::Refresher,
 };
 use crate::{
     clock::{Clock, UnixTime},

@@ -4,7 +4,7 @@ use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use super::seams::GrantId;
+use super::grant_store::GrantId;
 use crate::{
     error::{Error, ErrorKind},
     secret,

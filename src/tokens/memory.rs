@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{key::RefreshKind, lock::Lease, record::GrantRecord, seams::GrantId};
+use super::{grant_store::GrantId, key::RefreshKind, lock::Lease, record::GrantRecord};
 use crate::{
     clock::UnixTime,
     error::Error,

@@ -14,6 +14,7 @@ mod client_parts;
 mod concurrency_tests;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
+mod grant_store;
 mod granted;
 mod grants;
 #[cfg(test)]
@@ -27,7 +28,7 @@ mod record;
 #[cfg(feature = "redis")]
 mod redis;
 mod refresh;
-mod seams;
+mod refresher;
 #[cfg(test)]
 mod test_provider;
 #[cfg(test)]
@@ -46,12 +47,11 @@ pub(crate) use lock::TimedLock;
 #[cfg(feature = "redis")]
 pub use redis::RedisLock;
 pub(crate) use {
+    grant_store::{GrantId, GrantRef, GrantStore},
     grants::Grants,
     key::Scopes,
     partitions::{CacheOwner, Partitions},
     policy::{is_passing, is_without_grant},
     record::{GrantRecord, Person},
-    seams::{
-        GrantId, GrantRef, GrantStore, Issued, RefreshRequest, Refreshed, Refresher, VerifiedClaims,
-    },
+    refresher::{Issued, RefreshRequest, Refreshed, Refresher, VerifiedClaims},
 };

@@ -20,8 +20,8 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::{
+    grant_store::{GrantId, GrantRef, GrantStore},
     record::{GrantRecord, Person},
-    seams::{GrantId, GrantRef, GrantStore},
 };
 use crate::{
     clock::{Clock, UnixTime},

@@ -13,7 +13,7 @@ use super::{
     cache::{CacheLimits, CachedToken, TokenCache},
     granted,
     key::{Scopes, TokenKey},
-    seams::{Issued, VerifiedClaims},
+    refresher::{Issued, VerifiedClaims},
 };
 use crate::{clock::UnixTime, codec, secret::Secret};
 

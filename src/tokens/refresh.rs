@@ -8,12 +8,13 @@ use tracing::{Instrument, Span, field::Empty, info_span};
 
 use super::{
     access::AccessToken,
+    grant_store::{GrantId, GrantRef, GrantStore},
     key::{RefreshKind, TokenRequest},
     lock::{Lease, RefreshLock},
     memory::{Successors, Throttle, Unsaved},
     policy::{self, Refusal, RenewalStep, TokenStep},
     record::GrantRecord,
-    seams::{GrantId, GrantRef, GrantStore, RefreshRequest, Refreshed, Refresher},
+    refresher::{RefreshRequest, Refreshed, Refresher},
 };
 use crate::{
     clock::{Clock, UnixTime},

@@ -1,6 +1,6 @@
 use std::sync::atomic::Ordering::SeqCst;
 
-use super::super::{seams::Issued, test_support::*};
+use super::super::{refresher::Issued, test_support::*};
 use super::*;
 
 /// Starts a request, lets it come to the provider, does `meanwhile`, and opens the gate.
