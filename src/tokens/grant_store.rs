@@ -1,4 +1,4 @@
-//! [`GrantStore`]: where grant records are kept, and how a grant is named.
+//! [`GrantStore`]: storage of grant records, and [`GrantRef`], the reference to one grant.
 
 use std::{fmt, sync::Arc};
 
@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::record::GrantRecord;
 use crate::{clock::UnixTime, codec, error::Error};
 
-/// The id of a grant's record: random, and never used for another grant.
+/// The id of a grant's record: random, and never reused for another grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct GrantId(pub(crate) i128);
 
@@ -22,9 +22,10 @@ impl codec::Value for GrantId {
     }
 }
 
-/// Names a grant and holds what opens its record. Whoever has it may use the grant.
+/// The reference to a grant: its id, and the key that opens its record. Code that holds one may use
+/// the grant.
 ///
-/// A clone is one more reference to the same allocation; the key in it is wiped with the last one.
+/// Clones share one allocation; the key in it is wiped with the last of them.
 #[derive(Clone)]
 pub(crate) struct GrantRef(Arc<GrantParts>);
 
@@ -36,8 +37,8 @@ struct GrantParts {
 }
 
 impl GrantRef {
-    /// The grant `id` of the session record `session`, both opened with what comes from `key`,
-    /// until the session's absolute end.
+    /// The grant `id` of the session record `session`, until the session's absolute end. The keys
+    /// of both records are derived from `key`.
     pub(crate) fn new(
         id: GrantId,
         session: i128,
@@ -73,24 +74,23 @@ impl fmt::Debug for GrantRef {
     }
 }
 
-/// Where grant records are kept.
+/// Storage of grant records.
 ///
 /// Every failure of the store is an error of the kind `store_unavailable`; a record that cannot be
-/// opened or read is no record.
+/// opened or read counts as absent.
 #[async_trait]
 pub(crate) trait GrantStore: fmt::Debug + Send + Sync + 'static {
-    /// The record as it is now. A record that was decoded before and has not changed is the same
-    /// allocation again.
+    /// The stored record. A record that has not changed since it was decoded is returned as the
+    /// same allocation.
     async fn load(&self, grant: &GrantRef) -> Result<Option<Arc<GrantRecord>>, Error>;
 
-    /// The record as it is now, if that can be told without waiting.
+    /// The stored record, if it is known without waiting.
     fn at_hand(&self, _grant: &GrantRef, _now: UnixTime) -> Option<Arc<GrantRecord>> {
         None
     }
 
-    /// The record of a session that is signed in now, as it was less than a minute ago: what
-    /// another process has changed since may be missing. `None` if it has to be
-    /// [loaded](Self::load).
+    /// The record of a live session as it was less than a minute ago; changes by another process
+    /// since then may be missing. `None` if it has to be [loaded](Self::load).
     async fn recent(
         &self,
         _grant: &GrantRef,
@@ -99,21 +99,20 @@ pub(crate) trait GrantStore: fmt::Debug + Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Writes the record, whether or not one was there. `Ok` means that the next
+    /// Writes the record over the present one, if there is one. After `Ok` the next
     /// [`load`](Self::load) finds it.
     async fn save(&self, grant: &GrantRef, record: &Arc<GrantRecord>) -> Result<(), Error>;
 
-    /// Removes the grant's record. That there is none is no failure.
+    /// Removes the grant's record; succeeds if there is none.
     async fn delete(&self, grant: &GrantRef) -> Result<(), Error>;
 
-    /// Whether the session that the grant belongs to is still signed in: asked of the store, never
-    /// of a cache.
+    /// Whether the session of the grant is still live, by the store and never by a cache.
     async fn session_exists(&self, grant: &GrantRef) -> Result<bool, Error>;
 
-    /// Signs the session out: removes the session's record first, then the grant's.
+    /// Ends the session: removes the session's record first, then the grant's.
     async fn end_session(&self, grant: &GrantRef) -> Result<(), Error>;
 
-    /// Whether other processes may work with the same records.
+    /// Whether other processes may use the same records.
     fn is_shared(&self) -> bool {
         false
     }

@@ -1,11 +1,12 @@
-//! The tokens that a sign-in brought: where they are kept, when they are renewed, and by whom.
+//! The tokens of a sign-in: cache, refresh and renewal.
 //!
-//! - A *grant* is what one sign-in gave: a refresh token and everything obtained with it. Its
-//!   record is written in one place only, inside a flight.
-//! - There is one flight per grant at a time. It runs in a task of its own, reads the record again,
-//!   asks the provider, checks that the answer is about the same person, stores it, and only then
-//!   shows it to those who wait.
-//! - What to do at a moment is decided by plain functions (`policy`); `Grants` carries it out.
+//! - A *grant* is the refresh token of one sign-in, with everything that was obtained with it. Its
+//!   record is written inside a flight only.
+//! - A grant has one flight at a time. It runs in a task of its own: it reads the record again,
+//!   sends the request, checks that the response is about the same person, stores the new record,
+//!   and only then returns it to the callers that wait.
+//! - `policy` decides by pure functions whether to serve, refresh or wait; `Grants` carries the
+//!   decision out.
 
 mod access;
 mod cache;

@@ -1,5 +1,4 @@
-//! [`Refresher`]: the provider as far as refreshing goes, with the request and the answer of a
-//! refresh.
+//! [`Refresher`]: the refresh grant at the provider, with its request and its response.
 
 use std::{fmt, time::Duration};
 
@@ -18,22 +17,22 @@ use crate::{
     single_flight::Order,
 };
 
-/// The provider, as far as refreshing goes (OpenID Connect Core section 12, RFC 6749 section 6).
+/// The refresh grant at the provider (OpenID Connect Core section 12, RFC 6749 section 6).
 #[async_trait]
 pub(crate) trait Refresher: fmt::Debug + Send + Sync + 'static {
-    /// Sends the refresh token once and reads the answer. `Err` means that nothing was issued, or
-    /// nothing that can be read.
+    /// Sends the refresh token once and reads the response. `Err` means that nothing was issued, or
+    /// nothing readable.
     ///
-    /// An ID token in the answer is verified, without a nonce. If that fails the answer is still
-    /// `Ok`, with the failure in [`Refreshed::identity`]: the refresh token in it may be the only
-    /// one that is valid now.
+    /// An ID token in the response is verified, without a nonce. If that fails, the result is still
+    /// `Ok`, with the failure in [`Refreshed::identity`]: the refresh token beside it may be the
+    /// only valid one now.
     async fn refresh(
         &self,
         refresh_token: &Secret,
         request: &RefreshRequest,
     ) -> Result<Refreshed, Error>;
 
-    /// Whether refreshes of one grant go one after the other.
+    /// Whether refreshes of one grant run one after the other.
     fn order(&self) -> Order {
         Order::InTurn
     }
@@ -43,7 +42,7 @@ pub(crate) trait Refresher: fmt::Debug + Send + Sync + 'static {
         Err(no_directory())
     }
 
-    /// The groups that the owner of an access token is in.
+    /// The groups of the owner of an access token.
     async fn groups(&self, _access_token: &Secret) -> Result<Vec<String>, Error> {
         Err(no_directory())
     }
@@ -53,7 +52,7 @@ fn no_directory() -> Error {
     Error::new(ErrorKind::NotConfigured, "this provider has no directory to read groups from")
 }
 
-/// What to refresh with.
+/// One refresh as it is sent to the provider.
 #[derive(Clone, Debug)]
 pub(crate) struct RefreshRequest {
     pub(super) request: TokenRequest,
@@ -76,13 +75,13 @@ impl RefreshRequest {
         }
     }
 
-    /// The scopes to ask for; at a renewal those of the sign-in.
+    /// The requested scopes; at a renewal those of the sign-in.
     pub(crate) fn scopes(&self) -> &Scopes {
         self.request.key.scopes()
     }
 
-    /// The tenant to ask in: the one that was asked for, or the verified `tid` of the sign-in. In
-    /// the first case an ID token in the answer is not looked at.
+    /// The tenant of the request: the requested one, or the verified `tid` of the sign-in. In
+    /// another tenant than that of the sign-in an ID token in the response is ignored.
     pub(crate) fn tenant(&self) -> Option<&str> {
         self.request.key.tenant().or(self.home.as_deref())
     }
@@ -93,7 +92,7 @@ impl RefreshRequest {
         self.request.challenge()
     }
 
-    /// What to ask the provider for, with these scopes.
+    /// The parameters of the token request, with these scopes.
     pub(crate) fn asked<'a>(&'a self, scopes: &'a str) -> TokenParams<'a> {
         let TokenRequest { key, .. } = &self.request;
         TokenParams {
@@ -104,52 +103,50 @@ impl RefreshRequest {
         }
     }
 
-    /// Whether it asks another tenant than that of the sign-in, where the same person has other
-    /// identifiers.
+    /// Whether it is sent to another tenant than that of the sign-in, where the same person has
+    /// other identifiers.
     pub(crate) fn is_elsewhere(&self) -> bool {
         self.request.key.tenant().is_some()
     }
 
-    /// Whether it asks for what the sign-in asked for, of which the provider may have granted less.
+    /// Whether it repeats the request of the sign-in, of which the provider may have granted less.
     pub(crate) fn is_as_granted(&self) -> bool {
         self.is_as_granted
     }
 
-    /// Whether the ID token is what this is for.
+    /// Whether its purpose is a new ID token.
     pub(crate) fn is_renewal(&self) -> bool {
         self.is_renewal
     }
 }
 
-/// What a token answer issued, at sign-in and at every refresh.
+/// The tokens of a token response, at sign-in and at every refresh.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Issued {
-    /// Absent where the provider gives none for a sign-in alone (B2C).
+    /// Absent where the provider issues none for a sign-in alone (B2C).
     pub(crate) access_token: Option<Secret>,
     pub(crate) expires_in: Option<Duration>,
     pub(crate) refresh_in: Option<Duration>,
     pub(crate) refresh_token: Option<Secret>,
-    /// `scope` as the provider gave it: absent means as asked, empty means none. Where a provider
-    /// abbreviates, written as it was asked for.
+    /// `scope` of the response: absent means as requested (RFC 6749 section 5.1), empty means none.
     pub(crate) scope: Option<String>,
 }
 
-/// A refresh that the provider did not refuse.
+/// A successful refresh.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Refreshed {
     pub(crate) issued: Issued,
-    /// Who the answer's ID token is about, or why it was not accepted; `None` if the answer had
-    /// none.
+    /// The verified claims of the ID token, or why it was refused; `None` if the response has none.
     pub(crate) identity: Option<Result<VerifiedClaims, Error>>,
 }
 
-/// What a verified ID token says.
+/// The claims of a verified ID token.
 #[derive(Clone, Debug)]
 pub(crate) struct VerifiedClaims {
     pub(crate) id_token: Secret,
     /// The whole payload, as JSON.
     pub(crate) claims: Box<RawValue>,
     pub(crate) person: Person,
-    /// When the claims are to be renewed: the token's `exp` as a rule.
+    /// When the claims have to be renewed: usually the token's `exp`.
     pub(crate) expires_at: UnixTime,
 }

@@ -1,4 +1,4 @@
-//! A store, a provider and a lock for the tests: they fail when told to, and wait when told to.
+//! Fakes of store and lock for the tests of this folder, which fail and wait on demand.
 
 use std::{
     collections::{HashMap, HashSet},
