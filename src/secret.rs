@@ -119,7 +119,7 @@ pub(crate) fn base64url(bytes: &[u8]) -> String {
 }
 
 /// Decodes base64url without padding; `None` if it is malformed.
-pub(crate) fn from_base64url(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn from_base64url(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
     base64_simd::URL_SAFE_NO_PAD.decode_to_vec(text).ok()
 }
 

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     authority::Authority,
     config::{ApiConfig, ClientCredential},
-    protocol::testing::{ISSUER, NOW, Signer, answer},
+    protocol::test_support::{ISSUER, NOW, Signer, answer},
     secret::base64url,
 };
 

@@ -15,7 +15,7 @@ use crate::{
     config::{Algorithm, ApiConfig, ClientCredential},
     protocol::{
         HttpError,
-        testing::{CLIENT_ID, FakeHttp, ISSUER, NOW, Signer, answer, document, key_set},
+        test_support::{CLIENT_ID, FakeHttp, ISSUER, NOW, Signer, answer, document, key_set},
     },
 };
 

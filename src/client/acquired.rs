@@ -11,7 +11,7 @@ use crate::{
     protocol::{IdTokenExpectation, Nonce, TokenAnswer},
     secret::Secret,
     sign_in::VerifiedAnswer,
-    tokens::{AccessToken, CacheLimits, GrantRecord, VerifiedClaims},
+    tokens::{AccessToken, GrantRecord, VerifiedClaims},
 };
 
 /// Tokens of a person, verified and kept.
@@ -24,7 +24,7 @@ pub struct AcquiredTokens {
 }
 
 impl AcquiredTokens {
-    /// TokenOwner tokens they are: what [`Client::acquire_silent`] finds them by from now on. `None` if
+    /// The account of the tokens: what [`Client::acquire_silent`] finds them by from now on. `None` if
     /// the provider gave no ID token; then nothing is kept.
     #[must_use]
     pub fn account(&self) -> Option<&Account> {
@@ -120,12 +120,11 @@ impl Client {
         let account = Account::of(&token, client_info.as_ref());
         let text: Box<str> = claims.get().into();
         let identity = VerifiedClaims::of(&token, claims, token.exp());
-        let limits = CacheLimits::default();
         let (record, access_token) =
-            GrantRecord::of_sign_in(request, &identity, answer.into(), limits, now);
+            GrantRecord::of_sign_in(request, &identity, answer.into(), now);
         let partition = account.partition();
         let record = match shared.partitions.record(&partition) {
-            Some(earlier) => record.after(&earlier, limits, now),
+            Some(earlier) => record.after(&earlier, now),
             None => record,
         };
         shared.partitions.put(&partition, account.to_raw()?, record)?;

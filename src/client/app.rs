@@ -192,7 +192,7 @@ impl Client {
         Ok(())
     }
 
-    /// TokenOwner record it is: nobody's who could sign in.
+    /// The person of a record that belongs to no account.
     pub(super) fn person(&self, name: &str, tenant: Option<&str>) -> Person {
         let iss = self.shared().provider.config().authority().name().to_owned();
         Person { iss, sub: name.to_owned(), tid: tenant.map(str::to_owned), oid: None }

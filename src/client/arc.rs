@@ -123,7 +123,7 @@ mod tests {
         error::ErrorKind,
         protocol::{
             HttpClient, HttpFuture,
-            testing::{FakeHttp, answer},
+            test_support::{FakeHttp, answer},
         },
     };
 

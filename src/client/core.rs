@@ -18,7 +18,7 @@ use crate::{
     protocol::{Provider, TokenParams},
     secret::{Secret, base64url, from_base64url},
     single_flight::{SingleFlight, Tasks, Tokio, to_the_end},
-    tokens::{CacheLimits, CacheOwner, Grants, Partitions, Scopes, TokenRequest},
+    tokens::{CacheOwner, Grants, Partitions, Scopes, TokenRequest},
 };
 
 /// How the names of partitions begin: those of accounts, of the application in one tenant, of one
@@ -108,7 +108,6 @@ impl Client {
                 Arc::clone(&partitions),
                 refresher,
                 Arc::clone(&clock),
-                CacheLimits::default(),
             )
         };
         let users = grants(Arc::new(ForUser(provider.clone())));

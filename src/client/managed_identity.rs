@@ -15,8 +15,8 @@ use crate::{
     secret::Secret,
     single_flight::Tokio,
     tokens::{
-        AccessToken, CacheLimits, GrantRecord, Grants, Partitions, Person, RefreshRequest,
-        Refreshed, Refresher, TokenRequest,
+        AccessToken, GrantRecord, Grants, Partitions, Person, RefreshRequest, Refreshed, Refresher,
+        TokenRequest,
     },
 };
 
@@ -228,7 +228,6 @@ impl ManagedIdentity {
             Arc::clone(&partitions),
             refresher,
             Arc::clone(&clock),
-            CacheLimits::default(),
         );
         Self { source, partitions, grants }
     }
@@ -334,7 +333,7 @@ mod tests {
     use super::*;
     use crate::{
         clock::ManualClock,
-        protocol::testing::{FakeHttp, NOW, answer},
+        protocol::test_support::{FakeHttp, NOW, answer},
         tokens::TokenSource,
     };
 

@@ -19,7 +19,7 @@ use crate::{
     clock::{Clock as _, ManualClock},
     config::{ClientCredential, IdentityConfig, SignInOptions, UserInfo},
     error::{Error, ErrorKind},
-    protocol::testing::{
+    protocol::test_support::{
         CLIENT_ID, FakeHttp, ISSUER, NOW, Signer, answer, document, header, key_set, published,
         settle,
     },

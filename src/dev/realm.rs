@@ -26,7 +26,7 @@ pub(super) enum Realm {
     },
 }
 
-/// TokenOwner people sign in at an Entra authority.
+/// The people that sign in at an Entra authority.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Audience {
     /// `common`

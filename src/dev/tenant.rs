@@ -108,7 +108,7 @@ impl DevTenant {
     }
 }
 
-/// TokenOwner accounts an application signs in: its "supported account types" in the portal.
+/// The accounts that an application signs in: its "supported account types" in the portal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Accounts {
     /// Work and school accounts of every tenant, and personal ones. The default.

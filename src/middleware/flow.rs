@@ -24,7 +24,7 @@ use crate::{
     protocol::HttpClient,
     session::{Attempts, Cookies, KeyRing, Records, RequestCookies, Sessions, Store},
     sign_in::{DevicePolls, Exchanges, Purpose, RelyingParty, key_binding},
-    tokens::{CacheLimits, Grants, RefreshLock},
+    tokens::{Grants, RefreshLock},
     user::Application,
 };
 
@@ -70,7 +70,6 @@ impl Flow {
             Arc::clone(&clock),
             lock,
             config.session_end(),
-            CacheLimits::default(),
         );
         let application =
             Arc::new(Application::new(&config, grants.clone(), client.clone(), Arc::clone(&clock)));

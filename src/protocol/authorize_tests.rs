@@ -3,7 +3,7 @@ use std::{collections::HashMap, time::Duration};
 use serde_json::json;
 
 use super::*;
-use crate::protocol::testing::{CLIENT_ID, NONCE, metadata};
+use crate::protocol::test_support::{CLIENT_ID, NONCE, metadata};
 
 const STATE: &str = "r0.3.0123456789-0123456789";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";

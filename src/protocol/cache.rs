@@ -235,7 +235,7 @@ mod tests {
     use super::*;
     use crate::{
         clock::ManualClock,
-        protocol::testing::{NOW, settle},
+        protocol::test_support::{NOW, settle},
     };
 
     /// A source that counts, fails on demand and can be held.

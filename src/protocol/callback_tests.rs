@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::protocol::testing::{ISSUER, authority, metadata};
+use crate::protocol::test_support::{ISSUER, authority, metadata};
 
 const STATE: &str = "r0.3.0123456789";
 

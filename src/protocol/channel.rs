@@ -243,7 +243,7 @@ pub(super) fn empty_request(method: Method, url: &Url) -> Result<Request<Bytes>,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::testing::{FakeHttp, answer};
+    use crate::protocol::test_support::{FakeHttp, answer};
 
     /// Answers `/{n}` with the n-th of these redirects, and what comes after the last with a
     /// document.
@@ -351,7 +351,7 @@ mod back_channel_tests {
         config::IdentityConfig,
         protocol::{
             grant::TokenParams,
-            testing::{FakeHttp, answer, config, document, key_set, published},
+            test_support::{FakeHttp, answer, config, document, key_set, published},
         },
     };
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{
     check::CheckReport,
     http::HttpError,
-    testing::{CLIENT_ID, FakeHttp, ISSUER, NOW, Signer, answer, config, document, key_set},
+    test_support::{CLIENT_ID, FakeHttp, ISSUER, NOW, Signer, answer, config, document, key_set},
 };
 use crate::{
     authority::Authority,

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::protocol::testing::metadata;
+use crate::protocol::test_support::metadata;
 
 type Form = Vec<(&'static str, Secret)>;
 

@@ -17,7 +17,7 @@ use crate::{
     protocol::{
         grant::TokenParams,
         provider::Provider,
-        testing::{CLIENT_ID, FakeHttp, NOW, answer, document, key_set, published},
+        test_support::{CLIENT_ID, FakeHttp, NOW, answer, document, key_set, published},
     },
     secret::from_base64url,
 };

@@ -155,7 +155,7 @@ mod tests {
     use super::*;
     use crate::protocol::{
         client_auth::Proof,
-        testing::{answer, metadata},
+        test_support::{answer, metadata},
     };
 
     fn good() -> Value {
@@ -279,7 +279,7 @@ mod tests {
             document["device_authorization_endpoint"] =
                 json!("https://id.example/device_authorization")
         });
-        let asked =
+        let params =
             TokenParams { scopes: "openid a", challenge: Some("{}"), ..TokenParams::default() };
         let request = device_request(&metadata, client, &params, &[]).unwrap();
         assert_eq!(request.uri().path(), "/device_authorization");

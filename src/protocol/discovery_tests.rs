@@ -7,7 +7,7 @@ use crate::{
     error::ErrorKind,
     protocol::{
         http::HttpError,
-        testing::{
+        test_support::{
             A_WHILE, FakeHttp, ISSUER, NOW, answer, authority, document, key_set, published, settle,
         },
     },

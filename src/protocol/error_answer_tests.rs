@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::protocol::testing::answer;
+use crate::protocol::test_support::answer;
 
 fn kind_of(status: u16, body: impl std::fmt::Display) -> ErrorKind {
     http_error(&answer(status, body)).kind()

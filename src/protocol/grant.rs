@@ -146,7 +146,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::protocol::{client_auth::Proof, testing::metadata};
+    use crate::protocol::{client_auth::Proof, test_support::metadata};
 
     fn form(grant: Grant<'_>, params: &TokenParams<'_>) -> BTreeMap<String, String> {
         let client = Client { id: "id", proof: &Proof::Nothing };

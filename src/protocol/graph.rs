@@ -169,7 +169,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::protocol::testing::answer;
+    use crate::protocol::test_support::answer;
 
     const GRAPH: &str = "https://graph.microsoft.com";
 

@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     authority::Tenants,
-    protocol::testing::{
+    protocol::test_support::{
         CLIENT_ID, ISSUER, NONCE, NOW, Signer, authority, claims, header, id_token, key_set, keys,
     },
 };

@@ -3,7 +3,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    protocol::testing::{Signer, keys},
+    protocol::test_support::{Signer, keys},
     secret::base64url,
 };
 

@@ -3,7 +3,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    protocol::testing::{
+    protocol::test_support::{
         self, CLIENT_ID, ISSUER, NOW, Signer, authority, claims, header, id_token, key_set, keys,
     },
     secret::base64url,
@@ -560,7 +560,7 @@ proptest! {
 
     #[test]
     fn a_token_with_one_byte_changed_never_passes(at in any::<prop::sample::Index>(), byte in prop::sample::select(b"ABCDwxyz0189-_.".to_vec())) {
-        let mut token = testing::id_token(|_| ()).into_bytes();
+        let mut token = test_support::id_token(|_| ()).into_bytes();
         let at = at.index(token.len());
         prop_assume!(token[at] != byte);
         token[at] = byte;

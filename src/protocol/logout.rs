@@ -80,7 +80,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::protocol::testing::{CLIENT_ID, metadata};
+    use crate::protocol::test_support::{CLIENT_ID, metadata};
 
     fn request(id_token_hint: &str) -> EndSession<'_> {
         EndSession {

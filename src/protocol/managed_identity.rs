@@ -104,7 +104,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::protocol::testing::{NOW, answer};
+    use crate::protocol::test_support::{NOW, answer};
 
     fn read(body: &Value) -> Result<TokenAnswer, Error> {
         read_answer(&answer(200, body), NOW)

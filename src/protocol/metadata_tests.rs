@@ -4,7 +4,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     config::{ClientCredential, IdentityConfig},
-    protocol::testing::{authority, config, document, metadata},
+    protocol::test_support::{authority, config, document, metadata},
 };
 
 fn problem(document: &Value) -> String {

@@ -61,7 +61,7 @@ mod provider_groups_tests;
 mod provider_verify;
 mod session_rules;
 #[cfg(test)]
-pub(crate) mod testing;
+pub(crate) mod test_support;
 mod token;
 mod user_info;
 

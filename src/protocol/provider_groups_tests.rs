@@ -12,7 +12,7 @@ use serde_json::{Value, json, value::RawValue};
 use super::{
     http::HttpError,
     provider::Provider,
-    testing::{CLIENT_ID, FakeHttp, NOW, answer},
+    test_support::{CLIENT_ID, FakeHttp, NOW, answer},
     token::TokenAnswer,
 };
 use crate::{
@@ -226,9 +226,10 @@ async fn graph_is_asked_in_the_cloud_of_the_authority() {
 
 #[tokio::test]
 async fn other_providers_have_no_graph() {
-    let http = FakeHttp::publishing(super::testing::document(), super::testing::key_set());
-    let (provider, _) = http.provider(super::testing::config());
+    let http =
+        FakeHttp::publishing(super::test_support::document(), super::test_support::key_set());
+    let (provider, _) = http.provider(super::test_support::config());
     assert_eq!(provider.groups_scope().await.unwrap_err().kind(), ErrorKind::NotConfigured);
-    let problem = super::testing::config().with_groups(GroupsFrom::Graph).build().unwrap_err();
+    let problem = super::test_support::config().with_groups(GroupsFrom::Graph).build().unwrap_err();
     assert_eq!(problem.setting(), "groups");
 }

@@ -13,7 +13,7 @@ use crate::{
         callback::CallbackParameters,
         http::HttpError,
         id_token::{IdTokenExpectation, Nonce, VerifiedIdToken},
-        testing::{
+        test_support::{
             A_WHILE, CLIENT_ID, FakeHttp, NONCE, NOW, SUBJECT, Signer, answer, authority, claims,
             config, document, header, id_token, key_set, metadata, published,
         },

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::protocol::testing::answer;
+use crate::protocol::test_support::answer;
 
 fn good() -> Value {
     json!({"access_token": "at", "token_type": "Bearer", "expires_in": 3600, "refresh_token": "rt", "scope": "openid a", "id_token": "a.b.c"})

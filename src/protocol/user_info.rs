@@ -129,7 +129,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::protocol::testing::{SUBJECT, answer, metadata};
+    use crate::protocol::test_support::{SUBJECT, answer, metadata};
 
     fn read(
         status: u16,

@@ -22,7 +22,7 @@ use crate::{
     clock::UnixTime,
     codec::{self, Value as _},
     error::{Error, ErrorKind},
-    secret::{base64url, fingerprint, random, same},
+    secret::{base64url, fingerprint, from_base64url, random, same},
     sign_in::Attempt,
 };
 
@@ -282,7 +282,7 @@ impl Attempts {
     /// It says nothing about the browser, and nothing is completed by it: it is worth as much as
     /// the `return_to` of a link to the sign-in path, which anybody may write.
     pub(crate) fn page(&self, asked: State<'_>, now: UnixTime) -> Option<String> {
-        let mut sealed = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(asked.page?).ok()?;
+        let mut sealed = from_base64url(asked.page?)?;
         let (plain, _) =
             self.keys.open_cookie(CookiePurpose::Page, &self.page_context(), &mut sealed)?;
         let (created, path) = plain.split_first_chunk::<4>()?;
@@ -416,9 +416,7 @@ impl Attempts {
 
     fn is_foreign(&self, value: &[u8]) -> bool {
         value.len() <= LONGEST
-            && base64_simd::URL_SAFE_NO_PAD
-                .decode_to_vec(value)
-                .is_ok_and(|sealed| self.keys.is_of_another_secret(&sealed))
+            && from_base64url(value).is_some_and(|sealed| self.keys.is_of_another_secret(&sealed))
     }
 
     /// What the seal binds: the application's own binding, and the slot.

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use http::HeaderMap;
 use proptest::prelude::*;
 
-use super::{super::fixture::*, *};
+use super::{super::test_support::*, *};
 use crate::sign_in::{DeviceCode, Fingerprint, PersonKey, Purpose, RecordId};
 
 const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);

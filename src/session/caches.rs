@@ -22,7 +22,6 @@ use super::{
 };
 use crate::{
     client::{CacheEnd, Client},
-    clock::UnixTime,
     config::CookieKeySource,
     error::{ConfigError, Error, ErrorKind},
     single_flight::{Task, Tasks, Tokio, to_the_end},
@@ -368,34 +367,10 @@ impl CacheParts {
         };
         let written = match over {
             Some(written) => written,
-            None => self.insert(id, sealed, expires).await?,
+            None => self.store.insert(id, sealed, expires, now).await?,
         };
         *synced = Synced { looked: true, row: Some(written), changes: Some(changes) };
         Ok(())
-    }
-
-    /// Writes a row that is not there. A store that chooses another id is asked to write over its
-    /// own choice.
-    async fn insert(
-        &self,
-        id: RecordId,
-        sealed: Vec<u8>,
-        expires: UnixTime,
-    ) -> Result<Sealed, Error> {
-        let now = self.client.now();
-        let (given, row) = self.store.create(id, sealed.clone(), expires, None, now).await?;
-        if given == id {
-            return Ok(row);
-        }
-        self.store.delete(given).await?;
-        let row = self.store.save(id, sealed, expires, now).await?;
-        match self.store.load(id, now).await? {
-            Some(held) if held == row => Ok(row),
-            _ => Err(Error::new(
-                ErrorKind::StoreUnavailable,
-                "the store does not keep what it is given",
-            )),
-        }
     }
 
     /// What was obtained works on from memory.

@@ -13,9 +13,11 @@ use crate::{
     config::{ClientCredential, IdentityConfig},
     protocol::{
         HttpClient, HttpFuture,
-        testing::{CLIENT_ID, FakeHttp, answer, authority, document, key_set, published, settle},
+        test_support::{
+            CLIENT_ID, FakeHttp, answer, authority, document, key_set, published, settle,
+        },
     },
-    session::fixture::{OTHER_SECRET, OpenStore, SECRET},
+    session::test_support::{OTHER_SECRET, OpenStore, SECRET},
     tokens::{AccessToken, TokenRequest, TokenSource},
 };
 

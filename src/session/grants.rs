@@ -23,7 +23,7 @@ use super::{
 use crate::{
     clock::UnixTime,
     codec::{self, Value as _},
-    error::{Error, ErrorKind},
+    error::Error,
     tokens::{GrantRecord, GrantRef, GrantStore},
 };
 
@@ -91,8 +91,10 @@ impl Records {
         record: GrantRecord,
     ) -> Result<(), Error> {
         let record = Arc::new(record);
-        let row = self.insert(grant, &record).await?;
-        self.decoded.keep(RecordId(grant.id().0), row, &record, self.clock.now());
+        let (id, now) = (RecordId(grant.id().0), self.clock.now());
+        let sealed = self.seal_grant(grant, &record)?;
+        let row = self.store.insert(id, sealed, grant.expires_at(), now).await?;
+        self.decoded.keep(id, row, &record, now);
         Ok(())
     }
 
@@ -103,41 +105,6 @@ impl Records {
             grant.key(),
             &codec::encode(record),
         )
-    }
-
-    /// Writes a row that is not there yet. Its id is derived, so a store that chooses another is
-    /// asked to write over its own choice.
-    async fn insert(&self, grant: &GrantRef, record: &GrantRecord) -> Result<Sealed, Error> {
-        let id = RecordId(grant.id().0);
-        let (given, row) = self
-            .store
-            .create(id, self.seal_grant(grant, record)?, grant.expires_at(), None, self.clock.now())
-            .await?;
-        if given == id {
-            return Ok(row);
-        }
-        self.store.delete(given).await?;
-        let row = self
-            .store
-            .save(id, self.seal_grant(grant, record)?, grant.expires_at(), self.clock.now())
-            .await?;
-        if self.holds(id, &row).await? {
-            return Ok(row);
-        }
-        Err(Error::new(
-            ErrorKind::StoreUnavailable,
-            "the session store does not keep what it is given",
-        ))
-    }
-
-    /// Whether a row is what was written. The local store's always is.
-    async fn holds(&self, id: RecordId, row: &Sealed) -> Result<bool, Error> {
-        match &self.store {
-            Store::Local(_) => Ok(true),
-            Store::Dyn(_) => {
-                Ok(self.store.load(id, self.clock.now()).await?.is_some_and(|held| held == *row))
-            }
-        }
     }
 }
 
@@ -187,17 +154,14 @@ impl GrantStore for Records {
     }
 
     async fn save(&self, grant: &GrantRef, record: &Arc<GrantRecord>) -> Result<(), Error> {
-        let id = RecordId(grant.id().0);
-        // Where the row has been evicted some stores write nothing.
-        let row = match self
-            .store
-            .overwrite(id, self.seal_grant(grant, record)?, grant.expires_at(), self.clock.now())
-            .await?
-        {
-            Some(row) if self.holds(id, &row).await? => row,
-            _ => self.insert(grant, record).await?,
+        let (id, now) = (RecordId(grant.id().0), self.clock.now());
+        let (sealed, expires) = (self.seal_grant(grant, record)?, grant.expires_at());
+        // Some stores write nothing where the row has been evicted, and report success.
+        let row = match self.store.overwrite(id, sealed.clone(), expires, now).await? {
+            Some(row) if self.store.holds(id, &row, now).await? => row,
+            _ => self.store.insert(id, sealed, expires, now).await?,
         };
-        self.decoded.keep(id, row, record, self.clock.now());
+        self.decoded.keep(id, row, record, now);
         Ok(())
     }
 
@@ -229,11 +193,11 @@ mod tests {
     use super::*;
     use crate::{
         config::SessionEnd,
+        error::ErrorKind,
         secret::Secret,
-        session::{Created, fixture::*},
+        session::{Created, test_support::*},
         tokens::{
-            CacheLimits, Grants, Issued, RefreshRequest, Refreshed, Refresher, Renewal, Scopes,
-            VerifiedClaims,
+            Grants, Issued, RefreshRequest, Refreshed, Refresher, Renewal, Scopes, VerifiedClaims,
         },
     };
 
@@ -250,7 +214,6 @@ mod tests {
             &identity,
             Scopes::granted("profile"),
             issued,
-            CacheLimits::default(),
             UnixTime::from_seconds(0),
         )
     }
@@ -341,14 +304,8 @@ mod tests {
             let grant = created.session.grant();
             let slow = Arc::new(Slow(node.records.clone(), created.session.id()));
             let clock = Arc::new(node.clock.clone());
-            let grants = Grants::new(
-                node.records.clone(),
-                slow,
-                clock,
-                None,
-                SessionEnd::OwnLimits,
-                CacheLimits::default(),
-            );
+            let grants =
+                Grants::new(node.records.clone(), slow, clock, None, SessionEnd::OwnLimits);
             let renewal = grants.renew(grant).await.unwrap();
             assert!(
                 matches!(renewal, Renewal::SessionMustEnd(error) if error.kind() == ErrorKind::SessionEnded)

@@ -53,7 +53,7 @@ pub(crate) use {
     values::{LoginInUse, Values},
 };
 #[cfg(test)]
-mod fixture;
+mod test_support;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

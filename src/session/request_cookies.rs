@@ -180,7 +180,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{
-        super::{fixture::cookie_header, ticket::COOKIE_LENGTH},
+        super::{test_support::cookie_header, ticket::COOKIE_LENGTH},
         *,
     };
 

@@ -351,7 +351,7 @@ fn no_key() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::fixture::*, *};
+    use super::{super::test_support::*, *};
     use crate::secret::from_base64url;
 
     const CONTEXT: Context = [7; 16];
@@ -538,12 +538,6 @@ mod tests {
     #[test]
     fn what_version_1_sealed_opens() {
         let keys = key_ring(&[SECRET]);
-        println!(
-            "VEC {}",
-            crate::secret::base64url(
-                &keys.seal_row(RowPurpose::Session, &[1; 16], &[2; 32], b"plain").unwrap()
-            )
-        );
         let cookie = from_base64url(COOKIE_OF_VERSION_1).unwrap();
         assert_eq!(
             opens(&keys, CookiePurpose::Ticket, &CONTEXT, &cookie),

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     codec::{self, Value as _},
     error::{Error, ErrorKind},
-    secret::{base64url, fingerprint},
+    secret::{base64url, fingerprint, from_base64url},
     sign_in::StepUp,
 };
 
@@ -40,7 +40,7 @@ impl Sessions {
         if sealed.len() > LONGEST {
             return None;
         }
-        let mut sealed = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(sealed).ok()?;
+        let mut sealed = from_base64url(sealed)?;
         let context = context(session);
         let (plain, _) =
             self.records.keys.open_cookie(CookiePurpose::StepUp, &context, &mut sealed)?;
@@ -54,7 +54,7 @@ fn context(session: &Session) -> Context {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::fixture::*, *};
+    use super::{super::test_support::*, *};
     use crate::{config::SignInOptions, error::TokenOwner, sign_in::Remedy};
 
     /// Security rule 4

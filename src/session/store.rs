@@ -183,6 +183,42 @@ impl Store {
         }
     }
 
+    /// Writes a row that is not there yet under exactly this id. A store that chooses an id of its
+    /// own is asked to delete that row and to save under this id instead.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::StoreUnavailable`], also if the store does not have the row afterwards.
+    pub(super) async fn insert(
+        &self,
+        id: RecordId,
+        sealed: Vec<u8>,
+        expires: UnixTime,
+        now: UnixTime,
+    ) -> Result<Sealed, Error> {
+        let (given, row) = self.create(id, sealed.clone(), expires, None, now).await?;
+        if given == id {
+            return Ok(row);
+        }
+        self.delete(given).await?;
+        let row = self.save(id, sealed, expires, now).await?;
+        if self.holds(id, &row, now).await? { Ok(row) } else { Err(not_kept()) }
+    }
+
+    /// Whether the store has this row under this id. After a write to the local store it always
+    /// does.
+    pub(super) async fn holds(
+        &self,
+        id: RecordId,
+        row: &Sealed,
+        now: UnixTime,
+    ) -> Result<bool, Error> {
+        match self {
+            Self::Local(_) => Ok(true),
+            Self::Dyn(_) => Ok(self.load(id, now).await?.is_some_and(|stored| stored == *row)),
+        }
+    }
+
     pub(super) async fn delete(&self, id: RecordId) -> Result<(), Error> {
         match self {
             Self::Local(store) => {
@@ -209,12 +245,7 @@ impl Store {
         now: UnixTime,
     ) -> Result<Sealed, Error> {
         let row = self.overwrite(id, sealed, expires, now).await?;
-        row.ok_or_else(|| {
-            Error::new(
-                ErrorKind::StoreUnavailable,
-                "the session store does not keep what it is given",
-            )
-        })
+        row.ok_or_else(not_kept)
     }
 }
 
@@ -252,6 +283,10 @@ fn sealed(mut record: Record) -> Option<Sealed> {
         Value::String(text) => Some(Sealed::Dyn(text)),
         _ => None,
     }
+}
+
+fn not_kept() -> Error {
+    Error::new(ErrorKind::StoreUnavailable, "the session store does not keep what it is given")
 }
 
 /// The store's own words go to the log, without the id that some of them repeat.

@@ -5,7 +5,7 @@ use proptest::{prelude::*, sample::Index};
 use serde_json::json;
 use tower_sessions_core::session::Id;
 
-use super::{fixture::*, *};
+use super::{test_support::*, *};
 use crate::{
     clock::ManualClock,
     error::ErrorKind,

@@ -15,7 +15,7 @@ use crate::{
     clock::UnixTime,
     codec::{self, Value as _},
     error::{Error, ErrorKind},
-    secret::{base64url, fingerprint, random, same},
+    secret::{base64url, fingerprint, from_base64url, random, same},
     sign_in::Attempt,
     tokens::{GrantId, GrantRecord},
 };
@@ -139,7 +139,7 @@ impl SessionValue {
         if text.is_empty() || text.len() > LONGEST {
             return None;
         }
-        let mut sealed = Zeroizing::new(base64_simd::URL_SAFE_NO_PAD.decode_to_vec(text).ok()?);
+        let mut sealed = Zeroizing::new(from_base64url(text)?);
         let (plain, age) = keys.open_cookie(CookiePurpose::Value, bound_to, &mut sealed)?;
         let contents = Self::read(plain)?;
         Some(Self { is_under_older_secret: age == KeyAge::Older, ..contents })
@@ -222,11 +222,11 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{super::fixture::*, *};
+    use super::{super::test_support::*, *};
     use crate::{
         session::Values,
         sign_in::Purpose,
-        tokens::{CacheLimits, GrantStore as _, Issued, Person, VerifiedClaims},
+        tokens::{GrantStore as _, Issued, Person, VerifiedClaims},
     };
 
     const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
@@ -246,13 +246,7 @@ mod tests {
             refresh_token: Some(format!("refresh token of {name}").into()),
             ..Issued::default()
         };
-        let grant = GrantRecord::at_sign_in(
-            &identity,
-            Default::default(),
-            issued,
-            CacheLimits::default(),
-            NOW,
-        );
+        let grant = GrantRecord::at_sign_in(&identity, Default::default(), issued, NOW);
         let record = signed_in(name).record(NOW, DAY);
         Arc::new(StoredLogin::new(record, grant).unwrap())
     }

@@ -19,7 +19,7 @@ use crate::{
         VerifiedIdToken,
     },
     secret::Secret,
-    tokens::{CacheLimits, GrantRecord, Issued, Person, Scopes, VerifiedClaims},
+    tokens::{GrantRecord, Issued, Person, Scopes, VerifiedClaims},
 };
 
 /// A token answer whose ID token was verified.
@@ -257,7 +257,7 @@ impl RelyingParty {
         {
             answer.access_token = None;
         }
-        let (limits, now) = (CacheLimits::default(), self.clock().now());
-        Ok(GrantRecord::at_sign_in(verified, scopes, answer.into(), limits, now))
+        let now = self.clock().now();
+        Ok(GrantRecord::at_sign_in(verified, scopes, answer.into(), now))
     }
 }

@@ -1,4 +1,4 @@
-//! [`AccessToken`]: what a caller gets.
+//! [`AccessToken`]: an access token for a caller.
 
 use std::{fmt, sync::Arc};
 
@@ -6,7 +6,7 @@ use super::{
     cache::CachedToken,
     key::{Scopes, TokenKey, TokenRequest},
     record,
-    seams::Issued,
+    refresher::Issued,
 };
 use crate::{clock::UnixTime, secret::Secret};
 
@@ -57,31 +57,31 @@ impl TokenSource {
 }
 
 impl AccessToken {
-    /// What the cache holds for a request.
+    /// A token of the cache, for this request.
     pub(super) fn kept(token: Arc<CachedToken>, key: &TokenKey) -> Self {
         let source = if token.from_sign_in { TokenSource::SignIn } else { TokenSource::Cache };
-        // Of a token that lacks nothing a request that it answers misses nothing.
+        // A complete token has every scope of any request that it answers.
         let missing = if token.is_complete() { None } else { token.missing(key) };
         Self { missing, token, source }
     }
 
-    /// What the provider has just issued.
+    /// A token that the provider has just issued.
     pub(super) fn issued(token: Arc<CachedToken>) -> Self {
         Self { missing: token.missing(&token.key), token, source: TokenSource::Provider }
     }
 
-    /// What a sign-in has just brought.
+    /// The token of a sign-in that has just been completed.
     pub(super) fn of_sign_in(token: Arc<CachedToken>) -> Self {
         Self { source: TokenSource::SignIn, ..Self::issued(token) }
     }
 
-    /// What the provider has just issued and nobody keeps.
+    /// A token that the provider has just issued, and that is not cached.
     pub(crate) fn not_kept(request: &TokenRequest, issued: Issued, now: UnixTime) -> Option<Self> {
         record::token_of(request.key.clone(), issued, false, now).map(Arc::new).map(Self::issued)
     }
 
-    /// The token itself, to be sent as `Authorization: Bearer …` to the API it is for and to nobody
-    /// else.
+    /// The token itself. Send it as `Authorization: Bearer …`, and only to the API that it was
+    /// issued for.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.token.secret.expose()
@@ -93,39 +93,39 @@ impl AccessToken {
         &self.token.secret
     }
 
-    /// The scheme that it is sent with in `Authorization`: `Bearer`.
+    /// The authentication scheme for the `Authorization` header: `Bearer`.
     #[must_use]
     pub fn scheme(&self) -> &'static str {
         self.token.key.scheme().as_str()
     }
 
-    /// The scopes that the provider granted, by its own names, in alphabetical order. They may be
-    /// more than were asked for.
+    /// The scopes that the provider granted, by its own names, in alphabetical order. There may be
+    /// more than were requested.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
         self.token.granted.iter()
     }
 
-    /// The scopes that were asked for and, by their names, not granted, in alphabetical order.
-    /// Those about the person (`openid`, `profile`, `email`, …) and `offline_access` are not
-    /// counted, because they are no rights at an API.
+    /// The requested scopes that, by their names, were not granted, in alphabetical order. Those
+    /// about the person (`openid`, `profile`, `email`, …) and `offline_access` are left out,
+    /// because they are not rights at an API.
     ///
-    /// A provider may grant less than it was asked for (RFC 6749 section 3.3). Then the token is
-    /// what there is for that request, until it is due: the provider is not asked again each time.
-    /// A name in another letter case, or with and without its resource in front, is the same scope;
-    /// a provider that renames scopes altogether lets them look as if they were missing, so that
-    /// the API's answer counts. A guard with [`with_scopes`](crate::RequireSignIn::with_scopes) asks
-    /// the person once, and then refuses.
+    /// A provider may grant less than was requested (RFC 6749 section 3.3). The token then answers
+    /// the same request until it is due: the provider is not asked again each time. Names that
+    /// differ in letter case, or in the resource in front of them, are the same scope. Where a
+    /// provider has names of its own, scopes may be listed here although they were granted: then
+    /// only the response of the API tells. A guard with
+    /// [`with_scopes`](crate::RequireSignIn::with_scopes) asks the person once, and then refuses.
     pub fn missing_scopes(&self) -> impl Iterator<Item = &str> {
         self.missing.iter().flat_map(Scopes::iter)
     }
 
-    /// When the API will refuse it.
+    /// When it expires, by the server's clock.
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
         self.token.expires_at
     }
 
-    /// Where it came from.
+    /// Where the token came from.
     #[must_use]
     pub fn source(&self) -> TokenSource {
         self.source

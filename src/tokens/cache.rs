@@ -1,4 +1,4 @@
-//! The access tokens of one grant: an exact look-up that does not grow with their number, and an
+//! [`TokenCache`]: the access tokens of one grant, with a constant-time look-up by request and an
 //! index for supersets of scopes.
 
 use std::{
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{clock::UnixTime, codec, secret::Secret};
 
-/// One access token and what it answers.
+/// One access token, and the request that it was issued for.
 #[derive(Clone)]
 pub(crate) struct CachedToken {
     pub(super) key: TokenKey,
@@ -26,10 +26,10 @@ pub(crate) struct CachedToken {
     pub(super) secret: Secret,
     pub(super) issued_at: UnixTime,
     pub(super) expires_at: UnixTime,
-    /// When the provider would like to be asked again (`refresh_in`).
+    /// When the provider recommends a refresh (`refresh_in`).
     pub(super) refresh_at: Option<UnixTime>,
     pub(super) from_sign_in: bool,
-    /// Whether everything that was asked for was granted, worked out once.
+    /// Whether every requested scope was granted; computed once.
     pub(super) complete: OnceLock<bool>,
 }
 
@@ -45,34 +45,33 @@ codec::record!(CachedToken {
 });
 
 impl CachedToken {
-    /// Whether it has everything that was asked for when it was issued.
+    /// Whether every scope of its own request was granted.
     pub(super) fn is_complete(&self) -> bool {
         *self.complete.get_or_init(|| self.missing(&self.key).is_none())
     }
 
-    /// What a request asks for that was not granted, as far as the names of scopes tell. `None` if
-    /// that is nothing.
+    /// The scopes of a request that this token does not have, by their names; `None` if it has all.
     pub(super) fn missing(&self, key: &TokenKey) -> Option<Scopes> {
         let known: Vec<&str> = self.rights().collect();
         Some(key.scopes().rights_without(&known)).filter(|missing| !missing.is_empty())
     }
 
-    /// The rights that it carries: by the provider's names, and by those of the request if it had
-    /// others.
+    /// The rights of the token: by the provider's names, and by the names in the request where
+    /// these differ.
     fn rights(&self) -> impl Iterator<Item = &str> {
         let renamed = granted::rights(self.key.scopes(), &self.granted)
             .filter(|right| !self.granted.contains(right));
         self.granted.rights().chain(renamed)
     }
 
-    /// Whether the provider has names of its own, so that what it granted of the one resource
-    /// cannot be told.
+    /// Whether the provider has names of its own for the rights of the one requested resource, so
+    /// that they cannot be compared with the request.
     fn is_named_otherwise(&self) -> bool {
         granted::is_of_one_resource(self.key.scopes())
             && self.granted.rights().any(|right| !self.key.scopes().contains(right))
     }
 
-    /// Bytes it takes in the record, apart from the names and times around it (about 60).
+    /// Its length in the record in bytes, without numbers and times (about 60).
     fn len(&self) -> usize {
         self.key.len() + self.granted.as_str().len() + self.secret.expose().len()
     }
@@ -87,17 +86,17 @@ impl fmt::Debug for CachedToken {
     }
 }
 
-/// How much one grant may keep. What is over leaves, that with the nearest end first.
+/// Limits of the cache of one grant. Beyond them the tokens that expire first are removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct CacheLimits {
-    /// How many tokens.
-    pub(crate) tokens: usize,
-    /// Bytes of their text together: tokens, scopes, resources and claims.
-    pub(crate) bytes: usize,
+pub(super) struct CacheLimits {
+    /// Number of tokens.
+    pub(super) tokens: usize,
+    /// Bytes of tokens, scopes, resources and claims together.
+    pub(super) bytes: usize,
 }
 
 impl Default for CacheLimits {
-    /// 1,000 tokens, 256 KiB. With the tokens of Entra, of about 2 KB, the bytes are the limit.
+    /// 1,000 tokens and 256 KiB. Entra's tokens have about 2 KB, so there the bytes are the limit.
     fn default() -> Self {
         Self { tokens: 1000, bytes: 256 * 1024 }
     }
@@ -107,19 +106,19 @@ impl Default for CacheLimits {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TokenCache {
     tokens: HashSet<CacheEntry, Seeded>,
-    /// Tokens by each right that they carry, so that a superset is found without looking at all of
-    /// them: those with the fewest scopes first, of these those that last longest.
+    /// Tokens by each of their rights, so that a superset is found without a search through all
+    /// tokens. Those with the fewest scopes come first, among these those that last longest.
     by_right: HashMap<Box<str>, Vec<CacheEntry>, Seeded>,
 }
 
 impl TokenCache {
-    /// The token that answers a request and `lasts`: that of the same request, or else one that is
-    /// otherwise the same and carries more rights, of these the one with the fewest scopes.
+    /// The token that answers a request and `lasts`: the one that was issued for the same request,
+    /// or one that differs only in having more rights, with as few scopes as possible.
     ///
-    /// A token that lacks a right which was asked for answers the very request that it was obtained
-    /// for, if no other one has the right: asking the provider again would only bring another one
-    /// like it. Other requests for that right it does not answer. A request without any right is
-    /// answered by its like only: otherwise every token would do.
+    /// A token that lacks a requested right answers only the request that it was issued for, and
+    /// only if no other token has the right: the provider would issue the same again. A request
+    /// without any right is answered only by the token that was issued for it, since every token is
+    /// a superset of nothing.
     pub(super) fn find(
         &self,
         key: &TokenKey,
@@ -150,8 +149,8 @@ impl TokenCache {
         })
     }
 
-    /// A token that was obtained for these rights among others, from a provider whose names for
-    /// them are its own: the best there is, where no other one can be had.
+    /// A token that was requested with these rights among others, from a provider with names of its
+    /// own for them. It is served where there is no refresh token to get a certain one with.
     pub(super) fn obtained_for(
         &self,
         key: &TokenKey,
@@ -168,7 +167,7 @@ impl TokenCache {
         })
     }
 
-    /// The token that was issued for this very request, whatever it lacks.
+    /// The token that was issued for this request, with or without all of its scopes.
     pub(super) fn exact(&self, key: &TokenKey) -> Option<&Arc<CachedToken>> {
         self.tokens.get(key).map(|entry| &entry.token)
     }
@@ -177,10 +176,9 @@ impl TokenCache {
         self.tokens.iter().map(|entry| &entry.token)
     }
 
-    /// Puts a token in, in place of the one of the same request. Expired ones leave, and then those
-    /// with the nearest end until the limits are kept; a token that is over the limits on its own
-    /// is not kept.
-    pub(crate) fn insert(&mut self, token: &Arc<CachedToken>, limits: CacheLimits, now: UnixTime) {
+    /// Adds a token in place of the one of the same request. Expired tokens are removed, then those
+    /// that expire first, until the limits hold; a token that alone exceeds them is not added.
+    pub(super) fn insert(&mut self, token: &Arc<CachedToken>, limits: CacheLimits, now: UnixTime) {
         let mut others: Vec<Arc<CachedToken>> = self
             .tokens
             .drain()
@@ -244,11 +242,11 @@ impl codec::Field for TokenCache {
     }
 }
 
-/// A token in a set that is asked by key.
+/// A token in the set, which is searched by its key.
 #[derive(Clone, Debug)]
 struct CacheEntry {
     token: Arc<CachedToken>,
-    /// Asked at every look-up, so it is worked out once.
+    /// Computed once, because every look-up needs it.
     is_complete: bool,
 }
 

@@ -99,7 +99,8 @@ fn the_bytes_are_bounded() {
 }
 
 fn text() -> impl Strategy<Value = Option<String>> {
-    prop_oneof![2 => Just(None), 3 => select(vec!["", "a", "b", "ab", "a b", "https://a.example/"]).prop_map(|text| Some(text.to_owned()))]
+    let texts = vec!["", "a", "b", "ab", "a b", "https://a.example/"];
+    prop_oneof![2 => Just(None), 3 => select(texts).prop_map(|text| Some(text.to_owned()))]
 }
 
 fn scopes() -> impl Strategy<Value = Vec<&'static str>> {
@@ -151,10 +152,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn a_token_answers_only_what_it_was_issued_for(asked in vec((requests(), scopes()), 0..8), request in requests()) {
+    fn a_token_answers_only_what_it_was_issued_for(
+        asked in vec((requests(), scopes()), 0..8),
+        request in requests(),
+    ) {
         let mut cache = TokenCache::default();
         for (index, (entry, granted)) in asked.iter().enumerate() {
-            cache.insert(&token(&entry.key, &granted.join(" "), &index.to_string(), 3600), ROOMY, NOW);
+            let token = token(&entry.key, &granted.join(" "), &index.to_string(), 3600);
+            cache.insert(&token, ROOMY, NOW);
         }
         let mut written = Vec::new();
         codec::Field::write_fields(&cache, 1, &mut written);
@@ -169,20 +174,39 @@ proptest! {
         prop_assert_eq!(again, written);
         let serves = |token: &CachedToken| {
             let key = &token.key;
-            let likewise = (key.tenant(), key.resource(), key.claims()) == (request.key.tenant(), request.key.resource(), request.key.claims());
+            let likewise = key.tenant() == request.key.tenant()
+                && key.resource() == request.key.resource()
+                && key.claims() == request.key.claims();
             // `A` is what `a` was granted as, unless both were asked for.
             let renamed = |right: &str| {
                 let other = if right == "A" { "a" } else { right };
-                key.scopes().contains(right) && !key.scopes().contains(other) && token.granted.contains(other)
+                key.scopes().contains(right)
+                    && !key.scopes().contains(other)
+                    && token.granted.contains(other)
             };
-            let renamed_back = |right: &str| right == "a" && key.scopes().contains("a") && !key.scopes().contains("A") && token.granted.contains("A");
-            let has = |right: &str| token.granted.contains(right) || renamed(right) || renamed_back(right);
+            let renamed_back = |right: &str| {
+                right == "a"
+                    && key.scopes().contains("a")
+                    && !key.scopes().contains("A")
+                    && token.granted.contains("A")
+            };
+            let has = |right: &str| {
+                token.granted.contains(right) || renamed(right) || renamed_back(right)
+            };
             let covered = request.key.scopes().rights().all(has);
-            *key == request.key || (likewise && covered && request.key.scopes().rights().count() > 0)
+            let asks_for_rights = request.key.scopes().rights().count() > 0;
+            *key == request.key || (likewise && covered && asks_for_rights)
         };
         // What was put in last for a key is what counts.
-        let entries: Vec<_> = asked.iter().enumerate().rev().map(|(index, (entry, granted))| token(&entry.key, &granted.join(" "), &index.to_string(), 3600)).collect();
-        let held: Vec<_> = entries.iter().enumerate().filter(|(index, entry)| entries[..*index].iter().all(|newer| newer.key != entry.key)).map(|(_, entry)| entry).collect();
+        let token = |(index, (entry, granted)): (usize, &(TokenRequest, Vec<_>))| {
+            token(&entry.key, &granted.join(" "), &index.to_string(), 3600)
+        };
+        let entries: Vec<_> = asked.iter().enumerate().rev().map(token).collect();
+        let is_newest = |index: &usize| {
+            entries[..*index].iter().all(|newer| newer.key != entries[*index].key)
+        };
+        let held: Vec<_> =
+            (0..entries.len()).filter(is_newest).map(|index| &entries[index]).collect();
         match cache.find(&request.key, |_| true) {
             Some(answer) => prop_assert!(serves(answer)),
             None => prop_assert!(!held.iter().any(|entry| serves(entry))),

@@ -1,31 +1,30 @@
-//! What the client needs of requests and records beyond what sessions do.
+//! The parts of requests and records that only [`Client`](crate::client::Client) needs.
 
 use super::{
     access::AccessToken,
-    cache::CacheLimits,
     key::{Scopes, TokenRequest},
     record::GrantRecord,
-    seams::{Issued, VerifiedClaims},
+    refresher::{Issued, VerifiedClaims},
 };
 use crate::clock::UnixTime;
 
 impl TokenRequest {
-    /// The resource that it names.
+    /// The resource indicator (RFC 8707).
     pub(crate) fn resource(&self) -> Option<&str> {
         self.key.resource()
     }
 
-    /// The claims (JSON) that the application itself asks for.
+    /// The claims (JSON) that the application itself requests.
     pub(crate) fn client_claims(&self) -> Option<&str> {
         self.key.claims()
     }
 
-    /// The scopes as they are sent.
+    /// The value of the `scope` parameter.
     pub(crate) fn key_scopes(&self) -> &str {
         self.key.scopes().as_str()
     }
 
-    /// The same request, of a sign-in that asks for these scopes.
+    /// The same request with these scopes, which are those of the sign-in.
     pub(crate) fn signing_in_with(&self, scopes: Scopes) -> Self {
         let mut request = Self::of_scopes(scopes);
         if let Some(tenant) = self.tenant() {
@@ -45,18 +44,17 @@ impl TokenRequest {
 }
 
 impl GrantRecord {
-    /// The record of a sign-in that was made for this request, and its access token. A token that
-    /// is for a resource, or for claims of the application's, is no token of every request for the
-    /// scopes.
+    /// The record of a sign-in for this request, and its access token. A token for a resource or
+    /// with claims of the application is cached under them: it does not answer every request for
+    /// the scopes.
     pub(crate) fn of_sign_in(
         request: &TokenRequest,
         identity: &VerifiedClaims,
         issued: Issued,
-        limits: CacheLimits,
         now: UnixTime,
     ) -> (Self, Option<AccessToken>) {
         let scopes = request.key.scopes().clone();
-        // The tenant is that of the sign-in itself, which the record is in already.
+        // Without the tenant: the record belongs to the tenant of the sign-in already.
         let mut own = TokenRequest::of_scopes(scopes.clone());
         if let Some(resource) = request.resource() {
             own = own.with_resource(resource);
@@ -65,22 +63,17 @@ impl GrantRecord {
             own = own.with_client_claims(claims);
         }
         if own == TokenRequest::of_scopes(scopes.clone()) {
-            let record = Self::at_sign_in(identity, scopes, issued, limits, now);
+            let record = Self::at_sign_in(identity, scopes, issued, now);
             let token = record.sign_in_token();
             return (record, token);
         }
         let of_token = Issued { refresh_token: None, ..issued.clone() };
-        let record = Self::at_sign_in(
-            identity,
-            scopes,
-            Issued { access_token: None, ..issued },
-            limits,
-            now,
-        );
-        record.refreshed(own.key, of_token, None, limits, now)
+        let record =
+            Self::at_sign_in(identity, scopes, Issued { access_token: None, ..issued }, now);
+        record.refreshed(own.key, of_token, None, now)
     }
 
-    /// When the last of its access tokens ends.
+    /// When the last of its access tokens expires.
     pub(crate) fn last_end(&self) -> Option<UnixTime> {
         self.tokens().iter().map(|token| token.expires_at).max()
     }

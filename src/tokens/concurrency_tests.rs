@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::Ordering::SeqCst};
 
-use super::fakes::*;
+use super::test_support::*;
 use crate::{error::ErrorKind, secret::Secret};
 
 /// More requests than may be under way for one grant.

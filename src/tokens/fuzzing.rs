@@ -21,12 +21,12 @@ use crate::{
 pub(crate) const PARSERS: &[Parser] =
     &[("exported_cache", exported_cache), ("grant_record", grant_record)];
 
-/// What is imported is exported the same again.
+/// An imported cache is exported as the same bytes.
 fn exported_cache(bytes: &[u8]) {
     let cache =
         || Partitions::new(Arc::new(ManualClock::at(UnixTime::from_seconds(1_700_000_000))));
     let (first, second) = (cache(), cache());
-    // Whoever the record says that it is of.
+    // Every owner is accepted here: the one that the bytes name.
     let Some(owner) = partitions::owner_of(bytes) else { return };
     if first.import(&owner, bytes) {
         let exported = first.export(owner.clone());
@@ -35,7 +35,7 @@ fn exported_cache(bytes: &[u8]) {
     }
 }
 
-/// What is read is written the same again.
+/// A record that was read is written as the same bytes.
 fn grant_record(bytes: &[u8]) {
     if let Some(record) = GrantRecord::read(bytes) {
         let written = codec::encode(&record);

@@ -1,20 +1,19 @@
-//! What a provider granted, compared with what was asked for.
+//! Comparison of the granted scopes with the requested ones.
 //!
-//! The `scope` of a token answer (RFC 6749 section 5.1) need not repeat the words of the request:
+//! The `scope` of a token response (RFC 6749 section 5.1) need not repeat the names of the request:
 //! Entra ID writes `user.read` for `User.Read`, `read` or `api://<id>/read` for `<id>/read`, and
-//! lists rights for `/.default`; others separate by commas. A token is kept for the request that it
-//! was obtained for; this module decides which other requests it answers as well, and which rights
-//! were not granted.
+//! lists rights for `/.default`; others separate by commas. A token always answers the request that
+//! it was issued for. This module decides which other requests it answers, and which rights were
+//! not granted.
 //!
-//! - A name in another letter case is the same name.
-//! - A name with its resource in front is the same as the one without, if everything that was asked
-//!   for is of one resource. Of several resources a provider chooses one, and a short name could be
-//!   another resource's.
-//! - A scope that was granted under a name of the request stands for that name alone.
+//! - Names that differ in letter case only are the same.
+//! - A name with its resource in front is the same as the one without, if all requested scopes are
+//!   of one resource. Of several resources a provider chooses one, so a short name is ambiguous.
+//! - A granted scope that has the name of a requested one stands for that one alone.
 
 use super::key::Scopes;
 
-/// The resources that a scope without one is of, at Microsoft.
+/// The hosts of Microsoft Graph: Microsoft reads a scope without a resource as one of Graph.
 const GRAPH: [&str; 5] = [
     "graph.microsoft.com",
     "graph.microsoft.us",
@@ -23,7 +22,7 @@ const GRAPH: [&str; 5] = [
     "microsoftgraph.chinacloudapi.cn",
 ];
 
-/// The scopes of an answer. Where no scope of the request has a comma, one in the answer separates.
+/// The scopes of a token response. A comma separates them if no requested scope contains one.
 pub(super) fn of_answer(scope: &str, asked: &Scopes) -> Scopes {
     if scope.contains(',') && !asked.as_str().contains(',') {
         return Scopes::granted(&scope.replace(',', " "));
@@ -31,7 +30,7 @@ pub(super) fn of_answer(scope: &str, asked: &Scopes) -> Scopes {
     Scopes::granted(scope)
 }
 
-/// The rights of the request that were granted, by their names in it.
+/// The requested rights that were granted, by their names in the request.
 pub(super) fn rights<'a>(asked: &'a Scopes, granted: &'a Scopes) -> impl Iterator<Item = &'a str> {
     let of_one_resource = is_of_one_resource(asked);
     asked.rights().filter(move |right| {
@@ -39,14 +38,14 @@ pub(super) fn rights<'a>(asked: &'a Scopes, granted: &'a Scopes) -> impl Iterato
     })
 }
 
-/// Whether everything that is asked for is of the same resource.
+/// Whether all requested rights are of the same resource.
 pub(super) fn is_of_one_resource(asked: &Scopes) -> bool {
     let mut resources = asked.rights().map(|right| resource_and_name(right).0);
     let first = resources.next().unwrap_or_default();
     resources.all(|resource| is_same_resource(resource, first))
 }
 
-/// Whether a right was granted under another name.
+/// Whether a requested right was granted under another name.
 fn is_renamed(right: &str, asked: &Scopes, granted: &Scopes, of_one_resource: bool) -> bool {
     let (resource, name) = resource_and_name(right);
     granted.iter().filter(|other| !asked.contains(other)).any(|other| {
@@ -58,8 +57,8 @@ fn is_renamed(right: &str, asked: &Scopes, granted: &Scopes, of_one_resource: bo
     })
 }
 
-/// `https://api.example/read` is `read` of `https://api.example`. A scope without a resource is of
-/// none; Microsoft means Graph by that.
+/// Resource and name of a scope: `https://api.example/read` is `read` of `https://api.example`. The
+/// resource is empty for a scope without one, and for Microsoft Graph.
 fn resource_and_name(scope: &str) -> (&str, &str) {
     match scope.rsplit_once('/') {
         Some((resource, name)) if !name.is_empty() => {
@@ -75,7 +74,7 @@ fn resource_and_name(scope: &str) -> (&str, &str) {
     }
 }
 
-/// An application's resource is named by its id, with and without `api://`.
+/// Whether two resources are the same. That of an application is its id, with or without `api://`.
 fn is_same_resource(one: &str, other: &str) -> bool {
     fn bare(resource: &str) -> &str {
         resource.strip_prefix("api://").unwrap_or(resource)

@@ -1,4 +1,4 @@
-//! [`Grants`]: renewals and access tokens, carried out.
+//! [`Grants`]: renews sessions and gets access tokens.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use super::{
     access::AccessToken,
-    cache::CacheLimits,
+    grant_store::{GrantRef, GrantStore},
     key::{RefreshKind, TokenRequest},
     lock::RefreshLock,
     memory::{Successors, Throttle, Unsaved},
@@ -15,7 +15,7 @@ use super::{
     policy::{self, Refusal, RenewalStep, TokenStep},
     record::GrantRecord,
     refresh::{RefreshContext, RefreshError, StoredGrant, renewal_failed},
-    seams::{GrantRef, GrantStore, Refresher},
+    refresher::Refresher,
 };
 use crate::{
     clock::{Clock, UnixTime},
@@ -25,13 +25,13 @@ use crate::{
     single_flight::{SingleFlight, Tasks, Tokio},
 };
 
-/// Whether the session goes on.
+/// The result of a renewal.
 #[derive(Clone, Debug)]
 pub(crate) enum Renewal {
-    /// It goes on with these claims.
+    /// The session continues with these claims.
     Live(Renewed),
-    /// It is over, and its records are deleted. The kind is `session_ended`, `invalid_grant` or
-    /// `person_changed`.
+    /// The session has ended, and its records are deleted. The kind is `session_ended`,
+    /// `invalid_grant` or `person_changed`.
     SessionMustEnd(Error),
 }
 
@@ -44,7 +44,7 @@ impl Renewal {
     }
 }
 
-/// The present state of a session that goes on.
+/// The present claims of a live session.
 #[derive(Clone, Debug)]
 pub(crate) struct Renewed {
     record: Arc<GrantRecord>,
@@ -57,14 +57,14 @@ impl Renewed {
         self.record.claims()
     }
 
-    /// When to ask again: in the past while a renewal is running in the background, `None` if there
-    /// is nothing to renew with.
+    /// When the next renewal is due: in the past while one is running in the background, `None` if
+    /// there is no refresh token to renew with.
     pub(crate) fn renew_at(&self) -> Option<UnixTime> {
         self.renew_at
     }
 }
 
-/// Everything that is done with grants. Clones share their flights.
+/// Renews and refreshes the grants of one store. Clones share their flights.
 #[derive(Clone, Debug)]
 pub(crate) struct Grants(Arc<RefreshContext>);
 
@@ -76,9 +76,8 @@ impl Grants {
         clock: Arc<dyn Clock>,
         lock: Option<Arc<dyn RefreshLock>>,
         session_end: SessionEnd,
-        limits: CacheLimits,
     ) -> Self {
-        Self::on(Arc::new(Tokio), store, provider, clock, lock, session_end, limits)
+        Self::on(Arc::new(Tokio), store, provider, clock, lock, session_end)
     }
 
     /// Grants in memory.
@@ -87,9 +86,8 @@ impl Grants {
         partitions: Arc<Partitions>,
         refresher: Arc<dyn Refresher>,
         clock: Arc<dyn Clock>,
-        limits: CacheLimits,
     ) -> Self {
-        Self::on(tasks, partitions, refresher, clock, None, SessionEnd::OwnLimits, limits)
+        Self::on(tasks, partitions, refresher, clock, None, SessionEnd::OwnLimits)
     }
 
     pub(super) fn on(
@@ -99,7 +97,6 @@ impl Grants {
         clock: Arc<dyn Clock>,
         lock: Option<Arc<dyn RefreshLock>>,
         session_end: SessionEnd,
-        limits: CacheLimits,
     ) -> Self {
         Self(Arc::new(RefreshContext {
             store,
@@ -109,7 +106,6 @@ impl Grants {
             flights: SingleFlight::new(Arc::clone(&tasks)),
             tasks,
             session_end,
-            limits,
             throttle: Throttle::default(),
             successors: Successors::default(),
             unsaved: Unsaved::default(),
@@ -117,16 +113,16 @@ impl Grants {
         }))
     }
 
-    /// Called when the claims in hand have reached their `renew_at`.
+    /// Renews a session whose claims have reached their `renew_at`.
     ///
     /// # Errors
     ///
-    /// - `renewal_failed`: the provider has been failing for an hour, or the refresh lock cannot be
-    ///   had;
+    /// - `renewal_failed`: the provider has been failing for an hour, or the refresh lock could not
+    ///   be taken;
     /// - `interaction_required`: the provider wants the person to sign in again; the session's
     ///   records stay;
-    /// - `no_refresh_token`: the session lives, but its grant is gone from the store: recover by a
-    ///   new sign-in;
+    /// - `no_refresh_token`: the session is live, but its grant is no longer in the store: a new
+    ///   sign-in recovers it;
     /// - `store_unavailable`.
     pub(crate) async fn renew(&self, grant: &GrantRef) -> Result<Renewal, Error> {
         let shared = &self.0;
@@ -141,7 +137,7 @@ impl Grants {
             && let Some(error) =
                 failed_before().filter(|error| policy::refusal(error) == Refusal::EndsSession)
         {
-            // It is over, but the store did not delete it.
+            // The session has ended, but the store failed to delete it.
             shared.end_session(grant).await;
             return Ok(Renewal::SessionMustEnd(error));
         }
@@ -150,7 +146,7 @@ impl Grants {
             RenewalStep::LiveForGood => Ok(Renewal::Live(Renewed { renew_at: None, record })),
             RenewalStep::LiveAndRenew => {
                 if failed_before().is_none() {
-                    // Whoever comes next sees what becomes of it.
+                    // The result is for the next request.
                     shared.begin(grant, &RefreshKind::Renewal);
                 }
                 Ok(Renewal::Live(Renewed { renew_at: record.renew_at(), record }))
@@ -175,12 +171,12 @@ impl Grants {
         }
     }
 
-    /// The present claims of a session whose renewal is due; `None` if it is over, or goes on only
-    /// after a new sign-in.
+    /// The present claims of a session whose renewal is due; `None` if it has ended or needs a new
+    /// sign-in.
     ///
     /// # Errors
     ///
-    /// It could not be renewed for a passing reason.
+    /// The renewal failed for a reason that may pass.
     pub(crate) async fn renewed(&self, grant: &GrantRef) -> Result<Option<Renewed>, Error> {
         match self.renew(grant).await {
             Ok(Renewal::Live(renewed)) => Ok(Some(renewed)),
@@ -202,14 +198,15 @@ impl Grants {
         }
     }
 
-    /// An access token of the grant: from the record, or from the provider if none there will do.
+    /// An access token of the grant: from the record, or from the provider if the record has none
+    /// that fits.
     ///
     /// # Errors
     ///
-    /// - `no_refresh_token`: there is nothing to ask the provider with;
-    /// - `session_ended`, `person_changed`: the session is over, and its records are deleted;
-    /// - `interaction_required`, `invalid_grant` and everything else that the provider answers: the
-    ///   session goes on;
+    /// - `no_refresh_token`: there is no refresh token to send;
+    /// - `session_ended`, `person_changed`: the session has ended, and its records are deleted;
+    /// - `interaction_required`, `invalid_grant` and every other error of the provider: the session
+    ///   continues;
     /// - `store_unavailable`, `renewal_failed`.
     pub(crate) async fn access_token(
         &self,
@@ -221,8 +218,7 @@ impl Grants {
             self.0.store.at_hand(grant, now).and_then(|record| served(&record, request, now));
         match kept {
             Some(token) => Ok(token),
-            // In a box, so that those who find it at hand do not carry the rest of the way with
-            // them.
+            // Boxed so that a cache hit does not pay for the size of the refresh future.
             None => Box::pin(self.obtained(grant, request)).await,
         }
     }
@@ -248,7 +244,7 @@ impl Grants {
                 let kept = AccessToken::kept(token, &request.key);
                 let kind = RefreshKind::Token(request.into_owned());
                 if shared.throttle.check(grant.id(), &kind, now).is_none() {
-                    // The token in hand does; the next caller gets the newer one.
+                    // This caller is served at once; the next one gets the newer token.
                     shared.begin(grant, &kind);
                 }
                 Ok(kept)
@@ -267,11 +263,11 @@ impl Grants {
         }
     }
 
-    /// The groups of the grant's person, from the provider's directory.
+    /// The groups of the person, from the provider's directory.
     ///
     /// # Errors
     ///
-    /// - `not_configured`: there is no directory; `groups_unavailable`: it refuses;
+    /// - `not_configured`: the provider has no directory; `groups_unavailable`: it refuses;
     /// - those of [`access_token`](Self::access_token).
     pub(crate) async fn groups(&self, grant: &GrantRef) -> Result<Vec<String>, Error> {
         let provider = &self.0.provider;
@@ -283,27 +279,27 @@ impl Grants {
         provider.groups(token.secret()).await
     }
 
-    /// Waits for what goes on in the background.
+    /// Waits until the running flights of a grant have ended.
     pub(crate) async fn settled(&self, grant: &GrantRef) {
         for flight in self.0.flights.under_way(&grant.id()) {
-            // What came of it is in the record.
+            // Its result is in the record.
             let _ = flight.landed().await;
         }
     }
 
-    /// The scopes of the sign-in and of those that followed it; none if the record cannot be had.
+    /// The scopes of the last sign-in; none if the record cannot be loaded.
     pub(crate) async fn scopes(&self, grant: &GrantRef) -> Vec<String> {
         let record = self.0.store.load(grant).await.ok().flatten();
         record.map(|record| record.scopes().iter().map(str::to_owned).collect()).unwrap_or_default()
     }
 
-    /// Whether anything goes on, or waits for the store.
+    /// Whether a flight is running, or a record is not stored yet.
     #[cfg(test)]
     pub(super) fn is_busy(&self) -> bool {
         self.0.flights.groups_under_way() > 0 || self.0.unsaved.len() > 0
     }
 
-    /// The last ID token, as the hint at sign-out.
+    /// The last ID token, which is the `id_token_hint` at sign-out.
     ///
     /// # Errors
     ///
@@ -313,7 +309,7 @@ impl Grants {
     }
 }
 
-/// The token of the record that answers the request, if nothing else is to be done.
+/// The token of the record that answers the request, if no refresh is due.
 fn served(record: &GrantRecord, request: &TokenRequest, now: UnixTime) -> Option<AccessToken> {
     let request = request.of(record.scopes(), record.person().tid.as_deref());
     match policy::token_step(record, &request, now) {

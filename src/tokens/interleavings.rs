@@ -2,15 +2,14 @@
 //! their steps.
 //!
 //! A step is what a task does between two awaits; each call of the store, the provider and the lock
-//! is one. What flights share lies behind mutexes that are never held over an await, and the board
-//! of flights is changed under one of them at a time, so the orders of steps are the orders that
-//! matter. Steps themselves are not cut: that several threads take them at the same time is left to
-//! the tests of `single_flight`. Time passes only when nobody else can move, and the lease of a lock never
+//! is one. Shared state is behind mutexes that are never held over an await, so the orders of steps
+//! are the orders that matter. Steps that several threads take at the same time are left to the
+//! tests of `single_flight`. Time passes only when no task is ready, and the lease of a lock never
 //! ends.
 //!
-//! Scenes with two actors are played in every order. Those with three, and with actors that go away
-//! or a store that fails, are played only in the orders in which a task that could go on is put off
-//! at most twice: what it takes three interruptions to go wrong in is not found there.
+//! Scenes with two actors are run in every order. Scenes with three, with actors that are dropped
+//! or with a store that fails, are run only in the orders that interrupt a ready task at most
+//! twice: a fault that takes three interruptions is not found there.
 
 use std::{
     fmt,
@@ -23,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-use super::{fakes::*, *};
+use super::{test_support::*, *};
 use crate::{
     clock::ManualClock,
     config::SessionEnd,
@@ -210,7 +209,6 @@ impl Scene {
                 clock,
                 lock,
                 SessionEnd::OwnLimits,
-                CacheLimits::default(),
             )
         };
         let processes = (0..processes).map(process).collect();

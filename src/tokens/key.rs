@@ -1,4 +1,4 @@
-//! What makes two token requests the same: [`TokenKey`], and the canonical [`Scopes`] in it.
+//! [`TokenRequest`], its cache key [`TokenKey`], and the canonical [`Scopes`] in them.
 
 use std::{
     borrow::Cow,
@@ -12,9 +12,9 @@ use crate::{
     strings::StringList,
 };
 
-/// Scopes that ask for claims (OpenID Connect Core section 5.4) or a refresh token rather than for
-/// a right at an API, so a token answer need not name them, or not by these names: the last two are
-/// what Google calls `email` and `profile`.
+/// Scopes for claims (OpenID Connect Core section 5.4) and for a refresh token. They are not rights
+/// at an API, and a token response need not repeat them. The last two are Google's names of `email`
+/// and `profile`.
 const WITHOUT_RIGHTS: [&str; 8] = [
     "address",
     "email",
@@ -26,18 +26,17 @@ const WITHOUT_RIGHTS: [&str; 8] = [
     "https://www.googleapis.com/auth/userinfo.profile",
 ];
 
-/// More than any provider takes in an address, and few enough to compare.
+/// The longest scopes of one request, in bytes: more than fits into the URL of any provider.
 const MAX_SCOPE_BYTES: usize = 4096;
 
-/// A set of scopes in canonical form: sorted, each once, one space between them.
+/// A set of scopes in canonical form: sorted, without duplicates, one space between them.
 ///
 /// A scope holds no space, so two sets have the same text only if they are the same set.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Scopes(Box<str>);
 
 impl Scopes {
-    /// The scopes that a caller asks for; a string with spaces counts as several (RFC 6749 section
-    /// 3.3).
+    /// The scopes of a request; a string with spaces counts as several (RFC 6749 section 3.3).
     ///
     /// # Errors
     ///
@@ -48,7 +47,7 @@ impl Scopes {
         let (mut text, mut is_canonical) = (String::new(), true);
         for scope in scopes {
             let scope = scope.as_ref();
-            // Nearly always there is one, and it is one word.
+            // The usual request has one scope without spaces, and needs no sorting.
             let is_word = scope.bytes().all(allowed);
             if !is_word && !scope.bytes().all(|byte| byte == b' ' || allowed(byte)) {
                 return Err(Error::new(
@@ -76,7 +75,8 @@ impl Scopes {
         Ok(canonical)
     }
 
-    /// The scopes that a provider says it granted, whatever characters it uses.
+    /// The scopes of a token response. Their characters are not checked: providers use others than
+    /// RFC 6749 allows.
     pub(crate) fn granted(scope: &str) -> Self {
         Self::sorted(scope.split_ascii_whitespace().collect())
     }
@@ -100,8 +100,7 @@ impl Scopes {
         self.0.split(' ').filter(|scope| !scope.is_empty())
     }
 
-    /// Those that are rights at an API, which a token answer has to name for the token to carry
-    /// them.
+    /// The scopes that are rights at an API. A token has only those that its response names.
     pub(crate) fn rights(&self) -> impl Iterator<Item = &str> {
         self.iter().filter(|scope| !WITHOUT_RIGHTS.contains(scope))
     }
@@ -110,7 +109,7 @@ impl Scopes {
         self.iter().any(|own| own == scope)
     }
 
-    /// The rights in it that are none of these.
+    /// The rights of this set without the `known` ones.
     pub(super) fn rights_without(&self, known: &[&str]) -> Self {
         Self::sorted(self.rights().filter(|right| !known.contains(right)).collect())
     }
@@ -132,28 +131,28 @@ impl codec::Value for Scopes {
     }
 }
 
-/// Everything that changes which token a request of one grant gets. The grant itself stands for the
-/// account and the client.
+/// The cache key of a token: every parameter that changes which token a request of one grant gets
+/// (security rule 12). Account and client are those of the grant.
 ///
-/// A new parameter that changes an answer belongs in here: the cache, the flights and the throttle
+/// A new parameter that changes the response belongs here, because cache, flights and throttle
 /// compare nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TokenKey {
-    /// Every scope asked for.
+    /// The requested scopes.
     scopes: Scopes,
-    /// Another tenant than that of the sign-in.
+    /// The tenant, if it is another one than that of the sign-in.
     tenant: Option<Box<str>>,
     /// The resource indicator (RFC 8707).
     resource: Option<Box<str>>,
-    /// The claims that the client itself always asks for, as they are sent: other text is another
-    /// request.
+    /// The claims (JSON) that the client itself requests. They are compared as text, since that is
+    /// what is sent.
     claims: Option<Box<str>>,
-    /// How the token is presented.
+    /// The authentication scheme of the token.
     scheme: Scheme,
 }
 
-/// The authentication scheme of a token (RFC 9110 section 11.1). A record that knows another one is
-/// not read: its tokens must not be sent as bearer tokens.
+/// The authentication scheme of a token (RFC 9110 section 11.1). A record with an unknown scheme is
+/// not read, because its tokens must not be sent as bearer tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Scheme {
     /// RFC 6750.
@@ -182,8 +181,8 @@ impl codec::Value for Scheme {
 codec::record!(TokenKey { 1 scopes, 2 tenant, 3 resource, 4 claims, 5 scheme });
 
 impl Hash for TokenKey {
-    /// Few writes: the scopes, and what else there is, each behind a byte that no text has. That
-    /// decides how fast a token is found, not whether.
+    /// Writes the scopes, and the other texts that are set, each after a byte that does not occur
+    /// in UTF-8. Fewer writes make the look-up faster; equality compares every field.
     fn hash<H: Hasher>(&self, state: &mut H) {
         let Self { scopes, tenant, resource, claims, scheme: _ } = self;
         state.write(scopes.as_str().as_bytes());
@@ -221,8 +220,7 @@ impl TokenKey {
         self.scheme
     }
 
-    /// Whether a token for `other` could serve this request, as far as everything but the scopes
-    /// goes.
+    /// Whether this key is equal to `other` except for the scopes.
     pub(crate) fn differs_only_in_scopes(&self, other: &Self) -> bool {
         let Self { scopes: _, tenant, resource, claims, scheme } = self;
         *tenant == other.tenant
@@ -231,7 +229,7 @@ impl TokenKey {
             && *scheme == other.scheme
     }
 
-    /// Bytes of text in it, for the limits of the cache.
+    /// Length of its texts in bytes, for the limits of the cache.
     pub(crate) fn len(&self) -> usize {
         let Self { scopes, tenant, resource, claims, scheme: _ } = self;
         scopes.as_str().len()
@@ -245,8 +243,9 @@ impl TokenKey {
 /// ```
 /// use tower_identity::client::TokenRequest;
 ///
-/// let request = TokenRequest::new(["User.Read", "Mail.Read"])?.with_tenant("f645ad92-e38d-4d1a-b510-d1b09a74a8ca");
-/// assert_eq!(request, TokenRequest::new(["Mail.Read User.Read"])?.with_tenant("f645ad92-e38d-4d1a-b510-d1b09a74a8ca"));
+/// let request = TokenRequest::new(["read", "write"])?.with_resource("https://api.example");
+/// let same = TokenRequest::new(["write read"])?.with_resource("https://api.example");
+/// assert_eq!(request, same);
 /// # Ok::<_, tower_identity::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -255,15 +254,15 @@ pub struct TokenRequest {
     pub(super) past_cache: PastCache,
 }
 
-/// Whether what the cache holds may answer.
+/// Whether a cached token may answer a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum PastCache {
-    /// The cache answers if it can.
+    /// A cached token may answer.
     No,
-    /// The provider is asked in any case.
+    /// The provider is always asked.
     Forced,
-    /// An API asked for these claims (JSON): the provider is asked with them, and its answer
-    /// replaces the entry.
+    /// The provider is asked with the claims (JSON) of an API's challenge, and the new token
+    /// replaces the cached one.
     Challenge(Box<str>),
 }
 
@@ -274,21 +273,22 @@ impl From<TokenKey> for TokenRequest {
 }
 
 impl TokenRequest {
-    /// A token with (at least) these scopes; without any, one with the scopes of the sign-in.
+    /// A request for a token with at least these scopes; without any, for one with the scopes of
+    /// the sign-in.
     ///
     /// # Errors
     ///
-    /// `request_invalid` if a scope is not one (RFC 6749 section 3.3).
+    /// `request_invalid` if a scope is malformed (RFC 6749 section 3.3).
     pub fn new<Kind>(scopes: impl StringList<Kind>) -> Result<Self, Error> {
         Scopes::asked(scopes.items()).map(|scopes| TokenKey::new(scopes).into())
     }
 
-    /// The scopes that were asked for.
+    /// The requested scopes.
     pub(crate) fn scopes(&self) -> impl Iterator<Item = &str> {
         self.key.scopes().iter()
     }
 
-    /// In another tenant than that of the sign-in, by its GUID. The default is that of the sign-in;
+    /// Requests the token in another tenant, by its GUID. The default is the tenant of the sign-in;
     /// for the application itself, that of the authority.
     #[must_use]
     pub fn with_tenant(mut self, tenant: &str) -> Self {
@@ -296,38 +296,40 @@ impl TokenRequest {
         self
     }
 
-    /// For this resource (RFC 8707). The default is what the scopes say. Entra has scopes instead.
+    /// Requests the token for this resource (RFC 8707). The default is the resource of the scopes.
+    /// Entra names resources in scopes only.
     #[must_use]
     pub fn with_resource(mut self, resource: &str) -> Self {
         self.key.resource = Some(resource.into());
         self
     }
 
-    /// With claims (a JSON object) that the application itself asks for. A token is kept for
-    /// requests with the same ones. The default is none.
+    /// Requests the token with these claims (a JSON object). It is cached for requests with the
+    /// same text. The default is none.
     #[must_use]
     pub fn with_client_claims(mut self, claims: &str) -> Self {
         self.key.claims = Some(claims.into());
         self
     }
 
-    /// Asks the provider even if the cache could answer. The default is to ask the cache.
+    /// Asks the provider even if a cached token could answer. The default is to use the cache.
     #[must_use]
     pub fn forced(mut self) -> Self {
         self.past_cache = PastCache::Forced;
         self
     }
 
-    /// Asks the provider, past the cache, with the claims (a JSON object) that an API wants: those
-    /// of its `WWW-Authenticate: Bearer error="insufficient_claims", claims="…"`, decoded. What the
-    /// provider gives replaces what is kept for this request.
+    /// Asks the provider, past the cache, with the claims (a JSON object) of an API's challenge:
+    /// those of `WWW-Authenticate: Bearer error="insufficient_claims", claims="…"`, decoded. The
+    /// new token replaces the cached one.
     #[must_use]
     pub fn with_challenge(mut self, claims: &str) -> Self {
         self.past_cache = PastCache::Challenge(claims.into());
         self
     }
 
-    /// The request as it is made of a grant whose sign-in had these scopes, in this tenant.
+    /// The request completed for a grant: without scopes it gets those of the sign-in, and the
+    /// sign-in's own tenant counts as none.
     pub(super) fn of(&self, sign_in: &Scopes, tid: Option<&str>) -> Cow<'_, Self> {
         let names_home = self
             .key
@@ -348,22 +350,22 @@ impl TokenRequest {
         Cow::Owned(request)
     }
 
-    /// A token with these scopes.
+    /// A request for a token with these scopes.
     pub(crate) fn of_scopes(scopes: Scopes) -> Self {
         TokenKey::new(scopes).into()
     }
 
-    /// Whether it names neither scope nor resource.
+    /// Whether it has neither scopes nor a resource.
     pub(crate) fn asks_for_nothing(&self) -> bool {
         self.key.scopes.is_empty() && self.key.resource.is_none()
     }
 
-    /// The tenant that it names.
+    /// The requested tenant.
     pub(crate) fn tenant(&self) -> Option<&str> {
         self.key.tenant()
     }
 
-    /// What the API's challenge asks for.
+    /// The claims (JSON) of the API's challenge.
     pub(crate) fn challenge(&self) -> Option<&str> {
         match &self.past_cache {
             PastCache::Challenge(claims) => Some(claims),
@@ -372,17 +374,17 @@ impl TokenRequest {
     }
 }
 
-/// What a refresh is for. Refreshes of one grant that are for the same are one flight.
+/// The purpose of a refresh. Refreshes of one grant with the same purpose share one flight.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum RefreshKind {
-    /// New claims.
+    /// New claims for the session.
     Renewal,
     /// An access token.
     Token(TokenRequest),
 }
 
 impl RefreshKind {
-    /// The same without what the provider does not see.
+    /// The same purpose as the provider sees it: a forced request is sent like any other.
     pub(super) fn as_sent(&self) -> Self {
         match self {
             Self::Token(request) if request.past_cache == PastCache::Forced => {
@@ -390,6 +392,12 @@ impl RefreshKind {
             }
             kind => kind.clone(),
         }
+    }
+
+    /// Whether it asks in another tenant than that of the sign-in, where the same person has other
+    /// identifiers.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        matches!(self, Self::Token(request) if request.tenant().is_some())
     }
 
     pub(super) fn name(&self) -> &'static str {

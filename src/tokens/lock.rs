@@ -1,10 +1,10 @@
-//! [`RefreshLock`]: one refresh per grant at a time over several processes.
+//! [`RefreshLock`]: at most one refresh per grant at a time across several processes.
 
 use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use super::seams::GrantId;
+use super::grant_store::GrantId;
 use crate::{
     error::{Error, ErrorKind},
     secret,
@@ -18,26 +18,31 @@ use crate::{
 /// them a lock on a service that they share; without it they need a provider that tolerates reuse.
 ///
 /// With feature `redis` there is `RedisLock`. Another implementation is two commands, for Redis
-/// `SET name owner NX PX lease` and a script that deletes `name` if it still holds `owner`. The
-/// waiting (10 to 100 ms between attempts) and reading the record again after getting the lock are
-/// done by the caller.
+/// `SET name owner NX PX lease` and a script that deletes `name` if it still holds `owner`. This
+/// crate does the rest: it waits 10 to 100 ms between attempts, and reads the record again once it
+/// has the lock.
 ///
-/// Where sessions are in PostgreSQL, the lock can be there as well: one statement takes it, and the
-/// database carries it out as a whole.
+/// Where sessions are in PostgreSQL, the lock can be there as well: a single statement takes it
+/// atomically.
 ///
 /// ```
 /// use std::{error::Error, fmt::Debug, time::Duration};
 /// use tower_identity::RefreshLock;
 ///
+/// type BoxError = Box<dyn Error + Send + Sync>;
+///
 /// /// Your pool. With sqlx: bind the parameters, `execute(&pool)`, and `rows_affected()`.
 /// #[async_trait::async_trait]
 /// trait Database: Debug + Send + Sync + 'static {
-///     async fn execute(&self, statement: &str, parameters: &[&str]) -> Result<u64, Box<dyn Error + Send + Sync>>;
+///     async fn execute(&self, statement: &str, parameters: &[&str]) -> Result<u64, BoxError>;
 /// }
 ///
-/// // CREATE TABLE refresh_lock (name text PRIMARY KEY, owner text NOT NULL, ends timestamptz NOT NULL)
-/// const TAKE: &str = "INSERT INTO refresh_lock (name, owner, ends) VALUES ($1, $2, now() + ($3 || ' seconds')::interval)
-///     ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, ends = excluded.ends WHERE refresh_lock.ends < now()";
+/// // CREATE TABLE refresh_lock
+/// //     (name text PRIMARY KEY, owner text NOT NULL, ends timestamptz NOT NULL)
+/// const TAKE: &str = "INSERT INTO refresh_lock (name, owner, ends)
+///     VALUES ($1, $2, now() + ($3 || ' seconds')::interval)
+///     ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, ends = excluded.ends
+///     WHERE refresh_lock.ends < now()";
 /// const FREE: &str = "DELETE FROM refresh_lock WHERE name = $1 AND owner = $2";
 ///
 /// #[derive(Debug)]
@@ -45,25 +50,28 @@ use crate::{
 ///
 /// #[async_trait::async_trait]
 /// impl<D: Database> RefreshLock for InDatabase<D> {
-///     async fn try_lock(&self, name: &str, owner: &str, lease: Duration) -> Result<bool, Box<dyn Error + Send + Sync>> {
-///         Ok(self.0.execute(TAKE, &[name, owner, &lease.as_secs().to_string()]).await? == 1)
+///     async fn try_lock(&self, name: &str, owner: &str, end: Duration) -> Result<bool, BoxError> {
+///         let end = end.as_secs().to_string();
+///         Ok(self.0.execute(TAKE, &[name, owner, &end]).await? == 1)
 ///     }
 ///
-///     async fn unlock(&self, name: &str, owner: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
+///     async fn unlock(&self, name: &str, owner: &str) -> Result<(), BoxError> {
 ///         self.0.execute(FREE, &[name, owner]).await.map(drop)
 ///     }
 /// }
 /// ```
 ///
 /// A lock by the session store itself is not possible: what `SessionStore::create` does with an id
-/// that is there already is every store's own choice, and in SQL two of them may both believe that
-/// they were first.
+/// that exists already differs between stores, and in SQL two processes may both get the answer
+/// that they created the row.
 ///
-/// The shortest one:
+/// The shortest implementation:
 ///
 /// ```
 /// use std::{collections::HashMap, error::Error, sync::Mutex, time::Duration};
 /// use tower_identity::RefreshLock;
+///
+/// type BoxError = Box<dyn Error + Send + Sync>;
 ///
 /// /// A lock without leases, for two layers in one process.
 /// #[derive(Debug, Default)]
@@ -71,12 +79,12 @@ use crate::{
 ///
 /// #[async_trait::async_trait]
 /// impl RefreshLock for InProcess {
-///     async fn try_lock(&self, name: &str, owner: &str, _lease: Duration) -> Result<bool, Box<dyn Error + Send + Sync>> {
+///     async fn try_lock(&self, name: &str, owner: &str, _: Duration) -> Result<bool, BoxError> {
 ///         let mut owners = self.0.lock().map_err(|_| "poisoned")?;
 ///         Ok(owners.entry(name.to_owned()).or_insert_with(|| owner.to_owned()) == owner)
 ///     }
 ///
-///     async fn unlock(&self, name: &str, owner: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
+///     async fn unlock(&self, name: &str, owner: &str) -> Result<(), BoxError> {
 ///         let mut owners = self.0.lock().map_err(|_| "poisoned")?;
 ///         if owners.get(name).is_some_and(|holder| holder == owner) {
 ///             owners.remove(name);
@@ -88,29 +96,29 @@ use crate::{
 ///
 /// # A lock that fails
 ///
-/// While the lock cannot be reached nothing is refreshed, because a refresh token sent twice cannot
-/// be taken back, and a request that is told to try again can. Sessions that are not due and tokens
-/// that are still valid are served meanwhile.
+/// While the lock cannot be reached nothing is refreshed: a request can be repeated, but a refresh
+/// token that was sent twice may have ended the grant. Sessions that are not due and tokens that
+/// are still valid are served meanwhile.
 ///
 /// # A lock that is lost
 ///
 /// The lock keeps processes from asking the provider with the same refresh token; what is stored
-/// does not depend on it. Where it is lost while a refresh is on its way (the lease ended, the
-/// service failed over), another process may send the refresh token a second time. A provider that
-/// tolerates that gives both of them tokens, and the record of the one that writes last stays,
-/// whole: records are never mixed. A provider that does not tolerate it refuses one of them, and
-/// may revoke the grant: then the person has to sign in again. Nobody frees a lock that has become
-/// another's, because it is freed by its owner's name.
+/// does not depend on it. If it is lost during a refresh (the lease ended, the service failed
+/// over), another process may send the refresh token a second time. A provider that tolerates that
+/// gives both of them tokens, and the record that is written last stays, as a whole: records are
+/// never merged. A provider that does not tolerate it refuses one of the requests, and may revoke
+/// the grant: then the person has to sign in again. A process never frees the lock of another one,
+/// because a lock is freed under the name of its owner.
 #[async_trait]
 pub trait RefreshLock: fmt::Debug + Send + Sync + 'static {
-    /// Takes the lock `name` for `owner` if nobody has it, and says whether it did. It frees itself
-    /// after `lease` (60 s).
+    /// Takes the lock `name` for `owner` if it is free, and returns whether it did. The lock
+    /// becomes free by itself after `lease` (60 s).
     ///
-    /// `name` and `owner` are of ASCII letters and digits; `owner` is another one every time.
+    /// `name` and `owner` consist of ASCII letters and digits; `owner` is different every time.
     ///
     /// # Errors
     ///
-    /// The service cannot be asked. The text goes to the log.
+    /// The service cannot be reached. The text is logged.
     async fn try_lock(
         &self,
         name: &str,
@@ -118,15 +126,15 @@ pub trait RefreshLock: fmt::Debug + Send + Sync + 'static {
         lease: Duration,
     ) -> Result<bool, Box<dyn StdError + Send + Sync>>;
 
-    /// Frees the lock `name` if `owner` still has it.
+    /// Frees the lock `name` if `owner` still holds it.
     ///
     /// # Errors
     ///
-    /// The service cannot be asked. The lock then frees itself when its lease ends.
+    /// The service cannot be reached. The lock then becomes free when its lease ends.
     async fn unlock(&self, name: &str, owner: &str) -> Result<(), Box<dyn StdError + Send + Sync>>;
 }
 
-/// A lock that answers within a time limit, as the session store does.
+/// A lock with a time limit for each operation, the one of the session store.
 #[derive(Debug)]
 pub(crate) struct TimedLock {
     lock: Arc<dyn RefreshLock>,
@@ -166,13 +174,13 @@ impl RefreshLock for TimedLock {
     }
 }
 
-/// How long a lock is held at most: longer than a refresh takes, which may be four calls of ten
-/// seconds (document, token, keys, UserInfo) and storing.
+/// The longest time that a lock is held: longer than a refresh, which may take four requests of ten
+/// seconds (document, token, keys, UserInfo) and writing the record.
 const LEASE: Duration = Duration::from_secs(60);
 /// The shortest and the longest wait between two attempts.
 const WAITS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
 
-/// A lock that this process has.
+/// A lock that this process holds.
 #[derive(Debug)]
 pub(super) struct Lease {
     lock: Arc<dyn RefreshLock>,
@@ -181,11 +189,11 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    /// Waits for the lock of a grant, somewhat longer than another process can have it.
+    /// Waits for the lock of a grant, somewhat longer than another process can hold it.
     ///
     /// # Errors
     ///
-    /// `renewal_failed` if the lock cannot be asked or is not had in time.
+    /// `renewal_failed` if the lock cannot be reached or stays taken.
     pub(super) async fn acquire(
         lock: &Arc<dyn RefreshLock>,
         grant: GrantId,
@@ -202,16 +210,17 @@ impl Lease {
                 Ok(true) => return Ok(lease),
                 Ok(false) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "the refresh lock cannot be asked");
-                    // It may have been taken, and only the answer be lost. Nobody waits for this.
+                    tracing::warn!(%error, "the refresh lock cannot be reached");
+                    // The lock may have been taken although the response was lost. It is freed in
+                    // the background.
                     tasks.spawn(Box::pin(lease.release()))?;
                     return Err(Error::new(
                         ErrorKind::RenewalFailed,
-                        "the refresh lock cannot be asked",
+                        "the refresh lock cannot be reached",
                     ));
                 }
             }
-            // Somewhere below the longest wait, so that processes do not keep step.
+            // A random wait, so that processes do not try at the same moments.
             let [part] = secret::random()?;
             let wait = WAITS.0 + (longest - WAITS.0) * u32::from(part) / 255;
             tasks.pause(wait).await;
@@ -224,7 +233,7 @@ impl Lease {
         ))
     }
 
-    /// Lets the next process have it. If that fails, the lease ends by itself.
+    /// Frees the lock. If that fails, it becomes free when the lease ends.
     pub(super) async fn release(self) {
         if let Err(error) = self.lock.unlock(&self.name, &self.owner).await {
             tracing::warn!(%error, "the refresh lock cannot be freed before its lease ends");
@@ -236,7 +245,7 @@ impl Lease {
 mod tests {
     use std::sync::atomic::Ordering::SeqCst;
 
-    use super::super::{fakes::*, *};
+    use super::super::{test_support::*, *};
     use super::*;
     use crate::{clock::Clock, config::SessionEnd};
 
@@ -281,7 +290,6 @@ mod tests {
             record.sign_in_key(),
             Issued::default(),
             Some(Some(&by)),
-            CacheLimits::default(),
             world.clock.now(),
         );
         world.store.put(&world.grant, &record);
@@ -395,13 +403,7 @@ mod tests {
             refresh_token: Some("their-refresh".into()),
             ..Issued::default()
         };
-        let (theirs, _) = record.refreshed(
-            record.sign_in_key(),
-            theirs,
-            None,
-            CacheLimits::default(),
-            world.clock.now(),
-        );
+        let (theirs, _) = record.refreshed(record.sign_in_key(), theirs, None, world.clock.now());
         world.store.put(&world.grant, &theirs);
         world.provider.gate.as_ref().unwrap().add_permits(1);
         let token = caller.await.unwrap().unwrap();

@@ -1,5 +1,5 @@
-//! What one process remembers of refreshes: requests that have just failed ([`Throttle`]), refresh
-//! tokens that were replaced ([`Successors`]), records that the store did not take ([`Unsaved`]).
+//! The state of refreshes in the memory of one process: recent failures ([`Throttle`]), replaced
+//! refresh tokens ([`Successors`]) and records that could not be stored yet ([`Unsaved`]).
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -7,19 +7,21 @@ use std::{
     time::Duration,
 };
 
-use aws_lc_rs::digest;
+use super::{grant_store::GrantId, key::RefreshKind, lock::Lease, record::GrantRecord};
+use crate::{
+    clock::UnixTime,
+    error::Error,
+    secret::{Secret, fingerprint},
+};
 
-use super::{key::RefreshKind, lock::Lease, record::GrantRecord, seams::GrantId};
-use crate::{clock::UnixTime, error::Error, secret::Secret};
-
-/// Failures remembered at most, about a kilobyte each. When there are more, that with the nearest
-/// end is forgotten.
+/// The greatest number of failures, of about a kilobyte each. When it is reached, the one that ends
+/// first is removed.
 const MOST_FAILURES: usize = 1024;
-/// For how long after its pause a failure counts as one before the next.
+/// How long after its pause a failure still counts as one in a row with the next.
 const FAILURE_MEMORY: Duration = Duration::from_secs(10 * 60);
 
-/// The failures of this process, by grant and request: a request that has just failed is answered
-/// with the same failure for a while, without asking the provider.
+/// Recent failures by grant and request. A request that has just failed gets the same failure again
+/// until the pause is over, without a request to the provider.
 #[derive(Debug, Default)]
 pub(super) struct Throttle(Mutex<HashMap<(GrantId, RefreshKind), Pause>>);
 
@@ -33,7 +35,8 @@ struct Pause {
 }
 
 impl Pause {
-    /// Not before it began either: a clock that was set back would prolong it.
+    /// Whether the pause lasts now. A time before its beginning does not count, because a clock
+    /// that was set back would prolong the pause.
     fn holds(&self, now: UnixTime) -> bool {
         self.from <= now && now < self.until
     }
@@ -44,7 +47,7 @@ impl Pause {
 }
 
 impl Throttle {
-    /// How the same request failed, if it is too early to send it again.
+    /// The failure of the same request, while its pause lasts.
     pub(super) fn check(&self, grant: GrantId, kind: &RefreshKind, now: UnixTime) -> Option<Error> {
         let pauses = self.pauses();
         if pauses.is_empty() {
@@ -56,7 +59,7 @@ impl Throttle {
             .map(|pause| pause.error.clone())
     }
 
-    /// How often the same request has failed, without a success in between.
+    /// Number of failures in a row of the same request.
     pub(super) fn failures(&self, grant: GrantId, kind: &RefreshKind, now: UnixTime) -> u32 {
         let pauses = self.pauses();
         pauses
@@ -88,7 +91,7 @@ impl Throttle {
         pauses.insert(key, Pause { error, from: now, until: now + pause, failures });
     }
 
-    /// The request has succeeded.
+    /// Removes the failures of a request that has succeeded.
     pub(super) fn forget(&self, grant: GrantId, kind: &RefreshKind) {
         let mut pauses = self.pauses();
         if !pauses.is_empty() {
@@ -101,22 +104,23 @@ impl Throttle {
     }
 }
 
-/// Long enough for a request that read the record before it was written anew, or that holds the
-/// record of a sign-in just replaced.
+/// How long a replaced refresh token is recognised: longer than a request works with a record that
+/// was read before the refresh.
 const SUCCESSOR_MEMORY: Duration = Duration::from_secs(30);
-/// Successors remembered at most (about 2 KB each with Entra's refresh tokens). The oldest leaves
-/// first.
+/// The greatest number of successors, of about 2 KB each with Entra's refresh tokens. The oldest is
+/// removed first.
 const MOST_SUCCESSORS: usize = 4096;
 
-/// The refresh tokens that were replaced in the last 30 seconds, by the digest of the old one.
+/// The successors of refresh tokens that were replaced in the last 30 seconds, by a fingerprint of
+/// the old one. No refresh token is sent twice, even if a stored record is older than the refresh.
 #[derive(Debug, Default)]
 pub(super) struct Successors(Mutex<SuccessorList>);
 
 #[derive(Debug, Default)]
 struct SuccessorList {
-    by_old: HashMap<[u8; 32], Secret>,
-    /// In the order of their ends.
-    ends: VecDeque<(UnixTime, [u8; 32])>,
+    by_old: HashMap<[u8; 16], Secret>,
+    /// In the order in which they end.
+    ends: VecDeque<(UnixTime, [u8; 16])>,
 }
 
 impl Successors {
@@ -125,21 +129,21 @@ impl Successors {
             return;
         }
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = digest(old);
+        let old = fingerprint_of(old);
         state.forget(now);
         if state.by_old.insert(old, new.clone()).is_none() {
             state.ends.push_back((now + SUCCESSOR_MEMORY, old));
         }
     }
 
-    /// The token to send by one who holds `token`.
+    /// The token to send in place of `token`.
     pub(super) fn latest(&self, token: &Secret, now: UnixTime) -> Secret {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.forget(now);
         let mut latest = token;
-        // A provider that hands out an old token again must not make this a circle.
+        // Bounded, because a provider that issues an old token again would make this loop endless.
         for _ in 0..state.by_old.len() {
-            match state.by_old.get(&digest(latest)) {
+            match state.by_old.get(&fingerprint_of(latest)) {
                 Some(successor) => latest = successor,
                 None => break,
             }
@@ -159,21 +163,16 @@ impl SuccessorList {
     }
 }
 
-fn digest(token: &Secret) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    bytes
-        .iter_mut()
-        .zip(digest::digest(&digest::SHA256, token.expose().as_bytes()).as_ref())
-        .for_each(|(to, from)| *to = *from);
-    bytes
+fn fingerprint_of(token: &Secret) -> [u8; 16] {
+    fingerprint("refresh token", [token.expose().as_bytes()])
 }
 
-/// When so many records wait for the store nothing more is refreshed: what the provider gave could
-/// not be kept.
+/// The number of records that are not stored yet at which nothing more is refreshed: new tokens
+/// could not be stored either.
 const MOST_UNSAVED: usize = 1000;
 
-/// The records of this process that wait for the store, each with the lock that keeps other
-/// processes from using the old one.
+/// The records of this process that could not be stored yet, each with the lock that keeps other
+/// processes from sending the old refresh token.
 #[derive(Debug, Default)]
 pub(super) struct Unsaved(Mutex<HashMap<GrantId, UnsavedRecord>>);
 
@@ -201,7 +200,7 @@ impl Unsaved {
         self.records().insert(grant, UnsavedRecord { record, lease: None });
     }
 
-    /// Leaves the lock with the record, if there is one; gives it back if not.
+    /// Keeps the lock with the record of this grant; returns it if there is no such record.
     pub(super) fn hold(&self, grant: GrantId, lease: Lease) -> Option<Lease> {
         match self.records().get_mut(&grant) {
             Some(waiting) => {
@@ -212,7 +211,7 @@ impl Unsaved {
         }
     }
 
-    /// The record is stored, or of no use any more.
+    /// Removes a record that is stored or no longer needed, and returns its lock.
     pub(super) fn remove(&self, grant: GrantId) -> Option<Lease> {
         self.records().remove(&grant).and_then(|waiting| waiting.lease)
     }

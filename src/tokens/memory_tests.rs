@@ -1,4 +1,4 @@
-use super::{super::fakes::*, *};
+use super::{super::test_support::*, *};
 use crate::error::ErrorKind;
 
 fn kind(number: usize) -> RefreshKind {

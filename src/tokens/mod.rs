@@ -1,23 +1,21 @@
-//! The tokens that a sign-in brought: where they are kept, when they are renewed, and by whom.
+//! The tokens of a sign-in: cache, refresh and renewal.
 //!
-//! - A *grant* is what one sign-in gave: a refresh token and everything obtained with it. Its
-//!   record is written in one place only, inside a flight.
-//! - There is one flight per grant at a time. It runs in a task of its own, reads the record again,
-//!   asks the provider, checks that the answer is about the same person, stores it, and only then
-//!   shows it to those who wait.
-//! - What to do at a moment is decided by plain functions (`policy`); `Grants` carries it out.
+//! - A *grant* is the refresh token of one sign-in, with everything that was obtained with it. Its
+//!   record is written inside a flight only.
+//! - A grant has one flight at a time. It runs in a task of its own: it reads the record again,
+//!   sends the request, checks that the response is about the same person, stores the new record,
+//!   and only then returns it to the callers that wait.
+//! - `policy` decides by pure functions whether to serve, refresh or wait; `Grants` carries the
+//!   decision out.
 
 mod access;
 mod cache;
 mod client_parts;
 #[cfg(test)]
 mod concurrency_tests;
-#[cfg(test)]
-mod fake_provider;
-#[cfg(test)]
-mod fakes;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
+mod grant_store;
 mod granted;
 mod grants;
 #[cfg(test)]
@@ -31,7 +29,11 @@ mod record;
 #[cfg(feature = "redis")]
 mod redis;
 mod refresh;
-mod seams;
+mod refresher;
+#[cfg(test)]
+mod test_provider;
+#[cfg(test)]
+mod test_support;
 #[cfg(test)]
 mod tests;
 
@@ -46,13 +48,11 @@ pub(crate) use lock::TimedLock;
 #[cfg(feature = "redis")]
 pub use redis::RedisLock;
 pub(crate) use {
-    cache::CacheLimits,
+    grant_store::{GrantId, GrantRef, GrantStore},
     grants::Grants,
     key::Scopes,
     partitions::{CacheOwner, Partitions},
     policy::{is_passing, is_without_grant},
     record::{GrantRecord, Person},
-    seams::{
-        GrantId, GrantRef, GrantStore, Issued, RefreshRequest, Refreshed, Refresher, VerifiedClaims,
-    },
+    refresher::{Issued, RefreshRequest, Refreshed, Refresher, VerifiedClaims},
 };

@@ -1,13 +1,12 @@
-//! [`Partitions`]: grants in memory, each under the name of whom it belongs to; exported and imported as one record.
+//! [`Partitions`]: the token caches of a client in memory, exported and imported as one record.
 //!
-//! - What belongs to one account, to the application in one tenant, or to one assertion is a
-//!   partition: its tokens are found in no other.
-//! - A partition that was removed stays removed: a refresh that ends afterwards finds nothing to
-//!   write to.
-//! - Of each kind (accounts, assertions, …, by what their names begin with) there are at most
-//!   [`MOST_PARTITIONS`]; when there are more those leave whose time has come, and then an eighth
-//!   of that kind, those that were used longest ago. A flood of assertions throws out no account.
-//!   Each holds what [`CacheLimits`](super::CacheLimits) allow.
+//! - An account, the application in one tenant, and an assertion each have a partition of their
+//!   own. A token is never found from another partition.
+//! - An in-flight refresh does not re-create a partition that was removed meanwhile.
+//! - There are at most [`MOST_PARTITIONS`] of each kind (accounts, assertions, …, by the prefix of
+//!   their names). When that is reached, the expired ones of the kind are removed, or else the
+//!   eighth that was used least recently. Many assertions never displace an account. Each
+//!   partition is bounded by [`CacheLimits`](super::cache::CacheLimits).
 
 use std::{
     collections::HashMap,
@@ -20,8 +19,8 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::{
+    grant_store::{GrantId, GrantRef, GrantStore},
     record::{GrantRecord, Person},
-    seams::{GrantId, GrantRef, GrantStore},
 };
 use crate::{
     clock::{Clock, UnixTime},
@@ -30,9 +29,9 @@ use crate::{
     secret,
 };
 
-/// Partitions of one kind in one process; a few kilobytes each.
+/// The greatest number of partitions of one kind; a few kilobytes each.
 pub(crate) const MOST_PARTITIONS: usize = 10_000;
-/// The layout that is written, and the only one that is read.
+/// The version of the exported format. Others are not read.
 const VERSION: u32 = 1;
 const FOR_EVER: UnixTime = UnixTime::from_seconds(i64::MAX);
 
@@ -47,7 +46,7 @@ pub(crate) struct Partitions {
 struct PartitionTable {
     by_name: HashMap<Box<str>, GrantId>,
     entries: HashMap<GrantId, Partition>,
-    /// How many there are of each kind.
+    /// Number of partitions of each kind.
     kinds: HashMap<Box<str>, usize>,
     uses: u64,
     changes: u64,
@@ -59,12 +58,12 @@ struct Partition {
     record: Arc<GrantRecord>,
     ends: UnixTime,
     used: u64,
-    /// How many are working with it, where that is counted.
+    /// Number of [`InUse`] that refer to it.
     users: usize,
 }
 
-/// A partition that somebody works with. When the last of them leaves and there is no token in it,
-/// it goes: a refused assertion is not kept.
+/// A partition in use. When the last use ends and the partition holds no token, it is removed: a
+/// refused assertion is not kept.
 pub(crate) struct InUse {
     partitions: Arc<Partitions>,
     grant: GrantRef,
@@ -94,8 +93,8 @@ impl fmt::Debug for InUse {
     }
 }
 
-/// TokenOwner tokens they are: those of one application at one provider are no use to another, and would
-/// be sent where they do not belong.
+/// The application and the provider of an exported cache. Another application does not import it:
+/// its tokens would be sent to a provider that did not issue them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CacheOwner {
     pub(crate) client_id: Box<str>,
@@ -104,7 +103,7 @@ pub(crate) struct CacheOwner {
 
 codec::record!(CacheOwner { 1 client_id, 2 authority });
 
-/// A cache as it is exported. It may rest outside of a seal, so it says its version itself.
+/// An exported cache. Applications may store it unsealed, so it has a version of its own.
 struct Exported {
     version: u32,
     owner: CacheOwner,
@@ -133,13 +132,13 @@ impl Partitions {
         Self { state: Mutex::default(), clock, most: MOST_PARTITIONS }
     }
 
-    /// The partition of that name.
+    /// The partition of this name.
     pub(crate) fn find(&self, name: &str) -> Option<GrantRef> {
         let now = self.clock.now();
         self.state().find(name, now)
     }
 
-    /// The partition of that name, if its record is about them.
+    /// The partition of this name, if `owns` accepts the person of its record.
     pub(crate) fn find_of(
         &self,
         name: &str,
@@ -150,8 +149,8 @@ impl Partitions {
         if state.is_of(name, owns) { state.find(name, now) } else { None }
     }
 
-    /// The partition of that name, or a new one until `ends` at the latest. Callers that come at
-    /// the same time get the same one.
+    /// The partition of this name, or a new one until `ends` at the latest. Concurrent callers get
+    /// the same one.
     ///
     /// # Errors
     ///
@@ -168,16 +167,17 @@ impl Partitions {
         let (id, record, now) =
             (GrantId(i128::from_le_bytes(secret::random()?)), Arc::new(record()), self.clock.now());
         let mut state = self.state();
-        // Somebody may have come first: to put another one in its place would take away what they
-        // are waiting for.
+        // Another caller may have inserted it meanwhile. Its flights write to that one, so it must
+        // not be replaced.
         if let Some(found) = state.find(name, now) {
             return Ok(found);
         }
         Ok(state.insert(id, Partition::new(name, None, ends, record), self.most, now))
     }
 
-    /// The partition of that name until `ends`, which stays only if a token comes into it. It has
-    /// the same id each time, so that a refusal is remembered without it.
+    /// The partition of this name until `ends`, in use. It stays only if it holds a token after its
+    /// last use. `id` is the same each time, so that the throttle knows a refusal after the
+    /// partition was removed.
     pub(crate) fn enter(
         self: &Arc<Self>,
         name: &str,
@@ -201,8 +201,8 @@ impl Partitions {
         InUse { partitions: Arc::clone(self), grant }
     }
 
-    /// Puts a partition in, in place of the one of the same name, of which nothing that goes on
-    /// changes it.
+    /// Inserts a partition in place of the one of the same name. Refreshes of the replaced one,
+    /// which has another id, do not change it.
     ///
     /// # Errors
     ///
@@ -223,13 +223,13 @@ impl Partitions {
         Ok(())
     }
 
-    /// The record of that name.
+    /// The record of the partition of this name.
     pub(crate) fn record(&self, name: &str) -> Option<Arc<GrantRecord>> {
         let state = self.state();
         state.entries.get(state.by_name.get(name)?).map(|entry| entry.record.clone())
     }
 
-    /// What is known about each partition whose name begins so.
+    /// The descriptions (JSON) of the partitions with this prefix.
     pub(crate) fn about(&self, prefix: &str) -> Vec<Box<RawValue>> {
         let state = self.state();
         state
@@ -240,14 +240,14 @@ impl Partitions {
             .collect()
     }
 
-    /// Removes the partition with everything in it if its record is about them; says whether it was
-    /// there.
+    /// Removes the partition of this name if `owns` accepts the person of its record; returns
+    /// whether it did.
     pub(crate) fn remove_of(&self, name: &str, owns: impl FnOnce(&Person) -> bool) -> bool {
         let mut state = self.state();
         state.is_of(name, owns) && state.remove(name)
     }
 
-    /// Removes every partition whose name begins so.
+    /// Removes the partitions with this prefix.
     pub(crate) fn remove_all(&self, prefix: &str) {
         let mut state = self.state();
         let names: Vec<Box<str>> =
@@ -257,19 +257,19 @@ impl Partitions {
         }
     }
 
-    /// Shows each partition: its name, when it ends, its record.
+    /// Calls `look` with name, end and record of each partition.
     pub(crate) fn each(&self, mut look: impl FnMut(&str, UnixTime, &GrantRecord)) {
         for entry in self.state().entries.values() {
             look(&entry.name, entry.ends, &entry.record);
         }
     }
 
-    /// Counts what changed.
+    /// Number of changes so far.
     pub(crate) fn changes(&self) -> u64 {
         self.state().changes
     }
 
-    /// Everything as one record, which says whose it is.
+    /// Exports everything as one record, with its owner.
     pub(crate) fn export(&self, owner: CacheOwner) -> Zeroizing<Vec<u8>> {
         let state = self.state();
         let exported = |entry: &Partition| StoredPartition {
@@ -283,8 +283,8 @@ impl Partitions {
         codec::encode(&Exported { version: VERSION, owner, partitions })
     }
 
-    /// Replaces everything by what was exported. What is broken, of another version or of another
-    /// owner changes nothing, and the answer is no.
+    /// Replaces everything by an exported cache. One that is malformed, of another version or of
+    /// another owner changes nothing: the result is `false`.
     pub(crate) fn import(&self, owner: &CacheOwner, exported: &[u8]) -> bool {
         let Some(read) = Exported::read(exported) else { return false };
         if read.version != VERSION || read.owner != *owner {
@@ -306,9 +306,8 @@ impl Partitions {
         true
     }
 
-    /// Adds of what was exported what is not there, or has been written to more often than what is.
-    /// What is broken, of another version or of another owner changes nothing, and the answer is
-    /// no.
+    /// Adds those partitions of an exported cache that are missing here or have a higher
+    /// generation. The result is `false` as for [`import`](Self::import).
     pub(crate) fn merge(&self, owner: &CacheOwner, exported: &[u8]) -> bool {
         let other =
             Self { state: Mutex::default(), clock: Arc::clone(&self.clock), most: self.most };
@@ -351,7 +350,7 @@ impl PartitionTable {
         Some(reference(id, entry.ends))
     }
 
-    /// In place of the one of the same name.
+    /// Inserts a partition in place of the one of the same name, and makes room for it.
     fn insert(&mut self, id: GrantId, entry: Partition, most: usize, now: UnixTime) -> GrantRef {
         let ends = entry.ends;
         self.remove(&entry.name);
@@ -410,12 +409,12 @@ impl PartitionTable {
     }
 }
 
-/// What the name of a partition begins with.
+/// The prefix of a partition's name, which is its kind.
 fn kind(name: &str) -> &str {
     name.split_once(':').map_or("", |(kind, _)| kind)
 }
 
-/// There is nothing to open with the key: the records are in memory.
+/// The reference to a partition. Its key is not used, because the records in memory are not sealed.
 fn reference(id: GrantId, ends: UnixTime) -> GrantRef {
     GrantRef::new(id, id.0, Zeroizing::new([0; 32]), ends)
 }

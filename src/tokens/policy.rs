@@ -1,4 +1,4 @@
-//! What to do now: plain functions of a record, a request, an error and the time.
+//! The decisions about a grant, as pure functions of record, request, error and time.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,25 +16,26 @@ use crate::{
 /// An access token is treated as expired this early, so that it outlives the call that it is sent
 /// with.
 const EARLY: Duration = Duration::from_secs(5 * 60);
-/// For this long after `renew_at` the old claims are served while the renewal runs.
+/// How long after `renew_at` the old claims are still served while the renewal runs.
 const BACKGROUND: Duration = Duration::from_secs(210);
-/// For this long after the first failure of a renewal the old claims are served.
+/// How long after the first failed renewal the old claims are still served.
 const TOLERANCE: Duration = Duration::from_secs(60 * 60);
-/// The longest pause that a provider can ask for.
+/// The longest pause that `Retry-After` of a provider can cause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
-/// The pause after a refusal that the same request would meet again.
+/// The pause after a refusal that the same request would get again.
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_secs(60);
-/// The pause after any other failure, and the longest after several in a row: each is twice the one
-/// before.
+/// The first and the longest pause after other failures in a row: each is twice the one before.
 const PAUSES_AFTER_FAULT: (Duration, Duration) = (Duration::from_secs(5), PAUSE_AFTER_REFUSAL);
+
 /// How to answer a request for an access token.
 #[derive(Clone, Debug)]
 pub(super) enum TokenStep {
     Serve(Arc<CachedToken>),
-    /// The provider would like to be asked again (`refresh_in`), but nobody has to wait for that.
+    /// The token is valid, but the time that the provider set for a new one (`refresh_in`) has
+    /// come: it is served, and refreshed in the background.
     ServeAndRefresh(Arc<CachedToken>),
-    /// Nothing that lasts long enough; `fallback` is valid for a little while, in case the provider
-    /// cannot be asked.
+    /// No token lasts long enough. `fallback` is one that has not expired yet, for the case that
+    /// the provider cannot be reached.
     Refresh {
         fallback: Option<Arc<CachedToken>>,
     },
@@ -63,8 +64,9 @@ pub(super) fn token_step(record: &GrantRecord, request: &TokenRequest, now: Unix
     }
 }
 
-/// Five minutes; for a token that a refresh brought, at most half its life: asking again would only
-/// bring another one as short, in a loop.
+/// How long before its end a token counts as expired: five minutes, but for a token of a refresh at
+/// most half its lifetime. Otherwise tokens that live for less than five minutes would be refreshed
+/// at every request.
 fn early(token: &CachedToken) -> Duration {
     if token.from_sign_in { EARLY } else { EARLY.min(token.expires_at.since(token.issued_at) / 2) }
 }
@@ -72,17 +74,17 @@ fn early(token: &CachedToken) -> Duration {
 /// How to answer a request whose claims have reached their `renew_at`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RenewalStep {
-    /// The record's claims count, somebody has renewed them or tried to.
+    /// The record's claims are served: another request has renewed them, or has tried to.
     Live,
-    /// There is nothing to renew with: the session's own limits count from now on.
+    /// There is no refresh token: only the session's own limits end it.
     LiveForGood,
     /// The claims are served, and renewed in the background.
     LiveAndRenew,
     /// The claims are too old to be served before they are renewed.
     Renew,
-    /// Renewals have failed for too long, and it is not yet time for the next.
+    /// Renewals have failed for too long, and the next attempt is not due yet.
     Pause,
-    /// The session has no refresh token, and was to end with the ID token.
+    /// The session has no refresh token, and is configured to end with the ID token.
     End,
 }
 
@@ -109,11 +111,11 @@ pub(super) fn renewal_step(
 /// What a failed renewal means for the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// The grant is over, and with it the session.
+    /// The grant is no longer valid, so the session ends.
     EndsSession,
-    /// The person has to do something at the provider.
+    /// The person has to sign in or to agree at the provider.
     Interaction,
-    /// It may go better next time.
+    /// The next attempt may succeed.
     Passing,
 }
 
@@ -127,21 +129,22 @@ pub(super) fn refusal(error: &Error) -> Refusal {
     }
 }
 
-/// Whether the failure is that there is nothing (any more) to ask the provider with.
+/// Whether the request failed because there is no refresh token, or no session any more.
 pub(crate) fn is_without_grant(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::NoRefreshToken | ErrorKind::SessionEnded)
 }
 
-/// Whether a token that is still valid may be served after this failure to get a newer one.
+/// Whether a token that has not expired may be served after this failure to get a newer one.
 pub(crate) fn is_passing(error: &Error) -> bool {
     refusal(error) == Refusal::Passing
         && !matches!(error.kind(), ErrorKind::SessionEnded | ErrorKind::AccessDenied)
 }
 
-/// How long the same request is answered with the same failure, of which there were so many before
-/// it; `None` if asking again costs the provider nothing.
+/// How long the same request is answered with the same failure, after `before` failures in a row;
+/// `None` for failures that did not come from the provider.
 ///
-/// What the provider asks for counts; not if it was asked for before and did not help.
+/// The first `Retry-After` of the provider is used as it is. From the second failure on the pause
+/// is at least as long as without it.
 pub(super) fn pause(error: &Error, before: u32) -> Option<Duration> {
     let (first, longest) = PAUSES_AFTER_FAULT;
     let own = match error.kind() {
@@ -162,9 +165,9 @@ pub(super) fn pause(error: &Error, before: u32) -> Option<Duration> {
     Some(pause.min(LONGEST_PAUSE))
 }
 
-/// The state after a renewal that failed for a passing reason, and the time of the next: 5, 10, 20,
-/// … minutes, or what the provider asks for, at most an hour and not beyond the tolerated hour, so
-/// that the last word is spoken on time.
+/// The state after a renewal that failed for a reason that may pass, and the time of the next
+/// attempt: after 5, 10, 20, … minutes, not later than [`TOLERANCE`] after the first failure, or
+/// after `Retry-After`, an hour at most.
 pub(super) fn after_failure(
     record: &GrantRecord,
     error: &Error,

@@ -1,4 +1,4 @@
-use super::super::{fakes::*, *};
+use super::super::{test_support::*, *};
 use super::*;
 use crate::{clock::Clock, error::ProviderError, secret::Secret};
 

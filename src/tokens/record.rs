@@ -1,4 +1,4 @@
-//! [`GrantRecord`]: what is kept about one grant, and how an answer of the provider changes it.
+//! [`GrantRecord`]: the stored state of one grant, and how a token response changes it.
 
 use std::{
     fmt,
@@ -13,26 +13,27 @@ use super::{
     cache::{CacheLimits, CachedToken, TokenCache},
     granted,
     key::{Scopes, TokenKey},
-    seams::{Issued, VerifiedClaims},
+    refresher::{Issued, VerifiedClaims},
 };
 use crate::{clock::UnixTime, codec, secret::Secret};
 
-/// An ID token above this is not kept: it only serves as a hint at sign-out.
+/// The longest ID token that is stored. It only serves as the `id_token_hint` at sign-out.
 const MAX_ID_TOKEN_BYTES: usize = 4096;
 
-/// How long an access token without `expires_in` is taken to live (RFC 6749 section 5.1 leaves it
-/// to the provider's documentation).
+/// The assumed lifetime of an access token without `expires_in` (RFC 6749 section 5.1 leaves it to
+/// the provider's documentation).
 const UNSTATED_LIFE: Duration = Duration::from_secs(3600);
 
-/// `renew_at` is at least this far ahead after an attempt, so that a provider of short-lived ID
-/// tokens is not asked at every request.
+/// The shortest time from one renewal to the next, so that a provider with short-lived ID tokens is
+/// not asked at every request.
 pub(super) const MIN_RENEWAL_STEP: Duration = Duration::from_secs(5 * 60);
 
-/// A token that a refresh brought is not refreshed again before this, whatever `refresh_in` says:
-/// it would be in a loop.
+/// The shortest time from one refresh of a token to the next: a smaller `refresh_in` would cause a
+/// refresh at every request.
 const MIN_REFRESH_STEP: Duration = Duration::from_secs(60);
 
-/// Who signed in: for an application `(iss, sub)`, for Entra over all applications `(tid, oid)`.
+/// The identity of a person: `(iss, sub)` within one application, `(tid, oid)` across all
+/// applications at Entra.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Person {
     pub(crate) iss: String,
@@ -47,8 +48,8 @@ impl Person {
     /// Whether an ID token about `other` may stand for this person (OpenID Connect Core section
     /// 12.2).
     ///
-    /// `iss` and `sub` are equal to the byte. `tid` and `oid` do not contradict: Entra leaves `oid`
-    /// out where `profile` was not asked for.
+    /// `iss` and `sub` are compared byte by byte. `tid` and `oid` are compared only if both have
+    /// them: Entra leaves `oid` out without the scope `profile`.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         let agree = |own: &Option<String>, others: &Option<String>| {
             own.is_none() || others.is_none() || own == others
@@ -66,13 +67,14 @@ impl fmt::Debug for Person {
     }
 }
 
-/// What one sign-in gave and what was obtained with it since. It is sealed wherever it is kept.
+/// The tokens of one sign-in and those that were obtained with them since. It is sealed wherever it
+/// is stored.
 #[derive(Clone)]
 pub(crate) struct GrantRecord {
-    /// Counts the writes, so that the older of two copies is known.
+    /// Number of writes, which tells the older of two copies.
     generation: u64,
     person: Person,
-    /// The scopes of the sign-in, and so of every renewal.
+    /// The scopes of the sign-in, which every renewal asks for again.
     scopes: Scopes,
     refresh_token: Option<Secret>,
     id_token: Option<Secret>,
@@ -82,7 +84,7 @@ pub(crate) struct GrantRecord {
     tokens: TokenCache,
 }
 
-/// Renewals that failed for a passing reason, since the last one that did not.
+/// The renewals in a row that failed for a reason that may pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Failing {
     pub(super) since: UnixTime,
@@ -104,13 +106,12 @@ codec::record!(GrantRecord {
 codec::record!(Failing { 1 since, 2 attempts });
 
 impl GrantRecord {
-    /// The record of a new sign-in with these scopes. The session's record holds the claims; they
-    /// are renewed when the ID token expires.
+    /// The record of a new sign-in with these scopes. It has no claims: those of the sign-in are in
+    /// the session's record until the first renewal.
     pub(crate) fn at_sign_in(
         identity: &VerifiedClaims,
         scopes: Scopes,
         issued: Issued,
-        limits: CacheLimits,
         now: UnixTime,
     ) -> Self {
         let mut record = Self {
@@ -126,18 +127,19 @@ impl GrantRecord {
         };
         record.keep_id_token(&identity.id_token);
         let key = record.sign_in_key();
-        record.take_issued(key, issued, true, limits, now);
+        record.take_issued(key, issued, true, now);
         record
     }
 
-    /// The record of what is obtained without a sign-in. `standing` is what it is obtained with, in
-    /// the place of a refresh token.
-    pub(crate) fn without_sign_in(person: Person, standing: Secret) -> Self {
+    /// The record of tokens that are obtained without a sign-in. `credential` takes the place of the
+    /// sign-in's refresh token: an imported one, an assertion, or the name of the grant where the
+    /// client's own credential is enough.
+    pub(crate) fn without_sign_in(person: Person, credential: Secret) -> Self {
         Self {
             generation: 1,
             person,
             scopes: Scopes::default(),
-            refresh_token: Some(standing),
+            refresh_token: Some(credential),
             id_token: None,
             claims: None,
             renew_at: None,
@@ -146,10 +148,10 @@ impl GrantRecord {
         }
     }
 
-    /// This sign-in after an earlier one of the same person: what that brought is kept, as far as
-    /// this one has brought nothing in its place. A token that lacks something is not: the person
-    /// may have agreed to it now.
-    pub(crate) fn after(mut self, earlier: &Self, limits: CacheLimits, now: UnixTime) -> Self {
+    /// This sign-in, with the tokens of an earlier one of the same person that it did not replace.
+    /// A token that lacks a requested scope is dropped: the person may have agreed to the scope
+    /// now.
+    pub(crate) fn after(mut self, earlier: &Self, now: UnixTime) -> Self {
         if !self.person.is_same(&earlier.person) {
             return self;
         }
@@ -160,14 +162,14 @@ impl GrantRecord {
             {
                 let token =
                     Arc::new(CachedToken { from_sign_in: false, ..CachedToken::clone(token) });
-                self.tokens.insert(&token, limits, now);
+                self.tokens.insert(&token, CacheLimits::default(), now);
             }
         }
         self.refresh_token = self.refresh_token.or_else(|| earlier.refresh_token.clone());
         self
     }
 
-    /// The access token of the sign-in, whatever it lacks.
+    /// The access token of the sign-in, with or without all of its scopes.
     pub(crate) fn sign_in_token(&self) -> Option<AccessToken> {
         self.tokens.exact(&self.sign_in_key()).map(|token| AccessToken::of_sign_in(token.clone()))
     }
@@ -185,7 +187,8 @@ impl GrantRecord {
         self.refresh_token.as_ref()
     }
 
-    /// The last ID token, as the hint at sign-out; `None` if it is longer than 4 KB.
+    /// The last ID token, which is the `id_token_hint` at sign-out; `None` if it is longer than 4
+    /// KB.
     pub(crate) fn id_token(&self) -> Option<&Secret> {
         self.id_token.as_ref()
     }
@@ -205,7 +208,7 @@ impl GrantRecord {
         &self.tokens
     }
 
-    /// Counts the writes.
+    /// Number of writes.
     pub(crate) fn generation(&self) -> u64 {
         self.generation
     }
@@ -214,13 +217,13 @@ impl GrantRecord {
         self.failing
     }
 
-    /// The request that the sign-in's own access token answers.
+    /// The request that the access token of the sign-in answers.
     pub(super) fn sign_in_key(&self) -> TokenKey {
         TokenKey::new(self.scopes.clone())
     }
 }
 
-/// The access token of an answer, if it has one.
+/// The access token of a token response, if it has one.
 pub(super) fn token_of(
     key: TokenKey,
     issued: Issued,
@@ -256,21 +259,20 @@ impl fmt::Debug for GrantRecord {
     }
 }
 
-/// What an answer changes.
+/// Changes of the record. Each returns the next one.
 impl GrantRecord {
-    /// The next record: the same, one write later.
+    /// The same record with the next generation.
     pub(crate) fn next(&self) -> Self {
         Self { generation: self.generation.saturating_add(1), ..self.clone() }
     }
 
-    /// After a refresh for `key`. At a renewal the claims are replaced whole, or kept if the answer
-    /// had no ID token.
+    /// The record after a refresh for `key`. `renewed_by` is `Some` at a renewal: the claims are
+    /// replaced as a whole by those of its ID token, or stay if the response has none.
     pub(super) fn refreshed(
         &self,
         key: TokenKey,
         issued: Issued,
         renewed_by: Option<Option<&VerifiedClaims>>,
-        limits: CacheLimits,
         now: UnixTime,
     ) -> (Self, Option<AccessToken>) {
         let mut next = self.next();
@@ -284,17 +286,17 @@ impl GrantRecord {
                 next.keep_id_token(&identity.id_token);
             }
         }
-        let token = next.take_issued(key, issued, false, limits, now);
+        let token = next.take_issued(key, issued, false, now);
         (next, token.map(AccessToken::issued))
     }
 
-    /// After a refresh whose ID token was refused: the refresh token may be the only valid one now,
-    /// the rest of the answer counts for nothing.
+    /// The record after a refresh whose ID token was refused. Only the refresh token is taken over,
+    /// because it may be the only valid one now.
     pub(super) fn rotated(&self, refresh_token: Secret) -> Self {
         Self { refresh_token: Some(refresh_token), ..self.next() }
     }
 
-    /// After a renewal that failed for a passing reason.
+    /// The record after a renewal that failed for a reason that may pass.
     pub(super) fn failed(&self, failing: Failing, renew_at: UnixTime) -> Self {
         Self { failing: Some(failing), renew_at: Some(renew_at), ..self.next() }
     }
@@ -310,7 +312,6 @@ impl GrantRecord {
         key: TokenKey,
         issued: Issued,
         from_sign_in: bool,
-        limits: CacheLimits,
         now: UnixTime,
     ) -> Option<Arc<CachedToken>> {
         self.refresh_token = issued
@@ -319,14 +320,14 @@ impl GrantRecord {
             .or(self.refresh_token.take())
             .filter(|token| !token.is_empty());
         let token = Arc::new(token_of(key, issued, from_sign_in, now)?);
-        self.tokens.insert(&token, limits, now);
+        self.tokens.insert(&token, CacheLimits::default(), now);
         Some(token)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::fakes::*;
+    use super::super::test_support::*;
     use super::*;
     use crate::codec::Value as _;
 
@@ -347,13 +348,8 @@ mod tests {
             ..Issued::default()
         };
         let record = record(|_| {});
-        let (record, _) = record.refreshed(
-            TokenKey::new(Scopes::granted("b")),
-            issued,
-            Some(Some(&by)),
-            CacheLimits::default(),
-            START,
-        );
+        let (record, _) =
+            record.refreshed(TokenKey::new(Scopes::granted("b")), issued, Some(Some(&by)), START);
         let (failing, renew_at) = (Failing { since: START, attempts: 3 }, START + seconds(9));
         let record = record.failed(failing, renew_at);
         let read = GrantRecord::read(&codec::encode(&record)).unwrap();
@@ -390,13 +386,8 @@ mod tests {
             id_token: "i".repeat(MAX_ID_TOKEN_BYTES + 1).into(),
             ..identity(ada(), "renewed", START)
         };
-        let (next, _) = record.refreshed(
-            record.sign_in_key(),
-            Issued::default(),
-            Some(Some(&by)),
-            CacheLimits::default(),
-            START,
-        );
+        let (next, _) =
+            record.refreshed(record.sign_in_key(), Issued::default(), Some(Some(&by)), START);
         assert_eq!(next.id_token(), record.id_token());
         assert!(next.claims().is_some());
     }

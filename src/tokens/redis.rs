@@ -15,22 +15,23 @@ use fred::{
 use super::lock::RefreshLock;
 use crate::error::ConfigError;
 
-/// How long a command may take. A lock that cannot be asked counts as one that is not had.
+/// The time limit of a command. A lock that cannot be reached counts as taken.
 const COMMAND: Duration = Duration::from_secs(2);
-/// The shortest and the longest wait before the connection is tried again, in milliseconds.
+/// The shortest and the longest wait before a new attempt to connect, in milliseconds.
 const RECONNECT: (u32, u32) = (100, 10_000);
-/// Deletes the key if it still holds the owner: nobody frees what has become another's.
+/// Deletes the key if it still holds the owner, so that the lock of another process stays.
 const UNLOCK: &str =
     "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
 
-/// A [`RefreshLock`] in Redis, or in a server that speaks its protocol (feature `redis`).
+/// A [`RefreshLock`] in Redis, or in a server with its protocol (feature `redis`).
 ///
-/// It holds one key for each refresh under way, `tower-identity:refresh:…`, which expires by
-/// itself. Nothing secret is in it. Use one server, or a primary with replicas: a lock that is lost
-/// in a failover lets two processes refresh the same grant, which is as without a lock.
+/// Each running refresh has one key, `tower-identity:refresh:…`, which expires by itself and holds
+/// no secret. Use one server, or a primary with replicas: after a lock was lost in a failover two
+/// processes may refresh the same grant, as without a lock.
 ///
 /// ```no_run
-/// # async fn app(config: tower_identity::ValidConfig, store: tower_sessions_redis_store::RedisStore<tower_sessions_redis_store::fred::clients::Pool>)
+/// # use tower_sessions_redis_store::{RedisStore, fred::clients::Pool};
+/// # async fn app(config: tower_identity::ValidConfig, store: RedisStore<Pool>)
 /// # -> Result<tower_identity::IdentityLayer, tower_identity::ConfigError> {
 /// use tower_identity::{IdentityLayer, RedisLock};
 ///
@@ -42,21 +43,21 @@ const UNLOCK: &str =
 pub struct RedisLock(Client);
 
 impl RedisLock {
-    /// Connects to `redis://[user:password@]host[:port][/database]`, or by TLS to `rediss://…`, and
-    /// connects again whenever that is needed.
+    /// Connects to `redis://[user:password@]host[:port][/database]`, or with TLS to `rediss://…`,
+    /// and reconnects whenever the connection is lost.
     ///
     /// It does not wait for the server: an application starts without it, and refreshes nothing
-    /// until it is there.
+    /// until the server can be reached.
     ///
     /// # Errors
     ///
-    /// The address cannot be read.
-    pub async fn connect(address: &str) -> Result<Self, ConfigError> {
-        // The crate's own message may repeat the address, and with it a password.
-        let mut config = Config::from_url(address).map_err(|_| {
+    /// The URL is malformed.
+    pub async fn connect(url: &str) -> Result<Self, ConfigError> {
+        // The message of `fred` may repeat the URL, and with it a password.
+        let mut config = Config::from_url(url).map_err(|_| {
             ConfigError::new(
                 "redis",
-                "the address has to look like redis://[user:password@]host[:port][/database]",
+                "the URL has to look like redis://[user:password@]host[:port][/database]",
             )
         })?;
         config.fail_fast = false;

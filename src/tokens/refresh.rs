@@ -1,5 +1,5 @@
-//! What happens inside a flight: read the record again, ask the provider, check, store, and only
-//! then tell.
+//! One flight: it reads the record again, asks the provider, checks the response and stores the new
+//! record before any caller sees it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,13 +8,13 @@ use tracing::{Instrument, Span, field::Empty, info_span};
 
 use super::{
     access::AccessToken,
-    cache::CacheLimits,
+    grant_store::{GrantId, GrantRef, GrantStore},
     key::{RefreshKind, TokenRequest},
     lock::{Lease, RefreshLock},
     memory::{Successors, Throttle, Unsaved},
     policy::{self, Refusal, RenewalStep, TokenStep},
     record::GrantRecord,
-    seams::{GrantId, GrantRef, GrantStore, RefreshRequest, Refreshed, Refresher},
+    refresher::{RefreshRequest, Refreshed, Refresher},
 };
 use crate::{
     clock::{Clock, UnixTime},
@@ -24,19 +24,19 @@ use crate::{
     single_flight::{Order, SingleFlight, Tasks},
 };
 
-/// The waits before the first attempts to store an answer. Then those who wait are told, and the
-/// store is asked again in the background.
+/// The waits before each of the first attempts to store a response. After the last of them the
+/// callers get the error, and the attempts go on in the background.
 const STORE_WAITS: [Duration; 3] =
     [Duration::ZERO, Duration::from_millis(50), Duration::from_millis(200)];
-/// The first and the longest wait between the later attempts.
+/// The first and the longest wait between the attempts in the background.
 const LATER_STORE_WAITS: (Duration, Duration) =
     (Duration::from_millis(500), Duration::from_secs(30));
 
-/// How often one flight asks the provider, as long as other processes change the record under its
-/// hands.
+/// The greatest number of requests of one flight. It repeats its request only if another process
+/// has changed the record meanwhile.
 const MOST_TRIES: usize = 3;
 
-/// What flights of this process share.
+/// The state that all flights of one [`Grants`](super::Grants) share.
 #[derive(Debug)]
 pub(super) struct RefreshContext {
     pub(super) store: Arc<dyn GrantStore>,
@@ -45,30 +45,31 @@ pub(super) struct RefreshContext {
     pub(super) lock: Option<Arc<dyn RefreshLock>>,
     pub(super) tasks: Arc<dyn Tasks>,
     pub(super) session_end: SessionEnd,
-    pub(super) limits: CacheLimits,
     pub(super) flights: Arc<SingleFlight<GrantId, RefreshKind, RefreshResult>>,
     pub(super) throttle: Throttle,
     pub(super) successors: Successors,
     pub(super) unsaved: Unsaved,
-    /// Held while a record is read and written by flights that do not take turns.
+    /// Locked while a flight reads, changes and writes a record, where flights of one grant run at
+    /// the same time ([`Order::AtOnce`]).
     pub(super) merging: AsyncMutex<()>,
 }
 
-/// How a flight ends.
+/// The result of a flight.
 pub(super) type RefreshResult = Result<StoredGrant, RefreshError>;
 
-/// The stored record, with the access token that a flight for one has obtained.
+/// The stored record, and the access token if the flight was for one.
 #[derive(Clone, Debug)]
 pub(super) struct StoredGrant {
     pub(super) record: Arc<GrantRecord>,
     pub(super) token: Option<AccessToken>,
 }
 
+/// The failure of a flight.
 #[derive(Clone, Debug)]
 pub(super) enum RefreshError {
-    /// The session is over, and its records are deleted.
+    /// The session has ended, and its records are deleted.
     SessionMustEnd(Error),
-    /// The session goes on.
+    /// The session continues.
     Failed(Error),
 }
 
@@ -85,7 +86,7 @@ impl RefreshError {
         }
     }
 
-    /// One word for the span.
+    /// The value of `outcome` in the span.
     fn outcome(&self) -> &'static str {
         match self {
             Self::SessionMustEnd(_) => "session_ended",
@@ -100,16 +101,17 @@ impl RefreshError {
     }
 }
 
-/// Starting, and the frame of a flight.
+/// Starts flights, and runs each under the lock between processes.
 impl RefreshContext {
-    /// Refreshes in the background, if there is room for it and it is not under way.
+    /// Refreshes in the background, unless the same refresh is running or too many others are.
     pub(super) fn begin(self: &Arc<Self>, grant: &GrantRef, kind: &RefreshKind) {
         let order = self.provider.order();
-        // What comes of it is in the record, or meets the next caller.
+        // The result is in the record; a failure is in the throttle, where the next caller finds
+        // it.
         let _ = self.flights.join(&grant.id(), kind.clone(), order, || self.flight(grant, kind));
     }
 
-    /// Refreshes, or waits for the refresh that is under way.
+    /// Refreshes, or waits for the same refresh if it is running.
     pub(super) async fn run(
         self: &Arc<Self>,
         grant: &GrantRef,
@@ -128,7 +130,7 @@ impl RefreshContext {
         let span =
             info_span!("identity.grant", kind = kind.name(), outcome = Empty, reason = Empty);
         async move {
-            let outcome = shared.alone(&grant, &kind).await;
+            let outcome = shared.locked(&grant, &kind).await;
             let span = Span::current();
             match &outcome {
                 Ok(_) => span.record("outcome", "ok"),
@@ -141,7 +143,7 @@ impl RefreshContext {
         .instrument(span)
     }
 
-    /// A token for which the provider has to be asked.
+    /// An access token from the provider.
     pub(super) async fn token_from_provider(
         self: &Arc<Self>,
         grant: &GrantRef,
@@ -153,12 +155,12 @@ impl RefreshContext {
         }
         let stored = self.run(grant, &kind).await.map_err(RefreshError::into_error)?;
         stored.token.ok_or_else(|| {
-            Error::new(ErrorKind::Internal, "a flight for an access token landed without one")
+            Error::new(ErrorKind::Internal, "a refresh for an access token ended without one")
         })
     }
 
-    /// No other process refreshes the grant meanwhile, if there is a lock.
-    async fn alone(self: &Arc<Self>, grant: &GrantRef, kind: &RefreshKind) -> RefreshResult {
+    /// Refreshes while this process holds the grant's lock, if there is a lock between processes.
+    async fn locked(self: &Arc<Self>, grant: &GrantRef, kind: &RefreshKind) -> RefreshResult {
         self.settle(grant).await?;
         if self.unsaved.is_full() {
             return Err(Error::new(
@@ -178,7 +180,7 @@ impl RefreshContext {
         outcome
     }
 
-    /// The record as the store has it now.
+    /// The record that is in the store now.
     pub(super) async fn record(&self, grant: &GrantRef) -> Result<Arc<GrantRecord>, RefreshError> {
         match self.store.load(grant).await? {
             Some(record) => Ok(record),
@@ -190,7 +192,7 @@ impl RefreshContext {
     }
 }
 
-/// Asking the provider.
+/// Sends the request and applies the response.
 impl RefreshContext {
     async fn refresh(self: &Arc<Self>, grant: &GrantRef, kind: &RefreshKind) -> RefreshResult {
         let mut record = self.record(grant).await?;
@@ -210,10 +212,11 @@ impl RefreshContext {
                 .into());
             };
             let token = self.successors.latest(token, now);
-            let error = match self.provider.refresh(&token, &request_of(&record, kind)).await {
-                Ok(answer) => return self.take(grant, kind, &record, &token, answer).await,
-                Err(error) => error,
-            };
+            let error =
+                match self.provider.refresh(&token, &RefreshRequest::new(&record, kind)).await {
+                    Ok(answer) => return self.take(grant, kind, &record, &token, answer).await,
+                    Err(error) => error,
+                };
             if self.provider.order() == Order::AtOnce {
                 return self.refused(grant, kind, &record, error).await;
             }
@@ -222,8 +225,8 @@ impl RefreshContext {
             if record.generation() == tried_with {
                 return self.refused(grant, kind, &record, error).await;
             }
-            // Another process was faster. Its result counts, and a refusal of the old refresh token
-            // means nothing.
+            // Another process has refreshed the grant meanwhile. Its record replaces this one, and
+            // the refusal of a refresh token that has been replaced says nothing about the grant.
             if policy::refusal(&error) == Refusal::Passing
                 && self.finished(&record, kind, self.clock.now()).is_none()
             {
@@ -234,7 +237,7 @@ impl RefreshContext {
             .into())
     }
 
-    /// The outcome, if the record already holds it because somebody else was here first.
+    /// The result, if the record holds it already because another flight or process stored it.
     fn finished(
         &self,
         record: &Arc<GrantRecord>,
@@ -255,7 +258,7 @@ impl RefreshContext {
         }
     }
 
-    /// The provider has answered a request that was sent with the refresh token `sent`.
+    /// Stores a successful response to a request that was sent with the refresh token `sent`.
     async fn take(
         self: &Arc<Self>,
         grant: &GrantRef,
@@ -265,7 +268,8 @@ impl RefreshContext {
         answer: Refreshed,
     ) -> RefreshResult {
         let now = self.clock.now();
-        // What flights at the same time have written in the meantime stays.
+        // Flights that run at the same time may have stored tokens since `record` was read: the
+        // response is merged into the present record.
         let (record, _merging) = match self.provider.order() {
             Order::InTurn => (record.clone(), None),
             Order::AtOnce => {
@@ -280,7 +284,7 @@ impl RefreshContext {
             .filter(|token| !token.is_empty())
             .unwrap_or_else(|| sent.clone());
         self.successors.remember(sent, &refresh_token, now);
-        let identity = match identity.filter(|_| !asks_elsewhere(kind)).transpose() {
+        let identity = match identity.filter(|_| !kind.is_elsewhere()).transpose() {
             Ok(identity) => identity,
             Err(error) => {
                 let next = Arc::new(record.rotated(refresh_token));
@@ -291,9 +295,9 @@ impl RefreshContext {
         if identity.as_ref().is_some_and(|identity| !record.person().is_same(&identity.person)) {
             let error = Error::new(
                 ErrorKind::PersonChanged,
-                "a refresh brought an ID token about somebody else",
+                "the ID token of a refresh is about another person",
             );
-            self.tell_of_the_end(&error);
+            self.log_end(&error);
             self.end_session(grant).await;
             return Err(RefreshError::SessionMustEnd(error));
         }
@@ -305,7 +309,7 @@ impl RefreshContext {
             RefreshKind::Token(request) => (request.key.clone(), None),
             RefreshKind::Renewal => (record.sign_in_key(), Some(identity.as_ref())),
         };
-        let (next, token) = record.refreshed(key, issued, renewed_by, self.limits, now);
+        let (next, token) = record.refreshed(key, issued, renewed_by, now);
         let next = Arc::new(next);
         self.keep(grant, &next).await?;
         if token.is_none() && matches!(kind, RefreshKind::Token(_)) {
@@ -319,7 +323,7 @@ impl RefreshContext {
         Ok(StoredGrant { record: next, token })
     }
 
-    /// The provider has refused, or could not be asked.
+    /// Handles a refusal of the provider, or a request that failed.
     async fn refused(
         &self,
         grant: &GrantRef,
@@ -333,7 +337,7 @@ impl RefreshContext {
             self.throttle.remember(grant.id(), kind, error.clone(), pause, now);
         }
         if *kind == RefreshKind::Renewal && refusal == Refusal::EndsSession {
-            self.tell_of_the_end(&error);
+            self.log_end(&error);
             self.end_session(grant).await;
             return Err(RefreshError::SessionMustEnd(error));
         }
@@ -350,23 +354,28 @@ impl RefreshContext {
         Err(error.into())
     }
 
-    /// Says why a session ends that nobody signed out of. A refresh token that two processes sent
-    /// looks like one that was revoked.
-    fn tell_of_the_end(&self, error: &Error) {
+    /// Logs why a session ends without a sign-out. A refresh token that two processes sent cannot
+    /// be told from a revoked one, so the missing lock is named where that is possible.
+    fn log_end(&self, error: &Error) {
         if self.lock.is_none() && self.store.is_shared() && error.kind() == ErrorKind::InvalidGrant
         {
             tracing::warn!(
                 %error,
-                "a session has ended: the provider refused its refresh token. It was revoked or has expired, or another process that shares the session store \
-                 has sent it as well: then give all of them a lock by `IdentityLayer::with_refresh_lock`"
+                "a session has ended: the provider refused its refresh token. It was revoked or \
+                 has expired, or another process that shares the session store has sent it as \
+                 well: then give all of them a lock by `IdentityLayer::with_refresh_lock`"
             );
         } else {
-            tracing::warn!(%error, "a session has ended, because it could not be renewed: the provider refused its refresh token, or the answer");
+            tracing::warn!(
+                %error,
+                "a session has ended, because it could not be renewed: the provider refused its \
+                 refresh token, or its response was refused"
+            );
         }
     }
 
-    /// Deletes the session. Where the store does not, the next renewal meets the same refusal and
-    /// tries again.
+    /// Deletes the session. If the store fails, the next renewal gets the same refusal and tries
+    /// again.
     pub(super) async fn end_session(&self, grant: &GrantRef) {
         if let Err(error) = self.store.end_session(grant).await {
             tracing::warn!(%error, "a session that is over could not be deleted");
@@ -374,10 +383,10 @@ impl RefreshContext {
     }
 }
 
-/// Storing.
+/// Writes records, and retries while the store fails.
 impl RefreshContext {
-    /// Writes the record. If the session has been signed out meanwhile, what was written is deleted
-    /// again: the session's record is the one that decides.
+    /// Writes the record, and deletes it again if the session has been signed out meanwhile: the
+    /// session is live only while its own record exists.
     async fn store(&self, grant: &GrantRef, record: &Arc<GrantRecord>) -> Result<(), RefreshError> {
         self.store.save(grant, record).await?;
         if self.store.session_exists(grant).await? {
@@ -387,8 +396,8 @@ impl RefreshContext {
         Err(session_ended())
     }
 
-    /// Stores what the provider gave. It cannot be had a second time, so it is kept until the store
-    /// takes it.
+    /// Stores the tokens of a response. A rotated refresh token cannot be obtained a second time,
+    /// so it stays in memory until the store accepts it.
     async fn keep(
         self: &Arc<Self>,
         grant: &GrantRef,
@@ -417,18 +426,19 @@ impl RefreshContext {
         while self.unsaved.record(grant.id()).is_some() && self.clock.now() < grant.expires_at() {
             self.tasks.pause(wait).await;
             wait = (wait * 2).min(longest);
-            // Every flight stores first what is left from an earlier one. What came of it is seen
-            // in the next round.
+            // Every flight begins by storing the record that is in memory. The condition of the
+            // loop sees whether it succeeded.
             let _ = self.run(&grant, &RefreshKind::Renewal).await;
         }
         self.forget_unsaved(&grant).await;
     }
 
-    /// Stores what an earlier flight could not. Only then another one may ask the provider.
+    /// Stores the record that an earlier flight could not store, before the provider is asked
+    /// again.
     async fn settle(&self, grant: &GrantRef) -> Result<(), RefreshError> {
         let Some(unsaved) = self.unsaved.record(grant.id()) else { return Ok(()) };
         let outcome = match self.store.load(grant).await? {
-            // Another process has got further, with a provider that tolerates it.
+            // Another process has refreshed since, which a provider that tolerates reuse allows.
             Some(stored) if stored.generation() > unsaved.generation() => Ok(()),
             _ => self.store(grant, &unsaved).await,
         };
@@ -443,24 +453,6 @@ impl RefreshContext {
             lease.release().await;
         }
     }
-}
-
-fn request_of(record: &GrantRecord, kind: &RefreshKind) -> RefreshRequest {
-    let request = match kind {
-        RefreshKind::Token(request) => request.clone(),
-        RefreshKind::Renewal => TokenRequest::from(record.sign_in_key()),
-    };
-    RefreshRequest {
-        is_as_granted: request.key == record.sign_in_key(),
-        request,
-        home: record.person().tid.clone(),
-        is_renewal: *kind == RefreshKind::Renewal,
-    }
-}
-
-/// In another tenant the same person has other identifiers.
-fn asks_elsewhere(kind: &RefreshKind) -> bool {
-    matches!(kind, RefreshKind::Token(request) if request.key.tenant().is_some())
 }
 
 fn session_ended() -> RefreshError {

@@ -1,6 +1,6 @@
 use std::sync::atomic::Ordering::SeqCst;
 
-use super::super::{fakes::*, seams::Issued};
+use super::super::{refresher::Issued, test_support::*};
 use super::*;
 
 /// Starts a request, lets it come to the provider, does `meanwhile`, and opens the gate.
@@ -58,8 +58,7 @@ fn changed_by_another_process(world: &World, scopes: &str) {
     let by = identity(ada(), "theirs", world.clock.now() + seconds(3600));
     let renewed_by = scopes.is_empty().then_some(Some(&by));
     let key = request(scopes).of(record.scopes(), None).into_owned().key;
-    let (next, _) =
-        record.refreshed(key, theirs, renewed_by, CacheLimits::default(), world.clock.now());
+    let (next, _) = record.refreshed(key, theirs, renewed_by, world.clock.now());
     world.store.put(&world.grant, &next);
     world.provider.accept("their-refresh");
 }

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering::SeqCst;
 
-use super::{fakes::*, *};
+use super::{test_support::*, *};
 use crate::{
     clock::Clock,
     codec::{self, Value as _},

@@ -33,7 +33,7 @@ impl Tokens {
         Self(user)
     }
 
-    /// TokenOwner tokens these are.
+    /// The owner of the tokens.
     #[must_use]
     pub fn user(&self) -> &User {
         &self.0

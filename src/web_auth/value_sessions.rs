@@ -10,7 +10,7 @@ use crate::{
     error::Error,
     session::{Context, LoginInUse, SessionValue, StoredLogin, Values, WebSession},
     sign_in::{DevicePolls, Exchanges, RelyingParty},
-    tokens::{CacheLimits, GrantRef, Grants},
+    tokens::{GrantRef, Grants},
     user::{Application, User},
 };
 
@@ -34,14 +34,7 @@ impl ValueSessions {
         let values = Arc::new(Values::new());
         let refresher = Arc::new(relying_party.provider().clone());
         let store = Arc::clone(&values) as _;
-        let grants = Grants::new(
-            store,
-            refresher,
-            Arc::clone(clock),
-            None,
-            config.session_end(),
-            CacheLimits::default(),
-        );
+        let grants = Grants::new(store, refresher, Arc::clone(clock), None, config.session_end());
         Self {
             bound_to: SessionValue::bound_to(&[config.redirect_uri().as_bytes()]),
             application: Arc::new(Application::new(

@@ -24,10 +24,10 @@ use crate::{
     client::Client,
     clock::{Clock, ManualClock, UnixTime},
     config::{ClientCredential, IdentityConfig},
-    protocol::{Provider, testing::FakeHttp},
+    protocol::{Provider, test_support::FakeHttp},
     secret::Secret,
     sign_in::{NewSession, RecordId},
-    tokens::{CacheLimits, Grants, Person},
+    tokens::{Grants, Person},
     user::Application,
 };
 
@@ -90,7 +90,6 @@ impl Node {
             Arc::clone(&shared_clock),
             None,
             config.session_end(),
-            CacheLimits::default(),
         );
         let client = Client::over(provider, Arc::clone(&shared_clock));
         let application = Arc::new(Application::new(&config, grants, client, shared_clock));

@@ -1,5 +1,5 @@
-//! A provider for the tests: it rotates refresh tokens, notices their reuse, fails when told to,
-//! and waits when told to.
+//! The fake of a provider for the tests of this folder: it rotates refresh tokens, detects their
+//! reuse, and fails and waits on demand.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
 use super::{
-    fakes::{Step, ada, identity, provider_error},
+    test_support::{Step, ada, identity, provider_error},
     *,
 };
 use crate::{

@@ -1,4 +1,4 @@
-//! A store, a provider and a lock for the tests: they fail when told to, and wait when told to.
+//! Fakes of store and lock for the tests of this folder, which fail and wait on demand.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
-pub(super) use super::fake_provider::FakeProvider;
+pub(super) use super::test_provider::FakeProvider;
 use super::*;
 use crate::{
     clock::{Clock, ManualClock, UnixTime},
@@ -311,7 +311,6 @@ impl World {
             Arc::new(clock.clone()),
             lock,
             session_end,
-            CacheLimits::default(),
         );
         let world = Self { clock, store, provider, tasks, grants, grant: grant(1) };
         world.sign_in(&world.grant, |_| {});
@@ -375,7 +374,6 @@ pub(super) fn sign_in(
             &identity(ada(), "id-0", now + seconds(3600)),
             scopes,
             issued,
-            CacheLimits::default(),
             now,
         ),
     );

@@ -1,0 +1,119 @@
+//! [`GrantStore`]: storage of grant records, and [`GrantRef`], the reference to one grant.
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use zeroize::Zeroizing;
+
+use super::record::GrantRecord;
+use crate::{clock::UnixTime, codec, error::Error};
+
+/// The id of a grant's record: random, and never reused for another grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct GrantId(pub(crate) i128);
+
+impl codec::Value for GrantId {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.to_le_bytes().write(out);
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        codec::Value::read(bytes).map(i128::from_le_bytes).map(Self)
+    }
+}
+
+/// The reference to a grant: its id, and the key that opens its record. Code that holds one may use
+/// the grant.
+///
+/// Clones share one allocation; the key in it is wiped with the last of them.
+#[derive(Clone)]
+pub(crate) struct GrantRef(Arc<GrantParts>);
+
+struct GrantParts {
+    id: GrantId,
+    session: i128,
+    key: Zeroizing<[u8; 32]>,
+    expires_at: UnixTime,
+}
+
+impl GrantRef {
+    /// The grant `id` of the session record `session`, until the session's absolute end. The keys
+    /// of both records are derived from `key`.
+    pub(crate) fn new(
+        id: GrantId,
+        session: i128,
+        key: Zeroizing<[u8; 32]>,
+        expires_at: UnixTime,
+    ) -> Self {
+        Self(Arc::new(GrantParts { id, session, key, expires_at }))
+    }
+
+    pub(crate) fn id(&self) -> GrantId {
+        self.0.id
+    }
+
+    /// The id of the session record.
+    pub(crate) fn session(&self) -> i128 {
+        self.0.session
+    }
+
+    /// The key that the records' keys are derived from.
+    pub(crate) fn key(&self) -> &[u8; 32] {
+        &self.0.key
+    }
+
+    /// The session's absolute end, and with it the record's.
+    pub(crate) fn expires_at(&self) -> UnixTime {
+        self.0.expires_at
+    }
+}
+
+impl fmt::Debug for GrantRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GrantRef").field("expires_at", &self.0.expires_at).finish_non_exhaustive()
+    }
+}
+
+/// Storage of grant records.
+///
+/// Every failure of the store is an error of the kind `store_unavailable`; a record that cannot be
+/// opened or read counts as absent.
+#[async_trait]
+pub(crate) trait GrantStore: fmt::Debug + Send + Sync + 'static {
+    /// The stored record. A record that has not changed since it was decoded is returned as the
+    /// same allocation.
+    async fn load(&self, grant: &GrantRef) -> Result<Option<Arc<GrantRecord>>, Error>;
+
+    /// The stored record, if it is known without waiting.
+    fn at_hand(&self, _grant: &GrantRef, _now: UnixTime) -> Option<Arc<GrantRecord>> {
+        None
+    }
+
+    /// The record of a live session as it was less than a minute ago; changes by another process
+    /// since then may be missing. `None` if it has to be [loaded](Self::load).
+    async fn recent(
+        &self,
+        _grant: &GrantRef,
+        _now: UnixTime,
+    ) -> Result<Option<Arc<GrantRecord>>, Error> {
+        Ok(None)
+    }
+
+    /// Writes the record over the present one, if there is one. After `Ok` the next
+    /// [`load`](Self::load) finds it.
+    async fn save(&self, grant: &GrantRef, record: &Arc<GrantRecord>) -> Result<(), Error>;
+
+    /// Removes the grant's record; succeeds if there is none.
+    async fn delete(&self, grant: &GrantRef) -> Result<(), Error>;
+
+    /// Whether the session of the grant is still live, by the store and never by a cache.
+    async fn session_exists(&self, grant: &GrantRef) -> Result<bool, Error>;
+
+    /// Ends the session: removes the session's record first, then the grant's.
+    async fn end_session(&self, grant: &GrantRef) -> Result<(), Error>;
+
+    /// Whether other processes may use the same records.
+    fn is_shared(&self) -> bool {
+        false
+    }
+}

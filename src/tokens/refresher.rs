@@ -1,0 +1,152 @@
+//! [`Refresher`]: the refresh grant at the provider, with its request and its response.
+
+use std::{fmt, time::Duration};
+
+use async_trait::async_trait;
+use serde_json::value::RawValue;
+
+use super::{
+    key::{RefreshKind, Scopes, TokenRequest},
+    record::{GrantRecord, Person},
+};
+use crate::{
+    clock::UnixTime,
+    error::{Error, ErrorKind},
+    protocol::TokenParams,
+    secret::Secret,
+    single_flight::Order,
+};
+
+/// The refresh grant at the provider (OpenID Connect Core section 12, RFC 6749 section 6).
+#[async_trait]
+pub(crate) trait Refresher: fmt::Debug + Send + Sync + 'static {
+    /// Sends the refresh token once and reads the response. `Err` means that nothing was issued, or
+    /// nothing readable.
+    ///
+    /// An ID token in the response is verified, without a nonce. If that fails, the result is still
+    /// `Ok`, with the failure in [`Refreshed::identity`]: the refresh token beside it may be the
+    /// only valid one now.
+    async fn refresh(
+        &self,
+        refresh_token: &Secret,
+        request: &RefreshRequest,
+    ) -> Result<Refreshed, Error>;
+
+    /// Whether refreshes of one grant run one after the other.
+    fn order(&self) -> Order {
+        Order::InTurn
+    }
+
+    /// The scope of an access token for [`groups`](Self::groups).
+    async fn groups_scope(&self) -> Result<String, Error> {
+        Err(no_directory())
+    }
+
+    /// The groups of the owner of an access token.
+    async fn groups(&self, _access_token: &Secret) -> Result<Vec<String>, Error> {
+        Err(no_directory())
+    }
+}
+
+fn no_directory() -> Error {
+    Error::new(ErrorKind::NotConfigured, "this provider has no directory to read groups from")
+}
+
+/// One refresh as it is sent to the provider.
+#[derive(Clone, Debug)]
+pub(crate) struct RefreshRequest {
+    pub(super) request: TokenRequest,
+    pub(super) home: Option<String>,
+    pub(super) is_renewal: bool,
+    pub(super) is_as_granted: bool,
+}
+
+impl RefreshRequest {
+    pub(super) fn new(record: &GrantRecord, kind: &RefreshKind) -> Self {
+        let request = match kind {
+            RefreshKind::Token(request) => request.clone(),
+            RefreshKind::Renewal => TokenRequest::from(record.sign_in_key()),
+        };
+        Self {
+            is_as_granted: request.key == record.sign_in_key(),
+            request,
+            home: record.person().tid.clone(),
+            is_renewal: *kind == RefreshKind::Renewal,
+        }
+    }
+
+    /// The requested scopes; at a renewal those of the sign-in.
+    pub(crate) fn scopes(&self) -> &Scopes {
+        self.request.key.scopes()
+    }
+
+    /// The tenant of the request: the requested one, or the verified `tid` of the sign-in. In
+    /// another tenant than that of the sign-in an ID token in the response is ignored.
+    pub(crate) fn tenant(&self) -> Option<&str> {
+        self.request.key.tenant().or(self.home.as_deref())
+    }
+
+    /// The claims (JSON) of an API's challenge.
+    #[cfg(test)]
+    pub(crate) fn challenge(&self) -> Option<&str> {
+        self.request.challenge()
+    }
+
+    /// The parameters of the token request, with these scopes.
+    pub(crate) fn asked<'a>(&'a self, scopes: &'a str) -> TokenParams<'a> {
+        let TokenRequest { key, .. } = &self.request;
+        TokenParams {
+            scopes,
+            resource: key.resource(),
+            client_claims: key.claims(),
+            challenge: self.request.challenge(),
+        }
+    }
+
+    /// Whether it is sent to another tenant than that of the sign-in, where the same person has
+    /// other identifiers.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.request.key.tenant().is_some()
+    }
+
+    /// Whether it repeats the request of the sign-in, of which the provider may have granted less.
+    pub(crate) fn is_as_granted(&self) -> bool {
+        self.is_as_granted
+    }
+
+    /// Whether its purpose is a new ID token.
+    pub(crate) fn is_renewal(&self) -> bool {
+        self.is_renewal
+    }
+}
+
+/// The tokens of a token response, at sign-in and at every refresh.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Issued {
+    /// Absent where the provider issues none for a sign-in alone (B2C).
+    pub(crate) access_token: Option<Secret>,
+    pub(crate) expires_in: Option<Duration>,
+    pub(crate) refresh_in: Option<Duration>,
+    pub(crate) refresh_token: Option<Secret>,
+    /// `scope` of the response: absent means as requested (RFC 6749 section 5.1), empty means none.
+    pub(crate) scope: Option<String>,
+}
+
+/// A successful refresh.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Refreshed {
+    pub(crate) issued: Issued,
+    /// The verified claims of the ID token, or why it was refused; `None` if the response has none.
+    pub(crate) identity: Option<Result<VerifiedClaims, Error>>,
+}
+
+/// The claims of a verified ID token.
+#[derive(Clone, Debug)]
+pub(crate) struct VerifiedClaims {
+    pub(crate) id_token: Secret,
+    /// The whole payload, as JSON.
+    pub(crate) claims: Box<RawValue>,
+    pub(crate) person: Person,
+    /// When the claims have to be renewed: usually the token's `exp`.
+    pub(crate) expires_at: UnixTime,
+}
