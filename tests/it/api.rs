@@ -33,24 +33,23 @@ async fn app() -> App {
     let session = Router::new()
         .route("/session", get(|| async { "for sessions" }))
         .route_layer(require_sign_in());
-    App::arranged(
-        |provider, url| {
+    App::builder()
+        .authority(|provider, url| {
             let authority = Authority::oidc(provider.authority_url()).unwrap();
             let api = ApiConfig::new(authority, provider.client_id())
                 .with_resource("http://localhost/mcp")
                 .unwrap();
             *settings.borrow_mut() = Some(api.build().unwrap());
             App::settings(provider, url)
-        },
-        |provider| provider.with_access_token_format(AccessTokenFormat::Jwt),
-        |config| config,
-        |router, identity| {
+        })
+        .provider(|provider| provider.with_access_token_format(AccessTokenFormat::Jwt))
+        .arrange(|router, identity| {
             let api = ApiLayer::new(settings.borrow_mut().take().unwrap());
             let routes = router.route("/whoami", get(whoami)).merge(notes).merge(secret);
             routes.merge(session).layer(identity.with_api(api))
-        },
-    )
-    .await
+        })
+        .start()
+        .await
 }
 
 /// A signed-in tab, and an access token of its session.

@@ -22,6 +22,74 @@ pub struct App {
     server: JoinHandle<()>,
 }
 
+/// The parts of an [`App`]. A part that is not named is as in [`App::start`]; changes of one part
+/// apply in the order of the calls.
+pub struct AppBuilder<'a> {
+    authority: Box<dyn FnOnce(&DevProvider, &str) -> IdentityConfig + 'a>,
+    provider: Box<dyn FnOnce(DevProviderBuilder) -> DevProviderBuilder + 'a>,
+    config: Box<dyn FnOnce(IdentityConfig) -> IdentityConfig + 'a>,
+    layer: Box<dyn FnOnce(IdentityLayer) -> IdentityLayer + 'a>,
+    router: Box<dyn FnOnce(Router) -> Router + 'a>,
+    arrange: Box<dyn FnOnce(Router, IdentityLayer) -> Router + 'a>,
+}
+
+impl<'a> AppBuilder<'a> {
+    /// The settings to start from, given the provider and the application's base URL, instead of
+    /// [`App::settings`].
+    pub fn authority(
+        self,
+        authority: impl FnOnce(&DevProvider, &str) -> IdentityConfig + 'a,
+    ) -> Self {
+        Self { authority: Box::new(authority), ..self }
+    }
+
+    /// Changes the provider.
+    pub fn provider(
+        self,
+        change: impl FnOnce(DevProviderBuilder) -> DevProviderBuilder + 'a,
+    ) -> Self {
+        let before = self.provider;
+        Self { provider: Box::new(|provider| change(before(provider))), ..self }
+    }
+
+    /// Changes the settings.
+    pub fn config(self, change: impl FnOnce(IdentityConfig) -> IdentityConfig + 'a) -> Self {
+        let before = self.config;
+        Self { config: Box::new(|config| change(before(config))), ..self }
+    }
+
+    /// Changes the layer: its store, its clock, its pages.
+    pub fn layer(self, change: impl FnOnce(IdentityLayer) -> IdentityLayer + 'a) -> Self {
+        let before = self.layer;
+        Self { layer: Box::new(|layer| change(before(layer))), ..self }
+    }
+
+    /// Changes the routes that the layer is around.
+    pub fn router(self, change: impl FnOnce(Router) -> Router + 'a) -> Self {
+        let before = self.router;
+        Self { router: Box::new(|router| change(before(router))), ..self }
+    }
+
+    /// Puts the layer elsewhere than around all routes.
+    pub fn arrange(self, arrange: impl FnOnce(Router, IdentityLayer) -> Router + 'a) -> Self {
+        Self { arrange: Box::new(arrange), ..self }
+    }
+
+    /// Starts the provider and the application.
+    pub async fn start(self) -> App {
+        let clock = ManualClock::at_system_time();
+        let provider = (self.provider)(DevProvider::builder().with_clock(clock.clone()));
+        let provider = provider.start().await.unwrap();
+        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
+        let config = (self.config)((self.authority)(&provider, &url)).build().unwrap();
+        let layer = (self.layer)(IdentityLayer::new(config).with_clock(clock.clone()));
+        let router = (self.arrange)((self.router)(routes()), layer);
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        App { url, provider, clock, server }
+    }
+}
+
 impl Drop for App {
     fn drop(&mut self) {
         self.server.abort();
@@ -29,79 +97,21 @@ impl Drop for App {
 }
 
 impl App {
-    /// With the defaults of both.
+    /// The application with the defaults of all its parts.
     pub async fn start() -> Self {
-        Self::with(|config| config).await
+        Self::builder().start().await
     }
 
-    /// With other settings.
-    pub async fn with(settings: impl FnOnce(IdentityConfig) -> IdentityConfig) -> Self {
-        Self::build(|provider| provider, settings, |layer| layer).await
-    }
-
-    /// With another provider, settings, collaborators.
-    pub async fn build(
-        provider: impl FnOnce(DevProviderBuilder) -> DevProviderBuilder,
-        settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
-        layer: impl FnOnce(IdentityLayer) -> IdentityLayer,
-    ) -> Self {
-        Self::whole(provider, settings, layer, |router| router).await
-    }
-
-    /// At an authority of the provider that is not its first.
-    pub async fn at_authority(
-        provider: impl FnOnce(DevProviderBuilder) -> DevProviderBuilder,
-        authority: impl FnOnce(&DevProvider, &str) -> IdentityConfig,
-        settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
-    ) -> Self {
-        let first =
-            |provider: &DevProvider, url: &str| Self::common_settings(authority(provider, url));
-        Self::starting_from(first, provider, settings, |layer| layer, |router| router).await
-    }
-
-    /// With more routes.
-    pub async fn with_routes(more: impl FnOnce(Router) -> Router) -> Self {
-        Self::whole(|provider| provider, |config| config, |layer| layer, more).await
-    }
-
-    /// With all of it.
-    pub async fn whole(
-        provider: impl FnOnce(DevProviderBuilder) -> DevProviderBuilder,
-        settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
-        layer: impl FnOnce(IdentityLayer) -> IdentityLayer,
-        more: impl FnOnce(Router) -> Router,
-    ) -> Self {
-        Self::starting_from(Self::settings, provider, settings, layer, more).await
-    }
-
-    /// From the settings of another authority.
-    pub async fn starting_from(
-        first: impl FnOnce(&DevProvider, &str) -> IdentityConfig,
-        provider: impl FnOnce(DevProviderBuilder) -> DevProviderBuilder,
-        settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
-        layer: impl FnOnce(IdentityLayer) -> IdentityLayer,
-        more: impl FnOnce(Router) -> Router,
-    ) -> Self {
-        let arrange = |router, identity| more(router).layer(layer(identity));
-        Self::arranged(first, provider, settings, arrange).await
-    }
-
-    /// With the layer where `arrange` puts it.
-    pub async fn arranged(
-        first: impl FnOnce(&DevProvider, &str) -> IdentityConfig,
-        provider: impl FnOnce(DevProviderBuilder) -> DevProviderBuilder,
-        settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
-        arrange: impl FnOnce(Router, IdentityLayer) -> Router,
-    ) -> Self {
-        let clock = ManualClock::at_system_time();
-        let provider =
-            provider(DevProvider::builder().with_clock(clock.clone())).start().await.unwrap();
-        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
-        let url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
-        let config = settings(first(&provider, &url)).build().unwrap();
-        let router = arrange(routes(), IdentityLayer::new(config).with_clock(clock.clone()));
-        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { url, provider, clock, server }
+    /// Starts to describe an application: each method of the builder changes one part.
+    pub fn builder<'a>() -> AppBuilder<'a> {
+        AppBuilder {
+            authority: Box::new(Self::settings),
+            provider: Box::new(|provider| provider),
+            config: Box::new(|config| config),
+            layer: Box::new(|layer| layer),
+            router: Box::new(|router| router),
+            arrange: Box::new(|router, layer| router.layer(layer)),
+        }
     }
 
     /// What every application of these tests starts from.

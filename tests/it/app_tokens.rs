@@ -13,7 +13,7 @@ use tower_identity::{
     dev::{Consent, DevClient, DevProviderBuilder, DevTenant, Endpoint, Failure, RefreshTokens},
 };
 
-use crate::{app::App, entra_app::app_with_routes};
+use crate::{app::App, entra_app};
 
 const SCOPE: &str = "api://tasks/.default";
 
@@ -65,7 +65,7 @@ fn routes(router: Router) -> Router {
 }
 
 async fn app() -> App {
-    App::whole(DevProviderBuilder::entra, |config| config, |layer| layer, routes).await
+    App::builder().provider(DevProviderBuilder::entra).router(routes).start().await
 }
 
 #[tokio::test]
@@ -132,7 +132,11 @@ async fn what_the_application_is_refused_sends_nobody_to_the_provider() {
 /// C-378
 #[tokio::test]
 async fn at_an_authority_of_many_tenants_the_application_says_which() {
-    let app = app_with_routes("common", |config| config.with_any_tenant(), routes).await;
+    let app = entra_app::builder("common")
+        .config(|config| config.with_any_tenant())
+        .router(routes)
+        .start()
+        .await;
     let mut tab = app.signed_in().await;
     let before = app.provider.requests(Endpoint::Token);
     let page = tab.open(app.at("/for-app")).await.clone();
@@ -152,7 +156,7 @@ async fn at_an_authority_of_many_tenants_the_application_says_which() {
 async fn a_public_client_has_no_tokens_of_its_own() {
     let settings =
         |config: tower_identity::IdentityConfig| config.with_credential(ClientCredential::none());
-    let app = App::whole(|provider| provider, settings, |layer| layer, routes).await;
+    let app = App::builder().config(settings).router(routes).start().await;
     let client = DevClient::public(app.provider.client_id()).with_any_loopback_redirect();
     app.provider
         .add_client(client.with_consent(Consent::Given).with_refresh_tokens(RefreshTokens::Never));

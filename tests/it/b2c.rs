@@ -16,7 +16,7 @@ use tower_identity::{
 use crate::{
     app::App,
     browser::{Tab, html},
-    entra_app::app_with_routes,
+    entra_app,
     user::told,
 };
 
@@ -29,10 +29,16 @@ async fn app() -> App {
 }
 
 async fn app_with(settings: impl FnOnce(IdentityConfig) -> IdentityConfig) -> App {
-    app_with_routes(DevTenant::PROSEWARE.domain(), settings, |router| {
-        router.route("/told", get(told)).route("/paths", get(paths)).route("/profile", get(told))
-    })
-    .await
+    entra_app::builder(DevTenant::PROSEWARE.domain())
+        .config(settings)
+        .router(|router| {
+            router
+                .route("/told", get(told))
+                .route("/paths", get(paths))
+                .route("/profile", get(told))
+        })
+        .start()
+        .await
 }
 
 /// A tab in which Rosalind is signed in and looks at `/told`.
@@ -176,14 +182,11 @@ async fn cancelling_where_home_is_protected_goes_to_the_page_that_is_not() {
     let first = |provider: &tower_identity::dev::DevProvider, url: &str| {
         provider.entra_config(DevTenant::PROSEWARE.domain(), url).unwrap()
     };
-    let app = App::starting_from(
-        first,
-        tower_identity::dev::DevProviderBuilder::entra,
-        |config| config,
-        |layer| layer,
-        |router| router,
-    )
-    .await;
+    let app = App::builder()
+        .authority(first)
+        .provider(tower_identity::dev::DevProviderBuilder::entra)
+        .start()
+        .await;
     let mut tab = app.browser().tab();
     tab.open(app.at("/me")).await;
     press(&mut tab, "decline").await;

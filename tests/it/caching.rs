@@ -8,29 +8,31 @@ use crate::{
 };
 
 async fn app() -> App {
-    let app = App::with_routes(|router: Router| {
-        router
-            .route(
-                "/shared",
-                get(|| async {
-                    ([(CACHE_CONTROL, "public, max-age=60")], "the same for everybody")
-                }),
-            )
-            .route(
-                "/own",
-                get(|| async {
-                    ([(CACHE_CONTROL, "private, max-age=60")], "for one person, for a minute")
-                }),
-            )
-            .route(
-                "/public/file",
-                get(|| async {
-                    ([(CACHE_CONTROL, "public, max-age=31536000, immutable")], "a file")
-                }),
-            )
-            .route("/public/plain", get(|| async { "nobody asks who is there" }))
-    })
-    .await;
+    let app = App::builder()
+        .router(|router: Router| {
+            router
+                .route(
+                    "/shared",
+                    get(|| async {
+                        ([(CACHE_CONTROL, "public, max-age=60")], "the same for everybody")
+                    }),
+                )
+                .route(
+                    "/own",
+                    get(|| async {
+                        ([(CACHE_CONTROL, "private, max-age=60")], "for one person, for a minute")
+                    }),
+                )
+                .route(
+                    "/public/file",
+                    get(|| async {
+                        ([(CACHE_CONTROL, "public, max-age=31536000, immutable")], "a file")
+                    }),
+                )
+                .route("/public/plain", get(|| async { "nobody asks who is there" }))
+        })
+        .start()
+        .await;
     app.provider.sign_in_as("ada").unwrap();
     app
 }

@@ -23,7 +23,7 @@ async fn a_silent_step_up_that_the_provider_declines_is_done_interactively() {
         let strong = user.claim("acr").and_then(|acr| acr.as_str()) == Some("strong");
         if strong { "strong enough".into_response() } else { silently_stronger(&request) }
     }
-    let app = App::with_routes(|router| router.route("/strong", get(strong))).await;
+    let app = App::builder().router(|router| router.route("/strong", get(strong))).start().await;
     let mut tab = app.signed_in().await;
     let page = tab.open(app.at("/strong")).await;
     assert_eq!(
@@ -39,7 +39,7 @@ async fn a_page_that_a_silent_step_up_never_satisfies_ends_in_403() {
     async fn never(request: Request) -> Response {
         silently_stronger(&request)
     }
-    let app = App::with_routes(|router| router.route("/never", get(never))).await;
+    let app = App::builder().router(|router| router.route("/never", get(never))).start().await;
     let mut tab = app.signed_in().await;
     let page = tab.open(app.at("/never")).await;
     assert_eq!((page.status, page.url.path()), (StatusCode::FORBIDDEN, "/never"));

@@ -8,7 +8,7 @@ use tower_identity::{
     dev::{DevClient, DevProvider, DevTenant, Endpoint, RecordedRequest},
 };
 
-use crate::{app::App, entra_app::app_with};
+use crate::{app::App, entra_app};
 
 fn capable(config: IdentityConfig) -> IdentityConfig {
     config.with_client_capabilities(["cp1"])
@@ -25,8 +25,8 @@ fn capabilities(request: Option<RecordedRequest>) -> Value {
 async fn what_the_client_can_do_is_said_at_the_sign_in_the_redemption_and_the_refresh() {
     for entra in [false, true] {
         let app = match entra {
-            true => app_with(DevTenant::CONTOSO.id(), |provider| provider, capable).await,
-            false => App::with(capable).await,
+            true => entra_app::builder(DevTenant::CONTOSO.id()).config(capable).start().await,
+            false => App::builder().config(capable).start().await,
         };
         let mut tab = app.signed_in().await;
         assert_eq!(
@@ -47,8 +47,10 @@ async fn what_the_client_can_do_is_said_at_the_sign_in_the_redemption_and_the_re
 
 #[tokio::test]
 async fn what_the_client_can_do_is_said_when_a_device_code_is_asked_for_and_asked_about() {
-    let app =
-        App::with(|config| capable(config).with_sign_in_method(SignInMethod::DeviceCode)).await;
+    let app = App::builder()
+        .config(|config| capable(config).with_sign_in_method(SignInMethod::DeviceCode))
+        .start()
+        .await;
     let mut tab = app.browser().tab();
     tab.open(app.at("/me")).await;
     assert_eq!(

@@ -9,7 +9,7 @@ use tower_identity::{
     dev::{DevTenant, Endpoint},
 };
 
-use crate::{app::App, browser::html::Form, entra_app::app_with_routes};
+use crate::{app::App, browser::html::Form, entra_app};
 
 const STRONGER: &str = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
 
@@ -24,14 +24,14 @@ fn routes(router: Router) -> Router {
 }
 
 async fn app() -> App {
-    App::with_routes(routes).await
+    App::builder().router(routes).start().await
 }
 
 #[tokio::test]
 async fn a_challenged_refresh_becomes_a_sign_in_with_the_claims() {
     for entra in [false, true] {
         let app = if entra {
-            app_with_routes(DevTenant::CONTOSO.id(), |config| config, routes).await
+            entra_app::builder(DevTenant::CONTOSO.id()).router(routes).start().await
         } else {
             app().await
         };

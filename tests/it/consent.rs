@@ -17,7 +17,7 @@ use tower_identity::{
     },
 };
 
-use crate::{app::App, browser::html::Form, entra_app::app_with_routes, raw::Raw};
+use crate::{app::App, browser::html::Form, entra_app, raw::Raw};
 
 async fn mail(tokens: Tokens) -> Result<Json<Value>, Error> {
     let token = tokens.for_user(["mail.read"]).await?;
@@ -39,7 +39,7 @@ async fn app_with(provider: impl FnOnce(DevProviderBuilder) -> DevProviderBuilde
     let routes = |router: Router| {
         router.route("/mail", get(mail).post(mail)).route("/public/calendar", get(calendar))
     };
-    App::whole(provider, |config| config, |layer| layer, routes).await
+    App::builder().provider(provider).router(routes).start().await
 }
 
 #[tokio::test]
@@ -208,8 +208,11 @@ async fn at_entra_the_person_is_not_asked_again_who_they_are() {
         let settings = |config: IdentityConfig| {
             if tenant == "common" { config.with_any_tenant() } else { config }
         };
-        let app =
-            app_with_routes(tenant, settings, |router| router.route("/tasks", get(tasks))).await;
+        let app = entra_app::builder(tenant)
+            .config(settings)
+            .router(|router| router.route("/tasks", get(tasks)))
+            .start()
+            .await;
         app.provider.sign_in_as(person).unwrap();
         let mut tab = app.browser().tab();
         tab.open(app.at("/me")).await;

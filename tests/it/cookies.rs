@@ -288,7 +288,7 @@ async fn where_it_is_set_the_session_cookie_outlives_the_browser_and_never_the_s
             .with_idle_timeout(idle)
             .with_absolute_timeout(absolute)
     };
-    let app = App::with(settings).await;
+    let app = App::builder().config(settings).start().await;
     app.provider.sign_in_as("ada").unwrap();
     let raw = Raw::of(&app);
     let begun = raw.begin("/me", "").await;

@@ -19,7 +19,7 @@ const REFUSALS: [(&str, &str); 2] = [
 
 /// An application that names one scope of its own and none of OpenID Connect's.
 async fn app() -> App {
-    let app = App::with(|config| config.with_scopes(["notes.read"])).await;
+    let app = App::builder().config(|config| config.with_scopes(["notes.read"])).start().await;
     app.provider.sign_in_as("ada").unwrap();
     app
 }
@@ -62,7 +62,7 @@ async fn one_persons_refused_scopes_are_asked_for_in_the_next_persons_sign_in() 
 #[tokio::test]
 async fn scopes_that_are_refused_again_or_that_a_setting_names_are_an_error() {
     let named = |config: IdentityConfig| config.with_openid_scopes(["openid", "offline_access"]);
-    let app = App::with(named).await;
+    let app = App::builder().config(named).start().await;
     app.provider.sign_in_as("ada").unwrap();
     app.provider.refuse_next_sign_in("invalid_scope", "");
     let page = app.browser().tab().open(app.at("/other")).await.clone();
@@ -81,7 +81,7 @@ async fn scopes_that_are_refused_again_or_that_a_setting_names_are_an_error() {
 }
 
 async fn app_with(settings: impl FnOnce(IdentityConfig) -> IdentityConfig) -> App {
-    let app = App::with(settings).await;
+    let app = App::builder().config(settings).start().await;
     app.provider.sign_in_as("ada").unwrap();
     app
 }
@@ -98,10 +98,12 @@ async fn a_default_scope_that_the_token_endpoint_refuses_is_left_out_of_a_second
 
 #[tokio::test]
 async fn a_default_scope_that_the_device_endpoint_refuses_is_left_out_from_then_on() {
-    let app = App::with(|config| {
-        config.with_sign_in_method(SignInMethod::DeviceCode).with_scopes(["notes.read"])
-    })
-    .await;
+    let app = App::builder()
+        .config(|config| {
+            config.with_sign_in_method(SignInMethod::DeviceCode).with_scopes(["notes.read"])
+        })
+        .start()
+        .await;
     let refused = || Failure::json(400, json!({"error": "invalid_scope"}).to_string());
     app.provider.fail_next(Endpoint::DeviceAuthorization, 1, refused());
     let page = app.browser().tab().open(app.at("/me")).await.clone();

@@ -33,7 +33,7 @@ fn by_code(config: IdentityConfig) -> IdentityConfig {
 }
 
 async fn app() -> App {
-    App::with(by_code).await
+    App::builder().config(by_code).start().await
 }
 
 /// The code that a page shows.
@@ -409,8 +409,11 @@ async fn another_process_goes_on_at_the_same_pace() {
     let store = Watched::default();
     let kept = store.clone();
     let settings = |config: IdentityConfig| by_code(config).with_cookie_secrets([SECRET]);
-    let app =
-        App::build(|provider| provider, settings, |layer| layer.with_store(kept).unwrap()).await;
+    let app = App::builder()
+        .config(settings)
+        .layer(|layer| layer.with_store(kept).unwrap())
+        .start()
+        .await;
     let node = Node::beside(&app, settings, |layer| layer.with_store(store.clone()).unwrap()).await;
     let here = app.browser();
     let there = node.browser(&app, &here);
@@ -473,7 +476,10 @@ async fn a_provider_without_device_codes_is_told_in_words() {
 /// C-364: an ID token without a nonce, and otherwise held to all that others are
 #[tokio::test]
 async fn every_wrong_id_token_is_refused() {
-    let app = App::with(|config| by_code(config).with_user_info(UserInfo::AtSignIn)).await;
+    let app = App::builder()
+        .config(|config| by_code(config).with_user_info(UserInfo::AtSignIn))
+        .start()
+        .await;
     let mut wrong = Vec::new();
     for spoil in Spoil::ALL.iter().filter(|spoil| !format!("{spoil:?}").starts_with("Nonce")) {
         let refused = match spoil.verdict() {
@@ -548,13 +554,11 @@ async fn mail(tokens: Tokens) -> Result<Json<Value>, Error> {
 
 #[tokio::test]
 async fn a_person_agrees_to_more_by_another_code() {
-    let app = App::whole(
-        |provider| provider,
-        by_code,
-        |layer| layer,
-        |router| router.route("/mail", get(mail)),
-    )
-    .await;
+    let app = App::builder()
+        .config(by_code)
+        .router(|router| router.route("/mail", get(mail)))
+        .start()
+        .await;
     let mut tab = signed_in(&app, "/me", "ada").await;
     let code = begin(&app, &mut tab, "/mail?folder=1").await;
     let asked = app.provider.last_request(Endpoint::DeviceAuthorization).unwrap();
@@ -593,7 +597,7 @@ async fn what_a_code_cannot_ask_for_is_told_and_not_tried() {
             axum::Router::new().route("/recent", get(|| async { "recent" })).route_layer(recent),
         )
     };
-    let app = App::whole(|provider| provider, by_code, |layer| layer, routes).await;
+    let app = App::builder().config(by_code).router(routes).start().await;
     let mut tab = signed_in(&app, "/me", "ada").await;
     app.turn(300);
     let before = app.provider.requests(Endpoint::DeviceAuthorization);
@@ -612,11 +616,13 @@ async fn what_a_code_cannot_ask_for_is_told_and_not_tried() {
 #[tokio::test]
 async fn signing_out_ends_the_session_here_and_at_the_provider_only_if_that_is_set() {
     for (end, requests, path) in [(false, 0, "/"), (true, 1, "/auth/signed-out")] {
-        let app = App::with(|config| match end {
-            true => by_code(config).with_provider_session(ProviderSession::End),
-            false => by_code(config),
-        })
-        .await;
+        let app = App::builder()
+            .config(|config| match end {
+                true => by_code(config).with_provider_session(ProviderSession::End),
+                false => by_code(config),
+            })
+            .start()
+            .await;
         let mut tab = signed_in(&app, "/me", "ada").await;
         let question = tab.open(app.at("/auth/logout")).await.form();
         let page = tab.submit(question).await;
@@ -669,7 +675,8 @@ async fn an_answer_that_cannot_be_verified_is_not_asked_for_twice() {
 async fn entra_signs_in_by_code_too() {
     let settings = |config: IdentityConfig| by_code(config).with_scopes(["User.Read"]);
     let notes = |router: axum::Router| router.route("/mail", get(graph_mail));
-    let app = entra_app::app_with_routes(DevTenant::CONTOSO.id(), settings, notes).await;
+    let app =
+        entra_app::builder(DevTenant::CONTOSO.id()).config(settings).router(notes).start().await;
     let mut tab = app.browser().tab();
     let code = begin(&app, &mut tab, "/me").await;
     assert!(!tab.page().body.contains("user_code="), "Entra has no address with the code in it");

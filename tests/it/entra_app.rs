@@ -1,40 +1,24 @@
 //! An application beside an imitated Entra, at any of its authorities.
 
-use axum::{Router, http::StatusCode};
-use tower_identity::{
-    ErrorKind, IdentityConfig,
-    dev::{DevProvider, DevProviderBuilder},
-};
+use axum::http::StatusCode;
+use tower_identity::{ErrorKind, dev::DevProviderBuilder};
 
-use crate::{app::App, browser::Page};
+use crate::{
+    app::{App, AppBuilder},
+    browser::Page,
+};
 
 /// An application whose people come from `tenant`: a GUID, a domain name, `common` or one of its
 /// siblings.
 pub async fn app_at(tenant: &str) -> App {
-    app_with(tenant, |provider| provider, |config| config).await
+    builder(tenant).start().await
 }
 
-/// The same, with another provider and more settings.
-pub async fn app_with(
-    tenant: &str,
-    provider: impl FnOnce(DevProviderBuilder) -> DevProviderBuilder,
-    settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
-) -> App {
-    let tenant = tenant.to_owned();
-    let at = move |provider: &DevProvider, url: &str| provider.entra_config(&tenant, url).unwrap();
-    App::at_authority(|builder| provider(builder.entra()), at, settings).await
-}
-
-/// The same with more settings and routes.
-pub async fn app_with_routes(
-    tenant: &str,
-    settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
-    more: impl FnOnce(Router) -> Router,
-) -> App {
-    let first = |provider: &DevProvider, url: &str| {
+/// The builder of an application whose people come from `tenant`.
+pub fn builder(tenant: &str) -> AppBuilder<'_> {
+    App::builder().provider(DevProviderBuilder::entra).authority(move |provider, url| {
         App::common_settings(provider.entra_config(tenant, url).unwrap())
-    };
-    App::starting_from(first, DevProviderBuilder::entra, settings, |layer| layer, more).await
+    })
 }
 
 /// What `/me` shows, once `person` has signed in.

@@ -5,7 +5,7 @@ use tower_identity::{
     dev::{DevPerson, DevTenant, SpoilEntra, Verdict},
 };
 
-use crate::entra_app::{app_at, app_with, me, refused};
+use crate::entra_app::{self, app_at, me, refused};
 
 /// What each is refused for at `common` with a list of tenants. The key is looked at first: one
 /// with the template signs for every tenant whose `tid` and `iss` agree, that of personal accounts
@@ -25,8 +25,10 @@ fn reason(spoil: SpoilEntra, personal: bool) -> Option<ErrorKind> {
 #[tokio::test]
 async fn every_token_from_the_wrong_place_is_refused_with_its_reason() {
     let list = [DevTenant::CONTOSO.id(), DevTenant::PERSONAL.id()];
-    let app =
-        app_with("common", |provider| provider, |config| config.with_tenants(list).unwrap()).await;
+    let app = entra_app::builder("common")
+        .config(|config| config.with_tenants(list).unwrap())
+        .start()
+        .await;
     for person in ["ada", "mary"] {
         for spoil in SpoilEntra::ALL {
             app.provider.spoil_next_entra_token(*spoil);

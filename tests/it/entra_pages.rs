@@ -6,7 +6,7 @@ use tower_identity::dev::{DevClient, DevTenant, Endpoint};
 use crate::{
     app::App,
     browser::{Tab, html},
-    entra_app::{app_at, app_with},
+    entra_app::{self, app_at},
 };
 
 /// Presses a button of the page, in whichever form it is.
@@ -27,7 +27,7 @@ async fn at_provider(app: &App) -> Tab {
 
 #[tokio::test]
 async fn the_picker_offers_everybody_but_customers() {
-    let app = app_with("common", |provider| provider, |config| config.with_any_tenant()).await;
+    let app = entra_app::builder("common").config(|config| config.with_any_tenant()).start().await;
     let mut tab = at_provider(&app).await;
     let body = tab.page().body.clone();
     for name in ["Ada Lovelace", "Katherine Johnson", "Dorothy Vaughan", "Mary Jackson"] {
@@ -56,12 +56,10 @@ async fn whoever_declines_is_told_back_with_the_number() {
 
 #[tokio::test]
 async fn an_administrator_consents_for_everybody() {
-    let app = app_with(
-        DevTenant::CONTOSO.id(),
-        |provider| provider,
-        |config| config.with_scopes(["Directory.Read.All"]),
-    )
-    .await;
+    let app = entra_app::builder(DevTenant::CONTOSO.id())
+        .config(|config| config.with_scopes(["Directory.Read.All"]))
+        .start()
+        .await;
     let client = DevClient::confidential(app.provider.client_id(), app.provider.client_secret());
     app.provider
         .add_client(client.with_any_loopback_redirect().with_admin_scopes(["Directory.Read.All"]));

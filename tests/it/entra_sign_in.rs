@@ -8,7 +8,7 @@ use tower_identity::{
 
 use crate::{
     app::App,
-    entra_app::{app_at, app_with, me, refused, signed_in},
+    entra_app::{self, app_at, me, refused, signed_in},
 };
 
 const PEOPLE_OF_CONTOSO: [&str; 3] = ["ada", "alan", "katherine"];
@@ -16,7 +16,7 @@ const PEOPLE_OF_CONTOSO: [&str; 3] = ["ada", "alan", "katherine"];
 /// An allow-list.
 async fn common_for(tenants: &[DevTenant]) -> App {
     let ids: Vec<&str> = tenants.iter().map(DevTenant::id).collect();
-    app_with("common", |provider| provider, |config| config.with_tenants(ids).unwrap()).await
+    entra_app::builder("common").config(|config| config.with_tenants(ids).unwrap()).start().await
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn common_takes_the_tenants_on_the_list_and_no_other() {
 
 #[tokio::test]
 async fn every_tenant_may_be_meant_but_has_to_be_said() {
-    let app = app_with("common", |provider| provider, |config| config.with_any_tenant()).await;
+    let app = entra_app::builder("common").config(|config| config.with_any_tenant()).start().await;
     for person in ["ada", "dorothy", "mary"] {
         me(&app, person).await;
     }
@@ -83,7 +83,7 @@ async fn every_tenant_may_be_meant_but_has_to_be_said() {
 #[tokio::test]
 async fn organizations_and_consumers_are_what_they_are_called() {
     let app =
-        app_with("organizations", |provider| provider, |config| config.with_any_tenant()).await;
+        entra_app::builder("organizations").config(|config| config.with_any_tenant()).start().await;
     me(&app, "ada").await;
     assert!(signed_in(&app, "mary").await.body.contains("AADSTS50020"));
     let app = app_at("consumers").await;
@@ -163,7 +163,7 @@ async fn external_id_has_the_tenants_guid_in_the_issuers_host() {
 
 #[tokio::test]
 async fn sessions_are_renewed_at_every_kind_of_authority() {
-    let any = app_with("common", |provider| provider, |config| config.with_any_tenant()).await;
+    let any = entra_app::builder("common").config(|config| config.with_any_tenant()).start().await;
     let rest = [
         (app_at(DevTenant::CONTOSO.id()).await, "katherine"),
         (app_at("consumers").await, "mary"),
@@ -195,7 +195,7 @@ async fn sessions_are_renewed_at_every_kind_of_authority() {
 async fn a_session_for_an_api_is_renewed_with_its_claims() {
     let tenant = DevTenant::CONTOSO.id();
     let scopes = ["offline_access", "api://tasks/Tasks.Read"];
-    let app = app_with(tenant, |provider| provider, |config| config.with_scopes(scopes)).await;
+    let app = entra_app::builder(tenant).config(|config| config.with_scopes(scopes)).start().await;
     app.provider.sign_in_as("ada").unwrap();
     let mut tab = app.browser().tab();
     let before = tab.open(app.at("/me")).await.json();

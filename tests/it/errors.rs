@@ -270,8 +270,7 @@ impl PageRenderer for Seen {
 async fn pages_of_ones_own_get_code_advice_references_and_time() {
     let seen = Seen::default();
     let pages = seen.clone();
-    let app =
-        App::build(|provider| provider, |config| config, |layer| layer.with_pages(pages)).await;
+    let app = App::builder().layer(|layer| layer.with_pages(pages)).start().await;
     app.provider.sign_in_as("ada").unwrap();
     app.provider.fail_next(
         Endpoint::Token,

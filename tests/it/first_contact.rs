@@ -24,8 +24,7 @@ async fn registered(secret: &'static str, method: ClientAuthMethod) -> App {
             config.with_credential(ClientCredential::secret(secret)).with_base_url(url).unwrap(),
         )
     };
-    App::starting_from(first, |provider| provider, |config| config, |layer| layer, |router| router)
-        .await
+    App::builder().authority(first).start().await
 }
 
 #[tokio::test]
@@ -53,12 +52,11 @@ async fn a_clock_within_the_leeway_signs_in_and_stays_signed_in_at_both_ends() {
         let theirs = ManualClock::at_system_time();
         let by = Duration::from_secs(seconds.unsigned_abs());
         let ours = ManualClock::at(if seconds < 0 { theirs.now() - by } else { theirs.now() + by });
-        let app = App::build(
-            |provider| provider.with_clock(theirs.clone()),
-            |config| config,
-            |layer| layer.with_clock(ours),
-        )
-        .await;
+        let app = App::builder()
+            .provider(|provider| provider.with_clock(theirs.clone()))
+            .layer(|layer| layer.with_clock(ours))
+            .start()
+            .await;
         app.provider.sign_in_as("ada").unwrap();
         let mut tab = app.browser().tab();
         let first = tab.open(app.at("/me")).await.clone();

@@ -67,16 +67,14 @@ async fn strangers_with_codes_that_are_none_take_a_bounded_number_of_connections
         seen: AtomicUsize::new(0),
     }));
     let mut layer = None;
-    let app = App::build(
-        |provider| provider,
-        |config| config,
-        |made| {
+    let app = App::builder()
+        .layer(|made| {
             let made = made.with_http_client(held.clone());
             layer = Some(made.clone());
             made
-        },
-    )
-    .await;
+        })
+        .start()
+        .await;
     let service = layer.unwrap().layer(routes());
     app.provider.sign_in_as("ada").unwrap();
     let raw = Raw::of(&app);
@@ -120,7 +118,10 @@ async fn strangers_with_codes_that_are_none_take_a_bounded_number_of_connections
 
 #[tokio::test]
 async fn strangers_on_the_sign_in_page_get_device_codes_within_a_budget() {
-    let app = App::with(|config| config.with_sign_in_method(SignInMethod::DeviceCode)).await;
+    let app = App::builder()
+        .config(|config| config.with_sign_in_method(SignInMethod::DeviceCode))
+        .start()
+        .await;
     let raw = Raw::of(&app);
     let mut refused = None;
     for _ in 0..150 {

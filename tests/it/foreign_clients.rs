@@ -83,27 +83,25 @@ const ASSERTION: (&str, &str) =
 async fn over_tls(person: &str, authority: Option<DevTenant>) {
     let root = Arc::new(Mutex::new(String::new()));
     let seen = Arc::clone(&root);
-    let app = App::starting_from(
-        move |provider, url| {
+    let app = App::builder()
+        .authority(move |provider, url| {
             *seen.lock().unwrap() = provider.root_certificate().unwrap().to_owned();
             let config = match authority {
                 None => provider.config(url),
                 Some(tenant) => provider.entra_config(tenant.id(), url),
             };
             App::common_settings(config.unwrap())
-        },
-        |provider| {
+        })
+        .provider(|provider| {
             if authority.is_some() { provider.entra().with_tls() } else { provider.with_tls() }
-        },
-        |config| config,
-        |layer| {
+        })
+        .layer(|layer| {
             layer.with_http_client(
                 ReqwestClient::with_root_certificates(&root.lock().unwrap()).unwrap(),
             )
-        },
-        |router| router,
-    )
-    .await;
+        })
+        .start()
+        .await;
     app.provider.sign_in_as(person).unwrap();
     let mut tab = Browser::trusting(&root.lock().unwrap()).tab();
     let page = tab.open(app.at("/me")).await;

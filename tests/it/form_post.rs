@@ -16,7 +16,10 @@ use crate::{
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
 async fn app() -> App {
-    let app = App::with(|config| config.with_response_mode(ResponseMode::FormPost)).await;
+    let app = App::builder()
+        .config(|config| config.with_response_mode(ResponseMode::FormPost))
+        .start()
+        .await;
     app.provider.sign_in_as("ada").unwrap();
     app
 }
@@ -67,9 +70,10 @@ async fn a_new_sign_in_ends_the_old_session() {
 #[tokio::test]
 async fn a_sign_in_that_was_silent_first_ends_the_old_session() {
     let silent = SignInOptions::new().with_prompt(Prompt::None);
-    let app =
-        App::with(|config| config.with_response_mode(ResponseMode::FormPost).with_sign_in(silent))
-            .await;
+    let app = App::builder()
+        .config(|config| config.with_response_mode(ResponseMode::FormPost).with_sign_in(silent))
+        .start()
+        .await;
     app.provider.sign_in_as("ada").unwrap();
     let browser = app.browser();
     let mut tab = browser.tab();

@@ -15,10 +15,10 @@ use crate::{app::App, browser::Tab};
 /// A tab in which somebody has signed in at an application that asks for `asked`; the provider
 /// calls it `granted`.
 async fn signed_in(asked: &str, granted: &str, refresh_tokens: RefreshTokens) -> (App, Tab) {
-    let app = App::with(|config| {
-        config.with_scopes(["offline_access"].into_iter().chain(asked.split(' ')))
-    })
-    .await;
+    let app = App::builder()
+        .config(|config| config.with_scopes(["offline_access"].into_iter().chain(asked.split(' '))))
+        .start()
+        .await;
     let client = DevClient::confidential(app.provider.client_id(), app.provider.client_secret());
     let client = client
         .with_any_loopback_redirect()
@@ -71,11 +71,13 @@ async fn the_token_of_the_sign_in_serves_by_whatever_name_it_was_granted() {
 /// The person is asked once; then the page says so, and nobody is asked at every request.
 #[tokio::test]
 async fn what_is_not_granted_is_asked_for_once_and_then_told() {
-    let app = App::with_routes(|router: Router| {
-        let page = Router::new().route("/guarded", get(|| async { "in" }));
-        router.merge(page.route_layer(require_sign_in().with_scopes(["reports"])))
-    })
-    .await;
+    let app = App::builder()
+        .router(|router: Router| {
+            let page = Router::new().route("/guarded", get(|| async { "in" }));
+            router.merge(page.route_layer(require_sign_in().with_scopes(["reports"])))
+        })
+        .start()
+        .await;
     let mut tab = app.signed_in().await;
     (0..9).for_each(|_| app.provider.spoil_next_token_answer(SpoilTokenAnswer::ScopeNarrower));
     let page = tab.open(app.at("/guarded")).await;

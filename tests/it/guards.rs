@@ -18,7 +18,7 @@ use tower_identity::{
     require_sign_in,
 };
 
-use crate::{app::App, browser::Tab, entra_app::app_with_routes, node::Node, stores::Watched};
+use crate::{app::App, browser::Tab, entra_app, node::Node, stores::Watched};
 
 /// `/guarded` behind this guard, and the same on a public path.
 fn guarded(router: Router, guard: RequireSignIn) -> Router {
@@ -31,7 +31,7 @@ fn guarded(router: Router, guard: RequireSignIn) -> Router {
 }
 
 async fn app(guard: RequireSignIn) -> App {
-    App::with_routes(|router| guarded(router, guard)).await
+    App::builder().router(|router| guarded(router, guard)).start().await
 }
 
 /// Ada with these claims beside her own.
@@ -39,13 +39,11 @@ async fn app_with(guard: RequireSignIn, claims: &[(&str, serde_json::Value)]) ->
     let ada = claims.iter().fold(DevPerson::new("ada", "Ada Lovelace"), |ada, (name, value)| {
         ada.with_claim(*name, value.clone())
     });
-    App::whole(
-        |provider| provider.with_people([ada]),
-        |config| config,
-        |layer| layer,
-        |router| guarded(router, guard),
-    )
-    .await
+    App::builder()
+        .provider(|provider| provider.with_people([ada]))
+        .router(|router| guarded(router, guard))
+        .start()
+        .await
 }
 
 async fn status(guard: RequireSignIn, claims: &[(&str, serde_json::Value)]) -> StatusCode {
@@ -207,15 +205,17 @@ async fn who_declines_or_gets_less_is_not_sent_round() {
 /// Each gets what it asks for by a sign-in that loses what the other asked for.
 #[tokio::test]
 async fn guards_that_undo_each_other_end_on_a_page() {
-    let app = App::with_routes(|router| {
-        let page = Router::new().route("/guarded", get(|| async { "both" }));
-        let (inner, outer) = (
-            require_sign_in().with_auth_context("gold"),
-            require_sign_in().with_auth_context("silver"),
-        );
-        router.merge(page.route_layer(inner).route_layer(outer))
-    })
-    .await;
+    let app = App::builder()
+        .router(|router| {
+            let page = Router::new().route("/guarded", get(|| async { "both" }));
+            let (inner, outer) = (
+                require_sign_in().with_auth_context("gold"),
+                require_sign_in().with_auth_context("silver"),
+            );
+            router.merge(page.route_layer(inner).route_layer(outer))
+        })
+        .start()
+        .await;
     let mut tab = app.signed_in().await;
     let page = tab.open(app.at("/guarded")).await;
     assert!(
@@ -229,15 +229,17 @@ async fn guards_that_undo_each_other_end_on_a_page() {
 /// Two pages that ask for different things can be used in turns.
 #[tokio::test]
 async fn pages_with_guards_of_their_own_do_not_get_in_each_others_way() {
-    let app = App::with_routes(|router| {
-        let page = |path: &str, context: &str| {
-            Router::new()
-                .route(path, get(|| async { "in" }))
-                .route_layer(require_sign_in().with_auth_context(context))
-        };
-        router.merge(page("/gold", "gold")).merge(page("/silver", "silver"))
-    })
-    .await;
+    let app = App::builder()
+        .router(|router| {
+            let page = |path: &str, context: &str| {
+                Router::new()
+                    .route(path, get(|| async { "in" }))
+                    .route_layer(require_sign_in().with_auth_context(context))
+            };
+            router.merge(page("/gold", "gold")).merge(page("/silver", "silver"))
+        })
+        .start()
+        .await;
     let mut tab = app.signed_in().await;
     for path in ["/gold", "/silver", "/gold", "/silver", "/gold"] {
         assert_eq!(tab.open(app.at(path)).await.body, "in", "{path}");
@@ -252,13 +254,11 @@ async fn public_page(app: &App, tab: &mut Tab) -> StatusCode {
 /// comes.
 #[tokio::test]
 async fn a_guard_on_a_public_path_signs_in_again_when_the_renewal_wants_it() {
-    let app = App::whole(
-        |provider| provider.with_id_token_life(Duration::from_secs(60)),
-        |config| config,
-        |layer| layer,
-        |router| guarded(router, require_sign_in()),
-    )
-    .await;
+    let app = App::builder()
+        .provider(|provider| provider.with_id_token_life(Duration::from_secs(60)))
+        .router(|router| guarded(router, require_sign_in()))
+        .start()
+        .await;
     app.provider.sign_in_as("ada").unwrap();
     let mut tab = app.browser().tab();
     assert_eq!(public_page(&app, &mut tab).await, StatusCode::OK);
@@ -295,9 +295,10 @@ async fn at_entra_the_context_is_one_of_conditional_access() {
     let guard = require_sign_in()
         .with_auth_context("c1")
         .with_tenants([DevTenant::CONTOSO.id().to_uppercase()]);
-    let app =
-        app_with_routes(DevTenant::CONTOSO.id(), |config| config, |router| guarded(router, guard))
-            .await;
+    let app = entra_app::builder(DevTenant::CONTOSO.id())
+        .router(|router| guarded(router, guard))
+        .start()
+        .await;
     let mut tab = app.signed_in().await;
     let page = tab.open(app.at("/guarded")).await;
     assert_eq!((page.status, page.body.as_str()), (StatusCode::OK, "as Ada Lovelace"));
@@ -326,12 +327,11 @@ async fn at_entra_the_context_is_one_of_conditional_access() {
 #[tokio::test]
 async fn a_scope_that_needs_a_stronger_sign_in_is_asked_for_with_the_providers_claims() {
     let guard = require_sign_in().with_scopes(["Files.Read"]);
-    let app = app_with_routes(
-        DevTenant::CONTOSO.id(),
-        |config| config.with_scopes(["User.Read"]),
-        |router| guarded(router, guard),
-    )
-    .await;
+    let app = entra_app::builder(DevTenant::CONTOSO.id())
+        .config(|config| config.with_scopes(["User.Read"]))
+        .router(|router| guarded(router, guard))
+        .start()
+        .await;
     let client = DevClient::confidential(app.provider.client_id(), app.provider.client_secret());
     app.provider.add_client(client.with_any_loopback_redirect().with_consent(Consent::Given));
     app.provider.require_authentication_context("Files.Read", "c7");
@@ -351,12 +351,11 @@ async fn a_scope_that_needs_a_stronger_sign_in_is_asked_for_with_the_providers_c
 #[tokio::test]
 async fn a_guard_lets_the_people_of_its_tenants_through() {
     let guard = require_sign_in().with_tenants([DevTenant::FABRIKAM.id()]);
-    let app = app_with_routes(
-        "common",
-        |config| config.with_any_tenant(),
-        |router| guarded(router, guard),
-    )
-    .await;
+    let app = entra_app::builder("common")
+        .config(|config| config.with_any_tenant())
+        .router(|router| guarded(router, guard))
+        .start()
+        .await;
     for (person, status) in [("dorothy", StatusCode::OK), ("ada", StatusCode::FORBIDDEN)] {
         app.provider.sign_in_as(person).unwrap();
         assert_eq!(app.browser().tab().open(app.at("/guarded")).await.status, status, "{person}");

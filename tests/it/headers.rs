@@ -123,7 +123,10 @@ async fn no_header_of_any_answer_begins_or_ends_in_white_space() {
 /// The page with a code, what its script hears, and the pages of the signed in.
 #[tokio::test]
 async fn the_answers_to_somebody_who_signs_in_are_clean_as_well() {
-    let app = App::with(|config| config.with_sign_in_method(SignInMethod::DeviceCode)).await;
+    let app = App::builder()
+        .config(|config| config.with_sign_in_method(SignInMethod::DeviceCode))
+        .start()
+        .await;
     let mut tab = app.browser().tab();
     let page = tab.open(app.at("/me")).await.clone();
     assert!(page.body.contains("Sign in with a code"), "{}", page.body);
@@ -150,7 +153,7 @@ async fn the_answers_to_somebody_who_signs_in_are_clean_as_well() {
 #[tokio::test]
 async fn only_a_caller_that_takes_html_gets_an_attempt_or_a_device_code() {
     for method in [SignInMethod::Redirect, SignInMethod::DeviceCode] {
-        let app = App::with(|config| config.with_sign_in_method(method)).await;
+        let app = App::builder().config(|config| config.with_sign_in_method(method)).start().await;
         let raw = Raw::of(&app);
         let stale = "/auth/callback?code=a&state=r0.0.0123456789012345678901";
         for path in ["/auth/login", "/auth/login?return_to=/me&account=other", stale] {
@@ -197,13 +200,15 @@ async fn reports(tokens: Option<Tokens>) -> Result<String, Error> {
 /// request all the same.
 #[tokio::test]
 async fn a_token_error_behind_a_guard_on_a_public_path_leads_to_consent_and_back() {
-    let app = App::with_routes(|router| {
-        let inside = Router::new()
-            .route("/public/reports", get(reports))
-            .route_layer(tower_identity::require_sign_in());
-        router.merge(inside).route("/public/open", get(reports))
-    })
-    .await;
+    let app = App::builder()
+        .router(|router| {
+            let inside = Router::new()
+                .route("/public/reports", get(reports))
+                .route_layer(tower_identity::require_sign_in());
+            router.merge(inside).route("/public/open", get(reports))
+        })
+        .start()
+        .await;
     for path in ["/public/reports?page=2", "/public/open?page=2"] {
         let mut tab = app.signed_in().await;
         let before = app.provider.requests(Endpoint::Authorization);
@@ -258,13 +263,15 @@ async fn a_form_of_our_own_signs_out_also_where_its_origin_is_hidden() {
 #[tokio::test]
 async fn a_public_page_that_takes_the_user_for_granted_is_explained_in_the_log() {
     let (log, listening) = Log::listen();
-    let app = App::with_routes(|router| {
-        router.route(
-            "/public/extension",
-            get(|user: axum::Extension<User>| async move { user.0.display_name().to_owned() }),
-        )
-    })
-    .await;
+    let app = App::builder()
+        .router(|router| {
+            router.route(
+                "/public/extension",
+                get(|user: axum::Extension<User>| async move { user.0.display_name().to_owned() }),
+            )
+        })
+        .start()
+        .await;
     let mut tab = app.signed_in().await;
     for _ in 0..2 {
         assert_eq!(

@@ -292,7 +292,7 @@ async fn a_handler_asks_for_a_stronger_sign_in_once() {
             .with_options(SignInOptions::new().with_prompt(Prompt::Login))
             .into_response()
     }
-    let app = App::with_routes(|router| router.route("/strict", get(strict))).await;
+    let app = App::builder().router(|router| router.route("/strict", get(strict))).start().await;
     let mut tab = app.signed_in().await;
     let page = tab.open(app.at("/strict")).await;
     assert_eq!((page.status, page.url.path()), (StatusCode::FORBIDDEN, "/strict"));

@@ -114,7 +114,7 @@ async fn sessions_that_end_now_and_then_are_begun_again() {
 #[tokio::test]
 async fn a_silent_sign_in_that_fails_is_followed_by_one_interactive() {
     let silent = SignInOptions::new().with_prompt(Prompt::None);
-    let app = App::with(|config| config.with_sign_in(silent)).await;
+    let app = App::builder().config(|config| config.with_sign_in(silent)).start().await;
     let mut tab = app.browser().tab();
     let page = tab.open(app.at("/other?q=1")).await;
     assert!(page.body.contains("Choose an account"), "{}", page.body);
@@ -130,7 +130,7 @@ async fn a_silent_sign_in_that_fails_is_followed_by_one_interactive() {
 #[tokio::test]
 async fn a_provider_that_refuses_interaction_too_ends_on_a_page() {
     let silent = SignInOptions::new().with_prompt(Prompt::None);
-    let app = App::with(|config| config.with_sign_in(silent)).await;
+    let app = App::builder().config(|config| config.with_sign_in(silent)).start().await;
     app.provider.sign_in_as("ada").unwrap();
     (0..9).for_each(|_| app.provider.spoil_next_callback(SpoilCallback::InteractionRequired));
     let page = app.browser().tab().open(app.at("/me")).await.clone();
@@ -143,7 +143,7 @@ async fn a_provider_that_refuses_interaction_too_ends_on_a_page() {
 #[tokio::test]
 async fn a_sign_in_that_is_never_recent_enough_ends_on_a_page() {
     let recent = SignInOptions::new().with_max_age(std::time::Duration::from_secs(60));
-    let app = App::with(|config| config.with_sign_in(recent)).await;
+    let app = App::builder().config(|config| config.with_sign_in(recent)).start().await;
     (0..9).for_each(|_| app.provider.spoil_next_id_token(Spoil::AuthTimeOld));
     let page = app.sign_in().await;
     assert_eq!(page.status, StatusCode::FORBIDDEN);

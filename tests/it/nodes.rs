@@ -25,9 +25,11 @@ fn secrets(list: &'static [&'static str]) -> impl Fn(IdentityConfig) -> Identity
 async fn pair() -> (App, Node, Watched) {
     let store = Watched::default();
     let kept = store.clone();
-    let app =
-        App::build(|provider| provider, secrets(&[OLD]), |layer| layer.with_store(kept).unwrap())
-            .await;
+    let app = App::builder()
+        .config(secrets(&[OLD]))
+        .layer(|layer| layer.with_store(kept).unwrap())
+        .start()
+        .await;
     let node =
         Node::beside(&app, secrets(&[OLD]), |layer| layer.with_store(store.clone()).unwrap()).await;
     app.provider.sign_in_as("ada").unwrap();
@@ -105,7 +107,7 @@ async fn a_restart_between_request_and_answer_is_not_noticed() {
 /// C-446: the secret was lost, and the sessions with it
 #[tokio::test]
 async fn under_another_secret_everybody_signs_in_again() {
-    let app = App::with(secrets(&[OLD])).await;
+    let app = App::builder().config(secrets(&[OLD])).start().await;
     app.provider.sign_in_as("ada").unwrap();
     let raw = Raw::of(&app);
     let session = raw.sign_in().await;
@@ -216,12 +218,11 @@ async fn a_session_that_ends_because_two_processes_refreshed_is_a_warning_that_n
 #[tokio::test]
 async fn one_process_with_a_store_is_not_warned() {
     let (log, _listening) = Log::listen();
-    let app = App::build(
-        |provider| provider,
-        secrets(&[OLD]),
-        |layer| layer.with_store(Watched::default()).unwrap().with_single_process(),
-    )
-    .await;
+    let app = App::builder()
+        .config(secrets(&[OLD]))
+        .layer(|layer| layer.with_store(Watched::default()).unwrap().with_single_process())
+        .start()
+        .await;
     app.signed_in().await;
     assert!(!log.text().contains("with_refresh_lock"), "{}", log.text());
 }

@@ -198,7 +198,7 @@ async fn the_same_audience_twice_is_one_audience() {
 async fn an_auth_time_as_text_is_told_as_a_malformed_claim() {
     let options =
         tower_identity::SignInOptions::new().with_max_age(std::time::Duration::from_secs(600));
-    let app = App::with(|config| config.with_sign_in(options)).await;
+    let app = App::builder().config(|config| config.with_sign_in(options)).start().await;
     let as_text = |claims: &mut serde_json::Map<String, Value>| {
         let text = claims["auth_time"].to_string();
         claims.insert("auth_time".into(), text.into());

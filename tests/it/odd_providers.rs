@@ -17,12 +17,11 @@ fn words(body: &str) -> &str {
 /// Signs Ada in and looks at her, fetches a token, lets it be renewed, signs her out, and says what
 /// went wrong.
 async fn whole_story(quirk: Quirk) -> Result<(), String> {
-    let app = App::build(
-        |provider| provider.with_quirks([quirk]),
-        |config| config.with_scopes(["email", "notes.read"]),
-        |layer| layer,
-    )
-    .await;
+    let app = App::builder()
+        .provider(|provider| provider.with_quirks([quirk]))
+        .config(|config| config.with_scopes(["email", "notes.read"]))
+        .start()
+        .await;
     app.provider.sign_in_as("ada").unwrap();
     let mut tab = app.browser().tab();
     let page = tab.open(app.at("/me")).await;

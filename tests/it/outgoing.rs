@@ -104,7 +104,7 @@ async fn app(served: &Served) -> App {
         let answer = client.get(&tokens, uri.path().strip_prefix("/call").unwrap()).await?;
         Ok((answer.status(), String::from_utf8(answer.body().to_vec()).unwrap()))
     };
-    App::with_routes(|router| router.route("/call/{path}", get(call))).await
+    App::builder().router(|router| router.route("/call/{path}", get(call))).start().await
 }
 
 #[tokio::test]
@@ -264,7 +264,7 @@ async fn the_applications_own_token_is_as_strong_as_it_is() {
     let call = async move |tokens: Tokens| -> Result<StatusCode, Error> {
         Ok(client.get(&tokens.app_tokens(), "/weak").await?.status())
     };
-    let app = App::with_routes(|router| router.route("/app-calls", get(call))).await;
+    let app = App::builder().router(|router| router.route("/app-calls", get(call))).start().await;
     let mut tab = app.signed_in().await;
     let page = tab.open(app.at("/app-calls")).await;
     assert_eq!(
@@ -294,7 +294,7 @@ async fn a_token_goes_to_no_other_origin() {
     let catch = async move |own: Tokens| {
         *keep.lock().unwrap() = Some(own);
     };
-    let app = App::with_routes(|router| router.route("/catch", get(catch))).await;
+    let app = App::builder().router(|router| router.route("/catch", get(catch))).start().await;
     app.signed_in().await.open(app.at("/catch")).await;
     let tokens = tokens.lock().unwrap().take().unwrap();
     let http = ReqwestClient::new();

@@ -14,7 +14,7 @@ use tower_identity::{
     require_sign_in,
 };
 
-use crate::{app::App, browser::Tab, entra_app::app_with_routes};
+use crate::{app::App, browser::Tab, entra_app};
 
 /// What the claims say, and what the handle finds.
 async fn groups(tokens: Tokens) -> Response {
@@ -35,10 +35,11 @@ async fn app(settings: impl FnOnce(IdentityConfig) -> IdentityConfig, last: &'st
     let guarded = Router::new()
         .route("/guarded", get(|| async { "in" }))
         .route_layer(require_sign_in().with_groups([last]));
-    app_with_routes(DevTenant::CONTOSO.id(), settings, |router| {
-        router.route("/groups", get(groups)).merge(guarded)
-    })
-    .await
+    entra_app::builder(DevTenant::CONTOSO.id())
+        .config(settings)
+        .router(|router| router.route("/groups", get(groups)).merge(guarded))
+        .start()
+        .await
 }
 
 async fn signed_in(app: &App, person: &str) -> Tab {
@@ -150,17 +151,15 @@ async fn groups_that_could_not_be_read_for_a_moment_are_read_soon() {
 /// A provider without Graph says so.
 #[tokio::test]
 async fn elsewhere_there_is_nobody_to_ask() {
-    let app = App::whole(
-        |provider| {
+    let app = App::builder()
+        .provider(|provider| {
             provider.with_people([
                 tower_identity::dev::DevPerson::new("ada", "Ada").with_claim("hasgroups", true)
             ])
-        },
-        |config| config,
-        |layer| layer,
-        |router| router.route("/groups", get(groups)),
-    )
-    .await;
+        })
+        .router(|router| router.route("/groups", get(groups)))
+        .start()
+        .await;
     let page = signed_in(&app, "ada").await.open(app.at("/groups")).await.clone();
     assert_eq!((page.status, page.body.as_str()), (StatusCode::BAD_GATEWAY, "not_configured"));
 }

@@ -110,12 +110,11 @@ impl Redis {
 
     async fn app(&self) -> App {
         let store = store_at(self.port).await;
-        App::build(
-            |provider| provider,
-            |config| config.with_cookie_secrets([SECRET]),
-            |layer| layer.with_store(store).unwrap(),
-        )
-        .await
+        App::builder()
+            .config(|config| config.with_cookie_secrets([SECRET]))
+            .layer(|layer| layer.with_store(store).unwrap())
+            .start()
+            .await
     }
 }
 
@@ -268,9 +267,7 @@ async fn redis_lets_one_of_two_processes_refresh() {
 #[ignore = "needs redis-server: run `tests/run servers`"]
 async fn redis_lock_that_cannot_be_asked_refreshes_nothing() {
     let lock = RedisLock::connect("redis://127.0.0.1:1").await.unwrap();
-    let app =
-        App::build(|provider| provider, |config| config, |layer| layer.with_refresh_lock(lock))
-            .await;
+    let app = App::builder().layer(|layer| layer.with_refresh_lock(lock)).start().await;
     let mut tab = app.signed_in().await;
     assert_eq!(tab.fetch(Method::GET, "/token").await.json()["source"], "sign_in");
     app.turn(3600 + 300);
@@ -288,9 +285,7 @@ async fn redis_lock_that_cannot_be_asked_refreshes_nothing() {
 async fn redis_lock_whose_answer_is_lost_is_freed() {
     let redis = Redis::start().await;
     let lock = RedisLock::connect(&format!("redis://127.0.0.1:{}", redis.port)).await.unwrap();
-    let app =
-        App::build(|provider| provider, |config| config, |layer| layer.with_refresh_lock(lock))
-            .await;
+    let app = App::builder().layer(|layer| layer.with_refresh_lock(lock)).start().await;
     let mut tab = app.signed_in().await;
     app.turn(3600 + 300);
     // Longer than a command may take.

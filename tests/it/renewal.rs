@@ -84,7 +84,8 @@ async fn an_outage_or_a_mistake_in_the_set_up_signs_nobody_out_at_a_renewal() {
 
 #[tokio::test]
 async fn claims_of_user_info_are_renewed_with_those_of_the_id_token() {
-    let app = App::with(|config| config.with_user_info(UserInfo::AtSignIn)).await;
+    let app =
+        App::builder().config(|config| config.with_user_info(UserInfo::AtSignIn)).start().await;
     app.provider
         .change_next_user_info(|claims| drop(claims.insert("nickname".into(), "Countess".into())));
     let mut tab = app.signed_in().await;
@@ -211,12 +212,10 @@ async fn an_id_token_about_somebody_else_ends_the_session() {
 /// C-237, C-240
 #[tokio::test]
 async fn answers_without_id_token_or_refresh_token_are_enough() {
-    let app = App::build(
-        |provider| provider.with_refresh_rotation(RefreshRotation::Keep),
-        |config| config,
-        |layer| layer,
-    )
-    .await;
+    let app = App::builder()
+        .provider(|provider| provider.with_refresh_rotation(RefreshRotation::Keep))
+        .start()
+        .await;
     let mut tab = app.signed_in().await;
     let sid = tab.page().json()["claims"]["sid"].clone();
     for round in 2..5 {
@@ -291,9 +290,7 @@ async fn passing_faults_do_not_end_the_session() {
 async fn a_renewal_that_lands_after_the_sign_out_brings_nothing_back() {
     let store = crate::stores::Watched::default();
     let kept = store.clone();
-    let app =
-        App::build(|provider| provider, |config| config, |layer| layer.with_store(kept).unwrap())
-            .await;
+    let app = App::builder().layer(|layer| layer.with_store(kept).unwrap()).start().await;
     app.provider.sign_in_as("ada").unwrap();
     let raw = Raw::of(&app);
     let session = raw.sign_in().await;

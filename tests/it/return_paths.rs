@@ -207,7 +207,7 @@ async fn a_page_may_ask_for_thirteen_scopes_by_their_long_names_and_comes_back()
             .with_options(SignInOptions::new().with_scopes(scopes()))
             .into_response()
     };
-    let app = App::with_routes(|router| router.route("/more", get(more))).await;
+    let app = App::builder().router(|router| router.route("/more", get(more))).start().await;
     app.provider.sign_in_as("ada").unwrap();
     let raw = Raw::of(&app);
     let session = raw.sign_in().await;

@@ -78,12 +78,11 @@ async fn a_session_in_use_ends_after_seven_days() {
 async fn the_cookie_is_rolled_without_a_write() {
     let store = Watched::default();
     let kept = store.clone();
-    let app = App::build(
-        |provider| provider.with_id_token_life(Duration::from_secs(10 * DAY)),
-        |config| config,
-        |layer| layer.with_store(kept).unwrap(),
-    )
-    .await;
+    let app = App::builder()
+        .provider(|provider| provider.with_id_token_life(Duration::from_secs(10 * DAY)))
+        .layer(|layer| layer.with_store(kept).unwrap())
+        .start()
+        .await;
     app.provider.sign_in_as("ada").unwrap();
     let raw = Raw::of(&app);
     let mut session = raw.sign_in().await;
@@ -175,7 +174,8 @@ async fn a_slow_answer_does_not_undo_the_sign_in_that_happened_meanwhile() {
         }
     };
     for path in ["/slow", "/public/slow"] {
-        let app = App::with_routes(|router| router.route(path, get(slow.clone()))).await;
+        let app =
+            App::builder().router(|router| router.route(path, get(slow.clone()))).start().await;
         let mut tab = app.signed_in().await;
         let mut other = tab.again();
         app.turn(600);
@@ -214,9 +214,7 @@ async fn a_clock_that_is_set_back_changes_nothing_for_sessions() {
 #[tokio::test]
 async fn without_a_refresh_token_the_session_has_its_own_limits_or_ends_with_the_id_token() {
     for end in [SessionEnd::OwnLimits, SessionEnd::IdTokenExpiry] {
-        let app =
-            App::build(|provider| provider, |config| config.with_session_end(end), |layer| layer)
-                .await;
+        let app = App::builder().config(|config| config.with_session_end(end)).start().await;
         let client =
             DevClient::confidential(app.provider.client_id(), app.provider.client_secret());
         app.provider.add_client(

@@ -45,15 +45,14 @@ async fn the_provider_is_told_who_signs_out_of_what() {
 #[tokio::test]
 async fn a_provider_with_a_return_parameter_of_its_own_ends_its_session_and_leads_back() {
     for (parameter, leads_back) in [(Some("logout_uri"), true), (None, false)] {
-        let app = App::build(
-            |provider| provider.with_quirks([Quirk::LogoutUri]),
-            |config| match parameter {
+        let app = App::builder()
+            .provider(|provider| provider.with_quirks([Quirk::LogoutUri]))
+            .config(|config| match parameter {
                 Some(name) => config.with_sign_out_return_parameter(name),
                 None => config,
-            },
-            |layer| layer,
-        )
-        .await;
+            })
+            .start()
+            .await;
         let mut tab = app.signed_in().await;
         let page = tab.submit(Form::post("/auth/logout")).await;
         let is_back = (page.status, page.url.path()) == (StatusCode::OK, "/auth/signed-out");
@@ -105,7 +104,10 @@ async fn without_an_end_session_endpoint_it_ends_at_home() {
     let page = tab.submit(Form::post("/auth/logout")).await;
     assert_eq!((page.url.path(), page.body.as_str()), ("/", "nobody"));
 
-    let app = App::with(|config| config.with_provider_session(ProviderSession::Keep)).await;
+    let app = App::builder()
+        .config(|config| config.with_provider_session(ProviderSession::Keep))
+        .start()
+        .await;
     let mut tab = app.signed_in().await;
     let page = tab.submit(Form::post("/auth/logout")).await;
     assert_eq!((page.url.path(), page.body.as_str()), ("/", "nobody"));

@@ -67,7 +67,8 @@ fn always(verdict: Verdict) -> Option<bool> {
 /// UserInfo request, and a page that says so.
 #[tokio::test]
 async fn every_wrong_id_token_is_refused() {
-    let app = App::with(|config| config.with_user_info(UserInfo::AtSignIn)).await;
+    let app =
+        App::builder().config(|config| config.with_user_info(UserInfo::AtSignIn)).start().await;
     let mut disagreements = Disagreements::default();
     for spoil in Spoil::ALL {
         let before = app.provider.requests(Endpoint::UserInfo);
@@ -115,7 +116,7 @@ async fn what_is_left_open_about_id_tokens_is_refused_here() {
 #[tokio::test]
 async fn wrong_times_of_signing_in_are_refused_if_max_age_was_asked() {
     let options = SignInOptions::new().with_max_age(std::time::Duration::from_secs(600));
-    let app = App::with(|config| config.with_sign_in(options)).await;
+    let app = App::builder().config(|config| config.with_sign_in(options)).start().await;
     let mut disagreements = Disagreements::default();
     for spoil in Spoil::ALL.iter().filter(|spoil| format!("{spoil:?}").starts_with("AuthTime")) {
         let outcome = outcome(&app, |provider| provider.spoil_next_id_token(*spoil)).await;
@@ -128,7 +129,10 @@ async fn wrong_times_of_signing_in_are_refused_if_max_age_was_asked() {
 #[tokio::test]
 async fn a_wrong_acr_is_refused_if_one_is_required() {
     let options = SignInOptions::new().with_acr_values(["strong"]);
-    let app = App::with(|config| config.with_required_acr(["strong"]).with_sign_in(options)).await;
+    let app = App::builder()
+        .config(|config| config.with_required_acr(["strong"]).with_sign_in(options))
+        .start()
+        .await;
     let mut disagreements = Disagreements::default();
     disagreements.judge(&"honest", Some(false), &outcome(&app, |_| ()).await);
     for spoil in [Spoil::AcrOther, Spoil::AcrMissing] {
@@ -217,7 +221,8 @@ async fn every_wrong_token_answer_is_refused() {
 /// C-034, C-210, C-211, C-212
 #[tokio::test]
 async fn every_wrong_user_info_is_refused() {
-    let app = App::with(|config| config.with_user_info(UserInfo::AtSignIn)).await;
+    let app =
+        App::builder().config(|config| config.with_user_info(UserInfo::AtSignIn)).start().await;
     let mut disagreements = Disagreements::default();
     for spoil in SpoilUserInfo::ALL {
         let outcome = outcome(&app, |provider| provider.spoil_next_user_info(*spoil)).await;
@@ -271,12 +276,8 @@ async fn every_wrong_key_set_is_refused() {
 #[tokio::test]
 async fn every_algorithm_that_the_provider_lists_signs_in_by_default() {
     for algorithm in Algorithm::ALL {
-        let app = App::build(
-            |provider| provider.with_algorithm(*algorithm),
-            |config| config,
-            |layer| layer,
-        )
-        .await;
+        let app =
+            App::builder().provider(|provider| provider.with_algorithm(*algorithm)).start().await;
         assert_eq!(outcome(&app, |_| ()).await, Ok(()), "{algorithm}");
         app.turn(3600 + 300);
         assert_eq!(outcome(&app, |_| ()).await, Ok(()), "{algorithm}");
@@ -291,12 +292,11 @@ async fn only_configured_algorithms_are_accepted() {
         for configured in [true, false] {
             let allowed =
                 Algorithm::ALL.iter().copied().filter(|other| (other == algorithm) == configured);
-            let app = App::build(
-                |provider| provider.with_algorithm(*algorithm),
-                |config| config.with_id_token_algorithms(allowed),
-                |layer| layer,
-            )
-            .await;
+            let app = App::builder()
+                .provider(|provider| provider.with_algorithm(*algorithm))
+                .config(|config| config.with_id_token_algorithms(allowed))
+                .start()
+                .await;
             let outcome = outcome(&app, |_| ()).await;
             disagreements.judge(&(algorithm, configured), Some(!configured), &outcome);
         }

@@ -30,13 +30,15 @@ async fn five_minutes_later() -> (App, Tab) {
     // The handler's clock is the application's, which is made with it.
     let clock = ManualClock::at_system_time();
     let handlers = clock.clone();
-    let app = App::with_routes(move |router| {
-        router.route(
-            "/recent",
-            get(move |user: User, request: Request| recent(handlers, user, request)),
-        )
-    })
-    .await;
+    let app = App::builder()
+        .router(move |router| {
+            router.route(
+                "/recent",
+                get(move |user: User, request: Request| recent(handlers, user, request)),
+            )
+        })
+        .start()
+        .await;
     clock.set(app.clock.now());
     let mut tab = app.signed_in().await;
     assert_eq!(tab.open(app.at("/recent")).await.body, "as Ada Lovelace");

@@ -15,9 +15,7 @@ use crate::{
 async fn app() -> (App, Watched) {
     let store = Watched::default();
     let kept = store.clone();
-    let app =
-        App::build(|provider| provider, |config| config, |layer| layer.with_store(kept).unwrap())
-            .await;
+    let app = App::builder().layer(|layer| layer.with_store(kept).unwrap()).start().await;
     app.provider.sign_in_as("ada").unwrap();
     (app, store)
 }
@@ -60,7 +58,8 @@ async fn a_store_that_never_answers_is_one_that_is_down_and_back_at_once() {
     let store = Watched::default();
     let kept = store.clone();
     let hasty = |config: IdentityConfig| config.with_store_timeout(Duration::from_millis(30));
-    let app = App::build(|provider| provider, hasty, |layer| layer.with_store(kept).unwrap()).await;
+    let app =
+        App::builder().config(hasty).layer(|layer| layer.with_store(kept).unwrap()).start().await;
     app.provider.sign_in_as("ada").unwrap();
     let raw = Raw::of(&app);
     let session = raw.sign_in().await;
@@ -132,7 +131,7 @@ impl RefreshLock for Hanging {
 async fn a_refresh_lock_that_never_answers_refreshes_nothing_and_holds_nobody_up() {
     let hasty = |config: IdentityConfig| config.with_store_timeout(Duration::from_millis(30));
     let app =
-        App::build(|provider| provider, hasty, |layer| layer.with_refresh_lock(Hanging)).await;
+        App::builder().config(hasty).layer(|layer| layer.with_refresh_lock(Hanging)).start().await;
     let mut tab = app.signed_in().await;
     app.turn(3600 + 300);
     assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::SERVICE_UNAVAILABLE);

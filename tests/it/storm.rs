@@ -51,13 +51,13 @@ impl Crowd {
             provider.with_access_token_format(AccessTokenFormat::Jwt)
         };
         let scopes = ["offline_access"].into_iter().chain(SCOPES);
-        let app = App::whole(
-            provider,
-            |config| config.with_scopes(scopes),
-            layer,
-            |router| router.merge(careless()),
-        )
-        .await;
+        let app = App::builder()
+            .provider(provider)
+            .config(|config| config.with_scopes(scopes))
+            .layer(layer)
+            .router(|router| router.merge(careless()))
+            .start()
+            .await;
         let service = routes().merge(careless()).layer(kept.unwrap());
         Self { app, service }
     }

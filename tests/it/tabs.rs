@@ -135,7 +135,7 @@ async fn attempts_that_are_of_no_use_are_cleared_away() {
 #[tokio::test]
 async fn nine_tabs_that_first_try_silently_lose_one_attempt_and_no_more() {
     let silent = SignInOptions::new().with_prompt(Prompt::None);
-    let app = App::with(|config| config.with_sign_in(silent)).await;
+    let app = App::builder().config(|config| config.with_sign_in(silent)).start().await;
     let browser = app.browser();
     let mut tabs = waiting(&app, &browser, 9).await;
     assert_eq!(browser.cookies("localhost").len(), 8);

@@ -39,13 +39,11 @@ async fn start(outside: Outside) -> App {
             Outside::Sessions => own_routes(router).layer(identity).layer(sessions),
         }
     };
-    App::arranged(
-        App::settings,
-        |provider| provider,
-        |config| config.with_cookie_secrets([SECRET]),
-        arrange,
-    )
-    .await
+    App::builder()
+        .config(|config| config.with_cookie_secrets([SECRET]))
+        .arrange(arrange)
+        .start()
+        .await
 }
 
 fn own_routes(router: Router) -> Router {

@@ -7,7 +7,7 @@ use tower_identity::{
     dev::{DevPerson, DevTenant},
 };
 
-use crate::{app::App, entra_app::app_with_routes};
+use crate::{app::App, entra_app};
 
 /// Everything that `User` tells of itself.
 pub async fn told(user: User) -> Json<Value> {
@@ -22,13 +22,11 @@ pub async fn told(user: User) -> Json<Value> {
 
 async fn told_about(person: DevPerson) -> (App, Value) {
     let id = person.id().to_owned();
-    let app = App::whole(
-        |provider| provider.with_people([person]),
-        |config| config,
-        |layer| layer,
-        |router| router.route("/told", get(told)),
-    )
-    .await;
+    let app = App::builder()
+        .provider(|provider| provider.with_people([person]))
+        .router(|router| router.route("/told", get(told)))
+        .start()
+        .await;
     app.provider.sign_in_as(&id).unwrap();
     let told = app.browser().tab().open(app.at("/told")).await.json();
     (app, told)
@@ -59,7 +57,7 @@ async fn elsewhere_a_person_is_issuer_and_subject() {
 /// for it.
 #[tokio::test]
 async fn another_providers_client_info_means_nothing() {
-    let app = App::with_routes(|router| router.route("/told", get(told))).await;
+    let app = App::builder().router(|router| router.route("/told", get(told))).start().await;
     app.provider.sign_in_as("ada").unwrap();
     app.provider.change_next_token_answer(|answer| {
         drop(answer.insert("client_info".into(), "eyJ1aWQiOiJ1IiwidXRpZCI6InQifQ".into()))
@@ -87,7 +85,7 @@ async fn the_user_name_is_what_people_sign_in_with() {
 
 async fn told_at(tenant: &str, person: &str) -> (App, Value) {
     let app =
-        app_with_routes(tenant, |config| config, |router| router.route("/told", get(told))).await;
+        entra_app::builder(tenant).router(|router| router.route("/told", get(told))).start().await;
     app.provider.sign_in_as(person).unwrap();
     let told = app.browser().tab().open(app.at("/told")).await.json();
     (app, told)
@@ -123,12 +121,10 @@ async fn a_guest_is_one_in_the_tenant_that_they_visit() {
 #[tokio::test]
 async fn a_guest_is_known_without_optional_claims() {
     for left_out in [&["acct"][..], &["acct", "idp"]] {
-        let app = app_with_routes(
-            DevTenant::CONTOSO.id(),
-            |config| config,
-            |router| router.route("/told", get(told)),
-        )
-        .await;
+        let app = entra_app::builder(DevTenant::CONTOSO.id())
+            .router(|router| router.route("/told", get(told)))
+            .start()
+            .await;
         app.provider.sign_in_as("katherine").unwrap();
         app.provider.change_next_id_token(|claims| {
             left_out.iter().for_each(|name| drop(claims.remove(*name)))
@@ -142,12 +138,10 @@ async fn a_guest_is_known_without_optional_claims() {
 #[tokio::test]
 async fn an_address_at_entra_is_verified_only_if_entra_says_so() {
     for (claim, verified) in [("email_verified", false), ("xms_edov", true)] {
-        let app = app_with_routes(
-            DevTenant::CONTOSO.id(),
-            |config| config,
-            |router| router.route("/told", get(told)),
-        )
-        .await;
+        let app = entra_app::builder(DevTenant::CONTOSO.id())
+            .router(|router| router.route("/told", get(told)))
+            .start()
+            .await;
         app.provider.sign_in_as("ada").unwrap();
         app.provider
             .change_next_id_token(move |claims| drop(claims.insert(claim.into(), true.into())));
@@ -162,12 +156,10 @@ async fn an_address_at_entra_is_verified_only_if_entra_says_so() {
 /// `client_info` comes from the token endpoint; what stands in an address is anybody's.
 #[tokio::test]
 async fn client_info_of_the_callback_means_nothing() {
-    let app = app_with_routes(
-        DevTenant::CONTOSO.id(),
-        |config| config,
-        |router| router.route("/told", get(told)),
-    )
-    .await;
+    let app = entra_app::builder(DevTenant::CONTOSO.id())
+        .router(|router| router.route("/told", get(told)))
+        .start()
+        .await;
     app.provider.sign_in_as("ada").unwrap();
     app.provider.change_next_callback(|parameters| {
         parameters.push(("client_info".into(), "eyJ1aWQiOiJ1IiwidXRpZCI6InQifQ".into()))

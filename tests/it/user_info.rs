@@ -10,7 +10,10 @@ use crate::app::App;
 
 /// An application at a provider whose ID tokens have no names.
 async fn without_names(settings: impl FnOnce(IdentityConfig) -> IdentityConfig) -> App {
-    App::build(|provider| provider.with_quirks([Quirk::NamesAtUserInfo]), settings, |layer| layer)
+    App::builder()
+        .provider(|provider| provider.with_quirks([Quirk::NamesAtUserInfo]))
+        .config(settings)
+        .start()
         .await
 }
 
