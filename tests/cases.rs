@@ -1,7 +1,8 @@
 //! Every case that `tests/cases` holds has a test that names it, or a reason in
 //! `tests/cases/not-applicable.md`; what waits for a feature is in `tests/cases/open.md`.
 //!
-//! A test names a case by its id: in a comment above it, in its name or in its text.
+//! A test names a case by its id: in a comment above it, in its name or in its text. The comment
+//! `// C-011: RS256 token` has the case's input beside the id, so that the test can be read alone.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -133,6 +134,54 @@ fn every_case_has_a_test_or_a_reason() {
     );
 }
 
+#[test]
+fn a_comment_that_names_a_case_has_its_input() {
+    let mut inputs = BTreeMap::new();
+    for set in SETS {
+        let cases: Cases =
+            serde_json::from_str(&read(&format!("tests/cases/{}", set.file))).unwrap();
+        inputs.extend(cases.cases.into_iter().map(|case| (case.id, case.input)));
+    }
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for (path, text) in sources() {
+        for (id, told) in SETS.iter().flat_map(|set| case_comments(set.prefix, &text)) {
+            seen += 1;
+            let input = inputs.get(&id).map(|input| words(input));
+            if input.as_ref() != Some(&told) {
+                wrong.push(format!("{}: {id}: {told}\n  expected: {input:?}", path.display()));
+            }
+        }
+    }
+    assert!(seen > 300, "only {seen} comments were found");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The comments `// ID: input`, with the lines that continue them, which are indented.
+fn case_comments(prefix: &str, text: &str) -> Vec<(String, String)> {
+    let mut lines = text.lines().map(str::trim_start).peekable();
+    let mut found = Vec::new();
+    while let Some(line) = lines.next() {
+        let Some((id, first)) = line
+            .strip_prefix("// ")
+            .filter(|comment| comment.starts_with(prefix))
+            .and_then(|comment| comment.split_once(": "))
+        else {
+            continue;
+        };
+        let mut input = first.to_owned();
+        while let Some(more) = lines.next_if(|line| line.starts_with("//   ")) {
+            input = format!("{input} {}", &more[5..]);
+        }
+        found.push((id.to_owned(), words(&input)));
+    }
+    found
+}
+
+/// The text with one space between its words.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Written past the test harness, which keeps the output of passing tests to itself.
 fn report(file: &str, counts: &BTreeMap<&str, [usize; 3]>, open: &BTreeSet<String>) {
     let width = counts.keys().map(|group| group.len()).max().unwrap_or_default();
@@ -157,8 +206,17 @@ fn report(file: &str, counts: &BTreeMap<&str, [usize; 3]>, open: &BTreeSet<Strin
 
 /// The ids that tests name, each with one file that does.
 fn tested(prefix: &str) -> BTreeMap<String, PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = BTreeMap::new();
+    for (path, text) in sources() {
+        found.extend(ids(prefix, &text).into_iter().map(|id| (id, path.clone())));
+    }
+    found
+}
+
+/// The text of every file of tests, and of the tests in every other file.
+fn sources() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
     let mut folders = vec![root.join("src"), root.join("tests")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
@@ -170,13 +228,14 @@ fn tested(prefix: &str) -> BTreeMap<String, PathBuf> {
             } else if path.extension().is_some_and(|end| end == "rs" || end == "mjs")
                 && !path.ends_with("tests/cases.rs")
             {
-                let text = fs::read_to_string(&path).unwrap();
+                let mut text = fs::read_to_string(&path).unwrap();
                 let is_tests = !path.starts_with(root.join("src"))
                     || path.to_str().unwrap().ends_with("tests.rs");
-                let start = if is_tests { Some(0) } else { text.find("#[cfg(test)]") };
-                for id in ids(prefix, &text[start.unwrap_or(text.len())..]) {
-                    found.insert(id, path.strip_prefix(root).unwrap().to_owned());
+                if !is_tests {
+                    text =
+                        text.find("#[cfg(test)]").map_or_else(String::new, |at| text.split_off(at));
                 }
+                found.push((path.strip_prefix(root).unwrap().to_owned(), text));
             }
         }
     }

@@ -59,7 +59,10 @@ async fn a_header_that_is_not_one_token_is_a_bad_request() {
     }
 }
 
-/// C-417, C-419, C-422: scopes count for people, roles for applications, never crosswise.
+// C-417: no authenticated user
+// C-419: one of several accepted scopes in scp or scope, space separated
+// C-422: app token with role, user token with scope
+/// Scopes count for people, roles for applications, never crosswise.
 #[tokio::test]
 async fn scopes_count_for_people_and_app_roles_for_applications() {
     let guard = require_scopes(["Notes.Read"]).or_app_roles(["Notes.Read.All"]);

@@ -203,7 +203,10 @@ mod tests {
         matches!((Cloud::of(a), Cloud::of(b)), (Some((a, _)), Some((b, _))) if a == b)
     }
 
-    /// MSAL-007, MSAL-137
+    // MSAL-007: Sovereign host with no entry in alias metadata (`login.sovcloud-identity.fr`);
+    //   accounts are listed
+    // MSAL-137: Region value with dot, slash, colon, upper case, leading hyphen or digit, trailing
+    //   hyphen, more than 63 chars; client built
     #[test]
     fn a_region_is_one_plain_label_before_a_login_host() {
         for region in ["westus2", "eastus2euap", "a", "us-gov-1"] {
@@ -221,7 +224,9 @@ mod tests {
         assert!(Cloud::of("login.sovcloud-identity.fr").is_some());
     }
 
-    /// MSAL-001: `WELL_KNOWN_AUTHORITY_HOSTS` and `WELL_KNOWN_B2C_HOSTS` of MSAL Python 1.39.
+    // MSAL-001: Authority `https://login.microsoftonline.com/common` (well-known host); the client
+    //   starts
+    /// `WELL_KNOWN_AUTHORITY_HOSTS` and `WELL_KNOWN_B2C_HOSTS` of MSAL Python 1.39.
     #[test]
     fn every_host_that_msal_lists_is_known() {
         for host in [

@@ -154,7 +154,9 @@ mod tests {
         }
     }
 
-    /// MSAL-019, C-208
+    // MSAL-019: Public-cloud authority; document's token, authorization or device endpoint is in
+    //   another cloud or on an attacker host; the client starts
+    // C-208: jwks_uri is http or on an unexpected host for a Microsoft authority
     #[test]
     fn nothing_is_sent_to_a_strangers_host_or_into_another_cloud() {
         let public = "https://login.microsoftonline.com/common";
@@ -319,7 +321,7 @@ mod tests {
         assert!(authority.check_endpoint("token_endpoint", &inside).is_ok());
     }
 
-    /// C-408
+    // C-408: sovereign cloud authority
     #[test]
     fn graph_is_in_the_authoritys_cloud() {
         let graph = |url: &str, told: Option<&str>| Authority::parse(url).unwrap().graph(told);

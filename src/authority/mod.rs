@@ -421,7 +421,7 @@ mod tests {
         );
     }
 
-    /// MSAL-106
+    // MSAL-106: Authority `common` or `organizations`; client credentials
     #[test]
     fn an_authority_for_several_tenants_stands_for_none_until_one_is_known() {
         let common = Authority::parse("https://login.microsoftonline.us/common?x=y").unwrap();

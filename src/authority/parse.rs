@@ -309,7 +309,11 @@ mod tests {
             .map_or_else(|error| error.to_string(), |authority| panic!("{url} became {authority}"))
     }
 
-    /// MSAL-001, MSAL-011, MSAL-025
+    // MSAL-001: Authority `https://login.microsoftonline.com/common` (well-known host); the client
+    //   starts
+    // MSAL-011: Authority `https://host/tenant/subpath?foo=bar#fragment`; it is canonicalised
+    // MSAL-025: Authority `login.microsoftonline.com/tenant` (no scheme), `https://…//tenant`,
+    //   trailing slash, no tenant; it is parsed into instance + tenant
     #[test]
     fn an_entra_address_is_read_in_every_form_that_people_have() {
         let wanted = "https://login.microsoftonline.com/contoso.onmicrosoft.com/v2.0";
@@ -332,7 +336,9 @@ mod tests {
         assert_eq!(metadata(wanted), format!("{wanted}/.well-known/openid-configuration"));
     }
 
-    /// MSAL-014, MSAL-023
+    // MSAL-014: Authority with port or query; endpoints are derived
+    // MSAL-023: Authority with query `?dc=…` (several, empty `?`, parameter without value); options
+    //   are merged
     #[test]
     fn port_and_query_go_to_the_document_and_not_into_the_tenant() {
         let url = "https://login.microsoftonline.com/common/v2.0?appid=6731de76&empty";
@@ -347,7 +353,9 @@ mod tests {
         );
     }
 
-    /// MSAL-012, MSAL-025
+    // MSAL-012: Authority with `http://`; it is canonicalised
+    // MSAL-025: Authority `login.microsoftonline.com/tenant` (no scheme), `https://…//tenant`,
+    //   trailing slash, no tenant; it is parsed into instance + tenant
     #[test]
     fn what_is_no_authority_is_told_which_form_was_expected() {
         assert!(refused("http://login.microsoftonline.com/common").contains("https://"));
@@ -385,7 +393,8 @@ mod tests {
         }
     }
 
-    /// MSAL-009, ISS-209
+    // MSAL-009: CIAM authority `https://contoso.ciamlogin.com` with no path; it is canonicalised
+    /// Row ISS-209 of `issuers.json`.
     #[test]
     fn an_external_id_address_without_a_path_gets_its_tenant_from_the_host() {
         let wanted = "https://contoso.ciamlogin.com/contoso.onmicrosoft.com/v2.0";
@@ -404,7 +413,7 @@ mod tests {
         );
     }
 
-    /// MSAL-024
+    // MSAL-024: B2C authority with `/tfp/` segment; token acquisition authority is built
     #[test]
     fn a_b2c_address_is_the_same_with_and_without_tfp() {
         let wanted = "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_susi/v2.0";
@@ -434,7 +443,9 @@ mod tests {
         assert_eq!(reset.to_string(), format!("https://login.contoso.com/{GUID}/b2c_1_reset/v2.0"));
     }
 
-    /// MSAL-002, MSAL-005
+    // MSAL-002: Authority on an unknown Microsoft-style host; the client starts with defaults
+    // MSAL-005: `instance_discovery=false` with any of: public host, ADFS, B2C,
+    //   `https://private.cloud/foo`; the client starts
     #[test]
     fn a_host_outside_the_table_is_no_cloud_unless_the_user_vouches_for_it() {
         let private = "https://private.cloud/foo";

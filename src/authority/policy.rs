@@ -374,7 +374,8 @@ mod tests {
         authority.check_metadata_issuer(issuer).is_ok()
     }
 
-    /// C-411: and the attacks of issue 3: a token of a foreign tenant, a swapped `tid`.
+    // C-411: ID token's tid missing on a multi-tenant authority
+    /// Also a token of a foreign tenant and one with a swapped `tid`.
     #[test]
     fn a_token_is_of_the_tenant_that_its_issuer_names() {
         let common = Authority::entra("common").unwrap();
@@ -455,8 +456,9 @@ mod tests {
         assert_eq!(check("consumers", COMMON, &work), Some(ErrorKind::TenantNotAllowed));
     }
 
-    /// MSAL-006: a real key set of the public cloud holds keys of the US government's, under the
-    /// very same `issuer`.
+    // MSAL-006: Sovereign authority `https://login.microsoftonline.us/common`; aliases are needed
+    /// A real key set of the public cloud holds keys of the US government's, under the very same
+    /// `issuer`.
     #[test]
     fn a_key_of_another_cloud_signs_nothing() {
         let token = TokenIssuer { iss: &issuer(CONTOSO), tid: Some(CONTOSO) };
@@ -506,7 +508,7 @@ mod tests {
         assert_eq!(kind(b2c.check_key(&iss, &other, &token)), Some(ErrorKind::TokenKeyIssuer));
     }
 
-    /// MSAL-006
+    // MSAL-006: Sovereign authority `https://login.microsoftonline.us/common`; aliases are needed
     #[test]
     fn a_document_speaks_for_its_own_authority_only() {
         let common = Authority::entra("common").unwrap();
@@ -609,7 +611,7 @@ mod tests {
         );
     }
 
-    /// C-222
+    // C-222: issuer differs by trailing slash, case or port
     #[test]
     fn a_generic_issuer_differs_by_case_and_port() {
         let oidc = Authority::oidc("https://op.example.com").unwrap();

@@ -4,7 +4,8 @@ use super::*;
 
 const GRAPH: &str = "https://graph.microsoft.com/.default";
 
-/// MSAL-104, MSAL-107
+// MSAL-104: Client credentials asked twice, same scope; second call
+// MSAL-107: Client credentials; request
 #[tokio::test]
 async fn an_applications_token_is_asked_for_once_with_the_scope_as_it_is() {
     let world = World::entra(TENANT, |config| config);
@@ -73,7 +74,7 @@ async fn an_assertion_over_64_kib_is_refused_before_anything_is_kept_or_sent() {
     }
 }
 
-/// MSAL-131
+// MSAL-131: GET discovery 200; asked again
 #[tokio::test]
 async fn the_providers_document_is_kept_for_a_day() {
     let world = World::new();
@@ -84,7 +85,7 @@ async fn the_providers_document_is_kept_for_a_day() {
     assert_eq!((world.calls(), world.http.count("/.well-known/openid-configuration")), (23, 1));
 }
 
-/// MSAL-104
+// MSAL-104: Client credentials asked twice, same scope; second call
 #[tokio::test]
 async fn a_token_that_is_over_at_once_is_asked_for_again() {
     let world = World::new();
@@ -95,7 +96,7 @@ async fn a_token_that_is_over_at_once_is_asked_for_again() {
     assert_eq!(world.calls(), 2);
 }
 
-/// MSAL-105
+// MSAL-105: Client-credentials token aging, IdP fails; call
 #[tokio::test]
 async fn while_the_provider_fails_the_old_token_is_given_out() {
     let world = World::new();
@@ -111,7 +112,8 @@ async fn while_the_provider_fails_the_old_token_is_given_out() {
     );
 }
 
-/// C-378, MSAL-106
+// C-378: client credentials with common/organizations
+// MSAL-106: Authority `common` or `organizations`; client credentials
 #[tokio::test]
 async fn the_application_belongs_to_a_tenant() {
     for authority in ["common", "organizations"] {
@@ -178,7 +180,7 @@ async fn what_cannot_be_asked_for_is_not_sent() {
     assert_eq!((world.calls(), public.calls()), (0, 0));
 }
 
-/// MSAL-083
+// MSAL-083: App tokens and user tokens in one cache; `remove_tokens_for_client`
 #[tokio::test]
 async fn removing_the_applications_tokens_leaves_those_of_people() {
     let world = World::new();
@@ -191,7 +193,7 @@ async fn removing_the_applications_tokens_leaves_those_of_people() {
     assert_eq!(world.client.for_app(&asks("x")).await.unwrap().source(), TokenSource::Provider);
 }
 
-/// MSAL-109
+// MSAL-109: OBO for two incoming tokens of different users; two calls
 #[tokio::test]
 async fn what_is_obtained_on_behalf_of_one_caller_is_never_given_to_another() {
     let world = Arc::new(World::new());
@@ -288,7 +290,7 @@ async fn a_callers_claims_challenge_is_handed_on() {
     );
 }
 
-/// C-381
+// C-381: OBO with a v1 or foreign-audience incoming token
 #[tokio::test]
 async fn an_assertion_that_is_plainly_no_good_is_not_sent() {
     let jwt = |claims: Value| {

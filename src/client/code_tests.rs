@@ -13,7 +13,8 @@ async fn flow(world: &World) -> AuthorizationFlow {
         .unwrap()
 }
 
-/// MSAL-098: what the client adds itself may be asked for, too.
+// MSAL-098: Caller passes a reserved scope (openid/profile/offline_access) itself; request
+/// What the client adds itself may be asked for, too.
 #[tokio::test]
 async fn a_flow_can_be_stored_and_brings_an_account_and_a_token() {
     let world = World::new();
@@ -59,7 +60,9 @@ async fn a_flow_can_be_stored_and_brings_an_account_and_a_token() {
     assert!(!format!("{acquired:?}").contains("ada"));
 }
 
-/// MSAL-026, MSAL-027, MSAL-029
+// MSAL-026: Flow stored without `state`; callback `{code: foo}` arrives
+// MSAL-027: Flow `state=1`; callback `state=2`
+// MSAL-029: Flow `state=s`; callback `state=s&error=foo&error_uri=bar&access_token=fake`
 #[tokio::test]
 async fn nothing_is_sent_for_an_answer_to_another_flow() {
     let world = World::new();
@@ -107,7 +110,8 @@ async fn nothing_is_sent_for_an_answer_to_another_flow() {
     assert_eq!(world.calls(), 0);
 }
 
-/// MSAL-033, MSAL-036
+// MSAL-033: `max_age` requested; ID token has no `auth_time`, or it is older than max_age + 120 s
+// MSAL-036: ID token with exp in the past; code is redeemed
 #[tokio::test]
 async fn the_id_token_is_held_to_what_was_asked() {
     type Change = fn(&mut Value);
@@ -249,7 +253,9 @@ async fn the_parts_are_there_for_who_has_only_one_of_them() {
     assert!(!world.last().contains_key("code_verifier"));
 }
 
-/// MSAL-042, MSAL-043, MSAL-099
+// MSAL-042: Response with id_token and client_info; it is stored
+// MSAL-043: Response from ADFS (no client_info); it is stored
+// MSAL-099: B2C: scope list holds the client_id; decorated
 #[tokio::test]
 async fn an_account_is_named_by_its_home_or_by_its_subject() {
     let world = World::new();
@@ -309,7 +315,7 @@ async fn entra_redeems_a_code_for_one_of_several_resources() {
     }
 }
 
-/// MSAL-072
+// MSAL-072: Authorization-code response holds a refresh token; it is handled
 #[tokio::test]
 async fn a_second_sign_in_adds_to_the_first() {
     let world = World::new();

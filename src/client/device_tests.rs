@@ -65,7 +65,7 @@ async fn the_provider_says_how_long_to_wait() {
     assert_eq!(*world.pauses.1.lock().unwrap(), expected);
 }
 
-/// MSAL-110
+// MSAL-110: Device flow answer `authorization_pending`; poll
 #[tokio::test]
 async fn not_yet_is_not_remembered() {
     let world = World::new();
@@ -77,7 +77,7 @@ async fn not_yet_is_not_remembered() {
     }
 }
 
-/// MSAL-111
+// MSAL-111: Device flow `expires_at` reached; poll
 #[tokio::test]
 async fn a_code_that_nobody_used_ends_with_the_last_answer() {
     let world = World::new();

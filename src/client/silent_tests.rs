@@ -13,7 +13,7 @@ async fn signed_in() -> (World, Account) {
     (world, account)
 }
 
-/// MSAL-061
+// MSAL-061: Token expires_in=900, refresh_in=450; silent call at t=0
 #[tokio::test]
 async fn a_fresh_token_is_given_out_without_asking_anybody() {
     let (world, ada) = signed_in().await;
@@ -26,7 +26,8 @@ async fn a_fresh_token_is_given_out_without_asking_anybody() {
     );
 }
 
-/// MSAL-060, MSAL-065
+// MSAL-060: Token with `expires_in=60`; silent call
+// MSAL-065: Token expires_in=60, refresh_in=-900; IdP answers 200; silent call
 #[tokio::test]
 async fn less_than_five_minutes_is_over() {
     let (world, ada) = signed_in().await;
@@ -37,7 +38,7 @@ async fn less_than_five_minutes_is_over() {
     let token = silent(&world, &ada, asks("x")).await.token().unwrap();
     assert_eq!((token.expose(), token.source()), ("new", TokenSource::Provider));
     assert_eq!((world.last()["refresh_token"].as_str(), world.calls()), ("refresh-of-ada", 2));
-    // MSAL-071
+    // MSAL-071: Refresh response holds a new refresh token; it is handled
     silent(&world, &ada, asks("y")).await.token().unwrap();
     assert_eq!(
         (world.last()["refresh_token"].as_str(), world.last()["scope"].as_str()),
@@ -45,7 +46,9 @@ async fn less_than_five_minutes_is_over() {
     );
 }
 
-/// MSAL-062: in the background, because nobody has to wait for it.
+// MSAL-062: Token expires_in=3599, refresh_in=-1; IdP answers 200 `{access_token:"new
+//   AT",refresh_in:123}`; silent call
+/// In the background, because nobody has to wait for it.
 #[tokio::test]
 async fn what_the_provider_wants_to_renew_is_renewed_while_the_old_one_is_given_out() {
     let (world, ada) = signed_in().await;
@@ -63,7 +66,8 @@ async fn what_the_provider_wants_to_renew_is_renewed_while_the_old_one_is_given_
     assert_eq!(silent(&world, &ada, asks("y")).await.token().unwrap().expose(), "access-3");
 }
 
-/// MSAL-067, MSAL-092
+// MSAL-067: Valid cached token; silent call with claims challenge or force_refresh
+// MSAL-092: no capabilities, challenge only; merged
 #[tokio::test]
 async fn force_and_challenge_go_past_the_cache_and_replace_what_is_there() {
     let (world, ada) = signed_in().await;
@@ -76,8 +80,9 @@ async fn force_and_challenge_go_past_the_cache_and_replace_what_is_there() {
     assert_eq!(world.calls(), 3);
 }
 
-/// MSAL-045, MSAL-044: whatever changes the answer is part of what a token is kept for, the order
-/// of scopes is not.
+// MSAL-045: Scopes given as [s2,s1] then [s1,s2]; stored
+// MSAL-044: Access-token key; two responses for different tenants, same user
+/// Whatever changes the answer is part of what a token is kept for, the order of scopes is not.
 #[tokio::test]
 async fn two_requests_share_a_token_only_if_they_are_the_same() {
     let world = World::entra("organizations", IdentityConfig::with_any_tenant);
@@ -104,7 +109,8 @@ async fn two_requests_share_a_token_only_if_they_are_the_same() {
     }
 }
 
-/// MSAL-050
+// MSAL-050: Requested scope `invalid_scope`, response scope `valid_scope1 valid_scope2`; the same
+//   request is made again
 #[tokio::test]
 async fn a_token_answers_for_what_was_granted_and_not_for_what_was_asked() {
     let (world, ada) = signed_in().await;
@@ -136,7 +142,10 @@ async fn a_token_answers_for_what_was_granted_and_not_for_what_was_asked() {
     );
 }
 
-/// MSAL-058, MSAL-059, MSAL-068
+// MSAL-058: Refresh answers `suberror=basic_action`; silent call with error
+// MSAL-059: Refresh answers suberror in {bad_token, token_expired, protection_policy_required,
+//   client_mismatch, device_authentication_failed}; silent call with error
+// MSAL-068: Refresh fails with `invalid_grant`; later silent call
 #[tokio::test]
 async fn nothing_cached_is_not_a_refusal() {
     for (suberror, kind, classification) in [
@@ -173,7 +182,10 @@ async fn nothing_cached_is_not_a_refusal() {
     );
 }
 
-/// MSAL-126, MSAL-129, MSAL-130
+// MSAL-126: IdP answers 400 `Retry-After: 1`; same request within 1 s
+// MSAL-129: 400 (invalid_grant / interaction_required), no Retry-After; identical request within 60
+//   s
+// MSAL-130: Retry-After absent on 429/5xx, or huge
 #[tokio::test]
 async fn a_request_that_failed_is_not_sent_again_at_once() {
     for (status, retry_after, wait) in
@@ -203,7 +215,7 @@ async fn a_request_that_failed_is_not_sent_again_at_once() {
     }
 }
 
-/// MSAL-070
+// MSAL-070: Account removed while a refresh is in flight; the refresh ends
 #[tokio::test]
 async fn an_account_that_is_removed_during_a_refresh_does_not_come_back() {
     let (world, ada) = signed_in().await;
@@ -287,7 +299,7 @@ async fn a_caller_that_goes_away_loses_nothing() {
     }
 }
 
-/// MSAL-081
+// MSAL-081: Accounts listed with a username filter in another case
 #[tokio::test]
 async fn accounts_are_found_by_name_in_any_case() {
     let world = World::new();
@@ -322,7 +334,7 @@ async fn an_account_is_its_issuer_and_its_subject() {
     );
 }
 
-/// MSAL-053
+// MSAL-053: Debug logging on; an entry is added
 #[tokio::test]
 async fn a_cache_moves_to_another_process() {
     let (world, ada) = signed_in().await;
@@ -434,7 +446,8 @@ async fn a_password_is_sent_once_and_never_shown() {
     assert_eq!(world.calls(), 2);
 }
 
-/// A token of another tenant has its own entry, and the refresh token is the same (MSAL-044).
+// MSAL-044: Access-token key; two responses for different tenants, same user
+/// A token of another tenant has its own entry, and the refresh token is the same.
 #[tokio::test]
 async fn a_guest_has_a_token_in_each_tenant() {
     let world = World::entra(TENANT, |config| config);

@@ -92,7 +92,8 @@ impl FromStr for Algorithm {
 mod tests {
     use super::*;
 
-    /// C-014, C-448
+    // C-014: alg none token from the token endpoint
+    // C-448: http base URL with secure cookies; `none` alg; scope without openid; missing secret
     #[test]
     fn neither_none_nor_a_symmetric_algorithm_can_be_named() {
         for refused in ["none", "None", "NONE", "HS256", "HS384", "HS512", "rs256", "", "RS256 "] {

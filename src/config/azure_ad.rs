@@ -436,7 +436,7 @@ mod tests {
         }
     }
 
-    /// MSAL-022
+    // MSAL-022: `Authority` and also `Instance`+`TenantId` configured; options are merged
     #[test]
     fn a_contradiction_names_both_sides() {
         let both = |section: Value, one: &str, other: &str| {

@@ -251,7 +251,8 @@ mod tests {
         assert!(problem.starts_with("credential: ") && problem.contains(hint), "{problem}");
     }
 
-    /// C-367, C-448
+    // C-367: empty secret
+    // C-448: http base URL with secure cookies; `none` alg; scope without openid; missing secret
     #[test]
     fn an_empty_secret_is_not_a_public_client() {
         assert!(ClientCredential::none().check(&oidc()).is_ok());
@@ -324,7 +325,7 @@ mod tests {
         std::fs::remove_dir_all(&folder).unwrap();
     }
 
-    /// MSAL-116
+    // MSAL-116: Neither thumbprint nor certificate; client built
     #[test]
     fn the_provider_has_to_know_the_key() {
         let key = ClientCredential::private_key_pem(rsa());

@@ -694,7 +694,8 @@ mod tests {
         );
     }
 
-    /// C-367, C-448
+    // C-367: empty secret
+    // C-448: http base URL with secure cookies; `none` alg; scope without openid; missing secret
     #[test]
     fn a_public_client_is_asked_for() {
         let public = |more: &[(&str, &str)]| config(&[&BASIC[..2], more].concat());
@@ -725,7 +726,7 @@ mod tests {
         );
     }
 
-    /// MSAL-088
+    // MSAL-088: Configuration is missing (client_id None); app is built, then login is asked
     #[test]
     fn what_is_missing_is_told_by_its_variable() {
         assert_eq!(read(&BASIC[..1]).unwrap_err().setting(), "IDENTITY_CLIENT_ID");
@@ -837,7 +838,7 @@ mod tests {
         );
     }
 
-    /// MSAL-022
+    // MSAL-022: `Authority` and also `Instance`+`TenantId` configured; options are merged
     #[test]
     fn a_contradiction_names_both_variables() {
         let entra = format!("https://login.microsoftonline.com/{TENANT}");

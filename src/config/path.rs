@@ -278,7 +278,7 @@ mod tests {
         }
     }
 
-    /// C-451
+    // C-451: path matching /public/../private, encoded slashes, double slashes
     #[test]
     fn what_can_be_read_in_two_ways_is_protected() {
         for ambiguous in [

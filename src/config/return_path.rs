@@ -159,7 +159,8 @@ mod tests {
         ReturnPath::parse(text).map(|path| path.to_string())
     }
 
-    /// C-328, C-340
+    // C-328: /, /home, /home?query=1, /a/b/c
+    // C-340: deep link with query before login
     #[test]
     fn pages_of_this_site_are_kept_with_their_query() {
         for kept in [
@@ -201,7 +202,11 @@ mod tests {
         }
     }
 
-    /// C-329, C-331, C-333, C-337, C-345
+    // C-329: null, "", //some.example, //some.example/path
+    // C-331: https://…, http://…, javascript:alert(1)
+    // C-333: /%2Fsome.example, /%2f…, /%5C…, /%5c…, /%2f%2f…, /%2F%5C…
+    // C-337: CR or LF in the return URL
+    // C-345: login endpoint `?returnUrl=`
     #[test]
     fn what_could_be_another_site_is_refused() {
         for refused in [
@@ -258,7 +263,7 @@ mod tests {
         }
     }
 
-    /// C-338
+    // C-338: return URL over the limit
     #[test]
     fn a_path_that_is_too_long_is_refused_before_and_after_encoding() {
         let longest = format!("/{}", "a".repeat(MAX_LENGTH - 1));

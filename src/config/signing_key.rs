@@ -307,7 +307,8 @@ mod tests {
         pem.lines().filter(|line| !line.starts_with("-----")).collect::<Vec<_>>().join("\n")
     }
 
-    /// MSAL-117: every certificate, in order, with that of the key in front.
+    // MSAL-117: PEM with several certificates, with or without BEGIN/END tags; client built
+    /// Every certificate, in order, with that of the key in front.
     #[test]
     fn certificates_are_read_with_and_without_their_frames() {
         let (key, own, other) = (rsa(), certificate(), other_certificate());

@@ -56,7 +56,7 @@ fn the_defaults_are_those_that_the_documentation_states() {
     );
 }
 
-/// C-448
+// C-448: http base URL with secure cookies; `none` alg; scope without openid; missing secret
 #[test]
 fn what_is_missing_is_named() {
     let bare = IdentityConfig::new(Authority::oidc("https://op.example.com").unwrap(), "client-id");
@@ -76,7 +76,7 @@ fn what_is_missing_is_named() {
     }
 }
 
-/// C-448
+// C-448: http base URL with secure cookies; `none` alg; scope without openid; missing secret
 #[test]
 fn http_is_for_loopback_hosts_only() {
     for refused in [
@@ -106,7 +106,10 @@ fn http_is_for_loopback_hosts_only() {
     }
 }
 
-/// C-105, C-448, MSAL-098, MSAL-099
+// C-105: authorization request
+// C-448: http base URL with secure cookies; `none` alg; scope without openid; missing secret
+// MSAL-098: Caller passes a reserved scope (openid/profile/offline_access) itself; request
+// MSAL-099: B2C: scope list holds the client_id; decorated
 #[test]
 fn only_the_scopes_that_were_asked_for_are_sent() {
     let scopes = |config: IdentityConfig| {
@@ -133,7 +136,7 @@ fn only_the_scopes_that_were_asked_for_are_sent() {
     }
 }
 
-/// C-103
+// C-103: default login
 #[test]
 fn a_sign_in_asks_for_nothing_that_contradicts_itself() {
     let with = |options| config().with_sign_in(options);
@@ -220,7 +223,7 @@ fn a_single_sign_ins_options_stand_above_the_configurations() {
     assert_eq!(SignInOptions::new().over(&config), config);
 }
 
-/// C-347
+// C-347: unknown Host on a multi-host service
 #[test]
 fn the_redirect_address_lies_under_the_base_url() {
     let with = |uri: &str| config().with_redirect_uri(uri);
@@ -254,7 +257,7 @@ fn the_redirect_address_lies_under_the_base_url() {
     );
 }
 
-/// MSAL-089
+// MSAL-089: redirect_uri with root path, or with a trailing slash; configuration
 #[test]
 fn a_redirect_address_has_a_path_of_its_own() {
     for refused in [
@@ -337,7 +340,7 @@ fn a_prefix_is_where_the_proxy_leaves_it() {
     assert_ne!(stripped.cookie_id(), built(|config| config).cookie_id());
 }
 
-/// C-345
+// C-345: login endpoint `?returnUrl=`
 #[test]
 fn a_sign_in_returns_to_a_page_or_home_and_never_to_itself() {
     let valid = built(|config| config);
@@ -427,7 +430,8 @@ fn tenants_are_asked_for_where_everyone_could_come() {
     refuses(config().with_any_tenant(), "tenants", "no effect");
 }
 
-/// C-437: nothing that is printed shows a secret.
+// C-437: debug/trace logging
+/// Nothing that is printed shows a secret.
 #[test]
 fn secrets_are_not_printed() {
     let config = config()

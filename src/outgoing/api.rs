@@ -188,7 +188,7 @@ mod tests {
         assert!(Api::at("https://api.example", ["two words and \""]).is_err());
     }
 
-    /// C-389
+    // C-389: API base URL from user input, or the API redirects to another host
     #[test]
     fn nothing_but_a_path_of_the_origin_is_called() {
         let api = Api::at("https://api.example", ["a"]).unwrap();

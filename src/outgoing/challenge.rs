@@ -215,7 +215,8 @@ mod tests {
         }
     }
 
-    /// C-432, C-433
+    // C-432: 401 without claims
+    // C-433: claims value not base64 or not JSON
     #[test]
     fn everything_else_asks_for_nothing() {
         let list = base64_simd::STANDARD.encode_to_string("[1]");
@@ -244,7 +245,7 @@ mod tests {
         }
     }
 
-    /// C-427
+    // C-427: API answers 401 insufficient_user_authentication with acr_values, max_age
     #[test]
     fn a_stronger_or_more_recent_sign_in_is_asked_for() {
         let error = r#"error="insufficient_user_authentication""#;

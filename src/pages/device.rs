@@ -273,7 +273,7 @@ mod tests {
         );
     }
 
-    /// C-363
+    // C-363: user_code and device_code
     #[test]
     fn the_code_is_not_printed() {
         assert!(

@@ -286,7 +286,8 @@ fn utc(time: UnixTime) -> Option<(String, String)> {
 mod tests {
     use super::*;
 
-    /// C-134, MSAL-038
+    // C-134: error_description contains HTML
+    // MSAL-038: Error page shows error text with `<script>`; it is rendered
     #[test]
     fn text_of_the_provider_is_only_text() {
         let mut page = Page::new(PageKind::Error, "Sign-in failed", "<b>bold</b>");
@@ -357,7 +358,7 @@ mod tests {
         }
     }
 
-    /// C-344
+    // C-344: login start, consent and logout pages
     #[test]
     fn the_policy_allows_its_own_style_and_nothing_else() {
         let page = Page::new(PageKind::SignedOut, "Signed out", "Bye.");

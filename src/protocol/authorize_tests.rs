@@ -33,7 +33,9 @@ fn parameters(url: &Url) -> HashMap<String, String> {
     found
 }
 
-/// C-002, C-024, C-105
+// C-002: OP answers the named implicit or hybrid type
+// C-024: OP looks for nonce in the request
+// C-105: authorization request
 #[test]
 fn a_plain_request_says_what_it_must_and_no_more() {
     let url = request(&SignInOptions::new()).url(&metadata(|_| ())).unwrap();
@@ -54,7 +56,11 @@ fn a_plain_request_says_what_it_must_and_no_more() {
     );
 }
 
-/// C-004, C-038, C-039, C-384: several resources are several parameters
+// C-004: OP answers with an auto-submitted form
+// C-038: claims parameter asks an ID-token claim
+// C-039: claims parameter asks a userinfo claim
+// C-384: several resources
+/// Several resources are several parameters
 #[test]
 fn every_option_is_a_parameter() {
     let options = SignInOptions::new()
@@ -96,7 +102,9 @@ fn every_option_is_a_parameter() {
     assert_eq!(url.fragment(), None);
 }
 
-/// C-095, C-097: PKCE with S256 is part of every request, whatever the document says about it.
+// C-095: authorization request
+// C-097: OP rejects S256
+/// PKCE with S256 is part of every request, whatever the document says about it.
 #[test]
 fn there_is_no_request_without_s256() {
     for methods in [json!(["plain"]), json!([]), json!(null)] {
@@ -120,7 +128,7 @@ fn there_is_no_request_without_s256() {
     }
 }
 
-/// C-098
+// C-098: authorization request
 #[test]
 fn state_and_nonce_are_long_enough_short_enough_and_plain() {
     let options = SignInOptions::new();
@@ -204,7 +212,8 @@ fn an_extra_parameter_cannot_replace_one_of_ours() {
     assert_eq!(sent["code_challenge_method"], "S256");
 }
 
-/// C-095: RFC 7636 appendix B.
+// C-095: authorization request
+/// RFC 7636 appendix B.
 #[test]
 fn the_challenge_is_that_of_the_specification() {
     assert_eq!(code_challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"), CHALLENGE);

@@ -287,7 +287,8 @@ mod tests {
         }
     }
 
-    /// C-202, C-232
+    // C-202: 100 concurrent validations with a cold cache
+    // C-232: 100 parallel first requests
     #[tokio::test]
     async fn a_hundred_at_once_are_one_fetch() {
         let source = Source::new();
@@ -384,7 +385,7 @@ mod tests {
         assert_eq!(*source.get().await.unwrap(), 2);
     }
 
-    /// C-203
+    // C-203: JWKS endpoint down, keys cached
     #[tokio::test]
     async fn the_old_document_is_served_while_renewals_fail_and_they_are_paused() {
         let source = Source::new();
@@ -404,7 +405,7 @@ mod tests {
         assert!(*source.get().await.unwrap() > 1);
     }
 
-    /// C-205
+    // C-205: Cache-Control max-age on JWKS
     #[tokio::test]
     async fn the_providers_max_age_counts_within_bounds() {
         for (said, seconds) in
@@ -424,7 +425,7 @@ mod tests {
         }
     }
 
-    /// C-200
+    // C-200: tokens with random kids, many per second
     #[tokio::test]
     async fn a_demanded_renewal_happens_once_a_minute_however_many_demand_it() {
         let source = Source::new();
@@ -448,7 +449,7 @@ mod tests {
         assert_eq!(*source.newer_than(&second).await.unwrap(), 3);
     }
 
-    /// C-204
+    // C-204: cache backend fails during forced refresh
     #[tokio::test]
     async fn a_demanded_renewal_that_fails_is_an_error_and_paused() {
         let source = Source::new();
@@ -465,7 +466,7 @@ mod tests {
         );
     }
 
-    /// C-444
+    // C-444: clock jumps back 10 min
     #[tokio::test]
     async fn a_clock_that_is_turned_back_neither_freezes_nor_breaks_anything() {
         let source = Source::new();

@@ -21,7 +21,9 @@ fn rejects(form: &str, kind: ErrorKind) {
     assert_eq!(check(form).err().map(|error| error.kind()), Some(kind), "{form:.100}");
 }
 
-/// C-001, C-004: query and form are the same text.
+// C-001: OP answers the code flow correctly
+// C-004: OP answers with an auto-submitted form
+/// Query and form are the same text.
 #[test]
 fn a_good_answer_gives_its_code() {
     for extras in [
@@ -43,7 +45,8 @@ fn the_state_is_there_before_anything_is_checked() {
     assert!(CallbackParameters::parse(b"error=x").unwrap().is_answer());
 }
 
-/// C-073, MSAL-027
+// C-073: state + "1" in the callback
+// MSAL-027: Flow `state=1`; callback `state=2`
 #[test]
 fn another_state_is_refused() {
     for state in [
@@ -59,7 +62,8 @@ fn another_state_is_refused() {
     rejects("code=c&state=r0.3.01234567891", ErrorKind::StateMismatch);
 }
 
-/// C-074, MSAL-026
+// C-074: no state in the callback
+// MSAL-026: Flow stored without `state`; callback `{code: foo}` arrives
 #[test]
 fn a_missing_state_is_refused_whatever_else_is_there() {
     for form in
@@ -79,7 +83,7 @@ fn the_error_of_another_issuer_names_both_issuers() {
     );
 }
 
-/// C-106
+// C-106: state, code, iss, error or another parameter given twice
 #[test]
 fn a_parameter_given_twice_is_refused() {
     for twice in [
@@ -98,7 +102,8 @@ fn a_parameter_given_twice_is_refused() {
     }
 }
 
-/// C-107, C-093
+// C-107: `response` parameter when JARM was not asked
+// C-093: JARM response with the named fault
 #[test]
 fn an_answer_of_jarm_is_refused() {
     for form in [
@@ -110,7 +115,7 @@ fn an_answer_of_jarm_is_refused() {
     }
 }
 
-/// C-002
+// C-002: OP answers the named implicit or hybrid type
 #[test]
 fn an_answer_of_the_implicit_or_hybrid_flow_is_refused() {
     for form in [
@@ -124,7 +129,8 @@ fn an_answer_of_the_implicit_or_hybrid_flow_is_refused() {
     }
 }
 
-/// C-109, C-111
+// C-109: iss parameter wrong although metadata does not advertise it
+// C-111: iss compared
 #[test]
 fn a_wrong_issuer_is_refused_although_none_was_announced() {
     for iss in [
@@ -140,7 +146,7 @@ fn a_wrong_issuer_is_refused_although_none_was_announced() {
     assert!(check(&format!("code=c&state={STATE}&iss={ISSUER}")).is_ok());
 }
 
-/// C-110
+// C-110: iss in an error response wrong or missing (advertised)
 #[test]
 fn an_error_of_an_unknown_sender_is_not_acted_on() {
     for (form, announced) in [
@@ -156,7 +162,8 @@ fn an_error_of_an_unknown_sender_is_not_acted_on() {
     assert!(check_with(&format!("code=c&state={STATE}&iss={ISSUER}"), true).is_ok());
 }
 
-/// C-111: where one document stands for many tenants, each answers with its own issuer.
+// C-111: iss compared
+/// Where one document stands for many tenants, each answers with its own issuer.
 #[test]
 fn a_tenant_may_answer_for_an_authority_of_many() {
     let authority = Authority::entra("common").unwrap();
@@ -187,7 +194,7 @@ fn a_tenant_may_answer_for_an_authority_of_many() {
     }
 }
 
-/// C-116
+// C-116: neither code nor error
 #[test]
 fn neither_code_nor_error_is_no_answer() {
     for form in ["", "code=", "error=", "code=&error=", "error_description=x", "session_state=x"] {
@@ -195,7 +202,7 @@ fn neither_code_nor_error_is_no_answer() {
     }
 }
 
-/// C-409
+// C-409: callback admin_consent=True&tenant=… with or without state
 #[test]
 fn an_administrators_consent_is_not_a_sign_in() {
     let error = check(&format!("admin_consent=True&tenant=t&state={STATE}")).unwrap_err();
@@ -203,7 +210,9 @@ fn an_administrators_consent_is_not_a_sign_in() {
     rejects("admin_consent=True&tenant=t", ErrorKind::StateMismatch);
 }
 
-/// C-138, C-410, C-430
+// C-138: prompt=none → login_required / interaction_required
+// C-410: error_description with AADSTS50105, 50126, 65001, 700082 …
+// C-430: OP answers unmet_authentication_requirements
 #[test]
 fn an_error_is_told_by_its_kind() {
     for (error, kind) in [
@@ -225,8 +234,10 @@ fn an_error_is_told_by_its_kind() {
     }
 }
 
-/// C-134, MSAL-029, MSAL-038: what others wrote is text without control characters and not too
-/// much of it; pages escape it.
+// C-134: error_description contains HTML
+// MSAL-029: Flow `state=s`; callback `state=s&error=foo&error_uri=bar&access_token=fake`
+// MSAL-038: Error page shows error text with `<script>`; it is rendered
+/// What others wrote is text without control characters and not too much of it; pages escape it.
 #[test]
 fn an_errors_texts_are_cut_and_cleaned() {
     let form = format!(
@@ -262,7 +273,7 @@ fn what_is_too_large_or_has_strange_characters_is_refused() {
     assert!(check(&long("code", MAX_CODE_BYTES)).is_ok());
 }
 
-/// C-439
+// C-439: 1 MB state, code, cookie or logout token
 #[test]
 fn a_megabyte_is_refused_before_it_is_read() {
     for name in ["state", "code", "error_description", "x"] {

@@ -71,7 +71,7 @@ mod tests {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
-    /// MSAL-092
+    // MSAL-092: no capabilities, challenge only; merged
     #[test]
     fn a_challenge_alone_is_sent_as_it_came() {
         let challenge = r#"{ "access_token":{"nbf":{"essential":true,"value":"1604106651"}} }"#;
@@ -79,7 +79,7 @@ mod tests {
         assert_eq!(merged(&[], Some(challenge), None).unwrap().as_deref(), Some(challenge));
     }
 
-    /// MSAL-093
+    // MSAL-093: capabilities only; merged
     #[test]
     fn capabilities_alone_are_claims_of_the_access_token() {
         let sent = merged(&capabilities(&["foo", "bar"]), None, None).unwrap();
@@ -89,7 +89,7 @@ mod tests {
         );
     }
 
-    /// MSAL-094
+    // MSAL-094: neither; merged
     #[test]
     fn nothing_is_no_parameter() {
         assert_eq!(merged(&[], None, None).unwrap(), None);

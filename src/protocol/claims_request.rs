@@ -46,7 +46,8 @@ mod tests {
         claims_request(challenge, auth_context).map(|text| serde_json::from_str(&text).unwrap())
     }
 
-    /// MSAL-094: neither is no parameter.
+    // MSAL-094: neither; merged
+    /// Neither is no parameter.
     #[test]
     fn challenge_and_context_are_asked_for_together() {
         let context = json!({"id_token": {"acrs": {"essential": true, "value": "c1"}}});

@@ -23,7 +23,7 @@ fn decoded(header: Option<&str>) -> String {
     String::from_utf8(base64_simd::STANDARD.decode_to_vec(text).unwrap()).unwrap()
 }
 
-/// C-366
+// C-366: client_secret_basic with id and secret `client %&+-_.!~*'()`
 #[test]
 fn basic_form_encodes_id_and_secret() {
     let text = "client %&+-_.!~*'()";
@@ -35,7 +35,8 @@ fn basic_form_encodes_id_and_secret() {
     assert_eq!(decoded(header.as_deref()), "a%3Ab:%C3%BC%3A%25");
 }
 
-/// C-366: many servers compare without decoding.
+// C-366: client_secret_basic with id and secret `client %&+-_.!~*'()`
+/// Many servers compare without decoding.
 #[test]
 fn what_every_decoder_reads_alike_is_sent_raw() {
     for text in ["6731de76-14a6-49ae-97bc-6eba6914391e", "my_app.example~1*", "abc~Q8-._*"] {
@@ -75,7 +76,7 @@ fn what_servers_may_read_in_two_ways_goes_into_the_form_where_the_provider_takes
     }
 }
 
-/// C-006
+// C-006: token endpoint accepts client_secret_basic only
 #[test]
 fn with_basic_the_body_holds_no_credential() {
     for advertised in [
@@ -88,7 +89,7 @@ fn with_basic_the_body_holds_no_credential() {
     }
 }
 
-/// C-007
+// C-007: token endpoint accepts client_secret_post only
 #[test]
 fn with_post_there_is_no_header() {
     for advertised in
@@ -102,7 +103,7 @@ fn with_post_there_is_no_header() {
     }
 }
 
-/// C-008
+// C-008: token endpoint accepts client_secret_jwt
 #[test]
 fn a_list_that_names_no_way_to_send_a_secret_is_no_reason_to_keep_it_back() {
     for advertised in [

@@ -64,7 +64,9 @@ mod tests {
         ClientInfo::parse(&base64url(object.as_bytes())).and_then(|info| info.home_account_id())
     }
 
-    /// MSAL-042, MSAL-043: without both halves it is no account.
+    // MSAL-042: Response with id_token and client_info; it is stored
+    // MSAL-043: Response from ADFS (no client_info); it is stored
+    /// Without both halves it is no account.
     #[test]
     fn the_home_account_is_uid_and_utid() {
         assert_eq!(home(r#"{"uid":"u","utid":"t","more":[1]}"#).as_deref(), Some("u.t"));

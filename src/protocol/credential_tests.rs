@@ -155,7 +155,9 @@ fn refusal(code: u64) -> (u16, Value) {
     )
 }
 
-/// MSAL-113, MSAL-114: Entra.
+// MSAL-113: Only SHA-1 thumbprint; any authority
+// MSAL-114: Both thumbprints; AAD/B2C/CIAM
+/// Entra.
 #[tokio::test]
 async fn entra_is_told_the_key_by_sha256_and_by_sha1_only_where_nothing_else_is_known() {
     let sha1 = &hex(&test_keys::thumbprint(&digest::SHA1_FOR_LEGACY_USE_ONLY));
@@ -180,7 +182,8 @@ async fn entra_is_told_the_key_by_sha256_and_by_sha1_only_where_nothing_else_is_
     }
 }
 
-/// MSAL-115: AD FS; other providers follow their metadata.
+// MSAL-115: Both thumbprints; ADFS or generic OIDC authority
+/// AD FS; other providers follow their metadata.
 #[tokio::test]
 async fn ad_fs_gets_rs256_and_others_what_their_metadata_names() {
     let host = "https://adfs.example.com/adfs";
@@ -213,7 +216,7 @@ async fn ad_fs_gets_rs256_and_others_what_their_metadata_names() {
     }
 }
 
-/// MSAL-117
+// MSAL-117: PEM with several certificates, with or without BEGIN/END tags; client built
 #[tokio::test]
 async fn certificates_are_sent_along_only_when_asked_for() {
     let other = test_keys::other_certificate();
@@ -227,7 +230,9 @@ async fn certificates_are_sent_along_only_when_asked_for() {
     assert_eq!(world.last().0["x5c"], json!([bare(test_keys::certificate()), bare(other)]));
 }
 
-/// C-100, C-370, MSAL-119
+// C-100: private_key_jwt
+// C-370: Entra private_key_jwt
+// MSAL-119: Extra claims configured for the assertion; assertion built
 #[tokio::test]
 async fn every_assertion_is_new_short_lived_and_says_whom_it_is_for() {
     let world = World::new(
@@ -307,7 +312,7 @@ fn function(life: Option<i64>) -> (ClientCredential, Arc<AtomicUsize>) {
     (credential, calls)
 }
 
-/// MSAL-118
+// MSAL-118: Assertion given as a callable; two token requests
 #[tokio::test]
 async fn what_a_function_made_is_remembered_for_its_life() {
     let (credential, calls) = function(Some(600));
@@ -455,7 +460,8 @@ async fn the_same_credential_is_not_sent_twice_but_the_next_of_the_list_is() {
     );
 }
 
-/// MSAL-121
+// MSAL-121: IdP answers invalid_client with AADSTS7000215, 700016, 7000222, 50011, 50012; or
+//   unauthorized_client; or empty body; token request
 #[tokio::test]
 async fn what_another_credential_cannot_mend_is_not_tried_again() {
     let unauthorized = (400, json!({"error": "unauthorized_client", "error_codes": [700_027]}));

@@ -227,8 +227,8 @@ mod tests {
         }
     }
 
-    /// C-351: decided as for every optional member. The pace is never faster than the
-    /// specification's.
+    // C-351: interval null or string
+    /// Decided as for every optional member. The pace is never faster than the specification's.
     #[test]
     fn an_interval_of_no_use_is_the_specifications() {
         let with = |interval: Value| {
@@ -260,7 +260,7 @@ mod tests {
         );
     }
 
-    /// MSAL-020
+    // MSAL-020: Discovery document with no `device_authorization_endpoint`; the client starts
     #[test]
     fn without_an_endpoint_only_the_device_flow_is_missing() {
         let client = Client { id: "id", proof: &Proof::Nothing };

@@ -23,7 +23,7 @@ fn discovery(http: &Arc<FakeHttp>) -> (Discovery, ManualClock) {
 
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";
 
-/// C-221
+// C-221: issuer with a path
 #[tokio::test]
 async fn the_well_known_address_hangs_off_the_issuers_path() {
     let issuer = format!("{ISSUER}/tenant/1");
@@ -62,7 +62,7 @@ async fn the_error_of_a_page_instead_of_a_document_names_url_and_media_type() {
     assert!(nothing.contains(&format!("{ISSUER}{WELL_KNOWN}")), "{nothing}");
 }
 
-/// C-232
+// C-232: 100 parallel first requests
 #[tokio::test]
 async fn a_hundred_first_requests_are_one_of_each() {
     let http = FakeHttp::publishing(document(), key_set());
@@ -82,7 +82,7 @@ async fn a_hundred_first_requests_are_one_of_each() {
     assert_eq!((http.count(WELL_KNOWN), http.count("/keys")), (1, 1));
 }
 
-/// C-226
+// C-226: discovery down at start
 #[tokio::test]
 async fn a_provider_that_is_down_is_a_passing_error() {
     let http = FakeHttp::new(|_| Err(HttpError::new("no connection")));
@@ -96,7 +96,7 @@ async fn a_provider_that_is_down_is_a_passing_error() {
     assert!(discovery.metadata().await.is_ok());
 }
 
-/// MSAL-016
+// MSAL-016: Metadata request returns 5xx; the client starts
 #[tokio::test]
 async fn the_status_tells_an_outage_from_a_mistake() {
     for (status, kind) in [
@@ -113,7 +113,9 @@ async fn the_status_tells_an_outage_from_a_mistake() {
     }
 }
 
-/// C-153, C-230: also where a client of the user's own does not bound it.
+// C-153: response larger than a cap; endless body
+// C-230: oversized or gzip-bomb answer
+/// Also where a client of the user's own does not bound it.
 #[tokio::test]
 async fn an_answer_that_is_too_large_is_refused() {
     let http = FakeHttp::new(|_| Ok(answer(200, format!("{}{}", document(), " ".repeat(1 << 20)))));
@@ -136,7 +138,7 @@ async fn a_client_that_never_gives_up_is_given_up() {
     assert_eq!(discovery.metadata().await.unwrap_err().kind(), ErrorKind::ProviderUnreachable);
 }
 
-/// C-229
+// C-229: metadata changes issuer on refresh
 #[tokio::test]
 async fn a_document_that_changes_its_issuer_is_refused_and_the_old_one_stays() {
     let http = FakeHttp::publishing(document(), key_set());
@@ -156,7 +158,7 @@ async fn a_document_that_changes_its_issuer_is_refused_and_the_old_one_stays() {
     assert!(http.count(WELL_KNOWN) > 2);
 }
 
-/// C-193
+// C-193: JWKS is not JSON, or `keys` missing
 #[tokio::test]
 async fn a_broken_key_set_does_not_replace_a_good_one() {
     let http = FakeHttp::publishing(document(), key_set());
@@ -195,7 +197,7 @@ async fn keys_follow_the_document_to_another_address() {
     assert_eq!(discovery.keys(&discovery.metadata().await.unwrap()).await.unwrap().len(), 1);
 }
 
-/// C-205
+// C-205: Cache-Control max-age on JWKS
 #[test]
 fn cache_control_is_read() {
     let said = |values: &[&str]| {

@@ -171,7 +171,9 @@ fn a_malformed_refresh_for_more_is_about_the_token_only_where_the_provider_says_
     assert_eq!(kind("Invalid \"refresh_token\" in request."), ErrorKind::InvalidGrant);
 }
 
-/// MSAL-058, MSAL-059
+// MSAL-058: Refresh answers `suberror=basic_action`; silent call with error
+// MSAL-059: Refresh answers suberror in {bad_token, token_expired, protection_policy_required,
+//   client_mismatch, device_authentication_failed}; silent call with error
 #[test]
 fn a_refused_grant_with_a_reason_to_interact_is_not_lost() {
     for suberror in [
@@ -242,7 +244,7 @@ fn an_answer_without_a_code_is_told_by_its_status() {
     );
 }
 
-/// C-410
+// C-410: error_description with AADSTS50105, 50126, 65001, 700082 …
 #[test]
 fn entras_details_are_kept() {
     let error = http_error(&answer(
@@ -290,8 +292,9 @@ fn entras_details_are_kept() {
     assert!(!error.to_string().contains("administrator"), "{error}");
 }
 
-/// MSAL-102: what a code adds to an `error` that says little, and that it takes nothing away
-/// from one that says enough.
+// MSAL-102: `access_denied` with AADB2C90118; page handler raises it
+/// What a code adds to an `error` that says little, and that it takes nothing away from one that
+/// says enough.
 #[test]
 fn a_code_says_more_than_its_error() {
     use ErrorKind as Kind;
@@ -549,7 +552,8 @@ fn of_several_codes_the_one_that_tells_most_counts() {
     assert_eq!(told(&[65001], "the code was used"), (String::new(), "invalid_grant"));
 }
 
-/// MSAL-053: what is logged is this crate's own words, the codes and the identifiers.
+// MSAL-053: Debug logging on; an entry is added
+/// What is logged is this crate's own words, the codes and the identifiers.
 #[test]
 fn the_log_names_the_code_its_remedy_and_the_providers_identifiers_and_nobody() {
     let description = "AADSTS7000222: The secret of 'Contoso Sales' of ada@contoso.com has expired. Trace ID: 0a0b-1 Correlation ID: 9c9d-2";
@@ -606,7 +610,8 @@ fn texts_are_cut_and_cleaned() {
     assert!(!provider.description.as_deref().unwrap().contains(char::is_control));
 }
 
-/// C-360, MSAL-130
+// C-360: Retry-After on authorization_pending or 503
+// MSAL-130: Retry-After absent on 429/5xx, or huge
 #[test]
 fn retry_after_is_seconds_or_a_date_and_has_a_limit() {
     let wait = |value: &str, date: Option<&str>| {

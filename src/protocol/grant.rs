@@ -251,7 +251,7 @@ mod tests {
         );
     }
 
-    /// C-055
+    // C-055: refresh grant
     #[test]
     fn a_refresh_asks_for_no_more_than_it_is_told() {
         let token = Secret::from("rt");
@@ -260,8 +260,9 @@ mod tests {
         assert_eq!(form(Grant::RefreshToken(&token), &params)["scope"], "openid a");
     }
 
-    /// C-104: nothing that signs people in to a site sends a password; whoever wants to do that
-    /// calls `client` by its name.
+    // C-104: any configuration
+    /// Nothing that signs people in to a site sends a password; whoever wants to do that calls
+    /// `client` by its name.
     #[test]
     fn only_the_client_sends_passwords_and_only_when_told() {
         let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
@@ -281,7 +282,7 @@ mod tests {
         }
     }
 
-    /// C-239
+    // C-239: no refresh token in the session
     #[test]
     fn an_empty_refresh_token_is_not_sent() {
         let client = Client { id: "id", proof: &Proof::Nothing };

@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(read(200, json!({"value": []})).unwrap(), (Vec::new(), None));
     }
 
-    /// C-399
+    // C-399: _claim_sources endpoint on a foreign host
     #[test]
     fn the_token_follows_no_link_to_another_host() {
         for link in [

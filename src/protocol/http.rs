@@ -286,7 +286,7 @@ mod tests {
             .await
     }
 
-    /// C-152
+    // C-152: token endpoint redirects (30x)
     #[tokio::test]
     async fn a_redirect_is_an_answer_and_is_not_followed() {
         let (uri, mut requests) = server(
@@ -299,7 +299,8 @@ mod tests {
         assert!(requests.try_recv().is_err());
     }
 
-    /// C-153, C-230
+    // C-153: response larger than a cap; endless body
+    // C-230: oversized or gzip-bomb answer
     #[tokio::test]
     async fn an_endless_answer_is_cut_off() {
         let mut answer = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
@@ -308,7 +309,8 @@ mod tests {
         assert_eq!(post(uri).await.unwrap_err(), HttpError::too_large());
     }
 
-    /// C-230: what is never asked for compressed cannot unfold in memory.
+    // C-230: oversized or gzip-bomb answer
+    /// What is never asked for compressed cannot unfold in memory.
     #[tokio::test]
     async fn a_compressed_answer_is_neither_asked_for_nor_unpacked() {
         let (uri, mut requests) = server(
@@ -320,7 +322,7 @@ mod tests {
         assert!(!requests.recv().await.unwrap().to_ascii_lowercase().contains("accept-encoding"));
     }
 
-    /// C-154
+    // C-154: timeout at the token endpoint
     #[tokio::test]
     async fn a_request_without_an_answer_is_not_repeated() {
         let (uri, mut requests) = server(Vec::new()).await;
@@ -329,7 +331,8 @@ mod tests {
         assert!(requests.try_recv().is_err());
     }
 
-    /// C-231: the peer offers no certificate that the machine trusts.
+    // C-231: certificate invalid, wrong host
+    /// The peer offers no certificate that the machine trusts.
     #[tokio::test]
     async fn a_server_that_cannot_prove_itself_is_refused() {
         let (uri, _requests) = server(b"HTTP/1.1 200 OK\r\n\r\n".to_vec()).await;

@@ -63,7 +63,7 @@ fn who_has_no_subject_of_their_own_has_an_object_id() {
     assert_eq!(check_identifiable(note, None).unwrap_err().kind(), ErrorKind::TokenSubject);
 }
 
-/// C-414
+// C-414: ver 3.0 or unknown
 #[test]
 fn a_token_of_entra_is_of_version_2() {
     let checked = |version: Value, is_entra| {
@@ -107,7 +107,7 @@ fn a_verified_token_tells_what_it_says() {
     assert!(!format!("{token:?}").contains("subject-1"), "no personal data where it is printed");
 }
 
-/// C-023
+// C-023: no sub
 #[test]
 fn the_subject_is_a_text_of_1_to_255_ascii_characters() {
     rejects(&SENT, without("sub"), ErrorKind::TokenSubject);
@@ -124,7 +124,9 @@ fn the_subject_is_a_text_of_1_to_255_ascii_characters() {
     }
 }
 
-/// C-025, C-080, C-189
+// C-025: nonce = sent + "1"
+// C-080: nonce sent, none in the token
+// C-189: hash and nonce comparison
 #[test]
 fn the_nonce_is_the_one_that_was_sent() {
     rejects(&SENT, without("nonce"), ErrorKind::TokenNonce);
@@ -141,7 +143,7 @@ fn the_nonce_is_the_one_that_was_sent() {
     accepts(&SENT, |_| ());
 }
 
-/// C-165
+// C-165: nonce in the token though none was sent
 #[test]
 fn a_nonce_that_nobody_sent_is_refused() {
     let not_sent = IdTokenExpectation::default();
@@ -203,7 +205,8 @@ fn a_claim_that_is_null_is_absent() {
     }
 }
 
-/// C-183, C-089
+// C-183: at_hash of another access token in the code flow
+// C-089: no at_hash, code flow
 #[test]
 fn at_hash_is_that_of_the_access_token_where_it_is_there() {
     let with = IdTokenExpectation { access_token: Some("access-token-1"), ..SENT };
@@ -219,8 +222,9 @@ fn at_hash_is_that_of_the_access_token_where_it_is_there() {
     }
 }
 
-/// C-184: every algorithm that we verify has its hash; the values are those of OpenID Connect
-/// Core appendix A and of `openssl dgst`.
+// C-184: at_hash with unsupported alg
+/// Every algorithm that we verify has its hash; the values are those of OpenID Connect Core
+/// appendix A and of `openssl dgst`.
 #[test]
 fn the_hash_is_the_algorithms() {
     let token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
@@ -261,7 +265,8 @@ fn the_hash_is_the_algorithms() {
     );
 }
 
-/// MSAL-041
+// MSAL-041: `client_info` uid/utid differs from the ID token's internal uid/utid claims; callback
+//   is handled
 #[test]
 fn client_info_may_not_contradict_the_tokens_own_account() {
     let check = |told: Value, claims: Value| {
@@ -309,7 +314,7 @@ fn an_authentication_context_that_was_asked_for_has_to_be_there() {
     );
 }
 
-/// C-176
+// C-176: max_age sent, auth_time missing
 #[test]
 fn auth_time_has_to_be_there_if_max_age_was_asked() {
     let asked = IdTokenExpectation { max_age: Some(Duration::from_secs(600)), ..SENT };
@@ -317,7 +322,7 @@ fn auth_time_has_to_be_there_if_max_age_was_asked() {
     accepts(&asked, |claims| claims["auth_time"] = now(-600));
 }
 
-/// C-177
+// C-177: max_age sent, auth_time too old
 #[test]
 fn auth_time_may_not_be_longer_ago_than_asked() {
     let asked =
@@ -330,8 +335,9 @@ fn auth_time_may_not_be_longer_ago_than_asked() {
     accepts(&asked(u64::MAX), |claims| claims["auth_time"] = json!(0));
 }
 
-/// C-178: where it decides; otherwise it is as if it were not there. The words are those of a
-/// malformed claim: a provider that writes it so has not signed anybody in too long ago.
+// C-178: auth_time is −1, null, "1", [], {} or true
+/// Where it decides; otherwise it is as if it were not there. The words are those of a malformed
+/// claim: a provider that writes it so has not signed anybody in too long ago.
 #[test]
 fn auth_time_is_a_number_that_is_not_negative_if_it_was_asked_for() {
     let asked = IdTokenExpectation { max_age: Some(Duration::from_secs(600)), ..SENT };
@@ -357,7 +363,7 @@ fn auth_time_is_a_number_that_is_not_negative_if_it_was_asked_for() {
     }
 }
 
-/// C-179
+// C-179: acr required, other or missing acr returned
 #[test]
 fn a_required_acr_has_to_come() {
     let acr = ["silver".to_owned(), "gold".to_owned()];

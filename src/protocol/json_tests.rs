@@ -3,7 +3,7 @@ use serde_json::json;
 
 use super::*;
 
-/// C-187
+// C-187: duplicate JSON members (two aud, two iss)
 #[test]
 fn a_member_given_twice_is_refused_at_every_level() {
     for document in [

@@ -20,7 +20,7 @@ fn with(member: &str, value: Value) -> Value {
     key
 }
 
-/// C-192
+// C-192: JWKS has unknown kty, oct, or malformed entries beside good ones
 #[test]
 fn entries_that_cannot_be_used_are_left_out_and_the_good_one_counts() {
     let set = json!({"keys": [
@@ -53,7 +53,7 @@ fn entries_that_cannot_be_used_are_left_out_and_the_good_one_counts() {
     );
 }
 
-/// C-193
+// C-193: JWKS is not JSON, or `keys` missing
 #[test]
 fn what_is_no_key_set_is_refused() {
     for document in [
@@ -77,7 +77,7 @@ fn what_is_no_key_set_is_refused() {
     assert_eq!(JwkSet::parse(br#"{"keys":[],"more":1}"#).unwrap().len(), 0);
 }
 
-/// C-194
+// C-194: matching kid but use=enc
 #[test]
 fn a_key_that_is_not_for_verifying_signatures_is_not_used() {
     for key in [
@@ -178,7 +178,7 @@ fn a_byte_order_mark_in_front_of_the_key_set_is_left_out() {
     assert_eq!(JwkSet::parse(set.as_bytes()).unwrap().len(), 1);
 }
 
-/// C-198
+// C-198: key's alg member differs from token alg
 #[test]
 fn a_key_that_names_its_algorithm_is_for_no_other() {
     let set = keys(&json!({"keys": [with("alg", json!("PS256"))]}));

@@ -97,7 +97,9 @@ mod tests {
         url.query_pairs().map(|(name, _)| name.into_owned()).collect()
     }
 
-    /// C-072, C-291, C-407
+    // C-072: end_session request
+    // C-291: logout with an ID token
+    // C-407: RP-initiated logout
     #[test]
     fn everything_that_tells_the_provider_whom_to_sign_out_is_sent() {
         let url = request("a.b.c").url(&metadata(|_| ())).unwrap();
@@ -154,7 +156,7 @@ mod tests {
         assert_eq!(names(&url)[2], "back", "a setting counts more");
     }
 
-    /// C-294
+    // C-294: no end_session_endpoint
     #[test]
     fn a_provider_without_an_endpoint_has_no_address() {
         assert_eq!(
@@ -164,7 +166,7 @@ mod tests {
         );
     }
 
-    /// C-301
+    // C-301: id_token_hint too long for a URL
     #[test]
     fn a_hint_that_makes_the_address_too_long_is_left_out() {
         let (short, long) = ("a".repeat(6000), "a".repeat(8000));

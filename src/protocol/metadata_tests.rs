@@ -66,7 +66,7 @@ fn default_scopes_are_those_of_the_document() {
     );
 }
 
-/// C-045
+// C-045: random per-run endpoints in metadata
 #[test]
 fn endpoints_are_those_of_the_document() {
     let metadata = metadata(|document| {
@@ -85,7 +85,7 @@ fn endpoints_are_those_of_the_document() {
     );
 }
 
-/// C-046
+// C-046: random jwks_uri per run
 #[test]
 fn keys_are_where_the_document_says() {
     let metadata =
@@ -93,7 +93,7 @@ fn keys_are_where_the_document_says() {
     assert_eq!(metadata.jwks_uri.as_str(), "https://other.example/certs/42");
 }
 
-/// C-225
+// C-225: authorization_endpoint or token_endpoint missing
 #[test]
 fn a_missing_member_is_named() {
     for name in ["issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"] {
@@ -107,7 +107,7 @@ fn a_missing_member_is_named() {
     }
 }
 
-/// C-222
+// C-222: issuer differs by trailing slash, case or port
 #[test]
 fn another_issuer_is_refused() {
     for issuer in [
@@ -123,7 +123,8 @@ fn another_issuer_is_refused() {
     }
 }
 
-/// C-224, C-208
+// C-224: issuer or any endpoint http://
+// C-208: jwks_uri is http or on an unexpected host for a Microsoft authority
 #[test]
 fn every_endpoint_is_https() {
     for address in [
@@ -172,7 +173,8 @@ fn every_endpoint_is_https() {
     }
 }
 
-/// MSAL-019
+// MSAL-019: Public-cloud authority; document's token, authorization or device endpoint is in
+//   another cloud or on an attacker host; the client starts
 #[test]
 fn a_microsoft_document_sends_nobody_to_another_cloud() {
     let authority = Authority::entra("organizations").unwrap();
@@ -209,7 +211,7 @@ fn a_microsoft_document_sends_nobody_to_another_cloud() {
     assert!(parse(elsewhere).is_err());
 }
 
-/// MSAL-020
+// MSAL-020: Discovery document with no `device_authorization_endpoint`; the client starts
 #[test]
 fn what_is_optional_may_be_missing_null_or_empty() {
     for value in [json!(null), json!("")] {
@@ -295,7 +297,8 @@ fn what_is_no_document_is_refused() {
     }
 }
 
-/// C-158, C-159
+// C-158: no alg configured or advertised
+// C-159: alg differs from client setting or from metadata list
 #[test]
 fn algorithms_are_those_that_the_provider_lists_and_a_setting_narrows_them() {
     use Algorithm::{EdDsa, Es256, Es512, Ps256, Rs256, Rs512};

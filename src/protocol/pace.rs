@@ -89,7 +89,11 @@ mod tests {
         answers.iter().map(wait).collect()
     }
 
-    /// C-352, C-353, C-354, C-358, C-360
+    // C-352: authorization_pending
+    // C-353: slow_down once
+    // C-354: slow_down twice
+    // C-358: connection time-out
+    // C-360: Retry-After on authorization_pending or 503
     #[test]
     fn the_pace_is_what_the_answers_ask_for() {
         let pending = ("authorization_pending", None);
@@ -118,7 +122,7 @@ mod tests {
         );
     }
 
-    /// C-356
+    // C-356: expired_token, or local expires_in reached
     #[test]
     fn some_answers_are_the_end() {
         for (error, kind) in [

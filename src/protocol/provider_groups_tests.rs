@@ -120,8 +120,9 @@ fn two_pages(request: &Request<Bytes>, page: usize) -> Response<Bytes> {
     }
 }
 
-/// C-396, C-399: from Graph, page after page, with a token for Graph; never from the address in the
-/// token.
+// C-396: _claim_names.groups present, no groups claim
+// C-399: _claim_sources endpoint on a foreign host
+/// From Graph, page after page, with a token for Graph; never from the address in the token.
 #[tokio::test]
 async fn the_groups_are_read_with_a_token_for_graph() {
     let entra = Entra::new(two_pages);

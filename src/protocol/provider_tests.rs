@@ -71,7 +71,7 @@ fn another_key(kid: &str) -> (Value, String) {
     (signer.jwk(kid), signer.sign(&header, &claims()))
 }
 
-/// C-001
+// C-001: OP answers the code flow correctly
 #[tokio::test]
 async fn a_code_becomes_tokens_a_verified_id_token_and_claims() {
     let http = FakeHttp::new(|request| {
@@ -94,7 +94,8 @@ async fn a_code_becomes_tokens_a_verified_id_token_and_claims() {
     assert!(!http.last().uri().to_string().contains("acce55"));
 }
 
-/// C-154, C-097
+// C-154: timeout at the token endpoint
+// C-097: OP rejects S256
 #[tokio::test]
 async fn a_code_is_sent_once_whatever_comes_back() {
     type Outcome = fn() -> Result<Response<Bytes>, HttpError>;
@@ -142,7 +143,8 @@ async fn nothing_is_sent_before_the_document_is_believed() {
     assert_eq!(http.count("/token"), 0);
 }
 
-/// C-052, C-053
+// C-052: keys rotated between two logins
+// C-053: keys rotated after the RP cached them, before the token is signed
 #[tokio::test]
 async fn a_key_that_came_after_the_keys_were_read_is_looked_for_once() {
     let http = FakeHttp::publishing(document(), key_set());
@@ -199,7 +201,7 @@ async fn a_nameless_key_that_was_replaced_is_looked_for_too() {
     assert!(verify(&provider, &nameless).await.is_ok());
 }
 
-/// C-200
+// C-200: tokens with random kids, many per second
 #[tokio::test]
 async fn a_flood_of_unknown_keys_is_one_request_a_minute() {
     let http = FakeHttp::publishing(document(), key_set());
@@ -326,7 +328,8 @@ async fn every_asymmetric_algorithm_that_the_document_lists_is_verified_by_defau
     }
 }
 
-/// C-203, C-204
+// C-203: JWKS endpoint down, keys cached
+// C-204: cache backend fails during forced refresh
 #[tokio::test]
 async fn known_keys_go_on_working_while_the_provider_is_down() {
     let http = FakeHttp::publishing(document(), key_set());
@@ -349,7 +352,8 @@ async fn known_keys_go_on_working_while_the_provider_is_down() {
     assert_eq!(http.count("/keys"), 2);
 }
 
-/// C-158, C-159
+// C-158: no alg configured or advertised
+// C-159: alg differs from client setting or from metadata list
 #[tokio::test]
 async fn what_the_provider_says_it_signs_with_narrows_what_is_accepted() {
     let mut only_es256 = document();
@@ -371,7 +375,7 @@ async fn what_the_provider_says_it_signs_with_narrows_what_is_accepted() {
     );
 }
 
-/// C-214
+// C-214: signed userinfo with other alg, iss or aud
 #[tokio::test]
 async fn a_signed_user_info_answer_passes_the_one_verifier() {
     let signed = |change: fn(&mut Value)| {
@@ -419,7 +423,7 @@ async fn a_signed_user_info_answer_passes_the_one_verifier() {
     assert_eq!(outcome(unsigned).await.unwrap_err(), ErrorKind::TokenAlgorithm);
 }
 
-/// C-036
+// C-036: encrypted userinfo
 #[tokio::test]
 async fn an_encrypted_user_info_answer_is_refused() {
     let http = answering("/userinfo", "application/jwt", 200, "a.b.c.d.e".into());
@@ -430,7 +434,8 @@ async fn an_encrypted_user_info_answer_is_refused() {
     );
 }
 
-/// C-143: a B2C policy gives an ID token alone; it has to be of that policy.
+// C-143: access_token missing or not a string
+/// A B2C policy gives an ID token alone; it has to be of that policy.
 #[tokio::test]
 async fn b2c_signs_in_without_an_access_token_and_names_its_policy() {
     const BASE: &str = "https://contoso.b2clogin.com/contoso.onmicrosoft.com/b2c_1_in";
@@ -486,8 +491,9 @@ impl Write for Output {
     }
 }
 
-/// C-437, C-438: every step at the most talkative level; how it ended is there, what it was
-/// about is not.
+// C-437: debug/trace logging
+// C-438: claims in logs
+/// Every step at the most talkative level; how it ended is there, what it was about is not.
 #[tokio::test(flavor = "current_thread")]
 async fn spans_tell_outcome_and_reason_and_neither_secrets_nor_people() {
     let output = Output::default();

@@ -40,7 +40,8 @@ fn a_good_answer_is_read() {
     assert!(!shown.contains("\"at\"") && !shown.contains("a.b.c"), "{shown}");
 }
 
-/// C-140, C-152
+// C-140: status 201/204/302 instead of 200
+// C-152: token endpoint redirects (30x)
 #[test]
 fn only_200_is_a_success() {
     for status in [201, 202, 203, 204, 206, 299, 301, 302, 303, 304, 307, 308] {
@@ -71,7 +72,7 @@ fn what_is_no_json_object_is_refused() {
     }
 }
 
-/// C-143
+// C-143: access_token missing or not a string
 #[test]
 fn the_access_token_is_a_text_that_is_not_empty() {
     for value in [
@@ -124,7 +125,9 @@ fn a_token_type_that_is_not_told_is_bearer() {
     assert!(read(&body).is_ok());
 }
 
-/// C-145, C-086: what says no lifetime is as if it were not there, and the good token counts.
+// C-145: expires_in is a string, negative or a bool
+// C-086: no expires_in
+/// What says no lifetime is as if it were not there, and the good token counts.
 #[test]
 fn a_lifetime_of_no_use_does_not_void_the_answer() {
     assert_eq!(
@@ -153,7 +156,8 @@ fn a_strange_hint_when_to_renew_is_ignored() {
     }
 }
 
-/// C-146: decided once, for every optional member.
+// C-146: scope, refresh_token or id_token is null
+/// Decided once, for every optional member.
 #[test]
 fn an_optional_member_of_no_use_is_absent_and_the_access_token_counts() {
     for value in
@@ -204,14 +208,14 @@ fn a_byte_order_mark_in_front_of_the_answer_is_left_out() {
     assert!(read_answer(&answer(200, body), AccessTokenRule::Required).is_ok());
 }
 
-/// C-147
+// C-147: scope is the empty string
 #[test]
 fn an_empty_scope_is_nothing_and_none_is_as_asked() {
     assert_eq!(read(&with("scope", json!(""))).unwrap().scope.as_deref(), Some(""));
     assert_eq!(read(&with("scope", json!(null))).unwrap().scope, None);
 }
 
-/// C-156
+// C-156: unknown members
 #[test]
 fn unknown_members_are_ignored() {
     let mut body = good();

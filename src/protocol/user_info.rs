@@ -148,7 +148,8 @@ mod tests {
         }
     }
 
-    /// C-032, C-217
+    // C-032: userinfo wants the header
+    // C-217: userinfo call
     #[test]
     fn the_access_token_is_in_the_header_and_nowhere_else() {
         let request = request(&metadata(|_| ()), &"at-1".into()).unwrap();
@@ -167,7 +168,8 @@ mod tests {
         assert_eq!(request(&metadata, &"at".into()).unwrap_err().kind(), ErrorKind::UserInfoFailed);
     }
 
-    /// C-034, C-210
+    // C-034: userinfo sub = ID token sub + "invalid"
+    // C-210: sub differs only in letter case
     #[test]
     fn the_subject_is_exactly_the_expected_one() {
         assert!(plain(&json!({"sub": SUBJECT, "email": "a@b"})).is_ok());
@@ -190,7 +192,8 @@ mod tests {
         assert!(check_subject(Object::new(), "").is_err());
     }
 
-    /// C-211, C-212
+    // C-211: body null, [], text, invalid JSON
+    // C-212: userinfo is a JSON array
     #[test]
     fn what_is_no_json_object_is_refused() {
         for body in [
@@ -225,7 +228,8 @@ mod tests {
         assert!(read(200, "application/json", "a.b.c").is_err());
     }
 
-    /// C-040, C-041
+    // C-040: userinfo has _claim_names/_claim_sources with a JWT
+    // C-041: userinfo has _claim_sources with endpoint
     #[test]
     fn claims_of_others_stay_as_they_are() {
         let claims = plain(&json!({
@@ -235,7 +239,7 @@ mod tests {
         assert!(claims.unwrap().contains_key("_claim_sources"));
     }
 
-    /// C-216
+    // C-216: 401 with WWW-Authenticate
     #[test]
     fn a_refused_access_token_is_told_as_such() {
         let refused = |challenge: &str| {

@@ -55,7 +55,7 @@ fn then(before: &HeaderMap, begun: &Begun) -> HeaderMap {
     )
 }
 
-/// C-446
+// C-446: process restarts between login and callback
 #[test]
 fn an_attempt_outlives_the_process_that_began_it() {
     let begun = begin(&HeaderMap::new(), "/deep?x=1");
@@ -66,7 +66,7 @@ fn an_attempt_outlives_the_process_that_began_it() {
     assert_eq!(found.derive("label").unwrap(), begun.attempt.derive("label").unwrap());
 }
 
-/// C-326
+// C-326: two tabs log in at once
 #[test]
 fn attempts_of_parallel_tabs_do_not_disturb_each_other() {
     let mut browser = HeaderMap::new();
@@ -90,7 +90,8 @@ fn tabs_that_begin_at_once_rarely_choose_the_same_slot() {
     assert_eq!(slots.len(), Slot::COUNT);
 }
 
-/// C-121 C-348
+// C-121: more than the allowed number of parallel logins
+// C-348: cross-site GET to /login
 #[test]
 fn the_ninth_attempt_takes_the_slot_of_the_oldest_and_headers_stay_bounded() {
     for (path, most) in
@@ -120,7 +121,7 @@ fn the_ninth_attempt_takes_the_slot_of_the_oldest_and_headers_stay_bounded() {
     }
 }
 
-/// C-119
+// C-119: state older than its lifetime
 #[test]
 fn an_attempt_lasts_ten_minutes_whatever_the_browser_keeps() {
     let begun = begin(&HeaderMap::new(), "/");
@@ -129,13 +130,14 @@ fn an_attempt_lasts_ten_minutes_whatever_the_browser_keeps() {
     let at = |now| attempts().find(&sent(&browser), state, now);
     assert!(matches!(at(NOW + Duration::from_secs(599)), Lookup::Found(_)));
     assert!(matches!(at(NOW + Duration::from_secs(600)), Lookup::Expired(_)));
-    // C-444: a clock that jumped back.
+    // C-444: clock jumps back 10 min
+    // A clock that jumped back.
     assert!(matches!(at(NOW - Duration::from_secs(599)), Lookup::Found(_)));
     assert!(matches!(at(NOW - Duration::from_secs(600)), Lookup::Expired(_)));
     assert!(is_removal(&attempts().remove(state.slot)));
 }
 
-/// C-122
+// C-122: expired or undecodable state cookies present
 #[test]
 fn expired_and_unreadable_attempts_are_removed_and_sign_in_works() {
     let mut old = attempt("/");
@@ -235,7 +237,7 @@ fn an_attempt_is_worth_nothing_elsewhere() {
     assert!(matches!(find(&cookie_header(&moved), &asked), Lookup::Missing));
 }
 
-/// C-327
+// C-327: two cookies with the same name (subdomain planted)
 #[test]
 fn a_planted_cookie_in_front_hides_no_attempt() {
     let begun = begin(&HeaderMap::new(), "/");
@@ -247,7 +249,7 @@ fn a_planted_cookie_in_front_hides_no_attempt() {
     ));
 }
 
-/// C-439
+// C-439: 1 MB state, code, cookie or logout token
 #[test]
 fn a_state_is_ours_or_none() {
     let state = begin(&HeaderMap::new(), "/").state;

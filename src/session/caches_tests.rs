@@ -112,7 +112,9 @@ fn only_row(store: &OpenStore) -> tower_sessions_core::session::Record {
     rows.values().next().unwrap().clone()
 }
 
-/// MSAL-146, MSAL-148, MSAL-151
+// MSAL-146: Write; L1 memory + L2 distributed
+// MSAL-148: Both empty, or key of another user; read
+// MSAL-151: Encryption enabled; entry written to L2
 #[tokio::test]
 async fn another_process_finds_what_was_obtained_and_the_store_sees_nothing() {
     let store = store();
@@ -147,7 +149,7 @@ async fn the_published_memory_store_keeps_it() {
     assert_eq!(a.token("ada").await.source(), TokenSource::Provider, "removed by the other one");
 }
 
-/// MSAL-150
+// MSAL-150: L2 entry corrupted or L2 down; read
 #[tokio::test]
 async fn a_row_that_cannot_be_read_is_empty_and_written_anew() {
     let store = store();
@@ -193,7 +195,8 @@ async fn a_foreign_row_is_none() {
     assert_ne!(process(&store).token("ada").await.expose(), token.expose());
 }
 
-/// MSAL-150: what this process has goes on working, and is written later.
+// MSAL-150: L2 entry corrupted or L2 down; read
+/// What this process has goes on working, and is written later.
 #[tokio::test]
 async fn a_store_that_is_down_fails_nothing() {
     let store = store();
@@ -234,7 +237,9 @@ async fn what_could_not_be_read_is_not_written_over() {
     }
 }
 
-/// MSAL-140, MSAL-143, MSAL-144
+// MSAL-140: Option expiry none / suggested none; entry stored
+// MSAL-143: Option expiry 1 h / suggested +5 h; entry stored
+// MSAL-144: Option expiry 10 h / suggested +5 h; entry stored
 #[tokio::test]
 async fn a_row_ends_when_it_is_told_to_or_when_its_tokens_do() {
     for (lifetime, of_app, of_imported) in [
@@ -267,7 +272,7 @@ async fn a_row_ends_when_it_is_told_to_or_when_its_tokens_do() {
     }
 }
 
-/// MSAL-149
+// MSAL-149: Two entries; one is removed
 #[tokio::test]
 async fn removing_one_leaves_the_other() {
     let store = store();

@@ -173,7 +173,7 @@ mod tests {
 
     const TEN_MINUTES: Duration = Duration::from_secs(600);
 
-    /// C-303
+    // C-303: session cookie
     #[test]
     fn over_https_the_session_cookie_is_host_only_and_out_of_scripts_reach() {
         let cookies = Cookies::new("AbCdEfGh", true, false);
@@ -212,7 +212,7 @@ mod tests {
         );
     }
 
-    /// C-306
+    // C-306: response_mode=form_post
     #[test]
     fn an_attempt_that_is_answered_by_post_is_sent_across_sites() {
         let [slot, ..] = Slot::ALL;

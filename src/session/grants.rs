@@ -294,7 +294,7 @@ mod tests {
         }
     }
 
-    /// C-249
+    // C-249: logout ends while a refresh is running
     #[tokio::test]
     async fn tokens_that_come_after_sign_out_leave_nothing_behind() {
         let (open, watched) = OpenStore::new();

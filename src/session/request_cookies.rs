@@ -269,7 +269,7 @@ mod tests {
         );
     }
 
-    /// C-327
+    // C-327: two cookies with the same name (subdomain planted)
     #[test]
     fn of_one_name_a_few_different_values_are_looked_at() {
         let pairs: Vec<_> =

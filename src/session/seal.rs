@@ -440,7 +440,7 @@ mod tests {
         }
     }
 
-    /// C-318
+    // C-318: key rotation: cookie under the previous key
     #[test]
     fn the_first_secret_seals_and_all_open() {
         let before = key_ring(&[SECRET]);

@@ -12,7 +12,7 @@ use crate::{
     sign_in::{Fingerprint, NewSession, RecordId, ReturnedTo},
 };
 
-/// C-445
+// C-445: login starts on node A, callback lands on node B
 #[tokio::test]
 async fn who_signs_in_on_one_node_is_signed_in_on_every_node() {
     let (_, store) = OpenStore::new();
@@ -21,7 +21,7 @@ async fn who_signs_in_on_one_node_is_signed_in_on_every_node() {
     assert_eq!(b.who(&headers).await.as_deref(), Some("ada"));
 }
 
-/// C-300
+// C-300: old session cookie replayed after logout
 #[tokio::test]
 async fn a_cookie_replayed_after_sign_out_is_signed_out_on_every_node() {
     for store in [local(), memory()] {
@@ -35,7 +35,7 @@ async fn a_cookie_replayed_after_sign_out_is_signed_out_on_every_node() {
     }
 }
 
-/// C-314
+// C-314: login while an anonymous or planted session exists
 #[tokio::test]
 async fn every_sign_in_has_a_new_id_and_a_new_key() {
     for store in [local(), memory()] {
@@ -49,7 +49,8 @@ async fn every_sign_in_has_a_new_id_and_a_new_key() {
     }
 }
 
-/// C-314 C-316
+// C-314: login while an anonymous or planted session exists
+// C-316: another user signs in on the same browser
 #[tokio::test]
 async fn the_session_that_a_sign_in_started_from_is_ended_by_its_id() {
     for store in [local(), memory()] {
@@ -63,7 +64,8 @@ async fn the_session_that_a_sign_in_started_from_is_ended_by_its_id() {
     }
 }
 
-/// C-325 C-246
+// C-325: idle and absolute time-out
+// C-246: rolling 24 h / absolute 7 d session ends
 #[tokio::test]
 async fn idle_and_absolute_time_end_a_session_whatever_the_browser_keeps() {
     for store in [local(), memory()] {
@@ -90,7 +92,7 @@ async fn idle_and_absolute_time_end_a_session_whatever_the_browser_keeps() {
     }
 }
 
-/// C-247
+// C-247: session_expiry claim earlier than the rolling limit
 #[tokio::test]
 async fn a_session_may_end_before_its_time() {
     for store in [local(), memory()] {
@@ -136,7 +138,7 @@ async fn a_short_idle_time_rolls_the_ticket_more_often() {
     assert!(node.rolled(&created.session).await.is_some());
 }
 
-/// C-444
+// C-444: clock jumps back 10 min
 #[tokio::test]
 async fn a_clock_that_jumps_back_changes_nothing() {
     for store in [local(), memory()] {
@@ -153,7 +155,7 @@ async fn a_clock_that_jumps_back_changes_nothing() {
     }
 }
 
-/// C-321
+// C-321: unchanged session
 #[tokio::test]
 async fn a_ticket_is_rolled_every_five_minutes_and_never_written() {
     let (open, store) = OpenStore::new();
@@ -202,7 +204,7 @@ async fn a_ticket_rolled_for_a_session_that_ended_meanwhile_is_not_sent() {
     }
 }
 
-/// C-318
+// C-318: key rotation: cookie under the previous key
 #[tokio::test]
 async fn a_new_cookie_secret_keeps_sessions_and_reissues_their_tickets() {
     for store in [local(), memory()] {
@@ -243,7 +245,7 @@ async fn another_application_on_the_same_store_and_secret_is_signed_out() {
     }
 }
 
-/// C-322
+// C-322: store down at login
 #[tokio::test]
 async fn a_store_that_is_down_at_sign_in_makes_no_session() {
     let (open, store) = OpenStore::new();
@@ -381,7 +383,7 @@ async fn claims_that_are_due_are_asked_for_and_renewed_ones_remembered() {
     }
 }
 
-/// C-123
+// C-123: browser goes Back to the callback URL with a live session and the same state
 #[tokio::test]
 async fn a_session_remembers_where_its_own_answer_led() {
     let node = Node::new(local());
@@ -428,7 +430,7 @@ async fn a_session_remembers_its_causes_for_ten_minutes() {
     assert!(opened.origin().started_for(&cause, 60 * MINUTE, node.now()));
 }
 
-/// C-327
+// C-327: two cookies with the same name (subdomain planted)
 #[tokio::test]
 async fn of_two_cookies_with_one_name_the_one_that_opens_counts() {
     let node = Node::new(local());
@@ -442,7 +444,7 @@ async fn of_two_cookies_with_one_name_the_one_that_opens_counts() {
     }
 }
 
-/// C-308
+// C-308: cookie over 4096 bytes
 #[tokio::test]
 async fn the_cookie_has_one_size_however_much_the_record_holds() {
     for store in [local(), memory()] {
@@ -461,7 +463,7 @@ async fn the_cookie_has_one_size_however_much_the_record_holds() {
     }
 }
 
-/// C-439
+// C-439: 1 MB state, code, cookie or logout token
 #[tokio::test]
 async fn a_cookie_of_a_megabyte_is_signed_out() {
     let node = Node::new(local());
@@ -469,7 +471,7 @@ async fn a_cookie_of_a_megabyte_is_signed_out() {
     assert_eq!(node.who(&HeaderMap::new()).await, None);
 }
 
-/// C-437
+// C-437: debug/trace logging
 #[tokio::test]
 async fn nothing_here_prints_ids_keys_or_people() {
     let node = Node::new(memory());

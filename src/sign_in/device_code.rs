@@ -284,7 +284,7 @@ mod tests {
         assert!(codec::Value::read(&codec::encode(&code)) == Some(code));
     }
 
-    /// C-363
+    // C-363: user_code and device_code
     #[test]
     fn no_code_is_printed() {
         let printed = format!("{:?}", code(5, 5));

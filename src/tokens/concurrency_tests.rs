@@ -116,7 +116,7 @@ async fn different_scopes_of_one_grant_wait_and_see_the_successor() {
     assert_eq!(world.record().tokens().len(), 21);
 }
 
-/// C-443
+// C-443: client drops the callback request mid-way
 #[tokio::test]
 async fn a_caller_that_goes_away_loses_nothing() {
     let world = Arc::new(World::gated());

@@ -9,7 +9,7 @@ fn failure() -> Error {
     Error::new(ErrorKind::ProviderUnreachable, "")
 }
 
-/// MSAL-132
+// MSAL-132: Throttle store full (1024); new entry
 #[test]
 fn when_it_is_full_the_one_nearest_its_end_is_dropped() {
     let throttle = Throttle::default();

@@ -53,7 +53,8 @@ fn who_comes_first_at_the_same_time_is_not_replaced() {
     assert_eq!(token(&partitions, "a:").as_deref(), Some("1"));
 }
 
-/// MSAL-148, MSAL-149
+// MSAL-148: Both empty, or key of another user; read
+// MSAL-149: Two entries; one is removed
 #[test]
 fn names_are_exact_and_prefixes_whole() {
     let (partitions, _) = partitions(10);
@@ -88,7 +89,8 @@ fn those_used_longest_ago_leave_and_those_that_are_over_before_them() {
     assert_eq!(gone, [2, 3, 9]);
 }
 
-/// MSAL-051, MSAL-150
+// MSAL-051: Cache file with unknown fields from a newer version; it is loaded and saved
+// MSAL-150: L2 entry corrupted or L2 down; read
 #[test]
 fn what_is_exported_is_imported_and_nothing_else_changes_anything() {
     let (partitions, clock) = partitions(10);

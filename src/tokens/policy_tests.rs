@@ -26,7 +26,7 @@ fn unreachable(retry_after: Option<u64>) -> ProviderError {
     }
 }
 
-/// MSAL-087
+// MSAL-087: ID token older than its lifetime + 210 s; page load
 #[tokio::test]
 async fn claims_are_renewed_in_the_background_for_210_seconds_and_waited_for_later() {
     for (age, renewed_at_once) in [(0, false), (210, false), (211, true), (100_000, true)] {
@@ -62,7 +62,7 @@ async fn claims_are_replaced_whole() {
     assert_eq!(world.live().await.as_deref(), Some(r#"{"roles":[]}"#));
 }
 
-/// C-237
+// C-237: no ID token in the refresh answer
 #[tokio::test]
 async fn without_an_id_token_the_claims_stay_and_the_next_renewal_is_a_token_life_away() {
     for (expires_in, next) in [(Some(1800), 1800), (Some(10), 300), (None, 3600)] {
@@ -92,7 +92,8 @@ async fn an_id_token_of_a_minute_is_not_renewed_every_minute() {
     assert_eq!(world.record().renew_at(), Some(world.clock.now() + seconds(300)));
 }
 
-/// C-234, C-238
+// C-234: refresh ID token with other aud
+// C-238: refresh ID token unsigned or badly signed
 #[tokio::test]
 async fn an_answer_with_a_refused_id_token_leaves_only_its_refresh_token() {
     for kind in [
@@ -141,7 +142,8 @@ async fn a_renewal_about_somebody_else_ends_the_session() {
     assert_eq!(end(&world).await, ErrorKind::SessionEnded);
 }
 
-/// MSAL-059
+// MSAL-059: Refresh answers suberror in {bad_token, token_expired, protection_policy_required,
+//   client_mismatch, device_authentication_failed}; silent call with error
 #[tokio::test]
 async fn a_refused_renewal_ends_the_session() {
     for suberror in [
@@ -176,7 +178,7 @@ async fn a_tenant_that_is_not_allowed_any_more_is_out_at_the_next_renewal() {
     assert!(!world.store.is_signed_in(&world.grant));
 }
 
-/// MSAL-058
+// MSAL-058: Refresh answers `suberror=basic_action`; silent call with error
 #[tokio::test]
 async fn a_renewal_that_needs_the_person_keeps_the_session_and_asks_once_a_minute() {
     let world = World::new();
@@ -271,7 +273,7 @@ async fn a_live_session_whose_grant_is_lost_is_told_so() {
     assert_eq!(failure(&world).await, ErrorKind::NoRefreshToken);
 }
 
-/// C-444
+// C-444: clock jumps back 10 min
 #[test]
 fn a_record_from_the_future_breaks_nothing() {
     let clock = crate::clock::ManualClock::at(START);

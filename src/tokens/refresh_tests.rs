@@ -20,7 +20,8 @@ async fn during_a_flight(
     caller.await.unwrap()
 }
 
-/// C-249, MSAL-070
+// C-249: logout ends while a refresh is running
+// MSAL-070: Account removed while a refresh is in flight; the refresh ends
 #[tokio::test]
 async fn after_a_sign_out_during_a_flight_nothing_is_left() {
     let world = Arc::new(World::gated());
@@ -31,7 +32,7 @@ async fn after_a_sign_out_during_a_flight_nothing_is_left() {
     assert!(world.store.record(&world.grant).is_none() && !world.store.is_signed_in(&world.grant));
 }
 
-/// C-249
+// C-249: logout ends while a refresh is running
 #[tokio::test]
 async fn after_a_sign_out_during_a_failing_flight_nothing_is_left() {
     let world = Arc::new(World::gated());
@@ -220,7 +221,7 @@ async fn a_store_that_cannot_be_read_fails_and_nothing_is_asked() {
     assert_eq!(world.provider.calls(), 0);
 }
 
-/// C-143
+// C-143: access_token missing or not a string
 #[tokio::test]
 async fn an_answer_without_an_access_token_still_brings_its_refresh_token() {
     let world = World::new();

@@ -31,7 +31,7 @@ fn lives(
 
 // What the cache answers.
 
-/// MSAL-072
+// MSAL-072: Authorization-code response holds a refresh token; it is handled
 #[tokio::test]
 async fn what_the_sign_in_brought_is_kept_and_served_without_a_call() {
     let world = World::new();
@@ -47,7 +47,7 @@ async fn what_the_sign_in_brought_is_kept_and_served_without_a_call() {
     assert_eq!(world.provider.calls(), 0);
 }
 
-/// MSAL-045
+// MSAL-045: Scopes given as [s2,s1] then [s1,s2]; stored
 #[tokio::test]
 async fn scopes_in_another_order_are_the_same_request() {
     let world = World::new();
@@ -56,7 +56,7 @@ async fn scopes_in_another_order_are_the_same_request() {
     assert_eq!((world.provider.calls(), world.record().tokens().len()), (1, 2));
 }
 
-/// MSAL-044
+// MSAL-044: Access-token key; two responses for different tenants, same user
 #[tokio::test]
 async fn another_tenant_has_tokens_of_its_own_and_the_same_refresh_token() {
     let world = World::new();
@@ -93,7 +93,8 @@ async fn another_tenant_has_tokens_of_its_own_and_the_same_refresh_token() {
     );
 }
 
-/// MSAL-050
+// MSAL-050: Requested scope `invalid_scope`, response scope `valid_scope1 valid_scope2`; the same
+//   request is made again
 #[tokio::test]
 async fn a_token_with_less_than_was_asked_for_answers_the_same_request_and_names_what_is_missing() {
     let world = World::new();
@@ -203,7 +204,8 @@ async fn a_token_of_one_resource_never_answers_for_another() {
     assert_eq!(world.provider.calls(), 2);
 }
 
-/// C-157, MSAL-100
+// C-157: granted scope narrower than asked
+// MSAL-100: IdP grants fewer scopes than asked; login ends
 #[tokio::test]
 async fn scopes_that_were_not_granted_are_named() {
     let world = World::new();
@@ -216,7 +218,7 @@ async fn scopes_that_were_not_granted_are_named() {
     assert_eq!(token.missing_scopes().collect::<Vec<_>>(), ["calendar", "mail.send"]);
 }
 
-/// C-147
+// C-147: scope is the empty string
 #[tokio::test]
 async fn an_empty_scope_grants_nothing() {
     let world = World::new();
@@ -233,7 +235,8 @@ async fn an_empty_scope_grants_nothing() {
 
 // When the provider is asked.
 
-/// MSAL-060, MSAL-065
+// MSAL-060: Token with `expires_in=60`; silent call
+// MSAL-065: Token expires_in=60, refresh_in=-900; IdP answers 200; silent call
 #[tokio::test]
 async fn a_token_with_a_minute_to_live_counts_as_expired_but_is_not_refreshed_in_a_loop() {
     let world = World::new();
@@ -252,7 +255,7 @@ async fn a_token_with_a_minute_to_live_counts_as_expired_but_is_not_refreshed_in
     assert_eq!(world.provider.calls(), 3);
 }
 
-/// MSAL-061
+// MSAL-061: Token expires_in=900, refresh_in=450; silent call at t=0
 #[tokio::test]
 async fn a_token_is_served_from_the_cache_until_its_refresh_in() {
     let world = World::new();
@@ -269,7 +272,8 @@ async fn a_token_is_served_from_the_cache_until_its_refresh_in() {
     assert_eq!(token.refresh_at, Some(START + seconds(450)));
 }
 
-/// MSAL-062
+// MSAL-062: Token expires_in=3599, refresh_in=-1; IdP answers 200 `{access_token:"new
+//   AT",refresh_in:123}`; silent call
 #[tokio::test]
 async fn a_token_past_its_refresh_in_is_served_and_renewed_in_the_background() {
     let world = World::new();
@@ -304,7 +308,7 @@ async fn a_failed_renewal_in_the_background_is_not_repeated_at_every_request() {
     assert_eq!(world.provider.calls(), 1);
 }
 
-/// MSAL-067
+// MSAL-067: Valid cached token; silent call with claims challenge or force_refresh
 #[tokio::test]
 async fn force_and_a_claims_challenge_go_past_the_cache_and_replace_the_entry() {
     let world = World::new();
@@ -349,7 +353,7 @@ async fn a_valid_token_is_served_when_the_provider_fails_for_a_passing_reason_on
     );
 }
 
-/// C-239
+// C-239: no refresh token in the session
 #[tokio::test]
 async fn without_a_refresh_token_the_provider_is_not_asked() {
     for none in [None, Some(Secret::from(""))] {
@@ -386,7 +390,9 @@ async fn a_lost_grant_is_told_from_a_session_that_is_over() {
 
 // Refusals and pauses.
 
-/// MSAL-068, MSAL-129
+// MSAL-068: Refresh fails with `invalid_grant`; later silent call
+// MSAL-129: 400 (invalid_grant / interaction_required), no Retry-After; identical request within 60
+//   s
 #[tokio::test]
 async fn a_refused_scope_keeps_the_session_and_is_not_asked_again_for_a_minute() {
     for kind in [ErrorKind::InvalidGrant, ErrorKind::InteractionRequired] {
@@ -418,7 +424,8 @@ async fn a_refused_scope_keeps_the_session_and_is_not_asked_again_for_a_minute()
     assert!(world.token("mail.read").await.is_ok());
 }
 
-/// MSAL-126, MSAL-130
+// MSAL-126: IdP answers 400 `Retry-After: 1`; same request within 1 s
+// MSAL-130: Retry-After absent on 429/5xx, or huge
 #[tokio::test]
 async fn the_pause_is_what_the_provider_asks_for_or_five_seconds_and_at_most_an_hour() {
     for (asked, pause) in [(None, 5), (Some(1), 1), (Some(100_000), 3600)] {
@@ -438,8 +445,9 @@ async fn the_pause_is_what_the_provider_asks_for_or_five_seconds_and_at_most_an_
     }
 }
 
-/// MSAL-126, MSAL-130: a provider that keeps failing is asked less and less often, until it answers
-/// again.
+// MSAL-126: IdP answers 400 `Retry-After: 1`; same request within 1 s
+// MSAL-130: Retry-After absent on 429/5xx, or huge
+/// A provider that keeps failing is asked less and less often, until it answers again.
 #[tokio::test]
 async fn the_pause_grows_with_every_failure_in_a_row_up_to_a_minute() {
     for (asked, pauses) in
@@ -468,7 +476,9 @@ async fn the_pause_grows_with_every_failure_in_a_row_up_to_a_minute() {
     }
 }
 
-/// MSAL-129: a refusal is one for a minute, however often it is repeated.
+// MSAL-129: 400 (invalid_grant / interaction_required), no Retry-After; identical request within 60
+//   s
+/// A refusal is one for a minute, however often it is repeated.
 #[tokio::test]
 async fn the_pause_after_a_refusal_does_not_grow() {
     let world = World::new();
@@ -482,7 +492,7 @@ async fn the_pause_after_a_refusal_does_not_grow() {
     }
 }
 
-/// C-444
+// C-444: clock jumps back 10 min
 #[tokio::test]
 async fn a_clock_that_jumps_back_prolongs_no_pause() {
     let world = World::new();
@@ -515,7 +525,8 @@ async fn a_session_whose_grant_is_over_is_over_also_if_the_store_did_not_delete_
 
 // Refresh tokens.
 
-/// MSAL-071, C-241
+// MSAL-071: Refresh response holds a new refresh token; it is handled
+// C-241: answer has a new refresh_token
 #[tokio::test]
 async fn a_new_refresh_token_takes_the_place_of_the_old_one_which_is_never_sent_again() {
     let world = World::new();
@@ -528,7 +539,7 @@ async fn a_new_refresh_token_takes_the_place_of_the_old_one_which_is_never_sent_
     assert!(!world.provider.reused.load(SeqCst));
 }
 
-/// C-240
+// C-240: answer has no refresh_token
 #[tokio::test]
 async fn an_answer_without_a_refresh_token_leaves_the_present_one() {
     let world = World::new();
@@ -597,7 +608,7 @@ async fn claims_change_only_with_the_scopes_of_the_sign_in() {
     assert_eq!(world.provider.calls(), 2);
 }
 
-/// MSAL-053
+// MSAL-053: Debug logging on; an entry is added
 #[tokio::test]
 async fn nothing_prints_a_token() {
     let world = World::with(|_| {}, None, SessionEnd::OwnLimits);

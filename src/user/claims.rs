@@ -214,7 +214,7 @@ mod tests {
         serde_json::from_str(&claims.to_string()).unwrap()
     }
 
-    /// C-423
+    // C-423: roles as array, single string, `role` claim
     #[test]
     fn roles_are_read_as_list_and_as_text_from_both_claims() {
         assert_eq!(rights(json!({"roles": ["a", 1, "b"]})).roles, ["a", "b"]);
@@ -224,7 +224,8 @@ mod tests {
         assert!(rights(json!({"roles": {"a": true}})).roles.is_empty());
     }
 
-    /// C-396, C-398
+    // C-396: _claim_names.groups present, no groups claim
+    // C-398: hasgroups=true (implicit) instead of _claim_names
     #[test]
     fn groups_that_the_token_has_no_room_for_are_noticed() {
         let sources =

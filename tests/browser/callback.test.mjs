@@ -13,7 +13,7 @@ async function callback_of_sign_in(app, page) {
   return callbacks[0];
 }
 
-// C-123
+// C-123: browser goes Back to the callback URL with a live session and the same state
 scenario('a callback that is opened again goes on to the page', {}, async ({ app, page }) => {
   const callback = await callback_of_sign_in(app, page);
   await page.goto(callback);

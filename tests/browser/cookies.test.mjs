@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { JWT, scenario, sign_in } from './scenario.mjs';
 
-// C-303, C-306: what the browser keeps, and for whom.
+// C-303: session cookie
+// C-306: response_mode=form_post
+// What the browser keeps, and for whom.
 for (const [mode, same_site] of [['query', 'Lax'], ['form_post', 'None']]) {
   scenario(`cookies are as strict as they can be, by ${mode}`, { variables: { IDENTITY_RESPONSE_MODE: mode } }, async ({ app, page, context }) => {
     await page.goto(`${app.origin}/me`);
@@ -19,7 +21,7 @@ for (const [mode, same_site] of [['query', 'Lax'], ['form_post', 'None']]) {
   });
 }
 
-// C-324
+// C-324: browser view
 scenario('no script can read a token', {}, async ({ app, page }) => {
   await page.goto(`${app.origin}/me`);
   await sign_in(page);
@@ -31,7 +33,8 @@ scenario('no script can read a token', {}, async ({ app, page }) => {
   }
 });
 
-// C-125: one more try, then a page that says what to do.
+// C-125: callback without transaction cookie
+// One more try, then a page that says what to do.
 for (const mode of ['query', 'form_post']) {
   const settings = { cookies: false, variables: { IDENTITY_RESPONSE_MODE: mode } };
   scenario(`somebody who allows no cookies gets a page, not a circle, by ${mode}`, settings, async ({ app, page, provider }) => {

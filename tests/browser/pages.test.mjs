@@ -13,7 +13,7 @@ scenario('the sign-out page asks, and then signs out here and at the provider', 
   assert.match(await page.locator('main').innerText(), /signed out/i);
 });
 
-// C-226
+// C-226: discovery down at start
 const nowhere = `http://127.0.0.1:${await free_port()}`;
 scenario('a provider that is down is told in words, and public pages work', { variables: { IDENTITY_OIDC_AUTHORITY: nowhere } }, async ({ app, page }) => {
   assert.equal((await page.goto(app.origin)).status(), 200);

@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { scenario, shown_json, sign_in } from './scenario.mjs';
 
 for (const mode of ['query', 'form_post']) {
-  // C-001, C-004, C-340: the page that was asked for is shown after sign-in, its query kept.
+  // C-001: OP answers the code flow correctly
+  // C-004: OP answers with an auto-submitted form
+  // C-340: deep link with query before login
+  // The page that was asked for is shown after sign-in, its query kept.
   scenario(`sign-in comes back to the page, by ${mode}`, { variables: { IDENTITY_RESPONSE_MODE: mode } }, async ({ app, page, provider }) => {
     await page.goto(`${app.origin}/me?tab=1&x=%C3%A9`);
     assert.ok(page.url().startsWith(provider.issuer), page.url());

@@ -15,14 +15,15 @@ scenario('sign-out ends the session here and at the provider', {}, async ({ app,
   assert.ok(page.url().startsWith(`${app.origin}/auth/signed-out`), page.url());
   assert.deepEqual(await context.cookies(app.origin), []);
 
-  // C-300: the old cookie opens nothing.
+  // C-300: old session cookie replayed after logout
+  // The old cookie opens nothing.
   await context.addCookies(session);
   await page.goto(`${app.origin}/me`);
   assert.ok(page.url().startsWith(provider.issuer), page.url());
   assert.ok(await page.locator('input[name=password]').isVisible(), 'the provider does not know the person any more');
 });
 
-// C-302
+// C-302: browser Back after logout
 scenario('the back button shows no protected page after sign-out', {}, async ({ app, page, provider }) => {
   await page.goto(`${app.origin}/me`);
   await sign_in(page);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { scenario, shown_json, sign_in } from './scenario.mjs';
 
 for (const mode of ['query', 'form_post']) {
-  // C-326
+  // C-326: two tabs log in at once
   scenario(`two tabs sign in at once, by ${mode}`, { variables: { IDENTITY_RESPONSE_MODE: mode } }, async ({ app, page, context }) => {
     const second = await context.newPage();
     await page.goto(`${app.origin}/me?tab=1`);

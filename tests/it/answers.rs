@@ -46,7 +46,15 @@ async fn refuses(app: &App, spoil: SpoilCallback, status: u16, reason: &str) {
     }
 }
 
-/// C-002, C-073, C-074, C-106, C-107, C-109, C-110, C-111, C-116
+// C-002: OP answers the named implicit or hybrid type
+// C-073: state + "1" in the callback
+// C-074: no state in the callback
+// C-106: state, code, iss, error or another parameter given twice
+// C-107: `response` parameter when JARM was not asked
+// C-109: iss parameter wrong although metadata does not advertise it
+// C-110: iss in an error response wrong or missing (advertised)
+// C-111: iss compared
+// C-116: neither code nor error
 #[tokio::test]
 async fn a_wrong_answer_is_refused_by_name_and_the_next_try_works() {
     use SpoilCallback as S;
@@ -77,7 +85,8 @@ async fn a_wrong_answer_is_refused_by_name_and_the_next_try_works() {
     }
 }
 
-/// C-109: checked also where the metadata does not promise it
+// C-109: iss parameter wrong although metadata does not advertise it
+/// Checked also where the metadata does not promise it
 #[tokio::test]
 async fn an_issuer_that_was_not_announced_is_checked_all_the_same() {
     let app = App::start().await;
@@ -86,7 +95,8 @@ async fn an_issuer_that_was_not_announced_is_checked_all_the_same() {
     refuses(&app, SpoilCallback::IssuerOther, 400, "response_issuer_mismatch").await;
 }
 
-/// C-134: security rule 18
+// C-134: error_description contains HTML
+/// Security rule 18
 #[tokio::test]
 async fn what_the_provider_writes_is_shown_as_text() {
     let app = App::start().await;
@@ -106,7 +116,7 @@ async fn what_the_provider_writes_is_shown_as_text() {
     assert!(page.header("content-security-policy").starts_with("default-src 'none'"));
 }
 
-/// C-119
+// C-119: state older than its lifetime
 #[tokio::test]
 async fn an_answer_after_ten_minutes_is_too_late() {
     let app = App::start().await;
@@ -128,7 +138,7 @@ async fn an_answer_after_ten_minutes_is_too_late() {
     assert_eq!(app.provider.requests(Endpoint::Token), 0);
 }
 
-/// C-123
+// C-123: browser goes Back to the callback URL with a live session and the same state
 #[tokio::test]
 async fn going_back_to_the_callback_leads_to_the_page_again() {
     let app = App::start().await;
@@ -159,7 +169,9 @@ async fn going_back_to_the_callback_leads_to_the_page_again() {
     );
 }
 
-/// C-128, C-443: one token request, and whoever waits for the answer is signed in
+// C-128: same callback URL delivered twice at the same time
+// C-443: client drops the callback request mid-way
+/// One token request, and whoever waits for the answer is signed in
 #[tokio::test]
 async fn the_same_answer_many_times_at_once_is_redeemed_once() {
     let app = App::start().await;
@@ -193,7 +205,8 @@ async fn the_same_answer_many_times_at_once_is_redeemed_once() {
     assert_eq!(app.provider.requests(Endpoint::Token), 1);
 }
 
-/// C-127: the code of somebody else in one's own attempt
+// C-127: stolen code injected into another browser's transaction
+/// The code of somebody else in one's own attempt
 #[tokio::test]
 async fn a_stolen_code_is_of_no_use_in_another_browser() {
     let app = App::start().await;
@@ -214,7 +227,8 @@ async fn a_stolen_code_is_of_no_use_in_another_browser() {
     assert!(answer.session().is_none());
 }
 
-/// C-125: login by a forged link (security rule 3)
+// C-125: callback without transaction cookie
+/// Login by a forged link (security rule 3)
 #[tokio::test]
 async fn another_browser_s_answer_signs_nobody_in() {
     let app = App::start().await;
@@ -264,7 +278,8 @@ async fn the_state_of_another_slot_finds_nothing() {
     assert_eq!(app.provider.requests(Endpoint::Token), 0);
 }
 
-/// C-439: security rule 16
+// C-439: 1 MB state, code, cookie or logout token
+/// Security rule 16
 #[tokio::test]
 async fn huge_and_strange_answers_are_refused_early() {
     let app = App::start().await;
@@ -293,7 +308,7 @@ async fn huge_and_strange_answers_are_refused_early() {
     assert_eq!(app.provider.requests(Endpoint::Token), 0);
 }
 
-/// C-154
+// C-154: timeout at the token endpoint
 #[tokio::test]
 async fn a_token_endpoint_that_fails_is_not_asked_twice() {
     let app = App::start().await;

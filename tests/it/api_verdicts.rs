@@ -478,9 +478,10 @@ async fn unknown_keys_and_garbage_change_neither_the_memory_nor_the_calls_to_the
     assert!(api.ask(good.expose()).await.0.passed(), "the good one still serves");
 }
 
-/// C-417 no authenticated user => 401; C-419 one of several accepted scopes in `scp` or `scope`,
-/// separated by spaces => 200; C-422 an application's token with a role, a person's with a scope =>
-/// either, as configured.
+// C-417: no authenticated user
+// C-419: one of several accepted scopes in scp or scope, space separated
+// C-422: app token with role, user token with scope
+/// Status 401 without a token; otherwise a scope is enough for a person, a role for an application.
 #[tokio::test]
 async fn people_need_one_of_the_accepted_scopes_and_applications_a_role() {
     let (generic, entra) = (Api::generic(Vec::new()).await, Api::entra().await);
@@ -498,7 +499,7 @@ async fn people_need_one_of_the_accepted_scopes_and_applications_a_role() {
     assert_eq!(entra.told(&daemon).await, Told::Passed("application".to_owned()));
 }
 
-/// C-423 roles as a list, one text, or the claim `role` => all read.
+// C-423: roles as array, single string, `role` claim
 #[tokio::test]
 async fn roles_are_read_in_each_of_their_shapes() {
     let api = Api::entra().await;

@@ -129,7 +129,7 @@ async fn what_the_application_is_refused_sends_nobody_to_the_provider() {
     }
 }
 
-/// C-378
+// C-378: client credentials with common/organizations
 #[tokio::test]
 async fn at_an_authority_of_many_tenants_the_application_says_which() {
     let app = entra_app::builder("common")
@@ -174,7 +174,8 @@ async fn a_public_client_has_no_tokens_of_its_own() {
     assert_eq!(app.provider.requests(Endpoint::Token), 1);
 }
 
-/// C-382: the claims go to whoever called, also if somebody else is signed in.
+// C-382: OBO answers interaction_required with claims
+/// The claims go to whoever called, also if somebody else is signed in.
 #[tokio::test]
 async fn what_only_the_caller_can_mend_is_told_to_the_caller() {
     const CLAIMS: &str = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;

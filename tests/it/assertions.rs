@@ -59,7 +59,9 @@ fn asks(scope: &str) -> TokenRequest {
     TokenRequest::new([scope]).unwrap()
 }
 
-/// C-370, C-373, C-374
+// C-370: Entra private_key_jwt
+// C-373: confidential client
+// C-374: two requests with one assertion
 #[tokio::test]
 async fn entra_gets_an_assertion_of_its_own_for_each_request() {
     let provider = DevProvider::builder().entra().start().await.unwrap();
@@ -92,7 +94,8 @@ async fn entra_gets_an_assertion_of_its_own_for_each_request() {
     }
 }
 
-/// C-375: this machine's clock may be a few minutes ahead.
+// C-375: host clock 3 min ahead of the OP
+/// This machine's clock may be a few minutes ahead.
 #[tokio::test]
 async fn an_assertion_bears_a_clock_that_is_ahead() {
     let clock = ManualClock::at_system_time();
@@ -128,7 +131,8 @@ async fn a_pfx_file_proves_the_application_as_its_key_and_certificate_do() {
     }
 }
 
-/// C-372: what cannot sign is a mistake of the set-up.
+// C-372: private_key_jwt configured without key
+/// What cannot sign is a mistake of the set-up.
 #[test]
 fn a_key_that_is_none_is_found_at_set_up() {
     let authority = || tower_identity::Authority::oidc("https://id.example").unwrap();
@@ -152,7 +156,7 @@ fn a_key_that_is_none_is_found_at_set_up() {
     }
 }
 
-/// C-377
+// C-377: client credentials with scope other than …/.default
 #[tokio::test]
 async fn an_application_is_told_that_it_asks_for_all_or_nothing() {
     let provider = DevProvider::builder().entra().start().await.unwrap();
@@ -161,7 +165,8 @@ async fn an_application_is_told_that_it_asks_for_all_or_nothing() {
     assert_eq!(error.provider().unwrap().codes, [1_002_012], "{error}");
 }
 
-/// C-390: a token that somebody brings says what they may do somewhere, not who they are here.
+// C-390: access token obtained elsewhere handed to the RP as a login
+/// A token that somebody brings says what they may do somewhere, not who they are here.
 #[tokio::test]
 async fn an_access_token_signs_nobody_in() {
     let app = App::start().await;

@@ -89,8 +89,10 @@ fn token_policy(app: &App) -> String {
     asked.path_and_query().split('/').nth(2).unwrap().to_ascii_lowercase()
 }
 
-/// MSAL-024, MSAL-042: the person is the tenant's, by the object id; the account at home has the
-/// policy in it, as in MSAL.
+// MSAL-024: B2C authority with `/tfp/` segment; token acquisition authority is built
+// MSAL-042: Response with id_token and client_info; it is stored
+/// The person is the tenant's, by the object id; the account at home has the policy in it, as in
+/// MSAL.
 #[tokio::test]
 async fn a_person_of_b2c_is_known_by_tenant_and_object_id() {
     let app = app().await;
@@ -111,7 +113,9 @@ async fn a_person_of_b2c_is_known_by_tenant_and_object_id() {
     );
 }
 
-/// C-400, MSAL-102: to the policy for that, back to signing in, and on to the page.
+// C-400: error access_denied with AADB2C90118
+// MSAL-102: `access_denied` with AADB2C90118; page handler raises it
+/// To the policy for that, back to signing in, and on to the page.
 #[tokio::test]
 async fn a_forgotten_password_is_reset_and_the_sign_in_goes_on() {
     for mode in [ResponseMode::Query, ResponseMode::FormPost] {
@@ -160,7 +164,7 @@ async fn a_password_that_is_always_forgotten_ends_on_a_page() {
     assert_eq!(resets, 3);
 }
 
-/// C-401
+// C-401: AADB2C90091 (cancelled)
 #[tokio::test]
 async fn cancelling_goes_home_without_an_error() {
     let app = app().await;
@@ -377,8 +381,9 @@ async fn renewal_and_sign_out_are_at_the_sign_in_policy() {
     assert_eq!(tab.open(app.at("/")).await.body, "nobody");
 }
 
-/// C-404: a request cannot name a policy, so that there are never more than the configured ones to
-/// keep documents of.
+// C-404: more than 100 different policies asked
+/// A request cannot name a policy, so that there are never more than the configured ones to keep
+/// documents of.
 #[tokio::test]
 async fn a_policy_is_never_chosen_by_a_request() {
     let app = app().await;

@@ -33,7 +33,8 @@ async fn a_silent_step_up_that_the_provider_declines_is_done_interactively() {
     assert_eq!(app.provider.requests(Endpoint::Authorization), 3);
 }
 
-/// D8, C-428
+// C-428: returned ID token still has a weaker acr or old auth_time
+/// Decision D8.
 #[tokio::test]
 async fn a_page_that_a_silent_step_up_never_satisfies_ends_in_403() {
     async fn never(request: Request) -> Response {

@@ -165,7 +165,11 @@ async fn sign_in(tab: &mut Tab, person: &str) {
     panic!("the provider asks and asks: {}", tab.page().body);
 }
 
-/// C-001, C-006, C-007, C-004: every way of client authentication with every response mode.
+// C-001: OP answers the code flow correctly
+// C-006: token endpoint accepts client_secret_basic only
+// C-007: token endpoint accepts client_secret_post only
+// C-004: OP answers with an auto-submitted form
+/// Every way of client authentication with every response mode.
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_signs_in_and_out() {
@@ -194,7 +198,8 @@ async fn certified_signs_in_and_out() {
     }
 }
 
-/// C-011, C-012
+// C-011: RS256 token
+// C-012: ES256 token, client registered for ES256
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_signs_with_every_algorithm() {
@@ -274,7 +279,7 @@ async fn certified_in_other_shapes_is_met_with_the_defaults() {
     }
 }
 
-/// C-082
+// C-082: RS256 token when PS256/ES256 was registered
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_with_another_algorithm_than_agreed_is_refused() {
@@ -286,7 +291,10 @@ async fn certified_with_another_algorithm_than_agreed_is_refused() {
     assert!(tab.page().body.contains("token_algorithm"), "{}", tab.page().body);
 }
 
-/// C-032, C-055, C-241: rotation with reuse detection, one refresh after the other.
+// C-032: userinfo wants the header
+// C-055: refresh grant
+// C-241: answer has a new refresh_token
+/// Rotation with reuse detection, one refresh after the other.
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_rotates_refresh_tokens() {
@@ -324,7 +332,9 @@ async fn certified_sees_one_refresh_of_many_requests() {
     assert!(tokens[0].is_string() && tokens.iter().all(|token| *token == tokens[0]), "{tokens:?}");
 }
 
-/// C-176, C-024: what was asked for is checked in the answer.
+// C-176: max_age sent, auth_time missing
+// C-024: OP looks for nonce in the request
+/// What was asked for is checked in the answer.
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_tells_when_the_person_signed_in() {
@@ -336,7 +346,8 @@ async fn certified_tells_when_the_person_signed_in() {
     assert!(claims["auth_time"].is_i64() && claims["nonce"].is_string(), "{claims}");
 }
 
-/// C-052, C-053
+// C-052: keys rotated between two logins
+// C-053: keys rotated after the RP cached them, before the token is signed
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_rotates_its_keys() {
@@ -349,7 +360,7 @@ async fn certified_rotates_its_keys() {
     app.signed_in(&Browser::new(), "grace").await;
 }
 
-/// C-326
+// C-326: two tabs log in at once
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_signs_in_two_tabs_at_once() {

@@ -81,7 +81,9 @@ async fn what_is_wrong_with_the_application_is_found_before_anybody_signs_in() {
     );
 }
 
-/// C-225, C-226, MSAL-016
+// C-225: authorization_endpoint or token_endpoint missing
+// C-226: discovery down at start
+// MSAL-016: Metadata request returns 5xx; the client starts
 #[tokio::test]
 async fn a_provider_that_is_down_is_a_finding_and_no_failure() {
     let provider = DevProvider::start().await.unwrap();

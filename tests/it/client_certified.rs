@@ -62,7 +62,7 @@ async fn certified_gives_an_application_its_token() {
     }
 }
 
-/// C-100
+// C-100: private_key_jwt
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_takes_assertions_of_every_algorithm() {

@@ -190,7 +190,8 @@ async fn the_link_of_somebody_else_asks_for_nothing() {
     assert_eq!(Raw::of(&app).open(&link, "").await.status, StatusCode::SEE_OTHER);
 }
 
-/// MSAL-101
+// MSAL-101: MsalUiRequired (user_null or invalid_grant); page handler raises it, also nested in
+//   inner exceptions
 #[tokio::test]
 async fn at_entra_the_person_is_not_asked_again_who_they_are() {
     let tasks = async |tokens: Tokens| -> Result<String, Error> {

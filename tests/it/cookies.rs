@@ -12,7 +12,7 @@ use crate::{
     raw::{Raw, is_session},
 };
 
-/// C-303
+// C-303: session cookie
 #[tokio::test]
 async fn over_https_every_cookie_is_of_this_host_alone() {
     let app = App::start().await;
@@ -54,7 +54,9 @@ async fn over_https_every_cookie_is_of_this_host_alone() {
     assert!(browser.jar().refused.is_empty(), "{:?}", browser.jar().refused);
 }
 
-/// C-308, C-310: a person with 250 groups has a cookie as small as everybody's
+// C-308: cookie over 4096 bytes
+// C-310: one chunk missing
+/// A person with 250 groups has a cookie as small as everybody's
 #[tokio::test]
 async fn the_cookie_does_not_grow_with_the_claims() {
     let app = App::start().await;
@@ -76,7 +78,8 @@ async fn the_cookie_does_not_grow_with_the_claims() {
     assert!(sizes[0].0 < 200, "{} bytes", sizes[0].0);
 }
 
-/// C-327: planted by a neighbour on the same host name; ours counts wherever it stands
+// C-327: two cookies with the same name (subdomain planted)
+/// Planted by a neighbour on the same host name; ours counts wherever it stands
 #[tokio::test]
 async fn two_cookies_of_one_name_are_both_tried() {
     let app = App::start().await;
@@ -118,7 +121,8 @@ async fn two_cookies_of_one_name_are_both_tried() {
     }
 }
 
-/// C-425: security rule 15
+// C-425: public route, cookie invalid
+/// Security rule 15
 #[tokio::test]
 async fn a_broken_cookie_is_anonymous_on_public_pages_and_signs_in_on_others() {
     let app = App::start().await;
@@ -177,7 +181,8 @@ async fn cookies_do_not_stand_in_for_one_another() {
     assert!(answer.location().contains("state=r1.") && answer.session().is_none());
 }
 
-/// C-324, security rule 19
+// C-324: browser view
+/// Security rule 19
 #[tokio::test]
 async fn no_token_reaches_the_browser() {
     let app = App::start().await;
@@ -207,7 +212,8 @@ async fn no_token_reaches_the_browser() {
     assert_eq!(tab.page().url.query(), None);
 }
 
-/// C-314: a session that somebody planted
+// C-314: login while an anonymous or planted session exists
+/// A session that somebody planted
 #[tokio::test]
 async fn a_planted_session_does_not_become_the_victim_s() {
     let app = App::start().await;
@@ -262,7 +268,9 @@ async fn a_planted_attempt_brings_no_session_without_the_code_of_the_victim() {
     assert!(raw.open(&callback, &planted.attempt).await.session().is_some());
 }
 
-/// C-143, C-322: no half session
+// C-143: access_token missing or not a string
+// C-322: store down at login
+/// No half session
 #[tokio::test]
 async fn a_sign_in_that_fails_late_leaves_the_session_as_it_was() {
     let app = App::start().await;

@@ -155,7 +155,8 @@ async fn without_a_script_the_link_leads_on_when_the_person_is_done() {
     assert_eq!(page.url.as_str(), app.at("/other?q=1"));
 }
 
-/// C-352, C-365
+// C-352: authorization_pending
+// C-365: authorization_pending as HTTP 400
 #[tokio::test]
 async fn a_script_hears_when_the_person_is_done_and_polls_cost_nothing() {
     let app = app().await;
@@ -227,7 +228,10 @@ async fn whoever_is_no_person_at_a_page_gets_no_code() {
     assert_eq!(questions(&app), 0);
 }
 
-/// C-353, C-354, C-358, C-360
+// C-353: slow_down once
+// C-354: slow_down twice
+// C-358: connection time-out
+// C-360: Retry-After on authorization_pending or 503
 #[tokio::test]
 async fn the_provider_is_left_alone_for_as_long_as_it_wants() {
     let app = app().await;
@@ -259,7 +263,7 @@ async fn the_provider_is_left_alone_for_as_long_as_it_wants() {
     }
 }
 
-/// C-356
+// C-356: expired_token, or local expires_in reached
 #[tokio::test]
 async fn a_code_that_nobody_used_ends_and_nothing_more_is_asked() {
     let app = app().await;
@@ -403,7 +407,7 @@ async fn without_cookies_the_page_says_so_instead_of_going_in_circles() {
     assert_eq!(app.provider.requests(Endpoint::DeviceAuthorization), 2);
 }
 
-/// C-446
+// C-446: process restarts between login and callback
 #[tokio::test]
 async fn another_process_goes_on_at_the_same_pace() {
     let store = Watched::default();
@@ -473,7 +477,8 @@ async fn a_provider_without_device_codes_is_told_in_words() {
     );
 }
 
-/// C-364: an ID token without a nonce, and otherwise held to all that others are
+// C-364: ID token in the answer
+/// An ID token without a nonce, and otherwise held to all that others are
 #[tokio::test]
 async fn every_wrong_id_token_is_refused() {
     let app = App::builder()
@@ -517,7 +522,7 @@ async fn every_wrong_id_token_is_refused() {
     assert_eq!(reason(tab.click("Continue").await), "token_nonce");
 }
 
-/// C-363
+// C-363: user_code and device_code
 #[tokio::test]
 async fn the_codes_are_in_no_log_and_the_device_code_on_no_page() {
     let (log, _listening) = Log::listen();

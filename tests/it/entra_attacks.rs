@@ -21,7 +21,8 @@ fn reason(spoil: SpoilEntra, personal: bool) -> Option<ErrorKind> {
     })
 }
 
-/// C-411, security rule 11: a token of a foreign tenant, a swapped `tid`, a key of another cloud.
+// C-411: ID token's tid missing on a multi-tenant authority
+/// Security rule 11: a token of a foreign tenant, a swapped `tid`, a key of another cloud.
 #[tokio::test]
 async fn every_token_from_the_wrong_place_is_refused_with_its_reason() {
     let list = [DevTenant::CONTOSO.id(), DevTenant::PERSONAL.id()];

@@ -54,7 +54,8 @@ async fn signed_in(
     client.complete(&flow, back.query().unwrap()).await.unwrap().account().unwrap().clone()
 }
 
-/// MSAL-103, and what differs for guests: the account is the one at home.
+// MSAL-103: AJAX request needs consent; challenge is built
+/// And what differs for guests: the account is the one at home.
 #[tokio::test]
 async fn an_account_is_the_one_at_home() {
     let provider = entra().await;

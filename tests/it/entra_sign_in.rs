@@ -53,7 +53,7 @@ async fn somebody_of_another_tenant_stays_at_microsoft() {
     }
 }
 
-/// C-411
+// C-411: ID token's tid missing on a multi-tenant authority
 #[tokio::test]
 async fn common_takes_the_tenants_on_the_list_and_no_other() {
     let app = common_for(&[DevTenant::CONTOSO, DevTenant::PERSONAL]).await;

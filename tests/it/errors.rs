@@ -25,7 +25,10 @@ fn body(error: &str, number: u64) -> String {
         .to_string()
 }
 
-/// C-410, MSAL-121: one request to the token endpoint, and a page that says what to do.
+// C-410: error_description with AADSTS50105, 50126, 65001, 700082 …
+// MSAL-121: IdP answers invalid_client with AADSTS7000215, 700016, 7000222, 50011, 50012; or
+//   unauthorized_client; or empty body; token request
+/// One request to the token endpoint, and a page that says what to do.
 #[tokio::test]
 async fn an_error_of_the_token_endpoint_says_what_to_do() {
     let app = App::start().await;
@@ -117,7 +120,8 @@ async fn an_error_of_the_token_endpoint_says_what_to_do() {
     }
 }
 
-/// C-138, C-410
+// C-138: prompt=none → login_required / interaction_required
+// C-410: error_description with AADSTS50105, 50126, 65001, 700082 …
 #[tokio::test]
 async fn an_error_of_the_callback_says_what_to_do() {
     let app = App::start().await;

@@ -24,7 +24,9 @@ async fn app() -> App {
     app
 }
 
-/// C-004, C-133, C-306
+// C-004: OP answers with an auto-submitted form
+// C-133: redirect after a POST (form_post callback)
+// C-306: response_mode=form_post
 #[tokio::test]
 async fn the_answer_comes_by_post_and_leads_on_by_get() {
     let app = app().await;
@@ -49,7 +51,8 @@ async fn the_answer_comes_by_post_and_leads_on_by_get() {
     assert!(session.ends_with("; Path=/; HttpOnly; SameSite=Lax"), "{session}");
 }
 
-/// C-314, security rule 2: the old session's cookie is not in the POST
+// C-314: login while an anonymous or planted session exists
+/// Security rule 2: the old session's cookie is not in the POST
 #[tokio::test]
 async fn a_new_sign_in_ends_the_old_session() {
     let app = app().await;
@@ -110,7 +113,7 @@ async fn a_repeated_post_leads_to_the_page_again() {
     assert_eq!(app.provider.requests(Endpoint::Token), 1);
 }
 
-/// MSAL-037
+// MSAL-037: `response_mode` unset in a server app that supports form_post; login starts
 #[tokio::test]
 async fn an_answer_by_get_is_refused() {
     let app = app().await;
@@ -164,7 +167,7 @@ async fn without_cookies_it_ends_on_a_page() {
     );
 }
 
-/// C-439
+// C-439: 1 MB state, code, cookie or logout token
 #[tokio::test]
 async fn only_a_small_form_is_read() {
     let app = app().await;

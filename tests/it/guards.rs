@@ -68,7 +68,9 @@ async fn groups_are_asked_for_by_their_ids() {
     );
 }
 
-/// C-396, C-398: what is not known is not allowed.
+// C-396: _claim_names.groups present, no groups claim
+// C-398: hasgroups=true (implicit) instead of _claim_names
+/// What is not known is not allowed.
 #[tokio::test]
 async fn somebody_with_too_many_groups_is_not_let_through_by_mistake() {
     for (claim, value) in [("_claim_names", json!({"groups": "src1"})), ("hasgroups", json!(true))]
@@ -91,7 +93,8 @@ async fn nobody_is_of_a_tenant_where_there_are_none() {
     );
 }
 
-/// C-424: a stronger sign-in is asked for, and the answer is held to it.
+// C-424: route needs acr or fresh auth_time
+/// A stronger sign-in is asked for, and the answer is held to it.
 #[tokio::test]
 async fn an_authentication_context_is_asked_for_and_then_there() {
     let app = app(require_sign_in().with_auth_context("gold")).await;
@@ -107,7 +110,8 @@ async fn an_authentication_context_is_asked_for_and_then_there() {
     assert_eq!(app.provider.requests(Endpoint::Authorization), 2);
 }
 
-/// C-428: asked for and not given is a page, and the session stays.
+// C-428: returned ID token still has a weaker acr or old auth_time
+/// Asked for and not given is a page, and the session stays.
 #[tokio::test]
 async fn a_context_that_is_not_given_is_a_page_and_no_circle() {
     let app = app(require_sign_in().with_auth_context("gold")).await;
@@ -288,8 +292,9 @@ async fn a_step_up_loads_the_session_once() {
     assert_eq!(store.loads() - before, 1);
 }
 
-/// C-424: at Entra it is a context of Conditional Access, asked for by the `claims` parameter and
-/// looked for in `acrs`.
+// C-424: route needs acr or fresh auth_time
+/// At Entra it is a context of Conditional Access, asked for by the `claims` parameter and looked
+/// for in `acrs`.
 #[tokio::test]
 async fn at_entra_the_context_is_one_of_conditional_access() {
     let guard = require_sign_in()

@@ -57,7 +57,7 @@ async fn a_person_is_redirected_with_303_and_nothing_is_cached() {
     assert_eq!(header(&answer, "cache-control"), "private, no-store");
 }
 
-/// C-346
+// C-346: unsafe method without session
 #[tokio::test]
 async fn a_form_that_is_posted_gets_a_page_and_is_not_replayed() {
     let headers = [
@@ -72,7 +72,7 @@ async fn a_form_that_is_posted_gets_a_page_and_is_not_replayed() {
     assert!(text(answer).await.contains(r#"href="/auth/login?return_to=%2Fform%3Fstep%3D2""#));
 }
 
-/// MSAL-103
+// MSAL-103: AJAX request needs consent; challenge is built
 #[tokio::test]
 async fn a_referer_of_another_site_is_no_page_to_come_back_to() {
     for referer in [
@@ -113,7 +113,7 @@ async fn grpc_gets_its_own_status() {
     assert_eq!(header(&answer, "content-type"), "application/grpc");
 }
 
-/// C-417
+// C-417: no authenticated user
 #[tokio::test]
 async fn programs_get_401_and_where_to_sign_in() {
     for headers in [
@@ -138,7 +138,7 @@ async fn programs_get_401_and_where_to_sign_in() {
     }
 }
 
-/// C-131
+// C-131: OPTIONS preflight without session
 #[tokio::test]
 async fn a_preflight_is_never_redirected_and_passes_where_configured() {
     let headers = [("origin", "https://other.example"), ("access-control-request-method", "PUT")];
@@ -178,7 +178,8 @@ async fn a_callback_that_nobody_looks_at_starts_nothing() {
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);
 }
 
-/// C-451: security rule 9
+// C-451: path matching /public/../private, encoded slashes, double slashes
+/// Security rule 9
 #[tokio::test]
 async fn ambiguous_paths_are_protected() {
     let public =
@@ -204,7 +205,9 @@ async fn ambiguous_paths_are_protected() {
     }
 }
 
-/// C-343, C-347: security rules 7 and 8
+// C-343: client sends the identity headers the layer sets
+// C-347: unknown Host on a multi-host service
+/// Security rules 7 and 8
 #[tokio::test]
 async fn headers_are_neither_identity_nor_address() {
     let headers = [
@@ -284,7 +287,8 @@ async fn a_guard_refuses_people_without_the_role() {
     );
 }
 
-/// D8, C-428: asked once per cause
+// C-428: returned ID token still has a weaker acr or old auth_time
+/// Decision D8: asked once per cause
 #[tokio::test]
 async fn a_handler_asks_for_a_stronger_sign_in_once() {
     async fn strict(request: axum::extract::Request) -> Response {

@@ -110,7 +110,7 @@ async fn sessions_that_end_now_and_then_are_begun_again() {
     assert_eq!(app.provider.requests(Endpoint::Authorization), 5);
 }
 
-/// C-138
+// C-138: prompt=none → login_required / interaction_required
 #[tokio::test]
 async fn a_silent_sign_in_that_fails_is_followed_by_one_interactive() {
     let silent = SignInOptions::new().with_prompt(Prompt::None);
@@ -126,7 +126,8 @@ async fn a_silent_sign_in_that_fails_is_followed_by_one_interactive() {
     assert_eq!((page.status, page.url.as_str()), (StatusCode::OK, app.at("/other?q=1").as_str()));
 }
 
-/// C-138: a provider that never stops asking for interaction
+// C-138: prompt=none → login_required / interaction_required
+/// A provider that never stops asking for interaction
 #[tokio::test]
 async fn a_provider_that_refuses_interaction_too_ends_on_a_page() {
     let silent = SignInOptions::new().with_prompt(Prompt::None);
@@ -139,7 +140,8 @@ async fn a_provider_that_refuses_interaction_too_ends_on_a_page() {
     assert_eq!(app.provider.requests(Endpoint::Authorization), 2);
 }
 
-/// C-177: a provider that ignores `max_age`
+// C-177: max_age sent, auth_time too old
+/// A provider that ignores `max_age`
 #[tokio::test]
 async fn a_sign_in_that_is_never_recent_enough_ends_on_a_page() {
     let recent = SignInOptions::new().with_max_age(std::time::Duration::from_secs(60));

@@ -36,7 +36,7 @@ async fn pair() -> (App, Node, Watched) {
     (app, node, store)
 }
 
-/// C-445
+// C-445: login starts on node A, callback lands on node B
 #[tokio::test]
 async fn a_sign_in_begins_on_one_node_and_ends_on_another() {
     let (app, node, _) = pair().await;
@@ -54,7 +54,8 @@ async fn a_sign_in_begins_on_one_node_and_ends_on_another() {
     assert_eq!(app.provider.requests(Endpoint::Token), 1);
 }
 
-/// C-300, D11
+// C-300: old session cookie replayed after logout
+/// D11
 #[tokio::test]
 async fn a_sign_out_is_seen_at_once_by_every_node() {
     let (app, node, store) = pair().await;
@@ -88,7 +89,7 @@ async fn what_one_node_renewed_the_other_one_has() {
     assert_eq!(app.provider.requests(Endpoint::Token), 2);
 }
 
-/// C-446
+// C-446: process restarts between login and callback
 #[tokio::test]
 async fn a_restart_between_request_and_answer_is_not_noticed() {
     let app = App::start().await;
@@ -104,7 +105,8 @@ async fn a_restart_between_request_and_answer_is_not_noticed() {
     );
 }
 
-/// C-446: the secret was lost, and the sessions with it
+// C-446: process restarts between login and callback
+/// The secret was lost, and the sessions with it
 #[tokio::test]
 async fn under_another_secret_everybody_signs_in_again() {
     let app = App::builder().config(secrets(&[OLD])).start().await;
@@ -127,7 +129,7 @@ async fn under_another_secret_everybody_signs_in_again() {
     assert_eq!((page.status, page.body.as_str()), (StatusCode::OK, "hello Ada Lovelace"));
 }
 
-/// C-318
+// C-318: key rotation: cookie under the previous key
 #[tokio::test]
 async fn a_cookie_secret_is_rotated_without_signing_anybody_out() {
     let (app, _, store) = pair().await;

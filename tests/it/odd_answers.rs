@@ -7,8 +7,9 @@ use tower_identity::dev::{Endpoint, Failure};
 
 use crate::app::App;
 
-/// C-145, C-146: a lifetime that nobody can live, that nobody told, or that is none, ends no
-/// sign-in.
+// C-145: expires_in is a string, negative or a bool
+// C-146: scope, refresh_token or id_token is null
+/// A lifetime that nobody can live, that nobody told, or that is none, ends no sign-in.
 #[tokio::test]
 async fn lifetimes_of_every_kind_are_borne() {
     let app = App::start().await;

@@ -6,7 +6,7 @@ use tower_identity::dev::{Endpoint, Failure};
 
 use crate::{app::App, node::Node, raw::Raw};
 
-/// C-226
+// C-226: discovery down at start
 #[tokio::test]
 async fn a_provider_that_is_down_at_the_start_is_found_when_it_is_there() {
     let app = App::start().await;
@@ -35,7 +35,8 @@ async fn a_provider_that_is_down_at_the_start_is_found_when_it_is_there() {
     }
 }
 
-/// C-225: the words say whose fault it is
+// C-225: authorization_endpoint or token_endpoint missing
+/// The words say whose fault it is
 #[tokio::test]
 async fn a_provider_that_is_set_up_wrongly_is_told_apart_from_one_that_is_down() {
     let app = App::start().await;
@@ -70,7 +71,8 @@ async fn an_answer_survives_a_provider_that_is_down_meanwhile() {
     assert_eq!(node.raw().open(&callback, &begun.attempt).await.location(), "/other");
 }
 
-/// C-204: keys that cannot be had are no keys
+// C-204: cache backend fails during forced refresh
+/// Keys that cannot be had are no keys
 #[tokio::test]
 async fn without_keys_nobody_is_signed_in() {
     let app = App::start().await;
@@ -88,7 +90,8 @@ async fn without_keys_nobody_is_signed_in() {
     }
 }
 
-/// C-203: who is signed in stays so
+// C-203: JWKS endpoint down, keys cached
+/// Who is signed in stays so
 #[tokio::test]
 async fn a_session_does_not_need_the_provider() {
     let app = App::start().await;
@@ -103,7 +106,7 @@ async fn a_session_does_not_need_the_provider() {
     }
 }
 
-/// C-232
+// C-232: 100 parallel first requests
 #[tokio::test]
 async fn first_requests_at_the_same_time_read_the_document_once() {
     let app = App::start().await;

@@ -116,7 +116,8 @@ async fn the_api_gets_the_token_of_the_person() {
     assert_eq!(tab.open(app.at("/call/me")).await.body, format!("Bearer {token}"));
 }
 
-/// MSAL-067: past the cache, with the claims, once
+// MSAL-067: Valid cached token; silent call with claims challenge or force_refresh
+/// Past the cache, with the claims, once
 #[tokio::test]
 async fn a_claims_challenge_is_answered_with_another_token_once() {
     let served = serve().await;
@@ -141,7 +142,8 @@ async fn a_claims_challenge_is_answered_with_another_token_once() {
     );
 }
 
-/// C-432, C-433
+// C-432: 401 without claims
+// C-433: claims value not base64 or not JSON
 #[tokio::test]
 async fn a_401_without_readable_claims_is_passed_on() {
     let served = serve().await;
@@ -168,7 +170,7 @@ async fn claims_that_need_the_person_become_a_sign_in() {
     assert_eq!(app.provider.requests(Endpoint::Authorization), 2);
 }
 
-/// C-427
+// C-427: API answers 401 insufficient_user_authentication with acr_values, max_age
 #[tokio::test]
 async fn an_api_that_wants_a_stronger_sign_in_gets_one() {
     let served = serve().await;
@@ -202,7 +204,8 @@ async fn an_api_that_wants_a_stronger_sign_in_gets_one() {
     );
 }
 
-/// C-428: once, and then 403, for people and for scripts; the session stays.
+// C-428: returned ID token still has a weaker acr or old auth_time
+/// Once, and then 403, for people and for scripts; the session stays.
 #[tokio::test]
 async fn an_api_that_still_wants_more_ends_in_403() {
     let served = serve().await;
@@ -244,7 +247,7 @@ async fn an_api_that_still_wants_more_ends_in_403() {
     assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::OK);
 }
 
-/// C-435
+// C-435: step-up returns another user
 #[tokio::test]
 async fn a_stronger_sign_in_of_somebody_else_does_not_lead_to_the_page() {
     let served = serve().await;
@@ -276,7 +279,7 @@ async fn the_applications_own_token_is_as_strong_as_it_is() {
     assert_eq!(app.provider.requests(Endpoint::Authorization), 1);
 }
 
-/// C-389
+// C-389: API base URL from user input, or the API redirects to another host
 #[tokio::test]
 async fn a_token_goes_to_no_other_origin() {
     let (served, other) = (serve().await, serve().await);

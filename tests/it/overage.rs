@@ -61,7 +61,7 @@ fn from_graph(config: IdentityConfig) -> IdentityConfig {
     config.with_groups(GroupsFrom::Graph)
 }
 
-/// C-396
+// C-396: _claim_names.groups present, no groups claim
 #[tokio::test]
 async fn a_handler_gets_all_groups_when_it_asks() {
     let app = app(|config| config.with_scopes(["User.Read"]), "").await;
@@ -76,7 +76,8 @@ async fn a_handler_gets_all_groups_when_it_asks() {
     assert_eq!(few["claims"], few["all"]);
 }
 
-/// C-396: and a guard lets nobody through as long as they are not known.
+// C-396: _claim_names.groups present, no groups claim
+/// And a guard lets nobody through as long as they are not known.
 #[tokio::test]
 async fn the_sign_in_reads_all_groups_where_it_is_wanted() {
     let last = last_group().await;

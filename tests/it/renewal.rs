@@ -28,8 +28,9 @@ async fn name(app: &App, tab: &mut Tab) -> String {
     }
 }
 
-/// C-055. Providers refuse scopes that they did not grant, `offline_access` among them (RFC 6749
-/// section 6).
+// C-055: refresh grant
+/// Providers refuse scopes that they did not grant, `offline_access` among them (RFC 6749 section
+/// 6).
 #[tokio::test]
 async fn a_renewal_asks_for_what_was_granted_not_for_what_was_asked() {
     let app = App::start().await;
@@ -102,7 +103,9 @@ async fn claims_of_user_info_are_renewed_with_those_of_the_id_token() {
     );
 }
 
-/// C-055, C-241: D6
+// C-055: refresh grant
+// C-241: answer has a new refresh_token
+/// D6
 #[tokio::test]
 async fn a_session_is_renewed_in_the_background_and_served_meanwhile() {
     let app = App::start().await;
@@ -158,7 +161,8 @@ async fn a_hundred_requests_wait_for_one_renewal() {
     assert_eq!((done, app.provider.requests(Endpoint::Token)), (100, 2));
 }
 
-/// C-248: the provider's own session is over, or somebody ended it there
+// C-248: OP session max reached
+/// The provider's own session is over, or somebody ended it there
 #[tokio::test]
 async fn a_refusal_ends_the_session() {
     let app = App::start().await;
@@ -175,7 +179,10 @@ async fn a_refusal_ends_the_session() {
     assert_eq!(app.provider.requests(Endpoint::Token), 2, "asked once");
 }
 
-/// C-057, C-234, C-238: what proves nothing changes nothing
+// C-057: refresh answer's ID token has another sub
+// C-234: refresh ID token with other aud
+// C-238: refresh ID token unsigned or badly signed
+/// What proves nothing changes nothing
 #[tokio::test]
 async fn a_wrong_id_token_renews_nothing() {
     for spoil in [
@@ -198,7 +205,7 @@ async fn a_wrong_id_token_renews_nothing() {
     }
 }
 
-/// C-057
+// C-057: refresh answer's ID token has another sub
 #[tokio::test]
 async fn an_id_token_about_somebody_else_ends_the_session() {
     let app = App::start().await;
@@ -209,7 +216,8 @@ async fn an_id_token_about_somebody_else_ends_the_session() {
     assert_eq!(name(&app, &mut tab).await, "signed out");
 }
 
-/// C-237, C-240
+// C-237: no ID token in the refresh answer
+// C-240: answer has no refresh_token
 #[tokio::test]
 async fn answers_without_id_token_or_refresh_token_are_enough() {
     let app = App::builder()
@@ -285,7 +293,8 @@ async fn passing_faults_do_not_end_the_session() {
     }
 }
 
-/// C-249: D3
+// C-249: logout ends while a refresh is running
+/// D3
 #[tokio::test]
 async fn a_renewal_that_lands_after_the_sign_out_brings_nothing_back() {
     let store = crate::stores::Watched::default();

@@ -27,7 +27,8 @@ async fn led_to(app: &App, return_to: &str) -> String {
     page.url[url::Position::BeforePath..].to_owned()
 }
 
-/// C-328, C-340
+// C-328: /, /home, /home?query=1, /a/b/c
+// C-340: deep link with query before login
 #[tokio::test]
 async fn pages_of_this_site_are_returned_to() {
     let app = App::start().await;
@@ -44,7 +45,12 @@ async fn pages_of_this_site_are_returned_to() {
     }
 }
 
-/// C-329, C-331, C-333, C-337, C-345, security rule 1
+// C-329: null, "", //some.example, //some.example/path
+// C-331: https://…, http://…, javascript:alert(1)
+// C-333: /%2Fsome.example, /%2f…, /%5C…, /%5c…, /%2f%2f…, /%2F%5C…
+// C-337: CR or LF in the return URL
+// C-345: login endpoint `?returnUrl=`
+/// Security rule 1
 #[tokio::test]
 async fn every_other_address_becomes_home() {
     let app = App::start().await;
@@ -81,7 +87,8 @@ async fn every_other_address_becomes_home() {
     assert_eq!(led_to(&app, &app.at("/other")).await, "/");
 }
 
-/// C-338: 2,000 bytes, as `ReturnPath` says
+// C-338: return URL over the limit
+/// 2,000 bytes, as `ReturnPath` says
 #[tokio::test]
 async fn a_long_page_comes_back_and_what_does_not_fit_becomes_home() {
     let app = App::start().await;
@@ -219,7 +226,9 @@ async fn a_page_may_ask_for_thirteen_scopes_by_their_long_names_and_comes_back()
     assert!(begun.attempt.len() < 4_040, "{} bytes, which browsers keep", begun.attempt.len());
 }
 
-/// C-135, C-136: OpenID Connect Core section 4
+// C-135: third-party login with target_link_uri on another host
+// C-136: third-party login with extra parameters (scope, redirect_uri …)
+/// OpenID Connect Core section 4
 #[tokio::test]
 async fn a_sign_in_that_starts_elsewhere_takes_nothing_from_there() {
     let app = App::start().await;
@@ -246,7 +255,8 @@ async fn a_sign_in_that_starts_elsewhere_takes_nothing_from_there() {
     }
 }
 
-/// D8, C-346: back to the page that sent the form, if it is one of ours
+// C-346: unsafe method without session
+/// Decision D8: back to the page that sent the form, if it is one of ours
 #[tokio::test]
 async fn a_form_that_met_the_sign_in_is_not_sent_again() {
     let app = App::start().await;

@@ -33,7 +33,8 @@ fn session_of(browser: &Browser) -> String {
     format!("{}={}", cookie.name, cookie.value)
 }
 
-/// C-325: the cookie itself never expires in the browser
+// C-325: idle and absolute time-out
+/// The cookie itself never expires in the browser
 #[tokio::test]
 async fn a_session_without_requests_ends_after_a_day() {
     let app = App::start().await;
@@ -47,7 +48,8 @@ async fn a_session_without_requests_ends_after_a_day() {
     assert!(raw.open("/me", &session).await.location().starts_with(app.provider.issuer()));
 }
 
-/// C-246, C-325
+// C-246: rolling 24 h / absolute 7 d session ends
+// C-325: idle and absolute time-out
 #[tokio::test]
 async fn a_session_in_use_ends_after_seven_days() {
     let app = App::start().await;
@@ -73,7 +75,9 @@ async fn a_session_in_use_ends_after_seven_days() {
     assert!(removal.contains("=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"), "{removal}");
 }
 
-/// C-321, C-325: rolled at most every five minutes, and nothing is written for that
+// C-321: unchanged session
+// C-325: idle and absolute time-out
+/// Rolled at most every five minutes, and nothing is written for that
 #[tokio::test]
 async fn the_cookie_is_rolled_without_a_write() {
     let store = Watched::default();
@@ -116,7 +120,8 @@ async fn requests_at_the_same_time_roll_the_cookie_once() {
     assert_eq!(rolled, 1);
 }
 
-/// C-314, security rule 2
+// C-314: login while an anonymous or planted session exists
+/// Security rule 2
 #[tokio::test]
 async fn a_sign_in_over_a_session_has_a_new_cookie_and_ends_the_old_one() {
     let app = App::start().await;
@@ -140,7 +145,7 @@ async fn a_sign_in_over_a_session_has_a_new_cookie_and_ends_the_old_one() {
     assert_eq!(store.rows().await, 2);
 }
 
-/// C-316
+// C-316: another user signs in on the same browser
 #[tokio::test]
 async fn another_person_takes_over_nothing() {
     let app = App::start().await;
@@ -190,7 +195,7 @@ async fn a_slow_answer_does_not_undo_the_sign_in_that_happened_meanwhile() {
     }
 }
 
-/// C-444
+// C-444: clock jumps back 10 min
 #[tokio::test]
 async fn a_clock_that_is_set_back_changes_nothing_for_sessions() {
     let app = App::start().await;
@@ -210,7 +215,8 @@ async fn a_clock_that_is_set_back_changes_nothing_for_sessions() {
     assert_eq!(app.provider.requests(Endpoint::Token), 2);
 }
 
-/// C-239: no refresh token
+// C-239: no refresh token in the session
+/// No refresh token
 #[tokio::test]
 async fn without_a_refresh_token_the_session_has_its_own_limits_or_ends_with_the_id_token() {
     for end in [SessionEnd::OwnLimits, SessionEnd::IdTokenExpiry] {
@@ -239,7 +245,8 @@ async fn without_a_refresh_token_the_session_has_its_own_limits_or_ends_with_the
     }
 }
 
-/// C-185, security rule 10
+// C-185: two users: same e-mail, different sub; same sub, different iss
+/// Security rule 10
 #[tokio::test]
 async fn two_people_with_one_address_are_two_people() {
     let app = App::start().await;

@@ -5,7 +5,8 @@ use tower_identity::dev::Endpoint;
 
 use crate::app::App;
 
-/// C-001, C-340
+// C-001: OP answers the code flow correctly
+// C-340: deep link with query before login
 #[tokio::test]
 async fn a_protected_page_signs_in_and_comes_back_to_itself() {
     let app = App::start().await;
@@ -53,7 +54,8 @@ async fn signing_out_ends_the_session_here_and_at_the_provider() {
     assert_eq!(tab.open(app.at("/")).await.body, "nobody");
 }
 
-/// C-157: a scope that was never granted needs the person, and costs nobody the session.
+// C-157: granted scope narrower than asked
+/// A scope that was never granted needs the person, and costs nobody the session.
 #[tokio::test]
 async fn a_token_for_an_unknown_scope_asks_for_interaction() {
     let app = App::start().await;

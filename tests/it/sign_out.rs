@@ -18,7 +18,9 @@ async fn is_signed_in(app: &App, tab: &mut Tab) -> bool {
     tab.open(app.at("/")).await.body == "hello Ada Lovelace"
 }
 
-/// C-068, C-072, C-291
+// C-068: end_session; if both channels are registered both arrive at the same time
+// C-072: end_session request
+// C-291: logout with an ID token
 #[tokio::test]
 async fn the_provider_is_told_who_signs_out_of_what() {
     let app = App::start().await;
@@ -40,8 +42,9 @@ async fn the_provider_is_told_who_signs_out_of_what() {
     assert_eq!(app.provider.requests(Endpoint::EndSession), 1);
 }
 
-/// C-069, C-298: nothing of that request is trusted
-/// Amazon Cognito knows `logout_uri` and `client_id` alone.
+// C-069: post-logout redirect has another state
+// C-298: post-logout redirect with code/error parameters
+/// Nothing of that request is trusted Amazon Cognito knows `logout_uri` and `client_id` alone.
 #[tokio::test]
 async fn a_provider_with_a_return_parameter_of_its_own_ends_its_session_and_leads_back() {
     for (parameter, leads_back) in [(Some("logout_uri"), true), (None, false)] {
@@ -95,7 +98,7 @@ async fn what_comes_back_from_the_provider_signs_nobody_in() {
     assert!(is_signed_in(&app, &mut tab).await);
 }
 
-/// C-294
+// C-294: no end_session_endpoint
 #[tokio::test]
 async fn without_an_end_session_endpoint_it_ends_at_home() {
     let app = App::start().await;
@@ -131,7 +134,8 @@ async fn where_home_is_protected_it_ends_on_the_signed_out_page() {
     assert_eq!(app.provider.requests(Endpoint::Authorization), 1);
 }
 
-/// C-297, security rule 1
+// C-297: logout returnUrl not local
+/// Security rule 1
 #[tokio::test]
 async fn nobody_can_say_where_it_leads() {
     let app = App::start().await;
@@ -149,7 +153,7 @@ async fn nobody_can_say_where_it_leads() {
     }
 }
 
-/// C-301
+// C-301: id_token_hint too long for a URL
 #[tokio::test]
 async fn an_id_token_that_is_too_long_for_an_address_is_left_out() {
     let app = App::start().await;
@@ -166,7 +170,7 @@ async fn an_id_token_that_is_too_long_for_an_address_is_left_out() {
     );
 }
 
-/// C-302
+// C-302: browser Back after logout
 #[tokio::test]
 async fn the_back_button_shows_no_page_of_the_one_who_left() {
     let app = App::start().await;
@@ -278,7 +282,8 @@ async fn the_question_of_another_site_s_link_is_answered_with_a_click() {
     assert_eq!((page.status, page.body.as_str()), (StatusCode::OK, "nobody"));
 }
 
-/// C-300: also one that was rolled, and one that was not
+// C-300: old session cookie replayed after logout
+/// Also one that was rolled, and one that was not
 #[tokio::test]
 async fn a_cookie_from_before_the_sign_out_opens_nothing() {
     let app = App::start().await;

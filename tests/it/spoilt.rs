@@ -62,9 +62,38 @@ fn always(verdict: Verdict) -> Option<bool> {
     }
 }
 
-/// C-011, C-014, C-019, C-021, C-023, C-025, C-079, C-080, C-081, C-083, C-089, C-149, C-159,
-/// C-162, C-164, C-169, C-170, C-171, C-172, C-181, C-183, C-187: refused means no session, no
-/// UserInfo request, and a page that says so.
+// C-011: RS256 token
+// C-014: alg none token from the token endpoint
+// C-019: iss = issuer + "1"
+// C-021: no aud
+// C-023: no sub
+// C-025: nonce = sent + "1"
+// C-079: ID token without iss
+// C-080: nonce sent, none in the token
+// C-081: alg none
+// C-083: aud = [client_id, client_id+"1"]
+// C-089: no at_hash, code flow
+// C-149: id_token is not a JWT ("foo", "a.b", five random parts)
+// C-159: alg differs from client setting or from metadata list
+// C-162: header `crit` with unknown name
+// C-164: unsigned token (empty third part) with alg RS256
+// C-169: iat, exp or nbf is a string or null
+// C-170: exp is a float (1.7e9, fractional)
+// C-171: nbf in the future beyond skew
+// C-172: iat in the future beyond skew
+// C-181: token with typ at+jwt or logout+jwt presented as ID token
+// C-183: at_hash of another access token in the code flow
+// C-187: duplicate JSON members (two aud, two iss)
+// C-162: header `crit` with unknown name
+// C-164: unsigned token (empty third part) with alg RS256
+// C-169: iat, exp or nbf is a string or null
+// C-170: exp is a float (1.7e9, fractional)
+// C-171: nbf in the future beyond skew
+// C-172: iat in the future beyond skew
+// C-181: token with typ at+jwt or logout+jwt presented as ID token
+// C-183: at_hash of another access token in the code flow
+// C-187: duplicate JSON members (two aud, two iss)
+/// Refused means no session, no UserInfo request, and a page that says so.
 #[tokio::test]
 async fn every_wrong_id_token_is_refused() {
     let app =
@@ -112,7 +141,9 @@ async fn what_is_left_open_about_id_tokens_is_refused_here() {
     disagreements.none();
 }
 
-/// C-176, C-177, MSAL-033
+// C-176: max_age sent, auth_time missing
+// C-177: max_age sent, auth_time too old
+// MSAL-033: `max_age` requested; ID token has no `auth_time`, or it is older than max_age + 120 s
 #[tokio::test]
 async fn wrong_times_of_signing_in_are_refused_if_max_age_was_asked() {
     let options = SignInOptions::new().with_max_age(std::time::Duration::from_secs(600));
@@ -125,7 +156,7 @@ async fn wrong_times_of_signing_in_are_refused_if_max_age_was_asked() {
     disagreements.none();
 }
 
-/// C-179
+// C-179: acr required, other or missing acr returned
 #[tokio::test]
 async fn a_wrong_acr_is_refused_if_one_is_required() {
     let options = SignInOptions::new().with_acr_values(["strong"]);
@@ -145,7 +176,8 @@ async fn a_wrong_acr_is_refused_if_one_is_required() {
     disagreements.none();
 }
 
-/// C-057: another person's token ends the session; one that proves nothing changes nothing.
+// C-057: refresh answer's ID token has another sub
+/// Another person's token ends the session; one that proves nothing changes nothing.
 #[tokio::test]
 async fn a_renewal_with_a_wrong_id_token_never_changes_the_person() {
     for spoil in Spoil::ALL.iter().filter(|spoil| format!("{spoil:?}").starts_with("Subject")) {
@@ -171,7 +203,15 @@ async fn a_renewal_with_a_wrong_id_token_never_changes_the_person() {
     }
 }
 
-/// C-002, C-073, C-074, C-106, C-107, C-110, C-111, C-116, C-134
+// C-002: OP answers the named implicit or hybrid type
+// C-073: state + "1" in the callback
+// C-074: no state in the callback
+// C-106: state, code, iss, error or another parameter given twice
+// C-107: `response` parameter when JARM was not asked
+// C-110: iss in an error response wrong or missing (advertised)
+// C-111: iss compared
+// C-116: neither code nor error
+// C-134: error_description contains HTML
 #[tokio::test]
 async fn every_wrong_authorization_response_is_refused() {
     let app = App::start().await;
@@ -201,7 +241,12 @@ async fn every_wrong_authorization_response_is_refused() {
     disagreements.none();
 }
 
-/// C-086, C-140, C-143, C-145, C-147, C-156
+// C-086: no expires_in
+// C-140: status 201/204/302 instead of 200
+// C-143: access_token missing or not a string
+// C-145: expires_in is a string, negative or a bool
+// C-147: scope is the empty string
+// C-156: unknown members
 #[tokio::test]
 async fn every_wrong_token_answer_is_refused() {
     let app = App::start().await;
@@ -218,7 +263,10 @@ async fn every_wrong_token_answer_is_refused() {
     disagreements.none();
 }
 
-/// C-034, C-210, C-211, C-212
+// C-034: userinfo sub = ID token sub + "invalid"
+// C-210: sub differs only in letter case
+// C-211: body null, [], text, invalid JSON
+// C-212: userinfo is a JSON array
 #[tokio::test]
 async fn every_wrong_user_info_is_refused() {
     let app =
@@ -255,7 +303,9 @@ async fn every_wrong_discovery_document_is_refused_and_read_again() {
     disagreements.none();
 }
 
-/// C-192, C-194, C-198
+// C-192: JWKS has unknown kty, oct, or malformed entries beside good ones
+// C-194: matching kid but use=enc
+// C-198: key's alg member differs from token alg
 #[tokio::test]
 async fn every_wrong_key_set_is_refused() {
     let mut disagreements = Disagreements::default();
@@ -272,7 +322,8 @@ async fn every_wrong_key_set_is_refused() {
     disagreements.none();
 }
 
-/// C-012: whatever the provider lists and can be verified with a public key, without a setting.
+// C-012: ES256 token, client registered for ES256
+/// Whatever the provider lists and can be verified with a public key, without a setting.
 #[tokio::test]
 async fn every_algorithm_that_the_provider_lists_signs_in_by_default() {
     for algorithm in Algorithm::ALL {
@@ -284,7 +335,9 @@ async fn every_algorithm_that_the_provider_lists_signs_in_by_default() {
     }
 }
 
-/// C-012, C-082: an algorithm works if it is configured, and only then.
+// C-012: ES256 token, client registered for ES256
+// C-082: RS256 token when PS256/ES256 was registered
+/// An algorithm works if it is configured, and only then.
 #[tokio::test]
 async fn only_configured_algorithms_are_accepted() {
     let mut disagreements = Disagreements::default();
@@ -304,7 +357,8 @@ async fn only_configured_algorithms_are_accepted() {
     disagreements.none();
 }
 
-/// C-052, C-053
+// C-052: keys rotated between two logins
+// C-053: keys rotated after the RP cached them, before the token is signed
 #[tokio::test]
 async fn new_keys_are_fetched_once_when_they_are_met() {
     let app = App::start().await;

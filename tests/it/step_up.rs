@@ -53,7 +53,8 @@ fn session_of(app: &App, tab: &Tab) -> String {
     sent.split("; ").find(|pair| crate::raw::is_session(pair)).unwrap().to_owned()
 }
 
-/// C-424, C-427
+// C-424: route needs acr or fresh auth_time
+// C-427: API answers 401 insufficient_user_authentication with acr_values, max_age
 #[tokio::test]
 async fn a_sign_in_that_is_too_old_is_done_again_and_leads_back() {
     let (app, mut tab) = five_minutes_later().await;
@@ -66,7 +67,9 @@ async fn a_sign_in_that_is_too_old_is_done_again_and_leads_back() {
     assert_eq!(Raw::of(&app).who(&session_of(&app, &tab)).await, "nobody", "it is a new session");
 }
 
-/// C-139, C-435: security rule 2
+// C-139: prompt=none returns another user than the session's
+// C-435: step-up returns another user
+/// Security rule 2
 #[tokio::test]
 async fn somebody_else_gets_a_session_of_their_own_and_not_the_page() {
     let (app, mut tab) = five_minutes_later().await;
@@ -90,7 +93,8 @@ async fn who_declines_stays_signed_in_as_before() {
     assert_eq!(app.provider.requests(Endpoint::Token), 1);
 }
 
-/// C-428: a provider that does not ask again
+// C-428: returned ID token still has a weaker acr or old auth_time
+/// A provider that does not ask again
 #[tokio::test]
 async fn a_provider_that_gives_less_is_refused_and_the_session_stays() {
     let (app, mut tab) = five_minutes_later().await;

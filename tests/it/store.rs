@@ -162,7 +162,7 @@ async fn a_sign_out_that_the_store_does_not_take_is_no_sign_out() {
     }
 }
 
-/// C-322
+// C-322: store down at login
 #[tokio::test]
 async fn a_sign_in_that_the_store_does_not_take_leaves_no_half_session() {
     // The session's row, then that of its grant.
@@ -226,7 +226,8 @@ async fn a_row_that_is_damaged_lost_or_foreign_is_nobody_s() {
     assert_eq!(raw.who(&session).await, "nobody");
 }
 
-/// C-348, security rule 22: whoever only knocks leaves nothing
+// C-348: cross-site GET to /login
+/// Security rule 22: whoever only knocks leaves nothing
 #[tokio::test]
 async fn nothing_is_stored_before_somebody_signs_in() {
     let (app, store) = app().await;

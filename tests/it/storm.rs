@@ -174,7 +174,8 @@ async fn different_scopes_of_one_session_wait_and_use_the_successor() {
     );
 }
 
-/// C-443: a caller that goes away
+// C-443: client drops the callback request mid-way
+/// A caller that goes away
 #[tokio::test]
 async fn what_a_caller_that_goes_away_waited_for_is_kept() {
     for store in [in_process, memory] {
@@ -194,7 +195,8 @@ async fn what_a_caller_that_goes_away_waited_for_is_kept() {
     }
 }
 
-/// C-443: a handler that panics or fails after it has the token
+// C-443: client drops the callback request mid-way
+/// A handler that panics or fails after it has the token
 #[tokio::test]
 async fn what_a_handler_that_failed_obtained_is_kept() {
     for store in [in_process, memory] {
@@ -215,7 +217,8 @@ async fn what_a_handler_that_failed_obtained_is_kept() {
     }
 }
 
-/// C-443: a connection that is closed
+// C-443: client drops the callback request mid-way
+/// A connection that is closed
 #[tokio::test]
 async fn what_a_closed_connection_waited_for_is_kept() {
     let crowd = Crowd::new(in_process).await;
@@ -235,7 +238,8 @@ async fn what_a_closed_connection_waited_for_is_kept() {
     assert_eq!(crowd.token_requests(), 2);
 }
 
-/// C-249, MSAL-070
+// C-249: logout ends while a refresh is running
+// MSAL-070: Account removed while a refresh is in flight; the refresh ends
 #[tokio::test]
 async fn who_signs_out_during_a_refresh_stays_signed_out() {
     let store = Watched::default();

@@ -33,7 +33,8 @@ async fn waiting(app: &App, browser: &Browser, count: usize) -> Vec<Tab> {
     tabs
 }
 
-/// C-326: in the order in which they were opened, and in the other one
+// C-326: two tabs log in at once
+/// In the order in which they were opened, and in the other one
 #[tokio::test]
 async fn eight_tabs_sign_in_at_the_same_time() {
     let app = App::start().await;
@@ -61,7 +62,7 @@ async fn eight_tabs_sign_in_at_the_same_time() {
     assert_eq!(app.provider.requests(Endpoint::Token), 16);
 }
 
-/// C-121
+// C-121: more than the allowed number of parallel logins
 #[tokio::test]
 async fn a_ninth_tab_takes_the_place_of_the_oldest() {
     let app = App::start().await;
@@ -84,8 +85,9 @@ async fn a_ninth_tab_takes_the_place_of_the_oldest() {
     assert_eq!(app.provider.requests(Endpoint::Token), 8);
 }
 
-/// C-121: the oldest of nine, answered first, starts again, gets in, and takes the place of the
-/// oldest then
+// C-121: more than the allowed number of parallel logins
+/// The oldest of nine, answered first, starts again, gets in, and takes the place of the oldest
+/// then
 #[tokio::test]
 async fn the_tab_that_lost_its_place_signs_in_at_the_second_try() {
     let app = App::start().await;
@@ -107,7 +109,7 @@ async fn the_tab_that_lost_its_place_signs_in_at_the_second_try() {
     );
 }
 
-/// C-122
+// C-122: expired or undecodable state cookies present
 #[tokio::test]
 async fn attempts_that_are_of_no_use_are_cleared_away() {
     let app = App::start().await;
@@ -164,8 +166,9 @@ async fn two_tabs_that_start_at_the_same_moment_both_end_signed_in() {
     }
 }
 
-/// C-316, security rule 2: whoever signs in last is signed in, and the session before is over,
-/// however the tabs were opened.
+// C-316: another user signs in on the same browser
+/// Security rule 2: whoever signs in last is signed in, and the session before is over, however the
+/// tabs were opened.
 #[tokio::test]
 async fn a_sign_in_in_a_second_tab_ends_the_session_of_the_first() {
     let app = App::start().await;

@@ -32,8 +32,10 @@ async fn told_about(person: DevPerson) -> (App, Value) {
     (app, told)
 }
 
-/// C-394, C-395, MSAL-043: outside of Microsoft's authorities a person is issuer and subject,
-/// whatever else is claimed.
+// C-394: identity key
+// C-395: e-mail of another tenant's user equals a local account
+// MSAL-043: Response from ADFS (no client_info); it is stored
+/// Outside of Microsoft's authorities a person is issuer and subject, whatever else is claimed.
 #[tokio::test]
 async fn elsewhere_a_person_is_issuer_and_subject() {
     let ada = DevPerson::new("ada", "Ada")
@@ -91,7 +93,9 @@ async fn told_at(tenant: &str, person: &str) -> (App, Value) {
     (app, told)
 }
 
-/// C-394, MSAL-042: at Entra a person is tenant and object id, and has one account at home.
+// C-394: identity key
+// MSAL-042: Response with id_token and client_info; it is stored
+/// At Entra a person is tenant and object id, and has one account at home.
 #[tokio::test]
 async fn at_entra_a_person_is_tenant_and_object_id() {
     let (app, told) = told_at(DevTenant::CONTOSO.id(), "ada").await;
@@ -134,7 +138,8 @@ async fn a_guest_is_known_without_optional_claims() {
     }
 }
 
-/// C-416: an address that an administrator wrote is not a verified one.
+// C-416: email present without xms_edov
+/// An address that an administrator wrote is not a verified one.
 #[tokio::test]
 async fn an_address_at_entra_is_verified_only_if_entra_says_so() {
     for (claim, verified) in [("email_verified", false), ("xms_edov", true)] {

@@ -190,7 +190,9 @@ async fn a_value_that_was_touched_or_is_somebody_elses_is_nobody() {
     assert_eq!(other.who(&mut session.clone()).await, None);
 }
 
-/// MSAL-026, MSAL-027: an answer counts where it was asked for
+// MSAL-026: Flow stored without `state`; callback `{code: foo}` arrives
+// MSAL-027: Flow `state=1`; callback `state=2`
+/// An answer counts where it was asked for
 #[tokio::test]
 async fn an_answer_counts_only_in_the_browser_that_asked() {
     let site = Site::start().await;
@@ -500,7 +502,9 @@ async fn a_secret_that_dies_with_the_process_is_a_set_up_mistake() {
     assert!(error.to_string().contains("with_cookie_secrets"), "{error}");
 }
 
-/// Sign-in without a redirect address, as `identity` does it. C-352, C-353
+// C-352: authorization_pending
+// C-353: slow_down once
+/// Sign-in without a redirect address, as `identity` does it.
 #[tokio::test]
 async fn a_person_signs_in_by_device_code() {
     let site = Site::with(
@@ -550,7 +554,7 @@ async fn a_person_signs_in_by_device_code() {
     assert!(site.auth.for_user(&mut session, [""; 0]).await.is_ok());
 }
 
-/// C-356
+// C-356: expired_token, or local expires_in reached
 #[tokio::test]
 async fn a_device_code_that_is_declined_or_over_leads_nowhere() {
     let site = Site::with(
