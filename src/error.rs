@@ -29,6 +29,12 @@ impl ConfigError {
         self
     }
 
+    /// The same mistake in other words, for settings and variables that have other names at the
+    /// source.
+    pub(crate) fn reworded(self, words: impl Fn(&str) -> String) -> Self {
+        Self { setting: words(&self.setting).into(), problem: words(&self.problem).into() }
+    }
+
     /// The setting that has to change, by the name at its source: a method, a field or an
     /// environment variable.
     #[must_use]

@@ -58,7 +58,7 @@ use tower_identity::{
     ApiConfig, Authority, Clock, ConfigError, Error, IdentityConfig, IdentityLayer, SystemClock,
     Tokens, User, ValidConfig,
     client::TokenRequest,
-    dev::{AccessTokenFormat, DevProvider, DevTenant, Quirk},
+    dev::{AccessTokenFormat, DevProvider, DevProviderBuilder, DevTenant, Quirk},
     require_sign_in,
 };
 
@@ -79,15 +79,23 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         TcpListener::bind(variable("LISTEN").unwrap_or_else(|| "127.0.0.1:3000".into())).await?;
     let home = format!("http://localhost:{}", listener.local_addr()?.port());
 
-    let (playground, config) = if is_configured() {
-        (None, IdentityConfig::from_env()?)
-    } else {
-        let (playground, config) = development_provider(&home).await?;
-        (Some(playground), config)
-    };
-    let config = match variable("IDENTITY_SIGN_IN_METHOD") {
-        Some(method) => config.with_sign_in_method(method.parse()?),
-        None => config,
+    let builder = development_provider()?;
+    let (playground, config) = match variable("IDENTITY_DEV") {
+        Some(kind) => {
+            let (playground, config) = microsoft(builder, &kind, &home).await?;
+            (Some(playground), config)
+        }
+        None => {
+            let (provider, config) = builder.config_or_env(&home).await?;
+            let playground = match provider {
+                Some(provider) => {
+                    let api = ApiConfig::new(Authority::oidc(provider.issuer())?, API);
+                    Some(Playground::start(provider, api, false).await?)
+                }
+                None => None,
+            };
+            (playground, config)
+        }
     };
     let config = config.add_public_path("/").add_public_path("/health").build()?;
 
@@ -103,11 +111,8 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
 /// The name of the API at the provider.
 const API: &str = "notes";
 
-/// Starts the development provider and the API; also returns the configuration for the application
-/// at the URL `home`.
-async fn development_provider(
-    home: &str,
-) -> Result<(Playground, IdentityConfig), Box<dyn std::error::Error>> {
+/// The development provider as the variables describe it.
+fn development_provider() -> Result<DevProviderBuilder, Box<dyn std::error::Error>> {
     let mut builder = DevProvider::builder().with_access_token_format(AccessTokenFormat::Jwt);
     if let Some(seconds) = variable("IDENTITY_DEV_TOKEN_SECONDS") {
         builder = builder.with_id_token_life(Duration::from_secs(seconds.parse()?));
@@ -116,16 +121,20 @@ async fn development_provider(
         let names = names.split([',', ' ']).filter(|name| !name.is_empty());
         builder = builder.with_quirks(names.map(str::parse).collect::<Result<Vec<Quirk>, _>>()?);
     }
-    let Some(kind) = variable("IDENTITY_DEV") else {
-        let provider = builder.start().await?;
-        let api = ApiConfig::new(Authority::oidc(provider.issuer())?, API);
-        let config = provider.config(home)?.with_scopes(["email"]);
-        return Ok((Playground::start(provider, api, false).await?, config));
-    };
+    Ok(builder)
+}
+
+/// Starts the development provider as one of Microsoft's, and the API; also returns the
+/// configuration for the application at the URL `home`.
+async fn microsoft(
+    builder: DevProviderBuilder,
+    kind: &str,
+    home: &str,
+) -> Result<(Playground, IdentityConfig), Box<dyn std::error::Error>> {
     let provider = builder.entra().start().await?;
     let api = |tenant| Ok::<_, ConfigError>(ApiConfig::new(provider.entra_authority(tenant)?, API));
     let mut scope = "email";
-    let (config, api) = match kind.as_str() {
+    let (config, api) = match kind {
         "entra" => {
             let id = DevTenant::CONTOSO.id();
             (provider.entra_config(id, home)?, api(id)?)
@@ -153,25 +162,16 @@ async fn development_provider(
         }
     };
     let config = config.with_scopes([scope]);
+    let config = match variable("IDENTITY_SIGN_IN_METHOD") {
+        Some(method) => config.with_sign_in_method(method.parse()?),
+        None => config,
+    };
     Ok((Playground::start(provider, api, true).await?, config))
 }
 
 /// The value of a variable. An empty one counts as missing.
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// Whether any variable configures a provider. A mistake in one of them is then reported, instead
-/// of being hidden by the development provider.
-fn is_configured() -> bool {
-    let configures = |name: &str| {
-        ["IDENTITY_", "AUTHORITY", "OIDC_AUTHORITY", "AzureAd__"]
-            .iter()
-            .any(|start| name.starts_with(start))
-            && !name.starts_with("IDENTITY_DEV")
-            && name != "IDENTITY_SIGN_IN_METHOD"
-    };
-    env::vars_os().any(|(name, value)| configures(&name.to_string_lossy()) && !value.is_empty())
 }
 
 /// The router with the layer around it: every route needs a signed-in user, except the public paths

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Algorithm, AzureAdSection, ClientCredential, IdentityConfig};
+use super::{Algorithm, ClientCredential, IdentityConfig};
 use crate::{authority::Authority, error::ConfigError, strings::StringList};
 
 /// The settings that decide which access tokens an API accepts, as plain data that can be cloned,
@@ -34,10 +34,11 @@ use crate::{authority::Authority, error::ConfigError, strings::StringList};
 /// - Its *resource* is the URL at which clients reach it, and by which they find the provider that
 ///   issues its tokens (RFC 9728). The `aud` of Entra ID's v2.0 tokens is the client id even then.
 ///
-/// It can be deserialized from any serde source that contains an [`AzureAd`
-/// section](AzureAdSection).
+/// It can be deserialized from any serde source, as [`IdentityConfig`] can: with the names of the
+/// variables of [`from_env`](Self::from_env) without `IDENTITY_`, in lower case, or from an
+/// [`AzureAd` section](super::AzureAdSection).
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
-#[serde(try_from = "AzureAdSection")]
+#[serde(try_from = "super::members::Members")]
 pub struct ApiConfig {
     /// The settings that an API shares with an application: provider, client id, credential,
     /// tenants, leeway, algorithms, connection and public paths.

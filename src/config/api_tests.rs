@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     AccessTokenType, ApiConfig, ClientCredential, Introspection, ValidApiConfig, api_env,
-    variables::Variables,
+    variables::{Source, Variables},
 };
 use crate::{authority::Authority, error::ConfigError};
 
@@ -27,7 +27,7 @@ fn read(pairs: &[(&str, &str)]) -> Result<ApiConfig, ConfigError> {
     };
     let names: Vec<String> = pairs.iter().map(|(name, _)| (*name).to_owned()).collect();
     let read = |_: &std::path::Path| Err(io::Error::from(io::ErrorKind::NotFound));
-    api_env::api_from_variables(&Variables { get: &get, names: &names, read: &read })
+    api_env::api_from_variables(&Variables::new(Source::Environment, &get, &names, &read))
 }
 
 fn audiences(config: ApiConfig) -> Vec<String> {

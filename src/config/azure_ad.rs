@@ -68,6 +68,26 @@ pub struct AzureAdSection {
     pub(super) audiences: Vec<String>,
 }
 
+/// The members of the section in lower case: names are compared without their letter case.
+pub(super) const MEMBERS_IN_LOWER_CASE: &[&str] = &[
+    "audience",
+    "audiences",
+    "authority",
+    "callbackpath",
+    "clientcredentials",
+    "clientid",
+    "clientsecret",
+    "domain",
+    "editprofilepolicyid",
+    "instance",
+    "resetpasswordpolicyid",
+    "sendx5c",
+    "signedoutcallbackpath",
+    "signinmethod",
+    "signupsigninpolicyid",
+    "tenantid",
+];
+
 /// An item of `ClientCredentials`: the description of a credential.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, remote = "Self")]

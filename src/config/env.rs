@@ -6,7 +6,7 @@ use super::{
     Algorithm, AzureAdSection, Finding, IdentityConfig, Severity,
     env_authority::authority,
     env_names, env_settings,
-    variables::{Named, Variables},
+    variables::{Named, Source, Variables},
 };
 use crate::error::ConfigError;
 
@@ -53,6 +53,8 @@ impl IdentityConfig {
     /// | `IDENTITY_SIGN_OUT_PARAMETERS` | additional parameters of the sign-out request, as a query: [`add_sign_out_parameter`](Self::add_sign_out_parameter) |
     /// | `IDENTITY_SIGN_OUT_RETURN_PARAMETER`, `IDENTITY_END_SESSION_ENDPOINT` | [`with_sign_out_return_parameter`](Self::with_sign_out_return_parameter), [`with_end_session_endpoint`](Self::with_end_session_endpoint) |
     /// | `IDENTITY_PROVIDER_SESSION` | `end` or `keep`: [`with_provider_session`](Self::with_provider_session) |
+    /// | `IDENTITY_PUBLIC_PATHS`, `IDENTITY_PUBLIC_PREFIXES` | paths without sign-in: [`add_public_path`](Self::add_public_path) and [`add_public_prefix`](Self::add_public_prefix) for each |
+    /// | `IDENTITY_PREFLIGHT` | `challenge` (the default) or `pass`: [`with_preflight`](Self::with_preflight) |
     /// | `IDENTITY_PATH_PREFIX` | `stripped` or `kept`: [`with_path_prefix`](Self::with_path_prefix) |
     /// | `IDENTITY_CALLBACK_PATH`, `IDENTITY_SIGN_IN_PATH`, `IDENTITY_SIGN_OUT_PATH`, `IDENTITY_SIGNED_OUT_PATH`, `IDENTITY_EDIT_PROFILE_PATH`, `IDENTITY_RESET_PASSWORD_PATH` | the paths of the layer: [`with_callback_path`](Self::with_callback_path) and so on |
     /// | `IDENTITY_IDLE_TIMEOUT`, `IDENTITY_ABSOLUTE_TIMEOUT` | [`with_idle_timeout`](Self::with_idle_timeout), [`with_absolute_timeout`](Self::with_absolute_timeout) |
@@ -98,6 +100,48 @@ impl IdentityConfig {
     pub fn from_env() -> Result<Self, ConfigError> {
         with_variables(from_variables)
     }
+
+    /// The configuration from environment variables, with this base URL if none of them has one;
+    /// `None` if no variable describes a provider, a client or where the application runs.
+    #[cfg(feature = "dev-provider")]
+    pub(crate) fn from_env_at(base_url: &str) -> Result<Option<Self>, ConfigError> {
+        with_variables(|all| from_variables_at(all, base_url))
+    }
+
+    /// These settings with those of the environment over them, other than provider, client and
+    /// credential.
+    #[cfg(feature = "dev-provider")]
+    pub(crate) fn with_env_settings(self) -> Result<Self, ConfigError> {
+        with_variables(|all| {
+            let base_url = self.base_url.clone();
+            let mut config = settings(all, self)?;
+            config.base_url = base_url;
+            config.notices.retain(|notice| notice.code() != "base_url_not_set");
+            Ok(config)
+        })
+    }
+}
+
+/// See [`IdentityConfig::from_env_at`].
+#[cfg(any(test, feature = "dev-provider"))]
+fn from_variables_at(
+    all: &Variables<'_>,
+    base_url: &str,
+) -> Result<Option<IdentityConfig>, ConfigError> {
+    for name in all.names.iter().filter(|name| env_names::describes_deployment(name)) {
+        if all.text(name)?.is_none() {
+            continue;
+        }
+        let mut config = from_variables(all)?;
+        let is_placed = all.text("IDENTITY_BASE_URL")?.is_some()
+            || all.one(&["IDENTITY_REDIRECT_URI", "REDIRECT_URI"])?.is_some();
+        if !is_placed {
+            config = config.with_base_url(base_url)?;
+            config.notices.retain(|notice| notice.code() != "base_url_not_set");
+        }
+        return Ok(Some(config));
+    }
+    Ok(None)
 }
 
 /// Calls a reader with the variables of this process.
@@ -106,11 +150,8 @@ pub(super) fn with_variables<T>(
 ) -> Result<T, ConfigError> {
     let names: Vec<String> =
         env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
-    read(&Variables {
-        get: &|name| env::var_os(name),
-        names: &names,
-        read: &|path| fs::read_to_string(path),
-    })
+    let get = |name: &str| env::var_os(name);
+    read(&Variables::new(Source::Environment, &get, &names, &|path| fs::read_to_string(path)))
 }
 
 /// The configuration from all variables together.
@@ -138,6 +179,14 @@ pub(super) fn from_variables(all: &Variables<'_>) -> Result<IdentityConfig, Conf
         config = section.apply(config);
     }
     config.credential = super::env_credential::credential(all, &section, azure_applies)?;
+    settings(all, config)
+}
+
+/// Applies everything beyond provider, client id and credential.
+pub(super) fn settings(
+    all: &Variables<'_>,
+    mut config: IdentityConfig,
+) -> Result<IdentityConfig, ConfigError> {
     if let Some(tenants) = all.text("IDENTITY_TENANTS")? {
         // `any` has to be written out: there is no default that accepts every tenant (D18).
         config = match tenants.value.as_str() {
@@ -200,8 +249,9 @@ fn addresses(
 ) -> Result<IdentityConfig, ConfigError> {
     let redirect_uri = all.one(&["IDENTITY_REDIRECT_URI", "REDIRECT_URI"])?;
     let base_url = match (all.text("IDENTITY_BASE_URL")?, &redirect_uri) {
-        // Both are missing: the application runs on this machine, for development.
-        (None, None) => {
+        // Both are missing: the application runs on this machine, for development. A file says
+        // where it is written for.
+        (None, None) if all.source == Source::Environment => {
             config.notices.extend(forgotten_base_url(all)?);
             default_base_url(all)?
         }
@@ -284,7 +334,7 @@ mod tests {
             _ => Err(io::Error::from(io::ErrorKind::NotFound)),
         };
         let names: Vec<String> = pairs.iter().map(|(name, _)| (*name).to_owned()).collect();
-        from_variables(&Variables { get: &get, names: &names, read: &read })
+        from_variables(&Variables::new(Source::Environment, &get, &names, &read))
     }
 
     fn config(pairs: &[(&str, &str)]) -> IdentityConfig {
@@ -321,6 +371,34 @@ mod tests {
             ("https://op.example.com", "client-id")
         );
         assert_eq!(valid.credential().client_secret().unwrap().expose(), "hush-hush");
+    }
+
+    /// `DevProvider::config_or_env`.
+    #[test]
+    fn whatever_describes_a_deployment_keeps_the_development_provider_away() {
+        let at = |pairs: &[(&str, &str)]| {
+            let get = |name: &str| {
+                pairs.iter().rfind(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
+            };
+            let names: Vec<String> = pairs.iter().map(|(name, _)| (*name).to_owned()).collect();
+            let read = |_: &std::path::Path| Err(io::Error::from(io::ErrorKind::NotFound));
+            let all = Variables::new(Source::Environment, &get, &names, &read);
+            from_variables_at(&all, "http://localhost:8080")
+        };
+        let nothing = [("IDENTITY_AUTHORITY", ""), ("IDENTITY_SCOPE", "a"), ("PATH", "/bin")];
+        assert_eq!(at(&nothing), Ok(None));
+        assert_eq!(at(&[("IDENTITY_ENDPOINT", "http://a"), ("IDENTITY_DEV", "entra")]), Ok(None));
+        for name in ["IDENTITY_AUTHORITY", "IDENTITY_CLIENT_SECRET", "IDENTITY_BASE_URL"]
+            .into_iter()
+            .chain(["OIDC_AUTHORITY", "AzureAd__TenantId", "IDENTITY_AUTHORTY", "AZURE_CLIENT_ID"])
+        {
+            assert!(at(&[(name, "https://op.example.com")]).is_err(), "{name}");
+        }
+        let ours = at(BASIC).unwrap().unwrap().build().unwrap();
+        assert_eq!(ours.redirect_uri(), "http://localhost:8080/auth/callback");
+        let placed = basic_and(&[("IDENTITY_BASE_URL", "https://app.example.com")]);
+        let placed = at(&placed).unwrap().unwrap().build().unwrap();
+        assert_eq!(placed.redirect_uri(), "https://app.example.com/auth/callback");
     }
 
     #[test]

@@ -155,6 +155,7 @@ mod tests {
     use std::{ffi::OsString, io};
 
     use super::*;
+    use crate::config::variables::Source;
 
     fn read(
         pairs: &[(&str, &str)],
@@ -165,7 +166,7 @@ mod tests {
         };
         let read = |_: &std::path::Path| Err(io::Error::from(io::ErrorKind::NotFound));
         let names: Vec<String> = pairs.iter().map(|(name, _)| (*name).to_owned()).collect();
-        let all = Variables { get: &get, names: &names, read: &read };
+        let all = Variables::new(Source::Environment, &get, &names, &read);
         let section = AzureAdSection::from_variables(&all).map_err(|error| error.to_string())?;
         credential(&all, &section, azure_applies).map_err(|error| error.to_string())
     }

@@ -2,6 +2,9 @@
 
 use super::{Finding, Severity};
 
+/// The prefix of the crate's variables.
+pub(super) const PREFIX: &str = "IDENTITY_";
+
 /// Every variable with the crate's prefix. Secrets can also have the suffix `_FILE`.
 pub(super) const KNOWN: &[&str] = &[
     "IDENTITY_ABSOLUTE_TIMEOUT",
@@ -49,8 +52,11 @@ pub(super) const KNOWN: &[&str] = &[
     "IDENTITY_OIDC_AUTHORITY",
     "IDENTITY_OPENID_SCOPES",
     "IDENTITY_PATH_PREFIX",
+    "IDENTITY_PREFLIGHT",
     "IDENTITY_PROMPT",
     "IDENTITY_PROVIDER_SESSION",
+    "IDENTITY_PUBLIC_PATHS",
+    "IDENTITY_PUBLIC_PREFIXES",
     "IDENTITY_REDIRECT_URI",
     "IDENTITY_REQUIRED_ACR",
     "IDENTITY_RESETPASSWORD_USER_FLOW",
@@ -107,18 +113,58 @@ const MEANT: &[(&str, &str)] = &[
     ("IDENTITY_LEEWAY", "IDENTITY_CLOCK_LEEWAY"),
 ];
 
+/// Whether a variable is read.
+pub(super) fn is_known(name: &str) -> bool {
+    KNOWN.contains(&name)
+}
+
+/// The problem of a member that is no setting; `None` for one that Azure sets in the environment,
+/// from which a configuration may be collected. The name of a member is that of the variable,
+/// without the prefix and in lower case.
+pub(super) fn unknown_member(name: &str) -> Option<String> {
+    let variable = format!("{PREFIX}{}", name.replace('-', "_"));
+    if is_of_others(&variable.to_ascii_uppercase()) {
+        return None;
+    }
+    Some(match nearest(&variable) {
+        Some(meant) => format!(
+            "not a setting: is `{}` meant?",
+            meant.trim_start_matches(PREFIX).to_ascii_lowercase()
+        ),
+        None => "not a setting: the documentation of `IdentityConfig::from_env` lists all \
+                 variables, whose names without IDENTITY_ and in lower case are the settings"
+            .into(),
+    })
+}
+
+/// Whether a variable says which provider, client or place the application is configured for: then
+/// a development provider in its place would hide a mistake. An unknown variable may be a misspelt
+/// one.
+#[cfg(any(test, feature = "dev-provider"))]
+pub(super) fn describes_deployment(name: &str) -> bool {
+    let Some(setting) = name.strip_prefix(PREFIX) else {
+        return matches!(name, "AUTHORITY" | "OIDC_AUTHORITY" | "CLIENT_ID" | "AZURE_CLIENT_ID")
+            || name.to_ascii_lowercase().starts_with("azuread__");
+    };
+    let describes = ["AUTHORITY", "OIDC_AUTHORITY", "B2C_", "CLIENT_ID", "CLIENT_SECRET"]
+        .into_iter()
+        .chain(["CLIENT_CERTIFICATE", "CLIENT_ASSERTION", "TENANTS", "BASE_URL", "REDIRECT_URI"])
+        .any(|start| setting.starts_with(start));
+    describes || !(is_known(name) || is_of_others(name))
+}
+
+/// Whether a variable with the prefix belongs to the platform or to the examples for the
+/// development provider.
+fn is_of_others(name: &str) -> bool {
+    OF_THE_PLATFORM.contains(&name) || name.starts_with("IDENTITY_DEV")
+}
+
 /// A warning for each variable with the crate's prefix that is not read. It is not an error,
 /// because another program may use the prefix.
 pub(super) fn unknown<'n>(names: impl IntoIterator<Item = &'n str>) -> Vec<Finding> {
     let mut unknown: Vec<&str> = names
         .into_iter()
-        .filter(|name| {
-            name.starts_with("IDENTITY_")
-                && !KNOWN.contains(name)
-                && !OF_THE_PLATFORM.contains(name)
-        })
-        // The variables of the examples for the development provider.
-        .filter(|name| !name.starts_with("IDENTITY_DEV"))
+        .filter(|name| name.starts_with(PREFIX) && !KNOWN.contains(name) && !is_of_others(name))
         .collect();
     unknown.sort_unstable();
     unknown

@@ -3,8 +3,8 @@
 use std::{str::FromStr, time::Duration};
 
 use super::{
-    GroupsFrom, IdentityConfig, PathPrefix, Prompt, ProviderSession, SessionEnd, SignInOptions,
-    UserInfo,
+    GroupsFrom, IdentityConfig, PathPrefix, Preflight, Prompt, ProviderSession, SessionEnd,
+    SignInOptions, UserInfo,
     variables::{Named, Variables},
 };
 use crate::error::ConfigError;
@@ -53,6 +53,17 @@ fn paths(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConf
         if let Some(path) = all.text(name)? {
             config = set(config, path.value);
         }
+    }
+    for path in words(all, "IDENTITY_PUBLIC_PATHS")?.into_iter().flat_map(|paths| paths.value) {
+        config = config.add_public_path(path);
+    }
+    for prefix in words(all, "IDENTITY_PUBLIC_PREFIXES")?.into_iter().flat_map(|paths| paths.value)
+    {
+        config = config.add_public_prefix(prefix);
+    }
+    let preflights = [("challenge", Preflight::Challenge), ("pass", Preflight::Pass)];
+    if let Some(preflight) = choice(all, "IDENTITY_PREFLIGHT", &preflights)? {
+        config = config.with_preflight(preflight);
     }
     Ok(config)
 }
@@ -146,9 +157,6 @@ fn sessions(
     }
     if let Some(timeout) = seconds(all, "IDENTITY_ABSOLUTE_TIMEOUT")? {
         config = config.with_absolute_timeout(timeout);
-    }
-    if let Some(timeout) = seconds(all, "IDENTITY_STORE_TIMEOUT")? {
-        config = config.with_store_timeout(timeout);
     }
     let ends =
         [("own_limits", SessionEnd::OwnLimits), ("id_token_expiry", SessionEnd::IdTokenExpiry)];

@@ -28,6 +28,7 @@ mod env_names;
 mod env_settings;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
+mod members;
 #[cfg(test)]
 mod mistakes_tests;
 mod network;

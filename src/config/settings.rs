@@ -38,10 +38,35 @@ use crate::{
 /// # Ok::<_, tower_identity::ConfigError>(())
 /// ```
 ///
-/// It can be deserialized from any serde source that contains an [`AzureAd`
-/// section](super::AzureAdSection).
+/// # From a file
+///
+/// It can be deserialized from any serde source (TOML, JSON, YAML, …). A member has the name of the
+/// environment variable without `IDENTITY_`, in lower case: [`from_env`](Self::from_env) lists
+/// them. Lists are lists, [parameters](SignInOptions::add_parameter) and
+/// [claims](SignInOptions::with_claims) are tables, times are whole seconds. An unknown member is
+/// an error, which names the nearest setting.
+///
+/// ```
+/// use tower_identity::IdentityConfig;
+///
+/// let config: IdentityConfig = serde_json::from_str(r#"{
+///     "authority": "https://login.microsoftonline.com/contoso.onmicrosoft.com",
+///     "client_id": "6731de76-14a6-49ae-97bc-6eba6914391e",
+///     "client_secret": "from a vault",
+///     "base_url": "https://app.example.com",
+///     "scope": ["User.Read"],
+///     "public_paths": ["/"],
+///     "public_prefixes": ["/assets/"],
+///     "idle_timeout": 3600
+/// }"#)?;
+/// let config = config.build()?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A source with the members of an [`AzureAd` section](super::AzureAdSection) is read as one. To
+/// have both, put the section into the member `azure_ad`.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
-#[serde(try_from = "super::AzureAdSection")]
+#[serde(try_from = "super::members::Members")]
 pub struct IdentityConfig {
     pub(super) authority: Authority,
     pub(super) client_id: String,

@@ -10,12 +10,23 @@ use crate::{error::ConfigError, secret::Secret};
 
 /// The environment as functions, so that tests do not change their process.
 pub(super) struct Variables<'a> {
+    /// Where they are written.
+    pub(super) source: Source,
     /// The value of a variable.
-    pub(super) get: &'a dyn Fn(&str) -> Option<OsString>,
+    get: &'a dyn Fn(&str) -> Option<OsString>,
     /// The names of all variables.
     pub(super) names: &'a [String],
     /// Reads a file, for the variables whose name ends in `_FILE`.
-    pub(super) read: &'a dyn Fn(&Path) -> io::Result<String>,
+    read: &'a dyn Fn(&Path) -> io::Result<String>,
+}
+
+/// Where settings are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The environment of this process.
+    Environment,
+    /// The members of a file, or of another serde source.
+    Members,
 }
 
 /// The prefix of variables that are matched in any letter case, as .NET does.
@@ -28,7 +39,16 @@ pub(super) struct Named<T> {
     pub(super) value: T,
 }
 
-impl Variables<'_> {
+impl<'a> Variables<'a> {
+    pub(super) fn new(
+        source: Source,
+        get: &'a dyn Fn(&str) -> Option<OsString>,
+        names: &'a [String],
+        read: &'a dyn Fn(&Path) -> io::Result<String>,
+    ) -> Self {
+        Self { source, get, names, read }
+    }
+
     /// The value of a variable. An empty one counts as missing, because compose files cannot omit a
     /// variable.
     pub(super) fn text(&self, name: &str) -> Result<Option<Named<String>>, ConfigError> {
@@ -165,7 +185,7 @@ mod tests {
             Some("/run/empty") => Ok("\n".to_owned()),
             _ => Err(io::Error::from(io::ErrorKind::NotFound)),
         };
-        ask(&Variables { get: &get, names: &[], read: &read })
+        ask(&Variables::new(Source::Environment, &get, &[], &read))
     }
 
     #[test]

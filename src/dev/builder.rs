@@ -25,8 +25,9 @@ use super::{
     wire::{Door, Scissors},
 };
 use crate::{
+    authority::is_loopback,
     clock::{Clock, SystemClock},
-    config::Algorithm,
+    config::{Algorithm, IdentityConfig},
     error::ConfigError,
 };
 
@@ -244,6 +245,35 @@ impl DevProviderBuilder {
     pub fn with_quirks(mut self, quirks: impl IntoIterator<Item = Quirk>) -> Self {
         self.quirks.add(quirks);
         self
+    }
+
+    /// This provider where nothing is configured, and the provider of the environment otherwise:
+    /// see [`DevProvider::config_or_env`].
+    ///
+    /// # Errors
+    ///
+    /// As [`DevProvider::config_or_env`] and [`start`](Self::start).
+    pub async fn config_or_env(
+        self,
+        base_url: &str,
+    ) -> Result<(Option<DevProvider>, IdentityConfig), ConfigError> {
+        if let Some(config) = IdentityConfig::from_env_at(base_url)? {
+            return Ok((None, config));
+        }
+        // An application that other machines reach is not one for test accounts: its variables
+        // were forgotten.
+        if Url::parse(base_url).is_ok_and(|url| !is_loopback(&url)) {
+            return Err(ConfigError::new(
+                "IDENTITY_AUTHORITY",
+                format!(
+                    "missing: no provider is configured, and the development provider is for \
+                     loopback hosts only, not for {base_url}"
+                ),
+            ));
+        }
+        let provider = self.start().await?;
+        let config = provider.config(base_url)?.with_env_settings()?;
+        Ok((Some(provider), config))
     }
 
     /// Starts the provider on the current Tokio runtime.

@@ -45,6 +45,40 @@ impl DevProvider {
         Self::builder().start().await
     }
 
+    /// A development provider where nothing is configured, and the provider of the environment
+    /// otherwise: the configuration for the application at `base_url`, and the handle of the
+    /// development provider if it was started. Keep the handle while the application runs.
+    ///
+    /// Any variable that names a provider, a client, a credential or the place of the application
+    /// ([`IdentityConfig::from_env`]) means that it is configured, and so does a variable with the
+    /// prefix that nothing reads, because it may be misspelt. Other settings (`IDENTITY_SCOPE`,
+    /// `IDENTITY_SIGN_IN_METHOD`, …) apply to both. `IDENTITY_BASE_URL` replaces `base_url`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use tower_identity::{IdentityLayer, dev::DevProvider};
+    ///
+    /// let (provider, config) = DevProvider::config_or_env("http://localhost:3000").await?;
+    /// let identity = IdentityLayer::new(config.add_public_path("/").build()?);
+    /// if provider.is_some() {
+    ///     eprintln!("No provider is configured: the development provider signs in test accounts");
+    /// }
+    /// # drop(identity);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A variable is wrong or missing, no port can be bound, or the development provider would
+    /// start and `base_url` is not a URL on a loopback host.
+    pub async fn config_or_env(
+        base_url: &str,
+    ) -> Result<(Option<Self>, IdentityConfig), ConfigError> {
+        Self::builder().config_or_env(base_url).await
+    }
+
     /// A builder with the default configuration.
     pub fn builder() -> DevProviderBuilder {
         DevProviderBuilder::default()

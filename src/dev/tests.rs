@@ -421,3 +421,18 @@ async fn a_request_can_be_posted_and_name_the_person_by_a_hint() {
         query.parameters().iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert!(browser.post("/authorize", &form).await.sent_back("code").is_some());
 }
+
+/// The variables of this process describe no provider.
+#[tokio::test]
+async fn without_configuration_the_development_provider_starts_for_this_machine_only() {
+    let (provider, config) = DevProvider::config_or_env("http://localhost:3000").await.unwrap();
+    let provider = provider.expect("nothing is configured");
+    let config = config.build().unwrap();
+    assert_eq!(config.authority().to_string(), provider.issuer());
+    assert_eq!(config.redirect_uri(), "http://localhost:3000/auth/callback");
+    let error = DevProvider::config_or_env("https://app.example.com").await.unwrap_err();
+    assert!(
+        error.setting() == "IDENTITY_AUTHORITY" && error.to_string().contains("app.example.com"),
+        "{error}"
+    );
+}

@@ -1,0 +1,339 @@
+//! The configuration from any serde source: a member has the name of the variable, without
+//! `IDENTITY_` and in lower case, so that both are read by the same code.
+
+use std::{collections::BTreeMap, ffi::OsString, fmt, fs};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, SeqAccess, Visitor},
+};
+
+use super::{
+    ApiConfig, AzureAdSection, IdentityConfig,
+    api_env::api_from_variables,
+    azure_ad::MEMBERS_IN_LOWER_CASE,
+    env::from_variables,
+    env_names::{self, PREFIX},
+    variables::{Source, Variables},
+};
+use crate::{error::ConfigError, secret::Secret};
+
+/// Members that can be a list, with the text between the items in the variable.
+const LISTS: &[(&str, char)] = &[
+    ("acr_values", ' '),
+    ("api_scopes", ' '),
+    ("audience", ' '),
+    ("client_capabilities", ' '),
+    ("cookie_secret", '\n'),
+    ("id_token_algorithms", ' '),
+    ("openid_scopes", ' '),
+    ("prompt", ' '),
+    ("public_paths", ' '),
+    ("public_prefixes", ' '),
+    ("required_acr", ' '),
+    ("scope", ' '),
+    ("tenants", ' '),
+    ("trusted_audiences", ' '),
+    ("ui_locales", ' '),
+];
+
+/// Members that can be a table of names and values.
+const PARAMETERS: &[&str] = &["sign_in_parameters", "sign_out_parameters"];
+
+/// The member that can be a table of any depth, a JSON object in the variable.
+const CLAIMS: &str = "claims";
+
+/// The members of a configuration file: either the settings of this crate, or those of an `AzureAd`
+/// section.
+#[derive(Deserialize)]
+pub(super) struct Members(Value);
+
+/// A value of any serde source. Texts are secrets, because some of them are.
+enum Value {
+    None,
+    Flag(bool),
+    Number(serde_json::Number),
+    Text(Secret),
+    List(Vec<Value>),
+    Table(Vec<(String, Value)>),
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyValue)
+    }
+}
+
+struct AnyValue;
+
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a setting: a text, a number, a boolean, a list or a table")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::None)
+    }
+
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Value::None)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        Value::deserialize(deserializer)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> Result<Value, D::Error> {
+        Value::deserialize(deserializer)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Value, E> {
+        Ok(Value::Flag(flag))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(Value::Number(number.into()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(Value::Number(number.into()))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Value, E> {
+        let number = serde_json::Number::from_f64(number);
+        number.map(Value::Number).ok_or_else(|| E::custom("a number is not finite"))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::Text(text.into()))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Value, E> {
+        Ok(Value::Text(text.into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Value::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut table: Vec<(String, Value)> = Vec::new();
+        while let Some((name, value)) = members.next_entry::<String, Value>()? {
+            // The last one would win silently in one format and the first one in another.
+            if table.iter().any(|(other, _)| *other == name) {
+                return Err(A::Error::custom(format_args!("the member `{name}` occurs twice")));
+            }
+            table.push((name, value));
+        }
+        Ok(Value::Table(table))
+    }
+}
+
+impl Value {
+    /// A value without members, as text; `None` for a list or a table.
+    fn text(&self) -> Option<String> {
+        match self {
+            Self::None => Some(String::new()),
+            Self::Flag(flag) => Some(flag.to_string()),
+            Self::Number(number) => Some(number.to_string()),
+            Self::Text(text) => Some(text.expose().to_owned()),
+            Self::List(_) | Self::Table(_) => None,
+        }
+    }
+
+    fn json(&self) -> serde_json::Value {
+        match self {
+            Self::None => serde_json::Value::Null,
+            Self::Flag(flag) => (*flag).into(),
+            Self::Number(number) => number.clone().into(),
+            Self::Text(text) => text.expose().into(),
+            Self::List(items) => items.iter().map(Self::json).collect(),
+            Self::Table(members) => {
+                members.iter().map(|(name, value)| (name.clone(), value.json())).collect()
+            }
+        }
+    }
+
+    /// The value as the variable has it.
+    fn variable(&self, name: &str) -> Result<String, ConfigError> {
+        let wrong = |problem: &str| Err(ConfigError::new(name.to_owned(), problem.to_owned()));
+        match self {
+            Self::List(items) => {
+                let Some((_, between)) = LISTS.iter().find(|(list, _)| *list == name) else {
+                    return wrong("is a list: one value is expected");
+                };
+                let mut texts = Vec::with_capacity(items.len());
+                for item in items {
+                    match item.text() {
+                        Some(text) if text.contains(*between) => {
+                            return wrong("has white space in an item: write one value in each");
+                        }
+                        Some(text) => texts.push(text),
+                        None => return wrong("has an item that is a list or a table"),
+                    }
+                }
+                Ok(texts.join(&between.to_string()))
+            }
+            Self::Table(members) if PARAMETERS.contains(&name) => {
+                let mut query = url::form_urlencoded::Serializer::new(String::new());
+                for (parameter, value) in members {
+                    let Some(text) = value.text() else {
+                        return wrong("has a parameter that is a list or a table");
+                    };
+                    query.append_pair(parameter, &text);
+                }
+                Ok(query.finish())
+            }
+            Self::Table(_) if name == CLAIMS => Ok(self.json().to_string()),
+            Self::Table(_) => wrong("is a table: a value is expected"),
+            value => Ok(value.text().unwrap_or_default()),
+        }
+    }
+}
+
+/// Variables by their names.
+#[derive(Default)]
+struct Written(BTreeMap<String, Secret>);
+
+impl Written {
+    /// Adds a section as .NET writes it in variables: `AzureAd__ClientCredentials__0__SourceType`.
+    fn add_section(&mut self, path: &str, value: &Value) -> Result<(), ConfigError> {
+        match value {
+            Value::Table(members) => {
+                for (name, value) in members {
+                    let is_twin = |(other, _): &&(String, Value)| other.eq_ignore_ascii_case(name);
+                    if members.iter().filter(is_twin).count() > 1 {
+                        let problem = "occurs twice, in different letter cases: remove one";
+                        return Err(ConfigError::new(format!("AzureAd:{name}"), problem));
+                    }
+                    self.add_section(&format!("{path}__{name}"), value)?;
+                }
+            }
+            Value::List(items) => {
+                for (position, value) in items.iter().enumerate() {
+                    self.add_section(&format!("{path}__{position}"), value)?;
+                }
+            }
+            value => {
+                self.0.insert(path.to_owned(), value.text().unwrap_or_default().into());
+            }
+        }
+        Ok(())
+    }
+
+    fn read<T>(
+        &self,
+        read: impl FnOnce(&Variables<'_>) -> Result<T, ConfigError>,
+    ) -> Result<T, ConfigError> {
+        let names: Vec<String> = self.0.keys().cloned().collect();
+        let get = |name: &str| self.0.get(name).map(|value| OsString::from(value.expose()));
+        let all = Variables::new(Source::Members, &get, &names, &|path| fs::read_to_string(path));
+        read(&all).map_err(|error| error.reworded(in_words_of_members))
+    }
+}
+
+impl Members {
+    /// The members as variables, read as this crate's own settings or as an `AzureAd` section.
+    fn read<T>(
+        &self,
+        own: impl FnOnce(&Variables<'_>) -> Result<T, ConfigError>,
+        section: impl FnOnce(AzureAdSection) -> Result<T, ConfigError>,
+    ) -> Result<T, ConfigError> {
+        let Value::Table(members) = &self.0 else {
+            return Err(ConfigError::new("identity", "not a table of settings"));
+        };
+        let mut written = Written::default();
+        let names = || members.iter().map(|(name, _)| name.as_str());
+        if let Some(of_section) = names().find(|name| is_of_section(name)) {
+            if let Some(own) = names().find(|name| is_own(name) && !is_of_both(name)) {
+                return Err(ConfigError::new(
+                    own.to_owned(),
+                    format!(
+                        "has no effect beside {of_section}, a member of an AzureAd section: put \
+                         the section into a member `azure_ad`"
+                    ),
+                ));
+            }
+            written.add_section("AzureAd", &self.0)?;
+            return written.read(|all| section(AzureAdSection::from_variables(all)?));
+        }
+        for (name, value) in members {
+            if name.replace('_', "").eq_ignore_ascii_case("azuread") {
+                written.add_section("AzureAd", value)?;
+            } else if is_own(name) {
+                written.0.insert(variable(name), value.variable(name)?.into());
+            } else if let Some(problem) = env_names::unknown_member(name) {
+                return Err(ConfigError::new(name.clone(), problem));
+            }
+        }
+        written.read(own)
+    }
+}
+
+impl TryFrom<Members> for IdentityConfig {
+    type Error = ConfigError;
+
+    fn try_from(members: Members) -> Result<Self, ConfigError> {
+        members.read(from_variables, Self::try_from)
+    }
+}
+
+impl TryFrom<Members> for ApiConfig {
+    type Error = ConfigError;
+
+    fn try_from(members: Members) -> Result<Self, ConfigError> {
+        members.read(api_from_variables, Self::try_from)
+    }
+}
+
+/// The variable of a member.
+fn variable(name: &str) -> String {
+    format!("{PREFIX}{}", name.to_ascii_uppercase())
+}
+
+/// Whether a member is a setting of this crate. Names are in lower case, in every format.
+fn is_own(name: &str) -> bool {
+    env_names::is_known(&variable(name)) && !name.bytes().any(|byte| byte.is_ascii_uppercase())
+}
+
+/// Whether a member can only be one of an `AzureAd` section.
+fn is_of_section(name: &str) -> bool {
+    is_in_section(name) && !is_own(name)
+}
+
+fn is_of_both(name: &str) -> bool {
+    is_in_section(name) && is_own(name)
+}
+
+fn is_in_section(name: &str) -> bool {
+    MEMBERS_IN_LOWER_CASE.contains(&name.to_ascii_lowercase().as_str())
+}
+
+/// A text about variables as one about members: `IDENTITY_CLIENT_ID` is `client_id` there.
+fn in_words_of_members(text: &str) -> String {
+    let mut words = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(PREFIX) {
+        let end = after
+            .find(|letter: char| !(letter.is_ascii_uppercase() || letter == '_'))
+            .unwrap_or(after.len());
+        let (name, next) = after.split_at(end);
+        words.push_str(before);
+        words.push_str(&name.to_ascii_lowercase());
+        rest = next;
+    }
+    words + rest
+}
+
+#[cfg(test)]
+#[path = "members_tests.rs"]
+mod tests;
