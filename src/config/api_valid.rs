@@ -5,8 +5,8 @@ use std::{fmt, sync::Arc};
 use url::Url;
 
 use super::{
-    AccessTokenType, ApiConfig, ClientCredential, Introspection, PublicPaths, ValidConfig,
-    sign_in::check_scope,
+    Access, AccessTokenType, ApiConfig, ClientCredential, Introspection, PublicPaths, ValidConfig,
+    access::PathRules, sign_in::check_scope,
 };
 use crate::error::ConfigError;
 
@@ -95,7 +95,10 @@ impl ApiConfig {
             check_scope(scope)?;
         }
         // Taken out, because an API has neither a path prefix nor paths of its own to collide with.
-        let public_paths = PublicPaths::new("", &std::mem::take(&mut self.identity.public_paths))?;
+        // The default access is that of pages: every call of an API needs a token.
+        let rules =
+            PathRules { default: Access::SignedIn, ..std::mem::take(&mut self.identity.paths) };
+        let public_paths = PublicPaths::new("", &rules)?;
         // A caller's token, which is exchanged for one on its behalf, has one of these audiences.
         self.identity.trusted_audiences =
             named.iter().filter(|name| **name != self.identity.client_id).cloned().collect();

@@ -18,8 +18,9 @@ use crate::{
 /// It converts into an [`IdentityConfig`] by [`TryFrom`], and an `IdentityConfig` can be
 /// deserialized from it directly. The defaults are those of Microsoft.Identity.Web, so that
 /// registered URLs stay valid: `CallbackPath` is `/signin-oidc`, `SignedOutCallbackPath` is
-/// `/signout-callback-oidc`. `SignInMethod` (`redirect` or `device_code`) is an addition of this
-/// crate. Unknown members are ignored, and so is the letter case of names, as in .NET.
+/// `/signout-callback-oidc`. `SignInMethod` (`redirect` or `device_code`) and `DefaultAccess`
+/// (`signed_in` or `public`) are additions of this crate. Unknown members are ignored, and so is the
+/// letter case of names, as in .NET.
 ///
 /// The section has no base URL, and no list of tenants that may sign in for a `TenantId` of
 /// `common` or `organizations`: set both on the `IdentityConfig`.
@@ -64,6 +65,8 @@ pub struct AzureAdSection {
     pub(super) edit_profile_policy_id: Option<String>,
     #[serde(rename = "signinmethod")]
     pub(super) sign_in_method: Option<String>,
+    #[serde(rename = "defaultaccess")]
+    pub(super) default_access: Option<String>,
     pub(super) audience: Option<String>,
     pub(super) audiences: Vec<String>,
 }
@@ -356,6 +359,13 @@ impl TryFrom<AzureAdSection> for IdentityConfig {
             .as_ref()
             .ok_or_else(|| ConfigError::new("AzureAd:ClientId", "missing: set the client id"))?;
         let mut config = section.apply(Self::new(authority, client_id));
+        if let Some(access) = &section.default_access {
+            config = config.with_default_access(
+                access
+                    .parse()
+                    .map_err(|error: ConfigError| error.named("AzureAd:DefaultAccess"))?,
+            );
+        }
         if let Some(method) = &section.sign_in_method {
             config = config.with_sign_in_method(
                 method.parse().map_err(|error: ConfigError| error.named("AzureAd:SignInMethod"))?,
@@ -396,6 +406,7 @@ mod tests {
             let section = json!({
                 convert("TenantId"): TENANT, convert("ClientId"): "c", convert("CallbackPath"): "/cb",
                 convert("ClientCredentials"): [item], convert("SignInMethod"): "redirect", convert("SendX5C"): true,
+                convert("DefaultAccess"): "public",
             });
             serde_json::from_value::<IdentityConfig>(section).unwrap()
         };

@@ -60,7 +60,7 @@ impl IdentityConfig {
             self.callback_path.as_deref(),
         )?;
         self.check_base_url(&site)?;
-        let paths = self.paths(&site)?;
+        let paths = self.own_paths(&site)?;
         let public_paths = self.public_paths(&site, &paths)?;
         let base_url = site.base_url();
         let cookie_keys = CookieKeys::choose(
@@ -311,7 +311,7 @@ impl IdentityConfig {
     }
 
     /// The paths of the layer, in the form in which requests have them.
-    fn paths(&self, site: &Site) -> Result<Paths, ConfigError> {
+    fn own_paths(&self, site: &Site) -> Result<Paths, ConfigError> {
         let at = |path: &str| format!("{}{path}", self.request_prefix(site));
         let policies = self.authority.b2c_policies().map(|(policies, _)| policies);
         let optional = |setting: &'static str,
@@ -374,7 +374,7 @@ impl IdentityConfig {
 
     /// The public paths, in the form in which requests have them.
     fn public_paths(&self, site: &Site, own: &Paths) -> Result<PublicPaths, ConfigError> {
-        let public_paths = PublicPaths::new(self.request_prefix(site), &self.public_paths)?;
+        let public_paths = PublicPaths::new(self.request_prefix(site), &self.paths)?;
         for (setting, path) in own.iter() {
             // The layer answers its own paths first, so such a rule would have no effect there.
             if let Some(rule) = public_paths.matching_rule(path) {

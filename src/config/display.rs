@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use super::{
     CookieKeySource, IdentityConfig, PathPrefix, ProviderSession, SignInMethod, ValidConfig,
-    settings::PublicPath,
+    access::{Access, PathRule, PathRules},
 };
 
 /// The settings, one a line, without secrets.
@@ -57,18 +57,38 @@ impl fmt::Display for IdentityConfig {
             SignInMethod::Redirect => writeln!(f, "response mode: {}", self.response_mode)?,
             method => writeln!(f, "sign-in method: {method}")?,
         }
-        let public: Vec<String> = self.public_paths.iter().map(ToString::to_string).collect();
-        writeln!(
-            f,
-            "public paths: {}",
-            if public.is_empty() { "none".into() } else { public.join(", ") }
-        )?;
+        self.fmt_access(f)?;
         write!(
             f,
             "session: ends after {} without a request, after {} at the latest",
             Span(self.idle_timeout),
             Span(self.absolute_timeout)
         )
+    }
+}
+
+impl IdentityConfig {
+    /// The lines about public and protected paths.
+    fn fmt_access(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PathRules { default, public, protected } = &self.paths;
+        let listed = |rules: &[PathRule]| {
+            rules.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        };
+        match (default, public.as_slice()) {
+            (Access::Public, []) => {
+                writeln!(f, "public paths: all but those that are protected")?;
+            }
+            (Access::Public, public) => {
+                let public = listed(public);
+                writeln!(f, "public paths: all but those that are protected; {public}")?;
+            }
+            (Access::SignedIn, []) => writeln!(f, "public paths: none")?,
+            (Access::SignedIn, public) => writeln!(f, "public paths: {}", listed(public))?,
+        }
+        if !protected.is_empty() {
+            writeln!(f, "protected paths: {}", listed(protected))?;
+        }
+        Ok(())
     }
 }
 
@@ -99,15 +119,6 @@ impl fmt::Display for CookieKeySource {
             Self::Derived => "derived from the client secret",
             Self::Random => "random, so that sessions end with this process",
         })
-    }
-}
-
-impl fmt::Display for PublicPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exact(path) => f.write_str(path),
-            Self::Prefix(prefix) => write!(f, "{prefix}…"),
-        }
     }
 }
 

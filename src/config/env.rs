@@ -34,6 +34,7 @@ impl IdentityConfig {
     /// | `IDENTITY_COOKIE_LIFETIME` | how long browsers keep the session cookie: `browser` (the default: until they are closed) or `session` |
     /// | `IDENTITY_SIGN_IN_METHOD` | `redirect` (the default) or `device_code`, which needs no redirect URI |
     /// | `IDENTITY_RESPONSE_MODE` | `query` (the default) or `form_post` |
+    /// | `IDENTITY_DEFAULT_ACCESS` | `signed_in` (the default) or `public`, for sites of which most pages are public: [`with_default_access`](Self::with_default_access) |
     /// | `IDENTITY_STORE_TIMEOUT` | the time limit of an operation of the session store, in seconds; the default is 3 |
     ///
     /// Settings that a provider or a deployment can require. Lists are separated by spaces, times
@@ -314,7 +315,7 @@ mod tests {
 
     use super::*;
     use crate::config::{
-        ClientAuthMethod, CookieKeySource, CookieLifetime, ResponseMode, SignInMethod,
+        Access, ClientAuthMethod, CookieKeySource, CookieLifetime, ResponseMode, SignInMethod,
     };
 
     const TENANT: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
@@ -463,6 +464,15 @@ mod tests {
         ("with_signed_out_path", &["IDENTITY_SIGNED_OUT_PATH"]),
         ("with_edit_profile_path", &["IDENTITY_EDIT_PROFILE_PATH"]),
         ("with_reset_password_path", &["IDENTITY_RESET_PASSWORD_PATH"]),
+        ("with_default_access", &["IDENTITY_DEFAULT_ACCESS"]),
+        (
+            "add_protected_path",
+            &["no variable: which pages are protected is part of the application's routes"],
+        ),
+        (
+            "add_protected_prefix",
+            &["no variable: which pages are protected is part of the application's routes"],
+        ),
         (
             "add_public_path",
             &["no variable: which pages are public is part of the application's routes"],
@@ -517,8 +527,12 @@ mod tests {
     /// application.
     #[test]
     fn every_setting_has_a_variable_or_a_reason_and_stands_in_the_table() {
-        let sources =
-            [include_str!("settings.rs"), include_str!("sign_out.rs"), include_str!("network.rs")];
+        let sources = [
+            include_str!("settings.rs"),
+            include_str!("access.rs"),
+            include_str!("sign_out.rs"),
+            include_str!("network.rs"),
+        ];
         let mut found = 0;
         for line in sources.iter().flat_map(|source| source.lines()) {
             let Some(name) =
@@ -643,6 +657,9 @@ mod tests {
                 config.with_provider_session(ProviderSession::Keep)
             }),
             ("IDENTITY_PATH_PREFIX", "kept", |config| config.with_path_prefix(PathPrefix::Kept)),
+            ("IDENTITY_DEFAULT_ACCESS", "public", |config| {
+                config.with_default_access(Access::Public)
+            }),
             ("IDENTITY_CALLBACK_PATH", "/cb", |config| config.with_callback_path("/cb")),
             ("IDENTITY_SIGN_IN_PATH", "/in", |config| config.with_sign_in_path("/in")),
             ("IDENTITY_SIGN_OUT_PATH", "/out", |config| config.with_sign_out_path("/out")),
@@ -686,6 +703,7 @@ mod tests {
             ("IDENTITY_DISCOVERY_URL", "http://id.example.com/document"),
             ("IDENTITY_DANGER_ALLOW_HTTP", "maybe"),
             ("IDENTITY_OPENID_SCOPES", "openid,email"),
+            ("IDENTITY_DEFAULT_ACCESS", "everybody"),
         ] {
             let error = read(&basic_and(&[(name, value)])).unwrap_err();
             assert!(
@@ -1008,6 +1026,7 @@ mod tests {
     #[test]
     fn variables_and_the_section_say_the_same() {
         let members = [
+            ("DefaultAccess", "public"),
             ("Instance", "https://contoso.b2clogin.com/"),
             ("Domain", "contoso.onmicrosoft.com"),
             ("ClientId", "client-id"),

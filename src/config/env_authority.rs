@@ -174,6 +174,7 @@ impl AzureAdSection {
             reset_password_policy_id: text("ResetPasswordPolicyId")?,
             edit_profile_policy_id: text("EditProfilePolicyId")?,
             sign_in_method: text("SignInMethod")?,
+            default_access: text("DefaultAccess")?,
             audience: text("Audience")?,
             audiences: (0..)
                 .map_while(|index| text(&format!("Audiences__{index}")).transpose())

@@ -40,6 +40,11 @@ fn paths(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConf
     )? {
         config = config.with_path_prefix(prefix);
     }
+    if let Some(access) = all.one(&["IDENTITY_DEFAULT_ACCESS", "AzureAd__DefaultAccess"])? {
+        config = config.with_default_access(
+            access.value.parse().map_err(|error: ConfigError| error.named(access.name))?,
+        );
+    }
     type Setter = fn(IdentityConfig, String) -> IdentityConfig;
     let setters: [(&str, Setter); 6] = [
         ("IDENTITY_SIGN_IN_PATH", IdentityConfig::with_sign_in_path),

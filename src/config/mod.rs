@@ -3,6 +3,7 @@
 //!
 //! Collaborators (store, HTTP client, clock) are not part of it; they are given to the layer (D16).
 
+mod access;
 mod address;
 mod algorithm;
 mod api;
@@ -33,6 +34,7 @@ mod members;
 mod mistakes_tests;
 mod network;
 mod path;
+mod protected_path;
 mod return_path;
 mod settings;
 mod sign_in;
@@ -45,6 +47,7 @@ mod tests;
 mod valid;
 mod variables;
 
+pub use access::Access;
 pub use algorithm::Algorithm;
 pub use api::{AccessTokenType, ApiConfig, Introspection};
 pub(crate) use api_valid::{AccessTokenRules, WELL_KNOWN};

@@ -1,4 +1,5 @@
-//! The paths that need no sign-in.
+//! The paths that need no sign-in, and with the default access [`Access::Public`] all others than the
+//! protected ones.
 //!
 //! # Security
 //!
@@ -12,7 +13,10 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-use super::settings::PublicPath;
+use super::{
+    access::{Access, PathRule, PathRules},
+    protected_path::{ProtectedPaths, Rank},
+};
 use crate::error::ConfigError;
 
 /// The public paths, in the form in which requests have them.
@@ -21,51 +25,61 @@ pub(crate) struct PublicPaths {
     exact: Vec<Box<str>>,
     /// Each begins and ends with a slash.
     prefixes: Vec<Box<str>>,
+    /// The access to paths that no rule matches.
+    default: Access,
+    /// The exceptions; `None` if there are none, as in most applications.
+    protected: Option<Box<ProtectedPaths>>,
 }
+
+/// The name of the setting in errors.
+const SETTING: &str = "public_paths";
 
 impl PublicPaths {
     /// These paths below `before`, which is a plain path or empty.
     ///
     /// # Errors
     ///
-    /// A path is not plain, or a prefix is not a directory or is the root.
-    pub(super) fn new(before: &str, paths: &[PublicPath]) -> Result<Self, ConfigError> {
-        let mut public_paths = Self::default();
-        for path in paths {
-            match path {
-                PublicPath::Exact(path) => public_paths.add_exact(before, path)?,
-                PublicPath::Prefix(prefix) => public_paths.add_prefix(before, prefix)?,
+    /// A path is not plain, a prefix is not a directory or is the root, or a path is both public
+    /// and protected.
+    pub(super) fn new(before: &str, rules: &PathRules) -> Result<Self, ConfigError> {
+        let mut public_paths = Self { default: rules.default, ..Self::default() };
+        for rule in &rules.public {
+            match rule {
+                PathRule::Exact(path) => public_paths.add_exact(before, path)?,
+                PathRule::Prefix(prefix) => public_paths.add_prefix(before, prefix)?,
             }
         }
+        let protected = ProtectedPaths::new(before, &rules.protected)?;
+        let exact = public_paths.exact.iter().map(|path| (path, Rank::Exact));
+        let prefixes = public_paths.prefixes.iter().map(|prefix| (prefix, Rank::of_prefix(prefix)));
+        if let Some((path, _)) =
+            exact.chain(prefixes).find(|(path, rank)| protected.rank(path) == Some(*rank))
+        {
+            return Err(ConfigError::new(
+                SETTING,
+                format!("{path:?} is both public and protected: remove one of the two rules"),
+            ));
+        }
+        public_paths.protected = (!protected.is_empty()).then(|| Box::new(protected));
         Ok(public_paths)
     }
 
     /// Adds one path, unencoded, below `before`, which is a plain path or empty.
     pub(super) fn add_exact(&mut self, before: &str, path: &str) -> Result<(), ConfigError> {
-        self.exact.push(rule(before, path)?);
+        self.exact.push(rule(SETTING, before, path)?);
         Ok(())
     }
 
     /// Adds all paths below a directory.
     pub(super) fn add_prefix(&mut self, before: &str, prefix: &str) -> Result<(), ConfigError> {
-        // `/assets` as a prefix would also match `/assets-internal`.
-        if !prefix.ends_with('/') {
-            return Err(ConfigError::new(
-                "public_paths",
-                format!(
-                    "the prefix {prefix:?} has to end with a slash, so that it is a directory and \
-                     does not match names that only begin alike"
-                ),
-            ));
-        }
         if prefix == "/" {
             return Err(ConfigError::new(
-                "public_paths",
-                "the prefix \"/\" would make every path public: put the layer around the \
-                 protected part only",
+                SETTING,
+                "the prefix \"/\" would make every path public: where that is meant, set \
+                 `with_default_access(Access::Public)` (IDENTITY_DEFAULT_ACCESS=public)",
             ));
         }
-        self.prefixes.push(rule(before, prefix)?);
+        self.prefixes.push(prefix_rule(SETTING, before, prefix)?);
         Ok(())
     }
 
@@ -79,13 +93,39 @@ impl PublicPaths {
     }
 
     /// Whether `path`, the raw path of a request without its query, needs no sign-in. It runs for
-    /// every request, and allocates only for a percent sign below a public prefix.
+    /// every request, and without protected rules allocates only for a percent sign below a public
+    /// prefix.
     #[inline]
     pub(crate) fn is_public(&self, path: &str) -> bool {
+        match &self.protected {
+            None => self.default == Access::Public || self.is_declared(path),
+            Some(protected) => self.is_public_beside(protected, path),
+        }
+    }
+
+    /// Whether a public rule matches.
+    #[inline]
+    fn is_declared(&self, path: &str) -> bool {
         // An exact rule needs no further check: rules are unambiguous, and the path is equal to
         // one.
         self.exact.iter().any(|exact| **exact == *path)
             || self.prefixes.iter().any(|prefix| below(prefix, path).is_some_and(is_unambiguous))
+    }
+
+    /// [`is_public`](Self::is_public) where there are protected rules.
+    fn is_public_beside(&self, protected: &ProtectedPaths, path: &str) -> bool {
+        // Which rule a path with two readings is under is not known, so it is protected.
+        if !path.strip_prefix('/').is_some_and(is_unambiguous) {
+            return false;
+        }
+        let exact = self.exact.iter().any(|exact| **exact == *path).then_some(Rank::Exact);
+        let prefixes = self.prefixes.iter().filter(|prefix| below(prefix, path).is_some());
+        let declared = exact.or_else(|| prefixes.map(|prefix| Rank::of_prefix(prefix)).max());
+        match (declared, protected.rank(path)) {
+            (None, None) => self.default == Access::Public,
+            // No rule is less than any rule, and of two alike the protected one counts.
+            (declared, protected) => declared > protected,
+        }
     }
 }
 
@@ -188,16 +228,39 @@ const IN_RULE: &AsciiSet = &CONTROLS
     .add(b'^')
     .add(b'|');
 
-/// A rule in the form in which requests have it.
-fn rule(before: &str, path: &str) -> Result<Box<str>, ConfigError> {
-    let wrong =
-        |problem: &str| Err(ConfigError::new("public_paths", format!("{path:?} {problem}")));
+/// A rule for a directory, in the form in which requests have it. `setting` is named in errors.
+pub(super) fn prefix_rule(
+    setting: &'static str,
+    before: &str,
+    prefix: &str,
+) -> Result<Box<str>, ConfigError> {
+    // `/assets` as a prefix would also match `/assets-internal`.
+    if !prefix.ends_with('/') {
+        return Err(ConfigError::new(
+            setting,
+            format!(
+                "the prefix {prefix:?} has to end with a slash, so that it is a directory and does \
+                 not match names that only begin alike"
+            ),
+        ));
+    }
+    rule(setting, before, prefix)
+}
+
+/// A rule in the form in which requests have it. `setting` is named in errors.
+pub(super) fn rule(
+    setting: &'static str,
+    before: &str,
+    path: &str,
+) -> Result<Box<str>, ConfigError> {
+    let wrong = |problem: &str| Err(ConfigError::new(setting, format!("{path:?} {problem}")));
     let Some(rest) = path.strip_prefix('/') else { return wrong("has to begin with a slash") };
     if path.contains(['*', '{', '}']) {
-        return wrong(
-            "looks like a pattern: name one path with `add_public_path`, or all paths below a \
-             directory with `add_public_prefix`",
-        );
+        let kind = setting.trim_end_matches("_paths");
+        return wrong(&format!(
+            "looks like a pattern: name one path with `add_{kind}_path`, or all paths below a \
+             directory with `add_{kind}_prefix`"
+        ));
     }
     // Rules are written unencoded, so that one rule has one form in a request.
     if path.contains(['%', '?', '#']) {

@@ -7,6 +7,7 @@ use url::Url;
 use super::{
     Algorithm, ClientCredential, CookieLifetime, GroupsFrom, PathPrefix, Preflight,
     ProviderSession, ResponseMode, SessionEnd, SignInMethod, SignInOptions, UserInfo,
+    access::PathRules,
 };
 use crate::{
     authority::{Authority, Tenants},
@@ -81,7 +82,7 @@ pub struct IdentityConfig {
     pub(super) signed_out_path: String,
     pub(super) edit_profile_path: Option<String>,
     pub(super) reset_password_path: Option<String>,
-    pub(super) public_paths: Vec<PublicPath>,
+    pub(super) paths: PathRules,
     pub(super) preflight: Preflight,
     pub(super) sign_in_method: SignInMethod,
     pub(super) response_mode: ResponseMode,
@@ -115,13 +116,6 @@ pub struct IdentityConfig {
     pub(super) notices: Vec<super::Finding>,
 }
 
-/// A path without sign-in, as configured.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum PublicPath {
-    Exact(String),
-    Prefix(String),
-}
-
 impl IdentityConfig {
     /// Settings for sign-in at `authority` as the application `client_id`, with all defaults.
     #[must_use]
@@ -142,7 +136,7 @@ impl IdentityConfig {
             signed_out_path: "/auth/signed-out".into(),
             edit_profile_path: None,
             reset_password_path: None,
-            public_paths: Vec::new(),
+            paths: PathRules::default(),
             preflight: Preflight::default(),
             sign_in_method: SignInMethod::default(),
             response_mode: ResponseMode::default(),
@@ -295,33 +289,6 @@ impl IdentityConfig {
     #[must_use]
     pub fn with_reset_password_path(mut self, path: impl Into<String>) -> Self {
         self.reset_password_path = Some(path.into());
-        self
-    }
-
-    /// Adds a path that needs no sign-in, relative to the base URL. By default there is none: every
-    /// path needs a signed-in user (D12).
-    ///
-    /// On a public path the session is not loaded unless the application asks for the user, so the
-    /// [`User`](crate::User) is not among the request's extensions even if a user is signed in. Use
-    /// the extractor `Option<User>` in axum and [`LazyUser`](crate::LazyUser) elsewhere; axum's
-    /// `Extension<User>` responds with 500 there.
-    #[must_use]
-    pub fn add_public_path(mut self, path: impl Into<String>) -> Self {
-        self.public_paths.push(PublicPath::Exact(path.into()));
-        self
-    }
-
-    /// Adds a directory in which no path needs a sign-in, relative to the base URL, for example
-    /// `/assets/`. The prefix begins and ends with a slash. The user is available as on a [public
-    /// path](Self::add_public_path).
-    ///
-    /// # Security
-    ///
-    /// A request path that could be read in two ways (`//`, `..`, `%2F`, `;`, …) stays protected,
-    /// also below a public prefix (security rule 9).
-    #[must_use]
-    pub fn add_public_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.public_paths.push(PublicPath::Prefix(prefix.into()));
         self
     }
 

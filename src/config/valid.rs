@@ -5,9 +5,9 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 use url::Url;
 
 use super::{
-    Algorithm, ClientCredential, CookieKeySource, CookieKeys, CookieLifetime, Finding, GroupsFrom,
-    IdentityConfig, PathPrefix, Preflight, ProviderSession, PublicPaths, ResponseMode, ReturnPath,
-    SessionEnd, SignInMethod, SignInOptions, SignOutRequest, UserInfo,
+    Access, Algorithm, ClientCredential, CookieKeySource, CookieKeys, CookieLifetime, Finding,
+    GroupsFrom, IdentityConfig, PathPrefix, Preflight, ProviderSession, PublicPaths, ResponseMode,
+    ReturnPath, SessionEnd, SignInMethod, SignInOptions, SignOutRequest, UserInfo,
 };
 use crate::{
     authority::{Authority, Tenants},
@@ -170,6 +170,8 @@ impl ValidConfig {
         fn paths -> &Paths = paths;
         /// The paths without sign-in, in the form in which requests have them.
         fn public_paths -> &PublicPaths = public_paths;
+        /// The access to paths that no rule names.
+        fn default_access -> Access = settings.paths.default as copy;
         /// The answer to a CORS preflight for a protected path.
         fn preflight -> Preflight = settings.preflight as copy;
         /// How the user gets to the provider and back.

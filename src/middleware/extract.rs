@@ -8,7 +8,7 @@ use axum::{
 };
 use http::{StatusCode, request::Parts};
 
-use super::lazy_user::LazyUser;
+use super::{lazy_user::LazyUser, placement::without_layer};
 use crate::{
     api::ApiCaller,
     error::Error,
@@ -70,8 +70,8 @@ impl<S: Sync> FromRequestParts<S> for User {
     }
 }
 
-/// `None` if no user is signed in, if that cannot be known at the moment, and without a layer: public
-/// pages stay up.
+/// `None` if no user is signed in, if that cannot be known at the moment, and without a layer, which a
+/// debug event says once for each route: public pages stay up.
 impl<S: Sync> OptionalFromRequestParts<S> for User {
     type Rejection = Infallible;
 
@@ -86,7 +86,10 @@ impl<S: Sync> OptionalFromRequestParts<S> for User {
                 );
                 None
             }
-            None => None,
+            None => {
+                without_layer(&parts.extensions);
+                None
+            }
         })
     }
 }

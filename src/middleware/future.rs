@@ -130,15 +130,20 @@ impl Pending {
         }
         let roll = match self {
             Self::Protected(admitted) => admitted.roll.clone(),
-            Self::Public(user) => match user.seen() {
-                Some(seen) => seen.roll.clone(),
-                None => {
-                    if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
-                        user.failed_unasked();
-                    }
-                    return None;
+            Self::Public(user) => {
+                if response.status() == StatusCode::NOT_FOUND {
+                    user.not_found();
                 }
-            },
+                match user.seen() {
+                    Some(seen) => seen.roll.clone(),
+                    None => {
+                        if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
+                            user.failed_unasked();
+                        }
+                        return None;
+                    }
+                }
+            }
         };
         let headers = response.headers_mut();
         let shareable = match headers.entry(CACHE_CONTROL) {

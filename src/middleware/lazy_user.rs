@@ -108,6 +108,12 @@ impl LazyUser {
         self.0.flow.app_tokens()
     }
 
+    /// The application has no such page.
+    #[cold]
+    pub(super) fn not_found(&self) {
+        self.0.flow.not_found(self.0.page.as_ref());
+    }
+
     /// The page failed, and its handler had not asked.
     #[cold]
     pub(super) fn failed_unasked(&self) {

@@ -74,14 +74,7 @@ impl Flow {
     /// Answers a protected page without a session.
     pub(super) async fn require_sign_in(&self, head: &RequestHead<'_>) -> Reply {
         if let Some(error) = astray(&self.config, head.uri) {
-            // Once: every such answer is in the log as a refusal, and strangers can have as many as
-            // they like.
-            if self.logged.is_first_astray() {
-                tracing::error!(
-                    %error,
-                    "sign-in cannot work: the addresses of this application are set up wrongly"
-                );
-            }
+            self.went_astray(&error);
             return Reply::failed(error, None);
         }
         let reply = self.challenge(head, Start::fresh(self.page_of(head))).await;

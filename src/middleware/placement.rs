@@ -1,11 +1,19 @@
 //! Where the layer is: warnings, once each, about a place in which sign-in cannot work.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(feature = "axum")]
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
 
-use http::{Extensions, Uri};
+use http::{Extensions, Uri, uri::PathAndQuery};
 
-use super::flow::Flow;
-use crate::config::PathPrefix;
+use super::{flow::Flow, routes::astray};
+use crate::{
+    config::{Access, PathPrefix},
+    error::Error,
+};
 
 /// Which warnings the log has already.
 #[derive(Debug, Default)]
@@ -13,13 +21,6 @@ pub(super) struct Logged {
     astray: AtomicBool,
     place: AtomicBool,
     unasked: AtomicBool,
-}
-
-impl Logged {
-    /// Whether this is the first request that came by another path than was configured.
-    pub(super) fn is_first_astray(&self) -> bool {
-        !self.astray.swap(true, Ordering::Relaxed)
-    }
 }
 
 /// Where the layer is in a router that strips a part of the path for the routes inside it.
@@ -71,6 +72,30 @@ impl Flow {
         }
     }
 
+    /// A request came by another path than was configured.
+    ///
+    /// Once: strangers can have as many such requests as they like.
+    pub(super) fn went_astray(&self, error: &Error) {
+        if !self.logged.astray.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                %error,
+                "sign-in cannot work: the addresses of this application are set up wrongly"
+            );
+        }
+    }
+
+    /// The application has no such page. Where everything is public by default, that is the answer
+    /// to a callback at another path than was configured.
+    pub(super) fn not_found(&self, page: Option<&PathAndQuery>) {
+        if self.config.default_access() == Access::Public
+            && !self.logged.astray.load(Ordering::Relaxed)
+            && let Some(page) = page
+            && let Some(error) = astray(&self.config, &Uri::from(page.clone()))
+        {
+            self.went_astray(&error);
+        }
+    }
+
     /// A public page failed, and its handler had not asked for the user.
     pub(super) fn failed_unasked(&self) {
         if !self.logged.unasked.swap(true, Ordering::Relaxed) {
@@ -99,4 +124,32 @@ pub(super) fn nest<'a>(uri: &Uri, extensions: &'a Extensions) -> Result<Option<N
 #[cfg(not(feature = "axum"))]
 pub(super) fn nest<'a>(_: &Uri, _: &'a Extensions) -> Result<Option<Nest<'a>>, ()> {
     Ok(None)
+}
+
+/// The most places that [`without_layer`] names.
+#[cfg(feature = "axum")]
+const MOST_PLACES: usize = 100;
+
+/// Logs, once for each route, that a handler asked for the user where no layer is.
+#[cfg(feature = "axum")]
+pub(super) fn without_layer(extensions: &Extensions) {
+    static PLACES: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    let route = extensions.get::<axum::extract::MatchedPath>();
+    // Routes are as many as the application has; paths would be as many as clients ask for.
+    let place = route.map_or("(no route)", |route| route.as_str());
+    let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
+    if places.len() < MOST_PLACES && !places.contains(place) {
+        places.insert(place.to_owned());
+        drop(places);
+        tracing::debug!(
+            route = place,
+            "a handler takes `Option<User>` or `Option<Tokens>`, and no IdentityLayer is around its \
+             route: it is always `None` there. Put the layer around the whole application; pages \
+             that need no sign-in are public by `add_public_path`, or all of them by \
+             `with_default_access(Access::Public)` (IDENTITY_DEFAULT_ACCESS=public)"
+        );
+    }
 }

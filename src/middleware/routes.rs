@@ -31,14 +31,13 @@ pub(super) fn route(
     path: &str,
     headers: &HeaderMap,
 ) -> Option<Route> {
-    if config.public_paths().is_public(path) {
-        return None;
+    // First, because everything can be public by default.
+    if let Some(own) = own_route(config.paths(), path) {
+        return Some(own);
     }
-    match own_route(config.paths(), path) {
-        None if config.preflight() == Preflight::Pass && is_preflight(method, headers) => None,
-        None => Some(Route::Protected),
-        own => own,
-    }
+    let passes = || config.preflight() == Preflight::Pass && is_preflight(method, headers);
+    let is_open = config.public_paths().is_public(path) || passes();
+    (!is_open).then_some(Route::Protected)
 }
 
 /// Which of the layer's own paths it is. Most paths are none, and most of those are not even as
