@@ -5,7 +5,7 @@
 
 mod remedy;
 
-use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, io, sync::Arc, time::Duration};
 
 /// A mistake in the configuration, found before the first request. Its text says how to correct it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -296,6 +296,53 @@ pub(crate) fn shown(text: &str) -> String {
 /// ([`user_message`](Self::user_message)) and one for the log (`Display`). Neither contains a
 /// secret, token or code. Clones share one allocation, because all requests that wait for one call
 /// get the same error.
+///
+/// # In the error type of an application
+///
+/// Returned from a handler, the error of a token becomes the sign-in or consent that it needs. An
+/// error type that turns every failure into a 500 loses it; [`find_in`](Self::find_in) gets it out
+/// again, in two lines of `IntoResponse`. With `anyhow`:
+///
+/// ```
+/// # #[cfg(feature = "axum")]
+/// # mod application {
+/// # mod anyhow { pub type Error = Box<dyn std::error::Error + Send + Sync>; }
+/// use axum::{
+///     http::StatusCode,
+///     response::{IntoResponse, Response},
+/// };
+/// use tower_identity::{Error, Tokens};
+///
+/// pub struct AppError(anyhow::Error);
+///
+/// impl<E: Into<anyhow::Error>> From<E> for AppError {
+///     fn from(error: E) -> Self {
+///         Self(error.into())
+///     }
+/// }
+///
+/// impl IntoResponse for AppError {
+///     fn into_response(self) -> Response {
+///         if let Some(error) = Error::find_in(&*self.0) {
+///             return error.clone().into_response();
+///         }
+///         (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong.").into_response()
+///     }
+/// }
+///
+/// async fn mail(tokens: Tokens) -> Result<String, AppError> {
+///     let token = tokens.for_user(["Mail.Read"]).await?;
+///     Ok(format!("until {:?}", token.expires_at()))
+/// }
+/// # }
+/// ```
+///
+/// With `thiserror` give the variant that holds it an arm of its own,
+/// `AppError::Identity(error) => error.into_response()`: the sources of an error that is
+/// `#[error(transparent)]` do not contain it. Outside of axum use
+/// [`into_response_with`](Self::into_response_with).
+///
+/// The layer logs a warning if a handler answers 500 after such a failure.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
@@ -374,6 +421,40 @@ impl Error {
         max_age: Option<Duration>,
     ) -> Self {
         Self(Arc::new(Inner { acr_values, max_age, ..Arc::unwrap_or_clone(self.0) }))
+    }
+
+    /// The error of this crate in another error: that error itself, or the first of its
+    /// [sources](std::error::Error::source) that is one.
+    ///
+    /// An `anyhow::Error` or a `Box<dyn std::error::Error>` is passed as `&*error`. An error that
+    /// is `#[error(transparent)]` (`thiserror`) has the sources of the error that it holds, and not
+    /// that error: match its variant.
+    ///
+    /// ```
+    /// use std::io;
+    /// use tower_identity::Error;
+    ///
+    /// let other: Box<dyn std::error::Error> = io::Error::other("the disk is full").into();
+    /// assert!(Error::find_in(&*other).is_none());
+    /// ```
+    #[must_use]
+    pub fn find_in<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            let held = error
+                .downcast_ref::<Self>()
+                .or_else(|| error.downcast_ref::<Box<Self>>().map(|boxed| &**boxed))
+                .or_else(|| error.downcast_ref::<Arc<Self>>().map(|shared| &**shared));
+            if held.is_some() {
+                return held;
+            }
+            next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+                // Its sources are those of the error that it holds, without that error.
+                Some(held) => Some(held as &(dyn std::error::Error + 'static)),
+                None => error.source(),
+            };
+        }
+        None
     }
 
     pub(crate) fn token_owner(&self) -> TokenOwner {
@@ -555,6 +636,50 @@ mod tests {
                 "{reason}"
             );
             assert!(seen.insert(reason), "{reason} is used twice");
+        }
+    }
+
+    /// An error of an application, with a source.
+    #[derive(Debug)]
+    struct Failed(&'static str, Box<dyn std::error::Error + Send + Sync>);
+
+    impl fmt::Display for Failed {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl std::error::Error for Failed {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&*self.1)
+        }
+    }
+
+    #[test]
+    fn an_error_is_found_in_the_error_of_an_application_however_deep() {
+        let ours = || Error::new(ErrorKind::InteractionRequired, "consent");
+        type Boxed = Box<dyn std::error::Error + Send + Sync>;
+        let wrapped: [Boxed; 7] = [
+            ours().into(),
+            Failed("mail", ours().into()).into(),
+            Failed("page", Failed("mail", ours().into()).into()).into(),
+            io::Error::other(ours()).into(),
+            Failed("page", io::Error::other(Failed("mail", ours().into())).into()).into(),
+            Failed("boxed", Box::new(Box::new(ours()))).into(),
+            Failed("shared", Box::new(Arc::new(ours()))).into(),
+        ];
+        for error in wrapped {
+            let found = Error::find_in(&*error).map(Error::kind);
+            assert_eq!(found, Some(ErrorKind::InteractionRequired), "{error:?}");
+        }
+        let others: [Boxed; 4] = [
+            "text".into(),
+            io::Error::from(io::ErrorKind::NotFound).into(),
+            Failed("page", io::Error::other("text").into()).into(),
+            ConfigError::new("a", "b").into(),
+        ];
+        for error in others {
+            assert!(Error::find_in(&*error).is_none(), "{error:?}");
         }
     }
 

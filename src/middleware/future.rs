@@ -14,7 +14,7 @@ use http::{
 };
 use pin_project_lite::pin_project;
 
-use super::{lazy_user::LazyUser, service::Shared};
+use super::{lazy_user::LazyUser, service::Shared, step_up::lost};
 use crate::{
     api::ApiFuture,
     error::Error,
@@ -119,14 +119,19 @@ impl Pending {
         if !response.extensions().is_empty() {
             let extensions = response.extensions_mut();
             if let Some(challenge) = extensions.remove() {
+                self.forget_failed_token();
                 return Some(FollowUp::Challenge { challenge, session: self.session() });
             }
             if let Some(Raised(error)) = extensions.remove()
                 && let Some(session) = self.session()
                 && let Some(summary) = self.summary()
             {
+                self.forget_failed_token();
                 return Some(FollowUp::Raised { error, session, summary });
             }
+        }
+        if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
+            self.warn_of_lost_error();
         }
         let roll = match self {
             Self::Protected(admitted) => admitted.roll.clone(),
@@ -134,15 +139,7 @@ impl Pending {
                 if response.status() == StatusCode::NOT_FOUND {
                     user.not_found();
                 }
-                match user.seen() {
-                    Some(seen) => seen.roll.clone(),
-                    None => {
-                        if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
-                            user.failed_unasked();
-                        }
-                        return None;
-                    }
-                }
+                user.seen()?.roll.clone()
             }
         };
         let headers = response.headers_mut();
@@ -156,6 +153,28 @@ impl Pending {
         // A handler may let caches share its answer; a cookie must not be in it then. The ticket is
         // rolled with the next answer.
         roll.filter(|_| !shareable).map(FollowUp::Roll)
+    }
+
+    /// The handler answered the failure of a token, so it is not lost.
+    #[cold]
+    fn forget_failed_token(&self) {
+        if let Some(session) = self.session() {
+            drop(session.user.take_failed_token());
+        }
+    }
+
+    /// Says in the log what is behind a 500, where the layer knows it.
+    #[cold]
+    fn warn_of_lost_error(&self) {
+        match (self, self.session()) {
+            (Self::Public(user), _) if user.seen().is_none() => user.failed_unasked(),
+            (_, Some(session)) => {
+                if let Some(error) = session.user.take_failed_token() {
+                    lost(&error);
+                }
+            }
+            (_, None) => {}
+        }
     }
 
     /// The session that was admitted or looked up.

@@ -132,3 +132,15 @@ impl Flow {
         page.map_or_else(|| self.config.home().clone(), |page| self.config.return_path(&page))
     }
 }
+
+/// Warns that a handler answered 500 after a token could not be had that a sign-in would have brought.
+pub(super) fn lost(error: &Error) {
+    tracing::warn!(
+        reason = error.reason(),
+        %error,
+        "a handler answered 500 after a token could not be had, and a sign-in would have brought it: \
+         the person sees an error instead of being asked. Return the `Error` of the token, or hand \
+         it on from the application's own error type: `if let Some(error) = \
+         tower_identity::Error::find_in(&*own) {{ return error.clone().into_response() }}`"
+    );
+}

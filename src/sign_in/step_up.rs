@@ -34,6 +34,13 @@ pub(crate) enum Remedy {
 }
 
 impl Remedy {
+    /// Whether a sign-in remedies the failure.
+    pub(crate) fn is_sign_in(error: &Error) -> bool {
+        // What the sign-in would ask for does not matter here.
+        let (configured, now) = (SignInOptions::default(), UnixTime::from_seconds(0));
+        !matches!(Self::of(error, &configured, now), Self::Nothing)
+    }
+
     /// The remedy for the failure of a token, at an application whose sign-ins ask for `configured`.
     pub(crate) fn of(error: &Error, configured: &SignInOptions, now: UnixTime) -> Self {
         if error.token_owner() != TokenOwner::User {

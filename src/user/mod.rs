@@ -3,6 +3,7 @@
 mod account_hint;
 mod application;
 mod claims;
+mod failed_token;
 mod groups;
 mod key;
 mod tokens;
@@ -17,8 +18,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 
-use self::claims::Names;
 pub(crate) use self::{application::Application, claims::Rights};
+use self::{claims::Names, failed_token::FailedToken};
 pub use self::{groups::Groups, key::UserKey, tokens::Tokens};
 use crate::{
     client::AppTokens,
@@ -61,6 +62,7 @@ struct UserParts {
     all_groups: OnceCell<Vec<String>>,
     grant: GrantRef,
     application: Arc<Application>,
+    failed_token: FailedToken,
 }
 
 impl User {
@@ -83,6 +85,7 @@ impl User {
             all_groups: OnceCell::new(),
             grant,
             application,
+            failed_token: FailedToken::default(),
         }))
     }
 
@@ -339,7 +342,19 @@ impl User {
     /// Those that the token has no room for, asked for once.
     pub(crate) async fn all_groups(&self) -> Result<Vec<String>, Error> {
         let groups = self.0.all_groups.get_or_try_init(|| self.grants().groups(self.grant()));
-        Ok(groups.await?.clone())
+        groups.await.cloned().inspect_err(|error| self.token_failed(error))
+    }
+
+    /// Remembers that a token of this person could not be had.
+    #[cold]
+    pub(crate) fn token_failed(&self, error: &Error) {
+        self.0.failed_token.set(error, self.0.application.clock.now());
+    }
+
+    /// The failure of a token just now that a sign-in remedies, if there was one. It is forgotten.
+    #[cold]
+    pub(crate) fn take_failed_token(&self) -> Option<Error> {
+        self.0.failed_token.take(self.0.application.clock.now())
     }
 
     pub(crate) fn grant(&self) -> &GrantRef {

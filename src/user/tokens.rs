@@ -74,7 +74,9 @@ impl Tokens {
     /// See [`for_user`](Self::for_user).
     pub async fn acquire(&self, request: &TokenRequest) -> Result<AccessToken, Error> {
         let asked = self.0.grants().access_token(self.0.grant(), request).await;
-        asked.map_err(|error| error.for_token(TokenOwner::User, request.scopes()))
+        asked
+            .map_err(|error| error.for_token(TokenOwner::User, request.scopes()))
+            .inspect_err(|error| self.0.token_failed(error))
     }
 
     /// A token of the application itself (client credentials), for one resource or its `/.default`.

@@ -12,6 +12,7 @@
     missing_debug_implementations
 )]
 
+mod access;
 mod answers;
 mod api;
 mod api_verdicts;
@@ -64,6 +65,7 @@ mod odd_providers;
 mod outages;
 mod outgoing;
 mod overage;
+mod own_errors;
 mod process;
 mod providers;
 mod raw;
