@@ -32,6 +32,7 @@
 //! | | |
 //! |---|---|
 //! | protect an application | [`IdentityConfig`] and [`IdentityLayer`]; make pages public with [`add_public_path`](IdentityConfig::add_public_path) |
+//! | open most pages to everybody | [`with_default_access`](IdentityConfig::with_default_access); [`guide::public_sites`] |
 //! | configure it from the environment | [`IdentityConfig::from_env`]; [`ValidConfig::check`] asks the provider whether the settings can work |
 //! | know which settings my provider needs | [`guide::providers`] |
 //! | read the user | [`User`], on public pages `Option<User>` or [`LazyUser`]; store [`User::key`] to recognise a user |
@@ -39,7 +40,7 @@
 //! | call an API as the application | [`Tokens::app_tokens`], without any web part [`client`] |
 //! | protect an API that is called with access tokens | [`ApiConfig`], [`ApiLayer`], [`ApiCaller`]; [`guide::apis`] |
 //! | guard a route by role, group, scope or a recent sign-in | [`require_sign_in`], in an API [`require_scopes`] |
-//! | ask for another sign-in from a handler | `?` on the [`Error`] of a token, or [`Challenge`] |
+//! | ask for another sign-in from a handler | `?` on the [`Error`] of a token, or [`Challenge`]; from an error type of my own by [`Error::find_in`] |
 //! | sign out | a form that posts to `/auth/logout` ([`with_sign_out_path`](IdentityConfig::with_sign_out_path)) |
 //! | sign in without a redirect URL | [`SignInMethod::DeviceCode`](config::SignInMethod::DeviceCode) |
 //! | use it without Tower | [`WebAuth`] |

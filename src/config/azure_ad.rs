@@ -80,6 +80,7 @@ pub(super) const MEMBERS_IN_LOWER_CASE: &[&str] = &[
     "clientcredentials",
     "clientid",
     "clientsecret",
+    "defaultaccess",
     "domain",
     "editprofilepolicyid",
     "instance",

@@ -56,6 +56,7 @@ impl IdentityConfig {
     /// | `IDENTITY_PROVIDER_SESSION` | `end` or `keep`: [`with_provider_session`](Self::with_provider_session) |
     /// | `IDENTITY_PUBLIC_PATHS`, `IDENTITY_PUBLIC_PREFIXES` | paths without sign-in: [`add_public_path`](Self::add_public_path) and [`add_public_prefix`](Self::add_public_prefix) for each |
     /// | `IDENTITY_PREFLIGHT` | `challenge` (the default) or `pass`: [`with_preflight`](Self::with_preflight) |
+    /// | `IDENTITY_PROTECTED_PATHS`, `IDENTITY_PROTECTED_PREFIXES` | paths with sign-in where others have none: [`add_protected_path`](Self::add_protected_path) and [`add_protected_prefix`](Self::add_protected_prefix) for each |
     /// | `IDENTITY_PATH_PREFIX` | `stripped` or `kept`: [`with_path_prefix`](Self::with_path_prefix) |
     /// | `IDENTITY_CALLBACK_PATH`, `IDENTITY_SIGN_IN_PATH`, `IDENTITY_SIGN_OUT_PATH`, `IDENTITY_SIGNED_OUT_PATH`, `IDENTITY_EDIT_PROFILE_PATH`, `IDENTITY_RESET_PASSWORD_PATH` | the paths of the layer: [`with_callback_path`](Self::with_callback_path) and so on |
     /// | `IDENTITY_IDLE_TIMEOUT`, `IDENTITY_ABSOLUTE_TIMEOUT` | [`with_idle_timeout`](Self::with_idle_timeout), [`with_absolute_timeout`](Self::with_absolute_timeout) |
@@ -465,14 +466,8 @@ mod tests {
         ("with_edit_profile_path", &["IDENTITY_EDIT_PROFILE_PATH"]),
         ("with_reset_password_path", &["IDENTITY_RESET_PASSWORD_PATH"]),
         ("with_default_access", &["IDENTITY_DEFAULT_ACCESS"]),
-        (
-            "add_protected_path",
-            &["no variable: which pages are protected is part of the application's routes"],
-        ),
-        (
-            "add_protected_prefix",
-            &["no variable: which pages are protected is part of the application's routes"],
-        ),
+        ("add_protected_path", &["IDENTITY_PROTECTED_PATHS"]),
+        ("add_protected_prefix", &["IDENTITY_PROTECTED_PREFIXES"]),
         (
             "add_public_path",
             &["no variable: which pages are public is part of the application's routes"],

@@ -59,12 +59,16 @@ fn paths(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConf
             config = set(config, path.value);
         }
     }
-    for path in words(all, "IDENTITY_PUBLIC_PATHS")?.into_iter().flat_map(|paths| paths.value) {
-        config = config.add_public_path(path);
-    }
-    for prefix in words(all, "IDENTITY_PUBLIC_PREFIXES")?.into_iter().flat_map(|paths| paths.value)
-    {
-        config = config.add_public_prefix(prefix);
+    let rules: [(&str, Setter); 4] = [
+        ("IDENTITY_PUBLIC_PATHS", IdentityConfig::add_public_path),
+        ("IDENTITY_PUBLIC_PREFIXES", IdentityConfig::add_public_prefix),
+        ("IDENTITY_PROTECTED_PATHS", IdentityConfig::add_protected_path),
+        ("IDENTITY_PROTECTED_PREFIXES", IdentityConfig::add_protected_prefix),
+    ];
+    for (name, add) in rules {
+        for path in words(all, name)?.into_iter().flat_map(|paths| paths.value) {
+            config = add(config, path);
+        }
     }
     let preflights = [("challenge", Preflight::Challenge), ("pass", Preflight::Pass)];
     if let Some(preflight) = choice(all, "IDENTITY_PREFLIGHT", &preflights)? {

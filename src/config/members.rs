@@ -28,6 +28,8 @@ const LISTS: &[(&str, char)] = &[
     ("id_token_algorithms", ' '),
     ("openid_scopes", ' '),
     ("prompt", ' '),
+    ("protected_paths", ' '),
+    ("protected_prefixes", ' '),
     ("public_paths", ' '),
     ("public_prefixes", ' '),
     ("required_acr", ' '),

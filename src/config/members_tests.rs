@@ -5,9 +5,9 @@ use serde_json::{Value as Json, json};
 use crate::{
     authority::Authority,
     config::{
-        ApiConfig, ClientAuthMethod, ClientCredential, CookieLifetime, GroupsFrom, IdentityConfig,
-        PathPrefix, Preflight, Prompt, ProviderSession, ResponseMode, SessionEnd, SignInMethod,
-        SignInOptions, UserInfo, env_names::KNOWN,
+        Access, ApiConfig, ClientAuthMethod, ClientCredential, CookieLifetime, GroupsFrom,
+        IdentityConfig, PathPrefix, Preflight, Prompt, ProviderSession, ResponseMode, SessionEnd,
+        SignInMethod, SignInOptions, UserInfo, env_names::KNOWN,
     },
 };
 
@@ -26,7 +26,10 @@ sign_out_path = "/out"
 signed_out_path = "/bye"
 edit_profile_path = "/edit"
 reset_password_path = "/reset"
+default_access = "public"
 public_paths = ["/", "/about"]
+protected_paths = "/account"
+protected_prefixes = ["/assets/paid/"]
 public_prefixes = ["/assets/"]
 preflight = "pass"
 response_mode = "form_post"
@@ -96,6 +99,9 @@ fn built_in_code() -> IdentityConfig {
         .with_reset_password_path("/reset")
         .add_public_path("/")
         .add_public_path("/about")
+        .with_default_access(Access::Public)
+        .add_protected_path("/account")
+        .add_protected_prefix("/assets/paid/")
         .add_public_prefix("/assets/")
         .with_preflight(Preflight::Pass)
         .with_response_mode(ResponseMode::FormPost)

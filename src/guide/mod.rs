@@ -10,6 +10,7 @@
 //!   of secrets.
 //! - [`postgresql`]: sessions and the refresh lock in PostgreSQL.
 //! - [`testing`]: tests of an application against the development provider.
+//! - [`public_sites`]: an application of which most pages are public.
 //! - [`own_pages`]: sign-in, sign-out and error pages in the design of the application.
 //! - [`migrating`]: from Python's `identity`, MSAL Python, Microsoft.Identity.Web, axum-login and
 //!   axum-oidc, name by name.
@@ -34,6 +35,9 @@ pub mod postgresql {}
 
 #[doc = include_str!("testing.md")]
 pub mod testing {}
+
+#[doc = include_str!("public_sites.md")]
+pub mod public_sites {}
 
 #[doc = include_str!("own_pages.md")]
 pub mod own_pages {}

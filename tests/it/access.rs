@@ -58,9 +58,10 @@ async fn with_public_access_the_user_is_known_on_every_page_and_asked_for_on_pro
         ("/orders/old", "old orders"),
     ];
     for (path, body) in protected {
-        let refused = app.browser().tab().fetch(Method::GET, &app.at(path)).await;
-        assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{path}");
         let mut tab = app.browser().tab();
+        tab.open(app.at("/products")).await;
+        let refused = tab.fetch(Method::GET, &app.at(path)).await;
+        assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{path}");
         let page = tab.open(app.at(path)).await;
         assert_eq!((page.status, page.body.as_str()), (StatusCode::OK, body), "{path}");
         for path in open {
