@@ -6,7 +6,8 @@
 //!   [`IdentityLayer::with_api`](crate::IdentityLayer::with_api) accepts one beside sessions.
 //! - [`ApiCaller`] is the caller: a person through an application, an agent, or an application by
 //!   itself.
-//! - [`require_scopes`] guards routes, and with [`check`](RequireAccess::check) single operations.
+//! - [`require_scopes`] guards routes, and with [`check`](RequireAccess::check) single operations;
+//!   [`require_for_tools`] guards the tools of an MCP server.
 //!
 //! # Security
 //!
@@ -34,6 +35,9 @@ mod scope;
 mod service;
 #[cfg(test)]
 mod service_tests;
+mod tool_guard;
+#[cfg(test)]
+mod tool_guard_tests;
 
 pub(crate) use self::service::{Shared, call};
 pub use self::{
@@ -46,6 +50,7 @@ pub use self::{
     layer::ApiLayer,
     scope::Scope,
     service::ApiService,
+    tool_guard::{RequireForTools, RequireForToolsService, require_for_tools},
 };
 pub use crate::{
     config::{AccessTokenType, Introspection},

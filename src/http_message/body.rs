@@ -1,4 +1,4 @@
-//! The response body: the inner service's, or ours.
+//! The body of a message: that of the inner service or of the client, or our own bytes.
 
 use std::{
     pin::Pin,

@@ -20,6 +20,9 @@ pub(crate) use self::{
     },
 };
 
+/// The error of a body, whatever type it has.
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// A response that has to be waited for.
 pub(crate) type BoxedResponse<B, E> = Pin<Box<dyn Future<Output = Result<Response<B>, E>> + Send>>;
 

@@ -30,13 +30,11 @@ use crate::{
     api,
     error::{Error, ErrorKind},
     http_message::{
-        Challenge, ClientKind, IdentityBody, RequestHead, RequestSummary, Wanted, original_uri,
-        take_ready,
+        BoxError, Challenge, ClientKind, IdentityBody, RequestHead, RequestSummary, Wanted,
+        original_uri, take_ready,
     },
     session::Session,
 };
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The largest body of a `form_post` answer: a code, a state and an ID token fit a dozen times.
 const FORM_LIMIT: usize = 64 * 1024;

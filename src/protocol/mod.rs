@@ -84,6 +84,7 @@ pub(crate) use self::{
     graph::is_overage,
     id_token::{IdTokenExpectation, Nonce, VerifiedIdToken},
     introspection::MEMORY as INTROSPECTION_MEMORY,
+    json::value as strict_json,
     logout::EndSession,
     managed_identity::token as managed_identity_token,
     metadata::Metadata,

@@ -49,7 +49,7 @@ impl Example {
     }
 
     /// Starts one and waits for the address that it prints.
-    fn start(name: &str) -> Self {
+    pub fn start(name: &str) -> Self {
         Self::start_as(name, &[])
     }
 
@@ -222,7 +222,7 @@ async fn the_quickstart_needs_no_configuration() {
 }
 
 /// Answers the development provider's pages, as `person`, until the application is back.
-async fn answer(tab: &mut Tab, person: &str) {
+pub async fn answer(tab: &mut Tab, person: &str) {
     for _ in 0..4 {
         if tab.page().url.host_str() == Some("localhost") {
             return;

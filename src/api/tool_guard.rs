@@ -1,0 +1,221 @@
+//! [`RequireForTools`]: the guard of an MCP server, by the name of the tool that a request calls.
+
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Request, Response, request::Parts};
+use http_body::Body;
+use http_body_util::{BodyExt as _, Limited};
+use serde_json::Value;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{bearer, caller::ApiCaller, guard::RequireAccess};
+use crate::{
+    error::{Error, ErrorKind, shown},
+    http_message::{BoxError, BoxedResponse, IdentityBody, take_ready},
+    protocol::strict_json,
+};
+
+/// The method of JSON-RPC that calls a tool.
+const CALL: &str = "tools/call";
+
+/// The default length limit of a message in bytes, which is that of the crate `rmcp`.
+const BODY_LIMIT: usize = 4 * 1024 * 1024;
+
+/// A guard for an MCP server over streamable HTTP that has one guard for each of its tools.
+///
+/// All tools of an MCP server have one URL; the name of the tool is in the body of the request. This
+/// guard reads that body once, checks the caller of `tools/call` by the guard of the tool, and passes
+/// the bytes on. A refused caller gets the HTTP challenge that MCP clients act on: 403 with
+/// `insufficient_scope`, all scopes of the tool, and the URL of the API's metadata.
+///
+/// - A tool without a guard is refused with 403, unless there is one
+///   [for the others](RequireForTools::with_other_tools).
+/// - Messages other than `tools/call`, such as `initialize` and `tools/list`, need a valid token and
+///   nothing more.
+/// - A body that is not a message of JSON-RPC, or that two parsers could read differently, is
+///   refused with 400.
+///
+/// It needs an [`ApiLayer`](crate::ApiLayer) outside, which answers for it: without a token it is a
+/// 401.
+///
+/// ```
+/// # #[cfg(feature = "axum")]
+/// # fn routes<S>(mcp: S) -> axum::Router
+/// # where
+/// #     S: tower_service::Service<axum::extract::Request, Error = std::convert::Infallible>
+/// #         + Clone + Send + Sync + 'static,
+/// #     S::Response: axum::response::IntoResponse,
+/// #     S::Future: Send + 'static,
+/// # {
+/// use axum::Router;
+/// use tower_identity::{api::require_for_tools, require_scopes};
+///
+/// Router::new().route_service("/mcp", mcp).route_layer(require_for_tools([
+///     ("list_notes", require_scopes("Notes.Read")),
+///     ("add_note", require_scopes(["Notes.Read", "Notes.Write"])),
+/// ]))
+/// # }
+/// ```
+pub fn require_for_tools<Name: Into<String>>(
+    tools: impl IntoIterator<Item = (Name, RequireAccess)>,
+) -> RequireForTools {
+    let tools = tools.into_iter().map(|(name, guard)| (name.into(), guard)).collect();
+    RequireForTools { rules: Arc::new(Rules { tools, others: None, body_limit: BODY_LIMIT }) }
+}
+
+/// The guard that [`require_for_tools`] makes: a layer for the route of an MCP server.
+#[derive(Clone, Debug)]
+#[must_use = "a guard does nothing until it is put around routes"]
+pub struct RequireForTools {
+    rules: Arc<Rules>,
+}
+
+#[derive(Clone, Debug)]
+struct Rules {
+    /// Name and guard of each tool; all guards of one name have to let the caller pass.
+    tools: Vec<(String, RequireAccess)>,
+    others: Option<RequireAccess>,
+    body_limit: usize,
+}
+
+impl RequireForTools {
+    /// Sets the guard of all tools that have none of their own. The default refuses them.
+    pub fn with_other_tools(self, guard: RequireAccess) -> Self {
+        self.with(|rules| rules.others = Some(guard))
+    }
+
+    /// Sets the length limit of a message in bytes; a longer one is refused with 400. The default is
+    /// 4 MiB.
+    pub fn with_body_limit(self, bytes: usize) -> Self {
+        self.with(|rules| rules.body_limit = bytes)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Rules)) -> Self {
+        change(Arc::make_mut(&mut self.rules));
+        self
+    }
+}
+
+impl Rules {
+    /// Reads the body of a request whose caller may have what it asks for.
+    async fn admit<B>(&self, head: &Parts, body: B) -> Result<Bytes, Error>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<BoxError>,
+    {
+        // Before the body: memory is for callers with a token.
+        let caller = head.extensions.get::<ApiCaller>().ok_or_else(bearer::missing)?;
+        let body = match Limited::new(body, self.body_limit).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(_) => {
+                return Err(invalid(format!(
+                    "the message was not sent completely, or is longer than {} bytes",
+                    self.body_limit
+                )));
+            }
+        };
+        called_tools(&body)?.iter().try_for_each(|tool| self.check(tool, caller))?;
+        Ok(body)
+    }
+
+    fn check(&self, tool: &str, caller: &ApiCaller) -> Result<(), Error> {
+        let mut own = self.tools.iter().filter(|(name, _)| name == tool).peekable();
+        if own.peek().is_some() {
+            return own.try_for_each(|(_, guard)| guard.check(caller));
+        }
+        match &self.others {
+            Some(guard) => guard.check(caller),
+            None => Err(Error::new(
+                ErrorKind::Forbidden,
+                format!("the tool {} has no guard (`require_for_tools`)", shown(tool)),
+            )),
+        }
+    }
+}
+
+/// The names of the tools that a body calls: one, or several in a batch, which MCP had until
+/// 2025-06-18.
+fn called_tools(body: &[u8]) -> Result<Vec<String>, Error> {
+    // A GET for the stream of events, or the DELETE of a session.
+    if body.is_empty() {
+        return Ok(Vec::new());
+    }
+    // A repeated member is refused at every level: the server could read the other one.
+    match strict_json(body).map_err(|error| invalid(error.as_str()))? {
+        Value::Array(messages) => {
+            messages.iter().filter_map(|message| called_tool(message).transpose()).collect()
+        }
+        message => Ok(called_tool(&message)?.into_iter().collect()),
+    }
+}
+
+/// The name of the tool that a message calls, if it calls one.
+fn called_tool(message: &Value) -> Result<Option<String>, Error> {
+    let Value::Object(members) = message else {
+        return Err(invalid("it is no JSON object"));
+    };
+    match members.get("method") {
+        Some(Value::String(method)) if method == CALL => {}
+        // Another request, or the client's answer to one.
+        Some(Value::String(_)) | None => return Ok(None),
+        Some(_) => return Err(invalid("`method` is not text")),
+    }
+    match members.get("params").and_then(|params| params.get("name")).and_then(Value::as_str) {
+        Some(name) => Ok(Some(name.to_owned())),
+        None => Err(invalid("`tools/call` has no `name` of a tool in its `params`")),
+    }
+}
+
+fn invalid(detail: impl fmt::Display) -> Error {
+    Error::new(ErrorKind::RequestInvalid, format!("the body is not a message of MCP: {detail}"))
+}
+
+impl<S> Layer<S> for RequireForTools {
+    type Service = RequireForToolsService<S>;
+
+    fn layer(&self, inner: S) -> RequireForToolsService<S> {
+        RequireForToolsService { inner, rules: Arc::clone(&self.rules) }
+    }
+}
+
+/// The service that [`RequireForTools`] makes.
+#[derive(Clone, Debug)]
+pub struct RequireForToolsService<S> {
+    inner: S,
+    rules: Arc<Rules>,
+}
+
+impl<S, B, R> Service<Request<B>> for RequireForToolsService<S>
+where
+    S: Service<Request<IdentityBody<B>>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+    R: Default,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = BoxedResponse<R, S::Error>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let mut ready = take_ready(&mut self.inner);
+        let rules = Arc::clone(&self.rules);
+        let (head, body) = request.into_parts();
+        Box::pin(async move {
+            match rules.admit(&head, body).await {
+                Ok(body) => ready.call(Request::from_parts(head, IdentityBody::own(body))).await,
+                Err(refusal) => Ok(refusal.into_response_with(R::default())),
+            }
+        })
+    }
+}

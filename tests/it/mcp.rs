@@ -1,0 +1,117 @@
+//! The example of an MCP server, with clients that others wrote: from the first refusal to the
+//! tool, and from there to a tool of more scopes.
+
+use rmcp::{
+    RoleClient, ServiceExt as _,
+    model::CallToolRequestParams,
+    service::RunningService,
+    transport::{
+        StreamableHttpClientTransport,
+        auth::{
+            AuthClient, AuthorizationCallback, AuthorizationManager, AuthorizationRequest,
+            OAuthState,
+        },
+        streamable_http_client::StreamableHttpClientTransportConfig,
+    },
+};
+use serde_json::json;
+
+use crate::{
+    browser::{Browser, Tab},
+    examples::{Example, answer},
+};
+
+type Client = AuthClient<reqwest::Client>;
+
+fn transport(client: &Client, server: &str) -> StreamableHttpClientTransport<Client> {
+    let config = StreamableHttpClientTransportConfig::with_uri(server);
+    StreamableHttpClientTransport::with_client(client.clone(), config)
+}
+
+/// Where the browser is after Ada has signed in and agreed.
+async fn signed_in(tab: &mut Tab, address: &str) -> String {
+    tab.open(address).await;
+    answer(tab, "ada").await;
+    tab.page().url.to_string()
+}
+
+async fn call(
+    client: &RunningService<RoleClient, ()>,
+    tool: &'static str,
+) -> Result<String, rmcp::ServiceError> {
+    let arguments = json!({"text": "Water the plants"}).as_object().unwrap().clone();
+    let answer =
+        client.call_tool(CallToolRequestParams::new(tool).with_arguments(arguments)).await?;
+    Ok(serde_json::to_value(&answer).unwrap()["content"][0]["text"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn the_mcp_server_leads_the_client_of_rmcp_from_a_401_to_its_tools() {
+    let example = Example::start("mcp");
+    let server = format!("{}/mcp", example.url);
+    let callback = format!("{}/callback", example.url);
+    let mut tab = Browser::new().tab();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+
+    // 401: the challenge says where the metadata is.
+    let stranger = AuthorizationManager::new(&server).await.unwrap();
+    let stranger = AuthClient::new(http.clone(), stranger);
+    let refused = ().serve(transport(&stranger, &server)).await.unwrap_err();
+    let challenge = refused.auth_challenge().expect("a challenge").to_owned();
+    let metadata = format!("{}/.well-known/oauth-protected-resource/mcp", example.url);
+    assert!(
+        challenge.contains(&format!(r#"resource_metadata="{metadata}""#))
+            && !challenge.contains("error"),
+        "{challenge}"
+    );
+
+    // From there to the provider, and back with a token.
+    let mut state = OAuthState::new(&server, Some(http.clone())).await.unwrap();
+    let request = AuthorizationRequest::new(&callback)
+        .with_preregistered_client("mcp-client")
+        .with_initial_scope_selection()
+        .with_challenge(challenge);
+    state.start_authorization(request).await.unwrap();
+    let address = state.get_authorization_url().await.unwrap();
+    assert!(
+        address
+            .contains(&format!("{}%2FNotes.Read", server.replace('/', "%2F").replace(':', "%3A"))),
+        "{address}"
+    );
+    let back = signed_in(&mut tab, &address).await;
+    state.handle_callback_url(&back).await.unwrap();
+    let client = AuthClient::new(http, state.into_authorization_manager().unwrap());
+    let running = ().serve(transport(&client, &server)).await.unwrap();
+    let tools = running.list_all_tools().await.unwrap();
+    assert_eq!(
+        tools.iter().map(|tool| &*tool.name).collect::<Vec<_>>(),
+        ["add_note", "list_notes"]
+    );
+    assert_eq!(call(&running, "list_notes").await.unwrap(), "");
+
+    // 403: all scopes of the tool, and a sign-in with them.
+    let refused = call(&running, "add_note").await.unwrap_err();
+    let challenge = refused.auth_challenge().expect("a challenge").to_owned();
+    let scopes = format!("{server}/Notes.Read {server}/Notes.Write");
+    assert!(
+        challenge.contains(r#"error="insufficient_scope""#)
+            && challenge.contains(&format!(r#"scope="{scopes}""#))
+            && challenge.contains(&metadata),
+        "{challenge}"
+    );
+    let address = client.auth_manager.lock().await.request_scope_upgrade(&scopes).await.unwrap();
+    let back = AuthorizationCallback::from_redirect_url(&signed_in(&mut tab, &address).await);
+    let back = back.unwrap();
+    let manager = client.auth_manager.lock().await;
+    manager
+        .exchange_code_for_token_with_issuer(&back.code, &back.csrf_token, back.issuer.as_deref())
+        .await
+        .unwrap();
+    drop(manager);
+    assert_eq!(call(&running, "add_note").await.unwrap(), "added");
+    assert!(call(&running, "list_notes").await.unwrap().starts_with("Water the plants (by "));
+
+    // A tool that nobody has guarded.
+    let refused = call(&running, "drop_notes").await.unwrap_err().to_string();
+    assert!(refused.contains("403"), "{refused}");
+}
