@@ -1,6 +1,12 @@
 //! The example of an MCP server, with clients that others wrote: from the first refusal to the
 //! tool, and from there to a tool of more scopes.
 
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    path::Path,
+    process::{Command, Stdio},
+};
+
 use rmcp::{
     RoleClient, ServiceExt as _,
     model::CallToolRequestParams,
@@ -114,4 +120,39 @@ async fn the_mcp_server_leads_the_client_of_rmcp_from_a_401_to_its_tools() {
     // A tool that nobody has guarded.
     let refused = call(&running, "drop_notes").await.unwrap_err().to_string();
     assert!(refused.contains("403"), "{refused}");
+}
+
+/// `tests/run mcp` installs what it needs.
+#[tokio::test]
+#[ignore = "it needs Node.js and the packages of tests/mcp"]
+async fn the_mcp_server_leads_the_typescript_client_from_a_401_to_its_tools() {
+    let example = Example::start("mcp");
+    let server = format!("{}/mcp", example.url);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mcp/client.mjs");
+    let mut process = Command::new("node")
+        .arg(script)
+        .args([&server, &format!("{}/callback", example.url)])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("Node.js is missing: run `tests/run mcp`, which installs it");
+    let mut input = process.stdin.take().unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut tab = Browser::new().tab();
+    let (mut asked, mut told) = (Vec::new(), Vec::new());
+    while let Some(line) = lines.next() {
+        match line.strip_prefix("open ") {
+            Some(address) => {
+                asked.push(address.to_owned());
+                writeln!(input, "{}", signed_in(&mut tab, address).await).unwrap();
+            }
+            None => told.push(line),
+        }
+    }
+    assert!(process.wait().unwrap().success(), "{told:?}: run `tests/run mcp`");
+    assert_eq!(told[..3], ["tools add_note list_notes", "list_notes ", "add_note added"]);
+    assert!(told[3].starts_with("list_notes Learn to fly (by "), "{told:?}");
+    assert_eq!(told[4..], ["drop_notes 403"]);
+    let writes = |address: &String| address.contains("Notes.Write");
+    assert_eq!(asked.iter().map(writes).collect::<Vec<_>>(), [false, true], "{asked:?}");
 }
