@@ -6,25 +6,43 @@
 //!     IDENTITY_CLIENT_ID=… IDENTITY_CLIENT_SECRET=… cargo run --example check
 //! ```
 //!
-//! The exit code is 0 if users can sign in, 1 if they cannot, and 2 if the settings are not valid.
+//! With the argument `api` the settings are those of an API behind access tokens, such as an MCP
+//! server: `cargo run --example check api`.
+//!
+//! The exit code is 0 if no problem was found, 1 if there is one, and 2 if the settings are not valid.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the example reports on the console")]
 
 use std::process::ExitCode;
 
-use tower_identity::IdentityConfig;
+use tower_identity::{ApiConfig, CheckReport, ConfigError, IdentityConfig};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let config = match IdentityConfig::from_env().and_then(IdentityConfig::build) {
-        Ok(config) => config,
+    let is_api = std::env::args().nth(1).as_deref() == Some("api");
+    let report = match is_api {
+        true => check_api().await,
+        false => check_sign_in().await,
+    };
+    match report {
+        Ok(report) => {
+            println!("{report}");
+            if report.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
         Err(error) => {
             eprintln!("{error}");
-            return ExitCode::from(2);
+            ExitCode::from(2)
         }
-    };
+    }
+}
+
+async fn check_sign_in() -> Result<CheckReport, ConfigError> {
+    let config = IdentityConfig::from_env()?.build()?;
     println!("{config}\n");
-    let report = config.check().await;
-    println!("{report}");
-    if report.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    Ok(config.check().await)
+}
+
+async fn check_api() -> Result<CheckReport, ConfigError> {
+    let config = ApiConfig::from_env()?.build()?;
+    Ok(config.check().await)
 }

@@ -158,6 +158,9 @@ reasons! {
     ResourceNotFound = "resource_not_found", Client,
         "A service that this application needs is not available in your organisation. Please ask \
          your administrator.";
+    ResourceMismatch = "resource_mismatch", Client,
+        "This application names a service and a permission of another one. Please tell the people \
+         who run it.";
     RequestMalformed = "request_malformed", Client,
         "The sign-in service did not understand this application. Please tell the people who run \
          it.";

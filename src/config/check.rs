@@ -72,17 +72,9 @@ impl ValidConfig {
     /// The findings that need no request to the provider: settings that are likely mistakes, but
     /// not certainly.
     pub(crate) fn check_settings(&self, now: UnixTime) -> Vec<Finding> {
-        let mut found: Vec<Finding> = self
-            .credential()
-            .members()
-            .iter()
-            .filter_map(|member| certificate_finding(member, now))
-            .collect();
-        found.extend(self.notices().iter().cloned());
+        let mut found = self.check_shared_settings(now);
         let mut add = |severity, code, text: String| found.push(Finding::new(severity, code, text));
-        let (address, microsoft) = (self.redirect_url(), self.authority().is_microsoft());
-        // A development provider on loopback imitates Microsoft with short ids.
-        let real = microsoft && !self.authority().is_loopback();
+        let (address, real) = (self.redirect_url(), self.is_of_real_microsoft());
         let redirects = self.sign_in_method() == SignInMethod::Redirect;
         // RFC 8252 section 7.3 allows `http` for loopback redirect URIs only.
         if !self.secure() && redirects {
@@ -108,24 +100,37 @@ impl ValidConfig {
                 ),
             );
         }
-        if real && !is_guid(self.client_id()) {
+        if self.cookie_key_source() == CookieKeySource::Random {
+            let text = "Sessions end with this process: set a cookie secret \
+                        (IDENTITY_COOKIE_SECRET) to keep them.";
+            add(Severity::Note, "cookie_secret_random", text.into());
+        }
+        found
+    }
+
+    /// The findings that an API shares with an application that signs users in.
+    pub(super) fn check_shared_settings(&self, now: UnixTime) -> Vec<Finding> {
+        let mut found: Vec<Finding> = self
+            .credential()
+            .members()
+            .iter()
+            .filter_map(|member| certificate_finding(member, now))
+            .collect();
+        found.extend(self.notices().iter().cloned());
+        let mut add = |severity, code, text: String| found.push(Finding::new(severity, code, text));
+        if self.is_of_real_microsoft() && !is_guid(self.client_id()) {
             let text = format!(
                 "The client id {:?} is not a GUID, as the portal's \"Application (client) ID\" is.",
                 self.client_id()
             );
             add(Severity::Problem, "client_id_not_a_guid", text);
         }
-        if microsoft
+        if self.authority().is_microsoft()
             && self.credential().client_secret().is_some_and(|secret| is_guid(secret.expose()))
         {
             let text = "The client secret looks like the secret's ID: the portal shows the value \
                         only once, when the secret is created.";
             add(Severity::Warning, "client_secret_looks_like_its_id", text.into());
-        }
-        if self.cookie_key_source() == CookieKeySource::Random {
-            let text = "Sessions end with this process: set a cookie secret \
-                        (IDENTITY_COOKIE_SECRET) to keep them.";
-            add(Severity::Note, "cookie_secret_random", text.into());
         }
         // Legitimate for a product that is open to all organisations, and a serious mistake
         // otherwise.
@@ -135,6 +140,12 @@ impl ValidConfig {
             add(Severity::Warning, "any_tenant", text.into());
         }
         found
+    }
+
+    /// Whether the provider is Microsoft's own: a development provider on loopback imitates it with
+    /// short ids.
+    fn is_of_real_microsoft(&self) -> bool {
+        self.authority().is_microsoft() && !self.authority().is_loopback()
     }
 }
 

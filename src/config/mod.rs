@@ -15,6 +15,7 @@ mod assertion;
 mod azure_ad;
 mod build;
 mod check;
+mod check_api;
 mod choice;
 mod cookie_keys;
 mod credential;

@@ -27,17 +27,49 @@ use crate::{
     error::{Error, ProviderError},
 };
 
-/// The findings of [`ValidConfig::check`]. `Display` shows one line for each finding and a summary.
+/// The findings of [`ValidConfig::check`], or of [`check`](crate::ValidApiConfig::check) of an API.
+/// `Display` shows one line for each finding and a summary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckReport {
+    purpose: Purpose,
     authority: String,
     client_id: String,
     findings: Vec<Finding>,
 }
 
+/// What the configuration is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    SignIn,
+    AccessTokens,
+}
+
+impl Purpose {
+    /// What works, in the middle and at the beginning of a sentence, and what does not work yet.
+    const fn outcomes(self) -> [&'static str; 3] {
+        match self {
+            Self::SignIn => ["users can sign in", "Users can sign in", "Users cannot sign in yet"],
+            Self::AccessTokens => [
+                "access tokens can be verified",
+                "Access tokens can be verified",
+                "Callers cannot use the API yet",
+            ],
+        }
+    }
+}
+
 impl CheckReport {
-    /// Whether no problem was found, so that sign-in works as far as that can be tested without a
-    /// user.
+    pub(super) fn new(config: &ValidConfig, purpose: Purpose, findings: Vec<Finding>) -> Self {
+        Self {
+            purpose,
+            authority: config.authority().to_string(),
+            client_id: config.client_id().to_owned(),
+            findings,
+        }
+    }
+
+    /// Whether no problem was found, so that sign-in, or the API, works as far as that can be tested
+    /// without a user.
     #[must_use]
     pub fn is_ok(&self) -> bool {
         self.problems().next().is_none()
@@ -49,7 +81,7 @@ impl CheckReport {
         &self.findings
     }
 
-    /// The findings that prevent sign-in.
+    /// The findings that prevent sign-in, or calls of the API.
     pub fn problems(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.severity() == Severity::Problem)
     }
@@ -77,10 +109,11 @@ impl fmt::Display for CheckReport {
             plural(count(Severity::Problem), "problem"),
             plural(count(Severity::Warning), "warning"),
         );
+        let [works, however, fails] = self.purpose.outcomes();
         match (self.is_ok(), count(Severity::Warning)) {
-            (true, 0) => write!(f, "No problems: users can sign in."),
-            (true, _) => write!(f, "Users can sign in; {warnings}."),
-            (false, _) => write!(f, "Users cannot sign in yet: {problems}, {warnings}."),
+            (true, 0) => write!(f, "No problems: {works}."),
+            (true, _) => write!(f, "{however}; {warnings}."),
+            (false, _) => write!(f, "{fails}: {problems}, {warnings}."),
         }
     }
 }
@@ -133,19 +166,15 @@ impl ValidConfig {
         };
         let mut findings = self.check_settings(clock.now());
         check.provider(&mut findings).await;
-        CheckReport {
-            authority: self.authority().to_string(),
-            client_id: self.client_id().to_owned(),
-            findings,
-        }
+        CheckReport::new(self, Purpose::SignIn, findings)
     }
 }
 
 /// The configuration under check, and the means to reach the provider.
-struct Check<'a> {
-    config: &'a ValidConfig,
-    channel: Channel,
-    clock: &'a dyn Clock,
+pub(super) struct Check<'a> {
+    pub(super) config: &'a ValidConfig,
+    pub(super) channel: Channel,
+    pub(super) clock: &'a dyn Clock,
 }
 
 impl Check<'_> {
@@ -180,7 +209,7 @@ impl Check<'_> {
     }
 
     /// Fetches the discovery document, and compares the clocks by its `Date` header.
-    async fn document(&self, found: &mut Vec<Finding>) -> Option<Response<Bytes>> {
+    pub(super) async fn document(&self, found: &mut Vec<Finding>) -> Option<Response<Bytes>> {
         let address = self.config.authority().metadata_url();
         let before = self.clock.now();
         let answer = match empty_request(Method::GET, address) {
@@ -272,7 +301,7 @@ impl Check<'_> {
     }
 
     /// Checks that the key set has a key for the accepted algorithms, and for this issuer.
-    async fn keys(&self, metadata: &Metadata, found: &mut Vec<Finding>) {
+    pub(super) async fn keys(&self, metadata: &Metadata, found: &mut Vec<Finding>) {
         let mut problem =
             |code, text: String| found.push(Finding::new(Severity::Problem, code, text));
         let keys = match self.channel.document("the key set", &metadata.jwks_uri).await {
@@ -326,7 +355,7 @@ impl Check<'_> {
             (_, 1..) => found.push(Finding::new(
                 Severity::Passed,
                 "keys_usable",
-                "The provider's keys can verify ID tokens.",
+                "The provider's keys can verify tokens.",
             )),
             (0, _) => problem(
                 "keys_unusable",

@@ -21,40 +21,41 @@ pub(super) fn examine(
     found: &mut Vec<Finding>,
 ) -> Option<Metadata> {
     let before = found.len();
+    let object = object(document, found)?;
+    let look = Look { object: &object, config };
+    look.issuer(found);
+    look.endpoints(found);
+    look.offers(found);
+    look.metadata(document, before, found)
+}
+
+/// The same for an API, which needs issuer and keys of the provider alone.
+pub(super) fn examine_for_api(
+    document: &[u8],
+    config: &ValidConfig,
+    found: &mut Vec<Finding>,
+) -> Option<Metadata> {
+    let before = found.len();
+    let object = object(document, found)?;
+    let look = Look { object: &object, config };
+    look.issuer(found);
+    look.metadata(document, before, found)
+}
+
+/// The document as a JSON object.
+fn object(document: &[u8], found: &mut Vec<Finding>) -> Option<Object> {
     if json::without_byte_order_mark(document).len() < document.len() {
         let text = "The discovery document begins with a byte order mark, which is ignored.";
         found.push(Finding::new(Severity::Note, "discovery_byte_order_mark", text));
     }
-    let object = match json::document(document) {
-        Ok(object) => object,
+    match json::document(document) {
+        Ok(object) => Some(object),
         Err(refused) => {
             let text = format!(
                 "The response is not a discovery document ({}): check the authority.",
                 refused.as_str()
             );
             found.push(Finding::new(Severity::Problem, "discovery_malformed", text));
-            return None;
-        }
-    };
-    let look = Look { object: &object, config };
-    look.issuer(found);
-    look.endpoints(found);
-    look.offers(found);
-    match Metadata::parse(document, config.authority()) {
-        Ok(metadata) => {
-            look.left_out(&metadata, found);
-            look.algorithms(&metadata, found);
-            Some(metadata)
-        }
-        // A document that a sign-in refuses is a problem even if no check above explains it.
-        Err(error) => {
-            if !found.iter().skip(before).any(|finding| finding.severity() == Severity::Problem) {
-                found.push(Finding::new(
-                    Severity::Problem,
-                    "discovery_refused",
-                    format!("Sign-in will fail: {}.", error.detail()),
-                ));
-            }
             None
         }
     }
@@ -373,6 +374,30 @@ impl Look<'_> {
                 );
             }
             _ => {}
+        }
+    }
+
+    /// The metadata, if a sign-in or an API would accept the document.
+    fn metadata(
+        &self,
+        document: &[u8],
+        before: usize,
+        found: &mut Vec<Finding>,
+    ) -> Option<Metadata> {
+        match Metadata::parse(document, self.config.authority()) {
+            Ok(metadata) => {
+                self.left_out(&metadata, found);
+                self.algorithms(&metadata, found);
+                Some(metadata)
+            }
+            // A document that is refused is a problem even if no check above explains it.
+            Err(error) => {
+                if !found.iter().skip(before).any(|found| found.severity() == Severity::Problem) {
+                    let text = format!("The document is refused: {}.", error.detail());
+                    found.push(Finding::new(Severity::Problem, "discovery_refused", text));
+                }
+                None
+            }
         }
     }
 

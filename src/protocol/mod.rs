@@ -26,6 +26,7 @@ mod cache;
 mod callback;
 mod channel;
 mod check;
+mod check_api;
 mod check_document;
 mod check_requests;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tower_identity::{
-    CheckReport, ClientCredential, Clock, ManualClock, ReqwestClient, Severity,
+    ApiConfig, CheckReport, ClientCredential, Clock, ManualClock, ReqwestClient, Severity,
     dev::{
         Accounts, DevClient, DevProvider, DevTenant, Endpoint, Failure, SpoilDiscovery, SpoilKeys,
         Verdict,
@@ -216,4 +216,54 @@ async fn the_usual_mistakes_at_entra_are_told_by_their_reason() {
         .with_credential(ClientCredential::secret("a secret"));
     let report = config.with_base_url(BASE).unwrap().build().unwrap().check().await;
     assert_eq!(problems(&report), ["tenant_not_found"], "{report}");
+}
+
+/// Severity and code of what an API is told, without what passed.
+async fn told(config: ApiConfig) -> Vec<(Severity, &'static str)> {
+    let report = config.build().unwrap().check().await;
+    let shown = report.to_string();
+    assert!(!shown.contains("sers can"), "{shown}");
+    let said = report.findings().iter().map(|found| (found.severity(), found.code()));
+    said.filter(|(severity, _)| *severity != Severity::Passed).collect()
+}
+
+#[tokio::test]
+async fn an_api_is_told_microsoft_s_rules_for_its_url_and_its_registration() {
+    use Severity::{Note, Problem, Warning};
+    let provider = DevProvider::builder().entra().start().await.unwrap();
+    let api = |tenant: &str, resource: &str| {
+        let authority = provider.entra_authority(tenant).unwrap();
+        ApiConfig::new(authority, "notes").with_resource(resource).unwrap()
+    };
+    let contoso = DevTenant::CONTOSO;
+    let (good, recipe) = ("https://notes.example.com/mcp", (Note, "application_id_uri"));
+    assert_eq!(told(api(contoso.id(), good)).await, [recipe]);
+    assert_eq!(
+        told(api(contoso.id(), "https://notes.example.com/mcp/")).await,
+        [(Problem, "resource_ends_in_slash"), recipe]
+    );
+    assert_eq!(
+        told(api(contoso.id(), "https://notes.example.com")).await,
+        [(Warning, "resource_without_path"), recipe]
+    );
+    assert_eq!(
+        told(api(contoso.id(), good).with_audiences([good])).await,
+        [(Warning, "client_id_not_an_audience"), recipe]
+    );
+    let several = api("organizations", good).with_tenants([contoso.id()]).unwrap();
+    assert_eq!(told(several).await, [recipe, (Warning, "issuer_not_in_metadata")]);
+}
+
+#[tokio::test]
+async fn an_api_at_any_provider_is_told_what_its_tokens_need() {
+    let provider = DevProvider::start().await.unwrap();
+    let authority = tower_identity::Authority::oidc(provider.issuer()).unwrap();
+    let api = || ApiConfig::new(authority.clone(), "notes");
+    assert_eq!(told(api()).await, [(Severity::Note, "resource_not_set")]);
+    let named = || api().with_resource("https://notes.example.com").unwrap();
+    assert_eq!(told(named()).await, []);
+    let report = named().build().unwrap().check().await;
+    assert!(report.to_string().ends_with("No problems: access tokens can be verified."));
+    provider.shutdown().await;
+    assert_eq!(told(named()).await, [(Severity::Problem, "provider_unreachable")]);
 }

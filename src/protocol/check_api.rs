@@ -1,0 +1,86 @@
+//! [`ValidApiConfig::check`]: tests the configuration of an API against the provider.
+
+use std::sync::Arc;
+
+use super::{
+    channel::Channel,
+    check::{Check, CheckReport, Purpose},
+    check_document,
+    http::{HttpClient, ReqwestClient},
+    metadata::Metadata,
+};
+use crate::{
+    clock::{Clock, SystemClock},
+    config::{Finding, Introspection, Severity, ValidApiConfig},
+};
+
+impl ValidApiConfig {
+    /// Tests this configuration against the provider, and lists each fault with its remedy.
+    ///
+    /// The checks:
+    ///
+    /// - the provider can be reached and is the configured one (tenant, issuer, cloud);
+    /// - the clock of this machine agrees with the provider's;
+    /// - its keys are usable, and opaque tokens can be introspected where that is configured;
+    /// - clients that find the provider by the metadata of the API (RFC 9728), such as MCP clients,
+    ///   will accept it: at Microsoft's authorities by Microsoft's rules for the URL of the API and
+    ///   the Application ID URI.
+    ///
+    /// It makes two requests, without a credential, and never fails: an unreachable provider is a
+    /// finding.
+    ///
+    /// ```no_run
+    /// # async fn check() -> Result<(), Box<dyn std::error::Error>> {
+    /// let config = tower_identity::ApiConfig::from_env()?.build()?;
+    /// eprintln!("{}", config.check().await);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn check(&self) -> CheckReport {
+        self.check_with(ReqwestClient::new(), SystemClock).await
+    }
+
+    /// [`check`](Self::check) with another HTTP client and clock. Pass those of the layer.
+    pub async fn check_with(&self, http: impl HttpClient, clock: impl Clock) -> CheckReport {
+        let identity = self.identity();
+        let channel = Channel::to(Arc::new(http), identity.authority());
+        let check = Check { config: identity, channel, clock: &clock };
+        let mut findings = self.check_settings(clock.now());
+        if let Some(document) = check.document(&mut findings).await
+            && let Some(metadata) =
+                check_document::examine_for_api(document.body(), identity, &mut findings)
+        {
+            check.keys(&metadata, &mut findings).await;
+            findings.extend(self.issuer_finding(&metadata));
+            findings.extend(self.introspection_finding(&metadata));
+        }
+        CheckReport::new(identity, Purpose::AccessTokens, findings)
+    }
+
+    /// Clients compare the issuer of the provider's document with the one that the API names (RFC
+    /// 8414 section 3.3).
+    fn issuer_finding(&self, metadata: &Metadata) -> Option<Finding> {
+        self.resource()?;
+        let (named, issuer) = (self.identity().authority().name(), &metadata.issuer);
+        let is_same = named.trim_end_matches('/') == issuer.trim_end_matches('/');
+        (!is_same).then(|| {
+            let text = format!(
+                "The metadata of the API names the provider {named}, whose issuer is {issuer}: \
+                 clients that compare the two refuse it. Configure the authority as the issuer, \
+                 at Entra with the id of the tenant (IDENTITY_AUTHORITY)."
+            );
+            Finding::new(Severity::Warning, "issuer_not_in_metadata", text)
+        })
+    }
+
+    fn introspection_finding(&self, metadata: &Metadata) -> Option<Finding> {
+        let is_missing = self.introspection() == Introspection::Opaque
+            && metadata.introspection_endpoint.is_none();
+        is_missing.then(|| {
+            let text = "Opaque tokens are to be introspected, and the discovery document has no \
+                        `introspection_endpoint`: they are all refused \
+                        (`with_introspection`, IDENTITY_INTROSPECTION).";
+            Finding::new(Severity::Problem, "introspection_not_offered", text)
+        })
+    }
+}
