@@ -217,8 +217,14 @@ fn read(
         None => AskedClaims::default(),
         Some(claims) => AskedClaims::parse(claims).ok_or_else(no_claims)?,
     };
-    let resources =
-        if to.realm == Realm::Plain { resource::named(parameters)? } else { Vec::new() };
+    let resources = match (&to.realm, parameters.first("resource")) {
+        (Realm::Plain, _) => resource::named(parameters)?,
+        (Realm::Entra(_), Some(named)) => {
+            entra_issue::check_resource(server, named, &scopes)?;
+            Vec::new()
+        }
+        _ => Vec::new(),
+    };
     let mut acr_values = parameters.list("acr_values");
     acr_values.extend(
         claims

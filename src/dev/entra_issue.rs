@@ -62,6 +62,19 @@ pub(super) fn consent_key(server: &Server, scope: &str) -> String {
     }
 }
 
+/// Checks the parameter `resource`, which Entra takes beside the scopes only if it is the API that
+/// they name, character by character.
+pub(super) fn check_resource(server: &Server, named: &str, scopes: &[String]) -> Result<(), Fault> {
+    let mut of_scopes = scopes.iter().filter_map(|scope| resource(server, scope)).peekable();
+    let names_one = of_scopes.peek().is_some();
+    if names_one && of_scopes.all(|(own, _)| matches!(own, Resource::Api(own) if own == named)) {
+        return Ok(());
+    }
+    let description =
+        "The resource parameter provided in the request doesn't match with the requested scopes";
+    Err(Fault::new("invalid_target", description).entra(9_010_010))
+}
+
 /// The one resource of these scopes: the first, where there may be several.
 pub(super) fn one_resource(
     server: &Server,

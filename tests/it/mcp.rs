@@ -21,6 +21,7 @@ use rmcp::{
     },
 };
 use serde_json::json;
+use tower_identity::dev::{DevClient, DevProvider, DevTenant};
 
 use crate::{
     browser::{Browser, Tab},
@@ -155,4 +156,44 @@ async fn the_mcp_server_leads_the_typescript_client_from_a_401_to_its_tools() {
     assert_eq!(told[4..], ["drop_notes 403"]);
     let writes = |address: &String| address.contains("Notes.Write");
     assert_eq!(asked.iter().map(writes).collect::<Vec<_>>(), [false, true], "{asked:?}");
+}
+
+/// AADSTS9010010, which MCP clients get where the Application ID URI is not the URL that they use.
+#[tokio::test]
+async fn the_imitated_entra_takes_no_resource_but_the_one_that_the_scopes_name() {
+    let client = DevClient::public("mcp-client").with_any_loopback_redirect();
+    let server = DevClient::public("notes").with_resource("http://localhost/mcp");
+    let builder = DevProvider::builder().entra().with_client(client).with_client(server);
+    let provider = builder.start().await.unwrap();
+    let http = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .build()
+        .unwrap();
+    let asked = async |resource: &str, scope: &str| {
+        let tenant = DevTenant::CONTOSO;
+        let base = format!("http://{}/{}/oauth2/v2.0", provider.address(), tenant.id());
+        let mut address = url::Url::parse(&format!("{base}/authorize")).unwrap();
+        address.query_pairs_mut().extend_pairs([
+            ("client_id", "mcp-client"),
+            ("redirect_uri", "http://localhost/callback"),
+            ("response_type", "code"),
+            ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+            ("code_challenge_method", "S256"),
+            ("scope", scope),
+            ("resource", resource),
+        ]);
+        let answer = http.get(address).send().await.unwrap();
+        let location = answer.headers().get("location");
+        location.is_some_and(|to| to.to_str().unwrap().contains("AADSTS9010010"))
+    };
+    let (resource, scope) = ("http://localhost/mcp", "http://localhost/mcp/Notes.Read");
+    assert!(!asked(resource, scope).await);
+    assert!(!asked(resource, &format!("openid offline_access {scope}")).await);
+    for other in ["http://localhost/mcp/", "http://localhost", "http://LOCALHOST/mcp", "notes"] {
+        assert!(asked(other, scope).await, "{other}");
+    }
+    for scope in ["openid", "User.Read", "api://notes/Notes.Read"] {
+        assert!(asked(resource, scope).await, "{scope}");
+    }
 }
