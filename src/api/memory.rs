@@ -54,7 +54,8 @@ impl Known {
     }
 }
 
-type Digest = [u8; 16];
+/// The keyed hash of a token.
+pub(super) type Digest = [u8; 16];
 
 /// The verified tokens, limited in bytes.
 pub(super) struct Memory {
@@ -90,19 +91,28 @@ impl Memory {
 
     /// The entry of a token, unless it has ended at `now`.
     pub(super) fn get(&self, token: &[u8], now: UnixTime) -> Option<Arc<Known>> {
-        let digest = self.digest(token)?;
-        let known = self.known.get(&digest)?;
+        self.find(&self.digest(token).ok()?, now)
+    }
+
+    pub(super) fn insert(&self, token: &str, known: Arc<Known>) {
+        if let Ok(digest) = self.digest(token.as_bytes()) {
+            self.keep(digest, known);
+        }
+    }
+
+    /// As [`get`](Self::get), by the hash of the token.
+    pub(super) fn find(&self, digest: &Digest, now: UnixTime) -> Option<Arc<Known>> {
+        let known = self.known.get(digest)?;
         if known.until <= now {
-            self.known.remove(&digest);
+            self.known.remove(digest);
             return None;
         }
         Some(known)
     }
 
-    pub(super) fn insert(&self, token: &str, known: Arc<Known>) {
-        if let Some(digest) = self.digest(token.as_bytes()) {
-            self.known.insert(digest, known);
-        }
+    /// As [`insert`](Self::insert), by the hash of the token.
+    pub(super) fn keep(&self, digest: Digest, known: Arc<Known>) {
+        self.known.insert(digest, known);
     }
 
     #[cfg(test)]
@@ -113,10 +123,15 @@ impl Memory {
     /// The AES-GCM authentication tag over the token, always with the same nonce: a universal hash
     /// under a secret key. The fixed nonce is safe because neither the key nor a tag leaves this
     /// module. It costs a tenth of HMAC-SHA-256.
-    fn digest(&self, token: &[u8]) -> Option<Digest> {
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`], which the length limit of a token rules out.
+    pub(super) fn digest(&self, token: &[u8]) -> Result<Digest, Error> {
+        let failed = || Error::new(ErrorKind::Internal, "no hash of an access token");
         let nonce = Nonce::assume_unique_for_key([0; 12]);
-        let code = self.key.seal_in_place_separate_tag(nonce, Aad::from(token), &mut []).ok()?;
-        code.as_ref().try_into().ok()
+        let code = self.key.seal_in_place_separate_tag(nonce, Aad::from(token), &mut []);
+        code.map_err(|_| failed())?.as_ref().try_into().map_err(|_| failed())
     }
 }
 
@@ -169,7 +184,8 @@ mod tests {
     #[test]
     fn two_memories_have_two_keys() {
         let (one, other) = (Memory::new(4096).unwrap(), Memory::new(4096).unwrap());
-        assert_ne!(one.digest(b"token"), other.digest(b"token"));
-        assert_eq!(one.digest(b"token"), one.digest(b"token"));
+        let digest = |memory: &Memory| memory.digest(b"token").unwrap();
+        assert_ne!(digest(&one), digest(&other));
+        assert_eq!(digest(&one), digest(&one));
     }
 }

@@ -27,6 +27,9 @@ mod challenge_tests;
 mod extract;
 mod future;
 mod guard;
+mod introspect;
+#[cfg(test)]
+mod introspect_tests;
 mod layer;
 mod memory;
 mod metadata;

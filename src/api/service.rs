@@ -15,6 +15,7 @@ use super::{
     bearer::{self, Presented},
     caller::ApiCaller,
     future::{ApiFuture, Shape},
+    introspect::Introspections,
     memory::{Known, Memory},
     metadata::{self, Documents},
 };
@@ -24,7 +25,7 @@ use crate::{
     config::{Introspection, ValidApiConfig},
     error::{Error, ErrorKind},
     http_message::{IdentityBody, take_ready},
-    protocol::{HttpClient, INTROSPECTION_MEMORY, Provider},
+    protocol::{HttpClient, Provider},
 };
 
 /// The service that [`ApiLayer`](crate::ApiLayer) wraps around the inner one.
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     clock: Arc<dyn Clock>,
     /// An error only if the operating system has no random bytes; then every token is refused.
     memory: Result<Memory, Error>,
+    introspections: Introspections,
     documents: Documents,
     /// Present if the API has a credential.
     client: Option<Client>,
@@ -136,7 +138,8 @@ impl Shared {
             .is_confidential()
             .then(|| Client::over(provider.clone(), Arc::clone(&clock)));
         let (memory, documents) = (Memory::new(remembered_bytes), Documents::of(&config));
-        Self { provider, clock, memory, documents, client, config }
+        let introspections = Introspections::new();
+        Self { provider, clock, memory, introspections, documents, client, config }
     }
 
     pub(super) fn client(&self) -> Option<&Client> {
@@ -146,6 +149,18 @@ impl Shared {
     /// Whether the API handles a request on a router that also has pages and sessions.
     pub(crate) fn is_called<B>(&self, request: &Request<B>) -> bool {
         bearer::is_presented(request.headers()) || self.documents.at(request.uri().path()).is_some()
+    }
+
+    pub(super) fn provider(&self) -> &Provider {
+        &self.provider
+    }
+
+    pub(super) fn introspections(&self) -> &Introspections {
+        &self.introspections
+    }
+
+    pub(super) fn memory(&self) -> Result<&Memory, Error> {
+        self.memory.as_ref().map_err(Clone::clone)
     }
 
     pub(super) fn now(&self) -> UnixTime {
@@ -165,8 +180,8 @@ impl Shared {
             Presented::Nothing => return Decision::Refused(bearer::missing()),
             Presented::Malformed(detail) => return Decision::Refused(bearer::malformed(detail)),
         };
-        match &self.memory {
-            Err(error) => Decision::Refused(error.clone()),
+        match self.memory() {
+            Err(error) => Decision::Refused(error),
             Ok(memory) => match memory.get(token, self.now()) {
                 Some(known) => Decision::Known(self.caller(known, request.headers())),
                 None => Decision::Unknown,
@@ -184,14 +199,9 @@ impl Shared {
     /// Verifies a token that is not in the memory, and remembers the result.
     async fn verify(self: &Arc<Self>, headers: &HeaderMap) -> Result<ApiCaller, Error> {
         let token = bearer::token(headers)?;
-        let rules = self.config.rules();
-        let leeway = self.config.identity().clock_leeway();
-        let (verified, until) = if token.split('.').count() == 3 {
-            let verified = self.provider.verify_access_token(token, rules).await?;
-            let until = verified.exp + leeway;
-            (verified, until)
-        } else {
-            match self.config.introspection() {
+        if token.split('.').count() != 3 {
+            let known = match self.config.introspection() {
+                Introspection::Opaque => self.introspect(token).await?,
                 Introspection::Never => {
                     return Err(Error::new(
                         ErrorKind::TokenMalformed,
@@ -199,17 +209,13 @@ impl Shared {
                          are not introspected (`with_introspection`, IDENTITY_INTROSPECTION)",
                     ));
                 }
-                Introspection::Opaque => {
-                    let verified = self.provider.introspect(token, rules).await?;
-                    let until = (verified.exp + leeway).min(self.now() + INTROSPECTION_MEMORY);
-                    (verified, until)
-                }
-            }
-        };
-        let known = Arc::new(Known::new(verified, until));
-        if let Ok(memory) = &self.memory {
-            memory.insert(token, Arc::clone(&known));
+            };
+            return Ok(self.caller(known, headers));
         }
+        let verified = self.provider.verify_access_token(token, self.config.rules()).await?;
+        let until = verified.exp + self.config.identity().clock_leeway();
+        let known = Arc::new(Known::new(verified, until));
+        self.memory()?.insert(token, Arc::clone(&known));
         Ok(self.caller(known, headers))
     }
 

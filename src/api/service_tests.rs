@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use tower_layer::Layer as _;
 
-use super::{AccessTokenType, ApiCaller, ApiLayer, Introspection, RequireAccess};
+use super::{AccessTokenType, ApiCaller, ApiLayer, RequireAccess};
 use crate::{
     authority::{Authority, B2cPolicies},
     clock::ManualClock,
-    config::{Algorithm, ApiConfig, ClientCredential},
+    config::{Algorithm, ApiConfig},
     protocol::{
         HttpError,
         test_support::{CLIENT_ID, FakeHttp, ISSUER, NOW, Signer, answer, document, key_set},
@@ -396,70 +396,6 @@ async fn at_entra_a_token_has_a_scope_or_an_app_role() {
             None => api.refuses(&token, "token_kind").await,
         }
     }
-}
-
-/// RFC 7662: only that a token holds is remembered, and for a minute.
-#[tokio::test]
-async fn an_opaque_token_is_asked_about_once_a_minute_and_a_refused_one_each_time() {
-    let mut document = document();
-    document["introspection_endpoint"] = json!("https://id.example/introspect");
-    let api = Api::at(
-        ApiConfig::new(Authority::oidc(ISSUER).unwrap(), CLIENT_ID)
-            .with_credential(ClientCredential::secret("a secret of the API that is long enough"))
-            .with_introspection(Introspection::Opaque),
-        document.clone(),
-        key_set(),
-    );
-    let says = |answered: Value| {
-        let document = document.clone();
-        api.http.answer_with(move |request| {
-            Ok(match request.uri().path() {
-                "/introspect" => answer(200, &answered),
-                "/.well-known/openid-configuration" => answer(200, &document),
-                _ => answer(200, key_set()),
-            })
-        });
-    };
-    let good = json!({"active": true, "aud": CLIENT_ID, "client_id": "app", "sub": "ada", "scope": "Notes.Read", "exp": NOW.as_seconds() + 600, "token_type": "Bearer"});
-    let with = |more: Value| changed(good.clone(), |answer| merge(answer, &more));
-    for (answered, status, reason) in [
-        (json!({"active": false}), 401, "token_inactive"),
-        (json!({}), 502, "token_response_invalid"),
-        (with(json!({"active": "true"})), 502, "token_response_invalid"),
-        (with(json!({"aud": "other"})), 401, "token_audience"),
-        (with(json!({"iss": "https://evil.example"})), 401, "token_issuer"),
-        (with(json!({"exp": 1})), 401, "token_expired"),
-        (with(json!({"token_type": "DPoP"})), 401, "token_kind"),
-        (with(json!({"cnf": {"jkt": "x"}})), 401, "token_kind"),
-    ] {
-        says(answered.clone());
-        for _ in 0..2 {
-            let told = api.with_token("opaque").await;
-            assert_eq!(
-                (told.status.as_u16(), told.reason().as_str()),
-                (status, reason),
-                "{answered}"
-            );
-        }
-    }
-    let before = api.http.count("/introspect");
-    assert_eq!(before, 16);
-    says(good.clone());
-    for _ in 0..5 {
-        assert_eq!(api.takes("opaque").await, "person Notes.Read");
-    }
-    assert_eq!(api.http.count("/introspect"), before + 1);
-    let asked = api.http.find("/introspect");
-    assert_eq!(asked.body().as_ref(), b"token=opaque&token_type_hint=access_token");
-    // Ory Hydra names the kind of the token.
-    says(with(json!({"token_use": "access_token"})));
-    assert_eq!(api.takes("opaque-of-hydra").await, "person Notes.Read");
-    says(with(json!({"token_use": "refresh_token"})));
-    api.refuses("refresh-token-of-hydra", "token_kind").await;
-    api.clock.advance(Duration::from_secs(61));
-    says(json!({"active": false}));
-    api.refuses("opaque", "token_inactive").await;
-    Api::plain().refuses("opaque", "token_malformed").await;
 }
 
 /// The whole token finds what is remembered, and never a part of it.

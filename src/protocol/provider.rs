@@ -126,7 +126,7 @@ impl Provider {
     /// # Errors
     ///
     /// [`ErrorKind::Busy`]
-    pub(super) async fn session_permit(&self) -> Result<Permit, Error> {
+    pub(crate) async fn session_permit(&self) -> Result<Permit, Error> {
         self.permits.session().await
     }
 

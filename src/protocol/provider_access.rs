@@ -45,22 +45,20 @@ impl Provider {
         observed(span, verification).await
     }
 
-    /// Asks the provider about a token that only it can read.
+    /// Asks the provider about a token that only it can read. The caller has a
+    /// [permit](Self::session_permit), because anybody can send tokens that no provider knows.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::TokenInactive`] and the kinds of the checks of a token;
     /// [`ErrorKind::ClientRefused`], [`ErrorKind::TokenResponseInvalid`],
-    /// [`ErrorKind::ProviderUnreachable`], [`ErrorKind::ProviderMisconfigured`],
-    /// [`ErrorKind::Busy`].
+    /// [`ErrorKind::ProviderUnreachable`], [`ErrorKind::ProviderMisconfigured`].
     pub(crate) async fn introspect(
         &self,
         raw: &str,
         own: &AccessTokenRules,
     ) -> Result<VerifiedAccessToken, Error> {
         let asking = async {
-            // Anybody can send what no provider knows: only so many questions are under way.
-            let _permit = self.session_permit().await?;
             let metadata = self.metadata().await?;
             let sent = self.credentials().proof(&metadata, self.now()).await?;
             let client = Client { id: self.config().client_id(), proof: &sent.proof };

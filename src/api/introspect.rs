@@ -1,0 +1,109 @@
+//! Questions to the provider about opaque tokens.
+//!
+//! - Callers with one token at the same time share one question.
+//! - A token that the provider refused is not asked about again for [`REFUSED`]; failures to ask
+//!   are not remembered.
+//! - The number of questions under way is bounded for all tokens together, since anybody can send
+//!   tokens that no provider knows.
+
+use std::{sync::Arc, time::Duration};
+
+use quick_cache::sync::Cache;
+
+use super::{
+    memory::{Digest, Known},
+    service::Shared,
+};
+use crate::{
+    clock::UnixTime,
+    error::{Error, ErrorKind},
+    protocol::{INTROSPECTION_MEMORY, Permit},
+    secret::Secret,
+    single_flight::{Order, SingleFlight, Tokio},
+};
+
+/// How long a refusal is remembered: short, because a token that was issued a moment ago may not
+/// have reached every server of its provider.
+const REFUSED: Duration = Duration::from_secs(10);
+/// The greatest number of remembered refusals; a few hundred bytes each.
+const MOST_REFUSED: usize = 10_000;
+
+/// The questions under way, and the refused tokens.
+pub(super) struct Introspections {
+    under_way: Arc<SingleFlight<Digest, (), Result<Arc<Known>, Error>>>,
+    refused: Cache<Digest, (Error, UnixTime)>,
+}
+
+impl Introspections {
+    pub(super) fn new() -> Self {
+        let under_way = SingleFlight::new(Arc::new(Tokio));
+        Self { under_way, refused: Cache::new(MOST_REFUSED) }
+    }
+
+    #[cfg(test)]
+    pub(super) fn refused_tokens(&self) -> usize {
+        self.refused.len()
+    }
+
+    fn refusal(&self, digest: &Digest, now: UnixTime) -> Option<Error> {
+        let (error, until) = self.refused.get(digest)?;
+        (now < until).then_some(error)
+    }
+}
+
+impl Shared {
+    /// The result of introspection of a token that is not in the memory.
+    pub(super) async fn introspect(self: &Arc<Self>, token: &str) -> Result<Arc<Known>, Error> {
+        let digest = self.memory()?.digest(token.as_bytes())?;
+        if let Some(error) = self.introspections().refusal(&digest, self.now()) {
+            return Err(error);
+        }
+        // Before the flight: a caller who goes away while waiting leaves nothing behind.
+        let permit = self.provider().session_permit().await?;
+        let ask = || {
+            let (shared, token) = (Arc::clone(self), Secret::from(token));
+            async move { shared.ask(digest, token, permit).await }
+        };
+        self.introspections().under_way.run(&digest, (), Order::AtOnce, ask).await?
+    }
+
+    async fn ask(
+        &self,
+        digest: Digest,
+        token: Secret,
+        permit: Permit,
+    ) -> Result<Arc<Known>, Error> {
+        // Another question may have been answered while this caller waited for its permit.
+        if let Some(known) = self.memory()?.find(&digest, self.now()) {
+            return Ok(known);
+        }
+        if let Some(error) = self.introspections().refusal(&digest, self.now()) {
+            return Err(error);
+        }
+        let answer = self.provider().introspect(token.expose(), self.config.rules()).await;
+        drop(permit);
+        let now = self.now();
+        match answer {
+            Ok(verified) => {
+                let leeway = self.config.identity().clock_leeway();
+                let until = (verified.exp + leeway).min(now + INTROSPECTION_MEMORY);
+                let known = Arc::new(Known::new(verified, until));
+                self.memory()?.keep(digest, Arc::clone(&known));
+                Ok(known)
+            }
+            Err(error) => {
+                if is_about_the_token(error.kind()) {
+                    let refused = (error.clone(), now + REFUSED);
+                    self.introspections().refused.insert(digest, refused);
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Whether the provider has answered, and its answer says that the token is not for this API.
+fn is_about_the_token(kind: ErrorKind) -> bool {
+    use ErrorKind as Kind;
+    matches!(kind, Kind::TokenInactive | Kind::TokenAudience | Kind::TokenExpired | Kind::TokenKind)
+}

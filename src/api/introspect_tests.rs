@@ -1,0 +1,151 @@
+//! Opaque tokens: what is asked of the provider, how often, and what is remembered.
+
+use std::{sync::Arc, time::Duration};
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{
+    Introspection,
+    service_tests::{Api, changed, merge},
+};
+use crate::{
+    authority::Authority,
+    config::{ApiConfig, ClientCredential},
+    protocol::test_support::{CLIENT_ID, ISSUER, NOW, answer, document, key_set},
+};
+
+const TEN_SECONDS: Duration = Duration::from_secs(10);
+
+fn api() -> Api {
+    let mut document = document();
+    document["introspection_endpoint"] = json!("https://id.example/introspect");
+    Api::at(
+        ApiConfig::new(Authority::oidc(ISSUER).unwrap(), CLIENT_ID)
+            .with_credential(ClientCredential::secret("a secret of the API that is long enough"))
+            .with_introspection(Introspection::Opaque),
+        document,
+        key_set(),
+    )
+}
+
+/// Answers questions about tokens with this.
+fn says(api: &Api, answered: Value) {
+    let mut document = document();
+    document["introspection_endpoint"] = json!("https://id.example/introspect");
+    api.http.answer_with(move |request| {
+        Ok(match request.uri().path() {
+            "/introspect" => answer(200, &answered),
+            "/.well-known/openid-configuration" => answer(200, &document),
+            _ => answer(200, key_set()),
+        })
+    });
+}
+
+fn good(more: Value) -> Value {
+    let good = json!({"active": true, "aud": CLIENT_ID, "client_id": "app", "sub": "ada", "scope": "Notes.Read", "exp": NOW.as_seconds() + 600, "token_type": "Bearer"});
+    changed(good, |answer| merge(answer, &more))
+}
+
+fn questions(api: &Api) -> usize {
+    api.http.count("/introspect")
+}
+
+/// RFC 7662: what is not plainly active does not pass, and a failure is no refusal.
+#[tokio::test]
+async fn a_refused_token_is_asked_about_once_in_ten_seconds_and_a_failure_is_asked_about_again() {
+    let api = api();
+    for (number, (answered, status, reason)) in [
+        (json!({"active": false}), 401, "token_inactive"),
+        (good(json!({"aud": "other"})), 401, "token_audience"),
+        (good(json!({"exp": 1})), 401, "token_expired"),
+        (good(json!({"token_type": "DPoP"})), 401, "token_kind"),
+        (good(json!({"cnf": {"jkt": "x"}})), 401, "token_kind"),
+        (good(json!({"token_use": "refresh_token"})), 401, "token_kind"),
+        (good(json!({"iss": "https://evil.example"})), 401, "token_issuer"),
+        (json!({}), 502, "token_response_invalid"),
+        (good(json!({"active": "true"})), 502, "token_response_invalid"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        says(&api, answered.clone());
+        let (token, before) = (format!("opaque-{number}"), questions(&api));
+        for _ in 0..3 {
+            let told = api.with_token(&token).await;
+            let told = (told.status.as_u16(), told.reason());
+            assert_eq!(told, (status, reason.to_owned()), "{answered}");
+        }
+        let expected = if status == 401 && reason != "token_issuer" { 1 } else { 3 };
+        assert_eq!(questions(&api) - before, expected, "{answered}");
+    }
+    // It was issued a moment ago, and the provider knows it by now.
+    says(&api, good(json!({})));
+    api.refuses("opaque-0", "token_inactive").await;
+    api.clock.advance(TEN_SECONDS);
+    assert_eq!(api.takes("opaque-0").await, "person Notes.Read");
+}
+
+/// That a token holds is remembered for a minute.
+#[tokio::test]
+async fn an_opaque_token_that_holds_is_asked_about_once_a_minute() {
+    let api = api();
+    says(&api, good(json!({})));
+    for _ in 0..5 {
+        assert_eq!(api.takes("opaque").await, "person Notes.Read");
+    }
+    assert_eq!(questions(&api), 1);
+    let asked = api.http.find("/introspect");
+    assert_eq!(asked.body().as_ref(), b"token=opaque&token_type_hint=access_token");
+    // Ory Hydra names the kind of the token.
+    says(&api, good(json!({"token_use": "access_token"})));
+    assert_eq!(api.takes("opaque-of-hydra").await, "person Notes.Read");
+    api.clock.advance(Duration::from_secs(61));
+    says(&api, json!({"active": false}));
+    api.refuses("opaque", "token_inactive").await;
+    Api::plain().refuses("opaque", "token_malformed").await;
+}
+
+#[tokio::test]
+async fn callers_with_one_token_share_one_question_and_those_with_another_do_not() {
+    for (answered, status) in
+        [(good(json!({})), StatusCode::OK), (json!({"active": false}), StatusCode::UNAUTHORIZED)]
+    {
+        let api = Arc::new(api());
+        says(&api, answered);
+        // The document is there already.
+        api.with_token("another").await;
+        api.http.hold();
+        let callers: Vec<_> = (0..100)
+            .map(|number| {
+                let api = Arc::clone(&api);
+                let token = if number % 2 == 0 { "even" } else { "odd" };
+                tokio::spawn(async move { api.with_token(token).await.status })
+            })
+            .collect();
+        while questions(&api) < 3 {
+            tokio::task::yield_now().await;
+        }
+        api.http.release();
+        for caller in callers {
+            assert_eq!(caller.await.unwrap(), status);
+        }
+        assert_eq!(questions(&api), 3);
+    }
+}
+
+#[tokio::test]
+async fn the_same_garbage_at_full_rate_is_one_question_and_other_garbage_takes_bounded_memory() {
+    let api = api();
+    says(&api, json!({"active": false}));
+    for _ in 0..1_000 {
+        api.refuses("garbage", "token_inactive").await;
+    }
+    assert_eq!(questions(&api), 1);
+    for number in 0..12_000 {
+        api.refuses(&format!("garbage-{number}"), "token_inactive").await;
+    }
+    let shared = api.layer.shared();
+    assert!(shared.introspections().refused_tokens() <= 10_000);
+    assert_eq!(shared.memory().unwrap().len(), 0);
+}
