@@ -9,6 +9,7 @@ use super::{
     service::{ApiService, Shared},
 };
 use crate::{
+    client::Client,
     clock::{Clock, SystemClock},
     config::{IntoValidApiConfig, ValidApiConfig},
     protocol::{HttpClient, ReqwestClient},
@@ -92,6 +93,17 @@ impl ApiLayer {
     /// The default is 256 MiB, enough for about 100,000 tokens; rarely used ones are evicted first.
     pub fn with_remembered_bytes(self, bytes: usize) -> Self {
         self.with(|setup| setup.remembered_bytes = bytes)
+    }
+
+    /// The client that requests tokens with the API's own credential, for
+    /// [`StoredCaches`](crate::StoredCaches) and work that
+    /// [goes on without its caller](crate::ApiCaller::begin_long_running); `None` without a
+    /// credential.
+    ///
+    /// Call it after the settings of this layer: later changes make another client.
+    #[must_use]
+    pub fn client(&self) -> Option<Client> {
+        self.shared().client().cloned()
     }
 
     fn with(self, change: impl FnOnce(&mut Setup)) -> Self {

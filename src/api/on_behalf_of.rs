@@ -2,6 +2,7 @@
 
 use super::{bearer, caller::ApiCaller};
 use crate::{
+    client::Client,
     error::{Error, ErrorKind, TokenOwner},
     secret::Secret,
     strings::StringList,
@@ -45,6 +46,45 @@ impl ApiCaller {
     ///
     /// As [`on_behalf_of`](Self::on_behalf_of).
     pub async fn on_behalf_of_with(&self, request: TokenRequest) -> Result<AccessToken, Error> {
+        let (client, assertion, request) = self.assertion(request)?;
+        client.on_behalf_of(&assertion, &request).await
+    }
+
+    /// Begins work for the person behind the call, which goes on when the caller's token has ended.
+    /// The client keeps what the work needs under `key`; it is that of
+    /// [`ApiLayer::client`](crate::ApiLayer::client), or one of its
+    /// [`StoredCaches`](crate::StoredCaches), which outlive this process.
+    ///
+    /// The work gets its tokens by
+    /// [`Client::long_running_token`](crate::client::Client::long_running_token).
+    ///
+    /// ```
+    /// use tower_identity::{ApiCaller, Error, StoredCaches};
+    ///
+    /// async fn export(caller: ApiCaller, caches: &StoredCaches, job: &str) -> Result<String, Error> {
+    ///     let scopes = ["https://graph.microsoft.com/Mail.Read"];
+    ///     let begin = async |client| caller.begin_long_running(&client, job, scopes).await;
+    ///     caches.with(job, begin).await?;
+    ///     Ok(format!("the export {job} has begun"))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`on_behalf_of`](Self::on_behalf_of), and those of
+    /// [`Client::begin_long_running`](crate::client::Client::begin_long_running).
+    pub async fn begin_long_running<Kind>(
+        &self,
+        client: &Client,
+        key: &str,
+        scopes: impl StringList<Kind>,
+    ) -> Result<AccessToken, Error> {
+        let (_, assertion, request) = self.assertion(TokenRequest::new(scopes)?)?;
+        client.begin_long_running(key, &assertion, &request).await
+    }
+
+    /// The API's client, the caller's token, and the request in the caller's tenant.
+    fn assertion(&self, request: TokenRequest) -> Result<(&Client, Secret, TokenRequest), Error> {
         if !self.kind().is_person() {
             return Err(Error::new(
                 ErrorKind::Forbidden,
@@ -67,6 +107,6 @@ impl ApiCaller {
             Some(tenant) => request.with_tenant(tenant),
             None => request,
         };
-        client.on_behalf_of(&Secret::from(token), &request).await
+        Ok((client, Secret::from(token), request))
     }
 }

@@ -111,6 +111,24 @@ impl Client {
         request: &TokenRequest,
     ) -> Result<AccessToken, Error> {
         let shared = self.shared();
+        self.check_on_behalf(assertion, request)?;
+        let hash = digest::digest(&SHA256, assertion.expose().as_bytes());
+        let (name, now) = (base64url(hash.as_ref()), shared.clock.now());
+        let id = hash.as_ref().first_chunk().copied().unwrap_or_default();
+        let ends = end_of(assertion).unwrap_or_else(|| now + UNSTATED_LIFE).min(now + LONGEST_LIFE);
+        let partition = shared.partitions.enter(&format!("{ASSERTIONS}{name}"), id, ends, || {
+            GrantRecord::without_sign_in(self.person(&name, None), assertion.clone())
+        });
+        let asked = shared.assertions.access_token(partition.grant(), request).await;
+        asked.map_err(|error| error.for_token(TokenOwner::Caller, request.scopes()))
+    }
+
+    /// Refuses what cannot be asked for on behalf of the caller with this assertion.
+    pub(super) fn check_on_behalf(
+        &self,
+        assertion: &Secret,
+        request: &TokenRequest,
+    ) -> Result<(), Error> {
         self.check_application(request)?;
         if assertion.is_empty() {
             return Err(Error::new(ErrorKind::RequestInvalid, "there is no assertion to act on"));
@@ -125,16 +143,7 @@ impl Client {
             ));
         }
         self.check_assertion(assertion)
-            .map_err(|error| error.for_token(TokenOwner::Caller, request.scopes()))?;
-        let hash = digest::digest(&SHA256, assertion.expose().as_bytes());
-        let (name, now) = (base64url(hash.as_ref()), shared.clock.now());
-        let id = hash.as_ref().first_chunk().copied().unwrap_or_default();
-        let ends = end_of(assertion).unwrap_or_else(|| now + UNSTATED_LIFE).min(now + LONGEST_LIFE);
-        let partition = shared.partitions.enter(&format!("{ASSERTIONS}{name}"), id, ends, || {
-            GrantRecord::without_sign_in(self.person(&name, None), assertion.clone())
-        });
-        let asked = shared.assertions.access_token(partition.grant(), request).await;
-        asked.map_err(|error| error.for_token(TokenOwner::Caller, request.scopes()))
+            .map_err(|error| error.for_token(TokenOwner::Caller, request.scopes()))
     }
 
     /// Refuses what Entra would not take, as far as an assertion can be read; what it says is not
@@ -168,7 +177,7 @@ impl Client {
         }
     }
 
-    fn check_application(&self, request: &TokenRequest) -> Result<(), Error> {
+    pub(super) fn check_application(&self, request: &TokenRequest) -> Result<(), Error> {
         if !self.shared().provider.config().credential().is_confidential() {
             return Err(Error::new(
                 ErrorKind::NotConfigured,

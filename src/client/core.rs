@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::{
     Account,
     builder::ClientBuilder,
-    refreshers::{ForApp, ForUser, OnBehalf},
+    refreshers::{ForApp, ForUser, ForWork, OnBehalf},
     silent::Imports,
 };
 use crate::{
@@ -27,6 +27,7 @@ pub(super) const USERS: &str = "u:";
 pub(super) const APPS: &str = "a:";
 pub(super) const ASSERTIONS: &str = "o:";
 pub(super) const IMPORTS: &str = "i:";
+pub(super) const WORK: &str = "w:";
 
 /// One application at one provider. Cloning it is cheap; clones share everything.
 #[derive(Clone)]
@@ -74,6 +75,7 @@ pub(super) struct ClientParts {
     pub(super) users: Grants,
     pub(super) apps: Grants,
     pub(super) assertions: Grants,
+    pub(super) work: Grants,
     pub(super) tasks: Arc<dyn Tasks>,
     pub(super) imports: Arc<Imports>,
 }
@@ -113,12 +115,14 @@ impl Client {
         let users = grants(Arc::new(ForUser(provider.clone())));
         let apps = grants(Arc::new(ForApp(provider.clone())));
         let assertions = grants(Arc::new(OnBehalf(provider.clone())));
+        let work = grants(Arc::new(ForWork(provider.clone())));
         Self(Arc::new(ClientParts {
             provider,
             clock,
             users,
             apps,
             assertions,
+            work,
             imports: SingleFlight::new(Arc::clone(&tasks)),
             tasks,
             partitions,

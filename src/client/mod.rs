@@ -47,6 +47,7 @@
 //! | `acquire_token_for_client` | [`Client::for_app`] |
 //! | `remove_tokens_for_client` | [`Client::remove_app_tokens`] |
 //! | `acquire_token_on_behalf_of` | [`Client::on_behalf_of`] |
+//! | of MSAL.NET: `InitiateLongRunningProcessInWebApi`, `AcquireTokenInLongRunningProcess` | [`Client::begin_long_running`], [`Client::long_running_token`] |
 //! | `acquire_token_by_user_federated_identity_credential` | not here |
 //! | `get_accounts` | [`Client::accounts`], [`Client::accounts_named`] |
 //! | `remove_account` | [`Client::remove_account`] |
@@ -78,6 +79,7 @@ mod builder;
 mod code;
 mod core;
 mod device;
+mod long_running;
 mod managed_identity;
 mod refreshers;
 mod silent;

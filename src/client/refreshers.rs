@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use super::long_running::OFFLINE_ACCESS;
 use crate::{
     error::Error,
     protocol::{Grant, Provider},
@@ -65,6 +66,24 @@ impl Refresher for OnBehalf {
     /// Nothing is used up: requests for other scopes need not wait.
     fn order(&self) -> Order {
         Order::AtOnce
+    }
+}
+
+/// By the refresh token that came on behalf of a caller, for work that goes on without the caller.
+/// Nothing in an ID token is of interest, so that none is asked for.
+#[derive(Debug)]
+pub(super) struct ForWork(pub(super) Provider);
+
+#[async_trait]
+impl Refresher for ForWork {
+    async fn refresh(
+        &self,
+        refresh_token: &Secret,
+        request: &RefreshRequest,
+    ) -> Result<Refreshed, Error> {
+        let also = [OFFLINE_ACCESS.to_owned()];
+        let refreshed = refresh_with(&self.0, refresh_token, request, &also).await?;
+        Ok(Refreshed { identity: None, ..refreshed })
     }
 }
 

@@ -216,6 +216,9 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+#[path = "long_running_tests.rs"]
+mod long_running;
+
 #[path = "app_tests.rs"]
 mod app;
 #[path = "code_tests.rs"]

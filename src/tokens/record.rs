@@ -12,7 +12,7 @@ use super::{
     access::AccessToken,
     cache::{CacheLimits, CachedToken, TokenCache},
     granted,
-    key::{Scopes, TokenKey},
+    key::{Scopes, TokenKey, TokenRequest},
     refresher::{Issued, VerifiedClaims},
 };
 use crate::{clock::UnixTime, codec, secret::Secret};
@@ -288,6 +288,17 @@ impl GrantRecord {
         }
         let token = next.take_issued(key, issued, false, now);
         (next, token.map(AccessToken::issued))
+    }
+
+    /// The record after a token response to a request that was not a refresh.
+    pub(crate) fn issued(
+        &self,
+        request: &TokenRequest,
+        issued: Issued,
+        now: UnixTime,
+    ) -> (Self, Option<AccessToken>) {
+        let request = request.of(&self.scopes, self.person.tid.as_deref());
+        self.refreshed(request.key.clone(), issued, None, now)
     }
 
     /// The record after a refresh whose ID token was refused. Only the refresh token is taken over,

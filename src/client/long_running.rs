@@ -1,0 +1,144 @@
+//! Work on behalf of a caller that goes on when the caller's token has ended.
+
+use super::{
+    app::fingerprint,
+    core::{Client, WORK},
+};
+use crate::{
+    error::{Error, ErrorKind, TokenOwner},
+    protocol::{Grant, TokenParams},
+    secret::Secret,
+    tokens::{AccessToken, GrantRecord, Issued, Scopes, TokenRequest},
+};
+
+impl Client {
+    /// Begins work on behalf of the caller with `assertion`, which goes on when that token has ended:
+    /// an export of a mailbox, an agent. Returns a token as [`on_behalf_of`](Self::on_behalf_of)
+    /// does, and keeps the refresh token that comes with it under `key`, a name of your choice for
+    /// the work. What was kept under that name before is replaced.
+    ///
+    /// The work gets its tokens by [`long_running_token`](Self::long_running_token), and ends with
+    /// [`end_long_running`](Self::end_long_running). With
+    /// [`StoredCaches`](crate::StoredCaches) it goes on in another process, or after a restart:
+    ///
+    /// ```
+    /// use tower_identity::{AccessToken, Error, Secret, StoredCaches, client::TokenRequest};
+    ///
+    /// /// In the request that asks for the work.
+    /// async fn begin(caches: &StoredCaches, job: &str, assertion: &Secret) -> Result<AccessToken, Error> {
+    ///     let request = TokenRequest::new(["https://graph.microsoft.com/Mail.Read"])?;
+    ///     let work = async |client: tower_identity::client::Client| {
+    ///         client.begin_long_running(job, assertion, &request).await
+    ///     };
+    ///     caches.with(job, work).await
+    /// }
+    ///
+    /// /// An hour later.
+    /// async fn go_on(caches: &StoredCaches, job: &str) -> Result<AccessToken, Error> {
+    ///     let request = TokenRequest::new(["https://graph.microsoft.com/Mail.Read"])?;
+    ///     caches.with(job, async |client| client.long_running_token(job, &request).await).await
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`on_behalf_of`](Self::on_behalf_of); `NoRefreshToken`: the provider gave none.
+    ///
+    /// # Security
+    ///
+    /// The key gives access to everything that the person allowed this application to do: keep it
+    /// from callers, or check with each use that it is the caller's own.
+    pub async fn begin_long_running(
+        &self,
+        key: &str,
+        assertion: &Secret,
+        request: &TokenRequest,
+    ) -> Result<AccessToken, Error> {
+        self.check_on_behalf(assertion, request)?;
+        let (client, name) = (self.clone(), partition(key));
+        let (assertion, request) = (assertion.clone(), request.clone());
+        // What it brings is kept also if the caller goes away.
+        self.to_the_end(async move {
+            let begun = client.begin(&name, &assertion, &request).await;
+            begun.map_err(|error| error.for_token(TokenOwner::Caller, request.scopes()))
+        })
+        .await
+    }
+
+    async fn begin(
+        &self,
+        name: &str,
+        assertion: &Secret,
+        request: &TokenRequest,
+    ) -> Result<AccessToken, Error> {
+        let shared = self.shared();
+        let scopes = Scopes::asked(request.scopes().chain([OFFLINE_ACCESS]))?;
+        let asked = TokenParams {
+            scopes: scopes.as_str(),
+            resource: request.resource(),
+            client_claims: request.client_claims(),
+            challenge: request.challenge(),
+        };
+        let grant = Grant::OnBehalfOf(assertion);
+        let answer = match request.tenant() {
+            Some(tenant) => shared.provider.in_tenant(tenant)?.tokens(grant, &asked).await?,
+            None => shared.provider.tokens(grant, &asked).await?,
+        };
+        let issued: Issued = answer.into();
+        let Some(refresh_token) = issued.refresh_token.clone() else {
+            return Err(Error::new(
+                ErrorKind::NoRefreshToken,
+                "the provider gave no refresh token on behalf of the caller, so that the work \
+                 could not go on: allow this application the scope `offline_access` there",
+            ));
+        };
+        let person = self.person(name, request.tenant());
+        let record = GrantRecord::without_sign_in(person, refresh_token);
+        let (record, token) = record.issued(request, issued, shared.clock.now());
+        shared.partitions.remove_of(name, |_| true);
+        shared.partitions.find_or_insert(name, None, || record)?;
+        token.ok_or_else(|| {
+            Error::new(ErrorKind::TokenResponseInvalid, "the answer has no access token")
+        })
+    }
+
+    /// A token of work that [`begin_long_running`](Self::begin_long_running) has begun under this
+    /// key: the one of an equal request, or a new one by the refresh token of the work.
+    ///
+    /// # Errors
+    ///
+    /// - `NoRefreshToken`: no work of this key is kept;
+    /// - `InvalidGrant`, `InteractionRequired`: the work cannot go on before the person has called
+    ///   again;
+    /// - and what else the provider answers; `CredentialUnavailable`, `ProviderUnreachable`.
+    pub async fn long_running_token(
+        &self,
+        key: &str,
+        request: &TokenRequest,
+    ) -> Result<AccessToken, Error> {
+        let shared = self.shared();
+        self.check_application(request)?;
+        let grant = shared.partitions.find(&partition(key)).ok_or_else(|| {
+            Error::new(
+                ErrorKind::NoRefreshToken,
+                "no work of this key is kept: it was never begun, has ended, or is in another \
+                 cache",
+            )
+        })?;
+        shared.work.access_token(&grant, request).await
+    }
+
+    /// Removes what is kept of the work of this key; returns whether there was any.
+    #[allow(clippy::must_use_candidate, reason = "most callers do not care whether it was there")]
+    pub fn end_long_running(&self, key: &str) -> bool {
+        self.shared().partitions.remove_of(&partition(key), |_| true)
+    }
+}
+
+/// With this scope a provider gives a refresh token (OpenID Connect Core section 11).
+pub(super) const OFFLINE_ACCESS: &str = "offline_access";
+
+/// The name of a partition has a bounded length and says nothing about the work.
+fn partition(key: &str) -> String {
+    format!("{WORK}{}", fingerprint(&Secret::from(key)))
+}
