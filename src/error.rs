@@ -242,6 +242,13 @@ kinds! {
     /// The session could not be renewed for a temporary reason.
     RenewalFailed = "renewal_failed",
         "Your session cannot be renewed at the moment. Please try again in a little while.";
+    /// The application's handler of [`on_signed_in`](crate::IdentityLayer::on_signed_in) refused
+    /// the user ([`SignInRefusal::new`](crate::SignInRefusal::new)).
+    SignInRefused = "sign_in_refused",
+        "This application does not accept your sign-in. Please ask the people who run it.";
+    /// A handler of an event failed: the sign-in was not completed.
+    EventHandlerFailed = "event_handler_failed",
+        "This application could not complete your sign-in. Please try again in a little while.";
     /// Another site sent a request that is accepted only from this site.
     CrossSite = "cross_site", "This can only be done from a page of this site.";
     /// The request is malformed, too large or has the wrong method.

@@ -43,6 +43,7 @@
 //! | guard a route by role, group, scope or a recent sign-in | [`require_sign_in`], in an API [`require_scopes`] |
 //! | ask for another sign-in from a handler | `?` on the [`Error`] of a token, or [`Challenge`]; from an error type of my own by [`Error::find_in`] |
 //! | sign out | a form that posts to `/auth/logout` ([`with_sign_out_path`](IdentityConfig::with_sign_out_path)) |
+//! | provision users, clear a session of my own, audit sign-ins | [`IdentityLayer::on_signed_in`], [`on_signed_out`](IdentityLayer::on_signed_out), [`on_session_ended`](IdentityLayer::on_session_ended); [`guide::events`] |
 //! | sign in without a redirect URL | [`SignInMethod::DeviceCode`](config::SignInMethod::DeviceCode) |
 //! | use it without Tower | [`WebAuth`] |
 //! | use it without a web application | [`client`]; [`StoredCaches`] keeps its tokens in a session store |
@@ -127,11 +128,12 @@ pub use http_message::{Challenge, IdentityBody};
 pub use middleware::UserRejection;
 pub use middleware::{
     GuardFuture, IdentityLayer, IdentityService, LazyUser, RequireSignIn, RequireSignInService,
-    ResponseFuture, require_sign_in,
+    ResponseFuture, SessionEndEvent, SignInCause, SignInEvent, SignInRefusal, SignOutEvent,
+    require_sign_in,
 };
 pub use protocol::{CheckReport, HttpClient, HttpError, HttpFuture, ReqwestClient};
 pub use secret::Secret;
-pub use session::{IntoSessionStore, StoredCaches, WebSession};
+pub use session::{IntoSessionStore, SessionEndCause, StoredCaches, WebSession};
 pub use strings::StringList;
 #[cfg(feature = "redis")]
 pub use tokens::RedisLock;

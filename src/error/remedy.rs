@@ -179,6 +179,14 @@ impl ErrorKind {
                 "check the session store of `with_store`, and the network to it"
             }
             Self::Forbidden => "grant the user the role, group or scope that the guard requires",
+            Self::SignInRefused => {
+                "the handler of `IdentityLayer::on_signed_in` decided it: allow the user in the \
+                 application's own data if that is wrong"
+            }
+            Self::EventHandlerFailed => {
+                "correct the cause that the handler reports; a handler of \
+                 `IdentityLayer::on_signed_in` that is to go on returns `Ok(())`"
+            }
             Self::NoRefreshToken => {
                 "request one with the scope `offline_access` (`with_openid_scopes`, \
                  IDENTITY_OPENID_SCOPES) if the provider supports it, and allow it in the \

@@ -11,6 +11,7 @@
 //! - [`postgresql`]: sessions and the refresh lock in PostgreSQL.
 //! - [`testing`]: tests of an application against the development provider.
 //! - [`public_sites`]: an application of which most pages are public.
+//! - [`events`]: what to do when users sign in and out, and a session of the application's own.
 //! - [`own_pages`]: sign-in, sign-out and error pages in the design of the application.
 //! - [`migrating`]: from Python's `identity`, MSAL Python, Microsoft.Identity.Web, axum-login and
 //!   axum-oidc, name by name.
@@ -38,6 +39,9 @@ pub mod testing {}
 
 #[doc = include_str!("public_sites.md")]
 pub mod public_sites {}
+
+#[doc = include_str!("events.md")]
+pub mod events {}
 
 #[doc = include_str!("own_pages.md")]
 pub mod own_pages {}

@@ -116,6 +116,7 @@ pub(crate) fn status(kind: ErrorKind) -> StatusCode {
         | Kind::InvalidGrant => StatusCode::UNAUTHORIZED,
         Kind::Forbidden
         | Kind::AccessDenied
+        | Kind::SignInRefused
         | Kind::TenantNotAllowed
         | Kind::PersonChanged
         | Kind::ScopeNotGranted
@@ -137,9 +138,10 @@ pub(crate) fn status(kind: ErrorKind) -> StatusCode {
         | Kind::AnswerTooLarge
         | Kind::UserInfoFailed
         | Kind::GroupsUnavailable => StatusCode::BAD_GATEWAY,
-        Kind::NotConfigured | Kind::SignInNotOffered | Kind::Internal => {
-            StatusCode::INTERNAL_SERVER_ERROR
-        }
+        Kind::NotConfigured
+        | Kind::SignInNotOffered
+        | Kind::EventHandlerFailed
+        | Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_REQUEST,
     }
 }

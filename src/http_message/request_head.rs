@@ -4,8 +4,9 @@
 use std::borrow::Cow;
 
 use http::{
-    Extensions, HeaderMap, HeaderValue, Method, Uri,
+    Extensions, HeaderMap, HeaderValue, Method, Request, Uri,
     header::{self, HeaderName},
+    request::Parts,
     uri::PathAndQuery,
 };
 
@@ -34,6 +35,8 @@ pub(crate) struct RequestHead<'a> {
     /// What the headers hold of this application's cookies: read once per request. The session that
     /// was loaded for them is in them, so that every step of a walk can ask for it.
     pub(crate) cookies: RequestCookies<'a>,
+    /// What outer layers put into the request; `None` for a request that is answered afterwards.
+    extensions: Option<&'a Extensions>,
 }
 
 impl<'a> RequestHead<'a> {
@@ -43,7 +46,22 @@ impl<'a> RequestHead<'a> {
         headers: &'a HeaderMap,
         cookies: RequestCookies<'a>,
     ) -> Self {
-        Self { method, uri, headers, cookies }
+        Self { method, uri, headers, cookies, extensions: None }
+    }
+
+    pub(crate) fn with_extensions(self, extensions: &'a Extensions) -> Self {
+        Self { extensions: Some(extensions), ..self }
+    }
+
+    /// A copy for the application. The query of the layer's own paths is left out: the provider's
+    /// code is in it.
+    pub(crate) fn parts_without_query(&self) -> Parts {
+        let (mut parts, ()) = Request::new(()).into_parts();
+        parts.method = self.method.clone();
+        parts.uri = self.uri.path().parse().unwrap_or_default();
+        parts.headers = self.headers.clone();
+        parts.extensions = self.extensions.cloned().unwrap_or_default();
+        parts
     }
 
     pub(crate) fn client_kind(&self) -> ClientKind {

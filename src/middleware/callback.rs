@@ -7,10 +7,10 @@
 //!
 //! A response without its attempt is never acted on: [`Flow::without_attempt`].
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method};
+use http::{HeaderValue, Method, request::Parts};
 
 use super::{flow::Flow, login::Start, reply::Reply};
 use crate::{
@@ -22,6 +22,7 @@ use crate::{
     sign_in::{
         Attempt, Fallback, Purpose, RecordId, SignInRecords, VerifiedAnswer, answer_of, fingerprint,
     },
+    user::User,
 };
 
 /// The step after the provider's tokens.
@@ -34,12 +35,37 @@ pub(super) enum NextStep {
 }
 
 /// The sessions and attempts of the browser when a response came.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct BrowserState {
     /// Its sessions: another tab may have signed in since the attempt was made.
-    sessions: Vec<RecordId>,
+    sessions: Vec<Arc<Session>>,
     /// The attempts of all its tabs.
     attempts: Vec<SiblingKey>,
+    /// The request, where the application hears of events.
+    request: Option<Arc<Parts>>,
+}
+
+impl fmt::Debug for BrowserState {
+    /// Nothing of the request, which has cookies.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BrowserState").field("sessions", &self.sessions).finish_non_exhaustive()
+    }
+}
+
+impl BrowserState {
+    pub(super) fn request(&self) -> Option<&Arc<Parts>> {
+        self.request.as_ref()
+    }
+
+    /// The user of now.
+    pub(super) fn user(&self) -> Option<&User> {
+        self.sessions.first().map(|session| &session.user)
+    }
+
+    /// The users of all sessions.
+    pub(super) fn users(&self) -> impl Iterator<Item = (RecordId, &User)> {
+        self.sessions.iter().map(|session| (session.id(), &session.user))
+    }
 }
 
 impl Flow {
@@ -179,8 +205,14 @@ impl Flow {
             ));
         }
         let created = self.sessions.create(session, Some(grant), self.clock.now()).await?;
-        let present =
-            browser.sessions.iter().copied().filter(|id| attempt.started_from != Some(*id));
+        let user = &created.session.user;
+        if let Err(refusal) = self.tell_signed_in(attempt, user, browser).await {
+            // Its ticket is in no answer, so it is out of reach; this only tidies up.
+            let _ = self.sessions.end_by_id(created.session.id()).await;
+            return Err(refusal);
+        }
+        let present = browser.sessions.iter().map(|session| session.id());
+        let present = present.filter(|id| attempt.started_from != Some(*id));
         let before: Vec<_> = attempt.started_from.into_iter().chain(present).collect();
         // Answers that come at the same time do not know of each other's sessions, and the browser
         // keeps one of them.
@@ -192,6 +224,7 @@ impl Flow {
                 tracing::warn!(reason, "the session before this one could not be deleted");
             }
         }
+        self.tell_replaced(user, browser).await;
         tracing::info!("signed in");
         Ok(NextStep::Page { return_path, cookie: Some(created.set_cookie) })
     }
@@ -288,8 +321,11 @@ impl Flow {
         head: &RequestHead<'_>,
         sessions: &[Arc<Session>],
     ) -> BrowserState {
-        let sessions = sessions.iter().map(|session| session.id()).collect();
-        BrowserState { sessions, attempts: self.attempts.ids(&head.cookies) }
+        BrowserState {
+            sessions: sessions.to_vec(),
+            attempts: self.attempts.ids(&head.cookies),
+            request: self.event_request(head),
+        }
     }
 
     fn following(&self, attempt: Attempt, slot: Slot) -> Start {

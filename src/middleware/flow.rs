@@ -11,6 +11,7 @@ use tracing::{Instrument as _, Span, field::Empty, info_span};
 
 use super::{
     callback::NextStep,
+    handlers::{Handlers, ToldEnds},
     placement::Logged,
     reply::{Outcome, Reply},
     routes::Route,
@@ -41,6 +42,8 @@ pub(super) struct Flow {
     pub(super) exchanges: Exchanges<NextStep>,
     pub(super) device_polls: DevicePolls<NextStep>,
     pub(super) logged: Logged,
+    pub(super) handlers: Handlers,
+    pub(super) told_ends: ToldEnds,
 }
 
 impl Flow {
@@ -53,6 +56,7 @@ impl Flow {
         http: Arc<dyn HttpClient>,
         clock: Arc<dyn Clock>,
         lock: Option<Arc<dyn RefreshLock>>,
+        handlers: Handlers,
     ) -> Result<Self, Error> {
         let form_post = config.response_mode() == ResponseMode::FormPost;
         let ours = key_binding(&config);
@@ -92,6 +96,8 @@ impl Flow {
             exchanges: Exchanges::new(),
             device_polls: DevicePolls::new(),
             logged: Logged::default(),
+            handlers,
+            told_ends: ToldEnds::new(),
             relying_party,
             client,
             config,

@@ -7,6 +7,7 @@ use tower_sessions_core::SessionStore;
 
 use super::{
     flow::Flow,
+    handlers::Handlers,
     respond::Renderer,
     service::{IdentityService, Shared},
 };
@@ -98,6 +99,7 @@ impl IdentityLayer {
             single_process: false,
             pages: Arc::new(DefaultPages),
             api: None,
+            handlers: Handlers::default(),
         };
         Self::of(setup)
     }
@@ -199,7 +201,7 @@ impl IdentityLayer {
         self.with(|setup| setup.pages = Arc::new(pages))
     }
 
-    fn with(self, change: impl FnOnce(&mut Setup)) -> Self {
+    pub(super) fn with(self, change: impl FnOnce(&mut Setup)) -> Self {
         let mut setup = self.0.setup.clone();
         change(&mut setup);
         Self::of(setup)
@@ -225,7 +227,9 @@ impl IdentityLayer {
             };
             let renderer =
                 Renderer::new(setup.pages, Arc::clone(&setup.clock), !setup.config.secure());
-            let flow = Flow::new(setup.config, store, setup.http, setup.clock, lock).map(Arc::new);
+            let flow =
+                Flow::new(setup.config, store, setup.http, setup.clock, lock, setup.handlers)
+                    .map(Arc::new);
             let api = setup.api.map(|api| api.shared());
             Arc::new(Shared::new(flow, renderer, api))
         }))
@@ -242,7 +246,7 @@ impl<S> Layer<S> for IdentityLayer {
 
 /// The settings and collaborators of a layer.
 #[derive(Clone, Debug)]
-struct Setup {
+pub(super) struct Setup {
     config: ValidConfig,
     store: Option<Arc<dyn SessionStore>>,
     local_sessions: usize,
@@ -253,4 +257,5 @@ struct Setup {
     single_process: bool,
     pages: Arc<dyn PageRenderer>,
     api: Option<ApiLayer>,
+    pub(super) handlers: Handlers,
 }

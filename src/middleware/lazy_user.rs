@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use http::{HeaderMap, Method, Uri, uri::PathAndQuery};
+use http::{HeaderMap, Method, Uri, request::Parts, uri::PathAndQuery};
 
 use super::{admit::Admission, flow::Flow};
 use crate::{
@@ -42,6 +42,8 @@ struct Lazy {
     flow: Arc<Flow>,
     method: Method,
     page: Option<PathAndQuery>,
+    /// The whole head, where the application hears of ends of sessions.
+    head: Option<Arc<Parts>>,
     seen: OnceLock<Seen>,
 }
 
@@ -56,9 +58,14 @@ pub(super) struct Seen {
 impl LazyUser {
     /// Most requests to public paths end without a question, so it keeps what a question needs and
     /// nothing else.
-    pub(super) fn new(flow: Arc<Flow>, method: &Method, uri: &Uri) -> Self {
+    pub(super) fn new(
+        flow: Arc<Flow>,
+        method: &Method,
+        uri: &Uri,
+        head: Option<Arc<Parts>>,
+    ) -> Self {
         let page = uri.path_and_query().cloned();
-        Self(Arc::new(Lazy { flow, method: method.clone(), page, seen: OnceLock::new() }))
+        Self(Arc::new(Lazy { flow, method: method.clone(), page, head, seen: OnceLock::new() }))
     }
 
     /// The signed-in user, by the session cookie of the request that this handle came with. Looks
@@ -87,9 +94,15 @@ impl LazyUser {
         let seen = match seen.get() {
             Some(seen) => seen,
             None => {
-                let found = match flow.admit(&flow.cookies(cookies)).await? {
+                let cookies = flow.cookies(cookies);
+                let found = match flow.admit(&cookies).await? {
                     Admission::In(session, roll) => Seen { session: Some(session), roll, summary },
-                    Admission::Out => Seen { session: None, roll: None, summary },
+                    Admission::Out => {
+                        if let Some(head) = self.0.head.as_ref().filter(|_| cookies.has_session()) {
+                            Box::pin(flow.tell_ends(&cookies, head)).await;
+                        }
+                        Seen { session: None, roll: None, summary }
+                    }
                 };
                 // Of two that ask at the same time the first one's answer counts.
                 seen.get_or_init(|| found)

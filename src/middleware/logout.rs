@@ -48,6 +48,7 @@ impl Flow {
 
     async fn end(&self, head: &RequestHead<'_>) -> Result<Reply, Error> {
         let all = self.sessions.load_all(&head.cookies, self.clock.now()).await?;
+        let ended = || all.iter().map(|session| (session.id(), &session.user));
         let at_provider = match all.first() {
             Some(session) => {
                 // Read before the records go; sign-out does not depend on it.
@@ -57,10 +58,15 @@ impl Flow {
                     self.sessions.end(session).await?;
                 }
                 tracing::info!("signed out");
+                self.tell_signed_out(ended(), head).await;
                 let hint = session.user.claim("login_hint").and_then(|hint| hint.as_str());
                 self.relying_party.end_session_address(id_token.as_ref(), hint).await
             }
-            None => None,
+            // What the application keeps of the person may still be there.
+            None => {
+                self.tell_signed_out(ended(), head).await;
+                None
+            }
         };
         let to = at_provider.unwrap_or_else(|| self.page_after_sign_out().as_str().to_owned());
         let count = (head.cookies.sign_ins() > 0).then(|| self.cookies.forget_sign_ins());

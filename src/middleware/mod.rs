@@ -4,11 +4,13 @@ mod admit;
 mod b2c;
 mod callback;
 mod device_code;
+mod events;
 #[cfg(feature = "axum")]
 mod extract;
 mod flow;
 mod future;
 mod guard;
+mod handlers;
 mod layer;
 mod lazy_user;
 mod login;
@@ -23,6 +25,7 @@ mod step_up;
 #[cfg(feature = "axum")]
 pub use extract::UserRejection;
 pub use {
+    events::{SessionEndEvent, SignInCause, SignInEvent, SignInRefusal, SignOutEvent},
     future::ResponseFuture,
     guard::{GuardFuture, RequireSignIn, RequireSignInService, require_sign_in},
     layer::IdentityLayer,

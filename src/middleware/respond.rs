@@ -271,7 +271,10 @@ fn json_answer<R>(document: &serde_json::Value) -> Response<IdentityBody<R>> {
 fn is_about_the_account(error: &Error) -> bool {
     let denied = matches!(
         error.kind(),
-        ErrorKind::TenantNotAllowed | ErrorKind::AccessDenied | ErrorKind::PersonChanged
+        ErrorKind::TenantNotAllowed
+            | ErrorKind::AccessDenied
+            | ErrorKind::PersonChanged
+            | ErrorKind::SignInRefused
     );
     denied || error.advice().is_some_and(codes::denies_account)
 }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::{
     Extensions, HeaderMap, Method, Request, Response, Uri,
     header::{CONTENT_TYPE, SET_COOKIE},
+    request::Parts,
 };
 use http_body::Body;
 use http_body_util::{BodyExt, Limited};
@@ -109,7 +110,8 @@ where
         match decision {
             Decision::Public => {
                 let uri = original_uri(request.uri(), request.extensions());
-                let identity = LazyUser::new(Arc::clone(flow), request.method(), uri);
+                let head = flow.tells_ends().then(|| head_of(&request));
+                let identity = LazyUser::new(Arc::clone(flow), request.method(), uri, head);
                 insert(request.extensions_mut(), identity.clone());
                 ResponseFuture::calling(
                     self.inner.call(request),
@@ -158,6 +160,17 @@ fn insert<T: Clone + Send + Sync + 'static>(extensions: &mut Extensions, value: 
     extensions.insert(value);
 }
 
+/// A copy of a request's head.
+fn head_of<B>(request: &Request<B>) -> Arc<Parts> {
+    let (mut parts, ()) = Request::new(()).into_parts();
+    parts.method = request.method().clone();
+    parts.uri = original_uri(request.uri(), request.extensions()).clone();
+    parts.version = request.version();
+    parts.headers = request.headers().clone();
+    parts.extensions = request.extensions().clone();
+    Arc::new(parts)
+}
+
 /// Where the layer is, by the first request that tells.
 #[cold]
 fn place(flow: &Flow, decision: &Decision, uri: &Uri, extensions: &Extensions) {
@@ -200,6 +213,11 @@ where
                 });
             }
             Ok(Admission::Out) => {
+                if flow.tells_ends() && cookies.has_session() {
+                    let mut request = parts.clone();
+                    request.uri = uri.clone();
+                    Box::pin(flow.tell_ends(&cookies, &Arc::new(request))).await;
+                }
                 let head = RequestHead::new(&parts.method, &uri, &parts.headers, cookies);
                 let reply = Box::pin(flow.require_sign_in(&head)).await;
                 return Ok(shared.respond(head.client_kind(), reply));
@@ -216,7 +234,8 @@ where
         Ok(Bytes::new())
     };
     let cookies = flow.cookies(&parts.headers);
-    let head = RequestHead::new(&parts.method, &uri, &parts.headers, cookies);
+    let head = RequestHead::new(&parts.method, &uri, &parts.headers, cookies)
+        .with_extensions(&parts.extensions);
     Ok(shared.respond(head.client_kind(), Box::pin(flow.reply(route, &head, form)).await))
 }
 

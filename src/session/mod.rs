@@ -15,6 +15,7 @@
 mod attempts;
 mod caches;
 mod cookies;
+mod ended;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
 mod grants;
@@ -34,6 +35,7 @@ mod value;
 mod values;
 
 pub use caches::StoredCaches;
+pub use ended::SessionEndCause;
 #[cfg(any(test, fuzzing))]
 pub(crate) use fuzzing::PARSERS;
 pub use into_store::IntoSessionStore;
@@ -41,6 +43,7 @@ pub use value::WebSession;
 pub(crate) use {
     attempts::{Attempts, Lookup, Slot, State},
     cookies::Cookies,
+    ended::EndedSession,
     local::LocalStore,
     records::Records,
     request_cookies::RequestCookies,

@@ -8,7 +8,7 @@
 //!   to nothing. Compressed by HPACK, a header of that size costs its sender a few bytes.
 //! - Nothing is allocated unless a sign-in is under way.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use http::{HeaderMap, header::COOKIE};
 
@@ -35,6 +35,8 @@ pub(crate) struct RequestCookies<'a> {
     attempts: Vec<(Slot, &'a [u8])>,
     /// What the store said of the tickets that it was asked about.
     loaded: Mutex<Vec<TicketLookup<'a>>>,
+    /// The session that the provider did not renew in this request.
+    refused: OnceLock<Arc<Session>>,
 }
 
 impl<'a> RequestCookies<'a> {
@@ -123,6 +125,15 @@ impl<'a> RequestCookies<'a> {
     pub(super) fn loaded(&self, ticket: &CookieValue) -> Option<Option<Arc<Session>>> {
         let all = self.all_loaded();
         all.iter().find(|(of, _)| *of == ticket).map(|(_, session)| session.clone())
+    }
+
+    /// The session that the provider did not renew, whose records may be gone.
+    pub(super) fn refused(&self) -> Option<&Arc<Session>> {
+        self.refused.get()
+    }
+
+    pub(super) fn set_refused(&self, session: &Arc<Session>) {
+        self.refused.get_or_init(|| Arc::clone(session));
     }
 
     /// Hands on a session that was loaded for another copy of these cookies.

@@ -86,10 +86,10 @@ pub(crate) struct Sessions {
     pub(super) records: Arc<Records>,
     cookies: Arc<Cookies>,
     roll_every: Duration,
-    cache: SessionCache,
+    pub(super) cache: SessionCache,
     siblings: Siblings,
-    config: ValidConfig,
-    application: Arc<Application>,
+    pub(super) config: ValidConfig,
+    pub(super) application: Arc<Application>,
 }
 
 /// A ticket is rolled at most this often.
@@ -132,8 +132,11 @@ impl Sessions {
                 Some(opened) if opened.is_held_by(local, now) => {
                     Some(opened).filter(|opened| now < opened.ends)
                 }
-                Some(_) => {
-                    self.cache.forget(cookie);
+                // An expired one stays until others take its place: `ended` names its user.
+                Some(opened) => {
+                    if now < opened.expires {
+                        self.cache.forget(cookie);
+                    }
                     None
                 }
                 None => Ticket::open(&self.records.keys, cookie).and_then(|(ticket, age)| {
@@ -218,7 +221,9 @@ impl Sessions {
             {
                 return Ok(Some(opened).filter(|opened| now < opened.ends));
             }
-            self.cache.forget(cookie);
+            if now < opened.expires {
+                self.cache.forget(cookie);
+            }
             return Ok(None);
         }
         let Some((ticket, age)) = Ticket::open(&self.records.keys, cookie) else { return Ok(None) };
@@ -322,8 +327,9 @@ impl Sessions {
 
     /// Forgets what was decoded of a session whose records are gone, or that takes a new sign-in to
     /// go on.
-    pub(crate) fn forget(&self, sent: &RequestCookies<'_>, session: &Session) {
+    pub(crate) fn forget(&self, sent: &RequestCookies<'_>, session: &Arc<Session>) {
         self.cache.forget(&session.cookie);
+        sent.set_refused(session);
         sent.set_loaded(&session.cookie, None);
     }
 
@@ -373,7 +379,7 @@ impl Sessions {
         Ok(())
     }
 
-    fn ends(&self, expires: UnixTime, rolled_at: UnixTime) -> UnixTime {
+    pub(super) fn ends(&self, expires: UnixTime, rolled_at: UnixTime) -> UnixTime {
         expires.min(rolled_at + self.config.idle_timeout())
     }
 

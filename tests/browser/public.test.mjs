@@ -5,18 +5,22 @@ const variables = { IDENTITY_DEFAULT_ACCESS: 'public', IDENTITY_PROTECTED_PREFIX
 const text = (page) => page.locator('body').innerText();
 
 scenario('with public access every page is open and knows the person, and protected ones sign in', { variables }, async ({ app, page, provider }) => {
-  // Neither declared public nor there: the application answers, and nobody is sent to sign in.
-  const answer = await page.goto(`${app.origin}/no-such-page`);
-  assert.deepEqual([answer.status(), page.url()], [404, `${app.origin}/no-such-page`]);
-
-  // Protected by its path, however it is written.
-  await page.goto(`${app.origin}/%41ccount/orders`);
-  assert.ok(page.url().startsWith(provider.issuer), page.url());
-  await sign_in(page, 'ada');
-  assert.equal(page.url(), `${app.origin}/%41ccount/orders`);
-
+  const status = (path) => page.evaluate(async (path) => (await fetch(path)).status, path);
   await page.goto(app.origin);
+  // Neither declared public nor there: the application answers.
+  assert.equal(await status('/no-such-page'), 404);
+  // Protected by its path, however it is written.
+  assert.equal(await status('/account/orders'), 401);
+  assert.equal(await status('/%41ccount/orders'), 401);
+  await page.goto(`${app.origin}/Account/orders`);
+  assert.ok(page.url().startsWith(provider.issuer), page.url());
+
+  await page.goto(`${app.origin}/auth/login`);
+  await sign_in(page, 'ada');
+  assert.equal(page.url(), `${app.origin}/`);
   assert.match(await text(page), /Person ada/);
+  assert.equal(await status('/%41ccount/orders'), 404);
+
   await page.getByRole('button', { name: 'Sign out' }).click();
   await page.getByRole('button', { name: 'Yes, sign me out' }).click();
   await page.goto(app.origin);

@@ -77,10 +77,10 @@ export const provider = once_per_file(async () => {
   };
 });
 
-/** Starts the quickstart with these variables and waits until it answers. */
-export async function start_app(origin, variables) {
-  const program = process.env.QUICKSTART;
-  assert.ok(program, 'QUICKSTART names the program of examples/quickstart.rs: run tests/run browser');
+/** Starts an example (the quickstart, or `SHOP`) with these variables and waits until it answers. */
+export async function start_app(origin, variables, example = 'QUICKSTART') {
+  const program = process.env[example];
+  assert.ok(program, `${example} names the program of an example: run tests/run browser`);
   const child = spawn(program, {
     env: { PATH: process.env.PATH, LISTEN: `127.0.0.1:${new URL(origin).port}`, ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -100,10 +100,10 @@ export async function start_app(origin, variables) {
  * `client` adds to the client's metadata, `variables` to the app's. With `development: true` no provider is configured, so that the app starts its own
  * (`IDENTITY_DEV` says which). `cookies: false` is a person who allows the app no cookies.
  */
-export function scenario(name, { client, variables, development = false, cookies = true }, body) {
+export function scenario(name, { client, variables, development = false, cookies = true, example }, body) {
   test(name, { timeout: 60 * SECONDS }, async () => {
     const origin = `http://localhost:${await free_port()}`;
-    const app = await start_app(origin, { ...(development ? {} : await configured(origin, client)), ...variables });
+    const app = await start_app(origin, { ...(development ? {} : await configured(origin, client)), ...variables }, example);
     const context = await new_profile({ cookies });
     try {
       context.setDefaultTimeout(15 * SECONDS);

@@ -45,6 +45,7 @@ mod entra_pages;
 mod entra_sign_in;
 mod entra_token;
 mod errors;
+mod events;
 mod examples;
 mod first_contact;
 mod flood;

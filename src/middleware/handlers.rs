@@ -1,0 +1,250 @@
+//! The handlers of events, and when they are called.
+
+use std::{convert::Infallible, fmt, pin::Pin, sync::Arc};
+
+use http::request::Parts;
+use quick_cache::sync::Cache;
+
+use super::{
+    callback::BrowserState,
+    events::{BoxError, SessionEndEvent, SignInCause, SignInEvent, SignInRefusal, SignOutEvent},
+    flow::Flow,
+    layer::IdentityLayer,
+};
+use crate::{
+    error::{Error, ErrorKind},
+    http_message::RequestHead,
+    session::{EndedSession, RequestCookies, SessionEndCause},
+    sign_in::{Attempt, Purpose, RecordId},
+    user::User,
+};
+
+type Handler<E, R> = Arc<dyn Fn(E) -> Pin<Box<dyn Future<Output = R> + Send>> + Send + Sync>;
+
+/// The handlers that the application has set.
+#[derive(Clone, Default)]
+pub(super) struct Handlers {
+    signed_in: Option<Handler<SignInEvent, Result<(), SignInRefusal>>>,
+    signed_out: Option<Handler<SignOutEvent, Result<(), BoxError>>>,
+    session_ended: Option<Handler<SessionEndEvent, Result<(), BoxError>>>,
+}
+
+/// How many ends of sessions are remembered, so that each is told once.
+const TOLD: usize = 10_000;
+
+/// The sessions whose end was told.
+pub(super) struct ToldEnds(Cache<[u8; 16], ()>);
+
+impl ToldEnds {
+    pub(super) fn new() -> Self {
+        Self(Cache::new(TOLD))
+    }
+
+    /// Whether it is the first time; true once for requests that come at the same time.
+    fn is_first(&self, session: RecordId) -> bool {
+        let mut is_first = false;
+        let _ = self.0.get_or_insert_with(&session.bytes(), || {
+            is_first = true;
+            Ok::<_, Infallible>(())
+        });
+        is_first
+    }
+}
+
+impl IdentityLayer {
+    /// Calls `handler` at every sign-in, by redirect or by device code, step-ups included: to
+    /// provision the person in the application's own database, to take over a session of the
+    /// application's own, to write an audit log. The default is none; a second call replaces the
+    /// handler.
+    ///
+    /// It is called once, when everything is verified and before the browser gets its cookie, which
+    /// waits for it. `Ok(())` goes on. An error refuses the sign-in with a page, and a session that
+    /// was there before continues: [`SignInRefusal`] says how.
+    ///
+    /// ```
+    /// use tower_identity::{IdentityLayer, SignInRefusal};
+    ///
+    /// # async fn upsert(_: tower_identity::UserKey) -> Result<bool, std::io::Error> { Ok(true) }
+    /// # fn with_events(layer: IdentityLayer) -> IdentityLayer {
+    /// layer.on_signed_in(|event| async move {
+    ///     // A database that is down refuses the sign-in.
+    ///     let is_active = upsert(event.user().key()).await?;
+    ///     if !is_active {
+    ///         return Err(SignInRefusal::new("the account is suspended here"));
+    ///     }
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
+    ///
+    /// To go on although something failed, log it and return `Ok(())`. With
+    /// [`WebAuth`](crate::WebAuth) there are no events: its methods return to the application's own
+    /// code at the same moments.
+    pub fn on_signed_in<F>(self, handler: impl Fn(SignInEvent) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), SignInRefusal>> + Send + 'static,
+    {
+        let handler: Handler<SignInEvent, Result<(), SignInRefusal>> =
+            Arc::new(move |event| Box::pin(handler(event)));
+        self.with(|setup| setup.handlers.signed_in = Some(handler))
+    }
+
+    /// Calls `handler` at every sign-out that a page of the application asks for, after the session
+    /// has ended and before the browser goes on to the provider: to clear a session of the
+    /// application's own, to write an audit log. The default is none; a second call replaces the
+    /// handler.
+    ///
+    /// The person is signed out in any case: an error is logged (`event_handler_failed`).
+    pub fn on_signed_out<F, E>(
+        self,
+        handler: impl Fn(SignOutEvent) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+    {
+        let handler: Handler<SignOutEvent, Result<(), BoxError>> = Arc::new(move |event| {
+            let running = handler(event);
+            Box::pin(async move { running.await.map_err(Into::into) })
+        });
+        self.with(|setup| setup.handlers.signed_out = Some(handler))
+    }
+
+    /// Calls `handler` when the layer learns that a session has ended without a sign-out: at the
+    /// next request of that browser for which it matters who is signed in, and when another person
+    /// signs in in its place. [`SessionEndCause`] lists the causes. The default is none; a second
+    /// call replaces the handler.
+    ///
+    /// A browser that does not come back is not told of, nor is a session that its store no longer
+    /// has. Each end is told once by a process; several processes may tell the same one.
+    ///
+    /// The session has ended in any case: an error is logged (`event_handler_failed`).
+    pub fn on_session_ended<F, E>(
+        self,
+        handler: impl Fn(SessionEndEvent) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+    {
+        let handler: Handler<SessionEndEvent, Result<(), BoxError>> = Arc::new(move |event| {
+            let running = handler(event);
+            Box::pin(async move { running.await.map_err(Into::into) })
+        });
+        self.with(|setup| setup.handlers.session_ended = Some(handler))
+    }
+}
+
+impl Flow {
+    /// The head of a request to one of the layer's own paths, for the events of its walk; `None` if
+    /// nothing is called.
+    pub(super) fn event_request(&self, head: &RequestHead<'_>) -> Option<Arc<Parts>> {
+        let Handlers { signed_in, signed_out, session_ended } = &self.handlers;
+        let is_any = signed_in.is_some() || signed_out.is_some() || session_ended.is_some();
+        is_any.then(|| Arc::new(head.parts_without_query()))
+    }
+
+    /// Whether ends of sessions are told.
+    pub(super) fn tells_ends(&self) -> bool {
+        self.handlers.session_ended.is_some()
+    }
+
+    /// Tells of a sign-in whose session exists and has not reached the browser.
+    ///
+    /// # Errors
+    ///
+    /// The handler refuses it: `SignInRefused`, `EventHandlerFailed`.
+    pub(super) async fn tell_signed_in(
+        &self,
+        attempt: &Attempt,
+        user: &User,
+        browser: &BrowserState,
+    ) -> Result<(), Error> {
+        let (Some(handler), Some(request)) = (&self.handlers.signed_in, browser.request()) else {
+            return Ok(());
+        };
+        let is_expected = attempt.expected.is_some_and(|expected| expected.is(user.person()));
+        let event = SignInEvent {
+            user: user.clone(),
+            previous: browser.user().cloned(),
+            cause: match attempt.purpose {
+                Purpose::ReadClaims => SignInCause::ProfileEdited,
+                Purpose::StepUp if is_expected => SignInCause::StepUp,
+                _ => SignInCause::SignIn,
+            },
+            request: Arc::clone(request),
+        };
+        handler(event).await.map_err(SignInRefusal::into_error)
+    }
+
+    /// Tells of the sessions in whose place another person has signed in.
+    pub(super) async fn tell_replaced(&self, user: &User, browser: &BrowserState) {
+        let Some(request) = browser.request() else { return };
+        for (id, before) in browser.users() {
+            // The session of the same person goes on under a new id: nothing has ended for them.
+            if before == user {
+                self.told_ends.is_first(id);
+                continue;
+            }
+            let (user, cause) = (before.clone(), SessionEndCause::AnotherPerson);
+            self.tell_end(EndedSession { id, user, cause }, request).await;
+        }
+    }
+
+    /// Tells of a sign-out that is done. `ended` are the sessions, with their users.
+    pub(super) async fn tell_signed_out<'u>(
+        &self,
+        ended: impl IntoIterator<Item = (RecordId, &'u User)>,
+        head: &RequestHead<'_>,
+    ) {
+        let mut user = None;
+        for (id, of) in ended {
+            if self.tells_ends() {
+                self.told_ends.is_first(id);
+            }
+            user = user.or_else(|| Some(of.clone()));
+        }
+        let Some(handler) = &self.handlers.signed_out else { return };
+        let event = SignOutEvent { user, request: Arc::new(head.parts_without_query()) };
+        if let Err(error) = handler(event).await {
+            failed("on_signed_out", &error);
+        }
+    }
+
+    /// Tells of the sessions of a request that nobody is signed in for.
+    pub(super) async fn tell_ends(&self, cookies: &RequestCookies<'_>, request: &Arc<Parts>) {
+        for ended in self.sessions.ended(cookies, self.clock.now()).await {
+            self.tell_end(ended, request).await;
+        }
+    }
+
+    async fn tell_end(&self, ended: EndedSession, request: &Arc<Parts>) {
+        let EndedSession { id, user, cause } = ended;
+        let Some(handler) = &self.handlers.session_ended else { return };
+        if !self.told_ends.is_first(id) {
+            return;
+        }
+        let event = SessionEndEvent { user, cause, request: Arc::clone(request) };
+        if let Err(error) = handler(event).await {
+            failed("on_session_ended", &error);
+        }
+    }
+}
+
+fn failed(handler: &str, error: &BoxError) {
+    tracing::warn!(
+        reason = ErrorKind::EventHandlerFailed.reason(),
+        %error,
+        "the handler of `{handler}` failed"
+    );
+}
+
+impl fmt::Debug for Handlers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handlers")
+            .field("signed_in", &self.signed_in.is_some())
+            .field("signed_out", &self.signed_out.is_some())
+            .field("session_ended", &self.session_ended.is_some())
+            .finish()
+    }
+}
