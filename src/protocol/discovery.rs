@@ -45,17 +45,7 @@ impl Discovery {
 
     /// The metadata.
     pub(super) async fn metadata(&self) -> Result<Arc<Metadata>, Error> {
-        self.metadata
-            .get(|known| {
-                let span = info_span!(
-                "identity.discovery",
-                authority = %self.authority.name(),
-                outcome = Empty,
-                reason = Empty
-                );
-                observed(span, self.clone().fetch_metadata(known))
-            })
-            .await
+        self.metadata.get(|known| self.fetch_metadata(known)).await
     }
 
     /// A newer document than `known`; `known` itself if it is too early to fetch again.
@@ -63,17 +53,7 @@ impl Discovery {
         &self,
         known: &Arc<Metadata>,
     ) -> Result<Arc<Metadata>, Error> {
-        self.metadata
-            .newer_than(known, |known| {
-                let span = info_span!(
-                "identity.discovery",
-                authority = %self.authority.name(),
-                outcome = Empty,
-                reason = Empty
-                );
-                observed(span, self.clone().fetch_metadata(known))
-            })
-            .await
+        self.metadata.newer_than(known, |known| self.fetch_metadata(known)).await
     }
 
     /// The key set.
@@ -90,7 +70,21 @@ impl Discovery {
         self.keys.newer_than(known, |_| self.fetch_keys(metadata)).await
     }
 
-    async fn fetch_metadata(
+    fn fetch_metadata(
+        &self,
+        known: Option<Arc<Metadata>>,
+    ) -> impl Future<Output = Result<Fetched<Metadata>, Error>> + Send + 'static {
+        let span = info_span!(
+            "identity.discovery",
+            authority = %self.authority.name(),
+            outcome = Empty,
+            reason = Empty
+        );
+        observed(span, self.clone().document_after(known))
+    }
+
+    /// The metadata of now, held against the document that was known before.
+    async fn document_after(
         self,
         known: Option<Arc<Metadata>>,
     ) -> Result<Fetched<Metadata>, Error> {
@@ -124,10 +118,10 @@ impl Discovery {
         metadata: &Arc<Metadata>,
     ) -> impl Future<Output = Result<Fetched<JwkSet>, Error>> + Send + 'static {
         let span = info_span!(
-        "identity.keys",
-        authority = %self.authority.name(),
-        outcome = Empty,
-        reason = Empty
+            "identity.keys",
+            authority = %self.authority.name(),
+            outcome = Empty,
+            reason = Empty
         );
         let (channel, metadata) = (self.channel.clone(), Arc::clone(metadata));
         observed(span, async move {

@@ -181,7 +181,6 @@ impl Provider {
         verifier: &Secret,
         redirect_uri: &str,
     ) -> Result<TokenAnswer, Error> {
-        let grant = Grant::Code { code: code.secret(), verifier: Some(verifier), redirect_uri };
         // A code of Microsoft's may cover several resources, but a token request only one
         // (AADSTS28000): that of the configured sign-in.
         let own = if self.authority.is_microsoft() {
@@ -189,8 +188,7 @@ impl Provider {
         } else {
             String::new()
         };
-        let params = TokenParams { scopes: &own, ..TokenParams::default() };
-        observed(step!("identity.redeem_code", self), self.exchange(grant, &params)).await
+        self.redeem_code_for(code, verifier, redirect_uri, &own).await
     }
 
     /// Redeems a code for an ID token only, without scopes of an API.
@@ -204,8 +202,18 @@ impl Provider {
         verifier: &Secret,
         redirect_uri: &str,
     ) -> Result<TokenAnswer, Error> {
+        self.redeem_code_for(code, verifier, redirect_uri, "openid").await
+    }
+
+    async fn redeem_code_for(
+        &self,
+        code: &AuthorizationCode,
+        verifier: &Secret,
+        redirect_uri: &str,
+        scopes: &str,
+    ) -> Result<TokenAnswer, Error> {
         let grant = Grant::Code { code: code.secret(), verifier: Some(verifier), redirect_uri };
-        let params = TokenParams { scopes: "openid", ..TokenParams::default() };
+        let params = TokenParams { scopes, ..TokenParams::default() };
         observed(step!("identity.redeem_code", self), self.exchange(grant, &params)).await
     }
 
