@@ -6,18 +6,19 @@ use std::{borrow::Cow, future::Future, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{
     HeaderValue, Method, Request, Response, StatusCode, Uri,
-    header::{ACCEPT, HOST, LOCATION},
+    header::{ACCEPT, AUTHORIZATION, HOST, LOCATION},
 };
 use tracing::{Instrument as _, Span};
 use url::Url;
 
 use super::{
-    error_answer::{self, Endpoint},
+    error_answer::{self, Endpoint, SentSecrets},
     http::{HttpClient, HttpError, MAX_RESPONSE_BYTES},
 };
 use crate::{
     authority::{Authority, at_origin_of},
     error::{Error, ErrorKind},
+    secret::Secret,
 };
 
 /// Sends requests through an [`HttpClient`] and turns its failures into errors that name the
@@ -127,12 +128,16 @@ impl Channel {
         what: &'static str,
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Error> {
+        let secrets = request.extensions().get::<SentSecrets>().cloned();
         let sending = tokio::time::timeout(self.timeout, self.http.send(self.routed(request)));
         let answer = match sending.await.unwrap_or_else(|_| Err(HttpError::new("too slow"))) {
             // The application's own HTTP client may not limit the size.
             Ok(answer) if answer.body().len() > MAX_RESPONSE_BYTES => Err(HttpError::too_large()),
             Ok(mut answer) => {
                 answer.extensions_mut().insert(Endpoint(what));
+                if let Some(secrets) = secrets {
+                    answer.extensions_mut().insert(secrets);
+                }
                 Ok(answer)
             }
             Err(error) => Err(error),
@@ -341,6 +346,24 @@ mod tests {
         assert_eq!(channel.send("the token endpoint", request).await.unwrap().status(), 307);
         assert_eq!(http.last().uri().path(), "/0");
     }
+}
+
+/// A GET request with an access token in the `Authorization` header (RFC 6750 section 2.1). A token
+/// with characters that a header cannot hold is an error of this kind.
+pub(super) fn bearer_request(
+    url: &Url,
+    access_token: &Secret,
+    kind: ErrorKind,
+) -> Result<Request<Bytes>, Error> {
+    let mut authorization = HeaderValue::from_str(&format!("Bearer {}", access_token.expose()))
+        .map_err(|_| {
+            Error::new(kind, "the access token has characters that a header cannot hold")
+        })?;
+    authorization.set_sensitive(true);
+    let mut request = empty_request(Method::GET, url)?;
+    request.headers_mut().insert(AUTHORIZATION, authorization);
+    request.extensions_mut().insert(SentSecrets::new(vec![access_token.clone()]));
+    Ok(request)
 }
 
 #[cfg(test)]

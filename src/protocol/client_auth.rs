@@ -53,6 +53,14 @@ pub(crate) enum Proof {
 }
 
 impl Client<'_> {
+    /// The client secret, if the client has one.
+    pub(super) fn secret(&self) -> Option<&Secret> {
+        match self.proof {
+            Proof::Secret(secret, _) => Some(secret),
+            Proof::Nothing | Proof::Assertion(_) => None,
+        }
+    }
+
     /// Adds the authentication to the form, or returns the `Authorization` header that carries it.
     ///
     /// # Errors

@@ -8,7 +8,7 @@
 //! Texts of the provider are untrusted: they are shortened and stripped of control characters
 //! before they are kept.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -16,12 +16,14 @@ use http::{
     header::{CONTENT_ENCODING, CONTENT_TYPE, WWW_AUTHENTICATE},
 };
 use serde_json::Value;
+use url::form_urlencoded;
 
 use super::json::{self, Object};
 use crate::{
     authority::codes::{self, Effect, ErrorCode},
     clock::UnixTime,
     error::{Error, ErrorKind, ProviderError, shown},
+    secret::Secret,
 };
 
 const MAX_CODE_CHARS: usize = 100;
@@ -152,6 +154,39 @@ fn is_declined(error: &str) -> bool {
 #[derive(Clone, Copy)]
 pub(super) struct Endpoint(pub(super) &'static str);
 
+/// The secrets of a request. Some providers repeat a parameter in the error that refuses it, so
+/// [`Channel::send`] adds them to the extensions of the response, and they are taken out of its
+/// texts: no code and no token reaches an error or a log (security rule 19).
+///
+/// [`Channel::send`]: super::channel::Channel::send
+#[derive(Clone, Default)]
+pub(super) struct SentSecrets(Arc<[Secret]>);
+
+impl SentSecrets {
+    /// A shorter value than this occurs in texts by chance, and is no code or token.
+    const SHORTEST: usize = 8;
+
+    /// The secrets of the request that this response answers.
+    fn of(answer: &Response<Bytes>) -> Self {
+        answer.extensions().get::<Self>().cloned().unwrap_or_default()
+    }
+
+    pub(super) fn new(secrets: Vec<Secret>) -> Self {
+        let long = |secret: &Secret| secret.expose().len() >= Self::SHORTEST;
+        Self(secrets.into_iter().filter(long).collect())
+    }
+
+    /// The text without the secrets, also where the provider shows them form-encoded or as JSON
+    /// without their escapes.
+    fn taken_out_of(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, secret| {
+            let encoded: String =
+                form_urlencoded::byte_serialize(secret.expose().as_bytes()).collect();
+            text.replace(secret.expose(), "[redacted]").replace(&encoded, "[redacted]")
+        })
+    }
+}
+
 /// The format that a response declares for its body, for the error of one that cannot be parsed: it
 /// tells an HTML page, or an encoding that was not requested.
 pub(super) fn body_format(answer: &Response<Bytes>) -> String {
@@ -171,7 +206,7 @@ pub(super) fn body_format(answer: &Response<Bytes>) -> String {
 pub(crate) fn http_error(answer: &Response<Bytes>) -> Error {
     let status = answer.status();
     let body = json::document(answer.body()).unwrap_or_default();
-    let mut provider = from_body(&body);
+    let mut provider = from_body(&body, &SentSecrets::of(answer));
     provider.status = Some(status.as_u16());
     provider.retry_after = retry_after(answer);
     // RFC 6749 section 5.2: a 401 for a client that authenticated by Basic has a challenge for it.
@@ -295,23 +330,22 @@ fn suberror_asks_for_interaction(suberror: &str) -> bool {
 }
 
 /// The members of an error response (RFC 6749 section 5.2, and Entra's extensions).
-fn from_body(body: &Object) -> ProviderError {
+fn from_body(body: &Object, secrets: &SentSecrets) -> ProviderError {
+    let text = |name| json::text(body, name).map(|text| secrets.taken_out_of(text));
+    let code_of = |name| text(name).map(|text| code(&text));
     let mut provider = ProviderError {
-        error: json::text(body, "error").map(code).unwrap_or_default(),
-        suberror: json::text(body, "suberror").map(code).filter(|text| !text.is_empty()),
+        error: code_of("error").unwrap_or_default(),
+        suberror: code_of("suberror").filter(|text| !text.is_empty()),
         ..ProviderError::default()
     };
-    describe(&mut provider, json::text(body, "error_description"));
+    describe(&mut provider, text("error_description").as_deref());
     if let Some(Value::Array(codes)) = body.get("error_codes") {
         provider.codes = codes.iter().filter_map(Value::as_u64).take(MAX_CODES).collect();
     }
     for (name, place) in
         [("correlation_id", &mut provider.correlation_id), ("trace_id", &mut provider.trace_id)]
     {
-        *place = json::text(body, name)
-            .map(code)
-            .filter(|text| !text.is_empty())
-            .or_else(|| place.take());
+        *place = code_of(name).filter(|text| !text.is_empty()).or_else(|| place.take());
     }
     provider.claims = json::text(body, "claims")
         .filter(|claims| {
@@ -357,6 +391,11 @@ pub(super) fn code(text: &str) -> String {
         .filter(|letter| matches!(letter, ' '..='~') && !matches!(letter, '"' | '\\'))
         .take(MAX_CODE_CHARS)
         .collect()
+}
+
+/// The same for an error code in this response, without the secrets of its request.
+pub(super) fn code_in(answer: &Response<Bytes>, text: &str) -> String {
+    code(&SentSecrets::of(answer).taken_out_of(text))
 }
 
 /// The text with spaces for control characters, and shortened.

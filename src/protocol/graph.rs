@@ -8,12 +8,12 @@
 //! - Only the ids are kept, and nothing of a response is logged.
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header::AUTHORIZATION};
+use http::{Request, Response, StatusCode};
 use serde_json::Value;
 use url::Url;
 
 use super::{
-    channel::empty_request,
+    channel::bearer_request,
     error_answer,
     json::{self, Object},
 };
@@ -88,12 +88,7 @@ pub(super) fn first_page(graph: &str) -> Result<Url, Error> {
 
 /// The request for a page.
 pub(super) fn request(page: &Url, access_token: &Secret) -> Result<Request<Bytes>, Error> {
-    let mut authorization = HeaderValue::from_str(&format!("Bearer {}", access_token.expose()))
-        .map_err(|_| failed("the access token has characters that a header cannot hold"))?;
-    authorization.set_sensitive(true);
-    let mut request = empty_request(Method::GET, page)?;
-    request.headers_mut().insert(AUTHORIZATION, authorization);
-    Ok(request)
+    bearer_request(page, access_token, ErrorKind::GroupsUnavailable)
 }
 
 /// Adds the groups of a page to `groups`, and returns the URL of the next page.
@@ -116,7 +111,7 @@ pub(super) fn read_page(
         let code = object
             .ok()
             .and_then(|object| Some(object.get("error")?.get("code")?.as_str()?.to_owned()));
-        let error = error_answer::code(code.as_deref().unwrap_or_default());
+        let error = error_answer::code_in(answer, code.as_deref().unwrap_or_default());
         let provider =
             ProviderError { error, status: Some(status.as_u16()), ..ProviderError::default() };
         return Err(Error::from_provider(ErrorKind::GroupsUnavailable, provider));
@@ -197,7 +192,7 @@ mod tests {
             request.uri(),
             "https://graph.microsoft.com/v1.0/me/transitiveMemberOf?$select=id&$top=999"
         );
-        assert!(request.headers()[AUTHORIZATION].is_sensitive());
+        assert!(request.headers()["authorization"].is_sensitive());
         let next = "https://graph.microsoft.com/v1.0/me/transitiveMemberOf?$skiptoken=x";
         let page = json!({"@odata.nextLink": next, "value": [
             {"@odata.type": "#microsoft.graph.group", "id": "g1"}, {"@odata.type": "#microsoft.graph.directoryRole", "id": "r1"}, {"id": "g2"},

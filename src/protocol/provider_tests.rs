@@ -130,6 +130,36 @@ async fn a_code_is_sent_once_whatever_comes_back() {
     }
 }
 
+/// Some providers repeat a refused parameter in the error, in `error` itself, the description or an
+/// identifier, also form-encoded.
+#[tokio::test]
+async fn an_error_that_repeats_code_token_or_secret_shows_none_of_them() {
+    let token = "refresh/token+with=signs";
+    for repeat in [
+        |sent: &str| json!({"error": "invalid_grant", "error_description": sent}),
+        |sent: &str| json!({"error": sent}),
+        |sent: &str| json!({"error": "invalid_grant", "suberror": sent, "trace_id": sent}),
+    ] {
+        let http = FakeHttp::new(move |request| {
+            let sent = String::from_utf8(request.body().to_vec()).unwrap();
+            let decoded = url::form_urlencoded::parse(sent.as_bytes())
+                .map(|(name, value)| format!("{name} is {value}; "))
+                .collect::<String>();
+            Ok(match request.uri().path() {
+                "/token" => answer(400, repeat(&(decoded + &sent))),
+                _ => published(request, &document(), &key_set()),
+            })
+        });
+        let (provider, _) = http.provider(config());
+        let error = provider.refresh(&token.into(), &TokenParams::default()).await.unwrap_err();
+        let said = format!("{error} {error:?}");
+        for secret in [token, "refresh%2Ftoken", "with=signs", "a client secret of more"] {
+            assert!(!said.contains(secret), "{said}");
+        }
+        assert!(said.contains("[redacted]"), "{said}");
+    }
+}
+
 #[tokio::test]
 async fn nothing_is_sent_before_the_document_is_believed() {
     let mut wrong = document();

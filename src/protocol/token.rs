@@ -21,7 +21,7 @@ use url::{Url, form_urlencoded};
 use super::{
     channel::empty_request,
     client_auth::Client,
-    error_answer,
+    error_answer::{self, SentSecrets},
     json::{self, OptionalMembers},
     metadata::Metadata,
 };
@@ -46,7 +46,22 @@ pub(super) fn request(
     form_request(&metadata.token_endpoint, metadata, client, form)
 }
 
-/// A form-encoded request to an endpoint at which clients authenticate as at the token endpoint.
+/// The parameters whose values an error may show. The value of every other parameter is a secret.
+const PUBLIC_PARAMETERS: &[&str] = &[
+    "claims",
+    "client_assertion_type",
+    "client_id",
+    "client_info",
+    "grant_type",
+    "redirect_uri",
+    "requested_token_use",
+    "resource",
+    "scope",
+    "token_type_hint",
+];
+
+/// A form-encoded request to an endpoint at which clients authenticate as at the token endpoint. Its
+/// extensions have the secrets that it sends ([`SentSecrets`]).
 pub(super) fn form_request(
     endpoint: &Url,
     metadata: &Metadata,
@@ -54,11 +69,15 @@ pub(super) fn form_request(
     mut form: Form,
 ) -> Result<Request<Bytes>, Error> {
     let authorization = client.authenticate(metadata, &mut form)?;
+    let secret = |(name, _): &&(&str, Secret)| !PUBLIC_PARAMETERS.contains(name);
+    let mut sent: Vec<_> = form.iter().filter(secret).map(|(_, value)| value.clone()).collect();
+    sent.extend(client.secret().cloned());
     let mut body = form_urlencoded::Serializer::new(String::new());
     for (name, value) in &form {
         body.append_pair(name, value.expose());
     }
     let mut request = empty_request(Method::POST, endpoint)?;
+    request.extensions_mut().insert(SentSecrets::new(sent));
     request
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));

@@ -10,12 +10,12 @@
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Method, Request, Response, StatusCode,
-    header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE},
+    Request, Response, StatusCode,
+    header::{CONTENT_TYPE, WWW_AUTHENTICATE},
 };
 
 use super::{
-    channel::empty_request,
+    channel::bearer_request,
     error_answer,
     json::{self, Object},
     metadata::Metadata,
@@ -36,12 +36,7 @@ pub(crate) fn request(metadata: &Metadata, access_token: &Secret) -> Result<Requ
         .userinfo_endpoint
         .as_ref()
         .ok_or_else(|| failed(metadata.missing("userinfo_endpoint")))?;
-    let mut authorization = HeaderValue::from_str(&format!("Bearer {}", access_token.expose()))
-        .map_err(|_| failed("the access token has characters that a header cannot hold"))?;
-    authorization.set_sensitive(true);
-    let mut request = empty_request(Method::GET, endpoint)?;
-    request.headers_mut().insert(AUTHORIZATION, authorization);
-    Ok(request)
+    bearer_request(endpoint, access_token, ErrorKind::UserInfoFailed)
 }
 
 /// A UserInfo response whose `sub` is not checked yet.
@@ -103,7 +98,7 @@ fn refusal(answer: &Response<Bytes>) -> Error {
         answer.headers().get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
     let error = challenge.filter_map(|value| parameter(value, "error")).next().unwrap_or_default();
     let mut provider = ProviderError { status: Some(status.as_u16()), ..ProviderError::default() };
-    provider.error = error_answer::code(&error);
+    provider.error = error_answer::code_in(answer, &error);
     error_answer::response_error(answer, ErrorKind::UserInfoFailed, provider)
 }
 
@@ -157,9 +152,9 @@ mod tests {
             (request.method().as_str(), request.uri().to_string()),
             ("GET", "https://id.example/userinfo".to_owned())
         );
-        assert_eq!(request.headers()[AUTHORIZATION], "Bearer at-1");
-        assert!(request.headers()[AUTHORIZATION].is_sensitive() && request.body().is_empty());
-        assert_eq!(request.headers().get_all(AUTHORIZATION).iter().count(), 1);
+        assert_eq!(request.headers()["authorization"], "Bearer at-1");
+        assert!(request.headers()["authorization"].is_sensitive() && request.body().is_empty());
+        assert_eq!(request.headers().get_all("authorization").iter().count(), 1);
     }
 
     #[test]
