@@ -152,7 +152,9 @@ async fn an_error_that_repeats_code_token_or_secret_shows_none_of_them() {
         });
         let (provider, _) = http.provider(config());
         let error = provider.refresh(&token.into(), &TokenParams::default()).await.unwrap_err();
-        let said = format!("{error} {error:?}");
+        let provider = error.provider().unwrap();
+        let ProviderError { error: code, description, suberror, trace_id, .. } = provider;
+        let said = format!("{error} {error:?} {code} {description:?} {suberror:?} {trace_id:?}");
         for secret in [token, "refresh%2Ftoken", "with=signs", "a client secret of more"] {
             assert!(!said.contains(secret), "{said}");
         }
