@@ -4,14 +4,14 @@
 //! Each function panics if the parser breaks a promise; not panicking on any input is the first of
 //! them.
 
-use crate::{config, protocol, session, tokens};
+use crate::{api, config, protocol, session, tokens};
 
 /// A parser by its name.
 pub type Parser = (&'static str, fn(&[u8]));
 
 /// All of them.
 pub fn parsers() -> impl Iterator<Item = Parser> {
-    [protocol::PARSERS, session::PARSERS, tokens::PARSERS, config::PARSERS]
+    [api::PARSERS, protocol::PARSERS, session::PARSERS, tokens::PARSERS, config::PARSERS]
         .into_iter()
         .flatten()
         .copied()

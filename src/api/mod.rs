@@ -26,6 +26,8 @@ mod challenge_tests;
 #[cfg(feature = "axum")]
 mod extract;
 mod future;
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 mod guard;
 mod introspect;
 #[cfg(test)]
@@ -42,6 +44,8 @@ mod tool_guard;
 #[cfg(test)]
 mod tool_guard_tests;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::fuzzing::PARSERS;
 pub(crate) use self::service::{Shared, call};
 pub use self::{
     caller::ApiCaller,

@@ -141,7 +141,7 @@ impl Rules {
 
 /// The names of the tools that a body calls: one, or several in a batch, which MCP had until
 /// 2025-06-18.
-fn called_tools(body: &[u8]) -> Result<Vec<String>, Error> {
+pub(super) fn called_tools(body: &[u8]) -> Result<Vec<String>, Error> {
     // A GET for the stream of events, or the DELETE of a session.
     if body.is_empty() {
         return Ok(Vec::new());

@@ -167,6 +167,8 @@ async fn no_spelling_of_a_body_calls_a_tool_past_its_guard() {
         format!("[[{added}]]"),
         format!("\u{feff}{added}"),
         added[..added.len() - 1].to_owned(),
+        // `serde_json` reads it as the JSON in the text, if a crate has enabled `raw_value`.
+        json!({"$serde_json::private::RawValue": added}).to_string(),
         "add_note".to_owned(),
         "null".to_owned(),
         format!("{}{}", "[".repeat(200), "]".repeat(200)),
