@@ -104,6 +104,8 @@ mod strings;
 mod tokens;
 mod user;
 mod web_auth;
+#[cfg(feature = "dev-provider")]
+mod testing;
 
 /// The README's examples are compiled with the documentation tests.
 #[cfg(all(doctest, feature = "axum"))]

@@ -200,6 +200,12 @@ impl IdentityLayer {
     }
 
     fn with(self, change: impl FnOnce(&mut Setup)) -> Self {
+    /// The configuration, for the helpers of tests.
+    #[cfg(feature = "dev-provider")]
+    pub(crate) fn config(&self) -> &ValidConfig {
+        &self.0.setup.config
+    }
+
         let mut setup = self.0.setup.clone();
         change(&mut setup);
         Self::of(setup)
