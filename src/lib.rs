@@ -36,7 +36,7 @@
 //! | configure it from the environment | [`IdentityConfig::from_env`]; [`ValidConfig::check`] asks the provider whether the settings can work |
 //! | know which settings my provider needs | [`guide::providers`] |
 //! | read the user | [`User`], on public pages `Option<User>` or [`LazyUser`]; store [`User::key`] to recognise a user |
-//! | call an API for the user | [`Tokens`] for the token, [`outgoing`] for the whole call |
+//! | call an API for the user | [`Tokens`] for the token, [`outgoing`] for the whole call; [`guide::calling_apis`] has recipes for Microsoft Graph |
 //! | call an API as the application | [`Tokens::app_tokens`], without any web part [`client`] |
 //! | protect an API that is called with access tokens | [`ApiConfig`], [`ApiLayer`], [`ApiCaller`]; [`guide::apis`] |
 //! | guard a route by role, group, scope or a recent sign-in | [`require_sign_in`], in an API [`require_scopes`] |
@@ -122,7 +122,7 @@ pub use config::{
     ApiConfig, ClientCredential, Finding, IdentityConfig, IntoValidApiConfig, IntoValidConfig,
     Prompt, ReturnPath, Severity, SignInOptions, ValidApiConfig, ValidConfig,
 };
-pub use error::{Advice, ConfigError, Error, ErrorKind, ProviderError};
+pub use error::{Advice, ApiRefusal, ConfigError, Error, ErrorKind, ProviderError};
 pub use http_message::{Challenge, IdentityBody};
 #[cfg(feature = "axum")]
 pub use middleware::UserRejection;

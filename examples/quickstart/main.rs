@@ -33,6 +33,7 @@
 //! | `IDENTITY_BASE_URL` | the URL at which browsers reach this application; the default is `http://localhost:<port>` |
 //! | `IDENTITY_REDIRECT_URI` | the default is the base URL with `/auth/callback` |
 //! | `IDENTITY_SCOPE` | scopes beyond the OpenID Connect scopes |
+//! | `IDENTITY_ENDPOINT` | the URL of an API that the page *Call an API* shows, with a token for `IDENTITY_SCOPE`; at Entra the default is Microsoft Graph's `/me` with `User.Read` |
 //! | `IDENTITY_COOKIE_SECRET` | 32 random characters or more, so that other processes can open the sessions |
 //! | `IDENTITY_RESPONSE_MODE` | `query` (the default) or `form_post` |
 //! | `LISTEN` | the default is `127.0.0.1:3000` |
@@ -42,6 +43,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the example reports on the console")]
 
+mod call_api;
 mod notes;
 mod playground;
 
@@ -50,7 +52,6 @@ use std::{env, process::ExitCode, time::Duration};
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::{Json, Router, extract::Query, response::Html, routing::get};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use playground::Playground;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -61,6 +62,9 @@ use tower_identity::{
     dev::{AccessTokenFormat, DevProvider, DevProviderBuilder, DevTenant, Quirk},
     require_sign_in,
 };
+
+use call_api::CallApi;
+use playground::Playground;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -104,7 +108,8 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         None => println!("{config}"),
     }
     println!("\n  Open {} and sign in.\n", variable("IDENTITY_BASE_URL").unwrap_or(home));
-    axum::serve(listener, app(config, playground)).await?;
+    let api = CallApi::from_env(&config)?;
+    axum::serve(listener, app(config, playground, api)).await?;
     Ok(())
 }
 
@@ -176,23 +181,31 @@ fn variable(name: &str) -> Option<String> {
 
 /// The router with the layer around it: every route needs a signed-in user, except the public paths
 /// of the configuration. Routes that are added after `.layer` would not be protected.
-fn app(config: ValidConfig, playground: Option<Playground>) -> Router {
-    let has_playground = playground.is_some();
+fn app(config: ValidConfig, playground: Option<Playground>, api: Option<CallApi>) -> Router {
+    let shown = Shown { playground: playground.is_some(), api: api.is_some() };
     let admin = Router::new()
         .route("/admin", get(admin))
         .route_layer(require_sign_in().with_roles(["Admin"]));
     Router::new()
-        .route("/", get(move |user: Option<User>| index(user, has_playground)))
+        .route("/", get(move |user: Option<User>| index(user, shown)))
         .route("/health", get(|| async { "ok" }))
         .route("/me", get(me))
         .route("/token", get(token))
         .merge(admin)
         .merge(playground.map(Playground::routes).unwrap_or_default())
+        .merge(api.map(CallApi::routes).unwrap_or_default())
         .layer(IdentityLayer::new(config))
 }
 
+/// The parts of the home page that depend on the configuration.
+#[derive(Clone, Copy)]
+struct Shown {
+    playground: bool,
+    api: bool,
+}
+
 /// A public page, with or without a signed-in user.
-async fn index(user: Option<User>, has_playground: bool) -> Html<String> {
+async fn index(user: Option<User>, shown: Shown) -> Html<String> {
     let Some(user) = user else {
         return page(
             "Quickstart",
@@ -212,9 +225,10 @@ async fn index(user: Option<User>, has_playground: bool) -> Html<String> {
                 li { a href="me" { "Who you are" } " (" code { "/me" } ")" }
                 li { a href="token" { "An access token" } " (" code { "/token" } ", its fingerprint only)" }
                 li { a href="token?scope=notes.read" { "One for more" } " (" code { "/token?scope=notes.read" } ", after you have agreed to it)" }
+                @if shown.api { li { a href="call-an-api" { "Call an API" } " (" code { "/call-an-api" } ")" } }
                 li { a href="admin" { "For administrators" } " (" code { "/admin" } ", needs the role " code { "Admin" } ")" }
             }
-            @if has_playground { (playground::buttons()) }
+            @if shown.playground { (playground::buttons()) }
             @if let Some(path) = user.edit_profile_path() { p { a href=(path) { "Edit your profile" } } }
             @if let Some(path) = user.reset_password_path() { p { a href=(path) { "Choose a new password" } } }
             form method="post" action="auth/logout" { button { "Sign out" } }
