@@ -57,6 +57,8 @@
 //! - `redis`: `RedisLock`, a [`RefreshLock`] in Redis.
 //! - `dev-provider`: the module `dev`, an OpenID Connect provider in this process, on loopback
 //!   only. For `dev-dependencies`: it signs anybody in as anybody.
+//! - `metrics`: counters and durations through the `metrics` facade; [`guide::deployments`] lists
+//!   them.
 //! - `pfx`: client certificates in PFX (PKCS #12) files. PEM files need no feature.
 //!
 //! # Security
@@ -92,6 +94,7 @@ pub mod fuzzing;
 ))]
 pub mod guide;
 mod http_message;
+mod measure;
 mod middleware;
 pub mod outgoing;
 pub mod pages;
@@ -101,11 +104,11 @@ mod session;
 mod sign_in;
 mod single_flight;
 mod strings;
+#[cfg(feature = "dev-provider")]
+mod testing;
 mod tokens;
 mod user;
 mod web_auth;
-#[cfg(feature = "dev-provider")]
-mod testing;
 
 /// The README's examples are compiled with the documentation tests.
 #[cfg(all(doctest, feature = "axum"))]

@@ -21,6 +21,7 @@ use crate::{
     config::{ResponseMode, SignInMethod, ValidConfig},
     error::Error,
     http_message::RequestHead,
+    measure,
     protocol::HttpClient,
     session::{Attempts, Cookies, KeyRing, Records, RequestCookies, Sessions, Store},
     sign_in::{DevicePolls, Exchanges, Purpose, RelyingParty, key_binding},
@@ -148,6 +149,9 @@ impl Flow {
         }
         reply
     }
+            if matches!(route, Route::SignIn | Route::Callback) {
+                measure::sign_in_failed(error.reason());
+            }
 
     /// The source of the application's own tokens.
     pub(super) fn app_tokens(&self) -> AppTokens {

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     authority::{Authority, at_origin_of},
     error::{Error, ErrorKind},
+    measure::Stopwatch,
 };
 
 /// Sends requests through an [`HttpClient`] and turns its failures into errors that name the
@@ -127,6 +128,7 @@ impl Channel {
         what: &'static str,
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Error> {
+        let stopwatch = Stopwatch::start();
         let sending = tokio::time::timeout(self.timeout, self.http.send(self.routed(request)));
         let answer = match sending.await.unwrap_or_else(|_| Err(HttpError::new("too slow"))) {
             // The application's own HTTP client may not limit the size.
@@ -137,6 +139,7 @@ impl Channel {
             }
             Err(error) => Err(error),
         };
+        stopwatch.provider(what, answer.as_ref().ok().map(|answer| answer.status().as_u16()));
         answer.map_err(|error| {
             let kind = if error.is_too_large() {
                 ErrorKind::AnswerTooLarge

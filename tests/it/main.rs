@@ -56,6 +56,7 @@ mod guards;
 mod headers;
 mod layer;
 mod loops;
+mod metrics;
 mod msal;
 mod node;
 mod nodes;
