@@ -19,6 +19,8 @@
 //! With `IDENTITY_SIGN_IN_METHOD=device_code` the user signs in by entering a code at the provider,
 //! which needs no redirect URI.
 //!
+//! `/last-sign-in` shows the steps of the last sign-in, from the spans of the crate.
+//!
 //! `IDENTITY_DEV_QUIRKS` enables deviations of real providers, for example
 //! `null-claims,scope-list`: `tower_identity::dev::Quirk` lists them. `IDENTITY_DEV_TOKEN_SECONDS`
 //! sets the lifetime of ID tokens, to watch the renewal of the session.
@@ -44,6 +46,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the example reports on the console")]
 
 mod call_api;
+mod last_sign_in;
 mod notes;
 mod playground;
 
@@ -59,8 +62,14 @@ use tower_identity::{
     ApiConfig, Authority, Clock, ConfigError, Error, IdentityConfig, IdentityLayer, SystemClock,
     Tokens, User, ValidConfig,
     client::TokenRequest,
-    dev::{AccessTokenFormat, DevProvider, DevProviderBuilder, DevTenant, Quirk},
+    dev::{AccessTokenFormat, DevProvider, DevProviderBuilder, DevTenant, Quirk, StepLog},
     require_sign_in,
+};
+
+use tracing_subscriber::{
+    filter::LevelFilter,
+    layer::{Layer as _, SubscriberExt as _},
+    util::SubscriberInitExt as _,
 };
 
 use call_api::CallApi;
@@ -68,8 +77,10 @@ use playground::Playground;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).init();
-    match run().await {
+    let steps = StepLog::new();
+    let log = tracing_subscriber::fmt::layer().with_filter(LevelFilter::INFO);
+    tracing_subscriber::registry().with(log).with(steps.clone()).init();
+    match run(steps).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -78,7 +89,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run() -> Result<(), Box<dyn std::error::Error>> {
+async fn run(steps: StepLog) -> Result<(), Box<dyn std::error::Error>> {
     let listener =
         TcpListener::bind(variable("LISTEN").unwrap_or_else(|| "127.0.0.1:3000".into())).await?;
     let home = format!("http://localhost:{}", listener.local_addr()?.port());
@@ -101,7 +112,11 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
             (playground, config)
         }
     };
-    let config = config.add_public_path("/").add_public_path("/health").build()?;
+    let config = config
+        .add_public_path("/")
+        .add_public_path("/health")
+        .add_public_path("/last-sign-in")
+        .build()?;
 
     match &playground {
         Some(playground) => println!("No provider is configured. Started {playground}"),
@@ -109,7 +124,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     }
     println!("\n  Open {} and sign in.\n", variable("IDENTITY_BASE_URL").unwrap_or(home));
     let api = CallApi::from_env(&config)?;
-    axum::serve(listener, app(config, playground, api)).await?;
+    axum::serve(listener, app(config, playground, api, steps)).await?;
     Ok(())
 }
 
@@ -181,7 +196,12 @@ fn variable(name: &str) -> Option<String> {
 
 /// The router with the layer around it: every route needs a signed-in user, except the public paths
 /// of the configuration. Routes that are added after `.layer` would not be protected.
-fn app(config: ValidConfig, playground: Option<Playground>, api: Option<CallApi>) -> Router {
+fn app(
+    config: ValidConfig,
+    playground: Option<Playground>,
+    api: Option<CallApi>,
+    steps: StepLog,
+) -> Router {
     let shown = Shown { playground: playground.is_some(), api: api.is_some() };
     let admin = Router::new()
         .route("/admin", get(admin))
@@ -193,6 +213,7 @@ fn app(config: ValidConfig, playground: Option<Playground>, api: Option<CallApi>
         .route("/token", get(token))
         .merge(admin)
         .merge(playground.map(Playground::routes).unwrap_or_default())
+        .merge(last_sign_in::routes(steps))
         .merge(api.map(CallApi::routes).unwrap_or_default())
         .layer(IdentityLayer::new(config))
 }
@@ -228,6 +249,7 @@ async fn index(user: Option<User>, shown: Shown) -> Html<String> {
                 @if shown.api { li { a href="call-an-api" { "Call an API" } " (" code { "/call-an-api" } ")" } }
                 li { a href="admin" { "For administrators" } " (" code { "/admin" } ", needs the role " code { "Admin" } ")" }
             }
+            p { a href="last-sign-in" { "What happened at the last sign-in" } }
             @if shown.playground { (playground::buttons()) }
             @if let Some(path) = user.edit_profile_path() { p { a href=(path) { "Edit your profile" } } }
             @if let Some(path) = user.reset_password_path() { p { a href=(path) { "Choose a new password" } } }

@@ -160,9 +160,10 @@ mod tests;
 #[cfg(test)]
 mod token_tests;
 
+pub use crate::testing::{Step, StepLog};
 pub use access_token::DevAccessToken;
-pub use builder::DevProviderBuilder;
 pub use automatic::IntoDevPerson;
+pub use builder::DevProviderBuilder;
 pub use client::{Consent, DevClient, RefreshTokens};
 pub use issue::IssuedTokens;
 pub use keys::OldKeys;

@@ -128,7 +128,10 @@ impl Flow {
             Route::ResetPassword => {
                 info_span!("identity.reset_password", outcome = Empty, reason = Empty)
             }
-            Route::SignedOut | Route::Protected => Span::none(),
+            Route::Protected => {
+                info_span!("identity.require_sign_in", outcome = Empty, reason = Empty)
+            }
+            Route::SignedOut => Span::none(),
         };
         let reply = async {
             match route {
@@ -146,12 +149,12 @@ impl Flow {
         span.record("outcome", reply.outcome.as_str());
         if let Outcome::Failed { error, .. } = &reply.outcome {
             span.record("reason", error.reason());
-        }
-        reply
-    }
             if matches!(route, Route::SignIn | Route::Callback) {
                 measure::sign_in_failed(error.reason());
             }
+        }
+        reply
+    }
 
     /// The source of the application's own tokens.
     pub(super) fn app_tokens(&self) -> AppTokens {

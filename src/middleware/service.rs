@@ -203,7 +203,7 @@ where
             }
             Ok(Admission::Out) => {
                 let head = RequestHead::new(&parts.method, &uri, &parts.headers, cookies);
-                let reply = Box::pin(flow.require_sign_in(&head)).await;
+                let reply = Box::pin(flow.reply(Route::Protected, &head, Ok(Bytes::new()))).await;
                 return Ok(shared.respond(head.client_kind(), reply));
             }
             Err(error) => {

@@ -5,6 +5,7 @@
 //! would see, and nothing here can make a [`User`] in another way than the layer does.
 
 mod application;
+mod steps;
 mod walk;
 
 #[cfg(test)]
@@ -16,6 +17,7 @@ use crate::{
     error::ConfigError,
 };
 use application::{InProcess, Site};
+pub use steps::{Step, StepLog};
 
 /// The base URL of the application for which [`DevProvider::user`] signs in. Nothing listens there.
 const NOWHERE: &str = "http://localhost:3000";

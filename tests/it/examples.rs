@@ -218,6 +218,10 @@ async fn the_quickstart_needs_no_configuration() {
         (refused.status, &refused.json()["scopes"]),
         (StatusCode::UNAUTHORIZED, &serde_json::json!(["notes.read"]))
     );
+    let steps = tab.open(at("/last-sign-in")).await;
+    for expected in ["browser → application", "identity.callback", "identity.redeem_code"] {
+        assert!(steps.body.contains(expected), "{expected}: {}", steps.body);
+    }
     // A person agrees to it and is back.
     tab.open(at("/token?scope=notes.read")).await;
     let consent = tab.page().form().press("Allow");

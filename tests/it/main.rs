@@ -78,6 +78,7 @@ mod sign_in;
 mod sign_out;
 mod spoilt;
 mod step_up;
+mod steps;
 mod store;
 mod stores;
 mod storm;
