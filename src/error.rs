@@ -3,9 +3,12 @@
 //! An [`Error`] has an [`ErrorKind`], which the code decides by, and separate messages for the user
 //! and for the log. Neither contains a secret, a token or a code (security rule 19).
 
+mod api;
 mod remedy;
 
 use std::{borrow::Cow, fmt, io, sync::Arc, time::Duration};
+
+pub use api::ApiRefusal;
 
 /// A mistake in the configuration, found before the first request. Its text says how to correct it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -222,6 +225,12 @@ kinds! {
     ApiUnreachable = "api_unreachable",
         "Another service that this page needs cannot be reached at the moment. Please try again \
          in a little while.";
+    /// An API refused a request ([`Error::api_refusal`] has its status and its reason).
+    ApiRefused = "api_refused",
+        "Another service that this page needs did not do what it was asked.";
+    /// The response of an API is not the JSON that was expected.
+    ApiAnswerInvalid = "api_answer_invalid",
+        "Another service that this page needs answered in an unexpected way.";
     /// An API requires a token from a stronger or more recent sign-in ([`Error::acr_values`],
     /// [`Error::max_age`]; RFC 9470).
     StrongerSignInNeeded = "insufficient_user_authentication",
@@ -362,6 +371,7 @@ struct Inner {
     token_owner: TokenOwner,
     acr_values: Vec<String>,
     max_age: Option<Duration>,
+    api_refusal: Option<Box<ApiRefusal>>,
 }
 
 /// The owner of the token that could not be acquired, which decides how the failure is resolved.
@@ -391,7 +401,15 @@ impl Error {
             token_owner: TokenOwner::None,
             acr_values,
             max_age: None,
+            api_refusal: None,
         }))
+    }
+
+    /// The failure of a request that an API refused.
+    pub(crate) fn from_api(refusal: ApiRefusal) -> Self {
+        let error = Self::new(ErrorKind::ApiRefused, refusal.to_string());
+        let api_refusal = Some(Box::new(refusal));
+        Self(Arc::new(Inner { api_refusal, ..Arc::unwrap_or_clone(error.0) }))
     }
 
     pub(crate) fn from_provider(kind: ErrorKind, provider: ProviderError) -> Self {
@@ -487,6 +505,13 @@ impl Error {
     #[must_use]
     pub fn max_age(&self) -> Option<Duration> {
         self.0.max_age
+    }
+
+    /// The response with which an API refused a request: its status, its reason, its body. `None`
+    /// for other failures.
+    #[must_use]
+    pub fn api_refusal(&self) -> Option<&ApiRefusal> {
+        self.0.api_refusal.as_deref()
     }
 
     /// The kind of the failure.

@@ -36,7 +36,7 @@
 //! | configure it from the environment | [`IdentityConfig::from_env`]; [`ValidConfig::check`] asks the provider whether the settings can work |
 //! | know which settings my provider needs | [`guide::providers`] |
 //! | read the user | [`User`], on public pages `Option<User>` or [`LazyUser`]; store [`User::key`] to recognise a user |
-//! | call an API for the user | [`Tokens`] for the token, [`outgoing`] for the whole call |
+//! | call an API for the user | [`Tokens`] for the token, [`outgoing`] for the whole call; [`guide::calling_apis`] has recipes for Microsoft Graph |
 //! | call an API as the application | [`Tokens::app_tokens`], without any web part [`client`] |
 //! | protect an API that is called with access tokens | [`ApiConfig`], [`ApiLayer`], [`ApiCaller`]; [`guide::apis`] |
 //! | protect an MCP server | the same, and [`api::require_for_tools`]; example `mcp` |
@@ -59,6 +59,8 @@
 //! - `redis`: `RedisLock`, a [`RefreshLock`] in Redis.
 //! - `dev-provider`: the module `dev`, an OpenID Connect provider in this process, on loopback
 //!   only. For `dev-dependencies`: it signs anybody in as anybody.
+//! - `metrics`: counters and durations through the `metrics` facade; [`guide::deployments`] lists
+//!   them.
 //! - `pfx`: client certificates in PFX (PKCS #12) files. PEM files need no feature.
 //!
 //! # Security
@@ -94,6 +96,7 @@ pub mod fuzzing;
 ))]
 pub mod guide;
 mod http_message;
+mod measure;
 mod middleware;
 pub mod outgoing;
 pub mod pages;
@@ -103,6 +106,8 @@ mod session;
 mod sign_in;
 mod single_flight;
 mod strings;
+#[cfg(feature = "dev-provider")]
+mod testing;
 mod tokens;
 mod user;
 mod web_auth;
@@ -122,7 +127,7 @@ pub use config::{
     ApiConfig, ClientCredential, Finding, IdentityConfig, IntoValidApiConfig, IntoValidConfig,
     Prompt, ReturnPath, Severity, SignInOptions, ValidApiConfig, ValidConfig,
 };
-pub use error::{Advice, ConfigError, Error, ErrorKind, ProviderError};
+pub use error::{Advice, ApiRefusal, ConfigError, Error, ErrorKind, ProviderError};
 pub use http_message::{Challenge, IdentityBody};
 #[cfg(feature = "axum")]
 pub use middleware::UserRejection;

@@ -19,6 +19,8 @@
 //! With `IDENTITY_SIGN_IN_METHOD=device_code` the user signs in by entering a code at the provider,
 //! which needs no redirect URI.
 //!
+//! `/last-sign-in` shows the steps of the last sign-in, from the spans of the crate.
+//!
 //! `IDENTITY_DEV_QUIRKS` enables deviations of real providers, for example
 //! `null-claims,scope-list`: `tower_identity::dev::Quirk` lists them. `IDENTITY_DEV_TOKEN_SECONDS`
 //! sets the lifetime of ID tokens, to watch the renewal of the session.
@@ -33,6 +35,7 @@
 //! | `IDENTITY_BASE_URL` | the URL at which browsers reach this application; the default is `http://localhost:<port>` |
 //! | `IDENTITY_REDIRECT_URI` | the default is the base URL with `/auth/callback` |
 //! | `IDENTITY_SCOPE` | scopes beyond the OpenID Connect scopes |
+//! | `IDENTITY_ENDPOINT` | the URL of an API that the page *Call an API* shows, with a token for `IDENTITY_SCOPE`; at Entra the default is Microsoft Graph's `/me` with `User.Read` |
 //! | `IDENTITY_COOKIE_SECRET` | 32 random characters or more, so that other processes can open the sessions |
 //! | `IDENTITY_RESPONSE_MODE` | `query` (the default) or `form_post` |
 //! | `LISTEN` | the default is `127.0.0.1:3000` |
@@ -42,6 +45,8 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the example reports on the console")]
 
+mod call_api;
+mod last_sign_in;
 mod notes;
 mod playground;
 
@@ -50,7 +55,6 @@ use std::{env, process::ExitCode, time::Duration};
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::{Json, Router, extract::Query, response::Html, routing::get};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use playground::Playground;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -58,14 +62,25 @@ use tower_identity::{
     ApiConfig, Authority, Clock, ConfigError, Error, IdentityConfig, IdentityLayer, SystemClock,
     Tokens, User, ValidConfig,
     client::TokenRequest,
-    dev::{AccessTokenFormat, DevProvider, DevProviderBuilder, DevTenant, Quirk},
+    dev::{AccessTokenFormat, DevProvider, DevProviderBuilder, DevTenant, Quirk, StepLog},
     require_sign_in,
 };
 
+use tracing_subscriber::{
+    filter::LevelFilter,
+    layer::{Layer as _, SubscriberExt as _},
+    util::SubscriberInitExt as _,
+};
+
+use call_api::CallApi;
+use playground::Playground;
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).init();
-    match run().await {
+    let steps = StepLog::new();
+    let log = tracing_subscriber::fmt::layer().with_filter(LevelFilter::INFO);
+    tracing_subscriber::registry().with(log).with(steps.clone()).init();
+    match run(steps).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -74,7 +89,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run() -> Result<(), Box<dyn std::error::Error>> {
+async fn run(steps: StepLog) -> Result<(), Box<dyn std::error::Error>> {
     let listener =
         TcpListener::bind(variable("LISTEN").unwrap_or_else(|| "127.0.0.1:3000".into())).await?;
     let home = format!("http://localhost:{}", listener.local_addr()?.port());
@@ -97,14 +112,19 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
             (playground, config)
         }
     };
-    let config = config.add_public_path("/").add_public_path("/health").build()?;
+    let config = config
+        .add_public_path("/")
+        .add_public_path("/health")
+        .add_public_path("/last-sign-in")
+        .build()?;
 
     match &playground {
         Some(playground) => println!("No provider is configured. Started {playground}"),
         None => println!("{config}"),
     }
     println!("\n  Open {} and sign in.\n", variable("IDENTITY_BASE_URL").unwrap_or(home));
-    axum::serve(listener, app(config, playground)).await?;
+    let api = CallApi::from_env(&config)?;
+    axum::serve(listener, app(config, playground, api, steps)).await?;
     Ok(())
 }
 
@@ -176,23 +196,37 @@ fn variable(name: &str) -> Option<String> {
 
 /// The router with the layer around it: every route needs a signed-in user, except the public paths
 /// of the configuration. Routes that are added after `.layer` would not be protected.
-fn app(config: ValidConfig, playground: Option<Playground>) -> Router {
-    let has_playground = playground.is_some();
+fn app(
+    config: ValidConfig,
+    playground: Option<Playground>,
+    api: Option<CallApi>,
+    steps: StepLog,
+) -> Router {
+    let shown = Shown { playground: playground.is_some(), api: api.is_some() };
     let admin = Router::new()
         .route("/admin", get(admin))
         .route_layer(require_sign_in().with_roles(["Admin"]));
     Router::new()
-        .route("/", get(move |user: Option<User>| index(user, has_playground)))
+        .route("/", get(move |user: Option<User>| index(user, shown)))
         .route("/health", get(|| async { "ok" }))
         .route("/me", get(me))
         .route("/token", get(token))
         .merge(admin)
         .merge(playground.map(Playground::routes).unwrap_or_default())
+        .merge(last_sign_in::routes(steps))
+        .merge(api.map(CallApi::routes).unwrap_or_default())
         .layer(IdentityLayer::new(config))
 }
 
+/// The parts of the home page that depend on the configuration.
+#[derive(Clone, Copy)]
+struct Shown {
+    playground: bool,
+    api: bool,
+}
+
 /// A public page, with or without a signed-in user.
-async fn index(user: Option<User>, has_playground: bool) -> Html<String> {
+async fn index(user: Option<User>, shown: Shown) -> Html<String> {
     let Some(user) = user else {
         return page(
             "Quickstart",
@@ -212,9 +246,11 @@ async fn index(user: Option<User>, has_playground: bool) -> Html<String> {
                 li { a href="me" { "Who you are" } " (" code { "/me" } ")" }
                 li { a href="token" { "An access token" } " (" code { "/token" } ", its fingerprint only)" }
                 li { a href="token?scope=notes.read" { "One for more" } " (" code { "/token?scope=notes.read" } ", after you have agreed to it)" }
+                @if shown.api { li { a href="call-an-api" { "Call an API" } " (" code { "/call-an-api" } ")" } }
                 li { a href="admin" { "For administrators" } " (" code { "/admin" } ", needs the role " code { "Admin" } ")" }
             }
-            @if has_playground { (playground::buttons()) }
+            p { a href="last-sign-in" { "What happened at the last sign-in" } }
+            @if shown.playground { (playground::buttons()) }
             @if let Some(path) = user.edit_profile_path() { p { a href=(path) { "Edit your profile" } } }
             @if let Some(path) = user.reset_password_path() { p { a href=(path) { "Choose a new password" } } }
             form method="post" action="auth/logout" { button { "Sign out" } }

@@ -293,7 +293,7 @@ pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response
 }
 
 /// The next step before the client gets its code.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// The user must sign in or choose an account.
     SignIn,
@@ -315,7 +315,7 @@ pub(super) fn next_step(
     let request = &pending.request;
     let session = pending.picked.as_ref().or_else(|| state.browsers.find(&pending.browser));
     let Some(session) = session.filter(|session| {
-        pending.picked.is_some() || suffices(server, state, request, session, now)
+        pending.picked.is_some() || suffices(server, state, pending, session, now)
     }) else {
         return Step::SignIn;
     };
@@ -352,10 +352,11 @@ pub(super) fn next_step(
 fn suffices(
     server: &Server,
     state: &State,
-    request: &AuthorizationRequest,
+    pending: &Interaction,
     session: &SignedIn,
     now: UnixTime,
 ) -> bool {
+    let Interaction { request, browser, .. } = pending;
     let Some(person) = state.person(&session.person) else { return false };
     let at_home = request.realm == Realm::Plain
         || request.realm.offers(server.world.as_ref(), person)
@@ -375,7 +376,7 @@ fn suffices(
         && request.claims.contexts.iter().all(|context| session.contexts.contains(context));
     let interactive =
         ["login", "select_account", "create"].iter().any(|value| request.prompts(value));
-    let not_replaced =
-        request.prompts("none") || state.stand_in.as_ref().is_none_or(|id| *id == session.person);
+    let not_replaced = request.prompts("none")
+        || state.stand_in(browser).is_none_or(|person| person == session.person);
     at_home && asked_for && recent && strong && !interactive && not_replaced
 }

@@ -103,6 +103,14 @@ impl DevProviderBuilder {
         self
     }
 
+    /// Listens on this port of `127.0.0.1`. The default is a free one.
+    ///
+    /// The issuer contains the port, and the [key of a user](crate::UserKey) the issuer: with a
+    /// fixed port, what an application has stored about a person is found again after a restart.
+    pub fn with_port(self, port: u16) -> Self {
+        self.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    }
+
     /// Serves https, for clients that require it. The default is plain http.
     ///
     /// The certificate is for the loopback names and is signed by a certificate authority of this
@@ -335,6 +343,8 @@ impl DevProviderBuilder {
             rotation: self.rotation,
             access_token_format: self.access_token_format,
             stand_in: None,
+            automatic: Shelf::default(),
+            refused_consents: 0,
             switches: Switches::default(),
             spoils: Spoils::default(),
             quirks: self.quirks,

@@ -107,7 +107,7 @@ pub(super) fn end_session(server: &Server, incoming: &Incoming) -> Result<Respon
         && !incoming.is_from_elsewhere(server);
     if let Some(person) = person {
         let proven = request.person.as_deref() == Some(person.id.as_str());
-        if !proven && !confirmed && state.stand_in.is_none() {
+        if !proven && !confirmed && state.stand_in(&browser).is_none() {
             return Ok(pages::sign_out(&incoming.path, &person, parameters, request.to.as_deref()));
         }
         state.browsers.remove(&browser);

@@ -37,8 +37,8 @@ pub(super) fn proceed(
             let fault = silent_fault(&step, &pending);
             return Ok(callback::error(server, state, &pending.request.return_to(), &fault));
         }
-        let stand_in = state.stand_in.clone();
-        let page = match (step, stand_in) {
+        let stand_in = state.stand_in(&pending.browser).map(ToOwned::to_owned);
+        let page = match (step.clone(), stand_in) {
             (Step::SignIn, Some(person)) => match sign_in(server, state, &mut pending, &person)? {
                 Some(fault) => {
                     return Ok(fault::page(
@@ -59,6 +59,12 @@ pub(super) fn proceed(
                     &pending.request.return_to(),
                     &no_administrator(),
                 ));
+            }
+            (Step::Consent(_), Some(_)) if state.refused_consents > 0 => {
+                state.refused_consents -= 1;
+                let fault = declined(server, state, &pending, &step, "decline");
+                let to = pending.request.return_to();
+                return Ok(callback::error(server, state, &to, &fault));
             }
             (Step::Consent(scopes), Some(_)) => {
                 consent(server, state, &mut pending, &scopes, false);

@@ -33,6 +33,13 @@
 //! # }
 //! ```
 //!
+//! # People who are signed in
+//!
+//! [`user`](DevProvider::user) makes a [`User`](crate::User) for a unit test,
+//! [`cookie_for`](DevProvider::cookie_for) a session for a router that is called directly,
+//! [`signed_in`](DevProvider::signed_in) an HTTP client for a running application: each by a
+//! complete sign-in. [`guide::testing`](crate::guide::testing) shows them.
+//!
 //! # Microsoft Entra
 //!
 //! With [`entra`](DevProviderBuilder::entra) it imitates Entra instead. Its loopback host is a cloud
@@ -90,6 +97,7 @@ mod access_token;
 mod asked_claims;
 mod assertion;
 mod authorize;
+mod automatic;
 mod builder;
 mod callback;
 mod certificate;
@@ -152,7 +160,9 @@ mod tests;
 #[cfg(test)]
 mod token_tests;
 
+pub use crate::testing::{Step, StepLog};
 pub use access_token::DevAccessToken;
+pub use automatic::IntoDevPerson;
 pub use builder::DevProviderBuilder;
 pub use client::{Consent, DevClient, RefreshTokens};
 pub use issue::IssuedTokens;

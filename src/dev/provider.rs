@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     authority::Authority,
+    clock::Clock,
     config::{Algorithm, ClientCredential, IdentityConfig},
     error::{ConfigError, Error},
     secret::Secret,
@@ -103,6 +104,11 @@ impl DevProvider {
     #[must_use]
     pub fn authority_url(&self) -> &str {
         &self.server.issuer
+    }
+
+    /// The clock of all lifetimes.
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.server.clock)
     }
 
     /// The address that the provider listens on.

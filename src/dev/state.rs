@@ -248,6 +248,10 @@ pub(super) struct State {
     pub(super) access_token_format: AccessTokenFormat,
     /// The id of the user as whom pages are answered automatically.
     pub(super) stand_in: Option<String>,
+    /// The browsers whose pages are answered automatically, each with the id of its user.
+    pub(super) automatic: Shelf<String>,
+    /// How many of the next consents are declined instead of given automatically.
+    pub(super) refused_consents: usize,
     pub(super) switches: Switches,
     pub(super) spoils: Spoils,
     pub(super) quirks: Quirks,
@@ -275,6 +279,12 @@ impl State {
 
     pub(super) fn client(&self, id: &str) -> Option<&DevClient> {
         self.clients.iter().find(|client| client.id == id)
+    }
+
+    /// The id of the user as whom the pages of a browser are answered automatically: that of the
+    /// browser, otherwise the one for all browsers.
+    pub(super) fn stand_in(&self, browser: &str) -> Option<&str> {
+        self.automatic.find(browser).or(self.stand_in.as_ref()).map(String::as_str)
     }
 
     /// The keys that sign for a tenant. Personal accounts have keys of their own.

@@ -169,6 +169,13 @@ impl ErrorKind {
             }
             Self::PersonChanged => "another user chose an account: the application needs no change",
             Self::ApiUnreachable => "check the API's URL and the network to it",
+            Self::ApiRefused => {
+                "look the status and the reason up in the documentation of the API; `api_refusal` \
+                 of the error has them"
+            }
+            Self::ApiAnswerInvalid => {
+                "compare the type with the API's response, and check that the URL is that of the API"
+            }
             Self::StrongerSignInNeeded => {
                 "the user has to sign in with a stronger method: return the error from the handler"
             }

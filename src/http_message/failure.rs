@@ -132,7 +132,9 @@ pub(crate) fn status(kind: ErrorKind) -> StatusCode {
         | Kind::ProviderMisconfigured
         | Kind::StoreUnavailable
         | Kind::RenewalFailed => StatusCode::SERVICE_UNAVAILABLE,
-        Kind::ClientRefused
+        Kind::ApiRefused
+        | Kind::ApiAnswerInvalid
+        | Kind::ClientRefused
         | Kind::ProviderError
         | Kind::TokenResponseInvalid
         | Kind::AnswerTooLarge

@@ -22,6 +22,7 @@ use crate::{
     config::{ResponseMode, SignInMethod, ValidConfig},
     error::Error,
     http_message::RequestHead,
+    measure,
     protocol::HttpClient,
     session::{Attempts, Cookies, KeyRing, Records, RequestCookies, Sessions, Store},
     sign_in::{DevicePolls, Exchanges, Purpose, RelyingParty, key_binding},
@@ -133,7 +134,10 @@ impl Flow {
             Route::ResetPassword => {
                 info_span!("identity.reset_password", outcome = Empty, reason = Empty)
             }
-            Route::SignedOut | Route::Protected => Span::none(),
+            Route::Protected => {
+                info_span!("identity.require_sign_in", outcome = Empty, reason = Empty)
+            }
+            Route::SignedOut => Span::none(),
         };
         let reply = async {
             match route {
@@ -151,6 +155,9 @@ impl Flow {
         span.record("outcome", reply.outcome.as_str());
         if let Outcome::Failed { error, .. } = &reply.outcome {
             span.record("reason", error.reason());
+            if matches!(route, Route::SignIn | Route::Callback) {
+                measure::sign_in_failed(error.reason());
+            }
         }
         reply
     }

@@ -16,6 +16,7 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{CookieKeySource, IntoValidConfig, ValidConfig},
     error::ConfigError,
+    measure,
     pages::{DefaultPages, PageRenderer},
     protocol::{HttpClient, ReqwestClient},
     session::{IntoSessionStore, LocalStore, Store},
@@ -201,6 +202,12 @@ impl IdentityLayer {
         self.with(|setup| setup.pages = Arc::new(pages))
     }
 
+    /// The configuration, for the helpers of tests.
+    #[cfg(feature = "dev-provider")]
+    pub(crate) fn config(&self) -> &ValidConfig {
+        &self.0.setup.config
+    }
+
     pub(super) fn with(self, change: impl FnOnce(&mut Setup)) -> Self {
         let mut setup = self.0.setup.clone();
         change(&mut setup);
@@ -209,6 +216,7 @@ impl IdentityLayer {
 
     fn shared(&self) -> Arc<Shared> {
         Arc::clone(self.0.shared.get_or_init(|| {
+            measure::describe();
             let setup = self.0.setup.clone();
             let timeout = setup.config.store_timeout();
             let lock = setup

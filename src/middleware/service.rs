@@ -219,7 +219,7 @@ where
                     Box::pin(flow.tell_ends(&cookies, &Arc::new(request))).await;
                 }
                 let head = RequestHead::new(&parts.method, &uri, &parts.headers, cookies);
-                let reply = Box::pin(flow.require_sign_in(&head)).await;
+                let reply = Box::pin(flow.reply(Route::Protected, &head, Ok(Bytes::new()))).await;
                 return Ok(shared.respond(head.client_kind(), reply));
             }
             Err(error) => {

@@ -16,6 +16,10 @@ use crate::{
     user::Tokens,
 };
 
+/// The problem of a URL that no token is sent to.
+pub(super) const OTHER_ORIGIN: &str =
+    "the URL of the request has another origin than the API: no token is sent there";
+
 /// A source of access tokens.
 #[async_trait]
 pub trait AcquireToken: fmt::Debug + Send + Sync {
@@ -54,52 +58,65 @@ impl AcquireToken for AppTokens {
     }
 }
 
-/// An API: its origin, and the request for the access token that it accepts.
+/// An API: its base URL, and the request for the access token that it accepts.
 ///
 /// A bearer token is valid for anyone who has it, so it is sent to this scheme, host and port only
-/// (RFC 6750 section 5.2).
+/// (RFC 6750 section 5.2), and a path never leads out of the base URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Api {
-    origin: Url,
+    /// Its path ends with a slash.
+    base: Url,
     request: TokenRequest,
 }
 
 impl Api {
-    /// The API at an origin such as `https://graph.microsoft.com`, which accepts tokens with these
-    /// scopes. Without scopes the access token of the sign-in is used.
+    /// The API at a base URL such as `https://graph.microsoft.com/v1.0`, which accepts tokens with
+    /// these scopes. Without scopes the access token of the sign-in is used.
+    ///
+    /// ```
+    /// use tower_identity::outgoing::Api;
+    ///
+    /// # fn main() -> Result<(), tower_identity::ConfigError> {
+    /// let notes = Api::at("https://api.example.com/notes/v2", ["notes.read"])?;
+    /// // `/7` is now https://api.example.com/notes/v2/7, and `/../7` is refused.
+    /// # let _ = notes;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// The URL is not an origin, or is plain http and not loopback; or a scope is invalid.
-    pub fn at<Kind>(origin: &str, scopes: impl StringList<Kind>) -> Result<Self, ConfigError> {
+    /// The URL has a query, a fragment or credentials, or is plain http and not loopback; or a
+    /// scope is invalid.
+    pub fn at<Kind>(base_url: &str, scopes: impl StringList<Kind>) -> Result<Self, ConfigError> {
         let request = TokenRequest::new(scopes)
             .map_err(|error| ConfigError::new("Api::at", error.to_string()))?;
-        Self::with_request(origin, request)
+        Self::with_request(base_url, request)
     }
 
-    /// The API at an origin, which accepts tokens for this request.
+    /// The API at a base URL, which accepts tokens for this request.
     ///
     /// # Errors
     ///
     /// Those of [`at`](Self::at).
-    pub fn with_request(origin: &str, request: TokenRequest) -> Result<Self, ConfigError> {
+    pub fn with_request(base_url: &str, request: TokenRequest) -> Result<Self, ConfigError> {
         let wrong = |problem| Err(ConfigError::new("Api::at", problem));
-        let Ok(origin) = Url::parse(origin) else {
-            return wrong("not a URL: expected an origin such as https://graph.microsoft.com");
+        let Ok(mut base) = Url::parse(base_url) else {
+            return wrong("not a URL: expected one such as https://graph.microsoft.com/v1.0");
         };
-        let bare = origin.path() == "/"
-            && origin.query().is_none()
-            && origin.fragment().is_none()
-            && origin.username().is_empty();
-        if origin.host().is_none() || !bare || origin.password().is_some() {
+        let bare = base.query().is_none()
+            && base.fragment().is_none()
+            && base.username().is_empty()
+            && base.password().is_none();
+        if base.host().is_none() || !bare {
             return wrong(
-                "expected an origin alone, such as https://graph.microsoft.com: the path belongs \
-                 to each request",
+                "expected scheme, host and path alone, such as https://graph.microsoft.com/v1.0: a \
+                 query belongs to each request",
             );
         }
-        match origin.scheme() {
+        match base.scheme() {
             "https" => {}
-            "http" if is_loopback(&origin) => {}
+            "http" if is_loopback(&base) => {}
             _ => {
                 return wrong(
                     "a token must not be sent over plain http: use https (http is accepted for \
@@ -107,19 +124,35 @@ impl Api {
                 );
             }
         }
-        Ok(Self { origin, request })
+        if !base.path().ends_with('/') {
+            base.set_path(&format!("{}/", base.path()));
+        }
+        Ok(Self { base, request })
     }
 
-    /// The URL of a path of the API.
+    /// The URL of a path below the base URL; or, if `path` is an absolute URL, that URL, provided
+    /// that it has the origin of the API, as the link to the next page of a list has.
     pub(super) fn address(&self, path: &str) -> Result<Uri, Error> {
-        let refused = |problem| Error::new(ErrorKind::RequestInvalid, problem);
+        let refused = |problem| Err(Error::new(ErrorKind::RequestInvalid, problem));
+        if let Ok(uri) = path.parse::<Uri>()
+            && uri.scheme().is_some()
+        {
+            return if self.has(&uri) { Ok(uri) } else { refused(OTHER_ORIGIN) };
+        }
         // `//host` and `/\host` are URLs of another host.
         let rest = path.strip_prefix('/').filter(|rest| !rest.starts_with(['/', '\\']));
-        let rest =
-            rest.ok_or_else(|| refused("the path of an API call must begin with one slash"))?;
-        format!("{}{rest}", self.origin)
-            .parse()
-            .map_err(|_| refused("the path of an API call has characters that a URL cannot have"))
+        let Some(rest) = rest else {
+            return refused("the path of an API call must begin with one slash");
+        };
+        let text = format!("{}{rest}", self.base);
+        // Parsing as a URL resolves `..`, also where it is written `%2e%2e` or between backslashes.
+        match (text.parse::<Uri>(), Url::parse(&text)) {
+            (Ok(uri), Ok(url)) if url.path().starts_with(self.base.path()) && self.has(&uri) => {
+                Ok(uri)
+            }
+            (Ok(_), Ok(_)) => refused("the path of an API call leads out of its base URL"),
+            _ => refused("the path of an API call has characters that a URL cannot have"),
+        }
     }
 
     /// The error of a call after which the user must sign in again as required.
@@ -129,8 +162,7 @@ impl Api {
 
     /// Whether this URL has the origin of the API.
     pub(super) fn has(&self, address: &Uri) -> bool {
-        Url::parse(&address.to_string())
-            .is_ok_and(|address| address.origin() == self.origin.origin())
+        Url::parse(&address.to_string()).is_ok_and(|address| address.origin() == self.base.origin())
     }
 
     /// Adds the access token to a request. `claims` is the claims challenge of the API, which
@@ -163,13 +195,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_origin_that_may_have_a_token_is_one() {
+    fn only_a_base_url_that_may_have_a_token_is_one() {
         for good in [
             "https://graph.microsoft.com",
             "https://graph.microsoft.com/",
             "http://127.0.0.1:8080",
             "http://localhost",
             "https://api.example:8443",
+            "https://api.example/v1",
+            "https://api.example/v1/",
         ] {
             assert!(Api::at(good, ["a"]).is_ok(), "{good}");
         }
@@ -178,8 +212,8 @@ mod tests {
             "graph.microsoft.com",
             "http://api.example",
             "https://a@api.example",
-            "https://api.example/v1",
             "https://api.example?x=1",
+            "https://api.example/v1#x",
             "ftp://localhost",
             "data:,",
         ] {
@@ -204,6 +238,22 @@ mod tests {
             "/a b",
         ] {
             assert!(api.address(bad).is_err(), "{bad}");
+        }
+        let below = Api::at("https://api.example/notes/v2", ["a"]).unwrap();
+        assert_eq!(below.address("/7?x=1").unwrap(), "https://api.example/notes/v2/7?x=1");
+        assert_eq!(below.address("/").unwrap(), "https://api.example/notes/v2/");
+        let next = "https://api.example/notes/v2?$skiptoken=1";
+        assert_eq!(below.address(next).unwrap(), next, "the link to the next page");
+        for bad in [
+            "/../x",
+            "/a/../../x",
+            "/%2e%2e/x",
+            "/.%2E/x",
+            "/a/..\\..\\x",
+            "https://evil.example/notes/v2/",
+            "http://api.example/notes/v2/",
+        ] {
+            assert!(below.address(bad).is_err(), "{bad}");
         }
         for (address, own) in [
             ("https://api.example/x", true),

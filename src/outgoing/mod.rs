@@ -1,8 +1,9 @@
 //! Requests to APIs with an access token, which is sent to the API's origin only.
 //!
-//! - [`Api`] names the origin of an API and the scopes of the token for it. No token is sent to
-//!   another origin, or over plain http.
-//! - [`ApiClient`] is an HTTP client for one API. It follows no redirects.
+//! - [`Api`] names the base URL of an API and the scopes of the token for it. No token is sent to
+//!   another origin, or over plain http. [`Api::graph`] is Microsoft Graph.
+//! - [`ApiClient`] is an HTTP client for one API: JSON in and out, statuses as errors, retries
+//!   where the API asks for them. It follows no redirects.
 //! - [`AuthorizeLayer`] adds the token around any HTTP client that is a Tower service.
 //! - [`AcquireToken`] is the source of tokens: [`Tokens`](crate::Tokens) for the signed-in user,
 //!   [`AppTokens`](crate::client::AppTokens) for the application itself.
@@ -19,24 +20,46 @@
 //!   sign-in; if the API still refuses the token after it, the page is 403. With a token of the
 //!   application itself there is no user to sign in, so the caller gets the 401.
 //!
-//! ```no_run
-//! use tower_identity::{Error, Tokens, outgoing::{Api, ApiClient}};
+//! ```
+//! use serde::{Deserialize, Serialize};
+//! use tower_identity::{Error, Tokens, outgoing::{Api, ApiClient, path}};
 //!
-//! # fn graph() -> Result<ApiClient, tower_identity::ConfigError> {
+//! # fn notes() -> Result<ApiClient, tower_identity::ConfigError> {
 //! // Once, at the start.
-//! let graph = ApiClient::new(Api::at("https://graph.microsoft.com", ["User.Read"])?);
-//! # Ok(graph)
+//! let notes = ApiClient::new(Api::at("https://api.example.com/v1", ["notes.write"])?);
+//! # Ok(notes)
 //! # }
-//! async fn photo_of_me(graph: &ApiClient, tokens: &Tokens) -> Result<Vec<u8>, Error> {
-//!     Ok(graph.get(tokens, "/v1.0/me/photo/$value").await?.into_body().to_vec())
+//! #[derive(Serialize, Deserialize)]
+//! struct Note {
+//!     text: String,
+//! }
+//!
+//! // In handlers: `?` is sufficient. Where the person has to consent, it becomes a redirect.
+//! async fn note(notes: &ApiClient, tokens: &Tokens, id: &str) -> Result<Note, Error> {
+//!     notes.get_json(tokens, &path(["notes", id])?).await
+//! }
+//!
+//! async fn add(notes: &ApiClient, tokens: &Tokens, note: &Note) -> Result<Option<Note>, Error> {
+//!     match notes.post_json(tokens, "/notes", note).await {
+//!         // A status of the API that the application expects.
+//!         Err(error) if error.api_refusal().is_some_and(|refusal| refusal.status() == 409) => Ok(None),
+//!         other => other.map(Some),
+//!     }
 //! }
 //! ```
 
 mod api;
 mod challenge;
 mod client;
+mod graph;
+mod json;
 mod layer;
+mod path;
+
+#[cfg(test)]
+mod client_tests;
 
 pub use api::{AcquireToken, Api};
 pub use client::ApiClient;
 pub use layer::{AuthorizeError, AuthorizeFuture, AuthorizeLayer, AuthorizeService};
+pub use path::path;

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     authority::{Authority, at_origin_of},
     error::{Error, ErrorKind},
+    measure::Stopwatch,
     secret::Secret,
 };
 
@@ -129,6 +130,7 @@ impl Channel {
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Error> {
         let secrets = request.extensions().get::<SentSecrets>().cloned();
+        let stopwatch = Stopwatch::start();
         let sending = tokio::time::timeout(self.timeout, self.http.send(self.routed(request)));
         let answer = match sending.await.unwrap_or_else(|_| Err(HttpError::new("too slow"))) {
             // The application's own HTTP client may not limit the size.
@@ -142,6 +144,7 @@ impl Channel {
             }
             Err(error) => Err(error),
         };
+        stopwatch.provider(what, answer.as_ref().ok().map(|answer| answer.status().as_u16()));
         answer.map_err(|error| {
             let kind = if error.is_too_large() {
                 ErrorKind::AnswerTooLarge

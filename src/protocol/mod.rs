@@ -80,7 +80,7 @@ pub(crate) use self::{
     claims_request::claims_of,
     client_info::ClientInfo,
     device::DeviceAnswer,
-    error_answer::{asks_to_begin_again, interaction_suberror},
+    error_answer::{asks_to_begin_again, interaction_suberror, retry_after},
     grant::{Grant, TokenParams, first_resource_scopes},
     graph::is_overage,
     id_token::{IdTokenExpectation, Nonce, VerifiedIdToken},

@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::records::RecordId;
-use crate::{clock::UnixTime, secret::fingerprint, tokens::Person};
+use crate::{clock::UnixTime, measure, secret::fingerprint, tokens::Person};
 
 /// Number of rows that expire along with one that is written: more than one, so that they leave
 /// faster than they come.
@@ -155,6 +155,7 @@ impl Shard {
         self.bytes += row.size();
         self.by_expiry.insert((row.expires, id));
         if let Some(owner) = row.owner {
+            measure::local_session(true);
             self.change(owner, |sessions| sessions.push(id));
         }
         self.rows.insert(id, row);
@@ -165,6 +166,7 @@ impl Shard {
         self.bytes -= row.size();
         self.by_expiry.remove(&(row.expires, id));
         if let Some(owner) = row.owner {
+            measure::local_session(false);
             self.change(owner, |sessions| sessions.retain(|other| *other != id));
         }
     }

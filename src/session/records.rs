@@ -14,6 +14,7 @@ pub(super) use crate::sign_in::RecordId;
 use crate::{
     clock::{Clock, UnixTime},
     error::Error,
+    measure,
     secret::random,
     tokens::{GrantId, GrantRef},
 };
@@ -85,6 +86,7 @@ impl Records {
     /// [`StoreUnavailable`](crate::ErrorKind::StoreUnavailable): somebody may still be signed in.
     pub(crate) async fn end(&self, session: RecordId) -> Result<(), Error> {
         self.store.delete(session).await?;
+        measure::session_ended();
         self.decoded.forget(session.grant_id());
         if let Err(error) = self.store.delete(session.grant_id()).await {
             tracing::warn!(%error, "the grant of a session that ended could not be deleted");

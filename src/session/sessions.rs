@@ -26,6 +26,7 @@ use crate::{
     codec::{self, Value as _},
     config::ValidConfig,
     error::Error,
+    measure,
     sign_in::NewSession,
     tokens::{GrantRecord, GrantRef},
     user::{Application, User},
@@ -272,6 +273,7 @@ impl Sessions {
             Arc::new(self.decoded(cookie, reference, now, KeyAge::Current, sealed, record));
         let set_cookie = self.cookies.set_session(&cookie, session.ends.since(now))?;
         self.cache.keep(&session);
+        measure::signed_in();
         Ok(Created { session, set_cookie })
     }
 

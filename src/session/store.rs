@@ -17,6 +17,7 @@ use super::{
 use crate::{
     clock::UnixTime,
     error::{Error, ErrorKind},
+    measure::Stopwatch,
     secret::{base64url, from_base64url},
 };
 
@@ -90,7 +91,17 @@ impl RemoteStore {
         operation: &'static str,
         running: impl Future<Output = session_store::Result<T>>,
     ) -> Result<session_store::Result<T>, Error> {
-        tokio::time::timeout(self.timeout, running).await.map_err(|_| {
+        let stopwatch = Stopwatch::start();
+        let outcome = tokio::time::timeout(self.timeout, running).await;
+        stopwatch.store(
+            operation,
+            match &outcome {
+                Ok(Ok(_)) => "ok",
+                Ok(Err(_)) => "failed",
+                Err(_) => "too_slow",
+            },
+        );
+        outcome.map_err(|_| {
             let seconds = self.timeout.as_secs_f32();
             tracing::warn!(
                 operation,

@@ -21,6 +21,7 @@ use crate::{
     clock::{Clock, UnixTime},
     config::SessionEnd,
     error::{Error, ErrorKind, TokenOwner},
+    measure,
     secret::Secret,
     single_flight::{SingleFlight, Tasks, Tokio},
 };
@@ -216,11 +217,15 @@ impl Grants {
         let now = self.0.clock.now();
         let kept =
             self.0.store.at_hand(grant, now).and_then(|record| served(&record, request, now));
-        match kept {
+        let token = match kept {
             Some(token) => Ok(token),
             // Boxed so that a cache hit does not pay for the size of the refresh future.
             None => Box::pin(self.obtained(grant, request)).await,
-        }
+        };
+        measure::token_request(
+            token.as_ref().map(|token| token.source().as_str()).map_err(Error::reason),
+        );
+        token
     }
 
     async fn obtained(

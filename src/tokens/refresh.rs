@@ -20,6 +20,7 @@ use crate::{
     clock::{Clock, UnixTime},
     config::SessionEnd,
     error::{Error, ErrorKind},
+    measure,
     secret::Secret,
     single_flight::{Order, SingleFlight, Tasks},
 };
@@ -133,11 +134,15 @@ impl RefreshContext {
             let outcome = shared.locked(&grant, &kind).await;
             let span = Span::current();
             match &outcome {
-                Ok(_) => span.record("outcome", "ok"),
-                Err(error) => {
-                    span.record("outcome", error.outcome()).record("reason", error.reason())
+                Ok(_) => {
+                    span.record("outcome", "ok");
+                    measure::refresh(kind.name(), "ok", None);
                 }
-            };
+                Err(error) => {
+                    span.record("outcome", error.outcome()).record("reason", error.reason());
+                    measure::refresh(kind.name(), error.outcome(), Some(error.reason()));
+                }
+            }
             outcome
         }
         .instrument(span)

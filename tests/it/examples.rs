@@ -8,8 +8,12 @@ use std::{
 };
 
 use axum::http::{Method, StatusCode};
+use tower_identity::dev::DevProvider;
 
-use crate::browser::{Browser, Tab, html::forms};
+use crate::browser::{
+    Browser, Tab,
+    html::{Form, forms},
+};
 
 /// A running example; it ends with the test.
 pub struct Example {
@@ -214,11 +218,72 @@ async fn the_quickstart_needs_no_configuration() {
         (refused.status, &refused.json()["scopes"]),
         (StatusCode::UNAUTHORIZED, &serde_json::json!(["notes.read"]))
     );
+    let steps = tab.open(at("/last-sign-in")).await;
+    for expected in ["browser → application", "identity.callback", "identity.redeem_code"] {
+        assert!(steps.body.contains(expected), "{expected}: {}", steps.body);
+    }
     // A person agrees to it and is back.
     tab.open(at("/token?scope=notes.read")).await;
     let consent = tab.page().form().press("Allow");
     let granted = tab.submit(consent).await.json();
     assert!(granted["scopes"].as_array().unwrap().contains(&"notes.read".into()), "{granted}");
+}
+
+#[tokio::test]
+async fn a_job_has_a_grant_of_its_own_until_the_person_ends_it() {
+    let example = Example::start("job");
+    let mut tab = example.sign_in(&Browser::new(), "/").await;
+    let says = |tab: &Tab| tab.page().body.contains("The job reads your calendar.");
+    assert!(!says(&tab), "{}", tab.page().body);
+    tab.submit(Form::post("/connect")).await;
+    answer(&mut tab, "ada").await;
+    assert!(says(&tab), "{}", tab.page().body);
+    // The session is another one now, and the grant is still there.
+    tab.submit(Form::post("/auth/logout")).await;
+    answer(&mut tab, "ada").await;
+    tab.open(format!("{}/", example.url)).await;
+    answer(&mut tab, "ada").await;
+    assert!(says(&tab), "{}", tab.page().body);
+    tab.submit(Form::post("/disconnect")).await;
+    assert!(!says(&tab), "{}", tab.page().body);
+}
+
+#[tokio::test]
+async fn the_quickstart_calls_graph_at_entra() {
+    let example = Example::start_as("quickstart", &[("IDENTITY_DEV", "entra")]);
+    let mut tab = Browser::new().tab();
+    tab.open(format!("{}/call-an-api", example.url)).await;
+    answer(&mut tab, "alan").await;
+    let page = tab.page();
+    assert_eq!(page.url.path(), "/call-an-api");
+    assert!(page.body.contains("200 OK") && page.body.contains("Alan Turing"), "{}", page.body);
+}
+
+#[tokio::test]
+async fn the_quickstart_calls_the_api_of_the_environment_unless_it_is_a_managed_identity() {
+    let provider = DevProvider::start().await.unwrap();
+    let secret = provider.client_secret();
+    let endpoint = format!("{}/userinfo?x=1", provider.issuer());
+    let variables = [
+        ("IDENTITY_OIDC_AUTHORITY", provider.issuer()),
+        ("IDENTITY_CLIENT_ID", provider.client_id()),
+        ("IDENTITY_CLIENT_SECRET", secret.expose()),
+        ("IDENTITY_ENDPOINT", &endpoint),
+        ("IDENTITY_SCOPE", "email"),
+    ];
+    let example = Example::start_as("quickstart", &variables);
+    let mut tab = Browser::new().tab();
+    tab.open(format!("{}/call-an-api", example.url)).await;
+    answer(&mut tab, "ada").await;
+    let page = tab.page();
+    assert!(page.body.contains("200 OK") && page.body.contains("ada@example.com"), "{}", page.body);
+
+    let of_azure = [&variables[..], &[("IDENTITY_HEADER", "x")]].concat();
+    let example = Example::start_as("quickstart", &of_azure);
+    let mut tab = Browser::new().tab();
+    tab.open(format!("{}/me", example.url)).await;
+    answer(&mut tab, "ada").await;
+    assert!(!tab.open(format!("{}/", example.url)).await.body.contains("Call an API"));
 }
 
 /// Answers the development provider's pages, as `person`, until the application is back.
