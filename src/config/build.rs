@@ -62,6 +62,7 @@ impl IdentityConfig {
         self.check_base_url(&site)?;
         let paths = self.own_paths(&site)?;
         let public_paths = self.public_paths(&site, &paths)?;
+        let cross_site = self.cross_site.rules(&site.origin, self.request_prefix(&site))?;
         let base_url = site.base_url();
         let cookie_keys = CookieKeys::choose(
             &self.cookie_secrets,
@@ -86,6 +87,7 @@ impl IdentityConfig {
             origin: site.origin,
             external_prefix: site.prefix,
             public_paths,
+            cross_site,
             credential,
             tenants,
             paths,

@@ -3,8 +3,8 @@
 use std::{str::FromStr, time::Duration};
 
 use super::{
-    GroupsFrom, IdentityConfig, PathPrefix, Preflight, Prompt, ProviderSession, SessionEnd,
-    SignInOptions, UserInfo,
+    CrossSiteRequests, GroupsFrom, IdentityConfig, PathPrefix, Preflight, Prompt, ProviderSession,
+    SessionEnd, SignInOptions, UserInfo,
     variables::{Named, Variables},
 };
 use crate::error::ConfigError;
@@ -15,6 +15,7 @@ pub(super) fn settings(
     mut config: IdentityConfig,
 ) -> Result<IdentityConfig, ConfigError> {
     config = paths(all, config)?;
+    config = cross_site(all, config)?;
     config = sign_in(all, config)?;
     config = tokens(all, config)?;
     config = sessions(all, config)?;
@@ -73,6 +74,32 @@ fn paths(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConf
     let preflights = [("challenge", Preflight::Challenge), ("pass", Preflight::Pass)];
     if let Some(preflight) = choice(all, "IDENTITY_PREFLIGHT", &preflights)? {
         config = config.with_preflight(preflight);
+    }
+    Ok(config)
+}
+
+fn cross_site(
+    all: &Variables<'_>,
+    mut config: IdentityConfig,
+) -> Result<IdentityConfig, ConfigError> {
+    let requests = [("refuse", CrossSiteRequests::Refuse), ("allow", CrossSiteRequests::Allow)];
+    if let Some(requests) = choice(all, "IDENTITY_CROSS_SITE_REQUESTS", &requests)? {
+        config = config.with_cross_site_requests(requests);
+    }
+    if let Some(origins) = words(all, "IDENTITY_TRUSTED_ORIGINS")? {
+        for origin in &origins.value {
+            config = config
+                .add_trusted_origin(origin)
+                .map_err(|error| error.named(origins.name.clone()))?;
+        }
+    }
+    for path in words(all, "IDENTITY_CROSS_SITE_PATHS")?.into_iter().flat_map(|paths| paths.value) {
+        config = config.add_cross_site_path(path);
+    }
+    for prefix in
+        words(all, "IDENTITY_CROSS_SITE_PREFIXES")?.into_iter().flat_map(|prefixes| prefixes.value)
+    {
+        config = config.add_cross_site_prefix(prefix);
     }
     Ok(config)
 }

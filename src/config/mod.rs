@@ -21,6 +21,7 @@ mod cookie_keys;
 mod credential;
 mod credential_check;
 mod credential_load;
+mod cross_site;
 mod deployment;
 mod display;
 mod env;
@@ -64,6 +65,8 @@ pub(crate) use cookie_keys::{CookieKeySource, CookieKeys};
 pub(crate) use credential::{AssertionOptions, CredentialKind};
 pub use credential::{ClientAuthMethod, ClientCredential};
 pub(crate) use credential_load::{Fingerprint, load_assertion};
+pub use cross_site::CrossSiteRequests;
+pub(crate) use cross_site::CrossSiteRules;
 #[cfg(any(test, fuzzing))]
 pub(crate) use fuzzing::PARSERS;
 pub(crate) use path::PublicPaths;

@@ -5,9 +5,10 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 use url::Url;
 
 use super::{
-    Access, Algorithm, ClientCredential, CookieKeySource, CookieKeys, CookieLifetime, Finding,
-    GroupsFrom, IdentityConfig, PathPrefix, Preflight, ProviderSession, PublicPaths, ResponseMode,
-    ReturnPath, SessionEnd, SignInMethod, SignInOptions, SignOutRequest, UserInfo,
+    Access, Algorithm, ClientCredential, CookieKeySource, CookieKeys, CookieLifetime,
+    CrossSiteRules, Finding, GroupsFrom, IdentityConfig, PathPrefix, Preflight, ProviderSession,
+    PublicPaths, ResponseMode, ReturnPath, SessionEnd, SignInMethod, SignInOptions, SignOutRequest,
+    UserInfo,
 };
 use crate::{
     authority::{Authority, Tenants},
@@ -57,6 +58,7 @@ pub(super) struct Valid {
     pub(super) home: ReturnPath,
     pub(super) paths: Paths,
     pub(super) public_paths: PublicPaths,
+    pub(super) cross_site: CrossSiteRules,
     pub(super) cookie_id: String,
     pub(super) cookie_keys: CookieKeys,
     pub(super) provider_session: ProviderSession,
@@ -172,6 +174,8 @@ impl ValidConfig {
         fn public_paths -> &PublicPaths = public_paths;
         /// The access to paths that no rule names.
         fn default_access -> Access = settings.paths.default as copy;
+        /// Which requests of other origins are accepted.
+        fn cross_site -> &CrossSiteRules = cross_site;
         /// The answer to a CORS preflight for a protected path.
         fn preflight -> Preflight = settings.preflight as copy;
         /// How the user gets to the provider and back.

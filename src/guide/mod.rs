@@ -8,6 +8,7 @@
 //!   defaults.
 //! - [`deployments`]: proxies, path prefixes, several processes, Redis with time limits, rotation
 //!   of secrets.
+//! - [`cross_site`]: requests that pages of other sites cause, what is refused, what is left open.
 //! - [`postgresql`]: sessions and the refresh lock in PostgreSQL.
 //! - [`testing`]: tests of an application against the development provider.
 //! - [`public_sites`]: an application of which most pages are public.
@@ -27,6 +28,9 @@ pub mod providers {}
 
 #[doc = include_str!("deployments.md")]
 pub mod deployments {}
+
+#[doc = include_str!("cross_site.md")]
+pub mod cross_site {}
 
 #[doc = include_str!("postgresql.md")]
 #[doc = "\n```rust,ignore"]

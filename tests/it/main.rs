@@ -33,6 +33,7 @@ mod client_dev;
 mod compile_errors;
 mod consent;
 mod cookies;
+mod cross_site;
 mod default_scopes;
 mod deployments;
 mod dev_grants;
