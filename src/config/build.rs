@@ -45,6 +45,7 @@ impl IdentityConfig {
         self.sign_in.check()?;
         self.check_default_scope()?;
         self.check_sign_out()?;
+        self.user_path.check()?;
         let credential = self.credential.clone().ok_or_else(|| {
             ConfigError::new(
                 "credential",
@@ -351,6 +352,7 @@ impl IdentityConfig {
                     "/auth/reset-password",
                     reset_password,
                 )?,
+                self.user_path.path.as_deref().map(&at),
             ],
         );
         for (index, (setting, own)) in paths.iter().enumerate() {

@@ -59,6 +59,8 @@ impl IdentityConfig {
     /// | `IDENTITY_PROTECTED_PATHS`, `IDENTITY_PROTECTED_PREFIXES` | paths with sign-in where others have none: [`add_protected_path`](Self::add_protected_path) and [`add_protected_prefix`](Self::add_protected_prefix) for each |
     /// | `IDENTITY_PATH_PREFIX` | `stripped` or `kept`: [`with_path_prefix`](Self::with_path_prefix) |
     /// | `IDENTITY_CALLBACK_PATH`, `IDENTITY_SIGN_IN_PATH`, `IDENTITY_SIGN_OUT_PATH`, `IDENTITY_SIGNED_OUT_PATH`, `IDENTITY_EDIT_PROFILE_PATH`, `IDENTITY_RESET_PASSWORD_PATH` | the paths of the layer: [`with_callback_path`](Self::with_callback_path) and so on |
+    /// | `IDENTITY_USER_PATH`, `IDENTITY_USER_CLAIMS` | [`with_user_path`](Self::with_user_path), [`with_user_claims`](Self::with_user_claims) |
+    /// | `IDENTITY_SIGNED_OUT_USER` | `unauthorized` (the default) or `null`: [`with_signed_out_user`](Self::with_signed_out_user) |
     /// | `IDENTITY_CROSS_SITE_REQUESTS` | `refuse` (the default) or `allow`: [`with_cross_site_requests`](Self::with_cross_site_requests) |
     /// | `IDENTITY_TRUSTED_ORIGINS` | [`add_trusted_origin`](Self::add_trusted_origin) for each |
     /// | `IDENTITY_CROSS_SITE_PATHS`, `IDENTITY_CROSS_SITE_PREFIXES` | [`add_cross_site_path`](Self::add_cross_site_path) for each, and [`add_cross_site_prefix`](Self::add_cross_site_prefix) |
@@ -320,7 +322,7 @@ mod tests {
     use super::*;
     use crate::config::{
         Access, ClientAuthMethod, CookieKeySource, CookieLifetime, CrossSiteRequests, ResponseMode,
-        SignInMethod,
+        SignInMethod, SignedOutUser,
     };
 
     const TENANT: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
@@ -480,6 +482,9 @@ mod tests {
             "add_public_prefix",
             &["no variable: which pages are public is part of the application's routes"],
         ),
+        ("with_user_path", &["IDENTITY_USER_PATH"]),
+        ("with_user_claims", &["IDENTITY_USER_CLAIMS"]),
+        ("with_signed_out_user", &["IDENTITY_SIGNED_OUT_USER"]),
         ("with_cross_site_requests", &["IDENTITY_CROSS_SITE_REQUESTS"]),
         ("add_trusted_origin", &["IDENTITY_TRUSTED_ORIGINS"]),
         ("add_cross_site_path", &["IDENTITY_CROSS_SITE_PATHS"]),
@@ -536,6 +541,7 @@ mod tests {
             include_str!("sign_out.rs"),
             include_str!("network.rs"),
             include_str!("cross_site.rs"),
+            include_str!("user_path.rs"),
         ];
         let mut found = 0;
         for line in sources.iter().flat_map(|source| source.lines()) {
@@ -673,6 +679,13 @@ mod tests {
             }),
             ("IDENTITY_RESET_PASSWORD_PATH", "/reset", |config| {
                 config.with_reset_password_path("/reset")
+            }),
+            ("IDENTITY_USER_PATH", "/whoami", |config| config.with_user_path("/whoami")),
+            ("IDENTITY_USER_CLAIMS", "name roles", |config| {
+                config.with_user_claims(["name", "roles"])
+            }),
+            ("IDENTITY_SIGNED_OUT_USER", "null", |config| {
+                config.with_signed_out_user(SignedOutUser::Null)
             }),
             ("IDENTITY_CROSS_SITE_REQUESTS", "allow", |config| {
                 config.with_cross_site_requests(CrossSiteRequests::Allow)

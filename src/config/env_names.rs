@@ -72,6 +72,7 @@ pub(super) const KNOWN: &[&str] = &[
     "IDENTITY_SCOPE",
     "IDENTITY_SESSION_END",
     "IDENTITY_SIGNED_OUT_PATH",
+    "IDENTITY_SIGNED_OUT_USER",
     "IDENTITY_SIGNUPSIGNIN_USER_FLOW",
     "IDENTITY_SIGN_IN_METHOD",
     "IDENTITY_SIGN_IN_PARAMETERS",
@@ -82,7 +83,9 @@ pub(super) const KNOWN: &[&str] = &[
     "IDENTITY_TRUSTED_AUDIENCES",
     "IDENTITY_TRUSTED_ORIGINS",
     "IDENTITY_UI_LOCALES",
+    "IDENTITY_USER_CLAIMS",
     "IDENTITY_USER_INFO",
+    "IDENTITY_USER_PATH",
 ];
 
 /// Variables with the same prefix that Azure sets for managed identities (App Service, Functions,

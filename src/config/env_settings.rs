@@ -4,7 +4,7 @@ use std::{str::FromStr, time::Duration};
 
 use super::{
     CrossSiteRequests, GroupsFrom, IdentityConfig, PathPrefix, Preflight, Prompt, ProviderSession,
-    SessionEnd, SignInOptions, UserInfo,
+    SessionEnd, SignInOptions, SignedOutUser, UserInfo,
     variables::{Named, Variables},
 };
 use crate::error::ConfigError;
@@ -15,6 +15,7 @@ pub(super) fn settings(
     mut config: IdentityConfig,
 ) -> Result<IdentityConfig, ConfigError> {
     config = paths(all, config)?;
+    config = user_path(all, config)?;
     config = cross_site(all, config)?;
     config = sign_in(all, config)?;
     config = tokens(all, config)?;
@@ -47,13 +48,14 @@ fn paths(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConf
         );
     }
     type Setter = fn(IdentityConfig, String) -> IdentityConfig;
-    let setters: [(&str, Setter); 6] = [
+    let setters: [(&str, Setter); 7] = [
         ("IDENTITY_SIGN_IN_PATH", IdentityConfig::with_sign_in_path),
         ("IDENTITY_CALLBACK_PATH", IdentityConfig::with_callback_path),
         ("IDENTITY_SIGN_OUT_PATH", IdentityConfig::with_sign_out_path),
         ("IDENTITY_SIGNED_OUT_PATH", IdentityConfig::with_signed_out_path),
         ("IDENTITY_EDIT_PROFILE_PATH", IdentityConfig::with_edit_profile_path),
         ("IDENTITY_RESET_PASSWORD_PATH", IdentityConfig::with_reset_password_path),
+        ("IDENTITY_USER_PATH", IdentityConfig::with_user_path),
     ];
     for (name, set) in setters {
         if let Some(path) = all.text(name)? {
@@ -74,6 +76,20 @@ fn paths(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConf
     let preflights = [("challenge", Preflight::Challenge), ("pass", Preflight::Pass)];
     if let Some(preflight) = choice(all, "IDENTITY_PREFLIGHT", &preflights)? {
         config = config.with_preflight(preflight);
+    }
+    Ok(config)
+}
+
+fn user_path(
+    all: &Variables<'_>,
+    mut config: IdentityConfig,
+) -> Result<IdentityConfig, ConfigError> {
+    if let Some(claims) = words(all, "IDENTITY_USER_CLAIMS")? {
+        config = config.with_user_claims(claims.value);
+    }
+    let answers = [("unauthorized", SignedOutUser::Unauthorized), ("null", SignedOutUser::Null)];
+    if let Some(answer) = choice(all, "IDENTITY_SIGNED_OUT_USER", &answers)? {
+        config = config.with_signed_out_user(answer);
     }
     Ok(config)
 }

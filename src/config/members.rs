@@ -40,6 +40,7 @@ const LISTS: &[(&str, char)] = &[
     ("trusted_audiences", ' '),
     ("trusted_origins", ' '),
     ("ui_locales", ' '),
+    ("user_claims", ' '),
 ];
 
 /// Members that can be a table of names and values.

@@ -150,6 +150,16 @@ fn every_mistake_names_setting_value_and_remedy() {
             &["\"/\"", "IDENTITY_CROSS_SITE_REQUESTS=allow"],
         ),
         (oidc().add_cross_site_path("/{id}").build(), "cross_site_paths", &["/{id}", "pattern"]),
+        (
+            oidc().with_user_claims(["name"]).build(),
+            "user_claims",
+            &["with_user_path", "IDENTITY_USER_PATH"],
+        ),
+        (
+            oidc().with_user_path("/auth/login").build(),
+            "user_path",
+            &["\"/auth/login\"", "sign_in_path"],
+        ),
         (oidc().add_trusted_audience("client-id").build(), "trusted_audiences", &["client-id"]),
     ];
     for (outcome, setting, words) in mistakes {

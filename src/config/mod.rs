@@ -46,6 +46,7 @@ mod signing_key;
 pub(crate) mod test_keys;
 #[cfg(test)]
 mod tests;
+mod user_path;
 mod valid;
 mod variables;
 
@@ -75,5 +76,7 @@ pub use settings::IdentityConfig;
 pub use sign_in::{Prompt, SignInOptions};
 pub(crate) use sign_out::SignOutRequest;
 pub(crate) use signing_key::SigningKey;
+pub use user_path::SignedOutUser;
+pub(crate) use user_path::UserPath;
 pub(crate) use valid::Paths;
 pub use valid::{IntoValidConfig, ValidConfig};

@@ -90,6 +90,14 @@ pub(crate) fn is_from_own_page(headers: &HeaderMap, origin: &str) -> bool {
     }
 }
 
+/// The page of another origin that caused a request, if it is none of a trusted one.
+pub(crate) fn page_of_another_origin(
+    headers: &HeaderMap,
+    rules: &CrossSiteRules,
+) -> Option<OtherPage> {
+    Initiator::of(headers).other_page(rules)
+}
+
 /// Whether the browser itself says that a person follows a link of a page of this origin.
 pub(crate) fn follows_own_link(headers: &HeaderMap) -> bool {
     let is = |name: &str, value: &str| headers.get(name).is_some_and(|header| header == value);

@@ -133,7 +133,7 @@ impl Flow {
             Route::ResetPassword => {
                 info_span!("identity.reset_password", outcome = Empty, reason = Empty)
             }
-            Route::SignedOut | Route::Protected => Span::none(),
+            Route::SignedOut | Route::User | Route::Protected => Span::none(),
         };
         let reply = async {
             match route {
@@ -144,6 +144,7 @@ impl Flow {
                 Route::SignedOut => self.signed_out(),
                 Route::EditProfile => self.policy(head, Purpose::EditProfile).await,
                 Route::ResetPassword => self.policy(head, Purpose::ResetPassword).await,
+                Route::User => self.current_user(head).await,
                 Route::Protected => self.require_sign_in(head).await,
             }
         };

@@ -27,6 +27,8 @@ pub(super) enum Outcome {
     Code(Box<CodePage>),
     /// The answer to that page's script.
     PollAnswer(PollAnswer),
+    /// Who is signed in, as JSON for a script.
+    User(serde_json::Value),
     /// The page after signing out.
     SignedOut { home: String, sign_in: String },
     /// The question before signing out. `provider` is where the form may end up.
@@ -39,6 +41,7 @@ impl Outcome {
         match self {
             Self::Redirect(_) => "redirected",
             Self::Failed { .. } => "failed",
+            Self::User(_) => "user",
             Self::SignInNeeded { .. } => "sign_in_needed",
             Self::Code(_) | Self::SignedOut { .. } | Self::ConfirmSignOut { .. } => "page",
             Self::PollAnswer(polled) => polled.as_str(),

@@ -63,6 +63,7 @@ impl Renderer {
                 PollAnswer::Done { location } => json!({ "status": "done", "location": location }),
                 PollAnswer::Ended => json!({ "status": "ended" }),
             }),
+            Outcome::User(document) => json_answer(&document),
             Outcome::SignedOut { home, sign_in } => self.page(
                 StatusCode::OK,
                 &Page::new(

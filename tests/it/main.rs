@@ -87,5 +87,6 @@ mod tabs;
 mod tower_sessions;
 mod user;
 mod user_info;
+mod user_path;
 mod walks;
 mod web_auth;
