@@ -53,6 +53,7 @@ mod flood;
 mod foreign_clients;
 mod foreign_verifier;
 mod form_post;
+mod forms;
 mod granted;
 mod guards;
 mod headers;
