@@ -258,7 +258,7 @@ kinds! {
     /// A handler of an event failed: the sign-in was not completed.
     EventHandlerFailed = "event_handler_failed",
         "This application could not complete your sign-in. Please try again in a little while.";
-    /// Another site sent a request that is accepted only from this site.
+    /// A page of another origin caused a request that is accepted only from pages of this site.
     CrossSite = "cross_site", "This can only be done from a page of this site.";
     /// The request is malformed, too large or has the wrong method.
     RequestInvalid = "request_invalid", "This request cannot be answered.";

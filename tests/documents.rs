@@ -128,6 +128,19 @@ fn the_readme_names_the_minimum_rust_version_and_ten_lines_are_ten() {
     assert_eq!(code.lines().filter(|line| !line.is_empty()).count(), 10);
 }
 
+/// Readers copy the script from the guide, and Chromium runs that of the example.
+#[test]
+fn the_guide_shows_the_script_of_the_example() {
+    let (guide, script) = (read("src/guide/front_ends.md"), read("examples/front_end/session.js"));
+    let blocks: Vec<_> = guide.split("```js\n").skip(1).collect();
+    assert_eq!(blocks.len(), 2);
+    for block in blocks {
+        for part in block.split("```").next().unwrap().split("\n\n") {
+            assert!(script.contains(part.trim_end()), "{part}");
+        }
+    }
+}
+
 /// Tables, code and lines with a link cannot be wrapped.
 #[test]
 fn prose_is_at_most_a_hundred_columns_wide() {

@@ -65,8 +65,8 @@ pub(super) fn origin(setting: &'static str, text: &str) -> Result<Url, ConfigErr
         return Err(ConfigError::new(
             setting,
             format!(
-                "{shown:?} has to be only scheme, host and port, such as http://keycloak:8080: \
-                 paths are those of the provider"
+                "{shown:?} has to be only scheme, host and port, such as \
+                 https://host.example.com:8443, without a path"
             ),
         ));
     }

@@ -45,6 +45,7 @@ impl IdentityConfig {
         self.sign_in.check()?;
         self.check_default_scope()?;
         self.check_sign_out()?;
+        self.user_path.check()?;
         let credential = self.credential.clone().ok_or_else(|| {
             ConfigError::new(
                 "credential",
@@ -62,6 +63,7 @@ impl IdentityConfig {
         self.check_base_url(&site)?;
         let paths = self.own_paths(&site)?;
         let public_paths = self.public_paths(&site, &paths)?;
+        let cross_site = self.cross_site.rules(&site.origin, self.request_prefix(&site))?;
         let base_url = site.base_url();
         let cookie_keys = CookieKeys::choose(
             &self.cookie_secrets,
@@ -86,6 +88,7 @@ impl IdentityConfig {
             origin: site.origin,
             external_prefix: site.prefix,
             public_paths,
+            cross_site,
             credential,
             tenants,
             paths,
@@ -349,6 +352,7 @@ impl IdentityConfig {
                     "/auth/reset-password",
                     reset_password,
                 )?,
+                self.user_path.path.as_deref().map(&at),
             ],
         );
         for (index, (setting, own)) in paths.iter().enumerate() {

@@ -59,6 +59,11 @@ impl IdentityConfig {
     /// | `IDENTITY_PROTECTED_PATHS`, `IDENTITY_PROTECTED_PREFIXES` | paths with sign-in where others have none: [`add_protected_path`](Self::add_protected_path) and [`add_protected_prefix`](Self::add_protected_prefix) for each |
     /// | `IDENTITY_PATH_PREFIX` | `stripped` or `kept`: [`with_path_prefix`](Self::with_path_prefix) |
     /// | `IDENTITY_CALLBACK_PATH`, `IDENTITY_SIGN_IN_PATH`, `IDENTITY_SIGN_OUT_PATH`, `IDENTITY_SIGNED_OUT_PATH`, `IDENTITY_EDIT_PROFILE_PATH`, `IDENTITY_RESET_PASSWORD_PATH` | the paths of the layer: [`with_callback_path`](Self::with_callback_path) and so on |
+    /// | `IDENTITY_USER_PATH`, `IDENTITY_USER_CLAIMS` | [`with_user_path`](Self::with_user_path), [`with_user_claims`](Self::with_user_claims) |
+    /// | `IDENTITY_SIGNED_OUT_USER` | `unauthorized` (the default) or `null`: [`with_signed_out_user`](Self::with_signed_out_user) |
+    /// | `IDENTITY_CROSS_SITE_REQUESTS` | `refuse` (the default) or `allow`: [`with_cross_site_requests`](Self::with_cross_site_requests) |
+    /// | `IDENTITY_TRUSTED_ORIGINS` | [`add_trusted_origin`](Self::add_trusted_origin) for each |
+    /// | `IDENTITY_CROSS_SITE_PATHS`, `IDENTITY_CROSS_SITE_PREFIXES` | [`add_cross_site_path`](Self::add_cross_site_path) for each, and [`add_cross_site_prefix`](Self::add_cross_site_prefix) |
     /// | `IDENTITY_IDLE_TIMEOUT`, `IDENTITY_ABSOLUTE_TIMEOUT` | [`with_idle_timeout`](Self::with_idle_timeout), [`with_absolute_timeout`](Self::with_absolute_timeout) |
     /// | `IDENTITY_STORE_TIMEOUT` | [`with_store_timeout`](Self::with_store_timeout) |
     /// | `IDENTITY_SESSION_END` | `own_limits` or `id_token_expiry`: [`with_session_end`](Self::with_session_end) |
@@ -316,7 +321,8 @@ mod tests {
 
     use super::*;
     use crate::config::{
-        Access, ClientAuthMethod, CookieKeySource, CookieLifetime, ResponseMode, SignInMethod,
+        Access, ClientAuthMethod, CookieKeySource, CookieLifetime, CrossSiteRequests, ResponseMode,
+        SignInMethod, SignedOutUser,
     };
 
     const TENANT: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
@@ -476,6 +482,13 @@ mod tests {
             "add_public_prefix",
             &["no variable: which pages are public is part of the application's routes"],
         ),
+        ("with_user_path", &["IDENTITY_USER_PATH"]),
+        ("with_user_claims", &["IDENTITY_USER_CLAIMS"]),
+        ("with_signed_out_user", &["IDENTITY_SIGNED_OUT_USER"]),
+        ("with_cross_site_requests", &["IDENTITY_CROSS_SITE_REQUESTS"]),
+        ("add_trusted_origin", &["IDENTITY_TRUSTED_ORIGINS"]),
+        ("add_cross_site_path", &["IDENTITY_CROSS_SITE_PATHS"]),
+        ("add_cross_site_prefix", &["IDENTITY_CROSS_SITE_PREFIXES"]),
         ("with_preflight", &["no variable: it depends on the layers of the application"]),
         ("with_sign_in_method", &["IDENTITY_SIGN_IN_METHOD"]),
         ("with_response_mode", &["IDENTITY_RESPONSE_MODE"]),
@@ -527,6 +540,8 @@ mod tests {
             include_str!("access.rs"),
             include_str!("sign_out.rs"),
             include_str!("network.rs"),
+            include_str!("cross_site.rs"),
+            include_str!("user_path.rs"),
         ];
         let mut found = 0;
         for line in sources.iter().flat_map(|source| source.lines()) {
@@ -665,6 +680,26 @@ mod tests {
             ("IDENTITY_RESET_PASSWORD_PATH", "/reset", |config| {
                 config.with_reset_password_path("/reset")
             }),
+            ("IDENTITY_USER_PATH", "/whoami", |config| config.with_user_path("/whoami")),
+            ("IDENTITY_USER_CLAIMS", "name roles", |config| {
+                config.with_user_claims(["name", "roles"])
+            }),
+            ("IDENTITY_SIGNED_OUT_USER", "null", |config| {
+                config.with_signed_out_user(SignedOutUser::Null)
+            }),
+            ("IDENTITY_CROSS_SITE_REQUESTS", "allow", |config| {
+                config.with_cross_site_requests(CrossSiteRequests::Allow)
+            }),
+            ("IDENTITY_TRUSTED_ORIGINS", "https://a.example HTTPS://B.example:443/", |config| {
+                let config = config.add_trusted_origin("https://a.example").unwrap();
+                config.add_trusted_origin("https://b.example").unwrap()
+            }),
+            ("IDENTITY_CROSS_SITE_PATHS", "/hooks/pay /paid", |config| {
+                config.add_cross_site_path("/hooks/pay").add_cross_site_path("/paid")
+            }),
+            ("IDENTITY_CROSS_SITE_PREFIXES", "/embed/", |config| {
+                config.add_cross_site_prefix("/embed/")
+            }),
             ("IDENTITY_IDLE_TIMEOUT", "900", |config| {
                 config.with_idle_timeout(Duration::from_secs(900))
             }),
@@ -695,6 +730,7 @@ mod tests {
             ("IDENTITY_USER_INFO", "yes"),
             ("IDENTITY_ID_TOKEN_ALGORITHMS", "HS256"),
             ("IDENTITY_BACK_CHANNEL", "keycloak:8080"),
+            ("IDENTITY_TRUSTED_ORIGINS", "https://a.example/path"),
             ("IDENTITY_DISCOVERY_URL", "http://id.example.com/document"),
             ("IDENTITY_DANGER_ALLOW_HTTP", "maybe"),
             ("IDENTITY_OPENID_SCOPES", "openid,email"),

@@ -3,8 +3,8 @@
 use std::{str::FromStr, time::Duration};
 
 use super::{
-    GroupsFrom, IdentityConfig, PathPrefix, Preflight, Prompt, ProviderSession, SessionEnd,
-    SignInOptions, UserInfo,
+    CrossSiteRequests, GroupsFrom, IdentityConfig, PathPrefix, Preflight, Prompt, ProviderSession,
+    SessionEnd, SignInOptions, SignedOutUser, UserInfo,
     variables::{Named, Variables},
 };
 use crate::error::ConfigError;
@@ -15,6 +15,8 @@ pub(super) fn settings(
     mut config: IdentityConfig,
 ) -> Result<IdentityConfig, ConfigError> {
     config = paths(all, config)?;
+    config = user_path(all, config)?;
+    config = cross_site(all, config)?;
     config = sign_in(all, config)?;
     config = tokens(all, config)?;
     config = sessions(all, config)?;
@@ -46,13 +48,14 @@ fn paths(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConf
         );
     }
     type Setter = fn(IdentityConfig, String) -> IdentityConfig;
-    let setters: [(&str, Setter); 6] = [
+    let setters: [(&str, Setter); 7] = [
         ("IDENTITY_SIGN_IN_PATH", IdentityConfig::with_sign_in_path),
         ("IDENTITY_CALLBACK_PATH", IdentityConfig::with_callback_path),
         ("IDENTITY_SIGN_OUT_PATH", IdentityConfig::with_sign_out_path),
         ("IDENTITY_SIGNED_OUT_PATH", IdentityConfig::with_signed_out_path),
         ("IDENTITY_EDIT_PROFILE_PATH", IdentityConfig::with_edit_profile_path),
         ("IDENTITY_RESET_PASSWORD_PATH", IdentityConfig::with_reset_password_path),
+        ("IDENTITY_USER_PATH", IdentityConfig::with_user_path),
     ];
     for (name, set) in setters {
         if let Some(path) = all.text(name)? {
@@ -73,6 +76,46 @@ fn paths(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConf
     let preflights = [("challenge", Preflight::Challenge), ("pass", Preflight::Pass)];
     if let Some(preflight) = choice(all, "IDENTITY_PREFLIGHT", &preflights)? {
         config = config.with_preflight(preflight);
+    }
+    Ok(config)
+}
+
+fn user_path(
+    all: &Variables<'_>,
+    mut config: IdentityConfig,
+) -> Result<IdentityConfig, ConfigError> {
+    if let Some(claims) = words(all, "IDENTITY_USER_CLAIMS")? {
+        config = config.with_user_claims(claims.value);
+    }
+    let answers = [("unauthorized", SignedOutUser::Unauthorized), ("null", SignedOutUser::Null)];
+    if let Some(answer) = choice(all, "IDENTITY_SIGNED_OUT_USER", &answers)? {
+        config = config.with_signed_out_user(answer);
+    }
+    Ok(config)
+}
+
+fn cross_site(
+    all: &Variables<'_>,
+    mut config: IdentityConfig,
+) -> Result<IdentityConfig, ConfigError> {
+    let requests = [("refuse", CrossSiteRequests::Refuse), ("allow", CrossSiteRequests::Allow)];
+    if let Some(requests) = choice(all, "IDENTITY_CROSS_SITE_REQUESTS", &requests)? {
+        config = config.with_cross_site_requests(requests);
+    }
+    if let Some(origins) = words(all, "IDENTITY_TRUSTED_ORIGINS")? {
+        for origin in &origins.value {
+            config = config
+                .add_trusted_origin(origin)
+                .map_err(|error| error.named(origins.name.clone()))?;
+        }
+    }
+    for path in words(all, "IDENTITY_CROSS_SITE_PATHS")?.into_iter().flat_map(|paths| paths.value) {
+        config = config.add_cross_site_path(path);
+    }
+    for prefix in
+        words(all, "IDENTITY_CROSS_SITE_PREFIXES")?.into_iter().flat_map(|prefixes| prefixes.value)
+    {
+        config = config.add_cross_site_prefix(prefix);
     }
     Ok(config)
 }

@@ -25,6 +25,8 @@ const LISTS: &[(&str, char)] = &[
     ("audience", ' '),
     ("client_capabilities", ' '),
     ("cookie_secret", '\n'),
+    ("cross_site_paths", ' '),
+    ("cross_site_prefixes", ' '),
     ("id_token_algorithms", ' '),
     ("openid_scopes", ' '),
     ("prompt", ' '),
@@ -36,7 +38,9 @@ const LISTS: &[(&str, char)] = &[
     ("scope", ' '),
     ("tenants", ' '),
     ("trusted_audiences", ' '),
+    ("trusted_origins", ' '),
     ("ui_locales", ' '),
+    ("user_claims", ' '),
 ];
 
 /// Members that can be a table of names and values.

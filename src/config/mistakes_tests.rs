@@ -131,6 +131,35 @@ fn every_mistake_names_setting_value_and_remedy() {
             "clock_leeway",
             &["300"],
         ),
+        (
+            oidc().add_trusted_origin("https://app.example.com").unwrap().build(),
+            "trusted_origins",
+            &["\"https://app.example.com\"", "base URL"],
+        ),
+        (
+            oidc()
+                .add_cross_site_path("/hook")
+                .with_cross_site_requests(CrossSiteRequests::Allow)
+                .build(),
+            "cross_site_requests",
+            &["`allow`", "remove"],
+        ),
+        (
+            oidc().add_cross_site_prefix("/").build(),
+            "cross_site_paths",
+            &["\"/\"", "IDENTITY_CROSS_SITE_REQUESTS=allow"],
+        ),
+        (oidc().add_cross_site_path("/{id}").build(), "cross_site_paths", &["/{id}", "pattern"]),
+        (
+            oidc().with_user_claims(["name"]).build(),
+            "user_claims",
+            &["with_user_path", "IDENTITY_USER_PATH"],
+        ),
+        (
+            oidc().with_user_path("/auth/login").build(),
+            "user_path",
+            &["\"/auth/login\"", "sign_in_path"],
+        ),
         (oidc().add_trusted_audience("client-id").build(), "trusted_audiences", &["client-id"]),
     ];
     for (outcome, setting, words) in mistakes {
@@ -143,6 +172,8 @@ fn every_mistake_names_setting_value_and_remedy() {
     for (setting, outcome) in [
         ("base_url", oidc().with_base_url("app.example.com").map(drop)),
         ("redirect_uri", oidc().with_redirect_uri("/cb").map(drop)),
+        ("trusted_origins", oidc().add_trusted_origin("admin.example.com").map(drop)),
+        ("trusted_origins", oidc().add_trusted_origin("https://a.example/app").map(drop)),
         ("back_channel", oidc().with_back_channel("keycloak:8080").map(drop)),
         ("back_channel", oidc().with_back_channel("http://keycloak:8080/auth").map(drop)),
         (

@@ -21,6 +21,7 @@ mod cookie_keys;
 mod credential;
 mod credential_check;
 mod credential_load;
+mod cross_site;
 mod deployment;
 mod display;
 mod env;
@@ -45,6 +46,7 @@ mod signing_key;
 pub(crate) mod test_keys;
 #[cfg(test)]
 mod tests;
+mod user_path;
 mod valid;
 mod variables;
 
@@ -64,6 +66,8 @@ pub(crate) use cookie_keys::{CookieKeySource, CookieKeys};
 pub(crate) use credential::{AssertionOptions, CredentialKind};
 pub use credential::{ClientAuthMethod, ClientCredential};
 pub(crate) use credential_load::{Fingerprint, load_assertion};
+pub use cross_site::CrossSiteRequests;
+pub(crate) use cross_site::CrossSiteRules;
 #[cfg(any(test, fuzzing))]
 pub(crate) use fuzzing::PARSERS;
 pub(crate) use path::PublicPaths;
@@ -72,5 +76,7 @@ pub use settings::IdentityConfig;
 pub use sign_in::{Prompt, SignInOptions};
 pub(crate) use sign_out::SignOutRequest;
 pub(crate) use signing_key::SigningKey;
+pub use user_path::SignedOutUser;
+pub(crate) use user_path::UserPath;
 pub(crate) use valid::Paths;
 pub use valid::{IntoValidConfig, ValidConfig};

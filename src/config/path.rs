@@ -64,6 +64,28 @@ impl PublicPaths {
         Ok(public_paths)
     }
 
+    /// Paths that another setting makes public in some respect, under the same rules.
+    ///
+    /// # Errors
+    ///
+    /// A path is not plain, or a prefix is not a directory.
+    pub(super) fn of_setting(
+        setting: &'static str,
+        before: &str,
+        rules: &[PathRule],
+    ) -> Result<Self, ConfigError> {
+        let mut paths = Self::default();
+        for declared in rules {
+            match declared {
+                PathRule::Exact(path) => paths.exact.push(rule(setting, before, path)?),
+                PathRule::Prefix(prefix) => {
+                    paths.prefixes.push(prefix_rule(setting, before, prefix)?);
+                }
+            }
+        }
+        Ok(paths)
+    }
+
     /// Adds one path, unencoded, below `before`, which is a plain path or empty.
     pub(super) fn add_exact(&mut self, before: &str, path: &str) -> Result<(), ConfigError> {
         self.exact.push(rule(SETTING, before, path)?);
@@ -105,7 +127,7 @@ impl PublicPaths {
 
     /// Whether a public rule matches.
     #[inline]
-    fn is_declared(&self, path: &str) -> bool {
+    pub(crate) fn is_declared(&self, path: &str) -> bool {
         // An exact rule needs no further check: rules are unambiguous, and the path is equal to
         // one.
         self.exact.iter().any(|exact| **exact == *path)

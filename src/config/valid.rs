@@ -5,9 +5,10 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 use url::Url;
 
 use super::{
-    Access, Algorithm, ClientCredential, CookieKeySource, CookieKeys, CookieLifetime, Finding,
-    GroupsFrom, IdentityConfig, PathPrefix, Preflight, ProviderSession, PublicPaths, ResponseMode,
-    ReturnPath, SessionEnd, SignInMethod, SignInOptions, SignOutRequest, UserInfo,
+    Access, Algorithm, ClientCredential, CookieKeySource, CookieKeys, CookieLifetime,
+    CrossSiteRules, Finding, GroupsFrom, IdentityConfig, PathPrefix, Preflight, ProviderSession,
+    PublicPaths, ResponseMode, ReturnPath, SessionEnd, SignInMethod, SignInOptions, SignOutRequest,
+    UserInfo, UserPath,
 };
 use crate::{
     authority::{Authority, Tenants},
@@ -57,6 +58,7 @@ pub(super) struct Valid {
     pub(super) home: ReturnPath,
     pub(super) paths: Paths,
     pub(super) public_paths: PublicPaths,
+    pub(super) cross_site: CrossSiteRules,
     pub(super) cookie_id: String,
     pub(super) cookie_keys: CookieKeys,
     pub(super) provider_session: ProviderSession,
@@ -74,6 +76,8 @@ pub(crate) struct Paths {
     pub(crate) edit_profile: Option<String>,
     /// `None` if the authority has no such policy.
     pub(crate) reset_password: Option<String>,
+    /// `None` if there is none.
+    pub(crate) user: Option<String>,
     /// A set of the lengths of the paths, one bit each; the last bit is for all lengths from 63.
     lengths: u64,
 }
@@ -81,10 +85,18 @@ pub(crate) struct Paths {
 impl Paths {
     pub(super) fn new(
         [login, callback, logout, signed_out]: [String; 4],
-        [edit_profile, reset_password]: [Option<String>; 2],
+        [edit_profile, reset_password, user]: [Option<String>; 3],
     ) -> Self {
-        let mut paths =
-            Self { login, callback, logout, signed_out, edit_profile, reset_password, lengths: 0 };
+        let mut paths = Self {
+            login,
+            callback,
+            logout,
+            signed_out,
+            edit_profile,
+            reset_password,
+            user,
+            lengths: 0,
+        };
         paths.lengths = paths.iter().fold(0, |lengths, (_, path)| lengths | Self::bit(path.len()));
         paths
     }
@@ -105,6 +117,7 @@ impl Paths {
         let optional = [
             ("edit_profile_path", &self.edit_profile),
             ("reset_password_path", &self.reset_password),
+            ("user_path", &self.user),
         ];
         [
             ("sign_in_path", &self.login),
@@ -172,6 +185,10 @@ impl ValidConfig {
         fn public_paths -> &PublicPaths = public_paths;
         /// The access to paths that no rule names.
         fn default_access -> Access = settings.paths.default as copy;
+        /// The settings of the user path.
+        fn user_path -> &UserPath = settings.user_path;
+        /// Which requests of other origins are accepted.
+        fn cross_site -> &CrossSiteRules = cross_site;
         /// The answer to a CORS preflight for a protected path.
         fn preflight -> Preflight = settings.preflight as copy;
         /// How the user gets to the provider and back.

@@ -203,7 +203,7 @@ impl ErrorKind {
                 "the provider could not renew the session: the renewal is repeated automatically"
             }
             Self::CrossSite => {
-                "use a link or form of the application's own pages; their origin is compared with \
+                "send it from a page of the application: its origin is compared with \
                  `with_base_url` (IDENTITY_BASE_URL)"
             }
             Self::RequestInvalid => "change the request as this message says",

@@ -10,6 +10,8 @@
 //!   defaults.
 //! - [`deployments`]: proxies, path prefixes, several processes, Redis with time limits, rotation
 //!   of secrets.
+//! - [`cross_site`]: requests that pages of other sites cause, what is refused, what is left open.
+//! - [`front_ends`]: pages that fetch, who is signed in, tabs that hear of a sign-out.
 //! - [`postgresql`]: sessions and the refresh lock in PostgreSQL.
 //! - [`testing`]: tests of an application against the development provider.
 //! - [`public_sites`]: an application of which most pages are public.
@@ -32,6 +34,12 @@ pub mod providers {}
 
 #[doc = include_str!("deployments.md")]
 pub mod deployments {}
+
+#[doc = include_str!("cross_site.md")]
+pub mod cross_site {}
+
+#[doc = include_str!("front_ends.md")]
+pub mod front_ends {}
 
 #[doc = include_str!("postgresql.md")]
 #[doc = "\n```rust,ignore"]

@@ -4,6 +4,7 @@
 mod body;
 mod challenge;
 mod failure;
+mod initiator;
 mod request_head;
 
 use std::{mem, pin::Pin};
@@ -14,9 +15,9 @@ pub use self::{body::IdentityBody, challenge::Challenge};
 pub(crate) use self::{
     challenge::{Raised, Wanted},
     failure::{NOT_STORED, caller_challenge, grpc, is_grpc, problem, status, wait_before_next},
+    initiator::{follows_own_link, is_from_own_page, page_of_another_origin},
     request_head::{
-        ClientKind, PageInView, RequestHead, RequestSummary, follows_own_link, is_from_own_page,
-        is_prefetch, original_uri, own_path,
+        ClientKind, PageInView, RequestHead, RequestSummary, is_prefetch, original_uri, own_path,
     },
 };
 

@@ -10,16 +10,22 @@ use http::{
     uri::PathAndQuery,
 };
 
-use super::failure::is_grpc;
-use crate::session::RequestCookies;
+use super::{
+    failure::is_grpc,
+    initiator::{Initiator, OtherPage, SEC_FETCH_SITE, has_effects},
+};
+use crate::{config::CrossSiteRules, session::RequestCookies};
 
 /// The headers that decide [`ClientKind`] and [`RequestSummary`]: a copy of a request's head keeps
 /// them.
-pub(crate) const SHAPE_HEADERS: [HeaderName; 8] = [
+pub(crate) const SHAPE_HEADERS: [HeaderName; 11] = [
     header::ACCEPT,
     header::CONTENT_TYPE,
+    header::ORIGIN,
     header::REFERER,
+    header::UPGRADE,
     HeaderName::from_static("sec-fetch-dest"),
+    SEC_FETCH_SITE,
     HeaderName::from_static("sec-purpose"),
     HeaderName::from_static("purpose"),
     HeaderName::from_static("hx-request"),
@@ -118,47 +124,21 @@ impl ClientKind {
     }
 }
 
-/// Whether a page of this origin caused the request, and not one of another site or of a
-/// neighbouring host.
-///
-/// - `Sec-Fetch-Site` is written by the browser alone: `same-origin` is enough, also where a
-///   referrer policy made `Origin` the word `null`; `same-site` and `cross-site` are other origins,
-///   whatever else is said. `none` is an action of the person, such as sending a form again, and
-///   says nothing about the page.
-/// - Otherwise `Origin` decides, which browsers send with every POST.
-/// - `Referer` counts only for browsers that send neither.
-pub(crate) fn is_from_own_page(headers: &HeaderMap, origin: &str) -> bool {
-    match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
-        Some(b"same-origin") => return true,
-        Some(b"none") | None => {}
-        Some(_) => return false,
-    }
-    if let Some(said) = headers.get(header::ORIGIN) {
-        return said == origin;
-    }
-    headers
-        .get(header::REFERER)
-        .and_then(|page| page.to_str().ok())
-        .is_some_and(|page| own_path(page, origin).is_some())
-}
-
 /// Path, query and fragment of an address, if it is one of this origin.
 pub(crate) fn own_path<'a>(address: &'a str, origin: &str) -> Option<&'a str> {
     address.strip_prefix(origin).filter(|path| path.starts_with('/'))
 }
 
-/// Whether the browser itself says that a person follows a link of a page of this origin.
-pub(crate) fn follows_own_link(headers: &HeaderMap) -> bool {
-    let is = |name: &str, value: &str| headers.get(name).is_some_and(|header| header == value);
-    is("sec-fetch-site", "same-origin") && is("sec-fetch-dest", "document") && !is_prefetch(headers)
-}
-
 /// The part of a request that the layer keeps while the service answers it, in case that it has to
-/// answer instead: the kind of client, and the page to return to.
+/// answer instead: the kind of client, and the page to return to. With it comes what the same pass over
+/// the headers finds before: a page of another origin.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestSummary {
     pub(crate) client: ClientKind,
     pub(crate) page: Option<PageInView>,
+    /// The page of another origin that caused the request, if that can have effects and is not
+    /// accepted from everywhere.
+    pub(crate) other_page: Option<Box<OtherPage>>,
 }
 
 /// The page in front of the person.
@@ -172,8 +152,13 @@ pub(crate) enum PageInView {
 
 impl RequestSummary {
     /// Copies nothing but references.
-    pub(crate) fn of(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
-        Self::of_page(method, uri.path_and_query(), headers)
+    pub(crate) fn of(
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        cross_site: &CrossSiteRules,
+    ) -> Self {
+        Self::of_page(method, uri.path_and_query(), headers, cross_site)
     }
 
     /// The same, where only path and query are known of the address.
@@ -181,6 +166,7 @@ impl RequestSummary {
         method: &Method,
         page: Option<&PathAndQuery>,
         headers: &HeaderMap,
+        cross_site: &CrossSiteRules,
     ) -> Self {
         let shape = ShapeHeaders::of(headers);
         let client = shape.client_kind(method, headers);
@@ -188,7 +174,12 @@ impl RequestSummary {
             ClientKind::Navigation => page.cloned().map(PageInView::Opened),
             _ => shape.page.or(shape.referer).cloned().map(PageInView::Behind),
         };
-        Self { client, page }
+        let is_checked = has_effects(method, shape.upgrade) && cross_site.is_refused();
+        let other_page = match is_checked {
+            true => shape.initiator.other_page(cross_site).map(Box::new),
+            false => None,
+        };
+        Self { client, page, other_page }
     }
 }
 
@@ -203,6 +194,8 @@ struct ShapeHeaders<'a> {
     page: Option<&'a HeaderValue>,
     referer: Option<&'a HeaderValue>,
     says_what_it_accepts: bool,
+    upgrade: Option<&'a HeaderValue>,
+    initiator: Initiator<'a>,
 }
 
 impl<'a> ShapeHeaders<'a> {
@@ -214,8 +207,11 @@ impl<'a> ShapeHeaders<'a> {
                 "content-type" => found.content_type = found.content_type.or(Some(value)),
                 "hx-request" => found.htmx = found.htmx.or(Some(value)),
                 "hx-current-url" => found.page = found.page.or(Some(value)),
+                "origin" => found.initiator.origin = found.initiator.origin.or(Some(value)),
                 "referer" => found.referer = found.referer.or(Some(value)),
                 "sec-fetch-dest" => found.destination = found.destination.or(Some(value)),
+                "sec-fetch-site" => found.initiator.site = found.initiator.site.or(Some(value)),
+                "upgrade" => found.upgrade = found.upgrade.or(Some(value)),
                 "sec-purpose" | "purpose" => found.is_prefetch |= says_prefetch(value),
                 _ => {}
             }
@@ -286,42 +282,12 @@ mod tests {
         ClientKind::of(method, &map(headers))
     }
 
-    #[test]
-    fn a_page_of_our_own_is_told_by_the_browser_first_and_by_addresses_after() {
-        const OURS: &str = "https://app.example";
-        for own in [
-            &[("sec-fetch-site", "same-origin")][..],
-            &[("sec-fetch-site", "same-origin"), ("origin", "null")],
-            &[("origin", OURS)],
-            &[("sec-fetch-site", "none"), ("origin", OURS)],
-            &[("referer", "https://app.example/page")],
-        ] {
-            assert!(is_from_own_page(&map(own), OURS), "{own:?}");
-        }
-        for foreign in [
-            &[][..],
-            &[("origin", "null")],
-            &[("origin", "null"), ("referer", "https://app.example/page")],
-            &[("origin", "https://app.example.evil.example")],
-            &[("origin", "https://other.example"), ("referer", "https://app.example/page")],
-            &[("sec-fetch-site", "same-site")],
-            &[("sec-fetch-site", "same-site"), ("origin", OURS)],
-            &[("sec-fetch-site", "cross-site"), ("referer", "https://app.example/page")],
-            &[("sec-fetch-site", "none")],
-            &[("sec-fetch-site", "Same-Origin")],
-            &[("referer", "https://app.example")],
-            &[("referer", "https://app.example.evil.example/")],
-            &[("referer", "https://app.example@evil.example/")],
-        ] {
-            assert!(!is_from_own_page(&map(foreign), OURS), "{foreign:?}");
-        }
-    }
-
     /// What a copy leaves out changes nothing.
     #[test]
     fn the_telling_headers_tell_all() {
+        let rules = CrossSiteRules::trusting(&["https://app.example"]);
         let ours = |method: &Method, headers: &HeaderMap| {
-            format!("{:?}", RequestSummary::of(method, &Uri::from_static("/a?b"), headers))
+            format!("{:?}", RequestSummary::of(method, &Uri::from_static("/a?b"), headers, &rules))
         };
         for headers in [
             &[("accept", "text/html"), ("host", "x"), ("origin", "null")][..],
@@ -334,6 +300,8 @@ mod tests {
             ],
             &[("content-type", "application/grpc"), ("te", "trailers")],
             &[("referer", "https://app.example/y"), ("accept", "application/json")],
+            &[("sec-fetch-site", "same-site"), ("origin", "https://other.example")],
+            &[("upgrade", "websocket"), ("origin", "https://other.example")],
         ] {
             let all = map(headers);
             let copy = all

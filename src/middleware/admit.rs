@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     error::Error,
+    http_message::RequestSummary,
     session::{Peek, RequestCookies, Roll, Session},
 };
 
@@ -49,6 +50,15 @@ impl Flow {
             }
             Some(route) => Decision::Ask(route),
         }
+    }
+
+    /// The refusal of a request with effects that a page of another origin caused, unless that is
+    /// accepted at this path. Without a session there is nothing to misuse, so only requests with a
+    /// session's cookie come here.
+    #[inline]
+    pub(super) fn cross_site_refusal(&self, summary: &RequestSummary, path: &str) -> Option<Error> {
+        let page = summary.other_page.as_ref()?;
+        (!self.config.cross_site().accepts_at(path)).then(|| page.refusal())
     }
 
     /// The session of a request, after asking the store or the provider where that is needed.

@@ -11,7 +11,7 @@ use http::{StatusCode, request::Parts};
 use super::{lazy_user::LazyUser, placement::without_layer};
 use crate::{
     api::ApiCaller,
-    error::Error,
+    error::{Error, ErrorKind},
     http_message::{Challenge, Wanted, original_uri},
     user::{Tokens, User},
 };
@@ -70,14 +70,23 @@ impl<S: Sync> FromRequestParts<S> for User {
     }
 }
 
-/// `None` if no user is signed in, if that cannot be known at the moment, and without a layer, which a
-/// debug event says once for each route: public pages stay up.
+/// `None` if no user is signed in, if that cannot be known at the moment, for a request with effects of
+/// another origin, and without a layer, which a debug event says once for each route: public pages
+/// stay up.
 impl<S: Sync> OptionalFromRequestParts<S> for User {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
         Ok(match look(parts).await {
             Some(Ok(user)) => user,
+            Some(Err(error)) if error.kind() == ErrorKind::CrossSite => {
+                tracing::warn!(
+                    reason = error.reason(),
+                    %error,
+                    "no user is signed in for the request of another origin"
+                );
+                None
+            }
             Some(Err(error)) => {
                 tracing::warn!(
                     reason = error.reason(),

@@ -137,7 +137,7 @@ impl Flow {
             Route::Protected => {
                 info_span!("identity.require_sign_in", outcome = Empty, reason = Empty)
             }
-            Route::SignedOut => Span::none(),
+            Route::SignedOut | Route::User => Span::none(),
         };
         let reply = async {
             match route {
@@ -148,6 +148,7 @@ impl Flow {
                 Route::SignedOut => self.signed_out(),
                 Route::EditProfile => self.policy(head, Purpose::EditProfile).await,
                 Route::ResetPassword => self.policy(head, Purpose::ResetPassword).await,
+                Route::User => self.current_user(head).await,
                 Route::Protected => self.require_sign_in(head).await,
             }
         };

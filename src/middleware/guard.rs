@@ -18,7 +18,7 @@ use crate::{
     api::ApiCaller,
     config::SignInOptions,
     error::{Error, ErrorKind},
-    http_message::{BoxedResponse, Challenge, RequestSummary, original_uri, take_ready},
+    http_message::{BoxedResponse, Challenge, original_uri, take_ready},
     strings::StringList,
     user::{Groups, User},
 };
@@ -273,11 +273,8 @@ async fn signed_in_user<B>(request: &mut Request<B>) -> Option<Result<Option<Use
         .iter()
         .map(|value| (http::header::COOKIE, value.clone()))
         .collect();
-    let summary = RequestSummary::of(
-        request.method(),
-        original_uri(request.uri(), request.extensions()),
-        request.headers(),
-    );
+    let uri = original_uri(request.uri(), request.extensions());
+    let summary = lazy.summary(request.method(), uri.path_and_query(), request.headers());
     let found = lazy.look(summary, &cookies).await;
     if let Ok(Some(user)) = &found {
         request.extensions_mut().insert(user.clone());

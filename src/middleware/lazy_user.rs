@@ -5,13 +5,13 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use http::{HeaderMap, Method, Uri, request::Parts, uri::PathAndQuery};
+use http::{HeaderMap, Method, Request, request::Parts, uri::PathAndQuery};
 
 use super::{admit::Admission, flow::Flow};
 use crate::{
     client::AppTokens,
     error::Error,
-    http_message::RequestSummary,
+    http_message::{RequestSummary, original_uri},
     session::{Roll, Session},
     user::User,
 };
@@ -44,6 +44,8 @@ struct Lazy {
     page: Option<PathAndQuery>,
     /// The whole head, where the application hears of ends of sessions.
     head: Option<Arc<Parts>>,
+    /// Whether the path accepts requests with effects from every origin.
+    is_cross_site: bool,
     seen: OnceLock<Seen>,
 }
 
@@ -58,14 +60,21 @@ pub(super) struct Seen {
 impl LazyUser {
     /// Most requests to public paths end without a question, so it keeps what a question needs and
     /// nothing else.
-    pub(super) fn new(
-        flow: Arc<Flow>,
+    pub(super) fn new<B>(flow: Arc<Flow>, request: &Request<B>, head: Option<Arc<Parts>>) -> Self {
+        let page = original_uri(request.uri(), request.extensions()).path_and_query().cloned();
+        let is_cross_site = flow.config.cross_site().accepts_at(request.uri().path());
+        let (method, seen) = (request.method().clone(), OnceLock::new());
+        Self(Arc::new(Lazy { flow, method, page, head, is_cross_site, seen }))
+    }
+
+    /// What the layer keeps of the request that this handle came with.
+    pub(super) fn summary(
+        &self,
         method: &Method,
-        uri: &Uri,
-        head: Option<Arc<Parts>>,
-    ) -> Self {
-        let page = uri.path_and_query().cloned();
-        Self(Arc::new(Lazy { flow, method: method.clone(), page, head, seen: OnceLock::new() }))
+        page: Option<&PathAndQuery>,
+        headers: &HeaderMap,
+    ) -> RequestSummary {
+        RequestSummary::of_page(method, page, headers, self.0.flow.config.cross_site())
     }
 
     /// The signed-in user, by the session cookie of the request that this handle came with. Looks
@@ -76,11 +85,15 @@ impl LazyUser {
     ///
     /// # Errors
     ///
-    /// `StoreUnavailable` or `RenewalFailed`: it cannot be known at the moment. On a public page
-    /// that is best treated as signed out.
+    /// - `StoreUnavailable` or `RenewalFailed`: it cannot be known at the moment.
+    /// - `CrossSite`: a page of another origin caused the request, which can have effects and has a
+    ///   session's cookie; see
+    ///   [`with_cross_site_requests`](crate::IdentityConfig::with_cross_site_requests).
+    ///
+    /// On a public page both are best treated as signed out.
     pub async fn user(&self, headers: &HeaderMap) -> Result<Option<User>, Error> {
-        self.look(RequestSummary::of_page(&self.0.method, self.0.page.as_ref(), headers), headers)
-            .await
+        let summary = self.summary(&self.0.method, self.0.page.as_ref(), headers);
+        self.look(summary, headers).await
     }
 
     /// The same for a guard that has a copy of the cookies alone: `summary` is that of the whole
@@ -95,6 +108,12 @@ impl LazyUser {
             Some(seen) => seen,
             None => {
                 let cookies = flow.cookies(cookies);
+                if let Some(page) = summary.other_page.as_ref()
+                    && !self.0.is_cross_site
+                    && cookies.has_session()
+                {
+                    return Err(page.refusal());
+                }
                 let found = match flow.admit(&cookies).await? {
                     Admission::In(session, roll) => Seen { session: Some(session), roll, summary },
                     Admission::Out => {

@@ -126,6 +126,11 @@ impl Flow {
                 Reply::redirect(self.sign_in_url(&start.return_path))
             }
             ClientKind::Navigation => self.start(head, start).await,
+            // A form is never replayed (D8), so its person has to know that it was lost.
+            ClientKind::Document if !head.method.is_safe() => Reply::new(Outcome::NotSaved {
+                sign_in: self.sign_in_url(&start.return_path),
+                has_ended: head.cookies.has_session(),
+            }),
             _ => Reply::sign_in_needed(self.sign_in_url(&start.return_path)),
         }
     }

@@ -3,6 +3,7 @@
 mod admit;
 mod b2c;
 mod callback;
+mod current_user;
 mod device_code;
 mod events;
 #[cfg(feature = "axum")]

@@ -21,12 +21,17 @@ pub(super) enum Outcome {
     /// A sign-in is needed, and the client cannot be redirected: where to sign in, and what failed
     /// for a person who is signed in.
     SignInNeeded { sign_in: String, why: Option<Error> },
+    /// A form was posted, and a sign-in is needed first: where to sign in, and whether there was a
+    /// session.
+    NotSaved { sign_in: String, has_ended: bool },
     /// A step failed. `again` is where a link to try again leads.
     Failed { error: Error, again: Option<String> },
     /// The page with the code of a sign-in by device code.
     Code(Box<CodePage>),
     /// The answer to that page's script.
     PollAnswer(PollAnswer),
+    /// Who is signed in, as JSON for a script.
+    User(serde_json::Value),
     /// The page after signing out.
     SignedOut { home: String, sign_in: String },
     /// The question before signing out. `provider` is where the form may end up.
@@ -39,7 +44,8 @@ impl Outcome {
         match self {
             Self::Redirect(_) => "redirected",
             Self::Failed { .. } => "failed",
-            Self::SignInNeeded { .. } => "sign_in_needed",
+            Self::User(_) => "user",
+            Self::SignInNeeded { .. } | Self::NotSaved { .. } => "sign_in_needed",
             Self::Code(_) | Self::SignedOut { .. } | Self::ConfirmSignOut { .. } => "page",
             Self::PollAnswer(polled) => polled.as_str(),
         }

@@ -53,7 +53,12 @@ impl Renderer {
     ) -> Response<IdentityBody<R>> {
         let mut response = match reply.outcome {
             Outcome::Redirect(to) => redirect(&to),
-            Outcome::SignInNeeded { sign_in, why } => self.sign_in_needed(client, sign_in, why),
+            Outcome::SignInNeeded { sign_in, why } => {
+                self.sign_in_needed(client, sign_in, sign_in_needed(why))
+            }
+            Outcome::NotSaved { sign_in, has_ended } => {
+                self.sign_in_needed(client, sign_in, not_saved(has_ended))
+            }
             Outcome::Failed { error, again } => self.failed(client, error, again),
             Outcome::Code(code) => self.page(StatusCode::OK, &code_page(*code)),
             Outcome::PollAnswer(polled) => json_answer(&match polled {
@@ -63,6 +68,7 @@ impl Renderer {
                 PollAnswer::Done { location } => json!({ "status": "done", "location": location }),
                 PollAnswer::Ended => json!({ "status": "ended" }),
             }),
+            Outcome::User(document) => json_answer(&document),
             Outcome::SignedOut { home, sign_in } => self.page(
                 StatusCode::OK,
                 &Page::new(
@@ -98,15 +104,8 @@ impl Renderer {
         &self,
         client: ClientKind,
         sign_in: String,
-        why: Option<Error>,
+        (error, text): (Error, &'static str),
     ) -> Response<IdentityBody<R>> {
-        let text = if why.is_some() {
-            "This page needs something more from your sign-in."
-        } else {
-            "This page is for people who are signed in."
-        };
-        let error =
-            why.unwrap_or_else(|| Error::new(ErrorKind::SignInRequired, "nobody is signed in"));
         let challenge =
             HeaderValue::try_from(format!(r#"Cookie realm="sign-in", form-action="{sign_in}""#));
         let mut response = match client {
@@ -265,6 +264,34 @@ fn json_answer<R>(document: &serde_json::Value) -> Response<IdentityBody<R>> {
     let mut response = Response::new(IdentityBody::own(document.to_string()));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+/// Why a sign-in is needed, and the sentence for the person.
+fn sign_in_needed(why: Option<Error>) -> (Error, &'static str) {
+    match why {
+        Some(error) => (error, "This page needs something more from your sign-in."),
+        None => (
+            Error::new(ErrorKind::SignInRequired, "nobody is signed in"),
+            "This page is for people who are signed in.",
+        ),
+    }
+}
+
+/// The same for a form that was posted without a session; `has_ended` if there was one.
+fn not_saved(has_ended: bool) -> (Error, &'static str) {
+    let (kind, text) = match has_ended {
+        true => (
+            ErrorKind::SessionEnded,
+            "Your session has ended, and what you sent was not saved. Sign in, open the form and \
+             send it again.",
+        ),
+        false => (
+            ErrorKind::SignInRequired,
+            "You are not signed in, and what you sent was not saved. Sign in, open the form and \
+             send it again.",
+        ),
+    };
+    (Error::new(kind, "a form was posted without a session"), text)
 }
 
 /// Whether the same account would be turned away again.

@@ -21,6 +21,7 @@ pub(super) enum Route {
     SignedOut,
     EditProfile,
     ResetPassword,
+    User,
     Protected,
 }
 
@@ -59,6 +60,8 @@ fn own_route(paths: &Paths, path: &str) -> Option<Route> {
         Some(Route::EditProfile)
     } else if is(&paths.reset_password) {
         Some(Route::ResetPassword)
+    } else if is(&paths.user) {
+        Some(Route::User)
     } else {
         None
     }

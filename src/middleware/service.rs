@@ -96,11 +96,8 @@ where
         let flow = match &self.shared.flow {
             Ok(flow) => flow,
             Err(error) => {
-                let (shared, error) = (Arc::clone(&self.shared), error.clone());
                 let client = ClientKind::of(request.method(), request.headers());
-                return ResponseFuture::deciding(async move {
-                    Ok(shared.renderer.response(client, Reply::failed(error, None)))
-                });
+                return refused(Arc::clone(&self.shared), client, error.clone());
             }
         };
         let decision = flow.decide(request.method(), request.uri().path(), request.headers());
@@ -109,9 +106,8 @@ where
         }
         match decision {
             Decision::Public => {
-                let uri = original_uri(request.uri(), request.extensions());
                 let head = flow.tells_ends().then(|| head_of(&request));
-                let identity = LazyUser::new(Arc::clone(flow), request.method(), uri, head);
+                let identity = LazyUser::new(Arc::clone(flow), &request, head);
                 insert(request.extensions_mut(), identity.clone());
                 ResponseFuture::calling(
                     self.inner.call(request),
@@ -124,7 +120,11 @@ where
                     request.method(),
                     original_uri(request.uri(), request.extensions()),
                     request.headers(),
+                    flow.config.cross_site(),
                 );
+                if let Some(error) = flow.cross_site_refusal(&summary, request.uri().path()) {
+                    return refused(Arc::clone(&self.shared), summary.client, error);
+                }
                 insert(request.extensions_mut(), session.user.clone());
                 let pending = Pending::Protected(Admitted { session, roll, summary });
                 ResponseFuture::calling(self.inner.call(request), Arc::clone(&self.shared), pending)
@@ -138,6 +138,16 @@ where
             )),
         }
     }
+}
+
+/// The future of a request that is refused without waiting.
+#[cold]
+fn refused<F, R: Send + 'static, E: Send + 'static>(
+    shared: Arc<Shared>,
+    client: ClientKind,
+    error: Error,
+) -> ResponseFuture<F, R, E> {
+    ResponseFuture::deciding(async move { Ok(shared.respond(client, Reply::failed(error, None))) })
 }
 
 /// Puts a value into the extensions of a request.
@@ -201,9 +211,15 @@ where
     let uri = original_uri(&parts.uri, &parts.extensions).clone();
     if route == Route::Protected {
         let cookies = flow.cookies(&parts.headers);
+        let rules = flow.config.cross_site();
+        let summary = RequestSummary::of(&parts.method, &uri, &parts.headers, rules);
+        if cookies.has_session()
+            && let Some(error) = flow.cross_site_refusal(&summary, parts.uri.path())
+        {
+            return Ok(shared.respond(summary.client, Reply::failed(error, None)));
+        }
         match flow.admit(&cookies).await {
             Ok(Admission::In(session, roll)) => {
-                let summary = RequestSummary::of(&parts.method, &uri, &parts.headers);
                 parts.extensions.insert(session.user.clone());
                 let mut response = inner.call(Request::from_parts(parts, body)).await?;
                 let pending = Pending::Protected(Admitted { session, roll, summary });
@@ -222,10 +238,7 @@ where
                 let reply = Box::pin(flow.reply(Route::Protected, &head, Ok(Bytes::new()))).await;
                 return Ok(shared.respond(head.client_kind(), reply));
             }
-            Err(error) => {
-                let client = ClientKind::of(&parts.method, &parts.headers);
-                return Ok(shared.respond(client, Reply::failed(error, None)));
-            }
+            Err(error) => return Ok(shared.respond(summary.client, Reply::failed(error, None))),
         }
     }
     let form = if route == Route::Callback && parts.method == Method::POST {

@@ -57,6 +57,11 @@ impl Session {
         RecordId(self.grant().session())
     }
 
+    /// The end of the session without another request.
+    pub(crate) fn ends(&self) -> UnixTime {
+        self.ends
+    }
+
     /// Whether the claims are to be renewed.
     pub(crate) fn renewal_due(&self, now: UnixTime) -> bool {
         now >= self.renew_at

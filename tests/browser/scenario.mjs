@@ -77,7 +77,7 @@ export const provider = once_per_file(async () => {
   };
 });
 
-/** Starts an example (the quickstart, or `SHOP`) with these variables and waits until it answers. */
+/** Starts an example (the quickstart, or another by its name in capitals) with these variables and waits until its home page answers. */
 export async function start_app(origin, variables, example = 'QUICKSTART') {
   const program = process.env[example];
   assert.ok(program, `${example} names the program of an example: run tests/run browser`);
@@ -88,8 +88,8 @@ export async function start_app(origin, variables, example = 'QUICKSTART') {
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text));
   for (const end = Date.now() + 10 * SECONDS; ; await new Promise((wake) => setTimeout(wake, 50))) {
-    if (child.exitCode !== null || Date.now() > end) throw new Error(`the quickstart did not start:\n${output}`);
-    if (await fetch(`${origin}/health`).then((answer) => answer.ok, () => false)) break;
+    if (child.exitCode !== null || Date.now() > end) throw new Error(`${example} did not start:\n${output}`);
+    if (await fetch(origin).then((answer) => answer.ok, () => false)) break;
   }
   return { origin, output: () => output, stop: () => stopped(child) };
 }
@@ -98,7 +98,7 @@ export async function start_app(origin, variables, example = 'QUICKSTART') {
  * One test: `body` gets a fresh app, registered at the certified provider, and a fresh browser profile.
  *
  * `client` adds to the client's metadata, `variables` to the app's. With `development: true` no provider is configured, so that the app starts its own
- * (`IDENTITY_DEV` says which). `cookies: false` is a person who allows the app no cookies.
+ * (`IDENTITY_DEV` says which). `cookies: false` is a person who allows the app no cookies. `example` is the app, if it is not the quickstart.
  */
 export function scenario(name, { client, variables, development = false, cookies = true, example }, body) {
   test(name, { timeout: 60 * SECONDS }, async () => {
@@ -159,13 +159,13 @@ export async function shown_json(page) {
   return JSON.parse(await page.locator('pre, body').first().innerText());
 }
 
-/** Serves one page under 127.0.0.1, which is another site than the app's. */
-export async function other_site(html) {
+/** Serves one page under 127.0.0.1, which is another site than the app's, or under another host: another port of `localhost` is a sibling origin. */
+export async function other_site(html, host = '127.0.0.1') {
   const server = createServer((_, response) => response.setHeader('content-type', 'text/html').end(html));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   stops.push(() => server.close());
-  return `http://127.0.0.1:${server.address().port}`;
+  return `http://${host}:${server.address().port}`;
 }
 
 /** Watches all pages of a profile; the result checks what was seen. */

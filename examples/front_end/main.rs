@@ -1,0 +1,92 @@
+//! A page that fetches: a front end in plain JavaScript, without a token in the browser.
+//!
+//! ```console
+//! $ cargo run --example front_end
+//! ```
+//!
+//! - `index.html` is public and the same for everybody, so it can be cached. Its script asks
+//!   `/auth/user` who is signed in.
+//! - `session.js` has what every front end needs: a `fetch` that goes to the sign-in when the answer
+//!   is 401, and tabs that hear of a sign-out.
+//! - `/api/notes` is protected. A script of another origin cannot write to it, although the browser
+//!   may send the cookie along.
+//!
+//! Without configuration it starts the development provider; with `IDENTITY_*` variables it uses
+//! the provider that they name. `LISTEN` is the address; the default is `127.0.0.1:3000`.
+
+use std::{
+    env,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+    routing::get,
+};
+use tokio::net::TcpListener;
+use tower_identity::{IdentityLayer, User, dev::DevProvider};
+
+/// Only this application's own scripts run, and they call only this application. `form-action`
+/// would have to name the provider as well, because the sign-out leads there.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+                      base-uri 'none'; frame-ancestors 'none'";
+
+/// Each note with the subject of its author.
+type Notes = Arc<Mutex<Vec<(String, String)>>>;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).init();
+    let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".into());
+    let listener = TcpListener::bind(&address).await?;
+    let base_url = format!("http://localhost:{}", listener.local_addr()?.port());
+    let (_provider, config) = DevProvider::config_or_env(&base_url).await?;
+    let config = config
+        .add_public_path("/")
+        .add_public_prefix("/assets/")
+        .with_user_path("/auth/user")
+        .with_user_claims(["name", "email"])
+        .build()?;
+    let app = Router::new()
+        .route("/", get(page))
+        .route("/assets/session.js", get(|| script(include_str!("session.js"))))
+        .route("/assets/app.js", get(|| script(include_str!("app.js"))))
+        .route("/api/notes", get(notes).post(add_note))
+        .with_state(Notes::default())
+        .layer(IdentityLayer::new(config));
+    tracing::info!("open {base_url}");
+    Ok(axum::serve(listener, app).await?)
+}
+
+async fn page() -> impl IntoResponse {
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+    ];
+    (headers, include_str!("index.html"))
+}
+
+async fn script(text: &'static str) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], text)
+}
+
+/// The notes of the user.
+async fn notes(user: User, State(notes): State<Notes>) -> Result<Json<Vec<String>>, StatusCode> {
+    let notes = notes.lock().map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    let own = notes.iter().filter(|(author, _)| author == user.subject());
+    Ok(Json(own.map(|(_, note)| note.clone()).collect()))
+}
+
+/// Adds a note, the body of the request.
+async fn add_note(
+    user: User,
+    State(notes): State<Notes>,
+    note: String,
+) -> Result<StatusCode, StatusCode> {
+    let mut notes = notes.lock().map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    notes.push((user.subject().to_owned(), note));
+    Ok(StatusCode::CREATED)
+}

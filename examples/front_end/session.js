@@ -1,0 +1,20 @@
+const tabs = new BroadcastChannel('session');
+
+/** `fetch`; if the answer is that a sign-in is needed, the browser goes there and returns to this page. */
+export async function call(address, options) {
+  const answer = await fetch(address, options);
+  if (answer.status !== 401) return answer;
+  const { sign_in } = await answer.clone().json().catch(() => ({}));
+  if (!sign_in) return answer;
+  location.assign(sign_in);
+  return new Promise(() => {}); // the page is being left
+}
+
+/** Calls `ended` when the person signs out in another tab, or the session is found to have ended. */
+export function watch(sign_out_form, ended) {
+  sign_out_form.addEventListener('submit', () => tabs.postMessage('signed out'));
+  tabs.addEventListener('message', ended);
+  document.addEventListener('visibilitychange', async () => {
+    if (document.visibilityState === 'visible' && (await fetch('/auth/user')).status === 401) ended();
+  });
+}
