@@ -94,6 +94,7 @@ pub mod fuzzing;
 ))]
 pub mod guide;
 mod http_message;
+mod languages;
 mod middleware;
 pub mod outgoing;
 pub mod pages;

@@ -26,6 +26,7 @@ const LISTS: &[(&str, char)] = &[
     ("client_capabilities", ' '),
     ("cookie_secret", '\n'),
     ("id_token_algorithms", ' '),
+    ("languages", ' '),
     ("openid_scopes", ' '),
     ("prompt", ' '),
     ("protected_paths", ' '),

@@ -13,10 +13,11 @@ use http::{
 use super::failure::is_grpc;
 use crate::session::RequestCookies;
 
-/// The headers that decide [`ClientKind`] and [`RequestSummary`]: a copy of a request's head keeps
+/// The headers that decide [`ClientKind`], [`RequestSummary`] and the language of a page: a copy of a request's head keeps
 /// them.
-pub(crate) const SHAPE_HEADERS: [HeaderName; 8] = [
+pub(crate) const SHAPE_HEADERS: [HeaderName; 9] = [
     header::ACCEPT,
+    header::ACCEPT_LANGUAGE,
     header::CONTENT_TYPE,
     header::REFERER,
     HeaderName::from_static("sec-fetch-dest"),
@@ -159,6 +160,8 @@ pub(crate) fn follows_own_link(headers: &HeaderMap) -> bool {
 pub(crate) struct RequestSummary {
     pub(crate) client: ClientKind,
     pub(crate) page: Option<PageInView>,
+    /// Of a client that gets a page.
+    pub(crate) accept_language: Option<HeaderValue>,
 }
 
 /// The page in front of the person.
@@ -188,7 +191,19 @@ impl RequestSummary {
             ClientKind::Navigation => page.cloned().map(PageInView::Opened),
             _ => shape.page.or(shape.referer).cloned().map(PageInView::Behind),
         };
-        Self { client, page }
+        let accept_language = match client {
+            ClientKind::Navigation | ClientKind::Document => shape.language.cloned(),
+            _ => None,
+        };
+        Self { client, page, accept_language }
+    }
+
+    /// The path that a person opened.
+    pub(crate) fn opened_path(&self) -> Option<&str> {
+        match &self.page {
+            Some(PageInView::Opened(page)) => Some(page.path()),
+            _ => None,
+        }
     }
 }
 
@@ -199,6 +214,7 @@ struct ShapeHeaders<'a> {
     content_type: Option<&'a HeaderValue>,
     htmx: Option<&'a HeaderValue>,
     destination: Option<&'a HeaderValue>,
+    language: Option<&'a HeaderValue>,
     is_prefetch: bool,
     page: Option<&'a HeaderValue>,
     referer: Option<&'a HeaderValue>,
@@ -211,6 +227,7 @@ impl<'a> ShapeHeaders<'a> {
         for (name, value) in headers {
             match name.as_str() {
                 "accept" => found.says_what_it_accepts = true,
+                "accept-language" => found.language = found.language.or(Some(value)),
                 "content-type" => found.content_type = found.content_type.or(Some(value)),
                 "hx-request" => found.htmx = found.htmx.or(Some(value)),
                 "hx-current-url" => found.page = found.page.or(Some(value)),
@@ -325,6 +342,7 @@ mod tests {
         };
         for headers in [
             &[("accept", "text/html"), ("host", "x"), ("origin", "null")][..],
+            &[("accept", "text/html"), ("accept-language", "de, en;q=0.5")],
             &[("sec-fetch-dest", "document"), ("sec-purpose", "prefetch")],
             &[("sec-fetch-dest", "document"), ("purpose", "prefetch")],
             &[

@@ -24,14 +24,14 @@ use super::{
     lazy_user::LazyUser,
     placement::nest,
     reply::Reply,
-    respond::Renderer,
+    respond::{Caller, Renderer},
     routes::Route,
 };
 use crate::{
     api,
     error::{Error, ErrorKind},
     http_message::{
-        BoxError, Challenge, ClientKind, IdentityBody, RequestHead, RequestSummary, Wanted,
+        BoxError, Challenge, IdentityBody, RequestHead, RequestSummary, Wanted,
         original_uri, take_ready,
     },
     session::Session,
@@ -97,9 +97,11 @@ where
             Ok(flow) => flow,
             Err(error) => {
                 let (shared, error) = (Arc::clone(&self.shared), error.clone());
-                let client = ClientKind::of(request.method(), request.headers());
+                let summary =
+                    RequestSummary::of(request.method(), request.uri(), request.headers());
                 return ResponseFuture::deciding(async move {
-                    Ok(shared.renderer.response(client, Reply::failed(error, None)))
+                    let caller = Caller::of_summary(&summary, None);
+                    Ok(shared.renderer.response(&caller, Reply::failed(error, None)))
                 });
             }
         };
@@ -220,11 +222,12 @@ where
                 }
                 let head = RequestHead::new(&parts.method, &uri, &parts.headers, cookies);
                 let reply = Box::pin(flow.require_sign_in(&head)).await;
-                return Ok(shared.respond(head.client_kind(), reply));
+                return Ok(shared.renderer.response(&Caller::of(&head, None), reply));
             }
             Err(error) => {
-                let client = ClientKind::of(&parts.method, &parts.headers);
-                return Ok(shared.respond(client, Reply::failed(error, None)));
+                let head = RequestHead::new(&parts.method, &uri, &parts.headers, cookies);
+                let reply = Reply::failed(error, None);
+                return Ok(shared.renderer.response(&Caller::of(&head, None), reply));
             }
         }
     }
@@ -236,7 +239,10 @@ where
     let cookies = flow.cookies(&parts.headers);
     let head = RequestHead::new(&parts.method, &uri, &parts.headers, cookies)
         .with_extensions(&parts.extensions);
-    Ok(shared.respond(head.client_kind(), Box::pin(flow.reply(route, &head, form)).await))
+    let reply = Box::pin(flow.reply(route, &head, form)).await;
+    let session = head.cookies.session();
+    let user = session.as_deref().map(|session| &session.user);
+    Ok(shared.renderer.response(&Caller::of(&head, user), reply))
 }
 
 /// The body of a `form_post` answer.
@@ -271,10 +277,6 @@ impl Shared {
         Self { flow, renderer, api }
     }
 
-    fn respond<R>(&self, client: ClientKind, reply: Reply) -> Response<IdentityBody<R>> {
-        self.renderer.response(client, reply)
-    }
-
     /// The response of a service after which the layer has async work to finish.
     pub(super) async fn finish<R>(
         &self,
@@ -283,14 +285,24 @@ impl Shared {
     ) -> Response<IdentityBody<R>> {
         match (follow_up, &self.flow) {
             (FollowUp::Challenge { challenge, session }, Ok(flow)) => {
-                let reply = challenged(flow, &challenge, session).await;
-                return self.respond(challenge.client_kind(), reply);
+                let cookies = flow.cookies(challenge.headers());
+                if let Some(session) = &session {
+                    cookies.hand_on(session);
+                }
+                let head = challenge.head(cookies);
+                let reply = challenged(flow, &challenge, &head).await;
+                let user = session.as_deref().map(|session| &session.user);
+                return self.renderer.response(&Caller::of(&head, user), reply);
             }
             (FollowUp::Challenge { challenge, .. }, Err(error)) => {
-                return self.respond(challenge.client_kind(), Reply::failed(error.clone(), None));
+                let client = challenge.client_kind();
+                let caller = Caller { client, accept_language: None, path: None, user: None };
+                return self.renderer.response(&caller, Reply::failed(error.clone(), None));
             }
             (FollowUp::Raised { error, session, summary }, Ok(flow)) => {
-                return self.respond(summary.client, flow.raised(&summary, &session, error));
+                let reply = flow.raised(&summary, &session, error);
+                let caller = Caller::of_summary(&summary, Some(&session.user));
+                return self.renderer.response(&caller, reply);
             }
             (FollowUp::Roll(roll), Ok(flow)) => {
                 if let Some(cookie) = flow.confirm(&roll).await {
@@ -305,15 +317,10 @@ impl Shared {
 }
 
 /// The answer to the challenge of a handler or guard.
-async fn challenged(flow: &Flow, challenge: &Challenge, session: Option<Arc<Session>>) -> Reply {
-    let cookies = flow.cookies(challenge.headers());
-    if let Some(session) = &session {
-        cookies.hand_on(session);
-    }
-    let head = challenge.head(cookies);
+async fn challenged(flow: &Flow, challenge: &Challenge, head: &RequestHead<'_>) -> Reply {
     match challenge.wanted() {
         Wanted::SignIn { options, return_path } => {
-            flow.step_up(&head, options, return_path.as_ref()).await
+            flow.step_up(head, options, return_path.as_ref()).await
         }
         Wanted::Refusal(error) => Reply::failed(error.clone(), None),
     }
