@@ -31,8 +31,8 @@ use crate::{
     api,
     error::{Error, ErrorKind},
     http_message::{
-        BoxError, Challenge, IdentityBody, RequestHead, RequestSummary, Wanted,
-        original_uri, take_ready,
+        BoxError, Challenge, IdentityBody, RequestHead, RequestSummary, Wanted, original_uri,
+        take_ready,
     },
     session::Session,
 };
