@@ -34,7 +34,6 @@ use crate::{
         BoxError, Challenge, IdentityBody, RequestHead, RequestSummary, Wanted, original_uri,
         take_ready,
     },
-    session::Session,
 };
 
 /// The largest body of a `form_post` answer: a code, a state and an ID token fit a dozen times.

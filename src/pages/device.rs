@@ -60,8 +60,8 @@ pub struct DeviceSignIn {
 impl DeviceSignIn {
     /// The script of the default page, for an element `#device` with `data-poll`, `data-wait` and
     /// `data-left` (in seconds), `data-seconds` and `data-minutes` (the texts `{} seconds` and
-    /// `{} minutes` in the language of the page; English without them), and elements `#left`, `#waiting` and `#over`, of which the last
-    /// two are hidden.
+    /// `{} minutes` in the language of the page; English without them), and elements `#left`,
+    /// `#waiting` and `#over`, of which the last two are hidden.
     pub const SCRIPT: &str = SCRIPT;
 
     /// The address of the QR code and of the link: with the code in it if the provider has that.

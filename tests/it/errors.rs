@@ -288,7 +288,10 @@ async fn pages_of_ones_own_get_code_advice_references_and_time() {
         (page.code.as_deref(), page.reason, advice.code),
         (Some("AADSTS7000222"), Some("client_secret_expired"), "AADSTS7000222")
     );
-    assert_eq!((page.message, page.error), (advice.for_person, Some(ErrorKind::ClientRefused)));
+    assert_eq!(
+        (page.message, page.error),
+        (advice.for_person, Some(tower_identity::ErrorKind::ClientRefused))
+    );
     assert_eq!(
         (page.provider_correlation_id.as_deref(), page.provider_trace_id.as_deref()),
         (Some(CORRELATION), Some(TRACE))

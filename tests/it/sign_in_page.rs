@@ -7,7 +7,7 @@ use axum::{
     response::Html,
     routing::get,
 };
-use tower_identity::{IdentityConfig, IdentityLayer, config::SignInMethod, require_sign_in};
+use tower_identity::{IdentityConfig, config::SignInMethod, require_sign_in};
 
 use crate::{
     app::App,
