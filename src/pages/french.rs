@@ -180,6 +180,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "renewal_failed",
         "Votre session ne peut pas être prolongée pour le moment. Veuillez réessayer un peu plus tard.",
     ),
+    (
+        "sign_in_refused",
+        "Cette application n’accepte pas votre connexion. Veuillez vous adresser à ses responsables.",
+    ),
+    (
+        "event_handler_failed",
+        "Cette application n’a pas pu terminer votre connexion. Veuillez réessayer un peu plus tard.",
+    ),
     ("cross_site", "Cela n’est possible que depuis une page de ce site."),
     ("request_invalid", "Il n’est pas possible de répondre à cette requête."),
     (
@@ -258,6 +266,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     (
         "resource_not_found",
         "Un service dont cette application a besoin n’est pas disponible dans votre organisation. Veuillez vous adresser à votre administrateur.",
+    ),
+    (
+        "resource_mismatch",
+        "Cette application indique un service et l’autorisation d’un autre. Veuillez prévenir ses responsables.",
     ),
     (
         "request_malformed",

@@ -181,6 +181,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "renewal_failed",
         "Ihre Sitzung kann im Moment nicht verlängert werden. Bitte versuchen Sie es in Kürze erneut.",
     ),
+    (
+        "sign_in_refused",
+        "Diese Anwendung nimmt Ihre Anmeldung nicht an. Bitte wenden Sie sich an die Betreiber.",
+    ),
+    (
+        "event_handler_failed",
+        "Diese Anwendung konnte Ihre Anmeldung nicht abschließen. Bitte versuchen Sie es in Kürze erneut.",
+    ),
     ("cross_site", "Dies ist nur von einer Seite dieser Website aus möglich."),
     ("request_invalid", "Diese Anfrage kann nicht beantwortet werden."),
     (
@@ -262,6 +270,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     (
         "resource_not_found",
         "Ein Dienst, den diese Anwendung benötigt, ist in Ihrer Organisation nicht verfügbar. Bitte wenden Sie sich an Ihre Administration.",
+    ),
+    (
+        "resource_mismatch",
+        "Diese Anwendung nennt einen Dienst und die Berechtigung eines anderen. Bitte informieren Sie die Betreiber.",
     ),
     (
         "request_malformed",

@@ -186,6 +186,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "renewal_failed",
         "En este momento no se puede renovar su sesión. Inténtelo de nuevo dentro de poco.",
     ),
+    (
+        "sign_in_refused",
+        "Esta aplicación no acepta su inicio de sesión. Consulte a sus responsables.",
+    ),
+    (
+        "event_handler_failed",
+        "Esta aplicación no pudo completar su inicio de sesión. Inténtelo de nuevo dentro de poco.",
+    ),
     ("cross_site", "Esto solo se puede hacer desde una página de este sitio."),
     ("request_invalid", "No se puede responder a esta solicitud."),
     (
@@ -264,6 +272,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     (
         "resource_not_found",
         "Un servicio que esta aplicación necesita no está disponible en su organización. Consulte a su administrador.",
+    ),
+    (
+        "resource_mismatch",
+        "Esta aplicación indica un servicio y el permiso de otro. Avise a sus responsables.",
     ),
     (
         "request_malformed",
