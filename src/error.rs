@@ -538,6 +538,11 @@ impl Error {
         self.advice().map_or_else(|| self.message_kind().user_message(), |advice| advice.for_person)
     }
 
+    /// The reason that [`user_message`](Self::user_message) is the sentence of.
+    pub(crate) fn message_reason(&self) -> &'static str {
+        self.advice().map_or_else(|| self.message_kind().reason(), |advice| advice.reason)
+    }
+
     /// The meaning of the provider's code, if it is known.
     #[must_use]
     pub fn advice(&self) -> Option<&'static Advice> {

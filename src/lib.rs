@@ -96,6 +96,7 @@ pub mod fuzzing;
 ))]
 pub mod guide;
 mod http_message;
+mod languages;
 mod measure;
 mod middleware;
 pub mod outgoing;

@@ -12,7 +12,10 @@ use std::{
 /// The modules of each line, and the words that their code must not mention (a word is a part of an
 /// identifier or of a text).
 const LAYERS: &[(&[&str], &[&str])] = &[
-    (&["error", "secret", "clock", "strings", "codec", "single_flight", "measure"], &[]),
+    (
+        &["error", "secret", "clock", "strings", "languages", "codec", "single_flight", "measure"],
+        &[],
+    ),
     (&["authority"], &["reqwest", "tokio"]),
     (&["config"], &["reqwest", "tokio", "tower_sessions"]),
     (&["protocol"], &["tower", "axum", "cookie", "cookies", "session_store"]),

@@ -5,13 +5,14 @@ use aws_lc_rs::digest;
 use super::{
     CookieKeys, GroupsFrom, IdentityConfig, PathPrefix, Paths, ProviderSession, PublicPaths,
     ResponseMode, ReturnPath, SignInMethod, ValidConfig,
+    access::PathRule,
     address::Site,
     deployment::{Environment, resource},
     path,
     sign_in::{check_scope, check_words},
     valid::Valid,
 };
-use crate::{error::ConfigError, secret};
+use crate::{error::ConfigError, languages, secret};
 
 /// The maximum clock leeway, in seconds: a clock that differs more has to be corrected.
 const MAX_LEEWAY_SECONDS: u64 = 300;
@@ -43,6 +44,7 @@ impl IdentityConfig {
             self.sign_in.acr_values.clone_from(&self.required_acr);
         }
         self.sign_in.check()?;
+        self.check_languages()?;
         self.check_default_scope()?;
         self.check_sign_out()?;
         self.user_path.check()?;
@@ -64,6 +66,7 @@ impl IdentityConfig {
         let paths = self.own_paths(&site)?;
         let public_paths = self.public_paths(&site, &paths)?;
         let cross_site = self.cross_site.rules(&site.origin, self.request_prefix(&site))?;
+        let request_prefix = self.request_prefix(&site).to_owned();
         let base_url = site.base_url();
         let cookie_keys = CookieKeys::choose(
             &self.cookie_secrets,
@@ -99,6 +102,7 @@ impl IdentityConfig {
                 SignInMethod::Redirect => ProviderSession::End,
                 SignInMethod::DeviceCode => ProviderSession::Keep,
             }),
+            sign_in_page: self.sign_in_page.as_ref().map(|page| format!("{request_prefix}{page}")),
             settings: self,
         }))
     }
@@ -135,6 +139,16 @@ impl IdentityConfig {
             }
         }
         Ok(())
+    }
+
+    fn check_languages(&self) -> Result<(), ConfigError> {
+        match self.languages.iter().find(|tag| !languages::is_tag(tag)) {
+            Some(tag) => Err(ConfigError::new(
+                "languages",
+                format!("{tag:?} is not a language tag such as `de` or `pt-BR` (BCP 47)"),
+            )),
+            None => Ok(()),
+        }
     }
 
     /// Checks that the settings fit the sign-in method `device_code`.
@@ -378,7 +392,10 @@ impl IdentityConfig {
 
     /// The public paths, in the form in which requests have them.
     fn public_paths(&self, site: &Site, own: &Paths) -> Result<PublicPaths, ConfigError> {
-        let public_paths = PublicPaths::new(self.request_prefix(site), &self.paths)?;
+        let mut rules = self.paths.clone();
+        // A protected page would send people to itself.
+        rules.public.extend(self.sign_in_page.clone().map(PathRule::Exact));
+        let public_paths = PublicPaths::new(self.request_prefix(site), &rules)?;
         for (setting, path) in own.iter() {
             // The layer answers its own paths first, so such a rule would have no effect there.
             if let Some(rule) = public_paths.matching_rule(path) {

@@ -73,6 +73,12 @@ fn paths(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConf
             config = add(config, path);
         }
     }
+    if let Some(page) = all.text("IDENTITY_SIGN_IN_PAGE")? {
+        config = config.with_sign_in_page(page.value);
+    }
+    if let Some(tags) = words(all, "IDENTITY_LANGUAGES")? {
+        config = config.with_languages(tags.value);
+    }
     let preflights = [("challenge", Preflight::Challenge), ("pass", Preflight::Pass)];
     if let Some(preflight) = choice(all, "IDENTITY_PREFLIGHT", &preflights)? {
         config = config.with_preflight(preflight);

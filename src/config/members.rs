@@ -28,6 +28,7 @@ const LISTS: &[(&str, char)] = &[
     ("cross_site_paths", ' '),
     ("cross_site_prefixes", ' '),
     ("id_token_algorithms", ' '),
+    ("languages", ' '),
     ("openid_scopes", ' '),
     ("prompt", ' '),
     ("protected_paths", ' '),

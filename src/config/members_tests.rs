@@ -22,6 +22,7 @@ base_url = "https://app.example.com/app"
 redirect_uri = "https://app.example.com/app/cb"
 path_prefix = "kept"
 sign_in_path = "/in"
+sign_in_page = "/welcome"
 sign_out_path = "/out"
 signed_out_path = "/bye"
 edit_profile_path = "/edit"
@@ -43,6 +44,7 @@ acr_values = ["gold", "silver"]
 auth_context = "c1"
 claims = { id_token = { email = { essential = true } } }
 ui_locales = ["de", "fr"]
+languages = ["de", "en"]
 user_info = "never"
 groups = "graph"
 client_capabilities = ["cp1"]
@@ -93,6 +95,7 @@ fn built_in_code() -> IdentityConfig {
         .unwrap()
         .with_path_prefix(PathPrefix::Kept)
         .with_sign_in_path("/in")
+        .with_sign_in_page("/welcome")
         .with_sign_out_path("/out")
         .with_signed_out_path("/bye")
         .with_edit_profile_path("/edit")
@@ -107,6 +110,7 @@ fn built_in_code() -> IdentityConfig {
         .with_response_mode(ResponseMode::FormPost)
         .with_openid_scopes(["openid", "profile"])
         .with_sign_in(sign_in)
+        .with_languages(["de", "en"])
         .with_user_info(UserInfo::Never)
         .with_groups(GroupsFrom::Graph)
         .with_client_capabilities(["cp1"])

@@ -77,6 +77,7 @@ pub struct IdentityConfig {
     pub(super) redirect_uri: Option<Url>,
     pub(super) path_prefix: PathPrefix,
     pub(super) sign_in_path: String,
+    pub(super) sign_in_page: Option<String>,
     pub(super) callback_path: Option<String>,
     pub(super) sign_out_path: String,
     pub(super) signed_out_path: String,
@@ -106,6 +107,8 @@ pub struct IdentityConfig {
     pub(super) absolute_timeout: Duration,
     pub(super) cookie_lifetime: CookieLifetime,
     pub(super) session_end: SessionEnd,
+    /// The tags of the languages of the pages; empty for all.
+    pub(super) languages: Vec<String>,
     /// `None`: the default of the sign-in method.
     pub(super) provider_session: Option<ProviderSession>,
     pub(super) sign_out: super::SignOutRequest,
@@ -133,6 +136,7 @@ impl IdentityConfig {
             redirect_uri: None,
             path_prefix: PathPrefix::default(),
             sign_in_path: "/auth/login".into(),
+            sign_in_page: None,
             callback_path: None,
             sign_out_path: "/auth/logout".into(),
             signed_out_path: "/auth/signed-out".into(),
@@ -163,6 +167,7 @@ impl IdentityConfig {
             absolute_timeout: Duration::from_secs(7 * 24 * 3600),
             cookie_lifetime: CookieLifetime::default(),
             session_end: SessionEnd::default(),
+            languages: Vec::new(),
             provider_session: None,
             sign_out: super::SignOutRequest::default(),
             back_channel: None,
@@ -252,6 +257,24 @@ impl IdentityConfig {
     #[must_use]
     pub fn with_sign_in_path(mut self, path: impl Into<String>) -> Self {
         self.sign_in_path = path.into();
+        self
+    }
+
+    /// Sets a page of the application, relative to the base URL, to which people who have to sign in
+    /// are sent first, for example `/welcome`. The default is none: they are sent to the provider.
+    ///
+    /// - The page is public by this setting. It gets the page to return to as the parameter
+    ///   `return_to`, and links to the [sign-in path](Self::with_sign_in_path) with the same
+    ///   parameter, which accepts only paths of this application. It may offer more than one link,
+    ///   for example one with `account=other`.
+    /// - Scripts get the URL of the page in their 401, HTMX in `HX-Redirect`.
+    /// - A step-up or consent of a signed-in user goes straight to the provider. A guard on the page
+    ///   itself does so, too, so that there is no loop.
+    ///
+    /// [The guide](crate::guide::own_pages) shows such a page.
+    #[must_use]
+    pub fn with_sign_in_page(mut self, path: impl Into<String>) -> Self {
+        self.sign_in_page = Some(path.into());
         self
     }
 
@@ -498,6 +521,21 @@ impl IdentityConfig {
     #[must_use]
     pub fn with_cookie_lifetime(mut self, lifetime: CookieLifetime) -> Self {
         self.cookie_lifetime = lifetime;
+        self
+    }
+
+    /// Sets the languages of the application as BCP 47 tags, the default one first: those that the
+    /// [pages](crate::pages) of the layer speak, and that are handed on to the provider
+    /// (`ui_locales`) where the browser prefers one of them. The default is every language that has
+    /// [texts](crate::pages::Language), with English first.
+    ///
+    /// A sign-in hands on the languages of the browser that are among these and that the provider
+    /// lists (`ui_locales_supported`), unless [`SignInOptions::with_ui_locales`] sets others. Entra
+    /// ID gets none, because it documents no such parameter and reads the browser's own header;
+    /// Azure AD B2C documents it.
+    #[must_use]
+    pub fn with_languages<Kind>(mut self, tags: impl StringList<Kind>) -> Self {
+        self.languages = tags.into_strings();
         self
     }
 

@@ -62,6 +62,8 @@ pub(super) struct Valid {
     pub(super) cookie_id: String,
     pub(super) cookie_keys: CookieKeys,
     pub(super) provider_session: ProviderSession,
+    /// The page before a sign-in, in the form in which requests have its path.
+    pub(super) sign_in_page: Option<String>,
     pub(super) notices: Vec<Finding>,
 }
 
@@ -181,6 +183,8 @@ impl ValidConfig {
         fn home -> &ReturnPath = home;
         /// The paths of the layer, in the form in which requests have them.
         fn paths -> &Paths = paths;
+        /// The application's page before a sign-in, in the form in which requests have its path.
+        fn sign_in_page -> &Option<String> = sign_in_page;
         /// The paths without sign-in, in the form in which requests have them.
         fn public_paths -> &PublicPaths = public_paths;
         /// The access to paths that no rule names.
@@ -197,6 +201,8 @@ impl ValidConfig {
         fn response_mode -> ResponseMode = settings.response_mode as copy;
         /// The OpenID Connect scopes of a sign-in, without those of `sign_in`.
         fn openid_scopes -> &[String] = settings.openid_scopes;
+        /// The tags of the languages of the application; empty for all that have texts.
+        fn languages -> &[String] = settings.languages;
         /// The options of every sign-in. `acr_values` defaults to the required classes.
         fn sign_in -> &SignInOptions = settings.sign_in;
         /// The client capabilities for Entra ID.

@@ -16,10 +16,11 @@ use super::{
 };
 use crate::{config::CrossSiteRules, session::RequestCookies};
 
-/// The headers that decide [`ClientKind`] and [`RequestSummary`]: a copy of a request's head keeps
-/// them.
-pub(crate) const SHAPE_HEADERS: [HeaderName; 11] = [
+/// The headers that decide [`ClientKind`], [`RequestSummary`] and the language of a page: a copy of a
+/// request's head keeps them.
+pub(crate) const SHAPE_HEADERS: [HeaderName; 12] = [
     header::ACCEPT,
+    header::ACCEPT_LANGUAGE,
     header::CONTENT_TYPE,
     header::ORIGIN,
     header::REFERER,
@@ -139,6 +140,8 @@ pub(crate) struct RequestSummary {
     /// The page of another origin that caused the request, if that can have effects and is not
     /// accepted from everywhere.
     pub(crate) other_page: Option<Box<OtherPage>>,
+    /// Of a client that gets a page.
+    pub(crate) accept_language: Option<HeaderValue>,
 }
 
 /// The page in front of the person.
@@ -179,7 +182,19 @@ impl RequestSummary {
             true => shape.initiator.other_page(cross_site).map(Box::new),
             false => None,
         };
-        Self { client, page, other_page }
+        let accept_language = match client {
+            ClientKind::Navigation | ClientKind::Document => shape.language.cloned(),
+            _ => None,
+        };
+        Self { client, page, other_page, accept_language }
+    }
+
+    /// The path that a person opened.
+    pub(crate) fn opened_path(&self) -> Option<&str> {
+        match &self.page {
+            Some(PageInView::Opened(page)) => Some(page.path()),
+            _ => None,
+        }
     }
 }
 
@@ -190,6 +205,7 @@ struct ShapeHeaders<'a> {
     content_type: Option<&'a HeaderValue>,
     htmx: Option<&'a HeaderValue>,
     destination: Option<&'a HeaderValue>,
+    language: Option<&'a HeaderValue>,
     is_prefetch: bool,
     page: Option<&'a HeaderValue>,
     referer: Option<&'a HeaderValue>,
@@ -204,6 +220,7 @@ impl<'a> ShapeHeaders<'a> {
         for (name, value) in headers {
             match name.as_str() {
                 "accept" => found.says_what_it_accepts = true,
+                "accept-language" => found.language = found.language.or(Some(value)),
                 "content-type" => found.content_type = found.content_type.or(Some(value)),
                 "hx-request" => found.htmx = found.htmx.or(Some(value)),
                 "hx-current-url" => found.page = found.page.or(Some(value)),
@@ -291,6 +308,7 @@ mod tests {
         };
         for headers in [
             &[("accept", "text/html"), ("host", "x"), ("origin", "null")][..],
+            &[("accept", "text/html"), ("accept-language", "de, en;q=0.5")],
             &[("sec-fetch-dest", "document"), ("sec-purpose", "prefetch")],
             &[("sec-fetch-dest", "document"), ("purpose", "prefetch")],
             &[

@@ -17,7 +17,7 @@ use crate::{
     config::{CookieKeySource, IntoValidConfig, ValidConfig},
     error::ConfigError,
     measure,
-    pages::{DefaultPages, PageRenderer},
+    pages::{DefaultPages, Language, Languages, PageRenderer},
     protocol::{HttpClient, ReqwestClient},
     session::{IntoSessionStore, LocalStore, Store},
     tokens::{RefreshLock, TimedLock},
@@ -99,6 +99,7 @@ impl IdentityLayer {
             lock: None,
             single_process: false,
             pages: Arc::new(DefaultPages),
+            languages: Vec::new(),
             api: None,
             handlers: Handlers::default(),
         };
@@ -208,6 +209,23 @@ impl IdentityLayer {
         &self.0.setup.config
     }
 
+    /// Adds a language to those that the pages speak, or replaces one of the same tag. The default is
+    /// English, German, French and Spanish;
+    /// [`with_languages`](crate::IdentityConfig::with_languages) narrows them.
+    ///
+    /// ```
+    /// use tower_identity::{IdentityLayer, pages::Language};
+    ///
+    /// static DUTCH: &[(&str, &str)] = &[("action.sign_in", "Aanmelden")]; // … and the others
+    ///
+    /// fn in_dutch(layer: IdentityLayer) -> IdentityLayer {
+    ///     layer.with_language(Language::new("nl", DUTCH))
+    /// }
+    /// ```
+    pub fn with_language(self, language: Language) -> Self {
+        self.with(|setup| setup.languages.push(language))
+    }
+
     pub(super) fn with(self, change: impl FnOnce(&mut Setup)) -> Self {
         let mut setup = self.0.setup.clone();
         change(&mut setup);
@@ -233,8 +251,9 @@ impl IdentityLayer {
                     Store::Local(Arc::new(LocalStore::new(setup.local_sessions, setup.local_bytes)))
                 }
             };
-            let renderer =
-                Renderer::new(setup.pages, Arc::clone(&setup.clock), !setup.config.secure());
+            let languages = Languages::new(&setup.languages, setup.config.languages());
+            let clock = Arc::clone(&setup.clock);
+            let renderer = Renderer::new(setup.pages, languages, clock, !setup.config.secure());
             let flow =
                 Flow::new(setup.config, store, setup.http, setup.clock, lock, setup.handlers)
                     .map(Arc::new);
@@ -264,6 +283,7 @@ pub(super) struct Setup {
     lock: Option<Arc<dyn RefreshLock>>,
     single_process: bool,
     pages: Arc<dyn PageRenderer>,
+    languages: Vec<Language>,
     api: Option<ApiLayer>,
     pub(super) handlers: Handlers,
 }

@@ -9,7 +9,10 @@
 
 use std::borrow::Cow;
 
-use http::{Method, header::REFERER};
+use http::{
+    HeaderMap, Method,
+    header::{ACCEPT_LANGUAGE, REFERER},
+};
 
 use super::{
     flow::Flow,
@@ -20,6 +23,7 @@ use crate::{
     config::{Prompt, ReturnPath, SignInOptions},
     error::{Error, ErrorKind},
     http_message::{ClientKind, RequestHead, own_path},
+    languages,
     session::Slot,
     sign_in::{Attempt, Fallback, Fingerprint, PersonKey, Purpose, Request},
 };
@@ -80,9 +84,10 @@ impl Flow {
         let reply = self.challenge(head, Start::fresh(self.page_of(head))).await;
         // The dead session cookie is removed only where a sign-in follows: elsewhere this answer
         // could overtake that of a sign-in and take its new cookie away. By device code the sign-in
-        // has not begun yet.
+        // has not begun yet, and with a page of the application's own neither.
         let is_redirect = matches!(reply.outcome, Outcome::Redirect(_));
-        let removes = is_redirect && !self.relying_party.by_code() && head.cookies.has_session();
+        let begins = !self.relying_party.by_code() && self.own_page_first(head).is_none();
+        let removes = is_redirect && begins && head.cookies.has_session();
         reply.with_cookies(removes.then(|| self.cookies.remove_session()))
     }
 
@@ -120,19 +125,38 @@ impl Flow {
     /// Sends a navigation to the provider, and tells every other client where that would be. Only
     /// the former leaves a cookie.
     pub(super) async fn challenge(&self, head: &RequestHead<'_>, start: Start) -> Reply {
-        match head.client_kind() {
+        // A signed-in person has seen that page, and a step-up is no choice.
+        let own_page = match start.causes.is_empty() {
+            true => self.own_page_first(head).map(|page| self.url_of(page, &start.return_path)),
+            false => None,
+        };
+        match (head.client_kind(), own_page) {
+            (ClientKind::Navigation, Some(page)) => Reply::redirect(page),
+            // A form is never replayed (D8), so its person has to know that it was lost.
+            (ClientKind::Document, page) if !head.method.is_safe() => {
+                Reply::new(Outcome::NotSaved {
+                    sign_in: page.unwrap_or_else(|| self.sign_in_url(&start.return_path)),
+                    has_ended: head.cookies.has_session(),
+                })
+            }
+            (_, Some(page)) => Reply::sign_in_needed(page),
             // Opening a protected page costs no device code: the sign-in path asks for one.
-            ClientKind::Navigation if self.relying_party.by_code() && start.causes.is_empty() => {
+            (ClientKind::Navigation, None)
+                if self.relying_party.by_code() && start.causes.is_empty() =>
+            {
                 Reply::redirect(self.sign_in_url(&start.return_path))
             }
-            ClientKind::Navigation => self.start(head, start).await,
-            // A form is never replayed (D8), so its person has to know that it was lost.
-            ClientKind::Document if !head.method.is_safe() => Reply::new(Outcome::NotSaved {
-                sign_in: self.sign_in_url(&start.return_path),
-                has_ended: head.cookies.has_session(),
-            }),
-            _ => Reply::sign_in_needed(self.sign_in_url(&start.return_path)),
+            (ClientKind::Navigation, None) => self.start(head, start).await,
+            (_, None) => Reply::sign_in_needed(self.sign_in_url(&start.return_path)),
         }
+    }
+
+    /// The application's page that comes before a sign-in; `None` on that page itself, where a guard
+    /// of the application asks: it would lead to itself.
+    pub(super) fn own_page_first(&self, head: &RequestHead<'_>) -> Option<&str> {
+        let page = self.config.sign_in_page().as_deref()?;
+        let own = self.config.external_path(page);
+        (head.uri.path() != page && head.uri.path() != own).then_some(page)
     }
 
     /// Sends the person to the provider.
@@ -158,7 +182,8 @@ impl Flow {
         let request = self
             .relying_party
             .request(start.purpose, start.fallback, start.options, account.as_ref())
-            .await?;
+            .await?
+            .with_languages(&preferred_languages(head.headers));
         let lost = if session.is_some() { 0 } else { self.sessions.lost(&head.cookies, now) };
         if let Some(refusal) = self.refuse_to_loop(head, lost, &start.return_path) {
             return Ok(refusal);
@@ -279,4 +304,10 @@ impl Flow {
             .finish();
         format!("{}?{query}", self.config.external_path(own))
     }
+}
+
+/// The languages of the browser, the preferred one first.
+fn preferred_languages(headers: &HeaderMap) -> Vec<&str> {
+    let header = headers.get(ACCEPT_LANGUAGE).and_then(|header| header.to_str().ok());
+    header.map(languages::preferred).unwrap_or_default()
 }

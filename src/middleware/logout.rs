@@ -97,7 +97,10 @@ impl Flow {
     pub(super) fn signed_out(&self) -> Reply {
         Reply::new(Outcome::SignedOut {
             home: self.config.home().as_str().to_owned(),
-            sign_in: self.sign_in_url(self.config.home()),
+            sign_in: match self.config.sign_in_page() {
+                Some(page) => self.url_of(page, self.config.home()),
+                None => self.sign_in_url(self.config.home()),
+            },
         })
     }
 }

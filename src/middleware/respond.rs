@@ -6,8 +6,8 @@ use std::sync::Arc;
 use http::{
     HeaderValue, Response, StatusCode,
     header::{
-        CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY,
-        SET_COOKIE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+        ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+        LOCATION, REFERRER_POLICY, SET_COOKIE, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
     },
 };
 use serde_json::json;
@@ -21,17 +21,52 @@ use crate::{
     clock::Clock,
     error::{Error, ErrorKind},
     http_message::{
-        self, ClientKind, IdentityBody, NOT_STORED, caller_challenge, grpc, status,
-        wait_before_next,
+        self, ClientKind, IdentityBody, NOT_STORED, RequestHead, RequestSummary, caller_challenge,
+        grpc, status, wait_before_next,
     },
-    pages::{Action, DeviceSignIn, Page, PageKind, PageRenderer},
+    pages::{
+        ActionKind, DeviceSignIn, Language, Languages, Page, PageKind, PageRenderer, PageRequest,
+        Text, texts,
+    },
     secret,
+    user::User,
 };
+
+/// The caller that is answered: the shape that it understands, and for a page its language, path
+/// and user.
+#[derive(Clone, Copy)]
+pub(super) struct Caller<'a> {
+    pub(super) client: ClientKind,
+    pub(super) accept_language: Option<&'a HeaderValue>,
+    pub(super) path: Option<&'a str>,
+    pub(super) user: Option<&'a User>,
+}
+
+impl<'a> Caller<'a> {
+    pub(super) fn of(head: &'a RequestHead<'_>, user: Option<&'a User>) -> Self {
+        Self {
+            client: head.client_kind(),
+            accept_language: head.headers.get(ACCEPT_LANGUAGE),
+            path: Some(head.uri.path()),
+            user,
+        }
+    }
+
+    pub(super) fn of_summary(summary: &'a RequestSummary, user: Option<&'a User>) -> Self {
+        Self {
+            client: summary.client,
+            accept_language: summary.accept_language.as_ref(),
+            path: summary.opened_path(),
+            user,
+        }
+    }
+}
 
 /// Turns replies into responses.
 #[derive(Debug)]
 pub(super) struct Renderer {
     pages: Arc<dyn PageRenderer>,
+    languages: Languages,
     clock: Arc<dyn Clock>,
     /// The application runs on its developer's machine: pages show the line that the log has.
     development: bool,
@@ -40,27 +75,48 @@ pub(super) struct Renderer {
 impl Renderer {
     pub(super) fn new(
         pages: Arc<dyn PageRenderer>,
+        languages: Languages,
         clock: Arc<dyn Clock>,
         development: bool,
     ) -> Self {
-        Self { pages, clock, development }
+        Self { pages, languages, clock, development }
+    }
+
+    /// The request of a page, in the language that fits its browser best.
+    fn page_request<'a>(&self, caller: &Caller<'a>) -> PageRequest<'a> {
+        let header = caller.accept_language.and_then(|header| header.to_str().ok());
+        let mut request = PageRequest::new(self.languages.best(header));
+        if let Some(header) = header {
+            request = request.with_accept_language(header);
+        }
+        if let Some(path) = caller.path {
+            request = request.with_path(path);
+        }
+        match caller.user {
+            Some(user) => request.with_user(user),
+            None => request,
+        }
     }
 
     pub(super) fn response<R>(
         &self,
-        client: ClientKind,
+        caller: &Caller<'_>,
         reply: Reply,
     ) -> Response<IdentityBody<R>> {
+        let shown = |page: &dyn Fn(Language) -> Page| {
+            let request = self.page_request(caller);
+            self.page(StatusCode::OK, &page(request.language()), &request)
+        };
         let mut response = match reply.outcome {
             Outcome::Redirect(to) => redirect(&to),
             Outcome::SignInNeeded { sign_in, why } => {
-                self.sign_in_needed(client, sign_in, sign_in_needed(why))
+                self.sign_in_needed(caller, sign_in, sign_in_needed(why))
             }
             Outcome::NotSaved { sign_in, has_ended } => {
-                self.sign_in_needed(client, sign_in, not_saved(has_ended))
+                self.sign_in_needed(caller, sign_in, not_saved(has_ended))
             }
-            Outcome::Failed { error, again } => self.failed(client, error, again),
-            Outcome::Code(code) => self.page(StatusCode::OK, &code_page(*code)),
+            Outcome::Failed { error, again } => self.failed(caller, error, again),
+            Outcome::Code(code) => shown(&|language| code_page(&code, language)),
             Outcome::PollAnswer(polled) => json_answer(&match polled {
                 PollAnswer::Pending { wait } => {
                     json!({ "status": "pending", "wait": wait.as_secs() })
@@ -69,27 +125,19 @@ impl Renderer {
                 PollAnswer::Ended => json!({ "status": "ended" }),
             }),
             Outcome::User(document) => json_answer(&document),
-            Outcome::SignedOut { home, sign_in } => self.page(
-                StatusCode::OK,
-                &Page::new(
-                    PageKind::SignedOut,
-                    "You are signed out",
-                    "To use this application again, sign in again.",
-                )
-                .with_action(Action::link("Sign in", sign_in))
-                .with_action(Action::link("Home page", home)),
-            ),
-            Outcome::ConfirmSignOut { sign_out, home, provider } => {
-                let mut page = Page::new(
-                    PageKind::ConfirmSignOut,
-                    "Sign out?",
-                    "You will be signed out of this application.",
-                )
-                .with_action(Action::post("Sign out", sign_out))
-                .with_action(Action::link("Stay signed in", home));
-                page.form_target = provider;
-                self.page(StatusCode::OK, &page)
-            }
+            Outcome::SignedOut { home, sign_in } => shown(&|language| {
+                let (kind, title) = (PageKind::SignedOut, texts::SIGNED_OUT);
+                Page::new(language, kind, title, texts::SIGN_IN_TO_USE)
+                    .with_link(ActionKind::SignIn, &sign_in)
+                    .with_link(ActionKind::Home, &home)
+            }),
+            Outcome::ConfirmSignOut { sign_out, home, provider } => shown(&|language| {
+                let (kind, title) = (PageKind::ConfirmSignOut, texts::CONFIRM_SIGN_OUT);
+                let page = Page::new(language, kind, title, texts::WILL_SIGN_OUT)
+                    .with_post(ActionKind::SignOut, &sign_out)
+                    .with_link(ActionKind::StaySignedIn, &home);
+                Page { form_target: provider.clone(), ..page }
+            }),
         };
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, NOT_STORED);
@@ -102,19 +150,22 @@ impl Renderer {
 
     fn sign_in_needed<R>(
         &self,
-        client: ClientKind,
+        caller: &Caller<'_>,
         sign_in: String,
-        (error, text): (Error, &'static str),
+        (error, text): (Error, Text),
     ) -> Response<IdentityBody<R>> {
         let challenge =
             HeaderValue::try_from(format!(r#"Cookie realm="sign-in", form-action="{sign_in}""#));
-        let mut response = match client {
+        let mut response = match caller.client {
             ClientKind::Grpc => return grpc(status(error.kind()), error.reason()),
             ClientKind::Navigation | ClientKind::Document => {
-                let mut page = Page::new(PageKind::SignIn, "Please sign in", text)
-                    .with_action(Action::link("Sign in", sign_in));
+                let request = self.page_request(caller);
+                let (kind, title) = (PageKind::SignIn, texts::PLEASE_SIGN_IN);
+                let mut page = Page::new(request.language(), kind, title, text)
+                    .with_link(ActionKind::SignIn, sign_in);
                 page.reason = Some(error.reason());
-                self.page(StatusCode::UNAUTHORIZED, &page)
+                page.error = Some(error.kind());
+                self.page(StatusCode::UNAUTHORIZED, &page, &request)
             }
             ClientKind::Htmx => {
                 let target = HeaderValue::try_from(&sign_in);
@@ -132,7 +183,7 @@ impl Renderer {
 
     fn failed<R>(
         &self,
-        client: ClientKind,
+        caller: &Caller<'_>,
         error: Error,
         again: Option<String>,
     ) -> Response<IdentityBody<R>> {
@@ -144,10 +195,11 @@ impl Renderer {
             %error,
             "request refused"
         );
-        let mut response = match client {
+        let mut response = match caller.client {
             ClientKind::Grpc => grpc(status(error.kind()), error.reason()),
             ClientKind::Program | ClientKind::Htmx => problem(&error, Some(reference), again),
             ClientKind::Navigation | ClientKind::Document => {
+                let request = self.page_request(caller);
                 // `interaction_required` of a person whom no interaction helps.
                 let turned_away = error.advice().is_some_and(codes::denies_account);
                 let status = match status(error.kind()) {
@@ -155,15 +207,12 @@ impl Renderer {
                     status => status,
                 };
                 let (kind, title) = match status {
-                    StatusCode::FORBIDDEN => (PageKind::Forbidden, "No access"),
-                    StatusCode::UNAUTHORIZED => (PageKind::SignIn, "Please sign in"),
-                    StatusCode::SERVICE_UNAVAILABLE => {
-                        (PageKind::Error, "Sign-in is not available")
-                    }
-                    _ => (PageKind::Error, "Sign-in failed"),
+                    StatusCode::FORBIDDEN => (PageKind::Forbidden, texts::NO_ACCESS),
+                    StatusCode::UNAUTHORIZED => (PageKind::SignIn, texts::PLEASE_SIGN_IN),
+                    StatusCode::SERVICE_UNAVAILABLE => (PageKind::Error, texts::NOT_AVAILABLE),
+                    _ => (PageKind::Error, texts::SIGN_IN_FAILED),
                 };
-                let mut page = Page::new(kind, title, error.user_message());
-                page.reason = Some(error.reason());
+                let mut page = Page::of_error(request.language(), kind, title, &error);
                 page.advice = error.advice();
                 if let Some(said) = error.provider() {
                     page.code = said
@@ -184,19 +233,17 @@ impl Renderer {
                 page.time = Some(self.clock.now());
                 if let Some(again) = again {
                     if is_about_the_account(&error) && again.contains("?return_to=") {
-                        page = page.with_action(Action::link(
-                            "Use another account",
-                            format!("{again}&account=other"),
-                        ));
+                        let other = format!("{again}&account=other");
+                        page = page.with_link(ActionKind::SignInWithOtherAccount, other);
                     }
-                    let label = if error.kind() == ErrorKind::CodeExpired {
-                        "Start again"
+                    let kind = if error.kind() == ErrorKind::CodeExpired {
+                        ActionKind::StartAgain
                     } else {
-                        "Try again"
+                        ActionKind::TryAgain
                     };
-                    page = page.with_action(Action::link(label, again));
+                    page = page.with_link(kind, again);
                 }
-                self.page(status, &page)
+                self.page(status, &page, &request)
             }
         };
         if let Some(wait) = wait_before_next(&error) {
@@ -211,8 +258,13 @@ impl Renderer {
         response
     }
 
-    fn page<R>(&self, status: StatusCode, page: &Page) -> Response<IdentityBody<R>> {
-        let rendered = self.pages.render(page);
+    fn page<R>(
+        &self,
+        status: StatusCode,
+        page: &Page,
+        request: &PageRequest<'_>,
+    ) -> Response<IdentityBody<R>> {
+        let rendered = self.pages.render(page, request);
         let mut response = Response::new(IdentityBody::own(rendered.html));
         *response.status_mut() = status;
         let headers = response.headers_mut();
@@ -220,6 +272,10 @@ impl Renderer {
         // Not `no-referrer`: it would turn the Origin of our own sign-out form into `null`.
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
         headers.insert(CONTENT_SECURITY_POLICY, policy(&rendered.content_security_policy));
+        let language = rendered.language.as_deref().unwrap_or(page.language.tag());
+        headers
+            .extend(HeaderValue::try_from(language).map(|language| (CONTENT_LANGUAGE, language)));
+        headers.insert(VARY, HeaderValue::from_name(ACCEPT_LANGUAGE));
         response
     }
 }
@@ -237,24 +293,20 @@ fn policy(text: &str) -> HeaderValue {
 }
 
 /// The page of a sign-in by device code.
-fn code_page(code: CodePage) -> Page {
-    let mut page = Page::new(
-        PageKind::DeviceSignIn,
-        "Sign in with a code",
-        "You sign in at the sign-in service of this application, on this device or on another one, \
-         such as your phone.",
-    )
-    .with_action(Action::link("Continue", &code.continue_address))
-    .with_action(Action::link("Start again", code.again));
+fn code_page(code: &CodePage, language: Language) -> Page {
+    let (kind, title) = (PageKind::DeviceSignIn, texts::DEVICE);
+    let mut page = Page::new(language, kind, title, texts::DEVICE_EXPLAINED)
+        .with_link(ActionKind::Continue, &code.continue_address)
+        .with_link(ActionKind::StartAgain, &code.again);
     page.device = Some(DeviceSignIn {
-        user_code: code.user_code,
-        verification_uri: code.verification_uri,
-        verification_uri_complete: code.verification_uri_complete,
+        user_code: code.user_code.clone(),
+        verification_uri: code.verification_uri.clone(),
+        verification_uri_complete: code.verification_uri_complete.clone(),
         expires_in: code.expires_in,
         wait: code.wait,
         not_yet: code.not_yet,
-        poll_address: code.poll_address,
-        continue_address: code.continue_address,
+        poll_address: code.poll_address.clone(),
+        continue_address: code.continue_address.clone(),
     });
     page
 }
@@ -266,30 +318,21 @@ fn json_answer<R>(document: &serde_json::Value) -> Response<IdentityBody<R>> {
     response
 }
 
-/// Why a sign-in is needed, and the sentence for the person.
-fn sign_in_needed(why: Option<Error>) -> (Error, &'static str) {
+/// The reason for which a sign-in is needed, and the sentence for the person.
+fn sign_in_needed(why: Option<Error>) -> (Error, Text) {
     match why {
-        Some(error) => (error, "This page needs something more from your sign-in."),
-        None => (
-            Error::new(ErrorKind::SignInRequired, "nobody is signed in"),
-            "This page is for people who are signed in.",
-        ),
+        Some(error) => (error, texts::NEEDS_MORE),
+        None => {
+            (Error::new(ErrorKind::SignInRequired, "nobody is signed in"), texts::NEEDS_SIGN_IN)
+        }
     }
 }
 
 /// The same for a form that was posted without a session; `has_ended` if there was one.
-fn not_saved(has_ended: bool) -> (Error, &'static str) {
+fn not_saved(has_ended: bool) -> (Error, Text) {
     let (kind, text) = match has_ended {
-        true => (
-            ErrorKind::SessionEnded,
-            "Your session has ended, and what you sent was not saved. Sign in, open the form and \
-             send it again.",
-        ),
-        false => (
-            ErrorKind::SignInRequired,
-            "You are not signed in, and what you sent was not saved. Sign in, open the form and \
-             send it again.",
-        ),
+        true => (ErrorKind::SessionEnded, texts::ENDED_NOT_SAVED),
+        false => (ErrorKind::SignInRequired, texts::NOT_SAVED),
     };
     (Error::new(kind, "a form was posted without a session"), text)
 }
@@ -347,7 +390,10 @@ mod tests {
 
     async fn answered(caller: ClientKind, development: bool) -> (Response<()>, String) {
         let clock = ManualClock::at(UnixTime::from_seconds(1_700_000_000));
-        let answers = Renderer::new(Arc::new(DefaultPages), Arc::new(clock), development);
+        let languages = Languages::new(&[], &[]);
+        let answers =
+            Renderer::new(Arc::new(DefaultPages), languages, Arc::new(clock), development);
+        let caller = Caller { client: caller, accept_language: None, path: None, user: None };
         let advice = crate::authority::error_codes().find(|advice| advice.code == "AADSTS50105");
         let said = ProviderError {
             error: "interaction_required".into(),
@@ -358,7 +404,7 @@ mod tests {
         };
         let reply = Reply::failed(Error::from_provider(ErrorKind::AccessDenied, said), None);
         let (parts, body) =
-            answers.response::<http_body_util::Empty<bytes::Bytes>>(caller, reply).into_parts();
+            answers.response::<http_body_util::Empty<bytes::Bytes>>(&caller, reply).into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         (Response::from_parts(parts, ()), String::from_utf8(body.to_vec()).unwrap())
     }

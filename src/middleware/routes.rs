@@ -101,12 +101,17 @@ pub(super) fn astray(config: &ValidConfig, uri: &Uri) -> Option<Error> {
     let (kept, stripped) = (|own: &str| format!("{prefix}{own}"), plain(came));
     let is_callback =
         answers_us(uri) || stripped == plain(&callback) || stripped == plain(&kept(&callback));
-    // By device code a protected page redirects to the sign-in path of this application first: that
-    // link may miss its path, or come back inside another.
-    let is_sign_in = config.sign_in_method() == SignInMethod::DeviceCode
-        && return_to(uri).is_some_and(|to| {
-            stripped.ends_with(&plain(&bare(&config.paths().login))) || to.contains("return_to=")
-        });
+    // A protected page redirects to the application's own sign-in page first, and by device code to
+    // the sign-in path: that link may miss its path, or come back inside another.
+    let first = match (config.sign_in_page(), config.sign_in_method()) {
+        (Some(page), _) => Some(page),
+        (None, SignInMethod::DeviceCode) => Some(&config.paths().login),
+        (None, SignInMethod::Redirect) => None,
+    };
+    let is_sign_in = first.is_some_and(|first| {
+        return_to(uri)
+            .is_some_and(|to| stripped.ends_with(&plain(&bare(first))) || to.contains("return_to="))
+    });
     let is_other = || {
         config.paths().iter().map(|(_, own)| bare(own)).any(|own| came == own || came == kept(&own))
     };
@@ -114,7 +119,8 @@ pub(super) fn astray(config: &ValidConfig, uri: &Uri) -> Option<Error> {
     if !is_callback && !is_sign_in && (prefix.is_empty() || !is_other()) {
         return None;
     }
-    let expected = if is_callback { &config.paths().callback } else { &config.paths().login };
+    let login = first.unwrap_or(&config.paths().login);
+    let expected = if is_callback { &config.paths().callback } else { login };
     let came = came.get(..SHOWN).unwrap_or(came);
     let has_prefix = came.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
     let why = match config.path_prefix() {

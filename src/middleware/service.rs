@@ -24,17 +24,17 @@ use super::{
     lazy_user::LazyUser,
     placement::nest,
     reply::Reply,
-    respond::Renderer,
+    respond::{Caller, Renderer},
     routes::Route,
 };
 use crate::{
     api,
+    config::CrossSiteRules,
     error::{Error, ErrorKind},
     http_message::{
-        BoxError, Challenge, ClientKind, IdentityBody, RequestHead, RequestSummary, Wanted,
-        original_uri, take_ready,
+        BoxError, Challenge, IdentityBody, RequestHead, RequestSummary, Wanted, original_uri,
+        take_ready,
     },
-    session::Session,
 };
 
 /// The largest body of a `form_post` answer: a code, a state and an ID token fit a dozen times.
@@ -96,8 +96,13 @@ where
         let flow = match &self.shared.flow {
             Ok(flow) => flow,
             Err(error) => {
-                let client = ClientKind::of(request.method(), request.headers());
-                return refused(Arc::clone(&self.shared), client, error.clone());
+                let summary = RequestSummary::of(
+                    request.method(),
+                    request.uri(),
+                    request.headers(),
+                    &CrossSiteRules::default(),
+                );
+                return refused(Arc::clone(&self.shared), summary, error.clone());
             }
         };
         let decision = flow.decide(request.method(), request.uri().path(), request.headers());
@@ -123,7 +128,7 @@ where
                     flow.config.cross_site(),
                 );
                 if let Some(error) = flow.cross_site_refusal(&summary, request.uri().path()) {
-                    return refused(Arc::clone(&self.shared), summary.client, error);
+                    return refused(Arc::clone(&self.shared), summary, error);
                 }
                 insert(request.extensions_mut(), session.user.clone());
                 let pending = Pending::Protected(Admitted { session, roll, summary });
@@ -144,10 +149,13 @@ where
 #[cold]
 fn refused<F, R: Send + 'static, E: Send + 'static>(
     shared: Arc<Shared>,
-    client: ClientKind,
+    summary: RequestSummary,
     error: Error,
 ) -> ResponseFuture<F, R, E> {
-    ResponseFuture::deciding(async move { Ok(shared.respond(client, Reply::failed(error, None))) })
+    ResponseFuture::deciding(async move {
+        let caller = Caller::of_summary(&summary, None);
+        Ok(shared.renderer.response(&caller, Reply::failed(error, None)))
+    })
 }
 
 /// Puts a value into the extensions of a request.
@@ -216,7 +224,8 @@ where
         if cookies.has_session()
             && let Some(error) = flow.cross_site_refusal(&summary, parts.uri.path())
         {
-            return Ok(shared.respond(summary.client, Reply::failed(error, None)));
+            let caller = Caller::of_summary(&summary, None);
+            return Ok(shared.renderer.response(&caller, Reply::failed(error, None)));
         }
         match flow.admit(&cookies).await {
             Ok(Admission::In(session, roll)) => {
@@ -236,9 +245,12 @@ where
                 }
                 let head = RequestHead::new(&parts.method, &uri, &parts.headers, cookies);
                 let reply = Box::pin(flow.reply(Route::Protected, &head, Ok(Bytes::new()))).await;
-                return Ok(shared.respond(head.client_kind(), reply));
+                return Ok(shared.renderer.response(&Caller::of(&head, None), reply));
             }
-            Err(error) => return Ok(shared.respond(summary.client, Reply::failed(error, None))),
+            Err(error) => {
+                let caller = Caller::of_summary(&summary, None);
+                return Ok(shared.renderer.response(&caller, Reply::failed(error, None)));
+            }
         }
     }
     let form = if route == Route::Callback && parts.method == Method::POST {
@@ -249,7 +261,10 @@ where
     let cookies = flow.cookies(&parts.headers);
     let head = RequestHead::new(&parts.method, &uri, &parts.headers, cookies)
         .with_extensions(&parts.extensions);
-    Ok(shared.respond(head.client_kind(), Box::pin(flow.reply(route, &head, form)).await))
+    let reply = Box::pin(flow.reply(route, &head, form)).await;
+    let session = head.cookies.session();
+    let user = session.as_deref().map(|session| &session.user);
+    Ok(shared.renderer.response(&Caller::of(&head, user), reply))
 }
 
 /// The body of a `form_post` answer.
@@ -284,10 +299,6 @@ impl Shared {
         Self { flow, renderer, api }
     }
 
-    fn respond<R>(&self, client: ClientKind, reply: Reply) -> Response<IdentityBody<R>> {
-        self.renderer.response(client, reply)
-    }
-
     /// The response of a service after which the layer has async work to finish.
     pub(super) async fn finish<R>(
         &self,
@@ -296,14 +307,24 @@ impl Shared {
     ) -> Response<IdentityBody<R>> {
         match (follow_up, &self.flow) {
             (FollowUp::Challenge { challenge, session }, Ok(flow)) => {
-                let reply = challenged(flow, &challenge, session).await;
-                return self.respond(challenge.client_kind(), reply);
+                let cookies = flow.cookies(challenge.headers());
+                if let Some(session) = &session {
+                    cookies.hand_on(session);
+                }
+                let head = challenge.head(cookies);
+                let reply = challenged(flow, &challenge, &head).await;
+                let user = session.as_deref().map(|session| &session.user);
+                return self.renderer.response(&Caller::of(&head, user), reply);
             }
             (FollowUp::Challenge { challenge, .. }, Err(error)) => {
-                return self.respond(challenge.client_kind(), Reply::failed(error.clone(), None));
+                let client = challenge.client_kind();
+                let caller = Caller { client, accept_language: None, path: None, user: None };
+                return self.renderer.response(&caller, Reply::failed(error.clone(), None));
             }
             (FollowUp::Raised { error, session, summary }, Ok(flow)) => {
-                return self.respond(summary.client, flow.raised(&summary, &session, error));
+                let reply = flow.raised(&summary, &session, error);
+                let caller = Caller::of_summary(&summary, Some(&session.user));
+                return self.renderer.response(&caller, reply);
             }
             (FollowUp::Roll(roll), Ok(flow)) => {
                 if let Some(cookie) = flow.confirm(&roll).await {
@@ -318,15 +339,10 @@ impl Shared {
 }
 
 /// The answer to the challenge of a handler or guard.
-async fn challenged(flow: &Flow, challenge: &Challenge, session: Option<Arc<Session>>) -> Reply {
-    let cookies = flow.cookies(challenge.headers());
-    if let Some(session) = &session {
-        cookies.hand_on(session);
-    }
-    let head = challenge.head(cookies);
+async fn challenged(flow: &Flow, challenge: &Challenge, head: &RequestHead<'_>) -> Reply {
     match challenge.wanted() {
         Wanted::SignIn { options, return_path } => {
-            flow.step_up(&head, options, return_path.as_ref()).await
+            flow.step_up(head, options, return_path.as_ref()).await
         }
         Wanted::Refusal(error) => Reply::failed(error.clone(), None),
     }

@@ -54,9 +54,10 @@ impl Flow {
             Err(error) => return Reply::failed(error, None),
             Ok(causes) => causes,
         };
-        // The same as opening a protected page, which costs no device code.
+        // The same as opening a protected page, which costs no device code and leads to the
+        // application's own page first.
         let is_plain = session.is_none() && *options == SignInOptions::default();
-        if is_plain && self.relying_party.by_code() {
+        if is_plain && (self.relying_party.by_code() || self.own_page_first(head).is_some()) {
             causes.clear();
         }
         let mut options = options.clone();

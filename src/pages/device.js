@@ -1,12 +1,12 @@
 (() => {
   'use strict';
   const part = (id) => document.getElementById(id);
-  const { poll, wait, left } = part('device').dataset;
+  const { poll, wait, left, seconds: in_seconds = '{} seconds', minutes: in_minutes = '{} minutes' } = part('device').dataset;
   const end = Date.now() + left * 1000;
   let timer;
   const tick = setInterval(() => {
     const seconds = Math.max(0, Math.ceil((end - Date.now()) / 1000));
-    part('left').textContent = seconds > 90 ? `${Math.round(seconds / 60)} minutes` : `${seconds} seconds`;
+    part('left').textContent = seconds > 90 ? in_minutes.replace('{}', Math.round(seconds / 60)) : in_seconds.replace('{}', seconds);
     if (!seconds) stop();
   }, 1000);
   const stop = () => {

@@ -11,7 +11,7 @@ use maud::{Markup, PreEscaped, html};
 use qrcode::{Color, EcLevel, QrCode};
 use quick_cache::sync::Cache;
 
-use super::source_of;
+use super::{Language, Text, source_of, texts};
 
 const SCRIPT: &str = include_str!("device.js");
 
@@ -59,8 +59,9 @@ pub struct DeviceSignIn {
 
 impl DeviceSignIn {
     /// The script of the default page, for an element `#device` with `data-poll`, `data-wait` and
-    /// `data-left` (in seconds), and elements `#left`, `#waiting` and `#over`, of which the last
-    /// two are hidden.
+    /// `data-left` (in seconds), `data-seconds` and `data-minutes` (the texts `{} seconds` and
+    /// `{} minutes` in the language of the page; English without them), and elements `#left`,
+    /// `#waiting` and `#over`, of which the last two are hidden.
     pub const SCRIPT: &str = SCRIPT;
 
     /// The address of the QR code and of the link: with the code in it if the provider has that.
@@ -73,13 +74,21 @@ impl DeviceSignIn {
     /// `None` if the address is too long for one.
     #[must_use]
     pub fn qr_code(&self) -> Option<String> {
-        self.svg().map(PreEscaped::<String>::into_string)
+        self.svg(Language::ENGLISH).map(PreEscaped::<String>::into_string)
     }
 
-    fn svg(&self) -> Option<Markup> {
-        let draw = || drawn(self.address()).map(|svg| Arc::<str>::from(svg.into_string()));
-        let svg = DRAWN.get_or_insert_with(self.address(), || draw().ok_or(())).ok()?;
-        Some(PreEscaped(svg.as_ref().to_owned()))
+    fn svg(&self, language: Language) -> Option<Markup> {
+        let draw = || drawn(self.address()).map(Arc::new);
+        let drawn = DRAWN.get_or_insert_with(self.address(), || draw().ok_or(())).ok()?;
+        let (size, path) = (drawn.size, drawn.path.as_str());
+        Some(html! {
+            // Dark on light in every colour scheme: many readers know it no other way.
+            svg.qr role="img" aria-label=(language.say(texts::QR_CODE))
+                viewBox=(format!("0 0 {size} {size}")) shape-rendering="crispEdges" {
+                path fill="#fff" d=(format!("M0 0h{size}v{size}H0z")) {}
+                path fill="#000" d=(path) {}
+            }
+        })
     }
 }
 
@@ -89,10 +98,16 @@ const REMEMBERED: usize = 64;
 /// The longest address that is drawn, in bytes: a provider may make it long.
 const LONGEST_ADDRESS: usize = 1024;
 
-/// The latest QR codes, by their addresses.
-static DRAWN: LazyLock<Cache<String, Arc<str>>> = LazyLock::new(|| Cache::new(REMEMBERED));
+/// The dark modules of a QR code as the path of an `svg`, which has this size with the quiet zone.
+struct Drawn {
+    size: usize,
+    path: String,
+}
 
-fn drawn(address: &str) -> Option<Markup> {
+/// The latest QR codes, by their addresses.
+static DRAWN: LazyLock<Cache<String, Arc<Drawn>>> = LazyLock::new(|| Cache::new(REMEMBERED));
+
+fn drawn(address: &str) -> Option<Drawn> {
     if address.len() > LONGEST_ADDRESS {
         return None;
     }
@@ -104,15 +119,7 @@ fn drawn(address: &str) -> Option<Markup> {
             path.push_str(&format!("M{} {}h1v1h-1z", x + QUIET_ZONE, y + QUIET_ZONE));
         }
     }
-    let size = width + 2 * QUIET_ZONE;
-    Some(html! {
-        // Dark on light in every colour scheme: many readers know it no other way.
-        svg.qr role="img" aria-label="QR code of the address" viewBox=(format!("0 0 {size} {size}"))
-            shape-rendering="crispEdges" {
-            path fill="#fff" d=(format!("M0 0h{size}v{size}H0z")) {}
-            path fill="#000" d=(path) {}
-        }
-    })
+    Some(Drawn { size: width + 2 * QUIET_ZONE, path })
 }
 
 impl fmt::Debug for DeviceSignIn {
@@ -131,59 +138,61 @@ pub(super) fn policy() -> String {
 }
 
 /// The part between the sentence and the links.
-pub(super) fn content(device: &DeviceSignIn) -> Markup {
+pub(super) fn content(device: &DeviceSignIn, language: Language) -> Markup {
+    let say = |text| language.say(text);
+    let svg = device.svg(language);
+    let open = if svg.is_some() { texts::OPEN_WITH_QR } else { texts::OPEN };
+    let (before_address, after_address) = language.around(open);
+    let (before_code, after_code) = language.around(texts::ENTER);
+    let (before_time, after_time) = language.around(texts::WORKS_FOR);
     html! {
         @if device.not_yet {
             p.notice role="status" {
-                strong { "You are not signed in yet." }
-                " Enter the code and confirm it there first, wait " (span(device.wait))
-                ", and then continue."
+                strong { (say(texts::NOT_YET)) }
+                " " (language.fill(texts::FIRST_ENTER, &span(device.wait, language)))
             }
         }
         div #device data-poll=(device.poll_address) data-wait=(device.wait.as_secs())
-            data-left=(device.expires_in.as_secs()) {
+            data-left=(device.expires_in.as_secs()) data-seconds=(say(texts::SECONDS))
+            data-minutes=(say(texts::MINUTES)) {
             ol {
                 li {
-                    "Open "
+                    (before_address)
                     a href=(device.address()) target="_blank" rel="noopener noreferrer" {
                         (device.verification_uri)
                     }
-                    " here or on another device"
-                    @if let Some(svg) = device.svg() {
-                        ", for example with this QR code:" (svg)
-                    } @else {
-                        "."
-                    }
+                    (after_address)
+                    @if let Some(svg) = svg { (svg) }
                 }
-                li { "Enter this code there: " strong.code { (device.user_code) } }
+                li { (before_code) strong.code { (device.user_code) } (after_code) }
             }
             // RFC 8628 section 5.4: an attacker who makes a person type a code signs in as them.
-            p {
-                "Enter the code only if you have opened this page yourself, and give it to nobody: \
-                 a person who sends you a code may want to sign in with your account."
+            p { (say(texts::ONLY_YOURS)) }
+            p.soft {
+                (before_time) span #left { (span(device.expires_in, language)) } (after_time)
             }
-            p.soft { "The code works for " span #left { (span(device.expires_in)) } "." }
         }
-        p #waiting role="status" hidden { "This page continues by itself when you are done." }
-        p #over role="status" hidden {
-            "The code has expired, or this sign-in was replaced by another one. Please start again."
-        }
+        p #waiting role="status" hidden { (say(texts::WAITING)) }
+        p #over role="status" hidden { (say(texts::OVER)) }
     }
 }
 
 /// A duration in words, as the script writes them.
-fn span(time: Duration) -> String {
+fn span(time: Duration, language: Language) -> String {
+    let fill = |text: Text, number: u64| language.fill(text, &number.to_string());
     match time.as_secs() {
-        1 => "1 second".into(),
-        seconds @ 0..=90 => format!("{seconds} seconds"),
-        seconds => format!("{} minutes", (seconds + 30) / 60),
+        1 => language.say(texts::ONE_SECOND).to_owned(),
+        seconds @ 0..=90 => fill(texts::SECONDS, seconds),
+        seconds => fill(texts::MINUTES, (seconds + 30) / 60),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::{Action, DefaultPages, Page, PageKind, PageRenderer as _};
+    use crate::pages::{ActionKind, DefaultPages, Page, PageKind, PageRenderer as _, PageRequest};
+
+    const ENGLISH: Language = Language::ENGLISH;
 
     fn device(complete: Option<&str>) -> DeviceSignIn {
         DeviceSignIn {
@@ -199,10 +208,15 @@ mod tests {
     }
 
     fn rendered(device: DeviceSignIn) -> (String, String) {
-        let mut page = Page::new(PageKind::DeviceSignIn, "Sign in with a code", "…")
-            .with_action(Action::link("Continue", "/"));
+        rendered_in(device, ENGLISH)
+    }
+
+    fn rendered_in(device: DeviceSignIn, language: Language) -> (String, String) {
+        let (kind, title) = (PageKind::DeviceSignIn, texts::DEVICE);
+        let mut page = Page::new(language, kind, title, texts::DEVICE_EXPLAINED)
+            .with_link(ActionKind::Continue, "/");
         page.device = Some(device);
-        let rendered = DefaultPages.render(&page);
+        let rendered = DefaultPages.render(&page, &PageRequest::new(language));
         (rendered.html, rendered.content_security_policy)
     }
 
@@ -237,10 +251,34 @@ mod tests {
         );
         assert!(
             !DefaultPages
-                .render(&Page::new(PageKind::SignedOut, "Bye", "Bye."))
+                .render(
+                    &Page::new(
+                        ENGLISH,
+                        PageKind::SignedOut,
+                        texts::SIGNED_OUT,
+                        texts::SIGN_IN_TO_USE
+                    ),
+                    &PageRequest::new(ENGLISH)
+                )
                 .content_security_policy
                 .contains("script")
         );
+    }
+
+    #[test]
+    fn the_page_and_its_script_speak_the_language_of_the_browser() {
+        let device = DeviceSignIn { not_yet: true, ..device(None) };
+        let (html, _) = rendered_in(device, Language::FRENCH);
+        for part in [
+            "<h1>Se connecter avec un code</h1>",
+            "attendez 5 secondes",
+            "data-seconds=\"{} secondes\" data-minutes=\"{} minutes\"",
+            "<span id=\"left\">15 minutes</span>",
+            "aria-label=\"Code QR de l’adresse\"",
+            ">Continuer</a>",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
     }
 
     #[test]
@@ -284,7 +322,8 @@ mod tests {
 
     #[test]
     fn times_are_words() {
-        let words = [0, 1, 5, 90, 91, 900].map(|seconds| span(Duration::from_secs(seconds)));
+        let words =
+            [0, 1, 5, 90, 91, 900].map(|seconds| span(Duration::from_secs(seconds), ENGLISH));
         assert_eq!(
             words,
             ["0 seconds", "1 second", "5 seconds", "90 seconds", "2 minutes", "15 minutes"]

@@ -4,20 +4,32 @@
 //! - Everything is escaped by construction; text of the provider is only ever text.
 //! - No image, no font, and only on the page of a [sign-in by device code](DeviceSignIn) a script:
 //!   the policy sent along allows what is on the page and nothing else.
+//! - In the language of the browser, of those that the application has ([`Language`]).
 //! - One heading, one sentence, what to do next, and below it the details for support. Light and dark
 //!   follow the system.
 //! - Replace them by giving [`IdentityLayer::with_pages`](crate::IdentityLayer::with_pages) a
 //!   [`PageRenderer`].
 
 mod device;
+pub(crate) mod english;
+mod french;
+mod german;
+mod language;
+mod request;
+mod spanish;
 
 use std::{fmt, sync::LazyLock};
 
 use aws_lc_rs::digest;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-pub use self::device::DeviceSignIn;
-use crate::{clock::UnixTime, error::Advice};
+pub(crate) use self::english as texts;
+pub(crate) use self::language::{Languages, Text};
+pub use self::{device::DeviceSignIn, language::Language, request::PageRequest};
+use crate::{
+    clock::UnixTime,
+    error::{Advice, Error, ErrorKind},
+};
 
 const STYLE: &str = include_str!("pages.css");
 
@@ -36,7 +48,7 @@ fn source_of(text: &str) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PageKind {
-    /// A step failed; [`Page::reason`] says why.
+    /// A step failed; [`Page::error`] says which kind of failure it is.
     Error,
     /// The address needs a signed-in person, and this kind of request cannot be redirected.
     SignIn,
@@ -50,26 +62,55 @@ pub enum PageKind {
     ConfirmSignOut,
 }
 
+/// What a link or button of a page does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ActionKind {
+    /// Starts a sign-in.
+    SignIn,
+    /// Starts a sign-in in which the person chooses the account.
+    SignInWithOtherAccount,
+    /// Does again what has failed.
+    TryAgain,
+    /// Starts a sign-in by device code from its beginning.
+    StartAgain,
+    /// Goes on with a sign-in by device code.
+    Continue,
+    /// Signs out.
+    SignOut,
+    /// Stays signed in: goes to the home page.
+    StaySignedIn,
+    /// Goes to the home page.
+    Home,
+}
+
+impl ActionKind {
+    const fn text(self) -> Text {
+        match self {
+            Self::SignIn => texts::SIGN_IN,
+            Self::SignInWithOtherAccount => texts::OTHER_ACCOUNT,
+            Self::TryAgain => texts::TRY_AGAIN,
+            Self::StartAgain => texts::START_AGAIN,
+            Self::Continue => texts::CONTINUE,
+            Self::SignOut => texts::SIGN_OUT,
+            Self::StaySignedIn => texts::STAY_SIGNED_IN,
+            Self::Home => texts::HOME,
+        }
+    }
+}
+
 /// A link or button on a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Action {
-    /// What it says.
+    /// What it does: decide by this, and not by the label.
+    pub kind: ActionKind,
+    /// What it says, in the language of the page.
     pub label: &'static str,
     /// Where it goes: an address of this application.
     pub address: String,
     /// Whether it is a form that is posted, rather than a link.
     pub post: bool,
-}
-
-impl Action {
-    pub(crate) fn link(label: &'static str, address: impl Into<String>) -> Self {
-        Self { label, address: address.into(), post: false }
-    }
-
-    pub(crate) fn post(label: &'static str, address: impl Into<String>) -> Self {
-        Self { label, address: address.into(), post: true }
-    }
 }
 
 /// The content of a page.
@@ -78,10 +119,14 @@ impl Action {
 pub struct Page {
     /// Which page it is.
     pub kind: PageKind,
+    /// The kind of the failure, on the page of one.
+    pub error: Option<ErrorKind>,
+    /// The language of the texts.
+    pub language: Language,
     /// The heading.
     pub title: &'static str,
     /// One sentence for the person.
-    pub message: String,
+    pub message: &'static str,
     /// What can be done next; the first is the likeliest.
     pub actions: Vec<Action>,
     /// The code to sign in with, on a page of that kind.
@@ -115,11 +160,13 @@ pub struct Page {
 }
 
 impl Page {
-    pub(crate) fn new(kind: PageKind, title: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(language: Language, kind: PageKind, title: Text, message: Text) -> Self {
         Self {
             kind,
-            title,
-            message: message.into(),
+            error: None,
+            language,
+            title: language.say(title),
+            message: language.say(message),
             actions: Vec::new(),
             device: None,
             reason: None,
@@ -135,37 +182,68 @@ impl Page {
         }
     }
 
-    pub(crate) fn with_action(mut self, action: Action) -> Self {
-        self.actions.push(action);
+    /// The page of a failure.
+    pub(crate) fn of_error(language: Language, kind: PageKind, title: Text, error: &Error) -> Self {
+        Self {
+            error: Some(error.kind()),
+            reason: Some(error.reason()),
+            ..Self::new(language, kind, title, Text::of_error(error))
+        }
+    }
+
+    pub(crate) fn with_link(self, kind: ActionKind, address: impl Into<String>) -> Self {
+        self.with_action(kind, address.into(), false)
+    }
+
+    pub(crate) fn with_post(self, kind: ActionKind, address: impl Into<String>) -> Self {
+        self.with_action(kind, address.into(), true)
+    }
+
+    fn with_action(mut self, kind: ActionKind, address: String, post: bool) -> Self {
+        let label = self.language.say(kind.text());
+        self.actions.push(Action { kind, label, address, post });
         self
     }
 }
 
-/// A page as it is sent: status, `Cache-Control` and cookies are added by the layer.
+/// A page as it is sent: status, `Cache-Control`, `Content-Language` and cookies are added by the
+/// layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RenderedPage {
     /// The document, as `text/html; charset=utf-8`.
     pub html: String,
     /// The value of `Content-Security-Policy`.
     pub content_security_policy: String,
+    /// The language of the document, if it is not the one of [`Page::language`]: the tag in
+    /// `Content-Language`.
+    pub language: Option<String>,
 }
 
 /// Turns a [`Page`] into HTML.
 ///
+/// The texts of the page are in the language of the browser already. Decide by the kinds
+/// ([`Page::kind`], [`Page::error`], [`Action::kind`]), never by the words.
+///
 /// ```
-/// use tower_identity::pages::{DefaultPages, Page, PageKind, PageRenderer, RenderedPage};
+/// use tower_identity::pages::{
+///     DefaultPages, Page, PageKind, PageRenderer, PageRequest, RenderedPage,
+/// };
 ///
 /// #[derive(Debug)]
 /// struct OurPages;
 ///
 /// impl PageRenderer for OurPages {
-///     fn render(&self, page: &Page) -> RenderedPage {
+///     fn render(&self, page: &Page, request: &PageRequest<'_>) -> RenderedPage {
 ///         match page.kind {
 ///             PageKind::SignedOut => RenderedPage {
-///                 html: "<!doctype html><title>Bye</title><p>See you.".into(),
+///                 html: format!(
+///                     "<!doctype html><html lang={}><title>{}</title><p>{}",
+///                     page.language.tag(), page.title, page.message,
+///                 ),
 ///                 content_security_policy: "default-src 'none'; frame-ancestors 'none'".into(),
+///                 language: None,
 ///             },
-///             _ => DefaultPages.render(page),
+///             _ => DefaultPages.render(page, request),
 ///         }
 ///     }
 /// }
@@ -175,8 +253,8 @@ pub struct RenderedPage {
 ///
 /// [`Page::provider`], [`Page::code`] and the provider's identifiers are untrusted text: escape them.
 pub trait PageRenderer: fmt::Debug + Send + Sync + 'static {
-    /// The page as HTML.
-    fn render(&self, page: &Page) -> RenderedPage;
+    /// The page as HTML, for the request that it answers.
+    fn render(&self, page: &Page, request: &PageRequest<'_>) -> RenderedPage;
 }
 
 /// The pages that come with the crate.
@@ -184,7 +262,7 @@ pub trait PageRenderer: fmt::Debug + Send + Sync + 'static {
 pub struct DefaultPages;
 
 impl PageRenderer for DefaultPages {
-    fn render(&self, page: &Page) -> RenderedPage {
+    fn render(&self, page: &Page, _: &PageRequest<'_>) -> RenderedPage {
         let target =
             page.form_target.as_deref().map(|target| format!(" {target}")).unwrap_or_default();
         let more = page.device.as_ref().map(|_| device::policy()).unwrap_or_default();
@@ -195,6 +273,7 @@ impl PageRenderer for DefaultPages {
                  form-action 'self'{target}{more}",
                 *STYLE_SOURCE
             ),
+            language: None,
         }
     }
 }
@@ -202,7 +281,7 @@ impl PageRenderer for DefaultPages {
 fn document(page: &Page) -> Markup {
     html! {
         (DOCTYPE)
-        html lang="en" {
+        html lang=(page.language.tag()) dir=(page.language.direction()) {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
@@ -215,7 +294,7 @@ fn document(page: &Page) -> Markup {
                 main {
                     h1 { (page.title) }
                     p { (page.message) }
-                    @if let Some(device) = &page.device { (device::content(device)) }
+                    @if let Some(device) = &page.device { (device::content(device, page.language)) }
                     @if !page.actions.is_empty() {
                         div.actions {
                             @for (position, action) in page.actions.iter().enumerate() {
@@ -246,25 +325,26 @@ fn button(action: &Action, quiet: bool) -> Markup {
 
 fn facts(page: &Page) -> Markup {
     let facts = [
-        ("Code", page.code.clone()),
-        ("Reason", page.reason.map(str::to_owned)),
-        ("Message", page.provider.clone()),
-        ("Detail", page.detail.clone()),
-        ("Reference", page.correlation_id.clone()),
-        ("Correlation ID", page.provider_correlation_id.clone()),
-        ("Trace ID", page.provider_trace_id.clone()),
+        (texts::DETAILS_CODE, page.code.as_deref()),
+        (texts::DETAILS_REASON, page.reason),
+        (texts::DETAILS_MESSAGE, page.provider.as_deref()),
+        (texts::DETAILS_DETAIL, page.detail.as_deref()),
+        (texts::DETAILS_REFERENCE, page.correlation_id.as_deref()),
+        (texts::DETAILS_CORRELATION_ID, page.provider_correlation_id.as_deref()),
+        (texts::DETAILS_TRACE_ID, page.provider_trace_id.as_deref()),
     ];
+    let say = |text| page.language.say(text);
     let time = page.time.and_then(utc);
     html! {
         @if time.is_some() || facts.iter().any(|(_, value)| value.is_some()) {
             section aria-labelledby="details" {
-                h2 #details { "Details for support" }
+                h2 #details { (say(texts::DETAILS)) }
                 dl {
                     @for (name, value) in &facts {
-                        @if let Some(value) = value { dt { (name) } dd { (value) } }
+                        @if let Some(value) = value { dt { (say(*name)) } dd { (value) } }
                     }
                     @if let Some((machine, words)) = &time {
-                        dt { "Time" }
+                        dt { (say(texts::DETAILS_TIME)) }
                         dd { time datetime=(machine) { (words) } }
                     }
                 }
@@ -286,11 +366,25 @@ fn utc(time: UnixTime) -> Option<(String, String)> {
 mod tests {
     use super::*;
 
+    const ENGLISH: Language = Language::ENGLISH;
+
+    fn rendered(page: &Page) -> RenderedPage {
+        DefaultPages.render(page, &PageRequest::new(page.language))
+    }
+
+    fn failed() -> Page {
+        Page::new(ENGLISH, PageKind::Error, texts::SIGN_IN_FAILED, texts::NEEDS_MORE)
+    }
+
+    fn signed_out(language: Language) -> Page {
+        Page::new(language, PageKind::SignedOut, texts::SIGNED_OUT, texts::SIGN_IN_TO_USE)
+    }
+
     // C-134: error_description contains HTML
     // MSAL-038: Error page shows error text with `<script>`; it is rendered
     #[test]
     fn text_of_the_provider_is_only_text() {
-        let mut page = Page::new(PageKind::Error, "Sign-in failed", "<b>bold</b>");
+        let mut page = Page { message: "<b>bold</b>", ..failed() };
         for place in [
             &mut page.provider,
             &mut page.code,
@@ -299,7 +393,7 @@ mod tests {
         ] {
             *place = Some("<script>alert(1)</script>\" onload=\"x".into());
         }
-        let html = DefaultPages.render(&page).html;
+        let html = rendered(&page).html;
         assert!(!html.contains("<script") && !html.contains("<b>"), "{html}");
         assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;&quot; onload="), "{html}");
     }
@@ -307,13 +401,12 @@ mod tests {
     /// What a screen reader, a keyboard and a pair of tired eyes need.
     #[test]
     fn the_page_has_a_language_one_heading_and_named_details() {
-        let mut page = Page::new(PageKind::Error, "Sign-in failed", "The secret has expired.")
-            .with_action(Action::link("Try again", "/auth/login"));
+        let mut page = failed().with_link(ActionKind::TryAgain, "/auth/login");
         page.code = Some("AADSTS7000222".into());
         page.time = Some(UnixTime::from_seconds(1_700_000_000));
-        let html = DefaultPages.render(&page).html;
+        let html = rendered(&page).html;
         for part in [
-            "<html lang=\"en\">",
+            "<html lang=\"en\" dir=\"ltr\">",
             "<title>Sign-in failed</title>",
             "<main>",
             "<h1>Sign-in failed</h1>",
@@ -325,7 +418,7 @@ mod tests {
         }
         assert_eq!(html.matches("<h1>").count(), 1);
         assert!(STYLE.contains("prefers-color-scheme:dark") && STYLE.contains(":focus-visible"));
-        let plain = DefaultPages.render(&Page::new(PageKind::SignedOut, "Signed out", "Bye.")).html;
+        let plain = rendered(&signed_out(ENGLISH)).html;
         assert!(!plain.contains("<section") && !plain.contains("<dl"), "{plain}");
     }
 
@@ -361,14 +454,32 @@ mod tests {
     // C-344: login start, consent and logout pages
     #[test]
     fn the_policy_allows_its_own_style_and_nothing_else() {
-        let page = Page::new(PageKind::SignedOut, "Signed out", "Bye.");
-        let policy = DefaultPages.render(&page).content_security_policy;
+        let page = signed_out(ENGLISH);
+        let policy = rendered(&page).content_security_policy;
         assert!(
             policy.starts_with("default-src 'none'; style-src 'sha256-")
                 && policy.contains("frame-ancestors 'none'"),
             "{policy}"
         );
         assert!(!policy.contains("unsafe"), "{policy}");
+    }
+
+    #[test]
+    fn a_page_is_in_its_language_as_a_whole() {
+        let mut page = signed_out(Language::GERMAN).with_link(ActionKind::SignIn, "/auth/login");
+        page.reason = Some("internal");
+        let html = rendered(&page).html;
+        for part in [
+            "<html lang=\"de\" dir=\"ltr\">",
+            "<h1>Sie sind abgemeldet</h1>",
+            ">Anmelden</a>",
+            ">Angaben für den Support</h2>",
+            "<dt>Grund</dt><dd>internal</dd>",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        let arabic = Language::new("ar", &[]);
+        assert!(rendered(&signed_out(arabic)).html.contains("<html lang=\"ar\" dir=\"rtl\">"));
     }
 
     #[test]

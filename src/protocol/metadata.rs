@@ -56,6 +56,8 @@ pub(crate) struct Metadata {
     pub(crate) token_endpoint_auth_algorithms: Option<Vec<Algorithm>>,
     /// `scopes_supported`; `None` if absent.
     pub(crate) scopes: Option<Vec<String>>,
+    /// `ui_locales_supported`; `None` if absent.
+    pub(crate) ui_locales: Option<Vec<String>>,
     /// Whether a refresh token is requested by `access_type=offline` instead of a scope (Google).
     pub(crate) offline_by_parameter: bool,
     /// `authorization_response_iss_parameter_supported` (RFC 9207 section 3).
@@ -123,6 +125,7 @@ impl Metadata {
                 .map(|names| names.iter().filter_map(|name| Algorithm::named(name)).collect()),
             // B2C lists only `openid` and accepts the others, so Microsoft's lists are not used.
             scopes: members.list("scopes_supported").filter(|_| !authority.is_microsoft()),
+            ui_locales: members.list("ui_locales_supported"),
             offline_by_parameter: authority.is_google(),
             authorization_response_iss: members
                 .flag("authorization_response_iss_parameter_supported"),

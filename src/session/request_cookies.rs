@@ -136,6 +136,11 @@ impl<'a> RequestCookies<'a> {
         self.refused.get_or_init(|| Arc::clone(session));
     }
 
+    /// The session that was loaded for this request, if there is one.
+    pub(crate) fn session(&self) -> Option<Arc<Session>> {
+        self.all_loaded().iter().find_map(|(_, session)| session.clone())
+    }
+
     /// Hands on a session that was loaded for another copy of these cookies.
     pub(crate) fn hand_on(&self, session: &Arc<Session>) {
         self.set_loaded(&session.cookie, Some(Arc::clone(session)));

@@ -11,6 +11,7 @@ use crate::{
     clock::UnixTime,
     config::{Prompt, SignInMethod, SignInOptions, ValidConfig},
     error::{Error, ErrorKind},
+    languages,
     protocol::{
         AuthorizationRequest, DeviceAnswer, Metadata, Provider, TokenParams, claims_of,
         code_challenge, first_resource_scopes,
@@ -106,7 +107,25 @@ impl RelyingParty {
     }
 }
 
+/// How many languages are handed on: browsers rarely name more, and the URL has a limit.
+const MOST_LANGUAGES: usize = 5;
+
 impl Request<'_> {
+    /// The request with the languages of the browser, the preferred one first, as far as the
+    /// application has them and the provider can use them. Configured ones stay.
+    pub(crate) fn with_languages(mut self, preferred: &[&str]) -> Self {
+        let authority = self.config.authority();
+        // Microsoft documents `ui_locales` for Azure AD B2C alone; its other providers read the
+        // browser's own header.
+        let is_unknown = authority.is_microsoft() && authority.b2c_policies().is_none();
+        if !self.options.ui_locales.is_empty() || is_unknown {
+            return self;
+        }
+        let supported = self.metadata.ui_locales.as_deref();
+        self.options.ui_locales = fitting(preferred, self.config.languages(), supported);
+        self
+    }
+
     fn scopes(&self) -> Vec<&str> {
         // Nothing of another policy's answer is kept.
         if self.purpose.is_policy() {
@@ -184,6 +203,19 @@ impl Request<'_> {
     }
 }
 
+/// The languages of the browser that are among the application's, if it names any, and among the
+/// provider's, if its document lists them (`ui_locales_supported`).
+fn fitting(preferred: &[&str], ours: &[String], supported: Option<&[String]>) -> Vec<String> {
+    let has = |list: &[String], tag: &str| languages::lookup(tag, list, String::as_str).is_some();
+    preferred
+        .iter()
+        .filter(|tag| ours.is_empty() || has(ours, tag))
+        .filter(|tag| supported.is_none_or(|list| has(list, tag)))
+        .take(MOST_LANGUAGES)
+        .map(|tag| (*tag).to_owned())
+        .collect()
+}
+
 /// What ties the answer to its request: sent along, and held against what comes back.
 pub(crate) struct RequestBinding<'a> {
     pub(crate) redirect_uri: &'a str,
@@ -242,5 +274,25 @@ impl AccountHint {
             options.domain_hint =
                 Some(if self.is_personal { "consumers" } else { "organizations" }.to_owned());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_provider_is_told_languages_that_it_and_the_application_have() {
+        let list = |tags: &[&str]| -> Vec<String> { tags.iter().map(|&tag| tag.into()).collect() };
+        let fits = |ours: &[&str], supported: Option<&[&str]>| {
+            let supported = supported.map(list);
+            fitting(&["de-CH", "fr", "en", "it"], &list(ours), supported.as_deref()).join(" ")
+        };
+        assert_eq!(fits(&[], None), "de-CH fr en it");
+        assert_eq!(fits(&["en", "de"], None), "de-CH en");
+        assert_eq!(fits(&[], Some(&["fr-FR", "de", "EN"])), "de-CH en");
+        assert_eq!(fits(&["fr"], Some(&["de"])), "");
+        assert_eq!(fits(&[], Some(&[])), "");
+        assert_eq!(fitting(&["de"; 9], &[], None).len(), MOST_LANGUAGES);
     }
 }

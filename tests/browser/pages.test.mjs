@@ -57,3 +57,25 @@ for (const colors of ['light', 'dark']) {
     assert.equal(await page.locator('html').getAttribute('lang'), 'en');
   });
 }
+
+// The browser's own header decides, here and at the provider; the script of the code page speaks the language, too.
+for (const [locale, tag, title, seconds] of [['de-CH', 'de', 'Sie sind abgemeldet', /Minuten|Sekunden/], ['fr-FR', 'fr', 'Vous êtes déconnecté', /minutes|secondes/]]) {
+  scenario(`a browser in ${locale} sees its language and hands it on`, { locale }, async ({ app, page, provider }) => {
+    const answer = await page.goto(`${app.origin}/auth/signed-out`);
+    assert.equal(answer.headers()['content-language'], tag);
+    assert.equal(await page.locator('html').getAttribute('lang'), tag);
+    assert.equal(await page.locator('h1').innerText(), title);
+    const asked = page.waitForRequest((request) => request.url().startsWith(`${provider.issuer}/auth`));
+    await page.goto(`${app.origin}/me`);
+    assert.equal(new URL((await asked).url()).searchParams.get('ui_locales').split(' ')[0], locale);
+    await sign_in(page);
+    assert.equal((await shown_json(page)).sub, 'ada');
+  });
+
+  scenario(`the page with a code is in the language of a browser in ${locale}`, { development: true, locale, variables: { IDENTITY_SIGN_IN_METHOD: 'device_code' } }, async ({ app, page }) => {
+    await page.goto(`${app.origin}/auth/login`);
+    assert.equal(await page.locator('html').getAttribute('lang'), tag);
+    await page.locator('#left').evaluate((left) => (left.textContent = ''));
+    await page.locator('#left', { hasText: seconds }).waitFor(); // the script has written the time
+  });
+}

@@ -98,13 +98,14 @@ export async function start_app(origin, variables, example = 'QUICKSTART') {
  * One test: `body` gets a fresh app, registered at the certified provider, and a fresh browser profile.
  *
  * `client` adds to the client's metadata, `variables` to the app's. With `development: true` no provider is configured, so that the app starts its own
- * (`IDENTITY_DEV` says which). `cookies: false` is a person who allows the app no cookies. `example` is the app, if it is not the quickstart.
+  * (`IDENTITY_DEV` says which). `cookies: false` is a person who allows the app no cookies,
+  * `locale` the language of the browser. `example` is the app, if it is not the quickstart.
  */
-export function scenario(name, { client, variables, development = false, cookies = true, example }, body) {
+export function scenario(name, { client, variables, development = false, cookies = true, example, locale }, body) {
   test(name, { timeout: 60 * SECONDS }, async () => {
     const origin = `http://localhost:${await free_port()}`;
     const app = await start_app(origin, { ...(development ? {} : await configured(origin, client)), ...variables }, example);
-    const context = await new_profile({ cookies });
+    const context = await new_profile({ cookies, ...(locale && { locale }) });
     try {
       context.setDefaultTimeout(15 * SECONDS);
       const watched = watch(context, origin);

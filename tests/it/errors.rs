@@ -8,7 +8,7 @@ use serde_json::json;
 use tower_identity::{
     Clock,
     dev::{Endpoint, Failure},
-    pages::{DefaultPages, Page, PageRenderer, RenderedPage},
+    pages::{DefaultPages, Page, PageRenderer, PageRequest, RenderedPage},
 };
 
 use crate::{app::App, observability::Log};
@@ -264,9 +264,9 @@ async fn log_span_and_page_carry_the_same_reason_and_the_log_nobody() {
 struct Seen(Arc<Mutex<Option<Page>>>);
 
 impl PageRenderer for Seen {
-    fn render(&self, page: &Page) -> RenderedPage {
+    fn render(&self, page: &Page, request: &PageRequest<'_>) -> RenderedPage {
         *self.0.lock().unwrap() = Some(page.clone());
-        DefaultPages.render(page)
+        DefaultPages.render(page, request)
     }
 }
 
@@ -288,7 +288,10 @@ async fn pages_of_ones_own_get_code_advice_references_and_time() {
         (page.code.as_deref(), page.reason, advice.code),
         (Some("AADSTS7000222"), Some("client_secret_expired"), "AADSTS7000222")
     );
-    assert_eq!(page.message, advice.for_person);
+    assert_eq!(
+        (page.message, page.error),
+        (advice.for_person, Some(tower_identity::ErrorKind::ClientRefused))
+    );
     assert_eq!(
         (page.provider_correlation_id.as_deref(), page.provider_trace_id.as_deref()),
         (Some(CORRELATION), Some(TRACE))

@@ -13,7 +13,7 @@ use tower_identity::{
     Error, IdentityConfig, IdentityLayer, Tokens, User,
     config::SignInMethod,
     dev::{DevProvider, Endpoint},
-    pages::{DefaultPages, Page, PageRenderer, RenderedPage},
+    pages::{DefaultPages, Page, PageRenderer, PageRequest, RenderedPage},
 };
 
 use crate::{
@@ -27,9 +27,12 @@ use crate::{
 struct LongPolicy;
 
 impl PageRenderer for LongPolicy {
-    fn render(&self, page: &Page) -> RenderedPage {
+    fn render(&self, page: &Page, request: &PageRequest<'_>) -> RenderedPage {
         let policy = "\n    default-src 'none';\n    frame-ancestors 'none';\t \n";
-        RenderedPage { content_security_policy: policy.into(), ..DefaultPages.render(page) }
+        RenderedPage {
+            content_security_policy: policy.into(),
+            ..DefaultPages.render(page, request)
+        }
     }
 }
 
@@ -38,8 +41,8 @@ impl PageRenderer for LongPolicy {
 struct NoPolicy;
 
 impl PageRenderer for NoPolicy {
-    fn render(&self, page: &Page) -> RenderedPage {
-        RenderedPage { content_security_policy: " ".into(), ..DefaultPages.render(page) }
+    fn render(&self, page: &Page, request: &PageRequest<'_>) -> RenderedPage {
+        RenderedPage { content_security_policy: " ".into(), ..DefaultPages.render(page, request) }
     }
 }
 
