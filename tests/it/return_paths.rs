@@ -120,12 +120,12 @@ async fn a_page_or_a_sign_in_that_cannot_be_kept_is_told_in_the_log() {
     let (log, _listening) = crate::observability::Log::listen();
     let first = raw.begin(&long(1_900), "").await;
     assert!(
-        !log.text().contains("makes room") && !log.text().contains("returns to the home page"),
+        !log.text().contains("is dropped") && !log.text().contains("returns to the home page"),
         "{}",
         log.text()
     );
     raw.begin(&long(1_900), &first.attempt).await;
-    assert!(log.text().contains("the oldest sign-in under way makes room"), "{}", log.text());
+    assert!(log.text().contains("the oldest sign-in under way is dropped"), "{}", log.text());
     raw.begin(&long(2_500), "").await;
     assert!(
         log.text().contains("the requested return path is not a path on this site"),
