@@ -277,7 +277,7 @@ fn a_state_is_ours_or_none() {
 }
 
 #[test]
-fn what_is_derived_differs_by_label_and_attempt() {
+fn derived_values_differ_by_label_and_attempt() {
     let [one, two] = [attempt("/"), attempt("/")];
     let derived: HashSet<_> = [&one, &two]
         .iter()

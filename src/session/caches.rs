@@ -59,13 +59,14 @@ const DEFAULT_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 ///     client::{Account, Client, Silent, TokenRequest},
 /// };
 ///
-/// /// One cache for the application. async fn app_token(caches: &StoredCaches) ->
-/// Result<AccessToken, Error> {
+/// /// One cache for the application.
+/// async fn app_token(caches: &StoredCaches) -> Result<AccessToken, Error> {
 ///     let request = TokenRequest::new(["https://graph.microsoft.com/.default"])?;
 ///     caches.with("the application", |client| async move { client.for_app(&request).await }).await
 /// }
 ///
-/// /// One cache for each person, named by their key, which never changes. async fn user_token(
+/// /// One cache for each person, named by their key, which never changes.
+/// async fn user_token(
 ///     caches: &StoredCaches,
 ///     user: &User,
 ///     account: Account,

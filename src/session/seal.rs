@@ -555,7 +555,7 @@ mod tests {
     /// Browsers and stores keep sealed values across releases: a change of the format needs a new
     /// version.
     #[test]
-    fn what_version_1_sealed_opens() {
+    fn values_sealed_by_version_1_open() {
         let keys = key_ring(&[SECRET]);
         let cookie = from_base64url(COOKIE_OF_VERSION_1).unwrap();
         assert_eq!(

@@ -5,10 +5,9 @@ use std::fmt;
 /// The stable identifier of a person, for your database: a realm and an id, which are stored and
 /// compared together, exactly.
 ///
-/// | provider | realm | id |
-/// |---|---|---|
-/// | Entra ID, External ID, B2C | the tenant (`tid`) | `oid`, or `sub` if a B2C policy sends no `oid` |
-/// | all others | the issuer (`iss`) | `sub` |
+/// - At Entra ID, External ID and B2C the realm is the tenant (`tid`), and the id is the object id
+///   (`oid`), or `sub` if a B2C policy sends no `oid`.
+/// - At all other providers the realm is the issuer (`iss`), and the id is `sub`.
 ///
 /// It does not change with the name, address or roles of the person, and is never given to another
 /// person. A key with an `oid` is the same in all applications. [`Display`](fmt::Display) writes

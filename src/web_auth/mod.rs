@@ -29,13 +29,15 @@ use crate::{
 /// browser, which your application stores, and redirect to the URLs that it returns. With Tower,
 /// axum, tonic or hyper use [`IdentityLayer`](crate::IdentityLayer), which does both.
 ///
-/// | page | method |
-/// |---|---|
-/// | sign-in | [`sign_in`](Self::sign_in) returns the URL to redirect to |
-/// | redirect URI | [`complete_sign_in`](Self::complete_sign_in) takes the query or form of the request |
-/// | sign-in [by device code](crate::config::SignInMethod::DeviceCode) | show the code of `sign_in`, and poll [`complete_device_sign_in`](Self::complete_device_sign_in) |
-/// | any other page | [`user`](Self::user) returns the signed-in user; [`for_user`](Self::for_user) and [`for_app`](Self::for_app) return tokens |
-/// | sign-out | [`sign_out`](Self::sign_out) empties the session; [`SignOut::address`] is the provider's sign-out URL |
+/// - Sign-in page: [`sign_in`](Self::sign_in) returns the URL to redirect to.
+/// - Page at the redirect URI: [`complete_sign_in`](Self::complete_sign_in) takes the query or form
+///   of the request.
+/// - Sign-in [by device code](crate::config::SignInMethod::DeviceCode): show the code that `sign_in`
+///   returns, and poll [`complete_device_sign_in`](Self::complete_device_sign_in).
+/// - Any other page: [`user`](Self::user) returns the signed-in user;
+///   [`for_user`](Self::for_user) and [`for_app`](Self::for_app) return tokens.
+/// - Sign-out: [`sign_out`](Self::sign_out) empties the value; [`SignOut::address`] is the
+///   provider's sign-out URL.
 ///
 /// One `WebAuth` serves all browsers, and clones share their state. It needs a Tokio runtime.
 /// [`ValidConfig::redirect_uri`] is the URL of your own page; public paths and idle timeout of the
@@ -47,24 +49,27 @@ use crate::{
 /// };
 ///
 /// # async fn pages() -> Result<(), Box<dyn std::error::Error>> {
-/// let authority = Authority::entra("contoso.onmicrosoft.com")?; let config =
-/// IdentityConfig::new(authority, "6731de76-14a6-49ae-97bc-6eba6914391e")
+/// let authority = Authority::entra("contoso.onmicrosoft.com")?;
+/// let config = IdentityConfig::new(authority, "6731de76-14a6-49ae-97bc-6eba6914391e")
 ///     .with_credential(ClientCredential::secret("a-secret-of-at-least-thirty-two-characters"))
 ///     .with_base_url("https://app.example.com")?
 ///     .build()?;
 /// let auth = WebAuth::new(config)?;
 ///
-/// // The sign-in page. Store `session` with the browser's own session before you respond. let mut
-/// session = WebSession::new(); let url = auth.sign_in(&mut session, "/orders",
-/// &SignInOptions::new()).await?.address; println!("Redirect to {url}");
+/// // The sign-in page. Store `session` with the browser's own session before you respond.
+/// let mut session = WebSession::new();
+/// let url = auth.sign_in(&mut session, "/orders", &SignInOptions::new()).await?.address;
+/// println!("Redirect to {url}");
 ///
-/// // The page at the redirect URI, with the query (or form) of the request. let outcome = auth.complete_sign_in(&mut session, "code=…&state=…").await?;
+/// // The page at the redirect URI, with the query (or form) of the request.
+/// let outcome = auth.complete_sign_in(&mut session, "code=…&state=…").await?;
 /// println!("Redirect to {}", outcome.address());
 ///
 /// // Any other page.
 /// if let Some(user) = auth.user(&mut session).await? {
 ///     let token = auth.for_user(&mut session, ["User.Read"]).await?;
-///     println!("{} has a token for {:?}", user.display_name(), token.scopes().collect::<Vec<_>>());
+///     let scopes: Vec<_> = token.scopes().collect();
+///     println!("{} has a token for {scopes:?}", user.display_name());
 /// }
 /// # Ok(())
 /// # }
